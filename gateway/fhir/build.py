@@ -1,0 +1,57 @@
+"""Building resources as plain dicts, in the one shape that the store can splice.
+
+Every resource begins ``{"resourceType":…,"id":…,"meta":{``, so that the store can add versionId, lastUpdated, source and
+security at a constant offset on the way out, without parsing.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+import msgspec
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def resource(resource_type: str, id_: str, profile: str | None = None, security: Iterable[str] = (), **elements) -> dict:
+    """Return a resource with its empty elements left out, in the order given.
+
+    ``profile`` is the canonical URL of the UK Core profile. ``security`` names labels of ``nhs.sensitive`` (``R``, ``NOPAT``,
+    ``withheld``); intake takes them off again and keeps them as bits, because labels belong to the resource and not to the version.
+    ``class_``, ``for_`` and the like lose their underscore.
+
+    >>> resource("Patient", "p1", gender="female", name=[], active=True)
+    {'resourceType': 'Patient', 'id': 'p1', 'meta': {}, 'gender': 'female', 'active': True}
+    """
+    meta: dict = {}
+    if profile:
+        meta["profile"] = [profile]
+    if security:
+        meta["security"] = list(security)
+    built = {"resourceType": resource_type, "id": id_, "meta": meta}
+    for name, value in elements.items():
+        value = without_empty(value)
+        if value not in (None, "", [], {}):
+            built[name[:-1] if name.endswith("_") else name] = value
+    return built
+
+
+def without_empty(value):
+    """Return ``value`` with every empty string, list, dict and None inside it left out (FHIR allows none of them)."""
+    if isinstance(value, dict):
+        pairs = ((k, without_empty(v)) for k, v in value.items())
+        return {k: v for k, v in pairs if v not in (None, "", [], {})}
+    if isinstance(value, (list, tuple)):
+        items = (without_empty(v) for v in value)
+        return [v for v in items if v not in (None, "", [], {})]
+    return value
+
+
+def encode(resource: dict) -> bytes:
+    """Return the JSON bytes as stored and served; a ``Decimal`` keeps its digits (``1.00`` stays ``1.00``)."""
+    return _encoder.encode(resource)
+
+
+def decode(body: bytes) -> dict:
+    """Return the plain dict of stored bytes, decimals as ``Decimal``."""
+    return _decoder.decode(body)

@@ -1,0 +1,136 @@
+"""The suppliers' formats. A source is a folder here with a ``SOURCE``; ``sources()`` finds them by looking.
+
+A source reads a delivery into ``Row``s and turns a ``Group`` of kept rows into FHIR resources. Both are pure: no clock, no
+randomness, no I/O but reading the file that ``read`` was given. ``README.md`` beside this file says how to add one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+class Values(dict):
+    """The columns of a row by name; a column the row does not fill answers the empty string."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing a source sent: a CSV row, or a whole HL7 v2 message.
+
+    ``key`` is unique within (source, publisher, table). ``order`` is the source's own (extract time and sequence): a row of lower order
+    never replaces one of higher order, whatever arrives first. ``groups`` are the keys of the groups it is mapped with, its own first;
+    a reference row (a code, a user) that is only looked up has none. ``patient`` is the source's local patient key, or "".
+    """
+
+    table: str
+    key: str
+    publisher: str
+    order: int
+    values: Values
+    patient: str = ""
+    groups: tuple[str, ...] = ()
+    deleted: bool = False
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row or message that cannot be read: where and why, never what. ``place`` is ``line 7`` or ``message 3``."""
+
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """One practice, trust or council. ``code`` is the source's key for it; ``ods`` its ODS (or CASSR council) code.
+
+    ``state`` is ``active``, ``withheld`` (sharing switched off) or ``withdrawn``; ``order`` decides between two statements.
+    """
+
+    code: str
+    ods: str = ""
+    name: str = ""
+    state: str = ""
+    order: int = 0
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One stream with its own settings: ``encoding``, ``zone``, ``default`` (share | withhold for uncoded results) and what else a source documents."""
+
+    name: str = "default"
+    encoding: str = "utf-8"
+    zone: str = "Europe/London"
+    default: str = "share"
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rows one resource family is made from: the newest accepted row of each key, deleted ones with their mark (and last values)."""
+
+    key: str
+    publisher: str
+    rows: tuple[Row, ...]
+
+    def of(self, table: str) -> list[Row]:
+        """The rows of ``table`` that are not deleted."""
+        return [row for row in self.rows if row.table == table and not row.deleted]
+
+
+class Look(Protocol):
+    """What a mapping may ask. Every question about rows is remembered: when the answer changes, the group is mapped again."""
+
+    feed: Feed
+
+    def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
+        """The kept, not deleted row, or None. ``publisher`` defaults to the group's."""
+
+    def all(self, table: str, publisher: str | None = None) -> list[Row]:
+        """All kept, not deleted rows of a small table (CLD's snapshots), by key."""
+
+    def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
+        """The resource id for a row key: UUIDv5 in the store's own namespace. Never put an NHS number into ``key``."""
+
+    def reference(self, resource_type: str, key: str, publisher: str | None = None) -> dict:
+        """``{"reference": "Type/id"}``; may be made before its target arrives."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A supplier's format.
+
+    ``check(path, feed)`` returns the delivery's files in reading order, or raises ``Refused`` naming the file or column at fault (not ours,
+    incomplete, unreadable, wrong encoding) before anything is kept. ``read(file, feed)`` yields rows and rejects. ``to_fhir(group, look)``
+    returns dicts made by ``gateway.fhir.build.resource`` or raises ``Invalid("column x")``. ``publisher(row)`` answers who publishes,
+    for the rows that say so. ``version`` is the mapping's: another one maps everything again.
+    """
+
+    name: str
+    kind: str
+    title: str
+    version: str
+    check: Callable[[Path, Feed], list[Path]]
+    read: Callable[[Path, Feed], Iterator[Row | Reject]]
+    to_fhir: Callable[[Group, Look], list[dict]]
+    publisher: Callable[[Row], Publisher | None] = lambda row: None
+    never: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def sources() -> dict[str, Source]:
+    """Every source in this package by name."""
+    found = {}
+    for module in pkgutil.iter_modules(__path__):
+        if module.ispkg:
+            source = importlib.import_module(f"{__name__}.{module.name}").SOURCE
+            found[source.name] = source
+    return found

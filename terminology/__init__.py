@@ -1,0 +1,1 @@
+"""Data only: code sets and maps, each with origin, release and licence in README.md."""
