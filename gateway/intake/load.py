@@ -1,0 +1,256 @@
+"""Load a delivery: keep its rows as they come, then map the groups they touch, in patient order.
+
+Killed at any point and run again, it loses nothing and does nothing twice: rows are kept by key, and how far the mapping got is written with
+what it wrote.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+import msgspec
+
+from gateway import log
+from gateway.errors import Refused
+from gateway.intake import derive
+from gateway.intake.mapping import Context, map_groups, resource_id
+from gateway.intake.report import Report
+from gateway.nhs import sensitive
+from gateway.store import kept as keeping
+from gateway.store import people, resources
+from gateway.store.database import Session, Store, id_hash, open_store
+from gateway.store.kept import Body, Sent
+from mappings import Feed, Reject, Row, Source, sources
+
+ROWS_AT_ONCE = 4000
+GROUPS_AT_ONCE = 400
+POOL_FROM = 4000
+"""Groups from which a pool of processes pays for its start."""
+Progress = Callable[[str, int, int], None]
+"""Called with (phase, done, of)."""
+
+
+def quiet(phase: str, done: int, of: int) -> None:
+    """No progress shown."""
+
+
+def load(
+    store: Store, source: Source, path: Path, feed: Feed, sets: sensitive.CodeSets, *, workers: int | None = None, progress: Progress = quiet
+) -> Report:
+    """Take one delivery in. Raises ``Refused`` before anything is kept when it is not a delivery of this source."""
+    started = time.monotonic()
+    files = source.check(path, feed)
+    _finish_earlier(store, source, feed, sets, workers, progress)
+    report = Report(source.name, files=len(files))
+    report.delivery = _begin(store, source, path.name)
+    _keep(store, source, files, feed, report, progress)
+    _map(store, source, feed, sets, report, workers, progress)
+    report.seconds = time.monotonic() - started
+    _end(store, report)
+    log.event("load.finished", source=source.name, rows=sum(report.rows.values()), rejects=sum(report.rejects.values()))
+    return report
+
+
+def remap(store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, *, workers: int | None = None, progress: Progress = quiet) -> Report:
+    """Map everything a source ever sent again: after a fix, or with another version of the mapping."""
+    started = time.monotonic()
+    report = Report(source.name)
+    report.delivery = _begin(store, source, "remap")
+    with store.write() as session:
+        keeping.touch_source(session, report.delivery, source.name)
+    _map(store, source, feed, sets, report, workers, progress)
+    report.seconds = time.monotonic() - started
+    _end(store, report)
+    return report
+
+
+def _begin(store: Store, source: Source, name: str) -> int:
+    with store.write() as session:
+        key = session.next_key("delivery")
+        last = session.value("SELECT mapping FROM delivery WHERE source = ? ORDER BY key DESC LIMIT 1", source.name)
+        session.run(
+            "INSERT INTO delivery (key, source, name, mapping, first, started, state, report) VALUES (?, ?, ?, ?, ?, ?, 'keeping', '')",
+            key, source.name, hex(keeping.row_hash(source.name, name, "", "") & (2**64 - 1))[2:], source.version, session.next_key("kept"), session.now,
+        )  # fmt: skip
+        if last is not None and last != source.version:
+            keeping.touch_source(session, key, source.name)
+    return key
+
+
+def _end(store: Store, report: Report) -> None:
+    report.state = "done"
+    with store.write() as session:
+        session.run("UPDATE delivery SET state = 'done', report = ? WHERE key = ?", msgspec.json.encode(report.as_dict()).decode(), report.delivery)
+
+
+def _finish_earlier(store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, workers: int | None, progress: Progress) -> None:
+    """Deliveries that were cut off are mapped to their end first."""
+    with store.read() as session:
+        cut = session.rows("SELECT key FROM delivery WHERE source = ? AND state <> 'done' ORDER BY key", source.name)
+    for (key,) in cut:
+        report = Report(source.name, delivery=key)
+        _map(store, source, feed, sets, report, workers, progress)
+        _end(store, report)
+
+
+def _keep(store: Store, source: Source, files: Sequence[Path], feed: Feed, report: Report, progress: Progress) -> None:
+    total = sum(file.stat().st_size for file in files)
+    before = 0
+    heard: set[int] = set()
+    keys: dict[str, int] = {}
+    for file in files:
+        size, lines = file.stat().st_size, 0
+        for rows in _batches(source.read(file, feed), ROWS_AT_ONCE):
+            good = [row for row in rows if isinstance(row, Row)]
+            for reject in rows:
+                if isinstance(reject, Reject):
+                    report.reject(f"{source.name} {_table_of(file)} {reject.place}", reject.reason)
+            with store.write() as session:
+                sent = [_sent(session, store, source, row, keys) for row in good]
+                report.rows.update(keeping.keep(session, report.delivery, sent))
+                heard.update(keys.values())
+                _describe(session, source, good, keys)
+            lines += len(rows)
+            progress("rows kept", min(before + size, before + lines * 200), total)
+        before += size
+        progress("rows kept", before, total)
+    report.rows["read"] = sum(report.rows[name] for name in ("new", "changed", "unchanged", "older"))
+    with store.write() as session:
+        people.received(session, heard)
+        keeping.touch_new(session, report.delivery, session.value("SELECT first FROM delivery WHERE key = ?", report.delivery))
+        session.run("UPDATE delivery SET state = 'mapping' WHERE key = ?", report.delivery)
+
+
+def _table_of(file: Path) -> str:
+    """A file's name without what might name a person: letters and underscores of its stem only."""
+    return "".join(c for c in file.stem if c.isalpha() or c == "_").strip("_") or "file"
+
+
+def _batches(items: Iterator, size: int) -> Iterator[list]:
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _sent(session: Session, store: Store, source: Source, row: Row, keys: dict[str, int]) -> Sent:
+    publisher = keys.get(row.publisher)
+    if publisher is None:
+        if not store.is_sandbox and not session.value("SELECT 1 FROM publisher WHERE source = ? AND code = ?", source.name, row.publisher):
+            raise Refused(f"{source.name}: a publisher that this store does not know")
+        publisher = keys[row.publisher] = people.ensure_publisher(session, source.name, row.publisher, source.kind)
+    never = source.never.get(row.table)
+    values = {k: v for k, v in row.values.items() if v != "" and k not in never} if never else row.values
+    patient = id_hash(resource_id(store.namespace, source.name, row.publisher, "Patient", row.patient)) if row.patient else 0
+    return Sent(
+        keeping.row_hash(source.name, row.publisher, row.table, row.key),
+        keeping.row_hash(source.name, row.publisher, row.table, "*"),
+        publisher, patient, tuple(keeping.group_hash(source.name, row.publisher, group) for group in row.groups),
+        row.order, row.deleted, keeping.encode_body(Body(row.table, row.key, row.patient, row.groups, dict(values), row.line)),
+        row.deleted and _is_bare(row),
+    )  # fmt: skip
+
+
+def _is_bare(row: Row) -> bool:
+    """Whether a deleted row carries little but its keys."""
+    return len([value for value in row.values.values() if value]) <= 8
+
+
+def _describe(session: Session, source: Source, rows: Sequence[Row], keys: dict[str, int]) -> None:
+    for row in rows:
+        said = source.publisher(row)
+        if said is not None:
+            if said.code not in keys:
+                keys[said.code] = people.ensure_publisher(session, source.name, said.code, source.kind)
+            people.describe_publisher(session, keys[said.code], ods=said.ods, name=said.name, state=said.state, order=said.order)
+
+
+def _map(store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, report: Report, workers: int | None, progress: Progress) -> None:
+    with store.read() as session:
+        todo = keeping.touched(session, report.delivery)
+    parts = list(resources.batches(todo, GROUPS_AT_ONCE))
+    done = 0
+    with _engine(store, source, feed, sets, len(todo), workers) as run:
+        for part, mapped in run(parts):
+            with store.write() as session:
+                _write(session, store, source, sets, report, part, mapped)
+            done += len(part)
+            progress("groups mapped", done, len(todo))
+    with store.read() as session:
+        report.people.update(derive.census(session))
+
+
+def _write(session: Session, store: Store, source: Source, sets: sensitive.CodeSets, report: Report, part, mapped) -> None:
+    counts, changed = resources.put_many(session, report.delivery, source.version, mapped)
+    report.resources.update(counts)
+    keeping.depend(session, [(asked, group.patient, group.grp) for group in mapped for asked in group.asked])
+    derive.quarantine(session, source.name, report.delivery, mapped)
+    derive.gather(session, mapped)
+    report.labels.update(derive.label(session, changed, sets))
+    keeping.untouch(session, report.delivery, part)
+    for group in mapped:
+        if group.puts is None:
+            report.reject(group.place, group.reason)
+        report.uk_core.update(group.faults)
+        report.unmapped.update(group.unmapped)
+
+
+@contextmanager
+def _engine(store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, groups: int, workers: int | None):
+    """A function that maps parts, in order: in this process, or in a pool ahead of the writer."""
+    count = workers if workers is not None else max(1, (os.cpu_count() or 2) - 1)
+    if groups < POOL_FROM or count == 0:
+        worker = _Worker(store, source, feed, sets)
+        yield lambda parts: ((part, worker.map(part)) for part in parts)
+        return
+    with ProcessPoolExecutor(count, get_context("spawn"), _start, (store.url, source.name, feed, sets)) as pool:
+
+        def run(parts):
+            ahead: list[tuple[Sequence, Future]] = []
+            for part in parts:
+                ahead.append((part, pool.submit(_map_part, part)))
+                if len(ahead) > count + 2:
+                    first, future = ahead.pop(0)
+                    yield first, _groups(future.result())
+            for first, future in ahead:
+                yield first, _groups(future.result())
+
+        yield run
+
+
+class _Worker:
+    """Maps parts on its own reading connection."""
+
+    def __init__(self, store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets):
+        self.store, self.source, self.feed, self.sets = store, source, feed, sets
+        self.context: Context | None = None
+
+    def map(self, part: Sequence[tuple[int, int]]) -> list[resources.Mapped]:
+        with self.store.read() as session:
+            if self.context is None:
+                publishers = people.publishers(session)
+                self.context = Context(self.source, self.feed, self.store.namespace, publishers, self.sets)
+            return map_groups(session, self.context, part)
+
+
+_worker: _Worker | None = None
+_groups = msgspec.msgpack.Decoder(list[resources.Mapped]).decode
+
+
+def _start(url: str, source: str, feed: Feed, sets: sensitive.CodeSets) -> None:
+    global _worker  # one a process, made once: a pool's worker has nowhere else to keep it
+    _worker = _Worker(open_store(url), sources()[source], feed, sets)
+
+
+def _map_part(part: Sequence[tuple[int, int]]) -> bytes:
+    return msgspec.msgpack.encode(_worker.map(part))

@@ -1,0 +1,149 @@
+"""From kept rows to resources ready to write: map a group, check it, index it, label it. Reads the store, never writes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+import msgspec
+
+from gateway.errors import GatewayError, Invalid
+from gateway.fhir import build, index, model
+from gateway.nhs import identity, sensitive, ukcore
+from gateway.store import kept as keeping
+from gateway.store.database import Session, id_hash
+from gateway.store.people import PublisherRow
+from gateway.store.resources import Mapped, Put
+from gateway.store.tables import KIND_NUMBER, TYPE_NUMBER, UNDATED
+from mappings import Feed, Group, Row, Source, Values
+
+
+@dataclass(frozen=True)
+class Context:
+    """What mapping needs to know beside the rows: the source, its feed, the store's namespace, who publishes, the code sets."""
+
+    source: Source
+    feed: Feed
+    namespace: uuid.UUID
+    publishers: dict[int, PublisherRow]
+    sets: sensitive.CodeSets
+    cache: dict[int, Row | None] = field(default_factory=dict)
+
+
+def resource_id(namespace: uuid.UUID, source: str, publisher: str, resource_type: str, key: str) -> str:
+    """The id of what a row becomes: the same row, the same id, in this store only."""
+    return str(uuid.uuid5(namespace, f"{source}|{publisher}|{resource_type}|{key}"))
+
+
+class Looker:
+    """``mappings.Look`` over the kept rows; it remembers every question about them."""
+
+    def __init__(self, session: Session, context: Context, publisher: str):
+        self._session, self._context, self._publisher = session, context, publisher
+        self.feed = context.feed
+        self.asked: set[int] = set()
+
+    def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
+        hash_ = keeping.row_hash(self._context.source.name, publisher or self._publisher, table, key)
+        self.asked.add(hash_)
+        cache = self._context.cache
+        if hash_ not in cache:
+            found = keeping.row_at(self._session, hash_)
+            cache[hash_] = None if found is None or found.deleted else _row(found, publisher or self._publisher)
+        return cache[hash_]
+
+    def all(self, table: str, publisher: str | None = None) -> list[Row]:
+        name = publisher or self._publisher
+        self.asked.add(keeping.row_hash(self._context.source.name, name, table, "*"))
+        key = next((p.key for p in self._context.publishers.values() if (p.source, p.code) == (self._context.source.name, name)), 0)
+        return [_row(found, name) for found in keeping.rows_in(self._session, key, table) if not found.deleted]
+
+    def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
+        return resource_id(self._context.namespace, self._context.source.name, publisher or self._publisher, resource_type, key)
+
+    def reference(self, resource_type: str, key: str, publisher: str | None = None) -> dict:
+        return {"reference": f"{resource_type}/{self.id(resource_type, key, publisher)}"}
+
+
+def _row(found: keeping.Kept, publisher: str) -> Row:
+    body = found.body
+    return Row(body.table, body.key, publisher, found.order, Values(body.values), body.patient, body.groups, found.deleted, body.line)
+
+
+def map_groups(session: Session, context: Context, touched: Sequence[tuple[int, int]]) -> list[Mapped]:
+    """Map touched (patient, group) pairs, in the order given. A fault is a result, not an error."""
+    rows = keeping.rows_of(session, [group for _, group in touched])
+    return [_map_group(session, context, patient, grp, rows[grp]) for patient, grp in touched]
+
+
+def _map_group(session: Session, context: Context, patient: int, grp: int, rows: list[keeping.Kept]) -> Mapped:
+    if not rows:
+        return Mapped(grp, patient, 0, KIND_NUMBER[context.source.kind], [])
+    publisher = context.publishers[rows[0].publisher]
+    group = Group(
+        _group_key(context.source.name, publisher.code, grp, rows),
+        publisher.code,
+        tuple(sorted((_row(row, publisher.code) for row in rows), key=lambda row: (row.table, row.order, row.key))),
+    )
+    look = Looker(session, context, publisher.code)
+    mapped = Mapped(grp, patient, publisher.key, KIND_NUMBER[context.source.kind], None)
+    try:
+        made = context.source.to_fhir(group, look)
+        puts, faults, evidence = [], [], identity.evidence(made, context.source.kind)
+        for resource in made:
+            put, found = prepare(resource, context, max(row.order for row in group.rows))
+            puts.append(put)
+            faults += found
+        mapped.puts, mapped.faults = puts, tuple(faults)
+        mapped.unmapped = tuple(code for resource in made for code in sensitive.unmapped(resource))
+        if evidence:
+            mapped.evidence = [(id_hash(e.patient), tuple(e.numbers), msgspec.json.encode(e)) for e in _listed(evidence)]
+    except GatewayError as fault:
+        mapped.place = f"{_place(group)}: {fault}"
+        mapped.reason = _reason(fault)
+    mapped.asked = tuple(sorted(look.asked))
+    return mapped
+
+
+def _listed(evidence) -> list[identity.Evidence]:
+    return evidence if isinstance(evidence, list) else [evidence]
+
+
+def _group_key(source: str, publisher: str, grp: int, rows: list[keeping.Kept]) -> str:
+    return next(key for row in rows for key in row.body.groups if keeping.group_hash(source, publisher, key) == grp)
+
+
+def _place(group: Group) -> str:
+    """Where the group's own row stands: table and line, never its key."""
+    row = next((row for row in group.rows if row.groups and row.groups[0] == group.key), group.rows[0])
+    return f"{row.table} line {row.line}" if row.line else row.table
+
+
+def _reason(fault: GatewayError) -> str:
+    """The kind of a fault, for counting: its place without the numbers."""
+    return str(fault).split(":")[0] if isinstance(fault, Invalid) else type(fault).__name__
+
+
+def prepare(resource: dict, context: Context, order: int) -> tuple[Put, list[str]]:
+    """One resource ready to write, with the UK Core constraints it breaks. Raises ``Invalid`` where it is not R4."""
+    resource = dict(resource)
+    meta = dict(resource["meta"])
+    security = meta.pop("security", ())
+    resource["meta"] = meta
+    own, causes = sensitive.own_labels(resource, list(security), context.sets, context.source.kind, context.feed.default)
+    body = build.encode(resource)
+    issues = model.check(body)
+    if issues:
+        raise Invalid(f"{resource['resourceType']}: {issues[0].location}: {issues[0].message}")
+    entries = index.entries(resource)
+    put = Put(
+        TYPE_NUMBER[resource["resourceType"]], resource["id"], id_hash(entries.patient) if entries.patient else 0, order, body,
+        blake2b(body, digest_size=16).digest(),
+        UNDATED if entries.low is None else entries.low, UNDATED if entries.high is None else entries.high,
+        own, causes, entries.tokens, entries.globals, entries.words, entries.dates,
+        sensitive.preference(resource, context.sets),
+    )  # fmt: skip
+    faults = [f"{resource['resourceType']}: {issue.location}: {issue.message}" for issue in ukcore.check(resource) if issue.severity == "error"]
+    return put, faults

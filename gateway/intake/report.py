@@ -1,0 +1,54 @@
+"""What a load tells its operator: counts by kind and place, never a value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+PLACES = 200
+"""Places listed at most; all are counted."""
+
+
+@dataclass
+class Report:
+    """The load report. ``as_dict`` is what is stored, printed with ``--json`` and kept by the demo."""
+
+    source: str
+    delivery: int = 0
+    files: int = 0
+    rows: Counter = field(default_factory=Counter)
+    resources: Counter = field(default_factory=Counter)
+    rejects: Counter = field(default_factory=Counter)
+    places: list[str] = field(default_factory=list)
+    uk_core: Counter = field(default_factory=Counter)
+    unmapped: Counter = field(default_factory=Counter)
+    labels: Counter = field(default_factory=Counter)
+    people: Counter = field(default_factory=Counter)
+    seconds: float = 0.0
+    state: str = "running"
+
+    def reject(self, place: str, reason: str) -> None:
+        """Count something that could not be taken, and say where while there is room."""
+        self.rejects[reason] += 1
+        if len(self.places) < PLACES:
+            self.places.append(f"{place}: {reason}" if not place.endswith(reason) else place)
+
+    @property
+    def exit_code(self) -> int:
+        """0 clean, 1 finished with rejects."""
+        return 1 if self.rejects else 0
+
+    def as_dict(self) -> dict:
+        """Plain JSON: resources as type → outcome → count."""
+        resources: dict[str, dict[str, int]] = {}
+        for (type_, outcome), count in sorted(self.resources.items()):
+            resources.setdefault(type_, {})[outcome] = count
+        written = sum(count for (_, outcome), count in self.resources.items() if outcome in ("created", "updated"))
+        return {
+            "source": self.source, "delivery": self.delivery, "state": self.state, "files": self.files,
+            "rows": dict(sorted(self.rows.items())), "resources": resources,
+            "people": dict(sorted(self.people.items())), "labels": dict(sorted(self.labels.items())),
+            "rejects": dict(self.rejects.most_common()), "places": self.places,
+            "ukCore": dict(self.uk_core.most_common()), "unmappedCodes": dict(self.unmapped.most_common(50)),
+            "seconds": round(self.seconds, 3), "written": written,
+        }  # fmt: skip

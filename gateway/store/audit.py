@@ -1,0 +1,212 @@
+"""The audit: append-only, durable before the answer leaves, hash-chained behind.
+
+On SQLite the audit of reads is a file of its own with one writer thread a process, so that a read never waits for a loader's turn; many
+waiting requests share one fsync. On PostgreSQL it is a table. Writes carry their audit row in their own transaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pysqlite3.dbapi2 as sqlite
+
+from gateway.errors import Unavailable
+from gateway.store.database import Session, Store, microseconds
+
+SEAL_ROWS = 1000
+WAIT_SECONDS = 30
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class Audit:
+    """The audit of one store. ``record`` returns when the event is on disk, or raises ``Unavailable``: then nothing may be answered."""
+
+    def __init__(self, store: Store, path: Path | None = None):
+        self.store = store
+        self._file = None if store.postgres else _File(path or store.path.with_name("audit.db"))
+
+    def record(self, event: dict) -> None:
+        """Write one read event, durably. Raises ``Unavailable``."""
+        try:
+            if self._file:
+                self._file.append(_encode(event).decode())
+            else:
+                with self.store.engine.connect() as connection, connection.begin():
+                    _insert(Session(connection, True), "read", event)
+        except Exception:  # whatever the reason: no audit, no answer
+            raise Unavailable("the audit cannot be written") from None
+
+    def events(self, stream: str | None = None, limit: int | None = None) -> Iterator[dict]:
+        """Events in the order written, each with its ``seq``, ``at`` (µs UTC) and ``stream``; ``limit`` gives the newest so many."""
+        found = []
+        if self._file and stream in (None, "read"):
+            found += [("read", *row) for row in self._file.rows("SELECT seq, at, event FROM audit ORDER BY seq")]
+        with self.store.read() as session:
+            streams = ("read", "write") if stream is None else (stream,)
+            rows = session.rows(f"SELECT stream, seq, at, event FROM audit WHERE {session.within('stream')} ORDER BY seq", session.listed(streams))
+        found += rows
+        found.sort(key=lambda row: (row[2], row[0], row[1]))
+        for name, seq, at, event in found[-limit:] if limit else found:
+            yield {"seq": seq, "at": at, "stream": name, **msgspec.json.decode(event)}
+
+    def seal(self) -> None:
+        """Extend the hash chains over what was committed since the last seal."""
+        if self._file:
+            self._file.seal()
+        with self.store.write() as session:
+            for stream in ("read", "write"):
+                _seal(session, stream)
+
+    def verify(self) -> Verdict:
+        """Recompute both chains. Says the first broken place, if any."""
+        broken, rows, sealed = [], 0, 0
+        if self._file:
+            found = _verify("read", self._file.rows("SELECT seq, at, event FROM audit ORDER BY seq"), self._file.seals())
+            broken, rows, sealed = broken + found.broken, rows + found.rows, sealed + found.sealed
+        with self.store.read() as session:
+            for stream in ("read", "write"):
+                seals = session.rows("SELECT last, rows, hash FROM seal WHERE stream = ? ORDER BY last", stream)
+                found = _verify(stream, session.rows("SELECT seq, at, event FROM audit WHERE stream = ? ORDER BY seq", stream), seals)
+                broken, rows, sealed = broken + found.broken, rows + found.rows, sealed + found.sealed
+        return Verdict(rows, sealed, broken)
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What ``verify`` found: rows read, rows under a seal, and the places where the chain does not hold."""
+
+    rows: int
+    sealed: int
+    broken: list[str]
+
+
+def record_write(session: Session, event: dict) -> None:
+    """Write the audit row of a change in the transaction that makes it."""
+    _insert(session, "write", event)
+
+
+def _insert(session: Session, stream: str, event: dict) -> None:
+    session.run("INSERT INTO audit (at, stream, event) VALUES (?, ?, ?)", session.now or microseconds(), stream, _encode(event).decode())
+
+
+def _seal(session: Session, stream: str) -> None:
+    last, chain = session.row("SELECT last, hash FROM seal WHERE stream = ? ORDER BY last DESC LIMIT 1", stream) or (0, "")
+    rows = session.rows("SELECT seq, at, event FROM audit WHERE stream = ? AND seq > ? ORDER BY seq", stream, last)
+    for start in range(0, len(rows), SEAL_ROWS):
+        part = rows[start : start + SEAL_ROWS]
+        chain = _chain(chain, part)
+        session.run("INSERT INTO seal (stream, last, rows, hash) VALUES (?, ?, ?, ?)", stream, part[-1][0], len(part), chain)
+
+
+def _chain(before: str, rows: list[tuple]) -> str:
+    digest = hashlib.sha256(before.encode())
+    for seq, at, event in rows:
+        digest.update(f"\n{seq} {at} {event}".encode())
+    return digest.hexdigest()
+
+
+def _verify(stream: str, rows: list[tuple], seals: list[tuple]) -> Verdict:
+    chain, start, broken = "", 0, []
+    for last, count, hash_ in seals:
+        part = rows[start : start + count]
+        chain = _chain(chain, part)
+        if len(part) != count or part[-1][0] != last or chain != hash_:
+            broken.append(f"{stream} up to {last}")
+            break
+        start += count
+    return Verdict(len(rows), start, broken)
+
+
+class _File:
+    """``audit.db``: one thread writes, everyone who waits shares its fsync."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        created = not path.exists()
+        self._connect().executescript(
+            "CREATE TABLE IF NOT EXISTS audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL);"
+            "CREATE TABLE IF NOT EXISTS seal (last INTEGER PRIMARY KEY, rows INTEGER NOT NULL, hash TEXT NOT NULL);"
+            "CREATE TRIGGER IF NOT EXISTS audit_is_append_only BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+            "CREATE TRIGGER IF NOT EXISTS audit_is_kept BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+        )
+        if created:
+            os.chmod(path, 0o600)
+        self._waiting: queue.SimpleQueue = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
+        self._thread.start()
+
+    def _connect(self):
+        connection = sqlite.connect(str(self.path), isolation_level=None, timeout=WAIT_SECONDS, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        return connection
+
+    def append(self, event: str) -> None:
+        done: Future = Future()
+        self._waiting.put((event, done))
+        done.result(timeout=WAIT_SECONDS)
+
+    def _write(self) -> None:
+        connection = self._connect()
+        while True:
+            batch = [self._waiting.get()]
+            while not self._waiting.empty() and len(batch) < SEAL_ROWS:
+                batch.append(self._waiting.get())
+            stop = [item for item in batch if item is None]
+            items = [item for item in batch if item is not None]
+            try:
+                if items:
+                    now = microseconds()
+                    connection.execute("BEGIN IMMEDIATE")
+                    connection.executemany("INSERT INTO audit (at, event) VALUES (?, ?)", [(now, event) for event, _ in items])
+                    connection.execute("COMMIT")
+                fault = None
+            except Exception as error:  # every waiter must hear of it, and the thread must live on
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                fault = error
+            for _, done in items:
+                done.set_exception(fault) if fault else done.set_result(None)
+            if stop:
+                connection.close()
+                return
+
+    def rows(self, sql: str, *params) -> list[tuple]:
+        connection = self._connect()
+        try:
+            return connection.execute(sql, params).fetchall()
+        finally:
+            connection.close()
+
+    def seals(self) -> list[tuple]:
+        return self.rows("SELECT last, rows, hash FROM seal ORDER BY last")
+
+    def seal(self) -> None:
+        connection = self._connect()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            last, chain = connection.execute("SELECT last, hash FROM seal ORDER BY last DESC LIMIT 1").fetchone() or (0, "")
+            rows = connection.execute("SELECT seq, at, event FROM audit WHERE seq > ? ORDER BY seq", (last,)).fetchall()
+            for start in range(0, len(rows), SEAL_ROWS):
+                part = rows[start : start + SEAL_ROWS]
+                chain = _chain(chain, part)
+                connection.execute("INSERT INTO seal (last, rows, hash) VALUES (?, ?, ?)", (part[-1][0], len(part), chain))
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        self._waiting.put(None)
+        self._thread.join(timeout=WAIT_SECONDS)

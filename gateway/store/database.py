@@ -1,0 +1,236 @@
+"""One database, SQLite or PostgreSQL, opened the one safe way; sessions that read, sessions that write."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+import pysqlite3.dbapi2 as sqlite
+import sqlalchemy
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from gateway.errors import Refused, Unavailable
+from gateway.store import migrations
+
+LEAST_SQLITE = (3, 51, 3)  # WAL-reset corruption below (reference: operations §5)
+BUSY_SECONDS = 30
+Clock = Callable[[], int]
+
+
+def microseconds() -> int:
+    """Now, in µs since 1970 UTC: the clock the store is given unless a test gives another."""
+    return time.time_ns() // 1000
+
+
+def hash64(*parts: str) -> int:
+    """A signed 64-bit hash of the parts, the same everywhere and for ever.
+
+    >>> hash64("a", "b") == hash64("a", "b"), hash64("ab") == hash64("a", "b")
+    (True, False)
+    """
+    return int.from_bytes(blake2b("\x1f".join(parts).encode(), digest_size=8).digest(), "big", signed=True)
+
+
+@lru_cache(maxsize=65536)
+def id_hash(id_: str) -> int:
+    """The 64-bit form of a resource id: the start of a UUID, else a hash of it."""
+    try:
+        return int.from_bytes(uuid.UUID(id_).bytes[:8], "big", signed=True)
+    except ValueError:
+        return hash64("id", id_)
+
+
+class Session:
+    """One transaction. SQL is written with ``?`` and one text serves both databases."""
+
+    def __init__(self, connection: Connection, postgres: bool, now: int = 0, commit_seq: int = 0):
+        self.connection, self.postgres = connection, postgres
+        self.now, self.commit_seq = now, commit_seq
+        self.deferred: list[Callable[[], None]] = []
+
+    def rows(self, sql: str, *params) -> list[tuple]:
+        """All rows of a query."""
+        return self.connection.exec_driver_sql(_dialect(sql, self.postgres), params).fetchall()
+
+    def row(self, sql: str, *params) -> tuple | None:
+        """The first row, or None."""
+        return self.connection.exec_driver_sql(_dialect(sql, self.postgres), params).fetchone()
+
+    def value(self, sql: str, *params):
+        """The first column of the first row, or None."""
+        found = self.row(sql, *params)
+        return found[0] if found else None
+
+    def stream(self, sql: str, *params, size: int = 2000) -> Iterator[tuple]:
+        """The rows of a query, a few at a time, without holding them all."""
+        connection = self.connection.execution_options(stream_results=True, max_row_buffer=size) if self.postgres else self.connection
+        yield from connection.exec_driver_sql(_dialect(sql, self.postgres), params).yield_per(size)
+
+    def run(self, sql: str, *params) -> int:
+        """Change something; return how many rows it touched."""
+        return self.connection.exec_driver_sql(_dialect(sql, self.postgres), params).rowcount
+
+    def many(self, sql: str, rows: Sequence[tuple]) -> None:
+        """The same change for every row of parameters."""
+        if rows:
+            self.connection.exec_driver_sql(_dialect(sql, self.postgres), rows if isinstance(rows, list) else list(rows))
+
+    def insert(self, table: str, columns: str, rows: Sequence[tuple]) -> None:
+        """Add rows: COPY on PostgreSQL, ``executemany`` on SQLite."""
+        if not rows:
+            return
+        if self.postgres:
+            with self.connection.connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        else:
+            marks = ",".join("?" * len(rows[0]))
+            self.many(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
+
+    def ignore(self, table: str, columns: str, rows: Sequence[tuple]) -> None:
+        """Add the rows that are not there yet."""
+        if rows:
+            marks = ",".join("?" * len(rows[0]))
+            self.many(f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING", rows)
+
+    def within(self, column: str) -> str:
+        """The condition that ``column`` is one of a list, given as one parameter made by ``listed``."""
+        return f"{column} = ANY(?)" if self.postgres else f"{column} IN (SELECT value FROM json_each(?))"
+
+    def listed(self, values: Sequence) -> object:
+        """The parameter for ``within``."""
+        return list(values) if self.postgres else msgspec.json.encode(list(values)).decode()
+
+    def next_key(self, table: str) -> int:
+        """The next integer key of a table; only the one writer asks."""
+        return (self.value(f"SELECT max(key) FROM {table}") or 0) + 1
+
+
+@lru_cache(maxsize=2048)
+def _dialect(sql: str, postgres: bool) -> str:
+    return sql.replace("%", "%%").replace("?", "%s") if postgres else sql
+
+
+class Store:
+    """An open database with what it was born as. ``read()`` and ``write()`` give sessions; there is no other way in."""
+
+    def __init__(self, url: str, engine: Engine, clock: Clock):
+        self.url, self.engine, self.clock = url, engine, clock
+        self.postgres = engine.dialect.name == "postgresql"
+        self.path = None if self.postgres else Path(engine.url.database)
+        self.mode, self.namespace, self.id = "", uuid.UUID(int=0), ""
+
+    @property
+    def is_sandbox(self) -> bool:
+        return self.mode == "sandbox"
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A read-only transaction: one snapshot, never a write."""
+        with self.engine.connect() as connection:
+            if self.postgres:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                yield Session(connection, self.postgres)
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A write transaction with the writer's turn, the next ``commit_seq`` and a time later than every earlier one."""
+        with self._turn(), self.engine.connect() as connection:
+            connection = connection.execution_options(gateway_write=True)
+            with connection.begin():
+                session = Session(connection, self.postgres)
+                if self.postgres:
+                    session.run("SELECT pg_advisory_xact_lock(727001)")
+                last = session.row("SELECT commit_seq, updated FROM clock WHERE id = 1") or (0, 0)
+                session.commit_seq, session.now = last[0] + 1, max(self.clock(), last[1] + 1000)
+                yield session
+                for finish in session.deferred:
+                    finish()
+                session.run("UPDATE clock SET commit_seq = ?, updated = ? WHERE id = 1", session.commit_seq, session.now)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self.postgres:
+            yield
+            return
+        with open(f"{self.path}.turn", "a") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            yield
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_store(url: str, *, create: str | None = None, namespace: uuid.UUID | None = None, clock: Clock = microseconds) -> Store:
+    """Open a store, bringing its schema up to this code's. ``create`` (``sandbox`` or ``live``) makes one where there is none.
+
+    Raises ``Refused`` when there is no store and none is to be made, when it is of the other mode, or when the database is unsafe.
+    """
+    engine = _engine(url)
+    store = Store(url, engine, clock)
+    try:
+        if not create and not migrations.is_present(engine):
+            raise Refused("there is no store here: run `gateway init`")
+        migrations.upgrade(engine)
+    except sqlalchemy.exc.DBAPIError:
+        raise Unavailable("the database cannot be opened") from None
+    _settle(store, create, namespace)
+    return store
+
+
+def _settle(store: Store, create: str | None, namespace: uuid.UUID | None) -> None:
+    with store.read() as session:
+        found = session.row("SELECT id, mode, namespace FROM store")
+    if not found:
+        found = (str(uuid.uuid4()), create, str(namespace or uuid.uuid4()))
+        with store.write() as session:
+            session.run("INSERT INTO clock (id, commit_seq, updated, label_seq) VALUES (1, 0, 0, 0)")
+            session.run("INSERT INTO store (id, mode, namespace, created) VALUES (?, ?, ?, ?)", *found, session.now)
+    elif create and create != found[1]:
+        raise Refused(f"this store was born {found[1]}")
+    store.id, store.mode, store.namespace = found[0], found[1], uuid.UUID(found[2])
+
+
+def _engine(url: str) -> Engine:
+    if url.startswith("sqlite"):
+        return _sqlite(Path(url.split("///", 1)[1]))
+    return sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), hide_parameters=True, pool_size=10)
+
+
+def _sqlite(path: Path) -> Engine:
+    if sqlite.sqlite_version_info < LEAST_SQLITE:
+        raise Refused(f"SQLite {sqlite.sqlite_version} is older than {'.'.join(map(str, LEAST_SQLITE))}")
+    if not path.parent.is_dir():
+        raise Refused("the folder of the database does not exist")
+    created = not path.exists()
+    engine = sqlalchemy.create_engine(
+        f"sqlite+pysqlite:///{path}", module=sqlite, hide_parameters=True, pool_size=16,
+        connect_args={"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False},
+    )  # fmt: skip
+
+    @event.listens_for(engine, "connect")
+    def settings(connection, _record):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-262144", "temp_store=MEMORY", "mmap_size=1073741824",
+                       "wal_autocheckpoint=4000", "trusted_schema=OFF"):  # fmt: skip
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection):
+        # One statement decides who waits: a deferred transaction that reads and then writes is refused at once (store.md, Audit).
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("gateway_write") else "BEGIN")
+
+    if created:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA page_size")
+        os.chmod(path, 0o600)
+    return engine

@@ -1,0 +1,224 @@
+"""What a source sent is kept: the newest accepted row of each key, its groups, and who asked about it.
+
+Nothing here knows a source; rows come as ``Sent`` and go out as ``Kept``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.store.database import Session, hash64
+
+
+class Body(msgspec.Struct, array_like=True, frozen=True):
+    """A row as kept: the source's table, key, local patient, groups and filled columns."""
+
+    table: str
+    key: str
+    patient: str
+    groups: tuple[str, ...]
+    values: dict[str, str]
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A row on its way in. ``hash`` names it, ``groups`` and ``patient`` are 64-bit hashes, first group first (0: none)."""
+
+    hash: int
+    all_hash: int
+    publisher: int
+    patient: int
+    groups: tuple[int, ...]
+    order: int
+    deleted: bool
+    body: bytes
+    bare: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A kept row: its body with the order of its last word."""
+
+    body: Body
+    order: int
+    deleted: bool
+    publisher: int
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Body).decode
+encode_body = _encode
+decode_body = _decode
+
+
+def keep(session: Session, delivery: int, sent: Sequence[Sent]) -> Counter:
+    """Keep rows; return counts of ``new``, ``changed``, ``unchanged``, ``older``.
+
+    An older row never replaces a newer one, whatever the order of arrival. A delete that carries only keys keeps the last values, and
+    values older than a delete still fill a row that has none, so that any order of arrival ends in the same row. Groups of changed rows
+    (the old and the new ones) and of whoever asked about them are touched.
+    """
+    states = _present(session, sent)
+    counts: Counter = Counter()
+    for row in sent:
+        state = states.get(row.hash)
+        if state is None:
+            states[row.hash] = _State(row)
+            counts["new"] += 1
+        else:
+            counts[state.take(row)] += 1
+    added = [state for state in states.values() if not state.key]
+    changed = [state for state in states.values() if state.key and state.is_changed]
+    first = session.next_key("kept") if added else 0
+    for key, state in enumerate(added, first):
+        state.key = key
+    session.insert(
+        "kept", "key, hash, grp, patient, delivery, publisher, ord, vord, deleted, body",
+        [(s.key, s.hash, s.groups[0] if s.groups else 0, s.patient, delivery, s.publisher, s.order, s.value_order, int(s.deleted), s.body)
+         for s in added],
+    )  # fmt: skip
+    session.many(
+        "UPDATE kept SET grp = ?, patient = ?, delivery = ?, ord = ?, vord = ?, deleted = ?, body = ? WHERE key = ?",
+        [(s.groups[0] if s.groups else 0, s.patient, delivery, s.order, s.value_order, int(s.deleted), s.body, s.key) for s in changed],
+    )
+    session.many("DELETE FROM member WHERE kept = ?", [(s.key,) for s in changed if s.old_groups[1:] != s.groups[1:]])
+    session.ignore("member", "grp, kept", sorted({(group, s.key) for s in (*added, *changed) for group in s.groups[1:]}))
+    touched = {(s.patient, group) for s in added for group in s.groups[1:]}
+    touched.update((s.patient, group) for s in changed for group in (*s.old_groups, *s.groups))
+    touched.update(_askers(session, {hash_ for s in (*added, *changed) for hash_ in (s.hash, s.all_hash)}))
+    touch(session, delivery, touched)
+    return counts
+
+
+class _State:
+    """A kept row while a batch is taken in: its last word (order, deleted) and its newest values apart."""
+
+    __slots__ = (
+        "key", "hash", "all_hash", "publisher", "patient", "order", "value_order", "deleted", "body", "groups", "old_groups", "is_changed",
+    )  # fmt: skip
+
+    def __init__(self, row: Sent, key: int = 0):
+        self.key, self.hash, self.all_hash, self.publisher, self.patient = key, row.hash, row.all_hash, row.publisher, row.patient
+        self.order, self.deleted, self.body, self.groups = row.order, row.deleted, row.body, row.groups
+        self.value_order = -1 if row.bare else row.order
+        self.old_groups: tuple[int, ...] = ()
+        self.is_changed = False
+
+    def take(self, row: Sent) -> str:
+        """Take another statement about the same key in; say what it was."""
+        self.all_hash = row.all_hash
+        changed = False
+        if (row.order, row.deleted) > (self.order, self.deleted):
+            self.order, self.deleted, changed = row.order, row.deleted, True
+        if not row.bare and (row.order, row.body) > (self.value_order, self.body if self.value_order == row.order else b""):
+            self.value_order, self.body, self.groups, changed = row.order, row.body, row.groups, True
+            self.patient = row.patient or self.patient
+        self.is_changed |= changed
+        if changed:
+            return "changed"
+        return "older" if row.order < self.order else "unchanged"
+
+
+def _present(session: Session, rows: Sequence[Sent]) -> dict[int, _State]:
+    sql = f"SELECT hash, key, publisher, patient, ord, vord, deleted, body, grp FROM kept WHERE {session.within('hash')}"
+    found = session.rows(sql, session.listed([row.hash for row in rows]))
+    if not found:
+        return {}
+    extra: dict[int, list[int]] = {}
+    sql = f"SELECT kept, grp FROM member WHERE {session.within('kept')} ORDER BY kept, grp"
+    for kept, group in session.rows(sql, session.listed([row[1] for row in found])):
+        extra.setdefault(kept, []).append(group)
+    states = {}
+    for hash_, key, publisher, patient, order, value_order, deleted, body, grp in found:
+        groups = ((grp,) if grp else ()) + tuple(extra.get(key, ()))
+        state = _State(Sent(hash_, 0, publisher, patient, groups, order, bool(deleted), body, value_order < 0), key)
+        state.value_order, state.old_groups = value_order, groups
+        states[hash_] = state
+    return states
+
+
+def _askers(session: Session, asked: set[int]) -> Iterator[tuple[int, int]]:
+    if asked and session.value("SELECT 1 FROM depends LIMIT 1") is not None:
+        sql = f"SELECT DISTINCT patient, grp FROM depends WHERE {session.within('dep')}"
+        yield from session.rows(sql, session.listed(sorted(asked)))
+
+
+def touch(session: Session, delivery: int, groups: Iterable[tuple[int, int]]) -> None:
+    """Have (patient, group) pairs mapped again in this delivery."""
+    session.ignore("touched", "delivery, patient, grp", [(delivery, patient, group) for patient, group in sorted(groups) if group])
+
+
+def touch_new(session: Session, delivery: int, first: int) -> None:
+    """Touch the groups of every row this delivery added, in patient order."""
+    session.run(
+        "INSERT INTO touched (delivery, patient, grp) SELECT DISTINCT delivery, patient, grp FROM kept "
+        "WHERE key >= ? AND delivery = ? AND grp <> 0 ORDER BY patient, grp ON CONFLICT DO NOTHING",
+        first, delivery,
+    )  # fmt: skip
+
+
+def touch_source(session: Session, delivery: int, source: str) -> None:
+    """Touch every group of a source: another mapping version maps everything again."""
+    session.run(
+        "INSERT INTO touched (delivery, patient, grp) SELECT DISTINCT ?, k.patient, k.grp FROM kept k JOIN publisher p ON p.key = k.publisher "
+        "WHERE p.source = ? AND k.grp <> 0 ORDER BY 2, 3 ON CONFLICT DO NOTHING",
+        delivery, source,
+    )  # fmt: skip
+
+
+def touched(session: Session, delivery: int) -> list[tuple[int, int]]:
+    """The (patient, group) pairs still to map, in patient order."""
+    return session.rows("SELECT patient, grp FROM touched WHERE delivery = ? ORDER BY patient, grp", delivery)
+
+
+def untouch(session: Session, delivery: int, groups: Sequence[tuple[int, int]]) -> None:
+    """These groups are mapped; forget that they were touched."""
+    session.many(
+        "DELETE FROM touched WHERE delivery = ? AND patient = ? AND grp = ?", [(delivery, patient, group) for patient, group in groups]
+    )
+
+
+def rows_of(session: Session, groups: Sequence[int]) -> dict[int, list[Kept]]:
+    """The kept rows of each group."""
+    found: dict[int, list[Kept]] = {group: [] for group in groups}
+    listed = session.listed(groups)
+    for sql in (
+        f"SELECT grp, body, ord, deleted, publisher FROM kept WHERE {session.within('grp')}",
+        "SELECT m.grp, k.body, k.ord, k.deleted, k.publisher FROM member m JOIN kept k ON k.key = m.kept WHERE " + session.within("m.grp"),
+    ):
+        for group, body, order, deleted, publisher in session.rows(sql, listed):
+            found[group].append(Kept(_decode(body), order, bool(deleted), publisher))
+    return found
+
+
+def row_at(session: Session, hash_: int) -> Kept | None:
+    """One kept row by its hash, deleted or not."""
+    found = session.row("SELECT body, ord, deleted, publisher FROM kept WHERE hash = ?", hash_)
+    return Kept(_decode(found[0]), found[1], bool(found[2]), found[3]) if found else None
+
+
+def rows_in(session: Session, publisher: int, table: str) -> list[Kept]:
+    """Every kept row of a small table that belongs to no group, by key."""
+    rows = session.rows("SELECT body, ord, deleted, publisher FROM kept WHERE grp = 0 AND publisher = ?", publisher)
+    found = [Kept(_decode(body), order, bool(deleted), pub) for body, order, deleted, pub in rows]
+    return sorted((row for row in found if row.body.table == table), key=lambda row: row.body.key)
+
+
+def depend(session: Session, asked: Sequence[tuple[int, int, int]]) -> None:
+    """Remember (asked row, patient, group): when the row changes, the group is mapped again."""
+    session.ignore("depends", "dep, patient, grp", sorted(set(asked)))
+
+
+def row_hash(source: str, publisher: str, table: str, key: str) -> int:
+    """The 64-bit name of a kept row; ``key`` "*" stands for the whole table."""
+    return hash64("row", source, publisher, table, key)
+
+
+def group_hash(source: str, publisher: str, group: str) -> int:
+    """The 64-bit name of a group."""
+    return hash64("group", source, publisher, group)

@@ -1,0 +1,308 @@
+"""Resources: every version kept, the current one indexed, found only within limits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from gateway.store.database import Session, id_hash
+from gateway.store.tables import KIND_NUMBER, KINDS, TYPE_NUMBER, TYPES, UNDATED
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+HEAD = "h.key, h.type, h.id, h.patient, h.publisher, h.kind, h.labels, h.number, h.updated, h.deleted, h.low, h.grp"
+
+
+class Put(msgspec.Struct, array_like=True, gc=False):
+    """A resource on its way in: its bytes, what to index, its own label bits with their causes. Made by intake."""
+
+    type: int
+    id: str
+    patient: int
+    order: int
+    body: bytes
+    hash: bytes
+    low: int
+    high: int
+    own: int
+    causes: dict[int, str]
+    tokens: tuple[tuple[int, int], ...]
+    globals: tuple[tuple[int, int], ...]
+    words: tuple[tuple[int, str], ...]
+    dates: tuple[tuple[int, int, int], ...]
+    preference: tuple[str, str] | None = None
+
+
+class Mapped(msgspec.Struct, array_like=True, gc=False):
+    """What a group became: its resources, or the place and reason of its fault (``puts`` is None)."""
+
+    grp: int
+    patient: int
+    publisher: int
+    kind: int
+    puts: list[Put] | None
+    place: str = ""
+    reason: str = ""
+    asked: tuple[int, ...] = ()
+    evidence: list[tuple[int, tuple[str, ...], bytes]] = []
+    faults: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
+    unmapped: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Stored:
+    """One version of a resource as it lies in the store, with what is spliced in on the way out."""
+
+    key: int
+    type: str
+    id: str
+    patient: int
+    publisher: int
+    kind: str
+    labels: int
+    number: int
+    updated: int
+    deleted: bool
+    low: int
+    grp: int
+    delivery: int
+    body: bytes
+    match: bool = True
+
+
+@dataclass(slots=True)
+class _Old:
+    key: int
+    patient: int
+    number: int
+    hash: bytes
+    deleted: int
+    own: int
+    labels: int
+    body: int
+    grp: int
+
+
+def put_many(session: Session, delivery: int, mapping: str, mapped: Sequence[Mapped]) -> tuple[Counter, set[int]]:
+    """Write what groups became. Same bytes, no new version; what a group makes no more becomes a tombstone.
+
+    Returns counts by (type, ``created`` | ``updated`` | ``unchanged`` | ``deleted``) and the patients of whatever changed. A group with a fault keeps
+    what it made last.
+    """
+    made = [group for group in mapped if group.puts is not None]
+    before = _made_by(session, [group.grp for group in made])
+    counts: Counter = Counter()
+    writer = _Writer(session, delivery, mapping)
+    for group in made:
+        for put in group.puts or ():
+            old = before.pop((put.type, put.id), None)
+            if old is None:
+                writer.create(group, put)
+                counts[TYPES[put.type], "created"] += 1
+            elif old.hash == put.hash and not old.deleted and old.patient == put.patient:
+                writer.label(put, old)
+                counts[TYPES[put.type], "unchanged"] += 1
+            else:
+                writer.update(group, put, old)
+                counts[TYPES[put.type], "updated"] += 1
+    for (type_, _), old in before.items():
+        if not old.deleted:
+            writer.bury(old)
+            counts[TYPES[type_], "deleted"] += 1
+    writer.write()
+    return counts, writer.patients
+
+
+def _made_by(session: Session, groups: Sequence[int]) -> dict[tuple[int, str], _Old]:
+    sql = f"SELECT type, id, key, patient, number, hash, deleted, own, labels, body, grp FROM head WHERE {session.within('grp')}"
+    return {(row[0], row[1]): _Old(*row[2:]) for row in session.rows(sql, session.listed(groups))}
+
+
+class _Writer:
+    """Gathers the rows of a batch, to write each table once and in order."""
+
+    def __init__(self, session: Session, delivery: int, mapping: str):
+        self.session, self.delivery, self.mapping = session, delivery, mapping
+        self.next_head, self.next_version = session.next_key("head"), session.next_key("version")
+        self.heads, self.versions, self.history = [], [], []
+        self.changed, self.stale = [], []
+        self.entries, self.globals, self.words, self.dates = [], [], [], []
+        self.labels, self.unlabel, self.preferences, self.own = [], [], [], []
+        self.patients: set[int] = set()
+
+    def create(self, group: Mapped, put: Put) -> None:
+        key = self.next_head
+        self.next_head += 1
+        version = self._version(key, 1, put.order, 0, put.body)
+        s = self.session
+        self.heads.append((key, put.type, put.id, id_hash(put.id), put.patient, group.grp, group.publisher, group.kind, put.own, put.own, 1,
+                           s.now, s.commit_seq, s.commit_seq, put.low, put.high, 0, put.hash, version))  # fmt: skip
+        self._index(key, put)
+
+    def update(self, group: Mapped, put: Put, old: _Old) -> None:
+        version = self._version(old.key, old.number + 1, put.order, 0, put.body)
+        self.history.append((old.key, old.number, old.body))
+        s = self.session
+        labels = put.own | (old.labels & ~old.own)
+        self.changed.append((put.patient, group.grp, group.publisher, put.own, labels, old.number + 1, s.now, s.commit_seq, s.commit_seq,
+                             put.low, put.high, 0, put.hash, version, old.key))  # fmt: skip
+        self._unindex(old)
+        self._index(old.key, put)
+        self.patients.add(old.patient)
+
+    def bury(self, old: _Old) -> None:
+        version = self._version(old.key, old.number + 1, 0, 1, b"")
+        self.history.append((old.key, old.number, old.body))
+        s = self.session
+        self.session.run(
+            "UPDATE head SET number = ?, updated = ?, commit_seq = ?, seen_seq = ?, deleted = 1, hash = ?, body = ? WHERE key = ?",
+            old.number + 1, s.now, s.commit_seq, s.commit_seq, b"", version, old.key,
+        )  # fmt: skip
+        self._unindex(old)
+        self.patients.add(old.patient)
+
+    def label(self, put: Put, old: _Old) -> None:
+        """The same bytes: only the item's own labels may have changed."""
+        if put.own != old.own:
+            labels = put.own | (old.labels & ~old.own)
+            self.own.append((put.own, labels, self.session.commit_seq, old.key))
+            self.unlabel.append((old.patient, old.key))
+            self.labels += [(put.patient, old.key, bit, cause) for bit, cause in put.causes.items()]
+            self.patients.add(old.patient)
+
+    def _version(self, head: int, number: int, order: int, deleted: int, body: bytes) -> int:
+        key = self.next_version
+        self.next_version += 1
+        s = self.session
+        self.versions.append((key, head, number, s.now, s.commit_seq, self.delivery, order, self.mapping, deleted, body))
+        return key
+
+    def _index(self, key: int, put: Put) -> None:
+        self.patients.add(put.patient)
+        self.entries += [(put.patient, param, value, key) for param, value in put.tokens]
+        self.globals += [(param, value, key) for param, value in put.globals]
+        self.words += [(param, word[:255], key) for param, word in put.words]
+        self.dates += [(key, param, low, high) for param, low, high in put.dates]
+        self.labels += [(put.patient, key, bit, cause) for bit, cause in put.causes.items()]
+        if put.preference:
+            self.preferences.append((put.patient, key, *put.preference))
+
+    def _unindex(self, old: _Old) -> None:
+        self.stale.append((old.patient, old.key))
+
+    def write(self) -> None:
+        s = self.session
+        if self.stale:
+            by_patient: dict[int, list[int]] = {}
+            for patient, key in self.stale:
+                by_patient.setdefault(patient, []).append(key)
+            for patient, keys in by_patient.items():
+                s.run(f"DELETE FROM entry WHERE patient = ? AND {s.within('head')}", patient, s.listed(keys))
+            heads = s.listed([key for _, key in self.stale])
+            for table in ("entry_global", "word", "second_date"):
+                s.run(f"DELETE FROM {table} WHERE {s.within('head')}", heads)
+            s.many("DELETE FROM preference WHERE patient = ? AND head = ?", self.stale)
+        s.many("DELETE FROM label WHERE patient = ? AND head = ?", self.stale + self.unlabel)
+        s.insert(
+            "head",
+            "key, type, id, id_hash, patient, grp, publisher, kind, own, labels, number, updated, commit_seq, seen_seq, low, high, deleted, hash, body",
+            self.heads,
+        )
+        s.many(
+            "UPDATE head SET patient = ?, grp = ?, publisher = ?, own = ?, labels = ?, number = ?, updated = ?, commit_seq = ?, seen_seq = ?, "
+            "low = ?, high = ?, deleted = ?, hash = ?, body = ? WHERE key = ?",
+            self.changed,
+        )
+        s.many("UPDATE head SET own = ?, labels = ?, seen_seq = ? WHERE key = ?", self.own)
+        s.insert("version", "key, head, number, updated, commit_seq, delivery, ord, mapping, deleted, body", self.versions)
+        s.insert("history", "head, number, version", self.history)
+        s.insert("entry", "patient, param, value, head", sorted(set(self.entries)))
+        s.insert("entry_global", "param, value, head", sorted(set(self.globals)))
+        s.insert("word", "param, word, head", sorted(set(self.words)))
+        s.insert("second_date", "head, param, low, high", sorted(set(self.dates)))
+        s.insert("label", "patient, head, bit, cause", self.labels)
+        s.insert("preference", "patient, head, name, at", self.preferences)
+
+
+def by_keys(session: Session, keys: Sequence[int]) -> list[Stored]:
+    """Current versions by head key, in the order asked."""
+    found = {stored.key: stored for stored in _current(session, session.within("h.key"), session.listed(keys))}
+    return [found[key] for key in keys if key in found]
+
+
+def head_of(session: Session, resource_type: str, id_: str) -> Stored | None:
+    """The current version (or tombstone) of an id, whoever may see it: for deciding, never for answering."""
+    found = _current(session, "h.id_hash = ? AND h.type = ? AND h.id = ?", id_hash(id_), TYPE_NUMBER.get(resource_type, -1), id_)
+    return found[0] if found else None
+
+
+def of_patients(session: Session, patients: Sequence[int], types: Iterable[str] | None = None) -> list[Stored]:
+    """Every current resource of the patients: for whoever derives from them (labels, evidence), never for answering."""
+    condition = session.within("h.patient") + " AND h.deleted = 0"
+    parameters: list = [session.listed(patients)]
+    if types is not None:
+        condition += f" AND {session.within('h.type')}"
+        parameters.append(session.listed([TYPE_NUMBER[name] for name in types]))
+    return _current(session, condition, *parameters)
+
+
+def _current(session: Session, condition: str, *parameters) -> list[Stored]:
+    sql = f"SELECT {HEAD}, v.delivery, v.body FROM head h JOIN version v ON v.key = h.body WHERE {condition}"
+    return [stored(row) for row in session.rows(sql, *parameters)]
+
+
+def stored(row: tuple) -> Stored:
+    """A ``Stored`` from the columns of ``HEAD`` with delivery and body."""
+    key, type_, id_, patient, publisher, kind, labels, number, updated, deleted, low, grp, delivery, body = row
+    return Stored(key, TYPES[type_], id_, patient, publisher, KINDS[kind], labels, number, updated, bool(deleted), low, grp, delivery, body)
+
+
+def versions_of(session: Session, head: int) -> list[tuple[int, int, bool, int, bytes]]:
+    """All versions of one resource, newest first: (number, updated, deleted, delivery, body)."""
+    current = session.rows(
+        "SELECT v.number, v.updated, v.deleted, v.delivery, v.body FROM head h JOIN version v ON v.key = h.body WHERE h.key = ?", head
+    )
+    older = session.rows(
+        "SELECT v.number, v.updated, v.deleted, v.delivery, v.body FROM history y JOIN version v ON v.key = y.version "
+        "WHERE y.head = ? ORDER BY y.number DESC",
+        head,
+    )
+    return [(number, updated, bool(deleted), delivery, body) for number, updated, deleted, delivery, body in (*current, *older)]
+
+
+def instant(microseconds: int) -> str:
+    """A FHIR instant in UTC, to the millisecond.
+
+    >>> instant(1_700_000_000_123_000)
+    '2023-11-14T22:13:20.123Z'
+    """
+    moment = EPOCH + timedelta(microseconds=microseconds)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def splice(found: Stored, source: str, security: bytes) -> bytes:
+    """The bytes to serve: versionId, lastUpdated, source and security put into ``meta`` at its known place, nothing parsed."""
+    at = 35 + len(found.type) + len(found.id)  # {"resourceType":"…","id":"…","meta":{
+    extra = f'"versionId":"{found.number}","lastUpdated":"{instant(found.updated)}","source":"{source}"'.encode()
+    if security:
+        extra += b',"security":[' + security + b"]"
+    body = found.body
+    return body[:at] + extra + (b"" if body[at : at + 1] == b"}" else b",") + body[at:]
+
+
+def batches(items: Sequence, size: int) -> Iterator[Sequence]:
+    """``items`` cut into pieces of at most ``size``."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def kind_number(kind: str) -> int:
+    """A kind of publisher (gp, hospital, social-care) as stored."""
+    return KIND_NUMBER[kind]
+
+
+__all__ = ["UNDATED", "Mapped", "Put", "Stored", "by_keys", "head_of", "instant", "of_patients", "put_many", "splice", "versions_of"]

@@ -1,0 +1,414 @@
+"""The tables, patient first: integer keys, 64-bit hashes in narrow indexes, bodies in append-only order.
+
+``migrations/`` makes them; a test holds the two together. Booleans are 0 and 1, times are microseconds UTC, so that one SQL text serves
+both databases.
+"""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, SmallInteger, String, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+TYPES = (
+    "Patient", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport",
+    "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Organization", "Practitioner",
+    "PractitionerRole", "Location", "Flag", "Consent", "FamilyMemberHistory", "Specimen", "DocumentReference", "RelatedPerson",
+    "Medication", "Appointment", "Slot", "Schedule", "CarePlan", "CareTeam", "DeviceRequest", "Device", "List", "Communication",
+    "Coverage", "Group", "HealthcareService", "Composition", "Bundle", "QuestionnaireResponse", "ClinicalImpression",
+)  # fmt: skip
+"""A type's number in ``head.type`` is its place here: add at the end, never reorder."""
+
+TYPE_NUMBER = {name: number for number, name in enumerate(TYPES)}
+KINDS = ("", "gp", "hospital", "social-care")
+KIND_NUMBER = {name: number for number, name in enumerate(KINDS)}
+
+
+def big(**options) -> Column:
+    return Column(BigInteger, nullable=False, **options)
+
+
+def serial() -> Column:
+    """An integer key handed out by the writer, which is the row number on SQLite."""
+    return Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
+
+
+def small() -> Column:
+    return Column(SmallInteger, nullable=False, server_default="0")
+
+
+def text() -> Column:
+    return Column(Text, nullable=False, server_default="")
+
+
+CLUSTERED = {"sqlite_with_rowid": False}
+UNDATED = -(2**63)
+"""``head.low`` and ``high`` of a resource without a clinical date: it sorts as the oldest."""
+
+
+class StoreInfo(SQLModel, table=True):
+    """What this store is: sandbox or live, and the namespace its ids are made in."""
+
+    __tablename__ = "store"
+    id: str = Field(sa_column=Column(String(36), primary_key=True))
+    mode: str = Field(sa_column=text())
+    namespace: str = Field(sa_column=text())
+    created: int = Field(sa_column=big())
+
+
+class Clock(SQLModel, table=True):
+    """The one counter that orders everything: last commit, last time given, last keys handed out, last change of labels."""
+
+    __tablename__ = "clock"
+    id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    commit_seq: int = Field(sa_column=big())
+    updated: int = Field(sa_column=big())
+    label_seq: int = Field(sa_column=big())
+
+
+class Publisher(SQLModel, table=True):
+    """One practice, trust or council, in the words of one source."""
+
+    __tablename__ = "publisher"
+    __table_args__ = (UniqueConstraint("source", "code"),)
+    key: int = Field(sa_column=serial())
+    source: str = Field(sa_column=Column(String(64), nullable=False))
+    code: str = Field(sa_column=Column(String(128), nullable=False))
+    ods: str = Field(sa_column=text())
+    name: str = Field(sa_column=text())
+    kind: int = Field(sa_column=small())
+    state: str = Field(sa_column=text())
+    ord: int = Field(sa_column=big())
+    received: int = Field(sa_column=big())
+
+
+class Delivery(SQLModel, table=True):
+    """One load: what came, with which mapping, and its report."""
+
+    __tablename__ = "delivery"
+    key: int = Field(sa_column=serial())
+    source: str = Field(sa_column=text())
+    name: str = Field(sa_column=text())
+    mapping: str = Field(sa_column=text())
+    first: int = Field(sa_column=big())
+    started: int = Field(sa_column=big())
+    state: str = Field(sa_column=text())
+    report: str = Field(sa_column=text())
+
+
+class Kept(SQLModel, table=True):
+    """The newest accepted row per (source, publisher, table, key). ``vord`` is the order of its values, ``ord`` of its last word (a delete may be newer)."""
+
+    __tablename__ = "kept"
+    __table_args__ = (Index("kept_hash", "hash", unique=True), Index("kept_grp", "grp"))
+    key: int = Field(sa_column=serial())
+    hash: int = Field(sa_column=big())
+    grp: int = Field(sa_column=big())
+    patient: int = Field(sa_column=big())
+    delivery: int = Field(sa_column=big())
+    publisher: int = Field(sa_column=big())
+    ord: int = Field(sa_column=big())
+    vord: int = Field(sa_column=big())
+    deleted: int = Field(sa_column=small())
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Member(SQLModel, table=True):
+    """A row's groups beyond its first."""
+
+    __tablename__ = "member"
+    __table_args__ = (PrimaryKeyConstraint("grp", "kept"), Index("member_kept", "kept"), CLUSTERED)
+    grp: int = Field(sa_column=big())
+    kept: int = Field(sa_column=big())
+
+
+class Depends(SQLModel, table=True):
+    """Which groups asked about a row (present or not): when it changes they are mapped again."""
+
+    __tablename__ = "depends"
+    __table_args__ = (PrimaryKeyConstraint("dep", "patient", "grp"), CLUSTERED)
+    dep: int = Field(sa_column=big())
+    patient: int = Field(sa_column=big())
+    grp: int = Field(sa_column=big())
+
+
+class Touched(SQLModel, table=True):
+    """Groups to map again though none of their rows came in this delivery."""
+
+    __tablename__ = "touched"
+    __table_args__ = (PrimaryKeyConstraint("delivery", "patient", "grp"), CLUSTERED)
+    delivery: int = Field(sa_column=big())
+    patient: int = Field(sa_column=big())
+    grp: int = Field(sa_column=big())
+
+
+class Quarantine(SQLModel, table=True):
+    """A group that could not be mapped: the place and the reason, never the value."""
+
+    __tablename__ = "quarantine"
+    grp: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    source: str = Field(sa_column=text())
+    patient: int = Field(sa_column=big())
+    delivery: int = Field(sa_column=big())
+    place: str = Field(sa_column=text())
+    reason: str = Field(sa_column=text())
+
+
+class Head(SQLModel, table=True):
+    """One a resource, kept after deletion. ``id_hash`` is the start of its UUID, ``patient`` that of its Patient's."""
+
+    __tablename__ = "head"
+    __table_args__ = (
+        Index("head_id", "id_hash", unique=True),
+        Index("head_grp", "grp"),
+        Index("head_patient", "patient", "type", "low", "key"),
+    )
+    key: int = Field(sa_column=serial())
+    type: int = Field(sa_column=small())
+    id: str = Field(sa_column=Column(String(64), nullable=False))
+    id_hash: int = Field(sa_column=big())
+    patient: int = Field(sa_column=big())
+    grp: int = Field(sa_column=big())
+    publisher: int = Field(sa_column=big())
+    kind: int = Field(sa_column=small())
+    own: int = Field(sa_column=big())
+    labels: int = Field(sa_column=big())
+    number: int = Field(sa_column=Column(Integer, nullable=False))
+    updated: int = Field(sa_column=big())
+    commit_seq: int = Field(sa_column=big())
+    seen_seq: int = Field(sa_column=big())
+    low: int = Field(sa_column=big())
+    high: int = Field(sa_column=big())
+    deleted: int = Field(sa_column=small())
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    body: int = Field(sa_column=big())
+
+
+class Version(SQLModel, table=True):
+    """Every version of every resource, in the order written. The current one is ``head.body``; older ones are found through ``history``."""
+
+    __tablename__ = "version"
+    key: int = Field(sa_column=serial())
+    head: int = Field(sa_column=big())
+    number: int = Field(sa_column=Column(Integer, nullable=False))
+    updated: int = Field(sa_column=big())
+    commit_seq: int = Field(sa_column=big())
+    delivery: int = Field(sa_column=big())
+    ord: int = Field(sa_column=big())
+    mapping: str = Field(sa_column=text())
+    deleted: int = Field(sa_column=small())
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class History(SQLModel, table=True):
+    """Superseded versions only."""
+
+    __tablename__ = "history"
+    __table_args__ = (PrimaryKeyConstraint("head", "number"), CLUSTERED)
+    head: int = Field(sa_column=big())
+    number: int = Field(sa_column=Column(Integer, nullable=False))
+    version: int = Field(sa_column=big())
+
+
+class Entry(SQLModel, table=True):
+    """Index entries of current versions, clustered by patient."""
+
+    __tablename__ = "entry"
+    __table_args__ = (PrimaryKeyConstraint("patient", "param", "value", "head"), CLUSTERED)
+    patient: int = Field(sa_column=big())
+    param: int = Field(sa_column=small())
+    value: int = Field(sa_column=big())
+    head: int = Field(sa_column=big())
+
+
+class EntryGlobal(SQLModel, table=True):
+    """Index entries that may be found without a patient (identifiers, directory types)."""
+
+    __tablename__ = "entry_global"
+    __table_args__ = (PrimaryKeyConstraint("param", "value", "head"), Index("entry_global_head", "head"), CLUSTERED)
+    param: int = Field(sa_column=small())
+    value: int = Field(sa_column=big())
+    head: int = Field(sa_column=big())
+
+
+class Word(SQLModel, table=True):
+    """Folded text for string parameters."""
+
+    __tablename__ = "word"
+    __table_args__ = (PrimaryKeyConstraint("param", "word", "head"), Index("word_head", "head"), CLUSTERED)
+    param: int = Field(sa_column=small())
+    word: str = Field(sa_column=Column(String(255), nullable=False))
+    head: int = Field(sa_column=big())
+
+
+class SecondDate(SQLModel, table=True):
+    """Dates other than the type's main one."""
+
+    __tablename__ = "second_date"
+    __table_args__ = (PrimaryKeyConstraint("head", "param", "low"), Index("second_date_low", "param", "low", "head"), CLUSTERED)
+    head: int = Field(sa_column=big())
+    param: int = Field(sa_column=small())
+    low: int = Field(sa_column=big())
+    high: int = Field(sa_column=big())
+
+
+class Label(SQLModel, table=True):
+    """Why a resource carries a label bit. On the resource, so it covers every version of it."""
+
+    __tablename__ = "label"
+    __table_args__ = (PrimaryKeyConstraint("patient", "head", "bit"), CLUSTERED)
+    patient: int = Field(sa_column=big())
+    head: int = Field(sa_column=big())
+    bit: int = Field(sa_column=big())
+    cause: str = Field(sa_column=text())
+
+
+class Claim(SQLModel, table=True):
+    """The evidence each Patient resource gives about who it is: numbers it claims and what must agree."""
+
+    __tablename__ = "claim"
+    __table_args__ = (PrimaryKeyConstraint("patient", "number"), Index("claim_number", "number"), CLUSTERED)
+    patient: int = Field(sa_column=big())
+    number: str = Field(sa_column=Column(String(64), nullable=False))
+    evidence: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Person(SQLModel, table=True):
+    """Which Patients are gathered into one person, how surely and why. Derived; rebuilt from claims."""
+
+    __tablename__ = "person"
+    patient: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    person: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
+    grade: str = Field(sa_column=text())
+    why: str = Field(sa_column=text())
+
+
+class Mismatch(SQLModel, table=True):
+    """Patients that share a number and were not gathered: shown as a possible mismatch, listed for review."""
+
+    __tablename__ = "mismatch"
+    __table_args__ = (PrimaryKeyConstraint("number", "patient"), CLUSTERED)
+    number: str = Field(sa_column=Column(String(64), nullable=False))
+    patient: int = Field(sa_column=big())
+    why: str = Field(sa_column=text())
+
+
+class Preference(SQLModel, table=True):
+    """A coded choice of the patient (summary consent, Type 1 …) found in a resource; the latest dated one stands."""
+
+    __tablename__ = "preference"
+    __table_args__ = (PrimaryKeyConstraint("patient", "head"), CLUSTERED)
+    patient: int = Field(sa_column=big())
+    head: int = Field(sa_column=big())
+    name: str = Field(sa_column=text())
+    at: str = Field(sa_column=text())
+
+
+class Permission(SQLModel, table=True):
+    """Permission to view, recorded for a number by an organisation. ``audit`` holds who and why."""
+
+    __tablename__ = "permission"
+    key: int = Field(sa_column=serial())
+    number: str = Field(sa_column=Column(String(10), nullable=False, index=True))
+    ods: str = Field(sa_column=text())
+    user_id: str = Field(sa_column=text())
+    basis: str = Field(sa_column=text())
+    reason: str = Field(sa_column=text())
+    at: int = Field(sa_column=big())
+    until: int = Field(sa_column=big())
+
+
+class WriteAudit(SQLModel, table=True):
+    """What was changed and by whom, in the transaction that changed it. On PostgreSQL also every read."""
+
+    __tablename__ = "audit"
+    seq: int = Field(sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True))
+    at: int = Field(sa_column=big())
+    stream: str = Field(sa_column=Column(String(8), nullable=False))
+    event: str = Field(sa_column=text())
+
+
+class Seal(SQLModel, table=True):
+    """A link of the audit's hash chain over the rows up to ``last``."""
+
+    __tablename__ = "seal"
+    __table_args__ = (PrimaryKeyConstraint("stream", "last"), CLUSTERED)
+    stream: str = Field(sa_column=Column(String(8), nullable=False))
+    last: int = Field(sa_column=big())
+    rows: int = Field(sa_column=big())
+    hash: str = Field(sa_column=text())
+
+
+class Optout(SQLModel, table=True):
+    """The national data opt-out list in force. Apart from records; numbers only."""
+
+    __tablename__ = "optout"
+    __table_args__ = (PrimaryKeyConstraint("list", "number"), CLUSTERED)
+    list: int = Field(sa_column=big())
+    number: str = Field(sa_column=Column(String(10), nullable=False))
+
+
+class OptoutList(SQLModel, table=True):
+    """Each opt-out list loaded: when, how many, its hash. Never its members."""
+
+    __tablename__ = "optout_list"
+    key: int = Field(sa_column=serial())
+    loaded: int = Field(sa_column=big())
+    as_at: int = Field(sa_column=big())
+    count: int = Field(sa_column=big())
+    hash: str = Field(sa_column=text())
+
+
+class Project(SQLModel, table=True):
+    """An approved use of de-identified data, every version of it."""
+
+    __tablename__ = "project"
+    __table_args__ = (PrimaryKeyConstraint("name", "version"),)
+    name: str = Field(sa_column=Column(String(128), nullable=False))
+    version: int = Field(sa_column=Column(Integer, nullable=False))
+    state: str = Field(sa_column=text())
+    at: int = Field(sa_column=big())
+    document: str = Field(sa_column=text())
+
+
+class Job(SQLModel, table=True):
+    """Long work: what was asked, what it is pinned to, and how it stands."""
+
+    __tablename__ = "job"
+    id: str = Field(sa_column=Column(String(64), primary_key=True))
+    kind: str = Field(sa_column=text())
+    owner: str = Field(sa_column=text())
+    state: str = Field(sa_column=text())
+    created: int = Field(sa_column=big())
+    lease: int = Field(sa_column=big())
+    pins: str = Field(sa_column=text())
+    outcome: str = Field(sa_column=text())
+
+
+class Part(SQLModel, table=True):
+    """One independent, restartable part of a job."""
+
+    __tablename__ = "part"
+    __table_args__ = (PrimaryKeyConstraint("job", "number"), CLUSTERED)
+    job: str = Field(sa_column=Column(String(64), nullable=False))
+    number: int = Field(sa_column=Column(Integer, nullable=False))
+    state: str = Field(sa_column=text())
+    outcome: str = Field(sa_column=text())
+
+
+class PartMember(SQLModel, table=True):
+    """Who is in a part: pinned when the job starts."""
+
+    __tablename__ = "part_member"
+    __table_args__ = (PrimaryKeyConstraint("job", "part", "person", "patient"), CLUSTERED)
+    job: str = Field(sa_column=Column(String(64), nullable=False))
+    part: int = Field(sa_column=Column(Integer, nullable=False))
+    person: int = Field(sa_column=big())
+    patient: int = Field(sa_column=big())
+
+
+class Ledger(SQLModel, table=True):
+    """Releases, append-only and hash-chained."""
+
+    __tablename__ = "ledger"
+    seq: int = Field(sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True))
+    at: int = Field(sa_column=big())
+    entry: str = Field(sa_column=text())
+    hash: str = Field(sa_column=text())

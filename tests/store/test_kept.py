@@ -1,0 +1,76 @@
+"""Kept rows: any order of arrival ends in the same rows."""
+
+import itertools
+
+import pytest
+
+from gateway.store import kept
+from gateway.store.kept import Body, Sent
+
+
+def sent(order: int, text: str = "", *, key: str = "k1", deleted: bool = False, bare: bool = False, groups: tuple[str, ...] = ("g1",)) -> Sent:
+    values = {"text": text} if text else {}
+    return Sent(
+        kept.row_hash("s", "p", "t", key), kept.row_hash("s", "p", "t", "*"), 1, 7, tuple(kept.group_hash("s", "p", g) for g in groups), order, deleted,
+        kept.encode_body(Body("t", key, "x", groups, values)), bare,
+    )  # fmt: skip
+
+
+def state(session) -> list[tuple]:
+    rows = session.rows("SELECT hash, grp, ord, vord, deleted, body FROM kept ORDER BY hash")
+    members = session.rows("SELECT m.grp, k.hash FROM member m JOIN kept k ON k.key = m.kept ORDER BY 1, 2")
+    return [rows, members]
+
+
+STATEMENTS = {
+    "update": [sent(1, "a"), sent(2, "b"), sent(3, "c")],
+    "bare delete": [sent(1, "a"), sent(2, "b"), sent(3, deleted=True, bare=True)],
+    "deleted and sent again": [sent(1, "a"), sent(2, deleted=True, bare=True), sent(3, "c")],
+    "moved to another group": [sent(1, "a", groups=("g1", "g2")), sent(2, "b", groups=("g1", "g3"))],
+    "two at one moment": [sent(1, "a"), sent(1, "b")],
+    "delete and value at one moment": [sent(1, "a"), sent(2, "b"), sent(2, deleted=True, bare=True)],
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_any_order_of_arrival_ends_in_the_same_rows(store, name):
+    ends = []
+    for number, order in enumerate(itertools.permutations(STATEMENTS[name])):
+        with store.write() as session:
+            for table in ("kept", "member", "touched"):
+                session.run(f"DELETE FROM {table}")
+            if number % 2:
+                kept.keep(session, 1, list(order))
+            else:
+                for statement in order:
+                    kept.keep(session, 1, [statement])
+            ends.append(state(session))
+    assert all(end == ends[0] for end in ends)
+
+
+def test_the_same_rows_again_change_and_touch_nothing(store):
+    rows = [sent(1, "a"), sent(1, "b", key="k2", groups=("g2", "g1"))]
+    with store.write() as session:
+        kept.keep(session, 1, rows)
+        session.run("DELETE FROM touched")
+        counts = kept.keep(session, 2, rows)
+        assert counts == {"unchanged": 2}
+        assert kept.touched(session, 2) == []
+
+
+def test_a_changed_row_touches_its_old_and_new_groups_and_who_asked(store):
+    with store.write() as session:
+        kept.keep(session, 1, [sent(1, "a", groups=("g1",))])
+        kept.depend(session, [(kept.row_hash("s", "p", "t", "k1"), 9, 99), (kept.row_hash("s", "p", "t", "*"), 9, 98)])
+        session.run("DELETE FROM touched")
+        kept.keep(session, 2, [sent(2, "a", groups=("g2",))])
+        groups = {kept.group_hash("s", "p", "g1"), kept.group_hash("s", "p", "g2"), 99, 98}
+        assert {group for _, group in kept.touched(session, 2)} == groups
+
+
+def test_rows_are_found_by_every_group_they_belong_to(store):
+    with store.write() as session:
+        kept.keep(session, 1, [sent(1, "a", groups=("g1", "g2"))])
+        first, second = (kept.group_hash("s", "p", g) for g in ("g1", "g2"))
+        found = kept.rows_of(session, [first, second])
+        assert [len(found[first]), len(found[second])] == [1, 1]
