@@ -16,9 +16,14 @@ from gateway.errors import Refused
 class Settings:
     """What an operator may set. The variable's name is ``GATEWAY_`` and the field's in capitals."""
 
-    data_dir: Path = field(default=Path("gateway-data"), metadata={"help": "folder of the database, the audit, keys and exports (mode 0700)"})
+    data_dir: Path = field(
+        default=Path("gateway-data"), metadata={"help": "folder of the database, the audit, keys and exports (mode 0700)"}
+    )
     database_url: str = field(default="", metadata={"help": "`postgresql://…` instead of `gateway.db` in the data folder"})
-    sandbox: bool = field(default=False, metadata={"help": "`1` together with a sandbox store turns the sandbox's token issuer on; either alone refuses to start"})
+    sandbox: bool = field(
+        default=False,
+        metadata={"help": "`1` together with a sandbox store turns the sandbox's token issuer on; either alone refuses to start"},
+    )
     feeds: Path | None = field(default=None, metadata={"help": "TOML file, one table a feed: source, encoding, zone, default, publishers"})
     issuers: Path | None = field(default=None, metadata={"help": "TOML file, one table an OpenID issuer: iss, audience, algorithms, jwks"})
     base_url: str = field(default="http://127.0.0.1:8000", metadata={"help": "the address clients use, for links"})

@@ -22,8 +22,8 @@ from gateway.intake import derive
 from gateway.intake.mapping import Context, map_groups, resource_id
 from gateway.intake.report import Report
 from gateway.nhs import sensitive
+from gateway.store import deliveries, people, resources
 from gateway.store import kept as keeping
-from gateway.store import people, resources
 from gateway.store.database import Session, Store, id_hash, open_store
 from gateway.store.kept import Body, Sent
 from mappings import Feed, Reject, Row, Source, sources
@@ -41,7 +41,14 @@ def quiet(phase: str, done: int, of: int) -> None:
 
 
 def load(
-    store: Store, source: Source, path: Path, feed: Feed, sets: sensitive.CodeSets, *, workers: int | None = None, progress: Progress = quiet
+    store: Store,
+    source: Source,
+    path: Path,
+    feed: Feed,
+    sets: sensitive.CodeSets,
+    *,
+    workers: int | None = None,
+    progress: Progress = quiet,
 ) -> Report:
     """Take one delivery in. Raises ``Refused`` before anything is kept when it is not a delivery of this source."""
     started = time.monotonic()
@@ -57,7 +64,9 @@ def load(
     return report
 
 
-def remap(store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, *, workers: int | None = None, progress: Progress = quiet) -> Report:
+def remap(
+    store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, *, workers: int | None = None, progress: Progress = quiet
+) -> Report:
     """Map everything a source ever sent again: after a fix, or with another version of the mapping."""
     started = time.monotonic()
     report = Report(source.name)
@@ -70,30 +79,33 @@ def remap(store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, *,
     return report
 
 
+def replay(store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, *, progress: Progress = quiet) -> Report:
+    """Map again what waits in quarantine, after a fix."""
+    report = Report(source.name)
+    with store.write() as session:
+        report.delivery = deliveries.begin(session, source.name, "replay", source.version)
+        deliveries.touch_quarantined(session, report.delivery, source.name)
+    _map(store, source, feed, sets, report, 0, progress)
+    _end(store, report)
+    return report
+
+
 def _begin(store: Store, source: Source, name: str) -> int:
     with store.write() as session:
-        key = session.next_key("delivery")
-        last = session.value("SELECT mapping FROM delivery WHERE source = ? ORDER BY key DESC LIMIT 1", source.name)
-        session.run(
-            "INSERT INTO delivery (key, source, name, mapping, first, started, state, report) VALUES (?, ?, ?, ?, ?, ?, 'keeping', '')",
-            key, source.name, hex(keeping.row_hash(source.name, name, "", "") & (2**64 - 1))[2:], source.version, session.next_key("kept"), session.now,
-        )  # fmt: skip
-        if last is not None and last != source.version:
-            keeping.touch_source(session, key, source.name)
-    return key
+        return deliveries.begin(session, source.name, name, source.version)
 
 
 def _end(store: Store, report: Report) -> None:
     report.state = "done"
     with store.write() as session:
-        session.run("UPDATE delivery SET state = 'done', report = ? WHERE key = ?", msgspec.json.encode(report.as_dict()).decode(), report.delivery)
+        deliveries.end(session, report.delivery, report.as_dict())
 
 
 def _finish_earlier(store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, workers: int | None, progress: Progress) -> None:
     """Deliveries that were cut off are mapped to their end first."""
     with store.read() as session:
-        cut = session.rows("SELECT key FROM delivery WHERE source = ? AND state <> 'done' ORDER BY key", source.name)
-    for (key,) in cut:
+        cut = deliveries.cut_off(session, source.name)
+    for key in cut:
         report = Report(source.name, delivery=key)
         _map(store, source, feed, sets, report, workers, progress)
         _end(store, report)
@@ -123,8 +135,8 @@ def _keep(store: Store, source: Source, files: Sequence[Path], feed: Feed, repor
     report.rows["read"] = sum(report.rows[name] for name in ("new", "changed", "unchanged", "older"))
     with store.write() as session:
         people.received(session, heard)
-        keeping.touch_new(session, report.delivery, session.value("SELECT first FROM delivery WHERE key = ?", report.delivery))
-        session.run("UPDATE delivery SET state = 'mapping' WHERE key = ?", report.delivery)
+        keeping.touch_new(session, report.delivery, deliveries.first_row(session, report.delivery))
+        deliveries.is_mapping(session, report.delivery)
 
 
 def _table_of(file: Path) -> str:
@@ -146,7 +158,7 @@ def _batches(items: Iterator, size: int) -> Iterator[list]:
 def _sent(session: Session, store: Store, source: Source, row: Row, keys: dict[str, int]) -> Sent:
     publisher = keys.get(row.publisher)
     if publisher is None:
-        if not store.is_sandbox and not session.value("SELECT 1 FROM publisher WHERE source = ? AND code = ?", source.name, row.publisher):
+        if not store.is_sandbox and not people.is_known(session, source.name, row.publisher):
             raise Refused(f"{source.name}: a publisher that this store does not know")
         publisher = keys[row.publisher] = people.ensure_publisher(session, source.name, row.publisher, source.kind)
     never = source.never.get(row.table)
@@ -175,7 +187,9 @@ def _describe(session: Session, source: Source, rows: Sequence[Row], keys: dict[
             people.describe_publisher(session, keys[said.code], ods=said.ods, name=said.name, state=said.state, order=said.order)
 
 
-def _map(store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, report: Report, workers: int | None, progress: Progress) -> None:
+def _map(
+    store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, report: Report, workers: int | None, progress: Progress
+) -> None:
     with store.read() as session:
         todo = keeping.touched(session, report.delivery)
     parts = list(resources.batches(todo, GROUPS_AT_ONCE))
@@ -187,14 +201,14 @@ def _map(store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, rep
             done += len(part)
             progress("groups mapped", done, len(todo))
     with store.read() as session:
-        report.people.update(derive.census(session))
+        report.people.update(people.census(session))
 
 
 def _write(session: Session, store: Store, source: Source, sets: sensitive.CodeSets, report: Report, part, mapped) -> None:
     counts, changed = resources.put_many(session, report.delivery, source.version, mapped)
     report.resources.update(counts)
     keeping.depend(session, [(asked, group.patient, group.grp) for group in mapped for asked in group.asked])
-    derive.quarantine(session, source.name, report.delivery, mapped)
+    deliveries.quarantine(session, source.name, report.delivery, mapped)
     derive.gather(session, mapped)
     report.labels.update(derive.label(session, changed, sets))
     keeping.untouch(session, report.delivery, part)

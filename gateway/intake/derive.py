@@ -1,0 +1,53 @@
+"""What follows from what was written: who is who, and the labels of a patient's whole record. All of it rebuildable."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from gateway.fhir import build
+from gateway.nhs import identity, sensitive
+from gateway.store import labels, people, resources
+from gateway.store.database import Session, id_hash
+from gateway.store.resources import Mapped
+
+_evidence = msgspec.json.Decoder(identity.Evidence).decode
+
+
+def gather(session: Session, mapped: Sequence[Mapped]) -> None:
+    """Take in the evidence Patients gave, and gather anew every person it touches."""
+    made = [group.grp for group in mapped if group.puts is not None]
+    patients = {patient for patient, _, _ in labels.patients_of_groups(session, made)}
+    if not patients:
+        return
+    given = [(patient, number, evidence) for group in mapped for patient, numbers, evidence in group.evidence for number in numbers]
+    numbers = people.replace_claims(session, sorted(patients), given)
+    claims = people.connected(session, numbers)
+    evidences = {patient: _evidence(evidence) for patient, _, evidence in claims}
+    if not evidences:
+        return
+    persons, mismatches = identity.gather(list(evidences.values()))
+    rows = []
+    for person in persons:
+        hashes = sorted(id_hash(patient) for patient in person.patients)
+        rows += [(patient, hashes[0], person.grade, person.why) for patient in hashes]
+    missed = [(number, id_hash(patient), why) for number, patient, why in mismatches]
+    people.replace_persons(session, sorted(evidences.keys() | patients), rows, missed)
+
+
+def label(session: Session, patients: Iterable[int], sets: sensitive.CodeSets) -> Counter:
+    """Derive the labels of these patients' whole records again; return how many resources carry each label because of it."""
+    counts: Counter = Counter()
+    changed = False
+    for patient in labels.with_labels(session, [patient for patient in patients if patient]):
+        held = resources.of_patients(session, [patient])
+        own = labels.own_of(session, patient)
+        derived = sensitive.derive([(stored.key, build.decode(stored.body), own.get(stored.key, 0)) for stored in held], sets)
+        for key, (bits, causes) in derived.items():
+            counts.update(sensitive.names(bits))
+            changed |= labels.set_derived(session, patient, key, bits, causes)
+    if changed:
+        labels.changed(session)
+    return counts

@@ -1,0 +1,74 @@
+"""Deliveries and quarantine: what was taken in, how it went, and what could not be mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from gateway.store.database import Session, hash64
+from gateway.store.kept import touch_source
+from gateway.store.resources import Mapped
+
+
+def begin(session: Session, source: str, name: str, mapping: str) -> int:
+    """Open a delivery; when the mapping's version is another than last time, everything the source sent is touched. The name is kept as a hash."""
+    key = session.next_key("delivery")
+    last = session.value("SELECT mapping FROM delivery WHERE source = ? ORDER BY key DESC LIMIT 1", source)
+    session.run(
+        "INSERT INTO delivery (key, source, name, mapping, first, started, state, report) VALUES (?, ?, ?, ?, ?, ?, 'keeping', '')",
+        key, source, f"{hash64(name) & (2**64 - 1):016x}", mapping, session.next_key("kept"), session.now,
+    )  # fmt: skip
+    if last is not None and last != mapping:
+        touch_source(session, key, source)
+    return key
+
+
+def first_row(session: Session, delivery: int) -> int:
+    """The key of the first row this delivery could have added."""
+    return session.value("SELECT first FROM delivery WHERE key = ?", delivery)
+
+
+def is_mapping(session: Session, delivery: int) -> None:
+    """All rows are kept; mapping begins."""
+    session.run("UPDATE delivery SET state = 'mapping' WHERE key = ?", delivery)
+
+
+def end(session: Session, delivery: int, report: dict) -> None:
+    """A delivery is done; its report is kept."""
+    session.run("UPDATE delivery SET state = 'done', report = ? WHERE key = ?", msgspec.json.encode(report).decode(), delivery)
+
+
+def cut_off(session: Session, source: str) -> list[int]:
+    """Deliveries of a source that never came to their end."""
+    return [row[0] for row in session.rows("SELECT key FROM delivery WHERE source = ? AND state <> 'done' ORDER BY key", source)]
+
+
+def reports(session: Session) -> list[dict]:
+    """The reports of all deliveries, oldest first."""
+    rows = session.rows("SELECT report FROM delivery WHERE report <> '' ORDER BY key")
+    return [msgspec.json.decode(report) for (report,) in rows]
+
+
+def quarantine(session: Session, source: str, delivery: int, mapped: Sequence[Mapped]) -> None:
+    """Groups with a fault go into quarantine with its place; groups mapped leave it."""
+    session.run(f"DELETE FROM quarantine WHERE {session.within('grp')}", session.listed([group.grp for group in mapped]))
+    session.insert(
+        "quarantine", "grp, source, patient, delivery, place, reason",
+        [(group.grp, source, group.patient, delivery, group.place, group.reason) for group in mapped if group.puts is None],
+    )  # fmt: skip
+
+
+def in_quarantine(session: Session, source: str | None = None) -> list[tuple[str, int, str, str]]:
+    """(source, delivery, place, reason) of what waits in quarantine."""
+    rows = session.rows("SELECT source, delivery, place, reason FROM quarantine ORDER BY source, delivery, place")
+    return [row for row in rows if source in (None, row[0])]
+
+
+def touch_quarantined(session: Session, delivery: int, source: str) -> None:
+    """Have everything of a source in quarantine mapped again."""
+    session.run(
+        "INSERT INTO touched (delivery, patient, grp) SELECT ?, patient, grp FROM quarantine WHERE source = ? ON CONFLICT DO NOTHING",
+        delivery,
+        source,
+    )

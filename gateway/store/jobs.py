@@ -1,0 +1,116 @@
+"""Jobs and their parts: claimed by one statement with a lease, pinned to a snapshot, resumed by part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.store.database import Session
+from gateway.store.resources import HEAD, Stored, stored
+from gateway.store.tables import TYPE_NUMBER
+
+LEASE = 60_000_000  # µs
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Long work as it stands. ``pins`` is what it was started with; ``outcome`` what came of it."""
+
+    id: str
+    kind: str
+    owner: str
+    state: str
+    created: int
+    lease: int
+    pins: dict
+    outcome: dict
+
+
+def create(session: Session, id_: str, kind: str, owner: str, pins: dict, parts: Sequence[Sequence[tuple[int, int]]]) -> None:
+    """Write a job with its parts, each a list of (person, patient) that stays as it is now."""
+    session.run(
+        "INSERT INTO job (id, kind, owner, state, created, lease, pins, outcome) VALUES (?, ?, ?, 'accepted', ?, 0, ?, '{}')",
+        id_, kind, owner, session.now, msgspec.json.encode(pins).decode(),
+    )  # fmt: skip
+    session.insert("part", "job, number, state, outcome", [(id_, number, "todo", "{}") for number in range(len(parts))])
+    session.insert(
+        "part_member", "job, part, person, patient",
+        [(id_, number, person, patient) for number, members in enumerate(parts) for person, patient in sorted(set(members))],
+    )  # fmt: skip
+
+
+def get(session: Session, id_: str) -> Job | None:
+    """A job, or None."""
+    found = session.row("SELECT id, kind, owner, state, created, lease, pins, outcome FROM job WHERE id = ?", id_)
+    return Job(*found[:6], msgspec.json.decode(found[6]), msgspec.json.decode(found[7])) if found else None
+
+
+def claim(session: Session, kind: str) -> Job | None:
+    """Take the oldest job that nobody works on, for a lease's time."""
+    found = session.row(
+        "UPDATE job SET state = 'running', lease = ? WHERE id = (SELECT id FROM job WHERE kind = ? AND (state = 'accepted' OR "
+        "(state = 'running' AND lease < ?)) ORDER BY created LIMIT 1) RETURNING id",
+        session.now + LEASE, kind, session.now,
+    )  # fmt: skip
+    return get(session, found[0]) if found else None
+
+
+def hold(session: Session, id_: str) -> None:
+    """Keep a job's lease."""
+    session.run("UPDATE job SET state = 'running', lease = ? WHERE id = ?", session.now + LEASE, id_)
+
+
+def finish(session: Session, id_: str, state: str, outcome: dict) -> None:
+    """Say how a job ended."""
+    session.run("UPDATE job SET state = ?, lease = 0, outcome = ? WHERE id = ?", state, msgspec.json.encode(outcome).decode(), id_)
+
+
+def parts(session: Session, id_: str) -> list[tuple[int, str, dict]]:
+    """(number, state, outcome) of a job's parts."""
+    rows = session.rows("SELECT number, state, outcome FROM part WHERE job = ? ORDER BY number", id_)
+    return [(number, state, msgspec.json.decode(outcome)) for number, state, outcome in rows]
+
+
+def finish_part(session: Session, id_: str, number: int, outcome: dict) -> None:
+    """A part is done; resuming skips it."""
+    session.run(
+        "UPDATE part SET state = 'done', outcome = ? WHERE job = ? AND number = ?", msgspec.json.encode(outcome).decode(), id_, number
+    )
+
+
+def reopen_parts(session: Session, id_: str) -> None:
+    """Have every part cut again: labels changed before the release."""
+    session.run("UPDATE part SET state = 'todo' WHERE job = ?", id_)
+
+
+def members(session: Session, id_: str, part: int) -> list[tuple[int, int]]:
+    """(person, patient) of a part, by person."""
+    return session.rows("SELECT person, patient FROM part_member WHERE job = ? AND part = ? ORDER BY person, patient", id_, part)
+
+
+def as_of(
+    session: Session, patients: Sequence[int], types: Sequence[str], hidden: int, publishers: Sequence[int], seq: int
+) -> Iterator[Stored]:
+    """The patients' resources as they were at ``seq``, by patient, type and id, within limits; labels are always today's."""
+    condition = f"{session.within('h.patient')} AND {session.within('h.type')} AND {session.within('h.publisher')} AND (h.labels & ?) = 0"
+    parameters = (session.listed(patients), session.listed([TYPE_NUMBER[name] for name in types]), session.listed(publishers), hidden)
+    rows = session.rows(
+        f"SELECT {HEAD}, v.delivery, v.body, h.commit_seq FROM head h JOIN version v ON v.key = h.body WHERE {condition} "
+        "ORDER BY h.patient, h.type, h.id",
+        *parameters,
+    )
+    for row in rows:
+        found = stored(row[:-1])
+        if row[-1] > seq:
+            older = session.row(
+                "SELECT v.deleted, v.body FROM history y JOIN version v ON v.key = y.version WHERE y.head = ? AND v.commit_seq <= ? "
+                "ORDER BY y.number DESC LIMIT 1",
+                found.key, seq,
+            )  # fmt: skip
+            if older is None:
+                continue
+            found.deleted, found.body = bool(older[0]), older[1]
+        if not found.deleted:
+            yield found

@@ -1,0 +1,57 @@
+"""Labels at rest: bits on the head, causes beside it, for every version of the resource at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.store.database import Session
+from gateway.store.tables import TYPE_NUMBER
+
+PATIENT = TYPE_NUMBER["Patient"]
+
+
+def patients_of_groups(session: Session, groups: Sequence[int]) -> list[tuple[int, str, int]]:
+    """(patient, id, deleted) of the Patient resources these groups make."""
+    return session.rows(
+        f"SELECT patient, id, deleted FROM head WHERE {session.within('grp')} AND type = ?", session.listed(groups), PATIENT
+    )
+
+
+def with_labels(session: Session, patients: Sequence[int]) -> list[int]:
+    """Those of the patients of whose record anything is labelled: only they need deriving."""
+    sql = f"SELECT DISTINCT patient FROM label WHERE {session.within('patient')} ORDER BY patient"
+    return [row[0] for row in session.rows(sql, session.listed(sorted(patients)))]
+
+
+def own_of(session: Session, patient: int) -> dict[int, int]:
+    """The items' own label bits by head."""
+    return dict(session.rows("SELECT key, own FROM head WHERE patient = ? AND own <> 0", patient))
+
+
+def set_derived(session: Session, patient: int, head: int, bits: int, causes: dict[int, str]) -> bool:
+    """Set all the labels of a resource; say whether they changed. ``causes`` explains the bits it did not carry itself."""
+    before, own = session.row("SELECT labels, own FROM head WHERE key = ?", head)
+    after = own | bits
+    if before == after:
+        return False
+    session.run("UPDATE head SET labels = ?, seen_seq = ? WHERE key = ?", after, session.commit_seq, head)
+    session.run("DELETE FROM label WHERE patient = ? AND head = ? AND cause LIKE 'derived:%'", patient, head)
+    session.ignore(
+        "label", "patient, head, bit, cause", [(patient, head, bit, f"derived: {cause}") for bit, cause in causes.items() if not own & bit]
+    )
+    return True
+
+
+def changed(session: Session) -> None:
+    """Some label changed in this transaction: unreleased parts of exports are cut again."""
+    session.run("UPDATE clock SET label_seq = ? WHERE id = 1", session.commit_seq)
+
+
+def label_seq(session: Session) -> int:
+    """The commit of the last change of any label."""
+    return session.value("SELECT label_seq FROM clock WHERE id = 1") or 0
+
+
+def causes(session: Session, patient: int, head: int) -> list[tuple[int, str]]:
+    """(bit, cause) of one resource: for the reviewer's trace, never for an answer."""
+    return session.rows("SELECT bit, cause FROM label WHERE patient = ? AND head = ? ORDER BY bit", patient, head)

@@ -1,0 +1,149 @@
+"""The house rules are tests: who may import whom, where outside packages live, and that every route asks who is calling."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+ROOMS = {
+    "errors": set(),
+    "log": set(),
+    "config": {"errors"},
+    "tokens": {"errors", "log"},
+    "egress": {"errors", "log"},
+    "fhir": {"errors"},
+    "nhs": {"fhir"},
+    "terminology": {"fhir", "egress", "nhs"},
+    "store": {"fhir"},
+    "records": {"fhir", "nhs", "terminology", "store"},
+    "mappings": {"fhir", "nhs.identifiers", "terminology"},
+    "intake": {"fhir", "nhs", "terminology", "store", "records", "mappings"},
+    "summary": {"fhir", "nhs", "terminology", "records", "web"},
+    "export": {
+        "fhir",
+        "nhs",
+        "terminology",
+        "records",
+        "store.database",
+        "store.jobs",
+        "store.projects",
+        "store.ledger",
+        "store.optouts",
+        "egress",
+        "tokens",
+    },
+    "web": {"fhir", "nhs", "terminology", "records", "intake", "summary", "export", "tokens", "store.database"},
+    "api": {"fhir", "nhs", "terminology", "records", "intake", "summary", "export", "tokens", "config", "web", "store.database"},
+    "synth": {"nhs.identifiers", "mappings"},
+    "cli": {"*"},
+    "demo": {"*"},
+    "__main__": {"*"},
+}
+"""house.md §4. ``terminology`` may also name the CodeSets of ``nhs.sensitive`` that it fills (DECISIONS)."""
+
+HOMES = {
+    "jose": {"gateway/tokens.py"},
+    "httpx": {"gateway/egress.py", "gateway/demo.py"},
+    "fhir.resources": {"gateway/fhir"},
+    "sqlmodel": {"gateway/store"},
+    "sqlalchemy": {"gateway/store"},
+    "alembic": {"gateway/store"},
+    "pysqlite3": {"gateway/store"},
+    "psycopg": {"gateway/store"},
+    "fastapi": {"gateway/api", "gateway/web"},
+    "starlette": {"gateway/api", "gateway/web"},
+    "uvicorn": {"gateway/cli.py", "gateway/demo.py"},
+    "pyspark": {"gateway/export"},
+    "rich": {"gateway/cli.py", "gateway/demo.py", "gateway/console.py"},
+}
+
+
+def modules() -> list[Path]:
+    return sorted(p for folder in ("gateway", "mappings", "terminology") for p in (ROOT / folder).rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    if parts[0] == "mappings":
+        return "mappings"
+    return parts[1] if len(parts) > 1 and parts[1] != "__init__" else ""
+
+
+def within(name: str, allowed: set[str]) -> bool:
+    return "*" in allowed or any(name == a or name.startswith(a + ".") for a in allowed)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_room_imports_only_what_lies_below_it(path):
+    name = room(path)
+    if not name:
+        return
+    allowed = ROOMS[name] | {"errors", "log", name, "__version__"}
+    for imported in imports(path):
+        if imported.startswith("gateway."):
+            inner = imported.removeprefix("gateway.")
+            assert within(inner, allowed), f"{name} may not import {imported}"
+        if imported == "mappings" or imported.startswith("mappings."):
+            if name == "synth":
+                assert imported.endswith("columns") or ".columns." in imported, f"synth may import a source's columns only, not {imported}"
+            elif name != "mappings":
+                assert within("mappings", allowed), f"{name} may not import {imported}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_an_outside_package_has_one_home(path):
+    here = str(path.relative_to(ROOT))
+    for imported in imports(path):
+        for package, homes in HOMES.items():
+            if imported == package or imported.startswith(package + "."):
+                assert any(here == home or here.startswith(home + "/") for home in homes), f"{package} does not live in {here}"
+
+
+def test_no_module_has_a_name_that_says_nothing():
+    empty = {"utils", "helpers", "common", "core", "util", "misc"}
+    assert not [p for p in modules() if p.stem in empty or p.parent.name in empty]
+
+
+def test_every_module_says_its_idea_in_its_first_line():
+    silent = [
+        str(p.relative_to(ROOT)) for p in modules() if p.stat().st_size and not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))
+    ]
+    assert not silent
+
+
+def test_policy_and_store_are_strangers():
+    for path in (ROOT / "gateway/nhs").rglob("*.py"):
+        assert not any(name.startswith("gateway.store") for name in imports(path)), path
+    for path in (ROOT / "gateway/store").rglob("*.py"):
+        assert not any(name.startswith("gateway.nhs") for name in imports(path)), path
+
+
+def test_sql_lies_in_the_store_only():
+    verbs = ("SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ")
+    for path in modules():
+        if "store" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not node.value.lstrip().startswith(verbs), f"SQL in {path.relative_to(ROOT)} line {node.lineno}"
+
+
+def test_only_the_doors_reach_the_resources():
+    doors = ("gateway/intake", "gateway/records.py", "gateway/store", "gateway/cli.py")
+    reached = {"gateway.store.resources", "gateway.store.kept", "gateway.store.find", "gateway.store.labels", "gateway.store.people"}
+    for path in modules():
+        here = str(path.relative_to(ROOT))
+        if not here.startswith(doors):
+            assert not [name for name in imports(path) if any(name == r or name.startswith(r + ".") for r in reached)], here
