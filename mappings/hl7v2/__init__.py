@@ -1,0 +1,41 @@
+"""HL7 v2 from hospitals: ADT (admission, transfer, discharge, people, merges) and ORU^R01 (results), from files.
+
+A row is a message. A group is what one family of resources is made from: ``pat:`` a hospital number (Patient, allergies), ``visit:`` a
+visit number (Encounter, diagnoses, procedures), ``order:`` a filler number (reports, results). Messages are replayed in the order the
+events happened, so that the order of arrival plays no part. ``README.md`` tells the settings of a feed and the quirks.
+"""
+
+from gateway.errors import Invalid
+from mappings import Group, Look, Publisher, Row, Source
+from mappings.hl7v2.encounter import to_encounter
+from mappings.hl7v2.identity import is_ods
+from mappings.hl7v2.patient import to_patient
+from mappings.hl7v2.reader import check, read
+from mappings.hl7v2.report import to_reports
+
+FAMILIES = {"pat": to_patient, "visit": to_encounter, "order": to_reports}
+
+
+def to_fhir(group: Group, look: Look) -> list[dict]:
+    """Return the resources of a group, by the family its key names."""
+    family = FAMILIES.get(group.key.partition(":")[0])
+    if family is None:
+        raise Invalid("group")
+    return family(group, look)
+
+
+def publisher(row: Row) -> Publisher:
+    """Return who sent the message. HL7 v2 says nothing of names or agreements."""
+    return Publisher(row.publisher, row.publisher if is_ods(row.publisher) else "", order=row.order)
+
+
+SOURCE = Source(
+    name="hl7v2",
+    kind="hospital",
+    title="HL7 v2 ADT and ORU messages",
+    version="1",
+    check=check,
+    read=read,
+    to_fhir=to_fhir,
+    publisher=publisher,
+)

@@ -1,0 +1,64 @@
+"""AL1 to AllergyIntolerance. An allergy is never removed because a later message does not repeat it."""
+
+from __future__ import annotations
+
+from gateway.fhir.build import resource
+from mappings import Look
+from mappings.hl7v2 import codes, times
+from mappings.hl7v2.message import DELETE, Message, Repetition, Segment
+
+PROFILE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-AllergyIntolerance"
+UNKNOWN = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
+
+
+def take_allergies(held: dict[str, Segment], message: Message) -> None:
+    """Take the AL1 segments into ``held``, by what the patient is allergic to. What is not sent again stays."""
+    for segment in message.all("AL1"):
+        substance = segment.repetitions(3)
+        if substance and segment[3] != DELETE:
+            name = key(substance[0])
+            if name:
+                held[name] = segment
+
+
+def key(substance: Repetition) -> str:
+    """Return what names the substance: its code with system, else its words."""
+    code = substance.text(1).strip()
+    return f"{substance.text(3)}|{code}".upper() if code else substance.text(2).strip().casefold()
+
+
+def allergies(held: dict[str, Segment], patient: str, subject: dict, security: tuple[str, ...], publisher: str, look: Look) -> list[dict]:
+    """Return one AllergyIntolerance for each substance. AL1 says nothing of verification, so nothing is said."""
+    made = []
+    for name, segment in sorted(held.items()):
+        substance = segment.repetitions(3)[0]
+        kind = segment.text(2).strip().upper()
+        category = codes.target("allergy_category", kind)
+        built = resource(
+            "AllergyIntolerance",
+            look.id("AllergyIntolerance", f"{patient}|{name}"),
+            PROFILE,
+            security,
+            clinicalStatus={"coding": [{"system": codes.HL7 + "allergyintolerance-clinical", "code": "active"}]},
+            category=[category] if category else [],
+            code=codes.codeable(substance, look, publisher),
+            patient=subject,
+            onsetDateTime=onset(segment, look.feed.zone),
+            reaction=reaction(segment),
+        )
+        made.append(times.flagged(built, look.feed.zone, segment[6] if times.is_time(segment[6]) else ""))
+    return made
+
+
+def onset(segment: Segment, zone: str) -> str:
+    """Return AL1-6, the date of identification, where it is a date (the field is withdrawn since 2.4 and holds other things too)."""
+    return times.fhir(segment.text(6), zone) if times.is_time(segment[6]) else ""
+
+
+def reaction(segment: Segment) -> list[dict]:
+    """Return the reactions in the sender's words, with the severity of the reaction (which is not how dangerous the allergy is)."""
+    severity = codes.target("allergy_severity", segment.text(4))
+    words = [field.text(2) or field.text(1) for field in segment.repetitions(5)]
+    if not severity and not words:
+        return []
+    return [{"manifestation": [{"text": text} for text in words if text] or [UNKNOWN], "severity": severity}]

@@ -1,0 +1,129 @@
+"""DG1 and PR1 to Condition and Procedure, for a visit or, where a message names none, for the patient."""
+
+from __future__ import annotations
+
+from gateway.fhir.build import resource
+from mappings import Look
+from mappings.hl7v2 import codes, times
+from mappings.hl7v2.datatypes import practitioner
+from mappings.hl7v2.message import Message, Repetition, Segment
+
+CONDITION = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Condition"
+PROCEDURE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Procedure"
+PERFORMED = {"planned": "preparation", "cancelled": "unknown", "arrived": "unknown"}
+"""A PR1 is completed only of a visit that took place; nothing says that the procedure of a cancelled one was done or not done."""
+
+
+class Coded:
+    """The diagnoses and procedures sent so far. A message that sends some replaces those of the same type (HL7: snapshot); silence does not."""
+
+    def __init__(self) -> None:
+        self.diagnoses: dict[str, list[Segment]] = {}
+        self.procedures: list[Segment] = []
+
+    def take(self, message: Message) -> None:
+        sent: dict[str, list[Segment]] = {}
+        for segment in message.all("DG1"):
+            sent.setdefault(segment.text(6), []).append(segment)
+        for kind, segments in sent.items():
+            self.diagnoses.pop(kind, None)  # so that the type sent last comes last
+            self.diagnoses[kind] = segments
+        self.procedures = message.all("PR1") or self.procedures
+
+    def current(self) -> list[tuple[str, Segment]]:
+        """Return (key, DG1) of each diagnosis that was not taken back (DG1-21 ``D``); a later type of the same code is the one that counts."""
+        found: dict[str, Segment] = {}
+        for segments in self.diagnoses.values():
+            for segment in segments:
+                key = code_key(segment)
+                if key and segment.text(21) != "D":
+                    found[key] = segment
+        return list(found.items())
+
+    def resources(
+        self, owner: str, subject: dict, encounter: dict, status: str, security: tuple[str, ...], publisher: str, look: Look
+    ) -> list[dict]:
+        """Return the Conditions and Procedures, keyed by ``owner`` and code."""
+        made = [condition(segment, f"{owner}|{key}", subject, encounter, security, publisher, look) for key, segment in self.current()]
+        seen: dict[str, int] = {}
+        for segment in self.procedures:
+            key = code_key(segment)
+            if not key or segment.text(20) == "D":
+                continue
+            key = f"{key}|{segment.text(5)}"
+            seen[key] = seen.get(key, 0) + 1
+            name = f"{owner}|{key}|{seen[key]}"
+            made.append(procedure(segment, name, subject, encounter, PERFORMED.get(status, "completed"), security, publisher, look))
+        return made
+
+    def references(self, owner: str, look: Look) -> list[dict]:
+        """Return Encounter.diagnosis, in the sender's order of importance."""
+        made = []
+        for key, segment in self.current():
+            rank = segment.text(15)
+            entry: dict = {"condition": look.reference("Condition", f"{owner}|{key}")}
+            if rank.isascii() and rank.isdigit() and int(rank) > 0:
+                entry["rank"] = int(rank)
+            made.append(entry)
+        return made
+
+
+def code_key(segment: Segment) -> str:
+    """Return what names the diagnosis or procedure: code, else words (field 3, else field 4)."""
+    return segment.text(3, 1).strip() or (segment.text(3, 2) or segment.text(4)).strip().casefold()
+
+
+def condition(
+    segment: Segment, key: str, subject: dict, encounter: dict, security: tuple[str, ...], publisher: str, look: Look
+) -> dict:
+    """Return the Condition of a DG1: an encounter diagnosis, confirmed only when its type says final."""
+    verification = codes.target("diagnosis_type", segment.text(6))
+    clinician = next((practitioner(field) for field in segment.repetitions(16)), {})
+    made = resource(
+        "Condition",
+        look.id("Condition", key),
+        CONDITION,
+        security,
+        verificationStatus={"coding": [{"system": codes.SYSTEMS["diagnosis_type"], "code": verification}]} if verification else {},
+        category=[{"coding": [{"system": codes.HL7 + "condition-category", "code": "encounter-diagnosis"}]}],
+        code=code(segment, publisher, look),
+        subject=subject,
+        encounter=encounter,
+        recordedDate=readable(segment.text(5), look.feed.zone),
+        recorder=clinician,
+    )
+    return times.flagged(made, look.feed.zone, segment[5] if times.is_time(segment[5]) else "")
+
+
+def procedure(
+    segment: Segment, key: str, subject: dict, encounter: dict, status: str, security: tuple[str, ...], publisher: str, look: Look
+) -> dict:
+    """Return the Procedure of a PR1."""
+    clinicians = [practitioner(field) for number in (11, 12) for field in segment.repetitions(number)]
+    made = resource(
+        "Procedure",
+        look.id("Procedure", key),
+        PROCEDURE,
+        security,
+        status=status,
+        code=code(segment, publisher, look),
+        subject=subject,
+        encounter=encounter,
+        performedDateTime=readable(segment.text(5), look.feed.zone),
+        performer=[{"actor": found} for found in clinicians if found],
+    )
+    return times.flagged(made, look.feed.zone, segment[5] if times.is_time(segment[5]) else "")
+
+
+def code(segment: Segment, publisher: str, look: Look) -> dict:
+    """Return field 3 as a CodeableConcept; field 2 names the coding method where field 3 does not. Neither: the sender's own, not a guess."""
+    named = segment.text(2).strip()
+    field = next(iter(segment.repetitions(3)), Repetition("", segment.encoding))
+    made = codes.codeable(field, look, publisher, named)
+    described = segment.text(4)
+    return {**made, "text": described or made["text"]} if described or made["text"] else made
+
+
+def readable(text: str, zone: str) -> str:
+    """Return the FHIR time, or "" for something that is none (a comment in a date field)."""
+    return times.fhir(text, zone) if times.is_time(text) else ""

@@ -1,0 +1,104 @@
+"""The code tables of this source. A table is ``codes_<name>.csv``: what the sender writes, what we write, and a label for people."""
+
+from __future__ import annotations
+
+import csv
+import re
+from functools import lru_cache
+from importlib.resources import files
+
+from gateway.errors import Invalid
+from mappings import Look
+from mappings.hl7v2.message import Repetition, Segment
+
+UK = "https://fhir.hl7.org.uk/CodeSystem/UKCore-"
+HL7 = "http://terminology.hl7.org/CodeSystem/"
+SNOMED = "http://snomed.info/sct"
+
+SYSTEMS = {
+    "admission_method": UK + "AdmissionMethodEngland",
+    "discharge_method": UK + "DischargeMethodEngland",
+    "admit_source": UK + "SourceOfAdmissionEngland",
+    "discharge_destination": UK + "DischargeDestinationEngland",
+    "ethnicity": UK + "EthnicCategoryEngland",
+    "marital_status": UK + "PersonMaritalStatusEngland",
+    "relationship": HL7 + "v3-RoleCode",
+    "interpretation": HL7 + "v3-ObservationInterpretation",
+    "diagnosis_type": HL7 + "condition-ver-status",
+}
+
+
+@lru_cache
+def table(name: str) -> dict[str, tuple[str, str]]:
+    """Return code → (target, label) of ``codes_<name>.csv``; lines beginning with ``#`` tell the origin."""
+    text = files("mappings.hl7v2").joinpath(f"codes_{name}.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    return {row["code"]: (row["target"], row["label"]) for row in rows}
+
+
+def target(name: str, code: str) -> str:
+    """Return what we write for ``code``, or "" when the table has no row."""
+    return table(name).get(code.strip().upper(), ("", ""))[0]
+
+
+def concept(name: str, field: Repetition, look: Look, publisher: str) -> dict:
+    """Return a CodeableConcept for a code of table ``name``: the table's coding, or the sender's own when no row maps it."""
+    code, words = field.text(1).strip(), field.text(2)
+    if not code and not words:
+        return {}
+    mapped, label = table(name).get(code.upper(), ("", ""))
+    if mapped:
+        system = HL7 + "v2-0131" if (name, mapped) == ("relationship", "N") else SYSTEMS[name]
+        return {"coding": [{"system": system, "code": mapped}], "text": words or label}
+    return {"coding": [{"system": local(look, publisher, name), "code": code}] if coded(code) else [], "text": words or label or code}
+
+
+def codeable(field: Repetition, look: Look, publisher: str, default: str = "") -> dict:
+    """Return a CodeableConcept for a CE or CWE: the coding and its alternate (components 1–3 and 4–6), and the words seen.
+
+    ``default`` names the coding system where the sender names none.
+    """
+    codings = []
+    for first in (1, 4):
+        code, words, name = field.text(first).strip(), field.text(first + 1), field.text(first + 2).strip()
+        if coded(code):
+            uri = system(name or (default if first == 1 else ""), look, publisher)
+            if uri == SNOMED and not re.fullmatch(r"\d{6,18}", code):
+                uri = local(look, publisher, name)  # an axis code of the old SNOMED, or a slip: not a concept
+            codings.append({"system": uri, "code": code, "display": words})
+    words = field.text(9) or field.text(2) or field.text(5) or ("" if codings else field.text(1)) or (codings[0]["code"] if codings else "")
+    return {"coding": codings, "text": words}
+
+
+def coded(code: str) -> bool:
+    """Whether FHIR can carry ``code`` as a code: no space at the ends, none doubled, no line break."""
+    return bool(re.fullmatch(r"\S+( \S+)*", code))
+
+
+def system(name: str, look: Look, publisher: str) -> str:
+    """Return the URI of a coding system's HL7 name; the feed's ``systems`` come first, a name nobody knows is the sender's own."""
+    given = settings(look, "systems").get(name)
+    return str(given) if given else target("code_system", name) or local(look, publisher, name or "local")
+
+
+def local(look: Look, publisher: str, name: str, kind: str = "CodeSystem") -> str:
+    """Return the URI of something only this publisher defines, in the shape NHS England's integration engine uses."""
+    return f"https://fhir.nhs.uk/{slug(publisher)}/{kind}/{slug(name)}"
+
+
+def settings(look: Look, name: str) -> dict:
+    """Return a table of the feed's settings, empty if it is not set."""
+    found = look.feed.settings.get(name) or {}
+    if not isinstance(found, dict):
+        raise Invalid(f"setting {name}")
+    return found
+
+
+def slug(name: str) -> str:
+    """Return a name fit for a URI."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "local"
+
+
+def text_of(segment: Segment, field: int) -> str:
+    """Return the words of a CE field, else its code."""
+    return segment.text(field, 2) or segment.text(field, 1)

@@ -1,0 +1,209 @@
+"""The messages of one visit to a UK Core Encounter with its diagnoses and procedures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gateway.fhir.build import resource
+from mappings import Group, Look
+from mappings.hl7v2 import codes, times
+from mappings.hl7v2.clinical import Coded
+from mappings.hl7v2.datatypes import location, organisation, practitioner
+from mappings.hl7v2.discharge import discharge
+from mappings.hl7v2.events import EVENTS, Event
+from mappings.hl7v2.identity import patient_key
+from mappings.hl7v2.message import DELETE, Message, Repetition
+from mappings.hl7v2.replay import Fields, Sent, is_shielded, key_of, ordered
+
+PROFILE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Encounter"
+EXTENSION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
+ACT = codes.HL7 + "v3-ActCode"
+PARTICIPATION = codes.HL7 + "v3-ParticipationType"
+UNKNOWN = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
+
+WANTED = {"PV1": (2, 4, 7, 8, 9, 10, 14, 17, 36, 37, 44, 45), "PV2": (3, 8, 9), "ZU8": (4,)}
+DISCHARGE = (36, 37, 45)
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """One entry of the location history, by the raw PL and the times of its beginning and end."""
+
+    place: str
+    start: str
+    end: str = ""
+
+
+class Visit:
+    """What the messages so far say of one visit."""
+
+    def __init__(self) -> None:
+        self.fields = Fields(WANTED)
+        self.status = ""
+        self.stays: list[Stay] = []
+        self.coded = Coded()
+        self.patient = ""
+        self.message: Message | None = None
+
+    def take(self, sent: Sent, look: Look) -> None:
+        """Take one message of the visit."""
+        message, event = sent.message, EVENTS[sent.message.event]
+        self.message = message
+        self.patient = patient_key(message, look.feed)
+        self.fields.take(message)
+        self.take_status(event)
+        if message.event == "A13":
+            self.fields.drop("PV1", *DISCHARGE)  # also what the cancelling message itself repeats of the discharge
+        self.take_place(message)
+        self.coded.take(message)
+
+    def take_status(self, event: Event) -> None:
+        """Move on as the event says; a cancelled visit is opened again only by an event that admits or registers."""
+        blocked = self.status == "cancelled" and not event.revives
+        if event.status and not blocked and (not event.only or self.status in event.only):
+            self.status = event.status
+
+    def take_place(self, message: Message) -> None:
+        """Move the location history on: A02 ends a stay and begins another, A12 takes the last one back and reopens the one before."""
+        place, when = message["PV1"][3], message["EVN"].text(6) or message["EVN"].text(2) or message["MSH"].text(7)
+        if message.event == "A12" and len(self.stays) > 1:
+            self.stays = [*self.stays[:-2], replace(self.stays[-2], end="")]
+        elif place in ("", DELETE):
+            return
+        elif not self.stays:
+            admitted = self.fields.text("PV1", 44)
+            self.stays = [Stay(place, when if message.event == "A02" else admitted or when)]
+        elif self.stays[-1].place == place:
+            return
+        elif message.event == "A02":
+            self.stays = [*self.stays[:-1], replace(self.stays[-1], end=when), Stay(place, when)]
+        elif message.event not in ("A11", "A38", "A27"):
+            self.stays = [*self.stays[:-1], replace(self.stays[-1], place=place)]
+
+
+def to_encounter(group: Group, look: Look) -> list[dict]:
+    """Return the Encounter of a ``visit:`` group with its Conditions and Procedures; nothing of a visit that was deleted (A23)."""
+    key = key_of(group, "visit:")
+    visit = replay(group, look)
+    if visit is None:
+        return []
+    subject, encounter = look.reference("Patient", visit.patient), look.reference("Encounter", key)
+    security = ("R",) if is_shielded(visit.fields) else ()
+    status = standing(visit)
+    made = [build(visit, key, status, subject, security, group.publisher, look)]
+    return made + visit.coded.resources(f"visit|{key}", subject, encounter, status, security, group.publisher, look)
+
+
+def replay(group: Group, look: Look) -> Visit | None:
+    """Return what all messages come to, or None. A merge moves the visit to the surviving patient and tells nothing else of it."""
+    visit = Visit()
+    for sent in ordered(group.of("ADT"), look):
+        event = EVENTS[sent.message.event]
+        if event.merges:
+            visit.patient = patient_key(sent.message, look.feed)
+        elif event.deletes:
+            visit = Visit()
+        else:
+            visit.take(sent, look)
+    return visit if visit.message is not None else None
+
+
+def standing(visit: Visit) -> str:
+    """Return the Encounter's status; for a visit known only by updates, what its fields say, else ``unknown``."""
+    if visit.status:
+        return visit.status
+    if visit.fields.text("PV1", 45):
+        return "finished"
+    if codes.target("class", visit.fields.text("PV1", 2)) == "PRENC":
+        return "planned"
+    return "in-progress" if visit.fields.text("PV1", 44) else "unknown"
+
+
+def build(visit: Visit, key: str, status: str, subject: dict, security: tuple[str, ...], publisher: str, look: Look) -> dict:
+    """Return the Encounter. Of a shielded patient the places are left out, and the resource is restricted."""
+    fields, zone = visit.fields, look.feed.zone
+    start, end = fields.text("PV1", 44), fields.text("PV1", 45) if status == "finished" else ""
+    if status == "planned":
+        start, end = start or fields.text("PV2", 8), fields.text("PV2", 9)
+    extension, disposition = discharge(fields, publisher, look) if status == "finished" else ([], {})
+    authority, _, number = key.partition("|")
+    reason = fields.repetitions("PV2", 3)
+    made = resource(
+        "Encounter",
+        look.id("Encounter", key),
+        PROFILE,
+        security,
+        extension=extension,
+        identifier=[{"system": codes.local(look, publisher, authority or "Encounter", "Id"), "value": number}],
+        status=status,
+        class_=encounter_class(fields.text("PV1", 2)),
+        serviceType=service(fields, publisher, look),
+        subject=subject,
+        participant=participants(fields),
+        period=period(start, end, zone),
+        reasonCode=[codes.codeable(reason[0], look, publisher)] if reason else [],
+        diagnosis=visit.coded.references(f"visit|{key}", look),
+        hospitalization={
+            "extension": admission(fields, publisher, look),
+            "admitSource": concept(fields, 14, "admit_source", publisher, look),
+            "dischargeDisposition": disposition,
+        },
+        location=[] if security else locations(visit, status, publisher, look),
+        serviceProvider=organisation(publisher),
+    )
+    return times.flagged(made, zone, start, end, *(text for stay in visit.stays for text in (stay.start, stay.end)))
+
+
+def encounter_class(code: str) -> dict:
+    """Return the class of PV1-2; what no row maps stays in the sender's words, and what was not sent is said to be absent."""
+    known = codes.table("class").get(code.strip().upper())
+    if known:
+        return {"system": ACT, "code": known[0], "display": known[1]}
+    return {"display": code} if code else UNKNOWN
+
+
+def concept(fields: Fields, field: int, table: str, publisher: str, look: Look) -> dict:
+    found = fields.repetitions("PV1", field)
+    return codes.concept(table, found[0], look, publisher) if found else {}
+
+
+def admission(fields: Fields, publisher: str, look: Look) -> list[dict]:
+    found = concept(fields, 4, "admission_method", publisher, look)
+    return [{"url": EXTENSION + "AdmissionMethod", "valueCodeableConcept": found}] if found else []
+
+
+def service(fields: Fields, publisher: str, look: Look) -> dict:
+    """Return PV1-10, the treatment function or specialty, in the sender's coding."""
+    code = fields.text("PV1", 10).strip()
+    coding = [{"system": codes.local(look, publisher, "service"), "code": code}] if codes.coded(code) else []
+    return {"coding": coding, "text": code} if code else {}
+
+
+def participants(fields: Fields) -> list[dict]:
+    made = []
+    for field, role in ((7, "ATND"), (8, "REF"), (9, "CON"), (17, "ADM")):
+        found = [practitioner(each) for each in fields.repetitions("PV1", field)]
+        kind = [{"coding": [{"system": PARTICIPATION, "code": role}]}]
+        made += [{"type": kind, "individual": individual} for individual in found if individual]
+    return made
+
+
+def period(start: str, end: str, zone: str) -> dict:
+    """Return the period; an end before its start (a typing error of the ward) is left out rather than made to fit."""
+    if start and end and times.moment(end, zone)[0] < times.moment(start, zone)[0]:
+        end = ""
+    return {"start": times.fhir(start, zone), "end": times.fhir(end, zone)}
+
+
+def locations(visit: Visit, status: str, publisher: str, look: Look) -> list[dict]:
+    """Return the location history: every stay but the last is completed, and the last is when the visit is."""
+    made = []
+    encoding = visit.message.encoding
+    for number, stay in enumerate(visit.stays, 1):
+        place = location(Repetition(stay.place, encoding), look, publisher)
+        last = number == len(visit.stays)
+        state = {"finished": "completed", "planned": "planned", "cancelled": ""}.get(status, "active") if last else "completed"
+        if place:
+            end = stay.end or (visit.fields.text("PV1", 45) if last and status == "finished" else "")
+            made.append({"location": place, "status": state, "period": period(stay.start, end, look.feed.zone)})
+    return made

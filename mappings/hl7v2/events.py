@@ -1,0 +1,62 @@
+"""What each ADT event says. THE TABLE: one row an event; an event without a row is refused, not guessed.
+
+Facts: HL7 v2.4 chapter 3 and ITK HL7 v2 (England).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """``visit``: speaks of a visit. ``status``: the Encounter's new status ("" leaves it), taken from the statuses of ``only``
+    (empty: from any). ``cancels``: EVN-6 holds the time of the cancelled event, so EVN-2 tells when this one happened.
+    ``revives``: may open a cancelled visit again. ``merges`` and ``deletes`` speak of a patient, or of a visit.
+    """
+
+    visit: bool = True
+    status: str = ""
+    only: tuple[str, ...] = ()
+    cancels: bool = False
+    revives: bool = False
+    merges: bool = False
+    deletes: bool = False
+
+
+EVENTS = {
+    "A01": Event(status="in-progress", revives=True),  # admit
+    "A02": Event(status="in-progress"),  # transfer
+    "A03": Event(status="finished"),  # discharge
+    "A04": Event(status="arrived", revives=True),  # register
+    "A05": Event(status="planned", only=("", "planned", "cancelled"), revives=True),  # pre-admit
+    "A06": Event(status="in-progress", revives=True),  # outpatient becomes inpatient
+    "A07": Event(status="in-progress", revives=True),  # inpatient becomes outpatient
+    "A08": Event(),  # update
+    "A09": Event(),  # departing, tracking only
+    "A10": Event(status="arrived", only=("", "planned")),  # arriving, tracking only
+    "A11": Event(status="cancelled", cancels=True),  # cancel admit
+    "A12": Event(cancels=True),  # cancel transfer
+    "A13": Event(status="in-progress", only=("", "finished"), cancels=True),  # cancel discharge
+    "A14": Event(status="planned", only=("",)),  # pending admit
+    "A15": Event(),  # pending transfer
+    "A16": Event(),  # pending discharge
+    "A21": Event(status="onleave", only=("", "arrived", "in-progress")),  # leave of absence, out
+    "A22": Event(status="in-progress", only=("", "onleave")),  # leave of absence, back
+    "A23": Event(deletes=True),  # delete the visit
+    "A25": Event(cancels=True),  # cancel pending discharge
+    "A26": Event(cancels=True),  # cancel pending transfer
+    "A27": Event(status="cancelled", only=("", "planned"), cancels=True),  # cancel pending admit
+    "A38": Event(status="cancelled", only=("", "planned"), cancels=True),  # cancel pre-admit
+    "A52": Event(status="in-progress", only=("", "onleave"), cancels=True),  # cancel leave, out
+    "A53": Event(status="onleave", only=("", "in-progress"), cancels=True),  # cancel leave, back
+    "A28": Event(visit=False),  # add person
+    "A31": Event(visit=False),  # update person
+    "A29": Event(visit=False, deletes=True),  # delete person
+    "A18": Event(visit=False, merges=True),  # merges: one prior patient, in the words of five versions
+    "A30": Event(visit=False, merges=True),
+    "A34": Event(visit=False, merges=True),
+    "A36": Event(visit=False, merges=True),
+    "A39": Event(visit=False, merges=True),
+    "A40": Event(visit=False, merges=True),
+}

@@ -1,0 +1,218 @@
+"""A small lazy reader of HL7 v2 messages: nothing is split before somebody asks for it.
+
+>>> message = parse("MSH|^~\\\\&|PAS|RXX|||20250101||ADT^A28|1|T|2.4\\rPID|||123^^^RXX^MR||Hart&van^Ann\\\\T\\\\Co")
+>>> message["PID"].text(5, 2), message["PID"].text(3, 4), message["NK1"].text(2)
+('Ann&Co', 'RXX', '')
+
+Fields are counted as HL7 counts them (``MSH-1`` is the separator itself), components and subcomponents from 1. Two values
+are special (HL7 v2.4 §2.6): an empty field leaves the receiver's value unchanged, and ``""`` deletes it. ``segment[n]`` gives the
+raw field, so that the two can be told apart; ``text`` gives the words, and "" for both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+from gateway.errors import Invalid
+
+DELETE = '""'
+SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}\b")
+
+
+class Encoding(NamedTuple):
+    """The separators a message declares in MSH-1 and MSH-2. The fifth character of version 2.7 (``#``) marks truncation and is ignored."""
+
+    field: str = "|"
+    component: str = "^"
+    repetition: str = "~"
+    escape: str = "\\"
+    subcomponent: str = "&"
+
+
+class Repetition:
+    """One occurrence of a field: its components, read on demand."""
+
+    __slots__ = ("encoding", "raw")
+
+    def __init__(self, raw: str, encoding: Encoding):
+        self.raw = raw
+        self.encoding = encoding
+
+    def text(self, component: int = 1, subcomponent: int = 0) -> str:
+        """Return a component's words, trimmed; with ``subcomponent`` only that part of it. Missing and deleted parts answer ""."""
+        part = nth(self.raw, self.encoding.component, component)
+        if subcomponent:
+            part = nth(part, self.encoding.subcomponent, subcomponent)
+        return "" if part == DELETE else unescape(part, self.encoding).strip()
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the first component says "delete" (``""^^^NHS``)."""
+        return nth(self.raw, self.encoding.component, 1) == DELETE
+
+
+class Segment:
+    """One line of a message. A segment that is not there answers "" to everything and is false."""
+
+    __slots__ = ("_fields", "encoding", "name", "raw")
+
+    def __init__(self, name: str, raw: str, encoding: Encoding):
+        self.name = name
+        self.raw = raw
+        self.encoding = encoding
+        self._fields: list[str] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.raw)
+
+    def __getitem__(self, number: int) -> str:
+        """Return field ``number`` as sent: still escaped, ``""`` still ``""``."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = self.raw.split(self.encoding.field)
+            if self.name == "MSH":
+                fields.insert(1, self.encoding.field)
+        return fields[number] if number < len(fields) else ""
+
+    def __len__(self) -> int:
+        """The number of the last field that was sent."""
+        return self.raw.count(self.encoding.field) + (self.name == "MSH") if self.raw else 0
+
+    def text(self, number: int, component: int = 1, subcomponent: int = 0) -> str:
+        """Return the words of one component of the field's first repetition."""
+        raw = self[number]
+        if not raw or raw == DELETE:
+            return ""
+        if self.encoding.repetition in raw:
+            raw = raw.split(self.encoding.repetition, 1)[0]
+        return Repetition(raw, self.encoding).text(component, subcomponent)
+
+    def whole(self, number: int) -> str:
+        """Return a free text field's words with stray separators kept: repetitions become lines."""
+        raw = self[number]
+        if raw == DELETE:
+            return ""
+        return unescape(raw.replace(self.encoding.repetition, "\n"), self.encoding)
+
+    def repetitions(self, number: int) -> list[Repetition]:
+        """Return the field's occurrences that are not empty; none for a deleted field."""
+        raw = self[number]
+        if not raw or raw == DELETE:
+            return []
+        return [Repetition(part, self.encoding) for part in raw.split(self.encoding.repetition) if part]
+
+
+class Message:
+    """The segments of one message, in order."""
+
+    __slots__ = ("encoding", "segments")
+
+    def __init__(self, segments: list[Segment], encoding: Encoding):
+        self.segments = segments
+        self.encoding = encoding
+
+    def __getitem__(self, name: str) -> Segment:
+        """Return the first segment of that name, or an empty one."""
+        for segment in self.segments:
+            if segment.name == name:
+                return segment
+        return Segment(name, "", self.encoding)
+
+    def all(self, name: str) -> list[Segment]:
+        """Return every segment of that name."""
+        return [segment for segment in self.segments if segment.name == name]
+
+    @property
+    def kind(self) -> str:
+        """The message type, ``ADT`` or ``ORU`` (MSH-9.1)."""
+        return self["MSH"].text(9, 1)
+
+    @property
+    def event(self) -> str:
+        """The trigger event, ``A01`` (MSH-9.2, else EVN-1)."""
+        return self["MSH"].text(9, 2) or self["EVN"].text(1)
+
+
+def parse(text: str) -> Message:
+    """Return the message in ``text``; segments end with CR, LF or both, and MLLP framing bytes are passed over.
+
+    Raises ``Invalid`` naming what is not as HL7 says: no MSH, no separators, a line that is no segment.
+    """
+    lines = [line for line in normalise(text).split("\r") if line]
+    if not lines or not lines[0].startswith("MSH") or len(lines[0]) < 8:
+        raise Invalid("MSH")
+    encoding = separators(lines[0])
+    segments = []
+    for number, line in enumerate(lines, 1):
+        if not SEGMENT.match(line) or not line[3:].startswith(encoding.field):
+            raise Invalid(f"segment {number} is not a segment (a truncated message, or a line break inside a field)")
+        segments.append(Segment(line[:3], line, encoding))
+    return Message(segments, encoding)
+
+
+def normalise(text: str) -> str:
+    """Return the text without framing bytes and with every segment ended by one CR."""
+    text = text.strip("\x0b\x1c\r\n\ufeff ")
+    if "\n" in text:
+        text = text.replace("\r\n", "\r").replace("\n", "\r")
+    return text + "\r"
+
+
+def separators(header: str) -> Encoding:
+    """Return what MSH-1 and MSH-2 declare; raise ``Invalid("MSH-2")`` when there are fewer than four or they repeat each other."""
+    field = header[3]
+    declared = header[4:].split(field, 1)[0]
+    if len(declared) < 4 or len({field, *declared[:4]}) < 5 or any(sign.isalnum() for sign in declared[:4]):
+        raise Invalid("MSH-2")
+    return Encoding(field, *declared[:4])
+
+
+def nth(text: str, separator: str, number: int) -> str:
+    """Return part ``number`` (from 1) of ``text``, or ""."""
+    if separator not in text:
+        return text if number == 1 else ""
+    parts = text.split(separator, number)
+    return parts[number - 1] if number <= len(parts) else ""
+
+
+def unescape(text: str, encoding: Encoding) -> str:
+    r"""Return the text with ``\F\ \S\ \T\ \R\ \E\ \.br\ \.sp\ \Xhh\`` replaced; highlighting falls away, what is unknown stays as sent."""
+    return _escapes(encoding)(text) if encoding.escape in text else text
+
+
+@lru_cache(maxsize=64)
+def _escapes(encoding: Encoding) -> Callable[[str], str]:
+    mark = re.escape(encoding.escape)
+    pattern = re.compile(f"{mark}([^{mark}]*){mark}")
+    signs = {
+        "F": encoding.field,
+        "S": encoding.component,
+        "T": encoding.subcomponent,
+        "R": encoding.repetition,
+        "E": encoding.escape,
+        ".br": "\n",
+        ".BR": "\n",
+        ".sp": "\n",
+        ".in": "",
+        ".ce": "\n",
+        ".nf": "",
+        ".fi": "",
+        "H": "",
+        "N": "",
+    }
+
+    def sign(match: re.Match[str]) -> str:
+        code = match[1]
+        if code in signs:
+            return signs[code]
+        if code[:1] == "X":
+            try:
+                return bytes.fromhex(code[1:]).decode("latin-1")
+            except ValueError:
+                return match[0]
+        return match[0]
+
+    return lambda text: pattern.sub(sign, text)

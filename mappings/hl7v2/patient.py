@@ -1,0 +1,251 @@
+"""The messages of one hospital number to a UK Core Patient and its allergies."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.fhir.build import resource
+from mappings import Group, Look
+from mappings.hl7v2 import codes, times
+from mappings.hl7v2.allergy import allergies, take_allergies
+from mappings.hl7v2.clinical import Coded
+from mappings.hl7v2.datatypes import GMP, PRACTICE, address, human_name, organisation, telecom
+from mappings.hl7v2.events import EVENTS
+from mappings.hl7v2.identity import Number, is_nhs_number, is_ods, number, numbers, patient_key, prior_keys, visit_of
+from mappings.hl7v2.message import DELETE, Message, Segment
+from mappings.hl7v2.replay import Fields, is_shielded, key_of, ordered
+
+PROFILE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient"
+EXTENSION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
+NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
+VERIFICATION = codes.UK + "NHSNumberVerificationStatusEngland"
+RELIGION = "http://hl7.org/fhir/StructureDefinition/patient-religion"
+GMP_NUMBER = "https://fhir.hl7.org.uk/Id/gmp-number"
+
+DEMOGRAPHICS = {"PID": (5, 7, 8, 9, 11, 13, 14, 15, 16, 17, 22, 29, 30), "PD1": (3, 4), "ZU8": (4,)}
+RESULT_DEMOGRAPHICS = {"PID": (5, 7, 8)}
+"""What a result message may fill in when no ADT has come: enough to find the patient, nothing that a laboratory keeps out of date."""
+
+
+class Person:
+    """What the messages so far say of one patient."""
+
+    def __init__(self, wanted: dict[str, tuple[int, ...]]):
+        self.fields = Fields(wanted)
+        self.numbers: dict[str, Number] = {}
+        self.status = ""
+        self.contacts: list[Segment] = []
+        self.allergies: dict[str, Segment] = {}
+        self.coded = Coded()
+        self.survivor = ""
+        self.replaced: dict[str, None] = {}
+        self.known = False
+        self.deleted = False
+
+    def take(self, message: Message) -> None:
+        """Take what one message says of the patient."""
+        self.known, self.deleted = True, False
+        self.fields.take(message)
+        self.take_numbers(message["PID"])
+        contacts = message.all("NK1")
+        if contacts:
+            self.contacts = [contact for contact in contacts if contact[2] not in ("", DELETE)]
+        take_allergies(self.allergies, message)
+        if not visit_of(message):
+            self.coded.take(message)
+
+    def take_numbers(self, pid: Segment) -> None:
+        """Take the identifiers of PID-3 by authority; a verification status holds for the number it was sent with and for no other."""
+        before = self.numbers.get("NHS")
+        for field in pid.repetitions(3):
+            found = number(field)
+            slot = "NHS" if found.nhs else found.authority
+            if field.deleted:
+                self.numbers.pop(slot, None)
+            elif found.value:
+                self.numbers[slot] = found
+        after = self.numbers.get("NHS")
+        if after is None or before is None or before.value != after.value:
+            self.status = ""
+        if pid[32]:
+            stated = [re.fullmatch(r"NSTS(0[1-8])", part.text(1)) for part in pid.repetitions(32)]
+            self.status = next((match[1] for match in stated if match), "")
+        elif after is not None and after.traced:
+            self.status = after.traced
+
+
+def to_patient(group: Group, look: Look) -> list[dict]:
+    """Return the Patient of a ``pat:`` group with its allergies, and the diagnoses and procedures that name no visit."""
+    key = key_of(group, "pat:")
+    person = replay(group, look, key)
+    if person.deleted or not (person.known or person.survivor):
+        return []
+    subject = look.reference("Patient", key)
+    security = ("R",) if is_shielded(person.fields) else ()
+    made = [patient(person, key, group.publisher, look)]
+    made += allergies(person.allergies, key, subject, security, group.publisher, look)
+    made += person.coded.resources(f"patient|{key}", subject, {}, "finished", security, group.publisher, look)
+    return made
+
+
+def replay(group: Group, look: Look, key: str) -> Person:
+    """Return what all ADT messages come to; only where none tells of this patient, what the result messages do."""
+    person = Person(DEMOGRAPHICS)
+    for sent in ordered(group.of("ADT"), look):
+        message = sent.message
+        event = EVENTS[message.event]
+        if event.merges and key != patient_key(message, look.feed):
+            retire(person, message, key, look)
+        elif event.merges:
+            person.survivor = ""
+            person.replaced.update(dict.fromkeys(prior_keys(message, look.feed)))
+            person.take(message)
+        elif person.survivor:
+            continue  # a merged number is dead: a later A08 neither revives it nor changes the survivor
+        elif event.deletes and not event.visit:
+            person = Person(DEMOGRAPHICS)
+            person.deleted = True
+        else:
+            person.take(message)
+    return person if person.known or person.deleted else from_results(group, look, person)
+
+
+def retire(person: Person, message: Message, key: str, look: Look) -> None:
+    """Mark the patient as merged; all that the merge message tells of it are its numbers (its PID is the survivor's)."""
+    person.survivor = patient_key(message, look.feed)
+    person.replaced.pop(person.survivor, None)
+    for found in numbers(message["MRG"], 1):
+        if found.key == key:
+            person.numbers.setdefault(found.authority, found)
+
+
+def from_results(group: Group, look: Look, person: Person) -> Person:
+    """Return a minimal patient from result messages, for a number no ADT tells of. As soon as one does, results change nothing."""
+    minimal = Person(RESULT_DEMOGRAPHICS)
+    minimal.survivor, minimal.numbers = person.survivor, person.numbers
+    for sent in ordered(group.of("ORU"), look):
+        minimal.known = True
+        minimal.fields.take(sent.message)
+        minimal.take_numbers(sent.message["PID"])
+    return minimal
+
+
+def patient(person: Person, key: str, publisher: str, look: Look) -> dict:
+    """Return the Patient. A shielded person's address, telephones, contacts, GP and trust are left out, and the resource is restricted."""
+    fields, zone = person.fields, look.feed.zone
+    shielded = is_shielded(fields)
+    names = [human_name(field) for field in fields.repetitions("PID", 5)]
+    names += [human_name(field, "nickname") for field in fields.repetitions("PID", 9)]
+    telecoms = [telecom(field, "home") for field in fields.repetitions("PID", 13)]
+    telecoms += [telecom(field, "work") for field in fields.repetitions("PID", 14)]
+    made = resource(
+        "Patient",
+        look.id("Patient", key),
+        PROFILE,
+        ("R",) if shielded else (),
+        extension=extensions(fields, publisher, look),
+        identifier=identifiers(person, publisher, look),
+        active=not person.survivor,
+        name=names,
+        telecom=[] if shielded else telecoms,
+        gender=codes.target("gender", fields.text("PID", 8)),
+        birthDate=times.date(fields.text("PID", 7), zone),
+        **deceased(fields, zone),
+        address=[] if shielded else [address(field) for field in fields.repetitions("PID", 11)],
+        maritalStatus=first(fields, 16, "marital_status", publisher, look),
+        contact=[] if shielded else [found for found in (contact(segment, publisher, look) for segment in person.contacts) if found],
+        communication=languages(fields),
+        generalPractitioner=[] if shielded else general_practitioners(fields),
+        managingOrganization={} if shielded or not is_ods(publisher) else organisation(publisher),
+        link=links(person, look),
+    )
+    return times.flagged(made, zone, fields.segment("PID", 29)[29])
+
+
+def identifiers(person: Person, publisher: str, look: Look) -> list[dict]:
+    """Return the NHS number, if its check digit is right, and the local numbers, each in the system of its authority."""
+    made = []
+    for found in sorted(person.numbers.values(), key=lambda each: (not each.nhs, each.authority)):
+        if found.nhs and is_nhs_number(found.value):
+            status = {"coding": [{"system": VERIFICATION, "code": person.status}]} if person.status else {}
+            extension = [{"url": EXTENSION + "NHSNumberVerificationStatus", "valueCodeableConcept": status}] if status else []
+            made.append({"extension": extension, "system": NHS_NUMBER, "value": found.value})
+        elif found.nhs:
+            made.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": found.value})
+        else:
+            named = codes.settings(look, "identifier_systems").get(found.authority)
+            system = named or codes.local(look, publisher, found.authority or "Patient", "Id")
+            made.append({"system": system, "value": found.value, "assigner": organisation(publisher) if is_ods(publisher) else {}})
+    return made
+
+
+def deceased(fields: Fields, zone: str) -> dict:
+    """Return what this hospital says of a death: a report of this source, which changes nobody's access."""
+    said, when = fields.text("PID", 30).upper(), times.fhir(fields.segment("PID", 29).text(29), zone)
+    if said == "N":
+        return {"deceasedBoolean": False}
+    if when:
+        return {"deceasedDateTime": when}
+    return {"deceasedBoolean": True} if said == "Y" else {}
+
+
+def extensions(fields: Fields, publisher: str, look: Look) -> list[dict]:
+    ethnicity, religion = first(fields, 22, "ethnicity", publisher, look), fields.repetitions("PID", 17)
+    made = [{"url": EXTENSION + "EthnicCategory", "valueCodeableConcept": ethnicity}] if ethnicity else []
+    if religion and (religion[0].text(2) or religion[0].text(1)):
+        made.append({"url": RELIGION, "valueCodeableConcept": {"text": religion[0].text(2) or religion[0].text(1)}})
+    return made
+
+
+def first(fields: Fields, field: int, table: str, publisher: str, look: Look) -> dict:
+    found = fields.repetitions("PID", field)
+    return codes.concept(table, found[0], look, publisher) if found else {}
+
+
+def languages(fields: Fields) -> list[dict]:
+    """Return the language: as a code when it is one of two letters (BCP 47), else in words."""
+    made = []
+    for field in fields.repetitions("PID", 15):
+        code, words = field.text(1), field.text(2)
+        coding = [{"system": "urn:ietf:bcp:47", "code": code.lower()}] if re.fullmatch(r"[A-Za-z]{2}", code) else []
+        if coding or words or code:
+            made.append({"language": {"coding": coding, "text": words or ("" if coding else code)}})
+    return made
+
+
+def general_practitioners(fields: Fields) -> list[dict]:
+    """Return practice and GP of PD1-3 and PD1-4; PIMS repeats PD1-4 with the GP first and the practice after."""
+    made = []
+    for field in fields.repetitions("PD1", 3):
+        code = (field.text(10) or field.text(3)).strip()
+        made.append(organisation(code if PRACTICE.fullmatch(code) else "", field.text(1)))
+    for field in fields.repetitions("PD1", 4):
+        code = field.text(1).strip()
+        if PRACTICE.fullmatch(code):
+            made.append(organisation(code))
+        elif GMP.fullmatch(code) or field.text(2):
+            names = " ".join(part for part in (field.text(6), field.text(3), field.text(2, 1)) if part)
+            identifier = {"system": GMP_NUMBER, "value": code} if GMP.fullmatch(code) else {}
+            made.append({"type": "Practitioner", "identifier": identifier, "display": names})
+    return [found for found in made if found]
+
+
+def contact(segment: Segment, publisher: str, look: Look) -> dict:
+    """Return the contact of one NK1, or nothing for one without name, telephone and address (FHIR pat-1)."""
+    telecoms = [telecom(field, "home") for field in segment.repetitions(5)] + [telecom(field, "work") for field in segment.repetitions(6)]
+    name = next((human_name(field) for field in segment.repetitions(2)), {})
+    addresses = [address(field) for field in segment.repetitions(4)]
+    relationship = next((codes.concept("relationship", field, look, publisher) for field in segment.repetitions(3)), {})
+    if not (name or telecoms or addresses):
+        return {}
+    return {
+        "relationship": [relationship] if relationship else [],
+        "name": name,
+        "telecom": telecoms,
+        "address": addresses[0] if addresses else {},
+    }
+
+
+def links(person: Person, look: Look) -> list[dict]:
+    made = [{"other": look.reference("Patient", person.survivor), "type": "replaced-by"}] if person.survivor else []
+    return made + [{"other": look.reference("Patient", prior), "type": "replaces"} for prior in sorted(person.replaced)]

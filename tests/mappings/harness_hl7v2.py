@@ -1,0 +1,70 @@
+"""The store's part in a mapping, in a dictionary: rows are kept, groups gathered and mapped, ids derived."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mappings import Feed, Group, Reject, Row
+from mappings.hl7v2 import SOURCE
+from mappings.hl7v2.reader import row
+
+NAMESPACE = uuid.UUID("6f1cdb2e-0b5c-4d8f-9f0a-0d6c2a1f4e77")
+
+
+@dataclass
+class DictLook:
+    """A Look over nothing: HL7 v2 asks only for ids."""
+
+    publisher: str
+    feed: Feed
+
+    def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
+        return None
+
+    def all(self, table: str, publisher: str | None = None) -> list[Row]:
+        return []
+
+    def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
+        return str(uuid.uuid5(NAMESPACE, "|".join((SOURCE.name, publisher or self.publisher, resource_type, key))))
+
+    def reference(self, resource_type: str, key: str, publisher: str | None = None) -> dict:
+        return {"reference": f"{resource_type}/{self.id(resource_type, key, publisher)}"}
+
+
+def map_rows(rows: Iterable[Row], feed: Feed) -> list[dict]:
+    """Return what all groups of the rows make, sorted; a resource made by two groups is an error."""
+    kept = {(each.publisher, each.table, each.key): each for each in rows}
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for each in kept.values():
+        for key in each.groups:
+            groups.setdefault((each.publisher, key), []).append(each)
+    made = []
+    for (publisher, key), members in groups.items():
+        made += SOURCE.to_fhir(Group(key, publisher, tuple(members)), DictLook(publisher, feed))
+    made.sort(key=lambda each: (each["resourceType"], each["id"]))
+    names = [(each["resourceType"], each["id"]) for each in made]
+    assert len(names) == len(set(names)), "two groups made one resource"
+    return made
+
+
+def map_text(*messages: str, settings: dict | None = None) -> list[dict]:
+    """Return what messages make, given as text with newlines between segments."""
+    feed = Feed(settings=settings or {})
+    return map_rows([row(message.strip().encode(), feed) for message in messages], feed)
+
+
+def map_path(path: Path, feed: Feed) -> tuple[list[dict], list[Reject]]:
+    """Return (resources, rejects) of a delivery."""
+    found = [each for file in SOURCE.check(path, feed) for each in SOURCE.read(file, feed)]
+    rows = [each for each in found if isinstance(each, Row)]
+    return map_rows(rows, feed), [each for each in found if isinstance(each, Reject)]
+
+
+def one(resources: list[dict], resource_type: str) -> dict:
+    """Return the only resource of a type."""
+    found = [each for each in resources if each["resourceType"] == resource_type]
+    assert len(found) == 1, f"{len(found)} of {resource_type}"
+    return found[0]
