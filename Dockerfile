@@ -1,0 +1,20 @@
+# A slim image that runs `gateway serve` as an ordinary user. Data and keys live in the volume, never in the image.
+FROM python:3.13-slim AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY gateway gateway
+COPY mappings mappings
+COPY terminology terminology
+RUN python -m venv /opt/gateway && /opt/gateway/bin/pip install --no-cache-dir .
+
+FROM python:3.13-slim
+RUN apt-get update && apt-get install -y --no-install-recommends tini && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --create-home gateway && install -d -o gateway -g gateway -m 0700 /data
+COPY --from=build /opt/gateway /opt/gateway
+ENV PATH=/opt/gateway/bin:$PATH GATEWAY_DATA_DIR=/data PYTHONUNBUFFERED=1
+USER gateway
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK CMD python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/livez', timeout=2)"
+ENTRYPOINT ["tini", "--", "gateway"]
+CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]
