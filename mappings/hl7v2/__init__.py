@@ -6,9 +6,9 @@ events happened, so that the order of arrival plays no part. ``README.md`` tells
 """
 
 from gateway.errors import Invalid
+from gateway.nhs.identifiers import is_ods_code
 from mappings import Group, Look, Publisher, Row, Source
 from mappings.hl7v2.encounter import to_encounter
-from mappings.hl7v2.identity import is_ods
 from mappings.hl7v2.patient import to_patient
 from mappings.hl7v2.reader import check, read
 from mappings.hl7v2.report import to_reports
@@ -26,7 +26,7 @@ def to_fhir(group: Group, look: Look) -> list[dict]:
 
 def publisher(row: Row) -> Publisher:
     """Return who sent the message. HL7 v2 says nothing of names or agreements."""
-    return Publisher(row.publisher, row.publisher if is_ods(row.publisher) else "", order=row.order)
+    return Publisher(row.publisher, row.publisher if is_ods_code(row.publisher) else "", order=row.order)
 
 
 SOURCE = Source(

@@ -15,7 +15,7 @@ PERFORMED = {"planned": "preparation", "cancelled": "unknown", "arrived": "unkno
 
 
 class Coded:
-    """The diagnoses and procedures sent so far. A message that sends some replaces those of the same type (HL7: snapshot); silence does not."""
+    """The diagnoses and procedures sent so far. What is sent replaces what was sent of its type (HL7: snapshot); silence does not."""
 
     def __init__(self) -> None:
         self.diagnoses: dict[str, list[Segment]] = {}
@@ -31,7 +31,7 @@ class Coded:
         self.procedures = message.all("PR1") or self.procedures
 
     def current(self) -> list[tuple[str, Segment]]:
-        """Return (key, DG1) of each diagnosis that was not taken back (DG1-21 ``D``); a later type of the same code is the one that counts."""
+        """Return (key, DG1) of each diagnosis not taken back (DG1-21 ``D``); of one code, the type sent last counts."""
         found: dict[str, Segment] = {}
         for segments in self.diagnoses.values():
             for segment in segments:
@@ -116,7 +116,7 @@ def procedure(
 
 
 def code(segment: Segment, publisher: str, look: Look) -> dict:
-    """Return field 3 as a CodeableConcept; field 2 names the coding method where field 3 does not. Neither: the sender's own, not a guess."""
+    """Return field 3 as a CodeableConcept; field 2 names the coding system where field 3 does not; neither: the sender's own."""
     named = segment.text(2).strip()
     field = next(iter(segment.repetitions(3)), Repetition("", segment.encoding))
     made = codes.codeable(field, look, publisher, named)

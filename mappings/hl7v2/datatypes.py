@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
+from gateway.nhs.identifiers import is_ods_code
 from mappings import Look
-from mappings.hl7v2 import codes, identity
+from mappings.hl7v2 import codes
 from mappings.hl7v2.message import Repetition
 
 GMC = "https://fhir.hl7.org.uk/Id/gmc-number"
 ODS = "https://fhir.nhs.uk/Id/ods-organization-code"
-PRACTICE = re.compile(r"[A-Z]\d{5}|Y\d{5}")
 GMP = re.compile(r"G\d{7}")
 CONSULTANT = re.compile(r"C?(\d{7})")
 
@@ -73,7 +73,7 @@ def practitioner(field: Repetition) -> dict:
 
 def organisation(code: str, display: str = "") -> dict:
     """Return a reference to an organisation by its ODS code; without one, by name only."""
-    if identity.is_ods(code):
+    if is_ods_code(code):
         return {"type": "Organization", "identifier": {"system": ODS, "value": code}, "display": display}
     return {"type": "Organization", "display": display or code} if display or code else {}
 

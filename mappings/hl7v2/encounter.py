@@ -43,6 +43,7 @@ class Visit:
         self.stays: list[Stay] = []
         self.coded = Coded()
         self.patient = ""
+        self.discharged = ""
         self.message: Message | None = None
 
     def take(self, sent: Sent, look: Look) -> None:
@@ -52,7 +53,9 @@ class Visit:
         self.patient = patient_key(message, look.feed)
         self.fields.take(message)
         self.take_status(event)
-        if message.event == "A13":
+        if message.event == "A03":
+            self.discharged = message["EVN"].text(6)
+        elif message.event == "A13":
             self.fields.drop("PV1", *DISCHARGE)  # also what the cancelling message itself repeats of the discharge
         self.take_place(message)
         self.coded.take(message)
@@ -122,7 +125,7 @@ def standing(visit: Visit) -> str:
 def build(visit: Visit, key: str, status: str, subject: dict, security: tuple[str, ...], publisher: str, look: Look) -> dict:
     """Return the Encounter. Of a shielded patient the places are left out, and the resource is restricted."""
     fields, zone = visit.fields, look.feed.zone
-    start, end = fields.text("PV1", 44), fields.text("PV1", 45) if status == "finished" else ""
+    start, end = fields.text("PV1", 44), ended(visit) if status == "finished" else ""
     if status == "planned":
         start, end = start or fields.text("PV2", 8), fields.text("PV2", 9)
     extension, disposition = discharge(fields, publisher, look) if status == "finished" else ([], {})
@@ -152,6 +155,11 @@ def build(visit: Visit, key: str, status: str, subject: dict, security: tuple[st
         serviceProvider=organisation(publisher),
     )
     return times.flagged(made, zone, start, end, *(text for stay in visit.stays for text in (stay.start, stay.end)))
+
+
+def ended(visit: Visit) -> str:
+    """Return the time of discharge: PV1-45, else the time A03 gives for its event (EVN-6)."""
+    return visit.fields.text("PV1", 45) or visit.discharged
 
 
 def encounter_class(code: str) -> dict:
@@ -204,6 +212,6 @@ def locations(visit: Visit, status: str, publisher: str, look: Look) -> list[dic
         last = number == len(visit.stays)
         state = {"finished": "completed", "planned": "planned", "cancelled": ""}.get(status, "active") if last else "completed"
         if place:
-            end = stay.end or (visit.fields.text("PV1", 45) if last and status == "finished" else "")
+            end = stay.end or (ended(visit) if last and status == "finished" else "")
             made.append({"location": place, "status": state, "period": period(stay.start, end, look.feed.zone)})
     return made

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from gateway.errors import Invalid
+from gateway.nhs import identifiers
 from mappings import Feed
 from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.message import Message, Repetition, Segment
@@ -14,7 +15,6 @@ NHS_AUTHORITIES = {"NHS", "NHSNBR", "NHS NUMBER", "NHSNUMBER", "2.16.840.1.11388
 NHS_TYPES = {"NH", "NHS", "NHSNMBR", "NHSNBR"}
 HOSPITAL_TYPES = {"MR", "MRN", "PI", "PATID", "HOSP", "LOCALID"}
 OTHER_TYPES = {"SS", "DL", "PPN", "DN", "AN", "VN", "NI"}
-ODS = re.compile(r"[A-Z][A-Z0-9]{2}([A-Z0-9]{2,3})?")
 
 
 class Number(NamedTuple):
@@ -32,31 +32,23 @@ class Number(NamedTuple):
 
 
 def number(field: Repetition) -> Number:
-    """Return the identifier of one CX. A typeless ten-digit number with a right check digit may be an NHS number, so it is taken for one."""
+    """Return the identifier of one CX. A bare number that could be an NHS number is taken for one."""
     value, authority, kind = field.text(1).strip(), field.text(4, 1) or field.text(4, 2), field.text(5).strip().upper()
-    compact, traced = value.replace(" ", ""), field.text(2).strip()
+    compact, traced = identifiers.normalise(value), field.text(2).strip()
     nhs = authority.upper() in NHS_AUTHORITIES or kind in NHS_TYPES
     nhs = nhs or (kind == "NI" and len(compact) == 10 and compact.isdigit())
-    nhs = nhs or (not authority and not kind and is_nhs_number(compact))
+    nhs = nhs or (not authority and not kind and identifiers.is_valid(compact))
     status = traced if nhs and re.fullmatch(r"0[1-8]", traced) else ""
     return Number(compact if nhs else value, authority, kind, nhs, status)
 
 
-def is_nhs_number(text: str) -> bool:
-    """Whether ``text`` is ten digits with the right modulus 11 check digit."""
-    if len(text) != 10 or not (text.isascii() and text.isdigit()):
-        return False
-    check = 11 - sum(int(digit) * weight for digit, weight in zip(text, range(10, 1, -1))) % 11
-    return check % 11 == int(text[9]) and check != 10
-
-
 def numbers(segment: Segment, field: int) -> list[Number]:
     """Return the identifiers of a repeating CX field that have a value."""
-    return [found for found in map(number, segment.repetitions(field)) if found.value and found.value != '""']
+    return [found for found in map(number, segment.repetitions(field)) if found.value]
 
 
 def local_number(segment: Segment, field: int, feed: Feed) -> Number | None:
-    """Return the number that names the patient in this hospital: of the authority the feed prefers, else of a hospital type, else the first."""
+    """Return the number that names the patient in this hospital: by the feed's preference, else a hospital type, else the first."""
     local = [found for found in numbers(segment, field) if not found.nhs]
     for authority in feed.settings.get("authorities", ()):
         for found in local:
@@ -75,7 +67,7 @@ def patient_key(message: Message, feed: Feed) -> str:
 
 
 def prior_keys(message: Message, feed: Feed) -> list[str]:
-    """Return ``authority|number`` of each patient a merge message retires (MRG-1). Raises ``Invalid("MRG-1")`` for none, or for the survivor."""
+    """Return ``authority|number`` of each patient a merge retires (MRG-1). Raises ``Invalid("MRG-1")`` for none, or the survivor."""
     keys = [found.key for found in numbers(message["MRG"], 1) if not found.nhs and found.type not in OTHER_TYPES]
     if not keys or patient_key(message, feed) in keys:
         raise Invalid("MRG-1")
@@ -133,11 +125,6 @@ def publisher(message: Message, feed: Feed) -> str:
     if not found:
         raise Invalid("MSH-4")
     return str(found)
-
-
-def is_ods(code: str) -> bool:
-    """Whether ``code`` has the form of an ODS organisation or site code (ITK: MSH-4 is one)."""
-    return bool(ODS.fullmatch(code))
 
 
 def _entity(segment: Segment, field: int, namespace: int) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from gateway.fhir.build import resource
+from gateway.nhs.identifiers import is_ods_code, is_practice_code, is_valid
 from mappings import Group, Look
 from mappings.hl7v2 import codes, times
 from mappings.hl7v2.allergy import allergies, take_allergies
 from mappings.hl7v2.clinical import Coded
-from mappings.hl7v2.datatypes import GMP, PRACTICE, address, human_name, organisation, telecom
+from mappings.hl7v2.datatypes import GMP, address, human_name, organisation, telecom
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import Number, is_nhs_number, is_ods, number, numbers, patient_key, prior_keys, visit_of
+from mappings.hl7v2.identity import Number, number, numbers, patient_key, prior_keys, visit_of
 from mappings.hl7v2.message import DELETE, Message, Segment
 from mappings.hl7v2.replay import Fields, is_shielded, key_of, ordered
 
@@ -156,7 +157,7 @@ def patient(person: Person, key: str, publisher: str, look: Look) -> dict:
         contact=[] if shielded else [found for found in (contact(segment, publisher, look) for segment in person.contacts) if found],
         communication=languages(fields),
         generalPractitioner=[] if shielded else general_practitioners(fields),
-        managingOrganization={} if shielded or not is_ods(publisher) else organisation(publisher),
+        managingOrganization={} if shielded or not is_ods_code(publisher) else organisation(publisher),
         link=links(person, look),
     )
     return times.flagged(made, zone, fields.segment("PID", 29)[29])
@@ -166,7 +167,7 @@ def identifiers(person: Person, publisher: str, look: Look) -> list[dict]:
     """Return the NHS number, if its check digit is right, and the local numbers, each in the system of its authority."""
     made = []
     for found in sorted(person.numbers.values(), key=lambda each: (not each.nhs, each.authority)):
-        if found.nhs and is_nhs_number(found.value):
+        if found.nhs and is_valid(found.value):
             status = {"coding": [{"system": VERIFICATION, "code": person.status}]} if person.status else {}
             extension = [{"url": EXTENSION + "NHSNumberVerificationStatus", "valueCodeableConcept": status}] if status else []
             made.append({"extension": extension, "system": NHS_NUMBER, "value": found.value})
@@ -175,7 +176,7 @@ def identifiers(person: Person, publisher: str, look: Look) -> list[dict]:
         else:
             named = codes.settings(look, "identifier_systems").get(found.authority)
             system = named or codes.local(look, publisher, found.authority or "Patient", "Id")
-            made.append({"system": system, "value": found.value, "assigner": organisation(publisher) if is_ods(publisher) else {}})
+            made.append({"system": system, "value": found.value, "assigner": organisation(publisher) if is_ods_code(publisher) else {}})
     return made
 
 
@@ -218,10 +219,10 @@ def general_practitioners(fields: Fields) -> list[dict]:
     made = []
     for field in fields.repetitions("PD1", 3):
         code = (field.text(10) or field.text(3)).strip()
-        made.append(organisation(code if PRACTICE.fullmatch(code) else "", field.text(1)))
+        made.append(organisation(code if is_practice_code(code) else "", field.text(1)))
     for field in fields.repetitions("PD1", 4):
         code = field.text(1).strip()
-        if PRACTICE.fullmatch(code):
+        if is_practice_code(code):
             made.append(organisation(code))
         elif GMP.fullmatch(code) or field.text(2):
             names = " ".join(part for part in (field.text(6), field.text(3), field.text(2, 1)) if part)

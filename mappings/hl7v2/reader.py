@@ -147,7 +147,8 @@ def oru_groups(message: Message, feed: Feed) -> tuple[str, ...]:
 def order(message: Message, zone: str) -> int:
     """Return when the event happened: EVN-6, else EVN-2, else MSH-7; for results the latest OBR-22, else MSH-7.
 
-    A cancelling event carries the time of what it cancels in EVN-6 (HL7 v2.4 chapter 3), so EVN-2 counts there. Raises ``Invalid("MSH-7")``.
+    A cancelling event carries the time of what it cancels in EVN-6 (HL7 v2.4 chapter 3), so EVN-2 counts there.
+    Raises ``Invalid("MSH-7")`` when there is no time at all.
     """
     if message.kind == "ORU":
         texts = [max((obr.text(22) for obr in message.all("OBR")), default="")]

@@ -18,7 +18,7 @@ class Sent(NamedTuple):
 
 
 def ordered(rows: list[Row], look: Look) -> list[Sent]:
-    """Return the messages by time of event, then time of sending (MSH-7), sequence number (MSH-13) and key, so that arrival plays no part."""
+    """Return the messages by time of event, then time of sending (MSH-7), number (MSH-13) and key, so that arrival plays no part."""
     found = [Sent(row, parse(row.values["message"])) for row in rows]
 
     def place(sent: Sent) -> tuple[int, int, int, str]:

@@ -100,7 +100,7 @@ def home(reports: dict[str, Report], service: str, key: Key) -> None:
 
 
 def shared_codes(filler: str, sent: list[Sent]) -> set[Key]:
-    """Return the results that one message names under two services of this order (a comment code, say): only there the service tells them apart."""
+    """Return the results that one message names under two services of this order (a comment, say), which the service must tell apart."""
     shared: set[Key] = set()
     for each in sent:
         services: dict[Key, str] = {}

@@ -31,7 +31,7 @@ CONTENT_TYPES = {
 
 
 def value(segments: list[Segment], look: Look, publisher: str) -> dict:
-    """Return ``{"valueQuantity": …}`` or the like for the OBX of one result (several when a text was sent line by line), {} for no value."""
+    """Return ``{"valueQuantity": …}`` or the like for the OBX of one result (a text sent by lines has several), {} for none."""
     obx = segments[0]
     words = "\n".join(segment.whole(5).strip("\r\n") for segment in segments).strip()
     if not words:

@@ -40,6 +40,11 @@ def test_a_discharge_ends_the_visit_and_says_where_to():
     assert places(found)[-1] == ("W2, B3, 7", "completed", "2025-06-03T15:00:00+01:00")
 
 
+def test_a_discharge_without_its_time_ends_when_the_event_happened():
+    found = encounter(ADMIT, adt("A03", "20250603150500", visit(), occurred="20250603144500"))
+    assert found["period"]["end"] == "2025-06-03T14:45:00+01:00"
+
+
 @pytest.mark.hazard("HZ-HL7V2-09")
 def test_a_cancelled_transfer_reopens_the_place_before():
     cancel = adt("A12", "20250602110000", visit(ward="W1^B1^1"), occurred="20250602100000")
@@ -56,6 +61,8 @@ def test_a_cancelled_discharge_puts_the_patient_back_on_the_ward():
     assert places(found)[-1][1:] == ("active", None)
     again = encounter(ADMIT, LEAVE, cancel, adt("A03", "20250605120000", visit(ended="20250605115900")))
     assert again["status"] == "finished" and again["period"]["end"] == "2025-06-05T11:59:00+01:00"
+    silent = encounter(ADMIT, LEAVE, cancel, adt("A03", "20250605120000", visit()))
+    assert silent["status"] == "finished" and "end" not in silent["period"] and "extension" not in silent
 
 
 @pytest.mark.hazard("HZ-HL7V2-08")
@@ -155,7 +162,12 @@ def test_codes_of_admission_are_kept_when_nobody_maps_them():
 
 @pytest.mark.parametrize(
     "sent, gmc",
-    [("C9991204^Bennett^Fay^^^Dr", "9991204"), ("9991204^Bennett^Fay^^^Dr^^^GMC", "9991204"), ("X77^Bennett^Fay^^^Dr", None), ("^Bennett^Fay^^^Dr", None)],
+    [
+        ("C9991204^Bennett^Fay^^^Dr", "9991204"),
+        ("9991204^Bennett^Fay^^^Dr^^^GMC", "9991204"),
+        ("X77^Bennett^Fay^^^Dr", None),
+        ("^Bennett^Fay^^^Dr", None),
+    ],
 )
 def test_a_clinician_has_a_number_only_if_one_was_sent(sent, gmc):
     [found] = encounter(adt("A01", "20250601", visit(f7=sent)))["participant"]
@@ -163,7 +175,8 @@ def test_a_clinician_has_a_number_only_if_one_was_sent(sent, gmc):
 
 
 def test_diagnoses_and_procedures_belong_to_the_visit():
-    text = adt("A03", "20250603", visit(ended="20250603"), "DG1|1|I10|J18.9^Pneumonia^I10||20250601|F|||||||||1", "PR1|1||E85.1^Ventilation^O4||20250602")
+    diagnosis, operation = "DG1|1|I10|J18.9^Pneumonia^I10||20250601|F|||||||||1", "PR1|1||E85.1^Ventilation^O4||20250602"
+    text = adt("A03", "20250603", visit(ended="20250603"), diagnosis, operation)
     resources = map_text(ADMIT, text)
     condition, procedure, found = (one(resources, each) for each in ("Condition", "Procedure", "Encounter"))
     assert condition["code"]["coding"][0] == {"system": "http://hl7.org/fhir/sid/icd-10", "code": "J18.9", "display": "Pneumonia"}

@@ -11,7 +11,9 @@ from tests.mappings.harness_hl7v2 import DEAD, PID, map_text, one, oru
 PDF = base64.b64encode(b"%PDF-1.4 invented").decode()
 
 
-def obx(kind: str, value: str, status: str = "F", units: str = "g/L", code: str = "HB^Haemoglobin^LIMS", sub: str = "", **fields: str) -> str:
+def obx(
+    kind: str, value: str, status: str = "F", units: str = "g/L", code: str = "HB^Haemoglobin^LIMS", sub: str = "", **fields: str
+) -> str:
     values = {2: kind, 3: code, 4: sub, 5: value, 6: units, 11: status, **{int(name[1:]): text for name, text in fields.items()}}
     return "OBX|1|" + "|".join(values.get(n, "") for n in range(2, 15))
 
@@ -127,7 +129,9 @@ def test_the_status_of_a_result(sent, status):
     assert one(found, "Observation")["status"] == status
 
 
-@pytest.mark.parametrize("sent, status", [("F", "final"), ("P", "preliminary"), ("R", "partial"), ("C", "corrected"), ("X", "cancelled"), ("", "unknown")])
+@pytest.mark.parametrize(
+    "sent, status", [("F", "final"), ("P", "preliminary"), ("R", "partial"), ("C", "corrected"), ("X", "cancelled"), ("", "unknown")]
+)
 def test_the_status_of_a_report(sent, status):
     assert one(map_text(oru("20250601", obx("NM", "5"), status=sent)), "DiagnosticReport")["status"] == status
 
@@ -142,7 +146,7 @@ def test_a_preliminary_result_never_replaces_a_final_one(issued):
     for texts in ((FINAL, early), (early, FINAL)):
         resources = map_text(*texts)
         found = one(resources, "Observation")
-        assert (found["status"], found["valueQuantity"]["value"]) == ("final", Decimal(140))
+        assert (found["status"], found["valueQuantity"]["value"]) == ("final", Decimal(140)) and "note" not in found
         assert one(resources, "DiagnosticReport")["status"] == "final"
 
 
