@@ -1,0 +1,63 @@
+"""Bundles joined from the bytes that are served: nothing is parsed and written again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Protocol
+from urllib.parse import urlencode
+
+from gateway.fhir.search import Query
+
+PRIVATE = {"identifier", "patient.identifier", "subject.identifier", "family", "given", "birthdate", "_cursor"}
+"""Parameters whose values never go into a link: they name a person."""
+
+
+class Served(Protocol):
+    """One version as it goes out."""
+
+    type: str
+    id: str
+    version: int
+    body: bytes
+    deleted: bool
+
+
+def searchset(base: str, query: Query, matches: Sequence[Served], included: Sequence[Served], cursor: str | None, total: int | None) -> bytes:
+    """A searchset; the next link is an opaque cursor, bound by ``records`` to caller and query."""
+    links = [("self", _link(base, query, None))]
+    if cursor:
+        links.append(("next", _link(base, query, cursor)))
+    entries = [_entry(base, one, b'"search":{"mode":"match"}') for one in matches]
+    entries += [_entry(base, one, b'"search":{"mode":"include"}') for one in included]
+    head = {"resourceType": "Bundle", "type": "searchset"} | ({"total": total} if total is not None else {})
+    return _join(head, links, entries)
+
+
+def history(base: str, resource_type: str, id_: str, versions: Sequence[Served]) -> bytes:
+    """A history bundle, newest first; a deletion has a request and no resource."""
+    entries = []
+    for one in versions:
+        method, status = ("DELETE", "204") if one.deleted else ("POST", "201") if one.version == 1 else ("PUT", "200")
+        extra = json.dumps({"request": {"method": method, "url": f"{resource_type}/{id_}"}, "response": {"status": status, "etag": f'W/"{one.version}"'}})
+        entries.append(_entry(base, one, extra[1:-1].encode()))
+    head = {"resourceType": "Bundle", "type": "history", "total": len(versions)}
+    return _join(head, [("self", f"{base}/{resource_type}/{id_}/_history")], entries)
+
+
+def _link(base: str, query: Query, cursor: str | None) -> str:
+    shown = [(name, value) for name, value in query.parameters if name not in PRIVATE]
+    if cursor:
+        shown.append(("_cursor", cursor))
+    return f"{base}/{query.type}" + (f"?{urlencode(shown)}" if shown else "")
+
+
+def _entry(base: str, one: Served, extra: bytes) -> bytes:
+    url = f'"fullUrl":"{base}/{one.type}/{one.id}",'.encode()
+    return b"{" + url + (b"" if one.deleted else b'"resource":' + one.body + b",") + extra + b"}"
+
+
+def _join(head: dict, links: list[tuple[str, str]], entries: list[bytes]) -> bytes:
+    head["link"] = [{"relation": relation, "url": url} for relation, url in links]
+    start = json.dumps(head, separators=(",", ":")).encode()[:-1]
+    return start + (b',"entry":[' + b",".join(entries) + b"]}" if entries else b"}")

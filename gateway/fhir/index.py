@@ -1,0 +1,118 @@
+"""What the store indexes of a resource: compiled from the table once a type, then a walk over a few elements."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+from gateway.errors import Invalid
+from gateway.fhir import dates, params
+from gateway.fhir.codes import hashes, tokens
+from gateway.fhir.search import Entries
+
+CHOICES = {"effective", "performed", "occurrence", "onset"}
+
+
+@lru_cache(maxsize=8192)
+def fold(text: str) -> str:
+    """Text as it is compared: without accents, case, or anything but letters, digits and single spaces.
+
+    >>> fold("O’Brien-Ångström ")
+    'obrien angstrom'
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
+    return " ".join("".join(c if c.isalnum() else " " if c in "- \t" else "" for c in plain).split())
+
+
+def entries(resource: dict) -> Entries:
+    """The index entries of one resource. An unreadable date is no entry: validation has said so already."""
+    resource_type = resource["resourceType"]
+    token_rows, reference_rows, date_rows, word_rows, main = _compiled(resource_type)
+    patient = _patient(resource, resource_type)
+    found: list[tuple[int, int]] = []
+    everywhere: list[tuple[int, int]] = []
+    references: list[tuple[str, str]] = []
+    for number, path, is_global in token_rows:
+        value = resource.get(path)
+        if value is not None:
+            to = everywhere if is_global else found
+            for system, code in tokens(value):
+                first, second = hashes(system, code)
+                to.append((number, first))
+                to.append((number, second))
+    for number, path, is_global in reference_rows:
+        for reference in _references(resource, path):
+            to = everywhere if is_global else found
+            to.append((number, hashes("", reference)[0]))
+            kind, _, id_ = reference.partition("/")
+            references.append((kind, id_))
+    low, high = _interval(resource, main) or (None, None) if main else (None, None)
+    seconds = []
+    for number, path in date_rows:
+        interval = _interval(resource, path)
+        if interval:
+            seconds.append((number, *interval))
+    words = tuple((number, fold(text)) for number, path in word_rows for text in _texts(resource, path))
+    return Entries(patient, low, high, tuple(found), tuple(everywhere), words, tuple(seconds), tuple(references))
+
+
+@lru_cache(maxsize=256)
+def _compiled(resource_type: str):
+    rows = params.of_type(resource_type).values()
+    main = params.main_date(resource_type)
+    return (
+        [(p.number, p.paths[resource_type], p.is_global) for p in rows if p.kind == "token"],
+        [(p.number, p.paths[resource_type], p.is_global) for p in rows if p.kind == "reference"],
+        [(p.number, p.paths[resource_type]) for p in rows if p.kind == "date" and p is not main],
+        [(p.number, p.paths[resource_type]) for p in rows if p.kind == "string"],
+        main.paths[resource_type] if main else "",
+    )
+
+
+def _patient(resource: dict, resource_type: str) -> str:
+    if resource_type == "Patient":
+        return resource["id"]
+    element = params.subject(resource_type)
+    reference = resource.get(element, {}).get("reference", "") if element else ""
+    return reference[8:] if reference.startswith("Patient/") else ""
+
+
+def _interval(resource: dict, path: str) -> tuple[int, int] | None:
+    try:
+        if path in CHOICES:
+            for suffix in ("DateTime", "Period", "Instant"):
+                value = resource.get(path + suffix)
+                if value is not None:
+                    return dates.interval(value) if isinstance(value, str) else dates.period(value)
+            return None
+        value = resource.get(path)
+        if value is None:
+            return None
+        return dates.interval(value) if isinstance(value, str) else dates.period(value)
+    except Invalid:
+        return None
+
+
+def _references(resource: dict, path: str) -> list[str]:
+    head, _, rest = path.partition(".")
+    value = resource.get(head)
+    if value is None:
+        return []
+    items = value if isinstance(value, list) else [value]
+    if rest:
+        items = [item[rest] for item in items if rest in item]
+    return [item["reference"] for item in items if "/" in item.get("reference", "")]
+
+
+def _texts(resource: dict, path: str) -> list[str]:
+    head, _, rest = path.partition(".")
+    value = resource.get(head)
+    if value is None:
+        return []
+    if not rest:
+        return [value]
+    found = []
+    for item in value if isinstance(value, list) else [value]:
+        inner = item.get(rest)
+        found += inner if isinstance(inner, list) else [inner] if inner else []
+    return found

@@ -1,0 +1,131 @@
+"""THE TABLE of search parameters. A row here is indexed, searchable and in the CapabilityStatement; what has no row is refused by name.
+
+``number`` names the parameter in the index for ever: never reuse one. ``paths`` says, by type, which element it reads (FHIR R4
+SearchParameter definitions; the definition's id stands in ``definition``). ``is_global`` may be found without naming a patient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+PATIENT_TYPES = (
+    "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter",
+    "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Flag", "Consent",
+)  # fmt: skip
+DIRECTORY_TYPES = ("Organization", "Practitioner", "PractitionerRole", "Location")
+SEARCHABLE = ("Patient", *PATIENT_TYPES, *DIRECTORY_TYPES)
+SUBJECT = {
+    "AllergyIntolerance": "patient", "Immunization": "patient", "EpisodeOfCare": "patient", "Consent": "patient", "Task": "for",
+    "FamilyMemberHistory": "patient", "RelatedPerson": "patient", "Coverage": "beneficiary", "Patient": "",
+}  # fmt: skip
+"""The element that says which patient a resource is about, where it is not ``subject``."""
+
+
+@dataclass(frozen=True)
+class Param:
+    """One row: a search parameter, the types that have it and the element each reads."""
+
+    number: int
+    name: str
+    kind: str
+    definition: str
+    paths: dict[str, str] = field(hash=False)
+    is_global: bool = False
+    main: frozenset[str] = frozenset()
+    targets: tuple[str, ...] = ()
+
+    def is_main_date(self, resource_type: str) -> bool:
+        """Whether this is the clinical date the type's head carries, which it is also sorted by."""
+        return resource_type in self.main
+
+
+def _same(path: str, *types: str) -> dict[str, str]:
+    return dict.fromkeys(types, path)
+
+
+_STATUS = ("MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization",
+           "EpisodeOfCare", "ServiceRequest", "Task", "Consent", "Location")  # fmt: skip
+_MAIN = frozenset
+
+PARAMS = (
+    Param(1, "identifier", "token", "clinical-identifier", _same("identifier", *SEARCHABLE), is_global=True),
+    Param(2, "code", "token", "clinical-code", {
+        **_same("code", "AllergyIntolerance", "Condition", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task"),
+        **_same("medicationCodeableConcept", "MedicationRequest", "MedicationStatement")}),
+    Param(3, "category", "token", "Condition-category", _same(
+        "category", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport",
+        "Procedure", "ServiceRequest", "Consent")),
+    Param(4, "status", "token", "clinical-status", _same("status", *_STATUS)),
+    Param(5, "clinical-status", "token", "Condition-clinical-status", _same("clinicalStatus", "Condition", "AllergyIntolerance")),
+    Param(6, "vaccine-code", "token", "Immunization-vaccine-code", _same("vaccineCode", "Immunization")),
+    Param(7, "type", "token", "clinical-type", _same("type", "Encounter", "EpisodeOfCare", "Organization")),
+    Param(8, "class", "token", "Encounter-class", _same("class", "Encounter")),
+    Param(9, "gender", "token", "individual-gender", _same("gender", "Patient")),
+    Param(20, "encounter", "reference", "clinical-encounter", _same(
+        "encounter", "Condition", "MedicationRequest", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task", "Flag"),
+        targets=("Encounter",)),
+    Param(21, "service-provider", "reference", "Encounter-service-provider", _same("serviceProvider", "Encounter"), targets=("Organization",)),
+    Param(22, "result", "reference", "DiagnosticReport-result", _same("result", "DiagnosticReport"), targets=("Observation",)),
+    Param(23, "requester", "reference", "MedicationRequest-requester", _same("requester", "MedicationRequest", "ServiceRequest", "Task"),
+          targets=("Practitioner", "PractitionerRole", "Organization")),
+    Param(24, "performer", "reference", "Observation-performer", {
+        **_same("performer", "Observation", "DiagnosticReport", "ServiceRequest"), **_same("performer.actor", "Procedure", "Immunization")},
+        targets=("Practitioner", "PractitionerRole", "Organization")),
+    Param(25, "author", "reference", "Flag-author", _same("author", "Flag"), targets=("Practitioner", "PractitionerRole", "Organization")),
+    Param(26, "practitioner", "reference", "PractitionerRole-practitioner", _same("practitioner", "PractitionerRole"), is_global=True,
+          targets=("Practitioner",)),
+    Param(27, "organization", "reference", "PractitionerRole-organization", {
+        "PractitionerRole": "organization", "EpisodeOfCare": "managingOrganization", "Patient": "managingOrganization"},
+        targets=("Organization",), is_global=True),
+    Param(40, "date", "date", "clinical-date", {
+        "AllergyIntolerance": "recordedDate", "Observation": "effective", "DiagnosticReport": "effective", "Encounter": "period",
+        "Procedure": "performed", "Immunization": "occurrence", "EpisodeOfCare": "period", "Flag": "period", "Consent": "dateTime"},
+        main=_MAIN({"AllergyIntolerance", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "Flag",
+                    "Consent"})),
+    Param(41, "recorded-date", "date", "Condition-recorded-date", _same("recordedDate", "Condition")),
+    Param(42, "onset-date", "date", "Condition-onset-date", _same("onset", "Condition"), main=_MAIN({"Condition"})),
+    Param(43, "authoredon", "date", "MedicationRequest-authoredon", _same("authoredOn", "MedicationRequest"), main=_MAIN({"MedicationRequest"})),
+    Param(44, "effective", "date", "MedicationStatement-effective", _same("effective", "MedicationStatement"), main=_MAIN({"MedicationStatement"})),
+    Param(45, "authored", "date", "ServiceRequest-authored", _same("authoredOn", "ServiceRequest"), main=_MAIN({"ServiceRequest"})),
+    Param(46, "authored-on", "date", "Task-authored-on", _same("authoredOn", "Task"), main=_MAIN({"Task"})),
+    Param(47, "period", "date", "Task-period", _same("executionPeriod", "Task")),
+    Param(48, "birthdate", "date", "individual-birthdate", _same("birthDate", "Patient"), main=_MAIN({"Patient"})),
+    Param(49, "issued", "date", "DiagnosticReport-issued", _same("issued", "DiagnosticReport")),
+    Param(60, "family", "string", "individual-family", _same("name.family", "Patient", "Practitioner"), is_global=True),
+    Param(61, "given", "string", "individual-given", _same("name.given", "Patient", "Practitioner"), is_global=True),
+    Param(62, "name", "string", "Organization-name", _same("name", "Organization", "Location"), is_global=True),
+)  # fmt: skip
+
+_BY_TYPE = {name: {param.name: param for param in PARAMS if name in param.paths} for name in SEARCHABLE}
+OF_ALL = {"_id": "token", "_lastUpdated": "date"}
+"""What every type has beside its rows; both are columns of the head."""
+
+
+def of_type(resource_type: str) -> dict[str, Param]:
+    """The rows a type has, by name."""
+    return _BY_TYPE.get(resource_type, {})
+
+
+def row(resource_type: str, name: str) -> Param:
+    """The row of a type's parameter."""
+    return _BY_TYPE[resource_type][name]
+
+
+def main_date(resource_type: str) -> Param | None:
+    """The row of the date a type is sorted by."""
+    return next((param for param in of_type(resource_type).values() if param.is_main_date(resource_type)), None)
+
+
+def subject(resource_type: str) -> str:
+    """The element that says which patient a resource is about, or ""."""
+    return "" if resource_type in DIRECTORY_TYPES else SUBJECT.get(resource_type, "subject")
+
+
+def includes(resource_type: str) -> dict[str, tuple[str, ...]]:
+    """What ``_include`` may name from a type, with the types it leads to."""
+    found = {param.name: param.targets for param in of_type(resource_type).values() if param.kind == "reference"}
+    if resource_type in PATIENT_TYPES:
+        found["patient"] = ("Patient",)
+        if subject(resource_type) in ("subject", "for"):
+            found["subject"] = ("Patient",)
+    return found

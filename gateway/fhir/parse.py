@@ -1,0 +1,220 @@
+"""A search request becomes a Query, or is refused by the name of what we do not know. Values are never repeated in an error.
+
+Source: FHIR R4 search. ``patient``, ``subject`` and the chained ``patient.identifier`` say who is asked about; the rest are clauses.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+
+from gateway.errors import Invalid, TooLarge, Unsupported
+from gateway.fhir import dates, params
+from gateway.fhir.codes import NHS_NUMBER, token_hash
+from gateway.fhir.index import fold
+from gateway.fhir.search import Clause, Include, Query
+
+MOST_CLAUSES, MOST_VALUES, MOST_COUNT, USUAL_COUNT = 30, 50, 250, 50
+PREFIXES = ("eq", "ne", "gt", "ge", "lt", "le", "sa", "eb", "ap")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,48}(:[A-Za-z]{1,24})?\Z")
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
+_CURSOR = re.compile(r"[A-Za-z0-9_\-]{1,400}\Z")
+WHO = {"patient", "subject"}
+CHAINED = {"patient.identifier", "subject.identifier", "patient:Patient.identifier", "subject:Patient.identifier"}
+
+
+def parse(resource_type: str, pairs: Sequence[tuple[str, str]], now: int | None = None) -> Query:
+    """The query of a search. Raises ``Unsupported`` for what we do not know, ``Invalid`` for a value that cannot be read, both by name.
+
+    >>> parse("Observation", [("patient", "Patient/p1"), ("code", "http://loinc.org|718-7")]).patients
+    ('p1',)
+    """
+    if len(pairs) > MOST_CLAUSES:
+        raise TooLarge("too many parameters")
+    reader = _Reader(resource_type, dates.microseconds_now() if now is None else now)
+    for name, value in pairs:
+        reader.take(name, value)
+    return reader.query(pairs)
+
+
+def named(name: str) -> str:
+    """A parameter's name for an error: as sent when it looks like one, else no name at all (it may be a value in the wrong place)."""
+    return f"parameter {name}" if _NAME.match(name) and not any(c.isdigit() for c in name) else "parameter"
+
+
+class _Reader:
+    """Reads one parameter after another into the parts of a query."""
+
+    def __init__(self, resource_type: str, now: int):
+        self.type, self.now, self.rows = resource_type, now, params.of_type(resource_type)
+        self.clauses: list[Clause] = []
+        self.includes: list[Include] = []
+        self.patients: tuple[str, ...] | None = None
+        self.number: str | None = None
+        self.sort, self.count, self.cursor, self.total = ("date", True), USUAL_COUNT, None, False
+        if params.main_date(resource_type) is None:
+            self.sort = ("_lastUpdated", True)
+
+    def take(self, name: str, value: str) -> None:
+        if not value and name not in ("_summary",):
+            raise Invalid(named(name))
+        if name in CHAINED and self.type in params.PATIENT_TYPES:
+            self._number(name, value)
+        elif name in WHO and self.type in params.PATIENT_TYPES:
+            self._who(name, value)
+        elif name in _CONTROLS:
+            _CONTROLS[name](self, value)
+        elif name in self.rows:
+            self._clause(name, value)
+        else:
+            raise Unsupported(named(name))
+
+    def _who(self, name: str, value: str) -> None:
+        ids = []
+        for text in value.split(","):
+            kind, _, id_ = text.rpartition("/")
+            if kind not in ("", "Patient") and not kind.endswith("/Patient") or not _ID.match(id_):
+                raise Invalid(named(name))
+            ids.append(id_)
+        if self.patients is not None or self.number is not None or len(ids) > 1:
+            raise Invalid(f"{named(name)}: a search names one person")
+        self.patients = tuple(ids)
+
+    def _number(self, name: str, value: str) -> None:
+        system, bar, number = value.partition("|")
+        if not bar or system != NHS_NUMBER:
+            raise Unsupported(f"{named(name)}: only NHS numbers, as system|value")
+        if self.patients is not None or self.number is not None or "," in number:
+            raise Invalid(f"{named(name)}: a search names one person")
+        self.number = number.replace(" ", "")
+
+    def _clause(self, name: str, value: str) -> None:
+        row = self.rows[name]
+        values = _split(value, ",")
+        if len(values) > MOST_VALUES:
+            raise TooLarge(named(name))
+        if self.type == "Patient" and name == "identifier" and value.startswith(NHS_NUMBER + "|"):
+            self._number(name, value)
+            return
+        match row.kind:
+            case "token":
+                read = tuple(_token(name, text) for text in values)
+            case "date":
+                read = tuple(_date(name, text, self.now) for text in values)
+            case "reference":
+                read = tuple(_reference(name, text, row.targets) for text in values)
+            case _:
+                read = tuple((fold(_unescape(text)), False) for text in values)
+                if not all(text for text, _ in read):
+                    raise Invalid(named(name))
+        self.clauses.append(Clause(name, row.kind, read))
+
+    def _id(self, value: str) -> None:
+        ids = tuple(value.split(","))
+        if len(ids) > MOST_VALUES or not all(_ID.match(id_) for id_ in ids):
+            raise Invalid("parameter _id")
+        self.clauses.append(Clause("_id", "id", ids))
+        if self.type == "Patient":
+            if len(ids) > 1:
+                raise Invalid("parameter _id: a search names one person")
+            self.patients = ids
+
+    def _updated(self, value: str) -> None:
+        self.clauses.append(Clause("_lastUpdated", "date", tuple(_date("_lastUpdated", text, self.now) for text in value.split(","))))
+
+    def _count(self, value: str) -> None:
+        if not value.isdigit() or len(value) > 6 or value == "0":
+            raise Invalid("parameter _count")
+        self.count = min(int(value), MOST_COUNT)
+
+    def _sort(self, value: str) -> None:
+        name, descending = value.removeprefix("-"), value.startswith("-")
+        main = params.main_date(self.type)
+        if name == "_lastUpdated":
+            self.sort = ("_lastUpdated", descending)
+        elif main is not None and name in (main.name, "date"):
+            self.sort = ("date", descending)
+        else:
+            raise Unsupported("parameter _sort: the type's date or _lastUpdated")
+
+    def _include(self, value: str) -> None:
+        kind, _, rest = value.partition(":")
+        name, _, target = rest.partition(":")
+        if kind != self.type or name not in params.includes(self.type):
+            raise Unsupported("parameter _include")
+        self.includes.append(Include(kind, name, target))
+
+    def _cursor(self, value: str) -> None:
+        if not _CURSOR.match(value):
+            raise Invalid("parameter _cursor")
+        self.cursor = value
+
+    def _total(self, value: str) -> None:
+        if value not in ("none", "accurate"):
+            raise Unsupported("parameter _total")
+        self.total = value == "accurate"
+
+    def _format(self, value: str) -> None:
+        if value not in ("json", "application/json", "application/fhir+json", "application/fhir json"):
+            raise Unsupported("parameter _format")
+
+    def query(self, pairs: Sequence[tuple[str, str]]) -> Query:
+        self._check_names()
+        kept = tuple((name, value) for name, value in pairs if name != "_cursor")
+        return Query(self.type, tuple(self.clauses), self.patients or (), self.number, tuple(self.includes), self.sort, self.count, self.cursor,
+                     self.total, kept)  # fmt: skip
+
+    def _check_names(self) -> None:
+        """A Patient search by name needs two of family, given and birth date, or an identifier: no browsing by surname."""
+        if self.type != "Patient" or self.patients or self.number:
+            return
+        names = {clause.param for clause in self.clauses}
+        if "identifier" not in names and len(names & {"family", "given", "birthdate"}) < 2:
+            raise Invalid("a search of Patient needs an identifier, or two of family, given and birthdate")
+
+
+_CONTROLS = {
+    "_id": _Reader._id, "_lastUpdated": _Reader._updated, "_count": _Reader._count, "_sort": _Reader._sort, "_include": _Reader._include,
+    "_cursor": _Reader._cursor, "_total": _Reader._total, "_format": _Reader._format,
+}  # fmt: skip
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """Split at an unescaped mark."""
+    return re.split(rf"(?<!\\){re.escape(mark)}", text)
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\([,|$\\])", r"\1", text)
+
+
+def _token(name: str, text: str) -> tuple[str | None, str]:
+    parts = [_unescape(part) for part in _split(text, "|")]
+    if len(parts) > 2 or not parts[-1]:
+        raise Invalid(f"{named(name)}: code, |code or system|code")
+    return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])
+
+
+def _date(name: str, text: str, now: int) -> tuple[str, int, int]:
+    prefix = text[:2] if text[:2] in PREFIXES else "eq"
+    try:
+        low, high = dates.interval((text[2:] if text[:2] in PREFIXES else text).replace(" ", "+"))
+    except Invalid:
+        raise Invalid(named(name)) from None
+    return (prefix, *(dates.widened(low, high, now) if prefix == "ap" else (low, high)))
+
+
+def _reference(name: str, text: str, targets: tuple[str, ...]) -> tuple[str, str]:
+    kind, _, id_ = text.rpartition("/")
+    kind = kind.rpartition("/")[2] or (targets[0] if len(targets) == 1 else "")
+    if kind not in targets or not _ID.match(id_):
+        raise Invalid(f"{named(name)}: Type/id")
+    return kind, id_
+
+
+def clause_hashes(clause: Clause) -> list[int]:
+    """The 64-bit hashes a token or reference clause is found by."""
+    if clause.kind == "reference":
+        return [token_hash("", f"{kind}/{id_}") for kind, id_ in clause.values]
+    return [token_hash(system, code) for system, code in clause.values]

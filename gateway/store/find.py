@@ -1,0 +1,179 @@
+"""Finding resources: a query narrowed by limits, one keyset page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.fhir import params
+from gateway.fhir.parse import clause_hashes
+from gateway.fhir.search import Allow, Clause, Limits, Query
+from gateway.store.database import Session, id_hash
+from gateway.store.resources import HEAD, Stored, stored
+from gateway.store.tables import KIND_NUMBER, TYPE_NUMBER
+
+LATEST = 2**63 - 1
+
+
+@dataclass
+class _Where:
+    """Conditions and their parameters, gathered in step."""
+
+    session: Session
+    sql: list[str]
+    parameters: list
+
+    def add(self, sql: str, *parameters) -> None:
+        self.sql.append(sql)
+        self.parameters += parameters
+
+    def within(self, column: str, values: Sequence) -> None:
+        self.add(self.session.within(column), self.session.listed(values))
+
+
+def find(session: Session, query: Query, limits: Limits, after: tuple[int, int] | None = None) -> list[Stored]:
+    """The current resources a query matches within limits, in its order: at most ``count`` + 1, so that the caller knows whether more follow.
+
+    ``after`` is the (sort value, key) of the last one seen.
+    """
+    where = _conditions(session, query, limits)
+    if where is None:
+        return []
+    column, descending = _order(query)
+    if after is not None:
+        sign = "<" if descending else ">"
+        where.add(f"({column} {sign} ? OR ({column} = ? AND h.key {sign} ?))", after[0], after[0], after[1])
+    direction = "DESC" if descending else "ASC"
+    sql = (
+        f"SELECT {HEAD}, v.delivery, v.body FROM head h JOIN version v ON v.key = h.body WHERE {' AND '.join(where.sql)} "
+        f"ORDER BY {column} {direction}, h.key {direction} LIMIT ?"
+    )
+    return [stored(row) for row in session.rows(sql, *where.parameters, query.count + 1)]
+
+
+def count(session: Session, query: Query, limits: Limits) -> int:
+    """How many resources the query matches within limits."""
+    where = _conditions(session, query, limits)
+    return session.value(f"SELECT count(*) FROM head h WHERE {' AND '.join(where.sql)}", *where.parameters) if where else 0
+
+
+def position(query: Query, found: Stored) -> tuple[int, int]:
+    """Where a page that ends with ``found`` stopped."""
+    return (found.low if query.sort[0] == "date" else found.updated, found.key)
+
+
+def _order(query: Query) -> tuple[str, bool]:
+    return ("h.low" if query.sort[0] == "date" else "h.updated"), query.sort[1]
+
+
+def _conditions(session: Session, query: Query, limits: Limits) -> _Where | None:
+    if not limits.allow:
+        return None
+    where = _Where(session, [], [])
+    if limits.patients is not None:
+        patients = sorted({id_hash(patient) for patient in limits.patients})
+        if not patients:
+            return None
+        if len(patients) == 1:
+            where.add("h.patient = ?", patients[0])
+        else:
+            where.within("h.patient", patients)
+    where.add("h.type = ?", TYPE_NUMBER[query.type])
+    where.add("h.deleted = 0")
+    _allow(where, query.type, limits.allow)
+    for clause in query.clauses:
+        _clause(where, query.type, clause)
+    return where
+
+
+def _allow(where: _Where, resource_type: str, allows: Sequence[Allow]) -> None:
+    """At least one way to see it; an allow for other types is no way."""
+    ways, parameters = [], []
+    for allow in allows:
+        if allow.types is not None and resource_type not in allow.types:
+            continue
+        parts = ["(h.labels & ?) = 0"]
+        parameters.append(allow.hidden)
+        if allow.publishers is not None:
+            parts.append(where.session.within("h.publisher"))
+            parameters.append(where.session.listed(sorted(allow.publishers)))
+        if allow.kinds is not None:
+            parts.append(where.session.within("h.kind"))
+            parameters.append(where.session.listed(sorted(KIND_NUMBER[kind] for kind in allow.kinds)))
+        ways.append("(" + " AND ".join(parts) + ")")
+    where.add("(" + " OR ".join(ways) + ")" if ways else "1 = 0", *parameters)
+
+
+def _clause(where: _Where, resource_type: str, clause: Clause) -> None:
+    match clause.kind:
+        case "id":
+            where.within("h.id_hash", [id_hash(value) for value in clause.values])
+        case "date":
+            _dates(where, resource_type, clause)
+        case "string":
+            _words(where, resource_type, clause)
+        case _:
+            _hashes(where, resource_type, clause)
+
+
+def _hashes(where: _Where, resource_type: str, clause: Clause) -> None:
+    row = params.row(resource_type, clause.param)
+    values = sorted(set(clause_hashes(clause)))
+    if row.is_global:
+        where.add("h.key IN (SELECT e.head FROM entry_global e WHERE e.param = ? AND " + where.session.within("e.value") + ")",
+                  row.number, where.session.listed(values))  # fmt: skip
+    else:
+        where.add("EXISTS (SELECT 1 FROM entry e WHERE e.patient = h.patient AND e.param = ? AND " + where.session.within("e.value")
+                  + " AND e.head = h.key)", row.number, where.session.listed(values))  # fmt: skip
+
+
+def _words(where: _Where, resource_type: str, clause: Clause) -> None:
+    row = params.row(resource_type, clause.param)
+    ways, parameters = [], []
+    for text, exact in clause.values:
+        ways.append("w.word = ?" if exact else "(w.word >= ? AND w.word < ?)")
+        parameters += [text] if exact else [text, text + "\U0010ffff"]
+    where.add(f"h.key IN (SELECT w.head FROM word w WHERE w.param = ? AND ({' OR '.join(ways)}))", row.number, *parameters)
+
+
+def _dates(where: _Where, resource_type: str, clause: Clause) -> None:
+    if clause.param == "_lastUpdated":
+        low, high, extra, parameters = "h.updated", "h.updated", "", []
+    else:
+        row = params.row(resource_type, clause.param)
+        if row.is_main_date(resource_type):
+            low, high, extra, parameters = "h.low", "h.high", "", []
+        else:
+            low, high, parameters = "d.low", "d.high", [row.number]
+            extra = "EXISTS (SELECT 1 FROM second_date d WHERE d.head = h.key AND d.param = ? AND "
+    ways = []
+    for prefix, start, end in clause.values:
+        text, given = _compare(prefix, low, high, start, end)
+        ways.append(text)
+        parameters += given
+    where.add(f"{extra}({' OR '.join(ways)}){')' if extra else ''}", *parameters)
+
+
+def _compare(prefix: str, low: str, high: str, start: int, end: int) -> tuple[str, list[int]]:
+    """R4's prefixes over half-open intervals (search §3.1.1.4.3). ``ap`` comes as an already widened interval."""
+    undated = -(2**63)
+    match prefix:
+        case "eq":
+            return f"({low} >= ? AND {high} <= ?)", [start, end]
+        case "ap":
+            return f"({low} < ? AND {high} > ?)", [end, start]
+        case "ne":
+            return f"({low} > ? AND ({low} < ? OR {high} > ?))", [undated, start, end]
+        case "gt":
+            return f"({high} > ?)", [end]
+        case "ge":
+            return f"({high} > ?)", [start]
+        case "lt":
+            return f"({low} < ? AND {low} > ?)", [start, undated]
+        case "le":
+            return f"({low} < ? AND {low} > ?)", [end, undated]
+        case "sa":
+            return f"({low} >= ?)", [end]
+        case "eb":
+            return f"({high} <= ? AND {high} > ?)", [start, undated]
+    raise ValueError(prefix)
