@@ -8,12 +8,12 @@ from functools import lru_cache
 from importlib.resources import files
 
 from gateway.errors import Invalid
+from gateway.fhir.codes import SNOMED
 from mappings import Look
 from mappings.hl7v2.message import Repetition, Segment
 
 UK = "https://fhir.hl7.org.uk/CodeSystem/UKCore-"
 HL7 = "http://terminology.hl7.org/CodeSystem/"
-SNOMED = "http://snomed.info/sct"
 
 SYSTEMS = {
     "admission_method": UK + "AdmissionMethodEngland",
@@ -50,7 +50,7 @@ def concept(name: str, field: Repetition, look: Look, publisher: str) -> dict:
     if mapped:
         system = HL7 + "v2-0131" if (name, mapped) == ("relationship", "N") else SYSTEMS[name]
         return {"coding": [{"system": system, "code": mapped}], "text": words or label}
-    return {"coding": [{"system": local(look, publisher, name), "code": code}] if coded(code) else [], "text": words or label or code}
+    return {"coding": [{"system": local(publisher, name), "code": code}] if coded(code) else [], "text": words or label or code}
 
 
 def codeable(field: Repetition, look: Look, publisher: str, default: str = "") -> dict:
@@ -64,7 +64,7 @@ def codeable(field: Repetition, look: Look, publisher: str, default: str = "") -
         if coded(code):
             uri = system(name or (default if first == 1 else ""), look, publisher)
             if uri == SNOMED and not re.fullmatch(r"\d{6,18}", code):
-                uri = local(look, publisher, name)  # an axis code of the old SNOMED, or a slip: not a concept
+                uri = local(publisher, name)  # an axis code of the old SNOMED, or a slip: not a concept
             codings.append({"system": uri, "code": code, "display": words})
     words = field.text(9) or field.text(2) or field.text(5) or ("" if codings else field.text(1)) or (codings[0]["code"] if codings else "")
     return {"coding": codings, "text": words}
@@ -78,12 +78,17 @@ def coded(code: str) -> bool:
 def system(name: str, look: Look, publisher: str) -> str:
     """Return the URI of a coding system's HL7 name; the feed's ``systems`` come first, a name nobody knows is the sender's own."""
     given = settings(look, "systems").get(name)
-    return str(given) if given else target("code_system", name) or local(look, publisher, name or "local")
+    return str(given) if given else target("code_system", name) or local(publisher, name or "local")
 
 
-def local(look: Look, publisher: str, name: str, kind: str = "CodeSystem") -> str:
+def local(publisher: str, name: str, kind: str = "CodeSystem") -> str:
     """Return the URI of something only this publisher defines, in the shape NHS England's integration engine uses."""
     return f"https://fhir.nhs.uk/{slug(publisher)}/{kind}/{slug(name)}"
+
+
+def identifiers_of(publisher: str, authority: str, kind: str) -> str:
+    """Return the URI of the identifiers that ``authority`` gives to things of ``kind``; the publisher's own when it names none or itself."""
+    return local(publisher, kind if authority in ("", publisher) else f"{authority}-{kind}", "Id")
 
 
 def settings(look: Look, name: str) -> dict:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from gateway.nhs.identifiers import is_ods_code
-from mappings import Look
+from gateway.fhir.codes import ODS
+from gateway.nhs.identifiers import is_ods_code, is_site_code
 from mappings.hl7v2 import codes
 from mappings.hl7v2.message import Repetition
 
 GMC = "https://fhir.hl7.org.uk/Id/gmc-number"
-ODS = "https://fhir.nhs.uk/Id/ods-organization-code"
+ODS_SITE = "https://fhir.nhs.uk/Id/ods-site-code"
 GMP = re.compile(r"G\d{7}")
 CONSULTANT = re.compile(r"C?(\d{7})")
 
@@ -74,11 +74,12 @@ def practitioner(field: Repetition) -> dict:
 def organisation(code: str, display: str = "") -> dict:
     """Return a reference to an organisation by its ODS code; without one, by name only."""
     if is_ods_code(code):
-        return {"type": "Organization", "identifier": {"system": ODS, "value": code}, "display": display}
+        system = ODS_SITE if is_site_code(code) else ODS
+        return {"type": "Organization", "identifier": {"system": system, "value": code}, "display": display}
     return {"type": "Organization", "display": display or code} if display or code else {}
 
 
-def location(field: Repetition, look: Look, publisher: str) -> dict:
+def location(field: Repetition, publisher: str) -> dict:
     """Return a reference to a ward and bed (PL): the trust's own identifier, and words for people."""
     parts = [field.text(n, 1).strip() for n in (1, 2, 3)]
     site = field.text(4, 1).strip()
@@ -86,4 +87,4 @@ def location(field: Repetition, look: Look, publisher: str) -> dict:
     shown = ", ".join(part for part in (*parts, site) if part)
     if not shown:
         return {}
-    return {"type": "Location", "identifier": {"system": codes.local(look, publisher, "Location", "Id"), "value": key}, "display": shown}
+    return {"type": "Location", "identifier": {"system": codes.local(publisher, "Location", "Id"), "value": key}, "display": shown}

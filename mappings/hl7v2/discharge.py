@@ -32,6 +32,6 @@ def method(code: str, table: str, fields: Fields, publisher: str, look: Look) ->
         value = codes.concept(table, fields.repetitions("PV1", 36)[0], look, publisher)
     else:
         label = codes.table(table).get(code, ("", ""))[1] if table in TABLES else ""
-        coding = {"system": codes.local(look, publisher, table or "PV1-36"), "code": code}
+        coding = {"system": codes.local(publisher, table or "PV1-36"), "code": code}
         value = {"coding": [coding] if codes.coded(code) else [], "text": label or f"PV1-36 code {code}, of a table not known to us"}
     return {"url": EXTENSION + TABLES.get(table, "DischargeMethod"), "valueCodeableConcept": value}

@@ -137,10 +137,10 @@ def build(visit: Visit, key: str, status: str, subject: dict, security: tuple[st
         PROFILE,
         security,
         extension=extension,
-        identifier=[{"system": codes.local(look, publisher, authority or "Encounter", "Id"), "value": number}],
+        identifier=[{"system": codes.identifiers_of(publisher, authority, "Encounter"), "value": number}],
         status=status,
         class_=encounter_class(fields.text("PV1", 2)),
-        serviceType=service(fields, publisher, look),
+        serviceType=service(fields, publisher),
         subject=subject,
         participant=participants(fields),
         period=period(start, end, zone),
@@ -180,10 +180,10 @@ def admission(fields: Fields, publisher: str, look: Look) -> list[dict]:
     return [{"url": EXTENSION + "AdmissionMethod", "valueCodeableConcept": found}] if found else []
 
 
-def service(fields: Fields, publisher: str, look: Look) -> dict:
+def service(fields: Fields, publisher: str) -> dict:
     """Return PV1-10, the treatment function or specialty, in the sender's coding."""
     code = fields.text("PV1", 10).strip()
-    coding = [{"system": codes.local(look, publisher, "service"), "code": code}] if codes.coded(code) else []
+    coding = [{"system": codes.local(publisher, "service"), "code": code}] if codes.coded(code) else []
     return {"coding": coding, "text": code} if code else {}
 
 
@@ -208,7 +208,7 @@ def locations(visit: Visit, status: str, publisher: str, look: Look) -> list[dic
     made = []
     encoding = visit.message.encoding
     for number, stay in enumerate(visit.stays, 1):
-        place = location(Repetition(stay.place, encoding), look, publisher)
+        place = location(Repetition(stay.place, encoding), publisher)
         last = number == len(visit.stays)
         state = {"finished": "completed", "planned": "planned", "cancelled": ""}.get(status, "active") if last else "completed"
         if place:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from gateway.fhir.build import resource
+from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs.identifiers import is_ods_code, is_practice_code, is_valid
 from mappings import Group, Look
 from mappings.hl7v2 import codes, times
@@ -18,7 +19,6 @@ from mappings.hl7v2.replay import Fields, is_shielded, key_of, ordered
 
 PROFILE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient"
 EXTENSION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
-NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 VERIFICATION = codes.UK + "NHSNumberVerificationStatusEngland"
 RELIGION = "http://hl7.org/fhir/StructureDefinition/patient-religion"
 GMP_NUMBER = "https://fhir.hl7.org.uk/Id/gmp-number"
@@ -175,7 +175,7 @@ def identifiers(person: Person, publisher: str, look: Look) -> list[dict]:
             made.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": found.value})
         else:
             named = codes.settings(look, "identifier_systems").get(found.authority)
-            system = named or codes.local(look, publisher, found.authority or "Patient", "Id")
+            system = named or codes.local(publisher, found.authority or "Patient", "Id")
             made.append({"system": system, "value": found.value, "assigner": organisation(publisher) if is_ods_code(publisher) else {}})
     return made
 

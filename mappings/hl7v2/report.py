@@ -179,8 +179,8 @@ def build(
         look.id("DiagnosticReport", f"{filler}|{service}"),
         LAB if is_lab else OTHER,
         extension=[{"url": NOTE, "valueAnnotation": {"text": "\n".join(report.notes)}}] if report.notes else [],
-        identifier=[{"system": codes.local(look, publisher, authority or "DiagnosticReport", "Id"), "value": number}],
-        basedOn=[{"type": "ServiceRequest", "identifier": {"system": placer(obr, publisher, look), "value": order}}] if order else [],
+        identifier=[{"system": codes.identifiers_of(publisher, authority, "DiagnosticReport"), "value": number}],
+        basedOn=[{"type": "ServiceRequest", "identifier": {"system": placer(obr, publisher), "value": order}}] if order else [],
         status=report.status,
         category=[{"coding": [{"system": SECTIONS, "code": code}]} for code in sections],
         code=next((codes.codeable(found, look, publisher) for found in obr.repetitions(4)), UNKNOWN),
@@ -196,8 +196,8 @@ def build(
     return times.flagged(made, zone, obr[7], obr[8], obr[22])
 
 
-def placer(obr: Segment, publisher: str, look: Look) -> str:
-    return codes.local(look, publisher, obr.text(2, 2, 1) or "ServiceRequest", "Id")
+def placer(obr: Segment, publisher: str) -> str:
+    return codes.identifiers_of(publisher, obr.text(2, 2, 1), "ServiceRequest")
 
 
 def one_person(sent: list[Sent]) -> None:

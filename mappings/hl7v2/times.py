@@ -1,7 +1,7 @@
 """HL7 times to FHIR times, in the precision they were sent.
 
 A time without an offset is local to the feed's zone. In the hour that October repeats, the earlier offset is taken and the resource
-carries the tag ``ambiguous-time``: the reader is told, nothing is guessed silently.
+carries the tag ``ambiguous-time``: the reader is told, nothing is guessed silently. So is a time that March skips.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def is_time(text: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def moment(text: str, zone: str) -> tuple[datetime, int, bool]:
-    """Return (aware time, digits given, whether the hour happens twice). Raises ``Invalid`` for what is no time.
+    """Return (aware time, digits given, whether the clock showed it twice or never). Raises ``Invalid`` for what is no time.
 
     >>> moment("20251026013000", "Europe/London")[1:]
     (14, True)
@@ -53,8 +53,8 @@ def moment(text: str, zone: str) -> tuple[datetime, int, bool]:
         offset = timedelta(hours=int(match[8][1:3]), minutes=int(match[8][3:5])) * sign
         return (local - offset).replace(tzinfo=UTC).astimezone(ZoneInfo(zone)), digits, False
     aware = local.replace(tzinfo=ZoneInfo(zone))
-    twice = digits >= 10 and aware.utcoffset() > aware.replace(fold=1).utcoffset()
-    return aware, digits, twice
+    doubtful = digits >= 10 and aware.utcoffset() != aware.replace(fold=1).utcoffset()
+    return aware, digits, doubtful
 
 
 @lru_cache(maxsize=8192)
@@ -99,7 +99,7 @@ def _order(time: datetime) -> int:
 
 
 def flagged(resource: dict, zone: str, *texts: str) -> dict:
-    """Return the resource, tagged when one of the source's ``texts`` it was made from falls into the repeated hour."""
-    if not any(len(text) >= 10 and text[4:6] == "10" and moment(text, zone)[2] for text in texts if text and text != '""'):
+    """Return the resource, tagged when one of the source's ``texts`` falls into the hour that October repeats or March skips."""
+    if not any(len(text) >= 10 and text[4:6] in ("03", "10") and moment(text, zone)[2] for text in texts if text and text != '""'):
         return resource
     return {**resource, "meta": {**resource["meta"], "tag": [AMBIGUOUS]}}

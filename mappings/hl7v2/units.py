@@ -7,9 +7,8 @@ import re
 from functools import lru_cache
 from importlib.resources import files
 
+from gateway.fhir.codes import UCUM
 from mappings.hl7v2.message import Segment
-
-UCUM = "http://unitsofmeasure.org"
 
 
 @lru_cache

@@ -22,7 +22,7 @@ def test_an_admission_is_in_progress():
     found = encounter(ADMIT)
     assert (found["status"], found["class"]["code"]) == ("in-progress", "IMP")
     assert found["period"] == {"start": "2025-06-01T08:00:00+01:00"}
-    assert found["identifier"] == [{"system": "https://fhir.nhs.uk/RXX/Id/RXX", "value": "V1"}]
+    assert found["identifier"] == [{"system": "https://fhir.nhs.uk/RXX/Id/Encounter", "value": "V1"}]
     assert places(found) == [("W1, B1, 1", "active", None)]
 
 
@@ -226,6 +226,7 @@ def test_a_shielded_patients_visit_shows_no_ward():
         ("20251026023000", "2025-10-26T02:30:00+00:00", False),
         ("20251025013000", "2025-10-25T01:30:00+01:00", False),
         ("20251026", "2025-10-26", False),
+        ("20250330013000", "2025-03-30T01:30:00+00:00", True),
     ],
 )
 def test_the_hour_that_october_repeats_is_flagged(time, shown, flagged):

@@ -29,7 +29,7 @@ def first(kind: str, value: str, **fields) -> dict:
 def test_a_report_holds_its_results():
     resources = map_text(oru("20250601101500", obx("NM", "140"), "NTE|1||Sample haemolysed", obx("NM", "5.10", code="K^Potassium^LIMS")))
     report = one(resources, "DiagnosticReport")
-    assert report["identifier"] == [{"system": "https://fhir.nhs.uk/RXX/Id/LAB", "value": "F1"}]
+    assert report["identifier"] == [{"system": "https://fhir.nhs.uk/RXX/Id/LAB-DiagnosticReport", "value": "F1"}]
     assert (report["status"], report["issued"]) == ("final", "2025-06-01T10:15:00+01:00")
     assert report["effectiveDateTime"] == "2025-06-01T08:00:00+01:00" and len(report["result"]) == 2
     assert report["category"][0]["coding"][0]["code"] == "LAB" and report["meta"]["profile"][0].endswith("DiagnosticReport-Lab")

@@ -1,0 +1,57 @@
+"""Result messages to FHIR, on one core: ``python -m tests.bench.bench_hl7v2``. Read, keyed and mapped, against its limit."""
+
+from __future__ import annotations
+
+import time
+
+from gateway.fhir.build import encode
+from mappings import Feed
+from mappings.hl7v2.message import parse
+from mappings.hl7v2.reader import row
+from tests.mappings.harness_hl7v2 import map_rows
+
+MESSAGES = 2000
+LIMIT = 1000
+"""Messages of twenty segments a second, from bytes to FHIR bytes: a large hospital's day (100,000) in under two minutes."""
+
+
+def message(number: int) -> bytes:
+    """Return an ORU of twenty segments for one of five hundred patients."""
+    patient = number % 500
+    tests = [
+        f"OBX|{n}|NM|T{n:02}^Test {n}^LIMS^1022431000000105^Test^SCT||{number % 97}.{n}0|g/L|4.0-11.0|N|||F|||20250601081500" for n in range(1, 16)
+    ]
+    segments = [
+        f"MSH|^~\\&|LIMS|RXQ01|TIE|RXQ|20250602113000||ORU^R01^ORU_R01|B{number}|T|2.4",
+        f"PID|1||Q{patient:06}^^^RXQ^PI||Hartley^Rose^^^Mrs||19580214|F",
+        f"PV1|1|I|WARD7||||||||||||||||{patient}^^^RXQ^VISITID",
+        f"ORC|RE|P{number}^PAS|F{number}^LIMS",
+        f"OBR|1|P{number}^PAS|F{number}^LIMS|FBC^Full blood count^LIMS|||20250602081500|||||||||||||||20250602112500||HM|F",
+        *tests,
+    ]
+    return "\r".join(segments).encode()
+
+
+def rate(work) -> float:
+    begun = time.perf_counter()
+    work()
+    return MESSAGES / (time.perf_counter() - begun)
+
+
+def main() -> None:
+    payloads = [message(number) for number in range(MESSAGES)]
+    feed, rows = Feed(), []
+    parsed = rate(lambda: [[segment[11] for segment in parse(payload.decode()).segments] for payload in payloads])
+    read = rate(lambda: rows.extend(row(payload, feed) for payload in payloads))
+    resources = []
+    mapped = rate(lambda: resources.extend(map_rows(rows, feed)))
+    encoded = rate(lambda: [encode(each) for each in resources])
+    whole = 1 / sum(1 / each for each in (read, mapped, encoded))
+    print(f"split    {parsed:>8,.0f} messages/s (every segment's fields)")
+    print(f"read     {read:>8,.0f} messages/s (bytes to row)")
+    print(f"map      {mapped:>8,.0f} messages/s ({len(resources) / MESSAGES:.1f} resources a message)")
+    print(f"whole    {whole:>8,.0f} messages/s to FHIR bytes; limit {LIMIT:,}: {'met' if whole >= LIMIT else 'MISSED'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""The sample files and what they become: read the difference before accepting a new golden file."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.fhir.build import encode
+from mappings import Feed
+from tests.mappings.harness_hl7v2 import map_path
+
+SAMPLES = Path(__file__).parents[2] / "mappings" / "hl7v2" / "samples"
+FEED = Feed(settings={"pv1_36": {"I": "discharge_method", "E": "attendance_disposal"}})
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.hl7")), ids=lambda path: path.name)
+def test_a_sample_becomes_its_golden_file(path, golden):
+    resources, rejects = map_path(path, FEED)
+    assert not rejects
+    lines = [msgspec.json.format(encode(each), indent=1).decode() for each in resources]
+    golden(path.with_name(path.name + ".fhir.json"), "[\n" + ",\n".join(lines) + "\n]\n")
+
+
+def test_all_samples_together_are_one_hospital(tmp_path):
+    resources, rejects = map_path(SAMPLES, FEED)
+    patients = [each for each in resources if each["resourceType"] == "Patient"]
+    assert not rejects and len(patients) == 4
+    encounter = next(each for each in resources if each["resourceType"] == "Encounter")
+    assert {each["encounter"]["reference"] for each in resources if each["resourceType"] == "DiagnosticReport" and "encounter" in each} == {
+        f"Encounter/{encounter['id']}"
+    }
