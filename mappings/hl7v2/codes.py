@@ -10,7 +10,7 @@ from importlib.resources import files
 from gateway.errors import Invalid
 from gateway.fhir.codes import SNOMED
 from mappings import Look
-from mappings.hl7v2.message import Repetition, Segment
+from mappings.hl7v2.message import Encoding, Repetition, Segment
 
 UK = "https://fhir.hl7.org.uk/CodeSystem/UKCore-"
 HL7 = "http://terminology.hl7.org/CodeSystem/"
@@ -56,31 +56,37 @@ def concept(name: str, field: Repetition, look: Look, publisher: str) -> dict:
 def codeable(field: Repetition, look: Look, publisher: str, default: str = "") -> dict:
     """Return a CodeableConcept for a CE or CWE: the coding and its alternate (components 1–3 and 4–6), and the words seen.
 
-    ``default`` names the coding system where the sender names none.
+    ``default`` names the coding system where the sender names none. The answer is shared between calls: build with it, do not change it.
     """
-    codings = []
+    return _codeable(field.raw, field.encoding, publisher, default, tuple(settings(look, "systems").items()))
+
+
+@lru_cache(maxsize=16384)
+def _codeable(raw: str, encoding: Encoding, publisher: str, default: str, systems: tuple[tuple[str, str], ...]) -> dict:
+    field, codings = Repetition(raw, encoding), []
     for first in (1, 4):
-        code, words, name = field.text(first).strip(), field.text(first + 1), field.text(first + 2).strip()
+        code, words, name = field.text(first), field.text(first + 1), field.text(first + 2)
         if coded(code):
-            uri = system(name or (default if first == 1 else ""), look, publisher)
+            uri = system(name or (default if first == 1 else ""), dict(systems), publisher)
             if uri == SNOMED and not re.fullmatch(r"\d{6,18}", code):
                 uri = local(publisher, name)  # an axis code of the old SNOMED, or a slip: not a concept
             codings.append({"system": uri, "code": code, "display": words})
-    words = field.text(9) or field.text(2) or field.text(5) or ("" if codings else field.text(1)) or (codings[0]["code"] if codings else "")
+    words = field.text(9) or field.text(2) or field.text(5) or (codings[0]["code"] if codings else field.text(1))
     return {"coding": codings, "text": words}
 
 
+@lru_cache(maxsize=8192)
 def coded(code: str) -> bool:
     """Whether FHIR can carry ``code`` as a code: no space at the ends, none doubled, no line break."""
     return bool(re.fullmatch(r"\S+( \S+)*", code))
 
 
-def system(name: str, look: Look, publisher: str) -> str:
-    """Return the URI of a coding system's HL7 name; the feed's ``systems`` come first, a name nobody knows is the sender's own."""
-    given = settings(look, "systems").get(name)
-    return str(given) if given else target("code_system", name) or local(publisher, name or "local")
+def system(name: str, given: dict, publisher: str) -> str:
+    """Return the URI of a coding system's HL7 name; what the feed has ``given`` comes first, a name nobody knows is the sender's own."""
+    return str(given[name]) if name in given else target("code_system", name) or local(publisher, name or "local")
 
 
+@lru_cache(maxsize=4096)
 def local(publisher: str, name: str, kind: str = "CodeSystem") -> str:
     """Return the URI of something only this publisher defines, in the shape NHS England's integration engine uses."""
     return f"https://fhir.nhs.uk/{slug(publisher)}/{kind}/{slug(name)}"

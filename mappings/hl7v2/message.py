@@ -43,10 +43,7 @@ class Repetition:
 
     def text(self, component: int = 1, subcomponent: int = 0) -> str:
         """Return a component's words, trimmed; with ``subcomponent`` only that part of it. Missing and deleted parts answer ""."""
-        part = nth(self.raw, self.encoding.component, component)
-        if subcomponent:
-            part = nth(part, self.encoding.subcomponent, subcomponent)
-        return "" if part == DELETE else unescape(part, self.encoding).strip()
+        return words(self.raw, self.encoding, component, subcomponent)
 
     @property
     def deleted(self) -> bool:
@@ -88,7 +85,7 @@ class Segment:
             return ""
         if self.encoding.repetition in raw:
             raw = raw.split(self.encoding.repetition, 1)[0]
-        return Repetition(raw, self.encoding).text(component, subcomponent)
+        return words(raw, self.encoding, component, subcomponent)
 
     def whole(self, number: int) -> str:
         """Return a free text field's words with stray separators kept: repetitions become lines."""
@@ -168,6 +165,16 @@ def separators(header: str) -> Encoding:
     if len(declared) < 4 or len({field, *declared[:4]}) < 5 or any(sign.isalnum() for sign in declared[:4]):
         raise Invalid("MSH-2")
     return Encoding(field, *declared[:4])
+
+
+def words(raw: str, encoding: Encoding, component: int, subcomponent: int = 0) -> str:
+    """Return one component, or part of it, of one repetition: unescaped and trimmed, "" for a deleted one."""
+    part = nth(raw, encoding.component, component)
+    if subcomponent:
+        part = nth(part, encoding.subcomponent, subcomponent)
+    if encoding.escape in part:
+        part = unescape(part, encoding)
+    return "" if part == DELETE else part.strip()
 
 
 def nth(text: str, separator: str, number: int) -> str:

@@ -21,13 +21,17 @@ def table() -> dict[str, str]:
 
 
 def unit(obx: Segment) -> dict:
-    """Return ``unit`` and, where the table knows it, ``system`` and ``code``.
+    """Return ``unit`` and, where the table knows it, ``system`` and ``code``; not to be changed, it is shared.
 
     >>> from mappings.hl7v2.message import Encoding
     >>> unit(Segment("OBX", "OBX|1|NM|PLT||150|x10^9/L", Encoding()))["unit"]
     'x10^9/L'
     """
-    written, after = obx.text(6, 1).strip(), obx.text(6, 2).strip()
+    return _unit(obx.text(6, 1), obx.text(6, 2))
+
+
+@lru_cache(maxsize=4096)
+def _unit(written: str, after: str) -> dict:
     if re.fullmatch(r"[x*]?10", written, re.IGNORECASE) and re.match(r"\d", after):
         written = f"{written}^{after}"  # 10^9/L whose ^ the sender did not escape
     if not written:
