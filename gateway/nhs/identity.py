@@ -1,0 +1,302 @@
+"""THE TABLE of evidence: which Patients are one person. Wide to refuse, narrow to show; gathered, never merged.
+
+Patients are gathered when an NHS number and the birth date agree, one of them is ``verified`` or ``registered``, a name agrees and sex does
+not contradict. A ``claimed`` one must also agree in both names or in postcode. What is not gathered is a possible mismatch, for review.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gateway.nhs.identifiers import is_valid, normalise
+
+NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
+VERIFIED_CODE = "01"
+REGULAR = "R"
+
+VERIFIED, REGISTERED, CLAIMED = "verified", "registered", "claimed"
+GRADES = (VERIFIED, REGISTERED, CLAIMED)
+"""How surely a Patient's number is its own, the surest first. ``verified``: PDS, PID-32 or CDS status said 01. ``registered``: the number
+of a patient now regularly registered in a GP system. ``claimed``: all else."""
+
+_NO_NAME = frozenset(
+    {"unknown", "unk", "baby", "boy", "girl", "twin", "infant", "male", "female", "babyboy", "babygirl", "nfn", "notknown", "x"}
+)
+"""Said of people whose name is not known: two of them agreeing is no evidence (newborn twins are both Baby)."""
+_NO_BIRTH_DATE = frozenset({"1900-01-01", "1899-12-30", "1901-01-01"})
+"""Dates systems fill in for want of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one Patient resource says of who it is. ``numbers`` are all it claims: NHS numbers, and ``patient:<id>`` of itself and of each
+    Patient it is linked with, so that what must be gathered together is found together. ``grades`` are of its NHS numbers."""
+
+    patient: str
+    numbers: tuple[str, ...]
+    grades: tuple[tuple[str, str], ...] = ()
+    born: str = ""
+    sex: str = ""
+    families: tuple[str, ...] = ()
+    givens: tuple[str, ...] = ()
+    postcodes: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    replaced: bool = False
+
+    def grade(self, number: str) -> str:
+        """How surely ``number`` is this Patient's own."""
+        return dict(self.grades).get(number, CLAIMED)
+
+    @property
+    def best(self) -> str:
+        """The surest grade of any of its numbers."""
+        return min((grade for _, grade in self.grades), key=GRADES.index, default=CLAIMED)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Patients gathered into one person, by id and sorted; the surest grade among them; why, in words without values."""
+
+    patients: tuple[str, ...]
+    grade: str
+    why: str
+
+
+def evidence(resources: Iterable[dict], kind: str) -> list[Evidence]:
+    """Return what each Patient among one group's resources gives as evidence; ``kind`` is the publisher's (gp, hospital, social-care)."""
+    resources = list(resources)
+    registered = {_id(each.get("patient")) for each in resources if kind == "gp" and is_regular_registration(each)}
+    return [_evidence(each, each["id"] in registered) for each in resources if each["resourceType"] == "Patient"]
+
+
+def is_regular_registration(resource: dict) -> bool:
+    """Whether this is the episode of a patient now regularly registered (GMS) with the practice."""
+    if resource["resourceType"] != "EpisodeOfCare" or resource.get("status") != "active":
+        return False
+    return any(coding.get("code") == REGULAR for type_ in _registration_types(resource) for coding in type_.get("coding", ()))
+
+
+def _registration_types(episode: dict) -> Iterable[dict]:
+    yield from episode.get("type", ())
+    for extension in episode.get("extension", ()):
+        if "valueCodeableConcept" in extension:
+            yield extension["valueCodeableConcept"]
+
+
+def _evidence(patient: dict, registered: bool) -> Evidence:
+    grades: dict[str, str] = {}
+    for identifier in patient.get("identifier", ()):
+        number = normalise(identifier.get("value", ""))
+        if identifier.get("system") == NHS_NUMBER and is_valid(number):
+            grade = VERIFIED if _is_verified(identifier) else REGISTERED if registered else CLAIMED
+            grades[number] = min(grade, grades.get(number, CLAIMED), key=GRADES.index)
+    links = tuple(
+        sorted({_id(link.get("other")) for link in patient.get("link", ()) if link.get("type") in ("replaced-by", "replaces")} - {""})
+    )
+    names = patient.get("name", ())
+    return Evidence(
+        patient=patient["id"],
+        numbers=(*sorted(grades), *sorted({f"patient:{id_}" for id_ in (patient["id"], *links)})),
+        grades=tuple(sorted(grades.items())),
+        born=_birth_date(patient.get("birthDate", "")),
+        sex=patient.get("gender", "") if patient.get("gender") in ("male", "female") else "",
+        families=_folded(name.get("family", "") for name in names),
+        givens=_folded(given.split()[0] for name in names for given in name.get("given", ())[:1] if given.strip()),
+        postcodes=tuple(sorted({_postcode(address.get("postalCode", "")) for address in patient.get("address", ())} - {""})),
+        links=links,
+        replaced=any(link.get("type") == "replaced-by" for link in patient.get("link", ())),
+    )
+
+
+def _is_verified(identifier: dict) -> bool:
+    return any(
+        extension.get("url", "").endswith("Extension-UKCore-NHSNumberVerificationStatus")
+        and any(coding.get("code") == VERIFIED_CODE for coding in extension.get("valueCodeableConcept", {}).get("coding", ()))
+        for extension in identifier.get("extension", ())
+    )
+
+
+def _id(reference: dict | None) -> str:
+    return (reference or {}).get("reference", "").rpartition("/")[2]
+
+
+def _birth_date(text: str) -> str:
+    """A whole birth date, or nothing: a year alone agrees with too many."""
+    return text if len(text) == 10 and text not in _NO_BIRTH_DATE else ""
+
+
+def fold(name: str) -> str:
+    """Return a name as it is compared: letters only, without accents and case.
+
+    >>> fold("O’Brien-Müller")
+    'obrienmuller'
+    """
+    plain = unicodedata.normalize(
+        "NFKD", name.replace("ß", "ss").replace("ø", "o").replace("Ø", "o").replace("ł", "l").replace("Ł", "l")
+    ).casefold()
+    return "".join(letter for letter in plain if letter.isalpha())
+
+
+def _folded(names: Iterable[str]) -> tuple[str, ...]:
+    found = {fold(name) for name in names}
+    return tuple(sorted(name for name in found if len(name) > 1 and name not in _NO_NAME))
+
+
+def _postcode(text: str) -> str:
+    plain = re.sub(r"[^A-Z0-9]", "", text.upper())
+    return plain if len(plain) >= 5 and not plain.startswith("ZZ99") else ""
+
+
+# Gathering
+
+
+def disagreement(one: Evidence, other: Evidence, number: str) -> str:
+    """Return why two Patients that claim ``number`` are not gathered over it, or "" when they are."""
+    sure = (one.grade(number) != CLAIMED) + (other.grade(number) != CLAIMED)
+    if not sure:
+        return "neither number is verified or registered"
+    if not one.born or one.born != other.born:
+        return "birth dates do not agree"
+    if contradicts(one, other):
+        return "sex contradicts"
+    family, given = _meet(one.families, other.families), _meet(one.givens, other.givens)
+    if not family and not given:
+        return "no name agrees"
+    if sure == 1 and not (family and given) and not _meet(one.postcodes, other.postcodes):
+        return "a claimed number, and neither both names nor postcode agree"
+    return ""
+
+
+def contradicts(one: Evidence, other: Evidence) -> bool:
+    """Whether two Patients cannot be one person: opposite sex, or other birth dates."""
+    return bool(one.sex and other.sex and one.sex != other.sex) or bool(one.born and other.born and one.born != other.born)
+
+
+def _meet(some: Sequence[str], others: Sequence[str]) -> bool:
+    return not set(some).isdisjoint(others)
+
+
+def gather(evidences: Iterable[Evidence]) -> tuple[list[Person], list[tuple[str, str, str]]]:
+    """Return the persons, every Patient in exactly one, and the possible mismatches as (number, patient, why).
+
+    Pure, and the same for any order of evidence. Patients a source itself links as replaced go together whatever they say; the ones it
+    retired are not asked who they are.
+    """
+    by_id = {each.patient: each for each in sorted(evidences, key=lambda each: each.patient)}
+    units = _groups(by_id, [(each.patient, other) for each in by_id.values() for other in each.links if other in by_id])
+    unit_of = {patient: unit[0] for unit in units for patient in unit}
+    speakers = {unit[0]: [by_id[id_] for id_ in unit if not by_id[id_].replaced] or [by_id[id_] for id_ in unit] for unit in units}
+    edges: list[tuple[str, str]] = []
+    why: dict[tuple[str, str], str] = {}
+    for number in sorted({number for each in by_id.values() for number, _ in each.grades}):
+        claimants = sorted({unit_of[each.patient] for each in by_id.values() if number in each.numbers})
+        edges += _agreed(number, claimants, speakers, why)
+    persons = _groups(speakers, edges)
+    persons = [part for whole in persons for part in _sound(whole, speakers)]
+    person_of = {unit: index for index, person in enumerate(persons) for unit in person}
+    members = {unit[0]: unit for unit in units}
+    made = [_person([by_id[id_] for unit in person for id_ in members[unit]], len(person)) for person in persons]
+    return sorted(made, key=lambda person: person.patients), _mismatches(by_id, unit_of, person_of, why)
+
+
+def _agreed(
+    number: str, claimants: list[str], speakers: dict[str, list[Evidence]], why: dict[tuple[str, str], str]
+) -> list[tuple[str, str]]:
+    """Pairs of units gathered over one number. A unit that agrees with somebody and is contradicted by somebody else of the same gathering
+    is left out, a claimed one before a sure one."""
+    pairs = []
+    for index, one in enumerate(claimants):
+        for other in claimants[index + 1 :]:
+            reason = _units_disagree(speakers[one], speakers[other], number)
+            if reason:
+                for unit in (one, other):
+                    why[number, unit] = min(reason, why.get((number, unit), reason))
+            else:
+                pairs.append((one, other))
+    for sure_only in (False, True):
+        left_out = set()
+        for group in _groups(dict.fromkeys(claimants), pairs):
+            for one in group:
+                against = [other for other in group if other != one and _contradict(speakers[one], speakers[other])]
+                is_sure = _is_sure(speakers[one], number)
+                if against and is_sure == sure_only:
+                    left_out.add(one)
+        for unit in left_out:
+            why[number, unit] = "contradicts another that shares the number"
+        pairs = [pair for pair in pairs if left_out.isdisjoint(pair)]
+    return pairs
+
+
+def _units_disagree(some: list[Evidence], others: list[Evidence], number: str) -> str:
+    """Why no Patient of one unit agrees with any of the other; "" when one does."""
+    reasons = [disagreement(one, other, number) for one in some for other in others if number in one.numbers and number in other.numbers]
+    if not reasons:
+        return "the number is one that the source has replaced"
+    return "" if "" in reasons else min(reasons)
+
+
+def _contradict(some: list[Evidence], others: list[Evidence]) -> bool:
+    return any(contradicts(one, other) for one in some for other in others)
+
+
+def _is_sure(unit: list[Evidence], number: str) -> bool:
+    return any(number in each.numbers and each.grade(number) != CLAIMED for each in unit)
+
+
+def _sound(person: list[str], speakers: dict[str, list[Evidence]]) -> list[list[str]]:
+    """A person brought together over several numbers stands only if nobody in it contradicts anybody; else all stand alone."""
+    for index, one in enumerate(person):
+        if any(_contradict(speakers[one], speakers[other]) for other in person[index + 1 :]):
+            return [[unit] for unit in person]
+    return [person]
+
+
+def _person(evidences: list[Evidence], units: int) -> Person:
+    grade = min((each.best for each in evidences), key=GRADES.index)
+    if units > 1:
+        why = f"number, birth date and names agree; {grade}"
+    elif len(evidences) > 1:
+        why = "linked by the source"
+    else:
+        why = "alone"
+    return Person(tuple(sorted(each.patient for each in evidences)), grade, why)
+
+
+def _mismatches(
+    by_id: dict[str, Evidence], unit_of: dict[str, str], person_of: dict[str, int], why: dict[tuple[str, str], str]
+) -> list[tuple[str, str, str]]:
+    """Who claims a number without being gathered with the one person it surely belongs to; where that is none or several, all of them."""
+    found = []
+    for number in sorted({number for each in by_id.values() for number, _ in each.grades}):
+        claimants = [each for each in by_id.values() if number in each.numbers]
+        persons = {person_of[unit_of[each.patient]] for each in claimants}
+        if len(persons) < 2:
+            continue
+        sure = {person_of[unit_of[each.patient]] for each in claimants if each.grade(number) != CLAIMED}
+        for each in claimants:
+            unit = unit_of[each.patient]
+            if sure != {person_of[unit]}:
+                found.append((number, each.patient, why.get((number, unit), "contradicts another that shares the number")))
+    return found
+
+
+def _groups(nodes: Iterable[str], edges: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """Connected nodes, each group sorted, the groups by their first."""
+    root = {node: node for node in nodes}
+
+    def find(node: str) -> str:
+        while root[node] != node:
+            root[node] = root[root[node]]
+            node = root[node]
+        return node
+
+    for one, other in edges:
+        low, high = sorted((find(one), find(other)))
+        root[high] = low
+    groups: dict[str, list[str]] = {}
+    for node in sorted(root):
+        groups.setdefault(find(node), []).append(node)
+    return [groups[first] for first in sorted(groups)]

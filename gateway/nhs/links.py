@@ -1,0 +1,181 @@
+"""THE TABLE of links: what would give a hidden item away goes one hop with it. Never an allergy, never a medicine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from gateway.nhs import labels
+
+KEPT_TYPES = frozenset({"AllergyIntolerance", "MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration"})
+"""Never removed by code set, linkage or doubt: a missing allergy or medicine harms. Only the item's own flag withholds one."""
+BLANKED_TYPES = KEPT_TYPES | {"Immunization"}
+"""Stay when something they point at is hidden, with the pointing elements blanked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A reference over which a label spreads. ``referrer`` is what happens to the resource that holds the reference when its target is
+    hidden, ``target`` what happens to the target when the holder is: ``remove`` or ``""``. What may not be removed is blanked instead."""
+
+    type: str
+    path: tuple[str, ...]
+    referrer: str
+    target: str
+
+
+def _links() -> tuple[Link, ...]:
+    rows: list[tuple[str, str, str, str]] = [
+        ("Observation", "encounter", "remove", "remove"),
+        ("Observation", "basedOn", "remove", "remove"),
+        ("Observation", "partOf", "remove", "remove"),
+        ("Observation", "hasMember", "remove", "remove"),
+        ("Observation", "derivedFrom", "remove", "remove"),
+        ("Observation", "specimen", "", "remove"),
+        ("Condition", "encounter", "remove", "remove"),
+        ("Condition", "evidence.detail", "remove", "remove"),
+        ("Procedure", "encounter", "remove", "remove"),
+        ("Procedure", "basedOn", "remove", "remove"),
+        ("Procedure", "reasonReference", "remove", "remove"),
+        ("Procedure", "report", "remove", "remove"),
+        ("Procedure", "complicationDetail", "remove", "remove"),
+        ("DiagnosticReport", "encounter", "remove", "remove"),
+        ("DiagnosticReport", "basedOn", "remove", "remove"),
+        ("DiagnosticReport", "result", "remove", "remove"),
+        ("DiagnosticReport", "specimen", "", "remove"),
+        ("ServiceRequest", "encounter", "remove", "remove"),
+        ("ServiceRequest", "basedOn", "remove", "remove"),
+        ("ServiceRequest", "reasonReference", "remove", "remove"),
+        ("ServiceRequest", "specimen", "", "remove"),
+        ("Encounter", "reasonReference", "remove", "remove"),
+        ("Encounter", "diagnosis.condition", "remove", "remove"),
+        ("Encounter", "basedOn", "remove", "remove"),
+        ("Encounter", "partOf", "remove", ""),
+        ("Encounter", "episodeOfCare", "", ""),
+        ("EpisodeOfCare", "diagnosis.condition", "remove", "remove"),
+        ("EpisodeOfCare", "referralRequest", "remove", "remove"),
+        ("Immunization", "encounter", "remove", "remove"),
+        ("Immunization", "reasonReference", "remove", "remove"),
+        ("MedicationRequest", "encounter", "remove", "remove"),
+        ("MedicationRequest", "reasonReference", "remove", ""),
+        ("MedicationRequest", "supportingInformation", "remove", ""),
+        ("MedicationRequest", "basedOn", "remove", ""),
+        ("MedicationStatement", "context", "remove", "remove"),
+        ("MedicationStatement", "reasonReference", "remove", ""),
+        ("MedicationStatement", "derivedFrom", "remove", ""),
+        ("AllergyIntolerance", "encounter", "remove", "remove"),
+        ("DocumentReference", "context.encounter", "remove", "remove"),
+        ("DocumentReference", "context.related", "remove", ""),
+        ("DocumentReference", "relatesTo.target", "remove", "remove"),
+        ("Composition", "encounter", "remove", "remove"),
+        ("Composition", "section.entry", "remove", ""),
+        ("List", "encounter", "remove", "remove"),
+        ("List", "entry.item", "remove", ""),
+        ("FamilyMemberHistory", "reasonReference", "remove", ""),
+        ("CarePlan", "encounter", "remove", "remove"),
+        ("CarePlan", "addresses", "remove", ""),
+        ("CarePlan", "activity.reference", "remove", ""),
+        ("CareTeam", "encounter", "remove", ""),
+        ("CareTeam", "reasonReference", "remove", ""),
+        ("ClinicalImpression", "encounter", "remove", "remove"),
+        ("ClinicalImpression", "problem", "remove", "remove"),
+        ("Appointment", "reasonReference", "remove", ""),
+        ("Appointment", "basedOn", "remove", ""),
+        ("Task", "encounter", "remove", "remove"),
+        ("Task", "focus", "remove", ""),
+        ("Task", "basedOn", "remove", ""),
+        ("Task", "reasonReference", "remove", ""),
+        ("DeviceRequest", "reasonReference", "remove", ""),
+        ("DeviceRequest", "encounter", "remove", "remove"),
+        ("Communication", "encounter", "remove", "remove"),
+        ("Communication", "about", "remove", ""),
+        ("QuestionnaireResponse", "encounter", "remove", "remove"),
+        ("Flag", "encounter", "remove", ""),
+    ]
+    return tuple(Link(type_, tuple(path.split(".")), referrer, target) for type_, path, referrer, target in rows)
+
+
+LINKS = _links()
+"""THE TABLE of references over which a label spreads, one hop. A reference that is not here carries nothing. A medicine's own flag does not
+reach its reason: the problem is not the secret, and problems are not hidden for the sake of a medicine."""
+
+_LINKS_OF: dict[str, tuple[Link, ...]] = {
+    type_: tuple(link for link in LINKS if link.type == type_) for type_ in {link.type for link in LINKS}
+}
+_LEFT_OUT = {
+    "AllergyIntolerance": ("encounter",),
+    "Immunization": ("encounter", "reasonCode", "reasonReference", "note"),
+    "MedicationRequest": ("encounter", "reasonCode", "reasonReference", "supportingInformation", "basedOn", "note"),
+    "MedicationStatement": ("context", "reasonCode", "reasonReference", "derivedFrom", "note"),
+}
+"""What a blanked resource is served without. Dosage, and all an allergy says, stay: they keep the patient safe."""
+
+
+def linked(items: Iterable[tuple[int, dict, int]]) -> dict[int, dict[int, str]]:
+    """Return key → {bit: cause} of the labels that spread over ``LINKS`` between these resources; only keys that got one."""
+    items = list(items)
+    derived: dict[int, dict[int, str]] = {key: {} for key, _, _ in items}
+    spread(items, derived)
+    return {key: causes for key, causes in derived.items() if causes}
+
+
+def spread(items: list[tuple[int, dict, int]], derived: dict[int, dict[int, str]]) -> None:
+    """Add to ``derived`` (key → {bit: cause}) what the items' own labels put on their neighbours."""
+    at = {f"{resource['resourceType']}/{resource['id']}": (key, resource["resourceType"], own) for key, resource, own in items}
+    hidden_encounters = {name for name, (_, type_, own) in at.items() if type_ == "Encounter" and own & labels.SPREADING}
+    for key, resource, own in items:
+        type_ = resource["resourceType"]
+        for link in _LINKS_OF.get(type_, ()):
+            for reference in _references(resource, link.path):
+                found = at.get(reference)
+                if found is None:
+                    continue
+                other, other_type, other_own = found
+                if link.referrer:
+                    _reach(derived[key], type_, other_own, other_type)
+                if link.target:
+                    _reach(derived[other], other_type, own, type_)
+                    if own & labels.SPREADING and other_type == "Encounter":
+                        hidden_encounters.add(reference)
+    _blank_pointers(items, hidden_encounters, derived)
+
+
+def _reach(causes: dict[int, str], type_: str, labelled: int, from_type: str) -> None:
+    """What a labelled neighbour puts on a resource of this type."""
+    if labelled & labels.LEGAL:
+        causes.setdefault(labels.LEGAL, f"linked to a legally excluded {from_type}")
+    if labelled & labels.SPREADING:
+        bit = labels.BLANKED if type_ in BLANKED_TYPES else labels.LINKED
+        causes.setdefault(bit, f"linked to a hidden {from_type}")
+
+
+def _blank_pointers(items: list[tuple[int, dict, int]], hidden: set[str], derived: dict[int, dict[int, str]]) -> None:
+    """What stays must not point at an Encounter that is gone: that alone would say there was one."""
+    for key, resource, _ in items:
+        for element in ("encounter", "context"):
+            pointer = resource.get(element)
+            if type(pointer) is dict and pointer.get("reference") in hidden:
+                derived[key].setdefault(labels.BLANKED, "its Encounter is hidden")
+
+
+def _references(value: dict | list, path: tuple[str, ...]) -> Iterator[str]:
+    if type(value) is list:
+        for each in value:
+            yield from _references(each, path)
+    elif not path:
+        reference = value.get("reference")
+        if type(reference) is str:
+            yield reference
+    elif path[0] in value:
+        yield from _references(value[path[0]], path[1:])
+
+
+def redact(resource: dict) -> dict:
+    """Return a blanked resource as others see it: without its reason, encounter, notes and narrative. Of other types only the pointer to
+    the hidden Encounter goes.
+
+    >>> redact({"resourceType": "MedicationRequest", "id": "m", "meta": {}, "status": "active", "reasonCode": [{"text": "x"}]})
+    {'resourceType': 'MedicationRequest', 'id': 'm', 'meta': {}, 'status': 'active'}
+    """
+    left_out = {*_LEFT_OUT.get(resource["resourceType"], ("encounter",)), "text"}
+    return {name: value for name, value in resource.items() if name not in left_out and name.lstrip("_") not in left_out}

@@ -1,0 +1,260 @@
+"""What must not be shown to whom: every coding of a resource is judged, and what would give a hidden item away goes one hop with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+
+from gateway.nhs import labels, links, optout
+from gateway.nhs.codesets import READ, SNOMED, CodeSet, CodeSets, missing
+from gateway.nhs.labels import LABELS, names
+from gateway.nhs.links import KEPT_TYPES, LINKS, linked, redact
+from gateway.nhs.optout import preference, standing
+
+__all__ = [
+    "LABELS",
+    "LINKS",
+    "CodeSet",
+    "CodeSets",
+    "derive",
+    "linked",
+    "missing",
+    "names",
+    "own_labels",
+    "preference",
+    "redact",
+    "standing",
+    "unmapped",
+]
+
+DIRECTORY = frozenset(
+    {"Organization", "Practitioner", "PractitionerRole", "Location", "HealthcareService", "Medication", "Schedule", "Slot"}
+)
+"""About no patient: judged by the source's own flags only."""
+CODED: dict[str, tuple[str, ...]] = {
+    "Observation": ("code",),
+    "Condition": ("code",),
+    "Procedure": ("code",),
+    "DiagnosticReport": ("code",),
+    "ServiceRequest": ("code",),
+    "DocumentReference": ("type",),
+    "Composition": ("type",),
+    "Task": ("code",),
+    "Flag": ("code",),
+    "Encounter": ("type", "serviceType", "reasonCode"),
+    "EpisodeOfCare": ("type",),
+    "CarePlan": ("category",),
+    "FamilyMemberHistory": ("condition",),
+    "ClinicalImpression": ("code",),
+    "Immunization": ("vaccineCode",),
+    "Communication": ("reasonCode",),
+    "QuestionnaireResponse": (),
+    "Appointment": ("serviceType", "reasonCode"),
+    "DeviceRequest": ("codeCodeableConcept",),
+}
+"""The elements that say what a resource is about. Where none is coded in a system that the sets cover, its words are read."""
+WITHHELD_UNREVIEWED = frozenset(
+    {
+        "Observation",
+        "Condition",
+        "Procedure",
+        "DiagnosticReport",
+        "DocumentReference",
+        "Composition",
+        "FamilyMemberHistory",
+        "ClinicalImpression",
+        "QuestionnaireResponse",
+        "Communication",
+        "Flag",
+        "Task",
+    }
+)
+"""Of these, an uncovered item of a feed that is not reviewed (``withhold``) is unclassified, whatever its words."""
+
+_HINT = re.compile(
+    r"\bhiv\b|\baids\b|chlamydia|gonorrh|syphil|treponem|trichomon|genital (herpes|wart)|sexual|\bsti\b|\bstd\b|venereal"
+    r"|genito-?urinary|\bgum\b"
+    r"|terminat\w* of pregnan|\btop\b clinic|abortion|\bivf\b|\bicsi\b|assisted (concep|fertil|reprod)|fertilit|insemination|embryo"
+    r"|surrogac"
+    r"|gender (identity|dysphor|reassign|incongru|recogn)|transgender|trans-?sexual|\bsarc\b|\brape\b"
+)
+"""Words that hint at what the sets would hide, had they covered the code."""
+
+_SECURITY = {
+    "U": 0,
+    "N": 0,
+    "L": 0,
+    "M": 0,
+    "NOPAT": labels.NOT_TO_PATIENT,
+    "withheld": labels.WITHHELD,
+    "ambiguous-time": labels.AMBIGUOUS_TIME,
+}
+"""A source's flag → bit. Any other flag of an item is confidential, any but U of a Patient restricted: fail closed."""
+
+_EFFECT = {
+    "sensitive": labels.SENSITIVE,
+    "confidential-marker": labels.SENSITIVE,
+    "sensitive-services": labels.SERVICE,
+    "legal": labels.LEGAL | labels.SENSITIVE,
+    **dict.fromkeys(optout.SETS, labels.CHOICE),
+}
+
+
+def own_labels(resource: dict, security: Sequence[str], sets: CodeSets, kind: str, feed_default: str) -> tuple[int, dict[int, str]]:
+    """Return the label bits of one resource by itself, and the cause of each bit: its flags, every coding anywhere in it, its words.
+
+    ``security`` are the flags the mapping gave (``R``, ``NOPAT``, ``withheld``); ``feed_default`` is ``share`` or ``withhold``. ``kind`` of
+    publisher changes nothing today and is in the cause of what is unclassified, where the load report counts by feed.
+    """
+    resource_type = resource["resourceType"]
+    causes: dict[int, str] = {}
+    for flag in security:
+        causes[_flag(resource_type, flag)] = f"the source's flag {flag}" if flag in _SECURITY or flag in "RV" else "a flag of the source"
+    causes.pop(0, None)
+    if "tag" in resource.get("meta", ()) and any(tag.get("code") == "ambiguous-time" for tag in resource["meta"]["tag"]):
+        causes[labels.AMBIGUOUS_TIME] = "the source's time"
+    if resource_type in DIRECTORY:
+        return (sum(causes), causes) if causes else (0, causes)
+    known = sets.by_code
+    for system, code in _codings(resource):
+        if code in known or system in READ:
+            for name, effect in sets.find(system, code):
+                _judge(resource_type, name, effect, causes)
+    if resource_type in CODED and resource_type not in KEPT_TYPES and not _is_covered(resource, resource_type, sets):
+        _doubt(resource, resource_type, kind, feed_default, causes)
+    if resource_type in optout.STATED_IN and labels.CHOICE not in causes and optout.has_consent_like_words(resource):
+        found = preference(resource, sets)
+        if found and found[0].startswith(optout.UNRECOGNISED):
+            causes[labels.CHOICE] = "consent-like words"
+            causes[labels.REVIEW] = "a consent-like code that no set holds"
+    return (sum(causes), causes) if causes else (0, causes)
+
+
+def _flag(resource_type: str, flag: str) -> int:
+    if resource_type == "Patient" and flag not in ("withheld", "ambiguous-time"):
+        return 0 if flag == "U" else labels.RESTRICTED
+    return _SECURITY.get(flag, labels.CONFIDENTIAL)
+
+
+def _codings(resource: dict) -> list[tuple[str, str]]:
+    """Every (system, code) in a resource, however deep: codings, and whatever else has a system and a code."""
+    found = []
+    waiting: list = [resource]
+    for value in waiting:  # grows as it is walked
+        if type(value) is dict:
+            code = value.get("code")
+            if type(code) is str:
+                found.append((value.get("system", ""), code))
+            for each in value.values():
+                kind = type(each)
+                if kind is dict or kind is list:
+                    waiting.append(each)
+        else:
+            for each in value:
+                kind = type(each)
+                if kind is dict or kind is list:
+                    waiting.append(each)
+    return found
+
+
+def _judge(resource_type: str, name: str, effect: str, causes: dict[int, str]) -> None:
+    """One code found in one set. An allergy or medicine is never removed for its code: what it was given for is blanked."""
+    found = _EFFECT.get(name, 0)
+    if resource_type in KEPT_TYPES and found & (labels.SENSITIVE | labels.SERVICE):
+        found = (found & ~(labels.SENSITIVE | labels.SERVICE)) | labels.BLANKED
+    for label in LABELS:
+        if found & label.bit:
+            causes.setdefault(label.bit, f"code set {name}: {effect}")
+
+
+def _is_covered(resource: dict, resource_type: str, sets: CodeSets) -> bool:
+    """Whether a code that says what this is about was considered when the sets were made."""
+    covered = sets.covered
+    for element in CODED[resource_type]:
+        concepts = resource.get(element, [])
+        for concept in concepts if type(concepts) is list else (concepts,):
+            concept = concept.get("code", concept) if resource_type == "FamilyMemberHistory" else concept
+            for coding in concept.get("coding", ()):
+                if coding.get("system") in covered:
+                    return True
+    return False
+
+
+def _doubt(resource: dict, resource_type: str, kind: str, feed_default: str, causes: dict[int, str]) -> None:
+    """An item no set covers: unclassified when its feed is not reviewed, or when its words hint."""
+    if feed_default == "withhold" and resource_type in WITHHELD_UNREVIEWED:
+        causes[labels.UNCLASSIFIED] = f"no covered code, {kind or 'unknown'} feed not reviewed"
+    elif any(_hints(words) for words in _words(resource)):
+        causes[labels.UNCLASSIFIED] = f"no covered code, its words hint ({kind or 'unknown'})"
+
+
+_WORDS = frozenset({"display", "text", "title", "name", "description", "conclusion", "comment", "valueString"})
+
+
+def _words(resource: dict) -> Iterator[str]:
+    """The words of a resource: displays, texts, titles, names of services and clinics; not its narrative, which is never served."""
+    waiting: list = [{key: value for key, value in resource.items() if key not in ("meta", "text", "subject", "patient")}]
+    while waiting:
+        value = waiting.pop()
+        if type(value) is list:
+            waiting += [each for each in value if type(each) is dict or type(each) is list]
+            continue
+        for key, each in value.items():
+            if type(each) is dict or type(each) is list:
+                waiting.append(each)
+            elif key in _WORDS and type(each) is str:
+                yield each
+
+
+def _hints(words: str) -> bool:
+    return _hints_briefly(words) if len(words) < 100 else _HINT.search(words.lower()) is not None
+
+
+@lru_cache(maxsize=65536)
+def _hints_briefly(words: str) -> bool:
+    return _HINT.search(words.lower()) is not None
+
+
+def derive(items: Iterable[tuple[int, dict, int]], sets: CodeSets) -> dict[int, tuple[int, dict[int, str]]]:
+    """Return key → (bits, causes) of what one Patient's record puts on each of its resources, beyond their own labels.
+
+    ``items`` are (key, resource, own bits) of everything of one Patient resource. Every key is answered, with 0 where nothing is derived:
+    a label that no longer holds is taken off. Pure, and the same in any order.
+    """
+    items = list(items)
+    derived: dict[int, dict[int, str]] = {key: {} for key, _, _ in items}
+    patient = 0
+    for _, resource, own in items:
+        if resource["resourceType"] == "Patient":
+            patient |= own
+    choices = standing(found for _, resource, own in items if own & labels.CHOICE and (found := preference(resource, sets)))
+    chosen = optout.bits(choices)
+    for key, resource, _ in items:
+        causes = derived[key]
+        for bit, cause in ((labels.RESTRICTED, "the Patient is restricted"), (labels.WITHHELD, "the Patient is withheld")):
+            if patient & bit:
+                causes[bit] = cause
+        if chosen & labels.TYPE1:
+            causes[labels.TYPE1] = "the patient's Type 1 opt-out"
+        if resource["resourceType"] == "Patient":
+            for name, effect in choices.items():
+                if bit := optout.BITS.get((name, effect), 0):
+                    causes[bit] = f"the patient's choice, {name}: {effect}"
+    links.spread(items, derived)
+    return {key: (sum(causes), causes) for key, causes in derived.items()}
+
+
+def unmapped(resource: dict) -> list[str]:
+    """The main codes of a resource that have no SNOMED CT or dm+d beside them, as ``system|code``, to be counted in the load report."""
+    found = []
+    for element in CODED.get(resource["resourceType"], ()):
+        concepts = resource.get(element, [])
+        for concept in concepts if type(concepts) is list else (concepts,):
+            codings = concept.get("coding", ())
+            if codings and not any(coding.get("system") in _STANDARD for coding in codings):
+                found.append(f"{codings[0].get('system', 'no system')}|{codings[0].get('code', '')}")
+    return found
+
+
+_STANDARD = frozenset({SNOMED, "https://dmd.nhs.uk"})
