@@ -112,39 +112,39 @@ def _finish_earlier(store: Store, source: Source, feed: Feed, sets: sensitive.Co
 
 
 def _keep(store: Store, source: Source, files: Sequence[Path], feed: Feed, report: Report, progress: Progress) -> None:
-    total = sum(file.stat().st_size for file in files)
-    before = 0
-    heard: set[int] = set()
-    keys: dict[str, int] = {}
-    for file in files:
-        size, lines = file.stat().st_size, 0
-        for rows in _batches(source.read(file, feed), ROWS_AT_ONCE):
-            good = [row for row in rows if isinstance(row, Row)]
-            for reject in rows:
-                if isinstance(reject, Reject):
-                    report.reject(f"{source.name} {_table_of(file)} {reject.place}", reject.reason)
-            with store.write() as session:
-                sent = [_sent(session, store, source, row, keys) for row in good]
-                report.rows.update(keeping.keep(session, report.delivery, sent))
-                heard.update(keys.values())
-                _describe(session, source, good, keys)
-            lines += len(rows)
-            progress("rows kept", min(before + size, before + lines * 200), total)
-        before += size
-        progress("rows kept", before, total)
+    sizes = [file.stat().st_size for file in files]
+    publishers: dict[str, int] = {}
+    for read in _batches(_read(source, files, feed), ROWS_AT_ONCE):
+        rows = [item for _, item in read if isinstance(item, Row)]
+        for number, item in read:
+            if isinstance(item, Reject):
+                report.reject(f"{source.name} {_shown(files[number], number)} {item.place}", item.reason)
+        with store.write() as session:
+            sent = [_sent(session, store, source, row, publishers) for row in rows]
+            report.rows.update(keeping.keep(session, report.delivery, sent))
+            _describe(session, source, rows, publishers)
+        progress("rows kept", sum(sizes[: read[-1][0]]), sum(sizes))
+    progress("rows kept", sum(sizes), sum(sizes))
     report.rows["read"] = sum(report.rows[name] for name in ("new", "changed", "unchanged", "older"))
     with store.write() as session:
-        people.received(session, heard)
+        people.received(session, publishers.values())
         keeping.touch_new(session, report.delivery, deliveries.first_row(session, report.delivery))
         deliveries.is_mapping(session, report.delivery)
 
 
-def _table_of(file: Path) -> str:
-    """A file's name without what might name a person: letters and underscores of its stem only."""
-    return "".join(c for c in file.stem if c.isalpha() or c == "_").strip("_") or "file"
+def _read(source: Source, files: Sequence[Path], feed: Feed) -> Iterator[tuple[int, Row | Reject]]:
+    for number, file in enumerate(files):
+        for item in source.read(file, feed):
+            yield number, item
 
 
-def _batches(items: Iterator, size: int) -> Iterator[list]:
+def _shown(file: Path, number: int) -> str:
+    """A file by its place in the delivery and the letters of its name: a name may hold a number of somebody's."""
+    letters = "".join(c for c in file.stem if c.isalpha() or c == "_").strip("_")
+    return f"file {number + 1} ({letters or 'no name'})"
+
+
+def _batches(items: Iterator[tuple[int, Row | Reject]], size: int) -> Iterator[list[tuple[int, Row | Reject]]]:
     batch = []
     for item in items:
         batch.append(item)
@@ -200,7 +200,8 @@ def _map(
                 _write(session, store, source, sets, report, part, mapped)
             done += len(part)
             progress("groups mapped", done, len(todo))
-    with store.read() as session:
+    with store.write() as session:
+        keeping.untouch_all(session, report.delivery)
         report.people.update(people.census(session))
 
 

@@ -90,6 +90,11 @@ def members(session: Session, id_: str, part: int) -> list[tuple[int, int]]:
     return session.rows("SELECT person, patient FROM part_member WHERE job = ? AND part = ? ORDER BY person, patient", id_, part)
 
 
+def patients(session: Session, id_: str) -> set[int]:
+    """Every patient in a job."""
+    return {row[0] for row in session.rows("SELECT DISTINCT patient FROM part_member WHERE job = ?", id_)}
+
+
 def as_of(
     session: Session, patients: Sequence[int], types: Sequence[str], hidden: int, publishers: Sequence[int], seq: int
 ) -> Iterator[Stored]:

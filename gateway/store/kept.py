@@ -172,8 +172,8 @@ def touch_source(session: Session, delivery: int, source: str) -> None:
 
 
 def touched(session: Session, delivery: int) -> list[tuple[int, int]]:
-    """The (patient, group) pairs still to map, in patient order."""
-    return session.rows("SELECT patient, grp FROM touched WHERE delivery = ? ORDER BY patient, grp", delivery)
+    """The (patient, group) pairs still to map, in patient order, each group once."""
+    return session.rows("SELECT min(patient), grp FROM touched WHERE delivery = ? GROUP BY grp ORDER BY 1, 2", delivery)
 
 
 def untouch(session: Session, delivery: int, groups: Sequence[tuple[int, int]]) -> None:
@@ -181,6 +181,11 @@ def untouch(session: Session, delivery: int, groups: Sequence[tuple[int, int]]) 
     session.many(
         "DELETE FROM touched WHERE delivery = ? AND patient = ? AND grp = ?", [(delivery, patient, group) for patient, group in groups]
     )
+
+
+def untouch_all(session: Session, delivery: int) -> None:
+    """Everything touched is mapped: what was touched under a second patient too."""
+    session.run("DELETE FROM touched WHERE delivery = ?", delivery)
 
 
 def rows_of(session: Session, groups: Sequence[int]) -> dict[int, list[Kept]]:

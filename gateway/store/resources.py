@@ -93,8 +93,11 @@ def put_many(session: Session, delivery: int, mapping: str, mapped: Sequence[Map
     Returns counts by (type, ``created`` | ``updated`` | ``unchanged`` | ``deleted``) and the patients of whatever changed. A group with a fault keeps
     what it made last.
     """
+    before = _made_by(session, [group.grp for group in mapped if group.puts is not None])
+    _refuse_twice_made(session, mapped, before)
     made = [group for group in mapped if group.puts is not None]
-    before = _made_by(session, [group.grp for group in made])
+    kept = {group.grp for group in made}
+    before = {name: old for name, old in before.items() if old.grp in kept}
     counts: Counter = Counter()
     writer = _Writer(session, delivery, mapping)
     for group in made:
@@ -120,6 +123,20 @@ def put_many(session: Session, delivery: int, mapping: str, mapped: Sequence[Map
 def _made_by(session: Session, groups: Sequence[int]) -> dict[tuple[int, str], _Old]:
     sql = f"SELECT type, id, key, patient, number, hash, deleted, own, labels, body, grp FROM head WHERE {session.within('grp')}"
     return {(row[0], row[1]): _Old(*row[2:]) for row in session.rows(sql, session.listed(groups))}
+
+
+def _refuse_twice_made(session: Session, mapped: Sequence[Mapped], before: dict[tuple[int, str], _Old]) -> None:
+    """A resource is made by one group. A group that makes what another made already is a fault of the mapping: its place is reported."""
+    new = {id_hash(put.id) for group in mapped for put in group.puts or () if (put.type, put.id) not in before}
+    taken = {row[0] for row in session.rows(f"SELECT id_hash FROM head WHERE {session.within('id_hash')}", session.listed(new))} if new else set()
+    seen: set[str] = set()
+    for group in mapped:
+        ids = [put.id for put in group.puts or ()]
+        if len(set(ids)) < len(ids) or any(id_ in seen or (id_hash(id_) in taken and (put.type, id_) not in before)
+                                           for id_, put in zip(ids, group.puts or ())):  # fmt: skip
+            group.puts, group.evidence = None, []
+            group.place, group.reason = "mapping: a resource made twice", "made twice"
+        seen.update(ids)
 
 
 class _Writer:
