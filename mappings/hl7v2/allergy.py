@@ -8,7 +8,6 @@ from mappings.hl7v2 import codes, times
 from mappings.hl7v2.message import DELETE, Message, Repetition, Segment
 
 PROFILE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-AllergyIntolerance"
-UNKNOWN = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 
 
 def take_allergies(held: dict[str, Segment], message: Message) -> None:
@@ -61,4 +60,4 @@ def reaction(segment: Segment) -> list[dict]:
     words = [field.text(2) or field.text(1) for field in segment.repetitions(5)]
     if not severity and not words:
         return []
-    return [{"manifestation": [{"text": text} for text in words if text] or [UNKNOWN], "severity": severity}]
+    return [{"manifestation": [{"text": text} for text in words if text] or [codes.UNKNOWN], "severity": severity}]

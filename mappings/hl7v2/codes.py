@@ -15,6 +15,9 @@ from mappings.hl7v2.message import Encoding, Repetition, Segment
 UK = "https://fhir.hl7.org.uk/CodeSystem/UKCore-"
 HL7 = "http://terminology.hl7.org/CodeSystem/"
 
+UNKNOWN = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
+"""What stands in a place that FHIR requires and the message leaves empty."""
+
 SYSTEMS = {
     "admission_method": UK + "AdmissionMethodEngland",
     "discharge_method": UK + "DischargeMethodEngland",
@@ -59,6 +62,12 @@ def codeable(field: Repetition, look: Look, publisher: str, default: str = "") -
     ``default`` names the coding system where the sender names none. The answer is shared between calls: build with it, do not change it.
     """
     return _codeable(field.raw, field.encoding, publisher, default, tuple(settings(look, "systems").items()))
+
+
+def required(segment: Segment, number: int, look: Look, publisher: str) -> dict:
+    """Return a CodeableConcept for a field that FHIR requires: the field's, else that it is unknown."""
+    found = next((codeable(field, look, publisher) for field in segment.repetitions(number)), {})
+    return found if found.get("text") else UNKNOWN
 
 
 @lru_cache(maxsize=16384)

@@ -19,7 +19,6 @@ PROFILE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Encounter"
 EXTENSION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
 ACT = codes.HL7 + "v3-ActCode"
 PARTICIPATION = codes.HL7 + "v3-ParticipationType"
-UNKNOWN = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 
 WANTED = {"PV1": (2, 4, 7, 8, 9, 10, 14, 17, 36, 37, 44, 45), "PV2": (3, 8, 9), "ZU8": (4,)}
 DISCHARGE = (36, 37, 45)
@@ -167,7 +166,7 @@ def encounter_class(code: str) -> dict:
     known = codes.table("class").get(code.strip().upper())
     if known:
         return {"system": ACT, "code": known[0], "display": known[1]}
-    return {"display": code} if code else UNKNOWN
+    return {"display": code} if code else codes.UNKNOWN
 
 
 def concept(fields: Fields, field: int, table: str, publisher: str, look: Look) -> dict:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from gateway.errors import Invalid
 
 DELETE = '""'
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}\b")
 
 
@@ -151,8 +152,8 @@ def parse(text: str) -> Message:
 
 
 def normalise(text: str) -> str:
-    """Return the text without framing bytes and with every segment ended by one CR."""
-    text = text.strip("\x0b\x1c\r\n\ufeff ")
+    """Return the text without framing bytes and other control signs, and with every segment ended by one CR."""
+    text = CONTROL.sub("", text).strip("\r\n\ufeff ")
     if "\n" in text:
         text = text.replace("\r\n", "\r").replace("\n", "\r")
     return text + "\r"
@@ -217,7 +218,7 @@ def _escapes(encoding: Encoding) -> Callable[[str], str]:
             return signs[code]
         if code[:1] == "X":
             try:
-                return bytes.fromhex(code[1:]).decode("latin-1")
+                return CONTROL.sub("", bytes.fromhex(code[1:]).decode("latin-1"))
             except ValueError:
                 return match[0]
         return match[0]

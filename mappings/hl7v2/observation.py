@@ -12,7 +12,6 @@ from mappings.hl7v2.message import Segment
 LAB = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Observation-Lab"
 OTHER = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Observation"
 ABSENT = codes.HL7 + "data-absent-reason"
-UNKNOWN = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
 
 UNSETTLED = {"registered", "preliminary", "unknown"}
 CHANGES = {"corrected", "amended", "cancelled", "entered-in-error"}
@@ -79,14 +78,13 @@ def observation(
     if obx.text(2) == "ED":
         found = {}  # a document that could not be read: those that can are in the report
     time = obx.text(14) or result.obr.text(7)
-    name = next((codes.codeable(field, look, publisher) for field in obx.repetitions(3)), UNKNOWN)
     made = resource(
         "Observation",
         look.id("Observation", key),
         LAB if is_lab else OTHER,
         status=result.status,
         category=[{"coding": [{"system": codes.HL7 + "observation-category", "code": "laboratory"}]}] if is_lab else [],
-        code=name,
+        code=codes.required(obx, 3, look, publisher),
         subject=subject,
         encounter=encounter,
         effectiveDateTime=times.fhir(time, zone),

@@ -14,7 +14,7 @@ from mappings import Group, Look
 from mappings.hl7v2 import codes, times, values
 from mappings.hl7v2.identity import numbers, orders, visit_key
 from mappings.hl7v2.message import Message, Segment
-from mappings.hl7v2.observation import UNKNOWN, UNSETTLED, Result, accept, observation, status_of
+from mappings.hl7v2.observation import UNSETTLED, Result, accept, observation, status_of
 from mappings.hl7v2.replay import Sent, key_of, ordered
 
 LAB = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-DiagnosticReport-Lab"
@@ -183,7 +183,7 @@ def build(
         basedOn=[{"type": "ServiceRequest", "identifier": {"system": placer(obr, publisher), "value": order}}] if order else [],
         status=report.status,
         category=[{"coding": [{"system": SECTIONS, "code": code}]} for code in sections],
-        code=next((codes.codeable(found, look, publisher) for found in obr.repetitions(4)), UNKNOWN),
+        code=codes.required(obr, 4, look, publisher),
         subject=subject,
         encounter=encounter,
         effectiveDateTime="" if end and end != start else start,

@@ -62,5 +62,10 @@ def _check(made: list[dict]) -> None:
         model = importlib.import_module("gateway.fhir.model")
     except ModuleNotFoundError:
         return
-    faults = Counter((each["resourceType"], str(issue)) for each in made for issue in model.check(encode(each)))
+    faults = Counter((each["resourceType"], str(issue)) for each in made for issue in model.check(encode(_unlabelled(each))))
     assert not faults, faults.most_common(10)
+
+
+def _unlabelled(made: dict) -> dict:
+    """The resource without the label words that intake takes off."""
+    return {**made, "meta": {name: value for name, value in made["meta"].items() if name != "security"}}

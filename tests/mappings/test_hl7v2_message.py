@@ -22,6 +22,7 @@ def pid(field: str, header: str = HEADER) -> object:
         ("a\\E\\b", "a\\b"),
         ("a\\.br\\b", "a\nb"),
         ("caf\\XE9\\", "café"),
+        ("a\\X00\\\x00b", "ab"),
         ("\\H\\loud\\N\\", "loud"),
         ("x10\\S\\9/L", "x10^9/L"),
         ("a\\Zodd\\b", "a\\Zodd\\b"),

@@ -1,10 +1,13 @@
 """Files to rows: keys, order, publishers, batches, character sets, and what is turned away."""
 
 import random
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from gateway.errors import Refused
+from gateway.errors import Invalid, Refused
+from gateway.fhir.build import encode
 from mappings import Feed, Reject, Row
 from mappings.hl7v2.reader import check, read
 from tests.mappings.harness_hl7v2 import DEAD, PID, adt, map_rows, oru, visit
@@ -210,3 +213,22 @@ def test_any_order_of_arrival_makes_the_same_resources(tmp_path):
     for seed in range(20):
         random.Random(seed).shuffle(found)
         assert map_rows(found + found[:3], Feed()) == expected
+
+
+DAMAGE = ["", "|", "^", "~", "&", "\\", '""', "\r", "\x00", "99999999999999", "é", "MSH|", "\\X", "-", "^^^^^^^^^"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_damaged_message_is_turned_away_or_mapped_and_never_a_crash(tmp_path, seed):
+    chance = random.Random(seed)
+    samples = Path(__file__).parents[2] / "mappings" / "hl7v2" / "samples"
+    whole = "".join(path.read_text(encoding="utf-8") for path in sorted(samples.glob("*.hl7"))).replace("\n", "\r")
+    for _ in range(40):
+        text = whole
+        for _ in range(chance.randint(1, 8)):
+            at = chance.randrange(len(text))
+            text = text[:at] + chance.choice(DAMAGE) + text[at + chance.choice((0, 1, 5, 200)) :]
+        found = [each for each in rows(tmp_path, ("MSH" + text[3:]).encode()) if isinstance(each, Row)]
+        with suppress(Invalid):
+            for made in map_rows(found, Feed()):
+                encode(made)

@@ -236,3 +236,8 @@ def test_comments_before_the_first_result_belong_to_the_report():
 def test_a_result_in_the_repeated_hour_is_flagged():
     found = result(oru("20251027", obx("NM", "140", f14="20251026011500")))
     assert found["meta"]["tag"][0]["code"] == "ambiguous-time" and found["effectiveDateTime"] == "2025-10-26T01:15:00+01:00"
+
+
+def test_a_result_without_a_name_says_that_it_has_none():
+    found = result(oru("20250601", obx("NM", "140", code="^^LIMS"), code="^^LIMS"))
+    assert found["code"]["extension"][0]["valueCode"] == "unknown"
