@@ -33,7 +33,7 @@ class Person:
 
     def __init__(self, wanted: dict[str, tuple[int, ...]]):
         self.fields = Fields(wanted)
-        self.numbers: dict[str, Number] = {}
+        self.numbers: dict[str, list[Number]] = {}
         self.status = ""
         self.contacts: list[Segment] = []
         self.allergies: dict[str, Segment] = {}
@@ -56,16 +56,16 @@ class Person:
             self.coded.take(message)
 
     def take_numbers(self, pid: Segment) -> None:
-        """Take the identifiers of PID-3 by authority; a verification status holds for the number it was sent with and for no other."""
-        before = self.numbers.get("NHS")
+        """Take the identifiers of PID-3: what an authority sends replaces what it sent before.
+
+        A verification status holds for the number it was sent with, and for no other.
+        """
+        before, sent = self.nhs_number(), {}
         for field in pid.repetitions(3):
             found = number(field)
-            slot = "NHS" if found.nhs else found.authority
-            if field.deleted:
-                self.numbers.pop(slot, None)
-            elif found.value:
-                self.numbers[slot] = found
-        after = self.numbers.get("NHS")
+            sent.setdefault("NHS" if found.nhs else found.authority, []).extend([] if field.deleted or not found.value else [found])
+        self.numbers.update(sent)
+        after = self.nhs_number()
         if after is None or before is None or before.value != after.value:
             self.status = ""
         if pid[32]:
@@ -73,6 +73,9 @@ class Person:
             self.status = next((match[1] for match in stated if match), "")
         elif after is not None and after.traced:
             self.status = after.traced
+
+    def nhs_number(self) -> Number | None:
+        return next(iter(self.numbers.get("NHS", ())), None)
 
 
 def to_patient(group: Group, look: Look) -> list[dict]:
@@ -117,7 +120,7 @@ def retire(person: Person, message: Message, key: str, look: Look) -> None:
     person.replaced.pop(person.survivor, None)
     for found in numbers(message["MRG"], 1):
         if found.key == key:
-            person.numbers.setdefault(found.authority, found)
+            person.numbers.setdefault(found.authority, [found])
 
 
 def from_results(group: Group, look: Look, person: Person) -> Person:
@@ -166,9 +169,10 @@ def patient(person: Person, key: str, publisher: str, look: Look) -> dict:
 def identifiers(person: Person, publisher: str, look: Look) -> list[dict]:
     """Return the NHS number, if its check digit is right, and the local numbers, each in the system of its authority."""
     made = []
-    for found in sorted(person.numbers.values(), key=lambda each: (not each.nhs, each.authority)):
+    held = dict.fromkeys(found for each in person.numbers.values() for found in each)
+    for found in sorted(held, key=lambda each: (not each.nhs, each.authority, each.value)):
         if found.nhs and is_valid(found.value):
-            status = {"coding": [{"system": VERIFICATION, "code": person.status}]} if person.status else {}
+            status = {"coding": [{"system": VERIFICATION, "code": person.status}]} if person.status and found == person.nhs_number() else {}
             extension = [{"url": EXTENSION + "NHSNumberVerificationStatus", "valueCodeableConcept": status}] if status else []
             made.append({"extension": extension, "system": NHS_NUMBER, "value": found.value})
         elif found.nhs:

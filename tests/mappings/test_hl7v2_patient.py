@@ -82,6 +82,16 @@ def test_a_verification_status_is_not_carried_to_another_number():
     assert found["identifier"][0]["value"] == "9990001014" and "extension" not in found["identifier"][0]
 
 
+def test_two_numbers_of_one_authority_are_both_kept():
+    found = patient(adt("A28", "20250101", PID.replace("H1^^^RXX^MR", "H1^^^RXX^MR~H0^^^RXX^PI~L5^^^LAB")))
+    assert [each["value"] for each in found["identifier"]] == ["9990001006", "L5", "H0", "H1"]
+
+
+def test_a_deleted_number_is_gone():
+    found = patient(adt("A28", "20250101"), adt("A31", "20250102", PID.replace("9990001006^^^NHS", '""^^^NHS')))
+    assert [each["value"] for each in found["identifier"]] == ["H1"]
+
+
 def test_a_number_with_a_wrong_check_digit_is_no_nhs_number():
     found = patient(adt("A28", "20250101", PID.replace("9990001006", "9990001007")))
     assert not any(each.get("system") == "https://fhir.nhs.uk/Id/nhs-number" for each in found["identifier"])
