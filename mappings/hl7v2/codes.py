@@ -102,7 +102,7 @@ def local(publisher: str, name: str, kind: str = "CodeSystem") -> str:
 
 
 def identifiers_of(publisher: str, authority: str, kind: str) -> str:
-    """Return the URI of the identifiers that ``authority`` gives to things of ``kind``; the publisher's own when it names none or itself."""
+    """Return the URI of the identifiers that ``authority`` gives to things of ``kind``; the publisher's own where it names none."""
     return local(publisher, kind if authority in ("", publisher) else f"{authority}-{kind}", "Id")
 
 
