@@ -1,0 +1,300 @@
+"""THE TABLE of who may do what. A caller needs a row for their one role, and that row's activity code; what has no row is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gateway.errors import Unauthenticated
+
+VERSION = "2025-11"
+"""Version of these tables. The national role baseline was not available: this is our default policy, for governance to sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: one person in one selected role at one organisation, or a system bound to one project. Made from verified claims only."""
+
+    user: str
+    name: str
+    organisation: str
+    role: str = ""
+    activities: frozenset[str] = frozenset()
+    kind: str = "user"
+    session: str = ""
+    scopes: frozenset[str] = frozenset()
+    token: str = ""
+    project: str = ""
+    role_name: str = ""
+
+
+ROLES: Mapping[str, str] = {
+    "R8000": "Clinical Practitioner",
+    "R8001": "Nurse",
+    "R8003": "Health Professional",
+    "R8004": "Healthcare Student",
+    "R8006": "Medical Secretary",
+    "R8008": "Admin/Clinical Support",
+    "R8009": "Receptionist",
+    "R8010": "Clerical",
+    "R8014": "Social Worker",
+    "R8015": "Systems Support",
+    "R8016": "Midwife",
+    "R0001": "Privacy Officer",
+    "R5105": "Caldicott Guardian",
+    "R0260": "General Medical Practitioner",
+    "R1290": "Pharmacist",
+}
+"""The roles we know, by the last part of a national role code (``S8000:G8000:R8001``)."""
+
+INCLUDES: Mapping[str, tuple[str, ...]] = {"B8029": ("B8028",), "B8028": ("B0380",), "B0380": ("B0360",), "B0825": ("B0820",)}
+"""Activities that include others. CIS2 does not expand them; a baseline that is not in the token is refused, not assumed."""
+
+VIEW_SUMMARY, VIEW_DETAIL, TRACE = "B0370", "B0360", "B0264"
+DEMOGRAPHICS, AUDIT_TRAILS, LOCAL_ADMIN = "B0820", "B0011", "B0062"
+ACTIVITIES: Mapping[str, str] = {
+    VIEW_SUMMARY: "View Summary Health Records",
+    VIEW_DETAIL: "View Detailed Health Records",
+    TRACE: "Access SCR Application (Perform Patient Trace)",
+    DEMOGRAPHICS: "View Patient Demographics",
+    AUDIT_TRAILS: "Analyse Audit Trails",
+    LOCAL_ADMIN: "Local System Administration",
+}
+
+SECTION_TYPES: Mapping[str, frozenset[str]] = {
+    "allergies": frozenset({"AllergyIntolerance"}),
+    "medicines": frozenset({"MedicationRequest", "MedicationStatement", "Medication"}),
+    "problems": frozenset({"Condition"}),
+    "results": frozenset({"Observation", "DiagnosticReport", "Specimen"}),
+    "immunisations": frozenset({"Immunization"}),
+    "procedures": frozenset({"Procedure"}),
+    "encounters": frozenset({"Encounter", "EpisodeOfCare", "Appointment"}),
+    "documents": frozenset({"DocumentReference"}),
+    "referrals": frozenset({"ServiceRequest"}),
+    "family": frozenset({"FamilyMemberHistory"}),
+    "alerts": frozenset({"Flag"}),
+    "choices": frozenset({"Consent"}),
+    "contacts": frozenset({"RelatedPerson"}),
+    "social-care": frozenset({"Task", "CarePlan", "CareTeam", "DeviceRequest", "QuestionnaireResponse"}),
+}
+"""A right is to a section; these are the types it opens. ``Patient`` comes with any of them; a type in no section is nobody's."""
+
+SOCIAL_CARE_TYPES = frozenset(
+    {
+        "Task",
+        "CarePlan",
+        "CareTeam",
+        "DeviceRequest",
+        "QuestionnaireResponse",
+        "EpisodeOfCare",
+        "Condition",
+        "ServiceRequest",
+        "Observation",
+        "Encounter",
+        "Flag",
+        "RelatedPerson",
+    }
+)
+"""What the social-care section holds of a social-care publisher: there an EpisodeOfCare is a service and a Condition a support reason."""
+
+DIRECTORY = frozenset({"Organization", "Practitioner", "PractitionerRole", "Location", "HealthcareService"})
+"""Types about no patient: any signed-in role reads them."""
+
+CORE = frozenset({"allergies", "medicines"})
+ALL = frozenset(SECTION_TYPES)
+PHARMACY = CORE | {"problems", "results", "immunisations", "alerts"}
+SOCIAL = CORE | {"immunisations", "encounters", "social-care", "alerts", "contacts"}
+ADDITIONAL = ALL - {"social-care"}
+
+CLINICIANS = frozenset({"R8000", "R8001", "R8016", "R0260"})
+PHARMACISTS = frozenset({"R8003", "R1290"})
+SOCIAL_WORKERS = frozenset({"R8014"})
+OFFICE = frozenset({"R8006", "R8008", "R8009", "R8010"})
+GUARDIANS = frozenset({"R0001", "R5105"})
+SUPPORT = frozenset({"R8015"})
+SYSTEM = frozenset({"system"})
+"""A system client has no role; it has a project."""
+
+RESOURCES = frozenset({"read", "vread", "search", "history"})
+NONE: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row: these roles, holding this activity, may do these acts, on these sections. ``own`` limits the row to what the caller's own
+    organisation recorded. ``scope`` is asked of system clients instead of an activity."""
+
+    roles: frozenset[str]
+    activity: str
+    acts: frozenset[str]
+    sections: frozenset[str]
+    reason: str
+    own: bool = False
+    demographics: bool = False
+    scope: str = ""
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(CLINICIANS, VIEW_SUMMARY, frozenset({"summary"}), ADDITIONAL, "the summary, core and additional, for who treats the patient"),
+    Rule(CLINICIANS, VIEW_DETAIL, RESOURCES | {"shared"}, ALL, "the shared record and its resources, for who treats the patient"),
+    Rule(CLINICIANS, VIEW_SUMMARY, frozenset({"permit"}), NONE, "who asks the patient records the answer"),
+    Rule(
+        PHARMACISTS, VIEW_SUMMARY, frozenset({"summary"}), ADDITIONAL, "access in community pharmacy is limited to registered professionals"
+    ),
+    Rule(PHARMACISTS, VIEW_SUMMARY, frozenset({"shared"}), PHARMACY, "medicines, allergies, problems, results, immunisations, alerts"),
+    Rule(PHARMACISTS, VIEW_DETAIL, RESOURCES, PHARMACY, "the same sections as resources"),
+    Rule(PHARMACISTS, VIEW_SUMMARY, frozenset({"permit"}), NONE, "who asks the patient records the answer"),
+    Rule(
+        SOCIAL_WORKERS,
+        VIEW_SUMMARY,
+        frozenset({"summary"}),
+        SOCIAL - {"social-care", "alerts", "contacts"},
+        "medicines, allergies, immunisations, encounters",
+    ),
+    Rule(SOCIAL_WORKERS, VIEW_SUMMARY, frozenset({"shared"}), SOCIAL, "the same, with social care, alerts and contacts"),
+    Rule(SOCIAL_WORKERS, VIEW_DETAIL, RESOURCES, SOCIAL, "the same sections as resources"),
+    Rule(SOCIAL_WORKERS, VIEW_SUMMARY, frozenset({"permit"}), NONE, "who asks the patient records the answer"),
+    Rule(OFFICE, TRACE, frozenset({"permit"}), NONE, "reception may record relationship and permission, and sees nothing clinical"),
+    Rule(
+        OFFICE,
+        DEMOGRAPHICS,
+        frozenset({"read", "search"}),
+        NONE,
+        "reception finds its own organisation's patients",
+        own=True,
+        demographics=True,
+    ),
+    Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"audit"}), NONE, "who looked, for the organisation they answer for"),
+    Rule(
+        GUARDIANS, AUDIT_TRAILS, frozenset({"history", "vread"}), ALL, "superseded and deleted versions of their own organisation", own=True
+    ),
+    Rule(SUPPORT, LOCAL_ADMIN, frozenset({"export-admin", "jobs"}), NONE, "runs the gateway; sees no patient"),
+    Rule(SYSTEM, "", frozenset({"export"}), NONE, "a project's client fetches its own export", scope="system"),
+)
+
+
+def expanded(activities: Iterable[str]) -> frozenset[str]:
+    """Return the activities with all they include.
+
+    >>> sorted(expanded(["B0380"]))
+    ['B0360', 'B0380']
+    """
+    found: set[str] = set()
+    waiting = list(activities)
+    while waiting:
+        activity = waiting.pop()
+        if activity not in found:
+            found.add(activity)
+            waiting += INCLUDES.get(activity, ())
+    return frozenset(found)
+
+
+def rules_for(caller: Caller, act: str) -> list[Rule]:
+    """Return the rows that let this caller do this act, whoever the patient is; none means refused."""
+    role = "system" if caller.kind == "system" else caller.role
+    held = expanded(caller.activities)
+    return [rule for rule in RULES if role in rule.roles and act in rule.acts and _has(caller, rule, held)]
+
+
+def knows(caller: Caller, act: str, resource_type: str = "") -> bool:
+    """Whether the caller's role has a row for the act at all, activity or not: tells a missing role from a missing activity."""
+    role = "system" if caller.kind == "system" else caller.role
+    return any(role in rule.roles and act in rule.acts and opens(rule, resource_type) for rule in RULES)
+
+
+def opens(rule: Rule, resource_type: str) -> bool:
+    """Whether a row opens a type of resource at all; a row that is about no type does."""
+    if not resource_type or not rule.acts & RESOURCES:
+        return True
+    social = SOCIAL_CARE_TYPES if "social-care" in rule.sections else NONE
+    return resource_type in types_of(rule.sections) | social or (rule.demographics and resource_type == "Patient")
+
+
+def _has(caller: Caller, rule: Rule, held: frozenset[str]) -> bool:
+    if rule.scope:
+        return any(scope.startswith(rule.scope + "/") for scope in caller.scopes)
+    return bool(rule.activity) and rule.activity in held
+
+
+def types_of(sections: Iterable[str]) -> frozenset[str]:
+    """The resource types that sections open; the Patient comes with any."""
+    opened = frozenset().union(*(SECTION_TYPES[section] for section in sections))
+    return opened | {"Patient"} if opened else opened
+
+
+_V1 = {"read": "rs", "write": "cud", "*": "cruds"}
+_V2 = re.compile(r"(?=.)c?r?u?d?s?")
+_NEEDS = {"read": "r", "vread": "r", "history": "r", "search": "s"}
+
+
+def scoped_types(caller: Caller, act: str) -> frozenset[str] | None:
+    """Return the types that SMART scopes (v1 ``user/Patient.read``, v2 ``user/Patient.rs``) narrow an act to; None where they say nothing.
+
+    Scopes only narrow. One that cannot be read, is granular, or is of another level than the caller, opens nothing.
+    """
+    named = [scope.split("/", 1) for scope in caller.scopes if scope.startswith(("user/", "patient/", "system/"))]
+    if not named:
+        return None
+    return frozenset(type_ for level, rest in named if level == caller.kind and (type_ := _scoped_type(rest, _NEEDS.get(act, "rs"))))
+
+
+def _scoped_type(scope: str, needed: str) -> str:
+    type_, _, verbs = scope.partition(".")
+    verbs = _V1.get(verbs, verbs)
+    is_known = (type_ == "*" or type_.isalpha()) and _V2.fullmatch(verbs)
+    return type_ if is_known and set(needed) <= set(verbs) else ""
+
+
+def caller_from_claims(claims: Mapping) -> Caller:
+    """Return the caller of verified claims, in the shape CIS2 gives them. Raises ``Unauthenticated`` where several roles could be meant.
+
+    Roles are never combined: only the selected role's organisation and activities count. Someone without a role may do nothing.
+    """
+    scopes = frozenset(_text(claims, "scope").split())
+    if "client_id" in claims and any(scope.startswith("system/") for scope in scopes):
+        if any(scope.startswith(("user/", "patient/")) for scope in scopes):
+            raise Unauthenticated("token: system and user scopes are mixed")
+        client = _text(claims, "client_id")
+        return Caller(
+            client,
+            client,
+            _text(claims, "org_code"),
+            kind="system",
+            scopes=scopes,
+            token=_text(claims, "jti"),
+            project=_text(claims, "project"),
+        )
+    if any(scope.startswith("system/") for scope in scopes):
+        raise Unauthenticated("token: system scopes of no client")
+    role = _selected(claims)
+    return Caller(
+        user=_text(claims, "nhsid_useruid") or _text(claims, "sub"),
+        name=_text(claims, "name"),
+        organisation=_text(role, "org_code"),
+        role=_text(role, "role_code").rpartition(":")[2],
+        activities=frozenset(code for code in role.get("activity_codes", ()) if isinstance(code, str)),
+        session=_text(claims, "sid"),
+        scopes=scopes,
+        token=_text(claims, "jti"),
+        role_name=_text(role, "role_name"),
+    )
+
+
+def _selected(claims: Mapping) -> Mapping:
+    roles = claims.get("nhsid_nrbac_roles", ())
+    if not isinstance(roles, (list, tuple)) or not all(isinstance(role, Mapping) for role in roles):
+        raise Unauthenticated("token: nhsid_nrbac_roles")
+    selected = claims.get("selected_roleid")
+    if selected is not None:
+        roles = [role for role in roles if role.get("person_roleid") == selected]
+    if len(roles) > 1:
+        raise Unauthenticated("token: one role must be selected")
+    return roles[0] if roles else {}
+
+
+def _text(claims: Mapping, name: str) -> str:
+    value = claims.get(name, "")
+    if not isinstance(value, str):
+        raise Unauthenticated(f"token: {name}")
+    return value
