@@ -1,0 +1,1 @@
+"""Synthetic people and places, and writers in each source's own format."""

@@ -1,0 +1,33 @@
+"""What the writers write, the sources read: every file is theirs, and no row is rejected."""
+
+import importlib
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from gateway.synth import world
+from mappings import Feed, Reject
+
+TODAY = date(2026, 11, 24)
+MAPPINGS = Path(__file__).parents[2] / "mappings"
+SOURCES = [name for name in ("emis", "hl7v2", "cld") if (MAPPINGS / name / "__init__.py").is_file()]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return world.write(tmp_path_factory.mktemp("world"), 120, 1, TODAY)
+
+
+def read(name: str, path: Path):
+    """Return (rows, rejects) of everything that the source finds at ``path``."""
+    source, feed = importlib.import_module(f"mappings.{name}").SOURCE, Feed()
+    found = [row for file in source.check(path, feed) for row in source.read(file, feed)]
+    return [row for row in found if not isinstance(row, Reject)], [row for row in found if isinstance(row, Reject)]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_source_reads_all_that_was_written_for_it(made, name):
+    rows, rejects = read(name, made.path(name))
+    assert rejects == []
+    assert len(rows) >= made.written[name]
