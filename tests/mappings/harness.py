@@ -1,0 +1,119 @@
+"""The store's part in a mapping, in a dictionary: rows are kept as intake keeps them, groups gathered and mapped, ids derived.
+
+``map_all(source, path)`` for a delivery, ``map_rows(source, rows)`` for rows at hand; both say what each group made and what was refused.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from gateway.errors import GatewayError
+from mappings import Feed, Group, Reject, Row, Source
+
+NAMESPACE = uuid.UUID("6f1cdb2e-0b5c-4d8f-9f0a-0d6c2a1f4e77")
+
+
+@lru_cache(maxsize=1 << 17)
+def resource_id(source: str, publisher: str, resource_type: str, key: str) -> str:
+    """The id of what a row becomes, as the store derives it."""
+    return str(uuid.uuid5(NAMESPACE, f"{source}|{publisher}|{resource_type}|{key}"))
+
+
+Kept = dict[tuple[str, str, str], Row]
+
+
+class DictLook:
+    """A ``Look`` over kept rows in a dictionary; ``asked`` holds every question, as the store would remember it."""
+
+    def __init__(self, source: Source, kept: Kept, publisher: str, feed: Feed):
+        self._source, self._kept, self._publisher, self.feed = source.name, kept, publisher, feed
+        self.asked: set[tuple[str, str, str]] = set()
+
+    def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
+        place = (publisher or self._publisher, table, key)
+        self.asked.add(place)
+        found = self._kept.get(place)
+        return None if found is None or found.deleted else found
+
+    def all(self, table: str, publisher: str | None = None) -> list[Row]:
+        name = publisher or self._publisher
+        self.asked.add((name, table, "*"))
+        rows = [row for row in self._kept.values() if (row.publisher, row.table) == (name, table) and not row.deleted]
+        return sorted(rows, key=lambda row: row.key)
+
+    def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
+        return resource_id(self._source, publisher or self._publisher, resource_type, key)
+
+    def reference(self, resource_type: str, key: str, publisher: str | None = None) -> dict:
+        return {"reference": f"{resource_type}/{self.id(resource_type, key, publisher)}"}
+
+
+class Mapped(dict):
+    """Group key → resources; ``rejects`` of reading, ``faults`` (group key → message) of mapping, ``kept`` rows."""
+
+    def __init__(self, kept: Kept):
+        self.kept = kept
+        self.rejects: list[Reject] = []
+        self.faults: dict[str, str] = {}
+
+    def resources(self, resource_type: str = "") -> list[dict]:
+        """All resources, or those of a type, sorted by type and id; one made by two groups is an error."""
+        made = [each for group in self.values() for each in group if not resource_type or each["resourceType"] == resource_type]
+        made.sort(key=lambda each: (each["resourceType"], each["id"]))
+        names = [(each["resourceType"], each["id"]) for each in made]
+        assert len(names) == len(set(names)), "two groups made one resource"
+        return made
+
+    def one(self, resource_type: str) -> dict:
+        """The only resource of a type."""
+        found = self.resources(resource_type)
+        assert len(found) == 1, f"{len(found)} of {resource_type}"
+        return found[0]
+
+
+def keep(rows: Iterable[Row], source: Source) -> Kept:
+    """The newest row of each key. A delete that carries only keys keeps the last values; never-columns are taken out."""
+    kept: Kept = {}
+    for row in rows:
+        never = source.never.get(row.table, frozenset())
+        if never:
+            row = replace(row, values=type(row.values)({k: v for k, v in row.values.items() if k not in never}))
+        place = (row.publisher, row.table, row.key)
+        held = kept.get(place)
+        if held is None:
+            kept[place] = row
+        elif (row.order, row.deleted) > (held.order, held.deleted):
+            kept[place] = replace(held, order=row.order, deleted=True) if row.deleted and len(row.values) <= 8 else row
+    return kept
+
+
+def map_rows(source: Source, rows: Iterable[Row], feed: Feed | None = None) -> Mapped:
+    """What the rows come to, whatever their order."""
+    feed = feed or Feed()
+    mapped = Mapped(keep(rows, source))
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in mapped.kept.values():
+        for key in row.groups:
+            groups.setdefault((row.publisher, key), []).append(row)
+    for (publisher, key), members in sorted(groups.items()):
+        members.sort(key=lambda row: (row.table, row.order, row.key))
+        name = key if key not in mapped else f"{publisher}/{key}"
+        try:
+            mapped[name] = source.to_fhir(Group(key, publisher, tuple(members)), DictLook(source, mapped.kept, publisher, feed))
+        except GatewayError as fault:
+            mapped.faults[name] = str(fault)
+            mapped[name] = []
+    return mapped
+
+
+def map_all(source: Source, path: Path, feed: Feed | None = None) -> Mapped:
+    """What a delivery comes to: a file or folder, read and mapped in memory."""
+    feed = feed or Feed()
+    found = [each for file in source.check(path, feed) for each in source.read(file, feed)]
+    mapped = map_rows(source, [each for each in found if isinstance(each, Row)], feed)
+    mapped.rejects = [each for each in found if isinstance(each, Reject)]
+    return mapped
