@@ -1,0 +1,40 @@
+"""Client Level Data from councils: what each adult asked for, was assessed for and receives, restated every quarter for twelve months.
+
+A row is what one submission says of one event (table ``Event``) or person (``Person``), a submission itself (``Snapshot``, only looked up)
+or a council (``Authority``). A group is one event, one person or one council. ``README.md`` tells what a snapshot's silence means.
+"""
+
+from gateway.errors import Invalid
+from mappings import Group, Look, Publisher, Row, Source
+from mappings.cld.columns import NEVER
+from mappings.cld.event import to_event
+from mappings.cld.person import council, to_person
+from mappings.cld.read import check, read
+
+FAMILIES = {"event": to_event, "person": to_person, "la": council}
+
+
+def to_fhir(group: Group, look: Look) -> list[dict]:
+    """Return the resources of a group, by the family its key names."""
+    family = FAMILIES.get(group.key.partition(":")[0])
+    if family is None:
+        raise Invalid("group")
+    return family(group, look)
+
+
+def publisher(row: Row) -> Publisher | None:
+    """Return the council a file speaks for: its social-care (CASSR) code is all the file tells."""
+    return Publisher(row.publisher, row.publisher, f"Council {row.publisher}") if row.table == "Authority" else None
+
+
+SOURCE = Source(
+    name="cld",
+    kind="social-care",
+    title="DHSC Client Level Data, adult social care",
+    version="1",
+    check=check,
+    read=read,
+    to_fhir=to_fhir,
+    publisher=publisher,
+    never={"Event": frozenset({NEVER})},
+)

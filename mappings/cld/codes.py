@@ -1,0 +1,92 @@
+"""The words of Client Level Data: DHSC's value lists, the older spellings that still arrive, and the two that FHIR has codes for.
+
+A value of a list is its own code, in a system named after the list. A spelling that no list and no cleaning row knows stays text.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from functools import lru_cache
+from importlib.resources import files
+
+URN = "urn:nhs-record-gateway:cld:"
+ETHNICITY = "https://fhir.hl7.org.uk/CodeSystem/UKCore-EthnicCategoryEngland"
+UNKNOWN = "Unknown"
+YES_OR_NO = "Yes or No"
+LISTS = dict.fromkeys(("Has Unpaid Carer", "Autism Spectrum Disorder (ASD)", "Dementia", "Eligible Needs Identified"), YES_OR_NO)
+"""Columns whose list is not called by their own name."""
+
+
+def fold(text: str) -> str:
+    """Return what two spellings of one value share: neither case nor spaces nor punctuation counts (DHSC's own cleaning).
+
+    >>> fold("NFA - Moved to another LA") == fold("nfa – moved to another la")
+    True
+    """
+    return re.sub(r"[\W_]+", "", text.casefold())
+
+
+@lru_cache
+def _values() -> dict[tuple[str, str], str]:
+    """(list, folded spelling) → the list's value: the values first, then the spellings that clean to one."""
+    known = {(row["list"], fold(row["value"])): row["value"] for row in _rows("values")}
+    for row in _rows("cleaning"):
+        known.setdefault((row["list"], fold(row["sent"])), row["value"])
+    return known
+
+
+@lru_cache(maxsize=16384)
+def clean(column: str, text: str) -> str:
+    """Return the value of the column's list that ``text`` is a spelling of, or "" when it is none."""
+    return _values().get((LISTS.get(column, column), fold(text)), "")
+
+
+def word(column: str, text: str) -> str:
+    """Return the part of a key that ``text`` gives: its value, so that both releases give one key; else its folded self."""
+    return clean(column, text) or fold(text)
+
+
+def concept(column: str, text: str) -> dict:
+    """Return a CodeableConcept: the list's value as code, and the council's own words; empty for an empty column."""
+    if not text:
+        return {}
+    value = clean(column, text)
+    return {"coding": [{"system": system(LISTS.get(column, column)), "code": value}] if value else [], "text": text}
+
+
+def system(column: str) -> str:
+    """Return the URI of a list.
+
+    >>> system("Request: Route of Access")
+    'urn:nhs-record-gateway:cld:request-route-of-access'
+    """
+    return URN + re.sub(r"[^a-z0-9]+", "-", column.lower()).strip("-")
+
+
+def ethnicity(text: str) -> dict:
+    """Return the ethnic category, with DHSC's finer value beside it; words alone where the value is not DHSC's."""
+    made = concept("Ethnicity", text)
+    target = _targets("ethnicity").get(clean("Ethnicity", text), "")
+    return {**made, "coding": [{"system": ETHNICITY, "code": target}, *made["coding"]]} if target else made
+
+
+def gender(text: str) -> str:
+    """Return FHIR's administrative gender, or "" for a value that is not DHSC's."""
+    return _targets("gender").get(clean("Gender", text), "")
+
+
+@lru_cache
+def outcome_ranks() -> dict[str, int]:
+    """Return DHSC's hierarchy of event outcomes, 0 first: which of two statements about one event is kept."""
+    return {row["value"]: rank for rank, row in enumerate(row for row in _rows("values") if row["list"] == "Event Outcome")}
+
+
+@lru_cache
+def _targets(name: str) -> dict[str, str]:
+    return {row["code"]: row["target"] for row in _rows(name)}
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    text = files("mappings.cld").joinpath(f"codes_{name}.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))

@@ -1,0 +1,197 @@
+"""One event to FHIR: a request is a ServiceRequest, an assessment or review a Task, a service an EpisodeOfCare.
+
+An event is as the last snapshot with it said, as at the end of that snapshot's period. Of several lines one counts (DHSC's rule): the open
+one, then the latest end, then the hierarchy of outcomes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.errors import Invalid
+from gateway.fhir.build import resource
+from mappings import Group, Look, Row, Values
+from mappings.cld import codes, snapshots
+from mappings.cld.snapshots import Snapshot
+from mappings.cld.times import iso
+
+PROFILE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
+ESTIMATED = {"extension": [{"url": "urn:nhs-record-gateway:estimated", "valueBoolean": True}]}
+START, END = "Event Start Date", "Event End Date"
+ERROR_AFTER = 2
+"""Full snapshots in a row without an event before it counts as entered in error."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """An event as it was last stated, and the snapshots that have been silent since."""
+
+    key: str
+    kind: str
+    values: Values
+    lines: list[Row]
+    start: str
+    end: str
+    snapshot: Snapshot
+    silent: list[Snapshot]
+
+    @property
+    def is_error(self) -> bool:
+        return len(self.silent) >= ERROR_AFTER
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it had ended by the end of the period it was stated for."""
+        return bool(self.end) and self.end <= self.snapshot.end
+
+
+def to_event(group: Group, look: Look) -> list[dict]:
+    """Return the resource of an event group, or nothing when it has no rows. Raises ``Invalid`` for dates that are none."""
+    rows = group.of("Event")
+    if not rows:
+        return []
+    snapshot, lines = snapshots.last(rows)
+    values = min(lines, key=_preferred).values
+    kind = codes.clean("Event Type", values["Event Type"])
+    start, end = iso(values[START], START), iso(values[END], END)
+    if end and end < start:
+        raise Invalid(f"column {END}")
+    key = group.key.removeprefix("event:")
+    stated = Stated(key, kind, values, lines, start, end, snapshot, snapshots.silent(snapshot, kind, start, end, look))
+    return [FORMS[kind](stated, group.publisher, look)]
+
+
+def _preferred(row: Row) -> tuple[bool, int, int, str]:
+    end = iso(row.values[END], END)
+    rank = codes.outcome_ranks().get(codes.clean("Event Outcome", row.values["Event Outcome"]), len(codes.outcome_ranks()))
+    return (bool(end), -int(end.replace("-", "") or 0), rank, row.key)
+
+
+def request(stated: Stated, council: str, look: Look) -> dict:
+    values = stated.values
+    status = "entered-in-error" if stated.is_error else "completed" if stated.is_over else "active"
+    return resource(
+        "ServiceRequest",
+        look.id("ServiceRequest", stated.key),
+        PROFILE + "ServiceRequest",
+        extension=[
+            *about(stated),
+            coded("route-of-access", "Request: Route of Access", values),
+            coded("outcome", "Event Outcome", values),
+            said("ended", "valueDate", stated.end),
+        ],
+        status=status,
+        intent="order",
+        code=event_type("Request", "Request for adult social care"),
+        subject=look.reference("Patient", values["LA Person Unique Identifier"]),
+        authoredOn=stated.start,
+        performer=[look.reference("Organization", council)],
+        reasonCode=[codes.concept("Primary Support Reason", values["Primary Support Reason"])],
+    )
+
+
+def assessment(stated: Stated, council: str, look: Look) -> dict:
+    values = stated.values
+    made = codes.concept("Assessment Type", values["Assessment Type"]) or {"text": "Assessment"}
+    code = {"coding": [*event_type("Assessment")["coding"], *made.get("coding", [])], "text": made["text"]}
+    columns = ("Method of Assessment", "Total Hrs Caring per week", "No. of adults being cared for")
+    return task(stated, council, look, code, columns, ("Event Outcome", "Eligible Needs Identified"), "Primary Support Reason")
+
+
+def review(stated: Stated, council: str, look: Look) -> dict:
+    code = event_type("Review", "Review of care and support")
+    return task(stated, council, look, code, ("Method of Review",), ("Event Outcome", "Review Outcomes Achieved"), "Review Reason")
+
+
+def task(stated: Stated, council: str, look: Look, code: dict, inputs: tuple[str, ...], outputs: tuple[str, ...], reason: str) -> dict:
+    values = stated.values
+    return resource(
+        "Task",
+        look.id("Task", stated.key),
+        PROFILE + "Task",
+        extension=[*about(stated), {} if reason == "Primary Support Reason" else coded("support-reason", "Primary Support Reason", values)],
+        status="entered-in-error" if stated.is_error else "completed" if stated.is_over else "in-progress",
+        intent="plan",
+        code=code,
+        for_=look.reference("Patient", values["LA Person Unique Identifier"]),
+        executionPeriod={"start": stated.start, "end": stated.end},
+        authoredOn=stated.start,
+        owner=look.reference("Organization", council),
+        reasonCode=codes.concept(reason, values[reason]),
+        input=[_parameter(column, values) for column in inputs if values[column]],
+        output=[_parameter(column, values) for column in outputs if values[column]],
+    )
+
+
+def service(stated: Stated, council: str, look: Look) -> dict:
+    """Return the EpisodeOfCare. A service that stopped being reported ended, for all we know, with the last period that had it."""
+    values, end, estimated = stated.values, stated.end, False
+    if stated.silent and not stated.is_over:
+        end, estimated = max(stated.snapshot.end, stated.start), True
+    if stated.is_over or estimated:
+        status = "finished"
+    else:
+        status = "planned" if stated.start > stated.snapshot.end else "active"
+    providers = _providers(stated.lines)
+    kind = codes.concept("Service Component", values["Service Component"]) or codes.concept("Service Type", values["Service Type"])
+    return resource(
+        "EpisodeOfCare",
+        look.id("EpisodeOfCare", stated.key),
+        PROFILE + "EpisodeOfCare",
+        extension=[
+            *about(stated),
+            coded("service-type", "Service Type", values),
+            coded("delivery-mechanism", "Delivery Mechanism", values),
+            coded("support-reason", "Primary Support Reason", values),
+            coded("outcome", "Event Outcome", values),
+            *(said("further-provider", "valueReference", provider) for provider in providers[1:]),
+        ],
+        status=status,
+        type=[kind],
+        patient=look.reference("Patient", values["LA Person Unique Identifier"]),
+        managingOrganization=providers[0] if providers else look.reference("Organization", council),
+        period={"start": stated.start, "end": end, "_end": ESTIMATED if estimated else {}},
+    )
+
+
+FORMS = {"Request": request, "Assessment": assessment, "Review": review, "Service": service}
+
+
+def about(stated: Stated) -> list[dict]:
+    """Return what holds for any event: until when it was known, in which role the person was met, since when it is no longer reported."""
+    return [
+        said("as-at", "valueDate", stated.snapshot.end),
+        coded("client-type", "Client Type", stated.values),
+        said("not-reported-since", "valueDate", stated.silent[0].end if stated.silent else ""),
+    ]
+
+
+def event_type(kind: str, text: str = "") -> dict:
+    return {"coding": [{"system": codes.system("Event Type"), "code": kind}], "text": text}
+
+
+def coded(name: str, column: str, values: Values) -> dict:
+    """Return the extension for a column's value, or nothing for an empty one."""
+    return said(name, "valueCodeableConcept", codes.concept(column, values[column]))
+
+
+def said(name: str, kind: str, value: str | dict) -> dict:
+    return {"url": codes.URN + name, kind: value} if value else {}
+
+
+def _parameter(column: str, values: Values) -> dict:
+    return {
+        "type": {"coding": [{"system": codes.system("column"), "code": column}], "text": column},
+        "valueCodeableConcept": codes.concept(column, values[column]),
+    }
+
+
+def _providers(lines: list[Row]) -> list[dict]:
+    """Return each provider once, by its CQC location: double-up care is several lines of one service."""
+    found = {}
+    for row in sorted(lines, key=_preferred):
+        location, name = row.values["Provider CQC Location ID"], row.values["Provider CQC Location Name"]
+        identifier = {"system": codes.URN + "cqc-location", "value": location} if location else {}
+        if location or name:
+            found.setdefault(location or name, {"type": "Organization", "identifier": identifier, "display": name})
+    return list(found.values())

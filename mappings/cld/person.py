@@ -1,0 +1,182 @@
+"""What a council says of a person: Patient, support reasons and social circumstances, as the latest snapshot has them.
+
+Where that snapshot contradicts itself about something one can have only one of, nothing is said; what one can have several of, is all said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gateway.errors import Invalid
+from gateway.fhir.build import resource
+from gateway.nhs.identifiers import is_practice_code, is_valid, normalise
+from mappings import Group, Look, Row
+from mappings.cld import codes, snapshots
+from mappings.cld.event import PROFILE, said
+from mappings.cld.snapshots import Snapshot
+from mappings.cld.times import iso
+
+HL7 = "http://terminology.hl7.org/CodeSystem/"
+ODS = "https://fhir.nhs.uk/Id/ods-organization-code"
+NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
+ETHNIC_CATEGORY = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory"
+REASON = "Primary Support Reason"
+REFUGE = "Refuge"
+
+CIRCUMSTANCES = {
+    "Accommodation Status": "Accommodation status",
+    "Employment Status": "Employment status",
+    "Has Unpaid Carer": "Has an unpaid carer",
+    "Autism Spectrum Disorder (ASD)": "Autism recorded by the council (not a diagnosis)",
+    "Visual Impairment": "Visual impairment recorded by the council",
+    "Hearing Impairment": "Hearing impairment recorded by the council",
+    "Dementia": "Dementia recorded by the council (not a diagnosis)",
+}
+"""Columns that become Observations, with the words a clinician sees. None has a SNOMED CT code: they are administrative flags."""
+
+
+def to_person(group: Group, look: Look) -> list[dict]:
+    """Return the Patient, Conditions and Observations of a person group, or nothing when it has no rows."""
+    rows = group.of("Person")
+    if not rows:
+        return []
+    key = group.key.removeprefix("person:")
+    snapshot, lines = snapshots.last(rows)
+    return [
+        patient(key, lines, group.publisher, look),
+        *reasons(key, rows, snapshot, look),
+        *circumstances(key, lines, snapshot, group.publisher, look),
+    ]
+
+
+def patient(key: str, lines: list[Row], council: str, look: Look) -> dict:
+    """Return the Patient. Postcode and GP of someone in a refuge are left out: they would give the place away."""
+    deaths = distinct(iso(text, "Date of Death") for text in stated(lines, "Date of Death"))
+    ethnicities = known_first("Ethnicity", stated(lines, "Ethnicity"))
+    shielded = in_refuge(lines)
+    return resource(
+        "Patient",
+        look.id("Patient", key),
+        PROFILE + "Patient",
+        extension=[{"url": ETHNIC_CATEGORY, "valueCodeableConcept": codes.ethnicity(text)} for text in only(ethnicities)],
+        identifier=[*map(nhs_number, stated(lines, "NHS Number")), {"system": f"{codes.URN}{council}:person", "value": key}],
+        name=names(lines),
+        gender="".join(only(codes.gender(text) for text in stated(lines, "Gender"))),
+        birthDate="".join(only(iso(text, "Date of Birth") for text in stated(lines, "Date of Birth"))),
+        deceasedDateTime=deaths[0] if len(deaths) == 1 else "",
+        deceasedBoolean=True if len(deaths) > 1 else None,
+        address=[] if shielded else [{"postalCode": text} for text in stated(lines, "Postcode")],
+        generalPractitioner=[] if shielded else practices(lines),
+        managingOrganization=look.reference("Organization", council),
+    )
+
+
+def nhs_number(text: str) -> dict:
+    """Return the identifier, without a verification status: CLD does not tell one. A number that cannot be is kept as words."""
+    number = normalise(text)
+    if is_valid(number):
+        return {"system": NHS_NUMBER, "value": number}
+    return {"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": text}
+
+
+def names(lines: list[Row]) -> list[dict]:
+    found = {(row.values["Last Name"], row.values["First Name"]) for row in lines}
+    return [{"family": family, "given": [given] if given else []} for family, given in sorted(found) if family or given]
+
+
+def practices(lines: list[Row]) -> list[dict]:
+    found = {(row.values["GP Practice Code"], row.values["GP Practice Name"]) for row in lines}
+    return [
+        {"type": "Organization", "identifier": {"system": ODS, "value": code} if is_practice_code(code) else {}, "display": name or code}
+        for code, name in sorted(found)
+        if code or name
+    ]
+
+
+def in_refuge(lines: list[Row]) -> bool:
+    return any(codes.clean("Accommodation Status", text) == REFUGE for text in stated(lines, "Accommodation Status"))
+
+
+def reasons(key: str, rows: list[Row], latest: Snapshot, look: Look) -> list[dict]:
+    """Return a Condition for each support reason ever stated: why a council supports someone, never an entry of the problem list."""
+    found: dict[str, tuple[Snapshot, str]] = {}
+    for row in rows:
+        text = row.values[REASON]
+        name = codes.word(REASON, text)
+        if name and name != codes.UNKNOWN:
+            found[name] = max(found.get(name, (snapshots.of(row), text)), (snapshots.of(row), text))
+    return [
+        resource(
+            "Condition",
+            look.id("Condition", f"{key}|{name}"),
+            PROFILE + "Condition",
+            extension=[said("as-at", "valueDate", snapshot.end)],
+            clinicalStatus={"coding": [{"system": HL7 + "condition-clinical", "code": "active" if snapshot == latest else "inactive"}]},
+            category=[{"coding": [{"system": codes.system("condition-category"), "code": "social-care-support-reason"}], "text": REASON}],
+            code=codes.concept(REASON, text),
+            subject=look.reference("Patient", key),
+        )
+        for name, (snapshot, text) in sorted(found.items())
+    ]
+
+
+def circumstances(key: str, lines: list[Row], snapshot: Snapshot, council: str, look: Look) -> list[dict]:
+    """Return an Observation for each circumstance the snapshot states; where it states two, both are shown."""
+    made = []
+    for column, label in CIRCUMSTANCES.items():
+        for number, text in enumerate(known_first(column, stated(lines, column))):
+            value = codes.concept(column, text)
+            is_unknown = codes.clean(column, text) == codes.UNKNOWN
+            made.append(
+                resource(
+                    "Observation",
+                    look.id("Observation", f"{key}|{column}" + (f"|{number}" if number else "")),
+                    PROFILE + "Observation",
+                    ("R",) if codes.clean(column, text) == REFUGE else (),
+                    status="final",
+                    category=[{"coding": [{"system": HL7 + "observation-category", "code": "social-history"}]}],
+                    code={"coding": [{"system": codes.system("column"), "code": column}], "text": label},
+                    subject=look.reference("Patient", key),
+                    effectivePeriod={"start": snapshot.start, "end": snapshot.end},
+                    performer=[look.reference("Organization", council)],
+                    valueCodeableConcept={} if is_unknown else value,
+                    dataAbsentReason={"coding": [{"system": HL7 + "data-absent-reason", "code": "unknown"}]} if is_unknown else {},
+                )
+            )
+    return made
+
+
+def stated(lines: list[Row], column: str) -> list[str]:
+    """Return what the lines say in a column, each spelling once, in order."""
+    return distinct(row.values[column] for row in lines)
+
+
+def distinct(texts: Iterable[str]) -> list[str]:
+    return sorted({text for text in texts if text})
+
+
+def known_first(column: str, texts: list[str]) -> list[str]:
+    """Return one spelling of each value: those of the column's list, else those that are "Unknown", else words no list has."""
+    told = {codes.word(column, text): text for text in reversed(texts)}
+    known = [name for name in told if codes.clean(column, name)]
+    names = [name for name in known if name != codes.UNKNOWN] or known or list(told)
+    return [told[name] for name in sorted(names)]
+
+
+def only(texts: Iterable[str]) -> list[str]:
+    """Return the one value that is stated, or none: of two that contradict each other neither is taken."""
+    found = distinct(texts)
+    return found if len(found) == 1 else []
+
+
+def council(group: Group, look: Look) -> list[dict]:
+    """Return the Organization of a council. Its name is the feed's to tell (``councils``); the file has only the code."""
+    code = group.publisher
+    told = look.feed.settings.get("councils") or {}
+    if not isinstance(told, dict):
+        raise Invalid("setting councils")
+    if not group.of("Authority"):
+        return []
+    identifier = [{"system": codes.URN + "la-code", "value": code}]
+    name = str(told.get(code) or f"Council {code}")
+    return [resource("Organization", look.id("Organization", code), PROFILE + "Organization", identifier=identifier, name=name)]

@@ -1,0 +1,209 @@
+"""Files of Client Level Data to rows: what each event says, what is said of its person, and which snapshots there are.
+
+Everything that orders a submission is in the file itself: the reporting period in its rows, the submission date in its name.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from hashlib import blake2b
+from pathlib import Path
+
+from gateway.errors import Invalid, Refused
+from gateway.nhs.identifiers import normalise
+from mappings import Feed, Reject, Row, Values
+from mappings.cld import codes
+from mappings.cld.columns import COLUMNS, DISCRIMINATORS, EVENT, PERSON
+from mappings.cld.snapshots import END, FULL, PARTIAL, SNAPSHOT, START, STATE, SUBMISSION, TYPES, Snapshot
+from mappings.cld.times import iso
+
+LA, PERSON_ID = "LA Code", "LA Person Unique Identifier"
+DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)([-_]?)(\d\d)\2(\d\d)(?!\d)")
+VERSION_IN_NAME = re.compile(r"(?<![A-Za-z])v(\d{1,3})(?!\d)", re.IGNORECASE)
+LA_CODE = re.compile(r"[A-Za-z0-9]{2,9}")
+
+
+def check(path: Path, feed: Feed) -> list[Path]:
+    """Return the CSV files at ``path``. Raises ``Refused`` naming the file, and the column it lacks."""
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() == ".csv")
+    else:
+        files = [path] if path.is_file() else []
+    if not files:
+        raise Refused(f"{path.name}: no .csv file")
+    for file in files:
+        with file.open(encoding=encoding_of(file, feed), newline="") as opened:
+            try:
+                header = next(csv.reader(opened, strict=True), [])
+            except csv.Error:
+                raise Refused(f"{file.name}: the header cannot be read") from None
+        places(header, file.name)
+    return files
+
+
+def encoding_of(file: Path, feed: Feed) -> str:
+    """Return UTF-8, or the feed's encoding where the file is not UTF-8. Raises ``Refused`` when it is neither."""
+    for name in dict.fromkeys(("utf-8-sig", feed.encoding)):
+        try:
+            with file.open(encoding=name) as opened:
+                while opened.read(1 << 20):
+                    pass
+        except UnicodeDecodeError:
+            continue
+        except LookupError:
+            raise Refused(f"feed {feed.name}: unknown encoding") from None
+        return name
+    raise Refused(f"{file.name}: not in UTF-8, nor in the encoding of its feed")
+
+
+def places(header: list[str], name: str) -> dict[str, int]:
+    """Return where each of the fifty columns stands; others are read past. Raises ``Refused`` for a column missing or there twice."""
+    found: dict[str, int] = {}
+    known = {codes.fold(column): column for column in COLUMNS}
+    for index, text in enumerate(header):
+        column = known.get(codes.fold(text))
+        if column in found:
+            raise Refused(f"{name}: column twice: {column}")
+        if column:
+            found[column] = index
+    missing = [column for column in COLUMNS if column not in found]
+    if len(missing) == len(COLUMNS):
+        raise Refused(f"{name}: not Client Level Data (none of its columns in the header)")
+    if missing:
+        raise Refused(f"{name}: column missing: {', '.join(missing)}")
+    return found
+
+
+def read(path: Path, feed: Feed) -> Iterator[Row | Reject]:
+    """Yield the rows of a file: events and people as they come, its councils and snapshots at the end."""
+    submission = submitted(path.stem)
+    people = People()
+    counts: dict[str, dict[Snapshot, Counter]] = {}
+    rejects = 0
+    with path.open(encoding=encoding_of(path, feed), newline="") as opened:
+        lines = csv.reader(opened, strict=True)
+        header = next(lines, [])
+        where = places(header, path.name)
+        for line, fields in records(lines):
+            try:
+                if len(fields) != len(header):
+                    raise Invalid(
+                        f"{len(fields)} columns, the header has {len(header)}" if fields else "unreadable (a quote without its end)"
+                    )
+                values = {column: text for column, index in where.items() if (text := fields[index].strip())}
+                snapshot, kind = identified(Values(values), submission)
+            except Invalid as error:
+                rejects += 1
+                yield Reject(f"line {line}", str(error))
+                continue
+            counts.setdefault(values[LA], {}).setdefault(snapshot, Counter())[kind] += 1
+            yield event(values, snapshot, kind, line)
+            yield from people.tell(values, snapshot, line)
+    for la, found in counts.items():
+        yield Row("Authority", la, la, 0, Values({LA: la}), groups=(f"la:{la}",))
+        yield from snapshots(la, found, whole=not rejects)
+
+
+def records(lines) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line, fields) of each record that is not blank; what the CSV reader cannot read has no fields."""
+    while True:
+        line = lines.line_num + 1
+        try:
+            fields = next(lines)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield line, []
+            continue
+        if any(fields):
+            yield line, fields
+
+
+def submitted(name: str) -> int:
+    """Return the submission a file name tells, as yyyymmddvvv: its last date and its version; 0 without a date.
+
+    >>> submitted("CLD_503_20250101-20251231_2026-01-20_v2")
+    20260120002
+    """
+    days = []
+    for year, _, month, day in DATE_IN_NAME.findall(name):
+        try:
+            days.append(date(int(year), int(month), int(day)))
+        except ValueError:
+            continue
+    version = max((int(found) for found in VERSION_IN_NAME.findall(name)), default=0)
+    return int(f"{max(days):%Y%m%d}") * 1000 + version if days else version
+
+
+def identified(values: Values, submission: int) -> tuple[Snapshot, str]:
+    """Return the snapshot and event type of a row that says whose event it is. Raises ``Invalid`` naming the column that does not."""
+    if not LA_CODE.fullmatch(values[LA]):
+        raise Invalid(f"column {LA}")
+    if not values[PERSON_ID] or normalise(values[PERSON_ID]) == normalise(values["NHS Number"]):
+        raise Invalid(f"column {PERSON_ID}")  # an NHS number is never a key
+    start, end = iso(values[START], START), iso(values[END], END)
+    if not start or not end or start > end:
+        raise Invalid(f"column {END if start else START}")
+    kind = codes.clean("Event Type", values["Event Type"])
+    if not kind:
+        raise Invalid("column Event Type")
+    if not iso(values["Event Start Date"], "Event Start Date"):
+        raise Invalid("column Event Start Date")
+    if submission < 10**9:  # no date in the file's name: submitted when its period ended
+        submission += int(end.replace("-", "")) * 1000
+    return Snapshot(end, start, submission), kind
+
+
+def event(values: dict[str, str], snapshot: Snapshot, kind: str, line: int) -> Row:
+    """Return what one submission says of one event. Lines that differ stay apart: which of them counts is for the mapping to say."""
+    said = {column: values[column] for column in EVENT if column in values}
+    key = event_key(Values(values), kind)
+    return Row(
+        "Event", f"{key}|{snapshot.id}|{digest(said)}", values[LA], snapshot.submission, Values(said | {SUBMISSION: str(snapshot.submission)}),
+        patient=values[PERSON_ID], groups=(f"event:{key}",), line=line,
+    )  # fmt: skip
+
+
+def event_key(values: Values, kind: str) -> str:
+    """Return the key of an event: DHSC's unique event. Its reference is of no use as a key, its end may be corrected."""
+    words = [codes.word(column, values[column]) for column in DISCRIMINATORS[kind]]
+    started = iso(values["Event Start Date"], "Event Start Date")
+    return "|".join((values[LA], values[PERSON_ID], kind, started, "/".join(words), codes.word("Client Type", values["Client Type"])))
+
+
+class People:
+    """What a file says of its people, each thing once, however many events repeat it."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, str, Snapshot, str], list[str]] = {}
+
+    def tell(self, values: dict[str, str], snapshot: Snapshot, line: int) -> Iterator[Row]:
+        """Yield the person's row if it says something new. The NHS number is no part of the key, nor of the digest in it."""
+        said = {column: values[column] for column in PERSON if column in values}
+        number = said.get("NHS Number", "")
+        same = digest({column: text for column, text in said.items() if column != "NHS Number"})
+        numbers = self._told.setdefault((values[LA], values[PERSON_ID], snapshot, same), [])
+        if number in numbers:
+            return
+        numbers.append(number)
+        yield Row(
+            "Person", f"{values[PERSON_ID]}|{snapshot.id}|{same}|{len(numbers)}", values[LA], snapshot.submission,
+            Values(said | {SUBMISSION: str(snapshot.submission)}), patient=values[PERSON_ID], groups=(f"person:{values[PERSON_ID]}",), line=line,
+        )  # fmt: skip
+
+
+def snapshots(la: str, found: dict[Snapshot, Counter], whole: bool) -> Iterator[Row]:
+    """Yield the snapshots of a file. One period is the file's; a period that only some rows name is a slip, and its silence means nothing."""
+    main = max(found, key=lambda snapshot: (found[snapshot].total(), snapshot))
+    for snapshot, kinds in found.items():
+        types, state = " ".join(sorted(kinds)), FULL if whole and snapshot == main else PARTIAL
+        values = {LA: la, START: snapshot.start, END: snapshot.end, SUBMISSION: str(snapshot.submission), TYPES: types, STATE: state}
+        yield Row(SNAPSHOT, f"{la}|{snapshot.id}|{types}|{state}", la, snapshot.submission, Values(values))
+
+
+def digest(said: dict[str, str]) -> str:
+    return blake2b("\x1f".join(f"{column}\x1e{text}" for column, text in said.items()).encode(), digest_size=8).hexdigest()

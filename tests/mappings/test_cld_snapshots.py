@@ -1,0 +1,181 @@
+"""What a snapshot's silence means: events that stop being reported, resubmissions, and any order of arrival."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mappings import Row
+from tests.mappings.harness_cld import assessment, extension, keep, line, map_kept, map_path, one, read_all, service, snapshot, write
+
+OTHER = {"LA_Person_Unique_Identifier": "P2", "NHS_Number": "9990000026"}
+OTHERS = (service(**OTHER), assessment(**OTHER))
+"""Somebody else, so that a snapshot without the event is not empty."""
+
+
+def event(resources: list[dict], resource_type: str) -> dict:
+    """Return the event of P1; P2's are there in every snapshot."""
+    patient = next(each for each in resources if each["resourceType"] == "Patient" and any(i["value"] == "P1" for i in each["identifier"]))
+    found = [
+        each for each in resources
+        if each["resourceType"] == resource_type and (each.get("patient") or each.get("for"))["reference"].endswith(patient["id"])
+    ]  # fmt: skip
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.hazard("HZ-CLD-03")
+def test_an_open_service_was_active_on_the_last_day_of_its_period(tmp_path):
+    snapshot(tmp_path, 1, service())
+    made = one(map_path(tmp_path)[0], "EpisodeOfCare")
+    assert (made["status"], made["period"], extension(made, "as-at")) == ("active", {"start": "2025-03-01"}, "2025-12-31")
+
+
+@pytest.mark.parametrize(
+    "start, end, status, period",
+    [
+        ("01/03/2025", "31/12/2025", "finished", {"start": "2025-03-01", "end": "2025-12-31"}),
+        ("01/03/2025", "01/03/2026", "active", {"start": "2025-03-01", "end": "2026-03-01"}),
+        ("01/02/2026", "", "planned", {"start": "2026-02-01"}),
+    ],
+)
+def test_a_service_is_as_it_was_when_its_period_ended(tmp_path, start, end, status, period):
+    snapshot(tmp_path, 1, service(Event_Start_Date=start, Event_End_Date=end))
+    made = one(map_path(tmp_path)[0], "EpisodeOfCare")
+    assert (made["status"], made["period"]) == (status, period)
+
+
+@pytest.mark.hazard("HZ-CLD-05")
+def test_a_service_no_longer_reported_ends_with_the_last_period_that_had_it_and_says_so(tmp_path):
+    snapshot(tmp_path, 1, service(), *OTHERS)
+    snapshot(tmp_path, 2, *OTHERS)
+    made = event(map_path(tmp_path)[0], "EpisodeOfCare")
+    assert made["status"] == "finished" and made["period"]["end"] == "2025-12-31"
+    assert made["period"]["_end"]["extension"][0]["url"] == "urn:nhs-record-gateway:estimated"
+    assert (extension(made, "as-at"), extension(made, "not-reported-since")) == ("2025-12-31", "2026-03-31")
+
+
+def test_a_service_reported_again_is_open_again(tmp_path):
+    for number, lines in ((1, [service(), *OTHERS]), (2, OTHERS), (3, [service(), *OTHERS])):
+        snapshot(tmp_path, number, *lines)
+    made = event(map_path(tmp_path)[0], "EpisodeOfCare")
+    assert (made["status"], made["period"], extension(made, "as-at")) == ("active", {"start": "2025-03-01"}, "2026-04-30")
+
+
+def test_a_service_of_many_years_is_missed_though_no_period_holds_its_start(tmp_path):
+    snapshot(tmp_path, 1, service(Event_Start_Date="01/03/2019"), *OTHERS)
+    snapshot(tmp_path, 2, *OTHERS)
+    assert event(map_path(tmp_path)[0], "EpisodeOfCare")["status"] == "finished"
+
+
+def test_an_ended_service_that_the_window_has_passed_keeps_its_own_end(tmp_path):
+    snapshot(tmp_path, 1, service(Event_End_Date="20/03/2025"), *OTHERS)
+    snapshot(tmp_path, 2, *OTHERS)
+    made = event(map_path(tmp_path)[0], "EpisodeOfCare")
+    assert made["period"] == {"start": "2025-03-01", "end": "2025-03-20"} and extension(made, "not-reported-since") is None
+
+
+@pytest.mark.hazard("HZ-CLD-04")
+def test_an_absent_event_is_not_at_once_an_error(tmp_path):
+    snapshot(tmp_path, 1, assessment(), *OTHERS)
+    snapshot(tmp_path, 2, *OTHERS)
+    made = event(map_path(tmp_path)[0], "Task")
+    assert made["status"] == "completed" and extension(made, "not-reported-since") == "2026-03-31"
+    snapshot(tmp_path, 3, *OTHERS)
+    assert event(map_path(tmp_path)[0], "Task")["status"] == "entered-in-error"
+
+
+BAD = line(Event_Type="?")
+SLIP = OTHERS[0] | {"Reporting Period Start Date": "01/01/2024", "Reporting Period End Date": "30/06/2026"}
+SILENCES = {
+    "a row was turned away": ({}, [(2, [*OTHERS, BAD], ""), (3, [*OTHERS, BAD], "")]),
+    "no event of its type at all": ({}, [(2, OTHERS[:1], ""), (3, OTHERS[:1], "")]),
+    "the window has moved on": ({"Event_Start_Date": "02/03/2025"}, [(2, OTHERS, ""), (3, OTHERS, "")]),
+    "one period twice": ({}, [(2, OTHERS, ""), (2, OTHERS, "_v2")]),
+}
+
+
+@pytest.mark.hazard("HZ-CLD-04")
+@pytest.mark.parametrize("given, later", SILENCES.values(), ids=SILENCES)
+def test_a_silence_that_means_nothing_is_not_counted(tmp_path, given, later):
+    snapshot(tmp_path, 1, assessment(**given), *OTHERS)
+    for number, lines, version in later:
+        snapshot(tmp_path, number, *lines, version=version)
+    assert event(map_path(tmp_path)[0], "Task")["status"] == "completed"
+
+
+@pytest.mark.hazard("HZ-CLD-04")
+def test_a_period_that_only_some_rows_of_a_file_name_is_silent_about_nothing(tmp_path):
+    period = {"Reporting Period Start Date": "01/04/2025", "Reporting Period End Date": "31/03/2026"}
+    write(tmp_path / "CLD_2026-04-20.csv", [each | period for each in (service(), assessment(), *OTHERS)] + [SLIP])
+    resources, _ = map_path(tmp_path)
+    assert event(resources, "EpisodeOfCare")["status"] == "active"
+    assert not [each for each in resources if extension(each, "not-reported-since")]
+
+
+def test_the_latest_submission_of_a_period_wins(tmp_path):
+    snapshot(tmp_path, 1, service(), *OTHERS, version="_v2")
+    snapshot(tmp_path, 1, service(Event_End_Date="01/09/2025"), *OTHERS)
+    assert event(map_path(tmp_path)[0], "EpisodeOfCare")["period"] == {"start": "2025-03-01"}
+    snapshot(tmp_path, 1, *OTHERS, version="_v3")
+    made = event(map_path(tmp_path)[0], "EpisodeOfCare")
+    assert made["period"]["end"] == "2025-12-31" and extension(made, "not-reported-since") == "2025-12-31"
+
+
+def test_a_submission_in_two_files_is_one_snapshot(tmp_path):
+    snapshot(tmp_path, 1, service(), *OTHERS)
+    snapshot(tmp_path / "a", 2, service())
+    snapshot(tmp_path / "b", 2, *OTHERS)
+    assert event(map_path(tmp_path)[0], "EpisodeOfCare")["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    "first, second, end, outcome",
+    [
+        ({"Event_End_Date": "01/07/2025"}, {"Event_End_Date": ""}, None, "NFA: Other"),
+        ({"Event_End_Date": "01/07/2025"}, {"Event_End_Date": "02/07/2025"}, "2025-07-02", "NFA: Other"),
+        ({"Event_Outcome": "Admitted to hospital"}, {}, "2025-06-20", "Admitted to hospital"),
+        ({"Event_Outcome": "Progress to assessment"}, {"Event_Outcome": "odd"}, "2025-06-20", "Progress to assessment"),
+    ],
+)
+def test_of_two_lines_for_one_event_the_open_one_then_the_latest_end_then_the_outcome_counts(tmp_path, first, second, end, outcome):
+    for number, lines in enumerate(([first, second], [second, first])):
+        snapshot(tmp_path / str(number), 1, *(assessment(**given) for given in lines))
+        made = one(map_path(tmp_path / str(number))[0], "Task")
+        assert made["executionPeriod"].get("end") == end and made["output"][0]["valueCodeableConcept"]["text"] == outcome
+
+
+def test_the_latest_spelling_of_a_person_wins(tmp_path):
+    snapshot(tmp_path, 1, service(First_Name="Ann", Last_Name="Marsh", Date_of_Birth="15/01/1941"))
+    snapshot(tmp_path, 2, service(First_Name="Anne", Last_Name="Marsh"))
+    made = one(map_path(tmp_path)[0], "Patient")
+    assert made["name"] == [{"family": "Marsh", "given": ["Anne"]}] and made["birthDate"] == "1940-01-15"
+
+
+@pytest.fixture(scope="module")
+def deliveries(tmp_path_factory) -> list[list[Row]]:
+    """Six submissions of one council: services that come and go, a resubmission, a spelling that changes."""
+    folder = tmp_path_factory.mktemp("cld")
+    files = [
+        snapshot(folder, 1, service(), assessment(), *OTHERS),
+        snapshot(folder, 1, service(), assessment(Event_Outcome="Admitted to hospital"), *OTHERS, version="_v2"),
+        snapshot(folder, 2, service(Last_Name="Marsh", Accommodation_Status="Refuge"), *OTHERS),
+        snapshot(folder, 2, service(Event_End_Date="01/02/2026", Primary_Support_Reason="Mental health support"), *OTHERS, version="_v2"),
+        snapshot(folder, 3, *OTHERS, line(Event_Type="?")),
+        snapshot(folder, 3, *OTHERS, version="_v4"),
+    ]
+    return [read_all(file)[0] for file in files]
+
+
+@settings(max_examples=60, deadline=None)
+@given(order=st.lists(st.integers(0, 5), min_size=0, max_size=8), seed=st.integers(0, 2**16))
+def test_any_order_of_arrival_and_any_repetition_end_the_same(deliveries, order, seed):
+    expected = map_kept(keep(row for rows in deliveries for row in rows))
+    arrival = [*order, *(n for n in range(6) if n not in order)]
+    kept: dict = {}
+    for number in arrival:
+        rows = list(deliveries[number])
+        random.Random(seed).shuffle(rows)
+        keep(rows, kept)
+    assert map_kept(dict(sorted(kept.items(), key=lambda item: hash((seed, item[0]))))) == expected
