@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 from gateway.fhir.search import Query
 
-PRIVATE = {"identifier", "patient.identifier", "subject.identifier", "family", "given", "birthdate", "_cursor"}
+PRIVATE = frozenset({"identifier", "family", "given", "birthdate", "patient.identifier", "subject.identifier", "patient:Patient.identifier",
+                     "subject:Patient.identifier"})  # fmt: skip
 """Parameters whose values never go into a link: they name a person."""
 
 

@@ -6,7 +6,6 @@ Source: FHIR R4 search. ``patient``, ``subject`` and the chained ``patient.ident
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 
 from gateway.errors import Invalid, TooLarge, Unsupported
@@ -19,7 +18,7 @@ MOST_CLAUSES, MOST_VALUES, MOST_COUNT, USUAL_COUNT = 30, 50, 250, 50
 PREFIXES = ("eq", "ne", "gt", "ge", "lt", "le", "sa", "eb", "ap")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,48}(:[A-Za-z]{1,24})?\Z")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
-_CURSOR = re.compile(r"[A-Za-z0-9_\-]{1,400}\Z")
+_CURSOR = re.compile(r"[A-Za-z0-9_\-=]{1,2000}\Z")
 WHO = {"patient", "subject"}
 CHAINED = {"patient.identifier", "subject.identifier", "patient:Patient.identifier", "subject:Patient.identifier"}
 
@@ -160,7 +159,8 @@ class _Reader:
             raise Unsupported("parameter _format")
 
     def query(self, pairs: Sequence[tuple[str, str]]) -> Query:
-        self._check_names()
+        if self.cursor is None:
+            self._check_names()
         kept = tuple((name, value) for name, value in pairs if name != "_cursor")
         return Query(self.type, tuple(self.clauses), self.patients or (), self.number, tuple(self.includes), self.sort, self.count, self.cursor,
                      self.total, kept)  # fmt: skip

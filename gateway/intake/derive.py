@@ -9,6 +9,8 @@ import msgspec
 
 from gateway.fhir import build
 from gateway.nhs import identity, sensitive
+from gateway.nhs.codesets import CodeSets
+from gateway.nhs.labels import names as label_names
 from gateway.store import labels, people, resources
 from gateway.store.database import Session, id_hash
 from gateway.store.resources import Mapped
@@ -37,7 +39,7 @@ def gather(session: Session, mapped: Sequence[Mapped]) -> None:
     people.replace_persons(session, sorted(evidences.keys() | patients), rows, missed)
 
 
-def label(session: Session, patients: Iterable[int], sets: sensitive.CodeSets) -> Counter:
+def label(session: Session, patients: Iterable[int], sets: CodeSets) -> Counter:
     """Derive the labels of these patients' whole records again; return how many resources carry each label because of it."""
     counts: Counter = Counter()
     changed = False
@@ -46,7 +48,7 @@ def label(session: Session, patients: Iterable[int], sets: sensitive.CodeSets) -
         own = labels.own_of(session, patient)
         derived = sensitive.derive([(stored.key, build.decode(stored.body), own.get(stored.key, 0)) for stored in held], sets)
         for key, (bits, causes) in derived.items():
-            counts.update(sensitive.names(bits))
+            counts.update(label_names(bits))
             changed |= labels.set_derived(session, patient, key, bits, causes)
     if changed:
         labels.changed(session)

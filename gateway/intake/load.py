@@ -21,7 +21,7 @@ from gateway.errors import Refused
 from gateway.intake import derive
 from gateway.intake.mapping import Context, map_groups, resource_id
 from gateway.intake.report import Report
-from gateway.nhs import sensitive
+from gateway.nhs.codesets import CodeSets
 from gateway.store import deliveries, people, resources
 from gateway.store import kept as keeping
 from gateway.store.database import Session, Store, id_hash, open_store
@@ -45,7 +45,7 @@ def load(
     source: Source,
     path: Path,
     feed: Feed,
-    sets: sensitive.CodeSets,
+    sets: CodeSets,
     *,
     workers: int | None = None,
     progress: Progress = quiet,
@@ -65,7 +65,7 @@ def load(
 
 
 def remap(
-    store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, *, workers: int | None = None, progress: Progress = quiet
+    store: Store, source: Source, feed: Feed, sets: CodeSets, *, workers: int | None = None, progress: Progress = quiet
 ) -> Report:
     """Map everything a source ever sent again: after a fix, or with another version of the mapping."""
     started = time.monotonic()
@@ -79,7 +79,7 @@ def remap(
     return report
 
 
-def replay(store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, *, progress: Progress = quiet) -> Report:
+def replay(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress: Progress = quiet) -> Report:
     """Map again what waits in quarantine, after a fix."""
     report = Report(source.name)
     with store.write() as session:
@@ -101,7 +101,7 @@ def _end(store: Store, report: Report) -> None:
         deliveries.end(session, report.delivery, report.as_dict())
 
 
-def _finish_earlier(store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, workers: int | None, progress: Progress) -> None:
+def _finish_earlier(store: Store, source: Source, feed: Feed, sets: CodeSets, workers: int | None, progress: Progress) -> None:
     """Deliveries that were cut off are mapped to their end first."""
     with store.read() as session:
         cut = deliveries.cut_off(session, source.name)
@@ -188,7 +188,7 @@ def _describe(session: Session, source: Source, rows: Sequence[Row], keys: dict[
 
 
 def _map(
-    store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, report: Report, workers: int | None, progress: Progress
+    store: Store, source: Source, feed: Feed, sets: CodeSets, report: Report, workers: int | None, progress: Progress
 ) -> None:
     with store.read() as session:
         todo = keeping.touched(session, report.delivery)
@@ -205,7 +205,7 @@ def _map(
         report.people.update(people.census(session))
 
 
-def _write(session: Session, store: Store, source: Source, sets: sensitive.CodeSets, report: Report, part, mapped) -> None:
+def _write(session: Session, store: Store, source: Source, sets: CodeSets, report: Report, part, mapped) -> None:
     counts, changed = resources.put_many(session, report.delivery, source.version, mapped)
     report.resources.update(counts)
     keeping.depend(session, [(asked, group.patient, group.grp) for group in mapped for asked in group.asked])
@@ -221,7 +221,7 @@ def _write(session: Session, store: Store, source: Source, sets: sensitive.CodeS
 
 
 @contextmanager
-def _engine(store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, groups: int, workers: int | None):
+def _engine(store: Store, source: Source, feed: Feed, sets: CodeSets, groups: int, workers: int | None):
     """A function that maps parts, in order: in this process, or in a pool ahead of the writer."""
     count = workers if workers is not None else max(1, (os.cpu_count() or 2) - 1)
     if groups < POOL_FROM or count == 0:
@@ -246,7 +246,7 @@ def _engine(store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets, 
 class _Worker:
     """Maps parts on its own reading connection."""
 
-    def __init__(self, store: Store, source: Source, feed: Feed, sets: sensitive.CodeSets):
+    def __init__(self, store: Store, source: Source, feed: Feed, sets: CodeSets):
         self.store, self.source, self.feed, self.sets = store, source, feed, sets
         self.context: Context | None = None
 
@@ -262,7 +262,7 @@ _worker: _Worker | None = None
 _groups = msgspec.msgpack.Decoder(list[resources.Mapped]).decode
 
 
-def _start(url: str, source: str, feed: Feed, sets: sensitive.CodeSets) -> None:
+def _start(url: str, source: str, feed: Feed, sets: CodeSets) -> None:
     global _worker  # one a process, made once: a pool's worker has nowhere else to keep it
     _worker = _Worker(open_store(url), sources()[source], feed, sets)
 

@@ -12,6 +12,7 @@ import msgspec
 from gateway.errors import GatewayError, Invalid
 from gateway.fhir import build, index, model
 from gateway.nhs import identity, sensitive, ukcore
+from gateway.nhs.codesets import CodeSets
 from gateway.store import kept as keeping
 from gateway.store.database import Session, id_hash
 from gateway.store.people import PublisherRow
@@ -28,7 +29,7 @@ class Context:
     feed: Feed
     namespace: uuid.UUID
     publishers: dict[int, PublisherRow]
-    sets: sensitive.CodeSets
+    sets: CodeSets
     cache: dict[int, Row | None] = field(default_factory=dict)
 
 
@@ -98,17 +99,12 @@ def _map_group(session: Session, context: Context, patient: int, grp: int, rows:
             faults += found
         mapped.puts, mapped.faults = puts, tuple(faults)
         mapped.unmapped = tuple(code for resource in made for code in sensitive.unmapped(resource))
-        if evidence:
-            mapped.evidence = [(id_hash(e.patient), tuple(e.numbers), msgspec.json.encode(e)) for e in _listed(evidence)]
+        mapped.evidence = [(id_hash(each.patient), each.numbers, msgspec.json.encode(each)) for each in evidence]
     except GatewayError as fault:
         mapped.place = f"{_place(group)}: {fault}"
         mapped.reason = _reason(fault)
     mapped.asked = tuple(sorted(look.asked))
     return mapped
-
-
-def _listed(evidence) -> list[identity.Evidence]:
-    return evidence if isinstance(evidence, list) else [evidence]
 
 
 def _group_key(source: str, publisher: str, grp: int, rows: list[keeping.Kept]) -> str:

@@ -110,6 +110,10 @@ class Session:
         """The parameter for ``within``."""
         return list(values) if self.postgres else msgspec.json.encode(list(values)).decode()
 
+    def stamp(self) -> int:
+        """The last commit this transaction sees: while it is the same, so is everything read."""
+        return self.value("SELECT commit_seq FROM clock WHERE id = 1") or 0
+
     def next_key(self, table: str) -> int:
         """The next integer key of a table; only the one writer asks."""
         return (self.value(f"SELECT max(key) FROM {table}") or 0) + 1

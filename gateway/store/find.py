@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.fhir import params
+from gateway.fhir.codes import token_hash
 from gateway.fhir.parse import clause_hashes
 from gateway.fhir.search import Allow, Clause, Limits, Query
 from gateway.store.database import Session, id_hash
@@ -177,3 +178,18 @@ def _compare(prefix: str, low: str, high: str, start: int, end: int) -> tuple[st
         case "eb":
             return f"({high} <= ? AND {high} > ?)", [start, undated]
     raise ValueError(prefix)
+
+
+def with_status(session: Session, patients: Sequence[int], resource_type: str, statuses: Sequence[str], kinds: Sequence[str] | None) -> set[int]:
+    """Those of the patients who have a current resource of a type in one of these statuses, of publishers of these kinds."""
+    row = params.row(resource_type, "status")
+    sql = (
+        f"SELECT DISTINCT h.patient FROM entry e JOIN head h ON h.key = e.head WHERE {session.within('e.patient')} AND e.param = ? "
+        f"AND {session.within('e.value')} AND h.type = ? AND h.deleted = 0"
+    )
+    parameters: list = [session.listed(patients), row.number, session.listed([token_hash(None, status) for status in statuses])]
+    parameters.append(TYPE_NUMBER[resource_type])
+    if kinds is not None:
+        sql += f" AND {session.within('h.kind')}"
+        parameters.append(session.listed([KIND_NUMBER[kind] for kind in kinds]))
+    return {found[0] for found in session.rows(sql, *parameters)}

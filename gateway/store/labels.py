@@ -55,3 +55,8 @@ def label_seq(session: Session) -> int:
 def causes(session: Session, patient: int, head: int) -> list[tuple[int, str]]:
     """(bit, cause) of one resource: for the reviewer's trace, never for an answer."""
     return session.rows("SELECT bit, cause FROM label WHERE patient = ? AND head = ? ORDER BY bit", patient, head)
+
+
+def patients_with(session: Session, bits: int) -> set[int]:
+    """The patients whose own Patient resource carries one of these labels, deleted ones too."""
+    return {row[0] for row in session.rows("SELECT patient FROM head WHERE type = ? AND (labels & ?) <> 0", PATIENT, bits)}

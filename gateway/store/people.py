@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.store.database import Session
-from gateway.store.tables import KIND_NUMBER, KINDS
+from gateway.store.tables import KIND_NUMBER, KINDS, TYPE_NUMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,15 @@ def gathered(session: Session, persons: Sequence[int]) -> list[tuple[int, int, s
     return session.rows(
         f"SELECT patient, person, grade FROM person WHERE {session.within('person')} ORDER BY patient", session.listed(persons)
     )
+
+
+def patients_of(session: Session, publishers: Sequence[int]) -> list[tuple[int, int]]:
+    """(patient, person) of every current Patient these publishers hold."""
+    return session.rows(
+        "SELECT p.patient, p.person FROM person p JOIN head h ON h.patient = p.patient AND h.type = ? AND h.deleted = 0 "
+        f"WHERE {session.within('h.publisher')} ORDER BY p.person, p.patient",
+        TYPE_NUMBER["Patient"], session.listed(publishers),
+    )  # fmt: skip
 
 
 def has_mismatch(session: Session, numbers: Sequence[str], patients: Sequence[int]) -> bool:

@@ -1,0 +1,1 @@
+"""FHIR over HTTP. Routes parse, call one function and wrap the answer; rules live elsewhere."""

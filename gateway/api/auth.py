@@ -1,0 +1,31 @@
+"""Who is calling: a bearer token becomes a Caller, or the answer is 401."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from gateway import tokens
+from gateway.errors import Unauthenticated
+from gateway.nhs.roles import Caller, caller_from_claims
+
+_BEARER = re.compile(r"[Bb]earer ([A-Za-z0-9\-._~+/]+=*)\Z")
+
+
+def caller(request: Request) -> Caller:
+    """The caller of a request. Raises ``Unauthenticated``; counts but does not audit who never was anybody."""
+    header = request.headers.get("authorization", "")
+    match = _BEARER.match(header)
+    if match is None:
+        raise Unauthenticated("a bearer token is needed")
+    claims = tokens.verify(match[1], request.app.state.issuers, request.app.state.door.store.clock())
+    return caller_from_claims(claims)
+
+
+Known = Annotated[Caller, Depends(caller)]
+"""A route's argument: whoever calls, known and verified."""
+
+PUBLIC = {"/fhir/metadata", "/livez", "/readyz", "/static/{path:path}", "/"}
+"""The routes that answer without a caller. A test holds every other route to ``Known``."""

@@ -1,0 +1,63 @@
+"""Bulk data: ``$export`` kick-off, status, files, cancellation, for system clients bound to one approved project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+
+from gateway.api.auth import Known
+from gateway.api.errors import FHIR_JSON
+from gateway.errors import Invalid, NotFound, Unsupported
+from gateway.export import releases
+
+router = APIRouter(prefix="/fhir")
+KNOWN = {"_type", "_outputFormat"}
+FORMATS = {"application/fhir+ndjson", "application/ndjson", "ndjson"}
+
+
+@router.get("/$export")
+@router.get("/Patient/$export")
+def kick_off(request: Request, caller: Known) -> Response:
+    """Start an export for the caller's project; 202 with the place to ask."""
+    if "respond-async" not in request.headers.get("prefer", ""):
+        raise Invalid("Prefer: respond-async is needed")
+    asked = request.query_params
+    for name in asked:
+        if name not in KNOWN:
+            raise Unsupported(f"parameter {name}" if name.lstrip("_").isalpha() and len(name) < 32 else "parameter")
+    if asked.get("_outputFormat", "ndjson") not in FORMATS:
+        raise Invalid("_outputFormat")
+    types = tuple(name for value in asked.getlist("_type") for name in value.split(",") if name)
+    job = releases.start(request.app.state.door, request.app.state.settings.optout_days, caller, types)
+    return Response(status_code=202, headers={"Content-Location": f"{request.app.state.base}/bulk/{job}"})
+
+
+@router.get("/bulk/{job}")
+def status(job: str, request: Request, caller: Known) -> Response:
+    """202 with progress while it runs, the manifest when it is released."""
+    found = releases.status(request.app.state.door, caller, job)
+    if found.manifest is None:
+        return Response(status_code=202, headers={"X-Progress": found.progress, "Retry-After": "2"})
+    base = f"{request.app.state.base}/bulk/{job}"
+    manifest = {**found.manifest, "output": [{**line, "url": f"{base}/{line['url']}"} for line in found.manifest["output"]]}
+    return Response(msgspec.json.encode(manifest), media_type="application/json", headers={"Expires": found.expires})
+
+
+@router.get("/bulk/{job}/{name}")
+def download(job: str, name: str, request: Request, caller: Known) -> Response:
+    """One file of a release. Every download is authorised, checked against the opt-outs of now, and audited anew."""
+    path: Path = releases.file(request.app.state.door, request.app.state.settings.optout_days, caller, job, name, request.state.id)
+    return FileResponse(path, media_type="application/fhir+ndjson")
+
+
+@router.delete("/bulk/{job}")
+def cancel(job: str, request: Request, caller: Known) -> Response:
+    """Cancel a running export, or delete the files of a released one."""
+    releases.cancel(request.app.state.door, caller, job)
+    return Response(status_code=202)
+
+
+__all__ = ["FHIR_JSON", "NotFound", "router"]

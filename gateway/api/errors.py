@@ -1,0 +1,64 @@
+"""Errors as OperationOutcomes: one table, and no value that was sent."""
+
+from __future__ import annotations
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from gateway import errors, log
+
+FHIR_JSON = "application/fhir+json"
+
+STATUS: dict[type[errors.GatewayError], tuple[int, str]] = {
+    errors.Invalid: (400, "invalid"),
+    errors.Unsupported: (400, "not-supported"),
+    errors.Unauthenticated: (401, "login"),
+    errors.Forbidden: (403, "forbidden"),
+    errors.Gone: (410, "deleted"),
+    errors.NotFound: (404, "not-found"),
+    errors.Conflict: (409, "conflict"),
+    errors.TooLarge: (413, "too-long"),
+    errors.Refused: (400, "business-rule"),
+    errors.Unavailable: (503, "transient"),
+}
+
+
+def outcome(code: str, text: str, detail: str = "") -> bytes:
+    """An OperationOutcome of one issue; ``detail`` is a machine-readable code of ours."""
+    issue: dict = {"severity": "error", "code": code, "details": {"text": text}}
+    if detail and detail != code:
+        issue["details"] = {"coding": [{"system": "urn:nhs-record-gateway:refusal", "code": detail}], "text": text}
+    return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": [issue]})
+
+
+def respond(error: errors.GatewayError) -> Response:
+    """The response a failure of ours becomes."""
+    status, code = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "5"} if status == 503 else {}
+    return Response(outcome(code, str(error), getattr(error, "code", "")), status, headers, FHIR_JSON)
+
+
+def install(app: FastAPI) -> None:
+    """Have every failure answered by the table; what is not in it is a bug, answered without a word of it."""
+
+    @app.exception_handler(errors.GatewayError)
+    def ours(_request: Request, error: errors.GatewayError) -> Response:
+        return respond(error)
+
+    @app.exception_handler(HTTPException)
+    def framework(_request: Request, error: HTTPException) -> Response:
+        code = {404: "not-found", 405: "not-supported", 413: "too-long"}.get(error.status_code, "invalid")
+        return Response(outcome(code, "no such interaction"), error.status_code, media_type=FHIR_JSON)
+
+    @app.exception_handler(RequestValidationError)
+    def shape(_request: Request, error: RequestValidationError) -> Response:
+        places = sorted({str(fault["loc"][-1]) for fault in error.errors() if fault["loc"][0] != "body" or len(fault["loc"]) > 1})
+        return Response(outcome("invalid", "the request is not of the right shape" + (f": {', '.join(places)}" if places else "")), 400,
+                        media_type=FHIR_JSON)  # fmt: skip
+
+    @app.exception_handler(Exception)
+    def bug(_request: Request, error: Exception) -> Response:
+        log.event("bug", error=type(error).__name__)
+        return Response(outcome("exception", "the gateway failed; the failure is logged"), 500, media_type=FHIR_JSON)

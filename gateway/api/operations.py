@@ -1,0 +1,69 @@
+"""Operations on one person: the summary as a FHIR document or as a page."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from gateway import records
+from gateway.api.auth import Known
+from gateway.api.errors import FHIR_JSON
+from gateway.errors import Invalid, Unsupported
+from gateway.fhir import build
+from gateway.nhs import identifiers
+from gateway.summary import document, page
+
+router = APIRouter(prefix="/fhir")
+NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
+
+
+@router.get("/Patient/{id_}/$summary")
+def summary(id_: str, request: Request, caller: Known) -> Response:
+    record = records.person(request.app.state.door, caller, request.state.id, id_=id_)
+    return _answer(request, record)
+
+
+@router.get("/Patient/$summary")
+def summary_by_number(request: Request, caller: Known) -> Response:
+    return _by_number(request, caller, dict(parse_qsl(request.url.query)))
+
+
+@router.post("/Patient/$summary")
+async def summary_by_number_in_body(request: Request, caller: Known) -> Response:
+    """The same with the identifier in the body, where no log keeps it."""
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        asked = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+    else:
+        asked = _parameters(await request.body())
+    return await run_in_threadpool(_by_number, request, caller, asked)
+
+
+def _by_number(request: Request, caller, asked: dict[str, str]) -> Response:
+    for name in asked:
+        if name not in ("identifier", "profile", "_format"):
+            raise Unsupported(f"parameter {name[:32]}" if name.isidentifier() else "parameter")
+    system, _, number = asked.get("identifier", "").rpartition("|")
+    number = identifiers.normalise(number)
+    if system not in ("", NHS_NUMBER) or not identifiers.is_valid(number):
+        raise Invalid("identifier")
+    return _answer(request, records.person(request.app.state.door, caller, request.state.id, number=number))
+
+
+def _parameters(body: bytes) -> dict[str, str]:
+    try:
+        resource = build.decode(body)
+        given = {p["name"]: p for p in resource["parameter"]}
+        identifier = given["identifier"]["valueIdentifier"]
+        return {"identifier": f"{identifier.get('system', '')}|{identifier['value']}"}
+    except (ValueError, KeyError, TypeError):
+        raise Invalid("Parameters: identifier") from None
+
+
+def _answer(request: Request, record) -> Response:
+    accept = request.headers.get("accept", "")
+    if "text/html" in accept and "json" not in accept:
+        headers = {"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'"}
+        return Response(page.summary_page(record), headers=headers, media_type="text/html; charset=utf-8")
+    return Response(build.encode(document.summary_bundle(record)), media_type=FHIR_JSON)

@@ -1,0 +1,54 @@
+"""What operators and clients ask of the service itself: is it alive, is it ready, what can it do, how much did it do."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.staticfiles import StaticFiles
+
+from gateway import __version__, records
+from gateway.api.auth import Known
+from gateway.api.errors import FHIR_JSON
+from gateway.errors import Forbidden, GatewayError
+from gateway.fhir import build, capability
+from gateway.nhs import roles
+
+router = APIRouter()
+
+
+@router.get("/livez")
+def live() -> Response:
+    return Response("ok", media_type="text/plain")
+
+
+@router.get("/readyz")
+def ready(request: Request) -> Response:
+    """Ready when the store can be written, the audit too, and the code sets are there; otherwise 503 with the bare reason's name."""
+    try:
+        records.check(request.app.state.door)
+    except GatewayError as error:
+        return Response(str(error), 503, media_type="text/plain")
+    return Response("ok", media_type="text/plain")
+
+
+@router.get("/fhir/metadata")
+def metadata(request: Request) -> Response:
+    statement = capability.statement(version=__version__, url=request.app.state.base)
+    return Response(build.encode(statement), media_type=FHIR_JSON)
+
+
+@router.get("/metrics")
+def metrics(request: Request, caller: Known) -> Response:
+    """Counts by route, method and status in Prometheus' text form; no label ever holds an id, a code or a place."""
+    if not roles.rules_for(caller, "jobs"):
+        raise Forbidden("metrics are for operators")
+    lines = ["# TYPE gateway_http_requests_total counter"]
+    for (route, method, status), count in sorted(request.app.state.requests.items()):
+        lines.append(f'gateway_http_requests_total{{route="{route}",method="{method}",status="{status}"}} {count}')
+    return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+
+def mount_static(app: FastAPI) -> None:
+    """Serve the style sheet of the pages."""
+    app.mount("/static", StaticFiles(directory=str(files("gateway.web") / "static")), name="static")

@@ -1,0 +1,324 @@
+"""The operator's verbs. Each parses its words, calls one function and says how it went: 0 clean, 1 finished with rejects, 2 could not run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import uuid
+from pathlib import Path
+
+from gateway import __version__, config, console, log
+from gateway.errors import GatewayError, Refused
+
+OK, WITH_REJECTS, COULD_NOT = 0, 1, 2
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb; return the exit code. A failure of ours is one line on standard error, without a trace and without a value."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if not hasattr(arguments, "run"):
+        parser.print_help()
+        return COULD_NOT
+    try:
+        settings = config.read()
+        log.configure(settings.log_level)
+        return arguments.run(arguments, settings)
+    except GatewayError as error:
+        print(f"gateway {arguments.verb}: {error}", file=sys.stderr)
+        return COULD_NOT
+    except BrokenPipeError:
+        return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gateway", description="NHS record gateway", epilog="Exit codes: 0 clean, 1 finished with rejects, 2 could not run.")
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+
+    init = _verb(verbs, "init", _init, "make a store, sandbox or live")
+    init.add_argument("mode", choices=("sandbox", "live"))
+    init.add_argument("--namespace", type=Path, help="file with the id namespace of a store being rebuilt")
+    init.add_argument("--publisher", action="append", default=[], metavar="SOURCE:CODE", help="a publisher whose deliveries a live store takes")
+
+    load = _verb(verbs, "load", _load, "take a delivery of a source in")
+    load.add_argument("source")
+    load.add_argument("path", type=Path)
+    load.add_argument("--feed", default="default", help="the feed's table in GATEWAY_FEEDS")
+    load.add_argument("--strict", action="store_true", help="exit 1 also when UK Core's constraints are broken")
+    load.add_argument("--workers", type=int, help="processes that map (default: one fewer than the cores)")
+    load.add_argument("--json", action="store_true", help="print the report as JSON")
+
+    remap = _verb(verbs, "remap", _remap, "map everything a source sent again")
+    remap.add_argument("source")
+    remap.add_argument("--json", action="store_true")
+
+    quarantine = _verb(verbs, "quarantine", _quarantine, "list what could not be mapped, or map it again")
+    quarantine.add_argument("act", choices=("list", "replay"))
+    quarantine.add_argument("source", nargs="?")
+    quarantine.add_argument("--json", action="store_true")
+
+    validate = _verb(verbs, "validate", _validate, "check resources against R4 and UK Core's constraints, one JSON line each")
+    validate.add_argument("files", nargs="+", metavar="FILE|-")
+
+    serve = _verb(verbs, "serve", _serve, "serve the FHIR API")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8000)
+
+    token = _verb(verbs, "token", _token, "a token of the sandbox for one of its named users")
+    token.add_argument("--user", required=True)
+    token.add_argument("--project", default="", help="the project a system client is bound to")
+    token.add_argument("--json", action="store_true")
+
+    project = _verb(verbs, "project", _project, "projects: approved uses of de-identified data")
+    acts = project.add_subparsers(dest="act", required=True)
+    add = acts.add_parser("add")
+    add.add_argument("file", type=Path)
+    add.add_argument("--as", dest="by", default="operator", metavar="NAME")
+    approve = acts.add_parser("approve")
+    approve.add_argument("project")
+    approve.add_argument("--as", dest="by", required=True, metavar="NAME")
+    for name in ("suspend", "resume", "expire"):
+        other = acts.add_parser(name)
+        other.add_argument("project")
+        other.add_argument("--as", dest="by", required=True, metavar="NAME")
+    acts.add_parser("list")
+
+    optout = _verb(verbs, "optout", _optout, "the national data opt-out list")
+    lists = optout.add_subparsers(dest="act", required=True)
+    put = lists.add_parser("load")
+    put.add_argument("file", type=Path)
+    lists.add_parser("status")
+
+    export = _verb(verbs, "export", _export, "pseudonymised exports")
+    runs = export.add_subparsers(dest="act", required=True)
+    run = runs.add_parser("run")
+    run.add_argument("--project", required=True)
+    run.add_argument("--out", type=Path, required=True)
+    run.add_argument("--workers", type=int)
+    run.add_argument("--json", action="store_true")
+    resume = runs.add_parser("resume")
+    resume.add_argument("job")
+    resume.add_argument("--out", type=Path, required=True)
+    resume.add_argument("--workers", type=int)
+    resume.add_argument("--json", action="store_true")
+
+    audit = _verb(verbs, "audit", _audit, "the audit")
+    audit.add_argument("act", choices=("show", "verify", "seal"))
+    audit.add_argument("--limit", type=int)
+
+    demo = _verb(verbs, "demo", _demo, "the main job, shown with synthetic people in a new sandbox store")
+    demo.add_argument("--people", type=int, default=200)
+    demo.add_argument("--seed", type=int, default=1)
+    demo.add_argument("--out", type=Path, help="a new or empty folder (default: a fresh one)")
+    demo.add_argument("--no-serve", action="store_true", help="end when shown instead of serving")
+    return parser
+
+
+def _verb(verbs, name: str, run, text: str) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=text, description=text)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _open(settings: config.Settings):
+    from gateway.store.database import open_store
+
+    return open_store(settings.url)
+
+
+def _sets(store):
+    from gateway.terminology import sets
+
+    return sets.load(sandbox=store.is_sandbox)
+
+
+def _source(name: str):
+    from mappings import sources
+
+    found = sources().get(name)
+    if found is None:
+        raise Refused(f"no source of that name; there are {', '.join(sorted(sources()))}")
+    return found
+
+
+def _feed(settings: config.Settings, name: str):
+    from mappings import Feed
+
+    tables = config.toml(settings.feeds, "GATEWAY_FEEDS")
+    if name not in tables:
+        if name != "default":
+            raise Refused("GATEWAY_FEEDS has no table of that name")
+        return Feed()
+    table = dict(tables[name])
+    known = {key: table.pop(key) for key in ("encoding", "zone", "default") if key in table}
+    return Feed(name=name, settings=table, **known)
+
+
+def _init(arguments, settings: config.Settings) -> int:
+    from gateway.store import people
+    from gateway.store.database import open_store
+
+    config.prepare_data_dir(settings)
+    namespace = None
+    if arguments.namespace:
+        try:
+            namespace = uuid.UUID(arguments.namespace.read_text().strip())
+        except (OSError, ValueError):
+            raise Refused("--namespace: the file does not hold a UUID") from None
+    store = open_store(settings.url, create=arguments.mode, namespace=namespace)
+    kept = config.key_file(settings, "namespace", lambda: str(store.namespace).encode())
+    if kept.decode() != str(store.namespace):
+        raise Refused("keys/namespace belongs to another store")
+    with store.write() as session:
+        for name in arguments.publisher:
+            source, _, code = name.partition(":")
+            people.ensure_publisher(session, source, code, _source(source).kind)
+    print(f"a {store.mode} store")
+    return OK
+
+
+def _report(report, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(report.as_dict()))
+    else:
+        console.load_report(report.as_dict())
+
+
+def _load(arguments, settings: config.Settings) -> int:
+    from gateway.intake import load
+
+    source = _source(arguments.source)
+    if not arguments.path.exists():
+        raise Refused("no such file or folder")
+    store = _open(settings)
+    with console.progress(source.name) as progress:
+        report = load.load(
+            store, source, arguments.path, _feed(settings, arguments.feed), _sets(store), workers=arguments.workers, progress=progress
+        )
+    _report(report, arguments.json)
+    return WITH_REJECTS if report.rejects or (arguments.strict and report.uk_core) else OK
+
+
+def _remap(arguments, settings: config.Settings) -> int:
+    from gateway.intake import load
+
+    source, store = _source(arguments.source), _open(settings)
+    with console.progress(source.name, "groups") as progress:
+        report = load.remap(store, source, _feed(settings, "default"), _sets(store), progress=progress)
+    _report(report, arguments.json)
+    return report.exit_code
+
+
+def _quarantine(arguments, settings: config.Settings) -> int:
+    from gateway.intake import load
+    from gateway.store import deliveries
+
+    store = _open(settings)
+    if arguments.act == "replay":
+        report = load.replay(store, _source(arguments.source or ""), _feed(settings, "default"), _sets(store))
+        _report(report, arguments.json)
+        return report.exit_code
+    with store.read() as session:
+        waiting = deliveries.in_quarantine(session, arguments.source)
+    for source, delivery, place, reason in waiting:
+        print(json.dumps({"source": source, "delivery": delivery, "place": place, "reason": reason}) if arguments.json else f"{source}: {place}")
+    return WITH_REJECTS if waiting else OK
+
+
+def _validate(arguments, settings: config.Settings) -> int:
+    from gateway.fhir import files
+    from gateway.nhs import ukcore
+
+    all_valid = True
+    for result in files.validate_lines(arguments.files, sys.stdin.buffer, ukcore.check):
+        all_valid &= result["valid"]
+        print(json.dumps(result), flush=True)
+    return OK if all_valid else WITH_REJECTS
+
+
+def _serve(arguments, settings: config.Settings) -> int:
+    import uvicorn
+
+    from gateway.api.app import create_app
+
+    app = create_app(settings)
+    log.event("serving", port=arguments.port, mode=app.state.door.store.mode)
+    uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False, log_config=None, server_header=False, timeout_graceful_shutdown=10)
+    return OK
+
+
+def _token(arguments, settings: config.Settings) -> int:
+    from gateway.api.sandbox import issue
+
+    token = issue(settings, _open(settings), arguments.user, arguments.project)
+    print(json.dumps({"access_token": token, "token_type": "Bearer"}) if arguments.json else token)
+    return OK
+
+
+def _project(arguments, settings: config.Settings) -> int:
+    from gateway.export import projects
+
+    store = _open(settings)
+    match arguments.act:
+        case "add":
+            print(f"{projects.add(store, projects.read_file(arguments.file), arguments.by)}: draft")
+        case "approve":
+            print(f"{arguments.project}: {projects.approve(store, arguments.project, arguments.by)}")
+        case "list":
+            for name, version, state in projects.all_projects(store):
+                print(f"{name}\tversion {version}\t{state}")
+        case act:
+            state = {"suspend": "suspended", "resume": "active", "expire": "expired"}[act]
+            projects.change(store, arguments.project, state, arguments.by)
+            print(f"{arguments.project}: {state}")
+    return OK
+
+
+def _optout(arguments, settings: config.Settings) -> int:
+    from gateway.export import optouts
+
+    store = _open(settings)
+    found = optouts.load(store, arguments.file) if arguments.act == "load" else optouts.status(store)
+    print(json.dumps(found))
+    return OK
+
+
+def _export(arguments, settings: config.Settings) -> int:
+    from gateway.export import jobs
+
+    store = _open(settings)
+    root = config.key_file(settings, "export-root.key", jobs.new_root_key)
+    with console.progress("export", "parts") as progress:
+        if arguments.act == "run":
+            job = jobs.start(store, arguments.project, "operator", optout_days=settings.optout_days)
+        else:
+            job = arguments.job
+        manifest = jobs.run(store, job, arguments.out, root, workers=arguments.workers, progress=progress)
+    if arguments.json:
+        print(json.dumps(manifest))
+    else:
+        console.export_report(manifest)
+    return OK
+
+
+def _audit(arguments, settings: config.Settings) -> int:
+    from gateway.store.audit import Audit
+
+    audit = Audit(_open(settings))
+    if arguments.act == "show":
+        for event in audit.events(limit=arguments.limit):
+            print(json.dumps(event))
+        return OK
+    if arguments.act == "seal":
+        audit.seal()
+    verdict = audit.verify()
+    print(json.dumps({"rows": verdict.rows, "sealed": verdict.sealed, "broken": verdict.broken}))
+    return WITH_REJECTS if verdict.broken else OK
+
+
+def _demo(arguments, settings: config.Settings) -> int:
+    from gateway import demo
+
+    return demo.run(people=arguments.people, seed=arguments.seed, out=arguments.out, serve=not arguments.no_serve)

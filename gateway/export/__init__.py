@@ -1,0 +1,1 @@
+"""Secondary use: approved projects, pinned jobs, pseudonymised parts, a ledger of what left."""

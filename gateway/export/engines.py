@@ -1,0 +1,22 @@
+"""A function mapped over independent parts: in this process, or in a pool. Nothing else in the house knows which."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import TypeVar
+
+P, R = TypeVar("P"), TypeVar("R")
+
+
+def map_parts(function: Callable[[P], R], parts: Sequence[P], *, workers: int | None = None) -> Iterator[R]:
+    """The results as they come. ``workers`` 0 or 1, or a single part: no pool."""
+    count = min(workers if workers is not None else (os.cpu_count() or 1), len(parts))
+    if count <= 1:
+        yield from map(function, parts)
+        return
+    with ProcessPoolExecutor(count, get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(function, part) for part in parts]):
+            yield future.result()

@@ -1,0 +1,183 @@
+"""An export from start to release: pinned, cut into parts, resumed by part, written once, in the ledger.
+
+A part is a range of persons, whole. Same pins, same bytes: names and order are fixed, and a run that was killed goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway import log, records
+from gateway.errors import Conflict, Refused
+from gateway.export import engines, optouts, projects
+from gateway.nhs import disclosure, pseudonym
+from gateway.store import jobs, ledger
+from gateway.store.audit import record_write
+from gateway.store.database import Store, open_store
+
+PERSONS_A_PART = 500
+Progress = Callable[[str, int, int], None]
+
+
+def new_root_key() -> bytes:
+    """The root of all pseudonym keys of a store."""
+    return secrets.token_bytes(32)
+
+
+def start(store: Store, project: str, owner: str, *, optout_days: int, types: tuple[str, ...] = ()) -> str:
+    """Make a job for a project: its members, opt-out list, policy and moment are pinned now. Returns the job's id.
+
+    Raises ``Refused`` without an approved project in date and a fresh opt-out list: no project, no key; no list, nobody.
+    """
+    with store.write() as session:
+        found, version = projects.in_force(session, project, session.now)
+        listed = optouts.require_fresh(session, session.now, optout_days)
+        members = records.members(session, found, listed.key)
+        pins = {
+            "project": project, "version": version, "as_of": session.commit_seq - 1, "optout": listed.key, "optout_hash": listed.hash,
+            "policy": pseudonym.policy_hash(found.profile), "types": sorted(set(types or found.types) & set(found.types)),
+            "profile": found.profile, "setting": found.setting, "key_version": found.key_version, "started": session.now,
+            "contributors": sorted(found.live(datetime.fromtimestamp(session.now / 1_000_000, UTC).date())),
+            "exclude_sensitive": found.exclude_sensitive, "left_out": members.left_out, "label_seq": records.label_seq(session),
+        }  # fmt: skip
+        id_ = hashlib.sha256(f"{store.id} {session.commit_seq} {project}".encode()).hexdigest()[:32]
+        jobs.create(session, id_, "export", owner, pins, members.parts(PERSONS_A_PART))
+        record_write(session, {"act": "export.start", "by": owner, "project": project, "job": id_, "optouts": listed.hash})
+    return id_
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a worker needs to cut one part; it opens the rest itself."""
+
+    url: str
+    job: str
+    number: int
+    out: str
+    key: bytes
+
+
+def run(store: Store, job: str, out: Path, root: bytes, *, workers: int | None = None, progress: Progress | None = None) -> dict:
+    """Cut every part that is not cut yet, then release: manifest last, ledger with it. Returns the manifest.
+
+    If a label changed since the job was pinned, every part is cut again: what is hidden today does not leave today.
+    """
+    with store.write() as session:
+        found = jobs.get(session, job)
+        if found is None or found.kind != "export":
+            raise Refused("no such job")
+        if found.state == "done":
+            raise Conflict("the job is already released")
+        project, _ = projects.in_force(session, found.pins["project"], session.now)
+        jobs.hold(session, job)
+    out.mkdir(parents=True, exist_ok=True)
+    key = pseudonym.project_key(root, project.controller, project.name, found.pins["key_version"])
+    while True:
+        with store.read() as session:
+            before = records.label_seq(session)
+            todo = [number for number, state, _ in jobs.parts(session, job) if state != "done"]
+            done, total = len(jobs.parts(session, job)) - len(todo), len(jobs.parts(session, job))
+        parts = [_Part(store.url, job, number, str(out), key) for number in todo]
+        for number, outcome in engines.map_parts(cut, parts, workers=workers):
+            with store.write() as session:
+                jobs.finish_part(session, job, number, outcome)
+                jobs.hold(session, job)
+            done += 1
+            if progress:
+                progress("parts", done, total)
+        with store.write() as session:
+            if records.label_seq(session) == before:
+                return _release(session, found, project, out)
+            jobs.reopen_parts(session, job)
+
+
+def cut(part: _Part) -> tuple[int, dict]:
+    """Cut one part: each person's resources as they were, pseudonymised, one file a type, written whole or not at all."""
+    store = open_store(part.url)
+    try:
+        with store.read() as session:
+            job = jobs.get(session, part.job)
+            worker = pseudonym.Pseudonymiser(job.pins["profile"], job.pins["setting"], part.key)
+            files: dict[str, _File] = {}
+            persons = 0
+            for held in records.stream(session, job, part.number, frozenset(job.pins["contributors"]), job.pins["exclude_sensitive"]):
+                persons += 1
+                for resource_type, line in worker.person(held.person, held.resources):
+                    if resource_type not in files:
+                        files[resource_type] = _File(Path(part.out), f"{resource_type}.{part.number:05d}.ndjson")
+                    files[resource_type].write(line)
+            written = [files[name].close() for name in sorted(files)]
+    finally:
+        store.close()
+    log.event("export.part", part=part.number, resources=sum(file["count"] for file in written))
+    return part.number, {"files": written, "persons": persons, "dropped": dict(sorted(worker.dropped.items())), "kept": dict(sorted(worker.kept.items()))}
+
+
+class _File:
+    """One output file: a temporary name, fsynced, then renamed."""
+
+    def __init__(self, folder: Path, name: str):
+        self.path, self.temporary = folder / name, folder / f".{name}.part"
+        self.file = open(self.temporary, "wb", buffering=1 << 20)
+        self.count, self.size, self.digest = 0, 0, hashlib.sha256()
+
+    def write(self, line: bytes) -> None:
+        data = line + b"\n"
+        self.file.write(data)
+        self.digest.update(data)
+        self.count += 1
+        self.size += len(data)
+
+    def close(self) -> dict:
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+        os.replace(self.temporary, self.path)
+        return {"type": self.path.name.split(".")[0], "url": self.path.name, "count": self.count, "bytes": self.size, "sha256": self.digest.hexdigest()}
+
+
+def _release(session, job: jobs.Job, project, out: Path) -> dict:
+    """Write the manifest and the ledger row. Counts the recipient sees pass the project's disclosure rules."""
+    outcomes = [outcome for _, _, outcome in jobs.parts(session, job.id)]
+    files = [file for outcome in outcomes for file in outcome["files"]]
+    dropped: Counter = Counter()
+    for outcome in outcomes:
+        dropped.update(outcome["dropped"])
+    persons = sum(outcome["persons"] for outcome in outcomes)
+    manifest = {
+        "transactionTime": records.instant(job.pins["started"]),
+        "request": f"urn:nhs-record-gateway:project:{project.name}",
+        "requiresAccessToken": True,
+        "output": [{"type": f["type"], "url": f["url"], "count": f["count"], "sha256": f["sha256"]} for f in files],
+        "deleted": [],
+        "error": [],
+        "extension": {
+            "notice": "pseudonymised personal data, not anonymous",
+            "project": project.name, "projectVersion": job.pins["version"], "profile": job.pins["profile"], "setting": job.pins["setting"],
+            "policy": job.pins["policy"], "keyVersion": job.pins["key_version"], "disclosure": project.disclosure,
+            "persons": disclosure.shown(persons, project.disclosure),
+            "dropped": dict(sorted(dropped.items())),
+        },
+    }  # fmt: skip
+    for line in manifest["output"]:
+        line["count"] = disclosure.shown(line["count"], project.disclosure)
+    data = json.dumps(manifest, indent=1, sort_keys=True).encode()
+    temporary = out / ".manifest.json.part"
+    temporary.write_bytes(data)
+    os.replace(temporary, out / "manifest.json")
+    entry = {
+        "release": job.id, "pins": job.pins, "project": asdict(project), "persons": persons, "files": files, "dropped": dict(sorted(dropped.items())),
+        "manifest": hashlib.sha256(data).hexdigest(),
+    }  # fmt: skip
+    ledger.append(session, json.loads(json.dumps(entry, default=str)))
+    jobs.finish(session, job.id, "done", {"out": str(out), "manifest": manifest})
+    record_write(session, {"act": "export.release", "by": job.owner, "project": project.name, "job": job.id, "files": len(files)})
+    return manifest

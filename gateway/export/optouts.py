@@ -1,0 +1,61 @@
+"""The national data opt-out list, taken from a file. Silence, an error line or a stale list means nobody is released."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.errors import Invalid, Refused
+from gateway.nhs import identifiers
+from gateway.store import jobs, optouts
+from gateway.store.audit import record_write
+from gateway.store.database import Session, Store
+
+DAY = 86_400_000_000
+
+
+def load(store: Store, path: Path) -> dict:
+    """Put a list in force: one NHS number a line, a comma behind it allowed. Raises ``Invalid("line 7")``; then the old list stays."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise Refused("the opt-out list cannot be read") from None
+    numbers = [_number(line, place) for place, line in enumerate(text.splitlines(), 1) if line.strip()]
+    with store.write() as session:
+        found = optouts.replace(session, numbers, session.now)
+        record_write(session, {"act": "optout.load", "count": found.count, "hash": found.hash})
+    return _status(found)
+
+
+def _number(line: str, place: int) -> str:
+    number = identifiers.normalise(line.strip().removesuffix(","))
+    if not identifiers.is_valid(number):
+        raise Invalid(f"line {place}")
+    return number
+
+
+def status(store: Store) -> dict:
+    """The list in force: when, how many, its hash; never its members."""
+    with store.read() as session:
+        found = optouts.in_force(session)
+    return _status(found) if found else {"state": "absent"}
+
+
+def _status(found: optouts.ListInForce) -> dict:
+    loaded = datetime.fromtimestamp(found.loaded / 1_000_000, UTC).isoformat(timespec="seconds")
+    return {"state": "loaded", "loaded": loaded, "count": found.count, "hash": found.hash}
+
+
+def require_fresh(session: Session, now: int, days: int) -> optouts.ListInForce:
+    """The list in force. Raises ``Refused`` when there is none or it is older than ``days``: nobody is released."""
+    found = optouts.in_force(session)
+    if found is None:
+        raise Refused("no opt-out list is loaded: nobody is released")
+    if now - found.loaded > days * DAY:
+        raise Refused("the opt-out list is stale: nobody is released")
+    return found
+
+
+def anyone_since(session: Session, job: str, list_: int) -> bool:
+    """Whether somebody in a job is on this list: an opt-out made after the job was pinned."""
+    return bool(optouts.opted_out(session, list_) & jobs.patients(session, job))

@@ -1,0 +1,82 @@
+"""Projects through their life: added as drafts, approved by two others, in date or no use. No approved project, no key, no export."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from gateway.errors import Invalid, Refused
+from gateway.nhs import project as rules
+from gateway.store import projects
+from gateway.store.audit import record_write
+from gateway.store.database import Session, Store
+
+
+def read_file(path: Path) -> dict:
+    """A project document from TOML or JSON. Raises ``Refused`` or ``Invalid`` naming the place."""
+    try:
+        data = path.read_bytes()
+        return tomllib.loads(data.decode()) if path.suffix == ".toml" else msgspec.json.decode(data, type=dict)
+    except OSError:
+        raise Refused("the project file cannot be read") from None
+    except (ValueError, msgspec.MsgspecError):
+        raise Invalid("project file: neither TOML nor JSON") from None
+
+
+def add(store: Store, document: dict, by: str) -> str:
+    """Write a project as a draft (or a changed one as a draft again); return its name. Audited in the same transaction."""
+    project = rules.parse(document)
+    with store.write() as session:
+        _write(session, project.name, "draft", {**document, "requested_by": by, "approvals": []}, "project.add", by)
+    return project.name
+
+
+def approve(store: Store, name: str, by: str) -> str:
+    """Record one person's approval; return the state. The requester cannot approve, and nobody counts twice."""
+    with store.write() as session:
+        found = projects.newest(session, name)
+        if found is None:
+            raise Refused("no project of that name")
+        _, state, document = found
+        state, document = rules.approve(state, document, by, _now(session.now))
+        _write(session, name, state, document, "project.approve", by)
+    return state
+
+
+def change(store: Store, name: str, state: str, by: str) -> None:
+    """Suspend, resume or expire a project, as the table of states allows."""
+    with store.write() as session:
+        found = projects.newest(session, name)
+        if found is None:
+            raise Refused("no project of that name")
+        _write(session, name, rules.change(found[1], state), found[2], f"project.{state}", by)
+
+
+def in_force(session: Session, name: str, now: int) -> tuple[rules.Project, int]:
+    """The project and its version, when it is approved and in date. Raises ``Refused`` for any other: no key, no export."""
+    found = projects.newest(session, name)
+    if found is None:
+        raise Refused("no project of that name")
+    version, state, document = found
+    parsed = rules.parse(document)
+    rules.require_in_force(parsed, state, _now(now))
+    return parsed, version
+
+
+def all_projects(store: Store) -> list[tuple[str, int, str]]:
+    """(name, version, state) of every project."""
+    with store.read() as session:
+        found = [(name, projects.newest(session, name)) for name in projects.names(session)]
+    return [(name, newest[0], newest[1]) for name, newest in found if newest]
+
+
+def _now(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+
+
+def _write(session: Session, name: str, state: str, document: dict, act: str, by: str) -> None:
+    version = projects.add(session, name, state, document)
+    record_write(session, {"act": act, "by": by, "project": name, "version": version, "state": state})

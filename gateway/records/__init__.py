@@ -1,0 +1,16 @@
+"""The one door out. Every read is decided, fetched and audited here.
+
+A decision is about one person: who is asked about, the facts, ``nhs.access.decide``, then find within its limits, audit, answer. Nothing is
+returned before its audit is on disk.
+"""
+
+from gateway.records.door import Door, Found, Page, check, http_date, open_door
+from gateway.records.person import permit, person
+from gateway.records.reading import history, read, search, vread
+from gateway.records.release import label_seq, members, stream
+from gateway.store.resources import instant
+
+__all__ = [
+    "Door", "Found", "Page", "check", "history", "http_date", "instant", "label_seq", "members", "open_door", "permit", "person", "read",
+    "search", "stream", "vread",
+]  # fmt: skip

@@ -1,0 +1,128 @@
+"""The door itself: what a read needs, how a version is served, how a refusal is answered, and the audit that comes before any answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from gateway.errors import Forbidden, GatewayError, NotFound, Unauthenticated, Unavailable
+from gateway.fhir import build
+from gateway.fhir.search import Limits
+from gateway.nhs import access, labels, links
+from gateway.nhs.codesets import CodeSets
+from gateway.nhs.roles import Caller
+from gateway.store import resources
+from gateway.store.audit import Audit
+from gateway.store.database import Store
+from gateway.store.people import PublisherRow
+from gateway.store.resources import Stored
+
+
+@dataclass(frozen=True)
+class Door:
+    """What every read needs: the store, its audit, the code sets in force, and a key that binds cursors to caller and query."""
+
+    store: Store
+    audit: Audit
+    sets: CodeSets
+    missing: tuple[str, ...] = ()
+    cursor_key: bytes = field(default_factory=Fernet.generate_key)
+    known: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One version as served: its bytes with versionId, lastUpdated, source and labels spliced in."""
+
+    type: str
+    id: str
+    version: int
+    updated: int
+    body: bytes
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a search: what matched, what was included, where the next begins, and the total when it was asked for."""
+
+    matches: list[Found]
+    included: list[Found]
+    next: str | None
+    total: int | None
+
+
+def open_door(store: Store, sets: CodeSets, missing: tuple[str, ...] = (), audit: Path | None = None) -> Door:
+    """The door of a store. ``missing`` are the code sets a live store lacks; with any, nothing is answered."""
+    return Door(store, Audit(store, audit), sets, missing)
+
+
+def check(door: Door) -> None:
+    """Raise ``Unavailable`` naming what is not ready: the database cannot be written, or code sets are missing."""
+    if not door.store.is_sandbox and door.missing:
+        raise Unavailable("code-sets")
+    try:
+        with door.store.write():
+            pass
+    except Exception:  # whatever the reason, it is not ready
+        raise Unavailable("database") from None
+
+
+def served(found: Stored, publishers: dict[int, PublisherRow], decision: access.Decision) -> Found:
+    """A stored version as this caller may have it: blanked where the decision says so, labels and source spliced in."""
+    if found.deleted:
+        return Found(found.type, found.id, found.number, found.updated, b"", True)
+    if decision.blanks(found.publisher, found.labels):
+        found.body = build.encode(links.redact(build.decode(found.body)))
+    publisher = publishers[found.publisher]
+    source = f"urn:{publisher.source}:{publisher.ods or publisher.code}#{found.delivery}"
+    return Found(found.type, found.id, found.number, found.updated, resources.splice(found, source, labels.security(found.labels)))
+
+
+def passes(found: Stored, limits: Limits) -> bool:
+    """Whether a stored resource lies within limits: the same conditions ``store.find`` puts into SQL."""
+    return any(
+        (allow.types is None or found.type in allow.types)
+        and (allow.publishers is None or found.publisher in allow.publishers)
+        and (allow.kinds is None or found.kind in allow.kinds)
+        and not found.labels & allow.hidden
+        for allow in limits.allow
+    )
+
+
+def error(refusal: access.Refusal, resource_type: str) -> GatewayError:
+    """The error a refusal is raised as."""
+    match refusal.status:
+        case 401:
+            return Unauthenticated(refusal.text)
+        case 404:
+            return NotFound(resource_type)
+        case 503:
+            return Unavailable(refusal.text)
+    return Forbidden(refusal.text, refusal.code)
+
+
+def audited(door: Door, caller: Caller, act: access.Act, decision: access.Decision, outcome: str, request: str, found: Iterable[Stored] = ()) -> None:
+    """Write what was asked, by whom, why and how it was answered, before anything leaves. Raises ``Unavailable``: then nothing may."""
+    seen = list(found)
+    door.audit.record({
+        "act": act.name, "type": act.type, **who(caller), "basis": decision.basis, "outcome": outcome,
+        "refusal": decision.refusal.code if decision.refusal else "", "trace": list(decision.trace),
+        "patients": sorted({patient.id for patient in decision.facts.patients}), "count": len(seen),
+        "resources": [f"{one.type}/{one.id}/{one.number}" for one in seen[:50]], "request": request,
+    })  # fmt: skip
+
+
+def who(caller: Caller) -> dict[str, str]:
+    """Who asks, as at the event."""
+    return {"user": caller.user, "name": caller.name, "role": caller.role, "organisation": caller.organisation}
+
+
+def http_date(microseconds: int) -> str:
+    """A time for an HTTP header."""
+    return format_datetime(datetime.fromtimestamp(microseconds / 1_000_000, UTC), usegmt=True)

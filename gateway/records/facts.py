@@ -1,0 +1,141 @@
+"""Who is asked about, and what is known of them: the facts one decision is made on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from gateway.errors import Invalid
+from gateway.fhir import build
+from gateway.fhir.search import Limits, Query
+from gateway.nhs import access, identifiers, identity
+from gateway.nhs.roles import DIRECTORY, Caller
+from gateway.records.door import Door
+from gateway.store import find, people, resources
+from gateway.store.database import Session, id_hash
+from gateway.store.people import PublisherRow
+from gateway.store.resources import Stored
+
+ATTENDING = {
+    "Encounter": ("in-progress", "arrived", "triaged", "onleave"),
+    "ServiceRequest": ("active",),
+    "EpisodeOfCare": ("active",),
+}
+"""An open encounter, referral or care package of an organisation is a relationship with it (episodes of social care only)."""
+REMEMBERED = 10_000
+_evidence = msgspec.json.Decoder(identity.Evidence).decode
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Who is asked about: Patients by their 64-bit ids, and the number where they were named by one."""
+
+    asked: frozenset[int] = frozenset()
+    number: str | None = None
+
+    @property
+    def by_number(self) -> bool:
+        return self.number is not None
+
+
+def about_head(head: Stored | None) -> About:
+    """Whoever a resource is about; nobody for an unknown id."""
+    return About(frozenset({head.patient} if head and head.patient else ()))
+
+
+def about_number(session: Session, number: str) -> About:
+    """Whoever claims a number."""
+    return About(frozenset(row[0] for row in people.claimants(session, [number])), number)
+
+
+def about_query(session: Session, query: Query) -> About | None:
+    """Who a search asks about, or None for the directory. Raises ``Invalid`` for a search on nobody in particular."""
+    if query.type in DIRECTORY:
+        return None
+    if query.number is not None:
+        return about_number(session, query.number)
+    if query.patients:
+        return About(frozenset(id_hash(id_) for id_ in query.patients))
+    if query.type == "Patient":
+        candidates = find.find(session, replace(query, count=20, cursor=None), Limits((access.EVERYTHING,), None))
+        return About(frozenset(one.patient for one in candidates))
+    ids = next((clause.values for clause in query.clauses if clause.kind == "id"), None)
+    if ids is None:
+        raise Invalid("patient: a search on a person's data names one person")
+    heads = (resources.head_of(session, query.type, id_) for id_ in ids)
+    return About(frozenset(head.patient for head in heads if head))
+
+
+def facts_about(door: Door, session: Session, caller: Caller, about: About | None) -> access.Facts:
+    """The facts of one decision; remembered until the store changes."""
+    now = door.store.clock()
+    stamp = session.stamp()
+    name = (stamp, caller.organisation, about)
+    known = door.known.get(name)
+    if known is None:
+        if len(door.known) > REMEMBERED:
+            door.known.clear()
+        known = door.known[name] = _gathered(door, session, caller, about)
+    return replace(known, now=now)
+
+
+def _gathered(door: Door, session: Session, caller: Caller, about: About | None) -> access.Facts:
+    publishers = people.publishers(session)
+    facts = access.Facts(
+        own=frozenset(p.key for p in publishers.values() if p.ods and p.ods == caller.organisation),
+        active=frozenset(p.key for p in publishers.values() if p.state == "active"),
+        live=not door.store.is_sandbox, missing=door.missing,
+    )  # fmt: skip
+    if about is None or not about.asked:
+        return facts
+    persons = _persons(session, about)
+    members = sorted({row[0] for row in people.gathered(session, persons)})
+    claims = people.claims_of(session, members)
+    numbers = sorted({number for _, number, _ in claims if identifiers.is_valid(number)})
+    wide = sorted({row[0] for row in people.claimants(session, numbers)} | set(members) | about.asked)
+    known = _patients(session, wide, publishers)
+    permission = None
+    for _, basis, _, until in people.permissions(session, numbers, caller.organisation, door.store.clock())[:1]:
+        permission = access.Permission(basis, until, caller.organisation)
+    return replace(
+        facts,
+        patients=tuple(known[key] for key in members if key in known),
+        claimants=tuple(known.values()),
+        persons=tuple(persons),
+        permission=permission,
+    )
+
+
+def _persons(session: Session, about: About) -> list[int]:
+    """The persons meant. By number: the one it surely belongs to, where there is just one; others that claim it are possible mismatches."""
+    persons = sorted({person for patient in about.asked if (person := people.person_of(session, patient)) is not None})
+    if about.number is None or len(persons) < 2:
+        return persons
+    sure = {
+        people.person_of(session, patient)
+        for patient, _, evidence in people.claimants(session, [about.number])
+        if _evidence(evidence).grade(about.number) != identity.CLAIMED
+    }
+    return sorted(sure - {None}) if len(sure) == 1 else persons
+
+
+def _patients(session: Session, patients: Sequence[int], publishers: dict[int, PublisherRow]) -> dict[int, access.PatientFact]:
+    grades = {patient: _evidence(evidence).best for patient, _, evidence in people.claims_of(session, patients)}
+    registered = {
+        one.patient for one in resources.of_patients(session, patients, ["EpisodeOfCare"])
+        if one.kind == "gp" and identity.is_regular_registration(build.decode(one.body))
+    }  # fmt: skip
+    attending = {
+        patient for type_, statuses in ATTENDING.items()
+        for patient in find.with_status(session, patients, type_, statuses, ("social-care",) if type_ == "EpisodeOfCare" else None)
+    }  # fmt: skip
+    found = {}
+    for one in resources.of_patients(session, patients, ["Patient"]):
+        publisher = publishers[one.publisher]
+        found[one.patient] = access.PatientFact(
+            one.id, one.patient, one.publisher, publisher.ods, one.kind, one.labels, grades.get(one.patient, identity.CLAIMED),
+            one.patient in registered, one.patient in attending, one.kind == "gp" and b'"deceased' in one.body,
+        )  # fmt: skip
+    return found

@@ -1,0 +1,119 @@
+"""All that a caller may see of one person, for the documents; and permission to view, recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from gateway.errors import Invalid, NotFound
+from gateway.fhir import build
+from gateway.nhs import access, identifiers
+from gateway.nhs.roles import Caller
+from gateway.nhs.summary import Contribution, Held, Record
+from gateway.records.door import Door, audited, error, passes, served, who
+from gateway.records.facts import about_head, about_number, facts_about
+from gateway.store import people, resources
+from gateway.store.audit import record_write
+from gateway.store.database import Session
+from gateway.store.people import PublisherRow
+from gateway.store.resources import Stored
+
+
+def person(door: Door, caller: Caller, request: str, *, id_: str | None = None, number: str | None = None, view: str = "shared") -> Record:
+    """The record of one person as this caller may see it. By id, whatever is refused is ``NotFound``; by number, ``Forbidden`` with its code."""
+    act = access.Act(view, "Patient", id_ is None)
+    early = access.before_lookup(caller, act, access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing))
+    if early:
+        audited(door, caller, act, access.Decision(early), "refused", request)
+        raise error(early, "Patient")
+    with door.store.read() as session:
+        head = resources.head_of(session, "Patient", id_) if id_ else None
+        about = about_head(head) if id_ else about_number(session, number or "")
+        decision = access.decide(caller, act, facts_about(door, session, caller, about))
+        seen: list[Stored] = []
+        record = None
+        if decision.refusal is None:
+            everything = resources.of_patients(session, sorted(patient.key for patient in decision.facts.patients))
+            seen = [one for one in everything if passes(one, decision.limits)]
+            record = _record(door, session, caller, decision, everything, seen, head)
+    if record is None or not record.patients or (head is not None and head.deleted):
+        audited(door, caller, act, decision, "refused" if decision.refusal else "none", request)
+        if id_:
+            raise NotFound("Patient")
+        raise error(decision.refusal or access.NOT_SHOWN, "Patient")
+    audited(door, caller, act, decision, "ok", request, seen)
+    return record
+
+
+def _record(
+    door: Door, session: Session, caller: Caller, decision: access.Decision, everything: Sequence[Stored], seen: Sequence[Stored], head: Stored | None
+) -> Record:
+    publishers = people.publishers(session)
+    held = [(one, _held(one, publishers, decision)) for one in seen]
+    patients = [each for one, each in held if one.type == "Patient"]
+    first = head.id if head else ""
+    patients.sort(key=lambda each: (each.resource["id"] != first, each.kind != "gp", each.resource.get("active") is False, each.resource["id"]))
+    numbers = [row[1] for row in people.claims_of(session, sorted(p.key for p in decision.facts.patients)) if identifiers.is_valid(row[1])]
+    registered = next((publishers[p.publisher] for p in decision.facts.patients if p.registered), None)
+    return Record(
+        subject_id=first or (patients[0].resource["id"] if patients else ""),
+        patients=tuple(patients),
+        resources=tuple(each for one, each in held if one.type != "Patient"),
+        contributions=tuple(_contributions(decision, everything, seen, publishers)),
+        sections=decision.sections,
+        withheld=decision.withheld and any(decision.hides(one.publisher, one.labels) for one in everything),
+        mismatch=people.has_mismatch(session, numbers, [p.key for p in decision.facts.patients]),
+        registered_at=(registered.name or registered.ods) if registered else None,
+        caller_name=caller.name,
+        caller_organisation=caller.organisation,
+        now=datetime.fromtimestamp(door.store.clock() / 1_000_000, UTC),
+    )
+
+
+def _held(one: Stored, publishers: dict[int, PublisherRow], decision: access.Decision) -> Held:
+    publisher = publishers[one.publisher]
+    resource = build.decode(served(one, publishers, decision).body)
+    received = datetime.fromtimestamp(publisher.received / 1_000_000, UTC)
+    return Held(resource, publisher.name or publisher.ods or publisher.code, publisher.ods, one.kind, publisher.source, received, one.labels)
+
+
+def _contributions(
+    decision: access.Decision, everything: Sequence[Stored], seen: Sequence[Stored], publishers: dict[int, PublisherRow]
+) -> list[Contribution]:
+    """Each publisher that holds a Patient of this person, and how it stands. What is hidden for its labels never shows in a state."""
+    found = []
+    for key in sorted({patient.publisher for patient in decision.facts.patients}):
+        publisher = publishers[key]
+        received = datetime.fromtimestamp(publisher.received / 1_000_000, UTC)
+        if publisher.state != "active":
+            state = "not contributed"
+        elif any(one.publisher == key for one in seen):
+            state = "ok"
+        elif not any(allow.publishers is None or key in allow.publishers for allow in decision.limits.allow):
+            state = "not for your role"
+        else:
+            state = "none held"
+        found.append(Contribution(publisher.name or publisher.ods or publisher.code, publisher.ods, publisher.kind, state, received))
+    return found
+
+
+def permit(door: Door, caller: Caller, number: str, basis: str, reason: str, request: str) -> None:
+    """Record permission to view for the caller's organisation. The same answer for every number, known or not."""
+    act = access.Act("permit", "")
+    decision = access.decide(caller, act, access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing))
+    if decision.refusal:
+        audited(door, caller, act, decision, "refused", request)
+        raise error(decision.refusal, "")
+    if not identifiers.is_valid(number):
+        raise Invalid("number")
+    if basis not in access.BASES:
+        raise Invalid("basis")
+    if len(reason.strip()) < access.BASES[basis].least_reason or len(reason) > 500:
+        raise Invalid("reason")
+    with door.store.write() as session:
+        until = session.now + access.BASES[basis].longest * 3_600_000_000
+        people.grant_permission(session, number, caller.organisation, caller.user, basis, reason.strip(), until)
+        record_write(session, {"act": "permit", **who(caller), "number": number, "basis": basis, "reason": reason.strip(), "request": request})
+
+
+

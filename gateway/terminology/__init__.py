@@ -1,0 +1,1 @@
+"""Code systems and sets: loading what ``terminology/`` holds."""
