@@ -36,6 +36,10 @@ WORDS = {
     "component": "Service Component",
     "review": "Review Reason",
     "reason": "Primary Support Reason",
+    "method": "Method of Assessment",
+    "client": "Client Type",
+    "hours": "Total Hrs Caring per week",
+    "cared for": "No. of adults being cared for",
     "cost": "Unit Cost",
     "per": "Cost Frequency (Unit Type)",
     "units": "Planned units per week",
@@ -147,8 +151,8 @@ def common(person: Person, period: Period, event: Support) -> dict[str, str]:
         "Ethnicity": ETHNICITIES[person.ethnicity],
         "Date of Birth": day(seen.birth),
         "Date of Death": day(dead),
-        "Client Type": "Service user",
-        "Postcode": person.address.postcode,
+        "Client Type": event.words.get("client", "Service user"),
+        "Postcode": person.address_on(period.end).postcode,
         "Accommodation Status": "Owner occupier or shared ownership scheme" if at_home else "Registered care home",
         "Has Unpaid Carer": "Yes" if person.carer else "No",
         "Visual Impairment": "No visual impairment",
@@ -163,7 +167,7 @@ def own(person: Person, period: Period, event: Support, number: int) -> dict[str
     end = ended(event, person)
     made = {WORDS[word]: text for word, text in event.words.items()}
     if event.kind == "Assessment":
-        made["Method of Assessment"] = "Service user and carer" if person.carer else "Service user only"
+        made.setdefault("Method of Assessment", "Service user and carer" if person.carer else "Service user only")
     if event.kind == "Review":
         made |= {"Review Outcomes Achieved": "Fully Met", "Method of Review": "Service user only"}
     if event.kind == "Service":

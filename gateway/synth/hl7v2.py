@@ -88,16 +88,14 @@ def messages(person: Person) -> Iterator[Message]:
         kind = "ORU^R01^ORU_R01" if event == "R01" else f"ADT^{event}^{STRUCTURES[event]}"
         system = "LAB" if event == "R01" else "PAS"
         control = f"{person.number:07d}{number:04d}"
-        head = [
-            f"MSH|^~\\&|{system}|{person.trust.ods}|TIE|{REGION}|{stamp(sent)}||{kind}|{control}|T|2.4|||||GBR|UNICODE|EN||iTKv1.0"
-        ]
+        head = [f"MSH|^~\\&|{system}|{person.trust.ods}|TIE|{REGION}|{stamp(sent)}||{kind}|{control}|T|2.4|||||GBR|UNICODE|EN||iTKv1.0"]
         if event != "R01":
             head.append(f"EVN|{event}|{stamp(at)}||||{stamp(of or at)}")
         yield Message(sent, person.number, number, "\r".join([*head, *segments]) + "\r")
 
 
 class Told(NamedTuple):
-    """One thing to tell: when, in which place among those of the same moment, which event, the time of what it cancels, and its segments."""
+    """One thing to tell: when, its place among those of the same moment, which event, the time of what it cancels, its segments."""
 
     at: datetime
     place: int
@@ -116,13 +114,13 @@ def told(person: Person) -> Iterator[Told]:
     seen = person.hospital
     merged = visits[0].moves[-1].at + timedelta(days=10) if seen.retired and visits else None
     if merged:
-        yield Told(known, 0, "A28", None, [pid(person, seen.retired, living=True), pd1(person)])
-        yield Told(merged - timedelta(days=1), 0, "A28", None, [pid(person, living=True), pd1(person)])
-        yield Told(merged, 0, "A40", None, [pid(person), pd1(person), f"MRG|{local(person, seen.retired)}"])
+        yield Told(known, 0, "A28", None, [pid(person, known, seen.retired), pd1(person)])
+        yield Told(merged - timedelta(days=1), 0, "A28", None, [pid(person, merged), pd1(person)])
+        yield Told(merged, 0, "A40", None, [pid(person, merged), pd1(person), f"MRG|{local(person, seen.retired)}"])
         late = merged + timedelta(days=2)
-        yield Told(late, 0, "A08", None, [pid(person, seen.retired), pd1(person), pv1(person, visits[0], visits[0].moves[-1], 1)])
+        yield Told(late, 0, "A08", None, [pid(person, late, seen.retired), pd1(person), pv1(person, visits[0], visits[0].moves[-1], 1)])
     else:
-        yield Told(known, 0, "A28", None, [pid(person, living=True), pd1(person)])
+        yield Told(known, 0, "A28", None, [pid(person, known), pd1(person)])
     numbers = {}
     for number, visit in enumerate(visits, 1):
         numbers[visit.key] = number, visit
@@ -131,14 +129,18 @@ def told(person: Person) -> Iterator[Told]:
     for number, report in enumerate(sorted(story.reports, key=lambda report: report.taken), 1):
         holder = seen.retired if merged and report.taken < merged else seen.number
         yield from report_told(person, report, number, holder, *numbers.get(report.visit, (0, None)))
+    if person.moved:
+        told_on = datetime.combine(person.moved, datetime.min.time()) + timedelta(hours=10)
+        yield Told(told_on, 0, "A31", None, [pid(person, told_on), pd1(person)])
     if person.death:
-        yield Told(datetime.combine(person.death, datetime.min.time()) + timedelta(days=2, hours=11), 0, "A31", None, [pid(person), pd1(person)])
+        told_on = datetime.combine(person.death, datetime.min.time()) + timedelta(days=2, hours=11)
+        yield Told(told_on, 0, "A31", None, [pid(person, told_on, dead=True), pd1(person)])
 
 
 def visit_told(person: Person, visit: Visit, number: int, holder: str) -> Iterator[Told]:
     """Yield the messages of one visit; in a stay the working diagnosis comes with an A08, the final one with the discharge."""
     for place, move in enumerate(visit.moves):
-        segments = [pid(person, holder, living=True), pd1(person), pv1(person, visit, move, number)]
+        segments = [pid(person, move.at, holder), pd1(person), pv1(person, visit, move, number)]
         if visit.reason:
             segments.append(f"PV2|||^{escape(person.free(visit.reason))}")
         if move.event in ("A01", "A04") and any(entry.code == "penicillin allergy" for entry in person.story.entries):
@@ -148,7 +150,7 @@ def visit_told(person: Person, visit: Visit, number: int, holder: str) -> Iterat
         yield Told(move.at, place, move.event, move.of, segments)
         if move.event == "A01" and visit.diagnoses and place == 0:
             later = Move("A08", move.at + timedelta(minutes=50), move.ward)
-            update = [pid(person, holder, living=True), pd1(person), pv1(person, visit, later, number), *coded(visit, "W", later.at)]
+            update = [pid(person, later.at, holder), pd1(person), pv1(person, visit, later, number), *coded(visit, "W", later.at)]
             yield Told(later.at, place, "A08", None, update)
 
 
@@ -157,13 +159,12 @@ def report_told(person: Person, report: Report, number: int, holder: str, visit_
     filler = f"{person.hospital.number}R{number:02d}"
     coding = f"{person.trust.ods}LAB"
     for place, issue in enumerate(report.issues):
-        segments = [pid(person, holder, living=True)]
+        segments = [pid(person, issue.at, holder)]
         if visit:
             segments.append(f"PV1|1|{visit.kind}|{ward(person, visit.moves[0].ward)}" + "|" * 16 + visit_id(person, visit_number))
         what, taken = f"{report.code}^{escape(report.words)}^{coding}", stamp(report.taken)
-        segments.append(
-            f"OBR|1|{filler}P^{person.trust.ods}|{filler}^{coding}|{what}|||{taken}|||||||{taken}||||||||{stamp(issue.at)}||{report.section}|{issue.status}"
-        )
+        order = {1: "1", 2: f"{filler}P^{person.trust.ods}", 3: f"{filler}^{coding}", 4: what, 7: taken, 14: taken}
+        segments.append(segment("OBR", {**order, 22: stamp(issue.at), 24: report.section, 25: issue.status}))
         for line, item in enumerate(issue.items, 1):
             segments.append(obx(person, line, item, issue.status, coding, taken))
         if issue.note:
@@ -171,9 +172,9 @@ def report_told(person: Person, report: Report, number: int, holder: str, visit_
         yield Told(issue.at, place, "R01", None, segments)
 
 
-def pid(person: Person, holder: str = "", living: bool = False) -> str:
-    """Return the PID of the person under ``holder``, by default their number today; ``living`` is before the death was known."""
-    seen, where = person.hospital, person.address
+def pid(person: Person, at: date, holder: str = "", dead: bool = False) -> str:
+    """Return the PID as it stood at ``at``, under ``holder``, by default the person's number today; ``dead`` is once the death is known."""
+    seen, where = person.hospital, person.address_on(at.date() if isinstance(at, datetime) else at)
     numbers = [f"{seen.nhs_number}^^^NHS^NH"] if seen.nhs_number else []
     numbers.append(local(person, holder or seen.number))
     lines = f"{escape(where.house)}^{escape(where.street)}" if where.house else f"{escape(where.street)}^"
@@ -189,7 +190,7 @@ def pid(person: Person, holder: str = "", living: bool = False) -> str:
         22: person.ethnicity,
         32: "" if not seen.nhs_number else "NSTS01" if seen.verified else "NSTS02",
     }
-    if person.death and not living:
+    if dead and person.death:
         fields |= {29: f"{person.death:%Y%m%d}", 30: "Y"}
     return segment("PID", fields)
 

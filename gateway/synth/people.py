@@ -10,10 +10,14 @@ from typing import NamedTuple
 
 from gateway.nhs import identifiers
 from gateway.synth import places
-from gateway.synth.draw import chance, day, digest, guid, stream, years_before
-from gateway.synth.journeys import JOURNEYS, Life
+from gateway.synth.canary import canaries, marked
+from gateway.synth.draw import chance, day, digest, stream, years_before
+from gateway.synth.journeys import JOURNEYS, LIKELIHOOD
+from gateway.synth.life import Life
 from gateway.synth.roles import FIXED, MERGED, MISMATCH, OPTED_OUT, TWIN, TWIN_SIBLING
 from gateway.synth.truth import Address, Council, Person, Practice, Seen, Story
+
+__all__ = ["canaries", "people", "person"]
 
 AGES = ((1, 17, 4), (18, 39, 16), (40, 59, 24), (60, 74, 28), (75, 96, 28))
 """Age bands with their weights: older than England, because those known to a council are."""
@@ -23,23 +27,6 @@ OPT_OUT, DEATH, NO_GP, NO_HOSPITAL, NO_CARE = 0.05, 0.06, 0.02, 0.1, 0.05
 
 NO_NUMBER_HOSPITAL, UNVERIFIED, NO_NUMBER_CARE, MISSPELT = 0.04, 0.12, 0.08, 0.04
 """How many records lack the NHS number, have one that nobody verified (hospital), or have a letter missing in the surname (council)."""
-
-LIKELIHOOD = {
-    "hypertension": (18, 96, 0.32),
-    "diabetes": (18, 96, 0.14),
-    "asthma": (6, 96, 0.12),
-    "penicillin_allergy": (2, 96, 0.09),
-    "past_problems": (12, 96, 0.2),
-    "immunisations": (1, 120, 0.8),
-    "hip_fracture": (65, 96, 0.12),
-    "pneumonia": (45, 96, 0.12),
-    "frailty": (72, 96, 0.3),
-    "contact": (20, 96, 0.85),
-    "attendance": (3, 96, 0.75),
-    "cancelled_admission": (18, 96, 0.06),
-    "corrected_result": (18, 96, 0.08),
-}
-"""Ages between which a journey may happen to someone, and how likely it is to."""
 
 
 class Basics(NamedTuple):
@@ -79,9 +66,6 @@ def person(number: int, seed: int, today: date, practices: Sequence[Practice], c
     end, death = lifetime(number, seed, who.birth, today)
     life = Life(who.birth, end, who.sex, frozenset(journeys(number, seed, who.birth, end)))
     draw = stream(seed, number, "place")
-    practice = draw.choice(practices)
-    council = draw.choice(councils)
-    home = address(draw, number)
     key = digest(seed, number)
     nhs_number = identifiers.synthetic(number - 1)
     story = sum((JOURNEYS[name](life, stream(seed, number, name)) for name in JOURNEYS if name in life.has), Story())
@@ -100,21 +84,24 @@ def person(number: int, seed: int, today: date, practices: Sequence[Practice], c
         given=who.given,
         middle=who.middle,
         family=who.family,
-        address=home,
+        address=address(draw),
         email=f"person{number}@example.com",
         home_phone=f"01632960{number % 1000:03d}",
         mobile=f"07700900{number % 1000:03d}",
         carer=f"{draw.choice(places.GIVEN['white', 'F', 1])} {who.family}" if chance(draw, 0.2) else "",
         ethnicity=who.ethnicity,
-        practice=practice,
+        practice=stream(seed, number, "practice").choice(practices),
         trust=places.TRUST,
-        council=council,
+        council=stream(seed, number, "council").choice(councils),
         registered=day(draw, max(who.birth + timedelta(days=9), years_before(end, 20)), max(who.birth, years_before(end, 1))),
         gp=Seen(str(100_000 + number), nhs_number, who.birth, who.given, who.family, verified=True),
         hospital=None,
         care=None,
         story=story,
     )
+    if "moved house" in life.has:
+        draw = stream(seed, number, "moved house")
+        made = replace(made, moved=life.ago(draw, 0.6, 0.1), old_address=address(draw))
     return recorded(made, seed)
 
 
@@ -137,7 +124,9 @@ def basics(number: int, seed: int, today: date) -> Basics:
     if number == TWIN:
         sister = basics(TWIN_SIBLING, seed, today)
         given = draw.choice(places.GIVEN[sister.names, "M", 1 if sister.names == "white" else 0])
-        return made._replace(birth=sister.birth, family=sister.family, names=sister.names, ethnicity=sister.ethnicity, given=given, middle="")
+        return made._replace(
+            birth=sister.birth, family=sister.family, names=sister.names, ethnicity=sister.ethnicity, given=given, middle=""
+        )
     return made
 
 
@@ -160,12 +149,12 @@ def journeys(number: int, seed: int, birth: date, end: date) -> Iterator[str]:
     draw = stream(seed, number, "journeys")
     age = (end - birth).days / 365.25
     yield "check_up"
-    for name, (low, high, likelihood) in LIKELIHOOD.items():  # every row draws, so that a new one at the end shifts nobody
+    for name, (low, high, likelihood) in LIKELIHOOD.items():
         if chance(draw, likelihood) and low <= age < high + 1:
             yield name
 
 
-def address(draw: Random, number: int) -> Address:
+def address(draw: Random) -> Address:
     street = f"{draw.choice(places.STREETS)} {draw.choice(places.STREET_KINDS)}"
     house = f"Flat {draw.randint(1, 40)}" if chance(draw, 0.2) else ""
     return Address(house, f"{draw.randint(1, 180)} {street}", draw.choice(places.TOWNS), places.COUNTY, places.postcode(draw))
@@ -203,50 +192,3 @@ def recorded(made: Person, seed: int) -> Person:
         hospital=hospital if unknown[0] or not unknown[1] else None,
         care=care if made.story.support and not unknown[2] else None,
     )
-
-
-def marked(made: Person) -> Person:
-    """Return the person with a token of their own in every string that tells who they are."""
-    number, letters = made.number, token(made.number)
-    eight = f"{int(made.key[:12], 16) % 10**8:08d}"
-    inward = f"{1 + number // 400 % 8}{places.INWARD[number // 20 % 20]}{places.INWARD[number % 20]}"
-    seen = {
-        "gp": made.gp and replace(made.gp, number=f"7{eight}"),
-        "hospital": made.hospital
-        and replace(made.hospital, number=f"ZQH{eight}", retired=f"ZQR{eight}" if made.hospital.retired else ""),
-        "care": made.care and replace(made.care, number=f"ZQC{eight}"),
-    }
-    names = {"given": f"{letters}given", "family": f"{letters}family"}
-    return replace(
-        made,
-        **names,
-        middle=f"{letters}middle",
-        address=Address(
-            f"{letters}house", f"1 {letters}street", f"{letters}town", made.address.county, f"ZA{1 + number // 3200 % 9} {inward}"
-        ),
-        email=f"{letters}mail@example.com",
-        carer=f"{letters}carer",
-        word=f"{letters}text",
-        **{kind: held and replace(held, **names) for kind, held in seen.items()},
-    )
-
-
-def token(number: int) -> str:
-    """Return the letters that are person ``number``'s canary: ``Zq`` and four letters, alike in length, none part of another."""
-    letters = ""
-    for _ in range(4):
-        number, place = divmod(number, 26)
-        letters = chr(ord("a") + place) + letters
-    return f"Zq{letters}"
-
-
-def canaries(made: Person) -> list[str]:
-    """Return every string that must appear in no export, log or error about this person. For people made with ``canary``."""
-    numbers = [made.nhs_number, identifiers.spaced(made.nhs_number)]
-    held = [seen.number for seen in (made.gp, made.hospital, made.care) if seen]
-    retired = [made.hospital.retired] if made.hospital and made.hospital.retired else []
-    place = [made.address.house, made.address.street, made.address.town, made.address.postcode, made.address.postcode.replace(" ", "")]
-    reached = [made.email, made.home_phone, made.mobile]
-    named = [made.given, made.middle, made.family, made.carer]
-    patient = guid(made.key, "patient").strip("{}")
-    return [text for text in (*numbers, *held, *retired, *place, *reached, *named, made.word, token(made.number), patient, patient.lower()) if text]

@@ -1,8 +1,8 @@
 """Invented practices, hospital, council, streets and names. Nothing here is anywhere.
 
-Postcodes have a valid form in an area that was never allocated: ZA, a letter pair the format allows and Royal Mail does not use. ZZ99 would mean
-something (no fixed abode, other countries) in NHS data, and XX is not a form that every checker takes. Telephone numbers come from Ofcom's
-ranges for drama, mail goes to example.com, and registration numbers are all nines but the last digits.
+Postcodes have a valid form in an area that does not exist: ZA, a letter pair the format allows and Royal Mail does not use. ZZ99 would
+mean something in NHS data (no fixed abode, other countries), and XX is not a form that every checker takes. Telephone numbers come from
+Ofcom's ranges for drama, mail goes to example.com, and registration numbers are all nines but the last digits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,26 @@ STREETS = ("Larch", "Tannery", "Foundry", "Lantern", "Orchard", "Weir", "Chapel"
 STREET_KINDS = ("Road", "Street", "Lane", "Close", "Avenue", "Row")
 INWARD = "ABDEFGHJLNPQRSTUWXYZ"
 
-FAMILY_STARTS = ("Ash", "Bram", "Cald", "Dun", "Elm", "Farn", "Gil", "Hask", "Ing", "Kel", "Lang", "Mel", "Nor", "Ot", "Pen", "Quar", "Rud", "Sted")
+FAMILY_STARTS = (
+    "Ash",
+    "Bram",
+    "Cald",
+    "Dun",
+    "Elm",
+    "Farn",
+    "Gil",
+    "Hask",
+    "Ing",
+    "Kel",
+    "Lang",
+    "Mel",
+    "Nor",
+    "Ot",
+    "Pen",
+    "Quar",
+    "Rud",
+    "Sted",
+)
 FAMILY_ENDS = ("wick", "combe", "ley", "thorpe", "mere", "stow", "ridge", "holt", "bourne", "garth", "brook", "shaw", "field", "worth")
 FAMILIES = {
     "white": tuple(start + end for start in FAMILY_STARTS for end in FAMILY_ENDS) + ("O'Dell", "D'Arcy-Holt", "Smythe-Penn"),
@@ -59,8 +78,18 @@ _GP = ("General Medical Practitioner", "R0260")
 _NURSE = ("Practice Nurse", "R0610")
 
 _PRACTICE_NAMES = ("Quillbank Surgery", "Tansel Health Centre", "Saltwick Medical Practice", "Corveham Road Surgery")
-_GP_STAFF = (("Dr", "Imogen", "Quillfeather"), ("Dr", "Rohan", "Vantapriya"), ("Dr", "Tobias", "Ambrosewick"), ("Dr", "Leonie", "Marchbrook"))
-_NURSE_STAFF = (("Mrs", "Harriet", "Pellowdown"), ("Ms", "Blessing", "Oyinlade"), ("Mr", "Gareth", "Llanwyrth"), ("Miss", "Petra", "Novakley"))
+_GP_STAFF = (
+    ("Dr", "Imogen", "Quillfeather"),
+    ("Dr", "Rohan", "Vantapriya"),
+    ("Dr", "Tobias", "Ambrosewick"),
+    ("Dr", "Leonie", "Marchbrook"),
+)
+_NURSE_STAFF = (
+    ("Mrs", "Harriet", "Pellowdown"),
+    ("Ms", "Blessing", "Oyinlade"),
+    ("Mr", "Gareth", "Llanwyrth"),
+    ("Miss", "Petra", "Novakley"),
+)
 
 _CONSULTANTS = (("Mr", "Cassius", "Thornquist"), ("Dr", "Beatrix", "Halloumier"))
 TRUST = Trust(

@@ -9,7 +9,7 @@ DEMO, OPTED_OUT, RESTRICTED, SENSITIVE, MERGED, TYPE_1, DISSENT, TWIN, TWIN_SIBL
 
 
 class Fixed(NamedTuple):
-    """``age`` is in whole years at the reference date; the journeys are what this person has, and no others."""
+    """``age`` is in whole years at the reference date; the journeys are what this person has, and their variants, and no others."""
 
     role: str
     sex: str
@@ -32,12 +32,17 @@ FIXED = {
             "asthma",
             "penicillin_allergy",
             "past_problems",
+            "family_history",
             "immunisations",
+            "vaccine declined",
             "hip_fracture",
+            "transfer undone",
             "pneumonia",
+            "discharge undone",
             "frailty",
             "cancelled_admission",
             "corrected_result",
+            "moved house",
         ),
         "known to all three sources, with a rich record: the person whose summary is shown",
     ),
@@ -46,16 +51,16 @@ FIXED = {
     SENSITIVE: Fixed(
         "sensitive", "F", 37, (*_COMMON, "sensitive", "asthma"), "an item of the sensitive set, with its medicine and its consultation"
     ),
-    MERGED: Fixed(
-        "merged", "M", 69, (*_COMMON, "pneumonia"), "two hospital numbers made one by A40, and a late A08 for the dead number"
-    ),
+    MERGED: Fixed("merged", "M", 69, (*_COMMON, "pneumonia"), "two hospital numbers made one by A40, and a late A08 for the dead number"),
     TYPE_1: Fixed("type-1", "F", 52, (*_COMMON, "hypertension", "objection"), "Type 1 objection (9Nu0.): the practice's data stay at home"),
     DISSENT: Fixed("dissent", "M", 57, (*_COMMON, "diabetes", "dissent"), "express dissent from the Summary Care Record (9Ndo.)"),
     TWIN: Fixed(
         "twin", "M", 33, (*_COMMON, "asthma"), "born with 9, of the same surname; the hospital holds 9's NHS number for him by mistake"
     ),
     TWIN_SIBLING: Fixed("twin-sibling", "F", 33, (*_COMMON, "penicillin_allergy"), "twin of 8: must never be gathered with him"),
-    MISMATCH: Fixed("mismatch", "M", 66, (*_COMMON, "hypertension"), "the hospital holds another birth date: a possible mismatch, not shown"),
+    MISMATCH: Fixed(
+        "mismatch", "M", 66, (*_COMMON, "hypertension"), "the hospital holds another birth date: a possible mismatch, not shown"
+    ),
 }
 
 ROLES = {fixed.role: number for number, fixed in FIXED.items()}

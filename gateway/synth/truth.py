@@ -59,7 +59,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One coded entry of a GP record. ``code`` and the like are keys of ``codes``; ``parent`` and ``about`` (a problem) are keys of entries."""
+    """One coded entry of a GP record. ``code`` is a key of ``codes``; ``parent`` and ``about`` (a problem) are keys of entries."""
 
     key: str
     code: str
@@ -220,7 +220,8 @@ class Seen:
 class Person:
     """A person and how each kind of source holds them (None: not known there). ``roles`` are keys of ``roles.ROLES``.
 
-    ``key`` is the hex digest all of this person's generated ids are made from; ``word`` is what free text about them carries ("" or a canary).
+    Someone who ``moved`` house lived at ``old_address`` before that day. ``key`` is the hex digest all of this person's generated ids are
+    made from; ``word`` is what free text about them carries ("" or a canary).
     """
 
     number: int
@@ -248,7 +249,13 @@ class Person:
     hospital: Seen | None
     care: Seen | None
     story: Story
+    moved: date | None = None
+    old_address: Address | None = None
     word: str = ""
+
+    def address_on(self, day: date) -> Address:
+        """Return where the person lived on a day."""
+        return self.old_address if self.moved and self.old_address and day < self.moved else self.address
 
     def is_(self, role: str) -> bool:
         return role in self.roles

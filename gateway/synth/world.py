@@ -9,7 +9,8 @@ from datetime import date, datetime, time
 from pathlib import Path
 
 from gateway.synth import cld, emis, hl7v2, optout, places
-from gateway.synth.emis.rows import organisation_guid, organisation_rows, patient_guid, reference_rows
+from gateway.synth.emis.around import organisation_rows, reference_rows
+from gateway.synth.emis.rows import organisation_guid, patient_guid
 from gateway.synth.people import people
 from gateway.synth.roles import FIXED
 from gateway.synth.truth import Council, Person, Practice
@@ -110,7 +111,9 @@ def write(
         },
     )
     told = {**asdict(manifest), "folder": "."}
-    (folder / "manifest.json").write_text(json.dumps(told, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    (folder / "manifest.json").write_text(
+        json.dumps(told, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
+    )
     return manifest
 
 

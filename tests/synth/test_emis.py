@@ -86,7 +86,13 @@ def test_every_link_leads_to_a_row(bulk):
 
 
 def test_no_key_is_used_twice(bulk):
-    for table in ("Admin_Patient", "CareRecord_Observation", "CareRecord_Consultation", "Prescribing_DrugRecord", "Prescribing_IssueRecord"):
+    for table in (
+        "Admin_Patient",
+        "CareRecord_Observation",
+        "CareRecord_Consultation",
+        "Prescribing_DrugRecord",
+        "Prescribing_IssueRecord",
+    ):
         keys = [next(iter(row.values())) for row in bulk[table]]
         assert len(set(keys)) == len(keys)
 
@@ -165,7 +171,9 @@ def test_a_delta_deletes_an_observation_and_a_patient_by_their_keys_only(bulk, d
 
 def test_a_delta_brings_what_is_new_and_changes_what_was(bulk, delta):
     found, files = delta
-    assert found.consultation in by_key(files["CareRecord_Consultation"]) and found.consultation not in by_key(bulk["CareRecord_Consultation"])
+    assert found.consultation in by_key(files["CareRecord_Consultation"]) and found.consultation not in by_key(
+        bulk["CareRecord_Consultation"]
+    )
     assert by_key(files["Prescribing_DrugRecord"])[found.stopped]["CancellationDate"]
     assert by_key(files["Admin_Patient"])[found.moved]["Town"] != by_key(bulk["Admin_Patient"])[found.moved]["Town"]
 

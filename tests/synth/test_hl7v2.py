@@ -53,6 +53,19 @@ def test_every_event_that_must_be_known_is_sent(feed):
     assert set(counts) == {"A01", "A02", "A03", "A04", "A08", "A11", "A12", "A13", "A28", "A31", "A40", "R01"}
 
 
+def test_a_world_of_ten_already_has_every_event(tmp_path):
+    hl7v2.write(people(10, 1, TODAY), tmp_path)
+    sent = [message for path in tmp_path.iterdir() for message in parsed(path.read_bytes().decode("utf-8"))]
+    assert {event(message) for message in sent} == {"A01", "A02", "A03", "A04", "A08", "A11", "A12", "A13", "A28", "A31", "A40", "R01"}
+
+
+def test_who_moved_house_has_another_address_from_that_day_on(feed):
+    sent = about(feed, roles.DEMO)
+    moved = next(number for number, message in enumerate(sent) if event(message) == "A31")
+    before, after = ({segment(message, "PID")[11] for message in part} for part in (sent[:moved], sent[moved:]))
+    assert len(before) == len(after) == 1 and before != after
+
+
 def test_files_end_segments_with_a_carriage_return_only(folder):
     for path in folder.iterdir():
         content = path.read_bytes()
@@ -152,7 +165,8 @@ def test_a_death_is_told_once_it_is_known(feed):
     for person in people(250, 1, TODAY):
         if person.death and person.hospital:
             sent = about(feed, person.number)
-            assert [segment(message, "PID")[30:31] == ["Y"] for message in sent] == [event(message) == "A31" for message in sent]
+            dead = [segment(message, "PID")[30:31] == ["Y"] for message in sent]
+            assert dead == [False] * (len(sent) - 1) + [True] and event(sent[-1]) == "A31"
 
 
 def test_separators_in_words_are_escaped():

@@ -11,7 +11,7 @@ import pytest
 from gateway.nhs import identifiers
 from gateway.synth import places, roles
 from gateway.synth.codes import CODES, DRUGS, SENSITIVE
-from gateway.synth.journeys import JOURNEYS
+from gateway.synth.journeys import JOURNEYS, LIKELIHOOD, VARIANTS
 from gateway.synth.people import canaries, people
 
 TODAY = date(2026, 11, 24)
@@ -128,9 +128,20 @@ def test_most_are_known_to_all_three_sources_and_no_child_to_the_council(everyon
 
 
 def test_every_journey_happens_to_someone(everyone):
-    assert set(JOURNEYS) >= {name for fixed in roles.FIXED.values() for name in fixed.journeys}
+    assert set(JOURNEYS) | VARIANTS >= {name for fixed in roles.FIXED.values() for name in fixed.journeys}
+    assert set(JOURNEYS) | VARIANTS == set(LIKELIHOOD) | {"check_up"}
     codes = {entry.code for person in everyone for entry in person.story.entries}
-    assert codes >= {"hypertension", "hba1c", "asthma", "hip fracture", "pneumonia", "severe frailty", "influenza declined", "mmr", "sensitive"}
+    assert codes >= {
+        "hypertension",
+        "hba1c",
+        "asthma",
+        "hip fracture",
+        "pneumonia",
+        "severe frailty",
+        "influenza declined",
+        "mmr",
+        "sensitive",
+    }
 
 
 def one(everyone, number):

@@ -1,12 +1,13 @@
 """What the writers write, the sources read: every file is theirs, and no row is rejected."""
 
 import importlib
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
-from gateway.synth import world
+from gateway.synth import emis, world
+from gateway.synth.people import people
 from mappings import Feed, Reject
 
 TODAY = date(2026, 11, 24)
@@ -31,3 +32,15 @@ def test_a_source_reads_all_that_was_written_for_it(made, name):
     rows, rejects = read(name, made.path(name))
     assert rejects == []
     assert len(rows) >= made.written[name]
+
+
+@pytest.mark.parametrize("kind", ["delta", "volume"])
+def test_the_practice_source_reads_a_delta_and_a_volume(tmp_path, kind):
+    if "emis" not in SOURCES:
+        return
+    if kind == "delta":
+        emis.write_delta(people(20, 1, TODAY), tmp_path, datetime(2026, 11, 25, 1))
+    else:
+        emis.write_volume(tmp_path, 500, TODAY)
+    rows, rejects = read("emis", tmp_path)
+    assert rows and rejects == []

@@ -7,22 +7,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway.synth import roles
-from gateway.synth.emis import rows
+from gateway.synth import places, roles
+from gateway.synth.emis import around, rows
 from gateway.synth.emis.extract import Extract
-from gateway.synth.journeys import blood_pressure
+from gateway.synth.practice import blood_pressure
 from gateway.synth.truth import Entry, Person
-
-NEW_TOWN = "Haddlestow"
 
 
 @dataclass(frozen=True)
 class Delta:
     """Which rows changed, by GUID, so that a test can look for what became of them.
 
-    ``child`` is a systolic resent alone, ``value`` its new value; ``moved`` a patient with another town; ``problem`` deleted from the problem
-    list while its observation stays; ``observation`` deleted; ``stopped`` a medicine cancelled; ``consultation`` new, with a blood pressure;
-    ``gone`` a patient row deleted, of someone who is not one of the fixed people.
+    ``child``: a systolic resent alone, with a new ``value``. ``moved``: a patient with another town. ``problem``: deleted from the problem
+    list while its observation stays. ``observation``: deleted. ``stopped``: a medicine cancelled. ``consultation``: new, with a blood
+    pressure. ``gone``: a deleted patient, who is not one of the fixed people.
     """
 
     child: str = ""
@@ -42,7 +40,7 @@ def write_delta(people: Iterable[Person], folder: Path, extract_time: datetime) 
     """
     found = Delta()
     with Extract(folder, extract_time, number=2) as extract:
-        extract.put_all(rows.reference_rows())
+        extract.put_all(around.reference_rows())
         for person in people:
             if person.number > max(roles.FIXED) and found.gone:
                 break
@@ -63,7 +61,8 @@ def change(person: Person, found: Delta, extract: Extract, when: datetime) -> De
                 extract.put("CareRecord_Observation", rows.observation(person, entry, new.consultations[0]))
             return replace(found, child=rows.item_guid(person, child.key), value=value, consultation=rows.item_guid(person, "delta.bp"))
         case roles.RESTRICTED:
-            moved = replace(person, address=replace(person.address, town=NEW_TOWN))
+            town = next(town for town in places.TOWNS if town != person.address.town)
+            moved = replace(person, address=replace(person.address, town=town))
             extract.put("Admin_Patient", rows.patient(moved))
             return replace(found, moved=rows.patient_guid(person))
         case roles.TYPE_1:

@@ -11,9 +11,10 @@ from types import TracebackType
 
 from gateway.synth import places
 from gateway.synth.draw import guid
-from gateway.synth.emis.columns import TABLES
-from gateway.synth.emis.rows import Values, organisation_rows, patient_rows, reference_rows
+from gateway.synth.emis.around import organisation_rows, reference_rows
+from gateway.synth.emis.rows import Values, patient_rows
 from gateway.synth.truth import Person, Practice
+from mappings.emis.columns import TABLES
 
 AGREEMENT = guid("sharing agreement")
 

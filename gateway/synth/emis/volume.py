@@ -10,11 +10,11 @@ from pathlib import Path
 from gateway.synth import places
 from gateway.synth.codes import CODES
 from gateway.synth.draw import stream
-from gateway.synth.emis import rows
-from gateway.synth.emis.columns import TABLES
+from gateway.synth.emis import around, rows
 from gateway.synth.emis.extract import Extract, file_name
 from gateway.synth.people import people
 from gateway.synth.truth import Practice, Seen
+from mappings.emis.columns import TABLES
 
 TABLE = "CareRecord_Observation"
 EACH = 200
@@ -45,8 +45,8 @@ def write_volume(
     when = extract_time or datetime.combine(today, datetime.min.time()) + timedelta(hours=1)
     practice = places.practices(1)
     with Extract(folder, when) as extract:
-        extract.put_all(rows.reference_rows())
-        extract.put_all(rows.organisation_rows(practice, when))
+        extract.put_all(around.reference_rows())
+        extract.put_all(around.organisation_rows(practice, when))
         for person in people(-(-observations // EACH), seed, today, practices=practice):
             held = person.gp or Seen(str(100_000 + person.number), person.nhs_number, person.birth, person.given, person.family)
             patient = rows.patient(replace(person, gp=held, death=None))
