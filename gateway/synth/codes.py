@@ -56,7 +56,7 @@ CODES = {
             ("cholesterol", "Serum cholesterol level", "44P..00", "1005671000000105", *_BIOCHEMISTRY),
             ("sodium", "Serum sodium level", "44I5.00", "1000661000000107", *_BIOCHEMISTRY),
             ("potassium", "Serum potassium level", "44I4.00", "1000651000000109", *_BIOCHEMISTRY),
-            ("fbc", "Full blood count - FBC", "424..00", "1022441000000101", "Haematology", "Test Request"),
+            ("fbc", "Full blood count - FBC", "424..00", "1022441000000101", "Haematology", "Investigation"),
             ("haemoglobin", "Haemoglobin estimation", "423..00", "1022431000000105", *_HAEMATOLOGY),
             ("never smoked", "Never smoked tobacco", "1371.00", "266919005", *_SOCIAL),
             ("ex-smoker", "Ex-smoker", "137S.00", "8517006", *_SOCIAL),

@@ -71,7 +71,7 @@ def diabetes(life: Life, draw: Random) -> Story:
             entries.append(Entry(f"{key}.chol", "cholesterol", on, key, f"{draw.uniform(3.2, 6.4):.1f}", "mmol/L", "", "5.0", about="dm"))
             entries.append(Entry(f"{key}.crea", "creatinine", on, key, f"{draw.uniform(58, 120):.0f}", "umol/L", "49", "104", about="dm"))
             entries.append(Entry(f"{key}.bmi", "bmi", on, key, f"{draw.uniform(24, 38):.1f}", "kg/m2", about="dm"))
-        story += Story(consultations=(Consultation(key, moment(draw, on), "Nurse clinic"),), entries=tuple(entries))
+        story += Story(consultations=(Consultation(key, moment(draw, on), "Clinic"),), entries=tuple(entries))
         level = max(44.0, level - draw.uniform(-4, 12))
         on += timedelta(days=draw.randint(160, 200))
         number += 1

@@ -18,7 +18,7 @@ def emergency(key: str, arrived: datetime, hours: int, reason: str, disposal: st
 
 
 def admission(key: str, admitted: datetime, nights: int, wards: tuple[str, ...], **facts: object) -> Visit:
-    """Return an inpatient stay that goes through ``wards``, a day apart in the early afternoon, and ends in the evening after ``nights``."""
+    """Return a stay that goes through ``wards``, a day apart in the early afternoon, and ends in the evening after ``nights``."""
     moves = [Move("A01", admitted, wards[0])]
     moves += [Move("A02", _on(admitted, number, 14), ward) for number, ward in enumerate(wards[1:], 1)]
     moves.append(Move("A03", _on(admitted, max(nights, len(wards) - 1), 18), wards[-1]))

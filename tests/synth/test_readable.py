@@ -1,5 +1,6 @@
 """What the writers write, the sources read: every file is theirs, and no row is rejected."""
 
+import csv
 import importlib
 from datetime import date, datetime
 from pathlib import Path
@@ -44,3 +45,14 @@ def test_the_practice_source_reads_a_delta_and_a_volume(tmp_path, kind):
         emis.write_volume(tmp_path, 500, TODAY)
     rows, rejects = read("emis", tmp_path)
     assert rows and rejects == []
+
+
+def test_the_councils_words_are_those_of_the_specification(made):
+    with (MAPPINGS / "cld" / "codes_values.csv").open(encoding="utf-8", newline="") as file:
+        lists = csv.DictReader(line for line in file if not line.startswith("#"))
+        known = {(row["list"], row["value"].casefold()) for row in lists}
+    for path in made.path("cld").iterdir():
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                for column in {name for name, _ in known} & row.keys():
+                    assert not row[column] or (column, row[column].casefold()) in known, column

@@ -1,5 +1,6 @@
 """A world on disk: the same bytes for the same arguments, everyone in each source, and who is who."""
 
+import csv
 import hashlib
 import json
 import os
@@ -111,9 +112,36 @@ def test_a_persons_canaries_are_in_the_files_and_in_nobody_elses(tmp_path):
     everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()).decode("utf-8")
     for person in people(25, 1, TODAY, canary=True):
         for text in (person.given, person.family, person.word, person.address.street, person.mobile, person.email):
-            assert text in everything
+            assert text and text in everything
         assert sum(text in everything for text in canaries(person)) > 12
     for plain in people(25, 1, TODAY):
         if plain.carer:
             assert plain.carer not in everything
         assert f'"{plain.address.street}"' not in everything
+
+
+FREE = {
+    "Admin_Patient": ("ContactComments", "CarerName"),
+    "CareRecord_Diary": ("OriginalTerm",),
+    "Prescribing_DrugRecord": ("Dosage",),
+    "Prescribing_IssueRecord": ("Dosage", "PatientMessage", "PharmacyText"),
+}
+
+
+def test_all_free_text_carries_a_canary(tmp_path):
+    manifest = world.write(tmp_path, 40, 1, TODAY, canary=True)
+    texts = []
+    for table, columns in FREE.items():
+        (path,) = manifest.path("emis").glob(f"*_{table}_2*.csv")
+        with path.open(encoding="utf-8", newline="") as file:
+            texts += [row[column] for row in csv.DictReader(file) for column in columns]
+    for path in manifest.path("cld").iterdir():
+        with path.open(encoding="utf-8", newline="") as file:
+            texts += [row["Event Description"] for row in csv.DictReader(file)]
+    for path in manifest.path("hl7v2").iterdir():
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            fields = line.split("|")
+            if fields[0] in ("PV2", "NTE") or (fields[0] == "OBX" and fields[2] == "TX"):
+                texts.append(fields[{"OBX": 5, "PV2": 3, "NTE": 3}[fields[0]]])
+    written = [text for text in texts if text]
+    assert len(written) > 500 and all(text.endswith(("text", "carer")) and "Zq" in text for text in written)

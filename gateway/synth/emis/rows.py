@@ -14,6 +14,8 @@ Rows = Iterator[tuple[str, Values]]
 
 REGION = guid("organisation", "region")
 NO, YES = "false", "true"
+CLINIC = "Clinic"
+"""The kind of consultation that the nurse holds."""
 
 
 def organisation_guid(practice: Practice) -> str:
@@ -110,8 +112,7 @@ def registration(person: Person) -> Rows:
 
 
 def clinicians(person: Person, seen: Consultation | None = None) -> Values:
-    place = 1 if seen and seen.kind.startswith("Nurse") else 0
-    who = user_guid(person.practice, place)
+    who = user_guid(person.practice, 1 if seen and seen.kind == CLINIC else 0)
     return {"ClinicianUserInRoleGuid": who, "EnteredByUserInRoleGuid": who}
 
 
@@ -273,7 +274,7 @@ def diary(person: Person, reminder: Reminder) -> Values:
 def appointment(person: Person, seen: Consultation) -> Rows:
     """Return the slot that the latest consultation was held in, with its session."""
     session, start = item_guid(person, f"{seen.key}.session"), seen.at
-    place = 1 if seen.kind.startswith("Nurse") else 0
+    place = 1 if seen.kind == CLINIC else 0
     yield (
         "Appointment_Session",
         {
