@@ -5,7 +5,6 @@ Everything that orders a submission is in the file itself: the reporting period 
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from gateway.errors import Invalid, Refused
 from gateway.nhs.identifiers import normalise
-from mappings import Feed, Reject, Row, Values
+from mappings import Feed, Reject, Row, Values, readers
 from mappings.cld import codes
 from mappings.cld.columns import COLUMNS, DISCRIMINATORS, EVENT, PERSON
 from mappings.cld.snapshots import END, FULL, PARTIAL, SNAPSHOT, START, STATE, SUBMISSION, TYPES, Snapshot
@@ -36,91 +35,61 @@ def check(path: Path, feed: Feed) -> list[Path]:
     if not files:
         raise Refused(f"{path.name}: no .csv file")
     for file in files:
-        with file.open(encoding=encoding_of(file, feed), newline="") as opened:
-            try:
-                header = next(csv.reader(opened, strict=True), [])
-            except csv.Error:
-                raise Refused(f"{file.name}: the header cannot be read") from None
-        places(header, file.name)
+        encoding = encoding_of(file, feed)
+        readers.check_header(file, COLUMNS, encoding, aliases=spellings(file, encoding))
     return files
 
 
 def encoding_of(file: Path, feed: Feed) -> str:
     """Return UTF-8, or the feed's encoding where the file is not UTF-8. Raises ``Refused`` when it is neither."""
-    for name in dict.fromkeys(("utf-8-sig", feed.encoding)):
-        try:
-            with file.open(encoding=name) as opened:
-                while opened.read(1 << 20):
-                    pass
-        except UnicodeDecodeError:
-            continue
-        except LookupError:
-            raise Refused(f"feed {feed.name}: unknown encoding") from None
-        return name
-    raise Refused(f"{file.name}: not in UTF-8, nor in the encoding of its feed")
+    try:
+        readers.check_encoding(file)
+    except Refused:
+        if feed.encoding == "utf-8":
+            raise
+    else:
+        return "utf-8"
+    try:
+        readers.check_encoding(file, feed.encoding)
+    except LookupError:
+        raise Refused(f"feed {feed.name}: unknown encoding") from None
+    return feed.encoding
 
 
-def places(header: list[str], name: str) -> dict[str, int]:
-    """Return where each of the fifty columns stands; others are read past. Raises ``Refused`` for a column missing or there twice."""
-    found: dict[str, int] = {}
+def spellings(file: Path, encoding: str) -> dict[str, str]:
+    """Return how this file spells our columns: neither case nor spaces nor punctuation counts, so DHSC's SQL names are known too."""
     known = {codes.fold(column): column for column in COLUMNS}
-    for index, text in enumerate(header):
-        column = known.get(codes.fold(text))
-        if column in found:
-            raise Refused(f"{name}: column twice: {column}")
-        if column:
-            found[column] = index
-    missing = [column for column in COLUMNS if column not in found]
-    if len(missing) == len(COLUMNS):
-        raise Refused(f"{name}: not Client Level Data (none of its columns in the header)")
-    if missing:
-        raise Refused(f"{name}: column missing: {', '.join(missing)}")
-    return found
+    return {name: known[codes.fold(name)] for name in readers.header(file, encoding) if codes.fold(name) in known}
 
 
 def read(path: Path, feed: Feed) -> Iterator[Row | Reject]:
     """Yield the rows of a file: events and people as they come, its councils and snapshots at the end."""
+    encoding = encoding_of(path, feed)
     submission = submitted(path.stem)
     people = People()
     counts: dict[str, dict[Snapshot, Counter]] = {}
     rejects = 0
-    with path.open(encoding=encoding_of(path, feed), newline="") as opened:
-        lines = csv.reader(opened, strict=True)
-        header = next(lines, [])
-        where = places(header, path.name)
-        for line, fields in records(lines):
-            try:
-                if len(fields) != len(header):
-                    raise Invalid(
-                        f"{len(fields)} columns, the header has {len(header)}" if fields else "unreadable (a quote without its end)"
-                    )
-                values = {column: text for column, index in where.items() if (text := fields[index].strip())}
-                snapshot, kind = identified(Values(values), submission)
-            except Invalid as error:
-                rejects += 1
-                yield Reject(f"line {line}", str(error))
-                continue
-            counts.setdefault(values[LA], {}).setdefault(snapshot, Counter())[kind] += 1
-            yield event(values, snapshot, kind, line)
-            yield from people.tell(values, snapshot, line)
+    for found in readers.csv_rows(path, encoding, aliases=spellings(path, encoding), keep=COLUMNS):
+        if isinstance(found, Reject):
+            rejects += 1
+            yield found
+            continue
+        line, given = found
+        values = Values((column, text.strip()) for column, text in given.items() if text.strip())
+        if not values:
+            continue
+        try:
+            snapshot, kind = identified(values, submission)
+        except Invalid as error:
+            rejects += 1
+            yield Reject(f"line {line}", str(error))
+            continue
+        counts.setdefault(values[LA], {}).setdefault(snapshot, Counter())[kind] += 1
+        yield event(values, snapshot, kind, line)
+        yield from people.tell(values, snapshot, line)
     for la, found in counts.items():
         yield Row("Authority", la, la, 0, Values({LA: la}), groups=(f"la:{la}",))
         yield from snapshots(la, found, whole=not rejects)
-
-
-def records(lines) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line, fields) of each record that is not blank; what the CSV reader cannot read has no fields."""
-    while True:
-        line = lines.line_num + 1
-        try:
-            fields = next(lines)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield line, []
-            continue
-        if any(fields):
-            yield line, fields
 
 
 def submitted(name: str) -> int:
@@ -158,10 +127,10 @@ def identified(values: Values, submission: int) -> tuple[Snapshot, str]:
     return Snapshot(end, start, submission), kind
 
 
-def event(values: dict[str, str], snapshot: Snapshot, kind: str, line: int) -> Row:
+def event(values: Values, snapshot: Snapshot, kind: str, line: int) -> Row:
     """Return what one submission says of one event. Lines that differ stay apart: which of them counts is for the mapping to say."""
     said = {column: values[column] for column in EVENT if column in values}
-    key = event_key(Values(values), kind)
+    key = event_key(values, kind)
     return Row(
         "Event", f"{key}|{snapshot.id}|{digest(said)}", values[LA], snapshot.submission, Values(said | {SUBMISSION: str(snapshot.submission)}),
         patient=values[PERSON_ID], groups=(f"event:{key}",), line=line,
@@ -181,7 +150,7 @@ class People:
     def __init__(self) -> None:
         self._told: dict[tuple[str, str, Snapshot, str], list[str]] = {}
 
-    def tell(self, values: dict[str, str], snapshot: Snapshot, line: int) -> Iterator[Row]:
+    def tell(self, values: Values, snapshot: Snapshot, line: int) -> Iterator[Row]:
         """Yield the person's row if it says something new. The NHS number is no part of the key, nor of the digest in it."""
         said = {column: values[column] for column in PERSON if column in values}
         number = said.get("NHS Number", "")

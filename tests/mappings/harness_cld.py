@@ -1,90 +1,24 @@
-"""Client Level Data in a dictionary: lines and files made up, rows kept as the store keeps them, groups mapped."""
+"""Lines and files of Client Level Data, made up."""
 
 from __future__ import annotations
 
 import csv
-import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from mappings import Feed, Group, Reject, Row
+from mappings import Feed
 from mappings.cld import SOURCE
 from mappings.cld.columns import COLUMNS
+from tests.mappings.harness import map_all
 
-NAMESPACE = uuid.UUID("0b8a4f0e-5f0d-4c39-9d3e-5f8c1d6a7e21")
 NUMBER = "9990000018"
-Kept = dict[tuple[str, str, str], Row]
 
 
-@dataclass
-class DictLook:
-    """A Look over kept rows."""
-
-    publisher: str
-    kept: Kept
-    feed: Feed
-
-    def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
-        return self.kept.get((publisher or self.publisher, table, key))
-
-    def all(self, table: str, publisher: str | None = None) -> list[Row]:
-        name = publisher or self.publisher
-        found = [row for row in self.kept.values() if (row.publisher, row.table, row.groups) == (name, table, ())]
-        return sorted(found, key=lambda row: row.key)
-
-    def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
-        return str(uuid.uuid5(NAMESPACE, "|".join((SOURCE.name, publisher or self.publisher, resource_type, key))))
-
-    def reference(self, resource_type: str, key: str, publisher: str | None = None) -> dict:
-        return {"reference": f"{resource_type}/{self.id(resource_type, key, publisher)}"}
-
-
-def keep(rows: Iterable[Row], kept: Kept | None = None) -> Kept:
-    """Return the newest statement of each key; of two of one order the larger body, as the store does."""
-    kept = {} if kept is None else kept
-    for row in rows:
-        never = SOURCE.never.get(row.table, frozenset())
-        assert not never & set(row.values), "a column that is never kept"
-        name = (row.publisher, row.table, row.key)
-        if name not in kept or _rank(row) > _rank(kept[name]):
-            kept[name] = row
-    return kept
-
-
-def _rank(row: Row) -> tuple[int, bytes]:
-    return row.order, msgspec.json.encode([row.patient, row.groups, dict(row.values), row.line])
-
-
-def map_kept(kept: Kept, feed: Feed | None = None) -> list[dict]:
-    """Return what all groups make, sorted; a resource made by two groups is an error."""
-    feed = feed or Feed()
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in kept.values():
-        for key in row.groups:
-            groups.setdefault((row.publisher, key), []).append(row)
-    made = []
-    for (publisher, key), rows in groups.items():
-        made += SOURCE.to_fhir(Group(key, publisher, tuple(rows)), DictLook(publisher, kept, feed))
-    made.sort(key=lambda each: (each["resourceType"], each["id"]))
-    names = [(each["resourceType"], each["id"]) for each in made]
-    assert len(names) == len(set(names)), "two groups made one resource"
-    return made
-
-
-def read_all(path: Path, feed: Feed | None = None) -> tuple[list[Row], list[Reject]]:
-    """Return (rows, rejects) of a delivery."""
-    feed = feed or Feed()
-    found = [each for file in SOURCE.check(path, feed) for each in SOURCE.read(file, feed)]
-    return [each for each in found if isinstance(each, Row)], [each for each in found if isinstance(each, Reject)]
-
-
-def map_path(path: Path, feed: Feed | None = None) -> tuple[list[dict], list[Reject]]:
-    """Return (resources, rejects) of a delivery."""
-    rows, rejects = read_all(path, feed)
-    return map_kept(keep(rows), feed), rejects
+def map_path(path: Path, feed: Feed | None = None) -> list[dict]:
+    """Return what a delivery without a fault comes to."""
+    mapped = map_all(SOURCE, path, feed)
+    assert not mapped.faults
+    return mapped.resources()
 
 
 def line(**given: str) -> dict[str, str]:
