@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.errors import Refused
 
-PRACTICE, OTHER_PRACTICE, TRUST, COUNCIL = "A99001", "A99002", "RX9", "503"
+PRACTICE, OTHER_PRACTICE, TRUST, COUNCIL = "A99001", "A99002", "RZZ", "990"
 
 
 def _user(number: int, name: str, organisation: str, role_code: str, role_name: str, *activities: str) -> dict:
