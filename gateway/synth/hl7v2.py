@@ -109,6 +109,7 @@ def told(person: Person) -> Iterator[Told]:
     story = person.story
     visits = sorted(story.visits, key=lambda visit: visit.moves[0].at)
     firsts = [visit.moves[0].at for visit in visits] + [report.taken for report in story.reports]
+    firsts += [datetime.combine(person.moved, datetime.min.time())] if person.moved else []
     known = min(firsts, default=datetime.combine(years_before(person.registered, -0.5), datetime.min.time())) - timedelta(days=1)
     known = known.replace(hour=9, minute=30)
     seen = person.hospital

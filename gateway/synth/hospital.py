@@ -1,7 +1,11 @@
-"""Journeys through the hospital, and what practice and council record after them."""
+"""Journeys through the hospital, and what practice and council record after them.
+
+Nobody is in two beds at once: each journey has its own part of the last three years, because none knows of the others.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -11,10 +15,16 @@ from gateway.synth.life import Life
 from gateway.synth.support import reablement
 from gateway.synth.truth import Consultation, Entry, Medicine, Problem, Story
 
+HIP = (1.0, 0.4)
+PNEUMONIA = ((2.0, 1.3), (0.32, 0.1))
+ATTENDANCE = ((3.0, 2.1), (0.07, 0.03))
+CANCELLED = (1.25, 1.05)
+"""When each may have happened, in years before the end; the ten days before the end belong to those who are still on a ward."""
+
 
 def hip_fracture(life: Life, draw: Random) -> Story:
     """A fall: emergency department, two wards, theatre, home; the letter at the practice days later; reablement by the council."""
-    fell = life.ago(draw, 1.2, 0.35)
+    fell = life.ago(draw, *HIP)
     arrived = moment(draw, fell, 8, 17)
     hours, nights = draw.randint(3, 6), draw.randint(6, 14)
     stay = ward.admission(
@@ -51,7 +61,7 @@ def hip_fracture(life: Life, draw: Random) -> Story:
 
 def pneumonia(life: Life, draw: Random) -> Story:
     """An admission with bloods, a swab and a chest film; in some the discharge is taken back for a day. Antibiotic by allergy."""
-    fell_ill = life.ago(draw, 2, 0.1)
+    fell_ill = life.ago(draw, *draw.choice(PNEUMONIA))
     arrived = moment(draw, fell_ill, 9, 17)
     stay = ward.admission(
         "pneumonia",
@@ -86,7 +96,7 @@ def pneumonia(life: Life, draw: Random) -> Story:
 
 def attendance(life: Life, draw: Random) -> Story:
     """A visit to the emergency department that ends at home, with a blood test that found nothing."""
-    arrived = moment(draw, life.ago(draw, 2, 0.1), 8, 17)
+    arrived = moment(draw, life.ago(draw, *draw.choice(ATTENDANCE)), 8, 17)
     visit = ward.emergency("attendance", arrived, draw.randint(2, 6), "Chest pain, resolved", disposal="3")
     reports = (
         ward.blood_count(draw, "attendance.fbc", arrived + timedelta(minutes=50), "attendance"),
@@ -97,7 +107,7 @@ def attendance(life: Life, draw: Random) -> Story:
 
 def cancelled_admission(life: Life, draw: Random) -> Story:
     """An admission for an operation that was taken back the same morning."""
-    admitted = moment(draw, life.ago(draw, 1.5, 0.1), 7, 9)
+    admitted = moment(draw, life.ago(draw, *CANCELLED), 7, 9)
     stay = ward.admission("cancelled", admitted, 2, ("WARD6",), reason="Hernia repair", specialty="100", method="11")
     return Story(visits=(ward.undone(stay, "A11", timedelta(hours=3), again=False),))
 
@@ -105,3 +115,20 @@ def cancelled_admission(life: Life, draw: Random) -> Story:
 def corrected_result(life: Life, draw: Random) -> Story:
     """A potassium reported wrongly and corrected."""
     return Story(reports=(ward.corrected(draw, "corrected", moment(draw, life.ago(draw, 1, 0.1), 9, 12), ""),))
+
+
+def on_the_ward(life: Life, draw: Random) -> Story:
+    """An admission days ago that has not ended. Nothing for those who have died."""
+    if not life.alive:
+        return Story()
+    admitted = moment(draw, life.end - timedelta(days=draw.randint(2, 5)), 9, 17)
+    stay = ward.admission(
+        "ward",
+        admitted,
+        3,
+        ("AMU", "WARD2"),
+        reason="Chest pain, under observation",
+        diagnoses=(("R07.4", "Chest pain, unspecified"),),
+    )
+    here = replace(stay, moves=tuple(move for move in stay.moves if move.event != "A03"))
+    return Story(visits=(here,), reports=(ward.chemistry(draw, "ward.ue", admitted + timedelta(hours=2), "ward"),))

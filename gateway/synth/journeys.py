@@ -30,6 +30,7 @@ JOURNEYS: dict[str, Journey] = {
         hospital.attendance,
         hospital.cancelled_admission,
         hospital.corrected_result,
+        hospital.on_the_ward,
         support.frailty,
         support.contact,
         support.caring,
@@ -65,5 +66,6 @@ LIKELIHOOD = {
     "transfer undone": (1, 96, 0.25),
     "discharge undone": (1, 96, 0.3),
     "moved house": (18, 96, 0.08),
+    "on_the_ward": (18, 96, 0.04),
 }
 """Ages between which something may happen to someone, and how likely it is to. New rows go to the end: each draws in turn."""

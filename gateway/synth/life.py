@@ -16,6 +16,7 @@ class Life(NamedTuple):
     end: date
     sex: str
     has: frozenset[str] = frozenset()
+    alive: bool = True
 
     @property
     def age(self) -> float:

@@ -64,7 +64,7 @@ def person(number: int, seed: int, today: date, practices: Sequence[Practice], c
     """Return person ``number`` of the world that ``seed`` makes."""
     who = basics(number, seed, today)
     end, death = lifetime(number, seed, who.birth, today)
-    life = Life(who.birth, end, who.sex, frozenset(journeys(number, seed, who.birth, end)))
+    life = Life(who.birth, end, who.sex, frozenset(journeys(number, seed, who.birth, end)), death is None)
     draw = stream(seed, number, "place")
     key = digest(seed, number)
     nhs_number = identifiers.synthetic(number - 1)

@@ -78,6 +78,10 @@ def test_a_file_is_in_the_order_of_sending(folder):
         assert sent == sorted(sent)
 
 
+def test_nothing_is_sent_from_the_future(feed):
+    assert max(message[0][7] for message in feed) < f"{TODAY:%Y%m%d}"
+
+
 def test_no_control_id_is_used_twice(feed):
     ids = [message[0][10] for message in feed]
     assert len(set(ids)) == len(ids)

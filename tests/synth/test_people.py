@@ -84,10 +84,22 @@ def test_a_visit_goes_forward_and_ends_as_it_should(everyone):
             seen |= set(events)
             assert times == sorted(times), (person.number, visit.key)
             assert events[0] == ("A04" if visit.kind == "E" else "A01")
-            assert events[-1] in ("A03", "A11")
+            assert events[-1] in (("A01", "A02") if visit.key == "ward" else ("A03", "A11"))
             for move in visit.moves:
                 assert move.of is None or any(before.at == move.of for before in visit.moves if before.at < move.at)
     assert seen == {"A01", "A02", "A03", "A04", "A11", "A12", "A13"}
+
+
+def test_nobody_is_in_two_beds_at_once(everyone):
+    for person in everyone:
+        visits = sorted(person.story.visits, key=lambda visit: visit.moves[0].at)
+        for before, after in zip(visits, visits[1:]):
+            assert before.moves[-1].at <= after.moves[0].at and before.key != "ward", person.number
+
+
+def test_some_are_on_a_ward_today_and_all_of_them_live(everyone):
+    here = [person for person in everyone if any(visit.key == "ward" for visit in person.story.visits)]
+    assert everyone[roles.DEMO - 1] in here and len(here) > 3 and not [person for person in here if person.death]
 
 
 def test_no_time_falls_into_the_hour_that_clocks_skip_or_repeat(everyone):
