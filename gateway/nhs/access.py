@@ -231,13 +231,13 @@ def _about_a_person(caller: Caller, act: Act, facts: Facts, rules: list[Rule], t
     rules = [rule for rule in rules if act.name in VIEWS or roles.opens(rule, act.type)]
     own = facts.own & facts.active
     own_patients = [each for each in facts.patients if each.publisher in own]
-    if len(facts.persons) > 1:
-        return _refused(NOT_SHOWN, act, facts, trace, "3 own record: more than one person is asked about")
     trace.append("3 own record: what the organisation recorded is not withheld from it" if own_patients else "3 own record: none held")
     basis = _basis(caller, facts, own_patients, trace)
     limited_to_own = all(rule.own for rule in rules)
     if not basis and (not own_patients or act.name in VIEWS):
         return _refused(PTV_REQUIRED, act, facts, trace, "4 relationship and permission: not both")
+    if len(facts.persons) > 1:
+        return _refused(NOT_SHOWN, act, facts, trace, "5 patient status: more than one person is asked about")
     if any(each.labels & labels.RESTRICTED for each in (*facts.patients, *facts.claimants)):
         return _refused(NOT_SHOWN, act, facts, trace, "5 patient status: restricted")
     others = frozenset() if limited_to_own or not basis else _others(act, facts, own, trace)

@@ -106,6 +106,7 @@ NOT_BOTH = {
     "another organisation's permission": facts(WARD, permission=Permission("permission", NOW + 1, ODS[GP])),
     "permission has ended": facts(WARD, permission=Permission("permission", NOW, ODS[TRUST])),
     "permission on a basis we do not know": facts(WARD, permission=Permission("curiosity", NOW + 1, ODS[TRUST])),
+    "several people claim the number": facts(WARD, PERSON[:1], persons=(1, 2)),
     "another organisation's encounter": facts(WARD, (PERSON[0], replace(PERSON[1], publisher=OTHER, ods=ODS[OTHER]))),
 }
 
