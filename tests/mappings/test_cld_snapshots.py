@@ -149,7 +149,7 @@ def test_an_ended_service_that_is_no_longer_reported_keeps_its_own_end(tmp_path)
     assert made["period"] == {"start": "2025-03-01", "end": "2025-05-01"} and extension(made, "not-reported-since") == "2026-03-31"
 
 
-@pytest.mark.parametrize("better, worse", itertools.pairwise([*codes.outcome_ranks(), "words no list has"]))
+@pytest.mark.parametrize("better, worse", list(itertools.pairwise([*codes.outcome_ranks(), "words no list has"])))
 def test_of_two_outcomes_the_one_higher_in_the_hierarchy_counts(tmp_path, better, worse):
     snapshot(tmp_path, 1, assessment(Event_Outcome=better), assessment(Event_Outcome=worse))
     assert one(map_path(tmp_path), "Task")["output"][0]["valueCodeableConcept"]["text"] == better
