@@ -14,7 +14,7 @@ from gateway.synth.canary import canaries, marked
 from gateway.synth.draw import chance, day, digest, stream, years_before
 from gateway.synth.journeys import JOURNEYS, LIKELIHOOD
 from gateway.synth.life import Life
-from gateway.synth.roles import FIXED, MERGED, MISMATCH, OPTED_OUT, TWIN, TWIN_SIBLING
+from gateway.synth.roles import ELSEWHERE, FIXED, MERGED, MISMATCH, OPTED_OUT, TWIN, TWIN_SIBLING
 from gateway.synth.truth import Address, Council, Person, Practice, Seen, Story
 
 __all__ = ["canaries", "people", "person"]
@@ -65,6 +65,7 @@ def person(number: int, seed: int, today: date, practices: Sequence[Practice], c
     who = basics(number, seed, today)
     end, death = lifetime(number, seed, who.birth, today)
     life = Life(who.birth, end, who.sex, frozenset(journeys(number, seed, who.birth, end)), death is None)
+    practice, council = registered_at(number, seed, practices, councils)
     draw = stream(seed, number, "place")
     key = digest(seed, number)
     nhs_number = identifiers.synthetic(number - 1)
@@ -90,9 +91,9 @@ def person(number: int, seed: int, today: date, practices: Sequence[Practice], c
         mobile=f"07700900{number % 1000:03d}",
         carer=f"{draw.choice(places.GIVEN['white', 'F', 1])} {who.family}" if chance(draw, 0.2) else "",
         ethnicity=who.ethnicity,
-        practice=stream(seed, number, "practice").choice(practices),
+        practice=practice,
         trust=places.TRUST,
-        council=stream(seed, number, "council").choice(councils),
+        council=council,
         registered=day(draw, max(who.birth + timedelta(days=9), years_before(end, 20)), max(who.birth, years_before(end, 1))),
         gp=Seen(str(100_000 + number), nhs_number, who.birth, who.given, who.family, verified=True),
         hospital=None,
@@ -103,6 +104,13 @@ def person(number: int, seed: int, today: date, practices: Sequence[Practice], c
         draw = stream(seed, number, "moved house")
         made = replace(made, moved=life.ago(draw, 0.6, 0.1), old_address=address(draw))
     return recorded(made, seed)
+
+
+def registered_at(number: int, seed: int, practices: Sequence[Practice], councils: Sequence[Council]) -> tuple[Practice, Council]:
+    """Return whose patient and whose client the person is; for the fixed people that is fixed too, whatever the seed."""
+    if number in FIXED:
+        return practices[-1 if number in ELSEWHERE else 0], councils[0]
+    return stream(seed, number, "practice").choice(practices), stream(seed, number, "council").choice(councils)
 
 
 def basics(number: int, seed: int, today: date) -> Basics:

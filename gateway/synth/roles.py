@@ -7,6 +7,9 @@ from typing import NamedTuple
 DEMO, OPTED_OUT, RESTRICTED, SENSITIVE, MERGED, TYPE_1, DISSENT, TWIN, TWIN_SIBLING, MISMATCH = range(1, 11)
 """Their numbers, by what they show."""
 
+ELSEWHERE = frozenset({TWIN_SIBLING, MISMATCH})
+"""Registered at the last practice; the other fixed people are at the first. All of them are the first council's."""
+
 
 class Fixed(NamedTuple):
     """``age`` is in whole years at the reference date; the journeys are what this person has, and their variants, and no others."""

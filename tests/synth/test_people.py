@@ -176,6 +176,12 @@ def test_the_fixed_people_play_their_roles(everyone):
     assert one(everyone, roles.MERGED).hospital.retired
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_fixed_people_are_registered_where_they_always_are(seed):
+    held = {person.number: person.practice.ods for person in people(10, seed, TODAY)}
+    assert held == {number: "A99002" if number in roles.ELSEWHERE else "A99001" for number in roles.FIXED}
+
+
 def test_the_sensitive_item_has_a_medicine_and_a_consultation(everyone):
     story = one(everyone, roles.SENSITIVE).story
     entry = next(entry for entry in story.entries if CODES[entry.code].read == SENSITIVE)
