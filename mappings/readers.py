@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -10,31 +11,25 @@ from gateway.errors import Refused
 from mappings import Reject, Values
 
 CHUNK = 1 << 20
+NEWLINE = b"\n"
 
 
 def check_encoding(path: Path, encoding: str = "utf-8") -> None:
-    """Read the whole file once and raise ``Refused`` naming the line that is not in ``encoding``."""
-    lines, rest = 1, b""
+    """Read the whole file once and raise ``Refused`` naming the line that is not in ``encoding``, or that holds a NUL byte."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    lines = 1
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            whole = rest + chunk
-            cut = whole.rfind(b"\n") + 1 or len(whole)
-            lines += _newlines(whole[:cut], encoding, path, lines)
-            rest = whole[cut:]
-    _newlines(rest, encoding, path, lines)
-
-
-def _newlines(part: bytes, encoding: str, path: Path, before: int) -> int:
-    """How many lines ``part`` ends. Cut at line ends, so a character is never in two parts (of UTF-8 and of one-byte encodings)."""
-    try:
-        text = part.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = before + part[: error.start].count(b"\n")
-        raise Refused(f"{path.name}: line {line}: not {encoding}") from None
-    if "\0" in text:
-        line = before + part[: part.index(b"\0")].count(b"\n")
-        raise Refused(f"{path.name}: line {line}: not text (a NUL byte)")
-    return part.count(b"\n")
+        while True:
+            chunk = file.read(CHUNK)
+            try:
+                decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                raise Refused(f"{path.name}: line {lines + error.object[: error.start].count(NEWLINE)}: not {encoding}") from None
+            if not chunk:
+                return
+            if b"\0" in chunk:
+                raise Refused(f"{path.name}: line {lines + chunk[: chunk.index(0)].count(NEWLINE)}: a NUL byte")
+            lines += chunk.count(NEWLINE)
 
 
 def header(path: Path, encoding: str = "utf-8", delimiter: str = ",", aliases: Mapping[str, str] | None = None) -> list[str]:
@@ -53,7 +48,9 @@ def header(path: Path, encoding: str = "utf-8", delimiter: str = ",", aliases: M
     return names
 
 
-def check_header(path: Path, required: Collection[str], encoding: str = "utf-8", delimiter: str = ",", aliases: Mapping[str, str] | None = None) -> None:
+def check_header(
+    path: Path, required: Collection[str], encoding: str = "utf-8", delimiter: str = ",", aliases: Mapping[str, str] | None = None
+) -> None:
     """Raise ``Refused`` naming the first of the ``required`` columns that the file lacks."""
     names = set(header(path, encoding, delimiter, aliases))
     for name in required:

@@ -1,0 +1,68 @@
+"""EMIS Web: the IM1 bulk extract, version 8.2, 21 tables as CSV.
+
+A row belongs to the organisation that its OrganisationGuid names; what has none, or is one, to the sharing agreement in the file's name.
+A group is what one family of resources is made from: ``pat:`` a patient with the registration, ``obs:`` an observation with its problem,
+referral and children, ``drug:`` a course with its issues… ``README.md`` tells the quirks and what a clinician has to sign.
+"""
+
+from gateway.errors import Invalid
+from mappings import Group, Look, Publisher, Row, Source
+from mappings.emis.delivery import check, read
+from mappings.emis.directory import to_location, to_organisation, to_user
+from mappings.emis.encounter import to_encounter
+from mappings.emis.medication import to_course, to_issue
+from mappings.emis.observation import to_observation
+from mappings.emis.patient import to_patient
+from mappings.emis.tables import NEVER
+from mappings.emis.values import guid, is_true
+
+FAMILIES = {
+    "obs": to_observation,
+    "pat": to_patient,
+    "enc": to_encounter,
+    "drug": to_course,
+    "issue": to_issue,
+    "org": to_organisation,
+    "loc": to_location,
+    "user": to_user,
+}
+
+
+def to_fhir(group: Group, look: Look) -> list[dict]:
+    """Return the resources of a group, by the family its key names."""
+    family = FAMILIES.get(group.key.partition(":")[0])
+    if family is None:
+        raise Invalid("group")
+    return family(group, look)
+
+
+def publisher(row: Row) -> Publisher | None:
+    """Return what a row says of a publisher: its name and ODS code, or whether it still shares."""
+    values = row.values
+    if row.table == "Admin_Organisation":
+        return Publisher(row.key, values["ODSCode"].strip().upper(), values["OrganisationName"].strip(), order=row.order)
+    if row.table == "Agreements_SharingOrganisation":
+        return Publisher(guid(values["OrganisationGuid"]), state=state(row), order=row.order)
+    return None
+
+
+def state(row: Row) -> str:
+    """Return whether an organisation shares: a removed agreement withdraws, a disabled or not activated one withholds."""
+    if is_true(row.values["Deleted"]):
+        return "withdrawn"
+    if is_true(row.values["Disabled"]) or not is_true(row.values["IsActivated"]):
+        return "withheld"
+    return "active"
+
+
+SOURCE = Source(
+    name="emis",
+    kind="gp",
+    title="EMIS Web IM1 extract 8.2",
+    version="1",
+    check=check,
+    read=read,
+    to_fhir=to_fhir,
+    publisher=publisher,
+    never=NEVER,
+)

@@ -1,0 +1,65 @@
+"""An allergy entry to AllergyIntolerance. Nothing that happens on the problem list ends an allergy."""
+
+from __future__ import annotations
+
+from gateway.fhir.build import resource
+from mappings import Look
+from mappings.emis.codes import DEGRADED_ALLERGY, DEGRADED_OTHER_ALLERGY, HL7, Code, coded
+from mappings.emis.entry import Entry, clinician, encounter, subject
+from mappings.emis.values import UK_CORE, entered, tagged
+
+CLINICAL, VERIFICATION = HL7 + "allergyintolerance-clinical", HL7 + "allergyintolerance-verification"
+VERIFIED = {"refuted": "refuted", "confirmed": "confirmed"}
+"""EMIS does not say how certain an allergy is: it is unconfirmed, as in GP Connect, unless a qualifier says otherwise."""
+STATUS = {"refuted": "inactive", "resolved": "resolved"}
+
+
+def allergy(made: Entry, look: Look) -> dict:
+    """Return the AllergyIntolerance. One that was ruled out is refuted and inactive; "no known allergies" keeps its code, which says so."""
+    values, details = made.values, made.said.details
+    _, ambiguous = entered(values)
+    built = resource(
+        "AllergyIntolerance",
+        look.id("AllergyIntolerance", made.key),
+        UK_CORE + "UKCore-AllergyIntolerance",
+        made.security,
+        clinicalStatus=status(CLINICAL, STATUS.get(made.sense, "active")),
+        verificationStatus=status(VERIFICATION, VERIFIED.get(made.sense, "unconfirmed")),
+        code=concept(made.code),
+        patient=subject(values, look),
+        encounter=encounter(values, look),
+        onsetDateTime=made.effective,
+        recordedDate=made.recorded,
+        recorder=clinician(values, look, "EnteredByUserInRoleGuid"),
+        asserter=clinician(values, look),
+        note=[*made.notes, *words_of(made)],
+        reaction=reaction(details.get("manifestation", ""), details.get("severity", "")),
+    )
+    return tagged(built, ambiguous)
+
+
+def concept(code: Code) -> dict:
+    """Return the code, with the NHS's transfer-degraded concept before it where there is no SNOMED concept."""
+    if code.is_coded:
+        return code.concept
+    other = "non-drug" in code.text.casefold() or code.concept["coding"][0]["code"].startswith("14M")
+    return {**code.concept, "coding": [DEGRADED_OTHER_ALLERGY if other else DEGRADED_ALLERGY, *code.concept["coding"]]}
+
+
+def reaction(manifestation: str, severity: str) -> list[dict]:
+    """Return the reaction that qualifiers describe, [] for none. FHIR wants a manifestation where a severity is given."""
+    if not manifestation and not severity:
+        return []
+    told = {"text": manifestation or "Reaction not described"}
+    return [{"manifestation": [told], "severity": coded("severity", severity, target="reaction"), "description": severity}]
+
+
+def words_of(made: Entry) -> list[dict]:
+    """Return as a note what a qualifier says that neither status can (declined, planned…): never silent."""
+    if made.in_words or made.sense in ("", "refuted", "confirmed", "resolved", "suspected", "history"):
+        return []
+    return [{"text": made.said.words}]
+
+
+def status(system: str, code: str) -> dict:
+    return {"coding": [{"system": system, "code": code}]}

@@ -1,0 +1,131 @@
+"""An entry that is a condition, or stands on the problem list, to Condition."""
+
+from __future__ import annotations
+
+from gateway.fhir.build import resource
+from gateway.fhir.codes import SNOMED
+from mappings import Look, Row, Values
+from mappings.emis.codes import HL7, coded
+from mappings.emis.entry import Entry, clinician, encounter, subject
+from mappings.emis.values import UK_CORE, UNKNOWN, entered, guid, partial, tagged
+
+CLINICAL, VERIFICATION = HL7 + "condition-clinical", HL7 + "condition-ver-status"
+CATEGORY = HL7 + "condition-category"
+EPISODE = UK_CORE + "Extension-UKCore-ConditionEpisode"
+EPISODES = {"first": "first", "new": "new", "review": "review", "end": "end"}
+RELATED = "http://hl7.org/fhir/StructureDefinition/condition-related"
+VERIFIED = {"refuted": "refuted", "confirmed": "confirmed", "suspected": "provisional"}
+"""Said of a Condition where a qualifier or the words say it; a plain entry has no verification status, and none is invented."""
+
+
+def condition(made: Entry, problem: Row | None, look: Look) -> dict:
+    """Return the Condition: a diagnosis of its encounter, or a problem-list item when the problem row is there."""
+    values, held = made.values, problem.values if problem else Values()
+    _, ambiguous = entered(values)
+    built = resource(
+        "Condition",
+        look.id("Condition", made.key),
+        UK_CORE + "UKCore-Condition",
+        made.security,
+        extension=extensions(values, held, look),
+        clinicalStatus=clinical_status(made, held) if problem else course(made),
+        verificationStatus=verification(made),
+        category=categories(held, problem is not None),
+        severity=severity(made),
+        code=made.code.concept,
+        bodySite=[{"text": site}] if (site := made.said.details.get("site")) else [],
+        subject=subject(values, look),
+        encounter=encounter(values, look),
+        onsetDateTime=made.effective,
+        abatementDateTime="" if is_active(held) else partial(held, "EndDate"),
+        recordedDate=made.recorded,
+        recorder=clinician(values, look, "EnteredByUserInRoleGuid"),
+        asserter=clinician(values, look),
+        note=[*made.notes, *words_of(made), *problem_notes(held)],
+    )
+    return tagged(built, ambiguous)
+
+
+def is_active(held: Values) -> bool:
+    return held["ProblemStatusDescription"].casefold().startswith("active")
+
+
+def clinical_status(made: Entry, held: Values) -> dict:
+    """Return a problem's status as its row says it; where it says nothing, a resolved or ended one is inactive and any other unknown."""
+    said = held["ProblemStatusDescription"].casefold()
+    if said.startswith("active"):
+        return status(CLINICAL, "active")
+    if said.startswith(("past", "inactive")) or held["EndDate"]:
+        return status(CLINICAL, "inactive")
+    return course(made) or UNKNOWN
+
+
+def course(made: Entry) -> dict:
+    """Return the clinical status that words or qualifiers give: resolved, in remission, or history of; {} for none."""
+    if made.sense == "resolved":
+        words = f"{made.code.text} {made.said.words}".casefold()
+        return status(CLINICAL, "remission" if "remission" in words else "resolved")
+    return status(CLINICAL, "inactive") if made.sense == "history" else {}
+
+
+def verification(made: Entry) -> dict:
+    """Return what is said of certainty. The words of a code that denies ("ruled out") deny by themselves: only qualifiers refute."""
+    if made.in_words:
+        return status(VERIFICATION, "provisional") if made.sense == "suspected" else {}
+    if made.sense in ("", "resolved", "history"):
+        return {}
+    return status(VERIFICATION, VERIFIED.get(made.sense, "unconfirmed"))
+
+
+def words_of(made: Entry) -> list[dict]:
+    """Return a qualifier's own words where the status above is only the nearest."""
+    if made.in_words or made.sense in ("", "refuted", "confirmed", "suspected"):
+        return []
+    return [{"text": made.said.words}]
+
+
+def categories(held: Values, is_problem: bool) -> list[dict]:
+    """Return the category; a problem's significance is a second one in its own words: it is how the practice files it, not how bad it is."""
+    code = "problem-list-item" if is_problem else "encounter-diagnosis"
+    found: list[dict] = [{"coding": [{"system": CATEGORY, "code": code}]}]
+    if significance := held["SignificanceDescription"].strip():
+        found.append({"text": significance})
+    return found
+
+
+def severity(made: Entry) -> dict:
+    """Return the severity a qualifier gives; significance is never one."""
+    words = made.said.details.get("severity", "")
+    code = coded("severity", words, target="snomed")
+    return {"coding": [{"system": SNOMED, "code": code}] if code else [], "text": words}
+
+
+def extensions(values: Values, held: Values, look: Look) -> list[dict]:
+    """Return the episode and the problem this one is part of."""
+    found: list[dict] = []
+    episode = values["Episode"].strip()
+    if episode and episode.casefold() != "none":
+        code = EPISODES.get(episode.casefold())
+        coding = {"coding": [{"system": "https://fhir.hl7.org.uk/CodeSystem/UKCore-ConditionEpisodicity", "code": code}]} if code else {}
+        found.append({"url": EPISODE, "valueCodeableConcept": {**coding, "text": episode}})
+    if parent := held["ParentProblemObservationGuid"]:
+        found.append({"url": RELATED, "valueReference": look.reference("Condition", guid(parent))})
+    return found
+
+
+def problem_notes(held: Values) -> list[dict]:
+    """Return as notes what a problem row says and Condition has no element for."""
+    found = []
+    if relation := held["ParentProblemRelationship"].strip():
+        found.append(f"Relationship to the parent problem: {relation}")
+    if held["ExpectedDuration"] not in ("", "0"):
+        found.append(f"Expected duration: {held['ExpectedDuration']} days")
+    if is_active(held) and (end := partial(held, "EndDate")):
+        found.append(f"End date of the problem: {end}")
+    if reviewed := partial(held, "LastReviewDate"):
+        found.append(f"Last reviewed: {reviewed}")
+    return [{"text": text} for text in found]
+
+
+def status(system: str, code: str) -> dict:
+    return {"coding": [{"system": system, "code": code}]}

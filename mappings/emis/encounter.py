@@ -1,0 +1,59 @@
+"""A consultation to Encounter."""
+
+from __future__ import annotations
+
+from gateway.errors import Invalid
+from gateway.fhir.build import resource
+from mappings import Group, Look, Values
+from mappings.emis.codes import HL7, code_of, coded
+from mappings.emis.delivery import AGREEMENT
+from mappings.emis.entry import clinician, subject
+from mappings.emis.values import UK_CORE, UNKNOWN, entered, guid, identifier, is_true, partial, tagged
+
+PERFORMER = {"coding": [{"system": HL7 + "v3-ParticipationType", "code": "PPRF"}]}
+STATUS = {"true": "finished", "1": "finished", "false": "in-progress", "0": "in-progress"}
+
+
+def to_encounter(group: Group, look: Look) -> list[dict]:
+    """Return the Encounter. A consultation whose completeness is not said is of unknown status."""
+    row = next(iter(group.of("CareRecord_Consultation")), None)
+    if row is None:
+        return []
+    values = row.values
+    _, ambiguous = entered(values)
+    person = clinician(values, look)
+    built = resource(
+        "Encounter",
+        look.id("Encounter", row.key),
+        UK_CORE + "UKCore-Encounter",
+        ("R",) if is_true(values["IsConfidential"]) else (),
+        identifier=[identifier(row.key)],
+        status=STATUS.get(values["Complete"].lower(), "unknown"),
+        class_=class_of(values),
+        type=types(values, look),
+        subject=subject(values, look),
+        participant=[{"type": [PERFORMER], "individual": person}] if person else [],
+        period={"start": partial(values, "EffectiveDate")},
+        serviceProvider=look.reference("Organization", guid(values["OrganisationGuid"]), values[AGREEMENT]),
+    )
+    return [tagged(built, ambiguous)]
+
+
+def class_of(values: Values) -> dict:
+    """Return the class that the consultation's source means, marked as unknown where the table does not know it."""
+    for words in (values["ConsultationSourceTerm"], values["ConsultationType"]):
+        if code := coded("consultation", words, target="class"):
+            return {"system": HL7 + "v3-ActCode", "code": code}
+    return UNKNOWN
+
+
+def types(values: Values, look: Look) -> list[dict]:
+    """Return the kind of consultation as coded, and the words of its source and type."""
+    texts = [values["ConsultationSourceTerm"].strip(), values["ConsultationType"].strip()]
+    if not values["ConsultationSourceCodeId"]:
+        return [{"text": text} for text in dict.fromkeys(texts) if text]
+    try:
+        concept = code_of(values, look, "ConsultationSourceCodeId").concept
+    except Invalid:
+        concept = {}  # its words are here, and the group is mapped again when the code comes
+    return [{**concept, "text": texts[0] or concept.get("text", "")}, *([{"text": texts[1]}] if texts[1] else [])]

@@ -1,0 +1,152 @@
+"""One observation row with its code and qualifiers: what it is, what it says, and what every resource made of it shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mappings import Look, Row, Values
+from mappings.emis.codes import Code, code_of, coded
+from mappings.emis.qualifiers import NONE, Qualifiers, qualifiers
+from mappings.emis.values import entered, guid, is_number, is_true, partial
+
+NEGATIVE = frozenset({"absent", "refuted", "declined", "not-given", "contraindicated", "planned"})
+"""Senses that deny that the thing is so or was done. Said by the words of the code they are part of the code, and the code stays true."""
+NOT_DONE = frozenset({"declined", "not-given", "contraindicated", "refuted"})
+
+
+@dataclass(slots=True)
+class Entry:
+    """``route`` is what the row becomes. ``sense`` is what changes its meaning; ``in_words`` says that the code's own term gives it, so that a
+    negative FHIR form beside the negative code would deny it twice."""
+
+    row: Row
+    key: str
+    values: Values
+    code: Code
+    said: Qualifiers
+    route: str
+    sense: str
+    in_words: bool
+
+    @property
+    def is_confidential(self) -> bool:
+        return is_true(self.values.get("IsConfidential", ""))
+
+    @property
+    def security(self) -> tuple[str, ...]:
+        return ("R",) if self.is_confidential else ()
+
+    @property
+    def effective(self) -> str:
+        return partial(self.values, "EffectiveDate")
+
+    @property
+    def recorded(self) -> str:
+        return entered(self.values)[0]
+
+    @property
+    def notes(self) -> list[dict]:
+        """Qualifiers that no table knows, and those that the code's words overrule."""
+        texts = list(self.said.notes)
+        if self.said.words and self.in_words:
+            texts.append(self.said.words)
+        return [{"text": text} for text in texts]
+
+
+def entry(row: Row, look: Look, has_referral: bool = False, has_children: bool = False) -> Entry:
+    """Return the entry of an observation row. Raises ``Invalid`` while its code has not arrived."""
+    values = row.values
+    code = code_of(values, look)
+    text = values.get("Qualifiers")
+    said = qualifiers(text) if text else NONE
+    sense, in_words = sense_of(code, said)
+    return Entry(row, row.key, values, code, said, route(values, code, sense, in_words, has_referral, has_children), sense, in_words)
+
+
+def sense_of(code: Code, said: Qualifiers) -> tuple[str, bool]:
+    """Return the sense of an entry, and whether the code's own words give it.
+
+    Negative words are never weakened by a qualifier, and "family" is added to by either.
+    """
+    words, qualifier = code.sense, said.sense
+    if not qualifier or qualifier == "confirmed" and words:
+        return words, bool(words)
+    if qualifier == "family":
+        return ("not-family", True) if words in NEGATIVE or words == "not-family" else ("family", words == "family")
+    if words in NEGATIVE or words in ("family", "not-family", "nil"):
+        return words, True
+    return qualifier, False
+
+
+def route(values: Values, code: Code, sense: str, in_words: bool, has_referral: bool, has_children: bool) -> str:
+    """Return what a row becomes: allergy, family, immunisation, observation, report, request, specimen, referral, procedure, condition, plan.
+
+    The order is the order of harm: an allergy is an allergy whatever else it looks like; a relative's illness is never the patient's.
+    """
+    given = code.route
+    kind = values.get("ObservationType")
+    kind = coded("type", kind, target="route") if kind else ""
+    if not sense and not kind and not has_referral:  # the common case
+        if given == "lab":
+            return _lab(values, kind, has_children)
+        return "observation" if given == "observation" or "Value" in values and given in ("condition", "procedure") else given
+    if sense == "family":
+        return "family"
+    if sense == "not-family":
+        return "observation"
+    if "allergy" in (given, kind):
+        return "allergy"
+    if "family" in (given, kind):
+        return "observation" if sense in NEGATIVE else "family"
+    if "immunisation" in (given, kind):
+        if sense in ("planned", "absent", "suspected", "uncertain"):
+            return "observation" if in_words else "plan" if sense == "planned" else "immunisation"
+        return "immunisation"
+    if code.part or is_number(values["Value"]):
+        return "observation"
+    if sense == "planned" and not in_words:
+        return "plan"
+    if given == "lab":
+        return _lab(values, kind, has_children)
+    if given in ("request", "specimen"):
+        return "observation" if sense in NEGATIVE else given
+    if has_referral or "referral" in (given, kind):
+        return "observation" if sense in NEGATIVE else "referral"
+    if kind == "request":
+        return "observation" if sense in NEGATIVE or has_children else "request"
+    if given == "procedure":
+        return "observation" if in_words and sense in ("planned", "absent", "suspected") else "procedure"
+    if given == "condition":
+        return "observation" if in_words and sense in NEGATIVE else "condition"
+    return "observation"
+
+
+def _lab(values: Values, kind: str, has_children: bool) -> str:
+    """A report has results and no value; within another it is a group of results; asked for and not answered, it is a request."""
+    if values.get("Value") or values.get("ParentObservationGuid"):
+        return "observation"
+    if has_children:
+        return "report"
+    return "request" if kind == "request" else "observation"
+
+
+def subject(values: Values, look: Look) -> dict:
+    return look.reference("Patient", guid(values["PatientGuid"]))
+
+
+def encounter(values: Values, look: Look) -> dict:
+    """Return the reference to the consultation, {} for none."""
+    found = values.get("ConsultationGuid")
+    return look.reference("Encounter", guid(found)) if found else {}
+
+
+def clinician(values: Values, look: Look, column: str = "ClinicianUserInRoleGuid") -> dict:
+    """Return the reference to a user in role, {} for none."""
+    found = values.get(column)
+    return look.reference("PractitionerRole", guid(found)) if found else {}
+
+
+def problem(values: Values, look: Look, column: str = "ProblemGuid") -> list[dict]:
+    """Return the reference to the problem something was done for, [] for none."""
+    found = values.get(column)
+    return [look.reference("Condition", guid(found))] if found else []

@@ -1,0 +1,220 @@
+"""Drug records to a MedicationStatement (the course) and a MedicationRequest (the authorisation); each issue to a MedicationRequest of its own.
+
+Whether a medicine is taken now is not decided here: that depends on the registration active today, and the summary computes it.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from gateway.errors import Invalid
+from gateway.fhir.build import resource
+from gateway.fhir.codes import UCUM
+from mappings import Group, Look, Row, Values
+from mappings.emis.codes import HL7, drug_concept
+from mappings.emis.entry import clinician, encounter, problem, subject
+from mappings.emis.tables import DRUG, ISSUE
+from mappings.emis.values import UK_CORE, UNKNOWN, day, entered, guid, identifier, is_number, is_true, partial, quantity, tagged
+
+REQUEST, STATEMENT = UK_CORE + "UKCore-MedicationRequest", UK_CORE + "UKCore-MedicationStatement"
+LAST_ISSUE = UK_CORE + "Extension-UKCore-MedicationStatementLastIssueDate"
+REPEAT = UK_CORE + "Extension-UKCore-MedicationRepeatInformation"
+ESTIMATED = {"extension": [{"url": "urn:nhs-record-gateway:estimated", "valueBoolean": True}]}
+COURSES = {
+    "acute": (HL7 + "medicationrequest-course-of-therapy", "acute"),
+    "repeat": (HL7 + "medicationrequest-course-of-therapy", "continuous"),
+    "repeat dispensing": ("https://fhir.hl7.org.uk/CodeSystem/UKCore-MedicationRequestCourseOfTherapy", "continuous-repeating-dispensing"),
+}
+COMMUNITY = {"coding": [{"system": HL7 + "medicationrequest-category", "code": "community"}]}
+TAKEN_AT_HOME = {"coding": [{"system": HL7 + "medication-statement-category", "code": "community"}]}
+UNSTATED = {"_allowedBoolean": UNKNOWN}
+"""UK Core asks for ``substitution``; EMIS does not say whether one is allowed, and no answer is invented."""
+
+
+def to_course(group: Group, look: Look) -> list[dict]:
+    """Return the course and its authorisation, with what its issues add."""
+    key = group.key[5:]
+    drug = next((row for row in group.of(DRUG) if row.key == key), None)
+    if drug is None:
+        return []
+    issues = [row for row in group.of(ISSUE) if row.patient == drug.patient]
+    return [statement(drug, key, issues, look), authorisation(drug, key, look)]
+
+
+def statement(drug: Row, key: str, issues: list[Row], look: Look) -> dict:
+    values = drug.values
+    asserted, ambiguous = entered(values)
+    last = max((when for row in issues if (when := partial(row.values, "EffectiveDate"))), default="")
+    built = resource(
+        "MedicationStatement",
+        look.id("MedicationStatement", key),
+        STATEMENT,
+        security(values),
+        extension=[{"url": LAST_ISSUE, "valueDateTime": last}] if last else [],
+        identifier=[identifier(key)],
+        basedOn=[look.reference("MedicationRequest", key)],
+        status=status(values),
+        category=TAKEN_AT_HOME,
+        medicationCodeableConcept=drug_concept(values, look),
+        subject=subject(values, look),
+        effectivePeriod={"start": partial(values, "EffectiveDate"), **ended(values, issues)},
+        dateAsserted=asserted,
+        informationSource=clinician(values, look),
+        reasonReference=problem(values, look, "ProblemObservationGuid"),
+        dosage=[{"text": values["Dosage"].strip()}],
+    )
+    return tagged(built, ambiguous)
+
+
+def authorisation(drug: Row, key: str, look: Look) -> dict:
+    values = drug.values
+    _, ambiguous = entered(values)
+    built = resource(
+        "MedicationRequest",
+        look.id("MedicationRequest", key),
+        REQUEST,
+        security(values),
+        extension=repeat_information(values),
+        identifier=[identifier(key)],
+        status=status(values),
+        intent="plan",
+        category=[COMMUNITY],
+        medicationCodeableConcept=drug_concept(values, look),
+        subject=subject(values, look),
+        authoredOn=partial(values, "EffectiveDate"),
+        requester=clinician(values, look),
+        recorder=clinician(values, look, "EnteredByUserInRoleGuid"),
+        reasonReference=problem(values, look, "ProblemObservationGuid"),
+        groupIdentifier=identifier(key),
+        courseOfTherapyType=course_type(values["PrescriptionType"].strip()),
+        dosageInstruction=[{"text": values["Dosage"].strip()}],
+        dispenseRequest={
+            "validityPeriod": {"end": expiry(values)},
+            "numberOfRepeatsAllowed": repeats(values["NumberOfIssuesAuthorised"]),
+            "quantity": amount(values),
+        },
+        substitution=UNSTATED,
+    )
+    return tagged(built, ambiguous)
+
+
+def to_issue(group: Group, look: Look) -> list[dict]:
+    """Return the issue as an order that was made. Completed says that it was issued, and nothing of whether the medicine is taken."""
+    key = group.key[6:]
+    row = next((row for row in group.of(ISSUE) if row.key == key), None)
+    if row is None:
+        return []
+    values = row.values
+    _, ambiguous = entered(values)
+    course = guid(values["DrugRecordGuid"])
+    built = resource(
+        "MedicationRequest",
+        look.id("MedicationRequest", key),
+        REQUEST,
+        security(values),
+        identifier=[identifier(key)],
+        status="completed",
+        intent="order",
+        category=issue_category(values),
+        medicationCodeableConcept=drug_concept(values, look),
+        subject=subject(values, look),
+        encounter=encounter(values, look),
+        authoredOn=partial(values, "EffectiveDate"),
+        requester=clinician(values, look),
+        recorder=clinician(values, look, "EnteredByUserInRoleGuid"),
+        reasonReference=problem(values, look, "ProblemObservationGuid"),
+        basedOn=[look.reference("MedicationRequest", course)] if course else [],
+        groupIdentifier=identifier(course) if course else {},
+        note=issue_notes(values),
+        dosageInstruction=[{"text": values["Dosage"].strip(), "patientInstruction": values["PatientMessage"].strip()}],
+        dispenseRequest={"quantity": amount(values), "expectedSupplyDuration": days(values["CourseDurationInDays"])},
+        substitution=UNSTATED,
+    )
+    return [tagged(built, ambiguous)]
+
+
+def security(values: Values) -> tuple[str, ...]:
+    return ("R",) if is_true(values["IsConfidential"]) else ()
+
+
+def status(values: Values) -> str:
+    """Return the status as the practice's system says it: an active row's cancellation date means nothing (EMIS)."""
+    if is_true(values["IsActive"]):
+        return "active"
+    if values["CancellationDate"]:
+        return "stopped"
+    return "completed" if values["IsActive"] else "unknown"
+
+
+def ended(values: Values, issues: list[Row]) -> dict:
+    """Return the end of the period: the cancellation, else the end of the last issue's course, marked as estimated; {} while it is active."""
+    if is_true(values["IsActive"]) or not values["IsActive"]:
+        return {}
+    if values["CancellationDate"]:
+        return {"end": day(values, "CancellationDate")}
+    ends = [end for row in issues if (end := course_end(row.values))]
+    return {"end": max(ends), "_end": ESTIMATED} if ends else {}
+
+
+def course_end(values: Values) -> str:
+    """Return the last day an issue lasts, "" where its date or duration is not exact."""
+    start, length = partial(values, "EffectiveDate")[:10], values["CourseDurationInDays"]
+    if len(start) != 10 or not length.isdigit() or not 0 < int(length) <= 3660:
+        return ""
+    try:
+        return (date.fromisoformat(start) + timedelta(days=int(length))).isoformat()
+    except (ValueError, OverflowError):
+        return ""
+
+
+def course_type(words: str) -> dict:
+    """Return acute, continuous or repeat dispensing; other words (Automatic) stay words."""
+    system, code = COURSES.get(words.casefold(), ("", ""))
+    return {"coding": [{"system": system, "code": code}] if code else [], "text": words}
+
+
+def repeat_information(values: Values) -> list[dict]:
+    found: list[dict] = []
+    if values["NumberOfIssues"].isdigit():
+        found.append({"url": "numberOfPrescriptionsIssued", "valueUnsignedInt": int(values["NumberOfIssues"])})
+    if end := expiry(values):
+        found.append({"url": "authorisationExpiryDate", "valueDateTime": end})
+    return [{"url": REPEAT, "extension": found}] if found else []
+
+
+def expiry(values: Values) -> str:
+    """Return the expiry date where it is written as one (the specification shows a spreadsheet's serial number, which is not)."""
+    try:
+        return day(values, "ExpiryDate")
+    except Invalid:
+        return ""
+
+
+def repeats(authorised: str) -> int | None:
+    """Return the repeats after the first: FHIR counts them without it."""
+    return max(0, int(authorised) - 1) if authorised.isascii() and authorised.isdigit() else None
+
+
+def amount(values: Values) -> dict:
+    number = values["Quantity"].strip()
+    return quantity(number, values["QuantityUnit"]) if is_number(number) else {}
+
+
+def days(text: str) -> dict:
+    return {"value": int(text), "unit": "days", "system": UCUM, "code": "d"} if text.isascii() and text.isdigit() and int(text) else {}
+
+
+def issue_category(values: Values) -> list[dict]:
+    found: list[dict] = [COMMUNITY]
+    if is_true(values["IsPrivatelyPrescribed"]):
+        found.append({"text": "Private prescription"})
+    if method := values["IssueMethodDescription"].strip():
+        found.append({"text": method})
+    return found
+
+
+def issue_notes(values: Values) -> list[dict]:
+    texts = ["Prescribed as a contraceptive"] if is_true(values["IsPrescribedAsContraceptive"]) else []
+    if (number := values["Quantity"].strip()) and not is_number(number):
+        texts.append(f"Quantity: {number} {values['QuantityUnit']}".strip())
+    return [{"text": text} for text in texts]

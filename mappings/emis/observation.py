@@ -1,0 +1,125 @@
+"""An observation row to what it is: ``to_observation`` sends each to its kind, and adds the problem it may also be."""
+
+from __future__ import annotations
+
+from gateway.errors import Invalid
+from mappings import Group, Look, Row
+from mappings.emis.allergy import allergy
+from mappings.emis.clinical import family_history, immunisation, procedure, specimen
+from mappings.emis.condition import condition
+from mappings.emis.entry import Entry, entry
+from mappings.emis.qualifiers import NONE
+from mappings.emis.request import plan, referral, request
+from mappings.emis.result import observation, report
+from mappings.emis.tables import OBSERVATION, PROBLEM, REFERRAL
+from mappings.emis.values import guid
+
+MAKERS = {
+    "allergy": allergy,
+    "family": family_history,
+    "immunisation": immunisation,
+    "procedure": procedure,
+    "specimen": specimen,
+    "request": request,
+    "plan": plan,
+}
+
+
+def to_observation(group: Group, look: Look) -> list[dict]:
+    """Return what the group's own row makes. Its children are there for what is made of both; they make themselves in their own groups."""
+    key = group.key[4:]
+    rows = group.rows
+    if len(rows) == 1:
+        head = rows[0]
+        if head.deleted or head.table != OBSERVATION or head.key != key:
+            return []
+        problem = ask = None
+        children: list[Row] = []
+    else:
+        found = group.of(OBSERVATION)
+        head = next((row for row in found if row.key == key), None)
+        if head is None:
+            return []
+        children = [row for row in found if row.key != key and row.patient == head.patient]
+        problem = next((row for row in group.of(PROBLEM) if row.key == key), None)
+        ask = next((row for row in group.of(REFERRAL) if row.key == key), None)
+    made = entry(head, look, ask is not None, bool(children))
+    return resources(made, problem, ask, children, look)
+
+
+def resources(made: Entry, problem: Row | None, ask: Row | None, children: list[Row], look: Look) -> list[dict]:
+    """Return the resource of the entry's kind, and the Condition that a problem is beside it.
+
+    Problem status is one more view of an entry and never its first: an allergy on the problem list is still an allergy.
+    """
+    if made.route == "condition":
+        return [condition(made, problem, look)]
+    answer = []
+    if made.route in ("observation", "report"):
+        held = known(children, look)
+        parts = parts_of(made, held)
+        members = members_of(held, parts, look)
+        if made.route == "report":
+            answer.append(report(made, members, look))
+        elif not is_component(made, look):
+            answer.append(observation(made, parts, members, look))
+    elif made.route == "referral":
+        answer.append(referral(made, ask, look))
+    else:
+        answer.append(MAKERS[made.route](made, look))
+    if problem is not None and not (made.route == "family" and not made.in_words and made.code.route != "family"):
+        answer.append(condition(made, problem, look))
+    return answer
+
+
+def is_component(made: Entry, look: Look) -> bool:
+    """Whether the parent shows the entry as a component; it decides by the same rule, ``belongs``."""
+    if made.code.part not in ("systolic", "diastolic") or not made.values.get("ParentObservationGuid"):
+        return False
+    parent = look.row(OBSERVATION, guid(made.values["ParentObservationGuid"]))
+    if parent is None:
+        return False
+    try:
+        return belongs(made, entry(parent, look, has_children=True))
+    except Invalid:
+        return False  # the parent waits for its code, and this group is mapped again when it comes
+
+
+def belongs(part: Entry, panel: Entry) -> bool:
+    """Whether an entry is a part of a blood pressure: told by the codes of both, never by value. A qualifier of its own or another date,
+    which a component could not say, leave it an Observation of its own."""
+    return (
+        part.code.part in ("systolic", "diastolic")
+        and panel.code.part == "panel"
+        and part.route == panel.route == "observation"
+        and part.said is NONE
+        and part.row.patient == panel.row.patient
+        and part.effective == panel.effective
+    )
+
+
+def parts_of(made: Entry, children: list[Entry]) -> list[Entry]:
+    """Return the children that are the parts of a blood pressure, systolic first as people write them."""
+    found = [child for child in children if belongs(child, made)]
+    return sorted(found, key=lambda child: (child.code.part != "systolic", child.row.order))
+
+
+def members_of(children: list[Entry], parts: list[Entry], look: Look) -> list[dict]:
+    """Return references to the children that are results: those with a value, or of a laboratory category."""
+    found = [child for child in children if child.route == "observation" and child not in parts]
+    return [
+        look.reference("Observation", child.key)
+        for child in sorted(found, key=lambda child: child.row.order)
+        if "Value" in child.values or child.code.category == "laboratory"
+    ]
+
+
+def known(children: list[Row], look: Look) -> list[Entry]:
+    """Return the entries of the children whose codes have arrived; the others wait in quarantine and touch this group when they come."""
+    found = []
+    for child in children:
+        try:
+            found.append(entry(child, look))
+        except Invalid:
+            continue
+    return found

@@ -1,0 +1,147 @@
+"""A patient row and its registration history to Patient and EpisodeOfCare."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.fhir.build import resource
+from gateway.fhir.codes import NHS_NUMBER
+from gateway.fhir.dates import with_offset
+from gateway.nhs.identifiers import is_valid, normalise
+from mappings import Group, Look, Row, Values
+from mappings.emis.codes import coded, label
+from mappings.emis.delivery import AGREEMENT
+from mappings.emis.entry import clinician
+from mappings.emis.tables import HISTORY, PATIENT
+from mappings.emis.values import UK_CORE, address, day, guid, identifier, is_true
+
+LOCAL_NUMBER = "https://fhir.nhs.uk/Id/local-patient-identifier"
+VERIFICATION = UK_CORE + "Extension-UKCore-NHSNumberVerificationStatus"
+VERIFICATION_CODES = "https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland"
+REGISTRATION = "https://fhir.hl7.org.uk/Id/emis-registration-type"
+"""The registration types that this source's own words are translated to (``codes_registration.csv``); ``R`` is a regular, GMS, patient."""
+GENDERS = {"M": "male", "F": "female", "I": "other", "U": "unknown"}
+
+
+def to_patient(group: Group, look: Look) -> list[dict]:
+    """Return the Patient and the registration. A dummy patient is nobody; a deleted one is kept, ended and withheld.
+
+    EMIS deletes the patient's row alone and patients also fall out of scope in time, so what depends on it is withheld and not deleted.
+    """
+    row = next((row for row in group.rows if row.table == PATIENT), None)
+    if row is None or is_true(row.values["DummyType"]):
+        return []
+    return [patient(row, look), registration(row, group.of(HISTORY), look)]
+
+
+def security(row: Row) -> tuple[str, ...]:
+    flags = ("R",) if is_true(row.values["SpineSensitive"]) or is_true(row.values["IsConfidential"]) else ()
+    return (*flags, "withheld") if row.deleted else flags
+
+
+def patient(row: Row, look: Look) -> dict:
+    values = row.values
+    died = day(values, "DateOfDeath")
+    return resource(
+        "Patient",
+        look.id("Patient", row.key),
+        UK_CORE + "UKCore-Patient",
+        security(row),
+        identifier=identifiers(row, look),
+        active=not row.deleted,
+        name=[name(values)],
+        telecom=telecoms(values),
+        gender=GENDERS.get(values["Sex"].strip().upper(), ""),
+        birthDate=day(values, "DateOfBirth"),
+        deceasedDateTime=died,
+        address=[address(values)],
+        contact=contacts(values),
+        generalPractitioner=practitioners(values, look),
+        managingOrganization=organisation(values, look),
+    )
+
+
+def identifiers(row: Row, look: Look) -> list[dict]:
+    """Return the NHS number, the practice's own number and EMIS's. A number whose check digit is wrong is shown as sent and identifies nobody;
+    a verification status is written only when the source says one."""
+    values, found = row.values, []
+    number, said = normalise(values["NhsNumber"]), values["NHSNumberStatus"].strip()
+    if is_valid(number):
+        verified = {"coding": [{"system": VERIFICATION_CODES, "code": said}]} if re.fullmatch(r"0[1-8]", said) else {}
+        extension = [{"url": VERIFICATION, "valueCodeableConcept": verified}] if verified else []
+        found.append({"extension": extension, "system": NHS_NUMBER, "value": number})
+    elif number:
+        found.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": number})
+    if values["PatientNumber"].strip():
+        found.append({"system": LOCAL_NUMBER, "value": values["PatientNumber"].strip(), "assigner": organisation(values, look)})
+    return [*found, identifier(row.key)]
+
+
+def name(values: Values) -> dict:
+    given = [values["GivenName"].strip(), *values["MiddleNames"].split()]
+    parts = {"family": values["Surname"].strip(), "given": [each for each in given if each], "prefix": [values["Title"].strip()]}
+    return {"use": "official", **parts} if parts["family"] or parts["given"] else {}
+
+
+def telecoms(values: Values) -> list[dict]:
+    told = (("HomePhone", "phone", "home"), ("MobilePhone", "phone", "mobile"), ("EmailAddress", "email", ""))
+    return [{"system": system, "value": text, "use": use} for column, system, use in told if (text := values[column].strip())]
+
+
+def contacts(values: Values) -> list[dict]:
+    """Return the carer."""
+    carer, relation = values["CarerName"].strip(), values["CarerRelation"].strip()
+    return [{"relationship": [{"text": relation}], "name": {"text": carer}}] if carer else []
+
+
+def practitioners(values: Values, look: Look) -> list[dict]:
+    """Return the usual GP here, and the one elsewhere that EMIS knows by name."""
+    found = [clinician(values, look, "UsualGpUserInRoleGuid")]
+    outside = values["ExternalUsualGPOrganisation"]
+    reference = look.reference("Organization", guid(outside), values[AGREEMENT]) if outside else {}
+    found.append({**reference, "display": values["ExternalUsualGP"].strip()})
+    return found
+
+
+def organisation(values: Values, look: Look) -> dict:
+    return look.reference("Organization", guid(values["OrganisationGuid"]), values[AGREEMENT])
+
+
+def registration(row: Row, history: list[Row], look: Look) -> dict:
+    """Return the registration as an episode, one per date of registration (EMIS keeps only the newest). Finished when it was ended, or the
+    patient died or was deleted. A registration before birth is a slip of the key: its date is left out."""
+    values = row.values
+    start, end = day(values, "DateOfRegistration"), day(values, "DateofDeactivation") or day(values, "DateOfDeath")
+    period = {"start": start if start >= day(values, "DateOfBirth") else "", "end": end if end >= start else ""}
+    return resource(
+        "EpisodeOfCare",
+        look.id("EpisodeOfCare", f"{row.key}|{start}"),
+        UK_CORE + "UKCore-EpisodeOfCare",
+        security(row),
+        status="finished" if end or row.deleted else "active",
+        statusHistory=status_history(history),
+        type=registration_type(values["PatientTypeDescription"].strip()),
+        patient=look.reference("Patient", row.key),
+        managingOrganization=organisation(values, look),
+        period=period,
+        careManager=clinician(values, look, "UsualGpUserInRoleGuid"),
+    )
+
+
+def registration_type(words: str) -> list[dict]:
+    code = coded("registration", words)
+    coding = [{"system": REGISTRATION, "code": code, "display": label("registration", words)}] if code else []
+    return [{"coding": coding, "text": words}]
+
+
+def status_history(history: list[Row]) -> list[dict]:
+    """Return the statuses whose words the table knows, each from its time to the next."""
+    told = sorted({(moment(row.values), coded("registration_status", row.values["StatusDescription"], target="status")) for row in history})
+    ends = [when for when, _ in told[1:]] + [""]
+    return [{"status": status, "period": {"start": when, "end": end}} for (when, status), end in zip(told, ends) if status]
+
+
+def moment(values: Values) -> str:
+    """Return the time of a change of registration."""
+    found, time = day(values, "HistoryDate"), values["HistoryTime"][:8]
+    return with_offset(found, time)[0] if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", time) else found

@@ -1,0 +1,72 @@
+"""Referrals, investigation requests and what is only planned, to ServiceRequest."""
+
+from __future__ import annotations
+
+from gateway.fhir.build import resource
+from gateway.fhir.codes import SNOMED
+from mappings import Look, Row, Values
+from mappings.emis.codes import coded
+from mappings.emis.delivery import AGREEMENT
+from mappings.emis.entry import Entry, clinician, encounter, problem, subject
+from mappings.emis.values import UK_CORE, entered, guid, identifier, is_true, tagged
+
+UBRN = "https://fhir.nhs.uk/Id/ubr-number"
+REFERRAL = {"coding": [{"system": SNOMED, "code": "3457005", "display": "Patient referral"}]}
+INVESTIGATION = {"coding": [{"system": SNOMED, "code": "108252007", "display": "Laboratory procedure"}]}
+
+
+def referral(made: Entry, ask: Row | None, look: Look) -> dict:
+    """Return the ServiceRequest of a referral, with what its referral row adds."""
+    held = ask.values if ask else Values()
+    return _request(made, look, "order", [REFERRAL], held)
+
+
+def request(made: Entry, look: Look) -> dict:
+    """Return the ServiceRequest of an investigation that was asked for and has no results yet."""
+    lab = made.code.category == "laboratory"
+    return _request(made, look, "order", [INVESTIGATION] if lab else [], Values())
+
+
+def plan(made: Entry, look: Look) -> dict:
+    """Return the ServiceRequest of what a qualifier says is only planned."""
+    return _request(made, look, "plan", [], Values())
+
+
+def _request(made: Entry, look: Look, intent: str, category: list[dict], held: Values) -> dict:
+    """EMIS does not say whether a request is still open, so its status is ``unknown``."""
+    values = made.values
+    target = held["ReferralTargetOrganisationGuid"]
+    _, ambiguous = entered(values)
+    built = resource(
+        "ServiceRequest",
+        look.id("ServiceRequest", made.key),
+        UK_CORE + "UKCore-ServiceRequest",
+        made.security,
+        identifier=[identifier(held["ReferralUBRN"].strip(), UBRN)] if held["ReferralUBRN"].strip() else [],
+        status="unknown",
+        intent=intent,
+        category=category,
+        priority=coded("priority", held["ReferralUrgency"], target="priority"),
+        code=made.code.concept,
+        orderDetail=[{"text": held["ReferralServiceType"].strip()}],
+        subject=subject(values, look),
+        encounter=encounter(values, look),
+        authoredOn=made.effective,
+        requester=clinician(values, look),
+        performer=[look.reference("Organization", guid(target), values[AGREEMENT])] if target else [],
+        reasonReference=problem(values, look),
+        note=[*made.notes, *notes(held)],
+    )
+    return tagged(built, ambiguous)
+
+
+def notes(held: Values) -> list[dict]:
+    """Return as notes what a referral row says and ServiceRequest has no element or word for."""
+    found = []
+    if urgency := held["ReferralUrgency"].strip():
+        found.append(f"Urgency: {urgency}")
+    if mode := held["ReferralMode"].strip():
+        found.append(f"Mode: {mode}")
+    if is_true(held["TransportRequired"]):
+        found.append("Transport required")
+    return [{"text": text} for text in found]

@@ -1,0 +1,156 @@
+"""Observations, with the parts of a blood pressure, and diagnostic reports with their results."""
+
+from __future__ import annotations
+
+from gateway.fhir.codes import SNOMED
+from mappings import Look, Values
+from mappings.emis.codes import HL7, coded
+from mappings.emis.entry import Entry, clinician, encounter, subject
+from mappings.emis.values import AMBIGUOUS, UK_CORE, entered, is_number, is_true, partial, quantity
+
+CATEGORY = {
+    code: [{"coding": [{"system": HL7 + "observation-category", "code": code}]}]
+    for code in ("laboratory", "vital-signs", "exam", "social-history", "imaging")
+}
+LAB_REPORT = [{"coding": [{"system": HL7 + "v2-0074", "code": "LAB"}]}]
+PROFILE, LAB_PROFILE = [UK_CORE + "UKCore-Observation"], [UK_CORE + "UKCore-Observation-Lab"]
+REPORT_PROFILE = [UK_CORE + "UKCore-DiagnosticReport-Lab"]
+INTERPRETATION = HL7 + "v3-ObservationInterpretation"
+PART_UNCLEAR = {"system": "urn:nhs-record-gateway:tag", "code": "blood-pressure-part-unclear"}
+ABSENT = {"coding": [{"system": SNOMED, "code": "2667000", "display": "Absent"}]}
+SUSPECTED = {"coding": [{"system": SNOMED, "code": "415684004", "display": "Suspected"}]}
+NOT_DONE = {"declined": "asked-declined", "not-given": "not-performed", "contraindicated": "not-performed"}
+
+
+def observation(made: Entry, parts: list[Entry], members: list[dict], look: Look) -> dict:
+    """Return the Observation. Built element by element: nine of ten rows of a practice come this way."""
+    values, code = made.values, made.code
+    meta: dict = {"profile": LAB_PROFILE if code.category == "laboratory" else PROFILE}
+    if is_true(values.get("IsConfidential", "")) or any(part.is_confidential for part in parts):
+        meta["security"] = ["R"]  # a part kept confidential hides the whole: half a blood pressure gives the other half away
+    built: dict = {"resourceType": "Observation", "id": look.id("Observation", made.key), "meta": meta, "status": "final"}
+    if code.category:
+        built["category"] = CATEGORY[code.category]
+    built["code"] = code.concept
+    built["subject"] = subject(values, look)
+    if found := encounter(values, look):
+        built["encounter"] = found
+    if when := partial(values, "EffectiveDate"):
+        built["effectiveDateTime"] = when
+    issued, ambiguous = entered(values)
+    if "T" in issued:
+        built["issued"] = issued
+    if found := clinician(values, look):
+        built["performer"] = [found]
+    built.update(value(values))
+    if made.sense and not made.in_words:
+        changed(built, made)
+    notes = made.notes if made.said.notes or made.said.words else []
+    if code.category == "laboratory" and not members and not any(name.startswith("value") for name in built):
+        built.setdefault("dataAbsentReason", reason("unknown"))
+    if interpretation := abnormal(values):
+        built["interpretation"] = [interpretation]
+    if code.part == "panel" and "Value" in values:
+        notes.append({"text": "A blood pressure: the code does not say whether systolic or diastolic."})
+        meta["tag"] = [PART_UNCLEAR]
+    if notes:
+        built["note"] = notes
+    if ("NumericRangeLow" in values or "NumericRangeHigh" in values) and (found := reference_range(values)):
+        built["referenceRange"] = [found]
+    if members:
+        built["hasMember"] = members
+    if parts:
+        built["component"] = [component(part) for part in parts]
+    if ambiguous:
+        meta["tag"] = [*meta.get("tag", []), AMBIGUOUS]
+    return built
+
+
+def value(values: Values) -> dict:
+    """Return the value: a number with its unit as written, anything else as the words it is, {} for none."""
+    number = values.get("Value")
+    if not number:
+        return {}
+    if is_number(number):
+        return {"valueQuantity": quantity(number, values.get("NumericUnit", ""))}
+    return {"valueString": f"{number} {values['NumericUnit']}".strip()}
+
+
+def changed(built: dict, made: Entry) -> None:
+    """Say in the Observation what a qualifier says of it: absent, suspected, not done. A number that is also denied is of unknown status."""
+    sense = made.sense
+    if any(name.startswith("value") for name in built):
+        if sense not in ("confirmed", "history"):
+            built["status"] = "unknown"
+            built["interpretation"] = [{"text": made.said.words}]
+    elif sense in NOT_DONE:
+        built["status"] = "cancelled"
+        built["dataAbsentReason"] = {**reason(NOT_DONE[sense]), "text": made.said.words}
+    elif sense == "refuted":
+        built["valueCodeableConcept"] = {**ABSENT, "text": made.said.words}
+    elif sense == "suspected":
+        built["valueCodeableConcept"] = {**SUSPECTED, "text": made.said.words}
+    elif sense != "confirmed":
+        built["valueCodeableConcept"] = {"text": made.said.words}
+
+
+def abnormal(values: Values) -> dict:
+    """Return the interpretation of an entry marked abnormal, {} for any other: not abnormal is not "normal"."""
+    if not is_true(values.get("Abnormal", "")):
+        return {}
+    words = values["AbnormalReason"].strip()
+    coding = {"coding": [{"system": INTERPRETATION, "code": coded("abnormal", words) or "A"}]}
+    return {**coding, "text": words} if words else coding
+
+
+def reference_range(values: Values) -> dict:
+    """Return the range. Both bounds are of the range itself; one alone is a limit that is not ("<" or ">"), which FHIR says in words."""
+    low, high, unit = values["NumericRangeLow"].strip(), values["NumericRangeHigh"].strip(), values["NumericUnit"]
+    if is_number(low) and is_number(high):
+        return {"low": quantity(low, unit), "high": quantity(high, unit)}
+    words = f"> {low} {unit}" if low and not high else f"< {high} {unit}" if high and not low else f"{low} - {high} {unit}"
+    return {"text": words.strip()}
+
+
+def component(part: Entry) -> dict:
+    """Return a part of a blood pressure."""
+    built = {"code": part.code.concept, **value(part.values)}
+    if len(built) == 1:
+        built["dataAbsentReason"] = reason("unknown")
+    if interpretation := abnormal(part.values):
+        built["interpretation"] = [interpretation]
+    if ("NumericRangeLow" in part.values or "NumericRangeHigh" in part.values) and (found := reference_range(part.values)):
+        built["referenceRange"] = [found]
+    return built
+
+
+def reason(code: str) -> dict:
+    return {"coding": [{"system": HL7 + "data-absent-reason", "code": code}]}
+
+
+def report(made: Entry, results: list[dict], look: Look) -> dict:
+    """Return the DiagnosticReport of a laboratory battery with its results."""
+    values = made.values
+    meta: dict = {"profile": REPORT_PROFILE}
+    if made.is_confidential:
+        meta["security"] = ["R"]
+    built: dict = {"resourceType": "DiagnosticReport", "id": look.id("DiagnosticReport", made.key), "meta": meta, "status": "final"}
+    built |= {"category": LAB_REPORT, "code": made.code.concept, "subject": subject(values, look)}
+    if found := encounter(values, look):
+        built["encounter"] = found
+    if when := made.effective:
+        built["effectiveDateTime"] = when
+    issued, ambiguous = entered(values)
+    if "T" in issued:
+        built["issued"] = issued
+    if found := clinician(values, look):
+        built["performer"] = [found]
+    if results:
+        built["result"] = results
+    if words := "; ".join(note["text"] for note in made.notes):
+        built["conclusion"] = words
+    if ambiguous:
+        meta["tag"] = [AMBIGUOUS]
+    return built
+
+

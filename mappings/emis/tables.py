@@ -1,0 +1,67 @@
+"""THE TABLE of tables: what names a row, whose it is, and with which groups it is mapped."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Table(NamedTuple):
+    """``key`` are the columns that name a row. ``groups`` are (kind, column): the row's own group first. ``central`` rows carry no
+    organisation, or are one: they are unique within the sharing agreement and belong to it."""
+
+    key: tuple[str, ...]
+    groups: tuple[tuple[str, str], ...] = ()
+    central: bool = False
+    never: frozenset[str] = frozenset()
+
+
+OBSERVATION = "CareRecord_Observation"
+PROBLEM = "CareRecord_Problem"
+REFERRAL = "CareRecord_ObservationReferral"
+CODE = "Coding_ClinicalCode"
+DRUG_CODE = "Coding_DrugCode"
+DRUG = "Prescribing_DrugRecord"
+ISSUE = "Prescribing_IssueRecord"
+PATIENT = "Admin_Patient"
+HISTORY = "Admin_PatientHistory"
+
+TABLES: dict[str, Table] = {
+    # what others look up comes first
+    "Agreements_SharingOrganisation": Table(("OrganisationGuid",)),
+    "Admin_Organisation": Table(("OrganisationGuid",), (("org", "OrganisationGuid"),), central=True),
+    "Admin_Location": Table(("LocationGuid",), (("loc", "LocationGuid"),), central=True, never=frozenset({"MainContactName"})),
+    "Admin_OrganisationLocation": Table(("OrganisationGuid", "LocationGuid"), (("loc", "LocationGuid"),), central=True),
+    "Admin_UserInRole": Table(("UserInRoleGuid",), (("user", "UserInRoleGuid"),)),
+    CODE: Table(("CodeId",), central=True),
+    DRUG_CODE: Table(("CodeId",), central=True),
+    PATIENT: Table(("PatientGuid",), (("pat", "PatientGuid"),), never=frozenset({"ContactComments"})),
+    HISTORY: Table(("PatientGuid", "HistoryDate", "HistoryTime", "StatusDescription"), (("pat", "PatientGuid"),)),
+    "CareRecord_Consultation": Table(("ConsultationGuid",), (("enc", "ConsultationGuid"),)),
+    PROBLEM: Table(("ObservationGuid",), (("obs", "ObservationGuid"),)),
+    REFERRAL: Table(("ObservationGuid",), (("obs", "ObservationGuid"),)),
+    # a child is mapped with its parent too: blood pressures and reports are made from both
+    OBSERVATION: Table(("ObservationGuid",), (("obs", "ObservationGuid"), ("obs", "ParentObservationGuid"))),
+    # an issue is mapped with its course too, which knows its last issue from it
+    DRUG: Table(("DrugRecordGuid",), (("drug", "DrugRecordGuid"),)),
+    ISSUE: Table(
+        ("IssueRecordGuid",),
+        (("issue", "IssueRecordGuid"), ("drug", "DrugRecordGuid")),
+        never=frozenset({"EstimatedNhsCost", "PharmacyMessage", "PharmacyText", "ScriptPharmacyStamp", "Compliance", "AverageCompliance"}),
+    ),
+    # kept, and mapped to nothing in this version
+    "CareRecord_Diary": Table(("DiaryGuid",)),
+    "Appointment_Session": Table(("AppointmentSessionGuid",)),
+    "Appointment_SessionUser": Table(("SessionGuid", "UserInRoleGuid"), central=True),
+    # a slot is used again for another patient
+    "Appointment_Slot": Table(("PatientGuid", "SlotGuid")),
+    "Audit_PatientAudit": Table(("ItemGuid", "ItemType", "ModeType", "ModifiedDate", "ModifiedTime")),
+    "Audit_RegistrationAudit": Table(("PatientGuid", "ModeType", "ModifiedDate", "ModifiedTime")),
+}
+
+MAY_BE_EMPTY = frozenset({"HistoryTime", "StatusDescription", "ModifiedTime", "ItemType", "ModeType"})
+"""Parts of a key that a row need not fill. An empty slot of an appointment has no patient."""
+
+NEVER = {name: table.never for name, table in TABLES.items() if table.never}
+
+ALIASES = {"UsusalGpUserInRoleGuid": "UsualGpUserInRoleGuid"}
+"""Column names as versions 5.0 and 5.1 misspelt them."""

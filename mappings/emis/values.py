@@ -1,0 +1,157 @@
+"""The values of a column as FHIR: partial dates, local times, numbers, units, truth and references."""
+
+from __future__ import annotations
+
+import csv
+import re
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from importlib.resources import files
+
+from gateway.errors import Invalid
+from gateway.fhir.codes import UCUM
+from gateway.fhir.dates import with_offset
+from mappings import Values
+
+UK_CORE = "https://fhir.hl7.org.uk/StructureDefinition/"
+CROSS_CARE = "https://fhir.nhs.uk/Id/cross-care-setting-identifier"
+"""The NHS system for GUIDs of GP records (GP Connect)."""
+UNKNOWN = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
+AMBIGUOUS = {"system": "urn:nhs-record-gateway:tag", "code": "ambiguous-time"}
+
+_NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18})?")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
+_LENGTH = {"": 10, "YMD": 10, "YMDT": 10, "YM": 7, "Y": 4, "U": 0}
+
+
+def guid(text: str) -> str:
+    """Return a GUID as this source is keyed by it: lower case, no braces.
+
+    >>> guid("{0F30B81C-D956-4A05-89DF-58CC877FD719}")
+    '0f30b81c-d956-4a05-89df-58cc877fd719'
+    """
+    return text.strip("{} ").lower()
+
+
+def is_true(text: str) -> bool:
+    """Whether a column says yes, in any case."""
+    return text.lower() in ("true", "1")
+
+
+def day(values: Values, column: str) -> str:
+    """Return a date column as a FHIR date, or "" for none. Raises ``Invalid`` naming the column."""
+    text = values.get(column)
+    return _day(text, column) if text else ""
+
+
+def partial(values: Values, column: str, precision: str = "") -> str:
+    """Return a date in the precision the source gives it in column ``precision`` (that of ``column`` unless named), "" for unknown.
+
+    A date is never padded: ``1998-01-01`` of precision ``Y`` is ``1998``.
+    """
+    text = values.get(column)
+    if not text:
+        return ""
+    return _partial(text, values.get(precision or f"{column}Precision", ""), column)
+
+
+@lru_cache(maxsize=1 << 16)
+def _partial(text: str, precision: str, column: str) -> str:
+    length = _LENGTH.get(precision.strip().upper())
+    if length is None:
+        raise Invalid(f"column {column}Precision")
+    if precision.strip().upper() == "YMDT" and len(text) > 15:
+        return with_offset(_day(text, column), _time(text[11:19].rstrip("Z"), column))[0]
+    return _day(text, column)[:length]
+
+
+@lru_cache(maxsize=1 << 16)
+def _day(text: str, column: str) -> str:
+    found = text[:10]
+    if not _DAY.fullmatch(found):
+        raise Invalid(f"column {column}")
+    try:
+        date.fromisoformat(found)
+    except ValueError:
+        raise Invalid(f"column {column}") from None
+    return found
+
+
+def _time(text: str, column: str) -> str:
+    if not _TIME.fullmatch(text):
+        raise Invalid(f"column {column}")
+    return text
+
+
+def entered(values: Values) -> tuple[str, bool]:
+    """Return when a row was entered, as precise as it says (a day, or a time with its offset), and whether the clock showed that time twice."""
+    text, time = values.get("EnteredDate"), values.get("EnteredTime")
+    if not text:
+        return "", False
+    if not time:
+        return _day(text, "EnteredDate"), False
+    return with_offset(_day(text, "EnteredDate"), _time(time[:8], "EnteredTime"))
+
+
+def is_number(text: str) -> bool:
+    """Whether ``text`` is a plain decimal number, in ASCII digits."""
+    return _NUMBER.fullmatch(text) is not None and text.isascii()
+
+
+def quantity(number: str, unit: str) -> dict:
+    """Return a Quantity: the digits as sent, the unit as written, UCUM only from the curated table."""
+    return {"value": Decimal(number), **measure(unit)}
+
+
+@lru_cache(maxsize=4096)
+def measure(unit: str) -> dict:
+    """Return ``unit`` and, where the table knows it, ``system`` and ``code``; not to be changed, it is shared.
+
+    >>> measure("mmHg")["code"], "code" in measure("handfuls")
+    ('mm[Hg]', False)
+    """
+    written = unit.strip()
+    code = _ucum().get(written)
+    if code:
+        return {"unit": written, "system": UCUM, "code": code}
+    return {"unit": written} if written else {}
+
+
+@lru_cache
+def _ucum() -> dict[str, str]:
+    text = files("terminology").joinpath("maps/ucum.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    return {row["text"]: row["ucum"] for row in rows if row["ucum"]}
+
+
+def postcode(text: str) -> str:
+    """Return a postcode with its space: the column is too short for one.
+
+    >>> postcode("LS11AA")
+    'LS1 1AA'
+    """
+    tight = text.replace(" ", "").upper()
+    return f"{tight[:-3]} {tight[-3:]}" if re.fullmatch(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}", tight) else text.strip()
+
+
+def address(values: Values) -> dict:
+    """Return the Address of the columns that all tables name alike, empty parts included."""
+    lines = [values[column].strip() for column in ("HouseNameFlatNumber", "NumberAndStreet", "Village")]
+    return {
+        "line": [line for line in lines if line],
+        "city": values["Town"].strip(),
+        "district": values["County"].strip(),
+        "postalCode": postcode(values["Postcode"]),
+    }
+
+
+def identifier(key: str, system: str = CROSS_CARE) -> dict:
+    """Return the identifier of a row by its GUID."""
+    return {"system": system, "value": key}
+
+
+def tagged(resource: dict, is_ambiguous: bool) -> dict:
+    """Return the resource with the tag that says a time of it was shown twice by the clock."""
+    return {**resource, "meta": {**resource["meta"], "tag": [AMBIGUOUS]}} if is_ambiguous else resource
