@@ -130,7 +130,7 @@ def prepare(resource: dict, context: Context, order: int) -> tuple[Put, list[str
     resource["meta"] = meta
     own, causes = sensitive.own_labels(resource, list(security), context.sets, context.source.kind, context.feed.default)
     body = build.encode(resource)
-    issues = model.check(body)
+    issues = model.check_resource(resource, body)
     if issues:
         raise Invalid(f"{resource['resourceType']}: {issues[0].location}: {issues[0].message}")
     entries = index.entries(resource)

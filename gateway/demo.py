@@ -1,0 +1,249 @@
+"""The main job, shown: synthetic people of three sources in, one person's summary, a refusal, a pseudonymised export, the audit of it all.
+
+A new sandbox store each time, no network but this machine's own, nothing of the operator's settings. Everything shown after the load goes
+through the HTTP application.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import tempfile
+import time
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import httpx
+from rich.table import Table
+
+from gateway import config, console, log
+from gateway.api import sandbox
+from gateway.api.app import create_app
+from gateway.errors import Refused
+from gateway.export import jobs, optouts, projects
+from gateway.intake import load
+from gateway.nhs.sandbox import COUNCIL, OTHER_PRACTICE, PRACTICE, TRUST
+from gateway.store.database import open_store
+from gateway.synth import world
+from gateway.terminology import sets
+from mappings import Feed, sources
+
+LEAST_PEOPLE = 10
+NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
+PROJECT = "demo"
+SOURCES = ("emis", "hl7v2", "cld")
+
+
+def run(*, people: int, seed: int, out: Path | None, serve: bool, today: date | None = None) -> int:
+    """Show the main job; return the exit code. Raises ``Refused`` for fewer than ten people or a folder that is not empty."""
+    if people < LEAST_PEOPLE:
+        raise Refused(f"--people: at least {LEAST_PEOPLE}")
+    out = _folder(out)
+    started = time.monotonic()
+    shown = _Demo(out, people, seed, today or datetime.now(UTC).date())
+    shown.write()
+    shown.load()
+    with shown.client() as client:
+        shown.summary(client)
+        shown.refusal(client)
+        shown.export(client)
+        shown.audit()
+    console.out.print(f"\nDone in {time.monotonic() - started:.1f} s. Everything shown is in [bold]{out}[/]\n")
+    if serve:
+        shown.serve()
+    return 0
+
+
+def _folder(out: Path | None) -> Path:
+    if out is None:
+        return Path(tempfile.mkdtemp(prefix="gateway-demo-"))
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise Refused("--out: a new or an empty folder is needed")
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+class _Demo:
+    """One showing: its folder, its store and its application."""
+
+    def __init__(self, out: Path, people: int, seed: int, today: date):
+        self.out, self.people, self.seed, self.today = out, people, seed, today
+        self.settings = config.Settings(data_dir=out / "data", sandbox=True)
+        config.prepare_data_dir(self.settings)
+        self.store = open_store(self.settings.url, create="sandbox")
+        self.world: world.Manifest | None = None
+
+    def write(self) -> None:
+        """Step 1: people, written as each source would write them."""
+        console.step(1, f"{self.people} synthetic people, in the sources' own formats")
+        self.world = world.write(self.out / "sources", self.people, self.seed, self.today)
+        known = self.world.known
+        console.out.print(
+            f"GP extracts (EMIS CSV) {self.world.written['emis']:,} rows · hospital messages (HL7 v2) {self.world.written['hl7v2']:,} · "
+            f"council returns (CLD) {self.world.written['cld']:,} rows\nknown to all three: {known['everywhere']} of {self.people}"
+        )
+
+    def load(self) -> None:
+        """Step 2: each delivery through the one door in."""
+        console.step(2, "Loaded: kept, mapped to FHIR R4 (UK Core), checked, labelled, gathered")
+        found, code_sets = [], sets.load(sandbox=True)
+        for name in SOURCES:
+            with console.progress(name) as progress:
+                report = load.load(self.store, sources()[name], self.world.path(name), Feed(), code_sets, progress=progress)
+            found.append(report.as_dict())
+            console.load_report(found[-1])
+        self._keep("load-report.json", {"people": found[-1]["people"], "sources": found})
+
+    def client(self) -> httpx.Client:
+        """A client of the application itself: the real routes, without a socket."""
+        self.app = create_app(self.settings, self.store)
+        self.tokens = {user: sandbox.issue(self.settings, self.store, user, PROJECT) for user in ("dr-green", "receptionist", "dr-ward", "researcher")}
+        return httpx.Client(transport=_InProcess(self.app), base_url="http://gateway.test", timeout=60)
+
+    def _as(self, user: str, **headers: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[user]}", **headers}
+
+    def summary(self, client: httpx.Client) -> None:
+        """Step 3: the summary of one person, for their GP."""
+        who = self.world.people["demo"]
+        console.step(3, "One person's summary, asked for by a GP of the practice where she is registered")
+        body = {"resourceType": "Parameters", "parameter": [{"name": "identifier", "valueIdentifier": {"system": NHS_NUMBER, "value": who.nhs_number}}]}
+        document = client.post("/fhir/Patient/$summary", json=body, headers=self._as("dr-green"))
+        document.raise_for_status()
+        page = client.post("/fhir/Patient/$summary", json=body, headers=self._as("dr-green", Accept="text/html"))
+        page.raise_for_status()
+        self.subject = document.json()["entry"][0]["resource"]["subject"]["reference"].split("/")[-1]
+        self._keep("summary.json", document.json())
+        (self.out / "summary.html").write_text(_standalone(page.text, client), encoding="utf-8")
+        _show_summary(document.json())
+
+    def refusal(self, client: httpx.Client) -> None:
+        """Step 4: the same request, refused."""
+        console.step(4, "The same request by a receptionist of the same practice")
+        answer = client.get(f"/fhir/Patient/{self.subject}/$summary", headers=self._as("receptionist"))
+        if answer.status_code != 403:
+            raise AssertionError("the receptionist was not refused")
+        self._keep("refusal.json", {"status": answer.status_code, "body": answer.json()})
+        console.panel(f"HTTP {answer.status_code}\n{answer.json()['issue'][0]['details']['text']}", "refused")
+
+    def export(self, client: httpx.Client) -> None:
+        """Step 5: an approved project's pseudonymised export, asked for and fetched over HTTP."""
+        console.step(5, "A pseudonymised export for an approved project; who opted out is not in it")
+        optouts.load(self.store, self.world.path("optout"))
+        projects.add(self.store, _project(self.today), "requester")
+        for approver in ("caldicott-guardian", "data-controller"):
+            projects.approve(self.store, PROJECT, approver)
+        kicked = client.get("/fhir/$export", headers=self._as("researcher", Prefer="respond-async", Accept="application/fhir+json"))
+        kicked.raise_for_status()
+        status = httpx.URL(kicked.headers["content-location"]).path
+        job = status.rsplit("/", 1)[-1]
+        root = config.key_file(self.settings, "export-root.key", jobs.new_root_key)
+        with console.progress("export", "parts") as progress:
+            jobs.run(self.store, job, self.settings.data_dir / "exports" / job, root, workers=1, progress=progress)
+        answer = client.get(status, headers=self._as("researcher"))
+        answer.raise_for_status()
+        folder = self.out / "export"
+        folder.mkdir()
+        manifest, types = answer.json(), Counter()
+        for line in manifest["output"]:
+            file = client.get(httpx.URL(line["url"]).path, headers=self._as("researcher"))
+            file.raise_for_status()
+            name = line["url"].rsplit("/", 1)[-1]
+            (folder / name).write_bytes(file.content)
+            types[line["type"]] += file.content.count(b"\n")
+            line["url"] = name
+        self._keep("export/manifest.json", manifest)
+        console.export_report(manifest)
+        patient = (folder / "Patient.00000.ndjson").read_text(encoding="utf-8").splitlines()[0]
+        console.panel(patient, "one line of Patient.00000.ndjson")
+
+    def audit(self) -> None:
+        """Step 6: the audit of it all, its chain verified."""
+        console.step(6, "The audit: every read was on disk before its answer left")
+        audit = self.app.state.door.audit
+        audit.seal()
+        events = list(audit.events())
+        with open(self.out / "audit.ndjson", "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(event) + "\n" for event in events)
+        table = Table(box=None, pad_edge=False)
+        for name in ("when", "who", "role", "act", "outcome", "why"):
+            table.add_column(name)
+        for event in events[-12:]:
+            when = datetime.fromtimestamp(event["at"] / 1_000_000, UTC).strftime("%H:%M:%S")
+            why = event.get("refusal") or event.get("basis") or event.get("project", "")
+            table.add_row(when, event.get("name") or event.get("user") or event.get("by", ""), event.get("role", ""), event["act"],
+                          event.get("outcome", "ok"), why)  # fmt: skip
+        console.out.print(table)
+        verdict = audit.verify()
+        console.out.print(f"\n{verdict.rows} events, {verdict.sealed} sealed, chain {'whole' if not verdict.broken else 'BROKEN'}")
+
+    def serve(self) -> None:
+        """Serve on a free port until interrupted, with tokens to try."""
+        import uvicorn
+
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        self.app.state.base = f"{url}/fhir"
+        console.step(7, f"Serving on {url} (Ctrl-C ends it)")
+        for user in ("dr-green", "receptionist", "dr-ward"):
+            console.out.print(f"[bold]{user}[/]  {self.tokens[user]}\n", soft_wrap=True)
+        console.out.print(f'try:  curl -H "Authorization: Bearer …" -H "Accept: text/html" {url}/fhir/Patient/{self.subject}/$summary', soft_wrap=True)
+        log.configure("WARNING")
+        uvicorn.run(self.app, host="127.0.0.1", port=port, access_log=False, log_config=None, server_header=False)
+
+    def _keep(self, name: str, content: dict) -> None:
+        (self.out / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _project(today: date) -> dict:
+    start, end = (today - timedelta(days=1)).isoformat(), (today + timedelta(days=365)).isoformat()
+    return {
+        "name": PROJECT, "purpose": "Show what an approved project receives", "lawful_basis": "UK GDPR 6(1)(e), 9(2)(j)",
+        "common_law_basis": "anonymised-in-context", "controller": "Vellshire controllers", "recipient": "8A999", "people": ["researcher"],
+        "contributors": [{"ods": ods, "agreement": f"DSA-{ods}", "from": start, "to": end} for ods in (PRACTICE, OTHER_PRACTICE, TRUST, COUNCIL)],
+        "setting": "in-sde", "profile": "sde-research", "disclosure": "hes", "key_version": 1, "start": start, "end": end,
+    }  # fmt: skip
+
+
+def _show_summary(document: dict) -> None:
+    composition = document["entry"][0]["resource"]
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column("section", style="bold")
+    table.add_column("entries", justify="right")
+    table.add_column("said")
+    for section in composition["section"]:
+        entries = section.get("entry", [])
+        reason = section.get("emptyReason", {}).get("text", "")
+        table.add_row(section["title"], str(len(entries)) if entries else "", reason)
+    console.panel(composition["title"], "summary.json and summary.html")
+    console.out.print(table)
+
+
+def _standalone(page: str, client: httpx.Client) -> str:
+    """The page with its style sheet inside, so that the kept file can be opened from a folder."""
+    for link in {part.split('"')[0] for part in page.split('href="')[1:]}:
+        if link.startswith("/static/") and link.endswith(".css"):
+            style = client.get(link)
+            page = page.replace(f'<link rel="stylesheet" href="{link}">', f"<style>{style.text}</style>")
+    return page
+
+
+class _InProcess(httpx.BaseTransport):
+    """Requests straight into the application, on an event loop of their own."""
+
+    def __init__(self, app):
+        self._inner = httpx.ASGITransport(app)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        import asyncio
+
+        async def ask() -> httpx.Response:
+            again = httpx.Request(request.method, request.url, headers=request.headers, content=request.read())
+            answer = await self._inner.handle_async_request(again)
+            content = await answer.aread()
+            return httpx.Response(answer.status_code, headers=answer.headers, content=content)
+
+        return asyncio.run(ask())

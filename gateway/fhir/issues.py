@@ -1,0 +1,19 @@
+"""What is wrong with a resource, and where: never the value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One fault. ``code`` is of FHIR's issue types (structure, required, value, invariant, code-invalid, too-long); ``location`` is a
+    FHIRPath-like path (``Patient.name[0].given[1]``)."""
+
+    severity: str
+    code: str
+    location: str
+    message: str
+
+    def as_dict(self) -> dict[str, str]:
+        return {"severity": self.severity, "code": self.code, "location": self.location, "message": self.message}

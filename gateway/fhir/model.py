@@ -1,0 +1,170 @@
+"""Is it valid R4? The standard's table compiled into types that decode in C, then a second pass for what types cannot say.
+
+``check`` answers at once for what is valid; only what is not is walked again, to list everything that is wrong and where. No message of
+a decoder is forwarded: it would carry the value.
+"""
+
+from __future__ import annotations
+
+import keyword
+import sys
+import types as python_types
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Literal, Union
+
+import msgspec
+
+from gateway.errors import TooLarge
+from gateway.fhir import rules, structure
+from gateway.fhir.issues import Issue
+from gateway.fhir.r4 import table
+
+DEEPEST, LARGEST = 64, 20_000_000
+RESOURCE_TYPES = table.resource_types()
+_plain = msgspec.json.Decoder()
+
+
+def check(body: bytes, *, duplicates: bool = False) -> list[Issue]:
+    """What is wrong with a resource; [] for valid R4. ``duplicates`` also refuses an object with one name twice (API writes).
+
+    >>> [issue.location for issue in check(b'{"resourceType":"Patient","id":"a","birthDate":"2024-02-30"}')]
+    ['Patient.birthDate']
+    """
+    try:
+        bound(body)
+        decoder().decode(body)
+        resource = _plain.decode(body)
+    except TooLarge as error:
+        return [Issue("error", "too-long", "", str(error))]
+    except (msgspec.MsgspecError, RecursionError):
+        return _everything(body)
+    found = rules.check(resource)
+    if duplicates and not found:
+        found = structure.duplicates(body)
+    return found
+
+
+def check_resource(resource: dict, body: bytes) -> list[Issue]:
+    """The same for a resource whose plain dict is already at hand."""
+    try:
+        bound(body)
+        decoder().decode(body)
+    except TooLarge as error:
+        return [Issue("error", "too-long", "", str(error))]
+    except (msgspec.MsgspecError, RecursionError):
+        return _everything(body)
+    return rules.check(resource)
+
+
+def bound(body: bytes) -> None:
+    """Refuse what is too large or too deep before anything walks it. Raises ``TooLarge``."""
+    if len(body) > LARGEST:
+        raise TooLarge("the resource is too large")
+    if body.count(b"[") + body.count(b"{") > DEEPEST:
+        depth = deepest = 0
+        in_text = escaped = False
+        for byte in body:
+            if in_text:
+                if escaped:
+                    escaped = False
+                elif byte == 92:
+                    escaped = True
+                elif byte == 34:
+                    in_text = False
+            elif byte == 34:
+                in_text = True
+            elif byte in (91, 123):
+                depth += 1
+                if depth > deepest:
+                    deepest = depth
+                    if deepest > DEEPEST:
+                        raise TooLarge("the resource is nested too deep")
+            elif byte in (93, 125):
+                depth -= 1
+
+
+def _everything(body: bytes) -> list[Issue]:
+    """All that is wrong with what did not decode."""
+    try:
+        resource = _plain.decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return [Issue("error", "structure", "", "not JSON")]
+    found = structure.check(resource)
+    if not found:  # the types refused it, so something is wrong: never call it valid
+        found = [Issue("error", "structure", resource.get("resourceType", "") if isinstance(resource, dict) else "", "not valid R4")]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    name: str
+    annotation: str
+    is_required: bool
+
+
+@lru_cache(maxsize=1)
+def decoder() -> msgspec.json.Decoder:
+    """A decoder of any R4 resource: structure, cardinality, formats and required codes, checked in C. Built once a process, on first use."""
+    module = sys.modules["gateway.fhir._r4_types"] = python_types.ModuleType("gateway.fhir._r4_types")
+    space = module.__dict__
+    space.update(Annotated=Annotated, AtLeastOne=msgspec.Meta(min_length=1), Unset=msgspec.UnsetType)
+    resources = []
+    for each in table.types().values():
+        made = _struct(each, space)
+        space[each.name] = made
+        if each.is_resource:
+            resources.append(made)
+    space["AnyResource"] = Union[tuple(resources)]  # noqa: UP007  a union of computed members
+    return msgspec.json.Decoder(space["AnyResource"])
+
+
+def _struct(each: table.Type, space: dict) -> type:
+    rename: dict[str, str] = {}
+    fields: list = []
+    for member in _members(each, space):
+        python_name = member.name if member.name.isidentifier() and not keyword.iskeyword(member.name) else member.name + "_"
+        python_name = "x" + python_name if python_name.startswith("_") else python_name
+        if python_name != member.name:
+            rename[python_name] = member.name
+        annotation = member.annotation
+        fields.append((python_name, annotation) if member.is_required else (python_name, f"{annotation}|Unset", msgspec.UNSET))
+    tag = {"tag_field": "resourceType", "tag": each.name} if each.is_resource else {}
+    return msgspec.defstruct(each.name, fields, module="gateway.fhir._r4_types", kw_only=True, forbid_unknown_fields=True, rename=rename, gc=False, **tag)
+
+
+def _members(each: table.Type, space: dict) -> Sequence[_Member]:
+    found = []
+    for element in each.elements:
+        for name, kind in element.names.items():
+            is_primitive = kind in table.PRIMITIVES
+            if kind == "Resource":
+                annotation = "AnyResource"
+            elif is_primitive:
+                annotation = _primitive(kind, element.codes, space)
+            else:
+                annotation = kind
+            if element.is_many:
+                annotation = f"Annotated[list[{annotation}{'|None' if is_primitive else ''}], AtLeastOne]"
+            found.append(_Member(name, annotation, element.is_required and not is_primitive and not element.is_choice))
+            if is_primitive:
+                found.append(_Member("_" + name, "Annotated[list[Element|None], AtLeastOne]" if element.is_many else "Element", False))
+    return found
+
+
+def _primitive(kind: str, codes: frozenset[str], space: dict) -> str:
+    name = f"p{abs(hash((kind, codes)))}"
+    if name not in space:
+        if kind == "boolean":
+            space[name] = bool
+        elif kind == "decimal":
+            space[name] = float
+        elif kind in table.INTEGERS:
+            space[name] = Annotated[int, msgspec.Meta(ge=table.INTEGERS[kind], le=2147483647)]
+        elif codes:
+            space[name] = Literal[tuple(sorted(codes))]
+        else:
+            pattern = table.STRINGS[kind]
+            space[name] = Annotated[str, msgspec.Meta(pattern=pattern)] if pattern else str
+    return name
