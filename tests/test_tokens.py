@@ -220,11 +220,21 @@ def test_two_keys_of_one_kid_are_no_key():
         verify(signed(), issuers({"keys": [PUBLIC, PUBLIC]}), NOW)
 
 
-def test_a_curve_that_is_not_the_algorithms_verifies_nothing():
-    jwks = public_jwks(EC_KEY, "ES384")
-    jwks["keys"][0]["crv"] = "P-256"
+def unpinned(jwks):
+    """The same key, without saying what it is for."""
+    return {"keys": [{name: value for name, value in jwks["keys"][0].items() if name not in ("alg", "use")}]}
+
+
+def test_an_algorithm_the_issuer_does_not_name_verifies_nothing_though_its_key_would():
     with pytest.raises(Unauthenticated):
-        verify(issue(EC_KEY, ISS, AUD, {"sub": "u"}, NOW, algorithm="ES384"), issuers(jwks, ("ES384",)), NOW)
+        verify(signed(algorithm="RS384"), issuers(unpinned(JWKS)), NOW)
+
+
+def test_a_curve_that_is_not_the_algorithms_verifies_nothing():
+    jwks = unpinned(public_jwks(EC_KEY, "ES384"))
+    token = signed(header={"kid": jwks["keys"][0]["kid"]}, key=EC_KEY, algorithm="ES256")
+    with pytest.raises(Unauthenticated):
+        verify(token, issuers(jwks, ("ES256",)), NOW)
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def own_labels(resource: dict, security: Sequence[str], sets: CodeSets, kind: st
             for _, code in _codings({element: resource[element]}):
                 for name, effect in sets.find("*", code):
                     _judge(resource_type, name, effect, causes)
-    if resource_type in CODED and resource_type not in KEPT_TYPES and not _is_covered(resource, resource_type, sets):
+    if resource_type in CODED and not _is_covered(resource, resource_type, sets):
         _doubt(resource, resource_type, kind, feed_default, causes)
     if resource_type in optout.STATED_IN and labels.CHOICE not in causes and optout.has_consent_like_words(resource):
         found = preference(resource, sets)

@@ -280,6 +280,17 @@ def test_reception_sees_its_own_patients_demographics_only():
     assert [(allow.types, allow.publishers) for allow in decision.limits.allow] == [({"Patient"}, {GP})]
 
 
+def test_a_row_for_own_records_never_opens_others_beside_a_row_that_does(monkeypatch):
+    mine = replace(
+        next(rule for rule in roles.RULES if rule.acts == {"history", "vread"}), roles=roles.CLINICIANS, activity="B0360", acts={"search"}
+    )
+    narrow = replace(next(rule for rule in roles.RULES if "search" in rule.acts), sections=roles.CORE)
+    monkeypatch.setattr(roles, "RULES", (mine, narrow))
+    decision = decide(WARD, Act("search", "MedicationRequest", True), facts(WARD))
+    assert visible(decision, "MedicationRequest", GP, "gp")
+    assert visible(decision, "Condition", TRUST, "hospital") and not visible(decision, "Condition", GP, "gp")
+
+
 # What is about no person
 
 

@@ -277,6 +277,10 @@ def test_what_no_set_covers_is_judged_by_its_words_or_its_feed_but_never_allergi
     assert own(resource, default=default)[0] == bits
 
 
+def test_nothing_that_must_stay_is_ever_in_doubt():
+    assert not links.KEPT_TYPES & set(sensitive.CODED)
+
+
 def test_a_sensitive_services_code_counts_in_a_service_element_only():
     service = concept("https://fhir.nhs.uk/rx9/CodeSystem/service", "360")
     assert own(make("Encounter", "e", serviceType=service))[0] == SERVICE
