@@ -10,6 +10,7 @@ import msgspec
 from gateway.fhir import build
 from gateway.nhs import identity, sensitive
 from gateway.nhs.codesets import CodeSets
+from gateway.nhs.labels import HIDDEN_ALWAYS
 from gateway.nhs.labels import names as label_names
 from gateway.store import labels, people, resources
 from gateway.store.database import Session, id_hash
@@ -50,6 +51,9 @@ def label(session: Session, patients: Iterable[int], sets: CodeSets) -> Counter:
         for key, (bits, causes) in derived.items():
             counts.update(label_names(bits))
             changed |= labels.set_derived(session, patient, key, bits, causes)
+        whole = max((bits & HIDDEN_ALWAYS for bits, _ in derived.values()), default=0)
+        if whole:
+            changed |= labels.hide_deleted(session, patient, whole)
     if changed:
         labels.changed(session)
     return counts

@@ -107,6 +107,8 @@ def _finish_earlier(store: Store, source: Source, feed: Feed, sets: CodeSets, wo
         cut = deliveries.cut_off(session, source.name)
     for key in cut:
         report = Report(source.name, delivery=key)
+        with store.write() as session:
+            keeping.touch_new(session, key, deliveries.first_row(session, key))
         _map(store, source, feed, sets, report, workers, progress)
         _end(store, report)
 

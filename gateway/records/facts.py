@@ -9,8 +9,9 @@ import msgspec
 
 from gateway.errors import Invalid
 from gateway.fhir import build
-from gateway.fhir.search import Limits, Query
+from gateway.fhir.search import Query
 from gateway.nhs import access, identifiers, identity
+from gateway.nhs.optout import standing
 from gateway.nhs.roles import DIRECTORY, Caller
 from gateway.records.door import Door
 from gateway.store import find, people, resources
@@ -59,7 +60,7 @@ def about_query(session: Session, query: Query) -> About | None:
     if query.patients:
         return About(frozenset(id_hash(id_) for id_ in query.patients))
     if query.type == "Patient":
-        candidates = find.find(session, replace(query, count=20, cursor=None), Limits((access.EVERYTHING,), None))
+        candidates = find.find(session, replace(query, count=20, cursor=None), find.ANYBODY)
         return About(frozenset(one.patient for one in candidates))
     ids = next((clause.values for clause in query.clauses if clause.kind == "id"), None)
     if ids is None:
@@ -99,8 +100,10 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
     permission = None
     for _, basis, _, until in people.permissions(session, numbers, caller.organisation, door.store.clock())[:1]:
         permission = access.Permission(basis, until, caller.organisation)
+    stated = standing((name, at) for _, name, at in people.preferences(session, members))
     return replace(
         facts,
+        consented=stated.get("sharing") == "consent",
         patients=tuple(known[key] for key in members if key in known),
         claimants=tuple(known.values()),
         persons=tuple(persons),
@@ -131,11 +134,16 @@ def _patients(session: Session, patients: Sequence[int], publishers: dict[int, P
         patient for type_, statuses in ATTENDING.items()
         for patient in find.with_status(session, patients, type_, statuses, ("social-care",) if type_ == "EpisodeOfCare" else None)
     }  # fmt: skip
-    found = {}
+    found: dict[int, access.PatientFact] = {}
     for one in resources.of_patients(session, patients, ["Patient"]):
         publisher = publishers[one.publisher]
         found[one.patient] = access.PatientFact(
             one.id, one.patient, one.publisher, publisher.ods, one.kind, one.labels, grades.get(one.patient, identity.CLAIMED),
-            one.patient in registered, one.patient in attending, one.kind == "gp" and b'"deceased' in one.body,
+            one.patient in registered, one.patient in attending, one.kind == "gp" and _is_dead(build.decode(one.body)),
         )  # fmt: skip
     return found
+
+
+def _is_dead(patient: dict) -> bool:
+    """Whether the GP's record says the patient died: only that, or PDS, changes access."""
+    return "deceasedDateTime" in patient or patient.get("deceasedBoolean") is True

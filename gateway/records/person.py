@@ -80,17 +80,18 @@ def _held(one: Stored, publishers: dict[int, PublisherRow], decision: access.Dec
 def _contributions(
     decision: access.Decision, everything: Sequence[Stored], seen: Sequence[Stored], publishers: dict[int, PublisherRow]
 ) -> list[Contribution]:
-    """Each publisher that holds a Patient of this person, and how it stands. What is hidden for its labels never shows in a state."""
+    """Each publisher within the limits that holds a Patient of this person, and how it stands. One outside them is not named: that it holds
+    something is already an answer. What is hidden for its labels never shows in a state."""
     found = []
     for key in sorted({patient.publisher for patient in decision.facts.patients}):
         publisher = publishers[key]
+        if not any(allow.publishers is None or key in allow.publishers for allow in decision.limits.allow):
+            continue
         received = datetime.fromtimestamp(publisher.received / 1_000_000, UTC)
         if publisher.state != "active":
             state = "not contributed"
         elif any(one.publisher == key for one in seen):
             state = "ok"
-        elif not any(allow.publishers is None or key in allow.publishers for allow in decision.limits.allow):
-            state = "not for your role"
         else:
             state = "none held"
         found.append(Contribution(publisher.name or publisher.ods or publisher.code, publisher.ods, publisher.kind, state, received))

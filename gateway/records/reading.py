@@ -14,7 +14,7 @@ from gateway.fhir import build, params
 from gateway.fhir.bundle import PRIVATE
 from gateway.fhir.parse import parse
 from gateway.fhir.search import Limits, Query
-from gateway.nhs import access
+from gateway.nhs import access, links
 from gateway.nhs.roles import DIRECTORY, Caller
 from gateway.records.door import Door, Found, Page, audited, error, passes, served
 from gateway.records.facts import About, about_head, about_query, facts_about
@@ -102,30 +102,47 @@ def search(door: Door, caller: Caller, query: Query, request: str) -> Page:
     act = access.Act("search", query.type, query.number is not None)
     with door.store.read() as session:
         about = about_query(session, query)
-        decision, limits = _limits(door, session, caller, act, about)
+        decision, limits = _limits(door, session, caller, act, about, query)
         if decision.refusal and (act.by_number or decision.refusal.status != 404):
             audited(door, caller, act, decision, "refused", request)
             raise error(decision.refusal, query.type)
-        found, included, total, more = [], [], 0, False
+        found, included, total, resume = [], [], None, None
         if decision.refusal is None:
             found = find.find(session, query, limits, after)
-            more, found = len(found) > query.count, found[: query.count]
+            if len(found) > query.count:
+                resume = _cursor(door, caller, query, find.position(query, found[query.count - 1]))
+            found = [one for one in found[: query.count] if not _would_tell(one, query, decision)]
             included = _included(session, query, found, limits, decision)
-            total = find.count(session, query, limits) if query.total else 0
+            if query.total and not _asks_of_blanked(query):
+                total = find.count(session, query, limits)
         publishers = people.publishers(session)
         page = Page(
             [served(one, publishers, decision) for one in found],
             [served(one, publishers, decision) for one in included],
-            _cursor(door, caller, query, find.position(query, found[-1])) if more else None,
-            total if query.total else None,
+            resume,
+            0 if query.total and decision.refusal else total,
         )
     audited(door, caller, act, decision, "refused" if decision.refusal else "ok", request, [*found, *included])
     return page
 
 
-def _limits(door: Door, session: Session, caller: Caller, act: access.Act, about: About | None) -> tuple[access.Decision, Limits]:
+def _would_tell(one: Stored, query: Query, decision: access.Decision) -> bool:
+    """Whether a match rests on an element that is blanked for this caller: answering would tell what it holds."""
+    if not decision.blanks(one.publisher, one.labels):
+        return False
+    asked = {clause.param for clause in query.clauses} & params.of_type(one.type).keys()
+    shown = links.redact(build.decode(one.body))
+    return any(params.row(one.type, name).paths[one.type].split(".")[0] not in shown for name in asked)
+
+
+def _asks_of_blanked(query: Query) -> bool:
+    """Whether a count could tell what a blanked element holds: then no total is given."""
+    return query.type in links.BLANKED_TYPES and any(clause.param == "encounter" for clause in query.clauses)
+
+
+def _limits(door: Door, session: Session, caller: Caller, act: access.Act, about: About | None, query: Query) -> tuple[access.Decision, Limits]:
     """The decision and the limits of a search. A search of Patients that several persons answer to is decided person by person."""
-    if about is None or act.type != "Patient" or len(about.asked) < 2 or about.by_number:
+    if about is None or act.type != "Patient" or len(about.asked) < 2 or about.by_number or query.patients:
         decision = _decide(door, session, caller, act, about)
         return decision, _narrowed(decision.limits, about)
     decisions = [_decide(door, session, caller, act, About(frozenset({patient}))) for patient in sorted(about.asked)]

@@ -42,6 +42,12 @@ def set_derived(session: Session, patient: int, head: int, bits: int, causes: di
     return True
 
 
+def hide_deleted(session: Session, patient: int, bits: int) -> bool:
+    """Put labels of the whole patient on what is deleted too: a late flag hides its history as well."""
+    sql = "UPDATE head SET labels = labels | ?, seen_seq = ? WHERE patient = ? AND deleted = 1 AND (labels & ?) <> ?"
+    return session.run(sql, bits, session.commit_seq, patient, bits, bits) > 0
+
+
 def changed(session: Session) -> None:
     """Some label changed in this transaction: unreleased parts of exports are cut again."""
     session.run("UPDATE clock SET label_seq = ? WHERE id = 1", session.commit_seq)

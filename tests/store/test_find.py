@@ -65,7 +65,7 @@ def found(store, type_: str, pairs: list[tuple[str, str]], limits: Limits, after
 
 
 ONE = Limits((Allow(),), frozenset({P1}))
-ANY = Limits((Allow(),), None)
+ANY = find.ANYBODY
 
 CASES = [
     ("Observation", [], "o3 o2 o1 o4"),
