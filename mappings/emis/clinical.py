@@ -7,48 +7,52 @@ from gateway.fhir.build import resource
 from mappings import Look
 from mappings.emis.codes import HL7
 from mappings.emis.entry import NOT_DONE, Entry, clinician, encounter, problem, subject
-from mappings.emis.values import UK_CORE, UNKNOWN, day, entered, tagged
+from mappings.emis.values import UK_CORE, UNKNOWN, built, day, entered
 
 VACCINATION = UK_CORE + "Extension-UKCore-VaccinationProcedure"
 UNNAMED = {"system": HL7 + "v3-NullFlavor", "code": "UNK"}
 """The code names an act of vaccination and no product: the vaccine is unknown, its text what the clinician saw."""
-REASONS = {"declined": {"system": HL7 + "v3-ActReason", "code": "PATOBJ"}, "contraindicated": {"system": HL7 + "v3-ActReason", "code": "MEDPREC"}}
+REASONS = {
+    "declined": {"system": HL7 + "v3-ActReason", "code": "PATOBJ"},
+    "contraindicated": {"system": HL7 + "v3-ActReason", "code": "MEDPREC"},
+}
 
 
 def immunisation(made: Entry, look: Look) -> dict:
     """Return the Immunization. Declined, contraindicated or not given is ``not-done`` with its reason, never ``completed``."""
     values, details = made.values, made.said.details
     not_done = made.sense in NOT_DONE or made.sense in ("absent", "suspected", "uncertain")
-    when = made.effective
-    _, ambiguous = entered(values)
-    built = resource(
+    when, person, expires = made.effective, clinician(values, look), details.get("expiry", "")
+    recorded, ambiguous = entered(values)
+    return built(
         "Immunization",
         look.id("Immunization", made.key),
         UK_CORE + "UKCore-Immunization",
         made.security,
+        ambiguous,
         extension=[{"url": VACCINATION, "valueCodeableConcept": made.code.concept}],
         status="not-done" if not_done else "completed",
-        statusReason=why(made) if not_done else {},
-        vaccineCode={"coding": [UNNAMED], "text": made.code.text},
+        statusReason=why(made) if not_done else None,
+        vaccineCode={"coding": [UNNAMED], "text": made.code.text} if made.code.text else {"coding": [UNNAMED]},
         patient=subject(values, look),
         encounter=encounter(values, look),
-        **({"occurrenceDateTime": when} if when else {"_occurrenceDateTime": UNKNOWN}),
-        recorded=made.recorded,
-        manufacturer={"display": details.get("manufacturer", "")},
-        lotNumber=details.get("batch", ""),
-        expirationDate=expiry(details.get("expiry", "")),
-        performer=[{"actor": found}] if (found := clinician(values, look)) and not not_done else [],
-        note=[*made.notes, *expiry_note(details.get("expiry", ""))],
+        occurrenceDateTime=when,
+        _occurrenceDateTime=None if when else UNKNOWN,
+        recorded=recorded,
+        manufacturer={"display": details["manufacturer"]} if details.get("manufacturer") else None,
+        lotNumber=details.get("batch"),
+        expirationDate=expiry(expires),
+        performer=[{"actor": person}] if person and not not_done else None,
+        note=[*made.notes, *expiry_note(expires)],
         reasonReference=problem(values, look),
     )
-    return tagged(built, ambiguous)
 
 
 def why(made: Entry) -> dict:
     """Return the reason it was not done: the code where there is one for it, always the words."""
     reason = REASONS.get(made.sense)
     words = made.code.text if made.in_words else made.said.words
-    return {"coding": [reason] if reason else [], "text": words}
+    return {"coding": [reason], "text": words} if reason else {"text": words}
 
 
 def expiry(text: str) -> str:
@@ -65,27 +69,26 @@ def expiry_note(text: str) -> list[dict]:
 
 def procedure(made: Entry, look: Look) -> dict:
     """Return the Procedure: completed, ``not-done`` with its reason, or of unknown status where it is only suspected."""
-    values = made.values
+    values, person = made.values, clinician(made.values, look)
     not_done = made.sense in NOT_DONE or made.sense == "absent"
-    _, ambiguous = entered(values)
-    built = resource(
+    site = made.said.details.get("site")
+    return built(
         "Procedure",
         look.id("Procedure", made.key),
         UK_CORE + "UKCore-Procedure",
         made.security,
         status="not-done" if not_done else "unknown" if made.sense in ("suspected", "uncertain") else "completed",
-        statusReason=why(made) if not_done else {},
+        statusReason=why(made) if not_done else None,
         code=made.code.concept,
         subject=subject(values, look),
         encounter=encounter(values, look),
         performedDateTime=made.effective,
         recorder=clinician(values, look, "EnteredByUserInRoleGuid"),
-        performer=[{"actor": found}] if (found := clinician(values, look)) and not not_done else [],
+        performer=[{"actor": person}] if person and not not_done else None,
         reasonReference=problem(values, look),
-        bodySite=[{"text": site}] if (site := made.said.details.get("site")) else [],
+        bodySite=[{"text": site}] if site else None,
         note=made.notes,
     )
-    return tagged(built, ambiguous)
 
 
 def family_history(made: Entry, look: Look) -> dict:

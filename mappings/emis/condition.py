@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from gateway.fhir.build import resource
 from gateway.fhir.codes import SNOMED
 from mappings import Look, Row, Values
 from mappings.emis.codes import HL7, coded
 from mappings.emis.entry import Entry, clinician, encounter, subject
-from mappings.emis.values import UK_CORE, UNKNOWN, entered, guid, partial, tagged
+from mappings.emis.qualifiers import NONE
+from mappings.emis.values import UK_CORE, UNKNOWN, built, entered, guid, partial
 
 CLINICAL, VERIFICATION = HL7 + "condition-clinical", HL7 + "condition-ver-status"
 CATEGORY = HL7 + "condition-category"
+DIAGNOSIS = [{"coding": [{"system": CATEGORY, "code": "encounter-diagnosis"}]}]
+PROBLEM_LIST = [{"coding": [{"system": CATEGORY, "code": "problem-list-item"}]}]
+PROFILE = UK_CORE + "UKCore-Condition"
 EPISODE = UK_CORE + "Extension-UKCore-ConditionEpisode"
 EPISODES = {"first": "first", "new": "new", "review": "review", "end": "end"}
 RELATED = "http://hl7.org/fhir/StructureDefinition/condition-related"
@@ -21,12 +24,13 @@ VERIFIED = {"refuted": "refuted", "confirmed": "confirmed", "suspected": "provis
 def condition(made: Entry, problem: Row | None, look: Look) -> dict:
     """Return the Condition: a diagnosis of its encounter, or a problem-list item when the problem row is there."""
     values, held = made.values, problem.values if problem else Values()
-    _, ambiguous = entered(values)
-    built = resource(
+    recorded, ambiguous = entered(values)
+    return built(
         "Condition",
         look.id("Condition", made.key),
-        UK_CORE + "UKCore-Condition",
+        PROFILE,
         made.security,
+        ambiguous,
         extension=extensions(values, held, look),
         clinicalStatus=clinical_status(made, held) if problem else course(made),
         verificationStatus=verification(made),
@@ -38,12 +42,11 @@ def condition(made: Entry, problem: Row | None, look: Look) -> dict:
         encounter=encounter(values, look),
         onsetDateTime=made.effective,
         abatementDateTime="" if is_active(held) else partial(held, "EndDate"),
-        recordedDate=made.recorded,
+        recordedDate=recorded,
         recorder=clinician(values, look, "EnteredByUserInRoleGuid"),
         asserter=clinician(values, look),
-        note=[*made.notes, *words_of(made), *problem_notes(held)],
+        note=[*made.notes, *words_of(made), *problem_notes(held)] if problem or made.said is not NONE else [],
     )
-    return tagged(built, ambiguous)
 
 
 def is_active(held: Values) -> bool:
@@ -86,18 +89,19 @@ def words_of(made: Entry) -> list[dict]:
 
 def categories(held: Values, is_problem: bool) -> list[dict]:
     """Return the category; a problem's significance is a second one in its own words: it is how the practice files it, not how bad it is."""
-    code = "problem-list-item" if is_problem else "encounter-diagnosis"
-    found: list[dict] = [{"coding": [{"system": CATEGORY, "code": code}]}]
-    if significance := held["SignificanceDescription"].strip():
-        found.append({"text": significance})
-    return found
+    if not is_problem:
+        return DIAGNOSIS
+    significance = held["SignificanceDescription"].strip()
+    return [*PROBLEM_LIST, {"text": significance}] if significance else PROBLEM_LIST
 
 
 def severity(made: Entry) -> dict:
     """Return the severity a qualifier gives; significance is never one."""
     words = made.said.details.get("severity", "")
+    if not words:
+        return {}
     code = coded("severity", words, target="snomed")
-    return {"coding": [{"system": SNOMED, "code": code}] if code else [], "text": words}
+    return {"coding": [{"system": SNOMED, "code": code}], "text": words} if code else {"text": words}
 
 
 def extensions(values: Values, held: Values, look: Look) -> list[dict]:

@@ -35,8 +35,8 @@ class File(NamedTuple):
 def check(path: Path, feed: Feed) -> list[Path]:
     """Return the files of all extracts at ``path`` in reading order: by extract time, what others look up first.
 
-    Raises ``Refused`` for a file that is not of an extract, an extract that lacks a table (unless the feed's setting ``partial`` allows it),
-    a column missing, an encoding that is not the feed's. Nothing has been kept by then.
+    Raises ``Refused`` for a file that is not of an extract, an extract that lacks a table (unless the feed's setting ``partial`` allows
+    it), a column missing, an encoding that is not the feed's. Nothing has been kept by then.
     """
     partial = bool(feed.settings.get("partial"))
     if path.is_file() and not partial:
@@ -48,8 +48,8 @@ def check(path: Path, feed: Feed) -> list[Path]:
     if not partial:
         check_complete(files)
     for file in files:
-        check_header(file.path, COLUMNS[file.table], feed.encoding, aliases=ALIASES)
         check_encoding(file.path, feed.encoding)
+        check_header(file.path, COLUMNS[file.table], feed.encoding, aliases=ALIASES)
     return [file.path for file in files]
 
 

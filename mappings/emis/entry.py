@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mappings import Look, Row, Values
 from mappings.emis.codes import Code, code_of, coded
@@ -10,14 +11,14 @@ from mappings.emis.qualifiers import NONE, Qualifiers, qualifiers
 from mappings.emis.values import entered, guid, is_number, is_true, partial
 
 NEGATIVE = frozenset({"absent", "refuted", "declined", "not-given", "contraindicated", "planned"})
-"""Senses that deny that the thing is so or was done. Said by the words of the code they are part of the code, and the code stays true."""
+"""Senses that deny that the thing is so or was done. Said by the words of a code they are part of it, and the code stays true."""
 NOT_DONE = frozenset({"declined", "not-given", "contraindicated", "refuted"})
 
 
 @dataclass(slots=True)
 class Entry:
-    """``route`` is what the row becomes. ``sense`` is what changes its meaning; ``in_words`` says that the code's own term gives it, so that a
-    negative FHIR form beside the negative code would deny it twice."""
+    """``route`` is what the row becomes. ``sense`` is what changes its meaning; ``in_words`` says that the code's own term gives it, so
+    that a negative FHIR form beside the negative code would deny it twice."""
 
     row: Row
     key: str
@@ -79,13 +80,13 @@ def sense_of(code: Code, said: Qualifiers) -> tuple[str, bool]:
 
 
 def route(values: Values, code: Code, sense: str, in_words: bool, has_referral: bool, has_children: bool) -> str:
-    """Return what a row becomes: allergy, family, immunisation, observation, report, request, specimen, referral, procedure, condition, plan.
+    """Return what a row becomes: allergy, family, immunisation, observation, report, request, specimen, referral, procedure, condition,
+    plan.
 
     The order is the order of harm: an allergy is an allergy whatever else it looks like; a relative's illness is never the patient's.
     """
     given = code.route
-    kind = values.get("ObservationType")
-    kind = coded("type", kind, target="route") if kind else ""
+    kind = kind_of(values.get("ObservationType", ""))
     if not sense and not kind and not has_referral:  # the common case
         if given == "lab":
             return _lab(values, kind, has_children)
@@ -119,6 +120,12 @@ def route(values: Values, code: Code, sense: str, in_words: bool, has_referral: 
     if given == "condition":
         return "observation" if in_words and sense in NEGATIVE else "condition"
     return "observation"
+
+
+@lru_cache(maxsize=256)
+def kind_of(observation_type: str) -> str:
+    """Return the route that the row's own type gives, "" for a type that says nothing of the kind."""
+    return coded("type", observation_type, target="route")
 
 
 def _lab(values: Values, kind: str, has_children: bool) -> str:

@@ -1,4 +1,4 @@
-"""Drug records to a MedicationStatement (the course) and a MedicationRequest (the authorisation); each issue to a MedicationRequest of its own.
+"""Drug records to a course (MedicationStatement) and its authorisation (MedicationRequest); each issue to a MedicationRequest of its own.
 
 Whether a medicine is taken now is not decided here: that depends on the registration active today, and the summary computes it.
 """
@@ -147,7 +147,7 @@ def status(values: Values) -> str:
 
 
 def ended(values: Values, issues: list[Row]) -> dict:
-    """Return the end of the period: the cancellation, else the end of the last issue's course, marked as estimated; {} while it is active."""
+    """Return the end of the period: the cancellation, else the end of the last issue's course, marked as estimated; {} while active."""
     if is_true(values["IsActive"]) or not values["IsActive"]:
         return {}
     if values["CancellationDate"]:

@@ -62,8 +62,8 @@ def patient(row: Row, look: Look) -> dict:
 
 
 def identifiers(row: Row, look: Look) -> list[dict]:
-    """Return the NHS number, the practice's own number and EMIS's. A number whose check digit is wrong is shown as sent and identifies nobody;
-    a verification status is written only when the source says one."""
+    """Return the NHS number, the practice's own number and EMIS's. A number whose check digit is wrong is shown as sent and identifies
+    nobody; a verification status is written only when the source says one."""
     values, found = row.values, []
     number, said = normalise(values["NhsNumber"]), values["NHSNumberStatus"].strip()
     if is_valid(number):

@@ -42,15 +42,17 @@ def observation(made: Entry, parts: list[Entry], members: list[dict], look: Look
         built["issued"] = issued
     if found := clinician(values, look):
         built["performer"] = [found]
-    built.update(value(values))
+    number = values.get("Value")
+    if number:
+        built.update(value(values))
     if made.sense and not made.in_words:
         changed(built, made)
     notes = made.notes if made.said.notes or made.said.words else []
-    if code.category == "laboratory" and not members and not any(name.startswith("value") for name in built):
+    if not number and code.category == "laboratory" and not members and "valueCodeableConcept" not in built:
         built.setdefault("dataAbsentReason", reason("unknown"))
-    if interpretation := abnormal(values):
-        built["interpretation"] = [interpretation]
-    if code.part == "panel" and "Value" in values:
+    if is_true(values.get("Abnormal", "")):
+        built["interpretation"] = [*built.get("interpretation", ()), abnormal(values)]
+    if code.part == "panel" and number:
         notes.append({"text": "A blood pressure: the code does not say whether systolic or diastolic."})
         meta["tag"] = [PART_UNCLEAR]
     if notes:
@@ -77,9 +79,9 @@ def value(values: Values) -> dict:
 
 
 def changed(built: dict, made: Entry) -> None:
-    """Say in the Observation what a qualifier says of it: absent, suspected, not done. A number that is also denied is of unknown status."""
+    """Say in the Observation what a qualifier says of it: absent, suspected, not done. A number also denied is of unknown status."""
     sense = made.sense
-    if any(name.startswith("value") for name in built):
+    if made.values.get("Value"):
         if sense not in ("confirmed", "history"):
             built["status"] = "unknown"
             built["interpretation"] = [{"text": made.said.words}]
@@ -152,5 +154,3 @@ def report(made: Entry, results: list[dict], look: Look) -> dict:
     if ambiguous:
         meta["tag"] = [AMBIGUOUS]
     return built
-
-

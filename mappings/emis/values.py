@@ -37,7 +37,7 @@ def guid(text: str) -> str:
 
 def is_true(text: str) -> bool:
     """Whether a column says yes, in any case."""
-    return text.lower() in ("true", "1")
+    return text != "false" and text.lower() in ("true", "1")
 
 
 def day(values: Values, column: str) -> str:
@@ -86,7 +86,7 @@ def _time(text: str, column: str) -> str:
 
 
 def entered(values: Values) -> tuple[str, bool]:
-    """Return when a row was entered, as precise as it says (a day, or a time with its offset), and whether the clock showed that time twice."""
+    """Return when a row was entered, as precise as it says (a day, or a time with its offset), and whether the clock showed it twice."""
     text, time = values.get("EnteredDate"), values.get("EnteredTime")
     if not text:
         return "", False
@@ -155,3 +155,21 @@ def identifier(key: str, system: str = CROSS_CARE) -> dict:
 def tagged(resource: dict, is_ambiguous: bool) -> dict:
     """Return the resource with the tag that says a time of it was shown twice by the clock."""
     return {**resource, "meta": {**resource["meta"], "tag": [AMBIGUOUS]}} if is_ambiguous else resource
+
+
+def built(resource_type: str, id_: str, profile: str, security: tuple[str, ...], is_ambiguous: bool = False, **elements) -> dict:
+    """Return a resource as ``gateway.fhir.build.resource`` does, for elements whose insides hold nothing empty: only the outer are
+    looked at.
+
+    Most rows come this way. ``is_ambiguous`` adds the tag that says a time of it was shown twice by the clock.
+    """
+    meta: dict = {"profile": [profile]}
+    if security:
+        meta["security"] = [*security]
+    if is_ambiguous:
+        meta["tag"] = [AMBIGUOUS]
+    made = {"resourceType": resource_type, "id": id_, "meta": meta}
+    for name, value in elements.items():
+        if value or value is False:
+            made[name] = value
+    return made

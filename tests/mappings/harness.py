@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
+from hashlib import sha1
 from pathlib import Path
 
 from gateway.errors import GatewayError
@@ -20,7 +21,10 @@ NAMESPACE = uuid.UUID("6f1cdb2e-0b5c-4d8f-9f0a-0d6c2a1f4e77")
 @lru_cache(maxsize=1 << 17)
 def resource_id(source: str, publisher: str, resource_type: str, key: str) -> str:
     """The id of what a row becomes, as the store derives it."""
-    return str(uuid.uuid5(NAMESPACE, f"{source}|{publisher}|{resource_type}|{key}"))
+    digest = bytearray(sha1(NAMESPACE.bytes + f"{source}|{publisher}|{resource_type}|{key}".encode()).digest()[:16])
+    digest[6], digest[8] = digest[6] & 0x0F | 0x50, digest[8] & 0x3F | 0x80
+    text = digest.hex()  # what str(uuid.uuid5()) answers, in a third of its time
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 Kept = dict[tuple[str, str, str], Row]
@@ -76,18 +80,24 @@ class Mapped(dict):
 
 
 def keep(rows: Iterable[Row], source: Source) -> Kept:
-    """The newest row of each key. A delete that carries only keys keeps the last values; never-columns are taken out."""
+    """The newest row of each key, whatever the order of arrival. A delete that carries only keys keeps the last values, and values older
+    than it still fill a row that has none. Columns marked never are taken out."""
     kept: Kept = {}
+    values_of: dict[tuple[str, str, str], int] = {}
     for row in rows:
         never = source.never.get(row.table, frozenset())
         if never:
             row = replace(row, values=type(row.values)({k: v for k, v in row.values.items() if k not in never}))
         place = (row.publisher, row.table, row.key)
         held = kept.get(place)
+        value_order = -1 if row.deleted and len(row.values) <= 8 else row.order
         if held is None:
-            kept[place] = row
-        elif (row.order, row.deleted) > (held.order, held.deleted):
-            kept[place] = replace(held, order=row.order, deleted=True) if row.deleted and len(row.values) <= 8 else row
+            kept[place], values_of[place] = row, value_order
+            continue
+        newest = max(held, row, key=lambda each: (each.order, each.deleted))
+        filled = row if value_order > values_of[place] else held
+        kept[place] = replace(filled, order=newest.order, deleted=newest.deleted)
+        values_of[place] = max(value_order, values_of[place])
     return kept
 
 

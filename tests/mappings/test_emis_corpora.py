@@ -1,0 +1,93 @@
+"""The constructed extract in the supplier's layout, and our own samples: mapped, valid R4, and within UK Core's constraints."""
+
+import shutil
+from pathlib import Path
+from random import Random
+
+import msgspec
+import pytest
+
+from gateway.fhir import model
+from gateway.fhir.build import encode
+from gateway.nhs import ukcore
+from mappings import Feed
+from mappings.emis import SOURCE
+from tests.mappings.harness import Mapped, map_all, map_rows
+
+SAMPLES = Path(__file__).parents[2] / "mappings" / "emis" / "samples"
+
+
+def faults(found: Mapped) -> list[str]:
+    """What R4 or UK Core has against the resources, as intake writes them: labels are taken off first."""
+    told = []
+    for made in found.resources():
+        meta = {name: value for name, value in made["meta"].items() if name != "security"}
+        body = {**made, "meta": meta}
+        told += [f"{made['resourceType']}: {issue.location}: {issue.message}" for issue in model.check(encode(body))]
+        told += [f"{made['resourceType']}: {issue.location}: {issue.message}" for issue in ukcore.check(body) if issue.severity == "error"]
+    return told
+
+
+@pytest.mark.corpora
+def test_the_constructed_extract_is_mapped(shared):
+    found = map_all(SOURCE, shared / "data" / "constructed" / "emis")
+    counts = {name: len(found.resources(name)) for name in sorted({each["resourceType"] for each in found.resources()})}
+    assert counts == {
+        "AllergyIntolerance": 1,
+        "Condition": 1,
+        "Encounter": 1,
+        "EpisodeOfCare": 5,
+        "FamilyMemberHistory": 1,
+        "Immunization": 1,
+        "Location": 1,
+        "MedicationRequest": 3,
+        "MedicationStatement": 2,
+        "Observation": 3,
+        "Organization": 1,
+        "Patient": 5,
+        "Practitioner": 1,
+        "PractitionerRole": 1,
+        "ServiceRequest": 1,
+    }
+    assert not found.rejects and list(found.faults.values()) == ["column CodeId"]  # 9999 is in no code table
+    assert faults(found) == []
+
+
+@pytest.mark.corpora
+def test_the_columns_are_those_of_the_specification(shared):
+    from mappings.emis.columns import TABLES
+
+    told = msgspec.json.decode((shared / "data" / "schema" / "emis_v8p2.json").read_bytes())
+    assert {table: tuple(column["name"].strip("*`") for column in columns) for table, columns in told.items()} == TABLES
+
+
+@pytest.mark.parametrize(("golden_name", "folders"), [("bulk", ("bulk",)), ("delta", ("bulk", "delta"))])
+def test_the_samples_become_their_golden_files(golden_name, folders, golden, tmp_path):
+    found = after(tmp_path, *folders)
+    assert not found.rejects and not found.faults
+    assert faults(found) == []
+    lines = [msgspec.json.format(encode(each), indent=1).decode() for each in found.resources()]
+    golden(SAMPLES / f"{golden_name}.fhir.json", "[\n" + ",\n".join(lines) + "\n]\n")
+
+
+def test_a_delta_changes_what_it_says_and_nothing_else(tmp_path):
+    before, later = after(tmp_path / "one", "bulk"), after(tmp_path / "two", "bulk", "delta")
+    then, now = ({(each["resourceType"], each["id"]): each for each in found.resources()} for found in (before, later))
+    assert [kind for kind, _ in then.keys() - now.keys()] == ["Observation"] and not now.keys() - then.keys()
+    changed = sorted(kind for kind, id_ in then.keys() & now.keys() if then[kind, id_] != now[kind, id_])
+    assert changed == ["Condition", "EpisodeOfCare", "MedicationRequest", "MedicationStatement", "Observation", "Patient"]
+
+
+def test_deliveries_shuffled_come_to_the_same(tmp_path):
+    later = after(tmp_path, "bulk", "delta")
+    rows = [row for file in SOURCE.check(tmp_path, Feed()) for row in SOURCE.read(file, Feed())]
+    for seed in range(5):
+        Random(seed).shuffle(rows)
+        assert map_rows(SOURCE, rows).resources() == later.resources()
+
+
+def after(folder: Path, *samples: str) -> Mapped:
+    """What the store would hold after these deliveries."""
+    for sample in samples:
+        shutil.copytree(SAMPLES / sample, folder / sample)
+    return map_all(SOURCE, folder)

@@ -1,0 +1,94 @@
+"""CSV files to rows by name, whatever is wrong with them."""
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Refused
+from mappings import Reject
+from mappings.readers import CHUNK, check_encoding, check_header, csv_rows, header
+
+HAZARDS = Path(__file__).parents[1] / "hazards.d" / "emis.csv"
+
+
+@pytest.fixture
+def file(tmp_path):
+    def made(content: str | bytes) -> Path:
+        path = tmp_path / "x.csv"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return made
+
+
+def test_rows_have_their_line_and_only_what_is_filled(file):
+    found = list(csv_rows(file('a,b\r\n1,\r\n"two\r\nlines",2\r\n\r\n3,4\r\n')))
+    assert found == [(2, {"a": "1"}), (3, {"a": "two\r\nlines", "b": "2"}), (6, {"a": "3", "b": "4"})]
+    assert found[0][1]["b"] == ""  # a column that is not filled answers the empty string
+
+
+@pytest.mark.parametrize(
+    ("content", "reject"),
+    [
+        ("a,b\n1\n", Reject("line 2", "number of fields")),
+        ("a,b\n1,2,3\n", Reject("line 2", "number of fields")),
+        ('a,b\n"1"2,3\n', Reject("line 2", "quoting")),
+        ('a,b\n1,"2\n', Reject("line 2", "quoting")),
+        ("a,b\n1," + "x" * 200_000 + "\n", Reject("line 2", "quoting")),
+    ],
+    ids=["short", "long", "after a quote", "open quote", "huge field"],
+)
+def test_what_is_no_row_is_a_reject_that_tells_no_value(file, content, reject):
+    assert list(csv_rows(file(content))) == [reject]
+
+
+def test_aliases_and_wanted_columns(file):
+    assert list(csv_rows(file("Old,b,c\n1,2,3\n"), aliases={"Old": "New"}, keep={"New", "c"})) == [(2, {"New": "1", "c": "3"})]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "no header"),
+        ("\n1,2\n", "no header"),
+        ("a,a\n1,2\n", "column a twice"),
+        ("Ann Marsh,Ann Marsh\n", "column without a name twice"),
+        ("a,b\n", "column c is missing"),
+    ],
+)
+def test_a_header_that_does_not_hold_is_refused_by_its_column(file, content, reason):
+    with pytest.raises(Refused, match=reason):
+        check_header(file(content), ("a", "c"))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(file):
+    path = file(b"\xef\xbb\xbfa,b\n1,2\n")
+    assert header(path) == ["a", "b"] and list(csv_rows(path)) == [(2, {"a": "1", "b": "2"})]
+
+
+@pytest.mark.parametrize("before", [1, CHUNK - 12, CHUNK - 11, CHUNK + 5])
+def test_another_encoding_is_refused_by_line_across_chunks(file, before):
+    path = file(b"a,b\n" + b"x" * before + b"\n1,caf\xe9\n")
+    with pytest.raises(Refused, match="line 3: not utf-8"):
+        check_encoding(path)
+    check_encoding(path, "cp1252")
+
+
+def test_a_character_cut_by_a_chunk_is_read(file):
+    for before in range(CHUNK - 4, CHUNK + 1):
+        check_encoding(file(b"x" * before + "é€😀\n".encode()))
+
+
+@pytest.mark.parametrize("content", [b"a,b\n1,\x002\n", "a,b\n1,2\n".encode("utf-16")])
+def test_a_file_that_is_no_text_is_refused(file, content):
+    with pytest.raises(Refused, match=r"line \d"):
+        check_encoding(file(content))
+
+
+def test_every_hazard_of_this_source_has_a_row_and_a_test():
+    told = {row["id"]: row["test"] for row in csv.DictReader(HAZARDS.open(encoding="utf-8"))}
+    source = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_emis_*.py"))
+    assert set(re.findall(r'hazard\("(HZ-EMIS-\d+)"\)', source)) == set(told)
+    assert all(f"def {test.partition('::')[2]}(" in source for test in told.values())
