@@ -105,6 +105,7 @@ def family_history(made: Entry, look: Look) -> dict:
         patient=subject(values, look),
         date=made.effective,
         relationship=family,
+        reasonReference=problem(values, look),
         condition=[{"code": made.code.concept, "note": made.notes}],
     )
 

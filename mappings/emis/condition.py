@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.fhir.codes import SNOMED
 from mappings import Look, Row, Values
 from mappings.emis.codes import HL7, coded
-from mappings.emis.entry import Entry, clinician, encounter, subject
+from mappings.emis.entry import Entry, clinician, encounter, filed, subject
 from mappings.emis.qualifiers import NONE
 from mappings.emis.values import UK_CORE, UNKNOWN, built, entered, guid, partial
 
@@ -31,7 +31,7 @@ def condition(made: Entry, problem: Row | None, look: Look) -> dict:
         PROFILE,
         made.security,
         ambiguous,
-        extension=extensions(values, held, look),
+        extension=extensions(made, held, look),
         clinicalStatus=clinical_status(made, held) if problem else course(made),
         verificationStatus=verification(made),
         category=categories(held, problem is not None),
@@ -88,7 +88,7 @@ def words_of(made: Entry) -> list[dict]:
 
 
 def categories(held: Values, is_problem: bool) -> list[dict]:
-    """Return the category; a problem's significance is a second one in its own words: it is how the practice files it, not how bad it is."""
+    """Return the category; a problem's significance is a second one in its own words: how the practice files it, not how bad it is."""
     if not is_problem:
         return DIAGNOSIS
     significance = held["SignificanceDescription"].strip()
@@ -104,10 +104,10 @@ def severity(made: Entry) -> dict:
     return {"coding": [{"system": SNOMED, "code": code}], "text": words} if code else {"text": words}
 
 
-def extensions(values: Values, held: Values, look: Look) -> list[dict]:
-    """Return the episode and the problem this one is part of."""
-    found: list[dict] = []
-    episode = values["Episode"].strip()
+def extensions(made: Entry, held: Values, look: Look) -> list[dict]:
+    """Return the episode, the problem the entry is filed under and the one its own problem is part of."""
+    found = filed(made, look)
+    episode = made.values["Episode"].strip()
     if episode and episode.casefold() != "none":
         code = EPISODES.get(episode.casefold())
         coding = {"coding": [{"system": "https://fhir.hl7.org.uk/CodeSystem/UKCore-ConditionEpisodicity", "code": code}]} if code else {}

@@ -12,6 +12,7 @@ from mappings.emis.values import entered, guid, is_number, is_true, partial
 
 NEGATIVE = frozenset({"absent", "refuted", "declined", "not-given", "contraindicated", "planned"})
 """Senses that deny that the thing is so or was done. Said by the words of a code they are part of it, and the code stays true."""
+FILED_UNDER = "urn:nhs-record-gateway:filed-under-problem"
 NOT_DONE = frozenset({"declined", "not-given", "contraindicated", "refuted"})
 
 
@@ -151,6 +152,15 @@ def clinician(values: Values, look: Look, column: str = "ClinicianUserInRoleGuid
     """Return the reference to a user in role, {} for none."""
     found = values.get(column)
     return look.reference("PractitionerRole", guid(found)) if found else {}
+
+
+def filed(made: Entry, look: Look) -> list[dict]:
+    """Return the extension that says under which problem an entry is filed, for types that have no reason; [] for none and for itself.
+
+    Without it a result would give away the hidden problem it was done for.
+    """
+    found = guid(made.values["ProblemGuid"]) if "ProblemGuid" in made.values else ""
+    return [{"url": FILED_UNDER, "valueReference": look.reference("Condition", found)}] if found and found != made.key else []
 
 
 def problem(values: Values, look: Look, column: str = "ProblemGuid") -> list[dict]:

@@ -13,7 +13,8 @@ from mappings.emis.codes import rows_of
 LIMIT = 16_000
 """Characters; the column holds 8,000."""
 STRONGEST_FIRST = (
-    "refuted", "family", "contraindicated", "declined", "not-given", "planned", "uncertain", "suspected", "resolved", "history", "confirmed",
+    "refuted", "family", "contraindicated", "declined", "not-given", "planned",
+    "uncertain", "suspected", "resolved", "history", "confirmed",
 )  # fmt: skip
 """Which sense counts where qualifiers give several: the one that takes most away."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.fhir.codes import SNOMED
 from mappings import Look, Values
 from mappings.emis.codes import HL7, coded
-from mappings.emis.entry import Entry, clinician, encounter, subject
+from mappings.emis.entry import Entry, clinician, encounter, filed, subject
 from mappings.emis.values import AMBIGUOUS, UK_CORE, entered, is_number, is_true, partial, quantity
 
 CATEGORY = {
@@ -28,7 +28,10 @@ def observation(made: Entry, parts: list[Entry], members: list[dict], look: Look
     meta: dict = {"profile": LAB_PROFILE if code.category == "laboratory" else PROFILE}
     if is_true(values.get("IsConfidential", "")) or any(part.is_confidential for part in parts):
         meta["security"] = ["R"]  # a part kept confidential hides the whole: half a blood pressure gives the other half away
-    built: dict = {"resourceType": "Observation", "id": look.id("Observation", made.key), "meta": meta, "status": "final"}
+    built: dict = {"resourceType": "Observation", "id": look.id("Observation", made.key), "meta": meta}
+    if problem := filed(made, look):
+        built["extension"] = problem
+    built["status"] = "final"
     if code.category:
         built["category"] = CATEGORY[code.category]
     built["code"] = code.concept
@@ -136,8 +139,10 @@ def report(made: Entry, results: list[dict], look: Look) -> dict:
     meta: dict = {"profile": REPORT_PROFILE}
     if made.is_confidential:
         meta["security"] = ["R"]
-    built: dict = {"resourceType": "DiagnosticReport", "id": look.id("DiagnosticReport", made.key), "meta": meta, "status": "final"}
-    built |= {"category": LAB_REPORT, "code": made.code.concept, "subject": subject(values, look)}
+    built: dict = {"resourceType": "DiagnosticReport", "id": look.id("DiagnosticReport", made.key), "meta": meta}
+    if problem := filed(made, look):
+        built["extension"] = problem
+    built |= {"status": "final", "category": LAB_REPORT, "code": made.code.concept, "subject": subject(values, look)}
     if found := encounter(values, look):
         built["encounter"] = found
     if when := made.effective:

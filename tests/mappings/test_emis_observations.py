@@ -493,3 +493,18 @@ def test_every_kind_of_entry_is_told_by_its_category():
 )
 def test_conditions_and_procedures_are_told_apart_by_read_chapter(read, made):
     assert types(mapped(code("5", "A thing", CONDITIONS, read), observation("O1", "5"))) == [made]
+
+
+@pytest.mark.hazard("HZ-EMIS-25")
+@pytest.mark.parametrize("number", ["1", "3", "10", "20", "21", "30", "31", "32"])
+def test_what_is_filed_under_a_problem_points_at_it_so_that_it_can_be_hidden_with_it(number):
+    more = (
+        code("30", "Referral to physiotherapist", "Referral"),
+        code("31", "Appendicectomy", "Procedure"),
+        code("32", "FH: Asthma", "Family history"),
+    )
+    found = mapped(*CODES, *more, observation("P", "1"), problem("P"), observation("O1", number, 2, ProblemGuid="{P}"))
+    target = next(each for each in found["obs:p"])
+    reference = {"reference": f"Condition/{target['id']}"}
+    made = found["obs:o1"][0]
+    assert reference in made.get("reasonReference", []) or reference in [each.get("valueReference") for each in made.get("extension", [])]
