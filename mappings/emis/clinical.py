@@ -10,8 +10,6 @@ from mappings.emis.entry import NOT_DONE, Entry, clinician, encounter, problem, 
 from mappings.emis.values import UK_CORE, UNKNOWN, built, day, entered
 
 VACCINATION = UK_CORE + "Extension-UKCore-VaccinationProcedure"
-UNNAMED = {"system": HL7 + "v3-NullFlavor", "code": "UNK"}
-"""The code names an act of vaccination and no product: the vaccine is unknown, its text what the clinician saw."""
 REASONS = {
     "declined": {"system": HL7 + "v3-ActReason", "code": "PATOBJ"},
     "contraindicated": {"system": HL7 + "v3-ActReason", "code": "MEDPREC"},
@@ -19,7 +17,10 @@ REASONS = {
 
 
 def immunisation(made: Entry, look: Look) -> dict:
-    """Return the Immunization. Declined, contraindicated or not given is ``not-done`` with its reason, never ``completed``."""
+    """Return the Immunization. Declined, contraindicated or not given is ``not-done`` with its reason, never ``completed``.
+
+    The code names an act of vaccination and no product: it is the vaccination procedure, and for want of a product the vaccine too.
+    """
     values, details = made.values, made.said.details
     not_done = made.sense in NOT_DONE or made.sense in ("absent", "suspected", "uncertain")
     when, person, expires = made.effective, clinician(values, look), details.get("expiry", "")
@@ -33,7 +34,7 @@ def immunisation(made: Entry, look: Look) -> dict:
         extension=[{"url": VACCINATION, "valueCodeableConcept": made.code.concept}],
         status="not-done" if not_done else "completed",
         statusReason=why(made) if not_done else None,
-        vaccineCode={"coding": [UNNAMED], "text": made.code.text} if made.code.text else {"coding": [UNNAMED]},
+        vaccineCode=made.code.concept,
         patient=subject(values, look),
         encounter=encounter(values, look),
         occurrenceDateTime=when,

@@ -119,7 +119,7 @@ def row(file: File, table: Table, values: Values, order: int, line: int) -> Row 
         patient=guid(values.get("PatientGuid", "")),
         groups=tuple([f"{kind}:{guid(values[column])}" for kind, column in table.groups if column in values]),
         deleted=is_true(values.get("Deleted", "")) and file.table != "Agreements_SharingOrganisation",
-        line=line,
+        line=line if table.groups else 0,  # code tables are sent whole each day: a row that only moved has not changed
     )
 
 

@@ -18,7 +18,7 @@ from mappings.emis.values import UK_CORE, address, day, guid, identifier, is_tru
 LOCAL_NUMBER = "https://fhir.nhs.uk/Id/local-patient-identifier"
 VERIFICATION = UK_CORE + "Extension-UKCore-NHSNumberVerificationStatus"
 VERIFICATION_CODES = "https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland"
-REGISTRATION = "https://fhir.hl7.org.uk/Id/emis-registration-type"
+REGISTRATION = "urn:nhs-record-gateway:registration-type"
 """The registration types that this source's own words are translated to (``codes_registration.csv``); ``R`` is a regular, GMS, patient."""
 GENDERS = {"M": "male", "F": "female", "I": "other", "U": "unknown"}
 

@@ -190,3 +190,11 @@ def test_an_organisation_says_its_name_and_code():
     said = SOURCE.publisher(sent("Admin_Organisation", OrganisationGuid=PRACTICE, OrganisationName="Low Mill Surgery", ODSCode="A99001"))
     assert (said.code, said.ods, said.name, said.state) == (GUID, "A99001", "Low Mill Surgery", "")
     assert SOURCE.publisher(patient()) is None
+
+
+def test_a_code_resent_as_it_was_is_the_same_row_wherever_it_stands(tmp_path):
+    asthma = ("Coding_ClinicalCode", {"CodeId": "1", "Term": "Asthma"})
+    first = read_all(write(tmp_path / "a", [asthma]))[0]
+    second = read_all(write(tmp_path / "b", [("Coding_ClinicalCode", {"CodeId": "0", "Term": "Angina"}), asthma], time="20240313010000"))[1]
+    assert second.order > first.order
+    assert (first.key, first.values, first.line) == (second.key, second.values, second.line)

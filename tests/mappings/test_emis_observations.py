@@ -508,3 +508,35 @@ def test_what_is_filed_under_a_problem_points_at_it_so_that_it_can_be_hidden_wit
     reference = {"reference": f"Condition/{target['id']}"}
     made = found["obs:o1"][0]
     assert reference in made.get("reasonReference", []) or reference in [each.get("valueReference") for each in made.get("extension", [])]
+
+
+@pytest.mark.hazard("HZ-EMIS-07")
+def test_a_denying_code_on_the_problem_list_is_not_denied_twice():
+    found = mapped(code("5", "Myocardial infarction ruled out", CONDITIONS), observation("O1", "5"), problem("O1"))
+    assert types(found) == ["Condition", "Observation"] and "verificationStatus" not in found.one("Condition")
+
+
+@pytest.mark.hazard("HZ-EMIS-07")
+def test_a_family_without_illness_has_no_relative_with_one():
+    assert types(mapped(code("5", "Nil of note in parents", "Family history"), observation("O1", "5"))) == ["Observation"]
+
+
+@pytest.mark.parametrize(
+    ("term", "clinical", "verification"),
+    [
+        ("Penicillin allergy ruled out", "inactive", "refuted"),
+        ("Egg allergy resolved", "resolved", "unconfirmed"),
+        ("No H/O: penicillin allergy", "active", "unconfirmed"),
+        ("H/O: penicillin allergy", "active", "unconfirmed"),
+    ],
+)
+@pytest.mark.hazard("HZ-EMIS-03")
+def test_only_an_allergy_ruled_out_or_resolved_is_no_longer_active(term, clinical, verification):
+    allergy = mapped(code("5", term, ALLERGIES), observation("O1", "5")).one("AllergyIntolerance")
+    assert (status_of(allergy, "clinicalStatus"), status_of(allergy, "verificationStatus")) == (clinical, verification)
+
+
+@pytest.mark.hazard("HZ-EMIS-14")
+def test_a_pressure_with_a_referral_row_is_still_one_pressure():
+    found = mapped(*CODES, *PRESSURES, referral("BP"), referral("SYS"))
+    assert len(found.one("Observation")["component"]) == 2
