@@ -73,7 +73,7 @@ def observation(made: Entry, parts: list[Entry], members: list[dict], look: Look
 
 def value(values: Values) -> dict:
     """Return the value: a number with its unit as written, anything else as the words it is, {} for none."""
-    number = values.get("Value")
+    number = values.get("Value", "").strip()
     if not number:
         return {}
     if is_number(number):

@@ -379,6 +379,7 @@ def test_one_bound_alone_is_a_limit_in_words(low, high, expected):
     ("value", "unit", "expected"),
     [
         ("1.00", "g/L", '"valueQuantity":{"value":1.00,"unit":"g/L","system":"http://unitsofmeasure.org","code":"g/L"}'),
+        (" 7 ", "", '"valueQuantity":{"value":7}'),
         ("7", "handfuls", '"valueQuantity":{"value":7,"unit":"handfuls"}'),
         ("<5", "g/L", '"valueString":"<5 g/L"'),
         ("NaN", "", '"valueString":"NaN"'),
