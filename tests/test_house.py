@@ -31,6 +31,7 @@ ROOMS = {
         "store.projects",
         "store.ledger",
         "store.optouts",
+        "store.audit",
         "egress",
         "tokens",
     },

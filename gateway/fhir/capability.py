@@ -31,7 +31,7 @@ def statement(version: str, url: str) -> dict:
 
 
 def _resource(name: str) -> dict:
-    rows = params.of_type(name).values()
+    rows = params.searchable(name).values()
     found: dict = {
         "type": name,
         "interaction": [{"code": code} for code in INTERACTIONS],

@@ -7,10 +7,13 @@ from functools import lru_cache
 
 from gateway.errors import Invalid
 from gateway.fhir import dates, params
-from gateway.fhir.codes import hashes, tokens
+from gateway.fhir.codes import hashes, token_hash, tokens
 from gateway.fhir.search import Entries
 
 CHOICES = {"effective", "performed", "occurrence", "onset"}
+IDENTIFIER = params.row("Patient", "identifier").number
+WHOLE_IDENTIFIERS = frozenset(params.PATIENT_TYPES)
+"""Types whose identifiers are found as system|value only: every row of every source has one, and half as many entries is much less to write."""
 
 
 @lru_cache(maxsize=8192)
@@ -31,21 +34,22 @@ def entries(resource: dict) -> Entries:
     patient = _patient(resource, resource_type)
     found: list[tuple[int, int]] = []
     everywhere: list[tuple[int, int]] = []
-    references: list[tuple[str, str]] = []
     for number, path, is_global in token_rows:
         value = resource.get(path)
         if value is not None:
+            if type(value) is str:
+                found.append((number, token_hash(None, value)))
+                continue
             to = everywhere if is_global else found
             for system, code in tokens(value):
                 first, second = hashes(system, code)
                 to.append((number, first))
-                to.append((number, second))
+                if number != IDENTIFIER or resource_type not in WHOLE_IDENTIFIERS:
+                    to.append((number, second))
     for number, path, is_global in reference_rows:
         for reference in _references(resource, path):
             to = everywhere if is_global else found
-            to.append((number, hashes("", reference)[0]))
-            kind, _, id_ = reference.partition("/")
-            references.append((kind, id_))
+            to.append((number, token_hash("", reference)))
     low, high = _interval(resource, main) or (None, None) if main else (None, None)
     seconds = []
     for number, path in date_rows:
@@ -53,12 +57,12 @@ def entries(resource: dict) -> Entries:
         if interval:
             seconds.append((number, *interval))
     words = tuple((number, fold(text)) for number, path in word_rows for text in _texts(resource, path))
-    return Entries(patient, low, high, tuple(found), tuple(everywhere), words, tuple(seconds), tuple(references))
+    return Entries(patient, low, high, tuple(found), tuple(everywhere), words, tuple(seconds))
 
 
 @lru_cache(maxsize=256)
 def _compiled(resource_type: str):
-    rows = params.of_type(resource_type).values()
+    rows = params.searchable(resource_type).values()
     main = params.main_date(resource_type)
     return (
         [(p.number, p.paths[resource_type], p.is_global) for p in rows if p.kind == "token"],

@@ -1,6 +1,6 @@
 """THE TABLE of search parameters. A row here is indexed, searchable and in the CapabilityStatement; what has no row is refused by name.
 
-``number`` names the parameter in the index for ever: never reuse one. ``paths`` says, by type, which element it reads (FHIR R4
+``number`` names the parameter in the index for ever: never reuse one. A row that is not ``is_indexed`` serves ``_include`` only. ``paths`` says, by type, which element it reads (FHIR R4
 SearchParameter definitions; the definition's id stands in ``definition``). ``is_global`` may be found without naming a patient.
 """
 
@@ -31,6 +31,7 @@ class Param:
     definition: str
     paths: dict[str, str] = field(hash=False)
     is_global: bool = False
+    is_indexed: bool = True
     main: frozenset[str] = frozenset()
     targets: tuple[str, ...] = ()
 
@@ -64,14 +65,16 @@ PARAMS = (
     Param(20, "encounter", "reference", "clinical-encounter", _same(
         "encounter", "Condition", "MedicationRequest", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task", "Flag"),
         targets=("Encounter",)),
-    Param(21, "service-provider", "reference", "Encounter-service-provider", _same("serviceProvider", "Encounter"), targets=("Organization",)),
-    Param(22, "result", "reference", "DiagnosticReport-result", _same("result", "DiagnosticReport"), targets=("Observation",)),
+    Param(21, "service-provider", "reference", "Encounter-service-provider", _same("serviceProvider", "Encounter"), targets=("Organization",),
+          is_indexed=False),
+    Param(22, "result", "reference", "DiagnosticReport-result", _same("result", "DiagnosticReport"), targets=("Observation",), is_indexed=False),
     Param(23, "requester", "reference", "MedicationRequest-requester", _same("requester", "MedicationRequest", "ServiceRequest", "Task"),
-          targets=("Practitioner", "PractitionerRole", "Organization")),
+          targets=("Practitioner", "PractitionerRole", "Organization"), is_indexed=False),
     Param(24, "performer", "reference", "Observation-performer", {
         **_same("performer", "Observation", "DiagnosticReport", "ServiceRequest"), **_same("performer.actor", "Procedure", "Immunization")},
-        targets=("Practitioner", "PractitionerRole", "Organization")),
-    Param(25, "author", "reference", "Flag-author", _same("author", "Flag"), targets=("Practitioner", "PractitionerRole", "Organization")),
+        targets=("Practitioner", "PractitionerRole", "Organization"), is_indexed=False),
+    Param(25, "author", "reference", "Flag-author", _same("author", "Flag"), targets=("Practitioner", "PractitionerRole", "Organization"),
+          is_indexed=False),
     Param(26, "practitioner", "reference", "PractitionerRole-practitioner", _same("practitioner", "PractitionerRole"), is_global=True,
           targets=("Practitioner",)),
     Param(27, "organization", "reference", "PractitionerRole-organization", {
@@ -104,6 +107,11 @@ OF_ALL = {"_id": "token", "_lastUpdated": "date"}
 def of_type(resource_type: str) -> dict[str, Param]:
     """The rows a type has, by name."""
     return _BY_TYPE.get(resource_type, {})
+
+
+def searchable(resource_type: str) -> dict[str, Param]:
+    """The rows a type can be searched by."""
+    return {name: param for name, param in of_type(resource_type).items() if param.is_indexed}
 
 
 def row(resource_type: str, name: str) -> Param:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from gateway.errors import Invalid, TooLarge, Unsupported
 from gateway.fhir import dates, params
 from gateway.fhir.codes import NHS_NUMBER, token_hash
-from gateway.fhir.index import fold
+from gateway.fhir.index import WHOLE_IDENTIFIERS, fold
 from gateway.fhir.search import Clause, Include, Query
 
 MOST_CLAUSES, MOST_VALUES, MOST_COUNT, USUAL_COUNT = 30, 50, 250, 50
@@ -20,6 +20,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,48}(:[A-Za-z]{1,24})?\Z")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 _CURSOR = re.compile(r"[A-Za-z0-9_\-=]{1,2000}\Z")
 WHO = {"patient", "subject"}
+PLAIN = {"status", "gender"}
+"""Parameters of plain codes, which have no system: ``|final`` and ``final`` ask the same."""
 CHAINED = {"patient.identifier", "subject.identifier", "patient:Patient.identifier", "subject:Patient.identifier"}
 
 
@@ -46,7 +48,7 @@ class _Reader:
     """Reads one parameter after another into the parts of a query."""
 
     def __init__(self, resource_type: str, now: int):
-        self.type, self.now, self.rows = resource_type, now, params.of_type(resource_type)
+        self.type, self.now, self.rows = resource_type, now, params.searchable(resource_type)
         self.clauses: list[Clause] = []
         self.includes: list[Include] = []
         self.patients: tuple[str, ...] | None = None
@@ -99,6 +101,8 @@ class _Reader:
         match row.kind:
             case "token":
                 read = tuple(_token(name, text) for text in values)
+                if name == "identifier" and self.type in WHOLE_IDENTIFIERS and any(not system for system, _ in read):
+                    raise Invalid(f"{named(name)}: system|value")
             case "date":
                 read = tuple(_date(name, text, self.now) for text in values)
             case "reference":
@@ -217,4 +221,4 @@ def clause_hashes(clause: Clause) -> list[int]:
     """The 64-bit hashes a token or reference clause is found by."""
     if clause.kind == "reference":
         return [token_hash("", f"{kind}/{id_}") for kind, id_ in clause.values]
-    return [token_hash(system, code) for system, code in clause.values]
+    return [token_hash(system or None if clause.param in PLAIN else system, code) for system, code in clause.values]

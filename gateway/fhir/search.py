@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Entries:
 
     ``patient`` is the id of the Patient it is about ("" for none; a Patient is about itself). ``low``/``high`` is the type's clinical date as a
     half-open interval in µs UTC (None: undated). ``tokens`` are (param number, hash); ``globals`` the same for parameters findable without a patient;
-    ``words`` (param number, folded text); ``dates`` (param number, low, high) of second dates; ``references`` the local references made.
+    ``words`` (param number, folded text); ``dates`` (param number, low, high) of second dates.
     """
 
     patient: str = ""
@@ -89,4 +89,3 @@ class Entries:
     globals: tuple[tuple[int, int], ...] = ()
     words: tuple[tuple[int, str], ...] = ()
     dates: tuple[tuple[int, int, int], ...] = ()
-    references: tuple[tuple[str, str], ...] = field(default=())

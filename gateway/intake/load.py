@@ -1,37 +1,31 @@
 """Load a delivery: keep its rows as they come, then map the groups they touch, in patient order.
 
-Killed at any point and run again, it loses nothing and does nothing twice: rows are kept by key, and how far the mapping got is written with
-what it wrote.
+Killed at any point and run again, it loses nothing and does nothing twice: rows are kept by key, and what is still to map is written in the
+transaction that writes what was mapped.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
 from pathlib import Path
-
-import msgspec
 
 from gateway import log
 from gateway.errors import Refused
 from gateway.intake import derive
-from gateway.intake.mapping import Context, map_groups, resource_id
+from gateway.intake.engine import Engine, Part, Worker, engine, seldom_collected
+from gateway.intake.mapping import resource_id
 from gateway.intake.report import Report
 from gateway.nhs.codesets import CodeSets
 from gateway.store import deliveries, people, resources
 from gateway.store import kept as keeping
-from gateway.store.database import Session, Store, id_hash, open_store
+from gateway.store.database import Session, Store, id_hash
 from gateway.store.kept import Body, Sent
-from mappings import Feed, Reject, Row, Source, sources
+from gateway.store.resources import Mapped
+from mappings import Feed, Reject, Row, Source
 
 ROWS_AT_ONCE = 4000
-GROUPS_AT_ONCE = 400
-POOL_FROM = 4000
-"""Groups from which a pool of processes pays for its start."""
+GROUPS_AT_ONCE = 1500
 Progress = Callable[[str, int, int], None]
 """Called with (phase, done, of)."""
 
@@ -41,76 +35,61 @@ def quiet(phase: str, done: int, of: int) -> None:
 
 
 def load(
-    store: Store,
-    source: Source,
-    path: Path,
-    feed: Feed,
-    sets: CodeSets,
-    *,
-    workers: int | None = None,
-    progress: Progress = quiet,
+    store: Store, source: Source, path: Path, feed: Feed, sets: CodeSets, *, workers: int | None = None, progress: Progress = quiet
 ) -> Report:
     """Take one delivery in. Raises ``Refused`` before anything is kept when it is not a delivery of this source."""
     started = time.monotonic()
     files = source.check(path, feed)
-    _finish_earlier(store, source, feed, sets, workers, progress)
+    _finish_earlier(store, source, feed, sets, progress)
     report = Report(source.name, files=len(files))
-    report.delivery = _begin(store, source, path.name)
-    _keep(store, source, files, feed, report, progress)
-    _map(store, source, feed, sets, report, workers, progress)
-    report.seconds = time.monotonic() - started
-    _end(store, report)
-    log.event("load.finished", source=source.name, rows=sum(report.rows.values()), rejects=sum(report.rejects.values()))
-    return report
-
-
-def remap(
-    store: Store, source: Source, feed: Feed, sets: CodeSets, *, workers: int | None = None, progress: Progress = quiet
-) -> Report:
-    """Map everything a source ever sent again: after a fix, or with another version of the mapping."""
-    started = time.monotonic()
-    report = Report(source.name)
-    report.delivery = _begin(store, source, "remap")
     with store.write() as session:
+        report.delivery = deliveries.begin(session, source.name, path.name, source.version)
+    with seldom_collected(), engine(store, source, feed, sets, sum(file.stat().st_size for file in files), workers) as run:
+        _keep(store, source, files, feed, report, progress)
+        _map(store, source, sets, report, run, progress)
+    return _end(store, report, started)
+
+
+def remap(store: Store, source: Source, feed: Feed, sets: CodeSets, *, workers: int | None = None, progress: Progress = quiet) -> Report:
+    """Map everything a source ever sent again: after a fix, or with another version of the mapping."""
+    started, report = time.monotonic(), Report(source.name)
+    with store.write() as session:
+        report.delivery = deliveries.begin(session, source.name, "remap", source.version)
         keeping.touch_source(session, report.delivery, source.name)
-    _map(store, source, feed, sets, report, workers, progress)
-    report.seconds = time.monotonic() - started
-    _end(store, report)
-    return report
+        size = keeping.size(session)
+    with engine(store, source, feed, sets, size, workers) as run:
+        _map(store, source, sets, report, run, progress)
+    return _end(store, report, started)
 
 
 def replay(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress: Progress = quiet) -> Report:
     """Map again what waits in quarantine, after a fix."""
-    report = Report(source.name)
+    started, report = time.monotonic(), Report(source.name)
     with store.write() as session:
         report.delivery = deliveries.begin(session, source.name, "replay", source.version)
         deliveries.touch_quarantined(session, report.delivery, source.name)
-    _map(store, source, feed, sets, report, 0, progress)
-    _end(store, report)
-    return report
+    _map(store, source, sets, report, Worker(store, source, feed, sets).run, progress)
+    return _end(store, report, started)
 
 
-def _begin(store: Store, source: Source, name: str) -> int:
-    with store.write() as session:
-        return deliveries.begin(session, source.name, name, source.version)
-
-
-def _end(store: Store, report: Report) -> None:
-    report.state = "done"
-    with store.write() as session:
-        deliveries.end(session, report.delivery, report.as_dict())
-
-
-def _finish_earlier(store: Store, source: Source, feed: Feed, sets: CodeSets, workers: int | None, progress: Progress) -> None:
+def _finish_earlier(store: Store, source: Source, feed: Feed, sets: CodeSets, progress: Progress) -> None:
     """Deliveries that were cut off are mapped to their end first."""
     with store.read() as session:
         cut = deliveries.cut_off(session, source.name)
     for key in cut:
-        report = Report(source.name, delivery=key)
+        started, report = time.monotonic(), Report(source.name, delivery=key)
         with store.write() as session:
             keeping.touch_new(session, key, deliveries.first_row(session, key))
-        _map(store, source, feed, sets, report, workers, progress)
-        _end(store, report)
+        _map(store, source, sets, report, Worker(store, source, feed, sets).run, progress)
+        _end(store, report, started)
+
+
+def _end(store: Store, report: Report, started: float) -> Report:
+    report.state, report.seconds = "done", time.monotonic() - started
+    with store.write() as session:
+        deliveries.end(session, report.delivery, report.as_dict())
+    log.event("load.finished", source=report.source, rows=report.rows["read"], rejects=sum(report.rejects.values()))
+    return report
 
 
 def _keep(store: Store, source: Source, files: Sequence[Path], feed: Feed, report: Report, progress: Progress) -> None:
@@ -168,7 +147,7 @@ def _sent(session: Session, store: Store, source: Source, row: Row, keys: dict[s
     patient = id_hash(resource_id(store.namespace, source.name, row.publisher, "Patient", row.patient)) if row.patient else 0
     return Sent(
         keeping.row_hash(source.name, row.publisher, row.table, row.key),
-        keeping.row_hash(source.name, row.publisher, row.table, "*"),
+        keeping.table_hash(source.name, row.publisher, row.table),
         publisher, patient, tuple(keeping.group_hash(source.name, row.publisher, group) for group in row.groups),
         row.order, row.deleted, keeping.encode_body(Body(row.table, row.key, row.patient, row.groups, dict(values), row.line)),
         row.deleted and _is_bare(row),
@@ -189,85 +168,32 @@ def _describe(session: Session, source: Source, rows: Sequence[Row], keys: dict[
             people.describe_publisher(session, keys[said.code], ods=said.ods, name=said.name, state=said.state, order=said.order)
 
 
-def _map(
-    store: Store, source: Source, feed: Feed, sets: CodeSets, report: Report, workers: int | None, progress: Progress
-) -> None:
+def _map(store: Store, source: Source, sets: CodeSets, report: Report, run: Engine, progress: Progress) -> None:
     with store.read() as session:
         todo = keeping.touched(session, report.delivery)
-    parts = list(resources.batches(todo, GROUPS_AT_ONCE))
     done = 0
-    with _engine(store, source, feed, sets, len(todo), workers) as run:
-        for part, mapped in run(parts):
-            with store.write() as session:
-                _write(session, store, source, sets, report, part, mapped)
-            done += len(part)
-            progress("groups mapped", done, len(todo))
+    for part, mapped in run(list(resources.batches(todo, GROUPS_AT_ONCE))):
+        with store.write() as session:
+            _write(session, source, sets, report, part, mapped)
+        done += len(part)
+        progress("groups mapped", done, len(todo))
     with store.write() as session:
         keeping.untouch_all(session, report.delivery)
         report.people.update(people.census(session))
 
 
-def _write(session: Session, store: Store, source: Source, sets: CodeSets, report: Report, part, mapped) -> None:
+def _write(session: Session, source: Source, sets: CodeSets, report: Report, part: Part, mapped: Sequence[Mapped]) -> None:
+    """One transaction: what the groups became, who asked about what, quarantine, people, labels; and that they are mapped."""
     counts, changed = resources.put_many(session, report.delivery, source.version, mapped)
-    report.resources.update(counts)
     keeping.depend(session, [(asked, group.patient, group.grp) for group in mapped for asked in group.asked])
     deliveries.quarantine(session, source.name, report.delivery, mapped)
     derive.gather(session, mapped)
-    report.labels.update(derive.label(session, changed, sets))
+    labels = derive.label(session, changed, sets)
     keeping.untouch(session, report.delivery, part)
+    report.resources.update(counts)
+    report.labels.update(labels)
     for group in mapped:
         if group.puts is None:
             report.reject(group.place, group.reason)
         report.uk_core.update(group.faults)
         report.unmapped.update(group.unmapped)
-
-
-@contextmanager
-def _engine(store: Store, source: Source, feed: Feed, sets: CodeSets, groups: int, workers: int | None):
-    """A function that maps parts, in order: in this process, or in a pool ahead of the writer."""
-    count = workers if workers is not None else max(1, (os.cpu_count() or 2) - 1)
-    if groups < POOL_FROM or count == 0:
-        worker = _Worker(store, source, feed, sets)
-        yield lambda parts: ((part, worker.map(part)) for part in parts)
-        return
-    with ProcessPoolExecutor(count, get_context("spawn"), _start, (store.url, source.name, feed, sets)) as pool:
-
-        def run(parts):
-            ahead: list[tuple[Sequence, Future]] = []
-            for part in parts:
-                ahead.append((part, pool.submit(_map_part, part)))
-                if len(ahead) > count + 2:
-                    first, future = ahead.pop(0)
-                    yield first, _groups(future.result())
-            for first, future in ahead:
-                yield first, _groups(future.result())
-
-        yield run
-
-
-class _Worker:
-    """Maps parts on its own reading connection."""
-
-    def __init__(self, store: Store, source: Source, feed: Feed, sets: CodeSets):
-        self.store, self.source, self.feed, self.sets = store, source, feed, sets
-        self.context: Context | None = None
-
-    def map(self, part: Sequence[tuple[int, int]]) -> list[resources.Mapped]:
-        with self.store.read() as session:
-            if self.context is None:
-                publishers = people.publishers(session)
-                self.context = Context(self.source, self.feed, self.store.namespace, publishers, self.sets)
-            return map_groups(session, self.context, part)
-
-
-_worker: _Worker | None = None
-_groups = msgspec.msgpack.Decoder(list[resources.Mapped]).decode
-
-
-def _start(url: str, source: str, feed: Feed, sets: CodeSets) -> None:
-    global _worker  # one a process, made once: a pool's worker has nowhere else to keep it
-    _worker = _Worker(open_store(url), sources()[source], feed, sets)
-
-
-def _map_part(part: Sequence[tuple[int, int]]) -> bytes:
-    return msgspec.msgpack.encode(_worker.map(part))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 
@@ -188,6 +189,11 @@ def untouch_all(session: Session, delivery: int) -> None:
     session.run("DELETE FROM touched WHERE delivery = ?", delivery)
 
 
+def size(session: Session) -> int:
+    """About how many bytes of rows are kept."""
+    return 500 * (session.value("SELECT max(key) FROM kept") or 0)
+
+
 def rows_of(session: Session, groups: Sequence[int]) -> dict[int, list[Kept]]:
     """The kept rows of each group."""
     found: dict[int, list[Kept]] = {group: [] for group in groups}
@@ -217,6 +223,12 @@ def rows_in(session: Session, publisher: int, table: str) -> list[Kept]:
 def depend(session: Session, asked: Sequence[tuple[int, int, int]]) -> None:
     """Remember (asked row, patient, group): when the row changes, the group is mapped again."""
     session.ignore("depends", "dep, patient, grp", sorted(set(asked)))
+
+
+@lru_cache(maxsize=1024)
+def table_hash(source: str, publisher: str, table: str) -> int:
+    """The 64-bit name of a whole table, for who asks about all of it."""
+    return row_hash(source, publisher, table, "*")
 
 
 def row_hash(source: str, publisher: str, table: str, key: str) -> int:

@@ -127,13 +127,13 @@ def _made_by(session: Session, groups: Sequence[int]) -> dict[tuple[int, str], _
 
 def _refuse_twice_made(session: Session, mapped: Sequence[Mapped], before: dict[tuple[int, str], _Old]) -> None:
     """A resource is made by one group. A group that makes what another made already is a fault of the mapping: its place is reported."""
-    new = {id_hash(put.id) for group in mapped for put in group.puts or () if (put.type, put.id) not in before}
-    taken = {row[0] for row in session.rows(f"SELECT id_hash FROM head WHERE {session.within('id_hash')}", session.listed(new))} if new else set()
-    seen: set[str] = set()
+    new = [id_hash(put.id) for group in mapped for put in group.puts or () if (put.type, put.id) not in before]
+    seen = {row[0] for row in session.rows(f"SELECT id_hash FROM head WHERE {session.within('id_hash')}", session.listed(new))} if new else set()
+    if not seen and len(set(new)) == len(new):
+        return
     for group in mapped:
-        ids = [put.id for put in group.puts or ()]
-        if len(set(ids)) < len(ids) or any(id_ in seen or (id_hash(id_) in taken and (put.type, id_) not in before)
-                                           for id_, put in zip(ids, group.puts or ())):  # fmt: skip
+        ids = [id_hash(put.id) for put in group.puts or () if (put.type, put.id) not in before]
+        if len(set(ids)) < len(ids) or not seen.isdisjoint(ids):
             group.puts, group.evidence = None, []
             group.place, group.reason = "mapping: a resource made twice", "made twice"
         seen.update(ids)
@@ -199,12 +199,17 @@ class _Writer:
         return key
 
     def _index(self, key: int, put: Put) -> None:
-        self.patients.add(put.patient)
-        self.entries += [(put.patient, param, value, key) for param, value in put.tokens]
-        self.globals += [(param, value, key) for param, value in put.globals]
-        self.words += [(param, word[:255], key) for param, word in put.words]
-        self.dates += [(key, param, low, high) for param, low, high in put.dates]
-        self.labels += [(put.patient, key, bit, cause) for bit, cause in put.causes.items()]
+        patient = put.patient
+        self.patients.add(patient)
+        self.entries += [(patient, param, value, key) for param, value in put.tokens]
+        if put.globals:
+            self.globals += [(param, value, key) for param, value in put.globals]
+        if put.words:
+            self.words += [(param, word[:255], key) for param, word in put.words]
+        if put.dates:
+            self.dates += [(key, param, low, high) for param, low, high in put.dates]
+        if put.causes:
+            self.labels += [(patient, key, bit, cause) for bit, cause in put.causes.items()]
         if put.preference:
             self.preferences.append((put.patient, key, *put.preference))
 

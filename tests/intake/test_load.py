@@ -14,7 +14,7 @@ import pytest
 
 from gateway.errors import Refused
 from gateway.fhir import build
-from gateway.intake import load
+from gateway.intake import engine, load
 from gateway.intake.mapping import resource_id
 from gateway.store import resources
 from gateway.store.database import open_store
@@ -163,7 +163,7 @@ def test_a_live_store_takes_only_publishers_it_knows(tmp_path, deliveries, code_
 KILLED = """
 import sys
 from pathlib import Path
-from gateway.intake import load
+from gateway.intake import engine, load
 from gateway.intake.mapping import resource_id
 from gateway.store.database import open_store
 from gateway.terminology import sets
@@ -194,7 +194,7 @@ def test_a_load_killed_anywhere_and_run_again_loses_nothing_and_does_nothing_twi
 
 
 def test_a_pool_of_processes_writes_what_one_process_writes(filled, new_store, deliveries, code_sets, monkeypatch):
-    monkeypatch.setattr(load, "POOL_FROM", 1)
+    monkeypatch.setattr(engine, "POOL_FROM", 1)
     other = new_store("pool")
     for name in NAMES:
         take(other, deliveries, name, code_sets, workers=2)
