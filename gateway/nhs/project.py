@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from gateway.errors import Invalid, Refused
-from gateway.nhs import disclosure, pseudonym
+from gateway.nhs import disclosure, policy
+from gateway.nhs.identifiers import is_council_code, is_ods_code
 
 STATES = {
     "draft": frozenset({"approved"}),
@@ -15,9 +16,11 @@ STATES = {
     "suspended": frozenset({"active", "expired"}),
     "expired": frozenset(),
 }
-"""What may follow what. ``approved`` becomes ``active`` by its dates."""
+"""What may follow what. An ``approved`` project is in force within its dates; ``expired`` is for ever."""
+IN_FORCE = frozenset({"approved", "active"})
 APPROVERS = 2
 BASES = ("anonymised-in-context", "explicit-consent", "s251", "legal-requirement", "overriding-public-interest")
+"""How the common law duty of confidence is met."""
 
 
 @dataclass(frozen=True)
@@ -57,85 +60,122 @@ class Project:
         return frozenset(each.ods for each in self.contributors if each.start <= today <= each.end)
 
 
-_NEEDED = ("name", "purpose", "lawful_basis", "common_law_basis", "controller", "recipient", "setting", "profile", "disclosure")
-_BOOKKEEPING = {"requested_by", "approvals"}
+_TEXTS = ("name", "purpose", "lawful_basis", "common_law_basis", "controller", "recipient", "setting", "profile", "disclosure")
+_OTHERS = ("people", "contributors", "export_basis", "types", "key_version", "start", "end", "exclude_sensitive")
+_BOOKKEEPING = ("requested_by", "approvals")
 
 
 def parse(document: dict) -> Project:
     """Read a project document. Raises ``Invalid`` naming the field that is missing, unknown or not allowed."""
-    known = {*_NEEDED, "people", "contributors", "export_basis", "types", "key_version", "start", "end", "exclude_sensitive"}
     for name in document:
-        if name not in known | _BOOKKEEPING:
-            raise Invalid(f"project: {name} is not a field" if name.isidentifier() else "project: an unknown field")
-    for name in _NEEDED:
-        if not isinstance(document.get(name), str) or not document[name].strip():
+        if name not in (*_TEXTS, *_OTHERS, *_BOOKKEEPING):
+            raise Invalid(f"project: {name} is not a field" if str(name).isidentifier() else "project: an unknown field")
+    texts = {name: _text(document.get(name), name) for name in _TEXTS}
+    for name, allowed in (("common_law_basis", BASES), ("setting", policy.SETTINGS), ("disclosure", disclosure.PROFILES)):
+        if texts[name] not in allowed:
             raise Invalid(f"project: {name}")
-    if document["common_law_basis"] not in BASES:
-        raise Invalid("project: common_law_basis")
-    if document["setting"] not in pseudonym.SETTINGS:
-        raise Invalid("project: setting")
-    if document["setting"] == "export" and not document.get("export_basis"):
+    export_basis = _text(document["export_basis"], "export_basis") if document.get("export_basis") else ""
+    if texts["setting"] == "export" and not export_basis:
         raise Invalid("project: export_basis: access, not sharing, is the national default")
-    if document["disclosure"] not in disclosure.PROFILES:
-        raise Invalid("project: disclosure")
-    try:
-        types = tuple(pseudonym.compiled(document["profile"]))
-    except Refused:
-        raise Invalid("project: profile") from None
-    asked = tuple(document.get("types", types))
-    if not set(asked) <= set(types):
-        raise Invalid("project: types")
-    if not document.get("people"):
-        raise Invalid("project: people")
+    start, end = _day(document.get("start"), "start"), _day(document.get("end"), "end")
+    if end < start:
+        raise Invalid("project: end")
+    sensitive = document.get("exclude_sensitive", True)
+    if not isinstance(sensitive, bool):
+        raise Invalid("project: exclude_sensitive")
     return Project(
-        **{name: document[name] for name in _NEEDED},
-        people=tuple(document["people"]),
-        contributors=tuple(_contributor(each) for each in document.get("contributors") or _none("contributors")),
-        export_basis=document.get("export_basis", ""),
-        types=asked,
+        **texts,
+        people=_texts(document.get("people"), "people"),
+        contributors=_contributors(document.get("contributors")),
+        export_basis=export_basis,
+        types=_types(document, texts),
         key_version=_whole(document.get("key_version", 1)),
-        start=_day(document.get("start"), "start"),
-        end=_day(document.get("end"), "end"),
-        exclude_sensitive=document.get("exclude_sensitive", True) is not False,
+        start=start,
+        end=end,
+        exclude_sensitive=sensitive,
     )
 
 
 def approve(state: str, document: dict, by: str, now: datetime) -> tuple[str, dict]:
-    """Add one person's approval; two different people, neither of them who asked, make it approved. Raises ``Refused``."""
+    """Add one person's approval; two different people, neither of them who asked, make it approved. Raises ``Refused``.
+
+    Names that differ only in case or spaces are one person.
+    """
     if state != "draft":
         raise Refused("only a draft is approved")
-    if not by.strip() or by == document.get("requested_by"):
+    requested_by = document.get("requested_by")
+    if not isinstance(requested_by, str) or not _folded(requested_by):
+        raise Refused("a project that nobody asked for is not approved")
+    if not _folded(by) or _folded(by) == _folded(requested_by):
         raise Refused("who asks for a project does not approve it")
     approvals = list(document.get("approvals", ()))
-    if by in {each["by"] for each in approvals}:
+    if _folded(by) in {_folded(each["by"]) for each in approvals}:
         raise Refused("the same person does not approve twice")
-    approvals.append({"by": by, "at": now.astimezone(UTC).isoformat(timespec="seconds")})
+    approvals.append({"by": by.strip(), "at": now.astimezone(UTC).isoformat(timespec="seconds")})
     return ("approved" if len(approvals) >= APPROVERS else "draft"), {**document, "approvals": approvals}
 
 
 def change(state: str, to: str) -> str:
-    """Move a project on. Raises ``Refused`` where the table of states has no such step."""
-    if to not in STATES.get(state, frozenset()):
-        raise Refused(f"a project that is {state} cannot become {to}")
+    """Move a project on; a draft becomes approved by ``approve`` alone. Raises ``Refused`` where the table of states has no such step."""
+    if to == "approved" or to not in STATES.get(state, frozenset()):
+        raise Refused(f"a project that is {state} cannot become {to}" if to in STATES else "no such state")
     return to
 
 
 def require_in_force(project: Project, state: str, now: datetime) -> None:
     """Raise ``Refused`` unless the project is approved or active and today lies within its dates."""
-    if state not in ("approved", "active"):
+    if state not in IN_FORCE:
         raise Refused(f"the project is {state}: no key, no export")
     if not project.start <= now.date() <= project.end:
         raise Refused("the project is not in date: no key, no export")
 
 
-def _contributor(each: dict) -> Contributor:
-    if not isinstance(each, dict) or not each.get("ods") or not each.get("agreement"):
-        raise Invalid("project: contributors: ods and agreement")
-    return Contributor(each["ods"], each["agreement"], _day(each.get("from"), "contributors.from"), _day(each.get("to"), "contributors.to"))
+def _types(document: dict, texts: dict[str, str]) -> tuple[str, ...]:
+    """The types asked for, of those the profile holds; all of them where none are named."""
+    try:
+        held = policy.compiled(texts["profile"])
+    except Refused:
+        raise Invalid("project: profile") from None
+    if texts["setting"] == "export" and policy.has_days(held):
+        raise Invalid("project: profile: days never leave in an export")
+    asked = _texts(document["types"], "types") if "types" in document else tuple(held)
+    if not set(asked) <= set(held):
+        raise Invalid("project: types")
+    return asked
 
 
-def _none(name: str) -> list:
-    raise Invalid(f"project: {name}")
+def _contributors(given: object) -> tuple[Contributor, ...]:
+    if not isinstance(given, list) or not given:
+        raise Invalid("project: contributors")
+    return tuple(map(_contributor, given))
+
+
+def _contributor(given: object) -> Contributor:
+    if not isinstance(given, dict):
+        raise Invalid("project: contributors")
+    ods, agreement = _text(given.get("ods"), "contributors.ods"), _text(given.get("agreement"), "contributors.agreement")
+    if not (is_ods_code(ods) or is_council_code(ods)):
+        raise Invalid("project: contributors.ods")
+    start, end = _day(given.get("from"), "contributors.from"), _day(given.get("to"), "contributors.to")
+    if end < start:
+        raise Invalid("project: contributors.to")
+    return Contributor(ods, agreement, start, end)
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+def _text(value: object, name: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise Invalid(f"project: {name}")
+    return value.strip()
+
+
+def _texts(value: object, name: str) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not value:
+        raise Invalid(f"project: {name}")
+    return tuple(_text(each, name) for each in value)
 
 
 def _day(value: object, name: str) -> date:
@@ -148,6 +188,6 @@ def _day(value: object, name: str) -> date:
 
 
 def _whole(value: object) -> int:
-    if not isinstance(value, int) or value < 1:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise Invalid("project: key_version")
     return value

@@ -1,4 +1,4 @@
-"""What leaves for secondary use: ``pseudonym.toml`` compiled into a walk over each resource. What has no line there cannot leave.
+"""What leaves for secondary use: whole people, their resources cut down to the policy's elements, under keys of one project.
 
 Pseudonyms are HMAC-SHA256, 128 bits, base32 in lower case; keys come down from one root by HKDF (root → controller → project and version).
 Unkeyed hashes are never used: all NHS numbers can be hashed in minutes.
@@ -6,107 +6,42 @@ Unkeyed hashes are never used: all NHS numbers can be hashed in minutes.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
-import tomllib
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import lru_cache
-from importlib.resources import files
 
+import msgspec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway.errors import Refused
-from gateway.fhir import build
+from gateway.fhir.r4 import table
+from gateway.nhs.actions import MASKED, NATIONAL, Made, compile_element, compile_extensions, is_personal
+from gateway.nhs.policy import SETTINGS, Branch, compiled, has_days, policy_hash
+
+__all__ = ["NATIONAL", "PERSON_SYSTEM", "SETTINGS", "Pseudonymiser", "Subject", "compiled", "policy_hash", "project_key", "span"]
 
 PERSON_SYSTEM = "urn:nhs-record-gateway:person-pseudonym"
-PSEUDED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "PSEUDED"}
-SETTINGS = ("in-sde", "export")
-NATIONAL = (
-    "http://snomed.info/sct", "https://dmd.nhs.uk", "http://loinc.org", "http://hl7.org/fhir/sid/icd-10", "http://terminology.hl7.org/",
-    "http://hl7.org/fhir/", "https://fhir.hl7.org.uk/CodeSystem/", "https://fhir.nhs.uk/CodeSystem/", "http://unitsofmeasure.org",
-    "http://read.info/",
-)  # fmt: skip
-"""Codes of these systems may leave; a local system's codes are the site's own words and stay here."""
-LOCAL = ("https://fhir.hl7.org.uk/CodeSystem/local",)
+META = b'","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"PSEUDED"}]}'
+ALL_UNTIL, ALL_FROM = "9999", ""
+LENGTHS = {"year": 4, "month": 7, "day": 10}
+UNDER, DYING = 366, 30
+"""Days after birth (a year) and before death in which clinical dates leave as months: a newborn's first contact is a birth date."""
+MOST_KNOWN, LARGEST_KNOWN = 4096, 600
+"""Answers remembered for one element, and the longest element worth it."""
+_MODIFIERS = frozenset({"modifierExtension", "implicitRules"})
+ALWAYS = frozenset({"resourceType", "id", "meta"})
+"""Made anew for every resource."""
 
-NEVER = frozenset({
-    "name", "telecom", "photo", "contact", "communication", "text", "note", "comment", "description", "display", "div", "valueString", "conclusion",
-    "presentedForm", "attachment", "content", "patientInstruction", "additionalInstruction", "instruction", "contained", "participant", "performer",
-    "requester", "recorder", "asserter", "managingOrganization", "generalPractitioner", "serviceProvider", "location", "line", "city", "district",
-    "multipleBirthInteger", "link", "source", "lotNumber", "instantiatesUri", "title", "unit", "reference",
-})  # fmt: skip
-"""The second, independent list: no profile may name these, whatever its author thought."""
-ONLY = {"identifier": "person", "postalCode": "outward", "birthDate": "birth-year"}
-"""Elements that may be named with this one action and no other."""
-
-Action = Callable[[object, "_Person"], object]
-
-
-@dataclass(frozen=True)
-class _Node:
-    """One level of a type: what each element becomes, and the levels below."""
-
-    path: str
-    actions: dict[str, Action]
-    below: dict[str, _Node]
-    extensions: dict[str, Action]
-
-
-def policy_text() -> bytes:
-    """The policy file as it is in force."""
-    return (files("gateway.nhs") / "pseudonym.toml").read_bytes()
-
-
-def policy_hash(profile: str) -> str:
-    """The hash that pins a profile: the same hash, the same rules."""
-    return hashlib.sha256(profile.encode() + b"\n" + policy_text()).hexdigest()
-
-
-@lru_cache(maxsize=8)
-def compiled(profile: str) -> dict[str, _Node]:
-    """The profile's types, judged and compiled. Raises ``Refused`` for an unknown profile or a line that the second list forbids."""
-    tables = tomllib.loads(policy_text().decode()).get(profile)
-    if tables is None:
-        raise Refused("no such profile")
-    return compile_tables(tables)
-
-
-def compile_tables(tables: dict[str, dict[str, str]]) -> dict[str, _Node]:
-    """Compile tables of ``path = action``. Raises ``Refused`` naming the line that may not be."""
-    types = {}
-    for resource_type, lines in tables.items():
-        root = _Node(resource_type, {}, {}, {})
-        for path, action in lines.items():
-            _judge(resource_type, path, action)
-            if path.startswith("extension:"):
-                root.extensions[path.removeprefix("extension:")] = ACTIONS[action]
-                continue
-            node, *parts = root, *path.split(".")
-            for part in parts[:-1]:
-                node = node.below.setdefault(part, _Node(f"{node.path}.{part}", {}, {}, {}))
-            node.actions[parts[-1]] = ACTIONS[action]
-        types[resource_type] = root
-    return types
-
-
-def _judge(resource_type: str, path: str, action: str) -> None:
-    if action not in ACTIONS:
-        raise Refused(f"{resource_type}.{path}: no such action")
-    if path.startswith("extension:"):
-        if action not in ("concept", "date"):
-            raise Refused(f"{resource_type}.{path}: an extension may leave as a concept or a date only")
-        return
-    parts = path.split(".")
-    if NEVER.intersection(parts):
-        raise Refused(f"{resource_type}.{path}: never leaves")
-    wanted = ONLY.get(parts[-1])
-    if wanted and action != wanted or (action in ONLY.values() and wanted != action):
-        raise Refused(f"{resource_type}.{path}: only as {wanted}")
+_ALPHABET = b"abcdefghijklmnopqrstuvwxyz234567"
+_THREE = [bytes(three) for three in itertools.product(_ALPHABET, repeat=3)]
+_TWO = [bytes(two) for two in itertools.product(_ALPHABET, repeat=2)]
+_SHIFTS = range(115, 9, -15)
 
 
 def project_key(root: bytes, controller: str, project: str, version: int) -> bytes:
@@ -115,220 +50,297 @@ def project_key(root: bytes, controller: str, project: str, version: int) -> byt
     return HKDF(SHA256(), 32, b"nhs-record-gateway", f"project:{project}:{version}".encode()).derive(middle)
 
 
-class _Person:
-    """What holds for all of one person's resources: key, dates' policy, who is in the release."""
+def base32(digest: bytes) -> bytes:
+    """128 bits as 26 letters and digits, as RFC 4648 has it, in lower case and without padding; three at a time, for speed.
 
-    def __init__(self, key: hmac.HMAC, setting: str, counts: Counter):
-        self._hmac, self.setting, self.counts = key, setting, counts
-        self.names: dict[str, str] = {}
-        self.members: frozenset[str] | set[str] = frozenset()
-        self.born = self.died = ""
-        self.identifier: list[dict] = []
+    >>> base32(bytes(16))
+    b'aaaaaaaaaaaaaaaaaaaaaaaaaa'
+    """
+    bits = int.from_bytes(digest[:16], "big") << 2
+    return b"".join([_THREE[bits >> shift & 32767] for shift in _SHIFTS]) + _TWO[bits & 1023]
 
-    def pseudonym(self, text: str) -> str:
-        known = self.names.get(text)
+
+class Life(Struct, gc=False):
+    """What of a Patient decides how fine dates may be."""
+
+    birthDate: str | UnsetType = UNSET
+    deceasedDateTime: str | UnsetType = UNSET
+    deceasedBoolean: bool | UnsetType = UNSET
+
+
+_life = msgspec.json.Decoder(Life).decode
+
+
+def span(patients: Iterable[bytes]) -> tuple[str, str]:
+    """Return (until, from): clinical dates before the one and from the other on leave as months only.
+
+    Of several Patients of one person the widest reading counts. Without any birth date, or with a death without a date, every date is one of them.
+    """
+    lives = [_life(body) for body in patients]
+    births = [_moved(life.birthDate, UNDER, last=True) for life in lives if life.birthDate]
+    deaths = [_moved(life.deceasedDateTime, -DYING, last=False) for life in lives if life.deceasedDateTime]
+    deaths += [ALL_FROM for life in lives if life.deceasedBoolean is True]
+    return max(births, default=ALL_UNTIL), min(deaths, default=ALL_UNTIL)
+
+
+def _moved(text: str, days: int, last: bool) -> str:
+    """The last or first day a FHIR date may mean, moved by ``days``; what the calendar does not hold makes every date one of them."""
+    year, month, day = (int(part) for part in (text[:10].split("-") + ["0", "0"])[:3])
+    try:
+        if day:
+            found = date(year, month, day)
+        elif not last:
+            found = date(year, month or 1, 1)
+        else:
+            found = (date(year, month + 1, 1) if 0 < month < 12 else date(year + 1, 1, 1)) - timedelta(1)
+        return (found + timedelta(days)).isoformat()
+    except (ValueError, OverflowError):
+        return ALL_UNTIL if last else ALL_FROM
+
+
+class Subject:
+    """One person of a project: the key, what their dates may tell, who is in the release with them."""
+
+    __slots__ = ("_cut", "_from", "_hmac", "_is_member", "_names", "_until", "identifier", "references")
+
+    def __init__(self, key: hmac.HMAC, person: str, setting: str, span: tuple[str, str], is_member: Callable[[str], bool]):
+        self._hmac, self._is_member = key, is_member
+        self._until, self._from = (day.encode() for day in span)
+        self._cut = 10 if setting == "in-sde" else 7
+        self._names: dict[bytes, bytes] = {}
+        self.references: dict[bytes, bytes] = {}
+        name = self.pseudonym(b"person:" + person.encode())
+        self.identifier = b',"identifier":[{"system":"%s","value":"%s"}]' % (PERSON_SYSTEM.encode(), name)
+
+    def pseudonym(self, text: bytes) -> bytes:
+        """The keyed pseudonym of an id (``Type/id``, as references write it) or a person."""
+        known = self._names.get(text)
         if known is None:
             mac = self._hmac.copy()
-            mac.update(text.encode())
-            known = self.names[text] = base64.b32encode(mac.digest()[:16]).decode().rstrip("=").lower()
+            mac.update(text)
+            known = self._names[text] = base32(mac.digest())
         return known
 
-    def day(self, text: object) -> str | None:
-        """A date as the project may have it: the day inside an SDE, else the month; the month for babies and at the end of life."""
-        if not isinstance(text, str):
-            return None
-        if self.setting != "in-sde" or self._is_tender(text):
-            return text[:7]
-        return text[:10]
+    def cut(self, written: bytes, action: str) -> bytes:
+        """A date as the project may have it: by setting to the day or month; the month for babies and at the end of life."""
+        length = self._cut if action == "by-setting" else LENGTHS[action]
+        if length == 10 and (written[:10] < self._until or written[:10] >= self._from):
+            length = 7
+        return written[:length]
 
-    def _is_tender(self, text: str) -> bool:
-        if len(text) < 10:
-            return False
-        if self.born and text[:10] < _later(self.born, 366):
-            return True
-        return bool(self.died and text[:10] > _later(self.died, -31))
+    def is_member(self, target: str) -> bool:
+        return self._is_member(target)
 
 
-@lru_cache(maxsize=65536)
-def _later(day: str, days: int) -> str:
-    try:
-        return (date.fromisoformat(day[:10].ljust(7, "-").ljust(10, "0").replace("-00", "-01")[:10]) + timedelta(days)).isoformat()
-    except ValueError:
-        return "9999" if days > 0 else "0000"
+class Answer:
+    """What leaves of an element as it was written once, with what did not, and how often it was written so."""
+
+    __slots__ = ("count", "drops", "made")
+
+    def __init__(self, made: bytes, drops: tuple[str, ...]):
+        self.made, self.drops, self.count = made, drops, 1
 
 
-def _keep(value: object, _person: _Person) -> object:
-    return value if not isinstance(value, dict) else None
+@dataclass(frozen=True, slots=True)
+class _Element:
+    """One element of a resource that stays. ``known`` are answers that hold for everybody (codes repeat); None where they depend on whose
+    it is. ``bit`` is the requirement of R4 that the element fulfils."""
+
+    name: str
+    prefix: bytes
+    make: Callable[[bytes, Subject], Made]
+    bit: int
+    known: dict[bytes, Answer] | None
 
 
-def _id(value: object, _person: _Person) -> object:
-    return value
+class _Plan:
+    """What to do with resources of one set of elements, and how many there were: what has no line is counted so."""
+
+    __slots__ = ("count", "elements", "left_out")
+
+    def __init__(self, kind: _Type, names: Iterable[str]):
+        self.count = 0
+        self.elements = tuple(kind.elements[name] for name in names if name in kind.elements)
+        self.left_out = tuple(f"{kind.name}.{name}" for name in names if name not in kind.elements and name not in ALWAYS)
 
 
-def _reference(value: object, person: _Person) -> object:
-    if isinstance(value, list):
-        return [one for one in (_reference(each, person) for each in value) if one]
-    target = value.get("reference", "") if isinstance(value, dict) else ""
-    if target not in person.members:
-        person.counts["reference out of the release"] += 1
-        return None
-    kind, _, _ = target.partition("/")
-    return {"reference": f"{kind}/{person.pseudonym(target)}"}
+@dataclass(frozen=True, slots=True)
+class _Type:
+    """One resource type: its elements, and what to write for a required one that may not leave."""
 
-
-def _date(value: object, person: _Person) -> object:
-    return person.day(value)
-
-
-def _period(value: object, person: _Person) -> object:
-    if not isinstance(value, dict):
-        return None
-    found = {name: person.day(value[name]) for name in ("start", "end") if name in value}
-    return found or None
-
-
-def _birth_year(value: object, _person: _Person) -> object:
-    return value[:4] if isinstance(value, str) else None
-
-
-def _death(value: object, _person: _Person) -> object:
-    return value if isinstance(value, bool) else value[:7] if isinstance(value, str) else None
-
-
-def _coding(value: object, person: _Person) -> object:
-    if not isinstance(value, dict):
-        return None
-    system, code = value.get("system", ""), value.get("code")
-    if code is None or not system.startswith(NATIONAL) or system.startswith(LOCAL):
-        person.counts["code of a local system"] += 1
-        return None
-    return {"system": system, "code": code}
-
-
-def _concept(value: object, person: _Person) -> object:
-    if isinstance(value, list):
-        return [one for one in (_concept(each, person) for each in value) if one]
-    if not isinstance(value, dict):
-        return None
-    codings = [found for found in (_coding(each, person) for each in value.get("coding", ())) if found]
-    return {"coding": codings} if codings else None
-
-
-def _quantity(value: object, _person: _Person) -> object:
-    if not isinstance(value, dict) or "value" not in value:
-        return None
-    found = {name: value[name] for name in ("value", "comparator") if name in value}
-    if value.get("system") == "http://unitsofmeasure.org" and "code" in value:
-        found |= {"system": value["system"], "code": value["code"]}
-    return found
-
-
-def _outward(value: object, _person: _Person) -> object:
-    """The outward half: what comes before the last three characters of a whole postcode. A part of one does not leave."""
-    plain = value.replace(" ", "").upper() if isinstance(value, str) else ""
-    return plain[:-3] if 5 <= len(plain) <= 7 and plain[-3:][:1].isdigit() and plain[-2:].isalpha() and plain.isalnum() else None
-
-
-def _person_identifier(_value: object, person: _Person) -> object:
-    return person.identifier
-
-
-ACTIONS: dict[str, Action] = {
-    "keep": _keep, "id": _id, "reference": _reference, "date": _date, "period": _period, "birth-year": _birth_year, "death": _death,
-    "coding": _coding, "concept": _concept, "quantity": _quantity, "outward": _outward, "person": _person_identifier,
-}  # fmt: skip
+    name: str
+    head: bytes
+    path: bytes
+    elements: dict[str, _Element]
+    identifies: bool
+    all_bits: int
+    masked: tuple[tuple[int, bytes], ...]
+    plans: dict[tuple[str, ...], _Plan] = field(default_factory=dict)
 
 
 class Pseudonymiser:
-    """Pseudonymises whole persons for one project. ``kept`` and ``dropped`` count elements by path over everything it was given."""
+    """Pseudonymises whole people for one project. ``kept`` counts resources, ``dropped`` what was left out of them, by path.
+
+    Raises ``Refused`` for a setting that is none, and for a profile with days in an ``export``.
+    """
 
     def __init__(self, profile: str, setting: str, key: bytes):
         if setting not in SETTINGS:
             raise Refused("setting: in-sde or export")
-        self.types = compiled(profile)
+        branches = compiled(profile)
+        if setting == "export" and has_days(branches):
+            raise Refused("profile: days never leave in an export")
         self.setting = setting
+        self.types = {name: _type(branch) for name, branch in branches.items()}
         self._hmac = hmac.new(key, digestmod=hashlib.sha256)
-        self._dropped: Counter = Counter()
-        self.kept: Counter = Counter()
+        self._drops: Counter[tuple[str, ...]] = Counter()
+
+    @property
+    def kept(self) -> dict[str, int]:
+        """How many resources of each type left."""
+        found = {name: sum(plan.count for plan in kind.plans.values()) for name, kind in self.types.items()}
+        return {name: count for name, count in found.items() if count}
 
     @property
     def dropped(self) -> dict[str, int]:
-        """How often each element was left out, by its path."""
-        return {(".".join(name) if isinstance(name, tuple) else name): count for name, count in self._dropped.items()}
+        """How often each element was left out, by its path; with a reason after a colon where it could have stayed."""
+        found: Counter[str] = Counter()
 
-    def person(self, name: str, resources: Sequence[tuple[str, str, bytes]]) -> Iterator[tuple[str, bytes]]:
-        """Yield (type, line) for each resource of one person that leaves. ``name`` is what the person is pseudonymised by; ``resources`` are
+        def add(paths: tuple[str, ...], count: int) -> None:
+            for path in paths:
+                found[path] += count
+
+        for paths, count in self._drops.items():
+            add(paths, count)
+        for kind in self.types.values():
+            for plan in kind.plans.values():
+                add(plan.left_out, plan.count)
+            for element in kind.elements.values():
+                for answer in (element.known or {}).values():
+                    add(answer.drops, answer.count)
+        return dict(found)
+
+    def subject(self, person: str, patients: Iterable[bytes], is_member: Callable[[str], bool]) -> Subject:
+        """A person to pseudonymise resources for. ``patients`` are the bodies of all their Patients: birth and death decide about dates.
+        ``is_member`` says whether ``Type/id`` is in the release: references to anything else are cut."""
+        return Subject(self._hmac, person, self.setting, span(patients), is_member)
+
+    def person(self, person: str, resources: Sequence[tuple[str, str, bytes]]) -> Iterator[tuple[str, bytes]]:
+        """Yield (type, line) for each resource of one person that leaves. ``person`` is what they are pseudonymised by; ``resources`` are
         (type, id, stored bytes) of all of them: references to anything else are cut."""
-        person = _Person(self._hmac, self.setting, self._dropped)
-        decoded = [(kind, id_, build.decode(body)) for kind, id_, body in resources if kind in self.types]
-        for kind, _, resource in decoded:
-            if kind == "Patient":
-                person.born = max(person.born, resource.get("birthDate", ""))
-                person.died = max(person.died, resource.get("deceasedDateTime", ""))
-        leaving = [(kind, id_, resource) for kind, id_, resource in decoded if not self._is_quarantined(resource)]
-        person.members = {f"{kind}/{id_}" for kind, id_, _ in leaving}
-        person.identifier = [{"system": PERSON_SYSTEM, "value": person.pseudonym(f"person:{name}")}]
-        self._dropped["type not in the profile"] += len(resources) - len(decoded)
-        for kind, id_, resource in leaving:
-            yield kind, self._resource(kind, id_, resource, person)
+        leaving = [(name, id_, body) for name, id_, body in resources if self._is_admitted(name, body)]
+        members = {f"{name}/{id_}" for name, id_, _ in leaving}
+        subject = self.subject(person, (body for name, _, body in leaving if name == "Patient"), members.__contains__)
+        for name, _, body in leaving:
+            yield name, self._cut_down(self.types[name], subject, body)
 
-    def _is_quarantined(self, resource: dict) -> bool:
-        """An unknown modifier changes what a resource means: it does not leave without it, and not with it."""
-        if "modifierExtension" in resource or "implicitRules" in resource:
-            self._dropped["resource with a modifier"] += 1
-            return True
-        return False
+    def apply(self, subject: Subject, name: str, body: bytes) -> bytes | None:
+        """Return what leaves of a resource of type ``name``, or None: the type has no lines, or a modifier changes its meaning."""
+        return self._cut_down(self.types[name], subject, body) if self._is_admitted(name, body) else None
 
-    def _resource(self, kind: str, id_: str, resource: dict, person: _Person) -> bytes:
-        node = self.types[kind]
-        out = {"resourceType": kind, "id": person.pseudonym(f"{kind}/{id_}"), "meta": {"security": [PSEUDED]}}
-        if "identifier" in node.actions and "identifier" not in resource:
-            out["identifier"] = person.identifier
-        self._walk(node, resource, person, out)
-        self.kept[kind] += 1
-        return build.encode(out)
+    def _is_admitted(self, name: str, body: bytes) -> bool:
+        """Whether a resource may leave at all; if not, it is counted."""
+        if name not in self.types:
+            self._drops["type not in the profile",] += 1
+            return False
+        if has_modifier(body):
+            self._drops[f"{name}: a modifier we do not know",] += 1
+            return False
+        return True
 
-    def _walk(self, node: _Node, value: dict, person: _Person, out: dict) -> None:
-        actions, below = node.actions, node.below
-        for name, given in value.items():
-            action = actions.get(name)
-            if action is not None:
-                if name == "id":
-                    continue
-                found = action(given, person)
-                if found is None or found == []:
-                    self._dropped[node.path, name] += 1
+    def _cut_down(self, kind: _Type, subject: Subject, body: bytes) -> bytes:
+        given = _elements(body)
+        names = tuple(given)
+        plan = kind.plans.get(names)
+        if plan is None:
+            plan = kind.plans[names] = _Plan(kind, names)
+        plan.count += 1
+        written = bytes(given["id"])
+        id_ = _text(written).encode() if b"\\" in written else written[1:-1]
+        parts = [kind.head, subject.pseudonym(kind.path + id_), META]
+        if kind.identifies:
+            parts.append(subject.identifier)
+        bits, references = 0, subject.references
+        for element in plan.elements:
+            written = bytes(given[element.name])
+            if element.known is not None:
+                answer = element.known.get(written)
+                if answer is None:
+                    answer = self._answer(element, written, subject)
                 else:
-                    out[name] = found
-            elif name in below:
-                found = self._below(below[name], given, person)
-                if found:
-                    out[name] = found
-            elif name == "extension":
-                self._extensions(node, given, person, out)
-            elif name not in ("resourceType", "meta", "id"):
-                self._dropped[node.path, name] += 1
-
-    def _below(self, node: _Node, given: object, person: _Person) -> object:
-        many = given if isinstance(given, list) else [given]
-        found = []
-        for one in many:
-            if isinstance(one, dict):
-                inner: dict = {}
-                self._walk(node, one, person, inner)
-                if inner:
-                    found.append(inner)
-        return found if isinstance(given, list) else (found[0] if found else None)
-
-    def _extensions(self, node: _Node, given: list, person: _Person, out: dict) -> None:
-        kept = []
-        for extension in given:
-            action = node.extensions.get(extension.get("url", ""))
-            name = next((key for key in extension if key.startswith("value")), "")
-            found = action(extension[name], person) if action and name else None
-            if found:
-                kept.append({"url": extension["url"], name: found})
+                    answer.count += 1
+                made = answer.made
+            elif written in references:
+                made = element.prefix + references[written]
             else:
-                self._dropped[node.path, "extension"] += 1
-        if kept:
-            out["extension"] = kept
+                made, drops = element.make(written, subject)
+                if drops:
+                    self._drops[drops] += 1
+                if made is not None:
+                    made = element.prefix + made
+            if made:
+                parts.append(made)
+                bits |= element.bit
+        if bits != kind.all_bits:
+            parts += [filler for bit, filler in kind.masked if not bits & bit]
+        parts.append(b"}")
+        return b"".join(parts)
+
+    def _answer(self, element: _Element, written: bytes, subject: Subject) -> Answer:
+        """What leaves of an element that nobody wrote before, or not lately."""
+        made, drops = element.make(written, subject)
+        answer = Answer(b"" if made is None else element.prefix + made, drops)
+        if len(written) > LARGEST_KNOWN:
+            self._drops[drops] += 1
+            return answer
+        if len(element.known) >= MOST_KNOWN:
+            for known in element.known.values():
+                self._drops[known.drops] += known.count
+            element.known.clear()
+        element.known[written] = answer
+        return answer
+
+
+_elements = msgspec.json.Decoder(dict[str, Raw]).decode
+_text = msgspec.json.Decoder(str).decode
+_plain = msgspec.json.Decoder().decode
+
+
+def has_modifier(body: bytes) -> bool:
+    """Whether something anywhere in a resource may change what it means. We know none: it does not leave without it, and not with it."""
+    if b'"modifierExtension"' in body or b'"implicitRules"' in body:
+        return True
+    return b"\\" in body and b"\\u" in body and _names_modifier(_plain(body))
+
+
+def _names_modifier(value: object) -> bool:
+    """The same for names written with escapes."""
+    if isinstance(value, dict):
+        return not _MODIFIERS.isdisjoint(value) or any(map(_names_modifier, value.values()))
+    return isinstance(value, list) and any(map(_names_modifier, value))
+
+
+def _type(branch: Branch) -> _Type:
+    """A type ready to be applied."""
+    bits = {name: 1 << number for number, names in enumerate(branch.must) for name in names}
+    elements = {}
+    for name, node in branch.below.items():
+        path = f"{branch.kind}.{name}"
+        if name not in ("id", "identifier"):
+            known = None if is_personal(node) else {}
+            elements[name] = _Element(name, f',"{name}":'.encode(), compile_element(path, node), bits.get(name, 0), known)
+    if branch.extensions:
+        make = compile_extensions(f"{branch.kind}.extension", branch.extensions)
+        elements["extension"] = _Element("extension", b',"extension":', make, 0, {})
+    identifies = "identifier" in branch.below
+    masked = tuple((1 << number, _masked(branch, names)) for number, names in enumerate(branch.must))
+    head, path = f'{{"resourceType":"{branch.kind}","id":"'.encode(), f"{branch.kind}/".encode()
+    return _Type(branch.kind, head, path, elements, identifies, (1 << len(branch.must)) - 1, masked)
+
+
+def _masked(branch: Branch, names: frozenset[str]) -> bytes:
+    """What stands for a required element that may not leave: R4 asks for it, so its absence says why."""
+    name = sorted(names & branch.below.keys() or names)[0]
+    element = next(each for each in table.types()[branch.kind].elements if name in each.names)
+    prefix = "_" if element.names[name] in table.PRIMITIVES else ""
+    return f',"{prefix}{name}":'.encode() + (b"[" + MASKED + b"]" if element.is_many else MASKED)

@@ -1,0 +1,484 @@
+"""What leaves, and that nothing else does: every element of every type with a word of its own, dates, references, keys, counts."""
+
+import base64
+import hashlib
+import hmac
+from collections import Counter
+
+import msgspec
+import pytest
+
+from gateway.errors import Refused
+from gateway.fhir import model
+from gateway.fhir.r4 import table
+from gateway.nhs import actions, policy, pseudonym
+from gateway.nhs.pseudonym import PERSON_SYSTEM, Pseudonymiser, base32, project_key, span
+
+KEY = bytes(range(32))
+PROFILES = ("sde-research", "minimal")
+SNOMED = "http://snomed.info/sct"
+ETHNIC = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory"
+PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1950-02-03"}
+
+
+def body(resource: dict) -> bytes:
+    return msgspec.json.encode(resource)
+
+
+def leaving(*resources: dict, setting: str = "in-sde", profile: str = "sde-research") -> tuple[list[dict], dict[str, int]]:
+    """Return what leaves of one person's resources, checked as R4, and the counts of what does not."""
+    worker = Pseudonymiser(profile, setting, KEY)
+    given = [(each["resourceType"], each["id"], body(each)) for each in resources]
+    lines = [line for _, line in worker.person("person-1", given)]
+    for line in lines:
+        assert not model.check(line), model.check(line)
+    return [msgspec.json.decode(line) for line in lines], worker.dropped
+
+
+def observation(**elements) -> dict:
+    return {
+        "resourceType": "Observation", "id": "o1", "status": "final", "code": {"coding": [{"system": SNOMED, "code": "271649006"}]}, **elements,
+    }  # fmt: skip
+
+
+def of_observation(**elements) -> tuple[dict, dict[str, int]]:
+    """The same for one Observation of a person born in 1950."""
+    (_, made), dropped = leaving(PATIENT, observation(**elements))
+    return made, dropped
+
+
+# --- the canary: every element that R4 has, with a word that must not be found ---
+
+
+def values(kind: str, depth: int, targets: frozenset[str] = frozenset()) -> object:
+    """A value of a type with every element of it filled, down to a depth."""
+    if kind == "boolean":
+        return True
+    if kind in table.INTEGERS:
+        return 9990000018 if kind == "integer" else 3
+    if kind == "decimal":
+        return msgspec.Raw(b"1.50")
+    if kind in ("date", "dateTime", "instant"):
+        return "1987-06-05" if kind == "date" else "1987-06-05T04:03:02+01:00"
+    if kind == "time":
+        return "04:03:02"
+    if kind == "base64Binary":
+        return base64.b64encode(b"canary").decode()
+    if kind in table.PRIMITIVES:
+        return "canary"
+    if kind == "Reference":
+        return {"reference": f"{min(targets, default='Patient')}/canary", "display": "canary", "identifier": {"value": "canary"}}
+    if kind == "Extension":
+        return {"url": "urn:canary", "valueString": "canary"}
+    if kind == "Resource":
+        return {"resourceType": "Patient", "id": "canary", "name": [{"family": "canary"}]}
+    return filled(kind, depth - 1) if depth else {}
+
+
+def filled(kind: str, depth: int = 4, choice: int = 0) -> dict:
+    made = {}
+    for element in table.types()[kind].elements:
+        name, below = list(element.names.items())[choice % len(element.names)]
+        if name in ("modifierExtension", "implicitRules"):
+            continue
+        value = sorted(element.codes)[0] if element.codes else values(below, depth, element.targets)
+        if value == {}:
+            continue
+        made[name] = [value] if element.is_many else value
+        if below in table.PRIMITIVES and not element.is_many:
+            made[f"_{name}"] = {"extension": [{"url": "urn:canary", "valueString": "canary"}]}
+    return made
+
+
+def shape_faults(line: bytes) -> list:
+    """What is wrong with the shape of a resource; what we fill in here need not make sense together."""
+    return [issue for issue in model.check(line) if issue.code != "invariant"]
+
+
+CASES = [
+    (profile, name, choice)
+    for profile in PROFILES
+    for name in policy.compiled(profile)
+    for choice in range(max(len(element.names) for element in table.types()[name].elements))
+]
+
+
+@pytest.mark.parametrize("setting", policy.SETTINGS)
+@pytest.mark.parametrize("profile, name, choice", CASES)
+def test_no_word_of_any_element_leaves_and_each_is_counted(profile, name, choice, setting):
+    given = {"resourceType": name, **filled(name, choice=choice), "id": "canary-1"}
+    worker = Pseudonymiser(profile, setting, KEY)
+    line = worker.apply(worker.subject("x", [], lambda target: True), name, body(given))
+    assert b"canary" not in line.lower() and b"9990000018" not in line
+    assert (b"1987-06-05" not in line) and b"04:03" not in line  # no birth date known: months
+    made, dropped = msgspec.json.decode(line), worker.dropped
+    assert not shape_faults(line)
+    for element in given.keys() - {"resourceType", "meta", "id"}:
+        assert element in made or any(path.split(":")[0].split(".")[1] == element for path in dropped), element
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_r4_requires_is_there_or_says_that_it_is_masked(profile):
+    for name in policy.compiled(profile):
+        worker = Pseudonymiser(profile, "export", KEY)
+        assert not shape_faults(worker.apply(worker.subject("x", [], lambda target: False), name, body({"resourceType": name, "id": "a"})))
+
+
+# --- the policy judged ---
+
+
+@pytest.mark.parametrize(
+    "path, action, told",
+    [
+        ("name", "keep", "never leaves"),
+        ("name.family", "keep", "never leaves"),
+        ("text", "keep", "never leaves"),
+        ("contact.gender", "keep", "never leaves"),
+        ("generalPractitioner", "reference", "never leaves"),
+        ("address.text", "outward-postcode", "never leaves"),
+        ("address.country", "outward-postcode", "not by this action"),
+        ("address.postalCode", "keep", "keep is not for string"),
+        ("birthDate", "by-setting", "not by this action"),
+        ("deceasedDateTime", "birth-year", "birth-year is not for dateTime"),
+        ("identifier", "keep", "keep is not for Identifier"),
+        ("identifier.value", "keep", "keep is not for string"),
+        ("id", "keep", "keep is not for id"),
+        ("address.id", "pseudonym", "pseudonym is not for string"),
+        ("meta.lastUpdated", "by-setting", "never leaves"),
+        ("gender", "shout", "no such action"),
+        ("sex", "keep", "no such element"),
+        ("extension:urn:x", "reference", "concept or a boolean only"),
+    ],
+)
+def test_a_line_that_may_not_be_stops_the_profile(path, action, told):
+    with pytest.raises(Refused, match=told) as refused:
+        policy.compile_tables({"Patient": {path: action}})
+    assert str(refused.value).startswith(f"Patient.{path}:")
+
+
+@pytest.mark.parametrize(
+    "kind, path, action",
+    [
+        ("Observation", "issued", "by-setting"),
+        ("Observation", "note", "keep"),
+        ("Observation", "valueString", "keep"),
+        ("Observation", "device", "keep"),
+        ("DiagnosticReport", "presentedForm", "keep"),
+        ("MedicationRequest", "dosageInstruction.text", "keep"),
+        ("MedicationRequest", "instantiatesUri", "keep"),
+        ("Encounter", "language", "keep"),
+        ("Nonsense", "id", "pseudonym"),
+    ],
+)
+def test_words_instants_and_what_is_not_r4_have_no_line(kind, path, action):
+    with pytest.raises(Refused):
+        policy.compile_tables({kind: {path: action}})
+
+
+def test_the_second_list_holds_whatever_the_first_allows(monkeypatch):
+    anything = {action: frozenset({*table.PRIMITIVES, *table.types()}) for action in policy.ACTIONS}
+    monkeypatch.setattr(policy, "ACTIONS", anything)
+    for path in (
+        "name",
+        "telecom",
+        "text",
+        "photo",
+        "contact.name",
+        "communication.language",
+        "link.other",
+        "contained",
+        "modifierExtension",
+    ):
+        with pytest.raises(Refused, match="never leaves"):
+            policy.compile_tables({"Patient": {path: "keep"}})
+
+
+def test_one_sex_field_leaves_not_two():
+    lines = {"gender": "keep", "extension:https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-BirthSex": "code-only"}
+    for line in lines:
+        policy.compile_tables({"Patient": {line: lines[line]}})
+    with pytest.raises(Refused, match="one sex field"):
+        policy.compile_tables({"Patient": lines})
+
+
+def test_days_whatever_the_setting_are_refused_for_an_export(monkeypatch):
+    types = policy.compile_tables({"Encounter": {"period": "day"}})
+    monkeypatch.setattr(pseudonym, "compiled", lambda profile: types)
+    Pseudonymiser("x", "in-sde", KEY)
+    with pytest.raises(Refused, match="days never leave"):
+        Pseudonymiser("x", "export", KEY)
+
+
+def test_an_unknown_profile_or_setting_is_refused():
+    with pytest.raises(Refused, match="no such profile"):
+        policy.compiled("everything")
+    with pytest.raises(Refused, match="setting"):
+        Pseudonymiser("minimal", "anywhere", KEY)
+
+
+# --- actions ---
+
+
+@pytest.mark.parametrize("digits", ["1.00", "0.10", "120", "-0.5", "1E3", "1.5e-7", "0"])
+def test_a_decimal_keeps_its_digits(digits):
+    unit = {"value": msgspec.Raw(digits.encode()), "unit": "mmHg", "system": actions.UCUM, "code": "mm[Hg]"}
+    worker = Pseudonymiser("sde-research", "export", KEY)
+    line = worker.apply(worker.subject("x", [], lambda target: True), "Observation", body(observation(valueQuantity=unit)))
+    assert f'"value":{digits},"system"'.encode() in line and worker.dropped["Observation.valueQuantity.unit"] == 1
+
+
+@pytest.mark.parametrize("written", ['"1.00"', '"Marsh"', "true", "[1]", "9990000018", "9990000018.0"])
+def test_what_is_no_number_or_could_be_an_nhs_number_is_none(written):
+    worker = Pseudonymiser("sde-research", "export", KEY)
+    given = body(observation(valueQuantity={"value": msgspec.Raw(written.encode())}))
+    line = worker.apply(worker.subject("x", [], lambda target: True), "Observation", given)
+    assert b"valueQuantity" not in line and any(path.startswith("Observation.valueQuantity.value:") for path in worker.dropped)
+
+
+def test_of_a_code_system_and_code_leave_and_words_are_counted():
+    concept = {"text": "high", "coding": [{"system": SNOMED, "code": "75540009", "display": "High", "version": "1", "userSelected": True}]}
+    made, dropped = of_observation(valueCodeableConcept=concept)
+    assert made["valueCodeableConcept"] == {"coding": [{"system": SNOMED, "code": "75540009"}]}
+    for left in ("text", "coding.display", "coding.version", "coding.userSelected"):
+        assert dropped[f"Observation.valueCodeableConcept.{left}"] == 1
+
+
+@pytest.mark.parametrize(
+    "system, code, leaves",
+    [
+        (SNOMED, "75540009", True),
+        (SNOMED, "Ann Marsh", False),
+        ("https://dmd.nhs.uk", "322257002", True),
+        ("http://loinc.org", "8480-6", True),
+        ("http://loinc.org.example", "8480-6", False),
+        ("http://hl7.org/fhir/sid/icd-10", "I10X", True),
+        ("http://read.info/readv2", "246..", True),
+        ("http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "HH", True),
+        ("http://terminology.hl7.org/CodeSystem/x", "Ann Marsh", False),
+        ("urn:nhs-record-gateway:cld:service-component", "Home support or domiciliary care", True),
+        ("https://fhir.nhs.uk/RXX/CodeSystem/LIMS", "FBC", False),
+        ("urn:oid:1.2.3", "1", False),
+        ("", "1", False),
+    ],
+)
+def test_codes_of_national_systems_leave_if_they_look_like_codes(system, code, leaves):
+    made, dropped = of_observation(valueCodeableConcept={"coding": [{"system": system, "code": code} if system else {"code": code}]})
+    assert ("valueCodeableConcept" in made) is leaves
+    assert ("Observation.valueCodeableConcept.coding: not a code of a national system" in dropped) is not leaves
+
+
+@pytest.mark.parametrize(
+    "sent, outward",
+    [("SW1A 1AA", "SW1A"), ("ls11aa", "LS1"), ("M1 1AE", "M1"), ("CB22 3AD", "CB22"), ("SW1A", None), ("1 High St", None)],
+)
+def test_the_outward_half_of_a_whole_postcode(sent, outward):
+    (made,), _ = leaving({**PATIENT, "address": [{"postalCode": sent, "line": ["1 High St"]}]})
+    assert made.get("address") == ([{"postalCode": outward}] if outward else None)
+
+
+def test_a_patient_leaves_as_year_sex_month_of_death_and_pseudonym():
+    given = {
+        **PATIENT, "gender": "female", "deceasedDateTime": "2024-05-06T10:00:00Z", "name": [{"family": "Marsh"}],
+        "identifier": [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000018"}],
+    }  # fmt: skip
+    (made,), dropped = leaving(given)
+    [identifier] = made.pop("identifier")
+    assert identifier["system"] == PERSON_SYSTEM and len(identifier["value"]) == 26
+    assert made.pop("meta") == {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "PSEUDED"}]}
+    assert {key: made[key] for key in made.keys() - {"id", "resourceType"}} == {
+        "gender": "female", "birthDate": "1950", "deceasedDateTime": "2024-05",
+    }  # fmt: skip
+    assert dropped == {"Patient.name": 1, "Patient.identifier": 1}
+
+
+def test_every_patient_of_a_person_carries_the_pseudonym_of_the_person_and_an_id_of_its_own():
+    (first, second), _ = leaving(PATIENT, {**PATIENT, "id": "p2"})
+    assert first["identifier"] == second["identifier"] and first["id"] != second["id"]
+
+
+@pytest.mark.parametrize("setting, plain", [("in-sde", "2024-05-06"), ("export", "2024-05")])
+@pytest.mark.parametrize(
+    "patient, date, tender",
+    [
+        ({"birthDate": "1950-02-03"}, "2024-05-06T10:00:00+01:00", False),
+        ({"birthDate": "2023-05-07"}, "2024-05-06", True),
+        ({"birthDate": "2023-05-05"}, "2024-05-06", False),
+        ({"birthDate": "2023"}, "2024-05-06", True),
+        ({"birthDate": "2023-05"}, "2024-05-06", True),
+        ({"birthDate": "2023-04"}, "2024-05-06", False),
+        ({"birthDate": "2025-01-01"}, "2024-05-06", True),
+        ({}, "2024-05-06", True),
+        ({"birthDate": "1950-02-03", "deceasedDateTime": "2024-06-05"}, "2024-05-06", True),
+        ({"birthDate": "1950-02-03", "deceasedDateTime": "2024-06-06"}, "2024-05-06", False),
+        ({"birthDate": "1950-02-03", "deceasedDateTime": "2024-06"}, "2024-05-06", True),
+        ({"birthDate": "1950-02-03", "deceasedDateTime": "2020-01-01"}, "2024-05-06", True),
+        ({"birthDate": "1950-02-03", "deceasedBoolean": True}, "2024-05-06", True),
+        ({"birthDate": "1950-02-03", "deceasedBoolean": False}, "2024-05-06", False),
+        ({"birthDate": "9999-12-31"}, "2024-05-06", True),
+        ({"birthDate": "1950-02-03", "deceasedDateTime": "0001-01-01"}, "2024-05-06", True),
+    ],
+)
+def test_dates_by_setting_and_the_month_for_babies_and_the_dying(patient, date, tender, setting, plain):
+    wanted = "2024-05" if tender else plain
+    given = (
+        observation(effectiveDateTime=date),
+        {"resourceType": "EpisodeOfCare", "id": "e", "status": "active", "period": {"start": date, "end": date}},
+    )
+    (_, made, episode), _ = leaving({"resourceType": "Patient", "id": "p1", **patient}, *given, setting=setting)
+    assert made["effectiveDateTime"] == wanted and episode.get("period", wanted) == {"start": wanted, "end": wanted}
+
+
+@pytest.mark.parametrize("date", ["2024", "2024-05"])
+def test_a_date_never_becomes_finer_than_it_was(date):
+    assert of_observation(effectiveDateTime=date)[0]["effectiveDateTime"] == date
+
+
+def test_a_period_without_an_end_has_none():
+    made, _ = of_observation(effectivePeriod={"start": "2024-05-06"})
+    assert made["effectivePeriod"] == {"start": "2024-05-06"}
+
+
+def test_the_widest_reading_of_several_patients_counts():
+    lives = [{"birthDate": "1950-02-03"}, {"birthDate": "1950-02"}, {}, {"deceasedDateTime": "2024-06-05"}, {"deceasedDateTime": "2024-07"}]
+    assert span(map(body, lives)) == ("1951-03-01", "2024-05-06")
+
+
+# --- references and ids ---
+
+
+def test_ids_and_references_carry_one_pseudonym():
+    (patient, made), _ = leaving(PATIENT, observation(subject={"reference": "Patient/p1", "display": "Ann"}))
+    assert made["subject"] == {"reference": f"Patient/{patient['id']}"}
+
+
+@pytest.mark.parametrize(
+    "reference", ["Patient/p2", "Patient/p1/_history/1", "https://example.org/fhir/Patient/p1", "#p1", "urn:uuid:p1", "p1", "Patient/p1 "]
+)
+def test_a_reference_out_of_the_release_is_removed_and_counted(reference):
+    made, dropped = of_observation(subject={"reference": reference})
+    assert "subject" not in made and dropped == {"Observation.subject: out of the release": 1}
+
+
+def test_of_several_references_those_in_the_release_stay():
+    given = observation(hasMember=[{"reference": "Observation/o2"}, {"reference": "Observation/gone"}])
+    (_, made, second), dropped = leaving(PATIENT, given, {**observation(), "id": "o2"})
+    assert made["hasMember"] == [{"reference": f"Observation/{second['id']}"}]
+    assert dropped == {"Observation.hasMember: out of the release": 1}
+
+
+def test_a_pseudonym_is_a_keyed_hash_that_no_one_without_the_key_can_make():
+    (made,), _ = leaving(PATIENT)
+    digest = hmac.new(KEY, b"Patient/p1", hashlib.sha256).digest()[:16]
+    assert made["id"] == base64.b32encode(digest).decode().rstrip("=").lower() == base32(digest).decode()
+
+
+def test_projects_versions_and_controllers_have_keys_of_their_own():
+    keys = {
+        project_key(KEY, "A", "one", 1),
+        project_key(KEY, "A", "two", 1),
+        project_key(KEY, "A", "one", 2),
+        project_key(KEY, "B", "one", 1),
+    }
+    assert len(keys) == 4 and all(len(key) == 32 for key in keys)
+    assert project_key(KEY, "A", "one", 1) in keys
+
+
+@pytest.mark.parametrize("written", [b'"o1"', b'"\\u006f1"'])
+def test_an_id_is_the_same_however_it_is_written(written):
+    given = body(PATIENT), body(observation()).replace(b'"o1"', written)
+    lines = list(Pseudonymiser("minimal", "export", KEY).person("x", [("Patient", "p1", given[0]), ("Observation", "o1", given[1])]))
+    assert msgspec.json.decode(lines[1][1])["id"] == base32(hmac.new(KEY, b"Observation/o1", hashlib.sha256).digest()).decode()
+
+
+# --- modifiers and extensions ---
+
+MODIFIER = [{"url": "urn:x", "valueBoolean": True}]
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"modifierExtension": MODIFIER},
+        {"implicitRules": "urn:x"},
+        {"component": [{"code": {"coding": [{"system": SNOMED, "code": "271649006"}]}, "modifierExtension": MODIFIER}]},
+        {"contained": [{"resourceType": "Patient", "modifierExtension": MODIFIER}]},
+    ],
+)
+@pytest.mark.parametrize("escaped", [False, True])
+def test_a_resource_with_an_unknown_modifier_does_not_leave_nor_does_any_reference_to_it(elements, escaped):
+    written = body(observation(**elements))
+    if escaped:
+        written = written.replace(b"modifierExtension", b"m\\u006fdifierExtension").replace(b"implicitRules", b"implicitRul\\u0065s")
+    worker = Pseudonymiser("sde-research", "in-sde", KEY)
+    other = body({**observation(hasMember=[{"reference": "Observation/o1"}]), "id": "o2"})
+    lines = [line for _, line in worker.person("x", [("Observation", "o1", written), ("Observation", "o2", other)])]
+    assert len(lines) == 1 and b"hasMember" not in lines[0]
+    assert worker.dropped["Observation: a modifier we do not know"] == 1 and worker.kept == {"Observation": 1}
+
+
+def test_an_unknown_extension_is_dropped_and_counted_and_a_known_one_cut_down():
+    code = {"system": "https://fhir.hl7.org.uk/CodeSystem/UKCore-EthnicCategoryEngland", "code": "A"}
+    concept = {"coding": [{**code, "display": "British"}], "text": "x"}
+    given = [
+        {"url": ETHNIC, "valueCodeableConcept": concept},
+        {"url": "urn:x", "valueString": "Ann"},
+        {"url": ETHNIC, "valueString": "Ann"},
+    ]
+    (made,), dropped = leaving({**PATIENT, "extension": given})
+    assert made["extension"] == [{"url": ETHNIC, "valueCodeableConcept": {"coding": [code]}}]
+    assert dropped == {
+        "Patient.extension": 2, "Patient.extension.valueCodeableConcept.coding.display": 1, "Patient.extension.valueCodeableConcept.text": 1,
+    }  # fmt: skip
+
+
+def test_a_type_without_lines_does_not_leave_and_is_counted():
+    made, dropped = leaving({"resourceType": "Practitioner", "id": "a", "name": [{"family": "Marsh"}]})
+    assert not made and dropped == {"type not in the profile": 1}
+
+
+# --- counts ---
+
+
+def test_counts_are_whole_however_often_answers_are_remembered(monkeypatch):
+    def given(number: int) -> tuple[str, str, bytes]:
+        text = f"words {number % 7}" + "x" * (700 * (number % 3))
+        made = observation(
+            code={"coding": [{"system": SNOMED, "code": f"27164900{number % 5}", "display": "x"}], "text": text}, note=[{"text": "x"}]
+        )
+        return "Observation", f"o{number}", body({**made, "id": f"o{number}"})
+
+    resources = [given(number) for number in range(60)]
+    counts = []
+    for most in (4096, 2):
+        monkeypatch.setattr(pseudonym, "MOST_KNOWN", most)
+        worker = Pseudonymiser("sde-research", "in-sde", KEY)
+        lines = list(worker.person("x", resources))
+        counts.append((Counter(worker.dropped), worker.kept, lines))
+    assert counts[0] == counts[1]
+    assert counts[0][0] == {"Observation.code.text": 60, "Observation.code.coding.display": 60, "Observation.note": 60}
+
+
+def test_the_same_resources_give_the_same_bytes():
+    resources = [("Patient", "p1", body(PATIENT)), ("Observation", "o1", body(observation(subject={"reference": "Patient/p1"})))]
+    assert [list(Pseudonymiser("minimal", "export", KEY).person("x", resources)) for _ in range(2)][0] == list(
+        Pseudonymiser("minimal", "export", KEY).person("x", resources)
+    )
+
+
+@pytest.mark.corpora
+def test_what_leaves_of_others_resources_is_r4_and_names_nobody(shared):
+    worker = Pseudonymiser("sde-research", "in-sde", KEY)
+    names: set[bytes] = set()
+    people: dict[str, list[tuple[str, str, bytes]]] = {}
+    for file in sorted((shared / "data" / "synthea-r4-bulk-10").glob("*.ndjson")):
+        for line in file.read_bytes().splitlines()[:400]:
+            resource = msgspec.json.decode(line)
+            about = resource.get("subject", resource.get("patient", {})).get("reference", f"Patient/{resource['id']}")
+            people.setdefault(about, []).append((resource["resourceType"], resource["id"], line))
+            if resource["resourceType"] == "Patient":
+                names |= {resource["name"][0]["family"].encode(), resource["id"].encode()}
+    made = [line for person, resources in people.items() for _, line in worker.person(person, resources)]
+    assert len(made) > 1000 and len(names) > 10
+    for line in made:
+        assert not model.check(line)
+        assert not [name for name in names if name in line]
