@@ -257,9 +257,10 @@ def unmapped(resource: dict) -> list[str]:
         concepts = resource.get(element, [])
         for concept in concepts if type(concepts) is list else (concepts,):
             codings = concept.get("coding", ())
-            if codings and not any(coding.get("system") in _STANDARD for coding in codings):
+            if codings and not any(coding.get("system", "").startswith(_STANDARD) for coding in codings):
                 found.append(f"{codings[0].get('system', 'no system')}|{codings[0].get('code', '')}")
     return found
 
 
-_STANDARD = frozenset({SNOMED, "https://dmd.nhs.uk"})
+_STANDARD = (SNOMED, "https://dmd.nhs.uk", "http://hl7.org/fhir/sid/icd-10", "http://terminology.hl7.org/", "urn:nhs-record-gateway:")
+"""Standard codes, and those this gateway itself gives meaning to: neither waits for a map."""

@@ -75,6 +75,10 @@ def keep(session: Session, delivery: int, sent: Sequence[Sent]) -> Counter:
             counts[state.take(row)] += 1
     added = [state for state in states.values() if not state.key]
     changed = [state for state in states.values() if state.key and state.is_changed]
+    session.many(
+        "UPDATE kept SET ord = ?, vord = ? WHERE key = ?",
+        [(s.order, s.value_order, s.key) for s in states.values() if s.key and s.is_resent and not s.is_changed],
+    )
     first = session.next_key("kept") if added else 0
     for key, state in enumerate(added, first):
         state.key = key
@@ -101,6 +105,7 @@ class _State:
 
     __slots__ = (
         "key", "hash", "all_hash", "publisher", "patient", "order", "value_order", "deleted", "body", "groups", "old_groups", "is_changed",
+        "is_resent",
     )  # fmt: skip
 
     def __init__(self, row: Sent, key: int = 0):
@@ -108,19 +113,20 @@ class _State:
         self.order, self.deleted, self.body, self.groups = row.order, row.deleted, row.body, row.groups
         self.value_order = -1 if row.bare else row.order
         self.old_groups: tuple[int, ...] = ()
-        self.is_changed = False
+        self.is_changed = self.is_resent = False
 
     def take(self, row: Sent) -> str:
-        """Take another statement about the same key in; say what it was."""
+        """Take another statement about the same key in; say what it was. One that says the same later moves the order and nothing else: code
+        tables are sent whole every day, and half the store asked about them."""
         self.all_hash = row.all_hash
-        changed = False
+        before = (self.deleted, self.body, self.groups)
         if (row.order, row.deleted) > (self.order, self.deleted):
-            self.order, self.deleted, changed = row.order, row.deleted, True
+            self.order, self.deleted, self.is_resent = row.order, row.deleted, True
         if not row.bare and (row.order, row.body) > (self.value_order, self.body if self.value_order == row.order else b""):
-            self.value_order, self.body, self.groups, changed = row.order, row.body, row.groups, True
+            self.value_order, self.body, self.groups, self.is_resent = row.order, row.body, row.groups, True
             self.patient = row.patient or self.patient
-        self.is_changed |= changed
-        if changed:
+        if (self.deleted, self.body, self.groups) != before:
+            self.is_changed = True
             return "changed"
         return "older" if row.order < self.order else "unchanged"
 

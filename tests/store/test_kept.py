@@ -70,6 +70,16 @@ def test_a_changed_row_touches_its_old_and_new_groups_and_who_asked(store):
         assert {group for _, group in kept.touched(session, 2)} == groups
 
 
+def test_the_same_row_sent_later_moves_its_order_and_touches_nothing(store):
+    with store.write() as session:
+        kept.keep(session, 1, [sent(1, "a")])
+        kept.depend(session, [(kept.row_hash("s", "p", "t", "k1"), 9, 99)])
+        session.run("DELETE FROM touched")
+        assert kept.keep(session, 2, [sent(5, "a")]) == {"unchanged": 1}
+        assert kept.touched(session, 2) == []
+        assert kept.keep(session, 3, [sent(4, "b")]) == {"older": 1}
+
+
 def test_rows_are_found_by_every_group_they_belong_to(store):
     with store.write() as session:
         kept.keep(session, 1, [sent(1, "a", groups=("g1", "g2"))])
