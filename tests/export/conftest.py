@@ -1,0 +1,68 @@
+"""A loaded world with its opt-out list and an approved project."""
+
+import datetime
+from collections.abc import Callable
+
+import pytest
+
+from gateway.export import optouts, projects
+from gateway.intake import load
+from gateway.store.database import Store, open_store
+from gateway.synth import world
+from gateway.terminology import sets
+from mappings import Feed, sources
+
+TODAY = datetime.date(2026, 3, 1)
+NOW = int(datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC).timestamp()) * 1_000_000
+ROOT = bytes(range(32))
+CONTRIBUTORS = ("A99001", "A99002", "RZZ", "990")
+
+
+class Clock:
+    """A clock that a test can move."""
+
+    def __init__(self, now: int):
+        self.now = now
+
+    def __call__(self) -> int:
+        self.now += 1000
+        return self.now
+
+
+def document(name: str = "study", **changes) -> dict:
+    return {
+        "name": name, "purpose": "A test", "lawful_basis": "UK GDPR 6(1)(e)", "common_law_basis": "s251", "controller": "joint", "recipient": "8A999",
+        "people": ["researcher"], "setting": "in-sde", "profile": "sde-research", "disclosure": "hes", "key_version": 1,
+        "start": "2026-01-01", "end": "2026-12-31",
+        "contributors": [{"ods": ods, "agreement": f"DSA-{ods}", "from": "2026-01-01", "to": "2026-12-31"} for ods in CONTRIBUTORS],
+        **changes,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> world.Manifest:
+    return world.write(tmp_path_factory.mktemp("world"), 16, 1, TODAY)
+
+
+@pytest.fixture
+def loaded(tmp_path, made) -> Store:
+    store = open_store(f"sqlite:///{tmp_path / 'gateway.db'}", create="sandbox", clock=Clock(NOW))
+    code_sets = sets.load(sandbox=True)
+    for name in ("emis", "hl7v2", "cld"):
+        load.load(store, sources()[name], made.path(name), Feed(), code_sets, workers=0)
+    optouts.load(store, made.path("optout"))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def approved(loaded) -> Callable[..., str]:
+    """Add a project and approve it twice."""
+
+    def make(name: str = "study", **changes) -> str:
+        projects.add(loaded, document(name, **changes), "asker")
+        projects.approve(loaded, name, "guardian")
+        assert projects.approve(loaded, name, "controller") == "approved"
+        return name
+
+    return make
