@@ -106,6 +106,7 @@ class Extension(Struct, gc=False):
     url: str
     valueCodeableConcept: Concept | UnsetType = UNSET
     valueBoolean: bool | UnsetType = UNSET
+    valueDate: str | UnsetType = UNSET
 
 
 _QUANTITY: Shape = dict.fromkeys(("value", "comparator", "system", "code"))
@@ -161,7 +162,9 @@ def compile_extensions(path: str, allowed: Mapping[str, str]) -> Callable[[bytes
     """The same for a list of extensions: those of a known URL with the value its action is for stay, others are counted."""
     decode = msgspec.json.Decoder(list[Raw]).decode
     one = msgspec.json.Decoder(Extension).decode
-    shape: Shape = {"url": None, "valueCodeableConcept": _SHAPES["CodeableConcept"], "valueBoolean": None}
+    changes: dict[str, Change] = {
+        "valueCodeableConcept": _concept, "valueBoolean": _same, "valueDate": _dated(Leaf("by-setting", "date", False, False)),
+    }  # type: ignore[dict-item]  # fmt: skip
 
     def make(raw: bytes, subject: Subject) -> Made:
         drops: Drops = []
@@ -174,13 +177,14 @@ def compile_extensions(path: str, allowed: Mapping[str, str]) -> Callable[[bytes
                 continue
             name = EXTENSION_ACTIONS.get(allowed.get(found.url, ""), "")
             value = getattr(found, name) if name else UNSET
-            if name == "valueCodeableConcept" and value is not UNSET:
-                value = _concept(value, subject, drops, f"{path}.{name}")
+            if value is not UNSET:
+                value = changes[name](value, subject, drops, f"{path}.{name}")
             if value is UNSET:
                 drops.append(path)
                 continue
             kept.append({"url": found.url, name: value})
-            _left_out(_plain(each), {"url": None, name: shape[name]}, path, drops)
+            shape = {"url": None, name: _SHAPES["CodeableConcept"] if name == "valueCodeableConcept" else None}
+            _left_out(_plain(each), shape, path, drops)
         return (_encode(kept) if kept else None), tuple(drops)
 
     return make
@@ -198,7 +202,9 @@ def _quick(path: str, node: Branch | Leaf) -> Callable[[bytes, Subject], Made | 
 
     def period(raw: bytes, subject: Subject) -> Made | None:
         found = _PERIOD.fullmatch(raw)
-        return None if found is None else (b'{"start":"%s","end":"%s"}' % (subject.cut(found[1], action), subject.cut(found[2], action)), ())
+        if found is None:
+            return None
+        return b'{"start":"%s","end":"%s"}' % (subject.cut(found[1], action), subject.cut(found[2], action)), ()
 
     def reference(raw: bytes, subject: Subject) -> Made | None:
         found = _PLAIN_REFERENCE.fullmatch(raw)

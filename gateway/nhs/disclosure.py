@@ -43,7 +43,9 @@ def shown(count: int, profile: str) -> int | str:
 
 
 def table(counts: Mapping[str, int], profile: str) -> dict[str, int | str]:
-    """Return the cells of one table as a recipient sees them. A single hidden cell could be had from the total: the next smallest is hidden too.
+    """Return the cells of one table as a recipient sees them.
+
+    A single hidden cell could be had from the total: the next smallest is hidden too.
 
     >>> table({"a": 3, "b": 40, "c": 21}, "hes")
     {'a': '*', 'b': 40, 'c': '*'}

@@ -43,13 +43,13 @@ NEVER_NAMES = frozenset({
     "conclusion", "presentedForm", "attachment", "content", "patientInstruction", "additionalInstruction", "instruction", "contained",
     "participant", "performer", "requester", "recorder", "asserter", "managingOrganization", "generalPractitioner", "serviceProvider",
     "location", "line", "city", "district", "state", "multipleBirthInteger", "multipleBirthBoolean", "link", "source", "lotNumber",
-    "instantiatesUri", "title", "unit", "careManager", "team", "owner", "informationSource", "manufacturer", "maritalStatus", "implicitRules",
-    "language", "modifierExtension",
+    "instantiatesUri", "title", "unit", "careManager", "team", "owner", "informationSource", "manufacturer", "maritalStatus",
+    "implicitRules", "language", "modifierExtension",
 })  # fmt: skip
 """The second, independent list: by name and by type. No profile may touch these, whatever its author thought."""
 SEX = frozenset({"gender", "extension:https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-BirthSex"})
 """At most one of these leaves: the two side by side tell a gender history."""
-EXTENSION_ACTIONS = {"code-only": "valueCodeableConcept", "keep": "valueBoolean"}
+EXTENSION_ACTIONS = {"code-only": "valueCodeableConcept", "keep": "valueBoolean", "by-setting": "valueDate"}
 """What an extension may leave as, and the value it must then have."""
 
 
@@ -119,7 +119,7 @@ def compile_tables(tables: Mapping[str, Mapping[str, str]]) -> dict[str, Branch]
 def _add(root: Branch, line: str, path: str, action: str) -> None:
     if path.startswith("extension:"):
         if action not in EXTENSION_ACTIONS:
-            raise Refused(f"{line}: an extension leaves as a concept or a boolean only")
+            raise Refused(f"{line}: an extension leaves as a concept, a boolean or a date only")
         root.extensions[path.removeprefix("extension:")] = action
         return
     node = root
@@ -159,7 +159,8 @@ def _judge(line: str, name: str, kind: str, action: str, element: table.Element,
 
 @lru_cache
 def _must(kind: str) -> tuple[frozenset[str], ...]:
-    return tuple(frozenset(element.names) for element in table.types()[kind].elements if element.is_required) if kind in table.types() else ()
+    elements = table.types()[kind].elements if kind in table.types() else ()
+    return tuple(frozenset(element.names) for element in elements if element.is_required)
 
 
 def _leaves(branch: Branch) -> Iterator[Leaf]:

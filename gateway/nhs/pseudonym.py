@@ -1,7 +1,7 @@
 """What leaves for secondary use: whole people, their resources cut down to the policy's elements, under keys of one project.
 
-Pseudonyms are HMAC-SHA256, 128 bits, base32 in lower case; keys come down from one root by HKDF (root → controller → project and version).
-Unkeyed hashes are never used: all NHS numbers can be hashed in minutes.
+Pseudonyms are HMAC-SHA256, 128 bits, base32 in lower case; keys come down from one root by HKDF (root → controller → project and
+version). Unkeyed hashes are never used: all NHS numbers can be hashed in minutes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from gateway.errors import Refused
 from gateway.fhir.r4 import table
 from gateway.nhs.actions import MASKED, NATIONAL, Made, compile_element, compile_extensions, is_personal
-from gateway.nhs.policy import SETTINGS, Branch, compiled, has_days, policy_hash
+from gateway.nhs.policy import DATES, SETTINGS, Branch, compiled, has_days, policy_hash
 
 __all__ = ["NATIONAL", "PERSON_SYSTEM", "SETTINGS", "Pseudonymiser", "Subject", "compiled", "policy_hash", "project_key", "span"]
 
@@ -74,7 +74,8 @@ _life = msgspec.json.Decoder(Life).decode
 def span(patients: Iterable[bytes]) -> tuple[str, str]:
     """Return (until, from): clinical dates before the one and from the other on leave as months only.
 
-    Of several Patients of one person the widest reading counts. Without any birth date, or with a death without a date, every date is one of them.
+    Of several Patients of one person the widest reading counts. Without any birth date, or with a death without a date, every date is one
+    of them.
     """
     lives = [_life(body) for body in patients]
     births = [_moved(life.birthDate, UNDER, last=True) for life in lives if life.birthDate]
@@ -331,7 +332,8 @@ def _type(branch: Branch) -> _Type:
             elements[name] = _Element(name, f',"{name}":'.encode(), compile_element(path, node), bits.get(name, 0), known)
     if branch.extensions:
         make = compile_extensions(f"{branch.kind}.extension", branch.extensions)
-        elements["extension"] = _Element("extension", b',"extension":', make, 0, {})
+        known = None if set(DATES).intersection(branch.extensions.values()) else {}
+        elements["extension"] = _Element("extension", b',"extension":', make, 0, known)
     identifies = "identifier" in branch.below
     masked = tuple((1 << number, _masked(branch, names)) for number, names in enumerate(branch.must))
     head, path = f'{{"resourceType":"{branch.kind}","id":"'.encode(), f"{branch.kind}/".encode()

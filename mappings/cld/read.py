@@ -132,8 +132,8 @@ def event(values: Values, snapshot: Snapshot, kind: str, line: int) -> Row:
     said = {column: values[column] for column in EVENT if column in values}
     key = event_key(values, kind)
     return Row(
-        "Event", f"{key}|{snapshot.id}|{digest(said)}", values[LA], snapshot.submission, Values(said | {SUBMISSION: str(snapshot.submission)}),
-        patient=values[PERSON_ID], groups=(f"event:{key}",), line=line,
+        "Event", f"{key}|{snapshot.id}|{digest(said)}", values[LA], snapshot.submission,
+        Values(said | {SUBMISSION: str(snapshot.submission)}), patient=values[PERSON_ID], groups=(f"event:{key}",), line=line,
     )  # fmt: skip
 
 
@@ -161,12 +161,13 @@ class People:
         numbers.append(number)
         yield Row(
             "Person", f"{values[PERSON_ID]}|{snapshot.id}|{same}|{len(numbers)}", values[LA], snapshot.submission,
-            Values(said | {SUBMISSION: str(snapshot.submission)}), patient=values[PERSON_ID], groups=(f"person:{values[PERSON_ID]}",), line=line,
+            Values(said | {SUBMISSION: str(snapshot.submission)}),
+            patient=values[PERSON_ID], groups=(f"person:{values[PERSON_ID]}",), line=line,
         )  # fmt: skip
 
 
 def snapshots(la: str, found: dict[Snapshot, Counter], whole: bool) -> Iterator[Row]:
-    """Yield the snapshots of a file. One period is the file's; a period that only some rows name is a slip, and its silence means nothing."""
+    """Yield the snapshots of a file. One period is the file's; one that only some rows name is a slip, and its silence means nothing."""
     main = max(found, key=lambda snapshot: (found[snapshot].total(), snapshot))
     for snapshot, kinds in found.items():
         types, state = " ".join(sorted(kinds)), FULL if whole and snapshot == main else PARTIAL

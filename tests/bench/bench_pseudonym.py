@@ -25,7 +25,9 @@ def observation(person: int, number: int) -> dict:
         "meta": {"profile": ["https://fhir.hl7.org.uk/StructureDefinition/UKCore-Observation"]},
         "identifier": [{"system": "https://fhir.example.nhs.uk/Id/observation", "value": f"{person}-{number}"}],
         "status": "final",
-        "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory", "display": "Lab"}]}],
+        "category": [
+            {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory", "display": "Lab"}]}
+        ],
         "code": {
             "coding": [
                 {"system": SNOMED, "code": str(1_000_000_101 + number % 300), "display": "Serum something level", "userSelected": True},
@@ -57,7 +59,8 @@ def encounter(person: int, number: int) -> dict:
 
 def person(number: int) -> list[Held]:
     patient = {
-        "resourceType": "Patient", "id": f"{number:08d}-aaaa-5bbb-8ccc-dddddddddddd", "gender": "female", "birthDate": f"{1930 + number % 80}-02-03",
+        "resourceType": "Patient", "id": f"{number:08d}-aaaa-5bbb-8ccc-dddddddddddd", "gender": "female",
+        "birthDate": f"{1930 + number % 80}-02-03",
         "name": [{"family": "Marsh", "given": ["Ann"]}], "address": [{"line": ["1 Mill Lane"], "postalCode": "ZZ99 3WZ"}],
     }  # fmt: skip
     made = [patient, *(encounter(number, each) for each in range(EACH // 8)), *(observation(number, each) for each in range(EACH))]
@@ -86,7 +89,8 @@ def main() -> None:
         verdict = "met" if found >= LIMIT else "MISSED"
         dropped = sum(worker.dropped.values()) / sum(worker.kept.values())
         print(
-            f"{profile:<14} {found:>9,.0f}/s, {found / passed:.2f} of that; {dropped:.1f} elements dropped in each; limit {LIMIT:,}: {verdict}"
+            f"{profile:<14} {found:>9,.0f}/s, {found / passed:.2f} of that; "
+                f"{dropped:.1f} elements dropped in each; limit {LIMIT:,}: {verdict}"
         )
 
 

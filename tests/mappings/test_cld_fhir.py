@@ -30,7 +30,11 @@ def of(resources: list[dict], resource_type: str) -> list[dict]:
 
 def test_a_person_becomes_a_patient(mapped):
     found = one(
-        mapped(service(First_Name="Ann", Last_Name="Marsh", GP_Practice_Code="A99999", GP_Practice_Name="The Surgery", Date_of_Death="01/12/2025")),
+        mapped(
+            service(
+                First_Name="Ann", Last_Name="Marsh", GP_Practice_Code="A99999", GP_Practice_Name="The Surgery", Date_of_Death="01/12/2025"
+            )
+        ),
         "Patient",
     )  # fmt: skip
     assert found["identifier"] == [
@@ -99,7 +103,8 @@ def test_a_request_becomes_a_service_request(mapped):
     made = one(
         mapped(
             line(
-                Event_Type="Request", Event_Start_Date="01/02/2025", Event_End_Date="03/02/2025", Request_Route_of_Access="Discharge from hospital",
+                Event_Type="Request", Event_Start_Date="01/02/2025", Event_End_Date="03/02/2025",
+                Request_Route_of_Access="Discharge from hospital",
                 Event_Outcome="NFA - Moved to another LA", Primary_Support_Reason="Mental health support",
             )
         ),
@@ -116,7 +121,8 @@ def test_a_request_becomes_a_service_request(mapped):
 def test_an_assessment_and_a_review_become_tasks(mapped):
     made = mapped(
         assessment(Client_Type="Carer", Eligible_Needs_Identified="Yes", Total_Hrs_Caring_per_week="20 to 34 hours"),
-        line(Event_Type="Review", Event_Start_Date="01/09/2025", Event_End_Date="10/09/2025", Review_Reason="Planned", Method_of_Review="Carer only",
+        line(Event_Type="Review", Event_Start_Date="01/09/2025", Event_End_Date="10/09/2025", Review_Reason="Planned",
+             Method_of_Review="Carer only",
              Review_Outcomes_Achieved="Fully Met"),
     )  # fmt: skip
     tasks = {task["code"]["text"]: task for task in of(made, "Task")}

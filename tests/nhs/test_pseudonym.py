@@ -37,7 +37,8 @@ def leaving(*resources: dict, setting: str = "in-sde", profile: str = "sde-resea
 
 def observation(**elements) -> dict:
     return {
-        "resourceType": "Observation", "id": "o1", "status": "final", "code": {"coding": [{"system": SNOMED, "code": "271649006"}]}, **elements,
+        "resourceType": "Observation", "id": "o1", "status": "final",
+        "code": {"coding": [{"system": SNOMED, "code": "271649006"}]}, **elements,
     }  # fmt: skip
 
 
@@ -147,7 +148,7 @@ def test_what_r4_requires_is_there_or_says_that_it_is_masked(profile):
         ("meta.lastUpdated", "by-setting", "never leaves"),
         ("gender", "shout", "no such action"),
         ("sex", "keep", "no such element"),
-        ("extension:urn:x", "reference", "concept or a boolean only"),
+        ("extension:urn:x", "reference", "concept, a boolean or a date only"),
     ],
 )
 def test_a_line_that_may_not_be_stops_the_profile(path, action, told):
@@ -429,8 +430,19 @@ def test_an_unknown_extension_is_dropped_and_counted_and_a_known_one_cut_down():
     (made,), dropped = leaving({**PATIENT, "extension": given})
     assert made["extension"] == [{"url": ETHNIC, "valueCodeableConcept": {"coding": [code]}}]
     assert dropped == {
-        "Patient.extension": 2, "Patient.extension.valueCodeableConcept.coding.display": 1, "Patient.extension.valueCodeableConcept.text": 1,
+        "Patient.extension": 2, "Patient.extension.valueCodeableConcept.coding.display": 1,
+        "Patient.extension.valueCodeableConcept.text": 1,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("setting, wanted", [("in-sde", "2026-03-31"), ("export", "2026-03")])
+def test_until_when_the_council_knew_of_a_service_leaves_with_it(setting, wanted):
+    url = "urn:nhs-record-gateway:cld:as-at"
+    given = {"resourceType": "EpisodeOfCare", "id": "e", "status": "active", "extension": [{"url": url, "valueDate": "2026-03-31"}]}
+    made, _ = leaving(PATIENT, given, setting=setting)
+    assert made[1]["extension"] == [{"url": url, "valueDate": wanted}]
+    (other,), _ = leaving(given, setting=setting)  # a person without a birth date: months
+    assert other["extension"][0]["valueDate"] == "2026-03"
 
 
 def test_a_type_without_lines_does_not_leave_and_is_counted():
