@@ -32,7 +32,7 @@ class Snapshot:
         return f"{self.start}/{self.end}/{self.submission}"
 
     def holds(self, kind: str, start: str, end: str) -> bool:
-        """Whether this snapshot would have stated an event of these dates: a service that ran in its period, else one that lay within it."""
+        """Whether this snapshot would have stated an event of these dates: a service that ran in its period, else one within it."""
         if not self.full or kind not in self.types:
             return False
         if kind == "Service":

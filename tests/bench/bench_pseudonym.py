@@ -90,7 +90,7 @@ def main() -> None:
         dropped = sum(worker.dropped.values()) / sum(worker.kept.values())
         print(
             f"{profile:<14} {found:>9,.0f}/s, {found / passed:.2f} of that; "
-                f"{dropped:.1f} elements dropped in each; limit {LIMIT:,}: {verdict}"
+            f"{dropped:.1f} elements dropped in each; limit {LIMIT:,}: {verdict}"
         )
 
 
