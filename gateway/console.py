@@ -79,8 +79,8 @@ def export_report(manifest: dict) -> None:
     for line in manifest["output"]:
         table.add_row(line["url"], str(line["count"]))
     out.print(table)
-    dropped = sorted(about["dropped"].items(), key=lambda item: -item[1])
-    out.print(f"persons {about['persons']}; elements dropped by the policy: {sum(count for _, count in dropped):,} of {len(dropped)} kinds")
+    counts = [count for count in about["dropped"].values() if isinstance(count, int)]
+    out.print(f"persons {about['persons']}; elements dropped by the policy: about {sum(counts):,} of {len(about['dropped'])} kinds, listed in the manifest")
     out.print()
 
 

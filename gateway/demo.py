@@ -40,6 +40,7 @@ def run(*, people: int, seed: int, out: Path | None, serve: bool, today: date | 
     if people < LEAST_PEOPLE:
         raise Refused(f"--people: at least {LEAST_PEOPLE}")
     out = _folder(out)
+    log.configure("WARNING")
     started = time.monotonic()
     shown = _Demo(out, people, seed, today or datetime.now(UTC).date())
     shown.write()
@@ -169,11 +170,8 @@ class _Demo:
         table = Table(box=None, pad_edge=False)
         for name in ("when", "who", "role", "act", "outcome", "why"):
             table.add_column(name)
-        for event in events[-12:]:
-            when = datetime.fromtimestamp(event["at"] / 1_000_000, UTC).strftime("%H:%M:%S")
-            why = event.get("refusal") or event.get("basis") or event.get("project", "")
-            table.add_row(when, event.get("name") or event.get("user") or event.get("by", ""), event.get("role", ""), event["act"],
-                          event.get("outcome", "ok"), why)  # fmt: skip
+        for (*row, first), count in _told(events):
+            table.add_row(first, *row[:2], row[2] + (f" × {count}" if count > 1 else ""), *row[3:])
         console.out.print(table)
         verdict = audit.verify()
         console.out.print(f"\n{verdict.rows} events, {verdict.sealed} sealed, chain {'whole' if not verdict.broken else 'BROKEN'}")
@@ -191,7 +189,6 @@ class _Demo:
         for user in ("dr-green", "receptionist", "dr-ward"):
             console.out.print(f"[bold]{user}[/]  {self.tokens[user]}\n", soft_wrap=True)
         console.out.print(f'try:  curl -H "Authorization: Bearer …" -H "Accept: text/html" {url}/fhir/Patient/{self.subject}/$summary', soft_wrap=True)
-        log.configure("WARNING")
         uvicorn.run(self.app, host="127.0.0.1", port=port, access_log=False, log_config=None, server_header=False)
 
     def _keep(self, name: str, content: dict) -> None:
@@ -220,6 +217,20 @@ def _show_summary(document: dict) -> None:
         table.add_row(section["title"], str(len(entries)) if entries else "", reason)
     console.panel(composition["title"], "summary.json and summary.html")
     console.out.print(table)
+
+
+def _told(events: list[dict]) -> list[tuple[tuple[str, ...], int]]:
+    """Events as rows of (who, role, act, outcome, why, when), the same one after the other told once with their count."""
+    rows: list[list] = []
+    for event in events:
+        who = event.get("name") or event.get("user") or event.get("by", "")
+        why = event.get("refusal") or event.get("basis") or event.get("project", "")
+        row = (who, event.get("role", ""), event["act"], event.get("outcome", "ok"), why)
+        if rows and rows[-1][0][:-1] == row:
+            rows[-1][1] += 1
+        else:
+            rows.append([(*row, datetime.fromtimestamp(event["at"] / 1_000_000, UTC).strftime("%H:%M:%S")), 1])
+    return [(row, count) for row, count in rows]
 
 
 def _standalone(page: str, client: httpx.Client) -> str:

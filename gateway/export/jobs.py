@@ -164,7 +164,7 @@ def _release(session, job: jobs.Job, project, out: Path) -> dict:
             "project": project.name, "projectVersion": job.pins["version"], "profile": job.pins["profile"], "setting": job.pins["setting"],
             "policy": job.pins["policy"], "keyVersion": job.pins["key_version"], "disclosure": project.disclosure,
             "persons": disclosure.shown(persons, project.disclosure),
-            "dropped": dict(sorted(dropped.items())),
+            "dropped": disclosure.table(dict(sorted(dropped.items())), project.disclosure),
         },
     }  # fmt: skip
     for line in manifest["output"]:

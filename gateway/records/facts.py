@@ -26,6 +26,7 @@ ATTENDING = {
 }
 """An open encounter, referral or care package of an organisation is a relationship with it (episodes of social care only)."""
 REMEMBERED = 10_000
+RETURN_GOOD_FOR = 120 * 86_400_000_000
 _evidence = msgspec.json.Decoder(identity.Evidence).decode
 
 
@@ -96,7 +97,7 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
     claims = people.claims_of(session, members)
     numbers = sorted({number for _, number, _ in claims if identifiers.is_valid(number)})
     wide = sorted({row[0] for row in people.claimants(session, numbers)} | set(members) | about.asked)
-    known = _patients(session, wide, publishers)
+    known = _patients(session, wide, publishers, door.store.clock())
     permission = None
     for _, basis, _, until in people.permissions(session, numbers, caller.organisation, door.store.clock())[:1]:
         permission = access.Permission(basis, until, caller.organisation)
@@ -124,7 +125,12 @@ def _persons(session: Session, about: About) -> list[int]:
     return sorted(sure - {None}) if len(sure) == 1 else persons
 
 
-def _patients(session: Session, patients: Sequence[int], publishers: dict[int, PublisherRow]) -> dict[int, access.PatientFact]:
+def _is_recent(publisher: PublisherRow, now: int) -> bool:
+    """A council's return speaks of its quarter: a package it told of long ago is no relationship now."""
+    return publisher.kind != "social-care" or now - publisher.received <= RETURN_GOOD_FOR
+
+
+def _patients(session: Session, patients: Sequence[int], publishers: dict[int, PublisherRow], now: int) -> dict[int, access.PatientFact]:
     grades = {patient: _evidence(evidence).best for patient, _, evidence in people.claims_of(session, patients)}
     registered = {
         one.patient for one in resources.of_patients(session, patients, ["EpisodeOfCare"])
@@ -139,7 +145,7 @@ def _patients(session: Session, patients: Sequence[int], publishers: dict[int, P
         publisher = publishers[one.publisher]
         found[one.patient] = access.PatientFact(
             one.id, one.patient, one.publisher, publisher.ods, one.kind, one.labels, grades.get(one.patient, identity.CLAIMED),
-            one.patient in registered, one.patient in attending, one.kind == "gp" and _is_dead(build.decode(one.body)),
+            one.patient in registered, one.patient in attending and _is_recent(publisher, now), one.kind == "gp" and _is_dead(build.decode(one.body)),
         )  # fmt: skip
     return found
 

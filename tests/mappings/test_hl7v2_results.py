@@ -8,6 +8,7 @@ import pytest
 from gateway.errors import Invalid
 from tests.mappings.harness_hl7v2 import DEAD, PID, map_text, one, oru
 
+GRAMS = {"unit": "g/L", "system": "http://unitsofmeasure.org", "code": "g/L"}
 PDF = base64.b64encode(b"%PDF-1.4 invented").decode()
 
 
@@ -42,13 +43,13 @@ def test_a_report_holds_its_results():
 @pytest.mark.parametrize(
     "kind, value, name, expected",
     [
-        ("NM", "140", "valueQuantity", {"value": Decimal(140), "unit": "g/L"}),
-        ("NM", "-1.50", "valueQuantity", {"value": Decimal("-1.50"), "unit": "g/L"}),
+        ("NM", "140", "valueQuantity", {"value": Decimal(140), **GRAMS}),
+        ("NM", "-1.50", "valueQuantity", {"value": Decimal("-1.50"), **GRAMS}),
         ("NM", "<5", "valueString", "<5"),
         ("NM", "Pending", "valueString", "Pending"),
         ("NM", "1,024", "valueString", "1,024"),
-        ("SN", ">^100", "valueQuantity", {"value": Decimal(100), "comparator": ">", "unit": "g/L"}),
-        ("SN", "^100", "valueQuantity", {"value": Decimal(100), "unit": "g/L"}),
+        ("SN", ">^100", "valueQuantity", {"value": Decimal(100), "comparator": ">", **GRAMS}),
+        ("SN", "^100", "valueQuantity", {"value": Decimal(100), **GRAMS}),
         ("SN", "<>^100", "valueString", "<>100"),
         ("SN", "^1^:^128", "valueRatio", {"numerator": {"value": Decimal(1)}, "denominator": {"value": Decimal(128)}}),
         ("SN", "^2^+", "valueString", "2+"),
