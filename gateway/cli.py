@@ -33,7 +33,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gateway", description="NHS record gateway", epilog="Exit codes: 0 clean, 1 finished with rejects, 2 could not run.")
+    parser = argparse.ArgumentParser(
+        prog="gateway", description="NHS record gateway", epilog="Exit codes: 0 clean, 1 finished with rejects, 2 could not run."
+    )
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
 
@@ -194,9 +196,7 @@ def _load(arguments, settings: config.Settings) -> int:
         raise Refused("no such file or folder")
     store = _open(settings)
     with console.progress(source.name) as progress:
-        report = load.load(
-            store, source, arguments.path, _feed(settings, arguments.feed), _sets(store), workers=arguments.workers, progress=progress
-        )
+        report = load.load(store, source, arguments.path, _feed(settings, arguments.feed), _sets(store), workers=arguments.workers, progress=progress)
     _report(report, arguments.json)
     return WITH_REJECTS if report.rejects or (arguments.strict and report.uk_core) else OK
 

@@ -16,9 +16,7 @@ from gateway.errors import Refused
 class Settings:
     """What an operator may set. The variable's name is ``GATEWAY_`` and the field's in capitals."""
 
-    data_dir: Path = field(
-        default=Path("gateway-data"), metadata={"help": "folder of the database, the audit, keys and exports (mode 0700)"}
-    )
+    data_dir: Path = field(default=Path("gateway-data"), metadata={"help": "folder of the database, the audit, keys and exports (mode 0700)"})
     database_url: str = field(default="", metadata={"help": "`postgresql://…` instead of `gateway.db` in the data folder"})
     sandbox: bool = field(
         default=False,

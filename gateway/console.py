@@ -44,7 +44,9 @@ def progress(title: str, unit: str = "groups") -> Iterator[Callable[[str, int, i
 def load_report(report: dict) -> None:
     """Print a load report: rows, resources by type, people, and what was not taken, by place and never by value."""
     rows = report["rows"]
-    title = f"{report['source']}: {rows.get('read', 0):,} rows in {report['files']} files, {report['written']:,} resources in {report['seconds']:.1f} s"
+    title = (
+        f"{report['source']}: {rows.get('read', 0):,} rows in {report['files']} files, {report['written']:,} resources in {report['seconds']:.1f} s"
+    )
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("resource")
     for name in ("created", "updated", "unchanged", "deleted"):
@@ -80,7 +82,9 @@ def export_report(manifest: dict) -> None:
         table.add_row(line["url"], str(line["count"]))
     out.print(table)
     counts = [count for count in about["dropped"].values() if isinstance(count, int)]
-    out.print(f"persons {about['persons']}; elements dropped by the policy: about {sum(counts):,} of {len(about['dropped'])} kinds, listed in the manifest")
+    out.print(
+        f"persons {about['persons']}; elements dropped by the policy: about {sum(counts):,} of {len(about['dropped'])} kinds, listed in the manifest"
+    )
     out.print()
 
 

@@ -99,7 +99,9 @@ class _Demo:
     def client(self) -> httpx.Client:
         """A client of the application itself: the real routes, without a socket."""
         self.app = create_app(self.settings, self.store)
-        self.tokens = {user: sandbox.issue(self.settings, self.store, user, PROJECT) for user in ("dr-green", "receptionist", "dr-ward", "researcher")}
+        self.tokens = {
+            user: sandbox.issue(self.settings, self.store, user, PROJECT) for user in ("dr-green", "receptionist", "dr-ward", "researcher")
+        }
         return httpx.Client(transport=_InProcess(self.app), base_url="http://gateway.test", timeout=60)
 
     def _as(self, user: str, **headers: str) -> dict[str, str]:
@@ -109,7 +111,10 @@ class _Demo:
         """Step 3: the summary of one person, for their GP."""
         who = self.world.people["demo"]
         console.step(3, "One person's summary, asked for by a GP of the practice where she is registered")
-        body = {"resourceType": "Parameters", "parameter": [{"name": "identifier", "valueIdentifier": {"system": NHS_NUMBER, "value": who.nhs_number}}]}
+        body = {
+            "resourceType": "Parameters",
+            "parameter": [{"name": "identifier", "valueIdentifier": {"system": NHS_NUMBER, "value": who.nhs_number}}],
+        }
         document = client.post("/fhir/Patient/$summary", json=body, headers=self._as("dr-green"))
         document.raise_for_status()
         page = client.post("/fhir/Patient/$summary", json=body, headers=self._as("dr-green", Accept="text/html"))
@@ -188,7 +193,9 @@ class _Demo:
         console.step(7, f"Serving on {url} (Ctrl-C ends it)")
         for user in ("dr-green", "receptionist", "dr-ward"):
             console.out.print(f"[bold]{user}[/]  {self.tokens[user]}\n", soft_wrap=True)
-        console.out.print(f'try:  curl -H "Authorization: Bearer …" -H "Accept: text/html" {url}/fhir/Patient/{self.subject}/$summary', soft_wrap=True)
+        console.out.print(
+            f'try:  curl -H "Authorization: Bearer …" -H "Accept: text/html" {url}/fhir/Patient/{self.subject}/$summary', soft_wrap=True
+        )
         uvicorn.run(self.app, host="127.0.0.1", port=port, access_log=False, log_config=None, server_header=False)
 
     def _keep(self, name: str, content: dict) -> None:

@@ -65,7 +65,10 @@ class Publisher:
 
 @dataclass(frozen=True)
 class Feed:
-    """One stream with its own settings: ``encoding``, ``zone``, ``default`` (share | withhold for uncoded results) and what else a source documents."""
+    """One stream with its own settings.
+
+    ``encoding``, ``zone``, ``default`` (share | withhold for uncoded results) and, in ``settings``, what else a source documents.
+    """
 
     name: str = "default"
     encoding: str = "utf-8"

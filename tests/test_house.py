@@ -119,9 +119,7 @@ def test_no_module_has_a_name_that_says_nothing():
 
 
 def test_every_module_says_its_idea_in_its_first_line():
-    silent = [
-        str(p.relative_to(ROOT)) for p in modules() if p.stat().st_size and not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))
-    ]
+    silent = [str(p.relative_to(ROOT)) for p in modules() if p.stat().st_size and not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))]
     assert not silent
 
 

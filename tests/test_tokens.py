@@ -62,9 +62,7 @@ def hmac_signed(secret, algorithm="HS256"):
 
 
 def public(encoding):
-    return (
-        serialization.load_pem_private_key(KEY, None).public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
+    return serialization.load_pem_private_key(KEY, None).public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 PEM, DER = public(serialization.Encoding.PEM), public(serialization.Encoding.DER)

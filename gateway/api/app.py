@@ -118,4 +118,3 @@ class Envelope:
 
 class _TooLong(Exception):
     """More body than the limit."""
-

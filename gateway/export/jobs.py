@@ -118,7 +118,12 @@ def cut(part: _Part) -> tuple[int, dict]:
     finally:
         store.close()
     log.event("export.part", part=part.number, resources=sum(file["count"] for file in written))
-    return part.number, {"files": written, "persons": persons, "dropped": dict(sorted(worker.dropped.items())), "kept": dict(sorted(worker.kept.items()))}
+    return part.number, {
+        "files": written,
+        "persons": persons,
+        "dropped": dict(sorted(worker.dropped.items())),
+        "kept": dict(sorted(worker.kept.items())),
+    }
 
 
 class _File:
@@ -126,7 +131,7 @@ class _File:
 
     def __init__(self, folder: Path, name: str):
         self.path, self.temporary = folder / name, folder / f".{name}.part"
-        self.file = open(self.temporary, "wb", buffering=1 << 20)
+        self.file = open(self.temporary, "wb", buffering=1 << 20)  # noqa: SIM115  closed by ``close``
         self.count, self.size, self.digest = 0, 0, hashlib.sha256()
 
     def write(self, line: bytes) -> None:
@@ -141,7 +146,13 @@ class _File:
         os.fsync(self.file.fileno())
         self.file.close()
         os.replace(self.temporary, self.path)
-        return {"type": self.path.name.split(".")[0], "url": self.path.name, "count": self.count, "bytes": self.size, "sha256": self.digest.hexdigest()}
+        return {
+            "type": self.path.name.split(".")[0],
+            "url": self.path.name,
+            "count": self.count,
+            "bytes": self.size,
+            "sha256": self.digest.hexdigest(),
+        }
 
 
 def _release(session, job: jobs.Job, project, out: Path) -> dict:

@@ -28,7 +28,10 @@ class Status:
 
 
 def start(door: Door, days: int, caller: Caller, types: tuple[str, ...]) -> str:
-    """Make the job. Types the project may not have are left out rather than refused (down-scoping). Raises ``Forbidden`` without a project in force."""
+    """Make the job. Types the project may not have are left out rather than refused (down-scoping).
+
+    Raises ``Forbidden`` without a project in force.
+    """
     if caller.kind != "system" or not caller.project:
         raise Forbidden("an export needs a system client bound to a project")
     for name in types:

@@ -40,7 +40,9 @@ def history(base: str, resource_type: str, id_: str, versions: Sequence[Served])
     entries = []
     for one in versions:
         method, status = ("DELETE", "204") if one.deleted else ("POST", "201") if one.version == 1 else ("PUT", "200")
-        extra = json.dumps({"request": {"method": method, "url": f"{resource_type}/{id_}"}, "response": {"status": status, "etag": f'W/"{one.version}"'}})
+        extra = json.dumps(
+            {"request": {"method": method, "url": f"{resource_type}/{id_}"}, "response": {"status": status, "etag": f'W/"{one.version}"'}}
+        )
         entries.append(_entry(base, one, extra[1:-1].encode()))
     head = {"resourceType": "Bundle", "type": "history", "total": len(versions)}
     return _join(head, [("self", f"{base}/{resource_type}/{id_}/_history")], entries)

@@ -16,8 +16,9 @@ MORE = Callable[[dict], list[Issue]]
 
 
 def validate_lines(names: Sequence[str], stdin: BinaryIO, more: MORE) -> Iterator[dict]:
-    """One result a resource: ``{"file", "line", "resourceType", "valid", "issues"}``. ``valid`` means R4; ``more`` adds issues (UK Core's) that do not
-    make it invalid. Raises ``Refused`` for a file that cannot be read."""
+    """One result a resource: ``{"file", "line", "resourceType", "valid", "issues"}``.
+
+    ``valid`` means R4; ``more`` adds issues (UK Core's) that do not make it invalid. Raises ``Refused`` for a file that cannot be read."""
     for name in names:
         for line, body in read(name, stdin):
             yield validate(name, line, body, more)

@@ -48,6 +48,10 @@ def _needs(one: str, other: str) -> Predicate:
     return lambda node: not _has(node, one) or _has(node, other)
 
 
+def _any_entry(node: dict, name: str) -> bool:
+    return any(_has(entry, name) for entry in node.get("entry", ()))
+
+
 def _either(*names: str) -> Predicate:
     return lambda node: _has(node, *names)
 
@@ -61,7 +65,11 @@ def _obs_7(node: dict) -> bool:
     if not _value(node, "value"):
         return True
     own = {(c.get("system"), c.get("code"), c.get("display")) for c in node.get("code", {}).get("coding", ())}
-    return not any((c.get("system"), c.get("code"), c.get("display")) in own for part in node.get("component", ()) for c in part.get("code", {}).get("coding", ()))
+    return not any(
+        (c.get("system"), c.get("code"), c.get("display")) in own
+        for part in node.get("component", ())
+        for c in part.get("code", {}).get("coding", ())
+    )
 
 
 def _bundle(*types: str) -> Callable[[dict], bool]:
@@ -93,7 +101,7 @@ INVARIANTS: dict[str, tuple[Invariant, ...]] = {
     ),
     "Bundle": (
         Invariant("bdl-1", "total only in a searchset or history", lambda n: "total" not in n or _bundle("searchset", "history")(n)),
-        Invariant("bdl-2", "search only in a searchset", lambda n: n.get("type") == "searchset" or not any("search" in e for e in n.get("entry", ()))),
+        Invariant("bdl-2", "search only in a searchset", lambda n: n.get("type") == "searchset" or not _any_entry(n, "search")),
         Invariant("bdl-3", "request in batch, transaction and history, and there only",
                   lambda n: all(("request" in e) == _bundle("batch", "transaction", "history")(n) for e in n.get("entry", ()))),
         Invariant("bdl-4", "response in responses and history, and there only",
@@ -131,8 +139,8 @@ INVARIANTS: dict[str, tuple[Invariant, ...]] = {
     "ImmunizationEducation": (Invariant("imm-1", "documentType or reference", _either("documentType", "reference")),),
     "List": (
         Invariant("lst-1", "emptyReason only without entries", _not_both("emptyReason", "entry")),
-        Invariant("lst-2", "deleted only in a list of changes", lambda n: n.get("mode") == "changes" or not any(_has(e, "deleted") for e in n.get("entry", ()))),
-        Invariant("lst-3", "dates of entries only in a working list", lambda n: n.get("mode") == "working" or not any(_has(e, "date") for e in n.get("entry", ()))),
+        Invariant("lst-2", "deleted only in a list of changes", lambda n: n.get("mode") == "changes" or not _any_entry(n, "deleted")),
+        Invariant("lst-3", "dates of entries only in a working list", lambda n: n.get("mode") == "working" or not _any_entry(n, "date")),
     ),
     "Observation": (
         Invariant("obs-6", "dataAbsentReason only without a value", lambda n: not (_has(n, "dataAbsentReason") and _value(n, "value"))),

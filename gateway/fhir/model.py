@@ -131,7 +131,9 @@ def _struct(each: table.Type, space: dict) -> type:
         annotation = member.annotation
         fields.append((python_name, annotation) if member.is_required else (python_name, f"{annotation}|Unset", msgspec.UNSET))
     tag = {"tag_field": "resourceType", "tag": each.name} if each.is_resource else {}
-    return msgspec.defstruct(each.name, fields, module="gateway.fhir._r4_types", kw_only=True, forbid_unknown_fields=True, rename=rename, gc=False, **tag)
+    return msgspec.defstruct(
+        each.name, fields, module="gateway.fhir._r4_types", kw_only=True, forbid_unknown_fields=True, rename=rename, gc=False, **tag
+    )
 
 
 def _members(each: table.Type, space: dict) -> Sequence[_Member]:

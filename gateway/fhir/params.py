@@ -1,7 +1,8 @@
 """THE TABLE of search parameters. A row here is indexed, searchable and in the CapabilityStatement; what has no row is refused by name.
 
-``number`` names the parameter in the index for ever: never reuse one. A row that is not ``is_indexed`` serves ``_include`` only. ``paths`` says, by type, which element it reads (FHIR R4
-SearchParameter definitions; the definition's id stands in ``definition``). ``is_global`` may be found without naming a patient.
+``number`` names the parameter in the index for ever: never reuse one. A row that is not ``is_indexed`` serves ``_include`` only.
+``paths`` says, by type, which element it reads (FHIR R4 SearchParameter definitions; the definition's id stands in ``definition``).
+``is_global`` may be found without naming a patient.
 """
 
 from __future__ import annotations

@@ -146,9 +146,7 @@ def _resource(resource: dict, path: str, found: list[Issue], outer: list[tuple[s
                 found.append(Issue("error", "invariant", place, "ref-1: a local reference leads nowhere"))
 
 
-def _references(
-    value: object, many: bool, targets: frozenset[str] | None, path: str, found: list[Issue], local: list[tuple[str, str]]
-) -> None:
+def _references(value: object, many: bool, targets: frozenset[str] | None, path: str, found: list[Issue], local: list[tuple[str, str]]) -> None:
     spec = _spec("Reference")
     for index, each in enumerate(value if many else (value,)):
         place = f"{path}[{index}]" if many else path
@@ -234,13 +232,13 @@ def _local(value: object) -> list[str]:
 # Narrative: a subset of XHTML without anything active (txt-1, txt-2)
 
 TAGS = frozenset(
-    "a abbr acronym b bdo big blockquote br caption cite code col colgroup dd del dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i img ins kbd li map area ol p "
-    "pre q s samp small span strong strike sub sup table tbody td tfoot th thead tr tt u ul var".split()
+    "a abbr acronym b bdo big blockquote br caption cite code col colgroup dd del dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i img ins kbd "
+    "li map area ol p pre q s samp small span strong strike sub sup table tbody td tfoot th thead tr tt u ul var".split()
 )
 ATTRIBUTES = frozenset(
-    "abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff charset cite class colspan coords "
-    "dir frame headers height href hreflang id lang longdesc name nohref noshade nowrap rel rev rowspan rules scope shape span src style summary tabindex "
-    "title type usemap valign value width xmlns".split()
+    "abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff charset cite class colspan "
+    "coords dir frame headers height href hreflang id lang longdesc name nohref noshade nowrap rel rev rowspan rules scope shape span "
+    "src style summary tabindex title type usemap valign value width xmlns".split()
 )
 XHTML = "{http://www.w3.org/1999/xhtml}"
 _ENTITY = re.compile(r"&(?!(?:#\d+|#[xX][0-9a-fA-F]+|lt|gt|amp|quot|apos);)[A-Za-z][A-Za-z0-9]*;")

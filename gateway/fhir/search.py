@@ -33,8 +33,8 @@ class Query:
     """A parsed search of one type.
 
     ``patients`` are the ids of Patient resources named by ``patient``/``subject``/``_id`` on Patient; ``number`` is the value of a chained
-    ``patient.identifier`` (or ``identifier`` on Patient with the NHS-number system). ``sort`` is ("date" | "_lastUpdated", descending). ``parameters`` is
-    the canonical list of what was asked, for the self link and for binding cursors; identifiers never go into links.
+    ``patient.identifier`` (or ``identifier`` on Patient with the NHS-number system). ``sort`` is ("date" | "_lastUpdated", descending).
+    ``parameters`` is the canonical list of what was asked, for the self link and for binding cursors; identifiers never go into links.
     """
 
     type: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from functools import lru_cache
 
@@ -16,10 +17,8 @@ def check(resource: object) -> list[Issue]:
     _resource(resource, "", found)
     if isinstance(resource, dict) and resource.get("resourceType") in table.resource_types():
         seen = {issue.location for issue in found}
-        try:
+        with contextlib.suppress(AttributeError, TypeError, KeyError, IndexError):  # so broken that its meaning cannot be looked at
             found += [issue for issue in rules.check(resource) if issue.location not in seen]
-        except (AttributeError, TypeError, KeyError, IndexError):
-            pass  # the structure is so broken that its meaning cannot be looked at; its faults are listed already
     return found
 
 

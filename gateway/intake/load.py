@@ -34,9 +34,7 @@ def quiet(phase: str, done: int, of: int) -> None:
     """No progress shown."""
 
 
-def load(
-    store: Store, source: Source, path: Path, feed: Feed, sets: CodeSets, *, workers: int | None = None, progress: Progress = quiet
-) -> Report:
+def load(store: Store, source: Source, path: Path, feed: Feed, sets: CodeSets, *, workers: int | None = None, progress: Progress = quiet) -> Report:
     """Take one delivery in. Raises ``Refused`` before anything is kept when it is not a delivery of this source."""
     started = time.monotonic()
     files = source.check(path, feed)

@@ -150,7 +150,5 @@ def prepare(resource: dict, context: Context, order: int) -> tuple[Put, list[str
         own, causes, entries.tokens, entries.globals, entries.words, entries.dates,
         sensitive.preference(resource, context.sets),
     )  # fmt: skip
-    faults = [
-        f"{resource['resourceType']}: {issue.location}: {issue.message}" for issue in ukcore.check(resource) if issue.severity == "error"
-    ]
+    faults = [f"{resource['resourceType']}: {issue.location}: {issue.message}" for issue in ukcore.check(resource) if issue.severity == "error"]
     return put, faults

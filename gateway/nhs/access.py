@@ -47,9 +47,7 @@ PTV_REQUIRED = Refusal(403, "ptv-required", PERMISSION_REQUIRED)
 NOT_FOUND = Refusal(404, "not-found", "Not found.")
 NOT_SHOWN = Refusal(403, "no-record", NO_RECORD)
 
-REFUSALS = {
-    each.code: each for each in (NOT_KNOWN, NO_ROLE, NO_ACTIVITY, NO_ORGANISATION, NO_SCOPE, NOT_READY, PTV_REQUIRED, NOT_FOUND, NOT_SHOWN)
-}
+REFUSALS = {each.code: each for each in (NOT_KNOWN, NO_ROLE, NO_ACTIVITY, NO_ORGANISATION, NO_SCOPE, NOT_READY, PTV_REQUIRED, NOT_FOUND, NOT_SHOWN)}
 """THE TABLE of refusals. Asked by number, missing permission is ``ptv-required`` whatever the number; asked by resource id, whatever is
 refused after the look-up is ``not-found``; after permission, none held, dissent and restricted are the one ``no-record``."""
 
@@ -241,11 +239,7 @@ def _about_a_person(caller: Caller, act: Act, facts: Facts, rules: list[Rule], t
     if any(each.labels & labels.RESTRICTED for each in (*facts.patients, *facts.claimants)):
         return _refused(NOT_SHOWN, act, facts, trace, "5 patient status: restricted")
     others = frozenset() if limited_to_own or not basis else _others(act, facts, own, trace)
-    shown = (
-        (own | others)
-        if act.name != "summary"
-        else frozenset(each.publisher for each in facts.patients if each.registered and each.kind == "gp")
-    )
+    shown = (own | others) if act.name != "summary" else frozenset(each.publisher for each in facts.patients if each.registered and each.kind == "gp")
     publishers = {each.publisher for each in facts.patients} & shown & (own | others)
     if not publishers:
         return _refused(NOT_SHOWN, act, facts, trace, "6 choices: nothing is left to show")
@@ -262,12 +256,7 @@ def _basis(caller: Caller, facts: Facts, own_patients: list[PatientFact], trace:
         return ""
     trace.append("4 relationship: an active encounter, referral or care package here")
     permission = facts.permission
-    if (
-        permission is None
-        or permission.until <= facts.now
-        or permission.organisation != caller.organisation
-        or permission.basis not in BASES
-    ):
+    if permission is None or permission.until <= facts.now or permission.organisation != caller.organisation or permission.basis not in BASES:
         trace.append("4 permission: none in force")
         return ""
     trace.append(f"4 permission: {permission.basis}")
@@ -285,9 +274,7 @@ def _others(act: Act, facts: Facts, own: frozenset[int], trace: list[str]) -> fr
     trace.append("5 patient status: not restricted")
     governing = labels.SUMMARY_DISSENT if act.name == "summary" else labels.OBJECTION
     if any(each.labels & governing for each in (*facts.patients, *facts.claimants)):
-        trace.append(
-            f"6 choices: {'dissent from the summary' if act.name == 'summary' else 'objection to sharing'} stands; own record only"
-        )
+        trace.append(f"6 choices: {'dissent from the summary' if act.name == 'summary' else 'objection to sharing'} stands; own record only")
         return frozenset()
     trace.append("6 choices: none against")
     return facts.active - own

@@ -22,9 +22,7 @@ GRADES = (VERIFIED, REGISTERED, CLAIMED)
 """How surely a Patient's number is its own, the surest first. ``verified``: PDS, PID-32 or CDS status said 01. ``registered``: the number
 of a patient now regularly registered in a GP system. ``claimed``: all else."""
 
-_NO_NAME = frozenset(
-    {"unknown", "unk", "baby", "boy", "girl", "twin", "infant", "male", "female", "babyboy", "babygirl", "nfn", "notknown", "x"}
-)
+_NO_NAME = frozenset({"unknown", "unk", "baby", "boy", "girl", "twin", "infant", "male", "female", "babyboy", "babygirl", "nfn", "notknown", "x"})
 """Said of people whose name is not known: two of them agreeing is no evidence (newborn twins are both Baby)."""
 _NO_BIRTH_DATE = frozenset({"1900-01-01", "1899-12-30", "1901-01-01"})
 """Dates systems fill in for want of one."""
@@ -93,9 +91,7 @@ def _evidence(patient: dict, registered: bool) -> Evidence:
         if identifier.get("system") == NHS_NUMBER and is_valid(number):
             grade = VERIFIED if _is_verified(identifier) else REGISTERED if registered else CLAIMED
             grades[number] = min(grade, grades.get(number, CLAIMED), key=GRADES.index)
-    links = tuple(
-        sorted({_id(link.get("other")) for link in patient.get("link", ()) if link.get("type") in ("replaced-by", "replaces")} - {""})
-    )
+    links = tuple(sorted({_id(link.get("other")) for link in patient.get("link", ()) if link.get("type") in ("replaced-by", "replaces")} - {""}))
     names = patient.get("name", ())
     return Evidence(
         patient=patient["id"],
@@ -134,9 +130,7 @@ def fold(name: str) -> str:
     >>> fold("O’Brien-Müller")
     'obrienmuller'
     """
-    plain = unicodedata.normalize(
-        "NFKD", name.replace("ß", "ss").replace("ø", "o").replace("Ø", "o").replace("ł", "l").replace("Ł", "l")
-    ).casefold()
+    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("ø", "o").replace("Ø", "o").replace("ł", "l").replace("Ł", "l")).casefold()
     return "".join(letter for letter in plain if letter.isalpha())
 
 
@@ -202,9 +196,7 @@ def gather(evidences: Iterable[Evidence]) -> tuple[list[Person], list[tuple[str,
     return sorted(made, key=lambda person: person.patients), _mismatches(by_id, unit_of, person_of, why)
 
 
-def _agreed(
-    number: str, claimants: list[str], speakers: dict[str, list[Evidence]], why: dict[tuple[str, str], str]
-) -> list[tuple[str, str]]:
+def _agreed(number: str, claimants: list[str], speakers: dict[str, list[Evidence]], why: dict[tuple[str, str], str]) -> list[tuple[str, str]]:
     """Pairs of units gathered over one number. A unit that agrees with somebody and is contradicted by somebody else of the same gathering
     is left out, a claimed one before a sure one."""
     pairs = []

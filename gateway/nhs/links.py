@@ -102,9 +102,7 @@ LINKS = _links()
 """THE TABLE of references over which a label spreads, one hop. A reference that is not here carries nothing. A medicine's own flag does not
 reach its reason: the problem is not the secret, and problems are not hidden for the sake of a medicine."""
 
-_LINKS_OF: dict[str, tuple[Link, ...]] = {
-    type_: tuple(link for link in LINKS if link.type == type_) for type_ in {link.type for link in LINKS}
-}
+_LINKS_OF: dict[str, tuple[Link, ...]] = {type_: tuple(link for link in LINKS if link.type == type_) for type_ in {link.type for link in LINKS}}
 _LEFT_OUT = {
     "AllergyIntolerance": ("encounter",),
     "Immunization": ("encounter", "reasonCode", "reasonReference", "note"),

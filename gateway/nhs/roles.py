@@ -139,9 +139,7 @@ RULES: tuple[Rule, ...] = (
     Rule(CLINICIANS, VIEW_SUMMARY, frozenset({"summary"}), ADDITIONAL, "the summary, core and additional, for who treats the patient"),
     Rule(CLINICIANS, VIEW_DETAIL, RESOURCES | {"shared"}, ALL, "the shared record and its resources, for who treats the patient"),
     Rule(CLINICIANS, VIEW_SUMMARY, frozenset({"permit"}), NONE, "who asks the patient records the answer"),
-    Rule(
-        PHARMACISTS, VIEW_SUMMARY, frozenset({"summary"}), ADDITIONAL, "access in community pharmacy is limited to registered professionals"
-    ),
+    Rule(PHARMACISTS, VIEW_SUMMARY, frozenset({"summary"}), ADDITIONAL, "access in community pharmacy is limited to registered professionals"),
     Rule(PHARMACISTS, VIEW_SUMMARY, frozenset({"shared"}), PHARMACY, "medicines, allergies, problems, results, immunisations, alerts"),
     Rule(PHARMACISTS, VIEW_DETAIL, RESOURCES, PHARMACY, "the same sections as resources"),
     Rule(PHARMACISTS, VIEW_SUMMARY, frozenset({"permit"}), NONE, "who asks the patient records the answer"),
@@ -166,9 +164,7 @@ RULES: tuple[Rule, ...] = (
         demographics=True,
     ),
     Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"audit"}), NONE, "who looked, for the organisation they answer for"),
-    Rule(
-        GUARDIANS, AUDIT_TRAILS, frozenset({"history", "vread"}), ALL, "superseded and deleted versions of their own organisation", own=True
-    ),
+    Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"history", "vread"}), ALL, "superseded and deleted versions of their own organisation", own=True),
     Rule(SUPPORT, LOCAL_ADMIN, frozenset({"export-admin", "jobs"}), NONE, "runs the gateway; sees no patient"),
     Rule(SYSTEM, "", frozenset({"export"}), NONE, "a project's client fetches its own export", scope="system"),
 )

@@ -78,7 +78,11 @@ def text(concept: dict | None) -> str:
     if not concept:
         return ""
     codings = concept.get("coding", ())
-    return concept.get("text") or next((c["display"] for c in codings if c.get("display")), "") or next((c["code"] for c in codings if c.get("code")), "")
+    return (
+        concept.get("text")
+        or next((c["display"] for c in codings if c.get("display")), "")
+        or next((c["code"] for c in codings if c.get("code")), "")
+    )
 
 
 def codes(concept: dict | None, system: str = "") -> set[str]:
@@ -92,13 +96,24 @@ def is_checkable(concept: dict | None) -> bool:
     return bool(found - DEGRADED)
 
 
-DEGRADED = frozenset({"196461000000101", "196471000000108", "196421000000109", "196451000000104", "196431000000106", "196441000000102", "196411000000103"})
+DEGRADED = frozenset(
+    {"196461000000101", "196471000000108", "196421000000109", "196451000000104", "196431000000106", "196441000000102", "196411000000103"}
+)
 """The NHS transfer-degraded concepts: they say that a code was lost on the way, and nothing else."""
 
 
 def when(resource: dict) -> str:
     """The clinical date of a resource in the precision it was sent, or ""."""
-    for name in ("effectiveDateTime", "occurrenceDateTime", "performedDateTime", "onsetDateTime", "authoredOn", "recordedDate", "issued", "dateAsserted"):
+    for name in (
+        "effectiveDateTime",
+        "occurrenceDateTime",
+        "performedDateTime",
+        "onsetDateTime",
+        "authoredOn",
+        "recordedDate",
+        "issued",
+        "dateAsserted",
+    ):
         if resource.get(name):
             return resource[name]
     for name in ("effectivePeriod", "period", "executionPeriod", "performedPeriod"):
@@ -288,7 +303,9 @@ def _is_problem(held: Held) -> bool:
 
 
 def _certainty(resource: dict) -> tuple[str, ...]:
-    return tuple(code for code in sorted(codes(resource.get("verificationStatus"))) if code in ("provisional", "differential", "unconfirmed", "refuted"))
+    return tuple(
+        code for code in sorted(codes(resource.get("verificationStatus"))) if code in ("provisional", "differential", "unconfirmed", "refuted")
+    )
 
 
 def _problem(held: Held) -> Row:
@@ -309,7 +326,9 @@ def active_problems(record: Record) -> list[Row]:
 def past_problems(record: Record) -> list[Row]:
     """Problems that are inactive, resolved or in remission, and those that were refuted."""
     found = [each for each in _of(record, "Condition") if _is_problem(each)]
-    past = [e for e in found if _status(e.resource) in ("inactive", "resolved", "remission") or "refuted" in codes(e.resource.get("verificationStatus"))]
+    past = [
+        e for e in found if _status(e.resource) in ("inactive", "resolved", "remission") or "refuted" in codes(e.resource.get("verificationStatus"))
+    ]
     return _newest([(when(each.resource), _problem(each)) for each in past])
 
 
@@ -431,7 +450,9 @@ SECTIONS = (
     Kind("allergies-past", "Allergies resolved or refuted", "48765-2", "allergies", CLINICAL, past_allergies),
     Kind("acute", f"Acute medicines (the last {ACUTE_MONTHS} months)", "10160-0", "medicines", GP, acute_medicines),
     Kind("repeat", "Current repeat medicines", "10160-0", "medicines", GP, repeat_medicines),
-    Kind("discontinued", f"Discontinued repeat medicines (the last {DISCONTINUED_MONTHS} months)", "10160-0", "medicines", GP, discontinued_medicines),
+    Kind(
+        "discontinued", f"Discontinued repeat medicines (the last {DISCONTINUED_MONTHS} months)", "10160-0", "medicines", GP, discontinued_medicines
+    ),
     Kind("problems", "Problems and diagnoses", "11450-4", "problems", CLINICAL, active_problems),
     Kind("problems-past", "Past problems", "11348-0", "problems", CLINICAL, past_problems),
     Kind("results", "Results and measurements", "30954-2", "results", CLINICAL, results),
@@ -454,7 +475,9 @@ def sections(record: Record) -> list[Section]:
             continue
         rows = kind.select(record)
         if rows:
-            found.append(Section(kind.id, kind.title, kind.loinc, tuple(rows[:MOST_ROWS]), more=len(rows) > MOST_ROWS, absence=_nil(kind, record, rows)))
+            found.append(
+                Section(kind.id, kind.title, kind.loinc, tuple(rows[:MOST_ROWS]), more=len(rows) > MOST_ROWS, absence=_nil(kind, record, rows))
+            )
         elif kind.id not in OPTIONAL:
             contributes = any(c.kind in kind.kinds and c.state in ("ok", "none held", "stale") for c in record.contributions)
             words, reason = (NOTHING_RECORDED, "no-content-recorded") if contributes else (NOT_AVAILABLE, "unavailable")
@@ -487,7 +510,10 @@ GRID = tuple(kind for kind in SECTIONS if kind.id not in OPTIONAL)
 
 
 def completeness(record: Record, shown: Sequence[Section]) -> list[Line]:
-    """Source × section: ok, none held, not contributed, not for your role, stale. An "ok" beside a medicine list means that source holds medicines."""
+    """Source × section: ok, none held, not contributed, not for your role, stale.
+
+    An "ok" beside a medicine list means that source holds medicines.
+    """
     lines = []
     by_id = {section.id: section for section in shown}
     for source in record.contributions:

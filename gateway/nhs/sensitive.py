@@ -28,9 +28,7 @@ __all__ = [
     "unmapped",
 ]
 
-DIRECTORY = frozenset(
-    {"Organization", "Practitioner", "PractitionerRole", "Location", "HealthcareService", "Medication", "Schedule", "Slot"}
-)
+DIRECTORY = frozenset({"Organization", "Practitioner", "PractitionerRole", "Location", "HealthcareService", "Medication", "Schedule", "Slot"})
 """About no patient: judged by the source's own flags only."""
 CODED: dict[str, tuple[str, ...]] = {
     "Observation": ("code",),

@@ -18,8 +18,8 @@ VERIFICATION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHS
 VERIFICATION_SYSTEM = "https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland"
 RETIRED = frozenset(
     "ActualProblem ProblemSignificance RelatedProblemHeader RelatedClinicalContent PrescriptionType MedicationQuantityText "
-    "MedicationPrescribingAgency NominatedPharmacy PreferredDispenserOrganization TreatmentCategory NHSCommunication ReligiousAffiliation "
-    "OverseasVisitorChargingCategory CodingSCTDescId EffectivePeriod DosageLastChanged ClinicalSetting".split()
+    "MedicationPrescribingAgency NominatedPharmacy PreferredDispenserOrganization TreatmentCategory NHSCommunication "
+    "ReligiousAffiliation OverseasVisitorChargingCategory CodingSCTDescId EffectivePeriod DosageLastChanged ClinicalSetting".split()
 )
 """Extensions of UK Core that were retired: read, never written."""
 Check = Callable[[dict], bool]
@@ -100,7 +100,9 @@ PROFILES: dict[str, Profile] = {
     "EpisodeOfCare": Profile((), ("status", "patient", "period", "careManager")),
     "ServiceRequest": Profile((), ("status", "intent", "category", "priority", "code", "subject", "authoredOn", "requester")),
     "Task": Profile((), ("status", "intent", "code", "focus", "for", "authoredOn", "requester", "owner")),
-    "Organization": Profile((Rule("identifier:ods.value", "1..* in UK Core", _numbered(*ODS)),), ("identifier", "active", "name", "telecom", "address")),
+    "Organization": Profile(
+        (Rule("identifier:ods.value", "1..* in UK Core", _numbered(*ODS)),), ("identifier", "active", "name", "telecom", "address")
+    ),
     "Practitioner": Profile((), ("identifier", "name", "telecom")),
     "PractitionerRole": Profile((), ("active", "period", "practitioner", "organization", "specialty", "location", "telecom")),
     "Location": Profile((Rule("identifier:ods.value", "1..* in UK Core", _numbered(*ODS)),), ("status", "name", "address")),
@@ -131,7 +133,8 @@ def check(resource: dict, *, supported: bool = False) -> list[Issue]:
         found += [
             Issue("warning", "incomplete", f"{name}.{element}", "must support: not given")
             for element in profile.supported
-            if element not in resource and not any(each.startswith(element) and each[len(element)].isupper() for each in resource if len(each) > len(element))
+            if element not in resource
+            and not any(each.startswith(element) and each[len(element)].isupper() for each in resource if len(each) > len(element))
         ]
     return found
 

@@ -115,6 +115,3 @@ def permit(door: Door, caller: Caller, number: str, basis: str, reason: str, req
         until = session.now + access.BASES[basis].longest * 3_600_000_000
         people.grant_permission(session, number, caller.organisation, caller.user, basis, reason.strip(), until)
         record_write(session, {"act": "permit", **who(caller), "number": number, "basis": basis, "reason": reason.strip(), "request": request})
-
-
-

@@ -51,9 +51,7 @@ class Audit:
             found += [("read", *row) for row in self._file.rows("SELECT seq, at, event FROM audit ORDER BY seq")]
         with self.store.read() as session:
             streams = ("read", "write") if stream is None else (stream,)
-            rows = session.rows(
-                f"SELECT stream, seq, at, event FROM audit WHERE {session.within('stream')} ORDER BY seq", session.listed(streams)
-            )
+            rows = session.rows(f"SELECT stream, seq, at, event FROM audit WHERE {session.within('stream')} ORDER BY seq", session.listed(streams))
         found += rows
         found.sort(key=lambda row: (row[2], row[0], row[1]))
         for name, seq, at, event in found[-limit:] if limit else found:

@@ -75,9 +75,7 @@ def parts(session: Session, id_: str) -> list[tuple[int, str, dict]]:
 
 def finish_part(session: Session, id_: str, number: int, outcome: dict) -> None:
     """A part is done; resuming skips it."""
-    session.run(
-        "UPDATE part SET state = 'done', outcome = ? WHERE job = ? AND number = ?", msgspec.json.encode(outcome).decode(), id_, number
-    )
+    session.run("UPDATE part SET state = 'done', outcome = ? WHERE job = ? AND number = ?", msgspec.json.encode(outcome).decode(), id_, number)
 
 
 def reopen_parts(session: Session, id_: str) -> None:
@@ -95,9 +93,7 @@ def patients(session: Session, id_: str) -> set[int]:
     return {row[0] for row in session.rows("SELECT DISTINCT patient FROM part_member WHERE job = ?", id_)}
 
 
-def as_of(
-    session: Session, patients: Sequence[int], types: Sequence[str], hidden: int, publishers: Sequence[int], seq: int
-) -> Iterator[Stored]:
+def as_of(session: Session, patients: Sequence[int], types: Sequence[str], hidden: int, publishers: Sequence[int], seq: int) -> Iterator[Stored]:
     """The patients' resources as they were at ``seq``, by patient, type and id, within limits; labels are always today's."""
     condition = f"{session.within('h.patient')} AND {session.within('h.type')} AND {session.within('h.publisher')} AND (h.labels & ?) = 0"
     parameters = (session.listed(patients), session.listed([TYPE_NUMBER[name] for name in types]), session.listed(publishers), hidden)

@@ -185,9 +185,7 @@ def touched(session: Session, delivery: int) -> list[tuple[int, int]]:
 
 def untouch(session: Session, delivery: int, groups: Sequence[tuple[int, int]]) -> None:
     """These groups are mapped; forget that they were touched."""
-    session.many(
-        "DELETE FROM touched WHERE delivery = ? AND patient = ? AND grp = ?", [(delivery, patient, group) for patient, group in groups]
-    )
+    session.many("DELETE FROM touched WHERE delivery = ? AND patient = ? AND grp = ?", [(delivery, patient, group) for patient, group in groups])
 
 
 def untouch_all(session: Session, delivery: int) -> None:

@@ -12,9 +12,7 @@ PATIENT = TYPE_NUMBER["Patient"]
 
 def patients_of_groups(session: Session, groups: Sequence[int]) -> list[tuple[int, str, int]]:
     """(patient, id, deleted) of the Patient resources these groups make."""
-    return session.rows(
-        f"SELECT patient, id, deleted FROM head WHERE {session.within('grp')} AND type = ?", session.listed(groups), PATIENT
-    )
+    return session.rows(f"SELECT patient, id, deleted FROM head WHERE {session.within('grp')} AND type = ?", session.listed(groups), PATIENT)
 
 
 def with_labels(session: Session, patients: Sequence[int]) -> list[int]:

@@ -51,9 +51,7 @@ def describe_publisher(session: Session, key: int, *, ods: str, name: str, state
     if ods or name:
         session.run("UPDATE publisher SET ods = CASE WHEN ? = '' THEN ods ELSE ? END, name = CASE WHEN ? = '' THEN name ELSE ? END WHERE key = ?",
                     ods, ods, name, name, key)  # fmt: skip
-    if state and session.run(
-        "UPDATE publisher SET state = ?, ord = ? WHERE key = ? AND ord <= ? AND state <> ?", state, order, key, order, state
-    ):
+    if state and session.run("UPDATE publisher SET state = ?, ord = ? WHERE key = ? AND ord <= ? AND state <> ?", state, order, key, order, state):
         session.run("UPDATE head SET seen_seq = ? WHERE publisher = ?", session.commit_seq, key)
 
 
@@ -72,16 +70,12 @@ def replace_claims(session: Session, patients: Sequence[int], claims: Sequence[t
 
 def claims_of(session: Session, patients: Sequence[int]) -> list[tuple[int, str, bytes]]:
     """(patient, number, evidence) of these Patients."""
-    return session.rows(
-        f"SELECT patient, number, evidence FROM claim WHERE {session.within('patient')} ORDER BY 1, 2", session.listed(patients)
-    )
+    return session.rows(f"SELECT patient, number, evidence FROM claim WHERE {session.within('patient')} ORDER BY 1, 2", session.listed(patients))
 
 
 def claimants(session: Session, numbers: Sequence[str]) -> list[tuple[int, str, bytes]]:
     """(patient, number, evidence) of every Patient that claims one of the numbers, gathered or not."""
-    return session.rows(
-        f"SELECT patient, number, evidence FROM claim WHERE {session.within('number')} ORDER BY 1, 2", session.listed(numbers)
-    )
+    return session.rows(f"SELECT patient, number, evidence FROM claim WHERE {session.within('number')} ORDER BY 1, 2", session.listed(numbers))
 
 
 def connected(session: Session, numbers: Iterable[str]) -> list[tuple[int, str, bytes]]:
@@ -119,9 +113,7 @@ def person_of(session: Session, patient: int) -> int | None:
 
 def gathered(session: Session, persons: Sequence[int]) -> list[tuple[int, int, str]]:
     """(patient, person, grade) of the Patients gathered into these persons."""
-    return session.rows(
-        f"SELECT patient, person, grade FROM person WHERE {session.within('person')} ORDER BY patient", session.listed(persons)
-    )
+    return session.rows(f"SELECT patient, person, grade FROM person WHERE {session.within('person')} ORDER BY patient", session.listed(persons))
 
 
 def patients_of(session: Session, publishers: Sequence[int]) -> list[tuple[int, int]]:
@@ -157,9 +149,7 @@ def permissions(session: Session, numbers: Sequence[str], ods: str, now: int) ->
 
 def preferences(session: Session, patients: Sequence[int]) -> list[tuple[int, str, str]]:
     """(patient, name, date) of every coded choice found in these Patients' records."""
-    return session.rows(
-        f"SELECT patient, name, at FROM preference WHERE {session.within('patient')} ORDER BY 1, 3", session.listed(patients)
-    )
+    return session.rows(f"SELECT patient, name, at FROM preference WHERE {session.within('patient')} ORDER BY 1, 3", session.listed(patients))
 
 
 def census(session: Session) -> dict[str, int]:
@@ -167,9 +157,6 @@ def census(session: Session) -> dict[str, int]:
     return {
         "patients": session.value("SELECT count(*) FROM person") or 0,
         "persons": session.value("SELECT count(DISTINCT person) FROM person") or 0,
-        "gathered": session.value(
-            "SELECT count(*) FROM person WHERE person IN (SELECT person FROM person GROUP BY person HAVING count(*) > 1)"
-        )
-        or 0,
+        "gathered": session.value("SELECT count(*) FROM person WHERE person IN (SELECT person FROM person GROUP BY person HAVING count(*) > 1)") or 0,
         "notGathered": session.value("SELECT count(DISTINCT patient) FROM mismatch") or 0,
     }

@@ -231,7 +231,8 @@ class _Writer:
         s.many("DELETE FROM label WHERE patient = ? AND head = ?", self.stale + self.unlabel)
         s.insert(
             "head",
-            "key, type, id, id_hash, patient, grp, publisher, kind, own, labels, number, updated, commit_seq, seen_seq, low, high, deleted, hash, body",
+            "key, type, id, id_hash, patient, grp, publisher, kind, own, labels, number, updated, commit_seq, "
+            "seen_seq, low, high, deleted, hash, body",
             self.heads,
         )
         s.many(

@@ -94,7 +94,10 @@ class Delivery(SQLModel, table=True):
 
 
 class Kept(SQLModel, table=True):
-    """The newest accepted row per (source, publisher, table, key). ``vord`` is the order of its values, ``ord`` of its last word (a delete may be newer)."""
+    """The newest accepted row per (source, publisher, table, key).
+
+    ``vord`` is the order of its values, ``ord`` of its last word (a delete may be newer).
+    """
 
     __tablename__ = "kept"
     __table_args__ = (Index("kept_hash", "hash", unique=True), Index("kept_grp", "grp"))

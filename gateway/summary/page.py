@@ -30,7 +30,10 @@ class Banner:
 
 
 def summary_page(record: Record) -> str:
-    """The page of a record. It needs no script, loads one style sheet of ours, and has no number in any link. Raises ``Invalid`` without a Patient."""
+    """The page of a record. It needs no script, loads one style sheet of ours, and has no number in any link.
+
+    Raises ``Invalid`` without a Patient.
+    """
     if not record.patients:
         raise Invalid("record: no Patient")
     shown = sections(record)
@@ -81,4 +84,6 @@ def _age(born: str, today: date, died: str) -> str:
 
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
-    return Environment(loader=PackageLoader("gateway.web", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return Environment(
+        loader=PackageLoader("gateway.web", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )

@@ -29,8 +29,7 @@ def marked(made: Person) -> Person:
         address=Address(f"{letters}house", f"1 {letters}street", f"{letters}town", made.address.county, postcode),
         email=f"{letters}mail@example.com",
         carer=f"{letters}carer",
-        old_address=made.old_address
-        and Address(f"{letters}oldhouse", f"1 {letters}oldstreet", f"{letters}oldtown", made.address.county, postcode),
+        old_address=made.old_address and Address(f"{letters}oldhouse", f"1 {letters}oldstreet", f"{letters}oldtown", made.address.county, postcode),
         word=f"{letters}text",
         **{kind: held and replace(held, **names) for kind, held in seen.items()},
     )
@@ -55,8 +54,4 @@ def canaries(made: Person) -> list[str]:
     reached = [made.email, made.home_phone, made.mobile]
     named = [made.given, made.middle, made.family, made.carer]
     patient = guid(made.key, "patient").strip("{}")
-    return [
-        text
-        for text in (*numbers, *held, *retired, *place, *reached, *named, made.word, token(made.number), patient, patient.lower())
-        if text
-    ]
+    return [text for text in (*numbers, *held, *retired, *place, *reached, *named, made.word, token(made.number), patient, patient.lower()) if text]

@@ -52,9 +52,7 @@ def hip_fracture(life: Life, draw: Random) -> Story:
         Entry("hip.dx", "hip fracture", fell, "hip.letter", problem=Problem()),
         Entry("hip.physio", "physiotherapy", letter, "hip.letter", about="hip.dx"),
     )
-    medicines = (
-        Medicine("hip.paracetamol", "paracetamol", "Take two four times a day", "100", "tablet", letter, False, issues=(letter,), days=14),
-    )
+    medicines = (Medicine("hip.paracetamol", "paracetamol", "Take two four times a day", "100", "tablet", letter, False, issues=(letter,), days=14),)
     gp = Story((Consultation("hip.letter", moment(draw, letter), "Discharge letter"),), entries, medicines)
     return gp + Story(visits=visits, reports=reports) + reablement(home, life, draw)
 
@@ -87,9 +85,7 @@ def pneumonia(life: Life, draw: Random) -> Story:
     course = min(home + timedelta(days=1), life.end)
     gp = Story(
         entries=(Entry("pneumonia.dx", "pneumonia", fell_ill, problem=Problem(ended=min(home + timedelta(days=40), life.end))),),
-        medicines=(
-            Medicine("pneumonia.course", drug, "Take one three times a day", "15", "capsule", course, False, issues=(course,), days=5),
-        ),
+        medicines=(Medicine("pneumonia.course", drug, "Take one three times a day", "15", "capsule", course, False, issues=(course,), days=5),),
     )
     return gp + Story(visits=(ward.emergency("pneumonia.ed", arrived, 4, "Breathless"), stay), reports=reports)
 

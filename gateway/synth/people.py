@@ -132,9 +132,7 @@ def basics(number: int, seed: int, today: date) -> Basics:
     if number == TWIN:
         sister = basics(TWIN_SIBLING, seed, today)
         given = draw.choice(places.GIVEN[sister.names, "M", 1 if sister.names == "white" else 0])
-        return made._replace(
-            birth=sister.birth, family=sister.family, names=sister.names, ethnicity=sister.ethnicity, given=given, middle=""
-        )
+        return made._replace(birth=sister.birth, family=sister.family, names=sister.names, ethnicity=sister.ethnicity, given=given, middle="")
     return made
 
 

@@ -118,9 +118,7 @@ def past_problems(life: Life, draw: Random) -> Story:
     """An operation long ago, dated to the month, and a problem that has ended."""
     on = life.ago(draw, 25, 8).replace(day=1)
     start = life.ago(draw, 8, 4)
-    story = Story(
-        entries=(Entry("past.depression", "depression", start, problem=Problem(ended=start + timedelta(days=400), significant=False)),)
-    )
+    story = Story(entries=(Entry("past.depression", "depression", start, problem=Problem(ended=start + timedelta(days=400), significant=False)),))
     if on > life.birth:
         story += Story(entries=(Entry("past.appendix", "appendicectomy", on, precision="YM"),))
     return story

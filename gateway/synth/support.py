@@ -18,9 +18,7 @@ def reablement(home: date, life: Life, draw: Random) -> Story:
     events = [
         Support("Request", home, home + timedelta(days=1), "Progress to reablement/ST-Max", {"route": "Discharge from Hospital", **reason}),
         Support("Service", start, ends, words={"type": "Short term support: ST-Max", "component": "Reablement", "cost": "18.40", **reason}),
-        Support(
-            "Assessment", ends, ends + timedelta(days=5), "NFA: Support ended as planned", {"assessment": "Short Term Assessment", **reason}
-        ),
+        Support("Assessment", ends, ends + timedelta(days=5), "NFA: Support ended as planned", {"assessment": "Short Term Assessment", **reason}),
     ]
     return Story(support=tuple(event for event in events if event.start <= life.end and (event.end is None or event.end <= life.end)))
 
@@ -60,9 +58,7 @@ def frailty(life: Life, draw: Random) -> Story:
     reviewed = agreed + timedelta(days=300)
     while reviewed + timedelta(days=8) <= life.end:
         support.append(
-            Support(
-                "Review", reviewed, reviewed + timedelta(days=8), "Continuation of support or services", {"review": "Planned", **reason}
-            )
+            Support("Review", reviewed, reviewed + timedelta(days=8), "Continuation of support or services", {"review": "Planned", **reason})
         )
         reviewed += timedelta(days=330)
     return Story(entries=tuple(entries), support=tuple(support))

@@ -111,9 +111,7 @@ def write(
         },
     )
     told = {**asdict(manifest), "folder": "."}
-    (folder / "manifest.json").write_text(
-        json.dumps(told, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
-    )
+    (folder / "manifest.json").write_text(json.dumps(told, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     return manifest
 
 

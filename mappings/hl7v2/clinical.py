@@ -40,9 +40,7 @@ class Coded:
                     found[key] = segment
         return list(found.items())
 
-    def resources(
-        self, owner: str, subject: dict, encounter: dict, status: str, security: tuple[str, ...], publisher: str, look: Look
-    ) -> list[dict]:
+    def resources(self, owner: str, subject: dict, encounter: dict, status: str, security: tuple[str, ...], publisher: str, look: Look) -> list[dict]:
         """Return the Conditions and Procedures, keyed by ``owner`` and code."""
         made = [condition(segment, f"{owner}|{key}", subject, encounter, security, publisher, look) for key, segment in self.current()]
         seen: dict[str, int] = {}
@@ -73,9 +71,7 @@ def code_key(segment: Segment) -> str:
     return segment.text(3, 1).strip() or (segment.text(3, 2) or segment.text(4)).strip().casefold()
 
 
-def condition(
-    segment: Segment, key: str, subject: dict, encounter: dict, security: tuple[str, ...], publisher: str, look: Look
-) -> dict:
+def condition(segment: Segment, key: str, subject: dict, encounter: dict, security: tuple[str, ...], publisher: str, look: Look) -> dict:
     """Return the Condition of a DG1: an encounter diagnosis, confirmed only when its type says final."""
     verification = codes.target("diagnosis_type", segment.text(6))
     clinician = next((practitioner(field) for field in segment.repetitions(16)), {})
@@ -95,9 +91,7 @@ def condition(
     return times.flagged(made, look.feed.zone, segment[5] if times.is_time(segment[5]) else "")
 
 
-def procedure(
-    segment: Segment, key: str, subject: dict, encounter: dict, status: str, security: tuple[str, ...], publisher: str, look: Look
-) -> dict:
+def procedure(segment: Segment, key: str, subject: dict, encounter: dict, status: str, security: tuple[str, ...], publisher: str, look: Look) -> dict:
     """Return the Procedure of a PR1."""
     clinicians = [practitioner(field) for number in (11, 12) for field in segment.repetitions(number)]
     made = resource(

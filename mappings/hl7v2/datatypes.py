@@ -64,11 +64,15 @@ def practitioner(field: Repetition) -> dict:
     match = CONSULTANT.fullmatch(number)
     gmc = match[1] if match and (number[0] == "C" or "GMC" in (authority, kind)) else ""
     names = (field.text(6), field.text(3), field.text(2, 1))
-    return {
-        "type": "Practitioner",
-        "identifier": {"system": GMC, "value": gmc} if gmc else {},
-        "display": " ".join(name for name in names if name),
-    } if gmc or any(names) else {}
+    return (
+        {
+            "type": "Practitioner",
+            "identifier": {"system": GMC, "value": gmc} if gmc else {},
+            "display": " ".join(name for name in names if name),
+        }
+        if gmc or any(names)
+        else {}
+    )
 
 
 def organisation(code: str, display: str = "") -> dict:

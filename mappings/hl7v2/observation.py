@@ -69,9 +69,7 @@ def unmarked(new: Result) -> str:
     return f"Another final value was sent later and not marked as a correction: {words}"
 
 
-def observation(
-    result: Result, key: str, subject: dict, encounter: dict, is_lab: bool, publisher: str, look: Look
-) -> dict:
+def observation(result: Result, key: str, subject: dict, encounter: dict, is_lab: bool, publisher: str, look: Look) -> dict:
     """Return the Observation. A result entered in error keeps no value; a cancelled one only what the cancelling message says."""
     obx, zone = result.obx, look.feed.zone
     found = {} if result.status == "entered-in-error" else values.value(list(result.segments), look, publisher)

@@ -159,5 +159,3 @@ def order(message: Message, zone: str) -> int:
         if text:
             return times.order(text, zone)
     raise Invalid("MSH-7")
-
-

@@ -128,8 +128,7 @@ def read(segments: list[Segment]) -> tuple[list[str], str, list[Result]]:
         elif segment.name == "NTE" and segment.whole(3):
             comments[-1].append(segment.whole(3))
     results = [
-        Result(tuple(found), obr, specimen, ("\n".join(notes),) if notes else (), status_of(found[-1]))
-        for found, notes in zip(lines, comments[1:])
+        Result(tuple(found), obr, specimen, ("\n".join(notes),) if notes else (), status_of(found[-1])) for found, notes in zip(lines, comments[1:])
     ]
     return comments[0], specimen, results
 
@@ -162,9 +161,7 @@ def is_document(result: Result, look: Look) -> bool:
     return result.obx.text(2) == "ED" and bool(values.document(list(result.segments), look.feed.zone))
 
 
-def build(
-    report: Report, service: str, filler: str, held: dict[Key, Result], subject: dict, encounter: dict, publisher: str, look: Look
-) -> dict:
+def build(report: Report, service: str, filler: str, held: dict[Key, Result], subject: dict, encounter: dict, publisher: str, look: Look) -> dict:
     """Return the DiagnosticReport; documents that are withdrawn are not shown."""
     obr, zone = report.obr, look.feed.zone
     is_lab, said = section_of(obr, look) == "lab", obr.text(24).strip().upper()

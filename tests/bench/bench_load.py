@@ -23,7 +23,8 @@ from mappings import Feed, sources
 TABLES = {
     "kept": "key, hash, grp, patient, delivery, publisher, ord, vord, deleted, body",
     "version": "key, head, number, updated, commit_seq, delivery, ord, mapping, deleted, body",
-    "head": "key, type, id, id_hash, patient, grp, publisher, kind, own, labels, number, updated, commit_seq, seen_seq, low, high, deleted, hash, body",
+    "head": "key, type, id, id_hash, patient, grp, publisher, kind, own, labels, number, updated, commit_seq, "
+    "seen_seq, low, high, deleted, hash, body",
     "entry": "patient, param, value, head",
     "entry_global": "param, value, head",
     "depends": "dep, patient, grp",
@@ -53,7 +54,9 @@ def main() -> None:
     resources = report.as_dict()["written"]
     raw = raw_inserts(store, folder)
     order = "shuffled" if arguments.shuffled else "patient order"
-    print(f"P2 load, SQLite FULL, {arguments.rows:,} rows, {order}: {resources:,} resources in {loaded:.1f} s; rejects {sum(report.rejects.values())}")
+    print(
+        f"P2 load, SQLite FULL, {arguments.rows:,} rows, {order}: {resources:,} resources in {loaded:.1f} s; rejects {sum(report.rejects.values())}"
+    )
     print(f"   phases end at {', '.join(f'{name} {at:.1f} s' for name, at in phases.items())}")
     print(f"   {resources / loaded:,.0f} resources/s   limit 8,000 at 100 k   ratio {resources / loaded / 8000:.2f}")
     print(f"   raw inserts of the same rows {resources / raw:,.0f}/s   load is {raw / loaded:.2f} of them   limit 0.40")

@@ -88,10 +88,7 @@ def main() -> None:
         found = rate(lambda worker=worker: sum(1 for number, held in enumerate(people) for _ in worker.person(str(number), held)))
         verdict = "met" if found >= LIMIT else "MISSED"
         dropped = sum(worker.dropped.values()) / sum(worker.kept.values())
-        print(
-            f"{profile:<14} {found:>9,.0f}/s, {found / passed:.2f} of that; "
-            f"{dropped:.1f} elements dropped in each; limit {LIMIT:,}: {verdict}"
-        )
+        print(f"{profile:<14} {found:>9,.0f}/s, {found / passed:.2f} of that; {dropped:.1f} elements dropped in each; limit {LIMIT:,}: {verdict}")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,9 @@ def test_a_chained_nhs_number_says_who_is_asked_about():
     assert query.number == "9990000018" and not query.clauses
 
 
-@pytest.mark.parametrize("text, expected", [("a", (None, "a")), ("|a", ("", "a")), ("s|a", ("s", "a")), (r"s|a\,b", ("s", "a,b")), (r"s\|t|a", ("s|t", "a"))])
+@pytest.mark.parametrize(
+    "text, expected", [("a", (None, "a")), ("|a", ("", "a")), ("s|a", ("s", "a")), (r"s|a\,b", ("s", "a,b")), (r"s\|t|a", ("s|t", "a"))]
+)
 def test_tokens_are_read_in_all_their_forms(text, expected):
     assert parse("Observation", [("code", text)]).clauses[0].values == (expected,)
 

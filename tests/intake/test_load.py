@@ -98,8 +98,7 @@ def made(store, resource_type: str, key: str) -> list[dict]:
 def test_a_delta_with_only_a_child_row_changes_its_parent(filled, deliveries):
     value = deliveries.delta.value.encode()
     with filled.read() as session:
-        bodies = [row[0] for row in session.rows(
-            "SELECT v.body FROM version v JOIN head h ON h.body = v.key WHERE h.type = 5 AND v.number = 2")]
+        bodies = [row[0] for row in session.rows("SELECT v.body FROM version v JOIN head h ON h.body = v.key WHERE h.type = 5 AND v.number = 2")]
     assert [body for body in bodies if b'"component"' in body and b'"value":' + value in body]
 
 
@@ -113,8 +112,10 @@ def test_a_problem_deleted_without_its_observation_leaves_the_plain_condition(fi
 @pytest.mark.hazard("HZ-LOAD-02")
 def test_a_deleted_patient_is_withheld_and_not_thrown_away(filled, deliveries):
     with filled.read() as session:
-        rows = session.rows("SELECT count(*), sum(CASE WHEN labels & 64 <> 0 THEN 1 ELSE 0 END), sum(deleted) FROM head WHERE patient IN "
-                            "(SELECT h.patient FROM head h WHERE h.type = 0 AND h.labels & 64 <> 0)")
+        rows = session.rows(
+            "SELECT count(*), sum(CASE WHEN labels & 64 <> 0 THEN 1 ELSE 0 END), sum(deleted) FROM head WHERE patient IN "
+            "(SELECT h.patient FROM head h WHERE h.type = 0 AND h.labels & 64 <> 0)"
+        )
     everything, withheld, deleted = rows[0]
     assert everything > 3 and withheld == everything and not deleted
 

@@ -287,10 +287,7 @@ def test_blood_pressure_is_told_by_child_code_never_by_value():
 
 @pytest.mark.hazard("HZ-EMIS-13")
 def test_where_codes_cannot_tell_there_are_two_observations_and_a_flag():
-    same = [
-        observation(guid, "10", 2, ParentObservationGuid="{BP}", Value=value, NumericUnit="mmHg")
-        for guid, value in (("A", "130"), ("B", "80"))
-    ]
+    same = [observation(guid, "10", 2, ParentObservationGuid="{BP}", Value=value, NumericUnit="mmHg") for guid, value in (("A", "130"), ("B", "80"))]
     found = mapped(*CODES, PRESSURES[0], *same).resources("Observation")
     readings = [each for each in found if "valueQuantity" in each]
     assert len(found) == 3 and len(readings) == 2 and not any("component" in each for each in found)
@@ -323,9 +320,7 @@ def test_a_part_is_shown_once_in_every_order_of_arrival():
 
 @pytest.mark.parametrize("more", [{"Qualifiers": qualifier("Certainty", "Possible")}, {"EffectiveDate": "2024-03-12"}])
 def test_a_part_with_something_of_its_own_to_say_is_not_a_component(more):
-    found = mapped(*CODES, *PRESSURES[:2], observation("SYS", "11", ParentObservationGuid="{BP}", Value="80", **more)).resources(
-        "Observation"
-    )
+    found = mapped(*CODES, *PRESSURES[:2], observation("SYS", "11", ParentObservationGuid="{BP}", Value="80", **more)).resources("Observation")
     assert sorted(len(each.get("component", [])) for each in found) == [0, 1]
 
 
@@ -347,9 +342,7 @@ def test_a_battery_is_a_report_of_its_results_and_a_battery_within_it_a_group():
     rows = (
         observation("R", "20"),
         observation("G", "20", 2, ParentObservationGuid="{R}"),
-        observation(
-            "H", "21", 3, ParentObservationGuid="{G}", Value="131.0", NumericUnit="g/L", NumericRangeLow="115", NumericRangeHigh="165"
-        ),
+        observation("H", "21", 3, ParentObservationGuid="{G}", Value="131.0", NumericUnit="g/L", NumericRangeLow="115", NumericRangeHigh="165"),
     )
     found = mapped(*CODES, *rows)
     inner, result = sorted(found.resources("Observation"), key=lambda each: "valueQuantity" in each)
@@ -444,9 +437,7 @@ def test_a_time_the_clock_showed_twice_is_flagged():
 
 def test_a_referral_is_one_request_with_what_its_row_adds():
     told = code("5", "Referral to cardiologist", "Referral", "8H44.00", "183519002")
-    row = referral(
-        "O1", ReferralUrgency="2 Week Wait", ReferralUBRN="000012345678", ReferralTargetOrganisationGuid="{ORG}", TransportRequired="true"
-    )
+    row = referral("O1", ReferralUrgency="2 Week Wait", ReferralUBRN="000012345678", ReferralTargetOrganisationGuid="{ORG}", TransportRequired="true")
     found = mapped(told, observation("O1", "5"), row).one("ServiceRequest")
     assert found["priority"] == "urgent" and found["identifier"][0]["value"] == "000012345678" and found["status"] == "unknown"
     assert [note["text"] for note in found["note"]] == ["Urgency: 2 Week Wait", "Transport required"]
@@ -489,9 +480,7 @@ def test_every_kind_of_entry_is_told_by_its_category():
         assert types(mapped(code("5", "A thing", category), observation("O1", "5"))) == [made], category
 
 
-@pytest.mark.parametrize(
-    ("read", "made"), [("7700.00", "Procedure"), ("H33..00", "Condition"), ("8H77.00", "Condition"), ("", "Condition")]
-)
+@pytest.mark.parametrize(("read", "made"), [("7700.00", "Procedure"), ("H33..00", "Condition"), ("8H77.00", "Condition"), ("", "Condition")])
 def test_conditions_and_procedures_are_told_apart_by_read_chapter(read, made):
     assert types(mapped(code("5", "A thing", CONDITIONS, read), observation("O1", "5"))) == [made]
 

@@ -33,9 +33,7 @@ def numbers(resource: dict) -> list[str]:
 
 
 def test_a_patient_and_the_registration():
-    found = mapped(
-        patient(UsualGpUserInRoleGuid="{U1}", Postcode="LS11AA", MobilePhone="07700900001", MiddleNames="Jo Kay", CarerName="Sam")
-    )
+    found = mapped(patient(UsualGpUserInRoleGuid="{U1}", Postcode="LS11AA", MobilePhone="07700900001", MiddleNames="Jo Kay", CarerName="Sam"))
     person, episode = found.one("Patient"), found.one("EpisodeOfCare")
     assert person["name"] == [{"use": "official", "family": "Marsh", "given": ["Ann", "Jo", "Kay"]}]
     assert person["address"] == [{"postalCode": "LS1 1AA"}] and person["contact"][0]["name"] == {"text": "Sam"}
@@ -201,9 +199,7 @@ def consultation(**values: str):
     return sent("CareRecord_Consultation", **dated(ConsultationGuid="{C1}", Complete="true", **values))
 
 
-@pytest.mark.parametrize(
-    ("term", "klass"), [("GP Surgery", "AMB"), ("Telephone consultation", "VR"), ("Home Visit", "HH"), ("Third party", None)]
-)
+@pytest.mark.parametrize(("term", "klass"), [("GP Surgery", "AMB"), ("Telephone consultation", "VR"), ("Home Visit", "HH"), ("Third party", None)])
 def test_a_consultation_has_the_class_its_source_means_or_none(term, klass):
     found = mapped(consultation(ConsultationSourceTerm=term)).one("Encounter")
     assert found["class"].get("code") == klass and found["type"] == [{"text": term}]

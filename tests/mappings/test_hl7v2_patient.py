@@ -14,9 +14,7 @@ def patient(*texts: str, **settings) -> dict:
 
 
 def by_number(resources: list[dict], number: str) -> dict:
-    [found] = [
-        each for each in resources if each["resourceType"] == "Patient" and any(i["value"] == number for i in each["identifier"])
-    ]
+    [found] = [each for each in resources if each["resourceType"] == "Patient" and any(i["value"] == number for i in each["identifier"])]
     return found
 
 
@@ -37,9 +35,7 @@ def test_gender_by_table(sent, gender):
     assert patient(adt("A28", "20250101", PID[:-1] + sent)).get("gender") == gender
 
 
-@pytest.mark.parametrize(
-    "sent, date", [("1970", "1970"), ("197002", "1970-02"), ("19700203010000", "1970-02-03"), ("19700203+^D", "1970-02-03")]
-)
+@pytest.mark.parametrize("sent, date", [("1970", "1970"), ("197002", "1970-02"), ("19700203010000", "1970-02-03"), ("19700203+^D", "1970-02-03")])
 def test_a_birth_date_keeps_the_precision_sent(sent, date):
     assert patient(adt("A28", "20250101", PID.replace("19700203", sent)))["birthDate"] == date
 

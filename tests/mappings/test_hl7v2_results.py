@@ -12,9 +12,7 @@ GRAMS = {"unit": "g/L", "system": "http://unitsofmeasure.org", "code": "g/L"}
 PDF = base64.b64encode(b"%PDF-1.4 invented").decode()
 
 
-def obx(
-    kind: str, value: str, status: str = "F", units: str = "g/L", code: str = "HB^Haemoglobin^LIMS", sub: str = "", **fields: str
-) -> str:
+def obx(kind: str, value: str, status: str = "F", units: str = "g/L", code: str = "HB^Haemoglobin^LIMS", sub: str = "", **fields: str) -> str:
     values = {2: kind, 3: code, 4: sub, 5: value, 6: units, 11: status, **{int(name[1:]): text for name, text in fields.items()}}
     return "OBX|1|" + "|".join(values.get(n, "") for n in range(2, 15))
 
@@ -194,8 +192,10 @@ def test_a_correction_of_one_result_leaves_the_others():
 
 def test_two_services_under_one_filler_number_do_not_mix():
     comment = "COM^Comment^LIMS"
-    text = oru("20250601", obx("ST", "clotted", code=comment)) + "\r" + "\r".join(
-        ["OBR|2|P1^PAS|F1^LAB|UE^Urea^LIMS|||20250601|||||||||||||||20250601||LAB|F", obx("ST", "haemolysed", code=comment)]
+    text = (
+        oru("20250601", obx("ST", "clotted", code=comment))
+        + "\r"
+        + "\r".join(["OBR|2|P1^PAS|F1^LAB|UE^Urea^LIMS|||20250601|||||||||||||||20250601||LAB|F", obx("ST", "haemolysed", code=comment)])
     )
     correction = oru("20250602", obx("ST", "clear", "C", code=comment), status="C", code="UE^Urea^LIMS")
     resources = map_text(text, correction)

@@ -38,10 +38,7 @@ def labelled(bits, which=0, patients=PERSON):
 def visible(decision, resource_type, publisher, kind, bits=0):
     """What the store does with limits, in three lines."""
     return decision.refusal is None and any(
-        resource_type in allow.types
-        and publisher in allow.publishers
-        and (allow.kinds is None or kind in allow.kinds)
-        and not allow.hidden & bits
+        resource_type in allow.types and publisher in allow.publishers and (allow.kinds is None or kind in allow.kinds) and not allow.hidden & bits
         for allow in decision.limits.allow
     )
 
@@ -281,9 +278,7 @@ def test_reception_sees_its_own_patients_demographics_only():
 
 
 def test_a_row_for_own_records_never_opens_others_beside_a_row_that_does(monkeypatch):
-    mine = replace(
-        next(rule for rule in roles.RULES if rule.acts == {"history", "vread"}), roles=roles.CLINICIANS, activity="B0360", acts={"search"}
-    )
+    mine = replace(next(rule for rule in roles.RULES if rule.acts == {"history", "vread"}), roles=roles.CLINICIANS, activity="B0360", acts={"search"})
     narrow = replace(next(rule for rule in roles.RULES if "search" in rule.acts), sections=roles.CORE)
     monkeypatch.setattr(roles, "RULES", (mine, narrow))
     decision = decide(WARD, Act("search", "MedicationRequest", True), facts(WARD))
@@ -331,9 +326,7 @@ def test_more_labels_or_fewer_facts_never_show_more():
     for caller, view in itertools.product((GREEN, WARD), ("summary", "shared")):
         act = Act(view, "Patient", True)
         whole = decide(caller, act, facts(caller))
-        for number, bit in itertools.product(
-            range(3), (labels.RESTRICTED, labels.SUMMARY_DISSENT, labels.SUMMARY_CORE_ONLY, labels.OBJECTION)
-        ):
+        for number, bit in itertools.product(range(3), (labels.RESTRICTED, labels.SUMMARY_DISSENT, labels.SUMMARY_CORE_ONLY, labels.OBJECTION)):
             less = decide(caller, act, facts(caller, labelled(bit, number)))
             for resource_type, (publisher, kind) in itertools.product(
                 roles.types_of(roles.ALL), ((GP, "gp"), (TRUST, "hospital"), (COUNCIL, "social-care"))
@@ -382,11 +375,7 @@ def _rows(caller, name):
         ):
             own = frozenset(key for key, ods in ODS.items() if ods == caller.organisation)
             if label == "own" or publisher in own or resource_type in roles.DIRECTORY:
-                places = (
-                    [(key, {GP: "gp", TRUST: "hospital", COUNCIL: "social-care", OTHER: "gp"}[key]) for key in own]
-                    if label == "own"
-                    else []
-                )
+                places = [(key, {GP: "gp", TRUST: "hospital", COUNCIL: "social-care", OTHER: "gp"}[key]) for key in own] if label == "own" else []
             else:
                 places = [(publisher, kind)]
             found = [each for each in shown if any(visible(decision, each, *place) for place in places)]

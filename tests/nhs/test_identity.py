@@ -15,9 +15,7 @@ N, M = synthetic(1), synthetic(2)
 STATUS = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus"
 
 
-def one(
-    patient, grade=CLAIMED, *, number=N, born="1980-02-03", sex="female", family="smith", given="ann", postcode="", links=(), replaced=False
-):
+def one(patient, grade=CLAIMED, *, number=N, born="1980-02-03", sex="female", family="smith", given="ann", postcode="", links=(), replaced=False):
     numbers = (number,) if number else ()
     return Evidence(
         patient, (*numbers, *sorted(f"patient:{each}" for each in (patient, *links))), tuple((each, grade) for each in numbers), born, sex,

@@ -24,11 +24,7 @@ def document(**given) -> dict:
 def test_a_document_becomes_a_project():
     found = parse(document())
     assert (found.types, found.key_version, found.exclude_sensitive) == (("Patient", "Encounter", "Condition", "Observation"), 1, True)
-    assert (
-        found.live(date(2026, 2, 1)) == {"A81001", "503"}
-        and found.live(date(2026, 5, 6)) == {"A81001"}
-        and not found.live(date(2027, 1, 1))
-    )
+    assert found.live(date(2026, 2, 1)) == {"A81001", "503"} and found.live(date(2026, 5, 6)) == {"A81001"} and not found.live(date(2027, 1, 1))
 
 
 @pytest.mark.parametrize(

@@ -456,9 +456,7 @@ def test_a_type_without_lines_does_not_leave_and_is_counted():
 def test_counts_are_whole_however_often_answers_are_remembered(monkeypatch):
     def given(number: int) -> tuple[str, str, bytes]:
         text = "x" * (700 * (number % 3))
-        made = observation(
-            code={"coding": [{"system": SNOMED, "code": f"27164900{number % 5}", "display": "x"}], "text": text}, note=[{"text": "x"}]
-        )
+        made = observation(code={"coding": [{"system": SNOMED, "code": f"27164900{number % 5}", "display": "x"}], "text": text}, note=[{"text": "x"}])
         return "Observation", f"o{number}", body({**made, "id": f"o{number}"})
 
     resources = [given(number) for number in range(60)]

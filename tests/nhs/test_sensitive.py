@@ -248,9 +248,7 @@ def test_an_unrecognised_consent_like_code_closes_everything_until_reviewed():
     assert found["p"] & labels.SUMMARY_DISSENT and found["p"] & labels.OBJECTION and found["p"] & TYPE1
 
 
-@pytest.mark.parametrize(
-    "words", ["Consent given for minor surgery", "Declined influenza vaccination", "Shares a kitchen", "Summary of care"]
-)
+@pytest.mark.parametrize("words", ["Consent given for minor surgery", "Declined influenza vaccination", "Shares a kitchen", "Summary of care"])
 def test_ordinary_consent_is_not_a_choice_about_records(words):
     assert own(make("Procedure", "x", code=concept(SNOMED, "1", words)))[0] == 0
 

@@ -46,7 +46,9 @@ def put(resource: dict, own: int = 0) -> Put:
     patient = id_hash(e.patient) if e.patient else 0
     low, high = (UNDATED, UNDATED) if e.low is None else (e.low, e.high)
     digest = hashlib.blake2b(body, digest_size=16).digest()
-    return Put(TYPE_NUMBER[resource["resourceType"]], resource["id"], patient, 1, body, digest, low, high, own, {}, e.tokens, e.globals, e.words, e.dates)
+    return Put(
+        TYPE_NUMBER[resource["resourceType"]], resource["id"], patient, 1, body, digest, low, high, own, {}, e.tokens, e.globals, e.words, e.dates
+    )
 
 
 @pytest.fixture
@@ -96,7 +98,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("type_, pairs, expected", CASES, ids=lambda value: str(value)[:40] if not isinstance(value, list) else "-".join(v[:12] for _, v in value))
+@pytest.mark.parametrize(
+    "type_, pairs, expected", CASES, ids=lambda value: str(value)[:40] if not isinstance(value, list) else "-".join(v[:12] for _, v in value)
+)
 def test_a_query_finds_what_it_says_and_of_the_one_patient_only(filled, type_, pairs, expected):
     assert found(filled, type_, pairs, ONE) == expected.split()
 

@@ -171,9 +171,7 @@ def test_a_delta_deletes_an_observation_and_a_patient_by_their_keys_only(bulk, d
 
 def test_a_delta_brings_what_is_new_and_changes_what_was(bulk, delta):
     found, files = delta
-    assert found.consultation in by_key(files["CareRecord_Consultation"]) and found.consultation not in by_key(
-        bulk["CareRecord_Consultation"]
-    )
+    assert found.consultation in by_key(files["CareRecord_Consultation"]) and found.consultation not in by_key(bulk["CareRecord_Consultation"])
     assert by_key(files["Prescribing_DrugRecord"])[found.stopped]["CancellationDate"]
     assert by_key(files["Admin_Patient"])[found.moved]["Town"] != by_key(bulk["Admin_Patient"])[found.moved]["Town"]
 

@@ -60,7 +60,9 @@ def _element(element: dict, children: dict, value_sets: dict, codes: dict, is_re
     bound = ""
     if binding.get("strength") == "required" and "code" in kinds:
         bound = _bound(binding.get("valueSet", ""), value_sets, codes)
-    targets = sorted({url.rpartition("/")[2] for each in element.get("type", []) if each["code"] == "Reference" for url in each.get("targetProfile", [])})
+    targets = sorted(
+        {url.rpartition("/")[2] for each in element.get("type", []) if each["code"] == "Reference" for url in each.get("targetProfile", [])}
+    )
     return [name, kinds, element["min"], int(element["max"] not in ("0", "1")), bound, [] if "Resource" in targets else targets]
 
 

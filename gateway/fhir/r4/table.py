@@ -57,9 +57,7 @@ def types() -> dict[str, Type]:
     """Every type of R4 by name."""
     table = json.loads((files(__package__) / "types.json").read_text(encoding="utf-8"))
     codes = {name: frozenset(listed) for name, listed in table["codes"].items()}
-    return {
-        name: Type(name, bool(is_resource), tuple(_element(row, codes) for row in rows)) for name, (is_resource, rows) in table["types"].items()
-    }
+    return {name: Type(name, bool(is_resource), tuple(_element(row, codes) for row in rows)) for name, (is_resource, rows) in table["types"].items()}
 
 
 def _element(row: list, codes: dict[str, frozenset[str]]) -> Element:
