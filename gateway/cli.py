@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
+import subprocess
 import sys
+import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from gateway import __version__, config, console, log
@@ -67,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     serve = _verb(verbs, "serve", _serve, "serve the FHIR API")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--no-work", action="store_true", help="start no worker for exports asked for over HTTP: `gateway work` runs elsewhere")
+
+    work = _verb(verbs, "work", _work, "run the exports that were asked for over HTTP")
+    work.add_argument("--once", action="store_true", help="end when nothing waits")
+    work.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
 
     token = _verb(verbs, "token", _token, "a token of the sandbox for one of its named users")
     token.add_argument("--user", required=True)
@@ -245,7 +255,39 @@ def _serve(arguments, settings: config.Settings) -> int:
 
     app = create_app(settings)
     log.event("serving", port=arguments.port, mode=app.state.door.store.mode)
-    uvicorn.run(app, host=arguments.host, port=arguments.port, access_log=False, log_config=None, server_header=False, timeout_graceful_shutdown=10)
+    with nullcontext() if arguments.no_work else _worker():
+        uvicorn.run(
+            app, host=arguments.host, port=arguments.port, access_log=False, log_config=None, server_header=False, timeout_graceful_shutdown=10
+        )
+    return OK
+
+
+@contextmanager
+def _worker() -> Iterator[None]:
+    """A worker beside the server; it ends when this process does, however that happens: its standard input closes."""
+    child = subprocess.Popen([sys.executable, "-m", "gateway", "work", "--with-parent"], stdin=subprocess.PIPE)
+    try:
+        yield
+    finally:
+        child.stdin.close()
+        child.wait()
+
+
+def _work(arguments, settings: config.Settings) -> int:
+    from gateway.export import jobs, worker
+
+    store, stop = _open(settings), threading.Event()
+    root, folder = config.key_file(settings, "export-root.key", jobs.new_root_key), settings.data_dir / "exports"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if arguments.once:
+        while worker.work_once(store, folder, root):
+            pass
+        return OK
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if arguments.with_parent:
+        threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+    worker.work(store, folder, root, stop)
     return OK
 
 

@@ -21,8 +21,9 @@ from gateway.export import engines, optouts, projects
 from gateway.nhs import disclosure, pseudonym
 from gateway.store import jobs, ledger
 from gateway.store.audit import record_write
-from gateway.store.database import Store, open_store
+from gateway.store.database import Session, Store, open_store
 
+KIND = "export"
 PERSONS_A_PART = 500
 Progress = Callable[[str, int, int], None]
 
@@ -49,7 +50,7 @@ def start(store: Store, project: str, owner: str, *, optout_days: int, types: tu
             "exclude_sensitive": found.exclude_sensitive, "left_out": members.left_out, "label_seq": records.label_seq(session),
         }  # fmt: skip
         id_ = hashlib.sha256(f"{store.id} {session.commit_seq} {project}".encode()).hexdigest()[:32]
-        jobs.create(session, id_, "export", owner, pins, members.parts(PERSONS_A_PART))
+        jobs.create(session, id_, KIND, owner, pins, members.parts(PERSONS_A_PART))
         record_write(session, {"act": "export.start", "by": owner, "project": project, "job": id_, "optouts": listed.hash})
     return id_
 
@@ -72,39 +73,49 @@ def run(store: Store, job: str, out: Path, root: bytes, *, workers: int | None =
     """
     with store.write() as session:
         found = jobs.get(session, job)
-        if found is None or found.kind != "export":
+        if found is None or found.kind != KIND:
             raise Refused("no such job")
         if found.state == "done":
             raise Conflict("the job is already released")
         project, _ = projects.in_force(session, found.pins["project"], session.now)
-        jobs.hold(session, job)
+        _hold(session, job)
     out.mkdir(parents=True, exist_ok=True)
     key = pseudonym.project_key(root, project.controller, project.name, found.pins["key_version"])
     while True:
-        with store.read() as session:
-            before = records.label_seq(session)
-            todo = [number for number, state, _ in jobs.parts(session, job) if state != "done"]
-            done, total = len(jobs.parts(session, job)) - len(todo), len(jobs.parts(session, job))
+        with store.write() as session:
+            todo, total = _to_cut(session, job), len(jobs.parts(session, job))
+            if not todo:
+                projects.in_force(session, project.name, session.now)
+                _hold(session, job)
+                return _release(session, found, project, out)
         parts = [_Part(store.url, job, number, str(out), key) for number in todo]
-        for number, outcome in engines.map_parts(cut, parts, workers=workers):
+        for done, (number, outcome) in enumerate(engines.map_parts(cut, parts, workers=workers), total - len(todo) + 1):
             with store.write() as session:
+                _hold(session, job)
                 jobs.finish_part(session, job, number, outcome)
-                jobs.hold(session, job)
-            done += 1
             if progress:
                 progress("parts", done, total)
-        with store.write() as session:
-            if records.label_seq(session) == before:
-                return _release(session, found, project, out)
-            jobs.reopen_parts(session, job)
+
+
+def _to_cut(session: Session, job: str) -> list[int]:
+    """The parts that are not cut, or were cut under other labels than today's: in this run or in one that was killed."""
+    now = records.label_seq(session)
+    return [number for number, state, outcome in jobs.parts(session, job) if state != "done" or outcome["label_seq"] != now]
+
+
+def _hold(session: Session, job: str) -> None:
+    if not jobs.hold(session, job):
+        raise Conflict("the job was cancelled, or ended elsewhere")
 
 
 def cut(part: _Part) -> tuple[int, dict]:
     """Cut one part: each person's resources as they were, pseudonymised, one file a type, written whole or not at all."""
+    _clear(Path(part.out), part.number)
     store = open_store(part.url)
     try:
         with store.read() as session:
             job = jobs.get(session, part.job)
+            seq = records.label_seq(session)
             worker = pseudonym.Pseudonymiser(job.pins["profile"], job.pins["setting"], part.key)
             files: dict[str, _File] = {}
             persons = 0
@@ -119,11 +130,18 @@ def cut(part: _Part) -> tuple[int, dict]:
         store.close()
     log.event("export.part", part=part.number, resources=sum(file["count"] for file in written))
     return part.number, {
+        "label_seq": seq,
         "files": written,
         "persons": persons,
         "dropped": dict(sorted(worker.dropped.items())),
         "kept": dict(sorted(worker.kept.items())),
     }
+
+
+def _clear(folder: Path, part: int) -> None:
+    """Remove what an earlier cut of a part left: it may hold what is hidden today, under a name that no manifest tells."""
+    for left in (*folder.glob(f"*.{part:05d}.ndjson"), *folder.glob(f".*.{part:05d}.ndjson.part")):
+        left.unlink()
 
 
 class _File:

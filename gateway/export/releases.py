@@ -94,6 +94,6 @@ def cancel(door: Door, caller: Caller, id_: str) -> None:
 
 def _own(session, caller: Caller, id_: str) -> jobs.Job:
     job = jobs.get(session, id_)
-    if job is None or job.kind != "export" or caller.kind != "system" or job.pins["project"] != caller.project or job.state == "cancelled":
+    if job is None or job.kind != exports.KIND or caller.kind != "system" or job.pins["project"] != caller.project or job.state == "cancelled":
         raise NotFound("job")
     return job

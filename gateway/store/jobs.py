@@ -47,19 +47,31 @@ def get(session: Session, id_: str) -> Job | None:
     return Job(*found[:6], msgspec.json.decode(found[6]), msgspec.json.decode(found[7])) if found else None
 
 
+_CLAIMABLE = "kind = ? AND (state = 'accepted' OR (state = 'running' AND lease < ?))"
+
+
+def is_waiting(session: Session, kind: str, now: int) -> bool:
+    """Whether ``claim`` would find a job: asked in a reading transaction, so that an idle worker never takes the writer's turn."""
+    return session.value(f"SELECT 1 FROM job WHERE {_CLAIMABLE} LIMIT 1", kind, now) is not None
+
+
 def claim(session: Session, kind: str) -> Job | None:
     """Take the oldest job that nobody works on, for a lease's time."""
     found = session.row(
-        "UPDATE job SET state = 'running', lease = ? WHERE id = (SELECT id FROM job WHERE kind = ? AND (state = 'accepted' OR "
-        "(state = 'running' AND lease < ?)) ORDER BY created LIMIT 1) RETURNING id",
+        f"UPDATE job SET state = 'running', lease = ? WHERE id = (SELECT id FROM job WHERE {_CLAIMABLE} ORDER BY created LIMIT 1) RETURNING id",
         session.now + LEASE, kind, session.now,
     )  # fmt: skip
     return get(session, found[0]) if found else None
 
 
-def hold(session: Session, id_: str) -> None:
-    """Keep a job's lease."""
-    session.run("UPDATE job SET state = 'running', lease = ? WHERE id = ?", session.now + LEASE, id_)
+def hold(session: Session, id_: str) -> bool:
+    """Keep a job's lease; False when it is no longer to be worked on (cancelled, or released by another)."""
+    return session.run("UPDATE job SET state = 'running', lease = ? WHERE id = ? AND state IN ('accepted', 'running')", session.now + LEASE, id_) == 1
+
+
+def fail(session: Session, id_: str) -> None:
+    """Mark a job failed, unless it ended otherwise meanwhile."""
+    session.run("UPDATE job SET state = 'failed', lease = 0 WHERE id = ? AND state = 'running'", id_)
 
 
 def finish(session: Session, id_: str, state: str, outcome: dict) -> None:
@@ -76,11 +88,6 @@ def parts(session: Session, id_: str) -> list[tuple[int, str, dict]]:
 def finish_part(session: Session, id_: str, number: int, outcome: dict) -> None:
     """A part is done; resuming skips it."""
     session.run("UPDATE part SET state = 'done', outcome = ? WHERE job = ? AND number = ?", msgspec.json.encode(outcome).decode(), id_, number)
-
-
-def reopen_parts(session: Session, id_: str) -> None:
-    """Have every part cut again: labels changed before the release."""
-    session.run("UPDATE part SET state = 'todo' WHERE job = ?", id_)
 
 
 def members(session: Session, id_: str, part: int) -> list[tuple[int, int]]:

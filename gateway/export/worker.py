@@ -1,0 +1,42 @@
+"""The worker: exports asked for over HTTP are claimed, one after the other, and run to their release or their failure."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from gateway import log
+from gateway.errors import GatewayError
+from gateway.export import jobs as exports
+from gateway.store import jobs
+from gateway.store.database import Store
+
+POLL_SECONDS = 1.0
+
+
+def work(store: Store, folder: Path, root: bytes, stop: threading.Event, *, workers: int | None = None) -> None:
+    """Run what waits, until told to stop. A job whose worker was killed is taken up again when its lease has run out."""
+    while not stop.is_set():
+        if not work_once(store, folder, root, workers=workers):
+            stop.wait(POLL_SECONDS)
+
+
+def work_once(store: Store, folder: Path, root: bytes, *, workers: int | None = None) -> bool:
+    """Claim the oldest waiting export and run it into ``folder``/<job>; False when nothing waits.
+
+    A failure is the job's, not the worker's: the job is marked ``failed``, and the next one is taken.
+    """
+    with store.read() as session:
+        if not jobs.is_waiting(session, exports.KIND, store.clock()):
+            return False
+    with store.write() as session:
+        job = jobs.claim(session, exports.KIND)
+    if job is None:
+        return False
+    try:
+        exports.run(store, job.id, folder / job.id, root, workers=workers)
+    except Exception as error:  # the worker outlives any job; what failed is named, never told
+        log.event("export.failed", job=job.id, error=type(error).__name__, reason=str(error) if isinstance(error, GatewayError) else "bug")
+        with store.write() as session:
+            jobs.fail(session, job.id)
+    return True
