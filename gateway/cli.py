@@ -255,7 +255,7 @@ def _serve(arguments, settings: config.Settings) -> int:
 
     app = create_app(settings)
     log.event("serving", port=arguments.port, mode=app.state.door.store.mode)
-    with nullcontext() if arguments.no_work else _worker():
+    with app.state.door.audit.sealing(), nullcontext() if arguments.no_work else _worker():
         uvicorn.run(
             app, host=arguments.host, port=arguments.port, access_log=False, log_config=None, server_header=False, timeout_graceful_shutdown=10
         )

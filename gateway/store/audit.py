@@ -12,6 +12,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ import pysqlite3.dbapi2 as sqlite
 from gateway.errors import Unavailable
 from gateway.store.database import Session, Store, microseconds
 
-SEAL_ROWS = 1000
+SEAL_ROWS, SEAL_SECONDS = 1000, 60
 WAIT_SECONDS = 30
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -61,9 +62,33 @@ class Audit:
         """Extend the hash chains over what was committed since the last seal."""
         if self._file:
             self._file.seal()
-        with self.store.write() as session:
-            for stream in ("read", "write"):
-                _seal(session, stream)
+        with self.store.read() as session:
+            waiting = [stream for stream in ("read", "write") if _unsealed(session, stream)]
+        if waiting:
+            with self.store.write() as session:
+                if session.postgres:  # a number is taken before its row is committed: wait for those, or a chain would close over a gap
+                    session.run("LOCK TABLE audit IN SHARE MODE")
+                for stream in waiting:
+                    _seal(session, stream)
+
+    @contextmanager
+    def sealing(self, seconds: float = SEAL_SECONDS) -> Iterator[None]:
+        """Seal behind the requests while the block runs, never in one: every so many seconds, and once more at its end."""
+        stop = threading.Event()
+
+        def often() -> None:
+            while not stop.wait(seconds):
+                with suppress(Exception):  # the next turn tries again; an unsealed row is still a durable one
+                    self.seal()
+
+        thread = threading.Thread(target=often, name="sealer", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+            self.seal()
 
     def verify(self) -> Verdict:
         """Recompute both chains. Says the first broken place, if any."""
@@ -99,6 +124,11 @@ def record_write(session: Session, event: dict) -> None:
 
 def _insert(session: Session, stream: str, event: dict) -> None:
     session.run("INSERT INTO audit (at, stream, event) VALUES (?, ?, ?)", session.now or microseconds(), stream, _encode(event).decode())
+
+
+def _unsealed(session: Session, stream: str) -> bool:
+    last = session.value("SELECT max(last) FROM seal WHERE stream = ?", stream) or 0
+    return session.value("SELECT 1 FROM audit WHERE stream = ? AND seq > ? LIMIT 1", stream, last) is not None
 
 
 def _seal(session: Session, stream: str) -> None:

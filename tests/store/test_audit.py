@@ -1,12 +1,14 @@
 """The audit: durable before the answer, append-only, and a chain that shows any change."""
 
 import threading
+import time
 
 import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from gateway.errors import Unavailable
 from gateway.store.audit import Audit, record_write
+from gateway.store.database import open_store
 
 
 @pytest.fixture
@@ -38,6 +40,46 @@ def test_reads_and_writes_are_two_streams_with_two_chains(audit, store):
     verdict = audit.verify()
     assert (verdict.rows, verdict.sealed, verdict.broken) == (2, 2, [])
     assert {event["stream"] for event in audit.events()} == {"read", "write"}
+
+
+def test_the_sealer_seals_behind_and_once_more_at_its_end(audit, store):
+    with store.write() as session:
+        record_write(session, {"act": "permit"})
+    with audit.sealing(seconds=0.05):
+        audit.record({"act": "read"})
+        until = time.monotonic() + 10
+        while audit.verify().sealed < 2 and time.monotonic() < until:
+            time.sleep(0.02)
+        assert audit.verify().sealed == 2
+        audit.record({"act": "read"})
+    verdict = audit.verify()
+    assert (verdict.rows, verdict.sealed, verdict.broken) == (3, 3, [])
+
+
+def test_sealing_what_is_sealed_changes_nothing(audit, store):
+    audit.record({"act": "read"})
+    audit.seal()
+    with store.read() as session:
+        before = session.stamp()
+    audit.seal()
+    with store.read() as session:
+        assert session.stamp() == before
+
+
+def test_a_row_whose_number_was_taken_before_a_seal_and_committed_after_it_breaks_no_chain(postgres_url):
+    store = open_store(postgres_url, create="sandbox")
+    audit = Audit(store)
+    with store.engine.connect() as slow:
+        with slow.begin():
+            slow.exec_driver_sql("INSERT INTO audit (at, stream, event) VALUES (1, 'read', '{}')")
+            audit.record({"act": "read"})
+            sealer = threading.Thread(target=audit.seal)
+            sealer.start()
+            sealer.join(timeout=0.5)
+        sealer.join()
+    verdict = audit.verify()
+    assert (verdict.rows, verdict.sealed, verdict.broken) == (2, 2, [])
+    store.close()
 
 
 def test_a_changed_event_breaks_the_chain(audit, store):
