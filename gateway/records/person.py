@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from gateway.errors import Invalid, NotFound
 from gateway.fhir import build
 from gateway.nhs import access, identifiers
+from gateway.nhs.record import Contribution, Held, Record
 from gateway.nhs.roles import Caller
-from gateway.nhs.summary import Contribution, Held, Record
 from gateway.records.door import Door, audited, error, passes, served, who
 from gateway.records.facts import about_head, about_number, facts_about
 from gateway.store import people, resources
@@ -54,7 +54,7 @@ def _record(
     first = head.id if head else ""
     patients.sort(key=lambda each: (each.resource["id"] != first, each.kind != "gp", each.resource.get("active") is False, each.resource["id"]))
     numbers = [row[1] for row in people.claims_of(session, sorted(p.key for p in decision.facts.patients)) if identifiers.is_valid(row[1])]
-    registered = next((publishers[p.publisher] for p in decision.facts.patients if p.registered), None)
+    registered = [publishers[key] for key in sorted({p.publisher for p in decision.facts.patients if p.registered})]
     return Record(
         subject_id=first or (patients[0].resource["id"] if patients else ""),
         patients=tuple(patients),
@@ -63,7 +63,8 @@ def _record(
         sections=decision.sections,
         withheld=decision.withheld and any(decision.hides(one.publisher, one.labels) for one in everything),
         mismatch=people.has_mismatch(session, numbers, [p.key for p in decision.facts.patients]),
-        registered_at=(registered.name or registered.ods) if registered else None,
+        registered_at=tuple(each.name or each.ods for each in registered),
+        registered=frozenset(each.ods for each in registered),
         caller_name=caller.name,
         caller_organisation=caller.organisation,
         now=datetime.fromtimestamp(door.store.clock() / 1_000_000, UTC),

@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from html import escape
 
 from gateway.errors import Invalid
-from gateway.nhs import access
-from gateway.nhs.sections import GRID, Line, Section, completeness, sections
-from gateway.nhs.summary import Held, Record
+from gateway.nhs.completeness import GRID, Line, completeness, notices
+from gateway.nhs.record import Held, Record
+from gateway.nhs.summary import Section, sections
 
 BASE = "https://gateway.invalid/fhir/"
 """What entries are named under; the references inside them are relative to it."""
+LOINC, HEADINGS = "http://loinc.org", "https://fhir.hl7.org.uk/CodeSystem/UKCore-RecordStandardHeadings"
 EMPTY = {
     "withheld": ("http://terminology.hl7.org/CodeSystem/list-empty-reason", "Information Withheld"),
     "unavailable": ("http://terminology.hl7.org/CodeSystem/list-empty-reason", "Unavailable"),
-    "no-content-recorded": ("https://fhir.hl7.org.uk/CodeSystem/UKCore-ListEmptyReasonCode", "No content recorded"),
+    "no-content-recorded": ("https://fhir.hl7.org.uk/CodeSystem/UKCore-ListEmptyReasonCode", "No Content Recorded"),
 }
-MISMATCH = "A possible mismatch is not shown: another record claims this person's NHS number. It is listed for review."
+"""Nil known is none of these: it is a clinician's coded entry, and stands in the section as one."""
 XHTML = 'xmlns="http://www.w3.org/1999/xhtml"'
 
 
@@ -26,35 +27,35 @@ def summary_bundle(record: Record) -> dict:
     """The document Bundle of a record. The same record makes the same bytes. Raises ``Invalid`` for a record without a Patient."""
     if not record.patients:
         raise Invalid("record: no Patient")
-    shown = sections(record)
     moment = record.now.isoformat(timespec="seconds")
     name = uuid.uuid5(uuid.NAMESPACE_URL, f"{record.subject_id} {moment} {record.caller_organisation}")
-    composition = _composition(record, shown, str(name), moment)
-    patients = _patients(record.patients)
-    named = {reference for section in composition["section"] for entry in section.get("entry", ()) for reference in (entry["reference"],)}
-    resources = [each.resource for each in record.resources if f"{each.resource['resourceType']}/{each.resource['id']}" in named]
+    composition = _composition(record, sections(record), str(name), moment)
+    named = {entry["reference"] for section in composition["section"] for entry in section.get("entry", ())}
+    resources = [_bare(each.resource) for each in record.resources if each.reference in named]
     return {
         "resourceType": "Bundle",
         "id": str(uuid.uuid5(name, "bundle")),
         "identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{name}"},
         "type": "document",
         "timestamp": moment,
-        "entry": [{"fullUrl": f"{BASE}{each['resourceType']}/{each['id']}", "resource": each} for each in (composition, *patients, *resources)],
+        "entry": [
+            {"fullUrl": f"{BASE}{each['resourceType']}/{each['id']}", "resource": each}
+            for each in (composition, *_patients(record.patients), *resources)
+        ],
     }
 
 
 def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str) -> dict:
     made = [_section(each) for each in shown]
     made.append(_completeness(completeness(record, shown)))
-    notices = [words for words, is_so in ((access.WITHHELD, record.withheld), (MISMATCH, record.mismatch)) if is_so]
-    if notices:
-        made.insert(0, _text_section("Notices", "".join(f"<p>{escape(words)}</p>" for words in notices)))
+    if told := notices(record):
+        made.insert(0, _text_section("Notices", "".join(f"<p>{escape(words)}</p>" for words in told)))
     return {
         "resourceType": "Composition",
         "id": id_,
         "meta": {"profile": ["https://fhir.hl7.org.uk/StructureDefinition/UKCore-Composition"]},
         "status": "final",
-        "type": {"coding": [{"system": "http://loinc.org", "code": "60591-5", "display": "Patient summary Document"}]},
+        "type": {"coding": [{"system": LOINC, "code": "60591-5", "display": "Patient summary Document"}]},
         "subject": {"reference": f"Patient/{record.subject_id}"},
         "date": moment,
         "author": [{"type": "Device", "display": "NHS record gateway"}],
@@ -65,18 +66,23 @@ def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str
 
 
 def _section(section: Section) -> dict:
-    made: dict = {"title": section.title, "code": {"coding": [{"system": "http://loinc.org", "code": section.loinc}]}}
+    kind = section.kind
+    codings = [{"system": LOINC, "code": kind.loinc}, *([{"system": HEADINGS, "code": kind.heading}] if kind.heading else [])]
     words = f"<p>{escape(section.absence)}</p>" if section.absence else ""
     if section.rows:
-        words += _table(("What", "When", "More", "Note", "Source"), [(r.title, r.when, r.detail, "; ".join(r.flags), r.source) for r in section.rows])
-        if section.more:
-            words += "<p>More entries are held than are shown here.</p>"
-        made["text"] = {"status": "generated", "div": f"<div {XHTML}>{words}</div>"}
+        date, what, more = kind.columns
+        words += _table((what, date, more, "Note", "Source"), [(r.title, r.when, r.detail, "; ".join(r.flags), r.source) for r in section.rows])
+        words += "<p>More entries are held than are shown here.</p>" if section.more else ""
+    made: dict = {
+        "title": section.title,
+        "code": {"coding": codings},
+        "text": {"status": "generated", "div": f"<div {XHTML}>{words}</div>"},
+    }
+    if section.rows:
         made["entry"] = [{"reference": reference} for reference in dict.fromkeys(row.reference for row in section.rows)]
-        return made
-    system, display = EMPTY[section.reason]
-    made["text"] = {"status": "generated", "div": f"<div {XHTML}>{words}</div>"}
-    made["emptyReason"] = {"coding": [{"system": system, "code": section.reason, "display": display}], "text": section.absence}
+    else:
+        system, display = EMPTY[section.reason]
+        made["emptyReason"] = {"coding": [{"system": system, "code": section.reason, "display": display}], "text": section.absence}
     return made
 
 
@@ -92,12 +98,17 @@ def _text_section(title: str, words: str) -> dict:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     cells = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
+
+
+def _bare(resource: dict) -> dict:
+    """A resource without its own narrative: what a source wrote there was judged by nobody."""
+    return {name: value for name, value in resource.items() if name != "text"} if "text" in resource else resource
 
 
 def _patients(patients: Sequence[Held]) -> list[dict]:
     """The Patient asked for, linked to the others that were gathered: seen together, never merged."""
-    first, *others = (each.resource for each in patients)
+    first, *others = (_bare(each.resource) for each in patients)
     known = {link.get("other", {}).get("reference") for link in first.get("link", ())}
     links = [{"other": {"reference": f"Patient/{o['id']}"}, "type": "seealso"} for o in others if f"Patient/{o['id']}" not in known]
     return [{**first, "link": [*first.get("link", ()), *links]} if links else first, *others]

@@ -1,0 +1,95 @@
+"""Allergies: each source's own, side by side. A coded nil stands beside what contradicts it and never over it."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.fhir.codes import SNOMED
+from gateway.nhs.record import Held, Record
+from gateway.nhs.sections.rows import NOT_CHECKED, Row, clinical_status, codes, is_checkable, is_error, newest, notes, row, shown_date, text, when
+
+NO_KNOWN_ALLERGY = frozenset({"716186003"})
+NONE_OF_A_KIND = frozenset({"409137002", "429625007", "428607008"})
+"""No known drug, food or environmental allergy: each says nothing of the other kinds."""
+READ_SYSTEMS = ("http://read.info/readv2", "http://read.info/ctv3")
+NO_KNOWN_READ = frozenset({"1151.", "1151"})
+IN_WORDS = re.compile(r"(no|nil) known\b|nil\b|none\b|nkd?a\b|no (drug )?allerg", re.IGNORECASE)
+NAMELESS = "substance not in the data received"
+CONTRADICTED = "contradicted by another entry"
+NOT_CODED = "said in words only, not coded"
+
+
+def allergies(record: Record) -> list[Row]:
+    """Every allergy that is not resolved, refuted or an error; then who says that none is known, marked where another entry says otherwise."""
+    standing = [each for each in record.of("AllergyIntolerance") if not is_error(each.resource) and not _is_past(each.resource)]
+    positive = [_allergy(each) for each in standing if not nil(each.resource)]
+    flag = CONTRADICTED if positive else ""
+    none = [
+        row(each, text(each.resource.get("code")), when(each.resource), (), (flag, NOT_CODED if nil(each.resource) == "words" else ""))
+        for each in standing if nil(each.resource)
+    ]  # fmt: skip
+    return newest(positive) + newest(none)
+
+
+def past_allergies(record: Record) -> list[Row]:
+    """Allergies said to be resolved or refuted: apart, so that nobody reads them as current."""
+    past = (each for each in record.of("AllergyIntolerance") if not is_error(each.resource) and _is_past(each.resource))
+    return newest(_past(each) for each in past)
+
+
+def nil(resource: dict) -> str:
+    """Whether an entry says that there is no allergy, and how far it may be trusted: "all", "part" (of one kind), "words" (not coded) or ""."""
+    concept = resource.get("code")
+    found, said = codes(concept, SNOMED), text(concept)
+    if found & NONE_OF_A_KIND:
+        return "part"
+    if found & NO_KNOWN_ALLERGY:
+        return "all"
+    if codes(concept, *READ_SYSTEMS) & NO_KNOWN_READ:
+        return "all" if said.casefold().startswith("no known allerg") else "part"
+    return "words" if IN_WORDS.match(said) and not is_checkable(concept) else ""
+
+
+def _is_past(resource: dict) -> bool:
+    return "refuted" in codes(resource.get("verificationStatus")) or clinical_status(resource) == "resolved"
+
+
+def _allergy(held: Held) -> Row:
+    resource, concept = held.resource, held.resource.get("code")
+    return row(
+        held, text(concept, NAMELESS), when(resource),
+        (_reactions(resource), _certainty(resource), notes(resource)),
+        (
+            "HIGH RISK" if resource.get("criticality") == "high" else "",
+            "intolerance" if resource.get("type") == "intolerance" else "",
+            "inactive" if clinical_status(resource) == "inactive" else "",
+            "" if is_checkable(concept) else NOT_CHECKED,
+        ),
+    )  # fmt: skip
+
+
+def _reactions(resource: dict) -> str:
+    """Each reaction with its own severity: how bad it was, which is not how dangerous the next will be."""
+    told = []
+    for reaction in resource.get("reaction", ()):
+        words = ", ".join(each for each in (text(m) for m in reaction.get("manifestation", ())) if each)
+        severity = f"{reaction['severity']} reaction" if reaction.get("severity") else ""
+        told.append(": ".join(each for each in (severity, words) if each))
+    return "; ".join(each for each in told if each)
+
+
+def _certainty(resource: dict) -> str:
+    return next((f"certainty: {code}" for code in sorted(codes(resource.get("verificationStatus")))), "")
+
+
+def _past(held: Held) -> Row:
+    resource = held.resource
+    ended = next((each["valueDateTime"] for each in _ends(resource) if each.get("valueDateTime")), "")
+    flag = "refuted" if "refuted" in codes(resource.get("verificationStatus")) else "resolved"
+    return row(held, text(resource.get("code"), NAMELESS), when(resource), (f"ended {shown_date(ended)}" if ended else "", notes(resource)), (flag,))
+
+
+def _ends(resource: dict) -> list[dict]:
+    """The end date that UK Core's allergy-end extension gives."""
+    outer = (each for each in resource.get("extension", ()) if each.get("url", "").endswith("AllergyIntoleranceEnd"))
+    return [inner for each in outer for inner in each.get("extension", ()) if inner.get("url") == "endDate"]

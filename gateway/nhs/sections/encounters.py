@@ -1,0 +1,34 @@
+"""Encounters: the contacts of the last months and those still open."""
+
+from __future__ import annotations
+
+from gateway.nhs.record import Held, Record
+from gateway.nhs.sections.rows import Row, is_before, is_error, months_before, newest, row, shown_date, text, when
+
+ENCOUNTER_MONTHS = 6
+OPEN = frozenset({"in-progress", "onleave", "arrived", "triaged", "planned"})
+STATUS = {
+    "in-progress": "open", "arrived": "open", "triaged": "open", "onleave": "on leave", "planned": "planned", "cancelled": "CANCELLED",
+    "unknown": "status not known",
+}  # fmt: skip
+
+
+def encounters(record: Record) -> list[Row]:
+    """Contacts that began or ended in the period, those still open or planned, and those without a date."""
+    since = months_before(record.now.date(), ENCOUNTER_MONTHS)
+    return newest(_encounter(each) for each in record.of("Encounter") if not is_error(each.resource) and not _is_old(each.resource, since))
+
+
+def _is_old(resource: dict, since: str) -> bool:
+    ended = resource.get("period", {}).get("end", "")
+    return resource.get("status") not in OPEN and is_before(ended or when(resource), since)
+
+
+def _encounter(held: Held) -> Row:
+    resource = held.resource
+    title = text((resource.get("type") or [{}])[0]) or resource.get("class", {}).get("display", "") or "Encounter"
+    place = next((each["location"].get("display", "") for each in reversed(resource.get("location", ())) if "location" in each), "")
+    ended = resource.get("period", {}).get("end", "")
+    reasons = ", ".join(each for each in map(text, resource.get("reasonCode", ())) if each)
+    details = (place, f"to {shown_date(ended)}" if ended else "", f"reason: {reasons}" if reasons else "")
+    return row(held, title, when(resource), details, (STATUS.get(resource.get("status", ""), ""),), timed=True)

@@ -1,0 +1,131 @@
+"""Results and measurements, as they were sent: a comparator is a bound, a correction says so, and no flag does not mean normal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.fhir.codes import SNOMED
+from gateway.nhs.record import Held, Record
+from gateway.nhs.sections.rows import Row, codes, is_error, newest, notes, row, text, when
+
+STATUS = {"corrected": "corrected", "amended": "corrected", "preliminary": "preliminary", "unknown": "status not known"}
+NOT_RESULTS = frozenset({"cancelled", "registered"})
+INTERPRETATIONS = {
+    "A": "Abnormal", "AA": "Critically abnormal", "H": "High", "HH": "Critically high", "L": "Low", "LL": "Critically low",
+    "N": "reported as normal", "POS": "Positive", "NEG": "Negative", "IND": "Indeterminate", "R": "Resistant", "S": "Susceptible",
+    "I": "Intermediate",
+}  # fmt: skip
+PART_UNCLEAR = "blood-pressure-part-unclear"
+NO_VALUE = "no result in the data received"
+
+
+def results(record: Record) -> list[Row]:
+    """Measurements and results, newest first. The same code, exact time and value of several sources shows once and names them all."""
+    shown: dict[tuple, Row] = {}
+    for held in record.of("Observation"):
+        resource = held.resource
+        if held.kind == "social-care" or is_error(resource) or resource.get("status") in NOT_RESULTS:
+            continue
+        said = value(resource) or (NO_VALUE if _is_missing(resource) else "")
+        if not said:
+            continue
+        made, at = _result(held, said), when(resource)
+        key = (_code(resource), at, said, resource.get("status") in ("corrected", "amended")) if "T" in at else (held.reference,)
+        shown[key] = _also(shown[key], made) if key in shown else made
+    return newest([*shown.values(), *_reports(record)])
+
+
+def value(resource: dict) -> str:
+    """A value in words, "" where there is none.
+
+    >>> value({"valueQuantity": {"comparator": "<", "value": 5, "unit": "mg/L"}})
+    '<5 mg/L'
+    """
+    name = next((each for each in resource if each.startswith("value")), "")
+    match name, resource.get(name):
+        case "valueQuantity", dict(said):
+            return _quantity(said)
+        case "valueCodeableConcept", dict(said):
+            return text(said)
+        case "valueRange", dict(said):
+            return f"{_quantity(said.get('low', {}))} to {_quantity(said.get('high', {}))}"
+        case "valueRatio", dict(said):
+            return f"{_quantity(said.get('numerator', {}))} : {_quantity(said.get('denominator', {}))}"
+        case "valueBoolean", bool(said):
+            return "yes" if said else "no"
+        case "", _:
+            return " · ".join(_part(each) for each in resource.get("component", ()))
+        case _, dict():
+            return "a value that cannot be shown here"
+        case _, said:
+            return str(said)
+
+
+def _part(component: dict) -> str:
+    flags = ", ".join(_interpretation(each) for each in component.get("interpretation", ()))
+    return f"{text(component.get('code'))} {value(component) or NO_VALUE}" + (f" ({flags})" if flags else "")
+
+
+def _quantity(quantity: dict) -> str:
+    if "value" not in quantity:
+        return "not given"
+    return f"{quantity.get('comparator', '')}{quantity['value']} {quantity.get('unit') or quantity.get('code', '')}".strip()
+
+
+def _is_missing(resource: dict) -> bool:
+    """A laboratory result that should have a value and has none: it is said, not left out. A panel has its members' values."""
+    laboratory = any("laboratory" in codes(each) for each in resource.get("category", ()))
+    return laboratory and "dataAbsentReason" in resource and not resource.get("hasMember")
+
+
+def _code(resource: dict) -> frozenset[str]:
+    return frozenset(codes(resource.get("code"), SNOMED) or codes(resource.get("code")) or {text(resource.get("code"))})
+
+
+def _also(first: Row, other: Row) -> Row:
+    """The same result of another source, or sent again: both sources are named, and no flag of either is lost."""
+    sources, flags = (tuple(dict.fromkeys(both)) for both in ((*first.sources, *other.sources), (*first.flags, *other.flags)))
+    return replace(first, sources=sources, flags=flags)
+
+
+def _result(held: Held, said: str) -> Row:
+    resource = held.resource
+    tags = {each.get("code") for each in resource.get("meta", {}).get("tag", ())}
+    return row(
+        held, text(resource.get("code")), when(resource),
+        (said, _range(resource), notes(resource)),
+        (
+            *(_interpretation(each) for each in resource.get("interpretation", ())), STATUS.get(resource.get("status", ""), ""),
+            "systolic or diastolic not told" if PART_UNCLEAR in tags else "",
+        ),
+        timed=True,
+    )  # fmt: skip
+
+
+def _interpretation(concept: dict) -> str:
+    return concept.get("text") or next((INTERPRETATIONS[code] for code in sorted(codes(concept)) if code in INTERPRETATIONS), "") or text(concept)
+
+
+def _range(resource: dict) -> str:
+    for each in resource.get("referenceRange", ()):
+        low, high = each.get("low", {}).get("value"), each.get("high", {}).get("value")
+        if low is not None and high is not None:
+            return f"range {low} to {high}"
+        if low is not None or high is not None:
+            return f"range {'over' if low is not None else 'under'} {low if low is not None else high}"
+        if each.get("text"):
+            return f"range {each['text']}"
+    return ""
+
+
+def _reports(record: Record) -> list[Row]:
+    """Reports that say something themselves: a conclusion, or a document that this page cannot show."""
+    found = []
+    for held in record.of("DiagnosticReport"):
+        resource = held.resource
+        document = "a document is held and not shown here" if resource.get("presentedForm") else ""
+        if is_error(resource) or not (resource.get("conclusion") or document):
+            continue
+        flags = (STATUS.get(resource.get("status", ""), ""),)
+        found.append(row(held, text(resource.get("code")), when(resource), (resource.get("conclusion", ""), document), flags, timed=True))
+    return found

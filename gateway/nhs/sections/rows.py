@@ -1,0 +1,159 @@
+"""One line of a section, and the words a resource is read in: what it is called, when it was, and what is not known of it."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from gateway.fhir.codes import SNOMED
+from gateway.nhs.record import Held
+
+DMD = "https://dmd.nhs.uk"
+DMD_ALSO = "http://dmd.nhs.uk"
+NAMELESS = "no name in the data received"
+NOT_CHECKED = "not checked by decision support"
+ESTIMATED_URL = "urn:nhs-record-gateway:estimated"
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+DATES = ("effectiveDateTime", "occurrenceDateTime", "performedDateTime", "onsetDateTime", "authoredOn", "recordedDate", "issued", "dateAsserted")
+PERIODS = ("effectivePeriod", "onsetPeriod", "period", "executionPeriod", "performedPeriod")
+DEGRADED = frozenset(
+    {"196461000000101", "196471000000108", "196421000000109", "196451000000104", "196431000000106", "196441000000102", "196411000000103"}
+)
+"""The NHS transfer-degraded concepts: they say that a code was lost on the way, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line: what, when (``at`` as sent, ``when`` as shown), more, who recorded it (several, of one shown once), and what the reader must
+    know of it. ``reference`` is the resource behind it."""
+
+    title: str
+    at: str
+    when: str
+    detail: str
+    sources: tuple[str, ...]
+    kind: str
+    reference: str
+    flags: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        return ", ".join(self.sources)
+
+
+def row(held: Held, title: str, at: str, details: Iterable[str] = (), flags: Iterable[str] = (), *, timed: bool = False) -> Row:
+    """A line of a resource; empty details and flags are left out."""
+    shown = shown_time(at) if timed else shown_date(at)
+    return Row(
+        title or NAMELESS, at, shown, " · ".join(each for each in details if each), (held.publisher,), held.kind, held.reference,
+        tuple(each for each in flags if each),
+    )  # fmt: skip
+
+
+def newest(rows: Iterable[Row]) -> list[Row]:
+    """The lines, newest first; those without a date last."""
+    return sorted(rows, key=lambda each: (each.at, each.title, each.reference), reverse=True)
+
+
+def text(concept: dict | None, nameless: str = "") -> str:
+    """What the clinician saw: the text, else a display, else the code as a code. A placeholder for a lost code is no name.
+
+    >>> text({"coding": [{"system": "urn:x", "code": "14L1."}]})
+    'code 14L1.'
+    """
+    if not concept:
+        return nameless
+    if concept.get("text"):
+        return concept["text"]
+    codings = [each for each in concept.get("coding", ()) if each.get("code") not in DEGRADED]
+    display = next((each["display"] for each in codings if each.get("display")), "")
+    return display or next((f"code {each['code']}" for each in codings if each.get("code")), nameless)
+
+
+def codes(concept: dict | None, *systems: str) -> set[str]:
+    """The codes of a concept, of some systems or of all."""
+    return {each.get("code", "") for each in (concept or {}).get("coding", ()) if not systems or each.get("system") in systems}
+
+
+def is_checkable(concept: dict | None) -> bool:
+    """Whether decision support could have known the code: SNOMED CT or dm+d, and not a placeholder for a lost one."""
+    return bool(codes(concept, SNOMED, DMD, DMD_ALSO) - DEGRADED)
+
+
+def notes(resource: dict) -> str:
+    """The notes of a resource, in its author's words."""
+    found = "; ".join(each["text"] for each in resource.get("note", ()) if each.get("text"))
+    return f"Note: {found}" if found else ""
+
+
+def is_error(resource: dict) -> bool:
+    """Whether the resource says of itself that it is an error."""
+    return resource.get("status") == "entered-in-error" or "entered-in-error" in codes(resource.get("verificationStatus"))
+
+
+def clinical_status(resource: dict) -> str:
+    """The clinical status' code, or ""."""
+    return next(iter(codes(resource.get("clinicalStatus"))), "")
+
+
+def extension(element: dict, url: str) -> dict:
+    """An element's extension by its URL, or {}."""
+    return next((each for each in element.get("extension", ()) if each.get("url") == url), {})
+
+
+def is_estimated(period: dict) -> bool:
+    """Whether a period's end is an estimate of the mapping's, not the source's word."""
+    return bool(extension(period.get("_end", {}), ESTIMATED_URL))
+
+
+def when(resource: dict) -> str:
+    """The clinical date of a resource in the precision it was sent, or ""."""
+    for name in DATES:
+        if resource.get(name):
+            return resource[name]
+    for name in PERIODS:
+        if resource.get(name, {}).get("start"):
+            return resource[name]["start"]
+    return ""
+
+
+def shown_date(value: str) -> str:
+    """A date as the NHS writes it, in the precision it has.
+
+    >>> shown_date("2024-03-11"), shown_date("2024-03"), shown_date("1998"), shown_date("")
+    ('11-Mar-2024', 'Mar-2024', '1998', 'date unknown')
+    """
+    if not value:
+        return "date unknown"
+    year, *rest = value[:10].split("-")
+    return "-".join([*reversed(rest[1:]), *(MONTHS[int(month) - 1] for month in rest[:1]), year])
+
+
+def shown_time(value: str) -> str:
+    """The same with the time of day, where it has one, as the source's clock showed it.
+
+    >>> shown_time("2024-03-11T09:05:00+00:00"), shown_time("2024-03")
+    ('11-Mar-2024 09:05', 'Mar-2024')
+    """
+    return f"{shown_date(value)} {value[11:16]}" if "T" in value else shown_date(value)
+
+
+def months_before(day: date, months: int) -> str:
+    """The same day some months earlier, or that month's last.
+
+    >>> months_before(date(2026, 3, 31), 1), months_before(date(2026, 1, 5), 12)
+    ('2026-02-28', '2025-01-05')
+    """
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1])).isoformat()
+
+
+def is_before(value: str, since: str) -> bool:
+    """Whether a date is surely before a day: one without a date, or of a month or year that could hold the day, is not.
+
+    >>> is_before("2025-11", "2025-11-20"), is_before("2025-10", "2025-11-20"), is_before("", "2025-11-20")
+    (False, True, False)
+    """
+    return bool(value) and value[:10] < since[: len(value[:10])]

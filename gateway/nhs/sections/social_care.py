@@ -1,0 +1,68 @@
+"""Social care: what a council's return said, as at its quarter's end and never as if today."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.nhs.record import Held, Record
+from gateway.nhs.sections.rows import Row, clinical_status, extension, is_error, is_estimated, newest, row, shown_date, text, when
+
+AS_AT_URL = "urn:nhs-record-gateway:cld:as-at"
+NOT_KNOWN = "not known"
+STATED = frozenset({"Condition", "Observation"})
+"""What a return states without saying since when: dated by the return's last day."""
+
+
+def social_care(record: Record) -> list[Row]:
+    """Services, requests, assessments, reviews, support reasons and circumstances; an open one is as it was on the return's last day."""
+    found = (each for type_ in WORDS for each in record.of(type_))
+    return newest(_row(each) for each in found if each.kind == "social-care" and not is_error(each.resource))
+
+
+def _row(held: Held) -> Row:
+    resource = held.resource
+    as_at = extension(resource, AS_AT_URL).get("valueDate", "") or resource.get("effectivePeriod", {}).get("end", "")
+    title, detail, flags = WORDS[resource["resourceType"]](resource, shown_date(as_at) if as_at else "an unknown day")
+    at = as_at if resource["resourceType"] in STATED else when(resource)
+    return row(held, title, at or as_at, (detail,), flags)
+
+
+def _service(resource: dict, as_at: str) -> tuple[str, str, tuple[str, ...]]:
+    period, status = resource.get("period", {}), resource.get("status")
+    provider = resource.get("managingOrganization", {}).get("display", "")
+    title = text((resource.get("type") or [{}])[0]) or "Service"
+    if status == "active":
+        return title, provider, (f"was active on {as_at}",)
+    if status in ("planned", "waitlist", "onhold"):
+        return title, provider, (f"was {'on hold' if status == 'onhold' else 'planned'} on {as_at}",)
+    ended = f"ended {shown_date(period['end'])}" if period.get("end") else "ended, date unknown"
+    return title, provider, (ended + (" (estimated)" if is_estimated(period) else ""), f"as at {as_at}")
+
+
+def _event(resource: dict, as_at: str) -> tuple[str, str, tuple[str, ...]]:
+    """A request, an assessment or a review: open ones as at the return, ended ones with their end."""
+    reason = resource.get("reasonCode")
+    said = "; ".join(text(each) for each in (reason if isinstance(reason, list) else [reason]) if each)
+    is_open = resource.get("status") not in ("completed", "revoked", "cancelled", "rejected", "failed")
+    outcome = "; ".join(text(each.get("valueCodeableConcept")) for each in resource.get("output", ()) if each.get("valueCodeableConcept"))
+    detail = " · ".join(part for part in (said, f"outcome: {outcome}" if outcome else "") if part)
+    return text(resource.get("code")), detail, (f"was open on {as_at}" if is_open else f"as at {as_at}",)
+
+
+def _support_reason(resource: dict, as_at: str) -> tuple[str, str, tuple[str, ...]]:
+    no_more = "no longer stated" if clinical_status(resource) == "inactive" else ""
+    return f"Support reason: {text(resource.get('code'), NOT_KNOWN)}", "", (f"as at {as_at}", no_more)
+
+
+def _circumstance(resource: dict, as_at: str) -> tuple[str, str, tuple[str, ...]]:
+    return text(resource.get("code")), text(resource.get("valueCodeableConcept"), NOT_KNOWN), (f"as at {as_at}",)
+
+
+WORDS: dict[str, Callable[[dict, str], tuple[str, str, tuple[str, ...]]]] = {
+    "EpisodeOfCare": _service,
+    "ServiceRequest": _event,
+    "Task": _event,
+    "Condition": _support_reason,
+    "Observation": _circumstance,
+}
+"""Title, detail and flags of each type that a council's return makes."""
