@@ -1,13 +1,16 @@
-"""Result messages to FHIR, on one core: ``python -m tests.bench.bench_hl7v2``. Read, keyed and mapped, against its limit."""
+"""Result messages to FHIR, on one core. Read, keyed and mapped, against its limit."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from gateway.fhir.build import encode
 from mappings import Feed
 from mappings.hl7v2.message import parse
 from mappings.hl7v2.reader import row
+from tests.bench.room import Room
+from tests.bench.table import Line
 from tests.mappings.harness_hl7v2 import map_rows
 
 MESSAGES = 2000
@@ -33,26 +36,19 @@ def message(number: int) -> bytes:
 
 
 def rate(work) -> float:
-    begun = time.perf_counter()
+    begun = time.process_time()
     work()
-    return MESSAGES / (time.perf_counter() - begun)
+    return MESSAGES / (time.process_time() - begun)
 
 
-def main() -> None:
+def measure(room: Room) -> Iterator[Line]:
     payloads = [message(number) for number in range(MESSAGES)]
-    feed, rows = Feed(), []
+    feed, rows, resources = Feed(), [], []
     parsed = rate(lambda: [[segment[11] for segment in parse(payload.decode()).segments] for payload in payloads])
     read = rate(lambda: rows.extend(row(payload, feed) for payload in payloads))
-    resources = []
     mapped = rate(lambda: resources.extend(map_rows(rows, feed)))
     encoded = rate(lambda: [encode(each) for each in resources])
     whole = 1 / sum(1 / each for each in (read, mapped, encoded))
-    print(f"split    {parsed:>8,.0f} messages/s (every segment's fields)")
-    print(f"read     {read:>8,.0f} messages/s (bytes to row)")
-    print(f"map      {mapped:>8,.0f} messages/s ({len(resources) / MESSAGES:.1f} resources a message)")
-    each = whole * len(resources) / MESSAGES
-    print(f"whole    {whole:>8,.0f} messages/s to FHIR bytes, {each:,.0f} resources/s; limit {LIMIT:,}: {'met' if whole >= LIMIT else 'MISSED'}")
-
-
-if __name__ == "__main__":
-    main()
+    steps = f"split {parsed:,.0f}, read {read:,.0f}, map {mapped:,.0f}, encode {encoded:,.0f}"
+    beside = f"{steps}; {whole * len(resources) / MESSAGES:,.0f} resources/s"
+    yield Line("hl7v2, ORU of 20 segments to FHIR bytes", whole, "messages/s", beside, LIMIT)

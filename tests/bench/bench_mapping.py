@@ -1,11 +1,11 @@
-"""EMIS observation rows to FHIR, on one core: ``python -m tests.bench.bench_mapping``. Read, mapped, encoded, validated, each beside its limit."""
+"""EMIS observation rows to FHIR, on one core. Read, mapped, encoded, validated, each beside its limit."""
 
 from __future__ import annotations
 
 import gc
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gateway.fhir import model
@@ -14,6 +14,8 @@ from mappings import Feed, Group, Row, Values
 from mappings.emis import SOURCE
 from mappings.emis.columns import TABLES
 from mappings.emis.tables import OBSERVATION
+from tests.bench.room import Room
+from tests.bench.table import Line
 from tests.mappings.harness import DictLook
 
 ROWS = 60_000
@@ -91,7 +93,7 @@ def timed(work: Callable[[], object]) -> float:
     return time.process_time() - begun
 
 
-def main() -> None:
+def measure(room: Room) -> Iterator[Line]:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         path = write(Path(folder))
@@ -99,6 +101,7 @@ def main() -> None:
     kept = {(row.publisher, row.table, row.key): row for row in (*rows, *code_rows())}
     groups, look = groups_of(rows), DictLook(SOURCE, kept, PRACTICE, Feed())
     model.check(b'{"resourceType":"Observation"}')
+    gc.collect()
     gc.freeze()  # all rows of the delivery are held here for the bench; a loader holds those of one part
     mapped = encoded = checked = 0.0
     count, faults = 0, []
@@ -110,16 +113,6 @@ def main() -> None:
         checked += timed(lambda bodies=bodies: faults.extend(issue for body in bodies for issue in model.check(body)))
         count += len(made)
     whole = mapped + encoded + checked
-    print(f"{'read':9}{ROWS / read:>9,.0f} rows/s (file to keyed rows)")
-    told(f"{'map':9}{ROWS / mapped:>9,.0f} rows/s ({count / ROWS:.2f} resources a row)", ROWS / mapped, MAP_LIMIT)
-    print(f"{'encode':9}{ROWS / encoded:>9,.0f} rows/s")
-    print(f"{'validate':9}{ROWS / checked:>9,.0f} rows/s ({len(faults)} faults)")
-    told(f"{'whole':9}{ROWS / whole:>9,.0f} rows/s, mapped to validated bytes", ROWS / whole, WHOLE_LIMIT)
-
-
-def told(text: str, rate: float, limit: int) -> None:
-    print(f"{text}; limit {limit:,}: {'met' if rate >= limit else 'MISSED'}")
-
-
-if __name__ == "__main__":
-    main()
+    steps = f"read {ROWS / read:,.0f}, encode {ROWS / encoded:,.0f}, validate {ROWS / checked:,.0f} rows/s; {len(faults)} faults"
+    yield Line("emis, observation rows mapped", ROWS / mapped, "rows/s", f"{count / ROWS:.2f} resources a row", MAP_LIMIT)
+    yield Line("emis, rows mapped, encoded and validated", ROWS / whole, "rows/s", steps, WHOLE_LIMIT)

@@ -1,13 +1,15 @@
-"""Pseudonymisation in memory, on one core: ``python -m tests.bench.bench_pseudonym``. Whole people, every dropped element counted."""
+"""Pseudonymisation in memory, on one core. Whole people, every dropped element counted."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from gateway.nhs.pseudonym import Pseudonymiser
+from tests.bench.room import Room
+from tests.bench.table import Line
 
 PEOPLE, EACH = 60, 200
 LIMIT = 60_000
@@ -77,19 +79,14 @@ def rate(work: Callable[[], int]) -> float:
     return max(found)
 
 
-def main() -> None:
+def measure(room: Room) -> Iterator[Line]:
     people = [person(number) for number in range(PEOPLE)]
     bodies = [body for resources in people for _, _, body in resources]
     decode, encode = msgspec.json.Decoder().decode, msgspec.json.Encoder().encode
     passed = rate(lambda: len([encode(decode(body)) for body in bodies]))
-    print(f"{len(bodies):,} resources of {sum(map(len, bodies)) / len(bodies):,.0f} bytes; decoded and encoded again {passed:>9,.0f}/s")
     for profile in ("minimal", "sde-research"):
         worker = Pseudonymiser(profile, "in-sde", bytes(32))
         found = rate(lambda worker=worker: sum(1 for number, held in enumerate(people) for _ in worker.person(str(number), held)))
-        verdict = "met" if found >= LIMIT else "MISSED"
         dropped = sum(worker.dropped.values()) / sum(worker.kept.values())
-        print(f"{profile:<14} {found:>9,.0f}/s, {found / passed:.2f} of that; {dropped:.1f} elements dropped in each; limit {LIMIT:,}: {verdict}")
-
-
-if __name__ == "__main__":
-    main()
+        beside = f"decoded and encoded again {passed:,.0f}/s; {dropped:.1f} elements dropped in each"
+        yield Line(f"pseudonymise in memory, {profile}", found, beside=beside, target=LIMIT)

@@ -36,9 +36,9 @@ PATTERN = (
 
 
 def write_volume(
-    folder: Path, observations: int, today: date, seed: int = 1, shuffled: bool = False, extract_time: datetime | None = None
+    folder: Path, observations: int, today: date, seed: int = 1, shuffled: bool = False, extract_time: datetime | None = None, each: int = EACH
 ) -> dict[str, int]:
-    """Write a delivery of ``observations`` observation rows, 200 a patient, and return how many rows each table got.
+    """Write a delivery of ``observations`` observation rows, ``each`` a patient (a multiple of ten), and return how many rows each table got.
 
     ``shuffled`` puts the observations in an order drawn from ``seed``; but for their ProcessingId they are the same rows.
     """
@@ -47,7 +47,7 @@ def write_volume(
     with Extract(folder, when) as extract:
         extract.put_all(around.reference_rows())
         extract.put_all(around.organisation_rows(practice, when))
-        for person in people(-(-observations // EACH), seed, today, practices=practice):
+        for person in people(-(-observations // each), seed, today, practices=practice):
             held = person.gp or Seen(str(100_000 + person.number), person.nhs_number, person.birth, person.given, person.family)
             patient = rows.patient(replace(person, gp=held, death=None))
             extract.put("Admin_Patient", {**patient, "PatientGuid": f"{{{_patient(person.number - 1)}}}"})
@@ -55,20 +55,20 @@ def write_volume(
     if shuffled:
         order = list(order)
         stream(seed, 0, "volume").shuffle(order)
-    line = liner(practice[0], today)
+    line = liner(practice[0], today, each)
     path = folder / file_name(TABLE, when, 1)
     with path.open("a", encoding="utf-8", newline="") as file:
         file.writelines(line(index, number) for number, index in enumerate(order, 1))
     return {**extract.written, TABLE: observations}
 
 
-def liner(practice: Practice, today: date) -> Callable[[int, int], str]:
+def liner(practice: Practice, today: date, each: int = EACH) -> Callable[[int, int], str]:
     """Return what makes the line of observation ``index`` with a ProcessingId. All that is alike is put together once."""
-    dates = [f"{today - timedelta(days=1 + place * 17 % 3000)}" for place in range(EACH)]
+    dates = [f"{today - timedelta(days=1 + place * 17 % 3000)}" for place in range(each)]
     templates = [template(practice, *row[:3]) for row in PATTERN]
 
     def line(index: int, number: int) -> str:
-        person, place = divmod(index, EACH)
+        person, place = divmod(index, each)
         turn = place % len(PATTERN)
         _, back, _, span, places_after = PATTERN[turn]
         value = parent = ""
