@@ -33,6 +33,9 @@ def main(argv: list[str] | None = None) -> int:
     except GatewayError as error:
         print(f"gateway {arguments.verb}: {error}", file=sys.stderr)
         return COULD_NOT
+    except KeyboardInterrupt:
+        print(f"gateway {arguments.verb}: interrupted; nothing is half-written, and running it again is safe", file=sys.stderr)
+        return COULD_NOT
     except BrokenPipeError:
         return OK
 
@@ -341,7 +344,7 @@ def _export(arguments, settings: config.Settings) -> int:
     if arguments.json:
         print(json.dumps(manifest))
     else:
-        console.export_report(manifest)
+        console.export_report(manifest, arguments.out)
     return OK
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from xml.etree import ElementTree
 
 from rich.console import Console
 from rich.panel import Panel
@@ -13,6 +15,10 @@ from rich.text import Text
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+OUTCOMES = ("created", "updated", "unchanged", "deleted")
+MOST, SHOWN = 6, 3
+"""Kinds told at most in a line of a report; rows of a section shown at most."""
+XHTML = "{http://www.w3.org/1999/xhtml}"
 
 
 class _Rate(ProgressColumn):
@@ -44,48 +50,112 @@ def progress(title: str, unit: str = "groups") -> Iterator[Callable[[str, int, i
 def load_report(report: dict) -> None:
     """Print a load report: rows, resources by type, people, and what was not taken, by place and never by value."""
     rows = report["rows"]
-    title = (
-        f"{report['source']}: {rows.get('read', 0):,} rows in {report['files']} files, {report['written']:,} resources in {report['seconds']:.1f} s"
-    )
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("resource")
-    for name in ("created", "updated", "unchanged", "deleted"):
-        table.add_column(name, justify="right")
+    read = f"{rows.get('read', 0):,} rows in {report['files']} files"
+    title = f"{report['source']}: {read}, {report['written']:,} resources written in {report['seconds']:.1f} s"
+    table = _table("resource", *OUTCOMES)
     for name, outcomes in report["resources"].items():
-        table.add_row(name, *(f"{outcomes[o]:,}" if o in outcomes else "" for o in ("created", "updated", "unchanged", "deleted")))
-    out.print(table)
-    people = report["people"]
-    if people:
-        out.print(
-            f"people: {people.get('persons', 0):,} persons from {people.get('patients', 0):,} patient records; "
-            f"{people.get('gathered', 0):,} gathered, {people.get('notGathered', 0):,} not gathered (possible mismatch)"
-        )
+        table.add_row(name, *(f"{outcomes[o]:,}" if o in outcomes else "" for o in OUTCOMES))
+    out.print(Text(title, style="bold"), *([table] if report["resources"] else ()))
+    if report["people"]:
+        people(report["people"])
     for title, key in (("labels", "labels"), ("UK Core's constraints broken", "ukCore"), ("codes without a standard code", "unmappedCodes")):
         if report[key]:
-            out.print(f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in list(report[key].items())[:6]))
+            told = ", ".join(f"{name.rsplit('/', 1)[-1]} {count:,}" for name, count in list(report[key].items())[:MOST])
+            out.print(Text(f"{title}: {told}" + (f" and {len(report[key]) - MOST} more" if len(report[key]) > MOST else "")))
     if report["rejects"]:
-        out.print("[bold red]rejected: " + ", ".join(f"{reason} {count:,}" for reason, count in report["rejects"].items()))
+        out.print(Text("rejected: " + ", ".join(f"{reason} {count:,}" for reason, count in report["rejects"].items()), style="bold red"))
         for place in report["places"][:10]:
-            out.print(f"  {place}")
+            out.print(Text(f"  {place}"))
         if len(report["places"]) > 10:
-            out.print(f"  … and {sum(report['rejects'].values()) - 10:,} more: gateway quarantine list")
+            out.print(f"  … and {sum(report['rejects'].values()) - 10:,} more, in the report that --json prints")
     out.print()
 
 
-def export_report(manifest: dict) -> None:
-    """Print what a release holds and what its policy dropped."""
-    about = manifest["extension"]
-    table = Table(title=f"release for {about['project']}: {about['notice']}", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("file")
-    table.add_column("resources", justify="right")
-    for line in manifest["output"]:
-        table.add_row(line["url"], str(line["count"]))
-    out.print(table)
-    counts = [count for count in about["dropped"].values() if isinstance(count, int)]
+def people(counts: dict[str, int]) -> None:
+    """Print how many records became how many persons, and how many were not gathered although they share a number."""
     out.print(
-        f"persons {about['persons']}; elements dropped by the policy: about {sum(counts):,} of {len(about['dropped'])} kinds, listed in the manifest"
+        f"people: {counts.get('patients', 0):,} patient records of {counts.get('persons', 0):,} persons. "
+        f"[green]{counts.get('gathered', 0):,} gathered[/] with another source's; "
+        f"[yellow]{counts.get('notGathered', 0):,} not gathered[/] although a number agrees (possible mismatch, shown to nobody)"
     )
+
+
+def summary(document: dict) -> None:
+    """Print a summary document: who it is about, then the first rows of each section with date and source, or why there are none."""
+    composition = document["entry"][0]["resource"]
+    patient = next(entry["resource"] for entry in document["entry"] if entry["resource"]["resourceType"] == "Patient")
+    name, numbers = patient["name"][0], [i["value"] for i in patient["identifier"] if i["system"].endswith("/nhs-number")]
+    number = numbers[0] if numbers else "not known"
+    words = (
+        f"{name['family'].upper()}, {' '.join(name.get('given', ()))}", f"born {patient['birthDate']}", patient.get("gender", "sex not known"),
+        f"NHS number {number[:3]} {number[3:6]} {number[6:]}",
+    )  # fmt: skip
+    panel("   ".join(words), composition["title"])
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for column in ({"ratio": 4}, {"width": 12, "no_wrap": True}, {"ratio": 4}, {"ratio": 3, "style": "dim"}):
+        table.add_column(**column)
+    for section in composition["section"]:
+        rows = _rows(section["text"]["div"]) if "code" in section else []
+        if rows:
+            table.add_row(Text(f"{section['title']}  {len(rows)}", style="bold"))
+            for what, when, more, note, source in rows[:SHOWN]:
+                table.add_row(Text(f"  {what}"), Text(when), Text.assemble((note, "yellow"), " · " if note and more else "", more), Text(source))
+            if len(rows) > SHOWN:
+                table.add_row(Text(f"  … and {len(rows) - SHOWN} more", style="dim"))
+        elif "emptyReason" in section:
+            table.add_row(Text(section["title"], style="bold"), "", Text(section["emptyReason"]["text"], style="dim"))
+    out.print(table)
+
+
+def _rows(div: str) -> list[tuple[str, ...]]:
+    """The rows of a section's narrative table, which the gateway itself made."""
+    body = ElementTree.fromstring(div).find(f".//{XHTML}tbody")
+    return [] if body is None else [tuple("".join(cell.itertext()) for cell in row) for row in body]
+
+
+def released(rows: Iterable[tuple[str, str, str]]) -> None:
+    """Print what is held of somebody beside what was released of them."""
+    table = _table("one person", "as held", "as released", right=False)
+    for name, held, left in rows:
+        table.add_row(Text(name, style="dim"), Text(held), Text(left or "–"))
+    out.print(table)
     out.print()
+
+
+def absences(rows: Iterable[tuple[str, int, int, str]]) -> None:
+    """Print who is in a release and who is not: records the sources hold, records released, and why."""
+    table = _table("person", "records held", "in the export")
+    table.add_column("why")
+    for name, held, left, why in rows:
+        table.add_row(Text(name), str(held), Text(str(left), style="green" if left == held else "bold yellow"), Text(why, style="dim"))
+    out.print(table)
+    out.print()
+
+
+def export_report(manifest: dict, folder: Path) -> None:
+    """Print what a release holds, file by file as the recipient may know it, and what its policy dropped."""
+    about = manifest["extension"]
+    table = _table("file", "resources", "size")
+    for line in manifest["output"]:
+        table.add_row(line["url"], str(line["count"]), _size((folder / line["url"]).stat().st_size))
+    out.print(Text(f"release for {about['project']}: {about['notice']}", style="bold"), table)
+    counts = [count for count in about["dropped"].values() if isinstance(count, int)]
+    dropped = f"about {sum(counts):,} of {len(about['dropped'])} kinds, listed in the manifest"
+    out.print(f"persons {about['persons']}; elements dropped by the policy: {dropped}. Small counts are *, others rounded (disclosure control).")
+    out.print()
+
+
+def _table(first: str, *others: str, right: bool = True) -> Table:
+    """A table without lines: words, then (for numbers) columns set right."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right" if right else "left")
+    return table
+
+
+def _size(size: int) -> str:
+    return f"{size / 1000:,.1f} kB" if size < 1_000_000 else f"{size / 1_000_000:,.1f} MB"
 
 
 def step(number: int, title: str) -> None:
@@ -95,4 +165,4 @@ def step(number: int, title: str) -> None:
 
 def panel(text: str, title: str) -> None:
     """A boxed text."""
-    out.print(Panel(text, title=title, title_align="left", expand=False))
+    out.print(Panel(Text(text), title=title, title_align="left", expand=False))

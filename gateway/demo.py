@@ -7,15 +7,18 @@ through the HTTP application.
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import httpx
 from rich.table import Table
+from rich.text import Text
 
 from gateway import config, console, log
 from gateway.api import sandbox
@@ -23,6 +26,7 @@ from gateway.api.app import create_app
 from gateway.errors import Refused
 from gateway.export import jobs, optouts, projects
 from gateway.intake import load
+from gateway.nhs import pseudonym
 from gateway.nhs.sandbox import COUNCIL, OTHER_PRACTICE, PRACTICE, TRUST
 from gateway.store.database import open_store
 from gateway.synth import world
@@ -33,6 +37,17 @@ LEAST_PEOPLE = 10
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 PROJECT = "demo"
 SOURCES = ("emis", "hl7v2", "cld")
+SERVED = ("dr-green", "receptionist", "dr-ward")
+"""Whose tokens are printed when it ends serving."""
+IN_EXPORT = {
+    "demo": "known to all three: the same pseudonym on each of her records",
+    "merged": "two hospital numbers made one: seen together, never merged",
+    "sensitive": "without her item of the sensitive set and what is linked to it",
+    "type-1": "Type 1 objection: the practice's record stays at home",
+    "opted-out": "national data opt-out",
+    "restricted": "restricted by the practice: shown to nobody, in no export",
+}
+"""The fixed people whose presence in the export is looked up, and why each is in it or not."""
 
 
 def run(*, people: int, seed: int, out: Path | None, serve: bool, today: date | None = None) -> int:
@@ -92,16 +107,15 @@ class _Demo:
         for name in SOURCES:
             with console.progress(name) as progress:
                 report = load.load(self.store, sources()[name], self.world.path(name), Feed(), code_sets, progress=progress)
-            found.append(report.as_dict())
+            found.append({**report.as_dict(), "people": {}})
             console.load_report(found[-1])
-        self._keep("load-report.json", {"people": found[-1]["people"], "sources": found})
+        console.people(dict(report.people))
+        self._keep("load-report.json", {"people": dict(sorted(report.people.items())), "sources": found})
 
     def client(self) -> httpx.Client:
         """A client of the application itself: the real routes, without a socket."""
         self.app = create_app(self.settings, self.store)
-        self.tokens = {
-            user: sandbox.issue(self.settings, self.store, user, PROJECT) for user in ("dr-green", "receptionist", "dr-ward", "researcher")
-        }
+        self.tokens = {user: sandbox.issue(self.settings, self.store, user, PROJECT) for user in (*SERVED, "researcher")}
         return httpx.Client(transport=_InProcess(self.app), base_url="http://gateway.test", timeout=60)
 
     def _as(self, user: str, **headers: str) -> dict[str, str]:
@@ -120,9 +134,11 @@ class _Demo:
         page = client.post("/fhir/Patient/$summary", json=body, headers=self._as("dr-green", Accept="text/html"))
         page.raise_for_status()
         self.subject = document.json()["entry"][0]["resource"]["subject"]["reference"].split("/")[-1]
+        self.patient = document.json()["entry"][1]["resource"]
         self._keep("summary.json", document.json())
         (self.out / "summary.html").write_text(_standalone(page.text, client), encoding="utf-8")
-        _show_summary(document.json())
+        console.summary(document.json())
+        console.out.print("\nWhole in summary.json, and as a page in summary.html.")
 
     def refusal(self, client: httpx.Client) -> None:
         """Step 4: the same request, refused."""
@@ -151,18 +167,38 @@ class _Demo:
         answer.raise_for_status()
         folder = self.out / "export"
         folder.mkdir()
-        manifest, types = answer.json(), Counter()
+        manifest = answer.json()
         for line in manifest["output"]:
             file = client.get(httpx.URL(line["url"]).path, headers=self._as("researcher"))
             file.raise_for_status()
-            name = line["url"].rsplit("/", 1)[-1]
-            (folder / name).write_bytes(file.content)
-            types[line["type"]] += file.content.count(b"\n")
-            line["url"] = name
+            line["url"] = line["url"].rsplit("/", 1)[-1]
+            (folder / line["url"]).write_bytes(file.content)
         self._keep("export/manifest.json", manifest)
-        console.export_report(manifest)
-        patient = (folder / "Patient.00000.ndjson").read_text(encoding="utf-8").splitlines()[0]
-        console.panel(patient, "one line of Patient.00000.ndjson")
+        console.export_report(manifest, folder)
+        self._compare(folder, self._names(root, manifest["extension"]))
+
+    def _names(self, root: bytes, about: dict) -> dict[str, pseudonym.Subject]:
+        """The fixed people as this project's key names them: only who holds the key can say who is who."""
+        project = _project(self.today)
+        key = pseudonym.project_key(root, project["controller"], project["name"], about["keyVersion"])
+        maker = pseudonym.Pseudonymiser(about["profile"], about["setting"], key)
+        return {role: maker.subject(f"number:{who.nhs_number}", (), bool) for role, who in self.world.people.items()}
+
+    def _compare(self, folder: Path, names: dict[str, pseudonym.Subject]) -> None:
+        """Who is in the export and who is not; one person beside what left of her; and a search for what must not have left."""
+        patients = [json.loads(line) for line in (folder / "Patient.00000.ndjson").read_text(encoding="utf-8").splitlines()]
+        counted = Counter(patient["identifier"][0]["value"] for patient in patients)
+        people = self.world.people
+        left = {role: counted[names[role].pseudonym(f"person:number:{people[role].nhs_number}".encode()).decode()] for role in IN_EXPORT}
+        console.absences((people[role].name, _records(people[role]), left[role], why) for role, why in IN_EXPORT.items())
+        if left["opted-out"] or left["restricted"]:
+            raise AssertionError("somebody is in the export who must not be")
+        own = names["demo"].pseudonym(f"Patient/{self.patient['id']}".encode()).decode()
+        console.released(_beside(self.patient, next(patient for patient in patients if patient["id"] == own)))
+        told = [text for who in people.values() for text in (who.name, who.nhs_number, who.hospital_number, who.council_number, who.emis_patient)]
+        content = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+        found = sum(text.encode() in content for text in told if text)
+        console.out.print(f"Names and numbers of the {len(people)} fixed people, looked for in every byte of the export: {found} found")
 
     def audit(self) -> None:
         """Step 6: the audit of it all, its chain verified."""
@@ -191,11 +227,14 @@ class _Demo:
         url = f"http://127.0.0.1:{port}"
         self.app.state.base = f"{url}/fhir"
         console.step(7, f"Serving on {url} (Ctrl-C ends it)")
-        for user in ("dr-green", "receptionist", "dr-ward"):
+        folder = self.out / "tokens"
+        folder.mkdir(mode=0o700)
+        for user in SERVED:
+            (folder / user).write_text(self.tokens[user], encoding="ascii")
             console.out.print(f"[bold]{user}[/]  {self.tokens[user]}\n", soft_wrap=True)
-        console.out.print(
-            f'try:  curl -H "Authorization: Bearer …" -H "Accept: text/html" {url}/fhir/Patient/{self.subject}/$summary', soft_wrap=True
-        )
+        console.out.print("Each token is also a file: try, and then as receptionist\n")
+        bearer = f'"Authorization: Bearer $(cat {shlex.quote(str((folder / SERVED[0]).resolve()))})"'
+        console.out.print(Text(f"curl -H {bearer} -H 'Accept: text/html' '{url}/fhir/Patient/{self.subject}/$summary'\n"), soft_wrap=True)
         uvicorn.run(self.app, host="127.0.0.1", port=port, access_log=False, log_config=None, server_header=False)
 
     def _keep(self, name: str, content: dict) -> None:
@@ -212,18 +251,21 @@ def _project(today: date) -> dict:
     }  # fmt: skip
 
 
-def _show_summary(document: dict) -> None:
-    composition = document["entry"][0]["resource"]
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column("section", style="bold")
-    table.add_column("entries", justify="right")
-    table.add_column("said")
-    for section in composition["section"]:
-        entries = section.get("entry", [])
-        reason = section.get("emptyReason", {}).get("text", "")
-        table.add_row(section["title"], str(len(entries)) if entries else "", reason)
-    console.panel(composition["title"], "summary.json and summary.html")
-    console.out.print(table)
+def _records(who: world.Who) -> int:
+    """How many Patients the sources hold of a fixed person."""
+    return sum(bool(number) for number in (who.emis_patient, who.hospital_number, who.retired_number, who.council_number))
+
+
+def _beside(held: dict, left: dict) -> Iterator[tuple[str, str, str]]:
+    """A Patient and what was released of it, element by element, as (name, held, released)."""
+    name, address = held["name"][0], held["address"][0]
+    yield "name", " ".join((*name["given"], name["family"])), ""
+    yield "NHS number", next(i["value"] for i in held["identifier"] if i["system"] == NHS_NUMBER), left["identifier"][0]["value"]
+    yield "id", held["id"], left["id"]
+    yield "born", held["birthDate"], left["birthDate"]
+    yield "sex", held["gender"], left.get("gender", "")
+    yield "address", ", ".join((*address["line"], address["city"], address["postalCode"])), left["address"][0]["postalCode"]
+    yield "telephone", held["telecom"][0]["value"], ""
 
 
 def _told(events: list[dict]) -> list[tuple[tuple[str, ...], int]]:

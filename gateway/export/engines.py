@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -17,6 +18,9 @@ def map_parts(function: Callable[[P], R], parts: Sequence[P], *, workers: int | 
     if count <= 1:
         yield from map(function, parts)
         return
-    with ProcessPoolExecutor(count, get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(function, part) for part in parts]):
-            yield future.result()
+    with ProcessPoolExecutor(count, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        try:
+            for future in as_completed([pool.submit(function, part) for part in parts]):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -86,6 +87,7 @@ def seldom_collected() -> Iterator[None]:
 
 
 def _start(url: str, source: str, feed: Feed, sets: CodeSets) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends its pool
     global _worker  # one a process, made once: a pool's worker has nowhere else to keep it
     gc.set_threshold(*SELDOM)
     _worker = Worker(open_store(url), sources()[source], feed, sets)
