@@ -1,0 +1,648 @@
+"""What a summary shows of a record: which rows, in what words, and what it says where there are none."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from gateway.nhs import access, completeness, summary
+from gateway.nhs.record import Contribution
+from gateway.nhs.sections.allergies import CONTRADICTED, NOT_CODED
+from gateway.nhs.sections.rows import NOT_CHECKED, is_before, shown_date, shown_time
+from tests.nhs.records import (
+    ALL,
+    COUNCIL,
+    DEGRADED_DRUG_ALLERGY,
+    FORMER,
+    NOW,
+    ODS,
+    PRACTICE,
+    TRUST,
+    allergy,
+    coded,
+    condition,
+    held,
+    issue,
+    nil,
+    one,
+    plan,
+    record,
+    result,
+    rows,
+    section,
+    service,
+    statement,
+    status,
+    titles,
+)
+
+# Dates
+
+
+@pytest.mark.parametrize("value, shown", [("2024-03-11", "11-Mar-2024"), ("2024-03", "Mar-2024"), ("1998", "1998"), ("", "date unknown")])
+def test_a_date_is_shown_in_the_precision_it_has(value, shown):
+    assert shown_date(value) == shown
+
+
+def test_a_time_is_shown_as_the_sources_clock_had_it():
+    assert shown_time("2024-07-11T09:05:00+01:00") == "11-Jul-2024 09:05"
+
+
+@pytest.mark.hazard("HZ-SUMMARY-01")
+@pytest.mark.parametrize(
+    "value, before", [("2025-09", False), ("2025", False), ("2025-08", True), ("2025-09-14", True), ("2025-09-15", False), ("", False)]
+)
+def test_what_may_lie_within_a_period_is_not_taken_to_be_before_it(value, before):
+    assert is_before(value, "2025-09-15") is before
+
+
+# Allergies and their absences
+
+
+def test_a_row_names_its_source_its_date_and_each_reaction():
+    reactions = [
+        {"manifestation": [{"text": "Rash"}], "severity": "mild"},
+        {"manifestation": [{"text": "Wheeze"}, {"text": "Collapse"}], "severity": "severe"},
+    ]
+    found = one(record(allergy(verification="confirmed", reaction=reactions, criticality="high", note=[{"text": "After amoxicillin"}])), "allergies")
+    assert (found.title, found.when, found.source, found.flags) == ("Allergy to penicillin", "02-May-2019", PRACTICE, ("HIGH RISK",))
+    assert found.detail == "mild reaction: Rash; severe reaction: Wheeze, Collapse · certainty: confirmed · Note: After amoxicillin"
+
+
+@pytest.mark.hazard("HZ-SUMMARY-02")
+@pytest.mark.parametrize(
+    "given, reason, words",
+    [
+        (record(nil()), "nilknown", summary.NIL_KNOWN),
+        (record(), "no-content-recorded", summary.NOTHING_RECORDED),
+        (record(contributions=()), "unavailable", summary.NOT_AVAILABLE),
+        (record(contributions=(Contribution(PRACTICE, "A99001", "gp", "not contributed"),)), "unavailable", summary.NOT_AVAILABLE),
+        (record(contributions=(Contribution(COUNCIL, "990", "social-care", "ok"),)), "unavailable", summary.NOT_AVAILABLE),
+        (record(nil(), sections=ALL - {"allergies"}), "withheld", access.NOT_YOUR_ROLE),
+        (record(nil(code="409137002", words="No known drug allergies")), "nil-in-part", summary.NIL_IN_PART),
+        (record(nil(code="429625007", words="No known food allergy")), "nil-in-part", summary.NIL_IN_PART),
+        (record(allergy(concept={"text": "NKDA"})), "nil-in-words", summary.NIL_IN_WORDS),
+        (record(allergy()), "", ""),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 20 else "",
+)
+def test_nil_known_nothing_recorded_and_not_available_are_never_confused(given, reason, words):
+    found = section(given, "allergies")
+    assert (found.reason, found.absence) == (reason, words)
+
+
+def test_the_texts_of_absence_are_all_different_and_none_begins_another():
+    words = sorted(summary.ABSENCES.values())
+    assert len(set(words)) == len(words)
+    assert not [a for a in words for b in words if a != b and b.startswith(a)]
+
+
+@pytest.mark.hazard("HZ-SUMMARY-03")
+def test_a_nil_known_stands_beside_the_allergy_that_contradicts_it_and_never_over_it():
+    given = record(nil(onsetDateTime="2026-01-01"), held(allergy(), TRUST))
+    found = rows(given, "allergies")
+    assert [(each.title, each.source, each.flags) for each in found] == [
+        ("Allergy to penicillin", TRUST, ()),
+        ("No known allergies", PRACTICE, (CONTRADICTED,)),
+    ]
+    assert section(given, "allergies").absence == ""
+
+
+@pytest.mark.hazard("HZ-SUMMARY-03")
+def test_the_same_allergy_of_two_sources_is_shown_twice():
+    given = record(allergy(), held(allergy("a2", onsetDateTime=""), TRUST))
+    assert [(each.source, each.when) for each in rows(given, "allergies")] == [(PRACTICE, "02-May-2019"), (TRUST, "date unknown")]
+
+
+def test_none_known_in_words_only_is_no_nil_known():
+    found = one(record(allergy(concept={"text": "No known allergies"})), "allergies")
+    assert NOT_CODED in found.flags
+
+
+@pytest.mark.parametrize(
+    "code, shown, past",
+    [
+        ({"clinical": "resolved"}, [], [("Allergy to penicillin", ("resolved",))]),
+        ({"verification": "refuted", "clinical": "inactive"}, [], [("Allergy to penicillin", ("refuted",))]),
+        ({"clinical": "inactive"}, [("Allergy to penicillin", ("inactive",))], []),
+        ({"verification": "entered-in-error"}, [], []),
+        ({"verification": "unconfirmed"}, [("Allergy to penicillin", ())], []),
+    ],
+)
+def test_only_resolved_and_refuted_allergies_stand_apart(code, shown, past):
+    given = record(allergy(**code))
+    assert [(each.title, each.flags) for each in rows(given, "allergies")] == shown
+    assert [(each.title, each.flags) for each in rows(given, "allergies-past")] == past
+
+
+@pytest.mark.hazard("HZ-SUMMARY-04")
+@pytest.mark.parametrize(
+    "code, title",
+    [
+        ({"coding": [DEGRADED_DRUG_ALLERGY, {"system": "urn:local", "code": "X1"}], "text": "Allergic to bees"}, "Allergic to bees"),
+        ({"text": "Bad reaction to dye"}, "Bad reaction to dye"),
+        ({"coding": [DEGRADED_DRUG_ALLERGY]}, "substance not in the data received"),
+        ({"coding": [{"system": "urn:local", "code": "X1"}]}, "code X1"),
+        ({}, "substance not in the data received"),
+    ],
+)
+def test_a_degraded_or_text_only_allergy_says_that_nothing_checked_it(code, title):
+    found = one(record(allergy(concept=code)), "allergies")
+    assert (found.title, found.flags) == (title, (NOT_CHECKED,))
+
+
+# Medicines
+
+
+@pytest.mark.hazard("HZ-SUMMARY-05")
+@pytest.mark.parametrize("course", ["continuous", "continuous-repeating-dispensing"])
+@pytest.mark.parametrize("issued", ["2026-03-01", "2024-08-10", ""])
+def test_a_current_repeat_is_shown_whenever_it_was_last_issued(course, issued):
+    given = record(plan("m1", course=course), *([issue("i1", "m1", issued)] if issued else []))
+    words = f"last issued {shown_date(issued)}" if issued else "last issue not in the data received"
+    assert one(given, "repeat").detail == f"One daily · 28 capsule · {words}"
+    assert not rows(given, "acute") and not rows(given, "discontinued")
+
+
+@pytest.mark.hazard("HZ-SUMMARY-06")
+@pytest.mark.parametrize(
+    "registered, flags",
+    [((PRACTICE,), ()), ((FORMER,), (f"last known at {PRACTICE}",)), ((), (f"last known at {PRACTICE}",)), ((PRACTICE, FORMER), ())],
+)
+def test_a_repeat_is_current_only_at_the_practice_registered_with_now(registered, flags):
+    assert one(record(plan("m1"), registered=registered), "repeat").flags == flags
+
+
+def test_what_a_former_practice_last_knew_comes_after_what_is_current():
+    given = record(held(plan("m1", "Aspirin 75mg", authoredOn="2025-12-01"), FORMER), plan("m2", "Ramipril 5mg", authoredOn="2019-01-01"))
+    assert titles(given, "repeat") == ["Ramipril 5mg", "Aspirin 75mg"]
+
+
+@pytest.mark.parametrize("given, shown", [((PRACTICE,), False), ((), True)])
+def test_no_registration_is_said_above_everything(given, shown):
+    assert (completeness.NOT_REGISTERED in completeness.notices(record(registered=given))) is shown
+
+
+def test_two_registrations_are_said_above_everything():
+    assert completeness.TWO_PRACTICES in completeness.notices(record(registered=(PRACTICE, FORMER)))
+
+
+@pytest.mark.hazard("HZ-SUMMARY-07")
+@pytest.mark.parametrize(
+    "status, issued, shown",
+    [
+        ("completed", "2026-03-01", ["Ramipril 5mg capsules"]),
+        ("completed", "2025-03-15", ["Ramipril 5mg capsules"]),
+        ("completed", "2025-03", ["Ramipril 5mg capsules"]),
+        ("completed", "2025-03-14", []),
+        ("completed", "", ["Ramipril 5mg capsules"]),
+        ("active", "2021-01-01", ["Ramipril 5mg capsules"]),
+        ("unknown", "2021-01-01", ["Ramipril 5mg capsules"]),
+    ],
+)
+def test_an_acute_medicine_is_dropped_only_when_it_is_over_and_surely_older_than_the_period(status, issued, shown):
+    given = record(plan("m1", course="acute", status=status, authoredOn=issued))
+    assert titles(given, "acute") == shown
+
+
+@pytest.mark.parametrize(
+    "status, flag",
+    [("on-hold", "ON HOLD"), ("unknown", "not known whether still taken"), ("draft", "draft, not signed")],
+)
+def test_a_repeat_whose_status_is_not_that_it_ended_is_not_discontinued(status, flag):
+    given = record(plan("m1", status=status))
+    assert one(given, "repeat").flags == (flag,)
+    assert not rows(given, "discontinued")
+
+
+@pytest.mark.hazard("HZ-SUMMARY-08")
+@pytest.mark.parametrize(
+    "end, estimated, shown, flags",
+    [
+        ("2026-01-10", False, True, ("stopped",)),
+        ("2026-01-10", True, True, ("stopped", "end date estimated")),
+        ("2025-09-15", False, True, ("stopped",)),
+        ("2025-09-14", False, False, ()),
+        ("2025-09", False, True, ("stopped",)),
+        ("", False, True, ("stopped", "end date unknown")),
+    ],
+)
+def test_a_discontinued_repeat_is_dropped_only_for_an_end_surely_before_the_period(end, estimated, shown, flags):
+    given = record(plan("m1", status="stopped"), statement("t1", "m1", end, estimated=estimated))
+    assert [each.flags for each in rows(given, "discontinued")] == ([flags] if shown else [])
+    assert not rows(given, "repeat") and not rows(given, "acute")
+
+
+@pytest.mark.hazard("HZ-SUMMARY-09")
+@pytest.mark.parametrize(
+    "sent",
+    [
+        issue("i1", "never-sent", "2026-02-01"),
+        issue("i1", "never-sent", "2026-02-01", basedOn=[], groupIdentifier={}),
+        statement("t1", "never-sent"),
+        plan("m1", course="", status="completed", authoredOn="2026-02-01"),
+    ],
+    ids=["issue of a plan not sent", "issue of no plan", "statement of a plan not sent", "plan of no stated type"],
+)
+def test_a_medicine_whose_plan_or_type_is_not_there_is_shown_and_says_so(sent):
+    assert "type not recorded" in one(record(sent), "acute").flags
+
+
+def test_an_issue_and_a_statement_of_a_plan_that_is_there_are_no_rows_of_their_own():
+    given = record(plan("m1"), issue("i1", "m1", "2026-02-01"), issue("i2", "m1", "2026-03-01"), statement("t1", "m1"))
+    assert (len(rows(given, "repeat")), rows(given, "acute"), rows(given, "discontinued")) == (1, (), ())
+    assert "last issued 01-Mar-2026" in one(given, "repeat").detail
+
+
+def test_an_issue_that_may_not_point_at_its_plan_is_still_its_issue():
+    """A blanked medicine is served without ``basedOn``."""
+    given = record(plan("m1"), issue("i1", "m1", "2026-02-01", basedOn=[]))
+    assert "last issued 01-Feb-2026" in one(given, "repeat").detail
+    assert not rows(given, "acute")
+
+
+def test_issues_of_a_plan_entered_in_error_do_not_come_back_as_medicines():
+    assert not rows(record(plan("m1", status="entered-in-error"), issue("i1", "m1", "2026-02-01")), "acute")
+
+
+def test_the_statements_last_issue_counts_where_the_issue_was_not_sent():
+    extension = {
+        "url": "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-MedicationStatementLastIssueDate",
+        "valueDateTime": "2026-01-20",
+    }
+    given = record(plan("m1"), statement("t1", "m1", extension=[extension]))
+    assert "last issued 20-Jan-2026" in one(given, "repeat").detail
+
+
+@pytest.mark.hazard("HZ-SUMMARY-10")
+def test_medicines_are_never_collapsed_and_never_cut_off():
+    given = record(*(plan(f"m{number}", status="active") for number in range(90)))
+    assert len(rows(given, "repeat")) == 90
+    assert len(rows(record(*(allergy(f"a{number}") for number in range(90))), "allergies")) == 90
+
+
+@pytest.mark.hazard("HZ-SUMMARY-04")
+@pytest.mark.parametrize(
+    "concept, title, flags",
+    [
+        ({"text": "Herbal tonic"}, "Herbal tonic", (NOT_CHECKED,)),
+        ({}, "medicine not named in the data received", (NOT_CHECKED,)),
+        (coded("Ramipril", "318912006", "http://dmd.nhs.uk"), "Ramipril", ()),
+        (coded("Ramipril", "318912006", "https://fhir.hl7.org.uk/Id/emis-drug-codes"), "Ramipril", (NOT_CHECKED,)),
+    ],
+)
+def test_a_medicine_without_a_standard_code_says_that_nothing_checked_it(concept, title, flags):
+    found = one(record(plan("m1", medicationCodeableConcept=concept)), "repeat")
+    assert (found.title, found.flags) == (title, flags)
+
+
+def test_a_medicine_says_its_dose_or_that_none_was_sent_and_what_it_is_for():
+    reason = condition("c1", "Hypertension")
+    given = record(plan("m1", dosageInstruction=[], reasonReference=[{"reference": "Condition/c1"}]), reason)
+    assert one(given, "repeat").detail.startswith("dose not in the data received · 28 capsule")
+    assert one(given, "repeat").detail.endswith("for Hypertension")
+    assert "for" not in one(record(plan("m1", reasonReference=[{"reference": "Condition/c1"}])), "repeat").detail.split()
+
+
+def test_a_request_not_to_give_a_medicine_is_no_medicine_to_give():
+    assert "DO NOT GIVE" in one(record(plan("m1", doNotPerform=True)), "repeat").flags
+
+
+def test_the_periods_are_stated_in_the_titles():
+    assert section(record(), "acute").title == "Acute medicines (12 months from 15-Mar-2025 to 15-Mar-2026)"
+    assert section(record(), "discontinued").title == "Discontinued repeat medicines (6 months from 15-Sep-2025 to 15-Mar-2026)"
+
+
+@pytest.mark.hazard("HZ-SUMMARY-11")
+def test_a_hospital_without_medicines_does_not_make_the_medicine_list_complete():
+    given = record(held(result("o1"), TRUST), registered=())
+    given = replace(given, contributions=tuple(each for each in given.contributions if each.kind == "hospital"))
+    assert {section(given, name).reason for name in ("acute", "repeat", "discontinued", "immunisations")} == {"unavailable"}
+    (line,) = completeness.completeness(given, summary.sections(given))
+    states = dict(zip((kind.id for kind in completeness.GRID), line.cells))
+    assert (states["repeat"], states["immunisations"], states["results"], states["allergies"]) == (
+        "not contributed",
+        "not contributed",
+        "ok",
+        "none held",
+    )
+
+
+# Problems
+
+
+@pytest.mark.parametrize(
+    "given, active, past",
+    [
+        (condition("c1", "Asthma"), [("Asthma", ())], []),
+        (condition("c1", "Asthma", "recurrence"), [("Asthma", ())], []),
+        (condition("c1", "Asthma", ""), [("Asthma", ("status not known",))], []),
+        (condition("c1", "Asthma", "inactive"), [], [("Asthma", ())]),
+        (condition("c1", "Asthma", "remission"), [], [("Asthma", ("in remission",))]),
+        (condition("c1", "Asthma", verification="provisional"), [("Asthma", ("not confirmed",))], []),
+        (condition("c1", "Asthma", verification="refuted"), [], [("Asthma", ("RULED OUT",))]),
+        (condition("c1", "Asthma", verification="entered-in-error"), [], []),
+        (held(condition("c1", "Pneumonia", "", category="encounter-diagnosis"), TRUST), [("Pneumonia", ("hospital diagnosis",))], []),
+        (
+            held(condition("c1", "Pneumonia", "", category="encounter-diagnosis", verification="differential"), TRUST),
+            [("Pneumonia", ("not confirmed", "hospital diagnosis"))],
+            [],
+        ),
+    ],
+)
+def test_a_problem_is_active_past_or_ruled_out_and_as_certain_as_its_source_said(given, active, past):
+    given = record(given)
+    assert [(each.title, each.flags) for each in rows(given, "problems")] == active
+    assert [(each.title, each.flags) for each in rows(given, "problems-past")] == past
+
+
+@pytest.mark.hazard("HZ-SUMMARY-12")
+def test_a_support_reason_is_no_problem_and_a_consultations_code_is_not_the_problem_list():
+    given = record(
+        held(condition("c1", "Physical support", category="social-care-support-reason"), COUNCIL),
+        condition("c2", "Cough", "", category="encounter-diagnosis"),
+    )
+    assert not rows(given, "problems") and not rows(given, "problems-past")
+    assert titles(given, "diagnoses") == ["Cough"]
+    assert titles(given, "social-care") == ["Support reason: Physical support"]
+
+
+def test_a_problem_says_when_it_ended_and_what_qualifies_it():
+    past = condition("c1", "Pneumonia", "inactive", abatementDateTime="2024-02")
+    assert one(record(past), "problems-past").detail == "ended Feb-2024"
+    planned = condition("c2", "Gout", verification="unconfirmed", note=[{"text": "Certainty: unlikely"}])
+    assert one(record(planned), "problems").detail == "Note: Certainty: unlikely"
+
+
+# Results
+
+
+@pytest.mark.hazard("HZ-SUMMARY-13")
+@pytest.mark.parametrize(
+    "value, shown",
+    [
+        ({"valueQuantity": {"value": Decimal("5.10"), "unit": "mmol/L"}}, "5.10 mmol/L"),
+        ({"valueQuantity": {"value": 5, "comparator": "<", "unit": "mg/L"}}, "<5 mg/L"),
+        ({"valueQuantity": {"value": 90, "comparator": ">=", "code": "mL/min"}}, ">=90 mL/min"),
+        ({"valueQuantity": {"value": 7}}, "7"),
+        ({"valueRange": {"low": {"value": 5}, "high": {"value": 10}}}, "5 to 10"),
+        ({"valueRatio": {"numerator": {"value": 1}, "denominator": {"value": 128}}}, "1 : 128"),
+        ({"valueCodeableConcept": {"text": "Not detected"}}, "Not detected"),
+        ({"valueString": "Heavy growth"}, "Heavy growth"),
+        ({"valueBoolean": False}, "no"),
+        ({"valueInteger": 0}, "0"),
+        ({"valueSampledData": {"period": 1}}, "a value that cannot be shown here"),
+    ],
+)
+def test_a_value_is_shown_as_it_was_sent(value, shown):
+    assert one(record(result("o1", "", **value)), "results").detail == shown
+
+
+@pytest.mark.hazard("HZ-SUMMARY-14")
+@pytest.mark.parametrize(
+    "interpretation, flags",
+    [
+        ([], ()),
+        ([status("v3-ObservationInterpretation", "A")], ("Abnormal",)),
+        ([status("v3-ObservationInterpretation", "HH")], ("Critically high",)),
+        ([{**status("v3-ObservationInterpretation", "H"), "text": "HI"}], ("HI",)),
+        ([status("v3-ObservationInterpretation", "N")], ("reported as normal",)),
+    ],
+)
+def test_no_flag_is_shown_as_no_flag_and_never_as_normal(interpretation, flags):
+    assert one(record(result("o1", interpretation=interpretation)), "results").flags == flags
+
+
+@pytest.mark.hazard("HZ-SUMMARY-15")
+@pytest.mark.parametrize(
+    "status, flags", [("final", ()), ("corrected", ("corrected",)), ("amended", ("corrected",)), ("preliminary", ("preliminary",))]
+)
+def test_a_corrected_or_preliminary_result_says_so(status, flags):
+    assert one(record(result("o1", status=status)), "results").flags == flags
+
+
+def test_another_final_value_that_was_not_marked_as_a_correction_is_shown():
+    words = "Another final value was sent later and not marked as a correction: 6.1 mmol/L"
+    assert words in one(record(held(result("o1", note=[{"text": words}]), TRUST)), "results").detail
+
+
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "registered"])
+def test_what_is_no_result_is_not_shown_as_one(status):
+    assert not rows(record(result("o1", status=status)), "results")
+
+
+def test_a_laboratory_result_that_has_no_value_says_so_and_a_panel_does_not():
+    absent = {"dataAbsentReason": status("data-absent-reason", "unknown")}
+    assert one(record(result("o1", "", **absent)), "results").detail == "no result in the data received"
+    assert not rows(record(result("o1", "", **absent, hasMember=[{"reference": "Observation/o2"}])), "results")
+
+
+def test_a_blood_pressure_shows_its_parts_and_which_is_abnormal():
+    parts = [
+        {"code": {"text": "Systolic"}, "valueQuantity": {"value": 170, "unit": "mmHg"},
+         "interpretation": [status("v3-ObservationInterpretation", "A")]},
+        {"code": {"text": "Diastolic"}, "dataAbsentReason": status("data-absent-reason", "unknown")},
+    ]  # fmt: skip
+    found = one(record(result("o1", "", words="Blood pressure", component=parts)), "results")
+    assert found.detail == "Systolic 170 mmHg (Abnormal) · Diastolic no result in the data received"
+
+
+def test_a_blood_pressure_whose_part_is_not_told_says_so():
+    given = result("o1", words="Blood pressure")
+    given["meta"] = {"tag": [{"system": "urn:nhs-record-gateway:tag", "code": "blood-pressure-part-unclear"}]}
+    assert one(record(given), "results").flags == ("systolic or diastolic not told",)
+
+
+@pytest.mark.parametrize(
+    "limits, words",
+    [
+        ({"low": {"value": Decimal("3.5")}, "high": {"value": Decimal("5.3")}}, "range 3.5 to 5.3"),
+        ({"high": {"value": 5}}, "range under 5"),
+        ({"low": {"value": 60}}, "range over 60"),
+        ({"text": "< 5 mmol/L"}, "range < 5 mmol/L"),
+    ],
+)
+def test_a_reference_range_is_the_laboratorys_own(limits, words):
+    assert one(record(result("o1", referenceRange=[limits])), "results").detail == f"5.1 mmol/L · {words}"
+
+
+@pytest.mark.hazard("HZ-SUMMARY-16")
+def test_the_same_result_of_two_sources_is_shown_once_and_names_both():
+    given = record(result("o1"), held(result("o2", interpretation=[status("v3-ObservationInterpretation", "H")]), TRUST))
+    assert (one(given, "results").source, one(given, "results").flags) == (f"{PRACTICE}, {TRUST}", ("High",))
+    lines = completeness.completeness(given, summary.sections(given))
+    at = next(number for number, kind in enumerate(completeness.GRID) if kind.id == "results")
+    assert {line.name: line.cells[at] for line in lines} == {PRACTICE: "ok", TRUST: "ok"}
+
+
+@pytest.mark.hazard("HZ-SUMMARY-16")
+@pytest.mark.parametrize(
+    "other",
+    [
+        result("o2", "5.2"),
+        result("o2", effectiveDateTime="2026-02-01T09:16:00+00:00"),
+        result("o2", code="1000661000000107", words="Serum sodium"),
+        result("o2", status="corrected"),
+    ],
+    ids=["other value", "other minute", "other code", "a correction"],
+)
+def test_results_that_differ_in_anything_are_both_shown(other):
+    assert len(rows(record(result("o1"), held(other, TRUST)), "results")) == 2
+
+
+def test_two_measurements_of_one_day_without_a_time_are_both_shown():
+    assert len(rows(record(result("o1", effectiveDateTime="2026-02-01"), result("o2", effectiveDateTime="2026-02-01")), "results")) == 2
+
+
+def test_results_are_newest_first_bounded_and_say_that_there_are_more():
+    given = record(*(result(f"o{number:03}", effectiveDateTime=f"2025-{1 + number // 28:02}-{1 + number % 28:02}") for number in range(70)))
+    found = section(given, "results")
+    assert (len(found.rows), found.more, found.rows[0].when) == (60, True, "14-Mar-2025")
+
+
+def test_a_source_whose_rows_are_beyond_the_most_shown_still_holds_some():
+    new = [held(result(f"o{number:03}", effectiveDateTime=f"2026-02-01T09:{number:02}:00+00:00"), TRUST) for number in range(60)]
+    given = record(*new, result("old", effectiveDateTime="2020-01-01"))
+    lines = completeness.completeness(given, summary.sections(given))
+    at = next(number for number, kind in enumerate(completeness.GRID) if kind.id == "results")
+    assert {line.name: line.cells[at] for line in lines} == {PRACTICE: "ok", TRUST: "ok"}
+
+
+def test_a_report_that_only_has_words_or_a_document_is_shown():
+    report = {"resourceType": "DiagnosticReport", "id": "d1", "meta": {}, "status": "final", "code": {"text": "CT head"}}
+    assert one(record({**report, "conclusion": "No bleed"}), "results").detail == "No bleed"
+    assert "document" in one(record({**report, "presentedForm": [{"contentType": "application/pdf"}]}), "results").detail
+    assert not rows(record(report), "results")
+
+
+# Immunisations, encounters
+
+
+@pytest.mark.hazard("HZ-SUMMARY-17")
+@pytest.mark.parametrize(
+    "status, reason, flags, detail",
+    [
+        ("completed", None, (), ""),
+        ("not-done", {"text": "Patient declined"}, ("NOT GIVEN",), "Patient declined"),
+        ("not-done", None, ("NOT GIVEN",), ""),
+    ],
+)
+def test_a_vaccine_that_was_not_given_is_never_shown_as_given(status, reason, flags, detail):
+    given = {"resourceType": "Immunization", "id": "v1", "meta": {}, "status": status, "vaccineCode": {"text": "Influenza vaccination"}}
+    given |= {"occurrenceDateTime": "2025-10-25"} | ({"statusReason": reason} if reason else {})
+    found = one(record(given), "immunisations")
+    assert (found.title, found.when, found.flags, found.detail) == ("Influenza vaccination", "25-Oct-2025", flags, detail)
+
+
+@pytest.mark.parametrize(
+    "status, period, shown",
+    [
+        ("finished", {"start": "2026-01-10T08:00:00+00:00", "end": "2026-01-12"}, True),
+        ("finished", {"start": "2025-01-10", "end": "2025-01-12"}, False),
+        ("finished", {"start": "2025-08-01", "end": "2025-10-01"}, True),
+        ("in-progress", {"start": "2020-01-10"}, True),
+        ("finished", {}, True),
+        ("entered-in-error", {"start": "2026-01-10"}, False),
+    ],
+)
+def test_an_encounter_is_dropped_only_when_it_surely_ended_before_the_period(status, period, shown):
+    given = {"resourceType": "Encounter", "id": "e1", "meta": {}, "status": status, "class": {"display": "Inpatient"}, "period": period}
+    assert bool(rows(record(held(given, TRUST)), "encounters")) is shown
+
+
+# Social care
+
+
+@pytest.mark.hazard("HZ-SUMMARY-18")
+@pytest.mark.parametrize(
+    "given, flags",
+    [
+        (service(), ("was active on 31-Dec-2025",)),
+        (service(as_at=""), ("was active on an unknown day",)),
+        (service(status="planned"), ("was planned on 31-Dec-2025",)),
+        (service(status="finished", period={"start": "2024-09-20", "end": "2025-11-02"}), ("ended 02-Nov-2025", "as at 31-Dec-2025")),
+        (
+            service(status="finished", period={"end": "2025-11-02", "_end": {"extension": [{"url": "urn:nhs-record-gateway:estimated"}]}}),
+            ("ended 02-Nov-2025 (estimated)", "as at 31-Dec-2025"),
+        ),
+    ],
+)
+def test_a_councils_service_is_as_at_its_return_and_never_as_if_today(given, flags):
+    assert one(record(held(given, COUNCIL)), "social-care").flags == flags
+
+
+@pytest.mark.hazard("HZ-SUMMARY-18")
+def test_a_circumstance_is_as_at_the_returns_end_and_an_unknown_one_says_so():
+    about = {"resourceType": "Observation", "id": "o1", "meta": {}, "status": "final", "code": {"text": "Has an unpaid carer"}}
+    about["effectivePeriod"] = {"start": "2025-10-01", "end": "2025-12-31"}
+    found = one(record(held(about, COUNCIL)), "social-care")
+    assert (found.detail, found.when, found.flags) == ("not known", "31-Dec-2025", ("as at 31-Dec-2025",))
+    assert not rows(record(held({**about, "valueCodeableConcept": {"text": "Yes"}}, COUNCIL)), "results")
+
+
+def test_a_support_reason_that_is_no_longer_stated_says_so():
+    given = condition("c1", "Physical support", "inactive", category="social-care-support-reason")
+    assert "no longer stated" in one(record(held(given, COUNCIL)), "social-care").flags
+
+
+def test_an_open_assessment_was_open_on_the_returns_last_day():
+    task = {"resourceType": "Task", "id": "t1", "meta": {}, "status": "in-progress", "code": {"text": "Assessment"}, "authoredOn": "2025-11-01"}
+    task["extension"] = [{"url": "urn:nhs-record-gateway:cld:as-at", "valueDate": "2025-12-31"}]
+    assert one(record(held(task, COUNCIL)), "social-care").flags == ("was open on 31-Dec-2025",)
+
+
+# Completeness and notices
+
+
+@pytest.mark.hazard("HZ-SUMMARY-19")
+@pytest.mark.parametrize(
+    "kind, days, stale", [("gp", 7, False), ("gp", 8, True), ("hospital", 8, True), ("social-care", 120, False), ("social-care", 121, True)]
+)
+def test_a_source_that_has_fallen_silent_is_stale_and_said_above_everything(kind, days, stale):
+    name = {"gp": PRACTICE, "hospital": TRUST, "social-care": COUNCIL}[kind]
+    given = record(contributions=(Contribution(name, ODS[name], kind, "ok", NOW - timedelta(days=days)),))
+    (line,) = completeness.completeness(given, summary.sections(given))
+    assert ("stale" in line.cells) is stale
+    assert any(name in words for words in completeness.notices(given)) is stale
+
+
+@pytest.mark.parametrize(
+    "state, right, cell",
+    [
+        ("ok", True, "ok"), ("none held", True, "none held"), ("not contributed", True, "not contributed"), ("in transit", True, "in transit"),
+        ("error", True, "error"), ("ok", False, "not for your role"),
+    ],
+)  # fmt: skip
+def test_each_cell_says_how_a_source_stands_for_a_section(state, right, cell):
+    resources = [allergy()] if state == "ok" else []
+    given = record(*resources, contributions=(Contribution(PRACTICE, "A99001", "gp", state, NOW),), sections=ALL if right else ALL - {"allergies"})
+    (line,) = completeness.completeness(given, summary.sections(given))
+    assert line.cells[0] == cell
+
+
+def test_a_source_that_was_not_expected_to_hold_a_section_and_does_is_ok():
+    vaccine = {"resourceType": "Immunization", "id": "v1", "meta": {}, "status": "completed", "vaccineCode": {"text": "Tetanus"}}
+    given = record(held(vaccine, TRUST))
+    lines = completeness.completeness(given, summary.sections(given))
+    at = next(number for number, kind in enumerate(completeness.GRID) if kind.id == "immunisations")
+    assert {line.name: line.cells[at] for line in lines} == {PRACTICE: "none held", TRUST: "ok"}
+
+
+@pytest.mark.parametrize("withheld, mismatch", [(True, False), (False, True), (True, True), (False, False)])
+def test_hidden_items_and_a_mismatch_have_one_fixed_sentence_each(withheld, mismatch):
+    said = completeness.notices(record(withheld=withheld, mismatch=mismatch))
+    assert said == [access.WITHHELD] * withheld + [completeness.MISMATCH] * mismatch
+
+
+def test_a_section_withheld_by_role_says_so_and_its_past_is_not_hinted_at():
+    given = record(allergy(clinical="resolved"), condition("c1", "Asthma", "inactive"), plan("m1"), sections=frozenset())
+    found = summary.sections(given)
+    assert {each.reason for each in found} == {"withheld"} and not any(each.rows for each in found)
+    assert [each.id for each in found] == [kind.id for kind in summary.SECTIONS if not kind.optional]
+
+
+def test_the_table_has_a_right_of_the_roles_for_each_section():
+    from gateway.nhs import roles
+
+    assert {kind.right for kind in summary.SECTIONS} <= set(roles.SECTION_TYPES) | {"social-care"}
