@@ -29,8 +29,6 @@ def gather(session: Session, mapped: Sequence[Mapped]) -> None:
     numbers = people.replace_claims(session, sorted(patients), given)
     claims = people.connected(session, numbers)
     evidences = {patient: _evidence(evidence) for patient, _, evidence in claims}
-    if not evidences:
-        return
     persons, mismatches = identity.gather(list(evidences.values()))
     rows = []
     for person in persons:
@@ -51,9 +49,10 @@ def label(session: Session, patients: Iterable[int], sets: CodeSets) -> Counter:
         for key, (bits, causes) in derived.items():
             counts.update(label_names(bits))
             changed |= labels.set_derived(session, patient, key, bits, causes)
-        whole = max((bits & HIDDEN_ALWAYS for bits, _ in derived.values()), default=0)
-        if whole:
-            changed |= labels.hide_deleted(session, patient, whole)
+        whole = 0
+        for bits, _ in derived.values():
+            whole |= bits & HIDDEN_ALWAYS
+        changed |= labels.set_deleted(session, patient, whole, HIDDEN_ALWAYS)
     if changed:
         labels.changed(session)
     return counts

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from gateway import log
@@ -22,7 +24,7 @@ from gateway.store import kept as keeping
 from gateway.store.database import Session, Store, id_hash
 from gateway.store.kept import Body, Sent
 from gateway.store.resources import Mapped
-from mappings import Feed, Reject, Row, Source
+from mappings import Feed, Publisher, Reject, Row, Source
 
 ROWS_AT_ONCE = 4000
 GROUPS_AT_ONCE = 1500
@@ -38,46 +40,60 @@ def load(store: Store, source: Source, path: Path, feed: Feed, sets: CodeSets, *
     """Take one delivery in. Raises ``Refused`` before anything is kept when it is not a delivery of this source."""
     started = time.monotonic()
     files = source.check(path, feed)
-    _finish_earlier(store, source, feed, sets, progress)
-    report = Report(source.name, files=len(files))
-    with store.write() as session:
-        report.delivery = deliveries.begin(session, source.name, path.name, source.version)
-    with seldom_collected(), engine(store, source, feed, sets, sum(file.stat().st_size for file in files), workers) as run:
-        _keep(store, source, files, feed, report, progress)
-        _map(store, source, sets, report, run, progress)
-    return _end(store, report, started)
+    with _alone(store, source):
+        _finish_earlier(store, source, feed, sets, progress)
+        report = Report(source.name, files=len(files))
+        _begin(store, source, sets, report, path.name)
+        with seldom_collected(), engine(store, source, feed, sets, sum(file.stat().st_size for file in files), workers) as run:
+            _keep(store, source, files, feed, report, progress)
+            _map(store, source, sets, report, run, progress)
+        return _end(store, report, started)
 
 
 def remap(store: Store, source: Source, feed: Feed, sets: CodeSets, *, workers: int | None = None, progress: Progress = quiet) -> Report:
     """Map everything a source ever sent again: after a fix, or with another version of the mapping."""
     started, report = time.monotonic(), Report(source.name)
-    with store.write() as session:
-        report.delivery = deliveries.begin(session, source.name, "remap", source.version)
-        keeping.touch_source(session, report.delivery, source.name)
-        size = keeping.size(session)
-    with engine(store, source, feed, sets, size, workers) as run:
-        _map(store, source, sets, report, run, progress)
-    return _end(store, report, started)
+    with _alone(store, source):
+        _begin(store, source, sets, report, "remap", keeping.touch_source)
+        with store.read() as session:
+            size = keeping.size(session)
+        with engine(store, source, feed, sets, size, workers) as run:
+            _map(store, source, sets, report, run, progress)
+        return _end(store, report, started)
 
 
 def replay(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress: Progress = quiet) -> Report:
     """Map again what waits in quarantine, after a fix."""
     started, report = time.monotonic(), Report(source.name)
+    with _alone(store, source):
+        _begin(store, source, sets, report, "replay", deliveries.touch_quarantined)
+        _map(store, source, sets, report, Worker(store, source, feed, sets).run, progress)
+        return _end(store, report, started)
+
+
+def _alone(store: Store, source: Source) -> AbstractContextManager[None]:
+    """One load of a source at a time: a group is mapped from rows that nobody else is changing, and a delivery that is not done was cut off."""
+    return store.alone(f"load {source.name}")
+
+
+def _begin(store: Store, source: Source, sets: CodeSets, report: Report, name: str, touch: Callable[[Session, int, str], None] | None = None) -> None:
+    """Open a delivery, and touch at once what ``touch`` says. Labels are made with the mapping, so other code sets map everything again too."""
     with store.write() as session:
-        report.delivery = deliveries.begin(session, source.name, "replay", source.version)
-        deliveries.touch_quarantined(session, report.delivery, source.name)
-    _map(store, source, sets, report, Worker(store, source, feed, sets).run, progress)
-    return _end(store, report, started)
+        report.delivery = deliveries.begin(session, source.name, name, f"{source.version} {sets.fingerprint}")
+        if touch:
+            touch(session, report.delivery, source.name)
 
 
 def _finish_earlier(store: Store, source: Source, feed: Feed, sets: CodeSets, progress: Progress) -> None:
     """Deliveries that were cut off are mapped to their end first."""
     with store.read() as session:
         cut = deliveries.cut_off(session, source.name)
-    for key in cut:
+    for key, is_kept in cut:
         started, report = time.monotonic(), Report(source.name, delivery=key)
-        with store.write() as session:
-            keeping.touch_new(session, key, deliveries.first_row(session, key))
+        if not is_kept:
+            with store.write() as session:
+                keeping.touch_new(session, key, deliveries.first_row(session, key))
+                deliveries.is_mapping(session, key)
         _map(store, source, sets, report, Worker(store, source, feed, sets).run, progress)
         _end(store, report, started)
 
@@ -101,7 +117,7 @@ def _keep(store: Store, source: Source, files: Sequence[Path], feed: Feed, repor
         with store.write() as session:
             sent = [_sent(session, store, source, row, publishers) for row in rows]
             report.rows.update(keeping.keep(session, report.delivery, sent))
-            _describe(session, source, rows, publishers)
+            _describe(session, store, source, rows, publishers)
         progress("rows kept", sum(sizes[: read[-1][0]]), sum(sizes))
     progress("rows kept", sum(sizes), sum(sizes))
     report.rows["read"] = sum(report.rows[name] for name in ("new", "changed", "unchanged", "older"))
@@ -135,11 +151,9 @@ def _batches(items: Iterator[tuple[int, Row | Reject]], size: int) -> Iterator[l
 
 
 def _sent(session: Session, store: Store, source: Source, row: Row, keys: dict[str, int]) -> Sent:
-    publisher = keys.get(row.publisher)
+    publisher = _publisher(session, store, source, row.publisher, keys)
     if publisher is None:
-        if not store.is_sandbox and not people.is_known(session, source.name, row.publisher):
-            raise Refused(f"{source.name}: a publisher that this store does not know")
-        publisher = keys[row.publisher] = people.ensure_publisher(session, source.name, row.publisher, source.kind)
+        raise Refused(f"{source.name}: a publisher that this store does not know")
     never = source.never.get(row.table)
     values = {k: v for k, v in row.values.items() if v != "" and k not in never} if never else row.values
     patient = id_hash(resource_id(store.namespace, source.name, row.publisher, "Patient", row.patient)) if row.patient else 0
@@ -157,41 +171,64 @@ def _is_bare(row: Row) -> bool:
     return len([value for value in row.values.values() if value]) <= 8
 
 
-def _describe(session: Session, source: Source, rows: Sequence[Row], keys: dict[str, int]) -> None:
+def _publisher(session: Session, store: Store, source: Source, code: str, keys: dict[str, int]) -> int | None:
+    """The key of a publisher; None for one that a live store does not know: only the operator makes it known, never a delivery."""
+    if code not in keys:
+        if not store.is_sandbox and not people.is_known(session, source.name, code):
+            return None
+        keys[code] = people.ensure_publisher(session, source.name, code, source.kind)
+    return keys[code]
+
+
+def _describe(session: Session, store: Store, source: Source, rows: Sequence[Row], keys: dict[str, int]) -> None:
+    """Take in what rows say of publishers; the same thing said often, once."""
+    said: dict[Publisher, int] = {}
     for row in rows:
-        said = source.publisher(row)
-        if said is not None:
-            if said.code not in keys:
-                keys[said.code] = people.ensure_publisher(session, source.name, said.code, source.kind)
-            people.describe_publisher(session, keys[said.code], ods=said.ods, name=said.name, state=said.state, order=said.order)
+        if found := source.publisher(row):
+            name = replace(found, order=0)
+            said[name] = max(found.order, said.get(name, found.order))
+    for each, order in said.items():
+        key = _publisher(session, store, source, each.code, keys)
+        if key is not None:
+            people.describe_publisher(session, key, ods=each.ods, name=each.name, state=each.state, order=order)
 
 
 def _map(store: Store, source: Source, sets: CodeSets, report: Report, run: Engine, progress: Progress) -> None:
     with store.read() as session:
         todo = keeping.touched(session, report.delivery)
-    done = 0
+    done, again = 0, []
     for part, mapped in run(list(resources.batches(todo, GROUPS_AT_ONCE))):
         with store.write() as session:
-            _write(session, source, sets, report, part, mapped)
+            again += _write(session, source, sets, report, part, mapped)
         done += len(part)
         progress("groups mapped", done, len(todo))
+    for part, mapped in run(list(resources.batches(again, GROUPS_AT_ONCE))):
+        with store.write() as session:
+            _write(session, source, sets, report, part, mapped, is_last=True)
     with store.write() as session:
         keeping.untouch_all(session, report.delivery)
         report.people.update(people.census(session))
 
 
-def _write(session: Session, source: Source, sets: CodeSets, report: Report, part: Part, mapped: Sequence[Mapped]) -> None:
-    """One transaction: what the groups became, who asked about what, quarantine, people, labels; and that they are mapped."""
+def _write(
+    session: Session, source: Source, sets: CodeSets, report: Report, part: Part, mapped: Sequence[Mapped], is_last: bool = False
+) -> list[tuple[int, int]]:
+    """One transaction: what the groups became, who asked about what, quarantine, people, labels; and that they are mapped.
+
+    Returns those to be mapped once more at the end, unless this is it: they make what another group made, which may make it no more by then.
+    """
     counts, changed = resources.put_many(session, report.delivery, source.version, mapped)
+    waiting = set() if is_last else {group.grp for group in mapped if group.reason == resources.MADE_TWICE}
     keeping.depend(session, [(asked, group.patient, group.grp) for group in mapped for asked in group.asked])
     deliveries.quarantine(session, source.name, report.delivery, mapped)
     derive.gather(session, mapped)
     labels = derive.label(session, changed, sets)
-    keeping.untouch(session, report.delivery, part)
+    keeping.untouch(session, report.delivery, [(patient, grp) for patient, grp in part if grp not in waiting])
     report.resources.update(counts)
     report.labels.update(labels)
     for group in mapped:
-        if group.puts is None:
+        if group.puts is None and group.grp not in waiting:
             report.reject(group.place, group.reason)
         report.uk_core.update(group.faults)
         report.unmapped.update(group.unmapped)
+    return [(patient, grp) for patient, grp in part if grp in waiting]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 
 SNOMED = "http://snomed.info/sct"
 READ2 = "http://read.info/readv2"
@@ -73,6 +74,12 @@ class CodeSets:
             if found is None:
                 return ()
         return found.get(ALIASES.get(system, system), ())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What labels depend on: other members, another fingerprint."""
+        told = sorted((each.name, sorted(each.covers), sorted((*member, effect) for member, effect in each.members.items())) for each in self.sets)
+        return blake2b(repr(told).encode(), digest_size=8).hexdigest()
 
     @cached_property
     def covered(self) -> frozenset[str]:

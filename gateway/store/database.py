@@ -170,12 +170,32 @@ class Store:
                 session.run("UPDATE clock SET commit_seq = ?, updated = ? WHERE id = 1", session.commit_seq, session.now)
 
     @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Whoever does ``name`` does it alone, in whatever process: others wait. It ends with the block, or with the process."""
+        if self.postgres:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                session = Session(connection, True)
+                session.run("SELECT pg_advisory_lock(?)", hash64("alone", name))
+                try:
+                    yield
+                finally:
+                    session.run("SELECT pg_advisory_unlock(?)", hash64("alone", name))
+        else:
+            with self._flock(f"{hash64('alone', name) & (2**64 - 1):016x}.alone"):
+                yield
+
+    @contextmanager
     def _turn(self) -> Iterator[None]:
         if self.postgres:
             yield
-            return
-        with open(f"{self.path}.turn", "a") as turn:
-            fcntl.flock(turn, fcntl.LOCK_EX)
+        else:
+            with self._flock("turn"):
+                yield
+
+    @contextmanager
+    def _flock(self, name: str) -> Iterator[None]:
+        with open(f"{self.path}.{name}", "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def close(self) -> None:
@@ -202,6 +222,8 @@ def open_store(url: str, *, create: str | None = None, namespace: uuid.UUID | No
 def _settle(store: Store, create: str | None, namespace: uuid.UUID | None) -> None:
     with store.read() as session:
         found = session.row("SELECT id, mode, namespace FROM store")
+    if not found and not create:
+        raise Refused("there is no store here: run `gateway init`")
     if not found:
         found = (str(uuid.uuid4()), create, str(namespace or uuid.uuid4()))
         with store.write() as session:
@@ -209,6 +231,8 @@ def _settle(store: Store, create: str | None, namespace: uuid.UUID | None) -> No
             session.run("INSERT INTO store (id, mode, namespace, created) VALUES (?, ?, ?, ?)", *found, session.now)
     elif create and create != found[1]:
         raise Refused(f"this store was born {found[1]}")
+    elif namespace and str(namespace) != found[2]:
+        raise Refused("this store makes its ids in another namespace")
     store.id, store.mode, store.namespace = found[0], found[1], uuid.UUID(found[2])
 
 

@@ -12,7 +12,8 @@ from gateway.store.resources import Mapped
 
 
 def begin(session: Session, source: str, name: str, mapping: str) -> int:
-    """Open a delivery; when the mapping's version is another than last time, everything the source sent is touched. The name is kept as a hash."""
+    """Open a delivery; when the mapping's version (with that of the code sets) is another than last time, everything the source sent is
+    touched. The name is kept as a hash."""
     key = session.next_key("delivery")
     last = session.value("SELECT mapping FROM delivery WHERE source = ? ORDER BY key DESC LIMIT 1", source)
     session.run(
@@ -39,9 +40,10 @@ def end(session: Session, delivery: int, report: dict) -> None:
     session.run("UPDATE delivery SET state = 'done', report = ? WHERE key = ?", msgspec.json.encode(report).decode(), delivery)
 
 
-def cut_off(session: Session, source: str) -> list[int]:
-    """Deliveries of a source that never came to their end."""
-    return [row[0] for row in session.rows("SELECT key FROM delivery WHERE source = ? AND state <> 'done' ORDER BY key", source)]
+def cut_off(session: Session, source: str) -> list[tuple[int, bool]]:
+    """(delivery, whether all its rows were kept) of those of a source that never came to their end."""
+    rows = session.rows("SELECT key, state FROM delivery WHERE source = ? AND state <> 'done' ORDER BY key", source)
+    return [(key, state == "mapping") for key, state in rows]
 
 
 def reports(session: Session) -> list[dict]:

@@ -43,14 +43,17 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A kept row: its body with the order of its last word."""
+    """A kept row: its body with the order of its last word. ``grp`` is its first group, 0 for none."""
 
     body: Body
     order: int
     deleted: bool
     publisher: int
+    hash: int
+    grp: int
 
 
+KEPT = "k.key, k.body, k.ord, k.deleted, k.publisher, k.hash, k.grp"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Body).decode
 encode_body = _encode
@@ -170,12 +173,14 @@ def touch_new(session: Session, delivery: int, first: int) -> None:
 
 
 def touch_source(session: Session, delivery: int, source: str) -> None:
-    """Touch every group of a source: another mapping version maps everything again."""
-    session.run(
-        "INSERT INTO touched (delivery, patient, grp) SELECT DISTINCT ?, k.patient, k.grp FROM kept k JOIN publisher p ON p.key = k.publisher "
-        "WHERE p.source = ? AND k.grp <> 0 ORDER BY 2, 3 ON CONFLICT DO NOTHING",
-        delivery, source,
-    )  # fmt: skip
+    """Touch every group of a source, those that are no row's first too: another mapping version maps everything again."""
+    for groups in ("kept k", "kept k JOIN member m ON m.kept = k.key"):
+        grp = "m.grp" if "member" in groups else "k.grp"
+        session.run(
+            f"INSERT INTO touched (delivery, patient, grp) SELECT DISTINCT ?, k.patient, {grp} FROM {groups} "
+            f"JOIN publisher p ON p.key = k.publisher WHERE p.source = ? AND {grp} <> 0 ORDER BY 2, 3 ON CONFLICT DO NOTHING",
+            delivery, source,
+        )  # fmt: skip
 
 
 def touched(session: Session, delivery: int) -> list[tuple[int, int]]:
@@ -199,28 +204,31 @@ def size(session: Session) -> int:
 
 
 def rows_of(session: Session, groups: Sequence[int]) -> dict[int, list[Kept]]:
-    """The kept rows of each group."""
+    """The kept rows of each group; one that is in several is one ``Kept``."""
     found: dict[int, list[Kept]] = {group: [] for group in groups}
+    seen: dict[int, Kept] = {}
     listed = session.listed(groups)
-    for sql in (
-        f"SELECT grp, body, ord, deleted, publisher FROM kept WHERE {session.within('grp')}",
-        "SELECT m.grp, k.body, k.ord, k.deleted, k.publisher FROM member m JOIN kept k ON k.key = m.kept WHERE " + session.within("m.grp"),
-    ):
-        for group, body, order, deleted, publisher in session.rows(sql, listed):
-            found[group].append(Kept(_decode(body), order, bool(deleted), publisher))
+    for row in session.rows(f"SELECT {KEPT} FROM kept k WHERE {session.within('k.grp')}", listed):
+        kept = seen[row[0]] = _kept(row)
+        found[kept.grp].append(kept)
+    for row in session.rows(f"SELECT {KEPT}, m.grp FROM member m JOIN kept k ON k.key = m.kept WHERE {session.within('m.grp')}", listed):
+        found[row[-1]].append(seen.get(row[0]) or _kept(row))
     return found
 
 
 def row_at(session: Session, hash_: int) -> Kept | None:
     """One kept row by its hash, deleted or not."""
-    found = session.row("SELECT body, ord, deleted, publisher FROM kept WHERE hash = ?", hash_)
-    return Kept(_decode(found[0]), found[1], bool(found[2]), found[3]) if found else None
+    found = session.row(f"SELECT {KEPT} FROM kept k WHERE k.hash = ?", hash_)
+    return _kept(found) if found else None
+
+
+def _kept(row: Sequence) -> Kept:
+    return Kept(_decode(row[1]), row[2], bool(row[3]), row[4], row[5], row[6])
 
 
 def rows_in(session: Session, publisher: int, table: str) -> list[Kept]:
     """Every kept row of a small table that belongs to no group, by key."""
-    rows = session.rows("SELECT body, ord, deleted, publisher FROM kept WHERE grp = 0 AND publisher = ?", publisher)
-    found = [Kept(_decode(body), order, bool(deleted), pub) for body, order, deleted, pub in rows]
+    found = map(_kept, session.rows(f"SELECT {KEPT} FROM kept k WHERE k.grp = 0 AND k.publisher = ?", publisher))
     return sorted((row for row in found if row.body.table == table), key=lambda row: row.body.key)
 
 

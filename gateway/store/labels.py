@@ -16,8 +16,8 @@ def patients_of_groups(session: Session, groups: Sequence[int]) -> list[tuple[in
 
 
 def with_labels(session: Session, patients: Sequence[int]) -> list[int]:
-    """Those of the patients of whose record anything is labelled: only they need deriving."""
-    sql = f"SELECT DISTINCT patient FROM label WHERE {session.within('patient')} ORDER BY patient"
+    """Those of the patients of whose record anything is labelled, or was: only they need deriving."""
+    sql = f"SELECT DISTINCT patient FROM head WHERE {session.within('patient')} AND labels <> 0 ORDER BY patient"
     return [row[0] for row in session.rows(sql, session.listed(sorted(patients)))]
 
 
@@ -40,10 +40,18 @@ def set_derived(session: Session, patient: int, head: int, bits: int, causes: di
     return True
 
 
-def hide_deleted(session: Session, patient: int, bits: int) -> bool:
-    """Put labels of the whole patient on what is deleted too: a late flag hides its history as well."""
-    sql = "UPDATE head SET labels = labels | ?, seen_seq = ? WHERE patient = ? AND deleted = 1 AND (labels & ?) <> ?"
-    return session.run(sql, bits, session.commit_seq, patient, bits, bits) > 0
+def set_deleted(session: Session, patient: int, bits: int, mask: int) -> bool:
+    """Give what is deleted the labels of the whole patient (of those in ``mask``) as well: a late flag hides its history, until it goes."""
+    wanted = "((labels & ?) | (own & ?) | ?)"
+    sql = f"UPDATE head SET labels = {wanted}, seen_seq = ? WHERE patient = ? AND deleted = 1 AND labels <> {wanted}"
+    if not session.run(sql, ~mask, mask, bits, session.commit_seq, patient, ~mask, mask, bits):
+        return False
+    session.run(
+        "DELETE FROM label WHERE patient = ? AND (bit & ?) <> 0 AND cause LIKE 'derived:%' "
+        "AND head IN (SELECT key FROM head WHERE patient = ? AND deleted = 1 AND (labels & ?) = 0)",
+        patient, mask, patient, mask,
+    )  # fmt: skip
+    return True
 
 
 def changed(session: Session) -> None:
@@ -59,6 +67,12 @@ def label_seq(session: Session) -> int:
 def causes(session: Session, patient: int, head: int) -> list[tuple[int, str]]:
     """(bit, cause) of one resource: for the reviewer's trace, never for an answer."""
     return session.rows("SELECT bit, cause FROM label WHERE patient = ? AND head = ? ORDER BY bit", patient, head)
+
+
+def labelled(session: Session, patients: Sequence[int], bits: int) -> set[int]:
+    """Those of these patients whose own Patient resource carries one of these labels."""
+    sql = f"SELECT patient FROM head WHERE {session.within('patient')} AND type = ? AND (labels & ?) <> 0"
+    return {row[0] for row in session.rows(sql, session.listed(sorted(patients)), PATIENT, bits)}
 
 
 def patients_with(session: Session, bits: int) -> set[int]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.store.database import Session
 from gateway.store.tables import KIND_NUMBER, KINDS, TYPE_NUMBER
+
+STATES = ("active", "withheld", "withdrawn")
+"""The strictest last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +43,33 @@ def ensure_publisher(session: Session, source: str, code: str, kind: str) -> int
     if found is None:
         found = session.next_key("publisher")
         session.run(
-            "INSERT INTO publisher (key, source, code, ods, name, kind, state, ord, received) VALUES (?, ?, ?, ?, ?, ?, 'active', 0, ?)",
+            "INSERT INTO publisher (key, source, code, ods, name, kind, state, ord, named, placed, received) "
+            "VALUES (?, ?, ?, ?, ?, ?, 'active', 0, 0, 0, ?)",
             found, source, code, "", "", KIND_NUMBER[kind], session.now,
         )  # fmt: skip
     return found
 
 
 def describe_publisher(session: Session, key: int, *, ods: str, name: str, state: str, order: int) -> None:
-    """Set what a source says of a publisher; an older statement about its state never undoes a newer one. A change of state is a change seen."""
-    if ods or name:
-        session.run("UPDATE publisher SET ods = CASE WHEN ? = '' THEN ods ELSE ? END, name = CASE WHEN ? = '' THEN name ELSE ? END WHERE key = ?",
-                    ods, ods, name, name, key)  # fmt: skip
-    if state and session.run("UPDATE publisher SET state = ?, ord = ? WHERE key = ? AND ord <= ? AND state <> ?", state, order, key, order, state):
+    """Set what a source says of a publisher. An older statement never undoes a newer one, of two at one moment the stricter state holds; each of
+    ods, name and state is told apart. A change of state is a change seen, and has unreleased parts of exports cut again.
+    """
+    before = session.row("SELECT ods, name, state, ord, named, placed FROM publisher WHERE key = ?", key)
+    now_ods, placed = _later((before[0], before[5]), (ods, order))
+    now_name, named = _later((before[1], before[4]), (name, order))
+    now_state, stated = _later((before[2], before[3]), (state, order), STATES.index)
+    after = (now_ods, now_name, now_state, stated, named, placed)
+    if after == tuple(before):
+        return
+    session.run("UPDATE publisher SET ods = ?, name = ?, state = ?, ord = ?, named = ?, placed = ? WHERE key = ?", *after, key)
+    if now_state != before[2]:
         session.run("UPDATE head SET seen_seq = ? WHERE publisher = ?", session.commit_seq, key)
+        session.run("UPDATE clock SET label_seq = ? WHERE id = 1", session.commit_seq)
+
+
+def _later(one: tuple[str, int], other: tuple[str, int], rank: Callable[[str], object] = str) -> tuple[str, int]:
+    """The later of two statements (what, order); of two at one moment the higher by ``rank``. An empty one says nothing."""
+    return max((each for each in (one, other) if each[0]), key=lambda each: (each[1], rank(each[0])), default=one)
 
 
 def received(session: Session, keys: Iterable[int]) -> None:
@@ -111,6 +128,11 @@ def person_of(session: Session, patient: int) -> int | None:
     return session.value("SELECT person FROM person WHERE patient = ?", patient)
 
 
+def persons_of(session: Session, patients: Sequence[int]) -> dict[int, int]:
+    """Patient → the person it is gathered into."""
+    return dict(session.rows(f"SELECT patient, person FROM person WHERE {session.within('patient')}", session.listed(patients)))
+
+
 def gathered(session: Session, persons: Sequence[int]) -> list[tuple[int, int, str]]:
     """(patient, person, grade) of the Patients gathered into these persons."""
     return session.rows(f"SELECT patient, person, grade FROM person WHERE {session.within('person')} ORDER BY patient", session.listed(persons))
@@ -140,9 +162,9 @@ def grant_permission(session: Session, number: str, ods: str, user: str, basis: 
 
 
 def permissions(session: Session, numbers: Sequence[str], ods: str, now: int) -> list[tuple[str, str, str, int]]:
-    """(number, basis, user, until) of the permissions in force for this organisation, newest first."""
+    """(number, basis, user, until) of the permissions in force for this organisation, the longest first: it holds when the others have ended."""
     return session.rows(
-        f"SELECT number, basis, user_id, until FROM permission WHERE {session.within('number')} AND ods = ? AND until > ? ORDER BY at DESC",
+        f"SELECT number, basis, user_id, until FROM permission WHERE {session.within('number')} AND ods = ? AND until > ? ORDER BY until DESC",
         session.listed(numbers), ods, now,
     )  # fmt: skip
 

@@ -13,6 +13,8 @@ from gateway.store.database import Session, id_hash
 from gateway.store.tables import KIND_NUMBER, KINDS, TYPE_NUMBER, TYPES, UNDATED
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MADE_TWICE = "made twice"
+"""The reason of a group that makes what another group makes: the other may make it no more when it is mapped in its turn."""
 HEAD = "h.key, h.type, h.id, h.patient, h.publisher, h.kind, h.labels, h.number, h.updated, h.deleted, h.low, h.grp"
 
 
@@ -94,10 +96,8 @@ def put_many(session: Session, delivery: int, mapping: str, mapped: Sequence[Map
     what it made last.
     """
     before = _made_by(session, [group.grp for group in mapped if group.puts is not None])
-    _refuse_twice_made(session, mapped, before)
+    _settle_makers(session, mapped, before)
     made = [group for group in mapped if group.puts is not None]
-    kept = {group.grp for group in made}
-    before = {name: old for name, old in before.items() if old.grp in kept}
     counts: Counter = Counter()
     writer = _Writer(session, delivery, mapping)
     for group in made:
@@ -107,13 +107,14 @@ def put_many(session: Session, delivery: int, mapping: str, mapped: Sequence[Map
                 writer.create(group, put)
                 counts[TYPES[put.type], "created"] += 1
             elif old.hash == put.hash and not old.deleted and old.patient == put.patient:
-                writer.label(put, old)
+                writer.label(group, put, old)
                 counts[TYPES[put.type], "unchanged"] += 1
             else:
                 writer.update(group, put, old)
                 counts[TYPES[put.type], "updated"] += 1
+    makers = {group.grp for group in made}
     for (type_, _), old in before.items():
-        if not old.deleted:
+        if not old.deleted and old.grp in makers:
             writer.bury(old)
             counts[TYPES[type_], "deleted"] += 1
     writer.write()
@@ -125,18 +126,37 @@ def _made_by(session: Session, groups: Sequence[int]) -> dict[tuple[int, str], _
     return {(row[0], row[1]): _Old(*row[2:]) for row in session.rows(sql, session.listed(groups))}
 
 
-def _refuse_twice_made(session: Session, mapped: Sequence[Mapped], before: dict[tuple[int, str], _Old]) -> None:
-    """A resource is made by one group. A group that makes what another made already is a fault of the mapping: its place is reported."""
-    new = [id_hash(put.id) for group in mapped for put in group.puts or () if (put.type, put.id) not in before]
-    seen = {row[0] for row in session.rows(f"SELECT id_hash FROM head WHERE {session.within('id_hash')}", session.listed(new))} if new else set()
-    if not seen and len(set(new)) == len(new):
+def _settle_makers(session: Session, mapped: Sequence[Mapped], before: dict[tuple[int, str], _Old]) -> None:
+    """A resource is made by one group at a time. One that its maker makes no more may be taken over by another, and is added to ``before``; a
+    group that makes what another makes still is a fault of the mapping, or comes before that other in this delivery: see ``MADE_TWICE``.
+    """
+    names = [((put.type, put.id), group.grp) for group in mapped for put in group.puts or ()]
+    new = {id_hash(name[1]) for name, _ in names if name not in before}
+    elsewhere = _by_hash(session, new) if new else {}
+    if not elsewhere and len({id_hash(name[1]) for name, _ in names}) == len(names) and all(before[n].grp == g for n, g in names if n in before):
         return
+    making = {group.grp: {(put.type, put.id) for put in group.puts} for group in mapped if group.puts is not None}
+    taken: dict[int, tuple[int, str]] = {}
     for group in mapped:
-        ids = [id_hash(put.id) for put in group.puts or () if (put.type, put.id) not in before]
-        if len(set(ids)) < len(ids) or not seen.isdisjoint(ids):
+        own = [(put.type, put.id) for put in group.puts or ()]
+        olds = {name: before.get(name) or elsewhere.get(id_hash(name[1]), (name, None))[1] for name in own}
+        if len(olds) < len(own) or any(
+            id_hash(name[1]) in taken
+            or elsewhere.get(id_hash(name[1]), (name,))[0] != name
+            or (old and old.grp != group.grp and not old.deleted and name in making.get(old.grp, (name,)))
+            for name, old in olds.items()
+        ):
             group.puts, group.evidence = None, []
-            group.place, group.reason = "mapping: a resource made twice", "made twice"
-        seen.update(ids)
+            group.place, group.reason = "mapping: a resource made twice", MADE_TWICE
+        else:
+            taken.update((id_hash(name[1]), name) for name in own)
+            before.update((name, old) for name, old in olds.items() if old)
+
+
+def _by_hash(session: Session, hashes: Iterable[int]) -> dict[int, tuple[tuple[int, str], _Old]]:
+    """The heads at these hashes, whoever makes them: hash → ((type, id), head)."""
+    sql = f"SELECT id_hash, type, id, key, patient, number, hash, deleted, own, labels, body, grp FROM head WHERE {session.within('id_hash')}"
+    return {row[0]: ((row[1], row[2]), _Old(*row[3:])) for row in session.rows(sql, session.listed(sorted(hashes)))}
 
 
 class _Writer:
@@ -148,7 +168,7 @@ class _Writer:
         self.heads, self.versions, self.history = [], [], []
         self.changed, self.stale = [], []
         self.entries, self.globals, self.words, self.dates = [], [], [], []
-        self.labels, self.unlabel, self.preferences, self.own = [], [], [], []
+        self.labels, self.unlabel, self.unchosen, self.preferences, self.own, self.moved = [], [], [], [], [], []
         self.patients: set[int] = set()
 
     def create(self, group: Mapped, put: Put) -> None:
@@ -168,6 +188,7 @@ class _Writer:
         self.changed.append((put.patient, group.grp, group.publisher, put.own, labels, old.number + 1, s.now, s.commit_seq, s.commit_seq,
                              put.low, put.high, 0, put.hash, version, old.key))  # fmt: skip
         self._unindex(old)
+        self._unlabel(put, old)
         self._index(old.key, put)
         self.patients.add(old.patient)
 
@@ -182,14 +203,22 @@ class _Writer:
         self._unindex(old)
         self.patients.add(old.patient)
 
-    def label(self, put: Put, old: _Old) -> None:
-        """The same bytes: only the item's own labels may have changed."""
+    def label(self, group: Mapped, put: Put, old: _Old) -> None:
+        """The same bytes: only the item's own labels, the choice read in it and who makes it may have changed."""
+        if old.grp != group.grp:
+            self.moved.append((group.grp, group.publisher, old.key))
         if put.own != old.own:
             labels = put.own | (old.labels & ~old.own)
             self.own.append((put.own, labels, self.session.commit_seq, old.key))
-            self.unlabel.append((old.patient, old.key))
+            self._unlabel(put, old)
             self.labels += [(put.patient, old.key, bit, cause) for bit, cause in put.causes.items()]
             self.patients.add(old.patient)
+        if put.own != old.own or put.preference:
+            was = self.session.row("SELECT name, at FROM preference WHERE patient = ? AND head = ?", old.patient, old.key)
+            if (tuple(was) if was else None) != put.preference:
+                self.unchosen.append((old.patient, old.key))
+                self.preferences += [(put.patient, old.key, *put.preference)] if put.preference else []
+                self.patients.add(old.patient)
 
     def _version(self, head: int, number: int, order: int, deleted: int, body: bytes) -> int:
         key = self.next_version
@@ -216,6 +245,10 @@ class _Writer:
     def _unindex(self, old: _Old) -> None:
         self.stale.append((old.patient, old.key))
 
+    def _unlabel(self, put: Put, old: _Old) -> None:
+        """Forget the causes of the item's own labels, and of derived ones that are now its own; of all, where it is another patient's now."""
+        self.unlabel.append((old.patient, old.key, put.own, put.patient))
+
     def write(self) -> None:
         s = self.session
         if self.stale:
@@ -227,8 +260,11 @@ class _Writer:
             heads = s.listed([key for _, key in self.stale])
             for table in ("entry_global", "word", "second_date"):
                 s.run(f"DELETE FROM {table} WHERE {s.within('head')}", heads)
-            s.many("DELETE FROM preference WHERE patient = ? AND head = ?", self.stale)
-        s.many("DELETE FROM label WHERE patient = ? AND head = ?", self.stale + self.unlabel)
+        s.many("DELETE FROM preference WHERE patient = ? AND head = ?", self.stale + self.unchosen)
+        s.many(
+            "DELETE FROM label WHERE patient = ? AND head = ? AND (cause NOT LIKE 'derived:%' OR (bit & ?) <> 0 OR patient <> ?)",
+            self.unlabel,
+        )
         s.insert(
             "head",
             "key, type, id, id_hash, patient, grp, publisher, kind, own, labels, number, updated, commit_seq, "
@@ -240,6 +276,7 @@ class _Writer:
             "low = ?, high = ?, deleted = ?, hash = ?, body = ? WHERE key = ?",
             self.changed,
         )
+        s.many("UPDATE head SET grp = ?, publisher = ? WHERE key = ?", self.moved)
         s.many("UPDATE head SET own = ?, labels = ?, seen_seq = ? WHERE key = ?", self.own)
         s.insert("version", "key, head, number, updated, commit_seq, delivery, ord, mapping, deleted, body", self.versions)
         s.insert("history", "head, number, version", self.history)

@@ -4,6 +4,7 @@
 both databases.
 """
 
+import sqlalchemy
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, SmallInteger, String, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
@@ -39,6 +40,7 @@ def text() -> Column:
 
 
 CLUSTERED = {"sqlite_with_rowid": False}
+_LABELLED = sqlalchemy.text("labels <> 0")
 UNDATED = -(2**63)
 """``head.low`` and ``high`` of a resource without a clinical date: it sorts as the oldest."""
 
@@ -64,7 +66,8 @@ class Clock(SQLModel, table=True):
 
 
 class Publisher(SQLModel, table=True):
-    """One practice, trust or council, in the words of one source."""
+    """One practice, trust or council, in the words of one source. ``ord``, ``named`` and ``placed`` are the orders of what was last said of
+    its state, its name and its ODS code."""
 
     __tablename__ = "publisher"
     __table_args__ = (UniqueConstraint("source", "code"),)
@@ -76,6 +79,8 @@ class Publisher(SQLModel, table=True):
     kind: int = Field(sa_column=small())
     state: str = Field(sa_column=text())
     ord: int = Field(sa_column=big())
+    named: int = Field(sa_column=big())
+    placed: int = Field(sa_column=big())
     received: int = Field(sa_column=big())
 
 
@@ -162,6 +167,7 @@ class Head(SQLModel, table=True):
         Index("head_id", "id_hash", unique=True),
         Index("head_grp", "grp"),
         Index("head_patient", "patient", "type", "low", "key"),
+        Index("head_labelled", "patient", sqlite_where=_LABELLED, postgresql_where=_LABELLED),
     )
     key: int = Field(sa_column=serial())
     type: int = Field(sa_column=small())
@@ -232,12 +238,12 @@ class EntryGlobal(SQLModel, table=True):
 
 
 class Word(SQLModel, table=True):
-    """Folded text for string parameters."""
+    """Folded text for string parameters, in the order of its code points: what begins alike lies together, whatever the database's language."""
 
     __tablename__ = "word"
     __table_args__ = (PrimaryKeyConstraint("param", "word", "head"), Index("word_head", "head"), CLUSTERED)
     param: int = Field(sa_column=small())
-    word: str = Field(sa_column=Column(String(255), nullable=False))
+    word: str = Field(sa_column=Column(String(255).with_variant(String(255, collation="C"), "postgresql"), nullable=False))
     head: int = Field(sa_column=big())
 
 
@@ -405,6 +411,7 @@ class PartMember(SQLModel, table=True):
     part: int = Field(sa_column=Column(Integer, nullable=False))
     person: int = Field(sa_column=big())
     patient: int = Field(sa_column=big())
+    name: str = Field(sa_column=text())
 
 
 class Ledger(SQLModel, table=True):

@@ -99,6 +99,8 @@ def upgrade() -> None:
     op.create_index("head_grp", "head", ["grp"], unique=False)
     op.create_index("head_id", "head", ["id_hash"], unique=True)
     op.create_index("head_patient", "head", ["patient", "type", "low", "key"], unique=False)
+    labelled = sa.text("labels <> 0")
+    op.create_index("head_labelled", "head", ["patient"], unique=False, sqlite_where=labelled, postgresql_where=labelled)
     op.create_table(
         "history",
         sa.Column("head", sa.BigInteger(), nullable=False),
@@ -199,6 +201,7 @@ def upgrade() -> None:
         sa.Column("part", sa.Integer(), nullable=False),
         sa.Column("person", sa.BigInteger(), nullable=False),
         sa.Column("patient", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("job", "part", "person", "patient"),
         sqlite_with_rowid=False,
     )
@@ -252,6 +255,8 @@ def upgrade() -> None:
         sa.Column("kind", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("state", sa.Text(), server_default="", nullable=False),
         sa.Column("ord", sa.BigInteger(), nullable=False),
+        sa.Column("named", sa.BigInteger(), nullable=False),
+        sa.Column("placed", sa.BigInteger(), nullable=False),
         sa.Column("received", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
         sa.UniqueConstraint("source", "code"),
@@ -318,7 +323,7 @@ def upgrade() -> None:
     op.create_table(
         "word",
         sa.Column("param", sa.SmallInteger(), server_default="0", nullable=False),
-        sa.Column("word", sa.String(length=255), nullable=False),
+        sa.Column("word", sa.String(255).with_variant(sa.String(255, collation="C"), "postgresql"), nullable=False),
         sa.Column("head", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("param", "word", "head"),
         sqlite_with_rowid=False,
