@@ -50,6 +50,7 @@ class Subject(Protocol):
     """What an action asks of the person whose resource it is. ``references`` remembers what each became."""
 
     references: dict[bytes, bytes]
+    is_ninety: bool
 
     def pseudonym(self, text: bytes) -> bytes: ...
 
@@ -132,7 +133,7 @@ _plain = msgspec.json.Decoder().decode
 def is_personal(node: Branch | Leaf) -> bool:
     """Whether what leaves depends on whose it is: dates and references do, codes and numbers do not."""
     if isinstance(node, Leaf):
-        return node.action == "reference" or node.action in DATES
+        return node.action in ("reference", "birth-year", *DATES)
     return any(is_personal(below) for below in node.below.values())
 
 
@@ -371,6 +372,9 @@ def _dated(leaf: Leaf) -> Change:
 
 
 def _birth_year(value: str, subject: Subject, drops: Drops, path: str) -> object:
+    if subject.is_ninety:
+        drops.append(f"{path}: ninety or over")
+        return UNSET
     return value[:4] if table.PATTERNS["date"].match(value) else UNSET
 
 

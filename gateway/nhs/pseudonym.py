@@ -28,8 +28,11 @@ __all__ = ["NATIONAL", "PERSON_SYSTEM", "SETTINGS", "Pseudonymiser", "Subject", 
 
 PERSON_SYSTEM = "urn:nhs-record-gateway:person-pseudonym"
 META = b'","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"PSEUDED"}]}'
+ROOT_BYTES = 32
 ALL_UNTIL, ALL_FROM = "9999", ""
 LENGTHS = {"year": 4, "month": 7, "day": 10}
+NINETY = 90
+"""Years of age from which no birth year leaves."""
 UNDER, DYING = 366, 30
 """Days after birth (a year) and before death in which clinical dates leave as months: a newborn's first contact is a birth date."""
 MOST_KNOWN, LARGEST_KNOWN = 4096, 600
@@ -45,7 +48,12 @@ _SHIFTS = range(115, 9, -15)
 
 
 def project_key(root: bytes, controller: str, project: str, version: int) -> bytes:
-    """The 32-byte key of one project at one version of its key. Another project's pseudonyms cannot be matched with it."""
+    """The 32-byte key of one project at one version of its key. Another project's pseudonyms cannot be matched with it.
+
+    Raises ``Refused`` for a root of less than 256 bits: a file cut short would be a key that anybody can guess.
+    """
+    if len(root) < ROOT_BYTES:
+        raise Refused(f"the root key of exports: {ROOT_BYTES} bytes are needed")
     middle = HKDF(SHA256(), 32, b"nhs-record-gateway", f"controller:{controller}".encode()).derive(root)
     return HKDF(SHA256(), 32, b"nhs-record-gateway", f"project:{project}:{version}".encode()).derive(middle)
 
@@ -84,6 +92,18 @@ def span(patients: Iterable[bytes]) -> tuple[str, str]:
     return max(births, default=ALL_UNTIL), min(deaths, default=ALL_UNTIL)
 
 
+def is_ninety(patients: Iterable[bytes], year: int) -> bool:
+    """Whether somebody reaches ninety by ``year``, or by the year they died: the very old are few, and their birth year does not leave.
+
+    >>> is_ninety([b'{"birthDate":"1930-05-01"}'], 2026)
+    True
+    >>> is_ninety([b'{"birthDate":"1930-05-01","deceasedDateTime":"1990-01"}'], 2026)
+    False
+    """
+    lives = [_life(body) for body in patients]
+    return any(int((life.deceasedDateTime or str(year))[:4]) - int(life.birthDate[:4]) >= NINETY for life in lives if life.birthDate)
+
+
 def _moved(text: str, days: int, last: bool) -> str:
     """The last or first day a FHIR date may mean, moved by ``days``; what the calendar does not hold makes every date one of them."""
     year, month, day = (int(part) for part in (text[:10].split("-") + ["0", "0"])[:3])
@@ -102,10 +122,10 @@ def _moved(text: str, days: int, last: bool) -> str:
 class Subject:
     """One person of a project: the key, what their dates may tell, who is in the release with them."""
 
-    __slots__ = ("_cut", "_from", "_hmac", "_is_member", "_names", "_until", "identifier", "references")
+    __slots__ = ("_cut", "_from", "_hmac", "_is_member", "_names", "_until", "identifier", "is_ninety", "references")
 
-    def __init__(self, key: hmac.HMAC, person: str, setting: str, span: tuple[str, str], is_member: Callable[[str], bool]):
-        self._hmac, self._is_member = key, is_member
+    def __init__(self, key: hmac.HMAC, person: str, setting: str, span: tuple[str, str], is_member: Callable[[str], bool], is_ninety: bool = False):
+        self._hmac, self._is_member, self.is_ninety = key, is_member, is_ninety
         self._until, self._from = (day.encode() for day in span)
         self._cut = 10 if setting == "in-sde" else 7
         self._names: dict[bytes, bytes] = {}
@@ -180,18 +200,19 @@ class _Type:
 
 
 class Pseudonymiser:
-    """Pseudonymises whole people for one project. ``kept`` counts resources, ``dropped`` what was left out of them, by path.
+    """Pseudonymises whole people for one project. ``kept`` counts resources, ``dropped`` what was left out of them, by path. ``year`` is
+    that of the release, by which the living are ninety.
 
     Raises ``Refused`` for a setting that is none, and for a profile with days in an ``export``.
     """
 
-    def __init__(self, profile: str, setting: str, key: bytes):
+    def __init__(self, profile: str, setting: str, key: bytes, year: int = 0):
         if setting not in SETTINGS:
             raise Refused("setting: in-sde or export")
         branches = compiled(profile)
         if setting == "export" and has_days(branches):
             raise Refused("profile: days never leave in an export")
-        self.setting = setting
+        self.setting, self.year = setting, year
         self.types = {name: _type(branch) for name, branch in branches.items()}
         self._hmac = hmac.new(key, digestmod=hashlib.sha256)
         self._drops: Counter[tuple[str, ...]] = Counter()
@@ -224,7 +245,8 @@ class Pseudonymiser:
     def subject(self, person: str, patients: Iterable[bytes], is_member: Callable[[str], bool]) -> Subject:
         """A person to pseudonymise resources for. ``patients`` are the bodies of all their Patients: birth and death decide about dates.
         ``is_member`` says whether ``Type/id`` is in the release: references to anything else are cut."""
-        return Subject(self._hmac, person, self.setting, span(patients), is_member)
+        patients = list(patients)
+        return Subject(self._hmac, person, self.setting, span(patients), is_member, is_ninety(patients, self.year))
 
     def person(self, person: str, resources: Sequence[tuple[str, str, bytes]]) -> Iterator[tuple[str, bytes]]:
         """Yield (type, line) for each resource of one person that leaves. ``person`` is what they are pseudonymised by; ``resources`` are

@@ -346,6 +346,30 @@ def test_the_widest_reading_of_several_patients_counts():
     assert span(map(body, lives)) == ("1951-03-01", "2024-05-06")
 
 
+@pytest.mark.parametrize(
+    "elements, year",
+    [
+        ({"birthDate": "1937-12-31"}, "1937"),
+        ({"birthDate": "1936-12-31"}, None),
+        ({"birthDate": "1920"}, None),
+        ({"birthDate": "1920", "deceasedDateTime": "2009-01"}, "1920"),
+        ({"birthDate": "1920", "deceasedDateTime": "2010-01-01T00:00:00Z"}, None),
+        ({"birthDate": "1920", "deceasedBoolean": True}, None),
+    ],
+)
+def test_the_birth_year_of_somebody_of_ninety_does_not_leave_and_is_counted(elements, year):
+    worker = Pseudonymiser("minimal", "export", KEY, 2026)
+    ((_, line),) = worker.person("x", [("Patient", "p1", body({"resourceType": "Patient", "id": "p1", **elements}))])
+    assert msgspec.json.decode(line).get("birthDate") == year
+    assert worker.dropped.get("Patient.birthDate: ninety or over", 0) == (year is None)
+
+
+def test_whoever_reaches_ninety_in_one_record_is_ninety_in_all():
+    worker = Pseudonymiser("minimal", "export", KEY, 2026)
+    given = [("Patient", id_, body({"resourceType": "Patient", "id": id_, "birthDate": born})) for id_, born in (("p1", "1935"), ("p2", "1953"))]
+    assert not [line for _, line in worker.person("x", given) if b"birthDate" in line]
+
+
 # --- references and ids ---
 
 
@@ -373,6 +397,12 @@ def test_a_pseudonym_is_a_keyed_hash_that_no_one_without_the_key_can_make():
     (made,), _ = leaving(PATIENT)
     digest = hmac.new(KEY, b"Patient/p1", hashlib.sha256).digest()[:16]
     assert made["id"] == base64.b32encode(digest).decode().rstrip("=").lower() == base32(digest).decode()
+
+
+@pytest.mark.parametrize("root", [b"", b"x", bytes(31)])
+def test_a_root_that_was_cut_short_makes_no_key(root):
+    with pytest.raises(Refused, match="32 bytes"):
+        project_key(root, "A", "one", 1)
 
 
 def test_projects_versions_and_controllers_have_keys_of_their_own():
