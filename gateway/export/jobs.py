@@ -11,7 +11,7 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,12 +19,15 @@ from gateway import log, records
 from gateway.errors import Conflict, Refused
 from gateway.export import engines, optouts, projects
 from gateway.nhs import disclosure, pseudonym
+from gateway.nhs import project as rules
 from gateway.store import jobs, ledger
 from gateway.store.audit import record_write
 from gateway.store.database import Session, Store, open_store
 
-KIND = "export"
+KIND, BY_HAND = "export", "export by hand"
+"""Asked for over HTTP, for a worker to claim and for the client to fetch; or run by the operator into a folder of their choice."""
 PERSONS_A_PART = 500
+MARK = ".job"
 Progress = Callable[[str, int, int], None]
 
 
@@ -33,7 +36,7 @@ def new_root_key() -> bytes:
     return secrets.token_bytes(32)
 
 
-def start(store: Store, project: str, owner: str, *, optout_days: int, types: tuple[str, ...] = ()) -> str:
+def start(store: Store, project: str, owner: str, *, optout_days: int, types: tuple[str, ...] = (), kind: str = KIND) -> str:
     """Make a job for a project: its members, opt-out list, policy and moment are pinned now. Returns the job's id.
 
     Raises ``Refused`` without an approved project in date and a fresh opt-out list: no project, no key; no list, nobody.
@@ -48,11 +51,32 @@ def start(store: Store, project: str, owner: str, *, optout_days: int, types: tu
             "profile": found.profile, "setting": found.setting, "key_version": found.key_version, "started": session.now,
             "contributors": sorted(found.live(datetime.fromtimestamp(session.now / 1_000_000, UTC).date())),
             "exclude_sensitive": found.exclude_sensitive, "left_out": members.left_out, "label_seq": records.label_seq(session),
+            "optout_days": optout_days, "approved": _plain(found),
         }  # fmt: skip
         id_ = hashlib.sha256(f"{store.id} {session.commit_seq} {project}".encode()).hexdigest()[:32]
-        jobs.create(session, id_, KIND, owner, pins, members.parts(PERSONS_A_PART))
+        jobs.create(session, id_, kind, owner, pins, members.parts(PERSONS_A_PART))
         record_write(session, {"act": "export.start", "by": owner, "project": project, "job": id_, "optouts": listed.hash})
+    log.event("export.started", job=id_, project=found.name, count=len(members.rows))
     return id_
+
+
+def require_standing(session: Session, job: jobs.Job, now: int, optout_days: int) -> rules.Project:
+    """The project a job was made for, if what the job was made with still stands: asked before it runs, before it is released, and whenever a
+    file is fetched. Raises ``Refused`` when the project is not in force, was changed, lost a contributor, or no list of opt-outs is fresh;
+    ``Conflict`` when somebody in the job has opted out since."""
+    project, _ = projects.in_force(session, job.pins["project"], now)
+    if _plain(project) != job.pins["approved"]:
+        raise Refused("the project was changed since: start the export again")
+    if not project.live(datetime.fromtimestamp(now / 1_000_000, UTC).date()).issuperset(job.pins["contributors"]):
+        raise Refused("a contributor's agreement has ended since: start the export again")
+    listed = optouts.require_fresh(session, now, optout_days)
+    if listed.key != job.pins["optout"] and records.opted_out_since(session, job.id, listed.key):
+        raise Conflict("the opt-outs have changed since: start the export again")
+    return project
+
+
+def _plain(project: rules.Project) -> dict:
+    return json.loads(json.dumps(asdict(project), default=str))
 
 
 @dataclass(frozen=True)
@@ -63,31 +87,35 @@ class _Part:
     job: str
     number: int
     out: str
-    key: bytes
+    key: bytes = field(repr=False)
 
 
 def run(store: Store, job: str, out: Path, root: bytes, *, workers: int | None = None, progress: Progress | None = None) -> dict:
     """Cut every part that is not cut yet, then release: manifest last, ledger with it. Returns the manifest.
 
-    If a label changed since the job was pinned, every part is cut again: what is hidden today does not leave today.
+    If a label changed since a part was cut, or its files are not there, it is cut again: what is hidden today does not leave today. Raises
+    ``Refused`` for a folder that holds anything else, and as ``require_standing`` does.
     """
     with store.write() as session:
         found = jobs.get(session, job)
-        if found is None or found.kind != KIND:
+        if found is None or found.kind not in (KIND, BY_HAND):
             raise Refused("no such job")
         if found.state == "done":
             raise Conflict("the job is already released")
-        project, _ = projects.in_force(session, found.pins["project"], session.now)
+        project = require_standing(session, found, session.now, found.pins["optout_days"])
         _hold(session, job)
-    out.mkdir(parents=True, exist_ok=True)
     key = pseudonym.project_key(root, project.controller, project.name, found.pins["key_version"])
+    _take_folder(out, job)
     while True:
         with store.write() as session:
-            todo, total = _to_cut(session, job), len(jobs.parts(session, job))
+            todo, total = _to_cut(session, job, out), len(jobs.parts(session, job))
             if not todo:
-                projects.in_force(session, project.name, session.now)
+                require_standing(session, found, session.now, found.pins["optout_days"])
                 _hold(session, job)
-                return _release(session, found, project, out)
+                manifest = _release(session, found, project, out)
+        if not todo:
+            (out / MARK).unlink()
+            return manifest
         parts = [_Part(store.url, job, number, str(out), key) for number in todo]
         for done, (number, outcome) in enumerate(engines.map_parts(cut, parts, workers=workers), total - len(todo) + 1):
             with store.write() as session:
@@ -97,10 +125,41 @@ def run(store: Store, job: str, out: Path, root: bytes, *, workers: int | None =
                 progress("parts", done, total)
 
 
-def _to_cut(session: Session, job: str) -> list[int]:
-    """The parts that are not cut, or were cut under other labels than today's: in this run or in one that was killed."""
+def discard(store: Store, job: str, folder: Path) -> None:
+    """Remove what was cut of a job that ended without a release: nobody may have it."""
+    with store.read() as session:
+        found = jobs.get(session, job)
+    if found is not None and found.state in ("failed", "cancelled") and folder.is_dir():
+        for left in (*folder.glob("*.ndjson"), *folder.glob(".*.part"), folder / "manifest.json", folder / MARK):
+            left.unlink(missing_ok=True)
+
+
+def _take_folder(out: Path, job: str) -> None:
+    """Make the folder, for its owner only, and mark it as this job's. Another's, or one with anything in it, is not written into."""
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mark = out / MARK
+    if mark.is_file():
+        if mark.read_text() != job:
+            raise Refused("the folder holds another export that is not released")
+    elif any(out.iterdir()):
+        raise Refused("the folder is not empty")
+    else:
+        _write_whole(out, MARK, job.encode())
+
+
+def _to_cut(session: Session, job: str, out: Path) -> list[int]:
+    """The parts that are not cut, or were cut under other labels than today's, or elsewhere: in this run or in one that was killed."""
     now = records.label_seq(session)
-    return [number for number, state, outcome in jobs.parts(session, job) if state != "done" or outcome["label_seq"] != now]
+    return [
+        number
+        for number, state, outcome in jobs.parts(session, job)
+        if state != "done" or outcome["label_seq"] != now or not all(_is_there(out, file) for file in outcome["files"])
+    ]
+
+
+def _is_there(out: Path, file: dict) -> bool:
+    path = out / file["url"]
+    return path.is_file() and path.stat().st_size == file["bytes"]
 
 
 def _hold(session: Session, job: str) -> None:
@@ -116,7 +175,8 @@ def cut(part: _Part) -> tuple[int, dict]:
         with store.read() as session:
             job = jobs.get(session, part.job)
             seq = records.label_seq(session)
-            worker = pseudonym.Pseudonymiser(job.pins["profile"], job.pins["setting"], part.key)
+            year = datetime.fromtimestamp(job.pins["started"] / 1_000_000, UTC).year
+            worker = pseudonym.Pseudonymiser(job.pins["profile"], job.pins["setting"], part.key, year)
             files: dict[str, _File] = {}
             persons = 0
             for held in records.stream(session, job, part.number, frozenset(job.pins["contributors"]), job.pins["exclude_sensitive"]):
@@ -140,16 +200,31 @@ def cut(part: _Part) -> tuple[int, dict]:
 
 def _clear(folder: Path, part: int) -> None:
     """Remove what an earlier cut of a part left: it may hold what is hidden today, under a name that no manifest tells."""
-    for left in (*folder.glob(f"*.{part:05d}.ndjson"), *folder.glob(f".*.{part:05d}.ndjson.part")):
-        left.unlink()
+    for left in (*folder.glob(f"*.{part:05d}.ndjson"), *folder.glob(f".*.{part:05d}.ndjson.*.part")):
+        left.unlink(missing_ok=True)
+
+
+def _create(path: Path) -> int:
+    """A new file, for its owner only."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+
+
+def _write_whole(folder: Path, name: str, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    temporary = folder / f".{name}.{os.getpid()}.part"
+    with os.fdopen(_create(temporary), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, folder / name)
 
 
 class _File:
-    """One output file: a temporary name, fsynced, then renamed."""
+    """One output file: a temporary name of this process's own (the children of a killed run may still write), fsynced, then renamed."""
 
     def __init__(self, folder: Path, name: str):
-        self.path, self.temporary = folder / name, folder / f".{name}.part"
-        self.file = open(self.temporary, "wb", buffering=1 << 20)  # noqa: SIM115  closed by ``close``
+        self.path, self.temporary = folder / name, folder / f".{name}.{os.getpid()}.part"
+        self.file = os.fdopen(_create(self.temporary), "wb", buffering=1 << 20)
         self.count, self.size, self.digest = 0, 0, hashlib.sha256()
 
     def write(self, line: bytes) -> None:
@@ -199,14 +274,12 @@ def _release(session, job: jobs.Job, project, out: Path) -> dict:
     for line in manifest["output"]:
         line["count"] = disclosure.shown(line["count"], project.disclosure)
     data = json.dumps(manifest, indent=1, sort_keys=True).encode()
-    temporary = out / ".manifest.json.part"
-    temporary.write_bytes(data)
-    os.replace(temporary, out / "manifest.json")
+    _write_whole(out, "manifest.json", data)
     entry = {
-        "release": job.id, "pins": job.pins, "project": asdict(project), "persons": persons, "files": files, "dropped": dict(sorted(dropped.items())),
+        "release": job.id, "pins": job.pins, "project": _plain(project), "persons": persons, "files": files, "dropped": dict(sorted(dropped.items())),
         "manifest": hashlib.sha256(data).hexdigest(),
     }  # fmt: skip
-    ledger.append(session, json.loads(json.dumps(entry, default=str)))
+    ledger.append(session, entry)
     jobs.finish(session, job.id, "done", {"out": str(out), "manifest": manifest})
     record_write(session, {"act": "export.release", "by": job.owner, "project": project.name, "job": job.id, "files": len(files)})
     return manifest

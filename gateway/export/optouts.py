@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.errors import Invalid, Refused
 from gateway.nhs import identifiers
-from gateway.store import jobs, optouts
+from gateway.store import optouts
 from gateway.store.audit import record_write
 from gateway.store.database import Session, Store
 
@@ -15,12 +15,15 @@ DAY = 86_400_000_000
 
 
 def load(store: Store, path: Path) -> dict:
-    """Put a list in force: one NHS number a line, a comma behind it allowed. Raises ``Invalid("line 7")``; then the old list stays."""
+    """Put a list in force: one NHS number a line, a comma behind it allowed. Raises ``Invalid("line 7")``, or ``Refused`` for a list of nobody;
+    then the old list stays."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise Refused("the opt-out list cannot be read") from None
     numbers = [_number(line, place) for place, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not numbers:
+        raise Refused("the opt-out list is empty: that cannot be told from silence")
     with store.write() as session:
         found = optouts.replace(session, numbers, session.now)
         record_write(session, {"act": "optout.load", "count": found.count, "hash": found.hash})
@@ -54,8 +57,3 @@ def require_fresh(session: Session, now: int, days: int) -> optouts.ListInForce:
     if now - found.loaded > days * DAY:
         raise Refused("the opt-out list is stale: nobody is released")
     return found
-
-
-def anyone_since(session: Session, job: str, list_: int) -> bool:
-    """Whether somebody in a job is on this list: an opt-out made after the job was pinned."""
-    return bool(optouts.opted_out(session, list_) & jobs.patients(session, job))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.errors import Conflict, Forbidden, NotFound, Refused, Unsupported
 from gateway.export import jobs as exports
-from gateway.export import optouts, projects
+from gateway.export import optouts
 from gateway.nhs.roles import Caller
 from gateway.records import Door
 from gateway.store import jobs
@@ -44,34 +44,31 @@ def start(door: Door, days: int, caller: Caller, types: tuple[str, ...]) -> str:
 
 
 def status(door: Door, caller: Caller, id_: str) -> Status:
-    """How the caller's own job stands. Another's looks like none."""
+    """How the caller's own job stands. Another's looks like none, and so does one whose time is over."""
     with door.store.read() as session:
-        job = _own(session, caller, id_)
+        job = _own(session, caller, id_, door.store.clock())
         parts = jobs.parts(session, id_)
     if job.state == "failed":
         raise Conflict("the export failed; start it again")
     done = sum(state == "done" for _, state, _ in parts)
     percent = 100 * done // len(parts) if parts else 0
-    expires = formatdate(job.pins["started"] / 1_000_000 + DAYS_KEPT * 86_400, usegmt=True)
+    expires = formatdate(_end(job) / 1_000_000, usegmt=True)
     return Status(job.outcome.get("manifest") if job.state == "done" else None, f"{job.state}: {percent} %", expires)
 
 
 def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: str) -> Path:
-    """The path of one released file. Refused when the project is no longer in force, or when somebody in the release has opted out since."""
+    """The path of one released file. Refused when what the release was made with no longer stands, or somebody in it has opted out since."""
     if not FILE_NAME.match(name):
         raise NotFound("file")
     with door.store.read() as session:
-        job = _own(session, caller, id_)
+        now = door.store.clock()
+        job = _own(session, caller, id_, now)
         if job.state != "done":
             raise NotFound("file")
-        now = door.store.clock()
         try:
-            projects.in_force(session, job.pins["project"], now)
-            listed = optouts.require_fresh(session, now, days)
+            exports.require_standing(session, job, now, days)
         except Refused as refusal:
             raise Forbidden(str(refusal), "export-refused") from None
-        if listed.key != job.pins["optout"] and optouts.anyone_since(session, id_, listed.key):
-            raise Conflict("the opt-outs have changed since this release: start the export again")
     path = Path(job.outcome["out"]) / name
     if not path.is_file():
         raise NotFound("file")
@@ -83,17 +80,22 @@ def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: st
 def cancel(door: Door, caller: Caller, id_: str) -> None:
     """Stop a job; a released one loses its files."""
     with door.store.write() as session:
-        job = _own(session, caller, id_)
+        job = _own(session, caller, id_, session.now)
         jobs.finish(session, id_, "cancelled", {})
-    folder = Path(job.outcome["out"]) if job.outcome.get("out") else None
-    if folder and folder.is_dir():
-        for found in folder.glob("*.ndjson"):
-            found.unlink()
-        (folder / "manifest.json").unlink(missing_ok=True)
+    if job.outcome.get("out"):
+        exports.discard(door.store, id_, Path(job.outcome["out"]))
 
 
-def _own(session, caller: Caller, id_: str) -> jobs.Job:
+def _own(session, caller: Caller, id_: str, now: int) -> jobs.Job:
+    """The job, if this client asked for it for this project and it is still kept."""
     job = jobs.get(session, id_)
-    if job is None or job.kind != exports.KIND or caller.kind != "system" or job.pins["project"] != caller.project or job.state == "cancelled":
+    if job is None or job.kind != exports.KIND or job.state == "cancelled" or now >= _end(job):
+        raise NotFound("job")
+    if (caller.kind, caller.user, caller.project) != ("system", job.owner, job.pins["project"]):
         raise NotFound("job")
     return job
+
+
+def _end(job: jobs.Job) -> int:
+    """When a job and its files are no longer answered (µs UTC)."""
+    return job.pins["started"] + DAYS_KEPT * optouts.DAY

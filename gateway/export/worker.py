@@ -39,4 +39,5 @@ def work_once(store: Store, folder: Path, root: bytes, *, workers: int | None = 
         log.event("export.failed", job=job.id, error=type(error).__name__, reason=str(error) if isinstance(error, GatewayError) else "bug")
         with store.write() as session:
             jobs.fail(session, job.id)
+        exports.discard(store, job.id, folder / job.id)
     return True

@@ -7,10 +7,10 @@ returned before its audit is on disk.
 from gateway.records.door import Door, Found, Page, check, http_date, open_door
 from gateway.records.person import permit, person
 from gateway.records.reading import history, read, search, vread
-from gateway.records.release import label_seq, members, stream
+from gateway.records.release import label_seq, members, opted_out_since, stream
 from gateway.store.resources import instant
 
 __all__ = [
-    "Door", "Found", "Page", "check", "history", "http_date", "instant", "label_seq", "members", "open_door", "permit", "person", "read",
-    "search", "stream", "vread",
+    "Door", "Found", "Page", "check", "history", "http_date", "instant", "label_seq", "members", "open_door", "opted_out_since", "permit",
+    "person", "read", "search", "stream", "vread",
 ]  # fmt: skip

@@ -17,16 +17,23 @@ from gateway.store import labels as stored_labels
 from gateway.store.database import Session
 
 _evidence = msgspec.json.Decoder(identity.Evidence).decode
+RESTRICTED = labels.RESTRICTED | labels.WITHHELD
+"""A Patient with one of these keeps everyone out who shares a number with them."""
+
+
+CHUNK = 2000
+"""Patients asked about at once."""
 
 
 @dataclass(frozen=True)
 class Members:
-    """Who is in a release: (person, patient) of every Patient that may be, and how many were left out for what (for the ledger only)."""
+    """Who is in a release: (person, patient, name) of every Patient that may be, and how many were left out for what (for the ledger only).
+    The name is what a person is pseudonymised by."""
 
-    rows: tuple[tuple[int, int], ...]
+    rows: tuple[tuple[int, int, str], ...]
     left_out: dict[str, int]
 
-    def parts(self, persons: int) -> list[list[tuple[int, int]]]:
+    def parts(self, persons: int) -> list[list[tuple[int, int, str]]]:
         """Cut into parts of so many whole persons; a fixed order, so that the same members make the same parts."""
         whole = [list(group) for _, group in groupby(sorted(self.rows), key=lambda row: row[0])]
         return [[row for person in whole[start : start + persons] for row in person] for start in range(0, len(whole), persons)] or [[]]
@@ -49,7 +56,7 @@ def members(session: Session, project: Project, optout: int) -> Members:
     everyone = people.patients_of(session, sorted(publishers))
     refused = {
         "opted out": _wide(session, optouts.opted_out(session, optout)),
-        "restricted": _wide(session, stored_labels.patients_with(session, labels.RESTRICTED | labels.WITHHELD)),
+        "restricted": _wide(session, stored_labels.patients_with(session, RESTRICTED)),
     }
     left_out: Counter = Counter()
     rows = []
@@ -59,7 +66,13 @@ def members(session: Session, project: Project, optout: int) -> Members:
             left_out[reason] += 1
         else:
             rows.append((person, patient))
-    return Members(tuple(rows), dict(left_out))
+    names = _names(session, rows)
+    return Members(tuple((person, patient, names[person]) for person, patient in rows), dict(left_out))
+
+
+def opted_out_since(session: Session, job: str, optout: int) -> bool:
+    """Whether somebody in a job would be left out by this list, as widely as when a job is made."""
+    return not jobs.patients(session, job).isdisjoint(_wide(session, optouts.opted_out(session, optout)))
 
 
 def _wide(session: Session, patients: set[int]) -> set[int]:
@@ -68,8 +81,40 @@ def _wide(session: Session, patients: set[int]) -> set[int]:
         return set()
     numbers = {row[1] for row in people.claims_of(session, sorted(patients))}
     found = {row[0] for row in people.connected(session, sorted(numbers))} | patients
-    persons = {person for patient in sorted(found) if (person := people.person_of(session, patient)) is not None}
+    persons = set(people.persons_of(session, sorted(found)).values())
     return found | {row[0] for row in people.gathered(session, sorted(persons))}
+
+
+def _names(session: Session, rows: Sequence[tuple[int, int]]) -> dict[int, str]:
+    """What each person is pseudonymised by: the number that is surely theirs and nobody else's, else their first Patient. Said once, when a
+    job is made: what is loaded later does not change it."""
+    names = {}
+    for start in range(0, len(rows), CHUNK):
+        chunk = {person for person, _ in rows[start : start + CHUNK]} - names.keys()
+        patients = dict(row[:2] for row in people.gathered(session, sorted(chunk)))
+        given: dict[int, list[identity.Evidence]] = {}
+        for patient, evidence in {row[0]: row[2] for row in people.claims_of(session, sorted(patients))}.items():
+            given.setdefault(patients[patient], []).append(_evidence(evidence))
+        sure = {person: sorted({number for each in evidences for number in _sure(each)}) for person, evidences in given.items()}
+        holders = _holders(session, sorted({number for numbers in sure.values() for number in numbers}))
+        for person, numbers in sure.items():
+            own = next((number for number in numbers if holders[number] == {person}), None)
+            names[person] = f"number:{own}" if own else f"patient:{min(each.patient for each in given[person])}"
+    return names
+
+
+def _holders(session: Session, numbers: Sequence[str]) -> dict[str, set[int]]:
+    """Number → the persons of whom it is surely the number: several are several people, whatever they share."""
+    claims = [row for row in people.claimants(session, numbers) if row[1] in _sure(_evidence(row[2]))]
+    persons = people.persons_of(session, sorted({row[0] for row in claims}))
+    found: dict[str, set[int]] = {}
+    for patient, number, _ in claims:
+        found.setdefault(number, set()).add(persons.get(patient, 0))
+    return found
+
+
+def _sure(evidence: identity.Evidence) -> list[str]:
+    return [number for number, grade in evidence.grades if grade != identity.CLAIMED]
 
 
 def stream(session: Session, job: jobs.Job, part: int, publishers: frozenset[str], exclude_sensitive: bool = True) -> Iterator[ToRelease]:
@@ -78,18 +123,20 @@ def stream(session: Session, job: jobs.Job, part: int, publishers: frozenset[str
     if exclude_sensitive:
         hidden |= labels.SENSITIVE | labels.LINKED | labels.SERVICE
     keys = [p.key for p in people.publishers(session).values() if p.state == "active" and p.ods in publishers]
-    for _, rows in groupby(jobs.members(session, job.id, part), key=lambda row: row[0]):
-        patients = [patient for _, patient in rows]
-        found = list(jobs.as_of(session, patients, job.pins["types"], hidden, keys, job.pins["as_of"]))
+    rows = jobs.members(session, job.id, part)
+    refused = set() if label_seq(session) == job.pins["label_seq"] else _restricted(session, [patient for _, patient, _ in rows])
+    for (_, name), group in groupby(rows, key=lambda row: (row[0], row[2])):
+        patients = [patient for _, patient, _ in group if patient not in refused]
+        found = list(jobs.as_of(session, patients, job.pins["types"], hidden, keys, job.pins["as_of"])) if patients else []
         if found:
-            yield ToRelease(_name(session, patients), [(one.type, one.id, one.body) for one in found])
+            yield ToRelease(name, [(one.type, one.id, one.body) for one in found])
 
 
-def _name(session: Session, patients: Sequence[int]) -> str:
-    """What a person is pseudonymised by: the number that is surely theirs, else their first Patient."""
-    evidences = [_evidence(evidence) for _, _, evidence in people.claims_of(session, patients)]
-    sure = sorted({number for each in evidences for number, grade in each.grades if grade != identity.CLAIMED})
-    return f"number:{sure[0]}" if sure else f"patient:{min(each.patient for each in evidences)}"
+def _restricted(session: Session, patients: Sequence[int]) -> set[int]:
+    """Who of these, or who shares a number with them, has been restricted since the job was made: with everyone that goes with them."""
+    numbers = {row[1] for row in people.claims_of(session, patients)}
+    around = {row[0] for row in people.connected(session, sorted(numbers))} | set(patients)
+    return _wide(session, stored_labels.labelled(session, sorted(around), RESTRICTED))
 
 
 def label_seq(session: Session) -> int:

@@ -28,16 +28,16 @@ class Job:
     outcome: dict
 
 
-def create(session: Session, id_: str, kind: str, owner: str, pins: dict, parts: Sequence[Sequence[tuple[int, int]]]) -> None:
-    """Write a job with its parts, each a list of (person, patient) that stays as it is now."""
+def create(session: Session, id_: str, kind: str, owner: str, pins: dict, parts: Sequence[Sequence[tuple[int, int, str]]]) -> None:
+    """Write a job with its parts, each a list of (person, patient, the person's name in the job) that stays as it is now."""
     session.run(
         "INSERT INTO job (id, kind, owner, state, created, lease, pins, outcome) VALUES (?, ?, ?, 'accepted', ?, 0, ?, '{}')",
         id_, kind, owner, session.now, msgspec.json.encode(pins).decode(),
     )  # fmt: skip
     session.insert("part", "job, number, state, outcome", [(id_, number, "todo", "{}") for number in range(len(parts))])
     session.insert(
-        "part_member", "job, part, person, patient",
-        [(id_, number, person, patient) for number, members in enumerate(parts) for person, patient in sorted(set(members))],
+        "part_member", "job, part, person, patient, name",
+        [(id_, number, *member) for number, members in enumerate(parts) for member in sorted(set(members))],
     )  # fmt: skip
 
 
@@ -90,9 +90,9 @@ def finish_part(session: Session, id_: str, number: int, outcome: dict) -> None:
     session.run("UPDATE part SET state = 'done', outcome = ? WHERE job = ? AND number = ?", msgspec.json.encode(outcome).decode(), id_, number)
 
 
-def members(session: Session, id_: str, part: int) -> list[tuple[int, int]]:
-    """(person, patient) of a part, by person."""
-    return session.rows("SELECT person, patient FROM part_member WHERE job = ? AND part = ? ORDER BY person, patient", id_, part)
+def members(session: Session, id_: str, part: int) -> list[tuple[int, int, str]]:
+    """(person, patient, name) of a part, by person."""
+    return session.rows("SELECT person, patient, name FROM part_member WHERE job = ? AND part = ? ORDER BY person, patient", id_, part)
 
 
 def patients(session: Session, id_: str) -> set[int]:

@@ -21,7 +21,7 @@ class ListInForce:
 
 
 def replace(session: Session, numbers: Sequence[str], as_at: int) -> ListInForce:
-    """Put a list in force. Lists that a job still pins are kept with it; all others lose their members."""
+    """Put a list in force. The one before keeps its members, all older ones lose theirs: a job remembers whom it left out, not the list."""
     members = sorted(set(numbers))
     key = session.next_key("optout_list")
     digest = hashlib.sha256("\n".join(members).encode()).hexdigest()

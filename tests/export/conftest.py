@@ -1,7 +1,9 @@
 """A loaded world with its opt-out list and an approved project."""
 
 import datetime
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -39,18 +41,29 @@ def document(name: str = "study", **changes) -> dict:
     }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def made(tmp_path_factory) -> world.Manifest:
     return world.write(tmp_path_factory.mktemp("world"), 16, 1, TODAY)
 
 
-@pytest.fixture
-def loaded(tmp_path, made) -> Store:
-    store = open_store(f"sqlite:///{tmp_path / 'gateway.db'}", create="sandbox", clock=Clock(NOW))
+@pytest.fixture(scope="session")
+def loaded_once(tmp_path_factory, made) -> Path:
+    """The database of a store with everything loaded, to be copied."""
+    path = tmp_path_factory.mktemp("loaded") / "gateway.db"
+    store = open_store(f"sqlite:///{path}", create="sandbox", clock=Clock(NOW - 3_600_000_000))
     code_sets = sets.load(sandbox=True)
     for name in ("emis", "hl7v2", "cld"):
         load.load(store, sources()[name], made.path(name), Feed(), code_sets, workers=0)
     optouts.load(store, made.path("optout"))
+    store.close()
+    return path
+
+
+@pytest.fixture
+def loaded(tmp_path, loaded_once) -> Store:
+    for path in loaded_once.parent.glob("gateway.db*"):
+        shutil.copy(path, tmp_path / path.name)
+    store = open_store(f"sqlite:///{tmp_path / 'gateway.db'}", clock=Clock(NOW))
     yield store
     store.close()
 

@@ -107,7 +107,7 @@ def test_parts_cut_before_a_label_changed_are_cut_again_when_a_killed_export_res
 def test_the_command_runs_what_waits_and_ends_with_its_parent(loaded, approved, tmp_path):
     far = "2126-12-31"
     approved(end=far, contributors=[{"ods": ods, "agreement": ods, "from": "2026-01-01", "to": far} for ods in CONTRIBUTORS])
-    job = start(loaded)
+    job = jobs.start(loaded, "study", "tester", optout_days=36500)
     environment = {**os.environ, "GATEWAY_DATA_DIR": str(tmp_path), "GATEWAY_OPTOUT_DAYS": "36500"}
     config.key_file(config.read(environment), "export-root.key", lambda: ROOT)
     child = subprocess.Popen([sys.executable, "-m", "gateway", "work", "--with-parent"], stdin=subprocess.PIPE, env=environment)
