@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
+from pathlib import Path
 
 FIELDS = frozenset(
     {"source", "rows", "rejects", "resources", "type", "count", "status", "request_id", "seconds", "route", "method", "job", "part", "project",
@@ -12,6 +14,11 @@ FIELDS = frozenset(
 )  # fmt: skip
 
 _logger = logging.getLogger("gateway")
+TELLING = ("sqlalchemy.engine.Engine", "uvicorn.access", "httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2")
+"""Loggers of others whose lines hold rows, URLs or headers: off for good, whatever level somebody sets."""
+
+for _name in TELLING:
+    logging.getLogger(_name).disabled = True
 
 
 def event(name: str, **fields: str | int | float) -> None:
@@ -22,8 +29,18 @@ def event(name: str, **fields: str | int | float) -> None:
     _logger.info(json.dumps({"event": name, **fields}))
 
 
+def bug(error: BaseException) -> None:
+    """Log what is not a failure of ours: its kind and the places it came through, without its words, which may be somebody's."""
+    places = traceback.extract_tb(error.__traceback__)
+    _logger.error(json.dumps({"event": "bug", "error": type(error).__name__, "places": [f"{_short(p.filename)}:{p.lineno}" for p in places]}))
+
+
+def _short(path: str) -> str:
+    return "/".join(Path(path).parts[-3:])
+
+
 def configure(level: str = "INFO") -> None:
-    """Send our events to standard error, and silence what would print identifiers for us (URLs, SQL parameters)."""
+    """Send our events to standard error; of others' loggers those that only might tell of somebody speak when they fail."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     _logger.handlers, _logger.propagate = [handler], False

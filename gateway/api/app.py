@@ -18,6 +18,8 @@ from gateway.nhs import codesets
 from gateway.store.database import Store, open_store
 from gateway.terminology import sets as code_sets
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Told apart in counts and logs; a client may send any word as one."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9\-]{1,64}\Z")
 
 
@@ -78,7 +80,7 @@ class Envelope:
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if REQUEST_ID.match(given) else str(uuid.uuid4())
         scope.setdefault("state", {})["id"] = request_id
-        started, status = time.monotonic(), 500
+        started, status, is_begun = time.monotonic(), 500, False
         size = int(headers.get(b"content-length", b"0") or 0) if headers.get(b"content-length", b"0").isdigit() else 0
 
         async def bounded() -> Message:
@@ -91,9 +93,9 @@ class Envelope:
             return message
 
         async def stamped(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, is_begun = message["status"], True
                 message["headers"] = [
                     *((k, v) for k, v in message["headers"] if k != b"x-request-id"),
                     (b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"),
@@ -109,11 +111,17 @@ class Envelope:
         except _TooLong:
             answer = Response(errors.outcome("too-long", "the body is too large"), 413, media_type=errors.FHIR_JSON)
             await answer(scope, receive, stamped)
+        except Exception as error:  # whatever it is: further out the server would log its words, which may be somebody's
+            log.bug(error)
+            if is_begun:
+                raise ConnectionAbortedError from None
+            await errors.bug()(scope, receive, stamped)
         route = getattr(scope.get("route"), "path", "")
-        log.event("request", route=route, method=scope["method"], status=status, request_id=request_id if not given else "given",
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        log.event("request", route=route, method=method, status=status, request_id=request_id if not given else "given",
                   seconds=round(time.monotonic() - started, 4))  # fmt: skip
         counts = scope["app"].state.requests
-        counts[route, scope["method"], status] = counts.get((route, scope["method"], status), 0) + 1
+        counts[route, method, status] = counts.get((route, method, status), 0) + 1
 
 
 class _TooLong(Exception):
