@@ -337,7 +337,7 @@ def _export(arguments, settings: config.Settings) -> int:
     root = config.key_file(settings, "export-root.key", jobs.new_root_key)
     with console.progress("export", "parts") as progress:
         if arguments.act == "run":
-            job = jobs.start(store, arguments.project, "operator", optout_days=settings.optout_days)
+            job = jobs.start(store, arguments.project, "operator", optout_days=settings.optout_days, kind=jobs.BY_HAND)
         else:
             job = arguments.job
         manifest = jobs.run(store, job, arguments.out, root, workers=arguments.workers, progress=progress)
