@@ -31,7 +31,8 @@ class Context:
     namespace: uuid.UUID
     publishers: dict[int, PublisherRow]
     sets: CodeSets
-    cache: dict[int, Row | None] = field(default_factory=dict)
+    cache: dict[int, Row] = field(default_factory=dict)
+    """Rows of nobody's that were looked up (codes, users, places): few, and asked for by every group."""
 
 
 @lru_cache(maxsize=1 << 17)
@@ -48,21 +49,26 @@ def resource_id(namespace: uuid.UUID, source: str, publisher: str, resource_type
 
 
 class Looker:
-    """``mappings.Look`` over the kept rows; it remembers every question about them."""
+    """``mappings.Look`` over the kept rows; it remembers every question about them. ``near`` holds the rows at hand, and those found missing."""
 
-    def __init__(self, session: Session, context: Context, publisher: str):
-        self._session, self._context, self._publisher = session, context, publisher
+    def __init__(self, session: Session, context: Context, publisher: str, near: dict[int, Row | None]):
+        self._session, self._context, self._publisher, self._near = session, context, publisher, near
         self.feed = context.feed
         self.asked: set[int] = set()
 
     def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
         hash_ = keeping.row_hash(self._context.source.name, publisher or self._publisher, table, key)
         self.asked.add(hash_)
-        cache = self._context.cache
-        if hash_ not in cache:
+        if hash_ in self._near:
+            row = self._near[hash_]
+        elif (row := self._context.cache.get(hash_)) is None:
             found = keeping.row_at(self._session, hash_)
-            cache[hash_] = None if found is None or found.deleted else _row(found, publisher or self._publisher)
-        return cache[hash_]
+            row = _row(found, publisher or self._publisher) if found else None
+            if row is None or row.patient:
+                self._near[hash_] = row
+            else:
+                self._context.cache[hash_] = row
+        return None if row is None or row.deleted else row
 
     def all(self, table: str, publisher: str | None = None) -> list[Row]:
         name = publisher or self._publisher
@@ -84,20 +90,25 @@ def _row(found: keeping.Kept, publisher: str) -> Row:
 
 def map_groups(session: Session, context: Context, touched: Sequence[tuple[int, int]]) -> list[Mapped]:
     """Map touched (patient, group) pairs, in the order given. A fault is a result, not an error."""
-    rows = keeping.rows_of(session, [group for _, group in touched])
-    return [_map_group(session, context, patient, grp, rows[grp]) for patient, grp in touched]
+    kept = keeping.rows_of(session, [group for _, group in touched])
+    near: dict[int, Row | None] = {}
+    for rows in kept.values():
+        for each in rows:
+            if each.hash not in near:
+                near[each.hash] = _row(each, context.publishers[each.publisher].code)
+    return [_map_group(session, context, patient, grp, kept[grp], near) for patient, grp in touched]
 
 
-def _map_group(session: Session, context: Context, patient: int, grp: int, rows: list[keeping.Kept]) -> Mapped:
+def _map_group(session: Session, context: Context, patient: int, grp: int, rows: list[keeping.Kept], near: dict[int, Row | None]) -> Mapped:
     if not rows:
         return Mapped(grp, patient, 0, KIND_NUMBER[context.source.kind], [])
     publisher = context.publishers[rows[0].publisher]
     group = Group(
         _group_key(context.source.name, publisher.code, grp, rows),
         publisher.code,
-        tuple(sorted((_row(row, publisher.code) for row in rows), key=lambda row: (row.table, row.order, row.key))),
+        tuple(sorted((near[row.hash] for row in rows), key=lambda row: (row.table, row.order, row.key))),
     )
-    look = Looker(session, context, publisher.code)
+    look = Looker(session, context, publisher.code, near)
     mapped = Mapped(grp, patient, publisher.key, KIND_NUMBER[context.source.kind], None)
     try:
         made = context.source.to_fhir(group, look)
@@ -117,6 +128,9 @@ def _map_group(session: Session, context: Context, patient: int, grp: int, rows:
 
 
 def _group_key(source: str, publisher: str, grp: int, rows: list[keeping.Kept]) -> str:
+    for row in rows:
+        if row.grp == grp:
+            return row.body.groups[0]
     return next(key for row in rows for key in row.body.groups if keeping.group_hash(source, publisher, key) == grp)
 
 
