@@ -62,7 +62,7 @@ _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 
 
 def _obs_7(node: dict) -> bool:
-    if not _value(node, "value"):
+    if "component" not in node or not _value(node, "value"):
         return True
     own = {(c.get("system"), c.get("code"), c.get("display")) for c in node.get("code", {}).get("coding", ())}
     return not any(

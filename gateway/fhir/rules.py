@@ -24,7 +24,7 @@ LOOSE = {("DeviceMetric", "parent"), ("Observation", "performer")}
 class _Spec:
     """What to look at in a node of one type."""
 
-    __slots__ = ("name", "is_resource", "children", "required", "choices", "choice_of", "invariants", "targets", "dated", "lists")
+    __slots__ = ("name", "is_resource", "children", "required", "choices", "choice_of", "invariants", "targets", "dated", "lists", "plain")
 
     def __init__(self, each: table.Type):
         self.name, self.is_resource = each.name, each.is_resource
@@ -42,7 +42,7 @@ class _Spec:
                 self._child(element, name, kind, lists)
             names = tuple(element.names)
             if element.is_choice and len(names) > 1:
-                self.choice_of.update(dict.fromkeys(names, element.name))
+                self.choice_of.update({prefix + name: element.name for name in names for prefix in ("", "_")})
             if element.is_required and element.is_choice:
                 self.choices.append((element.name, names))
             elif element.is_required and element.names[element.name] in table.PRIMITIVES and not (each.name == "Extension" and element.name == "url"):
@@ -50,6 +50,11 @@ class _Spec:
         if each.name == "Extension":
             self.required.append("url")
         self.lists = frozenset(lists)
+        looked_at = self.children.keys() | self.dated.keys() | self.lists
+        names = frozenset(name for element in each.elements for name in element.names)
+        is_strict = self.required or self.choices or self.choice_of or self.invariants or self.is_resource or self.name in ("Extension", "Narrative")
+        self.plain: frozenset[str] = frozenset() if is_strict else names - looked_at - {"id"}
+        """The elements that are sound whatever they hold. Most nodes are codings and quantities that have no others: nothing to look at."""
 
     def _child(self, element: table.Element, name: str, kind: str, lists: set[str]) -> None:
         if kind in table.PRIMITIVES:
@@ -97,20 +102,22 @@ def _node(node: dict, spec: _Spec, path: str, found: list[Issue], local: list[tu
                 else:
                     inner = _spec(kind)
                     for index, item in enumerate(value):
-                        if item is not None:
+                        if item is not None and not (item and item.keys() <= inner.plain):
                             _node(item, inner, f"{path}.{name}[{index}]", found, local)
             elif kind == "Resource":
                 _resource(value, f"{path}.{name}", found, local if name == "contained" else None)
             else:
-                _node(value, _spec(kind), f"{path}.{name}", found, local)
+                inner = _spec(kind)
+                if not (value and value.keys() <= inner.plain):
+                    _node(value, inner, f"{path}.{name}", found, local)
         elif name in dated:
             _dates(value, f"{path}.{name}", found)
         elif name in spec.lists and None in value:
             _gaps(node, name, value, f"{path}.{name}", found)
         if choice_of:
-            bare = name[1:] if name[0] == "_" else name
-            group = choice_of.get(bare)
+            group = choice_of.get(name)
             if group is not None:
+                bare = name[1:] if name[0] == "_" else name
                 if chosen is None:
                     chosen = {}
                 if chosen.setdefault(group, bare) != bare:
@@ -149,8 +156,10 @@ def _resource(resource: dict, path: str, found: list[Issue], outer: list[tuple[s
 def _references(value: object, many: bool, targets: frozenset[str] | None, path: str, found: list[Issue], local: list[tuple[str, str]]) -> None:
     spec = _spec("Reference")
     for index, each in enumerate(value if many else (value,)):
-        place = f"{path}[{index}]" if many else path
         reference = each.get("reference")
+        if reference is not None and len(each) == 1 and targets is not None and reference.partition("/")[0] in targets:
+            continue
+        place = f"{path}[{index}]" if many else path
         if reference is not None and reference[:1] == "#":
             local.append((reference, place))
         if targets is not None and reference is not None:
