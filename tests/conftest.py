@@ -1,11 +1,13 @@
-"""What every test shares: the corpora beside the project (where they are), golden files, and both databases."""
+"""What every test shares: the corpora beside the project and a browser (where they are), golden files, and both databases."""
 
 import itertools
+import shutil
 from pathlib import Path
 
 import pytest
 
 SHARED = Path(__file__).parents[2] / "shared"
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 
 
 def pytest_addoption(parser):
@@ -18,12 +20,20 @@ def pytest_collection_modifyitems(config, items):
         raise pytest.UsageError("--corpora: there is no shared folder beside the project")
     if not SHARED.is_dir():
         items[:] = [item for item in items if not item.get_closest_marker("corpora")]
+    if CHROMIUM is None:
+        items[:] = [item for item in items if not item.get_closest_marker("browser")]
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of test corpora beside the project."""
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of an installed Chromium: tests that drive one are not collected where there is none."""
+    return CHROMIUM
 
 
 @pytest.fixture

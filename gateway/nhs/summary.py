@@ -127,7 +127,7 @@ def _period(today: date, months: int) -> str:
 
 def _nil(record: Record, rows: Sequence[Row]) -> str:
     """Whether all that is held of allergies is that there is none: of all kinds, of some, or in words only."""
-    said = {nil(record.by_reference[row.reference].resource) for row in rows}
+    said = {nil(record.by_reference[row.references[0]].resource) for row in rows}
     if "" in said:
         return ""
     return "nilknown" if "all" in said else "nil-in-part" if "part" in said else "nil-in-words"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from gateway.nhs import identifiers
 from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import shown_date
+from gateway.nhs.sections.rows import months_before, shown_date
 
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 SEX = {"male": "Male", "female": "Female", "other": "Indeterminate"}
@@ -61,8 +61,7 @@ def age(born: str, until: str) -> str:
     if months < 12:
         return f"{days // 7}w {days % 7}d"
     if months < 24:
-        last = end.day - start.day if end.day >= start.day else end.day + ((end.replace(day=1) - timedelta(days=1)).day - start.day)
-        return f"{months}m {max(last, 0)}d"
+        return f"{months}m {(end - date.fromisoformat(months_before(start, -months))).days}d"
     return f"{months // 12}y {months % 12}m" if months < 216 else f"{months // 12}y"
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import uuid
 from collections.abc import Sequence
-from html import escape
 
 from gateway.errors import Invalid
 from gateway.nhs.completeness import GRID, Line, completeness, notices
@@ -79,7 +79,7 @@ def _section(section: Section) -> dict:
         "text": {"status": "generated", "div": f"<div {XHTML}>{words}</div>"},
     }
     if section.rows:
-        made["entry"] = [{"reference": reference} for reference in dict.fromkeys(row.reference for row in section.rows)]
+        made["entry"] = [{"reference": reference} for reference in dict.fromkeys(name for row in section.rows for name in row.references)]
     else:
         system, display = EMPTY[section.reason]
         made["emptyReason"] = {"coding": [{"system": system, "code": section.reason, "display": display}], "text": section.absence}
@@ -93,6 +93,11 @@ def _completeness(lines: Sequence[Line]) -> dict:
 
 def _text_section(title: str, words: str) -> dict:
     return {"title": title, "text": {"status": "generated", "div": f"<div {XHTML}>{words}</div>"}}
+
+
+def escape(words: str) -> str:
+    """Words as XHTML text. No word of ours stands in an attribute."""
+    return html.escape(words, quote=False)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from gateway.fhir.build import resource
 from gateway.nhs import summary
@@ -29,6 +30,7 @@ def patient(**changes) -> dict:
 
 
 def held(resource: dict, publisher: str = PRACTICE) -> Held:
+    resource = {**resource, "meta": resource.get("meta") or {"versionId": "1"}}
     return Held(resource, publisher, ODS[publisher], KIND[publisher], "test", NOW)
 
 
@@ -122,8 +124,8 @@ def condition(id_: str, words: str, clinical: str = "active", *, verification: s
     )  # fmt: skip
 
 
-def result(id_: str, value: object = "5.1", *, words: str = "Serum potassium", code: str = "1000651000000109", **more) -> dict:
-    said = {"valueQuantity": {"value": value, "unit": "mmol/L"}} if isinstance(value, (str, int, float)) and value != "" else {}
+def result(id_: str, value: Decimal | int | None = Decimal("5.1"), *, words: str = "Serum potassium", code: str = "1000651000000109", **more) -> dict:
+    said = {"valueQuantity": {"value": value, "unit": "mmol/L"}} if value is not None else {}
     return resource(
         "Observation", id_, **{"status": "final", "category": [status("observation-category", "laboratory")], "code": coded(words, code),
                                "effectiveDateTime": "2026-02-01T09:15:00+00:00", **said, **more},

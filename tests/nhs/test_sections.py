@@ -396,7 +396,7 @@ def test_a_problem_says_when_it_ended_and_what_qualifies_it():
     ],
 )
 def test_a_value_is_shown_as_it_was_sent(value, shown):
-    assert one(record(result("o1", "", **value)), "results").detail == shown
+    assert one(record(result("o1", None, **value)), "results").detail == shown
 
 
 @pytest.mark.hazard("HZ-SUMMARY-14")
@@ -434,8 +434,8 @@ def test_what_is_no_result_is_not_shown_as_one(status):
 
 def test_a_laboratory_result_that_has_no_value_says_so_and_a_panel_does_not():
     absent = {"dataAbsentReason": status("data-absent-reason", "unknown")}
-    assert one(record(result("o1", "", **absent)), "results").detail == "no result in the data received"
-    assert not rows(record(result("o1", "", **absent, hasMember=[{"reference": "Observation/o2"}])), "results")
+    assert one(record(result("o1", None, **absent)), "results").detail == "no result in the data received"
+    assert not rows(record(result("o1", None, **absent, hasMember=[{"reference": "Observation/o2"}])), "results")
 
 
 def test_a_blood_pressure_shows_its_parts_and_which_is_abnormal():
@@ -444,7 +444,7 @@ def test_a_blood_pressure_shows_its_parts_and_which_is_abnormal():
          "interpretation": [status("v3-ObservationInterpretation", "A")]},
         {"code": {"text": "Diastolic"}, "dataAbsentReason": status("data-absent-reason", "unknown")},
     ]  # fmt: skip
-    found = one(record(result("o1", "", words="Blood pressure", component=parts)), "results")
+    found = one(record(result("o1", None, words="Blood pressure", component=parts)), "results")
     assert found.detail == "Systolic 170 mmHg (Abnormal) · Diastolic no result in the data received"
 
 
@@ -470,7 +470,8 @@ def test_a_reference_range_is_the_laboratorys_own(limits, words):
 @pytest.mark.hazard("HZ-SUMMARY-16")
 def test_the_same_result_of_two_sources_is_shown_once_and_names_both():
     given = record(result("o1"), held(result("o2", interpretation=[status("v3-ObservationInterpretation", "H")]), TRUST))
-    assert (one(given, "results").source, one(given, "results").flags) == (f"{PRACTICE}, {TRUST}", ("High",))
+    found = one(given, "results")
+    assert (found.source, found.flags, found.references) == (f"{PRACTICE}, {TRUST}", ("High",), ("Observation/o1", "Observation/o2"))
     lines = completeness.completeness(given, summary.sections(given))
     at = next(number for number, kind in enumerate(completeness.GRID) if kind.id == "results")
     assert {line.name: line.cells[at] for line in lines} == {PRACTICE: "ok", TRUST: "ok"}
@@ -480,7 +481,7 @@ def test_the_same_result_of_two_sources_is_shown_once_and_names_both():
 @pytest.mark.parametrize(
     "other",
     [
-        result("o2", "5.2"),
+        result("o2", Decimal("5.2")),
         result("o2", effectiveDateTime="2026-02-01T09:16:00+00:00"),
         result("o2", code="1000661000000107", words="Serum sodium"),
         result("o2", status="corrected"),

@@ -85,7 +85,7 @@ def _code(resource: dict) -> frozenset[str]:
 def _also(first: Row, other: Row) -> Row:
     """The same result of another source, or sent again: both sources are named, and no flag of either is lost."""
     sources, flags = (tuple(dict.fromkeys(both)) for both in ((*first.sources, *other.sources), (*first.flags, *other.flags)))
-    return replace(first, sources=sources, flags=flags)
+    return replace(first, sources=sources, flags=flags, references=(*first.references, *other.references))
 
 
 def _result(held: Held, said: str) -> Row:

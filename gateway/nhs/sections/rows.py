@@ -27,7 +27,7 @@ DEGRADED = frozenset(
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line: what, when (``at`` as sent, ``when`` as shown), more, who recorded it (several, of one shown once), and what the reader must
-    know of it. ``reference`` is the resource behind it."""
+    know of it. ``references`` are the resources behind it."""
 
     title: str
     at: str
@@ -35,7 +35,7 @@ class Row:
     detail: str
     sources: tuple[str, ...]
     kind: str
-    reference: str
+    references: tuple[str, ...]
     flags: tuple[str, ...] = ()
 
     @property
@@ -47,14 +47,14 @@ def row(held: Held, title: str, at: str, details: Iterable[str] = (), flags: Ite
     """A line of a resource; empty details and flags are left out."""
     shown = shown_time(at) if timed else shown_date(at)
     return Row(
-        title or NAMELESS, at, shown, " · ".join(each for each in details if each), (held.publisher,), held.kind, held.reference,
+        title or NAMELESS, at, shown, " · ".join(each for each in details if each), (held.publisher,), held.kind, (held.reference,),
         tuple(each for each in flags if each),
     )  # fmt: skip
 
 
 def newest(rows: Iterable[Row]) -> list[Row]:
     """The lines, newest first; those without a date last."""
-    return sorted(rows, key=lambda each: (each.at, each.title, each.reference), reverse=True)
+    return sorted(rows, key=lambda each: (each.at, each.title, each.references), reverse=True)
 
 
 def text(concept: dict | None, nameless: str = "") -> str:
