@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from pathlib import Path
+from urllib.parse import quote
 
 from cryptography.fernet import Fernet
 
@@ -80,8 +82,14 @@ def served(found: Stored, publishers: dict[int, PublisherRow], decision: access.
     if decision.blanks(found.publisher, found.labels):
         found.body = build.encode(links.redact(build.decode(found.body)))
     publisher = publishers[found.publisher]
-    source = f"urn:{publisher.source}:{publisher.ods or publisher.code}#{found.delivery}"
+    source = f"{_urn(publisher.source, publisher.ods or publisher.code)}#{found.delivery}"
     return Found(found.type, found.id, found.number, found.updated, resources.splice(found, source, labels.security(found.labels)))
+
+
+@lru_cache(maxsize=4096)
+def _urn(source: str, code: str) -> str:
+    """A publisher as a URI. Its code is the source's word, and may hold anything: here it goes between quotes, unparsed."""
+    return quote(f"urn:{source}:{code}", safe=":")
 
 
 def passes(found: Stored, limits: Limits) -> bool:

@@ -12,10 +12,10 @@ from gateway.fhir import build
 from gateway.fhir.search import Query
 from gateway.nhs import access, identifiers, identity
 from gateway.nhs.optout import standing
-from gateway.nhs.roles import DIRECTORY, Caller
+from gateway.nhs.roles import Caller
 from gateway.records.door import Door
 from gateway.store import find, people, resources
-from gateway.store.database import Session, id_hash
+from gateway.store.database import Session
 from gateway.store.people import PublisherRow
 from gateway.store.resources import Stored
 
@@ -26,6 +26,9 @@ ATTENDING = {
 }
 """An open encounter, referral or care package of an organisation is a relationship with it (episodes of social care only)."""
 REMEMBERED = 10_000
+REMEMBERED_FOR = 3_600_000_000
+"""µs. Time alone changes a fact (a return grows old), so nothing is remembered for longer."""
+MOST_CANDIDATES = 50
 RETURN_GOOD_FOR = 120 * 86_400_000_000
 _evidence = msgspec.json.Decoder(identity.Evidence).decode
 
@@ -53,28 +56,36 @@ def about_number(session: Session, number: str) -> About:
 
 
 def about_query(session: Session, query: Query) -> About | None:
-    """Who a search asks about, or None for the directory. Raises ``Invalid`` for a search on nobody in particular."""
-    if query.type in DIRECTORY:
-        return None
+    """Whom a search names: by number or as one Patient. None where it names nobody: the directory, and what ``candidates`` are looked for."""
     if query.number is not None:
         return about_number(session, query.number)
     if query.patients:
-        return About(frozenset(id_hash(id_) for id_ in query.patients))
+        heads = (resources.head_of(session, "Patient", id_) for id_ in query.patients)
+        return About(frozenset(head.patient for head in heads if head))
+    return None
+
+
+def candidates(session: Session, caller: Caller, query: Query) -> list[Stored]:
+    """What a search that names nobody may be about: Patients by name, of whom the caller's organisation holds a record, or resources by id.
+    Raises ``Invalid`` for a search on nobody in particular, and where too many people match to be decided about one by one."""
     if query.type == "Patient":
-        candidates = find.find(session, replace(query, count=20, cursor=None), find.ANYBODY)
-        return About(frozenset(one.patient for one in candidates))
+        own = [p.key for p in people.publishers(session).values() if p.ods and p.ods == caller.organisation]
+        found = find.candidates(session, replace(query, count=MOST_CANDIDATES, cursor=None), own)
+        if len(found) > MOST_CANDIDATES:
+            raise Invalid("too many people match: say more of the one who is meant")
+        return found
     ids = next((clause.values for clause in query.clauses if clause.kind == "id"), None)
     if ids is None:
         raise Invalid("patient: a search on a person's data names one person")
     heads = (resources.head_of(session, query.type, id_) for id_ in ids)
-    return About(frozenset(head.patient for head in heads if head))
+    return [head for head in heads if head and head.patient and not head.deleted]
 
 
 def facts_about(door: Door, session: Session, caller: Caller, about: About | None) -> access.Facts:
     """The facts of one decision; remembered until the store changes."""
     now = door.store.clock()
     stamp = session.stamp()
-    name = (stamp, caller.organisation, about)
+    name = (stamp, now // REMEMBERED_FOR, caller.organisation, about)
     known = door.known.get(name)
     if known is None:
         if len(door.known) > REMEMBERED:

@@ -13,11 +13,11 @@ from gateway.errors import Gone, Invalid, NotFound
 from gateway.fhir import build, params
 from gateway.fhir.bundle import PRIVATE
 from gateway.fhir.parse import parse
-from gateway.fhir.search import Limits, Query
+from gateway.fhir.search import Clause, Limits, Query
 from gateway.nhs import access, links
 from gateway.nhs.roles import DIRECTORY, Caller
 from gateway.records.door import Door, Found, Page, audited, error, passes, served
-from gateway.records.facts import About, about_head, about_query, facts_about
+from gateway.records.facts import About, about_head, about_query, candidates, facts_about
 from gateway.store import find, people, resources
 from gateway.store.database import Session, id_hash
 from gateway.store.resources import Stored
@@ -101,8 +101,7 @@ def search(door: Door, caller: Caller, query: Query, request: str) -> Page:
     query, after = _resumed(door, caller, query)
     act = access.Act("search", query.type, query.number is not None)
     with door.store.read() as session:
-        about = about_query(session, query)
-        decision, limits = _limits(door, session, caller, act, about, query)
+        decision, limits, query = _limits(door, session, caller, act, query)
         if decision.refusal and (act.by_number or decision.refusal.status != 404):
             audited(door, caller, act, decision, "refused", request)
             raise error(decision.refusal, query.type)
@@ -112,7 +111,7 @@ def search(door: Door, caller: Caller, query: Query, request: str) -> Page:
             if len(found) > query.count:
                 resume = _cursor(door, caller, query, find.position(query, found[query.count - 1]))
             found = [one for one in found[: query.count] if not _would_tell(one, query, decision)]
-            included = _included(session, query, found, limits, decision)
+            included = _included(door, session, caller, query, found, limits, decision)
             if query.total and not _asks_of_blanked(query):
                 total = find.count(session, query, limits)
         publishers = people.publishers(session)
@@ -140,18 +139,33 @@ def _asks_of_blanked(query: Query) -> bool:
     return query.type in links.BLANKED_TYPES and any(clause.param == "encounter" for clause in query.clauses)
 
 
-def _limits(door: Door, session: Session, caller: Caller, act: access.Act, about: About | None, query: Query) -> tuple[access.Decision, Limits]:
-    """The decision and the limits of a search. A search of Patients that several persons answer to is decided person by person."""
-    if about is None or act.type != "Patient" or len(about.asked) < 2 or about.by_number or query.patients:
-        decision = _decide(door, session, caller, act, about)
-        return decision, _narrowed(decision.limits, about)
-    decisions = [_decide(door, session, caller, act, About(frozenset({patient}))) for patient in sorted(about.asked)]
-    allowed = [decision for decision in decisions if decision.refusal is None]
-    if not allowed:
-        return decisions[0], Limits()
-    patients = frozenset().union(*(decision.limits.patients or frozenset() for decision in allowed))
-    ways = tuple({allow: None for decision in allowed for allow in decision.limits.allow})
-    return replace(allowed[0], limits=Limits(ways, patients)), Limits(ways, patients)
+def _limits(door: Door, session: Session, caller: Caller, act: access.Act, query: Query) -> tuple[access.Decision, Limits, Query]:
+    """The decision of a search, its limits, and the query narrowed to what they were decided for."""
+    about = about_query(session, query)
+    if about is None and query.type not in DIRECTORY:
+        return _one_by_one(door, session, caller, act, query)
+    decision = _decide(door, session, caller, act, about)
+    return decision, _narrowed(decision.limits, about), query
+
+
+def _one_by_one(door: Door, session: Session, caller: Caller, act: access.Act, query: Query) -> tuple[access.Decision, Limits, Query]:
+    """A search that names nobody is decided person by person, and what matches is found within its own person's limits: what one allows shows
+    nothing of another, and somebody else's id beside one's own is as an unknown one."""
+    found = candidates(session, caller, query)
+    decided = {patient: _decide(door, session, caller, act, About(frozenset({patient}))) for patient in sorted({one.patient for one in found})}
+    shown = [one for one in found if decided[one.patient].refusal is None and _is_within(decided[one.patient].limits, one)]
+    if not shown:
+        refused = _decide(door, session, caller, act, About())
+        return next(iter(decided.values()), refused), Limits(), replace(query, clauses=(*query.clauses, Clause("_id", "id", ())))
+    allowed = [decided[patient] for patient in dict.fromkeys(one.patient for one in shown)]
+    facts = replace(allowed[0].facts, patients=tuple({patient: None for decision in allowed for patient in decision.facts.patients}))
+    limits = Limits(
+        tuple({allow: None for decision in allowed for allow in decision.limits.allow}),
+        frozenset(patient.id for decision in allowed for patient in decision.facts.patients),
+    )
+    trace = tuple({line: None for decision in allowed for line in decision.trace})
+    ids = Clause("_id", "id", tuple(one.id for one in shown))
+    return replace(allowed[0], limits=limits, facts=facts, trace=trace), limits, replace(query, clauses=(*query.clauses, ids))
 
 
 def _narrowed(limits: Limits, about: About | None) -> Limits:
@@ -161,13 +175,17 @@ def _narrowed(limits: Limits, about: About | None) -> Limits:
     return replace(limits, patients=frozenset(id_ for id_ in limits.patients if id_hash(id_) in about.asked))
 
 
-def _included(session: Session, query: Query, found: Sequence[Stored], limits: Limits, decision: access.Decision) -> list[Stored]:
-    """What matched resources point at and ``_include`` names, each within the same limits; the directory has its own."""
+def _included(
+    door: Door, session: Session, caller: Caller, query: Query, found: Sequence[Stored], limits: Limits, decision: access.Decision
+) -> list[Stored]:
+    """What matched resources, as the caller sees them, point at and ``_include`` names, each within the same limits; the directory has its own."""
     wanted: dict[tuple[str, str], None] = {}
     for include in query.includes:
         targets = params.includes(query.type)[include.param]
         for one in found:
-            for kind, id_ in _pointed(build.decode(one.body), query.type, include.param):
+            resource = build.decode(one.body)
+            seen_by_caller = links.redact(resource) if decision.blanks(one.publisher, one.labels) else resource
+            for kind, id_ in _pointed(seen_by_caller, query.type, include.param):
                 if kind in targets and include.target in ("", kind):
                     wanted[kind, id_] = None
     seen = {(one.type, one.id) for one in found}
@@ -177,7 +195,8 @@ def _included(session: Session, query: Query, found: Sequence[Stored], limits: L
         if head is None or head.deleted:
             continue
         if kind in DIRECTORY:
-            if head.publisher in decision.facts.active:
+            directory = _decide(door, session, caller, access.Act("read", kind), None)
+            if directory.refusal is None and _is_within(directory.limits, head):
                 included.append(head)
         elif _is_within(limits, head) and not decision.blanks(head.publisher, head.labels):
             included.append(head)

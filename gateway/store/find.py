@@ -53,6 +53,18 @@ def find(session: Session, query: Query, limits: Limits, after: tuple[int, int] 
     return [stored(row) for row in session.rows(sql, *where.parameters, query.count + 1)]
 
 
+def candidates(session: Session, query: Query, publishers: Sequence[int]) -> list[Stored]:
+    """The Patients a query matches, whoever holds them, of persons of whom one of these publishers holds a Patient; as many as ``find`` gives."""
+    where = _conditions(session, query, ANYBODY)
+    where.add(
+        "EXISTS (SELECT 1 FROM person a JOIN person b ON b.person = a.person JOIN head q ON q.patient = b.patient "
+        f"WHERE a.patient = h.patient AND q.type = ? AND q.deleted = 0 AND {session.within('q.publisher')})",
+        TYPE_NUMBER["Patient"], session.listed(publishers),
+    )  # fmt: skip
+    sql = f"SELECT {HEAD}, v.delivery, v.body FROM head h JOIN version v ON v.key = h.body WHERE {' AND '.join(where.sql)} ORDER BY h.key LIMIT ?"
+    return [stored(row) for row in session.rows(sql, *where.parameters, query.count + 1)]
+
+
 def count(session: Session, query: Query, limits: Limits) -> int:
     """How many resources the query matches within limits."""
     where = _conditions(session, query, limits)
@@ -112,6 +124,7 @@ def _clause(where: _Where, resource_type: str, clause: Clause) -> None:
     match clause.kind:
         case "id":
             where.within("h.id_hash", [id_hash(value) for value in clause.values])
+            where.within("h.id", clause.values)
         case "date":
             _dates(where, resource_type, clause)
         case "string":
