@@ -1,0 +1,78 @@
+"""P4 and P5 over real HTTP: read by id, newest-first search of a patient, and the summary of a person with a thousand resources.
+
+``gateway serve`` runs in a process of its own on the loopback, with token, limits and audit; the clients keep their connections.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from gateway import config
+from gateway.api.sandbox import issue
+from gateway.store.tables import TYPE_NUMBER
+from tests.bench.clients import Server, ask, server
+from tests.bench.room import Loaded, Room
+from tests.bench.table import Line
+
+ROWS, MANY = 1_000_000, 1240
+"""Observation rows of the store that is read and searched; rows of one patient that become a thousand resources."""
+SAMPLE = 2000
+GP = "dr-green"
+SHOWN = "SELECT id FROM head WHERE type = ? AND patient NOT IN (SELECT patient FROM head WHERE type = ? AND labels <> 0) ORDER BY key"
+
+
+def measure(room: Room) -> Iterator[Line]:
+    found = room.loaded(room.rows(ROWS))
+    seconds = 2 if room.quick else 10
+    with server(["uvicorn", "tests.bench.bare:app", "--log-level", "warning", "--no-access-log"], {}) as at:
+        bare = ask(at, ["/fhir/Observation/x"], "none", seconds, 8)
+    with serving(found) as (at, token):
+        ask(at, sample(found, "Observation", "/fhir/Observation/{}"), token, 1, 8)
+        read = ask(at, sample(found, "Observation", "/fhir/Observation/{}"), token, seconds, 8)
+        searches = sample(found, "Patient", "/fhir/Observation?patient=Patient/{}&_sort=-date&_count=20")
+        alone = ask(at, searches, token, seconds, 1)
+        busy = ask(at, searches, token, seconds, 8)
+    size = f"{found.resources:,} resources"
+    beside = f"bare framework {bare.rate:,.0f}/s; p50 {read.at(0.5):.1f}, p99 {read.at(0.99):.1f} ms; processor {1e6 * read.processor:.0f} µs, bare {1e6 * bare.processor:.0f}"
+    yield Line(f"read by id, {size}", read.rate, beside=beside, target=1500)
+    beside = f"p50 {alone.at(0.5):.1f} ms, {alone.rate:,.0f}/s; with 8 clients {busy.rate:,.0f}/s, p99 {busy.at(0.99):.1f} ms; processor {1000 * alone.processor:.1f} ms"
+    yield Line(f"newest-first search of a patient, p99, {size}", alone.at(0.99), "ms", beside, 30, is_ceiling=True)
+    yield from _summary(room, seconds)
+
+
+def _summary(room: Room, seconds: float) -> Iterator[Line]:
+    found = room.loaded(10 * MANY, each=MANY)
+    with serving(found) as (at, token):
+        paths = sample(found, "Patient", "/fhir/Patient/{}/$summary")
+        ask(at, paths, token, 1, 1)
+        answers = ask(at, paths, token, seconds, 1)
+    beside = f"p99 {answers.at(0.99):.1f} ms; processor {1000 * answers.processor:.1f} ms; {found.resources // 10:,} resources a person"
+    yield Line("summary of a person, p50", answers.at(0.5), "ms", beside, 25, is_ceiling=True)
+
+
+class serving:  # noqa: N801  a context manager that reads as a verb
+    """The gateway over a loaded store: (server, token)."""
+
+    def __init__(self, found: Loaded):
+        settings = config.Settings(data_dir=found.folder, sandbox=True)
+        store = found.open()
+        self.token = issue(settings, store, GP)
+        store.close()
+        environment = {"GATEWAY_DATA_DIR": str(found.folder), "GATEWAY_SANDBOX": "1", "GATEWAY_LOG_LEVEL": "INFO"}
+        self.server = server(["gateway", "serve", "--no-work"], environment)
+
+    def __enter__(self) -> tuple[Server, str]:
+        return self.server.__enter__(), self.token
+
+    def __exit__(self, *raised) -> None:
+        self.server.__exit__(*raised)
+
+
+def sample(found: Loaded, resource_type: str, path: str) -> list[str]:
+    """Paths of resources drawn from the whole store, always the same ones; none of a restricted patient's, which would be refused."""
+    store = found.open()
+    with store.read() as session:
+        ids = [row[0] for row in session.rows(SHOWN, TYPE_NUMBER[resource_type], TYPE_NUMBER["Patient"])]
+    store.close()
+    return [path.format(id_) for id_ in random.Random(1).sample(ids, min(SAMPLE, len(ids)))]
