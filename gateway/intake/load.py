@@ -41,7 +41,6 @@ def load(store: Store, source: Source, path: Path, feed: Feed, sets: CodeSets, *
     started = time.monotonic()
     files = source.check(path, feed)
     with _alone(store, source):
-        _finish_earlier(store, source, feed, sets, progress)
         report = Report(source.name, files=len(files))
         _begin(store, source, sets, report, path.name)
         with seldom_collected(), engine(store, source, feed, sets, sum(file.stat().st_size for file in files), workers) as run:
@@ -77,25 +76,13 @@ def _alone(store: Store, source: Source) -> AbstractContextManager[None]:
 
 
 def _begin(store: Store, source: Source, sets: CodeSets, report: Report, name: str, touch: Callable[[Session, int, str], None] | None = None) -> None:
-    """Open a delivery, and touch at once what ``touch`` says. Labels are made with the mapping, so other code sets map everything again too."""
+    """Open a delivery, and touch at once what ``touch`` says. What an earlier one that was cut off left to map is mapped with it, never by itself:
+    half of its rows may have come. Labels are made with the mapping, so other code sets map everything again too."""
     with store.write() as session:
         report.delivery = deliveries.begin(session, source.name, name, f"{source.version} {sets.fingerprint}")
+        deliveries.take_over(session, source.name, report.delivery)
         if touch:
             touch(session, report.delivery, source.name)
-
-
-def _finish_earlier(store: Store, source: Source, feed: Feed, sets: CodeSets, progress: Progress) -> None:
-    """Deliveries that were cut off are mapped to their end first."""
-    with store.read() as session:
-        cut = deliveries.cut_off(session, source.name)
-    for key, is_kept in cut:
-        started, report = time.monotonic(), Report(source.name, delivery=key)
-        if not is_kept:
-            with store.write() as session:
-                keeping.touch_new(session, key, deliveries.first_row(session, key))
-                deliveries.is_mapping(session, key)
-        _map(store, source, sets, report, Worker(store, source, feed, sets).run, progress)
-        _end(store, report, started)
 
 
 def _end(store: Store, report: Report, started: float) -> Report:

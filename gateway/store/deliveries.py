@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.store.database import Session, hash64
-from gateway.store.kept import touch_source
+from gateway.store.kept import retouch, touch_new, touch_source
 from gateway.store.resources import Mapped
 
 
@@ -40,10 +40,15 @@ def end(session: Session, delivery: int, report: dict) -> None:
     session.run("UPDATE delivery SET state = 'done', report = ? WHERE key = ?", msgspec.json.encode(report).decode(), delivery)
 
 
-def cut_off(session: Session, source: str) -> list[tuple[int, bool]]:
-    """(delivery, whether all its rows were kept) of those of a source that never came to their end."""
-    rows = session.rows("SELECT key, state FROM delivery WHERE source = ? AND state <> 'done' ORDER BY key", source)
-    return [(key, state == "mapping") for key, state in rows]
+def take_over(session: Session, source: str, delivery: int) -> None:
+    """Have this delivery map what earlier ones of the source, cut off, left to map; they are done with that."""
+    for key, state in session.rows(
+        "SELECT key, state FROM delivery WHERE source = ? AND state <> 'done' AND key <> ? ORDER BY key", source, delivery
+    ):
+        if state == "keeping":
+            touch_new(session, key, first_row(session, key))
+        retouch(session, key, delivery)
+        session.run("UPDATE delivery SET state = 'done' WHERE key = ?", key)
 
 
 def reports(session: Session) -> list[dict]:

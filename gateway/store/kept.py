@@ -183,6 +183,15 @@ def touch_source(session: Session, delivery: int, source: str) -> None:
         )  # fmt: skip
 
 
+def retouch(session: Session, earlier: int, delivery: int) -> None:
+    """Have what an earlier delivery touched and did not map mapped in this one."""
+    session.run(
+        "INSERT INTO touched (delivery, patient, grp) SELECT ?, patient, grp FROM touched WHERE delivery = ? ON CONFLICT DO NOTHING",
+        delivery, earlier,
+    )  # fmt: skip
+    untouch_all(session, earlier)
+
+
 def touched(session: Session, delivery: int) -> list[tuple[int, int]]:
     """The (patient, group) pairs still to map, in patient order, each group once."""
     return session.rows("SELECT min(patient), grp FROM touched WHERE delivery = ? GROUP BY grp ORDER BY 1, 2", delivery)
