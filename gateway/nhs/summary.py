@@ -13,7 +13,7 @@ from gateway.nhs.sections.encounters import ENCOUNTER_MONTHS, encounters
 from gateway.nhs.sections.immunisations import immunisations
 from gateway.nhs.sections.medicines import ACUTE_MONTHS, DISCONTINUED_MONTHS, acute_medicines, discontinued_medicines, repeat_medicines
 from gateway.nhs.sections.problems import active_problems, other_diagnoses, past_problems
-from gateway.nhs.sections.results import results
+from gateway.nhs.sections.results import MOST_RESULTS, results
 from gateway.nhs.sections.rows import Row, months_before, shown_date
 from gateway.nhs.sections.social_care import social_care
 
@@ -69,7 +69,7 @@ SECTIONS = (
     Kind("diagnoses", "Diagnoses recorded in consultations, not on the problem list", "11348-0", "diagnoses", "problems", CLINICAL,
          ("Date", "Diagnosis", "More"), other_diagnoses, most=60, optional=True),
     Kind("results", "Results and measurements", "30954-2", "investigation-results", "results", CLINICAL,
-         ("Taken", "Test", "Result and range"), results, most=60),
+         ("Taken", "Test", "Result and range"), results, most=MOST_RESULTS),
     Kind("immunisations", "Immunisations", "11369-6", "immunisations", "immunisations", GP,
          ("Date", "Vaccine", "More"), immunisations),
     Kind("encounters", "Encounters", "46240-8", "", "encounters", CLINICAL,

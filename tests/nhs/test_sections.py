@@ -280,6 +280,7 @@ def test_medicines_are_never_collapsed_and_never_cut_off():
     given = record(*(plan(f"m{number}", status="active") for number in range(90)))
     assert len(rows(given, "repeat")) == 90
     assert len(rows(record(*(allergy(f"a{number}") for number in range(90))), "allergies")) == 90
+    assert {kind.most for kind in summary.SECTIONS if kind.right in ("allergies", "medicines")} == {None}
 
 
 @pytest.mark.hazard("HZ-SUMMARY-04")

@@ -214,8 +214,9 @@ def test_the_page_fits_its_window_and_the_banner_stays_in_sight(opened, width):
 
 
 @pytest.mark.browser
-def test_a_link_to_a_section_does_not_hide_its_heading_under_the_banner(opened):
-    page = opened(width=390)
+@pytest.mark.parametrize("width", [1280, 320])
+def test_a_link_to_a_section_does_not_hide_its_heading_under_the_banner(opened, width):
+    page = opened(width=width)
     page.get_by_role("link", name="Current repeat medicines").click()
     banner, heading = page.locator(".banner").bounding_box(), page.locator("#s-repeat").bounding_box()
     assert heading["y"] >= banner["y"] + banner["height"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gateway.fhir.codes import SNOMED
 from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import Row, codes, is_error, newest, notes, row, text, when
+from gateway.nhs.sections.rows import Row, codes, is_error, newest, notes, row, text, unworded, when
 
 STATUS = {"corrected": "corrected", "amended": "corrected", "preliminary": "preliminary", "unknown": "status not known"}
 NOT_RESULTS = frozenset({"cancelled", "registered"})
@@ -17,22 +17,37 @@ INTERPRETATIONS = {
 }  # fmt: skip
 PART_UNCLEAR = "blood-pressure-part-unclear"
 NO_VALUE = "no result in the data received"
+MOST_RESULTS = 60
 
 
 def results(record: Record) -> list[Row]:
-    """Measurements and results, newest first. The same code, exact time and value of several sources shows once and names them all."""
+    """Measurements and results, newest first. The same code, exact time and value of several sources shows once and names them all. A person
+    has thousands: those beyond the most shown are not worded."""
+    found = [each for each in record.of("Observation") if _is_result(each)] + [each for each in record.of("DiagnosticReport") if _tells(each)]
+    found.sort(key=lambda each: when(each.resource), reverse=True)
     shown: dict[tuple, Row] = {}
-    for held in record.of("Observation"):
-        resource = held.resource
-        if held.kind == "social-care" or is_error(resource) or resource.get("status") in NOT_RESULTS:
-            continue
-        said = value(resource) or (NO_VALUE if _is_missing(resource) else "")
-        if not said:
-            continue
-        made, at = _result(held, said), when(resource)
-        key = (_code(resource), at, said, resource.get("status") in ("corrected", "amended")) if "T" in at else (held.reference,)
+    for number, held in enumerate(found):
+        if len(shown) > MOST_RESULTS:
+            return [*newest(shown.values()), *(unworded(each) for each in found[number:])]
+        made = _report(held) if held.resource["resourceType"] == "DiagnosticReport" else _result(held)
+        key = _same(held)
         shown[key] = _also(shown[key], made) if key in shown else made
-    return newest([*shown.values(), *_reports(record)])
+    return newest(shown.values())
+
+
+def _is_result(held: Held) -> bool:
+    resource = held.resource
+    if held.kind == "social-care" or is_error(resource) or resource.get("status") in NOT_RESULTS:
+        return False
+    return "component" in resource or any(name.startswith("value") for name in resource) or _is_missing(resource)
+
+
+def _same(held: Held) -> tuple:
+    """What two statements of one result share: code, exact time, value, and whether it is a correction. Without a time nothing is the same."""
+    resource, at = held.resource, when(held.resource)
+    if "T" not in at or resource["resourceType"] != "Observation":
+        return (held.reference,)
+    return (_code(resource), at, value(resource), resource.get("status") in ("corrected", "amended"))
 
 
 def value(resource: dict) -> str:
@@ -88,18 +103,18 @@ def _also(first: Row, other: Row) -> Row:
     return replace(first, sources=sources, flags=flags, references=(*first.references, *other.references))
 
 
-def _result(held: Held, said: str) -> Row:
+def _result(held: Held) -> Row:
     resource = held.resource
     tags = {each.get("code") for each in resource.get("meta", {}).get("tag", ())}
+    flags = [_interpretation(each) for each in resource.get("interpretation", ())]
     return row(
-        held, text(resource.get("code")), when(resource),
-        (said, _range(resource), notes(resource)),
-        (
-            *(_interpretation(each) for each in resource.get("interpretation", ())), STATUS.get(resource.get("status", ""), ""),
-            "systolic or diastolic not told" if PART_UNCLEAR in tags else "",
-        ),
+        held,
+        text(resource.get("code")),
+        when(resource),
+        (value(resource) or NO_VALUE, _range(resource), notes(resource)),
+        (*flags, STATUS.get(resource.get("status", ""), ""), "systolic or diastolic not told" if PART_UNCLEAR in tags else ""),
         timed=True,
-    )  # fmt: skip
+    )
 
 
 def _interpretation(concept: dict) -> str:
@@ -118,14 +133,13 @@ def _range(resource: dict) -> str:
     return ""
 
 
-def _reports(record: Record) -> list[Row]:
-    """Reports that say something themselves: a conclusion, or a document that this page cannot show."""
-    found = []
-    for held in record.of("DiagnosticReport"):
-        resource = held.resource
-        document = "a document is held and not shown here" if resource.get("presentedForm") else ""
-        if is_error(resource) or not (resource.get("conclusion") or document):
-            continue
-        flags = (STATUS.get(resource.get("status", ""), ""),)
-        found.append(row(held, text(resource.get("code")), when(resource), (resource.get("conclusion", ""), document), flags, timed=True))
-    return found
+def _tells(held: Held) -> bool:
+    """Whether a report says something itself: a conclusion, or a document that this page cannot show."""
+    return not is_error(held.resource) and bool(held.resource.get("conclusion") or held.resource.get("presentedForm"))
+
+
+def _report(held: Held) -> Row:
+    resource = held.resource
+    document = "a document is held and not shown here" if resource.get("presentedForm") else ""
+    flags = (STATUS.get(resource.get("status", ""), ""),)
+    return row(held, text(resource.get("code")), when(resource), (resource.get("conclusion", ""), document), flags, timed=True)

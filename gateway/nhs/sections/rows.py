@@ -52,6 +52,11 @@ def row(held: Held, title: str, at: str, details: Iterable[str] = (), flags: Ite
     )  # fmt: skip
 
 
+def unworded(held: Held) -> Row:
+    """A line that no bound leaves room for: whose it is, and nothing more."""
+    return Row("", "", "", "", (held.publisher,), held.kind, (held.reference,))
+
+
 def newest(rows: Iterable[Row]) -> list[Row]:
     """The lines, newest first; those without a date last."""
     return sorted(rows, key=lambda each: (each.at, each.title, each.references), reverse=True)
