@@ -15,6 +15,12 @@ STALE_DAYS = {"gp": 7, "hospital": 7, "social-care": 120}
 MISMATCH = "A possible mismatch is not shown: another record claims this person's NHS number. It is listed for review."
 NOT_REGISTERED = "No current registration with a practice is known. All medicines are those last known, not current ones."
 TWO_PRACTICES = "More than one practice holds a current registration. Medicines of each are shown as current: ask the patient."
+HOW_TO_READ = (
+    "“None held” is a source's silence and never a clinician's word. Hospital feeds carry no medicines and no immunisations; a council's return "
+    "is as at the end of its quarter.",
+    "Procedures, referrals, family history, findings without a value, and letters are not part of this summary, whether or not any are held.",
+)
+"""What stands with the grid: what its words mean, and what no section shows."""
 GRID = tuple(kind for kind in SECTIONS if not kind.optional)
 
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 
 from gateway.errors import Invalid
-from gateway.nhs.completeness import GRID, Line, completeness, notices
+from gateway.nhs.completeness import GRID, HOW_TO_READ, Line, completeness, notices
 from gateway.nhs.record import Held, Record
 from gateway.nhs.summary import Section, sections
 
@@ -88,7 +88,8 @@ def _section(section: Section) -> dict:
 
 def _completeness(lines: Sequence[Line]) -> dict:
     head = ("Source", "Last received", *(kind.title for kind in GRID))
-    return _text_section("Completeness of sources", _table(head, [(line.name, line.received, *line.cells) for line in lines]))
+    told = "".join(f"<p>{escape(words)}</p>" for words in HOW_TO_READ)
+    return _text_section("Completeness of sources", told + _table(head, [(line.name, line.received, *line.cells) for line in lines]))
 
 
 def _text_section(title: str, words: str) -> dict:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.errors import Invalid
-from gateway.nhs.completeness import GRID, completeness, notices
+from gateway.nhs.completeness import GRID, HOW_TO_READ, completeness, notices
 from gateway.nhs.record import Record
 from gateway.nhs.sections.rows import shown_time
 from gateway.nhs.summary import sections
@@ -26,7 +26,7 @@ def summary_page(record: Record) -> str:
     shown = sections(record)
     return _templates().get_template("summary.html").render(
         banner=banner(record), notices=notices(record), sections=shown, allergies=next(each for each in shown if each.id == "allergies"),
-        grid=GRID, lines=completeness(record, shown), record=record, kinds=KINDS,
+        grid=GRID, lines=completeness(record, shown), record=record, kinds=KINDS, how_to_read=HOW_TO_READ,
         printed=shown_time(record.now.isoformat()) + " UTC",
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The summary as a page: every word in its place without a script, and the same in a real browser."""
 
+import html
 import io
 import re
 import socket
@@ -12,6 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from gateway.nhs import access, completeness, summary
+from gateway.summary.document import summary_bundle
 from gateway.summary.page import summary_page
 from tests.nhs.records import ALL, TRUST, allergy, held, nil, record
 from tests.summary.person import HARMFUL, person
@@ -112,6 +114,12 @@ def test_notices_stand_above_the_risk_box_and_only_when_there_are_any():
     page = words(summary_page(person()))
     assert page.index(access.WITHHELD) < page.index(completeness.MISMATCH.split("'")[0]) < page.index("Before you treat")
     assert "Notices" not in words(summary_page(record()))
+
+
+def test_page_and_document_say_what_no_section_shows():
+    page, document = summary_page(record()), summary_bundle(record())
+    for words_ in completeness.HOW_TO_READ:
+        assert words_ in html.unescape(page) and words_ in document["entry"][0]["resource"]["section"][-1]["text"]["div"]
 
 
 def test_the_page_says_who_saw_it_when_and_where_the_patient_is_registered():
