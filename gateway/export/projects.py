@@ -52,7 +52,7 @@ def change(store: Store, name: str, state: str, by: str) -> None:
         found = projects.newest(session, name)
         if found is None:
             raise Refused("no project of that name")
-        _write(session, name, rules.change(found[1], state), found[2], f"project.{state}", by)
+        _write(session, name, rules.change(found[1], state, found[2], by), found[2], f"project.{state}", by)
 
 
 def in_force(session: Session, name: str, now: int) -> tuple[rules.Project, int]:

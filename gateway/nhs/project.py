@@ -115,10 +115,13 @@ def approve(state: str, document: dict, by: str, now: datetime) -> tuple[str, di
     return ("approved" if len(approvals) >= APPROVERS else "draft"), {**document, "approvals": approvals}
 
 
-def change(state: str, to: str) -> str:
-    """Move a project on; a draft becomes approved by ``approve`` alone. Raises ``Refused`` where the table of states has no such step."""
+def change(state: str, to: str, document: dict, by: str) -> str:
+    """Move a project on; a draft becomes approved by ``approve`` alone, and who asked for it does not put it in force again. Raises
+    ``Refused`` where the table of states has no such step."""
     if to == "approved" or to not in STATES.get(state, frozenset()):
         raise Refused(f"a project that is {state} cannot become {to}" if to in STATES else "no such state")
+    if to in IN_FORCE and _folded(by) in ("", _folded(document.get("requested_by", ""))):
+        raise Refused("who asks for a project does not put it in force")
     return to
 
 

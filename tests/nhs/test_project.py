@@ -102,6 +102,7 @@ def test_an_approval_leaves_the_document_it_was_given_as_it_was():
     assert given["approvals"] == []
 
 
+ASKED = {"requested_by": "Ann"}
 STEPS = {
     ("approved", "active"), ("approved", "suspended"), ("approved", "expired"), ("active", "suspended"), ("active", "expired"),
     ("suspended", "active"), ("suspended", "expired"),
@@ -112,10 +113,17 @@ STEPS = {
 @pytest.mark.parametrize("to", [*STATES, "deleted"])
 def test_a_project_moves_by_the_table_and_is_never_approved_without_approvers(state, to):
     if (state, to) in STEPS:
-        assert change(state, to) == to
+        assert change(state, to, ASKED, "Bob") == to
     else:
         with pytest.raises(Refused):
-            change(state, to)
+            change(state, to, ASKED, "Bob")
+
+
+@pytest.mark.parametrize("by", ["Ann", " ANN", "", " "])
+def test_who_asked_may_stop_a_project_and_not_start_it_again(by):
+    assert change("active", "suspended", ASKED, by) == "suspended"
+    with pytest.raises(Refused, match="does not put it in force"):
+        change("suspended", "active", ASKED, by)
 
 
 @pytest.mark.parametrize(
