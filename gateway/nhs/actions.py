@@ -20,12 +20,14 @@ from gateway.nhs.policy import DATES, EXTENSION_ACTIONS, Branch, Leaf
 
 UCUM = "http://unitsofmeasure.org"
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+\-]{0,63}")
+_OPCS = re.compile(r"[A-Z]\d{2}[.0-9]{0,3}")
 NATIONAL = {
     "http://snomed.info/sct": re.compile(r"[1-9]\d{5,17}"),
     "https://dmd.nhs.uk": re.compile(r"[1-9]\d{5,17}"),
     "http://loinc.org": re.compile(r"\d{1,7}-\d"),
     "http://hl7.org/fhir/sid/icd-10": re.compile(r"[A-Z]\d{2}[A-Z0-9.+*]{0,5}"),
-    "https://fhir.hl7.org.uk/Id/opcs-4": re.compile(r"[A-Z]\d{2}[.0-9]{0,3}"),
+    "https://fhir.hl7.org.uk/Id/opcs-4": _OPCS,
+    "https://fhir.hl7.org.uk/CodeSystem/OPCS-4": _OPCS,
     "http://read.info/": re.compile(r"[A-Za-z0-9.]{2,7}"),
     UCUM: re.compile(r"[!-~]{1,64}"),
     "http://terminology.hl7.org/": _WORD,
@@ -35,7 +37,7 @@ NATIONAL = {
     "urn:nhs-record-gateway:cld:": re.compile(r"\S+( \S+)*"),
 }
 """Systems whose codes may leave, and what a code of them looks like; a local system's codes are the site's own words. The last holds
-values of DHSC's lists only: the mapping writes no other."""
+values of DHSC's lists only: the mapping writes no other. The first that fits a system judges."""
 NUMBER = re.compile(rb"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 """The grammar of a JSON number: decimals are passed on as they were written, so they are looked at."""
 MASKED = b'{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}'

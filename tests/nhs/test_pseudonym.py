@@ -256,6 +256,8 @@ def test_of_a_code_system_and_code_leave_and_words_are_counted():
         ("http://loinc.org.example", "8480-6", False),
         ("http://hl7.org/fhir/sid/icd-10", "I10X", True),
         ("http://read.info/readv2", "246..", True),
+        ("https://fhir.hl7.org.uk/CodeSystem/OPCS-4", "H22.1", True),
+        ("https://fhir.hl7.org.uk/CodeSystem/OPCS-4", "Marsh", False),
         ("http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "HH", True),
         ("http://terminology.hl7.org/CodeSystem/x", "Ann Marsh", False),
         ("urn:nhs-record-gateway:cld:service-component", "Home support or domiciliary care", True),
