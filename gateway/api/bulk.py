@@ -31,7 +31,7 @@ def kick_off(request: Request, caller: Known) -> Response:
     if asked.get("_outputFormat", "ndjson") not in FORMATS:
         raise Invalid("_outputFormat")
     types = tuple(name for value in asked.getlist("_type") for name in value.split(",") if name)
-    job = releases.start(request.app.state.door, request.app.state.settings.optout_days, caller, types)
+    job = releases.start(request.app.state.door, request.app.state.settings.optout_days, caller, types, request.state.id)
     return Response(status_code=202, headers={"Content-Location": f"{request.app.state.base}/bulk/{job}"})
 
 

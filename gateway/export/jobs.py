@@ -28,6 +28,8 @@ KIND, BY_HAND = "export", "export by hand"
 """Asked for over HTTP, for a worker to claim and for the client to fetch; or run by the operator into a folder of their choice."""
 PERSONS_A_PART = 500
 MARK = ".job"
+"""Says in an unreleased folder whose it is."""
+MEMBERS_CHANGED = "who may be in it has changed since: start the export again"
 Progress = Callable[[str, int, int], None]
 
 
@@ -62,16 +64,16 @@ def start(store: Store, project: str, owner: str, *, optout_days: int, types: tu
 
 def require_standing(session: Session, job: jobs.Job, now: int, optout_days: int) -> rules.Project:
     """The project a job was made for, if what the job was made with still stands: asked before it runs, before it is released, and whenever a
-    file is fetched. Raises ``Refused`` when the project is not in force, was changed, lost a contributor, or no list of opt-outs is fresh;
-    ``Conflict`` when somebody in the job has opted out since."""
+    file is fetched. Raises ``Refused`` when the project is not in force or was changed, or no list of opt-outs is fresh; ``Conflict``, in the
+    same words, when a contributor's agreement has ended or somebody in the job has opted out since: a recipient is not told which."""
     project, _ = projects.in_force(session, job.pins["project"], now)
     if _plain(project) != job.pins["approved"]:
         raise Refused("the project was changed since: start the export again")
     if not project.live(datetime.fromtimestamp(now / 1_000_000, UTC).date()).issuperset(job.pins["contributors"]):
-        raise Refused("a contributor's agreement has ended since: start the export again")
+        raise Conflict(MEMBERS_CHANGED)
     listed = optouts.require_fresh(session, now, optout_days)
     if listed.key != job.pins["optout"] and records.opted_out_since(session, job.id, listed.key):
-        raise Conflict("the opt-outs have changed since: start the export again")
+        raise Conflict(MEMBERS_CHANGED)
     return project
 
 

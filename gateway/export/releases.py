@@ -27,10 +27,10 @@ class Status:
     expires: str
 
 
-def start(door: Door, days: int, caller: Caller, types: tuple[str, ...]) -> str:
+def start(door: Door, days: int, caller: Caller, types: tuple[str, ...], request: str) -> str:
     """Make the job. Types the project may not have are left out rather than refused (down-scoping).
 
-    Raises ``Forbidden`` without a project in force.
+    Raises ``Forbidden`` without a project in force, and that is in the audit too.
     """
     if caller.kind != "system" or not caller.project:
         raise Forbidden("an export needs a system client bound to a project")
@@ -40,6 +40,7 @@ def start(door: Door, days: int, caller: Caller, types: tuple[str, ...]) -> str:
     try:
         return exports.start(door.store, caller.project, caller.user, optout_days=days, types=types)
     except Refused as refusal:
+        _audit(door, caller, "export.start", "refused", request, why=str(refusal))
         raise Forbidden(str(refusal), "export-refused") from None
 
 
@@ -67,13 +68,13 @@ def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: st
             raise NotFound("file")
         try:
             exports.require_standing(session, job, now, days)
-        except Refused as refusal:
-            raise Forbidden(str(refusal), "export-refused") from None
+        except (Refused, Conflict) as refusal:
+            _audit(door, caller, "export.download", "refused", request, job=id_, file=name, why=str(refusal))
+            raise refusal if isinstance(refusal, Conflict) else Forbidden(str(refusal), "export-refused") from None
     path = Path(job.outcome["out"]) / name
     if not path.is_file():
         raise NotFound("file")
-    door.audit.record({"act": "export.download", "user": caller.user, "role": caller.role, "organisation": caller.organisation,
-                       "project": caller.project, "job": id_, "file": name, "outcome": "ok", "request": request})  # fmt: skip
+    _audit(door, caller, "export.download", "ok", request, job=id_, file=name)
     return path
 
 
@@ -84,6 +85,11 @@ def cancel(door: Door, caller: Caller, id_: str) -> None:
         jobs.finish(session, id_, "cancelled", {})
     if job.outcome.get("out"):
         exports.discard(door.store, id_, Path(job.outcome["out"]))
+
+
+def _audit(door: Door, caller: Caller, act: str, outcome: str, request: str, **about: str) -> None:
+    door.audit.record({"act": act, "user": caller.user, "role": caller.role, "organisation": caller.organisation,
+                       "project": caller.project, **about, "outcome": outcome, "request": request})  # fmt: skip
 
 
 def _own(session, caller: Caller, id_: str, now: int) -> jobs.Job:

@@ -103,12 +103,12 @@ def end_agreement(store, tmp_path, made):
 
 ENDS = [
     (lapse_list, Refused, "stale"),
-    (opt_out, Conflict, "opt-outs have changed"),
+    (opt_out, Conflict, "who may be in it has changed"),
     (suspend, Refused, "suspended"),
     (expire, Refused, "not in date"),
     (add_again, Refused, "draft"),
     (change_project, Refused, "was changed"),
-    (end_agreement, Refused, "agreement has ended"),
+    (end_agreement, Conflict, "who may be in it has changed"),
 ]
 
 
@@ -331,6 +331,19 @@ def test_a_cancelled_release_loses_its_files(loaded, approved, client, tmp_path)
     assert client.delete(f"/fhir/bulk/{job}", headers=signed(client, loaded)).status_code == 202
     assert not list((tmp_path / "exports" / job).iterdir())
     assert client.get(f"/fhir/bulk/{job}", headers=signed(client, loaded)).status_code == 404
+
+
+def test_what_is_refused_is_in_the_audit_too(loaded, approved, client, made, tmp_path):
+    approved()
+    job = released(client, loaded, tmp_path)
+    opt_out(loaded, tmp_path, made)
+    client.get(f"/fhir/bulk/{job}/Patient.00000.ndjson", headers=signed(client, loaded))
+    suspend(loaded, tmp_path, made)
+    client.get("/fhir/$export", headers=signed(client, loaded))
+    refused = [
+        (event["act"], event.get("job", "")) for event in client.app.state.door.audit.events() if event.get("outcome") == "refused"
+    ]
+    assert refused == [("export.download", job), ("export.start", "")]
 
 
 @pytest.mark.parametrize("query, status", [("_since=2026-01-01", 400), ("_typeFilter=Patient", 400), ("patient=x", 400), ("_type=Pat-ient", 400),
