@@ -38,6 +38,10 @@ def main(argv: list[str] | None = None) -> int:
         return COULD_NOT
     except BrokenPipeError:
         return OK
+    except Exception as bug:  # the place, never the value: a message of Python's own may hold one, and its exit code 1 would say "rejects"
+        log.bug(bug)
+        print(f"gateway {arguments.verb}: a bug ({type(bug).__name__}), logged by its places", file=sys.stderr)
+        return COULD_NOT
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,11 +66,13 @@ def _parser() -> argparse.ArgumentParser:
 
     remap = _verb(verbs, "remap", _remap, "map everything a source sent again")
     remap.add_argument("source")
+    remap.add_argument("--feed", default="default", help="the feed's table in GATEWAY_FEEDS")
     remap.add_argument("--json", action="store_true")
 
     quarantine = _verb(verbs, "quarantine", _quarantine, "list what could not be mapped, or map it again")
     quarantine.add_argument("act", choices=("list", "replay"))
     quarantine.add_argument("source", nargs="?")
+    quarantine.add_argument("--feed", default="default", help="the feed's table in GATEWAY_FEEDS")
     quarantine.add_argument("--json", action="store_true")
 
     validate = _verb(verbs, "validate", _validate, "check resources against R4 and UK Core's constraints, one JSON line each")
@@ -161,13 +167,8 @@ def _source(name: str):
 def _feed(settings: config.Settings, name: str):
     from mappings import Feed
 
-    tables = config.toml(settings.feeds, "GATEWAY_FEEDS")
-    if name not in tables:
-        if name != "default":
-            raise Refused("GATEWAY_FEEDS has no table of that name")
-        return Feed()
-    table = dict(tables[name])
-    known = {key: table.pop(key) for key in ("encoding", "zone", "default") if key in table}
+    table = config.feed(settings, name)
+    known = {key: table.pop(key) for key in config.FEED if key in table}
     return Feed(name=name, settings=table, **known)
 
 
@@ -219,7 +220,7 @@ def _remap(arguments, settings: config.Settings) -> int:
 
     source, store = _source(arguments.source), _open(settings)
     with console.progress(source.name, "groups") as progress:
-        report = load.remap(store, source, _feed(settings, "default"), _sets(store), progress=progress)
+        report = load.remap(store, source, _feed(settings, arguments.feed), _sets(store), progress=progress)
     _report(report, arguments.json)
     return report.exit_code
 
@@ -230,7 +231,7 @@ def _quarantine(arguments, settings: config.Settings) -> int:
 
     store = _open(settings)
     if arguments.act == "replay":
-        report = load.replay(store, _source(arguments.source or ""), _feed(settings, "default"), _sets(store))
+        report = load.replay(store, _source(arguments.source or ""), _feed(settings, arguments.feed), _sets(store))
         _report(report, arguments.json)
         return report.exit_code
     with store.read() as session:

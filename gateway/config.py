@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.errors import Refused
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+DATABASES = ("postgresql://", "sqlite:///")
+FEED = ("encoding", "zone", "default")
+"""What every feed's table may say; the rest is its source's."""
+FEEDS_HELP = "TOML file, one table a feed: `encoding`, `zone`, `default` (`share` or `withhold`), and what a source documents"
 
 
 @dataclass(frozen=True)
@@ -22,8 +30,8 @@ class Settings:
         default=False,
         metadata={"help": "`1` together with a sandbox store turns the sandbox's token issuer on; either alone refuses to start"},
     )
-    feeds: Path | None = field(default=None, metadata={"help": "TOML file, one table a feed: source, encoding, zone, default, publishers"})
-    issuers: Path | None = field(default=None, metadata={"help": "TOML file, one table an OpenID issuer: iss, audience, algorithms, jwks"})
+    feeds: Path | None = field(default=None, metadata={"help": FEEDS_HELP})
+    issuers: Path | None = field(default=None, metadata={"help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks`"})
     base_url: str = field(default="http://127.0.0.1:8000", metadata={"help": "the address clients use, for links"})
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
     optout_days: int = field(default=7, metadata={"help": "days after which an opt-out list is stale, and nobody is released"})
@@ -45,7 +53,16 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         if name not in known:
             raise Refused(f"{name} is not a setting")
         values[known[name].name] = _value(name, known[name].type, text)
-    return Settings(**values)
+    settings = Settings(**values)
+    for name, is_right in (
+        ("database_url", not settings.database_url or settings.database_url.startswith(DATABASES)),
+        ("log_level", settings.log_level in LEVELS),
+        ("optout_days", settings.optout_days > 0),
+        ("body_limit", settings.body_limit > 0),
+    ):
+        if not is_right:
+            raise Refused(f"GATEWAY_{name.upper()} cannot be what it is set to")
+    return settings
 
 
 def _value(name: str, kind: str, text: str) -> object:
@@ -76,6 +93,34 @@ def key_file(settings: Settings, name: str, make) -> bytes:
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise Refused(f"keys/{name} can be read by others: chmod 600 it")
     return path.read_bytes()
+
+
+def feed(settings: Settings, name: str) -> dict:
+    """What a feed's table says; {} where none is set for the default feed. Raises ``Refused`` naming the key that cannot be used."""
+    tables = toml(settings.feeds, "GATEWAY_FEEDS")
+    if name not in tables and name != "default":
+        raise Refused("GATEWAY_FEEDS has no table of that name")
+    table = tables.get(name, {})
+    if not isinstance(table, dict):
+        raise Refused(f"GATEWAY_FEEDS: {name} is no table")
+    for key, is_right in (("encoding", _is_encoding), ("zone", _is_zone), ("default", ("share", "withhold").__contains__)):
+        if key in table and not is_right(table[key]):
+            raise Refused(f"GATEWAY_FEEDS: {name}: {key}")
+    return dict(table)
+
+
+def _is_encoding(name: object) -> bool:
+    try:
+        return bool(codecs.lookup(name))
+    except (LookupError, TypeError):
+        return False
+
+
+def _is_zone(name: object) -> bool:
+    try:
+        return bool(ZoneInfo(name))
+    except (OSError, ValueError, TypeError, ZoneInfoNotFoundError):
+        return False
 
 
 def toml(path: Path | None, name: str) -> dict:

@@ -14,6 +14,23 @@ CHUNK = 1 << 20
 NEWLINE = b"\n"
 
 
+def delivered(path: Path, suffixes: Collection[str] = ()) -> list[Path]:
+    """Return the file at ``path``, or a folder's files (of these ``suffixes``) in order of name, hidden ones left out.
+
+    Raises ``Refused`` naming one that cannot be read: a delivery is never taken without one of its files.
+    """
+    found = [path]
+    if path.is_dir():
+        found = sorted(each for each in path.rglob("*") if (each.is_file() or each.is_symlink()) and not each.is_dir())
+        found = [each for each in found if not each.name.startswith(".") and (not suffixes or each.suffix.lower() in suffixes)]
+    for file in found:
+        try:
+            file.open("rb").close()
+        except OSError:
+            raise Refused(f"{file.name}: cannot be read") from None
+    return found
+
+
 def check_encoding(path: Path, encoding: str = "utf-8") -> None:
     """Read the whole file once and raise ``Refused`` naming the line that is not in ``encoding``, or that holds a NUL byte."""
     decoder = codecs.getincrementaldecoder(encoding)()

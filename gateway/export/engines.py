@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import as_completed
 from typing import TypeVar
+
+from gateway import processes
 
 P, R = TypeVar("P"), TypeVar("R")
 
@@ -18,9 +18,6 @@ def map_parts(function: Callable[[P], R], parts: Sequence[P], *, workers: int | 
     if count <= 1:
         yield from map(function, parts)
         return
-    with ProcessPoolExecutor(count, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        try:
-            for future in as_completed([pool.submit(function, part) for part in parts]):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    with processes.pool(count) as pool:
+        for future in as_completed([pool.submit(function, part) for part in parts]):
+            yield future.result()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
-from multiprocessing import get_context
 
 import msgspec
 
+from gateway import processes
 from gateway.fhir import model
 from gateway.intake.mapping import Context, map_groups
 from gateway.nhs.codesets import CodeSets
@@ -54,7 +53,7 @@ def engine(store: Store, source: Source, feed: Feed, sets: CodeSets, size: int, 
     if size < POOL_FROM or count == 0:
         yield Worker(store, source, feed, sets).run
         return
-    with ProcessPoolExecutor(count, get_context("spawn"), _start, (store.url, source.name, feed, sets)) as pool:
+    with processes.pool(count, _start, (store.url, source.name, feed, sets)) as pool:
         for _ in range(count):
             pool.submit(model.decoder)
 
@@ -87,7 +86,6 @@ def seldom_collected() -> Iterator[None]:
 
 
 def _start(url: str, source: str, feed: Feed, sets: CodeSets) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends its pool
     global _worker  # one a process, made once: a pool's worker has nowhere else to keep it
     gc.set_threshold(*SELDOM)
     _worker = Worker(open_store(url), sources()[source], feed, sets)

@@ -28,10 +28,7 @@ LA_CODE = re.compile(r"[A-Za-z0-9]{2,9}")
 
 def check(path: Path, feed: Feed) -> list[Path]:
     """Return the CSV files at ``path``. Raises ``Refused`` naming the file, and the column it lacks."""
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() == ".csv")
-    else:
-        files = [path] if path.is_file() else []
+    files = readers.delivered(path, (".csv",))
     if not files:
         raise Refused(f"{path.name}: no .csv file")
     for file in files:

@@ -13,7 +13,7 @@ from mappings import Feed, Reject, Row, Values
 from mappings.emis.columns import TABLES as COLUMNS
 from mappings.emis.tables import ALIASES, MAY_BE_EMPTY, TABLES, Table
 from mappings.emis.values import guid, is_true
-from mappings.readers import check_encoding, check_header, csv_rows
+from mappings.readers import check_encoding, check_header, csv_rows, delivered
 
 NAME = re.compile(r"\d+-\d+_([A-Za-z]+_[A-Za-z]+)_(\d{14})_\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?\.csv")
 SINCE = datetime(2000, 1, 1)
@@ -41,7 +41,7 @@ def check(path: Path, feed: Feed) -> list[Path]:
     partial = bool(feed.settings.get("partial"))
     if path.is_file() and not partial:
         raise Refused(f"{path.name}: one file is not a delivery; give its folder, or allow a partial one")
-    found = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file() and not each.name.startswith("."))
+    found = delivered(path)
     if not found:
         raise Refused(f"{path.name}: no files")
     files = sorted((named(each) for each in found), key=lambda file: (file.time, file.agreement, READING_ORDER[file.table], file.path))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.errors import Invalid, Refused
-from mappings import Feed, Reject, Row, Values
+from mappings import Feed, Reject, Row, Values, readers
 from mappings.hl7v2 import times
 from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.identity import moved_visits, orders, patient_key, prior_keys, publisher, visit_of
@@ -30,10 +30,7 @@ TIMES = {"MSH": (7,), "EVN": (2, 6), "PID": (7, 29), "PV1": (44, 45), "PV2": (8,
 
 def check(path: Path, feed: Feed) -> list[Path]:
     """Return the files of messages at ``path``, a folder's in order of name. Raises ``Refused`` naming a file that holds none."""
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in SUFFIXES)
-    else:
-        files = [path] if path.is_file() else []
+    files = readers.delivered(path, SUFFIXES)
     if not files:
         raise Refused(f"{path.name}: no .hl7, .txt or .dat file")
     for file in files:

@@ -1,0 +1,497 @@
+"""The operator's verbs: exit codes, reports, and bad input, refused by its place and never by its value, with nothing half-written."""
+
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+import mappings
+from gateway.cli import main
+from gateway.nhs.sandbox import USERS
+from gateway.store.database import open_store
+from gateway.synth import world
+
+ROOT = Path(__file__).parents[1]
+SECRET = "9990009990"
+"""Stands in every bad input where a value would; no message may tell it."""
+VERBS = (
+    "init", "load", "remap", "quarantine", "validate", "serve", "work", "token", "project", "optout", "export", "audit", "demo",
+)  # fmt: skip
+PROJECT = """
+name = "study"
+purpose = "A test"
+lawful_basis = "UK GDPR 6(1)(e)"
+common_law_basis = "s251"
+controller = "joint"
+recipient = "8A999"
+people = ["researcher"]
+setting = "in-sde"
+profile = "sde-research"
+disclosure = "hes"
+key_version = 1
+start = "2026-01-01"
+end = "2099-12-31"
+contributors = [{ ods = "A99001", agreement = "DSA-1", from = "2026-01-01", to = "2099-12-31" }]
+"""
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory) -> world.Manifest:
+    """What ten people's GP, hospital and council send."""
+    return world.write(tmp_path_factory.mktemp("sent"), 10, 3, date(2026, 3, 1))
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch) -> Path:
+    """The operator's settings: a data folder of their own, and the sandbox on."""
+    for name in list(os.environ):
+        if name.startswith("GATEWAY_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("GATEWAY_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("GATEWAY_SANDBOX", "1")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def gateway(data, capsys) -> Callable[..., tuple[int, str, str]]:
+    """Run a verb on a new sandbox store: (exit code, output, errors)."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as left:
+            code = left.code
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    assert run("init", "sandbox")[0] == 0
+    return run
+
+
+def held(data: Path) -> tuple[int, int, int]:
+    """How many deliveries, rows and resources the store holds."""
+    store = open_store(f"sqlite:///{data / 'gateway.db'}")
+    try:
+        with store.read() as session:
+            return tuple(session.value(f"SELECT count(*) FROM {table}") for table in ("delivery", "kept", "head"))
+    finally:
+        store.close()
+
+
+# Verbs and their exit codes
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_says_what_it_is_for(gateway, verb):
+    code, out, _ = gateway(verb, "--help")
+    assert code == 0 and out.startswith(f"usage: gateway {verb}") and len(out.splitlines()) > 3
+
+
+def test_without_a_verb_the_verbs_are_listed(gateway):
+    code, out, _ = gateway()
+    assert code == 2
+    assert all(re.search(rf"^    {verb}\b", out, re.M) for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    "words, code, said",
+    [
+        ("--version", 0, ""),
+        ("init sandbox", 0, "a sandbox store"),
+        ("init live", 2, "born sandbox"),
+        ("load emis", 2, "required: path"),
+        ("load nobody x", 2, "there are cld, emis, hl7v2"),
+        ("load emis nowhere", 2, "no such file or folder"),
+        ("load emis nowhere --feed x", 2, "no such file or folder"),
+        ("remap nobody", 2, "there are cld, emis, hl7v2"),
+        ("remap cld", 0, "cld"),
+        ("remap cld --feed ward", 2, "no table of that name"),
+        ("quarantine list", 0, ""),
+        ("quarantine replay", 2, "there are cld, emis, hl7v2"),
+        ("quarantine replay cld", 0, "cld"),
+        ("quarantine burn", 2, "invalid choice"),
+        ("validate nowhere.json", 2, "cannot be read"),
+        ("validate", 2, "required"),
+        ("work --once", 0, ""),
+        ("token --user dr-green", 0, "eyJ"),
+        ("token --user nobody", 2, "dr-green"),
+        ("project list", 0, ""),
+        ("project add nowhere.toml", 2, "cannot be read"),
+        ("project approve study --as me", 2, "no project of that name"),
+        ("project suspend study --as me", 2, ""),
+        ("optout status", 0, "absent"),
+        ("optout load nowhere.csv", 2, "cannot be read"),
+        ("export run --project study --out x", 2, "no project of that name"),
+        ("export resume 1 --out x", 2, "no such job"),
+        ("audit show", 0, ""),
+        ("audit seal", 0, '"broken": []'),
+        ("audit verify", 0, '"broken": []'),
+        ("burn", 2, "invalid choice"),
+    ],
+)
+def test_verbs_on_an_empty_store(gateway, words, code, said):
+    done = gateway(*words.split())
+    assert done[0] == code, done
+    assert said in done[1] + done[2]
+    assert "Traceback" not in done[2] and "bug" not in done[2]
+
+
+def test_an_unknown_user_is_told_the_names_there_are(gateway):
+    code, _, err = gateway("token", "--user", "nobody")
+    assert code == 2
+    assert all(name in err for name in USERS)
+
+
+def test_a_token_is_refused_without_the_sandbox_setting(gateway, monkeypatch):
+    monkeypatch.delenv("GATEWAY_SANDBOX")
+    code, out, err = gateway("token", "--user", "dr-green")
+    assert (code, out) == (2, "") and "GATEWAY_SANDBOX" in err
+
+
+def test_a_project_is_in_force_when_two_people_have_approved_it(gateway, tmp_path):
+    file = tmp_path / "study.toml"
+    file.write_text(PROJECT)
+    assert gateway("project", "add", file)[:2] == (0, "study: draft\n")
+    assert gateway("project", "approve", "study", "--as", "one")[0] == 0
+    assert gateway("project", "approve", "study", "--as", "one")[0] == 2, "nobody approves twice"
+    assert gateway("project", "approve", "study", "--as", "two")[:2] == (0, "study: approved\n")
+    assert "approved" in gateway("project", "list")[1]
+
+
+def test_an_export_without_an_opt_out_list_is_refused_and_with_one_is_told(gateway, sent, tmp_path):
+    file = tmp_path / "study.toml"
+    file.write_text(PROJECT)
+    for words in (("load", "emis", sent.path("emis")), ("project", "add", file), *(("project", "approve", "study", "--as", w) for w in "ab")):
+        assert gateway(*words)[0] == 0
+    out = tmp_path / "release"
+    refused = gateway("export", "run", "--project", "study", "--out", out)
+    assert refused[0] == 2 and "opt-out" in refused[2] and not out.exists()
+    assert gateway("optout", "load", sent.path("optout"))[0] == 0
+    code, told, _ = gateway("export", "run", "--project", "study", "--out", out)
+    assert code == 0 and "Patient.00000.ndjson" in told and "kB" in told
+    assert (out / "manifest.json").is_file()
+    again = gateway("export", "resume", json.loads(gateway("audit", "show")[1].splitlines()[-1])["job"], "--out", out)
+    assert again[0] == 2 and "already released" in again[2]
+
+
+def test_a_broken_audit_is_told_by_its_exit_code(gateway, data, sent):
+    assert gateway("optout", "load", sent.path("optout"))[0] == 0
+    assert gateway("audit", "seal")[0] == 0
+    store = open_store(f"sqlite:///{data / 'gateway.db'}")
+    with store.write() as session:
+        for (name,) in session.rows("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit'"):
+            session.run(f"DROP TRIGGER {name}")
+        session.run("UPDATE audit SET event = '{}'")
+    store.close()
+    code, out, _ = gateway("audit", "verify")
+    assert code == 1 and json.loads(out)["broken"]
+
+
+@pytest.mark.parametrize(
+    "content, code, valid",
+    [
+        ('{"resourceType": "Patient", "birthDate": "1960-01-01"}', 0, [True]),
+        ('{"resourceType": "Patient", "birthDate": "9990009990"}', 1, [False]),
+        ('{"resourceType": "Patient"}\n{"resourceType": "Patient", "birthDate": "9990009990"}\n', 1, [True, False]),
+        ('{"resourceType": "Patient", "id": "9990009990", "id": "b"}', 1, [False]),
+        ('{"resourceType": "Patient", "9990009990', 1, [False]),
+        ("[" * 100_000, 1, [False]),
+    ],
+    ids=["valid", "a bad date", "NDJSON", "a key twice", "not JSON", "a depth bomb"],
+)
+def test_validate_says_a_line_a_resource_and_never_a_value(gateway, tmp_path, content, code, valid):
+    file = tmp_path / "file.json"
+    file.write_text(content)
+    done, out, err = gateway("validate", file)
+    assert (done, [json.loads(line)["valid"] for line in out.splitlines()]) == (code, valid)
+    assert SECRET not in out.replace(str(file), "") + err
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("GATEWAY_NOTHING", SECRET),
+        ("GATEWAY_SANDBOX", SECRET),
+        ("GATEWAY_OPTOUT_DAYS", f"{SECRET}x"),
+        ("GATEWAY_OPTOUT_DAYS", "0"),
+        ("GATEWAY_BODY_LIMIT", "-1"),
+        ("GATEWAY_LOG_LEVEL", SECRET),
+        ("GATEWAY_DATABASE_URL", f"mysql://user:{SECRET}@host/db"),
+        ("GATEWAY_DATABASE_URL", f"postgresql://user:{SECRET}@127.0.0.1:1/db"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_refused_by_its_name(gateway, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    code, out, err = gateway("audit", "verify")
+    assert (code, out) == (2, "")
+    assert (name in err or "database" in err) and SECRET not in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "toml, said",
+    [
+        ("ward = 1", "ward is no table"),
+        (f'[ward]\nencoding = "{SECRET}"', "ward: encoding"),
+        (f'[ward]\nzone = "{SECRET}"', "ward: zone"),
+        (f'[ward]\ndefault = "{SECRET}"', "ward: default"),
+        (f"[ward]\n{SECRET} =", "cannot be read as TOML"),
+        ("[clinic]", "no table of that name"),
+    ],
+)
+def test_a_feed_that_cannot_be_used_is_refused_by_its_key(gateway, sent, monkeypatch, tmp_path, toml, said):
+    (tmp_path / "feeds.toml").write_text(toml)
+    monkeypatch.setenv("GATEWAY_FEEDS", str(tmp_path / "feeds.toml"))
+    code, _, err = gateway("load", "hl7v2", sent.path("hl7v2"), "--feed", "ward")
+    assert code == 2 and said in err and SECRET not in err
+
+
+# Deliveries that cannot be taken: nothing of them is kept
+
+
+def _file(folder: Path, part: str) -> Path:
+    return next(path for path in sorted(folder.iterdir()) if part in path.name)
+
+
+def _changed(folder: Path, part: str, change: Callable[[bytes], bytes]) -> None:
+    file = _file(folder, part)
+    file.write_bytes(change(file.read_bytes()))
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def _nothing(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def _dangling(folder: Path) -> None:
+    target = sorted(folder.iterdir())[0]
+    target.rename(folder.parent / "moved")
+    target.symlink_to(folder / "nowhere")
+
+
+PATIENTS = "Admin_Patient_"
+REFUSED = {
+    "no such path": ("emis", _nothing, "no such file or folder"),
+    "empty emis folder": ("emis", _empty, "no files"),
+    "empty hl7v2 folder": ("hl7v2", _empty, "no .hl7, .txt or .dat file"),
+    "empty cld folder": ("cld", _empty, "no .csv file"),
+    "unreadable emis file": ("emis", _dangling, "cannot be read"),
+    "unreadable hl7v2 file": ("hl7v2", _dangling, "feed-00001.hl7: cannot be read"),
+    "unreadable cld file": ("cld", _dangling, "cannot be read"),
+    "missing emis table": ("emis", lambda folder: _file(folder, PATIENTS).unlink(), "Admin_Patient"),
+    "missing emis column": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b.replace(b"NhsNumber", b"Nobody", 1)), "column NhsNumber is missing"),
+    "missing cld column": ("cld", lambda f: _changed(f, "", lambda b: re.sub(rb"(?i)event type", b"Nobody", b, count=1)), "column"),
+    "emis column twice": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b.replace(b"Surname", b"NhsNumber", 1)), "column NhsNumber twice"),
+    "emis not UTF-8": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b + f"{SECRET} Ros\xe9".encode("latin-1")), "not utf-8"),
+    "emis with a NUL": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b + f"{SECRET}\0".encode()), "a NUL byte"),
+    "emis without a header": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b""), "line 1"),
+    "not hl7v2": ("hl7v2", lambda f: _changed(f, "", lambda b: f"{SECRET},a,b\r\n".encode()), "feed-00001.hl7"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_delivery_that_is_not_whole_is_refused_by_its_place_and_nothing_is_kept(gateway, data, sent, tmp_path, name):
+    source, damage, said = REFUSED[name]
+    folder = tmp_path / "delivery"
+    shutil.copytree(sent.path(source), folder)
+    damage(folder)
+    code, out, err = gateway("load", source, folder)
+    assert (code, out) == (2, ""), err
+    assert said in err and SECRET not in err and "Traceback" not in err and len(err.splitlines()) == 1
+    assert held(data) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("of", ("emis", "hl7v2", "cld"))
+@pytest.mark.parametrize("source", ("emis", "hl7v2", "cld"))
+def test_another_sources_files_are_refused(gateway, data, sent, source, of):
+    code, _, err = gateway("load", source, sent.path(of))
+    if source == of:
+        assert code == 0
+    else:
+        assert code == 2 and "Traceback" not in err
+        assert held(data) == (0, 0, 0)
+
+
+# Deliveries with faults: what is at fault is turned away by its place, the rest is taken
+
+
+def _no_end(content: bytes) -> bytes:
+    """The first message ends in the middle of its PID."""
+    first, *others = content.split(b"MSH|")[1:]
+    return b"MSH|" + first[: first.index(b"PID|") + 2] + b"\r" + b"".join(b"MSH|" + each for each in others)
+
+
+def _words_between(content: bytes) -> bytes:
+    first, *others = content.split(b"MSH|")[1:]
+    return b"MSH|" + first + f"{SECRET}\r".encode() + b"".join(b"MSH|" + each for each in others)
+
+
+REJECTS = {
+    "ragged emis row": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b + f'"{SECRET}","a"\r\n'.encode()), "number of fields", "line"),
+    "open quote in emis": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b + f'"{SECRET}'.encode()), "quoting", "line"),
+    "ragged cld row": ("cld", lambda f: _changed(f, "", lambda b: b + f"{SECRET},a\r\n".encode()), "fields", "line"),
+    "truncated message": ("hl7v2", lambda f: _changed(f, "", _no_end), "truncated message", "message 1"),
+    "words between messages": ("hl7v2", lambda f: _changed(f, "", _words_between), "segment", "message 1"),
+    "birth date that is none": (
+        "emis", lambda f: _changed(f, PATIENTS, lambda b: re.sub(rb'"\d{4}-\d\d-\d\d"', f'"{SECRET}"'.encode(), b, count=1)), "DateOfBirth", "line 2",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REJECTS)
+def test_what_is_at_fault_is_turned_away_by_its_place_and_the_rest_is_taken(gateway, data, sent, tmp_path, name):
+    source, damage, reason, place = REJECTS[name]
+    folder = tmp_path / "delivery"
+    shutil.copytree(sent.path(source), folder)
+    damage(folder)
+    code, out, err = gateway("load", source, folder, "--json")
+    report = json.loads(out)
+    assert code == 1 and sum(report["rejects"].values()) == 1, report["rejects"]
+    assert reason in report["places"][0] and place in report["places"][0], report["places"]
+    assert report["written"] > 50
+    assert SECRET not in out + err
+    code, told, _ = gateway("load", source, folder)
+    assert SECRET not in told
+
+
+def test_a_group_that_is_not_valid_waits_in_quarantine_and_is_listed_by_place(gateway, sent, tmp_path):
+    folder = tmp_path / "delivery"
+    shutil.copytree(sent.path("emis"), folder)
+    REJECTS["birth date that is none"][1](folder)
+    assert gateway("load", "emis", folder)[0] == 1
+    code, out, _ = gateway("quarantine", "list", "--json")
+    assert code == 1 and json.loads(out)["place"].startswith("Admin_Patient line 2")
+    assert gateway("quarantine", "replay", "emis")[0] == 1, "nothing was mended"
+    mended = tmp_path / "20260302010000"
+    mended.mkdir()
+    for file in sent.path("emis").iterdir():
+        shutil.copy(file, mended / file.name.replace("20260301", "20260302"))
+    assert gateway("load", "emis", mended)[0] == 0
+    assert gateway("quarantine", "list")[:2] == (0, "")
+
+
+# The report
+
+
+def test_the_report_is_the_same_for_people_and_for_programs(gateway, sent):
+    code, out, _ = gateway("load", "emis", sent.path("emis"), "--json")
+    report = json.loads(out)
+    assert code == 0 and report["source"] == "emis" and report["state"] == "done" and report["files"] == 21
+    assert report["rows"]["read"] == report["rows"]["new"] == sent.written["emis"]
+    assert report["resources"]["Patient"] == {"created": 10} and report["people"]["patients"] == 10
+    code, told, _ = gateway("load", "emis", sent.path("emis"))
+    assert code == 0 and f"{sent.written['emis']:,} rows in 21 files, 0 resources written" in told and "10 patient records" in told
+
+
+BROKEN = '''
+"""A source whose allergies have no code: R4 has them, UK Core does not."""
+from gateway.fhir import build
+from mappings import Row, Source, Values
+
+UK_CORE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
+
+def read(file, feed):
+    yield Row("Line", "1", "A99001", 1, Values(text="x"), patient="1", groups=("line:1",), line=1)
+
+def to_fhir(group, look):
+    patient = build.resource("Patient", look.id("Patient", "1"), UK_CORE + "Patient", gender="female")
+    status = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]}
+    allergy = look.id("AllergyIntolerance", "1")
+    whose = look.reference("Patient", "1")
+    return [patient, build.resource("AllergyIntolerance", allergy, UK_CORE + "AllergyIntolerance", clinicalStatus=status, patient=whose)]
+
+SOURCE = Source("lines", "gp", "Lines", "1", lambda path, feed: [path], read, to_fhir)
+'''
+
+
+def test_strict_tells_broken_constraints_of_uk_core_by_the_exit_code(gateway, tmp_path, monkeypatch):
+    (tmp_path / "sources" / "lines_without_codes").mkdir(parents=True)
+    (tmp_path / "sources" / "lines_without_codes" / "__init__.py").write_text(BROKEN)
+    (tmp_path / "lines.txt").write_text("x")
+    monkeypatch.setattr(mappings, "__path__", [*mappings.__path__, str(tmp_path / "sources")])
+    code, out, _ = gateway("load", "lines", tmp_path / "lines.txt", "--json")
+    assert code == 0, json.loads(out)["places"]
+    assert json.loads(out)["ukCore"] == {"AllergyIntolerance: AllergyIntolerance.code: 1..* in UK Core": 1}
+    monkeypatch.setenv("GATEWAY_DATA_DIR", str(tmp_path / "strict"))
+    assert gateway("init", "sandbox")[0] == 0
+    assert gateway("load", "lines", tmp_path / "lines.txt", "--strict")[0] == 1
+
+
+def test_a_bug_is_told_by_its_place_and_exits_2(gateway, tmp_path, monkeypatch):
+    (tmp_path / "sources" / "lines_with_a_bug").mkdir(parents=True)
+    broken = BROKEN.replace("    patient = build", f'    {{}}["{SECRET}"]\n    patient = build')
+    (tmp_path / "sources" / "lines_with_a_bug" / "__init__.py").write_text(broken)
+    (tmp_path / "lines.txt").write_text("x")
+    monkeypatch.setattr(mappings, "__path__", [*mappings.__path__, str(tmp_path / "sources")])
+    code, out, err = gateway("load", "lines", tmp_path / "lines.txt")
+    assert (code, out) == (2, "")
+    assert "a bug (KeyError)" in err and "lines_with_a_bug/__init__.py:12" in err and SECRET not in err
+
+
+# On a terminal, and interrupted
+
+
+def _start(words: list[str], data: Path, **options) -> subprocess.Popen:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "gateway", *words], cwd=ROOT, env={**environment, "GATEWAY_DATA_DIR": str(data), "COLUMNS": "120"}, **options
+    )
+
+
+def test_a_terminal_shows_progress_with_rows_a_second_and_time_left(gateway, data, sent):
+    ours, theirs = pty.openpty()
+    with _start(["load", "emis", str(sent.path("emis"))], data, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
+        os.close(theirs)
+        shown = b""
+        while select.select([ours], [], [], 30)[0]:
+            try:
+                shown += os.read(ours, 65536)
+            except OSError:
+                break
+        report = process.stdout.read()
+        assert process.wait() == 0
+    os.close(ours)
+    assert b"rows kept" in shown and b"groups mapped" in shown and b"100 %" in shown
+    assert b"rows/s" in shown and b"left" in shown
+    assert "\x1b" not in report and "resources written" in report
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory) -> world.Manifest:
+    """An extract that takes a while to load, in a pool of processes."""
+    return world.write(tmp_path_factory.mktemp("many"), 270, 5, date(2026, 3, 1))
+
+
+def test_an_interrupted_load_ends_cleanly_and_goes_on_when_run_again(gateway, data, many):
+    with _start(["load", "emis", str(many.path("emis"))], data, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        for _ in range(600):
+            if held(data)[1] > 0:
+                break
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        errors = process.stderr.read()
+        assert process.wait(timeout=60) == 2
+    assert "interrupted" in errors and "Traceback" not in errors
+    code, out, err = gateway("load", "emis", many.path("emis"), "--json")
+    assert code == 0, err
+    report = json.loads(out)
+    assert report["rows"]["read"] == held(data)[1] == many.written["emis"]
+    assert report["people"]["patients"] == many.known["gp"]
