@@ -159,20 +159,25 @@ def _verify(stream: str, rows: list[tuple], seals: list[tuple]) -> Verdict:
     return Verdict(len(rows), start, broken)
 
 
+def _append(connection: sqlite.Connection, events: list[str]) -> None:
+    now = microseconds()
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany("INSERT INTO audit (at, event) VALUES (?, ?)", [(now, event) for event in events])
+    connection.execute("COMMIT")
+
+
 class _File:
     """``audit.db``: one thread writes, everyone who waits shares its fsync."""
 
     def __init__(self, path: Path):
         self.path = path
-        created = not path.exists()
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._connect().executescript(
             "CREATE TABLE IF NOT EXISTS audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL);"
             "CREATE TABLE IF NOT EXISTS seal (last INTEGER PRIMARY KEY, rows INTEGER NOT NULL, hash TEXT NOT NULL);"
             "CREATE TRIGGER IF NOT EXISTS audit_is_append_only BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'append only'); END;"
             "CREATE TRIGGER IF NOT EXISTS audit_is_kept BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'append only'); END;"
         )
-        if created:
-            os.chmod(path, 0o600)
         self._waiting: queue.SimpleQueue = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
         self._thread.start()
@@ -196,17 +201,15 @@ class _File:
                 batch.append(self._waiting.get())
             stop = [item for item in batch if item is None]
             items = [item for item in batch if item is not None]
+            fault = None
             try:
                 if items:
-                    now = microseconds()
-                    connection.execute("BEGIN IMMEDIATE")
-                    connection.executemany("INSERT INTO audit (at, event) VALUES (?, ?)", [(now, event) for event, _ in items])
-                    connection.execute("COMMIT")
-                fault = None
-            except Exception as error:  # every waiter must hear of it, and the thread must live on
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                    _append(connection, [event for event, _ in items])
+            except Exception as error:  # every waiter must hear of it, and the thread must live on: with another connection, whatever befell this one
                 fault = error
+                with suppress(Exception):
+                    connection.close()
+                    connection = self._connect()
             for _, done in items:
                 done.set_exception(fault) if fault else done.set_result(None)
             if stop:

@@ -239,7 +239,10 @@ def _settle(store: Store, create: str | None, namespace: uuid.UUID | None) -> No
 def _engine(url: str) -> Engine:
     if url.startswith("sqlite"):
         return _sqlite(Path(url.split("///", 1)[1]))
-    return sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), hide_parameters=True, pool_size=10)
+    return sqlalchemy.create_engine(
+        url.replace("postgresql://", "postgresql+psycopg://", 1), hide_parameters=True, pool_size=10,
+        connect_args={"options": "-c synchronous_commit=on"},  # whatever the server's default: an answer waits for its audit on disk
+    )  # fmt: skip
 
 
 def _sqlite(path: Path) -> Engine:
@@ -247,7 +250,7 @@ def _sqlite(path: Path) -> Engine:
         raise Refused(f"SQLite {sqlite.sqlite_version} is older than {'.'.join(map(str, LEAST_SQLITE))}")
     if not path.parent.is_dir():
         raise Refused("the folder of the database does not exist")
-    created = not path.exists()
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its WAL the mode of the database: nobody else reads either, ever
     engine = sqlalchemy.create_engine(
         f"sqlite+pysqlite:///{path}", module=sqlite, hide_parameters=True, pool_size=16,
         connect_args={"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False},
@@ -255,7 +258,8 @@ def _sqlite(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def settings(connection, _record):
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-262144", "temp_store=MEMORY", "mmap_size=1073741824",
+        # No mmap_size: never with writers in other processes (a stray write or a cut file is then corruption, reference: reliability §1).
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-262144", "temp_store=MEMORY", "mmap_size=0",
                        "wal_autocheckpoint=16000", "trusted_schema=OFF"):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}")
 
@@ -264,8 +268,4 @@ def _sqlite(path: Path) -> Engine:
         # One statement decides who waits: a deferred transaction that reads and then writes is refused at once (store.md, Audit).
         connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("gateway_write") else "BEGIN")
 
-    if created:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA page_size")
-        os.chmod(path, 0o600)
     return engine

@@ -102,3 +102,58 @@ def test_a_changed_event_breaks_the_chain(audit, store):
 def test_an_audit_that_cannot_be_written_is_an_error(audit, store, monkeypatch):
     with pytest.raises(Unavailable):
         audit.record({"act": object()})
+
+
+@pytest.mark.parametrize("damage", [
+    "DELETE FROM audit WHERE seq = (SELECT min(seq) + 2 FROM audit)",
+    "DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)",
+    "UPDATE audit SET at = at + 1 WHERE seq = (SELECT min(seq) + 1 FROM audit)",
+    "UPDATE audit SET event = (SELECT o.event FROM audit o WHERE o.seq = (SELECT max(seq) FROM audit)) WHERE seq = (SELECT min(seq) FROM audit)",
+    "INSERT INTO audit (seq, at, event{more}) SELECT min(seq) - 1, min(at), min(event){stream} FROM audit",
+    "UPDATE seal SET hash = 'x'",
+    "UPDATE seal SET rows = rows - 1",
+    "UPDATE seal SET last = last - 1",
+], ids=["deleted", "cut short", "time", "reordered", "inserted", "seal", "seal's count", "seal's end"])  # fmt: skip
+def test_whatever_is_done_to_sealed_events_is_found(audit, store, damage):
+    for number in range(6):
+        audit.record({"act": "read", "n": number})
+    audit.seal()
+    assert not audit.verify().broken
+    if store.postgres:
+        with store.write() as session:
+            session.run(damage.format(more=", stream", stream=", min(stream)"))
+    else:
+        connection = sqlite.connect(str(store.path.with_name("audit.db")), isolation_level=None)
+        connection.execute("DROP TRIGGER audit_is_append_only")
+        connection.execute("DROP TRIGGER audit_is_kept")
+        connection.execute(damage.format(more="", stream=""))
+        connection.close()
+    assert audit.verify().broken
+
+
+@pytest.fixture
+def file_audit(tmp_path):
+    """The audit of reads where it is a file of its own."""
+    store = open_store(f"sqlite:///{tmp_path / 'gateway.db'}", create="sandbox")
+    opened = Audit(store)
+    yield opened
+    opened.close()
+    store.close()
+
+
+def test_after_a_write_that_failed_the_next_is_written(file_audit, tmp_path):
+    file_audit.record({"act": "read"})
+    connection = sqlite.connect(str(tmp_path / "audit.db"), isolation_level=None)
+    connection.execute("ALTER TABLE audit RENAME TO elsewhere")
+    with pytest.raises(Unavailable):
+        file_audit.record({"act": "read"})
+    connection.execute("ALTER TABLE elsewhere RENAME TO audit")
+    connection.close()
+    file_audit.record({"act": "read"})
+    assert len(list(file_audit.events())) == 2
+
+
+def test_nobody_else_reads_the_files_of_a_store(file_audit, tmp_path):
+    file_audit.record({"act": "read"})
+    files = [file for file in tmp_path.iterdir() if file.suffix.startswith(".db")]
+    assert len(files) > 3 and not [file.name for file in files if file.stat().st_mode & 0o077]
