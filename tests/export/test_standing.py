@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import uuid
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,10 @@ from gateway.intake import load
 from gateway.nhs import identifiers, pseudonym
 from gateway.store import jobs as kept_jobs
 from gateway.store import labels
-from gateway.store.database import Store
+from gateway.store.database import Store, open_store
 from gateway.terminology import sets
 from mappings import Feed, sources
-from tests.export.conftest import CONTRIBUTORS, ROOT, document
+from tests.export.conftest import CONTRIBUTORS, NOW, ROOT, Clock, document
 
 DAY = 86_400_000_000
 UNKNOWN = "9999999468"
@@ -122,6 +123,7 @@ def approve(store: Store, change) -> None:
         projects.approve(store, "study", by)
 
 
+@pytest.mark.hazard("HZ-EXPORT-03")
 @pytest.mark.parametrize("when", ["before it runs", "before it leaves"])
 @pytest.mark.parametrize("change, kind, why", ENDS, ids=lambda each: getattr(each, "__name__", None))
 def test_an_export_does_not_leave_when_what_it_was_made_with_no_longer_stands(loaded, made, tmp_path, change, kind, why, when):
@@ -170,6 +172,7 @@ def test_a_load_meanwhile_changes_no_byte(loaded, approved, made, tmp_path):
     assert contents(tmp_path / "third") != contents(tmp_path / "second"), "the load did change something"
 
 
+@pytest.mark.hazard("HZ-EXPORT-04")
 def test_who_is_restricted_meanwhile_leaves_from_no_source(loaded, approved, made, tmp_path):
     job = start(loaded, approved())
     name = f"number:{number(made, 'demo')}"
@@ -182,6 +185,7 @@ def test_who_is_restricted_meanwhile_leaves_from_no_source(loaded, approved, mad
     assert contents(tmp_path / "out") and not is_in(tmp_path / "out", name)
 
 
+@pytest.mark.hazard("HZ-EXPORT-05")
 def test_two_persons_who_surely_claim_one_number_have_two_pseudonyms(loaded, approved, made, tmp_path):
     demo = number(made, "demo")
 
@@ -340,9 +344,7 @@ def test_what_is_refused_is_in_the_audit_too(loaded, approved, client, made, tmp
     client.get(f"/fhir/bulk/{job}/Patient.00000.ndjson", headers=signed(client, loaded))
     suspend(loaded, tmp_path, made)
     client.get("/fhir/$export", headers=signed(client, loaded))
-    refused = [
-        (event["act"], event.get("job", "")) for event in client.app.state.door.audit.events() if event.get("outcome") == "refused"
-    ]
+    refused = [(event["act"], event.get("job", "")) for event in client.app.state.door.audit.events() if event.get("outcome") == "refused"]
     assert refused == [("export.download", job), ("export.start", "")]
 
 
@@ -390,3 +392,17 @@ def test_a_recipient_sees_no_small_number_anywhere(loaded, approved, client, tmp
 def test_the_numbers_used_here_are_nobody_s(made):
     assert identifiers.is_valid(UNKNOWN) and UNKNOWN not in {who.nhs_number for who in made.people.values()}
     assert len(CONTRIBUTORS) == 4
+
+
+def test_both_databases_release_the_same_bytes(postgres_url, made, tmp_path):
+    namespace, found = uuid.UUID(int=7), []
+    for number_, url in enumerate((f"sqlite:///{tmp_path / 'gateway.db'}", postgres_url)):
+        store = open_store(url, create="sandbox", namespace=namespace, clock=Clock(NOW))
+        for name in ("emis", "hl7v2", "cld"):
+            load.load(store, sources()[name], made.path(name), Feed(), sets.load(sandbox=True), workers=0)
+        optouts.load(store, made.path("optout"))
+        approve(store, None)
+        jobs.run(store, start(store), tmp_path / str(number_), ROOT, workers=1)
+        found.append(contents(tmp_path / str(number_)))
+        store.close()
+    assert found[0] and found[0] == found[1]
