@@ -348,6 +348,7 @@ def test_the_widest_reading_of_several_patients_counts():
     assert span(map(body, lives)) == ("1951-03-01", "2024-05-06")
 
 
+@pytest.mark.hazard("HZ-EXPORT-07")
 @pytest.mark.parametrize(
     "elements, year",
     [
@@ -401,6 +402,7 @@ def test_a_pseudonym_is_a_keyed_hash_that_no_one_without_the_key_can_make():
     assert made["id"] == base64.b32encode(digest).decode().rstrip("=").lower() == base32(digest).decode()
 
 
+@pytest.mark.hazard("HZ-EXPORT-08")
 @pytest.mark.parametrize("root", [b"", b"x", bytes(31)])
 def test_a_root_that_was_cut_short_makes_no_key(root):
     with pytest.raises(Refused, match="32 bytes"):
