@@ -67,15 +67,19 @@ class Issuer:
 
 @dataclass
 class Issuers:
-    """The issuers in force, with the memory of tokens verified in the last minute."""
+    """The issuers in force, each name once, with their keys as read and the memory of tokens verified in the last minute."""
 
     issuers: Iterable[Issuer]
     _by_name: dict[str, Issuer] = field(init=False, repr=False)
+    _keys: dict[tuple[str, str, str], backends.base.Key] = field(default_factory=dict, init=False, repr=False)
     _verified: dict[bytes, tuple[int, dict]] = field(default_factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._by_name = {issuer.iss: issuer for issuer in self.issuers}
+        issuers = list(self.issuers)
+        self._by_name = {issuer.iss: issuer for issuer in issuers}
+        if len(self._by_name) < len(issuers):
+            raise Refused("issuers: one name, two issuers")
 
 
 def verify(token: str, issuers: Issuers, now: int) -> dict:
@@ -86,7 +90,7 @@ def verify(token: str, issuers: Issuers, now: int) -> dict:
         known = issuers._verified.get(key)
         if known is not None and known[0] > seconds:
             return dict(known[1])
-        claims = _verified(token, issuers._by_name, seconds)
+        claims = _verified(token, issuers, seconds)
         _remember(issuers, key, min(claims["exp"], seconds + CACHED), claims, seconds)
         return dict(claims)
     except Exception:
@@ -103,12 +107,14 @@ def _remember(issuers: Issuers, key: bytes, until: int, claims: dict, seconds: i
         verified[key] = (until, claims)
 
 
-def _verified(token: str, issuers: Mapping[str, Issuer], seconds: int) -> dict:
+def _verified(token: str, issuers: Issuers, seconds: int) -> dict:
     header, claims = _parts(token)
-    issuer = issuers[_text(claims, "iss")]
+    issuer = issuers._by_name[_text(claims, "iss")]
     algorithm = _header(header, issuer)
-    key = _key(header["kid"], algorithm, issuer)
-    payload = jws.verify(token, key, [algorithm])
+    name = (issuer.iss, header["kid"], algorithm)
+    if name not in issuers._keys:
+        issuers._keys[name] = _key(header["kid"], algorithm, issuer)
+    payload = jws.verify(token, issuers._keys[name], [algorithm])
     claims = _object(payload)
     _claims(claims, issuer, seconds)
     return claims

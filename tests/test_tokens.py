@@ -295,3 +295,23 @@ def test_a_token_that_does_not_hold_is_not_remembered():
     with pytest.raises(Unauthenticated):
         verify(signed(key=OTHER_KEY), known, NOW)
     assert not known._verified
+
+
+def test_a_key_is_read_once_and_only_for_the_algorithm_it_is_for(monkeypatch):
+    read, construct = [], jwk.construct
+    monkeypatch.setattr(tokens.jwk, "construct", lambda *arguments: read.append(1) or construct(*arguments))
+    known = issuers(algorithms=("RS256", "RS384"))
+    for number in range(3):
+        assert verify(TOKENS[number], known, NOW)["jti"] == f"k{number}"
+    assert len(read) == 1
+    with pytest.raises(Unauthenticated):
+        verify(OTHER_ALGORITHM, known, NOW)
+
+
+TOKENS = [signed(changed(jti=f"k{number}")) for number in range(3)]
+OTHER_ALGORITHM = signed(changed(jti="k9"), algorithm="RS384")
+
+
+def test_two_issuers_of_one_name_are_refused():
+    with pytest.raises(Refused):
+        Issuers([Issuer(ISS, AUD, ("RS256",), JWKS), Issuer(ISS, AUD + "/other", ("RS256",), JWKS)])
