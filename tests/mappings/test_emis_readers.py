@@ -1,7 +1,5 @@
 """CSV files to rows by name, whatever is wrong with them."""
 
-import csv
-import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +7,6 @@ import pytest
 from gateway.errors import Refused
 from mappings import Reject
 from mappings.readers import CHUNK, check_encoding, check_header, csv_rows, header
-
-HAZARDS = Path(__file__).parents[1] / "hazards.d" / "emis.csv"
 
 
 @pytest.fixture
@@ -85,10 +81,3 @@ def test_a_character_cut_by_a_chunk_is_read(file):
 def test_a_file_that_is_no_text_is_refused(file, content):
     with pytest.raises(Refused, match=r"line \d"):
         check_encoding(file(content))
-
-
-def test_every_hazard_of_this_source_has_a_row_and_a_test():
-    told = {row["id"]: row["test"] for row in csv.DictReader(HAZARDS.open(encoding="utf-8"))}
-    source = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_emis_*.py"))
-    assert set(re.findall(r'hazard\("(HZ-EMIS-\d+)"\)', source)) == set(told)
-    assert all(f"def {test.partition('::')[2]}(" in source for test in told.values())
