@@ -246,6 +246,7 @@ def test_a_released_job_is_not_run_again_and_is_in_the_ledger(loaded, approved, 
     assert entries[0][1]["release"] == job and entries[0][1]["pins"]["optout_hash"]
     assert not re.search(r"\b999\d{7}\b", json.dumps(entries[0][1]))
     with loaded.write() as session:
+        session.run("DROP TRIGGER ledger_is_append_only" + (" ON ledger" if session.postgres else ""))
         session.run("UPDATE ledger SET entry = '{}'")
     with loaded.read() as session:
         assert not ledger.is_whole(session)

@@ -7,6 +7,7 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from gateway.errors import Unavailable
+from gateway.store import ledger
 from gateway.store.audit import Audit, record_write
 from gateway.store.database import open_store
 
@@ -88,6 +89,7 @@ def test_a_changed_event_breaks_the_chain(audit, store):
     audit.seal()
     if store.postgres:
         with store.write() as session:
+            allow_changes(session, "audit")
             session.run("UPDATE audit SET event = '{}' WHERE seq = (SELECT min(seq) FROM audit)")
     else:
         connection = sqlite.connect(str(store.path.with_name("audit.db")), isolation_level=None)
@@ -121,6 +123,7 @@ def test_whatever_is_done_to_sealed_events_is_found(audit, store, damage):
     assert not audit.verify().broken
     if store.postgres:
         with store.write() as session:
+            allow_changes(session, "audit", "seal")
             session.run(damage.format(more=", stream", stream=", min(stream)"))
     else:
         connection = sqlite.connect(str(store.path.with_name("audit.db")), isolation_level=None)
@@ -129,6 +132,28 @@ def test_whatever_is_done_to_sealed_events_is_found(audit, store, damage):
         connection.execute(damage.format(more="", stream=""))
         connection.close()
     assert audit.verify().broken
+
+
+def allow_changes(session, *tables: str) -> None:
+    """What only the owner of a database can do."""
+    for table in tables:
+        names = ("append_only",) if session.postgres else ("append_only", "kept")
+        for name in names:
+            session.run(f"DROP TRIGGER {table}_is_{name}" + (f" ON {table}" if session.postgres else ""))
+
+
+@pytest.mark.parametrize("table", ["audit", "seal", "ledger"])
+@pytest.mark.parametrize("change", ["UPDATE {0} SET {1} = {1}", "DELETE FROM {0}"])
+def test_the_database_refuses_to_change_what_says_who_did_what(audit, store, table, change):
+    with store.write() as session:
+        record_write(session, {"act": "permit"})
+        ledger.append(session, {"release": 1})
+    audit.seal()
+    with pytest.raises(Exception, match="append only"), store.write() as session:
+        session.run(change.format(table, "hash" if table != "audit" else "event"))
+    with store.write() as session:
+        allow_changes(session, table)
+        assert session.run(change.format(table, "hash" if table != "audit" else "event")) > 0
 
 
 @pytest.fixture

@@ -329,3 +329,18 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("word_head", "word", ["head"], unique=False)
+    for table in ("audit", "seal", "ledger"):
+        append_only(table)
+
+
+def append_only(table: str) -> None:
+    """Have the database itself refuse to change or delete what says who did what. Whoever owns it can still drop this; the chains show it."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'append only'; END $$")
+        op.execute(
+            f"CREATE TRIGGER {table}_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
+    else:
+        for name, change in (("append_only", "UPDATE"), ("kept", "DELETE")):
+            op.execute(f"CREATE TRIGGER {table}_is_{name} BEFORE {change} ON {table} BEGIN SELECT RAISE(ABORT, 'append only'); END")
