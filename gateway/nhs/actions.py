@@ -30,7 +30,7 @@ NATIONAL = {
     "https://fhir.hl7.org.uk/CodeSystem/OPCS-4": _OPCS,
     "http://read.info/": re.compile(r"[A-Za-z0-9.]{2,7}"),
     UCUM: re.compile(r"[!-~]{1,64}"),
-    "http://terminology.hl7.org/": _WORD,
+    "http://terminology.hl7.org/CodeSystem/": _WORD,
     "http://hl7.org/fhir/": _WORD,
     "https://fhir.hl7.org.uk/CodeSystem/": _WORD,
     "https://fhir.nhs.uk/CodeSystem/": _WORD,
@@ -38,6 +38,10 @@ NATIONAL = {
 }
 """Systems whose codes may leave, and what a code of them looks like; a local system's codes are the site's own words. The last holds
 values of DHSC's lists only: the mapping writes no other. The first that fits a system judges."""
+_TAIL = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+"""What may follow where only the beginning of a system is named above."""
+_CHECKED = frozenset({"http://snomed.info/sct", "https://dmd.nhs.uk"})
+"""Systems whose codes end in a digit that Verhoeff's check holds together: one in ten NHS numbers could be such a code, the others cannot."""
 NUMBER = re.compile(rb"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 """The grammar of a JSON number: decimals are passed on as they were written, so they are looked at."""
 MASKED = b'{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}'
@@ -306,13 +310,38 @@ def _decimal(value: object, subject: Subject, drops: Drops, path: str) -> object
 
 def _coding(value: Coding, subject: Subject, drops: Drops, path: str) -> object:
     if value.code is not UNSET and value.system is not UNSET:
-        for system, code in NATIONAL.items():
-            if value.system == system or (system[-1] in "/:" and value.system.startswith(system)):
-                if code.fullmatch(value.code):
-                    return value
-                break
+        pattern = next((code for system, code in NATIONAL.items() if _is_of(value.system, system)), None)
+        if pattern is not None and pattern.fullmatch(value.code):
+            if not is_valid(value.code) or (value.system in _CHECKED and _holds(value.code)):
+                return value
+            drops.append(f"{path}: could be an NHS number")
+            return UNSET
     drops.append(f"{path}: not a code of a national system")
     return UNSET
+
+
+def _is_of(given: str, system: str) -> bool:
+    """Whether a system is the one named, or of those whose beginning is."""
+    return given == system or (system[-1] in "/:" and given.startswith(system) and _TAIL.fullmatch(given, len(system)) is not None)
+
+
+def _holds(code: str) -> bool:
+    """Verhoeff's check, by which SNOMED CT and dm+d ids end: the symmetries of a pentagon, a permutation by place.
+
+    >>> _holds("271649006"), _holds("271649007")
+    (True, False)
+    """
+    check = 0
+    for place, digit in enumerate(reversed(code)):
+        number = int(digit)
+        for _ in range(place % 8):
+            number = _PERMUTED[number]
+        turned = check % 5 + (-number if check > 4 else number)
+        check = turned % 5 + (5 if (check > 4) != (number > 4) else 0)
+    return check == 0
+
+
+_PERMUTED = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
 
 
 def _concept(value: Concept, subject: Subject, drops: Drops, path: str) -> object:

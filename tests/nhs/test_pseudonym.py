@@ -258,6 +258,9 @@ def test_of_a_code_system_and_code_leave_and_words_are_counted():
         ("http://read.info/readv2", "246..", True),
         ("https://fhir.hl7.org.uk/CodeSystem/OPCS-4", "H22.1", True),
         ("https://fhir.hl7.org.uk/CodeSystem/OPCS-4", "Marsh", False),
+        ("http://terminology.hl7.org/CodeSystem/v2-0074", "HM", True),
+        ("http://terminology.hl7.org/CodeSystem/v2-0074/Ann Marsh", "HM", False),
+        ("http://terminology.hl7.org/", "HM", False),
         ("http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "HH", True),
         ("http://terminology.hl7.org/CodeSystem/x", "Ann Marsh", False),
         ("urn:nhs-record-gateway:cld:service-component", "Home support or domiciliary care", True),
@@ -270,6 +273,24 @@ def test_codes_of_national_systems_leave_if_they_look_like_codes(system, code, l
     made, dropped = of_observation(valueCodeableConcept={"coding": [{"system": system, "code": code} if system else {"code": code}]})
     assert ("valueCodeableConcept" in made) is leaves
     assert ("Observation.valueCodeableConcept.coding: not a code of a national system" in dropped) is not leaves
+
+
+@pytest.mark.parametrize(
+    "system, code, leaves",
+    [
+        (SNOMED, "9990000018", False),
+        ("https://dmd.nhs.uk", "9990000018", False),
+        ("https://fhir.nhs.uk/CodeSystem/x", "9990000018", False),
+        ("https://fhir.nhs.uk/CodeSystem/x", "999-000-0018", False),
+        ("urn:nhs-record-gateway:cld:x", "999 000 0018", False),
+        ("https://fhir.nhs.uk/CodeSystem/x", "9990000077", False),
+        (SNOMED, "9990000077", True),
+    ],
+)
+def test_a_code_that_could_be_an_nhs_number_leaves_only_if_its_own_check_holds(system, code, leaves):
+    made, dropped = of_observation(valueCodeableConcept={"coding": [{"system": system, "code": code}]})
+    assert ("valueCodeableConcept" in made) is leaves
+    assert ("Observation.valueCodeableConcept.coding: could be an NHS number" in dropped) is not leaves
 
 
 @pytest.mark.parametrize(
