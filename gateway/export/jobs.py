@@ -56,7 +56,7 @@ def start(store: Store, project: str, owner: str, *, optout_days: int, types: tu
             "optout_days": optout_days, "approved": _plain(found),
         }  # fmt: skip
         id_ = hashlib.sha256(f"{store.id} {session.commit_seq} {project}".encode()).hexdigest()[:32]
-        jobs.create(session, id_, kind, owner, pins, members.parts(PERSONS_A_PART))
+        jobs.create(session, id_, kind, owner, pins, members.parts(PERSONS_A_PART, store.namespace.bytes))
         record_write(session, {"act": "export.start", "by": owner, "project": project, "job": id_, "optouts": listed.hash})
     log.event("export.started", job=id_, project=found.name, count=len(members.rows))
     return id_

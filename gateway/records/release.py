@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import blake2b
 from itertools import groupby
 
 import msgspec
@@ -33,10 +34,13 @@ class Members:
     rows: tuple[tuple[int, int, str], ...]
     left_out: dict[str, int]
 
-    def parts(self, persons: int) -> list[list[tuple[int, int, str]]]:
-        """Cut into parts of so many whole persons; a fixed order, so that the same members make the same parts."""
+    def parts(self, persons: int, secret: bytes) -> list[list[tuple[int, int, str]]]:
+        """Cut into parts of so many whole persons: (place, patient, name). The same members make the same parts, in an order that only who
+        has the secret can make: that of the source, which may be by number or by name, would tell who is who."""
         whole = [list(group) for _, group in groupby(sorted(self.rows), key=lambda row: row[0])]
-        return [[row for person in whole[start : start + persons] for row in person] for start in range(0, len(whole), persons)] or [[]]
+        whole.sort(key=lambda rows: blake2b(rows[0][2].encode(), key=secret).digest())
+        placed = [[(place, patient, name) for _, patient, name in rows] for place, rows in enumerate(whole)]
+        return [[row for person in placed[start : start + persons] for row in person] for start in range(0, len(placed), persons)] or [[]]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Job:
 
 
 def create(session: Session, id_: str, kind: str, owner: str, pins: dict, parts: Sequence[Sequence[tuple[int, int, str]]]) -> None:
-    """Write a job with its parts, each a list of (person, patient, the person's name in the job) that stays as it is now."""
+    """Write a job with its parts, each a list of (person's place, patient, person's name) in the job, that stays as it is now."""
     session.run(
         "INSERT INTO job (id, kind, owner, state, created, lease, pins, outcome) VALUES (?, ?, ?, 'accepted', ?, 0, ?, '{}')",
         id_, kind, owner, session.now, msgspec.json.encode(pins).decode(),
@@ -91,7 +91,7 @@ def finish_part(session: Session, id_: str, number: int, outcome: dict) -> None:
 
 
 def members(session: Session, id_: str, part: int) -> list[tuple[int, int, str]]:
-    """(person, patient, name) of a part, by person."""
+    """(person's place, patient, person's name) of a part, by place."""
     return session.rows("SELECT person, patient, name FROM part_member WHERE job = ? AND part = ? ORDER BY person, patient", id_, part)
 
 

@@ -403,7 +403,7 @@ class Part(SQLModel, table=True):
 
 
 class PartMember(SQLModel, table=True):
-    """Who is in a part: pinned when the job starts."""
+    """Who is in a part, by a place and under a name that hold for the job: pinned when it starts."""
 
     __tablename__ = "part_member"
     __table_args__ = (PrimaryKeyConstraint("job", "part", "person", "patient"), CLUSTERED)

@@ -172,6 +172,20 @@ def test_a_load_meanwhile_changes_no_byte(loaded, approved, made, tmp_path):
     assert contents(tmp_path / "third") != contents(tmp_path / "second"), "the load did change something"
 
 
+def test_people_leave_in_an_order_that_tells_nothing_of_their_source(loaded, approved, made, tmp_path):
+    job = start(loaded, approved())
+    with loaded.read() as session:
+        placed = session.rows("SELECT person, min(patient), min(name) FROM part_member WHERE job = ? GROUP BY person ORDER BY person", job)
+    assert len(placed) > 9
+    for order in ([patient for _, patient, _ in placed], [name for _, _, name in placed]):
+        assert order not in (sorted(order), sorted(order, reverse=True))
+    jobs.run(loaded, job, tmp_path / "out", ROOT, workers=1)
+    told = [json.loads(line)["identifier"][0]["value"] for line in contents(tmp_path / "out")["Patient.00000.ndjson"].splitlines()]
+    key = pseudonym.project_key(ROOT, "joint", "study", 1)
+    subject = pseudonym.Pseudonymiser("sde-research", "in-sde", key).subject("x", (), bool)
+    assert list(dict.fromkeys(told)) == [subject.pseudonym(f"person:{name}".encode()).decode() for _, _, name in placed]
+
+
 @pytest.mark.hazard("HZ-EXPORT-04")
 def test_who_is_restricted_meanwhile_leaves_from_no_source(loaded, approved, made, tmp_path):
     job = start(loaded, approved())
