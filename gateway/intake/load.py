@@ -40,6 +40,7 @@ def load(store: Store, source: Source, path: Path, feed: Feed, sets: CodeSets, *
     """Take one delivery in. Raises ``Refused`` before anything is kept when it is not a delivery of this source."""
     started = time.monotonic()
     files = source.check(path, feed)
+    _refuse_unknown(store, source, files, feed)
     with _alone(store, source):
         report = Report(source.name, files=len(files))
         _begin(store, source, sets, report, path.name)
@@ -68,6 +69,16 @@ def replay(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress
         _begin(store, source, sets, report, "replay", deliveries.touch_quarantined)
         _map(store, source, sets, report, Worker(store, source, feed, sets).run, progress)
         return _end(store, report, started)
+
+
+def _refuse_unknown(store: Store, source: Source, files: Sequence[Path], feed: Feed) -> None:
+    """A live store takes a delivery whole or not at all: one that speaks for anybody it does not know is read once for nothing."""
+    if store.is_sandbox:
+        return
+    with store.read() as session:
+        known = {each.code for each in people.publishers(session).values() if each.source == source.name}
+    if any(item.publisher not in known for _, item in _read(source, files, feed) if isinstance(item, Row)):
+        raise Refused(f"{source.name}: a publisher that this store does not know")
 
 
 def _alone(store: Store, source: Source) -> AbstractContextManager[None]:

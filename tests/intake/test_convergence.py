@@ -50,6 +50,7 @@ def heads(store) -> dict[int, tuple[int, int]]:
         return {int(id_[:8]): (bits, deleted) for id_, bits, deleted in session.rows("SELECT id, labels, deleted FROM head")}
 
 
+@pytest.mark.hazard("HZ-LOAD-03")
 def test_what_was_linked_to_a_sensitive_item_is_shown_again_when_neither_is_what_it_was(store):
     deliver(store, [row("p", patient()), row("e", encounter(2)), row("o", observation(3, "secret", **at(2)))], SETS)
     assert heads(store)[2] == (labels.LINKED, 0) and heads(store)[3] == (labels.SENSITIVE | labels.BLANKED, 0)
@@ -184,18 +185,21 @@ def test_a_choice_that_other_code_sets_read_otherwise_is_read_otherwise(store):
     assert heads(store)[1] == (labels.OBJECTION, 0)
 
 
-def test_a_live_store_learns_of_no_publisher_from_another_ones_rows(tmp_path):
+def test_a_live_store_learns_of_no_publisher_from_another_ones_rows(tmp_path, monkeypatch):
     store = open_store(f"sqlite:///{tmp_path / 'live.db'}", create="live")
     with store.write() as session:
         people.ensure_publisher(session, "toy", "P1", "gp")
     deliver(store, [says("P1", 1, code="P2", name="Unknown")], SETS)
+    monkeypatch.setattr(load, "ROWS_AT_ONCE", 1)
     with pytest.raises(Refused):
-        deliver(store, [row("o", observation(3), publisher="P2")], SETS)
+        deliver(store, [row("n", observation(2)), row("o", observation(3), publisher="P2")], SETS)
     with store.read() as session:
         assert not people.is_known(session, "toy", "P2")
+        assert session.value("SELECT count(*) FROM kept") == 1, "nothing of the delivery was kept"
     store.close()
 
 
+@pytest.mark.hazard("HZ-LOAD-04")
 def test_two_loads_of_one_source_take_turns(store, monkeypatch):
     """The second waits for the first: else it would take its rows for those of a load that was cut off."""
     inside, most = [], []

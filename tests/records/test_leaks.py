@@ -74,6 +74,7 @@ def found(door, caller, type_: str, *pairs: tuple[str, str]) -> set[int]:
 BY_NAME = [("family", "ames"), ("birthdate", "1980-02-29")]
 
 
+@pytest.mark.hazard("HZ-ACCESS-11")
 def test_by_name_each_person_is_shown_by_their_own_limits(door):
     assert found(door, GREEN, "Patient", *BY_NAME) == {1, 11, 31}, "Abe objects: the trust's record of him is not shown for Ann's sake"
     assert found(door, DESK, "Patient", *BY_NAME) == {1, 11}
@@ -85,6 +86,7 @@ def test_the_audit_names_everyone_who_was_shown_by_name(door):
     assert {uid(1), uid(11)} <= set(event["patients"]) and uid(21) not in event["patients"]
 
 
+@pytest.mark.hazard("HZ-ACCESS-12")
 def test_an_id_of_somebody_else_beside_ones_own_is_as_an_unknown_id(door):
     unknown = found(door, GREEN, "Observation", ("_id", f"{uid(3)},{uid(99)}"))
     assert found(door, GREEN, "Observation", ("_id", f"{uid(3)},{uid(23)}")) == unknown == {3}
