@@ -57,20 +57,25 @@ def id_hash(id_: str) -> int:
 
 
 class Session:
-    """One transaction. SQL is written with ``?`` and one text serves both databases."""
+    """One transaction. SQL is written with ``?`` and one text serves both databases.
+
+    The transaction is SQLAlchemy's; what runs in it goes straight to the driver, whose answers are plain tuples. A statement that reads one row
+    costs a fifth of what it costs with a result described around it.
+    """
 
     def __init__(self, connection: Connection, postgres: bool, now: int = 0, commit_seq: int = 0):
         self.connection, self.postgres = connection, postgres
+        self._execute = connection.connection.driver_connection.execute
         self.now, self.commit_seq = now, commit_seq
         self.deferred: list[Callable[[], None]] = []
 
     def rows(self, sql: str, *params) -> list[tuple]:
         """All rows of a query."""
-        return self.connection.exec_driver_sql(_dialect(sql, self.postgres), params).fetchall()
+        return self._execute(_dialect(sql, self.postgres), params).fetchall()
 
     def row(self, sql: str, *params) -> tuple | None:
         """The first row, or None."""
-        return self.connection.exec_driver_sql(_dialect(sql, self.postgres), params).fetchone()
+        return self._execute(_dialect(sql, self.postgres), params).fetchone()
 
     def value(self, sql: str, *params):
         """The first column of the first row, or None."""
@@ -84,12 +89,12 @@ class Session:
 
     def run(self, sql: str, *params) -> int:
         """Change something; return how many rows it touched."""
-        return self.connection.exec_driver_sql(_dialect(sql, self.postgres), params).rowcount
+        return self._execute(_dialect(sql, self.postgres), params).rowcount
 
     def many(self, sql: str, rows: Sequence[tuple]) -> None:
         """The same change for every row of parameters."""
         if rows:
-            self.connection.exec_driver_sql(_dialect(sql, self.postgres), rows if isinstance(rows, list) else list(rows))
+            self.connection.connection.cursor().executemany(_dialect(sql, self.postgres), rows)
 
     def insert(self, table: str, columns: str, rows: Sequence[tuple]) -> None:
         """Add rows: COPY on PostgreSQL, ``executemany`` on SQLite."""
