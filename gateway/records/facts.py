@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 
@@ -81,17 +82,27 @@ def candidates(session: Session, caller: Caller, query: Query) -> list[Stored]:
     return [head for head in heads if head and head.patient and not head.deleted]
 
 
+def publishers_now(door: Door, session: Session) -> dict[int, PublisherRow]:
+    """Every publisher by its key; remembered until the store changes."""
+    return _remembered(door, ("publishers", session.stamp()), lambda: people.publishers(session))
+
+
 def facts_about(door: Door, session: Session, caller: Caller, about: About | None) -> access.Facts:
     """The facts of one decision; remembered until the store changes."""
     now = door.store.clock()
     stamp = session.stamp()
     name = (stamp, now // REMEMBERED_FOR, caller.organisation, about)
-    known = door.known.get(name)
-    if known is None:
+    return replace(_remembered(door, name, lambda: _gathered(door, session, caller, about)), now=now)
+
+
+def _remembered(door: Door, name: tuple, make: Callable[[], Any]) -> Any:
+    """What ``make`` reads of the store, under a name that holds the store's stamp."""
+    found = door.known.get(name)
+    if found is None:
         if len(door.known) > REMEMBERED:
             door.known.clear()
-        known = door.known[name] = _gathered(door, session, caller, about)
-    return replace(known, now=now)
+        found = door.known[name] = make()
+    return found
 
 
 def _gathered(door: Door, session: Session, caller: Caller, about: About | None) -> access.Facts:

@@ -17,8 +17,8 @@ from gateway.fhir.search import Clause, Limits, Query
 from gateway.nhs import access, links
 from gateway.nhs.roles import DIRECTORY, Caller
 from gateway.records.door import Door, Found, Page, audited, error, passes, served
-from gateway.records.facts import About, about_head, about_query, candidates, facts_about
-from gateway.store import find, people, resources
+from gateway.records.facts import About, about_head, about_query, candidates, facts_about, publishers_now
+from gateway.store import find, resources
 from gateway.store.database import Session, id_hash
 from gateway.store.resources import Stored
 
@@ -54,7 +54,7 @@ def _one(door: Door, caller: Caller, act: access.Act, id_: str, request: str) ->
         decision = _decide(door, session, caller, act, None if act.type in DIRECTORY else about_head(head))
         allowed = decision.refusal is None and head is not None and _is_within(decision.limits, head)
         may_see_past = allowed and bool(decision.limits.history) and head.publisher in decision.limits.history
-        publishers = people.publishers(session) if allowed else {}
+        publishers = publishers_now(door, session) if allowed else {}
         answer: list[Found] = []
         if allowed and (not head.deleted or may_see_past):
             answer = [served(head, publishers, decision)]
@@ -114,7 +114,7 @@ def search(door: Door, caller: Caller, query: Query, request: str) -> Page:
             included = _included(door, session, caller, query, found, limits, decision)
             if query.total and not _asks_of_blanked(query):
                 total = find.count(session, query, limits)
-        publishers = people.publishers(session)
+        publishers = publishers_now(door, session)
         page = Page(
             [served(one, publishers, decision) for one in found],
             [served(one, publishers, decision) for one in included],

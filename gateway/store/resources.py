@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -334,6 +335,7 @@ def versions_of(session: Session, head: int) -> list[tuple[int, int, bool, int, 
     return [(number, updated, bool(deleted), delivery, body) for number, updated, deleted, delivery, body in (*current, *older)]
 
 
+@lru_cache(maxsize=4096)
 def instant(microseconds: int) -> str:
     """A FHIR instant in UTC, to the millisecond.
 
