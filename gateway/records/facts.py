@@ -121,7 +121,8 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
     wide = sorted({row[0] for row in people.claimants(session, numbers)} | set(members) | about.asked)
     known = _patients(session, wide, publishers, door.store.clock())
     permission = None
-    for _, basis, _, until in people.permissions(session, numbers, caller.organisation, door.store.clock())[:1]:
+    sure = sorted({number for _, number, evidence in claims if number in numbers and _evidence(evidence).grade(number) != identity.CLAIMED})
+    for _, basis, _, until in people.permissions(session, sure or numbers, caller.organisation, door.store.clock())[:1]:
         permission = access.Permission(basis, until, caller.organisation)
     stated = standing((name, at) for _, name, at in people.preferences(session, members))
     return replace(

@@ -147,6 +147,20 @@ def test_a_code_of_a_publisher_is_never_more_than_a_code(door):
     assert body["meta"]["versionId"] == "1" and body["meta"]["source"].startswith("urn:toy:x%22")
 
 
+def test_permission_by_one_person_opens_nobody_else_who_claims_their_number(door):
+    nurse = roles.caller_from_claims(sandbox.claims("nurse-ward"))
+    claims = patient(31, A, "Ames", "Ann")
+    claims["identifier"].append({"system": NUMBER, "value": C})
+    open_encounter = resource("Encounter", uid(61), status="in-progress", class_={"code": "IMP"}, subject=of(31))
+    rows = [row("ann", claims, publisher="T", order=2), row("e", open_encounter, publisher="T")]
+    deliver(door.store, rows, SETS, name="trust", kind="hospital")
+    asked = [("patient.identifier", f"{NUMBER}|{A}")]
+    records.permit(door, nurse, C, "permission", "", "r")
+    assert found(door, nurse, "Observation", *asked) == set()
+    records.permit(door, nurse, A, "permission", "", "r")
+    assert found(door, nurse, "Observation", *asked) == {3}
+
+
 def test_the_longest_permission_holds_when_the_others_have_ended(door):
     nurse = roles.caller_from_claims(sandbox.claims("nurse-ward"))
     open_encounter = resource("Encounter", uid(61), status="in-progress", class_={"code": "IMP"}, subject=of(31))
