@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import signal
 import subprocess
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.print_help()
         return COULD_NOT
     try:
+        _check_packages()
         settings = config.read()
         log.configure(settings.log_level)
         return arguments.run(arguments, settings)
@@ -42,6 +44,14 @@ def main(argv: list[str] | None = None) -> int:
         log.bug(bug)
         print(f"gateway {arguments.verb}: a bug ({type(bug).__name__}), logged by its places", file=sys.stderr)
         return COULD_NOT
+
+
+def _check_packages() -> None:
+    """Refuse to run beside another project's package of one of our three names, of which there are some."""
+    for name in ("mappings", "terminology"):
+        found = importlib.util.find_spec(name)
+        if found is None or Path(found.origin or "").resolve().parents[1] != Path(__file__).resolve().parents[1]:
+            raise Refused(f"the package {name} is another project's: install the gateway into an environment of its own")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -219,6 +219,15 @@ def test_validate_says_a_line_a_resource_and_never_a_value(gateway, tmp_path, co
     assert SECRET not in out.replace(str(file), "") + err
 
 
+def test_another_projects_package_of_our_name_is_refused(data, tmp_path):
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings" / "__init__.py").write_text("")
+    path = os.pathsep.join((str(tmp_path), str(ROOT)))
+    words = [sys.executable, "-m", "gateway", "init", "sandbox"]
+    done = subprocess.run(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
+    assert done.returncode == 2 and "the package mappings is another project's" in done.stderr
+
+
 # Settings
 
 
