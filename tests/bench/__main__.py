@@ -7,9 +7,10 @@ import importlib
 import pkgutil
 import sys
 import time
+from collections.abc import Iterable
 
 from tests import bench
-from tests.bench.room import open_room
+from tests.bench.room import Room, open_room
 from tests.bench.table import Line, printed
 
 PREFIX = "bench_"
@@ -24,14 +25,26 @@ def main() -> int:
     if unknown := set(arguments.names) - set(names):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     lines: list[Line] = []
-    with open_room(arguments.quick) as room:
-        for name in arguments.names or names:
-            started = time.perf_counter()
-            print(f"{name} …", end="", file=sys.stderr, flush=True)
-            lines += importlib.import_module(f"tests.bench.{PREFIX}{name}").measure(room)
-            print(f" {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-    print(printed(lines))
+    try:
+        with open_room(arguments.quick) as room:
+            for name in arguments.names or names:
+                started = time.perf_counter()
+                print(f"{name} …", end="", file=sys.stderr, flush=True)
+                for line in _measured(name, room):
+                    lines.append(line)
+                print(f" {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+    finally:
+        print(printed(lines))  # what was measured before something failed is still worth reading
     return 0 if all(line.is_met for line in lines) else 1
+
+
+def _measured(name: str, room: Room) -> Iterable[Line]:
+    """The lines of a benchmark. One that only has ``main`` prints its own, before the table."""
+    module = importlib.import_module(f"tests.bench.{PREFIX}{name}")
+    if hasattr(module, "measure"):
+        return module.measure(room)
+    module.main()
+    return ()
 
 
 if __name__ == "__main__":
