@@ -25,7 +25,7 @@ class _Rate(ProgressColumn):
     """How much a second."""
 
     def render(self, task) -> Text:
-        speed = task.finished_speed or task.speed
+        speed = task.finished_speed or task.speed or (task.completed / task.elapsed if task.elapsed else None)
         return Text(f"{speed:>9,.0f} {task.fields.get('unit', '')}/s" if speed else "", style="dim")
 
 

@@ -18,9 +18,11 @@ import pytest
 
 import mappings
 from gateway.cli import main
+from gateway.intake import load
 from gateway.nhs.sandbox import USERS
 from gateway.store.database import open_store
 from gateway.synth import world
+from gateway.terminology import sets
 
 ROOT = Path(__file__).parents[1]
 SECRET = "9990009990"
@@ -456,6 +458,25 @@ def test_a_bug_is_told_by_its_place_and_exits_2(gateway, tmp_path, monkeypatch):
 
 
 # On a terminal, and interrupted
+
+
+@pytest.mark.parametrize("source", ["emis", "hl7v2", "cld"])
+def test_progress_counts_rows_and_soon_knows_how_many_there_will_be(gateway, data, sent, monkeypatch, source):
+    monkeypatch.setattr(load, "ROWS_AT_ONCE", 10)
+    told: list[tuple[int, int]] = []
+    store = open_store(f"sqlite:///{data / 'gateway.db'}")
+    found = mappings.sources()[source]
+    load.load(
+        store, found, sent.path(source), mappings.Feed(), sets.load(sandbox=True), workers=0,
+        progress=lambda phase, done, of: told.append((done, of)) if phase == "rows kept" else None,
+    )  # fmt: skip
+    store.close()
+    assert told.pop(0) == (0, 1)
+    all_rows = told[-1][0]
+    assert told[-1] == (all_rows, all_rows) and all_rows >= sent.written[source]
+    assert [done for done, _ in told[:-1]] == [*range(10, all_rows, 10), *([all_rows] if told[-2][0] == all_rows else [])]
+    assert all(done <= of for done, of in told)
+    assert all(all_rows / 2 <= of <= all_rows * 2 for done, of in told if done > all_rows / 2)
 
 
 def _start(words: list[str], data: Path, **options) -> subprocess.Popen:

@@ -17,6 +17,7 @@ from gateway.errors import Refused
 from gateway.intake import derive
 from gateway.intake.engine import Engine, Part, Worker, engine, seldom_collected
 from gateway.intake.mapping import resource_id
+from gateway.intake.reach import Reach
 from gateway.intake.report import Report
 from gateway.nhs.codesets import CodeSets
 from gateway.store import deliveries, people, resources
@@ -29,7 +30,7 @@ from mappings import Feed, Publisher, Reject, Row, Source
 ROWS_AT_ONCE = 4000
 GROUPS_AT_ONCE = 1500
 Progress = Callable[[str, int, int], None]
-"""Called with (phase, done, of)."""
+"""Called with (phase, done, of): rows or groups, and how many there are or are likely to be."""
 
 
 def quiet(phase: str, done: int, of: int) -> None:
@@ -105,7 +106,8 @@ def _end(store: Store, report: Report, started: float) -> Report:
 
 
 def _keep(store: Store, source: Source, files: Sequence[Path], feed: Feed, report: Report, progress: Progress) -> None:
-    sizes = [file.stat().st_size for file in files]
+    reach = Reach(files)
+    progress("rows kept", 0, 1)
     publishers: dict[str, int] = {}
     for read in _batches(_read(source, files, feed), ROWS_AT_ONCE):
         rows = [item for _, item in read if isinstance(item, Row)]
@@ -116,8 +118,8 @@ def _keep(store: Store, source: Source, files: Sequence[Path], feed: Feed, repor
             sent = [_sent(session, store, source, row, publishers) for row in rows]
             report.rows.update(keeping.keep(session, report.delivery, sent))
             _describe(session, store, source, rows, publishers)
-        progress("rows kept", sum(sizes[: read[-1][0]]), sum(sizes))
-    progress("rows kept", sum(sizes), sum(sizes))
+        progress("rows kept", *reach.after(len(read), *read[-1]))
+    progress("rows kept", reach.rows, reach.rows)
     report.rows["read"] = sum(report.rows[name] for name in ("new", "changed", "unchanged", "older"))
     with store.write() as session:
         people.received(session, publishers.values())
@@ -195,6 +197,8 @@ def _map(store: Store, source: Source, sets: CodeSets, report: Report, run: Engi
     with store.read() as session:
         todo = keeping.touched(session, report.delivery)
     done, again = 0, []
+    if todo:
+        progress("groups mapped", 0, len(todo))
     for part, mapped in run(list(resources.batches(todo, GROUPS_AT_ONCE))):
         with store.write() as session:
             again += _write(session, source, sets, report, part, mapped)
