@@ -25,6 +25,8 @@ from gateway.store.audit import record_write
 from gateway.store.database import Session, Store, open_store
 
 KIND, BY_HAND = "export", "export by hand"
+KEPT_FOR = 7 * optouts.DAY
+"""µs after its start for which a release is answered and its files are kept."""
 """Asked for over HTTP, for a worker to claim and for the client to fetch; or run by the operator into a folder of their choice."""
 PERSONS_A_PART = 500
 MARK = ".job"
@@ -127,11 +129,17 @@ def run(store: Store, job: str, out: Path, root: bytes, *, workers: int | None =
                 progress("parts", done, total)
 
 
+def ends(job: jobs.Job) -> int:
+    """When a job and its files are no longer answered (µs UTC)."""
+    return job.pins["started"] + KEPT_FOR
+
+
 def discard(store: Store, job: str, folder: Path) -> None:
-    """Remove what was cut of a job that ended without a release: nobody may have it."""
+    """Remove what was cut of a job that ended without a release, or whose time is over: nobody may have it."""
     with store.read() as session:
         found = jobs.get(session, job)
-    if found is not None and found.state in ("failed", "cancelled") and folder.is_dir():
+    is_over = found is not None and (found.state in ("failed", "cancelled") or store.clock() >= ends(found))
+    if is_over and folder.is_dir():
         for left in (*folder.glob("*.ndjson"), *folder.glob(".*.part"), folder / "manifest.json", folder / MARK):
             left.unlink(missing_ok=True)
 

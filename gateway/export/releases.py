@@ -9,13 +9,11 @@ from pathlib import Path
 
 from gateway.errors import Conflict, Forbidden, NotFound, Refused, Unsupported
 from gateway.export import jobs as exports
-from gateway.export import optouts
 from gateway.nhs.roles import Caller
 from gateway.records import Door
 from gateway.store import jobs
 
 FILE_NAME = re.compile(r"[A-Z][A-Za-z]{2,40}\.[0-9]{5}\.ndjson\Z")
-DAYS_KEPT = 7
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def status(door: Door, caller: Caller, id_: str) -> Status:
         raise Conflict("the export failed; start it again")
     done = sum(state == "done" for _, state, _ in parts)
     percent = 100 * done // len(parts) if parts else 0
-    expires = formatdate(_end(job) / 1_000_000, usegmt=True)
+    expires = formatdate(exports.ends(job) / 1_000_000, usegmt=True)
     return Status(job.outcome.get("manifest") if job.state == "done" else None, f"{job.state}: {percent} %", expires)
 
 
@@ -95,13 +93,8 @@ def _audit(door: Door, caller: Caller, act: str, outcome: str, request: str, **a
 def _own(session, caller: Caller, id_: str, now: int) -> jobs.Job:
     """The job, if this client asked for it for this project and it is still kept."""
     job = jobs.get(session, id_)
-    if job is None or job.kind != exports.KIND or job.state == "cancelled" or now >= _end(job):
+    if job is None or job.kind != exports.KIND or job.state == "cancelled" or now >= exports.ends(job):
         raise NotFound("job")
     if (caller.kind, caller.user, caller.project) != ("system", job.owner, job.pins["project"]):
         raise NotFound("job")
     return job
-
-
-def _end(job: jobs.Job) -> int:
-    """When a job and its files are no longer answered (µs UTC)."""
-    return job.pins["started"] + DAYS_KEPT * optouts.DAY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 from gateway import log
@@ -11,12 +12,16 @@ from gateway.export import jobs as exports
 from gateway.store import jobs
 from gateway.store.database import Store
 
-POLL_SECONDS = 1.0
+POLL_SECONDS, SWEEP_SECONDS = 1.0, 3600.0
 
 
 def work(store: Store, folder: Path, root: bytes, stop: threading.Event, *, workers: int | None = None) -> None:
-    """Run what waits, until told to stop. A job whose worker was killed is taken up again when its lease has run out."""
+    """Run what waits, until told to stop, and clear away what has expired. A job whose worker was killed is taken up again after its lease."""
+    swept = -SWEEP_SECONDS
     while not stop.is_set():
+        if time.monotonic() - swept >= SWEEP_SECONDS:
+            sweep(store, folder)
+            swept = time.monotonic()
         if not work_once(store, folder, root, workers=workers):
             stop.wait(POLL_SECONDS)
 
@@ -41,3 +46,13 @@ def work_once(store: Store, folder: Path, root: bytes, *, workers: int | None = 
             jobs.fail(session, job.id)
         exports.discard(store, job.id, folder / job.id)
     return True
+
+
+def sweep(store: Store, folder: Path) -> None:
+    """Remove the files of releases whose time is over: what is no longer answered is no longer kept."""
+    with store.read() as session:
+        known = [job for path in sorted(folder.glob("*")) if (job := jobs.get(session, path.name)) is not None]
+    for job in known:
+        if store.clock() >= exports.ends(job):
+            exports.discard(store, job.id, folder / job.id)
+            log.event("export.expired", job=job.id)

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import config
 from gateway.errors import Conflict
-from gateway.export import jobs, projects, worker
+from gateway.export import jobs, optouts, projects, worker
 from gateway.store import jobs as kept_jobs
 from gateway.store import labels
 from tests.export.conftest import CONTRIBUTORS, ROOT
@@ -102,6 +102,20 @@ def test_parts_cut_before_a_label_changed_are_cut_again_when_a_killed_export_res
     assert recut, "every part was cut again"
     assert not stray.exists()
     assert {path.name for path in (tmp_path / "out").glob("*.ndjson")} == {line["url"] for line in manifest["output"]}
+
+
+def test_a_release_whose_time_is_over_loses_its_files(loaded, approved, made, tmp_path):
+    approved()
+    folder = tmp_path / "exports"
+    old = start(loaded)
+    worker.work_once(loaded, folder, ROOT, workers=1)
+    loaded.clock.now += jobs.KEPT_FOR // 2
+    optouts.load(loaded, made.path("optout"))
+    new = start(loaded)
+    worker.work_once(loaded, folder, ROOT, workers=1)
+    loaded.clock.now += jobs.KEPT_FOR // 2
+    worker.sweep(loaded, folder)
+    assert not list((folder / old).glob("*.*")) and (folder / new / "manifest.json").is_file()
 
 
 def test_the_command_runs_what_waits_and_ends_with_its_parent(loaded, approved, tmp_path):
