@@ -410,6 +410,7 @@ def test_a_partial_date_is_never_padded(when, precision, expected):
     assert mapped(*CODES, row).one("Condition").get("onsetDateTime") == expected
 
 
+@pytest.mark.hazard("HZ-EMIS-26")
 def test_an_immunisation_of_unknown_date_says_that_it_is_unknown():
     vaccine = mapped(*CODES, observation("O1", "3", EffectiveDate="", EffectiveDatePrecision="U")).one("Immunization")
     assert vaccine["_occurrenceDateTime"]["extension"][0]["valueCode"] == "unknown" and "occurrenceDateTime" not in vaccine
