@@ -123,8 +123,17 @@ def _map_group(session: Session, context: Context, patient: int, grp: int, rows:
     except GatewayError as fault:
         mapped.place = f"{_place(group)}: {fault}"
         mapped.reason = _reason(fault)
+        mapped.hides = sensitive.flagged() if _hides(context.source, group) else (0, 0)
     mapped.asked = tuple(sorted(look.asked))
     return mapped
+
+
+def _hides(source: Source, group: Group) -> bool:
+    """Whether rows at fault ask to be hidden. What is so broken that not even this can be read is taken to."""
+    try:
+        return source.hides(group)
+    except GatewayError:
+        return True
 
 
 def _group_key(source: str, publisher: str, grp: int, rows: list[keeping.Kept]) -> str:
@@ -153,7 +162,7 @@ def prepare(resource: dict, context: Context, order: int) -> tuple[Put, list[str
     resource["meta"] = meta
     own, causes = sensitive.own_labels(resource, list(security), context.sets, context.source.kind, context.feed.default)
     body = build.encode(resource)
-    issues = model.check_resource(resource, body)
+    issues = model.check_resource(resource if meta else {name: value for name, value in resource.items() if name != "meta"}, body)
     if issues:
         raise Invalid(f"{resource['resourceType']}: {issues[0].location}: {issues[0].message}")
     entries = index.entries(resource)
