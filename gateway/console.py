@@ -25,7 +25,8 @@ class _Rate(ProgressColumn):
     """How much a second."""
 
     def render(self, task) -> Text:
-        speed = task.finished_speed or task.speed or (task.completed / task.elapsed if task.elapsed else None)
+        taken = task.finished_time or task.elapsed
+        speed = task.finished_speed or task.speed or (task.completed / taken if taken else None)
         return Text(f"{speed:>9,.0f} {task.fields.get('unit', '')}/s" if speed else "", style="dim")
 
 
