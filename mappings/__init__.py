@@ -115,7 +115,8 @@ class Source:
     ``check(path, feed)`` returns the delivery's files in reading order, or raises ``Refused`` naming the file or column at fault (not ours,
     incomplete, unreadable, wrong encoding) before anything is kept. ``read(file, feed)`` yields rows and rejects. ``to_fhir(group, look)``
     returns dicts made by ``gateway.fhir.build.resource`` or raises ``Invalid("column x")``. ``publisher(row)`` answers who publishes,
-    for the rows that say so. ``version`` is the mapping's: another one maps everything again.
+    for the rows that say so. ``hides(group)``: whether any row asks for what it tells to be hidden; asked of a group at fault, which keeps
+    what it made last: a flag must not wait for a birth date to be mended. ``version`` is the mapping's: another one maps everything again.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Source:
     read: Callable[[Path, Feed], Iterator[Row | Reject]]
     to_fhir: Callable[[Group, Look], list[dict]]
     publisher: Callable[[Row], Publisher | None] = lambda row: None
+    hides: Callable[[Group], bool] = lambda group: False
     never: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 

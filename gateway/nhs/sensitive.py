@@ -134,6 +134,11 @@ def own_labels(resource: dict, security: Sequence[str], sets: CodeSets, kind: st
     return (sum(causes), causes) if causes else (0, causes)
 
 
+def flagged() -> tuple[int, int]:
+    """The bits that a source's flag puts on a Patient, and on anything else."""
+    return _flag("Patient", "R"), _flag("", "R")
+
+
 def _flag(resource_type: str, flag: str) -> int:
     if resource_type == "Patient" and flag not in ("withheld", "ambiguous-time"):
         return 0 if flag == "U" else labels.RESTRICTED

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import msgspec
 
+from gateway.store import labels
 from gateway.store.database import Session, id_hash
 from gateway.store.tables import KIND_NUMBER, KINDS, TYPE_NUMBER, TYPES, UNDATED
 
@@ -40,7 +41,10 @@ class Put(msgspec.Struct, array_like=True, gc=False):
 
 
 class Mapped(msgspec.Struct, array_like=True, gc=False):
-    """What a group became: its resources, or the place and reason of its fault (``puts`` is None)."""
+    """What a group became: its resources, or the place and reason of its fault (``puts`` is None).
+
+    ``hides`` are the label bits that rows at fault put on the Patient and on everything else the group made before.
+    """
 
     grp: int
     patient: int
@@ -54,6 +58,7 @@ class Mapped(msgspec.Struct, array_like=True, gc=False):
     faults: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
     unmapped: tuple[str, ...] = ()
+    hides: tuple[int, int] = (0, 0)
 
 
 @dataclass(slots=True)
@@ -94,7 +99,7 @@ def put_many(session: Session, delivery: int, mapping: str, mapped: Sequence[Map
     """Write what groups became. Same bytes, no new version; what a group makes no more becomes a tombstone.
 
     Returns counts by (type, ``created`` | ``updated`` | ``unchanged`` | ``deleted``) and the patients of whatever changed. A group with a fault keeps
-    what it made last.
+    what it made last, under the labels its rows at fault ask for.
     """
     before = _made_by(session, [group.grp for group in mapped if group.puts is not None])
     _settle_makers(session, mapped, before)
@@ -118,6 +123,9 @@ def put_many(session: Session, delivery: int, mapping: str, mapped: Sequence[Map
         if not old.deleted and old.grp in makers:
             writer.bury(old)
             counts[TYPES[type_], "deleted"] += 1
+    for group in mapped:
+        if group.puts is None and any(group.hides):
+            writer.hide(group)
     writer.write()
     return counts, writer.patients
 
@@ -171,6 +179,7 @@ class _Writer:
         self.entries, self.globals, self.words, self.dates = [], [], [], []
         self.labels, self.unlabel, self.unchosen, self.preferences, self.own, self.moved = [], [], [], [], [], []
         self.patients: set[int] = set()
+        self.is_relabelled = False
 
     def create(self, group: Mapped, put: Put) -> None:
         key = self.next_head
@@ -185,8 +194,9 @@ class _Writer:
         version = self._version(old.key, old.number + 1, put.order, 0, put.body)
         self.history.append((old.key, old.number, old.body))
         s = self.session
-        labels = put.own | (old.labels & ~old.own)
-        self.changed.append((put.patient, group.grp, group.publisher, put.own, labels, old.number + 1, s.now, s.commit_seq, s.commit_seq,
+        bits = put.own | (old.labels & ~old.own)
+        self.is_relabelled |= put.own != old.own
+        self.changed.append((put.patient, group.grp, group.publisher, put.own, bits, old.number + 1, s.now, s.commit_seq, s.commit_seq,
                              put.low, put.high, 0, put.hash, version, old.key))  # fmt: skip
         self._unindex(old)
         self._unlabel(put, old)
@@ -209,8 +219,9 @@ class _Writer:
         if old.grp != group.grp:
             self.moved.append((group.grp, group.publisher, old.key))
         if put.own != old.own:
-            labels = put.own | (old.labels & ~old.own)
-            self.own.append((put.own, labels, self.session.commit_seq, old.key))
+            self.is_relabelled = True
+            bits = put.own | (old.labels & ~old.own)
+            self.own.append((put.own, bits, self.session.commit_seq, old.key))
             self._unlabel(put, old)
             self.labels += [(put.patient, old.key, bit, cause) for bit, cause in put.causes.items()]
             self.patients.add(old.patient)
@@ -220,6 +231,16 @@ class _Writer:
                 self.unchosen.append((old.patient, old.key))
                 self.preferences += [(put.patient, old.key, *put.preference)] if put.preference else []
                 self.patients.add(old.patient)
+
+    def hide(self, group: Mapped) -> None:
+        """Rows at fault cannot be mapped, but that they are to be hidden can be read: what the group made before is hidden with them."""
+        for key, patient, type_, own, held in self.session.rows("SELECT key, patient, type, own, labels FROM head WHERE grp = ?", group.grp):
+            bit = group.hides[0 if type_ == TYPE_NUMBER["Patient"] else 1]
+            if bit & ~own:
+                self.own.append((own | bit, held | bit, self.session.commit_seq, key))
+                self.labels.append((patient, key, bit, "the source's flag in rows at fault"))
+                self.patients.add(patient)
+                self.is_relabelled = True
 
     def _version(self, head: int, number: int, order: int, deleted: int, body: bytes) -> int:
         key = self.next_version
@@ -287,6 +308,8 @@ class _Writer:
         s.insert("second_date", "head, param, low, high", sorted(set(self.dates)))
         s.insert("label", "patient, head, bit, cause", self.labels)
         s.insert("preference", "patient, head, name, at", self.preferences)
+        if self.is_relabelled:
+            labels.changed(s)
 
 
 def by_keys(session: Session, keys: Sequence[int]) -> list[Stored]:

@@ -8,7 +8,7 @@ from gateway.errors import Invalid
 from mappings import Group, Look, Publisher, Row, Source
 from mappings.cld.columns import NEVER
 from mappings.cld.event import to_event
-from mappings.cld.person import council, to_person
+from mappings.cld.person import council, in_refuge, to_person
 from mappings.cld.read import check, read
 
 FAMILIES = {"event": to_event, "person": to_person, "la": council}
@@ -27,6 +27,11 @@ def publisher(row: Row) -> Publisher | None:
     return Publisher(row.publisher, row.publisher, f"Council {row.publisher}") if row.table == "Authority" else None
 
 
+def hides(group: Group) -> bool:
+    """Whether any line of the group tells of a refuge."""
+    return in_refuge(list(group.rows))
+
+
 SOURCE = Source(
     name="cld",
     kind="social-care",
@@ -36,5 +41,6 @@ SOURCE = Source(
     read=read,
     to_fhir=to_fhir,
     publisher=publisher,
+    hides=hides,
     never={"Event": frozenset({NEVER})},
 )

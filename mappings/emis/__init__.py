@@ -55,6 +55,11 @@ def state(row: Row) -> str:
     return "active"
 
 
+def hides(group: Group) -> bool:
+    """Whether any row of the group is confidential, or its patient sensitive."""
+    return any(is_true(row.values.get(column, "")) for row in group.rows for column in ("IsConfidential", "SpineSensitive"))
+
+
 SOURCE = Source(
     name="emis",
     kind="gp",
@@ -64,5 +69,6 @@ SOURCE = Source(
     read=read,
     to_fhir=to_fhir,
     publisher=publisher,
+    hides=hides,
     never=NEVER,
 )

@@ -9,8 +9,10 @@ from gateway.errors import Invalid
 from gateway.nhs.identifiers import is_ods_code
 from mappings import Group, Look, Publisher, Row, Source
 from mappings.hl7v2.encounter import to_encounter
+from mappings.hl7v2.message import parse
 from mappings.hl7v2.patient import to_patient
 from mappings.hl7v2.reader import check, read
+from mappings.hl7v2.replay import says_shielded
 from mappings.hl7v2.report import to_reports
 
 FAMILIES = {"pat": to_patient, "visit": to_encounter, "order": to_reports}
@@ -29,6 +31,11 @@ def publisher(row: Row) -> Publisher:
     return Publisher(row.publisher, row.publisher if is_ods_code(row.publisher) else "", order=row.order)
 
 
+def hides(group: Group) -> bool:
+    """Whether any message of the group says that the patient's whereabouts must not be shown."""
+    return any(says_shielded(parse(row.values["message"])) for row in group.rows)
+
+
 SOURCE = Source(
     name="hl7v2",
     kind="hospital",
@@ -38,4 +45,5 @@ SOURCE = Source(
     read=read,
     to_fhir=to_fhir,
     publisher=publisher,
+    hides=hides,
 )

@@ -72,8 +72,16 @@ NOTHING = Segment("", "", Encoding())
 
 def is_shielded(fields: Fields) -> bool:
     """Whether ZU8-4 says the patient's whereabouts must not be shown (ITK: 0 no, 1 and 2 yes); what is not a number is taken as yes."""
-    said = fields.text("ZU8", 4).strip()
-    return said not in ("", "0")
+    return _is_yes(fields.text("ZU8", 4))
+
+
+def says_shielded(message: Message) -> bool:
+    """The same of one message alone."""
+    return _is_yes(message["ZU8"].text(4))
+
+
+def _is_yes(said: str) -> bool:
+    return said.strip() not in ("", "0", DELETE)
 
 
 def key_of(group: Group, prefix: str) -> str:
