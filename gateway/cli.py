@@ -159,10 +159,10 @@ def _open(settings: config.Settings):
     return open_store(settings.url)
 
 
-def _sets(store):
+def _sets(settings: config.Settings, store):
     from gateway.terminology import sets
 
-    return sets.load(sandbox=store.is_sandbox)
+    return sets.load(sandbox=store.is_sandbox, own=settings.code_sets)
 
 
 def _source(name: str):
@@ -220,7 +220,9 @@ def _load(arguments, settings: config.Settings) -> int:
         raise Refused("no such file or folder")
     store = _open(settings)
     with console.progress(source.name) as progress:
-        report = load.load(store, source, arguments.path, _feed(settings, arguments.feed), _sets(store), workers=arguments.workers, progress=progress)
+        report = load.load(
+            store, source, arguments.path, _feed(settings, arguments.feed), _sets(settings, store), workers=arguments.workers, progress=progress
+        )
     _report(report, arguments.json)
     return WITH_REJECTS if report.rejects or (arguments.strict and report.uk_core) else OK
 
@@ -230,7 +232,7 @@ def _remap(arguments, settings: config.Settings) -> int:
 
     source, store = _source(arguments.source), _open(settings)
     with console.progress(source.name, "groups") as progress:
-        report = load.remap(store, source, _feed(settings, arguments.feed), _sets(store), progress=progress)
+        report = load.remap(store, source, _feed(settings, arguments.feed), _sets(settings, store), progress=progress)
     _report(report, arguments.json)
     return report.exit_code
 
@@ -241,7 +243,7 @@ def _quarantine(arguments, settings: config.Settings) -> int:
 
     store = _open(settings)
     if arguments.act == "replay":
-        report = load.replay(store, _source(arguments.source or ""), _feed(settings, arguments.feed), _sets(store))
+        report = load.replay(store, _source(arguments.source or ""), _feed(settings, arguments.feed), _sets(settings, store))
         _report(report, arguments.json)
         return report.exit_code
     with store.read() as session:

@@ -32,6 +32,9 @@ class Settings:
     )
     feeds: Path | None = field(default=None, metadata={"help": FEEDS_HELP})
     issuers: Path | None = field(default=None, metadata={"help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks`"})
+    code_sets: Path | None = field(
+        default=None, metadata={"help": "folder of code sets beside ours, laid out like `terminology/sets`: a live store's own `sensitive`, `legal`"}
+    )
     base_url: str = field(default="http://127.0.0.1:8000", metadata={"help": "the address clients use, for links"})
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
     optout_days: int = field(default=7, metadata={"help": "days after which an opt-out list is stale, and nobody is released"})

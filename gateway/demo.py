@@ -10,9 +10,11 @@ import json
 import shlex
 import socket
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from gateway import config, console, log
 from gateway.api import sandbox
 from gateway.api.app import create_app
 from gateway.errors import Refused
-from gateway.export import jobs, optouts, projects
+from gateway.export import jobs, optouts, projects, worker
 from gateway.intake import load
 from gateway.nhs import pseudonym
 from gateway.nhs.sandbox import COUNCIL, OTHER_PRACTICE, PRACTICE, TRUST
@@ -235,7 +237,20 @@ class _Demo:
         console.out.print("Each token is also a file: try, and then as receptionist\n")
         bearer = f'"Authorization: Bearer $(cat {shlex.quote(str((folder / SERVED[0]).resolve()))})"'
         console.out.print(Text(f"curl -H {bearer} -H 'Accept: text/html' '{url}/fhir/Patient/{self.subject}/$summary'\n"), soft_wrap=True)
-        uvicorn.run(self.app, host="127.0.0.1", port=port, access_log=False, log_config=None, server_header=False)
+        with self._worker():
+            uvicorn.run(self.app, host="127.0.0.1", port=port, access_log=False, log_config=None, server_header=False)
+
+    @contextmanager
+    def _worker(self) -> Iterator[None]:
+        """Whoever tries ``$export`` gets one: the worker, in a thread of this process."""
+        stop, root = threading.Event(), config.key_file(self.settings, "export-root.key", jobs.new_root_key)
+        thread = threading.Thread(target=worker.work, args=(self.store, self.settings.data_dir / "exports", root, stop), kwargs={"workers": 1})
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
     def _keep(self, name: str, content: dict) -> None:
         (self.out / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

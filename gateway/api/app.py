@@ -29,7 +29,7 @@ def create_app(settings: config.Settings, store: Store | None = None) -> FastAPI
     store = store or open_store(settings.url)
     if store.is_sandbox != settings.sandbox:
         raise Refused("a sandbox store and GATEWAY_SANDBOX=1 go together; either alone does not serve")
-    found = code_sets.load(sandbox=store.is_sandbox)
+    found = code_sets.load(sandbox=store.is_sandbox, own=settings.code_sets)
     missing = () if store.is_sandbox else codesets.missing(found)
     if missing:
         raise Refused("code sets are missing: " + ", ".join(missing))

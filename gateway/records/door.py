@@ -65,12 +65,13 @@ def open_door(store: Store, sets: CodeSets, missing: tuple[str, ...] = (), audit
 
 
 def check(door: Door) -> None:
-    """Raise ``Unavailable`` naming what is not ready: the database cannot be written, or code sets are missing."""
+    """Raise ``Unavailable`` naming what is not ready: code sets are missing, the database cannot be read, or its audit not written."""
     if not door.store.is_sandbox and door.missing:
         raise Unavailable("code-sets")
     try:
-        with door.store.write():
-            pass
+        with door.store.read() as session:
+            session.stamp()
+        door.audit.probe()
     except Exception:  # whatever the reason, it is not ready
         raise Unavailable("database") from None
 

@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,15 @@ class Audit:
                     _insert(Session(connection, True), "read", event)
         except Exception:  # whatever the reason: no audit, no answer
             raise Unavailable("the audit cannot be written") from None
+
+    def probe(self) -> None:
+        """Write an event and take it back: raises when ``record`` would. Nothing is left, and no loader waits."""
+        if self._file:
+            self._file.probe()
+        else:
+            with self.store.engine.connect() as connection, connection.begin() as transaction:
+                _insert(Session(connection, True), "read", {})
+                transaction.rollback()
 
     def events(self, stream: str | None = None, limit: int | None = None) -> Iterator[dict]:
         """Events in the order written, each with its ``seq``, ``at`` (µs UTC) and ``stream``; ``limit`` gives the newest so many."""
@@ -187,6 +196,12 @@ class _File:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         return connection
+
+    def probe(self) -> None:
+        with closing(self._connect()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO audit (at, event) VALUES (0, '')")
+            connection.execute("ROLLBACK")
 
     def append(self, event: str) -> None:
         done: Future = Future()

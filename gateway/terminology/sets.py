@@ -1,30 +1,35 @@
-"""The code sets policy stands on, read from the data packages: each with its version, date and origin."""
+"""The code sets policy stands on, each with its version, date and origin: those that come with the gateway, and a store's own."""
 
 from __future__ import annotations
 
 import csv
 import tomllib
+from collections.abc import Iterator
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from gateway.errors import Refused
 from gateway.nhs.codesets import CodeSet, CodeSets
 
 
-def load(*, sandbox: bool) -> CodeSets:
-    """The sets in force. Sets invented for the sandbox are read for a sandbox store only. Raises ``Refused`` naming a file that cannot be read."""
-    folder = files("terminology") / "sets"
-    index = tomllib.loads((folder / "index.toml").read_text(encoding="utf-8"))
-    found = []
-    for about in index.values():
-        if about.get("sandbox") and not sandbox:
-            continue
+def load(*, sandbox: bool, own: Path | None = None) -> CodeSets:
+    """The sets in force: ours, and those of the folder ``own``, which is laid out like ``terminology/sets``. Sets invented for the sandbox are
+    read for a sandbox store only. Raises ``Refused`` naming a file that cannot be read."""
+    found = [each for folder in (files("terminology") / "sets", own) if folder is not None for each in _folder(folder)]
+    return CodeSets(tuple(each for each in found if sandbox or not each.sandbox))
+
+
+def _folder(folder: Traversable | Path) -> Iterator[CodeSet]:
+    try:
+        index = tomllib.loads((folder / "index.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise Refused("code sets: index.toml cannot be read") from None
+    for place, about in enumerate(index.values(), 1):
         try:
-            rows = list(csv.DictReader((folder / about["file"]).read_text(encoding="utf-8").splitlines()))
+            rows = list(csv.DictReader((folder / about["file"]).read_text(encoding="utf-8-sig").splitlines()))
             members = {(row["system"], row["code"]): row["effect"] for row in rows}
-        except (OSError, KeyError):
-            raise Refused(f"terminology/sets: {about.get('file', 'a file')} cannot be read") from None
-        found.append(
-            CodeSet(about["name"], members, about["version"], str(about["date"]), about["origin"], bool(about.get("sandbox")),
-                    frozenset(about.get("covers", ())))
-        )  # fmt: skip
-    return CodeSets(tuple(found))
+            yield CodeSet(about["name"], members, about["version"], str(about["date"]), about["origin"], bool(about.get("sandbox")),
+                          frozenset(about.get("covers", ())))  # fmt: skip
+        except (OSError, KeyError, TypeError, ValueError):
+            raise Refused(f"code sets: table {place} of index.toml: its file, or one of name, file, version, date, origin") from None

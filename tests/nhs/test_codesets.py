@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.errors import Refused
 from gateway.nhs import codesets, optout
 from gateway.nhs.codesets import REQUIRED, CodeSet, CodeSets
+from gateway.terminology import sets
 
 FOLDER = Path(__file__).parents[2] / "terminology" / "sets"
 INDEX = tomllib.loads((FOLDER / "index.toml").read_text(encoding="utf-8"))
@@ -79,3 +81,29 @@ def test_the_sandbox_has_every_category_and_a_live_store_lacks_exactly_what_is_l
     assert codesets.missing(CodeSets(every)) == ("sensitive", "legal")
     real = tuple(CodeSet(each.name, each.members, each.version, each.date, each.origin) for each in every)
     assert codesets.missing(CodeSets(real)) == ()
+
+
+def write_own(folder: Path, **changes) -> Path:
+    folder.mkdir()
+    made = {"sensitive": REQUIRED["sensitive"], "legal": REQUIRED["legal"]}
+    tables = []
+    for name, effects in made.items():
+        rows_ = "".join(f"http://snomed.info/sct,{name}{number},a term,{effect}\n" for number, effect in enumerate(sorted(effects)))
+        (folder / f"{name}.csv").write_text("system,code,display,effect\n" + rows_, encoding="utf-8")
+        about = {"name": name, "file": f"{name}.csv", "version": "1", "date": "2026-01-01", "origin": "a release", **changes}
+        tables.append(f"[{name}]\n" + "".join(f'{key} = "{value}"\n' for key, value in about.items() if value))
+    (folder / "index.toml").write_text("\n".join(tables), encoding="utf-8")
+    return folder
+
+
+def test_a_live_store_brings_the_sets_that_are_not_distributed(tmp_path):
+    assert codesets.missing(sets.load(sandbox=False)) == ("sensitive", "legal")
+    assert codesets.missing(sets.load(sandbox=False, own=write_own(tmp_path / "own"))) == ()
+
+
+@pytest.mark.parametrize("changes", [{"file": "absent.csv"}, {"version": ""}, {"name": ""}])
+def test_a_set_of_ones_own_that_cannot_be_read_is_refused_by_its_place(tmp_path, changes):
+    with pytest.raises(Refused, match="table 1 of index.toml"):
+        sets.load(sandbox=False, own=write_own(tmp_path / "own", **changes))
+    with pytest.raises(Refused, match="index.toml cannot be read"):
+        sets.load(sandbox=False, own=tmp_path / "absent")

@@ -182,3 +182,12 @@ def test_nobody_else_reads_the_files_of_a_store(file_audit, tmp_path):
     file_audit.record({"act": "read"})
     files = [file for file in tmp_path.iterdir() if file.suffix.startswith(".db")]
     assert len(files) > 3 and not [file.name for file in files if file.stat().st_mode & 0o077]
+
+
+def test_a_probe_leaves_nothing(audit, store):
+    with store.read() as session:
+        before = session.stamp()
+    audit.probe()
+    assert list(audit.events()) == []
+    with store.read() as session:
+        assert session.stamp() == before
