@@ -39,7 +39,7 @@ LEAST_PEOPLE = 10
 NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 PROJECT = "demo"
 SOURCES = ("emis", "hl7v2", "cld")
-SERVED = ("dr-green", "receptionist", "dr-ward")
+SERVED = ("dr-green", "receptionist", "dr-ward", "researcher")
 """Whose tokens are printed when it ends serving."""
 IN_EXPORT = {
     "demo": "known to all three: the same pseudonym on each of her records",

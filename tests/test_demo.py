@@ -186,12 +186,16 @@ def test_it_ends_serving_until_it_is_interrupted(tmp_path):
                 if line.startswith("curl "):
                     break
             url = shlex.split(lines[-1])[-1]
-            tokens = dict(line.split() for line in lines if re.match(r"(dr-green|receptionist|dr-ward) +\S+$", line))
+            tokens = dict(line.split() for line in lines if re.match(r"(dr-green|receptionist|dr-ward|researcher) +\S+$", line))
             with _get(url, tokens["dr-green"]) as page:
                 assert page.status == 200 and "Summary record" in page.read().decode()
             with pytest.raises(urllib.error.HTTPError, match="403"):
                 _get(url, tokens["receptionist"])
             assert (tmp_path / "out" / "tokens" / "dr-green").read_text() == tokens["dr-green"]
+            base = url.split("/fhir/")[0] + "/fhir"
+            with _get(f"{base}/$export", tokens["researcher"], Accept="application/fhir+json", Prefer="respond-async") as kicked:
+                status = kicked.headers["Content-Location"]
+            assert _released(status, tokens["researcher"])["output"]
             process.send_signal(signal.SIGINT)
             assert process.wait(timeout=20) == 0
             assert "Traceback" not in process.stderr.read()
@@ -199,9 +203,19 @@ def test_it_ends_serving_until_it_is_interrupted(tmp_path):
             process.kill()
 
 
-def _get(url: str, token: str):
+def _released(status: str, token: str) -> dict:
+    """The manifest of an export, once it is released."""
+    for _ in range(300):
+        with _get(status, token) as answer:
+            if answer.status == 200:
+                return json.load(answer)
+        time.sleep(0.1)
+    raise AssertionError("the export is not released")
+
+
+def _get(url: str, token: str, **headers: str):
     """Fetch a page, waiting while the server starts."""
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}", "Accept": "text/html"})
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}", "Accept": "text/html", **headers})
     for _ in range(100):
         try:
             return urllib.request.urlopen(request, timeout=10)
