@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from gateway import __version__, config, console, log
+from gateway import __version__, config, console, log, memory
 from gateway.errors import GatewayError, Refused
 
 OK, WITH_REJECTS, COULD_NOT = 0, 1, 2
@@ -271,6 +271,7 @@ def _serve(arguments, settings: config.Settings) -> int:
 
     app = create_app(settings)
     log.event("serving", port=arguments.port, mode=app.state.door.store.mode)
+    memory.collect_seldom()
     with app.state.door.audit.sealing(), nullcontext() if arguments.no_work else _worker():
         uvicorn.run(
             app, host=arguments.host, port=arguments.port, access_log=False, log_config=None, server_header=False, timeout_graceful_shutdown=10

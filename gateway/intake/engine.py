@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,13 +13,13 @@ import msgspec
 from gateway import processes
 from gateway.fhir import model
 from gateway.intake.mapping import Context, map_groups
+from gateway.memory import collect_seldom
 from gateway.nhs.codesets import CodeSets
 from gateway.store import people
 from gateway.store.database import Store, open_store
 from gateway.store.resources import Mapped
 from mappings import Feed, Source, sources
 
-SELDOM = (200_000, 20, 100)
 POOL_FROM = 3_000_000
 """Bytes of a delivery from which a pool of processes pays for its start."""
 Part = Sequence[tuple[int, int]]
@@ -74,20 +73,9 @@ _worker: Worker | None = None
 _mapped = msgspec.msgpack.Decoder(list[Mapped]).decode
 
 
-@contextmanager
-def seldom_collected() -> Iterator[None]:
-    """Mapping makes millions of small objects and hardly a cycle: the collector, looking as often as it does, takes a fifth of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(*SELDOM)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
 def _start(url: str, source: str, feed: Feed, sets: CodeSets) -> None:
     global _worker  # one a process, made once: a pool's worker has nowhere else to keep it
-    gc.set_threshold(*SELDOM)
+    collect_seldom()
     _worker = Worker(open_store(url), sources()[source], feed, sets)
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from gateway import log
 from gateway.errors import Refused
 from gateway.intake import derive
-from gateway.intake.engine import Engine, Part, Worker, engine, seldom_collected
+from gateway.intake.engine import Engine, Part, Worker, engine
 from gateway.intake.mapping import resource_id
 from gateway.intake.reach import Reach
 from gateway.intake.report import Report
+from gateway.memory import seldom_collected
 from gateway.nhs.codesets import CodeSets
 from gateway.store import deliveries, people, resources
 from gateway.store import kept as keeping
