@@ -13,8 +13,34 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+VERSION = "4.0.1"
 MOST_CODES = 400
 ABSTRACT = {"Resource", "DomainResource"}
+LATER = {
+    "Binary": {"url"},
+    "DeviceDefinition": {"bodySite", "classification"},
+    "EvidenceVariableCharacteristic": {
+        "linkId", "note", "definitionReference", "definitionCanonical", "definitionCodeableConcept", "definitionExpression", "definitionId",
+        "definitionByTypeAndValue", "definitionByCombination", "instances[x]", "duration[x]", "timeFromEvent",
+    },
+    "ObservationDefinition": {"publisher"},
+    "ResearchStudy": {
+        "associatedParty", "classifier", "comparisonGroup", "descriptionSummary", "label", "name", "outcomeMeasure", "progressStatus",
+        "recruitment", "region", "result", "studyDesign", "whyStopped",
+    },
+    "ResearchStudyObjective": {"description"},
+}  # fmt: skip
+"""What that package's copy takes from later versions of FHIR: no element of R4."""
+EARLIER = {
+    "EvidenceVariableCharacteristic": [
+        ["definition[x]", ["Reference", "canonical", "CodeableConcept", "Expression", "DataRequirement", "TriggerDefinition"], 1, 0, "", ["Group"]],
+        ["usageContext", ["UsageContext"], 0, 1, "", []],
+        ["participantEffective[x]", ["dateTime", "Period", "Duration", "Timing"], 0, 0, "", []],
+        ["timeFromStart", ["Duration"], 0, 0, "", []],
+        ["groupMeasure", ["code"], 0, 0, "", []],
+    ],
+}
+"""What R4 has and the copy lost (https://hl7.org/fhir/R4/evidencevariable.html)."""
 
 
 def generate(folder: Path) -> dict:
@@ -28,10 +54,17 @@ def generate(folder: Path) -> dict:
     codes: dict[str, list[str]] = {}
     for structure in entries:
         is_base = structure["resourceType"] == "StructureDefinition" and structure.get("derivation") != "constraint"
-        if is_base and structure["kind"] in ("resource", "complex-type") and structure["id"] not in ABSTRACT:
+        is_later = structure.get("fhirVersion", VERSION) != VERSION
+        if is_base and not is_later and structure["kind"] in ("resource", "complex-type") and structure["id"] not in ABSTRACT:
             for name, is_resource, elements in _types(structure, value_sets, codes):
-                types[name] = [is_resource, elements]
-    return {"types": types, "codes": codes}
+                types[name] = [is_resource, [each for each in elements if each[0] not in LATER.get(name, ())] + EARLIER.get(name, [])]
+    return {"types": _reached(types), "codes": codes}
+
+
+def _reached(types: dict[str, list]) -> dict[str, list]:
+    """The types without the backbones that no element leads to any more."""
+    used = {kind for _, elements in types.values() for each in elements for kind in each[1]}
+    return {name: each for name, each in types.items() if each[0] or name in used or not any(name.startswith(later) for later in LATER)}
 
 
 def _types(structure: dict, value_sets: dict, codes: dict) -> Iterator[tuple[str, bool, list]]:
