@@ -7,11 +7,13 @@ a decoder is forwarded: it would carry the value.
 from __future__ import annotations
 
 import keyword
+import re
 import sys
 import types as python_types
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import Annotated, Literal, Union
 
 import msgspec
@@ -24,6 +26,9 @@ from gateway.fhir.r4 import table
 DEEPEST, LARGEST = 64, 20_000_000
 RESOURCE_TYPES = table.resource_types()
 _plain = msgspec.json.Decoder()
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_REST = bytes(set(range(256)) - {*_STEPS, ord('"')})
+_ESCAPED, _STRING = re.compile(rb"\\.", re.DOTALL), re.compile(rb'"[^"]*"')
 
 
 def check(body: bytes, *, duplicates: bool = False) -> list[Issue]:
@@ -62,27 +67,15 @@ def bound(body: bytes) -> None:
     """Refuse what is too large or too deep before anything walks it. Raises ``TooLarge``."""
     if len(body) > LARGEST:
         raise TooLarge("the resource is too large")
-    if body.count(b"[") + body.count(b"{") > DEEPEST:
-        depth = deepest = 0
-        in_text = escaped = False
-        for byte in body:
-            if in_text:
-                if escaped:
-                    escaped = False
-                elif byte == 92:
-                    escaped = True
-                elif byte == 34:
-                    in_text = False
-            elif byte == 34:
-                in_text = True
-            elif byte in (91, 123):
-                depth += 1
-                if depth > deepest:
-                    deepest = depth
-                    if deepest > DEEPEST:
-                        raise TooLarge("the resource is nested too deep")
-            elif byte in (93, 125):
-                depth -= 1
+    if body.count(b"[") + body.count(b"{") > DEEPEST and max(accumulate(map(_STEPS.__getitem__, _brackets(body))), default=0) > DEEPEST:
+        raise TooLarge("the resource is nested too deep")
+
+
+def _brackets(body: bytes) -> bytes:
+    """The brackets of a JSON text that are not in its strings."""
+    if b"\\" in body:
+        body = _ESCAPED.sub(b"", body)
+    return _STRING.sub(b"", body.translate(None, _REST)).replace(b'"', b"")
 
 
 def _everything(body: bytes) -> list[Issue]:
