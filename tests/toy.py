@@ -1,6 +1,5 @@
 """A source for tests: its rows say outright what they make, so that a test can send any row in any order."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ NOBODY = Feed()
 
 def row(key: str, *makes: dict, order: int = 1, publisher: str = "P1", groups: tuple[str, ...] = (), deleted: bool = False, **columns) -> Row:
     """A row that makes these resources in its first group. ``ask`` is another row's key to look up, ``fault`` a column to stumble over."""
-    values = Values({"makes": json.dumps(makes), **columns})
+    values = Values({"makes": build.encode(makes).decode(), **columns})
     return Row("T", key, publisher, order, values, "", groups or (key,), deleted, 1)
 
 
@@ -40,7 +39,7 @@ def _to_fhir(group: Group, look: Look) -> list[dict]:
             raise Invalid(f"column {each.values['fault']}")
         if each.values["ask"] and look.row("T", each.values["ask"]) is None:
             raise Invalid("column ask")
-        for said in json.loads(each.values["makes"]):
+        for said in build.decode(each.values["makes"].encode()):
             type_ = said.pop("resourceType")
             made.append(build.resource(type_, said.pop("id"), f"https://fhir.hl7.org.uk/StructureDefinition/UKCore-{type_}", **said))
     return made

@@ -81,13 +81,13 @@ class Envelope:
         request_id = given if REQUEST_ID.match(given) else str(uuid.uuid4())
         scope.setdefault("state", {})["id"] = request_id
         started, status, is_begun = time.monotonic(), 500, False
-        size = int(headers.get(b"content-length", b"0") or 0) if headers.get(b"content-length", b"0").isdigit() else 0
+        declared, size = headers.get(b"content-length", b""), 0
 
         async def bounded() -> Message:
             nonlocal size
             message = await receive()
             if message["type"] == "http.request":
-                size += len(message.get("body", b"")) if b"content-length" not in headers else 0
+                size += len(message.get("body", b""))
                 if size > self.limit:
                     raise _TooLong
             return message
@@ -105,7 +105,7 @@ class Envelope:
             await send(message)
 
         try:
-            if size > self.limit:
+            if declared.isdigit() and int(declared[:20]) > self.limit:
                 raise _TooLong
             await self.app(scope, bounded, stamped)
         except _TooLong:
@@ -118,7 +118,7 @@ class Envelope:
             await errors.bug()(scope, receive, stamped)
         route = getattr(scope.get("route"), "path", "")
         method = scope["method"] if scope["method"] in METHODS else "other"
-        log.event("request", route=route, method=method, status=status, request_id=request_id if not given else "given",
+        log.event("request", route=route, method=method, status=status, request_id="given" if request_id == given else request_id,
                   seconds=round(time.monotonic() - started, 4))  # fmt: skip
         counts = scope["app"].state.requests
         counts[route, method, status] = counts.get((route, method, status), 0) + 1

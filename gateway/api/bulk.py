@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
+from gateway.api import asked
 from gateway.api.auth import Known
 from gateway.api.errors import FHIR_JSON
 from gateway.errors import Invalid, NotFound, Unsupported
 from gateway.export import releases
+from gateway.fhir.parse import named
 
 router = APIRouter(prefix="/fhir")
 KNOWN = {"_type", "_outputFormat"}
-FORMATS = {"application/fhir+ndjson", "application/ndjson", "ndjson"}
+FORMATS = {"application/fhir+ndjson", "application/fhir ndjson", "application/ndjson", "ndjson"}
+"""A plus sign that a client did not encode arrives as a space."""
 
 
 @router.get("/$export")
 @router.get("/Patient/$export")
 def kick_off(request: Request, caller: Known) -> Response:
     """Start an export for the caller's project; 202 with the place to ask."""
-    if "respond-async" not in request.headers.get("prefer", ""):
+    preferences = re.split(r"[,;]", request.headers.get("prefer", "").lower())
+    if "respond-async" not in {each.strip() for each in preferences}:
         raise Invalid("Prefer: respond-async is needed")
-    asked = request.query_params
-    for name in asked:
+    pairs = asked.in_query(request)
+    for name, _ in pairs:
         if name not in KNOWN:
-            raise Unsupported(f"parameter {name}" if name.lstrip("_").isalpha() and len(name) < 32 else "parameter")
-    if asked.get("_outputFormat", "ndjson") not in FORMATS:
+            raise Unsupported(named(name))
+    if any(name == "_outputFormat" and value not in FORMATS for name, value in pairs):
         raise Invalid("_outputFormat")
-    types = tuple(name for value in asked.getlist("_type") for name in value.split(",") if name)
+    types = tuple(each for name, value in pairs if name == "_type" for each in value.split(",") if each)
     job = releases.start(request.app.state.door, request.app.state.settings.optout_days, caller, types, request.state.id)
     return Response(status_code=202, headers={"Content-Location": f"{request.app.state.base}/bulk/{job}"})
 

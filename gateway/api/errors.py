@@ -33,10 +33,16 @@ def outcome(code: str, text: str, detail: str = "") -> bytes:
     return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": [issue]})
 
 
+UNAUTHENTICATED = "A bearer token of one selected role is needed, and this request has none that holds."
+"""One answer, whatever is wrong with a token: a stranger is not told how near they came."""
+
+
 def respond(error: errors.GatewayError) -> Response:
     """The response a failure of ours becomes."""
     status, code = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "5"} if status == 503 else {}
+    if status == 401:
+        return Response(outcome(code, UNAUTHENTICATED), status, {"WWW-Authenticate": "Bearer"}, FHIR_JSON)
+    headers = {"Retry-After": "5"} if status == 503 else {}
     return Response(outcome(code, str(error), getattr(error, "code", "")), status, headers, FHIR_JSON)
 
 
@@ -50,7 +56,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def framework(_request: Request, error: HTTPException) -> Response:
         code = {404: "not-found", 405: "not-supported", 413: "too-long"}.get(error.status_code, "invalid")
-        return Response(outcome(code, "no such interaction"), error.status_code, media_type=FHIR_JSON)
+        return Response(outcome(code, "no such interaction"), error.status_code, error.headers, FHIR_JSON)
 
     @app.exception_handler(RequestValidationError)
     def shape(_request: Request, error: RequestValidationError) -> Response:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
-
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from gateway import records
+from gateway.api import asked
 from gateway.api.auth import Known
 from gateway.api.errors import FHIR_JSON
 from gateway.errors import Invalid, Unsupported
 from gateway.fhir import build
+from gateway.fhir.parse import named
 from gateway.nhs import identifiers
 from gateway.summary import document, page
 
@@ -27,37 +27,37 @@ def summary(id_: str, request: Request, caller: Known) -> Response:
 
 @router.get("/Patient/$summary")
 def summary_by_number(request: Request, caller: Known) -> Response:
-    return _by_number(request, caller, dict(parse_qsl(request.url.query)))
+    return _by_number(request, caller, asked.in_query(request))
 
 
 @router.post("/Patient/$summary")
 async def summary_by_number_in_body(request: Request, caller: Known) -> Response:
-    """The same with the identifier in the body, where no log keeps it."""
-    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        asked = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
-    else:
-        asked = _parameters(await request.body())
-    return await run_in_threadpool(_by_number, request, caller, asked)
+    """The same with the identifier in the body, where no log keeps it: a form, or a Parameters resource."""
+    pairs = await asked.in_form(request) if asked.is_form(request) else _parameters(await asked.in_json(request))
+    return await run_in_threadpool(_by_number, request, caller, pairs)
 
 
-def _by_number(request: Request, caller, asked: dict[str, str]) -> Response:
-    for name in asked:
+def _by_number(request: Request, caller, pairs: list[tuple[str, str]]) -> Response:
+    for name, _ in pairs:
         if name not in ("identifier", "profile", "_format"):
-            raise Unsupported(f"parameter {name[:32]}" if name.isidentifier() else "parameter")
-    system, _, number = asked.get("identifier", "").rpartition("|")
+            raise Unsupported(named(name))
+    given = [value for name, value in pairs if name == "identifier"]
+    if len(given) != 1:
+        raise Invalid("identifier")
+    system, _, number = given[0].rpartition("|")
     number = identifiers.normalise(number)
     if system not in ("", NHS_NUMBER) or not identifiers.is_valid(number):
         raise Invalid("identifier")
     return _answer(request, records.person(request.app.state.door, caller, request.state.id, number=number))
 
 
-def _parameters(body: bytes) -> dict[str, str]:
+def _parameters(body: bytes) -> list[tuple[str, str]]:
     try:
         resource = build.decode(body)
         given = {p["name"]: p for p in resource["parameter"]}
         identifier = given["identifier"]["valueIdentifier"]
-        return {"identifier": f"{identifier.get('system', '')}|{identifier['value']}"}
-    except (ValueError, KeyError, TypeError):
+        return [("identifier", f"{identifier.get('system', '')}|{identifier['value']}")]
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise Invalid("Parameters: identifier") from None
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from gateway import config, records, tokens
+from gateway.api import asked
 from gateway.api.auth import Known
 from gateway.errors import Invalid, Refused
 from gateway.nhs import identifiers
@@ -45,8 +47,9 @@ def _key(settings: config.Settings) -> bytes:
 async def permission(request: Request, caller: Known) -> Response:
     """Record permission to view for the caller's organisation: ``{"number", "basis", "reason"}``."""
     try:
-        asked = msgspec.json.decode(await request.body(), type=PermissionRequest)
+        given = msgspec.json.decode(await asked.in_json(request), type=PermissionRequest)
     except msgspec.MsgspecError:
         raise Invalid("body: number, basis and reason are needed, as strings") from None
-    records.permit(request.app.state.door, caller, identifiers.normalise(asked.number), asked.basis, asked.reason, request.state.id)
+    number = identifiers.normalise(given.number)
+    await run_in_threadpool(records.permit, request.app.state.door, caller, number, given.basis, given.reason, request.state.id)
     return Response(status_code=201)
