@@ -39,13 +39,12 @@ def _resource(name: str) -> dict:
         "searchParam": [
             {"name": "_id", "definition": DEFINITION + "Resource-id", "type": "token"},
             {"name": "_lastUpdated", "definition": DEFINITION + "Resource-lastUpdated", "type": "date"},
-            *({"name": row.name, "definition": DEFINITION + row.definition, "type": row.kind} for row in rows),
+            *({"name": row.name, "definition": DEFINITION + row.definition(name), "type": row.kind} for row in rows),
         ],
     }  # fmt: skip
-    if name in params.PATIENT_TYPES:
-        found["searchParam"].append({"name": "patient", "definition": DEFINITION + "clinical-patient", "type": "reference"})
-        if params.subject(name) in ("subject", "for"):
-            found["searchParam"].append({"name": "subject", "definition": f"{DEFINITION}{name}-subject", "type": "reference"})
+    for about in params.about(name):
+        shared = "clinical" if about == "patient" and name != "Task" else name
+        found["searchParam"].append({"name": about, "definition": f"{DEFINITION}{shared}-{about}", "type": "reference"})
     include = [f"{name}:{param}" for param in params.includes(name)]
     if include:
         found["searchInclude"] = include

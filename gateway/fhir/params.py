@@ -1,7 +1,8 @@
 """THE TABLE of search parameters. A row here is indexed, searchable and in the CapabilityStatement; what has no row is refused by name.
 
 ``number`` names the parameter in the index for ever: never reuse one. A row that is not ``is_indexed`` serves ``_include`` only.
-``paths`` says, by type, which element it reads (FHIR R4 SearchParameter definitions; the definition's id stands in ``definition``).
+``paths`` says, by type, which element it reads (FHIR R4 SearchParameter definitions). ``shared`` begins the id of the definition that types have
+in common (``clinical-code``), ``apart`` that of the types which have another; where neither says, the type's own (``Task-code``).
 ``is_global`` may be found without naming a patient.
 """
 
@@ -29,12 +30,17 @@ class Param:
     number: int
     name: str
     kind: str
-    definition: str
+    shared: str
     paths: dict[str, str] = field(hash=False)
     is_global: bool = False
     is_indexed: bool = True
     main: frozenset[str] = frozenset()
     targets: tuple[str, ...] = ()
+    apart: dict[str, str] = field(default_factory=dict, hash=False)
+
+    def definition(self, resource_type: str) -> str:
+        """The id of R4's definition of this parameter for a type."""
+        return f"{self.apart.get(resource_type, self.shared) or resource_type}-{self.name}"
 
     def is_main_date(self, resource_type: str) -> bool:
         """Whether this is the clinical date the type's head carries, which it is also sorted by."""
@@ -45,59 +51,66 @@ def _same(path: str, *types: str) -> dict[str, str]:
     return dict.fromkeys(types, path)
 
 
+def _own(*types: str) -> dict[str, str]:
+    """Types whose definition is their own, where others share one."""
+    return dict.fromkeys(types, "")
+
+
 _STATUS = ("MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization",
            "EpisodeOfCare", "ServiceRequest", "Task", "Consent", "Location")  # fmt: skip
 _MAIN = frozenset
 
 PARAMS = (
-    Param(1, "identifier", "token", "clinical-identifier", _same("identifier", *SEARCHABLE), is_global=True),
-    Param(2, "code", "token", "clinical-code", {
+    Param(1, "identifier", "token", "clinical", _same("identifier", *SEARCHABLE), is_global=True,
+          apart=_own("Patient", "Task", "Flag", *DIRECTORY_TYPES)),
+    Param(2, "code", "token", "clinical", {
         **_same("code", "AllergyIntolerance", "Condition", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task"),
-        **_same("medicationCodeableConcept", "MedicationRequest", "MedicationStatement")}),
-    Param(3, "category", "token", "Condition-category", _same(
+        **_same("medicationCodeableConcept", "MedicationRequest", "MedicationStatement")}, apart=_own("Task")),
+    Param(3, "category", "token", "", _same(
         "category", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport",
         "Procedure", "ServiceRequest", "Consent")),
-    Param(4, "status", "token", "clinical-status", _same("status", *_STATUS)),
-    Param(5, "clinical-status", "token", "Condition-clinical-status", _same("clinicalStatus", "Condition", "AllergyIntolerance")),
-    Param(6, "vaccine-code", "token", "Immunization-vaccine-code", _same("vaccineCode", "Immunization")),
-    Param(7, "type", "token", "clinical-type", _same("type", "Encounter", "EpisodeOfCare", "Organization")),
-    Param(8, "class", "token", "Encounter-class", _same("class", "Encounter")),
-    Param(9, "gender", "token", "individual-gender", _same("gender", "Patient")),
-    Param(20, "encounter", "reference", "clinical-encounter", _same(
+    Param(4, "status", "token", "", _same("status", *_STATUS),
+          apart={"MedicationRequest": "medications", "MedicationStatement": "medications"}),
+    Param(5, "clinical-status", "token", "", _same("clinicalStatus", "Condition", "AllergyIntolerance")),
+    Param(6, "vaccine-code", "token", "", _same("vaccineCode", "Immunization")),
+    Param(7, "type", "token", "clinical", _same("type", "Encounter", "EpisodeOfCare", "Organization"), apart=_own("Organization")),
+    Param(8, "class", "token", "", _same("class", "Encounter")),
+    Param(9, "gender", "token", "individual", _same("gender", "Patient")),
+    Param(20, "encounter", "reference", "clinical", _same(
         "encounter", "Condition", "MedicationRequest", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task", "Flag"),
-        targets=("Encounter",)),
-    Param(21, "service-provider", "reference", "Encounter-service-provider", _same("serviceProvider", "Encounter"), targets=("Organization",),
+        targets=("Encounter",), apart={"MedicationRequest": "medications", **_own("Condition", "Task")}),
+    Param(21, "service-provider", "reference", "", _same("serviceProvider", "Encounter"), targets=("Organization",),
           is_indexed=False),
-    Param(22, "result", "reference", "DiagnosticReport-result", _same("result", "DiagnosticReport"), targets=("Observation",), is_indexed=False),
-    Param(23, "requester", "reference", "MedicationRequest-requester", _same("requester", "MedicationRequest", "ServiceRequest", "Task"),
+    Param(22, "result", "reference", "", _same("result", "DiagnosticReport"), targets=("Observation",), is_indexed=False),
+    Param(23, "requester", "reference", "", _same("requester", "MedicationRequest", "ServiceRequest", "Task"),
           targets=("Practitioner", "PractitionerRole", "Organization"), is_indexed=False),
-    Param(24, "performer", "reference", "Observation-performer", {
+    Param(24, "performer", "reference", "", {
         **_same("performer", "Observation", "DiagnosticReport", "ServiceRequest"), **_same("performer.actor", "Procedure", "Immunization")},
         targets=("Practitioner", "PractitionerRole", "Organization"), is_indexed=False),
-    Param(25, "author", "reference", "Flag-author", _same("author", "Flag"), targets=("Practitioner", "PractitionerRole", "Organization"),
+    Param(25, "author", "reference", "", _same("author", "Flag"), targets=("Practitioner", "PractitionerRole", "Organization"),
           is_indexed=False),
-    Param(26, "practitioner", "reference", "PractitionerRole-practitioner", _same("practitioner", "PractitionerRole"), is_global=True,
+    Param(26, "practitioner", "reference", "", _same("practitioner", "PractitionerRole"), is_global=True,
           targets=("Practitioner",)),
-    Param(27, "organization", "reference", "PractitionerRole-organization", {
+    Param(27, "organization", "reference", "", {
         "PractitionerRole": "organization", "EpisodeOfCare": "managingOrganization", "Patient": "managingOrganization"},
         targets=("Organization",), is_global=True),
-    Param(40, "date", "date", "clinical-date", {
+    Param(40, "date", "date", "clinical", {
         "AllergyIntolerance": "recordedDate", "Observation": "effective", "DiagnosticReport": "effective", "Encounter": "period",
         "Procedure": "performed", "Immunization": "occurrence", "EpisodeOfCare": "period", "Flag": "period", "Consent": "dateTime"},
         main=_MAIN({"AllergyIntolerance", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "Flag",
                     "Consent"})),
-    Param(41, "recorded-date", "date", "Condition-recorded-date", _same("recordedDate", "Condition")),
-    Param(42, "onset-date", "date", "Condition-onset-date", _same("onset", "Condition"), main=_MAIN({"Condition"})),
-    Param(43, "authoredon", "date", "MedicationRequest-authoredon", _same("authoredOn", "MedicationRequest"), main=_MAIN({"MedicationRequest"})),
-    Param(44, "effective", "date", "MedicationStatement-effective", _same("effective", "MedicationStatement"), main=_MAIN({"MedicationStatement"})),
-    Param(45, "authored", "date", "ServiceRequest-authored", _same("authoredOn", "ServiceRequest"), main=_MAIN({"ServiceRequest"})),
-    Param(46, "authored-on", "date", "Task-authored-on", _same("authoredOn", "Task"), main=_MAIN({"Task"})),
-    Param(47, "period", "date", "Task-period", _same("executionPeriod", "Task")),
-    Param(48, "birthdate", "date", "individual-birthdate", _same("birthDate", "Patient"), main=_MAIN({"Patient"})),
-    Param(49, "issued", "date", "DiagnosticReport-issued", _same("issued", "DiagnosticReport")),
-    Param(60, "family", "string", "individual-family", _same("name.family", "Patient", "Practitioner"), is_global=True),
-    Param(61, "given", "string", "individual-given", _same("name.given", "Patient", "Practitioner"), is_global=True),
-    Param(62, "name", "string", "Organization-name", _same("name", "Organization", "Location"), is_global=True),
+    Param(41, "recorded-date", "date", "", _same("recordedDate", "Condition")),
+    Param(42, "onset-date", "date", "", _same("onset", "Condition"), main=_MAIN({"Condition"})),
+    Param(43, "authoredon", "date", "", _same("authoredOn", "MedicationRequest"), main=_MAIN({"MedicationRequest"})),
+    Param(44, "effective", "date", "", _same("effective", "MedicationStatement"), main=_MAIN({"MedicationStatement"})),
+    Param(45, "authored", "date", "", _same("authoredOn", "ServiceRequest"), main=_MAIN({"ServiceRequest"})),
+    Param(46, "authored-on", "date", "", _same("authoredOn", "Task"), main=_MAIN({"Task"})),
+    Param(47, "period", "date", "", _same("executionPeriod", "Task")),
+    Param(48, "birthdate", "date", "individual", _same("birthDate", "Patient"), main=_MAIN({"Patient"})),
+    Param(49, "issued", "date", "", _same("issued", "DiagnosticReport")),
+    Param(60, "family", "string", "individual", _same("name.family", "Patient", "Practitioner"), is_global=True),
+    Param(61, "given", "string", "individual", _same("name.given", "Patient", "Practitioner"), is_global=True),
+    Param(62, "name", "string", "", _same("name", "Organization", "Location"), is_global=True),
 )  # fmt: skip
 
 _BY_TYPE = {name: {param.name: param for param in PARAMS if name in param.paths} for name in SEARCHABLE}
@@ -130,11 +143,14 @@ def subject(resource_type: str) -> str:
     return "" if resource_type in DIRECTORY_TYPES else SUBJECT.get(resource_type, "subject")
 
 
+def about(resource_type: str) -> tuple[str, ...]:
+    """The parameters by which a type's patient is named: R4 has ``subject`` only where the element is not called ``patient``."""
+    if resource_type not in PATIENT_TYPES:
+        return ()
+    return ("patient",) if subject(resource_type) == "patient" else ("patient", "subject")
+
+
 def includes(resource_type: str) -> dict[str, tuple[str, ...]]:
     """What ``_include`` may name from a type, with the types it leads to."""
     found = {param.name: param.targets for param in of_type(resource_type).values() if param.kind == "reference"}
-    if resource_type in PATIENT_TYPES:
-        found["patient"] = ("Patient",)
-        if subject(resource_type) in ("subject", "for"):
-            found["subject"] = ("Patient",)
-    return found
+    return found | dict.fromkeys(about(resource_type), ("Patient",))

@@ -19,10 +19,10 @@ PREFIXES = ("eq", "ne", "gt", "ge", "lt", "le", "sa", "eb", "ap")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,48}(:[A-Za-z]{1,24})?\Z")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 _CURSOR = re.compile(r"[A-Za-z0-9_\-=]{1,2000}\Z")
-WHO = {"patient", "subject"}
 PLAIN = {"status", "gender"}
 """Parameters of plain codes, which have no system: ``|final`` and ``final`` ask the same."""
-CHAINED = {"patient.identifier", "subject.identifier", "patient:Patient.identifier", "subject:Patient.identifier"}
+CHAINS = (".identifier", ":Patient.identifier")
+"""What may follow ``patient`` or ``subject``: the NHS number of whoever is asked about."""
 
 
 def parse(resource_type: str, pairs: Sequence[tuple[str, str]], now: int | None = None) -> Query:
@@ -49,6 +49,8 @@ class _Reader:
 
     def __init__(self, resource_type: str, now: int):
         self.type, self.now, self.rows = resource_type, now, params.searchable(resource_type)
+        self.who = params.about(resource_type)
+        self.chained = {who + chain for who in self.who for chain in CHAINS}
         self.clauses: list[Clause] = []
         self.includes: list[Include] = []
         self.patients: tuple[str, ...] | None = None
@@ -58,11 +60,11 @@ class _Reader:
             self.sort = ("_lastUpdated", True)
 
     def take(self, name: str, value: str) -> None:
-        if not value and name not in ("_summary",):
+        if not value:
             raise Invalid(named(name))
-        if name in CHAINED and self.type in params.PATIENT_TYPES:
+        if name in self.chained:
             self._number(name, value)
-        elif name in WHO and self.type in params.PATIENT_TYPES:
+        elif name in self.who:
             self._who(name, value)
         elif name in _CONTROLS:
             _CONTROLS[name](self, value)
@@ -127,7 +129,7 @@ class _Reader:
         self.clauses.append(Clause("_lastUpdated", "date", tuple(_date("_lastUpdated", text, self.now) for text in value.split(","))))
 
     def _count(self, value: str) -> None:
-        if not value.isdigit() or len(value) > 6 or value == "0":
+        if not re.fullmatch(r"[1-9][0-9]{0,5}", value):
             raise Invalid("parameter _count")
         self.count = min(int(value), MOST_COUNT)
 
@@ -144,7 +146,8 @@ class _Reader:
     def _include(self, value: str) -> None:
         kind, _, rest = value.partition(":")
         name, _, target = rest.partition(":")
-        if kind != self.type or name not in params.includes(self.type):
+        targets = params.includes(self.type).get(name, ()) if kind == self.type else ()
+        if not targets or (target and target not in targets):
             raise Unsupported("parameter _include")
         self.includes.append(Include(kind, name, target))
 

@@ -1,0 +1,96 @@
+"""What the service says of itself: its CapabilityStatement, and whether it is alive and ready."""
+
+import json
+import sqlite3
+
+import pytest
+
+from gateway.fhir import model, params
+
+TYPES = [
+    "Patient", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter",
+    "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Organization", "Practitioner", "PractitionerRole", "Location", "Flag",
+    "Consent",
+]  # fmt: skip
+
+
+@pytest.fixture
+def capability(everything) -> dict:
+    return everything.get("/fhir/metadata", "").json()
+
+
+def test_the_capability_statement_is_valid_and_public(everything):
+    answer = everything.get("/fhir/metadata", "")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/fhir+json")
+    assert model.check(answer.content) == []
+
+
+def test_it_tells_of_exactly_the_types_that_are_served(capability):
+    assert sorted(each["type"] for each in capability["rest"][0]["resource"]) == sorted(TYPES)
+
+
+def test_it_tells_of_the_parameters_and_includes_that_are_taken(everything, capability):
+    for each in capability["rest"][0]["resource"]:
+        told = {param["name"] for param in each["searchParam"]}
+        assert told == {"_id", "_lastUpdated", *params.searchable(each["type"]), *params.about(each["type"])}
+        assert set(each.get("searchInclude", ())) == {f"{each['type']}:{name}" for name in params.includes(each["type"])}
+        assert {code["code"] for code in each["interaction"]} == {"read", "vread", "history-instance", "search-type"}
+
+
+def test_it_tells_of_the_operations(capability):
+    (patient,) = [each for each in capability["rest"][0]["resource"] if each["type"] == "Patient"]
+    assert [each["name"] for each in patient["operation"]] == ["summary", "export"]
+    assert [each["name"] for each in capability["rest"][0]["operation"]] == ["export"]
+
+
+ASKED_FOR = {
+    "identifier": set(TYPES),
+    "patient": {*params.PATIENT_TYPES},
+    "code": {"AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Procedure",
+             "ServiceRequest", "Task"},
+    "family": {"Patient"}, "given": {"Patient"}, "birthdate": {"Patient"},
+}  # fmt: skip
+WHERE_DEFINED = ("identifier", "patient", "subject", "code", "category", "status", "encounter")
+
+
+@pytest.mark.parametrize("name, types", ASKED_FOR.items())
+def test_the_parameters_every_client_needs_are_there(capability, name, types):
+    told = {each["type"] for each in capability["rest"][0]["resource"] if any(param["name"] == name for param in each["searchParam"])}
+    assert types <= told
+
+
+@pytest.mark.corpora
+def test_parameters_are_those_of_the_standard(shared, capability):
+    """Of the type and the definition that R4 gives them, and none that R4 defines of the common ones is left out."""
+    bundle = json.loads((shared / "data/fhir-r4/search-parameters.json").read_text(encoding="utf-8"))
+    defined = {(base, each["resource"]["code"]): each["resource"] for each in bundle["entry"] for base in each["resource"]["base"]}
+    for each in capability["rest"][0]["resource"]:
+        type_, told = each["type"], {param["name"]: param for param in each["searchParam"]}
+        for name, param in told.items():
+            found = defined.get((type_, name)) or defined["Resource", name]
+            assert (param["type"], param["definition"]) == (found["type"], found["url"]), f"{type_} {name}"
+        assert [name for name in WHERE_DEFINED if (type_, name) in defined and name not in told] == [], type_
+        for name in (include.partition(":")[2] for include in each.get("searchInclude", ())):
+            assert defined[type_, name]["type"] == "reference", f"{type_} {name}"
+
+
+def test_it_is_alive_and_ready(everything):
+    for path in ("/livez", "/readyz"):
+        assert (everything.get(path, "").status_code, everything.get(path, "").text) == (200, "ok")
+
+
+def test_it_is_not_ready_when_its_audit_cannot_be_written(clinic):
+    break_audit(clinic)
+    answer = clinic.get("/readyz", "")
+    assert (answer.status_code, answer.text) == (503, "database")
+    assert clinic.get("/livez", "").status_code == 200
+
+
+def break_audit(api) -> None:
+    """Take the table away from under the audit."""
+    if api.store.postgres:
+        with api.store.write() as session:
+            session.run("DROP TABLE audit CASCADE")
+    else:
+        with sqlite3.connect(api.settings.data_dir / "audit.db") as connection:
+            connection.execute("DROP TABLE audit")
