@@ -320,6 +320,8 @@ def by_keys(session: Session, keys: Sequence[int]) -> list[Stored]:
 
 def head_of(session: Session, resource_type: str, id_: str) -> Stored | None:
     """The current version (or tombstone) of an id, whoever may see it: for deciding, never for answering."""
+    if "\0" in id_:  # PostgreSQL takes no such text, and no id holds one
+        return None
     found = _current(session, "h.id_hash = ? AND h.type = ? AND h.id = ?", id_hash(id_), TYPE_NUMBER.get(resource_type, -1), id_)
     return found[0] if found else None
 

@@ -1,0 +1,262 @@
+"""Access over HTTP: not yours is not there, permission opens, flags that arrive late hide what was, and no answer leaves without its audit."""
+
+import pytest
+
+from gateway.nhs.access import NO_RECORD
+from tests.api.people import ABE, AMY, ANN, HL7, NOBODY, ODD, SETS, encounter, observation, patient, registered, to, uid
+from tests.api.test_service import break_audit
+from tests.toy import deliver, row
+
+NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
+UNKNOWN = uid(9)
+
+
+def by_number(api, number: str, user: str, type_: str = "Observation", **asked):
+    name = "identifier" if type_ == "Patient" else "patient.identifier"
+    return api.get(f"/fhir/{type_}", user, **{name: f"{NUMBER}|{number}"}, **asked)
+
+
+def code(answer) -> str:
+    return answer.json()["issue"][0]["details"]["coding"][0]["code"]
+
+
+def same(one, other) -> None:
+    """Alike in all but the request's id."""
+    assert (one.status_code, one.content) == (other.status_code, other.content)
+    unlike = {"x-request-id"}
+    assert {n: v for n, v in one.headers.items() if n not in unlike} == {n: v for n, v in other.headers.items() if n not in unlike}
+
+
+# Not yours, not there: Amy and her observation (21, 23) are another practice's, asked about by Dr Green
+
+FORMS = [
+    ("/fhir/Observation/{}", 23), ("/fhir/Patient/{}", 21), ("/fhir/EpisodeOfCare/{}", 22), ("/fhir/Encounter/{}", 36),
+    ("/fhir/Observation/{}/_history", 23), ("/fhir/Observation/{}/_history/1", 23), ("/fhir/Observation/{}/_history/9", 23),
+    ("/fhir/Patient/{}/_history", 21), ("/fhir/Patient/{}/$summary", 21), ("/fhir/Patient/{}/_history/1", 21),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path, number", FORMS)
+def test_what_is_not_yours_is_as_what_is_not_there(clinic, path, number):
+    same(clinic.get(path.format(uid(number))), clinic.get(path.format(UNKNOWN)))
+    assert clinic.get(path.format(uid(number))).status_code == 404
+
+
+SEARCHES = [
+    ("/fhir/Observation?_id={}", 23), ("/fhir/Observation?_id={}&_total=accurate", 23), ("/fhir/Observation?patient={}&_total=accurate", 21),
+    ("/fhir/Patient?_id={}", 21), ("/fhir/Patient?_id={}&_total=accurate", 21), ("/fhir/Observation?patient=Patient/{}", 21),
+    ("/fhir/Observation?_id={}&_include=Observation:patient", 23),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path, number", SEARCHES)
+def test_a_search_for_what_is_not_yours_is_as_one_for_what_is_not_there(clinic, path, number):
+    found, unknown = clinic.get(path.format(uid(number))), clinic.get(path.format(UNKNOWN))
+    assert (found.status_code, "entry" in found.json(), found.json().get("total", 0)) == (200, False, 0)
+    assert found.text.replace(uid(number), UNKNOWN) == unknown.text
+
+
+def test_an_include_does_not_bring_what_is_not_yours(clinic):
+    """Ann's report points at Amy's encounter and observation, by a source's mistake."""
+    report = {"status": "final", "code": {"text": "x"}, "subject": to("Patient", 1), "encounter": to("Encounter", 36)}
+    made = {"resourceType": "DiagnosticReport", "id": uid(60), **report, "result": [to("Observation", 23), to("Observation", 3)]}
+    deliver(clinic.store, [row("wrong", made)], SETS)
+    asked = {"_id": uid(60), "_include": ["DiagnosticReport:result", "DiagnosticReport:encounter"]}
+    assert clinic.found("/fhir/DiagnosticReport", mode="include", **asked) == [f"Observation/{uid(3)}"]
+
+
+# By number
+
+
+@pytest.mark.parametrize("type_", ["Observation", "Patient"])
+def test_without_relationship_and_permission_every_number_is_answered_alike(clinic, type_):
+    """Known to others, restricted, objecting, unknown, or no number at all."""
+    first = by_number(clinic, NOBODY, "dr-other", type_)
+    assert (first.status_code, code(first)) == (403, "ptv-required")
+    for number in (ANN, ABE, ODD, "9990000069", "1", "abc"):
+        same(by_number(clinic, number, "dr-other", type_), first)
+        same(by_number(clinic, number, "dr-other", type_, _total="accurate", _count="1"), first)
+    same(by_number(clinic, AMY, "dr-green", type_), first)
+
+
+def test_a_document_needs_permission_even_of_who_holds_part_of_it(clinic):
+    first = clinic.get(f"/fhir/Patient/$summary?identifier={NOBODY}", "dr-ward")
+    assert (first.status_code, code(first)) == (403, "ptv-required")
+    for number in (ANN, ABE, AMY, ODD):
+        same(clinic.get(f"/fhir/Patient/$summary?identifier={number}", "dr-ward"), first)
+
+
+def test_by_number_an_organisation_without_permission_finds_its_own_and_nothing_else(clinic):
+    for number in (ANN, AMY):
+        assert by_number(clinic, number, "dr-ward", _total="accurate").json()["total"] == 0
+    assert clinic.found("/fhir/Encounter", "dr-ward", **{"patient.identifier": f"{NUMBER}|{ANN}"}) == [f"Encounter/{uid(33)}"]
+    assert clinic.found("/fhir/Patient", "dr-ward", identifier=f"{NUMBER}|{ANN}") == [f"Patient/{uid(31)}"]
+
+
+def test_permission_recorded_opens_the_record_to_the_organisation_and_to_no_other(clinic):
+    assert clinic.permit(ANN, "nurse-ward").status_code == 201
+    found = by_number(clinic, ANN, "dr-ward")
+    assert [entry["resource"]["id"] for entry in found.json()["entry"]] == [uid(3)]
+    assert clinic.get(f"/fhir/Observation/{uid(3)}", "dr-ward").status_code == 200
+    assert clinic.get(f"/fhir/Patient/$summary?identifier={ANN}", "dr-ward").status_code == 200
+    for user in ("dr-other", "social-worker"):
+        assert code(by_number(clinic, ANN, user)) == "ptv-required"
+    assert "entry" not in by_number(clinic, AMY, "dr-ward").json(), "one person's permission is nobody else's"
+
+
+def test_permission_ends(clinic):
+    path = f"/fhir/Patient/$summary?identifier={ANN}"
+    clinic.permit(ANN, "dr-ward")
+    with clinic.store.read() as session:
+        until = session.value("SELECT max(until) FROM permission")
+    for moment, status in ((until - 1_000_000, 200), (until + 1_000_000, 403)):
+        clinic.store.clock = lambda moment=moment: moment
+        clinic.tokens.clear()
+        assert clinic.get(path, "dr-ward").status_code == status
+
+
+def test_permission_is_recorded_alike_for_every_number(clinic):
+    same(clinic.permit(ANN, "dr-ward"), clinic.permit(NOBODY, "dr-ward"))
+    assert clinic.permit("9990000019", "dr-ward").status_code == 400
+    for user in ("admin", "student", "privacy-officer", "researcher"):
+        same(clinic.permit(ANN, user), clinic.permit(NOBODY, user))
+        assert clinic.permit(ANN, user).status_code == 403
+    assert clinic.permit(ANN, "receptionist").status_code == 201, "reception may record it, and sees nothing"
+
+
+def test_permission_without_a_relationship_opens_nothing(clinic):
+    clinic.permit(ANN, "dr-other")
+    assert code(by_number(clinic, ANN, "dr-other")) == "ptv-required"
+
+
+def test_after_permission_restricted_dissent_and_none_held_are_one_answer(clinic):
+    """Odd is restricted by the practice; Abe objects. Nobody has no record, so there is no relationship either: that is step 4."""
+    for number in (ABE, ODD):
+        clinic.permit(number, "dr-ward")
+    same(clinic.get(f"/fhir/Patient/$summary?identifier={ODD}", "dr-ward"), by_number(clinic, ODD, "dr-ward"))
+    assert clinic.get(f"/fhir/Patient/$summary?identifier={ODD}", "dr-ward").json()["issue"][0]["details"]["text"] == NO_RECORD
+    for path in (f"/fhir/Patient/{uid(37)}", f"/fhir/Patient/{uid(41)}", f"/fhir/Observation/{uid(43)}", f"/fhir/Encounter/{uid(38)}"):
+        same(clinic.get(path, "dr-ward"), clinic.get("/".join([*path.split("/")[:3], UNKNOWN]), "dr-ward"))
+
+
+def test_an_objection_hides_what_others_recorded_and_not_what_one_recorded_oneself(clinic):
+    clinic.permit(ABE, "dr-ward")
+    same(clinic.get(f"/fhir/Observation/{uid(13)}", "dr-ward"), clinic.get(f"/fhir/Observation/{UNKNOWN}", "dr-ward"))
+    assert clinic.get(f"/fhir/Encounter/{uid(34)}", "dr-ward").status_code == 200
+    assert clinic.get(f"/fhir/Observation/{uid(13)}", "dr-green").status_code == 200
+
+
+def test_what_an_organisation_recorded_is_its_own_without_permission(clinic):
+    """The ward reads its own encounter; the practice's observation of the same person needs permission."""
+    assert clinic.get(f"/fhir/Encounter/{uid(33)}", "dr-ward").status_code == 200
+    same(clinic.get(f"/fhir/Observation/{uid(3)}", "dr-ward"), clinic.get(f"/fhir/Observation/{UNKNOWN}", "dr-ward"))
+
+
+def test_the_receptionist_finds_the_organisations_own_patients_and_nothing_else(clinic):
+    assert set(clinic.found("/fhir/Patient", "receptionist", family="ames", birthdate="1980-02-29")) == {f"Patient/{uid(n)}" for n in (1, 11)}
+    assert clinic.get(f"/fhir/Patient/{uid(1)}", "receptionist").status_code == 200
+    same(clinic.get(f"/fhir/Patient/{uid(21)}", "receptionist"), clinic.get(f"/fhir/Patient/{UNKNOWN}", "receptionist"))
+    assert code(clinic.get(f"/fhir/Observation/{uid(3)}", "receptionist")) == "role"
+
+
+# Flags that arrive late
+
+
+def test_a_confidentiality_flag_that_arrives_late_hides_the_item_its_history_and_its_versions_from_others(clinic):
+    path = f"/fhir/Observation/{uid(3)}"
+    clinic.permit(ANN, "dr-ward")
+    assert clinic.get(path, "dr-ward").status_code == 200
+    deliver(clinic.store, [row("ann-obs", observation(3, 1, valueString="now confidential", security=["R"]), order=2)], SETS)
+    for suffix in ("", "/_history", "/_history/1", "/_history/2"):
+        same(clinic.get(path + suffix, "dr-ward"), clinic.get(f"/fhir/Observation/{UNKNOWN}{suffix}", "dr-ward"))
+    assert by_number(clinic, ANN, "dr-ward", _total="accurate").json()["total"] == 0
+    own = clinic.get(f"{path}/_history").json()["entry"]
+    assert len(own) == 2, "the practice that recorded it still has it"
+    for entry in own:
+        assert entry["resource"]["meta"]["security"][0]["code"] == "R", "and sees the label on every version"
+
+
+def test_a_sensitive_item_that_arrives_late_takes_its_encounter_with_it(clinic):
+    deliver(clinic.store, [row("visit", encounter(70, 1))], SETS)
+    clinic.permit(ANN, "dr-ward")
+    assert clinic.get(f"/fhir/Encounter/{uid(70)}", "dr-ward").status_code == 200
+    secret = observation(71, 1, encounter=to("Encounter", 70), security=["R"])
+    deliver(clinic.store, [row("late", secret)], SETS)
+    for suffix in ("", "/_history", "/_history/1"):
+        same(clinic.get(f"/fhir/Encounter/{uid(70)}{suffix}", "dr-ward"), clinic.get(f"/fhir/Encounter/{UNKNOWN}{suffix}", "dr-ward"))
+    assert clinic.get(f"/fhir/Encounter/{uid(70)}", "dr-green").status_code == 200
+
+
+def test_an_allergy_stays_though_what_it_points_at_is_hidden_and_does_not_tell_of_it(clinic):
+    active = {"coding": [{"system": HL7 + "allergyintolerance-clinical", "code": "active"}]}
+    allergy = {"resourceType": "AllergyIntolerance", "id": uid(72), "clinicalStatus": active, "code": {"text": "penicillin"},
+               "patient": to("Patient", 1), "encounter": to("Encounter", 70)}  # fmt: skip
+    deliver(clinic.store, [row("visit", encounter(70, 1)), row("allergy", allergy)], SETS)
+    deliver(clinic.store, [row("visit", encounter(70, 1, security=["R"]), order=2)], SETS)
+    clinic.permit(ANN, "dr-ward")
+    shown = clinic.get(f"/fhir/AllergyIntolerance/{uid(72)}", "dr-ward")
+    assert shown.status_code == 200 and "encounter" not in shown.json() and uid(70) not in shown.text
+    assert uid(70) in clinic.get(f"/fhir/AllergyIntolerance/{uid(72)}").text
+
+
+def test_a_restriction_that_arrives_late_hides_the_whole_record_and_its_history_from_everyone(clinic):
+    clinic.permit(ANN, "dr-ward")
+    paths = [f"/fhir/{name}{suffix}" for name in (f"Patient/{uid(1)}", f"Observation/{uid(3)}", f"EpisodeOfCare/{uid(2)}")
+             for suffix in ("", "/_history", "/_history/1")]  # fmt: skip
+    assert all(clinic.get(path).status_code == 200 for path in paths)
+    restricted = patient(1, ANN, "Ames", "Ann", gender="female", security=["S"])
+    deliver(clinic.store, [row("ann", restricted, registered(2, 1), order=2)], SETS)
+    for user in ("dr-green", "dr-ward", "receptionist", "privacy-officer"):
+        for path in paths:
+            unknown = path.replace(uid(1), UNKNOWN).replace(uid(3), UNKNOWN).replace(uid(2), UNKNOWN)
+            same(clinic.get(path, user), clinic.get(unknown, user))
+    assert clinic.get(f"/fhir/Encounter/{uid(33)}", "dr-ward").status_code == 404, "what the trust holds of her too"
+    assert code(by_number(clinic, ANN, "dr-ward")) == "no-record"
+    assert clinic.found("/fhir/Patient", "receptionist", family="ames", birthdate="1980-02-29") == [f"Patient/{uid(11)}"]
+
+
+# The audit
+
+ANSWERED = [
+    ("GET", f"/fhir/Patient/{uid(1)}", "dr-green", 200, ("read", "ok")), ("GET", f"/fhir/Patient/{UNKNOWN}", "dr-green", 404, ("read", "refused")),
+    ("GET", f"/fhir/Patient/{uid(1)}", "dr-other", 404, ("read", "refused")), ("GET", f"/fhir/Patient/{uid(1)}", "student", 403, ("read", "refused")),
+    ("GET", f"/fhir/Observation/{uid(3)}/_history", "dr-green", 200, ("history", "ok")),
+    ("GET", f"/fhir/Observation/{uid(3)}/_history/1", "dr-green", 200, ("vread", "ok")),
+    ("GET", f"/fhir/Observation?patient={uid(1)}", "dr-green", 200, ("search", "ok")),
+    ("POST", "/fhir/Patient/_search", "dr-green", 400, None),
+    ("GET", f"/fhir/Observation?patient.identifier={NUMBER}|{ANN}", "dr-other", 403, ("search", "refused")),
+    ("GET", f"/fhir/Patient/{uid(1)}/$summary", "dr-green", 200, ("shared", "ok")),
+    ("GET", f"/fhir/Patient/$summary?identifier={ANN}", "dr-ward", 403, ("shared", "refused")),
+    ("GET", "/fhir/Organization", "dr-green", 200, ("search", "ok")),
+    ("GET", f"/fhir/Patient/{uid(1)}", "no-role", 401, ("read", "refused")),
+]  # fmt: skip
+
+
+def test_every_answer_has_its_audit(clinic):
+    for number, (method, path, user, status, expected) in enumerate(ANSWERED):
+        answer = clinic.ask(method, path, user, {"X-Request-ID": f"request-{number}"}, **({"data": {"a": "1"}} if method == "POST" else {}))
+        assert answer.status_code == status, path
+        told = [(event["act"], event["outcome"]) for event in clinic.audit() if event.get("request") == f"request-{number}"]
+        assert told == ([expected] if expected else []), path
+
+
+def test_the_audit_says_who_why_and_of_whom(clinic):
+    clinic.permit(ANN, "dr-ward")
+    clinic.get(f"/fhir/Observation/{uid(3)}", "dr-ward")
+    permitted, seen = [event for event in clinic.audit() if event["act"] in ("permit", "read")]
+    assert (permitted["number"], permitted["basis"], permitted["reason"]) == (ANN, "permission", "asked")
+    assert (seen["organisation"], seen["role"], seen["basis"]) == ("RZZ", "R8000", "permission")
+    assert set(seen["patients"]) == {uid(1), uid(31)} and seen["resources"] == [f"Observation/{uid(3)}/1"]
+
+
+@pytest.mark.parametrize("path", [
+    f"/fhir/Patient/{uid(1)}", f"/fhir/Observation/{uid(3)}/_history", f"/fhir/Observation/{uid(3)}/_history/1",
+    f"/fhir/Observation?patient={uid(1)}", f"/fhir/Patient/{uid(1)}/$summary", f"/fhir/Patient/{UNKNOWN}", "/fhir/Organization",
+])  # fmt: skip
+def test_without_its_audit_nothing_is_answered(clinic, path):
+    break_audit(clinic)
+    for headers in ({}, {"If-None-Match": "*"}):
+        answer = clinic.get(path, headers=headers)
+        assert (answer.status_code, answer.json()["issue"][0]["code"], answer.headers["retry-after"]) == (503, "transient", "5")
+        assert uid(1) not in answer.text and "Ames" not in answer.text
+    assert clinic.get(path, "student").status_code == 503 or "Organization" in path, "a refusal is an answer too"

@@ -1,0 +1,121 @@
+"""Reads, versions and history on both databases: what is served, its tags, and who may see what was."""
+
+from email.utils import parsedate_to_datetime
+
+import pytest
+
+from gateway.fhir import model
+from tests.api.people import AMY, ANN, SETS, observation, people, uid
+from tests.toy import deliver, row
+
+OBS = f"/fhir/Observation/{uid(3)}"
+
+
+def send_again(api, **elements) -> None:
+    """The practice sends Ann's observation once more, with other content."""
+    deliver(api.store, [row("ann-obs", observation(3, 1, **elements), order=2)], SETS)
+
+
+def withdraw(api) -> None:
+    deliver(api.store, [row("ann-obs", order=3, deleted=True)], SETS)
+
+
+def test_what_is_read_is_valid_tagged_and_keeps_its_digits(clinic):
+    answer = clinic.get(OBS)
+    assert (answer.status_code, answer.headers["content-type"], answer.headers["etag"]) == (200, "application/fhir+json", 'W/"1"')
+    meta = answer.json()["meta"]
+    assert meta["versionId"] == "1" and meta["source"].startswith("urn:toy:A99001#")
+    assert parsedate_to_datetime(answer.headers["last-modified"]).isoformat()[:19] == meta["lastUpdated"][:19]
+    assert b'"value":5.10,' in answer.content
+    assert b'"value":5.10,' in clinic.get("/fhir/Observation", patient=uid(1)).content
+    assert model.check(answer.content) == []
+
+
+@pytest.mark.parametrize("tag, status", [
+    ('W/"1"', 304), ('"1"', 304), ('W/"7", W/"1"', 304), ("*", 304), ('W/"2"', 200), ('W/"11"', 200), ("1", 200), ("", 200), ('W/"', 200),
+])  # fmt: skip
+def test_a_version_the_client_has_is_not_sent_again(clinic, tag, status):
+    answer = clinic.get(OBS, headers={"If-None-Match": tag})
+    assert answer.status_code == status and answer.headers["etag"] == 'W/"1"'
+    assert bool(answer.content) is (status == 200)
+
+
+def test_access_is_decided_before_the_tag(clinic):
+    """Whoever may not read it is not told that they have it."""
+    for user, path in (("dr-other", OBS), ("dr-green", f"/fhir/Observation/{uid(23)}"), ("dr-green", f"/fhir/Observation/{uid(9)}")):
+        for tag in ("*", 'W/"1"'):
+            answer = clinic.get(path, user, {"If-None-Match": tag})
+            assert answer.status_code == 404 and "etag" not in answer.headers
+    assert clinic.get(OBS, "receptionist", {"If-None-Match": "*"}).status_code == 403
+
+
+def test_every_version_is_kept_and_served_to_whose_organisation_recorded_it(clinic):
+    before = clinic.get(OBS)
+    send_again(clinic, valueString="second")
+    now = clinic.get(OBS)
+    assert (now.headers["etag"], now.json()["valueString"]) == ('W/"2"', "second")
+    assert clinic.get(f"{OBS}/_history/1").content == before.content
+    assert clinic.get(f"{OBS}/_history/2").content == now.content
+    assert clinic.get(f"{OBS}/_history/3").status_code == 404
+    assert clinic.get(OBS, headers={"If-None-Match": 'W/"1"'}).status_code == 200
+    bundle = clinic.get(f"{OBS}/_history")
+    assert model.check(bundle.content) == []
+    told = [(entry["response"]["etag"], entry["request"]["method"], entry["resource"]["meta"]["versionId"]) for entry in bundle.json()["entry"]]
+    assert told == [('W/"2"', "PUT", "2"), ('W/"1"', "POST", "1")]
+
+
+def test_the_same_again_is_no_new_version(clinic):
+    deliver(clinic.store, people(), SETS)
+    assert clinic.get(OBS).headers["etag"] == 'W/"1"'
+
+
+def test_what_was_deleted_is_gone_to_who_recorded_it_and_unknown_to_all_others(clinic):
+    withdraw(clinic)
+    assert clinic.get(OBS).status_code == 410
+    assert clinic.get(OBS).json()["issue"][0]["code"] == "deleted"
+    assert clinic.get(f"{OBS}/_history/1").status_code == 200
+    assert clinic.get(f"{OBS}/_history/2").status_code == 410
+    bundle = clinic.get(f"{OBS}/_history").json()["entry"]
+    assert [("resource" in entry, entry["request"]["method"]) for entry in bundle] == [(False, "DELETE"), (True, "POST")]
+    assert clinic.found("/fhir/Observation", patient=uid(1)) == []
+    assert clinic.permit(ANN, "dr-ward").status_code == 201
+    unknown = f"/fhir/Observation/{uid(9)}"
+    for path, absent in ((OBS, unknown), (f"{OBS}/_history", f"{unknown}/_history"), (f"{OBS}/_history/1", f"{unknown}/_history/1")):
+        for user in ("dr-ward", "dr-other"):
+            assert (clinic.get(path, user).status_code, clinic.get(path, user).content) == (404, clinic.get(absent, user).content)
+
+
+def test_others_see_what_is_and_not_what_was(clinic):
+    send_again(clinic, valueString="second")
+    clinic.permit(ANN, "dr-ward")
+    assert clinic.get(OBS, "dr-ward").json()["valueString"] == "second"
+    assert [entry["response"]["etag"] for entry in clinic.get(f"{OBS}/_history", "dr-ward").json()["entry"]] == ['W/"2"']
+    assert clinic.get(f"{OBS}/_history/2", "dr-ward").status_code == 200
+    assert clinic.get(f"{OBS}/_history/1", "dr-ward").content == clinic.get(f"{OBS}/_history/9", "dr-ward").content
+    assert [entry["response"]["etag"] for entry in clinic.get(f"{OBS}/_history", "privacy-officer").json()["entry"]] == ['W/"2"', 'W/"1"']
+
+
+def test_search_and_pages_are_the_same_on_both_databases(clinic):
+    days = [row(f"d{n}", observation(300 + n, 1, effectiveDateTime=f"2023-02-{n + 1:02d}")) for n in range(5)]
+    deliver(clinic.store, days, SETS)
+    for order, expected in (("date", [300, 301, 302, 303, 304, 3]), ("-date", [3, 304, 303, 302, 301, 300])):
+        link, found = f"/fhir/Observation?patient={uid(1)}&_count=2&_sort={order}&_total=accurate", []
+        while link:
+            page = clinic.get(link).json()
+            assert page["total"] == 6
+            found += [int(entry["resource"]["id"][:8]) for entry in page["entry"]]
+            link = next((each["url"].partition(":8000")[2] for each in page["link"] if each["relation"] == "next"), None)
+        assert found == expected
+    assert model.check(clinic.get(f"/fhir/Observation?patient={uid(1)}&_include=Observation:patient").content) == []
+    body = {"patient.identifier": f"https://fhir.nhs.uk/Id/nhs-number|{ANN}", "date": "ge2024"}
+    assert len(clinic.ask("POST", "/fhir/Observation/_search", data=body).json()["entry"]) == 1
+
+
+@pytest.mark.parametrize("path", ["/fhir/Patient/%00", "/fhir/Patient/a%00/_history", "/fhir/Patient/a%00/_history/1", "/fhir/Patient/%00/$summary"])
+def test_an_id_no_database_can_hold_is_an_unknown_one(clinic, path):
+    assert clinic.get(path).status_code == 404
+
+
+def test_names_and_ids_of_others_find_nothing(clinic):
+    assert set(clinic.found("/fhir/Patient", family="ames", birthdate="1980")) == {f"Patient/{uid(n)}" for n in (1, 11, 31)}
+    assert AMY not in clinic.get("/fhir/Patient", family="ames", birthdate="1980").text
