@@ -6,7 +6,7 @@ The order is that of the national requirements: 0 who, 1 activity, 2 organisatio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.fhir.search import Allow, Limits
@@ -215,7 +215,7 @@ def _without_persons(facts: Facts) -> Facts:
     return replace(facts, patients=(), claimants=(), persons=())
 
 
-def _about_nobody(rules: list[Rule], act: Act, facts: Facts, trace: list[str]) -> Decision:
+def _about_nobody(rules: Sequence[Rule], act: Act, facts: Facts, trace: list[str]) -> Decision:
     trace += [f"7 role: {rule.reason}" for rule in rules]
     if act.type in roles.DIRECTORY:
         trace.append("7 role: organisations and staff are open to any role")
@@ -225,7 +225,7 @@ def _about_nobody(rules: list[Rule], act: Act, facts: Facts, trace: list[str]) -
     return Decision(None, Limits(), trace=tuple(trace), facts=facts)
 
 
-def _about_a_person(caller: Caller, act: Act, facts: Facts, rules: list[Rule], trace: list[str]) -> Decision:
+def _about_a_person(caller: Caller, act: Act, facts: Facts, rules: Sequence[Rule], trace: list[str]) -> Decision:
     rules = [rule for rule in rules if act.name in VIEWS or roles.opens(rule, act.type)]
     own = facts.own & facts.active
     own_patients = [each for each in facts.patients if each.publisher in own]
@@ -281,7 +281,7 @@ def _others(act: Act, facts: Facts, own: frozenset[int], trace: list[str]) -> fr
 
 
 def _limited(
-    caller: Caller, act: Act, facts: Facts, rules: list[Rule], own: frozenset[int], others: frozenset[int], basis: str, trace: list[str]
+    caller: Caller, act: Act, facts: Facts, rules: Sequence[Rule], own: frozenset[int], others: frozenset[int], basis: str, trace: list[str]
 ) -> Decision:
     """Steps 7 and 8: the limits, the sections and what is hidden."""
     core_only = act.name == "summary" and any(each.labels & labels.SUMMARY_CORE_ONLY for each in (*facts.patients, *facts.claimants))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.errors import Unauthenticated
 
@@ -186,11 +187,15 @@ def expanded(activities: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def rules_for(caller: Caller, act: str) -> list[Rule]:
+def rules_for(caller: Caller, act: str) -> tuple[Rule, ...]:
     """Return the rows that let this caller do this act, whoever the patient is; none means refused."""
-    role = "system" if caller.kind == "system" else caller.role
-    held = expanded(caller.activities)
-    return [rule for rule in RULES if role in rule.roles and act in rule.acts and _has(caller, rule, held)]
+    return _rules("system" if caller.kind == "system" else caller.role, caller.activities, caller.scopes, act)
+
+
+@lru_cache(maxsize=4096)
+def _rules(role: str, activities: frozenset[str], scopes: frozenset[str], act: str) -> tuple[Rule, ...]:
+    held = expanded(activities)
+    return tuple(rule for rule in RULES if role in rule.roles and act in rule.acts and _has(rule, held, scopes))
 
 
 def knows(caller: Caller, act: str, resource_type: str = "") -> bool:
@@ -207,14 +212,19 @@ def opens(rule: Rule, resource_type: str) -> bool:
     return resource_type in types_of(rule.sections) | social or (rule.demographics and resource_type == "Patient")
 
 
-def _has(caller: Caller, rule: Rule, held: frozenset[str]) -> bool:
+def _has(rule: Rule, held: frozenset[str], scopes: frozenset[str]) -> bool:
     if rule.scope:
-        return any(scope.startswith(rule.scope + "/") for scope in caller.scopes)
+        return any(scope.startswith(rule.scope + "/") for scope in scopes)
     return bool(rule.activity) and rule.activity in held
 
 
 def types_of(sections: Iterable[str]) -> frozenset[str]:
     """The resource types that sections open; the Patient comes with any."""
+    return _types(frozenset(sections))
+
+
+@lru_cache(maxsize=256)
+def _types(sections: frozenset[str]) -> frozenset[str]:
     opened = frozenset().union(*(SECTION_TYPES[section] for section in sections))
     return opened | {"Patient"} if opened else opened
 

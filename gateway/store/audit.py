@@ -1,6 +1,6 @@
 """The audit: append-only, durable before the answer leaves, hash-chained behind.
 
-On SQLite the audit of reads is a file of its own with one writer thread a process, so that a read never waits for a loader's turn; many
+On SQLite the audit of reads is a file of its own with one writer a process, so that a read never waits for a loader's turn; many
 waiting requests share one fsync. On PostgreSQL it is a table. Writes carry their audit row in their own transaction.
 """
 
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import queue
 import threading
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,8 +174,17 @@ def _append(connection: sqlite.Connection, events: list[str]) -> None:
     connection.execute("COMMIT")
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """An event that somebody waits for to be on disk."""
+
+    event: str
+    is_done: bool = False
+    fault: Exception | None = None
+
+
 class _File:
-    """``audit.db``: one thread writes, everyone who waits shares its fsync."""
+    """``audit.db``: one connection writes, everyone who waits shares its fsync."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -187,9 +195,9 @@ class _File:
             "CREATE TRIGGER IF NOT EXISTS audit_is_append_only BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'append only'); END;"
             "CREATE TRIGGER IF NOT EXISTS audit_is_kept BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'append only'); END;"
         )
-        self._waiting: queue.SimpleQueue = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write, name="audit", daemon=True)
-        self._thread.start()
+        self._waiting: deque[_Waiting] = deque()
+        self._turn = threading.Lock()
+        self._connection = self._connect()
 
     def _connect(self):
         connection = sqlite.connect(str(self.path), isolation_level=None, timeout=WAIT_SECONDS, check_same_thread=False)
@@ -204,32 +212,36 @@ class _File:
             connection.execute("ROLLBACK")
 
     def append(self, event: str) -> None:
-        done: Future = Future()
-        self._waiting.put((event, done))
-        done.result(timeout=WAIT_SECONDS)
+        """Write one event durably, with those of everyone who waits: whoever comes first commits for all, the others find theirs written."""
+        one = _Waiting(event)
+        self._waiting.append(one)
+        if not self._turn.acquire(timeout=WAIT_SECONDS):
+            raise TimeoutError
+        try:
+            if not one.is_done:
+                self._commit()
+        finally:
+            self._turn.release()
+        if one.fault:
+            raise one.fault
 
-    def _write(self) -> None:
-        connection = self._connect()
-        while True:
-            batch = [self._waiting.get()]
-            while not self._waiting.empty() and len(batch) < SEAL_ROWS:
-                batch.append(self._waiting.get())
-            stop = [item for item in batch if item is None]
-            items = [item for item in batch if item is not None]
-            fault = None
-            try:
-                if items:
-                    _append(connection, [event for event, _ in items])
-            except Exception as error:  # every waiter must hear of it, and the thread must live on: with another connection, whatever befell this one
-                fault = error
-                with suppress(Exception):
-                    connection.close()
-                    connection = self._connect()
-            for _, done in items:
-                done.set_exception(fault) if fault else done.set_result(None)
-            if stop:
-                connection.close()
-                return
+    def _commit(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), SEAL_ROWS))]
+        fault = None
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            _append(self._connection, [each.event for each in batch])
+        except Exception as error:  # every waiter must hear of it; the next gets another connection, whatever befell this one
+            fault = error
+            self._disconnect()
+        for each in batch:
+            each.is_done, each.fault = True, fault
+
+    def _disconnect(self) -> None:
+        with suppress(Exception):
+            self._connection.close()
+        self._connection = None
 
     def rows(self, sql: str, *params) -> list[tuple]:
         connection = self._connect()
@@ -256,5 +268,5 @@ class _File:
             connection.close()
 
     def close(self) -> None:
-        self._waiting.put(None)
-        self._thread.join(timeout=WAIT_SECONDS)
+        with self._turn:
+            self._disconnect()
