@@ -6,7 +6,7 @@ from gateway.fhir.build import resource
 from mappings import Look
 from mappings.emis.codes import DEGRADED_ALLERGY, DEGRADED_OTHER_ALLERGY, HL7, Code, coded
 from mappings.emis.entry import Entry, clinician, encounter, subject
-from mappings.emis.values import UK_CORE, entered, tagged
+from mappings.emis.values import UK_CORE, UNKNOWN, entered, tagged
 
 CLINICAL, VERIFICATION = HL7 + "allergyintolerance-clinical", HL7 + "allergyintolerance-verification"
 VERIFIED = {"refuted": "refuted", "confirmed": "confirmed"}
@@ -47,16 +47,16 @@ def concept(code: Code) -> dict:
 
 
 def reaction(manifestation: str, severity: str) -> list[dict]:
-    """Return the reaction that qualifiers describe, [] for none. FHIR wants a manifestation where a severity is given."""
+    """Return the reaction that qualifiers describe, [] for none. FHIR wants a manifestation: one not described is said to be unknown."""
     if not manifestation and not severity:
         return []
-    told = {"text": manifestation or "Reaction not described"}
+    told = {"text": manifestation} if manifestation else UNKNOWN
     return [{"manifestation": [told], "severity": coded("severity", severity, target="reaction"), "description": severity}]
 
 
 def words_of(made: Entry) -> list[dict]:
-    """Return as a note what a qualifier says that neither status can (declined, planned…): never silent."""
-    if made.in_words or made.sense in ("", "refuted", "confirmed", "resolved", "suspected", "history"):
+    """Return as a note what a qualifier says that neither status can (suspected, past, declined…): never silent."""
+    if made.in_words or made.said.is_mixed or made.sense in ("", "refuted", "confirmed", "resolved"):
         return []
     return [{"text": made.said.words}]
 

@@ -7,7 +7,7 @@ from gateway.fhir.build import resource
 from mappings import Look
 from mappings.emis.codes import HL7
 from mappings.emis.entry import NOT_DONE, Entry, clinician, encounter, problem, subject
-from mappings.emis.values import UK_CORE, UNKNOWN, built, day, entered
+from mappings.emis.values import UK_CORE, UNKNOWN, built, day, entered, tagged
 
 VACCINATION = UK_CORE + "Extension-UKCore-VaccinationProcedure"
 REASONS = {
@@ -93,11 +93,14 @@ def procedure(made: Entry, look: Look) -> dict:
 
 
 def family_history(made: Entry, look: Look) -> dict:
-    """Return the FamilyMemberHistory: of a relative, never of the patient. Who it is, only as far as a qualifier says."""
-    values = made.values
+    """Return the FamilyMemberHistory: of a relative, never of the patient. Who it is, only as far as a qualifier says; what else qualifiers
+    say (how certain it is) FHIR has only a note for."""
+    values, said = made.values, made.said
+    _, ambiguous = entered(values)
+    words = [{"text": said.words}] if said.words and not (made.in_words or said.is_mixed) and said.sense != "family" else []
     relative = made.said.details.get("relationship", "")
     family = {"coding": [{"system": HL7 + "v3-RoleCode", "code": "FAMMEMB"}], "text": relative or "Family member"}
-    return resource(
+    history = resource(
         "FamilyMemberHistory",
         look.id("FamilyMemberHistory", made.key),
         UK_CORE + "UKCore-FamilyMemberHistory",
@@ -107,14 +110,16 @@ def family_history(made: Entry, look: Look) -> dict:
         date=made.effective,
         relationship=family,
         reasonReference=problem(values, look),
-        condition=[{"code": made.code.concept, "note": made.notes}],
+        condition=[{"code": made.code.concept, "note": [*made.notes, *words]}],
     )
+    return tagged(history, ambiguous)
 
 
 def specimen(made: Entry, look: Look) -> dict:
     """Return the Specimen."""
     values = made.values
-    return resource(
+    _, ambiguous = entered(values)
+    taken = resource(
         "Specimen",
         look.id("Specimen", made.key),
         UK_CORE + "UKCore-Specimen",
@@ -124,3 +129,4 @@ def specimen(made: Entry, look: Look) -> dict:
         collection={"collector": clinician(values, look), "collectedDateTime": made.effective},
         note=made.notes,
     )
+    return tagged(taken, ambiguous)

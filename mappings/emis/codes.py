@@ -24,6 +24,9 @@ DEGRADED_MEDICATION = {"system": SNOMED, "code": "196421000000109", "display": "
 DEGRADED_ALLERGY = {"system": SNOMED, "code": "196461000000101", "display": "Transfer-degraded drug allergy"}
 DEGRADED_OTHER_ALLERGY = {"system": SNOMED, "code": "196471000000108", "display": "Transfer-degraded non-drug allergy"}
 
+NOT_OF_AN_ALLERGY = ("planned", "declined", "not-given", "family", "not-family")
+"""Senses of words that speak of an allergy clinic, a test or a relative: such a term is an allergy by its code or category only."""
+
 _LOCAL = re.compile(r"(EMIS|ESCT|FUNDHC|JHCC|RAFME).*|.*(KC60|SHHAPT)")
 _READ = re.compile(r"[A-Za-z0-9][A-Za-z0-9.]{1,4}([0-9A-Za-z]{2})?")
 
@@ -77,7 +80,7 @@ def _clinical(code_id: str, term: str, read: str, snomed: str, description: str,
         codings.append({**standard, "system": SNOMED, "code": snomed})
     route, observation_category = _categories().get(category.strip().casefold(), ("observation", ""))
     said = sense_of(text)
-    if allergy := _allergy(read if own["system"] == READ else "", snomed, text):
+    if allergy := _allergy(read if own["system"] == READ else "", snomed, text, said):
         route, said = "allergy", allergy[0] or said
     if route == "condition" and own["system"] == READ and _is_procedure(read):
         route = "procedure"
@@ -141,13 +144,17 @@ def sense_of(term: str) -> str:
     return next((sense for pattern, sense in _senses() if pattern.search(folded)), "")
 
 
-def _allergy(read: str, snomed: str, text: str) -> tuple[str] | None:
-    """The sense of a code that is an allergy whatever its category, in a tuple; None if it is none."""
+def _allergy(read: str, snomed: str, text: str, said: str) -> tuple[str] | None:
+    """The sense of a code that is an allergy whatever its category, in a tuple; None if it is none. Its words make it one where they tell
+    of the allergy itself, and not of a test, a referral or advice about it."""
     for system, code, match, sense in _allergies():
         given = read if system == "read" else snomed
-        if given and (given == code if match == "exact" else given.startswith(code)):
+        if system != "words" and given and (given == code if match == "exact" else given.startswith(code)):
             return (sense,)
-    return ("nil",) if sense_of(text) == "nil" else None
+    if said == "nil":
+        return ("nil",)
+    is_told = said not in (*NOT_OF_AN_ALLERGY, "absent") and any(pattern.search(text.casefold()) for pattern in _allergy_words())
+    return ("",) if is_told else None
 
 
 def drug_concept(values: Values, look: Look) -> dict:
@@ -205,7 +212,20 @@ def _senses() -> list[tuple[re.Pattern, str]]:
 
 @lru_cache
 def _allergies() -> list[tuple[str, str, str, str]]:
-    return [(row["system"], row["code"], row["match"], row["sense"]) for row in rows_of("allergy")]
+    """(system, code, match, sense): those of the terminology sets, which every door knows, then this source's own."""
+    systems = {READ: "read", SNOMED: "snomed"}
+    found = [
+        (systems[row["system"]], row["code"], "exact", sense)
+        for name, sense in (("no-known-allergy", "nil"), ("allergy", ""))
+        for row in csv.DictReader(files("terminology").joinpath(f"sets/{name}.csv").read_text(encoding="utf-8").splitlines())
+        if row["system"] in systems
+    ]
+    return found + [(row["system"], row["code"], row["match"], row["sense"]) for row in rows_of("allergy")]
+
+
+@lru_cache
+def _allergy_words() -> list[re.Pattern]:
+    return [re.compile(row["code"]) for row in rows_of("allergy") if row["system"] == "words"]
 
 
 @lru_cache

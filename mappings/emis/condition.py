@@ -7,7 +7,7 @@ from mappings import Look, Row, Values
 from mappings.emis.codes import HL7, coded
 from mappings.emis.entry import Entry, clinician, encounter, filed, subject
 from mappings.emis.qualifiers import NONE
-from mappings.emis.values import UK_CORE, UNKNOWN, built, entered, guid, partial
+from mappings.emis.values import UK_CORE, UNKNOWN, built, entered, guid, is_doubtful, partial
 
 CLINICAL, VERIFICATION = HL7 + "condition-clinical", HL7 + "condition-ver-status"
 CATEGORY = HL7 + "condition-category"
@@ -30,7 +30,7 @@ def condition(made: Entry, problem: Row | None, look: Look) -> dict:
         look.id("Condition", made.key),
         PROFILE,
         made.security,
-        ambiguous,
+        ambiguous or is_doubtful(held, "EndDate"),
         extension=extensions(made, held, look),
         clinicalStatus=clinical_status(made, held) if problem else course(made),
         verificationStatus=verification(made),
@@ -82,7 +82,7 @@ def verification(made: Entry) -> dict:
 
 def words_of(made: Entry) -> list[dict]:
     """Return a qualifier's own words where the status above is only the nearest."""
-    if made.in_words or made.sense in ("", "refuted", "confirmed", "suspected"):
+    if made.in_words or made.said.is_mixed or made.sense in ("", "refuted", "confirmed", "suspected"):
         return []
     return [{"text": made.said.words}]
 

@@ -8,11 +8,13 @@ from functools import lru_cache
 from mappings import Look, Row, Values
 from mappings.emis.codes import Code, code_of, coded
 from mappings.emis.qualifiers import NONE, Qualifiers, qualifiers
-from mappings.emis.values import entered, guid, is_number, is_true, partial
+from mappings.emis.values import entered, guid, is_true, partial
 
 NEGATIVE = frozenset({"absent", "refuted", "declined", "not-given", "contraindicated", "planned"})
 """Senses that deny that the thing is so or was done. Said by the words of a code they are part of it, and the code stays true."""
 FILED_UNDER = "urn:nhs-record-gateway:filed-under-problem"
+WITHOUT_VALUE = frozenset({"allergy", "family", "immunisation"})
+"""What an entry stays whatever number stands beside it; anything else with a value is an Observation."""
 NOT_DONE = frozenset({"declined", "not-given", "contraindicated", "refuted"})
 
 
@@ -48,10 +50,13 @@ class Entry:
 
     @property
     def notes(self) -> list[dict]:
-        """Qualifiers that no table knows, and those that the code's words overrule."""
+        """Qualifiers that no table knows, those that the code's words overrule and those of which one sense is only part; and a value that
+        this kind of resource has no element for."""
         texts = list(self.said.notes)
-        if self.said.words and self.in_words:
+        if self.said.words and (self.in_words or self.said.is_mixed):
             texts.append(self.said.words)
+        if self.route != "observation" and (number := self.values.get("Value", "").strip()):
+            texts.append(f"Value: {number} {self.values.get('NumericUnit', '')}".strip())
         return [{"text": text} for text in texts]
 
 
@@ -73,6 +78,8 @@ def sense_of(code: Code, said: Qualifiers) -> tuple[str, bool]:
     words, qualifier = code.sense, said.sense
     if not qualifier or qualifier == "confirmed" and words:
         return words, bool(words)
+    if qualifier == "not-family" or words == "family" and qualifier in NEGATIVE:
+        return "not-family", False
     if qualifier == "family":
         return ("not-family", True) if words in NEGATIVE or words == "not-family" else ("family", words == "family")
     if words in NEGATIVE or words in ("family", "not-family", "nil"):
@@ -91,7 +98,7 @@ def route(values: Values, code: Code, sense: str, in_words: bool, has_referral: 
     if not sense and not kind and not has_referral:  # the common case
         if given == "lab":
             return _lab(values, kind, has_children)
-        return "observation" if given == "observation" or "Value" in values and given in ("condition", "procedure") else given
+        return "observation" if (code.part or "Value" in values) and given not in WITHOUT_VALUE else given
     if sense == "family":
         return "family"
     if sense == "not-family":
@@ -104,7 +111,7 @@ def route(values: Values, code: Code, sense: str, in_words: bool, has_referral: 
         if sense in ("planned", "absent", "suspected", "uncertain"):
             return "observation" if in_words else "plan" if sense == "planned" else "immunisation"
         return "immunisation"
-    if code.part or is_number(values["Value"]):
+    if code.part or "Value" in values:
         return "observation"
     if sense == "planned" and not in_words:
         return "plan"

@@ -32,19 +32,28 @@ def to_observation(group: Group, look: Look) -> list[dict]:
     if len(rows) == 1:
         head = rows[0]
         if head.deleted or head.table != OBSERVATION or head.key != key:
-            return []
+            return awaited(group, key)
         problem = ask = None
         children: list[Row] = []
     else:
         found = group.of(OBSERVATION)
         head = next((row for row in found if row.key == key), None)
         if head is None:
-            return []
+            return awaited(group, key)
         children = [row for row in found if row.key != key and row.patient == head.patient]
         problem = next((row for row in group.of(PROBLEM) if row.key == key), None)
         ask = next((row for row in group.of(REFERRAL) if row.key == key), None)
     made = entry(head, look, ask is not None, bool(children))
     return resources(made, problem, ask, children, look)
+
+
+def awaited(group: Group, key: str) -> list[dict]:
+    """Return nothing for an observation that was deleted or that only children name. Raises ``Invalid`` while a problem or a referral is
+    here and its observation never came: it is not lost but waits."""
+    is_told = any(row.table in (PROBLEM, REFERRAL) and not row.deleted for row in group.rows)
+    if is_told and not any(row.table == OBSERVATION and row.key == key for row in group.rows):
+        raise Invalid("column ObservationGuid")
+    return []
 
 
 def resources(made: Entry, problem: Row | None, ask: Row | None, children: list[Row], look: Look) -> list[dict]:
@@ -86,8 +95,8 @@ def is_component(made: Entry, look: Look) -> bool:
 
 
 def belongs(part: Entry, panel: Entry) -> bool:
-    """Whether an entry is a part of a blood pressure: told by the codes of both, never by value. A qualifier of its own or another date,
-    which a component could not say, leave it an Observation of its own."""
+    """Whether an entry is a part of a blood pressure: told by the codes of both, never by value. What a component could not say (a
+    qualifier of its own, another date, problem or consultation) leaves it an Observation of its own."""
     return (
         part.code.part in ("systolic", "diastolic")
         and panel.code.part == "panel"
@@ -95,6 +104,7 @@ def belongs(part: Entry, panel: Entry) -> bool:
         and part.said is NONE
         and part.row.patient == panel.row.patient
         and part.effective == panel.effective
+        and all(part.values.get(column, "") in ("", panel.values.get(column)) for column in ("ProblemGuid", "ConsultationGuid"))
     )
 
 

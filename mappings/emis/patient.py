@@ -13,7 +13,7 @@ from mappings.emis.codes import coded, label
 from mappings.emis.delivery import AGREEMENT
 from mappings.emis.entry import clinician
 from mappings.emis.tables import HISTORY, PATIENT
-from mappings.emis.values import UK_CORE, address, day, guid, identifier, is_true
+from mappings.emis.values import UK_CORE, address, day, guid, identifier, is_true, tagged
 
 LOCAL_NUMBER = "https://fhir.nhs.uk/Id/local-patient-identifier"
 VERIFICATION = UK_CORE + "Extension-UKCore-NHSNumberVerificationStatus"
@@ -113,7 +113,7 @@ def registration(row: Row, history: list[Row], look: Look) -> dict:
     values = row.values
     start, end = day(values, "DateOfRegistration"), day(values, "DateofDeactivation") or day(values, "DateOfDeath")
     period = {"start": start if start >= day(values, "DateOfBirth") else "", "end": end if end >= start else ""}
-    return resource(
+    made = resource(
         "EpisodeOfCare",
         look.id("EpisodeOfCare", f"{row.key}|{start}"),
         UK_CORE + "UKCore-EpisodeOfCare",
@@ -126,6 +126,7 @@ def registration(row: Row, history: list[Row], look: Look) -> dict:
         period=period,
         careManager=clinician(values, look, "UsualGpUserInRoleGuid"),
     )
+    return tagged(made, any(moment(row.values)[1] for row in history))
 
 
 def registration_type(words: str) -> list[dict]:
@@ -136,12 +137,12 @@ def registration_type(words: str) -> list[dict]:
 
 def status_history(history: list[Row]) -> list[dict]:
     """Return the statuses whose words the table knows, each from its time to the next."""
-    told = sorted({(moment(row.values), coded("registration_status", row.values["StatusDescription"], target="status")) for row in history})
+    told = sorted({(moment(row.values)[0], coded("registration_status", row.values["StatusDescription"], target="status")) for row in history})
     ends = [when for when, _ in told[1:]] + [""]
     return [{"status": status, "period": {"start": when, "end": end}} for (when, status), end in zip(told, ends) if status]
 
 
-def moment(values: Values) -> str:
-    """Return the time of a change of registration."""
+def moment(values: Values) -> tuple[str, bool]:
+    """Return the time of a change of registration, and whether the clock showed it twice."""
     found, time = day(values, "HistoryDate"), values["HistoryTime"][:8]
-    return with_offset(found, time)[0] if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", time) else found
+    return with_offset(found, time) if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", time) else (found, False)

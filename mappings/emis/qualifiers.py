@@ -13,21 +13,23 @@ from mappings.emis.codes import rows_of
 LIMIT = 16_000
 """Characters; the column holds 8,000."""
 STRONGEST_FIRST = (
-    "refuted", "family", "contraindicated", "declined", "not-given", "planned",
+    "not-family", "refuted", "family", "contraindicated", "declined", "not-given", "planned",
     "uncertain", "suspected", "resolved", "history", "confirmed",
 )  # fmt: skip
 """Which sense counts where qualifiers give several: the one that takes most away."""
+DENIES = frozenset({"refuted", "contraindicated", "declined", "not-given", "planned"})
 
 
 @dataclass(frozen=True, slots=True)
 class Qualifiers:
     """What the qualifiers of one observation say. ``details`` by target (severity, site, batch…); ``notes`` are those no table knows;
-    ``words`` are those that give the sense, as written."""
+    ``words`` are those that give the sense, as written. ``is_mixed``: they give several, of which ``sense`` is only one."""
 
     sense: str = ""
     details: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     words: str = ""
+    is_mixed: bool = False
 
 
 NONE = Qualifiers()
@@ -64,8 +66,10 @@ def _qualifiers(text: str) -> Qualifiers:
             words.append(said)
         if row["target"]:
             details[row["target"]] = value
+    if "family" in senses and DENIES.intersection(senses):
+        senses.append("not-family")  # a relative who has it not: neither the relative's illness nor a word about the patient's
     strongest = next((sense for sense in STRONGEST_FIRST if sense in senses), "")
-    return Qualifiers(strongest, details, tuple(note for note in notes if note), "; ".join(words))
+    return Qualifiers(strongest, details, tuple(note for note in notes if note), "; ".join(words), len(set(senses)) > 1)
 
 
 def _words(element: ElementTree.Element | None) -> str:

@@ -51,6 +51,8 @@ def observation(made: Entry, parts: list[Entry], members: list[dict], look: Look
     if made.sense and not made.in_words:
         changed(built, made)
     notes = made.notes if made.said.notes or made.said.words else []
+    if number and made.sense == "history" and not (made.in_words or made.said.is_mixed):
+        notes.append({"text": made.said.words})  # a value of the past is still the value: only words can say so
     if not number and code.category == "laboratory" and not members and "valueCodeableConcept" not in built:
         built.setdefault("dataAbsentReason", reason("unknown"))
     if is_true(values.get("Abnormal", "")):

@@ -86,13 +86,23 @@ def _time(text: str, column: str) -> str:
 
 
 def entered(values: Values) -> tuple[str, bool]:
-    """Return when a row was entered, as precise as it says (a day, or a time with its offset), and whether the clock showed it twice."""
+    """Return when a row was entered, as precise as it says (a day, or a time with its offset), and whether the clock showed that time, or
+    the one it took effect, twice."""
     text, time = values.get("EnteredDate"), values.get("EnteredTime")
     if not text:
-        return "", False
+        return "", is_doubtful(values, "EffectiveDate")
     if not time:
-        return _day(text, "EnteredDate"), False
-    return with_offset(_day(text, "EnteredDate"), _time(time[:8], "EnteredTime"))
+        return _day(text, "EnteredDate"), is_doubtful(values, "EffectiveDate")
+    when, shown_twice = with_offset(_day(text, "EnteredDate"), _time(time[:8], "EnteredTime"))
+    return when, shown_twice or is_doubtful(values, "EffectiveDate")
+
+
+def is_doubtful(values: Values, column: str) -> bool:
+    """Whether a date of precision YMDT is a time that the clock showed twice."""
+    text = values.get(column, "")
+    if len(text) <= 15 or values.get(f"{column}Precision", "").strip().upper() != "YMDT":
+        return False
+    return with_offset(_day(text, column), _time(text[11:19].rstrip("Z"), column))[1]
 
 
 def is_number(text: str) -> bool:

@@ -1,6 +1,8 @@
 """An observation row becomes what it is: the traps of routing, negation, blood pressure and results, each a named test."""
 
+import csv
 import itertools
+from pathlib import Path
 
 import pytest
 
@@ -59,12 +61,44 @@ def test_an_allergy_on_the_problem_list_stays_an_allergy_and_becomes_a_condition
         code("5", "Allergy to penicillin", "Administration", "", "91936005"),
         code("5", "Drug allergy NOS", "Administration", "SN52."),
         code("5", "No known allergies", "Examination / Signs"),
+        code("5", "Allergy to latex", "Administration", "", "300916003"),
+        code("5", "Allergy to elderflower", CONDITIONS),
+        code("5", "H/O: flucloxacillin allergy", CONDITIONS),
+        code("5", "Anaphylaxis due to bee sting", CONDITIONS),
+        code("5", "Suspected allergy to trimethoprim", "Symptoms / Findings"),
+        code("5", "[X]Adverse drug reaction to statin", CONDITIONS),
     ],
     ids=lambda row: row.values["Term"],
 )
 @pytest.mark.hazard("HZ-EMIS-02")
 def test_any_code_of_an_allergy_is_an_allergy_whatever_its_category(told):
     assert types(mapped(told, observation("O1", "5"))) == ["AllergyIntolerance"]
+
+
+@pytest.mark.hazard("HZ-EMIS-02")
+@pytest.mark.parametrize(
+    ("term", "made"),
+    [
+        ("Allergic rhinitis due to pollen", "Condition"),
+        ("Allergic asthma", "Condition"),
+        ("Intolerance to cold", "Condition"),
+        ("FH: Allergy to penicillin", "FamilyMemberHistory"),
+        ("Test for allergy to latex", "Condition"),
+        ("Referral for allergy to nuts requested", "Observation"),
+        ("Allergy to nuts leaflet given", "Condition"),
+    ],
+)
+def test_words_that_only_speak_of_allergy_make_none(term, made):
+    assert types(mapped(code("5", term, CONDITIONS), observation("O1", "5"))) == [made]
+
+
+@pytest.mark.hazard("HZ-EMIS-02")
+def test_every_code_of_the_allergy_sets_is_an_allergy():
+    sets = Path(__file__).parents[2] / "terminology" / "sets"
+    for name in ("allergy", "no-known-allergy"):
+        for row in csv.DictReader((sets / f"{name}.csv").read_text(encoding="utf-8").splitlines()):
+            snomed, read = (row["code"] if row["system"] == system else "" for system in ("http://snomed.info/sct", "http://read.info/readv2"))
+            assert types(mapped(code("5", "A term", CONDITIONS, read, snomed), observation("O1", "5"))) == ["AllergyIntolerance"], row["code"]
 
 
 @pytest.mark.hazard("HZ-EMIS-02")
@@ -100,7 +134,15 @@ def test_a_problem_deleted_without_its_observation_leaves_the_condition():
 def test_a_deleted_observation_makes_nothing_even_when_its_problem_stays():
     assert types(mapped(*CODES, observation("O1", "1"), problem("O1"), deleted("CareRecord_Observation", ObservationGuid="{O1}"))) == []
     assert types(mapped(*CODES, deleted("CareRecord_Observation", ObservationGuid="{O1}"))) == []
-    assert types(mapped(*CODES, problem("O1"))) == []
+
+
+@pytest.mark.hazard("HZ-EMIS-05")
+@pytest.mark.parametrize("told", [problem("O1"), referral("O1")], ids=["problem", "referral"])
+def test_a_problem_or_referral_whose_observation_never_came_waits_and_is_counted(told):
+    alone = map_rows(SOURCE, [*CODES, told])
+    assert alone.faults == {"obs:o1": "column ObservationGuid"} and not alone.resources()
+    assert mapped(*CODES, told, observation("O1", "1")).resources()
+    assert types(mapped(*CODES, observation("O2", "1", ParentObservationGuid="{O1}"))) == ["Condition"]
 
 
 @pytest.mark.hazard("HZ-EMIS-06")
@@ -120,6 +162,14 @@ def test_a_deleted_observation_makes_nothing_even_when_its_problem_stays():
         ("Appendicectomy", "Procedure", "Procedure", "completed"),
         ("Colonoscopy planned", "Procedure", "Observation", "final"),
         ("Referral to dietitian declined", "Referral", "Observation", "final"),
+        ("Parent declines MMR vaccination", "Immunisations", "Immunization", "not-done"),
+        ("Mother refuses MMR vaccination", "Immunisations", "Immunization", "not-done"),
+        ("Parental objection to MMR vaccination", "Immunisations", "Immunization", "not-done"),
+        ("Influenza vaccination postponed", "Immunisations", "Immunization", "not-done"),
+        ("Immunisations not up to date", "Immunisations", "Immunization", "not-done"),
+        ("Requires pneumococcal vaccination", "Immunisations", "Observation", "final"),
+        ("Immunisation status unknown", "Immunisations", "Observation", "final"),
+        ("Operation cancelled", "Procedure", "Procedure", "not-done"),
     ],
 )
 def test_what_was_not_done_is_never_completed(term, category, made, status):
@@ -138,6 +188,10 @@ def test_what_was_not_done_is_never_completed(term, category, made, status):
         ("Not pregnant", "Observation"),
         ("Myocardial infarction ruled out", "Observation"),
         ("Never had chickenpox", "Observation"),
+        ("Asthma unlikely", "Observation"),
+        ("Hepatitis B antigen negative", "Observation"),
+        ("Seronegative arthritis", "Condition"),
+        ("Delayed puberty", "Condition"),
         ("Diabetes screening declined", "Observation"),
         ("FH: Asthma", "FamilyMemberHistory"),
         ("[V]Family history of ischaemic heart disease", "FamilyMemberHistory"),
@@ -180,10 +234,17 @@ def test_uncertain_resolved_and_past_conditions_say_so(term, verification, clini
     [
         (("Certainty", "Suspected"), "provisional"),
         (("Certainty", "Confirmed"), "confirmed"),
-        (("Certainty", "Unlikely"), "refuted"),
+        (("Certainty", "Unlikely"), "unconfirmed"),  # not likely is not ruled out
+        (("Certainty", "Excluded"), "refuted"),
         (("Certainty", "As per letter of 3 May"), "unconfirmed"),
         (("Presence", "Absent"), "refuted"),
         (("Finding context", "Known absent"), "refuted"),
+        (("Presence", "True"), "confirmed"),
+        (("Presence", "No"), "refuted"),
+        (("Negation", "Yes"), "refuted"),
+        (("Negated", "true"), "refuted"),
+        (("Negation", "No"), ""),
+        (("Negated", "false"), ""),
         (("Negation", "somewhat"), "unconfirmed"),
     ],
 )
@@ -197,6 +258,68 @@ def test_a_qualifier_of_subject_makes_it_somebody_elses():
     found = mapped(*CODES, observation("O1", "1", Qualifiers=qualifier("Relationship", "Mother")), problem("O1"))
     history = found.one("FamilyMemberHistory")
     assert types(found) == ["FamilyMemberHistory"] and history["relationship"]["text"] == "Mother"
+
+
+@pytest.mark.hazard("HZ-EMIS-09")
+@pytest.mark.parametrize(
+    ("told", "pairs"),
+    [
+        (ASTHMA, (("Relationship", "Mother"), ("Presence", "Absent"))),
+        (code("1", "FH: Asthma", CONDITIONS), (("Presence", "Absent"),)),
+        (code("1", "Asthma", "Family history"), (("Presence", "Absent"),)),
+    ],
+)
+def test_an_illness_a_relative_has_not_is_neither_the_relatives_nor_denied_of_the_patient(told, pairs):
+    found = mapped(told, observation("O1", "1", Qualifiers=named("qualifier", *pairs))).one("Observation")
+    assert "Presence: Absent" in found["valueCodeableConcept"]["text"] and ("Mother" in found["valueCodeableConcept"]["text"]) is (len(pairs) == 2)
+
+
+@pytest.mark.hazard("HZ-EMIS-09")
+@pytest.mark.parametrize("number", ["1", "2", "3", "10", "30", "31"])
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        (("Certainty", "Possible"), ("Temporality", "Past")),
+        (("Certainty", "Confirmed"), ("Status", "Resolved")),
+        (("Relationship", "Mother"), ("Certainty", "Possible")),
+    ],
+)
+def test_of_several_qualifiers_none_is_lost(number, pairs):
+    from gateway.fhir.build import encode
+
+    more = code("30", "Appendicectomy", "Procedure"), code("31", "Haemoglobin", "Haematology")
+    values = {"Value": "131"} if number == "31" else {}
+    row = observation("O1", number, Qualifiers=named("qualifier", *pairs), **values)
+    told = b"".join(encode(each) for each in mapped(*CODES, *more, row).resources()).decode()
+    assert all(f"{key}: {value}" in told for key, value in pairs)
+
+
+@pytest.mark.hazard("HZ-EMIS-09")
+@pytest.mark.parametrize(
+    ("told", "pair", "values"),
+    [
+        (code("5", "Asthma", "Family history"), ("Certainty", "Possible"), {}),
+        (HAEMOGLOBIN, ("Temporality", "Past"), {"Value": "131"}),
+    ],
+    ids=["family", "past value"],
+)
+def test_a_qualifier_that_a_kind_has_no_element_for_is_kept_in_words(told, pair, values):
+    from gateway.fhir.build import encode
+
+    [found] = mapped(told, observation("O1", told.key, **{"Qualifiers": qualifier(*pair), **values})).resources()
+    assert encode(found).decode().count(": ".join(pair)) == 1
+
+
+@pytest.mark.hazard("HZ-EMIS-09")
+@pytest.mark.parametrize("value", ["Suspected", "Possible"])
+def test_an_uncertain_allergy_says_so_in_words(value):
+    allergy = mapped(*CODES, observation("O1", "2", Qualifiers=qualifier("Certainty", value))).one("AllergyIntolerance")
+    assert status_of(allergy, "clinicalStatus") == "active" and allergy["note"] == [{"text": f"Certainty: {value}"}]
+
+
+def test_a_severity_without_a_reaction_invents_none():
+    [reaction] = mapped(*CODES, observation("O1", "2", Qualifiers=qualifier("Severity", "Severe"))).one("AllergyIntolerance")["reaction"]
+    assert reaction["severity"] == "severe" and reaction["manifestation"][0]["extension"][0]["valueCode"] == "unknown"
 
 
 @pytest.mark.hazard("HZ-EMIS-09")
@@ -318,7 +441,15 @@ def test_a_part_is_shown_once_in_every_order_of_arrival():
         assert mapped(DIASTOLIC, *rows).resources() == expected
 
 
-@pytest.mark.parametrize("more", [{"Qualifiers": qualifier("Certainty", "Possible")}, {"EffectiveDate": "2024-03-12"}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"Qualifiers": qualifier("Certainty", "Possible")},
+        {"EffectiveDate": "2024-03-12"},
+        {"ProblemGuid": "{P9}"},
+        {"ConsultationGuid": "{C9}"},
+    ],
+)
 def test_a_part_with_something_of_its_own_to_say_is_not_a_component(more):
     found = mapped(*CODES, *PRESSURES[:2], observation("SYS", "11", ParentObservationGuid="{BP}", Value="80", **more)).resources("Observation")
     assert sorted(len(each.get("component", [])) for each in found) == [0, 1]
@@ -430,6 +561,21 @@ def test_a_date_that_is_none_is_a_fault_with_its_place(column, value, fault):
 
 
 @pytest.mark.hazard("HZ-EMIS-17")
+@pytest.mark.parametrize("number", ["1", "2", "3", "10", "20", "21", "30", "31", "32"])
+def test_a_time_of_effect_the_clock_showed_twice_is_flagged_whatever_it_is_of(number):
+    more = (
+        code("30", "Referral to physiotherapist", "Referral"),
+        code("31", "Blood", "Pathology specimen"),
+        code("32", "FH: Asthma", "Family history"),
+    )
+    twice = {"EffectiveDate": "2024-10-27 01:30:00", "EffectiveDatePrecision": "YMDT"}
+    [found] = mapped(*CODES, *more, observation("O1", number, **twice)).resources()
+    assert found["meta"]["tag"][0]["code"] == "ambiguous-time"
+    [once] = mapped(*CODES, *more, observation("O1", number, **twice | {"EffectiveDate": "2024-10-27 03:30:00"})).resources()
+    assert "tag" not in once["meta"]
+
+
+@pytest.mark.hazard("HZ-EMIS-17")
 def test_a_time_the_clock_showed_twice_is_flagged():
     row = observation("O1", "21", Value="1", EnteredDate="2024-10-27", EnteredTime="01:30:00")
     found = mapped(*CODES, row).one("Observation")
@@ -449,7 +595,7 @@ def test_a_referral_is_one_request_with_what_its_row_adds():
     [
         ("H33..00", "195967001", [("http://read.info/readv2", "H33.."), ("http://snomed.info/sct", "195967001")]),
         ("H33..-1", "", [("http://read.info/readv2", "H33..")]),
-        ("246", "", [("http://read.info/readv2", "246..")]),
+        ("H33", "", [("http://read.info/readv2", "H33..")]),
         ("EMISNQAC724", "1777541000006100", [("https://fhir.hl7.org.uk/Id/egton-codes", "EMISNQAC724")]),
         ("", "301485011", [("https://fhir.hl7.org.uk/Id/egton-codes", "7")]),
         ("", "195967001", [("https://fhir.hl7.org.uk/Id/egton-codes", "7"), ("http://snomed.info/sct", "195967001")]),
@@ -465,6 +611,22 @@ def test_the_practices_coding_is_kept_and_a_standard_one_added_never_guessed(rea
 def test_snomed_ids_of_the_tables_have_the_shape_of_concepts():
     told = [row["code"] for name in ("allergy", "blood_pressure") for row in rows_of(name) if row["system"] == "snomed"]
     assert all(is_concept(each) for each in told)
+
+
+@pytest.mark.hazard("HZ-EMIS-27")
+@pytest.mark.parametrize("category", ["Investigation requests", "Referral", "Pathology specimen", CONDITIONS, "Procedure", "Something new"])
+@pytest.mark.parametrize("said", [{}, {"ObservationType": "Test Request"}, {"Qualifiers": qualifier("Certainty", "Possible")}])
+def test_a_value_is_never_lost_to_a_kind_without_one(category, said):
+    found = mapped(code("5", "A thing", category), observation("O1", "5", Value="5.0", NumericUnit="g/L", **said)).one("Observation")
+    assert str(found["valueQuantity"]["value"]) == "5.0"
+
+
+@pytest.mark.parametrize("number", ["2", "3", "32"])
+def test_a_value_beside_what_has_none_is_a_note(number):
+    from gateway.fhir.build import encode
+
+    [found] = mapped(*CODES, code("32", "FH: Asthma", "Family history"), observation("O1", number, Value="2", NumericUnit="dose")).resources()
+    assert '"Value: 2 dose"' in encode(found).decode()
 
 
 def test_every_kind_of_entry_is_told_by_its_category():
@@ -516,6 +678,8 @@ def test_a_family_without_illness_has_no_relative_with_one():
     ("term", "clinical", "verification"),
     [
         ("Penicillin allergy ruled out", "inactive", "refuted"),
+        ("Penicillin allergy unlikely", "active", "unconfirmed"),
+        ("Penicillin allergy not confirmed", "active", "unconfirmed"),
         ("Egg allergy resolved", "resolved", "unconfirmed"),
         ("No H/O: penicillin allergy", "active", "unconfirmed"),
         ("H/O: penicillin allergy", "active", "unconfirmed"),

@@ -126,6 +126,8 @@ def test_the_history_of_a_registration_is_its_statuses():
         {"status": "active", "period": {"start": "2001-05-05T10:00:00+01:00", "end": "2001-05-06T10:00:00+01:00"}},
         {"status": "finished", "period": {"start": "2020-01-10T10:00:00+00:00"}},
     ]
+    doubtful = sent("Admin_PatientHistory", **owned(HistoryDate="2019-10-27", HistoryTime="01:10:00", StatusDescription="Registered"))
+    assert mapped(patient(), doubtful).one("EpisodeOfCare")["meta"]["tag"][0]["code"] == "ambiguous-time"
 
 
 def test_a_course_its_authorisation_and_its_issues():
