@@ -89,7 +89,7 @@ def _first_is(name: str) -> Predicate:
 
 def _range(node: dict) -> bool:
     low, high = node.get("low", {}).get("value"), node.get("high", {}).get("value")
-    return low is None or high is None or low <= high
+    return low is None or high is None or not low > high
 
 
 INVARIANTS: dict[str, tuple[Invariant, ...]] = {
@@ -186,7 +186,7 @@ INVARIANTS: dict[str, tuple[Invariant, ...]] = {
     "Quantity": (Invariant("qty-3", "code needs system", _needs("code", "system")),),
     "Age": (
         Invariant("age-1", "a UCUM code, and above nought",
-                  lambda n: ("code" in n or "value" not in n) and n.get("system", UCUM) == UCUM and n.get("value", 1) > 0),
+                  lambda n: ("code" in n or "value" not in n) and n.get("system", UCUM) == UCUM and not n.get("value", 1) <= 0),
         Invariant("qty-3", "code needs system", _needs("code", "system")),
     ),
     "Duration": (
@@ -205,8 +205,8 @@ INVARIANTS: dict[str, tuple[Invariant, ...]] = {
     "TimingRepeat": (
         Invariant("tim-1", "duration needs durationUnit", _needs("duration", "durationUnit")),
         Invariant("tim-2", "period needs periodUnit", _needs("period", "periodUnit")),
-        Invariant("tim-4", "duration is not negative", lambda n: n.get("duration", 0) >= 0),
-        Invariant("tim-5", "period is not negative", lambda n: n.get("period", 0) >= 0),
+        Invariant("tim-4", "duration is not negative", lambda n: not n.get("duration", 0) < 0),
+        Invariant("tim-5", "period is not negative", lambda n: not n.get("period", 0) < 0),
         Invariant("tim-6", "periodMax needs period", _needs("periodMax", "period")),
         Invariant("tim-7", "durationMax needs duration", _needs("durationMax", "duration")),
         Invariant("tim-8", "countMax needs count", _needs("countMax", "count")),
