@@ -25,6 +25,8 @@ from gateway.fhir.r4 import table
 
 DEEPEST, LARGEST = 64, 20_000_000
 RESOURCE_TYPES = table.resource_types()
+UNREADABLE = (ValueError, RecursionError)
+"""How decoding fails: msgspec's errors are ValueErrors, and so is that of bytes that are not UTF-8."""
 _plain = msgspec.json.Decoder()
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _REST = bytes(set(range(256)) - {*_STEPS, ord('"')})
@@ -37,30 +39,31 @@ def check(body: bytes, *, duplicates: bool = False) -> list[Issue]:
     >>> [issue.location for issue in check(b'{"resourceType":"Patient","id":"a","birthDate":"2024-02-30"}')]
     ['Patient.birthDate']
     """
-    try:
-        bound(body)
-        decoder().decode(body)
-        resource = _plain.decode(body)
-    except TooLarge as error:
-        return [Issue("error", "too-long", "", str(error))]
-    except (msgspec.MsgspecError, RecursionError):
-        return _everything(body)
-    found = rules.check(resource)
-    if duplicates and not found:
-        found = structure.duplicates(body)
-    return found
+    found = _typed(body) or _meant(_plain.decode(body), body)
+    return structure.duplicates(body) if duplicates and not found else found
 
 
 def check_resource(resource: dict, body: bytes) -> list[Issue]:
     """The same for a resource whose plain dict is already at hand."""
+    return _typed(body) or _meant(resource, body)
+
+
+def _typed(body: bytes) -> list[Issue]:
+    """What the types say; where they refuse, all that is wrong."""
     try:
         bound(body)
         decoder().decode(body)
     except TooLarge as error:
         return [Issue("error", "too-long", "", str(error))]
-    except (msgspec.MsgspecError, RecursionError):
+    except UNREADABLE:
         return _everything(body)
-    return rules.check(resource)
+    return []
+
+
+def _meant(resource: dict, body: bytes) -> list[Issue]:
+    """What the types cannot say. A string with a control character, or too long, is looked for only where there can be one."""
+    found = rules.check(resource)
+    return structure.check(resource) if not found and (b"\\u00" in body or len(body) > structure.LONGEST) else found
 
 
 def bound(body: bytes) -> None:
@@ -81,9 +84,9 @@ def _brackets(body: bytes) -> bytes:
 def _everything(body: bytes) -> list[Issue]:
     """All that is wrong with what did not decode."""
     try:
-        resource = _plain.decode(body)
-    except (msgspec.MsgspecError, RecursionError):
-        return [Issue("error", "structure", "", "not JSON")]
+        resource = structure.read(body)
+    except UNREADABLE:
+        return [Issue("error", "structure", "", "not JSON in UTF-8")]
     found = structure.check(resource)
     if not found:  # the types refused it, so something is wrong: never call it valid
         found = [Issue("error", "structure", resource.get("resourceType", "") if isinstance(resource, dict) else "", "not valid R4")]

@@ -2,35 +2,55 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import math
+import re
+import sys
 from functools import lru_cache
 
 from gateway.fhir import rules
 from gateway.fhir.issues import Issue
 from gateway.fhir.r4 import table
 
+LONGEST = 1024 * 1024
+"""Of a string, in characters (R4, datatypes: string)."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+"""What no text holds: XML could not write it, and PostgreSQL would not keep it."""
+_TEXTS = frozenset(table.STRINGS) - {"base64Binary", "xhtml"}
+_STEP = re.compile(r"[.\[]")
+
+
+def read(body: bytes) -> object:
+    """Plain JSON, also with numbers that are too large for the types. Raises ``ValueError`` or ``RecursionError`` for what is no JSON."""
+    return json.loads(body.decode("utf-8"), parse_constant=_refuse, parse_int=lambda digits: int(digits) if len(digits) < 400 else math.inf)
+
+
+def _refuse(_: str) -> None:
+    raise ValueError
+
 
 def check(resource: object) -> list[Issue]:
-    """All structural faults, and those of the second pass where the structure allows it to look."""
+    """All structural faults, and what the second pass finds in the rest: what is broken is mended for it, and nothing more is said of that."""
     found: list[Issue] = []
-    _resource(resource, "", found)
-    if isinstance(resource, dict) and resource.get("resourceType") in table.resource_types():
-        seen = {issue.location for issue in found}
-        with contextlib.suppress(AttributeError, TypeError, KeyError, IndexError):  # so broken that its meaning cannot be looked at
-            found += [issue for issue in rules.check(resource) if issue.location not in seen]
-    return found
+    mended: set[str] = set()
+    sound = _resource(resource, "", found, mended)
+    return found + [issue for issue in rules.check(sound) if not _is_within(issue.location, mended)] if "" not in mended else found
 
 
-def _resource(value: object, path: str, found: list[Issue]) -> None:
+def _is_within(place: str, places: set[str]) -> bool:
+    return place in places or any(place[: step.start()] in places for step in _STEP.finditer(place))
+
+
+def _resource(value: object, path: str, found: list[Issue], mended: set[str]) -> dict:
     if not isinstance(value, dict):
         found.append(Issue("error", "structure", path, "an object is needed"))
-        return
-    name = value.get("resourceType")
-    if not isinstance(name, str) or name not in table.resource_types():
+    else:
+        name = value.get("resourceType")
+        if isinstance(name, str) and name in table.resource_types():
+            return _node(value, table.types()[name], path or name, found, mended)
         found.append(Issue("error", "structure", f"{path}.resourceType".lstrip("."), "no such resource type"))
-        return
-    _node(value, table.types()[name], path or name, found)
+    mended.add(path)
+    return {"resourceType": "Basic"}
 
 
 @lru_cache(maxsize=1024)
@@ -38,10 +58,12 @@ def _names(type_name: str) -> dict[str, tuple[table.Element, str]]:
     return {name: (element, kind) for element in table.types()[type_name].elements for name, kind in element.names.items()}
 
 
-def _node(value: dict, each: table.Type, path: str, found: list[Issue]) -> None:
+def _node(value: dict, each: table.Type, path: str, found: list[Issue], mended: set[str]) -> dict:
     names = _names(each.name)
+    made: dict = {}
     for name, given in value.items():
         if name == "resourceType" and each.is_resource:
+            made[name] = given
             continue
         bare = name.removeprefix("_")
         if bare not in names or (name != bare and names[bare][1] not in table.PRIMITIVES):
@@ -50,35 +72,44 @@ def _node(value: dict, each: table.Type, path: str, found: list[Issue]) -> None:
         element, kind = names[bare]
         kind = "Element" if name != bare else kind
         place = f"{path}.{name}"
-        if element.is_many:
-            if not isinstance(given, list):
-                found.append(Issue("error", "structure", place, "a list is needed"))
-                continue
-            if not given:
-                found.append(Issue("error", "structure", place, "an empty list"))
-            for index, item in enumerate(given):
-                if item is not None or kind not in table.PRIMITIVES | {"Element"}:
-                    _value(item, kind, element, f"{place}[{index}]", found)
-        else:
-            _value(given, kind, element, place, found)
+        made[name] = _list(given, kind, element, place, found, mended) if element.is_many else _value(given, kind, element, place, found, mended)
     for element in each.elements:
         if element.is_required and not element.is_choice and element.name not in value:
             kind = element.names[element.name]
             if kind not in table.PRIMITIVES:
                 found.append(Issue("error", "required", f"{path}.{element.name}", "a required element is missing"))
+    return made
 
 
-def _value(value: object, kind: str, element: table.Element, path: str, found: list[Issue]) -> None:
+def _list(given: object, kind: str, element: table.Element, path: str, found: list[Issue], mended: set[str]) -> list:
+    if not isinstance(given, list) or not given:
+        found.append(Issue("error", "structure", path, "an empty list" if given == [] else "a list is needed"))
+        mended.add(path)
+        return []
+    may_be_null = kind in table.PRIMITIVES or kind == "Element"
+    return [
+        item if item is None and may_be_null else _value(item, kind, element, f"{path}[{index}]", found, mended) for index, item in enumerate(given)
+    ]
+
+
+def _value(value: object, kind: str, element: table.Element, path: str, found: list[Issue], mended: set[str]) -> object:
     if kind == "Resource":
-        _resource(value, path, found)
-    elif kind in table.PRIMITIVES:
+        return _resource(value, path, found, mended)
+    if kind in table.PRIMITIVES:
         fault = _primitive(value, kind, element)
-        if fault:
-            found.append(Issue("error", *fault[:1], path, fault[1]))
-    elif not isinstance(value, dict):
-        found.append(Issue("error", "structure", path, "an object is needed"))
+        if fault is None:
+            return value
+        found.append(Issue("error", fault[0], path, fault[1]))
+    elif isinstance(value, dict):
+        return _node(value, table.types()[kind], path, found, mended)
     else:
-        _node(value, table.types()[kind], path, found)
+        found.append(Issue("error", "structure", path, "an object is needed"))
+    mended.add(path)
+    return _PLACEHOLDERS.get(kind, "" if kind in table.PRIMITIVES else {})
+
+
+_PLACEHOLDERS: dict[str, object] = {"boolean": True, "decimal": math.nan, **dict.fromkeys(table.INTEGERS, math.nan)}
+"""There, and no rule says anything against them: nothing is less or more than what is no number."""
 
 
 def _primitive(value: object, kind: str, element: table.Element) -> tuple[str, str] | None:
@@ -88,9 +119,13 @@ def _primitive(value: object, kind: str, element: table.Element) -> tuple[str, s
         whole = isinstance(value, int) and not isinstance(value, bool)
         return None if whole and table.INTEGERS[kind] <= value <= 2147483647 else ("value", f"not of type {kind}")
     if kind == "decimal":
-        return None if isinstance(value, (int, float)) and not isinstance(value, bool) else ("value", "a number is needed")
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return ("value", "a number is needed")
+        return None if abs(value) <= sys.float_info.max else ("value", "a number too large")
     if not isinstance(value, str):
         return ("value", "a string is needed")
+    if kind in _TEXTS and (len(value) > LONGEST or _CONTROL.search(value)):
+        return ("value", "a string too long" if len(value) > LONGEST else "a character that no text holds")
     if element.codes and kind == "code":
         return None if value in element.codes else ("code-invalid", "not a code of the required set")
     pattern = table.PATTERNS.get(kind)
@@ -111,7 +146,7 @@ def duplicates(body: bytes) -> list[Issue]:
         return made
 
     try:
-        json.loads(body, object_pairs_hook=pairs)
+        json.loads(body.decode("utf-8"), object_pairs_hook=pairs)
     except _Twice:
         return [Issue("error", "structure", "", "an object with one name twice")]
     except (ValueError, RecursionError):
