@@ -89,8 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("files", nargs="+", metavar="FILE|-")
 
     serve = _verb(verbs, "serve", _serve, "serve the FHIR API")
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--host", default=config.HOST)
+    serve.add_argument("--port", type=int, default=config.PORT)
     serve.add_argument("--no-work", action="store_true", help="start no worker for exports asked for over HTTP: `gateway work` runs elsewhere")
 
     work = _verb(verbs, "work", _work, "run the exports that were asked for over HTTP")
@@ -269,7 +269,7 @@ def _serve(arguments, settings: config.Settings) -> int:
 
     from gateway.api.app import create_app
 
-    app = create_app(settings)
+    app = create_app(settings.at(arguments.host, arguments.port))
     log.event("serving", port=arguments.port, mode=app.state.door.store.mode)
     memory.collect_seldom()
     with app.state.door.audit.sealing(), nullcontext() if arguments.no_work else _worker():

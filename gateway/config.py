@@ -7,7 +7,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,6 +15,8 @@ from gateway.errors import Refused
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 DATABASES = ("postgresql://", "sqlite:///")
+HOST, PORT = "127.0.0.1", 8000
+EVERYWHERE = ("0.0.0.0", "::", "")
 FEED = ("encoding", "zone", "default")
 """What every feed's table may say; the rest is its source's."""
 FEEDS_HELP = "TOML file, one table a feed: `encoding`, `zone`, `default` (`share` or `withhold`), and what a source documents"
@@ -35,7 +37,7 @@ class Settings:
     code_sets: Path | None = field(
         default=None, metadata={"help": "folder of code sets beside ours, laid out like `terminology/sets`: a live store's own `sensitive`, `legal`"}
     )
-    base_url: str = field(default="http://127.0.0.1:8000", metadata={"help": "the address clients use, for links"})
+    base_url: str = field(default="", metadata={"help": "the address clients use, for links; unset, the one that `serve` listens on"})
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
     optout_days: int = field(default=7, metadata={"help": "days after which an opt-out list is stale, and nobody is released"})
     body_limit: int = field(default=5_000_000, metadata={"help": "bytes of a request body at most"})
@@ -44,6 +46,11 @@ class Settings:
     def url(self) -> str:
         """The database's URL: the one set, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{self.data_dir / 'gateway.db'}"
+
+    def at(self, host: str, port: int) -> Settings:
+        """The same settings, with links that lead to where we listen unless an address was set. Who listens everywhere is reached from here."""
+        host = "127.0.0.1" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
+        return self if self.base_url else replace(self, base_url=f"http://{host}:{port}")
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -7,9 +7,12 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -160,6 +163,38 @@ def test_a_token_is_refused_without_the_sandbox_setting(gateway, monkeypatch):
     monkeypatch.delenv("GATEWAY_SANDBOX")
     code, out, err = gateway("token", "--user", "dr-green")
     assert (code, out) == (2, "") and "GATEWAY_SANDBOX" in err
+
+
+@pytest.mark.parametrize(
+    "host, set_to, expected",
+    [
+        ("127.0.0.1", "", "http://127.0.0.1:{}/fhir"), ("0.0.0.0", "", "http://127.0.0.1:{}/fhir"), ("::1", "", "http://[::1]:{}/fhir"),
+        ("127.0.0.1", "https://gateway.example/", "https://gateway.example/fhir"),
+    ],
+)  # fmt: skip
+def test_links_lead_to_where_it_serves_unless_an_address_is_set(gateway, data, host, set_to, expected):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as free:
+        free.bind((host, 0))
+        port = free.getsockname()[1]
+    here = f"http://{'[::1]' if ':' in host else '127.0.0.1'}:{port}/fhir/metadata"
+    more = {"GATEWAY_SANDBOX": "1", "GATEWAY_BASE_URL": set_to}
+    with _start(["serve", "--host", host, "--port", str(port), "--no-work"], data, more, stderr=subprocess.DEVNULL) as process:
+        try:
+            assert _statement(here)["implementation"]["url"] == expected.format(port)
+        finally:
+            process.terminate()
+
+
+def _statement(url: str) -> dict:
+    """What a server that is starting says of itself, once it answers."""
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return json.load(answer)
+        except urllib.error.URLError:
+            time.sleep(0.1)
+    raise AssertionError("it does not serve")
 
 
 def test_a_project_is_in_force_when_two_people_have_approved_it(gateway, tmp_path):
@@ -479,11 +514,10 @@ def test_progress_counts_rows_and_soon_knows_how_many_there_will_be(gateway, dat
     assert all(all_rows / 2 <= of <= all_rows * 2 for done, of in told if done > all_rows / 2)
 
 
-def _start(words: list[str], data: Path, **options) -> subprocess.Popen:
+def _start(words: list[str], data: Path, more: dict[str, str] | None = None, **options) -> subprocess.Popen:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "gateway", *words], cwd=ROOT, env={**environment, "GATEWAY_DATA_DIR": str(data), "COLUMNS": "120"}, **options
-    )
+    environment |= {"GATEWAY_DATA_DIR": str(data), "COLUMNS": "120", **(more or {})}
+    return subprocess.Popen([sys.executable, "-m", "gateway", *words], cwd=ROOT, env=environment, **options)
 
 
 def test_a_terminal_shows_progress_with_rows_a_second_and_time_left(gateway, data, sent):

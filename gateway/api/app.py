@@ -34,7 +34,7 @@ def create_app(settings: config.Settings, store: Store | None = None) -> FastAPI
     if missing:
         raise Refused("code sets are missing: " + ", ".join(missing))
     app = FastAPI(title="NHS record gateway", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.state.settings, app.state.base = settings, settings.base_url.rstrip("/") + "/fhir"
+    app.state.settings, app.state.base = settings, settings.at(config.HOST, config.PORT).base_url.rstrip("/") + "/fhir"
     app.state.door = records.open_door(store, found, missing, settings.data_dir / "audit.db")
     app.state.issuers = issuers(settings, store)
     app.state.requests = {}
