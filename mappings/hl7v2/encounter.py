@@ -11,7 +11,7 @@ from mappings.hl7v2.clinical import Coded
 from mappings.hl7v2.datatypes import location, organisation, practitioner
 from mappings.hl7v2.discharge import discharge
 from mappings.hl7v2.events import EVENTS, Event
-from mappings.hl7v2.identity import patient_key
+from mappings.hl7v2.identity import patient_key, prior_keys
 from mappings.hl7v2.message import DELETE, Message, Repetition
 from mappings.hl7v2.replay import Fields, Sent, is_shielded, key_of, ordered
 
@@ -42,6 +42,7 @@ class Visit:
         self.stays: list[Stay] = []
         self.coded = Coded()
         self.patient = ""
+        self.survivors: dict[str, str] = {}
         self.discharged = ""
         self.message: Message | None = None
 
@@ -49,7 +50,8 @@ class Visit:
         """Take one message of the visit."""
         message, event = sent.message, EVENTS[sent.message.event]
         self.message = message
-        self.patient = patient_key(message, look.feed)
+        key = patient_key(message, look.feed)
+        self.patient = self.survivors.get(key, key)
         self.fields.take(message)
         self.take_status(event)
         if message.event == "A03":
@@ -58,6 +60,12 @@ class Visit:
             self.fields.drop("PV1", *DISCHARGE)  # also what the cancelling message itself repeats of the discharge
         self.take_place(message)
         self.coded.take(message)
+
+    def merge(self, message: Message, look: Look) -> None:
+        """Move the visit to the surviving patient, where it stays though a later message still names the prior number."""
+        self.patient = patient_key(message, look.feed)
+        self.survivors.pop(self.patient, None)
+        self.survivors.update(dict.fromkeys(prior_keys(message, look.feed), self.patient))
 
     def take_status(self, event: Event) -> None:
         """Move on as the event says; a cancelled visit is opened again only by an event that admits or registers."""
@@ -102,7 +110,7 @@ def replay(group: Group, look: Look) -> Visit | None:
     for sent in ordered(group.of("ADT"), look):
         event = EVENTS[sent.message.event]
         if event.merges:
-            visit.patient = patient_key(sent.message, look.feed)
+            visit.merge(sent.message, look)
         elif event.deletes:
             visit = Visit()
         else:

@@ -48,14 +48,21 @@ def numbers(segment: Segment, field: int) -> list[Number]:
 
 
 def local_number(segment: Segment, field: int, feed: Feed) -> Number | None:
-    """Return the number that names the patient in this hospital: by the feed's preference, else a hospital type, else the first."""
-    local = [found for found in numbers(segment, field) if not found.nhs]
+    """Return the number that names the patient in this hospital: by the feed's preference, else a hospital type, else the first. A trust
+    that gives its patients their NHS number as hospital number has given them none."""
+    held = numbers(segment, field)
+    nhs = nhs_values(held)
+    local = [found for found in held if not found.nhs and identifiers.normalise(found.value) not in nhs]
     for authority in feed.settings.get("authorities", ()):
         for found in local:
             if found.authority == authority:
                 return found
     ranked = sorted(local, key=lambda found: (found.type not in HOSPITAL_TYPES) + (found.type in OTHER_TYPES))
     return ranked[0] if ranked and ranked[0].type not in OTHER_TYPES else None
+
+
+def nhs_values(held: list[Number]) -> set[str]:
+    return {found.value for found in held if found.nhs}
 
 
 def patient_key(message: Message, feed: Feed) -> str:
@@ -68,7 +75,10 @@ def patient_key(message: Message, feed: Feed) -> str:
 
 def prior_keys(message: Message, feed: Feed) -> list[str]:
     """Return ``authority|number`` of each patient a merge retires (MRG-1). Raises ``Invalid("MRG-1")`` for none, or the survivor."""
-    keys = [found.key for found in numbers(message["MRG"], 1) if not found.nhs and found.type not in OTHER_TYPES]
+    held = numbers(message["MRG"], 1)
+    nhs = nhs_values([*held, *numbers(message["PID"], 3)])
+    local = [found for found in held if not found.nhs and identifiers.normalise(found.value) not in nhs]
+    keys = [found.key for found in local if found.type not in OTHER_TYPES]
     if not keys or patient_key(message, feed) in keys:
         raise Invalid("MRG-1")
     return list(dict.fromkeys(keys))

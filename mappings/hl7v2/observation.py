@@ -94,7 +94,7 @@ def observation(result: Result, key: str, subject: dict, encounter: dict, is_lab
         specimen={"display": result.specimen},
         referenceRange=values.reference_range(obx) if found else [],
     )
-    return times.flagged(made, zone, time)
+    return times.flagged(made, zone, time, obx.whole(5).strip() if "valueDateTime" in found else "")
 
 
 def absent(result: Result, found: dict) -> dict:

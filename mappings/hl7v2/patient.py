@@ -24,8 +24,9 @@ RELIGION = "http://hl7.org/fhir/StructureDefinition/patient-religion"
 GMP_NUMBER = "https://fhir.hl7.org.uk/Id/gmp-number"
 
 DEMOGRAPHICS = {"PID": (5, 7, 8, 9, 11, 13, 14, 15, 16, 17, 22, 29, 30), "PD1": (3, 4), "ZU8": (4,)}
-RESULT_DEMOGRAPHICS = {"PID": (5, 7, 8)}
-"""What a result message may fill in when no ADT has come: enough to find the patient, nothing that a laboratory keeps out of date."""
+RESULT_DEMOGRAPHICS = {"PID": (5, 7, 8), "ZU8": (4,)}
+"""What a result message may fill in when no ADT has come: enough to find the patient and to hide them, nothing that a laboratory keeps out
+of date."""
 
 
 class Person:
@@ -101,9 +102,7 @@ def replay(group: Group, look: Look, key: str) -> Person:
         if event.merges and key != patient_key(message, look.feed):
             retire(person, message, key, look)
         elif event.merges:
-            person.survivor = ""
-            person.replaced.update(dict.fromkeys(prior_keys(message, look.feed)))
-            person.take(message)
+            survive(person, message, look)
         elif person.survivor:
             continue  # a merged number is dead: a later A08 neither revives it nor changes the survivor
         elif event.deletes and not event.visit:
@@ -112,6 +111,17 @@ def replay(group: Group, look: Look, key: str) -> Person:
         else:
             person.take(message)
     return person if person.known or person.deleted else from_results(group, look, person)
+
+
+def survive(person: Person, message: Message, look: Look) -> None:
+    """Take a merge into this patient. Into a number that is merged itself, only one of its own survivor makes it live again: any other is a
+    link of a chain, and the dead number stays dead."""
+    priors = prior_keys(message, look.feed)
+    person.replaced.update(dict.fromkeys(priors))
+    if person.survivor in priors:
+        person.survivor = ""
+    if not person.survivor:
+        person.take(message)
 
 
 def retire(person: Person, message: Message, key: str, look: Look) -> None:
@@ -126,7 +136,7 @@ def retire(person: Person, message: Message, key: str, look: Look) -> None:
 def from_results(group: Group, look: Look, person: Person) -> Person:
     """Return a minimal patient from result messages, for a number no ADT tells of. As soon as one does, results change nothing."""
     minimal = Person(RESULT_DEMOGRAPHICS)
-    minimal.survivor, minimal.numbers = person.survivor, person.numbers
+    minimal.survivor, minimal.replaced, minimal.numbers = person.survivor, person.replaced, person.numbers
     for sent in ordered(group.of("ORU"), look):
         minimal.known = True
         minimal.fields.take(sent.message)

@@ -24,6 +24,9 @@ CHARSETS = {
     "UTF8": "utf-8",
     "8859/1": "iso-8859-1",
     "8859/15": "iso-8859-15",
+    "ISO-8859-1": "iso-8859-1",
+    "WINDOWS-1252": "cp1252",
+    "CP1252": "cp1252",
 }
 TIMES = {"MSH": (7,), "EVN": (2, 6), "PID": (7, 29), "PV1": (44, 45), "PV2": (8, 9), "OBR": (7, 8, 22), "OBX": (14,)}
 
@@ -91,10 +94,15 @@ def row(payload: bytes, feed: Feed, line: int = 0) -> Row:
 
 
 def decode(payload: bytes, feed: Feed) -> str:
-    """Return the message's text in the character set of MSH-18, else the feed's, its line ends normalised."""
+    """Return the message's text in the character set of MSH-18, the feed's where it names none, its line ends normalised.
+
+    Raises ``Invalid("MSH-18…")`` for bytes that are not of it, and for a set whose letters we cannot read: a name spelled wrongly is another.
+    """
     header = payload.lstrip(b"\x0b\xef\xbb\xbf\r\n ").replace(b"\n", b"\r").split(b"\r", 1)[0].decode("iso-8859-1")
     fields = header.split(header[3:4] or "|")
     declared = fields[17].split("~")[0].strip().upper() if len(fields) > 17 else ""
+    if declared not in CHARSETS and not payload.isascii():
+        raise Invalid("MSH-18: character set not known")
     try:
         return normalise(payload.decode(CHARSETS.get(declared) or feed.encoding))
     except UnicodeDecodeError:

@@ -134,8 +134,8 @@ def read(segments: list[Segment]) -> tuple[list[str], str, list[Result]]:
 
 
 def continues(before: Segment, after: Segment) -> bool:
-    """Whether an OBX goes on with the text or document of the one before it."""
-    return after.text(2) in values.JOINED and all(before[number] == after[number] for number in (2, 3, 4))
+    """Whether an OBX goes on with the text or document of the one before it. A line of another status (deleted, say) stands for itself."""
+    return after.text(2) in values.JOINED and all(before[number] == after[number] for number in (2, 3, 4, 11))
 
 
 def service_of(obr: Segment) -> str:
@@ -190,7 +190,7 @@ def build(report: Report, service: str, filler: str, held: dict[Key, Result], su
         result=[look.reference("Observation", "|".join((filler, *key))) for key, result in results if not is_document(result, look)],
         presentedForm=[values.document(list(result.segments), zone) for result in documents],
     )
-    return times.flagged(made, zone, obr[7], obr[8], obr[22])
+    return times.flagged(made, zone, obr[7], obr[8], obr[22], *(result.obx[14] for result in documents))
 
 
 def placer(obr: Segment, publisher: str) -> str:

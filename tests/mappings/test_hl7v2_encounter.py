@@ -235,6 +235,17 @@ def test_the_hour_that_october_repeats_is_flagged(time, shown, flagged):
     assert ([tag["code"] for tag in found["meta"].get("tag", [])] == ["ambiguous-time"]) is flagged
 
 
+@pytest.mark.hazard("HZ-HL7V2-05")
+def test_a_visit_stays_with_the_survivor_though_a_later_message_names_the_dead_number():
+    merge = adt("A40", "20250701", "MRG|H2^^^RXX^MR||||V1^^^RXX")
+    stay = adt("A01", "20250601", DEAD, visit())
+    later = adt("A03", "20250801", DEAD, visit(ended="20250801"))
+    before, after = encounter(stay, merge), encounter(stay, merge, later)
+    assert after["subject"] == before["subject"] and after["status"] == "finished"
+    back = adt("A40", "20250702", DEAD, "MRG|H1^^^RXX^MR||||V1^^^RXX")
+    assert encounter(stay, merge, back, later)["subject"] == encounter(stay)["subject"] != before["subject"]
+
+
 def test_an_end_before_the_beginning_is_left_out():
     assert "end" not in encounter(adt("A03", "20250603", visit(ended="20250101")))["period"]
 

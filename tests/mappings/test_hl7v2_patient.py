@@ -1,5 +1,7 @@
 """ADT to Patient and allergies: values that stay, values that go, merges, shielding."""
 
+import itertools
+
 import pytest
 
 from gateway.errors import Invalid
@@ -164,6 +166,37 @@ def test_a_merge_before_any_other_message_of_the_prior_number_still_ends_it():
 def test_a_merge_the_other_way_later_counts():
     resources = merged(adt("A40", "20250401", DEAD, "MRG|H1^^^RXX^MR"))
     assert by_number(resources, "H2")["active"] is True and by_number(resources, "H1")["active"] is False
+
+
+CHAIN = (
+    adt("A40", "20250201", DEAD, "MRG|H3^^^RXX^MR"),
+    adt("A40", "20250301", "MRG|H2^^^RXX^MR"),
+    adt("A40", "20250401", DEAD, "MRG|H4^^^RXX^MR"),
+)
+"""H3 into H2, H2 into H1, and a late H4 into H2, which is dead by then."""
+
+
+@pytest.mark.hazard("HZ-HL7V2-05")
+@pytest.mark.parametrize("more", [(), (adt("A28", "20250101", DEAD),)], ids=["known by merges only", "known"])
+@pytest.mark.parametrize("texts", itertools.permutations(CHAIN), ids=["".join(each) for each in itertools.permutations("123")])
+def test_a_chain_of_merges_ends_in_one_live_number_whatever_the_order(texts, more):
+    resources = map_text(*texts, *more)
+    one, two, three, four = (by_number(resources, number) for number in ("H1", "H2", "H3", "H4"))
+    assert [each["active"] for each in (one, two, three, four)] == [True, False, False, False]
+    told = lambda each: sorted((link["type"], link["other"]["reference"]) for link in each["link"])  # noqa: E731
+    at = {id(each): f"Patient/{each['id']}" for each in (one, two, three, four)}
+    assert told(one) == [("replaces", at[id(two)])]
+    assert told(two) == sorted([("replaced-by", at[id(one)]), ("replaces", at[id(three)]), ("replaces", at[id(four)])])
+    assert told(three) == told(four) == [("replaced-by", at[id(two)])]
+
+
+def test_a_number_known_only_as_dead_keeps_both_its_links():
+    assert [link["type"] for link in by_number(map_text(*CHAIN[1:]), "H2")["link"]] == ["replaced-by", "replaces"]
+
+
+@pytest.mark.hazard("HZ-HL7V2-06")
+def test_a_shield_that_only_a_result_message_tells_restricts_its_minimal_patient():
+    assert patient(oru("20250601", pid=HOME + "\r" + SHIELD))["meta"]["security"] == ["R"]
 
 
 @pytest.mark.hazard("HZ-HL7V2-06")

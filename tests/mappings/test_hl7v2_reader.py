@@ -83,7 +83,17 @@ def test_the_feed_may_prefer_an_authority(tmp_path):
 
 
 @pytest.mark.hazard("HZ-HL7V2-12")
-@pytest.mark.parametrize("number", ["9990001006^^^NHS", "9990001006", "9990001006^01^^^NI", "999 000 1006^^^^NH"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "9990001006^^^NHS",
+        "9990001006",
+        "9990001006^01^^^NI",
+        "999 000 1006^^^^NH",
+        "9990001006^^^RXX^MR~9990001006^^^NHS",
+        "999 000 1006^^^RXX~9990001006^^^^NH",
+    ],
+)
 def test_an_nhs_number_is_never_a_key(tmp_path, number):
     [found] = rows(tmp_path, adt("A28", "20250101", f"PID|1||{number}").encode())
     assert isinstance(found, Reject) and "PID-3" in found.reason and "999" not in found.reason
@@ -124,6 +134,13 @@ def test_the_character_set_is_the_one_declared_else_the_feeds(tmp_path, charset,
     assert "Zoë" in found.values["message"]
 
 
+@pytest.mark.parametrize("charset", ["ISO IR87", "UTF8-UNICODE", "BIG-5"])
+def test_a_character_set_nobody_knows_is_turned_away_unless_its_letters_are_plain(tmp_path, charset):
+    plain = adt("A28", "20250101").replace("|T|2.4", f"|T|2.4||||||{charset}")
+    assert one(tmp_path, plain).key
+    assert rows(tmp_path, plain.replace("Ann", "Zoë").encode()) == [Reject("message 1", "MSH-18: character set not known")]
+
+
 def test_bytes_of_another_character_set_are_turned_away(tmp_path):
     text = adt("A28", "20250101", PID.replace("Ann", "Zoë")).replace("|T|2.4", "|T|2.4||||||UNICODE")
     assert rows(tmp_path, text.encode("latin-1")) == [Reject("message 1", "MSH-18: bytes of another character set")]
@@ -159,6 +176,8 @@ def test_a_truncated_message_is_turned_away_and_the_next_one_read(tmp_path, cut,
         (adt("A40", "20250101"), "MRG-1"),
         (adt("A40", "20250101", "MRG|H1^^^RXX^MR"), "MRG-1"),
         (adt("A40", "20250101", "MRG|9990001014^^^NHS"), "MRG-1"),
+        (adt("A40", "20250101", "MRG|9990001014^^^RXX^MR~9990001014^^^NHS"), "MRG-1"),
+        (adt("A40", "20250101", "MRG|9990001006^^^RXX^MR"), "MRG-1"),
         (oru("20250101", order="|"), "OBR-3"),
         (adt("A28", "20250101").replace("|PAS|RXX", "|PAS|"), "MSH-4"),
         (adt("A28", "20250101").replace("A28-20250101", ""), "MSH-10"),

@@ -110,6 +110,15 @@ def test_lines_of_a_text_are_one_result_and_parts_of_a_document_one_document():
     assert report["presentedForm"] == [{"contentType": "application/pdf", "data": PDF, "title": "Letter"}]
 
 
+@pytest.mark.hazard("HZ-HL7V2-17")
+@pytest.mark.parametrize("at", range(3))
+def test_a_deleted_line_of_a_text_is_not_shown_with_the_others(at):
+    lines = [obx("TX", line, "D" if number == at else "F", code="COM^Comment^LIMS") for number, line in enumerate(("one", "two", "three"))]
+    found = map_text(oru("20250601", *lines, "NTE|1||x"))
+    shown = {each.get("valueString", ""): each["status"] for each in found if each["resourceType"] == "Observation"}
+    assert not any(("one", "two", "three")[at] in words for words in shown) and shown[""] == "entered-in-error"
+
+
 def test_a_document_that_cannot_be_read_is_said_to_be_so():
     found = result(oru("20250601", obx("ED", "LIMS^AP^PDF^Base64^not base 64!", code="DOC^Letter^LIMS")))
     assert found["dataAbsentReason"]["coding"][0]["code"] and "valueString" not in found
@@ -237,6 +246,14 @@ def test_comments_before_the_first_result_belong_to_the_report():
 def test_a_result_in_the_repeated_hour_is_flagged():
     found = result(oru("20251027", obx("NM", "140", f14="20251026011500")))
     assert found["meta"]["tag"][0]["code"] == "ambiguous-time" and found["effectiveDateTime"] == "2025-10-26T01:15:00+01:00"
+
+
+@pytest.mark.hazard("HZ-HL7V2-11")
+def test_a_value_or_a_document_of_the_repeated_hour_is_flagged():
+    assert first("TS", "20251026011500")["meta"]["tag"][0]["code"] == "ambiguous-time"
+    assert "tag" not in first("TS", "20251026031500")["meta"] and "tag" not in first("ST", "20251026011500")["meta"]
+    document = obx("ED", f"LIMS^AP^PDF^Base64^{PDF}", f14="20251026011500", code="DOC^Letter^LIMS")
+    assert one(map_text(oru("20251027", document)), "DiagnosticReport")["meta"]["tag"][0]["code"] == "ambiguous-time"
 
 
 def test_a_result_without_a_name_says_that_it_has_none():
