@@ -351,6 +351,7 @@ def _export(arguments, settings: config.Settings) -> int:
     root = config.key_file(settings, "export-root.key", jobs.new_root_key)
     with console.progress("export", "parts") as progress:
         if arguments.act == "run":
+            jobs.require_free(arguments.out)
             job = jobs.start(store, arguments.project, "operator", optout_days=settings.optout_days, kind=jobs.BY_HAND)
         else:
             job = arguments.job

@@ -25,9 +25,9 @@ from gateway.store.audit import record_write
 from gateway.store.database import Session, Store, open_store
 
 KIND, BY_HAND = "export", "export by hand"
+"""Asked for over HTTP, for a worker to claim and for the client to fetch; or run by the operator into a folder of their choice."""
 KEPT_FOR = 7 * optouts.DAY
 """µs after its start for which a release is answered and its files are kept."""
-"""Asked for over HTTP, for a worker to claim and for the client to fetch; or run by the operator into a folder of their choice."""
 PERSONS_A_PART = 500
 MARK = ".job"
 """Says in an unreleased folder whose it is."""
@@ -144,16 +144,23 @@ def discard(store: Store, job: str, folder: Path) -> None:
             left.unlink(missing_ok=True)
 
 
-def _take_folder(out: Path, job: str) -> None:
-    """Make the folder, for its owner only, and mark it as this job's. Another's, or one with anything in it, is not written into."""
-    out.mkdir(mode=0o700, parents=True, exist_ok=True)
+def require_free(out: Path, job: str = "") -> None:
+    """Raises ``Refused`` for a folder that an export, or this job, may not be written into: a file, another job's, or one with anything in it."""
     mark = out / MARK
+    if out.exists() and not out.is_dir():
+        raise Refused("the folder is a file")
     if mark.is_file():
         if mark.read_text() != job:
             raise Refused("the folder holds another export that is not released")
-    elif any(out.iterdir()):
+    elif out.is_dir() and any(out.iterdir()):
         raise Refused("the folder is not empty")
-    else:
+
+
+def _take_folder(out: Path, job: str) -> None:
+    """Make the folder, for its owner only, and mark it as this job's."""
+    require_free(out, job)
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (out / MARK).is_file():
         _write_whole(out, MARK, job.encode())
 
 

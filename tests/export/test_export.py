@@ -275,7 +275,11 @@ def test_the_operators_verbs(operator, made, tmp_path):
     done = export()
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["output"] and (tmp_path / "out" / "manifest.json").exists()
-    assert export().returncode == 2, "the folder is not empty"
+    (tmp_path / "file").write_text("")
+    for name, why in (("out", "not empty"), ("file", "is a file")):
+        refused = export(name)
+        assert refused.returncode == 2 and why in refused.stderr
+    assert operator("audit", "show").stdout.count('"act": "export.start"') == 1, "what is refused starts nothing"
     key = tmp_path / "keys" / "export-root.key"
     assert not key.stat().st_mode & 0o077
     key.chmod(0o640)
