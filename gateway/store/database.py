@@ -254,7 +254,7 @@ def _sqlite(path: Path) -> Engine:
     if sqlite.sqlite_version_info < LEAST_SQLITE:
         raise Refused(f"SQLite {sqlite.sqlite_version} is older than {'.'.join(map(str, LEAST_SQLITE))}")
     if not path.parent.is_dir():
-        raise Refused("the folder of the database does not exist")
+        raise Refused("the folder of the database does not exist: `gateway init` makes the data folder, and a store in it")
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its WAL the mode of the database: nobody else reads either, ever
     engine = sqlalchemy.create_engine(
         f"sqlite+pysqlite:///{path}", module=sqlite, hide_parameters=True, pool_size=16,

@@ -52,6 +52,7 @@ def test_a_store_stays_what_it_was_born_as(tmp_path):
     assert open_store(url).namespace == first.namespace
 
 
-def test_there_is_no_store_until_one_is_made(tmp_path):
-    with pytest.raises(Refused):
-        open_store(f"sqlite:///{tmp_path / 'gateway.db'}")
+@pytest.mark.parametrize("folder", [".", "nowhere"])
+def test_there_is_no_store_until_one_is_made(tmp_path, folder):
+    with pytest.raises(Refused, match="`gateway init`"):
+        open_store(f"sqlite:///{tmp_path / folder / 'gateway.db'}")
