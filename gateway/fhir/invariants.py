@@ -87,6 +87,10 @@ def _first_is(name: str) -> Predicate:
     return lambda node: bool(node.get("entry")) and node["entry"][0].get("resource", {}).get("resourceType") == name
 
 
+def _in_ucum(node: dict) -> bool:
+    return ("code" in node or "value" not in node) and node.get("system", UCUM) == UCUM
+
+
 def _range(node: dict) -> bool:
     low, high = node.get("low", {}).get("value"), node.get("high", {}).get("value")
     return low is None or high is None or not low > high
@@ -185,16 +189,19 @@ INVARIANTS: dict[str, tuple[Invariant, ...]] = {
     "ContactPoint": (Invariant("cpt-2", "value needs system", _needs("value", "system")),),
     "Quantity": (Invariant("qty-3", "code needs system", _needs("code", "system")),),
     "Age": (
-        Invariant("age-1", "a UCUM code, and above nought",
-                  lambda n: ("code" in n or "value" not in n) and n.get("system", UCUM) == UCUM and not n.get("value", 1) <= 0),
+        Invariant("age-1", "a UCUM code, and above nought", lambda n: _in_ucum(n) and not n.get("value", 1) <= 0),
         Invariant("qty-3", "code needs system", _needs("code", "system")),
     ),
-    "Duration": (
-        Invariant("drt-1", "a code is UCUM and has a value", lambda n: "code" not in n or (n.get("system") == UCUM and "value" in n)),
+    "Duration": (Invariant("drt-1", "a code is UCUM and has a value", lambda n: "code" not in n or (n.get("system") == UCUM and "value" in n)),),
+    "Count": (
+        Invariant("cnt-3", "a whole number of ones",
+                  lambda n: _in_ucum(n) and n.get("code", "1") == "1" and n.get("value", 0) % 1 == 0),
         Invariant("qty-3", "code needs system", _needs("code", "system")),
     ),
-    "Count": (Invariant("qty-3", "code needs system", _needs("code", "system")),),
-    "Distance": (Invariant("qty-3", "code needs system", _needs("code", "system")),),
+    "Distance": (
+        Invariant("dis-1", "a UCUM code", _in_ucum),
+        Invariant("qty-3", "code needs system", _needs("code", "system")),
+    ),
     "Expression": (Invariant("exp-1", "expression or reference", _either("expression", "reference")),),
     "Period": (Invariant("per-1", "the end is not before the start", lambda n: _in_order(n.get("start"), n.get("end"))),),
     "Range": (Invariant("rng-2", "low is not above high", _range),),
