@@ -1,6 +1,7 @@
 """The application over small stores, asked over HTTP by the sandbox's named users."""
 
 import datetime
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,8 +122,11 @@ def everything(tmp_path_factory, data_dir) -> Api:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory) -> world.Manifest:
-    """Ten synthetic people, as their sources' files."""
-    return world.write(tmp_path_factory.mktemp("world"), 10, 1, TODAY)
+    """Ten synthetic people, as their sources' files; the practice wrote every decimal with one digit more, a zero."""
+    written = world.write(tmp_path_factory.mktemp("world"), 10, 1, TODAY)
+    (path,) = written.path("emis").glob("*CareRecord_Observation_*.csv")
+    path.write_bytes(re.sub(rb'"(\d+\.\d+)"', rb'"\g<1>0"', path.read_bytes()))
+    return written
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,156 @@
+"""Bulk data over HTTP: asked for, waited for, fetched and cancelled by the one client whose project it is."""
+
+import json
+
+import pytest
+
+from gateway import tokens
+from gateway.api.sandbox import AUDIENCE, ISSUER
+from gateway.export import projects, worker
+from gateway.nhs import disclosure, sandbox
+from tests.export.conftest import ROOT, document
+
+ASYNC = {"Prefer": "respond-async"}
+BASE = "http://127.0.0.1:8000"
+
+
+@pytest.fixture(scope="module")
+def approved(town):
+    """The town with two projects in force, and one that is only asked for."""
+    for name in ("study", "other"):
+        projects.add(town.store, document(name), "asker")
+        projects.approve(town.store, name, "guardian")
+        projects.approve(town.store, name, "controller")
+    projects.add(town.store, document("asked-for"), "asker")
+    return town
+
+
+def ask(api, method: str, path: str, project: str = "study", token: str = "", **headers: str):
+    known = {"Authorization": f"Bearer {token or api.token('researcher', project)}"}
+    return api.client.request(method, path.removeprefix(BASE), headers={**known, **{n.replace("_", "-"): v for n, v in headers.items()}})
+
+
+def kick_off(api, query: str = "", path: str = "/fhir/$export", **more) -> str:
+    answer = ask(api, "GET", path + query, Prefer="respond-async", **more)
+    assert (answer.status_code, answer.content) == (202, b""), answer.text
+    return answer.headers["content-location"]
+
+
+def work(api) -> None:
+    while worker.work_once(api.store, api.settings.data_dir / "exports", ROOT, workers=1):
+        pass
+
+
+@pytest.fixture(scope="module")
+def released(approved) -> tuple[str, dict]:
+    """Where a released job is asked about, and its manifest."""
+    place = kick_off(approved)
+    work(approved)
+    return place, ask(approved, "GET", place).json()
+
+
+@pytest.mark.parametrize("path", ["/fhir/$export", "/fhir/Patient/$export"])
+def test_an_export_is_asked_for_waited_for_fetched_and_deleted(approved, path):
+    place = kick_off(approved, path=path)
+    assert place.startswith(f"{BASE}/fhir/bulk/")
+    waiting = ask(approved, "GET", place)
+    assert (waiting.status_code, waiting.headers["x-progress"], waiting.content) == (202, "accepted: 0 %", b"")
+    assert waiting.headers["retry-after"] == "2"
+    work(approved)
+    done = ask(approved, "GET", place)
+    manifest = done.json()
+    assert (done.status_code, done.headers["content-type"]) == (200, "application/json") and done.headers["expires"].endswith("GMT")
+    assert {"transactionTime", "request", "requiresAccessToken", "output", "error"} <= manifest.keys() and manifest["requiresAccessToken"] is True
+    for line in manifest["output"]:
+        assert line["url"].startswith(place + "/")
+        file = ask(approved, "GET", line["url"])
+        assert (file.status_code, file.headers["content-type"]) == (200, "application/fhir+ndjson")
+        resources = [json.loads(text) for text in file.content.splitlines()]
+        assert {each["resourceType"] for each in resources} == {line["type"]}
+        assert line["count"] == disclosure.shown(len(resources), "hes"), "a small number is not told"
+    assert ask(approved, "DELETE", place).status_code == 202
+    for gone in (place, manifest["output"][0]["url"]):
+        assert ask(approved, "GET", gone).status_code == 404
+    assert ask(approved, "DELETE", place).status_code == 404
+
+
+def test_a_job_cancelled_while_it_waits_is_not_run(approved):
+    place = kick_off(approved)
+    assert ask(approved, "DELETE", place).status_code == 202
+    work(approved)
+    assert ask(approved, "GET", place).status_code == 404
+    assert not (approved.settings.data_dir / "exports" / place.rpartition("/")[2]).exists()
+
+
+@pytest.mark.parametrize("query, types", [
+    ("?_type=Patient", {"Patient"}), ("?_type=Patient,Appointment,Nonsense", {"Patient"}),
+    ("?_type=Patient&_type=Condition", {"Patient", "Condition"}),
+    ("?_type=Nonsense", set()), ("?_type=Patient&_outputFormat=application/fhir+ndjson", {"Patient"}),
+    ("?_type=Patient&_outputFormat=application%2Ffhir%2Bndjson", {"Patient"}), ("?_type=Patient&_outputFormat=ndjson", {"Patient"}),
+])  # fmt: skip
+def test_types_the_project_does_not_have_are_left_out(approved, query, types):
+    place = kick_off(approved, query)
+    work(approved)
+    assert {line["type"] for line in ask(approved, "GET", place).json()["output"]} == types
+
+
+def client(api, key: bytes, **changes) -> str:
+    return tokens.issue(key, ISSUER, AUDIENCE, {**sandbox.claims("researcher", "study"), **changes}, api.store.clock())
+
+
+OTHERS = [{"client_id": "another", "sub": "another"}, {"project": "other"}, {"client_id": "Researcher"}]
+
+
+@pytest.mark.parametrize("changes", OTHERS)
+def test_another_clients_job_is_as_one_that_is_not_there(approved, released, issuer_key, changes):
+    place, manifest = released
+    unknown = f"{BASE}/fhir/bulk/{'0' * 32}"
+    token = client(approved, issuer_key, **changes)
+    file = manifest["output"][0]["url"]
+    for method, path, absent in (("GET", place, unknown), ("GET", file, file.replace(place, unknown)), ("DELETE", place, unknown)):
+        answer, none = ask(approved, method, path, token=token), ask(approved, method, absent, token=token)
+        assert (answer.status_code, answer.content) == (404, none.content)
+    assert ask(approved, "GET", place).status_code == 200, "and it still stands"
+
+
+@pytest.mark.parametrize("user", ["dr-green", "receptionist", "admin", "privacy-officer"])
+def test_no_person_is_given_an_export_or_anothers_files(approved, released, user):
+    place, manifest = released
+    assert approved.get("/fhir/$export", user, ASYNC).status_code == 403
+    for path in (place, manifest["output"][0]["url"]):
+        assert approved.get(path.removeprefix(BASE), user).status_code in (403, 404)
+
+
+@pytest.mark.parametrize("name", ["..%2f..%2fgateway.db", "manifest.json", "Patient.99999.ndjson", ".job", "Patient.00001.ndjson%00", "x"])
+def test_only_released_files_are_fetched(approved, released, name):
+    assert ask(approved, "GET", f"{released[0]}/{name}").status_code == 404
+
+
+REFUSED = [
+    ("study", "", {}, 400, "Prefer: respond-async is needed"), ("study", "", {"Prefer": "no-respond-async"}, 400, "Prefer: respond-async is needed"),
+    ("study", "?_since=2024", ASYNC, 400, "parameter _since"), ("study", "?patient=9990000018", ASYNC, 400, "parameter patient"),
+    ("study", "?9990000018=1", ASYNC, 400, "parameter"), ("study", "?_outputFormat=csv", ASYNC, 400, "_outputFormat"),
+    ("study", "?_type=Pat-9990000018", ASYNC, 400, "_type"), ("study", "?_type=%ff", ASYNC, 400, "encoding of the parameters"),
+    ("asked-for", "", ASYNC, 403, None), ("none", "", ASYNC, 403, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("project, query, headers, status, expected", REFUSED)
+def test_a_kick_off_that_cannot_be_is_refused_by_its_place(approved, project, query, headers, status, expected):
+    answer = ask(approved, "GET", f"/fhir/$export{query}", project, **headers)
+    assert answer.status_code == status and answer.json()["resourceType"] == "OperationOutcome"
+    assert expected is None or answer.json()["issue"][0]["details"]["text"] == expected
+    assert "9990000018" not in answer.text
+
+
+def test_several_preferences_are_read(approved):
+    assert ask(approved, "GET", "/fhir/$export", Prefer="handling=strict, Respond-Async; wait=1").status_code == 202
+
+
+def test_who_asked_and_who_fetched_is_in_the_audit(approved, released):
+    ask(approved, "GET", released[1]["output"][0]["url"], X_Request_ID="fetched")
+    job = released[0].rpartition("/")[2]
+    told = [event["act"] for event in approved.audit() if event.get("job") == job]
+    assert told[0] == "export.start" and "export.download" in told
+    (event,) = [event for event in approved.audit() if event.get("request") == "fetched"]
+    assert (event["act"], event["user"], event["project"]) == ("export.download", "researcher", "study")
