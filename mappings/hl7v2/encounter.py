@@ -107,7 +107,7 @@ def to_encounter(group: Group, look: Look) -> list[dict]:
 def replay(group: Group, look: Look) -> Visit | None:
     """Return what all messages come to, or None. A merge moves the visit to the surviving patient and tells nothing else of it."""
     visit = Visit()
-    for sent in ordered(group.of("ADT"), look):
+    for sent in settled(ordered(group.of("ADT"), look), look.feed.zone):
         event = EVENTS[sent.message.event]
         if event.merges:
             visit.merge(sent.message, look)
@@ -116,6 +116,24 @@ def replay(group: Group, look: Look) -> Visit | None:
         else:
             visit.take(sent, look)
     return visit if visit.message is not None else None
+
+
+def settled(found: list[Sent], zone: str) -> list[Sent]:
+    """Return the messages with what was recorded after a cancellation behind it. A discharge entered in the evening for the afternoon is
+    not the one that was cancelled at noon, whatever the order in which they happened."""
+    for cancel in [sent for sent in found if EVENTS[sent.message.event].undoes]:
+        at = next(number for number, sent in enumerate(found) if sent is cancel)
+        undone, made = EVENTS[cancel.message.event].undoes, recorded(cancel, zone)
+        late = [sent.message.event in undone and recorded(sent, zone) > made for sent in found[:at]]
+        before = [sent for sent, is_late in zip(found, late) if not is_late]
+        found = [*before, cancel, *(sent for sent, is_late in zip(found, late) if is_late), *found[at + 1 :]]
+    return found
+
+
+def recorded(sent: Sent, zone: str) -> int:
+    """Return when a message was entered (EVN-2, else MSH-7) as a number that sorts; 0 for none."""
+    text = sent.message["EVN"].text(2) or sent.message["MSH"].text(7)
+    return times.order(text, zone) if text else 0
 
 
 def standing(visit: Visit) -> str:

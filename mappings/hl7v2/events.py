@@ -11,7 +11,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Event:
     """``visit``: speaks of a visit. ``status``: the Encounter's new status ("" leaves it), taken from the statuses of ``only``
-    (empty: from any). ``cancels``: EVN-6 holds the time of the cancelled event, so EVN-2 tells when this one happened.
+    (empty: from any). ``cancels``: EVN-6 holds the time of the cancelled event, so EVN-2 tells when this one happened; ``undoes`` names
+    the events it cancels where another of them may follow.
     ``revives``: may open a cancelled visit again. ``merges`` and ``deletes`` speak of a patient, or of a visit.
     """
 
@@ -19,6 +20,7 @@ class Event:
     status: str = ""
     only: tuple[str, ...] = ()
     cancels: bool = False
+    undoes: tuple[str, ...] = ()
     revives: bool = False
     merges: bool = False
     deletes: bool = False
@@ -35,9 +37,9 @@ EVENTS = {
     "A08": Event(),  # update
     "A09": Event(),  # departing, tracking only
     "A10": Event(status="arrived", only=("", "planned")),  # arriving, tracking only
-    "A11": Event(status="cancelled", cancels=True),  # cancel admit
-    "A12": Event(cancels=True),  # cancel transfer
-    "A13": Event(status="in-progress", only=("", "finished"), cancels=True),  # cancel discharge
+    "A11": Event(status="cancelled", cancels=True, undoes=("A01", "A04")),  # cancel admit
+    "A12": Event(cancels=True, undoes=("A02",)),  # cancel transfer
+    "A13": Event(status="in-progress", only=("", "finished"), cancels=True, undoes=("A03",)),  # cancel discharge
     "A14": Event(status="planned", only=("",)),  # pending admit
     "A15": Event(),  # pending transfer
     "A16": Event(),  # pending discharge

@@ -1,5 +1,7 @@
 """ADT to Encounter: the life of a visit, its places, and what its codes mean."""
 
+import random
+
 import pytest
 
 from tests.mappings.harness_hl7v2 import DEAD, PID, adt, map_text, one, visit
@@ -50,6 +52,26 @@ def test_a_cancelled_transfer_reopens_the_place_before():
     cancel = adt("A12", "20250602110000", visit(ward="W1^B1^1"), occurred="20250602100000")
     assert places(encounter(ADMIT, MOVE, cancel)) == [("W1, B1, 1", "active", None)]
     assert places(encounter(ADMIT, cancel, MOVE)) == [("W1, B1, 1", "active", None)]
+
+
+@pytest.mark.hazard("HZ-HL7V2-18")
+@pytest.mark.parametrize("seed", range(4))
+def test_a_cancellation_undoes_nothing_that_was_recorded_after_it(seed):
+    """Each event is cancelled at 11 and then entered anew in the evening, for a time before 11."""
+    shuffled = random.Random(seed)
+    admissions = [ADMIT, adt("A11", "20250601110000", visit(), occurred="20250601080000")]
+    admissions += [adt("A01", "20250601200000", visit(), occurred="20250601090000")]
+    transfers = [ADMIT, MOVE, adt("A12", "20250602110000", visit(), occurred="20250602100000")]
+    transfers += [adt("A02", "20250602200000", visit(ward="W3"), occurred="20250602103000")]
+    ends = [ADMIT, LEAVE.replace("A03|20250603150500", "A03|20250603090000")]
+    ends += [adt("A13", "20250603110000", visit(), occurred="20250603090000")]
+    ends += [adt("A03", "20250603200000", visit(ended="20250603103000"), occurred="20250603103000")]
+    for texts in (admissions, transfers, ends):
+        shuffled.shuffle(texts)
+    assert encounter(*admissions)["status"] == "in-progress"
+    assert places(encounter(*transfers)) == [("W1, B1, 1", "completed", "2025-06-02T10:30:00+01:00"), ("W3", "active", None)]
+    found = encounter(*ends)
+    assert (found["status"], found["period"]["end"]) == ("finished", "2025-06-03T10:30:00+01:00")
 
 
 @pytest.mark.hazard("HZ-HL7V2-08")
