@@ -13,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from gateway.errors import Invalid, Refused
-from gateway.nhs.identifiers import normalise
+from gateway.nhs.identifiers import is_valid, normalise
 from mappings import Feed, Reject, Row, Values, readers
 from mappings.cld import codes
 from mappings.cld.columns import COLUMNS, DISCRIMINATORS, EVENT, PERSON
@@ -109,7 +109,7 @@ def identified(values: Values, submission: int) -> tuple[Snapshot, str]:
     """Return the snapshot and event type of a row that says whose event it is. Raises ``Invalid`` naming the column that does not."""
     if not LA_CODE.fullmatch(values[LA]):
         raise Invalid(f"column {LA}")
-    if not values[PERSON_ID] or normalise(values[PERSON_ID]) == normalise(values["NHS Number"]):
+    if not values[PERSON_ID] or is_nhs_number(values[PERSON_ID], values["NHS Number"]):
         raise Invalid(f"column {PERSON_ID}")  # an NHS number is never a key
     start, end = iso(values[START], START), iso(values[END], END)
     if not start or not end or start > end:
@@ -122,6 +122,11 @@ def identified(values: Values, submission: int) -> tuple[Snapshot, str]:
     if submission < 10**9:  # no date in the file's name: submitted when its period ended
         submission += int(end.replace("-", "")) * 1000
     return Snapshot(end, start, submission), kind
+
+
+def is_nhs_number(person: str, number: str) -> bool:
+    """Whether a council gives its person the NHS number as id: the row's own, or, where the row has none, what may be one."""
+    return normalise(person) == normalise(number) if number else is_valid(person)
 
 
 def event(values: Values, snapshot: Snapshot, kind: str, line: int) -> Row:

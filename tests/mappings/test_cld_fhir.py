@@ -74,6 +74,19 @@ def test_ethnicity_by_table_and_never_guessed(mapped, sent, code):
     assert [coding["code"] for coding in concept.get("coding", ()) if "UKCore" in coding["system"]] == ([code] if code else [])
 
 
+@pytest.mark.parametrize(
+    "sent, code",
+    [
+        ("Tenant - private landlord", "Tenant: Private landlord"),
+        ("Tenant", None),  # of whom, nobody says
+        ("OWNER OCCUPIER OR SHARED OWNERSHIP SCHEME", "Owner occupier or shared ownership scheme"),
+    ],
+)
+def test_a_spelling_that_may_mean_two_values_stays_words(mapped, sent, code):
+    value = one(mapped(service(Accommodation_Status=sent)), "Observation")["valueCodeableConcept"]
+    assert value["text"] == sent and [coding["code"] for coding in value.get("coding", ())] == ([code] if code else [])
+
+
 @pytest.mark.parametrize("sent, gender", [("Male", "male"), ("FEMALE", "female"), ("Not known", "unknown"), ("X", None), ("", None)])
 def test_gender_by_table(mapped, sent, gender):
     assert one(mapped(service(Gender=sent)), "Patient").get("gender") == gender

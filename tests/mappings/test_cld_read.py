@@ -72,6 +72,7 @@ def test_utf8_comes_first_then_the_encoding_of_the_feed(tmp_path):
         ({"LA_Code": ""}, "column LA Code"),
         ({"LA_Person_Unique_Identifier": ""}, "column LA Person Unique Identifier"),
         ({"LA_Person_Unique_Identifier": "999 000 0018"}, "column LA Person Unique Identifier"),
+        ({"LA_Person_Unique_Identifier": "9990000026", "NHS_Number": ""}, "column LA Person Unique Identifier"),
         ({"Event_Type": "Referral"}, "column Event Type"),
         ({"Event_Type": ""}, "column Event Type"),
         ({"Event_Start_Date": ""}, "column Event Start Date"),
@@ -84,6 +85,12 @@ def test_a_row_that_says_neither_who_nor_what_is_turned_away_by_its_place(tmp_pa
     rows, rejects = read_all(write(tmp_path / "cld.csv", [service(), service(**given)]))
     assert rejects == [Reject("line 3", reason)]
     assert [row.table for row in rows] == ["Event", "Person", "Authority", "Snapshot"]
+
+
+@pytest.mark.parametrize("given", [{"LA_Person_Unique_Identifier": "9990000026"}, {"LA_Person_Unique_Identifier": "1234567", "NHS_Number": ""}])
+def test_a_councils_own_number_is_one_whatever_it_looks_like_beside_the_nhs_number(tmp_path, given):
+    _, rejects = read_all(write(tmp_path / "cld.csv", [service(**given)]))
+    assert not rejects
 
 
 def test_ragged_and_unreadable_lines_are_turned_away_by_their_place(tmp_path):
