@@ -13,7 +13,7 @@ from gateway.api.auth import Known
 from gateway.api.errors import FHIR_JSON
 from gateway.errors import NotFound
 from gateway.fhir import bundle, model, params
-from gateway.fhir.parse import parse
+from gateway.fhir.parse import known, parse
 
 router = APIRouter(prefix="/fhir")
 _VERSION = re.compile(r"[0-9]{1,9}\Z")
@@ -29,6 +29,7 @@ def supported(resource_type: str) -> str:
 
 @router.get("/{resource_type}/{id_}")
 def read(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
+    known(asked.in_query(request))
     found = records.read(request.app.state.door, caller, supported(resource_type), id_, request.state.id)
     if _has(request, found.version):
         return Response(status_code=304, headers=_tags(found))
@@ -37,6 +38,7 @@ def read(resource_type: str, id_: str, request: Request, caller: Known) -> Respo
 
 @router.get("/{resource_type}/{id_}/_history/{version}")
 def vread(resource_type: str, id_: str, version: str, request: Request, caller: Known) -> Response:
+    known(asked.in_query(request))
     if not _VERSION.match(version):
         raise NotFound(supported(resource_type))
     found = records.vread(request.app.state.door, caller, supported(resource_type), id_, int(version), request.state.id)
@@ -45,6 +47,7 @@ def vread(resource_type: str, id_: str, version: str, request: Request, caller: 
 
 @router.get("/{resource_type}/{id_}/_history")
 def history(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
+    known(asked.in_query(request))
     found = records.history(request.app.state.door, caller, supported(resource_type), id_, request.state.id)
     return Response(bundle.history(_base(request), resource_type, id_, found), media_type=FHIR_JSON)
 

@@ -9,9 +9,9 @@ from gateway import records
 from gateway.api import asked
 from gateway.api.auth import Known
 from gateway.api.errors import FHIR_JSON
-from gateway.errors import Invalid, Unsupported
+from gateway.errors import Invalid
 from gateway.fhir import build
-from gateway.fhir.parse import named
+from gateway.fhir.parse import known
 from gateway.nhs import identifiers
 from gateway.summary import document, page
 
@@ -21,6 +21,7 @@ NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 
 @router.get("/Patient/{id_}/$summary")
 def summary(id_: str, request: Request, caller: Known) -> Response:
+    known(asked.in_query(request), "profile")
     record = records.person(request.app.state.door, caller, request.state.id, id_=id_)
     return _answer(request, record)
 
@@ -38,9 +39,7 @@ async def summary_by_number_in_body(request: Request, caller: Known) -> Response
 
 
 def _by_number(request: Request, caller, pairs: list[tuple[str, str]]) -> Response:
-    for name, _ in pairs:
-        if name not in ("identifier", "profile", "_format"):
-            raise Unsupported(named(name))
+    known(pairs, "identifier", "profile")
     given = [value for name, value in pairs if name == "identifier"]
     if len(given) != 1:
         raise Invalid("identifier")

@@ -19,6 +19,7 @@ PREFIXES = ("eq", "ne", "gt", "ge", "lt", "le", "sa", "eb", "ap")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,48}(:[A-Za-z]{1,24})?\Z")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 _CURSOR = re.compile(r"[A-Za-z0-9_\-=]{1,2000}\Z")
+JSON = ("json", "application/json", "application/fhir+json", "application/fhir json")
 PLAIN = {"status", "gender"}
 """Parameters of plain codes, which have no system: ``|final`` and ``final`` ask the same."""
 CHAINS = (".identifier", ":Patient.identifier")
@@ -42,6 +43,20 @@ def parse(resource_type: str, pairs: Sequence[tuple[str, str]], now: int | None 
 def named(name: str) -> str:
     """A parameter's name for an error: as sent when it looks like one, else no name at all (it may be a value in the wrong place)."""
     return f"parameter {name}" if _NAME.match(name) and not any(c.isdigit() for c in name) else "parameter"
+
+
+def known(pairs: Sequence[tuple[str, str]], *names: str) -> None:
+    """Raises ``Unsupported``, by name, for a parameter of a read or an operation that is neither one of ``names`` nor ``_format`` for JSON."""
+    for name, value in pairs:
+        if name == "_format":
+            _json(value)
+        elif name not in names:
+            raise Unsupported(named(name))
+
+
+def _json(format_: str) -> None:
+    if format_ not in JSON:
+        raise Unsupported("parameter _format")
 
 
 class _Reader:
@@ -162,8 +177,7 @@ class _Reader:
         self.total = value == "accurate"
 
     def _format(self, value: str) -> None:
-        if value not in ("json", "application/json", "application/fhir+json", "application/fhir json"):
-            raise Unsupported("parameter _format")
+        _json(value)
 
     def query(self, pairs: Sequence[tuple[str, str]]) -> Query:
         if self.cursor is None:

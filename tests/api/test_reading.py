@@ -2,6 +2,8 @@
 
 from email.utils import parsedate_to_datetime
 
+import pytest
+
 from gateway.fhir import model
 from tests.api.people import AMY, ANN, SETS, observation, people, uid
 from tests.toy import deliver, row
@@ -38,6 +40,18 @@ def test_a_version_the_client_has_is_not_sent_again(clinic):
     for tag, status in TAGS:
         answer = clinic.get(OBS, headers={"If-None-Match": tag})
         assert (answer.status_code, answer.headers["etag"], bool(answer.content)) == (status, 'W/"1"', status == 200), tag
+
+
+READS = (OBS, f"{OBS}/_history", f"{OBS}/_history/1", f"/fhir/Patient/{uid(1)}/$summary")
+
+
+@pytest.mark.parametrize("path", READS)
+def test_a_parameter_that_a_read_does_not_know_is_refused_by_name(clinic, path):
+    for name, value in (("_elements", "9990009990"), ("_summary", "9990009990"), ("patient", "9990009990"), ("_format", "xml")):
+        answer = clinic.get(path, **{name: value})
+        assert (answer.status_code, answer.json()["issue"][0]["details"]["text"]) == (400, f"parameter {name}")
+        assert "9990009990" not in answer.text
+    assert clinic.get(path, _format="json").status_code == 200
 
 
 def test_access_is_decided_before_the_tag(clinic):
