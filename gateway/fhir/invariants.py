@@ -195,7 +195,7 @@ INVARIANTS: dict[str, tuple[Invariant, ...]] = {
     "Duration": (Invariant("drt-1", "a code is UCUM and has a value", lambda n: "code" not in n or (n.get("system") == UCUM and "value" in n)),),
     "Count": (
         Invariant("cnt-3", "a whole number of ones",
-                  lambda n: _in_ucum(n) and n.get("code", "1") == "1" and n.get("value", 0) % 1 == 0),
+                  lambda n: _in_ucum(n) and n.get("code", "1") == "1" and not n.get("value", 0) % 1 > 0),
         Invariant("qty-3", "code needs system", _needs("code", "system")),
     ),
     "Distance": (
