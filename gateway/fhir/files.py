@@ -3,25 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from itertools import chain
 from typing import BinaryIO
 
 import msgspec
 
-from gateway.errors import Refused, TooLarge
+from gateway.errors import Refused
 from gateway.fhir import model
 from gateway.fhir.issues import Issue
 
 MORE = Callable[[dict], list[Issue]]
+LINES = (".ndjson", ".jsonl")
+BOM = b"\xef\xbb\xbf"
+Line = tuple[int, bytes]
+
+
+class _Entry(msgspec.Struct):
+    resource: msgspec.Raw = msgspec.Raw()
+
+
+class _Bundle(msgspec.Struct):
+    entry: list[_Entry] = []
+
+
+_entries = msgspec.json.Decoder(_Bundle)
 
 
 def validate_lines(names: Sequence[str], stdin: BinaryIO, more: MORE) -> Iterator[dict]:
-    """One result a resource: ``{"file", "line", "resourceType", "valid", "issues"}``.
+    """One result a resource: ``{"file", "line", "resourceType", "valid", "issues"}``; a Bundle's own, and one for each resource in it.
 
-    ``valid`` means R4; ``more`` adds issues (UK Core's) that do not make it invalid. Raises ``Refused`` for a file that cannot be read."""
-    for name in names:
-        for line, body in read(name, stdin):
-            yield validate(name, line, body, more)
+    ``valid`` means R4; ``more`` adds issues (UK Core's) that do not make it invalid. ``-`` is standard input.
+    Raises ``Refused`` for a file that cannot be read."""
+    for number, name in enumerate(names, 1):
+        try:
+            if name == "-":
+                yield from _validate_stream(name, stdin, more)
+            else:
+                with open(name, "rb") as stream:
+                    yield from _validate_stream(name, stream, more)
+        except OSError:
+            raise Refused(f"file {number} cannot be read") from None
+
+
+def _validate_stream(name: str, stream: BinaryIO, more: MORE) -> Iterator[dict]:
+    for line, body in read(stream, is_lines=name.endswith(LINES)):
+        yield from _validate_all(name, line, body, more)
+
+
+def _validate_all(name: str, line: int, body: bytes, more: MORE) -> Iterator[dict]:
+    result = validate(name, line, body, more)
+    yield result
+    if result["resourceType"] == "Bundle":
+        for at, resource in within(line, body):
+            yield from _validate_all(name, at, resource, more)
 
 
 def validate(name: str, line: int, body: bytes, more: MORE) -> dict:
@@ -29,27 +63,76 @@ def validate(name: str, line: int, body: bytes, more: MORE) -> dict:
     issues = model.check(body, duplicates=True)
     valid = not issues
     resource_type = ""
-    try:
-        model.bound(body)
-        resource = msgspec.json.decode(body)
-        if isinstance(resource, dict) and isinstance(resource.get("resourceType"), str) and resource["resourceType"] in model.RESOURCE_TYPES:
-            resource_type = resource["resourceType"]
-            if valid:
-                issues = [*issues, *more(resource)]
-    except (msgspec.MsgspecError, RecursionError, TooLarge):
-        pass
+    if not any(issue.code == "too-long" for issue in issues):
+        resource = _plain(body)
+        resource_type = resource.get("resourceType") if isinstance(resource, dict) else ""
+        resource_type = resource_type if isinstance(resource_type, str) and resource_type in model.RESOURCE_TYPES else ""
+    if valid:
+        issues = [*issues, *more(resource)]
     return {"file": name, "line": line, "resourceType": resource_type, "valid": valid, "issues": [issue.as_dict() for issue in issues]}
 
 
-def read(name: str, stdin: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """(line, bytes) of each resource in a file: a whole JSON document, or one resource a line (NDJSON)."""
+def _plain(body: bytes) -> object:
     try:
-        data = stdin.read() if name == "-" else Path(name).read_bytes()
-    except OSError:
-        raise Refused("a file cannot be read") from None
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    lines = [(number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]
-    if len(lines) > 1 and all(line.lstrip()[:1] == b"{" and line.rstrip()[-1:] == b"}" for _, line in lines):
-        yield from lines
+        return msgspec.json.decode(body)
+    except model.UNREADABLE:
+        return None
+
+
+def read(stream: BinaryIO, *, is_lines: bool = False) -> Iterator[Line]:
+    """(line, bytes) of each resource: one a line (NDJSON) where it ``is_lines`` or one of the first two lines is an object by itself, otherwise the
+    whole as one document, which is also what nothing at all is. Of a line or document that is too large, no more is read than shows it."""
+    lines = _lines(stream)
+    head: list[Line] = []
+    for each in lines:
+        head.append(each)
+        if sum(map(_is_written, head)) == 2:
+            break
+    written = [each for each in head if _is_written(each)]
+    if (is_lines and written) or (len(written) > 1 and any(_is_object(line) for _, line in written)):
+        yield from filter(_is_written, chain(head, lines))
     else:
-        yield 1, data
+        yield 1, _document(chain(head, lines))
+
+
+def _lines(stream: BinaryIO) -> Iterator[Line]:
+    number = 0
+    while line := stream.readline(model.LARGEST + 2):
+        number += 1
+        yield number, line.removeprefix(BOM) if number == 1 else line
+        while line and not line.endswith(b"\n"):  # too large: the rest of it belongs to no other line
+            line = stream.readline(model.LARGEST)
+
+
+def _is_written(line: Line) -> bool:
+    return not line[1].isspace() and line[1] != b""
+
+
+def _is_object(line: bytes) -> bool:
+    return line.lstrip()[:1] == b"{" and isinstance(_plain(line), dict)
+
+
+def _document(lines: Iterator[Line]) -> bytes:
+    found = bytearray()
+    for _, line in lines:
+        found += line
+        if len(found) > model.LARGEST:
+            break
+    return bytes(found)
+
+
+def within(line: int, body: bytes) -> Iterator[Line]:
+    """(line, bytes) of each resource in a Bundle, at the line where it begins."""
+    try:
+        entries = _entries.decode(body).entry
+    except model.UNREADABLE:  # so broken that it has no entries
+        return
+    at = 0
+    for entry in entries:
+        found = bytes(entry.resource)
+        if found.startswith(b"{"):
+            begin = body.index(found, at)
+            line += body.count(b"\n", at, begin)
+            at = begin + len(found)
+            yield line, found
+            line += body.count(b"\n", begin, at)
