@@ -109,7 +109,7 @@ def permit(door: Door, caller: Caller, number: str, basis: str, reason: str, req
     if not identifiers.is_valid(number):
         raise Invalid("number")
     if basis not in access.BASES:
-        raise Invalid("basis")
+        raise Invalid(f"basis: {' or '.join(access.BASES)}")
     if len(reason.strip()) < access.BASES[basis].least_reason or len(reason) > 500:
         raise Invalid("reason")
     with door.store.write() as session:

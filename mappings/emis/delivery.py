@@ -40,7 +40,7 @@ def check(path: Path, feed: Feed) -> list[Path]:
     """
     partial = bool(feed.settings.get("partial"))
     if path.is_file() and not partial:
-        raise Refused(f"{path.name}: one file is not a delivery; give its folder, or allow a partial one")
+        raise Refused(f"{path.name}: one file is not a delivery; give its folder, or set partial = true for the feed (GATEWAY_FEEDS)")
     found = delivered(path)
     if not found:
         raise Refused(f"{path.name}: no files")

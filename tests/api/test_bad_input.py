@@ -97,7 +97,7 @@ BODIES = [
     ("/sandbox/permission", "application/json", f'{{"number":"{ANN}","number":"{ANN}","basis":"permission"}}'.encode(), 400,
      "body: JSON, each name once"),
     ("/sandbox/permission", "application/json", f'{{"number":"{SECRET}","basis":"permission"}}'.encode(), 400, "number"),
-    ("/sandbox/permission", "application/json", f'{{"number":"{ANN}","basis":"{SECRET}"}}'.encode(), 400, "basis"),
+    ("/sandbox/permission", "application/json", f'{{"number":"{ANN}","basis":"{SECRET}"}}'.encode(), 400, "basis: permission or permission-extended"),
     ("/sandbox/permission", "application/json", f'{{"number":"{ANN}","basis":"permission-extended"}}'.encode(), 400, "reason"),
 ]  # fmt: skip
 
