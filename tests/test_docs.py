@@ -13,6 +13,7 @@ import pytest
 import mappings
 from gateway import __version__, cli, config
 from gateway.cli import main
+from gateway.synth import world
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -71,6 +72,20 @@ def test_a_first_command_is_one_line_in_an_environment_of_its_own(name):
     block = re.search(rf"<!-- {name} command -->\n```sh\n(.*?)```", README, re.S)[1]
     assert len(block.splitlines()) == 1
     assert block.startswith("python3 -m venv .venv && .venv/bin/pip install -q ")
+
+
+def test_the_verbs_of_a_sandbox_do_what_they_say_one_after_the_other(tmp_path, monkeypatch, capsys):
+    settings, *commands, serve = re.search(r"<!-- sandbox commands -->\n```sh\n(.*?)```", README, re.S)[1].splitlines()
+    assert serve == "gateway serve"
+    monkeypatch.chdir(tmp_path)
+    for setting in settings.removeprefix("export ").split():
+        monkeypatch.setenv(*setting.split("="))
+    (tmp_path / "project.toml").write_text(re.search(r"<!-- project -->\n```toml\n(.*?)```", README, re.S)[1])
+    world.write(tmp_path / "demo" / "sources", 20, 1, datetime.date.today())
+    for command in commands:
+        gateway, *words = command.split()
+        assert gateway == "gateway" and main(words) == 0, command + capsys.readouterr().err
+    assert (tmp_path / "release" / "manifest.json").is_file() and not (tmp_path / "release" / ".job").exists()
 
 
 def test_the_map_names_what_there_is_and_all_of_it():
