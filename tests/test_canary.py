@@ -405,8 +405,9 @@ def test_headers_and_links_of_what_is_served_name_nobody(run, server):
     known = {"Authorization": f"Bearer {issue(run.settings, run.store, 'dr-green')}"}
     links, resources = [], 0
     for number in run.numbers:
-        permission = json.dumps({"number": number, "basis": "direct-care", "reason": f"asked {canary.token(3)}text"}).encode()
-        ask(server, "POST", "/sandbox/permission", permission, Content_Type="application/json", **known)
+        permission = json.dumps({"number": number, "basis": "permission", "reason": f"asked {canary.token(3)}text"}).encode()
+        status, _, _ = ask(server, "POST", "/sandbox/permission", permission, Content_Type="application/json", **known)
+        assert status == 201
         asked = {"patient.identifier": f"{NHS_NUMBER}|{number}", "_count": "2"}
         for path in (f"/fhir/Observation?{urlencode(asked)}", f"/fhir/Patient?{urlencode({'identifier': asked['patient.identifier']})}"):
             status, answered, text = ask(server, "GET", path, **known)
