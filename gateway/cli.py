@@ -258,7 +258,7 @@ def _validate(arguments, settings: config.Settings) -> int:
     from gateway.nhs import ukcore
 
     all_valid = True
-    for result in files.validate_lines(arguments.files, sys.stdin.buffer, ukcore.check):
+    for result in files.validate_lines(arguments.files, sys.stdin.buffer, ukcore.check_claimed):
         all_valid &= result["valid"]
         print(json.dumps(result), flush=True)
     return OK if all_valid else WITH_REJECTS

@@ -1,7 +1,7 @@
 """THE TABLE of UK Core's constraints (STU3 sequence, 2025-06): what a profile asks beyond R4. Checked against, never "validated against".
 
-UK Core's profiles are differentials only. ``error`` is a broken cardinality, fixed system or invariant; ``warning`` a must-support element that
-is not there (a source that lacks it is right to leave it out, so warnings are counted and nothing more).
+UK Core's profiles are differentials only. ``error`` is a broken cardinality, fixed system or invariant; ``warning`` a constraint that says SHOULD, or
+a must-support element that is not there (a source that lacks it is right to leave it out, so warnings are told and nothing more).
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ VERIFICATION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHS
 VERIFICATION_SYSTEM = "https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland"
 RETIRED = frozenset(
     "ActualProblem ProblemSignificance RelatedProblemHeader RelatedClinicalContent PrescriptionType MedicationQuantityText "
-    "MedicationPrescribingAgency NominatedPharmacy PreferredDispenserOrganization TreatmentCategory NHSCommunication "
-    "ReligiousAffiliation OverseasVisitorChargingCategory CodingSCTDescId EffectivePeriod DosageLastChanged ClinicalSetting".split()
+    "MedicationPrescribingAgency MedicationPrescribingOrganization MedicationChangeSummary MedicationDosageLastChanged NominatedPharmacy "
+    "PreferredDispenserOrganization MedicalApplianceSupplier TreatmentCategory NHSCommunication ReligiousAffiliation "
+    "OverseasVisitorChargingCategory CodingSCTDescId EffectivePeriod ClinicalSetting AnaestheticIssues EncounterTransport "
+    "ServiceRequestMethod MessageHeaderInstruction".split()
 )
 """Extensions of UK Core that were retired: read, never written."""
+BACKPORT = "http://hl7.org/fhir/5.0/StructureDefinition/extension-"
 Check = Callable[[dict], bool]
 
 
@@ -32,11 +35,13 @@ class Rule:
     element: str
     words: str
     keeps: Check
+    severity: str = "error"
+    code: str = "required"
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One profile: the constraints that are errors, and the must-support elements (a choice by its stem, ``value``)."""
+    """One profile: the constraints that are errors, and the must-support elements."""
 
     rules: tuple[Rule, ...]
     supported: tuple[str, ...]
@@ -50,8 +55,37 @@ def _needs(element: str) -> Rule:
     return Rule(element, "1..* in UK Core", _has(element))
 
 
-def _laboratory(resource: dict) -> bool:
-    return any(c.get("code") in ("laboratory", "LAB") for category in resource.get("category", ()) for c in category.get("coding", ()))
+def _laboratory(system: str, code: str) -> Rule:
+    def keeps(resource: dict) -> bool:
+        categories = resource.get("category", ())
+        return sum(any((c.get("system"), c.get("code")) == (system, code) for c in category.get("coding", ())) for category in categories) == 1
+
+    return Rule("category:laboratory", "1..1 in UK Core", keeps)
+
+
+def _broken(element: str, words: str, keeps: Check, severity: str = "error") -> Rule:
+    return Rule(element, words, keeps, severity, "invariant")
+
+
+def _has_extension(element: dict, url: str) -> bool:
+    return any(extension.get("url") == url for extension in element.get("extension", ()))
+
+
+def _media(resource: dict) -> bool:
+    return not any(_has_extension(media, f"{BACKPORT}DiagnosticReport.media.link") and "reference" in media.get("link", {})
+                   for media in resource.get("media", ()))  # fmt: skip
+
+
+def _collector(resource: dict) -> bool:
+    collector = resource.get("collection", {}).get("collector", {})
+    return not ("reference" in collector and _has_extension(collector, f"{BACKPORT}Specimen.collection.collector"))
+
+
+def _is_given(resource: dict, element: str) -> bool:
+    if not element.endswith("[x]"):
+        return element in resource or "_" + element in resource
+    stem = element.removesuffix("[x]")
+    return any(name.removeprefix("_").startswith(stem) and name.removeprefix("_")[len(stem) : len(stem) + 1].isupper() for name in resource)
 
 
 def _numbered(*systems: str) -> Check:
@@ -72,75 +106,98 @@ def _verification(resource: dict) -> bool:
     return True
 
 
-_LAB = Rule("category:laboratory", "1..1 in UK Core", _laboratory)
-_OBSERVATION = ("status", "category", "code", "subject", "effective", "performer", "value")
+_OBSERVATION_LABORATORY = _laboratory("http://terminology.hl7.org/CodeSystem/observation-category", "laboratory")
+_REPORT_LABORATORY = _laboratory("http://terminology.hl7.org/CodeSystem/v2-0074", "LAB")
+_ISSUED = frozenset({"partial", "preliminary", "final", "amended", "corrected", "appended"})
+_MEDIA = _broken("media", "ukcore-diag-lab-002: the extension for the link or its reference, not both", _media)
 PROFILES: dict[str, Profile] = {
     "Patient": Profile(
         (Rule("identifier:nhsNumber.value", "1..* in UK Core", _numbered(NHS_NUMBER)),
-         Rule("identifier:nhsNumber.extension", "the system of the verification status is fixed", _verification)),
+         Rule("identifier:nhsNumber.extension", "the system of the verification status is fixed", _verification, code="value")),
         ("identifier", "active", "name", "telecom", "gender", "birthDate", "address", "managingOrganization")),
     "AllergyIntolerance": Profile((_needs("code"),), ("clinicalStatus", "verificationStatus", "code", "patient", "reaction")),
     "Condition": Profile((), ("clinicalStatus", "verificationStatus", "severity", "code", "subject", "recorder")),
+    "Medication": Profile((_needs("code"),), ("code",)),
     "MedicationRequest": Profile(
         (_needs("substitution"),),
-        ("identifier", "status", "intent", "category", "medication", "subject", "authoredOn", "requester", "dosageInstruction", "dispenseRequest")),
+        ("identifier", "status", "intent", "category", "medication[x]", "subject", "authoredOn", "requester", "dosageInstruction",
+         "dispenseRequest", "substitution")),
     "MedicationStatement": Profile(
         (Rule("identifier", "system and value are needed", _whole_identifiers),),
-        ("identifier", "status", "category", "medication", "subject", "effective", "dateAsserted", "informationSource", "dosage")),
-    "Observation": Profile((), _OBSERVATION),
-    "Observation-Lab": Profile((_needs("category"), _LAB), ("status", "category", "code")),
-    "Observation-Group-Lab": Profile((_needs("category"), _LAB), ("status", "category", "code")),
-    "DiagnosticReport": Profile((), ("status", "category", "code", "subject", "encounter", "issued", "result")),
-    "DiagnosticReport-Lab": Profile((_needs("category"), _LAB, _needs("subject")), ("status", "category", "code", "subject", "issued", "result")),
-    "Encounter": Profile((), ("identifier", "status", "class", "subject", "participant", "reasonCode")),
-    "Procedure": Profile((), ("status", "code", "subject", "performed")),
+        ("identifier", "basedOn", "status", "category", "medication[x]", "subject", "effective[x]", "dateAsserted", "informationSource",
+         "derivedFrom", "dosage")),
+    "Observation": Profile((), ("status", "category", "code", "subject", "effective[x]", "performer", "value[x]", "component")),
+    "Observation-Lab": Profile(
+        (_needs("category"), _OBSERVATION_LABORATORY,
+         _broken("value[x]", "ukcore-obs-lab-001: a value, the reason why there is none, or a note",
+                 lambda r: any(_is_given(r, each) for each in ("value[x]", "dataAbsentReason", "note")), "warning")),
+        ("status", "category", "code")),
+    "Observation-Group-Lab": Profile(
+        (_needs("category"), _OBSERVATION_LABORATORY,
+         _broken("value[x]", "ukcore-obs-grplab-001: a group has no value", lambda r: not _is_given(r, "value[x]"), "warning")),
+        ("status", "category", "code")),
+    "DiagnosticReport": Profile((_MEDIA,), ("status", "category", "code", "subject", "encounter", "issued", "result")),
+    "DiagnosticReport-Lab": Profile(
+        (_needs("category"), _REPORT_LABORATORY, _needs("subject"),
+         _broken("issued", "ukcore-diag-lab-001: a time of issue", lambda r: r.get("status") not in _ISSUED or _is_given(r, "issued"), "warning")),
+        ("status", "category", "code", "subject", "issued", "result")),
+    "Encounter": Profile((), ("identifier", "status", "class", "subject", "participant", "reasonCode", "reasonReference")),
+    "Procedure": Profile((), ("status", "code", "subject", "performed[x]")),
     "Immunization": Profile(
-        (Rule("statusReason", "ukcore-imm-001: not-done needs a reason", lambda r: r.get("status") != "not-done" or "statusReason" in r),),
-        ("status", "vaccineCode", "patient", "occurrence", "manufacturer", "lotNumber", "doseQuantity")),
+        (_broken("statusReason", "ukcore-imm-001: not-done needs a reason",
+                 lambda r: r.get("status") != "not-done" or _is_given(r, "statusReason")),),
+        ("status", "vaccineCode", "patient", "occurrence[x]", "manufacturer", "lotNumber", "doseQuantity")),
     "EpisodeOfCare": Profile((), ("status", "patient", "period", "careManager")),
-    "ServiceRequest": Profile((), ("status", "intent", "category", "priority", "code", "subject", "authoredOn", "requester")),
-    "Task": Profile((), ("status", "intent", "code", "focus", "for", "authoredOn", "requester", "owner")),
+    "ServiceRequest": Profile((), ("basedOn", "status", "intent", "category", "priority", "code", "subject", "authoredOn", "requester")),
+    "Task": Profile(
+        (),
+        ("status", "intent", "code", "focus", "for", "authoredOn", "requester", "owner", "reasonCode", "reasonReference", "restriction", "input")),
     "Organization": Profile(
         (Rule("identifier:ods.value", "1..* in UK Core", _numbered(*ODS)),), ("identifier", "active", "name", "telecom", "address")
     ),
     "Practitioner": Profile((), ("identifier", "name", "telecom")),
     "PractitionerRole": Profile((), ("active", "period", "practitioner", "organization", "specialty", "location", "telecom")),
     "Location": Profile((Rule("identifier:ods.value", "1..* in UK Core", _numbered(*ODS)),), ("status", "name", "address")),
-    "FamilyMemberHistory": Profile((), ("status", "patient", "date", "relationship", "condition")),
-    "Specimen": Profile((), ("status", "type", "subject", "receivedTime")),
+    "FamilyMemberHistory": Profile((), ("status", "patient", "date", "name", "relationship", "condition")),
+    "Specimen": Profile(
+        (_broken("collection.collector", "ukcore-spec-001: the extension for the collector or its reference, not both", _collector),),
+        ("status", "type", "subject", "receivedTime")),
     "Flag": Profile((), ("status", "code", "subject")),
-    "Consent": Profile((), ("status", "scope", "category", "patient", "dateTime")),
+    "Consent": Profile((), ("status", "scope", "category", "patient", "dateTime", "performer", "organization", "source[x]")),
 }  # fmt: skip
 
 
 def check(resource: dict, *, supported: bool = False) -> list[Issue]:
-    """The constraints of UK Core a resource breaks, by the profile it names or its type's own; must-support gaps too where ``supported``.
+    """The constraints of UK Core a resource breaks, by the profiles it names or its type's own; must-support gaps too where ``supported``.
 
     >>> check({"resourceType": "AllergyIntolerance", "id": "a", "meta": {}})[0].location
     'AllergyIntolerance.code'
     """
-    profile = PROFILES.get(_profile(resource))
-    if profile is None:
-        return []
     name = resource["resourceType"]
-    found = [Issue("error", "required", f"{name}.{rule.element}", rule.words) for rule in profile.rules if not rule.keeps(resource)]
+    profiles = [PROFILES[each] for each in _named(resource) or (name,) if each in PROFILES]
+    found = [
+        Issue(rule.severity, rule.code, f"{name}.{rule.element}", rule.words) for each in profiles for rule in each.rules if not rule.keeps(resource)
+    ]
     if "extension" in resource:
         found += [
-            Issue("error", "business-rule", f"{name}.extension", "an extension that UK Core retired")
-            for extension in resource["extension"] if extension.get("url", "").rpartition("UKCore-")[2] in RETIRED
+            Issue("error", "business-rule", f"{name}.extension[{index}]", "an extension that UK Core retired")
+            for index, extension in enumerate(resource["extension"]) if extension.get("url", "").rpartition("UKCore-")[2] in RETIRED
         ]  # fmt: skip
     if supported:
         found += [
             Issue("warning", "incomplete", f"{name}.{element}", "must support: not given")
-            for element in profile.supported
-            if element not in resource
-            and not any(each.startswith(element) and each[len(element)].isupper() for each in resource if len(each) > len(element))
-        ]
-    return found
+            for each in profiles for element in each.supported if not _is_given(resource, element)
+        ]  # fmt: skip
+    return list(dict.fromkeys(found))
 
 
-def _profile(resource: dict) -> str:
-    for url in resource.get("meta", {}).get("profile", ()):
-        if url.startswith(BASE):
-            return url[len(BASE) :].partition("|")[0]
-    return resource["resourceType"]
+def check_claimed(resource: dict) -> list[Issue]:
+    """The same, with must-support gaps where the resource says it is of UK Core."""
+    return check(resource, supported=bool(_named(resource)))
+
+
+def _named(resource: dict) -> list[str]:
+    """The profiles of UK Core that a resource names. One that is not in the table is looked at as its type's own."""
+    urls = resource.get("meta", {}).get("profile", ())
+    named = [url[len(BASE) :].partition("|")[0] for url in urls if isinstance(url, str) and url.startswith(BASE)]
+    return [each if each in PROFILES else resource["resourceType"] for each in named]
