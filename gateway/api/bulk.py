@@ -11,8 +11,7 @@ from fastapi.responses import FileResponse
 
 from gateway.api import asked
 from gateway.api.auth import Known
-from gateway.api.errors import FHIR_JSON
-from gateway.errors import Invalid, NotFound, Unsupported
+from gateway.errors import Invalid, Unsupported
 from gateway.export import releases
 from gateway.fhir.parse import named
 
@@ -63,6 +62,3 @@ def cancel(job: str, request: Request, caller: Known) -> Response:
     """Cancel a running export, or delete the files of a released one."""
     releases.cancel(request.app.state.door, caller, job)
     return Response(status_code=202)
-
-
-__all__ = ["FHIR_JSON", "NotFound", "router"]

@@ -18,7 +18,7 @@ from pathlib import Path
 from gateway import log, records
 from gateway.errors import Conflict, Refused
 from gateway.export import engines, optouts, projects
-from gateway.nhs import disclosure, pseudonym
+from gateway.nhs import disclosure, policy, pseudonym
 from gateway.nhs import project as rules
 from gateway.store import jobs, ledger
 from gateway.store.audit import record_write
@@ -51,7 +51,7 @@ def start(store: Store, project: str, owner: str, *, optout_days: int, types: tu
         members = records.members(session, found, listed.key)
         pins = {
             "project": project, "version": version, "as_of": session.commit_seq - 1, "optout": listed.key, "optout_hash": listed.hash,
-            "policy": pseudonym.policy_hash(found.profile), "types": sorted(set(types or found.types) & set(found.types)),
+            "policy": policy.policy_hash(found.profile), "types": sorted(set(types or found.types) & set(found.types)),
             "profile": found.profile, "setting": found.setting, "key_version": found.key_version, "started": session.now,
             "contributors": sorted(found.live(datetime.fromtimestamp(session.now / 1_000_000, UTC).date())),
             "exclude_sensitive": found.exclude_sensitive, "left_out": members.left_out, "label_seq": records.label_seq(session),

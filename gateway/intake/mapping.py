@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.errors import GatewayError, Invalid
 from gateway.fhir import build, index, model
-from gateway.nhs import identity, sensitive, ukcore
+from gateway.nhs import identity, optout, sensitive, ukcore
 from gateway.nhs.codesets import CodeSets
 from gateway.store import kept as keeping
 from gateway.store.database import Session, id_hash
@@ -171,7 +171,7 @@ def prepare(resource: dict, context: Context, order: int) -> tuple[Put, list[str
         blake2b(body, digest_size=16).digest(),
         UNDATED if entries.low is None else entries.low, UNDATED if entries.high is None else entries.high,
         own, causes, entries.tokens, entries.globals, entries.words, entries.dates,
-        sensitive.preference(resource, context.sets),
+        optout.preference(resource, context.sets),
     )  # fmt: skip
     faults = [f"{resource['resourceType']}: {issue.location}: {issue.message}" for issue in ukcore.check(resource) if issue.severity == "error"]
     return put, faults

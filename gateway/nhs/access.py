@@ -14,8 +14,6 @@ from gateway.nhs import identity, labels, roles
 from gateway.nhs.roles import Caller, Rule
 
 GRADES = identity.GRADES
-EVERYTHING = Allow()
-"""For finding out who is asked about, never for answering."""
 
 PERMISSION_REQUIRED = "Permission to view is required: ask the patient and record it."
 NO_RECORD = (

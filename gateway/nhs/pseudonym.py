@@ -21,10 +21,8 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway.errors import Refused
 from gateway.fhir.r4 import table
-from gateway.nhs.actions import MASKED, NATIONAL, Made, compile_element, compile_extensions, is_personal
-from gateway.nhs.policy import DATES, SETTINGS, Branch, compiled, has_days, policy_hash
-
-__all__ = ["NATIONAL", "PERSON_SYSTEM", "SETTINGS", "Pseudonymiser", "Subject", "compiled", "policy_hash", "project_key", "span"]
+from gateway.nhs.actions import MASKED, Made, compile_element, compile_extensions, is_personal
+from gateway.nhs.policy import DATES, SETTINGS, Branch, compiled, has_days
 
 PERSON_SYSTEM = "urn:nhs-record-gateway:person-pseudonym"
 META = b'","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"PSEUDED"}]}'

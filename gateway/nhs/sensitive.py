@@ -7,26 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from gateway.nhs import labels, links, optout
-from gateway.nhs.codesets import READ, SNOMED, CodeSet, CodeSets, missing
-from gateway.nhs.labels import LABELS, names
-from gateway.nhs.links import KEPT_TYPES, LINKS, linked, redact
+from gateway.nhs.codesets import READ, SNOMED, CodeSets
+from gateway.nhs.labels import LABELS
+from gateway.nhs.links import KEPT_TYPES
 from gateway.nhs.optout import preference, standing
-
-__all__ = [
-    "LABELS",
-    "LINKS",
-    "CodeSet",
-    "CodeSets",
-    "derive",
-    "linked",
-    "missing",
-    "names",
-    "own_labels",
-    "preference",
-    "redact",
-    "standing",
-    "unmapped",
-]
 
 DIRECTORY = frozenset({"Organization", "Practitioner", "PractitionerRole", "Location", "HealthcareService", "Medication", "Schedule", "Slot"})
 """About no patient: judged by the source's own flags only."""

@@ -54,10 +54,8 @@ class Kept:
 
 
 KEPT = "k.key, k.body, k.ord, k.deleted, k.publisher, k.hash, k.grp"
-_encode = msgspec.json.Encoder().encode
+encode_body = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Body).decode
-encode_body = _encode
-decode_body = _decode
 
 
 def keep(session: Session, delivery: int, sent: Sequence[Sent]) -> Counter:

@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.store import labels
 from gateway.store.database import Session, id_hash
-from gateway.store.tables import KIND_NUMBER, KINDS, TYPE_NUMBER, TYPES, UNDATED
+from gateway.store.tables import KINDS, TYPE_NUMBER, TYPES
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MADE_TWICE = "made twice"
@@ -56,7 +56,6 @@ class Mapped(msgspec.Struct, array_like=True, gc=False):
     asked: tuple[int, ...] = ()
     evidence: list[tuple[int, tuple[str, ...], bytes]] = []
     faults: tuple[str, ...] = ()
-    repairs: tuple[str, ...] = ()
     unmapped: tuple[str, ...] = ()
     hides: tuple[int, int] = (0, 0)
 
@@ -79,7 +78,6 @@ class Stored:
     grp: int
     delivery: int
     body: bytes
-    match: bool = True
 
 
 @dataclass(slots=True)
@@ -312,12 +310,6 @@ class _Writer:
             labels.changed(s)
 
 
-def by_keys(session: Session, keys: Sequence[int]) -> list[Stored]:
-    """Current versions by head key, in the order asked."""
-    found = {stored.key: stored for stored in _current(session, session.within("h.key"), session.listed(keys))}
-    return [found[key] for key in keys if key in found]
-
-
 def head_of(session: Session, resource_type: str, id_: str) -> Stored | None:
     """The current version (or tombstone) of an id, whoever may see it: for deciding, never for answering."""
     if "\0" in id_:  # PostgreSQL takes no such text, and no id holds one
@@ -385,11 +377,3 @@ def batches(items: Sequence, size: int) -> Iterator[Sequence]:
     """``items`` cut into pieces of at most ``size``."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
-
-
-def kind_number(kind: str) -> int:
-    """A kind of publisher (gp, hospital, social-care) as stored."""
-    return KIND_NUMBER[kind]
-
-
-__all__ = ["UNDATED", "Mapped", "Put", "Stored", "by_keys", "head_of", "instant", "of_patients", "put_many", "splice", "versions_of"]
