@@ -93,8 +93,14 @@ def entered(values: Values) -> tuple[str, bool]:
         return "", is_doubtful(values, "EffectiveDate")
     if not time:
         return _day(text, "EnteredDate"), is_doubtful(values, "EffectiveDate")
-    when, shown_twice = with_offset(_day(text, "EnteredDate"), _time(time[:8], "EnteredTime"))
+    when, shown_twice = _moment(text, time)
     return when, shown_twice or is_doubtful(values, "EffectiveDate")
+
+
+@lru_cache(maxsize=1 << 14)
+def _moment(text: str, time: str) -> tuple[str, bool]:
+    """What is written in one consultation was entered in one minute: the same words come again and again."""
+    return with_offset(_day(text, "EnteredDate"), _time(time[:8], "EnteredTime"))
 
 
 def is_doubtful(values: Values, column: str) -> bool:

@@ -110,7 +110,8 @@ def measure(room: Room) -> Iterator[Line]:
         part = groups[start : start + PART]
         mapped += timed(lambda made=made, part=part: made.extend(each for group in part for each in SOURCE.to_fhir(group, look)))
         encoded += timed(lambda made=made, bodies=bodies: bodies.extend(encode(each) for each in made))
-        checked += timed(lambda bodies=bodies: faults.extend(issue for body in bodies for issue in model.check(body)))
+        pairs = list(zip(made, bodies))  # intake holds the resource too, and validates it so
+        checked += timed(lambda pairs=pairs: faults.extend(issue for pair in pairs for issue in model.check_resource(*pair)))
         count += len(made)
     whole = mapped + encoded + checked
     steps = f"read {ROWS / read:,.0f}, encode {ROWS / encoded:,.0f}, validate {ROWS / checked:,.0f} rows/s; {len(faults)} faults"
