@@ -48,7 +48,15 @@ ASKED_FOR = {
     "patient": {*params.PATIENT_TYPES},
     "code": {"AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Procedure",
              "ServiceRequest", "Task"},
-    "family": {"Patient"}, "given": {"Patient"}, "birthdate": {"Patient"},
+    "category": {"AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Procedure",
+                 "ServiceRequest", "Consent"},
+    "status": {"MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization",
+               "EpisodeOfCare", "ServiceRequest", "Task", "Consent", "Location"},
+    "subject": {*params.PATIENT_TYPES} - {"AllergyIntolerance", "Immunization", "EpisodeOfCare", "Consent"},
+    "encounter": {"Condition", "MedicationRequest", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task", "Flag"},
+    "date": {"AllergyIntolerance", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "Flag", "Consent"},
+    "onset-date": {"Condition"}, "authoredon": {"MedicationRequest"}, "effective": {"MedicationStatement"}, "authored": {"ServiceRequest"},
+    "authored-on": {"Task"}, "family": {"Patient"}, "given": {"Patient"}, "birthdate": {"Patient"},
 }  # fmt: skip
 WHERE_DEFINED = ("identifier", "patient", "subject", "code", "category", "status", "encounter")
 
