@@ -75,6 +75,8 @@ def _links() -> tuple[Link, ...]:
         ("List", "encounter", "remove", "remove"),
         ("List", "entry.item", "remove", ""),
         ("FamilyMemberHistory", "reasonReference", "remove", ""),
+        ("FamilyMemberHistory", "extension.valueReference", "remove", "remove"),
+        ("Specimen", "extension.valueReference", "remove", ""),
         ("CarePlan", "encounter", "remove", "remove"),
         ("CarePlan", "addresses", "remove", ""),
         ("CarePlan", "activity.reference", "remove", ""),

@@ -6,10 +6,12 @@ from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from mappings import Look
 from mappings.emis.codes import HL7
-from mappings.emis.entry import NOT_DONE, Entry, clinician, encounter, problem, subject
+from mappings.emis.entry import NOT_DONE, Entry, clinician, encounter, filed, problem, subject
 from mappings.emis.values import UK_CORE, UNKNOWN, built, day, entered, tagged
 
 VACCINATION = UK_CORE + "Extension-UKCore-VaccinationProcedure"
+ENCOUNTER = UK_CORE + "Extension-UKCore-AssociatedEncounter"
+"""For types that have no encounter: what was said in a confidential consultation is hidden with it."""
 REASONS = {
     "declined": {"system": HL7 + "v3-ActReason", "code": "PATOBJ"},
     "contraindicated": {"system": HL7 + "v3-ActReason", "code": "MEDPREC"},
@@ -105,6 +107,7 @@ def family_history(made: Entry, look: Look) -> dict:
         look.id("FamilyMemberHistory", made.key),
         UK_CORE + "UKCore-FamilyMemberHistory",
         made.security,
+        extension=consultation(made, look),
         status="completed",
         patient=subject(values, look),
         date=made.effective,
@@ -113,6 +116,12 @@ def family_history(made: Entry, look: Look) -> dict:
         condition=[{"code": made.code.concept, "note": [*made.notes, *words]}],
     )
     return tagged(history, ambiguous)
+
+
+def consultation(made: Entry, look: Look) -> list[dict]:
+    """Return the extension that points at the consultation, [] for none."""
+    found = encounter(made.values, look)
+    return [{"url": ENCOUNTER, "valueReference": found}] if found else []
 
 
 def specimen(made: Entry, look: Look) -> dict:
@@ -124,6 +133,7 @@ def specimen(made: Entry, look: Look) -> dict:
         look.id("Specimen", made.key),
         UK_CORE + "UKCore-Specimen",
         made.security,
+        extension=[*consultation(made, look), *filed(made, look)],
         type=made.code.concept,
         subject=subject(values, look),
         collection={"collector": clinician(values, look), "collectedDateTime": made.effective},

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Invalid
+from gateway.nhs import labels, links
 from mappings.emis import SOURCE
 from mappings.emis.codes import is_concept, rows_of
 from mappings.emis.qualifiers import qualifiers
@@ -15,6 +16,7 @@ from tests.mappings.harness_emis import (
     ALLERGIES,
     CONDITIONS,
     code,
+    dated,
     deleted,
     mapped,
     named,
@@ -22,6 +24,7 @@ from tests.mappings.harness_emis import (
     problem,
     qualifier,
     referral,
+    sent,
 )
 
 ASTHMA = code("1", "Asthma", CONDITIONS, "H33..00", "195967001")
@@ -649,18 +652,35 @@ def test_conditions_and_procedures_are_told_apart_by_read_chapter(read, made):
 
 
 @pytest.mark.hazard("HZ-EMIS-25")
-@pytest.mark.parametrize("number", ["1", "3", "10", "20", "21", "30", "31", "32"])
+@pytest.mark.parametrize("number", ["1", "3", "10", "20", "21", "30", "31", "32", "33"])
 def test_what_is_filed_under_a_problem_points_at_it_so_that_it_can_be_hidden_with_it(number):
     more = (
         code("30", "Referral to physiotherapist", "Referral"),
         code("31", "Appendicectomy", "Procedure"),
         code("32", "FH: Asthma", "Family history"),
+        code("33", "Cervical swab", "Pathology specimen"),
     )
     found = mapped(*CODES, *more, observation("P", "1"), problem("P"), observation("O1", number, 2, ProblemGuid="{P}"))
     target = next(each for each in found["obs:p"])
     reference = {"reference": f"Condition/{target['id']}"}
     made = found["obs:o1"][0]
     assert reference in made.get("reasonReference", []) or reference in [each.get("valueReference") for each in made.get("extension", [])]
+
+
+@pytest.mark.hazard("HZ-EMIS-28")
+@pytest.mark.parametrize("number", ["1", "2", "3", "10", "20", "21", "30", "31", "32", "33"])
+def test_what_was_said_in_a_confidential_consultation_is_hidden_with_it(number):
+    more = (
+        code("30", "Referral to physiotherapist", "Referral"),
+        code("31", "Appendicectomy", "Procedure"),
+        code("32", "FH: Asthma", "Family history"),
+        code("33", "Cervical swab", "Pathology specimen"),
+    )
+    row = sent("CareRecord_Consultation", **dated(ConsultationGuid="{C1}", Complete="true", IsConfidential="true"))
+    found = mapped(*CODES, *more, row, observation("O1", number, ConsultationGuid="{C1}")).resources()
+    items = [(number, each, labels.CONFIDENTIAL if each["meta"].get("security") == ["R"] else 0) for number, each in enumerate(found)]
+    hidden = {number for number, _, own in items if own} | links.linked(items).keys()
+    assert len(found) == 2 and hidden == {0, 1}
 
 
 @pytest.mark.hazard("HZ-EMIS-07")
