@@ -27,6 +27,8 @@ from gateway.api import sandbox
 from gateway.api.app import create_app
 from gateway.errors import Refused
 from gateway.export import jobs, optouts, projects, worker
+from gateway.fhir.codes import NHS_NUMBER
+from gateway.fhir.dates import moment
 from gateway.intake import load
 from gateway.nhs import pseudonym
 from gateway.nhs.sandbox import COUNCIL, OTHER_PRACTICE, PRACTICE, TRUST
@@ -36,7 +38,6 @@ from gateway.terminology import sets
 from mappings import Feed, sources
 
 LEAST_PEOPLE = 10
-NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 PROJECT = "demo"
 SOURCES = ("emis", "hl7v2", "cld")
 SERVED = ("dr-green", "receptionist", "dr-ward", "researcher")
@@ -293,7 +294,7 @@ def _told(events: list[dict]) -> list[tuple[tuple[str, ...], int]]:
         if rows and rows[-1][0][:-1] == row:
             rows[-1][1] += 1
         else:
-            rows.append([(*row, datetime.fromtimestamp(event["at"] / 1_000_000, UTC).strftime("%H:%M:%S")), 1])
+            rows.append([(*row, moment(event["at"]).strftime("%H:%M:%S")), 1])
     return [(row, count) for row, count in rows]
 
 

@@ -12,12 +12,12 @@ import secrets
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway import log, records
 from gateway.errors import Conflict, Refused
 from gateway.export import engines, optouts, projects
+from gateway.fhir.dates import DAY, moment
 from gateway.nhs import disclosure, policy, pseudonym
 from gateway.nhs import project as rules
 from gateway.store import jobs, ledger
@@ -26,7 +26,7 @@ from gateway.store.database import Session, Store, open_store
 
 KIND, BY_HAND = "export", "export by hand"
 """Asked for over HTTP, for a worker to claim and for the client to fetch; or run by the operator into a folder of their choice."""
-KEPT_FOR = 7 * optouts.DAY
+KEPT_FOR = 7 * DAY
 """µs after its start for which a release is answered and its files are kept."""
 PERSONS_A_PART = 500
 MARK = ".job"
@@ -53,7 +53,7 @@ def start(store: Store, project: str, owner: str, *, optout_days: int, types: tu
             "project": project, "version": version, "as_of": session.commit_seq - 1, "optout": listed.key, "optout_hash": listed.hash,
             "policy": policy.policy_hash(found.profile), "types": sorted(set(types or found.types) & set(found.types)),
             "profile": found.profile, "setting": found.setting, "key_version": found.key_version, "started": session.now,
-            "contributors": sorted(found.live(datetime.fromtimestamp(session.now / 1_000_000, UTC).date())),
+            "contributors": sorted(found.live(moment(session.now).date())),
             "exclude_sensitive": found.exclude_sensitive, "left_out": members.left_out, "label_seq": records.label_seq(session),
             "optout_days": optout_days, "approved": _plain(found),
         }  # fmt: skip
@@ -71,7 +71,7 @@ def require_standing(session: Session, job: jobs.Job, now: int, optout_days: int
     project, _ = projects.in_force(session, job.pins["project"], now)
     if _plain(project) != job.pins["approved"]:
         raise Refused("the project was changed since: start the export again")
-    if not project.live(datetime.fromtimestamp(now / 1_000_000, UTC).date()).issuperset(job.pins["contributors"]):
+    if not project.live(moment(now).date()).issuperset(job.pins["contributors"]):
         raise Conflict(MEMBERS_CHANGED)
     listed = optouts.require_fresh(session, now, optout_days)
     if listed.key != job.pins["optout"] and records.opted_out_since(session, job.id, listed.key):
@@ -192,7 +192,7 @@ def cut(part: _Part) -> tuple[int, dict]:
         with store.read() as session:
             job = jobs.get(session, part.job)
             seq = records.label_seq(session)
-            year = datetime.fromtimestamp(job.pins["started"] / 1_000_000, UTC).year
+            year = moment(job.pins["started"]).year
             worker = pseudonym.Pseudonymiser(job.pins["profile"], job.pins["setting"], part.key, year)
             files: dict[str, _File] = {}
             persons = 0

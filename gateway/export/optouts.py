@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.errors import Invalid, Refused
+from gateway.fhir.dates import DAY, moment
 from gateway.nhs import identifiers
 from gateway.store import optouts
 from gateway.store.audit import record_write
 from gateway.store.database import Session, Store
-
-DAY = 86_400_000_000
 
 
 def load(store: Store, path: Path) -> dict:
@@ -45,7 +43,7 @@ def status(store: Store) -> dict:
 
 
 def _status(found: optouts.ListInForce) -> dict:
-    loaded = datetime.fromtimestamp(found.loaded / 1_000_000, UTC).isoformat(timespec="seconds")
+    loaded = moment(found.loaded).isoformat(timespec="seconds")
     return {"state": "loaded", "loaded": loaded, "count": found.count, "hash": found.hash}
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from gateway.errors import Invalid, Refused
+from gateway.fhir.dates import moment
 from gateway.nhs import project as rules
 from gateway.store import projects
 from gateway.store.audit import record_write
@@ -41,7 +41,7 @@ def approve(store: Store, name: str, by: str) -> str:
         if found is None:
             raise Refused("no project of that name")
         _, state, document = found
-        state, document = rules.approve(state, document, by, _now(session.now))
+        state, document = rules.approve(state, document, by, moment(session.now))
         _write(session, name, state, document, "project.approve", by)
     return state
 
@@ -62,7 +62,7 @@ def in_force(session: Session, name: str, now: int) -> tuple[rules.Project, int]
         raise Refused("no project of that name")
     version, state, document = found
     parsed = rules.parse(document)
-    rules.require_in_force(parsed, state, _now(now))
+    rules.require_in_force(parsed, state, moment(now))
     return parsed, version
 
 
@@ -71,10 +71,6 @@ def all_projects(store: Store) -> list[tuple[str, int, str]]:
     with store.read() as session:
         found = [(name, projects.newest(session, name)) for name in projects.names(session)]
     return [(name, newest[0], newest[1]) for name, newest in found if newest]
-
-
-def _now(microseconds: int) -> datetime:
-    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
 
 
 def _write(session: Session, name: str, state: str, document: dict, act: str, by: str) -> None:

@@ -31,6 +31,15 @@ def microseconds(moment: datetime) -> int:
     return (moment - EPOCH) // MICROSECOND
 
 
+def moment(microseconds: int) -> datetime:
+    """The other way: µs since 1970 as an aware moment in UTC.
+
+    >>> moment(1_000_000).isoformat()
+    '1970-01-01T00:00:01+00:00'
+    """
+    return EPOCH + microseconds * MICROSECOND
+
+
 @lru_cache(maxsize=65536)
 def interval(text: str) -> tuple[int, int]:
     """The half-open interval a FHIR date, dateTime or instant covers. Raises ``Invalid("date")``.

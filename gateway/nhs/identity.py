@@ -11,9 +11,9 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs.identifiers import is_valid, normalise
 
-NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 VERIFIED_CODE = "01"
 REGULAR = "R"
 

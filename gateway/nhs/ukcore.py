@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.issues import Issue
 
 BASE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
-NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 ODS = ("https://fhir.nhs.uk/Id/ods-organization-code", "https://fhir.nhs.uk/Id/ods-site-code")
 VERIFICATION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus"
 VERIFICATION_SYSTEM = "https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from cryptography.fernet import Fernet
 
 from gateway.errors import Forbidden, GatewayError, NotFound, Unauthenticated, Unavailable
 from gateway.fhir import build
+from gateway.fhir.dates import moment
 from gateway.fhir.search import Limits
 from gateway.nhs import access, labels, links
 from gateway.nhs.codesets import CodeSets
@@ -81,7 +81,7 @@ def served(found: Stored, publishers: dict[int, PublisherRow], decision: access.
     if found.deleted:
         return Found(found.type, found.id, found.number, found.updated, b"", True)
     if decision.blanks(found.publisher, found.labels):
-        found.body = build.encode(links.redact(build.decode(found.body)))
+        found = replace(found, body=build.encode(links.redact(build.decode(found.body))))
     publisher = publishers[found.publisher]
     source = f"{_urn(publisher.source, publisher.ods or publisher.code)}#{found.delivery}"
     return Found(found.type, found.id, found.number, found.updated, resources.splice(found, source, labels.security(found.labels)))
@@ -134,4 +134,4 @@ def who(caller: Caller) -> dict[str, str]:
 
 def http_date(microseconds: int) -> str:
     """A time for an HTTP header."""
-    return format_datetime(datetime.fromtimestamp(microseconds / 1_000_000, UTC), usegmt=True)
+    return format_datetime(moment(microseconds), usegmt=True)

@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.errors import Invalid
 from gateway.fhir import build
+from gateway.fhir.dates import DAY
 from gateway.fhir.search import Query
 from gateway.nhs import access, identifiers, identity
 from gateway.nhs.optout import standing
@@ -30,7 +31,7 @@ REMEMBERED = 10_000
 REMEMBERED_FOR = 3_600_000_000
 """µs. Time alone changes a fact (a return grows old), so nothing is remembered for longer."""
 MOST_CANDIDATES = 50
-RETURN_GOOD_FOR = 120 * 86_400_000_000
+RETURN_GOOD_FOR = 120 * DAY
 _evidence = msgspec.json.Decoder(identity.Evidence).decode
 
 

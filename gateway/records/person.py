@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from gateway.errors import Invalid, NotFound
 from gateway.fhir import build
+from gateway.fhir.dates import moment
 from gateway.nhs import access, identifiers
 from gateway.nhs.record import Contribution, Held, Record
 from gateway.nhs.roles import Caller
@@ -67,14 +67,14 @@ def _record(
         registered=frozenset(each.ods for each in registered),
         caller_name=caller.name,
         caller_organisation=caller.organisation,
-        now=datetime.fromtimestamp(door.store.clock() / 1_000_000, UTC),
+        now=moment(door.store.clock()),
     )
 
 
 def _held(one: Stored, publishers: dict[int, PublisherRow], decision: access.Decision) -> Held:
     publisher = publishers[one.publisher]
     resource = build.decode(served(one, publishers, decision).body)
-    received = datetime.fromtimestamp(publisher.received / 1_000_000, UTC)
+    received = moment(publisher.received)
     return Held(resource, publisher.name or publisher.ods or publisher.code, publisher.ods, one.kind, publisher.source, received, one.labels)
 
 
@@ -88,7 +88,7 @@ def _contributions(
         publisher = publishers[key]
         if not any(allow.publishers is None or key in allow.publishers for allow in decision.limits.allow):
             continue
-        received = datetime.fromtimestamp(publisher.received / 1_000_000, UTC)
+        received = moment(publisher.received)
         if publisher.state != "active":
             state = "not contributed"
         elif any(one.publisher == key for one in seen):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import groupby
 
 import msgspec
 
+from gateway.fhir.dates import moment
 from gateway.nhs import identity, labels
 from gateway.nhs.project import Project
 from gateway.store import jobs, optouts, people
@@ -54,7 +54,7 @@ class ToRelease:
 def members(session: Session, project: Project, optout: int) -> Members:
     """Everyone of the project's live contributors but opted-out and restricted people: whoever shares any number with one of those is left
     out too, gathered or not (wide to refuse)."""
-    today = datetime.fromtimestamp(session.now / 1_000_000, UTC).date()
+    today = moment(session.now).date()
     live = project.live(today)
     publishers = {p.key for p in people.publishers(session).values() if p.state == "active" and p.ods in live}
     everyone = people.patients_of(session, sorted(publishers))

@@ -19,7 +19,8 @@ import msgspec
 import pysqlite3.dbapi2 as sqlite
 
 from gateway.errors import Unavailable
-from gateway.store.database import Session, Store, microseconds
+from gateway.fhir.dates import microseconds_now
+from gateway.store.database import Session, Store
 
 SEAL_ROWS, SEAL_SECONDS = 1000, 60
 WAIT_SECONDS = 30
@@ -131,7 +132,7 @@ def record_write(session: Session, event: dict) -> None:
 
 
 def _insert(session: Session, stream: str, event: dict) -> None:
-    session.run("INSERT INTO audit (at, stream, event) VALUES (?, ?, ?)", session.now or microseconds(), stream, _encode(event).decode())
+    session.run("INSERT INTO audit (at, stream, event) VALUES (?, ?, ?)", session.now or microseconds_now(), stream, _encode(event).decode())
 
 
 def _unsealed(session: Session, stream: str) -> bool:
@@ -168,7 +169,7 @@ def _verify(stream: str, rows: list[tuple], seals: list[tuple]) -> Verdict:
 
 
 def _append(connection: sqlite.Connection, events: list[str]) -> None:
-    now = microseconds()
+    now = microseconds_now()
     connection.execute("BEGIN IMMEDIATE")
     connection.executemany("INSERT INTO audit (at, event) VALUES (?, ?)", [(now, event) for event in events])
     connection.execute("COMMIT")

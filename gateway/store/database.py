@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,16 +18,12 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from gateway.errors import Refused, Unavailable
+from gateway.fhir.dates import microseconds_now
 from gateway.store import migrations
 
 LEAST_SQLITE = (3, 51, 3)  # WAL-reset corruption below (reference: operations §5)
 BUSY_SECONDS = 30
 Clock = Callable[[], int]
-
-
-def microseconds() -> int:
-    """Now, in µs since 1970 UTC: the clock the store is given unless a test gives another."""
-    return time.time_ns() // 1000
 
 
 def hash64(*parts: str) -> int:
@@ -207,7 +202,7 @@ class Store:
         self.engine.dispose()
 
 
-def open_store(url: str, *, create: str | None = None, namespace: uuid.UUID | None = None, clock: Clock = microseconds) -> Store:
+def open_store(url: str, *, create: str | None = None, namespace: uuid.UUID | None = None, clock: Clock = microseconds_now) -> Store:
     """Open a store, bringing its schema up to this code's. ``create`` (``sandbox`` or ``live``) makes one where there is none.
 
     Raises ``Refused`` when there is no store and none is to be made, when it is of the other mode, or when the database is unsafe.

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import msgspec
 
+from gateway.fhir.dates import moment
 from gateway.store import labels
 from gateway.store.database import Session, id_hash
 from gateway.store.tables import KINDS, TYPE_NUMBER, TYPES
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MADE_TWICE = "made twice"
 """The reason of a group that makes what another group makes: the other may make it no more when it is mapped in its turn."""
 HEAD = "h.key, h.type, h.id, h.patient, h.publisher, h.kind, h.labels, h.number, h.updated, h.deleted, h.low, h.grp"
@@ -359,8 +358,8 @@ def instant(microseconds: int) -> str:
     >>> instant(1_700_000_000_123_000)
     '2023-11-14T22:13:20.123Z'
     """
-    moment = EPOCH + timedelta(microseconds=microseconds)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    at = moment(microseconds)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
 def splice(found: Stored, source: str, security: bytes) -> bytes:

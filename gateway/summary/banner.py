@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs import identifiers
 from gateway.nhs.record import Held, Record
 from gateway.nhs.sections.rows import months_before, shown_date
 
-NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 SEX = {"male": "Male", "female": "Female", "other": "Indeterminate"}
 NAME_USES = ("official", "usual", "", "temp", "nickname", "anonymous", "maiden", "old")
 
