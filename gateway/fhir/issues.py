@@ -17,3 +17,21 @@ class Issue:
 
     def as_dict(self) -> dict[str, str]:
         return {"severity": self.severity, "code": self.code, "location": self.location, "message": self.message}
+
+
+MOST = 1_000
+"""Faults that are told of one resource. Who sends millions of them does not want to know."""
+
+
+class Enough(Exception):
+    """So many faults that the rest is not told."""
+
+
+class Found(list[Issue]):
+    """A list of faults that is full when nobody would read on: raises ``Enough`` then."""
+
+    def append(self, issue: Issue) -> None:
+        super().append(issue)
+        if len(self) >= MOST:
+            super().append(Issue("error", "incomplete", "", "so many faults that the rest is not told"))
+            raise Enough

@@ -6,12 +6,13 @@ The walk is compiled from the table once a type: a node's names lead to the few 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import date
 from functools import lru_cache
 from xml.etree import ElementTree
 
 from gateway.fhir.invariants import INVARIANTS, Invariant
-from gateway.fhir.issues import Issue
+from gateway.fhir.issues import Enough, Found, Issue
 from gateway.fhir.r4 import table
 
 _ID = table.ID
@@ -90,8 +91,9 @@ def _spec(name: str) -> _Spec:
 
 def check(resource: dict) -> list[Issue]:
     """What is wrong with a resource whose structure is sound; [] for nothing."""
-    found: list[Issue] = []
-    _resource(resource, resource["resourceType"], found)
+    found = Found()
+    with suppress(Enough):
+        _resource(resource, resource["resourceType"], found)
     return found
 
 

@@ -6,10 +6,11 @@ import json
 import math
 import re
 import sys
+from contextlib import suppress
 from functools import lru_cache
 
 from gateway.fhir import rules
-from gateway.fhir.issues import Issue
+from gateway.fhir.issues import Enough, Found, Issue
 from gateway.fhir.r4 import table
 
 LONGEST = 1024 * 1024
@@ -31,10 +32,15 @@ def _refuse(_: str) -> None:
 
 def check(resource: object) -> list[Issue]:
     """All structural faults, and what the second pass finds in the rest: what is broken is mended for it, and nothing more is said of that."""
-    found: list[Issue] = []
+    found = Found()
     mended: set[str] = set()
-    sound = _resource(resource, "", found, mended)
-    return found + [issue for issue in rules.check(sound) if not _is_within(issue.location, mended)] if "" not in mended else found
+    with suppress(Enough):
+        sound = _resource(resource, "", found, mended)
+        if "" not in mended:
+            for issue in rules.check(sound):
+                if not _is_within(issue.location, mended):
+                    found.append(issue)
+    return found
 
 
 def _is_within(place: str, places: set[str]) -> bool:
