@@ -125,7 +125,7 @@ def test_a_resource_is_checked_by_the_profiles_it_names_or_its_types_own(profile
 
 
 def test_all_profiles_that_are_named_are_checked():
-    resource = {"resourceType": "Observation", "meta": {"profile": [BASE + "Observation", BASE + "Observation-Group-Lab"]}}
+    resource = {"resourceType": "Observation", "meta": {"profile": [BASE + "Observation", BASE + "Observation-Group-Lab|2.1.0"]}}
     assert [issue.location for issue in check(resource)] == ["Observation.category", "Observation.category:laboratory"]
 
 
