@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway import config
+from gateway.api import auth
+from gateway.api.app import create_app
+from gateway.store.database import open_store
+
 ROOT = Path(__file__).parents[1]
 
 ROOMS = {
@@ -141,6 +146,22 @@ def test_sql_lies_in_the_store_only():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 assert not node.value.lstrip().startswith(verbs), f"SQL in {path.relative_to(ROOT)} line {node.lineno}"
+
+
+def test_every_route_that_is_not_named_as_public_asks_who_is_calling(tmp_path):
+    settings = config.Settings(data_dir=tmp_path, sandbox=True)
+    store = open_store(settings.url, create="sandbox")
+    app = create_app(settings, store)
+    store.close()
+    routes = [route for part in app.routes for route in getattr(getattr(part, "original_router", part), "routes", None) or [part]]
+    answering = [route for route in routes if hasattr(route, "dependant")]
+    assert len(answering) > 10 and [route.path for route in routes if route not in answering] == ["/static"]
+    assert {route.path for route in answering if auth.caller not in _asked(route.dependant)} == auth.PUBLIC
+
+
+def _asked(dependant) -> set:
+    """What is called before a route, at any depth."""
+    return {dependant.call}.union(*map(_asked, dependant.dependencies))
 
 
 def test_only_the_doors_reach_the_resources():

@@ -30,5 +30,5 @@ async def caller(request: Request) -> Caller:
 Known = Annotated[Caller, Depends(caller)]
 """A route's argument: whoever calls, known and verified."""
 
-PUBLIC = {"/fhir/metadata", "/livez", "/readyz", "/static/{path:path}", "/"}
-"""The routes that answer without a caller. A test holds every other route to ``Known``."""
+PUBLIC = {"/fhir/metadata", "/livez", "/readyz"}
+"""The routes that answer without a caller, beside the style sheet. A test holds every other route to ``Known``."""
