@@ -6,6 +6,7 @@ report is keyed by filler number and service; a result by filler number, OBX-3 a
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from gateway.errors import Invalid
@@ -72,7 +73,7 @@ def replay(filler: str, sent: list[Sent]) -> tuple[dict[str, Report], dict[Key, 
     reports: dict[str, Report] = {}
     held: dict[Key, Result] = {}
     for each in sent:
-        seen: dict[Key, int] = {}
+        found: list[tuple[str, Key, Result]] = []
         for segments in (segments for key, segments in orders(each.message) if key == filler):
             obr, service = segments[0], service_of(segments[0])
             notes, specimen, results = read(segments)
@@ -82,12 +83,33 @@ def replay(filler: str, sent: list[Sent]) -> tuple[dict[str, Report], dict[Key, 
                 reports[service] = Report(obr, report_status(obr), notes, specimen)
             for result in results:
                 name = result_name(result.obx)
-                key = (*name, service) if name in shared else name
-                seen[key] = seen.get(key, 0) + 1
-                key = key if seen[key] == 1 else (*key, f"#{seen[key]}")
-                held[key] = accept(held.get(key), result)
-                home(reports, service, key)
+                found.append((service, (*name, service) if name in shared else name, result))
+        sent_of, seen = Counter(name for _, name, _ in found), Counter[Key]()
+        is_numbered = {name: max(count, len(alike(held, name))) < 2 or count == len(alike(held, name)) for name, count in sent_of.items()}
+        for service, name, result in found:
+            seen[name] += 1
+            own = name if seen[name] == 1 else (*name, f"#{seen[name]}")
+            key = own if is_numbered[name] else place(held, name, own, result)
+            held[key] = accept(held.get(key), result)
+            home(reports, service, key)
     return reports, held
+
+
+def alike(held: dict[Key, Result], name: Key) -> list[Key]:
+    """Return the keys of the results held of one name, which are numbered where a message repeats it (two organisms of a culture)."""
+    return [key for key in held if key == name or key[:-1] == name and key[-1].startswith("#")]
+
+
+def place(held: dict[Key, Result], name: Key, own: Key, result: Result) -> Key:
+    """Return the key of a result that a message repeats more or less often than is held, where numbers tell nothing.
+
+    The same value is the same result, and another takes the place of none that is settled: nobody can say which of them it corrects.
+    """
+    here = alike(held, name)
+    same = next((key for key in here if held[key].sent == result.sent), None)
+    if same is not None:
+        return same
+    return own if own not in held or held[own].status in UNSETTLED else (*name, f"#{len(here) + 1}")
 
 
 def home(reports: dict[str, Report], service: str, key: Key) -> None:

@@ -217,6 +217,28 @@ def test_a_result_repeated_in_one_message_is_two_results():
     assert sorted(each["valueString"] for each in resources if each["resourceType"] == "Observation") == ["E. coli", "Proteus"]
 
 
+def culture(issued: str, *organisms: str, status: str = "F") -> str:
+    return oru(issued, *(obx("ST", organism, status, code="ORG") for organism in organisms), status=status)
+
+
+@pytest.mark.hazard("HZ-HL7V2-19")
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        ((culture("20250602", "Proteus"),), ["E. coli final", "Proteus final"]),
+        ((culture("20250602", "Proteus mirabilis", status="C"),), ["E. coli final", "Proteus final", "Proteus mirabilis corrected"]),
+        ((culture("20250602", "Klebsiella", "E. coli", "Proteus"),), ["E. coli final", "Klebsiella final", "Proteus final"]),
+        ((culture("20250602", "E. coli", "Proteus mirabilis", status="C"),), ["E. coli corrected", "Proteus mirabilis corrected"]),
+        ((culture("20250531", "Coliform", status="P"),), ["E. coli final", "Proteus final"]),
+        ((culture("20250602", "Proteus"), culture("20250603", "E. coli")), ["E. coli final", "Proteus final"]),
+    ],
+)
+def test_of_two_results_of_one_name_none_takes_the_others_place(texts, shown):
+    resources = map_text(culture("20250601", "E. coli", "Proteus"), *texts)
+    found = [each for each in resources if each["resourceType"] == "Observation"]
+    assert sorted(f"{each['valueString']} {each['status']}" for each in found) == shown and not any("note" in each for each in found)
+
+
 @pytest.mark.hazard("HZ-HL7V2-16")
 def test_an_order_number_used_again_for_another_person_mixes_nothing():
     other = "PID|1||H7^^^RXX^MR~9990001014^^^NHS||Stone^Ed||19500101|1"
