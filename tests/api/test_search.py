@@ -140,12 +140,13 @@ def test_a_search_in_a_body_finds_the_same_as_one_in_the_url(everything):
 def walk(api, path: str, **asked: str) -> list[list[str]]:
     """The ids of each page, by following ``next`` to the end."""
     pages, answer = [], api.get(path, **asked).json()
-    while True:
+    while len(pages) < 20:
         pages.append([entry["resource"]["id"] for entry in answer.get("entry", ())])
         links = {link["relation"]: link["url"] for link in answer["link"]}
         if "next" not in links:
             return pages
         answer = api.get(links["next"].removeprefix("http://127.0.0.1:8000")).json()
+    raise AssertionError("the pages have no end")
 
 
 @pytest.mark.parametrize("order", ["date", "-date", "_lastUpdated", "-_lastUpdated"])
