@@ -385,6 +385,12 @@ def test_no_official_example_is_refused(examples):
 
 
 @pytest.mark.corpora
+def test_no_whole_life_of_synthea_is_refused(shared):
+    lives = sorted((shared / "data" / "synthea-r4" / "bundles").glob("*.json"))[:6]
+    assert len(lives) == 6 and {path.name: issues for path in lives if (issues := model.check(path.read_bytes()))} == {}
+
+
+@pytest.mark.corpora
 def test_broken_official_examples_are_refused(examples):
     made_, refused = Counter(), Counter()
     for number, sent in enumerate(examples.values()):
