@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from gateway import log, records
 from gateway.errors import Conflict, Refused
-from gateway.export import engines, optouts, projects
+from gateway.export import engines, files, optouts, projects
 from gateway.fhir.dates import DAY, moment
 from gateway.nhs import disclosure, policy, pseudonym
 from gateway.nhs import project as rules
@@ -161,7 +160,7 @@ def _take_folder(out: Path, job: str) -> None:
     require_free(out, job)
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (out / MARK).is_file():
-        _write_whole(out, MARK, job.encode())
+        files.write_whole(out, MARK, job.encode())
 
 
 def _to_cut(session: Session, job: str, out: Path) -> list[int]:
@@ -186,7 +185,7 @@ def _hold(session: Session, job: str) -> None:
 
 def cut(part: _Part) -> tuple[int, dict]:
     """Cut one part: each person's resources as they were, pseudonymised, one file a type, written whole or not at all."""
-    _clear(Path(part.out), part.number)
+    files.clear(Path(part.out), part.number)
     store = open_store(part.url)
     try:
         with store.read() as session:
@@ -194,81 +193,31 @@ def cut(part: _Part) -> tuple[int, dict]:
             seq = records.label_seq(session)
             year = moment(job.pins["started"]).year
             worker = pseudonym.Pseudonymiser(job.pins["profile"], job.pins["setting"], part.key, year)
-            files: dict[str, _File] = {}
+            written: dict[str, files.PartFile] = {}
             persons = 0
             for held in records.stream(session, job, part.number, frozenset(job.pins["contributors"]), job.pins["exclude_sensitive"]):
                 persons += 1
                 for resource_type, line in worker.person(held.person, held.resources):
-                    if resource_type not in files:
-                        files[resource_type] = _File(Path(part.out), f"{resource_type}.{part.number:05d}.ndjson")
-                    files[resource_type].write(line)
-            written = [files[name].close() for name in sorted(files)]
+                    if resource_type not in written:
+                        written[resource_type] = files.PartFile(Path(part.out), resource_type, part.number)
+                    written[resource_type].write(line)
+            closed = [written[name].close() for name in sorted(written)]
     finally:
         store.close()
-    log.event("export.part", part=part.number, resources=sum(file["count"] for file in written))
+    log.event("export.part", part=part.number, resources=sum(file["count"] for file in closed))
     return part.number, {
         "label_seq": seq,
-        "files": written,
+        "files": closed,
         "persons": persons,
         "dropped": dict(sorted(worker.dropped.items())),
         "kept": dict(sorted(worker.kept.items())),
     }
 
 
-def _clear(folder: Path, part: int) -> None:
-    """Remove what an earlier cut of a part left: it may hold what is hidden today, under a name that no manifest tells."""
-    for left in (*folder.glob(f"*.{part:05d}.ndjson"), *folder.glob(f".*.{part:05d}.ndjson.*.part")):
-        left.unlink(missing_ok=True)
-
-
-def _create(path: Path) -> int:
-    """A new file, for its owner only."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-
-
-def _write_whole(folder: Path, name: str, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = folder / f".{name}.{os.getpid()}.part"
-    with os.fdopen(_create(temporary), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, folder / name)
-
-
-class _File:
-    """One output file: a temporary name of this process's own (the children of a killed run may still write), fsynced, then renamed."""
-
-    def __init__(self, folder: Path, name: str):
-        self.path, self.temporary = folder / name, folder / f".{name}.{os.getpid()}.part"
-        self.file = os.fdopen(_create(self.temporary), "wb", buffering=1 << 20)
-        self.count, self.size, self.digest = 0, 0, hashlib.sha256()
-
-    def write(self, line: bytes) -> None:
-        data = line + b"\n"
-        self.file.write(data)
-        self.digest.update(data)
-        self.count += 1
-        self.size += len(data)
-
-    def close(self) -> dict:
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
-        os.replace(self.temporary, self.path)
-        return {
-            "type": self.path.name.split(".")[0],
-            "url": self.path.name,
-            "count": self.count,
-            "bytes": self.size,
-            "sha256": self.digest.hexdigest(),
-        }
-
-
-def _release(session, job: jobs.Job, project, out: Path) -> dict:
+def _release(session: Session, job: jobs.Job, project: rules.Project, out: Path) -> dict:
     """Write the manifest and the ledger row. Counts the recipient sees pass the project's disclosure rules."""
     outcomes = [outcome for _, _, outcome in jobs.parts(session, job.id)]
-    files = [file for outcome in outcomes for file in outcome["files"]]
+    left = [file for outcome in outcomes for file in outcome["files"]]
     dropped: Counter = Counter()
     for outcome in outcomes:
         dropped.update(outcome["dropped"])
@@ -277,7 +226,7 @@ def _release(session, job: jobs.Job, project, out: Path) -> dict:
         "transactionTime": records.instant(job.pins["started"]),
         "request": f"urn:nhs-record-gateway:project:{project.name}",
         "requiresAccessToken": True,
-        "output": [{"type": f["type"], "url": f["url"], "count": f["count"], "sha256": f["sha256"]} for f in files],
+        "output": [{"type": f["type"], "url": f["url"], "count": f["count"], "sha256": f["sha256"]} for f in left],
         "deleted": [],
         "error": [],
         "extension": {
@@ -291,12 +240,12 @@ def _release(session, job: jobs.Job, project, out: Path) -> dict:
     for line in manifest["output"]:
         line["count"] = disclosure.shown(line["count"], project.disclosure)
     data = json.dumps(manifest, indent=1, sort_keys=True).encode()
-    _write_whole(out, "manifest.json", data)
+    files.write_whole(out, "manifest.json", data)
     entry = {
-        "release": job.id, "pins": job.pins, "project": _plain(project), "persons": persons, "files": files, "dropped": dict(sorted(dropped.items())),
+        "release": job.id, "pins": job.pins, "project": _plain(project), "persons": persons, "files": left, "dropped": dict(sorted(dropped.items())),
         "manifest": hashlib.sha256(data).hexdigest(),
     }  # fmt: skip
     ledger.append(session, entry)
     jobs.finish(session, job.id, "done", {"out": str(out), "manifest": manifest})
-    record_write(session, {"act": "export.release", "by": job.owner, "project": project.name, "job": job.id, "files": len(files)})
+    record_write(session, {"act": "export.release", "by": job.owner, "project": project.name, "job": job.id, "files": len(left)})
     return manifest
