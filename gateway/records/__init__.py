@@ -5,7 +5,8 @@ returned before its audit is on disk.
 """
 
 from gateway.records.door import Door, Found, Page, check, http_date, open_door
-from gateway.records.person import permit, person
+from gateway.records.permission import permit
+from gateway.records.person import person
 from gateway.records.reading import history, read, search, vread
 from gateway.records.release import label_seq, members, opted_out_since, stream
 from gateway.store.resources import instant

@@ -1,19 +1,18 @@
-"""All that a caller may see of one person, for the documents; and permission to view, recorded."""
+"""All that a caller may see of one person, for the documents."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.errors import Invalid, NotFound
+from gateway.errors import NotFound
 from gateway.fhir import build
 from gateway.fhir.dates import moment
 from gateway.nhs import access, identifiers
 from gateway.nhs.record import Contribution, Held, Record
 from gateway.nhs.roles import Caller
-from gateway.records.door import Door, audited, error, passes, served, who
+from gateway.records.door import Door, audited, error, passes, served
 from gateway.records.facts import about_head, about_number, facts_about
 from gateway.store import people, resources
-from gateway.store.audit import record_write
 from gateway.store.database import Session
 from gateway.store.people import PublisherRow
 from gateway.store.resources import Stored
@@ -97,22 +96,3 @@ def _contributions(
             state = "none held"
         found.append(Contribution(publisher.name or publisher.ods or publisher.code, publisher.ods, publisher.kind, state, received))
     return found
-
-
-def permit(door: Door, caller: Caller, number: str, basis: str, reason: str, request: str) -> None:
-    """Record permission to view for the caller's organisation. The same answer for every number, known or not."""
-    act = access.Act("permit", "")
-    decision = access.decide(caller, act, access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing))
-    if decision.refusal:
-        audited(door, caller, act, decision, "refused", request)
-        raise error(decision.refusal, "")
-    if not identifiers.is_valid(number):
-        raise Invalid("number")
-    if basis not in access.BASES:
-        raise Invalid(f"basis: {' or '.join(access.BASES)}")
-    if len(reason.strip()) < access.BASES[basis].least_reason or len(reason) > 500:
-        raise Invalid("reason")
-    with door.store.write() as session:
-        until = session.now + access.BASES[basis].longest * 3_600_000_000
-        people.grant_permission(session, number, caller.organisation, caller.user, basis, reason.strip(), until)
-        record_write(session, {"act": "permit", **who(caller), "number": number, "basis": basis, "reason": reason.strip(), "request": request})
