@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-import time
-import uuid
 from pathlib import Path
 
-from fastapi import FastAPI, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import FastAPI
 
-from gateway import config, log, records, tokens
+from gateway import config, records, tokens
 from gateway.api import bulk, errors, fhir, operations, sandbox, service
+from gateway.api.envelope import Envelope
 from gateway.errors import Refused
 from gateway.nhs import codesets
 from gateway.store.database import Store, open_store
 from gateway.terminology import sets as code_sets
-
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""Told apart in counts and logs; a client may send any word as one."""
-REQUEST_ID = re.compile(r"[A-Za-z0-9\-]{1,64}\Z")
 
 
 def create_app(settings: config.Settings, store: Store | None = None) -> FastAPI:
@@ -64,65 +57,3 @@ def _issuer(name: str, table: dict) -> tokens.Issuer:
         return tokens.Issuer(table["iss"], table["audience"], tuple(table["algorithms"]), jwks)
     except (KeyError, OSError, ValueError):
         raise Refused(f"GATEWAY_ISSUERS: {name}: iss, audience, algorithms and jwks (a file) are needed") from None
-
-
-class Envelope:
-    """What every answer carries: the caller's X-Request-ID (or a new one), a bound on the body, no caching, a count, a log line without values."""
-
-    def __init__(self, app: ASGIApp, limit: int):
-        self.app, self.limit = app, limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        headers = dict(scope["headers"])
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if REQUEST_ID.match(given) else str(uuid.uuid4())
-        scope.setdefault("state", {})["id"] = request_id
-        started, status, is_begun = time.monotonic(), 500, False
-        declared, size = headers.get(b"content-length", b""), 0
-
-        async def bounded() -> Message:
-            nonlocal size
-            message = await receive()
-            if message["type"] == "http.request":
-                size += len(message.get("body", b""))
-                if size > self.limit:
-                    raise _TooLong
-            return message
-
-        async def stamped(message: Message) -> None:
-            nonlocal status, is_begun
-            if message["type"] == "http.response.start":
-                status, is_begun = message["status"], True
-                message["headers"] = [
-                    *((k, v) for k, v in message["headers"] if k != b"x-request-id"),
-                    (b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"),
-                ]  # fmt: skip
-                if b"cache-control" not in {k for k, _ in message["headers"]}:
-                    message["headers"].append((b"cache-control", b"no-store"))
-            await send(message)
-
-        try:
-            if declared.isdigit() and int(declared[:20]) > self.limit:
-                raise _TooLong
-            await self.app(scope, bounded, stamped)
-        except _TooLong:
-            answer = Response(errors.outcome("too-long", "the body is too large"), 413, media_type=errors.FHIR_JSON)
-            await answer(scope, receive, stamped)
-        except Exception as error:  # whatever it is: further out the server would log its words, which may be somebody's
-            log.bug(error)
-            if is_begun:
-                raise ConnectionAbortedError from None
-            await errors.bug()(scope, receive, stamped)
-        route = getattr(scope.get("route"), "path", "")
-        method = scope["method"] if scope["method"] in METHODS else "other"
-        log.event("request", route=route, method=method, status=status, request_id="given" if request_id == given else request_id,
-                  seconds=round(time.monotonic() - started, 4))  # fmt: skip
-        counts = scope["app"].state.requests
-        counts[route, method, status] = counts.get((route, method, status), 0) + 1
-
-
-class _TooLong(Exception):
-    """More body than the limit."""

@@ -1,0 +1,93 @@
+"""What every answer carries: a request id, a bound on the body, no caching, a count, and a log line without values."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Sequence
+
+from fastapi import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway import log
+from gateway.api import errors
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Told apart in counts and logs; a client may send any word as one."""
+REQUEST_ID = re.compile(r"[A-Za-z0-9\-]{1,64}\Z")
+ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+
+
+class Envelope:
+    """The outermost middleware of ours: it takes the caller's X-Request-ID or makes one, and lets no failure out but as an answer."""
+
+    def __init__(self, app: ASGIApp, limit: int):
+        self.app, self.limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if REQUEST_ID.match(given) else str(uuid.uuid4())
+        scope.setdefault("state", {})["id"] = request_id
+        started, status, is_begun = time.monotonic(), 500, False
+
+        async def stamped(message: Message) -> None:
+            nonlocal status, is_begun
+            if message["type"] == "http.response.start":
+                status, is_begun = message["status"], True
+                message["headers"] = _stamped(message["headers"], request_id)
+            await send(message)
+
+        try:
+            await self.app(scope, _bounded(receive, headers.get(b"content-length", b""), self.limit), stamped)
+        except _TooLong:
+            answer = Response(errors.outcome("too-long", "the body is too large"), 413, media_type=errors.FHIR_JSON)
+            await answer(scope, receive, stamped)
+        except Exception as error:  # whatever it is: further out the server would log its words, which may be somebody's
+            log.bug(error)
+            if is_begun:
+                raise ConnectionAbortedError from None
+            await errors.bug()(scope, receive, stamped)
+        _tell(scope, status, "given" if request_id == given else request_id, time.monotonic() - started)
+
+
+class _TooLong(Exception):
+    """More body than the limit."""
+
+
+def _bounded(receive: Receive, declared: bytes, limit: int) -> Receive:
+    """``receive`` for a body of at most ``limit`` bytes. Raises ``_TooLong`` at once where more is declared, else when more has come."""
+    if declared.isdigit() and int(declared[:20]) > limit:
+        raise _TooLong
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        if message["type"] == "http.request":
+            size += len(message.get("body", b""))
+            if size > limit:
+                raise _TooLong
+        return message
+
+    return bounded
+
+
+def _stamped(headers: Sequence[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer with ours; what an answer says of caching itself stands."""
+    kept = [(name, value) for name, value in headers if name != b"x-request-id"]
+    cached = [] if any(name == b"cache-control" for name, _ in kept) else [(b"cache-control", b"no-store")]
+    return [*kept, (b"x-request-id", request_id.encode()), *ALWAYS, *cached]
+
+
+def _tell(scope: Scope, status: int, request_id: str, seconds: float) -> None:
+    """Log and count an answer by its route and never by its address, which may name somebody."""
+    route = getattr(scope.get("route"), "path", "")
+    method = scope["method"] if scope["method"] in METHODS else "other"
+    log.event("request", route=route, method=method, status=status, request_id=request_id, seconds=round(seconds, 4))
+    counts = scope["app"].state.requests
+    counts[route, method, status] = counts.get((route, method, status), 0) + 1
