@@ -9,11 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from gateway.fhir.dates import DAY
 from gateway.fhir.search import Allow, Limits
 from gateway.nhs import identity, labels, roles
 from gateway.nhs.roles import Caller, Rule
 
 GRADES = identity.GRADES
+ATTENDING = {
+    "Encounter": ("in-progress", "arrived", "triaged", "onleave"),
+    "ServiceRequest": ("active",),
+    "EpisodeOfCare": ("active",),
+}
+"""An open encounter, referral or care package of an organisation is a relationship with it (episodes of social care only)."""
+RETURN_GOOD_FOR = 120 * DAY
+"""µs after which a council's return no longer says what is so now."""
 
 PERMISSION_REQUIRED = "Permission to view is required: ask the patient and record it."
 NO_RECORD = (
@@ -147,6 +156,11 @@ class Decision:
     def blanks(self, publisher: int, bits: int) -> bool:
         """Whether an item is served blanked (``links.redact``): somebody else recorded it, and it points at something hidden."""
         return bool(bits & labels.BLANKED) and publisher not in self.facts.own
+
+
+def is_recent(kind: str, received: int, now: int) -> bool:
+    """Whether what a publisher last said of its care is still so: a package that a council told of long ago is no relationship now."""
+    return kind != "social-care" or now - received <= RETURN_GOOD_FOR
 
 
 def decide(caller: Caller, act: Act, facts: Facts) -> Decision:

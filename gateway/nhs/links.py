@@ -24,8 +24,9 @@ class Link:
     target: str
 
 
-def _links() -> tuple[Link, ...]:
-    rows: list[tuple[str, str, str, str]] = [
+LINKS = tuple(
+    Link(type_, tuple(path.split(".")), referrer, target)
+    for type_, path, referrer, target in (
         ("Observation", "encounter", "remove", "remove"),
         ("Observation", "basedOn", "remove", "remove"),
         ("Observation", "partOf", "remove", "remove"),
@@ -96,11 +97,8 @@ def _links() -> tuple[Link, ...]:
         ("Communication", "about", "remove", ""),
         ("QuestionnaireResponse", "encounter", "remove", "remove"),
         ("Flag", "encounter", "remove", ""),
-    ]
-    return tuple(Link(type_, tuple(path.split(".")), referrer, target) for type_, path, referrer, target in rows)
-
-
-LINKS = _links()
+    )
+)
 """THE TABLE of references over which a label spreads, one hop. A reference that is not here carries nothing. A medicine's own flag does not
 reach its reason: the problem is not the secret, and problems are not hidden for the sake of a medicine."""
 

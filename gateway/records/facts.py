@@ -10,7 +10,6 @@ import msgspec
 
 from gateway.errors import Invalid
 from gateway.fhir import build
-from gateway.fhir.dates import DAY
 from gateway.fhir.search import Query
 from gateway.nhs import access, identifiers, identity
 from gateway.nhs.optout import standing
@@ -21,17 +20,10 @@ from gateway.store.database import Session
 from gateway.store.people import PublisherRow
 from gateway.store.resources import Stored
 
-ATTENDING = {
-    "Encounter": ("in-progress", "arrived", "triaged", "onleave"),
-    "ServiceRequest": ("active",),
-    "EpisodeOfCare": ("active",),
-}
-"""An open encounter, referral or care package of an organisation is a relationship with it (episodes of social care only)."""
 REMEMBERED = 10_000
 REMEMBERED_FOR = 3_600_000_000
 """µs. Time alone changes a fact (a return grows old), so nothing is remembered for longer."""
 MOST_CANDIDATES = 50
-RETURN_GOOD_FOR = 120 * DAY
 _evidence = msgspec.json.Decoder(identity.Evidence).decode
 
 
@@ -149,11 +141,6 @@ def _persons(session: Session, about: About) -> list[int]:
     return sorted(sure - {None}) if len(sure) == 1 else persons
 
 
-def _is_recent(publisher: PublisherRow, now: int) -> bool:
-    """A council's return speaks of its quarter: a package it told of long ago is no relationship now."""
-    return publisher.kind != "social-care" or now - publisher.received <= RETURN_GOOD_FOR
-
-
 def _patients(session: Session, patients: Sequence[int], publishers: dict[int, PublisherRow], now: int) -> dict[int, access.PatientFact]:
     grades = {patient: _evidence(evidence).best for patient, _, evidence in people.claims_of(session, patients)}
     registered = {
@@ -161,15 +148,16 @@ def _patients(session: Session, patients: Sequence[int], publishers: dict[int, P
         if one.kind == "gp" and identity.is_regular_registration(build.decode(one.body))
     }  # fmt: skip
     attending = {
-        patient for type_, statuses in ATTENDING.items()
+        patient for type_, statuses in access.ATTENDING.items()
         for patient in find.with_status(session, patients, type_, statuses, ("social-care",) if type_ == "EpisodeOfCare" else None)
     }  # fmt: skip
     found: dict[int, access.PatientFact] = {}
     for one in resources.of_patients(session, patients, ["Patient"]):
         publisher = publishers[one.publisher]
+        is_attending = one.patient in attending and access.is_recent(publisher.kind, publisher.received, now)
         found[one.patient] = access.PatientFact(
             one.id, one.patient, one.publisher, publisher.ods, one.kind, one.labels, grades.get(one.patient, identity.CLAIMED),
-            one.patient in registered, one.patient in attending and _is_recent(publisher, now), one.kind == "gp" and _is_dead(build.decode(one.body)),
+            one.patient in registered, is_attending, one.kind == "gp" and _is_dead(build.decode(one.body)),
         )  # fmt: skip
     return found
 
