@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         other = acts.add_parser(name)
         other.add_argument("project")
         other.add_argument("--as", dest="by", required=True, metavar="NAME")
-    acts.add_parser("list")
+    acts.add_parser("list").add_argument("--json", action="store_true")
 
     optout = _verb(verbs, "optout", _optout, "the national data opt-out list")
     lists = optout.add_subparsers(dest="act", required=True)
@@ -327,7 +327,8 @@ def _project(arguments, settings: config.Settings) -> int:
             print(f"{arguments.project}: {projects.approve(store, arguments.project, arguments.by)}")
         case "list":
             for name, version, state in projects.all_projects(store):
-                print(f"{name}\tversion {version}\t{state}")
+                as_json = json.dumps({"project": name, "version": version, "state": state})
+                print(as_json if arguments.json else f"{name}\tversion {version}\t{state}")
         case act:
             state = {"suspend": "suspended", "resume": "active", "expire": "expired"}[act]
             projects.change(store, arguments.project, state, arguments.by)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
@@ -51,7 +51,7 @@ def progress(title: str, unit: str = "groups") -> Iterator[Callable[[str, int, i
 def load_report(report: dict) -> None:
     """Print a load report: rows, resources by type, people, and what was not taken, by place and never by value."""
     rows = report["rows"]
-    read = f"{rows.get('read', 0):,} rows in {report['files']} files"
+    read = f"{rows.get('read', 0):,} rows kept from {report['files']} files"
     title = f"{report['source']}: {read}, {report['written']:,} resources written in {report['seconds']:.1f} s"
     table = _table("resource", *OUTCOMES)
     for name, outcomes in report["resources"].items():
@@ -92,20 +92,24 @@ def summary(document: dict) -> None:
         f"NHS number {number[:3]} {number[3:6]} {number[6:]}",
     )  # fmt: skip
     panel("   ".join(words), composition["title"])
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for column in ({"ratio": 4}, {"width": 12, "no_wrap": True}, {"ratio": 4}, {"ratio": 3, "style": "dim"}):
-        table.add_column(**column)
     for section in composition["section"]:
         rows = _rows(section["text"]["div"]) if "code" in section else []
         if rows:
-            table.add_row(Text(f"{section['title']}  {len(rows)}", style="bold"))
-            for what, when, more, note, source in rows[:SHOWN]:
-                table.add_row(Text(f"  {what}"), Text(when), Text.assemble((note, "yellow"), " · " if note and more else "", more), Text(source))
-            if len(rows) > SHOWN:
-                table.add_row(Text(f"  … and {len(rows) - SHOWN} more", style="dim"))
+            out.print(Text(f"{section['title']}  {len(rows)}", style="bold"))
+            out.print(_first(rows))
         elif "emptyReason" in section:
-            table.add_row(Text(section["title"], style="bold"), "", Text(section["emptyReason"]["text"], style="dim"))
-    out.print(table)
+            out.print(Text.assemble((section["title"], "bold"), (f"  {section['emptyReason']['text']}", "dim")))
+
+
+def _first(rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False, expand=True)
+    for column in ({"ratio": 4}, {"width": 17}, {"ratio": 5}, {"ratio": 3, "style": "dim"}):
+        table.add_column(**column)
+    for what, when, more, note, source in rows[:SHOWN]:
+        table.add_row(Text(f"  {what}"), Text(when), Text.assemble((note, "yellow"), " · " if note and more else "", more), Text(source))
+    if len(rows) > SHOWN:
+        table.add_row(Text(f"  … and {len(rows) - SHOWN} more", style="dim"))
+    return table
 
 
 def _rows(div: str) -> list[tuple[str, ...]]:

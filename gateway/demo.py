@@ -99,8 +99,8 @@ class _Demo:
         self.world = world.write(self.out / "sources", self.people, self.seed, self.today)
         known = self.world.known
         console.out.print(
-            f"GP extracts (EMIS CSV) {self.world.written['emis']:,} rows · hospital messages (HL7 v2) {self.world.written['hl7v2']:,} · "
-            f"council returns (CLD) {self.world.written['cld']:,} rows\nknown to all three: {known['everywhere']} of {self.people}"
+            f"GP extracts (EMIS CSV) {self.world.written['emis']:,} lines · hospital messages (HL7 v2) {self.world.written['hl7v2']:,} · "
+            f"council returns (CLD) {self.world.written['cld']:,} lines\nknown to all three: {known['everywhere']} of {self.people}"
         )
 
     def load(self) -> None:

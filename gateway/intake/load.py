@@ -6,6 +6,7 @@ transaction that writes what was mapped.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -135,9 +136,9 @@ def _read(source: Source, files: Sequence[Path], feed: Feed) -> Iterator[tuple[i
 
 
 def _shown(file: Path, number: int) -> str:
-    """A file by its place in the delivery and the letters of its name: a name may hold a number of somebody's."""
-    letters = "".join(c for c in file.stem if c.isalpha() or c == "_").strip("_")
-    return f"file {number + 1} ({letters or 'no name'})"
+    """A file by its place in the delivery and the words of its name: a name may hold a number of somebody's."""
+    words = [word for word in re.split(r"[^A-Za-z]+", re.sub(r"\w*\d\w*", " ", file.stem.replace("_", " "))) if len(word) > 1]
+    return f"file {number + 1} ({' '.join(words) or 'no name'})"
 
 
 def _batches(items: Iterator[tuple[int, Row | Reject]], size: int) -> Iterator[list[tuple[int, Row | Reject]]]:

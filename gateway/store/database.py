@@ -194,12 +194,16 @@ class Store:
 
     @contextmanager
     def _flock(self, name: str) -> Iterator[None]:
-        with open(f"{self.path}.{name}", "a") as file:
+        with open(f"{self.path}.{name}", "a", opener=_own) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _own(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def open_store(url: str, *, create: str | None = None, namespace: uuid.UUID | None = None, clock: Clock = microseconds_now) -> Store:
