@@ -21,6 +21,8 @@ PROCESSING_BITS = 31
 """``ProcessingId`` is a 4-byte integer; the seconds since 2000 before it keep an order under 2**63 until 2136."""
 READING_ORDER = {table: number for number, table in enumerate(TABLES)}
 AGREEMENT = "_agreement"
+PERSONAL = frozenset(table for table, columns in COLUMNS.items() if "PatientGuid" in columns) - {"Appointment_Slot"}
+"""Tables whose rows are of a patient. An empty slot is of nobody, and a deleted row may carry its own key alone."""
 
 
 class File(NamedTuple):
@@ -80,7 +82,7 @@ def check_complete(files: list[File]) -> None:
 
 
 def read(path: Path, feed: Feed) -> Iterator[Row | Reject]:
-    """Yield the rows of one file; a row without its key, its organisation or its number is a reject."""
+    """Yield the rows of one file; a row without its key, its organisation, its patient or its number is a reject."""
     file = named(path)
     table = TABLES[file.table]
     wanted = frozenset(COLUMNS[file.table]) - table.never
@@ -109,6 +111,10 @@ def row(file: File, table: Table, values: Values, order: int, line: int) -> Row 
     publisher = file.agreement if table.central else guid(values.get("OrganisationGuid", ""))
     if not publisher:
         return Reject(f"line {line}", "column OrganisationGuid")
+    deleted = is_true(values.get("Deleted", "")) and file.table != "Agreements_SharingOrganisation"
+    patient = guid(values.get("PatientGuid", ""))
+    if not patient and not deleted and file.table in PERSONAL:
+        return Reject(f"line {line}", "column PatientGuid")  # a row of nobody would be everybody's who has none
     values[AGREEMENT] = file.agreement
     return Row(
         table=file.table,
@@ -116,9 +122,9 @@ def row(file: File, table: Table, values: Values, order: int, line: int) -> Row 
         publisher=publisher,
         order=order,
         values=values,
-        patient=guid(values.get("PatientGuid", "")),
+        patient=patient,
         groups=tuple([f"{kind}:{guid(values[column])}" for kind, column in table.groups if column in values]),
-        deleted=is_true(values.get("Deleted", "")) and file.table != "Agreements_SharingOrganisation",
+        deleted=deleted,
         line=line if table.groups else 0,  # code tables are sent whole each day: a row that only moved has not changed
     )
 

@@ -128,6 +128,24 @@ def test_a_row_without_its_key_is_a_reject(tmp_path, values, reason):
     assert read_all(tmp_path) == [Reject("line 2", reason)]
 
 
+@pytest.mark.hazard("HZ-EMIS-29")
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("CareRecord_Observation", "ObservationGuid"),
+        ("CareRecord_Problem", "ObservationGuid"),
+        ("CareRecord_Consultation", "ConsultationGuid"),
+        ("Prescribing_DrugRecord", "DrugRecordGuid"),
+        ("Prescribing_IssueRecord", "IssueRecordGuid"),
+    ],
+)
+def test_a_row_of_no_patient_is_a_reject_unless_it_only_deletes(tmp_path, table, key):
+    nobody = {**owned(), "PatientGuid": "", key: "{K}"}
+    assert read_all(write(tmp_path / "a", [(table, nobody)])) == [Reject("line 2", "column PatientGuid")]
+    [row] = read_all(write(tmp_path / "b", [(table, {**nobody, "Deleted": "true"})]))
+    assert row.deleted and row.patient == ""
+
+
 def test_rows_belong_to_their_organisation_or_to_the_agreement(tmp_path):
     everything = [
         ("Admin_Patient", owned()),
