@@ -1,5 +1,6 @@
 """A small world on disk, written once: the first delivery of every source and the practice's second."""
 
+import dataclasses
 import datetime
 import uuid
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from gateway.nhs.codesets import CodeSets
 from gateway.store.database import Store, open_store
 from gateway.synth import emis, people, world
 from gateway.terminology import sets
-from mappings import Feed, sources
+from mappings import Feed, Source, sources
 
 TODAY = datetime.date(2026, 3, 1)
 NAMESPACE = uuid.UUID("5b0e8a52-0000-4000-8000-000000000001")
@@ -33,6 +34,15 @@ class Deliveries:
     @staticmethod
     def source(name: str) -> str:
         return "emis" if name == "delta" else name
+
+
+def next_version(source: Source) -> Source:
+    """The source with a newer mapping, which says something more of every resource."""
+
+    def to_fhir(group, look):
+        return [{**made, "language": "en-GB"} for made in source.to_fhir(group, look)]
+
+    return dataclasses.replace(source, version="next", to_fhir=to_fhir)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """A load cut off before or after any of its transactions, and run again, ends in the store of one that was not."""
 
 import contextlib
-import dataclasses
 import itertools
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from gateway.intake import load
 from gateway.store.database import Store
 from mappings import Feed, sources
-from tests.intake.conftest import state, take
+from tests.intake.conftest import next_version, state, take
 
 
 class CutOff(BaseException):
@@ -66,12 +65,7 @@ def test_a_load_cut_off_at_any_transaction(small, new_store, deliveries, code_se
 
 
 def test_a_new_mapping_version_cut_off_at_any_transaction(small, new_store, deliveries, code_sets, monkeypatch):
-    source = sources()["cld"]
-
-    def changed(group, look):
-        return [{**made, "language": "en-GB"} for made in source.to_fhir(group, look)]
-
-    newer = dataclasses.replace(source, version="next", to_fhir=changed)
+    newer = next_version(sources()["cld"])
 
     def remap(store):
         load.load(store, newer, deliveries.path("cld"), Feed(), code_sets, workers=0)

@@ -19,7 +19,7 @@ from gateway.intake.mapping import resource_id
 from gateway.store import resources
 from gateway.store.database import open_store
 from mappings import Feed, sources
-from tests.intake.conftest import NAMESPACE, state, take
+from tests.intake.conftest import NAMESPACE, next_version, state, take
 
 NAMES = ("emis", "hl7v2", "cld", "delta")
 
@@ -123,13 +123,7 @@ def test_a_deleted_patient_is_withheld_and_not_thrown_away(filled, deliveries):
 def test_another_mapping_version_maps_everything_again(new_store, deliveries, code_sets):
     store = new_store()
     take(store, deliveries, "cld", code_sets)
-    source = sources()["cld"]
-
-    def changed(group, look):
-        return [{**made, "language": "en-GB"} for made in source.to_fhir(group, look)]
-
-    newer = dataclasses.replace(source, version="next", to_fhir=changed)
-    report = load.load(store, newer, deliveries.path("cld"), Feed(), code_sets, workers=0)
+    report = load.load(store, next_version(sources()["cld"]), deliveries.path("cld"), Feed(), code_sets, workers=0)
     assert report.rows["new"] == report.rows["changed"] == 0
     outcomes = {outcome for _, outcome in report.resources}
     assert outcomes == {"updated"}
