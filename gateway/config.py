@@ -6,7 +6,7 @@ import codecs
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -92,7 +92,7 @@ def prepare_data_dir(settings: Settings) -> None:
     os.chmod(settings.data_dir, 0o700)
 
 
-def key_file(settings: Settings, name: str, make) -> bytes:
+def key_file(settings: Settings, name: str, make: Callable[[], bytes]) -> bytes:
     """The bytes of a key in ``keys/``, made by ``make()`` the first time. Raises ``Refused`` for a key that others may read."""
     path = settings.data_dir / "keys" / name
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

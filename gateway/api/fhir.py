@@ -14,6 +14,7 @@ from gateway.api.errors import FHIR_JSON
 from gateway.errors import NotFound
 from gateway.fhir import bundle, model, params
 from gateway.fhir.parse import known, parse
+from gateway.nhs.roles import Caller
 
 router = APIRouter(prefix="/fhir")
 _VERSION = re.compile(r"[0-9]{1,9}\Z")
@@ -63,7 +64,7 @@ async def find_by_post(resource_type: str, request: Request, caller: Known) -> R
     return await run_in_threadpool(_search, request, caller, supported(resource_type), await asked.in_form(request))
 
 
-def _search(request: Request, caller, resource_type: str, pairs: list[tuple[str, str]]) -> Response:
+def _search(request: Request, caller: Caller, resource_type: str, pairs: list[tuple[str, str]]) -> Response:
     query = parse(resource_type, pairs)
     page = records.search(request.app.state.door, caller, query, request.state.id)
     body = bundle.searchset(_base(request), query, page.matches, page.included, page.next, page.total)

@@ -11,12 +11,14 @@ from gateway.api.auth import Known
 from gateway.api.errors import FHIR_JSON
 from gateway.errors import Invalid
 from gateway.fhir import build
+from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.parse import known
 from gateway.nhs import identifiers
+from gateway.nhs.record import Record
+from gateway.nhs.roles import Caller
 from gateway.summary import document, page
 
 router = APIRouter(prefix="/fhir")
-NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
 
 
 @router.get("/Patient/{id_}/$summary")
@@ -38,7 +40,7 @@ async def summary_by_number_in_body(request: Request, caller: Known) -> Response
     return await run_in_threadpool(_by_number, request, caller, pairs)
 
 
-def _by_number(request: Request, caller, pairs: list[tuple[str, str]]) -> Response:
+def _by_number(request: Request, caller: Caller, pairs: list[tuple[str, str]]) -> Response:
     known(pairs, "identifier", "profile")
     given = [value for name, value in pairs if name == "identifier"]
     if len(given) != 1:
@@ -60,7 +62,7 @@ def _parameters(body: bytes) -> list[tuple[str, str]]:
         raise Invalid("Parameters: identifier") from None
 
 
-def _answer(request: Request, record) -> Response:
+def _answer(request: Request, record: Record) -> Response:
     accept = request.headers.get("accept", "")
     if "text/html" in accept and "json" not in accept:
         headers = {"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'"}

@@ -12,6 +12,7 @@ from gateway.export import jobs as exports
 from gateway.nhs.roles import Caller
 from gateway.records import Door
 from gateway.store import jobs
+from gateway.store.database import Session
 
 FILE_NAME = re.compile(r"[A-Z][A-Za-z]{2,40}\.[0-9]{5}\.ndjson\Z")
 
@@ -90,7 +91,7 @@ def _audit(door: Door, caller: Caller, act: str, outcome: str, request: str, **a
                        "project": caller.project, **about, "outcome": outcome, "request": request})  # fmt: skip
 
 
-def _own(session, caller: Caller, id_: str, now: int) -> jobs.Job:
+def _own(session: Session, caller: Caller, id_: str, now: int) -> jobs.Job:
     """The job, if this client asked for it for this project and it is still kept."""
     job = jobs.get(session, id_)
     if job is None or job.kind != exports.KIND or job.state == "cancelled" or now >= exports.ends(job):

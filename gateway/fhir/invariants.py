@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from gateway.errors import Invalid
 from gateway.fhir import dates
+from gateway.fhir.codes import UCUM
 
-UCUM = "http://unitsofmeasure.org"
 Predicate = Callable[[dict], bool]
 
 

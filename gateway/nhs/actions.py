@@ -14,11 +14,11 @@ from typing import Literal, Protocol
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from gateway.fhir.codes import UCUM
 from gateway.fhir.r4 import table
 from gateway.nhs.identifiers import is_valid
 from gateway.nhs.policy import DATES, EXTENSION_ACTIONS, Branch, Leaf
 
-UCUM = "http://unitsofmeasure.org"
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+\-]{0,63}")
 _OPCS = re.compile(r"[A-Z]\d{2}[.0-9]{0,3}")
 NATIONAL = {

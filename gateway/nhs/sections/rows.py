@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from gateway.fhir.codes import SNOMED
+from gateway.fhir.codes import DMD, SNOMED
 from gateway.nhs.record import Held
 
-DMD = "https://dmd.nhs.uk"
 DMD_ALSO = "http://dmd.nhs.uk"
 NAMELESS = "no name in the data received"
 NOT_CHECKED = "not checked by decision support"
