@@ -166,6 +166,14 @@ def test_a_corrected_result_is_shown_as_corrected():
     assert one(resources, "DiagnosticReport")["status"] == "corrected"
 
 
+@pytest.mark.hazard("HZ-HL7V2-02")
+@pytest.mark.parametrize("late", ["P", "R", "I", "O", "S"])
+def test_nothing_unsettled_replaces_a_corrected_result(late):
+    texts = FINAL, oru("20250601120000", obx("NM", "104", "C"), status="C"), oru("20250601130000", obx("NM", "99", late), status="P")
+    found = result(*texts)
+    assert (found["status"], found["valueQuantity"]["value"]) == ("corrected", Decimal(104)) and "note" not in found
+
+
 @pytest.mark.hazard("HZ-HL7V2-03")
 def test_the_corrected_value_sent_again_as_final_stays_corrected():
     again = oru("20250601130000", obx("NM", "104"))
