@@ -142,7 +142,7 @@ def export_report(manifest: dict, folder: Path) -> None:
     about = manifest["extension"]
     table = _table("file", "resources", "size")
     for line in manifest["output"]:
-        table.add_row(line["url"], str(line["count"]), _size((folder / line["url"]).stat().st_size))
+        table.add_row(line["url"], str(about["counts"][line["url"]]), _size((folder / line["url"]).stat().st_size))
     out.print(Text(f"release for {about['project']}: {about['notice']}", style="bold"), table)
     counts = [count for count in about["dropped"].values() if isinstance(count, int)]
     dropped = f"about {sum(counts):,} of {len(about['dropped'])} kinds, listed in the manifest"

@@ -226,7 +226,7 @@ def _release(session: Session, job: jobs.Job, project: rules.Project, out: Path)
         "transactionTime": records.instant(job.pins["started"]),
         "request": f"urn:nhs-record-gateway:project:{project.name}",
         "requiresAccessToken": True,
-        "output": [{"type": f["type"], "url": f["url"], "count": f["count"], "sha256": f["sha256"]} for f in left],
+        "output": [{"type": f["type"], "url": f["url"], "sha256": f["sha256"]} for f in left],
         "deleted": [],
         "error": [],
         "extension": {
@@ -234,11 +234,10 @@ def _release(session: Session, job: jobs.Job, project: rules.Project, out: Path)
             "project": project.name, "projectVersion": job.pins["version"], "profile": job.pins["profile"], "setting": job.pins["setting"],
             "policy": job.pins["policy"], "keyVersion": job.pins["key_version"], "disclosure": project.disclosure,
             "persons": disclosure.shown(persons, project.disclosure),
+            "counts": {f["url"]: disclosure.shown(f["count"], project.disclosure) for f in left},
             "dropped": disclosure.table(dict(sorted(dropped.items())), project.disclosure),
         },
     }  # fmt: skip
-    for line in manifest["output"]:
-        line["count"] = disclosure.shown(line["count"], project.disclosure)
     data = json.dumps(manifest, indent=1, sort_keys=True).encode()
     files.write_whole(out, "manifest.json", data)
     entry = {
