@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from gateway.fhir import build
 from gateway.nhs import identity, sensitive
 from gateway.nhs.codesets import CodeSets
@@ -15,8 +13,6 @@ from gateway.nhs.labels import names as label_names
 from gateway.store import labels, people, resources
 from gateway.store.database import Session, id_hash
 from gateway.store.resources import Mapped
-
-_evidence = msgspec.json.Decoder(identity.Evidence).decode
 
 
 def gather(session: Session, mapped: Sequence[Mapped]) -> None:
@@ -28,7 +24,7 @@ def gather(session: Session, mapped: Sequence[Mapped]) -> None:
     given = [(patient, number, evidence) for group in mapped for patient, numbers, evidence in group.evidence for number in numbers]
     numbers = people.replace_claims(session, sorted(patients), given)
     claims = people.connected(session, numbers)
-    evidences = {patient: _evidence(evidence) for patient, _, evidence in claims}
+    evidences = {patient: identity.decode_evidence(evidence) for patient, _, evidence in claims}
     persons, mismatches = identity.gather(list(evidences.values()))
     rows = []
     for person in persons:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b, sha1
 
-import msgspec
-
 from gateway.errors import GatewayError, Invalid
 from gateway.fhir import build, index, model
 from gateway.nhs import identity, optout, sensitive, ukcore
@@ -119,7 +117,7 @@ def _map_group(session: Session, context: Context, patient: int, grp: int, rows:
             faults += found
         mapped.puts, mapped.faults = puts, tuple(faults)
         mapped.unmapped = tuple(code for resource in made for code in sensitive.unmapped(resource))
-        mapped.evidence = [(id_hash(each.patient), each.numbers, msgspec.json.encode(each)) for each in evidence]
+        mapped.evidence = [(id_hash(each.patient), each.numbers, identity.encode_evidence(each)) for each in evidence]
     except GatewayError as fault:
         mapped.place = f"{_place(group)}: {fault}"
         mapped.reason = _reason(fault)

@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs.identifiers import is_valid, normalise
 
@@ -52,6 +54,11 @@ class Evidence:
     def best(self) -> str:
         """The surest grade of any of its numbers."""
         return min((grade for _, grade in self.grades), key=GRADES.index, default=CLAIMED)
+
+
+encode_evidence = msgspec.json.Encoder().encode
+decode_evidence = msgspec.json.Decoder(Evidence).decode
+"""Evidence as it lies in the store, and back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
-
 from gateway.errors import Invalid
 from gateway.fhir import build
 from gateway.fhir.search import Query
@@ -24,7 +22,6 @@ REMEMBERED = 10_000
 REMEMBERED_FOR = 3_600_000_000
 """µs. Time alone changes a fact (a return grows old), so nothing is remembered for longer."""
 MOST_CANDIDATES = 50
-_evidence = msgspec.json.Decoder(identity.Evidence).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +111,9 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
     wide = sorted({row[0] for row in people.claimants(session, numbers)} | set(members) | about.asked)
     known = _patients(session, wide, publishers, door.store.clock())
     permission = None
-    sure = sorted({number for _, number, evidence in claims if number in numbers and _evidence(evidence).grade(number) != identity.CLAIMED})
+    sure = sorted(
+        {number for _, number, evidence in claims if number in numbers and identity.decode_evidence(evidence).grade(number) != identity.CLAIMED}
+    )
     for _, basis, _, until in people.permissions(session, sure or numbers, caller.organisation, door.store.clock())[:1]:
         permission = access.Permission(basis, until, caller.organisation)
     stated = standing((name, at) for _, name, at in people.preferences(session, members))
@@ -136,13 +135,13 @@ def _persons(session: Session, about: About) -> list[int]:
     sure = {
         people.person_of(session, patient)
         for patient, _, evidence in people.claimants(session, [about.number])
-        if _evidence(evidence).grade(about.number) != identity.CLAIMED
+        if identity.decode_evidence(evidence).grade(about.number) != identity.CLAIMED
     }
     return sorted(sure - {None}) if len(sure) == 1 else persons
 
 
 def _patients(session: Session, patients: Sequence[int], publishers: dict[int, PublisherRow], now: int) -> dict[int, access.PatientFact]:
-    grades = {patient: _evidence(evidence).best for patient, _, evidence in people.claims_of(session, patients)}
+    grades = {patient: identity.decode_evidence(evidence).best for patient, _, evidence in people.claims_of(session, patients)}
     registered = {
         one.patient for one in resources.of_patients(session, patients, ["EpisodeOfCare"])
         if one.kind == "gp" and identity.is_regular_registration(build.decode(one.body))

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import groupby
 
-import msgspec
-
 from gateway.fhir.dates import moment
 from gateway.nhs import identity, labels
 from gateway.nhs.project import Project
@@ -17,7 +15,6 @@ from gateway.store import jobs, optouts, people
 from gateway.store import labels as stored_labels
 from gateway.store.database import Session
 
-_evidence = msgspec.json.Decoder(identity.Evidence).decode
 RESTRICTED = labels.RESTRICTED | labels.WITHHELD
 """A Patient with one of these keeps everyone out who shares a number with them."""
 
@@ -98,7 +95,7 @@ def _names(session: Session, rows: Sequence[tuple[int, int]]) -> dict[int, str]:
         patients = dict(row[:2] for row in people.gathered(session, sorted(chunk)))
         given: dict[int, list[identity.Evidence]] = {}
         for patient, evidence in {row[0]: row[2] for row in people.claims_of(session, sorted(patients))}.items():
-            given.setdefault(patients[patient], []).append(_evidence(evidence))
+            given.setdefault(patients[patient], []).append(identity.decode_evidence(evidence))
         sure = {person: sorted({number for each in evidences for number in _sure(each)}) for person, evidences in given.items()}
         holders = _holders(session, sorted({number for numbers in sure.values() for number in numbers}))
         for person, numbers in sure.items():
@@ -109,7 +106,7 @@ def _names(session: Session, rows: Sequence[tuple[int, int]]) -> dict[int, str]:
 
 def _holders(session: Session, numbers: Sequence[str]) -> dict[str, set[int]]:
     """Number → the persons of whom it is surely the number: several are several people, whatever they share."""
-    claims = [row for row in people.claimants(session, numbers) if row[1] in _sure(_evidence(row[2]))]
+    claims = [row for row in people.claimants(session, numbers) if row[1] in _sure(identity.decode_evidence(row[2]))]
     persons = people.persons_of(session, sorted({row[0] for row in claims}))
     found: dict[str, set[int]] = {}
     for patient, number, _ in claims:

@@ -11,7 +11,7 @@ from gateway.fhir.parse import clause_hashes
 from gateway.fhir.search import Allow, Clause, Limits, Query
 from gateway.store.database import Session, id_hash
 from gateway.store.resources import HEAD, Stored, stored
-from gateway.store.tables import KIND_NUMBER, TYPE_NUMBER
+from gateway.store.tables import KIND_NUMBER, TYPE_NUMBER, UNDATED
 
 ANYBODY = Limits((Allow(),), None)
 """For finding out who is asked about, never for answering: the one limit that is on no patient and lets every patient through."""
@@ -173,26 +173,25 @@ def _dates(where: _Where, resource_type: str, clause: Clause) -> None:
 
 def _compare(prefix: str, low: str, high: str, start: int, end: int) -> tuple[str, list[int]]:
     """R4's prefixes over half-open intervals (search §3.1.1.4.3). ``ap`` comes as an already widened interval."""
-    undated = -(2**63)
     match prefix:
         case "eq":
             return f"({low} >= ? AND {high} <= ?)", [start, end]
         case "ap":
             return f"({low} < ? AND {high} > ?)", [end, start]
         case "ne":
-            return f"({low} > ? AND ({low} < ? OR {high} > ?))", [undated, start, end]
+            return f"({low} > ? AND ({low} < ? OR {high} > ?))", [UNDATED, start, end]
         case "gt":
             return f"({high} > ?)", [end]
         case "ge":
             return f"({high} > ?)", [start]
         case "lt":
-            return f"({low} < ? AND {low} > ?)", [start, undated]
+            return f"({low} < ? AND {low} > ?)", [start, UNDATED]
         case "le":
-            return f"({low} < ? AND {low} > ?)", [end, undated]
+            return f"({low} < ? AND {low} > ?)", [end, UNDATED]
         case "sa":
             return f"({low} >= ?)", [end]
         case "eb":
-            return f"({high} <= ? AND {high} > ?)", [start, undated]
+            return f"({high} <= ? AND {high} > ?)", [start, UNDATED]
     raise ValueError(prefix)
 
 
