@@ -1,8 +1,8 @@
 """What every test shares: the corpora beside the project and a browser (where they are), golden files, and both databases."""
 
 import itertools
-import tempfile
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
