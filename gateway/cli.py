@@ -365,9 +365,11 @@ def _export(arguments, settings: config.Settings) -> int:
 
 
 def _audit(arguments, settings: config.Settings) -> int:
+    from gateway.store import ledger
     from gateway.store.audit import Audit
 
-    audit = Audit(_open(settings))
+    store = _open(settings)
+    audit = Audit(store)
     if arguments.act == "show":
         for event in audit.events(limit=arguments.limit):
             print(json.dumps(event))
@@ -375,8 +377,10 @@ def _audit(arguments, settings: config.Settings) -> int:
     if arguments.act == "seal":
         audit.seal()
     verdict = audit.verify()
-    print(json.dumps({"rows": verdict.rows, "sealed": verdict.sealed, "broken": verdict.broken}))
-    return WITH_REJECTS if verdict.broken else OK
+    with store.read() as session:
+        broken = [*verdict.broken, *([] if ledger.is_whole(session) else ["ledger of releases"])]
+    print(json.dumps({"rows": verdict.rows, "sealed": verdict.sealed, "broken": broken}))
+    return WITH_REJECTS if broken else OK
 
 
 def _demo(arguments, settings: config.Settings) -> int:

@@ -223,6 +223,17 @@ def test_an_export_without_an_opt_out_list_is_refused_and_with_one_is_told(gatew
     assert again[0] == 2 and "already released" in again[2]
 
 
+def test_a_release_written_into_the_ledger_by_hand_is_told(gateway, data, sent):
+    assert gateway("optout", "load", sent.path("optout"))[0] == 0
+    assert gateway("audit", "verify")[0] == 0
+    store = open_store(f"sqlite:///{data / 'gateway.db'}")
+    with store.write() as session:
+        session.run("INSERT INTO ledger (at, entry, hash) VALUES (1, '{}', 'invented')")
+    store.close()
+    code, out, _ = gateway("audit", "verify")
+    assert code == 1 and json.loads(out)["broken"] == ["ledger of releases"]
+
+
 def test_a_broken_audit_is_told_by_its_exit_code(gateway, data, sent):
     assert gateway("optout", "load", sent.path("optout"))[0] == 0
     assert gateway("audit", "seal")[0] == 0
