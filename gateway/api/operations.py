@@ -55,11 +55,17 @@ def _by_number(request: Request, caller: Caller, pairs: list[tuple[str, str]]) -
 def _parameters(body: bytes) -> list[tuple[str, str]]:
     try:
         resource = build.decode(body)
-        given = {p["name"]: p for p in resource["parameter"]}
-        identifier = given["identifier"]["valueIdentifier"]
-        return [("identifier", f"{identifier.get('system', '')}|{identifier['value']}")]
+        return [_parameter(each) for each in resource["parameter"]]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Invalid("Parameters: identifier") from None
+
+
+def _parameter(given: dict) -> tuple[str, str]:
+    """One parameter as a form would give it; one of a name we do not know is refused where the form's is."""
+    if given["name"] != "identifier":
+        return str(given["name"]), ""
+    identifier = given["valueIdentifier"]
+    return "identifier", f"{identifier.get('system', '')}|{identifier['value']}"
 
 
 def _answer(request: Request, record: Record) -> Response:

@@ -21,8 +21,8 @@ ATTENDING = {
     "EpisodeOfCare": ("active",),
 }
 """An open encounter, referral or care package of an organisation is a relationship with it (episodes of social care only)."""
-RETURN_GOOD_FOR = 120 * DAY
-"""µs after which a council's return no longer says what is so now."""
+RETURN_DAYS = 120
+"""Days after which a council's return, which comes each quarter, no longer says what is so now."""
 
 PERMISSION_REQUIRED = "Permission to view is required: ask the patient and record it."
 NO_RECORD = (
@@ -160,7 +160,7 @@ class Decision:
 
 def is_recent(kind: str, received: int, now: int) -> bool:
     """Whether what a publisher last said of its care is still so: a package that a council told of long ago is no relationship now."""
-    return kind != "social-care" or now - received <= RETURN_GOOD_FOR
+    return kind != "social-care" or now - received <= RETURN_DAYS * DAY
 
 
 def decide(caller: Caller, act: Act, facts: Facts) -> Decision:

@@ -10,7 +10,7 @@ from gateway.nhs.record import Contribution, Record
 from gateway.nhs.sections.rows import shown_date
 from gateway.nhs.summary import SECTIONS, Kind, Section
 
-STALE_DAYS = {"gp": 7, "hospital": 7, "social-care": 120}
+STALE_DAYS = {"gp": 7, "hospital": 7, "social-care": access.RETURN_DAYS}
 """Days after which a silent source is stale: feeds send daily; a council's return comes each quarter."""
 MISMATCH = "A possible mismatch is not shown: another record claims this person's NHS number. It is listed for review."
 NOT_REGISTERED = "No current registration with a practice is known. All medicines are those last known, not current ones."
