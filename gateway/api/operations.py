@@ -9,7 +9,7 @@ from gateway import records
 from gateway.api import asked
 from gateway.api.auth import Known
 from gateway.api.errors import FHIR_JSON
-from gateway.errors import Invalid
+from gateway.errors import Invalid, Unsupported
 from gateway.fhir import build
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.parse import known
@@ -61,9 +61,9 @@ def _parameters(body: bytes) -> list[tuple[str, str]]:
 
 
 def _parameter(given: dict) -> tuple[str, str]:
-    """One parameter as a form would give it; one of a name we do not know is refused where the form's is."""
+    """One parameter as a form would give it. One we do not know is refused unnamed: what stands in a body may be anything."""
     if given["name"] != "identifier":
-        return str(given["name"]), ""
+        raise Unsupported("Parameters: only identifier is known")
     identifier = given["valueIdentifier"]
     return "identifier", f"{identifier.get('system', '')}|{identifier['value']}"
 
