@@ -388,8 +388,8 @@ BAD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("user", ["dr-green", "receptionist", "researcher", ""])
-def test_no_error_repeats_what_was_sent(run, server, user):
+def ask_badly(run: Run, server: tuple[str, int], user: str) -> None:
+    """Send every bad request as a user; no answer repeats what was sent."""
     filled = {"token": canary.token(3), "number": run.numbers[2], "system": NHS_NUMBER}
     known = {"Authorization": f"Bearer {issue(run.settings, run.store, user)}"} if user else {}
     for method, path, body, headers in BAD:
@@ -399,6 +399,11 @@ def test_no_error_repeats_what_was_sent(run, server, user):
         told = run.told.found(json.dumps(answered)) | (run.told.found(text) if status >= 400 else set())
         assert not told, f"{method} {path} as {user}: {status}"
         assert status >= 400 or method == "GET" or "_search" in path, f"{method} {path} as {user}: {status}"
+
+
+@pytest.mark.parametrize("user", ["dr-green", "receptionist", "researcher", ""])
+def test_no_error_repeats_what_was_sent(run, server, user):
+    ask_badly(run, server, user)
 
 
 def test_headers_and_links_of_what_is_served_name_nobody(run, server):
@@ -492,8 +497,11 @@ def test_a_bug_in_a_command_is_told_without_a_value(monkeypatch, capsys):
     assert "KeyError" in said and canary.token(1) not in said
 
 
-def test_every_log_line_at_debug_names_nobody(run):
-    """Last: it looks through everything said while all the tests above ran."""
+def test_every_log_line_at_debug_names_nobody(run, server, tmp_path):
+    """A load, a release and requests good and bad are heard here; and whatever the tests above said in this process."""
+    export(run, tmp_path, "logged", "minimal", "in-sde")
+    for user in ("", "dr-green"):
+        ask_badly(run, server, user)
     said = "\n".join(run.heard.lines)
     assert '"event": "request"' in said and '"event": "export.part"' in said and "uvicorn" in said
     assert not run.told.found(said)
