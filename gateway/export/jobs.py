@@ -133,14 +133,17 @@ def ends(job: jobs.Job) -> int:
     return job.pins["started"] + KEPT_FOR
 
 
-def discard(store: Store, job: str, folder: Path) -> None:
-    """Remove what was cut of a job that ended without a release, or whose time is over: nobody may have it."""
+def discard(store: Store, job: str, folder: Path) -> bool:
+    """Remove what was cut of a job that ended without a release, or whose time is over: nobody may have it. Say whether there was anything."""
     with store.read() as session:
         found = jobs.get(session, job)
     is_over = found is not None and (found.state in ("failed", "cancelled") or store.clock() >= ends(found))
-    if is_over and folder.is_dir():
-        for left in (*folder.glob("*.ndjson"), *folder.glob(".*.part"), folder / "manifest.json", folder / MARK):
-            left.unlink(missing_ok=True)
+    if not is_over:
+        return False
+    left = [*folder.glob("*.ndjson"), *folder.glob(".*.part"), *folder.glob("manifest.json"), *folder.glob(MARK)]
+    for each in left:
+        each.unlink(missing_ok=True)
+    return bool(left)
 
 
 def require_free(out: Path, job: str = "") -> None:

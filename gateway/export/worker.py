@@ -50,9 +50,6 @@ def work_once(store: Store, folder: Path, root: bytes, *, workers: int | None = 
 
 def sweep(store: Store, folder: Path) -> None:
     """Remove the files of releases whose time is over: what is no longer answered is no longer kept."""
-    with store.read() as session:
-        known = [job for path in sorted(folder.glob("*")) if (job := jobs.get(session, path.name)) is not None]
-    for job in known:
-        if store.clock() >= exports.ends(job):
-            exports.discard(store, job.id, folder / job.id)
-            log.event("export.expired", job=job.id)
+    for path in sorted(folder.glob("*")):
+        if exports.discard(store, path.name, path):
+            log.event("export.expired", job=path.name)
