@@ -10,8 +10,8 @@ from gateway.fhir.codes import token_hash
 from gateway.fhir.parse import clause_hashes
 from gateway.fhir.search import Allow, Clause, Limits, Query
 from gateway.store.database import Session, id_hash
+from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
 from gateway.store.resources import HEAD, Stored, stored
-from gateway.store.tables import KIND_NUMBER, TYPE_NUMBER, UNDATED
 
 ANYBODY = Limits((Allow(),), None)
 """For finding out who is asked about, never for answering: the one limit that is on no patient and lets every patient through."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import msgspec
 
 from gateway.store.database import Session
+from gateway.store.numbers import TYPE_NUMBER
 from gateway.store.resources import HEAD, Stored, stored
-from gateway.store.tables import TYPE_NUMBER
 
 LEASE = 60_000_000  # µs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.store.database import Session
-from gateway.store.tables import TYPE_NUMBER
+from gateway.store.numbers import TYPE_NUMBER
 
 PATIENT = TYPE_NUMBER["Patient"]
 

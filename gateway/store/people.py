@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.store.database import Session
-from gateway.store.tables import KIND_NUMBER, KINDS, TYPE_NUMBER
+from gateway.store.numbers import KIND_NUMBER, KINDS, TYPE_NUMBER
 
 STATES = ("active", "withheld", "withdrawn")
 """The strictest last."""

@@ -12,7 +12,7 @@ import msgspec
 from gateway.fhir.dates import moment
 from gateway.store import labels
 from gateway.store.database import Session, id_hash
-from gateway.store.tables import KINDS, TYPE_NUMBER, TYPES
+from gateway.store.numbers import KINDS, TYPE_NUMBER, TYPES
 
 MADE_TWICE = "made twice"
 """The reason of a group that makes what another group makes: the other may make it no more when it is mapped in its turn."""

@@ -1,25 +1,12 @@
 """The tables, patient first: integer keys, 64-bit hashes in narrow indexes, bodies in append-only order.
 
-``migrations/`` makes them; a test holds the two together. Booleans are 0 and 1, times are microseconds UTC, so that one SQL text serves
-both databases.
+``migrations/`` makes them; a test holds the two together, and nothing else imports this: what runs speaks SQL. Booleans are 0 and 1, times are
+microseconds UTC, so that one SQL text serves both databases.
 """
 
 import sqlalchemy
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, SmallInteger, String, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
-
-TYPES = (
-    "Patient", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport",
-    "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Organization", "Practitioner",
-    "PractitionerRole", "Location", "Flag", "Consent", "FamilyMemberHistory", "Specimen", "DocumentReference", "RelatedPerson",
-    "Medication", "Appointment", "Slot", "Schedule", "CarePlan", "CareTeam", "DeviceRequest", "Device", "List", "Communication",
-    "Coverage", "Group", "HealthcareService", "Composition", "Bundle", "QuestionnaireResponse", "ClinicalImpression",
-)  # fmt: skip
-"""A type's number in ``head.type`` is its place here: add at the end, never reorder."""
-
-TYPE_NUMBER = {name: number for number, name in enumerate(TYPES)}
-KINDS = ("", "gp", "hospital", "social-care")
-KIND_NUMBER = {name: number for number, name in enumerate(KINDS)}
 
 
 def big(**options) -> Column:
@@ -41,8 +28,6 @@ def text() -> Column:
 
 CLUSTERED = {"sqlite_with_rowid": False}
 _LABELLED = sqlalchemy.text("labels <> 0")
-UNDATED = -(2**63)
-"""``head.low`` and ``high`` of a resource without a clinical date: it sorts as the oldest."""
 
 
 class StoreInfo(SQLModel, table=True):

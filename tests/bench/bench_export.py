@@ -12,8 +12,8 @@ from pathlib import Path
 from gateway.export import jobs, optouts, projects
 from gateway.nhs.pseudonym import Pseudonymiser
 from gateway.store.database import open_store
+from gateway.store.numbers import TYPE_NUMBER
 from gateway.store.resources import of_patients
-from gateway.store.tables import TYPE_NUMBER
 from tests.bench.room import Loaded, Room
 from tests.bench.table import Line
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from gateway import config
 from gateway.api.sandbox import issue
-from gateway.store.tables import TYPE_NUMBER
+from gateway.store.numbers import TYPE_NUMBER
 from tests.bench.clients import Server, ask, server
 from tests.bench.room import Loaded, Room
 from tests.bench.table import Line

@@ -15,7 +15,7 @@ from gateway.nhs import labels
 from gateway.nhs.codesets import SNOMED, CodeSet, CodeSets
 from gateway.store import people
 from gateway.store.database import open_store
-from gateway.store.tables import TYPE_NUMBER
+from gateway.store.numbers import TYPE_NUMBER
 from tests.intake.conftest import state
 from tests.toy import NOBODY, deliver, resource, row, says, source
 

@@ -10,8 +10,8 @@ from gateway.fhir.parse import parse
 from gateway.fhir.search import Allow, Limits
 from gateway.store import find, resources
 from gateway.store.database import hash64, id_hash
+from gateway.store.numbers import TYPE_NUMBER, UNDATED
 from gateway.store.resources import Mapped, Put
-from gateway.store.tables import TYPE_NUMBER, UNDATED
 
 
 def uid(name: str) -> str:

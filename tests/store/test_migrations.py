@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlmodel import SQLModel
 
 from gateway.errors import Refused
@@ -35,6 +36,11 @@ def test_a_migration_that_fails_half_way_leaves_nothing_and_can_be_tried_again(t
         store = open_store(url, create="sandbox")
         assert store.mode == "sandbox"
         store.close()
+
+
+def test_the_files_are_named_in_the_order_that_alembic_walks_them():
+    walked = ScriptDirectory.from_config(migrations.config()).walk_revisions()
+    assert migrations.revisions() == [each.revision for each in walked][::-1]
 
 
 def test_a_schema_from_the_future_is_refused(store):

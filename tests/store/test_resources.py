@@ -8,8 +8,8 @@ import pytest
 from gateway.fhir import build
 from gateway.store import resources
 from gateway.store.database import hash64, id_hash
+from gateway.store.numbers import TYPE_NUMBER
 from gateway.store.resources import Mapped, Put
-from gateway.store.tables import TYPE_NUMBER
 
 PATIENT = "0b6f7c52-8f0e-5a43-9a1b-000000000001"
 PAT = id_hash(PATIENT)

@@ -1,0 +1,16 @@
+"""The small numbers that stand for words in the tables: of resource types, of kinds of publisher, of a date that is not there."""
+
+TYPES = (
+    "Patient", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport",
+    "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Organization", "Practitioner",
+    "PractitionerRole", "Location", "Flag", "Consent", "FamilyMemberHistory", "Specimen", "DocumentReference", "RelatedPerson",
+    "Medication", "Appointment", "Slot", "Schedule", "CarePlan", "CareTeam", "DeviceRequest", "Device", "List", "Communication",
+    "Coverage", "Group", "HealthcareService", "Composition", "Bundle", "QuestionnaireResponse", "ClinicalImpression",
+)  # fmt: skip
+"""A type's number in ``head.type`` is its place here: add at the end, never reorder."""
+
+TYPE_NUMBER = {name: number for number, name in enumerate(TYPES)}
+KINDS = ("", "gp", "hospital", "social-care")
+KIND_NUMBER = {name: number for number, name in enumerate(KINDS)}
+UNDATED = -(2**63)
+"""``head.low`` and ``high`` of a resource without a clinical date: it sorts as the oldest."""
