@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -26,20 +25,15 @@ def hashes(system: str, code: str) -> tuple[int, int]:
     return token_hash(system, code), token_hash(None, code)
 
 
-def tokens(value: object) -> Iterator[tuple[str, str]]:
+def tokens(value: object) -> list[tuple[str, str]]:
     """(system, code) of a code, Coding, CodeableConcept, Identifier or boolean, or a list of them."""
+    if isinstance(value, list):
+        return [pair for item in value for pair in tokens(item)]
     if isinstance(value, dict):
         if "coding" in value:
-            for coding in value["coding"]:
-                yield coding.get("system", ""), coding.get("code", "")
-        elif "code" in value:
-            yield value.get("system", ""), value["code"]
-        elif "value" in value:
-            yield value.get("system", ""), value["value"]
-    elif isinstance(value, list):
-        for item in value:
-            yield from tokens(item)
-    elif isinstance(value, bool):
-        yield "", "true" if value else "false"
-    elif isinstance(value, str):
-        yield "", value
+            return [(coding.get("system", ""), coding.get("code", "")) for coding in value["coding"]]
+        name = "code" if "code" in value else "value"
+        return [(value.get("system", ""), value[name])] if name in value else []
+    if isinstance(value, bool):
+        return [("", "true" if value else "false")]
+    return [("", value)] if isinstance(value, str) else []

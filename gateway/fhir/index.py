@@ -10,7 +10,7 @@ from gateway.fhir import dates, params
 from gateway.fhir.codes import hashes, token_hash, tokens
 from gateway.fhir.search import Entries
 
-CHOICES = {"effective", "performed", "occurrence", "onset"}
+CHOICES = frozenset({"effective", "performed", "occurrence", "onset"})
 IDENTIFIER = params.row("Patient", "identifier").number
 WHOLE_IDENTIFIERS = frozenset(params.PATIENT_TYPES)
 """Types whose identifiers are found as system|value only: every row of every source has one, and half as many entries is much less to write."""
@@ -34,7 +34,7 @@ def entries(resource: dict) -> Entries:
     patient = _patient(resource, resource_type)
     found: list[tuple[int, int]] = []
     everywhere: list[tuple[int, int]] = []
-    for number, path, is_global in token_rows:
+    for number, path, is_global, is_whole in token_rows:
         value = resource.get(path)
         if value is not None:
             if type(value) is str:
@@ -42,22 +42,26 @@ def entries(resource: dict) -> Entries:
                 continue
             to = everywhere if is_global else found
             for system, code in tokens(value):
-                first, second = hashes(system, code)
-                to.append((number, first))
-                if number != IDENTIFIER or resource_type not in WHOLE_IDENTIFIERS:
-                    to.append((number, second))
+                to += _token(number, system, code, is_whole)
     for number, path, is_global in reference_rows:
         for reference in _references(resource, path):
             to = everywhere if is_global else found
             to.append((number, token_hash("", reference)))
-    low, high = _interval(resource, main) or (None, None) if main else (None, None)
+    low, high = _interval(resource, main) or (None, None)
     seconds = []
-    for number, path in date_rows:
-        interval = _interval(resource, path)
+    for number, names in date_rows:
+        interval = _interval(resource, names)
         if interval:
             seconds.append((number, *interval))
-    words = tuple((number, fold(text)) for number, path in word_rows for text in _texts(resource, path))
+    words = tuple([(number, fold(text)) for number, path in word_rows for text in _texts(resource, path)])
     return Entries(patient, low, high, tuple(found), tuple(everywhere), words, tuple(seconds))
+
+
+@lru_cache(maxsize=131072)
+def _token(number: int, system: str, code: str, is_whole: bool) -> tuple[tuple[int, int], ...]:
+    """What a coding is found by: itself, and its code in any system unless it is found whole only."""
+    whole, code_alone = hashes(system, code)
+    return ((number, whole),) if is_whole else ((number, whole), (number, code_alone))
 
 
 @lru_cache(maxsize=256)
@@ -65,12 +69,18 @@ def _compiled(resource_type: str):
     rows = params.searchable(resource_type).values()
     main = params.main_date(resource_type)
     return (
-        [(p.number, p.paths[resource_type], p.is_global) for p in rows if p.kind == "token"],
+        [(p.number, p.paths[resource_type], p.is_global, p.number == IDENTIFIER and resource_type in WHOLE_IDENTIFIERS)
+         for p in rows if p.kind == "token"],
         [(p.number, p.paths[resource_type], p.is_global) for p in rows if p.kind == "reference"],
-        [(p.number, p.paths[resource_type]) for p in rows if p.kind == "date" and p is not main],
+        [(p.number, _dated(p.paths[resource_type])) for p in rows if p.kind == "date" and p is not main],
         [(p.number, p.paths[resource_type]) for p in rows if p.kind == "string"],
-        main.paths[resource_type] if main else "",
-    )
+        _dated(main.paths[resource_type]) if main else (),
+    )  # fmt: skip
+
+
+def _dated(path: str) -> tuple[str, ...]:
+    """The names an element with a date has: one, or one a type of the choice."""
+    return (f"{path}DateTime", f"{path}Period", f"{path}Instant") if path in CHOICES else (path,)
 
 
 def _patient(resource: dict, resource_type: str) -> str:
@@ -81,20 +91,15 @@ def _patient(resource: dict, resource_type: str) -> str:
     return reference[8:] if reference.startswith("Patient/") else ""
 
 
-def _interval(resource: dict, path: str) -> tuple[int, int] | None:
-    try:
-        if path in CHOICES:
-            for suffix in ("DateTime", "Period", "Instant"):
-                value = resource.get(path + suffix)
-                if value is not None:
-                    return dates.interval(value) if isinstance(value, str) else dates.period(value)
-            return None
-        value = resource.get(path)
-        if value is None:
-            return None
-        return dates.interval(value) if isinstance(value, str) else dates.period(value)
-    except Invalid:
-        return None
+def _interval(resource: dict, names: tuple[str, ...]) -> tuple[int, int] | None:
+    for name in names:
+        value = resource.get(name)
+        if value is not None:
+            try:
+                return dates.interval(value) if isinstance(value, str) else dates.period(value)
+            except Invalid:
+                return None
+    return None
 
 
 def _references(resource: dict, path: str) -> list[str]:

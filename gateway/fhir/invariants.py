@@ -22,7 +22,10 @@ class Invariant:
 
 
 def _has(node: dict, *names: str) -> bool:
-    return any(name in node or "_" + name in node for name in names)
+    for name in names:
+        if name in node or "_" + name in node:
+            return True
+    return False
 
 
 def _value(node: dict, stem: str) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 
 @dataclass(frozen=True, slots=True)
 class Clause:
@@ -73,8 +75,7 @@ class Limits:
     history: frozenset[int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entries:
+class Entries(Struct, frozen=True, gc=False):
     """What the store indexes of one resource version; hashes are signed 64-bit.
 
     ``patient`` is the id of the Patient it is about ("" for none; a Patient is about itself). ``low``/``high`` is the type's clinical date as a

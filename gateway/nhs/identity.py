@@ -73,6 +73,8 @@ class Person:
 def evidence(resources: Iterable[dict], kind: str) -> list[Evidence]:
     """Return what each Patient among one group's resources gives as evidence; ``kind`` is the publisher's (gp, hospital, social-care)."""
     resources = list(resources)
+    if not any(each["resourceType"] == "Patient" for each in resources):
+        return []  # as for nearly every group
     registered = {_id(each.get("patient")) for each in resources if kind == "gp" and is_regular_registration(each)}
     return [_evidence(each, each["id"] in registered) for each in resources if each["resourceType"] == "Patient"]
 

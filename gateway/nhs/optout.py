@@ -60,7 +60,10 @@ def preference(resource: dict, sets: CodeSets) -> tuple[str, str] | None:
 
 def has_consent_like_words(resource: dict) -> bool:
     """Whether any concept that could state a choice speaks of consenting to the sharing of records. Quick: asked of every resource."""
-    return any(is_consent_like(concept) for concept in _concepts(resource))
+    for concept in _concepts(resource):
+        if is_consent_like(concept):
+            return True
+    return False
 
 
 def is_consent_like(concept: dict) -> bool:
@@ -68,7 +71,10 @@ def is_consent_like(concept: dict) -> bool:
     words = concept.get("text")
     if words and _speaks_of_sharing(words):
         return True
-    return any("display" in coding and _speaks_of_sharing(coding["display"]) for coding in concept.get("coding", ()))
+    for coding in concept.get("coding", ()):
+        if "display" in coding and _speaks_of_sharing(coding["display"]):
+            return True
+    return False
 
 
 def standing(preferences: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.issues import Issue
@@ -57,10 +58,16 @@ def _needs(element: str) -> Rule:
 
 def _laboratory(system: str, code: str) -> Rule:
     def keeps(resource: dict) -> bool:
-        categories = resource.get("category", ())
-        return sum(any((c.get("system"), c.get("code")) == (system, code) for c in category.get("coding", ())) for category in categories) == 1
+        return [_is_coded(category, system, code) for category in resource.get("category", ())].count(True) == 1
 
     return Rule("category:laboratory", "1..1 in UK Core", keeps)
+
+
+def _is_coded(concept: dict, system: str, code: str) -> bool:
+    for coding in concept.get("coding", ()):
+        if coding.get("code") == code and coding.get("system") == system:
+            return True
+    return False
 
 
 def _broken(element: str, words: str, keeps: Check, severity: str = "error") -> Rule:
@@ -85,7 +92,11 @@ def _is_given(resource: dict, element: str) -> bool:
     if not element.endswith("[x]"):
         return element in resource or "_" + element in resource
     stem = element.removesuffix("[x]")
-    return any(name.removeprefix("_").startswith(stem) and name.removeprefix("_")[len(stem) : len(stem) + 1].isupper() for name in resource)
+    stems = (stem, "_" + stem)
+    for name in resource:
+        if name.startswith(stems) and name.removeprefix("_")[len(stem) : len(stem) + 1].isupper():
+            return True
+    return False
 
 
 def _numbered(*systems: str) -> Check:
@@ -174,7 +185,7 @@ def check(resource: dict, *, supported: bool = False) -> list[Issue]:
     'AllergyIntolerance.code'
     """
     name = resource["resourceType"]
-    profiles = [PROFILES[each] for each in _named(resource) or (name,) if each in PROFILES]
+    profiles = _profiles(name, tuple(_claims(resource)))
     found = [
         Issue(rule.severity, rule.code, f"{name}.{rule.element}", rule.words) for each in profiles for rule in each.rules if not rule.keeps(resource)
     ]
@@ -188,16 +199,22 @@ def check(resource: dict, *, supported: bool = False) -> list[Issue]:
             Issue("warning", "incomplete", f"{name}.{element}", "must support: not given")
             for each in profiles for element in each.supported if not _is_given(resource, element)
         ]  # fmt: skip
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found)) if found else found
 
 
 def check_claimed(resource: dict) -> list[Issue]:
     """The same, with must-support gaps where the resource says it is of UK Core."""
-    return check(resource, supported=bool(_named(resource)))
+    return check(resource, supported=bool(_claims(resource)))
 
 
-def _named(resource: dict) -> list[str]:
-    """The profiles of UK Core that a resource names. One that is not in the table is looked at as its type's own."""
-    urls = resource.get("meta", {}).get("profile", ())
-    named = [url[len(BASE) :].partition("|")[0] for url in urls if isinstance(url, str) and url.startswith(BASE)]
-    return [each if each in PROFILES else resource["resourceType"] for each in named]
+def _claims(resource: dict) -> list[str]:
+    """The profiles of UK Core that a resource names."""
+    return [url for url in resource.get("meta", {}).get("profile", ()) if isinstance(url, str) and url.startswith(BASE)]
+
+
+@lru_cache(maxsize=1024)
+def _profiles(resource_type: str, claims: tuple[str, ...]) -> tuple[Profile, ...]:
+    """What to look at a resource as. A profile that is not in the table is looked at as its type's own."""
+    named = [url[len(BASE) :].partition("|")[0] for url in claims]
+    names = [each if each in PROFILES else resource_type for each in named] or [resource_type]
+    return tuple(PROFILES[each] for each in names if each in PROFILES)
