@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("path", type=Path)
     load.add_argument("--feed", default="default", help="the feed's table in GATEWAY_FEEDS")
     load.add_argument("--strict", action="store_true", help="exit 1 also when UK Core's constraints are broken")
-    load.add_argument("--workers", type=int, help="processes that map (default: one fewer than the cores)")
+    load.add_argument("--workers", type=int, help="processes that map (default: one a core, at most eight)")
     load.add_argument("--json", action="store_true", help="print the report as JSON")
 
     remap = _verb(verbs, "remap", _remap, "map everything a source sent again")

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from msgspec import Struct
+
 
 class Values(dict):
     """The columns of a row by name; a column the row does not fill answers the empty string."""
@@ -21,8 +23,7 @@ class Values(dict):
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True, gc=False):
     """One thing a source sent: a CSV row, or a whole HL7 v2 message.
 
     ``key`` is unique within (source, publisher, table). ``order`` is the source's own (extract time and sequence): a row of lower order
@@ -77,8 +78,7 @@ class Feed:
     settings: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True, gc=False):
     """The rows one resource family is made from: the newest accepted row of each key, deleted ones with their mark (and last values)."""
 
     key: str

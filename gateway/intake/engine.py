@@ -1,18 +1,23 @@
-"""Mapping as a function over parts: in this process, or in a pool that works ahead of the one writer. Nothing else knows which."""
+"""Who reads and maps: this process, or workers in processes of their own that work ahead of the one writer. Nothing else knows which."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from gateway import processes
 from gateway.fhir import model
+from gateway.intake import reading
 from gateway.intake.mapping import Context, map_groups
+from gateway.intake.reading import Batch
 from gateway.memory import collect_seldom
 from gateway.nhs.codesets import CodeSets
 from gateway.store import people
@@ -21,63 +26,104 @@ from gateway.store.resources import Mapped
 from mappings import Feed, Source, sources
 
 POOL_FROM = 3_000_000
-"""Bytes of a delivery from which a pool of processes pays for its start."""
+"""Bytes of a delivery from which processes of their own pay for their start."""
+MOST_WORKERS = 8
+"""As many as one writer can keep busy, twice over; more only wait."""
 Part = Sequence[tuple[int, int]]
-Engine = Callable[[Sequence[Part]], Iterator[tuple[Part, list[Mapped]]]]
-"""Maps parts, each of (patient, group) pairs, and gives them back in order with what they became."""
+
+
+class Engine(Protocol):
+    """Reads deliveries and maps parts, each of (patient, group) pairs."""
+
+    def read(self, files: Sequence[Path], size: int) -> Iterator[Batch]:
+        """The rows of a delivery in their order, ``size`` at a time."""
+
+    def run(self, parts: Sequence[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
+        """Each part with what it became, in order."""
 
 
 class Worker:
-    """Maps parts on a reading connection of its own."""
+    """Does the work in the process it is in, on a reading connection of its own."""
 
     def __init__(self, store: Store, source: Source, feed: Feed, sets: CodeSets):
         self.store, self.source, self.feed, self.sets = store, source, feed, sets
         self.context: Context | None = None
 
+    def read(self, files: Sequence[Path], size: int) -> Iterator[Batch]:
+        return reading.batches(self.source, files, self.feed, self.store.namespace.bytes, size)
+
     def run(self, parts: Sequence[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
-        """Each part with what it became, one after the other."""
         return ((part, self.map(part)) for part in parts)
 
     def map(self, part: Part) -> list[Mapped]:
         with self.store.read() as session:
             if self.context is None:
-                self.context = Context(self.source, self.feed, self.store.namespace, people.publishers(session), self.sets)
+                self.context = Context(self.source, self.feed, self.store.namespace.bytes, people.publishers(session), self.sets)
             return map_groups(session, self.context, part)
+
+
+class Team:
+    """Workers each in a process of its own. One reads, ahead of what is kept; all map, in turn, ahead of what is written."""
+
+    def __init__(self, members: Sequence[ProcessPoolExecutor]):
+        self._members = members
+        for member in members:
+            member.submit(model.decoder)  # built while rows are kept, not while the first part waits
+
+    def read(self, files: Sequence[Path], size: int) -> Iterator[Batch]:
+        reader = self._members[-1]
+        reader.submit(_open, files, size)
+        ahead = deque(reader.submit(_read_on) for _ in range(2))
+        while packed := ahead.popleft().result():
+            ahead.append(reader.submit(_read_on))
+            yield _batch(packed)
+
+    def run(self, parts: Sequence[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
+        ahead: deque[tuple[Part, Future]] = deque()
+        for part, member in zip(parts, cycle(self._members)):
+            ahead.append((part, member.submit(_map, part)))
+            if len(ahead) > 2 * len(self._members):
+                first, future = ahead.popleft()
+                yield first, _mapped(future.result())
+        for first, future in ahead:
+            yield first, _mapped(future.result())
 
 
 @contextmanager
 def engine(store: Store, source: Source, feed: Feed, sets: CodeSets, size: int, workers: int | None) -> Iterator[Engine]:
-    """The engine for so many bytes of rows. A pool starts at once, so that its processes are ready when the rows are kept."""
-    count = workers if workers is not None else os.cpu_count() or 1
+    """The engine for so many bytes of rows; ``workers`` processes, 0 for none, None for as many as there are cores. They start at once, so that
+    they are ready when they are needed."""
+    count = workers if workers is not None else min(os.cpu_count() or 1, MOST_WORKERS)
     if size < POOL_FROM or count == 0:
-        yield Worker(store, source, feed, sets).run
+        yield Worker(store, source, feed, sets)
         return
-    with processes.pool(count, _start, (store.url, source.name, feed, sets)) as pool:
-        for _ in range(count):
-            pool.submit(model.decoder)
-
-        def run(parts: Sequence[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
-            ahead: deque[tuple[Part, Future]] = deque()
-            for part in parts:
-                ahead.append((part, pool.submit(_map_part, part)))
-                if len(ahead) > 2 * count:
-                    first, future = ahead.popleft()
-                    yield first, _mapped(future.result())
-            for first, future in ahead:
-                yield first, _mapped(future.result())
-
-        yield run
+    with ExitStack() as stack:
+        begun = (_start, (store.url, source.name, feed, sets))
+        yield Team([stack.enter_context(processes.pool(1, *begun)) for _ in range(count)])
 
 
 _worker: Worker | None = None
+_reading: Iterator[Batch] = iter(())
+_batch = msgspec.msgpack.Decoder(Batch).decode
 _mapped = msgspec.msgpack.Decoder(list[Mapped]).decode
 
 
 def _start(url: str, source: str, feed: Feed, sets: CodeSets) -> None:
-    global _worker  # one a process, made once: a pool's worker has nowhere else to keep it
+    global _worker  # one a process, made once: a member of a team has nowhere else to keep it
     collect_seldom()
     _worker = Worker(open_store(url), sources()[source], feed, sets)
 
 
-def _map_part(part: Part) -> bytes:
+def _open(files: Sequence[Path], size: int) -> None:
+    global _reading  # what is read so far is between two questions nowhere but here
+    _reading = _worker.read(files, size)
+
+
+def _read_on() -> bytes:
+    """The next batch; nothing when all is read."""
+    batch = next(_reading, None)
+    return b"" if batch is None else msgspec.msgpack.encode(batch)
+
+
+def _map(part: Part) -> bytes:
     return msgspec.msgpack.encode(_worker.map(part))

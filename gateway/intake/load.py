@@ -6,28 +6,25 @@ transaction that writes what was mapped.
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
 from gateway import log
 from gateway.errors import Refused
-from gateway.intake import derive
+from gateway.intake import derive, reading
 from gateway.intake.engine import Engine, Part, Worker, engine
-from gateway.intake.mapping import resource_id
 from gateway.intake.reach import Reach
+from gateway.intake.reading import Batch
 from gateway.intake.report import Report
 from gateway.memory import seldom_collected
 from gateway.nhs.codesets import CodeSets
 from gateway.store import deliveries, people, resources
 from gateway.store import kept as keeping
-from gateway.store.database import Session, Store, id_hash
-from gateway.store.kept import Body, Sent
+from gateway.store.database import Session, Store
 from gateway.store.resources import Mapped
-from mappings import Feed, Publisher, Reject, Row, Source
+from mappings import Feed, Publisher, Source
 
 ROWS_AT_ONCE = 4000
 GROUPS_AT_ONCE = 1500
@@ -48,7 +45,7 @@ def load(store: Store, source: Source, path: Path, feed: Feed, sets: CodeSets, *
         report = Report(source.name, files=len(files))
         _begin(store, source, sets, report, path.name)
         with seldom_collected(), engine(store, source, feed, sets, sum(file.stat().st_size for file in files), workers) as run:
-            _keep(store, source, files, feed, report, progress)
+            _keep(store, source, files, report, run, progress)
             _map(store, source, sets, report, run, progress)
         return _end(store, report, started)
 
@@ -70,7 +67,7 @@ def replay(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress
     started, report = time.monotonic(), Report(source.name)
     with _alone(store, source):
         _begin(store, source, sets, report, "replay", deliveries.touch_quarantined)
-        _map(store, source, sets, report, Worker(store, source, feed, sets).run, progress)
+        _map(store, source, sets, report, Worker(store, source, feed, sets), progress)
         return _end(store, report, started)
 
 
@@ -80,7 +77,7 @@ def _refuse_unknown(store: Store, source: Source, files: Sequence[Path], feed: F
         return
     with store.read() as session:
         known = {each.code for each in people.publishers(session).values() if each.source == source.name}
-    if any(item.publisher not in known for _, item in _read(source, files, feed) if isinstance(item, Row)):
+    if any(code not in known for code in reading.publishers(source, files, feed)):
         raise Refused(f"{source.name}: a publisher that this store does not know")
 
 
@@ -107,20 +104,18 @@ def _end(store: Store, report: Report, started: float) -> Report:
     return report
 
 
-def _keep(store: Store, source: Source, files: Sequence[Path], feed: Feed, report: Report, progress: Progress) -> None:
+def _keep(store: Store, source: Source, files: Sequence[Path], report: Report, run: Engine, progress: Progress) -> None:
     reach = Reach(files)
     progress("rows kept", 0, 1)
     publishers: dict[str, int] = {}
-    for read in _batches(_read(source, files, feed), ROWS_AT_ONCE):
-        rows = [item for _, item in read if isinstance(item, Row)]
-        for number, item in read:
-            if isinstance(item, Reject):
-                report.reject(f"{source.name} {_shown(files[number], number)} {item.place}", item.reason)
+    for batch in run.read(files, ROWS_AT_ONCE):
+        for place, reason in batch.rejects:
+            report.reject(place, reason)
         with store.write() as session:
-            sent = [_sent(session, store, source, row, publishers) for row in rows]
-            report.rows.update(keeping.keep(session, report.delivery, sent))
-            _describe(session, store, source, rows, publishers)
-        progress("rows kept", *reach.after(len(read), *read[-1]))
+            _meet(session, store, source, batch, publishers)
+            report.rows.update(keeping.keep(session, report.delivery, batch.sent, publishers))
+            _describe(session, store, source, batch.told, publishers)
+        progress("rows kept", *reach.after(batch.count, batch.file, batch.line))
     progress("rows kept", reach.rows, reach.rows)
     report.rows["read"] = sum(report.rows[name] for name in ("new", "changed", "unchanged", "older"))
     with store.write() as session:
@@ -129,48 +124,11 @@ def _keep(store: Store, source: Source, files: Sequence[Path], feed: Feed, repor
         deliveries.is_mapping(session, report.delivery)
 
 
-def _read(source: Source, files: Sequence[Path], feed: Feed) -> Iterator[tuple[int, Row | Reject]]:
-    for number, file in enumerate(files):
-        for item in source.read(file, feed):
-            yield number, item
-
-
-def _shown(file: Path, number: int) -> str:
-    """A file by its place in the delivery and the words of its name: a name may hold a number of somebody's."""
-    words = [word for word in re.split(r"[^A-Za-z]+", re.sub(r"\w*\d\w*", " ", file.stem.replace("_", " "))) if len(word) > 1]
-    return f"file {number + 1} ({' '.join(words) or 'no name'})"
-
-
-def _batches(items: Iterator[tuple[int, Row | Reject]], size: int) -> Iterator[list[tuple[int, Row | Reject]]]:
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _sent(session: Session, store: Store, source: Source, row: Row, keys: dict[str, int]) -> Sent:
-    publisher = _publisher(session, store, source, row.publisher, keys)
-    if publisher is None:
-        raise Refused(f"{source.name}: a publisher that this store does not know")
-    never = source.never.get(row.table)
-    values = {k: v for k, v in row.values.items() if v != "" and k not in never} if never else row.values
-    patient = id_hash(resource_id(store.namespace, source.name, row.publisher, "Patient", row.patient)) if row.patient else 0
-    return Sent(
-        keeping.row_hash(source.name, row.publisher, row.table, row.key),
-        keeping.table_hash(source.name, row.publisher, row.table),
-        publisher, patient, tuple(keeping.group_hash(source.name, row.publisher, group) for group in row.groups),
-        row.order, row.deleted, keeping.encode_body(Body(row.table, row.key, row.patient, row.groups, dict(values), row.line)),
-        row.deleted and _is_bare(row),
-    )  # fmt: skip
-
-
-def _is_bare(row: Row) -> bool:
-    """Whether a deleted row carries little but its keys."""
-    return len([value for value in row.values.values() if value]) <= 8
+def _meet(session: Session, store: Store, source: Source, batch: Batch, keys: dict[str, int]) -> None:
+    """Learn the keys of the publishers that a batch speaks for."""
+    for code in dict.fromkeys(row.publisher for row in batch.sent):
+        if _publisher(session, store, source, code, keys) is None:
+            raise Refused(f"{source.name}: a publisher that this store does not know")
 
 
 def _publisher(session: Session, store: Store, source: Source, code: str, keys: dict[str, int]) -> int | None:
@@ -182,17 +140,12 @@ def _publisher(session: Session, store: Store, source: Source, code: str, keys: 
     return keys[code]
 
 
-def _describe(session: Session, store: Store, source: Source, rows: Sequence[Row], keys: dict[str, int]) -> None:
-    """Take in what rows say of publishers; the same thing said often, once."""
-    said: dict[Publisher, int] = {}
-    for row in rows:
-        if found := source.publisher(row):
-            name = replace(found, order=0)
-            said[name] = max(found.order, said.get(name, found.order))
-    for each, order in said.items():
+def _describe(session: Session, store: Store, source: Source, told: Sequence[Publisher], keys: dict[str, int]) -> None:
+    """Take in what rows say of publishers."""
+    for each in told:
         key = _publisher(session, store, source, each.code, keys)
         if key is not None:
-            people.describe_publisher(session, key, ods=each.ods, name=each.name, state=each.state, order=order)
+            people.describe_publisher(session, key, ods=each.ods, name=each.name, state=each.state, order=each.order)
 
 
 def _map(store: Store, source: Source, sets: CodeSets, report: Report, run: Engine, progress: Progress) -> None:
@@ -201,12 +154,12 @@ def _map(store: Store, source: Source, sets: CodeSets, report: Report, run: Engi
     done, again = 0, []
     if todo:
         progress("groups mapped", 0, len(todo))
-    for part, mapped in run(list(resources.batches(todo, GROUPS_AT_ONCE))):
+    for part, mapped in run.run(list(resources.batches(todo, GROUPS_AT_ONCE))):
         with store.write() as session:
             again += _write(session, source, sets, report, part, mapped)
         done += len(part)
         progress("groups mapped", done, len(todo))
-    for part, mapped in run(list(resources.batches(again, GROUPS_AT_ONCE))):
+    for part, mapped in run.run(list(resources.batches(again, GROUPS_AT_ONCE))):
         with store.write() as session:
             _write(session, source, sets, report, part, mapped, is_last=True)
     with store.write() as session:

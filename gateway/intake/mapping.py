@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -10,23 +9,23 @@ from hashlib import blake2b, sha1
 
 from gateway.errors import GatewayError, Invalid
 from gateway.fhir import build, index, model
-from gateway.nhs import identity, optout, sensitive, ukcore
+from gateway.nhs import identity, labels, optout, sensitive, ukcore
 from gateway.nhs.codesets import CodeSets
 from gateway.store import kept as keeping
 from gateway.store.database import Session, id_hash
+from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
 from gateway.store.people import PublisherRow
 from gateway.store.resources import Mapped, Put
-from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
 from mappings import Feed, Group, Row, Source, Values
 
 
 @dataclass(frozen=True)
 class Context:
-    """What mapping needs to know beside the rows: the source, its feed, the store's namespace, who publishes, the code sets."""
+    """What mapping needs to know beside the rows: the source, its feed, the bytes of the store's namespace, who publishes, the code sets."""
 
     source: Source
     feed: Feed
-    namespace: uuid.UUID
+    namespace: bytes
     publishers: dict[int, PublisherRow]
     sets: CodeSets
     cache: dict[int, Row] = field(default_factory=dict)
@@ -34,13 +33,14 @@ class Context:
 
 
 @lru_cache(maxsize=1 << 17)
-def resource_id(namespace: uuid.UUID, source: str, publisher: str, resource_type: str, key: str) -> str:
+def resource_id(namespace: bytes, source: str, publisher: str, resource_type: str, key: str) -> str:
     """The id of what a row becomes: the same row, the same id, in this store only. ``uuid.uuid5`` in a third of its time.
 
-    >>> resource_id(uuid.NAMESPACE_OID, "s", "p", "T", "k") == str(uuid.uuid5(uuid.NAMESPACE_OID, "s|p|T|k"))
+    >>> import uuid
+    >>> resource_id(uuid.NAMESPACE_OID.bytes, "s", "p", "T", "k") == str(uuid.uuid5(uuid.NAMESPACE_OID, "s|p|T|k"))
     True
     """
-    digest = bytearray(sha1(namespace.bytes + f"{source}|{publisher}|{resource_type}|{key}".encode(), usedforsecurity=False).digest()[:16])
+    digest = bytearray(sha1(namespace + f"{source}|{publisher}|{resource_type}|{key}".encode(), usedforsecurity=False).digest()[:16])
     digest[6], digest[8] = digest[6] & 0x0F | 0x50, digest[8] & 0x3F | 0x80
     text = digest.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
@@ -49,13 +49,16 @@ def resource_id(namespace: uuid.UUID, source: str, publisher: str, resource_type
 class Looker:
     """``mappings.Look`` over the kept rows; it remembers every question about them. ``near`` holds the rows at hand, and those found missing."""
 
+    __slots__ = ("feed", "asked", "_session", "_context", "_publisher", "_near", "_source", "_namespace")
+
     def __init__(self, session: Session, context: Context, publisher: str, near: dict[int, Row | None]):
         self._session, self._context, self._publisher, self._near = session, context, publisher, near
+        self._source, self._namespace = context.source.name, context.namespace
         self.feed = context.feed
         self.asked: set[int] = set()
 
     def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
-        hash_ = keeping.row_hash(self._context.source.name, publisher or self._publisher, table, key)
+        hash_ = keeping.row_hash(self._source, publisher or self._publisher, table, key)
         self.asked.add(hash_)
         if hash_ in self._near:
             row = self._near[hash_]
@@ -70,12 +73,12 @@ class Looker:
 
     def all(self, table: str, publisher: str | None = None) -> list[Row]:
         name = publisher or self._publisher
-        self.asked.add(keeping.row_hash(self._context.source.name, name, table, "*"))
+        self.asked.add(keeping.row_hash(self._source, name, table, "*"))
         key = next((p.key for p in self._context.publishers.values() if (p.source, p.code) == (self._context.source.name, name)), 0)
         return [_row(found, name) for found in keeping.rows_in(self._session, key, table) if not found.deleted]
 
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
-        return resource_id(self._context.namespace, self._context.source.name, publisher or self._publisher, resource_type, key)
+        return resource_id(self._namespace, self._source, publisher or self._publisher, resource_type, key)
 
     def reference(self, resource_type: str, key: str, publisher: str | None = None) -> dict:
         return {"reference": f"{resource_type}/{self.id(resource_type, key, publisher)}"}
@@ -101,22 +104,22 @@ def _map_group(session: Session, context: Context, patient: int, grp: int, rows:
     if not rows:
         return Mapped(grp, patient, 0, KIND_NUMBER[context.source.kind], [])
     publisher = context.publishers[rows[0].publisher]
-    group = Group(
-        _group_key(context.source.name, publisher.code, grp, rows),
-        publisher.code,
-        tuple(sorted((near[row.hash] for row in rows), key=lambda row: (row.table, row.order, row.key))),
-    )
+    members = [near[row.hash] for row in rows]
+    if len(members) > 1:
+        members.sort(key=_in_order)
+    group = Group(_group_key(context.source.name, publisher.code, grp, rows), publisher.code, tuple(members))
     look = Looker(session, context, publisher.code, near)
     mapped = Mapped(grp, patient, publisher.key, KIND_NUMBER[context.source.kind], None)
     try:
         made = context.source.to_fhir(group, look)
-        puts, faults, evidence = [], [], identity.evidence(made, context.source.kind)
+        puts, faults, unmapped, evidence = [], [], [], identity.evidence(made, context.source.kind)
+        order = max([row.order for row in members])
         for resource in made:
-            put, found = prepare(resource, context, max(row.order for row in group.rows))
+            put, found = prepare(resource, context, order)
             puts.append(put)
             faults += found
-        mapped.puts, mapped.faults = puts, tuple(faults)
-        mapped.unmapped = tuple(code for resource in made for code in sensitive.unmapped(resource))
+            unmapped += sensitive.unmapped(resource)
+        mapped.puts, mapped.faults, mapped.unmapped = puts, tuple(faults), tuple(unmapped)
         mapped.evidence = [(id_hash(each.patient), each.numbers, identity.encode_evidence(each)) for each in evidence]
     except GatewayError as fault:
         mapped.place = f"{_place(group)}: {fault}"
@@ -124,6 +127,10 @@ def _map_group(session: Session, context: Context, patient: int, grp: int, rows:
         mapped.hides = sensitive.flagged() if _hides(context.source, group) else (0, 0)
     mapped.asked = tuple(sorted(look.asked))
     return mapped
+
+
+def _in_order(row: Row) -> tuple[str, int, str]:
+    return row.table, row.order, row.key
 
 
 def _hides(source: Source, group: Group) -> bool:
@@ -169,7 +176,7 @@ def prepare(resource: dict, context: Context, order: int) -> tuple[Put, list[str
         blake2b(body, digest_size=16).digest(),
         UNDATED if entries.low is None else entries.low, UNDATED if entries.high is None else entries.high,
         own, causes, entries.tokens, entries.globals, entries.words, entries.dates,
-        optout.preference(resource, context.sets),
+        optout.preference(resource, context.sets) if own & labels.CHOICE else None,
     )  # fmt: skip
     faults = [f"{resource['resourceType']}: {issue.location}: {issue.message}" for issue in ukcore.check(resource) if issue.severity == "error"]
     return put, faults

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mappings import Reject, Row
-
 CHUNK = 1 << 20
 
 
@@ -18,12 +16,13 @@ class Reach:
         self._files, self._sizes = files, [file.stat().st_size for file in files]
         self._counted, self._lines = -1, 1
 
-    def after(self, count: int, number: int, last: Row | Reject) -> tuple[int, int]:
-        """Take ``count`` more rows in, the last of them of file ``number``; return how many are read and how many there are likely to be."""
+    def after(self, count: int, number: int, line: int) -> tuple[int, int]:
+        """Take ``count`` more rows in, the last of them at ``line`` (0: it has none) of file ``number``; return how many are read and how many
+        there are likely to be."""
         self.rows += count
         if number != self._counted:
             self._counted, self._lines = number, lines(self._files[number])
-        within = min(last.line / self._lines, 1) if isinstance(last, Row) and last.line else 0.5
+        within = min(line / self._lines, 1) if line else 0.5
         done = sum(self._sizes[:number]) + within * self._sizes[number]
         return self.rows, max(self.rows, round(self.rows * sum(self._sizes) / done)) if done else self.rows
 

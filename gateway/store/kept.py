@@ -6,8 +6,7 @@ Nothing here knows a source; rows come as ``Sent`` and go out as ``Kept``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -26,13 +25,13 @@ class Body(msgspec.Struct, array_like=True, frozen=True):
     line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A row on its way in. ``hash`` names it, ``groups`` and ``patient`` are 64-bit hashes, first group first (0: none)."""
+class Sent(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A row on its way in. ``hash`` names it, ``groups`` and ``patient`` are 64-bit hashes, first group first (0: none); ``publisher`` is the
+    source's code of it."""
 
     hash: int
     all_hash: int
-    publisher: int
+    publisher: str
     patient: int
     groups: tuple[int, ...]
     order: int
@@ -41,8 +40,7 @@ class Sent:
     bare: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True, gc=False):
     """A kept row: its body with the order of its last word. ``grp`` is its first group, 0 for none."""
 
     body: Body
@@ -58,8 +56,8 @@ encode_body = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Body).decode
 
 
-def keep(session: Session, delivery: int, sent: Sequence[Sent]) -> Counter:
-    """Keep rows; return counts of ``new``, ``changed``, ``unchanged``, ``older``.
+def keep(session: Session, delivery: int, sent: Sequence[Sent], publishers: Mapping[str, int]) -> Counter:
+    """Keep rows; return counts of ``new``, ``changed``, ``unchanged``, ``older``. ``publishers`` gives the key of each publisher's code.
 
     An older row never replaces a newer one, whatever the order of arrival. A delete that carries only keys keeps the last values, and
     values older than a delete still fill a row that has none, so that any order of arrival ends in the same row. Groups of changed rows
@@ -70,7 +68,7 @@ def keep(session: Session, delivery: int, sent: Sequence[Sent]) -> Counter:
     for row in sent:
         state = states.get(row.hash)
         if state is None:
-            states[row.hash] = _State(row)
+            states[row.hash] = _State(row, publishers[row.publisher])
             counts["new"] += 1
         else:
             counts[state.take(row)] += 1
@@ -109,8 +107,8 @@ class _State:
         "is_resent",
     )  # fmt: skip
 
-    def __init__(self, row: Sent, key: int = 0):
-        self.key, self.hash, self.all_hash, self.publisher, self.patient = key, row.hash, row.all_hash, row.publisher, row.patient
+    def __init__(self, row: Sent, publisher: int, key: int = 0):
+        self.key, self.hash, self.all_hash, self.publisher, self.patient = key, row.hash, row.all_hash, publisher, row.patient
         self.order, self.deleted, self.body, self.groups = row.order, row.deleted, row.body, row.groups
         self.value_order = -1 if row.bare else row.order
         self.old_groups: tuple[int, ...] = ()
@@ -144,7 +142,7 @@ def _present(session: Session, rows: Sequence[Sent]) -> dict[int, _State]:
     states = {}
     for hash_, key, publisher, patient, order, value_order, deleted, body, grp in found:
         groups = ((grp,) if grp else ()) + tuple(extra.get(key, ()))
-        state = _State(Sent(hash_, 0, publisher, patient, groups, order, bool(deleted), body, value_order < 0), key)
+        state = _State(Sent(hash_, 0, "", patient, groups, order, bool(deleted), body, value_order < 0), publisher, key)
         state.value_order, state.old_groups = value_order, groups
         states[hash_] = state
     return states

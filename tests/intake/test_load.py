@@ -90,7 +90,7 @@ def made(store, resource_type: str, key: str) -> list[dict]:
     """The current resource that a row key of the practice makes."""
     with store.read() as session:
         publishers = [row[0] for row in session.rows("SELECT code FROM publisher WHERE source = 'emis'")]
-        ids = [resource_id(NAMESPACE, "emis", publisher, resource_type, key.strip("{}").lower()) for publisher in publishers]
+        ids = [resource_id(NAMESPACE.bytes, "emis", publisher, resource_type, key.strip("{}").lower()) for publisher in publishers]
         heads = [resources.head_of(session, resource_type, id_) for id_ in ids]
     return [build.decode(head.body) for head in heads if head and not head.deleted]
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha1
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from gateway.errors import GatewayError
 from mappings import Feed, Group, Reject, Row, Source

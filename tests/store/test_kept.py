@@ -11,9 +11,13 @@ from gateway.store.kept import Body, Sent
 def sent(order: int, text: str = "", *, key: str = "k1", deleted: bool = False, bare: bool = False, groups: tuple[str, ...] = ("g1",)) -> Sent:
     values = {"text": text} if text else {}
     return Sent(
-        kept.row_hash("s", "p", "t", key), kept.row_hash("s", "p", "t", "*"), 1, 7, tuple(kept.group_hash("s", "p", g) for g in groups),
+        kept.row_hash("s", "p", "t", key), kept.row_hash("s", "p", "t", "*"), "p", 7, tuple(kept.group_hash("s", "p", g) for g in groups),
         order, deleted, kept.encode_body(Body("t", key, "x", groups, values)), bare,
     )  # fmt: skip
+
+
+def keep(session, delivery: int, rows: list[Sent]):
+    return kept.keep(session, delivery, rows, {"p": 1})
 
 
 def state(session) -> list[tuple]:
@@ -40,10 +44,10 @@ def test_any_order_of_arrival_ends_in_the_same_rows(store, name):
             for table in ("kept", "member", "touched"):
                 session.run(f"DELETE FROM {table}")
             if number % 2:
-                kept.keep(session, 1, list(order))
+                keep(session, 1, list(order))
             else:
                 for statement in order:
-                    kept.keep(session, 1, [statement])
+                    keep(session, 1, [statement])
             ends.append(state(session))
     assert all(end == ends[0] for end in ends)
 
@@ -51,36 +55,36 @@ def test_any_order_of_arrival_ends_in_the_same_rows(store, name):
 def test_the_same_rows_again_change_and_touch_nothing(store):
     rows = [sent(1, "a"), sent(1, "b", key="k2", groups=("g2", "g1"))]
     with store.write() as session:
-        kept.keep(session, 1, rows)
+        keep(session, 1, rows)
         session.run("DELETE FROM touched")
-        counts = kept.keep(session, 2, rows)
+        counts = keep(session, 2, rows)
         assert counts == {"unchanged": 2}
         assert kept.touched(session, 2) == []
 
 
 def test_a_changed_row_touches_its_old_and_new_groups_and_who_asked(store):
     with store.write() as session:
-        kept.keep(session, 1, [sent(1, "a", groups=("g1",))])
+        keep(session, 1, [sent(1, "a", groups=("g1",))])
         kept.depend(session, [(kept.row_hash("s", "p", "t", "k1"), 9, 99), (kept.row_hash("s", "p", "t", "*"), 9, 98)])
         session.run("DELETE FROM touched")
-        kept.keep(session, 2, [sent(2, "a", groups=("g2",))])
+        keep(session, 2, [sent(2, "a", groups=("g2",))])
         groups = {kept.group_hash("s", "p", "g1"), kept.group_hash("s", "p", "g2"), 99, 98}
         assert {group for _, group in kept.touched(session, 2)} == groups
 
 
 def test_the_same_row_sent_later_moves_its_order_and_touches_nothing(store):
     with store.write() as session:
-        kept.keep(session, 1, [sent(1, "a")])
+        keep(session, 1, [sent(1, "a")])
         kept.depend(session, [(kept.row_hash("s", "p", "t", "k1"), 9, 99)])
         session.run("DELETE FROM touched")
-        assert kept.keep(session, 2, [sent(5, "a")]) == {"unchanged": 1}
+        assert keep(session, 2, [sent(5, "a")]) == {"unchanged": 1}
         assert kept.touched(session, 2) == []
-        assert kept.keep(session, 3, [sent(4, "b")]) == {"older": 1}
+        assert keep(session, 3, [sent(4, "b")]) == {"older": 1}
 
 
 def test_rows_are_found_by_every_group_they_belong_to(store):
     with store.write() as session:
-        kept.keep(session, 1, [sent(1, "a", groups=("g1", "g2"))])
+        keep(session, 1, [sent(1, "a", groups=("g1", "g2"))])
         first, second = (kept.group_hash("s", "p", g) for g in ("g1", "g2"))
         found = kept.rows_of(session, [first, second])
         assert [len(found[first]), len(found[second])] == [1, 1]
