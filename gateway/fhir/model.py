@@ -30,6 +30,9 @@ UNREADABLE = (ValueError, RecursionError)
 _plain = msgspec.json.Decoder()
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _REST = bytes(set(range(256)) - {*_STEPS, ord('"')})
+_WORDS = frozenset({"string", "markdown"})
+_BLANK = re.compile(rb'"(?:\xc2[\x85\xa0]|\xe1\x9a\x80|\xe2\x80|\xe2\x81\x9f|\xe3\x80\x80)')
+"""The start of a string that begins with white space beyond ASCII."""
 _ESCAPED, _STRING = re.compile(rb"\\.", re.DOTALL), re.compile(rb'"[^"]*"')
 
 
@@ -61,9 +64,15 @@ def _typed(body: bytes) -> list[Issue]:
 
 
 def _meant(resource: dict, body: bytes) -> list[Issue]:
-    """What the types cannot say. A string with a control character, or too long, is looked for only where there can be one."""
-    found = rules.check(resource)
-    return structure.check(resource) if not found and (b"\\u00" in body or len(body) > structure.LONGEST) else found
+    """What the types cannot say. A string with a control character, too long or of white space is looked for only where there can be one."""
+    is_to_walk = b"\\u00" in body or len(body) > structure.LONGEST or _may_be_blank(body)
+    return structure.check(resource) if is_to_walk else rules.check(resource)
+
+
+def _may_be_blank(body: bytes) -> bool:
+    """Whether any string begins with white space, as it is or escaped: only then can one be nothing else. Words are most of a body, and a
+    pattern for each of them would be a fifth of the decoding."""
+    return b'" ' in body or b'"\\' in body or not (body.isascii() or _BLANK.search(body) is None)
 
 
 def bound(body: bytes) -> None:
@@ -164,5 +173,6 @@ def _primitive(kind: str, codes: frozenset[str], space: dict) -> str:
             space[name] = Literal[tuple(sorted(codes))]
         else:
             pattern = table.STRINGS[kind]
-            space[name] = Annotated[str, msgspec.Meta(pattern=pattern)] if pattern else str
+            meta = msgspec.Meta(min_length=1) if kind in _WORDS else msgspec.Meta(pattern=pattern) if pattern else None
+            space[name] = Annotated[str, meta] if meta else str
     return name

@@ -58,7 +58,7 @@ class Looker:
         self.asked: set[int] = set()
 
     def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
-        hash_ = keeping.row_hash(self._source, publisher or self._publisher, table, key)
+        hash_ = _row_hash(self._source, publisher or self._publisher, table, key)
         self.asked.add(hash_)
         if hash_ in self._near:
             row = self._near[hash_]
@@ -82,6 +82,10 @@ class Looker:
 
     def reference(self, resource_type: str, key: str, publisher: str | None = None) -> dict:
         return {"reference": f"{resource_type}/{self.id(resource_type, key, publisher)}"}
+
+
+_row_hash = lru_cache(maxsize=1 << 16)(keeping.row_hash)
+"""What is looked up is looked up often: a practice has thousands of codes and users, and a million entries that name them."""
 
 
 def _row(found: keeping.Kept, publisher: str) -> Row:

@@ -274,6 +274,17 @@ def test_a_newline_behind_a_value_does_not_pass(resource):
     assert len(told(resource)) == 1
 
 
+@pytest.mark.parametrize("space", [chr(point) for point in range(0x3001) if chr(point).isspace()], ids=lambda space: f"U+{ord(space):04X}")
+@pytest.mark.parametrize("written", ["{}", "{}{}"])
+def test_a_string_of_white_space_alone_is_refused_however_it_is_written(space, written):
+    text = written.format(space, space)
+    raw = f'{{"resourceType":"Patient","name":[{{"text":"{text}"}}]}}'.encode()
+    for resource in (made("Patient", name=[{"text": text}]), *([raw] if space == " " or space >= "\x7f" else [])):
+        assert {place for place, _ in told(resource)} == {"Patient.name[0].text"}
+    for beside in (f"{text}a", f"a{text}"):
+        assert ("Patient.name[0].text", "value") not in told(made("Patient", name=[{"text": beside}])) or space < "\x20"
+
+
 @pytest.mark.parametrize("sent", TWICE.values(), ids=TWICE)
 def test_an_object_with_one_name_twice_is_refused_where_it_is_asked(sent):
     assert told(sent, duplicates=True) == [("", "structure")]
