@@ -265,17 +265,14 @@ def _validate(arguments, settings: config.Settings) -> int:
 
 
 def _serve(arguments, settings: config.Settings) -> int:
-    import uvicorn
-
     from gateway.api.app import create_app
+    from gateway.api.server import serve
 
     app = create_app(settings.at(arguments.host, arguments.port))
     log.event("serving", port=arguments.port, mode=app.state.door.store.mode)
     memory.collect_seldom()
     with app.state.door.audit.sealing(), nullcontext() if arguments.no_work else _worker():
-        uvicorn.run(
-            app, host=arguments.host, port=arguments.port, access_log=False, log_config=None, server_header=False, timeout_graceful_shutdown=10
-        )
+        serve(app, arguments.host, arguments.port)
     return OK
 
 

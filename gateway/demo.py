@@ -222,7 +222,7 @@ class _Demo:
 
     def serve(self) -> None:
         """Serve on a free port until interrupted, with tokens to try."""
-        import uvicorn
+        from gateway.api.server import serve
 
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -239,7 +239,7 @@ class _Demo:
         bearer = f'"Authorization: Bearer $(cat {shlex.quote(str((folder / SERVED[0]).resolve()))})"'
         console.out.print(Text(f"curl -H {bearer} -H 'Accept: text/html' '{url}/fhir/Patient/{self.subject}/$summary'\n"), soft_wrap=True)
         with self._worker():
-            uvicorn.run(self.app, host="127.0.0.1", port=port, access_log=False, log_config=None, server_header=False)
+            serve(self.app, "127.0.0.1", port)
 
     @contextmanager
     def _worker(self) -> Iterator[None]:

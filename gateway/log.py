@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import traceback
 from pathlib import Path
+
+import msgspec
 
 FIELDS = frozenset(
     {"source", "rows", "rejects", "resources", "type", "count", "status", "request_id", "seconds", "route", "method", "job", "part", "project",
@@ -26,13 +27,18 @@ def event(name: str, **fields: str | int | float) -> None:
     unknown = fields.keys() - FIELDS
     if unknown:
         raise TypeError(f"log fields not allowed: {sorted(unknown)}")
-    _logger.info(json.dumps({"event": name, **fields}))
+    if _logger.isEnabledFor(logging.INFO):
+        _logger.info(_line({"event": name, **fields}))
 
 
 def bug(error: BaseException) -> None:
     """Log what is not a failure of ours: its kind and the places it came through, without its words, which may be somebody's."""
     places = traceback.extract_tb(error.__traceback__)
-    _logger.error(json.dumps({"event": "bug", "error": type(error).__name__, "places": [f"{_short(p.filename)}:{p.lineno}" for p in places]}))
+    _logger.error(_line({"event": "bug", "error": type(error).__name__, "places": [f"{_short(p.filename)}:{p.lineno}" for p in places]}))
+
+
+def _line(fields: dict) -> str:
+    return msgspec.json.encode(fields).decode()
 
 
 def _short(path: str) -> str:
@@ -41,6 +47,8 @@ def _short(path: str) -> str:
 
 def configure(level: str = "INFO") -> None:
     """Send our events to standard error; of others' loggers those that only might tell of somebody speak when they fail."""
+    logging.logThreads = logging.logMultiprocessing = logging.logProcesses = logging.logAsyncioTasks = False
+    logging._srcfile = None  # none of it is told: a line is our JSON and nothing else (Logging HOWTO, Optimization)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     _logger.handlers, _logger.propagate = [handler], False

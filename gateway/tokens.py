@@ -12,8 +12,10 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -67,12 +69,14 @@ class Issuer:
 
 @dataclass
 class Issuers:
-    """The issuers in force, each name once, with their keys as read and the memory of tokens verified in the last minute."""
+    """The issuers in force, each name once, with their keys as read and the memory of tokens verified in the last minute. ``read`` makes of
+    verified claims what ``verify`` answers; it is asked once a token, so it makes what cannot be changed."""
 
     issuers: Iterable[Issuer]
+    read: Callable[[dict], Any] = MappingProxyType
     _by_name: dict[str, Issuer] = field(init=False, repr=False)
     _keys: dict[tuple[str, str, str], backends.base.Key] = field(default_factory=dict, init=False, repr=False)
-    _verified: dict[bytes, tuple[int, dict]] = field(default_factory=dict, init=False, repr=False)
+    _verified: dict[bytes, tuple[int, Any]] = field(default_factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -82,29 +86,31 @@ class Issuers:
             raise Refused("issuers: one name, two issuers")
 
 
-def verify(token: str, issuers: Issuers, now: int) -> dict:
-    """Return the claims of a bearer token. ``now`` is µs UTC, as every clock of the house. Raises ``Unauthenticated``, always the same."""
+def verify(token: str, issuers: Issuers, now: int) -> Any:
+    """Return what ``issuers.read`` makes of the claims of a bearer token. ``now`` is µs UTC, as every clock of the house. Raises
+    ``Unauthenticated``, always the same."""
     seconds = now // 1_000_000
     try:
         key = hashlib.sha256(token.encode("ascii")).digest()
         known = issuers._verified.get(key)
         if known is not None and known[0] > seconds:
-            return dict(known[1])
+            return known[1]
         claims = _verified(token, issuers, seconds)
-        _remember(issuers, key, min(claims["exp"], seconds + CACHED), claims, seconds)
-        return dict(claims)
+        read = issuers.read(claims)
+        _remember(issuers, key, min(claims["exp"], seconds + CACHED), read, seconds)
+        return read
     except Exception:
         # Whatever goes wrong in reading what a stranger sent is a token that does not hold: jose lets RecursionError and OverflowError out.
         raise Unauthenticated("the token does not hold") from None
 
 
-def _remember(issuers: Issuers, key: bytes, until: int, claims: dict, seconds: int) -> None:
+def _remember(issuers: Issuers, key: bytes, until: int, read: Any, seconds: int) -> None:
     with issuers._lock:
         verified = issuers._verified
         if len(verified) >= CACHE_SIZE:
             for stale in [each for each, (end, _) in verified.items() if end <= seconds] or list(verified)[: CACHE_SIZE // 2]:
                 del verified[stale]
-        verified[key] = (until, claims)
+        verified[key] = (until, read)
 
 
 def _verified(token: str, issuers: Issuers, seconds: int) -> dict:

@@ -503,6 +503,6 @@ def test_every_log_line_at_debug_names_nobody(run, server, tmp_path):
     for user in ("", "dr-green"):
         ask_badly(run, server, user)
     said = "\n".join(run.heard.lines)
-    assert '"event": "request"' in said and '"event": "export.part"' in said and "uvicorn" in said
+    assert '"event":"request"' in said and '"event":"export.part"' in said and "uvicorn" in said
     assert not run.told.found(said)
     assert not run.ids.found(said)

@@ -12,8 +12,12 @@ from gateway.api import bulk, errors, fhir, operations, sandbox, service
 from gateway.api.envelope import Envelope
 from gateway.errors import Refused
 from gateway.nhs import codesets
+from gateway.nhs.roles import caller_from_claims
 from gateway.store.database import Store, open_store
 from gateway.terminology import sets as code_sets
+
+SILENT = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
+"""The framework sends no spans, whatever the environment asks for: they hold addresses, queries and the words of exceptions."""
 
 
 def create_app(settings: config.Settings, store: Store | None = None) -> FastAPI:
@@ -26,16 +30,16 @@ def create_app(settings: config.Settings, store: Store | None = None) -> FastAPI
     missing = () if store.is_sandbox else codesets.missing(found)
     if missing:
         raise Refused("code sets are missing: " + ", ".join(missing))
-    app = FastAPI(title="NHS record gateway", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    parts = [service, operations, bulk, fhir, *([sandbox] if store.is_sandbox else [])]
+    routes = [route for part in parts for route in part.router.routes]  # one flat list: a router within another is looked through at each request
+    app = FastAPI(
+        title="NHS record gateway", routes=routes, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=SILENT
+    )
     app.state.settings, app.state.base = settings, settings.at(config.HOST, config.PORT).base_url.rstrip("/") + "/fhir"
     app.state.door = records.open_door(store, found, missing, settings.data_dir / "audit.db")
     app.state.issuers = issuers(settings, store)
     app.state.requests = {}
     errors.install(app)
-    for part in (service.router, operations.router, bulk.router, fhir.router):
-        app.include_router(part)
-    if store.is_sandbox:
-        app.include_router(sandbox.router)
     service.mount_static(app)
     app.add_middleware(Envelope, limit=settings.body_limit)
     return app
@@ -48,7 +52,7 @@ def issuers(settings: config.Settings, store: Store) -> tokens.Issuers:
         found.append(sandbox.issuer(settings))
     if not found:
         raise Refused("GATEWAY_ISSUERS names no issuer")
-    return tokens.Issuers(found)
+    return tokens.Issuers(found, caller_from_claims)
 
 
 def _issuer(name: str, table: dict) -> tokens.Issuer:

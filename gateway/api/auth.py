@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 
 from gateway import tokens
 from gateway.errors import Unauthenticated
-from gateway.nhs.roles import Caller, caller_from_claims
+from gateway.nhs.roles import Caller
 
 _BEARER = re.compile(r"[Bb]earer ([A-Za-z0-9\-._~+/]+=*)\Z")
 
@@ -23,8 +23,7 @@ async def caller(request: Request) -> Caller:
     match = _BEARER.match(header)
     if match is None:
         raise Unauthenticated("a bearer token is needed")
-    claims = tokens.verify(match[1], request.app.state.issuers, request.app.state.door.store.clock())
-    return caller_from_claims(claims)
+    return tokens.verify(match[1], request.app.state.issuers, request.app.state.door.store.clock())
 
 
 Known = Annotated[Caller, Depends(caller)]

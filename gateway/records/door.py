@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Generic, TypeVar
 from urllib.parse import quote
 
 from cryptography.fernet import Fernet
@@ -23,6 +24,8 @@ from gateway.store.audit import Audit
 from gateway.store.database import Store
 from gateway.store.people import PublisherRow
 from gateway.store.resources import Stored
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,20 @@ def check(door: Door) -> None:
         raise Unavailable("database") from None
 
 
+def before_lookup(door: Door, caller: Caller, act: access.Act) -> access.Decision:
+    """The refusal that depends on the caller alone, if any: it comes before anything is looked up."""
+    refusal = access.before_lookup(caller, act, access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing))
+    return access.Decision(refusal, facts=access.Facts.of_nobody(0))
+
+
+def refuse_early(door: Door, caller: Caller, act: access.Act, request: str) -> None:
+    """Audit and raise that refusal, if there is one."""
+    early = before_lookup(door, caller, act)
+    if early.refusal:
+        audited(door, caller, act, early, "refused", request)
+        raise error(early.refusal, act.type)
+
+
 def served(found: Stored, publishers: dict[int, PublisherRow], decision: access.Decision) -> Found:
     """A stored version as this caller may have it: blanked where the decision says so, labels and source spliced in."""
     if found.deleted:
@@ -116,15 +133,45 @@ def error(refusal: access.Refusal, resource_type: str) -> GatewayError:
     return Forbidden(refusal.text, refusal.code)
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed(Generic[T]):
+    """An answer that nobody has seen. It is opened by writing its audit, and by nothing else; opening gives what was found, or raises the refusal
+    or ``Unavailable`` when the audit cannot be written."""
+
+    _audit: Audit
+    _event: dict
+    _answer: T | None = None
+    _refusal: GatewayError | None = None
+
+    def open(self) -> T:
+        self._audit.record(self._event)
+        return self._given()
+
+    async def opened(self) -> T:
+        """``open``, for the event loop."""
+        await self._audit.recorded(self._event)
+        return self._given()
+
+    def _given(self) -> T:
+        if self._refusal is not None:
+            raise self._refusal
+        return self._answer
+
+
 def audited(door: Door, caller: Caller, act: access.Act, decision: access.Decision, outcome: str, request: str, found: Iterable[Stored] = ()) -> None:
     """Write what was asked, by whom, why and how it was answered, before anything leaves. Raises ``Unavailable``: then nothing may."""
+    door.audit.record(event(caller, act, decision, outcome, request, found))
+
+
+def event(caller: Caller, act: access.Act, decision: access.Decision, outcome: str, request: str, found: Iterable[Stored] = ()) -> dict:
+    """The audit event of one act: what was asked, by whom, why and how it was answered."""
     seen = list(found)
-    door.audit.record({
+    return {
         "act": act.name, "type": act.type, **who(caller), "basis": decision.basis, "outcome": outcome,
         "refusal": decision.refusal.code if decision.refusal else "", "trace": list(decision.trace),
         "patients": sorted({patient.id for patient in decision.facts.patients}), "count": len(seen),
         "resources": [f"{one.type}/{one.id}/{one.number}" for one in seen[:50]], "request": request,
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 def who(caller: Caller) -> dict[str, str]:
@@ -132,6 +179,7 @@ def who(caller: Caller) -> dict[str, str]:
     return {"user": caller.user, "name": caller.name, "role": caller.role, "organisation": caller.organisation}
 
 
+@lru_cache(maxsize=4096)
 def http_date(microseconds: int) -> str:
     """A time for an HTTP header."""
     return format_datetime(moment(microseconds), usegmt=True)

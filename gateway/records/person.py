@@ -10,7 +10,7 @@ from gateway.fhir.dates import moment
 from gateway.nhs import access, identifiers
 from gateway.nhs.record import Contribution, Held, Record
 from gateway.nhs.roles import Caller
-from gateway.records.door import Door, audited, error, passes, served
+from gateway.records.door import Door, audited, error, passes, refuse_early, served
 from gateway.records.facts import about_head, about_number, facts_about
 from gateway.store import people, resources
 from gateway.store.database import Session
@@ -21,10 +21,7 @@ from gateway.store.resources import Stored
 def person(door: Door, caller: Caller, request: str, *, id_: str | None = None, number: str | None = None, view: str = "shared") -> Record:
     """The record of one person as this caller may see it. By id, whatever is refused is ``NotFound``; by number, ``Forbidden`` with its code."""
     act = access.Act(view, "Patient", id_ is None)
-    early = access.before_lookup(caller, act, access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing))
-    if early:
-        audited(door, caller, act, access.Decision(early), "refused", request)
-        raise error(early, "Patient")
+    refuse_early(door, caller, act, request)
     with door.store.read() as session:
         head = resources.head_of(session, "Patient", id_) if id_ else None
         about = about_head(head) if id_ else about_number(session, number or "")

@@ -9,14 +9,14 @@ from dataclasses import replace
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 
-from gateway.errors import Gone, Invalid, NotFound
+from gateway.errors import GatewayError, Gone, Invalid, NotFound
 from gateway.fhir import build, params
 from gateway.fhir.bundle import PRIVATE
 from gateway.fhir.parse import parse
 from gateway.fhir.search import Clause, Limits, Query
 from gateway.nhs import access, links
 from gateway.nhs.roles import DIRECTORY, Caller
-from gateway.records.door import Door, Found, Page, audited, error, passes, served
+from gateway.records.door import Door, Found, Page, Sealed, audited, before_lookup, error, event, passes, refuse_early, served
 from gateway.records.facts import About, about_head, about_query, candidates, facts_about, publishers_now
 from gateway.store import find, resources
 from gateway.store.database import Session, id_hash
@@ -26,14 +26,15 @@ MOST_INCLUDED = 250
 CURSOR_SECONDS = 3600
 
 
-def read(door: Door, caller: Caller, resource_type: str, id_: str, request: str) -> Found:
-    """One resource as it is now. Raises ``NotFound`` for what is not there or not the caller's, ``Gone`` to who may see that it was."""
-    return _one(door, caller, access.Act("read", resource_type), id_, request)[0]
+def read(door: Door, caller: Caller, resource_type: str, id_: str, request: str) -> Sealed[list[Found]]:
+    """One resource as it is now, sealed until it is audited. Opening raises ``NotFound`` for what is not there or not the caller's, ``Gone`` to who
+    may see that it was."""
+    return _one(door, caller, access.Act("read", resource_type), id_, request)
 
 
 def vread(door: Door, caller: Caller, resource_type: str, id_: str, version: int, request: str) -> Found:
     """One version of a resource: the current one to who may read it, older ones to the recording organisation and privacy officers."""
-    for found in _one(door, caller, access.Act("vread", resource_type), id_, request):
+    for found in _one(door, caller, access.Act("vread", resource_type), id_, request).open():
         if found.version == version:
             if found.deleted:
                 raise Gone(resource_type)
@@ -43,12 +44,14 @@ def vread(door: Door, caller: Caller, resource_type: str, id_: str, version: int
 
 def history(door: Door, caller: Caller, resource_type: str, id_: str, request: str) -> list[Found]:
     """The versions of a resource the caller may see, newest first. Labels are of the resource: what is hidden is hidden in every version."""
-    return _one(door, caller, access.Act("history", resource_type), id_, request)
+    return _one(door, caller, access.Act("history", resource_type), id_, request).open()
 
 
-def _one(door: Door, caller: Caller, act: access.Act, id_: str, request: str) -> list[Found]:
+def _one(door: Door, caller: Caller, act: access.Act, id_: str, request: str) -> Sealed[list[Found]]:
     """The versions of one resource that an act may answer with; the door's one way to an id."""
-    _refuse_early(door, caller, act, request)
+    early = before_lookup(door, caller, act)
+    if early.refusal:
+        return Sealed(door.audit, event(caller, act, early, "refused", request), _refusal=error(early.refusal, act.type))
     with door.store.read() as session:
         head = resources.head_of(session, act.type, id_)
         decision = _decide(door, session, caller, act, None if act.type in DIRECTORY else about_head(head))
@@ -61,14 +64,14 @@ def _one(door: Door, caller: Caller, act: access.Act, id_: str, request: str) ->
             if act.name != "read" and may_see_past:
                 answer = [served(one, publishers, decision) for one in _versions(session, head)]
     outcome = "refused" if decision.refusal else "not found" if not answer else "gone" if answer[0].deleted and act.name == "read" else "ok"
-    audited(door, caller, act, decision, outcome, request, [head] if answer else [])
+    refusal: GatewayError | None = None
     if decision.refusal and decision.refusal.status != 404:
-        raise error(decision.refusal, act.type)
-    if not answer:
-        raise NotFound(act.type)
-    if outcome == "gone":
-        raise Gone(act.type)
-    return answer
+        refusal = error(decision.refusal, act.type)
+    elif not answer:
+        refusal = NotFound(act.type)
+    elif outcome == "gone":
+        refusal = Gone(act.type)
+    return Sealed(door.audit, event(caller, act, decision, outcome, request, [head] if answer else []), answer, refusal)
 
 
 def _versions(session: Session, head: Stored) -> list[Stored]:
@@ -76,14 +79,6 @@ def _versions(session: Session, head: Stored) -> list[Stored]:
         replace(head, number=number, updated=updated, deleted=deleted, delivery=delivery, body=body)
         for number, updated, deleted, delivery, body in resources.versions_of(session, head.key)
     ]
-
-
-def _refuse_early(door: Door, caller: Caller, act: access.Act, request: str) -> None:
-    """What depends on the caller alone is refused before anything is looked up."""
-    refusal = access.before_lookup(caller, act, access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing))
-    if refusal:
-        audited(door, caller, act, access.Decision(refusal, facts=access.Facts.of_nobody(0)), "refused", request)
-        raise error(refusal, act.type)
 
 
 def _decide(door: Door, session: Session, caller: Caller, act: access.Act, about: About | None) -> access.Decision:
@@ -97,7 +92,7 @@ def _is_within(limits: Limits, head: Stored) -> bool:
 
 def search(door: Door, caller: Caller, query: Query, request: str) -> Page:
     """What a query matches within the decision's limits. Asked by id, a refusal looks like nothing found; by number, it is the table's."""
-    _refuse_early(door, caller, access.Act("search", query.type), request)
+    refuse_early(door, caller, access.Act("search", query.type), request)
     query, after = _resumed(door, caller, query)
     act = access.Act("search", query.type, query.number is not None)
     with door.store.read() as session:

@@ -6,11 +6,13 @@ waiting requests share one fsync. On PostgreSQL it is a table. Writes carry thei
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import threading
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ import pysqlite3.dbapi2 as sqlite
 
 from gateway.errors import Unavailable
 from gateway.fhir.dates import microseconds_now
-from gateway.store.database import Session, Store
+from gateway.store.database import Session, Store, driver_of
 
 SEAL_ROWS, SEAL_SECONDS = 1000, 60
 WAIT_SECONDS = 30
@@ -28,7 +30,8 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class Audit:
-    """The audit of one store. ``record`` returns when the event is on disk, or raises ``Unavailable``: then nothing may be answered."""
+    """The audit of one store. ``record`` returns when the event is on disk, or raises ``Unavailable``: then nothing may be answered. ``recorded``
+    is the same for who must not wait in a thread: the event loop."""
 
     def __init__(self, store: Store, path: Path | None = None):
         self.store = store
@@ -41,8 +44,17 @@ class Audit:
                 self._file.append(_encode(event).decode())
             else:
                 with self.store.engine.connect() as connection, connection.begin():
-                    _insert(Session(connection, True), "read", event)
+                    _insert(Session(driver_of(connection), True), "read", event)
         except Exception:  # whatever the reason: no audit, no answer
+            raise Unavailable("the audit cannot be written") from None
+
+    async def recorded(self, event: dict) -> None:
+        """``record``, awaited."""
+        if self._file is None:
+            return await asyncio.to_thread(self.record, event)
+        try:
+            return await self._file.appended(_encode(event).decode())
+        except Exception:
             raise Unavailable("the audit cannot be written") from None
 
     def probe(self) -> None:
@@ -51,7 +63,7 @@ class Audit:
             self._file.probe()
         else:
             with self.store.engine.connect() as connection, connection.begin() as transaction:
-                _insert(Session(connection, True), "read", {})
+                _insert(Session(driver_of(connection), True), "read", {})
                 transaction.rollback()
 
     def events(self, stream: str | None = None, limit: int | None = None) -> Iterator[dict]:
@@ -169,17 +181,17 @@ def _verify(stream: str, rows: list[tuple], seals: list[tuple]) -> Verdict:
 
 
 def _append(connection: sqlite.Connection, events: list[str]) -> None:
-    now = microseconds_now()
-    connection.execute("BEGIN IMMEDIATE")
-    connection.executemany("INSERT INTO audit (at, event) VALUES (?, ?)", [(now, event) for event in events])
-    connection.execute("COMMIT")
+    """One statement is one transaction, and takes this thread from the others once: a statement for each event would, for each event, twice."""
+    listed = msgspec.json.encode(events).decode()
+    connection.execute("INSERT INTO audit (at, event) SELECT ?, value FROM json_each(?) ORDER BY key", (microseconds_now(), listed))
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """An event that somebody waits for to be on disk."""
+    """An event that somebody waits for to be on disk: a thread, or the event loop through ``future``."""
 
     event: str
+    future: asyncio.Future | None = None
     is_done: bool = False
     fault: Exception | None = None
 
@@ -198,6 +210,8 @@ class _File:
         )
         self._waiting: deque[_Waiting] = deque()
         self._turn = threading.Lock()
+        self._is_called = False
+        self._committer = ThreadPoolExecutor(1, "audit")
         self._connection = self._connect()
 
     def _connect(self):
@@ -226,6 +240,21 @@ class _File:
         if one.fault:
             raise one.fault
 
+    async def appended(self, event: str) -> None:
+        """The same for the event loop: a thread commits for all that came while it committed the ones before."""
+        one = _Waiting(event, asyncio.get_running_loop().create_future())
+        self._waiting.append(one)
+        if not self._is_called:
+            self._is_called = True
+            self._committer.submit(self._commit_called)
+        await one.future
+
+    def _commit_called(self) -> None:
+        self._is_called = False  # before the batch is taken: who comes from now on is in it, or calls again
+        with self._turn:
+            while self._waiting:
+                self._commit()
+
     def _commit(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), SEAL_ROWS))]
         fault = None
@@ -238,6 +267,9 @@ class _File:
             self._disconnect()
         for each in batch:
             each.is_done, each.fault = True, fault
+            if each.future:
+                with suppress(RuntimeError):  # its loop is closed: nobody waits any more
+                    each.future.get_loop().call_soon_threadsafe(_answer, each.future, fault)
 
     def _disconnect(self) -> None:
         with suppress(Exception):
@@ -269,5 +301,12 @@ class _File:
             connection.close()
 
     def close(self) -> None:
+        self._committer.shutdown()
         with self._turn:
             self._disconnect()
+
+
+def _answer(future: asyncio.Future, fault: Exception | None) -> None:
+    """Tell whoever still waits how it went."""
+    if not future.done():
+        future.set_exception(fault) if fault else future.set_result(None)

@@ -6,10 +6,11 @@ import fcntl
 import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pysqlite3.dbapi2 as sqlite
@@ -20,6 +21,9 @@ from sqlalchemy.engine import Connection, Engine
 from gateway.errors import Refused, Unavailable
 from gateway.fhir.dates import microseconds_now
 from gateway.store import migrations
+
+if TYPE_CHECKING:
+    import psycopg
 
 LEAST_SQLITE = (3, 51, 3)  # WAL-reset corruption below (reference: operations §5)
 BUSY_SECONDS = 30
@@ -54,13 +58,12 @@ def id_hash(id_: str) -> int:
 class Session:
     """One transaction. SQL is written with ``?`` and one text serves both databases.
 
-    The transaction is SQLAlchemy's; what runs in it goes straight to the driver, whose answers are plain tuples. A statement that reads one row
-    costs a fifth of what it costs with a result described around it.
+    The connection is of SQLAlchemy's pool; what runs in it goes straight to the driver, whose answers are plain tuples. A statement that reads
+    one row costs a fifth of what it costs with a result described around it.
     """
 
-    def __init__(self, connection: Connection, postgres: bool, now: int = 0, commit_seq: int = 0):
-        self.connection, self.postgres = connection, postgres
-        self._execute = connection.connection.driver_connection.execute
+    def __init__(self, driver: sqlite.Connection | psycopg.Connection, postgres: bool, now: int = 0, commit_seq: int = 0):
+        self.postgres, self._driver, self._execute = postgres, driver, driver.execute
         self.now, self.commit_seq = now, commit_seq
         self.deferred: list[Callable[[], None]] = []
 
@@ -79,8 +82,10 @@ class Session:
 
     def stream(self, sql: str, *params, size: int = 2000) -> Iterator[tuple]:
         """The rows of a query, a few at a time, without holding them all."""
-        connection = self.connection.execution_options(stream_results=True, max_row_buffer=size) if self.postgres else self.connection
-        yield from connection.exec_driver_sql(_dialect(sql, self.postgres), params).yield_per(size)
+        with closing(self._driver.cursor(f"stream_{uuid.uuid4().hex}") if self.postgres else self._driver.cursor()) as cursor:
+            cursor.execute(_dialect(sql, self.postgres), params)
+            while rows := cursor.fetchmany(size):
+                yield from rows
 
     def run(self, sql: str, *params) -> int:
         """Change something; return how many rows it touched."""
@@ -89,14 +94,14 @@ class Session:
     def many(self, sql: str, rows: Sequence[tuple]) -> None:
         """The same change for every row of parameters."""
         if rows:
-            self.connection.connection.cursor().executemany(_dialect(sql, self.postgres), rows)
+            self._driver.cursor().executemany(_dialect(sql, self.postgres), rows)
 
     def insert(self, table: str, columns: str, rows: Sequence[tuple]) -> None:
         """Add rows: COPY on PostgreSQL, ``executemany`` on SQLite."""
         if not rows:
             return
         if self.postgres:
-            with self.connection.connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+            with self._driver.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
         else:
@@ -126,6 +131,11 @@ class Session:
         return (self.value(f"SELECT max(key) FROM {table}") or 0) + 1
 
 
+def driver_of(connection: Connection) -> sqlite.Connection | psycopg.Connection:
+    """The driver's own connection beneath SQLAlchemy's."""
+    return connection.connection.driver_connection
+
+
 @lru_cache(maxsize=2048)
 def _dialect(sql: str, postgres: bool) -> str:
     return sql.replace("%", "%%").replace("?", "%s") if postgres else sql
@@ -147,11 +157,14 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A read-only transaction: one snapshot, never a write."""
-        with self.engine.connect() as connection:
-            if self.postgres:
-                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            with connection.begin():
-                yield Session(connection, self.postgres)
+        if self.postgres:
+            snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            with self.engine.connect().execution_options(**snapshot) as connection, connection.begin():
+                yield Session(driver_of(connection), True)
+        else:
+            with closing(self.engine.raw_connection()) as pooled:  # going back to the pool ends the transaction
+                pooled.driver_connection.execute("BEGIN")
+                yield Session(pooled.driver_connection, False)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -159,7 +172,7 @@ class Store:
         with self._turn(), self.engine.connect() as connection:
             connection = connection.execution_options(gateway_write=True)
             with connection.begin():
-                session = Session(connection, self.postgres)
+                session = Session(driver_of(connection), self.postgres)
                 if self.postgres:
                     session.run("SELECT pg_advisory_xact_lock(727001)")
                 last = session.row("SELECT commit_seq, updated FROM clock WHERE id = 1") or (0, 0)
@@ -174,7 +187,7 @@ class Store:
         """Whoever does ``name`` does it alone, in whatever process: others wait. It ends with the block, or with the process."""
         if self.postgres:
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                session = Session(connection, True)
+                session = Session(driver_of(connection), True)
                 session.run("SELECT pg_advisory_lock(?)", hash64("alone", name))
                 try:
                     yield

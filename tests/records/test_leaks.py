@@ -143,7 +143,7 @@ def test_a_code_of_a_publisher_is_never_more_than_a_code(door):
     with door.store.write() as session:
         session.run("UPDATE head SET publisher = (SELECT key FROM publisher WHERE code = ?) WHERE id = ?", code, uid(3))
         session.run("UPDATE publisher SET ods = ? WHERE code = ?", code, code)
-    body = json.loads(records.read(door, GREEN, "Observation", uid(3), "r").body)
+    body = json.loads(records.read(door, GREEN, "Observation", uid(3), "r").open()[0].body)
     assert body["meta"]["versionId"] == "1" and body["meta"]["source"].startswith("urn:toy:x%22")
 
 

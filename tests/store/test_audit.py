@@ -1,5 +1,6 @@
 """The audit: durable before the answer, append-only, and a chain that shows any change."""
 
+import asyncio
 import threading
 import time
 
@@ -7,6 +8,7 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from gateway.errors import Unavailable
+from gateway.store import audit as auditing
 from gateway.store import ledger
 from gateway.store.audit import Audit, record_write
 from gateway.store.database import open_store
@@ -31,6 +33,35 @@ def test_many_at_once_are_all_kept(audit):
     for thread in threads:
         thread.join()
     assert len(list(audit.events())) == 160
+
+
+def test_threads_and_the_event_loop_write_side_by_side_and_are_answered_once_theirs_is_there(audit):
+    async def waited(number: int) -> bool:
+        await audit.recorded({"act": "read", "n": number})
+        return number in [event["n"] for event in audit.events()]
+
+    async def all_at_once() -> list[bool]:
+        return await asyncio.gather(*(waited(number) for number in range(40)))
+
+    threads = [threading.Thread(target=lambda n=n: [audit.record({"act": "read", "n": n}) for _ in range(10)]) for n in range(100, 104)]
+    for thread in threads:
+        thread.start()
+    assert all(asyncio.run(all_at_once()))
+    for thread in threads:
+        thread.join()
+    found = [event["n"] for event in audit.events()]
+    assert sorted(found) == [*range(40), *(number for number in range(100, 104) for _ in range(10))]
+
+
+def test_who_gives_up_waiting_keeps_no_one_else_from_an_answer(audit):
+    async def one_leaves() -> None:
+        waits = [asyncio.create_task(audit.recorded({"act": "read"})) for _ in range(3)]
+        await asyncio.sleep(0)
+        waits[0].cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+        assert [wait.exception() for wait in waits[1:]] == [None, None]
+
+    asyncio.run(one_leaves())
 
 
 def test_reads_and_writes_are_two_streams_with_two_chains(audit, store):
@@ -101,9 +132,29 @@ def test_a_changed_event_breaks_the_chain(audit, store):
     assert audit.verify().broken
 
 
-def test_an_audit_that_cannot_be_written_is_an_error(audit, store, monkeypatch):
-    with pytest.raises(Unavailable):
-        audit.record({"act": object()})
+def test_an_audit_that_cannot_be_written_is_an_error(audit):
+    for wrong in (lambda: audit.record({"act": object()}), lambda: asyncio.run(audit.recorded({"act": object()}))):
+        with pytest.raises(Unavailable):
+            wrong()
+
+
+def test_everyone_who_waited_hears_of_a_fault_and_the_next_is_written(tmp_path, monkeypatch):
+    store = open_store(f"sqlite:///{tmp_path / 'gateway.db'}", create="sandbox")
+    audit = Audit(store)
+
+    async def together() -> list:
+        return await asyncio.gather(*(audit.recorded({"act": "read"}) for _ in range(5)), return_exceptions=True)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(auditing, "_append", lambda *_: 1 / 0)
+        assert [type(each) for each in asyncio.run(together())] == [Unavailable] * 5
+        with pytest.raises(Unavailable):
+            audit.record({"act": "read"})
+    assert list(audit.events()) == []
+    assert asyncio.run(together()) == [None] * 5
+    assert len(list(audit.events())) == 5
+    audit.close()
+    store.close()
 
 
 @pytest.mark.parametrize("damage", [
