@@ -13,6 +13,14 @@ class Unsupported(GatewayError):
     """A parameter, type or operation we do not know, refused by its name."""
 
 
+class NotAcceptable(GatewayError):
+    """The client takes no answer of a kind that we give."""
+
+
+class WrongMedia(GatewayError):
+    """A body of a kind that is not taken here."""
+
+
 class TooLarge(GatewayError):
     """A body, a depth or a cost over its bound."""
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from fastapi import Request
 
-from gateway.errors import Invalid, TooLarge
+from gateway.api.errors import FHIR_JSON
+from gateway.errors import Invalid, NotAcceptable, TooLarge, WrongMedia
 from gateway.fhir import model, structure
 
 FORM = "application/x-www-form-urlencoded"
+ANYTHING = frozenset({FHIR_JSON, "application/json", "text/json", "application/*", "*/*"})
+"""What a client may say that takes the JSON we give."""
 MOST = 50
 _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -22,9 +26,9 @@ def in_query(request: Request) -> list[tuple[str, str]]:
 
 
 async def in_form(request: Request) -> list[tuple[str, str]]:
-    """The pairs of the URL and of a form in the body, where no log keeps them. Raises also ``Invalid`` for a body that is no form."""
+    """The pairs of the URL and of a form in the body, where no log keeps them. Raises also ``WrongMedia`` for a body that is no form."""
     if not is_form(request):
-        raise Invalid("content-type")
+        raise WrongMedia(f"content-type: {FORM}")
     return in_query(request) + _pairs(await request.body())
 
 
@@ -40,6 +44,17 @@ async def in_json(request: Request) -> bytes:
 def is_form(request: Request) -> bool:
     """Whether the body says it is a form."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
+
+
+def takes(request: Request, pairs: Sequence[tuple[str, str]], *kinds: str) -> None:
+    """Raise ``NotAcceptable`` where the client takes neither JSON nor any of ``kinds``. ``_format`` among the pairs says more than the header
+    (R4, http: Content Types and encodings); it is looked at with the other parameters."""
+    accept = request.headers.get("accept")
+    if not accept or accept in ANYTHING or any(name == "_format" for name, _ in pairs):
+        return
+    ranges = {each.partition(";")[0].strip().lower() for each in accept.split(",")}
+    if ranges.isdisjoint(ANYTHING) and ranges.isdisjoint(kinds):
+        raise NotAcceptable(f"accept: {', '.join((FHIR_JSON, *kinds))}")
 
 
 def _pairs(sent: bytes) -> list[tuple[str, str]]:

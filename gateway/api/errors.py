@@ -18,8 +18,10 @@ STATUS: dict[type[errors.GatewayError], tuple[int, str]] = {
     errors.Forbidden: (403, "forbidden"),
     errors.Gone: (410, "deleted"),
     errors.NotFound: (404, "not-found"),
+    errors.NotAcceptable: (406, "not-supported"),
     errors.Conflict: (409, "conflict"),
     errors.TooLarge: (413, "too-long"),
+    errors.WrongMedia: (415, "not-supported"),
     errors.Refused: (400, "business-rule"),
     errors.Unavailable: (503, "transient"),
 }

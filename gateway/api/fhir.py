@@ -33,7 +33,7 @@ def supported(resource_type: str) -> str:
 async def read(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
     """The current version. SQLite finds one resource in less time than the way to a thread takes, and threads that call it by turns wait for
     one another: so this, the most frequent request, stays on the event loop. Only its audit is waited for."""
-    known(asked.in_query(request))
+    _plain(request)
     door = request.app.state.door
     ask = partial(records.read, door, caller, supported(resource_type), id_, request.state.id)
     sealed = await run_in_threadpool(ask) if door.store.postgres else ask()
@@ -45,7 +45,7 @@ async def read(resource_type: str, id_: str, request: Request, caller: Known) ->
 
 @router.get("/{resource_type}/{id_}/_history/{version}")
 def vread(resource_type: str, id_: str, version: str, request: Request, caller: Known) -> Response:
-    known(asked.in_query(request))
+    _plain(request)
     if not _VERSION.match(version):
         raise NotFound(supported(resource_type))
     found = records.vread(request.app.state.door, caller, supported(resource_type), id_, int(version), request.state.id)
@@ -54,7 +54,7 @@ def vread(resource_type: str, id_: str, version: str, request: Request, caller: 
 
 @router.get("/{resource_type}/{id_}/_history")
 def history(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
-    known(asked.in_query(request))
+    _plain(request)
     found = records.history(request.app.state.door, caller, supported(resource_type), id_, request.state.id)
     return Response(bundle.history(_base(request), resource_type, id_, found), media_type=FHIR_JSON)
 
@@ -71,10 +71,18 @@ async def find_by_post(resource_type: str, request: Request, caller: Known) -> R
 
 
 def _search(request: Request, caller: Caller, resource_type: str, pairs: list[tuple[str, str]]) -> Response:
+    asked.takes(request, pairs)
     query = parse(resource_type, pairs)
     page = records.search(request.app.state.door, caller, query, request.state.id)
     body = bundle.searchset(_base(request), query, page.matches, page.included, page.next, page.total)
     return Response(body, media_type=FHIR_JSON)
+
+
+def _plain(request: Request) -> None:
+    """A read has no parameters but the format of its answer."""
+    pairs = asked.in_query(request)
+    asked.takes(request, pairs)
+    known(pairs)
 
 
 def _base(request: Request) -> str:

@@ -19,11 +19,14 @@ from gateway.nhs.roles import Caller
 from gateway.summary import document, page
 
 router = APIRouter(prefix="/fhir")
+HTML = "text/html"
 
 
 @router.get("/Patient/{id_}/$summary")
 def summary(id_: str, request: Request, caller: Known) -> Response:
-    known(asked.in_query(request), "profile")
+    pairs = asked.in_query(request)
+    asked.takes(request, pairs, HTML)
+    known(pairs, "profile")
     record = records.person(request.app.state.door, caller, request.state.id, id_=id_)
     return _answer(request, record)
 
@@ -41,6 +44,7 @@ async def summary_by_number_in_body(request: Request, caller: Known) -> Response
 
 
 def _by_number(request: Request, caller: Caller, pairs: list[tuple[str, str]]) -> Response:
+    asked.takes(request, pairs, HTML)
     known(pairs, "identifier", "profile")
     given = [value for name, value in pairs if name == "identifier"]
     if len(given) != 1:
@@ -70,7 +74,7 @@ def _parameter(given: dict) -> tuple[str, str]:
 
 def _answer(request: Request, record: Record) -> Response:
     accept = request.headers.get("accept", "")
-    if "text/html" in accept and "json" not in accept:
+    if HTML in accept and "json" not in accept:
         headers = {"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'"}
-        return Response(page.summary_page(record), headers=headers, media_type="text/html; charset=utf-8")
+        return Response(page.summary_page(record), headers=headers, media_type=f"{HTML}; charset=utf-8")
     return Response(build.encode(document.summary_bundle(record)), media_type=FHIR_JSON)

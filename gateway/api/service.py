@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 
 from gateway import __version__, records
+from gateway.api import asked
 from gateway.api.auth import Known
 from gateway.api.errors import FHIR_JSON
 from gateway.errors import Forbidden, GatewayError
@@ -34,6 +35,7 @@ def ready(request: Request) -> Response:
 
 @router.get("/fhir/metadata")
 def metadata(request: Request) -> Response:
+    asked.takes(request, asked.in_query(request))
     statement = capability.statement(version=__version__, url=request.app.state.base)
     return Response(build.encode(statement), media_type=FHIR_JSON)
 

@@ -3,7 +3,7 @@
 ``number`` names the parameter in the index for ever: never reuse one. A row that is not ``is_indexed`` serves ``_include`` only.
 ``paths`` says, by type, which element it reads (FHIR R4 SearchParameter definitions). ``shared`` begins the id of the definition that types have
 in common (``clinical-code``), ``apart`` that of the types which have another; where neither says, the type's own (``Task-code``).
-``is_global`` may be found without naming a patient.
+``is_global`` may be found without naming a patient. ``systems`` says, by type, of which code system an element is that holds a code alone.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Param:
     main: frozenset[str] = frozenset()
     targets: tuple[str, ...] = ()
     apart: dict[str, str] = field(default_factory=dict, hash=False)
+    systems: dict[str, str] = field(default_factory=dict, hash=False)
 
     def definition(self, resource_type: str) -> str:
         """The id of R4's definition of this parameter for a type."""
@@ -56,8 +57,21 @@ def _own(*types: str) -> dict[str, str]:
     return dict.fromkeys(types, "")
 
 
-_STATUS = ("MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization",
-           "EpisodeOfCare", "ServiceRequest", "Task", "Consent", "Location")  # fmt: skip
+_STATUS = {
+    "MedicationRequest": "http://hl7.org/fhir/CodeSystem/medicationrequest-status",
+    "MedicationStatement": "http://hl7.org/fhir/CodeSystem/medication-statement-status",
+    "Observation": "http://hl7.org/fhir/observation-status",
+    "DiagnosticReport": "http://hl7.org/fhir/diagnostic-report-status",
+    "Encounter": "http://hl7.org/fhir/encounter-status",
+    "Procedure": "http://hl7.org/fhir/event-status",
+    "Immunization": "http://hl7.org/fhir/event-status",
+    "EpisodeOfCare": "http://hl7.org/fhir/episode-of-care-status",
+    "ServiceRequest": "http://hl7.org/fhir/request-status",
+    "Task": "http://hl7.org/fhir/task-status",
+    "Consent": "http://hl7.org/fhir/consent-state-codes",
+    "Location": "http://hl7.org/fhir/location-status",
+}
+"""The types that are found by status, and the code system each status is of (R4, the value sets they are bound to)."""
 _MAIN = frozenset
 
 PARAMS = (
@@ -68,14 +82,16 @@ PARAMS = (
         **_same("medicationCodeableConcept", "MedicationRequest", "MedicationStatement")}, apart=_own("Task")),
     Param(3, "category", "token", "", _same(
         "category", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport",
-        "Procedure", "ServiceRequest", "Consent")),
+        "Procedure", "ServiceRequest", "Consent"),
+        systems={"AllergyIntolerance": "http://hl7.org/fhir/allergy-intolerance-category"}),
     Param(4, "status", "token", "", _same("status", *_STATUS),
-          apart={"MedicationRequest": "medications", "MedicationStatement": "medications"}),
+          apart={"MedicationRequest": "medications", "MedicationStatement": "medications"}, systems=_STATUS),
     Param(5, "clinical-status", "token", "", _same("clinicalStatus", "Condition", "AllergyIntolerance")),
     Param(6, "vaccine-code", "token", "", _same("vaccineCode", "Immunization")),
     Param(7, "type", "token", "clinical", _same("type", "Encounter", "EpisodeOfCare", "Organization"), apart=_own("Organization")),
     Param(8, "class", "token", "", _same("class", "Encounter")),
-    Param(9, "gender", "token", "individual", _same("gender", "Patient")),
+    Param(9, "gender", "token", "individual", _same("gender", "Patient"),
+          systems={"Patient": "http://hl7.org/fhir/administrative-gender"}),
     Param(20, "encounter", "reference", "clinical", _same(
         "encounter", "Condition", "MedicationRequest", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task", "Flag"),
         targets=("Encounter",), apart={"MedicationRequest": "medications", **_own("Condition", "Task")}),
@@ -114,8 +130,6 @@ PARAMS = (
 )  # fmt: skip
 
 _BY_TYPE = {name: {param.name: param for param in PARAMS if name in param.paths} for name in SEARCHABLE}
-OF_ALL = {"_id": "token", "_lastUpdated": "date"}
-"""What every type has beside its rows; both are columns of the head."""
 
 
 def of_type(resource_type: str) -> dict[str, Param]:

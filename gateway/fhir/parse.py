@@ -21,7 +21,7 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 _CURSOR = re.compile(r"[A-Za-z0-9_\-=]{1,2000}\Z")
 JSON = ("json", "application/json", "application/fhir+json", "application/fhir json")
 PLAIN = {"status", "gender"}
-"""Parameters of plain codes, which have no system: ``|final`` and ``final`` ask the same."""
+"""Parameters of one code alone, which is indexed as of any system: ``final``, ``|final`` and ``final`` of its own system ask the same."""
 CHAINS = (".identifier", ":Patient.identifier")
 """What may follow ``patient`` or ``subject``: the NHS number of whoever is asked about."""
 
@@ -117,7 +117,7 @@ class _Reader:
             return
         match row.kind:
             case "token":
-                read = tuple(_token(name, text) for text in values)
+                read = tuple(_token(name, text, row.systems.get(self.type)) for text in values)
                 if name == "identifier" and self.type in WHOLE_IDENTIFIERS and any(not system for system, _ in read):
                     raise Invalid(f"{named(name)}: system|value")
             case "date":
@@ -163,7 +163,8 @@ class _Reader:
         name, _, target = rest.partition(":")
         targets = params.includes(self.type).get(name, ()) if kind == self.type else ()
         if not targets or (target and target not in targets):
-            raise Unsupported("parameter _include")
+            allowed = ", ".join(f"{self.type}:{each}" for each in sorted(params.includes(self.type)))
+            raise Unsupported(f"parameter _include: {allowed}" if allowed else "parameter _include")
         self.includes.append(Include(kind, name, target))
 
     def _cursor(self, value: str) -> None:
@@ -210,11 +211,14 @@ def _unescape(text: str) -> str:
     return re.sub(r"\\([,|$\\])", r"\1", text)
 
 
-def _token(name: str, text: str) -> tuple[str | None, str]:
+def _token(name: str, text: str, implied: str | None = None) -> tuple[str | None, str]:
+    """(system, code); the ``implied`` system of a code alone is as none."""
     parts = [_unescape(part) for part in _split(text, "|")]
     if len(parts) > 2 or not parts[-1]:
         raise Invalid(f"{named(name)}: code, |code or system|code")
-    return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])
+    if len(parts) == 1:
+        return None, parts[0]
+    return "" if parts[0] == implied else parts[0], parts[1]
 
 
 def _date(name: str, text: str, now: int) -> tuple[str, int, int]:

@@ -69,9 +69,9 @@ def test_a_body_longer_than_it_said_is_refused(everything):
 
 DEEP = "[" * 900 + "]" * 900
 BODIES = [
-    ("/fhir/Observation/_search", "application/json", b"{}", 400, "content-type"),
-    ("/fhir/Observation/_search", "", f"patient={SECRET}".encode(), 400, "content-type"),
-    ("/fhir/Observation/_search", "multipart/form-data; boundary=x", b"--x--", 400, "content-type"),
+    ("/fhir/Observation/_search", "application/json", b"{}", 415, "content-type: application/x-www-form-urlencoded"),
+    ("/fhir/Observation/_search", "", f"patient={SECRET}".encode(), 415, "content-type: application/x-www-form-urlencoded"),
+    ("/fhir/Observation/_search", "multipart/form-data; boundary=x", b"--x--", 415, "content-type: application/x-www-form-urlencoded"),
     ("/fhir/Observation/_search", FORM["Content-Type"], f"patient={SECRET}\xff".encode("latin-1"), 400, "encoding of the parameters"),
     ("/fhir/Observation/_search", FORM["Content-Type"], f"patient={SECRET}%ff".encode(), 400, "encoding of the parameters"),
     ("/fhir/Observation/_search", FORM["Content-Type"], f"patient={SECRET}%zz".encode(), 400, "encoding of the parameters"),

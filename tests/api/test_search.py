@@ -49,7 +49,7 @@ def forms(type_: str, row: params.Param) -> list[tuple[str, str]]:
                 ("sa1900", "gt2030"),
             ]
     if isinstance(value, str):
-        return [(value, "zz"), (f"|{value}", "|zz"), (f"zz,{value}", "zz,yy")]
+        return [(value, "zz"), (f"|{value}", "|zz"), (f"zz,{value}", "zz,yy"), (f"{row.systems[type_]}|{value}", f"urn:other|{value}")]
     coding = value["coding"][0] if "coding" in value else {"system": value["system"], "code": value.get("code", value.get("value"))}
     both = (f"{coding['system']}|{coding['code']}", f"{coding['system']}|zz")
     elsewhere = (both[0], f"urn:other|{coding['code']}")
@@ -252,6 +252,7 @@ def test_several_includes_bring_each_thing_once(everything):
 # Refused by name
 
 SECRET = "Zebrafish"
+INCLUDABLE = "parameter _include: Observation:encounter, Observation:patient, Observation:performer, Observation:subject"
 REFUSED = [
     ("Observation", {"device": SECRET}, 400, "parameter device"),
     ("Observation", {"code:in": SECRET}, 400, "parameter code:in"),
@@ -265,12 +266,12 @@ REFUSED = [
     ("Observation", {"_summary": SECRET}, 400, "parameter _summary"),
     ("Observation", {"_elements": SECRET}, 400, "parameter _elements"),
     ("Observation", {"_filter": SECRET}, 400, "parameter _filter"),
-    ("Observation", {"_include": SECRET}, 400, "parameter _include"),
-    ("Observation", {"_include": "*"}, 400, "parameter _include"),
-    ("Observation", {"_include": f"Observation:{SECRET}"}, 400, "parameter _include"),
-    ("Observation", {"_include": "Encounter:subject"}, 400, "parameter _include"),
-    ("Observation", {"_include": f"Observation:encounter:{SECRET}"}, 400, "parameter _include"),
-    ("Observation", {"_include": "Observation:encounter:Patient"}, 400, "parameter _include"),
+    ("Observation", {"_include": SECRET}, 400, INCLUDABLE),
+    ("Observation", {"_include": "*"}, 400, INCLUDABLE),
+    ("Observation", {"_include": f"Observation:{SECRET}"}, 400, INCLUDABLE),
+    ("Observation", {"_include": "Encounter:subject"}, 400, INCLUDABLE),
+    ("Observation", {"_include": f"Observation:encounter:{SECRET}"}, 400, INCLUDABLE),
+    ("Observation", {"_include": "Observation:encounter:Patient"}, 400, INCLUDABLE),
     ("Observation", {"performer": SECRET}, 400, "parameter performer"),
     ("Observation", {"_sort": SECRET}, 400, "parameter _sort: the type's date or _lastUpdated"),
     ("Observation", {"_sort": "code"}, 400, "parameter _sort: the type's date or _lastUpdated"),

@@ -7,6 +7,7 @@ from gateway.fhir import params
 from gateway.fhir.parse import parse
 
 SECRET = "Zebrafish"
+INCLUDABLE = "Observation:encounter, Observation:patient, Observation:performer, Observation:subject"
 
 REFUSED = [
     ("Observation", [("subject.name", SECRET)], Unsupported, "parameter subject.name"),
@@ -21,7 +22,12 @@ REFUSED = [
     ("Observation", [("code", f"a|b|{SECRET}")], Invalid, "parameter code: code, |code or system|code"),
     ("Observation", [("_count", SECRET)], Invalid, "parameter _count"),
     ("Observation", [("_sort", SECRET)], Unsupported, "parameter _sort: the type's date or _lastUpdated"),
-    ("Observation", [("_include", f"Observation:{SECRET}")], Unsupported, "parameter _include"),
+    (
+        "Observation",
+        [("_include", f"Observation:{SECRET}")],
+        Unsupported,
+        f"parameter _include: {INCLUDABLE}",
+    ),
     ("Observation", [("code", ",".join("x" * 60))], TooLarge, "parameter code"),
     ("Patient", [("family", SECRET)], Invalid, "a search of Patient needs an identifier, or two of family, given and birthdate"),
     ("Patient", [("gender", "male")], Invalid, "a search of Patient needs an identifier, or two of family, given and birthdate"),
