@@ -15,6 +15,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from gateway.errors import Invalid
+
 
 class Values(dict):
     """The columns of a row by name; a column the row does not fill answers the empty string."""
@@ -129,6 +131,18 @@ class Source:
     publisher: Callable[[Row], Publisher | None] = lambda row: None
     hides: Callable[[Group], bool] = lambda group: False
     never: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def by_family(families: Mapping[str, Callable[[Group, Look], list[dict]]]) -> Callable[[Group, Look], list[dict]]:
+    """A source's ``to_fhir`` where the key of a group names its family before a colon (``obs:…``): ``families`` says what makes each."""
+
+    def to_fhir(group: Group, look: Look) -> list[dict]:
+        family = families.get(group.key.partition(":")[0])
+        if family is None:
+            raise Invalid("group")
+        return family(group, look)
+
+    return to_fhir
 
 
 def sources() -> dict[str, Source]:

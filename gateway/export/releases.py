@@ -11,6 +11,7 @@ from gateway.errors import Conflict, Forbidden, NotFound, Refused, Unsupported
 from gateway.export import jobs as exports
 from gateway.nhs.roles import Caller
 from gateway.records import Door
+from gateway.records.door import who
 from gateway.store import jobs
 from gateway.store.database import Session
 
@@ -87,8 +88,7 @@ def cancel(door: Door, caller: Caller, id_: str) -> None:
 
 
 def _audit(door: Door, caller: Caller, act: str, outcome: str, request: str, **about: str) -> None:
-    door.audit.record({"act": act, "user": caller.user, "role": caller.role, "organisation": caller.organisation,
-                       "project": caller.project, **about, "outcome": outcome, "request": request})  # fmt: skip
+    door.audit.record({"act": act, **who(caller), "project": caller.project, **about, "outcome": outcome, "request": request})
 
 
 def _own(session: Session, caller: Caller, id_: str, now: int) -> jobs.Job:

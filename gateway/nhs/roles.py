@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.errors import Unauthenticated
+from gateway.fhir import params
 
 VERSION = "2025-11"
 """Version of these tables. The national role baseline was not available: this is our default policy, for governance to sign."""
@@ -99,7 +100,7 @@ SOCIAL_CARE_TYPES = frozenset(
 )
 """What the social-care section holds of a social-care publisher: there an EpisodeOfCare is a service and a Condition a support reason."""
 
-DIRECTORY = frozenset({"Organization", "Practitioner", "PractitionerRole", "Location", "HealthcareService"})
+DIRECTORY = frozenset({*params.DIRECTORY_TYPES, "HealthcareService"})
 """Types about no patient: any signed-in role reads them."""
 
 CORE = frozenset({"allergies", "medicines"})

@@ -11,8 +11,9 @@ from gateway.nhs.codesets import READ, SNOMED, CodeSets
 from gateway.nhs.labels import LABELS
 from gateway.nhs.links import KEPT_TYPES
 from gateway.nhs.optout import preference, standing
+from gateway.nhs.roles import DIRECTORY
 
-DIRECTORY = frozenset({"Organization", "Practitioner", "PractitionerRole", "Location", "HealthcareService", "Medication", "Schedule", "Slot"})
+ABOUT_NOBODY = DIRECTORY | {"Medication", "Schedule", "Slot"}
 """About no patient: judged by the source's own flags only."""
 CODED: dict[str, tuple[str, ...]] = {
     "Observation": ("code",),
@@ -96,7 +97,7 @@ def own_labels(resource: dict, security: Sequence[str], sets: CodeSets, kind: st
     causes.pop(0, None)
     if "tag" in resource.get("meta", ()) and any(tag.get("code") == "ambiguous-time" for tag in resource["meta"]["tag"]):
         causes[labels.AMBIGUOUS_TIME] = "the source's time"
-    if resource_type in DIRECTORY:
+    if resource_type in ABOUT_NOBODY:
         return (sum(causes), causes) if causes else (0, causes)
     known = sets.by_code
     for system, code in _codings(resource):

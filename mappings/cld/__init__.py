@@ -4,22 +4,13 @@ A row is what one submission says of one event (table ``Event``) or person (``Pe
 or a council (``Authority``). A group is one event, one person or one council. ``README.md`` tells what a snapshot's silence means.
 """
 
-from gateway.errors import Invalid
-from mappings import Group, Look, Publisher, Row, Source
+from mappings import Group, Publisher, Row, Source, by_family
 from mappings.cld.columns import NEVER
 from mappings.cld.event import to_event
 from mappings.cld.person import council, in_refuge, to_person
 from mappings.cld.read import check, read
 
 FAMILIES = {"event": to_event, "person": to_person, "la": council}
-
-
-def to_fhir(group: Group, look: Look) -> list[dict]:
-    """Return the resources of a group, by the family its key names."""
-    family = FAMILIES.get(group.key.partition(":")[0])
-    if family is None:
-        raise Invalid("group")
-    return family(group, look)
 
 
 def publisher(row: Row) -> Publisher | None:
@@ -39,7 +30,7 @@ SOURCE = Source(
     version="1",
     check=check,
     read=read,
-    to_fhir=to_fhir,
+    to_fhir=by_family(FAMILIES),
     publisher=publisher,
     hides=hides,
     never={"Event": frozenset({NEVER})},

@@ -5,8 +5,7 @@ A group is what one family of resources is made from: ``pat:`` a patient with th
 referral and children, ``drug:`` a course with its issues… ``README.md`` tells the quirks and what a clinician has to sign.
 """
 
-from gateway.errors import Invalid
-from mappings import Group, Look, Publisher, Row, Source
+from mappings import Group, Publisher, Row, Source, by_family
 from mappings.emis.delivery import check, read
 from mappings.emis.directory import to_location, to_organisation, to_user
 from mappings.emis.encounter import to_encounter
@@ -26,14 +25,6 @@ FAMILIES = {
     "loc": to_location,
     "user": to_user,
 }
-
-
-def to_fhir(group: Group, look: Look) -> list[dict]:
-    """Return the resources of a group, by the family its key names."""
-    family = FAMILIES.get(group.key.partition(":")[0])
-    if family is None:
-        raise Invalid("group")
-    return family(group, look)
 
 
 def publisher(row: Row) -> Publisher | None:
@@ -67,7 +58,7 @@ SOURCE = Source(
     version="1",
     check=check,
     read=read,
-    to_fhir=to_fhir,
+    to_fhir=by_family(FAMILIES),
     publisher=publisher,
     hides=hides,
     never=NEVER,

@@ -36,15 +36,7 @@ def observation(made: Entry, parts: list[Entry], members: list[dict], look: Look
         built["category"] = CATEGORY[code.category]
     built["code"] = code.concept
     built["subject"] = subject(values, look)
-    if found := encounter(values, look):
-        built["encounter"] = found
-    if when := partial(values, "EffectiveDate"):
-        built["effectiveDateTime"] = when
-    issued, ambiguous = entered(values)
-    if "T" in issued:
-        built["issued"] = issued
-    if found := clinician(values, look):
-        built["performer"] = [found]
+    ambiguous = told(built, values, look)
     number = values.get("Value")
     if number:
         built.update(value(values))
@@ -71,6 +63,20 @@ def observation(made: Entry, parts: list[Entry], members: list[dict], look: Look
     if ambiguous:
         meta["tag"] = [*meta.get("tag", []), AMBIGUOUS]
     return built
+
+
+def told(built: dict, values: Values, look: Look) -> bool:
+    """Add where, when and by whom; return whether the clock showed a time of it twice."""
+    if found := encounter(values, look):
+        built["encounter"] = found
+    if when := partial(values, "EffectiveDate"):
+        built["effectiveDateTime"] = when
+    issued, ambiguous = entered(values)
+    if "T" in issued:
+        built["issued"] = issued
+    if found := clinician(values, look):
+        built["performer"] = [found]
+    return ambiguous
 
 
 def value(values: Values) -> dict:
@@ -145,15 +151,7 @@ def report(made: Entry, results: list[dict], look: Look) -> dict:
     if problem := filed(made, look):
         built["extension"] = problem
     built |= {"status": "final", "category": LAB_REPORT, "code": made.code.concept, "subject": subject(values, look)}
-    if found := encounter(values, look):
-        built["encounter"] = found
-    if when := made.effective:
-        built["effectiveDateTime"] = when
-    issued, ambiguous = entered(values)
-    if "T" in issued:
-        built["issued"] = issued
-    if found := clinician(values, look):
-        built["performer"] = [found]
+    ambiguous = told(built, values, look)
     if results:
         built["result"] = results
     if words := "; ".join(note["text"] for note in made.notes):

@@ -5,9 +5,8 @@ visit number (Encounter, diagnoses, procedures), ``order:`` a filler number (rep
 events happened, so that the order of arrival plays no part. ``README.md`` tells the settings of a feed and the quirks.
 """
 
-from gateway.errors import Invalid
 from gateway.nhs.identifiers import is_ods_code
-from mappings import Group, Look, Publisher, Row, Source
+from mappings import Group, Publisher, Row, Source, by_family
 from mappings.hl7v2.encounter import to_encounter
 from mappings.hl7v2.message import parse
 from mappings.hl7v2.patient import to_patient
@@ -16,14 +15,6 @@ from mappings.hl7v2.replay import says_shielded
 from mappings.hl7v2.report import to_reports
 
 FAMILIES = {"pat": to_patient, "visit": to_encounter, "order": to_reports}
-
-
-def to_fhir(group: Group, look: Look) -> list[dict]:
-    """Return the resources of a group, by the family its key names."""
-    family = FAMILIES.get(group.key.partition(":")[0])
-    if family is None:
-        raise Invalid("group")
-    return family(group, look)
 
 
 def publisher(row: Row) -> Publisher:
@@ -43,7 +34,7 @@ SOURCE = Source(
     version="1",
     check=check,
     read=read,
-    to_fhir=to_fhir,
+    to_fhir=by_family(FAMILIES),
     publisher=publisher,
     hides=hides,
 )
