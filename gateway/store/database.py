@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from hashlib import blake2b
@@ -109,8 +109,11 @@ class Session:
             self.many(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
 
     def ignore(self, table: str, columns: str, rows: Sequence[tuple]) -> None:
-        """Add the rows that are not there yet."""
-        if rows:
+        """Add the rows that are not there yet. Where all is integers PostgreSQL is told once, with a list for each column."""
+        if rows and self.postgres and all(type(value) is int for value in rows[0]):
+            marks = ",".join(["?::bigint[]"] * len(rows[0]))
+            self.run(f"INSERT INTO {table} ({columns}) SELECT * FROM unnest({marks}) ON CONFLICT DO NOTHING", *map(_array, zip(*rows)))
+        elif rows:
             marks = ",".join("?" * len(rows[0]))
             self.many(f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING", rows)
 
@@ -120,7 +123,9 @@ class Session:
 
     def listed(self, values: Sequence) -> object:
         """The parameter for ``within``."""
-        return list(values) if self.postgres else msgspec.json.encode(list(values)).decode()
+        if self.postgres:
+            return _array(values) if values and type(values[0]) is int else list(values)
+        return msgspec.json.encode(list(values)).decode()
 
     def stamp(self) -> int:
         """The last commit this transaction sees: while it is the same, so is everything read."""
@@ -129,6 +134,11 @@ class Session:
     def next_key(self, table: str) -> int:
         """The next integer key of a table; only the one writer asks."""
         return (self.value(f"SELECT max(key) FROM {table}") or 0) + 1
+
+
+def _array(values: Iterable[int]) -> str:
+    """Integers as PostgreSQL writes an array; the driver would look at each of them."""
+    return f"{{{','.join(map(str, values))}}}"
 
 
 def driver_of(connection: Connection) -> sqlite.Connection | psycopg.Connection:

@@ -194,8 +194,12 @@ def touched(session: Session, delivery: int) -> list[tuple[int, int]]:
 
 
 def untouch(session: Session, delivery: int, groups: Sequence[tuple[int, int]]) -> None:
-    """These groups are mapped; forget that they were touched."""
-    session.many("DELETE FROM touched WHERE delivery = ? AND patient = ? AND grp = ?", [(delivery, patient, group) for patient, group in groups])
+    """These groups, in patient order, are mapped; forget that they were touched."""
+    if groups:
+        session.run(
+            f"DELETE FROM touched WHERE delivery = ? AND patient BETWEEN ? AND ? AND {session.within('grp')}",
+            delivery, groups[0][0], groups[-1][0], session.listed([group for _, group in groups]),
+        )  # fmt: skip
 
 
 def untouch_all(session: Session, delivery: int) -> None:
