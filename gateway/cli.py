@@ -159,6 +159,15 @@ def _open(settings: config.Settings):
     return open_store(settings.url)
 
 
+def _open_labelled(settings: config.Settings):
+    """The store, for who reads it for others: with its code sets, and its labels made by them."""
+    from gateway import records
+
+    store = _open(settings)
+    records.require_sets(store, _sets(settings, store))
+    return store
+
+
 def _sets(settings: config.Settings, store):
     from gateway.terminology import sets
 
@@ -290,7 +299,7 @@ def _worker() -> Iterator[None]:
 def _work(arguments, settings: config.Settings) -> int:
     from gateway.export import jobs, worker
 
-    store, stop = _open(settings), threading.Event()
+    store, stop = _open_labelled(settings), threading.Event()
     root, folder = config.key_file(settings, "export-root.key", jobs.new_root_key), settings.data_dir / "exports"
     folder.mkdir(mode=0o700, exist_ok=True)
     if arguments.once:
@@ -345,7 +354,7 @@ def _optout(arguments, settings: config.Settings) -> int:
 def _export(arguments, settings: config.Settings) -> int:
     from gateway.export import jobs
 
-    store = _open(settings)
+    store = _open_labelled(settings)
     root = config.key_file(settings, "export-root.key", jobs.new_root_key)
     with console.progress("export", "parts") as progress:
         if arguments.act == "run":

@@ -223,6 +223,30 @@ def test_an_export_without_an_opt_out_list_is_refused_and_with_one_is_told(gatew
     assert again[0] == 2 and "already released" in again[2]
 
 
+SETS = """
+[later]
+name = "sensitive"
+file = "more.csv"
+version = "2"
+date = "2026-06-01"
+origin = "a later release"
+"""
+
+
+def test_with_new_code_sets_nothing_is_shown_before_the_sources_are_mapped_again(gateway, sent, tmp_path, monkeypatch):
+    assert gateway("load", "cld", sent.path("cld"))[0] == 0
+    new = tmp_path / "sets"
+    new.mkdir()
+    (new / "index.toml").write_text(SETS)
+    (new / "more.csv").write_text("system,code,effect\nhttp://snomed.info/sct,109006,gender\n")
+    monkeypatch.setenv("GATEWAY_CODE_SETS", str(new))
+    for words in (("serve", "--port", "1"), ("work", "--once"), ("export", "run", "--project", "study", "--out", tmp_path / "out")):
+        code, _, said = gateway(*words)
+        assert code == 2 and "labels were made with other code sets: run `gateway remap` for cld" in said
+    assert gateway("remap", "cld")[0] == 0
+    assert gateway("work", "--once")[0] == 0
+
+
 def test_a_release_written_into_the_ledger_by_hand_is_told(gateway, data, sent):
     assert gateway("optout", "load", sent.path("optout"))[0] == 0
     assert gateway("audit", "verify")[0] == 0

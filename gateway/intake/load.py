@@ -90,7 +90,7 @@ def _begin(store: Store, source: Source, sets: CodeSets, report: Report, name: s
     """Open a delivery, and touch at once what ``touch`` says. What an earlier one that was cut off left to map is mapped with it, never by itself:
     half of its rows may have come. Labels are made with the mapping, so other code sets map everything again too."""
     with store.write() as session:
-        report.delivery = deliveries.begin(session, source.name, name, f"{source.version} {sets.fingerprint}")
+        report.delivery = deliveries.begin(session, source.name, name, source.version, sets.fingerprint)
         deliveries.take_over(session, source.name, report.delivery)
         if touch:
             touch(session, report.delivery, source.name)

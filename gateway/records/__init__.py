@@ -4,7 +4,7 @@ A decision is about one person: who is asked about, the facts, ``nhs.access.deci
 returned before its audit is on disk.
 """
 
-from gateway.records.door import Door, Found, Page, check, http_date, open_door
+from gateway.records.door import Door, Found, Page, check, http_date, open_door, require_sets
 from gateway.records.permission import permit
 from gateway.records.person import person
 from gateway.records.reading import history, read, search, vread
@@ -13,5 +13,5 @@ from gateway.store.resources import instant
 
 __all__ = [
     "Door", "Found", "Page", "check", "history", "http_date", "instant", "label_seq", "members", "open_door", "opted_out_since", "permit",
-    "person", "read", "search", "stream", "vread",
+    "person", "read", "require_sets", "search", "stream", "vread",
 ]  # fmt: skip

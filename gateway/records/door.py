@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 from cryptography.fernet import Fernet
 
-from gateway.errors import Forbidden, GatewayError, NotFound, Unauthenticated, Unavailable
+from gateway.errors import Forbidden, GatewayError, NotFound, Refused, Unauthenticated, Unavailable
 from gateway.fhir import build
 from gateway.fhir.dates import moment
 from gateway.fhir.search import Limits
-from gateway.nhs import access, labels, links
+from gateway.nhs import access, codesets, labels, links
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.roles import Caller
-from gateway.store import resources
+from gateway.store import deliveries, resources
 from gateway.store.audit import Audit
 from gateway.store.database import Store
 from gateway.store.people import PublisherRow
@@ -60,6 +60,18 @@ class Page:
     included: list[Found]
     next: str | None
     total: int | None
+
+
+def require_sets(store: Store, sets: CodeSets) -> None:
+    """Raise ``Refused`` for a live store that lacks code sets, and for any whose labels were made with others: what the new ones hide would be
+    shown until every source is mapped again."""
+    missing = () if store.is_sandbox else codesets.missing(sets)
+    if missing:
+        raise Refused(f"code sets are missing: {', '.join(missing)}")
+    with store.read() as session:
+        stale = deliveries.labelled_otherwise(session, sets.fingerprint)
+    if stale:
+        raise Refused(f"labels were made with other code sets: run `gateway remap` for {', '.join(stale)}")
 
 
 def open_door(store: Store, sets: CodeSets, missing: tuple[str, ...] = (), audit: Path | None = None) -> Door:

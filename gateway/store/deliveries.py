@@ -11,9 +11,10 @@ from gateway.store.kept import retouch, touch_new, touch_source
 from gateway.store.resources import Mapped
 
 
-def begin(session: Session, source: str, name: str, mapping: str) -> int:
-    """Open a delivery; when the mapping's version (with that of the code sets) is another than last time, everything the source sent is
+def begin(session: Session, source: str, name: str, version: str, fingerprint: str) -> int:
+    """Open a delivery; when the mapping's version or the code sets' fingerprint is another than last time, everything the source sent is
     touched. The name is kept as a hash."""
+    mapping = f"{version} {fingerprint}"
     key = session.next_key("delivery")
     last = session.value("SELECT mapping FROM delivery WHERE source = ? ORDER BY key DESC LIMIT 1", source)
     session.run(
@@ -23,6 +24,16 @@ def begin(session: Session, source: str, name: str, mapping: str) -> int:
     if last is not None and last != mapping:
         touch_source(session, key, source)
     return key
+
+
+def labelled_otherwise(session: Session, fingerprint: str) -> list[str]:
+    """The sources of which anything may be labelled by other code sets than those of ``fingerprint``: the last delivery that was done, or one
+    that was cut off since, had others."""
+    rows = session.rows(
+        "SELECT source, mapping FROM delivery d WHERE key >= COALESCE("
+        "(SELECT max(e.key) FROM delivery e WHERE e.source = d.source AND e.state = 'done'), 0)"
+    )
+    return sorted({source for source, mapping in rows if mapping.rpartition(" ")[2] != fingerprint})
 
 
 def first_row(session: Session, delivery: int) -> int:
