@@ -11,10 +11,11 @@ import hashlib
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -80,17 +81,31 @@ class Audit:
             yield {"seq": seq, "at": at, "stream": name, **msgspec.json.decode(event)}
 
     def seal(self) -> None:
-        """Extend the hash chains over what was committed since the last seal."""
+        """Extend the hash chains over what was committed since the last seal. Nobody waits while it reads and computes."""
         if self._file:
             self._file.seal()
         with self.store.read() as session:
             waiting = [stream for stream in ("read", "write") if _unsealed(session, stream)]
-        if waiting:
+        if not waiting:
+            return
+        last = self._settled()
+        for stream in waiting:
+            with self.store.read() as session:
+                before = session.row("SELECT last, hash FROM seal WHERE stream = ? ORDER BY last DESC LIMIT 1", stream) or (0, "")
+                sql = "SELECT seq, at, event FROM audit WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq"
+                seals = _seals(before, session.stream(sql, stream, before[0], last))
             with self.store.write() as session:
-                if session.postgres:  # a number is taken before its row is committed: wait for those, or a chain would close over a gap
-                    session.run("LOCK TABLE audit IN SHARE MODE")
-                for stream in waiting:
-                    _seal(session, stream)
+                if (session.value("SELECT max(last) FROM seal WHERE stream = ?", stream) or 0) == before[0]:  # else somebody else was here
+                    session.insert("seal", "stream, last, rows, hash", [(stream, *seal) for seal in seals])
+
+    def _settled(self) -> int:
+        """The number up to which every event is committed. On PostgreSQL one is taken before its row is there: wait for those, or a chain would
+        close over a gap."""
+        if not self.store.postgres:
+            return 2**62
+        with self.store.write() as session:
+            session.run("LOCK TABLE audit IN SHARE MODE")
+            return session.value("SELECT max(seq) FROM audit") or 0
 
     @contextmanager
     def sealing(self, seconds: float = SEAL_SECONDS) -> Iterator[None]:
@@ -152,13 +167,13 @@ def _unsealed(session: Session, stream: str) -> bool:
     return session.value("SELECT 1 FROM audit WHERE stream = ? AND seq > ? LIMIT 1", stream, last) is not None
 
 
-def _seal(session: Session, stream: str) -> None:
-    last, chain = session.row("SELECT last, hash FROM seal WHERE stream = ? ORDER BY last DESC LIMIT 1", stream) or (0, "")
-    rows = session.rows("SELECT seq, at, event FROM audit WHERE stream = ? AND seq > ? ORDER BY seq", stream, last)
-    for start in range(0, len(rows), SEAL_ROWS):
-        part = rows[start : start + SEAL_ROWS]
+def _seals(before: tuple[int, str], rows: Iterable[tuple]) -> list[tuple[int, int, str]]:
+    """The seals (last, rows, hash) over ``rows`` that follow the seal ``before`` (last, hash)."""
+    chain, seals, rows = before[1], [], iter(rows)
+    while part := list(islice(rows, SEAL_ROWS)):
         chain = _chain(chain, part)
-        session.run("INSERT INTO seal (stream, last, rows, hash) VALUES (?, ?, ?, ?)", stream, part[-1][0], len(part), chain)
+        seals.append((part[-1][0], len(part), chain))
+    return seals
 
 
 def _chain(before: str, rows: list[tuple]) -> str:
@@ -277,28 +292,20 @@ class _File:
         self._connection = None
 
     def rows(self, sql: str, *params) -> list[tuple]:
-        connection = self._connect()
-        try:
+        with closing(self._connect()) as connection:
             return connection.execute(sql, params).fetchall()
-        finally:
-            connection.close()
 
     def seals(self) -> list[tuple]:
         return self.rows("SELECT last, rows, hash FROM seal ORDER BY last")
 
     def seal(self) -> None:
-        connection = self._connect()
-        try:
+        with closing(self._connect()) as connection:
+            before = connection.execute("SELECT last, hash FROM seal ORDER BY last DESC LIMIT 1").fetchone() or (0, "")
+            seals = _seals(before, connection.execute("SELECT seq, at, event FROM audit WHERE seq > ? ORDER BY seq", (before[0],)))
             connection.execute("BEGIN IMMEDIATE")
-            last, chain = connection.execute("SELECT last, hash FROM seal ORDER BY last DESC LIMIT 1").fetchone() or (0, "")
-            rows = connection.execute("SELECT seq, at, event FROM audit WHERE seq > ? ORDER BY seq", (last,)).fetchall()
-            for start in range(0, len(rows), SEAL_ROWS):
-                part = rows[start : start + SEAL_ROWS]
-                chain = _chain(chain, part)
-                connection.execute("INSERT INTO seal (last, rows, hash) VALUES (?, ?, ?)", (part[-1][0], len(part), chain))
+            if (connection.execute("SELECT max(last) FROM seal").fetchone()[0] or 0) == before[0]:  # else somebody else was here
+                connection.executemany("INSERT INTO seal (last, rows, hash) VALUES (?, ?, ?)", seals)
             connection.execute("COMMIT")
-        finally:
-            connection.close()
 
     def close(self) -> None:
         self._committer.shutdown()

@@ -114,6 +114,27 @@ def test_a_row_whose_number_was_taken_before_a_seal_and_committed_after_it_break
     store.close()
 
 
+def test_events_are_written_while_a_chain_is_computed_and_two_sealers_make_one_chain(audit, store, monkeypatch):
+    for number in range(7):
+        audit.record({"act": "read", "n": number})
+    compute, others = auditing._chain, []
+
+    def slow(before: str, rows: list) -> str:
+        if not others:
+            others.append(threading.Thread(target=lambda: (audit.record({"act": "read", "n": 99}), Audit(store).seal())))
+            others[0].start()
+            others[0].join(timeout=20)
+            assert not others[0].is_alive(), "neither a reader nor another sealer waits for this one"
+        return compute(before, rows)
+
+    monkeypatch.setattr(auditing, "_chain", slow)
+    audit.seal()
+    monkeypatch.undo()
+    audit.seal()
+    verdict = audit.verify()
+    assert (verdict.rows, verdict.sealed, verdict.broken) == (8, 8, [])
+
+
 def test_a_changed_event_breaks_the_chain(audit, store):
     for number in range(5):
         audit.record({"act": "read", "n": number})
