@@ -1,4 +1,5 @@
-"""The operator's verbs. Each parses its words, calls one function and says how it went: 0 clean, 1 finished with rejects, 2 could not run."""
+"""The operator's verbs. Each parses its words, calls one function and says how it went: 0 clean, 1 finished with
+rejects, 2 could not run."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ OK, WITH_REJECTS, COULD_NOT = 0, 1, 2
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb; return the exit code. A failure of ours is one line on standard error, without a trace and without a value."""
+    """Run one verb; return the exit code. A failure of ours is one line on standard error, without a trace and without
+    a value."""
     parser = _parser()
     arguments = parser.parse_args(argv)
     if not hasattr(arguments, "run"):
@@ -36,11 +38,15 @@ def main(argv: list[str] | None = None) -> int:
         print(f"gateway {arguments.verb}: {error}", file=sys.stderr)
         return COULD_NOT
     except KeyboardInterrupt:
-        print(f"gateway {arguments.verb}: interrupted; nothing is half-written, and running it again is safe", file=sys.stderr)
+        print(
+            f"gateway {arguments.verb}: interrupted; nothing is half-written, and running it again is safe",
+            file=sys.stderr,
+        )
         return COULD_NOT
     except BrokenPipeError:
         return OK
-    except Exception as bug:  # the place, never the value: a message of Python's own may hold one, and its exit code 1 would say "rejects"
+    # the place, never the value: a message of Python's own may hold one, and its exit code 1 would say "rejects"
+    except Exception as bug:
         log.bug(bug)
         print(f"gateway {arguments.verb}: a bug ({type(bug).__name__}), logged by its places", file=sys.stderr)
         return COULD_NOT
@@ -51,12 +57,16 @@ def _check_packages() -> None:
     for name in ("mappings", "terminology"):
         found = importlib.util.find_spec(name)
         if found is None or Path(found.origin or "").resolve().parents[1] != Path(__file__).resolve().parents[1]:
-            raise Refused(f"the package {name} is another project's: install the gateway into an environment of its own")
+            raise Refused(
+                f"the package {name} is another project's: install the gateway into an environment of its own"
+            )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="gateway", description="NHS record gateway", epilog="Exit codes: 0 clean, 1 finished with rejects, 2 could not run."
+        prog="gateway",
+        description="NHS record gateway",
+        epilog="Exit codes: 0 clean, 1 finished with rejects, 2 could not run.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
@@ -64,7 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     init = _verb(verbs, "init", _init, "make a store, sandbox or live")
     init.add_argument("mode", choices=("sandbox", "live"))
     init.add_argument("--namespace", type=Path, help="file with the id namespace of a store being rebuilt")
-    init.add_argument("--publisher", action="append", default=[], metavar="SOURCE:CODE", help="a publisher whose deliveries a live store takes")
+    init.add_argument(
+        "--publisher",
+        action="append",
+        default=[],
+        metavar="SOURCE:CODE",
+        help="a publisher whose deliveries a live store takes",
+    )
 
     load = _verb(verbs, "load", _load, "take a delivery of a source in")
     load.add_argument("source")
@@ -85,13 +101,19 @@ def _parser() -> argparse.ArgumentParser:
     quarantine.add_argument("--feed", default="default", help="the feed's table in GATEWAY_FEEDS")
     quarantine.add_argument("--json", action="store_true")
 
-    validate = _verb(verbs, "validate", _validate, "check resources against R4 and UK Core's constraints, one JSON line each")
+    validate = _verb(
+        verbs, "validate", _validate, "check resources against R4 and UK Core's constraints, one JSON line each"
+    )
     validate.add_argument("files", nargs="+", metavar="FILE|-")
 
     serve = _verb(verbs, "serve", _serve, "serve the FHIR API")
     serve.add_argument("--host", default=config.HOST)
     serve.add_argument("--port", type=int, default=config.PORT)
-    serve.add_argument("--no-work", action="store_true", help="start no worker for exports asked for over HTTP: `gateway work` runs elsewhere")
+    serve.add_argument(
+        "--no-work",
+        action="store_true",
+        help="start no worker for exports asked for over HTTP: `gateway work` runs elsewhere",
+    )
 
     work = _verb(verbs, "work", _work, "run the exports that were asked for over HTTP")
     work.add_argument("--once", action="store_true", help="end when nothing waits")
@@ -230,7 +252,13 @@ def _load(arguments, settings: config.Settings) -> int:
     store = _open(settings)
     with console.progress(source.name) as progress:
         report = load.load(
-            store, source, arguments.path, _feed(settings, arguments.feed), _sets(settings, store), workers=arguments.workers, progress=progress
+            store,
+            source,
+            arguments.path,
+            _feed(settings, arguments.feed),
+            _sets(settings, store),
+            workers=arguments.workers,
+            progress=progress,
         )
     _report(report, arguments.json)
     return WITH_REJECTS if report.rejects or (arguments.strict and report.uk_core) else OK
@@ -252,13 +280,19 @@ def _quarantine(arguments, settings: config.Settings) -> int:
 
     store = _open(settings)
     if arguments.act == "replay":
-        report = load.replay(store, _source(arguments.source or ""), _feed(settings, arguments.feed), _sets(settings, store))
+        report = load.replay(
+            store, _source(arguments.source or ""), _feed(settings, arguments.feed), _sets(settings, store)
+        )
         _report(report, arguments.json)
         return report.exit_code
     with store.read() as session:
         waiting = deliveries.in_quarantine(session, arguments.source)
     for source, delivery, place, reason in waiting:
-        print(json.dumps({"source": source, "delivery": delivery, "place": place, "reason": reason}) if arguments.json else f"{source}: {place}")
+        print(
+            json.dumps({"source": source, "delivery": delivery, "place": place, "reason": reason})
+            if arguments.json
+            else f"{source}: {place}"
+        )
     return WITH_REJECTS if waiting else OK
 
 

@@ -1,4 +1,5 @@
-"""Settings: read once from the environment, frozen, passed as an argument. Each field is a row in the README (a test holds them together)."""
+"""Settings: read once from the environment, frozen, passed as an argument. Each field is a row in the README (a test
+holds them together)."""
 
 from __future__ import annotations
 
@@ -19,27 +20,48 @@ HOST, PORT = "127.0.0.1", 8000
 EVERYWHERE = ("0.0.0.0", "::", "")
 FEED = ("encoding", "zone", "default")
 """What every feed's table may say; the rest is its source's."""
-FEEDS_HELP = "TOML file, one table a feed: `encoding`, `zone`, `default` (`share` or `withhold`), and what a source documents"
+FEEDS_HELP = (
+    "TOML file, one table a feed: `encoding`, `zone`, `default` (`share` or `withhold`), and what a source documents"
+)
 
 
 @dataclass(frozen=True)
 class Settings:
     """What an operator may set. The variable's name is ``GATEWAY_`` and the field's in capitals."""
 
-    data_dir: Path = field(default=Path("gateway-data"), metadata={"help": "folder of the database, the audit, keys and exports (mode 0700)"})
-    database_url: str = field(default="", metadata={"help": "`postgresql://…` instead of `gateway.db` in the data folder"})
+    data_dir: Path = field(
+        default=Path("gateway-data"),
+        metadata={"help": "folder of the database, the audit, keys and exports (mode 0700)"},
+    )
+    database_url: str = field(
+        default="", metadata={"help": "`postgresql://…` instead of `gateway.db` in the data folder"}
+    )
     sandbox: bool = field(
         default=False,
-        metadata={"help": "`1` together with a sandbox store turns the sandbox's token issuer on; either alone refuses to start"},
+        metadata={
+            "help": "`1` together with a sandbox store turns the sandbox's token issuer on; either alone refuses "
+            "to start"
+        },
     )
     feeds: Path | None = field(default=None, metadata={"help": FEEDS_HELP})
-    issuers: Path | None = field(default=None, metadata={"help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks`"})
-    code_sets: Path | None = field(
-        default=None, metadata={"help": "folder of code sets beside ours, laid out like `terminology/sets`: a live store's own `sensitive`, `legal`"}
+    issuers: Path | None = field(
+        default=None,
+        metadata={"help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks`"},
     )
-    base_url: str = field(default="", metadata={"help": "the address clients use, for links; unset, the one that `serve` listens on"})
+    code_sets: Path | None = field(
+        default=None,
+        metadata={
+            "help": "folder of code sets beside ours, laid out like `terminology/sets`: a live store's own "
+            "`sensitive`, `legal`"
+        },
+    )
+    base_url: str = field(
+        default="", metadata={"help": "the address clients use, for links; unset, the one that `serve` listens on"}
+    )
     log_level: str = field(default="INFO", metadata={"help": "DEBUG, INFO, WARNING or ERROR"})
-    optout_days: int = field(default=7, metadata={"help": "days after which an opt-out list is stale, and nobody is released"})
+    optout_days: int = field(
+        default=7, metadata={"help": "days after which an opt-out list is stale, and nobody is released"}
+    )
     body_limit: int = field(default=5_000_000, metadata={"help": "bytes of a request body at most"})
 
     @property
@@ -48,7 +70,8 @@ class Settings:
         return self.database_url or f"sqlite:///{self.data_dir / 'gateway.db'}"
 
     def at(self, host: str, port: int) -> Settings:
-        """The same settings, with links that lead to where we listen unless an address was set. Who listens everywhere is reached from here."""
+        """The same settings, with links that lead to where we listen unless an address was set. Who listens everywhere
+        is reached from here."""
         host = "127.0.0.1" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
         return self if self.base_url else replace(self, base_url=f"http://{host}:{port}")
 
@@ -93,7 +116,8 @@ def prepare_data_dir(settings: Settings) -> None:
 
 
 def key_file(settings: Settings, name: str, make: Callable[[], bytes]) -> bytes:
-    """The bytes of a key in ``keys/``, made by ``make()`` the first time. Raises ``Refused`` for a key that others may read."""
+    """The bytes of a key in ``keys/``, made by ``make()`` the first time. Raises ``Refused`` for a key that others may
+    read."""
     path = settings.data_dir / "keys" / name
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
@@ -106,14 +130,19 @@ def key_file(settings: Settings, name: str, make: Callable[[], bytes]) -> bytes:
 
 
 def feed(settings: Settings, name: str) -> dict:
-    """What a feed's table says; {} where none is set for the default feed. Raises ``Refused`` naming the key that cannot be used."""
+    """What a feed's table says; {} where none is set for the default feed. Raises ``Refused`` naming the key that
+    cannot be used."""
     tables = toml(settings.feeds, "GATEWAY_FEEDS")
     if name not in tables and name != "default":
         raise Refused("GATEWAY_FEEDS has no table of that name")
     table = tables.get(name, {})
     if not isinstance(table, dict):
         raise Refused(f"GATEWAY_FEEDS: {name} is no table")
-    for key, is_right in (("encoding", _is_encoding), ("zone", _is_zone), ("default", ("share", "withhold").__contains__)):
+    for key, is_right in (
+        ("encoding", _is_encoding),
+        ("zone", _is_zone),
+        ("default", ("share", "withhold").__contains__),
+    ):
         if key in table and not is_right(table[key]):
             raise Refused(f"GATEWAY_FEEDS: {name}: {key}")
     return dict(table)
@@ -134,7 +163,8 @@ def _is_zone(name: object) -> bool:
 
 
 def toml(path: Path | None, name: str) -> dict:
-    """The tables of a settings file, or {} where none is set. Raises ``Refused`` naming the setting, not the content."""
+    """The tables of a settings file, or {} where none is set. Raises ``Refused`` naming the setting, not the
+    content."""
     if path is None:
         return {}
     try:

@@ -42,7 +42,9 @@ def progress(title: str, unit: str = "groups") -> Iterator[Callable[[str, int, i
 
         def step(phase: str, done: int, of: int) -> None:
             if phase not in tasks:
-                tasks[phase] = bars.add_task(f"{title}: {phase}", total=of or 1, unit="rows" if phase == "rows kept" else unit)
+                tasks[phase] = bars.add_task(
+                    f"{title}: {phase}", total=of or 1, unit="rows" if phase == "rows kept" else unit
+                )
             bars.update(tasks[phase], completed=done if of else 1, total=of or 1)
 
         yield step
@@ -59,12 +61,23 @@ def load_report(report: dict) -> None:
     out.print(Text(title, style="bold"), *([table] if report["resources"] else ()))
     if report["people"]:
         people(report["people"])
-    for title, key in (("labels", "labels"), ("UK Core's constraints broken", "ukCore"), ("codes without a standard code", "unmappedCodes")):
+    for title, key in (
+        ("labels", "labels"),
+        ("UK Core's constraints broken", "ukCore"),
+        ("codes without a standard code", "unmappedCodes"),
+    ):
         if report[key]:
             told = ", ".join(f"{name.rsplit('/', 1)[-1]} {count:,}" for name, count in list(report[key].items())[:MOST])
-            out.print(Text(f"{title}: {told}" + (f" and {len(report[key]) - MOST} more" if len(report[key]) > MOST else "")))
+            out.print(
+                Text(f"{title}: {told}" + (f" and {len(report[key]) - MOST} more" if len(report[key]) > MOST else ""))
+            )
     if report["rejects"]:
-        out.print(Text("rejected: " + ", ".join(f"{reason} {count:,}" for reason, count in report["rejects"].items()), style="bold red"))
+        out.print(
+            Text(
+                "rejected: " + ", ".join(f"{reason} {count:,}" for reason, count in report["rejects"].items()),
+                style="bold red",
+            )
+        )
         for place in report["places"][:10]:
             out.print(Text(f"  {place}"))
         if len(report["places"]) > 10:
@@ -77,15 +90,20 @@ def people(counts: dict[str, int]) -> None:
     out.print(
         f"people: {counts.get('patients', 0):,} patient records of {counts.get('persons', 0):,} persons. "
         f"[green]{counts.get('gathered', 0):,} gathered[/] with another source's; "
-        f"[yellow]{counts.get('notGathered', 0):,} not gathered[/] although a number agrees (possible mismatch, shown to nobody)"
+        f"[yellow]{counts.get('notGathered', 0):,} not gathered[/] although a number agrees (possible mismatch, "
+        f"shown to nobody)"
     )
 
 
 def summary(document: dict) -> None:
-    """Print a summary document: who it is about, then the first rows of each section with date and source, or why there are none."""
+    """Print a summary document: who it is about, then the first rows of each section with date and source, or why
+    there are none."""
     composition = document["entry"][0]["resource"]
     patient = next(entry["resource"] for entry in document["entry"] if entry["resource"]["resourceType"] == "Patient")
-    name, numbers = patient["name"][0], [i["value"] for i in patient["identifier"] if i["system"].endswith("/nhs-number")]
+    name, numbers = (
+        patient["name"][0],
+        [i["value"] for i in patient["identifier"] if i["system"].endswith("/nhs-number")],
+    )
     number = numbers[0] if numbers else "not known"
     words = (
         f"{name['family'].upper()}, {' '.join(name.get('given', ()))}", f"born {patient['birthDate']}", patient.get("gender", "sex not known"),
@@ -106,7 +124,12 @@ def _first(rows: Sequence[tuple[str, ...]]) -> Table:
     for column in ({"ratio": 4}, {"width": 17}, {"ratio": 5}, {"ratio": 3, "style": "dim"}):
         table.add_column(**column)
     for what, when, more, note, source in rows[:SHOWN]:
-        table.add_row(Text(f"  {what}"), Text(when), Text.assemble((note, "yellow"), " · " if note and more else "", more), Text(source))
+        table.add_row(
+            Text(f"  {what}"),
+            Text(when),
+            Text.assemble((note, "yellow"), " · " if note and more else "", more),
+            Text(source),
+        )
     if len(rows) > SHOWN:
         table.add_row(Text(f"  … and {len(rows) - SHOWN} more", style="dim"))
     return table
@@ -132,7 +155,12 @@ def absences(rows: Iterable[tuple[str, int, int, str]]) -> None:
     table = _table("person", "records held", "in the export")
     table.add_column("why")
     for name, held, left, why in rows:
-        table.add_row(Text(name), str(held), Text(str(left), style="green" if left == held else "bold yellow"), Text(why, style="dim"))
+        table.add_row(
+            Text(name),
+            str(held),
+            Text(str(left), style="green" if left == held else "bold yellow"),
+            Text(why, style="dim"),
+        )
     out.print(table)
     out.print()
 
@@ -146,7 +174,10 @@ def export_report(manifest: dict, folder: Path) -> None:
     out.print(Text(f"release for {about['project']}: {about['notice']}", style="bold"), table)
     counts = [count for count in about["dropped"].values() if isinstance(count, int)]
     dropped = f"about {sum(counts):,} of {len(about['dropped'])} kinds, listed in the manifest"
-    out.print(f"persons {about['persons']}; elements dropped by the policy: {dropped}. Small counts are *, others rounded (disclosure control).")
+    out.print(
+        f"persons {about['persons']}; elements dropped by the policy: {dropped}. Small counts are *, others "
+        f"rounded (disclosure control)."
+    )
     out.print()
 
 

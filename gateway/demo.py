@@ -1,7 +1,8 @@
-"""The main job, shown: synthetic people of three sources in, one person's summary, a refusal, a pseudonymised export, the audit of it all.
+"""The main job, shown: synthetic people of three sources in, one person's summary, a refusal, a pseudonymised export,
+the audit of it all.
 
-A new sandbox store each time, no network but this machine's own, nothing of the operator's settings. Everything shown after the load goes
-through the HTTP application.
+A new sandbox store each time, no network but this machine's own, nothing of the operator's settings. Everything shown
+after the load goes through the HTTP application.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ IN_EXPORT = {
 
 
 def run(*, people: int, seed: int, out: Path | None, serve: bool, today: date | None = None) -> int:
-    """Show the main job; return the exit code. Raises ``Refused`` for fewer than ten people or a folder that is not empty."""
+    """Show the main job; return the exit code. Raises ``Refused`` for fewer than ten people or a folder that is not
+    empty."""
     if people < LEAST_PEOPLE:
         raise Refused(f"--people: at least {LEAST_PEOPLE}")
     out = _folder(out)
@@ -99,8 +101,10 @@ class _Demo:
         self.world = world.write(self.out / "sources", self.people, self.seed, self.today)
         known = self.world.known
         console.out.print(
-            f"GP extracts (EMIS CSV) {self.world.written['emis']:,} lines · hospital messages (HL7 v2) {self.world.written['hl7v2']:,} · "
-            f"council returns (CLD) {self.world.written['cld']:,} lines\nknown to all three: {known['everywhere']} of {self.people}"
+            f"GP extracts (EMIS CSV) {self.world.written['emis']:,} lines · hospital messages (HL7 v2) "
+            f"{self.world.written['hl7v2']:,} · "
+            f"council returns (CLD) {self.world.written['cld']:,} lines\nknown to all three: {known['everywhere']} "
+            f"of {self.people}"
         )
 
     def load(self) -> None:
@@ -109,7 +113,9 @@ class _Demo:
         found, code_sets = [], sets.load(sandbox=True)
         for name in SOURCES:
             with console.progress(name) as progress:
-                report = load.load(self.store, sources()[name], self.world.path(name), Feed(), code_sets, progress=progress)
+                report = load.load(
+                    self.store, sources()[name], self.world.path(name), Feed(), code_sets, progress=progress
+                )
             found.append({**report.as_dict(), "people": {}})
             console.load_report(found[-1])
         console.people(dict(report.people))
@@ -118,7 +124,9 @@ class _Demo:
     def client(self) -> httpx.Client:
         """A client of the application itself: the real routes, without a socket."""
         self.app = create_app(self.settings, self.store)
-        self.tokens = {user: sandbox.issue(self.settings, self.store, user, PROJECT) for user in (*SERVED, "researcher")}
+        self.tokens = {
+            user: sandbox.issue(self.settings, self.store, user, PROJECT) for user in (*SERVED, "researcher")
+        }
         return httpx.Client(transport=_InProcess(self.app), base_url="http://gateway.test", timeout=60)
 
     def _as(self, user: str, **headers: str) -> dict[str, str]:
@@ -159,7 +167,9 @@ class _Demo:
         projects.add(self.store, _project(self.today), "requester")
         for approver in ("caldicott-guardian", "data-controller"):
             projects.approve(self.store, PROJECT, approver)
-        kicked = client.get("/fhir/$export", headers=self._as("researcher", Prefer="respond-async", Accept="application/fhir+json"))
+        kicked = client.get(
+            "/fhir/$export", headers=self._as("researcher", Prefer="respond-async", Accept="application/fhir+json")
+        )
         kicked.raise_for_status()
         status = httpx.URL(kicked.headers["content-location"]).path
         job = status.rsplit("/", 1)[-1]
@@ -188,20 +198,35 @@ class _Demo:
         return {role: maker.subject(f"number:{who.nhs_number}", (), bool) for role, who in self.world.people.items()}
 
     def _compare(self, folder: Path, names: dict[str, pseudonym.Subject]) -> None:
-        """Who is in the export and who is not; one person beside what left of her; and a search for what must not have left."""
-        patients = [json.loads(line) for line in (folder / "Patient.00000.ndjson").read_text(encoding="utf-8").splitlines()]
+        """Who is in the export and who is not; one person beside what left of her; and a search for what must not have
+        left."""
+        patients = [
+            json.loads(line) for line in (folder / "Patient.00000.ndjson").read_text(encoding="utf-8").splitlines()
+        ]
         counted = Counter(patient["identifier"][0]["value"] for patient in patients)
         people = self.world.people
-        left = {role: counted[names[role].pseudonym(f"person:number:{people[role].nhs_number}".encode()).decode()] for role in IN_EXPORT}
-        console.absences((people[role].name, _records(people[role]), left[role], why) for role, why in IN_EXPORT.items())
+        left = {
+            role: counted[names[role].pseudonym(f"person:number:{people[role].nhs_number}".encode()).decode()]
+            for role in IN_EXPORT
+        }
+        console.absences(
+            (people[role].name, _records(people[role]), left[role], why) for role, why in IN_EXPORT.items()
+        )
         if left["opted-out"] or left["restricted"]:
             raise AssertionError("somebody is in the export who must not be")
         own = names["demo"].pseudonym(f"Patient/{self.patient['id']}".encode()).decode()
         console.released(_beside(self.patient, next(patient for patient in patients if patient["id"] == own)))
-        told = [text for who in people.values() for text in (who.name, who.nhs_number, who.hospital_number, who.council_number, who.emis_patient)]
+        told = [
+            text
+            for who in people.values()
+            for text in (who.name, who.nhs_number, who.hospital_number, who.council_number, who.emis_patient)
+        ]
         content = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
         found = sum(text.encode() in content for text in told if text)
-        console.out.print(f"Names and numbers of the {len(people)} fixed people, looked for in every byte of the export: {found} found")
+        console.out.print(
+            f"Names and numbers of the {len(people)} fixed people, looked for in every byte of the export: {found} "
+            f"found"
+        )
 
     def audit(self) -> None:
         """Step 6: the audit of it all, its chain verified."""
@@ -218,7 +243,9 @@ class _Demo:
             table.add_row(first, *row[:2], row[2] + (f" × {count}" if count > 1 else ""), *row[3:])
         console.out.print(table)
         verdict = audit.verify()
-        console.out.print(f"\n{verdict.rows} events, {verdict.sealed} sealed, chain {'whole' if not verdict.broken else 'BROKEN'}")
+        console.out.print(
+            f"\n{verdict.rows} events, {verdict.sealed} sealed, chain {'whole' if not verdict.broken else 'BROKEN'}"
+        )
 
     def serve(self) -> None:
         """Serve on a free port until interrupted, with tokens to try."""
@@ -237,7 +264,10 @@ class _Demo:
             console.out.print(f"[bold]{user}[/]  {self.tokens[user]}\n", soft_wrap=True)
         console.out.print("Each token is also a file: try, and then as receptionist\n")
         bearer = f'"Authorization: Bearer $(cat {shlex.quote(str((folder / SERVED[0]).resolve()))})"'
-        console.out.print(Text(f"curl -H {bearer} -H 'Accept: text/html' '{url}/fhir/Patient/{self.subject}/$summary'\n"), soft_wrap=True)
+        console.out.print(
+            Text(f"curl -H {bearer} -H 'Accept: text/html' '{url}/fhir/Patient/{self.subject}/$summary'\n"),
+            soft_wrap=True,
+        )
         with self._worker():
             serve(self.app, "127.0.0.1", port)
 
@@ -245,7 +275,9 @@ class _Demo:
     def _worker(self) -> Iterator[None]:
         """Whoever tries ``$export`` gets one: the worker, in a thread of this process."""
         stop, root = threading.Event(), config.key_file(self.settings, "export-root.key", jobs.new_root_key)
-        thread = threading.Thread(target=worker.work, args=(self.store, self.settings.data_dir / "exports", root, stop), kwargs={"workers": 1})
+        thread = threading.Thread(
+            target=worker.work, args=(self.store, self.settings.data_dir / "exports", root, stop), kwargs={"workers": 1}
+        )
         thread.start()
         try:
             yield
@@ -269,23 +301,34 @@ def _project(today: date) -> dict:
 
 def _records(who: world.Who) -> int:
     """How many Patients the sources hold of a fixed person."""
-    return sum(bool(number) for number in (who.emis_patient, who.hospital_number, who.retired_number, who.council_number))
+    return sum(
+        bool(number) for number in (who.emis_patient, who.hospital_number, who.retired_number, who.council_number)
+    )
 
 
 def _beside(held: dict, left: dict) -> Iterator[tuple[str, str, str]]:
     """A Patient and what was released of it, element by element, as (name, held, released)."""
     name, address = held["name"][0], held["address"][0]
     yield "name", " ".join((*name["given"], name["family"])), ""
-    yield "NHS number", next(i["value"] for i in held["identifier"] if i["system"] == NHS_NUMBER), left["identifier"][0]["value"]
+    yield (
+        "NHS number",
+        next(i["value"] for i in held["identifier"] if i["system"] == NHS_NUMBER),
+        left["identifier"][0]["value"],
+    )
     yield "id", held["id"], left["id"]
     yield "born", held["birthDate"], left["birthDate"]
     yield "sex", held["gender"], left.get("gender", "")
-    yield "address", ", ".join((*address["line"], address["city"], address["postalCode"])), left["address"][0]["postalCode"]
+    yield (
+        "address",
+        ", ".join((*address["line"], address["city"], address["postalCode"])),
+        left["address"][0]["postalCode"],
+    )
     yield "telephone", held["telecom"][0]["value"], ""
 
 
 def _told(events: list[dict]) -> list[tuple[tuple[str, ...], int]]:
-    """Events as rows of (who, role, act, outcome, why, when), the same one after the other told once with their count."""
+    """Events as rows of (who, role, act, outcome, why, when), the same one after the other told once with their
+    count."""
     rows: list[list] = []
     for event in events:
         who = event.get("name") or event.get("user") or event.get("by", "")

@@ -1,4 +1,5 @@
-"""Named events, one JSON line each, with the few fields that may be read out in a corridor. Any other field is refused."""
+"""Named events, one JSON line each, with the few fields that may be read out in a corridor. Any other field is
+refused."""
 
 from __future__ import annotations
 
@@ -15,7 +16,14 @@ FIELDS = frozenset(
 )  # fmt: skip
 
 _logger = logging.getLogger("gateway")
-TELLING = ("sqlalchemy.engine.Engine", "uvicorn.access", "httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2")
+TELLING = (
+    "sqlalchemy.engine.Engine",
+    "uvicorn.access",
+    "httpx",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+)
 """Loggers of others whose lines hold rows, URLs or headers: off for good, whatever level somebody sets."""
 
 for _name in TELLING:
@@ -23,7 +31,8 @@ for _name in TELLING:
 
 
 def event(name: str, **fields: str | int | float) -> None:
-    """Log one event. Raises ``TypeError`` for a field that is not in ``FIELDS``: ids, names and values have no place in a log."""
+    """Log one event. Raises ``TypeError`` for a field that is not in ``FIELDS``: ids, names and values have no place
+    in a log."""
     unknown = fields.keys() - FIELDS
     if unknown:
         raise TypeError(f"log fields not allowed: {sorted(unknown)}")
@@ -32,9 +41,18 @@ def event(name: str, **fields: str | int | float) -> None:
 
 
 def bug(error: BaseException) -> None:
-    """Log what is not a failure of ours: its kind and the places it came through, without its words, which may be somebody's."""
+    """Log what is not a failure of ours: its kind and the places it came through, without its words, which may be
+    somebody's."""
     places = traceback.extract_tb(error.__traceback__)
-    _logger.error(_line({"event": "bug", "error": type(error).__name__, "places": [f"{_short(p.filename)}:{p.lineno}" for p in places]}))
+    _logger.error(
+        _line(
+            {
+                "event": "bug",
+                "error": type(error).__name__,
+                "places": [f"{_short(p.filename)}:{p.lineno}" for p in places],
+            }
+        )
+    )
 
 
 def _line(fields: dict) -> str:
@@ -46,7 +64,8 @@ def _short(path: str) -> str:
 
 
 def configure(level: str = "INFO") -> None:
-    """Send our events to standard error; of others' loggers those that only might tell of somebody speak when they fail."""
+    """Send our events to standard error; of others' loggers those that only might tell of somebody speak when they
+    fail."""
     logging.logThreads = logging.logMultiprocessing = logging.logProcesses = logging.logAsyncioTasks = False
     logging._srcfile = None  # none of it is told: a line is our JSON and nothing else (Logging HOWTO, Optimization)
     handler = logging.StreamHandler(sys.stderr)

@@ -1,4 +1,5 @@
-"""When the collector looks for cycles: seldom, because records are made of millions of small objects and hardly a cycle."""
+"""When the collector looks for cycles: seldom, because records are made of millions of small objects and hardly a
+cycle."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ SELDOM = (200_000, 20, 100)
 
 
 def collect_seldom() -> None:
-    """Have the collector look a thousandth as often as it does by itself, in this process from now on, and never at what is there now.
+    """Have the collector look a thousandth as often as it does by itself, in this process from now on, and never at
+    what is there now.
 
     It took a fifth of a load, and four fifths of decoding a whole person's record.
     """

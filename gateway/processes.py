@@ -1,4 +1,5 @@
-"""A pool of processes that leaves Ctrl-C to its parent: what a terminal interrupts is the command, once, without a trace from each worker."""
+"""A pool of processes that leaves Ctrl-C to its parent: what a terminal interrupts is the command, once, without a
+trace from each worker."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from multiprocessing import get_context
 
 @contextmanager
 def pool(count: int, start: Callable | None = None, arguments: tuple = ()) -> Iterator[ProcessPoolExecutor]:
-    """A pool of ``count`` spawned processes, each begun with ``start(*arguments)``. When its block fails, what still waits is dropped."""
+    """A pool of ``count`` spawned processes, each begun with ``start(*arguments)``. When its block fails, what still
+    waits is dropped."""
     with ProcessPoolExecutor(count, get_context("spawn"), start, arguments) as processes:
         with _deaf():
             for _ in range(count):
@@ -27,7 +29,8 @@ def pool(count: int, start: Callable | None = None, arguments: tuple = ()) -> It
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Ignore interrupts while the block runs. Only the main thread can; in another there is no terminal to interrupt."""
+    """Ignore interrupts while the block runs. Only the main thread can; in another there is no terminal to
+    interrupt."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

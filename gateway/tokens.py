@@ -1,8 +1,8 @@
 """The only home of ``jose``: bearer tokens are verified here, behind a fence, and the sandbox's are issued here.
 
-python-jose 3.5 accepts an unknown ``crit``, any key of a set, tokens without ``exp`` or ``aud``, and lets RecursionError and OverflowError
-escape. So nothing of a token reaches it before its size, its header, its issuer and its one key are settled, no claim is left to it, and
-whatever it raises is "the token does not hold".
+python-jose 3.5 accepts an unknown ``crit``, any key of a set, tokens without ``exp`` or ``aud``, and lets
+RecursionError and OverflowError escape. So nothing of a token reaches it before its size, its header, its issuer and
+its one key are settled, no claim is left to it, and whatever it raises is "the token does not hold".
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from jose import backends, jwk, jws
 
 from gateway.errors import Refused, Unauthenticated
 
-if backends.RSAKey.__module__ != "jose.backends.cryptography_backend" or backends.ECKey.__module__ != "jose.backends.cryptography_backend":
+if (
+    backends.RSAKey.__module__ != "jose.backends.cryptography_backend"
+    or backends.ECKey.__module__ != "jose.backends.cryptography_backend"
+):
     raise RuntimeError("python-jose must use the cryptography package, not its own arithmetic")
 
 TOKEN_LIMIT, HEADER_LIMIT, TEXT_LIMIT = 8192, 1024, 256
@@ -34,7 +37,8 @@ CACHED = 60
 CACHE_SIZE = 10_000
 
 KEY_TYPES = {"RS256": "RSA", "RS384": "RSA", "RS512": "RSA", "ES256": "EC", "ES384": "EC"}
-"""The algorithms we know, with the only type of key each may meet. No ``none``, and nothing symmetric that a key could be confused with."""
+"""The algorithms we know, with the only type of key each may meet. No ``none``, and nothing symmetric that a key could
+be confused with."""
 CURVES = {"ES256": "P-256", "ES384": "P-384"}
 LEAST_RSA_BITS = 2048
 FORBIDDEN_HEADERS = frozenset({"crit", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "zip", "enc", "b64"})
@@ -46,8 +50,8 @@ _TOKEN = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.
 
 @dataclass(frozen=True)
 class Issuer:
-    """Whose tokens we take: its name, the audience they must be for, its algorithms and public keys (a JWKS), and how long one may live at
-    most in seconds. Raises ``Refused`` for anything that could not be verified safely."""
+    """Whose tokens we take: its name, the audience they must be for, its algorithms and public keys (a JWKS), and how
+    long one may live at most in seconds. Raises ``Refused`` for anything that could not be verified safely."""
 
     iss: str
     audience: str
@@ -69,8 +73,9 @@ class Issuer:
 
 @dataclass
 class Issuers:
-    """The issuers in force, each name once, with their keys as read and the memory of tokens verified in the last minute. ``read`` makes of
-    verified claims what ``verify`` answers; it is asked once a token, so it makes what cannot be changed."""
+    """The issuers in force, each name once, with their keys as read and the memory of tokens verified in the last
+    minute. ``read`` makes of verified claims what ``verify`` answers; it is asked once a token, so it makes what
+    cannot be changed."""
 
     issuers: Iterable[Issuer]
     read: Callable[[dict], Any] = MappingProxyType
@@ -87,8 +92,8 @@ class Issuers:
 
 
 def verify(token: str, issuers: Issuers, now: int) -> Any:
-    """Return what ``issuers.read`` makes of the claims of a bearer token. ``now`` is µs UTC, as every clock of the house. Raises
-    ``Unauthenticated``, always the same."""
+    """Return what ``issuers.read`` makes of the claims of a bearer token. ``now`` is µs UTC, as every clock of the
+    house. Raises ``Unauthenticated``, always the same."""
     seconds = now // 1_000_000
     try:
         key = hashlib.sha256(token.encode("ascii")).digest()
@@ -100,7 +105,8 @@ def verify(token: str, issuers: Issuers, now: int) -> Any:
         _remember(issuers, key, min(claims["exp"], seconds + CACHED), read, seconds)
         return read
     except Exception:
-        # Whatever goes wrong in reading what a stranger sent is a token that does not hold: jose lets RecursionError and OverflowError out.
+        # Whatever goes wrong in reading what a stranger sent is a token that does not hold: jose lets RecursionError
+        # and OverflowError out.
         raise Unauthenticated("the token does not hold") from None
 
 
@@ -108,7 +114,9 @@ def _remember(issuers: Issuers, key: bytes, until: int, read: Any, seconds: int)
     with issuers._lock:
         verified = issuers._verified
         if len(verified) >= CACHE_SIZE:
-            for stale in [each for each, (end, _) in verified.items() if end <= seconds] or list(verified)[: CACHE_SIZE // 2]:
+            for stale in [each for each, (end, _) in verified.items() if end <= seconds] or list(verified)[
+                : CACHE_SIZE // 2
+            ]:
                 del verified[stale]
         verified[key] = (until, read)
 
@@ -193,7 +201,8 @@ def _key(kid: str, algorithm: str, issuer: Issuer) -> backends.base.Key:
 
 
 def _claims(claims: dict, issuer: Issuer, seconds: int) -> None:
-    """(4, 5) iss, sub, jti, aud, exp and iat must all be there (what is not raises), of the right type, for us, and in time."""
+    """(4, 5) iss, sub, jti, aud, exp and iat must all be there (what is not raises), of the right type, for us, and in
+    time."""
     if _text(claims, "iss") != issuer.iss or not _text(claims, "sub") or not _text(claims, "jti"):
         raise ValueError("claims")
     audience = claims["aud"] if type(claims["aud"]) is list else [claims["aud"]]
@@ -226,7 +235,9 @@ def _text(values: dict, name: str) -> str:
 def new_key() -> bytes:
     """A new private RSA key as PEM."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=LEAST_RSA_BITS)
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def public_jwks(private_pem: bytes, algorithm: str = "RS256") -> dict:
@@ -234,12 +245,26 @@ def public_jwks(private_pem: bytes, algorithm: str = "RS256") -> dict:
     private = serialization.load_pem_private_key(private_pem, None)
     if not isinstance(private, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):
         raise Refused("the key is neither RSA nor EC")
-    public = private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    numbers = {name: value for name, value in jwk.construct(public.decode(), algorithm).to_dict().items() if isinstance(value, str)}
+    public = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    numbers = {
+        name: value
+        for name, value in jwk.construct(public.decode(), algorithm).to_dict().items()
+        if isinstance(value, str)
+    }
     return {"keys": [{**numbers, "alg": algorithm, "use": "sig", "kid": hashlib.sha256(public).hexdigest()[:32]}]}
 
 
-def issue(private_pem: bytes, iss: str, audience: str, claims: Mapping, now: int, seconds: int = 3600, algorithm: str = "RS256") -> str:
+def issue(
+    private_pem: bytes,
+    iss: str,
+    audience: str,
+    claims: Mapping,
+    now: int,
+    seconds: int = 3600,
+    algorithm: str = "RS256",
+) -> str:
     """A signed token with these claims, valid for ``seconds`` from ``now`` (µs UTC)."""
     issued = now // 1_000_000
     kid = public_jwks(private_pem, algorithm)["keys"][0]["kid"]

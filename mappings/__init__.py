@@ -1,7 +1,8 @@
 """The suppliers' formats. A source is a folder here with a ``SOURCE``; ``sources()`` finds them by looking.
 
-A source reads a delivery into ``Row``s and turns a ``Group`` of kept rows into FHIR resources. Both are pure: no clock, no
-randomness, no I/O but reading the file that ``read`` was given. ``README.md`` beside this file says how to add one.
+A source reads a delivery into ``Row``s and turns a ``Group`` of kept rows into FHIR resources. Both are pure: no
+clock, no randomness, no I/O but reading the file that ``read`` was given. ``README.md`` beside this file says how to
+add one.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ class Values(dict):
 class Row(Struct, frozen=True, gc=False):
     """One thing a source sent: a CSV row, or a whole HL7 v2 message.
 
-    ``key`` is unique within (source, publisher, table). ``order`` is the source's own (extract time and sequence): a row of lower order
-    never replaces one of higher order, whatever arrives first. ``groups`` are the keys of the groups it is mapped with, its own first;
-    a reference row (a code, a user) that is only looked up has none. ``patient`` is the source's local patient key, or "".
+    ``key`` is unique within (source, publisher, table). ``order`` is the source's own (extract time and sequence): a
+    row of lower order never replaces one of higher order, whatever arrives first. ``groups`` are the keys of the
+    groups it is mapped with, its own first; a reference row (a code, a user) that is only looked up has none.
+    ``patient`` is the source's local patient key, or "".
     """
 
     table: str
@@ -56,7 +58,8 @@ class Reject:
 class Publisher:
     """One practice, trust or council. ``code`` is the source's key for it; ``ods`` its ODS (or CASSR council) code.
 
-    ``state`` is ``active``, ``withheld`` (sharing switched off) or ``withdrawn``; ``order`` decides between two statements.
+    ``state`` is ``active``, ``withheld`` (sharing switched off) or ``withdrawn``; ``order`` decides between two
+    statements.
     """
 
     code: str
@@ -70,7 +73,8 @@ class Publisher:
 class Feed:
     """One stream with its own settings.
 
-    ``encoding``, ``zone``, ``default`` (share | withhold for uncoded results) and, in ``settings``, what else a source documents.
+    ``encoding``, ``zone``, ``default`` (share | withhold for uncoded results) and, in ``settings``, what else a source
+    documents.
     """
 
     name: str = "default"
@@ -81,7 +85,8 @@ class Feed:
 
 
 class Group(Struct, frozen=True, gc=False):
-    """The rows one resource family is made from: the newest accepted row of each key, deleted ones with their mark (and last values)."""
+    """The rows one resource family is made from: the newest accepted row of each key, deleted ones with their mark
+    (and last values)."""
 
     key: str
     publisher: str
@@ -93,7 +98,8 @@ class Group(Struct, frozen=True, gc=False):
 
 
 class Look(Protocol):
-    """What a mapping may ask. Every question about rows is remembered: when the answer changes, the group is mapped again."""
+    """What a mapping may ask. Every question about rows is remembered: when the answer changes, the group is mapped
+    again."""
 
     feed: Feed
 
@@ -114,11 +120,12 @@ class Look(Protocol):
 class Source:
     """A supplier's format.
 
-    ``check(path, feed)`` returns the delivery's files in reading order, or raises ``Refused`` naming the file or column at fault (not ours,
-    incomplete, unreadable, wrong encoding) before anything is kept. ``read(file, feed)`` yields rows and rejects. ``to_fhir(group, look)``
-    returns dicts made by ``gateway.fhir.build.resource`` or raises ``Invalid("column x")``. ``publisher(row)`` answers who publishes,
-    for the rows that say so. ``hides(group)``: whether any row asks for what it tells to be hidden; asked of a group at fault, which keeps
-    what it made last: a flag must not wait for a birth date to be mended. ``version`` is the mapping's: another one maps everything again.
+    ``check(path, feed)`` returns the delivery's files in reading order, or raises ``Refused`` naming the file or
+    column at fault (not ours, incomplete, unreadable, wrong encoding) before anything is kept. ``read(file, feed)``
+    yields rows and rejects. ``to_fhir(group, look)`` returns dicts made by ``gateway.fhir.build.resource`` or raises
+    ``Invalid("column x")``. ``publisher(row)`` answers who publishes, for the rows that say so. ``hides(group)``:
+    whether any row asks for what it tells to be hidden; asked of a group at fault, which keeps what it made last: a
+    flag must not wait for a birth date to be mended. ``version`` is the mapping's: another one maps everything again.
     """
 
     name: str
@@ -134,7 +141,8 @@ class Source:
 
 
 def by_family(families: Mapping[str, Callable[[Group, Look], list[dict]]]) -> Callable[[Group, Look], list[dict]]:
-    """A source's ``to_fhir`` where the key of a group names its family before a colon (``obs:…``): ``families`` says what makes each."""
+    """A source's ``to_fhir`` where the key of a group names its family before a colon (``obs:…``): ``families`` says
+    what makes each."""
 
     def to_fhir(group: Group, look: Look) -> list[dict]:
         family = families.get(group.key.partition(":")[0])

@@ -1,4 +1,5 @@
-"""Files of rows to dictionaries: the header checked, the encoding checked, what is not a row refused by its line. Nothing clinical."""
+"""Files of rows to dictionaries: the header checked, the encoding checked, what is not a row refused by its line.
+Nothing clinical."""
 
 from __future__ import annotations
 
@@ -22,7 +23,11 @@ def delivered(path: Path, suffixes: Collection[str] = ()) -> list[Path]:
     found = [path]
     if path.is_dir():
         found = sorted(each for each in path.rglob("*") if (each.is_file() or each.is_symlink()) and not each.is_dir())
-        found = [each for each in found if not each.name.startswith(".") and (not suffixes or each.suffix.lower() in suffixes)]
+        found = [
+            each
+            for each in found
+            if not each.name.startswith(".") and (not suffixes or each.suffix.lower() in suffixes)
+        ]
     for file in found:
         try:
             file.open("rb").close()
@@ -32,7 +37,8 @@ def delivered(path: Path, suffixes: Collection[str] = ()) -> list[Path]:
 
 
 def check_encoding(path: Path, encoding: str = "utf-8") -> None:
-    """Read the whole file once and raise ``Refused`` naming the line that is not in ``encoding``, or that holds a NUL byte."""
+    """Read the whole file once and raise ``Refused`` naming the line that is not in ``encoding``, or that holds a NUL
+    byte."""
     decoder = codecs.getincrementaldecoder(encoding)()
     lines = 1
     with path.open("rb") as file:
@@ -41,7 +47,9 @@ def check_encoding(path: Path, encoding: str = "utf-8") -> None:
             try:
                 decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
-                raise Refused(f"{path.name}: line {lines + error.object[: error.start].count(NEWLINE)}: not {encoding}") from None
+                raise Refused(
+                    f"{path.name}: line {lines + error.object[: error.start].count(NEWLINE)}: not {encoding}"
+                ) from None
             if not chunk:
                 return
             if b"\0" in chunk:
@@ -49,8 +57,11 @@ def check_encoding(path: Path, encoding: str = "utf-8") -> None:
             lines += chunk.count(NEWLINE)
 
 
-def header(path: Path, encoding: str = "utf-8", delimiter: str = ",", aliases: Mapping[str, str] | None = None) -> list[str]:
-    """Return the names of the columns, an old name as its ``aliases`` say. Raises ``Refused`` for none, an unreadable one or one twice."""
+def header(
+    path: Path, encoding: str = "utf-8", delimiter: str = ",", aliases: Mapping[str, str] | None = None
+) -> list[str]:
+    """Return the names of the columns, an old name as its ``aliases`` say. Raises ``Refused`` for none, an unreadable
+    one or one twice."""
     try:
         with path.open(encoding=_with_mark(encoding), newline="") as file:
             names = next(csv.reader(file, delimiter=delimiter, strict=True), [])
@@ -66,7 +77,11 @@ def header(path: Path, encoding: str = "utf-8", delimiter: str = ",", aliases: M
 
 
 def check_header(
-    path: Path, required: Collection[str], encoding: str = "utf-8", delimiter: str = ",", aliases: Mapping[str, str] | None = None
+    path: Path,
+    required: Collection[str],
+    encoding: str = "utf-8",
+    delimiter: str = ",",
+    aliases: Mapping[str, str] | None = None,
 ) -> None:
     """Raise ``Refused`` naming the first of the ``required`` columns that the file lacks."""
     names = set(header(path, encoding, delimiter, aliases))
@@ -84,8 +99,8 @@ def csv_rows(
 ) -> Iterator[tuple[int, Values] | Reject]:
     """Yield (line, filled columns by name) of each row; a row that is no row is a reject with its line.
 
-    The line is the row's first. ``keep`` names the columns wanted: others are never held. A row of more or fewer fields than the header is
-    not guessed at: a shifted column is another value.
+    The line is the row's first. ``keep`` names the columns wanted: others are never held. A row of more or fewer
+    fields than the header is not guessed at: a shifted column is another value.
     """
     names = header(path, encoding, delimiter, aliases)
     wanted = [name if keep is None or name in keep else "" for name in names]

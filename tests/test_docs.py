@@ -1,4 +1,5 @@
-"""What the documents say is so: settings, commands, paths, links, sets, the contract of a source, and the source they show."""
+"""What the documents say is so: settings, commands, paths, links, sets, the contract of a source, and the source they
+show."""
 
 import argparse
 import csv
@@ -19,7 +20,9 @@ from gateway.synth import world
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = sorted(
-    path for path in ROOT.rglob("*.md") if not {".venv", "node_modules", "build"} & set(path.relative_to(ROOT).parts) and "egg-info" not in str(path)
+    path
+    for path in ROOT.rglob("*.md")
+    if not {".venv", "node_modules", "build"} & set(path.relative_to(ROOT).parts) and "egg-info" not in str(path)
 )
 
 
@@ -49,7 +52,10 @@ def test_the_table_of_settings_is_the_settings():
         text = {None: "", False: "0"}.get(value, str(value))
         return f"`{text}`" if text else ""
 
-    said = [[f"`GATEWAY_{field.name.upper()}`", default(field.default), field.metadata["help"]] for field in fields(config.Settings)]
+    said = [
+        [f"`GATEWAY_{field.name.upper()}`", default(field.default), field.metadata["help"]]
+        for field in fields(config.Settings)
+    ]
     assert table(section(README, "Settings")) == said
 
 
@@ -63,7 +69,9 @@ def test_a_command_is_written_with_options_and_acts_that_there_are(row):
     verb = row[0].split()[1].strip("`")
     parser = verbs()[verb]
     acts = _choices(parser)
-    options = {option for each in (parser, *acts.values()) for action in each._actions for option in action.option_strings}
+    options = {
+        option for each in (parser, *acts.values()) for action in each._actions for option in action.option_strings
+    }
     assert set(re.findall(r"--[a-z-]+", row[0])) <= options
     assert set(acts) <= set(re.findall(r"[a-z]+", row[0])), "an act is not told"
 
@@ -92,14 +100,32 @@ def test_the_verbs_of_a_sandbox_do_what_they_say_one_after_the_other(tmp_path, m
 def test_the_map_names_what_there_is_and_all_of_it():
     told = set(re.findall(r"`([a-z_]+(?:/[a-z_.]+)?)`", "".join(row[0] for row in table(section(README, "The house")))))
     assert not [name for name in told if not (ROOT / name).exists()]
-    rooms = {f"gateway/{path.name}" for path in (ROOT / "gateway").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    rooms = {
+        f"gateway/{path.name}"
+        for path in (ROOT / "gateway").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
     assert rooms - told == {"gateway/__init__.py", "gateway/__main__.py"}
     assert {"mappings", "terminology", "tests"} <= told
 
 
 def test_the_glossary_holds_the_words_that_have_one_meaning():
     words = {word.strip() for row in table(section(README, "Glossary")) for word in row[0].split(",")}
-    assert {"source", "publisher", "feed", "row", "group", "resource", "record", "person", "label", "caller", "limit", "project", "summary"} <= words
+    assert {
+        "source",
+        "publisher",
+        "feed",
+        "row",
+        "group",
+        "resource",
+        "record",
+        "person",
+        "label",
+        "caller",
+        "limit",
+        "project",
+        "summary",
+    } <= words
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -145,9 +171,14 @@ def test_the_contract_of_a_source_is_told_whole(kind):
 
 def test_the_table_of_sources_is_what_there_is():
     told = {re.match(r"\[`(\w+)`\]", row[0])[1]: row[1] for row in table(SOURCES[SOURCES.index("| Source |") :])}
-    assert told == {name: {"gp": "GP", "social-care": "social care"}.get(each.kind, each.kind) for name, each in mappings.sources().items()}
+    assert told == {
+        name: {"gp": "GP", "social-care": "social care"}.get(each.kind, each.kind)
+        for name, each in mappings.sources().items()
+    }
     for name in told:
-        assert (ROOT / "mappings" / name / "README.md").is_file() and list((ROOT / "mappings" / name / "samples").iterdir()), name
+        assert (ROOT / "mappings" / name / "README.md").is_file() and list(
+            (ROOT / "mappings" / name / "samples").iterdir()
+        ), name
 
 
 def test_the_source_the_readme_shows_can_be_loaded(tmp_path, monkeypatch, capsys):
@@ -155,7 +186,9 @@ def test_the_source_the_readme_shows_can_be_loaded(tmp_path, monkeypatch, capsys
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text(re.search(r"```python\n(.*?)```", SOURCES, re.S)[1], encoding="utf-8")
     sent = tmp_path / "sent.csv"
-    sent.write_text("trust,number,family,born,sent\nRZZ,H1,Ash,1960-01-15,1\nRZZ,,Birch,1961-02-16,1\nRZZ,H3,Cedar,16/02/1961,1\n")
+    sent.write_text(
+        "trust,number,family,born,sent\nRZZ,H1,Ash,1960-01-15,1\nRZZ,,Birch,1961-02-16,1\nRZZ,H3,Cedar,16/02/1961,1\n"
+    )
     monkeypatch.setattr(mappings, "__path__", [*mappings.__path__, str(tmp_path / "sources")])
     monkeypatch.setenv("GATEWAY_DATA_DIR", str(tmp_path / "data"))
     assert main(["init", "sandbox"]) == 0
@@ -171,7 +204,9 @@ TERMS = (ROOT / "terminology" / "README.md").read_text(encoding="utf-8")
 
 def test_the_table_of_sets_is_the_sets_that_are_shipped():
     rows = table(section(TERMS, "The sets"))
-    told = {name: row for row in rows for name in re.findall(r"`([a-z0-9-]+)`", row[0]) if "not distributed" not in row[3]}
+    told = {
+        name: row for row in rows for name in re.findall(r"`([a-z0-9-]+)`", row[0]) if "not distributed" not in row[3]
+    }
     shipped = {path.stem for path in (ROOT / "terminology" / "sets").glob("*.csv")}
     assert set(told) == shipped
     assert set(tomllib.loads((ROOT / "terminology" / "sets" / "index.toml").read_text(encoding="utf-8"))) == shipped

@@ -1,4 +1,5 @@
-"""The house rules are tests: who may import whom, where outside packages live, and that every route asks who is calling."""
+"""The house rules are tests: who may import whom, where outside packages live, and that every route asks who is
+calling."""
 
 import ast
 from pathlib import Path
@@ -40,7 +41,19 @@ ROOMS = {
         "tokens",
     },
     "web": set(),
-    "api": {"fhir", "nhs", "terminology", "records", "intake", "summary", "export", "tokens", "config", "web", "store.database"},
+    "api": {
+        "fhir",
+        "nhs",
+        "terminology",
+        "records",
+        "intake",
+        "summary",
+        "export",
+        "tokens",
+        "config",
+        "web",
+        "store.database",
+    },
     "synth": {"nhs.identifiers", "mappings"},
     "console": set(),
     "processes": set(),
@@ -109,7 +122,9 @@ def test_a_room_imports_only_what_lies_below_it(path):
             assert within(inner, allowed), f"{name} may not import {imported}"
         if imported == "mappings" or imported.startswith("mappings."):
             if name == "synth":
-                assert imported.endswith("columns") or ".columns." in imported, f"synth may import a source's columns only, not {imported}"
+                assert imported.endswith("columns") or ".columns." in imported, (
+                    f"synth may import a source's columns only, not {imported}"
+                )
             elif name != "mappings":
                 assert within("mappings", allowed), f"{name} may not import {imported}"
 
@@ -120,7 +135,9 @@ def test_an_outside_package_has_one_home(path):
     for imported in imports(path):
         for package, homes in HOMES.items():
             if imported == package or imported.startswith(package + "."):
-                assert any(here == home or here.startswith(home + "/") for home in homes), f"{package} does not live in {here}"
+                assert any(here == home or here.startswith(home + "/") for home in homes), (
+                    f"{package} does not live in {here}"
+                )
 
 
 def test_no_module_has_a_name_that_says_nothing():
@@ -129,8 +146,28 @@ def test_no_module_has_a_name_that_says_nothing():
 
 
 def test_every_module_says_its_idea_in_its_first_line():
-    silent = [str(p.relative_to(ROOT)) for p in modules() if p.stat().st_size and not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))]
+    silent = [
+        str(p.relative_to(ROOT))
+        for p in modules()
+        if p.stat().st_size and not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))
+    ]
     assert not silent
+
+
+WIDTH = 120
+
+
+def test_lines_are_within_the_width_but_for_tables():
+    """A statement or decorator marked ``# fmt: skip`` is a table that reviewers read by its rows."""
+    for path in [*modules(), *sorted((ROOT / "tests").rglob("*.py"))]:
+        text = path.read_text(encoding="utf-8")
+        lines, tables = text.splitlines(), set()
+        for node in ast.walk(ast.parse(text)):
+            for part in (node, *getattr(node, "decorator_list", ())):
+                if isinstance(part, (ast.stmt, ast.expr)) and "# fmt: skip" in lines[part.end_lineno - 1]:
+                    tables |= set(range(part.lineno, part.end_lineno + 1))
+        wide = [number for number, line in enumerate(lines, 1) if len(line) > WIDTH and number not in tables]
+        assert not wide, f"{path.relative_to(ROOT)} lines {wide}"
 
 
 def test_policy_and_store_are_strangers():
@@ -167,8 +204,16 @@ def _asked(dependant) -> set:
 
 def test_only_the_doors_reach_the_resources():
     doors = ("gateway/intake", "gateway/records/", "gateway/store", "gateway/cli.py")
-    reached = {"gateway.store.resources", "gateway.store.kept", "gateway.store.find", "gateway.store.labels", "gateway.store.people"}
+    reached = {
+        "gateway.store.resources",
+        "gateway.store.kept",
+        "gateway.store.find",
+        "gateway.store.labels",
+        "gateway.store.people",
+    }
     for path in modules():
         here = str(path.relative_to(ROOT))
         if not here.startswith(doors):
-            assert not [name for name in imports(path) if any(name == r or name.startswith(r + ".") for r in reached)], here
+            assert not [
+                name for name in imports(path) if any(name == r or name.startswith(r + ".") for r in reached)
+            ], here

@@ -21,7 +21,9 @@ ISS, AUD = "https://issuer.example", "https://gateway.example/fhir"
 
 def rsa_key(bits=2048):
     key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 KEY, OTHER_KEY = rsa_key(), rsa_key()
@@ -39,7 +41,13 @@ def issuers(jwks=JWKS, algorithms=("RS256",), longest=3600):
 
 
 def b64(value):
-    text = value if isinstance(value, bytes) else json.dumps(value).encode() if not isinstance(value, str) else value.encode()
+    text = (
+        value
+        if isinstance(value, bytes)
+        else json.dumps(value).encode()
+        if not isinstance(value, str)
+        else value.encode()
+    )
     return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
 
 
@@ -62,7 +70,11 @@ def hmac_signed(secret, algorithm="HS256"):
 
 
 def public(encoding):
-    return serialization.load_pem_private_key(KEY, None).public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return (
+        serialization.load_pem_private_key(KEY, None)
+        .public_key()
+        .public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
 
 
 PEM, DER = public(serialization.Encoding.PEM), public(serialization.Encoding.DER)
@@ -121,7 +133,9 @@ ATTACKS = {
     "kid a path": signed(header={"kid": "../../etc/passwd"}),
     "signed by another key": signed(key=OTHER_KEY),
     "signature of another token": signed().rsplit(".", 1)[0] + "." + signed(changed(jti="j2")).rsplit(".", 1)[1],
-    "claims changed after signing": ".".join([signed().split(".")[0], b64(changed(sub="other")), signed().split(".")[2]]),
+    "claims changed after signing": ".".join(
+        [signed().split(".")[0], b64(changed(sub="other")), signed().split(".")[2]]
+    ),
     "signature cut short": signed()[:-10],
     "signature padded": signed() + "=",
     "exp missing": signed(changed(exp=None)),

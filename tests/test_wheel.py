@@ -16,8 +16,12 @@ DATA = {".csv", ".toml", ".json", ".html", ".css", ".svg", ".md"}
 
 def run(*words: object, folder: Path) -> str:
     """Run a command outside the tree, with nothing of this process's Python or settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GATEWAY_", "PYTHON", "VIRTUAL_ENV"))}
-    done = subprocess.run([str(word) for word in words], cwd=folder, env=kept, capture_output=True, text=True, check=False)
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("GATEWAY_", "PYTHON", "VIRTUAL_ENV"))
+    }
+    done = subprocess.run(
+        [str(word) for word in words], cwd=folder, env=kept, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -32,8 +36,12 @@ def wheel(tmp_path_factory) -> Path:
 
 @pytest.mark.slow
 def test_the_wheel_holds_three_packages_and_all_their_files(wheel):
-    tracked = subprocess.run(["git", "ls-files", "gateway", "mappings", "terminology"], cwd=ROOT, capture_output=True, text=True, check=True)
-    wanted = {name for name in tracked.stdout.splitlines() if Path(name).suffix in DATA | {".py"} and "/samples/" not in name}
+    tracked = subprocess.run(
+        ["git", "ls-files", "gateway", "mappings", "terminology"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    wanted = {
+        name for name in tracked.stdout.splitlines() if Path(name).suffix in DATA | {".py"} and "/samples/" not in name
+    }
     held = set(zipfile.ZipFile(wheel).namelist())
     assert not wanted - held
     assert {name.split("/")[0] for name in held if ".dist-info" not in name} == {"gateway", "mappings", "terminology"}

@@ -14,8 +14,17 @@ from mappings import Feed, Group, Look, Publisher, Row, Source, Values
 NOBODY = Feed()
 
 
-def row(key: str, *makes: dict, order: int = 1, publisher: str = "P1", groups: tuple[str, ...] = (), deleted: bool = False, **columns) -> Row:
-    """A row that makes these resources in its first group. ``ask`` is another row's key to look up, ``fault`` a column to stumble over."""
+def row(
+    key: str,
+    *makes: dict,
+    order: int = 1,
+    publisher: str = "P1",
+    groups: tuple[str, ...] = (),
+    deleted: bool = False,
+    **columns,
+) -> Row:
+    """A row that makes these resources in its first group. ``ask`` is another row's key to look up, ``fault`` a column
+    to stumble over."""
     values = Values({"makes": build.encode(makes).decode(), **columns})
     return Row("T", key, publisher, order, values, "", groups or (key,), deleted, 1)
 
@@ -41,7 +50,11 @@ def _to_fhir(group: Group, look: Look) -> list[dict]:
             raise Invalid("column ask")
         for said in build.decode(each.values["makes"].encode()):
             type_ = said.pop("resourceType")
-            made.append(build.resource(type_, said.pop("id"), f"https://fhir.hl7.org.uk/StructureDefinition/UKCore-{type_}", **said))
+            made.append(
+                build.resource(
+                    type_, said.pop("id"), f"https://fhir.hl7.org.uk/StructureDefinition/UKCore-{type_}", **said
+                )
+            )
     return made
 
 
@@ -52,7 +65,9 @@ def _publisher(found: Row) -> Publisher | None:
 
 def source(rows: Sequence[Row], name: str = "toy", kind: str = "gp", version: str = "1") -> Source:
     """A source whose delivery is these rows."""
-    return Source(name, kind, "a toy", version, lambda path, feed: [path], lambda file, feed: iter(rows), _to_fhir, _publisher)
+    return Source(
+        name, kind, "a toy", version, lambda path, feed: [path], lambda file, feed: iter(rows), _to_fhir, _publisher
+    )
 
 
 def deliver(store: Store, rows: Sequence[Row], sets: CodeSets = CodeSets(), **about: str) -> Report:

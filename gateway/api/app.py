@@ -16,21 +16,31 @@ from gateway.store.database import Store, open_store
 from gateway.terminology import sets as code_sets
 
 SILENT = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
-"""The framework sends no spans, whatever the environment asks for: they hold addresses, queries and the words of exceptions."""
+"""The framework sends no spans, whatever the environment asks for: they hold addresses, queries and the words of
+exceptions."""
 
 
 def create_app(settings: config.Settings, store: Store | None = None) -> FastAPI:
-    """The gateway's application over a store. Raises ``Refused`` when it may not serve: the sandbox's issuer needs both a sandbox store and
-    ``GATEWAY_SANDBOX=1``; a live store needs its code sets, and labels are of the sets in force."""
+    """The gateway's application over a store. Raises ``Refused`` when it may not serve: the sandbox's issuer needs
+    both a sandbox store and ``GATEWAY_SANDBOX=1``; a live store needs its code sets, and labels are of the sets in
+    force."""
     store = store or open_store(settings.url)
     if store.is_sandbox != settings.sandbox:
         raise Refused("a sandbox store and GATEWAY_SANDBOX=1 go together; either alone does not serve")
     found = code_sets.load(sandbox=store.is_sandbox, own=settings.code_sets)
     records.require_sets(store, found)
     parts = [service, operations, bulk, fhir, *([sandbox] if store.is_sandbox else [])]
-    routes = [route for part in parts for route in part.router.routes]  # one flat list: a router within another is looked through at each request
+    routes = [
+        route for part in parts for route in part.router.routes
+    ]  # one flat list: a router within another is looked through at each request
     app = FastAPI(
-        title="NHS record gateway", routes=routes, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=SILENT
+        title="NHS record gateway",
+        routes=routes,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry=SILENT,
     )
     app.state.settings, app.state.base = settings, settings.at(config.HOST, config.PORT).base_url.rstrip("/") + "/fhir"
     app.state.door = records.open_door(store, found, audit=settings.data_dir / "audit.db")

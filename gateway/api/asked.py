@@ -1,4 +1,5 @@
-"""What was asked: the parameters of a query string or of a form, or a JSON body, read strictly. An error names no value."""
+"""What was asked: the parameters of a query string or of a form, or a JSON body, read strictly. An error names no
+value."""
 
 from __future__ import annotations
 
@@ -21,12 +22,14 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def in_query(request: Request) -> list[tuple[str, str]]:
-    """The (name, value) pairs of the URL. Raises ``Invalid`` for what cannot be read as pairs of UTF-8, ``TooLarge`` for too many."""
+    """The (name, value) pairs of the URL. Raises ``Invalid`` for what cannot be read as pairs of UTF-8, ``TooLarge``
+    for too many."""
     return _pairs(request.scope["query_string"])
 
 
 async def in_form(request: Request) -> list[tuple[str, str]]:
-    """The pairs of the URL and of a form in the body, where no log keeps them. Raises also ``WrongMedia`` for a body that is no form."""
+    """The pairs of the URL and of a form in the body, where no log keeps them. Raises also ``WrongMedia`` for a body
+    that is no form."""
     if not is_form(request):
         raise WrongMedia(f"content-type: {FORM}")
     return in_query(request) + _pairs(await request.body())
@@ -47,8 +50,8 @@ def is_form(request: Request) -> bool:
 
 
 def takes(request: Request, pairs: Sequence[tuple[str, str]], *kinds: str) -> None:
-    """Raise ``NotAcceptable`` where the client takes neither JSON nor any of ``kinds``. ``_format`` among the pairs says more than the header
-    (R4, http: Content Types and encodings); it is looked at with the other parameters."""
+    """Raise ``NotAcceptable`` where the client takes neither JSON nor any of ``kinds``. ``_format`` among the pairs
+    says more than the header (R4, http: Content Types and encodings); it is looked at with the other parameters."""
     accept = request.headers.get("accept")
     if not accept or accept in ANYTHING or any(name == "_format" for name, _ in pairs):
         return
@@ -64,7 +67,9 @@ def _pairs(sent: bytes) -> list[tuple[str, str]]:
     if _BAD_PERCENT.search(sent):
         raise Invalid("encoding of the parameters")
     try:
-        found = parse_qsl(b"&".join(fields).decode("utf-8"), keep_blank_values=True, strict_parsing=bool(fields), errors="strict")
+        found = parse_qsl(
+            b"&".join(fields).decode("utf-8"), keep_blank_values=True, strict_parsing=bool(fields), errors="strict"
+        )
     except UnicodeDecodeError:
         raise Invalid("encoding of the parameters") from None
     except ValueError:

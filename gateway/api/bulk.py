@@ -35,7 +35,9 @@ def kick_off(request: Request, caller: Known) -> Response:
     if any(name == "_outputFormat" and value not in FORMATS for name, value in pairs):
         raise Invalid("_outputFormat")
     types = tuple(each for name, value in pairs if name == "_type" for each in value.split(",") if each)
-    job = releases.start(request.app.state.door, request.app.state.settings.optout_days, caller, types, request.state.id)
+    job = releases.start(
+        request.app.state.door, request.app.state.settings.optout_days, caller, types, request.state.id
+    )
     return Response(status_code=202, headers={"Content-Location": f"{request.app.state.base}/bulk/{job}"})
 
 
@@ -46,14 +48,19 @@ def status(job: str, request: Request, caller: Known) -> Response:
     if found.manifest is None:
         return Response(status_code=202, headers={"X-Progress": found.progress, "Retry-After": "2"})
     base = f"{request.app.state.base}/bulk/{job}"
-    manifest = {**found.manifest, "output": [{**line, "url": f"{base}/{line['url']}"} for line in found.manifest["output"]]}
+    manifest = {
+        **found.manifest,
+        "output": [{**line, "url": f"{base}/{line['url']}"} for line in found.manifest["output"]],
+    }
     return Response(msgspec.json.encode(manifest), media_type="application/json", headers={"Expires": found.expires})
 
 
 @router.get("/bulk/{job}/{name}")
 def download(job: str, name: str, request: Request, caller: Known) -> Response:
     """One file of a release. Every download is authorised, checked against the opt-outs of now, and audited anew."""
-    path: Path = releases.file(request.app.state.door, request.app.state.settings.optout_days, caller, job, name, request.state.id)
+    path: Path = releases.file(
+        request.app.state.door, request.app.state.settings.optout_days, caller, job, name, request.state.id
+    )
     return FileResponse(path, media_type="application/fhir+ndjson")
 
 

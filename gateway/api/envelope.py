@@ -20,7 +20,8 @@ ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-ref
 
 
 class Envelope:
-    """The outermost middleware of ours: it takes the caller's X-Request-ID or makes one, and lets no failure out but as an answer."""
+    """The outermost middleware of ours: it takes the caller's X-Request-ID or makes one, and lets no failure out but
+    as an answer."""
 
     def __init__(self, app: ASGIApp, limit: int):
         self.app, self.limit = app, limit
@@ -47,7 +48,9 @@ class Envelope:
         except _TooLong:
             answer = Response(errors.outcome("too-long", "the body is too large"), 413, media_type=errors.FHIR_JSON)
             await answer(scope, receive, stamped)
-        except Exception as error:  # whatever it is: further out the server would log its words, which may be somebody's
+        except (
+            Exception
+        ) as error:  # whatever it is: further out the server would log its words, which may be somebody's
             log.bug(error)
             if is_begun:
                 raise ConnectionAbortedError from None
@@ -60,7 +63,8 @@ class _TooLong(Exception):
 
 
 def _bounded(receive: Receive, declared: bytes, limit: int) -> Receive:
-    """``receive`` for a body of at most ``limit`` bytes. Raises ``_TooLong`` at once where more is declared, else when more has come."""
+    """``receive`` for a body of at most ``limit`` bytes. Raises ``_TooLong`` at once where more is declared, else when
+    more has come."""
     if declared.isdigit() and int(declared[:20]) > limit:
         raise _TooLong
     size = 0

@@ -62,7 +62,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def shape(_request: Request, error: RequestValidationError) -> Response:
-        places = sorted({str(fault["loc"][-1]) for fault in error.errors() if fault["loc"][0] != "body" or len(fault["loc"]) > 1})
+        places = sorted(
+            {str(fault["loc"][-1]) for fault in error.errors() if fault["loc"][0] != "body" or len(fault["loc"]) > 1}
+        )
         return Response(outcome("invalid", "the request is not of the right shape" + (f": {', '.join(places)}" if places else "")), 400,
                         media_type=FHIR_JSON)  # fmt: skip
 

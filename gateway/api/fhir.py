@@ -23,7 +23,8 @@ _TAG = re.compile(r'(?:W/)?"([^"]*)"|(\*)')
 
 
 def supported(resource_type: str) -> str:
-    """The type, or the answer that there is no such thing here. Only a type of R4 is named: any other word may be a value in the wrong place."""
+    """The type, or the answer that there is no such thing here. Only a type of R4 is named: any other word may be a
+    value in the wrong place."""
     if resource_type not in params.SEARCHABLE:
         raise NotFound(f"resource type {resource_type}" if resource_type in model.RESOURCE_TYPES else "resource type")
     return resource_type
@@ -31,8 +32,9 @@ def supported(resource_type: str) -> str:
 
 @router.get("/{resource_type}/{id_}")
 async def read(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
-    """The current version. SQLite finds one resource in less time than the way to a thread takes, and threads that call it by turns wait for
-    one another: so this, the most frequent request, stays on the event loop. Only its audit is waited for."""
+    """The current version. SQLite finds one resource in less time than the way to a thread takes, and threads that
+    call it by turns wait for one another: so this, the most frequent request, stays on the event loop. Only its audit
+    is waited for."""
     _plain(request)
     door = request.app.state.door
     ask = partial(records.read, door, caller, supported(resource_type), id_, request.state.id)
@@ -95,4 +97,8 @@ def _has(request: Request, version: int) -> bool:
 
 
 def _tags(found: records.Found) -> dict[str, str]:
-    return {"ETag": f'W/"{found.version}"', "Last-Modified": records.http_date(found.updated), "Cache-Control": "no-store"}
+    return {
+        "ETag": f'W/"{found.version}"',
+        "Last-Modified": records.http_date(found.updated),
+        "Cache-Control": "no-store",
+    }

@@ -65,7 +65,8 @@ def _parameters(body: bytes) -> list[tuple[str, str]]:
 
 
 def _parameter(given: dict) -> tuple[str, str]:
-    """One parameter as a form would give it. One we do not know is refused unnamed: what stands in a body may be anything."""
+    """One parameter as a form would give it. One we do not know is refused unnamed: what stands in a body may be
+    anything."""
     if given["name"] != "identifier":
         raise Unsupported("Parameters: only identifier is known")
     identifier = given["valueIdentifier"]
@@ -75,6 +76,9 @@ def _parameter(given: dict) -> tuple[str, str]:
 def _answer(request: Request, record: Record) -> Response:
     accept = request.headers.get("accept", "")
     if HTML in accept and "json" not in accept:
-        headers = {"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'"}
+        headers = {
+            "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; "
+            "base-uri 'none'"
+        }
         return Response(page.summary_page(record), headers=headers, media_type=f"{HTML}; charset=utf-8")
     return Response(build.encode(document.summary_bundle(record)), media_type=FHIR_JSON)

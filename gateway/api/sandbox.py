@@ -36,7 +36,9 @@ def issue(settings: config.Settings, store: Store, user: str, project: str = "")
     """A token for one of the sandbox's named users. Raises ``Refused`` outside a sandbox, and for other names."""
     if not (store.is_sandbox and settings.sandbox):
         raise Refused("tokens are issued only by a sandbox store with GATEWAY_SANDBOX=1")
-    return tokens.issue(_key(settings), ISSUER, AUDIENCE, claims(user, project), now=store.clock(), seconds=MINUTES * 60)
+    return tokens.issue(
+        _key(settings), ISSUER, AUDIENCE, claims(user, project), now=store.clock(), seconds=MINUTES * 60
+    )
 
 
 def _key(settings: config.Settings) -> bytes:
@@ -51,5 +53,7 @@ async def permission(request: Request, caller: Known) -> Response:
     except msgspec.MsgspecError:
         raise Invalid("body: number, basis and reason are needed, as strings") from None
     number = identifiers.normalise(given.number)
-    await run_in_threadpool(records.permit, request.app.state.door, caller, number, given.basis, given.reason, request.state.id)
+    await run_in_threadpool(
+        records.permit, request.app.state.door, caller, number, given.basis, given.reason, request.state.id
+    )
     return Response(status_code=201)

@@ -1,4 +1,5 @@
-"""How the application is served: by uvicorn, which keeps silent. Its own lines would name addresses, and an address may name somebody."""
+"""How the application is served: by uvicorn, which keeps silent. Its own lines would name addresses, and an address
+may name somebody."""
 
 from __future__ import annotations
 
@@ -12,5 +13,12 @@ GRACE = 10
 def serve(app: FastAPI, host: str, port: int) -> None:
     """Serve until interrupted."""
     uvicorn.run(
-        app, host=host, port=port, access_log=False, log_config=None, server_header=False, proxy_headers=False, timeout_graceful_shutdown=GRACE
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE,
     )

@@ -1,4 +1,5 @@
-"""What operators and clients ask of the service itself: is it alive, is it ready, what can it do, how much did it do."""
+"""What operators and clients ask of the service itself: is it alive, is it ready, what can it do, how much did it
+do."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def live() -> Response:
 
 @router.get("/readyz")
 def ready(request: Request) -> Response:
-    """Ready when the store can be written, the audit too, and the code sets are there; otherwise 503 with the bare reason's name."""
+    """Ready when the store can be written, the audit too, and the code sets are there; otherwise 503 with the bare
+    reason's name."""
     try:
         records.check(request.app.state.door)
     except GatewayError as error:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 
 def clear(folder: Path, part: int) -> None:
-    """Remove what an earlier cut of a part left: it may hold what is hidden today, under a name that no manifest tells."""
+    """Remove what an earlier cut of a part left: it may hold what is hidden today, under a name that no manifest
+    tells."""
     for left in (*folder.glob(f"*.{part:05d}.ndjson"), *folder.glob(f".*.{part:05d}.ndjson.*.part")):
         left.unlink(missing_ok=True)
 
@@ -24,7 +25,8 @@ def write_whole(folder: Path, name: str, data: bytes) -> None:
 
 
 class PartFile:
-    """One output file: a temporary name of this process's own (the children of a killed run may still write), fsynced, then renamed."""
+    """One output file: a temporary name of this process's own (the children of a killed run may still write), fsynced,
+    then renamed."""
 
     def __init__(self, folder: Path, resource_type: str, part: int):
         self.type, name = resource_type, f"{resource_type}.{part:05d}.ndjson"

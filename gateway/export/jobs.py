@@ -1,6 +1,7 @@
 """An export from start to release: pinned, cut into parts, resumed by part, written once, in the ledger.
 
-A part is a range of persons, whole. Same pins, same bytes: names and order are fixed, and a run that was killed goes on where it stopped.
+A part is a range of persons, whole. Same pins, same bytes: names and order are fixed, and a run that was killed goes
+on where it stopped.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from gateway.store.audit import record_write
 from gateway.store.database import Session, Store, open_store
 
 KIND, BY_HAND = "export", "export by hand"
-"""Asked for over HTTP, for a worker to claim and for the client to fetch; or run by the operator into a folder of their choice."""
+"""Asked for over HTTP, for a worker to claim and for the client to fetch; or run by the operator into a folder of
+their choice."""
 KEPT_FOR = 7 * DAY
 """µs after its start for which a release is answered and its files are kept."""
 PERSONS_A_PART = 500
@@ -39,10 +41,13 @@ def new_root_key() -> bytes:
     return secrets.token_bytes(32)
 
 
-def start(store: Store, project: str, owner: str, *, optout_days: int, types: tuple[str, ...] = (), kind: str = KIND) -> str:
+def start(
+    store: Store, project: str, owner: str, *, optout_days: int, types: tuple[str, ...] = (), kind: str = KIND
+) -> str:
     """Make a job for a project: its members, opt-out list, policy and moment are pinned now. Returns the job's id.
 
-    Raises ``Refused`` without an approved project in date and a fresh opt-out list: no project, no key; no list, nobody.
+    Raises ``Refused`` without an approved project in date and a fresh opt-out list: no project, no key; no list,
+    nobody.
     """
     with store.write() as session:
         found, version = projects.in_force(session, project, session.now)
@@ -58,15 +63,18 @@ def start(store: Store, project: str, owner: str, *, optout_days: int, types: tu
         }  # fmt: skip
         id_ = hashlib.sha256(f"{store.id} {session.commit_seq} {project}".encode()).hexdigest()[:32]
         jobs.create(session, id_, kind, owner, pins, members.parts(PERSONS_A_PART, store.namespace.bytes))
-        record_write(session, {"act": "export.start", "by": owner, "project": project, "job": id_, "optouts": listed.hash})
+        record_write(
+            session, {"act": "export.start", "by": owner, "project": project, "job": id_, "optouts": listed.hash}
+        )
     log.event("export.started", job=id_, project=found.name, count=len(members.rows))
     return id_
 
 
 def require_standing(session: Session, job: jobs.Job, now: int, optout_days: int) -> rules.Project:
-    """The project a job was made for, if what the job was made with still stands: asked before it runs, before it is released, and whenever a
-    file is fetched. Raises ``Refused`` when the project is not in force or was changed, or no list of opt-outs is fresh; ``Conflict``, in the
-    same words, when a contributor's agreement has ended or somebody in the job has opted out since: a recipient is not told which."""
+    """The project a job was made for, if what the job was made with still stands: asked before it runs, before it is
+    released, and whenever a file is fetched. Raises ``Refused`` when the project is not in force or was changed, or no
+    list of opt-outs is fresh; ``Conflict``, in the same words, when a contributor's agreement has ended or somebody in
+    the job has opted out since: a recipient is not told which."""
     project, _ = projects.in_force(session, job.pins["project"], now)
     if _plain(project) != job.pins["approved"]:
         raise Refused("the project was changed since: start the export again")
@@ -93,11 +101,13 @@ class _Part:
     key: bytes = field(repr=False)
 
 
-def run(store: Store, job: str, out: Path, root: bytes, *, workers: int | None = None, progress: Progress | None = None) -> dict:
+def run(
+    store: Store, job: str, out: Path, root: bytes, *, workers: int | None = None, progress: Progress | None = None
+) -> dict:
     """Cut every part that is not cut yet, then release: manifest last, ledger with it. Returns the manifest.
 
-    If a label changed since a part was cut, or its files are not there, it is cut again: what is hidden today does not leave today. Raises
-    ``Refused`` for a folder that holds anything else, and as ``require_standing`` does.
+    If a label changed since a part was cut, or its files are not there, it is cut again: what is hidden today does not
+    leave today. Raises ``Refused`` for a folder that holds anything else, and as ``require_standing`` does.
     """
     with store.write() as session:
         found = jobs.get(session, job)
@@ -134,7 +144,8 @@ def ends(job: jobs.Job) -> int:
 
 
 def discard(store: Store, job: str, folder: Path) -> bool:
-    """Remove what was cut of a job that ended without a release, or whose time is over: nobody may have it. Say whether there was anything."""
+    """Remove what was cut of a job that ended without a release, or whose time is over: nobody may have it. Say
+    whether there was anything."""
     with store.read() as session:
         found = jobs.get(session, job)
     is_over = found is not None and (found.state in ("failed", "cancelled") or store.clock() >= ends(found))
@@ -147,7 +158,8 @@ def discard(store: Store, job: str, folder: Path) -> bool:
 
 
 def require_free(out: Path, job: str = "") -> None:
-    """Raises ``Refused`` for a folder that an export, or this job, may not be written into: a file, another job's, or one with anything in it."""
+    """Raises ``Refused`` for a folder that an export, or this job, may not be written into: a file, another job's, or
+    one with anything in it."""
     mark = out / MARK
     if out.exists() and not out.is_dir():
         raise Refused("the folder is a file")
@@ -167,7 +179,8 @@ def _take_folder(out: Path, job: str) -> None:
 
 
 def _to_cut(session: Session, job: str, out: Path) -> list[int]:
-    """The parts that are not cut, or were cut under other labels than today's, or elsewhere: in this run or in one that was killed."""
+    """The parts that are not cut, or were cut under other labels than today's, or elsewhere: in this run or in one
+    that was killed."""
     now = records.label_seq(session)
     return [
         number
@@ -187,7 +200,8 @@ def _hold(session: Session, job: str) -> None:
 
 
 def cut(part: _Part) -> tuple[int, dict]:
-    """Cut one part: each person's resources as they were, pseudonymised, one file a type, written whole or not at all."""
+    """Cut one part: each person's resources as they were, pseudonymised, one file a type, written whole or not at
+    all."""
     files.clear(Path(part.out), part.number)
     store = open_store(part.url)
     try:
@@ -198,7 +212,9 @@ def cut(part: _Part) -> tuple[int, dict]:
             worker = pseudonym.Pseudonymiser(job.pins["profile"], job.pins["setting"], part.key, year)
             written: dict[str, files.PartFile] = {}
             persons = 0
-            for held in records.stream(session, job, part.number, frozenset(job.pins["contributors"]), job.pins["exclude_sensitive"]):
+            for held in records.stream(
+                session, job, part.number, frozenset(job.pins["contributors"]), job.pins["exclude_sensitive"]
+            ):
                 persons += 1
                 for resource_type, line in worker.person(held.person, held.resources):
                     if resource_type not in written:
@@ -249,5 +265,7 @@ def _release(session: Session, job: jobs.Job, project: rules.Project, out: Path)
     }  # fmt: skip
     ledger.append(session, entry)
     jobs.finish(session, job.id, "done", {"out": str(out), "manifest": manifest})
-    record_write(session, {"act": "export.release", "by": job.owner, "project": project.name, "job": job.id, "files": len(left)})
+    record_write(
+        session, {"act": "export.release", "by": job.owner, "project": project.name, "job": job.id, "files": len(left)}
+    )
     return manifest

@@ -1,4 +1,5 @@
-"""The national data opt-out list, taken from a file. Silence, an error line or a stale list means nobody is released."""
+"""The national data opt-out list, taken from a file. Silence, an error line or a stale list means nobody is
+released."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from gateway.store.database import Session, Store
 
 
 def load(store: Store, path: Path) -> dict:
-    """Put a list in force: one NHS number a line, a comma behind it allowed. Raises ``Invalid("line 7")``, or ``Refused`` for a list of nobody;
-    then the old list stays."""
+    """Put a list in force: one NHS number a line, a comma behind it allowed. Raises ``Invalid("line 7")``, or
+    ``Refused`` for a list of nobody; then the old list stays."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):

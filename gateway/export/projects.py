@@ -1,4 +1,5 @@
-"""Projects through their life: added as drafts, approved by two others, in date or no use. No approved project, no key, no export."""
+"""Projects through their life: added as drafts, approved by two others, in date or no use. No approved project, no
+key, no export."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ def read_file(path: Path) -> dict:
 
 
 def add(store: Store, document: dict, by: str) -> str:
-    """Write a project as a draft (or a changed one as a draft again); return its name. Audited in the same transaction."""
+    """Write a project as a draft (or a changed one as a draft again); return its name. Audited in the same
+    transaction."""
     project = rules.parse(document)
     with store.write() as session:
         _write(session, project.name, "draft", {**document, "requested_by": by, "approvals": []}, "project.add", by)
@@ -56,7 +58,8 @@ def change(store: Store, name: str, state: str, by: str) -> None:
 
 
 def in_force(session: Session, name: str, now: int) -> tuple[rules.Project, int]:
-    """The project and its version, when it is approved and in date. Raises ``Refused`` for any other: no key, no export."""
+    """The project and its version, when it is approved and in date. Raises ``Refused`` for any other: no key, no
+    export."""
     found = projects.newest(session, name)
     if found is None:
         raise Refused("no project of that name")

@@ -58,7 +58,8 @@ def status(door: Door, caller: Caller, id_: str) -> Status:
 
 
 def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: str) -> Path:
-    """The path of one released file. Refused when what the release was made with no longer stands, or somebody in it has opted out since."""
+    """The path of one released file. Refused when what the release was made with no longer stands, or somebody in it
+    has opted out since."""
     if not FILE_NAME.match(name):
         raise NotFound("file")
     with door.store.read() as session:
@@ -88,7 +89,9 @@ def cancel(door: Door, caller: Caller, id_: str) -> None:
 
 
 def _audit(door: Door, caller: Caller, act: str, outcome: str, request: str, **about: str) -> None:
-    door.audit.record({"act": act, **who(caller), "project": caller.project, **about, "outcome": outcome, "request": request})
+    door.audit.record(
+        {"act": act, **who(caller), "project": caller.project, **about, "outcome": outcome, "request": request}
+    )
 
 
 def _own(session: Session, caller: Caller, id_: str, now: int) -> jobs.Job:

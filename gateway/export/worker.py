@@ -1,4 +1,5 @@
-"""The worker: exports asked for over HTTP are claimed, one after the other, and run to their release or their failure."""
+"""The worker: exports asked for over HTTP are claimed, one after the other, and run to their release or their
+failure."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ POLL_SECONDS, SWEEP_SECONDS = 1.0, 3600.0
 
 
 def work(store: Store, folder: Path, root: bytes, stop: threading.Event, *, workers: int | None = None) -> None:
-    """Run what waits, until told to stop, and clear away what has expired. A job whose worker was killed is taken up again after its lease."""
+    """Run what waits, until told to stop, and clear away what has expired. A job whose worker was killed is taken up
+    again after its lease."""
     swept = -SWEEP_SECONDS
     while not stop.is_set():
         if time.monotonic() - swept >= SWEEP_SECONDS:
@@ -41,7 +43,12 @@ def work_once(store: Store, folder: Path, root: bytes, *, workers: int | None = 
     try:
         exports.run(store, job.id, folder / job.id, root, workers=workers)
     except Exception as error:  # the worker outlives any job; what failed is named, never told
-        log.event("export.failed", job=job.id, error=type(error).__name__, reason=str(error) if isinstance(error, GatewayError) else "bug")
+        log.event(
+            "export.failed",
+            job=job.id,
+            error=type(error).__name__,
+            reason=str(error) if isinstance(error, GatewayError) else "bug",
+        )
         with store.write() as session:
             jobs.fail(session, job.id)
         exports.discard(store, job.id, folder / job.id)

@@ -1,7 +1,7 @@
 """Building resources as plain dicts, in the one shape that the store can splice.
 
-Every resource begins ``{"resourceType":…,"id":…,"meta":{``, so that the store can add versionId, lastUpdated, source and
-security at a constant offset on the way out, without parsing.
+Every resource begins ``{"resourceType":…,"id":…,"meta":{``, so that the store can add versionId, lastUpdated, source
+and security at a constant offset on the way out, without parsing.
 """
 
 from collections.abc import Iterable
@@ -13,12 +13,14 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
-def resource(resource_type: str, id_: str, profile: str | None = None, security: Iterable[str] = (), **elements) -> dict:
+def resource(
+    resource_type: str, id_: str, profile: str | None = None, security: Iterable[str] = (), **elements
+) -> dict:
     """Return a resource with its empty elements left out, in the order given.
 
-    ``profile`` is the canonical URL of the UK Core profile. ``security`` names labels of ``nhs.sensitive`` (``R``, ``NOPAT``,
-    ``withheld``); intake takes them off again and keeps them as bits, because labels belong to the resource and not to the version.
-    ``class_``, ``for_`` and the like lose their underscore.
+    ``profile`` is the canonical URL of the UK Core profile. ``security`` names labels of ``nhs.sensitive`` (``R``,
+    ``NOPAT``, ``withheld``); intake takes them off again and keeps them as bits, because labels belong to the resource
+    and not to the version. ``class_``, ``for_`` and the like lose their underscore.
 
     >>> resource("Patient", "p1", gender="female", name=[], active=True)
     {'resourceType': 'Patient', 'id': 'p1', 'meta': {}, 'gender': 'female', 'active': True}

@@ -24,7 +24,14 @@ class Served(Protocol):
     deleted: bool
 
 
-def searchset(base: str, query: Query, matches: Sequence[Served], included: Sequence[Served], cursor: str | None, total: int | None) -> bytes:
+def searchset(
+    base: str,
+    query: Query,
+    matches: Sequence[Served],
+    included: Sequence[Served],
+    cursor: str | None,
+    total: int | None,
+) -> bytes:
     """A searchset; the next link is an opaque cursor, bound by ``records`` to caller and query."""
     links = [("self", _link(base, query, None))]
     if cursor:
@@ -41,7 +48,10 @@ def history(base: str, resource_type: str, id_: str, versions: Sequence[Served])
     for one in versions:
         method, status = ("DELETE", "204") if one.deleted else ("POST", "201") if one.version == 1 else ("PUT", "200")
         extra = json.dumps(
-            {"request": {"method": method, "url": f"{resource_type}/{id_}"}, "response": {"status": status, "etag": f'W/"{one.version}"'}}
+            {
+                "request": {"method": method, "url": f"{resource_type}/{id_}"},
+                "response": {"status": status, "etag": f'W/"{one.version}"'},
+            }
         )
         entries.append(_entry(base, one, extra[1:-1].encode()))
     head = {"resourceType": "Bundle", "type": "history", "total": len(versions)}

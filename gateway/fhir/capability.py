@@ -1,4 +1,5 @@
-"""The CapabilityStatement, made from the table that is searched and indexed by, so that it cannot promise anything else."""
+"""The CapabilityStatement, made from the table that is searched and indexed by, so that it cannot promise anything
+else."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Dates and times: FHIR's partial dates as intervals, and local English times as FHIR.
 
-An interval is (low, high) in microseconds UTC, half-open. A date without a time is a day in Europe/London, as everyone who wrote it meant.
-Source: FHIR R4 datatypes (date, dateTime, instant, Period) and search §3.1.1.4.3 (prefixes).
+An interval is (low, high) in microseconds UTC, half-open. A date without a time is a day in Europe/London, as everyone
+who wrote it meant. Source: FHIR R4 datatypes (date, dateTime, instant, Period) and search §3.1.1.4.3 (prefixes).
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ LONDON = ZoneInfo("Europe/London")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = 86_400_000_000
 MICROSECOND = timedelta(microseconds=1)
-_DATE_TIME = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?\Z")
+_DATE_TIME = re.compile(
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?\Z"
+)
 
 
 def microseconds_now() -> int:
@@ -79,9 +81,13 @@ def _midnight(day: date) -> int:
     return microseconds(datetime(day.year, day.month, day.day, tzinfo=LONDON))
 
 
-def _moment(day: str, hour: int, minute: int, second: int | None, fraction: str | None, zone: str | None) -> tuple[int, int]:
+def _moment(
+    day: str, hour: int, minute: int, second: int | None, fraction: str | None, zone: str | None
+) -> tuple[int, int]:
     leap = second == 60
-    start = datetime.combine(date.fromisoformat(day), datetime.min.time()).replace(hour=hour, minute=minute, second=59 if leap else second or 0)
+    start = datetime.combine(date.fromisoformat(day), datetime.min.time()).replace(
+        hour=hour, minute=minute, second=59 if leap else second or 0
+    )
     aware = start.replace(tzinfo=LONDON) if zone is None else start.replace(tzinfo=UTC) - _offset(zone)
     low = microseconds(aware) + (1_000_000 if leap else 0)
     if fraction:
@@ -108,8 +114,8 @@ def period(value: dict) -> tuple[int, int] | None:
 def with_offset(day: str, time: str) -> tuple[str, bool]:
     """A local English date and time as a FHIR dateTime with its offset, and whether the clock showed that time twice.
 
-    In the repeated October hour the earlier offset (summer time) is taken and the doubt is reported; a time that March skipped is given the
-    offset before the change and reported too. Raises ``Invalid("time")``.
+    In the repeated October hour the earlier offset (summer time) is taken and the doubt is reported; a time that March
+    skipped is given the offset before the change and reported too. Raises ``Invalid("time")``.
 
     >>> with_offset("2024-07-01", "09:30:00")
     ('2024-07-01T09:30:00+01:00', False)

@@ -30,7 +30,8 @@ _entries = msgspec.json.Decoder(_Bundle)
 
 
 def validate_lines(names: Sequence[str], stdin: BinaryIO, more: MORE) -> Iterator[dict]:
-    """One result a resource: ``{"file", "line", "resourceType", "valid", "issues"}``; a Bundle's own, and one for each resource in it.
+    """One result a resource: ``{"file", "line", "resourceType", "valid", "issues"}``; a Bundle's own, and one for each
+    resource in it.
 
     ``valid`` means R4; ``more`` adds issues (UK Core's) that do not make it invalid. ``-`` is standard input.
     Raises ``Refused`` for a file that cannot be read."""
@@ -66,10 +67,18 @@ def validate(name: str, line: int, body: bytes, more: MORE) -> dict:
     if not any(issue.code == "too-long" for issue in issues):
         resource = _plain(body)
         resource_type = resource.get("resourceType") if isinstance(resource, dict) else ""
-        resource_type = resource_type if isinstance(resource_type, str) and resource_type in model.RESOURCE_TYPES else ""
+        resource_type = (
+            resource_type if isinstance(resource_type, str) and resource_type in model.RESOURCE_TYPES else ""
+        )
     if valid:
         issues = [*issues, *more(resource)]
-    return {"file": name, "line": line, "resourceType": resource_type, "valid": valid, "issues": [issue.as_dict() for issue in issues]}
+    return {
+        "file": name,
+        "line": line,
+        "resourceType": resource_type,
+        "valid": valid,
+        "issues": [issue.as_dict() for issue in issues],
+    }
 
 
 def _plain(body: bytes) -> object:
@@ -80,8 +89,9 @@ def _plain(body: bytes) -> object:
 
 
 def read(stream: BinaryIO, *, is_lines: bool = False) -> Iterator[Line]:
-    """(line, bytes) of each resource: one a line (NDJSON) where it ``is_lines`` or one of the first two lines is an object by itself, otherwise the
-    whole as one document, which is also what nothing at all is. Of a line or document that is too large, no more is read than shows it."""
+    """(line, bytes) of each resource: one a line (NDJSON) where it ``is_lines`` or one of the first two lines is an
+    object by itself, otherwise the whole as one document, which is also what nothing at all is. Of a line or document
+    that is too large, no more is read than shows it."""
     lines = _lines(stream)
     head: list[Line] = []
     for each in lines:

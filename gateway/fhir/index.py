@@ -13,7 +13,8 @@ from gateway.fhir.search import Entries
 CHOICES = frozenset({"effective", "performed", "occurrence", "onset"})
 IDENTIFIER = params.row("Patient", "identifier").number
 WHOLE_IDENTIFIERS = frozenset(params.PATIENT_TYPES)
-"""Types whose identifiers are found as system|value only: every row of every source has one, and half as many entries is much less to write."""
+"""Types whose identifiers are found as system|value only: every row of every source has one, and half as many entries
+is much less to write."""
 
 
 @lru_cache(maxsize=8192)

@@ -1,4 +1,5 @@
-"""THE TABLE of R4's error invariants, by type: each a named predicate over the plain dict. Source: the definitions' constraints (key in the name)."""
+"""THE TABLE of R4's error invariants, by type: each a named predicate over the plain dict. Source: the definitions'
+constraints (key in the name)."""
 
 from __future__ import annotations
 
@@ -82,7 +83,11 @@ def _bundle(*types: str) -> Callable[[dict], bool]:
 def _bdl_7(node: dict) -> bool:
     if node.get("type") == "history":
         return True
-    seen = [(e["fullUrl"], e.get("resource", {}).get("meta", {}).get("versionId")) for e in node.get("entry", ()) if "fullUrl" in e]
+    seen = [
+        (e["fullUrl"], e.get("resource", {}).get("meta", {}).get("versionId"))
+        for e in node.get("entry", ())
+        if "fullUrl" in e
+    ]
     return len(set(seen)) == len(seen)
 
 

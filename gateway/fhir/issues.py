@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One fault. ``code`` is of FHIR's issue types (structure, required, value, invariant, code-invalid, too-long); ``location`` is a
-    FHIRPath-like path (``Patient.name[0].given[1]``)."""
+    """One fault. ``code`` is of FHIR's issue types (structure, required, value, invariant, code-invalid, too-long);
+    ``location`` is a FHIRPath-like path (``Patient.name[0].given[1]``)."""
 
     severity: str
     code: str

@@ -1,7 +1,8 @@
-"""Is it valid R4? The standard's table compiled into types that decode in C, then a second pass for what types cannot say.
+"""Is it valid R4? The standard's table compiled into types that decode in C, then a second pass for what types cannot
+say.
 
-``check`` answers at once for what is valid; only what is not is walked again, to list everything that is wrong and where. No message of
-a decoder is forwarded: it would carry the value.
+``check`` answers at once for what is valid; only what is not is walked again, to list everything that is wrong and
+where. No message of a decoder is forwarded: it would carry the value.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ _ESCAPED, _STRING = re.compile(rb"\\.", re.DOTALL), re.compile(rb'"[^"]*"')
 
 
 def check(body: bytes, *, duplicates: bool = False) -> list[Issue]:
-    """What is wrong with a resource; [] for valid R4. ``duplicates`` also refuses an object with one name twice (API writes).
+    """What is wrong with a resource; [] for valid R4. ``duplicates`` also refuses an object with one name twice (API
+    writes).
 
     >>> [issue.location for issue in check(b'{"resourceType":"Patient","id":"a","birthDate":"2024-02-30"}')]
     ['Patient.birthDate']
@@ -64,14 +66,15 @@ def _typed(body: bytes) -> list[Issue]:
 
 
 def _meant(resource: dict, body: bytes) -> list[Issue]:
-    """What the types cannot say. A string with a control character, too long or of white space is looked for only where there can be one."""
+    """What the types cannot say. A string with a control character, too long or of white space is looked for only
+    where there can be one."""
     is_to_walk = b"\\u00" in body or len(body) > structure.LONGEST or _may_be_blank(body)
     return structure.check(resource) if is_to_walk else rules.check(resource)
 
 
 def _may_be_blank(body: bytes) -> bool:
-    """Whether any string begins with white space, as it is or escaped: only then can one be nothing else. Words are most of a body, and a
-    pattern for each of them would be a fifth of the decoding."""
+    """Whether any string begins with white space, as it is or escaped: only then can one be nothing else. Words are
+    most of a body, and a pattern for each of them would be a fifth of the decoding."""
     return b'" ' in body or b'"\\' in body or not (body.isascii() or _BLANK.search(body) is None)
 
 
@@ -79,7 +82,10 @@ def bound(body: bytes) -> None:
     """Refuse what is too large or too deep before anything walks it. Raises ``TooLarge``."""
     if len(body) > LARGEST:
         raise TooLarge("the resource is too large")
-    if body.count(b"[") + body.count(b"{") > DEEPEST and max(accumulate(map(_STEPS.__getitem__, _brackets(body))), default=0) > DEEPEST:
+    if (
+        body.count(b"[") + body.count(b"{") > DEEPEST
+        and max(accumulate(map(_STEPS.__getitem__, _brackets(body))), default=0) > DEEPEST
+    ):
         raise TooLarge("the resource is nested too deep")
 
 
@@ -98,7 +104,14 @@ def _everything(body: bytes) -> list[Issue]:
         return [Issue("error", "structure", "", "not JSON in UTF-8")]
     found = structure.check(resource)
     if not found:  # the types refused it, so something is wrong: never call it valid
-        found = [Issue("error", "structure", resource.get("resourceType", "") if isinstance(resource, dict) else "", "not valid R4")]
+        found = [
+            Issue(
+                "error",
+                "structure",
+                resource.get("resourceType", "") if isinstance(resource, dict) else "",
+                "not valid R4",
+            )
+        ]
     return found
 
 
@@ -111,7 +124,8 @@ class _Member:
 
 @lru_cache(maxsize=1)
 def decoder() -> msgspec.json.Decoder:
-    """A decoder of any R4 resource: structure, cardinality, formats and required codes, checked in C. Built once a process, on first use."""
+    """A decoder of any R4 resource: structure, cardinality, formats and required codes, checked in C. Built once a
+    process, on first use."""
     module = sys.modules["gateway.fhir._r4_types"] = python_types.ModuleType("gateway.fhir._r4_types")
     space = module.__dict__
     space.update(Annotated=Annotated, AtLeastOne=msgspec.Meta(min_length=1), Unset=msgspec.UnsetType)
@@ -129,15 +143,26 @@ def _struct(each: table.Type, space: dict) -> type:
     rename: dict[str, str] = {}
     fields: list = []
     for member in _members(each, space):
-        python_name = member.name if member.name.isidentifier() and not keyword.iskeyword(member.name) else member.name + "_"
+        python_name = (
+            member.name if member.name.isidentifier() and not keyword.iskeyword(member.name) else member.name + "_"
+        )
         python_name = "x" + python_name if python_name.startswith("_") else python_name
         if python_name != member.name:
             rename[python_name] = member.name
         annotation = member.annotation
-        fields.append((python_name, annotation) if member.is_required else (python_name, f"{annotation}|Unset", msgspec.UNSET))
+        fields.append(
+            (python_name, annotation) if member.is_required else (python_name, f"{annotation}|Unset", msgspec.UNSET)
+        )
     tag = {"tag_field": "resourceType", "tag": each.name} if each.is_resource else {}
     return msgspec.defstruct(
-        each.name, fields, module="gateway.fhir._r4_types", kw_only=True, forbid_unknown_fields=True, rename=rename, gc=False, **tag
+        each.name,
+        fields,
+        module="gateway.fhir._r4_types",
+        kw_only=True,
+        forbid_unknown_fields=True,
+        rename=rename,
+        gc=False,
+        **tag,
     )
 
 
@@ -156,7 +181,11 @@ def _members(each: table.Type, space: dict) -> Sequence[_Member]:
                 annotation = f"Annotated[list[{annotation}{'|None' if is_primitive else ''}], AtLeastOne]"
             found.append(_Member(name, annotation, element.is_required and not is_primitive and not element.is_choice))
             if is_primitive:
-                found.append(_Member("_" + name, "Annotated[list[Element|None], AtLeastOne]" if element.is_many else "Element", False))
+                found.append(
+                    _Member(
+                        "_" + name, "Annotated[list[Element|None], AtLeastOne]" if element.is_many else "Element", False
+                    )
+                )
     return found
 
 

@@ -1,9 +1,11 @@
-"""THE TABLE of search parameters. A row here is indexed, searchable and in the CapabilityStatement; what has no row is refused by name.
+"""THE TABLE of search parameters. A row here is indexed, searchable and in the CapabilityStatement; what has no row is
+refused by name.
 
-``number`` names the parameter in the index for ever: never reuse one. A row that is not ``is_indexed`` serves ``_include`` only.
-``paths`` says, by type, which element it reads (FHIR R4 SearchParameter definitions). ``shared`` begins the id of the definition that types have
-in common (``clinical-code``), ``apart`` that of the types which have another; where neither says, the type's own (``Task-code``).
-``is_global`` may be found without naming a patient. ``systems`` says, by type, of which code system an element is that holds a code alone.
+``number`` names the parameter in the index for ever: never reuse one. A row that is not ``is_indexed`` serves
+``_include`` only. ``paths`` says, by type, which element it reads (FHIR R4 SearchParameter definitions). ``shared``
+begins the id of the definition that types have in common (``clinical-code``), ``apart`` that of the types which have
+another; where neither says, the type's own (``Task-code``). ``is_global`` may be found without naming a patient.
+``systems`` says, by type, of which code system an element is that holds a code alone.
 """
 
 from __future__ import annotations
@@ -158,7 +160,8 @@ def subject(resource_type: str) -> str:
 
 
 def about(resource_type: str) -> tuple[str, ...]:
-    """The parameters by which a type's patient is named: R4 has ``subject`` only where the element is not called ``patient``."""
+    """The parameters by which a type's patient is named: R4 has ``subject`` only where the element is not called
+    ``patient``."""
     if resource_type not in PATIENT_TYPES:
         return ()
     return ("patient",) if subject(resource_type) == "patient" else ("patient", "subject")

@@ -1,6 +1,8 @@
-"""A search request becomes a Query, or is refused by the name of what we do not know. Values are never repeated in an error.
+"""A search request becomes a Query, or is refused by the name of what we do not know. Values are never repeated in an
+error.
 
-Source: FHIR R4 search. ``patient``, ``subject`` and the chained ``patient.identifier`` say who is asked about; the rest are clauses.
+Source: FHIR R4 search. ``patient``, ``subject`` and the chained ``patient.identifier`` say who is asked about; the
+rest are clauses.
 """
 
 from __future__ import annotations
@@ -21,13 +23,15 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 _CURSOR = re.compile(r"[A-Za-z0-9_\-=]{1,2000}\Z")
 JSON = ("json", "application/json", "application/fhir+json", "application/fhir json")
 PLAIN = {"status", "gender"}
-"""Parameters of one code alone, which is indexed as of any system: ``final``, ``|final`` and ``final`` of its own system ask the same."""
+"""Parameters of one code alone, which is indexed as of any system: ``final``, ``|final`` and ``final`` of its own
+system ask the same."""
 CHAINS = (".identifier", ":Patient.identifier")
 """What may follow ``patient`` or ``subject``: the NHS number of whoever is asked about."""
 
 
 def parse(resource_type: str, pairs: Sequence[tuple[str, str]], now: int | None = None) -> Query:
-    """The query of a search. Raises ``Unsupported`` for what we do not know, ``Invalid`` for a value that cannot be read, both by name.
+    """The query of a search. Raises ``Unsupported`` for what we do not know, ``Invalid`` for a value that cannot be
+    read, both by name.
 
     >>> parse("Observation", [("patient", "Patient/p1"), ("code", "http://loinc.org|718-7")]).patients
     ('p1',)
@@ -41,12 +45,14 @@ def parse(resource_type: str, pairs: Sequence[tuple[str, str]], now: int | None 
 
 
 def named(name: str) -> str:
-    """A parameter's name for an error: as sent when it looks like one, else no name at all (it may be a value in the wrong place)."""
+    """A parameter's name for an error: as sent when it looks like one, else no name at all (it may be a value in the
+    wrong place)."""
     return f"parameter {name}" if _NAME.match(name) and not any(c.isdigit() for c in name) else "parameter"
 
 
 def known(pairs: Sequence[tuple[str, str]], *names: str) -> None:
-    """Raises ``Unsupported``, by name, for a parameter of a read or an operation that is neither one of ``names`` nor ``_format`` for JSON."""
+    """Raises ``Unsupported``, by name, for a parameter of a read or an operation that is neither one of ``names`` nor
+    ``_format`` for JSON."""
     for name, value in pairs:
         if name == "_format":
             _json(value)
@@ -141,7 +147,9 @@ class _Reader:
             self.patients = ids
 
     def _updated(self, value: str) -> None:
-        self.clauses.append(Clause("_lastUpdated", "date", tuple(_date("_lastUpdated", text, self.now) for text in value.split(","))))
+        self.clauses.append(
+            Clause("_lastUpdated", "date", tuple(_date("_lastUpdated", text, self.now) for text in value.split(",")))
+        )
 
     def _count(self, value: str) -> None:
         if not re.fullmatch(r"[1-9][0-9]{0,5}", value):
@@ -188,7 +196,8 @@ class _Reader:
                      self.total, kept)  # fmt: skip
 
     def _check_names(self) -> None:
-        """A Patient search by name needs two of family, given and birth date, or an identifier: no browsing by surname."""
+        """A Patient search by name needs two of family, given and birth date, or an identifier: no browsing by
+        surname."""
         if self.type != "Patient" or self.patients or self.number:
             return
         names = {clause.param for clause in self.clauses}

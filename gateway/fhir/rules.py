@@ -1,4 +1,5 @@
-"""The second pass: what types cannot say. Required primitives, choices, real dates, empty objects, narrative, references, invariants.
+"""The second pass: what types cannot say. Required primitives, choices, real dates, empty objects, narrative,
+references, invariants.
 
 The walk is compiled from the table once a type: a node's names lead to the few children that need looking at.
 """
@@ -45,13 +46,18 @@ class _Spec:
     def __init__(self, each: table.Type):
         self.name, self.is_resource = each.name, each.is_resource
         self.looks: dict[str, _Look] = {}
-        self.required = [e.name for e in each.elements if e.is_required and not e.is_choice and e.names[e.name] in table.PRIMITIVES]
+        self.required = [
+            e.name for e in each.elements if e.is_required and not e.is_choice and e.names[e.name] in table.PRIMITIVES
+        ]
         self.choices = [(e.name, frozenset(f"{beside}{name}" for name in e.names for beside in ("", "_"))) for e in each.elements
                         if e.is_required and e.is_choice]  # fmt: skip
         self.invariants: tuple[Invariant, ...] = INVARIANTS.get(each.name, ())
-        self.is_strict = bool(self.required or self.choices or self.invariants or each.name in ("Extension", "Narrative"))
+        self.is_strict = bool(
+            self.required or self.choices or self.invariants or each.name in ("Extension", "Narrative")
+        )
         self.plain: frozenset[str] = frozenset()
-        """The elements that are sound whatever they hold. Most nodes are codings and quantities that have no others: nothing to look at."""
+        """The elements that are sound whatever they hold. Most nodes are codings and quantities that have no others:
+        nothing to look at."""
 
     def fill(self, each: table.Type) -> None:
         """Lead to the types of the elements; apart from the making, because types hold one another."""
@@ -59,12 +65,16 @@ class _Spec:
             for name, kind in element.names.items():
                 self._look(element, name, kind)
         if not self.is_strict and not self.is_resource and not any(look.group for look in self.looks.values()):
-            self.plain = frozenset(name for element in each.elements for name in element.names) - self.looks.keys() - {"id"}
+            self.plain = (
+                frozenset(name for element in each.elements for name in element.names) - self.looks.keys() - {"id"}
+            )
 
     def _look(self, element: table.Element, name: str, kind: str) -> None:
         group = element.name if len(element.names) > 1 else ""
         if kind in table.PRIMITIVES:
-            self.looks["_" + name] = _Look(_BESIDE if element.is_many else _NODE, element.is_many, group, frozenset(), _spec("Element"))
+            self.looks["_" + name] = _Look(
+                _BESIDE if element.is_many else _NODE, element.is_many, group, frozenset(), _spec("Element")
+            )
             act = _DATE if kind in table.DATED else _LIST if element.is_many else _NOTHING
             if act != _NOTHING or group:
                 self.looks[name] = _Look(act, element.is_many, group, frozenset(), None)
@@ -190,8 +200,11 @@ def _resource(resource: dict, path: Path, found: list[Issue], outer: list[tuple[
                 found.append(Issue("error", "invariant", _at(place), "ref-1: a local reference leads nowhere"))
 
 
-def _reference(value: dict, targets: frozenset[str], path: Path, found: list[Issue], local: list[tuple[str, Path]]) -> None:
-    """A reference leads to a type that is allowed here, in what it names as in what it says it names. No ``targets``: to any."""
+def _reference(
+    value: dict, targets: frozenset[str], path: Path, found: list[Issue], local: list[tuple[str, Path]]
+) -> None:
+    """A reference leads to a type that is allowed here, in what it names as in what it says it names. No ``targets``:
+    to any."""
     reference = value.get("reference")
     if reference is not None:
         typed = _TYPED.match(reference)
@@ -254,7 +267,11 @@ def _gaps(node: dict, name: str, path: Path, found: list[Issue]) -> None:
 
 
 _VALUES = frozenset(
-    prefix + name for element in table.types()["Extension"].elements if element.is_choice for name in element.names for prefix in ("", "_")
+    prefix + name
+    for element in table.types()["Extension"].elements
+    if element.is_choice
+    for name in element.names
+    for prefix in ("", "_")
 )
 
 
@@ -303,12 +320,16 @@ def _local(value: object) -> list[str]:
 # Narrative: a subset of XHTML without anything active (txt-1, txt-2)
 
 TAGS = frozenset(
-    "a abbr acronym b bdo big blockquote br caption cite code col colgroup dd del dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i img ins kbd "
-    "li map area ol p pre q s samp small span strong strike sub sup table tbody td tfoot th thead tr tt u ul var".split()
+    "a abbr acronym b bdo big blockquote br caption cite code col colgroup dd del dfn div dl dt em h1 h2 h3 h4 h5 "
+    "h6 hr i img ins kbd "
+    "li map area ol p pre q s samp small span strong strike sub sup table tbody td tfoot th thead tr tt u ul "
+    "var".split()
 )
 ATTRIBUTES = frozenset(
-    "abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff charset cite class colspan "
-    "coords dir frame headers height href hreflang id lang longdesc name nohref noshade nowrap rel rev rowspan rules scope shape span "
+    "abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff "
+    "charset cite class colspan "
+    "coords dir frame headers height href hreflang id lang longdesc name nohref noshade nowrap rel rev rowspan "
+    "rules scope shape span "
     "src style summary tabindex title type usemap valign value width xmlns".split()
 )
 XHTML = "{http://www.w3.org/1999/xhtml}"
@@ -351,4 +372,6 @@ def narrative_fault(div: str) -> str:
 def _is_passive(name: str, value: str) -> bool:
     """Whether an attribute does nothing. A browser reads ``java\\tscript:`` as if the tab were not there, so we do."""
     name, address = name.rpartition("}")[2], "".join(value.split()).lower()
-    return name in ATTRIBUTES and (not address.startswith(ACTIVE) or (name == "src" and address.startswith("data:image/")))
+    return name in ATTRIBUTES and (
+        not address.startswith(ACTIVE) or (name == "src" and address.startswith("data:image/"))
+    )

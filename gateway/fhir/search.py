@@ -11,9 +11,10 @@ from msgspec import Struct
 class Clause:
     """One search parameter with its alternatives (OR). Clauses of a query all hold (AND).
 
-    ``values`` by ``kind``: ``token`` → (system or None, code or None) where None means any and "" means no system; ``date`` →
-    (prefix, low µs, high µs) of the UTC interval asked for, half-open; ``reference`` → (type, id); ``string`` → (folded text, exact);
-    ``id`` → the id. ``param`` is the name in ``params.py`` (``code``, ``date``, ``_id``, ``_lastUpdated``).
+    ``values`` by ``kind``: ``token`` → (system or None, code or None) where None means any and "" means no system;
+    ``date`` → (prefix, low µs, high µs) of the UTC interval asked for, half-open; ``reference`` → (type, id);
+    ``string`` → (folded text, exact); ``id`` → the id. ``param`` is the name in ``params.py`` (``code``, ``date``,
+    ``_id``, ``_lastUpdated``).
     """
 
     param: str
@@ -34,9 +35,10 @@ class Include:
 class Query:
     """A parsed search of one type.
 
-    ``patients`` are the ids of Patient resources named by ``patient``/``subject``/``_id`` on Patient; ``number`` is the value of a chained
-    ``patient.identifier`` (or ``identifier`` on Patient with the NHS-number system). ``sort`` is ("date" | "_lastUpdated", descending).
-    ``parameters`` is the canonical list of what was asked, for the self link and for binding cursors; identifiers never go into links.
+    ``patients`` are the ids of Patient resources named by ``patient``/``subject``/``_id`` on Patient; ``number`` is
+    the value of a chained ``patient.identifier`` (or ``identifier`` on Patient with the NHS-number system). ``sort``
+    is ("date" | "_lastUpdated", descending). ``parameters`` is the canonical list of what was asked, for the self link
+    and for binding cursors; identifiers never go into links.
     """
 
     type: str
@@ -55,8 +57,8 @@ class Query:
 class Allow:
     """One way a resource may be seen, over ``head`` columns only. None means any.
 
-    A resource passes when its type is in ``types``, its publisher in ``publishers``, its kind in ``kinds``, and it has none of the label
-    bits ``hidden``.
+    A resource passes when its type is in ``types``, its publisher in ``publishers``, its kind in ``kinds``, and it has
+    none of the label bits ``hidden``.
     """
 
     types: frozenset[str] | None = None
@@ -67,8 +69,9 @@ class Allow:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Conditions a decision adds to a query: the patient is one of ``patients`` (None: resources about no patient) and at least one
-    ``allow`` lets it through. No ``allow``, nothing. ``history`` says which publishers' superseded versions may be seen (None: none)."""
+    """Conditions a decision adds to a query: the patient is one of ``patients`` (None: resources about no patient) and
+    at least one ``allow`` lets it through. No ``allow``, nothing. ``history`` says which publishers' superseded
+    versions may be seen (None: none)."""
 
     allow: tuple[Allow, ...] = ()
     patients: frozenset[str] | None = None
@@ -78,9 +81,10 @@ class Limits:
 class Entries(Struct, frozen=True, gc=False):
     """What the store indexes of one resource version; hashes are signed 64-bit.
 
-    ``patient`` is the id of the Patient it is about ("" for none; a Patient is about itself). ``low``/``high`` is the type's clinical date as a
-    half-open interval in µs UTC (None: undated). ``tokens`` are (param number, hash); ``globals`` the same for parameters findable without a patient;
-    ``words`` (param number, folded text); ``dates`` (param number, low, high) of second dates.
+    ``patient`` is the id of the Patient it is about ("" for none; a Patient is about itself). ``low``/``high`` is the
+    type's clinical date as a half-open interval in µs UTC (None: undated). ``tokens`` are (param number, hash);
+    ``globals`` the same for parameters findable without a patient; ``words`` (param number, folded text); ``dates``
+    (param number, low, high) of second dates.
     """
 
     patient: str = ""

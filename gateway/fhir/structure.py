@@ -22,8 +22,13 @@ _STEP = re.compile(r"[.\[]")
 
 
 def read(body: bytes) -> object:
-    """Plain JSON, also with numbers that are too large for the types. Raises ``ValueError`` or ``RecursionError`` for what is no JSON."""
-    return json.loads(body.decode("utf-8"), parse_constant=_refuse, parse_int=lambda digits: int(digits) if len(digits) < 400 else math.inf)
+    """Plain JSON, also with numbers that are too large for the types. Raises ``ValueError`` or ``RecursionError`` for
+    what is no JSON."""
+    return json.loads(
+        body.decode("utf-8"),
+        parse_constant=_refuse,
+        parse_int=lambda digits: int(digits) if len(digits) < 400 else math.inf,
+    )
 
 
 def _refuse(_: str) -> None:
@@ -31,7 +36,8 @@ def _refuse(_: str) -> None:
 
 
 def check(resource: object) -> list[Issue]:
-    """All structural faults, and what the second pass finds in the rest: what is broken is mended for it, and nothing more is said of that."""
+    """All structural faults, and what the second pass finds in the rest: what is broken is mended for it, and nothing
+    more is said of that."""
     found = Found()
     mended: set[str] = set()
     with suppress(Enough):
@@ -61,7 +67,9 @@ def _resource(value: object, path: str, found: list[Issue], mended: set[str]) ->
 
 @lru_cache(maxsize=1024)
 def _names(type_name: str) -> dict[str, tuple[table.Element, str]]:
-    return {name: (element, kind) for element in table.types()[type_name].elements for name, kind in element.names.items()}
+    return {
+        name: (element, kind) for element in table.types()[type_name].elements for name, kind in element.names.items()
+    }
 
 
 def _node(value: dict, each: table.Type, path: str, found: list[Issue], mended: set[str]) -> dict:
@@ -73,12 +81,23 @@ def _node(value: dict, each: table.Type, path: str, found: list[Issue], mended: 
             continue
         bare = name.removeprefix("_")
         if bare not in names or (name != bare and names[bare][1] not in table.PRIMITIVES):
-            found.append(Issue("error", "structure", f"{path}.{bare}" if bare in names else path, "an element that R4 does not have here"))
+            found.append(
+                Issue(
+                    "error",
+                    "structure",
+                    f"{path}.{bare}" if bare in names else path,
+                    "an element that R4 does not have here",
+                )
+            )
             continue
         element, kind = names[bare]
         kind = "Element" if name != bare else kind
         place = f"{path}.{name}"
-        made[name] = _list(given, kind, element, place, found, mended) if element.is_many else _value(given, kind, element, place, found, mended)
+        made[name] = (
+            _list(given, kind, element, place, found, mended)
+            if element.is_many
+            else _value(given, kind, element, place, found, mended)
+        )
     for element in each.elements:
         if element.is_required and not element.is_choice and element.name not in value:
             kind = element.names[element.name]
@@ -94,7 +113,8 @@ def _list(given: object, kind: str, element: table.Element, path: str, found: li
         return []
     may_be_null = kind in table.PRIMITIVES or kind == "Element"
     return [
-        item if item is None and may_be_null else _value(item, kind, element, f"{path}[{index}]", found, mended) for index, item in enumerate(given)
+        item if item is None and may_be_null else _value(item, kind, element, f"{path}[{index}]", found, mended)
+        for index, item in enumerate(given)
     ]
 
 

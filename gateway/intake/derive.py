@@ -21,7 +21,12 @@ def gather(session: Session, mapped: Sequence[Mapped]) -> None:
     patients = {patient for patient, _, _ in labels.patients_of_groups(session, made)}
     if not patients:
         return
-    given = [(patient, number, evidence) for group in mapped for patient, numbers, evidence in group.evidence for number in numbers]
+    given = [
+        (patient, number, evidence)
+        for group in mapped
+        for patient, numbers, evidence in group.evidence
+        for number in numbers
+    ]
     numbers = people.replace_claims(session, sorted(patients), given)
     claims = people.connected(session, numbers)
     evidences = {patient: identity.decode_evidence(evidence) for patient, _, evidence in claims}
@@ -35,13 +40,16 @@ def gather(session: Session, mapped: Sequence[Mapped]) -> None:
 
 
 def label(session: Session, patients: Iterable[int], sets: CodeSets) -> Counter:
-    """Derive the labels of these patients' whole records again; return how many resources carry each label because of it."""
+    """Derive the labels of these patients' whole records again; return how many resources carry each label because of
+    it."""
     counts: Counter = Counter()
     changed = False
     for patient in labels.with_labels(session, [patient for patient in patients if patient]):
         held = resources.of_patients(session, [patient])
         own = labels.own_of(session, patient)
-        derived = sensitive.derive([(stored.key, build.decode(stored.body), own.get(stored.key, 0)) for stored in held], sets)
+        derived = sensitive.derive(
+            [(stored.key, build.decode(stored.body), own.get(stored.key, 0)) for stored in held], sets
+        )
         for key, (bits, causes) in derived.items():
             counts.update(label_names(bits))
             changed |= labels.set_derived(session, patient, key, bits, causes)

@@ -1,4 +1,5 @@
-"""Who reads and maps: this process, or workers in processes of their own that work ahead of the one writer. Nothing else knows which."""
+"""Who reads and maps: this process, or workers in processes of their own that work ahead of the one writer. Nothing
+else knows which."""
 
 from __future__ import annotations
 
@@ -58,12 +59,15 @@ class Worker:
     def map(self, part: Part) -> list[Mapped]:
         with self.store.read() as session:
             if self.context is None:
-                self.context = Context(self.source, self.feed, self.store.namespace.bytes, people.publishers(session), self.sets)
+                self.context = Context(
+                    self.source, self.feed, self.store.namespace.bytes, people.publishers(session), self.sets
+                )
             return map_groups(session, self.context, part)
 
 
 class Team:
-    """Workers each in a process of its own. One reads, ahead of what is kept; all map, in turn, ahead of what is written."""
+    """Workers each in a process of its own. One reads, ahead of what is kept; all map, in turn, ahead of what is
+    written."""
 
     def __init__(self, members: Sequence[ProcessPoolExecutor]):
         self._members = members
@@ -90,9 +94,11 @@ class Team:
 
 
 @contextmanager
-def engine(store: Store, source: Source, feed: Feed, sets: CodeSets, size: int, workers: int | None) -> Iterator[Engine]:
-    """The engine for so many bytes of rows; ``workers`` processes, 0 for none, None for as many as there are cores. They start at once, so that
-    they are ready when they are needed."""
+def engine(
+    store: Store, source: Source, feed: Feed, sets: CodeSets, size: int, workers: int | None
+) -> Iterator[Engine]:
+    """The engine for so many bytes of rows; ``workers`` processes, 0 for none, None for as many as there are cores.
+    They start at once, so that they are ready when they are needed."""
     count = workers if workers is not None else min(os.cpu_count() or 1, MOST_WORKERS)
     if size < POOL_FROM or count == 0:
         yield Worker(store, source, feed, sets)

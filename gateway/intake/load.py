@@ -1,7 +1,7 @@
 """Load a delivery: keep its rows as they come, then map the groups they touch, in patient order.
 
-Killed at any point and run again, it loses nothing and does nothing twice: rows are kept by key, and what is still to map is written in the
-transaction that writes what was mapped.
+Killed at any point and run again, it loses nothing and does nothing twice: rows are kept by key, and what is still to
+map is written in the transaction that writes what was mapped.
 """
 
 from __future__ import annotations
@@ -36,7 +36,16 @@ def quiet(phase: str, done: int, of: int) -> None:
     """No progress shown."""
 
 
-def load(store: Store, source: Source, path: Path, feed: Feed, sets: CodeSets, *, workers: int | None = None, progress: Progress = quiet) -> Report:
+def load(
+    store: Store,
+    source: Source,
+    path: Path,
+    feed: Feed,
+    sets: CodeSets,
+    *,
+    workers: int | None = None,
+    progress: Progress = quiet,
+) -> Report:
     """Take one delivery in. Raises ``Refused`` before anything is kept when it is not a delivery of this source."""
     started = time.monotonic()
     files = source.check(path, feed)
@@ -44,13 +53,18 @@ def load(store: Store, source: Source, path: Path, feed: Feed, sets: CodeSets, *
     with _alone(store, source):
         report = Report(source.name, files=len(files))
         _begin(store, source, sets, report, path.name)
-        with seldom_collected(), engine(store, source, feed, sets, sum(file.stat().st_size for file in files), workers) as run:
+        with (
+            seldom_collected(),
+            engine(store, source, feed, sets, sum(file.stat().st_size for file in files), workers) as run,
+        ):
             _keep(store, source, files, report, run, progress)
             _map(store, source, sets, report, run, progress)
         return _end(store, report, started)
 
 
-def remap(store: Store, source: Source, feed: Feed, sets: CodeSets, *, workers: int | None = None, progress: Progress = quiet) -> Report:
+def remap(
+    store: Store, source: Source, feed: Feed, sets: CodeSets, *, workers: int | None = None, progress: Progress = quiet
+) -> Report:
     """Map everything a source ever sent again: after a fix, or with another version of the mapping."""
     started, report = time.monotonic(), Report(source.name)
     with _alone(store, source):
@@ -72,7 +86,8 @@ def replay(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress
 
 
 def _refuse_unknown(store: Store, source: Source, files: Sequence[Path], feed: Feed) -> None:
-    """A live store takes a delivery whole or not at all: one that speaks for anybody it does not know is read once for nothing."""
+    """A live store takes a delivery whole or not at all: one that speaks for anybody it does not know is read once for
+    nothing."""
     if store.is_sandbox:
         return
     with store.read() as session:
@@ -82,13 +97,22 @@ def _refuse_unknown(store: Store, source: Source, files: Sequence[Path], feed: F
 
 
 def _alone(store: Store, source: Source) -> AbstractContextManager[None]:
-    """One load of a source at a time: a group is mapped from rows that nobody else is changing, and a delivery that is not done was cut off."""
+    """One load of a source at a time: a group is mapped from rows that nobody else is changing, and a delivery that is
+    not done was cut off."""
     return store.alone(f"load {source.name}")
 
 
-def _begin(store: Store, source: Source, sets: CodeSets, report: Report, name: str, touch: Callable[[Session, int, str], None] | None = None) -> None:
-    """Open a delivery, and touch at once what ``touch`` says. What an earlier one that was cut off left to map is mapped with it, never by itself:
-    half of its rows may have come. Labels are made with the mapping, so other code sets map everything again too."""
+def _begin(
+    store: Store,
+    source: Source,
+    sets: CodeSets,
+    report: Report,
+    name: str,
+    touch: Callable[[Session, int, str], None] | None = None,
+) -> None:
+    """Open a delivery, and touch at once what ``touch`` says. What an earlier one that was cut off left to map is
+    mapped with it, never by itself: half of its rows may have come. Labels are made with the mapping, so other code
+    sets map everything again too."""
     with store.write() as session:
         report.delivery = deliveries.begin(session, source.name, name, source.version, sets.fingerprint)
         deliveries.take_over(session, source.name, report.delivery)
@@ -132,7 +156,8 @@ def _meet(session: Session, store: Store, source: Source, batch: Batch, keys: di
 
 
 def _publisher(session: Session, store: Store, source: Source, code: str, keys: dict[str, int]) -> int | None:
-    """The key of a publisher; None for one that a live store does not know: only the operator makes it known, never a delivery."""
+    """The key of a publisher; None for one that a live store does not know: only the operator makes it known, never a
+    delivery."""
     if code not in keys:
         if not store.is_sandbox and not people.is_known(session, source.name, code):
             return None
@@ -168,11 +193,19 @@ def _map(store: Store, source: Source, sets: CodeSets, report: Report, run: Engi
 
 
 def _write(
-    session: Session, source: Source, sets: CodeSets, report: Report, part: Part, mapped: Sequence[Mapped], is_last: bool = False
+    session: Session,
+    source: Source,
+    sets: CodeSets,
+    report: Report,
+    part: Part,
+    mapped: Sequence[Mapped],
+    is_last: bool = False,
 ) -> list[tuple[int, int]]:
-    """One transaction: what the groups became, who asked about what, quarantine, people, labels; and that they are mapped.
+    """One transaction: what the groups became, who asked about what, quarantine, people, labels; and that they are
+    mapped.
 
-    Returns those to be mapped once more at the end, unless this is it: they make what another group made, which may make it no more by then.
+    Returns those to be mapped once more at the end, unless this is it: they make what another group made, which may
+    make it no more by then.
     """
     counts, changed = resources.put_many(session, report.delivery, source.version, mapped)
     waiting = set() if is_last else {group.grp for group in mapped if group.reason == resources.MADE_TWICE}

@@ -1,4 +1,5 @@
-"""From kept rows to resources ready to write: map a group, check it, index it, label it. Reads the store, never writes."""
+"""From kept rows to resources ready to write: map a group, check it, index it, label it. Reads the store, never
+writes."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from mappings import Feed, Group, Row, Source, Values
 
 @dataclass(frozen=True)
 class Context:
-    """What mapping needs to know beside the rows: the source, its feed, the bytes of the store's namespace, who publishes, the code sets."""
+    """What mapping needs to know beside the rows: the source, its feed, the bytes of the store's namespace, who
+    publishes, the code sets."""
 
     source: Source
     feed: Feed
@@ -34,20 +36,24 @@ class Context:
 
 @lru_cache(maxsize=1 << 17)
 def resource_id(namespace: bytes, source: str, publisher: str, resource_type: str, key: str) -> str:
-    """The id of what a row becomes: the same row, the same id, in this store only. ``uuid.uuid5`` in a third of its time.
+    """The id of what a row becomes: the same row, the same id, in this store only. ``uuid.uuid5`` in a third of its
+    time.
 
     >>> import uuid
     >>> resource_id(uuid.NAMESPACE_OID.bytes, "s", "p", "T", "k") == str(uuid.uuid5(uuid.NAMESPACE_OID, "s|p|T|k"))
     True
     """
-    digest = bytearray(sha1(namespace + f"{source}|{publisher}|{resource_type}|{key}".encode(), usedforsecurity=False).digest()[:16])
+    digest = bytearray(
+        sha1(namespace + f"{source}|{publisher}|{resource_type}|{key}".encode(), usedforsecurity=False).digest()[:16]
+    )
     digest[6], digest[8] = digest[6] & 0x0F | 0x50, digest[8] & 0x3F | 0x80
     text = digest.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 class Looker:
-    """``mappings.Look`` over the kept rows; it remembers every question about them. ``near`` holds the rows at hand, and those found missing."""
+    """``mappings.Look`` over the kept rows; it remembers every question about them. ``near`` holds the rows at hand,
+    and those found missing."""
 
     __slots__ = ("feed", "asked", "_session", "_context", "_publisher", "_near", "_source", "_namespace")
 
@@ -74,7 +80,14 @@ class Looker:
     def all(self, table: str, publisher: str | None = None) -> list[Row]:
         name = publisher or self._publisher
         self.asked.add(keeping.row_hash(self._source, name, table, "*"))
-        key = next((p.key for p in self._context.publishers.values() if (p.source, p.code) == (self._context.source.name, name)), 0)
+        key = next(
+            (
+                p.key
+                for p in self._context.publishers.values()
+                if (p.source, p.code) == (self._context.source.name, name)
+            ),
+            0,
+        )
         return [_row(found, name) for found in keeping.rows_in(self._session, key, table) if not found.deleted]
 
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
@@ -85,12 +98,23 @@ class Looker:
 
 
 _row_hash = lru_cache(maxsize=1 << 16)(keeping.row_hash)
-"""What is looked up is looked up often: a practice has thousands of codes and users, and a million entries that name them."""
+"""What is looked up is looked up often: a practice has thousands of codes and users, and a million entries that name
+them."""
 
 
 def _row(found: keeping.Kept, publisher: str) -> Row:
     body = found.body
-    return Row(body.table, body.key, publisher, found.order, Values(body.values), body.patient, body.groups, found.deleted, body.line)
+    return Row(
+        body.table,
+        body.key,
+        publisher,
+        found.order,
+        Values(body.values),
+        body.patient,
+        body.groups,
+        found.deleted,
+        body.line,
+    )
 
 
 def map_groups(session: Session, context: Context, touched: Sequence[tuple[int, int]]) -> list[Mapped]:
@@ -104,7 +128,9 @@ def map_groups(session: Session, context: Context, touched: Sequence[tuple[int, 
     return [_map_group(session, context, patient, grp, kept[grp], near) for patient, grp in touched]
 
 
-def _map_group(session: Session, context: Context, patient: int, grp: int, rows: list[keeping.Kept], near: dict[int, Row | None]) -> Mapped:
+def _map_group(
+    session: Session, context: Context, patient: int, grp: int, rows: list[keeping.Kept], near: dict[int, Row | None]
+) -> Mapped:
     if not rows:
         return Mapped(grp, patient, 0, KIND_NUMBER[context.source.kind], [])
     publisher = context.publishers[rows[0].publisher]
@@ -169,9 +195,13 @@ def prepare(resource: dict, context: Context, order: int) -> tuple[Put, list[str
     meta = dict(resource["meta"])
     security = meta.pop("security", ())
     resource["meta"] = meta
-    own, causes = sensitive.own_labels(resource, list(security), context.sets, context.source.kind, context.feed.default)
+    own, causes = sensitive.own_labels(
+        resource, list(security), context.sets, context.source.kind, context.feed.default
+    )
     body = build.encode(resource)
-    issues = model.check_resource(resource if meta else {name: value for name, value in resource.items() if name != "meta"}, body)
+    issues = model.check_resource(
+        resource if meta else {name: value for name, value in resource.items() if name != "meta"}, body
+    )
     if issues:
         raise Invalid(f"{resource['resourceType']}: {issues[0].location}: {issues[0].message}")
     entries = index.entries(resource)
@@ -182,5 +212,9 @@ def prepare(resource: dict, context: Context, order: int) -> tuple[Put, list[str
         own, causes, entries.tokens, entries.globals, entries.words, entries.dates,
         optout.preference(resource, context.sets) if own & labels.CHOICE else None,
     )  # fmt: skip
-    faults = [f"{resource['resourceType']}: {issue.location}: {issue.message}" for issue in ukcore.check(resource) if issue.severity == "error"]
+    faults = [
+        f"{resource['resourceType']}: {issue.location}: {issue.message}"
+        for issue in ukcore.check(resource)
+        if issue.severity == "error"
+    ]
     return put, faults

@@ -17,8 +17,8 @@ class Reach:
         self._counted, self._lines = -1, 1
 
     def after(self, count: int, number: int, line: int) -> tuple[int, int]:
-        """Take ``count`` more rows in, the last of them at ``line`` (0: it has none) of file ``number``; return how many are read and how many
-        there are likely to be."""
+        """Take ``count`` more rows in, the last of them at ``line`` (0: it has none) of file ``number``; return how
+        many are read and how many there are likely to be."""
         self.rows += count
         if number != self._counted:
             self._counted, self._lines = number, lines(self._files[number])

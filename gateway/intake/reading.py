@@ -1,4 +1,5 @@
-"""A delivery's rows as they are kept, a batch at a time: hashed, packed, with what they say of publishers. Nothing here touches the store."""
+"""A delivery's rows as they are kept, a batch at a time: hashed, packed, with what they say of publishers. Nothing
+here touches the store."""
 
 from __future__ import annotations
 
@@ -18,8 +19,9 @@ from mappings import Feed, Publisher, Reject, Row, Source
 
 
 class Batch(msgspec.Struct, array_like=True, gc=False):
-    """Rows ready to be kept, and what came with them. ``rejects`` are (place, reason); ``told`` what the rows say of publishers, each thing once
-    with its newest order; ``file`` (its place in the delivery) and ``line`` (0: it has none) say how far reading has come with ``count`` more."""
+    """Rows ready to be kept, and what came with them. ``rejects`` are (place, reason); ``told`` what the rows say of
+    publishers, each thing once with its newest order; ``file`` (its place in the delivery) and ``line`` (0: it has
+    none) say how far reading has come with ``count`` more."""
 
     sent: list[Sent]
     rejects: list[tuple[str, str]]
@@ -47,9 +49,20 @@ def _items(source: Source, files: Sequence[Path], feed: Feed) -> Iterator[tuple[
 
 def _batch(source: Source, files: Sequence[Path], namespace: bytes, items: Sequence[tuple[int, Row | Reject]]) -> Batch:
     rows = [item for _, item in items if isinstance(item, Row)]
-    rejects = [(f"{source.name} {_shown(files[number], number)} {item.place}", item.reason) for number, item in items if isinstance(item, Reject)]
+    rejects = [
+        (f"{source.name} {_shown(files[number], number)} {item.place}", item.reason)
+        for number, item in items
+        if isinstance(item, Reject)
+    ]
     number, last = items[-1]
-    return Batch([_sent(namespace, source, row) for row in rows], rejects, _told(source, rows), len(items), number, getattr(last, "line", 0))
+    return Batch(
+        [_sent(namespace, source, row) for row in rows],
+        rejects,
+        _told(source, rows),
+        len(items),
+        number,
+        getattr(last, "line", 0),
+    )
 
 
 def _sent(namespace: bytes, source: Source, row: Row) -> Sent:
@@ -83,5 +96,7 @@ def _told(source: Source, rows: Sequence[Row]) -> list[Publisher]:
 
 def _shown(file: Path, number: int) -> str:
     """A file by its place in the delivery and the words of its name: a name may hold a number of somebody's."""
-    words = [word for word in re.split(r"[^A-Za-z]+", re.sub(r"\w*\d\w*", " ", file.stem.replace("_", " "))) if len(word) > 1]
+    words = [
+        word for word in re.split(r"[^A-Za-z]+", re.sub(r"\w*\d\w*", " ", file.stem.replace("_", " "))) if len(word) > 1
+    ]
     return f"file {number + 1} ({' '.join(words) or 'no name'})"

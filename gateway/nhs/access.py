@@ -1,7 +1,9 @@
-"""The access decision: one pure function over facts about one person, answering with limits and with the rules that fired.
+"""The access decision: one pure function over facts about one person, answering with limits and with the rules that
+fired.
 
-The order is that of the national requirements: 0 who, 1 activity, 2 organisation — up to here nothing is looked up — 3 own record,
-4 relationship and permission, 5 patient status, 6 the patient's choices, 7 role, 8 sensitive items. 9, the audit, is ``records``'.
+The order is that of the national requirements: 0 who, 1 activity, 2 organisation — up to here nothing is looked up — 3
+own record, 4 relationship and permission, 5 patient status, 6 the patient's choices, 7 role, 8 sensitive items. 9, the
+audit, is ``records``'.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ ATTENDING = {
     "ServiceRequest": ("active",),
     "EpisodeOfCare": ("active",),
 }
-"""An open encounter, referral or care package of an organisation is a relationship with it (episodes of social care only)."""
+"""An open encounter, referral or care package of an organisation is a relationship with it (episodes of social care
+only)."""
 RETURN_DAYS = 120
 """Days after which a council's return, which comes each quarter, no longer says what is so now."""
 
@@ -36,7 +39,8 @@ NOT_YOUR_ROLE = "Not available to your role."
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One row of the table of refusals: HTTP status, machine-readable code, the words. ``before_lookup`` depends on the caller alone."""
+    """One row of the table of refusals: HTTP status, machine-readable code, the words. ``before_lookup`` depends on
+    the caller alone."""
 
     status: int
     code: str
@@ -54,14 +58,29 @@ PTV_REQUIRED = Refusal(403, "ptv-required", PERMISSION_REQUIRED)
 NOT_FOUND = Refusal(404, "not-found", "Not found.")
 NOT_SHOWN = Refusal(403, "no-record", NO_RECORD)
 
-REFUSALS = {each.code: each for each in (NOT_KNOWN, NO_ROLE, NO_ACTIVITY, NO_ORGANISATION, NO_SCOPE, NOT_READY, PTV_REQUIRED, NOT_FOUND, NOT_SHOWN)}
-"""THE TABLE of refusals. Asked by number, missing permission is ``ptv-required`` whatever the number; asked by resource id, whatever is
-refused after the look-up is ``not-found``; after permission, none held, dissent and restricted are the one ``no-record``."""
+REFUSALS = {
+    each.code: each
+    for each in (
+        NOT_KNOWN,
+        NO_ROLE,
+        NO_ACTIVITY,
+        NO_ORGANISATION,
+        NO_SCOPE,
+        NOT_READY,
+        PTV_REQUIRED,
+        NOT_FOUND,
+        NOT_SHOWN,
+    )
+}
+"""THE TABLE of refusals. Asked by number, missing permission is ``ptv-required`` whatever the number; asked by
+resource id, whatever is refused after the look-up is ``not-found``; after permission, none held, dissent and
+restricted are the one ``no-record``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """Why somebody may view: ``least_reason`` is the shortest reason text taken, ``longest`` the hours it may last at most."""
+    """Why somebody may view: ``least_reason`` is the shortest reason text taken, ``longest`` the hours it may last at
+    most."""
 
     title: str
     least_reason: int
@@ -72,12 +91,14 @@ BASES = {
     "permission": Basis("the patient was asked and agreed this time", 0, 24),
     "permission-extended": Basis("the patient agreed for a stated time", 10, 24 * 90),
 }
-"""What may be recorded as permission to view. The emergency and legal bases come with alerts, and are not in this version."""
+"""What may be recorded as permission to view. The emergency and legal bases come with alerts, and are not in this
+version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What is asked: ``name`` as in ``roles.RULES``; ``type`` of resource; whether the person was named by number rather than by id."""
+    """What is asked: ``name`` as in ``roles.RULES``; ``type`` of resource; whether the person was named by number
+    rather than by id."""
 
     name: str
     type: str = ""
@@ -86,8 +107,9 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class PatientFact:
-    """One Patient resource as the decision sees it. ``registered``: now regularly registered with its publisher. ``attending``: an
-    encounter, referral or care package of its publisher is active now. ``deceased``: confirmed, by PDS or by the GP's record."""
+    """One Patient resource as the decision sees it. ``registered``: now regularly registered with its publisher.
+    ``attending``: an encounter, referral or care package of its publisher is active now. ``deceased``: confirmed, by
+    PDS or by the GP's record."""
 
     id: str
     key: int
@@ -112,9 +134,10 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All a decision knows about one person. ``patients`` are gathered (narrow: what may be shown); ``claimants`` are all Patients that
-    claim any of their numbers (wide: what may refuse). ``own`` and ``active`` are publishers. ``missing`` are code sets a live store lacks.
-    ``consented``: the patient's express consent to local sharing stands. What is left out refuses."""
+    """All a decision knows about one person. ``patients`` are gathered (narrow: what may be shown); ``claimants`` are
+    all Patients that claim any of their numbers (wide: what may refuse). ``own`` and ``active`` are publishers.
+    ``missing`` are code sets a live store lacks. ``consented``: the patient's express consent to local sharing stands.
+    What is left out refuses."""
 
     patients: tuple[PatientFact, ...] = ()
     claimants: tuple[PatientFact, ...] = ()
@@ -135,9 +158,9 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer: a refusal, or the limits within which to look. ``sections`` are those the role opens; ``hidden`` are the label bits that
-    hide what others recorded; ``trace`` the rules that fired, in words. ``withheld``: something may be hidden, so the fixed sentence may
-    have to be said (``hides`` tells of an item)."""
+    """The answer: a refusal, or the limits within which to look. ``sections`` are those the role opens; ``hidden`` are
+    the label bits that hide what others recorded; ``trace`` the rules that fired, in words. ``withheld``: something
+    may be hidden, so the fixed sentence may have to be said (``hides`` tells of an item)."""
 
     refusal: Refusal | None
     limits: Limits = Limits()
@@ -150,16 +173,21 @@ class Decision:
     core_only: bool = False
 
     def hides(self, publisher: int, bits: int) -> bool:
-        """Whether an item with these labels is hidden from this caller for its labels: what the fixed sentence speaks of."""
-        return bool(bits & (labels.HIDDEN_ALWAYS if publisher in self.facts.own else self.hidden) & ~labels.HIDDEN_ALWAYS)
+        """Whether an item with these labels is hidden from this caller for its labels: what the fixed sentence speaks
+        of."""
+        return bool(
+            bits & (labels.HIDDEN_ALWAYS if publisher in self.facts.own else self.hidden) & ~labels.HIDDEN_ALWAYS
+        )
 
     def blanks(self, publisher: int, bits: int) -> bool:
-        """Whether an item is served blanked (``links.redact``): somebody else recorded it, and it points at something hidden."""
+        """Whether an item is served blanked (``links.redact``): somebody else recorded it, and it points at something
+        hidden."""
         return bool(bits & labels.BLANKED) and publisher not in self.facts.own
 
 
 def is_recent(kind: str, received: int, now: int) -> bool:
-    """Whether what a publisher last said of its care is still so: a package that a council told of long ago is no relationship now."""
+    """Whether what a publisher last said of its care is still so: a package that a council told of long ago is no
+    relationship now."""
     return kind != "social-care" or now - received <= RETURN_DAYS * DAY
 
 
@@ -186,15 +214,22 @@ VIEWS = frozenset({"summary", "shared"})
 
 
 def before_lookup(caller: Caller, act: Act, facts: Facts) -> Refusal | None:
-    """Return the refusal that depends on the caller alone (and on the gateway being ready), for asking before anything is looked up."""
+    """Return the refusal that depends on the caller alone (and on the gateway being ready), for asking before anything
+    is looked up."""
     return _caller_alone(caller, act, facts, [])
 
 
 def _caller_alone(caller: Caller, act: Act, facts: Facts, trace: list[str]) -> Refusal | None:
     """Steps 0 to 2, and whether the gateway may answer anybody."""
-    if not caller.user or (caller.kind == "user" and not caller.role) or (caller.kind == "system" and not caller.project):
+    if (
+        not caller.user
+        or (caller.kind == "user" and not caller.role)
+        or (caller.kind == "system" and not caller.project)
+    ):
         return _refuse(NOT_KNOWN, trace, "0 authenticate: no selected role, or a client of no project")
-    trace.append(f"0 authenticate: {roles.ROLES.get(caller.role, 'unknown role') if caller.kind == 'user' else 'system client'}")
+    trace.append(
+        f"0 authenticate: {roles.ROLES.get(caller.role, 'unknown role') if caller.kind == 'user' else 'system client'}"
+    )
     name = act.name
     if act.type in roles.DIRECTORY:
         if caller.kind != "user" or caller.role not in roles.ROLES or not caller.activities:
@@ -241,7 +276,11 @@ def _about_a_person(caller: Caller, act: Act, facts: Facts, rules: Sequence[Rule
     rules = [rule for rule in rules if act.name in VIEWS or roles.opens(rule, act.type)]
     own = facts.own & facts.active
     own_patients = [each for each in facts.patients if each.publisher in own]
-    trace.append("3 own record: what the organisation recorded is not withheld from it" if own_patients else "3 own record: none held")
+    trace.append(
+        "3 own record: what the organisation recorded is not withheld from it"
+        if own_patients
+        else "3 own record: none held"
+    )
     basis = _basis(caller, facts, own_patients, trace)
     limited_to_own = all(rule.own for rule in rules)
     if not basis and (not own_patients or act.name in VIEWS):
@@ -251,7 +290,11 @@ def _about_a_person(caller: Caller, act: Act, facts: Facts, rules: Sequence[Rule
     if any(each.labels & labels.RESTRICTED for each in (*facts.patients, *facts.claimants)):
         return _refused(NOT_SHOWN, act, facts, trace, "5 patient status: restricted")
     others = frozenset() if limited_to_own or not basis else _others(act, facts, own, trace)
-    shown = (own | others) if act.name != "summary" else frozenset(each.publisher for each in facts.patients if each.registered and each.kind == "gp")
+    shown = (
+        (own | others)
+        if act.name != "summary"
+        else frozenset(each.publisher for each in facts.patients if each.registered and each.kind == "gp")
+    )
     publishers = {each.publisher for each in facts.patients} & shown & (own | others)
     if not publishers:
         return _refused(NOT_SHOWN, act, facts, trace, "6 choices: nothing is left to show")
@@ -259,7 +302,8 @@ def _about_a_person(caller: Caller, act: Act, facts: Facts, rules: Sequence[Rule
 
 
 def _basis(caller: Caller, facts: Facts, own_patients: list[PatientFact], trace: list[str]) -> str:
-    """Step 4: a legitimate relationship of the caller's own organisation, and permission to view. "" where either is missing."""
+    """Step 4: a legitimate relationship of the caller's own organisation, and permission to view. "" where either is
+    missing."""
     if any(each.registered and each.ods == caller.organisation for each in own_patients):
         trace.append("4 relationship: registered here; permission is implied")
         return "registered"
@@ -268,7 +312,12 @@ def _basis(caller: Caller, facts: Facts, own_patients: list[PatientFact], trace:
         return ""
     trace.append("4 relationship: an active encounter, referral or care package here")
     permission = facts.permission
-    if permission is None or permission.until <= facts.now or permission.organisation != caller.organisation or permission.basis not in BASES:
+    if (
+        permission is None
+        or permission.until <= facts.now
+        or permission.organisation != caller.organisation
+        or permission.basis not in BASES
+    ):
         trace.append("4 permission: none in force")
         return ""
     trace.append(f"4 permission: {permission.basis}")
@@ -286,17 +335,29 @@ def _others(act: Act, facts: Facts, own: frozenset[int], trace: list[str]) -> fr
     trace.append("5 patient status: not restricted")
     governing = labels.SUMMARY_DISSENT if act.name == "summary" else labels.OBJECTION
     if any(each.labels & governing for each in (*facts.patients, *facts.claimants)):
-        trace.append(f"6 choices: {'dissent from the summary' if act.name == 'summary' else 'objection to sharing'} stands; own record only")
+        trace.append(
+            f"6 choices: {'dissent from the summary' if act.name == 'summary' else 'objection to sharing'} stands; "
+            f"own record only"
+        )
         return frozenset()
     trace.append("6 choices: none against")
     return facts.active - own
 
 
 def _limited(
-    caller: Caller, act: Act, facts: Facts, rules: Sequence[Rule], own: frozenset[int], others: frozenset[int], basis: str, trace: list[str]
+    caller: Caller,
+    act: Act,
+    facts: Facts,
+    rules: Sequence[Rule],
+    own: frozenset[int],
+    others: frozenset[int],
+    basis: str,
+    trace: list[str],
 ) -> Decision:
     """Steps 7 and 8: the limits, the sections and what is hidden."""
-    core_only = act.name == "summary" and any(each.labels & labels.SUMMARY_CORE_ONLY for each in (*facts.patients, *facts.claimants))
+    core_only = act.name == "summary" and any(
+        each.labels & labels.SUMMARY_CORE_ONLY for each in (*facts.patients, *facts.claimants)
+    )
     hidden = labels.HIDDEN_FROM_OTHERS & ~(labels.SERVICE if facts.consented else 0)
     scoped = roles.scoped_types(caller, act.name)
     allow: list[Allow] = []
@@ -313,7 +374,9 @@ def _limited(
                 allow += _allows(rule, opened, publishers, bits, scoped)
     if core_only and others:
         trace.append("6 choices: core summary only")
-    trace.append("8 sensitive: hidden in what others recorded" if others else "8 sensitive: own record, nothing withheld")
+    trace.append(
+        "8 sensitive: hidden in what others recorded" if others else "8 sensitive: own record, nothing withheld"
+    )
     history = own if own and act.name in ("vread", "history", "read") and _may_see_history(caller) else None
     return Decision(
         None,
@@ -328,15 +391,21 @@ def _limited(
     )
 
 
-def _allows(rule: Rule, sections: Iterable[str], publishers: frozenset[int], hidden: int, scoped: frozenset[str] | None) -> list[Allow]:
-    """The rows of limits for one rule: types by kind of publisher, because social care's episodes and problems are its services."""
+def _allows(
+    rule: Rule, sections: Iterable[str], publishers: frozenset[int], hidden: int, scoped: frozenset[str] | None
+) -> list[Allow]:
+    """The rows of limits for one rule: types by kind of publisher, because social care's episodes and problems are its
+    services."""
     types = roles.types_of(sections) | ({"Patient"} if rule.demographics else frozenset())
     social = types | roles.SOCIAL_CARE_TYPES if "social-care" in sections else types
     if scoped is not None and "*" not in scoped:
         types, social = types & scoped, social & scoped
     if types == social:
         return [Allow(types, publishers, None, hidden)] if types else []
-    return [Allow(types, publishers, frozenset({"gp", "hospital"}), hidden), Allow(social, publishers, frozenset({"social-care"}), hidden)]
+    return [
+        Allow(types, publishers, frozenset({"gp", "hospital"}), hidden),
+        Allow(social, publishers, frozenset({"social-care"}), hidden),
+    ]
 
 
 def _may_see_history(caller: Caller) -> bool:

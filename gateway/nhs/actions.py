@@ -1,7 +1,8 @@
 """What each action makes of an element: a type that declares only what stays, and what is changed in it.
 
-``compile_element`` turns a line of the policy into a function from an element's JSON to the JSON that leaves and the paths of what was left
-out. Decoding into types that do not declare it is what drops an element; nobody has to remember to.
+``compile_element`` turns a line of the policy into a function from an element's JSON to the JSON that leaves and the
+paths of what was left out. Decoding into types that do not declare it is what drops an element; nobody has to remember
+to.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Callable, Mapping
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -36,12 +37,13 @@ NATIONAL = {
     "https://fhir.nhs.uk/CodeSystem/": _WORD,
     "urn:nhs-record-gateway:cld:": re.compile(r"\S+( \S+)*"),
 }
-"""Systems whose codes may leave, and what a code of them looks like; a local system's codes are the site's own words. The last holds
-values of DHSC's lists only: the mapping writes no other. The first that fits a system judges."""
+"""Systems whose codes may leave, and what a code of them looks like; a local system's codes are the site's own words.
+The last holds values of DHSC's lists only: the mapping writes no other. The first that fits a system judges."""
 _TAIL = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 """What may follow where only the beginning of a system is named above."""
 _CHECKED = frozenset({"http://snomed.info/sct", "https://dmd.nhs.uk"})
-"""Systems whose codes end in a digit that Verhoeff's check holds together: one in ten NHS numbers could be such a code, the others cannot."""
+"""Systems whose codes end in a digit that Verhoeff's check holds together: one in ten NHS numbers could be such a
+code, the others cannot."""
 NUMBER = re.compile(rb"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 """The grammar of a JSON number: decimals are passed on as they were written, so they are looked at."""
 MASKED = b'{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}'
@@ -166,7 +168,8 @@ def compile_element(path: str, node: Branch | Leaf) -> Callable[[bytes, Subject]
 
 
 def compile_extensions(path: str, allowed: Mapping[str, str]) -> Callable[[bytes, Subject], Made]:
-    """The same for a list of extensions: those of a known URL with the value its action is for stay, others are counted."""
+    """The same for a list of extensions: those of a known URL with the value its action is for stay, others are
+    counted."""
     decode = msgspec.json.Decoder(list[Raw]).decode
     one = msgspec.json.Decoder(Extension).decode
     changes: dict[str, Change] = {
@@ -198,7 +201,8 @@ def compile_extensions(path: str, allowed: Mapping[str, str]) -> Callable[[bytes
 
 
 def _quick(path: str, node: Branch | Leaf) -> Callable[[bytes, Subject], Made | None] | None:
-    """The same without decoding, for dates, periods and references written plainly, which nearly all are; it answers None for others."""
+    """The same without decoding, for dates, periods and references written plainly, which nearly all are; it answers
+    None for others."""
     if isinstance(node, Branch) or node.is_many or not (node.action in DATES or node.action == "reference"):
         return None
     action, outside = node.action, (f"{path}: out of the release",)
@@ -233,7 +237,11 @@ def _one(node: Branch | Leaf, path: str) -> tuple[type, Shape | None, Change]:
         return int, None, _whole
     if node.codes:
         return Literal[tuple(sorted(node.codes))], None, _same  # type: ignore[return-value]
-    return _TYPES.get(node.kind, str), _SHAPES.get(node.kind), CHANGES[node.action, node.kind] if node.action not in DATES else _dated(node)
+    return (
+        _TYPES.get(node.kind, str),
+        _SHAPES.get(node.kind),
+        CHANGES[node.action, node.kind] if node.action not in DATES else _dated(node),
+    )
 
 
 def _branch(node: Branch, path: str) -> tuple[type, Shape, Change]:
@@ -242,7 +250,8 @@ def _branch(node: Branch, path: str) -> tuple[type, Shape, Change]:
         kind, inner, change = _one(below, f"{path}.{name}")
         attribute = f"{name}_" if keyword.iskeyword(name) else name
         rename[attribute] = name
-        fields.append((attribute, (list[kind] if below.is_many else kind) | UnsetType, UNSET))  # type: ignore[valid-type]
+        values: Any = list[kind] if below.is_many else kind  # type: ignore[valid-type]
+        fields.append((attribute, values | UnsetType, UNSET))
         changes.append((attribute, f"{path}.{name}", _each(change) if below.is_many else change))
         shape[name] = inner
     must = [names & node.below.keys() for names in node.must]
@@ -256,7 +265,11 @@ def _branch(node: Branch, path: str) -> tuple[type, Shape, Change]:
                 found = inner(given, subject, drops, below)
                 setattr(value, attribute, found)
                 is_empty = is_empty and found is UNSET
-        missing = [names for names in must if all(getattr(value, f"{n}_" if keyword.iskeyword(n) else n) is UNSET for n in names)]
+        missing = [
+            names
+            for names in must
+            if all(getattr(value, f"{n}_" if keyword.iskeyword(n) else n) is UNSET for n in names)
+        ]
         if is_empty or missing:
             drops.append(f"{path}: incomplete")
             return UNSET
@@ -267,8 +280,8 @@ def _branch(node: Branch, path: str) -> tuple[type, Shape, Change]:
 
 def _each(change: Change) -> Change:
     def change_all(values: object, subject: Subject, drops: Drops, path: str) -> object:
-        found = [made for value in values if (made := change(value, subject, drops, path)) is not UNSET]  # type: ignore[attr-defined]
-        return found or UNSET
+        changed = (change(value, subject, drops, path) for value in values)  # type: ignore[attr-defined]
+        return [value for value in changed if value is not UNSET] or UNSET
 
     return change_all
 
@@ -322,7 +335,9 @@ def _coding(value: Coding, subject: Subject, drops: Drops, path: str) -> object:
 
 def _is_of(given: str, system: str) -> bool:
     """Whether a system is the one named, or of those whose beginning is."""
-    return given == system or (system[-1] in "/:" and given.startswith(system) and _TAIL.fullmatch(given, len(system)) is not None)
+    return given == system or (
+        system[-1] in "/:" and given.startswith(system) and _TAIL.fullmatch(given, len(system)) is not None
+    )
 
 
 def _holds(code: str) -> bool:

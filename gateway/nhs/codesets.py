@@ -1,4 +1,5 @@
-"""The code sets that policy stands on: their names, what a live store must hold of each, and how a code is found in them."""
+"""The code sets that policy stands on: their names, what a live store must hold of each, and how a code is found in
+them."""
 
 from __future__ import annotations
 
@@ -26,13 +27,15 @@ REQUIRED: Mapping[str, frozenset[str]] = {
     "sensitive-services": frozenset({"service"}),
     "legal": frozenset({"hfe-act", "gender-recognition-act"}),
 }
-"""The sets a live store refuses to open without, and the effects each must have a member for: an empty category is a leak nobody sees."""
+"""The sets a live store refuses to open without, and the effects each must have a member for: an empty category is a
+leak nobody sees."""
 
 
 @dataclass(frozen=True)
 class CodeSet:
-    """One set. ``members`` maps (system, code) to its effect (a category of the set). ``covers`` are the code systems it was made over:
-    a code of such a system that is no member was considered and let through; any other code was never looked at."""
+    """One set. ``members`` maps (system, code) to its effect (a category of the set). ``covers`` are the code systems
+    it was made over: a code of such a system that is no member was considered and let through; any other code was
+    never looked at."""
 
     name: str
     members: Mapping[tuple[str, str], str]
@@ -61,7 +64,8 @@ class CodeSets:
         return frozenset(member for each in self.sets if each.name == name for member in each.members)
 
     def find(self, system: str, code: str) -> Iterable[tuple[str, str]]:
-        """(set, effect) of every set a code is a member of. Read codes are met with and without their dots and term code.
+        """(set, effect) of every set a code is a member of. Read codes are met with and without their dots and term
+        code.
 
         >>> CodeSets((CodeSet("type1", {(READ2, "9Nu0."): "dissent"}),)).find(READ2, "9Nu0.00")
         [('type1', 'dissent')]
@@ -78,7 +82,10 @@ class CodeSets:
     @cached_property
     def fingerprint(self) -> str:
         """What labels depend on: other members, another fingerprint."""
-        told = sorted((each.name, sorted(each.covers), sorted((*member, effect) for member, effect in each.members.items())) for each in self.sets)
+        told = sorted(
+            (each.name, sorted(each.covers), sorted((*member, effect) for member, effect in each.members.items()))
+            for each in self.sets
+        )
         return blake2b(repr(told).encode(), digest_size=8).hexdigest()
 
     @cached_property
@@ -95,8 +102,8 @@ def _five(code: str) -> str:
 
 
 def missing(sets: CodeSets) -> tuple[str, ...]:
-    """What a live store still lacks, by name and effect: sets absent, empty, without version or date, invented for the sandbox, or with an
-    empty category. Nothing missing, nothing said."""
+    """What a live store still lacks, by name and effect: sets absent, empty, without version or date, invented for the
+    sandbox, or with an empty category. Nothing missing, nothing said."""
     real: dict[str, set[str]] = {}
     for each in sets.sets:
         if each.members and each.version and each.date and each.origin and not each.sandbox:

@@ -1,4 +1,5 @@
-"""How complete a record is: what each source contributed to each section, and what a reader must be told before reading any."""
+"""How complete a record is: what each source contributed to each section, and what a reader must be told before
+reading any."""
 
 from __future__ import annotations
 
@@ -13,12 +14,18 @@ from gateway.nhs.summary import SECTIONS, Kind, Section
 STALE_DAYS = {"gp": 7, "hospital": 7, "social-care": access.RETURN_DAYS}
 """Days after which a silent source is stale: feeds send daily; a council's return comes each quarter."""
 MISMATCH = "A possible mismatch is not shown: another record claims this person's NHS number. It is listed for review."
-NOT_REGISTERED = "No current registration with a practice is known. All medicines are those last known, not current ones."
-TWO_PRACTICES = "More than one practice holds a current registration. Medicines of each are shown as current: ask the patient."
+NOT_REGISTERED = (
+    "No current registration with a practice is known. All medicines are those last known, not current ones."
+)
+TWO_PRACTICES = (
+    "More than one practice holds a current registration. Medicines of each are shown as current: ask the patient."
+)
 HOW_TO_READ = (
-    "“None held” is a source's silence and never a clinician's word. Hospital feeds carry no medicines and no immunisations; a council's return "
+    "“None held” is a source's silence and never a clinician's word. Hospital feeds carry no medicines and no "
+    "immunisations; a council's return "
     "is as at the end of its quarter.",
-    "Procedures, referrals, family history, findings without a value, and letters are not part of this summary, whether or not any are held.",
+    "Procedures, referrals, family history, findings without a value, and letters are not part of this summary, "
+    "whether or not any are held.",
 )
 """What stands with the grid: what its words mean, and what no section shows."""
 GRID = tuple(kind for kind in SECTIONS if not kind.optional)
@@ -35,8 +42,8 @@ class Line:
 
 
 def completeness(record: Record, shown: Sequence[Section]) -> list[Line]:
-    """Source × section: ok, none held, not contributed, not for your role, stale, in transit, error. "ok" means that this source's own
-    entries are there; the grid never says so for another's."""
+    """Source × section: ok, none held, not contributed, not for your role, stale, in transit, error. "ok" means that
+    this source's own entries are there; the grid never says so for another's."""
     by_id = {section.id: section for section in shown}
     return [
         Line(each.name, each.kind, _received(each), tuple(_cell(record, each, kind, by_id.get(kind.id)) for kind in GRID))

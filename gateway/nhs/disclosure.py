@@ -12,7 +12,8 @@ HIDDEN = "*"
 
 @dataclass(frozen=True)
 class Rules:
-    """Counts up to ``small`` are hidden; others are rounded to ``nearest``. ``zero`` says whether a nought may be shown."""
+    """Counts up to ``small`` are hidden; others are rounded to ``nearest``. ``zero`` says whether a nought may be
+    shown."""
 
     small: int
     nearest: int
@@ -21,8 +22,12 @@ class Rules:
 
 
 PROFILES = {
-    "hes": Rules(7, 5, zero=True, reason="Hospital Episode Statistics: 1 to 7 as *, others to the nearest 5, noughts kept"),
-    "nhse-sde": Rules(9, 5, zero=False, reason="NHS England's Secure Data Environment: every count under 10, others to the nearest 5"),
+    "hes": Rules(
+        7, 5, zero=True, reason="Hospital Episode Statistics: 1 to 7 as *, others to the nearest 5, noughts kept"
+    ),
+    "nhse-sde": Rules(
+        9, 5, zero=False, reason="NHS England's Secure Data Environment: every count under 10, others to the nearest 5"
+    ),
     "opensafely": Rules(7, 5, zero=False, reason="OpenSAFELY: every count up to 7, others to the nearest 5"),
 }
 """What each environment asks of outputs."""
@@ -31,8 +36,8 @@ PROFILES = {
 def shown(count: int, profile: str) -> int | str:
     """Return a count as a recipient sees it. Raises ``Refused`` for an unknown profile.
 
-    >>> shown(3, "hes"), shown(0, "hes"), shown(8, "hes"), shown(9, "nhse-sde"), shown(0, "nhse-sde"), shown(1234, "hes")
-    ('*', 0, 10, '*', '*', 1235)
+    >>> shown(3, "hes"), shown(0, "hes"), shown(8, "hes"), shown(9, "nhse-sde"), shown(0, "nhse-sde"), shown(1234,
+    "hes") ('*', 0, 10, '*', '*', 1235)
     """
     rules = _rules(profile)
     if count == 0 and rules.zero:

@@ -13,7 +13,8 @@ _TRUST = re.compile(r"[RT][A-Z0-9]{2}")
 _SITE = re.compile(r"[RT][A-Z0-9]{4}")
 
 SYNTHETIC = 899_999
-"""How many numbers ``synthetic`` can make; the next would be ten nines. The 999 range is never issued (NHS England keeps it for tests)."""
+"""How many numbers ``synthetic`` can make; the next would be ten nines. The 999 range is never issued (NHS England
+keeps it for tests)."""
 
 
 def normalise(text: str) -> str:
@@ -26,9 +27,11 @@ def normalise(text: str) -> str:
 
 
 def is_valid(text: str) -> bool:
-    """Whether ``text``, once normalised, is ten digits with the right check digit (NHS Data Dictionary: NHS NUMBER, modulus 11).
+    """Whether ``text``, once normalised, is ten digits with the right check digit (NHS Data Dictionary: NHS NUMBER,
+    modulus 11).
 
-    A number of one repeated digit is refused although some of them pass the check: they are typed to get past a mandatory field.
+    A number of one repeated digit is refused although some of them pass the check: they are typed to get past a
+    mandatory field.
     """
     number = normalise(text)
     if len(number) != 10 or not (number.isascii() and number.isdigit()) or number == number[0] * 10:
@@ -43,7 +46,8 @@ def check_digit(nine: str) -> int | None:
 
 
 def spaced(text: str) -> str:
-    """Return the number as people are shown it, 3-3-4. Raises ``Invalid("NHS number")``, so that nothing malformed is dressed up as one.
+    """Return the number as people are shown it, 3-3-4. Raises ``Invalid("NHS number")``, so that nothing malformed is
+    dressed up as one.
 
     >>> spaced("9990000018")
     '999 000 0018'
@@ -57,8 +61,9 @@ def spaced(text: str) -> str:
 def synthetic(index: int) -> str:
     """Return the ``index``-th NHS number of the 999 range: valid, and nobody's. Other indexes give other numbers.
 
-    The ninth digit weighs two, so of the ten nine-digit numbers with the same first eight digits at most one has no check digit:
-    each eight give nine numbers, and the index is found without counting. Raises ``Invalid("index")`` outside 0…899,998.
+    The ninth digit weighs two, so of the ten nine-digit numbers with the same first eight digits at most one has no
+    check digit: each eight give nine numbers, and the index is found without counting. Raises ``Invalid("index")``
+    outside 0…899,998.
     """
     if not 0 <= index < SYNTHETIC:
         raise Invalid("index")

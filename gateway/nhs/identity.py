@@ -1,7 +1,8 @@
 """THE TABLE of evidence: which Patients are one person. Wide to refuse, narrow to show; gathered, never merged.
 
-Patients are gathered when an NHS number and the birth date agree, one of them is ``verified`` or ``registered``, a name agrees and sex does
-not contradict. A ``claimed`` one must also agree in both names or in postcode. What is not gathered is a possible mismatch, for review.
+Patients are gathered when an NHS number and the birth date agree, one of them is ``verified`` or ``registered``, a
+name agrees and sex does not contradict. A ``claimed`` one must also agree in both names or in postcode. What is not
+gathered is a possible mismatch, for review.
 """
 
 from __future__ import annotations
@@ -21,10 +22,27 @@ REGULAR = "R"
 
 VERIFIED, REGISTERED, CLAIMED = "verified", "registered", "claimed"
 GRADES = (VERIFIED, REGISTERED, CLAIMED)
-"""How surely a Patient's number is its own, the surest first. ``verified``: PDS, PID-32 or CDS status said 01. ``registered``: the number
-of a patient now regularly registered in a GP system. ``claimed``: all else."""
+"""How surely a Patient's number is its own, the surest first. ``verified``: PDS, PID-32 or CDS status said 01.
+``registered``: the number of a patient now regularly registered in a GP system. ``claimed``: all else."""
 
-_NO_NAME = frozenset({"unknown", "unk", "baby", "boy", "girl", "twin", "infant", "male", "female", "babyboy", "babygirl", "nfn", "notknown", "x"})
+_NO_NAME = frozenset(
+    {
+        "unknown",
+        "unk",
+        "baby",
+        "boy",
+        "girl",
+        "twin",
+        "infant",
+        "male",
+        "female",
+        "babyboy",
+        "babygirl",
+        "nfn",
+        "notknown",
+        "x",
+    }
+)
 """Said of people whose name is not known: two of them agreeing is no evidence (newborn twins are both Baby)."""
 _NO_BIRTH_DATE = frozenset({"1900-01-01", "1899-12-30", "1901-01-01"})
 """Dates systems fill in for want of one."""
@@ -32,8 +50,9 @@ _NO_BIRTH_DATE = frozenset({"1900-01-01", "1899-12-30", "1901-01-01"})
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one Patient resource says of who it is. ``numbers`` are all it claims: NHS numbers, and ``patient:<id>`` of itself and of each
-    Patient it is linked with, so that what must be gathered together is found together. ``grades`` are of its NHS numbers."""
+    """What one Patient resource says of who it is. ``numbers`` are all it claims: NHS numbers, and ``patient:<id>`` of
+    itself and of each Patient it is linked with, so that what must be gathered together is found together. ``grades``
+    are of its NHS numbers."""
 
     patient: str
     numbers: tuple[str, ...]
@@ -63,7 +82,8 @@ decode_evidence = msgspec.json.Decoder(Evidence).decode
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Patients gathered into one person, by id and sorted; the surest grade among them; why, in words without values."""
+    """Patients gathered into one person, by id and sorted; the surest grade among them; why, in words without
+    values."""
 
     patients: tuple[str, ...]
     grade: str
@@ -71,7 +91,8 @@ class Person:
 
 
 def evidence(resources: Iterable[dict], kind: str) -> list[Evidence]:
-    """Return what each Patient among one group's resources gives as evidence; ``kind`` is the publisher's (gp, hospital, social-care)."""
+    """Return what each Patient among one group's resources gives as evidence; ``kind`` is the publisher's (gp,
+    hospital, social-care)."""
     resources = list(resources)
     if not any(each["resourceType"] == "Patient" for each in resources):
         return []  # as for nearly every group
@@ -83,7 +104,9 @@ def is_regular_registration(resource: dict) -> bool:
     """Whether this is the episode of a patient now regularly registered (GMS) with the practice."""
     if resource["resourceType"] != "EpisodeOfCare" or resource.get("status") != "active":
         return False
-    return any(coding.get("code") == REGULAR for type_ in _registration_types(resource) for coding in type_.get("coding", ()))
+    return any(
+        coding.get("code") == REGULAR for type_ in _registration_types(resource) for coding in type_.get("coding", ())
+    )
 
 
 def _registration_types(episode: dict) -> Iterable[dict]:
@@ -100,7 +123,16 @@ def _evidence(patient: dict, registered: bool) -> Evidence:
         if identifier.get("system") == NHS_NUMBER and is_valid(number):
             grade = VERIFIED if _is_verified(identifier) else REGISTERED if registered else CLAIMED
             grades[number] = min(grade, grades.get(number, CLAIMED), key=GRADES.index)
-    links = tuple(sorted({_id(link.get("other")) for link in patient.get("link", ()) if link.get("type") in ("replaced-by", "replaces")} - {""}))
+    links = tuple(
+        sorted(
+            {
+                _id(link.get("other"))
+                for link in patient.get("link", ())
+                if link.get("type") in ("replaced-by", "replaces")
+            }
+            - {""}
+        )
+    )
     names = patient.get("name", ())
     return Evidence(
         patient=patient["id"],
@@ -110,7 +142,9 @@ def _evidence(patient: dict, registered: bool) -> Evidence:
         sex=patient.get("gender", "") if patient.get("gender") in ("male", "female") else "",
         families=_folded(name.get("family", "") for name in names),
         givens=_folded(given.split()[0] for name in names for given in name.get("given", ())[:1] if given.strip()),
-        postcodes=tuple(sorted({_postcode(address.get("postalCode", "")) for address in patient.get("address", ())} - {""})),
+        postcodes=tuple(
+            sorted({_postcode(address.get("postalCode", "")) for address in patient.get("address", ())} - {""})
+        ),
         links=links,
         replaced=any(link.get("type") == "replaced-by" for link in patient.get("link", ())),
     )
@@ -119,7 +153,10 @@ def _evidence(patient: dict, registered: bool) -> Evidence:
 def _is_verified(identifier: dict) -> bool:
     return any(
         extension.get("url", "").endswith("Extension-UKCore-NHSNumberVerificationStatus")
-        and any(coding.get("code") == VERIFIED_CODE for coding in extension.get("valueCodeableConcept", {}).get("coding", ()))
+        and any(
+            coding.get("code") == VERIFIED_CODE
+            for coding in extension.get("valueCodeableConcept", {}).get("coding", ())
+        )
         for extension in identifier.get("extension", ())
     )
 
@@ -139,7 +176,9 @@ def fold(name: str) -> str:
     >>> fold("O’Brien-Müller")
     'obrienmuller'
     """
-    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("ø", "o").replace("Ø", "o").replace("ł", "l").replace("Ł", "l")).casefold()
+    plain = unicodedata.normalize(
+        "NFKD", name.replace("ß", "ss").replace("ø", "o").replace("Ø", "o").replace("ł", "l").replace("Ł", "l")
+    ).casefold()
     return "".join(letter for letter in plain if letter.isalpha())
 
 
@@ -175,7 +214,9 @@ def disagreement(one: Evidence, other: Evidence, number: str) -> str:
 
 def contradicts(one: Evidence, other: Evidence) -> bool:
     """Whether two Patients cannot be one person: opposite sex, or other birth dates."""
-    return bool(one.sex and other.sex and one.sex != other.sex) or bool(one.born and other.born and one.born != other.born)
+    return bool(one.sex and other.sex and one.sex != other.sex) or bool(
+        one.born and other.born and one.born != other.born
+    )
 
 
 def _meet(some: Sequence[str], others: Sequence[str]) -> bool:
@@ -185,13 +226,16 @@ def _meet(some: Sequence[str], others: Sequence[str]) -> bool:
 def gather(evidences: Iterable[Evidence]) -> tuple[list[Person], list[tuple[str, str, str]]]:
     """Return the persons, every Patient in exactly one, and the possible mismatches as (number, patient, why).
 
-    Pure, and the same for any order of evidence. Patients a source itself links as replaced go together whatever they say; the ones it
-    retired are not asked who they are.
+    Pure, and the same for any order of evidence. Patients a source itself links as replaced go together whatever they
+    say; the ones it retired are not asked who they are.
     """
     by_id = {each.patient: each for each in sorted(evidences, key=lambda each: each.patient)}
     units = _groups(by_id, [(each.patient, other) for each in by_id.values() for other in each.links if other in by_id])
     unit_of = {patient: unit[0] for unit in units for patient in unit}
-    speakers = {unit[0]: [by_id[id_] for id_ in unit if not by_id[id_].replaced] or [by_id[id_] for id_ in unit] for unit in units}
+    speakers = {
+        unit[0]: [by_id[id_] for id_ in unit if not by_id[id_].replaced] or [by_id[id_] for id_ in unit]
+        for unit in units
+    }
     edges: list[tuple[str, str]] = []
     why: dict[tuple[str, str], str] = {}
     for number in sorted({number for each in by_id.values() for number, _ in each.grades}):
@@ -205,9 +249,11 @@ def gather(evidences: Iterable[Evidence]) -> tuple[list[Person], list[tuple[str,
     return sorted(made, key=lambda person: person.patients), _mismatches(by_id, unit_of, person_of, why)
 
 
-def _agreed(number: str, claimants: list[str], speakers: dict[str, list[Evidence]], why: dict[tuple[str, str], str]) -> list[tuple[str, str]]:
-    """Pairs of units gathered over one number. A unit that agrees with somebody and is contradicted by somebody else of the same gathering
-    is left out, a claimed one before a sure one."""
+def _agreed(
+    number: str, claimants: list[str], speakers: dict[str, list[Evidence]], why: dict[tuple[str, str], str]
+) -> list[tuple[str, str]]:
+    """Pairs of units gathered over one number. A unit that agrees with somebody and is contradicted by somebody else
+    of the same gathering is left out, a claimed one before a sure one."""
     pairs = []
     for index, one in enumerate(claimants):
         for other in claimants[index + 1 :]:
@@ -233,7 +279,12 @@ def _agreed(number: str, claimants: list[str], speakers: dict[str, list[Evidence
 
 def _units_disagree(some: list[Evidence], others: list[Evidence], number: str) -> str:
     """Why no Patient of one unit agrees with any of the other; "" when one does."""
-    reasons = [disagreement(one, other, number) for one in some for other in others if number in one.numbers and number in other.numbers]
+    reasons = [
+        disagreement(one, other, number)
+        for one in some
+        for other in others
+        if number in one.numbers and number in other.numbers
+    ]
     if not reasons:
         return "the number is one that the source has replaced"
     return "" if "" in reasons else min(reasons)
@@ -248,7 +299,8 @@ def _is_sure(unit: list[Evidence], number: str) -> bool:
 
 
 def _sound(person: list[str], speakers: dict[str, list[Evidence]]) -> list[list[str]]:
-    """A person brought together over several numbers stands only if nobody in it contradicts anybody; else all stand alone."""
+    """A person brought together over several numbers stands only if nobody in it contradicts anybody; else all stand
+    alone."""
     for index, one in enumerate(person):
         if any(_contradict(speakers[one], speakers[other]) for other in person[index + 1 :]):
             return [[unit] for unit in person]
@@ -269,7 +321,8 @@ def _person(evidences: list[Evidence], units: int) -> Person:
 def _mismatches(
     by_id: dict[str, Evidence], unit_of: dict[str, str], person_of: dict[str, int], why: dict[tuple[str, str], str]
 ) -> list[tuple[str, str, str]]:
-    """Who claims a number without being gathered with the one person it surely belongs to; where that is none or several, all of them."""
+    """Who claims a number without being gathered with the one person it surely belongs to; where that is none or
+    several, all of them."""
     found = []
     for number in sorted({number for each in by_id.values() for number, _ in each.grades}):
         claimants = [each for each in by_id.values() if number in each.numbers]
@@ -280,7 +333,9 @@ def _mismatches(
         for each in claimants:
             unit = unit_of[each.patient]
             if sure != {person_of[unit]}:
-                found.append((number, each.patient, why.get((number, unit), "contradicts another that shares the number")))
+                found.append(
+                    (number, each.patient, why.get((number, unit), "contradicts another that shares the number"))
+                )
     return found
 
 

@@ -1,4 +1,5 @@
-"""THE TABLE of labels: what each says of a resource, how FHIR says it, and from whom it hides. A bit beside the bytes, for all versions."""
+"""THE TABLE of labels: what each says of a resource, how FHIR says it, and from whom it hides. A bit beside the bytes,
+for all versions."""
 
 from __future__ import annotations
 
@@ -88,7 +89,8 @@ LABELS = (
 HIDDEN_ALWAYS = RESTRICTED | WITHHELD
 """Hidden from everyone, the recording organisation too."""
 HIDDEN_FROM_OTHERS = HIDDEN_ALWAYS | CONFIDENTIAL | NOT_TO_PATIENT | SENSITIVE | LINKED | UNCLASSIFIED | SERVICE
-"""Hidden from every organisation but the one that recorded the item. The patient's express consent lifts ``SERVICE`` only."""
+"""Hidden from every organisation but the one that recorded the item. The patient's express consent lifts ``SERVICE``
+only."""
 NEVER_RELEASED = RESTRICTED | WITHHELD | LEGAL | TYPE1 | CONFIDENTIAL | NOT_TO_PATIENT | UNCLASSIFIED
 """Never in an export, whatever the project says. A project may add ``SENSITIVE | LINKED | SERVICE``."""
 SPREADING = CONFIDENTIAL | NOT_TO_PATIENT | SENSITIVE | SERVICE

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 
 from gateway.nhs import labels
 
-KEPT_TYPES = frozenset({"AllergyIntolerance", "MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration"})
-"""Never removed by code set, linkage or doubt: a missing allergy or medicine harms. Only the item's own flag withholds one."""
+KEPT_TYPES = frozenset(
+    {"AllergyIntolerance", "MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration"}
+)
+"""Never removed by code set, linkage or doubt: a missing allergy or medicine harms. Only the item's own flag withholds
+one."""
 BLANKED_TYPES = KEPT_TYPES | {"Immunization"}
 """Stay when something they point at is hidden, with the pointing elements blanked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A reference over which a label spreads. ``referrer`` is what happens to the resource that holds the reference when its target is
-    hidden, ``target`` what happens to the target when the holder is: ``remove`` or ``""``. What may not be removed is blanked instead."""
+    """A reference over which a label spreads. ``referrer`` is what happens to the resource that holds the reference
+    when its target is hidden, ``target`` what happens to the target when the holder is: ``remove`` or ``""``. What may
+    not be removed is blanked instead."""
 
     type: str
     path: tuple[str, ...]
@@ -99,10 +103,13 @@ LINKS = tuple(
         ("Flag", "encounter", "remove", ""),
     )
 )
-"""THE TABLE of references over which a label spreads, one hop. A reference that is not here carries nothing. A medicine's own flag does not
-reach its reason: the problem is not the secret, and problems are not hidden for the sake of a medicine."""
+"""THE TABLE of references over which a label spreads, one hop. A reference that is not here carries nothing. A
+medicine's own flag does not reach its reason: the problem is not the secret, and problems are not hidden for the sake
+of a medicine."""
 
-_LINKS_OF: dict[str, tuple[Link, ...]] = {type_: tuple(link for link in LINKS if link.type == type_) for type_ in {link.type for link in LINKS}}
+_LINKS_OF: dict[str, tuple[Link, ...]] = {
+    type_: tuple(link for link in LINKS if link.type == type_) for type_ in {link.type for link in LINKS}
+}
 _LEFT_OUT = {
     "AllergyIntolerance": ("encounter",),
     "Immunization": ("encounter", "reasonCode", "reasonReference", "note"),
@@ -113,7 +120,8 @@ _LEFT_OUT = {
 
 
 def linked(items: Iterable[tuple[int, dict, int]]) -> dict[int, dict[int, str]]:
-    """Return key → {bit: cause} of the labels that spread over ``LINKS`` between these resources; only keys that got one."""
+    """Return key → {bit: cause} of the labels that spread over ``LINKS`` between these resources; only keys that got
+    one."""
     items = list(items)
     derived: dict[int, dict[int, str]] = {key: {} for key, _, _ in items}
     spread(items, derived)
@@ -122,8 +130,13 @@ def linked(items: Iterable[tuple[int, dict, int]]) -> dict[int, dict[int, str]]:
 
 def spread(items: list[tuple[int, dict, int]], derived: dict[int, dict[int, str]]) -> None:
     """Add to ``derived`` (key → {bit: cause}) what the items' own labels put on their neighbours."""
-    at = {f"{resource['resourceType']}/{resource['id']}": (key, resource["resourceType"], own) for key, resource, own in items}
-    hidden_encounters = {name for name, (_, type_, own) in at.items() if type_ == "Encounter" and own & labels.SPREADING}
+    at = {
+        f"{resource['resourceType']}/{resource['id']}": (key, resource["resourceType"], own)
+        for key, resource, own in items
+    }
+    hidden_encounters = {
+        name for name, (_, type_, own) in at.items() if type_ == "Encounter" and own & labels.SPREADING
+    }
     for key, resource, own in items:
         type_ = resource["resourceType"]
         for link in _LINKS_OF.get(type_, ()):
@@ -172,11 +185,13 @@ def _references(value: dict | list, path: tuple[str, ...]) -> Iterator[str]:
 
 
 def redact(resource: dict) -> dict:
-    """Return a blanked resource as others see it: without its reason, encounter, notes and narrative. Of other types only the pointer to
-    the hidden Encounter goes.
+    """Return a blanked resource as others see it: without its reason, encounter, notes and narrative. Of other types
+    only the pointer to the hidden Encounter goes.
 
-    >>> redact({"resourceType": "MedicationRequest", "id": "m", "meta": {}, "status": "active", "reasonCode": [{"text": "x"}]})
-    {'resourceType': 'MedicationRequest', 'id': 'm', 'meta': {}, 'status': 'active'}
+    >>> redact({"resourceType": "MedicationRequest", "id": "m", "meta": {}, "status": "active", "reasonCode": [{"text":
+    "x"}]}) {'resourceType': 'MedicationRequest', 'id': 'm', 'meta': {}, 'status': 'active'}
     """
     left_out = {*_LEFT_OUT.get(resource["resourceType"], ("encounter",)), "text"}
-    return {name: value for name, value in resource.items() if name not in left_out and name.lstrip("_") not in left_out}
+    return {
+        name: value for name, value in resource.items() if name not in left_out and name.lstrip("_") not in left_out
+    }

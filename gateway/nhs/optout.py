@@ -33,7 +33,16 @@ BITS = {
 
 STATED_IN = frozenset({"Observation", "Condition", "Procedure", "Consent", "Flag", "Communication"})
 _VOID = frozenset({"entered-in-error", "cancelled", "rejected", "not-done"})
-_DATES = ("effectiveDateTime", "performedDateTime", "recordedDate", "onsetDateTime", "dateTime", "sent", "issued", "date")
+_DATES = (
+    "effectiveDateTime",
+    "performedDateTime",
+    "recordedDate",
+    "onsetDateTime",
+    "dateTime",
+    "sent",
+    "issued",
+    "date",
+)
 _CONSENT = re.compile(r"consent|dissent|object|opt(ed|ing|s)?[ -]?out|declin|refus|withdr[ae]w")
 _SHARING = re.compile(
     r"summary care record|record sharing|shar(e|ed|ing)\b.*\b(record|data|information)|upload|secondary use"
@@ -42,8 +51,8 @@ _SHARING = re.compile(
 
 
 def preference(resource: dict, sets: CodeSets) -> tuple[str, str] | None:
-    """Return (``set:effect``, date text) of the choice a resource states, or None. A code no set holds but whose words are of consent to
-    sharing is ``unrecognised:dissent``.
+    """Return (``set:effect``, date text) of the choice a resource states, or None. A code no set holds but whose words
+    are of consent to sharing is ``unrecognised:dissent``.
 
     >>> preference({"resourceType": "Patient"}, CodeSets())
     """
@@ -59,7 +68,8 @@ def preference(resource: dict, sets: CodeSets) -> tuple[str, str] | None:
 
 
 def has_consent_like_words(resource: dict) -> bool:
-    """Whether any concept that could state a choice speaks of consenting to the sharing of records. Quick: asked of every resource."""
+    """Whether any concept that could state a choice speaks of consenting to the sharing of records. Quick: asked of
+    every resource."""
     for concept in _concepts(resource):
         if is_consent_like(concept):
             return True
@@ -78,7 +88,8 @@ def is_consent_like(concept: dict) -> bool:
 
 
 def standing(preferences: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return set → effect of the choices that stand: the latest dated one; of those whose dates cannot be told apart, the most restrictive.
+    """Return set → effect of the choices that stand: the latest dated one; of those whose dates cannot be told apart,
+    the most restrictive.
 
     A choice without a date might be the latest, so it stands if it restricts.
 
@@ -114,7 +125,11 @@ def _concepts(resource: dict) -> list[dict]:
     if resource["resourceType"] != "Consent":
         return [resource["code"]] if "code" in resource else list(resource.get("category", ()))
     provision = resource.get("provision", {})
-    return [*resource.get("category", ()), *([resource["policyRule"]] if "policyRule" in resource else ()), *provision.get("code", ())]
+    return [
+        *resource.get("category", ()),
+        *([resource["policyRule"]] if "policyRule" in resource else ()),
+        *provision.get("code", ()),
+    ]
 
 
 def _choice(concept: dict, sets: CodeSets) -> tuple[str | None, bool]:

@@ -1,7 +1,8 @@
-"""THE TABLE of what may leave, read and judged: ``pseudonym.toml`` against the R4 definitions and against a second list of its own.
+"""THE TABLE of what may leave, read and judged: ``pseudonym.toml`` against the R4 definitions and against a second
+list of its own.
 
-A line is an element that stays and its action. A line that names what is not R4, an action that is not for that type, or anything of the
-never-lists below stops the gateway from using the profile at all.
+A line is an element that stays and its action. A line that names what is not R4, an action that is not for that type,
+or anything of the never-lists below stops the gateway from using the profile at all.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ EXTENSION_ACTIONS = {"code-only": "valueCodeableConcept", "keep": "valueBoolean"
 
 @dataclass(frozen=True)
 class Leaf:
-    """An element that stays: its action, its R4 type, whether it repeats or must be there, and its codes where they are fixed."""
+    """An element that stays: its action, its R4 type, whether it repeats or must be there, and its codes where they
+    are fixed."""
 
     action: str
     kind: str
@@ -66,7 +68,8 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Branch:
-    """A type of which some elements stay. ``must`` are its required elements: for each, the JSON names that fulfil it."""
+    """A type of which some elements stay. ``must`` are its required elements: for each, the JSON names that fulfil
+    it."""
 
     kind: str
     is_many: bool = False
@@ -153,7 +156,9 @@ def _judge(line: str, name: str, kind: str, action: str, element: table.Element,
         raise Refused(f"{line}: no such action")
     if kind not in ACTIONS[action] or (action == "keep" and kind == "code" and not element.codes):
         raise Refused(f"{line}: {action} is not for {kind}")
-    if ONLY.get(name, action if action not in ONLY.values() else "") != action or (action in ("pseudonym", "person") and not is_root):
+    if ONLY.get(name, action if action not in ONLY.values() else "") != action or (
+        action in ("pseudonym", "person") and not is_root
+    ):
         raise Refused(f"{line}: not by this action")
 
 

@@ -1,4 +1,5 @@
-"""A project: an approved use of de-identified data, and its way from draft to expiry. No approved, in-date project: no key, no export."""
+"""A project: an approved use of de-identified data, and its way from draft to expiry. No approved, in-date project: no
+key, no export."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ class Contributor:
 
 @dataclass(frozen=True)
 class Project:
-    """What was approved. ``setting`` is ``in-sde`` or ``export`` (which states its basis); ``types`` are those its profile holds."""
+    """What was approved. ``setting`` is ``in-sde`` or ``export`` (which states its basis); ``types`` are those its
+    profile holds."""
 
     name: str
     purpose: str
@@ -60,7 +62,17 @@ class Project:
         return frozenset(each.ods for each in self.contributors if each.start <= today <= each.end)
 
 
-_TEXTS = ("name", "purpose", "lawful_basis", "common_law_basis", "controller", "recipient", "setting", "profile", "disclosure")
+_TEXTS = (
+    "name",
+    "purpose",
+    "lawful_basis",
+    "common_law_basis",
+    "controller",
+    "recipient",
+    "setting",
+    "profile",
+    "disclosure",
+)
 _OTHERS = ("people", "contributors", "export_basis", "types", "key_version", "start", "end", "exclude_sensitive")
 _BOOKKEEPING = ("requested_by", "approvals")
 
@@ -69,9 +81,15 @@ def parse(document: dict) -> Project:
     """Read a project document. Raises ``Invalid`` naming the field that is missing, unknown or not allowed."""
     for name in document:
         if name not in (*_TEXTS, *_OTHERS, *_BOOKKEEPING):
-            raise Invalid(f"project: {name} is not a field" if str(name).isidentifier() else "project: an unknown field")
+            raise Invalid(
+                f"project: {name} is not a field" if str(name).isidentifier() else "project: an unknown field"
+            )
     texts = {name: _text(document.get(name), name) for name in _TEXTS}
-    for name, allowed in (("common_law_basis", BASES), ("setting", policy.SETTINGS), ("disclosure", disclosure.PROFILES)):
+    for name, allowed in (
+        ("common_law_basis", BASES),
+        ("setting", policy.SETTINGS),
+        ("disclosure", disclosure.PROFILES),
+    ):
         if texts[name] not in allowed:
             raise Invalid(f"project: {name}")
     export_basis = _text(document["export_basis"], "export_basis") if document.get("export_basis") else ""
@@ -116,8 +134,8 @@ def approve(state: str, document: dict, by: str, now: datetime) -> tuple[str, di
 
 
 def change(state: str, to: str, document: dict, by: str) -> str:
-    """Move a project on; a draft becomes approved by ``approve`` alone, and who asked for it does not put it in force again. Raises
-    ``Refused`` where the table of states has no such step."""
+    """Move a project on; a draft becomes approved by ``approve`` alone, and who asked for it does not put it in force
+    again. Raises ``Refused`` where the table of states has no such step."""
     if to == "approved" or to not in STATES.get(state, frozenset()):
         raise Refused(f"a project that is {state} cannot become {to}" if to in STATES else "no such state")
     if to in IN_FORCE and _folded(by) in ("", _folded(document.get("requested_by", ""))):
@@ -156,7 +174,10 @@ def _contributors(given: object) -> tuple[Contributor, ...]:
 def _contributor(given: object) -> Contributor:
     if not isinstance(given, dict):
         raise Invalid("project: contributors")
-    ods, agreement = _text(given.get("ods"), "contributors.ods"), _text(given.get("agreement"), "contributors.agreement")
+    ods, agreement = (
+        _text(given.get("ods"), "contributors.ods"),
+        _text(given.get("agreement"), "contributors.agreement"),
+    )
     if not (is_ods_code(ods) or is_council_code(ods)):
         raise Invalid("project: contributors.ods")
     start, end = _day(given.get("from"), "contributors.from"), _day(given.get("to"), "contributors.to")

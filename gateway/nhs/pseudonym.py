@@ -1,7 +1,8 @@
-"""What leaves for secondary use: whole people, their resources cut down to the policy's elements, under keys of one project.
+"""What leaves for secondary use: whole people, their resources cut down to the policy's elements, under keys of one
+project.
 
-Pseudonyms are HMAC-SHA256, 128 bits, base32 in lower case; keys come down from one root by HKDF (root → controller → project and
-version). Unkeyed hashes are never used: all NHS numbers can be hashed in minutes.
+Pseudonyms are HMAC-SHA256, 128 bits, base32 in lower case; keys come down from one root by HKDF (root → controller →
+project and version). Unkeyed hashes are never used: all NHS numbers can be hashed in minutes.
 """
 
 from __future__ import annotations
@@ -25,14 +26,17 @@ from gateway.nhs.actions import MASKED, Made, compile_element, compile_extension
 from gateway.nhs.policy import DATES, SETTINGS, Branch, compiled, has_days
 
 PERSON_SYSTEM = "urn:nhs-record-gateway:person-pseudonym"
-META = b'","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"PSEUDED"}]}'
+META = (
+    b'","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"PSEUDED"}]}'
+)
 ROOT_BYTES = 32
 ALL_UNTIL, ALL_FROM = "9999", ""
 LENGTHS = {"year": 4, "month": 7, "day": 10}
 NINETY = 90
 """Years of age from which no birth year leaves."""
 UNDER, DYING = 366, 30
-"""Days after birth (a year) and before death in which clinical dates leave as months: a newborn's first contact is a birth date."""
+"""Days after birth (a year) and before death in which clinical dates leave as months: a newborn's first contact is a
+birth date."""
 MOST_KNOWN, LARGEST_KNOWN = 4096, 600
 """Answers remembered for one element, and the longest element worth it."""
 _MODIFIERS = frozenset({"modifierExtension", "implicitRules"})
@@ -57,7 +61,8 @@ def project_key(root: bytes, controller: str, project: str, version: int) -> byt
 
 
 def base32(digest: bytes) -> bytes:
-    """128 bits as 26 letters and digits, as RFC 4648 has it, in lower case and without padding; three at a time, for speed.
+    """128 bits as 26 letters and digits, as RFC 4648 has it, in lower case and without padding; three at a time, for
+    speed.
 
     >>> base32(bytes(16))
     b'aaaaaaaaaaaaaaaaaaaaaaaaaa'
@@ -80,8 +85,8 @@ _life = msgspec.json.Decoder(Life).decode
 def span(patients: Iterable[bytes]) -> tuple[str, str]:
     """Return (until, from): clinical dates before the one and from the other on leave as months only.
 
-    Of several Patients of one person the widest reading counts. Without any birth date, or with a death without a date, every date is one
-    of them.
+    Of several Patients of one person the widest reading counts. Without any birth date, or with a death without a
+    date, every date is one of them.
     """
     lives = [_life(body) for body in patients]
     births = [_moved(life.birthDate, UNDER, last=True) for life in lives if life.birthDate]
@@ -91,7 +96,8 @@ def span(patients: Iterable[bytes]) -> tuple[str, str]:
 
 
 def is_ninety(patients: Iterable[bytes], year: int) -> bool:
-    """Whether somebody reaches ninety by ``year``, or by the year they died: the very old are few, and their birth year does not leave.
+    """Whether somebody reaches ninety by ``year``, or by the year they died: the very old are few, and their birth
+    year does not leave.
 
     >>> is_ninety([b'{"birthDate":"1930-05-01"}'], 2026)
     True
@@ -99,11 +105,16 @@ def is_ninety(patients: Iterable[bytes], year: int) -> bool:
     False
     """
     lives = [_life(body) for body in patients]
-    return any(int((life.deceasedDateTime or str(year))[:4]) - int(life.birthDate[:4]) >= NINETY for life in lives if life.birthDate)
+    return any(
+        int((life.deceasedDateTime or str(year))[:4]) - int(life.birthDate[:4]) >= NINETY
+        for life in lives
+        if life.birthDate
+    )
 
 
 def _moved(text: str, days: int, last: bool) -> str:
-    """The last or first day a FHIR date may mean, moved by ``days``; what the calendar does not hold makes every date one of them."""
+    """The last or first day a FHIR date may mean, moved by ``days``; what the calendar does not hold makes every date
+    one of them."""
     year, month, day = (int(part) for part in (text[:10].split("-") + ["0", "0"])[:3])
     try:
         if day:
@@ -122,7 +133,15 @@ class Subject:
 
     __slots__ = ("_cut", "_from", "_hmac", "_is_member", "_names", "_until", "identifier", "is_ninety", "references")
 
-    def __init__(self, key: hmac.HMAC, person: str, setting: str, span: tuple[str, str], is_member: Callable[[str], bool], is_ninety: bool = False):
+    def __init__(
+        self,
+        key: hmac.HMAC,
+        person: str,
+        setting: str,
+        span: tuple[str, str],
+        is_member: Callable[[str], bool],
+        is_ninety: bool = False,
+    ):
         self._hmac, self._is_member, self.is_ninety = key, is_member, is_ninety
         self._until, self._from = (day.encode() for day in span)
         self._cut = 10 if setting == "in-sde" else 7
@@ -141,7 +160,8 @@ class Subject:
         return known
 
     def cut(self, written: bytes, action: str) -> bytes:
-        """A date as the project may have it: by setting to the day or month; the month for babies and at the end of life."""
+        """A date as the project may have it: by setting to the day or month; the month for babies and at the end of
+        life."""
         length = self._cut if action == "by-setting" else LENGTHS[action]
         if length == 10 and (written[:10] < self._until or written[:10] >= self._from):
             length = 7
@@ -162,8 +182,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class _Element:
-    """One element of a resource that stays. ``known`` are answers that hold for everybody (codes repeat); None where they depend on whose
-    it is. ``bit`` is the requirement of R4 that the element fulfils."""
+    """One element of a resource that stays. ``known`` are answers that hold for everybody (codes repeat); None where
+    they depend on whose it is. ``bit`` is the requirement of R4 that the element fulfils."""
 
     name: str
     prefix: bytes
@@ -180,7 +200,9 @@ class _Plan:
     def __init__(self, kind: _Type, names: Iterable[str]):
         self.count = 0
         self.elements = tuple(kind.elements[name] for name in names if name in kind.elements)
-        self.left_out = tuple(f"{kind.name}.{name}" for name in names if name not in kind.elements and name not in ALWAYS)
+        self.left_out = tuple(
+            f"{kind.name}.{name}" for name in names if name not in kind.elements and name not in ALWAYS
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +220,8 @@ class _Type:
 
 
 class Pseudonymiser:
-    """Pseudonymises whole people for one project. ``kept`` counts resources, ``dropped`` what was left out of them, by path. ``year`` is
-    that of the release, by which the living are ninety.
+    """Pseudonymises whole people for one project. ``kept`` counts resources, ``dropped`` what was left out of them, by
+    path. ``year`` is that of the release, by which the living are ninety.
 
     Raises ``Refused`` for a setting that is none, and for a profile with days in an ``export``.
     """
@@ -241,14 +263,15 @@ class Pseudonymiser:
         return dict(found)
 
     def subject(self, person: str, patients: Iterable[bytes], is_member: Callable[[str], bool]) -> Subject:
-        """A person to pseudonymise resources for. ``patients`` are the bodies of all their Patients: birth and death decide about dates.
-        ``is_member`` says whether ``Type/id`` is in the release: references to anything else are cut."""
+        """A person to pseudonymise resources for. ``patients`` are the bodies of all their Patients: birth and death
+        decide about dates. ``is_member`` says whether ``Type/id`` is in the release: references to anything else are
+        cut."""
         patients = list(patients)
         return Subject(self._hmac, person, self.setting, span(patients), is_member, is_ninety(patients, self.year))
 
     def person(self, person: str, resources: Sequence[tuple[str, str, bytes]]) -> Iterator[tuple[str, bytes]]:
-        """Yield (type, line) for each resource of one person that leaves. ``person`` is what they are pseudonymised by; ``resources`` are
-        (type, id, stored bytes) of all of them: references to anything else are cut."""
+        """Yield (type, line) for each resource of one person that leaves. ``person`` is what they are pseudonymised
+        by; ``resources`` are (type, id, stored bytes) of all of them: references to anything else are cut."""
         leaving = [(name, id_, body) for name, id_, body in resources if self._is_admitted(name, body)]
         members = {f"{name}/{id_}" for name, id_, _ in leaving}
         subject = self.subject(person, (body for name, _, body in leaving if name == "Patient"), members.__contains__)
@@ -256,7 +279,8 @@ class Pseudonymiser:
             yield name, self._cut_down(self.types[name], subject, body)
 
     def apply(self, subject: Subject, name: str, body: bytes) -> bytes | None:
-        """Return what leaves of a resource of type ``name``, or None: the type has no lines, or a modifier changes its meaning."""
+        """Return what leaves of a resource of type ``name``, or None: the type has no lines, or a modifier changes its
+        meaning."""
         return self._cut_down(self.types[name], subject, body) if self._is_admitted(name, body) else None
 
     def _is_admitted(self, name: str, body: bytes) -> bool:
@@ -328,7 +352,8 @@ _plain = msgspec.json.Decoder().decode
 
 
 def has_modifier(body: bytes) -> bool:
-    """Whether something anywhere in a resource may change what it means. We know none: it does not leave without it, and not with it."""
+    """Whether something anywhere in a resource may change what it means. We know none: it does not leave without it,
+    and not with it."""
     if b'"modifierExtension"' in body or b'"implicitRules"' in body:
         return True
     return b"\\" in body and b"\\u" in body and _names_modifier(_plain(body))
@@ -349,7 +374,9 @@ def _type(branch: Branch) -> _Type:
         path = f"{branch.kind}.{name}"
         if name not in ("id", "identifier"):
             known = None if is_personal(node) else {}
-            elements[name] = _Element(name, f',"{name}":'.encode(), compile_element(path, node), bits.get(name, 0), known)
+            elements[name] = _Element(
+                name, f',"{name}":'.encode(), compile_element(path, node), bits.get(name, 0), known
+            )
     if branch.extensions:
         make = compile_extensions(f"{branch.kind}.extension", branch.extensions)
         known = None if set(DATES).intersection(branch.extensions.values()) else {}

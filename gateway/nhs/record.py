@@ -1,4 +1,5 @@
-"""One person's record as a decision lets it be seen: already permitted and filtered, each resource with who recorded it."""
+"""One person's record as a decision lets it be seen: already permitted and filtered, each resource with who recorded
+it."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from functools import cached_property
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One resource with who recorded it. ``kind`` is gp, hospital or social-care; ``received`` is when its publisher last sent anything."""
+    """One resource with who recorded it. ``kind`` is gp, hospital or social-care; ``received`` is when its publisher
+    last sent anything."""
 
     resource: dict
     publisher: str
@@ -27,7 +29,8 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """How one source stands: ok, none held, not contributed, in transit, error; whether it is stale follows from when it last sent anything."""
+    """How one source stands: ok, none held, not contributed, in transit, error; whether it is stale follows from when
+    it last sent anything."""
 
     name: str
     ods: str
@@ -38,8 +41,9 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Record:
-    """All that a caller may see of one person. The Patient that was asked for comes first; ``registered_at`` are the names of the practices
-    with a regular registration that is active now, ``registered`` their codes: mostly one, none for who has left, two where one is not ended."""
+    """All that a caller may see of one person. The Patient that was asked for comes first; ``registered_at`` are the
+    names of the practices with a regular registration that is active now, ``registered`` their codes: mostly one, none
+    for who has left, two where one is not ended."""
 
     subject_id: str
     patients: tuple[Held, ...]

@@ -1,4 +1,5 @@
-"""THE TABLE of who may do what. A caller needs a row for their one role, and that row's activity code; what has no row is refused."""
+"""THE TABLE of who may do what. A caller needs a row for their one role, and that row's activity code; what has no row
+is refused."""
 
 from __future__ import annotations
 
@@ -11,12 +12,14 @@ from gateway.errors import Unauthenticated
 from gateway.fhir import params
 
 VERSION = "2025-11"
-"""Version of these tables. The national role baseline was not available: this is our default policy, for governance to sign."""
+"""Version of these tables. The national role baseline was not available: this is our default policy, for governance to
+sign."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: one person in one selected role at one organisation, or a system bound to one project. Made from verified claims only."""
+    """Who asks: one person in one selected role at one organisation, or a system bound to one project. Made from
+    verified claims only."""
 
     user: str
     name: str
@@ -50,8 +53,14 @@ ROLES: Mapping[str, str] = {
 }
 """The roles we know, by the last part of a national role code (``S8000:G8000:R8001``)."""
 
-INCLUDES: Mapping[str, tuple[str, ...]] = {"B8029": ("B8028",), "B8028": ("B0380",), "B0380": ("B0360",), "B0825": ("B0820",)}
-"""Activities that include others. CIS2 does not expand them; a baseline that is not in the token is refused, not assumed."""
+INCLUDES: Mapping[str, tuple[str, ...]] = {
+    "B8029": ("B8028",),
+    "B8028": ("B0380",),
+    "B0380": ("B0360",),
+    "B0825": ("B0820",),
+}
+"""Activities that include others. CIS2 does not expand them; a baseline that is not in the token is refused, not
+assumed."""
 
 VIEW_SUMMARY, VIEW_DETAIL, TRACE = "B0370", "B0360", "B0264"
 DEMOGRAPHICS, AUDIT_TRAILS, LOCAL_ADMIN = "B0820", "B0011", "B0062"
@@ -80,7 +89,8 @@ SECTION_TYPES: Mapping[str, frozenset[str]] = {
     "contacts": frozenset({"RelatedPerson"}),
     "social-care": frozenset({"Task", "CarePlan", "CareTeam", "DeviceRequest", "QuestionnaireResponse"}),
 }
-"""A right is to a section; these are the types it opens. ``Patient`` comes with any of them; a type in no section is nobody's."""
+"""A right is to a section; these are the types it opens. ``Patient`` comes with any of them; a type in no section is
+nobody's."""
 
 SOCIAL_CARE_TYPES = frozenset(
     {
@@ -98,7 +108,8 @@ SOCIAL_CARE_TYPES = frozenset(
         "RelatedPerson",
     }
 )
-"""What the social-care section holds of a social-care publisher: there an EpisodeOfCare is a service and a Condition a support reason."""
+"""What the social-care section holds of a social-care publisher: there an EpisodeOfCare is a service and a Condition a
+support reason."""
 
 DIRECTORY = frozenset({*params.DIRECTORY_TYPES, "HealthcareService"})
 """Types about no patient: any signed-in role reads them."""
@@ -124,8 +135,8 @@ NONE: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row: these roles, holding this activity, may do these acts, on these sections. ``own`` limits the row to what the caller's own
-    organisation recorded. ``scope`` is asked of system clients instead of an activity."""
+    """One row: these roles, holding this activity, may do these acts, on these sections. ``own`` limits the row to
+    what the caller's own organisation recorded. ``scope`` is asked of system clients instead of an activity."""
 
     roles: frozenset[str]
     activity: str
@@ -138,11 +149,35 @@ class Rule:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(CLINICIANS, VIEW_SUMMARY, frozenset({"summary"}), ADDITIONAL, "the summary, core and additional, for who treats the patient"),
-    Rule(CLINICIANS, VIEW_DETAIL, RESOURCES | {"shared"}, ALL, "the shared record and its resources, for who treats the patient"),
+    Rule(
+        CLINICIANS,
+        VIEW_SUMMARY,
+        frozenset({"summary"}),
+        ADDITIONAL,
+        "the summary, core and additional, for who treats the patient",
+    ),
+    Rule(
+        CLINICIANS,
+        VIEW_DETAIL,
+        RESOURCES | {"shared"},
+        ALL,
+        "the shared record and its resources, for who treats the patient",
+    ),
     Rule(CLINICIANS, VIEW_SUMMARY, frozenset({"permit"}), NONE, "who asks the patient records the answer"),
-    Rule(PHARMACISTS, VIEW_SUMMARY, frozenset({"summary"}), ADDITIONAL, "access in community pharmacy is limited to registered professionals"),
-    Rule(PHARMACISTS, VIEW_SUMMARY, frozenset({"shared"}), PHARMACY, "medicines, allergies, problems, results, immunisations, alerts"),
+    Rule(
+        PHARMACISTS,
+        VIEW_SUMMARY,
+        frozenset({"summary"}),
+        ADDITIONAL,
+        "access in community pharmacy is limited to registered professionals",
+    ),
+    Rule(
+        PHARMACISTS,
+        VIEW_SUMMARY,
+        frozenset({"shared"}),
+        PHARMACY,
+        "medicines, allergies, problems, results, immunisations, alerts",
+    ),
     Rule(PHARMACISTS, VIEW_DETAIL, RESOURCES, PHARMACY, "the same sections as resources"),
     Rule(PHARMACISTS, VIEW_SUMMARY, frozenset({"permit"}), NONE, "who asks the patient records the answer"),
     Rule(
@@ -152,10 +187,18 @@ RULES: tuple[Rule, ...] = (
         SOCIAL - {"social-care", "alerts", "contacts"},
         "medicines, allergies, immunisations, encounters",
     ),
-    Rule(SOCIAL_WORKERS, VIEW_SUMMARY, frozenset({"shared"}), SOCIAL, "the same, with social care, alerts and contacts"),
+    Rule(
+        SOCIAL_WORKERS, VIEW_SUMMARY, frozenset({"shared"}), SOCIAL, "the same, with social care, alerts and contacts"
+    ),
     Rule(SOCIAL_WORKERS, VIEW_DETAIL, RESOURCES, SOCIAL, "the same sections as resources"),
     Rule(SOCIAL_WORKERS, VIEW_SUMMARY, frozenset({"permit"}), NONE, "who asks the patient records the answer"),
-    Rule(OFFICE, TRACE, frozenset({"permit"}), NONE, "reception may record relationship and permission, and sees nothing clinical"),
+    Rule(
+        OFFICE,
+        TRACE,
+        frozenset({"permit"}),
+        NONE,
+        "reception may record relationship and permission, and sees nothing clinical",
+    ),
     Rule(
         OFFICE,
         DEMOGRAPHICS,
@@ -166,7 +209,14 @@ RULES: tuple[Rule, ...] = (
         demographics=True,
     ),
     Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"audit"}), NONE, "who looked, for the organisation they answer for"),
-    Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"history", "vread"}), ALL, "superseded and deleted versions of their own organisation", own=True),
+    Rule(
+        GUARDIANS,
+        AUDIT_TRAILS,
+        frozenset({"history", "vread"}),
+        ALL,
+        "superseded and deleted versions of their own organisation",
+        own=True,
+    ),
     Rule(SUPPORT, LOCAL_ADMIN, frozenset({"export-admin", "jobs"}), NONE, "runs the gateway; sees no patient"),
     Rule(SYSTEM, "", frozenset({"export"}), NONE, "a project's client fetches its own export", scope="system"),
 )
@@ -200,7 +250,8 @@ def _rules(role: str, activities: frozenset[str], scopes: frozenset[str], act: s
 
 
 def knows(caller: Caller, act: str, resource_type: str = "") -> bool:
-    """Whether the caller's role has a row for the act at all, activity or not: tells a missing role from a missing activity."""
+    """Whether the caller's role has a row for the act at all, activity or not: tells a missing role from a missing
+    activity."""
     role = "system" if caller.kind == "system" else caller.role
     return any(role in rule.roles and act in rule.acts and opens(rule, resource_type) for rule in RULES)
 
@@ -236,14 +287,17 @@ _NEEDS = {"read": "r", "vread": "r", "history": "r", "search": "s"}
 
 
 def scoped_types(caller: Caller, act: str) -> frozenset[str] | None:
-    """Return the types that SMART scopes (v1 ``user/Patient.read``, v2 ``user/Patient.rs``) narrow an act to; None where they say nothing.
+    """Return the types that SMART scopes (v1 ``user/Patient.read``, v2 ``user/Patient.rs``) narrow an act to; None
+    where they say nothing.
 
     Scopes only narrow. One that cannot be read, is granular, or is of another level than the caller, opens nothing.
     """
     named = [scope.split("/", 1) for scope in caller.scopes if scope.startswith(("user/", "patient/", "system/"))]
     if not named:
         return None
-    return frozenset(type_ for level, rest in named if level == caller.kind and (type_ := _scoped_type(rest, _NEEDS.get(act, "rs"))))
+    return frozenset(
+        type_ for level, rest in named if level == caller.kind and (type_ := _scoped_type(rest, _NEEDS.get(act, "rs")))
+    )
 
 
 def _scoped_type(scope: str, needed: str) -> str:
@@ -254,9 +308,11 @@ def _scoped_type(scope: str, needed: str) -> str:
 
 
 def caller_from_claims(claims: Mapping) -> Caller:
-    """Return the caller of verified claims, in the shape CIS2 gives them. Raises ``Unauthenticated`` where several roles could be meant.
+    """Return the caller of verified claims, in the shape CIS2 gives them. Raises ``Unauthenticated`` where several
+    roles could be meant.
 
-    Roles are never combined: only the selected role's organisation and activities count. Someone without a role may do nothing.
+    Roles are never combined: only the selected role's organisation and activities count. Someone without a role may do
+    nothing.
     """
     scopes = frozenset(_text(claims, "scope").split())
     if "client_id" in claims and any(scope.startswith("system/") for scope in scopes):

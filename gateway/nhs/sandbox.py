@@ -1,4 +1,5 @@
-"""The sandbox's named users, invented, one for each kind of caller. The issuer of their tokens is refused outside a sandbox."""
+"""The sandbox's named users, invented, one for each kind of caller. The issuer of their tokens is refused outside a
+sandbox."""
 
 from __future__ import annotations
 
@@ -27,23 +28,40 @@ def _user(number: int, name: str, organisation: str, role_code: str, role_name: 
 
 USERS: dict[str, dict] = {
     "dr-green": _user(1, "GREEN, Asha (Dr)", PRACTICE, "S8000:G8000:R8000", "Clinical Practitioner", "B0370", "B0380"),
-    "dr-other": _user(2, "OTHER, Ben (Dr)", OTHER_PRACTICE, "S8000:G8000:R8000", "Clinical Practitioner", "B0370", "B0380"),
+    "dr-other": _user(
+        2, "OTHER, Ben (Dr)", OTHER_PRACTICE, "S8000:G8000:R8000", "Clinical Practitioner", "B0370", "B0380"
+    ),
     "nurse-ward": _user(3, "WARD, Chidi (Nurse)", TRUST, "S8000:G8000:R8001", "Nurse", "B0370", "B0360"),
     "dr-ward": _user(4, "WARD, Dana (Dr)", TRUST, "S8000:G8000:R8000", "Clinical Practitioner", "B0370", "B0380"),
     "pharmacist": _user(5, "PILL, Eve (Ms)", TRUST, "S8000:G8000:R1290", "Pharmacist", "B0370", "B0360"),
     "social-worker": _user(6, "CARE, Femi (Mr)", COUNCIL, "S8001:G8002:R8014", "Social Worker", "B0370", "B0360"),
     "receptionist": _user(7, "DESK, Gita (Mrs)", PRACTICE, "S8001:G8002:R8009", "Receptionist", "B0264", "B0820"),
-    "privacy-officer": _user(8, "GUARD, Hugh (Mr)", PRACTICE, "S8002:G8003:R0001", "Privacy Officer", "B0011", "B0015", "B0016"),
+    "privacy-officer": _user(
+        8, "GUARD, Hugh (Mr)", PRACTICE, "S8002:G8003:R0001", "Privacy Officer", "B0011", "B0015", "B0016"
+    ),
     "student": _user(9, "LEARN, Ines (Miss)", TRUST, "S8000:G8000:R8004", "Healthcare Student", "B0370", "B0360"),
     "admin": _user(10, "ROOT, Jo (Mx)", TRUST, "S8001:G8005:R8015", "Systems Support", "B0062"),
-    "no-role": {"sub": "999900000011", "nhsid_useruid": "999900000011", "name": "NEW, Kit (Mx)", "nhsid_nrbac_roles": []},
-    "researcher": {"sub": "researcher", "client_id": "researcher", "scope": "system/*.rs", "org_code": "8A999", "project": "demo"},
+    "no-role": {
+        "sub": "999900000011",
+        "nhsid_useruid": "999900000011",
+        "name": "NEW, Kit (Mx)",
+        "nhsid_nrbac_roles": [],
+    },
+    "researcher": {
+        "sub": "researcher",
+        "client_id": "researcher",
+        "scope": "system/*.rs",
+        "org_code": "8A999",
+        "project": "demo",
+    },
 }
-"""Claims in the shape CIS2 gives them (``nationalrbacaccess``, ``selectedrole``); activity codes as a token holds them, not expanded."""
+"""Claims in the shape CIS2 gives them (``nationalrbacaccess``, ``selectedrole``); activity codes as a token holds
+them, not expanded."""
 
 
 def claims(user: str, project: str = "") -> dict:
-    """Return the claims of a named user, a system client's bound to ``project``. Raises ``Refused`` naming the users there are."""
+    """Return the claims of a named user, a system client's bound to ``project``. Raises ``Refused`` naming the users
+    there are."""
     if user not in USERS:
         raise Refused(f"no user of that name; there are {', '.join(USERS)}")
     found = dict(USERS[user])

@@ -1,4 +1,5 @@
-"""What must not be shown to whom: every coding of a resource is judged, and what would give a hidden item away goes one hop with it."""
+"""What must not be shown to whom: every coding of a resource is judged, and what would give a hidden item away goes
+one hop with it."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ CODED: dict[str, tuple[str, ...]] = {
     "Appointment": ("serviceType", "reasonCode"),
     "DeviceRequest": ("codeCodeableConcept",),
 }
-"""The elements that say what a resource is about. Where none is coded in a system that the sets cover, its words are read."""
+"""The elements that say what a resource is about. Where none is coded in a system that the sets cover, its words are
+read."""
 WITHHELD_UNREVIEWED = frozenset(
     {
         "Observation",
@@ -56,9 +58,11 @@ WITHHELD_UNREVIEWED = frozenset(
 """Of these, an uncovered item of a feed that is not reviewed (``withhold``) is unclassified, whatever its words."""
 
 _HINT = re.compile(
-    r"\bhiv\b|\baids\b|chlamydia|gonorrh|syphil|treponem|trichomon|genital (herpes|wart)|sexual|\bsti\b|\bstd\b|venereal"
+    r"\bhiv\b|\baids\b|chlamydia|gonorrh|syphil|treponem|trichomon|genital "
+    r"(herpes|wart)|sexual|\bsti\b|\bstd\b|venereal"
     r"|genito-?urinary|\bgum\b"
-    r"|terminat\w* of pregnan|\btop\b clinic|abortion|\bivf\b|\bicsi\b|assisted (concep|fertil|reprod)|fertilit|insemination|embryo"
+    r"|terminat\w* of pregnan|\btop\b clinic|abortion|\bivf\b|\bicsi\b|assisted "
+    r"(concep|fertil|reprod)|fertilit|insemination|embryo"
     r"|surrogac"
     r"|gender (identity|dysphor|reassign|incongru|recogn)|transgender|trans-?sexual|\bsarc\b|\brape\b"
 )
@@ -84,18 +88,26 @@ _EFFECT = {
 }
 
 
-def own_labels(resource: dict, security: Sequence[str], sets: CodeSets, kind: str, feed_default: str) -> tuple[int, dict[int, str]]:
-    """Return the label bits of one resource by itself, and the cause of each bit: its flags, every coding anywhere in it, its words.
+def own_labels(
+    resource: dict, security: Sequence[str], sets: CodeSets, kind: str, feed_default: str
+) -> tuple[int, dict[int, str]]:
+    """Return the label bits of one resource by itself, and the cause of each bit: its flags, every coding anywhere in
+    it, its words.
 
-    ``security`` are the flags the mapping gave (``R``, ``NOPAT``, ``withheld``); ``feed_default`` is ``share`` or ``withhold``. ``kind`` of
-    publisher changes nothing today and is in the cause of what is unclassified, where the load report counts by feed.
+    ``security`` are the flags the mapping gave (``R``, ``NOPAT``, ``withheld``); ``feed_default`` is ``share`` or
+    ``withhold``. ``kind`` of publisher changes nothing today and is in the cause of what is unclassified, where the
+    load report counts by feed.
     """
     resource_type = resource["resourceType"]
     causes: dict[int, str] = {}
     for flag in security:
-        causes[_flag(resource_type, flag)] = f"the source's flag {flag}" if flag in _SECURITY or flag in "RV" else "a flag of the source"
+        causes[_flag(resource_type, flag)] = (
+            f"the source's flag {flag}" if flag in _SECURITY or flag in "RV" else "a flag of the source"
+        )
     causes.pop(0, None)
-    if "tag" in resource.get("meta", ()) and any(tag.get("code") == "ambiguous-time" for tag in resource["meta"]["tag"]):
+    if "tag" in resource.get("meta", ()) and any(
+        tag.get("code") == "ambiguous-time" for tag in resource["meta"]["tag"]
+    ):
         causes[labels.AMBIGUOUS_TIME] = "the source's time"
     if resource_type in ABOUT_NOBODY:
         return (sum(causes), causes) if causes else (0, causes)
@@ -152,7 +164,8 @@ def _codings(resource: dict) -> list[tuple[str, str]]:
 
 
 def _judge(resource_type: str, name: str, effect: str, causes: dict[int, str]) -> None:
-    """One code found in one set. An allergy or medicine is never removed for its code: what it was given for is blanked."""
+    """One code found in one set. An allergy or medicine is never removed for its code: what it was given for is
+    blanked."""
     found = _EFFECT.get(name, 0)
     if resource_type in KEPT_TYPES and found & (labels.SENSITIVE | labels.SERVICE):
         found = (found & ~(labels.SENSITIVE | labels.SERVICE)) | labels.BLANKED
@@ -186,8 +199,11 @@ _WORDS = frozenset({"display", "text", "title", "name", "description", "conclusi
 
 
 def _words(resource: dict) -> Iterator[str]:
-    """The words of a resource: displays, texts, titles, names of services and clinics; not its narrative, which is never served."""
-    waiting: list = [{key: value for key, value in resource.items() if key not in ("meta", "text", "subject", "patient")}]
+    """The words of a resource: displays, texts, titles, names of services and clinics; not its narrative, which is
+    never served."""
+    waiting: list = [
+        {key: value for key, value in resource.items() if key not in ("meta", "text", "subject", "patient")}
+    ]
     while waiting:
         value = waiting.pop()
         if type(value) is list:
@@ -212,8 +228,8 @@ def _hints_briefly(words: str) -> bool:
 def derive(items: Iterable[tuple[int, dict, int]], sets: CodeSets) -> dict[int, tuple[int, dict[int, str]]]:
     """Return key → (bits, causes) of what one Patient's record puts on each of its resources, beyond their own labels.
 
-    ``items`` are (key, resource, own bits) of everything of one Patient resource. Every key is answered, with 0 where nothing is derived:
-    a label that no longer holds is taken off. Pure, and the same in any order.
+    ``items`` are (key, resource, own bits) of everything of one Patient resource. Every key is answered, with 0 where
+    nothing is derived: a label that no longer holds is taken off. Pure, and the same in any order.
     """
     items = list(items)
     derived: dict[int, dict[int, str]] = {key: {} for key, _, _ in items}
@@ -221,11 +237,16 @@ def derive(items: Iterable[tuple[int, dict, int]], sets: CodeSets) -> dict[int, 
     for _, resource, own in items:
         if resource["resourceType"] == "Patient":
             patient |= own
-    choices = standing(found for _, resource, own in items if own & labels.CHOICE and (found := preference(resource, sets)))
+    choices = standing(
+        found for _, resource, own in items if own & labels.CHOICE and (found := preference(resource, sets))
+    )
     chosen = optout.bits(choices)
     for key, resource, _ in items:
         causes = derived[key]
-        for bit, cause in ((labels.RESTRICTED, "the Patient is restricted"), (labels.WITHHELD, "the Patient is withheld")):
+        for bit, cause in (
+            (labels.RESTRICTED, "the Patient is restricted"),
+            (labels.WITHHELD, "the Patient is withheld"),
+        ):
             if patient & bit:
                 causes[bit] = cause
         if chosen & labels.TYPE1:
@@ -239,7 +260,8 @@ def derive(items: Iterable[tuple[int, dict, int]], sets: CodeSets) -> dict[int, 
 
 
 def unmapped(resource: dict) -> list[str]:
-    """The main codes of a resource that have no SNOMED CT or dm+d beside them, as ``system|code``, to be counted in the load report."""
+    """The main codes of a resource that have no SNOMED CT or dm+d beside them, as ``system|code``, to be counted in
+    the load report."""
     found = []
     for element in CODED.get(resource["resourceType"], ()):
         concepts = resource.get(element, [])
@@ -250,5 +272,11 @@ def unmapped(resource: dict) -> list[str]:
     return found
 
 
-_STANDARD = (SNOMED, "https://dmd.nhs.uk", "http://hl7.org/fhir/sid/icd-10", "http://terminology.hl7.org/", "urn:nhs-record-gateway:")
+_STANDARD = (
+    SNOMED,
+    "https://dmd.nhs.uk",
+    "http://hl7.org/fhir/sid/icd-10",
+    "http://terminology.hl7.org/",
+    "urn:nhs-record-gateway:",
+)
 """Standard codes, and those this gateway itself gives meaning to: neither waits for a map."""

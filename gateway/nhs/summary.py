@@ -1,4 +1,5 @@
-"""THE TABLE of a summary's sections, and the words of their absence. Which rows a section has is decided in ``nhs.sections``."""
+"""THE TABLE of a summary's sections, and the words of their absence. Which rows a section has is decided in
+``nhs.sections``."""
 
 from __future__ import annotations
 
@@ -11,14 +12,22 @@ from gateway.nhs.record import Record
 from gateway.nhs.sections.allergies import allergies, nil, past_allergies
 from gateway.nhs.sections.encounters import ENCOUNTER_MONTHS, encounters
 from gateway.nhs.sections.immunisations import immunisations
-from gateway.nhs.sections.medicines import ACUTE_MONTHS, DISCONTINUED_MONTHS, acute_medicines, discontinued_medicines, repeat_medicines
+from gateway.nhs.sections.medicines import (
+    ACUTE_MONTHS,
+    DISCONTINUED_MONTHS,
+    acute_medicines,
+    discontinued_medicines,
+    repeat_medicines,
+)
 from gateway.nhs.sections.problems import active_problems, other_diagnoses, past_problems
 from gateway.nhs.sections.results import MOST_RESULTS, results
 from gateway.nhs.sections.rows import Row, months_before, shown_date
 from gateway.nhs.sections.social_care import social_care
 
 NIL_KNOWN = "Nil known: recorded by a clinician, and nothing to the contrary is held."
-NIL_IN_PART = "No allergy of the kinds named below is known: recorded by a clinician. Nothing is recorded of other kinds."
+NIL_IN_PART = (
+    "No allergy of the kinds named below is known: recorded by a clinician. Nothing is recorded of other kinds."
+)
 NIL_IN_WORDS = "The entries below say in words that none is known. They are not coded: confirm with the patient."
 NOTHING_RECORDED = "Nothing recorded in the data received. This is not a statement that there is none."
 NOT_AVAILABLE = "Not available: no source that could hold this has contributed."
@@ -34,9 +43,9 @@ GP, CLINICAL, COUNCIL = frozenset({"gp"}), frozenset({"gp", "hospital"}), frozen
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One row of the table: a section, its LOINC code and UK Core heading, the role's right that opens it, the kinds of source that could hold
-    it, and what its columns are called. ``months`` is its period, stated in the title; ``most`` bounds its rows; ``optional``: shown only
-    when it holds something."""
+    """One row of the table: a section, its LOINC code and UK Core heading, the role's right that opens it, the kinds
+    of source that could hold it, and what its columns are called. ``months`` is its period, stated in the title;
+    ``most`` bounds its rows; ``optional``: shown only when it holds something."""
 
     id: str
     title: str
@@ -77,14 +86,14 @@ SECTIONS = (
     Kind("social-care", "Social care", "29762-2", "social-circumstances", "social-care", COUNCIL,
          ("Date", "Service, assessment or circumstance", "More"), social_care),
 )  # fmt: skip
-"""THE TABLE, in the order shown. Hospital feeds carry no medicines and no immunisations: they are no source for those, whatever is empty.
-Allergies and medicines have no ``most``: none of them is ever cut off."""
+"""THE TABLE, in the order shown. Hospital feeds carry no medicines and no immunisations: they are no source for those,
+whatever is empty. Allergies and medicines have no ``most``: none of them is ever cut off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section as shown: its rows, or the words of its absence and their ``reason`` (a key of ``ABSENCES``). ``more``: rows beyond the most
-    shown exist; ``sources`` are those of all rows, shown or not."""
+    """One section as shown: its rows, or the words of its absence and their ``reason`` (a key of ``ABSENCES``).
+    ``more``: rows beyond the most shown exist; ``sources`` are those of all rows, shown or not."""
 
     kind: Kind
     title: str
@@ -118,7 +127,9 @@ def _section(kind: Kind, record: Record) -> Section:
         return Section(kind, title, reason="no-content-recorded" if contributes else "unavailable")
     sources = frozenset(name for row in rows for name in row.sources)
     reason = _nil(record, rows) if kind.id == "allergies" else ""
-    return Section(kind, title, tuple(rows[: kind.most]), reason, kind.most is not None and len(rows) > kind.most, sources)
+    return Section(
+        kind, title, tuple(rows[: kind.most]), reason, kind.most is not None and len(rows) > kind.most, sources
+    )
 
 
 def _period(today: date, months: int) -> str:

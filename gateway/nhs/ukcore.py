@@ -1,7 +1,9 @@
-"""THE TABLE of UK Core's constraints (STU3 sequence, 2025-06): what a profile asks beyond R4. Checked against, never "validated against".
+"""THE TABLE of UK Core's constraints (STU3 sequence, 2025-06): what a profile asks beyond R4. Checked against, never
+"validated against".
 
-UK Core's profiles are differentials only. ``error`` is a broken cardinality, fixed system or invariant; ``warning`` a constraint that says SHOULD, or
-a must-support element that is not there (a source that lacks it is right to leave it out, so warnings are told and nothing more).
+UK Core's profiles are differentials only. ``error`` is a broken cardinality, fixed system or invariant; ``warning`` a
+constraint that says SHOULD, or a must-support element that is not there (a source that lacks it is right to leave it
+out, so warnings are told and nothing more).
 """
 
 from __future__ import annotations
@@ -18,10 +20,13 @@ ODS = ("https://fhir.nhs.uk/Id/ods-organization-code", "https://fhir.nhs.uk/Id/o
 VERIFICATION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus"
 VERIFICATION_SYSTEM = "https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland"
 RETIRED = frozenset(
-    "ActualProblem ProblemSignificance RelatedProblemHeader RelatedClinicalContent PrescriptionType MedicationQuantityText "
-    "MedicationPrescribingAgency MedicationPrescribingOrganization MedicationChangeSummary MedicationDosageLastChanged NominatedPharmacy "
+    "ActualProblem ProblemSignificance RelatedProblemHeader RelatedClinicalContent PrescriptionType "
+    "MedicationQuantityText "
+    "MedicationPrescribingAgency MedicationPrescribingOrganization MedicationChangeSummary "
+    "MedicationDosageLastChanged NominatedPharmacy "
     "PreferredDispenserOrganization MedicalApplianceSupplier TreatmentCategory NHSCommunication ReligiousAffiliation "
-    "OverseasVisitorChargingCategory CodingSCTDescId EffectivePeriod ClinicalSetting AnaestheticIssues EncounterTransport "
+    "OverseasVisitorChargingCategory CodingSCTDescId EffectivePeriod ClinicalSetting AnaestheticIssues "
+    "EncounterTransport "
     "ServiceRequestMethod MessageHeaderInstruction".split()
 )
 """Extensions of UK Core that were retired: read, never written."""
@@ -100,7 +105,9 @@ def _is_given(resource: dict, element: str) -> bool:
 
 
 def _numbered(*systems: str) -> Check:
-    return lambda resource: all("value" in each or "_value" in each for each in resource.get("identifier", ()) if each.get("system") in systems)
+    return lambda resource: all(
+        "value" in each or "_value" in each for each in resource.get("identifier", ()) if each.get("system") in systems
+    )
 
 
 def _whole_identifiers(resource: dict) -> bool:
@@ -179,7 +186,8 @@ PROFILES: dict[str, Profile] = {
 
 
 def check(resource: dict, *, supported: bool = False) -> list[Issue]:
-    """The constraints of UK Core a resource breaks, by the profiles it names or its type's own; must-support gaps too where ``supported``.
+    """The constraints of UK Core a resource breaks, by the profiles it names or its type's own; must-support gaps too
+    where ``supported``.
 
     >>> check({"resourceType": "AllergyIntolerance", "id": "a", "meta": {}})[0].location
     'AllergyIntolerance.code'
@@ -187,7 +195,10 @@ def check(resource: dict, *, supported: bool = False) -> list[Issue]:
     name = resource["resourceType"]
     profiles = _profiles(name, tuple(_claims(resource)))
     found = [
-        Issue(rule.severity, rule.code, f"{name}.{rule.element}", rule.words) for each in profiles for rule in each.rules if not rule.keeps(resource)
+        Issue(rule.severity, rule.code, f"{name}.{rule.element}", rule.words)
+        for each in profiles
+        for rule in each.rules
+        if not rule.keeps(resource)
     ]
     if "extension" in resource:
         found += [

@@ -1,7 +1,7 @@
 """The one door out. Every read is decided, fetched and audited here.
 
-A decision is about one person: who is asked about, the facts, ``nhs.access.decide``, then find within its limits, audit, answer. Nothing is
-returned before its audit is on disk.
+A decision is about one person: who is asked about, the facts, ``nhs.access.decide``, then find within its limits,
+audit, answer. Nothing is returned before its audit is on disk.
 """
 
 from gateway.records.door import Door, Found, Page, check, http_date, open_door, require_sets

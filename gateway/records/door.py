@@ -1,4 +1,5 @@
-"""The door itself: what a read needs, how a version is served, how a refusal is answered, and the audit that comes before any answer."""
+"""The door itself: what a read needs, how a version is served, how a refusal is answered, and the audit that comes
+before any answer."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Door:
-    """What every read needs: the store, its audit, the code sets in force, and a key that binds cursors to caller and query."""
+    """What every read needs: the store, its audit, the code sets in force, and a key that binds cursors to caller and
+    query."""
 
     store: Store
     audit: Audit
@@ -54,7 +56,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a search: what matched, what was included, where the next begins, and the total when it was asked for."""
+    """One page of a search: what matched, what was included, where the next begins, and the total when it was asked
+    for."""
 
     matches: list[Found]
     included: list[Found]
@@ -63,8 +66,8 @@ class Page:
 
 
 def require_sets(store: Store, sets: CodeSets) -> None:
-    """Raise ``Refused`` for a live store that lacks code sets, and for any whose labels were made with others: what the new ones hide would be
-    shown until every source is mapped again."""
+    """Raise ``Refused`` for a live store that lacks code sets, and for any whose labels were made with others: what
+    the new ones hide would be shown until every source is mapped again."""
     missing = () if store.is_sandbox else codesets.missing(sets)
     if missing:
         raise Refused(f"code sets are missing: {', '.join(missing)}")
@@ -80,7 +83,8 @@ def open_door(store: Store, sets: CodeSets, missing: tuple[str, ...] = (), audit
 
 
 def check(door: Door) -> None:
-    """Raise ``Unavailable`` naming what is not ready: code sets are missing, the database cannot be read, or its audit not written."""
+    """Raise ``Unavailable`` naming what is not ready: code sets are missing, the database cannot be read, or its audit
+    not written."""
     if not door.store.is_sandbox and door.missing:
         raise Unavailable("code-sets")
     try:
@@ -93,7 +97,9 @@ def check(door: Door) -> None:
 
 def before_lookup(door: Door, caller: Caller, act: access.Act) -> access.Decision:
     """The refusal that depends on the caller alone, if any: it comes before anything is looked up."""
-    refusal = access.before_lookup(caller, act, access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing))
+    refusal = access.before_lookup(
+        caller, act, access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing)
+    )
     return access.Decision(refusal, facts=access.Facts.of_nobody(0))
 
 
@@ -113,12 +119,19 @@ def served(found: Stored, publishers: dict[int, PublisherRow], decision: access.
         found = replace(found, body=build.encode(links.redact(build.decode(found.body))))
     publisher = publishers[found.publisher]
     source = f"{_urn(publisher.source, publisher.ods or publisher.code)}#{found.delivery}"
-    return Found(found.type, found.id, found.number, found.updated, resources.splice(found, source, labels.security(found.labels)))
+    return Found(
+        found.type,
+        found.id,
+        found.number,
+        found.updated,
+        resources.splice(found, source, labels.security(found.labels)),
+    )
 
 
 @lru_cache(maxsize=4096)
 def _urn(source: str, code: str) -> str:
-    """A publisher as a URI. Its code is the source's word, and may hold anything: here it goes between quotes, unparsed."""
+    """A publisher as a URI. Its code is the source's word, and may hold anything: here it goes between quotes,
+    unparsed."""
     return quote(f"urn:{source}:{code}", safe=":")
 
 
@@ -147,8 +160,8 @@ def error(refusal: access.Refusal, resource_type: str) -> GatewayError:
 
 @dataclass(frozen=True, slots=True)
 class Sealed(Generic[T]):
-    """An answer that nobody has seen. It is opened by writing its audit, and by nothing else; opening gives what was found, or raises the refusal
-    or ``Unavailable`` when the audit cannot be written."""
+    """An answer that nobody has seen. It is opened by writing its audit, and by nothing else; opening gives what was
+    found, or raises the refusal or ``Unavailable`` when the audit cannot be written."""
 
     _audit: Audit
     _event: dict
@@ -170,12 +183,23 @@ class Sealed(Generic[T]):
         return self._answer
 
 
-def audited(door: Door, caller: Caller, act: access.Act, decision: access.Decision, outcome: str, request: str, found: Iterable[Stored] = ()) -> None:
-    """Write what was asked, by whom, why and how it was answered, before anything leaves. Raises ``Unavailable``: then nothing may."""
+def audited(
+    door: Door,
+    caller: Caller,
+    act: access.Act,
+    decision: access.Decision,
+    outcome: str,
+    request: str,
+    found: Iterable[Stored] = (),
+) -> None:
+    """Write what was asked, by whom, why and how it was answered, before anything leaves. Raises ``Unavailable``: then
+    nothing may."""
     door.audit.record(event(caller, act, decision, outcome, request, found))
 
 
-def event(caller: Caller, act: access.Act, decision: access.Decision, outcome: str, request: str, found: Iterable[Stored] = ()) -> dict:
+def event(
+    caller: Caller, act: access.Act, decision: access.Decision, outcome: str, request: str, found: Iterable[Stored] = ()
+) -> dict:
     """The audit event of one act: what was asked, by whom, why and how it was answered."""
     seen = list(found)
     return {

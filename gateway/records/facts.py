@@ -47,7 +47,8 @@ def about_number(session: Session, number: str) -> About:
 
 
 def about_query(session: Session, query: Query) -> About | None:
-    """Whom a search names: by number or as one Patient. None where it names nobody: the directory, and what ``candidates`` are looked for."""
+    """Whom a search names: by number or as one Patient. None where it names nobody: the directory, and what
+    ``candidates`` are looked for."""
     if query.number is not None:
         return about_number(session, query.number)
     if query.patients:
@@ -57,8 +58,9 @@ def about_query(session: Session, query: Query) -> About | None:
 
 
 def candidates(session: Session, caller: Caller, query: Query) -> list[Stored]:
-    """What a search that names nobody may be about: Patients by name, of whom the caller's organisation holds a record, or resources by id.
-    Raises ``Invalid`` for a search on nobody in particular, and where too many people match to be decided about one by one."""
+    """What a search that names nobody may be about: Patients by name, of whom the caller's organisation holds a
+    record, or resources by id. Raises ``Invalid`` for a search on nobody in particular, and where too many people
+    match to be decided about one by one."""
     if query.type == "Patient":
         own = [p.key for p in people.publishers(session).values() if p.ods and p.ods == caller.organisation]
         found = find.candidates(session, replace(query, count=MOST_CANDIDATES, cursor=None), own)
@@ -112,7 +114,11 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
     known = _patients(session, wide, publishers, door.store.clock())
     permission = None
     sure = sorted(
-        {number for _, number, evidence in claims if number in numbers and identity.decode_evidence(evidence).grade(number) != identity.CLAIMED}
+        {
+            number
+            for _, number, evidence in claims
+            if number in numbers and identity.decode_evidence(evidence).grade(number) != identity.CLAIMED
+        }
     )
     for _, basis, _, until in people.permissions(session, sure or numbers, caller.organisation, door.store.clock())[:1]:
         permission = access.Permission(basis, until, caller.organisation)
@@ -128,7 +134,8 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
 
 
 def _persons(session: Session, about: About) -> list[int]:
-    """The persons meant. By number: the one it surely belongs to, where there is just one; others that claim it are possible mismatches."""
+    """The persons meant. By number: the one it surely belongs to, where there is just one; others that claim it are
+    possible mismatches."""
     persons = sorted({person for patient in about.asked if (person := people.person_of(session, patient)) is not None})
     if about.number is None or len(persons) < 2:
         return persons
@@ -140,8 +147,12 @@ def _persons(session: Session, about: About) -> list[int]:
     return sorted(sure - {None}) if len(sure) == 1 else persons
 
 
-def _patients(session: Session, patients: Sequence[int], publishers: dict[int, PublisherRow], now: int) -> dict[int, access.PatientFact]:
-    grades = {patient: identity.decode_evidence(evidence).best for patient, _, evidence in people.claims_of(session, patients)}
+def _patients(
+    session: Session, patients: Sequence[int], publishers: dict[int, PublisherRow], now: int
+) -> dict[int, access.PatientFact]:
+    grades = {
+        patient: identity.decode_evidence(evidence).best for patient, _, evidence in people.claims_of(session, patients)
+    }
     registered = {
         one.patient for one in resources.of_patients(session, patients, ["EpisodeOfCare"])
         if one.kind == "gp" and identity.is_regular_registration(build.decode(one.body))

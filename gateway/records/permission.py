@@ -13,10 +13,13 @@ from gateway.store.audit import record_write
 def permit(door: Door, caller: Caller, number: str, basis: str, reason: str, request: str) -> None:
     """Record permission to view for the caller's organisation. The same answer for every number, known or not.
 
-    Raises ``Forbidden`` for a caller who may not, ``Invalid`` naming what of the request is not as ``access.BASES`` asks.
+    Raises ``Forbidden`` for a caller who may not, ``Invalid`` naming what of the request is not as ``access.BASES``
+    asks.
     """
     act = access.Act("permit", "")
-    decision = access.decide(caller, act, access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing))
+    decision = access.decide(
+        caller, act, access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing)
+    )
     if decision.refusal:
         audited(door, caller, act, decision, "refused", request)
         raise error(decision.refusal, "")
@@ -29,4 +32,14 @@ def permit(door: Door, caller: Caller, number: str, basis: str, reason: str, req
     with door.store.write() as session:
         until = session.now + access.BASES[basis].longest * 3_600_000_000
         people.grant_permission(session, number, caller.organisation, caller.user, basis, reason.strip(), until)
-        record_write(session, {"act": "permit", **who(caller), "number": number, "basis": basis, "reason": reason.strip(), "request": request})
+        record_write(
+            session,
+            {
+                "act": "permit",
+                **who(caller),
+                "number": number,
+                "basis": basis,
+                "reason": reason.strip(),
+                "request": request,
+            },
+        )

@@ -18,8 +18,11 @@ from gateway.store.people import PublisherRow
 from gateway.store.resources import Stored
 
 
-def person(door: Door, caller: Caller, request: str, *, id_: str | None = None, number: str | None = None, view: str = "shared") -> Record:
-    """The record of one person as this caller may see it. By id, whatever is refused is ``NotFound``; by number, ``Forbidden`` with its code."""
+def person(
+    door: Door, caller: Caller, request: str, *, id_: str | None = None, number: str | None = None, view: str = "shared"
+) -> Record:
+    """The record of one person as this caller may see it. By id, whatever is refused is ``NotFound``; by number,
+    ``Forbidden`` with its code."""
     act = access.Act(view, "Patient", id_ is None)
     refuse_early(door, caller, act, request)
     with door.store.read() as session:
@@ -42,14 +45,31 @@ def person(door: Door, caller: Caller, request: str, *, id_: str | None = None, 
 
 
 def _record(
-    door: Door, session: Session, caller: Caller, decision: access.Decision, everything: Sequence[Stored], seen: Sequence[Stored], head: Stored | None
+    door: Door,
+    session: Session,
+    caller: Caller,
+    decision: access.Decision,
+    everything: Sequence[Stored],
+    seen: Sequence[Stored],
+    head: Stored | None,
 ) -> Record:
     publishers = people.publishers(session)
     held = [(one, _held(one, publishers, decision)) for one in seen]
     patients = [each for one, each in held if one.type == "Patient"]
     first = head.id if head else ""
-    patients.sort(key=lambda each: (each.resource["id"] != first, each.kind != "gp", each.resource.get("active") is False, each.resource["id"]))
-    numbers = [row[1] for row in people.claims_of(session, sorted(p.key for p in decision.facts.patients)) if identifiers.is_valid(row[1])]
+    patients.sort(
+        key=lambda each: (
+            each.resource["id"] != first,
+            each.kind != "gp",
+            each.resource.get("active") is False,
+            each.resource["id"],
+        )
+    )
+    numbers = [
+        row[1]
+        for row in people.claims_of(session, sorted(p.key for p in decision.facts.patients))
+        if identifiers.is_valid(row[1])
+    ]
     registered = [publishers[key] for key in sorted({p.publisher for p in decision.facts.patients if p.registered})]
     return Record(
         subject_id=first or (patients[0].resource["id"] if patients else ""),
@@ -71,14 +91,22 @@ def _held(one: Stored, publishers: dict[int, PublisherRow], decision: access.Dec
     publisher = publishers[one.publisher]
     resource = build.decode(served(one, publishers, decision).body)
     received = moment(publisher.received)
-    return Held(resource, publisher.name or publisher.ods or publisher.code, publisher.ods, one.kind, publisher.source, received, one.labels)
+    return Held(
+        resource,
+        publisher.name or publisher.ods or publisher.code,
+        publisher.ods,
+        one.kind,
+        publisher.source,
+        received,
+        one.labels,
+    )
 
 
 def _contributions(
     decision: access.Decision, everything: Sequence[Stored], seen: Sequence[Stored], publishers: dict[int, PublisherRow]
 ) -> list[Contribution]:
-    """Each publisher within the limits that holds a Patient of this person, and how it stands. One outside them is not named: that it holds
-    something is already an answer. What is hidden for its labels never shows in a state."""
+    """Each publisher within the limits that holds a Patient of this person, and how it stands. One outside them is not
+    named: that it holds something is already an answer. What is hidden for its labels never shows in a state."""
     found = []
     for key in sorted({patient.publisher for patient in decision.facts.patients}):
         publisher = publishers[key]
@@ -91,5 +119,9 @@ def _contributions(
             state = "ok"
         else:
             state = "none held"
-        found.append(Contribution(publisher.name or publisher.ods or publisher.code, publisher.ods, publisher.kind, state, received))
+        found.append(
+            Contribution(
+                publisher.name or publisher.ods or publisher.code, publisher.ods, publisher.kind, state, received
+            )
+        )
     return found

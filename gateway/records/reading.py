@@ -16,7 +16,19 @@ from gateway.fhir.parse import parse
 from gateway.fhir.search import Clause, Limits, Query
 from gateway.nhs import access, links
 from gateway.nhs.roles import DIRECTORY, Caller
-from gateway.records.door import Door, Found, Page, Sealed, audited, before_lookup, error, event, passes, refuse_early, served
+from gateway.records.door import (
+    Door,
+    Found,
+    Page,
+    Sealed,
+    audited,
+    before_lookup,
+    error,
+    event,
+    passes,
+    refuse_early,
+    served,
+)
 from gateway.records.facts import About, about_head, about_query, candidates, facts_about, publishers_now
 from gateway.store import find, resources
 from gateway.store.database import Session, id_hash
@@ -27,13 +39,14 @@ CURSOR_SECONDS = 3600
 
 
 def read(door: Door, caller: Caller, resource_type: str, id_: str, request: str) -> Sealed[list[Found]]:
-    """One resource as it is now, sealed until it is audited. Opening raises ``NotFound`` for what is not there or not the caller's, ``Gone`` to who
-    may see that it was."""
+    """One resource as it is now, sealed until it is audited. Opening raises ``NotFound`` for what is not there or not
+    the caller's, ``Gone`` to who may see that it was."""
     return _one(door, caller, access.Act("read", resource_type), id_, request)
 
 
 def vread(door: Door, caller: Caller, resource_type: str, id_: str, version: int, request: str) -> Found:
-    """One version of a resource: the current one to who may read it, older ones to the recording organisation and privacy officers."""
+    """One version of a resource: the current one to who may read it, older ones to the recording organisation and
+    privacy officers."""
     for found in _one(door, caller, access.Act("vread", resource_type), id_, request).open():
         if found.version == version:
             if found.deleted:
@@ -43,7 +56,8 @@ def vread(door: Door, caller: Caller, resource_type: str, id_: str, version: int
 
 
 def history(door: Door, caller: Caller, resource_type: str, id_: str, request: str) -> list[Found]:
-    """The versions of a resource the caller may see, newest first. Labels are of the resource: what is hidden is hidden in every version."""
+    """The versions of a resource the caller may see, newest first. Labels are of the resource: what is hidden is
+    hidden in every version."""
     return _one(door, caller, access.Act("history", resource_type), id_, request).open()
 
 
@@ -51,7 +65,9 @@ def _one(door: Door, caller: Caller, act: access.Act, id_: str, request: str) ->
     """The versions of one resource that an act may answer with; the door's one way to an id."""
     early = before_lookup(door, caller, act)
     if early.refusal:
-        return Sealed(door.audit, event(caller, act, early, "refused", request), _refusal=error(early.refusal, act.type))
+        return Sealed(
+            door.audit, event(caller, act, early, "refused", request), _refusal=error(early.refusal, act.type)
+        )
     with door.store.read() as session:
         head = resources.head_of(session, act.type, id_)
         decision = _decide(door, session, caller, act, None if act.type in DIRECTORY else about_head(head))
@@ -63,7 +79,15 @@ def _one(door: Door, caller: Caller, act: access.Act, id_: str, request: str) ->
             answer = [served(head, publishers, decision)]
             if act.name != "read" and may_see_past:
                 answer = [served(one, publishers, decision) for one in _versions(session, head)]
-    outcome = "refused" if decision.refusal else "not found" if not answer else "gone" if answer[0].deleted and act.name == "read" else "ok"
+    outcome = (
+        "refused"
+        if decision.refusal
+        else "not found"
+        if not answer
+        else "gone"
+        if answer[0].deleted and act.name == "read"
+        else "ok"
+    )
     refusal: GatewayError | None = None
     if decision.refusal and decision.refusal.status != 404:
         refusal = error(decision.refusal, act.type)
@@ -91,7 +115,8 @@ def _is_within(limits: Limits, head: Stored) -> bool:
 
 
 def search(door: Door, caller: Caller, query: Query, request: str) -> Page:
-    """What a query matches within the decision's limits. Asked by id, a refusal looks like nothing found; by number, it is the table's."""
+    """What a query matches within the decision's limits. Asked by id, a refusal looks like nothing found; by number,
+    it is the table's."""
     refuse_early(door, caller, access.Act("search", query.type), request)
     query, after = _resumed(door, caller, query)
     act = access.Act("search", query.type, query.number is not None)
@@ -134,7 +159,9 @@ def _asks_of_blanked(query: Query) -> bool:
     return query.type in links.BLANKED_TYPES and any(clause.param == "encounter" for clause in query.clauses)
 
 
-def _limits(door: Door, session: Session, caller: Caller, act: access.Act, query: Query) -> tuple[access.Decision, Limits, Query]:
+def _limits(
+    door: Door, session: Session, caller: Caller, act: access.Act, query: Query
+) -> tuple[access.Decision, Limits, Query]:
     """The decision of a search, its limits, and the query narrowed to what they were decided for."""
     about = about_query(session, query)
     if about is None and query.type not in DIRECTORY:
@@ -143,24 +170,41 @@ def _limits(door: Door, session: Session, caller: Caller, act: access.Act, query
     return decision, _narrowed(decision.limits, about), query
 
 
-def _one_by_one(door: Door, session: Session, caller: Caller, act: access.Act, query: Query) -> tuple[access.Decision, Limits, Query]:
-    """A search that names nobody is decided person by person, and what matches is found within its own person's limits: what one allows shows
-    nothing of another, and somebody else's id beside one's own is as an unknown one."""
+def _one_by_one(
+    door: Door, session: Session, caller: Caller, act: access.Act, query: Query
+) -> tuple[access.Decision, Limits, Query]:
+    """A search that names nobody is decided person by person, and what matches is found within its own person's
+    limits: what one allows shows nothing of another, and somebody else's id beside one's own is as an unknown one."""
     found = candidates(session, caller, query)
-    decided = {patient: _decide(door, session, caller, act, About(frozenset({patient}))) for patient in sorted({one.patient for one in found})}
-    shown = [one for one in found if decided[one.patient].refusal is None and _is_within(decided[one.patient].limits, one)]
+    decided = {
+        patient: _decide(door, session, caller, act, About(frozenset({patient})))
+        for patient in sorted({one.patient for one in found})
+    }
+    shown = [
+        one for one in found if decided[one.patient].refusal is None and _is_within(decided[one.patient].limits, one)
+    ]
     if not shown:
         refused = _decide(door, session, caller, act, About())
-        return next(iter(decided.values()), refused), Limits(), replace(query, clauses=(*query.clauses, Clause("_id", "id", ())))
+        return (
+            next(iter(decided.values()), refused),
+            Limits(),
+            replace(query, clauses=(*query.clauses, Clause("_id", "id", ()))),
+        )
     allowed = [decided[patient] for patient in dict.fromkeys(one.patient for one in shown)]
-    facts = replace(allowed[0].facts, patients=tuple({patient: None for decision in allowed for patient in decision.facts.patients}))
+    facts = replace(
+        allowed[0].facts, patients=tuple({patient: None for decision in allowed for patient in decision.facts.patients})
+    )
     limits = Limits(
         tuple({allow: None for decision in allowed for allow in decision.limits.allow}),
         frozenset(patient.id for decision in allowed for patient in decision.facts.patients),
     )
     trace = tuple({line: None for decision in allowed for line in decision.trace})
     ids = Clause("_id", "id", tuple(one.id for one in shown))
-    return replace(allowed[0], limits=limits, facts=facts, trace=trace), limits, replace(query, clauses=(*query.clauses, ids))
+    return (
+        replace(allowed[0], limits=limits, facts=facts, trace=trace),
+        limits,
+        replace(query, clauses=(*query.clauses, ids)),
+    )
 
 
 def _narrowed(limits: Limits, about: About | None) -> Limits:
@@ -171,9 +215,16 @@ def _narrowed(limits: Limits, about: About | None) -> Limits:
 
 
 def _included(
-    door: Door, session: Session, caller: Caller, query: Query, found: Sequence[Stored], limits: Limits, decision: access.Decision
+    door: Door,
+    session: Session,
+    caller: Caller,
+    query: Query,
+    found: Sequence[Stored],
+    limits: Limits,
+    decision: access.Decision,
 ) -> list[Stored]:
-    """What matched resources, as the caller sees them, point at and ``_include`` names, each within the same limits; the directory has its own."""
+    """What matched resources, as the caller sees them, point at and ``_include`` names, each within the same limits;
+    the directory has its own."""
     wanted: dict[tuple[str, str], None] = {}
     for include in query.includes:
         targets = params.includes(query.type)[include.param]
@@ -199,21 +250,32 @@ def _included(
 
 
 def _pointed(resource: dict, resource_type: str, name: str) -> list[tuple[str, str]]:
-    path = params.subject(resource_type) if name in ("patient", "subject") else params.row(resource_type, name).paths[resource_type]
+    path = (
+        params.subject(resource_type)
+        if name in ("patient", "subject")
+        else params.row(resource_type, name).paths[resource_type]
+    )
     values: list = [resource]
     for part in path.split("."):
-        values = [inner for value in values for inner in (value.get(part) if isinstance(value.get(part), list) else [value.get(part)]) if inner]
+        values = [
+            inner
+            for value in values
+            for inner in (value.get(part) if isinstance(value.get(part), list) else [value.get(part)])
+            if inner
+        ]
     return [tuple(value["reference"].split("/", 1)) for value in values if "/" in value.get("reference", "")]
 
 
 def _cursor(door: Door, caller: Caller, query: Query, at: tuple[int, int]) -> str:
-    """Where the next page begins, encrypted and bound to caller and query. It carries the parameters that name a person, which no link may."""
+    """Where the next page begins, encrypted and bound to caller and query. It carries the parameters that name a
+    person, which no link may."""
     private = [pair for pair in query.parameters if pair[0] in PRIVATE]
     return Fernet(door.cursor_key).encrypt(msgspec.msgpack.encode((at, private, _bound(caller, query)))).decode()
 
 
 def _resumed(door: Door, caller: Caller, query: Query) -> tuple[Query, tuple[int, int] | None]:
-    """The whole query of a next link, and where its page begins. Raises ``Invalid`` for a cursor that is not this caller's and this query's."""
+    """The whole query of a next link, and where its page begins. Raises ``Invalid`` for a cursor that is not this
+    caller's and this query's."""
     if query.cursor is None:
         return query, None
     try:

@@ -25,19 +25,23 @@ CHUNK = 2000
 
 @dataclass(frozen=True)
 class Members:
-    """Who is in a release: (person, patient, name) of every Patient that may be, and how many were left out for what (for the ledger only).
-    The name is what a person is pseudonymised by."""
+    """Who is in a release: (person, patient, name) of every Patient that may be, and how many were left out for what
+    (for the ledger only). The name is what a person is pseudonymised by."""
 
     rows: tuple[tuple[int, int, str], ...]
     left_out: dict[str, int]
 
     def parts(self, persons: int, secret: bytes) -> list[list[tuple[int, int, str]]]:
-        """Cut into parts of so many whole persons: (place, patient, name). The same members make the same parts, in an order that only who
-        has the secret can make: that of the source, which may be by number or by name, would tell who is who."""
+        """Cut into parts of so many whole persons: (place, patient, name). The same members make the same parts, in an
+        order that only who has the secret can make: that of the source, which may be by number or by name, would tell
+        who is who."""
         whole = [list(group) for _, group in groupby(sorted(self.rows), key=lambda row: row[0])]
         whole.sort(key=lambda rows: blake2b(rows[0][2].encode(), key=secret).digest())
         placed = [[(place, patient, name) for _, patient, name in rows] for place, rows in enumerate(whole)]
-        return [[row for person in placed[start : start + persons] for row in person] for start in range(0, len(placed), persons)] or [[]]
+        return [
+            [row for person in placed[start : start + persons] for row in person]
+            for start in range(0, len(placed), persons)
+        ] or [[]]
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,8 @@ class ToRelease:
 
 
 def members(session: Session, project: Project, optout: int) -> Members:
-    """Everyone of the project's live contributors but opted-out and restricted people: whoever shares any number with one of those is left
-    out too, gathered or not (wide to refuse)."""
+    """Everyone of the project's live contributors but opted-out and restricted people: whoever shares any number with
+    one of those is left out too, gathered or not (wide to refuse)."""
     today = moment(session.now).date()
     live = project.live(today)
     publishers = {p.key for p in people.publishers(session).values() if p.state == "active" and p.ods in live}
@@ -87,8 +91,8 @@ def _wide(session: Session, patients: set[int]) -> set[int]:
 
 
 def _names(session: Session, rows: Sequence[tuple[int, int]]) -> dict[int, str]:
-    """What each person is pseudonymised by: the number that is surely theirs and nobody else's, else their first Patient. Said once, when a
-    job is made: what is loaded later does not change it."""
+    """What each person is pseudonymised by: the number that is surely theirs and nobody else's, else their first
+    Patient. Said once, when a job is made: what is loaded later does not change it."""
     names = {}
     for start in range(0, len(rows), CHUNK):
         chunk = {person for person, _ in rows[start : start + CHUNK]} - names.keys()
@@ -96,7 +100,10 @@ def _names(session: Session, rows: Sequence[tuple[int, int]]) -> dict[int, str]:
         given: dict[int, list[identity.Evidence]] = {}
         for patient, evidence in {row[0]: row[2] for row in people.claims_of(session, sorted(patients))}.items():
             given.setdefault(patients[patient], []).append(identity.decode_evidence(evidence))
-        sure = {person: sorted({number for each in evidences for number in _sure(each)}) for person, evidences in given.items()}
+        sure = {
+            person: sorted({number for each in evidences for number in _sure(each)})
+            for person, evidences in given.items()
+        }
         holders = _holders(session, sorted({number for numbers in sure.values() for number in numbers}))
         for person, numbers in sure.items():
             own = next((number for number in numbers if holders[number] == {person}), None)
@@ -118,23 +125,32 @@ def _sure(evidence: identity.Evidence) -> list[str]:
     return [number for number, grade in evidence.grades if grade != identity.CLAIMED]
 
 
-def stream(session: Session, job: jobs.Job, part: int, publishers: frozenset[str], exclude_sensitive: bool = True) -> Iterator[ToRelease]:
+def stream(
+    session: Session, job: jobs.Job, part: int, publishers: frozenset[str], exclude_sensitive: bool = True
+) -> Iterator[ToRelease]:
     """Each person of a part, with their resources as at the job's moment; labels and publishers are always today's."""
     hidden = labels.NEVER_RELEASED
     if exclude_sensitive:
         hidden |= labels.SENSITIVE | labels.LINKED | labels.SERVICE
     keys = [p.key for p in people.publishers(session).values() if p.state == "active" and p.ods in publishers]
     rows = jobs.members(session, job.id, part)
-    refused = set() if label_seq(session) == job.pins["label_seq"] else _restricted(session, [patient for _, patient, _ in rows])
+    refused = (
+        set()
+        if label_seq(session) == job.pins["label_seq"]
+        else _restricted(session, [patient for _, patient, _ in rows])
+    )
     for (_, name), group in groupby(rows, key=lambda row: (row[0], row[2])):
         patients = [patient for _, patient, _ in group if patient not in refused]
-        found = list(jobs.as_of(session, patients, job.pins["types"], hidden, keys, job.pins["as_of"])) if patients else []
+        found = (
+            list(jobs.as_of(session, patients, job.pins["types"], hidden, keys, job.pins["as_of"])) if patients else []
+        )
         if found:
             yield ToRelease(name, [(one.type, one.id, one.body) for one in found])
 
 
 def _restricted(session: Session, patients: Sequence[int]) -> set[int]:
-    """Who of these, or who shares a number with them, has been restricted since the job was made: with everyone that goes with them."""
+    """Who of these, or who shares a number with them, has been restricted since the job was made: with everyone that
+    goes with them."""
     numbers = {row[1] for row in people.claims_of(session, patients)}
     around = {row[0] for row in people.connected(session, sorted(numbers))} | set(patients)
     return _wide(session, stored_labels.labelled(session, sorted(around), RESTRICTED))

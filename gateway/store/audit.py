@@ -1,7 +1,8 @@
 """The audit: append-only, durable before the answer leaves, hash-chained behind.
 
-On SQLite the audit of reads is a file of its own with one writer a process, so that a read never waits for a loader's turn; many
-waiting requests share one fsync. On PostgreSQL it is a table. Writes carry their audit row in their own transaction.
+On SQLite the audit of reads is a file of its own with one writer a process, so that a read never waits for a loader's
+turn; many waiting requests share one fsync. On PostgreSQL it is a table. Writes carry their audit row in their own
+transaction.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class Audit:
-    """The audit of one store. ``record`` returns when the event is on disk, or raises ``Unavailable``: then nothing may be answered. ``recorded``
-    is the same for who must not wait in a thread: the event loop."""
+    """The audit of one store. ``record`` returns when the event is on disk, or raises ``Unavailable``: then nothing
+    may be answered. ``recorded`` is the same for who must not wait in a thread: the event loop."""
 
     def __init__(self, store: Store, path: Path | None = None):
         self.store = store
@@ -68,20 +69,25 @@ class Audit:
                 transaction.rollback()
 
     def events(self, stream: str | None = None, limit: int | None = None) -> Iterator[dict]:
-        """Events in the order written, each with its ``seq``, ``at`` (µs UTC) and ``stream``; ``limit`` gives the newest so many."""
+        """Events in the order written, each with its ``seq``, ``at`` (µs UTC) and ``stream``; ``limit`` gives the
+        newest so many."""
         found = []
         if self._file and stream in (None, "read"):
             found += [("read", *row) for row in self._file.rows("SELECT seq, at, event FROM audit ORDER BY seq")]
         with self.store.read() as session:
             streams = ("read", "write") if stream is None else (stream,)
-            rows = session.rows(f"SELECT stream, seq, at, event FROM audit WHERE {session.within('stream')} ORDER BY seq", session.listed(streams))
+            rows = session.rows(
+                f"SELECT stream, seq, at, event FROM audit WHERE {session.within('stream')} ORDER BY seq",
+                session.listed(streams),
+            )
         found += rows
         found.sort(key=lambda row: (row[2], row[0], row[1]))
         for name, seq, at, event in found[-limit:] if limit else found:
             yield {"seq": seq, "at": at, "stream": name, **msgspec.json.decode(event)}
 
     def seal(self) -> None:
-        """Extend the hash chains over what was committed since the last seal. Nobody waits while it reads and computes."""
+        """Extend the hash chains over what was committed since the last seal. Nobody waits while it reads and
+        computes."""
         if self._file:
             self._file.seal()
         with self.store.read() as session:
@@ -91,16 +97,20 @@ class Audit:
         last = self._settled()
         for stream in waiting:
             with self.store.read() as session:
-                before = session.row("SELECT last, hash FROM seal WHERE stream = ? ORDER BY last DESC LIMIT 1", stream) or (0, "")
+                before = session.row(
+                    "SELECT last, hash FROM seal WHERE stream = ? ORDER BY last DESC LIMIT 1", stream
+                ) or (0, "")
                 sql = "SELECT seq, at, event FROM audit WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq"
                 seals = _seals(before, session.stream(sql, stream, before[0], last))
             with self.store.write() as session:
-                if (session.value("SELECT max(last) FROM seal WHERE stream = ?", stream) or 0) == before[0]:  # else somebody else was here
+                if (session.value("SELECT max(last) FROM seal WHERE stream = ?", stream) or 0) == before[
+                    0
+                ]:  # else somebody else was here
                     session.insert("seal", "stream, last, rows, hash", [(stream, *seal) for seal in seals])
 
     def _settled(self) -> int:
-        """The number up to which every event is committed. On PostgreSQL one is taken before its row is there: wait for those, or a chain would
-        close over a gap."""
+        """The number up to which every event is committed. On PostgreSQL one is taken before its row is there: wait
+        for those, or a chain would close over a gap."""
         if not self.store.postgres:
             return 2**62
         with self.store.write() as session:
@@ -109,7 +119,8 @@ class Audit:
 
     @contextmanager
     def sealing(self, seconds: float = SEAL_SECONDS) -> Iterator[None]:
-        """Seal behind the requests while the block runs, never in one: every so many seconds, and once more at its end."""
+        """Seal behind the requests while the block runs, never in one: every so many seconds, and once more at its
+        end."""
         stop = threading.Event()
 
         def often() -> None:
@@ -130,12 +141,18 @@ class Audit:
         """Recompute both chains. Says the first broken place, if any."""
         broken, rows, sealed = [], 0, 0
         if self._file:
-            found = _verify("read", self._file.rows("SELECT seq, at, event FROM audit ORDER BY seq"), self._file.seals())
+            found = _verify(
+                "read", self._file.rows("SELECT seq, at, event FROM audit ORDER BY seq"), self._file.seals()
+            )
             broken, rows, sealed = broken + found.broken, rows + found.rows, sealed + found.sealed
         with self.store.read() as session:
             for stream in ("read", "write"):
                 seals = session.rows("SELECT last, rows, hash FROM seal WHERE stream = ? ORDER BY last", stream)
-                found = _verify(stream, session.rows("SELECT seq, at, event FROM audit WHERE stream = ? ORDER BY seq", stream), seals)
+                found = _verify(
+                    stream,
+                    session.rows("SELECT seq, at, event FROM audit WHERE stream = ? ORDER BY seq", stream),
+                    seals,
+                )
                 broken, rows, sealed = broken + found.broken, rows + found.rows, sealed + found.sealed
         return Verdict(rows, sealed, broken)
 
@@ -159,7 +176,12 @@ def record_write(session: Session, event: dict) -> None:
 
 
 def _insert(session: Session, stream: str, event: dict) -> None:
-    session.run("INSERT INTO audit (at, stream, event) VALUES (?, ?, ?)", session.now or microseconds_now(), stream, _encode(event).decode())
+    session.run(
+        "INSERT INTO audit (at, stream, event) VALUES (?, ?, ?)",
+        session.now or microseconds_now(),
+        stream,
+        _encode(event).decode(),
+    )
 
 
 def _unsealed(session: Session, stream: str) -> bool:
@@ -196,9 +218,12 @@ def _verify(stream: str, rows: list[tuple], seals: list[tuple]) -> Verdict:
 
 
 def _append(connection: sqlite.Connection, events: list[str]) -> None:
-    """One statement is one transaction, and takes this thread from the others once: a statement for each event would, for each event, twice."""
+    """One statement is one transaction, and takes this thread from the others once: a statement for each event would,
+    for each event, twice."""
     listed = msgspec.json.encode(events).decode()
-    connection.execute("INSERT INTO audit (at, event) SELECT ?, value FROM json_each(?) ORDER BY key", (microseconds_now(), listed))
+    connection.execute(
+        "INSERT INTO audit (at, event) SELECT ?, value FROM json_each(?) ORDER BY key", (microseconds_now(), listed)
+    )
 
 
 @dataclass(slots=True)
@@ -218,10 +243,13 @@ class _File:
         self.path = path
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._connect().executescript(
-            "CREATE TABLE IF NOT EXISTS audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event TEXT NOT NULL);"
+            "CREATE TABLE IF NOT EXISTS audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, event "
+            "TEXT NOT NULL);"
             "CREATE TABLE IF NOT EXISTS seal (last INTEGER PRIMARY KEY, rows INTEGER NOT NULL, hash TEXT NOT NULL);"
-            "CREATE TRIGGER IF NOT EXISTS audit_is_append_only BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'append only'); END;"
-            "CREATE TRIGGER IF NOT EXISTS audit_is_kept BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+            "CREATE TRIGGER IF NOT EXISTS audit_is_append_only BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, "
+            "'append only'); END;"
+            "CREATE TRIGGER IF NOT EXISTS audit_is_kept BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'append "
+            "only'); END;"
         )
         self._waiting: deque[_Waiting] = deque()
         self._turn = threading.Lock()
@@ -242,7 +270,8 @@ class _File:
             connection.execute("ROLLBACK")
 
     def append(self, event: str) -> None:
-        """Write one event durably, with those of everyone who waits: whoever comes first commits for all, the others find theirs written."""
+        """Write one event durably, with those of everyone who waits: whoever comes first commits for all, the others
+        find theirs written."""
         one = _Waiting(event)
         self._waiting.append(one)
         if not self._turn.acquire(timeout=WAIT_SECONDS):
@@ -277,7 +306,9 @@ class _File:
             if self._connection is None:
                 self._connection = self._connect()
             _append(self._connection, [each.event for each in batch])
-        except Exception as error:  # every waiter must hear of it; the next gets another connection, whatever befell this one
+        except (
+            Exception
+        ) as error:  # every waiter must hear of it; the next gets another connection, whatever befell this one
             fault = error
             self._disconnect()
         for each in batch:
@@ -301,9 +332,13 @@ class _File:
     def seal(self) -> None:
         with closing(self._connect()) as connection:
             before = connection.execute("SELECT last, hash FROM seal ORDER BY last DESC LIMIT 1").fetchone() or (0, "")
-            seals = _seals(before, connection.execute("SELECT seq, at, event FROM audit WHERE seq > ? ORDER BY seq", (before[0],)))
+            seals = _seals(
+                before, connection.execute("SELECT seq, at, event FROM audit WHERE seq > ? ORDER BY seq", (before[0],))
+            )
             connection.execute("BEGIN IMMEDIATE")
-            if (connection.execute("SELECT max(last) FROM seal").fetchone()[0] or 0) == before[0]:  # else somebody else was here
+            if (connection.execute("SELECT max(last) FROM seal").fetchone()[0] or 0) == before[
+                0
+            ]:  # else somebody else was here
                 connection.executemany("INSERT INTO seal (last, rows, hash) VALUES (?, ?, ?)", seals)
             connection.execute("COMMIT")
 

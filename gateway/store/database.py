@@ -58,11 +58,13 @@ def id_hash(id_: str) -> int:
 class Session:
     """One transaction. SQL is written with ``?`` and one text serves both databases.
 
-    The connection is of SQLAlchemy's pool; what runs in it goes straight to the driver, whose answers are plain tuples. A statement that reads
-    one row costs a fifth of what it costs with a result described around it.
+    The connection is of SQLAlchemy's pool; what runs in it goes straight to the driver, whose answers are plain
+    tuples. A statement that reads one row costs a fifth of what it costs with a result described around it.
     """
 
-    def __init__(self, driver: sqlite.Connection | psycopg.Connection, postgres: bool, now: int = 0, commit_seq: int = 0):
+    def __init__(
+        self, driver: sqlite.Connection | psycopg.Connection, postgres: bool, now: int = 0, commit_seq: int = 0
+    ):
         self.postgres, self._driver, self._execute = postgres, driver, driver.execute
         self.now, self.commit_seq = now, commit_seq
         self.deferred: list[Callable[[], None]] = []
@@ -82,7 +84,9 @@ class Session:
 
     def stream(self, sql: str, *params, size: int = 2000) -> Iterator[tuple]:
         """The rows of a query, a few at a time, without holding them all."""
-        with closing(self._driver.cursor(f"stream_{uuid.uuid4().hex}") if self.postgres else self._driver.cursor()) as cursor:
+        with closing(
+            self._driver.cursor(f"stream_{uuid.uuid4().hex}") if self.postgres else self._driver.cursor()
+        ) as cursor:
             cursor.execute(_dialect(sql, self.postgres), params)
             while rows := cursor.fetchmany(size):
                 yield from rows
@@ -109,10 +113,14 @@ class Session:
             self.many(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
 
     def ignore(self, table: str, columns: str, rows: Sequence[tuple]) -> None:
-        """Add the rows that are not there yet. Where all is integers PostgreSQL is told once, with a list for each column."""
+        """Add the rows that are not there yet. Where all is integers PostgreSQL is told once, with a list for each
+        column."""
         if rows and self.postgres and all(type(value) is int for value in rows[0]):
             marks = ",".join(["?::bigint[]"] * len(rows[0]))
-            self.run(f"INSERT INTO {table} ({columns}) SELECT * FROM unnest({marks}) ON CONFLICT DO NOTHING", *map(_array, zip(*rows)))
+            self.run(
+                f"INSERT INTO {table} ({columns}) SELECT * FROM unnest({marks}) ON CONFLICT DO NOTHING",
+                *map(_array, zip(*rows)),
+            )
         elif rows:
             marks = ",".join("?" * len(rows[0]))
             self.many(f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING", rows)
@@ -178,7 +186,8 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A write transaction with the writer's turn, the next ``commit_seq`` and a time later than every earlier one."""
+        """A write transaction with the writer's turn, the next ``commit_seq`` and a time later than every earlier
+        one."""
         with self._turn(), self.engine.connect() as connection:
             connection = connection.execution_options(gateway_write=True)
             with connection.begin():
@@ -190,11 +199,14 @@ class Store:
                 yield session
                 for finish in session.deferred:
                     finish()
-                session.run("UPDATE clock SET commit_seq = ?, updated = ? WHERE id = 1", session.commit_seq, session.now)
+                session.run(
+                    "UPDATE clock SET commit_seq = ?, updated = ? WHERE id = 1", session.commit_seq, session.now
+                )
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:
-        """Whoever does ``name`` does it alone, in whatever process: others wait. It ends with the block, or with the process."""
+        """Whoever does ``name`` does it alone, in whatever process: others wait. It ends with the block, or with the
+        process."""
         if self.postgres:
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 session = Session(driver_of(connection), True)
@@ -229,10 +241,14 @@ def _own(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def open_store(url: str, *, create: str | None = None, namespace: uuid.UUID | None = None, clock: Clock = microseconds_now) -> Store:
-    """Open a store, bringing its schema up to this code's. ``create`` (``sandbox`` or ``live``) makes one where there is none.
+def open_store(
+    url: str, *, create: str | None = None, namespace: uuid.UUID | None = None, clock: Clock = microseconds_now
+) -> Store:
+    """Open a store, bringing its schema up to this code's. ``create`` (``sandbox`` or ``live``) makes one where there
+    is none.
 
-    Raises ``Refused`` when there is no store and none is to be made, when it is of the other mode, or when the database is unsafe.
+    Raises ``Refused`` when there is no store and none is to be made, when it is of the other mode, or when the
+    database is unsafe.
     """
     engine = _engine(url)
     store = Store(url, engine, clock)
@@ -276,8 +292,12 @@ def _sqlite(path: Path) -> Engine:
     if sqlite.sqlite_version_info < LEAST_SQLITE:
         raise Refused(f"SQLite {sqlite.sqlite_version} is older than {'.'.join(map(str, LEAST_SQLITE))}")
     if not path.parent.is_dir():
-        raise Refused("the folder of the database does not exist: `gateway init` makes the data folder, and a store in it")
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its WAL the mode of the database: nobody else reads either, ever
+        raise Refused(
+            "the folder of the database does not exist: `gateway init` makes the data folder, and a store in it"
+        )
+    os.close(
+        os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    )  # SQLite gives its WAL the mode of the database: nobody else reads either, ever
     engine = sqlalchemy.create_engine(
         f"sqlite+pysqlite:///{path}", module=sqlite, hide_parameters=True, pool_size=16,
         connect_args={"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False},
@@ -285,14 +305,18 @@ def _sqlite(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def settings(connection, _record):
-        # No mmap_size: never with writers in other processes (a stray write or a cut file is then corruption, reference: reliability §1).
+        # No mmap_size: never with writers in other processes (a stray write or a cut file is then corruption,
+        # reference: reliability §1).
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-262144", "temp_store=MEMORY", "mmap_size=0",
                        "wal_autocheckpoint=16000", "trusted_schema=OFF"):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begin(connection):
-        # One statement decides who waits: a deferred transaction that reads and then writes is refused at once (store.md, Audit).
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("gateway_write") else "BEGIN")
+        # One statement decides who waits: a deferred transaction that reads and then writes is refused at once
+        # (store.md, Audit).
+        connection.exec_driver_sql(
+            "BEGIN IMMEDIATE" if connection.get_execution_options().get("gateway_write") else "BEGIN"
+        )
 
     return engine

@@ -12,8 +12,8 @@ from gateway.store.resources import Mapped
 
 
 def begin(session: Session, source: str, name: str, version: str, fingerprint: str) -> int:
-    """Open a delivery; when the mapping's version or the code sets' fingerprint is another than last time, everything the source sent is
-    touched. The name is kept as a hash."""
+    """Open a delivery; when the mapping's version or the code sets' fingerprint is another than last time, everything
+    the source sent is touched. The name is kept as a hash."""
     mapping = f"{version} {fingerprint}"
     key = session.next_key("delivery")
     last = session.value("SELECT mapping FROM delivery WHERE source = ? ORDER BY key DESC LIMIT 1", source)
@@ -27,8 +27,8 @@ def begin(session: Session, source: str, name: str, version: str, fingerprint: s
 
 
 def labelled_otherwise(session: Session, fingerprint: str) -> list[str]:
-    """The sources of which anything may be labelled by other code sets than those of ``fingerprint``: the last delivery that was done, or one
-    that was cut off since, had others."""
+    """The sources of which anything may be labelled by other code sets than those of ``fingerprint``: the last
+    delivery that was done, or one that was cut off since, had others."""
     rows = session.rows(
         "SELECT source, mapping FROM delivery d WHERE key >= COALESCE("
         "(SELECT max(e.key) FROM delivery e WHERE e.source = d.source AND e.state = 'done'), 0)"
@@ -48,13 +48,17 @@ def is_mapping(session: Session, delivery: int) -> None:
 
 def end(session: Session, delivery: int, report: dict) -> None:
     """A delivery is done; its report is kept."""
-    session.run("UPDATE delivery SET state = 'done', report = ? WHERE key = ?", msgspec.json.encode(report).decode(), delivery)
+    session.run(
+        "UPDATE delivery SET state = 'done', report = ? WHERE key = ?", msgspec.json.encode(report).decode(), delivery
+    )
 
 
 def take_over(session: Session, source: str, delivery: int) -> None:
     """Have this delivery map what earlier ones of the source, cut off, left to map; they are done with that."""
     for key, state in session.rows(
-        "SELECT key, state FROM delivery WHERE source = ? AND state <> 'done' AND key <> ? ORDER BY key", source, delivery
+        "SELECT key, state FROM delivery WHERE source = ? AND state <> 'done' AND key <> ? ORDER BY key",
+        source,
+        delivery,
     ):
         if state == "keeping":
             touch_new(session, key, first_row(session, key))
@@ -70,7 +74,9 @@ def reports(session: Session) -> list[dict]:
 
 def quarantine(session: Session, source: str, delivery: int, mapped: Sequence[Mapped]) -> None:
     """Groups with a fault go into quarantine with its place; groups mapped leave it."""
-    session.run(f"DELETE FROM quarantine WHERE {session.within('grp')}", session.listed([group.grp for group in mapped]))
+    session.run(
+        f"DELETE FROM quarantine WHERE {session.within('grp')}", session.listed([group.grp for group in mapped])
+    )
     session.insert(
         "quarantine", "grp, source, patient, delivery, place, reason",
         [(group.grp, source, group.patient, delivery, group.place, group.reason) for group in mapped if group.puts is None],
@@ -86,7 +92,8 @@ def in_quarantine(session: Session, source: str | None = None) -> list[tuple[str
 def touch_quarantined(session: Session, delivery: int, source: str) -> None:
     """Have everything of a source in quarantine mapped again."""
     session.run(
-        "INSERT INTO touched (delivery, patient, grp) SELECT ?, patient, grp FROM quarantine WHERE source = ? ON CONFLICT DO NOTHING",
+        "INSERT INTO touched (delivery, patient, grp) SELECT ?, patient, grp FROM quarantine WHERE source = ? ON "
+        "CONFLICT DO NOTHING",
         delivery,
         source,
     )

@@ -14,7 +14,8 @@ from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
 from gateway.store.resources import HEAD, Stored, stored
 
 ANYBODY = Limits((Allow(),), None)
-"""For finding out who is asked about, never for answering: the one limit that is on no patient and lets every patient through."""
+"""For finding out who is asked about, never for answering: the one limit that is on no patient and lets every patient
+through."""
 
 
 @dataclass
@@ -34,7 +35,8 @@ class _Where:
 
 
 def find(session: Session, query: Query, limits: Limits, after: tuple[int, int] | None = None) -> list[Stored]:
-    """The current resources a query matches within limits, in its order: at most ``count`` + 1, so that the caller knows whether more follow.
+    """The current resources a query matches within limits, in its order: at most ``count`` + 1, so that the caller
+    knows whether more follow.
 
     ``after`` is the (sort value, key) of the last one seen.
     """
@@ -47,28 +49,35 @@ def find(session: Session, query: Query, limits: Limits, after: tuple[int, int] 
         where.add(f"({column} {sign} ? OR ({column} = ? AND h.key {sign} ?))", after[0], after[0], after[1])
     direction = "DESC" if descending else "ASC"
     sql = (
-        f"SELECT {HEAD}, v.delivery, v.body FROM head h JOIN version v ON v.key = h.body WHERE {' AND '.join(where.sql)} "
+        f"SELECT {HEAD}, v.delivery, v.body FROM head h JOIN version v ON v.key = h.body WHERE "
+        f"{' AND '.join(where.sql)} "
         f"ORDER BY {column} {direction}, h.key {direction} LIMIT ?"
     )
     return [stored(row) for row in session.rows(sql, *where.parameters, query.count + 1)]
 
 
 def candidates(session: Session, query: Query, publishers: Sequence[int]) -> list[Stored]:
-    """The Patients a query matches, whoever holds them, of persons of whom one of these publishers holds a Patient; as many as ``find`` gives."""
+    """The Patients a query matches, whoever holds them, of persons of whom one of these publishers holds a Patient; as
+    many as ``find`` gives."""
     where = _conditions(session, query, ANYBODY)
     where.add(
         "EXISTS (SELECT 1 FROM person a JOIN person b ON b.person = a.person JOIN head q ON q.patient = b.patient "
         f"WHERE a.patient = h.patient AND q.type = ? AND q.deleted = 0 AND {session.within('q.publisher')})",
         TYPE_NUMBER["Patient"], session.listed(publishers),
     )  # fmt: skip
-    sql = f"SELECT {HEAD}, v.delivery, v.body FROM head h JOIN version v ON v.key = h.body WHERE {' AND '.join(where.sql)} ORDER BY h.key LIMIT ?"
+    sql = (
+        f"SELECT {HEAD}, v.delivery, v.body FROM head h JOIN version v ON v.key = h.body WHERE "
+        f"{' AND '.join(where.sql)} ORDER BY h.key LIMIT ?"
+    )
     return [stored(row) for row in session.rows(sql, *where.parameters, query.count + 1)]
 
 
 def count(session: Session, query: Query, limits: Limits) -> int:
     """How many resources the query matches within limits."""
     where = _conditions(session, query, limits)
-    return session.value(f"SELECT count(*) FROM head h WHERE {' AND '.join(where.sql)}", *where.parameters) if where else 0
+    return (
+        session.value(f"SELECT count(*) FROM head h WHERE {' AND '.join(where.sql)}", *where.parameters) if where else 0
+    )
 
 
 def position(query: Query, found: Stored) -> tuple[int, int]:
@@ -150,7 +159,9 @@ def _words(where: _Where, resource_type: str, clause: Clause) -> None:
     for text, exact in clause.values:
         ways.append("w.word = ?" if exact else "(w.word >= ? AND w.word < ?)")
         parameters += [text] if exact else [text, text + "\U0010ffff"]
-    where.add(f"h.key IN (SELECT w.head FROM word w WHERE w.param = ? AND ({' OR '.join(ways)}))", row.number, *parameters)
+    where.add(
+        f"h.key IN (SELECT w.head FROM word w WHERE w.param = ? AND ({' OR '.join(ways)}))", row.number, *parameters
+    )
 
 
 def _dates(where: _Where, resource_type: str, clause: Clause) -> None:
@@ -195,14 +206,22 @@ def _compare(prefix: str, low: str, high: str, start: int, end: int) -> tuple[st
     raise ValueError(prefix)
 
 
-def with_status(session: Session, patients: Sequence[int], resource_type: str, statuses: Sequence[str], kinds: Sequence[str] | None) -> set[int]:
-    """Those of the patients who have a current resource of a type in one of these statuses, of publishers of these kinds."""
+def with_status(
+    session: Session, patients: Sequence[int], resource_type: str, statuses: Sequence[str], kinds: Sequence[str] | None
+) -> set[int]:
+    """Those of the patients who have a current resource of a type in one of these statuses, of publishers of these
+    kinds."""
     row = params.row(resource_type, "status")
     sql = (
-        f"SELECT DISTINCT h.patient FROM entry e JOIN head h ON h.key = e.head WHERE {session.within('e.patient')} AND e.param = ? "
+        f"SELECT DISTINCT h.patient FROM entry e JOIN head h ON h.key = e.head WHERE {session.within('e.patient')} "
+        f"AND e.param = ? "
         f"AND {session.within('e.value')} AND h.type = ? AND h.deleted = 0"
     )
-    parameters: list = [session.listed(patients), row.number, session.listed([token_hash(None, status) for status in statuses])]
+    parameters: list = [
+        session.listed(patients),
+        row.number,
+        session.listed([token_hash(None, status) for status in statuses]),
+    ]
     parameters.append(TYPE_NUMBER[resource_type])
     if kinds is not None:
         sql += f" AND {session.within('h.kind')}"

@@ -28,8 +28,11 @@ class Job:
     outcome: dict
 
 
-def create(session: Session, id_: str, kind: str, owner: str, pins: dict, parts: Sequence[Sequence[tuple[int, int, str]]]) -> None:
-    """Write a job with its parts, each a list of (person's place, patient, person's name) in the job, that stays as it is now."""
+def create(
+    session: Session, id_: str, kind: str, owner: str, pins: dict, parts: Sequence[Sequence[tuple[int, int, str]]]
+) -> None:
+    """Write a job with its parts, each a list of (person's place, patient, person's name) in the job, that stays as it
+    is now."""
     session.run(
         "INSERT INTO job (id, kind, owner, state, created, lease, pins, outcome) VALUES (?, ?, ?, 'accepted', ?, 0, ?, '{}')",
         id_, kind, owner, session.now, msgspec.json.encode(pins).decode(),
@@ -51,7 +54,8 @@ _CLAIMABLE = "kind = ? AND (state = 'accepted' OR (state = 'running' AND lease <
 
 
 def is_waiting(session: Session, kind: str, now: int) -> bool:
-    """Whether ``claim`` would find a job: asked in a reading transaction, so that an idle worker never takes the writer's turn."""
+    """Whether ``claim`` would find a job: asked in a reading transaction, so that an idle worker never takes the
+    writer's turn."""
     return session.value(f"SELECT 1 FROM job WHERE {_CLAIMABLE} LIMIT 1", kind, now) is not None
 
 
@@ -66,7 +70,14 @@ def claim(session: Session, kind: str) -> Job | None:
 
 def hold(session: Session, id_: str) -> bool:
     """Keep a job's lease; False when it is no longer to be worked on (cancelled, or released by another)."""
-    return session.run("UPDATE job SET state = 'running', lease = ? WHERE id = ? AND state IN ('accepted', 'running')", session.now + LEASE, id_) == 1
+    return (
+        session.run(
+            "UPDATE job SET state = 'running', lease = ? WHERE id = ? AND state IN ('accepted', 'running')",
+            session.now + LEASE,
+            id_,
+        )
+        == 1
+    )
 
 
 def fail(session: Session, id_: str) -> None:
@@ -76,7 +87,12 @@ def fail(session: Session, id_: str) -> None:
 
 def finish(session: Session, id_: str, state: str, outcome: dict) -> None:
     """Say how a job ended."""
-    session.run("UPDATE job SET state = ?, lease = 0, outcome = ? WHERE id = ?", state, msgspec.json.encode(outcome).decode(), id_)
+    session.run(
+        "UPDATE job SET state = ?, lease = 0, outcome = ? WHERE id = ?",
+        state,
+        msgspec.json.encode(outcome).decode(),
+        id_,
+    )
 
 
 def parts(session: Session, id_: str) -> list[tuple[int, str, dict]]:
@@ -87,12 +103,19 @@ def parts(session: Session, id_: str) -> list[tuple[int, str, dict]]:
 
 def finish_part(session: Session, id_: str, number: int, outcome: dict) -> None:
     """A part is done; resuming skips it."""
-    session.run("UPDATE part SET state = 'done', outcome = ? WHERE job = ? AND number = ?", msgspec.json.encode(outcome).decode(), id_, number)
+    session.run(
+        "UPDATE part SET state = 'done', outcome = ? WHERE job = ? AND number = ?",
+        msgspec.json.encode(outcome).decode(),
+        id_,
+        number,
+    )
 
 
 def members(session: Session, id_: str, part: int) -> list[tuple[int, int, str]]:
     """(person's place, patient, person's name) of a part, by place."""
-    return session.rows("SELECT person, patient, name FROM part_member WHERE job = ? AND part = ? ORDER BY person, patient", id_, part)
+    return session.rows(
+        "SELECT person, patient, name FROM part_member WHERE job = ? AND part = ? ORDER BY person, patient", id_, part
+    )
 
 
 def patients(session: Session, id_: str) -> set[int]:
@@ -100,12 +123,24 @@ def patients(session: Session, id_: str) -> set[int]:
     return {row[0] for row in session.rows("SELECT DISTINCT patient FROM part_member WHERE job = ?", id_)}
 
 
-def as_of(session: Session, patients: Sequence[int], types: Sequence[str], hidden: int, publishers: Sequence[int], seq: int) -> Iterator[Stored]:
-    """The patients' resources as they were at ``seq``, by patient, type and id, within limits; labels are always today's."""
-    condition = f"{session.within('h.patient')} AND {session.within('h.type')} AND {session.within('h.publisher')} AND (h.labels & ?) = 0"
-    parameters = (session.listed(patients), session.listed([TYPE_NUMBER[name] for name in types]), session.listed(publishers), hidden)
+def as_of(
+    session: Session, patients: Sequence[int], types: Sequence[str], hidden: int, publishers: Sequence[int], seq: int
+) -> Iterator[Stored]:
+    """The patients' resources as they were at ``seq``, by patient, type and id, within limits; labels are always
+    today's."""
+    condition = (
+        f"{session.within('h.patient')} AND {session.within('h.type')} AND {session.within('h.publisher')} "
+        f"AND (h.labels & ?) = 0"
+    )
+    parameters = (
+        session.listed(patients),
+        session.listed([TYPE_NUMBER[name] for name in types]),
+        session.listed(publishers),
+        hidden,
+    )
     rows = session.rows(
-        f"SELECT {HEAD}, v.delivery, v.body, h.commit_seq FROM head h JOIN version v ON v.key = h.body WHERE {condition} "
+        f"SELECT {HEAD}, v.delivery, v.body, h.commit_seq FROM head h JOIN version v ON v.key = h.body WHERE "
+        f"{condition} "
         "ORDER BY h.patient, h.type, h.id",
         *parameters,
     )

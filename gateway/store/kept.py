@@ -26,8 +26,8 @@ class Body(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Sent(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A row on its way in. ``hash`` names it, ``groups`` and ``patient`` are 64-bit hashes, first group first (0: none); ``publisher`` is the
-    source's code of it."""
+    """A row on its way in. ``hash`` names it, ``groups`` and ``patient`` are 64-bit hashes, first group first (0:
+    none); ``publisher`` is the source's code of it."""
 
     hash: int
     all_hash: int
@@ -57,11 +57,12 @@ _decode = msgspec.json.Decoder(Body).decode
 
 
 def keep(session: Session, delivery: int, sent: Sequence[Sent], publishers: Mapping[str, int]) -> Counter:
-    """Keep rows; return counts of ``new``, ``changed``, ``unchanged``, ``older``. ``publishers`` gives the key of each publisher's code.
+    """Keep rows; return counts of ``new``, ``changed``, ``unchanged``, ``older``. ``publishers`` gives the key of each
+    publisher's code.
 
-    An older row never replaces a newer one, whatever the order of arrival. A delete that carries only keys keeps the last values, and
-    values older than a delete still fill a row that has none, so that any order of arrival ends in the same row. Groups of changed rows
-    (the old and the new ones) and of whoever asked about them are touched.
+    An older row never replaces a newer one, whatever the order of arrival. A delete that carries only keys keeps the
+    last values, and values older than a delete still fill a row that has none, so that any order of arrival ends in
+    the same row. Groups of changed rows (the old and the new ones) and of whoever asked about them are touched.
     """
     states = _present(session, sent)
     counts: Counter = Counter()
@@ -88,10 +89,15 @@ def keep(session: Session, delivery: int, sent: Sequence[Sent], publishers: Mapp
     )  # fmt: skip
     session.many(
         "UPDATE kept SET grp = ?, patient = ?, delivery = ?, ord = ?, vord = ?, deleted = ?, body = ? WHERE key = ?",
-        [(s.groups[0] if s.groups else 0, s.patient, delivery, s.order, s.value_order, int(s.deleted), s.body, s.key) for s in changed],
+        [
+            (s.groups[0] if s.groups else 0, s.patient, delivery, s.order, s.value_order, int(s.deleted), s.body, s.key)
+            for s in changed
+        ],
     )
     session.many("DELETE FROM member WHERE kept = ?", [(s.key,) for s in changed if s.old_groups[1:] != s.groups[1:]])
-    session.ignore("member", "grp, kept", sorted({(group, s.key) for s in (*added, *changed) for group in s.groups[1:]}))
+    session.ignore(
+        "member", "grp, kept", sorted({(group, s.key) for s in (*added, *changed) for group in s.groups[1:]})
+    )
     touched = {(s.patient, group) for s in added for group in s.groups[1:]}
     touched.update((s.patient, group) for s in changed for group in (*s.old_groups, *s.groups))
     touched.update(_askers(session, {hash_ for s in (*added, *changed) for hash_ in (s.hash, s.all_hash)}))
@@ -108,20 +114,29 @@ class _State:
     )  # fmt: skip
 
     def __init__(self, row: Sent, publisher: int, key: int = 0):
-        self.key, self.hash, self.all_hash, self.publisher, self.patient = key, row.hash, row.all_hash, publisher, row.patient
+        self.key, self.hash, self.all_hash, self.publisher, self.patient = (
+            key,
+            row.hash,
+            row.all_hash,
+            publisher,
+            row.patient,
+        )
         self.order, self.deleted, self.body, self.groups = row.order, row.deleted, row.body, row.groups
         self.value_order = -1 if row.bare else row.order
         self.old_groups: tuple[int, ...] = ()
         self.is_changed = self.is_resent = False
 
     def take(self, row: Sent) -> str:
-        """Take another statement about the same key in; say what it was. One that says the same later moves the order and nothing else: code
-        tables are sent whole every day, and half the store asked about them."""
+        """Take another statement about the same key in; say what it was. One that says the same later moves the order
+        and nothing else: code tables are sent whole every day, and half the store asked about them."""
         self.all_hash = row.all_hash
         before = (self.deleted, self.body, self.groups)
         if (row.order, row.deleted) > (self.order, self.deleted):
             self.order, self.deleted, self.is_resent = row.order, row.deleted, True
-        if not row.bare and (row.order, row.body) > (self.value_order, self.body if self.value_order == row.order else b""):
+        if not row.bare and (row.order, row.body) > (
+            self.value_order,
+            self.body if self.value_order == row.order else b"",
+        ):
             self.value_order, self.body, self.groups, self.is_resent = row.order, row.body, row.groups, True
             self.patient = row.patient or self.patient
         if (self.deleted, self.body, self.groups) != before:
@@ -131,7 +146,9 @@ class _State:
 
 
 def _present(session: Session, rows: Sequence[Sent]) -> dict[int, _State]:
-    sql = f"SELECT hash, key, publisher, patient, ord, vord, deleted, body, grp FROM kept WHERE {session.within('hash')}"
+    sql = (
+        f"SELECT hash, key, publisher, patient, ord, vord, deleted, body, grp FROM kept WHERE {session.within('hash')}"
+    )
     found = session.rows(sql, session.listed([row.hash for row in rows]))
     if not found:
         return {}
@@ -156,7 +173,9 @@ def _askers(session: Session, asked: set[int]) -> Iterator[tuple[int, int]]:
 
 def touch(session: Session, delivery: int, groups: Iterable[tuple[int, int]]) -> None:
     """Have (patient, group) pairs mapped again in this delivery."""
-    session.ignore("touched", "delivery, patient, grp", [(delivery, patient, group) for patient, group in sorted(groups) if group])
+    session.ignore(
+        "touched", "delivery, patient, grp", [(delivery, patient, group) for patient, group in sorted(groups) if group]
+    )
 
 
 def touch_new(session: Session, delivery: int, first: int) -> None:
@@ -169,7 +188,8 @@ def touch_new(session: Session, delivery: int, first: int) -> None:
 
 
 def touch_source(session: Session, delivery: int, source: str) -> None:
-    """Touch every group of a source, those that are no row's first too: another mapping version maps everything again."""
+    """Touch every group of a source, those that are no row's first too: another mapping version maps everything
+    again."""
     for groups in ("kept k", "kept k JOIN member m ON m.kept = k.key"):
         grp = "m.grp" if "member" in groups else "k.grp"
         session.run(
@@ -220,7 +240,9 @@ def rows_of(session: Session, groups: Sequence[int]) -> dict[int, list[Kept]]:
     for row in session.rows(f"SELECT {KEPT} FROM kept k WHERE {session.within('k.grp')}", listed):
         kept = seen[row[0]] = _kept(row)
         found[kept.grp].append(kept)
-    for row in session.rows(f"SELECT {KEPT}, m.grp FROM member m JOIN kept k ON k.key = m.kept WHERE {session.within('m.grp')}", listed):
+    for row in session.rows(
+        f"SELECT {KEPT}, m.grp FROM member m JOIN kept k ON k.key = m.kept WHERE {session.within('m.grp')}", listed
+    ):
         found[row[-1]].append(seen.get(row[0]) or _kept(row))
     return found
 

@@ -12,7 +12,11 @@ PATIENT = TYPE_NUMBER["Patient"]
 
 def patients_of_groups(session: Session, groups: Sequence[int]) -> list[tuple[int, str, int]]:
     """(patient, id, deleted) of the Patient resources these groups make."""
-    return session.rows(f"SELECT patient, id, deleted FROM head WHERE {session.within('grp')} AND type = ?", session.listed(groups), PATIENT)
+    return session.rows(
+        f"SELECT patient, id, deleted FROM head WHERE {session.within('grp')} AND type = ?",
+        session.listed(groups),
+        PATIENT,
+    )
 
 
 def with_labels(session: Session, patients: Sequence[int]) -> list[int]:
@@ -27,7 +31,8 @@ def own_of(session: Session, patient: int) -> dict[int, int]:
 
 
 def set_derived(session: Session, patient: int, head: int, bits: int, causes: dict[int, str]) -> bool:
-    """Set all the labels of a resource; say whether they changed. ``causes`` explains the bits it did not carry itself."""
+    """Set all the labels of a resource; say whether they changed. ``causes`` explains the bits it did not carry
+    itself."""
     before, own = session.row("SELECT labels, own FROM head WHERE key = ?", head)
     after = own | bits
     if before == after:
@@ -35,13 +40,16 @@ def set_derived(session: Session, patient: int, head: int, bits: int, causes: di
     session.run("UPDATE head SET labels = ?, seen_seq = ? WHERE key = ?", after, session.commit_seq, head)
     session.run("DELETE FROM label WHERE patient = ? AND head = ? AND cause LIKE 'derived:%'", patient, head)
     session.ignore(
-        "label", "patient, head, bit, cause", [(patient, head, bit, f"derived: {cause}") for bit, cause in causes.items() if not own & bit]
+        "label",
+        "patient, head, bit, cause",
+        [(patient, head, bit, f"derived: {cause}") for bit, cause in causes.items() if not own & bit],
     )
     return True
 
 
 def set_deleted(session: Session, patient: int, bits: int, mask: int) -> bool:
-    """Give what is deleted the labels of the whole patient (of those in ``mask``) as well: a late flag hides its history, until it goes."""
+    """Give what is deleted the labels of the whole patient (of those in ``mask``) as well: a late flag hides its
+    history, until it goes."""
     wanted = "((labels & ?) | (own & ?) | ?)"
     sql = f"UPDATE head SET labels = {wanted}, seen_seq = ? WHERE patient = ? AND deleted = 1 AND labels <> {wanted}"
     if not session.run(sql, ~mask, mask, bits, session.commit_seq, patient, ~mask, mask, bits):
@@ -77,4 +85,6 @@ def labelled(session: Session, patients: Sequence[int], bits: int) -> set[int]:
 
 def patients_with(session: Session, bits: int) -> set[int]:
     """The patients whose own Patient resource carries one of these labels, deleted ones too."""
-    return {row[0] for row in session.rows("SELECT patient FROM head WHERE type = ? AND (labels & ?) <> 0", PATIENT, bits)}
+    return {
+        row[0] for row in session.rows("SELECT patient FROM head WHERE type = ? AND (labels & ?) <> 0", PATIENT, bits)
+    }

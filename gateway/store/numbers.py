@@ -1,4 +1,5 @@
-"""The small numbers that stand for words in the tables: of resource types, of kinds of publisher, of a date that is not there."""
+"""The small numbers that stand for words in the tables: of resource types, of kinds of publisher, of a date that is
+not there."""
 
 TYPES = (
     "Patient", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport",

@@ -21,11 +21,19 @@ class ListInForce:
 
 
 def replace(session: Session, numbers: Sequence[str], as_at: int) -> ListInForce:
-    """Put a list in force. The one before keeps its members, all older ones lose theirs: a job remembers whom it left out, not the list."""
+    """Put a list in force. The one before keeps its members, all older ones lose theirs: a job remembers whom it left
+    out, not the list."""
     members = sorted(set(numbers))
     key = session.next_key("optout_list")
     digest = hashlib.sha256("\n".join(members).encode()).hexdigest()
-    session.run("INSERT INTO optout_list (key, loaded, as_at, count, hash) VALUES (?, ?, ?, ?, ?)", key, session.now, as_at, len(members), digest)
+    session.run(
+        "INSERT INTO optout_list (key, loaded, as_at, count, hash) VALUES (?, ?, ?, ?, ?)",
+        key,
+        session.now,
+        as_at,
+        len(members),
+        digest,
+    )
     session.insert("optout", "list, number", [(key, number) for number in members])
     session.run("DELETE FROM optout WHERE list < ?", key - 1)
     return ListInForce(key, session.now, as_at, len(members), digest)
@@ -39,4 +47,9 @@ def in_force(session: Session) -> ListInForce | None:
 
 def opted_out(session: Session, list_: int) -> set[int]:
     """The patients that claim a number on the list, gathered or not: refused wide."""
-    return {row[0] for row in session.rows("SELECT DISTINCT c.patient FROM optout o JOIN claim c ON c.number = o.number WHERE o.list = ?", list_)}
+    return {
+        row[0]
+        for row in session.rows(
+            "SELECT DISTINCT c.patient FROM optout o JOIN claim c ON c.number = o.number WHERE o.list = ?", list_
+        )
+    }

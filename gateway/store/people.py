@@ -51,8 +51,9 @@ def ensure_publisher(session: Session, source: str, code: str, kind: str) -> int
 
 
 def describe_publisher(session: Session, key: int, *, ods: str, name: str, state: str, order: int) -> None:
-    """Set what a source says of a publisher. An older statement never undoes a newer one, of two at one moment the stricter state holds; each of
-    ods, name and state is told apart. A change of state is a change seen, and has unreleased parts of exports cut again.
+    """Set what a source says of a publisher. An older statement never undoes a newer one, of two at one moment the
+    stricter state holds; each of ods, name and state is told apart. A change of state is a change seen, and has
+    unreleased parts of exports cut again.
     """
     before = session.row("SELECT ods, name, state, ord, named, placed FROM publisher WHERE key = ?", key)
     now_ods, placed = _later((before[0], before[5]), (ods, order))
@@ -61,14 +62,17 @@ def describe_publisher(session: Session, key: int, *, ods: str, name: str, state
     after = (now_ods, now_name, now_state, stated, named, placed)
     if after == tuple(before):
         return
-    session.run("UPDATE publisher SET ods = ?, name = ?, state = ?, ord = ?, named = ?, placed = ? WHERE key = ?", *after, key)
+    session.run(
+        "UPDATE publisher SET ods = ?, name = ?, state = ?, ord = ?, named = ?, placed = ? WHERE key = ?", *after, key
+    )
     if now_state != before[2]:
         session.run("UPDATE head SET seen_seq = ? WHERE publisher = ?", session.commit_seq, key)
         session.run("UPDATE clock SET label_seq = ? WHERE id = 1", session.commit_seq)
 
 
 def _later(one: tuple[str, int], other: tuple[str, int], rank: Callable[[str], object] = str) -> tuple[str, int]:
-    """The later of two statements (what, order); of two at one moment the higher by ``rank``. An empty one says nothing."""
+    """The later of two statements (what, order); of two at one moment the higher by ``rank``. An empty one says
+    nothing."""
     return max((each for each in (one, other) if each[0]), key=lambda each: (each[1], rank(each[0])), default=one)
 
 
@@ -78,8 +82,12 @@ def received(session: Session, keys: Iterable[int]) -> None:
 
 
 def replace_claims(session: Session, patients: Sequence[int], claims: Sequence[tuple[int, str, bytes]]) -> set[str]:
-    """Put the evidence of Patients in place of what they gave before; return every number, old or new, that was touched."""
-    old = {row[0] for row in session.rows(f"SELECT number FROM claim WHERE {session.within('patient')}", session.listed(patients))}
+    """Put the evidence of Patients in place of what they gave before; return every number, old or new, that was
+    touched."""
+    old = {
+        row[0]
+        for row in session.rows(f"SELECT number FROM claim WHERE {session.within('patient')}", session.listed(patients))
+    }
     session.run(f"DELETE FROM claim WHERE {session.within('patient')}", session.listed(patients))
     session.insert("claim", "patient, number, evidence", sorted(set(claims)))
     return old | {number for _, number, _ in claims}
@@ -87,12 +95,18 @@ def replace_claims(session: Session, patients: Sequence[int], claims: Sequence[t
 
 def claims_of(session: Session, patients: Sequence[int]) -> list[tuple[int, str, bytes]]:
     """(patient, number, evidence) of these Patients."""
-    return session.rows(f"SELECT patient, number, evidence FROM claim WHERE {session.within('patient')} ORDER BY 1, 2", session.listed(patients))
+    return session.rows(
+        f"SELECT patient, number, evidence FROM claim WHERE {session.within('patient')} ORDER BY 1, 2",
+        session.listed(patients),
+    )
 
 
 def claimants(session: Session, numbers: Sequence[str]) -> list[tuple[int, str, bytes]]:
     """(patient, number, evidence) of every Patient that claims one of the numbers, gathered or not."""
-    return session.rows(f"SELECT patient, number, evidence FROM claim WHERE {session.within('number')} ORDER BY 1, 2", session.listed(numbers))
+    return session.rows(
+        f"SELECT patient, number, evidence FROM claim WHERE {session.within('number')} ORDER BY 1, 2",
+        session.listed(numbers),
+    )
 
 
 def connected(session: Session, numbers: Iterable[str]) -> list[tuple[int, str, bytes]]:
@@ -109,9 +123,13 @@ def connected(session: Session, numbers: Iterable[str]) -> list[tuple[int, str, 
 
 
 def replace_persons(
-    session: Session, patients: Sequence[int], persons: Sequence[tuple[int, int, str, str]], mismatches: Sequence[tuple[str, int, str]]
+    session: Session,
+    patients: Sequence[int],
+    persons: Sequence[tuple[int, int, str, str]],
+    mismatches: Sequence[tuple[str, int, str]],
 ) -> None:
-    """Set (patient, person, grade, why) for these Patients, and which of them were not gathered; heads of moved Patients are seen anew."""
+    """Set (patient, person, grade, why) for these Patients, and which of them were not gathered; heads of moved
+    Patients are seen anew."""
     listed = session.listed(patients)
     before = dict(session.rows(f"SELECT patient, person FROM person WHERE {session.within('patient')}", listed))
     session.run(f"DELETE FROM person WHERE {session.within('patient')}", listed)
@@ -120,7 +138,9 @@ def replace_persons(
     session.insert("mismatch", "number, patient, why", sorted(set(mismatches)))
     moved = [patient for patient, person, _, _ in persons if before.get(patient) not in (None, person)]
     if moved:
-        session.run(f"UPDATE head SET seen_seq = ? WHERE {session.within('patient')}", session.commit_seq, session.listed(moved))
+        session.run(
+            f"UPDATE head SET seen_seq = ? WHERE {session.within('patient')}", session.commit_seq, session.listed(moved)
+        )
 
 
 def person_of(session: Session, patient: int) -> int | None:
@@ -130,12 +150,17 @@ def person_of(session: Session, patient: int) -> int | None:
 
 def persons_of(session: Session, patients: Sequence[int]) -> dict[int, int]:
     """Patient → the person it is gathered into."""
-    return dict(session.rows(f"SELECT patient, person FROM person WHERE {session.within('patient')}", session.listed(patients)))
+    return dict(
+        session.rows(f"SELECT patient, person FROM person WHERE {session.within('patient')}", session.listed(patients))
+    )
 
 
 def gathered(session: Session, persons: Sequence[int]) -> list[tuple[int, int, str]]:
     """(patient, person, grade) of the Patients gathered into these persons."""
-    return session.rows(f"SELECT patient, person, grade FROM person WHERE {session.within('person')} ORDER BY patient", session.listed(persons))
+    return session.rows(
+        f"SELECT patient, person, grade FROM person WHERE {session.within('person')} ORDER BY patient",
+        session.listed(persons),
+    )
 
 
 def patients_of(session: Session, publishers: Sequence[int]) -> list[tuple[int, int]]:
@@ -162,7 +187,8 @@ def grant_permission(session: Session, number: str, ods: str, user: str, basis: 
 
 
 def permissions(session: Session, numbers: Sequence[str], ods: str, now: int) -> list[tuple[str, str, str, int]]:
-    """(number, basis, user, until) of the permissions in force for this organisation, the longest first: it holds when the others have ended."""
+    """(number, basis, user, until) of the permissions in force for this organisation, the longest first: it holds when
+    the others have ended."""
     return session.rows(
         f"SELECT number, basis, user_id, until FROM permission WHERE {session.within('number')} AND ods = ? AND until > ? ORDER BY until DESC",
         session.listed(numbers), ods, now,
@@ -171,14 +197,22 @@ def permissions(session: Session, numbers: Sequence[str], ods: str, now: int) ->
 
 def preferences(session: Session, patients: Sequence[int]) -> list[tuple[int, str, str]]:
     """(patient, name, date) of every coded choice found in these Patients' records."""
-    return session.rows(f"SELECT patient, name, at FROM preference WHERE {session.within('patient')} ORDER BY 1, 3", session.listed(patients))
+    return session.rows(
+        f"SELECT patient, name, at FROM preference WHERE {session.within('patient')} ORDER BY 1, 3",
+        session.listed(patients),
+    )
 
 
 def census(session: Session) -> dict[str, int]:
-    """How many Patients there are, as how many persons; how many are gathered with others, how many are possible mismatches."""
+    """How many Patients there are, as how many persons; how many are gathered with others, how many are possible
+    mismatches."""
     return {
         "patients": session.value("SELECT count(*) FROM person") or 0,
         "persons": session.value("SELECT count(DISTINCT person) FROM person") or 0,
-        "gathered": session.value("SELECT count(*) FROM person WHERE person IN (SELECT person FROM person GROUP BY person HAVING count(*) > 1)") or 0,
+        "gathered": session.value(
+            "SELECT count(*) FROM person WHERE person IN (SELECT person FROM person GROUP BY person HAVING "
+            "count(*) > 1)"
+        )
+        or 0,
         "notGathered": session.value("SELECT count(DISTINCT patient) FROM mismatch") or 0,
     }

@@ -9,7 +9,9 @@ from gateway.store.database import Session
 
 def newest(session: Session, name: str) -> tuple[int, str, dict] | None:
     """(version, state, document) of a project, or None."""
-    found = session.row("SELECT version, state, document FROM project WHERE name = ? ORDER BY version DESC LIMIT 1", name)
+    found = session.row(
+        "SELECT version, state, document FROM project WHERE name = ? ORDER BY version DESC LIMIT 1", name
+    )
     return (found[0], found[1], msgspec.json.decode(found[2])) if found else None
 
 

@@ -15,7 +15,8 @@ from gateway.store.database import Session, id_hash
 from gateway.store.numbers import KINDS, TYPE_NUMBER, TYPES
 
 MADE_TWICE = "made twice"
-"""The reason of a group that makes what another group makes: the other may make it no more when it is mapped in its turn."""
+"""The reason of a group that makes what another group makes: the other may make it no more when it is mapped in its
+turn."""
 HEAD = "h.key, h.type, h.id, h.patient, h.publisher, h.kind, h.labels, h.number, h.updated, h.deleted, h.low, h.grp"
 
 
@@ -95,8 +96,8 @@ class _Old:
 def put_many(session: Session, delivery: int, mapping: str, mapped: Sequence[Mapped]) -> tuple[Counter, set[int]]:
     """Write what groups became. Same bytes, no new version; what a group makes no more becomes a tombstone.
 
-    Returns counts by (type, ``created`` | ``updated`` | ``unchanged`` | ``deleted``) and the patients of whatever changed. A group with a fault keeps
-    what it made last, under the labels its rows at fault ask for.
+    Returns counts by (type, ``created`` | ``updated`` | ``unchanged`` | ``deleted``) and the patients of whatever
+    changed. A group with a fault keeps what it made last, under the labels its rows at fault ask for.
     """
     before = _made_by(session, [group.grp for group in mapped if group.puts is not None])
     _settle_makers(session, mapped, before)
@@ -128,18 +129,26 @@ def put_many(session: Session, delivery: int, mapping: str, mapped: Sequence[Map
 
 
 def _made_by(session: Session, groups: Sequence[int]) -> dict[tuple[int, str], _Old]:
-    sql = f"SELECT type, id, key, patient, number, hash, deleted, own, labels, body, grp FROM head WHERE {session.within('grp')}"
+    sql = (
+        f"SELECT type, id, key, patient, number, hash, deleted, own, labels, body, grp FROM head WHERE "
+        f"{session.within('grp')}"
+    )
     return {(row[0], row[1]): _Old(*row[2:]) for row in session.rows(sql, session.listed(groups))}
 
 
 def _settle_makers(session: Session, mapped: Sequence[Mapped], before: dict[tuple[int, str], _Old]) -> None:
-    """A resource is made by one group at a time. One that its maker makes no more may be taken over by another, and is added to ``before``; a
-    group that makes what another makes still is a fault of the mapping, or comes before that other in this delivery: see ``MADE_TWICE``.
+    """A resource is made by one group at a time. One that its maker makes no more may be taken over by another, and is
+    added to ``before``; a group that makes what another makes still is a fault of the mapping, or comes before that
+    other in this delivery: see ``MADE_TWICE``.
     """
     names = [((put.type, put.id), group.grp) for group in mapped for put in group.puts or ()]
     new = {id_hash(name[1]) for name, _ in names if name not in before}
     elsewhere = _by_hash(session, new) if new else {}
-    if not elsewhere and len({id_hash(name[1]) for name, _ in names}) == len(names) and all(before[n].grp == g for n, g in names if n in before):
+    if (
+        not elsewhere
+        and len({id_hash(name[1]) for name, _ in names}) == len(names)
+        and all(before[n].grp == g for n, g in names if n in before)
+    ):
         return
     making = {group.grp: {(put.type, put.id) for put in group.puts} for group in mapped if group.puts is not None}
     taken: dict[int, tuple[int, str]] = {}
@@ -161,7 +170,10 @@ def _settle_makers(session: Session, mapped: Sequence[Mapped], before: dict[tupl
 
 def _by_hash(session: Session, hashes: Iterable[int]) -> dict[int, tuple[tuple[int, str], _Old]]:
     """The heads at these hashes, whoever makes them: hash → ((type, id), head)."""
-    sql = f"SELECT id_hash, type, id, key, patient, number, hash, deleted, own, labels, body, grp FROM head WHERE {session.within('id_hash')}"
+    sql = (
+        f"SELECT id_hash, type, id, key, patient, number, hash, deleted, own, labels, body, grp FROM head WHERE "
+        f"{session.within('id_hash')}"
+    )
     return {row[0]: ((row[1], row[2]), _Old(*row[3:])) for row in session.rows(sql, session.listed(sorted(hashes)))}
 
 
@@ -223,15 +235,20 @@ class _Writer:
             self.labels += [(put.patient, old.key, bit, cause) for bit, cause in put.causes.items()]
             self.patients.add(old.patient)
         if put.own != old.own or put.preference:
-            was = self.session.row("SELECT name, at FROM preference WHERE patient = ? AND head = ?", old.patient, old.key)
+            was = self.session.row(
+                "SELECT name, at FROM preference WHERE patient = ? AND head = ?", old.patient, old.key
+            )
             if (tuple(was) if was else None) != put.preference:
                 self.unchosen.append((old.patient, old.key))
                 self.preferences += [(put.patient, old.key, *put.preference)] if put.preference else []
                 self.patients.add(old.patient)
 
     def hide(self, group: Mapped) -> None:
-        """Rows at fault cannot be mapped, but that they are to be hidden can be read: what the group made before is hidden with them."""
-        for key, patient, type_, own, held in self.session.rows("SELECT key, patient, type, own, labels FROM head WHERE grp = ?", group.grp):
+        """Rows at fault cannot be mapped, but that they are to be hidden can be read: what the group made before is
+        hidden with them."""
+        for key, patient, type_, own, held in self.session.rows(
+            "SELECT key, patient, type, own, labels FROM head WHERE grp = ?", group.grp
+        ):
             bit = group.hides[0 if type_ == TYPE_NUMBER["Patient"] else 1]
             if bit & ~own:
                 self.own.append((own | bit, held | bit, self.session.commit_seq, key))
@@ -243,7 +260,9 @@ class _Writer:
         key = self.next_version
         self.next_version += 1
         s = self.session
-        self.versions.append((key, head, number, s.now, s.commit_seq, self.delivery, order, self.mapping, deleted, body))
+        self.versions.append(
+            (key, head, number, s.now, s.commit_seq, self.delivery, order, self.mapping, deleted, body)
+        )
         return key
 
     def _index(self, key: int, put: Put) -> None:
@@ -265,7 +284,8 @@ class _Writer:
         self.stale.append((old.patient, old.key))
 
     def _unlabel(self, put: Put, old: _Old) -> None:
-        """Forget the causes of the item's own labels, and of derived ones that are now its own; of all, where it is another patient's now."""
+        """Forget the causes of the item's own labels, and of derived ones that are now its own; of all, where it is
+        another patient's now."""
         self.unlabel.append((old.patient, old.key, put.own, put.patient))
 
     def write(self) -> None:
@@ -281,7 +301,8 @@ class _Writer:
                 s.run(f"DELETE FROM {table} WHERE {s.within('head')}", heads)
         s.many("DELETE FROM preference WHERE patient = ? AND head = ?", self.stale + self.unchosen)
         s.many(
-            "DELETE FROM label WHERE patient = ? AND head = ? AND (cause NOT LIKE 'derived:%' OR (bit & ?) <> 0 OR patient <> ?)",
+            "DELETE FROM label WHERE patient = ? AND head = ? AND (cause NOT LIKE 'derived:%' OR (bit & ?) <> 0 OR "
+            "patient <> ?)",
             self.unlabel,
         )
         s.insert(
@@ -291,13 +312,16 @@ class _Writer:
             self.heads,
         )
         s.many(
-            "UPDATE head SET patient = ?, grp = ?, publisher = ?, own = ?, labels = ?, number = ?, updated = ?, commit_seq = ?, seen_seq = ?, "
+            "UPDATE head SET patient = ?, grp = ?, publisher = ?, own = ?, labels = ?, number = ?, updated = ?, "
+            "commit_seq = ?, seen_seq = ?, "
             "low = ?, high = ?, deleted = ?, hash = ?, body = ? WHERE key = ?",
             self.changed,
         )
         s.many("UPDATE head SET grp = ?, publisher = ? WHERE key = ?", self.moved)
         s.many("UPDATE head SET own = ?, labels = ?, seen_seq = ? WHERE key = ?", self.own)
-        s.insert("version", "key, head, number, updated, commit_seq, delivery, ord, mapping, deleted, body", self.versions)
+        s.insert(
+            "version", "key, head, number, updated, commit_seq, delivery, ord, mapping, deleted, body", self.versions
+        )
         s.insert("history", "head, number, version", self.history)
         s.insert("entry", "patient, param, value, head", sorted(set(self.entries)))
         s.insert("entry_global", "param, value, head", sorted(set(self.globals)))
@@ -313,7 +337,9 @@ def head_of(session: Session, resource_type: str, id_: str) -> Stored | None:
     """The current version (or tombstone) of an id, whoever may see it: for deciding, never for answering."""
     if "\0" in id_:  # PostgreSQL takes no such text, and no id holds one
         return None
-    found = _current(session, "h.id_hash = ? AND h.type = ? AND h.id = ?", id_hash(id_), TYPE_NUMBER.get(resource_type, -1), id_)
+    found = _current(
+        session, "h.id_hash = ? AND h.type = ? AND h.id = ?", id_hash(id_), TYPE_NUMBER.get(resource_type, -1), id_
+    )
     return found[0] if found else None
 
 
@@ -335,20 +361,40 @@ def _current(session: Session, condition: str, *parameters) -> list[Stored]:
 def stored(row: tuple) -> Stored:
     """A ``Stored`` from the columns of ``HEAD`` with delivery and body."""
     key, type_, id_, patient, publisher, kind, labels, number, updated, deleted, low, grp, delivery, body = row
-    return Stored(key, TYPES[type_], id_, patient, publisher, KINDS[kind], labels, number, updated, bool(deleted), low, grp, delivery, body)
+    return Stored(
+        key,
+        TYPES[type_],
+        id_,
+        patient,
+        publisher,
+        KINDS[kind],
+        labels,
+        number,
+        updated,
+        bool(deleted),
+        low,
+        grp,
+        delivery,
+        body,
+    )
 
 
 def versions_of(session: Session, head: int) -> list[tuple[int, int, bool, int, bytes]]:
     """All versions of one resource, newest first: (number, updated, deleted, delivery, body)."""
     current = session.rows(
-        "SELECT v.number, v.updated, v.deleted, v.delivery, v.body FROM head h JOIN version v ON v.key = h.body WHERE h.key = ?", head
+        "SELECT v.number, v.updated, v.deleted, v.delivery, v.body "
+        "FROM head h JOIN version v ON v.key = h.body WHERE h.key = ?",
+        head,
     )
     older = session.rows(
         "SELECT v.number, v.updated, v.deleted, v.delivery, v.body FROM history y JOIN version v ON v.key = y.version "
         "WHERE y.head = ? ORDER BY y.number DESC",
         head,
     )
-    return [(number, updated, bool(deleted), delivery, body) for number, updated, deleted, delivery, body in (*current, *older)]
+    return [
+        (number, updated, bool(deleted), delivery, body)
+        for number, updated, deleted, delivery, body in (*current, *older)
+    ]
 
 
 @lru_cache(maxsize=4096)
@@ -363,7 +409,8 @@ def instant(microseconds: int) -> str:
 
 
 def splice(found: Stored, source: str, security: bytes) -> bytes:
-    """The bytes to serve: versionId, lastUpdated, source and security put into ``meta`` at its known place, nothing parsed."""
+    """The bytes to serve: versionId, lastUpdated, source and security put into ``meta`` at its known place, nothing
+    parsed."""
     at = 35 + len(found.type) + len(found.id)  # {"resourceType":"…","id":"…","meta":{
     extra = f'"versionId":"{found.number}","lastUpdated":"{instant(found.updated)}","source":"{source}"'.encode()
     if security:

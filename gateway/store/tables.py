@@ -1,11 +1,22 @@
 """The tables, patient first: integer keys, 64-bit hashes in narrow indexes, bodies in append-only order.
 
-``migrations/`` makes them; a test holds the two together, and nothing else imports this: what runs speaks SQL. Booleans are 0 and 1, times are
-microseconds UTC, so that one SQL text serves both databases.
+``migrations/`` makes them; a test holds the two together, and nothing else imports this: what runs speaks SQL.
+Booleans are 0 and 1, times are microseconds UTC, so that one SQL text serves both databases.
 """
 
 import sqlalchemy
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, PrimaryKeyConstraint, SmallInteger, String, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlmodel import Field, SQLModel
 
 
@@ -41,7 +52,8 @@ class StoreInfo(SQLModel, table=True):
 
 
 class Clock(SQLModel, table=True):
-    """The one counter that orders everything: last commit, last time given, last keys handed out, last change of labels."""
+    """The one counter that orders everything: last commit, last time given, last keys handed out, last change of
+    labels."""
 
     __tablename__ = "clock"
     id: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
@@ -51,8 +63,8 @@ class Clock(SQLModel, table=True):
 
 
 class Publisher(SQLModel, table=True):
-    """One practice, trust or council, in the words of one source. ``ord``, ``named`` and ``placed`` are the orders of what was last said of
-    its state, its name and its ODS code."""
+    """One practice, trust or council, in the words of one source. ``ord``, ``named`` and ``placed`` are the orders of
+    what was last said of its state, its name and its ODS code."""
 
     __tablename__ = "publisher"
     __table_args__ = (UniqueConstraint("source", "code"),)
@@ -176,7 +188,8 @@ class Head(SQLModel, table=True):
 
 
 class Version(SQLModel, table=True):
-    """Every version of every resource, in the order written. The current one is ``head.body``; older ones are found through ``history``."""
+    """Every version of every resource, in the order written. The current one is ``head.body``; older ones are found
+    through ``history``."""
 
     __tablename__ = "version"
     key: int = Field(sa_column=serial())
@@ -223,12 +236,15 @@ class EntryGlobal(SQLModel, table=True):
 
 
 class Word(SQLModel, table=True):
-    """Folded text for string parameters, in the order of its code points: what begins alike lies together, whatever the database's language."""
+    """Folded text for string parameters, in the order of its code points: what begins alike lies together, whatever
+    the database's language."""
 
     __tablename__ = "word"
     __table_args__ = (PrimaryKeyConstraint("param", "word", "head"), Index("word_head", "head"), CLUSTERED)
     param: int = Field(sa_column=small())
-    word: str = Field(sa_column=Column(String(255).with_variant(String(255, collation="C"), "postgresql"), nullable=False))
+    word: str = Field(
+        sa_column=Column(String(255).with_variant(String(255, collation="C"), "postgresql"), nullable=False)
+    )
     head: int = Field(sa_column=big())
 
 
@@ -236,7 +252,11 @@ class SecondDate(SQLModel, table=True):
     """Dates other than the type's main one."""
 
     __tablename__ = "second_date"
-    __table_args__ = (PrimaryKeyConstraint("head", "param", "low"), Index("second_date_low", "param", "low", "head"), CLUSTERED)
+    __table_args__ = (
+        PrimaryKeyConstraint("head", "param", "low"),
+        Index("second_date_low", "param", "low", "head"),
+        CLUSTERED,
+    )
     head: int = Field(sa_column=big())
     param: int = Field(sa_column=small())
     low: int = Field(sa_column=big())
@@ -313,7 +333,9 @@ class WriteAudit(SQLModel, table=True):
     """What was changed and by whom, in the transaction that changed it. On PostgreSQL also every read."""
 
     __tablename__ = "audit"
-    seq: int = Field(sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True))
+    seq: int = Field(
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    )
     at: int = Field(sa_column=big())
     stream: str = Field(sa_column=Column(String(8), nullable=False))
     event: str = Field(sa_column=text())
@@ -403,7 +425,9 @@ class Ledger(SQLModel, table=True):
     """Releases, append-only and hash-chained."""
 
     __tablename__ = "ledger"
-    seq: int = Field(sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True))
+    seq: int = Field(
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    )
     at: int = Field(sa_column=big())
     entry: str = Field(sa_column=text())
     hash: str = Field(sa_column=text())

@@ -1,4 +1,5 @@
-"""The patient banner, as every page and print says it (NHS common user interface: patient banner, and how dates, ages and numbers are shown)."""
+"""The patient banner, as every page and print says it (NHS common user interface: patient banner, and how dates, ages
+and numbers are shown)."""
 
 from __future__ import annotations
 
@@ -46,8 +47,8 @@ def banner(record: Record) -> Banner:
 def age(born: str, until: str) -> str:
     """An age as the NHS writes it, "" where either date is not exact.
 
-    >>> age("2026-11-01", "2026-11-25"), age("2026-01-31", "2026-11-25"), age("2025-06-30", "2026-11-25"), age("2014-02-28", "2026-11-25")
-    ('24d', '42w 4d', '16m 26d', '12y 8m')
+    >>> age("2026-11-01", "2026-11-25"), age("2026-01-31", "2026-11-25"), age("2025-06-30", "2026-11-25"),
+    age("2014-02-28", "2026-11-25") ('24d', '42w 4d', '16m 26d', '12y 8m')
     >>> age("1948-09-12", "2026-09-11"), age("1948", "2026-09-11"), age("2026-11-25", "2026-11-24")
     ('77y', '', '')
     """
@@ -66,11 +67,18 @@ def age(born: str, until: str) -> str:
 
 
 def _name(patient: dict) -> str:
-    names = sorted(patient.get("name", ()), key=lambda each: NAME_USES.index(each.get("use", "")) if each.get("use", "") in NAME_USES else 2)
+    names = sorted(
+        patient.get("name", ()),
+        key=lambda each: NAME_USES.index(each.get("use", "")) if each.get("use", "") in NAME_USES else 2,
+    )
     if not names:
         return "NAME NOT KNOWN"
     name = names[0]
-    family, given, title = name.get("family", "").upper(), " ".join(name.get("given", ())), " ".join(name.get("prefix", ()))
+    family, given, title = (
+        name.get("family", "").upper(),
+        " ".join(name.get("given", ())),
+        " ".join(name.get("prefix", ())),
+    )
     said = ", ".join(part for part in (family, given) if part) or name.get("text", "") or "NAME NOT KNOWN"
     return said + (f" ({title})" if title else "")
 
@@ -85,7 +93,11 @@ def _numbers(record: Record) -> Iterator[str]:
 
 def _death(record: Record) -> Held | None:
     """The Patient that says so: the GP's first, for only that is a confirmation."""
-    dead = (each for each in record.patients if each.resource.get("deceasedDateTime") or each.resource.get("deceasedBoolean") is True)
+    dead = (
+        each
+        for each in record.patients
+        if each.resource.get("deceasedDateTime") or each.resource.get("deceasedBoolean") is True
+    )
     return min(dead, key=lambda each: each.kind != "gp", default=None)
 
 

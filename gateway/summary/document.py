@@ -1,4 +1,5 @@
-"""The summary as a FHIR document: an IPS-shaped Composition, coded entries, and narrative made here; a source's own is never passed on."""
+"""The summary as a FHIR document: an IPS-shaped Composition, coded entries, and narrative made here; a source's own is
+never passed on."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ XHTML = 'xmlns="http://www.w3.org/1999/xhtml"'
 
 
 def summary_bundle(record: Record) -> dict:
-    """The document Bundle of a record. The same record makes the same bytes. Raises ``Invalid`` for a record without a Patient."""
+    """The document Bundle of a record. The same record makes the same bytes. Raises ``Invalid`` for a record without a
+    Patient."""
     if not record.patients:
         raise Invalid("record: no Patient")
     moment = record.now.isoformat(timespec="seconds")
@@ -67,11 +69,17 @@ def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str
 
 def _section(section: Section) -> dict:
     kind = section.kind
-    codings = [{"system": LOINC, "code": kind.loinc}, *([{"system": HEADINGS, "code": kind.heading}] if kind.heading else [])]
+    codings = [
+        {"system": LOINC, "code": kind.loinc},
+        *([{"system": HEADINGS, "code": kind.heading}] if kind.heading else []),
+    ]
     words = f"<p>{escape(section.absence)}</p>" if section.absence else ""
     if section.rows:
         date, what, more = kind.columns
-        words += _table((what, date, more, "Note", "Source"), [(r.title, r.when, r.detail, "; ".join(r.flags), r.source) for r in section.rows])
+        words += _table(
+            (what, date, more, "Note", "Source"),
+            [(r.title, r.when, r.detail, "; ".join(r.flags), r.source) for r in section.rows],
+        )
         words += "<p>More entries are held than are shown here.</p>" if section.more else ""
     made: dict = {
         "title": section.title,
@@ -79,17 +87,25 @@ def _section(section: Section) -> dict:
         "text": {"status": "generated", "div": f"<div {XHTML}>{words}</div>"},
     }
     if section.rows:
-        made["entry"] = [{"reference": reference} for reference in dict.fromkeys(name for row in section.rows for name in row.references)]
+        made["entry"] = [
+            {"reference": reference}
+            for reference in dict.fromkeys(name for row in section.rows for name in row.references)
+        ]
     else:
         system, display = EMPTY[section.reason]
-        made["emptyReason"] = {"coding": [{"system": system, "code": section.reason, "display": display}], "text": section.absence}
+        made["emptyReason"] = {
+            "coding": [{"system": system, "code": section.reason, "display": display}],
+            "text": section.absence,
+        }
     return made
 
 
 def _completeness(lines: Sequence[Line]) -> dict:
     head = ("Source", "Last received", *(kind.title for kind in GRID))
     told = "".join(f"<p>{escape(words)}</p>" for words in HOW_TO_READ)
-    return _text_section("Completeness of sources", told + _table(head, [(line.name, line.received, *line.cells) for line in lines]))
+    return _text_section(
+        "Completeness of sources", told + _table(head, [(line.name, line.received, *line.cells) for line in lines])
+    )
 
 
 def _text_section(title: str, words: str) -> dict:
@@ -116,5 +132,9 @@ def _patients(patients: Sequence[Held]) -> list[dict]:
     """The Patient asked for, linked to the others that were gathered: seen together, never merged."""
     first, *others = (_bare(each.resource) for each in patients)
     known = {link.get("other", {}).get("reference") for link in first.get("link", ())}
-    links = [{"other": {"reference": f"Patient/{o['id']}"}, "type": "seealso"} for o in others if f"Patient/{o['id']}" not in known]
+    links = [
+        {"other": {"reference": f"Patient/{o['id']}"}, "type": "seealso"}
+        for o in others
+        if f"Patient/{o['id']}" not in known
+    ]
     return [{**first, "link": [*first.get("link", ()), *links]} if links else first, *others]

@@ -1,4 +1,5 @@
-"""Canaries: a token of their own in every string that tells who someone is, so that a leak can be looked for byte by byte."""
+"""Canaries: a token of their own in every string that tells who someone is, so that a leak can be looked for byte by
+byte."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ def marked(made: Person) -> Person:
     postcode = f"ZA{1 + number // 3200 % 9} {inward}"
     seen = {
         "gp": made.gp and replace(made.gp, number=f"7{eight}"),
-        "hospital": made.hospital and replace(made.hospital, number=f"ZQH{eight}", retired=f"ZQR{eight}" if made.hospital.retired else ""),
+        "hospital": made.hospital
+        and replace(made.hospital, number=f"ZQH{eight}", retired=f"ZQR{eight}" if made.hospital.retired else ""),
         "care": made.care and replace(made.care, number=f"ZQC{eight}"),
     }
     names = {"given": f"{letters}given", "family": f"{letters}family"}
@@ -29,14 +31,16 @@ def marked(made: Person) -> Person:
         address=Address(f"{letters}house", f"1 {letters}street", f"{letters}town", made.address.county, postcode),
         email=f"{letters}mail@example.com",
         carer=f"{letters}carer",
-        old_address=made.old_address and Address(f"{letters}oldhouse", f"1 {letters}oldstreet", f"{letters}oldtown", made.address.county, postcode),
+        old_address=made.old_address
+        and Address(f"{letters}oldhouse", f"1 {letters}oldstreet", f"{letters}oldtown", made.address.county, postcode),
         word=f"{letters}text",
         **{kind: held and replace(held, **names) for kind, held in seen.items()},
     )
 
 
 def token(number: int) -> str:
-    """Return the letters that are person ``number``'s canary: ``Zq`` and four letters, alike in length, none part of another."""
+    """Return the letters that are person ``number``'s canary: ``Zq`` and four letters, alike in length, none part of
+    another."""
     letters = ""
     for _ in range(4):
         number, place = divmod(number, 26)
@@ -45,13 +49,33 @@ def token(number: int) -> str:
 
 
 def canaries(made: Person) -> list[str]:
-    """Return every string that must appear in no export, log or error about this person. For people made with ``canary``."""
+    """Return every string that must appear in no export, log or error about this person. For people made with
+    ``canary``."""
     numbers = [made.nhs_number, identifiers.spaced(made.nhs_number)]
     held = [seen.number for seen in (made.gp, made.hospital, made.care) if seen]
     retired = [made.hospital.retired] if made.hospital and made.hospital.retired else []
     homes = [home for home in (made.address, made.old_address) if home]
-    place = [text for home in homes for text in (home.house, home.street, home.town, home.postcode, home.postcode.replace(" ", ""))]
+    place = [
+        text
+        for home in homes
+        for text in (home.house, home.street, home.town, home.postcode, home.postcode.replace(" ", ""))
+    ]
     reached = [made.email, made.home_phone, made.mobile]
     named = [made.given, made.middle, made.family, made.carer]
     patient = guid(made.key, "patient").strip("{}")
-    return [text for text in (*numbers, *held, *retired, *place, *reached, *named, made.word, token(made.number), patient, patient.lower()) if text]
+    return [
+        text
+        for text in (
+            *numbers,
+            *held,
+            *retired,
+            *place,
+            *reached,
+            *named,
+            made.word,
+            token(made.number),
+            patient,
+            patient.lower(),
+        )
+        if text
+    ]

@@ -1,4 +1,5 @@
-"""The council's returns: Client Level Data, a snapshot of twelve months for each quarter, one row an event, the person in every row."""
+"""The council's returns: Client Level Data, a snapshot of twelve months for each quarter, one row an event, the person
+in every row."""
 
 from __future__ import annotations
 
@@ -63,11 +64,15 @@ def periods(today: date, count: int = 2) -> list[Period]:
         end = first - timedelta(days=1)
         ends.append(end)
         first = date(end.year, (end.month - 1) // 3 * 3 + 1, 1)
-    return [Period((end + timedelta(days=1)).replace(year=(end + timedelta(days=1)).year - 1), end) for end in reversed(ends)]
+    return [
+        Period((end + timedelta(days=1)).replace(year=(end + timedelta(days=1)).year - 1), end)
+        for end in reversed(ends)
+    ]
 
 
 def submitted(period: Period, today: date) -> date:
-    """Return when the council sends the snapshot, which its file's name tells: thirty days after the quarter, or today."""
+    """Return when the council sends the snapshot, which its file's name tells: thirty days after the quarter, or
+    today."""
     return min(period.end + timedelta(days=30), today)
 
 
@@ -95,7 +100,8 @@ class Returns:
         self._open.close()
 
     def add(self, person: Person) -> None:
-        """Write the events of a person into each snapshot that tells of them; nothing for one the council does not know."""
+        """Write the events of a person into each snapshot that tells of them; nothing for one the council does not
+        know."""
         if person.care:
             for period in self._periods:
                 writer = self._writers[person.council.code, period]
@@ -113,7 +119,8 @@ def write(people: Iterable[Person], folder: Path, today: date, councils: Sequenc
 
 
 def rows(person: Person, period: Period, last: bool) -> Iterator[dict[str, str]]:
-    """Yield the rows of one person for one period; the latest snapshot leaves out the services that the council forgot."""
+    """Yield the rows of one person for one period; the latest snapshot leaves out the services that the council
+    forgot."""
     for number, event in enumerate(person.story.support, 1):
         if is_told(event, person, period) and not (last and event.forgotten):
             yield {**common(person, period, event), **own(person, period, event, number)}

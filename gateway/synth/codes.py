@@ -1,7 +1,8 @@
 """The small reviewed list of clinical codes that the journeys use. SNOMED CT ids carry their Verhoeff digit (tested).
 
-Concepts in common use only; where we were not sure of an id the row has none, and the source's own coding is all there is, as in life.
-``EMISSENS1`` is invented: it stands for a code of the sensitive sets, whose members are licensed and not in this repository.
+Concepts in common use only; where we were not sure of an id the row has none, and the source's own coding is all there
+is, as in life. ``EMISSENS1`` is invented: it stands for a code of the sensitive sets, whose members are licensed and
+not in this repository.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from typing import NamedTuple
 
 
 class Code(NamedTuple):
-    """A row of a GP system's code table. ``id`` is the system's own number, ``category`` what it routes by, ``kind`` its entry type."""
+    """A row of a GP system's code table. ``id`` is the system's own number, ``category`` what it routes by, ``kind``
+    its entry type."""
 
     id: int
     term: str
@@ -45,8 +47,22 @@ CODES = {
             ("dementia", "Dementia", "Eu02z00", "52448006", *_CONDITION),
             ("depression", "Depressive disorder", "E2B..00", "35489007", *_CONDITION),
             ("appendicectomy", "Appendicectomy", "7700.00", "80146002", *_CONDITION),
-            ("penicillin allergy", "Allergy to penicillin", "14L1.00", "91936005", "Allergies / adverse reactions", "Allergy"),
-            ("blood pressure", "O/E - blood pressure reading", "246..00", "75367002", "Biological values", "Observation"),
+            (
+                "penicillin allergy",
+                "Allergy to penicillin",
+                "14L1.00",
+                "91936005",
+                "Allergies / adverse reactions",
+                "Allergy",
+            ),
+            (
+                "blood pressure",
+                "O/E - blood pressure reading",
+                "246..00",
+                "75367002",
+                "Biological values",
+                "Observation",
+            ),
             ("systolic", "O/E - Systolic BP reading", "2469.00", "72313002", *_VALUE),
             ("diastolic", "O/E - Diastolic BP reading", "246A.00", "1091811000000102", *_VALUE),
             ("weight", "O/E - weight", "22A..00", "27113001", *_VALUE),
@@ -61,7 +77,14 @@ CODES = {
             ("never smoked", "Never smoked tobacco", "1371.00", "266919005", *_SOCIAL),
             ("ex-smoker", "Ex-smoker", "137S.00", "8517006", *_SOCIAL),
             ("smoker", "Current smoker", "137R.00", "77176002", *_SOCIAL),
-            ("fh ischaemic heart", "FH: Ischaemic heart disease", "12C..00", "266897007", "Family history", "Family History"),
+            (
+                "fh ischaemic heart",
+                "FH: Ischaemic heart disease",
+                "12C..00",
+                "266897007",
+                "Family history",
+                "Family History",
+            ),
             ("fh diabetes", "FH: Diabetes mellitus", "1252.00", "160303001", "Family history", "Family History"),
             ("influenza", "Influenza vaccination", "65E..00", "86198006", *_IMMUNISATION),
             ("influenza declined", "Influenza vaccination declined", "9OX5.00", "315640000", *_IMMUNISATION),
@@ -69,7 +92,13 @@ CODES = {
             ("mmr", "Measles mumps and rubella vaccination", "65M1.00", "38598009", *_IMMUNISATION),
             ("physiotherapy", "Referral to physiotherapist", "8H77.00", "308447003", "Referral", "Referral"),
             ("medication review", "Medication review", "8B3V.00", "182836005", *_ADMIN),
-            ("type 1 objection", "Dissent from secondary use of general practitioner patient identifiable data", "9Nu0.00", "", *_ADMIN),
+            (
+                "type 1 objection",
+                "Dissent from secondary use of general practitioner patient identifiable data",
+                "9Nu0.00",
+                "",
+                *_ADMIN,
+            ),
             ("scr dissent", "Express dissent for Summary Care Record dataset upload", "9Ndo.00", "", *_ADMIN),
             ("frailty meeting", "Frailty team discussion (local)", "EMISNQFR12", "", *_ADMIN),
             ("sensitive", "Sensitive problem (invented)", SENSITIVE, "", *_CONDITION),

@@ -8,7 +8,8 @@ from random import Random
 
 
 def digest(*parts: object) -> str:
-    """Return the hex digest that names a stream or makes an id; the parts are joined by a character none of them holds."""
+    """Return the hex digest that names a stream or makes an id; the parts are joined by a character none of them
+    holds."""
     return hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).hexdigest()
 
 
@@ -29,7 +30,8 @@ def day(draw: Random, first: date, last: date) -> date:
 
 
 def moment(draw: Random, on: date, first: int = 8, last: int = 17) -> datetime:
-    """Return a time on a day, between two hours. No choice falls into the hour that the clocks skip or repeat (01:00–02:00)."""
+    """Return a time on a day, between two hours. No choice falls into the hour that the clocks skip or repeat
+    (01:00–02:00)."""
     return datetime.combine(on, time(draw.randint(first, last), draw.randint(0, 59)))
 
 

@@ -39,7 +39,8 @@ class Message(NamedTuple):
 
 
 class Feed:
-    """An open feed. Keeps the messages of a hundred people, to send them in order of time, and writes a file for each hundred."""
+    """An open feed. Keeps the messages of a hundred people, to send them in order of time, and writes a file for each
+    hundred."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -88,14 +89,18 @@ def messages(person: Person) -> Iterator[Message]:
         kind = "ORU^R01^ORU_R01" if event == "R01" else f"ADT^{event}^{STRUCTURES[event]}"
         system = "LAB" if event == "R01" else "PAS"
         control = f"{person.number:07d}{number:04d}"
-        head = [f"MSH|^~\\&|{system}|{person.trust.ods}|TIE|{REGION}|{stamp(sent)}||{kind}|{control}|T|2.4|||||GBR|UNICODE|EN||iTKv1.0"]
+        head = [
+            f"MSH|^~\\&|{system}|{person.trust.ods}|TIE|{REGION}|{stamp(sent)}||{kind}|{control}"
+            "|T|2.4|||||GBR|UNICODE|EN||iTKv1.0"
+        ]
         if event != "R01":
             head.append(f"EVN|{event}|{stamp(at)}||||{stamp(of or at)}")
         yield Message(sent, person.number, number, "\r".join([*head, *segments]) + "\r")
 
 
 class Told(NamedTuple):
-    """One thing to tell: when, its place among those of the same moment, which event, the time of what it cancels, its segments."""
+    """One thing to tell: when, its place among those of the same moment, which event, the time of what it cancels, its
+    segments."""
 
     at: datetime
     place: int
@@ -105,12 +110,15 @@ class Told(NamedTuple):
 
 
 def told(person: Person) -> Iterator[Told]:
-    """Yield everything the hospital tells about a person: who it is, visits, results, and a merge where there were two numbers."""
+    """Yield everything the hospital tells about a person: who it is, visits, results, and a merge where there were two
+    numbers."""
     story = person.story
     visits = sorted(story.visits, key=lambda visit: visit.moves[0].at)
     firsts = [visit.moves[0].at for visit in visits] + [report.taken for report in story.reports]
     firsts += [datetime.combine(person.moved, datetime.min.time())] if person.moved else []
-    known = min(firsts, default=datetime.combine(years_before(person.registered, -0.5), datetime.min.time())) - timedelta(days=1)
+    known = min(
+        firsts, default=datetime.combine(years_before(person.registered, -0.5), datetime.min.time())
+    ) - timedelta(days=1)
     known = known.replace(hour=9, minute=30)
     seen = person.hospital
     merged = visits[0].moves[-1].at + timedelta(days=10) if seen.retired and visits else None
@@ -119,7 +127,13 @@ def told(person: Person) -> Iterator[Told]:
         yield Told(merged - timedelta(days=1), 0, "A28", None, [pid(person, merged), pd1(person)])
         yield Told(merged, 0, "A40", None, [pid(person, merged), pd1(person), f"MRG|{local(person, seen.retired)}"])
         late = merged + timedelta(days=2)
-        yield Told(late, 0, "A08", None, [pid(person, late, seen.retired), pd1(person), pv1(person, visits[0], visits[0].moves[-1], 1)])
+        yield Told(
+            late,
+            0,
+            "A08",
+            None,
+            [pid(person, late, seen.retired), pd1(person), pv1(person, visits[0], visits[0].moves[-1], 1)],
+        )
     else:
         yield Told(known, 0, "A28", None, [pid(person, known), pd1(person)])
     numbers = {}
@@ -139,7 +153,8 @@ def told(person: Person) -> Iterator[Told]:
 
 
 def visit_told(person: Person, visit: Visit, number: int, holder: str) -> Iterator[Told]:
-    """Yield the messages of one visit; in a stay the working diagnosis comes with an A08, the final one with the discharge."""
+    """Yield the messages of one visit; in a stay the working diagnosis comes with an A08, the final one with the
+    discharge."""
     for place, move in enumerate(visit.moves):
         segments = [pid(person, move.at, holder), pd1(person), pv1(person, visit, move, number)]
         if visit.reason:
@@ -151,18 +166,27 @@ def visit_told(person: Person, visit: Visit, number: int, holder: str) -> Iterat
         yield Told(move.at, place, move.event, move.of, segments)
         if move.event == "A01" and visit.diagnoses and place == 0:
             later = Move("A08", move.at + timedelta(minutes=50), move.ward)
-            update = [pid(person, later.at, holder), pd1(person), pv1(person, visit, later, number), *coded(visit, "W", later.at)]
+            update = [
+                pid(person, later.at, holder),
+                pd1(person),
+                pv1(person, visit, later, number),
+                *coded(visit, "W", later.at),
+            ]
             yield Told(later.at, place, "A08", None, update)
 
 
-def report_told(person: Person, report: Report, number: int, holder: str, visit_number: int, visit: Visit | None) -> Iterator[Told]:
+def report_told(
+    person: Person, report: Report, number: int, holder: str, visit_number: int, visit: Visit | None
+) -> Iterator[Told]:
     """Yield one message for each time the report was sent."""
     filler = f"{person.hospital.number}R{number:02d}"
     coding = f"{person.trust.ods}LAB"
     for place, issue in enumerate(report.issues):
         segments = [pid(person, issue.at, holder)]
         if visit:
-            segments.append(f"PV1|1|{visit.kind}|{ward(person, visit.moves[0].ward)}" + "|" * 16 + visit_id(person, visit_number))
+            segments.append(
+                f"PV1|1|{visit.kind}|{ward(person, visit.moves[0].ward)}" + "|" * 16 + visit_id(person, visit_number)
+            )
         what, taken = f"{report.code}^{escape(report.words)}^{coding}", stamp(report.taken)
         order = {1: "1", 2: f"{filler}P^{person.trust.ods}", 3: f"{filler}^{coding}", 4: what, 7: taken, 14: taken}
         segments.append(segment("OBR", {**order, 22: stamp(issue.at), 24: report.section, 25: issue.status}))
@@ -174,7 +198,8 @@ def report_told(person: Person, report: Report, number: int, holder: str, visit_
 
 
 def pid(person: Person, at: date, holder: str = "", dead: bool = False) -> str:
-    """Return the PID as it stood at ``at``, under ``holder``, by default the person's number today; ``dead`` is once the death is known."""
+    """Return the PID as it stood at ``at``, under ``holder``, by default the person's number today; ``dead`` is once
+    the death is known."""
     seen, where = person.hospital, person.address_on(at.date() if isinstance(at, datetime) else at)
     numbers = [f"{seen.nhs_number}^^^NHS^NH"] if seen.nhs_number else []
     numbers.append(local(person, holder or seen.number))
@@ -202,7 +227,8 @@ def pd1(person: Person) -> str:
 
 
 def pv1(person: Person, visit: Visit, move: Move, number: int) -> str:
-    """Return the PV1 as it stood at ``move``: a discharge's fields come with the discharge, and go when it is taken back."""
+    """Return the PV1 as it stood at ``move``: a discharge's fields come with the discharge, and go when it is taken
+    back."""
     started = visit.moves[0].at
     left = move.event == "A03"
     doctor = clinician(person.trust.staff[0 if visit.specialty in ("100", "110") else 1], "GMC")
@@ -229,7 +255,9 @@ def pv1(person: Person, visit: Visit, move: Move, number: int) -> str:
 def coded(visit: Visit, kind: str, at: datetime) -> Iterator[str]:
     """Yield the diagnoses (ICD-10), and with the final ones the procedures (OPCS-4)."""
     for rank, (code, words) in enumerate(visit.diagnoses, 1):
-        yield segment("DG1", {1: str(rank), 2: "I10", 3: f"{code}^{escape(words)}^I10", 5: stamp(at), 6: kind, 15: str(rank)})
+        yield segment(
+            "DG1", {1: str(rank), 2: "I10", 3: f"{code}^{escape(words)}^I10", 5: stamp(at), 6: kind, 15: str(rank)}
+        )
     for rank, (code, words) in enumerate(visit.procedures if kind == "F" else (), 1):
         done = visit.moves[0].at + timedelta(days=1)
         yield segment("PR1", {1: str(rank), 2: "O4", 3: f"{code}^{escape(words)}^O4", 5: stamp(done)})
@@ -237,7 +265,11 @@ def coded(visit: Visit, kind: str, at: datetime) -> Iterator[str]:
 
 def obx(person: Person, line: int, item: Item, status: str, coding: str, taken: str) -> str:
     """Return one result line. Values of coded and structured kinds carry their own separators."""
-    value = item.value if item.kind in ("CE", "SN") else escape(person.free(item.value) if item.kind == "TX" else item.value)
+    value = (
+        item.value
+        if item.kind in ("CE", "SN")
+        else escape(person.free(item.value) if item.kind == "TX" else item.value)
+    )
     what = f"{item.code}^{escape(item.words)}^{coding}"
     return f"OBX|{line}|{item.kind}|{what}||{value}|{escape(item.unit)}|{item.range}|{item.flag}|||{status}|||{taken}"
 

@@ -19,11 +19,13 @@ HIP = (1.0, 0.4)
 PNEUMONIA = ((2.0, 1.3), (0.32, 0.1))
 ATTENDANCE = ((3.0, 2.1), (0.07, 0.03))
 CANCELLED = (1.25, 1.05)
-"""When each may have happened, in years before the end; the ten days before the end belong to those who are still on a ward."""
+"""When each may have happened, in years before the end; the ten days before the end belong to those who are still on a
+ward."""
 
 
 def hip_fracture(life: Life, draw: Random) -> Story:
-    """A fall: emergency department, two wards, theatre, home; the letter at the practice days later; reablement by the council."""
+    """A fall: emergency department, two wards, theatre, home; the letter at the practice days later; reablement by the
+    council."""
     fell = life.ago(draw, *HIP)
     arrived = moment(draw, fell, 8, 17)
     hours, nights = draw.randint(3, 6), draw.randint(6, 14)
@@ -52,13 +54,26 @@ def hip_fracture(life: Life, draw: Random) -> Story:
         Entry("hip.dx", "hip fracture", fell, "hip.letter", problem=Problem()),
         Entry("hip.physio", "physiotherapy", letter, "hip.letter", about="hip.dx"),
     )
-    medicines = (Medicine("hip.paracetamol", "paracetamol", "Take two four times a day", "100", "tablet", letter, False, issues=(letter,), days=14),)
+    medicines = (
+        Medicine(
+            "hip.paracetamol",
+            "paracetamol",
+            "Take two four times a day",
+            "100",
+            "tablet",
+            letter,
+            False,
+            issues=(letter,),
+            days=14,
+        ),
+    )
     gp = Story((Consultation("hip.letter", moment(draw, letter), "Discharge letter"),), entries, medicines)
     return gp + Story(visits=visits, reports=reports) + reablement(home, life, draw)
 
 
 def pneumonia(life: Life, draw: Random) -> Story:
-    """An admission with bloods, a swab and a chest film; in some the discharge is taken back for a day. Antibiotic by allergy."""
+    """An admission with bloods, a swab and a chest film; in some the discharge is taken back for a day. Antibiotic by
+    allergy."""
     fell_ill = life.ago(draw, *draw.choice(PNEUMONIA))
     arrived = moment(draw, fell_ill, 9, 17)
     stay = ward.admission(
@@ -84,8 +99,24 @@ def pneumonia(life: Life, draw: Random) -> Story:
     drug = "doxycycline" if "penicillin_allergy" in life.has else "amoxicillin"
     course = min(home + timedelta(days=1), life.end)
     gp = Story(
-        entries=(Entry("pneumonia.dx", "pneumonia", fell_ill, problem=Problem(ended=min(home + timedelta(days=40), life.end))),),
-        medicines=(Medicine("pneumonia.course", drug, "Take one three times a day", "15", "capsule", course, False, issues=(course,), days=5),),
+        entries=(
+            Entry(
+                "pneumonia.dx", "pneumonia", fell_ill, problem=Problem(ended=min(home + timedelta(days=40), life.end))
+            ),
+        ),
+        medicines=(
+            Medicine(
+                "pneumonia.course",
+                drug,
+                "Take one three times a day",
+                "15",
+                "capsule",
+                course,
+                False,
+                issues=(course,),
+                days=5,
+            ),
+        ),
     )
     return gp + Story(visits=(ward.emergency("pneumonia.ed", arrived, 4, "Breathless"), stay), reports=reports)
 

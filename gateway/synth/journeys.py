@@ -1,6 +1,7 @@
 """Journeys: what happens to people. THE TABLE: one function each, in the room of whoever records it first.
 
-A journey draws from its own stream and adds its story; none reads another's. Rates and ages are plausible, not epidemiology.
+A journey draws from its own stream and adds its story; none reads another's. Rates and ages are plausible, not
+epidemiology.
 """
 
 from __future__ import annotations
@@ -68,4 +69,5 @@ LIKELIHOOD = {
     "moved house": (18, 96, 0.08),
     "on_the_ward": (18, 96, 0.04),
 }
-"""Ages between which something may happen to someone, and how likely it is to. New rows go to the end: each draws in turn."""
+"""Ages between which something may happen to someone, and how likely it is to. New rows go to the end: each draws in
+turn."""

@@ -10,7 +10,8 @@ from gateway.synth.draw import day, years_before
 
 
 class Life(NamedTuple):
-    """From when to when something may happen (``end`` is the death, or yesterday), and what else the person has: journeys and variants."""
+    """From when to when something may happen (``end`` is the death, or yesterday), and what else the person has:
+    journeys and variants."""
 
     birth: date
     end: date
@@ -24,4 +25,6 @@ class Life(NamedTuple):
 
     def ago(self, draw: Random, most: float, least: float) -> date:
         """Return a day between ``most`` and ``least`` years before the end, never before the tenth day of life."""
-        return day(draw, max(years_before(self.end, most), self.birth + timedelta(days=10)), years_before(self.end, least))
+        return day(
+            draw, max(years_before(self.end, most), self.birth + timedelta(days=10)), years_before(self.end, least)
+        )

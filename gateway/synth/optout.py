@@ -21,7 +21,9 @@ class OptOuts:
         self._file = self._path.open("w", encoding="ascii", newline="")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._file.close()
 
     def add(self, person: Person) -> None:

@@ -23,10 +23,12 @@ AGES = ((1, 17, 4), (18, 39, 16), (40, 59, 24), (60, 74, 28), (75, 96, 28))
 """Age bands with their weights: older than England, because those known to a council are."""
 
 OPT_OUT, DEATH, NO_GP, NO_HOSPITAL, NO_CARE = 0.05, 0.06, 0.02, 0.1, 0.05
-"""How many have opted out (near the national rate), have died (of those over 60), or are not known to one kind of source."""
+"""How many have opted out (near the national rate), have died (of those over 60), or are not known to one kind of
+source."""
 
 NO_NUMBER_HOSPITAL, UNVERIFIED, NO_NUMBER_CARE, MISSPELT = 0.04, 0.12, 0.08, 0.04
-"""How many records lack the NHS number, have one that nobody verified (hospital), or have a letter missing in the surname (council)."""
+"""How many records lack the NHS number, have one that nobody verified (hospital), or have a letter missing in the
+surname (council)."""
 
 
 class Basics(NamedTuple):
@@ -51,8 +53,9 @@ def people(
 ) -> Iterator[Person]:
     """Yield people 1 to ``count``, one at a time; nothing is kept of those before.
 
-    ``today`` is the reference date: nothing happens after the day before it. ``practices`` defaults to the first two. With ``canary`` every
-    string that tells who someone is holds a token of their own (``canaries``), for tests that look for leaks.
+    ``today`` is the reference date: nothing happens after the day before it. ``practices`` defaults to the first two.
+    With ``canary`` every string that tells who someone is holds a token of their own (``canaries``), for tests that
+    look for leaks.
     """
     practices = practices or places.practices(2)
     for number in range(1, count + 1):
@@ -94,7 +97,9 @@ def person(number: int, seed: int, today: date, practices: Sequence[Practice], c
         practice=practice,
         trust=places.TRUST,
         council=council,
-        registered=day(draw, max(who.birth + timedelta(days=9), years_before(end, 20)), max(who.birth, years_before(end, 1))),
+        registered=day(
+            draw, max(who.birth + timedelta(days=9), years_before(end, 20)), max(who.birth, years_before(end, 1))
+        ),
         gp=Seen(str(100_000 + number), nhs_number, who.birth, who.given, who.family, verified=True),
         hospital=None,
         care=None,
@@ -106,8 +111,11 @@ def person(number: int, seed: int, today: date, practices: Sequence[Practice], c
     return recorded(made, seed)
 
 
-def registered_at(number: int, seed: int, practices: Sequence[Practice], councils: Sequence[Council]) -> tuple[Practice, Council]:
-    """Return whose patient and whose client the person is; for the fixed people that is fixed too, whatever the seed."""
+def registered_at(
+    number: int, seed: int, practices: Sequence[Practice], councils: Sequence[Council]
+) -> tuple[Practice, Council]:
+    """Return whose patient and whose client the person is; for the fixed people that is fixed too, whatever the
+    seed."""
     if number in FIXED:
         return practices[-1 if number in ELSEWHERE else 0], councils[0]
     return stream(seed, number, "practice").choice(practices), stream(seed, number, "council").choice(councils)
@@ -132,7 +140,14 @@ def basics(number: int, seed: int, today: date) -> Basics:
     if number == TWIN:
         sister = basics(TWIN_SIBLING, seed, today)
         given = draw.choice(places.GIVEN[sister.names, "M", 1 if sister.names == "white" else 0])
-        return made._replace(birth=sister.birth, family=sister.family, names=sister.names, ethnicity=sister.ethnicity, given=given, middle="")
+        return made._replace(
+            birth=sister.birth,
+            family=sister.family,
+            names=sister.names,
+            ethnicity=sister.ethnicity,
+            given=given,
+            middle="",
+        )
     return made
 
 
@@ -163,7 +178,9 @@ def journeys(number: int, seed: int, birth: date, end: date) -> Iterator[str]:
 def address(draw: Random) -> Address:
     street = f"{draw.choice(places.STREETS)} {draw.choice(places.STREET_KINDS)}"
     house = f"Flat {draw.randint(1, 40)}" if chance(draw, 0.2) else ""
-    return Address(house, f"{draw.randint(1, 180)} {street}", draw.choice(places.TOWNS), places.COUNTY, places.postcode(draw))
+    return Address(
+        house, f"{draw.randint(1, 180)} {street}", draw.choice(places.TOWNS), places.COUNTY, places.postcode(draw)
+    )
 
 
 def title(who: Basics, end: date, draw: Random) -> str:
@@ -178,7 +195,9 @@ def recorded(made: Person, seed: int) -> Person:
     ordinary = made.number not in FIXED
     unknown = [ordinary and chance(draw, rate) for rate in (NO_GP, NO_HOSPITAL, NO_CARE)]
     lost = [ordinary and chance(draw, rate) for rate in (NO_NUMBER_HOSPITAL, UNVERIFIED, NO_NUMBER_CARE, MISSPELT)]
-    hospital = Seen(f"H{made.number:07d}", made.nhs_number, made.birth, made.given, made.family, verified=not (lost[0] or lost[1]))
+    hospital = Seen(
+        f"H{made.number:07d}", made.nhs_number, made.birth, made.given, made.family, verified=not (lost[0] or lost[1])
+    )
     care = Seen(f"P{made.number:06d}", made.nhs_number, made.birth, made.given, made.family)
     if lost[0]:
         hospital = replace(hospital, nhs_number="")
@@ -191,7 +210,9 @@ def recorded(made: Person, seed: int) -> Person:
     if made.number == TWIN:
         hospital = replace(hospital, nhs_number=identifiers.synthetic(TWIN_SIBLING - 1), verified=False)
     if made.number == MISMATCH:
-        hospital = replace(hospital, birth=made.birth.replace(year=made.birth.year - 10, day=min(made.birth.day, 28)), verified=False)
+        hospital = replace(
+            hospital, birth=made.birth.replace(year=made.birth.year - 10, day=min(made.birth.day, 28)), verified=False
+        )
     return replace(
         made,
         gp=None if unknown[0] else made.gp,

@@ -1,8 +1,9 @@
 """Invented practices, hospital, council, streets and names. Nothing here is anywhere.
 
-Postcodes have a valid form in an area that does not exist: ZA, a letter pair the format allows and Royal Mail does not use. ZZ99 would
-mean something in NHS data (no fixed abode, other countries), and XX is not a form that every checker takes. Telephone numbers come from
-Ofcom's ranges for drama, mail goes to example.com, and registration numbers are all nines but the last digits.
+Postcodes have a valid form in an area that does not exist: ZA, a letter pair the format allows and Royal Mail does not
+use. ZZ99 would mean something in NHS data (no fixed abode, other countries), and XX is not a form that every checker
+takes. Telephone numbers come from Ofcom's ranges for drama, mail goes to example.com, and registration numbers are all
+nines but the last digits.
 """
 
 from __future__ import annotations
@@ -13,7 +14,20 @@ from gateway.synth.truth import Address, Council, Practice, Staff, Trust
 
 TOWNS = ("Nether Quill", "Marlowbridge", "Saltwick", "Upper Tansel", "Corveham", "Haddlestow")
 COUNTY = "Vellshire"
-STREETS = ("Larch", "Tannery", "Foundry", "Lantern", "Orchard", "Weir", "Chapel", "Mill", "Gorse", "Harbour", "Priory", "Station")
+STREETS = (
+    "Larch",
+    "Tannery",
+    "Foundry",
+    "Lantern",
+    "Orchard",
+    "Weir",
+    "Chapel",
+    "Mill",
+    "Gorse",
+    "Harbour",
+    "Priory",
+    "Station",
+)
 STREET_KINDS = ("Road", "Street", "Lane", "Close", "Avenue", "Row")
 INWARD = "ABDEFGHJLNPQRSTUWXYZ"
 
@@ -37,10 +51,37 @@ FAMILY_STARTS = (
     "Rud",
     "Sted",
 )
-FAMILY_ENDS = ("wick", "combe", "ley", "thorpe", "mere", "stow", "ridge", "holt", "bourne", "garth", "brook", "shaw", "field", "worth")
+FAMILY_ENDS = (
+    "wick",
+    "combe",
+    "ley",
+    "thorpe",
+    "mere",
+    "stow",
+    "ridge",
+    "holt",
+    "bourne",
+    "garth",
+    "brook",
+    "shaw",
+    "field",
+    "worth",
+)
 FAMILIES = {
-    "white": tuple(start + end for start in FAMILY_STARTS for end in FAMILY_ENDS) + ("O'Dell", "D'Arcy-Holt", "Smythe-Penn"),
-    "asian": ("Ahmadi", "Bhattarai", "Chaudhuri", "Desai", "Iqbali", "Kaurani", "Malikzai", "Patelwala", "Rahmani", "Siddiq"),
+    "white": tuple(start + end for start in FAMILY_STARTS for end in FAMILY_ENDS)
+    + ("O'Dell", "D'Arcy-Holt", "Smythe-Penn"),
+    "asian": (
+        "Ahmadi",
+        "Bhattarai",
+        "Chaudhuri",
+        "Desai",
+        "Iqbali",
+        "Kaurani",
+        "Malikzai",
+        "Patelwala",
+        "Rahmani",
+        "Siddiq",
+    ),
     "black": ("Adeyomi", "Boatengu", "Campbelle", "Danso", "Okaforu", "Owusuwa", "Thompsett", "Mensahn"),
     "other": ("Chenley", "Haddadi", "Limwen", "Nowakova", "Silvane", "Tranh", "Wongson", "Zielinska"),
 }
@@ -107,7 +148,9 @@ def practices(count: int) -> tuple[Practice, ...]:
     made = []
     for number in range(count):
         turn = number % len(_PRACTICE_NAMES)
-        name = _PRACTICE_NAMES[turn] if number < len(_PRACTICE_NAMES) else f"{TOWNS[number % len(TOWNS)]} Surgery {number}"
+        name = (
+            _PRACTICE_NAMES[turn] if number < len(_PRACTICE_NAMES) else f"{TOWNS[number % len(TOWNS)]} Surgery {number}"
+        )
         place = Address("", f"{10 + number} Chapel Lane", TOWNS[number % len(TOWNS)], COUNTY, f"ZA{1 + number % 9} 9ZZ")
         doctor = Staff(*_GP_STAFF[turn], *_GP, f"G99999{number:02d}")
         nurse = Staff(*_NURSE_STAFF[turn], *_NURSE, f"99Z00{number:02d}E")

@@ -1,4 +1,5 @@
-"""Journeys that a practice records: conditions, readings, repeats, immunisations, and what people say about their data."""
+"""Journeys that a practice records: conditions, readings, repeats, immunisations, and what people say about their
+data."""
 
 from __future__ import annotations
 
@@ -21,7 +22,17 @@ def check_up(life: Life, draw: Random) -> Story:
         Entry("check.smoking", smoking, on, "check"),
         Entry("check.weight", "weight", on, "check", f"{weight:.1f}", "kg"),
         Entry("check.fbc", "fbc", on, "check"),
-        Entry("check.hb", "haemoglobin", on, "check", f"{draw.uniform(112, 158):.0f}", "g/L", "115", "165", parent="check.fbc"),
+        Entry(
+            "check.hb",
+            "haemoglobin",
+            on,
+            "check",
+            f"{draw.uniform(112, 158):.0f}",
+            "g/L",
+            "115",
+            "165",
+            parent="check.fbc",
+        ),
         Entry("check.na", "sodium", on, "check", f"{draw.uniform(134, 145):.0f}", "mmol/L", "133", "146"),
         Entry("check.k", "potassium", on, "check", f"{draw.uniform(3.6, 5.1):.1f}", "mmol/L", "3.5", "5.3"),
     ]
@@ -42,7 +53,9 @@ def hypertension(life: Life, draw: Random) -> Story:
         systolic = max(118, systolic - draw.randint(0, 12))
         on += timedelta(days=draw.randint(120, 210))
         number += 1
-    return story + repeat("htn.amlodipine", life, draw, "amlodipine", "Take one daily", "28", "tablet", found, about="htn")
+    return story + repeat(
+        "htn.amlodipine", life, draw, "amlodipine", "Take one daily", "28", "tablet", found, about="htn"
+    )
 
 
 def blood_pressure(key: str, at: datetime, systolic: int, diastolic: int, about: str = "") -> Story:
@@ -54,7 +67,17 @@ def blood_pressure(key: str, at: datetime, systolic: int, diastolic: int, about:
         entries=(
             Entry(key, "blood pressure", on, key, about=about),
             Entry(f"{key}.dia", "diastolic", on, key, str(diastolic), "mmHg", parent=key, about=about),
-            Entry(f"{key}.sys", "systolic", on, key, str(systolic), "mmHg", parent=key, about=about, abnormal=systolic >= 160),
+            Entry(
+                f"{key}.sys",
+                "systolic",
+                on,
+                key,
+                str(systolic),
+                "mmHg",
+                parent=key,
+                about=about,
+                abnormal=systolic >= 160,
+            ),
         ),
     )
 
@@ -66,37 +89,103 @@ def diabetes(life: Life, draw: Random) -> Story:
     level, on, number = draw.uniform(58, 92), max(found, years_before(life.end, 3)), 0
     while on <= life.end:
         key = f"dm.review{number}"
-        entries = [Entry(f"{key}.hba1c", "hba1c", on, key, f"{level:.0f}", "mmol/mol", "20", "41", about="dm", abnormal=level > 75)]
+        entries = [
+            Entry(
+                f"{key}.hba1c",
+                "hba1c",
+                on,
+                key,
+                f"{level:.0f}",
+                "mmol/mol",
+                "20",
+                "41",
+                about="dm",
+                abnormal=level > 75,
+            )
+        ]
         if number % 2 == 0:
-            entries.append(Entry(f"{key}.chol", "cholesterol", on, key, f"{draw.uniform(3.2, 6.4):.1f}", "mmol/L", "", "5.0", about="dm"))
-            entries.append(Entry(f"{key}.crea", "creatinine", on, key, f"{draw.uniform(58, 120):.0f}", "umol/L", "49", "104", about="dm"))
+            entries.append(
+                Entry(
+                    f"{key}.chol",
+                    "cholesterol",
+                    on,
+                    key,
+                    f"{draw.uniform(3.2, 6.4):.1f}",
+                    "mmol/L",
+                    "",
+                    "5.0",
+                    about="dm",
+                )
+            )
+            entries.append(
+                Entry(
+                    f"{key}.crea",
+                    "creatinine",
+                    on,
+                    key,
+                    f"{draw.uniform(58, 120):.0f}",
+                    "umol/L",
+                    "49",
+                    "104",
+                    about="dm",
+                )
+            )
             entries.append(Entry(f"{key}.bmi", "bmi", on, key, f"{draw.uniform(24, 38):.1f}", "kg/m2", about="dm"))
         story += Story(consultations=(Consultation(key, moment(draw, on), "Clinic"),), entries=tuple(entries))
         level = max(44.0, level - draw.uniform(-4, 12))
         on += timedelta(days=draw.randint(160, 200))
         number += 1
-    story += repeat("dm.metformin", life, draw, "metformin", "Take one twice a day with food", "56", "tablet", found, about="dm")
-    story += repeat("dm.atorvastatin", life, draw, "atorvastatin", "Take one at night", "28", "tablet", found, about="dm")
-    return story + Story(reminders=(Reminder("dm.recall", "medication review", life.end + timedelta(days=90), life.end),))
+    story += repeat(
+        "dm.metformin", life, draw, "metformin", "Take one twice a day with food", "56", "tablet", found, about="dm"
+    )
+    story += repeat(
+        "dm.atorvastatin", life, draw, "atorvastatin", "Take one at night", "28", "tablet", found, about="dm"
+    )
+    return story + Story(
+        reminders=(Reminder("dm.recall", "medication review", life.end + timedelta(days=90), life.end),)
+    )
 
 
 def asthma(life: Life, draw: Random) -> Story:
     """A diagnosis known to the year only, an inhaler, and in some a repeat that was stopped."""
     found = date(life.ago(draw, 20, 5).year + 1, 1, 1)
     entry = Entry("asthma", "asthma", found, problem=Problem(), precision="Y")
-    used = repeat("asthma.salbutamol", life, draw, "salbutamol", "Inhale two puffs when required", "200", "dose", found, about="asthma")
+    used = repeat(
+        "asthma.salbutamol",
+        life,
+        draw,
+        "salbutamol",
+        "Inhale two puffs when required",
+        "200",
+        "dose",
+        found,
+        about="asthma",
+    )
     stopped = Story()
     if chance(draw, 0.3):
         start = life.ago(draw, 3, 2)
         stop = start + timedelta(days=200)
         issues = tuple(start + timedelta(days=28 * number) for number in range(4))
         stopped = Story(
-            medicines=(Medicine("asthma.omeprazole", "omeprazole", "Take one daily", "28", "capsule", start, stopped=stop, issues=issues),)
+            medicines=(
+                Medicine(
+                    "asthma.omeprazole",
+                    "omeprazole",
+                    "Take one daily",
+                    "28",
+                    "capsule",
+                    start,
+                    stopped=stop,
+                    issues=issues,
+                ),
+            )
         )
     return Story(entries=(entry,)) + used + stopped
 
 
-def repeat(key: str, life: Life, draw: Random, drug: str, dosage: str, quantity: str, unit: str, start: date, about: str = "") -> Story:
+def repeat(
+    key: str, life: Life, draw: Random, drug: str, dosage: str, quantity: str, unit: str, start: date, about: str = ""
+) -> Story:
     """A repeat that is still given, with the issues of its last half year."""
     first = max(start, life.end - timedelta(days=170))
     last = life.end - timedelta(days=draw.randint(1, 20))
@@ -118,7 +207,16 @@ def past_problems(life: Life, draw: Random) -> Story:
     """An operation long ago, dated to the month, and a problem that has ended."""
     on = life.ago(draw, 25, 8).replace(day=1)
     start = life.ago(draw, 8, 4)
-    story = Story(entries=(Entry("past.depression", "depression", start, problem=Problem(ended=start + timedelta(days=400), significant=False)),))
+    story = Story(
+        entries=(
+            Entry(
+                "past.depression",
+                "depression",
+                start,
+                problem=Problem(ended=start + timedelta(days=400), significant=False),
+            ),
+        )
+    )
     if on > life.birth:
         story += Story(entries=(Entry("past.appendix", "appendicectomy", on, precision="YM"),))
     return story
@@ -127,12 +225,17 @@ def past_problems(life: Life, draw: Random) -> Story:
 def family_history(life: Life, draw: Random) -> Story:
     """What a parent had, dated to the year it was told; never the person's own condition."""
     told = date(life.ago(draw, 6, 1).year, 1, 1)
-    codes = ("fh ischaemic heart", "fh diabetes") if chance(draw, 0.2) else (draw.choice(("fh ischaemic heart", "fh diabetes")),)
+    codes = (
+        ("fh ischaemic heart", "fh diabetes")
+        if chance(draw, 0.2)
+        else (draw.choice(("fh ischaemic heart", "fh diabetes")),)
+    )
     return Story(entries=tuple(Entry(f"family.{code[3:]}", code, told, precision="Y") for code in codes))
 
 
 def immunisations(life: Life, draw: Random) -> Story:
-    """Influenza each autumn, one of them declined by some; pneumococcal in the old, measles, mumps and rubella in the young."""
+    """Influenza each autumn, one of them declined by some; pneumococcal in the old, measles, mumps and rubella in the
+    young."""
     declined = draw.randrange(3) if "vaccine declined" in life.has else -1
     entries = []
     for number in range(3):

@@ -12,7 +12,8 @@ ELSEWHERE = frozenset({TWIN_SIBLING, MISMATCH})
 
 
 class Fixed(NamedTuple):
-    """``age`` is in whole years at the reference date; the journeys are what this person has, and their variants, and no others."""
+    """``age`` is in whole years at the reference date; the journeys are what this person has, and their variants, and
+    no others."""
 
     role: str
     sex: str
@@ -50,15 +51,53 @@ FIXED = {
         ),
         "known to all three sources, with a rich record, and on a ward today: the person whose summary is shown",
     ),
-    OPTED_OUT: Fixed("opted-out", "M", 61, (*_COMMON, "hypertension"), "national data opt-out: on the opt-out list, so in no export"),
-    RESTRICTED: Fixed("restricted", "F", 44, (*_COMMON, "asthma"), "SpineSensitive at the practice: shown to nobody, in no export"),
-    SENSITIVE: Fixed("sensitive", "F", 37, (*_COMMON, "sensitive", "asthma"), "an item of the sensitive set, with its medicine and its consultation"),
-    MERGED: Fixed("merged", "M", 69, (*_COMMON, "pneumonia"), "two hospital numbers made one by A40, and a late A08 for the dead number"),
-    TYPE_1: Fixed("type-1", "F", 52, (*_COMMON, "hypertension", "objection"), "Type 1 objection (9Nu0.): the practice's data stay at home"),
-    DISSENT: Fixed("dissent", "M", 57, (*_COMMON, "diabetes", "dissent"), "express dissent from the Summary Care Record (9Ndo.)"),
-    TWIN: Fixed("twin", "M", 33, (*_COMMON, "asthma"), "born with 9, of the same surname; the hospital holds 9's NHS number for him by mistake"),
-    TWIN_SIBLING: Fixed("twin-sibling", "F", 33, (*_COMMON, "penicillin_allergy"), "twin of 8: must never be gathered with him"),
-    MISMATCH: Fixed("mismatch", "M", 66, (*_COMMON, "hypertension"), "the hospital holds another birth date: a possible mismatch, not shown"),
+    OPTED_OUT: Fixed(
+        "opted-out", "M", 61, (*_COMMON, "hypertension"), "national data opt-out: on the opt-out list, so in no export"
+    ),
+    RESTRICTED: Fixed(
+        "restricted", "F", 44, (*_COMMON, "asthma"), "SpineSensitive at the practice: shown to nobody, in no export"
+    ),
+    SENSITIVE: Fixed(
+        "sensitive",
+        "F",
+        37,
+        (*_COMMON, "sensitive", "asthma"),
+        "an item of the sensitive set, with its medicine and its consultation",
+    ),
+    MERGED: Fixed(
+        "merged",
+        "M",
+        69,
+        (*_COMMON, "pneumonia"),
+        "two hospital numbers made one by A40, and a late A08 for the dead number",
+    ),
+    TYPE_1: Fixed(
+        "type-1",
+        "F",
+        52,
+        (*_COMMON, "hypertension", "objection"),
+        "Type 1 objection (9Nu0.): the practice's data stay at home",
+    ),
+    DISSENT: Fixed(
+        "dissent", "M", 57, (*_COMMON, "diabetes", "dissent"), "express dissent from the Summary Care Record (9Ndo.)"
+    ),
+    TWIN: Fixed(
+        "twin",
+        "M",
+        33,
+        (*_COMMON, "asthma"),
+        "born with 9, of the same surname; the hospital holds 9's NHS number for him by mistake",
+    ),
+    TWIN_SIBLING: Fixed(
+        "twin-sibling", "F", 33, (*_COMMON, "penicillin_allergy"), "twin of 8: must never be gathered with him"
+    ),
+    MISMATCH: Fixed(
+        "mismatch",
+        "M",
+        66,
+        (*_COMMON, "hypertension"),
+        "the hospital holds another birth date: a possible mismatch, not shown",
+    ),
 }
 
 ROLES = {fixed.role: number for number, fixed in FIXED.items()}

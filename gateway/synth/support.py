@@ -16,11 +16,32 @@ def reablement(home: date, life: Life, draw: Random) -> Story:
     ends = start + timedelta(days=draw.randint(28, 42))
     reason = {"reason": "Physical support: Access and mobility only"}
     events = [
-        Support("Request", home, home + timedelta(days=1), "Progress to reablement/ST-Max", {"route": "Discharge from Hospital", **reason}),
-        Support("Service", start, ends, words={"type": "Short term support: ST-Max", "component": "Reablement", "cost": "18.40", **reason}),
-        Support("Assessment", ends, ends + timedelta(days=5), "NFA: Support ended as planned", {"assessment": "Short Term Assessment", **reason}),
+        Support(
+            "Request",
+            home,
+            home + timedelta(days=1),
+            "Progress to reablement/ST-Max",
+            {"route": "Discharge from Hospital", **reason},
+        ),
+        Support(
+            "Service",
+            start,
+            ends,
+            words={"type": "Short term support: ST-Max", "component": "Reablement", "cost": "18.40", **reason},
+        ),
+        Support(
+            "Assessment",
+            ends,
+            ends + timedelta(days=5),
+            "NFA: Support ended as planned",
+            {"assessment": "Short Term Assessment", **reason},
+        ),
     ]
-    return Story(support=tuple(event for event in events if event.start <= life.end and (event.end is None or event.end <= life.end)))
+    return Story(
+        support=tuple(
+            event for event in events if event.start <= life.end and (event.end is None or event.end <= life.end)
+        )
+    )
 
 
 def frailty(life: Life, draw: Random) -> Story:
@@ -34,9 +55,19 @@ def frailty(life: Life, draw: Random) -> Story:
     home = chance(draw, 0.7)
     reason = {"reason": "Physical Support: Personal care support" if home else "Support with memory and cognition"}
     service = (
-        {"type": "Long term support: Community", "component": "Home support or domiciliary care", "cost": "22.50", "units": "10.5"}
+        {
+            "type": "Long term support: Community",
+            "component": "Home support or domiciliary care",
+            "cost": "22.50",
+            "units": "10.5",
+        }
         if home
-        else {"type": "Long term support: Residential care", "component": "Long term residential care", "cost": "890.00", "per": "Weekly"}
+        else {
+            "type": "Long term support: Residential care",
+            "component": "Long term residential care",
+            "cost": "890.00",
+            "per": "Weekly",
+        }
     )
     support = [
         Support(
@@ -58,7 +89,13 @@ def frailty(life: Life, draw: Random) -> Story:
     reviewed = agreed + timedelta(days=300)
     while reviewed + timedelta(days=8) <= life.end:
         support.append(
-            Support("Review", reviewed, reviewed + timedelta(days=8), "Continuation of support or services", {"review": "Planned", **reason})
+            Support(
+                "Review",
+                reviewed,
+                reviewed + timedelta(days=8),
+                "Continuation of support or services",
+                {"review": "Planned", **reason},
+            )
         )
         reviewed += timedelta(days=330)
     return Story(entries=tuple(entries), support=tuple(support))
@@ -70,7 +107,9 @@ def contact(life: Life, draw: Random) -> Story:
     reason = {"reason": "Physical support: Access and mobility only"}
     advised = chance(draw, 0.5)
     outcome = "NFA: Information and advice or signposting" if advised else "Progress to support planning or services"
-    events = [Support("Request", asked, asked + timedelta(days=3), outcome, {"route": "Community / Other route", **reason})]
+    events = [
+        Support("Request", asked, asked + timedelta(days=3), outcome, {"route": "Community / Other route", **reason})
+    ]
     if not advised:
         given = asked + timedelta(days=12)
         words = {"type": "Short term support: Other short term", "component": "Equipment", **reason}
@@ -79,7 +118,8 @@ def contact(life: Life, draw: Random) -> Story:
 
 
 def caring(life: Life, draw: Random) -> Story:
-    """The person cares for someone: an assessment of the carer, and support for them. Whom they care for is not said."""
+    """The person cares for someone: an assessment of the carer, and support for them. Whom they care for is not
+    said."""
     asked = life.ago(draw, 1.5, 0.4)
     cares = {"client": "Unpaid carer", "reason": "Social support: Support to unpaid carer"}
     hours = {"hours": draw.choice(("1 to 19 hours", "20 to 34 hours", "35 to 49 hours")), "cared for": "1"}

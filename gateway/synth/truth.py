@@ -59,7 +59,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One coded entry of a GP record. ``code`` is a key of ``codes``; ``parent`` and ``about`` (a problem) are keys of entries."""
+    """One coded entry of a GP record. ``code`` is a key of ``codes``; ``parent`` and ``about`` (a problem) are keys of
+    entries."""
 
     key: str
     code: str
@@ -113,7 +114,8 @@ class Reminder:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One step of a visit. ``at`` is when it happened (for a cancellation, when that was done), ``of`` the time of what is cancelled."""
+    """One step of a visit. ``at`` is when it happened (for a cancellation, when that was done), ``of`` the time of
+    what is cancelled."""
 
     event: str
     at: datetime
@@ -123,7 +125,8 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A hospital visit: ``kind`` is E (emergency department) or I (inpatient). ``number`` is made of the person and ``key``."""
+    """A hospital visit: ``kind`` is E (emergency department) or I (inpatient). ``number`` is made of the person and
+    ``key``."""
 
     key: str
     kind: str
@@ -174,7 +177,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """One social-care event. ``kind`` is Request, Assessment, Service or Review; ``words`` holds its own columns by neutral names.
+    """One social-care event. ``kind`` is Request, Assessment, Service or Review; ``words`` holds its own columns by
+    neutral names.
 
     ``forgotten`` is a service that the council leaves out of its next snapshot without ending it.
     """
@@ -205,7 +209,8 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How one source holds a person: what differs from the truth, and its own number. ``nhs_number`` may be missing or another's."""
+    """How one source holds a person: what differs from the truth, and its own number. ``nhs_number`` may be missing or
+    another's."""
 
     number: str
     nhs_number: str
@@ -220,8 +225,8 @@ class Seen:
 class Person:
     """A person and how each kind of source holds them (None: not known there). ``roles`` are keys of ``roles.ROLES``.
 
-    Someone who ``moved`` house lived at ``old_address`` before that day. ``key`` is the hex digest all of this person's generated ids are
-    made from; ``word`` is what free text about them carries ("" or a canary).
+    Someone who ``moved`` house lived at ``old_address`` before that day. ``key`` is the hex digest all of this
+    person's generated ids are made from; ``word`` is what free text about them carries ("" or a canary).
     """
 
     number: int

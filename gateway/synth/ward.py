@@ -11,14 +11,16 @@ from gateway.synth.truth import Issue, Item, Move, Report, Visit
 
 
 def emergency(key: str, arrived: datetime, hours: int, reason: str, disposal: str = "1") -> Visit:
-    """Return a visit to the emergency department; ``disposal`` 1 is admitted, 3 discharged (A&E attendance disposal)."""
+    """Return a visit to the emergency department; ``disposal`` 1 is admitted, 3 discharged (A&E attendance
+    disposal)."""
     left = arrived + timedelta(hours=hours)
     moves = (Move("A04", arrived, "ED"), Move("A03", left, "ED"))
     return Visit(key, "E", moves, reason, specialty="180", disposal=disposal)
 
 
 def admission(key: str, admitted: datetime, nights: int, wards: tuple[str, ...], **facts: object) -> Visit:
-    """Return a stay that goes through ``wards``, a day apart in the early afternoon, and ends in the evening after ``nights``."""
+    """Return a stay that goes through ``wards``, a day apart in the early afternoon, and ends in the evening after
+    ``nights``."""
     moves = [Move("A01", admitted, wards[0])]
     moves += [Move("A02", _on(admitted, number, 14), ward) for number, ward in enumerate(wards[1:], 1)]
     moves.append(Move("A03", _on(admitted, max(nights, len(wards) - 1), 18), wards[-1]))
@@ -30,7 +32,8 @@ def _on(day: datetime, later: int, hour: int) -> datetime:
 
 
 def undone(visit: Visit, event: str, after: timedelta, again: bool) -> Visit:
-    """Return the visit with one step taken back ``after`` it was sent: A11 the admission, A12 the last transfer, A13 the discharge.
+    """Return the visit with one step taken back ``after`` it was sent: A11 the admission, A12 the last transfer, A13
+    the discharge.
 
     ``again`` makes the step a second time a day later; an admission taken back ends the visit there.
     """
@@ -51,7 +54,9 @@ def undone(visit: Visit, event: str, after: timedelta, again: bool) -> Visit:
     return replace(visit, moves=moves)
 
 
-def numeric(code: str, words: str, value: float, digits: int, unit: str, low: float | None = None, high: float | None = None) -> Item:
+def numeric(
+    code: str, words: str, value: float, digits: int, unit: str, low: float | None = None, high: float | None = None
+) -> Item:
     """Return a number with its range, flagged where it lies outside."""
     text = f"{value:.{digits}f}"
     bounds = f"{low}-{high}" if low is not None and high is not None else ""
@@ -59,7 +64,9 @@ def numeric(code: str, words: str, value: float, digits: int, unit: str, low: fl
     return Item(code, words, "NM", text, unit, bounds, flag)
 
 
-def report(key: str, code: str, words: str, taken: datetime, items: tuple[Item, ...], visit: str = "", section: str = "LAB") -> Report:
+def report(
+    key: str, code: str, words: str, taken: datetime, items: tuple[Item, ...], visit: str = "", section: str = "LAB"
+) -> Report:
     """Return a report sent once, final, some two hours after the sample."""
     return Report(key, code, words, section, taken, (Issue("F", taken + timedelta(minutes=130), items),), visit)
 
@@ -84,7 +91,8 @@ def chemistry(draw: Random, key: str, taken: datetime, visit: str) -> Report:
 
 
 def inflammation(draw: Random, key: str, taken: datetime, visit: str, infected: bool) -> Report:
-    """Return a C reactive protein, below its limit of measurement where nothing is wrong (a comparator, not a number)."""
+    """Return a C reactive protein, below its limit of measurement where nothing is wrong (a comparator, not a
+    number)."""
     item = (
         numeric("CRP", "C reactive protein", draw.uniform(60, 240), 0, "mg/L", 0, 5)
         if infected

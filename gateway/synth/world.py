@@ -34,7 +34,8 @@ class Who:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was written, where, and who is who. Paths are relative to ``folder``; ``written`` counts rows and messages by source."""
+    """What was written, where, and who is who. Paths are relative to ``folder``; ``written`` counts rows and messages
+    by source."""
 
     folder: Path
     seed: int
@@ -65,10 +66,11 @@ def write(
     practices: Sequence[Practice] = (),
     councils: Sequence[Council] = (places.COUNCIL,),
 ) -> Manifest:
-    """Write ``count`` people into ``folder``: ``emis/<extract>/``, ``hl7v2/``, ``cld/``, ``optout.csv`` and ``manifest.json``.
+    """Write ``count`` people into ``folder``: ``emis/<extract>/``, ``hl7v2/``, ``cld/``, ``optout.csv`` and
+    ``manifest.json``.
 
-    Everyone passes once, by all writers, and is forgotten: any number of people fits in the same memory. The same arguments write the same
-    bytes. ``emis/`` holds the deliveries by time; ``emis.write_delta`` adds the next one.
+    Everyone passes once, by all writers, and is forgotten: any number of people fits in the same memory. The same
+    arguments write the same bytes. ``emis/`` holds the deliveries by time; ``emis.write_delta`` adds the next one.
     """
     practices = practices or places.practices(2)
     when = datetime.combine(today, time(1))
@@ -111,7 +113,9 @@ def write(
         },
     )
     told = {**asdict(manifest), "folder": "."}
-    (folder / "manifest.json").write_text(json.dumps(told, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    (folder / "manifest.json").write_text(
+        json.dumps(told, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
+    )
     return manifest
 
 

@@ -1,4 +1,5 @@
-"""The code sets policy stands on, each with its version, date and origin: those that come with the gateway, and a store's own."""
+"""The code sets policy stands on, each with its version, date and origin: those that come with the gateway, and a
+store's own."""
 
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ from gateway.nhs.codesets import CodeSet, CodeSets
 
 
 def load(*, sandbox: bool, own: Path | None = None) -> CodeSets:
-    """The sets in force: ours, and those of the folder ``own``, which is laid out like ``terminology/sets``. Sets invented for the sandbox are
-    read for a sandbox store only. Raises ``Refused`` naming a file that cannot be read."""
+    """The sets in force: ours, and those of the folder ``own``, which is laid out like ``terminology/sets``. Sets
+    invented for the sandbox are read for a sandbox store only. Raises ``Refused`` naming a file that cannot be
+    read."""
     found = [each for folder in (files("terminology") / "sets", own) if folder is not None for each in _folder(folder)]
     return CodeSets(tuple(each for each in found if sandbox or not each.sandbox))
 
@@ -32,4 +34,6 @@ def _folder(folder: Traversable | Path) -> Iterator[CodeSet]:
             yield CodeSet(about["name"], members, about["version"], str(about["date"]), about["origin"], bool(about.get("sandbox")),
                           frozenset(about.get("covers", ())))  # fmt: skip
         except (OSError, KeyError, TypeError, ValueError):
-            raise Refused(f"code sets: table {place} of index.toml: its file, or one of name, file, version, date, origin") from None
+            raise Refused(
+                f"code sets: table {place} of index.toml: its file, or one of name, file, version, date, origin"
+            ) from None

@@ -1,7 +1,9 @@
-"""Client Level Data from councils: what each adult asked for, was assessed for and receives, restated every quarter for twelve months.
+"""Client Level Data from councils: what each adult asked for, was assessed for and receives, restated every quarter
+for twelve months.
 
-A row is what one submission says of one event (table ``Event``) or person (``Person``), a submission itself (``Snapshot``, only looked up)
-or a council (``Authority``). A group is one event, one person or one council. ``README.md`` tells what a snapshot's silence means.
+A row is what one submission says of one event (table ``Event``) or person (``Person``), a submission itself
+(``Snapshot``, only looked up) or a council (``Authority``). A group is one event, one person or one council.
+``README.md`` tells what a snapshot's silence means.
 """
 
 from mappings import Group, Publisher, Row, Source, by_family

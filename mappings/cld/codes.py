@@ -1,6 +1,8 @@
-"""The words of Client Level Data: DHSC's value lists, the older spellings that still arrive, and the two that FHIR has codes for.
+"""The words of Client Level Data: DHSC's value lists, the older spellings that still arrive, and the two that FHIR has
+codes for.
 
-A value of a list is its own code, in a system named after the list. A spelling that no list and no cleaning row knows stays text.
+A value of a list is its own code, in a system named after the list. A spelling that no list and no cleaning row knows
+stays text.
 """
 
 from __future__ import annotations
@@ -14,12 +16,15 @@ URN = "urn:nhs-record-gateway:cld:"
 ETHNICITY = "https://fhir.hl7.org.uk/CodeSystem/UKCore-EthnicCategoryEngland"
 UNKNOWN = "Unknown"
 YES_OR_NO = "Yes or No"
-LISTS = dict.fromkeys(("Has Unpaid Carer", "Autism Spectrum Disorder (ASD)", "Dementia", "Eligible Needs Identified"), YES_OR_NO)
+LISTS = dict.fromkeys(
+    ("Has Unpaid Carer", "Autism Spectrum Disorder (ASD)", "Dementia", "Eligible Needs Identified"), YES_OR_NO
+)
 """Columns whose list is not called by their own name."""
 
 
 def fold(text: str) -> str:
-    """Return what two spellings of one value share: neither case nor spaces nor punctuation counts (DHSC's own cleaning).
+    """Return what two spellings of one value share: neither case nor spaces nor punctuation counts (DHSC's own
+    cleaning).
 
     >>> fold("NFA - Moved to another LA") == fold("nfa – moved to another la")
     True
@@ -43,7 +48,8 @@ def clean(column: str, text: str) -> str:
 
 
 def word(column: str, text: str) -> str:
-    """Return the part of a key that ``text`` gives: its value, so that both releases give one key; else its folded self."""
+    """Return the part of a key that ``text`` gives: its value, so that both releases give one key; else its folded
+    self."""
     return clean(column, text) or fold(text)
 
 
@@ -79,7 +85,9 @@ def gender(text: str) -> str:
 @lru_cache
 def outcome_ranks() -> dict[str, int]:
     """Return DHSC's hierarchy of event outcomes, 0 first: which of two statements about one event is kept."""
-    return {row["value"]: rank for rank, row in enumerate(row for row in _rows("values") if row["list"] == "Event Outcome")}
+    return {
+        row["value"]: rank for rank, row in enumerate(row for row in _rows("values") if row["list"] == "Event Outcome")
+    }
 
 
 @lru_cache

@@ -60,7 +60,8 @@ NEVER = "Event Description"
 """Free text about people: read past, never kept."""
 
 PERSON = (*SUBMISSION, *COLUMNS[3:13], *COLUMNS[14:23])
-"""The person, repeated by the file on each of their events. The support reason is here too: it becomes a Condition of the person."""
+"""The person, repeated by the file on each of their events. The support reason is here too: it becomes a Condition of
+the person."""
 
 EVENT = (*SUBMISSION, "LA Person Unique Identifier", *COLUMNS[13:15], *(name for name in COLUMNS[23:] if name != NEVER))
 """What the event says, with the client type and the support reason it was recorded with."""

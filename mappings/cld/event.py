@@ -1,7 +1,7 @@
 """One event to FHIR: a request is a ServiceRequest, an assessment or review a Task, a service an EpisodeOfCare.
 
-An event is as the last snapshot with it said, as at the end of that snapshot's period. Of several lines one counts (DHSC's rule): the open
-one, then the latest end, then the hierarchy of outcomes.
+An event is as the last snapshot with it said, as at the end of that snapshot's period. Of several lines one counts
+(DHSC's rule): the open one, then the latest end, then the hierarchy of outcomes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Stated:
 
 
 def to_event(group: Group, look: Look) -> list[dict]:
-    """Return the resource of an event group, or nothing when it has no rows. Raises ``Invalid`` for dates that are none."""
+    """Return the resource of an event group, or nothing when it has no rows. Raises ``Invalid`` for dates that are
+    none."""
     rows = group.of("Event")
     if not rows:
         return []
@@ -63,7 +64,9 @@ def to_event(group: Group, look: Look) -> list[dict]:
 
 def _preferred(row: Row) -> tuple[bool, int, int, str]:
     end = iso(row.values[END], END)
-    rank = codes.outcome_ranks().get(codes.clean("Event Outcome", row.values["Event Outcome"]), len(codes.outcome_ranks()))
+    rank = codes.outcome_ranks().get(
+        codes.clean("Event Outcome", row.values["Event Outcome"]), len(codes.outcome_ranks())
+    )
     return (bool(end), -int(end.replace("-", "") or 0), rank, row.key)
 
 
@@ -95,21 +98,36 @@ def assessment(stated: Stated, council: str, look: Look) -> dict:
     made = codes.concept("Assessment Type", values["Assessment Type"]) or {"text": "Assessment"}
     code = {"coding": [*event_type("Assessment")["coding"], *made.get("coding", [])], "text": made["text"]}
     columns = ("Method of Assessment", "Total Hrs Caring per week", "No. of adults being cared for")
-    return task(stated, council, look, code, columns, ("Event Outcome", "Eligible Needs Identified"), "Primary Support Reason")
+    return task(
+        stated, council, look, code, columns, ("Event Outcome", "Eligible Needs Identified"), "Primary Support Reason"
+    )
 
 
 def review(stated: Stated, council: str, look: Look) -> dict:
     code = event_type("Review", "Review of care and support")
-    return task(stated, council, look, code, ("Method of Review",), ("Event Outcome", "Review Outcomes Achieved"), "Review Reason")
+    return task(
+        stated,
+        council,
+        look,
+        code,
+        ("Method of Review",),
+        ("Event Outcome", "Review Outcomes Achieved"),
+        "Review Reason",
+    )
 
 
-def task(stated: Stated, council: str, look: Look, code: dict, inputs: tuple[str, ...], outputs: tuple[str, ...], reason: str) -> dict:
+def task(
+    stated: Stated, council: str, look: Look, code: dict, inputs: tuple[str, ...], outputs: tuple[str, ...], reason: str
+) -> dict:
     values = stated.values
     return resource(
         "Task",
         look.id("Task", stated.key),
         PROFILE + "Task",
-        extension=[*about(stated), {} if reason == "Primary Support Reason" else coded("support-reason", "Primary Support Reason", values)],
+        extension=[
+            *about(stated),
+            {} if reason == "Primary Support Reason" else coded("support-reason", "Primary Support Reason", values),
+        ],
         status="entered-in-error" if stated.is_error else "completed" if stated.is_over else "in-progress",
         intent="plan",
         code=code,
@@ -124,7 +142,8 @@ def task(stated: Stated, council: str, look: Look, code: dict, inputs: tuple[str
 
 
 def service(stated: Stated, council: str, look: Look) -> dict:
-    """Return the EpisodeOfCare. A service that stopped being reported ended, for all we know, with the last period that had it."""
+    """Return the EpisodeOfCare. A service that stopped being reported ended, for all we know, with the last period
+    that had it."""
     values, end, estimated = stated.values, stated.end, False
     if stated.silent and not stated.is_over:
         end, estimated = max(stated.snapshot.end, stated.start), True
@@ -133,7 +152,9 @@ def service(stated: Stated, council: str, look: Look) -> dict:
     else:
         status = "planned" if stated.start > stated.snapshot.end else "active"
     providers = _providers(stated.lines)
-    kind = codes.concept("Service Component", values["Service Component"]) or codes.concept("Service Type", values["Service Type"])
+    kind = codes.concept("Service Component", values["Service Component"]) or codes.concept(
+        "Service Type", values["Service Type"]
+    )
     return resource(
         "EpisodeOfCare",
         look.id("EpisodeOfCare", stated.key),
@@ -158,7 +179,8 @@ FORMS = {"Request": request, "Assessment": assessment, "Review": review, "Servic
 
 
 def about(stated: Stated) -> list[dict]:
-    """Return what holds for any event: until when it was known, in which role the person was met, since when it is no longer reported."""
+    """Return what holds for any event: until when it was known, in which role the person was met, since when it is no
+    longer reported."""
     return [
         said("as-at", "valueDate", stated.snapshot.end),
         coded("client-type", "Client Type", stated.values),

@@ -1,6 +1,7 @@
 """What a council says of a person: Patient, support reasons and social circumstances, as the latest snapshot has them.
 
-Where that snapshot contradicts itself about something one can have only one of, nothing is said; what one can have several of, is all said.
+Where that snapshot contradicts itself about something one can have only one of, nothing is said; what one can have
+several of, is all said.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ CIRCUMSTANCES = {
     "Hearing Impairment": "Hearing impairment recorded by the council",
     "Dementia": "Dementia recorded by the council (not a diagnosis)",
 }
-"""Columns that become Observations, with the words a clinician sees. None has a SNOMED CT code: they are administrative flags."""
+"""Columns that become Observations, with the words a clinician sees. None has a SNOMED CT code: they are
+administrative flags."""
 
 
 def to_person(group: Group, look: Look) -> list[dict]:
@@ -58,8 +60,13 @@ def patient(key: str, lines: list[Row], council: str, look: Look) -> dict:
         "Patient",
         look.id("Patient", key),
         PROFILE + "Patient",
-        extension=[{"url": ETHNIC_CATEGORY, "valueCodeableConcept": codes.ethnicity(text)} for text in only(ethnicities)],
-        identifier=[*map(nhs_number, stated(lines, "NHS Number")), {"system": f"{codes.URN}{council}:person", "value": key}],
+        extension=[
+            {"url": ETHNIC_CATEGORY, "valueCodeableConcept": codes.ethnicity(text)} for text in only(ethnicities)
+        ],
+        identifier=[
+            *map(nhs_number, stated(lines, "NHS Number")),
+            {"system": f"{codes.URN}{council}:person", "value": key},
+        ],
         name=names(lines),
         gender="".join(only(codes.gender(text) for text in stated(lines, "Gender"))),
         birthDate="".join(only(iso(text, "Date of Birth") for text in stated(lines, "Date of Birth"))),
@@ -72,7 +79,8 @@ def patient(key: str, lines: list[Row], council: str, look: Look) -> dict:
 
 
 def nhs_number(text: str) -> dict:
-    """Return the identifier, without a verification status: CLD does not tell one. A number that cannot be is kept as words."""
+    """Return the identifier, without a verification status: CLD does not tell one. A number that cannot be is kept as
+    words."""
     number = normalise(text)
     if is_valid(number):
         return {"system": NHS_NUMBER, "value": number}
@@ -87,7 +95,11 @@ def names(lines: list[Row]) -> list[dict]:
 def practices(lines: list[Row]) -> list[dict]:
     found = {(row.values["GP Practice Code"], row.values["GP Practice Name"]) for row in lines}
     return [
-        {"type": "Organization", "identifier": {"system": ODS, "value": code} if is_practice_code(code) else {}, "display": name or code}
+        {
+            "type": "Organization",
+            "identifier": {"system": ODS, "value": code} if is_practice_code(code) else {},
+            "display": name or code,
+        }
         for code, name in sorted(found)
         if code or name
     ]
@@ -98,7 +110,8 @@ def in_refuge(lines: list[Row]) -> bool:
 
 
 def reasons(key: str, rows: list[Row], latest: Snapshot, look: Look) -> list[dict]:
-    """Return a Condition for each support reason ever stated: why a council supports someone, never an entry of the problem list."""
+    """Return a Condition for each support reason ever stated: why a council supports someone, never an entry of the
+    problem list."""
     found: dict[str, tuple[Snapshot, str]] = {}
     for row in rows:
         text = row.values[REASON]
@@ -111,8 +124,17 @@ def reasons(key: str, rows: list[Row], latest: Snapshot, look: Look) -> list[dic
             look.id("Condition", f"{key}|{name}"),
             PROFILE + "Condition",
             extension=[said("as-at", "valueDate", snapshot.end)],
-            clinicalStatus={"coding": [{"system": HL7 + "condition-clinical", "code": "active" if snapshot == latest else "inactive"}]},
-            category=[{"coding": [{"system": codes.system("condition-category"), "code": "social-care-support-reason"}], "text": REASON}],
+            clinicalStatus={
+                "coding": [
+                    {"system": HL7 + "condition-clinical", "code": "active" if snapshot == latest else "inactive"}
+                ]
+            },
+            category=[
+                {
+                    "coding": [{"system": codes.system("condition-category"), "code": "social-care-support-reason"}],
+                    "text": REASON,
+                }
+            ],
             code=codes.concept(REASON, text),
             subject=look.reference("Patient", key),
         )
@@ -140,7 +162,9 @@ def circumstances(key: str, lines: list[Row], snapshot: Snapshot, council: str, 
                     effectivePeriod={"start": snapshot.start, "end": snapshot.end},
                     performer=[look.reference("Organization", council)],
                     valueCodeableConcept={} if is_unknown else value,
-                    dataAbsentReason={"coding": [{"system": HL7 + "data-absent-reason", "code": "unknown"}]} if is_unknown else {},
+                    dataAbsentReason={"coding": [{"system": HL7 + "data-absent-reason", "code": "unknown"}]}
+                    if is_unknown
+                    else {},
                 )
             )
     return made
@@ -156,7 +180,8 @@ def distinct(texts: Iterable[str]) -> list[str]:
 
 
 def known_first(column: str, texts: list[str]) -> list[str]:
-    """Return one spelling of each value: those of the column's list, else those that are "Unknown", else words no list has."""
+    """Return one spelling of each value: those of the column's list, else those that are "Unknown", else words no list
+    has."""
     told = {codes.word(column, text): text for text in reversed(texts)}
     known = [name for name in told if codes.clean(column, name)]
     names = [name for name in known if name != codes.UNKNOWN] or known or list(told)
@@ -170,7 +195,8 @@ def only(texts: Iterable[str]) -> list[str]:
 
 
 def council(group: Group, look: Look) -> list[dict]:
-    """Return the Organization of a council. Its name is the feed's to tell (``councils``); the file has only the code."""
+    """Return the Organization of a council. Its name is the feed's to tell (``councils``); the file has only the
+    code."""
     code = group.publisher
     told = look.feed.settings.get("councils") or {}
     if not isinstance(told, dict):
@@ -179,4 +205,8 @@ def council(group: Group, look: Look) -> list[dict]:
         return []
     identifier = [{"system": codes.URN + "la-code", "value": code}]
     name = str(told.get(code) or f"Council {code}")
-    return [resource("Organization", look.id("Organization", code), PROFILE + "Organization", identifier=identifier, name=name)]
+    return [
+        resource(
+            "Organization", look.id("Organization", code), PROFILE + "Organization", identifier=identifier, name=name
+        )
+    ]

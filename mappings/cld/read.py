@@ -1,6 +1,7 @@
 """Files of Client Level Data to rows: what each event says, what is said of its person, and which snapshots there are.
 
-Everything that orders a submission is in the file itself: the reporting period in its rows, the submission date in its name.
+Everything that orders a submission is in the file itself: the reporting period in its rows, the submission date in its
+name.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def encoding_of(file: Path, feed: Feed) -> str:
 
 
 def spellings(file: Path, encoding: str) -> dict[str, str]:
-    """Return how this file spells our columns: neither case nor spaces nor punctuation counts, so DHSC's SQL names are known too."""
+    """Return how this file spells our columns: neither case nor spaces nor punctuation counts, so DHSC's SQL names are
+    known too."""
     known = {codes.fold(column): column for column in COLUMNS}
     return {name: known[codes.fold(name)] for name in readers.header(file, encoding) if codes.fold(name) in known}
 
@@ -106,7 +108,8 @@ def submitted(name: str) -> int:
 
 
 def identified(values: Values, submission: int) -> tuple[Snapshot, str]:
-    """Return the snapshot and event type of a row that says whose event it is. Raises ``Invalid`` naming the column that does not."""
+    """Return the snapshot and event type of a row that says whose event it is. Raises ``Invalid`` naming the column
+    that does not."""
     if not LA_CODE.fullmatch(values[LA]):
         raise Invalid(f"column {LA}")
     if not values[PERSON_ID] or is_nhs_number(values[PERSON_ID], values["NHS Number"]):
@@ -125,12 +128,14 @@ def identified(values: Values, submission: int) -> tuple[Snapshot, str]:
 
 
 def is_nhs_number(person: str, number: str) -> bool:
-    """Whether a council gives its person the NHS number as id: the row's own, or, where the row has none, what may be one."""
+    """Whether a council gives its person the NHS number as id: the row's own, or, where the row has none, what may be
+    one."""
     return normalise(person) == normalise(number) if number else is_valid(person)
 
 
 def event(values: Values, snapshot: Snapshot, kind: str, line: int) -> Row:
-    """Return what one submission says of one event. Lines that differ stay apart: which of them counts is for the mapping to say."""
+    """Return what one submission says of one event. Lines that differ stay apart: which of them counts is for the
+    mapping to say."""
     said = {column: values[column] for column in EVENT if column in values}
     key = event_key(values, kind)
     return Row(
@@ -140,10 +145,20 @@ def event(values: Values, snapshot: Snapshot, kind: str, line: int) -> Row:
 
 
 def event_key(values: Values, kind: str) -> str:
-    """Return the key of an event: DHSC's unique event. Its reference is of no use as a key, its end may be corrected."""
+    """Return the key of an event: DHSC's unique event. Its reference is of no use as a key, its end may be
+    corrected."""
     words = [codes.word(column, values[column]) for column in DISCRIMINATORS[kind]]
     started = iso(values["Event Start Date"], "Event Start Date")
-    return "|".join((values[LA], values[PERSON_ID], kind, started, "/".join(words), codes.word("Client Type", values["Client Type"])))
+    return "|".join(
+        (
+            values[LA],
+            values[PERSON_ID],
+            kind,
+            started,
+            "/".join(words),
+            codes.word("Client Type", values["Client Type"]),
+        )
+    )
 
 
 class People:
@@ -153,7 +168,8 @@ class People:
         self._told: dict[tuple[str, str, Snapshot, str], list[str]] = {}
 
     def tell(self, values: Values, snapshot: Snapshot, line: int) -> Iterator[Row]:
-        """Yield the person's row if it says something new. The NHS number is no part of the key, nor of the digest in it."""
+        """Yield the person's row if it says something new. The NHS number is no part of the key, nor of the digest in
+        it."""
         said = {column: values[column] for column in PERSON if column in values}
         number = said.get("NHS Number", "")
         same = digest({column: text for column, text in said.items() if column != "NHS Number"})
@@ -169,13 +185,23 @@ class People:
 
 
 def snapshots(la: str, found: dict[Snapshot, Counter], whole: bool) -> Iterator[Row]:
-    """Yield the snapshots of a file. One period is the file's; one that only some rows name is a slip, and its silence means nothing."""
+    """Yield the snapshots of a file. One period is the file's; one that only some rows name is a slip, and its silence
+    means nothing."""
     main = max(found, key=lambda snapshot: (found[snapshot].total(), snapshot))
     for snapshot, kinds in found.items():
         types, state = " ".join(sorted(kinds)), FULL if whole and snapshot == main else PARTIAL
-        values = {LA: la, START: snapshot.start, END: snapshot.end, SUBMISSION: str(snapshot.submission), TYPES: types, STATE: state}
+        values = {
+            LA: la,
+            START: snapshot.start,
+            END: snapshot.end,
+            SUBMISSION: str(snapshot.submission),
+            TYPES: types,
+            STATE: state,
+        }
         yield Row(SNAPSHOT, f"{la}|{snapshot.id}|{types}|{state}", la, snapshot.submission, Values(values))
 
 
 def digest(said: dict[str, str]) -> str:
-    return blake2b("\x1f".join(f"{column}\x1e{text}" for column, text in said.items()).encode(), digest_size=8).hexdigest()
+    return blake2b(
+        "\x1f".join(f"{column}\x1e{text}" for column, text in said.items()).encode(), digest_size=8
+    ).hexdigest()

@@ -1,7 +1,8 @@
 """What a file that restates twelve months says by leaving something out, and when it says nothing.
 
-Nothing is ever deleted in Client Level Data: the next snapshot simply does not have the event. A snapshot's silence counts only if it is
-the latest submission of its period, was read whole, speaks of events of that type at all, and its period would hold the event.
+Nothing is ever deleted in Client Level Data: the next snapshot simply does not have the event. A snapshot's silence
+counts only if it is the latest submission of its period, was read whole, speaks of events of that type at all, and its
+period would hold the event.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Snapshot:
         return f"{self.start}/{self.end}/{self.submission}"
 
     def holds(self, kind: str, start: str, end: str) -> bool:
-        """Whether this snapshot would have stated an event of these dates: a service that ran in its period, else one within it."""
+        """Whether this snapshot would have stated an event of these dates: a service that ran in its period, else one
+        within it."""
         if not self.full or kind not in self.types:
             return False
         if kind == "Service":
@@ -59,7 +61,9 @@ def known(look: Look) -> list[Snapshot]:
         if before is None or found.submission > before.submission:
             latest[period] = found
         elif found.submission == before.submission:
-            latest[period] = Snapshot(found.end, found.start, found.submission, before.types | found.types, before.full and found.full)
+            latest[period] = Snapshot(
+                found.end, found.start, found.submission, before.types | found.types, before.full and found.full
+            )
     return sorted(latest.values())
 
 

@@ -1,8 +1,9 @@
 """EMIS Web: the IM1 bulk extract, version 8.2, 21 tables as CSV.
 
-A row belongs to the organisation that its OrganisationGuid names; what has none, or is one, to the sharing agreement in the file's name.
-A group is what one family of resources is made from: ``pat:`` a patient with the registration, ``obs:`` an observation with its problem,
-referral and children, ``drug:`` a course with its issues… ``README.md`` tells the quirks and what a clinician has to sign.
+A row belongs to the organisation that its OrganisationGuid names; what has none, or is one, to the sharing agreement
+in the file's name. A group is what one family of resources is made from: ``pat:`` a patient with the registration,
+``obs:`` an observation with its problem, referral and children, ``drug:`` a course with its issues… ``README.md``
+tells the quirks and what a clinician has to sign.
 """
 
 from mappings import Group, Publisher, Row, Source, by_family
@@ -31,14 +32,17 @@ def publisher(row: Row) -> Publisher | None:
     """Return what a row says of a publisher: its name and ODS code, or whether it still shares."""
     values = row.values
     if row.table == "Admin_Organisation":
-        return Publisher(row.key, values["ODSCode"].strip().upper(), values["OrganisationName"].strip(), order=row.order)
+        return Publisher(
+            row.key, values["ODSCode"].strip().upper(), values["OrganisationName"].strip(), order=row.order
+        )
     if row.table == "Agreements_SharingOrganisation":
         return Publisher(guid(values["OrganisationGuid"]), state=state(row), order=row.order)
     return None
 
 
 def state(row: Row) -> str:
-    """Return whether an organisation shares: a removed agreement withdraws, a disabled or not activated one withholds."""
+    """Return whether an organisation shares: a removed agreement withdraws, a disabled or not activated one
+    withholds."""
     if is_true(row.values["Deleted"]):
         return "withdrawn"
     if is_true(row.values["Disabled"]) or not is_true(row.values["IsActivated"]):
@@ -48,7 +52,9 @@ def state(row: Row) -> str:
 
 def hides(group: Group) -> bool:
     """Whether any row of the group is confidential, or its patient sensitive."""
-    return any(is_true(row.values.get(column, "")) for row in group.rows for column in ("IsConfidential", "SpineSensitive"))
+    return any(
+        is_true(row.values.get(column, "")) for row in group.rows for column in ("IsConfidential", "SpineSensitive")
+    )
 
 
 SOURCE = Source(

@@ -10,12 +10,14 @@ from mappings.emis.values import UK_CORE, UNKNOWN, entered, tagged
 
 CLINICAL, VERIFICATION = HL7 + "allergyintolerance-clinical", HL7 + "allergyintolerance-verification"
 VERIFIED = {"refuted": "refuted", "confirmed": "confirmed"}
-"""EMIS does not say how certain an allergy is: it is unconfirmed, as in GP Connect, unless a qualifier says otherwise."""
+"""EMIS does not say how certain an allergy is: it is unconfirmed, as in GP Connect, unless a qualifier says
+otherwise."""
 STATUS = {"refuted": "inactive", "resolved": "resolved"}
 
 
 def allergy(made: Entry, look: Look) -> dict:
-    """Return the AllergyIntolerance. One that was ruled out is refuted and inactive; "no known allergies" keeps its code, which says so."""
+    """Return the AllergyIntolerance. One that was ruled out is refuted and inactive; "no known allergies" keeps its
+    code, which says so."""
     values, details = made.values, made.said.details
     _, ambiguous = entered(values)
     built = resource(
@@ -47,11 +49,14 @@ def concept(code: Code) -> dict:
 
 
 def reaction(manifestation: str, severity: str) -> list[dict]:
-    """Return the reaction that qualifiers describe, [] for none. FHIR wants a manifestation: one not described is said to be unknown."""
+    """Return the reaction that qualifiers describe, [] for none. FHIR wants a manifestation: one not described is said
+    to be unknown."""
     if not manifestation and not severity:
         return []
     told = {"text": manifestation} if manifestation else UNKNOWN
-    return [{"manifestation": [told], "severity": coded("severity", severity, target="reaction"), "description": severity}]
+    return [
+        {"manifestation": [told], "severity": coded("severity", severity, target="reaction"), "description": severity}
+    ]
 
 
 def words_of(made: Entry) -> list[dict]:

@@ -19,9 +19,11 @@ REASONS = {
 
 
 def immunisation(made: Entry, look: Look) -> dict:
-    """Return the Immunization. Declined, contraindicated or not given is ``not-done`` with its reason, never ``completed``.
+    """Return the Immunization. Declined, contraindicated or not given is ``not-done`` with its reason, never
+    ``completed``.
 
-    The code names an act of vaccination and no product: it is the vaccination procedure, and for want of a product the vaccine too.
+    The code names an act of vaccination and no product: it is the vaccination procedure, and for want of a product the
+    vaccine too.
     """
     values, details = made.values, made.said.details
     not_done = made.sense in NOT_DONE or made.sense in ("absent", "suspected", "uncertain")
@@ -71,7 +73,8 @@ def expiry_note(text: str) -> list[dict]:
 
 
 def procedure(made: Entry, look: Look) -> dict:
-    """Return the Procedure: completed, ``not-done`` with its reason, or of unknown status where it is only suspected."""
+    """Return the Procedure: completed, ``not-done`` with its reason, or of unknown status where it is only
+    suspected."""
     values, person = made.values, clinician(made.values, look)
     not_done = made.sense in NOT_DONE or made.sense == "absent"
     site = made.said.details.get("site")
@@ -95,11 +98,13 @@ def procedure(made: Entry, look: Look) -> dict:
 
 
 def family_history(made: Entry, look: Look) -> dict:
-    """Return the FamilyMemberHistory: of a relative, never of the patient. Who it is, only as far as a qualifier says; what else qualifiers
-    say (how certain it is) FHIR has only a note for."""
+    """Return the FamilyMemberHistory: of a relative, never of the patient. Who it is, only as far as a qualifier says;
+    what else qualifiers say (how certain it is) FHIR has only a note for."""
     values, said = made.values, made.said
     _, ambiguous = entered(values)
-    words = [{"text": said.words}] if said.words and not (made.in_words or said.is_mixed) and said.sense != "family" else []
+    words = (
+        [{"text": said.words}] if said.words and not (made.in_words or said.is_mixed) and said.sense != "family" else []
+    )
     relative = made.said.details.get("relationship", "")
     family = {"coding": [{"system": HL7 + "v3-RoleCode", "code": "FAMMEMB"}], "text": relative or "Family member"}
     history = resource(

@@ -1,4 +1,5 @@
-"""The code tables of this source, and what a code of the practice is: its concept, what it becomes, what its words say."""
+"""The code tables of this source, and what a code of the practice is: its concept, what it becomes, what its words
+say."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ DEGRADED_ALLERGY = {"system": SNOMED, "code": "196461000000101", "display": "Tra
 DEGRADED_OTHER_ALLERGY = {"system": SNOMED, "code": "196471000000108", "display": "Transfer-degraded non-drug allergy"}
 
 NOT_OF_AN_ALLERGY = ("planned", "declined", "not-given", "family", "not-family")
-"""Senses of words that speak of an allergy clinic, a test or a relative: such a term is an allergy by its code or category only."""
+"""Senses of words that speak of an allergy clinic, a test or a relative: such a term is an allergy by its code or
+category only."""
 
 _LOCAL = re.compile(r"(EMIS|ESCT|FUNDHC|JHCC|RAFME).*|.*(KC60|SHHAPT)")
 _READ = re.compile(r"[A-Za-z0-9][A-Za-z0-9.]{1,4}([0-9A-Za-z]{2})?")
@@ -35,8 +37,8 @@ _READ = re.compile(r"[A-Za-z0-9][A-Za-z0-9.]{1,4}([0-9A-Za-z]{2})?")
 class Code:
     """A clinical code of the practice. ``concept`` is shared between resources: it is not to be changed.
 
-    ``route`` is what its category makes it; ``category`` the FHIR observation category; ``sense`` what its words add (see ``sense``);
-    ``part`` panel, systolic or diastolic; ``is_coded`` whether it has a SNOMED concept.
+    ``route`` is what its category makes it; ``category`` the FHIR observation category; ``sense`` what its words add
+    (see ``sense``); ``part`` panel, systolic or diastolic; ``is_coded`` whether it has a SNOMED concept.
     """
 
     concept: dict
@@ -49,7 +51,8 @@ class Code:
 
 
 def code_of(values: Values, look: Look, column: str = "CodeId") -> Code:
-    """Return the clinical code of a row. Raises ``Invalid`` naming the column while the code has not arrived: guessing is not an option."""
+    """Return the clinical code of a row. Raises ``Invalid`` naming the column while the code has not arrived: guessing
+    is not an option."""
     found = look.row(CODE, values[column], values[AGREEMENT])
     if found is None:
         raise Invalid(f"column {column}")
@@ -76,7 +79,9 @@ def _clinical(code_id: str, term: str, read: str, snomed: str, description: str,
     own = own_coding(read, code_id, text)
     codings = [own]
     if is_concept(snomed):
-        standard: dict = {"extension": [{"url": DESCRIPTION_ID, "valueId": description}]} if is_description(description) else {}
+        standard: dict = (
+            {"extension": [{"url": DESCRIPTION_ID, "valueId": description}]} if is_description(description) else {}
+        )
         codings.append({**standard, "system": SNOMED, "code": snomed})
     route, observation_category = _categories().get(category.strip().casefold(), ("observation", ""))
     said = sense_of(text)
@@ -116,8 +121,8 @@ def read_code(text: str) -> str:
 
 
 def is_concept(text: str) -> bool:
-    """Whether ``text`` has the shape of a SNOMED CT concept id of a released edition. EMIS fills its own extension's ids (namespace
-    1000006 and 1000033) in for local codes: those are local codes still.
+    """Whether ``text`` has the shape of a SNOMED CT concept id of a released edition. EMIS fills its own extension's
+    ids (namespace 1000006 and 1000033) in for local codes: those are local codes still.
 
     >>> is_concept("195967001"), is_concept("1777541000006100"), is_concept("1777541000006110")
     (True, False, False)
@@ -145,20 +150,23 @@ def sense_of(term: str) -> str:
 
 
 def _allergy(read: str, snomed: str, text: str, said: str) -> tuple[str] | None:
-    """The sense of a code that is an allergy whatever its category, in a tuple; None if it is none. Its words make it one where they tell
-    of the allergy itself, and not of a test, a referral or advice about it."""
+    """The sense of a code that is an allergy whatever its category, in a tuple; None if it is none. Its words make it
+    one where they tell of the allergy itself, and not of a test, a referral or advice about it."""
     for system, code, match, sense in _allergies():
         given = read if system == "read" else snomed
         if system != "words" and given and (given == code if match == "exact" else given.startswith(code)):
             return (sense,)
     if said == "nil":
         return ("nil",)
-    is_told = said not in (*NOT_OF_AN_ALLERGY, "absent") and any(pattern.search(text.casefold()) for pattern in _allergy_words())
+    is_told = said not in (*NOT_OF_AN_ALLERGY, "absent") and any(
+        pattern.search(text.casefold()) for pattern in _allergy_words()
+    )
     return ("",) if is_told else None
 
 
 def drug_concept(values: Values, look: Look) -> dict:
-    """Return the concept of a medicine: EMIS's own code, dm+d where the practice has it, else the transfer-degraded concept.
+    """Return the concept of a medicine: EMIS's own code, dm+d where the practice has it, else the transfer-degraded
+    concept.
 
     Raises ``Invalid("column CodeId")`` while the code has not arrived. Shared between resources: not to be changed.
     """
@@ -177,7 +185,8 @@ def _drug(code_id: str, term: str, dmd: str) -> dict:
 
 
 def coded(table: str, word: str, key: str = "", target: str = "code") -> str:
-    """Return the target of ``word`` in ``codes_<table>.csv`` (first column is the key), "" where no row has it. Case plays no part."""
+    """Return the target of ``word`` in ``codes_<table>.csv`` (first column is the key), "" where no row has it. Case
+    plays no part."""
     return _table(table, target).get(word.strip().casefold(), "")
 
 
@@ -217,7 +226,9 @@ def _allergies() -> list[tuple[str, str, str, str]]:
     found = [
         (systems[row["system"]], row["code"], "exact", sense)
         for name, sense in (("no-known-allergy", "nil"), ("allergy", ""))
-        for row in csv.DictReader(files("terminology").joinpath(f"sets/{name}.csv").read_text(encoding="utf-8").splitlines())
+        for row in csv.DictReader(
+            files("terminology").joinpath(f"sets/{name}.csv").read_text(encoding="utf-8").splitlines()
+        )
         if row["system"] in systems
     ]
     return found + [(row["system"], row["code"], row["match"], row["sense"]) for row in rows_of("allergy")]

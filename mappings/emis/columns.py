@@ -1,4 +1,5 @@
-"""The tables of the extract, version 8.2, and their columns in the order of the file. Facts of the supplier's specification."""
+"""The tables of the extract, version 8.2, and their columns in the order of the file. Facts of the supplier's
+specification."""
 
 TABLES: dict[str, tuple[str, ...]] = {
     "Admin_Location": (

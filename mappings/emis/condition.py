@@ -18,7 +18,8 @@ EPISODE = UK_CORE + "Extension-UKCore-ConditionEpisode"
 EPISODES = {"first": "first", "new": "new", "review": "review", "end": "end"}
 RELATED = "http://hl7.org/fhir/StructureDefinition/condition-related"
 VERIFIED = {"refuted": "refuted", "confirmed": "confirmed", "suspected": "provisional"}
-"""Said of a Condition where a qualifier or the words say it; a plain entry has no verification status, and none is invented."""
+"""Said of a Condition where a qualifier or the words say it; a plain entry has no verification status, and none is
+invented."""
 
 
 def condition(made: Entry, problem: Row | None, look: Look) -> dict:
@@ -54,7 +55,8 @@ def is_active(held: Values) -> bool:
 
 
 def clinical_status(made: Entry, held: Values) -> dict:
-    """Return a problem's status as its row says it; where it says nothing, a resolved or ended one is inactive and any other unknown."""
+    """Return a problem's status as its row says it; where it says nothing, a resolved or ended one is inactive and any
+    other unknown."""
     said = held["ProblemStatusDescription"].casefold()
     if said.startswith("active"):
         return status(CLINICAL, "active")
@@ -72,7 +74,8 @@ def course(made: Entry) -> dict:
 
 
 def verification(made: Entry) -> dict:
-    """Return what is said of certainty. The words of a code that denies ("ruled out") deny by themselves: only qualifiers refute."""
+    """Return what is said of certainty. The words of a code that denies ("ruled out") deny by themselves: only
+    qualifiers refute."""
     if made.in_words:
         return status(VERIFICATION, "provisional") if made.sense == "suspected" else {}
     if made.sense in ("", "resolved", "history"):
@@ -88,7 +91,8 @@ def words_of(made: Entry) -> list[dict]:
 
 
 def categories(held: Values, is_problem: bool) -> list[dict]:
-    """Return the category; a problem's significance is a second one in its own words: how the practice files it, not how bad it is."""
+    """Return the category; a problem's significance is a second one in its own words: how the practice files it, not
+    how bad it is."""
     if not is_problem:
         return DIAGNOSIS
     significance = held["SignificanceDescription"].strip()
@@ -110,7 +114,11 @@ def extensions(made: Entry, held: Values, look: Look) -> list[dict]:
     episode = made.values["Episode"].strip()
     if episode and episode.casefold() != "none":
         code = EPISODES.get(episode.casefold())
-        coding = {"coding": [{"system": "https://fhir.hl7.org.uk/CodeSystem/UKCore-ConditionEpisodicity", "code": code}]} if code else {}
+        coding = (
+            {"coding": [{"system": "https://fhir.hl7.org.uk/CodeSystem/UKCore-ConditionEpisodicity", "code": code}]}
+            if code
+            else {}
+        )
         found.append({"url": EPISODE, "valueCodeableConcept": {**coding, "text": episode}})
     if parent := held["ParentProblemObservationGuid"]:
         found.append({"url": RELATED, "valueReference": look.reference("Condition", guid(parent))})

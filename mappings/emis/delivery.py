@@ -15,7 +15,9 @@ from mappings.emis.tables import ALIASES, MAY_BE_EMPTY, TABLES, Table
 from mappings.emis.values import guid, is_true
 from mappings.readers import check_encoding, check_header, csv_rows, delivered
 
-NAME = re.compile(r"\d+-\d+_([A-Za-z]+_[A-Za-z]+)_(\d{14})_\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?\.csv")
+NAME = re.compile(
+    r"\d+-\d+_([A-Za-z]+_[A-Za-z]+)_(\d{14})_\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?\.csv"
+)
 SINCE = datetime(2000, 1, 1)
 PROCESSING_BITS = 31
 """``ProcessingId`` is a 4-byte integer; the seconds since 2000 before it keep an order under 2**63 until 2136."""
@@ -37,16 +39,22 @@ class File(NamedTuple):
 def check(path: Path, feed: Feed) -> list[Path]:
     """Return the files of all extracts at ``path`` in reading order: by extract time, what others look up first.
 
-    Raises ``Refused`` for a file that is not of an extract, an extract that lacks a table (unless the feed's setting ``partial`` allows
-    it), a column missing, an encoding that is not the feed's. Nothing has been kept by then.
+    Raises ``Refused`` for a file that is not of an extract, an extract that lacks a table (unless the feed's setting
+    ``partial`` allows it), a column missing, an encoding that is not the feed's. Nothing has been kept by then.
     """
     partial = bool(feed.settings.get("partial"))
     if path.is_file() and not partial:
-        raise Refused(f"{path.name}: one file is not a delivery; give its folder, or set partial = true for the feed (GATEWAY_FEEDS)")
+        raise Refused(
+            f"{path.name}: one file is not a delivery; give its folder, or set partial = true for the feed "
+            f"(GATEWAY_FEEDS)"
+        )
     found = delivered(path)
     if not found:
         raise Refused(f"{path.name}: no files")
-    files = sorted((named(each) for each in found), key=lambda file: (file.time, file.agreement, READING_ORDER[file.table], file.path))
+    files = sorted(
+        (named(each) for each in found),
+        key=lambda file: (file.time, file.agreement, READING_ORDER[file.table], file.path),
+    )
     if not partial:
         check_complete(files)
     for file in files:
@@ -56,7 +64,8 @@ def check(path: Path, feed: Feed) -> list[Path]:
 
 
 def named(path: Path) -> File:
-    """Return what a file's name says. Raises ``Refused`` for a name that EMIS does not give or a table we do not know."""
+    """Return what a file's name says. Raises ``Refused`` for a name that EMIS does not give or a table we do not
+    know."""
     match = NAME.fullmatch(path.name)
     if match is None:
         raise Refused(f"{path.name}: not named as a file of an EMIS extract")
@@ -78,7 +87,9 @@ def check_complete(files: list[File]) -> None:
     for (time, _), tables in extracts.items():
         for table in TABLES:
             if tables.count(table) != 1:
-                raise Refused(f"{table}: {'missing from' if table not in tables else 'more than once in'} the extract of {time}")
+                raise Refused(
+                    f"{table}: {'missing from' if table not in tables else 'more than once in'} the extract of {time}"
+                )
 
 
 def read(path: Path, feed: Feed) -> Iterator[Row | Reject]:

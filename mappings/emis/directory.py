@@ -27,8 +27,13 @@ def to_organisation(group: Group, look: Look) -> list[dict]:
         return []
     values = row.values
     opened, closed, code = day(values, "OpenDate"), day(values, "CloseDate"), values["ODSCode"].strip().upper()
-    main, parent = guid(values["MainLocationGuid"]), guid(values["ParentOrganisationGuid"] or values["CCGOrganisationGuid"])
-    extensions: list[dict] = [{"url": MAIN_LOCATION, "valueReference": look.reference("Location", main)}] if main else []
+    main, parent = (
+        guid(values["MainLocationGuid"]),
+        guid(values["ParentOrganisationGuid"] or values["CCGOrganisationGuid"]),
+    )
+    extensions: list[dict] = (
+        [{"url": MAIN_LOCATION, "valueReference": look.reference("Location", main)}] if main else []
+    )
     if opened or closed:
         extensions.append({"url": PERIOD, "valuePeriod": {"start": opened, "end": closed}})
     return [
@@ -56,7 +61,9 @@ def to_location(group: Group, look: Look) -> list[dict]:
     if row is None:
         return []
     values = row.values
-    holders = sorted(group.of("Admin_OrganisationLocation"), key=lambda held: (not is_true(held.values["IsMainLocation"]), held.key))
+    holders = sorted(
+        group.of("Admin_OrganisationLocation"), key=lambda held: (not is_true(held.values["IsMainLocation"]), held.key)
+    )
     parent = guid(values["ParentLocationGuid"])
     return [
         resource(
@@ -70,7 +77,9 @@ def to_location(group: Group, look: Look) -> list[dict]:
             type=[{"text": values["LocationTypeDescription"].strip()}],
             telecom=telecoms(values),
             address=address(values),
-            managingOrganization=look.reference("Organization", guid(holders[0].values["OrganisationGuid"])) if holders else {},
+            managingOrganization=look.reference("Organization", guid(holders[0].values["OrganisationGuid"]))
+            if holders
+            else {},
             partOf=look.reference("Location", parent) if parent and parent != row.key else {},
         )
     ]
@@ -82,7 +91,8 @@ def telecoms(values: Values) -> list[dict]:
 
 
 def to_user(group: Group, look: Look) -> list[dict]:
-    """Return the Practitioner and the PractitionerRole. EMIS has no key for a person with two roles: each role is its own Practitioner."""
+    """Return the Practitioner and the PractitionerRole. EMIS has no key for a person with two roles: each role is its
+    own Practitioner."""
     row = next(iter(group.of("Admin_UserInRole")), None)
     if row is None:
         return []

@@ -1,4 +1,5 @@
-"""One observation row with its code and qualifiers: what it is, what it says, and what every resource made of it shares."""
+"""One observation row with its code and qualifiers: what it is, what it says, and what every resource made of it
+shares."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from mappings.emis.qualifiers import NONE, Qualifiers, qualifiers
 from mappings.emis.values import entered, guid, is_true, partial
 
 NEGATIVE = frozenset({"absent", "refuted", "declined", "not-given", "contraindicated", "planned"})
-"""Senses that deny that the thing is so or was done. Said by the words of a code they are part of it, and the code stays true."""
+"""Senses that deny that the thing is so or was done. Said by the words of a code they are part of it, and the code
+stays true."""
 FILED_UNDER = "urn:nhs-record-gateway:filed-under-problem"
 WITHOUT_VALUE = frozenset({"allergy", "family", "immunisation"})
 """What an entry stays whatever number stands beside it; anything else with a value is an Observation."""
@@ -20,8 +22,8 @@ NOT_DONE = frozenset({"declined", "not-given", "contraindicated", "refuted"})
 
 @dataclass(slots=True)
 class Entry:
-    """``route`` is what the row becomes. ``sense`` is what changes its meaning; ``in_words`` says that the code's own term gives it, so
-    that a negative FHIR form beside the negative code would deny it twice."""
+    """``route`` is what the row becomes. ``sense`` is what changes its meaning; ``in_words`` says that the code's own
+    term gives it, so that a negative FHIR form beside the negative code would deny it twice."""
 
     row: Row
     key: str
@@ -50,8 +52,8 @@ class Entry:
 
     @property
     def notes(self) -> list[dict]:
-        """Qualifiers that no table knows, those that the code's words overrule and those of which one sense is only part; and a value that
-        this kind of resource has no element for."""
+        """Qualifiers that no table knows, those that the code's words overrule and those of which one sense is only
+        part; and a value that this kind of resource has no element for."""
         texts = list(self.said.notes)
         if self.said.words and (self.in_words or self.said.is_mixed):
             texts.append(self.said.words)
@@ -67,7 +69,16 @@ def entry(row: Row, look: Look, has_referral: bool = False, has_children: bool =
     text = values.get("Qualifiers")
     said = qualifiers(text) if text else NONE
     sense, in_words = sense_of(code, said)
-    return Entry(row, row.key, values, code, said, route(values, code, sense, in_words, has_referral, has_children), sense, in_words)
+    return Entry(
+        row,
+        row.key,
+        values,
+        code,
+        said,
+        route(values, code, sense, in_words, has_referral, has_children),
+        sense,
+        in_words,
+    )
 
 
 def sense_of(code: Code, said: Qualifiers) -> tuple[str, bool]:
@@ -88,10 +99,11 @@ def sense_of(code: Code, said: Qualifiers) -> tuple[str, bool]:
 
 
 def route(values: Values, code: Code, sense: str, in_words: bool, has_referral: bool, has_children: bool) -> str:
-    """Return what a row becomes: allergy, family, immunisation, observation, report, request, specimen, referral, procedure, condition,
-    plan.
+    """Return what a row becomes: allergy, family, immunisation, observation, report, request, specimen, referral,
+    procedure, condition, plan.
 
-    The order is the order of harm: an allergy is an allergy whatever else it looks like; a relative's illness is never the patient's.
+    The order is the order of harm: an allergy is an allergy whatever else it looks like; a relative's illness is never
+    the patient's.
     """
     given = code.route
     kind = kind_of(values.get("ObservationType", ""))
@@ -137,7 +149,8 @@ def kind_of(observation_type: str) -> str:
 
 
 def _lab(values: Values, kind: str, has_children: bool) -> str:
-    """A report has results and no value; within another it is a group of results; asked for and not answered, it is a request."""
+    """A report has results and no value; within another it is a group of results; asked for and not answered, it is a
+    request."""
     if values.get("Value") or values.get("ParentObservationGuid"):
         return "observation"
     if has_children:
@@ -162,12 +175,17 @@ def clinician(values: Values, look: Look, column: str = "ClinicianUserInRoleGuid
 
 
 def filed(made: Entry, look: Look) -> list[dict]:
-    """Return the extension that says under which problem an entry is filed, for types that have no reason; [] for none and for itself.
+    """Return the extension that says under which problem an entry is filed, for types that have no reason; [] for none
+    and for itself.
 
     Without it a result would give away the hidden problem it was done for.
     """
     found = guid(made.values["ProblemGuid"]) if "ProblemGuid" in made.values else ""
-    return [{"url": FILED_UNDER, "valueReference": look.reference("Condition", found)}] if found and found != made.key else []
+    return (
+        [{"url": FILED_UNDER, "valueReference": look.reference("Condition", found)}]
+        if found and found != made.key
+        else []
+    )
 
 
 def problem(values: Values, look: Look, column: str = "ProblemGuid") -> list[dict]:

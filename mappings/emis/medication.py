@@ -1,6 +1,8 @@
-"""Drug records to a course (MedicationStatement) and its authorisation (MedicationRequest); each issue to a MedicationRequest of its own.
+"""Drug records to a course (MedicationStatement) and its authorisation (MedicationRequest); each issue to a
+MedicationRequest of its own.
 
-Whether a medicine is taken now is not decided here: that depends on the registration active today, and the summary computes it.
+Whether a medicine is taken now is not decided here: that depends on the registration active today, and the summary
+computes it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,19 @@ from mappings import Group, Look, Row, Values
 from mappings.emis.codes import HL7, drug_concept
 from mappings.emis.entry import clinician, encounter, problem, subject
 from mappings.emis.tables import DRUG, ISSUE
-from mappings.emis.values import UK_CORE, UNKNOWN, day, entered, guid, identifier, is_number, is_true, partial, quantity, tagged
+from mappings.emis.values import (
+    UK_CORE,
+    UNKNOWN,
+    day,
+    entered,
+    guid,
+    identifier,
+    is_number,
+    is_true,
+    partial,
+    quantity,
+    tagged,
+)
 
 REQUEST, STATEMENT = UK_CORE + "UKCore-MedicationRequest", UK_CORE + "UKCore-MedicationStatement"
 LAST_ISSUE = UK_CORE + "Extension-UKCore-MedicationStatementLastIssueDate"
@@ -23,7 +37,10 @@ ESTIMATED = {"extension": [{"url": "urn:nhs-record-gateway:estimated", "valueBoo
 COURSES = {
     "acute": (HL7 + "medicationrequest-course-of-therapy", "acute"),
     "repeat": (HL7 + "medicationrequest-course-of-therapy", "continuous"),
-    "repeat dispensing": ("https://fhir.hl7.org.uk/CodeSystem/UKCore-MedicationRequestCourseOfTherapy", "continuous-repeating-dispensing"),
+    "repeat dispensing": (
+        "https://fhir.hl7.org.uk/CodeSystem/UKCore-MedicationRequestCourseOfTherapy",
+        "continuous-repeating-dispensing",
+    ),
 }
 COMMUNITY = {"coding": [{"system": HL7 + "medicationrequest-category", "code": "community"}]}
 TAKEN_AT_HOME = {"coding": [{"system": HL7 + "medication-statement-category", "code": "community"}]}
@@ -99,7 +116,8 @@ def authorisation(drug: Row, key: str, look: Look) -> dict:
 
 
 def to_issue(group: Group, look: Look) -> list[dict]:
-    """Return the issue as an order that was made. Completed says that it was issued, and nothing of whether the medicine is taken."""
+    """Return the issue as an order that was made. Completed says that it was issued, and nothing of whether the
+    medicine is taken."""
     key = group.key[6:]
     row = next((row for row in group.of(ISSUE) if row.key == key), None)
     if row is None:
@@ -147,7 +165,8 @@ def status(values: Values) -> str:
 
 
 def ended(values: Values, issues: list[Row]) -> dict:
-    """Return the end of the period: the cancellation, else the end of the last issue's course, marked as estimated; {} while active."""
+    """Return the end of the period: the cancellation, else the end of the last issue's course, marked as estimated; {}
+    while active."""
     if is_true(values["IsActive"]) or not values["IsActive"]:
         return {}
     if values["CancellationDate"]:
@@ -183,7 +202,8 @@ def repeat_information(values: Values) -> list[dict]:
 
 
 def expiry(values: Values) -> str:
-    """Return the expiry date where it is written as one (the specification shows a spreadsheet's serial number, which is not)."""
+    """Return the expiry date where it is written as one (the specification shows a spreadsheet's serial number, which
+    is not)."""
     try:
         return day(values, "ExpiryDate")
     except Invalid:
@@ -201,7 +221,11 @@ def amount(values: Values) -> dict:
 
 
 def days(text: str) -> dict:
-    return {"value": int(text), "unit": "days", "system": UCUM, "code": "d"} if text.isascii() and text.isdigit() and int(text) else {}
+    return (
+        {"value": int(text), "unit": "days", "system": UCUM, "code": "d"}
+        if text.isascii() and text.isdigit() and int(text)
+        else {}
+    )
 
 
 def issue_category(values: Values) -> list[dict]:

@@ -26,7 +26,8 @@ MAKERS = {
 
 
 def to_observation(group: Group, look: Look) -> list[dict]:
-    """Return what the group's own row makes. Its children are there for what is made of both; they make themselves in their own groups."""
+    """Return what the group's own row makes. Its children are there for what is made of both; they make themselves in
+    their own groups."""
     key = group.key[4:]
     rows = group.rows
     if len(rows) == 1:
@@ -48,8 +49,8 @@ def to_observation(group: Group, look: Look) -> list[dict]:
 
 
 def awaited(group: Group, key: str) -> list[dict]:
-    """Return nothing for an observation that was deleted or that only children name. Raises ``Invalid`` while a problem or a referral is
-    here and its observation never came: it is not lost but waits."""
+    """Return nothing for an observation that was deleted or that only children name. Raises ``Invalid`` while a
+    problem or a referral is here and its observation never came: it is not lost but waits."""
     is_told = any(row.table in (PROBLEM, REFERRAL) and not row.deleted for row in group.rows)
     if is_told and not any(row.table == OBSERVATION and row.key == key for row in group.rows):
         raise Invalid("column ObservationGuid")
@@ -95,8 +96,9 @@ def is_component(made: Entry, look: Look) -> bool:
 
 
 def belongs(part: Entry, panel: Entry) -> bool:
-    """Whether an entry is a part of a blood pressure: told by the codes of both, never by value. What a component could not say (a
-    qualifier of its own, another date, problem or consultation) leaves it an Observation of its own."""
+    """Whether an entry is a part of a blood pressure: told by the codes of both, never by value. What a component
+    could not say (a qualifier of its own, another date, problem or consultation) leaves it an Observation of its
+    own."""
     return (
         part.code.part in ("systolic", "diastolic")
         and panel.code.part == "panel"
@@ -104,7 +106,10 @@ def belongs(part: Entry, panel: Entry) -> bool:
         and part.said is NONE
         and part.row.patient == panel.row.patient
         and part.effective == panel.effective
-        and all(part.values.get(column, "") in ("", panel.values.get(column)) for column in ("ProblemGuid", "ConsultationGuid"))
+        and all(
+            part.values.get(column, "") in ("", panel.values.get(column))
+            for column in ("ProblemGuid", "ConsultationGuid")
+        )
     )
 
 
@@ -125,7 +130,8 @@ def members_of(children: list[Entry], parts: list[Entry], look: Look) -> list[di
 
 
 def known(children: list[Row], look: Look) -> list[Entry]:
-    """Return the entries of the children whose codes have arrived; the others wait in quarantine and touch this group when they come."""
+    """Return the entries of the children whose codes have arrived; the others wait in quarantine and touch this group
+    when they come."""
     found = []
     for child in children:
         try:

@@ -19,14 +19,16 @@ LOCAL_NUMBER = "https://fhir.nhs.uk/Id/local-patient-identifier"
 VERIFICATION = UK_CORE + "Extension-UKCore-NHSNumberVerificationStatus"
 VERIFICATION_CODES = "https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland"
 REGISTRATION = "urn:nhs-record-gateway:registration-type"
-"""The registration types that this source's own words are translated to (``codes_registration.csv``); ``R`` is a regular, GMS, patient."""
+"""The registration types that this source's own words are translated to (``codes_registration.csv``); ``R`` is a
+regular, GMS, patient."""
 GENDERS = {"M": "male", "F": "female", "I": "other", "U": "unknown"}
 
 
 def to_patient(group: Group, look: Look) -> list[dict]:
     """Return the Patient and the registration. A dummy patient is nobody; a deleted one is kept, ended and withheld.
 
-    EMIS deletes the patient's row alone and patients also fall out of scope in time, so what depends on it is withheld and not deleted.
+    EMIS deletes the patient's row alone and patients also fall out of scope in time, so what depends on it is withheld
+    and not deleted.
     """
     row = next((row for row in group.rows if row.table == PATIENT), None)
     if row is None or is_true(row.values["DummyType"]):
@@ -62,8 +64,8 @@ def patient(row: Row, look: Look) -> dict:
 
 
 def identifiers(row: Row, look: Look) -> list[dict]:
-    """Return the NHS number, the practice's own number and EMIS's. A number whose check digit is wrong is shown as sent and identifies
-    nobody; a verification status is written only when the source says one."""
+    """Return the NHS number, the practice's own number and EMIS's. A number whose check digit is wrong is shown as
+    sent and identifies nobody; a verification status is written only when the source says one."""
     values, found = row.values, []
     number, said = normalise(values["NhsNumber"]), values["NHSNumberStatus"].strip()
     if is_valid(number):
@@ -73,19 +75,29 @@ def identifiers(row: Row, look: Look) -> list[dict]:
     elif number:
         found.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": number})
     if values["PatientNumber"].strip():
-        found.append({"system": LOCAL_NUMBER, "value": values["PatientNumber"].strip(), "assigner": organisation(values, look)})
+        found.append(
+            {"system": LOCAL_NUMBER, "value": values["PatientNumber"].strip(), "assigner": organisation(values, look)}
+        )
     return [*found, identifier(row.key)]
 
 
 def name(values: Values) -> dict:
     given = [values["GivenName"].strip(), *values["MiddleNames"].split()]
-    parts = {"family": values["Surname"].strip(), "given": [each for each in given if each], "prefix": [values["Title"].strip()]}
+    parts = {
+        "family": values["Surname"].strip(),
+        "given": [each for each in given if each],
+        "prefix": [values["Title"].strip()],
+    }
     return {"use": "official", **parts} if parts["family"] or parts["given"] else {}
 
 
 def telecoms(values: Values) -> list[dict]:
     told = (("HomePhone", "phone", "home"), ("MobilePhone", "phone", "mobile"), ("EmailAddress", "email", ""))
-    return [{"system": system, "value": text, "use": use} for column, system, use in told if (text := values[column].strip())]
+    return [
+        {"system": system, "value": text, "use": use}
+        for column, system, use in told
+        if (text := values[column].strip())
+    ]
 
 
 def contacts(values: Values) -> list[dict]:
@@ -108,8 +120,9 @@ def organisation(values: Values, look: Look) -> dict:
 
 
 def registration(row: Row, history: list[Row], look: Look) -> dict:
-    """Return the registration as an episode, one per date of registration (EMIS keeps only the newest). Finished when it was ended, or the
-    patient died or was deleted. A registration before birth is a slip of the key: its date is left out."""
+    """Return the registration as an episode, one per date of registration (EMIS keeps only the newest). Finished when
+    it was ended, or the patient died or was deleted. A registration before birth is a slip of the key: its date is
+    left out."""
     values = row.values
     start, end = day(values, "DateOfRegistration"), day(values, "DateofDeactivation") or day(values, "DateOfDeath")
     period = {"start": start if start >= day(values, "DateOfBirth") else "", "end": end if end >= start else ""}
@@ -137,9 +150,16 @@ def registration_type(words: str) -> list[dict]:
 
 def status_history(history: list[Row]) -> list[dict]:
     """Return the statuses whose words the table knows, each from its time to the next."""
-    told = sorted({(moment(row.values)[0], coded("registration_status", row.values["StatusDescription"], target="status")) for row in history})
+    told = sorted(
+        {
+            (moment(row.values)[0], coded("registration_status", row.values["StatusDescription"], target="status"))
+            for row in history
+        }
+    )
     ends = [when for when, _ in told[1:]] + [""]
-    return [{"status": status, "period": {"start": when, "end": end}} for (when, status), end in zip(told, ends) if status]
+    return [
+        {"status": status, "period": {"start": when, "end": end}} for (when, status), end in zip(told, ends) if status
+    ]
 
 
 def moment(values: Values) -> tuple[str, bool]:

@@ -1,4 +1,5 @@
-"""Qualifiers, the XML beside an observation: certainty, negation and subject change what it says; the rest is detail."""
+"""Qualifiers, the XML beside an observation: certainty, negation and subject change what it says; the rest is
+detail."""
 
 from __future__ import annotations
 
@@ -22,8 +23,9 @@ DENIES = frozenset({"refuted", "contraindicated", "declined", "not-given", "plan
 
 @dataclass(frozen=True, slots=True)
 class Qualifiers:
-    """What the qualifiers of one observation say. ``details`` by target (severity, site, batch…); ``notes`` are those no table knows;
-    ``words`` are those that give the sense, as written. ``is_mixed``: they give several, of which ``sense`` is only one."""
+    """What the qualifiers of one observation say. ``details`` by target (severity, site, batch…); ``notes`` are those
+    no table knows; ``words`` are those that give the sense, as written. ``is_mixed``: they give several, of which
+    ``sense`` is only one."""
 
     sense: str = ""
     details: dict[str, str] = field(default_factory=dict)
@@ -38,7 +40,8 @@ NONE = Qualifiers()
 def qualifiers(text: str) -> Qualifiers:
     """Return what the column says. Text that is not XML is a note.
 
-    Raises ``Invalid("column Qualifiers")`` for XML that is broken or declares entities: half a qualifier may be the half that says "not".
+    Raises ``Invalid("column Qualifiers")`` for XML that is broken or declares entities: half a qualifier may be the
+    half that says "not".
     """
     return _qualifiers(text.strip()) if text else NONE
 
@@ -67,7 +70,9 @@ def _qualifiers(text: str) -> Qualifiers:
         if row["target"]:
             details[row["target"]] = value
     if "family" in senses and DENIES.intersection(senses):
-        senses.append("not-family")  # a relative who has it not: neither the relative's illness nor a word about the patient's
+        senses.append(
+            "not-family"
+        )  # a relative who has it not: neither the relative's illness nor a word about the patient's
     strongest = next((sense for sense in STRONGEST_FIRST if sense in senses), "")
     return Qualifiers(strongest, details, tuple(note for note in notes if note), "; ".join(words), len(set(senses)) > 1)
 

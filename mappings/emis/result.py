@@ -27,7 +27,9 @@ def observation(made: Entry, parts: list[Entry], members: list[dict], look: Look
     values, code = made.values, made.code
     meta: dict = {"profile": LAB_PROFILE if code.category == "laboratory" else PROFILE}
     if is_true(values.get("IsConfidential", "")) or any(part.is_confidential for part in parts):
-        meta["security"] = ["R"]  # a part kept confidential hides the whole: half a blood pressure gives the other half away
+        meta["security"] = [
+            "R"
+        ]  # a part kept confidential hides the whole: half a blood pressure gives the other half away
     built: dict = {"resourceType": "Observation", "id": look.id("Observation", made.key), "meta": meta}
     if problem := filed(made, look):
         built["extension"] = problem
@@ -90,7 +92,8 @@ def value(values: Values) -> dict:
 
 
 def changed(built: dict, made: Entry) -> None:
-    """Say in the Observation what a qualifier says of it: absent, suspected, not done. A number also denied is of unknown status."""
+    """Say in the Observation what a qualifier says of it: absent, suspected, not done. A number also denied is of
+    unknown status."""
     sense = made.sense
     if made.values.get("Value"):
         if sense not in ("confirmed", "history"):
@@ -117,11 +120,14 @@ def abnormal(values: Values) -> dict:
 
 
 def reference_range(values: Values) -> dict:
-    """Return the range. Both bounds are of the range itself; one alone is a limit that is not ("<" or ">"), which FHIR says in words."""
+    """Return the range. Both bounds are of the range itself; one alone is a limit that is not ("<" or ">"), which FHIR
+    says in words."""
     low, high, unit = values["NumericRangeLow"].strip(), values["NumericRangeHigh"].strip(), values["NumericUnit"]
     if is_number(low) and is_number(high):
         return {"low": quantity(low, unit), "high": quantity(high, unit)}
-    words = f"> {low} {unit}" if low and not high else f"< {high} {unit}" if high and not low else f"{low} - {high} {unit}"
+    words = (
+        f"> {low} {unit}" if low and not high else f"< {high} {unit}" if high and not low else f"{low} - {high} {unit}"
+    )
     return {"text": words.strip()}
 
 
@@ -132,7 +138,9 @@ def component(part: Entry) -> dict:
         built["dataAbsentReason"] = reason("unknown")
     if interpretation := abnormal(part.values):
         built["interpretation"] = [interpretation]
-    if ("NumericRangeLow" in part.values or "NumericRangeHigh" in part.values) and (found := reference_range(part.values)):
+    if ("NumericRangeLow" in part.values or "NumericRangeHigh" in part.values) and (
+        found := reference_range(part.values)
+    ):
         built["referenceRange"] = [found]
     return built
 

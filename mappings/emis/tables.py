@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 
 class Table(NamedTuple):
-    """``key`` are the columns that name a row. ``groups`` are (kind, column): the row's own group first. ``central`` rows carry no
-    organisation, or are one: they are unique within the sharing agreement and belong to it."""
+    """``key`` are the columns that name a row. ``groups`` are (kind, column): the row's own group first. ``central``
+    rows carry no organisation, or are one: they are unique within the sharing agreement and belong to it."""
 
     key: tuple[str, ...]
     groups: tuple[tuple[str, str], ...] = ()
@@ -29,7 +29,9 @@ TABLES: dict[str, Table] = {
     # what others look up comes first
     "Agreements_SharingOrganisation": Table(("OrganisationGuid",)),
     "Admin_Organisation": Table(("OrganisationGuid",), (("org", "OrganisationGuid"),), central=True),
-    "Admin_Location": Table(("LocationGuid",), (("loc", "LocationGuid"),), central=True, never=frozenset({"MainContactName"})),
+    "Admin_Location": Table(
+        ("LocationGuid",), (("loc", "LocationGuid"),), central=True, never=frozenset({"MainContactName"})
+    ),
     "Admin_OrganisationLocation": Table(("OrganisationGuid", "LocationGuid"), (("loc", "LocationGuid"),), central=True),
     "Admin_UserInRole": Table(("UserInRoleGuid",), (("user", "UserInRoleGuid"),)),
     CODE: Table(("CodeId",), central=True),
@@ -46,7 +48,16 @@ TABLES: dict[str, Table] = {
     ISSUE: Table(
         ("IssueRecordGuid",),
         (("issue", "IssueRecordGuid"), ("drug", "DrugRecordGuid")),
-        never=frozenset({"EstimatedNhsCost", "PharmacyMessage", "PharmacyText", "ScriptPharmacyStamp", "Compliance", "AverageCompliance"}),
+        never=frozenset(
+            {
+                "EstimatedNhsCost",
+                "PharmacyMessage",
+                "PharmacyText",
+                "ScriptPharmacyStamp",
+                "Compliance",
+                "AverageCompliance",
+            }
+        ),
     ),
     # kept, and mapped to nothing in this version
     "CareRecord_Diary": Table(("DiaryGuid",)),

@@ -47,7 +47,8 @@ def day(values: Values, column: str) -> str:
 
 
 def partial(values: Values, column: str, precision: str = "") -> str:
-    """Return a date in the precision the source gives it in column ``precision`` (that of ``column`` unless named), "" for unknown.
+    """Return a date in the precision the source gives it in column ``precision`` (that of ``column`` unless named), ""
+    for unknown.
 
     A date is never padded: ``1998-01-01`` of precision ``Y`` is ``1998``.
     """
@@ -86,8 +87,8 @@ def _time(text: str, column: str) -> str:
 
 
 def entered(values: Values) -> tuple[str, bool]:
-    """Return when a row was entered, as precise as it says (a day, or a time with its offset), and whether the clock showed that time, or
-    the one it took effect, twice."""
+    """Return when a row was entered, as precise as it says (a day, or a time with its offset), and whether the clock
+    showed that time, or the one it took effect, twice."""
     text, time = values.get("EnteredDate"), values.get("EnteredTime")
     if not text:
         return "", is_doubtful(values, "EffectiveDate")
@@ -173,9 +174,11 @@ def tagged(resource: dict, is_ambiguous: bool) -> dict:
     return {**resource, "meta": {**resource["meta"], "tag": [AMBIGUOUS]}} if is_ambiguous else resource
 
 
-def built(resource_type: str, id_: str, profile: str, security: tuple[str, ...], is_ambiguous: bool = False, **elements) -> dict:
-    """Return a resource as ``gateway.fhir.build.resource`` does, for elements whose insides hold nothing empty: only the outer are
-    looked at.
+def built(
+    resource_type: str, id_: str, profile: str, security: tuple[str, ...], is_ambiguous: bool = False, **elements
+) -> dict:
+    """Return a resource as ``gateway.fhir.build.resource`` does, for elements whose insides hold nothing empty: only
+    the outer are looked at.
 
     Most rows come this way. ``is_ambiguous`` adds the tag that says a time of it was shown twice by the clock.
     """

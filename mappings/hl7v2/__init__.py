@@ -1,8 +1,9 @@
 """HL7 v2 from hospitals: ADT (admission, transfer, discharge, people, merges) and ORU^R01 (results), from files.
 
-A row is a message. A group is what one family of resources is made from: ``pat:`` a hospital number (Patient, allergies), ``visit:`` a
-visit number (Encounter, diagnoses, procedures), ``order:`` a filler number (reports, results). Messages are replayed in the order the
-events happened, so that the order of arrival plays no part. ``README.md`` tells the settings of a feed and the quirks.
+A row is a message. A group is what one family of resources is made from: ``pat:`` a hospital number (Patient,
+allergies), ``visit:`` a visit number (Encounter, diagnoses, procedures), ``order:`` a filler number (reports,
+results). Messages are replayed in the order the events happened, so that the order of arrival plays no part.
+``README.md`` tells the settings of a feed and the quirks.
 """
 
 from gateway.nhs.identifiers import is_ods_code

@@ -26,7 +26,9 @@ def key(substance: Repetition) -> str:
     return f"{substance.text(3)}|{code}".upper() if code else substance.text(2).strip().casefold()
 
 
-def allergies(held: dict[str, Segment], patient: str, subject: dict, security: tuple[str, ...], publisher: str, look: Look) -> list[dict]:
+def allergies(
+    held: dict[str, Segment], patient: str, subject: dict, security: tuple[str, ...], publisher: str, look: Look
+) -> list[dict]:
     """Return one AllergyIntolerance for each substance. AL1 says nothing of verification, so nothing is said."""
     made = []
     for name, segment in sorted(held.items()):
@@ -50,12 +52,14 @@ def allergies(held: dict[str, Segment], patient: str, subject: dict, security: t
 
 
 def onset(segment: Segment, zone: str) -> str:
-    """Return AL1-6, the date of identification, where it is a date (the field is withdrawn since 2.4 and holds other things too)."""
+    """Return AL1-6, the date of identification, where it is a date (the field is withdrawn since 2.4 and holds other
+    things too)."""
     return times.fhir(segment.text(6), zone) if times.is_time(segment[6]) else ""
 
 
 def reaction(segment: Segment) -> list[dict]:
-    """Return the reactions in the sender's words, with the severity of the reaction (which is not how dangerous the allergy is)."""
+    """Return the reactions in the sender's words, with the severity of the reaction (which is not how dangerous the
+    allergy is)."""
     severity = codes.target("allergy_severity", segment.text(4))
     words = [field.text(2) or field.text(1) for field in segment.repetitions(5)]
     if not severity and not words:

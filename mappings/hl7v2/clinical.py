@@ -11,11 +11,13 @@ from mappings.hl7v2.message import Message, Repetition, Segment
 CONDITION = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Condition"
 PROCEDURE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Procedure"
 PERFORMED = {"planned": "preparation", "cancelled": "unknown", "arrived": "unknown"}
-"""A PR1 is completed only of a visit that took place; nothing says that the procedure of a cancelled one was done or not done."""
+"""A PR1 is completed only of a visit that took place; nothing says that the procedure of a cancelled one was done or
+not done."""
 
 
 class Coded:
-    """The diagnoses and procedures sent so far. What is sent replaces what was sent of its type (HL7: snapshot); silence does not."""
+    """The diagnoses and procedures sent so far. What is sent replaces what was sent of its type (HL7: snapshot);
+    silence does not."""
 
     def __init__(self) -> None:
         self.diagnoses: dict[str, list[Segment]] = {}
@@ -40,9 +42,21 @@ class Coded:
                     found[key] = segment
         return list(found.items())
 
-    def resources(self, owner: str, subject: dict, encounter: dict, status: str, security: tuple[str, ...], publisher: str, look: Look) -> list[dict]:
+    def resources(
+        self,
+        owner: str,
+        subject: dict,
+        encounter: dict,
+        status: str,
+        security: tuple[str, ...],
+        publisher: str,
+        look: Look,
+    ) -> list[dict]:
         """Return the Conditions and Procedures, keyed by ``owner`` and code."""
-        made = [condition(segment, f"{owner}|{key}", subject, encounter, security, publisher, look) for key, segment in self.current()]
+        made = [
+            condition(segment, f"{owner}|{key}", subject, encounter, security, publisher, look)
+            for key, segment in self.current()
+        ]
         seen: dict[str, int] = {}
         for segment in self.procedures:
             key = code_key(segment)
@@ -51,7 +65,11 @@ class Coded:
             key = f"{key}|{segment.text(5)}"
             seen[key] = seen.get(key, 0) + 1
             name = f"{owner}|{key}|{seen[key]}"
-            made.append(procedure(segment, name, subject, encounter, PERFORMED.get(status, "completed"), security, publisher, look))
+            made.append(
+                procedure(
+                    segment, name, subject, encounter, PERFORMED.get(status, "completed"), security, publisher, look
+                )
+            )
         return made
 
     def references(self, owner: str, look: Look) -> list[dict]:
@@ -71,7 +89,9 @@ def code_key(segment: Segment) -> str:
     return segment.text(3, 1).strip() or (segment.text(3, 2) or segment.text(4)).strip().casefold()
 
 
-def condition(segment: Segment, key: str, subject: dict, encounter: dict, security: tuple[str, ...], publisher: str, look: Look) -> dict:
+def condition(
+    segment: Segment, key: str, subject: dict, encounter: dict, security: tuple[str, ...], publisher: str, look: Look
+) -> dict:
     """Return the Condition of a DG1: an encounter diagnosis, confirmed only when its type says final."""
     verification = codes.target("diagnosis_type", segment.text(6))
     clinician = next((practitioner(field) for field in segment.repetitions(16)), {})
@@ -80,7 +100,9 @@ def condition(segment: Segment, key: str, subject: dict, encounter: dict, securi
         look.id("Condition", key),
         CONDITION,
         security,
-        verificationStatus={"coding": [{"system": codes.SYSTEMS["diagnosis_type"], "code": verification}]} if verification else {},
+        verificationStatus={"coding": [{"system": codes.SYSTEMS["diagnosis_type"], "code": verification}]}
+        if verification
+        else {},
         category=[{"coding": [{"system": codes.HL7 + "condition-category", "code": "encounter-diagnosis"}]}],
         code=code(segment, publisher, look),
         subject=subject,
@@ -91,7 +113,16 @@ def condition(segment: Segment, key: str, subject: dict, encounter: dict, securi
     return times.flagged(made, look.feed.zone, segment[5] if times.is_time(segment[5]) else "")
 
 
-def procedure(segment: Segment, key: str, subject: dict, encounter: dict, status: str, security: tuple[str, ...], publisher: str, look: Look) -> dict:
+def procedure(
+    segment: Segment,
+    key: str,
+    subject: dict,
+    encounter: dict,
+    status: str,
+    security: tuple[str, ...],
+    publisher: str,
+    look: Look,
+) -> dict:
     """Return the Procedure of a PR1."""
     clinicians = [practitioner(field) for number in (11, 12) for field in segment.repetitions(number)]
     made = resource(
@@ -110,7 +141,8 @@ def procedure(segment: Segment, key: str, subject: dict, encounter: dict, status
 
 
 def code(segment: Segment, publisher: str, look: Look) -> dict:
-    """Return field 3 as a CodeableConcept; field 2 names the coding system where field 3 does not; neither: the sender's own."""
+    """Return field 3 as a CodeableConcept; field 2 names the coding system where field 3 does not; neither: the
+    sender's own."""
     named = segment.text(2).strip()
     field = next(iter(segment.repetitions(3)), Repetition("", segment.encoding))
     made = codes.codeable(field, look, publisher, named)

@@ -1,4 +1,5 @@
-"""The code tables of this source. A table is ``codes_<name>.csv``: what the sender writes, what we write, and a label for people."""
+"""The code tables of this source. A table is ``codes_<name>.csv``: what the sender writes, what we write, and a label
+for people."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def target(name: str, code: str) -> str:
 
 
 def concept(name: str, field: Repetition, look: Look, publisher: str) -> dict:
-    """Return a CodeableConcept for a code of table ``name``: the table's coding, or the sender's own when no row maps it."""
+    """Return a CodeableConcept for a code of table ``name``: the table's coding, or the sender's own when no row maps
+    it."""
     code, words = field.text(1).strip(), field.text(2)
     if not code and not words:
         return {}
@@ -53,13 +55,18 @@ def concept(name: str, field: Repetition, look: Look, publisher: str) -> dict:
     if mapped:
         system = HL7 + "v2-0131" if (name, mapped) == ("relationship", "N") else SYSTEMS[name]
         return {"coding": [{"system": system, "code": mapped}], "text": words or label}
-    return {"coding": [{"system": local(publisher, name), "code": code}] if coded(code) else [], "text": words or label or code}
+    return {
+        "coding": [{"system": local(publisher, name), "code": code}] if coded(code) else [],
+        "text": words or label or code,
+    }
 
 
 def codeable(field: Repetition, look: Look, publisher: str, default: str = "") -> dict:
-    """Return a CodeableConcept for a CE or CWE: the coding and its alternate (components 1–3 and 4–6), and the words seen.
+    """Return a CodeableConcept for a CE or CWE: the coding and its alternate (components 1–3 and 4–6), and the words
+    seen.
 
-    ``default`` names the coding system where the sender names none. The answer is shared between calls: build with it, do not change it.
+    ``default`` names the coding system where the sender names none. The answer is shared between calls: build with it,
+    do not change it.
     """
     return _codeable(field.raw, field.encoding, publisher, default, tuple(settings(look, "systems").items()))
 
@@ -91,7 +98,8 @@ def coded(code: str) -> bool:
 
 
 def system(name: str, given: dict, publisher: str) -> str:
-    """Return the URI of a coding system's HL7 name; what the feed has ``given`` comes first, a name nobody knows is the sender's own."""
+    """Return the URI of a coding system's HL7 name; what the feed has ``given`` comes first, a name nobody knows is
+    the sender's own."""
     return str(given[name]) if name in given else target("code_system", name) or local(publisher, name or "local")
 
 
@@ -102,7 +110,8 @@ def local(publisher: str, name: str, kind: str = "CodeSystem") -> str:
 
 
 def identifiers_of(publisher: str, authority: str, kind: str) -> str:
-    """Return the URI of the identifiers that ``authority`` gives to things of ``kind``; the publisher's own where it names none."""
+    """Return the URI of the identifiers that ``authority`` gives to things of ``kind``; the publisher's own where it
+    names none."""
     return local(publisher, kind if authority in ("", publisher) else f"{authority}-{kind}", "Id")
 
 

@@ -16,7 +16,8 @@ CONSULTANT = re.compile(r"C?(\d{7})")
 
 
 def human_name(field: Repetition, use: str = "") -> dict:
-    """Return the HumanName of an XPN; ``use`` is for a field that is one by its nature (PID-9: alias). A use nobody maps is left out."""
+    """Return the HumanName of an XPN; ``use`` is for a field that is one by its nature (PID-9: alias). A use nobody
+    maps is left out."""
     given = [field.text(2), *field.text(3).split()]
     return {
         "use": codes.target("name_use", field.text(7)) or use,
@@ -43,10 +44,13 @@ def address(field: Repetition) -> dict:
 
 
 def telecom(field: Repetition, use: str) -> dict:
-    """Return the ContactPoint of an XTN; ``use`` is the field's own (home for PID-13, work for PID-14) where the value says no other."""
+    """Return the ContactPoint of an XTN; ``use`` is the field's own (home for PID-13, work for PID-14) where the value
+    says no other."""
     said, equipment = field.text(2).upper(), field.text(3).upper()
     email = field.text(4) or (field.text(1) if "@" in field.text(1) else "")
-    value = email or field.text(1) or field.text(12) or " ".join(part for part in (field.text(6), field.text(7)) if part)
+    value = (
+        email or field.text(1) or field.text(12) or " ".join(part for part in (field.text(6), field.text(7)) if part)
+    )
     if not value:
         return {}
     mobile = equipment in ("CP", "MOBILE") or said == "MOBILE"
@@ -58,7 +62,8 @@ def telecom(field: Repetition, use: str) -> dict:
 
 
 def practitioner(field: Repetition) -> dict:
-    """Return a reference to a clinician of an XCN: by GMC number where the sender gives one, and by name. None is made up."""
+    """Return a reference to a clinician of an XCN: by GMC number where the sender gives one, and by name. None is made
+    up."""
     authority, kind = field.text(9, 1).upper(), field.text(13).upper()
     number = field.text(1).strip().upper()
     match = CONSULTANT.fullmatch(number)
@@ -91,4 +96,8 @@ def location(field: Repetition, publisher: str) -> dict:
     shown = ", ".join(part for part in (*parts, site) if part)
     if not shown:
         return {}
-    return {"type": "Location", "identifier": {"system": codes.local(publisher, "Location", "Id"), "value": key}, "display": shown}
+    return {
+        "type": "Location",
+        "identifier": {"system": codes.local(publisher, "Location", "Id"), "value": key},
+        "display": shown,
+    }

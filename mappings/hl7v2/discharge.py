@@ -1,8 +1,9 @@
 """How and where to a patient was discharged: PV1-36 and PV1-37.
 
-PV1-36 is a trap. The same field carries NHS discharge method from one sender and A&E attendance disposal from another: ``4`` is
-"patient died" in the first and "referred to A&E clinic" in the second. So the feed's setting ``pv1_36`` decides, by PV1-2
-(``{"I" = "discharge_method", "E" = "attendance_disposal"}``); without it the code is kept as sent and not understood.
+PV1-36 is a trap. The same field carries NHS discharge method from one sender and A&E attendance disposal from another:
+``4`` is "patient died" in the first and "referred to A&E clinic" in the second. So the feed's setting ``pv1_36``
+decides, by PV1-2 (``{"I" = "discharge_method", "E" = "attendance_disposal"}``); without it the code is kept as sent
+and not understood.
 """
 
 from __future__ import annotations
@@ -33,5 +34,8 @@ def method(code: str, table: str, fields: Fields, publisher: str, look: Look) ->
     else:
         label = codes.table(table).get(code, ("", ""))[1] if table in TABLES else ""
         coding = {"system": codes.local(publisher, table or "PV1-36"), "code": code}
-        value = {"coding": [coding] if codes.coded(code) else [], "text": label or f"PV1-36 code {code}, of a table not known to us"}
+        value = {
+            "coding": [coding] if codes.coded(code) else [],
+            "text": label or f"PV1-36 code {code}, of a table not known to us",
+        }
     return {"url": EXTENSION + TABLES.get(table, "DischargeMethod"), "valueCodeableConcept": value}

@@ -62,7 +62,8 @@ class Visit:
         self.coded.take(message)
 
     def merge(self, message: Message, look: Look) -> None:
-        """Move the visit to the surviving patient, where it stays though a later message still names the prior number."""
+        """Move the visit to the surviving patient, where it stays though a later message still names the prior
+        number."""
         self.patient = patient_key(message, look.feed)
         self.survivors.pop(self.patient, None)
         self.survivors.update(dict.fromkeys(prior_keys(message, look.feed), self.patient))
@@ -74,7 +75,8 @@ class Visit:
             self.status = event.status
 
     def take_place(self, message: Message) -> None:
-        """Move the location history on: A02 ends a stay and begins another, A12 takes the last one back and reopens the one before."""
+        """Move the location history on: A02 ends a stay and begins another, A12 takes the last one back and reopens
+        the one before."""
         place, when = message["PV1"][3], message["EVN"].text(6) or message["EVN"].text(2) or message["MSH"].text(7)
         if message.event == "A12" and len(self.stays) > 1:
             self.stays = [*self.stays[:-2], replace(self.stays[-2], end="")]
@@ -92,7 +94,8 @@ class Visit:
 
 
 def to_encounter(group: Group, look: Look) -> list[dict]:
-    """Return the Encounter of a ``visit:`` group with its Conditions and Procedures; nothing of a visit that was deleted (A23)."""
+    """Return the Encounter of a ``visit:`` group with its Conditions and Procedures; nothing of a visit that was
+    deleted (A23)."""
     key = key_of(group, "visit:")
     visit = replay(group, look)
     if visit is None:
@@ -105,7 +108,8 @@ def to_encounter(group: Group, look: Look) -> list[dict]:
 
 
 def replay(group: Group, look: Look) -> Visit | None:
-    """Return what all messages come to, or None. A merge moves the visit to the surviving patient and tells nothing else of it."""
+    """Return what all messages come to, or None. A merge moves the visit to the surviving patient and tells nothing
+    else of it."""
     visit = Visit()
     for sent in settled(ordered(group.of("ADT"), look), look.feed.zone):
         event = EVENTS[sent.message.event]
@@ -119,8 +123,8 @@ def replay(group: Group, look: Look) -> Visit | None:
 
 
 def settled(found: list[Sent], zone: str) -> list[Sent]:
-    """Return the messages with what was recorded after a cancellation behind it. A discharge entered in the evening for the afternoon is
-    not the one that was cancelled at noon, whatever the order in which they happened."""
+    """Return the messages with what was recorded after a cancellation behind it. A discharge entered in the evening
+    for the afternoon is not the one that was cancelled at noon, whatever the order in which they happened."""
     for cancel in [sent for sent in found if EVENTS[sent.message.event].undoes]:
         at = next(number for number, sent in enumerate(found) if sent is cancel)
         undone, made = EVENTS[cancel.message.event].undoes, recorded(cancel, zone)
@@ -147,7 +151,9 @@ def standing(visit: Visit) -> str:
     return "in-progress" if visit.fields.text("PV1", 44) else "unknown"
 
 
-def build(visit: Visit, key: str, status: str, subject: dict, security: tuple[str, ...], publisher: str, look: Look) -> dict:
+def build(
+    visit: Visit, key: str, status: str, subject: dict, security: tuple[str, ...], publisher: str, look: Look
+) -> dict:
     """Return the Encounter. Of a shielded patient the places are left out, and the resource is restricted."""
     fields, zone = visit.fields, look.feed.zone
     start, end = fields.text("PV1", 44), ended(visit) if status == "finished" else ""
@@ -188,7 +194,8 @@ def ended(visit: Visit) -> str:
 
 
 def encounter_class(code: str) -> dict:
-    """Return the class of PV1-2; what no row maps stays in the sender's words, and what was not sent is said to be absent."""
+    """Return the class of PV1-2; what no row maps stays in the sender's words, and what was not sent is said to be
+    absent."""
     known = codes.table("class").get(code.strip().upper())
     if known:
         return {"system": ACT, "code": known[0], "display": known[1]}
@@ -235,7 +242,11 @@ def locations(visit: Visit, status: str, publisher: str, look: Look) -> list[dic
     for number, stay in enumerate(visit.stays, 1):
         place = location(Repetition(stay.place, encoding), publisher)
         last = number == len(visit.stays)
-        state = {"finished": "completed", "planned": "planned", "cancelled": ""}.get(status, "active") if last else "completed"
+        state = (
+            {"finished": "completed", "planned": "planned", "cancelled": ""}.get(status, "active")
+            if last
+            else "completed"
+        )
         if place:
             end = stay.end or (ended(visit) if last and status == "finished" else "")
             made.append({"location": place, "status": state, "period": period(stay.start, end, look.feed.zone)})

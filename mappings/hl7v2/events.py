@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``visit``: speaks of a visit. ``status``: the Encounter's new status ("" leaves it), taken from the statuses of ``only``
-    (empty: from any). ``cancels``: EVN-6 holds the time of the cancelled event, so EVN-2 tells when this one happened; ``undoes`` names
-    the events it cancels where another of them may follow.
-    ``revives``: may open a cancelled visit again. ``merges`` and ``deletes`` speak of a patient, or of a visit.
+    """``visit``: speaks of a visit. ``status``: the Encounter's new status ("" leaves it), taken from the statuses of
+    ``only`` (empty: from any). ``cancels``: EVN-6 holds the time of the cancelled event, so EVN-2 tells when this one
+    happened; ``undoes`` names the events it cancels where another of them may follow. ``revives``: may open a
+    cancelled visit again. ``merges`` and ``deletes`` speak of a patient, or of a visit.
     """
 
     visit: bool = True

@@ -18,7 +18,8 @@ OTHER_TYPES = {"SS", "DL", "PPN", "DN", "AN", "VN", "NI"}
 
 
 class Number(NamedTuple):
-    """One identifier of PID-3 or MRG-1. ``authority`` is "" when none was sent; ``traced`` is CX.2 where PIMS puts the tracing status."""
+    """One identifier of PID-3 or MRG-1. ``authority`` is "" when none was sent; ``traced`` is CX.2 where PIMS puts the
+    tracing status."""
 
     value: str
     authority: str
@@ -48,8 +49,8 @@ def numbers(segment: Segment, field: int) -> list[Number]:
 
 
 def local_number(segment: Segment, field: int, feed: Feed) -> Number | None:
-    """Return the number that names the patient in this hospital: by the feed's preference, else a hospital type, else the first. A trust
-    that gives its patients their NHS number as hospital number has given them none."""
+    """Return the number that names the patient in this hospital: by the feed's preference, else a hospital type, else
+    the first. A trust that gives its patients their NHS number as hospital number has given them none."""
     held = numbers(segment, field)
     nhs = nhs_values(held)
     local = [found for found in held if not found.nhs and identifiers.normalise(found.value) not in nhs]
@@ -66,7 +67,8 @@ def nhs_values(held: list[Number]) -> set[str]:
 
 
 def patient_key(message: Message, feed: Feed) -> str:
-    """Return ``authority|number`` of the message's patient. Raises ``Invalid("PID-3")`` when it carries no local number."""
+    """Return ``authority|number`` of the message's patient. Raises ``Invalid("PID-3")`` when it carries no local
+    number."""
     found = local_number(message["PID"], 3, feed)
     if found is None:
         raise Invalid("PID-3 has no local patient number (an NHS number is never a key)")
@@ -74,7 +76,8 @@ def patient_key(message: Message, feed: Feed) -> str:
 
 
 def prior_keys(message: Message, feed: Feed) -> list[str]:
-    """Return ``authority|number`` of each patient a merge retires (MRG-1). Raises ``Invalid("MRG-1")`` for none, or the survivor."""
+    """Return ``authority|number`` of each patient a merge retires (MRG-1). Raises ``Invalid("MRG-1")`` for none, or
+    the survivor."""
     held = numbers(message["MRG"], 1)
     nhs = nhs_values([*held, *numbers(message["PID"], 3)])
     local = [found for found in held if not found.nhs and identifiers.normalise(found.value) not in nhs]
@@ -90,7 +93,8 @@ def visit_key(message: Message) -> str:
 
 
 def visit_of(message: Message) -> str:
-    """Return the key of the visit an ADT message speaks of, or "": person events and messages without a visit number have none."""
+    """Return the key of the visit an ADT message speaks of, or "": person events and messages without a visit number
+    have none."""
     event = EVENTS.get(message.event)
     return visit_key(message) if event and event.visit else ""
 
@@ -103,7 +107,8 @@ def moved_visits(message: Message) -> list[str]:
 def orders(message: Message) -> list[tuple[str, list[Segment]]]:
     """Return (order key, OBR and what follows it) for each OBR of a result message.
 
-    The key is the filler number with its namespace (OBR-3, else ORC-3), else the placer's. Raises ``Invalid("OBR-3")`` for neither.
+    The key is the filler number with its namespace (OBR-3, else ORC-3), else the placer's. Raises ``Invalid("OBR-3")``
+    for neither.
     """
     found: list[tuple[str, list[Segment]]] = []
     orc = Segment("ORC", "", message.encoding)
@@ -127,7 +132,8 @@ def order_key(obr: Segment, orc: Segment) -> str:
 
 
 def publisher(message: Message, feed: Feed) -> str:
-    """Return the code of the trust: the feed's ``senders`` by ``MSH-3|MSH-4`` or MSH-4, else MSH-4 itself. Raises ``Invalid("MSH-4")``."""
+    """Return the code of the trust: the feed's ``senders`` by ``MSH-3|MSH-4`` or MSH-4, else MSH-4 itself. Raises
+    ``Invalid("MSH-4")``."""
     header = message["MSH"]
     facility = header.text(4, 1) or header.text(4, 2)
     senders = feed.settings.get("senders", {})

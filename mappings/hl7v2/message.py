@@ -4,9 +4,9 @@
 >>> message["PID"].text(5, 2), message["PID"].text(3, 4), message["NK1"].text(2)
 ('Ann&Co', 'RXX', '')
 
-Fields are counted as HL7 counts them (``MSH-1`` is the separator itself), components and subcomponents from 1. Two values
-are special (HL7 v2.4 §2.6): an empty field leaves the receiver's value unchanged, and ``""`` deletes it. ``segment[n]`` gives the
-raw field, so that the two can be told apart; ``text`` gives the words, and "" for both.
+Fields are counted as HL7 counts them (``MSH-1`` is the separator itself), components and subcomponents from 1. Two
+values are special (HL7 v2.4 §2.6): an empty field leaves the receiver's value unchanged, and ``""`` deletes it.
+``segment[n]`` gives the raw field, so that the two can be told apart; ``text`` gives the words, and "" for both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}\b")
 
 
 class Encoding(NamedTuple):
-    """The separators a message declares in MSH-1 and MSH-2. The fifth character of version 2.7 (``#``) marks truncation and is ignored."""
+    """The separators a message declares in MSH-1 and MSH-2. The fifth character of version 2.7 (``#``) marks
+    truncation and is ignored."""
 
     field: str = "|"
     component: str = "^"
@@ -43,7 +44,8 @@ class Repetition:
         self.encoding = encoding
 
     def text(self, component: int = 1, subcomponent: int = 0) -> str:
-        """Return a component's words, trimmed; with ``subcomponent`` only that part of it. Missing and deleted parts answer ""."""
+        """Return a component's words, trimmed; with ``subcomponent`` only that part of it. Missing and deleted parts
+        answer ""."""
         return words(self.raw, self.encoding, component, subcomponent)
 
     @property
@@ -160,7 +162,8 @@ def normalise(text: str) -> str:
 
 
 def separators(header: str) -> Encoding:
-    """Return what MSH-1 and MSH-2 declare; raise ``Invalid("MSH-2")`` when there are fewer than four or they repeat each other."""
+    """Return what MSH-1 and MSH-2 declare; raise ``Invalid("MSH-2")`` when there are fewer than four or they repeat
+    each other."""
     field = header[3]
     declared = header[4:].split(field, 1)[0]
     if len(declared) < 4 or len({field, *declared[:4]}) < 5 or any(sign.isalnum() for sign in declared[:4]):
@@ -187,7 +190,8 @@ def nth(text: str, separator: str, number: int) -> str:
 
 
 def unescape(text: str, encoding: Encoding) -> str:
-    r"""Return the text with ``\F\ \S\ \T\ \R\ \E\ \.br\ \.sp\ \Xhh\`` replaced; highlighting falls away, what is unknown stays as sent."""
+    r"""Return the text with ``\F\ \S\ \T\ \R\ \E\ \.br\ \.sp\ \Xhh\`` replaced; highlighting falls away, what is
+    unknown stays as sent."""
     return _escapes(encoding)(text) if encoding.escape in text else text
 
 

@@ -15,12 +15,18 @@ ABSENT = codes.HL7 + "data-absent-reason"
 
 UNSETTLED = {"registered", "preliminary", "unknown"}
 CHANGES = {"corrected", "amended", "cancelled", "entered-in-error"}
-WITHOUT_VALUE = {"registered": "temp-unknown", "preliminary": "temp-unknown", "cancelled": "not-performed", "entered-in-error": "error"}
+WITHOUT_VALUE = {
+    "registered": "temp-unknown",
+    "preliminary": "temp-unknown",
+    "cancelled": "not-performed",
+    "entered-in-error": "error",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One result of one message: its OBX (several lines of a text are one result), comments, and the OBR and specimen it came under."""
+    """One result of one message: its OBX (several lines of a text are one result), comments, and the OBR and specimen
+    it came under."""
 
     segments: tuple[Segment, ...]
     obr: Segment
@@ -47,8 +53,9 @@ def status_of(obx: Segment) -> str:
 def accept(held: Result | None, new: Result) -> Result:
     """Return which of two results for the same thing counts.
 
-    A preliminary never replaces a final, whatever their order. A final is replaced only by one that says it corrects, cancels or deletes:
-    another final value that does not say so is shown beside the first, for a person to judge. ``U`` makes the value held final.
+    A preliminary never replaces a final, whatever their order. A final is replaced only by one that says it corrects,
+    cancels or deletes: another final value that does not say so is shown beside the first, for a person to judge.
+    ``U`` makes the value held final.
     """
     if held is None:
         return new
@@ -69,8 +76,11 @@ def unmarked(new: Result) -> str:
     return f"Another final value was sent later and not marked as a correction: {words}"
 
 
-def observation(result: Result, key: str, subject: dict, encounter: dict, is_lab: bool, publisher: str, look: Look) -> dict:
-    """Return the Observation. A result entered in error keeps no value; a cancelled one only what the cancelling message says."""
+def observation(
+    result: Result, key: str, subject: dict, encounter: dict, is_lab: bool, publisher: str, look: Look
+) -> dict:
+    """Return the Observation. A result entered in error keeps no value; a cancelled one only what the cancelling
+    message says."""
     obx, zone = result.obx, look.feed.zone
     found = {} if result.status == "entered-in-error" else values.value(list(result.segments), look, publisher)
     if obx.text(2) == "ED":
@@ -86,7 +96,9 @@ def observation(result: Result, key: str, subject: dict, encounter: dict, is_lab
         subject=subject,
         encounter=encounter,
         effectiveDateTime=times.fhir(time, zone),
-        performer=[{"type": "Organization", "display": producer}] if (producer := obx.text(23) or codes.text_of(obx, 15)) else [],
+        performer=[{"type": "Organization", "display": producer}]
+        if (producer := obx.text(23) or codes.text_of(obx, 15))
+        else [],
         **found,
         dataAbsentReason=absent(result, found),
         interpretation=values.interpretations(obx) if found else [],

@@ -25,8 +25,8 @@ GMP_NUMBER = "https://fhir.hl7.org.uk/Id/gmp-number"
 
 DEMOGRAPHICS = {"PID": (5, 7, 8, 9, 11, 13, 14, 15, 16, 17, 22, 29, 30), "PD1": (3, 4), "ZU8": (4,)}
 RESULT_DEMOGRAPHICS = {"PID": (5, 7, 8), "ZU8": (4,)}
-"""What a result message may fill in when no ADT has come: enough to find the patient and to hide them, nothing that a laboratory keeps out
-of date."""
+"""What a result message may fill in when no ADT has come: enough to find the patient and to hide them, nothing that a
+laboratory keeps out of date."""
 
 
 class Person:
@@ -64,7 +64,9 @@ class Person:
         before, sent = self.nhs_number(), {}
         for field in pid.repetitions(3):
             found = number(field)
-            sent.setdefault("NHS" if found.nhs else found.authority, []).extend([] if field.deleted or not found.value else [found])
+            sent.setdefault("NHS" if found.nhs else found.authority, []).extend(
+                [] if field.deleted or not found.value else [found]
+            )
         self.numbers.update(sent)
         after = self.nhs_number()
         if after is None or before is None or before.value != after.value:
@@ -80,7 +82,8 @@ class Person:
 
 
 def to_patient(group: Group, look: Look) -> list[dict]:
-    """Return the Patient of a ``pat:`` group with its allergies, and the diagnoses and procedures that name no visit."""
+    """Return the Patient of a ``pat:`` group with its allergies, and the diagnoses and procedures that name no
+    visit."""
     key = key_of(group, "pat:")
     person = replay(group, look, key)
     if person.deleted or not (person.known or person.survivor):
@@ -114,8 +117,8 @@ def replay(group: Group, look: Look, key: str) -> Person:
 
 
 def survive(person: Person, message: Message, look: Look) -> None:
-    """Take a merge into this patient. Into a number that is merged itself, only one of its own survivor makes it live again: any other is a
-    link of a chain, and the dead number stays dead."""
+    """Take a merge into this patient. Into a number that is merged itself, only one of its own survivor makes it live
+    again: any other is a link of a chain, and the dead number stays dead."""
     priors = prior_keys(message, look.feed)
     person.replaced.update(dict.fromkeys(priors))
     if person.survivor in priors:
@@ -125,7 +128,8 @@ def survive(person: Person, message: Message, look: Look) -> None:
 
 
 def retire(person: Person, message: Message, key: str, look: Look) -> None:
-    """Mark the patient as merged; all that the merge message tells of it are its numbers (its PID is the survivor's)."""
+    """Mark the patient as merged; all that the merge message tells of it are its numbers (its PID is the
+    survivor's)."""
     person.survivor = patient_key(message, look.feed)
     person.replaced.pop(person.survivor, None)
     for found in numbers(message["MRG"], 1):
@@ -134,7 +138,8 @@ def retire(person: Person, message: Message, key: str, look: Look) -> None:
 
 
 def from_results(group: Group, look: Look, person: Person) -> Person:
-    """Return a minimal patient from result messages, for a number no ADT tells of. As soon as one does, results change nothing."""
+    """Return a minimal patient from result messages, for a number no ADT tells of. As soon as one does, results change
+    nothing."""
     minimal = Person(RESULT_DEMOGRAPHICS)
     minimal.survivor, minimal.replaced, minimal.numbers = person.survivor, person.replaced, person.numbers
     for sent in ordered(group.of("ORU"), look):
@@ -145,7 +150,8 @@ def from_results(group: Group, look: Look, person: Person) -> Person:
 
 
 def patient(person: Person, key: str, publisher: str, look: Look) -> dict:
-    """Return the Patient. A shielded person's address, telephones, contacts, GP and trust are left out, and the resource is restricted."""
+    """Return the Patient. A shielded person's address, telephones, contacts, GP and trust are left out, and the
+    resource is restricted."""
     fields, zone = person.fields, look.feed.zone
     shielded = is_shielded(fields)
     names = [human_name(field) for field in fields.repetitions("PID", 5)]
@@ -167,7 +173,9 @@ def patient(person: Person, key: str, publisher: str, look: Look) -> dict:
         **deceased(fields, zone),
         address=[] if shielded else [address(field) for field in fields.repetitions("PID", 11)],
         maritalStatus=first(fields, 16, "marital_status", publisher, look),
-        contact=[] if shielded else [found for found in (contact(segment, publisher, look) for segment in person.contacts) if found],
+        contact=[]
+        if shielded
+        else [found for found in (contact(segment, publisher, look) for segment in person.contacts) if found],
         communication=languages(fields),
         generalPractitioner=[] if shielded else general_practitioners(fields),
         managingOrganization={} if shielded or not is_ods_code(publisher) else organisation(publisher),
@@ -177,20 +185,33 @@ def patient(person: Person, key: str, publisher: str, look: Look) -> dict:
 
 
 def identifiers(person: Person, publisher: str, look: Look) -> list[dict]:
-    """Return the NHS number, if its check digit is right, and the local numbers, each in the system of its authority."""
+    """Return the NHS number, if its check digit is right, and the local numbers, each in the system of its
+    authority."""
     made = []
     held = dict.fromkeys(found for each in person.numbers.values() for found in each)
     for found in sorted(held, key=lambda each: (not each.nhs, each.authority, each.value)):
         if found.nhs and is_valid(found.value):
-            status = {"coding": [{"system": VERIFICATION, "code": person.status}]} if person.status and found == person.nhs_number() else {}
-            extension = [{"url": EXTENSION + "NHSNumberVerificationStatus", "valueCodeableConcept": status}] if status else []
+            status = (
+                {"coding": [{"system": VERIFICATION, "code": person.status}]}
+                if person.status and found == person.nhs_number()
+                else {}
+            )
+            extension = (
+                [{"url": EXTENSION + "NHSNumberVerificationStatus", "valueCodeableConcept": status}] if status else []
+            )
             made.append({"extension": extension, "system": NHS_NUMBER, "value": found.value})
         elif found.nhs:
             made.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": found.value})
         else:
             named = codes.settings(look, "identifier_systems").get(found.authority)
             system = named or codes.local(publisher, found.authority or "Patient", "Id")
-            made.append({"system": system, "value": found.value, "assigner": organisation(publisher) if is_ods_code(publisher) else {}})
+            made.append(
+                {
+                    "system": system,
+                    "value": found.value,
+                    "assigner": organisation(publisher) if is_ods_code(publisher) else {},
+                }
+            )
     return made
 
 
@@ -247,7 +268,9 @@ def general_practitioners(fields: Fields) -> list[dict]:
 
 def contact(segment: Segment, publisher: str, look: Look) -> dict:
     """Return the contact of one NK1, or nothing for one without name, telephone and address (FHIR pat-1)."""
-    telecoms = [telecom(field, "home") for field in segment.repetitions(5)] + [telecom(field, "work") for field in segment.repetitions(6)]
+    telecoms = [telecom(field, "home") for field in segment.repetitions(5)] + [
+        telecom(field, "work") for field in segment.repetitions(6)
+    ]
     name = next((human_name(field) for field in segment.repetitions(2)), {})
     addresses = [address(field) for field in segment.repetitions(4)]
     relationship = next((codes.concept("relationship", field, look, publisher) for field in segment.repetitions(3)), {})

@@ -1,4 +1,5 @@
-"""Files of HL7 v2 messages to rows: one row a message, whatever the file's line ends, framing, batch headers and character set."""
+"""Files of HL7 v2 messages to rows: one row a message, whatever the file's line ends, framing, batch headers and
+character set."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ TIMES = {"MSH": (7,), "EVN": (2, 6), "PID": (7, 29), "PV1": (44, 45), "PV2": (8,
 
 
 def check(path: Path, feed: Feed) -> list[Path]:
-    """Return the files of messages at ``path``, a folder's in order of name. Raises ``Refused`` naming a file that holds none."""
+    """Return the files of messages at ``path``, a folder's in order of name. Raises ``Refused`` naming a file that
+    holds none."""
     files = readers.delivered(path, SUFFIXES)
     if not files:
         raise Refused(f"{path.name}: no .hl7, .txt or .dat file")
@@ -45,7 +47,8 @@ def check(path: Path, feed: Feed) -> list[Path]:
 
 
 def read(path: Path, feed: Feed) -> Iterator[Row | Reject]:
-    """Yield one row a message, and a reject for each that cannot be read, by its place in the file. Values are never told."""
+    """Yield one row a message, and a reject for each that cannot be read, by its place in the file. Values are never
+    told."""
     for number, (line, payload) in enumerate(split(path), 1):
         try:
             yield row(payload, feed, line)
@@ -56,7 +59,8 @@ def read(path: Path, feed: Feed) -> Iterator[Row | Reject]:
 def split(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield (line number, bytes) of each message of a file, streaming; batch segments are passed over.
 
-    Latin-1 maps each byte to one character and back, so that the file can be read by lines before its character set is known.
+    Latin-1 maps each byte to one character and back, so that the file can be read by lines before its character set is
+    known.
     """
     start, lines = 1, []
     with path.open(encoding="iso-8859-1", newline=None) as opened:
@@ -94,9 +98,11 @@ def row(payload: bytes, feed: Feed, line: int = 0) -> Row:
 
 
 def decode(payload: bytes, feed: Feed) -> str:
-    """Return the message's text in the character set of MSH-18, the feed's where it names none, its line ends normalised.
+    """Return the message's text in the character set of MSH-18, the feed's where it names none, its line ends
+    normalised.
 
-    Raises ``Invalid("MSH-18…")`` for bytes that are not of it, and for a set whose letters we cannot read: a name spelled wrongly is another.
+    Raises ``Invalid("MSH-18…")`` for bytes that are not of it, and for a set whose letters we cannot read: a name
+    spelled wrongly is another.
     """
     header = payload.lstrip(b"\x0b\xef\xbb\xbf\r\n ").replace(b"\n", b"\r").split(b"\r", 1)[0].decode("iso-8859-1")
     fields = header.split(header[3:4] or "|")
@@ -135,7 +141,8 @@ def whole(payload: bytes, message: Message) -> None:
 
 
 def adt_groups(message: Message, feed: Feed) -> tuple[str, ...]:
-    """Return the groups of an ADT message: its patient, its visit; a merge belongs to both patients and the visits it names."""
+    """Return the groups of an ADT message: its patient, its visit; a merge belongs to both patients and the visits it
+    names."""
     patients, visits = [patient_key(message, feed)], [visit_of(message)]
     if EVENTS[message.event].merges:
         patients += prior_keys(message, feed)
@@ -144,7 +151,8 @@ def adt_groups(message: Message, feed: Feed) -> tuple[str, ...]:
 
 
 def oru_groups(message: Message, feed: Feed) -> tuple[str, ...]:
-    """Return the groups of a result message: its orders, and its patient, who is made from it only where no ADT tells of them."""
+    """Return the groups of a result message: its orders, and its patient, who is made from it only where no ADT tells
+    of them."""
     keys = dict.fromkeys(key for key, _ in orders(message))
     return (*(f"order:{key}" for key in keys), f"pat:{patient_key(message, feed)}")
 

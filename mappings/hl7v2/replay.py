@@ -18,7 +18,8 @@ class Sent(NamedTuple):
 
 
 def ordered(rows: list[Row], look: Look) -> list[Sent]:
-    """Return the messages by time of event, then time of sending (MSH-7), number (MSH-13) and key, so that arrival plays no part."""
+    """Return the messages by time of event, then time of sending (MSH-7), number (MSH-13) and key, so that arrival
+    plays no part."""
     found = [Sent(row, parse(row.values["message"])) for row in rows]
 
     def place(sent: Sent) -> tuple[int, int, int, str]:
@@ -71,7 +72,8 @@ NOTHING = Segment("", "", Encoding())
 
 
 def is_shielded(fields: Fields) -> bool:
-    """Whether ZU8-4 says the patient's whereabouts must not be shown (ITK: 0 no, 1 and 2 yes); what is not a number is taken as yes."""
+    """Whether ZU8-4 says the patient's whereabouts must not be shown (ITK: 0 no, 1 and 2 yes); what is not a number is
+    taken as yes."""
     return _is_yes(fields.text("ZU8", 4))
 
 

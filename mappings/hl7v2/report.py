@@ -1,7 +1,7 @@
 """The result messages of one order to DiagnosticReports and their Observations.
 
-One filler number may carry several reports (a specimen number under which a laboratory sends full blood count and liver tests), so a
-report is keyed by filler number and service; a result by filler number, OBX-3 and OBX-4.
+One filler number may carry several reports (a specimen number under which a laboratory sends full blood count and
+liver tests), so a report is keyed by filler number and service; a result by filler number, OBX-3 and OBX-4.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Report:
 
 
 def to_reports(group: Group, look: Look) -> list[dict]:
-    """Return the DiagnosticReports and Observations of an ``order:`` group. Raises ``Invalid`` when one order number names two people."""
+    """Return the DiagnosticReports and Observations of an ``order:`` group. Raises ``Invalid`` when one order number
+    names two people."""
     filler = key_of(group, "order:")
     sent = ordered(group.of("ORU"), look)
     if not sent:
@@ -63,7 +64,9 @@ def to_reports(group: Group, look: Look) -> list[dict]:
         made.append(build(report, service, filler, held, subject, encounter, group.publisher, look))
         for key in report.results:
             if not is_document(held[key], look):
-                made.append(observation(held[key], "|".join((filler, *key)), subject, encounter, is_lab, group.publisher, look))
+                made.append(
+                    observation(held[key], "|".join((filler, *key)), subject, encounter, is_lab, group.publisher, look)
+                )
     return made
 
 
@@ -85,7 +88,10 @@ def replay(filler: str, sent: list[Sent]) -> tuple[dict[str, Report], dict[Key, 
                 name = result_name(result.obx)
                 found.append((service, (*name, service) if name in shared else name, result))
         sent_of, seen = Counter(name for _, name, _ in found), Counter[Key]()
-        is_numbered = {name: max(count, len(alike(held, name))) < 2 or count == len(alike(held, name)) for name, count in sent_of.items()}
+        is_numbered = {
+            name: max(count, len(alike(held, name))) < 2 or count == len(alike(held, name))
+            for name, count in sent_of.items()
+        }
         for service, name, result in found:
             seen[name] += 1
             own = name if seen[name] == 1 else (*name, f"#{seen[name]}")
@@ -96,14 +102,16 @@ def replay(filler: str, sent: list[Sent]) -> tuple[dict[str, Report], dict[Key, 
 
 
 def alike(held: dict[Key, Result], name: Key) -> list[Key]:
-    """Return the keys of the results held of one name, which are numbered where a message repeats it (two organisms of a culture)."""
+    """Return the keys of the results held of one name, which are numbered where a message repeats it (two organisms of
+    a culture)."""
     return [key for key in held if key == name or key[:-1] == name and key[-1].startswith("#")]
 
 
 def place(held: dict[Key, Result], name: Key, own: Key, result: Result) -> Key:
     """Return the key of a result that a message repeats more or less often than is held, where numbers tell nothing.
 
-    The same value is the same result, and another takes the place of none that is settled: nobody can say which of them it corrects.
+    The same value is the same result, and another takes the place of none that is settled: nobody can say which of
+    them it corrects.
     """
     here = alike(held, name)
     same = next((key for key in here if held[key].sent == result.sent), None)
@@ -122,7 +130,8 @@ def home(reports: dict[str, Report], service: str, key: Key) -> None:
 
 
 def shared_codes(filler: str, sent: list[Sent]) -> set[Key]:
-    """Return the results that one message names under two services of this order (a comment, say), which the service must tell apart."""
+    """Return the results that one message names under two services of this order (a comment, say), which the service
+    must tell apart."""
     shared: set[Key] = set()
     for each in sent:
         services: dict[Key, str] = {}
@@ -137,7 +146,9 @@ def shared_codes(filler: str, sent: list[Sent]) -> set[Key]:
 def read(segments: list[Segment]) -> tuple[list[str], str, list[Result]]:
     """Return (comments on the report, specimen, results) of an OBR and what follows it."""
     obr = segments[0]
-    specimen = next((codes.text_of(segment, 4) for segment in segments if segment.name == "SPM"), "") or obr.text(15, 1, 1)
+    specimen = next((codes.text_of(segment, 4) for segment in segments if segment.name == "SPM"), "") or obr.text(
+        15, 1, 1
+    )
     comments: list[list[str]] = [[]]
     lines: list[list[Segment]] = []
     for segment in segments[1:]:
@@ -150,13 +161,15 @@ def read(segments: list[Segment]) -> tuple[list[str], str, list[Result]]:
         elif segment.name == "NTE" and segment.whole(3):
             comments[-1].append(segment.whole(3))
     results = [
-        Result(tuple(found), obr, specimen, ("\n".join(notes),) if notes else (), status_of(found[-1])) for found, notes in zip(lines, comments[1:])
+        Result(tuple(found), obr, specimen, ("\n".join(notes),) if notes else (), status_of(found[-1]))
+        for found, notes in zip(lines, comments[1:])
     ]
     return comments[0], specimen, results
 
 
 def continues(before: Segment, after: Segment) -> bool:
-    """Whether an OBX goes on with the text or document of the one before it. A line of another status (deleted, say) stands for itself."""
+    """Whether an OBX goes on with the text or document of the one before it. A line of another status (deleted, say)
+    stands for itself."""
     return after.text(2) in values.JOINED and all(before[number] == after[number] for number in (2, 3, 4, 11))
 
 
@@ -174,7 +187,8 @@ def report_status(obr: Segment) -> str:
 
 
 def section_of(obr: Segment, look: Look) -> str:
-    """Return ``lab``, or the department's code: OBR-24, else the feed's setting ``section``, else ``lab``, which ORU feeds are."""
+    """Return ``lab``, or the department's code: OBR-24, else the feed's setting ``section``, else ``lab``, which ORU
+    feeds are."""
     said = obr.text(24).strip().upper() or str(look.feed.settings.get("section", "LAB"))
     return codes.target("section", said) or said
 
@@ -183,7 +197,16 @@ def is_document(result: Result, look: Look) -> bool:
     return result.obx.text(2) == "ED" and bool(values.document(list(result.segments), look.feed.zone))
 
 
-def build(report: Report, service: str, filler: str, held: dict[Key, Result], subject: dict, encounter: dict, publisher: str, look: Look) -> dict:
+def build(
+    report: Report,
+    service: str,
+    filler: str,
+    held: dict[Key, Result],
+    subject: dict,
+    encounter: dict,
+    publisher: str,
+    look: Look,
+) -> dict:
     """Return the DiagnosticReport; documents that are withdrawn are not shown."""
     obr, zone = report.obr, look.feed.zone
     is_lab, said = section_of(obr, look) == "lab", obr.text(24).strip().upper()
@@ -192,14 +215,20 @@ def build(report: Report, service: str, filler: str, held: dict[Key, Result], su
     authority, _, number = filler.removeprefix("placer:").partition("|")
     order = obr.text(2).strip()
     start, end = times.fhir(obr.text(7), zone), times.fhir(obr.text(8), zone)
-    sections = [code for code in dict.fromkeys(("LAB" if is_lab else "", said if codes.table("section").get(said) else "")) if code]
+    sections = [
+        code
+        for code in dict.fromkeys(("LAB" if is_lab else "", said if codes.table("section").get(said) else ""))
+        if code
+    ]
     made = resource(
         "DiagnosticReport",
         look.id("DiagnosticReport", f"{filler}|{service}"),
         LAB if is_lab else OTHER,
         extension=[{"url": NOTE, "valueAnnotation": {"text": "\n".join(report.notes)}}] if report.notes else [],
         identifier=[{"system": codes.identifiers_of(publisher, authority, "DiagnosticReport"), "value": number}],
-        basedOn=[{"type": "ServiceRequest", "identifier": {"system": placer(obr, publisher), "value": order}}] if order else [],
+        basedOn=[{"type": "ServiceRequest", "identifier": {"system": placer(obr, publisher), "value": order}}]
+        if order
+        else [],
         status=report.status,
         category=[{"coding": [{"system": SECTIONS, "code": code}]} for code in sections],
         code=codes.required(obr, 4, look, publisher),
@@ -209,7 +238,11 @@ def build(report: Report, service: str, filler: str, held: dict[Key, Result], su
         effectivePeriod={"start": start, "end": end} if end and end != start else {},
         issued=times.instant(obr.text(22), zone),
         specimen=[{"display": report.specimen}] if report.specimen else [],
-        result=[look.reference("Observation", "|".join((filler, *key))) for key, result in results if not is_document(result, look)],
+        result=[
+            look.reference("Observation", "|".join((filler, *key)))
+            for key, result in results
+            if not is_document(result, look)
+        ],
         presentedForm=[values.document(list(result.segments), zone) for result in documents],
     )
     return times.flagged(made, zone, obr[7], obr[8], obr[22], *(result.obx[14] for result in documents))
@@ -220,9 +253,11 @@ def placer(obr: Segment, publisher: str) -> str:
 
 
 def one_person(sent: list[Sent]) -> None:
-    """Raise ``Invalid`` when the messages of one order number are of two people: a number used again must not mix their results.
+    """Raise ``Invalid`` when the messages of one order number are of two people: a number used again must not mix
+    their results.
 
-    Another hospital number is the same person (after a merge) when the birth date agrees, and the NHS number or else the family name.
+    Another hospital number is the same person (after a merge) when the birth date agrees, and the NHS number or else
+    the family name.
     """
     first = sent[0]
     for other in sent[1:]:

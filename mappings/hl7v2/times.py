@@ -1,7 +1,8 @@
 """HL7 times to FHIR times, in the precision they were sent.
 
-A time without an offset is local to the feed's zone. In the hour that October repeats, the earlier offset is taken and the resource
-carries the tag ``ambiguous-time``: the reader is told, nothing is guessed silently. So is a time that March skips.
+A time without an offset is local to the feed's zone. In the hour that October repeats, the earlier offset is taken and
+the resource carries the tag ``ambiguous-time``: the reader is told, nothing is guessed silently. So is a time that
+March skips.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def is_time(text: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def moment(text: str, zone: str) -> tuple[datetime, int, bool]:
-    """Return (aware time, digits given, whether the clock showed it twice or never). Raises ``Invalid`` for what is no time.
+    """Return (aware time, digits given, whether the clock showed it twice or never). Raises ``Invalid`` for what is no
+    time.
 
     >>> moment("20251026013000", "Europe/London")[1:]
     (14, True)
@@ -59,7 +61,8 @@ def moment(text: str, zone: str) -> tuple[datetime, int, bool]:
 
 @lru_cache(maxsize=8192)
 def fhir(text: str, zone: str) -> str:
-    """Return the FHIR dateTime, or "" for no time. An hour without minutes becomes its day; missing seconds are zero, as FHIR asks.
+    """Return the FHIR dateTime, or "" for no time. An hour without minutes becomes its day; missing seconds are zero,
+    as FHIR asks.
 
     >>> fhir("202503", "Europe/London"), fhir("202507011230", "Europe/London")
     ('2025-03', '2025-07-01T12:30:00+01:00')
@@ -99,7 +102,12 @@ def _order(time: datetime) -> int:
 
 
 def flagged(resource: dict, zone: str, *texts: str) -> dict:
-    """Return the resource, tagged when one of the source's ``texts`` falls into the hour that October repeats or March skips."""
-    if not any(len(text) >= 10 and text[4:6] in ("03", "10") and moment(text, zone)[2] for text in texts if text and text != '""'):
+    """Return the resource, tagged when one of the source's ``texts`` falls into the hour that October repeats or March
+    skips."""
+    if not any(
+        len(text) >= 10 and text[4:6] in ("03", "10") and moment(text, zone)[2]
+        for text in texts
+        if text and text != '""'
+    ):
         return resource
     return {**resource, "meta": {**resource["meta"], "tag": [AMBIGUOUS]}}

@@ -1,4 +1,5 @@
-"""OBX-5 to ``Observation.value[x]``, by the type that OBX-2 declares. What does not fit its type stays in the sender's words."""
+"""OBX-5 to ``Observation.value[x]``, by the type that OBX-2 declares. What does not fit its type stays in the sender's
+words."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ CONTENT_TYPES = {
 
 
 def value(segments: list[Segment], look: Look, publisher: str) -> dict:
-    """Return ``{"valueQuantity": …}`` or the like for the OBX of one result (a text sent by lines has several), {} for none."""
+    """Return ``{"valueQuantity": …}`` or the like for the OBX of one result (a text sent by lines has several), {} for
+    none."""
     obx = segments[0]
     words = "\n".join(segment.whole(5).strip("\r\n") for segment in segments).strip()
     if not words:
@@ -44,7 +46,9 @@ def value(segments: list[Segment], look: Look, publisher: str) -> dict:
         case "CE" | "CWE" | "CNE" | "CF":
             return coded(obx, look, publisher) or {"valueString": words}
         case "DT" | "TS" | "DTM":
-            return {"valueDateTime": times.fhir(words, look.feed.zone)} if times.is_time(words) else {"valueString": words}
+            return (
+                {"valueDateTime": times.fhir(words, look.feed.zone)} if times.is_time(words) else {"valueString": words}
+            )
         case "TM":
             return clock(words)
         case "TX" | "FT" | "ST" | "ID" | "IS" | "SI" | "":
@@ -95,7 +99,8 @@ def clock(words: str) -> dict:
 
 
 def reference_range(obx: Segment) -> list[dict]:
-    """Return OBX-7 as low, high and the words seen: ``4.0-11.0``, ``[ 150 - 400 ]``, ``<48``, ``> 60``; else the words alone."""
+    """Return OBX-7 as low, high and the words seen: ``4.0-11.0``, ``[ 150 - 400 ]``, ``<48``, ``> 60``; else the words
+    alone."""
     words = obx.whole(7).strip()
     if not words:
         return []
@@ -115,7 +120,9 @@ def interpretations(obx: Segment) -> list[dict]:
         code = field.text(1).strip()
         known = codes.table("interpretation").get(code.upper())
         if known:
-            made.append({"coding": [{"system": codes.SYSTEMS["interpretation"], "code": known[0], "display": known[1]}]})
+            made.append(
+                {"coding": [{"system": codes.SYSTEMS["interpretation"], "code": known[0], "display": known[1]}]}
+            )
         elif code:
             made.append({"text": field.text(2) or code})
     return made

@@ -50,7 +50,9 @@ class Api:
             self.tokens[user, project] = issue(self.settings, self.store, user, project)
         return self.tokens[user, project]
 
-    def ask(self, method: str, path: str, user: str = "dr-green", headers: dict | None = None, **more) -> httpx.Response:
+    def ask(
+        self, method: str, path: str, user: str = "dr-green", headers: dict | None = None, **more
+    ) -> httpx.Response:
         """An answer to ``user``, or to nobody for ""."""
         known = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
         return self.client.request(method, path, headers=[*known.items(), *(headers or {}).items()], **more)

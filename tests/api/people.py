@@ -1,4 +1,5 @@
-"""Four invented people in a practice, another practice and a trust, and one resource of each type that holds every element searched by."""
+"""Four invented people in a practice, another practice and a trust, and one resource of each type that holds every
+element searched by."""
 
 from decimal import Decimal
 
@@ -12,8 +13,8 @@ STATUS = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumber
 HL7 = "http://terminology.hl7.org/CodeSystem/"
 OBJECTS = "416409005"
 ANN, ABE, AMY, NOBODY, ODD = "9990000018", "9990000026", "9990000034", "9990000042", "9990000050"
-"""Ann: registered here, on the trust's ward. Abe: registered here, on the ward, objects to sharing. Amy: the other practice's, and on the ward.
-Nobody: no record. Odd: on the ward, restricted by the practice."""
+"""Ann: registered here, on the trust's ward. Abe: registered here, on the ward, objects to sharing. Amy: the other
+practice's, and on the ward. Nobody: no record. Odd: on the ward, restricted by the practice."""
 
 
 def uid(number: int) -> str:
@@ -46,12 +47,16 @@ def on_the_ward(id_: int, patient_: int) -> dict:
 
 
 def observation(id_: int, patient_: int, code: str = "x", **elements) -> dict:
-    return resource("Observation", uid(id_), status="final", code=coded(code, SNOMED), subject=to("Patient", patient_), **elements)
+    return resource(
+        "Observation", uid(id_), status="final", code=coded(code, SNOMED), subject=to("Patient", patient_), **elements
+    )
 
 
 def encounter(id_: int, patient_: int, **elements) -> dict:
     class_ = {"system": HL7 + "v3-ActCode", "code": "AMB"}
-    return resource("Encounter", uid(id_), status="finished", class_=class_, subject=to("Patient", patient_), **elements)
+    return resource(
+        "Encounter", uid(id_), status="finished", class_=class_, subject=to("Patient", patient_), **elements
+    )
 
 
 def people() -> list:
@@ -85,7 +90,13 @@ def fill(store: Store) -> None:
     deliver(store, [row("odd", odd, registered(42, 41), observation(43, 41), order=2)], SETS)
 
 
-P, E, ORG, PRACTITIONER, ROLE = to("Patient", 1), to("Encounter", 107), to("Organization", 116), to("Practitioner", 117), to("PractitionerRole", 118)
+P, E, ORG, PRACTITIONER, ROLE = (
+    to("Patient", 1),
+    to("Encounter", 107),
+    to("Organization", 116),
+    to("Practitioner", 117),
+    to("PractitionerRole", 118),
+)
 
 
 def _held(type_: str, number: int, **elements) -> dict:

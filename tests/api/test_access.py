@@ -1,4 +1,5 @@
-"""Access over HTTP: not yours is not there, permission opens, flags that arrive late hide what was, and no answer leaves without its audit."""
+"""Access over HTTP: not yours is not there, permission opens, flags that arrive late hide what was, and no answer
+leaves without its audit."""
 
 import pytest
 
@@ -24,7 +25,9 @@ def same(one, other) -> None:
     """Alike in all but the request's id."""
     assert (one.status_code, one.content) == (other.status_code, other.content)
     unlike = {"x-request-id"}
-    assert {n: v for n, v in one.headers.items() if n not in unlike} == {n: v for n, v in other.headers.items() if n not in unlike}
+    assert {n: v for n, v in one.headers.items() if n not in unlike} == {
+        n: v for n, v in other.headers.items() if n not in unlike
+    }
 
 
 # Not yours, not there: Amy and her observation (21, 23) are another practice's, asked about by Dr Green
@@ -59,7 +62,12 @@ def test_a_search_for_what_is_not_yours_is_as_one_for_what_is_not_there(clinic):
 def test_an_include_does_not_bring_what_is_not_yours(clinic):
     """Ann's report points at Amy's encounter and observation, by a source's mistake."""
     report = {"status": "final", "code": {"text": "x"}, "subject": to("Patient", 1), "encounter": to("Encounter", 36)}
-    made = {"resourceType": "DiagnosticReport", "id": uid(60), **report, "result": [to("Observation", 23), to("Observation", 3)]}
+    made = {
+        "resourceType": "DiagnosticReport",
+        "id": uid(60),
+        **report,
+        "result": [to("Observation", 23), to("Observation", 3)],
+    }
     deliver(clinic.store, [row("wrong", made)], SETS)
     asked = {"_id": uid(60), "_include": ["DiagnosticReport:result", "DiagnosticReport:encounter"]}
     assert clinic.found("/fhir/DiagnosticReport", mode="include", **asked) == [f"Observation/{uid(3)}"]
@@ -89,7 +97,9 @@ def test_a_document_needs_permission_even_of_who_holds_part_of_it(clinic):
 def test_by_number_an_organisation_without_permission_finds_its_own_and_nothing_else(clinic):
     for number in (ANN, AMY):
         assert by_number(clinic, number, "dr-ward", _total="accurate").json()["total"] == 0
-    assert clinic.found("/fhir/Encounter", "dr-ward", **{"patient.identifier": f"{NUMBER}|{ANN}"}) == [f"Encounter/{uid(33)}"]
+    assert clinic.found("/fhir/Encounter", "dr-ward", **{"patient.identifier": f"{NUMBER}|{ANN}"}) == [
+        f"Encounter/{uid(33)}"
+    ]
     assert clinic.found("/fhir/Patient", "dr-ward", identifier=f"{NUMBER}|{ANN}") == [f"Patient/{uid(31)}"]
 
 
@@ -130,12 +140,21 @@ def test_permission_without_a_relationship_opens_nothing(clinic):
 
 
 def test_after_permission_restricted_dissent_and_none_held_are_one_answer(clinic):
-    """Odd is restricted by the practice; Abe objects. Nobody has no record, so there is no relationship either: that is step 4."""
+    """Odd is restricted by the practice; Abe objects. Nobody has no record, so there is no relationship either: that
+    is step 4."""
     for number in (ABE, ODD):
         clinic.permit(number, "dr-ward")
     same(clinic.get(f"/fhir/Patient/$summary?identifier={ODD}", "dr-ward"), by_number(clinic, ODD, "dr-ward"))
-    assert clinic.get(f"/fhir/Patient/$summary?identifier={ODD}", "dr-ward").json()["issue"][0]["details"]["text"] == NO_RECORD
-    for path in (f"/fhir/Patient/{uid(37)}", f"/fhir/Patient/{uid(41)}", f"/fhir/Observation/{uid(43)}", f"/fhir/Encounter/{uid(38)}"):
+    assert (
+        clinic.get(f"/fhir/Patient/$summary?identifier={ODD}", "dr-ward").json()["issue"][0]["details"]["text"]
+        == NO_RECORD
+    )
+    for path in (
+        f"/fhir/Patient/{uid(37)}",
+        f"/fhir/Patient/{uid(41)}",
+        f"/fhir/Observation/{uid(43)}",
+        f"/fhir/Encounter/{uid(38)}",
+    ):
         same(clinic.get(path, "dr-ward"), clinic.get("/".join([*path.split("/")[:3], UNKNOWN]), "dr-ward"))
 
 
@@ -153,7 +172,9 @@ def test_what_an_organisation_recorded_is_its_own_without_permission(clinic):
 
 
 def test_the_receptionist_finds_the_organisations_own_patients_and_nothing_else(clinic):
-    assert set(clinic.found("/fhir/Patient", "receptionist", family="ames", birthdate="1980-02-29")) == {f"Patient/{uid(n)}" for n in (1, 11)}
+    assert set(clinic.found("/fhir/Patient", "receptionist", family="ames", birthdate="1980-02-29")) == {
+        f"Patient/{uid(n)}" for n in (1, 11)
+    }
     assert clinic.get(f"/fhir/Patient/{uid(1)}", "receptionist").status_code == 200
     same(clinic.get(f"/fhir/Patient/{uid(21)}", "receptionist"), clinic.get(f"/fhir/Patient/{UNKNOWN}", "receptionist"))
     assert code(clinic.get(f"/fhir/Observation/{uid(3)}", "receptionist")) == "role"
@@ -166,7 +187,9 @@ def test_a_confidentiality_flag_that_arrives_late_hides_the_item_its_history_and
     path = f"/fhir/Observation/{uid(3)}"
     clinic.permit(ANN, "dr-ward")
     assert clinic.get(path, "dr-ward").status_code == 200
-    deliver(clinic.store, [row("ann-obs", observation(3, 1, valueString="now confidential", security=["R"]), order=2)], SETS)
+    deliver(
+        clinic.store, [row("ann-obs", observation(3, 1, valueString="now confidential", security=["R"]), order=2)], SETS
+    )
     for suffix in ("", "/_history", "/_history/1", "/_history/2"):
         same(clinic.get(path + suffix, "dr-ward"), clinic.get(f"/fhir/Observation/{UNKNOWN}{suffix}", "dr-ward"))
     assert by_number(clinic, ANN, "dr-ward", _total="accurate").json()["total"] == 0
@@ -183,7 +206,10 @@ def test_a_sensitive_item_that_arrives_late_takes_its_encounter_with_it(clinic):
     secret = observation(71, 1, encounter=to("Encounter", 70), security=["R"])
     deliver(clinic.store, [row("late", secret)], SETS)
     for suffix in ("", "/_history", "/_history/1"):
-        same(clinic.get(f"/fhir/Encounter/{uid(70)}{suffix}", "dr-ward"), clinic.get(f"/fhir/Encounter/{UNKNOWN}{suffix}", "dr-ward"))
+        same(
+            clinic.get(f"/fhir/Encounter/{uid(70)}{suffix}", "dr-ward"),
+            clinic.get(f"/fhir/Encounter/{UNKNOWN}{suffix}", "dr-ward"),
+        )
     assert clinic.get(f"/fhir/Encounter/{uid(70)}", "dr-green").status_code == 200
 
 
@@ -212,7 +238,9 @@ def test_a_restriction_that_arrives_late_hides_the_whole_record_and_its_history_
             same(clinic.get(path, user), clinic.get(unknown, user))
     assert clinic.get(f"/fhir/Encounter/{uid(33)}", "dr-ward").status_code == 404, "what the trust holds of her too"
     assert code(by_number(clinic, ANN, "dr-ward")) == "no-record"
-    assert clinic.found("/fhir/Patient", "receptionist", family="ames", birthdate="1980-02-29") == [f"Patient/{uid(11)}"]
+    assert clinic.found("/fhir/Patient", "receptionist", family="ames", birthdate="1980-02-29") == [
+        f"Patient/{uid(11)}"
+    ]
 
 
 # The audit
@@ -234,9 +262,17 @@ ANSWERED = [
 
 def test_every_answer_has_its_audit(clinic):
     for number, (method, path, user, status, expected) in enumerate(ANSWERED):
-        answer = clinic.ask(method, path, user, {"X-Request-ID": f"request-{number}"}, **({"data": {"a": "1"}} if method == "POST" else {}))
+        answer = clinic.ask(
+            method,
+            path,
+            user,
+            {"X-Request-ID": f"request-{number}"},
+            **({"data": {"a": "1"}} if method == "POST" else {}),
+        )
         assert answer.status_code == status, path
-        told = [(event["act"], event["outcome"]) for event in clinic.audit() if event.get("request") == f"request-{number}"]
+        told = [
+            (event["act"], event["outcome"]) for event in clinic.audit() if event.get("request") == f"request-{number}"
+        ]
         assert told == ([expected] if expected else []), path
 
 
@@ -259,7 +295,16 @@ def test_without_its_audit_nothing_is_answered(clinic):
     """Not even a refusal, or that nothing has changed: those are answers too."""
     break_audit(clinic)
     for path in UNTOLD:
-        for user, headers in (("dr-green", {}), ("dr-green", {"If-None-Match": "*"}), ("dr-other", {}), ("no-role", {})):
+        for user, headers in (
+            ("dr-green", {}),
+            ("dr-green", {"If-None-Match": "*"}),
+            ("dr-other", {}),
+            ("no-role", {}),
+        ):
             answer = clinic.get(path, user, headers)
-            assert (answer.status_code, answer.json()["issue"][0]["code"], answer.headers["retry-after"]) == (503, "transient", "5"), path
+            assert (answer.status_code, answer.json()["issue"][0]["code"], answer.headers["retry-after"]) == (
+                503,
+                "transient",
+                "5",
+            ), path
             assert uid(1) not in answer.text and "Ames" not in answer.text

@@ -1,4 +1,5 @@
-"""Bad requests: a clear OperationOutcome that names the place and never a value; an answer can always be found again by its request id."""
+"""Bad requests: a clear OperationOutcome that names the place and never a value; an answer can always be found again
+by its request id."""
 
 import json
 import re
@@ -17,7 +18,12 @@ OBSERVATIONS = f"/fhir/Observation?patient={uid(1)}"
 
 @pytest.mark.parametrize("given", ["a", "7d9a6b2e-0000-4000-8000-000000000001", "A" * 64])
 def test_a_request_id_is_mirrored(everything, given):
-    for path, user in (("/livez", ""), ("/fhir/Patient/1", ""), (f"/fhir/Patient/{uid(1)}", "dr-green"), ("/nowhere", "")):
+    for path, user in (
+        ("/livez", ""),
+        ("/fhir/Patient/1", ""),
+        (f"/fhir/Patient/{uid(1)}", "dr-green"),
+        ("/nowhere", ""),
+    ):
         answer = everything.get(path, user, {"X-Request-ID": given})
         assert answer.headers.get_list("x-request-id") == [given]
 
@@ -63,7 +69,9 @@ def test_a_body_within_the_limit_is_read_though_it_comes_in_chunks(everything):
 
 
 def test_a_body_longer_than_it_said_is_refused(everything):
-    answer = everything.ask("POST", "/fhir/Observation/_search", headers={**FORM, "Content-Length": "10"}, content=chunks(3000))
+    answer = everything.ask(
+        "POST", "/fhir/Observation/_search", headers={**FORM, "Content-Length": "10"}, content=chunks(3000)
+    )
     assert answer.status_code == 413
 
 
@@ -153,7 +161,10 @@ def test_a_url_that_leads_nowhere_is_answered_by_an_outcome(everything, path, st
 def test_a_query_of_raw_bytes_is_refused(everything):
     """As a server hands it on; the client of these tests would encode it."""
     sent = ask_raw(everything, "/fhir/Observation", b"code=\xff\xfe")
-    assert sent["status"] == 400 and json.loads(sent["body"])["issue"][0]["details"]["text"] == "encoding of the parameters"
+    assert (
+        sent["status"] == 400
+        and json.loads(sent["body"])["issue"][0]["details"]["text"] == "encoding of the parameters"
+    )
 
 
 def ask_raw(api, path: str, query: bytes) -> dict:
@@ -191,9 +202,18 @@ def test_a_method_that_is_not_allowed_is_told_which_is(everything, method, path,
 
 
 def test_every_answer_forbids_caching_sniffing_and_referring(everything):
-    for path, user in ((f"/fhir/Patient/{uid(1)}", "dr-green"), ("/fhir/Patient/1", ""), ("/nowhere", ""), ("/fhir/metadata", "")):
+    for path, user in (
+        (f"/fhir/Patient/{uid(1)}", "dr-green"),
+        ("/fhir/Patient/1", ""),
+        ("/nowhere", ""),
+        ("/fhir/metadata", ""),
+    ):
         headers = everything.get(path, user).headers
-        assert (headers["cache-control"], headers["x-content-type-options"], headers["referrer-policy"]) == ("no-store", "nosniff", "no-referrer")
+        assert (headers["cache-control"], headers["x-content-type-options"], headers["referrer-policy"]) == (
+            "no-store",
+            "nosniff",
+            "no-referrer",
+        )
 
 
 def text(answer) -> str:

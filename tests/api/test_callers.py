@@ -1,4 +1,5 @@
-"""Who is calling: whatever is wrong with a token, the answer is one 401; what a role may not do is refused before any look-up."""
+"""Who is calling: whatever is wrong with a token, the answer is one 401; what a role may not do is refused before any
+look-up."""
 
 import base64
 import hashlib
@@ -19,7 +20,11 @@ PATH = f"/fhir/Patient/{uid(1)}"
 
 
 def b64(value) -> str:
-    return base64.urlsafe_b64encode(value if isinstance(value, bytes) else json.dumps(value).encode()).rstrip(b"=").decode()
+    return (
+        base64.urlsafe_b64encode(value if isinstance(value, bytes) else json.dumps(value).encode())
+        .rstrip(b"=")
+        .decode()
+    )
 
 
 def parts(token: str) -> tuple[dict, dict]:
@@ -51,7 +56,11 @@ def changed(api, _key: bytes) -> str:
     return f"{header}.{b64({**parts(api.token('dr-ward'))[1], **GREEN})}.{signature}"
 
 
-TWO_ROLES = {**GREEN, "selected_roleid": None, "nhsid_nrbac_roles": [ROLE, {**ROLE, "person_roleid": "2", "role_code": "S8001:G8002:R8009"}]}
+TWO_ROLES = {
+    **GREEN,
+    "selected_roleid": None,
+    "nhsid_nrbac_roles": [ROLE, {**ROLE, "person_roleid": "2", "role_code": "S8001:G8002:R8009"}],
+}
 BAD = {
     "missing": lambda api, key: None,
     "empty": lambda api, key: "Bearer ",
@@ -132,7 +141,9 @@ def test_a_role_is_refused_before_anything_is_looked_up(everything, user, path, 
 
 def test_a_number_is_not_looked_up_for_a_role_that_may_not_ask(everything):
     known, unknown = (
-        everything.get("/fhir/Observation", "receptionist", **{"patient.identifier": f"https://fhir.nhs.uk/Id/nhs-number|{number}"})
+        everything.get(
+            "/fhir/Observation", "receptionist", **{"patient.identifier": f"https://fhir.nhs.uk/Id/nhs-number|{number}"}
+        )
         for number in (ANN, "9990000042")
     )
     assert (known.status_code, known.content) == (403, unknown.content)

@@ -27,7 +27,9 @@ def approved(town):
 
 def ask(api, method: str, path: str, project: str = "study", token: str = "", **headers: str):
     known = {"Authorization": f"Bearer {token or api.token('researcher', project)}"}
-    return api.client.request(method, path.removeprefix(BASE), headers={**known, **{n.replace("_", "-"): v for n, v in headers.items()}})
+    return api.client.request(
+        method, path.removeprefix(BASE), headers={**known, **{n.replace("_", "-"): v for n, v in headers.items()}}
+    )
 
 
 def kick_off(api, query: str = "", path: str = "/fhir/$export", **more) -> str:
@@ -59,17 +61,21 @@ def test_an_export_is_asked_for_waited_for_fetched_and_deleted(approved, path):
     work(approved)
     done = ask(approved, "GET", place)
     manifest = done.json()
-    assert (done.status_code, done.headers["content-type"]) == (200, "application/json") and done.headers["expires"].endswith("GMT")
-    assert {"transactionTime", "request", "requiresAccessToken", "output", "error"} <= manifest.keys() and manifest["requiresAccessToken"] is True
+    assert (done.status_code, done.headers["content-type"]) == (200, "application/json") and done.headers[
+        "expires"
+    ].endswith("GMT")
+    assert {"transactionTime", "request", "requiresAccessToken", "output", "error"} <= manifest.keys() and manifest[
+        "requiresAccessToken"
+    ] is True
     for line in manifest["output"]:
         assert line["url"].startswith(place + "/")
         file = ask(approved, "GET", line["url"])
         assert (file.status_code, file.headers["content-type"]) == (200, "application/fhir+ndjson")
         resources = [json.loads(text) for text in file.content.splitlines()]
         assert {each["resourceType"] for each in resources} == {line["type"]}
-        assert manifest["extension"]["counts"][line["url"].rpartition("/")[2]] == disclosure.shown(len(resources), "hes"), (
-            "a small number is not told"
-        )
+        assert manifest["extension"]["counts"][line["url"].rpartition("/")[2]] == disclosure.shown(
+            len(resources), "hes"
+        ), "a small number is not told"
     assert ask(approved, "DELETE", place).status_code == 202
     for gone in (place, manifest["output"][0]["url"]):
         assert ask(approved, "GET", gone).status_code == 404
@@ -109,7 +115,11 @@ def test_another_clients_job_is_as_one_that_is_not_there(approved, released, iss
     unknown = f"{BASE}/fhir/bulk/{'0' * 32}"
     token = client(approved, issuer_key, **changes)
     file = manifest["output"][0]["url"]
-    for method, path, absent in (("GET", place, unknown), ("GET", file, file.replace(place, unknown)), ("DELETE", place, unknown)):
+    for method, path, absent in (
+        ("GET", place, unknown),
+        ("GET", file, file.replace(place, unknown)),
+        ("DELETE", place, unknown),
+    ):
         answer, none = ask(approved, method, path, token=token), ask(approved, method, absent, token=token)
         assert (answer.status_code, answer.content) == (404, none.content)
     assert ask(approved, "GET", place).status_code == 200, "and it still stands"
@@ -123,7 +133,9 @@ def test_no_person_is_given_an_export_or_anothers_files(approved, released, user
         assert approved.get(path.removeprefix(BASE), user).status_code in (403, 404)
 
 
-@pytest.mark.parametrize("name", ["..%2f..%2fgateway.db", "manifest.json", "Patient.99999.ndjson", ".job", "Patient.00001.ndjson%00", "x"])
+@pytest.mark.parametrize(
+    "name", ["..%2f..%2fgateway.db", "manifest.json", "Patient.99999.ndjson", ".job", "Patient.00001.ndjson%00", "x"]
+)
 def test_only_released_files_are_fetched(approved, released, name):
     assert ask(approved, "GET", f"{released[0]}/{name}").status_code == 404
 

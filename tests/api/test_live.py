@@ -34,8 +34,12 @@ def settings(tmp_path, issuer_key) -> dict:
     folder.mkdir()
     index = []
     for name, effects in REQUIRED.items():
-        (folder / f"{name}.csv").write_text("system,code,effect\n" + "".join(f"urn:test,{effect},{effect}\n" for effect in sorted(effects)))
-        index.append(f'[{name}]\nname = "{name}"\nfile = "{name}.csv"\nversion = "1"\ndate = "2026-01-01"\norigin = "a test"\n')
+        (folder / f"{name}.csv").write_text(
+            "system,code,effect\n" + "".join(f"urn:test,{effect},{effect}\n" for effect in sorted(effects))
+        )
+        index.append(
+            f'[{name}]\nname = "{name}"\nfile = "{name}.csv"\nversion = "1"\ndate = "2026-01-01"\norigin = "a test"\n'
+        )
     (folder / "index.toml").write_text("\n".join(index))
     return {"issuers": tmp_path / "issuers.toml", "code_sets": folder}
 
@@ -59,7 +63,9 @@ def test_an_empty_category_is_a_missing_set(live, tmp_path, settings, name):
 def test_with_them_it_serves_without_anything_of_the_sandbox(live, tmp_path, settings, issuer_key):
     api = Api(live, tmp_path, **settings)
     right = tokens.issue(issuer_key, ISS, AUDIENCE, sandbox.claims("dr-green"), live.clock())
-    sandboxs = tokens.issue(issuer_key, "urn:nhs-record-gateway:sandbox", "nhs-record-gateway", sandbox.claims("dr-green"), live.clock())
+    sandboxs = tokens.issue(
+        issuer_key, "urn:nhs-record-gateway:sandbox", "nhs-record-gateway", sandbox.claims("dr-green"), live.clock()
+    )
 
     def ask(method, path, token, **more):
         return api.client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **more)

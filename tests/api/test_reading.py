@@ -22,7 +22,11 @@ def withdraw(api) -> None:
 
 def test_what_is_read_is_valid_tagged_and_keeps_its_digits(clinic):
     answer = clinic.get(OBS)
-    assert (answer.status_code, answer.headers["content-type"], answer.headers["etag"]) == (200, "application/fhir+json", 'W/"1"')
+    assert (answer.status_code, answer.headers["content-type"], answer.headers["etag"]) == (
+        200,
+        "application/fhir+json",
+        'W/"1"',
+    )
     meta = answer.json()["meta"]
     assert meta["versionId"] == "1" and meta["source"].startswith("urn:toy:A99001#")
     assert parsedate_to_datetime(answer.headers["last-modified"]).isoformat()[:19] == meta["lastUpdated"][:19]
@@ -39,7 +43,9 @@ TAGS = [
 def test_a_version_the_client_has_is_not_sent_again(clinic):
     for tag, status in TAGS:
         answer = clinic.get(OBS, headers={"If-None-Match": tag})
-        assert (answer.status_code, answer.headers["etag"], bool(answer.content)) == (status, 'W/"1"', status == 200), tag
+        assert (answer.status_code, answer.headers["etag"], bool(answer.content)) == (status, 'W/"1"', status == 200), (
+            tag
+        )
 
 
 READS = (OBS, f"{OBS}/_history", f"{OBS}/_history/1", f"/fhir/Patient/{uid(1)}/$summary")
@@ -47,7 +53,12 @@ READS = (OBS, f"{OBS}/_history", f"{OBS}/_history/1", f"/fhir/Patient/{uid(1)}/$
 
 @pytest.mark.parametrize("path", READS)
 def test_a_parameter_that_a_read_does_not_know_is_refused_by_name(clinic, path):
-    for name, value in (("_elements", "9990009990"), ("_summary", "9990009990"), ("patient", "9990009990"), ("_format", "xml")):
+    for name, value in (
+        ("_elements", "9990009990"),
+        ("_summary", "9990009990"),
+        ("patient", "9990009990"),
+        ("_format", "xml"),
+    ):
         answer = clinic.get(path, **{name: value})
         assert (answer.status_code, answer.json()["issue"][0]["details"]["text"]) == (400, f"parameter {name}")
         assert "9990009990" not in answer.text
@@ -78,7 +89,11 @@ def test_a_page_is_for_the_summary_only_and_the_format_asked_for_goes_before_the
 
 def test_access_is_decided_before_the_tag(clinic):
     """Whoever may not read it is not told that they have it."""
-    for user, path in (("dr-other", OBS), ("dr-green", f"/fhir/Observation/{uid(23)}"), ("dr-green", f"/fhir/Observation/{uid(9)}")):
+    for user, path in (
+        ("dr-other", OBS),
+        ("dr-green", f"/fhir/Observation/{uid(23)}"),
+        ("dr-green", f"/fhir/Observation/{uid(9)}"),
+    ):
         for tag in ("*", 'W/"1"'):
             answer = clinic.get(path, user, {"If-None-Match": tag})
             assert answer.status_code == 404 and "etag" not in answer.headers
@@ -96,7 +111,10 @@ def test_every_version_is_kept_and_served_to_whose_organisation_recorded_it(clin
     assert clinic.get(OBS, headers={"If-None-Match": 'W/"1"'}).status_code == 200
     bundle = clinic.get(f"{OBS}/_history")
     assert model.check(bundle.content) == []
-    told = [(entry["response"]["etag"], entry["request"]["method"], entry["resource"]["meta"]["versionId"]) for entry in bundle.json()["entry"]]
+    told = [
+        (entry["response"]["etag"], entry["request"]["method"], entry["resource"]["meta"]["versionId"])
+        for entry in bundle.json()["entry"]
+    ]
     assert told == [('W/"2"', "PUT", "2"), ('W/"1"', "POST", "1")]
 
 
@@ -112,23 +130,37 @@ def test_what_was_deleted_is_gone_to_who_recorded_it_and_unknown_to_all_others(c
     assert clinic.get(f"{OBS}/_history/1").status_code == 200
     assert clinic.get(f"{OBS}/_history/2").status_code == 410
     bundle = clinic.get(f"{OBS}/_history").json()["entry"]
-    assert [("resource" in entry, entry["request"]["method"]) for entry in bundle] == [(False, "DELETE"), (True, "POST")]
+    assert [("resource" in entry, entry["request"]["method"]) for entry in bundle] == [
+        (False, "DELETE"),
+        (True, "POST"),
+    ]
     assert clinic.found("/fhir/Observation", patient=uid(1)) == []
     assert clinic.permit(ANN, "dr-ward").status_code == 201
     unknown = f"/fhir/Observation/{uid(9)}"
-    for path, absent in ((OBS, unknown), (f"{OBS}/_history", f"{unknown}/_history"), (f"{OBS}/_history/1", f"{unknown}/_history/1")):
+    for path, absent in (
+        (OBS, unknown),
+        (f"{OBS}/_history", f"{unknown}/_history"),
+        (f"{OBS}/_history/1", f"{unknown}/_history/1"),
+    ):
         for user in ("dr-ward", "dr-other"):
-            assert (clinic.get(path, user).status_code, clinic.get(path, user).content) == (404, clinic.get(absent, user).content)
+            assert (clinic.get(path, user).status_code, clinic.get(path, user).content) == (
+                404,
+                clinic.get(absent, user).content,
+            )
 
 
 def test_others_see_what_is_and_not_what_was(clinic):
     send_again(clinic, valueString="second")
     clinic.permit(ANN, "dr-ward")
     assert clinic.get(OBS, "dr-ward").json()["valueString"] == "second"
-    assert [entry["response"]["etag"] for entry in clinic.get(f"{OBS}/_history", "dr-ward").json()["entry"]] == ['W/"2"']
+    assert [entry["response"]["etag"] for entry in clinic.get(f"{OBS}/_history", "dr-ward").json()["entry"]] == [
+        'W/"2"'
+    ]
     assert clinic.get(f"{OBS}/_history/2", "dr-ward").status_code == 200
     assert clinic.get(f"{OBS}/_history/1", "dr-ward").content == clinic.get(f"{OBS}/_history/9", "dr-ward").content
-    assert [entry["response"]["etag"] for entry in clinic.get(f"{OBS}/_history", "privacy-officer").json()["entry"]] == ['W/"2"', 'W/"1"']
+    assert [
+        entry["response"]["etag"] for entry in clinic.get(f"{OBS}/_history", "privacy-officer").json()["entry"]
+    ] == ['W/"2"', 'W/"1"']
 
 
 def test_search_and_pages_are_the_same_on_both_databases(clinic):
@@ -140,7 +172,9 @@ def test_search_and_pages_are_the_same_on_both_databases(clinic):
             page = clinic.get(link).json()
             assert page["total"] == 6
             found += [int(entry["resource"]["id"][:8]) for entry in page["entry"]]
-            link = next((each["url"].partition(":8000")[2] for each in page["link"] if each["relation"] == "next"), None)
+            link = next(
+                (each["url"].partition(":8000")[2] for each in page["link"] if each["relation"] == "next"), None
+            )
         assert found == expected
     assert model.check(clinic.get(f"/fhir/Observation?patient={uid(1)}&_include=Observation:patient").content) == []
     body = {"patient.identifier": f"https://fhir.nhs.uk/Id/nhs-number|{ANN}", "date": "ge2024"}
@@ -148,10 +182,17 @@ def test_search_and_pages_are_the_same_on_both_databases(clinic):
 
 
 def test_an_id_no_database_can_hold_is_an_unknown_one(clinic):
-    for path in ("/fhir/Patient/%00", "/fhir/Patient/a%00/_history", "/fhir/Patient/a%00/_history/1", "/fhir/Patient/%00/$summary"):
+    for path in (
+        "/fhir/Patient/%00",
+        "/fhir/Patient/a%00/_history",
+        "/fhir/Patient/a%00/_history/1",
+        "/fhir/Patient/%00/$summary",
+    ):
         assert clinic.get(path).status_code == 404, path
 
 
 def test_names_and_ids_of_others_find_nothing(clinic):
-    assert set(clinic.found("/fhir/Patient", family="ames", birthdate="1980")) == {f"Patient/{uid(n)}" for n in (1, 11, 31)}
+    assert set(clinic.found("/fhir/Patient", family="ames", birthdate="1980")) == {
+        f"Patient/{uid(n)}" for n in (1, 11, 31)
+    }
     assert AMY not in clinic.get("/fhir/Patient", family="ames", birthdate="1980").text

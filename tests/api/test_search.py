@@ -1,4 +1,5 @@
-"""Search: every row of the table finds what holds it and nothing else; pages, order, includes; and what is not there is refused by name."""
+"""Search: every row of the table finds what holds it and nothing else; pages, order, includes; and what is not there
+is refused by name."""
 
 import time
 
@@ -34,11 +35,20 @@ def forms(type_: str, row: params.Param) -> list[tuple[str, str]]:
     value = held(type_, row.paths[type_])[-1]
     match row.kind:
         case "string":
-            return [(value, "zz"), (value[:3].upper(), "zz"), (fold(value), "zz" + fold(value)), (f"zz,{value}", "zz,yy")]
+            return [
+                (value, "zz"),
+                (value[:3].upper(), "zz"),
+                (fold(value), "zz" + fold(value)),
+                (f"zz,{value}", "zz,yy"),
+            ]
         case "reference":
             reference = value["reference"]
             kind = reference.split("/")[0]
-            return [(reference, f"{kind}/{uid(9)}"), (f"https://elsewhere.example/fhir/{reference}", f"{kind}/{uid(8)}"), (uid_of(reference), uid(9))]
+            return [
+                (reference, f"{kind}/{uid(9)}"),
+                (f"https://elsewhere.example/fhir/{reference}", f"{kind}/{uid(8)}"),
+                (uid_of(reference), uid(9)),
+            ]
         case "date":
             text = value["start"] if isinstance(value, dict) else value
             return [
@@ -49,8 +59,17 @@ def forms(type_: str, row: params.Param) -> list[tuple[str, str]]:
                 ("sa1900", "gt2030"),
             ]
     if isinstance(value, str):
-        return [(value, "zz"), (f"|{value}", "|zz"), (f"zz,{value}", "zz,yy"), (f"{row.systems[type_]}|{value}", f"urn:other|{value}")]
-    coding = value["coding"][0] if "coding" in value else {"system": value["system"], "code": value.get("code", value.get("value"))}
+        return [
+            (value, "zz"),
+            (f"|{value}", "|zz"),
+            (f"zz,{value}", "zz,yy"),
+            (f"{row.systems[type_]}|{value}", f"urn:other|{value}"),
+        ]
+    coding = (
+        value["coding"][0]
+        if "coding" in value
+        else {"system": value["system"], "code": value.get("code", value.get("value"))}
+    )
     both = (f"{coding['system']}|{coding['code']}", f"{coding['system']}|zz")
     elsewhere = (both[0], f"urn:other|{coding['code']}")
     if row.name == "identifier" and type_ in WHOLE_IDENTIFIERS:
@@ -93,7 +112,9 @@ def test_every_type_is_found_by_id_by_its_last_update_and_by_whose_it_is(everyth
 @pytest.mark.parametrize("type_, name", [("Observation", "date"), ("Condition", "recorded-date")])
 def test_a_prefix_of_a_date_means_what_the_standard_says(everything, type_, name, prefix, is_found):
     day = "2021-05-04" if name == "date" else "2022-06-07"
-    found = everything.found(f"/fhir/{type_}", **ANN_IS_ASKED, **{name: prefix + day, "code": "c105" if name == "date" else "c102"})
+    found = everything.found(
+        f"/fhir/{type_}", **ANN_IS_ASKED, **{name: prefix + day, "code": "c105" if name == "date" else "c102"}
+    )
     assert bool(found) is is_found
 
 
@@ -114,7 +135,13 @@ def test_a_patient_is_found_by_two_of_family_given_and_birth_date(everything, le
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"gender": "female"}, *({name: value} for name, value in NAMES.items()), {"family": "ames", "gender": "female"}]
+    "asked",
+    [
+        {},
+        {"gender": "female"},
+        *({name: value} for name, value in NAMES.items()),
+        {"family": "ames", "gender": "female"},
+    ],
 )
 def test_no_one_browses_by_surname(everything, asked):
     assert everything.get("/fhir/Patient", **asked).status_code == 400
@@ -169,7 +196,9 @@ def everything_day(id_: str) -> int:
 
 def test_without_an_order_the_newest_come_first(everything):
     asked = {**ANN_IS_ASKED, "code": "daily"}
-    assert everything.found("/fhir/Observation", **asked) == everything.found("/fhir/Observation", **asked, _sort="-date")
+    assert everything.found("/fhir/Observation", **asked) == everything.found(
+        "/fhir/Observation", **asked, _sort="-date"
+    )
 
 
 def test_the_directory_has_pages_too(everything):
@@ -178,7 +207,9 @@ def test_the_directory_has_pages_too(everything):
 
 
 def next_link(api, path: str, user: str = "dr-green", **asked: str) -> str:
-    return next(link["url"] for link in api.get(path, user, **asked).json()["link"] if link["relation"] == "next").partition(":8000")[2]
+    return next(
+        link["url"] for link in api.get(path, user, **asked).json()["link"] if link["relation"] == "next"
+    ).partition(":8000")[2]
 
 
 def test_a_cursor_is_its_callers_and_its_querys_alone(everything):
@@ -231,7 +262,11 @@ def test_a_total_is_told_when_asked_for(everything):
 # Includes
 
 INCLUDES = [(type_, name) for type_ in params.SEARCHABLE for name in params.includes(type_)]
-ASKED = {"DiagnosticReport": ["result"], "Encounter": ["service-provider"], "PractitionerRole": ["practitioner", "organization"]}
+ASKED = {
+    "DiagnosticReport": ["result"],
+    "Encounter": ["service-provider"],
+    "PractitionerRole": ["practitioner", "organization"],
+}
 
 
 @pytest.mark.parametrize("type_, name", INCLUDES)
@@ -245,14 +280,22 @@ def test_every_include_brings_what_is_pointed_at(everything, type_, name):
 
 
 def test_several_includes_bring_each_thing_once(everything):
-    asked = {"_id": uid(106), "_include": ["DiagnosticReport:result", "DiagnosticReport:patient", "DiagnosticReport:subject"]}
-    assert sorted(everything.found("/fhir/DiagnosticReport", mode="include", **asked)) == [f"Observation/{uid(105)}", f"Patient/{uid(1)}"]
+    asked = {
+        "_id": uid(106),
+        "_include": ["DiagnosticReport:result", "DiagnosticReport:patient", "DiagnosticReport:subject"],
+    }
+    assert sorted(everything.found("/fhir/DiagnosticReport", mode="include", **asked)) == [
+        f"Observation/{uid(105)}",
+        f"Patient/{uid(1)}",
+    ]
 
 
 # Refused by name
 
 SECRET = "Zebrafish"
-INCLUDABLE = "parameter _include: Observation:encounter, Observation:patient, Observation:performer, Observation:subject"
+INCLUDABLE = (
+    "parameter _include: Observation:encounter, Observation:patient, Observation:performer, Observation:subject"
+)
 REFUSED = [
     ("Observation", {"device": SECRET}, 400, "parameter device"),
     ("Observation", {"code:in": SECRET}, 400, "parameter code:in"),
@@ -315,4 +358,7 @@ def test_a_type_that_is_not_served_is_named_only_if_it_is_one(everything, type_,
 
 def test_a_persons_data_are_searched_for_one_person(everything):
     answer = everything.get("/fhir/Observation", code="c105")
-    assert (answer.status_code, answer.json()["issue"][0]["details"]["text"]) == (400, "patient: a search on a person's data names one person")
+    assert (answer.status_code, answer.json()["issue"][0]["details"]["text"]) == (
+        400,
+        "patient: a search on a person's data names one person",
+    )

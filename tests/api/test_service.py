@@ -34,7 +34,9 @@ def test_it_tells_of_the_parameters_and_includes_that_are_taken(everything, capa
     for each in capability["rest"][0]["resource"]:
         told = {param["name"] for param in each["searchParam"]}
         assert told == {"_id", "_lastUpdated", *params.searchable(each["type"]), *params.about(each["type"])}
-        assert set(each.get("searchInclude", ())) == {f"{each['type']}:{name}" for name in params.includes(each["type"])}
+        assert set(each.get("searchInclude", ())) == {
+            f"{each['type']}:{name}" for name in params.includes(each["type"])
+        }
         assert {code["code"] for code in each["interaction"]} == {"read", "vread", "history-instance", "search-type"}
 
 
@@ -64,7 +66,11 @@ WHERE_DEFINED = ("identifier", "patient", "subject", "code", "category", "status
 
 @pytest.mark.parametrize("name, types", ASKED_FOR.items())
 def test_the_parameters_every_client_needs_are_there(capability, name, types):
-    told = {each["type"] for each in capability["rest"][0]["resource"] if any(param["name"] == name for param in each["searchParam"])}
+    told = {
+        each["type"]
+        for each in capability["rest"][0]["resource"]
+        if any(param["name"] == name for param in each["searchParam"])
+    }
     assert types <= told
 
 
@@ -72,7 +78,11 @@ def test_the_parameters_every_client_needs_are_there(capability, name, types):
 def test_parameters_are_those_of_the_standard(shared, capability):
     """Of the type and the definition that R4 gives them, and none that R4 defines of the common ones is left out."""
     bundle = json.loads((shared / "data/fhir-r4/search-parameters.json").read_text(encoding="utf-8"))
-    defined = {(base, each["resource"]["code"]): each["resource"] for each in bundle["entry"] for base in each["resource"]["base"]}
+    defined = {
+        (base, each["resource"]["code"]): each["resource"]
+        for each in bundle["entry"]
+        for base in each["resource"]["base"]
+    }
     for each in capability["rest"][0]["resource"]:
         type_, told = each["type"], {param["name"]: param for param in each["searchParam"]}
         for name, param in told.items():

@@ -47,7 +47,11 @@ def test_decimals_keep_the_digits_of_the_source(town, made):
     (path,) = made.path("emis").glob("*CareRecord_Observation_*.csv")
     who = made.people["demo"].emis_patient
     with open(path, encoding="utf-8-sig", newline="") as file:
-        written = {row["Value"] for row in csv.DictReader(file) if row["PatientGuid"] == who and row["Value"].endswith("0") and "." in row["Value"]}
+        written = {
+            row["Value"]
+            for row in csv.DictReader(file)
+            if row["PatientGuid"] == who and row["Value"].endswith("0") and "." in row["Value"]
+        }
     served = b"".join(walk(town, "/fhir/Observation", "dr-green", **of(made, "demo"), _count="250"))
     assert len(written) > 3
     assert written <= {value.decode() for value in re.findall(rb'"value":([\d.]+)[,}]', served)}

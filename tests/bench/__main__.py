@@ -17,10 +17,16 @@ PREFIX = "bench_"
 
 
 def main() -> int:
-    names = sorted(found.name.removeprefix(PREFIX) for found in pkgutil.iter_modules(bench.__path__) if found.name.startswith(PREFIX))
+    names = sorted(
+        found.name.removeprefix(PREFIX)
+        for found in pkgutil.iter_modules(bench.__path__)
+        if found.name.startswith(PREFIX)
+    )
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"which ones: {', '.join(names)}")
-    parser.add_argument("--quick", action="store_true", help="small stores and short measurements: whether it runs, not how fast")
+    parser.add_argument(
+        "--quick", action="store_true", help="small stores and short measurements: whether it runs, not how fast"
+    )
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(names):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(names)}")

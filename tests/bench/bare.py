@@ -1,4 +1,5 @@
-"""The framework alone, to hold the gateway against: a route that answers the same bytes with no token, no limits, no store, no audit."""
+"""The framework alone, to hold the gateway against: a route that answers the same bytes with no token, no limits, no
+store, no audit."""
 
 from fastapi import FastAPI, Response
 

@@ -1,4 +1,5 @@
-"""P6: an export end to end, from the store to NDJSON files, in one process of its own, beside the pseudonymisation of the same bodies in memory."""
+"""P6: an export end to end, from the store to NDJSON files, in one process of its own, beside the pseudonymisation of
+the same bodies in memory."""
 
 from __future__ import annotations
 
@@ -45,7 +46,10 @@ def _lines(found: Loaded) -> Iterator[Line]:
     told = json.loads(done.stdout)
     rate = told["resources"] / told["processor"]
     what = f"export, store to files, {told['resources']:,} resources"
-    beside = f"in memory {alone:,.0f}/s, {rate / alone:.2f} of it; {told['seconds']:.1f} s, processor {told['processor']:.1f} s"
+    beside = (
+        f"in memory {alone:,.0f}/s, {rate / alone:.2f} of it; {told['seconds']:.1f} s, processor "
+        f"{told['processor']:.1f} s"
+    )
     yield Line(f"{what}, a core", rate, beside=beside, target=40_000)
     beside = f"of it {told['mapped']:,.0f} MiB of files mapped at the end"
     yield Line(f"{what}: memory", told["memory"], "MiB", beside, 500, is_ceiling=True)
@@ -64,7 +68,8 @@ def prepare(found: Loaded) -> None:
 
 
 def child() -> None:
-    """What the process of its own does: one export without a pool; it tells how long, how much processor and how much memory that took."""
+    """What the process of its own does: one export without a pool; it tells how long, how much processor and how much
+    memory that took."""
     url, out = sys.argv[1:]
     store = open_store(url)
     begun, used = time.perf_counter(), time.process_time()
@@ -85,7 +90,9 @@ def _in_memory(found: Loaded) -> float:
     """Resources a second of processor time that the pseudonymisation alone would take of the same bodies."""
     store, whole = found.open(), []
     with store.read() as session:
-        patients = session.rows("SELECT patient FROM head WHERE type = ? ORDER BY key LIMIT ?", TYPE_NUMBER["Patient"], PEOPLE)
+        patients = session.rows(
+            "SELECT patient FROM head WHERE type = ? ORDER BY key LIMIT ?", TYPE_NUMBER["Patient"], PEOPLE
+        )
         for (patient,) in patients:
             whole.append((str(patient), [(one.type, one.id, one.body) for one in of_patients(session, [patient])]))
     store.close()

@@ -15,21 +15,25 @@ from tests.mappings.harness_hl7v2 import map_rows
 
 MESSAGES = 2000
 LIMIT = 500
-"""Messages of fifteen results a second, from bytes to FHIR bytes: some 8,000 resources a second, a large hospital's day in a few minutes."""
+"""Messages of fifteen results a second, from bytes to FHIR bytes: some 8,000 resources a second, a large hospital's
+day in a few minutes."""
 
 
 def message(number: int) -> bytes:
     """Return an ORU of twenty segments for one of five hundred patients."""
     patient = number % 500
     tests = [
-        f"OBX|{n}|NM|T{n:02}^Test {n}^LIMS^1022431000000105^Test^SCT||{number % 97}.{n}0|g/L|4.0-11.0|N|||F|||20250601081500" for n in range(1, 16)
+        f"OBX|{n}|NM|T{n:02}^Test "
+        f"{n}^LIMS^1022431000000105^Test^SCT||{number % 97}.{n}0|g/L|4.0-11.0|N|||F|||20250601081500"
+        for n in range(1, 16)
     ]
     segments = [
         f"MSH|^~\\&|LIMS|RXQ01|TIE|RXQ|20250602113000||ORU^R01^ORU_R01|B{number}|T|2.4",
         f"PID|1||Q{patient:06}^^^RXQ^PI||Hartley^Rose^^^Mrs||19580214|F",
         f"PV1|1|I|WARD7||||||||||||||||{patient}^^^RXQ^VISITID",
         f"ORC|RE|P{number}^PAS|F{number}^LIMS",
-        f"OBR|1|P{number}^PAS|F{number}^LIMS|FBC^Full blood count^LIMS|||20250602081500|||||||||||||||20250602112500||HM|F",
+        f"OBR|1|P{number}^PAS|F{number}^LIMS|FBC^Full blood "
+        f"count^LIMS|||20250602081500|||||||||||||||20250602112500||HM|F",
         *tests,
     ]
     return "\r".join(segments).encode()

@@ -1,6 +1,8 @@
-"""P4 and P5 over real HTTP: read by id, newest-first search of a patient, and the summary of a person with a thousand resources.
+"""P4 and P5 over real HTTP: read by id, newest-first search of a patient, and the summary of a person with a thousand
+resources.
 
-``gateway serve`` runs in a process of its own on the loopback, with token, limits and audit; the clients keep their connections.
+``gateway serve`` runs in a process of its own on the loopback, with token, limits and audit; the clients keep their
+connections.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ ROWS, MANY = 1_000_000, 1240
 """Observation rows of the store that is read and searched; rows of one patient that become a thousand resources."""
 SAMPLE = 2000
 GP = "dr-green"
-SHOWN = "SELECT id FROM head WHERE type = ? AND patient NOT IN (SELECT patient FROM head WHERE type = ? AND labels <> 0) ORDER BY key"
+SHOWN = (
+    "SELECT id FROM head WHERE type = ? AND patient NOT IN (SELECT patient FROM head WHERE type = ? AND labels "
+    "<> 0) ORDER BY key"
+)
 
 
 def measure(room: Room) -> Iterator[Line]:
@@ -49,7 +54,10 @@ def _summary(room: Room, seconds: float) -> Iterator[Line]:
         paths = sample(found, "Patient", "/fhir/Patient/{}/$summary")
         ask(at, paths, token, 1, 1)
         answers = ask(at, paths, token, seconds, 1)
-    beside = f"p99 {answers.at(0.99):.1f} ms; processor {1000 * answers.processor:.1f} ms; {found.resources // 10:,} resources a person"
+    beside = (
+        f"p99 {answers.at(0.99):.1f} ms; processor {1000 * answers.processor:.1f} ms; "
+        f"{found.resources // 10:,} resources a person"
+    )
     yield Line("summary of a person, p50", answers.at(0.5), "ms", beside, 25, is_ceiling=True)
 
 
@@ -72,7 +80,8 @@ class serving:  # noqa: N801  a context manager that reads as a verb
 
 
 def sample(found: Loaded, resource_type: str, path: str) -> list[str]:
-    """Paths of resources drawn from the whole store, always the same ones; none of a restricted patient's, which would be refused."""
+    """Paths of resources drawn from the whole store, always the same ones; none of a restricted patient's, which would
+    be refused."""
     store = found.open()
     with store.read() as session:
         ids = [row[0] for row in session.rows(SHOWN, TYPE_NUMBER[resource_type], TYPE_NUMBER["Patient"])]

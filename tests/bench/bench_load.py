@@ -1,4 +1,5 @@
-"""P2: a load end to end beside the raw inserts of the very same rows, in the same order, batches and settings. The stores are used by others."""
+"""P2: a load end to end beside the raw inserts of the very same rows, in the same order, batches and settings. The
+stores are used by others."""
 
 from __future__ import annotations
 
@@ -49,7 +50,9 @@ def _postgres(room: Room) -> Iterator[Line]:
         server.cleanup()
 
 
-def _lines(room: Room, engine: str, found: Loaded, order: str = "patient order", floor: float | None = None, raw_url: str = "") -> Iterator[Line]:
+def _lines(
+    room: Room, engine: str, found: Loaded, order: str = "patient order", floor: float | None = None, raw_url: str = ""
+) -> Iterator[Line]:
     raw = found.resources / raw_inserts(found, raw_url or f"sqlite:///{found.folder / 'raw.db'}")
     for left in found.folder.glob("raw.db*"):
         left.unlink()
@@ -57,13 +60,17 @@ def _lines(room: Room, engine: str, found: Loaded, order: str = "patient order",
     phases = ", ".join(f"{name} at {at:.1f} s" for name, at in found.phases.items())
     what = f"load, {engine}, {found.resources:,} resources, {order}"
     yield Line(what, rate, target=floor, beside=f"{found.seconds:.1f} s, processor {found.processor:.1f} s; {phases}")
-    yield Line(f"{what}: of raw inserts", rate / raw, unit="", target=0.4, beside=f"raw inserts of the same rows {raw:,.0f}/s")
+    yield Line(
+        f"{what}: of raw inserts", rate / raw, unit="", target=0.4, beside=f"raw inserts of the same rows {raw:,.0f}/s"
+    )
 
 
 def raw_inserts(found: Loaded, url: str) -> float:
-    """Seconds to insert the rows of a loaded store into an empty one: phase by phase, in the order and the transactions they were written in.
+    """Seconds to insert the rows of a loaded store into an empty one: phase by phase, in the order and the
+    transactions they were written in.
 
-    Reading them is not counted. What the load wrote only to strike it off again (``touched``) is its own cost, and so is who is who.
+    Reading them is not counted. What the load wrote only to strike it off again (``touched``) is its own cost, and so
+    is who is who.
     """
     store, other, spent = found.open(), open_store(url, create="sandbox"), 0.0
     try:
@@ -88,7 +95,8 @@ def _kept(session: Session) -> Iterator[Batch]:
 
 
 def _mapped(session: Session) -> Iterator[Batch]:
-    """Each transaction that wrote resources: heads are numbered in the order written, so that one of them is a range of heads."""
+    """Each transaction that wrote resources: heads are numbered in the order written, so that one of them is a range
+    of heads."""
     asked: dict[int, list[tuple]] = {}
     for row in session.rows(f"SELECT {COLUMNS['depends']} FROM depends"):
         asked.setdefault(row[2], []).append(tuple(row))
@@ -96,7 +104,9 @@ def _mapped(session: Session) -> Iterator[Batch]:
         span = (first, last)
         batch = {
             "head": session.rows(f"SELECT {COLUMNS['head']} FROM head WHERE key BETWEEN ? AND ? ORDER BY key", *span),
-            "version": session.rows(f"SELECT {COLUMNS['version']} FROM version WHERE key BETWEEN ? AND ? ORDER BY key", *span),
+            "version": session.rows(
+                f"SELECT {COLUMNS['version']} FROM version WHERE key BETWEEN ? AND ? ORDER BY key", *span
+            ),
         }
         for table in ("entry", "label"):
             batch[table] = session.rows(
@@ -105,7 +115,9 @@ def _mapped(session: Session) -> Iterator[Batch]:
                 *span, *span,
             )  # fmt: skip
         for table in ("entry_global", "word", "second_date"):
-            batch[table] = session.rows(f"SELECT {COLUMNS[table]} FROM {table} WHERE head BETWEEN ? AND ? ORDER BY 1, 2, 3", *span)
+            batch[table] = session.rows(
+                f"SELECT {COLUMNS[table]} FROM {table} WHERE head BETWEEN ? AND ? ORDER BY 1, 2, 3", *span
+            )
         groups = sorted({row[5] for row in batch["head"]})
         yield {**batch, "depends": sorted(row for group in groups for row in asked.get(group, ()))}
 

@@ -108,12 +108,21 @@ def measure(room: Room) -> Iterator[Line]:
     for start in range(0, len(groups), PART):
         made, bodies = [], []
         part = groups[start : start + PART]
-        mapped += timed(lambda made=made, part=part: made.extend(each for group in part for each in SOURCE.to_fhir(group, look)))
+        mapped += timed(
+            lambda made=made, part=part: made.extend(each for group in part for each in SOURCE.to_fhir(group, look))
+        )
         encoded += timed(lambda made=made, bodies=bodies: bodies.extend(encode(each) for each in made))
         pairs = list(zip(made, bodies))  # intake holds the resource too, and validates it so
-        checked += timed(lambda pairs=pairs: faults.extend(issue for pair in pairs for issue in model.check_resource(*pair)))
+        checked += timed(
+            lambda pairs=pairs: faults.extend(issue for pair in pairs for issue in model.check_resource(*pair))
+        )
         count += len(made)
     whole = mapped + encoded + checked
-    steps = f"read {ROWS / read:,.0f}, encode {ROWS / encoded:,.0f}, validate {ROWS / checked:,.0f} rows/s; {len(faults)} faults"
-    yield Line("emis, observation rows mapped", ROWS / mapped, "rows/s", f"{count / ROWS:.2f} resources a row", MAP_LIMIT)
+    steps = (
+        f"read {ROWS / read:,.0f}, encode {ROWS / encoded:,.0f}, validate {ROWS / checked:,.0f} rows/s; "
+        f"{len(faults)} faults"
+    )
+    yield Line(
+        "emis, observation rows mapped", ROWS / mapped, "rows/s", f"{count / ROWS:.2f} resources a row", MAP_LIMIT
+    )
     yield Line("emis, rows mapped, encoded and validated", ROWS / whole, "rows/s", steps, WHOLE_LIMIT)

@@ -13,7 +13,8 @@ from tests.bench.table import Line
 
 PEOPLE, EACH = 60, 200
 LIMIT = 60_000
-"""Resources a second (performance.md, P6 asks that of the whole way from store to file; in memory it should be well above)."""
+"""Resources a second (performance.md, P6 asks that of the whole way from store to file; in memory it should be well
+above)."""
 SNOMED = "http://snomed.info/sct"
 
 Held = tuple[str, str, bytes]
@@ -65,7 +66,11 @@ def person(number: int) -> list[Held]:
         "birthDate": f"{1930 + number % 80}-02-03",
         "name": [{"family": "Marsh", "given": ["Ann"]}], "address": [{"line": ["1 Mill Lane"], "postalCode": "ZZ99 3WZ"}],
     }  # fmt: skip
-    made = [patient, *(encounter(number, each) for each in range(EACH // 8)), *(observation(number, each) for each in range(EACH))]
+    made = [
+        patient,
+        *(encounter(number, each) for each in range(EACH // 8)),
+        *(observation(number, each) for each in range(EACH)),
+    ]
     return [(each["resourceType"], each["id"], msgspec.json.encode(each)) for each in made]
 
 
@@ -86,7 +91,9 @@ def measure(room: Room) -> Iterator[Line]:
     passed = rate(lambda: len([encode(decode(body)) for body in bodies]))
     for profile in ("minimal", "sde-research"):
         worker = Pseudonymiser(profile, "in-sde", bytes(32))
-        found = rate(lambda worker=worker: sum(1 for number, held in enumerate(people) for _ in worker.person(str(number), held)))
+        found = rate(
+            lambda worker=worker: sum(1 for number, held in enumerate(people) for _ in worker.person(str(number), held))
+        )
         dropped = sum(worker.dropped.values()) / sum(worker.kept.values())
         beside = f"decoded and encoded again {passed:,.0f}/s; {dropped:.1f} elements dropped in each"
         yield Line(f"pseudonymise in memory, {profile}", found, beside=beside, target=LIMIT)

@@ -1,4 +1,5 @@
-"""Validation on one core: what our mappings make of their samples, checked from bytes and with the dict at hand, beside fhir.resources."""
+"""Validation on one core: what our mappings make of their samples, checked from bytes and with the dict at hand,
+beside fhir.resources."""
 
 from __future__ import annotations
 
@@ -40,15 +41,24 @@ def measure(room: Room) -> Iterator[Line]:
     theirs = rate(_fhir_resources, bodies, room.rows(THEIRS))
     size = f"{sum(map(len, bodies)) / len(bodies):,.0f} bytes on average"
     beside = f"fhir.resources {theirs:,.0f}/s; {size}"
-    yield Line("our samples, checked from bytes", rate(model.check, bodies, room.rows(RESOURCES)), "resources/s", beside, LIMIT)
+    yield Line(
+        "our samples, checked from bytes", rate(model.check, bodies, room.rows(RESOURCES)), "resources/s", beside, LIMIT
+    )
     at_hand = list(zip(resources, bodies))
     known = rate(lambda each: model.check_resource(*each), at_hand, room.rows(RESOURCES))
     yield Line("our samples, checked as a load does", known, "resources/s", "the dict is at hand", LIMIT)
     typed = rate(model.decoder().decode, bodies, room.rows(RESOURCES))
     plain = rate(msgspec.json.Decoder().decode, bodies, room.rows(RESOURCES))
     yield Line("our samples, decoded into types", typed, "resources/s", f"{plain:,.0f}/s into plain dicts, unchecked")
-    broken = [encode(mutant) for number, resource in enumerate(resources[::10]) for _, _, mutant in mutants(resource, number)]
-    yield Line("single faults in them, all listed", rate(model.check, broken, room.rows(RESOURCES) // 4), "resources/s", f"{len(broken):,} of them")
+    broken = [
+        encode(mutant) for number, resource in enumerate(resources[::10]) for _, _, mutant in mutants(resource, number)
+    ]
+    yield Line(
+        "single faults in them, all listed",
+        rate(model.check, broken, room.rows(RESOURCES) // 4),
+        "resources/s",
+        f"{len(broken):,} of them",
+    )
 
 
 def _fhir_resources(body: bytes) -> None:

@@ -18,7 +18,8 @@ UP_WITHIN = 60
 
 @dataclass(frozen=True)
 class Answers:
-    """What the clients saw: answers a second, how long each took, in seconds from the shortest on, and what the server used for each."""
+    """What the clients saw: answers a second, how long each took, in seconds from the shortest on, and what the server
+    used for each."""
 
     rate: float
     waits: Sequence[float]
@@ -73,7 +74,8 @@ def _wait(child: subprocess.Popen, port: int) -> None:
 
 
 def ask(server: Server, paths: Sequence[str], token: str, seconds: float, connections: int) -> Answers:
-    """Ask the paths in turn over so many connections for so many seconds. Raises ``RuntimeError`` for an answer that is not 200."""
+    """Ask the paths in turn over so many connections for so many seconds. Raises ``RuntimeError`` for an answer that
+    is not 200."""
     head = f" HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\nAccept: application/fhir+json\r\n\r\n"
     requests = [f"GET {path}{head}".encode() for path in paths]
     waits: list[float] = []

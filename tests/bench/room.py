@@ -1,4 +1,5 @@
-"""What the benchmarks of one run share: a temporary folder, how large to measure, and stores of any size, each built once by loading it."""
+"""What the benchmarks of one run share: a temporary folder, how large to measure, and stores of any size, each built
+once by loading it."""
 
 from __future__ import annotations
 
@@ -49,10 +50,13 @@ class Room:
         return min(wanted, 10_000) if self.quick else wanted
 
     def loaded(self, rows: int, *, shuffled: bool = False, each: int = 200, url: str = "") -> Loaded:
-        """A store of so many observation rows, ``each`` a patient, as one load made it; on ``url`` or on SQLite in a folder of its own."""
+        """A store of so many observation rows, ``each`` a patient, as one load made it; on ``url`` or on SQLite in a
+        folder of its own."""
         name = (rows, shuffled, each, url)
         if name not in self._loaded:
-            self._loaded[name] = self._load(self.folder / f"{rows}-{each}{'-shuffled' * shuffled}{'-url' * bool(url)}", *name)
+            self._loaded[name] = self._load(
+                self.folder / f"{rows}-{each}{'-shuffled' * shuffled}{'-url' * bool(url)}", *name
+            )
         return self._loaded[name]
 
     def _load(self, folder: Path, rows: int, shuffled: bool, each: int, url: str) -> Loaded:

@@ -1,4 +1,5 @@
-"""The one table of the benchmarks: what, measured, the limit or peer of the same run, the target, and whether it is met."""
+"""The one table of the benchmarks: what, measured, the limit or peer of the same run, the target, and whether it is
+met."""
 
 from __future__ import annotations
 

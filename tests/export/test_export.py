@@ -27,7 +27,11 @@ def run(store, tmp_path, project="study", name="out", **options):
 
 
 def lines(folder, resource_type: str) -> list[dict]:
-    return [json.loads(line) for path in sorted(folder.glob(f"{resource_type}.*.ndjson")) for line in path.read_text().splitlines()]
+    return [
+        json.loads(line)
+        for path in sorted(folder.glob(f"{resource_type}.*.ndjson"))
+        for line in path.read_text().splitlines()
+    ]
 
 
 def people(folder) -> set[str]:
@@ -178,7 +182,9 @@ def operator(loaded, tmp_path) -> Callable[..., subprocess.CompletedProcess]:
     environment = {**os.environ, "GATEWAY_DATA_DIR": str(tmp_path)}
 
     def run(*words: str, program: tuple[str, ...] = ("-m", "gateway")) -> subprocess.CompletedProcess:
-        return subprocess.run([sys.executable, *program, *words], capture_output=True, text=True, env=environment, check=False)
+        return subprocess.run(
+            [sys.executable, *program, *words], capture_output=True, text=True, env=environment, check=False
+        )
 
     run.environment = environment
     today = datetime.date.today()
@@ -206,12 +212,18 @@ def test_a_command_killed_half_way_is_resumed_by_part_and_is_byte_identical(oper
     child.send_signal(signal.SIGKILL)
     _, said = child.communicate()
     assert list(folder.glob("*.ndjson")) and not (folder / "manifest.json").exists()
-    job = next(event["job"] for line in said.splitlines() if line.startswith("{") and (event := json.loads(line))["event"] == "export.started")
+    job = next(
+        event["job"]
+        for line in said.splitlines()
+        if line.startswith("{") and (event := json.loads(line))["event"] == "export.started"
+    )
     stamps = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.ndjson")}
     assert operator("export", "resume", job, "--out", str(whole)).returncode == 2, "a folder that holds something else"
     again = operator("export", "resume", job, "--out", str(folder), "--workers", "1")
     assert again.returncode == 0, again.stderr
-    assert {name: (folder / name).stat().st_mtime_ns for name in stamps} == stamps, "parts that were cut are not cut again"
+    assert {name: (folder / name).stat().st_mtime_ns for name in stamps} == stamps, (
+        "parts that were cut are not cut again"
+    )
     assert {path.name for path in folder.iterdir()} == {path.name for path in whole.iterdir()}
     assert all((folder / path.name).read_bytes() == path.read_bytes() for path in whole.glob("*.ndjson"))
     assert operator("export", "resume", job, "--out", str(folder)).returncode == 2, "released once"
@@ -229,7 +241,9 @@ def test_a_release_is_as_at_its_moment_and_its_labels_are_of_today(loaded, appro
     from gateway.nhs import pseudonym
 
     project = projects.rules.parse(document())
-    worker = pseudonym.Pseudonymiser(project.profile, project.setting, pseudonym.project_key(ROOT, project.controller, project.name, 1))
+    worker = pseudonym.Pseudonymiser(
+        project.profile, project.setting, pseudonym.project_key(ROOT, project.controller, project.name, 1)
+    )
     hidden = worker.subject("x", (), lambda target: True).pseudonym(f"Observation/{id_}".encode()).decode()
     assert hidden not in "".join(path.read_text() for path in (tmp_path / "out").glob("Observation.*"))
 
@@ -255,7 +269,9 @@ def test_a_released_job_is_not_run_again_and_is_in_the_ledger(loaded, approved, 
 def test_a_contributor_without_an_agreement_gives_nothing(loaded, approved, tmp_path):
     approved(contributors=[{"ods": "RZZ", "agreement": "x", "from": "2026-01-01", "to": "2026-12-31"}])
     _, folder = run(loaded, tmp_path)
-    assert lines(folder, "Encounter") and not list(folder.glob("MedicationRequest.*")), "the hospital sends no medicines"
+    assert lines(folder, "Encounter") and not list(folder.glob("MedicationRequest.*")), (
+        "the hospital sends no medicines"
+    )
 
 
 def test_small_counts_are_not_shown_to_the_recipient(loaded, approved, tmp_path):

@@ -1,4 +1,5 @@
-"""What was true when an export was asked for is asked again: before it runs, before it leaves, and at every download."""
+"""What was true when an export was asked for is asked again: before it runs, before it leaves, and at every
+download."""
 
 import csv
 import json
@@ -48,7 +49,8 @@ def is_in(folder: Path, name: str) -> bool:
 
 
 def reload(store: Store, made, tmp_path: Path, change) -> None:
-    """Take a later extract of the practices in, in which ``change`` was made to the rows of patients by their numbers."""
+    """Take a later extract of the practices in, in which ``change`` was made to the rows of patients by their
+    numbers."""
     folder = tmp_path / "20260302110000"
     folder.mkdir()
     for path in made.path("emis").glob("*.csv"):
@@ -57,7 +59,9 @@ def reload(store: Store, made, tmp_path: Path, change) -> None:
         rows = [dict(zip(heads, row, strict=True)) for row in rows]
         if "_Patient_" in path.name:
             change({row["NhsNumber"]: row for row in rows})
-        with (folder / path.name.replace("20260301010000", folder.name)).open("w", encoding="utf-8", newline="") as file:
+        with (folder / path.name.replace("20260301010000", folder.name)).open(
+            "w", encoding="utf-8", newline=""
+        ) as file:
             csv.writer(file, quoting=csv.QUOTE_ALL).writerows([heads, *(row.values() for row in rows)])
     report = load.load(store, sources()["emis"], folder, Feed(), sets.load(sandbox=True), workers=0)
     assert not report.rejects
@@ -126,7 +130,9 @@ def approve(store: Store, change) -> None:
 @pytest.mark.hazard("HZ-EXPORT-03")
 @pytest.mark.parametrize("when", ["before it runs", "before it leaves"])
 @pytest.mark.parametrize("change, kind, why", ENDS, ids=lambda each: getattr(each, "__name__", None))
-def test_an_export_does_not_leave_when_what_it_was_made_with_no_longer_stands(loaded, made, tmp_path, change, kind, why, when):
+def test_an_export_does_not_leave_when_what_it_was_made_with_no_longer_stands(
+    loaded, made, tmp_path, change, kind, why, when
+):
     approve(loaded, change)
     job = start(loaded)
     if when == "before it runs":
@@ -175,12 +181,17 @@ def test_a_load_meanwhile_changes_no_byte(loaded, approved, made, tmp_path):
 def test_people_leave_in_an_order_that_tells_nothing_of_their_source(loaded, approved, made, tmp_path):
     job = start(loaded, approved())
     with loaded.read() as session:
-        placed = session.rows("SELECT person, min(patient), min(name) FROM part_member WHERE job = ? GROUP BY person ORDER BY person", job)
+        placed = session.rows(
+            "SELECT person, min(patient), min(name) FROM part_member WHERE job = ? GROUP BY person ORDER BY person", job
+        )
     assert len(placed) > 9
     for order in ([patient for _, patient, _ in placed], [name for _, _, name in placed]):
         assert order not in (sorted(order), sorted(order, reverse=True))
     jobs.run(loaded, job, tmp_path / "out", ROOT, workers=1)
-    told = [json.loads(line)["identifier"][0]["value"] for line in contents(tmp_path / "out")["Patient.00000.ndjson"].splitlines()]
+    told = [
+        json.loads(line)["identifier"][0]["value"]
+        for line in contents(tmp_path / "out")["Patient.00000.ndjson"].splitlines()
+    ]
     key = pseudonym.project_key(ROOT, "joint", "study", 1)
     subject = pseudonym.Pseudonymiser("sde-research", "in-sde", key).subject("x", (), bool)
     assert list(dict.fromkeys(told)) == [subject.pseudonym(f"person:{name}".encode()).decode() for _, _, name in placed]
@@ -193,7 +204,9 @@ def test_who_is_restricted_meanwhile_leaves_from_no_source(loaded, approved, mad
     with loaded.write() as session:
         patients = session.rows("SELECT DISTINCT patient FROM part_member WHERE job = ? AND name = ?", job, name)
         assert len(patients) > 1, "known to several sources, of which one says so"
-        session.run("UPDATE head SET labels = labels | 4, own = own | 4 WHERE patient = ? AND type = 0", patients[-1][0])
+        session.run(
+            "UPDATE head SET labels = labels | 4, own = own | 4 WHERE patient = ? AND type = 0", patients[-1][0]
+        )
         labels.changed(session)
     jobs.run(loaded, job, tmp_path / "out", ROOT, workers=1)
     assert contents(tmp_path / "out") and not is_in(tmp_path / "out", name)
@@ -251,7 +264,11 @@ def test_a_part_whose_files_lie_elsewhere_is_cut_again(loaded, approved, tmp_pat
     with pytest.raises(Killed):
         jobs.run(loaded, job, tmp_path / "one", ROOT, workers=1, progress=kill)
     manifest = jobs.run(loaded, job, tmp_path / "two", ROOT, workers=1)
-    assert {line["url"] for line in manifest["output"]} == set(contents(tmp_path / "two")) == set(contents(tmp_path / "one"))
+    assert (
+        {line["url"] for line in manifest["output"]}
+        == set(contents(tmp_path / "two"))
+        == set(contents(tmp_path / "one"))
+    )
 
 
 def test_a_worker_leaves_the_operator_s_jobs_alone(loaded, approved, tmp_path):
@@ -329,7 +346,11 @@ def test_a_job_is_its_client_s_its_project_s_and_for_its_time(loaded, approved, 
     approved("other")
     job = released(client, loaded, tmp_path)
     by_hand = start(loaded, kind=jobs.BY_HAND)
-    for headers, id_ in ((signed(client, loaded, "other"), job), (signed(client, loaded, user="dr-green"), job), (signed(client, loaded), by_hand)):
+    for headers, id_ in (
+        (signed(client, loaded, "other"), job),
+        (signed(client, loaded, user="dr-green"), job),
+        (signed(client, loaded), by_hand),
+    ):
         for path in (f"/fhir/bulk/{id_}", f"/fhir/bulk/{id_}/Patient.00000.ndjson"):
             assert client.get(path, headers=headers).status_code == 404
         assert client.delete(f"/fhir/bulk/{id_}", headers=headers).status_code == 404
@@ -358,7 +379,11 @@ def test_what_is_refused_is_in_the_audit_too(loaded, approved, client, made, tmp
     client.get(f"/fhir/bulk/{job}/Patient.00000.ndjson", headers=signed(client, loaded))
     suspend(loaded, tmp_path, made)
     client.get("/fhir/$export", headers=signed(client, loaded))
-    refused = [(event["act"], event.get("job", "")) for event in client.app.state.door.audit.events() if event.get("outcome") == "refused"]
+    refused = [
+        (event["act"], event.get("job", ""))
+        for event in client.app.state.door.audit.events()
+        if event.get("outcome") == "refused"
+    ]
     assert refused == [("export.download", job), ("export.start", "")]
 
 
@@ -387,7 +412,9 @@ def test_references_into_types_that_do_not_leave_are_cut_and_counted(loaded, app
     assert lines.count(b"\n") > 50 and b'"reference"' not in lines
     dropped = client.get(f"/fhir/bulk/{job}", headers=signed(client, loaded)).json()["extension"]["dropped"]
     assert "Observation.subject: out of the release" in dropped
-    assert not [line for line in lines.splitlines() if len(json.loads(line).get("effectiveDateTime", "")) > 7], "without a birth date: months"
+    assert not [line for line in lines.splitlines() if len(json.loads(line).get("effectiveDateTime", "")) > 7], (
+        "without a birth date: months"
+    )
 
 
 def test_a_recipient_sees_no_small_number_anywhere(loaded, approved, client, tmp_path):

@@ -76,7 +76,14 @@ def test_a_project_suspended_while_its_export_runs_gets_nothing(loaded, approved
     approved()
     job = start(loaded)
     with pytest.raises(Exception, match="suspended|not approved|in force"):
-        jobs.run(loaded, job, tmp_path / "out", ROOT, workers=1, progress=lambda *_: projects.change(loaded, "study", "suspended", "controller"))
+        jobs.run(
+            loaded,
+            job,
+            tmp_path / "out",
+            ROOT,
+            workers=1,
+            progress=lambda *_: projects.change(loaded, "study", "suspended", "controller"),
+        )
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
@@ -120,11 +127,15 @@ def test_a_release_whose_time_is_over_loses_its_files(loaded, approved, made, tm
 
 def test_the_command_runs_what_waits_and_ends_with_its_parent(loaded, approved, tmp_path):
     far = "2126-12-31"
-    approved(end=far, contributors=[{"ods": ods, "agreement": ods, "from": "2026-01-01", "to": far} for ods in CONTRIBUTORS])
+    approved(
+        end=far, contributors=[{"ods": ods, "agreement": ods, "from": "2026-01-01", "to": far} for ods in CONTRIBUTORS]
+    )
     job = jobs.start(loaded, "study", "tester", optout_days=36500)
     environment = {**os.environ, "GATEWAY_DATA_DIR": str(tmp_path), "GATEWAY_OPTOUT_DAYS": "36500"}
     config.key_file(config.read(environment), "export-root.key", lambda: ROOT)
-    child = subprocess.Popen([sys.executable, "-m", "gateway", "work", "--with-parent"], stdin=subprocess.PIPE, env=environment)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "work", "--with-parent"], stdin=subprocess.PIPE, env=environment
+    )
     try:
         until = time.monotonic() + 60
         while state(loaded, job) not in ("done", "failed") and time.monotonic() < until:

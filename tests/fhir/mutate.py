@@ -78,7 +78,8 @@ def leaves(node: Node) -> Iterator[Leaf]:
 
 
 def mutants(resource: dict, seed: int, each: int = 1) -> Iterator[tuple[str, str, dict]]:
-    """(kind of fault, its place, the broken resource): of every kind at most ``each``, chosen by ``seed`` among all places it could be in."""
+    """(kind of fault, its place, the broken resource): of every kind at most ``each``, chosen by ``seed`` among all
+    places it could be in."""
     found = list(nodes(resource))
     values = [leaf for node in found for leaf in leaves(node)]
     for number, (name, (of, faults)) in enumerate(FAULTS.items()):
@@ -127,7 +128,12 @@ def _misspelt(node: Node) -> Iterator[Fault]:
 def _two(node: Node) -> Iterator[Fault]:
     for element in node.kind.elements:
         if element.is_choice and any(name in node.value for name in element.names):
-            for name, value in (("valueString", "a"), ("effectiveDateTime", "2024"), ("onsetString", "a"), ("deceasedBoolean", False)):
+            for name, value in (
+                ("valueString", "a"),
+                ("effectiveDateTime", "2024"),
+                ("onsetString", "a"),
+                ("deceasedBoolean", False),
+            ):
                 if name in element.names and name not in node.value:
                     yield (*node.path, name), value
 
@@ -179,7 +185,11 @@ def _reversed(node: Node) -> Iterator[Fault]:
 
 
 def _systemless(node: Node) -> Iterator[Fault]:
-    if node.kind.name in ("Quantity", "Age", "Duration", "SimpleQuantity") and "code" in node.value and "system" in node.value:
+    if (
+        node.kind.name in ("Quantity", "Age", "Duration", "SimpleQuantity")
+        and "code" in node.value
+        and "system" in node.value
+    ):
         yield (*node.path, "system"), REMOVED
 
 
@@ -260,7 +270,10 @@ def _target(leaf: Leaf) -> Iterator[Fault]:
 
 def _typed(leaf: Leaf) -> Iterator[Fault]:
     if leaf.kind == "Reference" and leaf.element.targets and "type" not in leaf.value:
-        yield (*leaf.path, "type"), next(name for name in ("Linkage", "Basic", "Patient") if name not in leaf.element.targets)
+        yield (
+            (*leaf.path, "type"),
+            next(name for name in ("Linkage", "Basic", "Patient") if name not in leaf.element.targets),
+        )
 
 
 def _nowhere(leaf: Leaf) -> Iterator[Fault]:

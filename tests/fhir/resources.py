@@ -59,12 +59,17 @@ def samples() -> list[tuple[str, dict]]:
     for path in sorted(SAMPLES.glob("*/samples/*.fhir.json")):
         for number, resource in enumerate(json.loads(path.read_text(encoding="utf-8"))):
             meta = {name: value for name, value in resource.get("meta", {}).items() if name != "security"}
-            stored = {name: value for name, value in resource.items() if name != "meta"} | ({"meta": meta} if meta else {})
+            stored = {name: value for name, value in resource.items() if name != "meta"} | (
+                {"meta": meta} if meta else {}
+            )
             found.append((f"{path.parent.parent.name}/{path.name}[{number}]", stored))
     return found
 
 
 def one_of_each() -> list[tuple[str, dict]]:
     """The fullest sample of each type."""
-    fullest = {resource["resourceType"]: (name, resource) for name, resource in sorted(samples(), key=lambda each: len(body(each[1])))}
+    fullest = {
+        resource["resourceType"]: (name, resource)
+        for name, resource in sorted(samples(), key=lambda each: len(body(each[1])))
+    }
     return list(fullest.values())

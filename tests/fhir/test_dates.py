@@ -26,7 +26,10 @@ def test_a_date_covers_exactly_its_precision(text, low, high):
     assert dates.interval(text) == tuple(dates.microseconds(datetime.fromisoformat(t)) for t in (low, high))
 
 
-@pytest.mark.parametrize("text", ["", "24", "2024-13", "2024-02-30", "2024-1-1", "2024-01-01T25:00:00Z", "2024-01-01\n", "2024-01-01T09", "x"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "24", "2024-13", "2024-02-30", "2024-1-1", "2024-01-01T25:00:00Z", "2024-01-01\n", "2024-01-01T09", "x"],
+)
 def test_what_is_no_date_is_refused_without_its_value(text):
     with pytest.raises(Invalid) as refused:
         dates.interval(text)
@@ -41,7 +44,9 @@ def test_a_local_time_with_its_offset_is_the_moment_the_clock_showed_it(moment):
     assert high - low == 1_000_000
     if not doubtful:
         shown = (dates.EPOCH + timedelta(microseconds=low)).astimezone(dates.LONDON)
-        offset_has_seconds = shown.utcoffset().total_seconds() % 60  # local mean time before 1847: offsets are written in minutes
+        offset_has_seconds = (
+            shown.utcoffset().total_seconds() % 60
+        )  # local mean time before 1847: offsets are written in minutes
         assert offset_has_seconds or shown.replace(tzinfo=None) == moment
 
 

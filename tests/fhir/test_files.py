@@ -1,4 +1,5 @@
-"""``gateway validate``: one line a resource, in documents, lines, Bundles and streams; the exit code says whether all of it is valid R4."""
+"""``gateway validate``: one line a resource, in documents, lines, Bundles and streams; the exit code says whether all
+of it is valid R4."""
 
 import io
 import json
@@ -105,7 +106,12 @@ def test_several_files_and_a_stream_are_one_run(validate, tmp_path):
     (tmp_path / "a.json").write_text(GOOD)
     (tmp_path / "b.ndjson").write_text(f"{GOOD}\n{BAD}\n")
     code, lines, _ = validate("a.json", "-", "b.ndjson", stdin=GOOD.encode())
-    assert [(line["file"], line["line"]) for line in lines] == [("a.json", 1), ("-", 1), ("b.ndjson", 1), ("b.ndjson", 2)] and code == 1
+    assert [(line["file"], line["line"]) for line in lines] == [
+        ("a.json", 1),
+        ("-", 1),
+        ("b.ndjson", 1),
+        ("b.ndjson", 2),
+    ] and code == 1
 
 
 @pytest.mark.parametrize("name", ["nowhere.json", "."])
@@ -118,14 +124,19 @@ def test_a_file_that_cannot_be_read_is_told_by_its_number_and_exits_2(validate, 
 def test_constraints_of_uk_core_are_told_and_change_neither_valid_nor_the_code(validate):
     resource = {"resourceType": "AllergyIntolerance", "patient": {"reference": "Patient/a"}, "clinicalStatus": CODE}
     code, lines, _ = validate("-", stdin=body(made("Bundle", entry=[{"resource": resource}])))
-    assert code == 0 and [(line["resourceType"], line["valid"]) for line in lines] == [("Bundle", True), ("AllergyIntolerance", True)]
+    assert code == 0 and [(line["resourceType"], line["valid"]) for line in lines] == [
+        ("Bundle", True),
+        ("AllergyIntolerance", True),
+    ]
     assert lines[1]["issues"] == [
         {"severity": "error", "code": "required", "location": "AllergyIntolerance.code", "message": "1..* in UK Core"}
     ]  # fmt: skip
 
 
 def test_bytes_that_are_not_utf8_are_a_line_of_their_own(validate, tmp_path):
-    (tmp_path / "a.ndjson").write_bytes(f"{GOOD}\n".encode() + '{"resourceType":"Patient","id":"é"}\n'.encode("latin-1") + GOOD.encode())
+    (tmp_path / "a.ndjson").write_bytes(
+        f"{GOOD}\n".encode() + '{"resourceType":"Patient","id":"é"}\n'.encode("latin-1") + GOOD.encode()
+    )
     code, lines, _ = validate("a.ndjson")
     assert summary(lines) == [(1, "Patient", True), (2, "", False), (3, "Patient", True)] and code == 1
     assert lines[1]["issues"] == [NOT_JSON]

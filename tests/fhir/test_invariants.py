@@ -153,11 +153,17 @@ def test_what_keeps_an_invariant_is_sound(resource):
     assert model.check(body(resource)) == []
 
 
-@pytest.mark.parametrize(("key", "resource"), [each[1:] for each in BROKEN], ids=[f"{each[0]} {each[1]}" for each in BROKEN])
+@pytest.mark.parametrize(
+    ("key", "resource"), [each[1:] for each in BROKEN], ids=[f"{each[0]} {each[1]}" for each in BROKEN]
+)
 def test_a_broken_invariant_is_told_by_its_key_and_nothing_else_is(key, resource):
     issues = model.check(body(resource))
-    assert {issue.message.partition(":")[0] for issue in issues} == {key} and {issue.code for issue in issues} == {"invariant"}
+    assert {issue.message.partition(":")[0] for issue in issues} == {key} and {issue.code for issue in issues} == {
+        "invariant"
+    }
 
 
 def test_every_invariant_is_broken_once():
-    assert {(name, row.key) for name, rows in INVARIANTS.items() for row in rows} == {(name, key) for name, key, _ in BROKEN}
+    assert {(name, row.key) for name, rows in INVARIANTS.items() for row in rows} == {
+        (name, key) for name, key, _ in BROKEN
+    }

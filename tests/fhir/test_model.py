@@ -1,4 +1,5 @@
-"""Valid R4 is accepted, and what is not is told by its place and kind, never by its value; in hostile bytes as in honest mistakes."""
+"""Valid R4 is accepted, and what is not is told by its place and kind, never by its value; in hostile bytes as in
+honest mistakes."""
 
 import importlib
 import json
@@ -198,12 +199,17 @@ PASSIVE = (
     "a", "<p>a</p>", "<b>a</b> &lt;b&gt; &nbsp; &#160;", '<a href="https://example.org">a</a>', '<img src="data:image/png;base64,AAAA" alt="a"/>',
     '<table class="a"><tr><td colspan="2">a</td></tr></table>', "<!-- a -->a", '<img src="#a"/>',
 )  # fmt: skip
-SECOND_OPINION = {"MedicationRequest": "counts a required choice whose only value is an extension (`_allowedBoolean`) as missing"}
+SECOND_OPINION = {
+    "MedicationRequest": "counts a required choice whose only value is an extension (`_allowedBoolean`) as missing"
+}
 """Where fhir.resources refuses a sample of ours, and why it is wrong."""
 
 
 def told(resource: object, **how: bool) -> list[tuple[str, str]]:
-    return [(issue.location, issue.code) for issue in model.check(resource if isinstance(resource, bytes) else body(resource), **how)]
+    return [
+        (issue.location, issue.code)
+        for issue in model.check(resource if isinstance(resource, bytes) else body(resource), **how)
+    ]
 
 
 @pytest.mark.parametrize("resource", VALID.values(), ids=VALID)
@@ -266,7 +272,9 @@ def test_running_out_of_stack_is_a_fault_of_the_resource(monkeypatch):
 @pytest.mark.parametrize("number", NUMBERS, ids=["1e400", "-1e400", "1e999999999999", "400 digits", "10000 digits"])
 def test_a_number_beyond_all_bounds_has_a_place(number):
     assert told(QUANTITY % number) == [("Observation.valueQuantity.value", "value")]
-    assert told(b'{"resourceType":"Patient","multipleBirthInteger":%s}' % number) == [("Patient.multipleBirthInteger", "value")]
+    assert told(b'{"resourceType":"Patient","multipleBirthInteger":%s}' % number) == [
+        ("Patient.multipleBirthInteger", "value")
+    ]
 
 
 @pytest.mark.parametrize("resource", TRAPS.values(), ids=TRAPS)
@@ -274,7 +282,9 @@ def test_a_newline_behind_a_value_does_not_pass(resource):
     assert len(told(resource)) == 1
 
 
-@pytest.mark.parametrize("space", [chr(point) for point in range(0x3001) if chr(point).isspace()], ids=lambda space: f"U+{ord(space):04X}")
+@pytest.mark.parametrize(
+    "space", [chr(point) for point in range(0x3001) if chr(point).isspace()], ids=lambda space: f"U+{ord(space):04X}"
+)
 @pytest.mark.parametrize("written", ["{}", "{}{}"])
 def test_a_string_of_white_space_alone_is_refused_however_it_is_written(space, written):
     text = written.format(space, space)
@@ -293,7 +303,9 @@ def test_an_object_with_one_name_twice_is_refused_where_it_is_asked(sent):
 
 def test_a_wrong_value_cannot_keep_a_pattern_busy():
     started = time.process_time()
-    assert told(made("Patient", photo=[{"contentType": "image/png", "data": "AAAA  " * 5_000 + "!"}])) == [("Patient.photo[0].data", "value")]
+    assert told(made("Patient", photo=[{"contentType": "image/png", "data": "AAAA  " * 5_000 + "!"}])) == [
+        ("Patient.photo[0].data", "value")
+    ]
     assert told(made("Observation", subject={"reference": "A/" * 50_000})) == [("Observation.subject", "value")]
     assert told(made("Patient", language="a " * 50_000)) == [("Patient.language", "value")]
     assert time.process_time() - started < 2
@@ -302,7 +314,9 @@ def test_a_wrong_value_cannot_keep_a_pattern_busy():
 @pytest.mark.parametrize("name", [{}, {"given": []}, 7, {"id": "a"}])
 def test_of_millions_of_faults_a_thousand_are_told(name):
     issues = model.check(body(made("Patient", name=[name] * 200_000)))
-    assert len(issues) == MOST + 1 and issues[-1] == Issue("error", "incomplete", "", "so many faults that the rest is not told")
+    assert len(issues) == MOST + 1 and issues[-1] == Issue(
+        "error", "incomplete", "", "so many faults that the rest is not told"
+    )
 
 
 @pytest.mark.parametrize("inner", ACTIVE)
@@ -317,7 +331,10 @@ def test_a_narrative_of_the_allowed_subset_passes(inner):
 
 def test_kinds_and_places_of_faults_are_what_an_operation_outcome_holds():
     issues = [issue for resource, _, _ in BROKEN.values() for issue in model.check(body(resource))]
-    told_ = [{"severity": each.severity, "code": each.code, "details": {"text": each.message}, "expression": [each.location]} for each in issues]
+    told_ = [
+        {"severity": each.severity, "code": each.code, "details": {"text": each.message}, "expression": [each.location]}
+        for each in issues
+    ]
     assert model.check(body({"resourceType": "OperationOutcome", "issue": told_})) == []
 
 
@@ -330,7 +347,9 @@ def test_what_we_map_is_valid_to_us_and_to_another(name, resource):
     assert is_accepted(resource) or resource["resourceType"] in SECOND_OPINION
 
 
-@pytest.mark.parametrize(("name", "resource"), one_of_each(), ids=[resource["resourceType"] for _, resource in one_of_each()])
+@pytest.mark.parametrize(
+    ("name", "resource"), one_of_each(), ids=[resource["resourceType"] for _, resource in one_of_each()]
+)
 def test_of_single_faults_in_what_we_map_none_passes(name, resource):
     missed = [(kind, place) for kind, place, mutant in mutants(resource, seed=7) if not model.check(body(mutant))]
     assert missed == []
@@ -367,12 +386,20 @@ def test_no_issue_tells_a_value(leaf, said, beside, data):
     for step in path:
         at = at[step]
     at[SECRET if beside else name] = said
-    kind, _, broken = data.draw(st.sampled_from(list(mutants(made_, 1)) if not model.check(body(made_)) else [("", "", made_)]))
+    kind, _, broken = data.draw(
+        st.sampled_from(list(mutants(made_, 1)) if not model.check(body(made_)) else [("", "", made_)])
+    )
     for issue in model.check(body(broken), duplicates=True):
         assert SECRET not in "".join(issue.as_dict().values()), kind
 
 
-HOSTILE = (SECRET, f'"{SECRET}"', f'{{"{SECRET}":1,"{SECRET}":2}}', f'{{"resourceType":"{SECRET}"}}', f'{{"resourceType":"Patient","{SECRET}')
+HOSTILE = (
+    SECRET,
+    f'"{SECRET}"',
+    f'{{"{SECRET}":1,"{SECRET}":2}}',
+    f'{{"resourceType":"{SECRET}"}}',
+    f'{{"resourceType":"Patient","{SECRET}',
+)
 
 
 @pytest.mark.parametrize("sent", [*UNREADABLE.values(), *(each.encode() for each in HOSTILE)])

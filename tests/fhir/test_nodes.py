@@ -1,4 +1,5 @@
-"""The second pass looks only at the nodes that can be wrong: those that look harmless are still told when they are not."""
+"""The second pass looks only at the nodes that can be wrong: those that look harmless are still told when they are
+not."""
 
 import pytest
 

@@ -17,7 +17,12 @@ REFUSED = [
     ("Observation", [("patient", f"Group/{SECRET}")], Invalid, "parameter patient"),
     ("Observation", [("patient", "a"), ("patient", "b")], Invalid, "parameter patient: a search names one person"),
     ("Observation", [("patient", "a,b")], Invalid, "parameter patient: a search names one person"),
-    ("Observation", [("patient.identifier", SECRET)], Unsupported, "parameter patient.identifier: only NHS numbers, as system|value"),
+    (
+        "Observation",
+        [("patient.identifier", SECRET)],
+        Unsupported,
+        "parameter patient.identifier: only NHS numbers, as system|value",
+    ),
     ("Observation", [("date", SECRET)], Invalid, "parameter date"),
     ("Observation", [("code", f"a|b|{SECRET}")], Invalid, "parameter code: code, |code or system|code"),
     ("Observation", [("_count", SECRET)], Invalid, "parameter _count"),
@@ -29,8 +34,18 @@ REFUSED = [
         f"parameter _include: {INCLUDABLE}",
     ),
     ("Observation", [("code", ",".join("x" * 60))], TooLarge, "parameter code"),
-    ("Patient", [("family", SECRET)], Invalid, "a search of Patient needs an identifier, or two of family, given and birthdate"),
-    ("Patient", [("gender", "male")], Invalid, "a search of Patient needs an identifier, or two of family, given and birthdate"),
+    (
+        "Patient",
+        [("family", SECRET)],
+        Invalid,
+        "a search of Patient needs an identifier, or two of family, given and birthdate",
+    ),
+    (
+        "Patient",
+        [("gender", "male")],
+        Invalid,
+        "a search of Patient needs an identifier, or two of family, given and birthdate",
+    ),
     ("Patient", [("_id", "a,b")], Invalid, "parameter _id: a search names one person"),
 ]
 
@@ -49,7 +64,8 @@ def test_a_chained_nhs_number_says_who_is_asked_about():
 
 
 @pytest.mark.parametrize(
-    "text, expected", [("a", (None, "a")), ("|a", ("", "a")), ("s|a", ("s", "a")), (r"s|a\,b", ("s", "a,b")), (r"s\|t|a", ("s|t", "a"))]
+    "text, expected",
+    [("a", (None, "a")), ("|a", ("", "a")), ("s|a", ("s", "a")), (r"s|a\,b", ("s", "a,b")), (r"s\|t|a", ("s|t", "a"))],
 )
 def test_tokens_are_read_in_all_their_forms(text, expected):
     assert parse("Observation", [("code", text)]).clauses[0].values == (expected,)

@@ -75,24 +75,41 @@ def new_store(tmp_path):
 
 def take(store: Store, deliveries: Deliveries, name: str, code_sets: CodeSets, workers: int = 0):
     """Load one delivery by name (emis, hl7v2, cld, delta)."""
-    return load.load(store, sources()[deliveries.source(name)], deliveries.path(name), Feed(), code_sets, workers=workers)
+    return load.load(
+        store, sources()[deliveries.source(name)], deliveries.path(name), Feed(), code_sets, workers=workers
+    )
 
 
 def state(store: Store) -> dict[str, list]:
     """What a store says now: current resources with their labels, persons, mismatches, choices, quarantine, index."""
     with store.read() as session:
         return {
-            "resources": session.rows("SELECT type, id, hash, labels, patient, low FROM head WHERE deleted = 0 ORDER BY type, id"),
+            "resources": session.rows(
+                "SELECT type, id, hash, labels, patient, low FROM head WHERE deleted = 0 ORDER BY type, id"
+            ),
             "persons": session.rows("SELECT patient, person, grade, why FROM person ORDER BY patient"),
             "mismatches": session.rows("SELECT number, patient, why FROM mismatch ORDER BY 1, 2"),
-            "entries": session.rows("SELECT e.patient, e.param, e.value, h.id FROM entry e JOIN head h ON h.key = e.head ORDER BY 1, 2, 3, 4"),
-            "global entries": session.rows("SELECT e.param, e.value, h.id FROM entry_global e JOIN head h ON h.key = e.head ORDER BY 1, 2, 3"),
-            "words": session.rows("SELECT w.param, w.word, h.id FROM word w JOIN head h ON h.key = w.head ORDER BY 1, 2, 3"),
-            "dates": session.rows("SELECT d.param, d.low, d.high, h.id FROM second_date d JOIN head h ON h.key = d.head ORDER BY 1, 2, 3, 4"),
-            "causes": session.rows(
-                "SELECT h.id, l.bit, l.cause, l.patient FROM label l JOIN head h ON h.key = l.head WHERE h.deleted = 0 ORDER BY 1, 2, 3"
+            "entries": session.rows(
+                "SELECT e.patient, e.param, e.value, h.id FROM entry e JOIN head h ON h.key = e.head ORDER BY 1, "
+                "2, 3, 4"
             ),
-            "choices": session.rows("SELECT p.patient, p.name, p.at, h.id FROM preference p JOIN head h ON h.key = p.head ORDER BY 4, 2"),
+            "global entries": session.rows(
+                "SELECT e.param, e.value, h.id FROM entry_global e JOIN head h ON h.key = e.head ORDER BY 1, 2, 3"
+            ),
+            "words": session.rows(
+                "SELECT w.param, w.word, h.id FROM word w JOIN head h ON h.key = w.head ORDER BY 1, 2, 3"
+            ),
+            "dates": session.rows(
+                "SELECT d.param, d.low, d.high, h.id FROM second_date d JOIN head h ON h.key = d.head ORDER BY 1, "
+                "2, 3, 4"
+            ),
+            "causes": session.rows(
+                "SELECT h.id, l.bit, l.cause, l.patient FROM label l JOIN head h ON h.key = l.head WHERE h.deleted "
+                "= 0 ORDER BY 1, 2, 3"
+            ),
+            "choices": session.rows(
+                "SELECT p.patient, p.name, p.at, h.id FROM preference p JOIN head h ON h.key = p.head ORDER BY 4, 2"
+            ),
             "claims": session.rows("SELECT patient, number FROM claim ORDER BY 1, 2"),
             "quarantine": session.rows("SELECT place, reason FROM quarantine ORDER BY 1"),
             "publishers": session.rows("SELECT source, code, ods, name, state FROM publisher ORDER BY 1, 2"),

@@ -1,4 +1,5 @@
-"""What follows from rows follows from their last state alone: labels, persons, who made what, publishers. Any order ends the same."""
+"""What follows from rows follows from their last state alone: labels, persons, who made what, publishers. Any order
+ends the same."""
 
 import dataclasses
 import itertools
@@ -28,12 +29,21 @@ def uid(number: int) -> str:
 
 def observation(id_: int, code: str = "plain", **elements) -> dict:
     coding = {"system": SNOMED, "code": code}
-    return resource("Observation", uid(id_), status="final", code={"coding": [coding]}, subject={"reference": f"Patient/{uid(1)}"}, **elements)
+    return resource(
+        "Observation",
+        uid(id_),
+        status="final",
+        code={"coding": [coding]},
+        subject={"reference": f"Patient/{uid(1)}"},
+        **elements,
+    )
 
 
 def encounter(id_: int, **elements) -> dict:
     class_ = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"}
-    return resource("Encounter", uid(id_), status="finished", class_=class_, subject={"reference": f"Patient/{uid(1)}"}, **elements)
+    return resource(
+        "Encounter", uid(id_), status="finished", class_=class_, subject={"reference": f"Patient/{uid(1)}"}, **elements
+    )
 
 
 def patient(id_: int = 1, **elements) -> dict:
@@ -47,14 +57,20 @@ def at(id_: int) -> dict:
 def heads(store) -> dict[int, tuple[int, int]]:
     """Number of the resource → (labels, deleted)."""
     with store.read() as session:
-        return {int(id_[:8]): (bits, deleted) for id_, bits, deleted in session.rows("SELECT id, labels, deleted FROM head")}
+        return {
+            int(id_[:8]): (bits, deleted) for id_, bits, deleted in session.rows("SELECT id, labels, deleted FROM head")
+        }
 
 
 @pytest.mark.hazard("HZ-LOAD-03")
 def test_what_was_linked_to_a_sensitive_item_is_shown_again_when_neither_is_what_it_was(store):
     deliver(store, [row("p", patient()), row("e", encounter(2)), row("o", observation(3, "secret", **at(2)))], SETS)
     assert heads(store)[2] == (labels.LINKED, 0) and heads(store)[3] == (labels.SENSITIVE | labels.BLANKED, 0)
-    deliver(store, [row("e", encounter(2, period={"start": "2020-01-01"}), order=2), row("o", observation(3, **at(2)), order=2)], SETS)
+    deliver(
+        store,
+        [row("e", encounter(2, period={"start": "2020-01-01"}), order=2), row("o", observation(3, **at(2)), order=2)],
+        SETS,
+    )
     assert heads(store)[2] == (0, 0) and heads(store)[3] == (0, 0)
 
 
@@ -79,9 +95,18 @@ def test_a_cause_is_told_as_long_as_its_label_stands(store):
 
 
 MOVES = {
-    "from one group to another": ([row("a", observation(3)), row("b")], [row("a", order=2), row("b", observation(3), order=2)]),
-    "to a group mapped first": ([row("z", observation(3)), row("b")], [row("z", order=2), row("b", observation(3), order=2)]),
-    "to the group of a row deleted before": ([row("a", observation(3)), row("a", observation(3), order=2, deleted=True)], [row("b", observation(3))]),
+    "from one group to another": (
+        [row("a", observation(3)), row("b")],
+        [row("a", order=2), row("b", observation(3), order=2)],
+    ),
+    "to a group mapped first": (
+        [row("z", observation(3)), row("b")],
+        [row("z", order=2), row("b", observation(3), order=2)],
+    ),
+    "to the group of a row deleted before": (
+        [row("a", observation(3)), row("a", observation(3), order=2, deleted=True)],
+        [row("b", observation(3))],
+    ),
 }
 
 
@@ -108,12 +133,20 @@ def test_two_groups_that_make_the_same_resource_are_a_fault_of_the_mapping(store
     both = observation(3, effectiveDateTime="2020-01-01")
     report = deliver(store, [row("a", both, order=2), row("b", both, order=2)], SETS)
     assert report.rejects == {"made twice": 1} and heads(store)[3] == (0, 0)
-    report = deliver(store, [row("c", observation(4)), row("b", observation(4), order=3), row("d", observation(5), observation(5))], SETS)
+    report = deliver(
+        store,
+        [row("c", observation(4)), row("b", observation(4), order=3), row("d", observation(5), observation(5))],
+        SETS,
+    )
     assert report.rejects == {"made twice": 2} and heads(store)[4] == (0, 0)
 
 
 def test_a_patient_that_goes_leaves_no_person(store):
-    deliver(store, [row("p", patient(identifier=[{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000018"}]))], SETS)
+    deliver(
+        store,
+        [row("p", patient(identifier=[{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000018"}]))],
+        SETS,
+    )
     deliver(store, [row("p", order=2)], SETS)
     with store.read() as session:
         assert not session.rows("SELECT * FROM person") and not session.rows("SELECT * FROM claim")
@@ -152,7 +185,12 @@ def test_another_mapping_version_maps_groups_again_that_are_no_rows_first(store)
     load.load(store, mapping_members(rows, "1"), Path(__file__), NOBODY, SETS, workers=0)
     load.load(store, mapping_members(rows, "2"), Path(__file__), NOBODY, SETS, workers=0)
     with store.read() as session:
-        bodies = [body for (body,) in session.rows("SELECT v.body FROM head h JOIN version v ON v.key = h.body WHERE h.id = ?", uid(9))]
+        bodies = [
+            body
+            for (body,) in session.rows(
+                "SELECT v.body FROM head h JOIN version v ON v.key = h.body WHERE h.id = ?", uid(9)
+            )
+        ]
     assert [b'"version 2"' in body for body in bodies] == [True]
 
 
@@ -160,7 +198,9 @@ def mapping_members(rows, version):
     """A mapping that makes something of a group its row is the second of."""
 
     def to_fhir(group, look):
-        made = build.resource("Observation", uid(9), "https://example.org/profile", status="final", code={"text": f"version {version}"})
+        made = build.resource(
+            "Observation", uid(9), "https://example.org/profile", status="final", code={"text": f"version {version}"}
+        )
         return [made] if group.key == "b" else []
 
     return dataclasses.replace(source(rows, version=version), to_fhir=to_fhir)
@@ -176,7 +216,10 @@ def test_other_code_sets_label_everything_again_at_the_next_delivery(store):
 
 
 def test_a_choice_that_other_code_sets_read_otherwise_is_read_otherwise(store):
-    sets = [CodeSets((CodeSet("sharing", {(SNOMED, "choice"): effect}, version),)) for version, effect in (("1", "consent"), ("2", "objection"))]
+    sets = [
+        CodeSets((CodeSet("sharing", {(SNOMED, "choice"): effect}, version),))
+        for version, effect in (("1", "consent"), ("2", "objection"))
+    ]
     rows = [row("p", patient()), row("o", observation(3, "choice", effectiveDateTime="2020-01-01"))]
     deliver(store, rows, sets[0])
     deliver(store, [], sets[1])
@@ -215,7 +258,11 @@ def test_two_loads_of_one_source_take_turns(store, monkeypatch):
     monkeypatch.setattr(load, "_keep", keep)
     reports = []
     threads = [
-        threading.Thread(target=lambda n=n: reports.append(deliver(store, [row(f"o{n}{m}", observation(n * 100 + m)) for m in range(30)], SETS)))
+        threading.Thread(
+            target=lambda n=n: reports.append(
+                deliver(store, [row(f"o{n}{m}", observation(n * 100 + m)) for m in range(30)], SETS)
+            )
+        )
         for n in (1, 2, 3)
     ]
     for thread in threads:
@@ -225,7 +272,9 @@ def test_two_loads_of_one_source_take_turns(store, monkeypatch):
     assert max(most) == 1 and len(reports) == 3
     with store.read() as session:
         assert session.value("SELECT count(*) FROM head WHERE deleted = 0") == 90
-        assert not session.rows("SELECT 1 FROM delivery WHERE state <> 'done'") and not session.rows("SELECT 1 FROM touched")
+        assert not session.rows("SELECT 1 FROM delivery WHERE state <> 'done'") and not session.rows(
+            "SELECT 1 FROM touched"
+        )
 
 
 def test_two_sources_at_once_lose_nothing_and_are_never_locked_out(store):
@@ -234,7 +283,9 @@ def test_two_sources_at_once_lose_nothing_and_are_never_locked_out(store):
     def send(name, kind):
         try:
             for part in range(4):
-                made = [resource("Patient", uid(n if name == "toy" else 10_000 + n), gender="female") for n in range(60)]
+                made = [
+                    resource("Patient", uid(n if name == "toy" else 10_000 + n), gender="female") for n in range(60)
+                ]
                 rows = [row(f"{n}", each, order=part + 1) for n, each in enumerate(made)][part * 15 :]
                 deliver(store, rows, SETS, name=name, kind=kind)
         except Exception as fault:
@@ -260,7 +311,9 @@ def test_two_sources_at_once_lose_nothing_and_are_never_locked_out(store):
     assert not faults
     with store.read() as session:
         assert session.value("SELECT count(*) FROM head WHERE deleted = 0") == 120
-        seqs = session.rows("SELECT commit_seq, min(updated), max(updated) FROM version GROUP BY commit_seq ORDER BY commit_seq")
+        seqs = session.rows(
+            "SELECT commit_seq, min(updated), max(updated) FROM version GROUP BY commit_seq ORDER BY commit_seq"
+        )
     assert all(earlier[2] < later[1] for earlier, later in zip(seqs, seqs[1:])), "time follows the order of commits"
 
 

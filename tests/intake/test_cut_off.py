@@ -43,7 +43,9 @@ def small(monkeypatch):
 
 def settled(store: Store) -> dict:
     with store.read() as session:
-        assert not session.rows("SELECT 1 FROM delivery WHERE state <> 'done'") and not session.rows("SELECT 1 FROM touched")
+        assert not session.rows("SELECT 1 FROM delivery WHERE state <> 'done'") and not session.rows(
+            "SELECT 1 FROM touched"
+        )
     return state(store)
 
 

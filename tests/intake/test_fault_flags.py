@@ -1,4 +1,5 @@
-"""A row that cannot be mapped but says that it is to be hidden hides what its group made before; mended, it is itself again."""
+"""A row that cannot be mapped but says that it is to be hidden hides what its group made before; mended, it is itself
+again."""
 
 import pytest
 
@@ -45,7 +46,14 @@ def test_a_restriction_does_not_wait_for_a_fault_beside_it_to_be_mended(store, t
 @pytest.mark.hazard("HZ-LOAD-05")
 def test_a_fault_that_asks_for_nothing_hides_nothing(store, tmp_path, code_sets):
     for day, born in (("11", "1960-01-15"), ("12", "1960-13-45")):
-        take(store, "emis", emis.write(tmp_path / day, [("Admin_Patient", {**PATIENT, "DateOfBirth": born})], time=f"202403{day}010000"), code_sets)
+        take(
+            store,
+            "emis",
+            emis.write(
+                tmp_path / day, [("Admin_Patient", {**PATIENT, "DateOfBirth": born})], time=f"202403{day}010000"
+            ),
+            code_sets,
+        )
     assert not any(labelled(store).values())
 
 

@@ -72,7 +72,9 @@ def test_rows_in_any_order_end_in_the_same_store(filled, new_store, deliveries, 
         draw.shuffle(rows)
         for start in range(0, len(rows), 700):
             piece = rows[start : start + 700]
-            shuffled = dataclasses.replace(source, check=lambda path, feed: [path], read=lambda file, feed, piece=piece: iter(piece))
+            shuffled = dataclasses.replace(
+                source, check=lambda path, feed: [path], read=lambda file, feed, piece=piece: iter(piece)
+            )
             load.load(other, shuffled, deliveries.world.folder / "manifest.json", Feed(), code_sets, workers=0)
     assert state(other) == state(filled)
 
@@ -90,7 +92,10 @@ def made(store, resource_type: str, key: str) -> list[dict]:
     """The current resource that a row key of the practice makes."""
     with store.read() as session:
         publishers = [row[0] for row in session.rows("SELECT code FROM publisher WHERE source = 'emis'")]
-        ids = [resource_id(NAMESPACE.bytes, "emis", publisher, resource_type, key.strip("{}").lower()) for publisher in publishers]
+        ids = [
+            resource_id(NAMESPACE.bytes, "emis", publisher, resource_type, key.strip("{}").lower())
+            for publisher in publishers
+        ]
         heads = [resources.head_of(session, resource_type, id_) for id_ in ids]
     return [build.decode(head.body) for head in heads if head and not head.deleted]
 
@@ -98,7 +103,12 @@ def made(store, resource_type: str, key: str) -> list[dict]:
 def test_a_delta_with_only_a_child_row_changes_its_parent(filled, deliveries):
     value = deliveries.delta.value.encode()
     with filled.read() as session:
-        bodies = [row[0] for row in session.rows("SELECT v.body FROM version v JOIN head h ON h.body = v.key WHERE h.type = 5 AND v.number = 2")]
+        bodies = [
+            row[0]
+            for row in session.rows(
+                "SELECT v.body FROM version v JOIN head h ON h.body = v.key WHERE h.type = 5 AND v.number = 2"
+            )
+        ]
     assert [body for body in bodies if b'"component"' in body and b'"value":' + value in body]
 
 
@@ -106,14 +116,17 @@ def test_a_delta_with_only_a_child_row_changes_its_parent(filled, deliveries):
 def test_a_problem_deleted_without_its_observation_leaves_the_plain_condition(filled, deliveries):
     conditions = made(filled, "Condition", deliveries.delta.problem)
     assert len(conditions) == 1
-    assert "problem-list-item" not in json.dumps(conditions[0].get("category", [])), "the problem list entry is gone, the diagnosis is not"
+    assert "problem-list-item" not in json.dumps(conditions[0].get("category", [])), (
+        "the problem list entry is gone, the diagnosis is not"
+    )
 
 
 @pytest.mark.hazard("HZ-LOAD-02")
 def test_a_deleted_patient_is_withheld_and_not_thrown_away(filled, deliveries):
     with filled.read() as session:
         rows = session.rows(
-            "SELECT count(*), sum(CASE WHEN labels & 64 <> 0 THEN 1 ELSE 0 END), sum(deleted) FROM head WHERE patient IN "
+            "SELECT count(*), sum(CASE WHEN labels & 64 <> 0 THEN 1 ELSE 0 END), sum(deleted) FROM head WHERE "
+            "patient IN "
             "(SELECT h.patient FROM head h WHERE h.type = 0 AND h.labels & 64 <> 0)"
         )
     everything, withheld, deleted = rows[0]
@@ -129,14 +142,18 @@ def test_another_mapping_version_maps_everything_again(new_store, deliveries, co
     assert outcomes == {"updated"}
 
 
-def test_what_cannot_be_mapped_waits_in_quarantine_and_is_mapped_when_its_code_arrives(new_store, deliveries, code_sets):
+def test_what_cannot_be_mapped_waits_in_quarantine_and_is_mapped_when_its_code_arrives(
+    new_store, deliveries, code_sets
+):
     store = new_store()
     source = sources()["emis"]
     rows = [row for file in source.check(deliveries.path("emis"), Feed()) for row in source.read(file, Feed())]
     late = [row for row in rows if row.table == "Coding_ClinicalCode"]
     early = [row for row in rows if row.table != "Coding_ClinicalCode"]
     for piece in (early, late):
-        part = dataclasses.replace(source, check=lambda path, feed: [path], read=lambda file, feed, piece=piece: iter(piece))
+        part = dataclasses.replace(
+            source, check=lambda path, feed: [path], read=lambda file, feed, piece=piece: iter(piece)
+        )
         report = load.load(store, part, deliveries.world.folder / "manifest.json", Feed(), code_sets, workers=0)
         if piece is early:
             assert report.rejects and report.exit_code == 1
@@ -165,12 +182,15 @@ from gateway.terminology import sets
 from mappings import Feed, sources
 load.GROUPS_AT_ONCE = 20
 load.ROWS_AT_ONCE = 150
-load.load(open_store(sys.argv[1]), sources()[sys.argv[2]], Path(sys.argv[3]), Feed(), sets.load(sandbox=True), workers=0)
+store, source, path = open_store(sys.argv[1]), sources()[sys.argv[2]], Path(sys.argv[3])
+load.load(store, source, path, Feed(), sets.load(sandbox=True), workers=0)
 """
 
 
 @pytest.mark.parametrize("part", [0.15, 0.4, 0.6, 0.8])
-def test_a_load_killed_anywhere_and_run_again_loses_nothing_and_does_nothing_twice(filled, new_store, deliveries, code_sets, part):
+def test_a_load_killed_anywhere_and_run_again_loses_nothing_and_does_nothing_twice(
+    filled, new_store, deliveries, code_sets, part
+):
     store = new_store("killed")
     arguments = [sys.executable, "-c", KILLED, store.url, "emis", str(deliveries.path("emis"))]
     started = time.monotonic()
@@ -185,7 +205,9 @@ def test_a_load_killed_anywhere_and_run_again_loses_nothing_and_does_nothing_twi
         take(store, deliveries, name, code_sets)
     assert state(store) == state(filled)
     with store.read() as session:
-        assert not session.rows("SELECT 1 FROM delivery WHERE state <> 'done'") and not session.rows("SELECT 1 FROM touched")
+        assert not session.rows("SELECT 1 FROM delivery WHERE state <> 'done'") and not session.rows(
+            "SELECT 1 FROM touched"
+        )
 
 
 def test_a_pool_of_processes_writes_what_one_process_writes(filled, new_store, deliveries, code_sets, monkeypatch):
@@ -198,7 +220,9 @@ def test_a_pool_of_processes_writes_what_one_process_writes(filled, new_store, d
 
 def gateway(*words: str, folder) -> subprocess.CompletedProcess:
     environment = {**os.environ, "GATEWAY_DATA_DIR": str(folder)}
-    return subprocess.run([sys.executable, "-m", "gateway", *words], capture_output=True, text=True, env=environment, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", *words], capture_output=True, text=True, env=environment, check=False
+    )
 
 
 def test_the_operators_verbs_and_exit_codes(tmp_path, deliveries):

@@ -1,6 +1,8 @@
-"""The store's part in a mapping, in a dictionary: rows are kept as intake keeps them, groups gathered and mapped, ids derived.
+"""The store's part in a mapping, in a dictionary: rows are kept as intake keeps them, groups gathered and mapped, ids
+derived.
 
-``map_all(source, path)`` for a delivery, ``map_rows(source, rows)`` for rows at hand; both say what each group made and what was refused.
+``map_all(source, path)`` for a delivery, ``map_rows(source, rows)`` for rows at hand; both say what each group made
+and what was refused.
 """
 
 from __future__ import annotations
@@ -67,7 +69,12 @@ class Mapped(dict):
 
     def resources(self, resource_type: str = "") -> list[dict]:
         """All resources, or those of a type, sorted by type and id; one made by two groups is an error."""
-        made = [each for group in self.values() for each in group if not resource_type or each["resourceType"] == resource_type]
+        made = [
+            each
+            for group in self.values()
+            for each in group
+            if not resource_type or each["resourceType"] == resource_type
+        ]
         made.sort(key=lambda each: (each["resourceType"], each["id"]))
         names = [(each["resourceType"], each["id"]) for each in made]
         assert len(names) == len(set(names)), "two groups made one resource"
@@ -81,8 +88,8 @@ class Mapped(dict):
 
 
 def keep(rows: Iterable[Row], source: Source) -> Kept:
-    """The newest row of each key, whatever the order of arrival. A delete that carries only keys keeps the last values, and values older
-    than it still fill a row that has none. Columns marked never are taken out."""
+    """The newest row of each key, whatever the order of arrival. A delete that carries only keys keeps the last
+    values, and values older than it still fill a row that has none. Columns marked never are taken out."""
     kept: Kept = {}
     values_of: dict[tuple[str, str, str], int] = {}
     for row in rows:
@@ -114,7 +121,9 @@ def map_rows(source: Source, rows: Iterable[Row], feed: Feed | None = None) -> M
         members.sort(key=lambda row: (row.table, row.order, row.key))
         name = key if key not in mapped else f"{publisher}/{key}"
         try:
-            mapped[name] = source.to_fhir(Group(key, publisher, tuple(members)), DictLook(source, mapped.kept, publisher, feed))
+            mapped[name] = source.to_fhir(
+                Group(key, publisher, tuple(members)), DictLook(source, mapped.kept, publisher, feed)
+            )
         except GatewayError as fault:
             mapped.faults[name] = str(fault)
             mapped[name] = []

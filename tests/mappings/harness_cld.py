@@ -22,7 +22,8 @@ def map_path(path: Path, feed: Feed | None = None) -> list[dict]:
 
 
 def line(**given: str) -> dict[str, str]:
-    """Return a file's line for a fixed person, without an event; columns by their SQL spelling (``Event_Type="Service"``)."""
+    """Return a file's line for a fixed person, without an event; columns by their SQL spelling
+    (``Event_Type="Service"``)."""
     values = {
         "LA Code": "503",
         "Reporting Period Start Date": "01/01/2025",
@@ -69,7 +70,9 @@ PERIODS = {
 """Rolling twelve months: start, end, submitted."""
 
 
-def snapshot(folder: Path, number: int, *lines: dict[str, str], version: str = "", header: list[str] | None = None) -> Path:
+def snapshot(
+    folder: Path, number: int, *lines: dict[str, str], version: str = "", header: list[str] | None = None
+) -> Path:
     """Write the lines as one council's submission for period ``number``; return its file."""
     start, end, submitted = PERIODS[number]
     path = folder / f"CLD_503_{submitted}{version}.csv"
@@ -78,7 +81,9 @@ def snapshot(folder: Path, number: int, *lines: dict[str, str], version: str = "
     return path
 
 
-def write(path: Path, lines: Iterable[dict[str, str]], header: list[str] | None = None, encoding: str = "utf-8") -> Path:
+def write(
+    path: Path, lines: Iterable[dict[str, str]], header: list[str] | None = None, encoding: str = "utf-8"
+) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding=encoding, newline="") as opened:
         writer = csv.writer(opened)

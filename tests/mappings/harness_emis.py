@@ -1,4 +1,5 @@
-"""EMIS rows by hand: one function a table, with what a test does not care about filled in. ``write`` makes whole deliveries of them."""
+"""EMIS rows by hand: one function a table, with what a test does not care about filled in. ``write`` makes whole
+deliveries of them."""
 
 from __future__ import annotations
 
@@ -27,7 +28,13 @@ def sent(table: str, order: int = 1, **values: str) -> Row:
 
 
 def code(number: str, term: str, category: str, read: str = "", snomed: str = "", **more: str) -> Row:
-    names = {"CodeId": number, "Term": term, "EmisCodeCategoryDescription": category, "ReadTermId": read, "SnomedCTConceptId": snomed}
+    names = {
+        "CodeId": number,
+        "Term": term,
+        "EmisCodeCategoryDescription": category,
+        "ReadTermId": read,
+        "SnomedCTConceptId": snomed,
+    }
     return sent("Coding_ClinicalCode", **{**names, **more})
 
 
@@ -40,12 +47,21 @@ def owned(**values: str) -> dict[str, str]:
 
 
 def dated(**values: str) -> dict[str, str]:
-    told = {"EffectiveDate": "2024-03-11", "EffectiveDatePrecision": "YMD", "EnteredDate": "2024-03-11", "EnteredTime": "09:30:00"}
+    told = {
+        "EffectiveDate": "2024-03-11",
+        "EffectiveDatePrecision": "YMD",
+        "EnteredDate": "2024-03-11",
+        "EnteredTime": "09:30:00",
+    }
     return owned(**{**told, "ClinicianUserInRoleGuid": "{U1}", "EnteredByUserInRoleGuid": "{U1}", **values})
 
 
 def observation(guid: str, code_id: str, order: int = 1, **values: str) -> Row:
-    return sent("CareRecord_Observation", order, **dated(ObservationGuid=f"{{{guid}}}", CodeId=code_id, Abnormal="false", **values))
+    return sent(
+        "CareRecord_Observation",
+        order,
+        **dated(ObservationGuid=f"{{{guid}}}", CodeId=code_id, Abnormal="false", **values),
+    )
 
 
 def problem(guid: str, order: int = 1, **values: str) -> Row:
@@ -75,8 +91,16 @@ def patient(guid: str = "P1", order: int = 1, **values: str) -> Row:
 
 
 def drug(guid: str = "D1", order: int = 1, **values: str) -> Row:
-    told = {"DrugRecordGuid": f"{{{guid}}}", "CodeId": "1", "Dosage": "One daily", "Quantity": "28", "QuantityUnit": "tablet"}
-    return sent("Prescribing_DrugRecord", order, **dated(**{**told, "PrescriptionType": "Repeat", "IsActive": "true", **values}))
+    told = {
+        "DrugRecordGuid": f"{{{guid}}}",
+        "CodeId": "1",
+        "Dosage": "One daily",
+        "Quantity": "28",
+        "QuantityUnit": "tablet",
+    }
+    return sent(
+        "Prescribing_DrugRecord", order, **dated(**{**told, "PrescriptionType": "Repeat", "IsActive": "true", **values})
+    )
 
 
 def issue(guid: str = "I1", drug_guid: str = "D1", order: int = 1, **values: str) -> Row:
@@ -86,7 +110,9 @@ def issue(guid: str = "I1", drug_guid: str = "D1", order: int = 1, **values: str
         "CodeId": "1",
         "Dosage": "One daily",
     }
-    return sent("Prescribing_IssueRecord", order, **dated(**{**told, "Quantity": "28", "CourseDurationInDays": "28", **values}))
+    return sent(
+        "Prescribing_IssueRecord", order, **dated(**{**told, "Quantity": "28", "CourseDurationInDays": "28", **values})
+    )
 
 
 def deleted(table: str, order: int = 9, **keys: str) -> Row:
@@ -112,7 +138,11 @@ def qualifier(key: str, value: str) -> str:
 
 
 def write(
-    folder: Path, rows: Iterable[tuple[str, dict[str, str]]] = (), time: str = "20240312010000", without: str = "", encoding: str = "utf-8"
+    folder: Path,
+    rows: Iterable[tuple[str, dict[str, str]]] = (),
+    time: str = "20240312010000",
+    without: str = "",
+    encoding: str = "utf-8",
 ) -> Path:
     """Write a delivery with a file for every table but ``without``, and return its folder."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -75,20 +75,42 @@ DEAD = "PID|1||H2^^^RXX^MR~9990001006^^^NHS||Marsh^Anna^^^Ms^^L||19700203|2"
 
 
 def adt(event: str, time: str, *segments: str, occurred: str = "", sent: str = "") -> str:
-    """Return an ADT message of trust RXX recorded at ``time``; the test's patient unless a PID is among the segments."""
+    """Return an ADT message of trust RXX recorded at ``time``; the test's patient unless a PID is among the
+    segments."""
     given = [] if any(each.startswith("PID") for each in segments) else [PID]
     header = f"MSH|^~\\&|PAS|RXX|TIE|RXX|{sent or time}||ADT^{event}|{event}-{time}|T|2.4"
     return "\r".join([header, f"EVN|{event}|{time}||||{occurred}", *given, *segments])
 
 
-def oru(issued: str, *segments: str, pid: str = PID, status: str = "F", order: str = "P1^PAS|F1^LAB", code: str = "FBC^Full blood count^LIMS") -> str:
+def oru(
+    issued: str,
+    *segments: str,
+    pid: str = PID,
+    status: str = "F",
+    order: str = "P1^PAS|F1^LAB",
+    code: str = "FBC^Full blood count^LIMS",
+) -> str:
     """Return a result message issued at ``issued`` under one OBR."""
     header = f"MSH|^~\\&|LIMS|RXX|TIE|RXX|{issued}||ORU^R01|{status}-{issued}|T|2.4"
     obr = f"OBR|1|{order}|{code}|||20250601080000|||||||||||||||{issued}||LAB|{status}"
     return "\r".join([header, pid, obr, *segments])
 
 
-def visit(number: str = "V1", kind: str = "I", ward: str = "W1^B1^1", admitted: str = "20250601080000", ended: str = "", **fields: str) -> str:
+def visit(
+    number: str = "V1",
+    kind: str = "I",
+    ward: str = "W1^B1^1",
+    admitted: str = "20250601080000",
+    ended: str = "",
+    **fields: str,
+) -> str:
     """Return a PV1; further fields by number (``f36="4"``)."""
-    values = {2: kind, 3: ward, 19: f"{number}^^^RXX", 44: admitted, 45: ended, **{int(name[1:]): value for name, value in fields.items()}}
+    values = {
+        2: kind,
+        3: ward,
+        19: f"{number}^^^RXX",
+        44: admitted,
+        45: ended,
+        **{int(name[1:]): value for name, value in fields.items()},
+    }
     return "PV1|1|" + "|".join(values.get(n, "") for n in range(2, 46))

@@ -71,7 +71,9 @@ def test_ethnicity_by_table_and_never_guessed(mapped, sent, code):
     [found] = one(mapped(service(Ethnicity=sent)), "Patient")["extension"]
     concept = found["valueCodeableConcept"]
     assert concept["text"] == sent
-    assert [coding["code"] for coding in concept.get("coding", ()) if "UKCore" in coding["system"]] == ([code] if code else [])
+    assert [coding["code"] for coding in concept.get("coding", ()) if "UKCore" in coding["system"]] == (
+        [code] if code else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,9 @@ def test_a_spelling_that_may_mean_two_values_stays_words(mapped, sent, code):
     assert value["text"] == sent and [coding["code"] for coding in value.get("coding", ())] == ([code] if code else [])
 
 
-@pytest.mark.parametrize("sent, gender", [("Male", "male"), ("FEMALE", "female"), ("Not known", "unknown"), ("X", None), ("", None)])
+@pytest.mark.parametrize(
+    "sent, gender", [("Male", "male"), ("FEMALE", "female"), ("Not known", "unknown"), ("X", None), ("", None)]
+)
 def test_gender_by_table(mapped, sent, gender):
     assert one(mapped(service(Gender=sent)), "Patient").get("gender") == gender
 
@@ -145,7 +149,10 @@ def test_an_assessment_and_a_review_become_tasks(mapped):
     assert extension(first, "client-type")["coding"][0]["code"] == "Unpaid carer"
     assert [each["type"]["text"] for each in first["output"]] == ["Event Outcome", "Eligible Needs Identified"]
     assert second["reasonCode"]["coding"][0]["code"] == "Planned"
-    assert [each["valueCodeableConcept"]["text"] for each in (*second["input"], *second["output"])] == ["Carer only", "Fully Met"]
+    assert [each["valueCodeableConcept"]["text"] for each in (*second["input"], *second["output"])] == [
+        "Carer only",
+        "Fully Met",
+    ]
 
 
 def test_a_task_without_an_end_is_not_called_completed(mapped):
@@ -153,17 +160,28 @@ def test_a_task_without_an_end_is_not_called_completed(mapped):
 
 
 def test_a_service_names_its_kind_and_its_providers(mapped):
-    first = service(Provider_CQC_Location_ID="1-1000000001", Provider_CQC_Location_Name="Home Help", Delivery_Mechanism="Direct payment")
-    made = one(mapped(first, first | {"Provider CQC Location ID": "1-1000000002", "Provider CQC Location Name": ""}), "EpisodeOfCare")
+    first = service(
+        Provider_CQC_Location_ID="1-1000000001",
+        Provider_CQC_Location_Name="Home Help",
+        Delivery_Mechanism="Direct payment",
+    )
+    made = one(
+        mapped(first, first | {"Provider CQC Location ID": "1-1000000002", "Provider CQC Location Name": ""}),
+        "EpisodeOfCare",
+    )
     providers = [made["managingOrganization"], extension(made, "further-provider")]
     assert {each["identifier"]["value"] for each in providers} == {"1-1000000001", "1-1000000002"}
-    assert made["type"][0]["coding"] == [{"system": SYSTEM + "service-component", "code": "Home support or domiciliary care"}]
+    assert made["type"][0]["coding"] == [
+        {"system": SYSTEM + "service-component", "code": "Home support or domiciliary care"}
+    ]
     assert extension(made, "service-type")["text"] == "Long term support: Community"
     assert extension(made, "delivery-mechanism")["coding"][0]["code"] == "Direct Payment"
 
 
 def test_a_council_is_made_once_under_the_name_the_feed_tells(mapped):
-    found = one(mapped(service(), assessment(), feed=Feed(settings={"councils": {"503": "Lincolnshire"}})), "Organization")
+    found = one(
+        mapped(service(), assessment(), feed=Feed(settings={"councils": {"503": "Lincolnshire"}})), "Organization"
+    )
     assert (found["name"], found["identifier"]) == ("Lincolnshire", [{"system": SYSTEM + "la-code", "value": "503"}])
 
 
@@ -186,18 +204,30 @@ def test_a_young_person_is_a_person(mapped):
 
 @pytest.mark.hazard("HZ-CLD-01")
 def test_support_reasons_and_services_are_not_the_problem_list(mapped):
-    made = mapped(service(Primary_Support_Reason="Learning disability support"), service(Service_Component="End of life care"))
+    made = mapped(
+        service(Primary_Support_Reason="Learning disability support"), service(Service_Component="End of life care")
+    )
     [condition] = of(made, "Condition")
     assert [code["code"] for code in condition["category"][0]["coding"]] == ["social-care-support-reason"]
     assert "verificationStatus" not in condition
     for each in made:
-        assert "problem-list-item" not in json.dumps(each) and "snomed" not in json.dumps(each) and "diagnosis" not in each
+        assert (
+            "problem-list-item" not in json.dumps(each) and "snomed" not in json.dumps(each) and "diagnosis" not in each
+        )
 
 
 def test_an_earlier_support_reason_is_inactive_and_an_unknown_one_is_none(tmp_path):
     snapshot(tmp_path, 1, service(Primary_Support_Reason="Mental health support"))
-    snapshot(tmp_path, 2, service(Primary_Support_Reason="Learning disability support"), assessment(Primary_Support_Reason="Unknown"))
-    found = {each["code"]["text"]: each["clinicalStatus"]["coding"][0]["code"] for each in of(map_path(tmp_path), "Condition")}
+    snapshot(
+        tmp_path,
+        2,
+        service(Primary_Support_Reason="Learning disability support"),
+        assessment(Primary_Support_Reason="Unknown"),
+    )
+    found = {
+        each["code"]["text"]: each["clinicalStatus"]["coding"][0]["code"]
+        for each in of(map_path(tmp_path), "Condition")
+    }
     assert found == {"Mental health support": "inactive", "Learning disability support": "active"}
 
 
@@ -222,7 +252,9 @@ def test_circumstances_hold_for_the_reporting_period(mapped):
 @pytest.mark.hazard("HZ-CLD-06")
 def test_nobody_carries_the_id_of_somebody_else(mapped):
     links = {f"Adult_{number}_Linked_Person_ID": f"LINKED{number}" for number in (1, 2, 3)}
-    made = mapped(assessment(Client_Type="Unpaid carer", **links), service(LA_Person_Unique_Identifier="LINKED1", NHS_Number=""))
+    made = mapped(
+        assessment(Client_Type="Unpaid carer", **links), service(LA_Person_Unique_Identifier="LINKED1", NHS_Number="")
+    )
     patients = {each["identifier"][-1]["value"]: each for each in of(made, "Patient")}
     assert set(patients) == {"P1", "LINKED1"}
     for each in made:
@@ -238,6 +270,11 @@ def test_the_place_of_someone_in_a_refuge_is_not_given_away(mapped):
 
 
 def test_neither_money_nor_free_text_becomes_fhir(mapped):
-    told = {"Event_Description": "WORDS", "Unit_Cost": "41.99", "Cost_Frequency_Unit_Type": "Weekly", "Planned_units_per_week": "17"}
+    told = {
+        "Event_Description": "WORDS",
+        "Unit_Cost": "41.99",
+        "Cost_Frequency_Unit_Type": "Weekly",
+        "Planned_units_per_week": "17",
+    }
     text = json.dumps(mapped(service(Client_Funding_Status="Fully client funded", **told)))
     assert not [value for value in (*told.values(), "Fully client funded") if value in text.replace("ZZ99", "")]

@@ -22,7 +22,9 @@ def read_all(path: Path, feed: Feed | None = None) -> tuple[list[Row], list[Reje
 SQL = [column.translate(str.maketrans(" :.-", "____")).replace("(", "").replace(")", "") for column in COLUMNS]
 
 
-@pytest.mark.parametrize("header", [list(COLUMNS), SQL, [name.lower() for name in COLUMNS], [f" {name.upper()} " for name in COLUMNS]])
+@pytest.mark.parametrize(
+    "header", [list(COLUMNS), SQL, [name.lower() for name in COLUMNS], [f" {name.upper()} " for name in COLUMNS]]
+)
 def test_columns_are_known_by_name_however_they_are_spelled(tmp_path, header):
     rows, rejects = read_all(snapshot(tmp_path, 1, service(), header=header))
     assert not rejects and [row.table for row in rows] == ["Event", "Person", "Authority", "Snapshot"]
@@ -87,7 +89,10 @@ def test_a_row_that_says_neither_who_nor_what_is_turned_away_by_its_place(tmp_pa
     assert [row.table for row in rows] == ["Event", "Person", "Authority", "Snapshot"]
 
 
-@pytest.mark.parametrize("given", [{"LA_Person_Unique_Identifier": "9990000026"}, {"LA_Person_Unique_Identifier": "1234567", "NHS_Number": ""}])
+@pytest.mark.parametrize(
+    "given",
+    [{"LA_Person_Unique_Identifier": "9990000026"}, {"LA_Person_Unique_Identifier": "1234567", "NHS_Number": ""}],
+)
 def test_a_councils_own_number_is_one_whatever_it_looks_like_beside_the_nhs_number(tmp_path, given):
     _, rejects = read_all(write(tmp_path / "cld.csv", [service(**given)]))
     assert not rejects
@@ -106,12 +111,18 @@ def test_ragged_and_unreadable_lines_are_turned_away_by_their_place(tmp_path):
 @pytest.mark.parametrize("sent", ["01/03/2025", "2025-03-01", "1/3/2025", "2025-03-01 00:00:00", "01/03/2025 00:00"])
 def test_both_ways_of_writing_a_date_name_one_event(tmp_path, sent):
     rows, _ = read_all(write(tmp_path / "cld.csv", [service(Event_Start_Date=sent)]))
-    assert rows[0].groups == ("event:503|P1|Service|2025-03-01|Long term support: Community/Home support or domiciliary care|Service user",)
+    assert rows[0].groups == (
+        "event:503|P1|Service|2025-03-01|Long term support: Community/Home support or domiciliary care|Service user",
+    )
 
 
 def test_both_releases_name_one_event(tmp_path):
     second = assessment(Client_Type="Unpaid carer")
-    rows, _ = read_all(write(tmp_path / "cld.csv", [second, second | {"Client Type": "Carer", "Assessment Type": "LONG TERM ASSESSMENT"}]))
+    rows, _ = read_all(
+        write(
+            tmp_path / "cld.csv", [second, second | {"Client Type": "Carer", "Assessment Type": "LONG TERM ASSESSMENT"}]
+        )
+    )
     assert len({row.groups for row in rows if row.table == "Event"}) == 1
 
 
@@ -121,7 +132,9 @@ def test_the_reference_of_an_event_is_no_part_of_its_key(tmp_path):
 
 
 def test_no_key_has_an_nhs_number_and_no_free_text_is_kept(tmp_path):
-    rows, _ = read_all(write(tmp_path / "cld.csv", [service(Event_Description="words about her"), service(NHS_Number="9990000026")]))
+    rows, _ = read_all(
+        write(tmp_path / "cld.csv", [service(Event_Description="words about her"), service(NHS_Number="9990000026")])
+    )
     first, second = [row.key.rpartition("|") for row in rows if row.table == "Person"]
     assert first[0] == second[0] and (first[2], second[2]) == ("1", "2")  # not even a digest of it
     for row in rows:
@@ -155,6 +168,13 @@ def test_a_file_without_a_date_was_submitted_when_its_period_ended(tmp_path):
 
 
 def test_a_council_is_told_once_a_file_and_publishes_under_its_code(tmp_path):
-    rows, _ = read_all(write(tmp_path / "cld.csv", [service(), line(LA_Code="204", Event_Type="Review", Event_Start_Date="2025-05-05")]))
+    rows, _ = read_all(
+        write(
+            tmp_path / "cld.csv", [service(), line(LA_Code="204", Event_Type="Review", Event_Start_Date="2025-05-05")]
+        )
+    )
     told = [SOURCE.publisher(row) for row in rows]
-    assert [(each.code, each.ods, each.name) for each in told if each] == [("503", "503", "Council 503"), ("204", "204", "Council 204")]
+    assert [(each.code, each.ods, each.name) for each in told if each] == [
+        ("503", "503", "Council 503"),
+        ("204", "204", "Council 204"),
+    ]

@@ -19,7 +19,11 @@ OTHERS = (service(**OTHER), assessment(**OTHER))
 
 def event(resources: list[dict], resource_type: str) -> dict:
     """Return the event of P1; P2's are there in every snapshot."""
-    patient = next(each for each in resources if each["resourceType"] == "Patient" and any(i["value"] == "P1" for i in each["identifier"]))
+    patient = next(
+        each
+        for each in resources
+        if each["resourceType"] == "Patient" and any(i["value"] == "P1" for i in each["identifier"])
+    )
     found = [
         each for each in resources
         if each["resourceType"] == resource_type and (each.get("patient") or each.get("for"))["reference"].endswith(patient["id"])
@@ -32,7 +36,11 @@ def event(resources: list[dict], resource_type: str) -> dict:
 def test_an_open_service_was_active_on_the_last_day_of_its_period(tmp_path):
     snapshot(tmp_path, 1, service())
     made = one(map_path(tmp_path), "EpisodeOfCare")
-    assert (made["status"], made["period"], extension(made, "as-at")) == ("active", {"start": "2025-03-01"}, "2025-12-31")
+    assert (made["status"], made["period"], extension(made, "as-at")) == (
+        "active",
+        {"start": "2025-03-01"},
+        "2025-12-31",
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +71,11 @@ def test_a_service_reported_again_is_open_again(tmp_path):
     for number, lines in ((1, [service(), *OTHERS]), (2, OTHERS), (3, [service(), *OTHERS])):
         snapshot(tmp_path, number, *lines)
     made = event(map_path(tmp_path), "EpisodeOfCare")
-    assert (made["status"], made["period"], extension(made, "as-at")) == ("active", {"start": "2025-03-01"}, "2026-04-30")
+    assert (made["status"], made["period"], extension(made, "as-at")) == (
+        "active",
+        {"start": "2025-03-01"},
+        "2026-04-30",
+    )
 
 
 def test_a_service_of_many_years_is_missed_though_no_period_holds_its_start(tmp_path):
@@ -76,7 +88,9 @@ def test_an_ended_service_that_the_window_has_passed_keeps_its_own_end(tmp_path)
     snapshot(tmp_path, 1, service(Event_End_Date="20/03/2025"), *OTHERS)
     snapshot(tmp_path, 2, *OTHERS)
     made = event(map_path(tmp_path), "EpisodeOfCare")
-    assert made["period"] == {"start": "2025-03-01", "end": "2025-03-20"} and extension(made, "not-reported-since") is None
+    assert (
+        made["period"] == {"start": "2025-03-01", "end": "2025-03-20"} and extension(made, "not-reported-since") is None
+    )
 
 
 @pytest.mark.hazard("HZ-CLD-04")
@@ -146,7 +160,10 @@ def test_an_ended_service_that_is_no_longer_reported_keeps_its_own_end(tmp_path)
     snapshot(tmp_path, 1, service(Event_End_Date="01/05/2025"), *OTHERS)
     snapshot(tmp_path, 2, *OTHERS)
     made = event(map_path(tmp_path), "EpisodeOfCare")
-    assert made["period"] == {"start": "2025-03-01", "end": "2025-05-01"} and extension(made, "not-reported-since") == "2026-03-31"
+    assert (
+        made["period"] == {"start": "2025-03-01", "end": "2025-05-01"}
+        and extension(made, "not-reported-since") == "2026-03-31"
+    )
 
 
 @pytest.mark.parametrize("better, worse", list(itertools.pairwise([*codes.outcome_ranks(), "words no list has"])))
@@ -158,7 +175,12 @@ def test_of_two_outcomes_the_one_higher_in_the_hierarchy_counts(tmp_path, better
 @pytest.mark.parametrize("day", range(1, 9))
 def test_of_two_ends_the_later_counts_whatever_the_outcome(tmp_path, day):
     ends = [f"{day:02d}/07/2025", f"{day + 1:02d}/07/2025"]
-    snapshot(tmp_path, 1, assessment(Event_End_Date=ends[0], Event_Outcome="Admitted to hospital"), assessment(Event_End_Date=ends[1]))
+    snapshot(
+        tmp_path,
+        1,
+        assessment(Event_End_Date=ends[0], Event_Outcome="Admitted to hospital"),
+        assessment(Event_End_Date=ends[1]),
+    )
     assert one(map_path(tmp_path), "Task")["executionPeriod"]["end"] == f"2025-07-{day + 1:02d}"
 
 
@@ -171,11 +193,15 @@ def test_of_two_ends_the_later_counts_whatever_the_outcome(tmp_path, day):
         ({"Event_Outcome": "Progress to assessment"}, {"Event_Outcome": "odd"}, "2025-06-20", "Progress to assessment"),
     ],
 )
-def test_of_two_lines_for_one_event_the_open_one_then_the_latest_end_then_the_outcome_counts(tmp_path, first, second, end, outcome):
+def test_of_two_lines_for_one_event_the_open_one_then_the_latest_end_then_the_outcome_counts(
+    tmp_path, first, second, end, outcome
+):
     for number, lines in enumerate(([first, second], [second, first])):
         snapshot(tmp_path / str(number), 1, *(assessment(**given) for given in lines))
         made = one(map_path(tmp_path / str(number)), "Task")
-        assert made["executionPeriod"].get("end") == end and made["output"][0]["valueCodeableConcept"]["text"] == outcome
+        assert (
+            made["executionPeriod"].get("end") == end and made["output"][0]["valueCodeableConcept"]["text"] == outcome
+        )
 
 
 def test_the_latest_spelling_of_a_person_wins(tmp_path):
@@ -193,7 +219,13 @@ def deliveries(tmp_path_factory) -> list[list[Row]]:
         snapshot(folder, 1, service(), assessment(), *OTHERS),
         snapshot(folder, 1, service(), assessment(Event_Outcome="Admitted to hospital"), *OTHERS, version="_v2"),
         snapshot(folder, 2, service(Last_Name="Marsh", Accommodation_Status="Refuge"), *OTHERS),
-        snapshot(folder, 2, service(Event_End_Date="01/02/2026", Primary_Support_Reason="Mental health support"), *OTHERS, version="_v2"),
+        snapshot(
+            folder,
+            2,
+            service(Event_End_Date="01/02/2026", Primary_Support_Reason="Mental health support"),
+            *OTHERS,
+            version="_v2",
+        ),
         snapshot(folder, 3, *OTHERS, line(Event_Type="?")),
         snapshot(folder, 3, *OTHERS, version="_v4"),
     ]

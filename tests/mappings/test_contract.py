@@ -1,4 +1,5 @@
-"""What every source keeps, whoever wrote it: pure functions, code tables that tell their origin, samples that show all it makes."""
+"""What every source keeps, whoever wrote it: pure functions, code tables that tell their origin, samples that show all
+it makes."""
 
 import ast
 import json
@@ -46,7 +47,11 @@ def test_the_samples_show_every_type_a_source_makes(name):
     made = set()
     for path in sorted((HOME / name).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "look.id" and isinstance(node.args[0], ast.Constant):
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) == "look.id"
+                and isinstance(node.args[0], ast.Constant)
+            ):
                 made.add(node.args[0].value)
     goldens = (HOME / name / "samples").glob("*.fhir.json")
     shown = {each["resourceType"] for path in goldens for each in json.loads(path.read_text(encoding="utf-8"))}
@@ -56,7 +61,9 @@ def test_the_samples_show_every_type_a_source_makes(name):
 @pytest.mark.parametrize("path", sorted(HOME.glob("*/samples/*.fhir.json")), ids=named)
 def test_a_sample_is_valid_and_keeps_uk_cores_constraints(path):
     for made in json.loads(path.read_text(encoding="utf-8")):
-        meta = {name: value for name, value in made["meta"].items() if name != "security"}  # a word here; intake makes it a label
+        meta = {
+            name: value for name, value in made["meta"].items() if name != "security"
+        }  # a word here; intake makes it a label
         body = {**made, "meta": meta}
         faults = [*model.check(encode(body)), *(issue for issue in ukcore.check(body) if issue.severity == "error")]
         assert not faults, (made["resourceType"], [(issue.location, issue.message) for issue in faults])

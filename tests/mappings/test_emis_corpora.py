@@ -1,4 +1,5 @@
-"""The constructed extract in the supplier's layout, and our own samples: mapped, valid R4, and within UK Core's constraints."""
+"""The constructed extract in the supplier's layout, and our own samples: mapped, valid R4, and within UK Core's
+constraints."""
 
 import shutil
 from pathlib import Path
@@ -24,7 +25,11 @@ def faults(found: Mapped) -> list[str]:
         meta = {name: value for name, value in made["meta"].items() if name != "security"}
         body = {**made, "meta": meta}
         told += [f"{made['resourceType']}: {issue.location}: {issue.message}" for issue in model.check(encode(body))]
-        told += [f"{made['resourceType']}: {issue.location}: {issue.message}" for issue in ukcore.check(body) if issue.severity == "error"]
+        told += [
+            f"{made['resourceType']}: {issue.location}: {issue.message}"
+            for issue in ukcore.check(body)
+            if issue.severity == "error"
+        ]
     return told
 
 
@@ -75,7 +80,14 @@ def test_a_delta_changes_what_it_says_and_nothing_else(tmp_path):
     then, now = ({(each["resourceType"], each["id"]): each for each in found.resources()} for found in (before, later))
     assert [kind for kind, _ in then.keys() - now.keys()] == ["Observation"] and not now.keys() - then.keys()
     changed = sorted(kind for kind, id_ in then.keys() & now.keys() if then[kind, id_] != now[kind, id_])
-    assert changed == ["Condition", "EpisodeOfCare", "MedicationRequest", "MedicationStatement", "Observation", "Patient"]
+    assert changed == [
+        "Condition",
+        "EpisodeOfCare",
+        "MedicationRequest",
+        "MedicationStatement",
+        "Observation",
+        "Patient",
+    ]
 
 
 def test_deliveries_shuffled_come_to_the_same(tmp_path):

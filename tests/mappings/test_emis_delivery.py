@@ -165,7 +165,9 @@ def test_rows_belong_to_their_organisation_or_to_the_agreement(tmp_path):
         "Agreements_SharingOrganisation": GUID,
     }
     assert all(row.values["_agreement"] == AGREEMENT for row in rows.values())
-    assert rows["CareRecord_Observation"].groups == ("obs:o1", "obs:o2") and rows["CareRecord_Observation"].patient == "p1"
+    assert (
+        rows["CareRecord_Observation"].groups == ("obs:o1", "obs:o2") and rows["CareRecord_Observation"].patient == "p1"
+    )
     assert rows["Appointment_Slot"].key == "p1|s1" and rows["Appointment_Slot"].groups == ()
 
 
@@ -205,7 +207,9 @@ def test_an_agreement_says_whether_a_practice_shares(values, state):
 
 
 def test_an_organisation_says_its_name_and_code():
-    said = SOURCE.publisher(sent("Admin_Organisation", OrganisationGuid=PRACTICE, OrganisationName="Low Mill Surgery", ODSCode="A99001"))
+    said = SOURCE.publisher(
+        sent("Admin_Organisation", OrganisationGuid=PRACTICE, OrganisationName="Low Mill Surgery", ODSCode="A99001")
+    )
     assert (said.code, said.ods, said.name, said.state) == (GUID, "A99001", "Low Mill Surgery", "")
     assert SOURCE.publisher(patient()) is None
 
@@ -213,6 +217,10 @@ def test_an_organisation_says_its_name_and_code():
 def test_a_code_resent_as_it_was_is_the_same_row_wherever_it_stands(tmp_path):
     asthma = ("Coding_ClinicalCode", {"CodeId": "1", "Term": "Asthma"})
     first = read_all(write(tmp_path / "a", [asthma]))[0]
-    second = read_all(write(tmp_path / "b", [("Coding_ClinicalCode", {"CodeId": "0", "Term": "Angina"}), asthma], time="20240313010000"))[1]
+    second = read_all(
+        write(
+            tmp_path / "b", [("Coding_ClinicalCode", {"CodeId": "0", "Term": "Angina"}), asthma], time="20240313010000"
+        )
+    )[1]
     assert second.order > first.order
     assert (first.key, first.values, first.line) == (second.key, second.values, second.line)

@@ -1,4 +1,5 @@
-"""An observation row becomes what it is: the traps of routing, negation, blood pressure and results, each a named test."""
+"""An observation row becomes what it is: the traps of routing, negation, blood pressure and results, each a named
+test."""
 
 import csv
 import itertools
@@ -48,7 +49,9 @@ def types(found) -> list[str]:
 
 @pytest.mark.hazard("HZ-EMIS-01")
 def test_an_allergy_on_the_problem_list_stays_an_allergy_and_becomes_a_condition_too():
-    found = mapped(*CODES, observation("O1", "2"), problem("O1", ProblemStatusDescription="Past Problem", EndDate="2024-04-01"))
+    found = mapped(
+        *CODES, observation("O1", "2"), problem("O1", ProblemStatusDescription="Past Problem", EndDate="2024-04-01")
+    )
     allergy, condition = found.one("AllergyIntolerance"), found.one("Condition")
     assert status_of(allergy, "clinicalStatus") == "active"  # a past problem is no past allergy
     assert status_of(condition, "clinicalStatus") == "inactive"
@@ -100,8 +103,13 @@ def test_every_code_of_the_allergy_sets_is_an_allergy():
     sets = Path(__file__).parents[2] / "terminology" / "sets"
     for name in ("allergy", "no-known-allergy"):
         for row in csv.DictReader((sets / f"{name}.csv").read_text(encoding="utf-8").splitlines()):
-            snomed, read = (row["code"] if row["system"] == system else "" for system in ("http://snomed.info/sct", "http://read.info/readv2"))
-            assert types(mapped(code("5", "A term", CONDITIONS, read, snomed), observation("O1", "5"))) == ["AllergyIntolerance"], row["code"]
+            snomed, read = (
+                row["code"] if row["system"] == system else ""
+                for system in ("http://snomed.info/sct", "http://read.info/readv2")
+            )
+            assert types(mapped(code("5", "A term", CONDITIONS, read, snomed), observation("O1", "5"))) == [
+                "AllergyIntolerance"
+            ], row["code"]
 
 
 @pytest.mark.hazard("HZ-EMIS-02")
@@ -119,10 +127,16 @@ def test_no_known_allergies_is_said_by_its_code_and_never_refuted():
 
 @pytest.mark.hazard("HZ-EMIS-04")
 def test_a_text_only_allergy_says_that_it_is_degraded():
-    allergy = mapped(code("5", "Elastoplast allergy (local)", ALLERGIES, "EMISNQAL9"), observation("O1", "5")).one("AllergyIntolerance")
+    allergy = mapped(code("5", "Elastoplast allergy (local)", ALLERGIES, "EMISNQAL9"), observation("O1", "5")).one(
+        "AllergyIntolerance"
+    )
     degraded, own = allergy["code"]["coding"]
     assert degraded["code"] == "196461000000101"
-    assert own["system"] == "https://fhir.hl7.org.uk/Id/egton-codes" and own["userSelected"] and allergy["code"]["text"] == own["display"]
+    assert (
+        own["system"] == "https://fhir.hl7.org.uk/Id/egton-codes"
+        and own["userSelected"]
+        and allergy["code"]["text"] == own["display"]
+    )
 
 
 @pytest.mark.hazard("HZ-EMIS-05")
@@ -135,7 +149,14 @@ def test_a_problem_deleted_without_its_observation_leaves_the_condition():
 
 
 def test_a_deleted_observation_makes_nothing_even_when_its_problem_stays():
-    assert types(mapped(*CODES, observation("O1", "1"), problem("O1"), deleted("CareRecord_Observation", ObservationGuid="{O1}"))) == []
+    assert (
+        types(
+            mapped(
+                *CODES, observation("O1", "1"), problem("O1"), deleted("CareRecord_Observation", ObservationGuid="{O1}")
+            )
+        )
+        == []
+    )
     assert types(mapped(*CODES, deleted("CareRecord_Observation", ObservationGuid="{O1}"))) == []
 
 
@@ -228,7 +249,10 @@ def test_a_code_that_denies_makes_no_condition_and_is_not_denied_twice(term, mad
 )
 def test_uncertain_resolved_and_past_conditions_say_so(term, verification, clinical):
     condition = mapped(code("5", term, CONDITIONS), observation("O1", "5")).one("Condition")
-    assert (status_of(condition, "verificationStatus"), status_of(condition, "clinicalStatus")) == (verification, clinical)
+    assert (status_of(condition, "verificationStatus"), status_of(condition, "clinicalStatus")) == (
+        verification,
+        clinical,
+    )
 
 
 @pytest.mark.hazard("HZ-EMIS-09")
@@ -274,7 +298,9 @@ def test_a_qualifier_of_subject_makes_it_somebody_elses():
 )
 def test_an_illness_a_relative_has_not_is_neither_the_relatives_nor_denied_of_the_patient(told, pairs):
     found = mapped(told, observation("O1", "1", Qualifiers=named("qualifier", *pairs))).one("Observation")
-    assert "Presence: Absent" in found["valueCodeableConcept"]["text"] and ("Mother" in found["valueCodeableConcept"]["text"]) is (len(pairs) == 2)
+    assert "Presence: Absent" in found["valueCodeableConcept"]["text"] and (
+        "Mother" in found["valueCodeableConcept"]["text"]
+    ) is (len(pairs) == 2)
 
 
 @pytest.mark.hazard("HZ-EMIS-09")
@@ -321,7 +347,9 @@ def test_an_uncertain_allergy_says_so_in_words(value):
 
 
 def test_a_severity_without_a_reaction_invents_none():
-    [reaction] = mapped(*CODES, observation("O1", "2", Qualifiers=qualifier("Severity", "Severe"))).one("AllergyIntolerance")["reaction"]
+    [reaction] = mapped(*CODES, observation("O1", "2", Qualifiers=qualifier("Severity", "Severe"))).one(
+        "AllergyIntolerance"
+    )["reaction"]
     assert reaction["severity"] == "severe" and reaction["manifestation"][0]["extension"][0]["valueCode"] == "unknown"
 
 
@@ -342,9 +370,15 @@ def test_a_qualifier_gives_the_negative_form_of_every_kind(number, pair, made, e
 
 
 def test_details_and_unknown_keys_of_qualifiers_are_kept():
-    text = named("qualifier", ("Manufacturer", "Acme"), ("Batch number", "B7"), ("Expiry date", "2025-06-30"), ("Colour", "blue"))
+    text = named(
+        "qualifier", ("Manufacturer", "Acme"), ("Batch number", "B7"), ("Expiry date", "2025-06-30"), ("Colour", "blue")
+    )
     vaccine = mapped(*CODES, observation("O1", "3", Qualifiers=text)).one("Immunization")
-    assert (vaccine["manufacturer"]["display"], vaccine["lotNumber"], vaccine["expirationDate"]) == ("Acme", "B7", "2025-06-30")
+    assert (vaccine["manufacturer"]["display"], vaccine["lotNumber"], vaccine["expirationDate"]) == (
+        "Acme",
+        "B7",
+        "2025-06-30",
+    )
     assert vaccine["note"] == [{"text": "Colour: blue"}]
 
 
@@ -383,13 +417,18 @@ def test_abnormal_is_said_with_its_reason():
     row = observation("O1", "21", Value="90", NumericUnit="g/L", AbnormalReason="LO")
     row.values["Abnormal"] = "TRUE"
     assert mapped(*CODES, row).one("Observation")["interpretation"] == [
-        {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": "L"}], "text": "LO"}
+        {
+            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "code": "L"}],
+            "text": "LO",
+        }
     ]
 
 
 @pytest.mark.hazard("HZ-EMIS-12")
 def test_significance_is_not_severity():
-    condition = mapped(*CODES, observation("O1", "1"), problem("O1", SignificanceDescription="Minor Problem")).one("Condition")
+    condition = mapped(*CODES, observation("O1", "1"), problem("O1", SignificanceDescription="Minor Problem")).one(
+        "Condition"
+    )
     assert "severity" not in condition and condition["category"][1] == {"text": "Minor Problem"}
     severe = mapped(*CODES, observation("O1", "1", Qualifiers=qualifier("Severity", "Severe"))).one("Condition")
     assert severe["severity"]["coding"][0]["code"] == "24484000"
@@ -408,12 +447,17 @@ def test_blood_pressure_is_told_by_child_code_never_by_value():
     found = mapped(*CODES, *PRESSURES)
     systolic, diastolic = found.one("Observation")["component"]
     assert systolic["code"]["text"] == "O/E - Systolic BP reading" and str(systolic["valueQuantity"]["value"]) == "80"
-    assert diastolic["code"]["text"] == "O/E - Diastolic BP reading" and str(diastolic["valueQuantity"]["value"]) == "130"
+    assert (
+        diastolic["code"]["text"] == "O/E - Diastolic BP reading" and str(diastolic["valueQuantity"]["value"]) == "130"
+    )
 
 
 @pytest.mark.hazard("HZ-EMIS-13")
 def test_where_codes_cannot_tell_there_are_two_observations_and_a_flag():
-    same = [observation(guid, "10", 2, ParentObservationGuid="{BP}", Value=value, NumericUnit="mmHg") for guid, value in (("A", "130"), ("B", "80"))]
+    same = [
+        observation(guid, "10", 2, ParentObservationGuid="{BP}", Value=value, NumericUnit="mmHg")
+        for guid, value in (("A", "130"), ("B", "80"))
+    ]
     found = mapped(*CODES, PRESSURES[0], *same).resources("Observation")
     readings = [each for each in found if "valueQuantity" in each]
     assert len(found) == 3 and len(readings) == 2 and not any("component" in each for each in found)
@@ -454,7 +498,9 @@ def test_a_part_is_shown_once_in_every_order_of_arrival():
     ],
 )
 def test_a_part_with_something_of_its_own_to_say_is_not_a_component(more):
-    found = mapped(*CODES, *PRESSURES[:2], observation("SYS", "11", ParentObservationGuid="{BP}", Value="80", **more)).resources("Observation")
+    found = mapped(
+        *CODES, *PRESSURES[:2], observation("SYS", "11", ParentObservationGuid="{BP}", Value="80", **more)
+    ).resources("Observation")
     assert sorted(len(each.get("component", [])) for each in found) == [0, 1]
 
 
@@ -476,14 +522,26 @@ def test_a_battery_is_a_report_of_its_results_and_a_battery_within_it_a_group():
     rows = (
         observation("R", "20"),
         observation("G", "20", 2, ParentObservationGuid="{R}"),
-        observation("H", "21", 3, ParentObservationGuid="{G}", Value="131.0", NumericUnit="g/L", NumericRangeLow="115", NumericRangeHigh="165"),
+        observation(
+            "H",
+            "21",
+            3,
+            ParentObservationGuid="{G}",
+            Value="131.0",
+            NumericUnit="g/L",
+            NumericRangeLow="115",
+            NumericRangeHigh="165",
+        ),
     )
     found = mapped(*CODES, *rows)
     inner, result = sorted(found.resources("Observation"), key=lambda each: "valueQuantity" in each)
     assert found.one("DiagnosticReport")["result"] == [{"reference": f"Observation/{inner['id']}"}]
     assert inner["hasMember"] == [{"reference": f"Observation/{result['id']}"}]
     assert str(result["valueQuantity"]["value"]) == "131.0" and result["valueQuantity"]["code"] == "g/L"
-    assert {name: str(bound["value"]) for name, bound in result["referenceRange"][0].items()} == {"low": "115", "high": "165"}
+    assert {name: str(bound["value"]) for name, bound in result["referenceRange"][0].items()} == {
+        "low": "115",
+        "high": "165",
+    }
 
 
 def test_a_test_request_waits_for_its_results():
@@ -505,7 +563,11 @@ def test_one_bound_alone_is_a_limit_in_words(low, high, expected):
 @pytest.mark.parametrize(
     ("value", "unit", "expected"),
     [
-        ("1.00", "g/L", '"valueQuantity":{"value":1.00,"unit":"g/L","system":"http://unitsofmeasure.org","code":"g/L"}'),
+        (
+            "1.00",
+            "g/L",
+            '"valueQuantity":{"value":1.00,"unit":"g/L","system":"http://unitsofmeasure.org","code":"g/L"}',
+        ),
         (" 7 ", "", '"valueQuantity":{"value":7}'),
         ("7", "handfuls", '"valueQuantity":{"value":7,"unit":"handfuls"}'),
         ("<5", "g/L", '"valueString":"<5 g/L"'),
@@ -547,7 +609,9 @@ def test_a_partial_date_is_never_padded(when, precision, expected):
 @pytest.mark.hazard("HZ-EMIS-26")
 def test_an_immunisation_of_unknown_date_says_that_it_is_unknown():
     vaccine = mapped(*CODES, observation("O1", "3", EffectiveDate="", EffectiveDatePrecision="U")).one("Immunization")
-    assert vaccine["_occurrenceDateTime"]["extension"][0]["valueCode"] == "unknown" and "occurrenceDateTime" not in vaccine
+    assert (
+        vaccine["_occurrenceDateTime"]["extension"][0]["valueCode"] == "unknown" and "occurrenceDateTime" not in vaccine
+    )
 
 
 @pytest.mark.parametrize(
@@ -574,7 +638,9 @@ def test_a_time_of_effect_the_clock_showed_twice_is_flagged_whatever_it_is_of(nu
     twice = {"EffectiveDate": "2024-10-27 01:30:00", "EffectiveDatePrecision": "YMDT"}
     [found] = mapped(*CODES, *more, observation("O1", number, **twice)).resources()
     assert found["meta"]["tag"][0]["code"] == "ambiguous-time"
-    [once] = mapped(*CODES, *more, observation("O1", number, **twice | {"EffectiveDate": "2024-10-27 03:30:00"})).resources()
+    [once] = mapped(
+        *CODES, *more, observation("O1", number, **twice | {"EffectiveDate": "2024-10-27 03:30:00"})
+    ).resources()
     assert "tag" not in once["meta"]
 
 
@@ -587,9 +653,19 @@ def test_a_time_the_clock_showed_twice_is_flagged():
 
 def test_a_referral_is_one_request_with_what_its_row_adds():
     told = code("5", "Referral to cardiologist", "Referral", "8H44.00", "183519002")
-    row = referral("O1", ReferralUrgency="2 Week Wait", ReferralUBRN="000012345678", ReferralTargetOrganisationGuid="{ORG}", TransportRequired="true")
+    row = referral(
+        "O1",
+        ReferralUrgency="2 Week Wait",
+        ReferralUBRN="000012345678",
+        ReferralTargetOrganisationGuid="{ORG}",
+        TransportRequired="true",
+    )
     found = mapped(told, observation("O1", "5"), row).one("ServiceRequest")
-    assert found["priority"] == "urgent" and found["identifier"][0]["value"] == "000012345678" and found["status"] == "unknown"
+    assert (
+        found["priority"] == "urgent"
+        and found["identifier"][0]["value"] == "000012345678"
+        and found["status"] == "unknown"
+    )
     assert [note["text"] for note in found["note"]] == ["Urgency: 2 Week Wait", "Transport required"]
 
 
@@ -617,10 +693,16 @@ def test_snomed_ids_of_the_tables_have_the_shape_of_concepts():
 
 
 @pytest.mark.hazard("HZ-EMIS-27")
-@pytest.mark.parametrize("category", ["Investigation requests", "Referral", "Pathology specimen", CONDITIONS, "Procedure", "Something new"])
-@pytest.mark.parametrize("said", [{}, {"ObservationType": "Test Request"}, {"Qualifiers": qualifier("Certainty", "Possible")}])
+@pytest.mark.parametrize(
+    "category", ["Investigation requests", "Referral", "Pathology specimen", CONDITIONS, "Procedure", "Something new"]
+)
+@pytest.mark.parametrize(
+    "said", [{}, {"ObservationType": "Test Request"}, {"Qualifiers": qualifier("Certainty", "Possible")}]
+)
 def test_a_value_is_never_lost_to_a_kind_without_one(category, said):
-    found = mapped(code("5", "A thing", category), observation("O1", "5", Value="5.0", NumericUnit="g/L", **said)).one("Observation")
+    found = mapped(code("5", "A thing", category), observation("O1", "5", Value="5.0", NumericUnit="g/L", **said)).one(
+        "Observation"
+    )
     assert str(found["valueQuantity"]["value"]) == "5.0"
 
 
@@ -628,7 +710,9 @@ def test_a_value_is_never_lost_to_a_kind_without_one(category, said):
 def test_a_value_beside_what_has_none_is_a_note(number):
     from gateway.fhir.build import encode
 
-    [found] = mapped(*CODES, code("32", "FH: Asthma", "Family history"), observation("O1", number, Value="2", NumericUnit="dose")).resources()
+    [found] = mapped(
+        *CODES, code("32", "FH: Asthma", "Family history"), observation("O1", number, Value="2", NumericUnit="dose")
+    ).resources()
     assert '"Value: 2 dose"' in encode(found).decode()
 
 
@@ -646,7 +730,9 @@ def test_every_kind_of_entry_is_told_by_its_category():
         assert types(mapped(code("5", "A thing", category), observation("O1", "5"))) == [made], category
 
 
-@pytest.mark.parametrize(("read", "made"), [("7700.00", "Procedure"), ("H33..00", "Condition"), ("8H77.00", "Condition"), ("", "Condition")])
+@pytest.mark.parametrize(
+    ("read", "made"), [("7700.00", "Procedure"), ("H33..00", "Condition"), ("8H77.00", "Condition"), ("", "Condition")]
+)
 def test_conditions_and_procedures_are_told_apart_by_read_chapter(read, made):
     assert types(mapped(code("5", "A thing", CONDITIONS, read), observation("O1", "5"))) == [made]
 
@@ -664,7 +750,9 @@ def test_what_is_filed_under_a_problem_points_at_it_so_that_it_can_be_hidden_wit
     target = next(each for each in found["obs:p"])
     reference = {"reference": f"Condition/{target['id']}"}
     made = found["obs:o1"][0]
-    assert reference in made.get("reasonReference", []) or reference in [each.get("valueReference") for each in made.get("extension", [])]
+    assert reference in made.get("reasonReference", []) or reference in [
+        each.get("valueReference") for each in made.get("extension", [])
+    ]
 
 
 @pytest.mark.hazard("HZ-EMIS-28")
@@ -678,7 +766,10 @@ def test_what_was_said_in_a_confidential_consultation_is_hidden_with_it(number):
     )
     row = sent("CareRecord_Consultation", **dated(ConsultationGuid="{C1}", Complete="true", IsConfidential="true"))
     found = mapped(*CODES, *more, row, observation("O1", number, ConsultationGuid="{C1}")).resources()
-    items = [(number, each, labels.CONFIDENTIAL if each["meta"].get("security") == ["R"] else 0) for number, each in enumerate(found)]
+    items = [
+        (number, each, labels.CONFIDENTIAL if each["meta"].get("security") == ["R"] else 0)
+        for number, each in enumerate(found)
+    ]
     hidden = {number for number, _, own in items if own} | links.linked(items).keys()
     assert len(found) == 2 and hidden == {0, 1}
 
@@ -691,7 +782,9 @@ def test_a_denying_code_on_the_problem_list_is_not_denied_twice():
 
 @pytest.mark.hazard("HZ-EMIS-07")
 def test_a_family_without_illness_has_no_relative_with_one():
-    assert types(mapped(code("5", "Nil of note in parents", "Family history"), observation("O1", "5"))) == ["Observation"]
+    assert types(mapped(code("5", "Nil of note in parents", "Family history"), observation("O1", "5"))) == [
+        "Observation"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,9 @@ def test_what_is_no_row_is_a_reject_that_tells_no_value(file, content, reject):
 
 
 def test_aliases_and_wanted_columns(file):
-    assert list(csv_rows(file("Old,b,c\n1,2,3\n"), aliases={"Old": "New"}, keep={"New", "c"})) == [(2, {"New": "1", "c": "3"})]
+    assert list(csv_rows(file("Old,b,c\n1,2,3\n"), aliases={"Old": "New"}, keep={"New", "c"})) == [
+        (2, {"New": "1", "c": "3"})
+    ]
 
 
 @pytest.mark.parametrize(

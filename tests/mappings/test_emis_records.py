@@ -33,12 +33,24 @@ def numbers(resource: dict) -> list[str]:
 
 
 def test_a_patient_and_the_registration():
-    found = mapped(patient(UsualGpUserInRoleGuid="{U1}", Postcode="LS11AA", MobilePhone="07700900001", MiddleNames="Jo Kay", CarerName="Sam"))
+    found = mapped(
+        patient(
+            UsualGpUserInRoleGuid="{U1}",
+            Postcode="LS11AA",
+            MobilePhone="07700900001",
+            MiddleNames="Jo Kay",
+            CarerName="Sam",
+        )
+    )
     person, episode = found.one("Patient"), found.one("EpisodeOfCare")
     assert person["name"] == [{"use": "official", "family": "Marsh", "given": ["Ann", "Jo", "Kay"]}]
     assert person["address"] == [{"postalCode": "LS1 1AA"}] and person["contact"][0]["name"] == {"text": "Sam"}
     assert person["active"] and person["gender"] == "female" and numbers(person) == ["9990000018"]
-    assert (episode["status"], episode["period"], episode["type"][0]["coding"][0]["code"]) == ("active", {"start": "2001-05-05"}, "R")
+    assert (episode["status"], episode["period"], episode["type"][0]["coding"][0]["code"]) == (
+        "active",
+        {"start": "2001-05-05"},
+        "R",
+    )
     assert person["managingOrganization"] == episode["managingOrganization"]
 
 
@@ -126,18 +138,31 @@ def test_the_history_of_a_registration_is_its_statuses():
         {"status": "active", "period": {"start": "2001-05-05T10:00:00+01:00", "end": "2001-05-06T10:00:00+01:00"}},
         {"status": "finished", "period": {"start": "2020-01-10T10:00:00+00:00"}},
     ]
-    doubtful = sent("Admin_PatientHistory", **owned(HistoryDate="2019-10-27", HistoryTime="01:10:00", StatusDescription="Registered"))
+    doubtful = sent(
+        "Admin_PatientHistory",
+        **owned(HistoryDate="2019-10-27", HistoryTime="01:10:00", StatusDescription="Registered"),
+    )
     assert mapped(patient(), doubtful).one("EpisodeOfCare")["meta"]["tag"][0]["code"] == "ambiguous-time"
 
 
 def test_a_course_its_authorisation_and_its_issues():
-    found = mapped(AMLODIPINE, drug(NumberOfIssues="2", NumberOfIssuesAuthorised="6"), issue(), issue("I2", EffectiveDate="2024-04-08"))
+    found = mapped(
+        AMLODIPINE,
+        drug(NumberOfIssues="2", NumberOfIssuesAuthorised="6"),
+        issue(),
+        issue("I2", EffectiveDate="2024-04-08"),
+    )
     statement = found.one("MedicationStatement")
     plan = next(each for each in found.resources("MedicationRequest") if each["intent"] == "plan")
     orders = [each for each in found.resources("MedicationRequest") if each["intent"] == "order"]
     assert statement["basedOn"] == orders[0]["basedOn"] == [{"reference": f"MedicationRequest/{plan['id']}"}]
-    assert statement["extension"][0]["valueDateTime"] == "2024-04-08" and statement["status"] == plan["status"] == "active"
-    assert plan["dispenseRequest"]["numberOfRepeatsAllowed"] == 5 and plan["courseOfTherapyType"]["coding"][0]["code"] == "continuous"
+    assert (
+        statement["extension"][0]["valueDateTime"] == "2024-04-08" and statement["status"] == plan["status"] == "active"
+    )
+    assert (
+        plan["dispenseRequest"]["numberOfRepeatsAllowed"] == 5
+        and plan["courseOfTherapyType"]["coding"][0]["code"] == "continuous"
+    )
     assert all("substitution" in each for each in found.resources("MedicationRequest"))
     assert [each["code"] for each in statement["medicationCodeableConcept"]["coding"]] == ["1", "319283006"]
 
@@ -146,7 +171,9 @@ def test_a_course_its_authorisation_and_its_issues():
 def test_a_derived_end_is_marked_as_estimated_and_a_stated_one_is_not():
     derived = mapped(AMLODIPINE, drug(IsActive="false"), issue()).one("MedicationStatement")["effectivePeriod"]
     assert derived["end"] == "2024-04-08" and derived["_end"]["extension"][0]["valueBoolean"] is True
-    stated = mapped(AMLODIPINE, drug(IsActive="false", CancellationDate="2024-03-20"), issue()).one("MedicationStatement")
+    stated = mapped(AMLODIPINE, drug(IsActive="false", CancellationDate="2024-03-20"), issue()).one(
+        "MedicationStatement"
+    )
     assert stated["effectivePeriod"] == {"start": "2024-03-11", "end": "2024-03-20"} and stated["status"] == "stopped"
 
 
@@ -201,7 +228,10 @@ def consultation(**values: str):
     return sent("CareRecord_Consultation", **dated(ConsultationGuid="{C1}", Complete="true", **values))
 
 
-@pytest.mark.parametrize(("term", "klass"), [("GP Surgery", "AMB"), ("Telephone consultation", "VR"), ("Home Visit", "HH"), ("Third party", None)])
+@pytest.mark.parametrize(
+    ("term", "klass"),
+    [("GP Surgery", "AMB"), ("Telephone consultation", "VR"), ("Home Visit", "HH"), ("Third party", None)],
+)
 def test_a_consultation_has_the_class_its_source_means_or_none(term, klass):
     found = mapped(consultation(ConsultationSourceTerm=term)).one("Encounter")
     assert found["class"].get("code") == klass and found["type"] == [{"text": term}]
@@ -223,7 +253,9 @@ def test_the_directory_hangs_together():
             MainLocationGuid="{L1}",
             OpenDate="1990-01-01",
         ),
-        sent("Admin_Location", LocationGuid="{L1}", LocationName="Low Mill", Postcode="LS11AA", PhoneNumber="01632960001"),
+        sent(
+            "Admin_Location", LocationGuid="{L1}", LocationName="Low Mill", Postcode="LS11AA", PhoneNumber="01632960001"
+        ),
         sent("Admin_OrganisationLocation", OrganisationGuid=PRACTICE, LocationGuid="{L1}", IsMainLocation="1"),
         sent(
             "Admin_UserInRole",
@@ -236,10 +268,15 @@ def test_the_directory_hangs_together():
     )
     found = mapped(*rows, patient(UsualGpUserInRoleGuid="{U1}"))
     organisation, location, role = found.one("Organization"), found.one("Location"), found.one("PractitionerRole")
-    assert organisation["identifier"][0] == {"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "A99001"}
+    assert organisation["identifier"][0] == {
+        "system": "https://fhir.nhs.uk/Id/ods-organization-code",
+        "value": "A99001",
+    }
     assert organisation["extension"][0]["valueReference"] == {"reference": f"Location/{location['id']}"}
     here = {"reference": f"Organization/{organisation['id']}"}
-    assert location["managingOrganization"] == role["organization"] == found.one("Patient")["managingOrganization"] == here
+    assert (
+        location["managingOrganization"] == role["organization"] == found.one("Patient")["managingOrganization"] == here
+    )
     assert found.one("Patient")["generalPractitioner"] == [{"reference": f"PractitionerRole/{role['id']}"}]
     assert found.one("Practitioner")["identifier"][0]["system"].endswith("gmp-number")
 
@@ -247,11 +284,24 @@ def test_the_directory_hangs_together():
 @pytest.mark.parametrize(("closed", "active"), [("", True), ("2023-01-01", False), ("2030-01-01", True)])
 def test_an_organisation_is_closed_by_the_day_of_its_extract(closed, active):
     order = (24 * 366 * 86400) << 31  # in 2024
-    assert mapped(sent("Admin_Organisation", order, OrganisationGuid=PRACTICE, CloseDate=closed)).one("Organization")["active"] is active
+    assert (
+        mapped(sent("Admin_Organisation", order, OrganisationGuid=PRACTICE, CloseDate=closed)).one("Organization")[
+            "active"
+        ]
+        is active
+    )
 
 
 def test_only_codes_are_looked_up_so_that_a_change_of_address_maps_nothing_else_again():
-    rows = (code("1", "Asthma", CONDITIONS), AMLODIPINE, patient(), observation("O1", "1"), drug(), issue(), consultation())
+    rows = (
+        code("1", "Asthma", CONDITIONS),
+        AMLODIPINE,
+        patient(),
+        observation("O1", "1"),
+        drug(),
+        issue(),
+        consultation(),
+    )
     kept = {(row.publisher, row.table, row.key): row for row in rows}
     for row in rows[3:]:
         look = DictLook(SOURCE, kept, row.publisher, feed=None)

@@ -62,7 +62,9 @@ def _check(made: list[dict]) -> None:
         model = importlib.import_module("gateway.fhir.model")
     except ModuleNotFoundError:
         return
-    faults = Counter((each["resourceType"], str(issue)) for each in made for issue in model.check(encode(_unlabelled(each))))
+    faults = Counter(
+        (each["resourceType"], str(issue)) for each in made for issue in model.check(encode(_unlabelled(each)))
+    )
     assert not faults, faults.most_common(10)
 
 

@@ -69,7 +69,10 @@ def test_a_cancellation_undoes_nothing_that_was_recorded_after_it(seed):
     for texts in (admissions, transfers, ends):
         shuffled.shuffle(texts)
     assert encounter(*admissions)["status"] == "in-progress"
-    assert places(encounter(*transfers)) == [("W1, B1, 1", "completed", "2025-06-02T10:30:00+01:00"), ("W3", "active", None)]
+    assert places(encounter(*transfers)) == [
+        ("W1, B1, 1", "completed", "2025-06-02T10:30:00+01:00"),
+        ("W3", "active", None),
+    ]
     found = encounter(*ends)
     assert (found["status"], found["period"]["end"]) == ("finished", "2025-06-03T10:30:00+01:00")
 
@@ -104,7 +107,10 @@ def test_a_cancelled_admission_stays_cancelled(later):
 
 def test_a_cancelled_visit_may_be_admitted_again():
     cancel = adt("A11", "20250601090000", visit(), occurred="20250601080000")
-    assert encounter(ADMIT, cancel, adt("A01", "20250602080000", visit(admitted="20250602080000")))["status"] == "in-progress"
+    assert (
+        encounter(ADMIT, cancel, adt("A01", "20250602080000", visit(admitted="20250602080000")))["status"]
+        == "in-progress"
+    )
 
 
 @pytest.mark.parametrize(
@@ -133,7 +139,9 @@ def test_a_visit_known_only_by_updates_says_what_its_fields_say():
 
 
 def test_a_deleted_visit_is_gone():
-    assert not [each for each in map_text(ADMIT, adt("A23", "20250602", visit())) if each["resourceType"] == "Encounter"]
+    assert not [
+        each for each in map_text(ADMIT, adt("A23", "20250602", visit())) if each["resourceType"] == "Encounter"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +187,10 @@ def test_codes_of_admission_are_kept_when_nobody_maps_them():
     assert found["hospitalization"]["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "21"
     assert found["hospitalization"]["admitSource"]["coding"][0]["system"].endswith("SourceOfAdmissionEngland")
     odd = encounter(adt("A01", "20250601", visit(f4="28b")))["hospitalization"]["extension"][0]["valueCodeableConcept"]
-    assert odd == {"coding": [{"system": "https://fhir.nhs.uk/RXX/CodeSystem/admission-method", "code": "28b"}], "text": "28b"}
+    assert odd == {
+        "coding": [{"system": "https://fhir.nhs.uk/RXX/CodeSystem/admission-method", "code": "28b"}],
+        "text": "28b",
+    }
 
 
 @pytest.mark.parametrize(
@@ -193,15 +204,25 @@ def test_codes_of_admission_are_kept_when_nobody_maps_them():
 )
 def test_a_clinician_has_a_number_only_if_one_was_sent(sent, gmc):
     [found] = encounter(adt("A01", "20250601", visit(f7=sent)))["participant"]
-    assert found["individual"].get("identifier", {}).get("value") == gmc and found["individual"]["display"] == "Dr Fay Bennett"
+    assert (
+        found["individual"].get("identifier", {}).get("value") == gmc
+        and found["individual"]["display"] == "Dr Fay Bennett"
+    )
 
 
 def test_diagnoses_and_procedures_belong_to_the_visit():
-    diagnosis, operation = "DG1|1|I10|J18.9^Pneumonia^I10||20250601|F|||||||||1", "PR1|1||E85.1^Ventilation^O4||20250602"
+    diagnosis, operation = (
+        "DG1|1|I10|J18.9^Pneumonia^I10||20250601|F|||||||||1",
+        "PR1|1||E85.1^Ventilation^O4||20250602",
+    )
     text = adt("A03", "20250603", visit(ended="20250603"), diagnosis, operation)
     resources = map_text(ADMIT, text)
     condition, procedure, found = (one(resources, each) for each in ("Condition", "Procedure", "Encounter"))
-    assert condition["code"]["coding"][0] == {"system": "http://hl7.org/fhir/sid/icd-10", "code": "J18.9", "display": "Pneumonia"}
+    assert condition["code"]["coding"][0] == {
+        "system": "http://hl7.org/fhir/sid/icd-10",
+        "code": "J18.9",
+        "display": "Pneumonia",
+    }
     assert condition["verificationStatus"]["coding"][0]["code"] == "confirmed"
     assert found["diagnosis"] == [{"condition": {"reference": f"Condition/{condition['id']}"}, "rank": 1}]
     assert (procedure["status"], procedure["performedDateTime"]) == ("completed", "2025-06-02")
@@ -209,20 +230,29 @@ def test_diagnoses_and_procedures_belong_to_the_visit():
 
 @pytest.mark.parametrize("kind, status", [("A", "provisional"), ("W", "provisional"), ("F", "confirmed"), ("", None)])
 def test_a_working_diagnosis_is_not_confirmed(kind, status):
-    found = one(map_text(adt("A01", "20250601", visit(), f"DG1|1|I10|J18.9^Pneumonia^I10||20250601|{kind}")), "Condition")
+    found = one(
+        map_text(adt("A01", "20250601", visit(), f"DG1|1|I10|J18.9^Pneumonia^I10||20250601|{kind}")), "Condition"
+    )
     assert found.get("verificationStatus", {"coding": [{"code": None}]})["coding"][0]["code"] == status
 
 
 def test_a_procedure_of_a_visit_that_was_planned_is_not_completed():
-    assert one(map_text(adt("A05", "20250601", visit(kind="P"), "PR1|1||W37.1^Hip^O4||20250701")), "Procedure")["status"] == "preparation"
+    assert (
+        one(map_text(adt("A05", "20250601", visit(kind="P"), "PR1|1||W37.1^Hip^O4||20250701")), "Procedure")["status"]
+        == "preparation"
+    )
 
 
 def test_diagnoses_that_are_sent_again_replace_those_of_their_kind():
-    codes = lambda *texts: sorted(each["code"]["text"] for each in map_text(*texts) if each["resourceType"] == "Condition")  # noqa: E731
+    def codes(*texts):
+        return sorted(each["code"]["text"] for each in map_text(*texts) if each["resourceType"] == "Condition")
+
     first = adt("A01", "20250601", visit(), "DG1|1|I10|J18.9^Pneumonia^I10|||A", "DG1|2|I10|I10^Pressure^I10|||W")
     assert codes(first, adt("A08", "20250602", visit())) == ["Pneumonia", "Pressure"]
     assert codes(first, adt("A08", "20250602", visit(), "DG1|1|I10|I21^Infarct^I10|||W")) == ["Infarct", "Pneumonia"]
-    assert codes(first, adt("A08", "20250602", visit(), "DG1|1|I10|I10^Pressure^I10|||W|||||||||||||||D")) == ["Pneumonia"]
+    assert codes(first, adt("A08", "20250602", visit(), "DG1|1|I10|I10^Pressure^I10|||W|||||||||||||||D")) == [
+        "Pneumonia"
+    ]
 
 
 def test_a_merge_moves_the_visits_it_names_to_the_survivor():

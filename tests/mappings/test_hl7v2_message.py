@@ -73,7 +73,12 @@ def test_repetitions_and_subcomponents():
 
 def test_what_is_not_there_answers_nothing():
     message = parse(HEADER)
-    assert not message["NK1"] and message["NK1"].text(2) == "" and message["MSH"].text(99) == "" and message.all("OBX") == []
+    assert (
+        not message["NK1"]
+        and message["NK1"].text(2) == ""
+        and message["MSH"].text(99) == ""
+        and message.all("OBX") == []
+    )
 
 
 @pytest.mark.parametrize(

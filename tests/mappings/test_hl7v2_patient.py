@@ -7,7 +7,9 @@ import pytest
 from gateway.errors import Invalid
 from tests.mappings.harness_hl7v2 import DEAD, PID, adt, map_text, one, oru
 
-HOME = "PID|1||H1^^^RXX^MR~9990001006^^^NHS||Marsh^Ann^^^Ms^^L||19700203|2|||1 Mill Lane^^Ilford^^IG1 1AA^^H||0201^PRN^PH"
+HOME = (
+    "PID|1||H1^^^RXX^MR~9990001006^^^NHS||Marsh^Ann^^^Ms^^L||19700203|2|||1 Mill Lane^^Ilford^^IG1 1AA^^H||0201^PRN^PH"
+)
 SHIELD = "ZU8||||1"
 
 
@@ -16,7 +18,11 @@ def patient(*texts: str, **settings) -> dict:
 
 
 def by_number(resources: list[dict], number: str) -> dict:
-    [found] = [each for each in resources if each["resourceType"] == "Patient" and any(i["value"] == number for i in each["identifier"])]
+    [found] = [
+        each
+        for each in resources
+        if each["resourceType"] == "Patient" and any(i["value"] == number for i in each["identifier"])
+    ]
     return found
 
 
@@ -31,13 +37,25 @@ def test_a_patient_has_its_numbers_name_birth_date_and_gender():
 
 @pytest.mark.parametrize(
     "sent, gender",
-    [("1", "male"), ("2", "female"), ("9", "other"), ("0", "unknown"), ("M", "male"), ("U", "unknown"), ("?", None), ("", None)],
+    [
+        ("1", "male"),
+        ("2", "female"),
+        ("9", "other"),
+        ("0", "unknown"),
+        ("M", "male"),
+        ("U", "unknown"),
+        ("?", None),
+        ("", None),
+    ],
 )
 def test_gender_by_table(sent, gender):
     assert patient(adt("A28", "20250101", PID[:-1] + sent)).get("gender") == gender
 
 
-@pytest.mark.parametrize("sent, date", [("1970", "1970"), ("197002", "1970-02"), ("19700203010000", "1970-02-03"), ("19700203+^D", "1970-02-03")])
+@pytest.mark.parametrize(
+    "sent, date",
+    [("1970", "1970"), ("197002", "1970-02"), ("19700203010000", "1970-02-03"), ("19700203+^D", "1970-02-03")],
+)
 def test_a_birth_date_keeps_the_precision_sent(sent, date):
     assert patient(adt("A28", "20250101", PID.replace("19700203", sent)))["birthDate"] == date
 
@@ -57,12 +75,21 @@ def test_an_empty_field_changes_nothing_and_a_deleted_one_is_gone():
 
 
 def test_an_older_message_that_comes_late_changes_nothing():
-    assert patient(adt("A31", "20250105"), adt("A31", "20250101", PID.replace("Marsh", "Old")))["name"][0]["family"] == "Marsh"
+    assert (
+        patient(adt("A31", "20250105"), adt("A31", "20250101", PID.replace("Marsh", "Old")))["name"][0]["family"]
+        == "Marsh"
+    )
 
 
 @pytest.mark.parametrize(
     "tail, status",
-    [("|" * 24 + "NSTS01", "01"), ("|" * 24 + "UD~NSTS03", "03"), ("|" * 24 + "UD", None), ("", None), ("|" * 24 + "NSTS09", None)],
+    [
+        ("|" * 24 + "NSTS01", "01"),
+        ("|" * 24 + "UD~NSTS03", "03"),
+        ("|" * 24 + "UD", None),
+        ("", None),
+        ("|" * 24 + "NSTS09", None),
+    ],
 )
 def test_the_verification_status_is_written_only_when_sent(tail, status):
     found = patient(adt("A28", "20250101", PID + tail))["identifier"][0].get("extension")
@@ -76,7 +103,10 @@ def test_pims_sends_the_status_with_the_number():
 
 @pytest.mark.hazard("HZ-HL7V2-14")
 def test_a_verification_status_is_not_carried_to_another_number():
-    found = patient(adt("A28", "20250101", PID + "|" * 24 + "NSTS01"), adt("A31", "20250102", PID.replace("9990001006", "9990001014")))
+    found = patient(
+        adt("A28", "20250101", PID + "|" * 24 + "NSTS01"),
+        adt("A31", "20250102", PID.replace("9990001006", "9990001014")),
+    )
     assert found["identifier"][0]["value"] == "9990001014" and "extension" not in found["identifier"][0]
 
 
@@ -98,7 +128,10 @@ def test_a_number_with_a_wrong_check_digit_is_no_nhs_number():
 
 def test_death_is_as_this_hospital_reports_it():
     tail = "|" * 21
-    assert patient(adt("A31", "20250101", PID + tail + "20250601101500|Y"))["deceasedDateTime"] == "2025-06-01T10:15:00+01:00"
+    assert (
+        patient(adt("A31", "20250101", PID + tail + "20250601101500|Y"))["deceasedDateTime"]
+        == "2025-06-01T10:15:00+01:00"
+    )
     assert patient(adt("A31", "20250101", PID + tail + "|Y"))["deceasedBoolean"] is True
     assert patient(adt("A31", "20250101", PID + tail + "|N"))["deceasedBoolean"] is False
     assert not [name for name in patient(adt("A31", "20250101")) if name.startswith("deceased")]
@@ -130,7 +163,11 @@ def test_a_deleted_person_is_gone_until_added_again():
 def test_a_result_message_never_changes_demographics():
     pid = HOME.replace("Marsh", "Wrong").replace("19700203", "19800203").replace("1 Mill Lane", "9 Elm Row")
     before = patient(adt("A28", "20250101", HOME))
-    after = [each for each in map_text(adt("A28", "20250101", HOME), oru("20250901", pid=pid)) if each["resourceType"] == "Patient"]
+    after = [
+        each
+        for each in map_text(adt("A28", "20250101", HOME), oru("20250901", pid=pid))
+        if each["resourceType"] == "Patient"
+    ]
     assert after == [before]
 
 
@@ -141,7 +178,9 @@ def test_a_result_message_makes_a_minimal_patient_only_where_no_adt_did():
 
 
 def merged(*more: str) -> list[dict]:
-    return map_text(adt("A28", "20250101", DEAD), adt("A28", "20250101"), adt("A40", "20250201", "MRG|H2^^^RXX^MR"), *more)
+    return map_text(
+        adt("A28", "20250101", DEAD), adt("A28", "20250101"), adt("A40", "20250201", "MRG|H2^^^RXX^MR"), *more
+    )
 
 
 def test_a_merge_ends_the_prior_number_and_links_both():
@@ -178,7 +217,9 @@ CHAIN = (
 
 @pytest.mark.hazard("HZ-HL7V2-05")
 @pytest.mark.parametrize("more", [(), (adt("A28", "20250101", DEAD),)], ids=["known by merges only", "known"])
-@pytest.mark.parametrize("texts", list(itertools.permutations(CHAIN)), ids=["".join(each) for each in itertools.permutations("123")])
+@pytest.mark.parametrize(
+    "texts", list(itertools.permutations(CHAIN)), ids=["".join(each) for each in itertools.permutations("123")]
+)
 def test_a_chain_of_merges_ends_in_one_live_number_whatever_the_order(texts, more):
     resources = map_text(*texts, *more)
     one, two, three, four = (by_number(resources, number) for number in ("H1", "H2", "H3", "H4"))
@@ -214,7 +255,9 @@ def test_a_message_that_does_not_repeat_the_shield_does_not_show_the_place_again
     assert found["meta"]["security"] == ["R"] and "address" not in found
 
 
-@pytest.mark.parametrize("said, shielded", [("1", True), ("2", True), ("Y", True), ("0", False), ('""', False), ("", False)])
+@pytest.mark.parametrize(
+    "said, shielded", [("1", True), ("2", True), ("Y", True), ("0", False), ('""', False), ("", False)]
+)
 def test_the_shield_ends_only_when_the_trust_says_so(said, shielded):
     found = patient(adt("A31", "20250102", HOME, f"ZU8||||{said}"))
     assert ("address" not in found) is shielded
@@ -233,7 +276,10 @@ def test_an_allergy_that_is_not_sent_again_is_not_removed():
 
 
 def test_an_allergy_keeps_words_category_and_severity_of_the_reaction():
-    found = one(map_text(adt("A28", "20250101", "AL1|1|DA|91936005^Penicillin^SCT|SV|Rash~Wheeze|20240105")), "AllergyIntolerance")
+    found = one(
+        map_text(adt("A28", "20250101", "AL1|1|DA|91936005^Penicillin^SCT|SV|Rash~Wheeze|20240105")),
+        "AllergyIntolerance",
+    )
     assert found["category"] == ["medication"] and found["code"]["coding"][0]["system"] == "http://snomed.info/sct"
     assert found["reaction"] == [{"manifestation": [{"text": "Rash"}, {"text": "Wheeze"}], "severity": "severe"}]
     assert "verificationStatus" not in found and found["onsetDateTime"] == "2024-01-05"

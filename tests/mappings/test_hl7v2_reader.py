@@ -34,7 +34,9 @@ def test_a_file_may_hold_many_messages_and_batch_headers(tmp_path, end):
 
 
 def test_mllp_frames_are_read(tmp_path):
-    framed = b"".join(b"\x0b" + text.encode() + b"\r\x1c\r" for text in (adt("A28", "20250101"), adt("A31", "20250102")))
+    framed = b"".join(
+        b"\x0b" + text.encode() + b"\r\x1c\r" for text in (adt("A28", "20250101"), adt("A31", "20250102"))
+    )
     assert [row.values["event"] for row in rows(tmp_path, framed)] == ["A28", "A31"]
 
 
@@ -126,7 +128,8 @@ def test_the_order_is_the_time_of_the_event(tmp_path, message, order):
 
 
 @pytest.mark.parametrize(
-    "charset, encoding", [("UNICODE UTF-8", "utf-8"), ("UNICODE", "utf-8"), ("8859/1", "latin-1"), ("", "cp1252"), ("ASCII", "cp1252")]
+    "charset, encoding",
+    [("UNICODE UTF-8", "utf-8"), ("UNICODE", "utf-8"), ("8859/1", "latin-1"), ("", "cp1252"), ("ASCII", "cp1252")],
 )
 def test_the_character_set_is_the_one_declared_else_the_feeds(tmp_path, charset, encoding):
     text = adt("A28", "20250101", PID.replace("Ann", "Zoë")).replace("|T|2.4", f"|T|2.4||||||{charset}")
@@ -138,7 +141,9 @@ def test_the_character_set_is_the_one_declared_else_the_feeds(tmp_path, charset,
 def test_a_character_set_nobody_knows_is_turned_away_unless_its_letters_are_plain(tmp_path, charset):
     plain = adt("A28", "20250101").replace("|T|2.4", f"|T|2.4||||||{charset}")
     assert one(tmp_path, plain).key
-    assert rows(tmp_path, plain.replace("Ann", "Zoë").encode()) == [Reject("message 1", "MSH-18: character set not known")]
+    assert rows(tmp_path, plain.replace("Ann", "Zoë").encode()) == [
+        Reject("message 1", "MSH-18: character set not known")
+    ]
 
 
 def test_bytes_of_another_character_set_are_turned_away(tmp_path):

@@ -12,8 +12,24 @@ GRAMS = {"unit": "g/L", "system": "http://unitsofmeasure.org", "code": "g/L"}
 PDF = base64.b64encode(b"%PDF-1.4 invented").decode()
 
 
-def obx(kind: str, value: str, status: str = "F", units: str = "g/L", code: str = "HB^Haemoglobin^LIMS", sub: str = "", **fields: str) -> str:
-    values = {2: kind, 3: code, 4: sub, 5: value, 6: units, 11: status, **{int(name[1:]): text for name, text in fields.items()}}
+def obx(
+    kind: str,
+    value: str,
+    status: str = "F",
+    units: str = "g/L",
+    code: str = "HB^Haemoglobin^LIMS",
+    sub: str = "",
+    **fields: str,
+) -> str:
+    values = {
+        2: kind,
+        3: code,
+        4: sub,
+        5: value,
+        6: units,
+        11: status,
+        **{int(name[1:]): text for name, text in fields.items()},
+    }
     return "OBX|1|" + "|".join(values.get(n, "") for n in range(2, 15))
 
 
@@ -26,12 +42,16 @@ def first(kind: str, value: str, **fields) -> dict:
 
 
 def test_a_report_holds_its_results():
-    resources = map_text(oru("20250601101500", obx("NM", "140"), "NTE|1||Sample haemolysed", obx("NM", "5.10", code="K^Potassium^LIMS")))
+    resources = map_text(
+        oru("20250601101500", obx("NM", "140"), "NTE|1||Sample haemolysed", obx("NM", "5.10", code="K^Potassium^LIMS"))
+    )
     report = one(resources, "DiagnosticReport")
     assert report["identifier"] == [{"system": "https://fhir.nhs.uk/RXX/Id/LAB-DiagnosticReport", "value": "F1"}]
     assert (report["status"], report["issued"]) == ("final", "2025-06-01T10:15:00+01:00")
     assert report["effectiveDateTime"] == "2025-06-01T08:00:00+01:00" and len(report["result"]) == 2
-    assert report["category"][0]["coding"][0]["code"] == "LAB" and report["meta"]["profile"][0].endswith("DiagnosticReport-Lab")
+    assert report["category"][0]["coding"][0]["code"] == "LAB" and report["meta"]["profile"][0].endswith(
+        "DiagnosticReport-Lab"
+    )
     potassium = next(each for each in resources if each.get("code", {}).get("text") == "Potassium")
     assert str(potassium["valueQuantity"]["value"]) == "5.10"
     haemoglobin = next(each for each in resources if each.get("code", {}).get("text") == "Haemoglobin")
@@ -72,7 +92,10 @@ def test_a_range_of_numbers():
 
 def test_a_coded_value_keeps_the_local_code_and_its_snomed_alternate():
     found = first("CE", "POS^Positive^LIMS^10828004^Positive^SCT")["valueCodeableConcept"]
-    assert [each["system"] for each in found["coding"]] == ["https://fhir.nhs.uk/RXX/CodeSystem/LIMS", "http://snomed.info/sct"]
+    assert [each["system"] for each in found["coding"]] == [
+        "https://fhir.nhs.uk/RXX/CodeSystem/LIMS",
+        "http://snomed.info/sct",
+    ]
     assert found["text"] == "Positive"
 
 
@@ -80,7 +103,9 @@ def test_a_code_that_cannot_be_snomed_is_not_called_snomed():
     assert first("CE", "T-D0050^Tissue^SCT")["valueCodeableConcept"]["coding"][0]["system"].endswith("/SCT")
 
 
-@pytest.mark.parametrize("sent, unit", [("x10\\S\\9/L", "x10^9/L"), ("10^9/L", "10^9/L"), ("g/L", "g/L"), ("mmol/L^millimole^L", "mmol/L")])
+@pytest.mark.parametrize(
+    "sent, unit", [("x10\\S\\9/L", "x10^9/L"), ("10^9/L", "10^9/L"), ("g/L", "g/L"), ("mmol/L^millimole^L", "mmol/L")]
+)
 def test_a_unit_is_read_whole(sent, unit):
     assert first("NM", "5", units=sent)["valueQuantity"]["unit"] == unit
 
@@ -94,7 +119,9 @@ def test_a_unit_is_read_whole(sent, unit):
 )  # fmt: skip
 def test_a_reference_range(sent, low, high):
     [found] = first("NM", "5", f7=sent)["referenceRange"]
-    assert [str(found[side]["value"]) if side in found else None for side in ("low", "high")] == [low, high] and found["text"] == sent
+    assert [str(found[side]["value"]) if side in found else None for side in ("low", "high")] == [low, high] and found[
+        "text"
+    ] == sent
 
 
 def test_no_flag_says_nothing_of_normal():
@@ -113,7 +140,10 @@ def test_lines_of_a_text_are_one_result_and_parts_of_a_document_one_document():
 @pytest.mark.hazard("HZ-HL7V2-17")
 @pytest.mark.parametrize("at", range(3))
 def test_a_deleted_line_of_a_text_is_not_shown_with_the_others(at):
-    lines = [obx("TX", line, "D" if number == at else "F", code="COM^Comment^LIMS") for number, line in enumerate(("one", "two", "three"))]
+    lines = [
+        obx("TX", line, "D" if number == at else "F", code="COM^Comment^LIMS")
+        for number, line in enumerate(("one", "two", "three"))
+    ]
     found = map_text(oru("20250601", *lines, "NTE|1||x"))
     shown = {each.get("valueString", ""): each["status"] for each in found if each["resourceType"] == "Observation"}
     assert not any(("one", "two", "three")[at] in words for words in shown) and shown[""] == "entered-in-error"
@@ -138,7 +168,8 @@ def test_the_status_of_a_result(sent, status):
 
 
 @pytest.mark.parametrize(
-    "sent, status", [("F", "final"), ("P", "preliminary"), ("R", "partial"), ("C", "corrected"), ("X", "cancelled"), ("", "unknown")]
+    "sent, status",
+    [("F", "final"), ("P", "preliminary"), ("R", "partial"), ("C", "corrected"), ("X", "cancelled"), ("", "unknown")],
 )
 def test_the_status_of_a_report(sent, status):
     assert one(map_text(oru("20250601", obx("NM", "5"), status=sent)), "DiagnosticReport")["status"] == status
@@ -169,7 +200,11 @@ def test_a_corrected_result_is_shown_as_corrected():
 @pytest.mark.hazard("HZ-HL7V2-02")
 @pytest.mark.parametrize("late", ["P", "R", "I", "O", "S"])
 def test_nothing_unsettled_replaces_a_corrected_result(late):
-    texts = FINAL, oru("20250601120000", obx("NM", "104", "C"), status="C"), oru("20250601130000", obx("NM", "99", late), status="P")
+    texts = (
+        FINAL,
+        oru("20250601120000", obx("NM", "104", "C"), status="C"),
+        oru("20250601130000", obx("NM", "99", late), status="P"),
+    )
     found = result(*texts)
     assert (found["status"], found["valueQuantity"]["value"]) == ("corrected", Decimal(104)) and "note" not in found
 
@@ -204,7 +239,10 @@ def test_a_correction_of_one_result_leaves_the_others():
     both = oru("20250601", obx("NM", "140"), obx("NM", "5.1", code="K^Potassium^LIMS"))
     resources = map_text(both, oru("20250602", obx("NM", "4.1", "C", code="K^Potassium^LIMS"), status="C"))
     assert len(one(resources, "DiagnosticReport")["result"]) == 2
-    assert sorted(each["status"] for each in resources if each["resourceType"] == "Observation") == ["corrected", "final"]
+    assert sorted(each["status"] for each in resources if each["resourceType"] == "Observation") == [
+        "corrected",
+        "final",
+    ]
 
 
 def test_two_services_under_one_filler_number_do_not_mix():
@@ -212,17 +250,28 @@ def test_two_services_under_one_filler_number_do_not_mix():
     text = (
         oru("20250601", obx("ST", "clotted", code=comment))
         + "\r"
-        + "\r".join(["OBR|2|P1^PAS|F1^LAB|UE^Urea^LIMS|||20250601|||||||||||||||20250601||LAB|F", obx("ST", "haemolysed", code=comment)])
+        + "\r".join(
+            [
+                "OBR|2|P1^PAS|F1^LAB|UE^Urea^LIMS|||20250601|||||||||||||||20250601||LAB|F",
+                obx("ST", "haemolysed", code=comment),
+            ]
+        )
     )
     correction = oru("20250602", obx("ST", "clear", "C", code=comment), status="C", code="UE^Urea^LIMS")
     resources = map_text(text, correction)
     assert len([each for each in resources if each["resourceType"] == "DiagnosticReport"]) == 2
-    assert sorted(each["valueString"] for each in resources if each["resourceType"] == "Observation") == ["clear", "clotted"]
+    assert sorted(each["valueString"] for each in resources if each["resourceType"] == "Observation") == [
+        "clear",
+        "clotted",
+    ]
 
 
 def test_a_result_repeated_in_one_message_is_two_results():
     resources = map_text(oru("20250601", obx("ST", "E. coli", code="ORG"), obx("ST", "Proteus", code="ORG")))
-    assert sorted(each["valueString"] for each in resources if each["resourceType"] == "Observation") == ["E. coli", "Proteus"]
+    assert sorted(each["valueString"] for each in resources if each["resourceType"] == "Observation") == [
+        "E. coli",
+        "Proteus",
+    ]
 
 
 def culture(issued: str, *organisms: str, status: str = "F") -> str:
@@ -234,9 +283,18 @@ def culture(issued: str, *organisms: str, status: str = "F") -> str:
     ("texts", "shown"),
     [
         ((culture("20250602", "Proteus"),), ["E. coli final", "Proteus final"]),
-        ((culture("20250602", "Proteus mirabilis", status="C"),), ["E. coli final", "Proteus final", "Proteus mirabilis corrected"]),
-        ((culture("20250602", "Klebsiella", "E. coli", "Proteus"),), ["E. coli final", "Klebsiella final", "Proteus final"]),
-        ((culture("20250602", "E. coli", "Proteus mirabilis", status="C"),), ["E. coli corrected", "Proteus mirabilis corrected"]),
+        (
+            (culture("20250602", "Proteus mirabilis", status="C"),),
+            ["E. coli final", "Proteus final", "Proteus mirabilis corrected"],
+        ),
+        (
+            (culture("20250602", "Klebsiella", "E. coli", "Proteus"),),
+            ["E. coli final", "Klebsiella final", "Proteus final"],
+        ),
+        (
+            (culture("20250602", "E. coli", "Proteus mirabilis", status="C"),),
+            ["E. coli corrected", "Proteus mirabilis corrected"],
+        ),
         ((culture("20250531", "Coliform", status="P"),), ["E. coli final", "Proteus final"]),
         ((culture("20250602", "Proteus"), culture("20250603", "E. coli")), ["E. coli final", "Proteus final"]),
     ],
@@ -244,7 +302,9 @@ def culture(issued: str, *organisms: str, status: str = "F") -> str:
 def test_of_two_results_of_one_name_none_takes_the_others_place(texts, shown):
     resources = map_text(culture("20250601", "E. coli", "Proteus"), *texts)
     found = [each for each in resources if each["resourceType"] == "Observation"]
-    assert sorted(f"{each['valueString']} {each['status']}" for each in found) == shown and not any("note" in each for each in found)
+    assert sorted(f"{each['valueString']} {each['status']}" for each in found) == shown and not any(
+        "note" in each for each in found
+    )
 
 
 @pytest.mark.hazard("HZ-HL7V2-16")
@@ -255,9 +315,15 @@ def test_an_order_number_used_again_for_another_person_mixes_nothing():
 
 
 def test_a_correction_after_a_merge_comes_under_the_surviving_number():
-    resources = map_text(oru("20250601", obx("NM", "140"), pid=DEAD), oru("20250701", obx("NM", "104", "C"), pid=PID, status="C"))
+    resources = map_text(
+        oru("20250601", obx("NM", "140"), pid=DEAD), oru("20250701", obx("NM", "104", "C"), pid=PID, status="C")
+    )
     found = one(resources, "Observation")
-    survivor = next(each for each in resources if each["resourceType"] == "Patient" and "H1" in [i["value"] for i in each["identifier"]])
+    survivor = next(
+        each
+        for each in resources
+        if each["resourceType"] == "Patient" and "H1" in [i["value"] for i in each["identifier"]]
+    )
     assert found["status"] == "corrected" and found["subject"]["reference"] == f"Patient/{survivor['id']}"
 
 
@@ -275,7 +341,10 @@ def test_comments_before_the_first_result_belong_to_the_report():
 @pytest.mark.hazard("HZ-HL7V2-11")
 def test_a_result_in_the_repeated_hour_is_flagged():
     found = result(oru("20251027", obx("NM", "140", f14="20251026011500")))
-    assert found["meta"]["tag"][0]["code"] == "ambiguous-time" and found["effectiveDateTime"] == "2025-10-26T01:15:00+01:00"
+    assert (
+        found["meta"]["tag"][0]["code"] == "ambiguous-time"
+        and found["effectiveDateTime"] == "2025-10-26T01:15:00+01:00"
+    )
 
 
 @pytest.mark.hazard("HZ-HL7V2-11")

@@ -26,6 +26,8 @@ def test_all_samples_together_are_one_hospital(tmp_path):
     patients = [each for each in resources if each["resourceType"] == "Patient"]
     assert not rejects and len(patients) == 4
     encounter = next(each for each in resources if each["resourceType"] == "Encounter")
-    assert {each["encounter"]["reference"] for each in resources if each["resourceType"] == "DiagnosticReport" and "encounter" in each} == {
-        f"Encounter/{encounter['id']}"
-    }
+    assert {
+        each["encounter"]["reference"]
+        for each in resources
+        if each["resourceType"] == "DiagnosticReport" and "encounter" in each
+    } == {f"Encounter/{encounter['id']}"}

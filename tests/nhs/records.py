@@ -34,7 +34,12 @@ def held(resource: dict, publisher: str = PRACTICE) -> Held:
     return Held(resource, publisher, ODS[publisher], KIND[publisher], "test", NOW)
 
 
-def record(*resources: Held | dict, registered: tuple[str, ...] = (PRACTICE,), patients: tuple[Held | dict, ...] = (), **changes) -> Record:
+def record(
+    *resources: Held | dict,
+    registered: tuple[str, ...] = (PRACTICE,),
+    patients: tuple[Held | dict, ...] = (),
+    **changes,
+) -> Record:
     """A record in which everyone who holds something, and the practice, contributes. Plain dicts are the practice's."""
     items = tuple(each if isinstance(each, Held) else held(each) for each in resources)
     people = tuple(each if isinstance(each, Held) else held(each) for each in patients or (patient(),))
@@ -74,7 +79,14 @@ def status(system: str, code: str) -> dict:
 
 
 def allergy(
-    id_: str = "a1", words: str = "Allergy to penicillin", code: str = "91936005", *, concept=None, clinical="active", verification="", **more
+    id_: str = "a1",
+    words: str = "Allergy to penicillin",
+    code: str = "91936005",
+    *,
+    concept=None,
+    clinical="active",
+    verification="",
+    **more,
 ) -> dict:
     return resource(
         "AllergyIntolerance", id_, clinicalStatus=status("allergyintolerance-clinical", clinical),
@@ -87,9 +99,15 @@ def nil(id_: str = "nil", words: str = "No known allergies", code: str = "716186
     return allergy(id_, words, code, **more)
 
 
-def plan(id_: str, name: str = "Ramipril 5mg capsules", course: str = "continuous", status: str = "active", **more) -> dict:
+def plan(
+    id_: str, name: str = "Ramipril 5mg capsules", course: str = "continuous", status: str = "active", **more
+) -> dict:
     """An authorisation, as the EMIS mapping makes it."""
-    type_ = {"coding": [{"system": HL7 + "medicationrequest-course-of-therapy", "code": course}]} if course else {"text": "Automatic"}
+    type_ = (
+        {"coding": [{"system": HL7 + "medicationrequest-course-of-therapy", "code": course}]}
+        if course
+        else {"text": "Automatic"}
+    )
     return resource(
         "MedicationRequest", id_, status=status, intent="plan", courseOfTherapyType=type_,
         **{
@@ -116,7 +134,15 @@ def statement(id_: str, of: str, end: str = "", *, estimated: bool = False, **mo
     )  # fmt: skip
 
 
-def condition(id_: str, words: str, clinical: str = "active", *, verification: str = "", category: str = "problem-list-item", **more) -> dict:
+def condition(
+    id_: str,
+    words: str,
+    clinical: str = "active",
+    *,
+    verification: str = "",
+    category: str = "problem-list-item",
+    **more,
+) -> dict:
     return resource(
         "Condition", id_, clinicalStatus=status("condition-clinical", clinical) if clinical else {},
         verificationStatus=status("condition-ver-status", verification) if verification else {}, category=[status("condition-category", category)],
@@ -124,7 +150,14 @@ def condition(id_: str, words: str, clinical: str = "active", *, verification: s
     )  # fmt: skip
 
 
-def result(id_: str, value: Decimal | int | None = Decimal("5.1"), *, words: str = "Serum potassium", code: str = "1000651000000109", **more) -> dict:
+def result(
+    id_: str,
+    value: Decimal | int | None = Decimal("5.1"),
+    *,
+    words: str = "Serum potassium",
+    code: str = "1000651000000109",
+    **more,
+) -> dict:
     said = {"valueQuantity": {"value": value, "unit": "mmol/L"}} if value is not None else {}
     return resource(
         "Observation", id_, **{"status": "final", "category": [status("observation-category", "laboratory")], "code": coded(words, code),

@@ -38,7 +38,10 @@ def labelled(bits, which=0, patients=PERSON):
 def visible(decision, resource_type, publisher, kind, bits=0):
     """What the store does with limits, in three lines."""
     return decision.refusal is None and any(
-        resource_type in allow.types and publisher in allow.publishers and (allow.kinds is None or kind in allow.kinds) and not allow.hidden & bits
+        resource_type in allow.types
+        and publisher in allow.publishers
+        and (allow.kinds is None or kind in allow.kinds)
+        and not allow.hidden & bits
         for allow in decision.limits.allow
     )
 
@@ -124,7 +127,9 @@ def test_by_id_the_same_is_not_found(about):
 @pytest.mark.parametrize("by_number", [True, False])
 def test_another_practice_cannot_tell_the_patient_exists(by_number):
     acts = [Act(name, "Observation", by_number) for name in ("read", "vread", "history", "search")]
-    for act, about in itertools.product(acts, (facts(ELSEWHERE), facts(ELSEWHERE, ()), facts(ELSEWHERE, labelled(labels.RESTRICTED)))):
+    for act, about in itertools.product(
+        acts, (facts(ELSEWHERE), facts(ELSEWHERE, ()), facts(ELSEWHERE, labelled(labels.RESTRICTED)))
+    ):
         assert decide(ELSEWHERE, act, about).refusal is (access.PTV_REQUIRED if by_number else access.NOT_FOUND)
 
 
@@ -148,7 +153,9 @@ def test_a_request_that_names_several_people_is_answered_for_none():
 # Steps 5 and 6: status and choices
 
 
-@pytest.mark.parametrize("caller", [GREEN, WARD, USERS["social-worker"]], ids=lambda caller: caller.role + caller.organisation)
+@pytest.mark.parametrize(
+    "caller", [GREEN, WARD, USERS["social-worker"]], ids=lambda caller: caller.role + caller.organisation
+)
 @pytest.mark.parametrize("act", ["summary", "shared", "read", "search", "vread", "history"])
 @pytest.mark.hazard("HZ-ACCESS-04")
 def test_a_restricted_patient_is_shown_to_nobody_however_it_is_known(caller, act):
@@ -179,9 +186,15 @@ def test_after_permission_none_held_dissent_and_restricted_are_one_refusal():
 
 
 def test_dissent_governs_the_summary_and_objection_the_shared_record():
-    for bits, view, other_view in ((labels.SUMMARY_DISSENT, "summary", "shared"), (labels.OBJECTION, "shared", "summary")):
+    for bits, view, other_view in (
+        (labels.SUMMARY_DISSENT, "summary", "shared"),
+        (labels.OBJECTION, "shared", "summary"),
+    ):
         about = facts(WARD, labelled(bits))
-        refused, open_ = decide(WARD, Act(view, "Patient", True), about), decide(WARD, Act(other_view, "Patient", True), about)
+        refused, open_ = (
+            decide(WARD, Act(view, "Patient", True), about),
+            decide(WARD, Act(other_view, "Patient", True), about),
+        )
         assert not visible(refused, "AllergyIntolerance", GP, "gp")
         assert visible(open_, "AllergyIntolerance", GP, "gp")
 
@@ -200,7 +213,12 @@ def test_core_only_leaves_allergies_and_medicines():
     decision = decide(WARD, Act("summary", "Patient", True), facts(WARD, labelled(labels.SUMMARY_CORE_ONLY)))
     assert decision.sections == {"allergies", "medicines"} and decision.core_only
     assert visible(decision, "MedicationRequest", GP, "gp") and not visible(decision, "Condition", GP, "gp")
-    assert visible(decide(GREEN, Act("summary", "Patient", True), facts(GREEN, labelled(labels.SUMMARY_CORE_ONLY))), "Condition", GP, "gp")
+    assert visible(
+        decide(GREEN, Act("summary", "Patient", True), facts(GREEN, labelled(labels.SUMMARY_CORE_ONLY))),
+        "Condition",
+        GP,
+        "gp",
+    )
 
 
 def test_the_summary_is_authored_by_the_registered_practice_alone():
@@ -212,7 +230,10 @@ def test_the_summary_is_authored_by_the_registered_practice_alone():
 
 @pytest.mark.parametrize("change", [{"deceased": True}, {"grade": "claimed"}])
 def test_the_dead_and_the_untraced_are_shown_to_who_recorded_them_only(change):
-    patients = tuple(replace(each, grade="claimed" if "grade" in change else each.grade, deceased="deceased" in change) for each in PERSON)
+    patients = tuple(
+        replace(each, grade="claimed" if "grade" in change else each.grade, deceased="deceased" in change)
+        for each in PERSON
+    )
     decision = decide(WARD, Act("search", "Condition", True), facts(WARD, patients))
     assert visible(decision, "Condition", TRUST, "hospital") and not visible(decision, "Condition", GP, "gp")
     assert decide(WARD, Act("summary", "Patient", True), facts(WARD, patients)).refusal is access.NOT_SHOWN
@@ -221,7 +242,10 @@ def test_the_dead_and_the_untraced_are_shown_to_who_recorded_them_only(change):
 def test_a_publisher_that_is_not_active_shows_nothing_even_to_itself():
     decision = decide(WARD, Act("search", "Condition", True), facts(WARD, active=frozenset({TRUST})))
     assert not visible(decision, "Condition", GP, "gp")
-    assert decide(WARD, Act("search", "Condition", True), facts(WARD, active=frozenset({GP}))).refusal is access.PTV_REQUIRED
+    assert (
+        decide(WARD, Act("search", "Condition", True), facts(WARD, active=frozenset({GP}))).refusal
+        is access.PTV_REQUIRED
+    )
 
 
 # Steps 7 and 8: role and labels
@@ -238,7 +262,11 @@ def test_a_label_hides_from_others_what_the_table_says_and_own_records_stay(bit)
 
 def test_a_blanked_medicine_is_blanked_for_others_only():
     decision = decide(WARD, Act("shared", "Patient", True), facts(WARD))
-    assert decision.blanks(GP, labels.BLANKED) and not decision.blanks(TRUST, labels.BLANKED) and not decision.blanks(GP, 0)
+    assert (
+        decision.blanks(GP, labels.BLANKED)
+        and not decision.blanks(TRUST, labels.BLANKED)
+        and not decision.blanks(GP, 0)
+    )
 
 
 def test_express_consent_opens_sensitive_services_and_nothing_else():
@@ -266,7 +294,11 @@ def test_history_is_for_the_recording_organisation_and_its_privacy_officer():
         assert decide(WARD, Act(act, "Condition"), facts(WARD)).limits.history == {TRUST}
         assert decide(GREEN, Act(act, "Condition"), facts(GREEN)).limits.history == {GP}
         seen = decide(officer, Act(act, "Condition"), facts(officer))
-        assert seen.limits.history == {GP} and visible(seen, "Condition", GP, "gp") and not visible(seen, "Condition", TRUST, "hospital")
+        assert (
+            seen.limits.history == {GP}
+            and visible(seen, "Condition", GP, "gp")
+            and not visible(seen, "Condition", TRUST, "hospital")
+        )
     elsewhere = replace(officer, organisation=ODS[OTHER])
     assert decide(elsewhere, Act("history", "Condition"), facts(elsewhere)).refusal is access.NOT_FOUND
 
@@ -278,7 +310,12 @@ def test_reception_sees_its_own_patients_demographics_only():
 
 
 def test_a_row_for_own_records_never_opens_others_beside_a_row_that_does(monkeypatch):
-    mine = replace(next(rule for rule in roles.RULES if rule.acts == {"history", "vread"}), roles=roles.CLINICIANS, activity="B0360", acts={"search"})
+    mine = replace(
+        next(rule for rule in roles.RULES if rule.acts == {"history", "vread"}),
+        roles=roles.CLINICIANS,
+        activity="B0360",
+        acts={"search"},
+    )
     narrow = replace(next(rule for rule in roles.RULES if "search" in rule.acts), sections=roles.CORE)
     monkeypatch.setattr(roles, "RULES", (mine, narrow))
     monkeypatch.setattr(roles, "_rules", roles._rules.__wrapped__)  # without what it remembers of the real table
@@ -305,7 +342,9 @@ def test_the_directory_is_open_to_any_role_and_shows_no_patient():
     ("export-admin", {"admin"}),
 ])  # fmt: skip
 def test_acts_about_nobody_are_for_the_callers_the_table_names(act, users):
-    assert {user for user, caller in USERS.items() if decide(caller, Act(act), Facts.of_nobody(NOW)).refusal is None} == users
+    assert {
+        user for user, caller in USERS.items() if decide(caller, Act(act), Facts.of_nobody(NOW)).refusal is None
+    } == users
 
 
 def test_what_is_recorded_as_permission_has_a_basis_and_no_emergency_yet():
@@ -327,12 +366,16 @@ def test_more_labels_or_fewer_facts_never_show_more():
     for caller, view in itertools.product((GREEN, WARD), ("summary", "shared")):
         act = Act(view, "Patient", True)
         whole = decide(caller, act, facts(caller))
-        for number, bit in itertools.product(range(3), (labels.RESTRICTED, labels.SUMMARY_DISSENT, labels.SUMMARY_CORE_ONLY, labels.OBJECTION)):
+        for number, bit in itertools.product(
+            range(3), (labels.RESTRICTED, labels.SUMMARY_DISSENT, labels.SUMMARY_CORE_ONLY, labels.OBJECTION)
+        ):
             less = decide(caller, act, facts(caller, labelled(bit, number)))
             for resource_type, (publisher, kind) in itertools.product(
                 roles.types_of(roles.ALL), ((GP, "gp"), (TRUST, "hospital"), (COUNCIL, "social-care"))
             ):
-                assert not visible(less, resource_type, publisher, kind) or visible(whole, resource_type, publisher, kind)
+                assert not visible(less, resource_type, publisher, kind) or visible(
+                    whole, resource_type, publisher, kind
+                )
 
 
 def test_the_matrix_of_roles_and_acts_is_the_one_that_was_signed(golden):
@@ -342,8 +385,10 @@ def test_the_matrix_of_roles_and_acts_is_the_one_that_was_signed(golden):
 def matrix() -> str:
     """Role × act × own or other: what governance reads and signs."""
     lines = [
-        f"Access matrix, role tables {roles.VERSION}. Sandbox users, asking by number about a person registered with practice",
-        f"{ODS[GP]} and attending trust {ODS[TRUST]} and council {ODS[COUNCIL]}, permission recorded. Capitals: all types of a section.",
+        f"Access matrix, role tables {roles.VERSION}. Sandbox users, asking by number about a person registered "
+        f"with practice",
+        f"{ODS[GP]} and attending trust {ODS[TRUST]} and council {ODS[COUNCIL]}, permission recorded. Capitals: "
+        f"all types of a section.",
         "The diff of this file is what governance approves.",
         "",
     ]
@@ -376,7 +421,11 @@ def _rows(caller, name):
         ):
             own = frozenset(key for key, ods in ODS.items() if ods == caller.organisation)
             if label == "own" or publisher in own or resource_type in roles.DIRECTORY:
-                places = [(key, {GP: "gp", TRUST: "hospital", COUNCIL: "social-care", OTHER: "gp"}[key]) for key in own] if label == "own" else []
+                places = (
+                    [(key, {GP: "gp", TRUST: "hospital", COUNCIL: "social-care", OTHER: "gp"}[key]) for key in own]
+                    if label == "own"
+                    else []
+                )
             else:
                 places = [(publisher, kind)]
             found = [each for each in shown if any(visible(decision, each, *place) for place in places)]

@@ -1,4 +1,5 @@
-"""The code sets that come with the gateway: well-formed, explained, and nothing licensed or invented where it should not be."""
+"""The code sets that come with the gateway: well-formed, explained, and nothing licensed or invented where it should
+not be."""
 
 import csv
 import tomllib
@@ -41,7 +42,10 @@ def shipped(table):
 
 def verhoeff(code):
     """Whether the last digit of a SNOMED CT identifier checks."""
-    d = [[(i + j) % 5 + 5 * ((i >= 5) ^ (j >= 5)) if i < 5 else (i - j) % 5 + 5 * (j < 5) for j in range(10)] for i in range(10)]
+    d = [
+        [(i + j) % 5 + 5 * ((i >= 5) ^ (j >= 5)) if i < 5 else (i - j) % 5 + 5 * (j < 5) for j in range(10)]
+        for i in range(10)
+    ]
     p = [list(range(10)), [1, 5, 7, 6, 2, 8, 3, 0, 9, 4]]
     for _ in range(6):
         p.append([p[1][each] for each in p[-1]])
@@ -88,9 +92,18 @@ def write_own(folder: Path, **changes) -> Path:
     made = {"sensitive": REQUIRED["sensitive"], "legal": REQUIRED["legal"]}
     tables = []
     for name, effects in made.items():
-        rows_ = "".join(f"http://snomed.info/sct,{name}{number},a term,{effect}\n" for number, effect in enumerate(sorted(effects)))
+        rows_ = "".join(
+            f"http://snomed.info/sct,{name}{number},a term,{effect}\n" for number, effect in enumerate(sorted(effects))
+        )
         (folder / f"{name}.csv").write_text("system,code,display,effect\n" + rows_, encoding="utf-8")
-        about = {"name": name, "file": f"{name}.csv", "version": "1", "date": "2026-01-01", "origin": "a release", **changes}
+        about = {
+            "name": name,
+            "file": f"{name}.csv",
+            "version": "1",
+            "date": "2026-01-01",
+            "origin": "a release",
+            **changes,
+        }
         tables.append(f"[{name}]\n" + "".join(f'{key} = "{value}"\n' for key, value in about.items() if value))
     (folder / "index.toml").write_text("\n".join(tables), encoding="utf-8")
     return folder

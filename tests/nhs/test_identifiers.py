@@ -36,7 +36,9 @@ def test_one_wrong_or_two_swapped_digits_are_noticed():
 
 @pytest.mark.parametrize("nine", ["999000000", "999000001", "943476591", "111111111"])
 def test_the_check_digit_is_none_where_no_tenth_digit_is_right(nine):
-    right = [digit for digit in range(10) if (sum(int(d) * w for d, w in zip(nine, range(10, 1, -1))) + digit) % 11 == 0]
+    right = [
+        digit for digit in range(10) if (sum(int(d) * w for d, w in zip(nine, range(10, 1, -1))) + digit) % 11 == 0
+    ]
     assert identifiers.check_digit(nine) == (right[0] if right else None)
 
 

@@ -15,7 +15,19 @@ N, M = synthetic(1), synthetic(2)
 STATUS = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus"
 
 
-def one(patient, grade=CLAIMED, *, number=N, born="1980-02-03", sex="female", family="smith", given="ann", postcode="", links=(), replaced=False):
+def one(
+    patient,
+    grade=CLAIMED,
+    *,
+    number=N,
+    born="1980-02-03",
+    sex="female",
+    family="smith",
+    given="ann",
+    postcode="",
+    links=(),
+    replaced=False,
+):
     numbers = (number,) if number else ()
     return Evidence(
         patient, (*numbers, *sorted(f"patient:{each}" for each in (patient, *links))), tuple((each, grade) for each in numbers), born, sex,
@@ -72,7 +84,10 @@ def test_evidence_is_folded_and_previous_names_count():
             patient(
                 gender="female",
                 birthDate="1980-02-03",
-                name=[{"use": "official", "family": "O’Brien", "given": ["Zoë Anne", "May"]}, {"use": "maiden", "family": "Müller-SMITH"}],
+                name=[
+                    {"use": "official", "family": "O’Brien", "given": ["Zoë Anne", "May"]},
+                    {"use": "maiden", "family": "Müller-SMITH"},
+                ],
                 address=[{"postalCode": "zz1 1zz"}, {"postalCode": "ZZ99 3WZ"}],
             )
         ],
@@ -100,8 +115,18 @@ PAIRS = [
     ("both sure, no name", one("a", VERIFIED), one("b", REGISTERED, family="jones", given="bea"), "no name agrees"),
     ("neither sure", one("a"), one("b"), "neither number is verified or registered"),
     ("claimed, both names", one("a", VERIFIED), one("b"), ""),
-    ("claimed, one name", one("a", VERIFIED), one("b", given="annabel"), "a claimed number, and neither both names nor postcode agree"),
-    ("claimed, one name and postcode", one("a", VERIFIED, postcode="ZZ11ZZ"), one("b", given="annabel", postcode="ZZ11ZZ"), ""),
+    (
+        "claimed, one name",
+        one("a", VERIFIED),
+        one("b", given="annabel"),
+        "a claimed number, and neither both names nor postcode agree",
+    ),
+    (
+        "claimed, one name and postcode",
+        one("a", VERIFIED, postcode="ZZ11ZZ"),
+        one("b", given="annabel", postcode="ZZ11ZZ"),
+        "",
+    ),
     (
         "claimed, postcode and no name",
         one("a", VERIFIED, postcode="ZZ11ZZ"),
@@ -112,8 +137,18 @@ PAIRS = [
     ("no birth date", one("a", VERIFIED, born=""), one("b", VERIFIED, born=""), "birth dates do not agree"),
     ("sex contradicts", one("a", VERIFIED), one("b", VERIFIED, sex="male"), "sex contradicts"),
     ("sex unknown", one("a", VERIFIED), one("b", VERIFIED, sex=""), ""),
-    ("twins by another name and sex", one("a", VERIFIED, given="tom", sex="male"), one("b", VERIFIED, given="eve"), "sex contradicts"),
-    ("newborn twins without names", one("a", VERIFIED, family="", given=""), one("b", VERIFIED, family="", given=""), "no name agrees"),
+    (
+        "twins by another name and sex",
+        one("a", VERIFIED, given="tom", sex="male"),
+        one("b", VERIFIED, given="eve"),
+        "sex contradicts",
+    ),
+    (
+        "newborn twins without names",
+        one("a", VERIFIED, family="", given=""),
+        one("b", VERIFIED, family="", given=""),
+        "no name agrees",
+    ),
 ]
 
 
@@ -173,7 +208,9 @@ def test_a_retired_patient_is_not_asked_who_it_is():
 
 def test_two_numbers_never_bring_contradicting_people_together():
     bridge = Evidence("b", (N, M), ((N, VERIFIED), (M, VERIFIED)), "1980-02-03", "", ("smith",), ("ann", "tom"))
-    assert gathered(one("a", VERIFIED, sex="female"), bridge, one("c", VERIFIED, number=M, sex="male", given="tom")) == {"a", "b", "c"}
+    assert gathered(
+        one("a", VERIFIED, sex="female"), bridge, one("c", VERIFIED, number=M, sex="male", given="tom")
+    ) == {"a", "b", "c"}
 
 
 def test_grade_and_why_say_how_sure_and_hold_no_value():
@@ -216,7 +253,11 @@ def test_gathering_is_the_same_in_any_order_and_loses_nobody(population, seed):
 @settings(max_examples=150, deadline=None)
 @given(populations())
 def test_nobody_unlinked_is_gathered_with_someone_who_contradicts_them(population):
-    by_id = {each.patient: each for each in population if not each.links and not any(each.patient in other.links for other in population)}
+    by_id = {
+        each.patient: each
+        for each in population
+        if not each.links and not any(each.patient in other.links for other in population)
+    }
     for person in identity.gather(population)[0]:
         alone = [by_id[each] for each in person.patients if each in by_id]
         assert not any(identity.contradicts(first, second) for first, second in itertools.combinations(alone, 2))

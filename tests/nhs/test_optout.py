@@ -9,7 +9,10 @@ from gateway.nhs.codesets import CTV3, READ2, SNOMED, CodeSet, CodeSets
 
 SETS = CodeSets(
     (
-        CodeSet("scr-preference", {(READ2, "9Ndo."): "dissent", (READ2, "9Ndn."): "core-and-additional", (CTV3, "XaXj6"): "dissent"}),
+        CodeSet(
+            "scr-preference",
+            {(READ2, "9Ndo."): "dissent", (READ2, "9Ndn."): "core-and-additional", (CTV3, "XaXj6"): "dissent"},
+        ),
         CodeSet("type1", {(READ2, "9Nu0."): "dissent", (READ2, "9Nu4."): "none"}),
         CodeSet("sharing", {(SNOMED, "416409005"): "objection"}),
     )
@@ -32,7 +35,10 @@ def stated(system="", code="", display="", resource_type="Observation", **elemen
         (stated(READ2, "9Ndo"), ("scr-preference:dissent", "")),
         (stated(READ2, "9Ndo.00"), ("scr-preference:dissent", "")),
         (stated("http://read.info/readctv3", "XaXj6"), ("scr-preference:dissent", "")),
-        (stated(READ2, "9Nu0.", resource_type="Procedure", performedPeriod={"start": "2021"}), ("type1:dissent", "2021")),
+        (
+            stated(READ2, "9Nu0.", resource_type="Procedure", performedPeriod={"start": "2021"}),
+            ("type1:dissent", "2021"),
+        ),
         (stated(READ2, "9Nu4.", "Dissent from disclosure of data"), None),
         (stated(READ2, "9Ndo.", status="entered-in-error"), None),
         (stated(READ2, "9Ndo.", resource_type="DiagnosticReport"), None),
@@ -69,8 +75,14 @@ def test_two_codings_of_one_choice_are_the_more_restrictive():
         ([("type1:dissent", "2020-05-02"), ("type1:withdrawn", "2020-05-01")], {"type1": "dissent"}),
         ([("type1:dissent", "2020-05-01"), ("type1:withdrawn", "2020-05-01")], {"type1": "dissent"}),
         ([("type1:dissent", "2020-05-01"), ("type1:withdrawn", "2020-05")], {"type1": "dissent"}),
-        ([("type1:dissent", "2020-05-01T09:00:00+01:00"), ("type1:withdrawn", "2020-05-01T09:30:00+01:00")], {"type1": "withdrawn"}),
-        ([("type1:dissent", "2020-05-01T09:30:00+01:00"), ("type1:withdrawn", "2020-05-01T09:00:00Z")], {"type1": "withdrawn"}),
+        (
+            [("type1:dissent", "2020-05-01T09:00:00+01:00"), ("type1:withdrawn", "2020-05-01T09:30:00+01:00")],
+            {"type1": "withdrawn"},
+        ),
+        (
+            [("type1:dissent", "2020-05-01T09:30:00+01:00"), ("type1:withdrawn", "2020-05-01T09:00:00Z")],
+            {"type1": "withdrawn"},
+        ),
         ([("type1:dissent", ""), ("type1:withdrawn", "2020-05-01")], {"type1": "dissent"}),
         ([("type1:dissent", "2019-05-01"), ("type1:withdrawn", "")], {"type1": "dissent"}),
         ([("type1:dissent", "not a date"), ("type1:withdrawn", "2020-05-01")], {"type1": "dissent"}),

@@ -23,8 +23,16 @@ def document(**given) -> dict:
 
 def test_a_document_becomes_a_project():
     found = parse(document())
-    assert (found.types, found.key_version, found.exclude_sensitive) == (("Patient", "Encounter", "Condition", "Observation"), 1, True)
-    assert found.live(date(2026, 2, 1)) == {"A81001", "503"} and found.live(date(2026, 5, 6)) == {"A81001"} and not found.live(date(2027, 1, 1))
+    assert (found.types, found.key_version, found.exclude_sensitive) == (
+        ("Patient", "Encounter", "Condition", "Observation"),
+        1,
+        True,
+    )
+    assert (
+        found.live(date(2026, 2, 1)) == {"A81001", "503"}
+        and found.live(date(2026, 5, 6)) == {"A81001"}
+        and not found.live(date(2027, 1, 1))
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,9 +54,15 @@ def test_a_document_becomes_a_project():
         ({"people": [""]}, "people"),
         ({"contributors": []}, "contributors"),
         ({"contributors": ["A81001"]}, "contributors"),
-        ({"contributors": [{"ods": "practice one", "agreement": "x", "from": "2026-01-01", "to": "2026-12-31"}]}, "contributors.ods"),
+        (
+            {"contributors": [{"ods": "practice one", "agreement": "x", "from": "2026-01-01", "to": "2026-12-31"}]},
+            "contributors.ods",
+        ),
         ({"contributors": [{"ods": "A81001", "from": "2026-01-01", "to": "2026-12-31"}]}, "contributors.agreement"),
-        ({"contributors": [{"ods": "A81001", "agreement": "x", "from": "2026-01-01", "to": "2025-12-31"}]}, "contributors.to"),
+        (
+            {"contributors": [{"ods": "A81001", "agreement": "x", "from": "2026-01-01", "to": "2025-12-31"}]},
+            "contributors.to",
+        ),
         ({"contributors": [{"ods": "A81001", "agreement": "x", "from": "2026-01-01"}]}, "contributors.to"),
         ({"key_version": 0}, "key_version"),
         ({"key_version": True}, "key_version"),

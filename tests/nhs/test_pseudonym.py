@@ -1,4 +1,5 @@
-"""What leaves, and that nothing else does: every element of every type with a word of its own, dates, references, keys, counts."""
+"""What leaves, and that nothing else does: every element of every type with a word of its own, dates, references,
+keys, counts."""
 
 import base64
 import hashlib
@@ -25,7 +26,9 @@ def body(resource: dict) -> bytes:
     return msgspec.json.encode(resource)
 
 
-def leaving(*resources: dict, setting: str = "in-sde", profile: str = "sde-research") -> tuple[list[dict], dict[str, int]]:
+def leaving(
+    *resources: dict, setting: str = "in-sde", profile: str = "sde-research"
+) -> tuple[list[dict], dict[str, int]]:
     """Return what leaves of one person's resources, checked as R4, and the counts of what does not."""
     worker = Pseudonymiser(profile, setting, KEY)
     given = [(each["resourceType"], each["id"], body(each)) for each in resources]
@@ -68,7 +71,11 @@ def values(kind: str, depth: int, targets: frozenset[str] = frozenset()) -> obje
     if kind in table.PRIMITIVES:
         return "canary"
     if kind == "Reference":
-        return {"reference": f"{min(targets, default='Patient')}/canary", "display": "canary", "identifier": {"value": "canary"}}
+        return {
+            "reference": f"{min(targets, default='Patient')}/canary",
+            "display": "canary",
+            "identifier": {"value": "canary"},
+        }
     if kind == "Extension":
         return {"url": "urn:canary", "valueString": "canary"}
     if kind == "Resource":
@@ -122,7 +129,9 @@ def test_no_word_of_any_element_leaves_and_each_is_counted(profile, name, choice
 def test_what_r4_requires_is_there_or_says_that_it_is_masked(profile):
     for name in policy.compiled(profile):
         worker = Pseudonymiser(profile, "export", KEY)
-        assert not shape_faults(worker.apply(worker.subject("x", [], lambda target: False), name, body({"resourceType": name, "id": "a"})))
+        assert not shape_faults(
+            worker.apply(worker.subject("x", [], lambda target: False), name, body({"resourceType": name, "id": "a"}))
+        )
 
 
 # --- the policy judged ---
@@ -197,7 +206,10 @@ def test_the_second_list_holds_whatever_the_first_allows(monkeypatch):
 
 
 def test_one_sex_field_leaves_not_two():
-    lines = {"gender": "keep", "extension:https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-BirthSex": "code-only"}
+    lines = {
+        "gender": "keep",
+        "extension:https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-BirthSex": "code-only",
+    }
     for line in lines:
         policy.compile_tables({"Patient": {line: lines[line]}})
     with pytest.raises(Refused, match="one sex field"):
@@ -226,7 +238,9 @@ def test_an_unknown_profile_or_setting_is_refused():
 def test_a_decimal_keeps_its_digits(digits):
     unit = {"value": msgspec.Raw(digits.encode()), "unit": "mmHg", "system": actions.UCUM, "code": "mm[Hg]"}
     worker = Pseudonymiser("sde-research", "export", KEY)
-    line = worker.apply(worker.subject("x", [], lambda target: True), "Observation", body(observation(valueQuantity=unit)))
+    line = worker.apply(
+        worker.subject("x", [], lambda target: True), "Observation", body(observation(valueQuantity=unit))
+    )
     assert f'"value":{digits},"system"'.encode() in line and worker.dropped["Observation.valueQuantity.unit"] == 1
 
 
@@ -235,11 +249,16 @@ def test_what_is_no_number_or_could_be_an_nhs_number_is_none(written):
     worker = Pseudonymiser("sde-research", "export", KEY)
     given = body(observation(valueQuantity={"value": msgspec.Raw(written.encode())}))
     line = worker.apply(worker.subject("x", [], lambda target: True), "Observation", given)
-    assert b"valueQuantity" not in line and any(path.startswith("Observation.valueQuantity.value:") for path in worker.dropped)
+    assert b"valueQuantity" not in line and any(
+        path.startswith("Observation.valueQuantity.value:") for path in worker.dropped
+    )
 
 
 def test_of_a_code_system_and_code_leave_and_words_are_counted():
-    concept = {"text": "high", "coding": [{"system": SNOMED, "code": "75540009", "display": "High", "version": "1", "userSelected": True}]}
+    concept = {
+        "text": "high",
+        "coding": [{"system": SNOMED, "code": "75540009", "display": "High", "version": "1", "userSelected": True}],
+    }
     made, dropped = of_observation(valueCodeableConcept=concept)
     assert made["valueCodeableConcept"] == {"coding": [{"system": SNOMED, "code": "75540009"}]}
     for left in ("text", "coding.display", "coding.version", "coding.userSelected"):
@@ -270,7 +289,9 @@ def test_of_a_code_system_and_code_leave_and_words_are_counted():
     ],
 )
 def test_codes_of_national_systems_leave_if_they_look_like_codes(system, code, leaves):
-    made, dropped = of_observation(valueCodeableConcept={"coding": [{"system": system, "code": code} if system else {"code": code}]})
+    made, dropped = of_observation(
+        valueCodeableConcept={"coding": [{"system": system, "code": code} if system else {"code": code}]}
+    )
     assert ("valueCodeableConcept" in made) is leaves
     assert ("Observation.valueCodeableConcept.coding: not a code of a national system" in dropped) is not leaves
 
@@ -295,7 +316,14 @@ def test_a_code_that_could_be_an_nhs_number_leaves_only_if_its_own_check_holds(s
 
 @pytest.mark.parametrize(
     "sent, outward",
-    [("SW1A 1AA", "SW1A"), ("ls11aa", "LS1"), ("M1 1AE", "M1"), ("CB22 3AD", "CB22"), ("SW1A", None), ("1 High St", None)],
+    [
+        ("SW1A 1AA", "SW1A"),
+        ("ls11aa", "LS1"),
+        ("M1 1AE", "M1"),
+        ("CB22 3AD", "CB22"),
+        ("SW1A", None),
+        ("1 High St", None),
+    ],
 )
 def test_the_outward_half_of_a_whole_postcode(sent, outward):
     (made,), _ = leaving({**PATIENT, "address": [{"postalCode": sent, "line": ["1 High St"]}]})
@@ -310,7 +338,9 @@ def test_a_patient_leaves_as_year_sex_month_of_death_and_pseudonym():
     (made,), dropped = leaving(given)
     [identifier] = made.pop("identifier")
     assert identifier["system"] == PERSON_SYSTEM and len(identifier["value"]) == 26
-    assert made.pop("meta") == {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "PSEUDED"}]}
+    assert made.pop("meta") == {
+        "security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "PSEUDED"}]
+    }
     assert {key: made[key] for key in made.keys() - {"id", "resourceType"}} == {
         "gender": "female", "birthDate": "1950", "deceasedDateTime": "2024-05",
     }  # fmt: skip
@@ -365,7 +395,13 @@ def test_a_period_without_an_end_has_none():
 
 
 def test_the_widest_reading_of_several_patients_counts():
-    lives = [{"birthDate": "1950-02-03"}, {"birthDate": "1950-02"}, {}, {"deceasedDateTime": "2024-06-05"}, {"deceasedDateTime": "2024-07"}]
+    lives = [
+        {"birthDate": "1950-02-03"},
+        {"birthDate": "1950-02"},
+        {},
+        {"deceasedDateTime": "2024-06-05"},
+        {"deceasedDateTime": "2024-07"},
+    ]
     assert span(map(body, lives)) == ("1951-03-01", "2024-05-06")
 
 
@@ -390,7 +426,10 @@ def test_the_birth_year_of_somebody_of_ninety_does_not_leave_and_is_counted(elem
 
 def test_whoever_reaches_ninety_in_one_record_is_ninety_in_all():
     worker = Pseudonymiser("minimal", "export", KEY, 2026)
-    given = [("Patient", id_, body({"resourceType": "Patient", "id": id_, "birthDate": born})) for id_, born in (("p1", "1935"), ("p2", "1953"))]
+    given = [
+        ("Patient", id_, body({"resourceType": "Patient", "id": id_, "birthDate": born}))
+        for id_, born in (("p1", "1935"), ("p2", "1953"))
+    ]
     assert not [line for _, line in worker.person("x", given) if b"birthDate" in line]
 
 
@@ -403,7 +442,16 @@ def test_ids_and_references_carry_one_pseudonym():
 
 
 @pytest.mark.parametrize(
-    "reference", ["Patient/p2", "Patient/p1/_history/1", "https://example.org/fhir/Patient/p1", "#p1", "urn:uuid:p1", "p1", "Patient/p1 "]
+    "reference",
+    [
+        "Patient/p2",
+        "Patient/p1/_history/1",
+        "https://example.org/fhir/Patient/p1",
+        "#p1",
+        "urn:uuid:p1",
+        "p1",
+        "Patient/p1 ",
+    ],
 )
 def test_a_reference_out_of_the_release_is_removed_and_counted(reference):
     made, dropped = of_observation(subject={"reference": reference})
@@ -444,8 +492,15 @@ def test_projects_versions_and_controllers_have_keys_of_their_own():
 @pytest.mark.parametrize("written", [b'"o1"', b'"\\u006f1"'])
 def test_an_id_is_the_same_however_it_is_written(written):
     given = body(PATIENT), body(observation()).replace(b'"o1"', written)
-    lines = list(Pseudonymiser("minimal", "export", KEY).person("x", [("Patient", "p1", given[0]), ("Observation", "o1", given[1])]))
-    assert msgspec.json.decode(lines[1][1])["id"] == base32(hmac.new(KEY, b"Observation/o1", hashlib.sha256).digest()).decode()
+    lines = list(
+        Pseudonymiser("minimal", "export", KEY).person(
+            "x", [("Patient", "p1", given[0]), ("Observation", "o1", given[1])]
+        )
+    )
+    assert (
+        msgspec.json.decode(lines[1][1])["id"]
+        == base32(hmac.new(KEY, b"Observation/o1", hashlib.sha256).digest()).decode()
+    )
 
 
 # --- modifiers and extensions ---
@@ -466,7 +521,9 @@ MODIFIER = [{"url": "urn:x", "valueBoolean": True}]
 def test_a_resource_with_an_unknown_modifier_does_not_leave_nor_does_any_reference_to_it(elements, escaped):
     written = body(observation(**elements))
     if escaped:
-        written = written.replace(b"modifierExtension", b"m\\u006fdifierExtension").replace(b"implicitRules", b"implicitRul\\u0065s")
+        written = written.replace(b"modifierExtension", b"m\\u006fdifierExtension").replace(
+            b"implicitRules", b"implicitRul\\u0065s"
+        )
     worker = Pseudonymiser("sde-research", "in-sde", KEY)
     other = body({**observation(hasMember=[{"reference": "Observation/o1"}]), "id": "o2"})
     lines = [line for _, line in worker.person("x", [("Observation", "o1", written), ("Observation", "o2", other)])]
@@ -493,7 +550,12 @@ def test_an_unknown_extension_is_dropped_and_counted_and_a_known_one_cut_down():
 @pytest.mark.parametrize("setting, wanted", [("in-sde", "2026-03-31"), ("export", "2026-03")])
 def test_until_when_the_council_knew_of_a_service_leaves_with_it(setting, wanted):
     url = "urn:nhs-record-gateway:cld:as-at"
-    given = {"resourceType": "EpisodeOfCare", "id": "e", "status": "active", "extension": [{"url": url, "valueDate": "2026-03-31"}]}
+    given = {
+        "resourceType": "EpisodeOfCare",
+        "id": "e",
+        "status": "active",
+        "extension": [{"url": url, "valueDate": "2026-03-31"}],
+    }
     made, _ = leaving(PATIENT, given, setting=setting)
     assert made[1]["extension"] == [{"url": url, "valueDate": wanted}]
     (other,), _ = leaving(given, setting=setting)  # a person without a birth date: months
@@ -511,7 +573,10 @@ def test_a_type_without_lines_does_not_leave_and_is_counted():
 def test_counts_are_whole_however_often_answers_are_remembered(monkeypatch):
     def given(number: int) -> tuple[str, str, bytes]:
         text = "x" * (700 * (number % 3))
-        made = observation(code={"coding": [{"system": SNOMED, "code": f"27164900{number % 5}", "display": "x"}], "text": text}, note=[{"text": "x"}])
+        made = observation(
+            code={"coding": [{"system": SNOMED, "code": f"27164900{number % 5}", "display": "x"}], "text": text},
+            note=[{"text": "x"}],
+        )
         return "Observation", f"o{number}", body({**made, "id": f"o{number}"})
 
     resources = [given(number) for number in range(60)]
@@ -526,7 +591,10 @@ def test_counts_are_whole_however_often_answers_are_remembered(monkeypatch):
 
 
 def test_the_same_resources_give_the_same_bytes():
-    resources = [("Patient", "p1", body(PATIENT)), ("Observation", "o1", body(observation(subject={"reference": "Patient/p1"})))]
+    resources = [
+        ("Patient", "p1", body(PATIENT)),
+        ("Observation", "o1", body(observation(subject={"reference": "Patient/p1"}))),
+    ]
     assert [list(Pseudonymiser("minimal", "export", KEY).person("x", resources)) for _ in range(2)][0] == list(
         Pseudonymiser("minimal", "export", KEY).person("x", resources)
     )

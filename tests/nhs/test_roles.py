@@ -33,7 +33,12 @@ def test_claims_that_could_mean_two_things_are_nobody(claims):
 
 
 @pytest.mark.parametrize(
-    "claims", [{"sub": "u"}, {"sub": "u", "nhsid_nrbac_roles": []}, {"sub": "u", "nhsid_nrbac_roles": [ROLE], "selected_roleid": "9"}]
+    "claims",
+    [
+        {"sub": "u"},
+        {"sub": "u", "nhsid_nrbac_roles": []},
+        {"sub": "u", "nhsid_nrbac_roles": [ROLE], "selected_roleid": "9"},
+    ],
 )
 def test_a_user_without_a_role_is_a_caller_who_may_nothing(claims):
     caller = roles.caller_from_claims(claims)

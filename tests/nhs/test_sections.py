@@ -40,7 +40,9 @@ from tests.nhs.records import (
 # Dates
 
 
-@pytest.mark.parametrize("value, shown", [("2024-03-11", "11-Mar-2024"), ("2024-03", "Mar-2024"), ("1998", "1998"), ("", "date unknown")])
+@pytest.mark.parametrize(
+    "value, shown", [("2024-03-11", "11-Mar-2024"), ("2024-03", "Mar-2024"), ("1998", "1998"), ("", "date unknown")]
+)
 def test_a_date_is_shown_in_the_precision_it_has(value, shown):
     assert shown_date(value) == shown
 
@@ -51,7 +53,8 @@ def test_a_time_is_shown_as_the_sources_clock_had_it():
 
 @pytest.mark.hazard("HZ-SUMMARY-01")
 @pytest.mark.parametrize(
-    "value, before", [("2025-09", False), ("2025", False), ("2025-08", True), ("2025-09-14", True), ("2025-09-15", False), ("", False)]
+    "value, before",
+    [("2025-09", False), ("2025", False), ("2025-08", True), ("2025-09-14", True), ("2025-09-15", False), ("", False)],
 )
 def test_what_may_lie_within_a_period_is_not_taken_to_be_before_it(value, before):
     assert is_before(value, "2025-09-15") is before
@@ -65,9 +68,24 @@ def test_a_row_names_its_source_its_date_and_each_reaction():
         {"manifestation": [{"text": "Rash"}], "severity": "mild"},
         {"manifestation": [{"text": "Wheeze"}, {"text": "Collapse"}], "severity": "severe"},
     ]
-    found = one(record(allergy(verification="confirmed", reaction=reactions, criticality="high", note=[{"text": "After amoxicillin"}])), "allergies")
-    assert (found.title, found.when, found.source, found.flags) == ("Allergy to penicillin", "02-May-2019", PRACTICE, ("HIGH RISK",))
-    assert found.detail == "mild reaction: Rash; severe reaction: Wheeze, Collapse · certainty: confirmed · Note: After amoxicillin"
+    found = one(
+        record(
+            allergy(
+                verification="confirmed", reaction=reactions, criticality="high", note=[{"text": "After amoxicillin"}]
+            )
+        ),
+        "allergies",
+    )
+    assert (found.title, found.when, found.source, found.flags) == (
+        "Allergy to penicillin",
+        "02-May-2019",
+        PRACTICE,
+        ("HIGH RISK",),
+    )
+    assert (
+        found.detail
+        == "mild reaction: Rash; severe reaction: Wheeze, Collapse · certainty: confirmed · Note: After amoxicillin"
+    )
 
 
 @pytest.mark.hazard("HZ-SUMMARY-02")
@@ -77,8 +95,16 @@ def test_a_row_names_its_source_its_date_and_each_reaction():
         (record(nil()), "nilknown", summary.NIL_KNOWN),
         (record(), "no-content-recorded", summary.NOTHING_RECORDED),
         (record(contributions=()), "unavailable", summary.NOT_AVAILABLE),
-        (record(contributions=(Contribution(PRACTICE, "A99001", "gp", "not contributed"),)), "unavailable", summary.NOT_AVAILABLE),
-        (record(contributions=(Contribution(COUNCIL, "990", "social-care", "ok"),)), "unavailable", summary.NOT_AVAILABLE),
+        (
+            record(contributions=(Contribution(PRACTICE, "A99001", "gp", "not contributed"),)),
+            "unavailable",
+            summary.NOT_AVAILABLE,
+        ),
+        (
+            record(contributions=(Contribution(COUNCIL, "990", "social-care", "ok"),)),
+            "unavailable",
+            summary.NOT_AVAILABLE,
+        ),
         (record(nil(), sections=ALL - {"allergies"}), "withheld", access.NOT_YOUR_ROLE),
         (record(nil(code="409137002", words="No known drug allergies")), "nil-in-part", summary.NIL_IN_PART),
         (record(nil(code="429625007", words="No known food allergy")), "nil-in-part", summary.NIL_IN_PART),
@@ -112,7 +138,10 @@ def test_a_nil_known_stands_beside_the_allergy_that_contradicts_it_and_never_ove
 @pytest.mark.hazard("HZ-SUMMARY-03")
 def test_the_same_allergy_of_two_sources_is_shown_twice():
     given = record(allergy(), held(allergy("a2", onsetDateTime=""), TRUST))
-    assert [(each.source, each.when) for each in rows(given, "allergies")] == [(PRACTICE, "02-May-2019"), (TRUST, "date unknown")]
+    assert [(each.source, each.when) for each in rows(given, "allergies")] == [
+        (PRACTICE, "02-May-2019"),
+        (TRUST, "date unknown"),
+    ]
 
 
 def test_none_known_in_words_only_is_no_nil_known():
@@ -140,7 +169,10 @@ def test_only_resolved_and_refuted_allergies_stand_apart(code, shown, past):
 @pytest.mark.parametrize(
     "code, title",
     [
-        ({"coding": [DEGRADED_DRUG_ALLERGY, {"system": "urn:local", "code": "X1"}], "text": "Allergic to bees"}, "Allergic to bees"),
+        (
+            {"coding": [DEGRADED_DRUG_ALLERGY, {"system": "urn:local", "code": "X1"}], "text": "Allergic to bees"},
+            "Allergic to bees",
+        ),
         ({"text": "Bad reaction to dye"}, "Bad reaction to dye"),
         ({"coding": [DEGRADED_DRUG_ALLERGY]}, "substance not in the data received"),
         ({"coding": [{"system": "urn:local", "code": "X1"}]}, "code X1"),
@@ -168,14 +200,22 @@ def test_a_current_repeat_is_shown_whenever_it_was_last_issued(course, issued):
 @pytest.mark.hazard("HZ-SUMMARY-06")
 @pytest.mark.parametrize(
     "registered, flags",
-    [((PRACTICE,), ()), ((FORMER,), (f"last known at {PRACTICE}",)), ((), (f"last known at {PRACTICE}",)), ((PRACTICE, FORMER), ())],
+    [
+        ((PRACTICE,), ()),
+        ((FORMER,), (f"last known at {PRACTICE}",)),
+        ((), (f"last known at {PRACTICE}",)),
+        ((PRACTICE, FORMER), ()),
+    ],
 )
 def test_a_repeat_is_current_only_at_the_practice_registered_with_now(registered, flags):
     assert one(record(plan("m1"), registered=registered), "repeat").flags == flags
 
 
 def test_what_a_former_practice_last_knew_comes_after_what_is_current():
-    given = record(held(plan("m1", "Aspirin 75mg", authoredOn="2025-12-01"), FORMER), plan("m2", "Ramipril 5mg", authoredOn="2019-01-01"))
+    given = record(
+        held(plan("m1", "Aspirin 75mg", authoredOn="2025-12-01"), FORMER),
+        plan("m2", "Ramipril 5mg", authoredOn="2019-01-01"),
+    )
     assert titles(given, "repeat") == ["Ramipril 5mg", "Aspirin 75mg"]
 
 
@@ -303,7 +343,9 @@ def test_a_medicine_says_its_dose_or_that_none_was_sent_and_what_it_is_for():
     given = record(plan("m1", dosageInstruction=[], reasonReference=[{"reference": "Condition/c1"}]), reason)
     assert one(given, "repeat").detail.startswith("dose not in the data received · 28 capsule")
     assert one(given, "repeat").detail.endswith("for Hypertension")
-    assert "for" not in one(record(plan("m1", reasonReference=[{"reference": "Condition/c1"}])), "repeat").detail.split()
+    assert (
+        "for" not in one(record(plan("m1", reasonReference=[{"reference": "Condition/c1"}])), "repeat").detail.split()
+    )
 
 
 def test_a_request_not_to_give_a_medicine_is_no_medicine_to_give():
@@ -312,14 +354,19 @@ def test_a_request_not_to_give_a_medicine_is_no_medicine_to_give():
 
 def test_the_periods_are_stated_in_the_titles():
     assert section(record(), "acute").title == "Acute medicines (12 months from 15-Mar-2025 to 15-Mar-2026)"
-    assert section(record(), "discontinued").title == "Discontinued repeat medicines (6 months from 15-Sep-2025 to 15-Mar-2026)"
+    assert (
+        section(record(), "discontinued").title
+        == "Discontinued repeat medicines (6 months from 15-Sep-2025 to 15-Mar-2026)"
+    )
 
 
 @pytest.mark.hazard("HZ-SUMMARY-11")
 def test_a_hospital_without_medicines_does_not_make_the_medicine_list_complete():
     given = record(held(result("o1"), TRUST), registered=())
     given = replace(given, contributions=tuple(each for each in given.contributions if each.kind == "hospital"))
-    assert {section(given, name).reason for name in ("acute", "repeat", "discontinued", "immunisations")} == {"unavailable"}
+    assert {section(given, name).reason for name in ("acute", "repeat", "discontinued", "immunisations")} == {
+        "unavailable"
+    }
     (line,) = completeness.completeness(given, summary.sections(given))
     states = dict(zip((kind.id for kind in completeness.GRID), line.cells))
     assert (states["repeat"], states["immunisations"], states["results"], states["allergies"]) == (
@@ -344,7 +391,11 @@ def test_a_hospital_without_medicines_does_not_make_the_medicine_list_complete()
         (condition("c1", "Asthma", verification="provisional"), [("Asthma", ("not confirmed",))], []),
         (condition("c1", "Asthma", verification="refuted"), [], [("Asthma", ("RULED OUT",))]),
         (condition("c1", "Asthma", verification="entered-in-error"), [], []),
-        (held(condition("c1", "Pneumonia", "", category="encounter-diagnosis"), TRUST), [("Pneumonia", ("hospital diagnosis",))], []),
+        (
+            held(condition("c1", "Pneumonia", "", category="encounter-diagnosis"), TRUST),
+            [("Pneumonia", ("hospital diagnosis",))],
+            [],
+        ),
         (
             held(condition("c1", "Pneumonia", "", category="encounter-diagnosis", verification="differential"), TRUST),
             [("Pneumonia", ("not confirmed", "hospital diagnosis"))],
@@ -417,7 +468,8 @@ def test_no_flag_is_shown_as_no_flag_and_never_as_normal(interpretation, flags):
 
 @pytest.mark.hazard("HZ-SUMMARY-15")
 @pytest.mark.parametrize(
-    "status, flags", [("final", ()), ("corrected", ("corrected",)), ("amended", ("corrected",)), ("preliminary", ("preliminary",))]
+    "status, flags",
+    [("final", ()), ("corrected", ("corrected",)), ("amended", ("corrected",)), ("preliminary", ("preliminary",))],
 )
 def test_a_corrected_or_preliminary_result_says_so(status, flags):
     assert one(record(result("o1", status=status)), "results").flags == flags
@@ -470,9 +522,15 @@ def test_a_reference_range_is_the_laboratorys_own(limits, words):
 
 @pytest.mark.hazard("HZ-SUMMARY-16")
 def test_the_same_result_of_two_sources_is_shown_once_and_names_both():
-    given = record(result("o1"), held(result("o2", interpretation=[status("v3-ObservationInterpretation", "H")]), TRUST))
+    given = record(
+        result("o1"), held(result("o2", interpretation=[status("v3-ObservationInterpretation", "H")]), TRUST)
+    )
     found = one(given, "results")
-    assert (found.source, found.flags, found.references) == (f"{PRACTICE}, {TRUST}", ("High",), ("Observation/o1", "Observation/o2"))
+    assert (found.source, found.flags, found.references) == (
+        f"{PRACTICE}, {TRUST}",
+        ("High",),
+        ("Observation/o1", "Observation/o2"),
+    )
     lines = completeness.completeness(given, summary.sections(given))
     at = next(number for number, kind in enumerate(completeness.GRID) if kind.id == "results")
     assert {line.name: line.cells[at] for line in lines} == {PRACTICE: "ok", TRUST: "ok"}
@@ -494,17 +552,33 @@ def test_results_that_differ_in_anything_are_both_shown(other):
 
 
 def test_two_measurements_of_one_day_without_a_time_are_both_shown():
-    assert len(rows(record(result("o1", effectiveDateTime="2026-02-01"), result("o2", effectiveDateTime="2026-02-01")), "results")) == 2
+    assert (
+        len(
+            rows(
+                record(result("o1", effectiveDateTime="2026-02-01"), result("o2", effectiveDateTime="2026-02-01")),
+                "results",
+            )
+        )
+        == 2
+    )
 
 
 def test_results_are_newest_first_bounded_and_say_that_there_are_more():
-    given = record(*(result(f"o{number:03}", effectiveDateTime=f"2025-{1 + number // 28:02}-{1 + number % 28:02}") for number in range(70)))
+    given = record(
+        *(
+            result(f"o{number:03}", effectiveDateTime=f"2025-{1 + number // 28:02}-{1 + number % 28:02}")
+            for number in range(70)
+        )
+    )
     found = section(given, "results")
     assert (len(found.rows), found.more, found.rows[0].when) == (60, True, "14-Mar-2025")
 
 
 def test_a_source_whose_rows_are_beyond_the_most_shown_still_holds_some():
-    new = [held(result(f"o{number:03}", effectiveDateTime=f"2026-02-01T09:{number:02}:00+00:00"), TRUST) for number in range(60)]
+    new = [
+        held(result(f"o{number:03}", effectiveDateTime=f"2026-02-01T09:{number:02}:00+00:00"), TRUST)
+        for number in range(60)
+    ]
     given = record(*new, result("old", effectiveDateTime="2020-01-01"))
     lines = completeness.completeness(given, summary.sections(given))
     at = next(number for number, kind in enumerate(completeness.GRID) if kind.id == "results")
@@ -512,9 +586,17 @@ def test_a_source_whose_rows_are_beyond_the_most_shown_still_holds_some():
 
 
 def test_a_report_that_only_has_words_or_a_document_is_shown():
-    report = {"resourceType": "DiagnosticReport", "id": "d1", "meta": {}, "status": "final", "code": {"text": "CT head"}}
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "d1",
+        "meta": {},
+        "status": "final",
+        "code": {"text": "CT head"},
+    }
     assert one(record({**report, "conclusion": "No bleed"}), "results").detail == "No bleed"
-    assert "document" in one(record({**report, "presentedForm": [{"contentType": "application/pdf"}]}), "results").detail
+    assert (
+        "document" in one(record({**report, "presentedForm": [{"contentType": "application/pdf"}]}), "results").detail
+    )
     assert not rows(record(report), "results")
 
 
@@ -531,10 +613,21 @@ def test_a_report_that_only_has_words_or_a_document_is_shown():
     ],
 )
 def test_a_vaccine_that_was_not_given_is_never_shown_as_given(status, reason, flags, detail):
-    given = {"resourceType": "Immunization", "id": "v1", "meta": {}, "status": status, "vaccineCode": {"text": "Influenza vaccination"}}
+    given = {
+        "resourceType": "Immunization",
+        "id": "v1",
+        "meta": {},
+        "status": status,
+        "vaccineCode": {"text": "Influenza vaccination"},
+    }
     given |= {"occurrenceDateTime": "2025-10-25"} | ({"statusReason": reason} if reason else {})
     found = one(record(given), "immunisations")
-    assert (found.title, found.when, found.flags, found.detail) == ("Influenza vaccination", "25-Oct-2025", flags, detail)
+    assert (found.title, found.when, found.flags, found.detail) == (
+        "Influenza vaccination",
+        "25-Oct-2025",
+        flags,
+        detail,
+    )
 
 
 @pytest.mark.parametrize(
@@ -549,7 +642,14 @@ def test_a_vaccine_that_was_not_given_is_never_shown_as_given(status, reason, fl
     ],
 )
 def test_an_encounter_is_dropped_only_when_it_surely_ended_before_the_period(status, period, shown):
-    given = {"resourceType": "Encounter", "id": "e1", "meta": {}, "status": status, "class": {"display": "Inpatient"}, "period": period}
+    given = {
+        "resourceType": "Encounter",
+        "id": "e1",
+        "meta": {},
+        "status": status,
+        "class": {"display": "Inpatient"},
+        "period": period,
+    }
     assert bool(rows(record(held(given, TRUST)), "encounters")) is shown
 
 
@@ -563,9 +663,15 @@ def test_an_encounter_is_dropped_only_when_it_surely_ended_before_the_period(sta
         (service(), ("was active on 31-Dec-2025",)),
         (service(as_at=""), ("was active on an unknown day",)),
         (service(status="planned"), ("was planned on 31-Dec-2025",)),
-        (service(status="finished", period={"start": "2024-09-20", "end": "2025-11-02"}), ("ended 02-Nov-2025", "as at 31-Dec-2025")),
         (
-            service(status="finished", period={"end": "2025-11-02", "_end": {"extension": [{"url": "urn:nhs-record-gateway:estimated"}]}}),
+            service(status="finished", period={"start": "2024-09-20", "end": "2025-11-02"}),
+            ("ended 02-Nov-2025", "as at 31-Dec-2025"),
+        ),
+        (
+            service(
+                status="finished",
+                period={"end": "2025-11-02", "_end": {"extension": [{"url": "urn:nhs-record-gateway:estimated"}]}},
+            ),
             ("ended 02-Nov-2025 (estimated)", "as at 31-Dec-2025"),
         ),
     ],
@@ -576,7 +682,13 @@ def test_a_councils_service_is_as_at_its_return_and_never_as_if_today(given, fla
 
 @pytest.mark.hazard("HZ-SUMMARY-18")
 def test_a_circumstance_is_as_at_the_returns_end_and_an_unknown_one_says_so():
-    about = {"resourceType": "Observation", "id": "o1", "meta": {}, "status": "final", "code": {"text": "Has an unpaid carer"}}
+    about = {
+        "resourceType": "Observation",
+        "id": "o1",
+        "meta": {},
+        "status": "final",
+        "code": {"text": "Has an unpaid carer"},
+    }
     about["effectivePeriod"] = {"start": "2025-10-01", "end": "2025-12-31"}
     found = one(record(held(about, COUNCIL)), "social-care")
     assert (found.detail, found.when, found.flags) == ("not known", "31-Dec-2025", ("as at 31-Dec-2025",))
@@ -589,7 +701,14 @@ def test_a_support_reason_that_is_no_longer_stated_says_so():
 
 
 def test_an_open_assessment_was_open_on_the_returns_last_day():
-    task = {"resourceType": "Task", "id": "t1", "meta": {}, "status": "in-progress", "code": {"text": "Assessment"}, "authoredOn": "2025-11-01"}
+    task = {
+        "resourceType": "Task",
+        "id": "t1",
+        "meta": {},
+        "status": "in-progress",
+        "code": {"text": "Assessment"},
+        "authoredOn": "2025-11-01",
+    }
     task["extension"] = [{"url": "urn:nhs-record-gateway:cld:as-at", "valueDate": "2025-12-31"}]
     assert one(record(held(task, COUNCIL)), "social-care").flags == ("was open on 31-Dec-2025",)
 
@@ -599,7 +718,8 @@ def test_an_open_assessment_was_open_on_the_returns_last_day():
 
 @pytest.mark.hazard("HZ-SUMMARY-19")
 @pytest.mark.parametrize(
-    "kind, days, stale", [("gp", 7, False), ("gp", 8, True), ("hospital", 8, True), ("social-care", 120, False), ("social-care", 121, True)]
+    "kind, days, stale",
+    [("gp", 7, False), ("gp", 8, True), ("hospital", 8, True), ("social-care", 120, False), ("social-care", 121, True)],
 )
 def test_a_source_that_has_fallen_silent_is_stale_and_said_above_everything(kind, days, stale):
     name = {"gp": PRACTICE, "hospital": TRUST, "social-care": COUNCIL}[kind]
@@ -618,13 +738,23 @@ def test_a_source_that_has_fallen_silent_is_stale_and_said_above_everything(kind
 )  # fmt: skip
 def test_each_cell_says_how_a_source_stands_for_a_section(state, right, cell):
     resources = [allergy()] if state == "ok" else []
-    given = record(*resources, contributions=(Contribution(PRACTICE, "A99001", "gp", state, NOW),), sections=ALL if right else ALL - {"allergies"})
+    given = record(
+        *resources,
+        contributions=(Contribution(PRACTICE, "A99001", "gp", state, NOW),),
+        sections=ALL if right else ALL - {"allergies"},
+    )
     (line,) = completeness.completeness(given, summary.sections(given))
     assert line.cells[0] == cell
 
 
 def test_a_source_that_was_not_expected_to_hold_a_section_and_does_is_ok():
-    vaccine = {"resourceType": "Immunization", "id": "v1", "meta": {}, "status": "completed", "vaccineCode": {"text": "Tetanus"}}
+    vaccine = {
+        "resourceType": "Immunization",
+        "id": "v1",
+        "meta": {},
+        "status": "completed",
+        "vaccineCode": {"text": "Tetanus"},
+    }
     given = record(held(vaccine, TRUST))
     lines = completeness.completeness(given, summary.sections(given))
     at = next(number for number, kind in enumerate(completeness.GRID) if kind.id == "immunisations")
@@ -638,7 +768,9 @@ def test_hidden_items_and_a_mismatch_have_one_fixed_sentence_each(withheld, mism
 
 
 def test_a_section_withheld_by_role_says_so_and_its_past_is_not_hinted_at():
-    given = record(allergy(clinical="resolved"), condition("c1", "Asthma", "inactive"), plan("m1"), sections=frozenset())
+    given = record(
+        allergy(clinical="resolved"), condition("c1", "Asthma", "inactive"), plan("m1"), sections=frozenset()
+    )
     found = summary.sections(given)
     assert {each.reason for each in found} == {"withheld"} and not any(each.rows for each in found)
     assert [each.id for each in found] == [kind.id for kind in summary.SECTIONS if not kind.optional]

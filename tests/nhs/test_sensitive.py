@@ -28,7 +28,11 @@ SETS = CodeSets(
     (
         CodeSet(
             "sensitive",
-            {(EGTON, "EMISSENS1"): "sexually-transmitted", (SNOMED, "100000001"): "gender", (READ2, "7E07."): "termination"},
+            {
+                (EGTON, "EMISSENS1"): "sexually-transmitted",
+                (SNOMED, "100000001"): "gender",
+                (READ2, "7E07."): "termination",
+            },
             covers=COVERED,
         ),
         CodeSet("legal", {(EGTON, "EMISLEGAL1"): "hfe-act"}),
@@ -47,7 +51,12 @@ def concept(system, code, display="", text=""):
 
 
 def make(resource_type, id_, **elements):
-    return {"resourceType": resource_type, "id": id_, "meta": {}, **{name.rstrip("_"): value for name, value in elements.items()}}
+    return {
+        "resourceType": resource_type,
+        "id": id_,
+        "meta": {},
+        **{name.rstrip("_"): value for name, value in elements.items()},
+    }
 
 
 def refer(resource_type, id_):
@@ -63,7 +72,10 @@ def own(resource, security=(), kind="gp", default="share"):
 
 
 def derived(*resources, **flags):
-    items = [(number, each, own(each, flags.get(each["id"].replace("-", "_"), ()))[0]) for number, each in enumerate(resources)]
+    items = [
+        (number, each, own(each, flags.get(each["id"].replace("-", "_"), ()))[0])
+        for number, each in enumerate(resources)
+    ]
     found = sensitive.derive(items, SETS)
     return {each["id"]: items[number][2] | found[number][0] for number, each in enumerate(resources)}
 
@@ -138,13 +150,24 @@ def test_linkage_removes_the_rest_but_never_an_allergy_a_medicine_or_an_immunisa
         make("Procedure", "procedure", code=PLAIN, reasonReference=[refer("Condition", "secret")]),
         make("ServiceRequest", "request", code=PLAIN, reasonReference=[refer("Condition", "secret")]),
         make("DocumentReference", "letter", type=PLAIN, context={"related": [refer("Condition", "secret")]}),
-        make("MedicationRequest", "medicine", medicationCodeableConcept=PLAIN, reasonReference=[refer("Condition", "secret")]),
+        make(
+            "MedicationRequest",
+            "medicine",
+            medicationCodeableConcept=PLAIN,
+            reasonReference=[refer("Condition", "secret")],
+        ),
         make("AllergyIntolerance", "allergy", code=PLAIN, encounter=refer("Encounter", "e")),
         make("Immunization", "jab", vaccineCode=PLAIN, reasonReference=[refer("Condition", "secret")]),
         make("Observation", "other", code=PLAIN, encounter=refer("Encounter", "e")),
         make("Condition", "apart", code=PLAIN),
     )
-    assert {id_ for id_, bits in found.items() if bits & labels.HIDDEN_FROM_OTHERS} == {"e", "secret", "procedure", "request", "letter"}
+    assert {id_ for id_, bits in found.items() if bits & labels.HIDDEN_FROM_OTHERS} == {
+        "e",
+        "secret",
+        "procedure",
+        "request",
+        "letter",
+    }
     assert {id_ for id_, bits in found.items() if bits & BLANKED} == {"medicine", "allergy", "jab", "secret", "other"}
     assert found["apart"] == 0
 
@@ -199,13 +222,22 @@ def test_a_blanked_medicine_keeps_name_dose_and_date_and_loses_what_it_is_for():
 
 
 def test_an_allergy_is_blanked_of_its_encounter_only():
-    allergy = make("AllergyIntolerance", "a", code=PLAIN, encounter=refer("Encounter", "e"), note=[{"text": "anaphylaxis"}], reaction=[{}])
+    allergy = make(
+        "AllergyIntolerance",
+        "a",
+        code=PLAIN,
+        encounter=refer("Encounter", "e"),
+        note=[{"text": "anaphylaxis"}],
+        reaction=[{}],
+    )
     assert links.redact(allergy) == {name: value for name, value in allergy.items() if name != "encounter"}
 
 
 @pytest.mark.hazard("HZ-ACCESS-04")
 def test_a_restricted_patient_restricts_the_whole_record():
-    found = derived(make("Patient", "p"), make("Observation", "o", code=PLAIN), make("AllergyIntolerance", "a", code=PLAIN), p=["R"])
+    found = derived(
+        make("Patient", "p"), make("Observation", "o", code=PLAIN), make("AllergyIntolerance", "a", code=PLAIN), p=["R"]
+    )
     assert all(bits & RESTRICTED for bits in found.values())
 
 
@@ -221,11 +253,19 @@ def test_a_legally_excluded_item_takes_with_it_all_that_points_at_it_medicines_t
         make("MedicationRequest", "coded", medicationCodeableConcept=concept(EGTON, "EMISLEGAL1")),
     )
     assert all(bits & LEGAL for bits in found.values())
-    assert found["c"] & SENSITIVE and not found["m"] & labels.HIDDEN_FROM_OTHERS and not found["coded"] & labels.HIDDEN_FROM_OTHERS
+    assert (
+        found["c"] & SENSITIVE
+        and not found["m"] & labels.HIDDEN_FROM_OTHERS
+        and not found["coded"] & labels.HIDDEN_FROM_OTHERS
+    )
 
 
 def test_what_type_1_covers_is_this_sources_whole_record():
-    found = derived(make("Patient", "p"), make("Observation", "t", code=concept(READ2, "9Nu0.")), make("Observation", "o", code=PLAIN))
+    found = derived(
+        make("Patient", "p"),
+        make("Observation", "t", code=concept(READ2, "9Nu0.")),
+        make("Observation", "o", code=PLAIN),
+    )
     assert all(bits & TYPE1 for bits in found.values())
     assert found["t"] & CHOICE
 
@@ -242,13 +282,21 @@ def test_choices_lie_on_the_patient_only():
 
 @pytest.mark.hazard("HZ-ACCESS-05")
 def test_an_unrecognised_consent_like_code_closes_everything_until_reviewed():
-    strange = make("Observation", "s", code=concept("urn:local", "77", "Patient objects to record sharing"), effectiveDateTime="2024-02-02")
+    strange = make(
+        "Observation",
+        "s",
+        code=concept("urn:local", "77", "Patient objects to record sharing"),
+        effectiveDateTime="2024-02-02",
+    )
     assert own(strange)[0] == CHOICE | REVIEW
     found = derived(make("Patient", "p"), strange)
     assert found["p"] & labels.SUMMARY_DISSENT and found["p"] & labels.OBJECTION and found["p"] & TYPE1
 
 
-@pytest.mark.parametrize("words", ["Consent given for minor surgery", "Declined influenza vaccination", "Shares a kitchen", "Summary of care"])
+@pytest.mark.parametrize(
+    "words",
+    ["Consent given for minor surgery", "Declined influenza vaccination", "Shares a kitchen", "Summary of care"],
+)
 def test_ordinary_consent_is_not_a_choice_about_records(words):
     assert own(make("Procedure", "x", code=concept(SNOMED, "1", words)))[0] == 0
 
@@ -271,7 +319,9 @@ def test_ordinary_consent_is_not_a_choice_about_records(words):
     ],
 )
 @pytest.mark.hazard("HZ-ACCESS-06")
-def test_what_no_set_covers_is_judged_by_its_words_or_its_feed_but_never_allergies_or_medicines(resource, default, bits):
+def test_what_no_set_covers_is_judged_by_its_words_or_its_feed_but_never_allergies_or_medicines(
+    resource, default, bits
+):
     assert own(resource, default=default)[0] == bits
 
 
@@ -287,7 +337,10 @@ def test_a_sensitive_services_code_counts_in_a_service_element_only():
 
 def test_a_sensitive_service_hides_its_visits_items():
     service = concept("urn:x", "360")
-    found = derived(make("Encounter", "e", serviceType=service), make("Observation", "o", code=PLAIN, encounter=refer("Encounter", "e")))
+    found = derived(
+        make("Encounter", "e", serviceType=service),
+        make("Observation", "o", code=PLAIN, encounter=refer("Encounter", "e")),
+    )
     assert found["o"] & LINKED
 
 
@@ -321,7 +374,11 @@ def test_no_link_removes_an_allergy_a_medicine_or_an_immunisation():
 
 
 def test_every_bit_has_one_label_and_policy_hides_what_the_table_says():
-    assert len({label.bit for label in labels.LABELS}) == len(labels.LABELS) == len({label.name for label in labels.LABELS})
+    assert (
+        len({label.bit for label in labels.LABELS})
+        == len(labels.LABELS)
+        == len({label.name for label in labels.LABELS})
+    )
     assert labels.bits(["sensitive", "linked"]) == SENSITIVE | LINKED
     assert labels.names(SENSITIVE | CONFIDENTIAL) == ["confidential", "sensitive"]
     assert not (labels.HIDDEN_FROM_OTHERS | labels.NEVER_RELEASED) & (BLANKED | CHOICE | REVIEW | labels.AMBIGUOUS_TIME)
@@ -336,7 +393,11 @@ def test_labels_are_spliced_as_codings_once_each_and_choices_not_at_all():
 def test_a_live_store_lacks_whatever_is_absent_empty_undated_invented_or_has_an_empty_category():
     def full(**changes):
         return [
-            CodeSet(name, {("s", effect): effect for effect in effects}, **{"version": "1", "date": "2025-01-01", "origin": "x", **changes})
+            CodeSet(
+                name,
+                {("s", effect): effect for effect in effects},
+                **{"version": "1", "date": "2025-01-01", "origin": "x", **changes},
+            )
             for name, effects in REQUIRED.items()
         ]
 
@@ -344,7 +405,10 @@ def test_a_live_store_lacks_whatever_is_absent_empty_undated_invented_or_has_an_
     assert missing(CodeSets()) == tuple(REQUIRED)
     for change in ({"version": ""}, {"date": ""}, {"origin": ""}, {"sandbox": True}):
         assert missing(CodeSets(tuple(full(**change)))) == tuple(REQUIRED)
-    without_one = [CodeSet("legal", {("s", "a"): "hfe-act"}, "1", "d", "o"), *[each for each in full() if each.name != "legal"]]
+    without_one = [
+        CodeSet("legal", {("s", "a"): "hfe-act"}, "1", "d", "o"),
+        *[each for each in full() if each.name != "legal"],
+    ]
     assert missing(CodeSets(tuple(without_one))) == ("legal: gender-recognition-act",)
 
 

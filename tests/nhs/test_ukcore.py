@@ -1,4 +1,5 @@
-"""UK Core's constraints, rule by rule: what is broken is an error, what is only not given a warning, and nobody says more than was checked."""
+"""UK Core's constraints, rule by rule: what is broken is an error, what is only not given a warning, and nobody says
+more than was checked."""
 
 import json
 import re
@@ -12,10 +13,18 @@ from gateway.nhs.ukcore import BASE, PROFILES, RETIRED, check, check_claimed
 ROOT = Path(__file__).parents[2]
 EXTENSION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
 NHS_NUMBER = {"system": ukcore.NHS_NUMBER, "value": "9990000018"}
-LABORATORY = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}]}
+LABORATORY = {
+    "coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}]
+}
 REPORTED = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "LAB"}]}
-LINK = {"url": "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.media.link", "valueReference": {"reference": "a"}}
-COLLECTOR = {"url": "http://hl7.org/fhir/5.0/StructureDefinition/extension-Specimen.collection.collector", "valueReference": {"reference": "a"}}
+LINK = {
+    "url": "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.media.link",
+    "valueReference": {"reference": "a"},
+}
+COLLECTOR = {
+    "url": "http://hl7.org/fhir/5.0/StructureDefinition/extension-Specimen.collection.collector",
+    "valueReference": {"reference": "a"},
+}
 MEDIA = "ukcore-diag-lab-002: the extension for the link or its reference, not both"
 ONE, EXACTLY = "1..* in UK Core", "1..1 in UK Core"
 
@@ -67,23 +76,30 @@ def of(profile: str, **elements: object) -> dict:
     return {"resourceType": profile.partition("-")[0], "meta": {"profile": [BASE + profile]}, **elements}
 
 
-@pytest.mark.parametrize(("profile", "element", "words", "broken", "kept"), RULES, ids=[f"{each[0]} {each[1]}" for each in RULES])
+@pytest.mark.parametrize(
+    ("profile", "element", "words", "broken", "kept"), RULES, ids=[f"{each[0]} {each[1]}" for each in RULES]
+)
 def test_a_constraint_is_told_where_it_is_broken_and_not_where_it_is_kept(profile, element, words, broken, kept):
     severity = "warning" if words.partition(":")[0] in WARNED else "error"
     place = f"{profile.partition('-')[0]}.{element}"
-    assert (severity, place, words) in [(issue.severity, issue.location, issue.message) for issue in check(of(profile, **broken))]
+    assert (severity, place, words) in [
+        (issue.severity, issue.location, issue.message) for issue in check(of(profile, **broken))
+    ]
     assert check(of(profile, **kept)) == []
 
 
 def test_every_constraint_of_the_table_is_broken_once():
-    assert {(name, rule.element, rule.words) for name, profile in PROFILES.items() for rule in profile.rules} == {each[:3] for each in RULES}
+    assert {(name, rule.element, rule.words) for name, profile in PROFILES.items() for rule in profile.rules} == {
+        each[:3] for each in RULES
+    }
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_what_is_not_given_is_a_warning_where_it_is_asked_for(profile):
     gaps = [issue for issue in check(of(profile), supported=True) if issue.code == "incomplete"]
     assert {(issue.severity, issue.location, issue.message) for issue in gaps} == {
-        ("warning", f"{profile.partition('-')[0]}.{element}", "must support: not given") for element in PROFILES[profile].supported
+        ("warning", f"{profile.partition('-')[0]}.{element}", "must support: not given")
+        for element in PROFILES[profile].supported
     }
     assert not [issue for issue in check(of(profile)) if issue.code == "incomplete"]
 
@@ -98,7 +114,9 @@ def test_a_choice_is_given_by_any_of_its_names(given, is_given):
 
 
 def test_a_reason_for_a_status_is_no_status():
-    assert "Immunization.status" in [issue.location for issue in check(of("Immunization", statusReason={}), supported=True)]
+    assert "Immunization.status" in [
+        issue.location for issue in check(of("Immunization", statusReason={}), supported=True)
+    ]
 
 
 def test_gaps_are_told_of_what_says_it_is_of_uk_core():
@@ -125,7 +143,10 @@ def test_a_resource_is_checked_by_the_profiles_it_names_or_its_types_own(profile
 
 
 def test_all_profiles_that_are_named_are_checked():
-    resource = {"resourceType": "Observation", "meta": {"profile": [BASE + "Observation", BASE + "Observation-Group-Lab|2.1.0"]}}
+    resource = {
+        "resourceType": "Observation",
+        "meta": {"profile": [BASE + "Observation", BASE + "Observation-Group-Lab|2.1.0"]},
+    }
     assert [issue.location for issue in check(resource)] == ["Observation.category", "Observation.category:laboratory"]
 
 
@@ -136,18 +157,25 @@ def test_a_type_that_uk_core_does_not_constrain_has_no_faults():
 @pytest.mark.parametrize("name", sorted(RETIRED))
 def test_a_retired_extension_is_an_error_at_its_place(name):
     resource = {"resourceType": "Condition", "extension": [{"url": "http://example.org/e"}, {"url": EXTENSION + name}]}
-    assert [(issue.severity, issue.code, issue.location) for issue in check(resource)] == [("error", "business-rule", "Condition.extension[1]")]
+    assert [(issue.severity, issue.code, issue.location) for issue in check(resource)] == [
+        ("error", "business-rule", "Condition.extension[1]")
+    ]
 
 
 def test_no_issue_tells_a_value():
     secret = "Zq7xWv3k"
     for profile, _, _, broken, _ in RULES:
-        resource = json.loads(json.dumps(of(profile, **broken)).replace('"a"', f'"{secret}"').replace('"9990000018"', f'"{secret}"'))
+        resource = json.loads(
+            json.dumps(of(profile, **broken)).replace('"a"', f'"{secret}"').replace('"9990000018"', f'"{secret}"')
+        )
         assert secret not in "".join("".join(issue.as_dict().values()) for issue in check(resource, supported=True))
 
 
 def test_nobody_says_validated_against_uk_core():
-    texts = [*ROOT.glob("*.md"), *(path for room in ("gateway", "mappings", "terminology") for path in (ROOT / room).rglob("*.*"))]
+    texts = [
+        *ROOT.glob("*.md"),
+        *(path for room in ("gateway", "mappings", "terminology") for path in (ROOT / room).rglob("*.*")),
+    ]
     read = {path: path.read_text(encoding="utf-8") for path in texts if path.suffix in (".py", ".md", ".html", ".toml")}
     claim = re.compile(r"(?<!not \")(?<!never \")(valid|conform)\w* (against|with|to) UK.Core")
     said = [str(path.relative_to(ROOT)) for path, text in read.items() if claim.search(text)]
@@ -159,14 +187,19 @@ def test_nobody_says_validated_against_uk_core():
 
 @pytest.fixture(scope="module")
 def digest(shared) -> dict[str, dict]:
-    return {each["id"]: each for each in json.loads((shared / "data" / "uk-core" / "digest.json").read_text(encoding="utf-8"))}
+    return {
+        each["id"]: each
+        for each in json.loads((shared / "data" / "uk-core" / "digest.json").read_text(encoding="utf-8"))
+    }
 
 
 @pytest.mark.corpora
 @pytest.mark.parametrize("profile", PROFILES)
 def test_must_support_is_what_the_profile_says(digest, profile):
     elements = {element.partition(".")[2] for element in digest[f"UKCore-{profile}"]["mustSupport"]}
-    assert set(PROFILES[profile].supported) == {element for element in elements if element and not re.search(r"[.:]", element)}
+    assert set(PROFILES[profile].supported) == {
+        element for element in elements if element and not re.search(r"[.:]", element)
+    }
 
 
 @pytest.mark.corpora
@@ -174,13 +207,23 @@ def test_must_support_is_what_the_profile_says(digest, profile):
 def test_constraints_are_those_of_the_profile(digest, profile):
     definition = digest[f"UKCore-{profile}"]
     stated = {each[1]: each[2] for each in definition["constraints"]}
-    told = {rule.words.partition(":")[0]: rule.severity for rule in PROFILES[profile].rules if rule.words.startswith("ukcore-")}
+    told = {
+        rule.words.partition(":")[0]: rule.severity
+        for rule in PROFILES[profile].rules
+        if rule.words.startswith("ukcore-")
+    }
     assert told == stated
-    required = {element.partition(".")[2].partition(":")[0].partition(".")[0] for element, _, _ in definition["required"]} - {"extension"}
+    required = {
+        element.partition(".")[2].partition(":")[0].partition(".")[0] for element, _, _ in definition["required"]
+    } - {"extension"}
     assert required <= {re.split(r"[.:]", rule.element)[0] for rule in PROFILES[profile].rules}
 
 
 @pytest.mark.corpora
 def test_retired_extensions_are_those_of_the_publisher(digest):
     prefix = "Extension-UKCore-"
-    assert {name.removeprefix(prefix) for name, each in digest.items() if each["status"] == "retired" and name.startswith(prefix)} == RETIRED
+    assert {
+        name.removeprefix(prefix)
+        for name, each in digest.items()
+        if each["status"] == "retired" and name.startswith(prefix)
+    } == RETIRED

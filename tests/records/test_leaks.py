@@ -43,7 +43,9 @@ def registered(id_: int, patient_: int) -> dict:
 
 def observation(id_: int, patient_: int, code: str = "x", **elements) -> dict:
     coding = {"system": SNOMED, "code": code}
-    return resource("Observation", uid(id_), status="final", code={"coding": [coding]}, subject=of(patient_), **elements)
+    return resource(
+        "Observation", uid(id_), status="final", code={"coding": [coding]}, subject=of(patient_), **elements
+    )
 
 
 A, B, C = "9990000018", "9990000026", "9990000034"
@@ -51,7 +53,8 @@ A, B, C = "9990000018", "9990000026", "9990000034"
 
 @pytest.fixture
 def door(store):
-    """Ann and Abe are registered here and known to the trust; Abe objects to sharing. Amy is another practice's. All are called Ames."""
+    """Ann and Abe are registered here and known to the trust; Abe objects to sharing. Amy is another practice's. All
+    are called Ames."""
     deliver(store, [
         says("P1", 1, ods=GREEN.organisation), says("P2", 1, ods="A99002"),
         row("ann", patient(1, A, "Ames", "Ann"), registered(2, 1), observation(3, 1)),
@@ -76,7 +79,9 @@ BY_NAME = [("family", "ames"), ("birthdate", "1980-02-29")]
 
 @pytest.mark.hazard("HZ-ACCESS-11")
 def test_by_name_each_person_is_shown_by_their_own_limits(door):
-    assert found(door, GREEN, "Patient", *BY_NAME) == {1, 11, 31}, "Abe objects: the trust's record of him is not shown for Ann's sake"
+    assert found(door, GREEN, "Patient", *BY_NAME) == {1, 11, 31}, (
+        "Abe objects: the trust's record of him is not shown for Ann's sake"
+    )
     assert found(door, DESK, "Patient", *BY_NAME) == {1, 11}
 
 
@@ -101,10 +106,15 @@ def test_an_id_that_only_begins_like_another_finds_nothing(door):
 
 
 def test_ones_own_are_found_however_many_others_have_the_name(door):
-    many = [row(f"m{n}", patient(1000 + n, C, "Ames", "Ann", address=[{"postalCode": "ZZ99"}]), publisher="P2") for n in range(60)]
+    many = [
+        row(f"m{n}", patient(1000 + n, C, "Ames", "Ann", address=[{"postalCode": "ZZ99"}]), publisher="P2")
+        for n in range(60)
+    ]
     deliver(door.store, many, SETS)
     assert found(door, DESK, "Patient", *BY_NAME) == {1, 11}
-    assert json.loads(records.search(door, DESK, parse("Patient", [*BY_NAME, ("_total", "accurate")]), "r").matches[0].body)["id"]
+    assert json.loads(
+        records.search(door, DESK, parse("Patient", [*BY_NAME, ("_total", "accurate")]), "r").matches[0].body
+    )["id"]
 
 
 def ids(found) -> set[int]:
@@ -112,8 +122,17 @@ def ids(found) -> set[int]:
 
 
 def test_an_include_follows_only_what_the_caller_is_shown(door):
-    reason = {"reasonReference": [{"reference": f"Condition/{uid(6)}"}], "encounter": {"reference": f"Encounter/{uid(5)}"}}
-    medicine = {"medicationCodeableConcept": {"text": "m"}, "intent": "order", "status": "active", "subject": of(31), **reason}
+    reason = {
+        "reasonReference": [{"reference": f"Condition/{uid(6)}"}],
+        "encounter": {"reference": f"Encounter/{uid(5)}"},
+    }
+    medicine = {
+        "medicationCodeableConcept": {"text": "m"},
+        "intent": "order",
+        "status": "active",
+        "subject": of(31),
+        **reason,
+    }
     active = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]}
     coded = {"coding": [{"system": SNOMED, "code": "secret"}]}
     deliver(door.store, [
@@ -124,12 +143,18 @@ def test_an_include_follows_only_what_the_caller_is_shown(door):
     asked = [("patient.identifier", f"{NUMBER}|{A}"), ("_include", "MedicationRequest:encounter")]
     page = records.search(door, GREEN, parse("MedicationRequest", asked), "r")
     assert ids(page.matches) == {7} and b"Encounter" not in page.matches[0].body and not page.included
-    assert found(door, GREEN, "Encounter", ("patient.identifier", f"{NUMBER}|{A}")) == {5}, "the encounter itself is no secret"
+    assert found(door, GREEN, "Encounter", ("patient.identifier", f"{NUMBER}|{A}")) == {5}, (
+        "the encounter itself is no secret"
+    )
 
 
 def test_an_include_brings_no_type_that_the_scopes_do_not(door):
     doctor = {"performer": [{"reference": f"Practitioner/{uid(40)}"}]}
-    deliver(door.store, [row("d", resource("Practitioner", uid(40), active=True)), row("s", observation(41, 1, **doctor))], SETS)
+    deliver(
+        door.store,
+        [row("d", resource("Practitioner", uid(40), active=True)), row("s", observation(41, 1, **doctor))],
+        SETS,
+    )
     asked = parse("Observation", [("_id", uid(41)), ("_include", "Observation:performer")])
     assert ids(records.search(door, GREEN, asked, "r").included) == {40}
     narrow = replace(GREEN, scopes=frozenset({"user/Observation.rs"}))

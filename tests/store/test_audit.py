@@ -27,7 +27,10 @@ def test_an_event_is_there_when_record_returns(audit):
 
 
 def test_many_at_once_are_all_kept(audit):
-    threads = [threading.Thread(target=lambda n=n: [audit.record({"act": "read", "n": n}) for _ in range(20)]) for n in range(8)]
+    threads = [
+        threading.Thread(target=lambda n=n: [audit.record({"act": "read", "n": n}) for _ in range(20)])
+        for n in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -43,7 +46,10 @@ def test_threads_and_the_event_loop_write_side_by_side_and_are_answered_once_the
     async def all_at_once() -> list[bool]:
         return await asyncio.gather(*(waited(number) for number in range(40)))
 
-    threads = [threading.Thread(target=lambda n=n: [audit.record({"act": "read", "n": n}) for _ in range(10)]) for n in range(100, 104)]
+    threads = [
+        threading.Thread(target=lambda n=n: [audit.record({"act": "read", "n": n}) for _ in range(10)])
+        for n in range(100, 104)
+    ]
     for thread in threads:
         thread.start()
     assert all(asyncio.run(all_at_once()))
@@ -121,7 +127,9 @@ def test_events_are_written_while_a_chain_is_computed_and_two_sealers_make_one_c
 
     def slow(before: str, rows: list) -> str:
         if not others:
-            others.append(threading.Thread(target=lambda: (audit.record({"act": "read", "n": 99}), Audit(store).seal())))
+            others.append(
+                threading.Thread(target=lambda: (audit.record({"act": "read", "n": 99}), Audit(store).seal()))
+            )
             others[0].start()
             others[0].join(timeout=20)
             assert not others[0].is_alive(), "neither a reader nor another sealer waits for this one"
@@ -182,7 +190,8 @@ def test_everyone_who_waited_hears_of_a_fault_and_the_next_is_written(tmp_path, 
     "DELETE FROM audit WHERE seq = (SELECT min(seq) + 2 FROM audit)",
     "DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)",
     "UPDATE audit SET at = at + 1 WHERE seq = (SELECT min(seq) + 1 FROM audit)",
-    "UPDATE audit SET event = (SELECT o.event FROM audit o WHERE o.seq = (SELECT max(seq) FROM audit)) WHERE seq = (SELECT min(seq) FROM audit)",
+    "UPDATE audit SET event = (SELECT o.event FROM audit o WHERE o.seq = (SELECT max(seq) FROM audit)) WHERE seq = "
+    "(SELECT min(seq) FROM audit)",
     "INSERT INTO audit (seq, at, event{more}) SELECT min(seq) - 1, min(at), min(event){stream} FROM audit",
     "UPDATE seal SET hash = 'x'",
     "UPDATE seal SET rows = rows - 1",

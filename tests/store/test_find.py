@@ -1,4 +1,5 @@
-"""Finding within limits, on both databases: every kind of clause, prefixes of dates, pages, and nothing past a limit."""
+"""Finding within limits, on both databases: every kind of clause, prefixes of dates, pages, and nothing past a
+limit."""
 
 import hashlib
 import uuid
@@ -22,7 +23,13 @@ P1, P2 = uid("p1"), uid("p2")
 
 
 def observation(name: str, patient: str, **elements) -> dict:
-    return build.resource("Observation", uid(name), status=elements.pop("status", "final"), subject={"reference": f"Patient/{patient}"}, **elements)
+    return build.resource(
+        "Observation",
+        uid(name),
+        status=elements.pop("status", "final"),
+        subject={"reference": f"Patient/{patient}"},
+        **elements,
+    )
 
 
 RESOURCES = [
@@ -47,7 +54,20 @@ def put(resource: dict, own: int = 0) -> Put:
     low, high = (UNDATED, UNDATED) if e.low is None else (e.low, e.high)
     digest = hashlib.blake2b(body, digest_size=16).digest()
     return Put(
-        TYPE_NUMBER[resource["resourceType"]], resource["id"], patient, 1, body, digest, low, high, own, {}, e.tokens, e.globals, e.words, e.dates
+        TYPE_NUMBER[resource["resourceType"]],
+        resource["id"],
+        patient,
+        1,
+        body,
+        digest,
+        low,
+        high,
+        own,
+        {},
+        e.tokens,
+        e.globals,
+        e.words,
+        e.dates,
     )
 
 
@@ -99,7 +119,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(
-    "type_, pairs, expected", CASES, ids=lambda value: str(value)[:40] if not isinstance(value, list) else "-".join(v[:12] for _, v in value)
+    "type_, pairs, expected",
+    CASES,
+    ids=lambda value: str(value)[:40] if not isinstance(value, list) else "-".join(v[:12] for _, v in value),
 )
 def test_a_query_finds_what_it_says_and_of_the_one_patient_only(filled, type_, pairs, expected):
     assert found(filled, type_, pairs, ONE) == expected.split()
@@ -125,7 +147,8 @@ def test_people_and_places_are_found_by_their_words_and_identifiers(filled, type
     (Limits((Allow(publishers=frozenset()),), frozenset({P1})), ""),
     (Limits((Allow(hidden=8),), frozenset({P1})), "o2 o1 o4"),
     (Limits((Allow(kinds=frozenset({"hospital"})),), frozenset({P1})), ""),
-    (Limits((Allow(hidden=8, publishers=frozenset({1})), Allow(publishers=frozenset({2}))), frozenset({P1})), "o2 o1 o4"),
+    (Limits((Allow(hidden=8, publishers=frozenset({1})), Allow(publishers=frozenset({2}))), frozenset({P1})), "o2 "
+                                                                                                              "o1 o4"),
     (Limits((Allow(),), frozenset({P1, P2})), "o3 o2 o5 o1 o4"),
 ])  # fmt: skip
 def test_limits_only_ever_narrow(filled, limits, expected):

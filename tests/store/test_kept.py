@@ -8,7 +8,15 @@ from gateway.store import kept
 from gateway.store.kept import Body, Sent
 
 
-def sent(order: int, text: str = "", *, key: str = "k1", deleted: bool = False, bare: bool = False, groups: tuple[str, ...] = ("g1",)) -> Sent:
+def sent(
+    order: int,
+    text: str = "",
+    *,
+    key: str = "k1",
+    deleted: bool = False,
+    bare: bool = False,
+    groups: tuple[str, ...] = ("g1",),
+) -> Sent:
     values = {"text": text} if text else {}
     return Sent(
         kept.row_hash("s", "p", "t", key), kept.row_hash("s", "p", "t", "*"), "p", 7, tuple(kept.group_hash("s", "p", g) for g in groups),

@@ -19,7 +19,22 @@ def put(id_: str, text: str = "a", *, type_: str = "Observation", own: int = 0, 
     body = build.encode(build.resource(type_, id_, code={"text": text}))
     causes = {1: "flag"} if own else {}
     digest = hashlib.blake2b(body, digest_size=16).digest()
-    return Put(TYPE_NUMBER[type_], id_, patient, 1, body, digest, 10, 20, own, causes, ((3, hash64(text)),), ((1, hash64(id_)),), (), ())
+    return Put(
+        TYPE_NUMBER[type_],
+        id_,
+        patient,
+        1,
+        body,
+        digest,
+        10,
+        20,
+        own,
+        causes,
+        ((3, hash64(text)),),
+        ((1, hash64(id_)),),
+        (),
+        (),
+    )
 
 
 def group(name: str, *puts: Put) -> Mapped:
@@ -69,7 +84,9 @@ def test_what_a_group_makes_no_more_becomes_a_tombstone_and_may_come_back(store)
     counts, _ = write(store, group("g", put(A), put(B)))
     assert counts[("Observation", "updated")] == 1
     with store.read() as session:
-        assert [number for number, *_ in resources.versions_of(session, resources.head_of(session, "Observation", A).key)] == [3, 2, 1]
+        assert [
+            number for number, *_ in resources.versions_of(session, resources.head_of(session, "Observation", A).key)
+        ] == [3, 2, 1]
 
 
 def test_a_group_with_a_fault_keeps_what_it_made_last(store):
@@ -97,7 +114,9 @@ def test_version_time_source_and_security_are_spliced_into_the_stored_bytes(stor
         found = resources.head_of(session, "Observation", A)
     served = json.loads(resources.splice(found, "urn:emis:p#1", b'{"code":"R"}'))
     assert served["meta"]["versionId"] == "1" and served["meta"]["source"] == "urn:emis:p#1"
-    assert served["meta"]["security"] == [{"code": "R"}] and served["meta"].get("profile") == ([profile] if profile else None)
+    assert served["meta"]["security"] == [{"code": "R"}] and served["meta"].get("profile") == (
+        [profile] if profile else None
+    )
     assert served["status"] == "final"
 
 

@@ -37,7 +37,11 @@ class Served:
     def numbers(self) -> list[str]:
         """The numbers of the fixed people of the practice who may be shown to it."""
         hidden = ("restricted", "opted-out")
-        return [who.nhs_number for role, who in self.world.people.items() if who.practice == PRACTICE and who.nhs_number and role not in hidden]
+        return [
+            who.nhs_number
+            for role, who in self.world.people.items()
+            if who.practice == PRACTICE and who.nhs_number and role not in hidden
+        ]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
-"""The banner: a name, a birth date, an age, a sex and a number as the NHS writes them, and a death only as sure as who reported it."""
+"""The banner: a name, a birth date, an age, a sex and a number as the NHS writes them, and a death only as sure as who
+reported it."""
 
 import pytest
 
@@ -60,7 +61,9 @@ def test_an_age_is_in_the_unit_that_matters_at_that_age(born, until, said):
     assert age(born, until) == said
 
 
-@pytest.mark.parametrize("gender, said", [("male", "Male"), ("other", "Indeterminate"), ("unknown", "Not known"), (None, "Not known")])
+@pytest.mark.parametrize(
+    "gender, said", [("male", "Male"), ("other", "Indeterminate"), ("unknown", "Not known"), (None, "Not known")]
+)
 def test_a_sex_that_is_not_known_is_not_guessed(gender, said):
     assert shown(patient(gender=gender)).sex == said
 

@@ -1,4 +1,5 @@
-"""The summary as a FHIR document: valid, whole, in our words only, and the same whichever of a person's Patients is asked."""
+"""The summary as a FHIR document: valid, whole, in our words only, and the same whichever of a person's Patients is
+asked."""
 
 import json
 from pathlib import Path
@@ -46,7 +47,11 @@ def documents(served) -> list[bytes]:
     client, headers = TestClient(served.app), {"Authorization": f"Bearer {served.token('dr-green')}"}
     found = []
     for number in served.numbers():
-        answer = client.post("/fhir/Patient/$summary", data={"identifier": f"https://fhir.nhs.uk/Id/nhs-number|{number}"}, headers=headers)
+        answer = client.post(
+            "/fhir/Patient/$summary",
+            data={"identifier": f"https://fhir.nhs.uk/Id/nhs-number|{number}"},
+            headers=headers,
+        )
         assert answer.status_code == 200, answer.text
         found.append(answer.content)
     assert len(found) >= 3
@@ -102,7 +107,11 @@ def test_a_decimal_keeps_its_digits():
 
 def test_each_section_says_in_code_what_it_is_and_medicines_are_told_apart():
     bundle = summary_bundle(person())
-    headings = {name: [coding["code"] for coding in section["code"]["coding"]] for name, section in sections(bundle).items() if "code" in section}
+    headings = {
+        name: [coding["code"] for coding in section["code"]["coding"]]
+        for name, section in sections(bundle).items()
+        if "code" in section
+    }
     assert headings["Acute medicines"] == ["10160-0", "acute-medication"]
     assert headings["Current repeat medicines"] == ["10160-0", "repeat-medication"]
     assert headings["Discontinued repeat medicines"] == ["10160-0", "discontinued-repeat-medication"]

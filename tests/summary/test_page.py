@@ -60,7 +60,9 @@ def test_the_page_needs_no_script_and_nothing_from_elsewhere():
     assert not outline.tags("script", "iframe", "object", "form")
     links = [value for _, attributes in outline.found for name, value in attributes.items() if name in ("src", "href")]
     assert {link for link in links if not link.startswith("#")} == {"/static/gateway.css", "/static/gateway.svg"}
-    assert not [name for _, attributes in outline.found for name in attributes if name.startswith("on") or name == "style"]
+    assert not [
+        name for _, attributes in outline.found for name in attributes if name.startswith("on") or name == "style"
+    ]
 
 
 @pytest.mark.parametrize("made", [person(), record(), record(sections=frozenset())], ids=["full", "empty", "no right"])
@@ -73,7 +75,11 @@ def test_the_page_has_landmarks_headings_in_order_and_tables_with_captions_and_h
     assert steps[0] == 1 and all(after <= before + 1 for before, after in zip(steps, steps[1:]))
     tables = re.findall(r"<table.*?</table>", page, re.DOTALL)
     assert all("<caption" in table and 'scope="col"' in table for table in tables)
-    assert all('scope="row"' in row for table in tables for row in re.findall(r"<tr>.*?</tr>", table.partition("<tbody>")[2], re.DOTALL))
+    assert all(
+        'scope="row"' in row
+        for table in tables
+        for row in re.findall(r"<tr>.*?</tr>", table.partition("<tbody>")[2], re.DOTALL)
+    )
     ids = [attributes["id"] for _, attributes in outline.found if "id" in attributes]
     assert len(ids) == len(set(ids))
     named = {attributes["aria-labelledby"] for _, attributes in outline.found if "aria-labelledby" in attributes}
@@ -91,7 +97,11 @@ def test_words_of_a_source_cannot_become_markup():
     [
         (record(allergy()), "Allergy to penicillin", summary.NIL_KNOWN),
         (record(nil()), summary.NIL_KNOWN + " No known allergies", summary.NOTHING_RECORDED),
-        (record(nil(code="409137002", words="No known drug allergies")), summary.NIL_IN_PART + " No known drug allergies", summary.NIL_KNOWN),
+        (
+            record(nil(code="409137002", words="No known drug allergies")),
+            summary.NIL_IN_PART + " No known drug allergies",
+            summary.NIL_KNOWN,
+        ),
         (record(nil(), held(allergy(), TRUST)), "No known allergies contradicted by another entry", summary.NIL_KNOWN),
         (record(), summary.NOTHING_RECORDED, summary.NIL_KNOWN),
         (record(contributions=()), summary.NOT_AVAILABLE, summary.NOTHING_RECORDED),
@@ -107,24 +117,33 @@ def test_every_absence_has_a_look_of_its_own():
     css = (Path(__file__).parents[2] / "gateway/web/static/gateway.css").read_text(encoding="utf-8")
     page = summary_page(record())
     assert f'class="absence no-content-recorded">{summary.NOTHING_RECORDED}' in page
-    assert [reason for reason in summary.ABSENCES if reason != "no-content-recorded" and f".absence.{reason}" not in css] == []
+    assert [
+        reason for reason in summary.ABSENCES if reason != "no-content-recorded" and f".absence.{reason}" not in css
+    ] == []
 
 
 def test_notices_stand_above_the_risk_box_and_only_when_there_are_any():
     page = words(summary_page(person()))
-    assert page.index(access.WITHHELD) < page.index(completeness.MISMATCH.split("'")[0]) < page.index("Before you treat")
+    assert (
+        page.index(access.WITHHELD) < page.index(completeness.MISMATCH.split("'")[0]) < page.index("Before you treat")
+    )
     assert "Notices" not in words(summary_page(record()))
 
 
 def test_page_and_document_say_what_no_section_shows():
     page, document = summary_page(record()), summary_bundle(record())
     for words_ in completeness.HOW_TO_READ:
-        assert words_ in html.unescape(page) and words_ in document["entry"][0]["resource"]["section"][-1]["text"]["div"]
+        assert (
+            words_ in html.unescape(page) and words_ in document["entry"][0]["resource"]["section"][-1]["text"]["div"]
+        )
 
 
 def test_the_page_says_who_saw_it_when_and_where_the_patient_is_registered():
     page = words(summary_page(record()))
-    assert "Shown to GREEN, Asha (Dr), A99001, 15-Mar-2026 10:30 UTC. Every view is audited. Registered with Quillbank Surgery." in page
+    assert (
+        "Shown to GREEN, Asha (Dr), A99001, 15-Mar-2026 10:30 UTC. Every view is audited. Registered with "
+        "Quillbank Surgery." in page
+    )
 
 
 def test_the_application_serves_the_page_with_a_policy_that_lets_nothing_else_in(served):
@@ -177,7 +196,9 @@ def opened(browser, address, served):
 
     def open_(user: str = "dr-green", width: int = 1280, script: bool = True):
         headers = {"Authorization": f"Bearer {served.token(user)}", "Accept": "text/html"}
-        context = browser.new_context(viewport={"width": width, "height": 900}, extra_http_headers=headers, java_script_enabled=script)
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, extra_http_headers=headers, java_script_enabled=script
+        )
         contexts.append(context)
         page = context.new_page()
         page.wrong, page.asked = [], []
@@ -261,7 +282,9 @@ def test_every_printed_page_has_the_banner_who_printed_it_and_its_number(opened)
 
 @pytest.mark.browser
 def test_a_receptionist_gets_no_page(opened, address, served, browser):
-    context = browser.new_context(extra_http_headers={"Authorization": f"Bearer {served.token('receptionist')}", "Accept": "text/html"})
+    context = browser.new_context(
+        extra_http_headers={"Authorization": f"Bearer {served.token('receptionist')}", "Accept": "text/html"}
+    )
     page = context.new_page()
     assert page.goto(f"{address}/fhir/Patient/unknown/$summary").status in (403, 404)
     assert "NORRIDGE" not in page.content()
@@ -274,16 +297,20 @@ def page_person(browser, address):
     css = (Path(__file__).parents[2] / "gateway/web/static/gateway.css").read_text(encoding="utf-8")
     context = browser.new_context()
     page = context.new_page()
-    page.set_content(summary_page(person()).replace('<link rel="stylesheet" href="/static/gateway.css">', f"<style>{css}</style>"))
+    page.set_content(
+        summary_page(person()).replace('<link rel="stylesheet" href="/static/gateway.css">', f"<style>{css}</style>")
+    )
     yield page
     context.close()
 
 
 CONTRAST = """() => {
   const parse = c => { const m = c.match(/[\\d.]+/g).map(Number); return m.length > 3 ? m : [...m, 1]; };
-  const light = ([r, g, b]) => { const f = v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; };
+  const light = ([r, g, b]) => {
+    const f = v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; };
     return .2126 * f(r) + .7152 * f(g) + .0722 * f(b); };
-  const ground = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c[3] > 0) return c; }
+  const ground = e => {
+    for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c[3] > 0) return c; }
     return [255, 255, 255, 1]; };
   const low = [];
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

@@ -65,7 +65,9 @@ def test_all_twenty_one_files_are_there_named_quoted_and_ended_as_emis_does(fold
     for path in paths:
         assert path.name.startswith("1-2_") and "_20261124010000_" in path.name and path.suffix == ".csv"
         content = path.read_bytes()
-        assert content.startswith(b'"') and content.endswith(b'"\r\n') and content.count(b"\n") == content.count(b"\r\n")
+        assert (
+            content.startswith(b'"') and content.endswith(b'"\r\n') and content.count(b"\n") == content.count(b"\r\n")
+        )
 
 
 def test_processing_ids_count_the_rows_of_a_file(bulk):
@@ -128,7 +130,10 @@ def test_the_record_holds_the_hard_cases(bulk):
     assert {row["EffectiveDatePrecision"] for row in observations} >= {"Y", "YM", "YMD"}
     assert {row["IsConfidential"] for row in observations} == {"true", "false"}
     assert {row["ProblemStatusDescription"] for row in bulk["CareRecord_Problem"]} == {"Active Problem", "Past Problem"}
-    drugs = {(row["PrescriptionType"], row["IsActive"], bool(row["CancellationDate"])) for row in bulk["Prescribing_DrugRecord"]}
+    drugs = {
+        (row["PrescriptionType"], row["IsActive"], bool(row["CancellationDate"]))
+        for row in bulk["Prescribing_DrugRecord"]
+    }
     assert drugs >= {("Repeat", "true", False), ("Repeat", "false", True), ("Acute", "false", False)}
     assert any(row["DateOfDeath"] for row in bulk["Admin_Patient"])
     assert "" in {row["DmdProductCodeId"] for row in bulk["Coding_DrugCode"]}
@@ -138,7 +143,10 @@ def test_the_record_holds_the_hard_cases(bulk):
 def test_a_delta_has_every_file_and_the_code_tables_whole(bulk, delta):
     _, files = delta
     assert set(files) == set(bulk)
-    assert files["Coding_ClinicalCode"] == bulk["Coding_ClinicalCode"] and files["Coding_DrugCode"] == bulk["Coding_DrugCode"]
+    assert (
+        files["Coding_ClinicalCode"] == bulk["Coding_ClinicalCode"]
+        and files["Coding_DrugCode"] == bulk["Coding_DrugCode"]
+    )
     assert files["Admin_Organisation"] == files["Admin_UserInRole"] == []
 
 
@@ -156,7 +164,9 @@ def test_a_delta_deletes_a_problem_and_leaves_its_observation(bulk, delta):
     found, files = delta
     gone = by_key(files["CareRecord_Problem"])[found.problem]
     assert gone["Deleted"] == "true" and not gone["ProblemStatusDescription"]
-    assert found.problem in by_key(bulk["CareRecord_Observation"]) and found.problem not in by_key(files["CareRecord_Observation"])
+    assert found.problem in by_key(bulk["CareRecord_Observation"]) and found.problem not in by_key(
+        files["CareRecord_Observation"]
+    )
 
 
 def test_a_delta_deletes_an_observation_and_a_patient_by_their_keys_only(bulk, delta):
@@ -164,14 +174,21 @@ def test_a_delta_deletes_an_observation_and_a_patient_by_their_keys_only(bulk, d
     observation = by_key(files["CareRecord_Observation"])[found.observation]
     patient = by_key(files["Admin_Patient"])[found.gone]
     for row, keys in ((observation, {"ObservationGuid"}), (patient, set())):
-        assert {column for column, value in row.items() if value} == {"PatientGuid", "OrganisationGuid", "Deleted", "ProcessingId"} | keys
+        assert {column for column, value in row.items() if value} == {
+            "PatientGuid",
+            "OrganisationGuid",
+            "Deleted",
+            "ProcessingId",
+        } | keys
         assert row["Deleted"] == "true"
     assert found.observation in by_key(bulk["CareRecord_Observation"]) and found.gone in by_key(bulk["Admin_Patient"])
 
 
 def test_a_delta_brings_what_is_new_and_changes_what_was(bulk, delta):
     found, files = delta
-    assert found.consultation in by_key(files["CareRecord_Consultation"]) and found.consultation not in by_key(bulk["CareRecord_Consultation"])
+    assert found.consultation in by_key(files["CareRecord_Consultation"]) and found.consultation not in by_key(
+        bulk["CareRecord_Consultation"]
+    )
     assert by_key(files["Prescribing_DrugRecord"])[found.stopped]["CancellationDate"]
     assert by_key(files["Admin_Patient"])[found.moved]["Town"] != by_key(bulk["Admin_Patient"])[found.moved]["Town"]
 
@@ -192,7 +209,10 @@ def test_a_volume_has_as_many_rows_as_asked_for_two_hundred_a_patient(tmp_path):
     for row in rows:
         parent = held.get(row["ParentObservationGuid"])
         assert (parent is None) is (row["ParentObservationGuid"] == "")
-        assert parent is None or (parent["PatientGuid"], parent["EffectiveDate"]) == (row["PatientGuid"], row["EffectiveDate"])
+        assert parent is None or (parent["PatientGuid"], parent["EffectiveDate"]) == (
+            row["PatientGuid"],
+            row["EffectiveDate"],
+        )
 
 
 def test_a_shuffled_volume_has_the_same_rows_in_another_order(tmp_path):

@@ -56,7 +56,20 @@ def test_every_event_that_must_be_known_is_sent(feed):
 def test_a_world_of_ten_already_has_every_event(tmp_path):
     hl7v2.write(people(10, 1, TODAY), tmp_path)
     sent = [message for path in tmp_path.iterdir() for message in parsed(path.read_bytes().decode("utf-8"))]
-    assert {event(message) for message in sent} == {"A01", "A02", "A03", "A04", "A08", "A11", "A12", "A13", "A28", "A31", "A40", "R01"}
+    assert {event(message) for message in sent} == {
+        "A01",
+        "A02",
+        "A03",
+        "A04",
+        "A08",
+        "A11",
+        "A12",
+        "A13",
+        "A28",
+        "A31",
+        "A40",
+        "R01",
+    }
 
 
 def test_who_moved_house_has_another_address_from_that_day_on(feed):
@@ -142,7 +155,11 @@ def test_a_corrected_result_keeps_its_number_and_follows_the_wrong_one(feed):
     corrected = [sent for sent in reports.values() if sent[-1][1] == "C"]
     assert corrected
     for sent in corrected:
-        assert [status for _, status, _ in sent] == ["F", "C"] and sent[0][0] < sent[1][0] and float(sent[0][2]) > 6 > float(sent[1][2])
+        assert (
+            [status for _, status, _ in sent] == ["F", "C"]
+            and sent[0][0] < sent[1][0]
+            and float(sent[0][2]) > 6 > float(sent[1][2])
+        )
     assert [sent for sent in reports.values() if [status for _, status, _ in sent] == ["P", "F"]]
 
 

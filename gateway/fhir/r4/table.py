@@ -1,4 +1,5 @@
-"""The R4 table read: types, their elements, and the formats of primitives. Everything that checks a resource reads it here."""
+"""The R4 table read: types, their elements, and the formats of primitives. Everything that checks a resource reads it
+here."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ STRINGS: dict[str, str | None] = {
     "date": rf"^{_YEAR}(-{_MONTH}(-{_DAY})?)?\Z", "dateTime": rf"^{_YEAR}(-{_MONTH}(-{_DAY}(T{_CLOCK}{_ZONE})?)?)?\Z",
     "instant": rf"^{_YEAR}-{_MONTH}-{_DAY}T{_CLOCK}{_ZONE}\Z", "time": rf"^{_CLOCK}\Z",
 }  # fmt: skip
-"""R4's patterns (datatypes page), closed with ``\\Z``: ``$`` would let a final newline pass. That of base64Binary never goes back: as the page
-has it, a dozen spaces in the wrong places would keep it busy for ever."""
+"""R4's patterns (datatypes page), closed with ``\\Z``: ``$`` would let a final newline pass. That of base64Binary
+never goes back: as the page has it, a dozen spaces in the wrong places would keep it busy for ever."""
 INTEGERS = {"integer": -2147483648, "unsignedInt": 0, "positiveInt": 1}
 PRIMITIVES = frozenset({*STRINGS, *INTEGERS, "boolean", "decimal"})
 PATTERNS = {name: re.compile(pattern) for name, pattern in STRINGS.items() if pattern}
@@ -30,7 +31,8 @@ DATED = frozenset({"date", "dateTime", "instant"})
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element of a type. ``names`` maps each JSON name to its type: one, or one for each type of a choice (``valueQuantity``)."""
+    """One element of a type. ``names`` maps each JSON name to its type: one, or one for each type of a choice
+    (``valueQuantity``)."""
 
     name: str
     names: dict[str, str]
@@ -58,7 +60,10 @@ def types() -> dict[str, Type]:
     """Every type of R4 by name."""
     table = json.loads((files(__package__) / "types.json").read_text(encoding="utf-8"))
     codes = {name: frozenset(listed) for name, listed in table["codes"].items()}
-    return {name: Type(name, bool(is_resource), tuple(_element(row, codes) for row in rows)) for name, (is_resource, rows) in table["types"].items()}
+    return {
+        name: Type(name, bool(is_resource), tuple(_element(row, codes) for row in rows))
+        for name, (is_resource, rows) in table["types"].items()
+    }
 
 
 def _element(row: list, codes: dict[str, frozenset[str]]) -> Element:

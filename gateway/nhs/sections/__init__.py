@@ -1,1 +1,2 @@
-"""The selections behind a summary, one module each: which resources make a section's rows, and in what words. ``nhs.summary`` lists them."""
+"""The selections behind a summary, one module each: which resources make a section's rows, and in what words.
+``nhs.summary`` lists them."""

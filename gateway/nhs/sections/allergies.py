@@ -6,7 +6,20 @@ import re
 
 from gateway.fhir.codes import SNOMED
 from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import NOT_CHECKED, Row, clinical_status, codes, is_checkable, is_error, newest, notes, row, shown_date, text, when
+from gateway.nhs.sections.rows import (
+    NOT_CHECKED,
+    Row,
+    clinical_status,
+    codes,
+    is_checkable,
+    is_error,
+    newest,
+    notes,
+    row,
+    shown_date,
+    text,
+    when,
+)
 
 NO_KNOWN_ALLERGY = frozenset({"716186003"})
 NONE_OF_A_KIND = frozenset({"409137002", "429625007", "428607008"})
@@ -20,8 +33,11 @@ NOT_CODED = "said in words only, not coded"
 
 
 def allergies(record: Record) -> list[Row]:
-    """Every allergy that is not resolved, refuted or an error; then who says that none is known, marked where another entry says otherwise."""
-    standing = [each for each in record.of("AllergyIntolerance") if not is_error(each.resource) and not _is_past(each.resource)]
+    """Every allergy that is not resolved, refuted or an error; then who says that none is known, marked where another
+    entry says otherwise."""
+    standing = [
+        each for each in record.of("AllergyIntolerance") if not is_error(each.resource) and not _is_past(each.resource)
+    ]
     positive = [_allergy(each) for each in standing if not nil(each.resource)]
     flag = CONTRADICTED if positive else ""
     none = [
@@ -38,7 +54,8 @@ def past_allergies(record: Record) -> list[Row]:
 
 
 def nil(resource: dict) -> str:
-    """Whether an entry says that there is no allergy, and how far it may be trusted: "all", "part" (of one kind), "words" (not coded) or ""."""
+    """Whether an entry says that there is no allergy, and how far it may be trusted: "all", "part" (of one kind),
+    "words" (not coded) or ""."""
     concept = resource.get("code")
     found, said = codes(concept, SNOMED), text(concept)
     if found & NONE_OF_A_KIND:
@@ -86,7 +103,13 @@ def _past(held: Held) -> Row:
     resource = held.resource
     ended = next((each["valueDateTime"] for each in _ends(resource) if each.get("valueDateTime")), "")
     flag = "refuted" if "refuted" in codes(resource.get("verificationStatus")) else "resolved"
-    return row(held, text(resource.get("code"), NAMELESS), when(resource), (f"ended {shown_date(ended)}" if ended else "", notes(resource)), (flag,))
+    return row(
+        held,
+        text(resource.get("code"), NAMELESS),
+        when(resource),
+        (f"ended {shown_date(ended)}" if ended else "", notes(resource)),
+        (flag,),
+    )
 
 
 def _ends(resource: dict) -> list[dict]:

@@ -16,7 +16,11 @@ STATUS = {
 def encounters(record: Record) -> list[Row]:
     """Contacts that began or ended in the period, those still open or planned, and those without a date."""
     since = months_before(record.now.date(), ENCOUNTER_MONTHS)
-    return newest(_encounter(each) for each in record.of("Encounter") if not is_error(each.resource) and not _is_old(each.resource, since))
+    return newest(
+        _encounter(each)
+        for each in record.of("Encounter")
+        if not is_error(each.resource) and not _is_old(each.resource, since)
+    )
 
 
 def _is_old(resource: dict, since: str) -> bool:
@@ -27,7 +31,10 @@ def _is_old(resource: dict, since: str) -> bool:
 def _encounter(held: Held) -> Row:
     resource = held.resource
     title = text((resource.get("type") or [{}])[0]) or resource.get("class", {}).get("display", "") or "Encounter"
-    place = next((each["location"].get("display", "") for each in reversed(resource.get("location", ())) if "location" in each), "")
+    place = next(
+        (each["location"].get("display", "") for each in reversed(resource.get("location", ())) if "location" in each),
+        "",
+    )
     ended = resource.get("period", {}).get("end", "")
     reasons = ", ".join(each for each in map(text, resource.get("reasonCode", ())) if each)
     details = (place, f"to {shown_date(ended)}" if ended else "", f"reason: {reasons}" if reasons else "")

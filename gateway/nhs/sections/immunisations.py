@@ -19,4 +19,6 @@ def _immunisation(held: Held) -> Row:
     title, reason = text(resource.get("vaccineCode")), "" if given else text(resource.get("statusReason"))
     reported = "reported, not given by this source" if given and resource.get("primarySource") is False else ""
     lot = f"batch {resource['lotNumber']}" if resource.get("lotNumber") else ""
-    return row(held, title, when(resource), (reason if reason != title else "", lot), ("" if given else NOT_GIVEN, reported))
+    return row(
+        held, title, when(resource), (reason if reason != title else "", lot), ("" if given else NOT_GIVEN, reported)
+    )

@@ -1,4 +1,5 @@
-"""Medicines: acute, current repeat and discontinued repeat. Current only from the registration active now; never dropped for an issue date."""
+"""Medicines: acute, current repeat and discontinued repeat. Current only from the registration active now; never
+dropped for an issue date."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ LAST_ISSUE = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-Medic
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One medicine as a practice plans it: an authorisation with its issues and its statement, or whichever of them was sent alone."""
+    """One medicine as a practice plans it: an authorisation with its issues and its statement, or whichever of them
+    was sent alone."""
 
     held: Held
     type: str
@@ -55,20 +57,31 @@ class Course:
 
 
 def acute_medicines(record: Record) -> list[Row]:
-    """Acute courses issued or ended in the period, those still active, and those without a date; a course of no stated type too."""
+    """Acute courses issued or ended in the period, those still active, and those without a date; a course of no stated
+    type too."""
     since, rows = months_before(record.now.date(), ACUTE_MONTHS), []
     for each in courses(record):
         old = is_before(each.issued, since) and (not each.ended or is_before(each.ended, since))
         if each.type == "repeat" or (old and each.is_over):
             continue
-        rows.append(_row(record, each, each.issued, ("" if each.type else TYPE_UNKNOWN, "issued before this period" if old else "")))
+        rows.append(
+            _row(
+                record,
+                each,
+                each.issued,
+                ("" if each.type else TYPE_UNKNOWN, "issued before this period" if old else ""),
+            )
+        )
     return _current_first(record, rows)
 
 
 def repeat_medicines(record: Record) -> list[Row]:
-    """Repeats that have not ended, whenever they were last issued; those of a practice the patient has left are what it last knew, and last."""
+    """Repeats that have not ended, whenever they were last issued; those of a practice the patient has left are what
+    it last knew, and last."""
     found = (each for each in courses(record) if each.type == "repeat" and not each.is_over)
-    return _current_first(record, [_row(record, each, when(each.held.resource), issue=_last_issue(each)) for each in found])
+    return _current_first(
+        record, [_row(record, each, when(each.held.resource), issue=_last_issue(each)) for each in found]
+    )
 
 
 def discontinued_medicines(record: Record) -> list[Row]:
@@ -82,7 +95,8 @@ def discontinued_medicines(record: Record) -> list[Row]:
 
 
 def courses(record: Record) -> list[Course]:
-    """Each medicine once: the plans; the issues and statements of a plan that was not sent, each for itself. Nothing is collapsed."""
+    """Each medicine once: the plans; the issues and statements of a plan that was not sent, each for itself. Nothing
+    is collapsed."""
     requests = list(record.of("MedicationRequest"))
     groups = {group for each in requests if each.resource.get("intent") == "plan" and (group := _group(each.resource))}
     known = {each.reference for each in requests}
@@ -95,11 +109,15 @@ def courses(record: Record) -> list[Course]:
             last[name] = max(last.get(name, ""), extension(each.resource, LAST_ISSUE).get("valueDateTime", ""))
         if not plans and not is_error(each.resource):
             issued = extension(each.resource, LAST_ISSUE).get("valueDateTime", "")
-            stated.append(Course(each, "", each.resource.get("status", ""), issued or when(each.resource), *_end(period)))
+            stated.append(
+                Course(each, "", each.resource.get("status", ""), issued or when(each.resource), *_end(period))
+            )
     made = []
     for each in requests:
         resource = each.resource
-        is_issue = resource.get("intent") != "plan" and (_group(resource) in groups or any(name in known for name in _based_on(resource)))
+        is_issue = resource.get("intent") != "plan" and (
+            _group(resource) in groups or any(name in known for name in _based_on(resource))
+        )
         if is_issue or is_error(resource) or resource.get("intent") in NOT_PRESCRIBED:
             continue
         issued = last.get(each.reference, "") or last.get(_group(resource), "")
@@ -111,7 +129,8 @@ def courses(record: Record) -> list[Course]:
 
 
 def _group(resource: dict) -> str:
-    """What an authorisation and its issues share: it stays where a pointer between them is withheld. No reference looks like it."""
+    """What an authorisation and its issues share: it stays where a pointer between them is withheld. No reference
+    looks like it."""
     group = resource.get("groupIdentifier", {})
     return f"{group.get('system', '')}|{group['value']}" if group.get("value") else ""
 

@@ -1,4 +1,5 @@
-"""Problems: the practice's list and what hospitals coded. A support reason is no diagnosis, and what is not certain says so."""
+"""Problems: the practice's list and what hospitals coded. A support reason is no diagnosis, and what is not certain
+says so."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ ON_THE_LIST = "problem-list-item"
 
 
 def active_problems(record: Record) -> list[Row]:
-    """The practice's problem list, and what hospitals coded, but for what is past or refuted. A status that is not known is not past."""
+    """The practice's problem list, and what hospitals coded, but for what is past or refuted. A status that is not
+    known is not past."""
     return newest(_problem(each) for each in _listed(record) if not _is_past(each.resource))
 
 
@@ -21,8 +23,13 @@ def past_problems(record: Record) -> list[Row]:
 
 
 def other_diagnoses(record: Record) -> list[Row]:
-    """What a practice coded in consultations and never put on its list: an entry of that day, which says nothing of today."""
-    found = (each for each in record.of("Condition") if each.kind == "gp" and not is_error(each.resource) and not _is_on_list(each.resource))
+    """What a practice coded in consultations and never put on its list: an entry of that day, which says nothing of
+    today."""
+    found = (
+        each
+        for each in record.of("Condition")
+        if each.kind == "gp" and not is_error(each.resource) and not _is_on_list(each.resource)
+    )
     return newest(_problem(each) for each in found)
 
 
@@ -44,7 +51,11 @@ def _is_past(resource: dict) -> bool:
 def _problem(held: Held) -> Row:
     resource = held.resource
     certainty = codes(resource.get("verificationStatus"))
-    uncertain, ended, status = bool(certainty & UNCERTAIN), resource.get("abatementDateTime", ""), clinical_status(resource)
+    uncertain, ended, status = (
+        bool(certainty & UNCERTAIN),
+        resource.get("abatementDateTime", ""),
+        clinical_status(resource),
+    )
     severity = text(resource.get("severity"))
     return row(
         held, text(resource.get("code")), when(resource),

@@ -1,4 +1,5 @@
-"""Results and measurements, as they were sent: a comparator is a bound, a correction says so, and no flag does not mean normal."""
+"""Results and measurements, as they were sent: a comparator is a bound, a correction says so, and no flag does not
+mean normal."""
 
 from __future__ import annotations
 
@@ -21,9 +22,11 @@ MOST_RESULTS = 60
 
 
 def results(record: Record) -> list[Row]:
-    """Measurements and results, newest first. The same code, exact time and value of several sources shows once and names them all. A person
-    has thousands: those beyond the most shown are not worded."""
-    found = [each for each in record.of("Observation") if _is_result(each)] + [each for each in record.of("DiagnosticReport") if _tells(each)]
+    """Measurements and results, newest first. The same code, exact time and value of several sources shows once and
+    names them all. A person has thousands: those beyond the most shown are not worded."""
+    found = [each for each in record.of("Observation") if _is_result(each)] + [
+        each for each in record.of("DiagnosticReport") if _tells(each)
+    ]
     found.sort(key=lambda each: when(each.resource), reverse=True)
     shown: dict[tuple, Row] = {}
     for number, held in enumerate(found):
@@ -43,7 +46,8 @@ def _is_result(held: Held) -> bool:
 
 
 def _same(held: Held) -> tuple:
-    """What two statements of one result share: code, exact time, value, and whether it is a correction. Without a time nothing is the same."""
+    """What two statements of one result share: code, exact time, value, and whether it is a correction. Without a time
+    nothing is the same."""
     resource, at = held.resource, when(held.resource)
     if "T" not in at or resource["resourceType"] != "Observation":
         return (held.reference,)
@@ -84,11 +88,13 @@ def _part(component: dict) -> str:
 def _quantity(quantity: dict) -> str:
     if "value" not in quantity:
         return "not given"
-    return f"{quantity.get('comparator', '')}{quantity['value']} {quantity.get('unit') or quantity.get('code', '')}".strip()
+    unit = quantity.get("unit") or quantity.get("code", "")
+    return f"{quantity.get('comparator', '')}{quantity['value']} {unit}".strip()
 
 
 def _is_missing(resource: dict) -> bool:
-    """A laboratory result that should have a value and has none: it is said, not left out. A panel has its members' values."""
+    """A laboratory result that should have a value and has none: it is said, not left out. A panel has its members'
+    values."""
     laboratory = any("laboratory" in codes(each) for each in resource.get("category", ()))
     return laboratory and "dataAbsentReason" in resource and not resource.get("hasMember")
 
@@ -99,7 +105,9 @@ def _code(resource: dict) -> frozenset[str]:
 
 def _also(first: Row, other: Row) -> Row:
     """The same result of another source, or sent again: both sources are named, and no flag of either is lost."""
-    sources, flags = (tuple(dict.fromkeys(both)) for both in ((*first.sources, *other.sources), (*first.flags, *other.flags)))
+    sources, flags = (
+        tuple(dict.fromkeys(both)) for both in ((*first.sources, *other.sources), (*first.flags, *other.flags))
+    )
     return replace(first, sources=sources, flags=flags, references=(*first.references, *other.references))
 
 
@@ -112,13 +120,21 @@ def _result(held: Held) -> Row:
         text(resource.get("code")),
         when(resource),
         (value(resource) or NO_VALUE, _range(resource), notes(resource)),
-        (*flags, STATUS.get(resource.get("status", ""), ""), "systolic or diastolic not told" if PART_UNCLEAR in tags else ""),
+        (
+            *flags,
+            STATUS.get(resource.get("status", ""), ""),
+            "systolic or diastolic not told" if PART_UNCLEAR in tags else "",
+        ),
         timed=True,
     )
 
 
 def _interpretation(concept: dict) -> str:
-    return concept.get("text") or next((INTERPRETATIONS[code] for code in sorted(codes(concept)) if code in INTERPRETATIONS), "") or text(concept)
+    return (
+        concept.get("text")
+        or next((INTERPRETATIONS[code] for code in sorted(codes(concept)) if code in INTERPRETATIONS), "")
+        or text(concept)
+    )
 
 
 def _range(resource: dict) -> str:
@@ -142,4 +158,6 @@ def _report(held: Held) -> Row:
     resource = held.resource
     document = "a document is held and not shown here" if resource.get("presentedForm") else ""
     flags = (STATUS.get(resource.get("status", ""), ""),)
-    return row(held, text(resource.get("code")), when(resource), (resource.get("conclusion", ""), document), flags, timed=True)
+    return row(
+        held, text(resource.get("code")), when(resource), (resource.get("conclusion", ""), document), flags, timed=True
+    )

@@ -1,4 +1,5 @@
-"""One line of a section, and the words a resource is read in: what it is called, when it was, and what is not known of it."""
+"""One line of a section, and the words a resource is read in: what it is called, when it was, and what is not known of
+it."""
 
 from __future__ import annotations
 
@@ -15,18 +16,35 @@ NAMELESS = "no name in the data received"
 NOT_CHECKED = "not checked by decision support"
 ESTIMATED_URL = "urn:nhs-record-gateway:estimated"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-DATES = ("effectiveDateTime", "occurrenceDateTime", "performedDateTime", "onsetDateTime", "authoredOn", "recordedDate", "issued", "dateAsserted")
+DATES = (
+    "effectiveDateTime",
+    "occurrenceDateTime",
+    "performedDateTime",
+    "onsetDateTime",
+    "authoredOn",
+    "recordedDate",
+    "issued",
+    "dateAsserted",
+)
 PERIODS = ("effectivePeriod", "onsetPeriod", "period", "executionPeriod", "performedPeriod")
 DEGRADED = frozenset(
-    {"196461000000101", "196471000000108", "196421000000109", "196451000000104", "196431000000106", "196441000000102", "196411000000103"}
+    {
+        "196461000000101",
+        "196471000000108",
+        "196421000000109",
+        "196451000000104",
+        "196431000000106",
+        "196441000000102",
+        "196411000000103",
+    }
 )
 """The NHS transfer-degraded concepts: they say that a code was lost on the way, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: what, when (``at`` as sent, ``when`` as shown), more, who recorded it (several, of one shown once), and what the reader must
-    know of it. ``references`` are the resources behind it."""
+    """One line: what, when (``at`` as sent, ``when`` as shown), more, who recorded it (several, of one shown once),
+    and what the reader must know of it. ``references`` are the resources behind it."""
 
     title: str
     at: str
@@ -42,7 +60,9 @@ class Row:
         return ", ".join(self.sources)
 
 
-def row(held: Held, title: str, at: str, details: Iterable[str] = (), flags: Iterable[str] = (), *, timed: bool = False) -> Row:
+def row(
+    held: Held, title: str, at: str, details: Iterable[str] = (), flags: Iterable[str] = (), *, timed: bool = False
+) -> Row:
     """A line of a resource; empty details and flags are left out."""
     shown = shown_time(at) if timed else shown_date(at)
     return Row(
@@ -62,7 +82,8 @@ def newest(rows: Iterable[Row]) -> list[Row]:
 
 
 def text(concept: dict | None, nameless: str = "") -> str:
-    """What the clinician saw: the text, else a display, else the code as a code. A placeholder for a lost code is no name.
+    """What the clinician saw: the text, else a display, else the code as a code. A placeholder for a lost code is no
+    name.
 
     >>> text({"coding": [{"system": "urn:x", "code": "14L1."}]})
     'code 14L1.'
@@ -78,7 +99,11 @@ def text(concept: dict | None, nameless: str = "") -> str:
 
 def codes(concept: dict | None, *systems: str) -> set[str]:
     """The codes of a concept, of some systems or of all."""
-    return {each.get("code", "") for each in (concept or {}).get("coding", ()) if not systems or each.get("system") in systems}
+    return {
+        each.get("code", "")
+        for each in (concept or {}).get("coding", ())
+        if not systems or each.get("system") in systems
+    }
 
 
 def is_checkable(concept: dict | None) -> bool:
@@ -94,7 +119,9 @@ def notes(resource: dict) -> str:
 
 def is_error(resource: dict) -> bool:
     """Whether the resource says of itself that it is an error."""
-    return resource.get("status") == "entered-in-error" or "entered-in-error" in codes(resource.get("verificationStatus"))
+    return resource.get("status") == "entered-in-error" or "entered-in-error" in codes(
+        resource.get("verificationStatus")
+    )
 
 
 def clinical_status(resource: dict) -> str:

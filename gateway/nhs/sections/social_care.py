@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import Row, clinical_status, extension, is_error, is_estimated, newest, row, shown_date, text, when
+from gateway.nhs.sections.rows import (
+    Row,
+    clinical_status,
+    extension,
+    is_error,
+    is_estimated,
+    newest,
+    row,
+    shown_date,
+    text,
+    when,
+)
 
 AS_AT_URL = "urn:nhs-record-gateway:cld:as-at"
 NOT_KNOWN = "not known"
@@ -14,7 +25,8 @@ STATED = frozenset({"Condition", "Observation"})
 
 
 def social_care(record: Record) -> list[Row]:
-    """Services, requests, assessments, reviews, support reasons and circumstances; an open one is as it was on the return's last day."""
+    """Services, requests, assessments, reviews, support reasons and circumstances; an open one is as it was on the
+    return's last day."""
     found = (each for type_ in WORDS for each in record.of(type_))
     return newest(_row(each) for each in found if each.kind == "social-care" and not is_error(each.resource))
 
@@ -44,7 +56,11 @@ def _event(resource: dict, as_at: str) -> tuple[str, str, tuple[str, ...]]:
     reason = resource.get("reasonCode")
     said = "; ".join(text(each) for each in (reason if isinstance(reason, list) else [reason]) if each)
     is_open = resource.get("status") not in ("completed", "revoked", "cancelled", "rejected", "failed")
-    outcome = "; ".join(text(each.get("valueCodeableConcept")) for each in resource.get("output", ()) if each.get("valueCodeableConcept"))
+    outcome = "; ".join(
+        text(each.get("valueCodeableConcept"))
+        for each in resource.get("output", ())
+        if each.get("valueCodeableConcept")
+    )
     detail = " · ".join(part for part in (said, f"outcome: {outcome}" if outcome else "") if part)
     return text(resource.get("code")), detail, (f"was open on {as_at}" if is_open else f"as at {as_at}",)
 

@@ -1,8 +1,9 @@
 """Alembic, configured in code: the schema is brought up in one transaction, or not at all.
 
-As shipped, Alembic on SQLite is not all-or-nothing: a migration that fails after its first statement leaves half the tables and every retry
-fails. Here the engine begins transactions itself, and each migration runs inside one. A schema that is this code's already costs one look:
-every command and every worker opens a store, and Alembic is a tenth of a second to import.
+As shipped, Alembic on SQLite is not all-or-nothing: a migration that fails after its first statement leaves half the
+tables and every retry fails. Here the engine begins transactions itself, and each migration runs inside one. A schema
+that is this code's already costs one look: every command and every worker opens a store, and Alembic is a tenth of a
+second to import.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def upgrade(engine: Engine) -> None:
 
 
 def revisions() -> list[str]:
-    """The revisions of this code in their order: what the files of ``versions/`` are called before their first underscore."""
+    """The revisions of this code in their order: what the files of ``versions/`` are called before their first
+    underscore."""
     return sorted(path.name.partition("_")[0] for path in (HERE / "versions").glob("[0-9]*.py"))
 
 

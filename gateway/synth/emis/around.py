@@ -1,4 +1,5 @@
-"""What stands around the patients in an extract: code tables, practices with their sites and staff, sharing agreements."""
+"""What stands around the patients in an extract: code tables, practices with their sites and staff, sharing
+agreements."""
 
 from __future__ import annotations
 

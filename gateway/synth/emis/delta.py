@@ -1,4 +1,5 @@
-"""A second delivery: only what changed since the first, table by table, with the traps that a day-over-day difference sets."""
+"""A second delivery: only what changed since the first, table by table, with the traps that a day-over-day difference
+sets."""
 
 from __future__ import annotations
 
@@ -18,9 +19,10 @@ from gateway.synth.truth import Entry, Person
 class Delta:
     """Which rows changed, by GUID, so that a test can look for what became of them.
 
-    ``child``: a systolic resent alone, with a new ``value``. ``moved``: a patient with another town. ``problem``: deleted from the problem
-    list while its observation stays. ``observation``: deleted. ``stopped``: a medicine cancelled. ``consultation``: new, with a blood
-    pressure. ``gone``: a deleted patient, who is not one of the fixed people.
+    ``child``: a systolic resent alone, with a new ``value``. ``moved``: a patient with another town. ``problem``:
+    deleted from the problem list while its observation stays. ``observation``: deleted. ``stopped``: a medicine
+    cancelled. ``consultation``: new, with a blood pressure. ``gone``: a deleted patient, who is not one of the fixed
+    people.
     """
 
     child: str = ""
@@ -55,11 +57,18 @@ def change(person: Person, found: Delta, extract: Extract, when: datetime) -> De
             child = next(entry for entry in person.story.entries if entry.code == "systolic")
             value = str(int(child.value) - 10)
             extract.put("CareRecord_Observation", resent(person, replace(child, value=value)))
-            new = blood_pressure("delta.bp", (when - timedelta(days=1)).replace(hour=8, minute=30), 134, 82, about="htn")
+            new = blood_pressure(
+                "delta.bp", (when - timedelta(days=1)).replace(hour=8, minute=30), 134, 82, about="htn"
+            )
             extract.put("CareRecord_Consultation", rows.consultation_row(person, new.consultations[0]))
             for entry in new.entries:
                 extract.put("CareRecord_Observation", rows.observation(person, entry, new.consultations[0]))
-            return replace(found, child=rows.item_guid(person, child.key), value=value, consultation=rows.item_guid(person, "delta.bp"))
+            return replace(
+                found,
+                child=rows.item_guid(person, child.key),
+                value=value,
+                consultation=rows.item_guid(person, "delta.bp"),
+            )
         case roles.RESTRICTED:
             town = next(town for town in places.TOWNS if town != person.address.town)
             moved = replace(person, address=replace(person.address, town=town))
@@ -74,7 +83,9 @@ def change(person: Person, found: Delta, extract: Extract, when: datetime) -> De
             extract.put("CareRecord_Observation", deleted(person, "ObservationGuid", entry.key))
             medicine = next(medicine for medicine in person.story.medicines if medicine.repeat)
             extract.put("Prescribing_DrugRecord", rows.drug_record(person, replace(medicine, stopped=when.date())))
-            return replace(found, observation=rows.item_guid(person, entry.key), stopped=rows.item_guid(person, medicine.key))
+            return replace(
+                found, observation=rows.item_guid(person, entry.key), stopped=rows.item_guid(person, medicine.key)
+            )
         case number if number > max(roles.FIXED) and person.gp and not found.gone:
             extract.put("Admin_Patient", {**rows.owner(person), "Deleted": rows.YES})
             return replace(found, gone=rows.patient_guid(person))

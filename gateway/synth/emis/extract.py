@@ -20,7 +20,8 @@ AGREEMENT = guid("sharing agreement")
 
 
 class Extract:
-    """An open delivery. Rows go to their files as they come, numbered in order; nothing is kept, so any number of people fits.
+    """An open delivery. Rows go to their files as they come, numbered in order; nothing is kept, so any number of
+    people fits.
 
     Every table has its file even when no row came, as in a real delivery.
     """
@@ -41,7 +42,9 @@ class Extract:
             self._writers[table] = writer, columns
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._open.close()
 
     def put(self, table: str, values: Values) -> None:
@@ -63,7 +66,9 @@ class Extract:
             self.put_all(patient_rows(person))
 
 
-def write(people: Iterable[Person], folder: Path, extract_time: datetime, practices: Sequence[Practice] = ()) -> dict[str, int]:
+def write(
+    people: Iterable[Person], folder: Path, extract_time: datetime, practices: Sequence[Practice] = ()
+) -> dict[str, int]:
     """Write a bulk delivery of ``people`` into ``folder`` and return how many rows each table got."""
     with Extract(folder, extract_time) as extract:
         extract.put_all(reference_rows())

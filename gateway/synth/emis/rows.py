@@ -107,7 +107,11 @@ def registration(person: Person) -> Rows:
     if person.death:
         day = {"HistoryDate": f"{person.death}", "HistoryTime": "18:00:00"}
         yield "Admin_PatientHistory", {**owner(person), **day, "StatusDescription": "Deceased"}
-    made = {"ModifiedDate": f"{person.registered}", "ModifiedTime": "10:00:00", "UserInRoleGuid": user_guid(person.practice, 1)}
+    made = {
+        "ModifiedDate": f"{person.registered}",
+        "ModifiedTime": "10:00:00",
+        "UserInRoleGuid": user_guid(person.practice, 1),
+    }
     yield "Audit_RegistrationAudit", {**owner(person), **made, "ModeType": "Insert"}
 
 
@@ -133,7 +137,8 @@ def consultation_row(person: Person, seen: Consultation) -> Values:
 
 
 def observation(person: Person, entry: Entry, seen: Consultation | None = None) -> Values:
-    """Return the observation row. What was entered before the person registered came with their record, on the day they registered."""
+    """Return the observation row. What was entered before the person registered came with their record, on the day
+    they registered."""
     entered = max(seen.at.date() if seen else entry.at, person.registered)
     return {
         **owner(person),
@@ -292,7 +297,10 @@ def appointment(person: Person, seen: Consultation) -> Rows:
             "Deleted": NO,
         },
     )
-    yield "Appointment_SessionUser", {"SessionGuid": session, "UserInRoleGuid": user_guid(person.practice, place), "Deleted": NO}
+    yield (
+        "Appointment_SessionUser",
+        {"SessionGuid": session, "UserInRoleGuid": user_guid(person.practice, place), "Deleted": NO},
+    )
     yield (
         "Appointment_Slot",
         {

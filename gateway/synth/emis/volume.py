@@ -36,11 +36,19 @@ PATTERN = (
 
 
 def write_volume(
-    folder: Path, observations: int, today: date, seed: int = 1, shuffled: bool = False, extract_time: datetime | None = None, each: int = EACH
+    folder: Path,
+    observations: int,
+    today: date,
+    seed: int = 1,
+    shuffled: bool = False,
+    extract_time: datetime | None = None,
+    each: int = EACH,
 ) -> dict[str, int]:
-    """Write a delivery of ``observations`` observation rows, ``each`` a patient (a multiple of ten), and return how many rows each table got.
+    """Write a delivery of ``observations`` observation rows, ``each`` a patient (a multiple of ten), and return how
+    many rows each table got.
 
-    ``shuffled`` puts the observations in an order drawn from ``seed``; but for their ProcessingId they are the same rows.
+    ``shuffled`` puts the observations in an order drawn from ``seed``; but for their ProcessingId they are the same
+    rows.
     """
     when = extract_time or datetime.combine(today, datetime.min.time()) + timedelta(hours=1)
     practice = places.practices(1)
@@ -48,7 +56,9 @@ def write_volume(
         extract.put_all(around.reference_rows())
         extract.put_all(around.organisation_rows(practice, when))
         for person in people(-(-observations // each), seed, today, practices=practice):
-            held = person.gp or Seen(str(100_000 + person.number), person.nhs_number, person.birth, person.given, person.family)
+            held = person.gp or Seen(
+                str(100_000 + person.number), person.nhs_number, person.birth, person.given, person.family
+            )
             patient = rows.patient(replace(person, gp=held, death=None))
             extract.put("Admin_Patient", {**patient, "PatientGuid": f"{{{_patient(person.number - 1)}}}"})
     order: range | list[int] = range(observations)
@@ -63,7 +73,8 @@ def write_volume(
 
 
 def liner(practice: Practice, today: date, each: int = EACH) -> Callable[[int, int], str]:
-    """Return what makes the line of observation ``index`` with a ProcessingId. All that is alike is put together once."""
+    """Return what makes the line of observation ``index`` with a ProcessingId. All that is alike is put together
+    once."""
     dates = [f"{today - timedelta(days=1 + place * 17 % 3000)}" for place in range(each)]
     templates = [template(practice, *row[:3]) for row in PATTERN]
 
@@ -78,7 +89,15 @@ def liner(practice: Practice, today: date, each: int = EACH) -> Callable[[int, i
         if back:
             parent = f"{{{_observation(index - back)}}}"
         # a battery of ten shares its day, so that children have their parent's
-        return templates[turn] % (_observation(index), _patient(person), dates[place // 10], dates[place // 10], parent, value, number)
+        return templates[turn] % (
+            _observation(index),
+            _patient(person),
+            dates[place // 10],
+            dates[place // 10],
+            parent,
+            value,
+            number,
+        )
 
     return line
 

@@ -100,7 +100,9 @@ def upgrade() -> None:
     op.create_index("head_id", "head", ["id_hash"], unique=True)
     op.create_index("head_patient", "head", ["patient", "type", "low", "key"], unique=False)
     labelled = sa.text("labels <> 0")
-    op.create_index("head_labelled", "head", ["patient"], unique=False, sqlite_where=labelled, postgresql_where=labelled)
+    op.create_index(
+        "head_labelled", "head", ["patient"], unique=False, sqlite_where=labelled, postgresql_where=labelled
+    )
     op.create_table(
         "history",
         sa.Column("head", sa.BigInteger(), nullable=False),
@@ -334,13 +336,20 @@ def upgrade() -> None:
 
 
 def append_only(table: str) -> None:
-    """Have the database itself refuse to change or delete what says who did what. Whoever owns it can still drop this; the chains show it."""
+    """Have the database itself refuse to change or delete what says who did what. Whoever owns it can still drop this;
+    the chains show it."""
     if op.get_bind().dialect.name == "postgresql":
-        op.execute("CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'append only'; END $$")
+        op.execute(
+            "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE "
+            "EXCEPTION 'append only'; END $$"
+        )
         op.execute(
             f"CREATE TRIGGER {table}_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
         )
     else:
         for name, change in (("append_only", "UPDATE"), ("kept", "DELETE")):
-            op.execute(f"CREATE TRIGGER {table}_is_{name} BEFORE {change} ON {table} BEGIN SELECT RAISE(ABORT, 'append only'); END")
+            op.execute(
+                f"CREATE TRIGGER {table}_is_{name} BEFORE {change} ON {table} BEGIN SELECT RAISE(ABORT, 'append "
+                f"only'); END"
+            )
