@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.errors import Refused
@@ -79,7 +80,7 @@ class Settings:
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings. Raises ``Refused`` naming a variable that cannot be read or is not known."""
     known = {f"GATEWAY_{f.name.upper()}": f for f in fields(Settings)}
-    values: dict = {}
+    values: dict[str, Any] = {}
     for name, text in environment.items():
         if not name.startswith("GATEWAY_"):
             continue
@@ -129,7 +130,7 @@ def key_file(settings: Settings, name: str, make: Callable[[], bytes]) -> bytes:
     return path.read_bytes()
 
 
-def feed(settings: Settings, name: str) -> dict:
+def feed(settings: Settings, name: str) -> dict[str, Any]:
     """What a feed's table says; {} where none is set for the default feed. Raises ``Refused`` naming the key that
     cannot be used."""
     tables = toml(settings.feeds, "GATEWAY_FEEDS")
@@ -162,7 +163,7 @@ def _is_zone(name: object) -> bool:
         return False
 
 
-def toml(path: Path | None, name: str) -> dict:
+def toml(path: Path | None, name: str) -> dict[str, Any]:
     """The tables of a settings file, or {} where none is set. Raises ``Refused`` naming the setting, not the
     content."""
     if path is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from rich.console import Console
@@ -50,7 +51,7 @@ def progress(title: str, unit: str = "groups") -> Iterator[Callable[[str, int, i
         yield step
 
 
-def load_report(report: dict) -> None:
+def load_report(report: dict[str, Any]) -> None:
     """Print a load report: rows, resources by type, people, and what was not taken, by place and never by value."""
     rows = report["rows"]
     read = f"{rows.get('read', 0):,} rows kept from {report['files']} files"
@@ -95,7 +96,7 @@ def people(counts: dict[str, int]) -> None:
     )
 
 
-def summary(document: dict) -> None:
+def summary(document: dict[str, Any]) -> None:
     """Print a summary document: who it is about, then the first rows of each section with date and source, or why
     there are none."""
     composition = document["entry"][0]["resource"]
@@ -165,7 +166,7 @@ def absences(rows: Iterable[tuple[str, int, int, str]]) -> None:
     out.print()
 
 
-def export_report(manifest: dict, folder: Path) -> None:
+def export_report(manifest: dict[str, Any], folder: Path) -> None:
     """Print what a release holds, file by file as the recipient may know it, and what its policy dropped."""
     about = manifest["extension"]
     table = _table("file", "resources", "size")

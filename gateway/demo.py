@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 from rich.table import Table
@@ -190,7 +191,7 @@ class _Demo:
         console.export_report(manifest, folder)
         self._compare(folder, self._names(root, manifest["extension"]))
 
-    def _names(self, root: bytes, about: dict) -> dict[str, pseudonym.Subject]:
+    def _names(self, root: bytes, about: dict[str, Any]) -> dict[str, pseudonym.Subject]:
         """The fixed people as this project's key names them: only who holds the key can say who is who."""
         project = _project(self.today)
         key = pseudonym.project_key(root, project["controller"], project["name"], about["keyVersion"])
@@ -285,11 +286,11 @@ class _Demo:
             stop.set()
             thread.join()
 
-    def _keep(self, name: str, content: dict) -> None:
+    def _keep(self, name: str, content: dict[str, Any]) -> None:
         (self.out / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _project(today: date) -> dict:
+def _project(today: date) -> dict[str, Any]:
     start, end = (today - timedelta(days=1)).isoformat(), (today + timedelta(days=365)).isoformat()
     return {
         "name": PROJECT, "purpose": "Show what an approved project receives", "lawful_basis": "UK GDPR 6(1)(e), 9(2)(j)",
@@ -306,7 +307,7 @@ def _records(who: world.Who) -> int:
     )
 
 
-def _beside(held: dict, left: dict) -> Iterator[tuple[str, str, str]]:
+def _beside(held: dict[str, Any], left: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """A Patient and what was released of it, element by element, as (name, held, released)."""
     name, address = held["name"][0], held["address"][0]
     yield "name", " ".join((*name["given"], name["family"])), ""
@@ -326,10 +327,10 @@ def _beside(held: dict, left: dict) -> Iterator[tuple[str, str, str]]:
     yield "telephone", held["telecom"][0]["value"], ""
 
 
-def _told(events: list[dict]) -> list[tuple[tuple[str, ...], int]]:
+def _told(events: list[dict[str, Any]]) -> list[tuple[tuple[str, ...], int]]:
     """Events as rows of (who, role, act, outcome, why, when), the same one after the other told once with their
     count."""
-    rows: list[list] = []
+    rows: list[list[Any]] = []
     for event in events:
         who = event.get("name") or event.get("user") or event.get("by", "")
         why = event.get("refusal") or event.get("basis") or event.get("project", "")

@@ -7,6 +7,7 @@ import logging
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -55,7 +56,7 @@ def bug(error: BaseException) -> None:
     )
 
 
-def _line(fields: dict) -> str:
+def _line(fields: dict[str, Any]) -> str:
     return msgspec.json.encode(fields).decode()
 
 

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+from typing import Any
 
 
 @contextmanager
-def pool(count: int, start: Callable | None = None, arguments: tuple = ()) -> Iterator[ProcessPoolExecutor]:
+def pool(
+    count: int, start: Callable[..., Any] | None = None, arguments: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
     """A pool of ``count`` spawned processes, each begun with ``start(*arguments)``. When its block fails, what still
     waits is dropped."""
     with ProcessPoolExecutor(count, get_context("spawn"), start, arguments) as processes:

@@ -78,7 +78,7 @@ class Issuers:
     cannot be changed."""
 
     issuers: Iterable[Issuer]
-    read: Callable[[dict], Any] = MappingProxyType
+    read: Callable[[dict[str, Any]], Any] = MappingProxyType
     _by_name: dict[str, Issuer] = field(init=False, repr=False)
     _keys: dict[tuple[str, str, str], backends.base.Key] = field(default_factory=dict, init=False, repr=False)
     _verified: dict[bytes, tuple[int, Any]] = field(default_factory=dict, init=False, repr=False)
@@ -121,7 +121,7 @@ def _remember(issuers: Issuers, key: bytes, until: int, read: Any, seconds: int)
         verified[key] = (until, read)
 
 
-def _verified(token: str, issuers: Issuers, seconds: int) -> dict:
+def _verified(token: str, issuers: Issuers, seconds: int) -> dict[str, Any]:
     header, claims = _parts(token)
     issuer = issuers._by_name[_text(claims, "iss")]
     algorithm = _header(header, issuer)
@@ -134,7 +134,7 @@ def _verified(token: str, issuers: Issuers, seconds: int) -> dict:
     return claims
 
 
-def _parts(token: str) -> tuple[dict, dict]:
+def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """(1) Size and shape before anything is decoded."""
     match = _TOKEN.fullmatch(token) if len(token) <= TOKEN_LIMIT else None
     if match is None or len(match[1]) > HEADER_LIMIT:
@@ -150,7 +150,7 @@ def _decoded(part: str) -> bytes:
     return decoded
 
 
-def _object(text: bytes) -> dict:
+def _object(text: bytes) -> dict[str, Any]:
     """A JSON object, each name once, no NaN or Infinity."""
     found = json.loads(text.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
     if type(found) is not dict:
@@ -158,7 +158,7 @@ def _object(text: bytes) -> dict:
     return found
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a name twice")
@@ -169,7 +169,7 @@ def _no_constant(_name: str) -> None:
     raise ValueError("not a number")
 
 
-def _header(header: dict, issuer: Issuer) -> str:
+def _header(header: dict[str, Any], issuer: Issuer) -> str:
     """(2) The issuer says which algorithms; the header may not bring a key, nor anything we must understand."""
     if not FORBIDDEN_HEADERS.isdisjoint(header):
         raise ValueError("header")
@@ -200,7 +200,7 @@ def _key(kid: str, algorithm: str, issuer: Issuer) -> backends.base.Key:
     return jwk.construct(dict(found), algorithm)
 
 
-def _claims(claims: dict, issuer: Issuer, seconds: int) -> None:
+def _claims(claims: dict[str, Any], issuer: Issuer, seconds: int) -> None:
     """(4, 5) iss, sub, jti, aud, exp and iat must all be there (what is not raises), of the right type, for us, and in
     time."""
     if _text(claims, "iss") != issuer.iss or not _text(claims, "sub") or not _text(claims, "jti"):
@@ -215,14 +215,14 @@ def _claims(claims: dict, issuer: Issuer, seconds: int) -> None:
         raise ValueError("nbf")
 
 
-def _seconds(claims: dict, name: str) -> int:
+def _seconds(claims: dict[str, Any], name: str) -> int:
     value = claims[name]
     if type(value) is not int or not 0 < value < 2**40:
         raise ValueError(name)
     return value
 
 
-def _text(values: dict, name: str) -> str:
+def _text(values: dict[str, Any], name: str) -> str:
     value = values[name]
     if type(value) is not str or not 0 < len(value) <= TEXT_LIMIT:
         raise ValueError(name)
@@ -240,7 +240,7 @@ def new_key() -> bytes:
     )
 
 
-def public_jwks(private_pem: bytes, algorithm: str = "RS256") -> dict:
+def public_jwks(private_pem: bytes, algorithm: str = "RS256") -> dict[str, Any]:
     """The JWKS of a private key: what others verify with."""
     private = serialization.load_pem_private_key(private_pem, None)
     if not isinstance(private, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):

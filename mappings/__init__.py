@@ -12,14 +12,14 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
 from gateway.errors import Invalid
 
 
-class Values(dict):
+class Values(dict[str, Any]):
     """The columns of a row by name; a column the row does not fill answers the empty string."""
 
     def __missing__(self, key: str) -> str:
@@ -112,7 +112,7 @@ class Look(Protocol):
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
         """The resource id for a row key: UUIDv5 in the store's own namespace. Never put an NHS number into ``key``."""
 
-    def reference(self, resource_type: str, key: str, publisher: str | None = None) -> dict:
+    def reference(self, resource_type: str, key: str, publisher: str | None = None) -> dict[str, Any]:
         """``{"reference": "Type/id"}``; may be made before its target arrives."""
 
 
@@ -134,17 +134,19 @@ class Source:
     version: str
     check: Callable[[Path, Feed], list[Path]]
     read: Callable[[Path, Feed], Iterator[Row | Reject]]
-    to_fhir: Callable[[Group, Look], list[dict]]
+    to_fhir: Callable[[Group, Look], list[dict[str, Any]]]
     publisher: Callable[[Row], Publisher | None] = lambda row: None
     hides: Callable[[Group], bool] = lambda group: False
     never: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-def by_family(families: Mapping[str, Callable[[Group, Look], list[dict]]]) -> Callable[[Group, Look], list[dict]]:
+def by_family(
+    families: Mapping[str, Callable[[Group, Look], list[dict[str, Any]]]],
+) -> Callable[[Group, Look], list[dict[str, Any]]]:
     """A source's ``to_fhir`` where the key of a group names its family before a colon (``obs:…``): ``families`` says
     what makes each."""
 
-    def to_fhir(group: Group, look: Look) -> list[dict]:
+    def to_fhir(group: Group, look: Look) -> list[dict[str, Any]]:
         family = families.get(group.key.partition(":")[0])
         if family is None:
             raise Invalid("group")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -62,7 +63,7 @@ def issuers(settings: config.Settings, store: Store) -> tokens.Issuers:
     return tokens.Issuers(found, caller_from_claims)
 
 
-def _issuer(name: str, table: dict) -> tokens.Issuer:
+def _issuer(name: str, table: dict[str, Any]) -> tokens.Issuer:
     try:
         jwks = json.loads(Path(table["jwks"]).read_text(encoding="utf-8"))
         return tokens.Issuer(table["iss"], table["audience"], tuple(table["algorithms"]), jwks)

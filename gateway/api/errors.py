@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -29,7 +31,7 @@ STATUS: dict[type[errors.GatewayError], tuple[int, str]] = {
 
 def outcome(code: str, text: str, detail: str = "") -> bytes:
     """An OperationOutcome of one issue; ``detail`` is a machine-readable code of ours."""
-    issue: dict = {"severity": "error", "code": code, "details": {"text": text}}
+    issue: dict[str, Any] = {"severity": "error", "code": code, "details": {"text": text}}
     if detail and detail != code:
         issue["details"] = {"coding": [{"system": "urn:nhs-record-gateway:refusal", "code": detail}], "text": text}
     return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": [issue]})

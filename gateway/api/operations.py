@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -64,7 +66,7 @@ def _parameters(body: bytes) -> list[tuple[str, str]]:
         raise Invalid("Parameters: identifier") from None
 
 
-def _parameter(given: dict) -> tuple[str, str]:
+def _parameter(given: dict[str, Any]) -> tuple[str, str]:
     """One parameter as a form would give it. One we do not know is refused unnamed: what stands in a body may be
     anything."""
     if given["name"] != "identifier":

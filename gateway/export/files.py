@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 
 def clear(folder: Path, part: int) -> None:
@@ -42,7 +43,7 @@ class PartFile:
         self.count += 1
         self.size += len(data)
 
-    def close(self) -> dict:
+    def close(self) -> dict[str, Any]:
         """Give the file its name; return what the manifest and the ledger say of it."""
         self.file.flush()
         os.fsync(self.file.fileno())

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from gateway import log, records
 from gateway.errors import Conflict, Refused
@@ -86,7 +87,7 @@ def require_standing(session: Session, job: jobs.Job, now: int, optout_days: int
     return project
 
 
-def _plain(project: rules.Project) -> dict:
+def _plain(project: rules.Project) -> dict[str, Any]:
     return json.loads(json.dumps(asdict(project), default=str))
 
 
@@ -103,7 +104,7 @@ class _Part:
 
 def run(
     store: Store, job: str, out: Path, root: bytes, *, workers: int | None = None, progress: Progress | None = None
-) -> dict:
+) -> dict[str, Any]:
     """Cut every part that is not cut yet, then release: manifest last, ledger with it. Returns the manifest.
 
     If a label changed since a part was cut, or its files are not there, it is cut again: what is hidden today does not
@@ -189,7 +190,7 @@ def _to_cut(session: Session, job: str, out: Path) -> list[int]:
     ]
 
 
-def _is_there(out: Path, file: dict) -> bool:
+def _is_there(out: Path, file: dict[str, Any]) -> bool:
     path = out / file["url"]
     return path.is_file() and path.stat().st_size == file["bytes"]
 
@@ -199,7 +200,7 @@ def _hold(session: Session, job: str) -> None:
         raise Conflict("the job was cancelled, or ended elsewhere")
 
 
-def cut(part: _Part) -> tuple[int, dict]:
+def cut(part: _Part) -> tuple[int, dict[str, Any]]:
     """Cut one part: each person's resources as they were, pseudonymised, one file a type, written whole or not at
     all."""
     files.clear(Path(part.out), part.number)
@@ -233,11 +234,11 @@ def cut(part: _Part) -> tuple[int, dict]:
     }
 
 
-def _release(session: Session, job: jobs.Job, project: rules.Project, out: Path) -> dict:
+def _release(session: Session, job: jobs.Job, project: rules.Project, out: Path) -> dict[str, Any]:
     """Write the manifest and the ledger row. Counts the recipient sees pass the project's disclosure rules."""
     outcomes = [outcome for _, _, outcome in jobs.parts(session, job.id)]
     left = [file for outcome in outcomes for file in outcome["files"]]
-    dropped: Counter = Counter()
+    dropped: Counter[str] = Counter()
     for outcome in outcomes:
         dropped.update(outcome["dropped"])
     persons = sum(outcome["persons"] for outcome in outcomes)

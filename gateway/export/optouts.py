@@ -4,6 +4,7 @@ released."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from gateway.errors import Invalid, Refused
 from gateway.fhir.dates import DAY, moment
@@ -13,7 +14,7 @@ from gateway.store.audit import record_write
 from gateway.store.database import Session, Store
 
 
-def load(store: Store, path: Path) -> dict:
+def load(store: Store, path: Path) -> dict[str, Any]:
     """Put a list in force: one NHS number a line, a comma behind it allowed. Raises ``Invalid("line 7")``, or
     ``Refused`` for a list of nobody; then the old list stays."""
     try:
@@ -36,14 +37,14 @@ def _number(line: str, place: int) -> str:
     return number
 
 
-def status(store: Store) -> dict:
+def status(store: Store) -> dict[str, Any]:
     """The list in force: when, how many, its hash; never its members."""
     with store.read() as session:
         found = optouts.in_force(session)
     return _status(found) if found else {"state": "absent"}
 
 
-def _status(found: optouts.ListInForce) -> dict:
+def _status(found: optouts.ListInForce) -> dict[str, Any]:
     loaded = moment(found.loaded).isoformat(timespec="seconds")
     return {"state": "loaded", "loaded": loaded, "count": found.count, "hash": found.hash}
 

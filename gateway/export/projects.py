@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -16,7 +17,7 @@ from gateway.store.audit import record_write
 from gateway.store.database import Session, Store
 
 
-def read_file(path: Path) -> dict:
+def read_file(path: Path) -> dict[str, Any]:
     """A project document from TOML or JSON. Raises ``Refused`` or ``Invalid`` naming the place."""
     try:
         data = path.read_bytes()
@@ -27,7 +28,7 @@ def read_file(path: Path) -> dict:
         raise Invalid("project file: neither TOML nor JSON") from None
 
 
-def add(store: Store, document: dict, by: str) -> str:
+def add(store: Store, document: dict[str, Any], by: str) -> str:
     """Write a project as a draft (or a changed one as a draft again); return its name. Audited in the same
     transaction."""
     project = rules.parse(document)
@@ -76,6 +77,6 @@ def all_projects(store: Store) -> list[tuple[str, int, str]]:
     return [(name, newest[0], newest[1]) for name, newest in found if newest]
 
 
-def _write(session: Session, name: str, state: str, document: dict, act: str, by: str) -> None:
+def _write(session: Session, name: str, state: str, document: dict[str, Any], act: str, by: str) -> None:
     version = projects.add(session, name, state, document)
     record_write(session, {"act": act, "by": by, "project": name, "version": version, "state": state})

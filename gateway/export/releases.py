@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 from gateway.errors import Conflict, Forbidden, NotFound, Refused, Unsupported
 from gateway.export import jobs as exports
@@ -22,7 +23,7 @@ FILE_NAME = re.compile(r"[A-Z][A-Za-z]{2,40}\.[0-9]{5}\.ndjson\Z")
 class Status:
     """How a job stands: its manifest once released, else words on its progress that tell nobody's number."""
 
-    manifest: dict | None
+    manifest: dict[str, Any] | None
     progress: str
     expires: str
 

@@ -6,6 +6,7 @@ and security at a constant offset on the way out, without parsing.
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -15,7 +16,7 @@ _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 def resource(
     resource_type: str, id_: str, profile: str | None = None, security: Iterable[str] = (), **elements
-) -> dict:
+) -> dict[str, Any]:
     """Return a resource with its empty elements left out, in the order given.
 
     ``profile`` is the canonical URL of the UK Core profile. ``security`` names labels of ``nhs.sensitive`` (``R``,
@@ -25,7 +26,7 @@ def resource(
     >>> resource("Patient", "p1", gender="female", name=[], active=True)
     {'resourceType': 'Patient', 'id': 'p1', 'meta': {}, 'gender': 'female', 'active': True}
     """
-    meta: dict = {}
+    meta: dict[str, Any] = {}
     if profile:
         meta["profile"] = [profile]
     if security:
@@ -49,11 +50,11 @@ def without_empty(value):
     return value
 
 
-def encode(resource: dict) -> bytes:
+def encode(resource: dict[str, Any]) -> bytes:
     """Return the JSON bytes as stored and served; a ``Decimal`` keeps its digits (``1.00`` stays ``1.00``)."""
     return _encoder.encode(resource)
 
 
-def decode(body: bytes) -> dict:
+def decode(body: bytes) -> dict[str, Any]:
     """Return the plain dict of stored bytes, decimals as ``Decimal``."""
     return _decoder.decode(body)

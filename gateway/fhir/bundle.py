@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from gateway.fhir.search import Query
@@ -70,7 +70,7 @@ def _entry(base: str, one: Served, extra: bytes) -> bytes:
     return b"{" + url + (b"" if one.deleted else b'"resource":' + one.body + b",") + extra + b"}"
 
 
-def _join(head: dict, links: list[tuple[str, str]], entries: list[bytes]) -> bytes:
+def _join(head: dict[str, Any], links: list[tuple[str, str]], entries: list[bytes]) -> bytes:
     head["link"] = [{"relation": relation, "url": url} for relation, url in links]
     start = json.dumps(head, separators=(",", ":")).encode()[:-1]
     return start + (b',"entry":[' + b",".join(entries) + b"]}" if entries else b"}")

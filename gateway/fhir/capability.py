@@ -3,6 +3,8 @@ else."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.fhir import params
 
 DEFINITION = "http://hl7.org/fhir/SearchParameter/"
@@ -10,7 +12,7 @@ INTERACTIONS = ("read", "vread", "history-instance", "search-type")
 DATE = "2026-11-24"
 
 
-def statement(version: str, url: str) -> dict:
+def statement(version: str, url: str) -> dict[str, Any]:
     """The CapabilityStatement of this server at ``url``."""
     return {
         "resourceType": "CapabilityStatement", "status": "active", "date": DATE, "kind": "instance",
@@ -31,9 +33,9 @@ def statement(version: str, url: str) -> dict:
     }  # fmt: skip
 
 
-def _resource(name: str) -> dict:
+def _resource(name: str) -> dict[str, Any]:
     rows = params.searchable(name).values()
-    found: dict = {
+    found: dict[str, Any] = {
         "type": name,
         "interaction": [{"code": code} for code in INTERACTIONS],
         "versioning": "versioned", "readHistory": True, "updateCreate": False,
@@ -57,5 +59,5 @@ def _resource(name: str) -> dict:
     return found
 
 
-def _operation(name: str, definition: str) -> dict:
+def _operation(name: str, definition: str) -> dict[str, Any]:
     return {"name": name, "definition": definition}

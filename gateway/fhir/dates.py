@@ -10,6 +10,7 @@ import re
 import time
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.errors import Invalid
@@ -103,7 +104,7 @@ def _offset(zone: str) -> timedelta:
     return timedelta(minutes=minutes if zone[0] == "+" else -minutes)
 
 
-def period(value: dict) -> tuple[int, int] | None:
+def period(value: dict[str, Any]) -> tuple[int, int] | None:
     """The interval of a FHIR Period; an open end reaches to the end of time, an open start to its beginning."""
     start, end = value.get("start"), value.get("end")
     if not start and not end:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
@@ -12,7 +12,7 @@ from gateway.errors import Refused
 from gateway.fhir import model
 from gateway.fhir.issues import Issue
 
-MORE = Callable[[dict], list[Issue]]
+MORE = Callable[[dict[str, Any]], list[Issue]]
 LINES = (".ndjson", ".jsonl")
 BOM = b"\xef\xbb\xbf"
 Line = tuple[int, bytes]
@@ -29,7 +29,7 @@ class _Bundle(msgspec.Struct):
 _entries = msgspec.json.Decoder(_Bundle)
 
 
-def validate_lines(names: Sequence[str], stdin: BinaryIO, more: MORE) -> Iterator[dict]:
+def validate_lines(names: Sequence[str], stdin: BinaryIO, more: MORE) -> Iterator[dict[str, Any]]:
     """One result a resource: ``{"file", "line", "resourceType", "valid", "issues"}``; a Bundle's own, and one for each
     resource in it.
 
@@ -46,12 +46,12 @@ def validate_lines(names: Sequence[str], stdin: BinaryIO, more: MORE) -> Iterato
             raise Refused(f"file {number} cannot be read") from None
 
 
-def _validate_stream(name: str, stream: BinaryIO, more: MORE) -> Iterator[dict]:
+def _validate_stream(name: str, stream: BinaryIO, more: MORE) -> Iterator[dict[str, Any]]:
     for line, body in read(stream, is_lines=name.endswith(LINES)):
         yield from _validate_all(name, line, body, more)
 
 
-def _validate_all(name: str, line: int, body: bytes, more: MORE) -> Iterator[dict]:
+def _validate_all(name: str, line: int, body: bytes, more: MORE) -> Iterator[dict[str, Any]]:
     result = validate(name, line, body, more)
     yield result
     if result["resourceType"] == "Bundle":
@@ -59,7 +59,7 @@ def _validate_all(name: str, line: int, body: bytes, more: MORE) -> Iterator[dic
             yield from _validate_all(name, at, resource, more)
 
 
-def validate(name: str, line: int, body: bytes, more: MORE) -> dict:
+def validate(name: str, line: int, body: bytes, more: MORE) -> dict[str, Any]:
     """The result of one resource."""
     issues = model.check(body, duplicates=True)
     valid = not issues

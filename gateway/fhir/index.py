@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
+from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir import dates, params
@@ -28,7 +29,7 @@ def fold(text: str) -> str:
     return " ".join("".join(c if c.isalnum() else " " if c in "- \t" else "" for c in plain).split())
 
 
-def entries(resource: dict) -> Entries:
+def entries(resource: dict[str, Any]) -> Entries:
     """The index entries of one resource. An unreadable date is no entry: validation has said so already."""
     resource_type = resource["resourceType"]
     token_rows, reference_rows, date_rows, word_rows, main = _compiled(resource_type)
@@ -84,7 +85,7 @@ def _dated(path: str) -> tuple[str, ...]:
     return (f"{path}DateTime", f"{path}Period", f"{path}Instant") if path in CHOICES else (path,)
 
 
-def _patient(resource: dict, resource_type: str) -> str:
+def _patient(resource: dict[str, Any], resource_type: str) -> str:
     if resource_type == "Patient":
         return resource["id"]
     element = params.subject(resource_type)
@@ -92,7 +93,7 @@ def _patient(resource: dict, resource_type: str) -> str:
     return reference[8:] if reference.startswith("Patient/") else ""
 
 
-def _interval(resource: dict, names: tuple[str, ...]) -> tuple[int, int] | None:
+def _interval(resource: dict[str, Any], names: tuple[str, ...]) -> tuple[int, int] | None:
     for name in names:
         value = resource.get(name)
         if value is not None:
@@ -103,7 +104,7 @@ def _interval(resource: dict, names: tuple[str, ...]) -> tuple[int, int] | None:
     return None
 
 
-def _references(resource: dict, path: str) -> list[str]:
+def _references(resource: dict[str, Any], path: str) -> list[str]:
     head, _, rest = path.partition(".")
     value = resource.get(head)
     if value is None:
@@ -114,7 +115,7 @@ def _references(resource: dict, path: str) -> list[str]:
     return [item["reference"] for item in items if "/" in item.get("reference", "")]
 
 
-def _texts(resource: dict, path: str) -> list[str]:
+def _texts(resource: dict[str, Any], path: str) -> list[str]:
     head, _, rest = path.partition(".")
     value = resource.get(head)
     if value is None:

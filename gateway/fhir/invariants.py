@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir import dates
 from gateway.fhir.codes import UCUM
 
-Predicate = Callable[[dict], bool]
+Predicate = Callable[[dict[str, Any]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +23,18 @@ class Invariant:
     holds: Predicate
 
 
-def _has(node: dict, *names: str) -> bool:
+def _has(node: dict[str, Any], *names: str) -> bool:
     for name in names:
         if name in node or "_" + name in node:
             return True
     return False
 
 
-def _value(node: dict, stem: str) -> bool:
+def _value(node: dict[str, Any], stem: str) -> bool:
     return any(name.startswith(stem) and name[len(stem) : len(stem) + 1].isupper() for name in node)
 
 
-def _coded(node: dict, element: str, system: str, *codes: str) -> bool:
+def _coded(node: dict[str, Any], element: str, system: str, *codes: str) -> bool:
     return any(c.get("system") == system and c.get("code") in codes for c in node.get(element, {}).get("coding", ()))
 
 
@@ -52,7 +53,7 @@ def _needs(one: str, other: str) -> Predicate:
     return lambda node: not _has(node, one) or _has(node, other)
 
 
-def _any_entry(node: dict, name: str) -> bool:
+def _any_entry(node: dict[str, Any], name: str) -> bool:
     return any(_has(entry, name) for entry in node.get("entry", ()))
 
 
@@ -65,7 +66,7 @@ _CON = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 
 
-def _obs_7(node: dict) -> bool:
+def _obs_7(node: dict[str, Any]) -> bool:
     if "component" not in node or not _value(node, "value"):
         return True
     own = {(c.get("system"), c.get("code"), c.get("display")) for c in node.get("code", {}).get("coding", ())}
@@ -76,11 +77,11 @@ def _obs_7(node: dict) -> bool:
     )
 
 
-def _bundle(*types: str) -> Callable[[dict], bool]:
+def _bundle(*types: str) -> Callable[[dict[str, Any]], bool]:
     return lambda node: node.get("type") in types
 
 
-def _bdl_7(node: dict) -> bool:
+def _bdl_7(node: dict[str, Any]) -> bool:
     if node.get("type") == "history":
         return True
     seen = [
@@ -95,11 +96,11 @@ def _first_is(name: str) -> Predicate:
     return lambda node: bool(node.get("entry")) and node["entry"][0].get("resource", {}).get("resourceType") == name
 
 
-def _in_ucum(node: dict) -> bool:
+def _in_ucum(node: dict[str, Any]) -> bool:
     return ("code" in node or "value" not in node) and node.get("system", UCUM) == UCUM
 
 
-def _range(node: dict) -> bool:
+def _range(node: dict[str, Any]) -> bool:
     low, high = node.get("low", {}).get("value"), node.get("high", {}).get("value")
     return low is None or high is None or not low > high
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import Annotated, Literal, Union
+from typing import Annotated, Any, Literal, Union
 
 import msgspec
 
@@ -48,7 +48,7 @@ def check(body: bytes, *, duplicates: bool = False) -> list[Issue]:
     return structure.duplicates(body) if duplicates and not found else found
 
 
-def check_resource(resource: dict, body: bytes) -> list[Issue]:
+def check_resource(resource: dict[str, Any], body: bytes) -> list[Issue]:
     """The same for a resource whose plain dict is already at hand."""
     return _typed(body) or _meant(resource, body)
 
@@ -65,7 +65,7 @@ def _typed(body: bytes) -> list[Issue]:
     return []
 
 
-def _meant(resource: dict, body: bytes) -> list[Issue]:
+def _meant(resource: dict[str, Any], body: bytes) -> list[Issue]:
     """What the types cannot say. A string with a control character, too long or of white space is looked for only
     where there can be one."""
     is_to_walk = b"\\u00" in body or len(body) > structure.LONGEST or _may_be_blank(body)
@@ -139,9 +139,9 @@ def decoder() -> msgspec.json.Decoder:
     return msgspec.json.Decoder(space["AnyResource"])
 
 
-def _struct(each: table.Type, space: dict) -> type:
+def _struct(each: table.Type, space: dict[str, Any]) -> type:
     rename: dict[str, str] = {}
-    fields: list = []
+    fields: list[Any] = []
     for member in _members(each, space):
         python_name = (
             member.name if member.name.isidentifier() and not keyword.iskeyword(member.name) else member.name + "_"
@@ -166,7 +166,7 @@ def _struct(each: table.Type, space: dict) -> type:
     )
 
 
-def _members(each: table.Type, space: dict) -> Sequence[_Member]:
+def _members(each: table.Type, space: dict[str, Any]) -> Sequence[_Member]:
     found = []
     for element in each.elements:
         for name, kind in element.names.items():
@@ -189,7 +189,7 @@ def _members(each: table.Type, space: dict) -> Sequence[_Member]:
     return found
 
 
-def _primitive(kind: str, codes: frozenset[str], space: dict) -> str:
+def _primitive(kind: str, codes: frozenset[str], space: dict[str, Any]) -> str:
     name = f"p{abs(hash((kind, codes)))}"
     if name not in space:
         if kind == "boolean":

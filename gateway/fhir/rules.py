@@ -10,6 +10,7 @@ import re
 from contextlib import suppress
 from datetime import date
 from functools import lru_cache
+from typing import Any
 from xml.etree import ElementTree
 
 from gateway.fhir.invariants import INVARIANTS, Invariant
@@ -99,7 +100,7 @@ def _spec(name: str) -> _Spec:
     return spec
 
 
-def check(resource: dict) -> list[Issue]:
+def check(resource: dict[str, Any]) -> list[Issue]:
     """What is wrong with a resource whose structure is sound; [] for nothing."""
     found = Found()
     with suppress(Enough):
@@ -120,7 +121,7 @@ def _at(path: Path) -> str:
     return path + "".join(reversed(steps))
 
 
-def _node(node: dict, spec: _Spec, path: Path, found: list[Issue], local: list[tuple[str, Path]]) -> None:
+def _node(node: dict[str, Any], spec: _Spec, path: Path, found: list[Issue], local: list[tuple[str, Path]]) -> None:
     if len(node) < 2 and (not node or ("id" in node and not spec.is_resource)):
         found.append(Issue("error", "invariant", _at(path), "ele-1: an element has a value or children"))
         return
@@ -167,7 +168,7 @@ def _node(node: dict, spec: _Spec, path: Path, found: list[Issue], local: list[t
         _strict(node, spec, path, found)
 
 
-def _strict(node: dict, spec: _Spec, path: Path, found: list[Issue]) -> None:
+def _strict(node: dict[str, Any], spec: _Spec, path: Path, found: list[Issue]) -> None:
     """What a node as a whole must keep: what is required of it, and its invariants."""
     for name in spec.required:
         if name not in node and "_" + name not in node:
@@ -184,7 +185,9 @@ def _strict(node: dict, spec: _Spec, path: Path, found: list[Issue]) -> None:
             found.append(Issue("error", "invariant", _at(path), f"{invariant.key}: {invariant.words}"))
 
 
-def _resource(resource: dict, path: Path, found: list[Issue], outer: list[tuple[str, Path]] | None = None) -> None:
+def _resource(
+    resource: dict[str, Any], path: Path, found: list[Issue], outer: list[tuple[str, Path]] | None = None
+) -> None:
     """A whole resource. ``outer`` gathers the local references of a contained one, which lead out of it."""
     local: list[tuple[str, Path]] = []
     _node(resource, _spec(resource["resourceType"]), path, found, local)
@@ -201,7 +204,7 @@ def _resource(resource: dict, path: Path, found: list[Issue], outer: list[tuple[
 
 
 def _reference(
-    value: dict, targets: frozenset[str], path: Path, found: list[Issue], local: list[tuple[str, Path]]
+    value: dict[str, Any], targets: frozenset[str], path: Path, found: list[Issue], local: list[tuple[str, Path]]
 ) -> None:
     """A reference leads to a type that is allowed here, in what it names as in what it says it names. No ``targets``:
     to any."""
@@ -236,7 +239,7 @@ def _is_real(text: str) -> bool:
     return True
 
 
-def _dates(node: dict, name: str, path: Path, found: list[Issue]) -> None:
+def _dates(node: dict[str, Any], name: str, path: Path, found: list[Issue]) -> None:
     value = node[name]
     if isinstance(value, str):
         if not _is_real(value):
@@ -249,7 +252,9 @@ def _dates(node: dict, name: str, path: Path, found: list[Issue]) -> None:
         _gaps(node, name, path, found)
 
 
-def _beside(node: dict, name: str, spec: _Spec, path: Path, found: list[Issue], local: list[tuple[str, Path]]) -> None:
+def _beside(
+    node: dict[str, Any], name: str, spec: _Spec, path: Path, found: list[Issue], local: list[tuple[str, Path]]
+) -> None:
     """The list beside a list of primitives: what is not null in it are elements."""
     for index, item in enumerate(node[name]):
         if item is not None:
@@ -258,7 +263,7 @@ def _beside(node: dict, name: str, spec: _Spec, path: Path, found: list[Issue], 
         _gaps(node, name[1:], path, found)
 
 
-def _gaps(node: dict, name: str, path: Path, found: list[Issue]) -> None:
+def _gaps(node: dict[str, Any], name: str, path: Path, found: list[Issue]) -> None:
     """A null in a list of primitives stands for something in the list beside it, and the other way round."""
     values, beside = node.get(name, ()), node.get("_" + name, ())
     for index in range(max(len(values), len(beside))):
@@ -275,12 +280,12 @@ _VALUES = frozenset(
 )
 
 
-def _extension(node: dict, path: Path, found: list[Issue]) -> None:
+def _extension(node: dict[str, Any], path: Path, found: list[Issue]) -> None:
     if _VALUES.isdisjoint(node) != ("extension" in node):
         found.append(Issue("error", "invariant", _at(path), "ext-1: an extension has a value or extensions, not both"))
 
 
-def _contained(resource: dict, outer: Path, found: list[Issue]) -> None:
+def _contained(resource: dict[str, Any], outer: Path, found: list[Issue]) -> None:
     """dom-2 to dom-5: contained resources are used, hold none themselves, and have no version of their own."""
     used = set(_local(resource))
     for index, each in enumerate(resource["contained"]):
@@ -338,7 +343,7 @@ _TAGS = frozenset(XHTML + tag for tag in TAGS)
 _ENTITY = re.compile(r"&(?!(?:#\d+|#[xX][0-9a-fA-F]+|lt|gt|amp|quot|apos);)[A-Za-z][A-Za-z0-9]*;")
 
 
-def _narrative(node: dict, path: Path, found: list[Issue]) -> None:
+def _narrative(node: dict[str, Any], path: Path, found: list[Issue]) -> None:
     div = node.get("div")
     if isinstance(div, str):
         fault = narrative_fault(div)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from msgspec import Struct
 
@@ -19,7 +20,7 @@ class Clause:
 
     param: str
     kind: str
-    values: tuple
+    values: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import re
 import sys
 from contextlib import suppress
 from functools import lru_cache
+from typing import Any
 
 from gateway.fhir import rules
 from gateway.fhir.issues import Enough, Found, Issue
@@ -53,7 +54,7 @@ def _is_within(place: str, places: set[str]) -> bool:
     return place in places or any(place[: step.start()] in places for step in _STEP.finditer(place))
 
 
-def _resource(value: object, path: str, found: list[Issue], mended: set[str]) -> dict:
+def _resource(value: object, path: str, found: list[Issue], mended: set[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
         found.append(Issue("error", "structure", path, "an object is needed"))
     else:
@@ -72,9 +73,9 @@ def _names(type_name: str) -> dict[str, tuple[table.Element, str]]:
     }
 
 
-def _node(value: dict, each: table.Type, path: str, found: list[Issue], mended: set[str]) -> dict:
+def _node(value: dict[str, Any], each: table.Type, path: str, found: list[Issue], mended: set[str]) -> dict[str, Any]:
     names = _names(each.name)
-    made: dict = {}
+    made: dict[str, Any] = {}
     for name, given in value.items():
         if name == "resourceType" and each.is_resource:
             made[name] = given
@@ -106,7 +107,9 @@ def _node(value: dict, each: table.Type, path: str, found: list[Issue], mended: 
     return made
 
 
-def _list(given: object, kind: str, element: table.Element, path: str, found: list[Issue], mended: set[str]) -> list:
+def _list(
+    given: object, kind: str, element: table.Element, path: str, found: list[Issue], mended: set[str]
+) -> list[Any]:
     if not isinstance(given, list) or not given:
         found.append(Issue("error", "structure", path, "an empty list" if given == [] else "a list is needed"))
         mended.add(path)
@@ -165,7 +168,7 @@ class _Twice(Exception):
 def duplicates(body: bytes) -> list[Issue]:
     """An issue where any object has one name twice: which of the two a reader takes is not for us to guess."""
 
-    def pairs(items: list[tuple[str, object]]) -> dict:
+    def pairs(items: list[tuple[str, object]]) -> dict[str, Any]:
         made = dict(items)
         if len(made) < len(items):
             raise _Twice

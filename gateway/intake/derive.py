@@ -39,10 +39,10 @@ def gather(session: Session, mapped: Sequence[Mapped]) -> None:
     people.replace_persons(session, sorted(evidences.keys() | patients), rows, missed)
 
 
-def label(session: Session, patients: Iterable[int], sets: CodeSets) -> Counter:
+def label(session: Session, patients: Iterable[int], sets: CodeSets) -> Counter[str]:
     """Derive the labels of these patients' whole records again; return how many resources carry each label because of
     it."""
-    counts: Counter = Counter()
+    counts: Counter[str] = Counter()
     changed = False
     for patient in labels.with_labels(session, [patient for patient in patients if patient]):
         held = resources.of_patients(session, [patient])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b, sha1
+from typing import Any
 
 from gateway.errors import GatewayError, Invalid
 from gateway.fhir import build, index, model
@@ -93,7 +94,7 @@ class Looker:
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
         return resource_id(self._namespace, self._source, publisher or self._publisher, resource_type, key)
 
-    def reference(self, resource_type: str, key: str, publisher: str | None = None) -> dict:
+    def reference(self, resource_type: str, key: str, publisher: str | None = None) -> dict[str, Any]:
         return {"reference": f"{resource_type}/{self.id(resource_type, key, publisher)}"}
 
 
@@ -189,7 +190,7 @@ def _reason(fault: GatewayError) -> str:
     return str(fault).split(":")[0] if isinstance(fault, Invalid) else type(fault).__name__
 
 
-def prepare(resource: dict, context: Context, order: int) -> tuple[Put, list[str]]:
+def prepare(resource: dict[str, Any], context: Context, order: int) -> tuple[Put, list[str]]:
     """One resource ready to write, with the UK Core constraints it breaks. Raises ``Invalid`` where it is not R4."""
     resource = dict(resource)
     meta = dict(resource["meta"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 PLACES = 200
 """Places listed at most; all are counted."""
@@ -16,14 +17,14 @@ class Report:
     source: str
     delivery: int = 0
     files: int = 0
-    rows: Counter = field(default_factory=Counter)
-    resources: Counter = field(default_factory=Counter)
-    rejects: Counter = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
+    resources: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)
     places: list[str] = field(default_factory=list)
-    uk_core: Counter = field(default_factory=Counter)
-    unmapped: Counter = field(default_factory=Counter)
-    labels: Counter = field(default_factory=Counter)
-    people: Counter = field(default_factory=Counter)
+    uk_core: Counter[str] = field(default_factory=Counter)
+    unmapped: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    people: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     state: str = "running"
 
@@ -38,7 +39,7 @@ class Report:
         """0 clean, 1 finished with rejects."""
         return 1 if self.rejects else 0
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain JSON: resources as type → outcome → count."""
         resources: dict[str, dict[str, int]] = {}
         for (type_, outcome), count in sorted(self.resources.items()):

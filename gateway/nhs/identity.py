@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -90,7 +91,7 @@ class Person:
     why: str
 
 
-def evidence(resources: Iterable[dict], kind: str) -> list[Evidence]:
+def evidence(resources: Iterable[dict[str, Any]], kind: str) -> list[Evidence]:
     """Return what each Patient among one group's resources gives as evidence; ``kind`` is the publisher's (gp,
     hospital, social-care)."""
     resources = list(resources)
@@ -100,7 +101,7 @@ def evidence(resources: Iterable[dict], kind: str) -> list[Evidence]:
     return [_evidence(each, each["id"] in registered) for each in resources if each["resourceType"] == "Patient"]
 
 
-def is_regular_registration(resource: dict) -> bool:
+def is_regular_registration(resource: dict[str, Any]) -> bool:
     """Whether this is the episode of a patient now regularly registered (GMS) with the practice."""
     if resource["resourceType"] != "EpisodeOfCare" or resource.get("status") != "active":
         return False
@@ -109,14 +110,14 @@ def is_regular_registration(resource: dict) -> bool:
     )
 
 
-def _registration_types(episode: dict) -> Iterable[dict]:
+def _registration_types(episode: dict[str, Any]) -> Iterable[dict[str, Any]]:
     yield from episode.get("type", ())
     for extension in episode.get("extension", ()):
         if "valueCodeableConcept" in extension:
             yield extension["valueCodeableConcept"]
 
 
-def _evidence(patient: dict, registered: bool) -> Evidence:
+def _evidence(patient: dict[str, Any], registered: bool) -> Evidence:
     grades: dict[str, str] = {}
     for identifier in patient.get("identifier", ()):
         number = normalise(identifier.get("value", ""))
@@ -150,7 +151,7 @@ def _evidence(patient: dict, registered: bool) -> Evidence:
     )
 
 
-def _is_verified(identifier: dict) -> bool:
+def _is_verified(identifier: dict[str, Any]) -> bool:
     return any(
         extension.get("url", "").endswith("Extension-UKCore-NHSNumberVerificationStatus")
         and any(
@@ -161,7 +162,7 @@ def _is_verified(identifier: dict) -> bool:
     )
 
 
-def _id(reference: dict | None) -> str:
+def _id(reference: dict[str, Any] | None) -> str:
     return (reference or {}).get("reference", "").rpartition("/")[2]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.nhs import labels
 
@@ -119,7 +120,7 @@ _LEFT_OUT = {
 """What a blanked resource is served without. Dosage, and all an allergy says, stay: they keep the patient safe."""
 
 
-def linked(items: Iterable[tuple[int, dict, int]]) -> dict[int, dict[int, str]]:
+def linked(items: Iterable[tuple[int, dict[str, Any], int]]) -> dict[int, dict[int, str]]:
     """Return key → {bit: cause} of the labels that spread over ``LINKS`` between these resources; only keys that got
     one."""
     items = list(items)
@@ -128,7 +129,7 @@ def linked(items: Iterable[tuple[int, dict, int]]) -> dict[int, dict[int, str]]:
     return {key: causes for key, causes in derived.items() if causes}
 
 
-def spread(items: list[tuple[int, dict, int]], derived: dict[int, dict[int, str]]) -> None:
+def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict[int, str]]) -> None:
     """Add to ``derived`` (key → {bit: cause}) what the items' own labels put on their neighbours."""
     at = {
         f"{resource['resourceType']}/{resource['id']}": (key, resource["resourceType"], own)
@@ -163,7 +164,9 @@ def _reach(causes: dict[int, str], type_: str, labelled: int, from_type: str) ->
         causes.setdefault(bit, f"linked to a hidden {from_type}")
 
 
-def _blank_pointers(items: list[tuple[int, dict, int]], hidden: set[str], derived: dict[int, dict[int, str]]) -> None:
+def _blank_pointers(
+    items: list[tuple[int, dict[str, Any], int]], hidden: set[str], derived: dict[int, dict[int, str]]
+) -> None:
     """What stays must not point at an Encounter that is gone: that alone would say there was one."""
     for key, resource, _ in items:
         for element in ("encounter", "context"):
@@ -172,7 +175,7 @@ def _blank_pointers(items: list[tuple[int, dict, int]], hidden: set[str], derive
                 derived[key].setdefault(labels.BLANKED, "its Encounter is hidden")
 
 
-def _references(value: dict | list, path: tuple[str, ...]) -> Iterator[str]:
+def _references(value: dict[str, Any] | list[Any], path: tuple[str, ...]) -> Iterator[str]:
     if type(value) is list:
         for each in value:
             yield from _references(each, path)
@@ -184,7 +187,7 @@ def _references(value: dict | list, path: tuple[str, ...]) -> Iterator[str]:
         yield from _references(value[path[0]], path[1:])
 
 
-def redact(resource: dict) -> dict:
+def redact(resource: dict[str, Any]) -> dict[str, Any]:
     """Return a blanked resource as others see it: without its reason, encounter, notes and narrative. Of other types
     only the pointer to the hidden Encounter goes.
 

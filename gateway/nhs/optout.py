@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from gateway.nhs import labels
 from gateway.nhs.codesets import CodeSets
@@ -50,7 +51,7 @@ _SHARING = re.compile(
 )
 
 
-def preference(resource: dict, sets: CodeSets) -> tuple[str, str] | None:
+def preference(resource: dict[str, Any], sets: CodeSets) -> tuple[str, str] | None:
     """Return (``set:effect``, date text) of the choice a resource states, or None. A code no set holds but whose words
     are of consent to sharing is ``unrecognised:dissent``.
 
@@ -67,7 +68,7 @@ def preference(resource: dict, sets: CodeSets) -> tuple[str, str] | None:
     return (f"{UNRECOGNISED}:dissent", _date(resource)) if unrecognised else None
 
 
-def has_consent_like_words(resource: dict) -> bool:
+def has_consent_like_words(resource: dict[str, Any]) -> bool:
     """Whether any concept that could state a choice speaks of consenting to the sharing of records. Quick: asked of
     every resource."""
     for concept in _concepts(resource):
@@ -76,7 +77,7 @@ def has_consent_like_words(resource: dict) -> bool:
     return False
 
 
-def is_consent_like(concept: dict) -> bool:
+def is_consent_like(concept: dict[str, Any]) -> bool:
     """Whether the words of a concept speak of consenting to the sharing of records."""
     words = concept.get("text")
     if words and _speaks_of_sharing(words):
@@ -120,7 +121,7 @@ def _latest(choices: list[tuple[int, int, str]], order: tuple[str, ...]) -> str:
     return min((effect for low, high, effect in choices if high > latest or low == latest), key=order.index)
 
 
-def _concepts(resource: dict) -> list[dict]:
+def _concepts(resource: dict[str, Any]) -> list[dict[str, Any]]:
     """Where a choice is stated: the resource's code, or a Consent's policy, category and provision."""
     if resource["resourceType"] != "Consent":
         return [resource["code"]] if "code" in resource else list(resource.get("category", ()))
@@ -132,7 +133,7 @@ def _concepts(resource: dict) -> list[dict]:
     ]
 
 
-def _choice(concept: dict, sets: CodeSets) -> tuple[str | None, bool]:
+def _choice(concept: dict[str, Any], sets: CodeSets) -> tuple[str | None, bool]:
     """(the choice a concept states, whether any set knows it). Two codings of one concept: the most restrictive."""
     found: list[tuple[int, str]] = []
     known = False
@@ -144,7 +145,7 @@ def _choice(concept: dict, sets: CodeSets) -> tuple[str | None, bool]:
     return (min(found)[1] if found else None), known
 
 
-def _date(resource: dict) -> str:
+def _date(resource: dict[str, Any]) -> str:
     """When the choice was made, as the source wrote it; empty where it does not say."""
     for element in _DATES:
         if element in resource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Any
 
 from gateway.errors import Invalid, Refused
 from gateway.nhs import disclosure, policy
@@ -77,7 +78,7 @@ _OTHERS = ("people", "contributors", "export_basis", "types", "key_version", "st
 _BOOKKEEPING = ("requested_by", "approvals")
 
 
-def parse(document: dict) -> Project:
+def parse(document: dict[str, Any]) -> Project:
     """Read a project document. Raises ``Invalid`` naming the field that is missing, unknown or not allowed."""
     for name in document:
         if name not in (*_TEXTS, *_OTHERS, *_BOOKKEEPING):
@@ -114,7 +115,7 @@ def parse(document: dict) -> Project:
     )
 
 
-def approve(state: str, document: dict, by: str, now: datetime) -> tuple[str, dict]:
+def approve(state: str, document: dict[str, Any], by: str, now: datetime) -> tuple[str, dict[str, Any]]:
     """Add one person's approval; two different people, neither of them who asked, make it approved. Raises ``Refused``.
 
     Names that differ only in case or spaces are one person.
@@ -133,7 +134,7 @@ def approve(state: str, document: dict, by: str, now: datetime) -> tuple[str, di
     return ("approved" if len(approvals) >= APPROVERS else "draft"), {**document, "approvals": approvals}
 
 
-def change(state: str, to: str, document: dict, by: str) -> str:
+def change(state: str, to: str, document: dict[str, Any], by: str) -> str:
     """Move a project on; a draft becomes approved by ``approve`` alone, and who asked for it does not put it in force
     again. Raises ``Refused`` where the table of states has no such step."""
     if to == "approved" or to not in STATES.get(state, frozenset()):
@@ -151,7 +152,7 @@ def require_in_force(project: Project, state: str, now: datetime) -> None:
         raise Refused("the project is not in date: no key, no export")
 
 
-def _types(document: dict, texts: dict[str, str]) -> tuple[str, ...]:
+def _types(document: dict[str, Any], texts: dict[str, str]) -> tuple[str, ...]:
     """The types asked for, of those the profile holds; all of them where none are named."""
     try:
         held = policy.compiled(texts["profile"])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class Held:
     """One resource with who recorded it. ``kind`` is gp, hospital or social-care; ``received`` is when its publisher
     last sent anything."""
 
-    resource: dict
+    resource: dict[str, Any]
     publisher: str
     ods: str
     kind: str

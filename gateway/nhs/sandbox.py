@@ -3,12 +3,16 @@ sandbox."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.errors import Refused
 
 PRACTICE, OTHER_PRACTICE, TRUST, COUNCIL = "A99001", "A99002", "RZZ", "990"
 
 
-def _user(number: int, name: str, organisation: str, role_code: str, role_name: str, *activities: str) -> dict:
+def _user(
+    number: int, name: str, organisation: str, role_code: str, role_name: str, *activities: str
+) -> dict[str, Any]:
     return {
         "sub": f"9999000000{number:02d}",
         "nhsid_useruid": f"9999000000{number:02d}",
@@ -26,7 +30,7 @@ def _user(number: int, name: str, organisation: str, role_code: str, role_name: 
     }
 
 
-USERS: dict[str, dict] = {
+USERS: dict[str, dict[str, Any]] = {
     "dr-green": _user(1, "GREEN, Asha (Dr)", PRACTICE, "S8000:G8000:R8000", "Clinical Practitioner", "B0370", "B0380"),
     "dr-other": _user(
         2, "OTHER, Ben (Dr)", OTHER_PRACTICE, "S8000:G8000:R8000", "Clinical Practitioner", "B0370", "B0380"
@@ -59,7 +63,7 @@ USERS: dict[str, dict] = {
 them, not expanded."""
 
 
-def claims(user: str, project: str = "") -> dict:
+def claims(user: str, project: str = "") -> dict[str, Any]:
     """Return the claims of a named user, a system client's bound to ``project``. Raises ``Refused`` naming the users
     there are."""
     if user not in USERS:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 from gateway.nhs import labels, links, optout
 from gateway.nhs.codesets import READ, SNOMED, CodeSets
@@ -89,7 +90,7 @@ _EFFECT = {
 
 
 def own_labels(
-    resource: dict, security: Sequence[str], sets: CodeSets, kind: str, feed_default: str
+    resource: dict[str, Any], security: Sequence[str], sets: CodeSets, kind: str, feed_default: str
 ) -> tuple[int, dict[int, str]]:
     """Return the label bits of one resource by itself, and the cause of each bit: its flags, every coding anywhere in
     it, its words.
@@ -142,10 +143,10 @@ def _flag(resource_type: str, flag: str) -> int:
     return _SECURITY.get(flag, labels.CONFIDENTIAL)
 
 
-def _codings(resource: dict) -> list[tuple[str, str]]:
+def _codings(resource: dict[str, Any]) -> list[tuple[str, str]]:
     """Every (system, code) in a resource, however deep: codings, and whatever else has a system and a code."""
     found = []
-    waiting: list = [resource]
+    waiting: list[Any] = [resource]
     for value in waiting:  # grows as it is walked
         if type(value) is dict:
             code = value.get("code")
@@ -174,7 +175,7 @@ def _judge(resource_type: str, name: str, effect: str, causes: dict[int, str]) -
             causes.setdefault(label.bit, f"code set {name}: {effect}")
 
 
-def _is_covered(resource: dict, resource_type: str, sets: CodeSets) -> bool:
+def _is_covered(resource: dict[str, Any], resource_type: str, sets: CodeSets) -> bool:
     """Whether a code that says what this is about was considered when the sets were made."""
     covered = sets.covered
     for element in CODED[resource_type]:
@@ -187,7 +188,7 @@ def _is_covered(resource: dict, resource_type: str, sets: CodeSets) -> bool:
     return False
 
 
-def _doubt(resource: dict, resource_type: str, kind: str, feed_default: str, causes: dict[int, str]) -> None:
+def _doubt(resource: dict[str, Any], resource_type: str, kind: str, feed_default: str, causes: dict[int, str]) -> None:
     """An item no set covers: unclassified when its feed is not reviewed, or when its words hint."""
     if feed_default == "withhold" and resource_type in WITHHELD_UNREVIEWED:
         causes[labels.UNCLASSIFIED] = f"no covered code, {kind or 'unknown'} feed not reviewed"
@@ -198,10 +199,10 @@ def _doubt(resource: dict, resource_type: str, kind: str, feed_default: str, cau
 _WORDS = frozenset({"display", "text", "title", "name", "description", "conclusion", "comment", "valueString"})
 
 
-def _words(resource: dict) -> Iterator[str]:
+def _words(resource: dict[str, Any]) -> Iterator[str]:
     """The words of a resource: displays, texts, titles, names of services and clinics; not its narrative, which is
     never served."""
-    waiting: list = [
+    waiting: list[Any] = [
         {key: value for key, value in resource.items() if key not in ("meta", "text", "subject", "patient")}
     ]
     while waiting:
@@ -225,7 +226,7 @@ def _hints_briefly(words: str) -> bool:
     return _HINT.search(words.lower()) is not None
 
 
-def derive(items: Iterable[tuple[int, dict, int]], sets: CodeSets) -> dict[int, tuple[int, dict[int, str]]]:
+def derive(items: Iterable[tuple[int, dict[str, Any], int]], sets: CodeSets) -> dict[int, tuple[int, dict[int, str]]]:
     """Return key → (bits, causes) of what one Patient's record puts on each of its resources, beyond their own labels.
 
     ``items`` are (key, resource, own bits) of everything of one Patient resource. Every key is answered, with 0 where
@@ -259,7 +260,7 @@ def derive(items: Iterable[tuple[int, dict, int]], sets: CodeSets) -> dict[int, 
     return {key: (sum(causes), causes) for key, causes in derived.items()}
 
 
-def unmapped(resource: dict) -> list[str]:
+def unmapped(resource: dict[str, Any]) -> list[str]:
     """The main codes of a resource that have no SNOMED CT or dm+d beside them, as ``system|code``, to be counted in
     the load report."""
     found = []

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.issues import Issue
@@ -31,7 +32,7 @@ RETIRED = frozenset(
 )
 """Extensions of UK Core that were retired: read, never written."""
 BACKPORT = "http://hl7.org/fhir/5.0/StructureDefinition/extension-"
-Check = Callable[[dict], bool]
+Check = Callable[[dict[str, Any]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,13 @@ def _needs(element: str) -> Rule:
 
 
 def _laboratory(system: str, code: str) -> Rule:
-    def keeps(resource: dict) -> bool:
+    def keeps(resource: dict[str, Any]) -> bool:
         return [_is_coded(category, system, code) for category in resource.get("category", ())].count(True) == 1
 
     return Rule("category:laboratory", "1..1 in UK Core", keeps)
 
 
-def _is_coded(concept: dict, system: str, code: str) -> bool:
+def _is_coded(concept: dict[str, Any], system: str, code: str) -> bool:
     for coding in concept.get("coding", ()):
         if coding.get("code") == code and coding.get("system") == system:
             return True
@@ -79,21 +80,21 @@ def _broken(element: str, words: str, keeps: Check, severity: str = "error") -> 
     return Rule(element, words, keeps, severity, "invariant")
 
 
-def _has_extension(element: dict, url: str) -> bool:
+def _has_extension(element: dict[str, Any], url: str) -> bool:
     return any(extension.get("url") == url for extension in element.get("extension", ()))
 
 
-def _media(resource: dict) -> bool:
+def _media(resource: dict[str, Any]) -> bool:
     return not any(_has_extension(media, f"{BACKPORT}DiagnosticReport.media.link") and "reference" in media.get("link", {})
                    for media in resource.get("media", ()))  # fmt: skip
 
 
-def _collector(resource: dict) -> bool:
+def _collector(resource: dict[str, Any]) -> bool:
     collector = resource.get("collection", {}).get("collector", {})
     return not ("reference" in collector and _has_extension(collector, f"{BACKPORT}Specimen.collection.collector"))
 
 
-def _is_given(resource: dict, element: str) -> bool:
+def _is_given(resource: dict[str, Any], element: str) -> bool:
     if not element.endswith("[x]"):
         return element in resource or "_" + element in resource
     stem = element.removesuffix("[x]")
@@ -110,11 +111,11 @@ def _numbered(*systems: str) -> Check:
     )
 
 
-def _whole_identifiers(resource: dict) -> bool:
+def _whole_identifiers(resource: dict[str, Any]) -> bool:
     return all("system" in each and "value" in each for each in resource.get("identifier", ()))
 
 
-def _verification(resource: dict) -> bool:
+def _verification(resource: dict[str, Any]) -> bool:
     for identifier in resource.get("identifier", ()):
         for extension in identifier.get("extension", ()):
             if extension.get("url") == VERIFICATION:
@@ -185,7 +186,7 @@ PROFILES: dict[str, Profile] = {
 }  # fmt: skip
 
 
-def check(resource: dict, *, supported: bool = False) -> list[Issue]:
+def check(resource: dict[str, Any], *, supported: bool = False) -> list[Issue]:
     """The constraints of UK Core a resource breaks, by the profiles it names or its type's own; must-support gaps too
     where ``supported``.
 
@@ -213,12 +214,12 @@ def check(resource: dict, *, supported: bool = False) -> list[Issue]:
     return list(dict.fromkeys(found)) if found else found
 
 
-def check_claimed(resource: dict) -> list[Issue]:
+def check_claimed(resource: dict[str, Any]) -> list[Issue]:
     """The same, with must-support gaps where the resource says it is of UK Core."""
     return check(resource, supported=bool(_claims(resource)))
 
 
-def _claims(resource: dict) -> list[str]:
+def _claims(resource: dict[str, Any]) -> list[str]:
     """The profiles of UK Core that a resource names."""
     return [url for url in resource.get("meta", {}).get("profile", ()) if isinstance(url, str) and url.startswith(BASE)]
 

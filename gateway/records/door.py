@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from cryptography.fernet import Fernet
@@ -39,7 +39,7 @@ class Door:
     sets: CodeSets
     missing: tuple[str, ...] = ()
     cursor_key: bytes = field(default_factory=Fernet.generate_key)
-    known: dict = field(default_factory=dict)
+    known: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class Sealed(Generic[T]):
     found, or raises the refusal or ``Unavailable`` when the audit cannot be written."""
 
     _audit: Audit
-    _event: dict
+    _event: dict[str, Any]
     _answer: T | None = None
     _refusal: GatewayError | None = None
 
@@ -199,7 +199,7 @@ def audited(
 
 def event(
     caller: Caller, act: access.Act, decision: access.Decision, outcome: str, request: str, found: Iterable[Stored] = ()
-) -> dict:
+) -> dict[str, Any]:
     """The audit event of one act: what was asked, by whom, why and how it was answered."""
     seen = list(found)
     return {

@@ -87,7 +87,7 @@ def facts_about(door: Door, session: Session, caller: Caller, about: About | Non
     return replace(_remembered(door, name, lambda: _gathered(door, session, caller, about)), now=now)
 
 
-def _remembered(door: Door, name: tuple, make: Callable[[], Any]) -> Any:
+def _remembered(door: Door, name: tuple[Any, ...], make: Callable[[], Any]) -> Any:
     """What ``make`` reads of the store, under a name that holds the store's stamp."""
     found = door.known.get(name)
     if found is None:
@@ -172,6 +172,6 @@ def _patients(
     return found
 
 
-def _is_dead(patient: dict) -> bool:
+def _is_dead(patient: dict[str, Any]) -> bool:
     """Whether the GP's record says the patient died: only that, or PDS, changes access."""
     return "deceasedDateTime" in patient or patient.get("deceasedBoolean") is True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
@@ -249,13 +250,13 @@ def _included(
     return included
 
 
-def _pointed(resource: dict, resource_type: str, name: str) -> list[tuple[str, str]]:
+def _pointed(resource: dict[str, Any], resource_type: str, name: str) -> list[tuple[str, str]]:
     path = (
         params.subject(resource_type)
         if name in ("patient", "subject")
         else params.row(resource_type, name).paths[resource_type]
     )
-    values: list = [resource]
+    values: list[Any] = [resource]
     for part in path.split("."):
         values = [
             inner

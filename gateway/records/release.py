@@ -63,7 +63,7 @@ def members(session: Session, project: Project, optout: int) -> Members:
         "opted out": _wide(session, optouts.opted_out(session, optout)),
         "restricted": _wide(session, stored_labels.patients_with(session, RESTRICTED)),
     }
-    left_out: Counter = Counter()
+    left_out: Counter[str] = Counter()
     rows = []
     for patient, person in everyone:
         reason = next((name for name, patients in refused.items() if patient in patients), None)

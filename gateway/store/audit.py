@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pysqlite3.dbapi2 as sqlite
@@ -39,7 +40,7 @@ class Audit:
         self.store = store
         self._file = None if store.postgres else _File(path or store.path.with_name("audit.db"))
 
-    def record(self, event: dict) -> None:
+    def record(self, event: dict[str, Any]) -> None:
         """Write one read event, durably. Raises ``Unavailable``."""
         try:
             if self._file:
@@ -50,7 +51,7 @@ class Audit:
         except Exception:  # whatever the reason: no audit, no answer
             raise Unavailable("the audit cannot be written") from None
 
-    async def recorded(self, event: dict) -> None:
+    async def recorded(self, event: dict[str, Any]) -> None:
         """``record``, awaited."""
         if self._file is None:
             return await asyncio.to_thread(self.record, event)
@@ -68,7 +69,7 @@ class Audit:
                 _insert(Session(driver_of(connection), True), "read", {})
                 transaction.rollback()
 
-    def events(self, stream: str | None = None, limit: int | None = None) -> Iterator[dict]:
+    def events(self, stream: str | None = None, limit: int | None = None) -> Iterator[dict[str, Any]]:
         """Events in the order written, each with its ``seq``, ``at`` (µs UTC) and ``stream``; ``limit`` gives the
         newest so many."""
         found = []
@@ -170,12 +171,12 @@ class Verdict:
     broken: list[str]
 
 
-def record_write(session: Session, event: dict) -> None:
+def record_write(session: Session, event: dict[str, Any]) -> None:
     """Write the audit row of a change in the transaction that makes it."""
     _insert(session, "write", event)
 
 
-def _insert(session: Session, stream: str, event: dict) -> None:
+def _insert(session: Session, stream: str, event: dict[str, Any]) -> None:
     session.run(
         "INSERT INTO audit (at, stream, event) VALUES (?, ?, ?)",
         session.now or microseconds_now(),
@@ -189,7 +190,7 @@ def _unsealed(session: Session, stream: str) -> bool:
     return session.value("SELECT 1 FROM audit WHERE stream = ? AND seq > ? LIMIT 1", stream, last) is not None
 
 
-def _seals(before: tuple[int, str], rows: Iterable[tuple]) -> list[tuple[int, int, str]]:
+def _seals(before: tuple[int, str], rows: Iterable[tuple[Any, ...]]) -> list[tuple[int, int, str]]:
     """The seals (last, rows, hash) over ``rows`` that follow the seal ``before`` (last, hash)."""
     chain, seals, rows = before[1], [], iter(rows)
     while part := list(islice(rows, SEAL_ROWS)):
@@ -198,14 +199,14 @@ def _seals(before: tuple[int, str], rows: Iterable[tuple]) -> list[tuple[int, in
     return seals
 
 
-def _chain(before: str, rows: list[tuple]) -> str:
+def _chain(before: str, rows: list[tuple[Any, ...]]) -> str:
     digest = hashlib.sha256(before.encode())
     for seq, at, event in rows:
         digest.update(f"\n{seq} {at} {event}".encode())
     return digest.hexdigest()
 
 
-def _verify(stream: str, rows: list[tuple], seals: list[tuple]) -> Verdict:
+def _verify(stream: str, rows: list[tuple[Any, ...]], seals: list[tuple[Any, ...]]) -> Verdict:
     chain, start, broken = "", 0, []
     for last, count, hash_ in seals:
         part = rows[start : start + count]
@@ -322,11 +323,11 @@ class _File:
             self._connection.close()
         self._connection = None
 
-    def rows(self, sql: str, *params) -> list[tuple]:
+    def rows(self, sql: str, *params) -> list[tuple[Any, ...]]:
         with closing(self._connect()) as connection:
             return connection.execute(sql, params).fetchall()
 
-    def seals(self) -> list[tuple]:
+    def seals(self) -> list[tuple[Any, ...]]:
         return self.rows("SELECT last, rows, hash FROM seal ORDER BY last")
 
     def seal(self) -> None:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pysqlite3.dbapi2 as sqlite
@@ -69,11 +69,11 @@ class Session:
         self.now, self.commit_seq = now, commit_seq
         self.deferred: list[Callable[[], None]] = []
 
-    def rows(self, sql: str, *params) -> list[tuple]:
+    def rows(self, sql: str, *params) -> list[tuple[Any, ...]]:
         """All rows of a query."""
         return self._execute(_dialect(sql, self.postgres), params).fetchall()
 
-    def row(self, sql: str, *params) -> tuple | None:
+    def row(self, sql: str, *params) -> tuple[Any, ...] | None:
         """The first row, or None."""
         return self._execute(_dialect(sql, self.postgres), params).fetchone()
 
@@ -82,7 +82,7 @@ class Session:
         found = self.row(sql, *params)
         return found[0] if found else None
 
-    def stream(self, sql: str, *params, size: int = 2000) -> Iterator[tuple]:
+    def stream(self, sql: str, *params, size: int = 2000) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, a few at a time, without holding them all."""
         with closing(
             self._driver.cursor(f"stream_{uuid.uuid4().hex}") if self.postgres else self._driver.cursor()
@@ -95,12 +95,12 @@ class Session:
         """Change something; return how many rows it touched."""
         return self._execute(_dialect(sql, self.postgres), params).rowcount
 
-    def many(self, sql: str, rows: Sequence[tuple]) -> None:
+    def many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """The same change for every row of parameters."""
         if rows:
             self._driver.cursor().executemany(_dialect(sql, self.postgres), rows)
 
-    def insert(self, table: str, columns: str, rows: Sequence[tuple]) -> None:
+    def insert(self, table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add rows: COPY on PostgreSQL, ``executemany`` on SQLite."""
         if not rows:
             return
@@ -112,7 +112,7 @@ class Session:
             marks = ",".join("?" * len(rows[0]))
             self.many(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
 
-    def ignore(self, table: str, columns: str, rows: Sequence[tuple]) -> None:
+    def ignore(self, table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add the rows that are not there yet. Where all is integers PostgreSQL is told once, with a list for each
         column."""
         if rows and self.postgres and all(type(value) is int for value in rows[0]):

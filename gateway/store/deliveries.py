@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -46,7 +47,7 @@ def is_mapping(session: Session, delivery: int) -> None:
     session.run("UPDATE delivery SET state = 'mapping' WHERE key = ?", delivery)
 
 
-def end(session: Session, delivery: int, report: dict) -> None:
+def end(session: Session, delivery: int, report: dict[str, Any]) -> None:
     """A delivery is done; its report is kept."""
     session.run(
         "UPDATE delivery SET state = 'done', report = ? WHERE key = ?", msgspec.json.encode(report).decode(), delivery
@@ -66,7 +67,7 @@ def take_over(session: Session, source: str, delivery: int) -> None:
         session.run("UPDATE delivery SET state = 'done' WHERE key = ?", key)
 
 
-def reports(session: Session) -> list[dict]:
+def reports(session: Session) -> list[dict[str, Any]]:
     """The reports of all deliveries, oldest first."""
     rows = session.rows("SELECT report FROM delivery WHERE report <> '' ORDER BY key")
     return [msgspec.json.decode(report) for (report,) in rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.fhir import params
 from gateway.fhir.codes import token_hash
@@ -24,7 +25,7 @@ class _Where:
 
     session: Session
     sql: list[str]
-    parameters: list
+    parameters: list[Any]
 
     def add(self, sql: str, *parameters) -> None:
         self.sql.append(sql)
@@ -217,7 +218,7 @@ def with_status(
         f"AND e.param = ? "
         f"AND {session.within('e.value')} AND h.type = ? AND h.deleted = 0"
     )
-    parameters: list = [
+    parameters: list[Any] = [
         session.listed(patients),
         row.number,
         session.listed([token_hash(None, status) for status in statuses]),

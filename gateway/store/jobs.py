@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -24,12 +25,17 @@ class Job:
     state: str
     created: int
     lease: int
-    pins: dict
-    outcome: dict
+    pins: dict[str, Any]
+    outcome: dict[str, Any]
 
 
 def create(
-    session: Session, id_: str, kind: str, owner: str, pins: dict, parts: Sequence[Sequence[tuple[int, int, str]]]
+    session: Session,
+    id_: str,
+    kind: str,
+    owner: str,
+    pins: dict[str, Any],
+    parts: Sequence[Sequence[tuple[int, int, str]]],
 ) -> None:
     """Write a job with its parts, each a list of (person's place, patient, person's name) in the job, that stays as it
     is now."""
@@ -85,7 +91,7 @@ def fail(session: Session, id_: str) -> None:
     session.run("UPDATE job SET state = 'failed', lease = 0 WHERE id = ? AND state = 'running'", id_)
 
 
-def finish(session: Session, id_: str, state: str, outcome: dict) -> None:
+def finish(session: Session, id_: str, state: str, outcome: dict[str, Any]) -> None:
     """Say how a job ended."""
     session.run(
         "UPDATE job SET state = ?, lease = 0, outcome = ? WHERE id = ?",
@@ -95,13 +101,13 @@ def finish(session: Session, id_: str, state: str, outcome: dict) -> None:
     )
 
 
-def parts(session: Session, id_: str) -> list[tuple[int, str, dict]]:
+def parts(session: Session, id_: str) -> list[tuple[int, str, dict[str, Any]]]:
     """(number, state, outcome) of a job's parts."""
     rows = session.rows("SELECT number, state, outcome FROM part WHERE job = ? ORDER BY number", id_)
     return [(number, state, msgspec.json.decode(outcome)) for number, state, outcome in rows]
 
 
-def finish_part(session: Session, id_: str, number: int, outcome: dict) -> None:
+def finish_part(session: Session, id_: str, number: int, outcome: dict[str, Any]) -> None:
     """A part is done; resuming skips it."""
     session.run(
         "UPDATE part SET state = 'done', outcome = ? WHERE job = ? AND number = ?",

@@ -56,7 +56,7 @@ encode_body = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Body).decode
 
 
-def keep(session: Session, delivery: int, sent: Sequence[Sent], publishers: Mapping[str, int]) -> Counter:
+def keep(session: Session, delivery: int, sent: Sequence[Sent], publishers: Mapping[str, int]) -> Counter[str]:
     """Keep rows; return counts of ``new``, ``changed``, ``unchanged``, ``older``. ``publishers`` gives the key of each
     publisher's code.
 
@@ -65,7 +65,7 @@ def keep(session: Session, delivery: int, sent: Sequence[Sent], publishers: Mapp
     the same row. Groups of changed rows (the old and the new ones) and of whoever asked about them are touched.
     """
     states = _present(session, sent)
-    counts: Counter = Counter()
+    counts: Counter[str] = Counter()
     for row in sent:
         state = states.get(row.hash)
         if state is None:

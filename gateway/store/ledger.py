@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -12,7 +13,7 @@ from gateway.store.database import Session
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def append(session: Session, entry: dict) -> str:
+def append(session: Session, entry: dict[str, Any]) -> str:
     """Write an entry and return its hash, which covers all before it."""
     before = session.value("SELECT hash FROM ledger ORDER BY seq DESC LIMIT 1") or ""
     text = _encode(entry).decode()
@@ -21,7 +22,7 @@ def append(session: Session, entry: dict) -> str:
     return digest
 
 
-def entries(session: Session) -> Iterator[tuple[int, dict, str]]:
+def entries(session: Session) -> Iterator[tuple[int, dict[str, Any], str]]:
     """(at, entry, hash) in the order written."""
     for at, entry, hash_ in session.rows("SELECT at, entry, hash FROM ledger ORDER BY seq"):
         yield at, msgspec.json.decode(entry), hash_

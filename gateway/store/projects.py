@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from gateway.store.database import Session
 
 
-def newest(session: Session, name: str) -> tuple[int, str, dict] | None:
+def newest(session: Session, name: str) -> tuple[int, str, dict[str, Any]] | None:
     """(version, state, document) of a project, or None."""
     found = session.row(
         "SELECT version, state, document FROM project WHERE name = ? ORDER BY version DESC LIMIT 1", name
@@ -15,7 +17,7 @@ def newest(session: Session, name: str) -> tuple[int, str, dict] | None:
     return (found[0], found[1], msgspec.json.decode(found[2])) if found else None
 
 
-def add(session: Session, name: str, state: str, document: dict) -> int:
+def add(session: Session, name: str, state: str, document: dict[str, Any]) -> int:
     """Write the next version of a project; return its number. Versions are never changed."""
     version = (session.value("SELECT max(version) FROM project WHERE name = ?", name) or 0) + 1
     session.run(

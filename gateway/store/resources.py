@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -93,7 +94,7 @@ class _Old:
     grp: int
 
 
-def put_many(session: Session, delivery: int, mapping: str, mapped: Sequence[Mapped]) -> tuple[Counter, set[int]]:
+def put_many(session: Session, delivery: int, mapping: str, mapped: Sequence[Mapped]) -> tuple[Counter[str], set[int]]:
     """Write what groups became. Same bytes, no new version; what a group makes no more becomes a tombstone.
 
     Returns counts by (type, ``created`` | ``updated`` | ``unchanged`` | ``deleted``) and the patients of whatever
@@ -102,7 +103,7 @@ def put_many(session: Session, delivery: int, mapping: str, mapped: Sequence[Map
     before = _made_by(session, [group.grp for group in mapped if group.puts is not None])
     _settle_makers(session, mapped, before)
     made = [group for group in mapped if group.puts is not None]
-    counts: Counter = Counter()
+    counts: Counter[str] = Counter()
     writer = _Writer(session, delivery, mapping)
     for group in made:
         for put in group.puts or ():
@@ -346,7 +347,7 @@ def head_of(session: Session, resource_type: str, id_: str) -> Stored | None:
 def of_patients(session: Session, patients: Sequence[int], types: Iterable[str] | None = None) -> list[Stored]:
     """Every current resource of the patients: for whoever derives from them (labels, evidence), never for answering."""
     condition = session.within("h.patient") + " AND h.deleted = 0"
-    parameters: list = [session.listed(patients)]
+    parameters: list[Any] = [session.listed(patients)]
     if types is not None:
         condition += f" AND {session.within('h.type')}"
         parameters.append(session.listed([TYPE_NUMBER[name] for name in types]))
@@ -358,7 +359,7 @@ def _current(session: Session, condition: str, *parameters) -> list[Stored]:
     return [stored(row) for row in session.rows(sql, *parameters)]
 
 
-def stored(row: tuple) -> Stored:
+def stored(row: tuple[Any, ...]) -> Stored:
     """A ``Stored`` from the columns of ``HEAD`` with delivery and body."""
     key, type_, id_, patient, publisher, kind, labels, number, updated, deleted, low, grp, delivery, body = row
     return Stored(

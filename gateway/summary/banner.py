@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs import identifiers
@@ -66,7 +67,7 @@ def age(born: str, until: str) -> str:
     return f"{months // 12}y {months % 12}m" if months < 216 else f"{months // 12}y"
 
 
-def _name(patient: dict) -> str:
+def _name(patient: dict[str, Any]) -> str:
     names = sorted(
         patient.get("name", ()),
         key=lambda each: NAME_USES.index(each.get("use", "")) if each.get("use", "") in NAME_USES else 2,

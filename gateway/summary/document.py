@@ -6,6 +6,7 @@ from __future__ import annotations
 import html
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from gateway.errors import Invalid
 from gateway.nhs.completeness import GRID, HOW_TO_READ, Line, completeness, notices
@@ -24,7 +25,7 @@ EMPTY = {
 XHTML = 'xmlns="http://www.w3.org/1999/xhtml"'
 
 
-def summary_bundle(record: Record) -> dict:
+def summary_bundle(record: Record) -> dict[str, Any]:
     """The document Bundle of a record. The same record makes the same bytes. Raises ``Invalid`` for a record without a
     Patient."""
     if not record.patients:
@@ -47,7 +48,7 @@ def summary_bundle(record: Record) -> dict:
     }
 
 
-def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str) -> dict:
+def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str) -> dict[str, Any]:
     made = [_section(each) for each in shown]
     made.append(_completeness(completeness(record, shown)))
     if told := notices(record):
@@ -67,7 +68,7 @@ def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str
     }
 
 
-def _section(section: Section) -> dict:
+def _section(section: Section) -> dict[str, Any]:
     kind = section.kind
     codings = [
         {"system": LOINC, "code": kind.loinc},
@@ -81,7 +82,7 @@ def _section(section: Section) -> dict:
             [(r.title, r.when, r.detail, "; ".join(r.flags), r.source) for r in section.rows],
         )
         words += "<p>More entries are held than are shown here.</p>" if section.more else ""
-    made: dict = {
+    made: dict[str, Any] = {
         "title": section.title,
         "code": {"coding": codings},
         "text": {"status": "generated", "div": f"<div {XHTML}>{words}</div>"},
@@ -100,7 +101,7 @@ def _section(section: Section) -> dict:
     return made
 
 
-def _completeness(lines: Sequence[Line]) -> dict:
+def _completeness(lines: Sequence[Line]) -> dict[str, Any]:
     head = ("Source", "Last received", *(kind.title for kind in GRID))
     told = "".join(f"<p>{escape(words)}</p>" for words in HOW_TO_READ)
     return _text_section(
@@ -108,7 +109,7 @@ def _completeness(lines: Sequence[Line]) -> dict:
     )
 
 
-def _text_section(title: str, words: str) -> dict:
+def _text_section(title: str, words: str) -> dict[str, Any]:
     return {"title": title, "text": {"status": "generated", "div": f"<div {XHTML}>{words}</div>"}}
 
 
@@ -123,12 +124,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
 
 
-def _bare(resource: dict) -> dict:
+def _bare(resource: dict[str, Any]) -> dict[str, Any]:
     """A resource without its own narrative: what a source wrote there was judged by nobody."""
     return {name: value for name, value in resource.items() if name != "text"} if "text" in resource else resource
 
 
-def _patients(patients: Sequence[Held]) -> list[dict]:
+def _patients(patients: Sequence[Held]) -> list[dict[str, Any]]:
     """The Patient asked for, linked to the others that were gathered: seen together, never merged."""
     first, *others = (_bare(each.resource) for each in patients)
     known = {link.get("other", {}).get("reference") for link in first.get("link", ())}

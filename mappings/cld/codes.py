@@ -11,6 +11,7 @@ import csv
 import re
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 URN = "urn:nhs-record-gateway:cld:"
 ETHNICITY = "https://fhir.hl7.org.uk/CodeSystem/UKCore-EthnicCategoryEngland"
@@ -53,7 +54,7 @@ def word(column: str, text: str) -> str:
     return clean(column, text) or fold(text)
 
 
-def concept(column: str, text: str) -> dict:
+def concept(column: str, text: str) -> dict[str, Any]:
     """Return a CodeableConcept: the list's value as code, and the council's own words; empty for an empty column."""
     if not text:
         return {}
@@ -70,7 +71,7 @@ def system(column: str) -> str:
     return URN + re.sub(r"[^a-z0-9]+", "-", column.lower()).strip("-")
 
 
-def ethnicity(text: str) -> dict:
+def ethnicity(text: str) -> dict[str, Any]:
     """Return the ethnic category, with DHSC's finer value beside it; words alone where the value is not DHSC's."""
     made = concept("Ethnicity", text)
     target = _targets("ethnicity").get(clean("Ethnicity", text), "")

@@ -7,6 +7,7 @@ An event is as the last snapshot with it said, as at the end of that snapshot's 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
@@ -45,7 +46,7 @@ class Stated:
         return bool(self.end) and self.end <= self.snapshot.end
 
 
-def to_event(group: Group, look: Look) -> list[dict]:
+def to_event(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the resource of an event group, or nothing when it has no rows. Raises ``Invalid`` for dates that are
     none."""
     rows = group.of("Event")
@@ -70,7 +71,7 @@ def _preferred(row: Row) -> tuple[bool, int, int, str]:
     return (bool(end), -int(end.replace("-", "") or 0), rank, row.key)
 
 
-def request(stated: Stated, council: str, look: Look) -> dict:
+def request(stated: Stated, council: str, look: Look) -> dict[str, Any]:
     values = stated.values
     status = "entered-in-error" if stated.is_error else "completed" if stated.is_over else "active"
     return resource(
@@ -93,7 +94,7 @@ def request(stated: Stated, council: str, look: Look) -> dict:
     )
 
 
-def assessment(stated: Stated, council: str, look: Look) -> dict:
+def assessment(stated: Stated, council: str, look: Look) -> dict[str, Any]:
     values = stated.values
     made = codes.concept("Assessment Type", values["Assessment Type"]) or {"text": "Assessment"}
     code = {"coding": [*event_type("Assessment")["coding"], *made.get("coding", [])], "text": made["text"]}
@@ -103,7 +104,7 @@ def assessment(stated: Stated, council: str, look: Look) -> dict:
     )
 
 
-def review(stated: Stated, council: str, look: Look) -> dict:
+def review(stated: Stated, council: str, look: Look) -> dict[str, Any]:
     code = event_type("Review", "Review of care and support")
     return task(
         stated,
@@ -117,8 +118,14 @@ def review(stated: Stated, council: str, look: Look) -> dict:
 
 
 def task(
-    stated: Stated, council: str, look: Look, code: dict, inputs: tuple[str, ...], outputs: tuple[str, ...], reason: str
-) -> dict:
+    stated: Stated,
+    council: str,
+    look: Look,
+    code: dict[str, Any],
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    reason: str,
+) -> dict[str, Any]:
     values = stated.values
     return resource(
         "Task",
@@ -141,7 +148,7 @@ def task(
     )
 
 
-def service(stated: Stated, council: str, look: Look) -> dict:
+def service(stated: Stated, council: str, look: Look) -> dict[str, Any]:
     """Return the EpisodeOfCare. A service that stopped being reported ended, for all we know, with the last period
     that had it."""
     values, end, estimated = stated.values, stated.end, False
@@ -178,7 +185,7 @@ def service(stated: Stated, council: str, look: Look) -> dict:
 FORMS = {"Request": request, "Assessment": assessment, "Review": review, "Service": service}
 
 
-def about(stated: Stated) -> list[dict]:
+def about(stated: Stated) -> list[dict[str, Any]]:
     """Return what holds for any event: until when it was known, in which role the person was met, since when it is no
     longer reported."""
     return [
@@ -188,27 +195,27 @@ def about(stated: Stated) -> list[dict]:
     ]
 
 
-def event_type(kind: str, text: str = "") -> dict:
+def event_type(kind: str, text: str = "") -> dict[str, Any]:
     return {"coding": [{"system": codes.system("Event Type"), "code": kind}], "text": text}
 
 
-def coded(name: str, column: str, values: Values) -> dict:
+def coded(name: str, column: str, values: Values) -> dict[str, Any]:
     """Return the extension for a column's value, or nothing for an empty one."""
     return said(name, "valueCodeableConcept", codes.concept(column, values[column]))
 
 
-def said(name: str, kind: str, value: str | dict) -> dict:
+def said(name: str, kind: str, value: str | dict[str, Any]) -> dict[str, Any]:
     return {"url": codes.URN + name, kind: value} if value else {}
 
 
-def _parameter(column: str, values: Values) -> dict:
+def _parameter(column: str, values: Values) -> dict[str, Any]:
     return {
         "type": {"coding": [{"system": codes.system("column"), "code": column}], "text": column},
         "valueCodeableConcept": codes.concept(column, values[column]),
     }
 
 
-def _providers(lines: list[Row]) -> list[dict]:
+def _providers(lines: list[Row]) -> list[dict[str, Any]]:
     """Return each provider once, by its CQC location: double-up care is several lines of one service."""
     found = {}
     for row in sorted(lines, key=_preferred):

@@ -7,6 +7,7 @@ several of, is all said.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
@@ -37,7 +38,7 @@ CIRCUMSTANCES = {
 administrative flags."""
 
 
-def to_person(group: Group, look: Look) -> list[dict]:
+def to_person(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Patient, Conditions and Observations of a person group, or nothing when it has no rows."""
     rows = group.of("Person")
     if not rows:
@@ -51,7 +52,7 @@ def to_person(group: Group, look: Look) -> list[dict]:
     ]
 
 
-def patient(key: str, lines: list[Row], council: str, look: Look) -> dict:
+def patient(key: str, lines: list[Row], council: str, look: Look) -> dict[str, Any]:
     """Return the Patient. Postcode and GP of someone in a refuge are left out: they would give the place away."""
     deaths = distinct(iso(text, "Date of Death") for text in stated(lines, "Date of Death"))
     ethnicities = known_first("Ethnicity", stated(lines, "Ethnicity"))
@@ -78,7 +79,7 @@ def patient(key: str, lines: list[Row], council: str, look: Look) -> dict:
     )
 
 
-def nhs_number(text: str) -> dict:
+def nhs_number(text: str) -> dict[str, Any]:
     """Return the identifier, without a verification status: CLD does not tell one. A number that cannot be is kept as
     words."""
     number = normalise(text)
@@ -87,12 +88,12 @@ def nhs_number(text: str) -> dict:
     return {"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": text}
 
 
-def names(lines: list[Row]) -> list[dict]:
+def names(lines: list[Row]) -> list[dict[str, Any]]:
     found = {(row.values["Last Name"], row.values["First Name"]) for row in lines}
     return [{"family": family, "given": [given] if given else []} for family, given in sorted(found) if family or given]
 
 
-def practices(lines: list[Row]) -> list[dict]:
+def practices(lines: list[Row]) -> list[dict[str, Any]]:
     found = {(row.values["GP Practice Code"], row.values["GP Practice Name"]) for row in lines}
     return [
         {
@@ -109,7 +110,7 @@ def in_refuge(lines: list[Row]) -> bool:
     return any(codes.clean("Accommodation Status", text) == REFUGE for text in stated(lines, "Accommodation Status"))
 
 
-def reasons(key: str, rows: list[Row], latest: Snapshot, look: Look) -> list[dict]:
+def reasons(key: str, rows: list[Row], latest: Snapshot, look: Look) -> list[dict[str, Any]]:
     """Return a Condition for each support reason ever stated: why a council supports someone, never an entry of the
     problem list."""
     found: dict[str, tuple[Snapshot, str]] = {}
@@ -142,7 +143,7 @@ def reasons(key: str, rows: list[Row], latest: Snapshot, look: Look) -> list[dic
     ]
 
 
-def circumstances(key: str, lines: list[Row], snapshot: Snapshot, council: str, look: Look) -> list[dict]:
+def circumstances(key: str, lines: list[Row], snapshot: Snapshot, council: str, look: Look) -> list[dict[str, Any]]:
     """Return an Observation for each circumstance the snapshot states; where it states two, both are shown."""
     made = []
     for column, label in CIRCUMSTANCES.items():
@@ -194,7 +195,7 @@ def only(texts: Iterable[str]) -> list[str]:
     return found if len(found) == 1 else []
 
 
-def council(group: Group, look: Look) -> list[dict]:
+def council(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Organization of a council. Its name is the feed's to tell (``councils``); the file has only the
     code."""
     code = group.publisher

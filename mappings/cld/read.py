@@ -66,7 +66,7 @@ def read(path: Path, feed: Feed) -> Iterator[Row | Reject]:
     encoding = encoding_of(path, feed)
     submission = submitted(path.stem)
     people = People()
-    counts: dict[str, dict[Snapshot, Counter]] = {}
+    counts: dict[str, dict[Snapshot, Counter[str]]] = {}
     rejects = 0
     for found in readers.csv_rows(path, encoding, aliases=spellings(path, encoding), keep=COLUMNS):
         if isinstance(found, Reject):
@@ -184,7 +184,7 @@ class People:
         )  # fmt: skip
 
 
-def snapshots(la: str, found: dict[Snapshot, Counter], whole: bool) -> Iterator[Row]:
+def snapshots(la: str, found: dict[Snapshot, Counter[str]], whole: bool) -> Iterator[Row]:
     """Yield the snapshots of a file. One period is the file's; one that only some rows name is a slip, and its silence
     means nothing."""
     main = max(found, key=lambda snapshot: (found[snapshot].total(), snapshot))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.fhir.build import resource
 from mappings import Look
 from mappings.emis.codes import DEGRADED_ALLERGY, DEGRADED_OTHER_ALLERGY, HL7, Code, coded
@@ -15,7 +17,7 @@ otherwise."""
 STATUS = {"refuted": "inactive", "resolved": "resolved"}
 
 
-def allergy(made: Entry, look: Look) -> dict:
+def allergy(made: Entry, look: Look) -> dict[str, Any]:
     """Return the AllergyIntolerance. One that was ruled out is refuted and inactive; "no known allergies" keeps its
     code, which says so."""
     values, details = made.values, made.said.details
@@ -40,7 +42,7 @@ def allergy(made: Entry, look: Look) -> dict:
     return tagged(built, ambiguous)
 
 
-def concept(code: Code) -> dict:
+def concept(code: Code) -> dict[str, Any]:
     """Return the code, with the NHS's transfer-degraded concept before it where there is no SNOMED concept."""
     if code.is_coded:
         return code.concept
@@ -48,7 +50,7 @@ def concept(code: Code) -> dict:
     return {**code.concept, "coding": [DEGRADED_OTHER_ALLERGY if other else DEGRADED_ALLERGY, *code.concept["coding"]]}
 
 
-def reaction(manifestation: str, severity: str) -> list[dict]:
+def reaction(manifestation: str, severity: str) -> list[dict[str, Any]]:
     """Return the reaction that qualifiers describe, [] for none. FHIR wants a manifestation: one not described is said
     to be unknown."""
     if not manifestation and not severity:
@@ -59,12 +61,12 @@ def reaction(manifestation: str, severity: str) -> list[dict]:
     ]
 
 
-def words_of(made: Entry) -> list[dict]:
+def words_of(made: Entry) -> list[dict[str, Any]]:
     """Return as a note what a qualifier says that neither status can (suspected, past, declined…): never silent."""
     if made.in_words or made.said.is_mixed or made.sense in ("", "refuted", "confirmed", "resolved"):
         return []
     return [{"text": made.said.words}]
 
 
-def status(system: str, code: str) -> dict:
+def status(system: str, code: str) -> dict[str, Any]:
     return {"coding": [{"system": system, "code": code}]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from mappings import Look
@@ -18,7 +20,7 @@ REASONS = {
 }
 
 
-def immunisation(made: Entry, look: Look) -> dict:
+def immunisation(made: Entry, look: Look) -> dict[str, Any]:
     """Return the Immunization. Declined, contraindicated or not given is ``not-done`` with its reason, never
     ``completed``.
 
@@ -53,7 +55,7 @@ def immunisation(made: Entry, look: Look) -> dict:
     )
 
 
-def why(made: Entry) -> dict:
+def why(made: Entry) -> dict[str, Any]:
     """Return the reason it was not done: the code where there is one for it, always the words."""
     reason = REASONS.get(made.sense)
     words = made.code.text if made.in_words else made.said.words
@@ -68,11 +70,11 @@ def expiry(text: str) -> str:
         return ""
 
 
-def expiry_note(text: str) -> list[dict]:
+def expiry_note(text: str) -> list[dict[str, Any]]:
     return [{"text": f"Expiry date: {text}"}] if text and not expiry(text) else []
 
 
-def procedure(made: Entry, look: Look) -> dict:
+def procedure(made: Entry, look: Look) -> dict[str, Any]:
     """Return the Procedure: completed, ``not-done`` with its reason, or of unknown status where it is only
     suspected."""
     values, person = made.values, clinician(made.values, look)
@@ -97,7 +99,7 @@ def procedure(made: Entry, look: Look) -> dict:
     )
 
 
-def family_history(made: Entry, look: Look) -> dict:
+def family_history(made: Entry, look: Look) -> dict[str, Any]:
     """Return the FamilyMemberHistory: of a relative, never of the patient. Who it is, only as far as a qualifier says;
     what else qualifiers say (how certain it is) FHIR has only a note for."""
     values, said = made.values, made.said
@@ -123,13 +125,13 @@ def family_history(made: Entry, look: Look) -> dict:
     return tagged(history, ambiguous)
 
 
-def consultation(made: Entry, look: Look) -> list[dict]:
+def consultation(made: Entry, look: Look) -> list[dict[str, Any]]:
     """Return the extension that points at the consultation, [] for none."""
     found = encounter(made.values, look)
     return [{"url": ENCOUNTER, "valueReference": found}] if found else []
 
 
-def specimen(made: Entry, look: Look) -> dict:
+def specimen(made: Entry, look: Look) -> dict[str, Any]:
     """Return the Specimen."""
     values = made.values
     _, ambiguous = entered(values)

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.codes import DMD, SNOMED
@@ -41,7 +42,7 @@ class Code:
     (see ``sense``); ``part`` panel, systolic or diastolic; ``is_coded`` whether it has a SNOMED concept.
     """
 
-    concept: dict
+    concept: dict[str, Any]
     text: str
     route: str
     category: str
@@ -79,7 +80,7 @@ def _clinical(code_id: str, term: str, read: str, snomed: str, description: str,
     own = own_coding(read, code_id, text)
     codings = [own]
     if is_concept(snomed):
-        standard: dict = (
+        standard: dict[str, Any] = (
             {"extension": [{"url": DESCRIPTION_ID, "valueId": description}]} if is_description(description) else {}
         )
         codings.append({**standard, "system": SNOMED, "code": snomed})
@@ -94,7 +95,7 @@ def _clinical(code_id: str, term: str, read: str, snomed: str, description: str,
     return Code(concept, text, route, observation_category, said, part, len(codings) > 1)
 
 
-def own_coding(read: str, code_id: str, text: str) -> dict:
+def own_coding(read: str, code_id: str, text: str) -> dict[str, Any]:
     """Return the coding the clinician chose, in the practice's own system: Read v2, else EMIS's."""
     if read and _READ.fullmatch(read) and not _LOCAL.fullmatch(read):
         coding = {"system": READ, "code": read}
@@ -164,7 +165,7 @@ def _allergy(read: str, snomed: str, text: str, said: str) -> tuple[str] | None:
     return ("",) if is_told else None
 
 
-def drug_concept(values: Values, look: Look) -> dict:
+def drug_concept(values: Values, look: Look) -> dict[str, Any]:
     """Return the concept of a medicine: EMIS's own code, dm+d where the practice has it, else the transfer-degraded
     concept.
 
@@ -177,7 +178,7 @@ def drug_concept(values: Values, look: Look) -> dict:
 
 
 @lru_cache(maxsize=1 << 15)
-def _drug(code_id: str, term: str, dmd: str) -> dict:
+def _drug(code_id: str, term: str, dmd: str) -> dict[str, Any]:
     text = term.strip()
     own = {"system": EMIS_DRUG, "code": code_id, **({"display": text} if text else {}), "userSelected": True}
     codings = [own, {"system": DMD, "code": dmd}] if is_concept(dmd) else [DEGRADED_MEDICATION, own]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.fhir.codes import SNOMED
 from mappings import Look, Row, Values
 from mappings.emis.codes import HL7, coded
@@ -22,7 +24,7 @@ VERIFIED = {"refuted": "refuted", "confirmed": "confirmed", "suspected": "provis
 invented."""
 
 
-def condition(made: Entry, problem: Row | None, look: Look) -> dict:
+def condition(made: Entry, problem: Row | None, look: Look) -> dict[str, Any]:
     """Return the Condition: a diagnosis of its encounter, or a problem-list item when the problem row is there."""
     values, held = made.values, problem.values if problem else Values()
     recorded, ambiguous = entered(values)
@@ -54,7 +56,7 @@ def is_active(held: Values) -> bool:
     return held["ProblemStatusDescription"].casefold().startswith("active")
 
 
-def clinical_status(made: Entry, held: Values) -> dict:
+def clinical_status(made: Entry, held: Values) -> dict[str, Any]:
     """Return a problem's status as its row says it; where it says nothing, a resolved or ended one is inactive and any
     other unknown."""
     said = held["ProblemStatusDescription"].casefold()
@@ -65,7 +67,7 @@ def clinical_status(made: Entry, held: Values) -> dict:
     return course(made) or UNKNOWN
 
 
-def course(made: Entry) -> dict:
+def course(made: Entry) -> dict[str, Any]:
     """Return the clinical status that words or qualifiers give: resolved, in remission, or history of; {} for none."""
     if made.sense == "resolved":
         words = f"{made.code.text} {made.said.words}".casefold()
@@ -73,7 +75,7 @@ def course(made: Entry) -> dict:
     return status(CLINICAL, "inactive") if made.sense == "history" else {}
 
 
-def verification(made: Entry) -> dict:
+def verification(made: Entry) -> dict[str, Any]:
     """Return what is said of certainty. The words of a code that denies ("ruled out") deny by themselves: only
     qualifiers refute."""
     if made.in_words:
@@ -83,14 +85,14 @@ def verification(made: Entry) -> dict:
     return status(VERIFICATION, VERIFIED.get(made.sense, "unconfirmed"))
 
 
-def words_of(made: Entry) -> list[dict]:
+def words_of(made: Entry) -> list[dict[str, Any]]:
     """Return a qualifier's own words where the status above is only the nearest."""
     if made.in_words or made.said.is_mixed or made.sense in ("", "refuted", "confirmed", "suspected"):
         return []
     return [{"text": made.said.words}]
 
 
-def categories(held: Values, is_problem: bool) -> list[dict]:
+def categories(held: Values, is_problem: bool) -> list[dict[str, Any]]:
     """Return the category; a problem's significance is a second one in its own words: how the practice files it, not
     how bad it is."""
     if not is_problem:
@@ -99,7 +101,7 @@ def categories(held: Values, is_problem: bool) -> list[dict]:
     return [*PROBLEM_LIST, {"text": significance}] if significance else PROBLEM_LIST
 
 
-def severity(made: Entry) -> dict:
+def severity(made: Entry) -> dict[str, Any]:
     """Return the severity a qualifier gives; significance is never one."""
     words = made.said.details.get("severity", "")
     if not words:
@@ -108,7 +110,7 @@ def severity(made: Entry) -> dict:
     return {"coding": [{"system": SNOMED, "code": code}], "text": words} if code else {"text": words}
 
 
-def extensions(made: Entry, held: Values, look: Look) -> list[dict]:
+def extensions(made: Entry, held: Values, look: Look) -> list[dict[str, Any]]:
     """Return the episode, the problem the entry is filed under and the one its own problem is part of."""
     found = filed(made, look)
     episode = made.values["Episode"].strip()
@@ -125,7 +127,7 @@ def extensions(made: Entry, held: Values, look: Look) -> list[dict]:
     return found
 
 
-def problem_notes(held: Values) -> list[dict]:
+def problem_notes(held: Values) -> list[dict[str, Any]]:
     """Return as notes what a problem row says and Condition has no element for."""
     found = []
     if relation := held["ParentProblemRelationship"].strip():
@@ -139,5 +141,5 @@ def problem_notes(held: Values) -> list[dict]:
     return [{"text": text} for text in found]
 
 
-def status(system: str, code: str) -> dict:
+def status(system: str, code: str) -> dict[str, Any]:
     return {"coding": [{"system": system, "code": code}]}

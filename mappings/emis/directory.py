@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from gateway.fhir.build import resource
 from gateway.fhir.codes import ODS
@@ -20,7 +21,7 @@ PROFESSIONAL = (
 )
 
 
-def to_organisation(group: Group, look: Look) -> list[dict]:
+def to_organisation(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Organization. Closed is what was closed by the day of the extract."""
     row = next(iter(group.of("Admin_Organisation")), None)
     if row is None:
@@ -31,7 +32,7 @@ def to_organisation(group: Group, look: Look) -> list[dict]:
         guid(values["MainLocationGuid"]),
         guid(values["ParentOrganisationGuid"] or values["CCGOrganisationGuid"]),
     )
-    extensions: list[dict] = (
+    extensions: list[dict[str, Any]] = (
         [{"url": MAIN_LOCATION, "valueReference": look.reference("Location", main)}] if main else []
     )
     if opened or closed:
@@ -55,7 +56,7 @@ def is_closed(closed: str, row: Row) -> bool:
     return bool(closed) and closed <= extracted(row.order)
 
 
-def to_location(group: Group, look: Look) -> list[dict]:
+def to_location(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Location, managed by the organisation that calls it its main one, else the first that has it."""
     row = next(iter(group.of("Admin_Location")), None)
     if row is None:
@@ -85,12 +86,12 @@ def to_location(group: Group, look: Look) -> list[dict]:
     ]
 
 
-def telecoms(values: Values) -> list[dict]:
+def telecoms(values: Values) -> list[dict[str, Any]]:
     told = (("PhoneNumber", "phone"), ("FaxNumber", "fax"), ("EmailAddress", "email"))
     return [{"system": system, "value": text} for column, system in told if (text := values[column].strip())]
 
 
-def to_user(group: Group, look: Look) -> list[dict]:
+def to_user(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Practitioner and the PractitionerRole. EMIS has no key for a person with two roles: each role is its
     own Practitioner."""
     row = next(iter(group.of("Admin_UserInRole")), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from mappings import Group, Look, Values
@@ -14,7 +16,7 @@ PERFORMER = {"coding": [{"system": HL7 + "v3-ParticipationType", "code": "PPRF"}
 STATUS = {"true": "finished", "1": "finished", "false": "in-progress", "0": "in-progress"}
 
 
-def to_encounter(group: Group, look: Look) -> list[dict]:
+def to_encounter(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Encounter. A consultation whose completeness is not said is of unknown status."""
     row = next(iter(group.of("CareRecord_Consultation")), None)
     if row is None:
@@ -39,7 +41,7 @@ def to_encounter(group: Group, look: Look) -> list[dict]:
     return [tagged(built, ambiguous)]
 
 
-def class_of(values: Values) -> dict:
+def class_of(values: Values) -> dict[str, Any]:
     """Return the class that the consultation's source means, marked as unknown where the table does not know it."""
     for words in (values["ConsultationSourceTerm"], values["ConsultationType"]):
         if code := coded("consultation", words, target="class"):
@@ -47,7 +49,7 @@ def class_of(values: Values) -> dict:
     return UNKNOWN
 
 
-def types(values: Values, look: Look) -> list[dict]:
+def types(values: Values, look: Look) -> list[dict[str, Any]]:
     """Return the kind of consultation as coded, and the words of its source and type."""
     texts = [values["ConsultationSourceTerm"].strip(), values["ConsultationType"].strip()]
     if not values["ConsultationSourceCodeId"]:

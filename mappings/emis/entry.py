@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from mappings import Look, Row, Values
 from mappings.emis.codes import Code, code_of, coded
@@ -51,7 +52,7 @@ class Entry:
         return entered(self.values)[0]
 
     @property
-    def notes(self) -> list[dict]:
+    def notes(self) -> list[dict[str, Any]]:
         """Qualifiers that no table knows, those that the code's words overrule and those of which one sense is only
         part; and a value that this kind of resource has no element for."""
         texts = list(self.said.notes)
@@ -158,23 +159,23 @@ def _lab(values: Values, kind: str, has_children: bool) -> str:
     return "request" if kind == "request" else "observation"
 
 
-def subject(values: Values, look: Look) -> dict:
+def subject(values: Values, look: Look) -> dict[str, Any]:
     return look.reference("Patient", guid(values["PatientGuid"]))
 
 
-def encounter(values: Values, look: Look) -> dict:
+def encounter(values: Values, look: Look) -> dict[str, Any]:
     """Return the reference to the consultation, {} for none."""
     found = values.get("ConsultationGuid")
     return look.reference("Encounter", guid(found)) if found else {}
 
 
-def clinician(values: Values, look: Look, column: str = "ClinicianUserInRoleGuid") -> dict:
+def clinician(values: Values, look: Look, column: str = "ClinicianUserInRoleGuid") -> dict[str, Any]:
     """Return the reference to a user in role, {} for none."""
     found = values.get(column)
     return look.reference("PractitionerRole", guid(found)) if found else {}
 
 
-def filed(made: Entry, look: Look) -> list[dict]:
+def filed(made: Entry, look: Look) -> list[dict[str, Any]]:
     """Return the extension that says under which problem an entry is filed, for types that have no reason; [] for none
     and for itself.
 
@@ -188,7 +189,7 @@ def filed(made: Entry, look: Look) -> list[dict]:
     )
 
 
-def problem(values: Values, look: Look, column: str = "ProblemGuid") -> list[dict]:
+def problem(values: Values, look: Look, column: str = "ProblemGuid") -> list[dict[str, Any]]:
     """Return the reference to the problem something was done for, [] for none."""
     found = values.get(column)
     return [look.reference("Condition", guid(found))] if found else []

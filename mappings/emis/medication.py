@@ -8,6 +8,7 @@ computes it.
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
@@ -48,7 +49,7 @@ UNSTATED = {"_allowedBoolean": UNKNOWN}
 """UK Core asks for ``substitution``; EMIS does not say whether one is allowed, and no answer is invented."""
 
 
-def to_course(group: Group, look: Look) -> list[dict]:
+def to_course(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the course and its authorisation, with what its issues add."""
     key = group.key[5:]
     drug = next((row for row in group.of(DRUG) if row.key == key), None)
@@ -58,7 +59,7 @@ def to_course(group: Group, look: Look) -> list[dict]:
     return [statement(drug, key, issues, look), authorisation(drug, key, look)]
 
 
-def statement(drug: Row, key: str, issues: list[Row], look: Look) -> dict:
+def statement(drug: Row, key: str, issues: list[Row], look: Look) -> dict[str, Any]:
     values = drug.values
     asserted, ambiguous = entered(values)
     last = max((when for row in issues if (when := partial(row.values, "EffectiveDate"))), default="")
@@ -83,7 +84,7 @@ def statement(drug: Row, key: str, issues: list[Row], look: Look) -> dict:
     return tagged(built, ambiguous)
 
 
-def authorisation(drug: Row, key: str, look: Look) -> dict:
+def authorisation(drug: Row, key: str, look: Look) -> dict[str, Any]:
     values = drug.values
     _, ambiguous = entered(values)
     built = resource(
@@ -115,7 +116,7 @@ def authorisation(drug: Row, key: str, look: Look) -> dict:
     return tagged(built, ambiguous)
 
 
-def to_issue(group: Group, look: Look) -> list[dict]:
+def to_issue(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the issue as an order that was made. Completed says that it was issued, and nothing of whether the
     medicine is taken."""
     key = group.key[6:]
@@ -164,7 +165,7 @@ def status(values: Values) -> str:
     return "completed" if values["IsActive"] else "unknown"
 
 
-def ended(values: Values, issues: list[Row]) -> dict:
+def ended(values: Values, issues: list[Row]) -> dict[str, Any]:
     """Return the end of the period: the cancellation, else the end of the last issue's course, marked as estimated; {}
     while active."""
     if is_true(values["IsActive"]) or not values["IsActive"]:
@@ -186,14 +187,14 @@ def course_end(values: Values) -> str:
         return ""
 
 
-def course_type(words: str) -> dict:
+def course_type(words: str) -> dict[str, Any]:
     """Return acute, continuous or repeat dispensing; other words (Automatic) stay words."""
     system, code = COURSES.get(words.casefold(), ("", ""))
     return {"coding": [{"system": system, "code": code}] if code else [], "text": words}
 
 
-def repeat_information(values: Values) -> list[dict]:
-    found: list[dict] = []
+def repeat_information(values: Values) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     if values["NumberOfIssues"].isdigit():
         found.append({"url": "numberOfPrescriptionsIssued", "valueUnsignedInt": int(values["NumberOfIssues"])})
     if end := expiry(values):
@@ -215,12 +216,12 @@ def repeats(authorised: str) -> int | None:
     return max(0, int(authorised) - 1) if authorised.isascii() and authorised.isdigit() else None
 
 
-def amount(values: Values) -> dict:
+def amount(values: Values) -> dict[str, Any]:
     number = values["Quantity"].strip()
     return quantity(number, values["QuantityUnit"]) if is_number(number) else {}
 
 
-def days(text: str) -> dict:
+def days(text: str) -> dict[str, Any]:
     return (
         {"value": int(text), "unit": "days", "system": UCUM, "code": "d"}
         if text.isascii() and text.isdigit() and int(text)
@@ -228,8 +229,8 @@ def days(text: str) -> dict:
     )
 
 
-def issue_category(values: Values) -> list[dict]:
-    found: list[dict] = [COMMUNITY]
+def issue_category(values: Values) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [COMMUNITY]
     if is_true(values["IsPrivatelyPrescribed"]):
         found.append({"text": "Private prescription"})
     if method := values["IssueMethodDescription"].strip():
@@ -237,7 +238,7 @@ def issue_category(values: Values) -> list[dict]:
     return found
 
 
-def issue_notes(values: Values) -> list[dict]:
+def issue_notes(values: Values) -> list[dict[str, Any]]:
     texts = ["Prescribed as a contraceptive"] if is_true(values["IsPrescribedAsContraceptive"]) else []
     if (number := values["Quantity"].strip()) and not is_number(number):
         texts.append(f"Quantity: {number} {values['QuantityUnit']}".strip())

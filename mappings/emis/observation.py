@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.errors import Invalid
 from mappings import Group, Look, Row
 from mappings.emis.allergy import allergy
@@ -25,7 +27,7 @@ MAKERS = {
 }
 
 
-def to_observation(group: Group, look: Look) -> list[dict]:
+def to_observation(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return what the group's own row makes. Its children are there for what is made of both; they make themselves in
     their own groups."""
     key = group.key[4:]
@@ -48,7 +50,7 @@ def to_observation(group: Group, look: Look) -> list[dict]:
     return resources(made, problem, ask, children, look)
 
 
-def awaited(group: Group, key: str) -> list[dict]:
+def awaited(group: Group, key: str) -> list[dict[str, Any]]:
     """Return nothing for an observation that was deleted or that only children name. Raises ``Invalid`` while a
     problem or a referral is here and its observation never came: it is not lost but waits."""
     is_told = any(row.table in (PROBLEM, REFERRAL) and not row.deleted for row in group.rows)
@@ -57,7 +59,9 @@ def awaited(group: Group, key: str) -> list[dict]:
     return []
 
 
-def resources(made: Entry, problem: Row | None, ask: Row | None, children: list[Row], look: Look) -> list[dict]:
+def resources(
+    made: Entry, problem: Row | None, ask: Row | None, children: list[Row], look: Look
+) -> list[dict[str, Any]]:
     """Return the resource of the entry's kind, and the Condition that a problem is beside it.
 
     Problem status is one more view of an entry and never its first: an allergy on the problem list is still an allergy.
@@ -119,7 +123,7 @@ def parts_of(made: Entry, children: list[Entry]) -> list[Entry]:
     return sorted(found, key=lambda child: (child.code.part != "systolic", child.row.order))
 
 
-def members_of(children: list[Entry], parts: list[Entry], look: Look) -> list[dict]:
+def members_of(children: list[Entry], parts: list[Entry], look: Look) -> list[dict[str, Any]]:
     """Return references to the children that are results: those with a value, or of a laboratory category."""
     found = [child for child in children if child.route == "observation" and child not in parts]
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from gateway.fhir.build import resource
 from gateway.fhir.codes import NHS_NUMBER
@@ -24,7 +25,7 @@ regular, GMS, patient."""
 GENDERS = {"M": "male", "F": "female", "I": "other", "U": "unknown"}
 
 
-def to_patient(group: Group, look: Look) -> list[dict]:
+def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Patient and the registration. A dummy patient is nobody; a deleted one is kept, ended and withheld.
 
     EMIS deletes the patient's row alone and patients also fall out of scope in time, so what depends on it is withheld
@@ -41,7 +42,7 @@ def security(row: Row) -> tuple[str, ...]:
     return (*flags, "withheld") if row.deleted else flags
 
 
-def patient(row: Row, look: Look) -> dict:
+def patient(row: Row, look: Look) -> dict[str, Any]:
     values = row.values
     died = day(values, "DateOfDeath")
     return resource(
@@ -63,7 +64,7 @@ def patient(row: Row, look: Look) -> dict:
     )
 
 
-def identifiers(row: Row, look: Look) -> list[dict]:
+def identifiers(row: Row, look: Look) -> list[dict[str, Any]]:
     """Return the NHS number, the practice's own number and EMIS's. A number whose check digit is wrong is shown as
     sent and identifies nobody; a verification status is written only when the source says one."""
     values, found = row.values, []
@@ -81,7 +82,7 @@ def identifiers(row: Row, look: Look) -> list[dict]:
     return [*found, identifier(row.key)]
 
 
-def name(values: Values) -> dict:
+def name(values: Values) -> dict[str, Any]:
     given = [values["GivenName"].strip(), *values["MiddleNames"].split()]
     parts = {
         "family": values["Surname"].strip(),
@@ -91,7 +92,7 @@ def name(values: Values) -> dict:
     return {"use": "official", **parts} if parts["family"] or parts["given"] else {}
 
 
-def telecoms(values: Values) -> list[dict]:
+def telecoms(values: Values) -> list[dict[str, Any]]:
     told = (("HomePhone", "phone", "home"), ("MobilePhone", "phone", "mobile"), ("EmailAddress", "email", ""))
     return [
         {"system": system, "value": text, "use": use}
@@ -100,13 +101,13 @@ def telecoms(values: Values) -> list[dict]:
     ]
 
 
-def contacts(values: Values) -> list[dict]:
+def contacts(values: Values) -> list[dict[str, Any]]:
     """Return the carer."""
     carer, relation = values["CarerName"].strip(), values["CarerRelation"].strip()
     return [{"relationship": [{"text": relation}], "name": {"text": carer}}] if carer else []
 
 
-def practitioners(values: Values, look: Look) -> list[dict]:
+def practitioners(values: Values, look: Look) -> list[dict[str, Any]]:
     """Return the usual GP here, and the one elsewhere that EMIS knows by name."""
     found = [clinician(values, look, "UsualGpUserInRoleGuid")]
     outside = values["ExternalUsualGPOrganisation"]
@@ -115,11 +116,11 @@ def practitioners(values: Values, look: Look) -> list[dict]:
     return found
 
 
-def organisation(values: Values, look: Look) -> dict:
+def organisation(values: Values, look: Look) -> dict[str, Any]:
     return look.reference("Organization", guid(values["OrganisationGuid"]), values[AGREEMENT])
 
 
-def registration(row: Row, history: list[Row], look: Look) -> dict:
+def registration(row: Row, history: list[Row], look: Look) -> dict[str, Any]:
     """Return the registration as an episode, one per date of registration (EMIS keeps only the newest). Finished when
     it was ended, or the patient died or was deleted. A registration before birth is a slip of the key: its date is
     left out."""
@@ -142,13 +143,13 @@ def registration(row: Row, history: list[Row], look: Look) -> dict:
     return tagged(made, any(moment(row.values)[1] for row in history))
 
 
-def registration_type(words: str) -> list[dict]:
+def registration_type(words: str) -> list[dict[str, Any]]:
     code = coded("registration", words)
     coding = [{"system": REGISTRATION, "code": code, "display": label("registration", words)}] if code else []
     return [{"coding": coding, "text": words}]
 
 
-def status_history(history: list[Row]) -> list[dict]:
+def status_history(history: list[Row]) -> list[dict[str, Any]]:
     """Return the statuses whose words the table knows, each from its time to the next."""
     told = sorted(
         {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.fhir.build import resource
 from gateway.fhir.codes import SNOMED
 from mappings import Look, Row, Values
@@ -15,24 +17,24 @@ REFERRAL = {"coding": [{"system": SNOMED, "code": "3457005", "display": "Patient
 INVESTIGATION = {"coding": [{"system": SNOMED, "code": "108252007", "display": "Laboratory procedure"}]}
 
 
-def referral(made: Entry, ask: Row | None, look: Look) -> dict:
+def referral(made: Entry, ask: Row | None, look: Look) -> dict[str, Any]:
     """Return the ServiceRequest of a referral, with what its referral row adds."""
     held = ask.values if ask else Values()
     return _request(made, look, "order", [REFERRAL], held)
 
 
-def request(made: Entry, look: Look) -> dict:
+def request(made: Entry, look: Look) -> dict[str, Any]:
     """Return the ServiceRequest of an investigation that was asked for and has no results yet."""
     lab = made.code.category == "laboratory"
     return _request(made, look, "order", [INVESTIGATION] if lab else [], Values())
 
 
-def plan(made: Entry, look: Look) -> dict:
+def plan(made: Entry, look: Look) -> dict[str, Any]:
     """Return the ServiceRequest of what a qualifier says is only planned."""
     return _request(made, look, "plan", [], Values())
 
 
-def _request(made: Entry, look: Look, intent: str, category: list[dict], held: Values) -> dict:
+def _request(made: Entry, look: Look, intent: str, category: list[dict[str, Any]], held: Values) -> dict[str, Any]:
     """EMIS does not say whether a request is still open, so its status is ``unknown``."""
     values = made.values
     target = held["ReferralTargetOrganisationGuid"]
@@ -60,7 +62,7 @@ def _request(made: Entry, look: Look, intent: str, category: list[dict], held: V
     return tagged(built, ambiguous)
 
 
-def notes(held: Values) -> list[dict]:
+def notes(held: Values) -> list[dict[str, Any]]:
     """Return as notes what a referral row says and ServiceRequest has no element or word for."""
     found = []
     if urgency := held["ReferralUrgency"].strip():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.fhir.codes import SNOMED
 from mappings import Look, Values
 from mappings.emis.codes import HL7, coded
@@ -22,15 +24,15 @@ SUSPECTED = {"coding": [{"system": SNOMED, "code": "415684004", "display": "Susp
 NOT_DONE = {"declined": "asked-declined", "not-given": "not-performed", "contraindicated": "not-performed"}
 
 
-def observation(made: Entry, parts: list[Entry], members: list[dict], look: Look) -> dict:
+def observation(made: Entry, parts: list[Entry], members: list[dict[str, Any]], look: Look) -> dict[str, Any]:
     """Return the Observation. Built element by element: nine of ten rows of a practice come this way."""
     values, code = made.values, made.code
-    meta: dict = {"profile": LAB_PROFILE if code.category == "laboratory" else PROFILE}
+    meta: dict[str, Any] = {"profile": LAB_PROFILE if code.category == "laboratory" else PROFILE}
     if is_true(values.get("IsConfidential", "")) or any(part.is_confidential for part in parts):
         meta["security"] = [
             "R"
         ]  # a part kept confidential hides the whole: half a blood pressure gives the other half away
-    built: dict = {"resourceType": "Observation", "id": look.id("Observation", made.key), "meta": meta}
+    built: dict[str, Any] = {"resourceType": "Observation", "id": look.id("Observation", made.key), "meta": meta}
     if problem := filed(made, look):
         built["extension"] = problem
     built["status"] = "final"
@@ -67,7 +69,7 @@ def observation(made: Entry, parts: list[Entry], members: list[dict], look: Look
     return built
 
 
-def told(built: dict, values: Values, look: Look) -> bool:
+def told(built: dict[str, Any], values: Values, look: Look) -> bool:
     """Add where, when and by whom; return whether the clock showed a time of it twice."""
     if found := encounter(values, look):
         built["encounter"] = found
@@ -81,7 +83,7 @@ def told(built: dict, values: Values, look: Look) -> bool:
     return ambiguous
 
 
-def value(values: Values) -> dict:
+def value(values: Values) -> dict[str, Any]:
     """Return the value: a number with its unit as written, anything else as the words it is, {} for none."""
     number = values.get("Value", "").strip()
     if not number:
@@ -91,7 +93,7 @@ def value(values: Values) -> dict:
     return {"valueString": f"{number} {values['NumericUnit']}".strip()}
 
 
-def changed(built: dict, made: Entry) -> None:
+def changed(built: dict[str, Any], made: Entry) -> None:
     """Say in the Observation what a qualifier says of it: absent, suspected, not done. A number also denied is of
     unknown status."""
     sense = made.sense
@@ -110,7 +112,7 @@ def changed(built: dict, made: Entry) -> None:
         built["valueCodeableConcept"] = {"text": made.said.words}
 
 
-def abnormal(values: Values) -> dict:
+def abnormal(values: Values) -> dict[str, Any]:
     """Return the interpretation of an entry marked abnormal, {} for any other: not abnormal is not "normal"."""
     if not is_true(values.get("Abnormal", "")):
         return {}
@@ -119,7 +121,7 @@ def abnormal(values: Values) -> dict:
     return {**coding, "text": words} if words else coding
 
 
-def reference_range(values: Values) -> dict:
+def reference_range(values: Values) -> dict[str, Any]:
     """Return the range. Both bounds are of the range itself; one alone is a limit that is not ("<" or ">"), which FHIR
     says in words."""
     low, high, unit = values["NumericRangeLow"].strip(), values["NumericRangeHigh"].strip(), values["NumericUnit"]
@@ -131,7 +133,7 @@ def reference_range(values: Values) -> dict:
     return {"text": words.strip()}
 
 
-def component(part: Entry) -> dict:
+def component(part: Entry) -> dict[str, Any]:
     """Return a part of a blood pressure."""
     built = {"code": part.code.concept, **value(part.values)}
     if len(built) == 1:
@@ -145,17 +147,21 @@ def component(part: Entry) -> dict:
     return built
 
 
-def reason(code: str) -> dict:
+def reason(code: str) -> dict[str, Any]:
     return {"coding": [{"system": HL7 + "data-absent-reason", "code": code}]}
 
 
-def report(made: Entry, results: list[dict], look: Look) -> dict:
+def report(made: Entry, results: list[dict[str, Any]], look: Look) -> dict[str, Any]:
     """Return the DiagnosticReport of a laboratory battery with its results."""
     values = made.values
-    meta: dict = {"profile": REPORT_PROFILE}
+    meta: dict[str, Any] = {"profile": REPORT_PROFILE}
     if made.is_confidential:
         meta["security"] = ["R"]
-    built: dict = {"resourceType": "DiagnosticReport", "id": look.id("DiagnosticReport", made.key), "meta": meta}
+    built: dict[str, Any] = {
+        "resourceType": "DiagnosticReport",
+        "id": look.id("DiagnosticReport", made.key),
+        "meta": meta,
+    }
     if problem := filed(made, look):
         built["extension"] = problem
     built |= {"status": "final", "category": LAB_REPORT, "code": made.code.concept, "subject": subject(values, look)}

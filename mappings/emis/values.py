@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.codes import UCUM
@@ -117,13 +118,13 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None and text.isascii()
 
 
-def quantity(number: str, unit: str) -> dict:
+def quantity(number: str, unit: str) -> dict[str, Any]:
     """Return a Quantity: the digits as sent, the unit as written, UCUM only from the curated table."""
     return {"value": Decimal(number), **measure(unit)}
 
 
 @lru_cache(maxsize=4096)
-def measure(unit: str) -> dict:
+def measure(unit: str) -> dict[str, Any]:
     """Return ``unit`` and, where the table knows it, ``system`` and ``code``; not to be changed, it is shared.
 
     >>> measure("mmHg")["code"], "code" in measure("handfuls")
@@ -153,7 +154,7 @@ def postcode(text: str) -> str:
     return f"{tight[:-3]} {tight[-3:]}" if re.fullmatch(r"[A-Z]{1,2}\d[A-Z\d]?\d[A-Z]{2}", tight) else text.strip()
 
 
-def address(values: Values) -> dict:
+def address(values: Values) -> dict[str, Any]:
     """Return the Address of the columns that all tables name alike, empty parts included."""
     lines = [values[column].strip() for column in ("HouseNameFlatNumber", "NumberAndStreet", "Village")]
     return {
@@ -164,25 +165,25 @@ def address(values: Values) -> dict:
     }
 
 
-def identifier(key: str, system: str = CROSS_CARE) -> dict:
+def identifier(key: str, system: str = CROSS_CARE) -> dict[str, Any]:
     """Return the identifier of a row by its GUID."""
     return {"system": system, "value": key}
 
 
-def tagged(resource: dict, is_ambiguous: bool) -> dict:
+def tagged(resource: dict[str, Any], is_ambiguous: bool) -> dict[str, Any]:
     """Return the resource with the tag that says a time of it was shown twice by the clock."""
     return {**resource, "meta": {**resource["meta"], "tag": [AMBIGUOUS]}} if is_ambiguous else resource
 
 
 def built(
     resource_type: str, id_: str, profile: str, security: tuple[str, ...], is_ambiguous: bool = False, **elements
-) -> dict:
+) -> dict[str, Any]:
     """Return a resource as ``gateway.fhir.build.resource`` does, for elements whose insides hold nothing empty: only
     the outer are looked at.
 
     Most rows come this way. ``is_ambiguous`` adds the tag that says a time of it was shown twice by the clock.
     """
-    meta: dict = {"profile": [profile]}
+    meta: dict[str, Any] = {"profile": [profile]}
     if security:
         meta["security"] = [*security]
     if is_ambiguous:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.fhir.build import resource
 from mappings import Look
 from mappings.hl7v2 import codes, times
@@ -27,8 +29,13 @@ def key(substance: Repetition) -> str:
 
 
 def allergies(
-    held: dict[str, Segment], patient: str, subject: dict, security: tuple[str, ...], publisher: str, look: Look
-) -> list[dict]:
+    held: dict[str, Segment],
+    patient: str,
+    subject: dict[str, Any],
+    security: tuple[str, ...],
+    publisher: str,
+    look: Look,
+) -> list[dict[str, Any]]:
     """Return one AllergyIntolerance for each substance. AL1 says nothing of verification, so nothing is said."""
     made = []
     for name, segment in sorted(held.items()):
@@ -57,7 +64,7 @@ def onset(segment: Segment, zone: str) -> str:
     return times.fhir(segment.text(6), zone) if times.is_time(segment[6]) else ""
 
 
-def reaction(segment: Segment) -> list[dict]:
+def reaction(segment: Segment) -> list[dict[str, Any]]:
     """Return the reactions in the sender's words, with the severity of the reaction (which is not how dangerous the
     allergy is)."""
     severity = codes.target("allergy_severity", segment.text(4))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.fhir.build import resource
 from mappings import Look
 from mappings.hl7v2 import codes, times
@@ -45,13 +47,13 @@ class Coded:
     def resources(
         self,
         owner: str,
-        subject: dict,
-        encounter: dict,
+        subject: dict[str, Any],
+        encounter: dict[str, Any],
         status: str,
         security: tuple[str, ...],
         publisher: str,
         look: Look,
-    ) -> list[dict]:
+    ) -> list[dict[str, Any]]:
         """Return the Conditions and Procedures, keyed by ``owner`` and code."""
         made = [
             condition(segment, f"{owner}|{key}", subject, encounter, security, publisher, look)
@@ -72,12 +74,12 @@ class Coded:
             )
         return made
 
-    def references(self, owner: str, look: Look) -> list[dict]:
+    def references(self, owner: str, look: Look) -> list[dict[str, Any]]:
         """Return Encounter.diagnosis, in the sender's order of importance."""
         made = []
         for key, segment in self.current():
             rank = segment.text(15)
-            entry: dict = {"condition": look.reference("Condition", f"{owner}|{key}")}
+            entry: dict[str, Any] = {"condition": look.reference("Condition", f"{owner}|{key}")}
             if rank.isascii() and rank.isdigit() and int(rank) > 0:
                 entry["rank"] = int(rank)
             made.append(entry)
@@ -90,8 +92,14 @@ def code_key(segment: Segment) -> str:
 
 
 def condition(
-    segment: Segment, key: str, subject: dict, encounter: dict, security: tuple[str, ...], publisher: str, look: Look
-) -> dict:
+    segment: Segment,
+    key: str,
+    subject: dict[str, Any],
+    encounter: dict[str, Any],
+    security: tuple[str, ...],
+    publisher: str,
+    look: Look,
+) -> dict[str, Any]:
     """Return the Condition of a DG1: an encounter diagnosis, confirmed only when its type says final."""
     verification = codes.target("diagnosis_type", segment.text(6))
     clinician = next((practitioner(field) for field in segment.repetitions(16)), {})
@@ -116,13 +124,13 @@ def condition(
 def procedure(
     segment: Segment,
     key: str,
-    subject: dict,
-    encounter: dict,
+    subject: dict[str, Any],
+    encounter: dict[str, Any],
     status: str,
     security: tuple[str, ...],
     publisher: str,
     look: Look,
-) -> dict:
+) -> dict[str, Any]:
     """Return the Procedure of a PR1."""
     clinicians = [practitioner(field) for number in (11, 12) for field in segment.repetitions(number)]
     made = resource(
@@ -140,7 +148,7 @@ def procedure(
     return times.flagged(made, look.feed.zone, segment[5] if times.is_time(segment[5]) else "")
 
 
-def code(segment: Segment, publisher: str, look: Look) -> dict:
+def code(segment: Segment, publisher: str, look: Look) -> dict[str, Any]:
     """Return field 3 as a CodeableConcept; field 2 names the coding system where field 3 does not; neither: the
     sender's own."""
     named = segment.text(2).strip()

@@ -7,6 +7,7 @@ import csv
 import re
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.codes import SNOMED
@@ -45,7 +46,7 @@ def target(name: str, code: str) -> str:
     return table(name).get(code.strip().upper(), ("", ""))[0]
 
 
-def concept(name: str, field: Repetition, look: Look, publisher: str) -> dict:
+def concept(name: str, field: Repetition, look: Look, publisher: str) -> dict[str, Any]:
     """Return a CodeableConcept for a code of table ``name``: the table's coding, or the sender's own when no row maps
     it."""
     code, words = field.text(1).strip(), field.text(2)
@@ -61,7 +62,7 @@ def concept(name: str, field: Repetition, look: Look, publisher: str) -> dict:
     }
 
 
-def codeable(field: Repetition, look: Look, publisher: str, default: str = "") -> dict:
+def codeable(field: Repetition, look: Look, publisher: str, default: str = "") -> dict[str, Any]:
     """Return a CodeableConcept for a CE or CWE: the coding and its alternate (components 1–3 and 4–6), and the words
     seen.
 
@@ -71,14 +72,16 @@ def codeable(field: Repetition, look: Look, publisher: str, default: str = "") -
     return _codeable(field.raw, field.encoding, publisher, default, tuple(settings(look, "systems").items()))
 
 
-def required(segment: Segment, number: int, look: Look, publisher: str) -> dict:
+def required(segment: Segment, number: int, look: Look, publisher: str) -> dict[str, Any]:
     """Return a CodeableConcept for a field that FHIR requires: the field's, else that it is unknown."""
     found = next((codeable(field, look, publisher) for field in segment.repetitions(number)), {})
     return found if found.get("text") else UNKNOWN
 
 
 @lru_cache(maxsize=16384)
-def _codeable(raw: str, encoding: Encoding, publisher: str, default: str, systems: tuple[tuple[str, str], ...]) -> dict:
+def _codeable(
+    raw: str, encoding: Encoding, publisher: str, default: str, systems: tuple[tuple[str, str], ...]
+) -> dict[str, Any]:
     field, codings = Repetition(raw, encoding), []
     for first in (1, 4):
         code, words, name = field.text(first), field.text(first + 1), field.text(first + 2)
@@ -97,7 +100,7 @@ def coded(code: str) -> bool:
     return bool(re.fullmatch(r"\S+( \S+)*", code))
 
 
-def system(name: str, given: dict, publisher: str) -> str:
+def system(name: str, given: dict[str, Any], publisher: str) -> str:
     """Return the URI of a coding system's HL7 name; what the feed has ``given`` comes first, a name nobody knows is
     the sender's own."""
     return str(given[name]) if name in given else target("code_system", name) or local(publisher, name or "local")
@@ -115,7 +118,7 @@ def identifiers_of(publisher: str, authority: str, kind: str) -> str:
     return local(publisher, kind if authority in ("", publisher) else f"{authority}-{kind}", "Id")
 
 
-def settings(look: Look, name: str) -> dict:
+def settings(look: Look, name: str) -> dict[str, Any]:
     """Return a table of the feed's settings, empty if it is not set."""
     found = look.feed.settings.get(name) or {}
     if not isinstance(found, dict):

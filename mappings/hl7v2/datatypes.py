@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from gateway.fhir.codes import ODS
 from gateway.nhs.identifiers import is_ods_code, is_site_code
@@ -15,7 +16,7 @@ GMP = re.compile(r"G\d{7}")
 CONSULTANT = re.compile(r"C?(\d{7})")
 
 
-def human_name(field: Repetition, use: str = "") -> dict:
+def human_name(field: Repetition, use: str = "") -> dict[str, Any]:
     """Return the HumanName of an XPN; ``use`` is for a field that is one by its nature (PID-9: alias). A use nobody
     maps is left out."""
     given = [field.text(2), *field.text(3).split()]
@@ -28,7 +29,7 @@ def human_name(field: Repetition, use: str = "") -> dict:
     }
 
 
-def address(field: Repetition) -> dict:
+def address(field: Repetition) -> dict[str, Any]:
     """Return the Address of an XAD."""
     use = codes.target("address_use", field.text(7))
     lines = [field.text(1, 1), field.text(1, 2), field.text(2), field.text(8)]
@@ -43,7 +44,7 @@ def address(field: Repetition) -> dict:
     }
 
 
-def telecom(field: Repetition, use: str) -> dict:
+def telecom(field: Repetition, use: str) -> dict[str, Any]:
     """Return the ContactPoint of an XTN; ``use`` is the field's own (home for PID-13, work for PID-14) where the value
     says no other."""
     said, equipment = field.text(2).upper(), field.text(3).upper()
@@ -61,7 +62,7 @@ def telecom(field: Repetition, use: str) -> dict:
     }
 
 
-def practitioner(field: Repetition) -> dict:
+def practitioner(field: Repetition) -> dict[str, Any]:
     """Return a reference to a clinician of an XCN: by GMC number where the sender gives one, and by name. None is made
     up."""
     authority, kind = field.text(9, 1).upper(), field.text(13).upper()
@@ -80,7 +81,7 @@ def practitioner(field: Repetition) -> dict:
     )
 
 
-def organisation(code: str, display: str = "") -> dict:
+def organisation(code: str, display: str = "") -> dict[str, Any]:
     """Return a reference to an organisation by its ODS code; without one, by name only."""
     if is_ods_code(code):
         system = ODS_SITE if is_site_code(code) else ODS
@@ -88,7 +89,7 @@ def organisation(code: str, display: str = "") -> dict:
     return {"type": "Organization", "display": display or code} if display or code else {}
 
 
-def location(field: Repetition, publisher: str) -> dict:
+def location(field: Repetition, publisher: str) -> dict[str, Any]:
     """Return a reference to a ward and bed (PL): the trust's own identifier, and words for people."""
     parts = [field.text(n, 1).strip() for n in (1, 2, 3)]
     site = field.text(4, 1).strip()

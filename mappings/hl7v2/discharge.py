@@ -8,6 +8,8 @@ and not understood.
 
 from __future__ import annotations
 
+from typing import Any
+
 from mappings import Look
 from mappings.hl7v2 import codes
 from mappings.hl7v2.replay import Fields
@@ -16,7 +18,7 @@ EXTENSION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
 TABLES = {"discharge_method": "DischargeMethod", "attendance_disposal": "EmergencyCareDischargeStatus"}
 
 
-def discharge(fields: Fields, publisher: str, look: Look) -> tuple[list[dict], dict]:
+def discharge(fields: Fields, publisher: str, look: Look) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return (extensions of the Encounter, dischargeDisposition)."""
     destination = fields.repetitions("PV1", 37)
     disposition = codes.concept("discharge_destination", destination[0], look, publisher) if destination else {}
@@ -27,7 +29,7 @@ def discharge(fields: Fields, publisher: str, look: Look) -> tuple[list[dict], d
     return [method(code, table, fields, publisher, look)], disposition
 
 
-def method(code: str, table: str, fields: Fields, publisher: str, look: Look) -> dict:
+def method(code: str, table: str, fields: Fields, publisher: str, look: Look) -> dict[str, Any]:
     """Return the extension: of the table the feed names; of none, the sender's own coding that says so."""
     if table == "discharge_method":
         value = codes.concept(table, fields.repetitions("PV1", 36)[0], look, publisher)

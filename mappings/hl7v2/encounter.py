@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gateway.fhir.build import resource
 from mappings import Group, Look
@@ -93,7 +94,7 @@ class Visit:
             self.stays = [*self.stays[:-1], replace(self.stays[-1], place=place)]
 
 
-def to_encounter(group: Group, look: Look) -> list[dict]:
+def to_encounter(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Encounter of a ``visit:`` group with its Conditions and Procedures; nothing of a visit that was
     deleted (A23)."""
     key = key_of(group, "visit:")
@@ -152,8 +153,8 @@ def standing(visit: Visit) -> str:
 
 
 def build(
-    visit: Visit, key: str, status: str, subject: dict, security: tuple[str, ...], publisher: str, look: Look
-) -> dict:
+    visit: Visit, key: str, status: str, subject: dict[str, Any], security: tuple[str, ...], publisher: str, look: Look
+) -> dict[str, Any]:
     """Return the Encounter. Of a shielded patient the places are left out, and the resource is restricted."""
     fields, zone = visit.fields, look.feed.zone
     start, end = fields.text("PV1", 44), ended(visit) if status == "finished" else ""
@@ -193,7 +194,7 @@ def ended(visit: Visit) -> str:
     return visit.fields.text("PV1", 45) or visit.discharged
 
 
-def encounter_class(code: str) -> dict:
+def encounter_class(code: str) -> dict[str, Any]:
     """Return the class of PV1-2; what no row maps stays in the sender's words, and what was not sent is said to be
     absent."""
     known = codes.table("class").get(code.strip().upper())
@@ -202,24 +203,24 @@ def encounter_class(code: str) -> dict:
     return {"display": code} if code else codes.UNKNOWN
 
 
-def concept(fields: Fields, field: int, table: str, publisher: str, look: Look) -> dict:
+def concept(fields: Fields, field: int, table: str, publisher: str, look: Look) -> dict[str, Any]:
     found = fields.repetitions("PV1", field)
     return codes.concept(table, found[0], look, publisher) if found else {}
 
 
-def admission(fields: Fields, publisher: str, look: Look) -> list[dict]:
+def admission(fields: Fields, publisher: str, look: Look) -> list[dict[str, Any]]:
     found = concept(fields, 4, "admission_method", publisher, look)
     return [{"url": EXTENSION + "AdmissionMethod", "valueCodeableConcept": found}] if found else []
 
 
-def service(fields: Fields, publisher: str) -> dict:
+def service(fields: Fields, publisher: str) -> dict[str, Any]:
     """Return PV1-10, the treatment function or specialty, in the sender's coding."""
     code = fields.text("PV1", 10).strip()
     coding = [{"system": codes.local(publisher, "service"), "code": code}] if codes.coded(code) else []
     return {"coding": coding, "text": code} if code else {}
 
 
-def participants(fields: Fields) -> list[dict]:
+def participants(fields: Fields) -> list[dict[str, Any]]:
     made = []
     for field, role in ((7, "ATND"), (8, "REF"), (9, "CON"), (17, "ADM")):
         found = [practitioner(each) for each in fields.repetitions("PV1", field)]
@@ -228,14 +229,14 @@ def participants(fields: Fields) -> list[dict]:
     return made
 
 
-def period(start: str, end: str, zone: str) -> dict:
+def period(start: str, end: str, zone: str) -> dict[str, Any]:
     """Return the period; an end before its start (a typing error of the ward) is left out rather than made to fit."""
     if start and end and times.moment(end, zone)[0] < times.moment(start, zone)[0]:
         end = ""
     return {"start": times.fhir(start, zone), "end": times.fhir(end, zone)}
 
 
-def locations(visit: Visit, status: str, publisher: str, look: Look) -> list[dict]:
+def locations(visit: Visit, status: str, publisher: str, look: Look) -> list[dict[str, Any]]:
     """Return the location history: every stay but the last is completed, and the last is when the visit is."""
     made = []
     encoding = visit.message.encoding

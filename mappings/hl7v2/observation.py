@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gateway.fhir.build import resource
 from mappings import Look
@@ -77,8 +78,14 @@ def unmarked(new: Result) -> str:
 
 
 def observation(
-    result: Result, key: str, subject: dict, encounter: dict, is_lab: bool, publisher: str, look: Look
-) -> dict:
+    result: Result,
+    key: str,
+    subject: dict[str, Any],
+    encounter: dict[str, Any],
+    is_lab: bool,
+    publisher: str,
+    look: Look,
+) -> dict[str, Any]:
     """Return the Observation. A result entered in error keeps no value; a cancelled one only what the cancelling
     message says."""
     obx, zone = result.obx, look.feed.zone
@@ -109,7 +116,7 @@ def observation(
     return times.flagged(made, zone, time, obx.whole(5).strip() if "valueDateTime" in found else "")
 
 
-def absent(result: Result, found: dict) -> dict:
+def absent(result: Result, found: dict[str, Any]) -> dict[str, Any]:
     """Return why there is no value, where there is none."""
     if found:
         return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from gateway.fhir.build import resource
 from gateway.fhir.codes import NHS_NUMBER
@@ -81,7 +82,7 @@ class Person:
         return next(iter(self.numbers.get("NHS", ())), None)
 
 
-def to_patient(group: Group, look: Look) -> list[dict]:
+def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Patient of a ``pat:`` group with its allergies, and the diagnoses and procedures that name no
     visit."""
     key = key_of(group, "pat:")
@@ -149,7 +150,7 @@ def from_results(group: Group, look: Look, person: Person) -> Person:
     return minimal
 
 
-def patient(person: Person, key: str, publisher: str, look: Look) -> dict:
+def patient(person: Person, key: str, publisher: str, look: Look) -> dict[str, Any]:
     """Return the Patient. A shielded person's address, telephones, contacts, GP and trust are left out, and the
     resource is restricted."""
     fields, zone = person.fields, look.feed.zone
@@ -184,7 +185,7 @@ def patient(person: Person, key: str, publisher: str, look: Look) -> dict:
     return times.flagged(made, zone, fields.segment("PID", 29)[29])
 
 
-def identifiers(person: Person, publisher: str, look: Look) -> list[dict]:
+def identifiers(person: Person, publisher: str, look: Look) -> list[dict[str, Any]]:
     """Return the NHS number, if its check digit is right, and the local numbers, each in the system of its
     authority."""
     made = []
@@ -215,7 +216,7 @@ def identifiers(person: Person, publisher: str, look: Look) -> list[dict]:
     return made
 
 
-def deceased(fields: Fields, zone: str) -> dict:
+def deceased(fields: Fields, zone: str) -> dict[str, Any]:
     """Return what this hospital says of a death: a report of this source, which changes nobody's access."""
     said, when = fields.text("PID", 30).upper(), times.fhir(fields.segment("PID", 29).text(29), zone)
     if said == "N":
@@ -225,7 +226,7 @@ def deceased(fields: Fields, zone: str) -> dict:
     return {"deceasedBoolean": True} if said == "Y" else {}
 
 
-def extensions(fields: Fields, publisher: str, look: Look) -> list[dict]:
+def extensions(fields: Fields, publisher: str, look: Look) -> list[dict[str, Any]]:
     ethnicity, religion = first(fields, 22, "ethnicity", publisher, look), fields.repetitions("PID", 17)
     made = [{"url": EXTENSION + "EthnicCategory", "valueCodeableConcept": ethnicity}] if ethnicity else []
     if religion and (religion[0].text(2) or religion[0].text(1)):
@@ -233,12 +234,12 @@ def extensions(fields: Fields, publisher: str, look: Look) -> list[dict]:
     return made
 
 
-def first(fields: Fields, field: int, table: str, publisher: str, look: Look) -> dict:
+def first(fields: Fields, field: int, table: str, publisher: str, look: Look) -> dict[str, Any]:
     found = fields.repetitions("PID", field)
     return codes.concept(table, found[0], look, publisher) if found else {}
 
 
-def languages(fields: Fields) -> list[dict]:
+def languages(fields: Fields) -> list[dict[str, Any]]:
     """Return the language: as a code when it is one of two letters (BCP 47), else in words."""
     made = []
     for field in fields.repetitions("PID", 15):
@@ -249,7 +250,7 @@ def languages(fields: Fields) -> list[dict]:
     return made
 
 
-def general_practitioners(fields: Fields) -> list[dict]:
+def general_practitioners(fields: Fields) -> list[dict[str, Any]]:
     """Return practice and GP of PD1-3 and PD1-4; PIMS repeats PD1-4 with the GP first and the practice after."""
     made = []
     for field in fields.repetitions("PD1", 3):
@@ -266,7 +267,7 @@ def general_practitioners(fields: Fields) -> list[dict]:
     return [found for found in made if found]
 
 
-def contact(segment: Segment, publisher: str, look: Look) -> dict:
+def contact(segment: Segment, publisher: str, look: Look) -> dict[str, Any]:
     """Return the contact of one NK1, or nothing for one without name, telephone and address (FHIR pat-1)."""
     telecoms = [telecom(field, "home") for field in segment.repetitions(5)] + [
         telecom(field, "work") for field in segment.repetitions(6)
@@ -284,6 +285,6 @@ def contact(segment: Segment, publisher: str, look: Look) -> dict:
     }
 
 
-def links(person: Person, look: Look) -> list[dict]:
+def links(person: Person, look: Look) -> list[dict[str, Any]]:
     made = [{"other": look.reference("Patient", person.survivor), "type": "replaced-by"}] if person.survivor else []
     return made + [{"other": look.reference("Patient", prior), "type": "replaces"} for prior in sorted(person.replaced)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gateway.errors import Invalid
 from mappings import Group, Look, Row
@@ -64,7 +64,7 @@ class Fields:
     def text(self, name: str, number: int, component: int = 1) -> str:
         return self.segment(name, number).text(number, component)
 
-    def repetitions(self, name: str, number: int) -> list:
+    def repetitions(self, name: str, number: int) -> list[Any]:
         return self.segment(name, number).repetitions(number)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
@@ -46,7 +47,7 @@ class Report:
         self.obr, self.notes, self.specimen = obr, notes or self.notes, specimen or self.specimen
 
 
-def to_reports(group: Group, look: Look) -> list[dict]:
+def to_reports(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the DiagnosticReports and Observations of an ``order:`` group. Raises ``Invalid`` when one order number
     names two people."""
     filler = key_of(group, "order:")
@@ -202,11 +203,11 @@ def build(
     service: str,
     filler: str,
     held: dict[Key, Result],
-    subject: dict,
-    encounter: dict,
+    subject: dict[str, Any],
+    encounter: dict[str, Any],
     publisher: str,
     look: Look,
-) -> dict:
+) -> dict[str, Any]:
     """Return the DiagnosticReport; documents that are withdrawn are not shown."""
     obr, zone = report.obr, look.feed.zone
     is_lab, said = section_of(obr, look) == "lab", obr.text(24).strip().upper()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.errors import Invalid
@@ -101,7 +102,7 @@ def _order(time: datetime) -> int:
     return (whole * 100 + utc.second) * 10_000 + utc.microsecond // 100
 
 
-def flagged(resource: dict, zone: str, *texts: str) -> dict:
+def flagged(resource: dict[str, Any], zone: str, *texts: str) -> dict[str, Any]:
     """Return the resource, tagged when one of the source's ``texts`` falls into the hour that October repeats or March
     skips."""
     if not any(

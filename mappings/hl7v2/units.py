@@ -6,6 +6,7 @@ import csv
 import re
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 from gateway.fhir.codes import UCUM
 from mappings.hl7v2.message import Segment
@@ -20,7 +21,7 @@ def table() -> dict[str, str]:
     return {row[0]: row[1] for row in list(rows)[1:] if len(row) > 1 and row[1]}
 
 
-def unit(obx: Segment) -> dict:
+def unit(obx: Segment) -> dict[str, Any]:
     """Return ``unit`` and, where the table knows it, ``system`` and ``code``; not to be changed, it is shared.
 
     >>> from mappings.hl7v2.message import Encoding
@@ -31,7 +32,7 @@ def unit(obx: Segment) -> dict:
 
 
 @lru_cache(maxsize=4096)
-def _unit(written: str, after: str) -> dict:
+def _unit(written: str, after: str) -> dict[str, Any]:
     if re.fullmatch(r"[x*]?10", written, re.IGNORECASE) and re.match(r"\d", after):
         written = f"{written}^{after}"  # 10^9/L whose ^ the sender did not escape
     if not written:

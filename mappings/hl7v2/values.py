@@ -7,6 +7,7 @@ import base64
 import binascii
 import re
 from decimal import Decimal
+from typing import Any
 
 from mappings import Look
 from mappings.hl7v2 import codes, times
@@ -31,7 +32,7 @@ CONTENT_TYPES = {
 }
 
 
-def value(segments: list[Segment], look: Look, publisher: str) -> dict:
+def value(segments: list[Segment], look: Look, publisher: str) -> dict[str, Any]:
     """Return ``{"valueQuantity": …}`` or the like for the OBX of one result (a text sent by lines has several), {} for
     none."""
     obx = segments[0]
@@ -61,12 +62,12 @@ def is_number(words: str) -> bool:
     return bool(NUMBER.fullmatch(words))
 
 
-def quantity(number: str, obx: Segment, comparator: str = "") -> dict:
+def quantity(number: str, obx: Segment, comparator: str = "") -> dict[str, Any]:
     """Return the Quantity, every digit as sent (``5.10`` stays ``5.10``)."""
     return {"value": Decimal(number), "comparator": comparator, **unit(obx)}
 
 
-def structured(obx: Segment) -> dict:
+def structured(obx: Segment) -> dict[str, Any]:
     """Return the value of an SN (``>^100``, ``^1^:^128``, ``^5^-^10``), {} for one that says something else."""
     sign, first, between, second = (obx.text(5, number).strip() for number in (1, 2, 3, 4))
     if not is_number(first):
@@ -84,7 +85,7 @@ def structured(obx: Segment) -> dict:
     return {}
 
 
-def coded(obx: Segment, look: Look, publisher: str) -> dict:
+def coded(obx: Segment, look: Look, publisher: str) -> dict[str, Any]:
     """Return the coded value; several repetitions are one concept in words, because FHIR has room for one."""
     found = [codes.codeable(field, look, publisher) for field in obx.repetitions(5)]
     found = [concept for concept in found if concept["coding"] or concept["text"]]
@@ -93,19 +94,19 @@ def coded(obx: Segment, look: Look, publisher: str) -> dict:
     return {"valueCodeableConcept": found[0]} if found else {}
 
 
-def clock(words: str) -> dict:
+def clock(words: str) -> dict[str, Any]:
     match = re.fullmatch(r"([01]\d|2[0-3])([0-5]\d)([0-5]\d)?(\.\d+)?", words)
     return {"valueTime": f"{match[1]}:{match[2]}:{match[3] or '00'}"} if match else {"valueString": words}
 
 
-def reference_range(obx: Segment) -> list[dict]:
+def reference_range(obx: Segment) -> list[dict[str, Any]]:
     """Return OBX-7 as low, high and the words seen: ``4.0-11.0``, ``[ 150 - 400 ]``, ``<48``, ``> 60``; else the words
     alone."""
     words = obx.whole(7).strip()
     if not words:
         return []
     bare = words.removeprefix("[").removesuffix("]").strip()
-    made: dict = {"text": words}
+    made: dict[str, Any] = {"text": words}
     if match := RANGE.fullmatch(bare):
         made = {"low": quantity(match[1], obx), "high": quantity(match[2], obx), **made}
     elif match := LIMIT.fullmatch(bare):
@@ -113,7 +114,7 @@ def reference_range(obx: Segment) -> list[dict]:
     return [made]
 
 
-def interpretations(obx: Segment) -> list[dict]:
+def interpretations(obx: Segment) -> list[dict[str, Any]]:
     """Return OBX-8. None sent means none said: never "normal"."""
     made = []
     for field in obx.repetitions(8):
@@ -128,7 +129,7 @@ def interpretations(obx: Segment) -> list[dict]:
     return made
 
 
-def document(segments: list[Segment], zone: str) -> dict:
+def document(segments: list[Segment], zone: str) -> dict[str, Any]:
     """Return the Attachment of an ED, its parts joined in order; {} for what cannot be read."""
     parts = [next(iter(segment.repetitions(5)), Repetition("", segment.encoding)) for segment in segments]
     kind, encoding = parts[0].text(3).upper() or parts[0].text(2).upper(), parts[0].text(4).upper()

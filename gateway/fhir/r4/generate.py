@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 VERSION = "4.0.1"
 MOST_CODES = 400
@@ -51,7 +52,7 @@ EARLIER = {
 """What R4 has and the copy lost (https://hl7.org/fhir/R4/evidencevariable.html)."""
 
 
-def generate(folder: Path) -> dict:
+def generate(folder: Path) -> dict[str, Any]:
     """The table: ``types`` (name → [is resource, elements]) and ``codes`` (name → codes of a required binding)."""
     entries = [
         entry["resource"] for name in ("profiles-types", "profiles-resources")
@@ -61,7 +62,7 @@ def generate(folder: Path) -> dict:
         e["resource"].get("url"): e["resource"]
         for e in json.loads((folder / "valuesets.json").read_text(encoding="utf-8"))["entry"]
     }
-    types: dict[str, list] = {}
+    types: dict[str, list[Any]] = {}
     codes: dict[str, list[str]] = {}
     for structure in entries:
         is_base = structure["resourceType"] == "StructureDefinition" and structure.get("derivation") != "constraint"
@@ -80,7 +81,7 @@ def generate(folder: Path) -> dict:
     return {"types": _reached(types), "codes": codes}
 
 
-def _reached(types: dict[str, list]) -> dict[str, list]:
+def _reached(types: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """The types without the backbones that no element leads to any more."""
     used = {kind for _, elements in types.values() for each in elements for kind in each[1]}
     return {
@@ -90,8 +91,8 @@ def _reached(types: dict[str, list]) -> dict[str, list]:
     }
 
 
-def _types(structure: dict, value_sets: dict, codes: dict) -> Iterator[tuple[str, bool, list]]:
-    children: dict[str, list[dict]] = {}
+def _types(structure: dict[str, Any], value_sets: dict[str, Any], codes: dict) -> Iterator[tuple[str, bool, list[Any]]]:
+    children: dict[str, list[dict[str, Any]]] = {}
     for element in structure["snapshot"]["element"][1:]:
         children.setdefault(element["path"].rpartition(".")[0], []).append(element)
     root = structure["snapshot"]["element"][0]["path"]
@@ -104,7 +105,9 @@ def _name(path: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in path.split("."))
 
 
-def _element(element: dict, children: dict, value_sets: dict, codes: dict, is_resource: bool) -> list:
+def _element(
+    element: dict[str, Any], children: dict[str, Any], value_sets: dict, codes: dict, is_resource: bool
+) -> list[Any]:
     name = element["path"].rpartition(".")[2]
     kinds = [each["code"] for each in element.get("type", [])]
     if "contentReference" in element:
@@ -137,7 +140,7 @@ def _element(element: dict, children: dict, value_sets: dict, codes: dict, is_re
     ]
 
 
-def _bound(url: str, value_sets: dict, codes: dict) -> str:
+def _bound(url: str, value_sets: dict[str, Any], codes: dict[str, Any]) -> str:
     """The name of a required code set, or "" where it is open, filtered or not at hand."""
     value_set = value_sets.get(url.split("|")[0])
     if not value_set or value_set["resourceType"] != "ValueSet":
@@ -162,7 +165,7 @@ def _bound(url: str, value_sets: dict, codes: dict) -> str:
     return name
 
 
-def _walk(concepts: list[dict]) -> Iterator[str]:
+def _walk(concepts: list[dict[str, Any]]) -> Iterator[str]:
     for concept in concepts:
         yield concept["code"]
         yield from _walk(concept.get("concept", []))

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 ID = r"[A-Za-z0-9\-.]{1,64}"
 _YEAR = r"([0-9]([0-9]([0-9][1-9]|[1-9]0)|[1-9]00)|[1-9]000)"
@@ -66,7 +67,7 @@ def types() -> dict[str, Type]:
     }
 
 
-def _element(row: list, codes: dict[str, frozenset[str]]) -> Element:
+def _element(row: list[Any], codes: dict[str, frozenset[str]]) -> Element:
     name, kinds, least, many, bound, targets = row
     if name.endswith("[x]"):
         names = {name[:-3] + kind[0].upper() + kind[1:]: kind for kind in kinds}

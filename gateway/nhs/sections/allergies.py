@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from gateway.fhir.codes import SNOMED
 from gateway.nhs.record import Held, Record
@@ -53,7 +54,7 @@ def past_allergies(record: Record) -> list[Row]:
     return newest(_past(each) for each in past)
 
 
-def nil(resource: dict) -> str:
+def nil(resource: dict[str, Any]) -> str:
     """Whether an entry says that there is no allergy, and how far it may be trusted: "all", "part" (of one kind),
     "words" (not coded) or ""."""
     concept = resource.get("code")
@@ -67,7 +68,7 @@ def nil(resource: dict) -> str:
     return "words" if IN_WORDS.match(said) and not is_checkable(concept) else ""
 
 
-def _is_past(resource: dict) -> bool:
+def _is_past(resource: dict[str, Any]) -> bool:
     return "refuted" in codes(resource.get("verificationStatus")) or clinical_status(resource) == "resolved"
 
 
@@ -85,7 +86,7 @@ def _allergy(held: Held) -> Row:
     )  # fmt: skip
 
 
-def _reactions(resource: dict) -> str:
+def _reactions(resource: dict[str, Any]) -> str:
     """Each reaction with its own severity: how bad it was, which is not how dangerous the next will be."""
     told = []
     for reaction in resource.get("reaction", ()):
@@ -95,7 +96,7 @@ def _reactions(resource: dict) -> str:
     return "; ".join(each for each in told if each)
 
 
-def _certainty(resource: dict) -> str:
+def _certainty(resource: dict[str, Any]) -> str:
     return next((f"certainty: {code}" for code in sorted(codes(resource.get("verificationStatus")))), "")
 
 
@@ -112,7 +113,7 @@ def _past(held: Held) -> Row:
     )
 
 
-def _ends(resource: dict) -> list[dict]:
+def _ends(resource: dict[str, Any]) -> list[dict[str, Any]]:
     """The end date that UK Core's allergy-end extension gives."""
     outer = (each for each in resource.get("extension", ()) if each.get("url", "").endswith("AllergyIntoleranceEnd"))
     return [inner for each in outer for inner in each.get("extension", ()) if inner.get("url") == "endDate"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.nhs.record import Held, Record
 from gateway.nhs.sections.rows import Row, is_before, is_error, months_before, newest, row, shown_date, text, when
 
@@ -23,7 +25,7 @@ def encounters(record: Record) -> list[Row]:
     )
 
 
-def _is_old(resource: dict, since: str) -> bool:
+def _is_old(resource: dict[str, Any], since: str) -> bool:
     ended = resource.get("period", {}).get("end", "")
     return resource.get("status") not in OPEN and is_before(ended or when(resource), since)
 

@@ -4,6 +4,7 @@ dropped for an issue date."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.nhs.record import Held, Record
 from gateway.nhs.sections.rows import (
@@ -128,14 +129,14 @@ def courses(record: Record) -> list[Course]:
     return made + stated
 
 
-def _group(resource: dict) -> str:
+def _group(resource: dict[str, Any]) -> str:
     """What an authorisation and its issues share: it stays where a pointer between them is withheld. No reference
     looks like it."""
     group = resource.get("groupIdentifier", {})
     return f"{group.get('system', '')}|{group['value']}" if group.get("value") else ""
 
 
-def _based_on(resource: dict) -> list[str]:
+def _based_on(resource: dict[str, Any]) -> list[str]:
     return [each["reference"] for each in resource.get("basedOn", ()) if each.get("reference")]
 
 
@@ -151,11 +152,11 @@ def _last_issues(requests: list[Held]) -> dict[str, str]:
     return last
 
 
-def _end(period: dict) -> tuple[str, bool]:
+def _end(period: dict[str, Any]) -> tuple[str, bool]:
     return period.get("end", ""), is_estimated(period)
 
 
-def _type(resource: dict) -> str:
+def _type(resource: dict[str, Any]) -> str:
     found = codes(resource.get("courseOfTherapyType"))
     return "acute" if "acute" in found else "repeat" if found & REPEATS else ""
 
@@ -185,7 +186,7 @@ def _row(record: Record, course: Course, at: str, flags: tuple[str, ...] = (), i
     )  # fmt: skip
 
 
-def _reason(record: Record, resource: dict) -> str:
+def _reason(record: Record, resource: dict[str, Any]) -> str:
     """What it is for, as far as the reader may see that too."""
     said = [text(each) for each in resource.get("reasonCode", ())]
     for each in resource.get("reasonReference", ()):

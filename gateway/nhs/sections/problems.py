@@ -3,6 +3,8 @@ says so."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.nhs.record import Held, Record
 from gateway.nhs.sections.rows import Row, clinical_status, codes, is_error, newest, notes, row, shown_date, text, when
 
@@ -40,11 +42,11 @@ def _listed(record: Record) -> list[Held]:
     ]  # fmt: skip
 
 
-def _is_on_list(resource: dict) -> bool:
+def _is_on_list(resource: dict[str, Any]) -> bool:
     return any(ON_THE_LIST in codes(category) for category in resource.get("category", ()))
 
 
-def _is_past(resource: dict) -> bool:
+def _is_past(resource: dict[str, Any]) -> bool:
     return clinical_status(resource) in PAST or "refuted" in codes(resource.get("verificationStatus"))
 
 

@@ -4,6 +4,7 @@ mean normal."""
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from gateway.fhir.codes import SNOMED
 from gateway.nhs.record import Held, Record
@@ -28,7 +29,7 @@ def results(record: Record) -> list[Row]:
         each for each in record.of("DiagnosticReport") if _tells(each)
     ]
     found.sort(key=lambda each: when(each.resource), reverse=True)
-    shown: dict[tuple, Row] = {}
+    shown: dict[tuple[Any, ...], Row] = {}
     for number, held in enumerate(found):
         if len(shown) > MOST_RESULTS:
             return [*newest(shown.values()), *(unworded(each) for each in found[number:])]
@@ -45,7 +46,7 @@ def _is_result(held: Held) -> bool:
     return "component" in resource or any(name.startswith("value") for name in resource) or _is_missing(resource)
 
 
-def _same(held: Held) -> tuple:
+def _same(held: Held) -> tuple[Any, ...]:
     """What two statements of one result share: code, exact time, value, and whether it is a correction. Without a time
     nothing is the same."""
     resource, at = held.resource, when(held.resource)
@@ -54,7 +55,7 @@ def _same(held: Held) -> tuple:
     return (_code(resource), at, value(resource), resource.get("status") in ("corrected", "amended"))
 
 
-def value(resource: dict) -> str:
+def value(resource: dict[str, Any]) -> str:
     """A value in words, "" where there is none.
 
     >>> value({"valueQuantity": {"comparator": "<", "value": 5, "unit": "mg/L"}})
@@ -80,26 +81,26 @@ def value(resource: dict) -> str:
             return str(said)
 
 
-def _part(component: dict) -> str:
+def _part(component: dict[str, Any]) -> str:
     flags = ", ".join(_interpretation(each) for each in component.get("interpretation", ()))
     return f"{text(component.get('code'))} {value(component) or NO_VALUE}" + (f" ({flags})" if flags else "")
 
 
-def _quantity(quantity: dict) -> str:
+def _quantity(quantity: dict[str, Any]) -> str:
     if "value" not in quantity:
         return "not given"
     unit = quantity.get("unit") or quantity.get("code", "")
     return f"{quantity.get('comparator', '')}{quantity['value']} {unit}".strip()
 
 
-def _is_missing(resource: dict) -> bool:
+def _is_missing(resource: dict[str, Any]) -> bool:
     """A laboratory result that should have a value and has none: it is said, not left out. A panel has its members'
     values."""
     laboratory = any("laboratory" in codes(each) for each in resource.get("category", ()))
     return laboratory and "dataAbsentReason" in resource and not resource.get("hasMember")
 
 
-def _code(resource: dict) -> frozenset[str]:
+def _code(resource: dict[str, Any]) -> frozenset[str]:
     return frozenset(codes(resource.get("code"), SNOMED) or codes(resource.get("code")) or {text(resource.get("code"))})
 
 
@@ -129,7 +130,7 @@ def _result(held: Held) -> Row:
     )
 
 
-def _interpretation(concept: dict) -> str:
+def _interpretation(concept: dict[str, Any]) -> str:
     return (
         concept.get("text")
         or next((INTERPRETATIONS[code] for code in sorted(codes(concept)) if code in INTERPRETATIONS), "")
@@ -137,7 +138,7 @@ def _interpretation(concept: dict) -> str:
     )
 
 
-def _range(resource: dict) -> str:
+def _range(resource: dict[str, Any]) -> str:
     for each in resource.get("referenceRange", ()):
         low, high = each.get("low", {}).get("value"), each.get("high", {}).get("value")
         if low is not None and high is not None:

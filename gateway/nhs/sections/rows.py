@@ -7,6 +7,7 @@ from calendar import monthrange
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from gateway.fhir.codes import DMD, SNOMED
 from gateway.nhs.record import Held
@@ -81,7 +82,7 @@ def newest(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=lambda each: (each.at, each.title, each.references), reverse=True)
 
 
-def text(concept: dict | None, nameless: str = "") -> str:
+def text(concept: dict[str, Any] | None, nameless: str = "") -> str:
     """What the clinician saw: the text, else a display, else the code as a code. A placeholder for a lost code is no
     name.
 
@@ -97,7 +98,7 @@ def text(concept: dict | None, nameless: str = "") -> str:
     return display or next((f"code {each['code']}" for each in codings if each.get("code")), nameless)
 
 
-def codes(concept: dict | None, *systems: str) -> set[str]:
+def codes(concept: dict[str, Any] | None, *systems: str) -> set[str]:
     """The codes of a concept, of some systems or of all."""
     return {
         each.get("code", "")
@@ -106,40 +107,40 @@ def codes(concept: dict | None, *systems: str) -> set[str]:
     }
 
 
-def is_checkable(concept: dict | None) -> bool:
+def is_checkable(concept: dict[str, Any] | None) -> bool:
     """Whether decision support could have known the code: SNOMED CT or dm+d, and not a placeholder for a lost one."""
     return bool(codes(concept, SNOMED, DMD, DMD_ALSO) - DEGRADED)
 
 
-def notes(resource: dict) -> str:
+def notes(resource: dict[str, Any]) -> str:
     """The notes of a resource, in its author's words."""
     found = "; ".join(each["text"] for each in resource.get("note", ()) if each.get("text"))
     return f"Note: {found}" if found else ""
 
 
-def is_error(resource: dict) -> bool:
+def is_error(resource: dict[str, Any]) -> bool:
     """Whether the resource says of itself that it is an error."""
     return resource.get("status") == "entered-in-error" or "entered-in-error" in codes(
         resource.get("verificationStatus")
     )
 
 
-def clinical_status(resource: dict) -> str:
+def clinical_status(resource: dict[str, Any]) -> str:
     """The clinical status' code, or ""."""
     return next(iter(codes(resource.get("clinicalStatus"))), "")
 
 
-def extension(element: dict, url: str) -> dict:
+def extension(element: dict[str, Any], url: str) -> dict[str, Any]:
     """An element's extension by its URL, or {}."""
     return next((each for each in element.get("extension", ()) if each.get("url") == url), {})
 
 
-def is_estimated(period: dict) -> bool:
+def is_estimated(period: dict[str, Any]) -> bool:
     """Whether a period's end is an estimate of the mapping's, not the source's word."""
     return bool(extension(period.get("_end", {}), ESTIMATED_URL))
 
 
-def when(resource: dict) -> str:
+def when(resource: dict[str, Any]) -> str:
     """The clinical date of a resource in the precision it was sent, or ""."""
     for name in DATES:
         if resource.get(name):

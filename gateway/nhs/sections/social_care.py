@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from gateway.nhs.record import Held, Record
 from gateway.nhs.sections.rows import (
@@ -39,7 +40,7 @@ def _row(held: Held) -> Row:
     return row(held, title, at or as_at, (detail,), flags)
 
 
-def _service(resource: dict, as_at: str) -> tuple[str, str, tuple[str, ...]]:
+def _service(resource: dict[str, Any], as_at: str) -> tuple[str, str, tuple[str, ...]]:
     period, status = resource.get("period", {}), resource.get("status")
     provider = resource.get("managingOrganization", {}).get("display", "")
     title = text((resource.get("type") or [{}])[0]) or "Service"
@@ -51,7 +52,7 @@ def _service(resource: dict, as_at: str) -> tuple[str, str, tuple[str, ...]]:
     return title, provider, (ended + (" (estimated)" if is_estimated(period) else ""), f"as at {as_at}")
 
 
-def _event(resource: dict, as_at: str) -> tuple[str, str, tuple[str, ...]]:
+def _event(resource: dict[str, Any], as_at: str) -> tuple[str, str, tuple[str, ...]]:
     """A request, an assessment or a review: open ones as at the return, ended ones with their end."""
     reason = resource.get("reasonCode")
     said = "; ".join(text(each) for each in (reason if isinstance(reason, list) else [reason]) if each)
@@ -65,16 +66,16 @@ def _event(resource: dict, as_at: str) -> tuple[str, str, tuple[str, ...]]:
     return text(resource.get("code")), detail, (f"was open on {as_at}" if is_open else f"as at {as_at}",)
 
 
-def _support_reason(resource: dict, as_at: str) -> tuple[str, str, tuple[str, ...]]:
+def _support_reason(resource: dict[str, Any], as_at: str) -> tuple[str, str, tuple[str, ...]]:
     no_more = "no longer stated" if clinical_status(resource) == "inactive" else ""
     return f"Support reason: {text(resource.get('code'), NOT_KNOWN)}", "", (f"as at {as_at}", no_more)
 
 
-def _circumstance(resource: dict, as_at: str) -> tuple[str, str, tuple[str, ...]]:
+def _circumstance(resource: dict[str, Any], as_at: str) -> tuple[str, str, tuple[str, ...]]:
     return text(resource.get("code")), text(resource.get("valueCodeableConcept"), NOT_KNOWN), (f"as at {as_at}",)
 
 
-WORDS: dict[str, Callable[[dict, str], tuple[str, str, tuple[str, ...]]]] = {
+WORDS: dict[str, Callable[[dict[str, Any], str], tuple[str, str, tuple[str, ...]]]] = {
     "EpisodeOfCare": _service,
     "ServiceRequest": _event,
     "Task": _event,
