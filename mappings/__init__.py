@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
 from gateway.errors import Invalid
+
+T = TypeVar("T")
 
 
 class Values(dict[str, Any]):
@@ -32,7 +34,9 @@ class Row(Struct, frozen=True, gc=False):
     ``key`` is unique within (source, publisher, table). ``order`` is the source's own (extract time and sequence): a
     row of lower order never replaces one of higher order, whatever arrives first. ``groups`` are the keys of the
     groups it is mapped with, its own first; a reference row (a code, a user) that is only looked up has none.
-    ``patient`` is the source's local patient key, or "".
+    ``patient`` is the source's local patient key, or "". ``bare`` marks a deleted row that carries only its keys: the
+    last values of its key stay. ``directory`` is the publisher of the codes and organisations that the row names,
+    where that is not its own publisher.
     """
 
     table: str
@@ -44,6 +48,8 @@ class Row(Struct, frozen=True, gc=False):
     groups: tuple[str, ...] = ()
     deleted: bool = False
     line: int = 0
+    bare: bool = False
+    directory: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,10 @@ class Look(Protocol):
 
     def all(self, table: str, publisher: str | None = None) -> list[Row]:
         """All kept, not deleted rows of a small table (CLD's snapshots), by key."""
+
+    def once(self, name: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` returns, made once for all groups that are mapped together and need it. The questions that
+        ``make`` asks are remembered for every group that gets the answer. Not to be changed: it is shared."""
 
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
         """The resource id for a row key: UUIDv5 in the store's own namespace. Never put an NHS number into ``key``."""

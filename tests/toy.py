@@ -26,7 +26,7 @@ def row(
     """A row that makes these resources in its first group. ``ask`` is another row's key to look up, ``fault`` a column
     to stumble over."""
     values = Values({"makes": build.encode(makes).decode(), **columns})
-    return Row("T", key, publisher, order, values, "", groups or (key,), deleted, 1)
+    return Row("T", key, publisher, order, values, "", groups or (key,), deleted, 1, bare=deleted)
 
 
 def says(publisher: str, order: int, **about: str) -> Row:

@@ -3,11 +3,11 @@ writes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b, sha1
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from gateway.errors import GatewayError, Invalid
 from gateway.fhir import build, index, model
@@ -19,6 +19,8 @@ from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
 from gateway.store.people import PublisherRow
 from gateway.store.resources import Mapped, Put
 from mappings import Feed, Group, Row, Source, Values
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,19 @@ def resource_id(namespace: bytes, source: str, publisher: str, resource_type: st
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+Shared = dict[tuple[str, Hashable], tuple[object, set[int]]]
+"""What the groups of one part make once, by publisher and name: the answer, and the rows asked for in making it."""
+
+
 class Looker:
     """``mappings.Look`` over the kept rows; it remembers every question about them. ``near`` holds the rows at hand,
-    and those found missing."""
+    and those found missing; ``shared`` what the groups of one part make once."""
 
-    __slots__ = ("feed", "asked", "_session", "_context", "_publisher", "_near", "_source", "_namespace")
+    __slots__ = ("feed", "asked", "_session", "_context", "_publisher", "_near", "_shared", "_source", "_namespace")
 
-    def __init__(self, session: Session, context: Context, publisher: str, near: dict[int, Row | None]):
+    def __init__(self, session: Session, context: Context, publisher: str, near: dict[int, Row | None], shared: Shared):
         self._session, self._context, self._publisher, self._near = session, context, publisher, near
+        self._shared = shared
         self._source, self._namespace = context.source.name, context.namespace
         self.feed = context.feed
         self.asked: set[int] = set()
@@ -91,6 +98,19 @@ class Looker:
         )
         return [_row(found, name) for found in keeping.rows_in(self._session, key, table) if not found.deleted]
 
+    def once(self, name: Hashable, make: Callable[[], T]) -> T:
+        answer = self._shared.get((self._publisher, name))
+        if answer is None:
+            before, self.asked = self.asked, set()
+            try:
+                answer = (make(), self.asked)
+                self._shared[self._publisher, name] = answer
+            finally:
+                self.asked |= before
+        else:
+            self.asked |= answer[1]
+        return cast(T, answer[0])
+
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
         return resource_id(self._namespace, self._source, publisher or self._publisher, resource_type, key)
 
@@ -115,6 +135,7 @@ def _row(found: keeping.Kept, publisher: str) -> Row:
         body.groups,
         found.deleted,
         body.line,
+        directory=body.directory,
     )
 
 
@@ -122,15 +143,22 @@ def map_groups(session: Session, context: Context, touched: Sequence[tuple[int, 
     """Map touched (patient, group) pairs, in the order given. A fault is a result, not an error."""
     kept = keeping.rows_of(session, [group for _, group in touched])
     near: dict[int, Row | None] = {}
+    shared: Shared = {}
     for rows in kept.values():
         for each in rows:
             if each.hash not in near:
                 near[each.hash] = _row(each, context.publishers[each.publisher].code)
-    return [_map_group(session, context, patient, grp, kept[grp], near) for patient, grp in touched]
+    return [_map_group(session, context, patient, grp, kept[grp], near, shared) for patient, grp in touched]
 
 
 def _map_group(
-    session: Session, context: Context, patient: int, grp: int, rows: list[keeping.Kept], near: dict[int, Row | None]
+    session: Session,
+    context: Context,
+    patient: int,
+    grp: int,
+    rows: list[keeping.Kept],
+    near: dict[int, Row | None],
+    shared: Shared,
 ) -> Mapped:
     if not rows:
         return Mapped(grp, patient, 0, KIND_NUMBER[context.source.kind], [])
@@ -139,7 +167,7 @@ def _map_group(
     if len(members) > 1:
         members.sort(key=_in_order)
     group = Group(_group_key(context.source.name, publisher.code, grp, rows), publisher.code, tuple(members))
-    look = Looker(session, context, publisher.code, near)
+    look = Looker(session, context, publisher.code, near, shared)
     mapped = Mapped(grp, patient, publisher.key, KIND_NUMBER[context.source.kind], None)
     try:
         made = context.source.to_fhir(group, look)

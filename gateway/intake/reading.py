@@ -74,14 +74,9 @@ def _sent(namespace: bytes, source: Source, row: Row) -> Sent:
         keeping.row_hash(name, publisher, row.table, row.key),
         keeping.table_hash(name, publisher, row.table),
         publisher, patient, tuple([keeping.group_hash(name, publisher, group) for group in row.groups]),
-        row.order, row.deleted, keeping.encode_body(Body(row.table, row.key, row.patient, row.groups, values, row.line)),
-        row.deleted and _is_bare(row),
+        row.order, row.deleted, keeping.encode_body(Body(row.table, row.key, row.patient, row.groups, values, row.line, row.directory)),
+        row.bare,
     )  # fmt: skip
-
-
-def _is_bare(row: Row) -> bool:
-    """Whether a deleted row carries little but its keys."""
-    return len([value for value in row.values.values() if value]) <= 8
 
 
 def _told(source: Source, rows: Sequence[Row]) -> list[Publisher]:

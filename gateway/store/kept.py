@@ -15,7 +15,7 @@ from gateway.store.database import Session, hash64
 
 
 class Body(msgspec.Struct, array_like=True, frozen=True):
-    """A row as kept: the source's table, key, local patient, groups and filled columns."""
+    """A row as kept: the source's table, key, local patient, groups, filled columns, line and directory."""
 
     table: str
     key: str
@@ -23,6 +23,7 @@ class Body(msgspec.Struct, array_like=True, frozen=True):
     groups: tuple[str, ...]
     values: dict[str, str]
     line: int = 0
+    directory: str = ""
 
 
 class Sent(msgspec.Struct, array_like=True, frozen=True, gc=False):

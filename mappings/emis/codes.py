@@ -12,8 +12,8 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.codes import DMD, SNOMED
-from mappings import Look, Values
-from mappings.emis.delivery import AGREEMENT
+from mappings import Look, Row, Values
+from mappings.emis.delivery import directory
 from mappings.emis.tables import CODE, DRUG_CODE
 
 READ = "http://read.info/readv2"
@@ -51,13 +51,13 @@ class Code:
     is_coded: bool
 
 
-def code_of(values: Values, look: Look, column: str = "CodeId") -> Code:
+def code_of(row: Row, look: Look, column: str = "CodeId") -> Code:
     """Return the clinical code of a row. Raises ``Invalid`` naming the column while the code has not arrived: guessing
     is not an option."""
-    found = look.row(CODE, values[column], values[AGREEMENT])
-    if found is None:
+    code = look.row(CODE, row.values[column], directory(row))
+    if code is None:
         raise Invalid(f"column {column}")
-    return clinical(found.values, values[column])
+    return clinical(code.values, row.values[column])
 
 
 def clinical(code: Values, code_id: str) -> Code:
@@ -165,16 +165,17 @@ def _allergy(read: str, snomed: str, text: str, said: str) -> tuple[str] | None:
     return ("",) if is_told else None
 
 
-def drug_concept(values: Values, look: Look) -> dict[str, Any]:
+def drug_concept(row: Row, look: Look) -> dict[str, Any]:
     """Return the concept of a medicine: EMIS's own code, dm+d where the practice has it, else the transfer-degraded
     concept.
 
     Raises ``Invalid("column CodeId")`` while the code has not arrived. Shared between resources: not to be changed.
     """
-    found = look.row(DRUG_CODE, values["CodeId"], values[AGREEMENT])
-    if found is None:
+    code_id = row.values["CodeId"]
+    code = look.row(DRUG_CODE, code_id, directory(row))
+    if code is None:
         raise Invalid("column CodeId")
-    return _drug(values["CodeId"], found.values.get("Term", ""), found.values.get("DmdProductCodeId", ""))
+    return _drug(code_id, code.values.get("Term", ""), code.values.get("DmdProductCodeId", ""))
 
 
 @lru_cache(maxsize=1 << 15)

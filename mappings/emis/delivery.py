@@ -22,7 +22,10 @@ SINCE = datetime(2000, 1, 1)
 PROCESSING_BITS = 31
 """``ProcessingId`` is a 4-byte integer; the seconds since 2000 before it keep an order under 2**63 until 2136."""
 READING_ORDER = {table: number for number, table in enumerate(TABLES)}
-AGREEMENT = "_agreement"
+KEPT_AGREEMENT = "_agreement"
+"""The column in which version 0.1 kept the sharing agreement of a row."""
+KEYS_ONLY = 7
+"""Most columns that EMIS fills in a deleted row of which it sends no more than the keys."""
 PERSONAL = frozenset(table for table, columns in COLUMNS.items() if "PatientGuid" in columns) - {"Appointment_Slot"}
 """Tables whose rows are of a patient. An empty slot is of nobody, and a deleted row may carry its own key alone."""
 
@@ -126,7 +129,6 @@ def row(file: File, table: Table, values: Values, order: int, line: int) -> Row 
     patient = guid(values.get("PatientGuid", ""))
     if not patient and not deleted and file.table in PERSONAL:
         return Reject(f"line {line}", "column PatientGuid")  # a row of nobody would be everybody's who has none
-    values[AGREEMENT] = file.agreement
     return Row(
         table=file.table,
         key="|".join(parts),
@@ -136,8 +138,15 @@ def row(file: File, table: Table, values: Values, order: int, line: int) -> Row 
         patient=patient,
         groups=tuple([f"{kind}:{guid(values[column])}" for kind, column in table.groups if column in values]),
         deleted=deleted,
+        bare=deleted and sum(map(bool, values.values())) <= KEYS_ONLY,
+        directory=file.agreement,
         line=line if table.groups else 0,  # code tables are sent whole each day: a row that only moved has not changed
     )
+
+
+def directory(row: Row) -> str:
+    """Return the sharing agreement of a row: it publishes the codes, users and organisations that the row names."""
+    return row.directory or str(row.values[KEPT_AGREEMENT])
 
 
 def extracted(order: int) -> str:

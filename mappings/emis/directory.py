@@ -9,7 +9,7 @@ from gateway.fhir.build import resource
 from gateway.fhir.codes import ODS
 from gateway.nhs.identifiers import is_ods_code
 from mappings import Group, Look, Row, Values
-from mappings.emis.delivery import AGREEMENT, extracted
+from mappings.emis.delivery import directory, extracted
 from mappings.emis.values import UK_CORE, address, day, guid, identifier, is_true
 
 MAIN_LOCATION = UK_CORE + "Extension-UKCore-MainLocation"
@@ -116,7 +116,7 @@ def to_user(group: Group, look: Look) -> list[dict[str, Any]]:
             identifier=[identifier(row.key)],
             period={"start": day(values, "ContractStartDate"), "end": day(values, "ContractEndDate")},
             practitioner=look.reference("Practitioner", row.key),
-            organization=look.reference("Organization", guid(values["OrganisationGuid"]), values[AGREEMENT]),
+            organization=look.reference("Organization", guid(values["OrganisationGuid"]), directory(row)),
             code=[{"text": values["JobCategoryName"].strip()}],
         ),
     ]

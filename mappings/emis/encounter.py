@@ -6,9 +6,9 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
-from mappings import Group, Look, Values
+from mappings import Group, Look, Row, Values
 from mappings.emis.codes import HL7, code_of, coded
-from mappings.emis.delivery import AGREEMENT
+from mappings.emis.delivery import directory
 from mappings.emis.entry import clinician, subject
 from mappings.emis.values import UK_CORE, UNKNOWN, entered, guid, identifier, is_true, partial, tagged
 
@@ -32,11 +32,11 @@ def to_encounter(group: Group, look: Look) -> list[dict[str, Any]]:
         identifier=[identifier(row.key)],
         status=STATUS.get(values["Complete"].lower(), "unknown"),
         class_=class_of(values),
-        type=types(values, look),
+        type=types(row, look),
         subject=subject(values, look),
         participant=[{"type": [PERFORMER], "individual": person}] if person else [],
         period={"start": partial(values, "EffectiveDate")},
-        serviceProvider=look.reference("Organization", guid(values["OrganisationGuid"]), values[AGREEMENT]),
+        serviceProvider=look.reference("Organization", guid(values["OrganisationGuid"]), directory(row)),
     )
     return [tagged(built, ambiguous)]
 
@@ -49,13 +49,14 @@ def class_of(values: Values) -> dict[str, Any]:
     return UNKNOWN
 
 
-def types(values: Values, look: Look) -> list[dict[str, Any]]:
+def types(row: Row, look: Look) -> list[dict[str, Any]]:
     """Return the kind of consultation as coded, and the words of its source and type."""
+    values = row.values
     texts = [values["ConsultationSourceTerm"].strip(), values["ConsultationType"].strip()]
     if not values["ConsultationSourceCodeId"]:
         return [{"text": text} for text in dict.fromkeys(texts) if text]
     try:
-        concept = code_of(values, look, "ConsultationSourceCodeId").concept
+        concept = code_of(row, look, "ConsultationSourceCodeId").concept
     except Invalid:
         concept = {}  # its words are here, and the group is mapped again when the code comes
     return [{**concept, "text": texts[0] or concept.get("text", "")}, *([{"text": texts[1]}] if texts[1] else [])]

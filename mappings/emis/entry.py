@@ -66,7 +66,7 @@ class Entry:
 def entry(row: Row, look: Look, has_referral: bool = False, has_children: bool = False) -> Entry:
     """Return the entry of an observation row. Raises ``Invalid`` while its code has not arrived."""
     values = row.values
-    code = code_of(values, look)
+    code = code_of(row, look)
     text = values.get("Qualifiers")
     said = qualifiers(text) if text else NONE
     sense, in_words = sense_of(code, said)
@@ -80,6 +80,12 @@ def entry(row: Row, look: Look, has_referral: bool = False, has_children: bool =
         sense,
         in_words,
     )
+
+
+def shared(row: Row, look: Look, has_referral: bool = False, has_children: bool = False) -> Entry:
+    """Return the entry of a row that several groups need: a blood pressure is read by its own groups and its parts'."""
+    name = (row.table, row.key, has_referral, has_children)
+    return look.once(name, lambda: entry(row, look, has_referral, has_children))
 
 
 def sense_of(code: Code, said: Qualifiers) -> tuple[str, bool]:

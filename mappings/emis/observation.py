@@ -9,7 +9,7 @@ from mappings import Group, Look, Row
 from mappings.emis.allergy import allergy
 from mappings.emis.clinical import family_history, immunisation, procedure, specimen
 from mappings.emis.condition import condition
-from mappings.emis.entry import Entry, entry
+from mappings.emis.entry import Entry, entry, shared
 from mappings.emis.qualifiers import NONE
 from mappings.emis.request import plan, referral, request
 from mappings.emis.result import observation, report
@@ -46,7 +46,10 @@ def to_observation(group: Group, look: Look) -> list[dict[str, Any]]:
         children = [row for row in found if row.key != key and row.patient == head.patient]
         problem = next((row for row in group.of(PROBLEM) if row.key == key), None)
         ask = next((row for row in group.of(REFERRAL) if row.key == key), None)
-    made = entry(head, look, ask is not None, bool(children))
+    if rows[1:] or "ParentObservationGuid" in head.values:
+        made = shared(head, look, ask is not None, bool(children))
+    else:
+        made = entry(head, look)
     return resources(made, problem, ask, children, look)
 
 
@@ -94,7 +97,7 @@ def is_component(made: Entry, look: Look) -> bool:
     if parent is None:
         return False
     try:
-        return belongs(made, entry(parent, look, has_children=True))
+        return belongs(made, shared(parent, look, has_children=True))
     except Invalid:
         return False  # the parent waits for its code, and this group is mapped again when it comes
 
@@ -139,7 +142,7 @@ def known(children: list[Row], look: Look) -> list[Entry]:
     found = []
     for child in children:
         try:
-            found.append(entry(child, look))
+            found.append(shared(child, look))
         except Invalid:
             continue
     return found

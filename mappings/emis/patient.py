@@ -11,7 +11,7 @@ from gateway.fhir.dates import with_offset
 from gateway.nhs.identifiers import is_valid, normalise
 from mappings import Group, Look, Row, Values
 from mappings.emis.codes import coded, label
-from mappings.emis.delivery import AGREEMENT
+from mappings.emis.delivery import directory
 from mappings.emis.entry import clinician
 from mappings.emis.tables import HISTORY, PATIENT
 from mappings.emis.values import UK_CORE, address, day, guid, identifier, is_true, tagged
@@ -59,8 +59,8 @@ def patient(row: Row, look: Look) -> dict[str, Any]:
         deceasedDateTime=died,
         address=[address(values)],
         contact=contacts(values),
-        generalPractitioner=practitioners(values, look),
-        managingOrganization=organisation(values, look),
+        generalPractitioner=practitioners(row, look),
+        managingOrganization=organisation(row, look),
     )
 
 
@@ -77,7 +77,7 @@ def identifiers(row: Row, look: Look) -> list[dict[str, Any]]:
         found.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": number})
     if values["PatientNumber"].strip():
         found.append(
-            {"system": LOCAL_NUMBER, "value": values["PatientNumber"].strip(), "assigner": organisation(values, look)}
+            {"system": LOCAL_NUMBER, "value": values["PatientNumber"].strip(), "assigner": organisation(row, look)}
         )
     return [*found, identifier(row.key)]
 
@@ -107,17 +107,18 @@ def contacts(values: Values) -> list[dict[str, Any]]:
     return [{"relationship": [{"text": relation}], "name": {"text": carer}}] if carer else []
 
 
-def practitioners(values: Values, look: Look) -> list[dict[str, Any]]:
+def practitioners(row: Row, look: Look) -> list[dict[str, Any]]:
     """Return the usual GP here, and the one elsewhere that EMIS knows by name."""
-    found = [clinician(values, look, "UsualGpUserInRoleGuid")]
+    values = row.values
+    practitioners = [clinician(values, look, "UsualGpUserInRoleGuid")]
     outside = values["ExternalUsualGPOrganisation"]
-    reference = look.reference("Organization", guid(outside), values[AGREEMENT]) if outside else {}
-    found.append({**reference, "display": values["ExternalUsualGP"].strip()})
-    return found
+    reference = look.reference("Organization", guid(outside), directory(row)) if outside else {}
+    practitioners.append({**reference, "display": values["ExternalUsualGP"].strip()})
+    return practitioners
 
 
-def organisation(values: Values, look: Look) -> dict[str, Any]:
-    return look.reference("Organization", guid(values["OrganisationGuid"]), values[AGREEMENT])
+def organisation(row: Row, look: Look) -> dict[str, Any]:
+    return look.reference("Organization", guid(row.values["OrganisationGuid"]), directory(row))
 
 
 def registration(row: Row, history: list[Row], look: Look) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def registration(row: Row, history: list[Row], look: Look) -> dict[str, Any]:
         statusHistory=status_history(history),
         type=registration_type(values["PatientTypeDescription"].strip()),
         patient=look.reference("Patient", row.key),
-        managingOrganization=organisation(values, look),
+        managingOrganization=organisation(row, look),
         period=period,
         careManager=clinician(values, look, "UsualGpUserInRoleGuid"),
     )

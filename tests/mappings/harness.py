@@ -8,7 +8,7 @@ and what was refused.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from functools import lru_cache
 from hashlib import sha1
 from pathlib import Path
@@ -51,6 +51,9 @@ class DictLook:
         self.asked.add((name, table, "*"))
         rows = [row for row in self._kept.values() if (row.publisher, row.table) == (name, table) and not row.deleted]
         return sorted(rows, key=lambda row: row.key)
+
+    def once(self, name: Hashable, make: Callable[[], object]) -> object:
+        return make()
 
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
         return resource_id(self._source, publisher or self._publisher, resource_type, key)
@@ -98,7 +101,7 @@ def keep(rows: Iterable[Row], source: Source) -> Kept:
             row = replace(row, values=type(row.values)({k: v for k, v in row.values.items() if k not in never}))
         place = (row.publisher, row.table, row.key)
         held = kept.get(place)
-        value_order = -1 if row.deleted and len(row.values) <= 8 else row.order
+        value_order = -1 if row.bare else row.order
         if held is None:
             kept[place], values_of[place] = row, value_order
             continue

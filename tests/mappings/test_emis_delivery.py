@@ -164,7 +164,7 @@ def test_rows_belong_to_their_organisation_or_to_the_agreement(tmp_path):
         "Appointment_Slot": GUID,
         "Agreements_SharingOrganisation": GUID,
     }
-    assert all(row.values["_agreement"] == AGREEMENT for row in rows.values())
+    assert all(row.directory == AGREEMENT for row in rows.values())
     assert (
         rows["CareRecord_Observation"].groups == ("obs:o1", "obs:o2") and rows["CareRecord_Observation"].patient == "p1"
     )
