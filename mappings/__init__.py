@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from msgspec import Struct
 
 from gateway.errors import Invalid
+from mappings.readers.files import File
 
 T = TypeVar("T")
 
@@ -131,8 +132,9 @@ class Source:
     """A supplier's format.
 
     ``check(path, feed)`` returns the delivery's files in reading order, or raises ``Refused`` naming the file or
-    column at fault (not ours, incomplete, unreadable, wrong encoding) before anything is kept. ``read(file, feed)``
-    yields rows and rejects. ``to_fhir(group, look)`` returns dicts made by ``gateway.fhir.build.resource`` or raises
+    column at fault (not ours, incomplete, unreadable). It reads no more than their beginnings; intake reads each whole
+    once, before anything is kept, to see that it is text of its encoding. ``read(file, feed)`` yields rows and
+    rejects. ``to_fhir(group, look)`` returns dicts made by ``gateway.fhir.build.resource`` or raises
     ``Invalid("column x")``. ``publisher(row)`` answers who publishes, for the rows that say so. ``hides(group)``:
     whether any row asks for what it tells to be hidden; asked of a group at fault, which keeps what it made last: a
     flag must not wait for a birth date to be mended. ``version`` is the mapping's: another one maps everything again.
@@ -142,8 +144,8 @@ class Source:
     kind: str
     title: str
     version: str
-    check: Callable[[Path, Feed], list[Path]]
-    read: Callable[[Path, Feed], Iterator[Row | Reject]]
+    check: Callable[[Path, Feed], list[File]]
+    read: Callable[[File, Feed], Iterator[Row | Reject]]
     to_fhir: Callable[[Group, Look], list[dict[str, Any]]]
     publisher: Callable[[Row], Publisher | None] = lambda row: None
     hides: Callable[[Group], bool] = lambda group: False
@@ -167,9 +169,9 @@ def by_family(
 
 def sources() -> dict[str, Source]:
     """Every source in this package by name."""
-    found = {}
-    for module in pkgutil.iter_modules(__path__):
-        if module.ispkg:
-            source = importlib.import_module(f"{__name__}.{module.name}").SOURCE
-            found[source.name] = source
-    return found
+    packages = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg and module.name != "readers"]
+    by_name = {}
+    for package in packages:
+        source: Source = importlib.import_module(f"{__name__}.{package}").SOURCE
+        by_name[source.name] = source
+    return by_name

@@ -22,7 +22,7 @@ import pytest
 
 import mappings
 from gateway.cli import main
-from gateway.intake import load
+from gateway.intake import load, take
 from gateway.nhs.sandbox import USERS
 from gateway.store.database import open_store
 from gateway.synth import world
@@ -518,6 +518,7 @@ BROKEN = '''
 """A source whose allergies have no code: R4 has them, UK Core does not."""
 from gateway.fhir import build
 from mappings import Row, Source, Values
+from mappings.readers.files import File
 
 UK_CORE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
 
@@ -533,7 +534,7 @@ def to_fhir(group, look):
     profile = UK_CORE + "AllergyIntolerance"
     return [patient, build.resource("AllergyIntolerance", allergy, profile, clinicalStatus=status, patient=whose)]
 
-SOURCE = Source("lines", "gp", "Lines", "1", lambda path, feed: [path], read, to_fhir)
+SOURCE = Source("lines", "gp", "Lines", "1", lambda path, feed: [File(path)], read, to_fhir)
 '''
 
 
@@ -558,7 +559,7 @@ def test_a_bug_is_told_by_its_place_and_exits_2(gateway, tmp_path, monkeypatch):
     monkeypatch.setattr(mappings, "__path__", [*mappings.__path__, str(tmp_path / "sources")])
     code, out, err = gateway("load", "lines", tmp_path / "lines.txt")
     assert (code, out) == (2, "")
-    assert "a bug (KeyError)" in err and "lines_with_a_bug/__init__.py:12" in err and SECRET not in err
+    assert "a bug (KeyError)" in err and "lines_with_a_bug/__init__.py:13" in err and SECRET not in err
 
 
 # On a terminal, and interrupted
@@ -566,7 +567,7 @@ def test_a_bug_is_told_by_its_place_and_exits_2(gateway, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("source", ["emis", "hl7v2", "cld"])
 def test_progress_counts_rows_and_soon_knows_how_many_there_will_be(gateway, data, sent, monkeypatch, source):
-    monkeypatch.setattr(load, "ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(take, "ROWS_AT_ONCE", 10)
     told: list[tuple[int, int]] = []
     store = open_store(f"sqlite:///{data / 'gateway.db'}")
     found = mappings.sources()[source]

@@ -1,15 +1,16 @@
 """A source for tests: its rows say outright what they make, so that a test can send any row in any order."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from gateway.errors import Invalid
 from gateway.fhir import build
-from gateway.intake import load
 from gateway.intake.report import Report
+from gateway.intake.rows import AtHand
+from gateway.intake.take import take
 from gateway.nhs.codesets import CodeSets
 from gateway.store.database import Store
 from mappings import Feed, Group, Look, Publisher, Row, Source, Values
+from mappings.readers.files import File
 
 NOBODY = Feed()
 
@@ -66,10 +67,17 @@ def _publisher(found: Row) -> Publisher | None:
 def source(rows: Sequence[Row], name: str = "toy", kind: str = "gp", version: str = "1") -> Source:
     """A source whose delivery is these rows."""
     return Source(
-        name, kind, "a toy", version, lambda path, feed: [path], lambda file, feed: iter(rows), _to_fhir, _publisher
+        name,
+        kind,
+        "a toy",
+        version,
+        lambda path, feed: [File(path)],
+        lambda file, feed: iter(rows),
+        _to_fhir,
+        _publisher,
     )
 
 
 def deliver(store: Store, rows: Sequence[Row], sets: CodeSets = CodeSets(), **about: str) -> Report:
     """Load rows as one delivery."""
-    return load.load(store, source(rows, **about), Path(__file__), NOBODY, sets, workers=0)
+    return take(store, source(rows, **about), AtHand(rows), NOBODY, sets, workers=0)

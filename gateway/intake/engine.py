@@ -9,16 +9,15 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import cycle
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from gateway import processes
 from gateway.fhir import model
-from gateway.intake import reading
+from gateway.intake import rows
 from gateway.intake.mapping import Context, map_groups
-from gateway.intake.reading import Batch
+from gateway.intake.rows import Batch, Rows
 from gateway.memory import collect_seldom
 from gateway.nhs.codesets import CodeSets
 from gateway.store import people
@@ -34,10 +33,10 @@ Part = Sequence[tuple[int, int]]
 
 
 class Engine(Protocol):
-    """Reads deliveries and maps parts, each of (patient, group) pairs."""
+    """Reads rows and maps parts, each of (patient, group) pairs."""
 
-    def read(self, files: Sequence[Path], size: int) -> Iterator[Batch]:
-        """The rows of a delivery in their order, ``size`` at a time."""
+    def read(self, producer: Rows, size: int) -> Iterator[Batch]:
+        """The producer's rows in their order, ``size`` at a time."""
 
     def run(self, parts: Sequence[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
         """Each part with what it became, in order."""
@@ -50,8 +49,8 @@ class Worker:
         self.store, self.source, self.feed, self.sets = store, source, feed, sets
         self.context: Context | None = None
 
-    def read(self, files: Sequence[Path], size: int) -> Iterator[Batch]:
-        return reading.batches(self.source, files, self.feed, self.store.namespace.bytes, size)
+    def read(self, producer: Rows, size: int) -> Iterator[Batch]:
+        return rows.batches(self.source, producer, self.store.namespace.bytes, size)
 
     def run(self, parts: Sequence[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
         return ((part, self.map(part)) for part in parts)
@@ -74,16 +73,16 @@ class Team:
         for member in members:
             member.submit(model.decoder)  # built while rows are kept, not while the first part waits
 
-    def read(self, files: Sequence[Path], size: int) -> Iterator[Batch]:
+    def read(self, producer: Rows, size: int) -> Iterator[Batch]:
         reader = self._members[-1]
-        reader.submit(_open, files, size)
+        reader.submit(_open, producer, size)
         ahead = deque(reader.submit(_read_on) for _ in range(2))
         while packed := ahead.popleft().result():
             ahead.append(reader.submit(_read_on))
             yield _batch(packed)
 
     def run(self, parts: Sequence[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
-        ahead: deque[tuple[Part, Future]] = deque()
+        ahead: deque[tuple[Part, Future[bytes]]] = deque()
         for part, member in zip(parts, cycle(self._members)):
             ahead.append((part, member.submit(_map, part)))
             if len(ahead) > 2 * len(self._members):
@@ -120,9 +119,9 @@ def _start(url: str, source: str, feed: Feed, sets: CodeSets) -> None:
     _worker = Worker(open_store(url), sources()[source], feed, sets)
 
 
-def _open(files: Sequence[Path], size: int) -> None:
+def _open(producer: Rows, size: int) -> None:
     global _reading  # what is read so far is between two questions nowhere but here
-    _reading = _worker.read(files, size)
+    _reading = _member().read(producer, size)
 
 
 def _read_on() -> bytes:
@@ -132,4 +131,9 @@ def _read_on() -> bytes:
 
 
 def _map(part: Part) -> bytes:
-    return msgspec.msgpack.encode(_worker.map(part))
+    return msgspec.msgpack.encode(_member().map(part))
+
+
+def _member() -> Worker:
+    assert _worker is not None, "asked before it was started"
+    return _worker

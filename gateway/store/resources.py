@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,8 @@ from gateway.store.numbers import KINDS, TYPE_NUMBER, TYPES
 MADE_TWICE = "made twice"
 """The reason of a group that makes what another group makes: the other may make it no more when it is mapped in its
 turn."""
+OTHER_VERSION = "another version"
+"""The reason of a group that makes a resource whose current version is not the expected one."""
 HEAD = "h.key, h.type, h.id, h.patient, h.publisher, h.kind, h.labels, h.number, h.updated, h.deleted, h.low, h.grp"
 
 
@@ -94,39 +96,90 @@ class _Old:
     grp: int
 
 
-def put_many(session: Session, delivery: int, mapping: str, mapped: Sequence[Mapped]) -> tuple[Counter[str], set[int]]:
+Name = tuple[str, str]
+"""The type and the id of a resource."""
+
+
+class Version(NamedTuple):
+    """A version of a resource after a write: what was ``created``, ``updated``, ``unchanged`` or ``deleted``."""
+
+    type: str
+    id: str
+    number: int
+    outcome: str
+
+
+class Written(NamedTuple):
+    """What a write did: the version of every resource that its groups make or made, the patients of whatever changed,
+    and the resources whose version was not the expected one."""
+
+    versions: list[Version]
+    patients: set[int]
+    conflicts: list[Name]
+
+    @property
+    def counts(self) -> Counter[tuple[str, str]]:
+        """How many there are by (type, outcome)."""
+        return Counter([(version.type, version.outcome) for version in self.versions])
+
+
+def put_many(
+    session: Session,
+    delivery: int,
+    mapping: str,
+    mapped: Sequence[Mapped],
+    expected: Mapping[Name, int] | None = None,
+) -> Written:
     """Write what groups became. Same bytes, no new version; what a group makes no more becomes a tombstone.
 
-    Returns counts by (type, ``created`` | ``updated`` | ``unchanged`` | ``deleted``) and the patients of whatever
-    changed. A group with a fault keeps what it made last, under the labels its rows at fault ask for.
+    A group with a fault keeps what it made last, under the labels its rows at fault ask for. ``expected`` gives the
+    number of the version that must be current, 0 for none: a group that makes a resource of another version is at
+    fault, and nothing of it is written.
     """
     before = _made_by(session, [group.grp for group in mapped if group.puts is not None])
+    conflicts = _refuse_unexpected(session, mapped, before, expected) if expected else []
     _settle_makers(session, mapped, before)
-    made = [group for group in mapped if group.puts is not None]
-    counts: Counter[str] = Counter()
     writer = _Writer(session, delivery, mapping)
-    for group in made:
-        for put in group.puts or ():
-            old = before.pop((put.type, put.id), None)
-            if old is None:
-                writer.create(group, put)
-                counts[TYPES[put.type], "created"] += 1
-            elif old.hash == put.hash and not old.deleted and old.patient == put.patient:
-                writer.label(group, put, old)
-                counts[TYPES[put.type], "unchanged"] += 1
-            else:
-                writer.update(group, put, old)
-                counts[TYPES[put.type], "updated"] += 1
-    makers = {group.grp for group in made}
-    for (type_, _), old in before.items():
-        if not old.deleted and old.grp in makers:
-            writer.bury(old)
-            counts[TYPES[type_], "deleted"] += 1
+    versions: list[Version] = []
+    makers: set[int] = set()
     for group in mapped:
-        if group.puts is None and any(group.hides):
-            writer.hide(group)
+        if group.puts is None:
+            if any(group.hides):
+                writer.hide(group)
+            continue
+        makers.add(group.grp)
+        for put in group.puts:
+            old = before.pop((put.type, put.id), None)
+            versions.append(Version(TYPES[put.type], put.id, *writer.put(group, put, old)))
+    for (type_, id_), old in before.items():
+        if not old.deleted and old.grp in makers:
+            versions.append(Version(TYPES[type_], id_, writer.bury(old), "deleted"))
     writer.write()
-    return counts, writer.patients
+    return Written(versions, writer.patients, conflicts)
+
+
+def _refuse_unexpected(
+    session: Session, mapped: Sequence[Mapped], before: dict[tuple[int, str], _Old], expected: Mapping[Name, int]
+) -> list[Name]:
+    """Set the groups at fault that make, or make no more, a resource of another version than the expected one."""
+    names = {(TYPE_NUMBER[type_], id_): number for (type_, id_), number in expected.items()}
+    heads = dict(_by_hash(session, {id_hash(id_) for _, id_ in names}).values())
+    wrong = {name for name, number in names.items() if _current_number(heads.get(name)) != number}
+    conflicts = []
+    for group in mapped:
+        made = {(put.type, put.id) for put in group.puts or ()}
+        made |= {name for name, old in before.items() if old.grp == group.grp}
+        names_at_fault = sorted(made & wrong)
+        if group.puts is not None and names_at_fault:
+            conflicts += [(TYPES[type_], id_) for type_, id_ in names_at_fault]
+            type_, id_ = names_at_fault[0]
+            group.puts, group.evidence = None, []
+            group.place, group.reason = f"{TYPES[type_]}/{id_}: {OTHER_VERSION}", OTHER_VERSION
+    return conflicts
+
+
+def _current_number(old: _Old | None) -> int:
+    return 0 if old is None or old.deleted else old.number
 
 
 def _made_by(session: Session, groups: Sequence[int]) -> dict[tuple[int, str], _Old]:
@@ -184,12 +237,34 @@ class _Writer:
     def __init__(self, session: Session, delivery: int, mapping: str):
         self.session, self.delivery, self.mapping = session, delivery, mapping
         self.next_head, self.next_version = session.next_key("head"), session.next_key("version")
-        self.heads, self.versions, self.history = [], [], []
-        self.changed, self.stale = [], []
-        self.entries, self.globals, self.words, self.dates = [], [], [], []
-        self.labels, self.unlabel, self.unchosen, self.preferences, self.own, self.moved = [], [], [], [], [], []
+        self.heads: list[tuple[object, ...]] = []
+        self.versions: list[tuple[object, ...]] = []
+        self.history: list[tuple[int, int, int]] = []
+        self.changed: list[tuple[object, ...]] = []
+        self.moved: list[tuple[int, int, int]] = []
+        self.own: list[tuple[int, int, int, int]] = []
+        self.stale: list[tuple[int, int]] = []
+        self.entries: list[tuple[int, int, int, int]] = []
+        self.globals: list[tuple[int, int, int]] = []
+        self.words: list[tuple[int, str, int]] = []
+        self.dates: list[tuple[int, int, int, int]] = []
+        self.labels: list[tuple[int, int, int, str]] = []
+        self.unlabel: list[tuple[int, int, int, int]] = []
+        self.preferences: list[tuple[int, int, str, str]] = []
+        self.unchosen: list[tuple[int, int]] = []
         self.patients: set[int] = set()
         self.is_relabelled = False
+
+    def put(self, group: Mapped, put: Put, old: _Old | None) -> tuple[int, str]:
+        """Write one resource; return the number of its version now, and what happened to it."""
+        if old is None:
+            self.create(group, put)
+            return 1, "created"
+        if old.hash == put.hash and not old.deleted and old.patient == put.patient:
+            self.label(group, put, old)
+            return old.number, "unchanged"
+        self.update(group, put, old)
+        return old.number + 1, "updated"
 
     def create(self, group: Mapped, put: Put) -> None:
         key = self.next_head
@@ -213,7 +288,8 @@ class _Writer:
         self._index(old.key, put)
         self.patients.add(old.patient)
 
-    def bury(self, old: _Old) -> None:
+    def bury(self, old: _Old) -> int:
+        """Write a tombstone; return the number of its version."""
         version = self._version(old.key, old.number + 1, 0, 1, b"")
         self.history.append((old.key, old.number, old.body))
         s = self.session
@@ -223,6 +299,7 @@ class _Writer:
         )  # fmt: skip
         self._unindex(old)
         self.patients.add(old.patient)
+        return old.number + 1
 
     def label(self, group: Mapped, put: Put, old: _Old) -> None:
         """The same bytes: only the item's own labels, the choice read in it and who makes it may have changed."""

@@ -15,11 +15,13 @@ from pathlib import Path
 
 from gateway.errors import Invalid, Refused
 from gateway.nhs.identifiers import is_valid, normalise
-from mappings import Feed, Reject, Row, Values, readers
+from mappings import Feed, Reject, Row, Values
 from mappings.cld import codes
 from mappings.cld.columns import COLUMNS, DISCRIMINATORS, EVENT, PERSON
 from mappings.cld.snapshots import END, FULL, PARTIAL, SNAPSHOT, START, STATE, SUBMISSION, TYPES, Snapshot
 from mappings.cld.times import iso
+from mappings.readers.csv import check_header, csv_rows
+from mappings.readers.files import File, delivered
 
 LA, PERSON_ID = "LA Code", "LA Person Unique Identifier"
 DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)([-_]?)(\d\d)\2(\d\d)(?!\d)")
@@ -27,54 +29,38 @@ VERSION_IN_NAME = re.compile(r"(?<![A-Za-z])v(\d{1,3})(?!\d)", re.IGNORECASE)
 LA_CODE = re.compile(r"[A-Za-z0-9]{2,9}")
 
 
-def check(path: Path, feed: Feed) -> list[Path]:
-    """Return the CSV files at ``path``. Raises ``Refused`` naming the file, and the column it lacks."""
-    files = readers.delivered(path, (".csv",))
+def check(path: Path, feed: Feed) -> list[File]:
+    """Return the CSV files at ``path``: in UTF-8, else in the feed's encoding. Raises ``Refused`` naming the file, and
+    the column it lacks."""
+    files = delivered(path, (".csv",), tuple(dict.fromkeys(("utf-8", feed.encoding))))
     if not files:
         raise Refused(f"{path.name}: no .csv file")
     for file in files:
-        encoding = encoding_of(file, feed)
-        readers.check_header(file, COLUMNS, encoding, aliases=spellings(file, encoding))
+        check_header(file, COLUMNS, rename=column)
     return files
 
 
-def encoding_of(file: Path, feed: Feed) -> str:
-    """Return UTF-8, or the feed's encoding where the file is not UTF-8. Raises ``Refused`` when it is neither."""
-    try:
-        readers.check_encoding(file)
-    except Refused:
-        if feed.encoding == "utf-8":
-            raise
-    else:
-        return "utf-8"
-    try:
-        readers.check_encoding(file, feed.encoding)
-    except LookupError:
-        raise Refused(f"feed {feed.name}: unknown encoding") from None
-    return feed.encoding
+_COLUMNS = {codes.fold(name): name for name in COLUMNS}
 
 
-def spellings(file: Path, encoding: str) -> dict[str, str]:
-    """Return how this file spells our columns: neither case nor spaces nor punctuation counts, so DHSC's SQL names are
-    known too."""
-    known = {codes.fold(column): column for column in COLUMNS}
-    return {name: known[codes.fold(name)] for name in readers.header(file, encoding) if codes.fold(name) in known}
+def column(name: str) -> str:
+    """Return our name of a column: neither case nor spaces nor punctuation counts, so DHSC's SQL names are known too."""
+    return _COLUMNS.get(codes.fold(name), name)
 
 
-def read(path: Path, feed: Feed) -> Iterator[Row | Reject]:
+def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
     """Yield the rows of a file: events and people as they come, its councils and snapshots at the end."""
-    encoding = encoding_of(path, feed)
-    submission = submitted(path.stem)
+    submission = submitted(file.stem)
     people = People()
     counts: dict[str, dict[Snapshot, Counter[str]]] = {}
     rejects = 0
-    for found in readers.csv_rows(path, encoding, aliases=spellings(path, encoding), keep=COLUMNS):
-        if isinstance(found, Reject):
+    for item in csv_rows(file, rename=column, keep=COLUMNS):
+        if isinstance(item, Reject):
             rejects += 1
-            yield found
+            yield item
             continue
-        line, given = found
-        values = Values((column, text.strip()) for column, text in given.items() if text.strip())
+        line, cells = item
+        values = Values((name, text.strip()) for name, text in cells.items() if text.strip())
         if not values:
             continue
         try:

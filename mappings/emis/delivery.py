@@ -13,7 +13,8 @@ from mappings import Feed, Reject, Row, Values
 from mappings.emis.columns import TABLES as COLUMNS
 from mappings.emis.tables import ALIASES, MAY_BE_EMPTY, TABLES, Table
 from mappings.emis.values import guid, is_true
-from mappings.readers import check_encoding, check_header, csv_rows, delivered
+from mappings.readers.csv import check_header, csv_rows
+from mappings.readers.files import File, delivered, is_zip
 
 NAME = re.compile(
     r"\d+-\d+_([A-Za-z]+_[A-Za-z]+)_(\d{14})_\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?\.csv"
@@ -30,59 +31,65 @@ PERSONAL = frozenset(table for table, columns in COLUMNS.items() if "PatientGuid
 """Tables whose rows are of a patient. An empty slot is of nobody, and a deleted row may carry its own key alone."""
 
 
-class File(NamedTuple):
+class Named(NamedTuple):
     """What the name of a file says: when it was extracted, of which table, under which sharing agreement."""
 
     time: str
     agreement: str
     table: str
-    path: Path
 
 
-def check(path: Path, feed: Feed) -> list[Path]:
+def check(path: Path, feed: Feed) -> list[File]:
     """Return the files of all extracts at ``path`` in reading order: by extract time, what others look up first.
 
     Raises ``Refused`` for a file that is not of an extract, an extract that lacks a table (unless the feed's setting
-    ``partial`` allows it), a column missing, an encoding that is not the feed's. Nothing has been kept by then.
+    ``partial`` allows it), or a column missing.
     """
     partial = bool(feed.settings.get("partial"))
-    if path.is_file() and not partial:
+    if path.is_file() and not partial and not is_zip(path):
         raise Refused(
-            f"{path.name}: one file is not a delivery; give its folder, or set partial = true for the feed "
+            f"{path.name}: one file is not a delivery; give its folder or zip, or set partial = true for the feed "
             f"(GATEWAY_FEEDS)"
         )
-    found = delivered(path)
-    if not found:
+    files = delivered(path, encodings=(feed.encoding,))
+    if not files:
         raise Refused(f"{path.name}: no files")
-    files = sorted(
-        (named(each) for each in found),
-        key=lambda file: (file.time, file.agreement, READING_ORDER[file.table], file.path),
-    )
+    names = {file: named(file.name) for file in files}
+    files.sort(key=lambda file: (*reading_order(names[file]), file.path, file.member))
     if not partial:
-        check_complete(files)
+        check_complete([names[file] for file in files])
     for file in files:
-        check_encoding(file.path, feed.encoding)
-        check_header(file.path, COLUMNS[file.table], feed.encoding, aliases=ALIASES)
-    return [file.path for file in files]
+        check_header(file, COLUMNS[names[file].table], rename=column)
+    return files
 
 
-def named(path: Path) -> File:
+def reading_order(name: Named) -> tuple[str, str, int]:
+    """Return what files are read by: the time of their extract, then what others look up first."""
+    return name.time, name.agreement, READING_ORDER[name.table]
+
+
+def column(name: str) -> str:
+    """Return a column's name as version 8.2 spells it."""
+    return ALIASES.get(name, name)
+
+
+def named(name: str) -> Named:
     """Return what a file's name says. Raises ``Refused`` for a name that EMIS does not give or a table we do not
     know."""
-    match = NAME.fullmatch(path.name)
+    match = NAME.fullmatch(name)
     if match is None:
-        raise Refused(f"{path.name}: not named as a file of an EMIS extract")
+        raise Refused(f"{name}: not named as a file of an EMIS extract")
     table, time, agreement = match.groups()
     if table not in TABLES:
-        raise Refused(f"{path.name}: table {table} is not known")
+        raise Refused(f"{name}: table {table} is not known")
     try:
         datetime.strptime(time, "%Y%m%d%H%M%S")
     except ValueError:
-        raise Refused(f"{path.name}: the extract time in its name is no time") from None
-    return File(time, agreement.lower(), table, path)
+        raise Refused(f"{name}: the extract time in its name is no time") from None
+    return Named(time, agreement.lower(), table)
 
 
-def check_complete(files: list[File]) -> None:
+def check_complete(files: list[Named]) -> None:
     """Raise ``Refused`` naming the first table an extract lacks or has twice."""
     extracts: dict[tuple[str, str], list[str]] = {}
     for file in files:
@@ -95,42 +102,42 @@ def check_complete(files: list[File]) -> None:
                 )
 
 
-def read(path: Path, feed: Feed) -> Iterator[Row | Reject]:
+def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
     """Yield the rows of one file; a row without its key, its organisation, its patient or its number is a reject."""
-    file = named(path)
-    table = TABLES[file.table]
-    wanted = frozenset(COLUMNS[file.table]) - table.never
-    seconds = int((datetime.strptime(file.time, "%Y%m%d%H%M%S") - SINCE).total_seconds()) << PROCESSING_BITS
+    name = named(file.name)
+    table = TABLES[name.table]
+    wanted = frozenset(COLUMNS[name.table]) - table.never
+    seconds = int((datetime.strptime(name.time, "%Y%m%d%H%M%S") - SINCE).total_seconds()) << PROCESSING_BITS
     is_numbered = "ProcessingId" in wanted
-    for found in csv_rows(path, feed.encoding, aliases=ALIASES, keep=wanted):
-        if isinstance(found, Reject):
-            yield found
+    for item in csv_rows(file, rename=column, keep=wanted):
+        if isinstance(item, Reject):
+            yield item
             continue
-        line, values = found
+        line, values = item
         number = values.pop("ProcessingId", "") if is_numbered else str(line)
         if number.isascii() and number.isdigit() and len(number) < 11:
-            yield row(file, table, values, seconds + int(number), line)
+            yield row(name, table, values, seconds + int(number), line)
         else:
             yield Reject(f"line {line}", "column ProcessingId")
 
 
-def row(file: File, table: Table, values: Values, order: int, line: int) -> Row | Reject:
+def row(name: Named, table: Table, values: Values, order: int, line: int) -> Row | Reject:
     """Return the row: whose it is, what names it, which groups it belongs to."""
     parts = []
     for column in table.key:
         part = values.get(column, "")
-        if not part and column not in MAY_BE_EMPTY and (file.table, column) != ("Appointment_Slot", "PatientGuid"):
+        if not part and column not in MAY_BE_EMPTY and (name.table, column) != ("Appointment_Slot", "PatientGuid"):
             return Reject(f"line {line}", f"column {column}")
         parts.append(guid(part) if column.endswith("Guid") else part)
-    publisher = file.agreement if table.central else guid(values.get("OrganisationGuid", ""))
+    publisher = name.agreement if table.central else guid(values.get("OrganisationGuid", ""))
     if not publisher:
         return Reject(f"line {line}", "column OrganisationGuid")
-    deleted = is_true(values.get("Deleted", "")) and file.table != "Agreements_SharingOrganisation"
+    deleted = is_true(values.get("Deleted", "")) and name.table != "Agreements_SharingOrganisation"
     patient = guid(values.get("PatientGuid", ""))
-    if not patient and not deleted and file.table in PERSONAL:
+    if not patient and not deleted and name.table in PERSONAL:
         return Reject(f"line {line}", "column PatientGuid")  # a row of nobody would be everybody's who has none
     return Row(
-        table=file.table,
+        table=name.table,
         key="|".join(parts),
         publisher=publisher,
         order=order,
@@ -139,7 +146,7 @@ def row(file: File, table: Table, values: Values, order: int, line: int) -> Row 
         groups=tuple([f"{kind}:{guid(values[column])}" for kind, column in table.groups if column in values]),
         deleted=deleted,
         bare=deleted and sum(map(bool, values.values())) <= KEYS_ONLY,
-        directory=file.agreement,
+        directory=name.agreement,
         line=line if table.groups else 0,  # code tables are sent whole each day: a row that only moved has not changed
     )
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.errors import Invalid, Refused
-from mappings import Feed, Reject, Row, Values, readers
+from mappings import Feed, Reject, Row, Values
 from mappings.hl7v2 import times
 from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.identity import moved_visits, orders, patient_key, prior_keys, publisher, visit_of
 from mappings.hl7v2.message import Message, normalise, parse
+from mappings.readers.files import HEAD, File, delivered
 
 SUFFIXES = {".hl7", ".txt", ".dat"}
 BATCH = ("FHS", "BHS", "BTS", "FTS")
@@ -32,39 +33,39 @@ CHARSETS = {
 TIMES = {"MSH": (7,), "EVN": (2, 6), "PID": (7, 29), "PV1": (44, 45), "PV2": (8, 9), "OBR": (7, 8, 22), "OBX": (14,)}
 
 
-def check(path: Path, feed: Feed) -> list[Path]:
+def check(path: Path, feed: Feed) -> list[File]:
     """Return the files of messages at ``path``, a folder's in order of name. Raises ``Refused`` naming a file that
     holds none."""
-    files = readers.delivered(path, SUFFIXES)
+    files = delivered(path, SUFFIXES)
     if not files:
         raise Refused(f"{path.name}: no .hl7, .txt or .dat file")
     for file in files:
-        with file.open("rb") as opened:
-            start = opened.read(256).removeprefix(b"\xef\xbb\xbf").lstrip(b"\x0b\r\n ")
+        with file.open(HEAD) as stream:
+            start = stream.read(256).removeprefix(b"\xef\xbb\xbf").lstrip(b"\x0b\r\n ")
         if not start.startswith((b"MSH", b"FHS", b"BHS")):
             raise Refused(f"{file.name}: not HL7 v2 (does not begin with MSH, FHS or BHS)")
     return files
 
 
-def read(path: Path, feed: Feed) -> Iterator[Row | Reject]:
+def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
     """Yield one row a message, and a reject for each that cannot be read, by its place in the file. Values are never
     told."""
-    for number, (line, payload) in enumerate(split(path), 1):
+    for number, (line, payload) in enumerate(split(file), 1):
         try:
             yield row(payload, feed, line)
         except Invalid as error:
             yield Reject(f"message {number}", str(error))
 
 
-def split(path: Path) -> Iterator[tuple[int, bytes]]:
+def split(file: File) -> Iterator[tuple[int, bytes]]:
     """Yield (line number, bytes) of each message of a file, streaming; batch segments are passed over.
 
     Latin-1 maps each byte to one character and back, so that the file can be read by lines before its character set is
     known.
     """
     start, lines = 1, []
-    with path.open(encoding="iso-8859-1", newline=None) as opened:
-        for number, line in enumerate(opened, 1):
+    with file.text("iso-8859-1", newline=None) as text:
+        for number, line in enumerate(text, 1):
             begins = line.lstrip("\x0b\x1c \xef\xbb\xbf")[:3]
             if begins == "MSH" or begins in BATCH:
                 if lines:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from gateway.intake.load import ROWS_AT_ONCE
+from gateway.intake.take import ROWS_AT_ONCE
 from gateway.store.database import Session, Store, open_store
 from tests.bench.room import Loaded, Room
 from tests.bench.table import Line

@@ -14,6 +14,7 @@ from mappings import Feed, Group, Row, Values
 from mappings.emis import SOURCE
 from mappings.emis.columns import TABLES
 from mappings.emis.tables import OBSERVATION
+from mappings.readers.files import File
 from tests.bench.room import Room
 from tests.bench.table import Line
 from tests.mappings.harness import DictLook
@@ -97,7 +98,7 @@ def measure(room: Room) -> Iterator[Line]:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         path = write(Path(folder))
-        read = timed(lambda: rows.extend(SOURCE.read(path, Feed())))
+        read = timed(lambda: rows.extend(SOURCE.read(File(path, encodings=("utf-8",)), Feed())))
     kept = {(row.publisher, row.table, row.key): row for row in (*rows, *code_rows())}
     groups, look = groups_of(rows), DictLook(SOURCE, kept, PRACTICE, Feed())
     model.check(b'{"resourceType":"Observation"}')

@@ -12,6 +12,7 @@ import pytest
 from gateway.errors import Refused
 from gateway.fhir import build
 from gateway.intake import load
+from gateway.intake import take as taking
 from gateway.nhs import labels
 from gateway.nhs.codesets import SNOMED, CodeSet, CodeSets
 from gateway.store import people
@@ -113,7 +114,7 @@ MOVES = {
 @pytest.mark.parametrize("at_once", [1, 1500])
 @pytest.mark.parametrize("name", MOVES)
 def test_a_resource_may_move_to_another_group_and_stays_one_resource(store, monkeypatch, name, at_once):
-    monkeypatch.setattr(load, "GROUPS_AT_ONCE", at_once)
+    monkeypatch.setattr(taking, "GROUPS_AT_ONCE", at_once)
     for step in MOVES[name]:
         for each in step if step[0].key == step[-1].key else [step]:
             report = deliver(store, [each] if not isinstance(each, list) else each, SETS)
@@ -233,7 +234,7 @@ def test_a_live_store_learns_of_no_publisher_from_another_ones_rows(tmp_path, mo
     with store.write() as session:
         people.ensure_publisher(session, "toy", "P1", "gp")
     deliver(store, [says("P1", 1, code="P2", name="Unknown")], SETS)
-    monkeypatch.setattr(load, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(taking, "ROWS_AT_ONCE", 1)
     with pytest.raises(Refused):
         deliver(store, [row("n", observation(2)), row("o", observation(3), publisher="P2")], SETS)
     with store.read() as session:
@@ -246,7 +247,7 @@ def test_a_live_store_learns_of_no_publisher_from_another_ones_rows(tmp_path, mo
 def test_two_loads_of_one_source_take_turns(store, monkeypatch):
     """The second waits for the first: else it would take its rows for those of a load that was cut off."""
     inside, most = [], []
-    original = load._keep
+    original = taking._keep
 
     def keep(*arguments):
         inside.append(1)
@@ -255,7 +256,7 @@ def test_two_loads_of_one_source_take_turns(store, monkeypatch):
         original(*arguments)
         inside.pop()
 
-    monkeypatch.setattr(load, "_keep", keep)
+    monkeypatch.setattr(taking, "_keep", keep)
     reports = []
     threads = [
         threading.Thread(

@@ -6,6 +6,7 @@ import itertools
 import pytest
 
 from gateway.intake import load
+from gateway.intake import take as taking
 from gateway.store.database import Store
 from mappings import Feed, sources
 from tests.intake.conftest import next_version, state, take
@@ -37,8 +38,8 @@ def cut_off_at(monkeypatch, number: int, after: bool):
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(load, "ROWS_AT_ONCE", 60)
-    monkeypatch.setattr(load, "GROUPS_AT_ONCE", 25)
+    monkeypatch.setattr(taking, "ROWS_AT_ONCE", 60)
+    monkeypatch.setattr(taking, "GROUPS_AT_ONCE", 25)
 
 
 def settled(store: Store) -> dict:

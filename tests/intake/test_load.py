@@ -1,6 +1,5 @@
 """Loading: any order, any repetition, any restart ends in the same store."""
 
-import dataclasses
 import itertools
 import json
 import os
@@ -15,11 +14,14 @@ import pytest
 from gateway.errors import Refused
 from gateway.fhir import build
 from gateway.intake import engine, load
+from gateway.intake import take as taking
 from gateway.intake.mapping import resource_id
+from gateway.intake.rows import AtHand
 from gateway.store import resources
 from gateway.store.database import open_store
 from mappings import Feed, sources
 from tests.intake.conftest import NAMESPACE, next_version, state, take
+from tests.mappings.harness import read_all
 
 NAMES = ("emis", "hl7v2", "cld", "delta")
 
@@ -68,14 +70,11 @@ def test_rows_in_any_order_end_in_the_same_store(filled, new_store, deliveries, 
     for name in ("emis", "hl7v2", "cld"):
         source = sources()[name]
         paths = [deliveries.path(name)] + ([deliveries.second] if name == "emis" else [])
-        rows = [row for path in paths for file in source.check(path, Feed()) for row in source.read(file, Feed())] * 2
+        rows = [row for path in paths for row in read_all(source, path)] * 2
         draw.shuffle(rows)
         for start in range(0, len(rows), 700):
             piece = rows[start : start + 700]
-            shuffled = dataclasses.replace(
-                source, check=lambda path, feed: [path], read=lambda file, feed, piece=piece: iter(piece)
-            )
-            load.load(other, shuffled, deliveries.world.folder / "manifest.json", Feed(), code_sets, workers=0)
+            taking.take(other, source, AtHand(piece), Feed(), code_sets, workers=0)
     assert state(other) == state(filled)
 
 
@@ -147,14 +146,11 @@ def test_what_cannot_be_mapped_waits_in_quarantine_and_is_mapped_when_its_code_a
 ):
     store = new_store()
     source = sources()["emis"]
-    rows = [row for file in source.check(deliveries.path("emis"), Feed()) for row in source.read(file, Feed())]
+    rows = read_all(source, deliveries.path("emis"))
     late = [row for row in rows if row.table == "Coding_ClinicalCode"]
     early = [row for row in rows if row.table != "Coding_ClinicalCode"]
     for piece in (early, late):
-        part = dataclasses.replace(
-            source, check=lambda path, feed: [path], read=lambda file, feed, piece=piece: iter(piece)
-        )
-        report = load.load(store, part, deliveries.world.folder / "manifest.json", Feed(), code_sets, workers=0)
+        report = taking.take(store, source, AtHand(piece), Feed(), code_sets, workers=0)
         if piece is early:
             assert report.rejects and report.exit_code == 1
             assert all("CodeId" in place for place in report.places)
@@ -175,13 +171,12 @@ def test_a_live_store_takes_only_publishers_it_knows(tmp_path, deliveries, code_
 KILLED = """
 import sys
 from pathlib import Path
-from gateway.intake import engine, load
-from gateway.intake.mapping import resource_id
+from gateway.intake import load, take
 from gateway.store.database import open_store
 from gateway.terminology import sets
 from mappings import Feed, sources
-load.GROUPS_AT_ONCE = 20
-load.ROWS_AT_ONCE = 150
+take.GROUPS_AT_ONCE = 20
+take.ROWS_AT_ONCE = 150
 store, source, path = open_store(sys.argv[1]), sources()[sys.argv[2]], Path(sys.argv[3])
 load.load(store, source, path, Feed(), sets.load(sandbox=True), workers=0)
 """

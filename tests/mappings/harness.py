@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from gateway.errors import GatewayError
 from mappings import Feed, Group, Reject, Row, Source
+from mappings.readers.files import checked
 
 NAMESPACE = uuid.UUID("6f1cdb2e-0b5c-4d8f-9f0a-0d6c2a1f4e77")
 
@@ -136,7 +137,13 @@ def map_rows(source: Source, rows: Iterable[Row], feed: Feed | None = None) -> M
 def map_all(source: Source, path: Path, feed: Feed | None = None) -> Mapped:
     """What a delivery comes to: a file or folder, read and mapped in memory."""
     feed = feed or Feed()
-    found = [each for file in source.check(path, feed) for each in source.read(file, feed)]
-    mapped = map_rows(source, [each for each in found if isinstance(each, Row)], feed)
-    mapped.rejects = [each for each in found if isinstance(each, Reject)]
+    items = read_all(source, path, feed)
+    mapped = map_rows(source, [item for item in items if isinstance(item, Row)], feed)
+    mapped.rejects = [item for item in items if isinstance(item, Reject)]
     return mapped
+
+
+def read_all(source: Source, path: Path, feed: Feed | None = None) -> list[Row | Reject]:
+    """Every row and reject of a delivery, its files checked as intake checks them."""
+    feed = feed or Feed()
+    return [item for file in checked(source.check(path, feed)) for item in source.read(file, feed)]

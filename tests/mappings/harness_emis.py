@@ -10,8 +10,9 @@ from pathlib import Path
 from mappings import Feed, Row, Values
 from mappings.emis import SOURCE
 from mappings.emis.columns import TABLES as COLUMNS
-from mappings.emis.delivery import File, row
+from mappings.emis.delivery import Named, row
 from mappings.emis.tables import TABLES
+from tests.mappings import harness
 from tests.mappings.harness import Mapped, map_rows
 
 AGREEMENT = "c4b2f2a0-0000-4000-8000-0000000000aa"
@@ -22,7 +23,7 @@ CONDITIONS, ALLERGIES = "Conditions, operations, procedures", "Allergies / adver
 def sent(table: str, order: int = 1, **values: str) -> Row:
     """A row of a table as ``read`` yields it: what is empty is not there."""
     filled = Values({name: value for name, value in values.items() if value})
-    made = row(File("20240312010000", AGREEMENT, table, Path("x.csv")), TABLES[table], filled, order, order)
+    made = row(Named("20240312010000", AGREEMENT, table), TABLES[table], filled, order, order)
     assert isinstance(made, Row), made
     return made
 
@@ -163,5 +164,4 @@ def write(
 
 
 def read_all(folder: Path, feed: Feed | None = None) -> list:
-    feed = feed or Feed()
-    return [each for file in SOURCE.check(folder, feed) for each in SOURCE.read(file, feed)]
+    return harness.read_all(SOURCE, folder, feed)

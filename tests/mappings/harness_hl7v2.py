@@ -10,6 +10,7 @@ from pathlib import Path
 from mappings import Feed, Group, Reject, Row
 from mappings.hl7v2 import SOURCE
 from mappings.hl7v2.reader import row
+from tests.mappings.harness import read_all
 
 NAMESPACE = uuid.UUID("6f1cdb2e-0b5c-4d8f-9f0a-0d6c2a1f4e77")
 
@@ -58,7 +59,7 @@ def map_text(*messages: str, settings: dict | None = None) -> list[dict]:
 
 def map_path(path: Path, feed: Feed) -> tuple[list[dict], list[Reject]]:
     """Return (resources, rejects) of a delivery."""
-    found = [each for file in SOURCE.check(path, feed) for each in SOURCE.read(file, feed)]
+    found = read_all(SOURCE, path, feed)
     rows = [each for each in found if isinstance(each, Row)]
     return map_rows(rows, feed), [each for each in found if isinstance(each, Reject)]
 

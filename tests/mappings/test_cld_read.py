@@ -9,13 +9,13 @@ from mappings import Feed, Reject, Row
 from mappings.cld import SOURCE
 from mappings.cld.columns import COLUMNS
 from mappings.cld.read import submitted
+from tests.mappings import harness
 from tests.mappings.harness_cld import NUMBER, assessment, line, service, snapshot, write
 
 
 def read_all(path: Path, feed: Feed | None = None) -> tuple[list[Row], list[Reject]]:
     """Return (rows, rejects) of a delivery."""
-    feed = feed or Feed()
-    found = [each for file in SOURCE.check(path, feed) for each in SOURCE.read(file, feed)]
+    found = harness.read_all(SOURCE, path, feed)
     return [each for each in found if isinstance(each, Row)], [each for each in found if isinstance(each, Reject)]
 
 
@@ -65,7 +65,7 @@ def test_utf8_comes_first_then_the_encoding_of_the_feed(tmp_path):
         rows, _ = read_all(write(tmp_path / f"{encoding}.csv", [given], encoding=encoding), feed)
         assert rows[1].values["Last Name"] == "Núñez"
     with pytest.raises(Refused, match="cp1252.csv: line 2: not utf-8"):
-        SOURCE.check(tmp_path / "cp1252.csv", Feed())
+        read_all(tmp_path / "cp1252.csv")
 
 
 @pytest.mark.parametrize(

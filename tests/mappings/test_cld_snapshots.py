@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mappings import Feed, Group, Row
 from mappings.cld import SOURCE, codes
-from tests.mappings.harness import DictLook, map_rows
+from tests.mappings.harness import DictLook, map_rows, read_all
 from tests.mappings.harness_cld import assessment, extension, line, map_path, one, service, snapshot, write
 
 OTHER = {"LA_Person_Unique_Identifier": "P2", "NHS_Number": "9990000026"}
@@ -229,7 +229,7 @@ def deliveries(tmp_path_factory) -> list[list[Row]]:
         snapshot(folder, 3, *OTHERS, line(Event_Type="?")),
         snapshot(folder, 3, *OTHERS, version="_v4"),
     ]
-    return [[row for row in SOURCE.read(file, Feed()) if isinstance(row, Row)] for file in files]
+    return [[row for row in read_all(SOURCE, file) if isinstance(row, Row)] for file in files]
 
 
 @settings(max_examples=60, deadline=None)

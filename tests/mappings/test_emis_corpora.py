@@ -11,9 +11,8 @@ import pytest
 from gateway.fhir import model
 from gateway.fhir.build import encode
 from gateway.nhs import ukcore
-from mappings import Feed
 from mappings.emis import SOURCE
-from tests.mappings.harness import Mapped, map_all, map_rows
+from tests.mappings.harness import Mapped, map_all, map_rows, read_all
 
 SAMPLES = Path(__file__).parents[2] / "mappings" / "emis" / "samples"
 
@@ -92,7 +91,7 @@ def test_a_delta_changes_what_it_says_and_nothing_else(tmp_path):
 
 def test_deliveries_shuffled_come_to_the_same(tmp_path):
     later = after(tmp_path, "bulk", "delta")
-    rows = [row for file in SOURCE.check(tmp_path, Feed()) for row in SOURCE.read(file, Feed())]
+    rows = read_all(SOURCE, tmp_path)
     for seed in range(5):
         Random(seed).shuffle(rows)
         assert map_rows(SOURCE, rows).resources() == later.resources()

@@ -8,6 +8,7 @@ from mappings.emis import SOURCE
 from mappings.emis.columns import TABLES as COLUMNS
 from mappings.emis.delivery import extracted
 from mappings.emis.tables import TABLES
+from mappings.readers.files import File, checked
 from tests.mappings.harness_emis import AGREEMENT, PRACTICE, owned, patient, read_all, sent, write
 
 GUID = PRACTICE.strip("{}").lower()
@@ -42,7 +43,7 @@ def test_one_file_is_refused_unless_partial(tmp_path):
     file = next(tmp_path.glob("*Admin_Patient_*"))
     with pytest.raises(Refused, match="one file is not a delivery.*partial = true"):
         SOURCE.check(file, Feed())
-    assert SOURCE.check(file, Feed(settings={"partial": True})) == [file]
+    assert SOURCE.check(file, Feed(settings={"partial": True})) == [File(file, encodings=("utf-8",))]
 
 
 @pytest.mark.parametrize(
@@ -91,8 +92,8 @@ def test_columns_are_found_by_name_an_old_misspelling_included(tmp_path):
 def test_another_encoding_is_refused_by_its_line_and_a_mark_is_none(tmp_path):
     write(tmp_path, [("Admin_Patient", owned(Surname="Müller"))], encoding="cp1252")
     with pytest.raises(Refused, match="Admin_Patient.*line 2: not utf-8"):
-        SOURCE.check(tmp_path, Feed())
-    assert len(SOURCE.check(tmp_path, Feed(encoding="cp1252"))) == 21
+        read_all(tmp_path)
+    assert len(checked(SOURCE.check(tmp_path, Feed(encoding="cp1252")))) == 21
     marked = write(tmp_path / "marked", encoding="utf-8-sig")
     assert len(SOURCE.check(marked, Feed())) == 21
 

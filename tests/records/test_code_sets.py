@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.errors import Refused
-from gateway.intake import load
+from gateway.intake import take as taking
 from gateway.nhs.codesets import SNOMED, CodeSet, CodeSets
 from gateway.records import require_sets
 from gateway.store.database import open_store
@@ -39,7 +39,7 @@ def test_with_other_sets_nothing_is_shown_until_every_source_is_labelled_by_them
 def test_a_labelling_that_was_cut_off_is_not_done(store, monkeypatch):
     deliver(store, OF_ANN, OLD)
     with monkeypatch.context() as cut:
-        cut.setattr(load, "_map", lambda *_: 1 / 0)
+        cut.setattr(taking, "map_touched", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             deliver(store, [], NEW)
     for sets in (OLD, NEW):
@@ -51,7 +51,7 @@ def test_a_labelling_that_was_cut_off_is_not_done(store, monkeypatch):
 
 def test_a_load_that_was_cut_off_leaves_the_same_sets_in_force(store, monkeypatch):
     with monkeypatch.context() as cut:
-        cut.setattr(load, "_map", lambda *_: 1 / 0)
+        cut.setattr(taking, "map_touched", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             deliver(store, OF_ANN, OLD)
     require_sets(store, OLD)

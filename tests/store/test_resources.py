@@ -51,19 +51,19 @@ def rows(store, sql: str) -> list[tuple]:
         return session.rows(sql)
 
 
-A, B = "11111111-1111-5111-8111-111111111111", "22222222-2222-5222-8222-222222222222"
+A, B, C = (f"{digit * 8}-{digit * 4}-5{digit * 3}-8{digit * 3}-{digit * 12}" for digit in "123")
 
 
 def test_the_same_bytes_are_no_new_version(store):
     write(store, group("g", put(A)))
-    counts, changed = write(store, group("g", put(A)))
-    assert counts == {("Observation", "unchanged"): 1} and not changed
+    written = write(store, group("g", put(A)))
+    assert written.counts == {("Observation", "unchanged"): 1} and not written.patients
     assert rows(store, "SELECT number FROM head") == [(1,)] and rows(store, "SELECT count(*) FROM version") == [(1,)]
 
 
 def test_other_bytes_are_a_new_version_and_the_old_one_is_history(store):
     write(store, group("g", put(A, "a")))
-    counts, _ = write(store, group("g", put(A, "b")))
+    counts = write(store, group("g", put(A, "b"))).counts
     assert counts == {("Observation", "updated"): 1}
     with store.read() as session:
         head = resources.head_of(session, "Observation", A)
@@ -75,13 +75,13 @@ def test_other_bytes_are_a_new_version_and_the_old_one_is_history(store):
 
 def test_what_a_group_makes_no_more_becomes_a_tombstone_and_may_come_back(store):
     write(store, group("g", put(A), put(B)))
-    counts, _ = write(store, group("g", put(B)))
+    counts = write(store, group("g", put(B))).counts
     assert counts == {("Observation", "unchanged"): 1, ("Observation", "deleted"): 1}
     with store.read() as session:
         assert resources.head_of(session, "Observation", A).deleted
         assert [found.id for found in resources.of_patients(session, [PAT])] == [B]
     assert rows(store, "SELECT count(*) FROM entry_global") == [(1,)]
-    counts, _ = write(store, group("g", put(A), put(B)))
+    counts = write(store, group("g", put(A), put(B))).counts
     assert counts[("Observation", "updated")] == 1
     with store.read() as session:
         assert [
@@ -91,7 +91,7 @@ def test_what_a_group_makes_no_more_becomes_a_tombstone_and_may_come_back(store)
 
 def test_a_group_with_a_fault_keeps_what_it_made_last(store):
     write(store, group("g", put(A)))
-    counts, _ = write(store, Mapped(hash64("g"), PAT, 1, 1, None, "t line 1: column x", "column x"))
+    counts = write(store, Mapped(hash64("g"), PAT, 1, 1, None, "t line 1: column x", "column x")).counts
     assert not counts and rows(store, "SELECT deleted FROM head") == [(0,)]
 
 
@@ -134,3 +134,47 @@ def test_nothing_of_a_failed_transaction_stays(store):
         resources.put_many(session, 1, "1", [group("g", put(A))])
         raise RuntimeError
     assert rows(store, "SELECT count(*) FROM head") == [(0,)]
+
+
+def test_a_write_answers_the_versions_it_made(store):
+    assert write(store, group("g", put(A), put(B))).versions == [
+        ("Observation", A, 1, "created"), ("Observation", B, 1, "created"),
+    ]  # fmt: skip
+    again = write(store, group("g", put(A, "changed")))
+    assert again.versions == [("Observation", A, 2, "updated"), ("Observation", B, 2, "deleted")]
+    assert write(store, group("g", put(A, "changed"))).versions == [("Observation", A, 2, "unchanged")]
+
+
+@pytest.mark.parametrize(("number", "is_written"), [(1, True), (2, False), (0, False)])
+def test_a_write_of_another_version_than_expected_names_the_resource_and_writes_nothing_of_its_group(
+    store, number, is_written
+):
+    write(store, group("g", put(A)), group("h", put(B)))
+    name = ("Observation", A)
+    with store.write() as session:
+        groups = [group("g", put(A, "changed"), put(C)), group("h", put(B, "changed"))]
+        written = resources.put_many(session, 1, "1", groups, {name: number})
+    outcomes = {version.id: version.outcome for version in written.versions}
+    assert outcomes == ({A: "updated", C: "created", B: "updated"} if is_written else {B: "updated"})
+    assert written.conflicts == ([] if is_written else [name])
+    if not is_written:
+        assert groups[0].reason == resources.OTHER_VERSION and groups[0].place.startswith(f"Observation/{A}")
+
+
+def test_a_resource_that_must_not_be_there_is_not_written_over(store):
+    name = ("Observation", A)
+    with store.write() as session:
+        assert resources.put_many(session, 1, "1", [group("g", put(A))], {name: 0}).versions[0].outcome == "created"
+    with store.write() as session:
+        assert resources.put_many(session, 1, "1", [group("g", put(A, "x"))], {name: 0}).conflicts == [name]
+    write(store, group("g"))
+    with store.write() as session:
+        after = resources.put_many(session, 1, "1", [group("g", put(A, "y"))], {name: 0})
+    assert after.versions == [("Observation", A, 3, "updated")], "deleted is not there"
+
+
+def test_a_deletion_of_another_version_than_expected_is_a_conflict_too(store):
+    write(store, group("g", put(A)))
+    with store.write() as session:
+        assert resources.put_many(session, 1, "1", [group("g")], {("Observation", A): 7}).conflicts
+    assert rows(store, "SELECT deleted FROM head") == [(0,)]

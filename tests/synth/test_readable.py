@@ -8,7 +8,8 @@ import pytest
 
 from gateway.synth import emis, world
 from gateway.synth.people import people
-from mappings import Feed, Reject, sources
+from mappings import Reject, sources
+from tests.mappings.harness import read_all
 
 TODAY = date(2026, 11, 24)
 MAPPINGS = Path(__file__).parents[2] / "mappings"
@@ -21,8 +22,7 @@ def made(tmp_path_factory):
 
 def read(name: str, path: Path):
     """Return (rows, rejects) of everything that the source finds at ``path``."""
-    source, feed = sources()[name], Feed()
-    found = [row for file in source.check(path, feed) for row in source.read(file, feed)]
+    found = read_all(sources()[name], path)
     return [row for row in found if not isinstance(row, Reject)], [row for row in found if isinstance(row, Reject)]
 
 

@@ -1,22 +1,21 @@
 """CSV files to rows by name, whatever is wrong with them."""
 
-from pathlib import Path
-
 import pytest
 
 from gateway.errors import Refused
 from mappings import Reject
-from mappings.readers import CHUNK, check_encoding, check_header, csv_rows, header
+from mappings.readers.csv import check_header, csv_rows, header
+from mappings.readers.files import CHUNK, File, whole
 
 
 @pytest.fixture
 def file(tmp_path):
-    def made(content: str | bytes) -> Path:
+    def write(content: str | bytes, *encodings: str) -> File:
         path = tmp_path / "x.csv"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
+        return File(path, encodings=encodings or ("utf-8",))
 
-    return made
+    return write
 
 
 def test_rows_have_their_line_and_only_what_is_filled(file):
@@ -41,9 +40,9 @@ def test_what_is_no_row_is_a_reject_that_tells_no_value(file, content, reject):
 
 
 def test_aliases_and_wanted_columns(file):
-    assert list(csv_rows(file("Old,b,c\n1,2,3\n"), aliases={"Old": "New"}, keep={"New", "c"})) == [
-        (2, {"New": "1", "c": "3"})
-    ]
+    assert list(
+        csv_rows(file("Old,b,c\n1,2,3\n"), rename=lambda name: {"Old": "New"}.get(name, name), keep={"New", "c"})
+    ) == [(2, {"New": "1", "c": "3"})]
 
 
 @pytest.mark.parametrize(
@@ -68,18 +67,18 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(file):
 
 @pytest.mark.parametrize("before", [1, CHUNK - 12, CHUNK - 11, CHUNK + 5])
 def test_another_encoding_is_refused_by_line_across_chunks(file, before):
-    path = file(b"a,b\n" + b"x" * before + b"\n1,caf\xe9\n")
+    content = b"a,b\n" + b"x" * before + b"\n1,caf\xe9\n"
     with pytest.raises(Refused, match="line 3: not utf-8"):
-        check_encoding(path)
-    check_encoding(path, "cp1252")
+        whole(file(content))
+    assert whole(file(content, "utf-8", "cp1252")).encoding == "cp1252"
 
 
 def test_a_character_cut_by_a_chunk_is_read(file):
     for before in range(CHUNK - 4, CHUNK + 1):
-        check_encoding(file(b"x" * before + "é€😀\n".encode()))
+        assert whole(file(b"x" * before + "é€😀\n".encode(), "utf-8", "cp1252")).encoding == "utf-8"
 
 
 @pytest.mark.parametrize("content", [b"a,b\n1,\x002\n", "a,b\n1,2\n".encode("utf-16")])
 def test_a_file_that_is_no_text_is_refused(file, content):
     with pytest.raises(Refused, match=r"line \d"):
-        check_encoding(file(content))
+        whole(file(content))

@@ -1,0 +1,165 @@
+"""Where rows come from, and how they are packed to be kept, a batch at a time. Nothing here touches the store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Protocol
+
+import msgspec
+
+from gateway.errors import Refused
+from gateway.intake.mapping import resource_id
+from gateway.store import kept as keeping
+from gateway.store.database import id_hash
+from gateway.store.kept import Body, Sent
+from mappings import Feed, Publisher, Reject, Row, Source
+from mappings.readers.files import File, Survey, whole
+
+IsKnown = Callable[[str], bool]
+"""Whether the store takes rows of the publisher with this code."""
+Seen = Callable[[int], None]
+"""Called with the number of bytes that were read."""
+
+
+class Rows(Protocol):
+    """A producer of rows: the files of a delivery, what an HTTP write sends, messages as they arrive.
+
+    It is sent to another process where reading is worth one, so it holds no open file or connection.
+    """
+
+    @property
+    def size(self) -> int:
+        """About how many bytes there are to read; 0 where that plays no part."""
+
+    def checked(self, source: Source, is_known: IsKnown | None) -> Rows:
+        """Return the rows ready to be read. Raises ``Refused`` for what must not be taken at all: what cannot be read
+        as a whole, or comes from a publisher that ``is_known`` denies."""
+
+    def read(self, source: Source, seen: Seen) -> Iterator[Row | Reject]:
+        """Yield the rows in their order, and a reject for each that cannot be read."""
+
+
+@dataclass(frozen=True)
+class AtHand:
+    """Rows that are in memory already."""
+
+    rows: Sequence[Row | Reject]
+    size: int = 0
+
+    def checked(self, source: Source, is_known: IsKnown | None) -> AtHand:
+        refuse_unknown(source, self.rows, is_known)
+        return self
+
+    def read(self, source: Source, seen: Seen) -> Iterator[Row | Reject]:
+        return iter(self.rows)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a delivery, each read once to see that it can be taken and once to take it."""
+
+    files: tuple[File, ...]
+    feed: Feed
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+    def checked(self, source: Source, is_known: IsKnown | None) -> Files:
+        return replace(self, files=tuple([self._checked(file, source, is_known) for file in self.files]))
+
+    def _checked(self, file: File, source: Source, is_known: IsKnown | None) -> File:
+        if is_known is None:
+            return whole(file) if file.encodings or file.member else file
+        survey = Survey(file)
+        refuse_unknown(source, source.read(file.survey(survey.see), self.feed), is_known)
+        return survey.file
+
+    def read(self, source: Source, seen: Seen) -> Iterator[Row | Reject]:
+        for number, file in enumerate(self.files):
+            counted = replace(file, watch=lambda chunk: seen(len(chunk)))
+            for item in source.read(counted, self.feed):
+                yield Reject(f"{shown(file, number)} {item.place}", item.reason) if isinstance(item, Reject) else item
+
+
+def refuse_unknown(
+    source: Source, items: Sequence[Row | Reject] | Iterator[Row | Reject], is_known: IsKnown | None
+) -> None:
+    """Read all of ``items``. Raises ``Refused`` where one is a row of a publisher that ``is_known`` denies."""
+    denied = [item for item in items if is_known and isinstance(item, Row) and not is_known(item.publisher)]
+    if denied:
+        raise unknown_publisher(source)
+
+
+def unknown_publisher(source: Source) -> Refused:
+    """The refusal of rows from a publisher that the operator has not made known."""
+    return Refused(f"{source.name}: a publisher that this store does not know")
+
+
+class Batch(msgspec.Struct, array_like=True, gc=False):
+    """Rows ready to be kept, and what came with them. ``rejects`` are (place, reason); ``publishers`` what the rows say
+    of publishers, each thing once with its newest order. ``count`` is how many rows and rejects there are, ``done`` how
+    many bytes were read by the end of the batch."""
+
+    sent: list[Sent]
+    rejects: list[tuple[str, str]]
+    publishers: list[Publisher]
+    count: int
+    done: int
+
+
+def batches(source: Source, rows: Rows, namespace: bytes, size: int) -> Iterator[Batch]:
+    """Read rows and pack them, ``size`` at a time."""
+    done = 0
+
+    def seen(count: int) -> None:
+        nonlocal done
+        done += count
+
+    items = rows.read(source, seen)
+    while batch := list(islice(items, size)):
+        yield _batch(source, namespace, batch, done)
+
+
+def _batch(source: Source, namespace: bytes, items: Sequence[Row | Reject], done: int) -> Batch:
+    rows = [item for item in items if isinstance(item, Row)]
+    rejects = [(f"{source.name} {item.place}", item.reason) for item in items if isinstance(item, Reject)]
+    return Batch([_sent(namespace, source, row) for row in rows], rejects, _publishers(source, rows), len(items), done)
+
+
+def _sent(namespace: bytes, source: Source, row: Row) -> Sent:
+    never = source.never.get(row.table)
+    values = {k: v for k, v in row.values.items() if v != "" and k not in never} if never else row.values
+    name, publisher = source.name, row.publisher
+    patient = id_hash(resource_id(namespace, name, publisher, "Patient", row.patient)) if row.patient else 0
+    return Sent(
+        keeping.row_hash(name, publisher, row.table, row.key),
+        keeping.table_hash(name, publisher, row.table),
+        publisher,
+        patient,
+        tuple([keeping.group_hash(name, publisher, group) for group in row.groups]),
+        row.order,
+        row.deleted,
+        keeping.encode_body(Body(row.table, row.key, row.patient, row.groups, values, row.line, row.directory)),
+        row.bare,
+    )
+
+
+def _publishers(source: Source, rows: Sequence[Row]) -> list[Publisher]:
+    """What rows say of publishers; the same thing said often, once."""
+    orders: dict[Publisher, int] = {}
+    for row in rows:
+        if statement := source.publisher(row):
+            unordered = replace(statement, order=0)
+            orders[unordered] = max(statement.order, orders.get(unordered, statement.order))
+    return [replace(statement, order=order) for statement, order in orders.items()]
+
+
+def shown(file: File, number: int) -> str:
+    """A file by its place in the delivery and the words of its name: a name may hold a number of somebody's."""
+    letters = re.sub(r"\w*\d\w*", " ", file.stem.replace("_", " "))
+    words = [word for word in re.split(r"[^A-Za-z]+", letters) if len(word) > 1]
+    return f"file {number + 1} ({' '.join(words) or 'no name'})"

@@ -1,0 +1,206 @@
+"""Take rows in, wherever they come from: keep them as they come, then map the groups they touch, in patient order.
+
+Killed at any point and run again, it loses nothing and does nothing twice: rows are kept by key, and what is still to
+map is written in the transaction that writes what was mapped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+from gateway import log
+from gateway.intake import derive
+from gateway.intake.engine import Engine, Part, engine
+from gateway.intake.report import Report
+from gateway.intake.rows import Batch, Rows, unknown_publisher
+from gateway.memory import seldom_collected
+from gateway.nhs.codesets import CodeSets
+from gateway.store import deliveries, people, resources
+from gateway.store import kept as keeping
+from gateway.store.database import Session, Store
+from gateway.store.resources import Mapped
+from mappings import Feed, Publisher, Source
+
+ROWS_AT_ONCE = 4000
+GROUPS_AT_ONCE = 1500
+Progress = Callable[[str, int, int], None]
+"""Called with (phase, done, of): rows or groups, and how many there are or are likely to be."""
+
+
+def quiet(phase: str, done: int, of: int) -> None:
+    """No progress shown."""
+
+
+def take(
+    store: Store,
+    source: Source,
+    rows: Rows,
+    feed: Feed,
+    sets: CodeSets,
+    *,
+    name: str = "rows",
+    files: int = 0,
+    workers: int | None = None,
+    progress: Progress = quiet,
+    with_census: bool = False,
+) -> Report:
+    """Take rows in as one delivery called ``name``. Raises ``Refused`` before anything is kept where they must not be
+    taken at all. ``with_census`` adds who is who in the whole store to the report, which reads every person of it."""
+    started = time.monotonic()
+    rows = rows.checked(source, _known(store, source))
+    with alone(store, source):
+        report = Report(source.name, files=files)
+        begin(store, source, sets, report, name)
+        with seldom_collected(), engine(store, source, feed, sets, rows.size, workers) as run:
+            _keep(store, source, rows, report, run, progress)
+            map_touched(store, source, sets, report, run, progress)
+        return end(store, report, started, with_census)
+
+
+def _known(store: Store, source: Source) -> Callable[[str], bool] | None:
+    """Which publishers a live store takes rows from; None for a sandbox, which takes them from any."""
+    if store.is_sandbox:
+        return None
+    with store.read() as session:
+        codes = {publisher.code for publisher in people.publishers(session).values() if publisher.source == source.name}
+    return codes.__contains__
+
+
+def alone(store: Store, source: Source) -> AbstractContextManager[None]:
+    """One delivery of a source at a time: a group is mapped from rows that nobody else is changing, and a delivery that
+    is not done was cut off."""
+    return store.alone(f"load {source.name}")
+
+
+def begin(
+    store: Store,
+    source: Source,
+    sets: CodeSets,
+    report: Report,
+    name: str,
+    touch: Callable[[Session, int, str], None] | None = None,
+) -> None:
+    """Open a delivery, and touch at once what ``touch`` says. What an earlier one that was cut off left to map is
+    mapped with it, never by itself: half of its rows may have come. Labels are made with the mapping, so other code
+    sets map everything again too."""
+    with store.write() as session:
+        report.delivery = deliveries.begin(session, source.name, name, source.version, sets.fingerprint)
+        deliveries.take_over(session, source.name, report.delivery)
+        if touch:
+            touch(session, report.delivery, source.name)
+
+
+def end(store: Store, report: Report, started: float, with_census: bool = True) -> Report:
+    """Close the delivery and keep its report."""
+    if with_census:
+        with store.read() as session:
+            report.people.update(people.census(session))
+    report.state, report.seconds = "done", time.monotonic() - started
+    with store.write() as session:
+        deliveries.end(session, report.delivery, report.as_dict())
+    log.event("load.finished", source=report.source, rows=report.rows["read"], rejects=sum(report.rejects.values()))
+    return report
+
+
+def _keep(store: Store, source: Source, rows: Rows, report: Report, run: Engine, progress: Progress) -> None:
+    size, count = rows.size, 0
+    progress("rows kept", 0, 1)
+    publishers: dict[str, int] = {}
+    for batch in run.read(rows, ROWS_AT_ONCE):
+        for place, reason in batch.rejects:
+            report.reject(place, reason)
+        with store.write() as session:
+            _meet(session, store, source, batch, publishers)
+            report.rows.update(keeping.keep(session, report.delivery, batch.sent, publishers))
+            _describe(session, store, source, batch.publishers, publishers)
+        count += batch.count
+        progress("rows kept", count, max(count, round(count * size / batch.done)) if batch.done else count)
+    progress("rows kept", count, count)
+    report.rows["read"] = sum(report.rows[name] for name in ("new", "changed", "unchanged", "older"))
+    with store.write() as session:
+        people.received(session, publishers.values())
+        keeping.touch_new(session, report.delivery, deliveries.first_row(session, report.delivery))
+        deliveries.is_mapping(session, report.delivery)
+
+
+def _meet(session: Session, store: Store, source: Source, batch: Batch, keys: dict[str, int]) -> None:
+    """Learn the keys of the publishers that a batch comes from."""
+    for code in dict.fromkeys(row.publisher for row in batch.sent):
+        if _publisher(session, store, source, code, keys) is None:
+            raise unknown_publisher(source)
+
+
+def _publisher(session: Session, store: Store, source: Source, code: str, keys: dict[str, int]) -> int | None:
+    """The key of a publisher; None for one that a live store does not know: only the operator makes it known, never a
+    delivery."""
+    if code not in keys:
+        if not store.is_sandbox and not people.is_known(session, source.name, code):
+            return None
+        keys[code] = people.ensure_publisher(session, source.name, code, source.kind)
+    return keys[code]
+
+
+def _describe(
+    session: Session, store: Store, source: Source, statements: Sequence[Publisher], keys: dict[str, int]
+) -> None:
+    """Take in what rows say of publishers."""
+    for said in statements:
+        key = _publisher(session, store, source, said.code, keys)
+        if key is not None:
+            people.describe_publisher(session, key, ods=said.ods, name=said.name, state=said.state, order=said.order)
+
+
+def map_touched(
+    store: Store, source: Source, sets: CodeSets, report: Report, run: Engine, progress: Progress = quiet
+) -> None:
+    """Map every group that the delivery touched, and write what they became."""
+    with store.read() as session:
+        todo = keeping.touched(session, report.delivery)
+    done = 0
+    again: list[tuple[int, int]] = []
+    if todo:
+        progress("groups mapped", 0, len(todo))
+    for part, mapped in run.run(list(resources.batches(todo, GROUPS_AT_ONCE))):
+        with store.write() as session:
+            again += _write(session, source, sets, report, part, mapped)
+        done += len(part)
+        progress("groups mapped", done, len(todo))
+    for part, mapped in run.run(list(resources.batches(again, GROUPS_AT_ONCE))):
+        with store.write() as session:
+            _write(session, source, sets, report, part, mapped, is_last=True)
+    with store.write() as session:
+        keeping.untouch_all(session, report.delivery)
+
+
+def _write(
+    session: Session,
+    source: Source,
+    sets: CodeSets,
+    report: Report,
+    part: Part,
+    mapped: Sequence[Mapped],
+    is_last: bool = False,
+) -> list[tuple[int, int]]:
+    """One transaction: what the groups became, who asked about what, quarantine, people, labels; and that they are
+    mapped.
+
+    Returns those to be mapped once more at the end, unless this is it: they make what another group made, which may
+    make it no more by then.
+    """
+    written = resources.put_many(session, report.delivery, source.version, mapped)
+    waiting = set() if is_last else {group.grp for group in mapped if group.reason == resources.MADE_TWICE}
+    keeping.depend(session, [(asked, group.patient, group.grp) for group in mapped for asked in group.asked])
+    deliveries.quarantine(session, source.name, report.delivery, mapped)
+    derive.gather(session, mapped)
+    labels = derive.label(session, written.patients, sets)
+    keeping.untouch(session, report.delivery, [(patient, grp) for patient, grp in part if grp not in waiting])
+    report.resources.update(written.counts)
+    report.labels.update(labels)
+    for group in mapped:
+        if group.puts is None and group.grp not in waiting:
+            report.reject(group.place, group.reason)
+        report.uk_core.update(group.faults)
+        report.unmapped.update(group.unmapped)
+    return [(patient, grp) for patient, grp in part if grp in waiting]

@@ -1,0 +1,208 @@
+"""The files of a delivery, on disk or in a zip: opened, read whole once, and found to be text of the right encoding.
+
+>>> import tempfile, pathlib
+>>> path = pathlib.Path(tempfile.mkdtemp()) / "a.csv"
+>>> _ = path.write_bytes("name\\nZoë\\n".encode("cp1252"))
+>>> whole(File(path, encodings=("utf-8", "cp1252"))).encoding
+'cp1252'
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import zlib
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
+from zipfile import BadZipFile, ZipFile
+
+from gateway.errors import Refused
+from mappings.readers import zip as archives
+
+CHUNK = 1 << 17
+"""Bytes read at a time."""
+HEAD = 1 << 13
+"""Bytes read at a time where only the beginning of a file is wanted."""
+NEWLINE = b"\n"
+Watch = Callable[[bytes], None]
+"""Called with every piece of a file as it is read, and with nothing at its end."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a delivery.
+
+    ``member`` is its name in the zip at ``path``, or "". ``encodings`` are those that its text may have, the first
+    that fits being meant; none for a file that the source decodes itself. ``whole`` leaves the one that fits.
+    """
+
+    path: Path
+    member: str = ""
+    encodings: tuple[str, ...] = ()
+    watch: Watch | None = field(default=None, compare=False)
+    is_survey: bool = field(default=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The file's own name, without its folders."""
+        return (self.member or self.path.name).rpartition("/")[2]
+
+    @property
+    def stem(self) -> str:
+        """The name without its suffix."""
+        return Path(self.name).stem
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file as it is read."""
+        if not self.member:
+            return self.path.stat().st_size
+        with ZipFile(self.path) as archive:
+            return archive.getinfo(self.member).file_size
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of the text. Raises ``ValueError`` where several are possible and ``whole`` was not asked."""
+        if len(self.encodings) != 1 and not self.is_survey:
+            raise ValueError("the encoding of the file is not known yet")
+        return self.encodings[0]
+
+    def open(self, chunk: int = CHUNK) -> BinaryIO:
+        """Open the bytes for reading."""
+        try:
+            raw = _Stream(self)
+        except OSError:
+            raise Refused(f"{self.name}: cannot be read") from None
+        return io.BufferedReader(raw, chunk)
+
+    def text(self, encoding: str = "", newline: str | None = "") -> io.TextIOWrapper:
+        """Open the text for reading; a byte order mark is no part of it. ``encoding`` is given by a source that decodes
+        for itself."""
+        errors = "replace" if self.is_survey else "strict"
+        return io.TextIOWrapper(self.open(), with_mark(encoding or self.encoding), errors, newline)
+
+    def survey(self, watch: Watch) -> File:
+        """Return the file for a reading whose words do not matter: its encoding may still be any of several."""
+        return replace(self, watch=watch, is_survey=True)
+
+
+class _Stream(io.RawIOBase):
+    """The bytes of a file, shown to its watch on the way."""
+
+    def __init__(self, file: File):
+        self._file, self._archive = file, None
+        self._inner: BinaryIO
+        if file.member:
+            self._archive = ZipFile(file.path)
+            self._inner = self._archive.open(file.member)  # type: ignore[assignment]  # reads like any binary file
+        else:
+            self._inner = file.path.open("rb", buffering=0)  # type: ignore[assignment]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        try:
+            count: int = self._inner.readinto(buffer)  # type: ignore[attr-defined]
+        except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+            raise Refused(f"{self._file.name}: damaged in the zip") from None
+        if self._file.watch:
+            self._file.watch(bytes(buffer[:count]))
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._inner.close()
+            if self._archive:
+                self._archive.close()
+        super().close()
+
+
+class Survey:
+    """Reads along: finds the encoding of a text among those that it may have, and counts its lines.
+
+    Raises ``Refused`` naming the line at which the last of them fails, or that holds a NUL byte.
+    """
+
+    def __init__(self, file: File):
+        self._file, self._lines = file, 1
+        try:
+            self._decoders = {name: codecs.getincrementaldecoder(name)() for name in file.encodings}
+        except LookupError:
+            raise Refused(f"{file.name}: the feed's encoding is not known") from None
+
+    def see(self, chunk: bytes) -> None:
+        """Take the next bytes in; none at the end."""
+        fault = None
+        for name, decoder in list(self._decoders.items()):
+            try:
+                decoder.decode(chunk, not chunk)
+            except UnicodeDecodeError as error:
+                line = self._lines + error.object[: error.start].count(NEWLINE)
+                fault = f"{self._file.name}: line {line}: not {name}"
+                del self._decoders[name]
+        if not self._decoders and fault:
+            raise Refused(fault)
+        if self._file.encodings and b"\0" in chunk:
+            line = self._lines + chunk[: chunk.index(0)].count(NEWLINE)
+            raise Refused(f"{self._file.name}: line {line}: a NUL byte")
+        self._lines += chunk.count(NEWLINE)
+
+    @property
+    def file(self) -> File:
+        """The file with the first encoding that fits all that was seen."""
+        return replace(self._file, encodings=tuple(self._decoders)[:1])
+
+
+def delivered(path: Path, suffixes: Collection[str] = (), encodings: tuple[str, ...] = ()) -> list[File]:
+    """Return the files at ``path`` (of these ``suffixes``): it, a folder's or a zip's, in order of name, hidden ones
+    left out.
+
+    Raises ``Refused`` naming one that cannot be read: a delivery is never taken without one of its files.
+    """
+    if path.is_dir():
+        paths = sorted(file for file in path.rglob("*") if (file.is_file() or file.is_symlink()) and not file.is_dir())
+        files = [File(file, encodings=encodings) for file in paths]
+    elif is_zip(path):
+        files = [File(path, member, encodings) for member in archives.members(path)]
+    else:
+        return [_readable(File(path, encodings=encodings))]
+    wanted = [file for file in files if not suffixes or Path(file.name).suffix.lower() in suffixes]
+    return [_readable(file) for file in wanted if not file.name.startswith(".")]
+
+
+def is_zip(path: Path) -> bool:
+    """Whether the file at ``path`` is a zip, by its first bytes."""
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(4) in (b"PK\3\4", b"PK\5\6")
+    return False
+
+
+def _readable(file: File) -> File:
+    file.open().close()
+    return file
+
+
+def whole(file: File) -> File:
+    """Read the file to its end and return it with its encoding known. Raises ``Refused`` as ``Survey`` does."""
+    survey = Survey(file)
+    with file.survey(survey.see).open() as stream:
+        while stream.read(CHUNK):
+            pass
+    return survey.file
+
+
+def checked(files: Iterable[File]) -> list[File]:
+    """Return the files with their encodings known, each read whole unless there is nothing to find out.
+
+    A file in a zip is always read: it may be damaged.
+    """
+    return [whole(file) if file.encodings or file.member else file for file in files]
+
+
+def with_mark(encoding: str) -> str:
+    """Return the encoding that passes over the byte order mark some programs put before UTF-8."""
+    return "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding

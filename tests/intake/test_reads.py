@@ -1,0 +1,123 @@
+"""A file is read once to see that it can be taken and once to take it; what must be refused is refused before."""
+
+import io
+import shutil
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Refused
+from gateway.intake import load
+from gateway.store import people
+from gateway.store.database import open_store
+from mappings import Feed, Row, sources
+from mappings.readers.files import HEAD
+from tests.intake.conftest import NAMESPACE, state, take
+from tests.mappings.harness import read_all
+
+
+class Reads:
+    """Counts the bytes that are read of each file."""
+
+    def __init__(self, monkeypatch):
+        self.bytes: Counter[Path] = Counter()
+        opened, reads = Path.open, self
+
+        class Raw(io.FileIO):
+            def readinto(self, buffer):
+                count = super().readinto(buffer)
+                reads.bytes[Path(self.name)] += count
+                return count
+
+        def count(path, mode="r", buffering=-1, *rest, **named):
+            return Raw(path, "r") if (mode, buffering) == ("rb", 0) else opened(path, mode, buffering, *rest, **named)
+
+        monkeypatch.setattr(Path, "open", count)
+
+
+def new(tmp_path, kind: str, source, path: Path):
+    """A store of a kind that knows the publishers of the delivery."""
+    store = open_store(f"sqlite:///{tmp_path / kind}.db", create=kind, namespace=NAMESPACE)
+    with store.write() as session:
+        for code in {row.publisher for row in read_all(source, path) if isinstance(row, Row)}:
+            people.ensure_publisher(session, source.name, code, source.kind)
+    return store
+
+
+@pytest.mark.parametrize(("name", "kind", "times"), [
+    ("emis", "sandbox", 2), ("emis", "live", 2), ("cld", "sandbox", 2), ("cld", "live", 2), ("hl7v2", "sandbox", 1), ("hl7v2", "live", 2),
+])  # fmt: skip
+def test_a_file_is_read_twice_at_most(tmp_path, deliveries, code_sets, monkeypatch, name, kind, times):
+    source, path = sources()[name], deliveries.path(name)
+    store = new(tmp_path, kind, source, path)
+    reads = Reads(monkeypatch)
+    report = load.load(store, source, path, Feed(), code_sets, workers=0)
+    store.close()
+    assert report.rows["new"] and not report.rejects
+    files = [file for file in path.rglob("*") if file.is_file()]
+    assert files and {file: reads.bytes[file] for file in files} == {
+        file: pytest.approx(times * file.stat().st_size, abs=min(HEAD, file.stat().st_size)) for file in files
+    }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_a_file_that_may_have_two_encodings_is_read_twice_too(tmp_path, code_sets, deliveries, monkeypatch, encoding):
+    original = next(deliveries.path("cld").rglob("*.csv"))
+    path = tmp_path / original.name
+    path.write_bytes(original.read_text(encoding="utf-8").replace("Home", "Hömé").encode(encoding))
+    source, feed = sources()["cld"], Feed(encoding="cp1252")
+    store = open_store(f"sqlite:///{tmp_path / 'live'}.db", create="live")
+    with store.write() as session:
+        for code in {row.publisher for row in read_all(source, path, feed) if isinstance(row, Row)}:
+            people.ensure_publisher(session, "cld", code, source.kind)
+    reads = Reads(monkeypatch)
+    load.load(store, source, path, feed, code_sets, workers=0)
+    assert 2 * path.stat().st_size <= reads.bytes[path] <= 2 * path.stat().st_size + HEAD
+    with store.read() as session:
+        assert any("Hömé" in body.decode() for (body,) in session.rows("SELECT body FROM kept"))
+    store.close()
+
+
+def test_a_file_in_another_encoding_refuses_the_whole_delivery(tmp_path, new_store, deliveries, code_sets):
+    folder = tmp_path / "broken"
+    shutil.copytree(deliveries.path("emis"), folder)
+    last = sorted(folder.rglob("*CareRecord_Observation_*.csv"))[-1]
+    last.write_bytes(last.read_bytes() + b'"\xe9"\r\n')
+    store = new_store()
+    with pytest.raises(Refused, match="not utf-8"):
+        load.load(store, sources()["emis"], folder, Feed(), code_sets, workers=0)
+    with store.read() as session:
+        assert not session.value("SELECT count(*) FROM kept") and not session.value("SELECT count(*) FROM delivery")
+
+
+def zipped(folder: Path, path: Path, inside: str = "") -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                archive.write(file, f"{inside}{file.relative_to(folder)}")
+    return path
+
+
+@pytest.mark.parametrize("name", ["emis", "hl7v2", "cld"])
+@pytest.mark.parametrize("inside", ["", "extract/"])
+def test_a_zip_loads_like_its_folder(tmp_path, new_store, deliveries, code_sets, name, inside):
+    path = zipped(deliveries.path(name), tmp_path / "delivery.zip", inside)
+    of_zip, of_folder = new_store("zip"), new_store("folder")
+    report = load.load(of_zip, sources()[name], path, Feed(), code_sets, workers=0).as_dict()
+    expected = take(of_folder, deliveries, name, code_sets).as_dict()
+    assert {**report, "seconds": 0} == {**expected, "seconds": 0}
+    assert state(of_zip) == state(of_folder)
+
+
+def test_a_zip_that_is_damaged_is_refused_before_anything_is_kept(tmp_path, new_store, deliveries, code_sets):
+    path = zipped(deliveries.path("hl7v2"), tmp_path / "delivery.zip")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    path.write_bytes(data)
+    store = new_store()
+    with pytest.raises(Refused, match="damaged in the zip|cannot be read|not a zip"):
+        load.load(store, sources()["hl7v2"], path, Feed(), code_sets, workers=0)
+    with store.read() as session:
+        assert not session.value("SELECT count(*) FROM kept")
