@@ -7,14 +7,13 @@ stays text.
 
 from __future__ import annotations
 
-import csv
 import re
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
+from mappings.vocabulary import ETHNIC_CATEGORY, code_table
+
 URN = "urn:nhs-record-gateway:cld:"
-ETHNICITY = "https://fhir.hl7.org.uk/CodeSystem/UKCore-EthnicCategoryEngland"
 UNKNOWN = "Unknown"
 YES_OR_NO = "Yes or No"
 LISTS = dict.fromkeys(
@@ -75,7 +74,7 @@ def ethnicity(text: str) -> dict[str, Any]:
     """Return the ethnic category, with DHSC's finer value beside it; words alone where the value is not DHSC's."""
     made = concept("Ethnicity", text)
     target = _targets("ethnicity").get(clean("Ethnicity", text), "")
-    return {**made, "coding": [{"system": ETHNICITY, "code": target}, *made["coding"]]} if target else made
+    return {**made, "coding": [{"system": ETHNIC_CATEGORY, "code": target}, *made["coding"]]} if target else made
 
 
 def gender(text: str) -> str:
@@ -97,5 +96,4 @@ def _targets(name: str) -> dict[str, str]:
 
 
 def _rows(name: str) -> list[dict[str, str]]:
-    text = files("mappings.cld").joinpath(f"codes_{name}.csv").read_text(encoding="utf-8")
-    return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    return code_table(__package__, f"codes_{name}")

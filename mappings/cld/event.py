@@ -15,9 +15,9 @@ from mappings import Group, Look, Row, Values
 from mappings.cld import codes, snapshots
 from mappings.cld.snapshots import Snapshot
 from mappings.cld.times import iso
+from mappings.vocabulary import ESTIMATED, UK_CORE
 
-PROFILE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
-ESTIMATED = {"extension": [{"url": "urn:nhs-record-gateway:estimated", "valueBoolean": True}]}
+PROFILE = UK_CORE + "UKCore-"
 START, END = "Event Start Date", "Event End Date"
 ERROR_AFTER = 2
 """Full snapshots in a row without an event before it counts as entered in error."""
@@ -217,10 +217,10 @@ def _parameter(column: str, values: Values) -> dict[str, Any]:
 
 def _providers(lines: list[Row]) -> list[dict[str, Any]]:
     """Return each provider once, by its CQC location: double-up care is several lines of one service."""
-    found = {}
+    providers: dict[str, dict[str, Any]] = {}
     for row in sorted(lines, key=_preferred):
         location, name = row.values["Provider CQC Location ID"], row.values["Provider CQC Location Name"]
         identifier = {"system": codes.URN + "cqc-location", "value": location} if location else {}
         if location or name:
-            found.setdefault(location or name, {"type": "Organization", "identifier": identifier, "display": name})
-    return list(found.values())
+            providers.setdefault(location or name, {"type": "Organization", "identifier": identifier, "display": name})
+    return list(providers.values())

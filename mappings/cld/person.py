@@ -11,17 +11,15 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
+from gateway.fhir.codes import NHS_NUMBER, ODS
 from gateway.nhs.identifiers import is_practice_code, is_valid, normalise
 from mappings import Group, Look, Row
 from mappings.cld import codes, snapshots
 from mappings.cld.event import PROFILE, said
 from mappings.cld.snapshots import Snapshot
 from mappings.cld.times import iso
+from mappings.vocabulary import HL7, UK_CORE_EXTENSION
 
-HL7 = "http://terminology.hl7.org/CodeSystem/"
-ODS = "https://fhir.nhs.uk/Id/ods-organization-code"
-NHS_NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
-ETHNIC_CATEGORY = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory"
 REASON = "Primary Support Reason"
 REFUGE = "Refuge"
 
@@ -62,7 +60,8 @@ def patient(key: str, lines: list[Row], council: str, look: Look) -> dict[str, A
         look.id("Patient", key),
         PROFILE + "Patient",
         extension=[
-            {"url": ETHNIC_CATEGORY, "valueCodeableConcept": codes.ethnicity(text)} for text in only(ethnicities)
+            {"url": UK_CORE_EXTENSION + "EthnicCategory", "valueCodeableConcept": codes.ethnicity(text)}
+            for text in only(ethnicities)
         ],
         identifier=[
             *map(nhs_number, stated(lines, "NHS Number")),

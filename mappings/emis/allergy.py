@@ -6,9 +6,10 @@ from typing import Any
 
 from gateway.fhir.build import resource
 from mappings import Look
-from mappings.emis.codes import DEGRADED_ALLERGY, DEGRADED_OTHER_ALLERGY, HL7, Code, coded
+from mappings.emis.codes import DEGRADED_ALLERGY, DEGRADED_OTHER_ALLERGY, Code, coded
 from mappings.emis.entry import Entry, clinician, encounter, subject
-from mappings.emis.values import UK_CORE, UNKNOWN, entered, tagged
+from mappings.emis.values import entered
+from mappings.vocabulary import HL7, UK_CORE, UNKNOWN, tagged
 
 CLINICAL, VERIFICATION = HL7 + "allergyintolerance-clinical", HL7 + "allergyintolerance-verification"
 VERIFIED = {"refuted": "refuted", "confirmed": "confirmed"}

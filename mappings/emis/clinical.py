@@ -6,10 +6,10 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
-from mappings import Look
-from mappings.emis.codes import HL7
+from mappings import Look, Values
 from mappings.emis.entry import NOT_DONE, Entry, clinician, encounter, filed, problem, subject
-from mappings.emis.values import UK_CORE, UNKNOWN, built, day, entered, tagged
+from mappings.emis.values import built, day, entered
+from mappings.vocabulary import HL7, UK_CORE, UNKNOWN, tagged
 
 VACCINATION = UK_CORE + "Extension-UKCore-VaccinationProcedure"
 ENCOUNTER = UK_CORE + "Extension-UKCore-AssociatedEncounter"
@@ -65,7 +65,7 @@ def why(made: Entry) -> dict[str, Any]:
 def expiry(text: str) -> str:
     """Return an expiry date that is written as a date, "" for any other."""
     try:
-        return day({"expiry": text[:10]}, "expiry") if text else ""
+        return day(Values(expiry=text[:10]), "expiry") if text else ""
     except Invalid:
         return ""
 

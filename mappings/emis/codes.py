@@ -3,11 +3,9 @@ say."""
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 from gateway.errors import Invalid
@@ -15,11 +13,10 @@ from gateway.fhir.codes import DMD, SNOMED
 from mappings import Look, Row, Values
 from mappings.emis.delivery import directory
 from mappings.emis.tables import CODE, DRUG_CODE
+from mappings.vocabulary import READ, code_table
 
-READ = "http://read.info/readv2"
 EGTON = "https://fhir.hl7.org.uk/Id/egton-codes"
 EMIS_DRUG = "https://fhir.hl7.org.uk/Id/emis-drug-codes"
-HL7 = "http://terminology.hl7.org/CodeSystem/"
 DESCRIPTION_ID = "http://hl7.org/fhir/StructureDefinition/coding-sctdescid"
 
 DEGRADED_MEDICATION = {"system": SNOMED, "code": "196421000000109", "display": "Transfer-degraded medication entry"}
@@ -204,11 +201,9 @@ def _table(name: str, target: str) -> dict[str, str]:
     return {row[first].casefold(): row[target] for row in rows}
 
 
-@lru_cache
 def rows_of(name: str) -> list[dict[str, str]]:
     """Return the rows of ``codes_<name>.csv``; lines beginning with ``#`` tell the origin."""
-    text = files("mappings.emis").joinpath(f"codes_{name}.csv").read_text(encoding="utf-8")
-    return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    return code_table(__package__, f"codes_{name}")
 
 
 @lru_cache
@@ -217,7 +212,7 @@ def _categories() -> dict[str, tuple[str, str]]:
 
 
 @lru_cache
-def _senses() -> list[tuple[re.Pattern, str]]:
+def _senses() -> list[tuple[re.Pattern[str], str]]:
     return [(re.compile(row["pattern"]), row["sense"]) for row in rows_of("sense")]
 
 
@@ -225,19 +220,17 @@ def _senses() -> list[tuple[re.Pattern, str]]:
 def _allergies() -> list[tuple[str, str, str, str]]:
     """(system, code, match, sense): those of the terminology sets, which every door knows, then this source's own."""
     systems = {READ: "read", SNOMED: "snomed"}
-    found = [
+    known = [
         (systems[row["system"]], row["code"], "exact", sense)
         for name, sense in (("no-known-allergy", "nil"), ("allergy", ""))
-        for row in csv.DictReader(
-            files("terminology").joinpath(f"sets/{name}.csv").read_text(encoding="utf-8").splitlines()
-        )
+        for row in code_table("terminology", f"sets/{name}")
         if row["system"] in systems
     ]
-    return found + [(row["system"], row["code"], row["match"], row["sense"]) for row in rows_of("allergy")]
+    return known + [(row["system"], row["code"], row["match"], row["sense"]) for row in rows_of("allergy")]
 
 
 @lru_cache
-def _allergy_words() -> list[re.Pattern]:
+def _allergy_words() -> list[re.Pattern[str]]:
     return [re.compile(row["code"]) for row in rows_of("allergy") if row["system"] == "words"]
 
 

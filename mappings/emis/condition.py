@@ -6,10 +6,11 @@ from typing import Any
 
 from gateway.fhir.codes import SNOMED
 from mappings import Look, Row, Values
-from mappings.emis.codes import HL7, coded
+from mappings.emis.codes import coded
 from mappings.emis.entry import Entry, clinician, encounter, filed, subject
 from mappings.emis.qualifiers import NONE
-from mappings.emis.values import UK_CORE, UNKNOWN, built, entered, guid, is_doubtful, partial
+from mappings.emis.values import built, entered, guid, is_doubtful, partial
+from mappings.vocabulary import HL7, UK_CORE, UK_CORE_CODES, UNKNOWN
 
 CLINICAL, VERIFICATION = HL7 + "condition-clinical", HL7 + "condition-ver-status"
 CATEGORY = HL7 + "condition-category"
@@ -53,7 +54,7 @@ def condition(made: Entry, problem: Row | None, look: Look) -> dict[str, Any]:
 
 
 def is_active(held: Values) -> bool:
-    return held["ProblemStatusDescription"].casefold().startswith("active")
+    return str(held["ProblemStatusDescription"]).casefold().startswith("active")
 
 
 def clinical_status(made: Entry, held: Values) -> dict[str, Any]:
@@ -116,11 +117,7 @@ def extensions(made: Entry, held: Values, look: Look) -> list[dict[str, Any]]:
     episode = made.values["Episode"].strip()
     if episode and episode.casefold() != "none":
         code = EPISODES.get(episode.casefold())
-        coding = (
-            {"coding": [{"system": "https://fhir.hl7.org.uk/CodeSystem/UKCore-ConditionEpisodicity", "code": code}]}
-            if code
-            else {}
-        )
+        coding = {"coding": [{"system": UK_CORE_CODES + "ConditionEpisodicity", "code": code}]} if code else {}
         found.append({"url": EPISODE, "valueCodeableConcept": {**coding, "text": episode}})
     if parent := held["ParentProblemObservationGuid"]:
         found.append({"url": RELATED, "valueReference": look.reference("Condition", guid(parent))})

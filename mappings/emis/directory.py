@@ -10,14 +10,15 @@ from gateway.fhir.codes import ODS
 from gateway.nhs.identifiers import is_ods_code
 from mappings import Group, Look, Row, Values
 from mappings.emis.delivery import directory, extracted
-from mappings.emis.values import UK_CORE, address, day, guid, identifier, is_true
+from mappings.emis.values import address, day, guid, identifier, is_true
+from mappings.vocabulary import GMC_NUMBER, GMP_NUMBER, NMC_NUMBER, UK_CORE
 
 MAIN_LOCATION = UK_CORE + "Extension-UKCore-MainLocation"
 PERIOD = "http://hl7.org/fhir/StructureDefinition/organization-period"
 PROFESSIONAL = (
-    (re.compile(r"\d{7}"), "https://fhir.hl7.org.uk/Id/gmc-number"),
-    (re.compile(r"G\d{7}"), "https://fhir.hl7.org.uk/Id/gmp-number"),
-    (re.compile(r"\d{2}[A-Z]\d{4}[A-Z]"), "https://fhir.hl7.org.uk/Id/nmc-number"),
+    (re.compile(r"\d{7}"), GMC_NUMBER),
+    (re.compile(r"G\d{7}"), GMP_NUMBER),
+    (re.compile(r"\d{2}[A-Z]\d{4}[A-Z]"), NMC_NUMBER),
 )
 
 

@@ -7,10 +7,11 @@ from typing import Any
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row, Values
-from mappings.emis.codes import HL7, code_of, coded
+from mappings.emis.codes import code_of, coded
 from mappings.emis.delivery import directory
 from mappings.emis.entry import clinician, subject
-from mappings.emis.values import UK_CORE, UNKNOWN, entered, guid, identifier, is_true, partial, tagged
+from mappings.emis.values import entered, guid, identifier, is_true, partial
+from mappings.vocabulary import HL7, UK_CORE, UNKNOWN, tagged
 
 PERFORMER = {"coding": [{"system": HL7 + "v3-ParticipationType", "code": "PPRF"}]}
 STATUS = {"true": "finished", "1": "finished", "false": "in-progress", "0": "in-progress"}

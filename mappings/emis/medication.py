@@ -14,32 +14,20 @@ from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from gateway.fhir.codes import UCUM
 from mappings import Group, Look, Row, Values
-from mappings.emis.codes import HL7, drug_concept
+from mappings.emis.codes import drug_concept
 from mappings.emis.entry import clinician, encounter, problem, subject
 from mappings.emis.tables import DRUG, ISSUE
-from mappings.emis.values import (
-    UK_CORE,
-    UNKNOWN,
-    day,
-    entered,
-    guid,
-    identifier,
-    is_number,
-    is_true,
-    partial,
-    quantity,
-    tagged,
-)
+from mappings.emis.values import day, entered, guid, identifier, is_number, is_true, partial, quantity
+from mappings.vocabulary import ESTIMATED, HL7, UK_CORE, UK_CORE_CODES, UNKNOWN, tagged
 
 REQUEST, STATEMENT = UK_CORE + "UKCore-MedicationRequest", UK_CORE + "UKCore-MedicationStatement"
 LAST_ISSUE = UK_CORE + "Extension-UKCore-MedicationStatementLastIssueDate"
 REPEAT = UK_CORE + "Extension-UKCore-MedicationRepeatInformation"
-ESTIMATED = {"extension": [{"url": "urn:nhs-record-gateway:estimated", "valueBoolean": True}]}
 COURSES = {
     "acute": (HL7 + "medicationrequest-course-of-therapy", "acute"),
     "repeat": (HL7 + "medicationrequest-course-of-therapy", "continuous"),
     "repeat dispensing": (
-        "https://fhir.hl7.org.uk/CodeSystem/UKCore-MedicationRequestCourseOfTherapy",
+        UK_CORE_CODES + "MedicationRequestCourseOfTherapy",
         "continuous-repeating-dispensing",
     ),
 }

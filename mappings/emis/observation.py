@@ -33,23 +33,19 @@ def to_observation(group: Group, look: Look) -> list[dict[str, Any]]:
     key = group.key[4:]
     rows = group.rows
     if len(rows) == 1:
-        head = rows[0]
-        if head.deleted or head.table != OBSERVATION or head.key != key:
+        alone = rows[0]
+        if alone.deleted or alone.table != OBSERVATION or alone.key != key:
             return awaited(group, key)
-        problem = ask = None
-        children: list[Row] = []
-    else:
-        found = group.of(OBSERVATION)
-        head = next((row for row in found if row.key == key), None)
-        if head is None:
-            return awaited(group, key)
-        children = [row for row in found if row.key != key and row.patient == head.patient]
-        problem = next((row for row in group.of(PROBLEM) if row.key == key), None)
-        ask = next((row for row in group.of(REFERRAL) if row.key == key), None)
-    if rows[1:] or "ParentObservationGuid" in head.values:
-        made = shared(head, look, ask is not None, bool(children))
-    else:
-        made = entry(head, look)
+        read = shared if "ParentObservationGuid" in alone.values else entry
+        return resources(read(alone, look), None, None, [], look)
+    observations = group.of(OBSERVATION)
+    head = next((row for row in observations if row.key == key), None)
+    if head is None:
+        return awaited(group, key)
+    children = [row for row in observations if row.key != key and row.patient == head.patient]
+    problem = next((row for row in group.of(PROBLEM) if row.key == key), None)
+    ask = next((row for row in group.of(REFERRAL) if row.key == key), None)
+    made = shared(head, look, ask is not None, bool(children))
     return resources(made, problem, ask, children, look)
 
 

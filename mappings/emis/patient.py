@@ -14,11 +14,11 @@ from mappings.emis.codes import coded, label
 from mappings.emis.delivery import directory
 from mappings.emis.entry import clinician
 from mappings.emis.tables import HISTORY, PATIENT
-from mappings.emis.values import UK_CORE, address, day, guid, identifier, is_true, tagged
+from mappings.emis.values import address, day, guid, identifier, is_true
+from mappings.vocabulary import NUMBER_STATUS, UK_CORE, tagged
 
 LOCAL_NUMBER = "https://fhir.nhs.uk/Id/local-patient-identifier"
 VERIFICATION = UK_CORE + "Extension-UKCore-NHSNumberVerificationStatus"
-VERIFICATION_CODES = "https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatusEngland"
 REGISTRATION = "urn:nhs-record-gateway:registration-type"
 """The registration types that this source's own words are translated to (``codes_registration.csv``); ``R`` is a
 regular, GMS, patient."""
@@ -67,19 +67,20 @@ def patient(row: Row, look: Look) -> dict[str, Any]:
 def identifiers(row: Row, look: Look) -> list[dict[str, Any]]:
     """Return the NHS number, the practice's own number and EMIS's. A number whose check digit is wrong is shown as
     sent and identifies nobody; a verification status is written only when the source says one."""
-    values, found = row.values, []
+    values = row.values
+    numbers: list[dict[str, Any]] = []
     number, said = normalise(values["NhsNumber"]), values["NHSNumberStatus"].strip()
     if is_valid(number):
-        verified = {"coding": [{"system": VERIFICATION_CODES, "code": said}]} if re.fullmatch(r"0[1-8]", said) else {}
+        verified = {"coding": [{"system": NUMBER_STATUS, "code": said}]} if re.fullmatch(r"0[1-8]", said) else {}
         extension = [{"url": VERIFICATION, "valueCodeableConcept": verified}] if verified else []
-        found.append({"extension": extension, "system": NHS_NUMBER, "value": number})
+        numbers.append({"extension": extension, "system": NHS_NUMBER, "value": number})
     elif number:
-        found.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": number})
+        numbers.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": number})
     if values["PatientNumber"].strip():
-        found.append(
+        numbers.append(
             {"system": LOCAL_NUMBER, "value": values["PatientNumber"].strip(), "assigner": organisation(row, look)}
         )
-    return [*found, identifier(row.key)]
+    return [*numbers, identifier(row.key)]
 
 
 def name(values: Values) -> dict[str, Any]:

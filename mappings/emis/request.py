@@ -10,7 +10,8 @@ from mappings import Look, Row, Values
 from mappings.emis.codes import coded
 from mappings.emis.delivery import directory
 from mappings.emis.entry import Entry, clinician, encounter, problem, subject
-from mappings.emis.values import UK_CORE, entered, guid, identifier, is_true, tagged
+from mappings.emis.values import entered, guid, identifier, is_true
+from mappings.vocabulary import UK_CORE, tagged
 
 UBRN = "https://fhir.nhs.uk/Id/ubr-number"
 REFERRAL = {"coding": [{"system": SNOMED, "code": "3457005", "display": "Patient referral"}]}

@@ -6,9 +6,10 @@ from typing import Any
 
 from gateway.fhir.codes import SNOMED
 from mappings import Look, Values
-from mappings.emis.codes import HL7, coded
+from mappings.emis.codes import coded
 from mappings.emis.entry import Entry, clinician, encounter, filed, subject
-from mappings.emis.values import AMBIGUOUS, UK_CORE, entered, is_number, is_true, partial, quantity
+from mappings.emis.values import entered, is_number, is_true, partial, quantity
+from mappings.vocabulary import AMBIGUOUS, HL7, TAG, UK_CORE, absent, tagged
 
 CATEGORY = {
     code: [{"coding": [{"system": HL7 + "observation-category", "code": code}]}]
@@ -18,7 +19,7 @@ LAB_REPORT = [{"coding": [{"system": HL7 + "v2-0074", "code": "LAB"}]}]
 PROFILE, LAB_PROFILE = [UK_CORE + "UKCore-Observation"], [UK_CORE + "UKCore-Observation-Lab"]
 REPORT_PROFILE = [UK_CORE + "UKCore-DiagnosticReport-Lab"]
 INTERPRETATION = HL7 + "v3-ObservationInterpretation"
-PART_UNCLEAR = {"system": "urn:nhs-record-gateway:tag", "code": "blood-pressure-part-unclear"}
+PART_UNCLEAR = {"system": TAG, "code": "blood-pressure-part-unclear"}
 ABSENT = {"coding": [{"system": SNOMED, "code": "2667000", "display": "Absent"}]}
 SUSPECTED = {"coding": [{"system": SNOMED, "code": "415684004", "display": "Suspected"}]}
 NOT_DONE = {"declined": "asked-declined", "not-given": "not-performed", "contraindicated": "not-performed"}
@@ -27,14 +28,11 @@ NOT_DONE = {"declined": "asked-declined", "not-given": "not-performed", "contrai
 def observation(made: Entry, parts: list[Entry], members: list[dict[str, Any]], look: Look) -> dict[str, Any]:
     """Return the Observation. Built element by element: nine of ten rows of a practice come this way."""
     values, code = made.values, made.code
-    meta: dict[str, Any] = {"profile": LAB_PROFILE if code.category == "laboratory" else PROFILE}
-    if is_true(values.get("IsConfidential", "")) or any(part.is_confidential for part in parts):
-        meta["security"] = [
-            "R"
-        ]  # a part kept confidential hides the whole: half a blood pressure gives the other half away
-    built: dict[str, Any] = {"resourceType": "Observation", "id": look.id("Observation", made.key), "meta": meta}
-    if problem := filed(made, look):
-        built["extension"] = problem
+    # a part kept confidential hides the whole: half a blood pressure gives the other half away
+    is_confidential = made.is_confidential or any(part.is_confidential for part in parts)
+    profile = LAB_PROFILE if code.category == "laboratory" else PROFILE
+    built = begun("Observation", look.id("Observation", made.key), made, profile, is_confidential, look)
+    meta = built["meta"]
     built["status"] = "final"
     if code.category:
         built["category"] = CATEGORY[code.category]
@@ -50,7 +48,7 @@ def observation(made: Entry, parts: list[Entry], members: list[dict[str, Any]], 
     if number and made.sense == "history" and not (made.in_words or made.said.is_mixed):
         notes.append({"text": made.said.words})  # a value of the past is still the value: only words can say so
     if not number and code.category == "laboratory" and not members and "valueCodeableConcept" not in built:
-        built.setdefault("dataAbsentReason", reason("unknown"))
+        built.setdefault("dataAbsentReason", absent("unknown"))
     if is_true(values.get("Abnormal", "")):
         built["interpretation"] = [*built.get("interpretation", ()), abnormal(values)]
     if code.part == "panel" and number:
@@ -58,14 +56,27 @@ def observation(made: Entry, parts: list[Entry], members: list[dict[str, Any]], 
         meta["tag"] = [PART_UNCLEAR]
     if notes:
         built["note"] = notes
-    if ("NumericRangeLow" in values or "NumericRangeHigh" in values) and (found := reference_range(values)):
-        built["referenceRange"] = [found]
+    if limits := reference_range(values):
+        built["referenceRange"] = [limits]
     if members:
         built["hasMember"] = members
     if parts:
         built["component"] = [component(part) for part in parts]
     if ambiguous:
         meta["tag"] = [*meta.get("tag", []), AMBIGUOUS]
+    return built
+
+
+def begun(
+    resource_type: str, id_: str, made: Entry, profile: list[str], is_confidential: bool, look: Look
+) -> dict[str, Any]:
+    """Return what an Observation and a DiagnosticReport begin with: id, meta, and the problem they are filed under."""
+    meta: dict[str, Any] = {"profile": profile}
+    if is_confidential:
+        meta["security"] = ["R"]
+    built: dict[str, Any] = {"resourceType": resource_type, "id": id_, "meta": meta}
+    if problem := filed(made, look):
+        built["extension"] = problem
     return built
 
 
@@ -103,7 +114,7 @@ def changed(built: dict[str, Any], made: Entry) -> None:
             built["interpretation"] = [{"text": made.said.words}]
     elif sense in NOT_DONE:
         built["status"] = "cancelled"
-        built["dataAbsentReason"] = {**reason(NOT_DONE[sense]), "text": made.said.words}
+        built["dataAbsentReason"] = {**absent(NOT_DONE[sense]), "text": made.said.words}
     elif sense == "refuted":
         built["valueCodeableConcept"] = {**ABSENT, "text": made.said.words}
     elif sense == "suspected":
@@ -122,8 +133,10 @@ def abnormal(values: Values) -> dict[str, Any]:
 
 
 def reference_range(values: Values) -> dict[str, Any]:
-    """Return the range. Both bounds are of the range itself; one alone is a limit that is not ("<" or ">"), which FHIR
+    """Return the range, {} for none. Both bounds are of the range itself; one alone is a limit that is not ("<" or ">"), which FHIR
     says in words."""
+    if "NumericRangeLow" not in values and "NumericRangeHigh" not in values:
+        return {}
     low, high, unit = values["NumericRangeLow"].strip(), values["NumericRangeHigh"].strip(), values["NumericUnit"]
     if is_number(low) and is_number(high):
         return {"low": quantity(low, unit), "high": quantity(high, unit)}
@@ -137,39 +150,23 @@ def component(part: Entry) -> dict[str, Any]:
     """Return a part of a blood pressure."""
     built = {"code": part.code.concept, **value(part.values)}
     if len(built) == 1:
-        built["dataAbsentReason"] = reason("unknown")
+        built["dataAbsentReason"] = absent("unknown")
     if interpretation := abnormal(part.values):
         built["interpretation"] = [interpretation]
-    if ("NumericRangeLow" in part.values or "NumericRangeHigh" in part.values) and (
-        found := reference_range(part.values)
-    ):
-        built["referenceRange"] = [found]
+    if limits := reference_range(part.values):
+        built["referenceRange"] = [limits]
     return built
-
-
-def reason(code: str) -> dict[str, Any]:
-    return {"coding": [{"system": HL7 + "data-absent-reason", "code": code}]}
 
 
 def report(made: Entry, results: list[dict[str, Any]], look: Look) -> dict[str, Any]:
     """Return the DiagnosticReport of a laboratory battery with its results."""
     values = made.values
-    meta: dict[str, Any] = {"profile": REPORT_PROFILE}
-    if made.is_confidential:
-        meta["security"] = ["R"]
-    built: dict[str, Any] = {
-        "resourceType": "DiagnosticReport",
-        "id": look.id("DiagnosticReport", made.key),
-        "meta": meta,
-    }
-    if problem := filed(made, look):
-        built["extension"] = problem
+    id_ = look.id("DiagnosticReport", made.key)
+    built = begun("DiagnosticReport", id_, made, REPORT_PROFILE, made.is_confidential, look)
     built |= {"status": "final", "category": LAB_REPORT, "code": made.code.concept, "subject": subject(values, look)}
     ambiguous = told(built, values, look)
     if results:
         built["result"] = results
     if words := "; ".join(note["text"] for note in made.notes):
         built["conclusion"] = words
-    if ambiguous:
-        meta["tag"] = [AMBIGUOUS]
-    return built
+    return tagged(built, ambiguous)

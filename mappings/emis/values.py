@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 from gateway.errors import Invalid
-from gateway.fhir.codes import UCUM
 from gateway.fhir.dates import with_offset
 from mappings import Values
+from mappings.vocabulary import AMBIGUOUS, unit
 
-UK_CORE = "https://fhir.hl7.org.uk/StructureDefinition/"
 CROSS_CARE = "https://fhir.nhs.uk/Id/cross-care-setting-identifier"
 """The NHS system for GUIDs of GP records (GP Connect)."""
-UNKNOWN = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
-AMBIGUOUS = {"system": "urn:nhs-record-gateway:tag", "code": "ambiguous-time"}
 
 _NUMBER = re.compile(r"-?\d{1,18}(\.\d{1,18})?")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -118,30 +113,9 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None and text.isascii()
 
 
-def quantity(number: str, unit: str) -> dict[str, Any]:
+def quantity(number: str, written: str) -> dict[str, Any]:
     """Return a Quantity: the digits as sent, the unit as written, UCUM only from the curated table."""
-    return {"value": Decimal(number), **measure(unit)}
-
-
-@lru_cache(maxsize=4096)
-def measure(unit: str) -> dict[str, Any]:
-    """Return ``unit`` and, where the table knows it, ``system`` and ``code``; not to be changed, it is shared.
-
-    >>> measure("mmHg")["code"], "code" in measure("handfuls")
-    ('mm[Hg]', False)
-    """
-    written = unit.strip()
-    code = _ucum().get(written)
-    if code:
-        return {"unit": written, "system": UCUM, "code": code}
-    return {"unit": written} if written else {}
-
-
-@lru_cache
-def _ucum() -> dict[str, str]:
-    text = files("terminology").joinpath("maps/ucum.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    return {row["text"]: row["ucum"] for row in rows if row["ucum"]}
+    return {"value": Decimal(number), **unit(written.strip())}
 
 
 def postcode(text: str) -> str:
@@ -170,13 +144,13 @@ def identifier(key: str, system: str = CROSS_CARE) -> dict[str, Any]:
     return {"system": system, "value": key}
 
 
-def tagged(resource: dict[str, Any], is_ambiguous: bool) -> dict[str, Any]:
-    """Return the resource with the tag that says a time of it was shown twice by the clock."""
-    return {**resource, "meta": {**resource["meta"], "tag": [AMBIGUOUS]}} if is_ambiguous else resource
-
-
 def built(
-    resource_type: str, id_: str, profile: str, security: tuple[str, ...], is_ambiguous: bool = False, **elements
+    resource_type: str,
+    id_: str,
+    profile: str,
+    security: tuple[str, ...],
+    is_ambiguous: bool = False,
+    **elements: object,
 ) -> dict[str, Any]:
     """Return a resource as ``gateway.fhir.build.resource`` does, for elements whose insides hold nothing empty: only
     the outer are looked at.
@@ -188,8 +162,8 @@ def built(
         meta["security"] = [*security]
     if is_ambiguous:
         meta["tag"] = [AMBIGUOUS]
-    made = {"resourceType": resource_type, "id": id_, "meta": meta}
+    resource: dict[str, Any] = {"resourceType": resource_type, "id": id_, "meta": meta}
     for name, value in elements.items():
         if value or value is False:
-            made[name] = value
-    return made
+            resource[name] = value
+    return resource

@@ -8,8 +8,9 @@ from gateway.fhir.build import resource
 from mappings import Look
 from mappings.hl7v2 import codes, times
 from mappings.hl7v2.message import DELETE, Message, Repetition, Segment
+from mappings.vocabulary import HL7, UK_CORE, UNKNOWN
 
-PROFILE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-AllergyIntolerance"
+PROFILE = UK_CORE + "UKCore-AllergyIntolerance"
 
 
 def take_allergies(held: dict[str, Segment], message: Message) -> None:
@@ -47,7 +48,7 @@ def allergies(
             look.id("AllergyIntolerance", f"{patient}|{name}"),
             PROFILE,
             security,
-            clinicalStatus={"coding": [{"system": codes.HL7 + "allergyintolerance-clinical", "code": "active"}]},
+            clinicalStatus={"coding": [{"system": HL7 + "allergyintolerance-clinical", "code": "active"}]},
             category=[category] if category else [],
             code=codes.codeable(substance, look, publisher),
             patient=subject,
@@ -71,4 +72,4 @@ def reaction(segment: Segment) -> list[dict[str, Any]]:
     words = [field.text(2) or field.text(1) for field in segment.repetitions(5)]
     if not severity and not words:
         return []
-    return [{"manifestation": [{"text": text} for text in words if text] or [codes.UNKNOWN], "severity": severity}]
+    return [{"manifestation": [{"text": text} for text in words if text] or [UNKNOWN], "severity": severity}]

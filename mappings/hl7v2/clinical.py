@@ -9,9 +9,10 @@ from mappings import Look
 from mappings.hl7v2 import codes, times
 from mappings.hl7v2.datatypes import practitioner
 from mappings.hl7v2.message import Message, Repetition, Segment
+from mappings.vocabulary import HL7, UK_CORE
 
-CONDITION = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Condition"
-PROCEDURE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Procedure"
+CONDITION = UK_CORE + "UKCore-Condition"
+PROCEDURE = UK_CORE + "UKCore-Procedure"
 PERFORMED = {"planned": "preparation", "cancelled": "unknown", "arrived": "unknown"}
 """A PR1 is completed only of a visit that took place; nothing says that the procedure of a cancelled one was done or
 not done."""
@@ -111,7 +112,7 @@ def condition(
         verificationStatus={"coding": [{"system": codes.SYSTEMS["diagnosis_type"], "code": verification}]}
         if verification
         else {},
-        category=[{"coding": [{"system": codes.HL7 + "condition-category", "code": "encounter-diagnosis"}]}],
+        category=[{"coding": [{"system": HL7 + "condition-category", "code": "encounter-diagnosis"}]}],
         code=code(segment, publisher, look),
         subject=subject,
         encounter=encounter,

@@ -3,30 +3,23 @@ for people."""
 
 from __future__ import annotations
 
-import csv
 import re
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.codes import SNOMED
-from mappings import Look
+from mappings import Feed, Look
 from mappings.hl7v2.message import Encoding, Repetition, Segment
-
-UK = "https://fhir.hl7.org.uk/CodeSystem/UKCore-"
-HL7 = "http://terminology.hl7.org/CodeSystem/"
-
-UNKNOWN = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
-"""What stands in a place that FHIR requires and the message leaves empty."""
+from mappings.vocabulary import ETHNIC_CATEGORY, HL7, UK_CORE_CODES, UNKNOWN, code_table
 
 SYSTEMS = {
-    "admission_method": UK + "AdmissionMethodEngland",
-    "discharge_method": UK + "DischargeMethodEngland",
-    "admit_source": UK + "SourceOfAdmissionEngland",
-    "discharge_destination": UK + "DischargeDestinationEngland",
-    "ethnicity": UK + "EthnicCategoryEngland",
-    "marital_status": UK + "PersonMaritalStatusEngland",
+    "admission_method": UK_CORE_CODES + "AdmissionMethodEngland",
+    "discharge_method": UK_CORE_CODES + "DischargeMethodEngland",
+    "admit_source": UK_CORE_CODES + "SourceOfAdmissionEngland",
+    "discharge_destination": UK_CORE_CODES + "DischargeDestinationEngland",
+    "ethnicity": ETHNIC_CATEGORY,
+    "marital_status": UK_CORE_CODES + "PersonMaritalStatusEngland",
     "relationship": HL7 + "v3-RoleCode",
     "interpretation": HL7 + "v3-ObservationInterpretation",
     "diagnosis_type": HL7 + "condition-ver-status",
@@ -36,9 +29,7 @@ SYSTEMS = {
 @lru_cache
 def table(name: str) -> dict[str, tuple[str, str]]:
     """Return code → (target, label) of ``codes_<name>.csv``; lines beginning with ``#`` tell the origin."""
-    text = files("mappings.hl7v2").joinpath(f"codes_{name}.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
-    return {row["code"]: (row["target"], row["label"]) for row in rows}
+    return {row["code"]: (row["target"], row["label"]) for row in code_table(__package__, f"codes_{name}")}
 
 
 def target(name: str, code: str) -> str:
@@ -69,7 +60,7 @@ def codeable(field: Repetition, look: Look, publisher: str, default: str = "") -
     ``default`` names the coding system where the sender names none. The answer is shared between calls: build with it,
     do not change it.
     """
-    return _codeable(field.raw, field.encoding, publisher, default, tuple(settings(look, "systems").items()))
+    return _codeable(field.raw, field.encoding, publisher, default, tuple(settings(look.feed, "systems").items()))
 
 
 def required(segment: Segment, number: int, look: Look, publisher: str) -> dict[str, Any]:
@@ -118,12 +109,12 @@ def identifiers_of(publisher: str, authority: str, kind: str) -> str:
     return local(publisher, kind if authority in ("", publisher) else f"{authority}-{kind}", "Id")
 
 
-def settings(look: Look, name: str) -> dict[str, Any]:
+def settings(feed: Feed, name: str) -> dict[str, Any]:
     """Return a table of the feed's settings, empty if it is not set."""
-    found = look.feed.settings.get(name) or {}
-    if not isinstance(found, dict):
+    table = feed.settings.get(name) or {}
+    if not isinstance(table, dict):
         raise Invalid(f"setting {name}")
-    return found
+    return table
 
 
 def slug(name: str) -> str:

@@ -9,9 +9,8 @@ from gateway.fhir.codes import ODS
 from gateway.nhs.identifiers import is_ods_code, is_site_code
 from mappings.hl7v2 import codes
 from mappings.hl7v2.message import Repetition
+from mappings.vocabulary import GMC_NUMBER, ODS_SITE
 
-GMC = "https://fhir.hl7.org.uk/Id/gmc-number"
-ODS_SITE = "https://fhir.nhs.uk/Id/ods-site-code"
 GMP = re.compile(r"G\d{7}")
 CONSULTANT = re.compile(r"C?(\d{7})")
 
@@ -73,7 +72,7 @@ def practitioner(field: Repetition) -> dict[str, Any]:
     return (
         {
             "type": "Practitioner",
-            "identifier": {"system": GMC, "value": gmc} if gmc else {},
+            "identifier": {"system": GMC_NUMBER, "value": gmc} if gmc else {},
             "display": " ".join(name for name in names if name),
         }
         if gmc or any(names)

@@ -13,8 +13,8 @@ from typing import Any
 from mappings import Look
 from mappings.hl7v2 import codes
 from mappings.hl7v2.replay import Fields
+from mappings.vocabulary import UK_CORE_EXTENSION
 
-EXTENSION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
 TABLES = {"discharge_method": "DischargeMethod", "attendance_disposal": "EmergencyCareDischargeStatus"}
 
 
@@ -25,7 +25,7 @@ def discharge(fields: Fields, publisher: str, look: Look) -> tuple[list[dict[str
     code = fields.text("PV1", 36).strip()
     if not code:
         return [], disposition
-    table = str(codes.settings(look, "pv1_36").get(fields.text("PV1", 2), ""))
+    table = str(codes.settings(look.feed, "pv1_36").get(fields.text("PV1", 2), ""))
     return [method(code, table, fields, publisher, look)], disposition
 
 
@@ -40,4 +40,4 @@ def method(code: str, table: str, fields: Fields, publisher: str, look: Look) ->
             "coding": [coding] if codes.coded(code) else [],
             "text": label or f"PV1-36 code {code}, of a table not known to us",
         }
-    return {"url": EXTENSION + TABLES.get(table, "DischargeMethod"), "valueCodeableConcept": value}
+    return {"url": UK_CORE_EXTENSION + TABLES.get(table, "DischargeMethod"), "valueCodeableConcept": value}

@@ -15,11 +15,11 @@ from mappings.hl7v2.events import EVENTS, Event
 from mappings.hl7v2.identity import patient_key, prior_keys
 from mappings.hl7v2.message import DELETE, Message, Repetition
 from mappings.hl7v2.replay import Fields, Sent, is_shielded, key_of, ordered
+from mappings.vocabulary import HL7, UK_CORE, UK_CORE_EXTENSION, UNKNOWN
 
-PROFILE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Encounter"
-EXTENSION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
-ACT = codes.HL7 + "v3-ActCode"
-PARTICIPATION = codes.HL7 + "v3-ParticipationType"
+PROFILE = UK_CORE + "UKCore-Encounter"
+ACT = HL7 + "v3-ActCode"
+PARTICIPATION = HL7 + "v3-ParticipationType"
 
 WANTED = {"PV1": (2, 4, 7, 8, 9, 10, 14, 17, 36, 37, 44, 45), "PV2": (3, 8, 9), "ZU8": (4,)}
 DISCHARGE = (36, 37, 45)
@@ -200,7 +200,7 @@ def encounter_class(code: str) -> dict[str, Any]:
     known = codes.table("class").get(code.strip().upper())
     if known:
         return {"system": ACT, "code": known[0], "display": known[1]}
-    return {"display": code} if code else codes.UNKNOWN
+    return {"display": code} if code else UNKNOWN
 
 
 def concept(fields: Fields, field: int, table: str, publisher: str, look: Look) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def concept(fields: Fields, field: int, table: str, publisher: str, look: Look) 
 
 def admission(fields: Fields, publisher: str, look: Look) -> list[dict[str, Any]]:
     found = concept(fields, 4, "admission_method", publisher, look)
-    return [{"url": EXTENSION + "AdmissionMethod", "valueCodeableConcept": found}] if found else []
+    return [{"url": UK_CORE_EXTENSION + "AdmissionMethod", "valueCodeableConcept": found}] if found else []
 
 
 def service(fields: Fields, publisher: str) -> dict[str, Any]:
@@ -238,7 +238,9 @@ def period(start: str, end: str, zone: str) -> dict[str, Any]:
 
 def locations(visit: Visit, status: str, publisher: str, look: Look) -> list[dict[str, Any]]:
     """Return the location history: every stay but the last is completed, and the last is when the visit is."""
-    made = []
+    made: list[dict[str, Any]] = []
+    if visit.message is None:
+        return made
     encoding = visit.message.encoding
     for number, stay in enumerate(visit.stays, 1):
         place = location(Repetition(stay.place, encoding), publisher)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gateway.errors import Invalid
 from gateway.nhs import identifiers
 from mappings import Feed
+from mappings.hl7v2 import codes
 from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.message import Message, Repetition, Segment
 
@@ -54,7 +55,10 @@ def local_number(segment: Segment, field: int, feed: Feed) -> Number | None:
     held = numbers(segment, field)
     nhs = nhs_values(held)
     local = [found for found in held if not found.nhs and identifiers.normalise(found.value) not in nhs]
-    for authority in feed.settings.get("authorities", ()):
+    preferred = feed.settings.get("authorities") or ()
+    if not isinstance(preferred, (list, tuple)):
+        raise Invalid("setting authorities")
+    for authority in preferred:
         for found in local:
             if found.authority == authority:
                 return found
@@ -136,11 +140,11 @@ def publisher(message: Message, feed: Feed) -> str:
     ``Invalid("MSH-4")``."""
     header = message["MSH"]
     facility = header.text(4, 1) or header.text(4, 2)
-    senders = feed.settings.get("senders", {})
-    found = senders.get(f"{header.text(3)}|{facility}") or senders.get(facility) or facility
-    if not found:
+    senders = codes.settings(feed, "senders")
+    code = senders.get(f"{header.text(3)}|{facility}") or senders.get(facility) or facility
+    if not code:
         raise Invalid("MSH-4")
-    return str(found)
+    return str(code)
 
 
 def _entity(segment: Segment, field: int, namespace: int) -> str:

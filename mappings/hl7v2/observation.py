@@ -9,10 +9,10 @@ from gateway.fhir.build import resource
 from mappings import Look
 from mappings.hl7v2 import codes, times, values
 from mappings.hl7v2.message import Segment
+from mappings.vocabulary import ABSENT_REASON, HL7, UK_CORE
 
-LAB = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Observation-Lab"
-OTHER = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Observation"
-ABSENT = codes.HL7 + "data-absent-reason"
+LAB = UK_CORE + "UKCore-Observation-Lab"
+OTHER = UK_CORE + "UKCore-Observation"
 
 UNSETTLED = {"registered", "preliminary", "unknown"}
 CHANGES = {"corrected", "amended", "cancelled", "entered-in-error"}
@@ -98,7 +98,7 @@ def observation(
         look.id("Observation", key),
         LAB if is_lab else OTHER,
         status=result.status,
-        category=[{"coding": [{"system": codes.HL7 + "observation-category", "code": "laboratory"}]}] if is_lab else [],
+        category=[{"coding": [{"system": HL7 + "observation-category", "code": "laboratory"}]}] if is_lab else [],
         code=codes.required(obx, 3, look, publisher),
         subject=subject,
         encounter=encounter,
@@ -121,4 +121,4 @@ def absent(result: Result, found: dict[str, Any]) -> dict[str, Any]:
     if found:
         return {}
     code = "not-asked" if result.obx.text(11) == "N" else WITHOUT_VALUE.get(result.status, "unknown")
-    return {"coding": [{"system": ABSENT, "code": code}]}
+    return {"coding": [{"system": ABSENT_REASON, "code": code}]}

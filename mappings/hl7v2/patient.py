@@ -17,12 +17,10 @@ from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.identity import Number, number, numbers, patient_key, prior_keys, visit_of
 from mappings.hl7v2.message import DELETE, Message, Segment
 from mappings.hl7v2.replay import Fields, is_shielded, key_of, ordered
+from mappings.vocabulary import GMP_NUMBER, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
 
-PROFILE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient"
-EXTENSION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-"
-VERIFICATION = codes.UK + "NHSNumberVerificationStatusEngland"
+PROFILE = UK_CORE + "UKCore-Patient"
 RELIGION = "http://hl7.org/fhir/StructureDefinition/patient-religion"
-GMP_NUMBER = "https://fhir.hl7.org.uk/Id/gmp-number"
 
 DEMOGRAPHICS = {"PID": (5, 7, 8, 9, 11, 13, 14, 15, 16, 17, 22, 29, 30), "PD1": (3, 4), "ZU8": (4,)}
 RESULT_DEMOGRAPHICS = {"PID": (5, 7, 8), "ZU8": (4,)}
@@ -62,7 +60,8 @@ class Person:
 
         A verification status holds for the number it was sent with, and for no other.
         """
-        before, sent = self.nhs_number(), {}
+        before = self.nhs_number()
+        sent: dict[str, list[Number]] = {}
         for field in pid.repetitions(3):
             found = number(field)
             sent.setdefault("NHS" if found.nhs else found.authority, []).extend(
@@ -188,23 +187,25 @@ def patient(person: Person, key: str, publisher: str, look: Look) -> dict[str, A
 def identifiers(person: Person, publisher: str, look: Look) -> list[dict[str, Any]]:
     """Return the NHS number, if its check digit is right, and the local numbers, each in the system of its
     authority."""
-    made = []
+    made: list[dict[str, Any]] = []
     held = dict.fromkeys(found for each in person.numbers.values() for found in each)
     for found in sorted(held, key=lambda each: (not each.nhs, each.authority, each.value)):
         if found.nhs and is_valid(found.value):
             status = (
-                {"coding": [{"system": VERIFICATION, "code": person.status}]}
+                {"coding": [{"system": NUMBER_STATUS, "code": person.status}]}
                 if person.status and found == person.nhs_number()
                 else {}
             )
             extension = (
-                [{"url": EXTENSION + "NHSNumberVerificationStatus", "valueCodeableConcept": status}] if status else []
+                [{"url": UK_CORE_EXTENSION + "NHSNumberVerificationStatus", "valueCodeableConcept": status}]
+                if status
+                else []
             )
             made.append({"extension": extension, "system": NHS_NUMBER, "value": found.value})
         elif found.nhs:
             made.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": found.value})
         else:
-            named = codes.settings(look, "identifier_systems").get(found.authority)
+            named = codes.settings(look.feed, "identifier_systems").get(found.authority)
             system = named or codes.local(publisher, found.authority or "Patient", "Id")
             made.append(
                 {
@@ -228,7 +229,7 @@ def deceased(fields: Fields, zone: str) -> dict[str, Any]:
 
 def extensions(fields: Fields, publisher: str, look: Look) -> list[dict[str, Any]]:
     ethnicity, religion = first(fields, 22, "ethnicity", publisher, look), fields.repetitions("PID", 17)
-    made = [{"url": EXTENSION + "EthnicCategory", "valueCodeableConcept": ethnicity}] if ethnicity else []
+    made = [{"url": UK_CORE_EXTENSION + "EthnicCategory", "valueCodeableConcept": ethnicity}] if ethnicity else []
     if religion and (religion[0].text(2) or religion[0].text(1)):
         made.append({"url": RELIGION, "valueCodeableConcept": {"text": religion[0].text(2) or religion[0].text(1)}})
     return made
@@ -241,7 +242,7 @@ def first(fields: Fields, field: int, table: str, publisher: str, look: Look) ->
 
 def languages(fields: Fields) -> list[dict[str, Any]]:
     """Return the language: as a code when it is one of two letters (BCP 47), else in words."""
-    made = []
+    made: list[dict[str, Any]] = []
     for field in fields.repetitions("PID", 15):
         code, words = field.text(1), field.text(2)
         coding = [{"system": "urn:ietf:bcp:47", "code": code.lower()}] if re.fullmatch(r"[A-Za-z]{2}", code) else []
@@ -252,7 +253,7 @@ def languages(fields: Fields) -> list[dict[str, Any]]:
 
 def general_practitioners(fields: Fields) -> list[dict[str, Any]]:
     """Return practice and GP of PD1-3 and PD1-4; PIMS repeats PD1-4 with the GP first and the practice after."""
-    made = []
+    made: list[dict[str, Any]] = []
     for field in fields.repetitions("PD1", 3):
         code = (field.text(10) or field.text(3)).strip()
         made.append(organisation(code if is_practice_code(code) else "", field.text(1)))

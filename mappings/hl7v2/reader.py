@@ -63,7 +63,8 @@ def split(file: File) -> Iterator[tuple[int, bytes]]:
     Latin-1 maps each byte to one character and back, so that the file can be read by lines before its character set is
     known.
     """
-    start, lines = 1, []
+    start = 1
+    lines: list[str] = []
     with file.text("iso-8859-1", newline=None) as text:
         for number, line in enumerate(text, 1):
             begins = line.lstrip("\x0b\x1c \xef\xbb\xbf")[:3]

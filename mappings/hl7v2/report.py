@@ -18,11 +18,12 @@ from mappings.hl7v2.identity import numbers, orders, visit_key
 from mappings.hl7v2.message import Message, Segment
 from mappings.hl7v2.observation import UNSETTLED, Result, accept, observation, status_of
 from mappings.hl7v2.replay import Sent, key_of, ordered
+from mappings.vocabulary import HL7, UK_CORE
 
-LAB = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-DiagnosticReport-Lab"
-OTHER = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-DiagnosticReport"
+LAB = UK_CORE + "UKCore-DiagnosticReport-Lab"
+OTHER = UK_CORE + "UKCore-DiagnosticReport"
 NOTE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.note"
-SECTIONS = codes.HL7 + "v2-0074"
+SECTIONS = HL7 + "v2-0074"
 
 Key = tuple[str, ...]
 

@@ -14,8 +14,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.errors import Invalid
+from mappings.vocabulary import tagged
 
-AMBIGUOUS = {"system": "urn:nhs-record-gateway:tag", "code": "ambiguous-time"}
 TIME = re.compile(r"(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\.\d{1,6})?([+-]\d{4})?(?:[+-]?)(?:\^[A-Z]?)?")
 
 
@@ -45,10 +45,10 @@ def moment(text: str, zone: str) -> tuple[datetime, int, bool]:
     digits = 2 + 2 * len(given)
     if match[7] and digits < 14:
         raise Invalid("time")
-    numbers = [int(part) for part in given] + [1, 1, 0, 0, 0][len(given) - 1 :]
+    year, month, day, hour, minute, second = [int(part) for part in given] + [1, 1, 0, 0, 0][len(given) - 1 :]
     micro = int((match[7] or ".0")[1:].ljust(6, "0"))
     try:
-        local = datetime(*numbers, micro)
+        local = datetime(year, month, day, hour, minute, second, micro)
     except ValueError:
         raise Invalid("time") from None
     if match[8]:
@@ -105,10 +105,9 @@ def _order(time: datetime) -> int:
 def flagged(resource: dict[str, Any], zone: str, *texts: str) -> dict[str, Any]:
     """Return the resource, tagged when one of the source's ``texts`` falls into the hour that October repeats or March
     skips."""
-    if not any(
+    is_ambiguous = any(
         len(text) >= 10 and text[4:6] in ("03", "10") and moment(text, zone)[2]
         for text in texts
         if text and text != '""'
-    ):
-        return resource
-    return {**resource, "meta": {**resource["meta"], "tag": [AMBIGUOUS]}}
+    )
+    return tagged(resource, is_ambiguous)

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-from gateway.fhir.codes import UCUM
+from mappings import vocabulary
 from mappings.hl7v2.message import Segment
-
-
-@lru_cache
-def table() -> dict[str, str]:
-    """Return unit as written → UCUM code of ``terminology/maps/ucum.csv``: its first two columns."""
-    path = files("terminology").joinpath("maps/ucum.csv")
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    rows = csv.reader(line for line in text.splitlines() if line and not line.startswith("#"))
-    return {row[0]: row[1] for row in list(rows)[1:] if len(row) > 1 and row[1]}
 
 
 def unit(obx: Segment) -> dict[str, Any]:
@@ -35,7 +24,4 @@ def unit(obx: Segment) -> dict[str, Any]:
 def _unit(written: str, after: str) -> dict[str, Any]:
     if re.fullmatch(r"[x*]?10", written, re.IGNORECASE) and re.match(r"\d", after):
         written = f"{written}^{after}"  # 10^9/L whose ^ the sender did not escape
-    if not written:
-        return {}
-    code = table().get(written)
-    return {"unit": written, "system": UCUM, "code": code} if code else {"unit": written}
+    return vocabulary.unit(written)

@@ -116,17 +116,16 @@ def reference_range(obx: Segment) -> list[dict[str, Any]]:
 
 def interpretations(obx: Segment) -> list[dict[str, Any]]:
     """Return OBX-8. None sent means none said: never "normal"."""
-    made = []
+    concepts: list[dict[str, Any]] = []
     for field in obx.repetitions(8):
         code = field.text(1).strip()
         known = codes.table("interpretation").get(code.upper())
         if known:
-            made.append(
-                {"coding": [{"system": codes.SYSTEMS["interpretation"], "code": known[0], "display": known[1]}]}
-            )
+            coding = {"system": codes.SYSTEMS["interpretation"], "code": known[0], "display": known[1]}
+            concepts.append({"coding": [coding]})
         elif code:
-            made.append({"text": field.text(2) or code})
-    return made
+            concepts.append({"text": field.text(2) or code})
+    return concepts
 
 
 def document(segments: list[Segment], zone: str) -> dict[str, Any]:

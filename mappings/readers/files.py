@@ -99,7 +99,7 @@ class _Stream(io.RawIOBase):
             self._archive = ZipFile(file.path)
             self._inner = self._archive.open(file.member)  # type: ignore[assignment]  # reads like any binary file
         else:
-            self._inner = file.path.open("rb", buffering=0)  # type: ignore[assignment]
+            self._inner = file.path.open("rb", buffering=0)
 
     def readable(self) -> bool:
         return True

@@ -1,0 +1,74 @@
+"""The words that all sources share: URIs, what stands for a value that is not there, units, and the reading of code
+tables."""
+
+from __future__ import annotations
+
+import csv
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from gateway.fhir.codes import UCUM
+
+HL7 = "http://terminology.hl7.org/CodeSystem/"
+"""The start of HL7's own code systems."""
+UK_CORE = "https://fhir.hl7.org.uk/StructureDefinition/"
+"""The start of UK Core's profiles (``UKCore-Patient``)."""
+UK_CORE_EXTENSION = UK_CORE + "Extension-UKCore-"
+UK_CORE_CODES = "https://fhir.hl7.org.uk/CodeSystem/UKCore-"
+ETHNIC_CATEGORY = UK_CORE_CODES + "EthnicCategoryEngland"
+NUMBER_STATUS = UK_CORE_CODES + "NHSNumberVerificationStatusEngland"
+GMC_NUMBER = "https://fhir.hl7.org.uk/Id/gmc-number"
+GMP_NUMBER = "https://fhir.hl7.org.uk/Id/gmp-number"
+NMC_NUMBER = "https://fhir.hl7.org.uk/Id/nmc-number"
+ODS_SITE = "https://fhir.nhs.uk/Id/ods-site-code"
+READ = "http://read.info/readv2"
+
+ABSENT_REASON = HL7 + "data-absent-reason"
+UNKNOWN = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
+"""What stands in a place that FHIR requires and the source leaves empty."""
+ESTIMATED = {"extension": [{"url": "urn:nhs-record-gateway:estimated", "valueBoolean": True}]}
+"""Stands beside a date that we worked out and nobody wrote."""
+TAG = "urn:nhs-record-gateway:tag"
+AMBIGUOUS = {"system": TAG, "code": "ambiguous-time"}
+"""The tag of a resource with a time that the clock showed twice."""
+
+
+def absent(code: str) -> dict[str, Any]:
+    """Return the concept of a reason why a value is absent (``unknown``, ``not-performed``…)."""
+    return {"coding": [{"system": ABSENT_REASON, "code": code}]}
+
+
+def tagged(resource: dict[str, Any], is_ambiguous: bool = True) -> dict[str, Any]:
+    """Return the resource, with the tag that says a time of it was shown twice by the clock."""
+    return {**resource, "meta": {**resource["meta"], "tag": [AMBIGUOUS]}} if is_ambiguous else resource
+
+
+@lru_cache
+def code_table(package: str, name: str) -> list[dict[str, str]]:
+    """Return the rows of ``<name>.csv`` in a package, by column; lines beginning with ``#`` tell the origin.
+
+    >>> code_table("terminology", "maps/ucum")[0].keys() >= {"text", "ucum"}
+    True
+    """
+    text = files(package).joinpath(f"{name}.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+
+
+@lru_cache(maxsize=4096)
+def unit(written: str) -> dict[str, Any]:
+    """Return ``unit`` as it was written and, where the curated table knows it, ``system`` and ``code`` of UCUM; {} for
+    none. Not to be changed: it is shared.
+
+    >>> unit("mmHg")["code"], "code" in unit("handfuls")
+    ('mm[Hg]', False)
+    """
+    code = _ucum().get(written)
+    if code:
+        return {"unit": written, "system": UCUM, "code": code}
+    return {"unit": written} if written else {}
+
+
+@lru_cache
+def _ucum() -> dict[str, str]:
+    return {row["text"]: row["ucum"] for row in code_table("terminology", "maps/ucum") if row["ucum"]}
