@@ -77,6 +77,7 @@ HOMES = {
     "starlette": {"gateway/api", "gateway/web"},
     "uvicorn": {"gateway/api"},
     "pyspark": {"gateway/export"},
+    "defusedxml": {"mappings/readers/xml.py"},
     "rich": {"gateway/cli.py", "gateway/demo.py", "gateway/console.py"},
 }
 

@@ -92,26 +92,28 @@ def read(stream: BinaryIO, *, is_lines: bool = False) -> Iterator[Line]:
     """(line, bytes) of each resource: one a line (NDJSON) where it ``is_lines`` or one of the first two lines is an
     object by itself, otherwise the whole as one document, which is also what nothing at all is. Of a line or document
     that is too large, no more is read than shows it."""
-    lines = _lines(stream)
+    rest = lines(stream)
     head: list[Line] = []
-    for each in lines:
-        head.append(each)
+    for line in rest:
+        head.append(line)
         if sum(map(_is_written, head)) == 2:
             break
-    written = [each for each in head if _is_written(each)]
-    if (is_lines and written) or (len(written) > 1 and any(_is_object(line) for _, line in written)):
-        yield from filter(_is_written, chain(head, lines))
+    written = [line for line in head if _is_written(line)]
+    if (is_lines and written) or (len(written) > 1 and any(_is_object(body) for _, body in written)):
+        yield from filter(_is_written, chain(head, rest))
     else:
-        yield 1, _document(chain(head, lines))
+        yield 1, _document(chain(head, rest))
 
 
-def _lines(stream: BinaryIO) -> Iterator[Line]:
+def lines(stream: BinaryIO, longest: int = model.LARGEST) -> Iterator[Line]:
+    """(number, bytes) of each line, without the byte order mark; of one longer than ``longest`` no more than shows
+    it."""
     number = 0
-    while line := stream.readline(model.LARGEST + 2):
+    while line := stream.readline(longest + 2):
         number += 1
         yield number, line.removeprefix(BOM) if number == 1 else line
         while line and not line.endswith(b"\n"):  # too large: the rest of it belongs to no other line
-            line = stream.readline(model.LARGEST)
+            line = stream.readline(longest)
 
 
 def _is_written(line: Line) -> bool:
@@ -122,13 +124,13 @@ def _is_object(line: bytes) -> bool:
     return line.lstrip()[:1] == b"{" and isinstance(_plain(line), dict)
 
 
-def _document(lines: Iterator[Line]) -> bytes:
-    found = bytearray()
-    for _, line in lines:
-        found += line
-        if len(found) > model.LARGEST:
+def _document(numbered: Iterator[Line]) -> bytes:
+    document = bytearray()
+    for _, line in numbered:
+        document += line
+        if len(document) > model.LARGEST:
             break
-    return bytes(found)
+    return bytes(document)
 
 
 def within(line: int, body: bytes) -> Iterator[Line]:

@@ -44,7 +44,8 @@ _COLUMNS = {codes.fold(name): name for name in COLUMNS}
 
 
 def column(name: str) -> str:
-    """Return our name of a column: neither case nor spaces nor punctuation counts, so DHSC's SQL names are known too."""
+    """Return our name of a column: neither case nor spaces nor punctuation counts. So DHSC's SQL names are known
+    too."""
     return _COLUMNS.get(codes.fold(name), name)
 
 
