@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.errors import Invalid
-from gateway.fhir import dates, params
+from gateway.fhir import dates, params, paths
 from gateway.fhir.codes import hashes, token_hash, tokens
 from gateway.fhir.search import Entries
 
@@ -30,24 +30,26 @@ def fold(text: str) -> str:
 
 
 def entries(resource: dict[str, Any]) -> Entries:
-    """The index entries of one resource. An unreadable date is no entry: validation has said so already."""
+    """https://hl7.org/fhir/R4/search.html
+
+    The index entries of one resource. An unreadable date is no entry: validation has said so already."""
     resource_type = resource["resourceType"]
     token_rows, reference_rows, date_rows, word_rows, main = _compiled(resource_type)
     patient = _patient(resource, resource_type)
-    found: list[tuple[int, int]] = []
+    own: list[tuple[int, int]] = []
     everywhere: list[tuple[int, int]] = []
     for number, path, is_global, is_whole in token_rows:
         value = resource.get(path)
         if value is not None:
             if type(value) is str:
-                found.append((number, token_hash(None, value)))
+                own.append((number, token_hash(None, value)))
                 continue
-            to = everywhere if is_global else found
+            to = everywhere if is_global else own
             for system, code in tokens(value):
                 to += _token(number, system, code, is_whole)
     for number, path, is_global in reference_rows:
-        for reference in _references(resource, path):
-            to = everywhere if is_global else found
+        for reference in paths.references(resource, path):
+            to = everywhere if is_global else own
             to.append((number, token_hash("", reference)))
     low, high = _interval(resource, main) or (None, None)
     seconds = []
@@ -55,8 +57,8 @@ def entries(resource: dict[str, Any]) -> Entries:
         interval = _interval(resource, names)
         if interval:
             seconds.append((number, *interval))
-    words = tuple([(number, fold(text)) for number, path in word_rows for text in _texts(resource, path)])
-    return Entries(patient, low, high, tuple(found), tuple(everywhere), words, tuple(seconds))
+    words = tuple([(number, fold(text)) for number, path in word_rows for text in paths.at(resource, path)])
+    return Entries(patient, low, high, tuple(own), tuple(everywhere), words, tuple(seconds))
 
 
 @lru_cache(maxsize=131072)
@@ -66,16 +68,26 @@ def _token(number: int, system: str, code: str, is_whole: bool) -> tuple[tuple[i
     return ((number, whole),) if is_whole else ((number, whole), (number, code_alone))
 
 
+Compiled = tuple[
+    list[tuple[int, str, bool, bool]],
+    list[tuple[int, paths.Path, bool]],
+    list[tuple[int, tuple[str, ...]]],
+    list[tuple[int, paths.Path]],
+    tuple[str, ...],
+]
+"""What to index of a type: tokens, references, dates, words and the main date."""
+
+
 @lru_cache(maxsize=256)
-def _compiled(resource_type: str):
+def _compiled(resource_type: str) -> Compiled:
     rows = params.searchable(resource_type).values()
     main = params.main_date(resource_type)
     return (
         [(p.number, p.paths[resource_type], p.is_global, p.number == IDENTIFIER and resource_type in WHOLE_IDENTIFIERS)
          for p in rows if p.kind == "token"],
-        [(p.number, p.paths[resource_type], p.is_global) for p in rows if p.kind == "reference"],
+        [(p.number, paths.parse(p.paths[resource_type]), p.is_global) for p in rows if p.kind == "reference"],
         [(p.number, _dated(p.paths[resource_type])) for p in rows if p.kind == "date" and p is not main],
-        [(p.number, p.paths[resource_type]) for p in rows if p.kind == "string"],
+        [(p.number, paths.parse(p.paths[resource_type])) for p in rows if p.kind == "string"],
         _dated(main.paths[resource_type]) if main else (),
     )  # fmt: skip
 
@@ -102,28 +114,3 @@ def _interval(resource: dict[str, Any], names: tuple[str, ...]) -> tuple[int, in
             except Invalid:
                 return None
     return None
-
-
-def _references(resource: dict[str, Any], path: str) -> list[str]:
-    head, _, rest = path.partition(".")
-    value = resource.get(head)
-    if value is None:
-        return []
-    items = value if isinstance(value, list) else [value]
-    if rest:
-        items = [item[rest] for item in items if rest in item]
-    return [item["reference"] for item in items if "/" in item.get("reference", "")]
-
-
-def _texts(resource: dict[str, Any], path: str) -> list[str]:
-    head, _, rest = path.partition(".")
-    value = resource.get(head)
-    if value is None:
-        return []
-    if not rest:
-        return [value]
-    found = []
-    for item in value if isinstance(value, list) else [value]:
-        inner = item.get(rest)
-        found += inner if isinstance(inner, list) else [inner] if inner else []
-    return found

@@ -8,7 +8,7 @@ from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from mappings import Look, Values
 from mappings.emis.entry import NOT_DONE, Entry, clinician, encounter, filed, problem, subject
-from mappings.emis.values import built, day, entered
+from mappings.emis.values import day, entered
 from mappings.vocabulary import HL7, UK_CORE, UNKNOWN, tagged
 
 VACCINATION = UK_CORE + "Extension-UKCore-VaccinationProcedure"
@@ -31,12 +31,12 @@ def immunisation(made: Entry, look: Look) -> dict[str, Any]:
     not_done = made.sense in NOT_DONE or made.sense in ("absent", "suspected", "uncertain")
     when, person, expires = made.effective, clinician(values, look), details.get("expiry", "")
     recorded, ambiguous = entered(values)
-    return built(
+    immunisation = resource(
         "Immunization",
         look.id("Immunization", made.key),
         UK_CORE + "UKCore-Immunization",
         made.security,
-        ambiguous,
+        is_clean=True,
         extension=[{"url": VACCINATION, "valueCodeableConcept": made.code.concept}],
         status="not-done" if not_done else "completed",
         statusReason=why(made) if not_done else None,
@@ -53,6 +53,7 @@ def immunisation(made: Entry, look: Look) -> dict[str, Any]:
         note=[*made.notes, *expiry_note(expires)],
         reasonReference=problem(values, look),
     )
+    return tagged(immunisation, ambiguous)
 
 
 def why(made: Entry) -> dict[str, Any]:
@@ -80,11 +81,12 @@ def procedure(made: Entry, look: Look) -> dict[str, Any]:
     values, person = made.values, clinician(made.values, look)
     not_done = made.sense in NOT_DONE or made.sense == "absent"
     site = made.said.details.get("site")
-    return built(
+    return resource(
         "Procedure",
         look.id("Procedure", made.key),
         UK_CORE + "UKCore-Procedure",
         made.security,
+        is_clean=True,
         status="not-done" if not_done else "unknown" if made.sense in ("suspected", "uncertain") else "completed",
         statusReason=why(made) if not_done else None,
         code=made.code.concept,

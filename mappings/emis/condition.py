@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.fhir.build import resource
 from gateway.fhir.codes import SNOMED
 from mappings import Look, Row, Values
 from mappings.emis.codes import coded
 from mappings.emis.entry import Entry, clinician, encounter, filed, subject
 from mappings.emis.qualifiers import NONE
-from mappings.emis.values import built, entered, guid, is_doubtful, partial
-from mappings.vocabulary import HL7, UK_CORE, UK_CORE_CODES, UNKNOWN
+from mappings.emis.values import entered, guid, is_doubtful, partial
+from mappings.vocabulary import HL7, UK_CORE, UK_CORE_CODES, UNKNOWN, tagged
 
 CLINICAL, VERIFICATION = HL7 + "condition-clinical", HL7 + "condition-ver-status"
 CATEGORY = HL7 + "condition-category"
@@ -29,12 +30,12 @@ def condition(made: Entry, problem: Row | None, look: Look) -> dict[str, Any]:
     """Return the Condition: a diagnosis of its encounter, or a problem-list item when the problem row is there."""
     values, held = made.values, problem.values if problem else Values()
     recorded, ambiguous = entered(values)
-    return built(
+    condition = resource(
         "Condition",
         look.id("Condition", made.key),
         PROFILE,
         made.security,
-        ambiguous or is_doubtful(held, "EndDate"),
+        is_clean=True,
         extension=extensions(made, held, look),
         clinicalStatus=clinical_status(made, held) if problem else course(made),
         verificationStatus=verification(made),
@@ -51,6 +52,7 @@ def condition(made: Entry, problem: Row | None, look: Look) -> dict[str, Any]:
         asserter=clinician(values, look),
         note=[*made.notes, *words_of(made), *problem_notes(held)] if problem or made.said is not NONE else [],
     )
+    return tagged(condition, ambiguous or is_doubtful(held, "EndDate"))
 
 
 def is_active(held: Values) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from gateway.errors import Invalid
 from gateway.fhir.dates import with_offset
 from mappings import Values
-from mappings.vocabulary import AMBIGUOUS, unit
+from mappings.vocabulary import unit
 
 CROSS_CARE = "https://fhir.nhs.uk/Id/cross-care-setting-identifier"
 """The NHS system for GUIDs of GP records (GP Connect)."""
@@ -142,28 +142,3 @@ def address(values: Values) -> dict[str, Any]:
 def identifier(key: str, system: str = CROSS_CARE) -> dict[str, Any]:
     """Return the identifier of a row by its GUID."""
     return {"system": system, "value": key}
-
-
-def built(
-    resource_type: str,
-    id_: str,
-    profile: str,
-    security: tuple[str, ...],
-    is_ambiguous: bool = False,
-    **elements: object,
-) -> dict[str, Any]:
-    """Return a resource as ``gateway.fhir.build.resource`` does, for elements whose insides hold nothing empty: only
-    the outer are looked at.
-
-    Most rows come this way. ``is_ambiguous`` adds the tag that says a time of it was shown twice by the clock.
-    """
-    meta: dict[str, Any] = {"profile": [profile]}
-    if security:
-        meta["security"] = [*security]
-    if is_ambiguous:
-        meta["tag"] = [AMBIGUOUS]
-    resource: dict[str, Any] = {"resourceType": resource_type, "id": id_, "meta": meta}
-    for name, value in elements.items():
-        if value or value is False:
-            resource[name] = value
-    return resource
