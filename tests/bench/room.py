@@ -16,9 +16,9 @@ from pathlib import Path
 from gateway.intake import load
 from gateway.intake.report import Report
 from gateway.store.database import Store, open_store
-from gateway.synth.emis import write_volume
 from gateway.terminology import sets
 from mappings import Feed, sources
+from tests.bench.volume import write_volume
 
 TODAY = datetime.date(2026, 3, 1)
 

@@ -1,4 +1,4 @@
-"""Deliveries in EMIS's layout: every file, every link, the delta's traps, and volumes for benchmarks."""
+"""Deliveries in EMIS's layout: every file, every link, and the delta's traps."""
 
 import csv
 from collections import Counter
@@ -8,6 +8,7 @@ import pytest
 
 from gateway.synth import emis, roles
 from gateway.synth.people import people
+from tests.bench.volume import write_volume
 
 TODAY = date(2026, 11, 24)
 AT = datetime(2026, 11, 24, 1)
@@ -198,7 +199,7 @@ def by_key(rows):
 
 
 def test_a_volume_has_as_many_rows_as_asked_for_two_hundred_a_patient(tmp_path):
-    written = emis.write_volume(tmp_path, 1_050, TODAY)
+    written = write_volume(tmp_path, 1_050, TODAY)
     files = read(tmp_path)
     rows = files["CareRecord_Observation"]
     assert len(rows) == written["CareRecord_Observation"] == 1_050 and len(files["Admin_Patient"]) == 6
@@ -216,8 +217,8 @@ def test_a_volume_has_as_many_rows_as_asked_for_two_hundred_a_patient(tmp_path):
 
 
 def test_a_shuffled_volume_has_the_same_rows_in_another_order(tmp_path):
-    emis.write_volume(tmp_path / "ordered", 900, TODAY)
-    emis.write_volume(tmp_path / "shuffled", 900, TODAY, shuffled=True)
+    write_volume(tmp_path / "ordered", 900, TODAY)
+    write_volume(tmp_path / "shuffled", 900, TODAY, shuffled=True)
     ordered, shuffled = (read(tmp_path / name)["CareRecord_Observation"] for name in ("ordered", "shuffled"))
     for rows in (ordered, shuffled):
         assert [row.pop("ProcessingId") for row in rows] == [str(number) for number in range(1, 901)]

@@ -9,6 +9,7 @@ import pytest
 from gateway.synth import emis, world
 from gateway.synth.people import people
 from mappings import Reject, sources
+from tests.bench.volume import write_volume
 from tests.mappings.harness import read_all
 
 TODAY = date(2026, 11, 24)
@@ -38,7 +39,7 @@ def test_the_practice_source_reads_a_delta_and_a_volume(tmp_path, kind):
     if kind == "delta":
         emis.write_delta(people(20, 1, TODAY), tmp_path, datetime(2026, 11, 25, 1))
     else:
-        emis.write_volume(tmp_path, 500, TODAY)
+        write_volume(tmp_path, 500, TODAY)
     rows, rejects = read("emis", tmp_path)
     assert rows and rejects == []
 
