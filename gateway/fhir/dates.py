@@ -58,13 +58,13 @@ def interval(text: str) -> tuple[int, int]:
     year, month, day, hour, minute, second, fraction, zone = match.groups()
     try:
         if hour is None:
-            return _days(int(year), month and int(month), day and int(day))
-        return _moment(match[0][:10], int(hour), int(minute), second and int(second), fraction, zone)
+            return _days(int(year), int(month or 0), int(day or 0))
+        return _moment(match[0][:10], int(hour), int(minute), None if second is None else int(second), fraction, zone)
     except (ValueError, OverflowError):
         raise Invalid("date") from None
 
 
-def _days(year: int, month: int | None, day: int | None) -> tuple[int, int]:
+def _days(year: int, month: int, day: int) -> tuple[int, int]:
     if day:
         first = date(year, month, day)
         after = first + timedelta(days=1) if first < date.max else first
@@ -134,7 +134,7 @@ def with_offset(day: str, time: str) -> tuple[str, bool]:
     except ValueError:
         raise Invalid("time") from None
     first, second = (local.replace(tzinfo=LONDON, fold=fold).utcoffset() for fold in (0, 1))
-    return f"{day}T{text}{_written(first)}", first != second
+    return f"{day}T{text}{_written(first or timedelta())}", first != second
 
 
 @lru_cache(maxsize=32768)
@@ -145,7 +145,7 @@ def _offsets(day: str) -> tuple[str, str]:
     except ValueError:
         raise Invalid("date") from None
     last = first.replace(hour=23, minute=59)
-    return _written(first.utcoffset()), _written(last.utcoffset())
+    return _written(first.utcoffset() or timedelta()), _written(last.utcoffset() or timedelta())
 
 
 def _written(offset: timedelta) -> str:

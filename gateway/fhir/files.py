@@ -63,14 +63,11 @@ def validate(name: str, line: int, body: bytes, more: MORE) -> dict[str, Any]:
     """The result of one resource."""
     issues = model.check(body, duplicates=True)
     valid = not issues
-    resource_type = ""
-    if not any(issue.code == "too-long" for issue in issues):
-        resource = _plain(body)
-        resource_type = resource.get("resourceType") if isinstance(resource, dict) else ""
-        resource_type = (
-            resource_type if isinstance(resource_type, str) and resource_type in model.RESOURCE_TYPES else ""
-        )
-    if valid:
+    is_too_long = any(issue.code == "too-long" for issue in issues)
+    resource = None if is_too_long else _plain(body)
+    named = resource.get("resourceType") if isinstance(resource, dict) else ""
+    resource_type = named if isinstance(named, str) and named in model.RESOURCE_TYPES else ""
+    if valid and isinstance(resource, dict):
         issues = [*issues, *more(resource)]
     return {
         "file": name,

@@ -38,8 +38,8 @@ def entries(resource: dict[str, Any]) -> Entries:
     patient = _patient(resource, resource_type)
     own: list[tuple[int, int]] = []
     everywhere: list[tuple[int, int]] = []
-    for number, path, is_global, is_whole in token_rows:
-        value = resource.get(path)
+    for number, element, is_global, is_whole in token_rows:
+        value = resource.get(element)
         if value is not None:
             if type(value) is str:
                 own.append((number, token_hash(None, value)))
@@ -99,9 +99,9 @@ def _dated(path: str) -> tuple[str, ...]:
 
 def _patient(resource: dict[str, Any], resource_type: str) -> str:
     if resource_type == "Patient":
-        return resource["id"]
+        return str(resource["id"])
     element = params.subject(resource_type)
-    reference = resource.get(element, {}).get("reference", "") if element else ""
+    reference: str = resource.get(element, {}).get("reference", "") if element else ""
     return reference[8:] if reference.startswith("Patient/") else ""
 
 

@@ -123,7 +123,7 @@ class _Member:
 
 
 @lru_cache(maxsize=1)
-def decoder() -> msgspec.json.Decoder:
+def decoder() -> msgspec.json.Decoder[object]:
     """A decoder of any R4 resource: structure, cardinality, formats and required codes, checked in C. Built once a
     process, on first use."""
     module = sys.modules["gateway.fhir._r4_types"] = python_types.ModuleType("gateway.fhir._r4_types")
@@ -153,7 +153,6 @@ def _struct(each: table.Type, space: dict[str, Any]) -> type:
         fields.append(
             (python_name, annotation) if member.is_required else (python_name, f"{annotation}|Unset", msgspec.UNSET)
         )
-    tag = {"tag_field": "resourceType", "tag": each.name} if each.is_resource else {}
     return msgspec.defstruct(
         each.name,
         fields,
@@ -162,7 +161,8 @@ def _struct(each: table.Type, space: dict[str, Any]) -> type:
         forbid_unknown_fields=True,
         rename=rename,
         gc=False,
-        **tag,
+        tag_field="resourceType" if each.is_resource else None,
+        tag=each.name if each.is_resource else None,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from gateway.errors import Invalid, TooLarge, Unsupported
 from gateway.fhir import dates, params
@@ -76,6 +77,7 @@ class _Reader:
         self.includes: list[Include] = []
         self.patients: tuple[str, ...] | None = None
         self.number: str | None = None
+        self.cursor: str | None = None
         self.sort, self.count, self.cursor, self.total = ("date", True), USUAL_COUNT, None, False
         if params.main_date(resource_type) is None:
             self.sort = ("_lastUpdated", True)
@@ -121,6 +123,7 @@ class _Reader:
         if self.type == "Patient" and name == "identifier" and value.startswith(NHS_NUMBER + "|"):
             self._number(name, value)
             return
+        read: tuple[Any, ...]
         match row.kind:
             case "token":
                 read = tuple(_token(name, text, row.systems.get(self.type)) for text in values)

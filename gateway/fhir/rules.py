@@ -10,7 +10,7 @@ import re
 from contextlib import suppress
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 from xml.etree import ElementTree
 
 from gateway.fhir.invariants import INVARIANTS, Invariant
@@ -26,7 +26,7 @@ LOOSE = {("DeviceMetric", "parent"): {"DeviceDefinition"}, ("Observation", "perf
 """Targets of references that the definitions do not allow and the standard's own examples have."""
 
 _NODE, _REFERENCE, _RESOURCE, _DATE, _LIST, _BESIDE, _NOTHING = range(7)
-Path = "str | tuple[Path, str, int | None]"
+Path: TypeAlias = "str | tuple[Path, str, int | None]"
 """Where a node is: a chain, spelt out only where there is something to say."""
 
 
@@ -36,7 +36,8 @@ class _Look:
     __slots__ = ("act", "is_many", "group", "targets", "spec")
 
     def __init__(self, act: int, is_many: bool, group: str, targets: frozenset[str], spec: _Spec | None):
-        self.act, self.is_many, self.group, self.targets, self.spec = act, is_many, group, targets, spec
+        self.act, self.is_many, self.group, self.targets = act, is_many, group, targets
+        self.spec: Any = spec  # there where ``act`` is one of a node
 
 
 class _Spec:
@@ -115,7 +116,7 @@ def _at(path: Path) -> str:
     'Patient.name[0].given[1]'
     """
     steps: list[str] = []
-    while isinstance(path, tuple):
+    while not isinstance(path, str):
         path, name, index = path
         steps.append(f".{name}" if index is None else f".{name}[{index}]")
     return path + "".join(reversed(steps))
@@ -156,8 +157,11 @@ def _node(node: dict[str, Any], spec: _Spec, path: Path, found: list[Issue], loc
             _beside(node, name, look.spec, path, found, local)
         elif act == _RESOURCE:
             outer = local if name == "contained" else None
-            for index, item in enumerate(value) if look.is_many else ((None, value),):
-                _resource(item, (path, name, index), found, outer)
+            if look.is_many:
+                for index, item in enumerate(value):
+                    _resource(item, (path, name, index), found, outer)
+            else:
+                _resource(value, (path, name, None), found, outer)
         if look.group:
             bare = name.removeprefix("_")
             if chosen is None:

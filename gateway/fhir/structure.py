@@ -145,8 +145,9 @@ def _primitive(value: object, kind: str, element: table.Element) -> tuple[str, s
     if kind == "boolean":
         return None if isinstance(value, bool) else ("value", "true or false is needed")
     if kind in table.INTEGERS:
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        return None if whole and table.INTEGERS[kind] <= value <= 2147483647 else ("value", f"not of type {kind}")
+        if isinstance(value, int) and not isinstance(value, bool) and table.INTEGERS[kind] <= value <= 2147483647:
+            return None
+        return ("value", f"not of type {kind}")
     if kind == "decimal":
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return ("value", "a number is needed")

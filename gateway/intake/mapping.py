@@ -163,7 +163,7 @@ def _map_group(
     if not rows:
         return Mapped(grp, patient, 0, KIND_NUMBER[context.source.kind], [])
     publisher = context.publishers[rows[0].publisher]
-    members = [near[row.hash] for row in rows]
+    members = [row for kept in rows if (row := near[kept.hash]) is not None]
     if len(members) > 1:
         members.sort(key=_in_order)
     group = Group(_group_key(context.source.name, publisher.code, grp, rows), publisher.code, tuple(members))

@@ -18,7 +18,7 @@ class Report:
     delivery: int = 0
     files: int = 0
     rows: Counter[str] = field(default_factory=Counter)
-    resources: Counter[str] = field(default_factory=Counter)
+    resources: Counter[tuple[str, str]] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
     places: list[str] = field(default_factory=list)
     uk_core: Counter[str] = field(default_factory=Counter)

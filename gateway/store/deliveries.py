@@ -39,7 +39,8 @@ def labelled_otherwise(session: Session, fingerprint: str) -> list[str]:
 
 def first_row(session: Session, delivery: int) -> int:
     """The key of the first row this delivery could have added."""
-    return session.value("SELECT first FROM delivery WHERE key = ?", delivery)
+    first: int = session.value("SELECT first FROM delivery WHERE key = ?", delivery)
+    return first
 
 
 def is_mapping(session: Session, delivery: int) -> None:
@@ -65,12 +66,6 @@ def take_over(session: Session, source: str, delivery: int) -> None:
             touch_new(session, key, first_row(session, key))
         retouch(session, key, delivery)
         session.run("UPDATE delivery SET state = 'done' WHERE key = ?", key)
-
-
-def reports(session: Session) -> list[dict[str, Any]]:
-    """The reports of all deliveries, oldest first."""
-    rows = session.rows("SELECT report FROM delivery WHERE report <> '' ORDER BY key")
-    return [msgspec.json.decode(report) for (report,) in rows]
 
 
 def quarantine(session: Session, source: str, delivery: int, mapped: Sequence[Mapped]) -> None:

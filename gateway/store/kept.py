@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -254,7 +255,7 @@ def row_at(session: Session, hash_: int) -> Kept | None:
     return _kept(found) if found else None
 
 
-def _kept(row: Sequence) -> Kept:
+def _kept(row: Sequence[Any]) -> Kept:
     return Kept(_decode(row[1]), row[2], bool(row[3]), row[4], row[5], row[6])
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from gateway.fhir.dates import moment
 from gateway.store import labels
 from gateway.store.database import Session, id_hash
 from gateway.store.numbers import KINDS, TYPE_NUMBER, TYPES
+
+T = TypeVar("T")
 
 MADE_TWICE = "made twice"
 """The reason of a group that makes what another group makes: the other may make it no more when it is mapped in its
@@ -431,7 +433,7 @@ def of_patients(session: Session, patients: Sequence[int], types: Iterable[str] 
     return _current(session, condition, *parameters)
 
 
-def _current(session: Session, condition: str, *parameters) -> list[Stored]:
+def _current(session: Session, condition: str, *parameters: object) -> list[Stored]:
     sql = f"SELECT {HEAD}, v.delivery, v.body FROM head h JOIN version v ON v.key = h.body WHERE {condition}"
     return [stored(row) for row in session.rows(sql, *parameters)]
 
@@ -497,7 +499,7 @@ def splice(found: Stored, source: str, security: bytes) -> bytes:
     return body[:at] + extra + (b"" if body[at : at + 1] == b"}" else b",") + body[at:]
 
 
-def batches(items: Sequence, size: int) -> Iterator[Sequence]:
+def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """``items`` cut into pieces of at most ``size``."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

@@ -23,10 +23,15 @@ def marked(made: Person) -> Person:
         and replace(made.hospital, number=f"ZQH{eight}", retired=f"ZQR{eight}" if made.hospital.retired else ""),
         "care": made.care and replace(made.care, number=f"ZQC{eight}"),
     }
-    names = {"given": f"{letters}given", "family": f"{letters}family"}
+    given, family = f"{letters}given", f"{letters}family"
+    gp, hospital, care = (held and replace(held, given=given, family=family) for held in seen.values())
     return replace(
         made,
-        **names,
+        given=given,
+        family=family,
+        gp=gp,
+        hospital=hospital,
+        care=care,
         middle=f"{letters}middle",
         address=Address(f"{letters}house", f"1 {letters}street", f"{letters}town", made.address.county, postcode),
         email=f"{letters}mail@example.com",
@@ -34,7 +39,6 @@ def marked(made: Person) -> Person:
         old_address=made.old_address
         and Address(f"{letters}oldhouse", f"1 {letters}oldstreet", f"{letters}oldtown", made.address.county, postcode),
         word=f"{letters}text",
-        **{kind: held and replace(held, **names) for kind, held in seen.items()},
     )
 
 

@@ -82,7 +82,7 @@ class Returns:
     def __init__(self, folder: Path, today: date, councils: Sequence[Council] = (places.COUNCIL,)):
         self._folder, self._today, self._periods, self._councils = folder, today, periods(today), councils
         self._open = ExitStack()
-        self._writers: dict[tuple[str, Period], csv.DictWriter] = {}
+        self._writers: dict[tuple[str, Period], csv.DictWriter[str]] = {}
         self.written = 0
 
     def __enter__(self) -> Returns:
@@ -141,7 +141,7 @@ def ended(event: Support, person: Person) -> date | None:
 
 def common(person: Person, period: Period, event: Support) -> dict[str, str]:
     """Return the columns that every row of the person carries. A death is told once it lies in the period."""
-    seen = person.care
+    seen = person.seen("care")
     dead = person.death if person.death and person.death <= period.end else None
     at_home = event.words.get("type") != CARE_HOME
     return {
@@ -185,7 +185,7 @@ def own(person: Person, period: Period, event: Support, number: int) -> dict[str
     return {
         **made,
         "Event Type": event.kind,
-        "Event Reference": f"{person.care.number}-{number}",
+        "Event Reference": f"{person.seen('care').number}-{number}",
         "Event Start Date": day(event.start),
         "Event End Date": day(end if end and end <= period.end else None),
         "Event Description": person.free("Agreed with the family") if event.kind == "Assessment" else "",

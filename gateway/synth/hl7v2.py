@@ -120,7 +120,7 @@ def told(person: Person) -> Iterator[Told]:
         firsts, default=datetime.combine(years_before(person.registered, -0.5), datetime.min.time())
     ) - timedelta(days=1)
     known = known.replace(hour=9, minute=30)
-    seen = person.hospital
+    seen = person.seen("hospital")
     merged = visits[0].moves[-1].at + timedelta(days=10) if seen.retired and visits else None
     if merged:
         yield Told(known, 0, "A28", None, [pid(person, known, seen.retired), pd1(person)])
@@ -179,7 +179,7 @@ def report_told(
     person: Person, report: Report, number: int, holder: str, visit_number: int, visit: Visit | None
 ) -> Iterator[Told]:
     """Yield one message for each time the report was sent."""
-    filler = f"{person.hospital.number}R{number:02d}"
+    filler = f"{person.seen('hospital').number}R{number:02d}"
     coding = f"{person.trust.ods}LAB"
     for place, issue in enumerate(report.issues):
         segments = [pid(person, issue.at, holder)]
@@ -200,7 +200,7 @@ def report_told(
 def pid(person: Person, at: date, holder: str = "", dead: bool = False) -> str:
     """Return the PID as it stood at ``at``, under ``holder``, by default the person's number today; ``dead`` is once
     the death is known."""
-    seen, where = person.hospital, person.address_on(at.date() if isinstance(at, datetime) else at)
+    seen, where = person.seen("hospital"), person.address_on(at.date() if isinstance(at, datetime) else at)
     numbers = [f"{seen.nhs_number}^^^NHS^NH"] if seen.nhs_number else []
     numbers.append(local(person, holder or seen.number))
     lines = f"{escape(where.house)}^{escape(where.street)}" if where.house else f"{escape(where.street)}^"
@@ -284,7 +284,7 @@ def local(person: Person, number: str) -> str:
 
 
 def visit_id(person: Person, number: int) -> str:
-    return f"{person.hospital.number}V{number:02d}^^^{person.trust.ods}"
+    return f"{person.seen('hospital').number}V{number:02d}^^^{person.trust.ods}"
 
 
 def ward(person: Person, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +262,13 @@ class Person:
     def address_on(self, day: date) -> Address:
         """Return where the person lived on a day."""
         return self.old_address if self.moved and self.old_address and day < self.moved else self.address
+
+    def seen(self, by: Literal["gp", "hospital", "care"]) -> Seen:
+        """Return how the person is known there. Raises ``LookupError`` for a person who is not."""
+        held: Seen | None = getattr(self, by)
+        if held is None:
+            raise LookupError(by)
+        return held
 
     def is_(self, role: str) -> bool:
         return role in self.roles

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from random import Random
+from typing import Any
 
 from gateway.synth.draw import chance
 from gateway.synth.truth import Issue, Item, Move, Report, Visit
@@ -18,7 +19,7 @@ def emergency(key: str, arrived: datetime, hours: int, reason: str, disposal: st
     return Visit(key, "E", moves, reason, specialty="180", disposal=disposal)
 
 
-def admission(key: str, admitted: datetime, nights: int, wards: tuple[str, ...], **facts: object) -> Visit:
+def admission(key: str, admitted: datetime, nights: int, wards: tuple[str, ...], **facts: Any) -> Visit:
     """Return a stay that goes through ``wards``, a day apart in the early afternoon, and ends in the evening after
     ``nights``."""
     moves = [Move("A01", admitted, wards[0])]

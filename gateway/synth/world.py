@@ -54,7 +54,8 @@ class Manifest:
 
     def path(self, source: str) -> Path:
         """Return the folder (or the opt-out file) of a source, to load from."""
-        return self.folder / getattr(self, source)
+        name: str = getattr(self, source)
+        return self.folder / name
 
 
 def write(

@@ -91,7 +91,9 @@ def _reached(types: dict[str, list[Any]]) -> dict[str, list[Any]]:
     }
 
 
-def _types(structure: dict[str, Any], value_sets: dict[str, Any], codes: dict) -> Iterator[tuple[str, bool, list[Any]]]:
+def _types(
+    structure: dict[str, Any], value_sets: dict[str, Any], codes: dict[str, Any]
+) -> Iterator[tuple[str, bool, list[Any]]]:
     children: dict[str, list[dict[str, Any]]] = {}
     for element in structure["snapshot"]["element"][1:]:
         children.setdefault(element["path"].rpartition(".")[0], []).append(element)
@@ -106,7 +108,11 @@ def _name(path: str) -> str:
 
 
 def _element(
-    element: dict[str, Any], children: dict[str, Any], value_sets: dict, codes: dict, is_resource: bool
+    element: dict[str, Any],
+    children: dict[str, Any],
+    value_sets: dict[str, Any],
+    codes: dict[str, Any],
+    is_resource: bool,
 ) -> list[Any]:
     name = element["path"].rpartition(".")[2]
     kinds = [each["code"] for each in element.get("type", [])]
@@ -160,7 +166,7 @@ def _bound(url: str, value_sets: dict[str, Any], codes: dict[str, Any]) -> str:
         found.update(listed)
     if not 0 < len(found) < MOST_CODES:
         return ""
-    name = value_set["id"]
+    name: str = value_set["id"]
     codes[name] = sorted(found)
     return name
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from gateway.synth import places
 from gateway.synth.draw import guid
@@ -29,7 +30,7 @@ class Extract:
     def __init__(self, folder: Path, when: datetime, number: int = 1):
         self._folder, self._when, self._number = folder, when, number
         self._open = ExitStack()
-        self._writers: dict[str, tuple[csv.writer, tuple[str, ...]]] = {}
+        self._writers: dict[str, tuple[Any, tuple[str, ...]]] = {}
         self.written = dict.fromkeys(TABLES, 0)
 
     def __enter__(self) -> Extract:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from gateway.synth.codes import CODES, DRUGS
 from gateway.synth.draw import guid
-from gateway.synth.truth import Consultation, Entry, Medicine, Person, Practice, Reminder
+from gateway.synth.truth import Consultation, Entry, Medicine, Person, Practice, Problem, Reminder
 
 Values = dict[str, str]
 Rows = Iterator[tuple[str, Values]]
@@ -49,7 +49,7 @@ def patient_rows(person: Person) -> Rows:
     for entry in story.entries:
         yield "CareRecord_Observation", observation(person, entry, times.get(entry.consultation))
         if entry.problem:
-            yield "CareRecord_Problem", problem(person, entry)
+            yield "CareRecord_Problem", problem(person, entry, entry.problem)
             yield "Audit_PatientAudit", audit(person, entry)
         if CODES[entry.code].kind == "Referral":
             yield "CareRecord_ObservationReferral", referral(person, entry)
@@ -63,19 +63,20 @@ def patient_rows(person: Person) -> Rows:
 
 def patient(person: Person) -> Values:
     """Return the Admin_Patient row. EMIS's postcode has seven places, so no space."""
+    seen = person.seen("gp")
     return {
         **owner(person),
         "UsualGpUserInRoleGuid": user_guid(person.practice, 0),
         "Sex": person.sex,
-        "DateOfBirth": f"{person.gp.birth}",
+        "DateOfBirth": f"{seen.birth}",
         "DateOfDeath": f"{person.death or ''}",
         "Title": person.title,
-        "GivenName": person.gp.given,
+        "GivenName": seen.given,
         "MiddleNames": person.middle,
-        "Surname": person.gp.family,
+        "Surname": seen.family,
         "DateOfRegistration": f"{person.registered}",
-        "NhsNumber": person.gp.nhs_number,
-        "PatientNumber": person.gp.number,
+        "NhsNumber": seen.nhs_number,
+        "PatientNumber": seen.number,
         "PatientTypeDescription": "Regular",
         "DummyType": NO,
         "HouseNameFlatNumber": person.address.house,
@@ -164,8 +165,8 @@ def observation(person: Person, entry: Entry, seen: Consultation | None = None) 
     }
 
 
-def problem(person: Person, entry: Entry) -> Values:
-    ended = entry.problem.ended
+def problem(person: Person, entry: Entry, status: Problem) -> Values:
+    ended = status.ended
     return {
         **owner(person),
         "ObservationGuid": item_guid(person, entry.key),
@@ -174,7 +175,7 @@ def problem(person: Person, entry: Entry) -> Values:
         "EndDatePrecision": "YMD" if ended else "U",
         "ExpectedDuration": "0",
         "ProblemStatusDescription": "Past Problem" if ended else "Active Problem",
-        "SignificanceDescription": "Significant Problem" if entry.problem.significant else "Minor Problem",
+        "SignificanceDescription": "Significant Problem" if status.significant else "Minor Problem",
     }
 
 
