@@ -32,7 +32,9 @@ def searchset(
     cursor: str | None,
     total: int | None,
 ) -> bytes:
-    """A searchset; the next link is an opaque cursor, bound by ``records`` to caller and query."""
+    """https://hl7.org/fhir/R4/bundle.html#searchset
+
+    A searchset; the next link is an opaque cursor, bound by ``records`` to caller and query."""
     links = [("self", _link(base, query, None))]
     if cursor:
         links.append(("next", _link(base, query, cursor)))
@@ -43,7 +45,9 @@ def searchset(
 
 
 def history(base: str, resource_type: str, id_: str, versions: Sequence[Served]) -> bytes:
-    """A history bundle, newest first; a deletion has a request and no resource."""
+    """https://hl7.org/fhir/R4/http.html#history
+
+    A history bundle, newest first; a deletion has a request and no resource."""
     entries = []
     for one in versions:
         method, status = ("DELETE", "204") if one.deleted else ("POST", "201") if one.version == 1 else ("PUT", "200")

@@ -13,7 +13,9 @@ DATE = "2026-11-24"
 
 
 def statement(version: str, url: str) -> dict[str, Any]:
-    """The CapabilityStatement of this server at ``url``."""
+    """https://hl7.org/fhir/R4/http.html#capabilities
+
+    The CapabilityStatement of this server at ``url``."""
     return {
         "resourceType": "CapabilityStatement", "status": "active", "date": DATE, "kind": "instance",
         "software": {"name": "NHS record gateway", "version": version},

@@ -26,7 +26,9 @@ def hashes(system: str, code: str) -> tuple[int, int]:
 
 
 def tokens(value: object) -> list[tuple[str, str]]:
-    """(system, code) of a code, Coding, CodeableConcept, Identifier or boolean, or a list of them."""
+    """https://hl7.org/fhir/R4/search.html#token
+
+    (system, code) of a code, Coding, CodeableConcept, Identifier or boolean, or a list of them."""
     if isinstance(value, list):
         return [pair for item in value for pair in tokens(item)]
     if isinstance(value, dict):

@@ -45,7 +45,9 @@ def moment(microseconds: int) -> datetime:
 
 @lru_cache(maxsize=65536)
 def interval(text: str) -> tuple[int, int]:
-    """The half-open interval a FHIR date, dateTime or instant covers. Raises ``Invalid("date")``.
+    """https://hl7.org/fhir/R4/search.html#date
+
+    The half-open interval a FHIR date, dateTime or instant covers. Raises ``Invalid("date")``.
 
     >>> interval("1970-01-01T00:00:00Z")
     (0, 1000000)

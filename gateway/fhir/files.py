@@ -60,7 +60,9 @@ def _validate_all(name: str, line: int, body: bytes, more: MORE) -> Iterator[dic
 
 
 def validate(name: str, line: int, body: bytes, more: MORE) -> dict[str, Any]:
-    """The result of one resource."""
+    """https://hl7.org/fhir/R4/validation.html
+
+    The result of one resource."""
     issues = model.check(body, duplicates=True)
     valid = not issues
     is_too_long = any(issue.code == "too-long" for issue in issues)

@@ -38,7 +38,9 @@ _ESCAPED, _STRING = re.compile(rb"\\.", re.DOTALL), re.compile(rb'"[^"]*"')
 
 
 def check(body: bytes, *, duplicates: bool = False) -> list[Issue]:
-    """What is wrong with a resource; [] for valid R4. ``duplicates`` also refuses an object with one name twice (API
+    """https://hl7.org/fhir/R4/validation.html
+
+    What is wrong with a resource; [] for valid R4. ``duplicates`` also refuses an object with one name twice (API
     writes).
 
     >>> [issue.location for issue in check(b'{"resourceType":"Patient","id":"a","birthDate":"2024-02-30"}')]

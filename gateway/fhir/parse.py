@@ -31,7 +31,9 @@ CHAINS = (".identifier", ":Patient.identifier")
 
 
 def parse(resource_type: str, pairs: Sequence[tuple[str, str]], now: int | None = None) -> Query:
-    """The query of a search. Raises ``Unsupported`` for what we do not know, ``Invalid`` for a value that cannot be
+    """https://hl7.org/fhir/R4/search.html
+
+    The query of a search. Raises ``Unsupported`` for what we do not know, ``Invalid`` for a value that cannot be
     read, both by name.
 
     >>> parse("Observation", [("patient", "Patient/p1"), ("code", "http://loinc.org|718-7")]).patients

@@ -1,4 +1,4 @@
-"""What follows from what was written: who is who, and the labels of a patient's whole record. All of it rebuildable."""
+"""Derives from what was written who is who, and the labels of a patient's whole record. All of it can be rebuilt."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from gateway.store.resources import Mapped
 
 
 def gather(session: Session, mapped: Sequence[Mapped]) -> None:
-    """Take in the evidence Patients gave, and gather anew every person it touches."""
-    made = [group.grp for group in mapped if group.puts is not None]
-    patients = {patient for patient, _, _ in labels.patients_of_groups(session, made)}
+    """Take in the evidence of Patients, and gather every person anew that it touches."""
+    groups = [group.grp for group in mapped if group.puts is not None]
+    patients = {patient for patient, _, _ in labels.patients_of_groups(session, groups)}
     if not patients:
         return
-    given = [
+    claimed = [
         (patient, number, evidence)
         for group in mapped
         for patient, numbers, evidence in group.evidence
         for number in numbers
     ]
-    numbers = people.replace_claims(session, sorted(patients), given)
+    numbers = people.replace_claims(session, sorted(patients), claimed)
     claims = people.connected(session, numbers)
     evidences = {patient: identity.decode_evidence(evidence) for patient, _, evidence in claims}
     persons, mismatches = identity.gather(list(evidences.values()))

@@ -1,5 +1,4 @@
-"""Who reads and maps: this process, or workers in processes of their own that work ahead of the one writer. Nothing
-else knows which."""
+"""Runs reading and mapping: in this process, or in worker processes that work ahead of the one writer."""
 
 from __future__ import annotations
 
@@ -114,7 +113,7 @@ _mapped = msgspec.msgpack.Decoder(list[Mapped]).decode
 
 
 def _start(url: str, source: str, feed: Feed, sets: CodeSets) -> None:
-    global _worker  # one a process, made once: a member of a team has nowhere else to keep it
+    global _worker  # one a process: a member of a team has nowhere else to keep it
     collect_seldom()
     _worker = Worker(open_store(url), sources()[source], feed, sets)
 

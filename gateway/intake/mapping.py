@@ -77,8 +77,8 @@ class Looker:
         if hash_ in self._near:
             row = self._near[hash_]
         elif (row := self._context.cache.get(hash_)) is None:
-            found = keeping.row_at(self._session, hash_)
-            row = _row(found, publisher or self._publisher) if found else None
+            kept = keeping.row_at(self._session, hash_)
+            row = _row(kept, publisher or self._publisher) if kept else None
             if row is None or row.patient:
                 self._near[hash_] = row
             else:
@@ -96,7 +96,7 @@ class Looker:
             ),
             0,
         )
-        return [_row(found, name) for found in keeping.rows_in(self._session, key, table) if not found.deleted]
+        return [_row(kept, name) for kept in keeping.rows_in(self._session, key, table) if not kept.deleted]
 
     def once(self, name: Hashable, make: Callable[[], T]) -> T:
         answer = self._shared.get((self._publisher, name))
@@ -123,17 +123,17 @@ _row_hash = lru_cache(maxsize=1 << 16)(keeping.row_hash)
 them."""
 
 
-def _row(found: keeping.Kept, publisher: str) -> Row:
-    body = found.body
+def _row(kept: keeping.Kept, publisher: str) -> Row:
+    body = kept.body
     return Row(
         body.table,
         body.key,
         publisher,
-        found.order,
+        kept.order,
         Values(body.values),
         body.patient,
         body.groups,
-        found.deleted,
+        kept.deleted,
         body.line,
         directory=body.directory,
     )
@@ -145,9 +145,9 @@ def map_groups(session: Session, context: Context, touched: Sequence[tuple[int, 
     near: dict[int, Row | None] = {}
     shared: Shared = {}
     for rows in kept.values():
-        for each in rows:
-            if each.hash not in near:
-                near[each.hash] = _row(each, context.publishers[each.publisher].code)
+        for row in rows:
+            if row.hash not in near:
+                near[row.hash] = _row(row, context.publishers[row.publisher].code)
     return [_map_group(session, context, patient, grp, kept[grp], near, shared) for patient, grp in touched]
 
 
@@ -166,20 +166,21 @@ def _map_group(
     members = [row for kept in rows if (row := near[kept.hash]) is not None]
     if len(members) > 1:
         members.sort(key=_in_order)
-    group = Group(_group_key(context.source.name, publisher.code, grp, rows), publisher.code, tuple(members))
+    key = keeping.group_name(context.source.name, publisher.code, grp, rows)
+    group = Group(key, publisher.code, tuple(members))
     look = Looker(session, context, publisher.code, near, shared)
     mapped = Mapped(grp, patient, publisher.key, KIND_NUMBER[context.source.kind], None)
     try:
-        made = context.source.to_fhir(group, look)
-        puts, faults, unmapped, evidence = [], [], [], identity.evidence(made, context.source.kind)
+        built = context.source.to_fhir(group, look)
+        puts, faults, unmapped, evidence = [], [], [], identity.evidence(built, context.source.kind)
         order = max([row.order for row in members])
-        for resource in made:
-            put, found = prepare(resource, context, order)
+        for resource in built:
+            put, broken = prepare(resource, context, order)
             puts.append(put)
-            faults += found
+            faults += broken
             unmapped += sensitive.unmapped(resource)
         mapped.puts, mapped.faults, mapped.unmapped = puts, tuple(faults), tuple(unmapped)
-        mapped.evidence = [(id_hash(each.patient), each.numbers, identity.encode_evidence(each)) for each in evidence]
+        mapped.evidence = [(id_hash(item.patient), item.numbers, identity.encode_evidence(item)) for item in evidence]
     except GatewayError as fault:
         mapped.place = f"{_place(group)}: {fault}"
         mapped.reason = _reason(fault)
@@ -198,13 +199,6 @@ def _hides(source: Source, group: Group) -> bool:
         return source.hides(group)
     except GatewayError:
         return True
-
-
-def _group_key(source: str, publisher: str, grp: int, rows: list[keeping.Kept]) -> str:
-    for row in rows:
-        if row.grp == grp:
-            return row.body.groups[0]
-    return next(key for row in rows for key in row.body.groups if keeping.group_hash(source, publisher, key) == grp)
 
 
 def _place(group: Group) -> str:

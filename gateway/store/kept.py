@@ -151,15 +151,15 @@ def _present(session: Session, rows: Sequence[Sent]) -> dict[int, _State]:
     sql = (
         f"SELECT hash, key, publisher, patient, ord, vord, deleted, body, grp FROM kept WHERE {session.within('hash')}"
     )
-    found = session.rows(sql, session.listed([row.hash for row in rows]))
-    if not found:
+    present = session.rows(sql, session.listed([row.hash for row in rows]))
+    if not present:
         return {}
     extra: dict[int, list[int]] = {}
     sql = f"SELECT kept, grp FROM member WHERE {session.within('kept')} ORDER BY kept, grp"
-    for kept, group in session.rows(sql, session.listed([row[1] for row in found])):
+    for kept, group in session.rows(sql, session.listed([row[1] for row in present])):
         extra.setdefault(kept, []).append(group)
     states = {}
-    for hash_, key, publisher, patient, order, value_order, deleted, body, grp in found:
+    for hash_, key, publisher, patient, order, value_order, deleted, body, grp in present:
         groups = ((grp,) if grp else ()) + tuple(extra.get(key, ()))
         state = _State(Sent(hash_, 0, "", patient, groups, order, bool(deleted), body, value_order < 0), publisher, key)
         state.value_order, state.old_groups = value_order, groups
@@ -236,23 +236,35 @@ def size(session: Session) -> int:
 
 def rows_of(session: Session, groups: Sequence[int]) -> dict[int, list[Kept]]:
     """The kept rows of each group; one that is in several is one ``Kept``."""
-    found: dict[int, list[Kept]] = {group: [] for group in groups}
+    members: dict[int, list[Kept]] = {group: [] for group in groups}
     seen: dict[int, Kept] = {}
     listed = session.listed(groups)
     for row in session.rows(f"SELECT {KEPT} FROM kept k WHERE {session.within('k.grp')}", listed):
         kept = seen[row[0]] = _kept(row)
-        found[kept.grp].append(kept)
+        members[kept.grp].append(kept)
     for row in session.rows(
         f"SELECT {KEPT}, m.grp FROM member m JOIN kept k ON k.key = m.kept WHERE {session.within('m.grp')}", listed
     ):
-        found[row[-1]].append(seen.get(row[0]) or _kept(row))
-    return found
+        members[row[-1]].append(seen.get(row[0]) or _kept(row))
+    return members
+
+
+def group_name(source: str, publisher: str, grp: int, rows: Sequence[Kept]) -> str:
+    """The name of a group, as its rows carry it: the first name of a row that is its own, the second of a row that
+    belongs to two groups. Only a row of more groups (a merge of two patients and their visits) is asked by hash."""
+    for row in rows:
+        if row.grp == grp:
+            return row.body.groups[0]
+    for row in rows:
+        if len(row.body.groups) == 2:
+            return row.body.groups[1]
+    return next(name for row in rows for name in row.body.groups if group_hash(source, publisher, name) == grp)
 
 
 def row_at(session: Session, hash_: int) -> Kept | None:
     """One kept row by its hash, deleted or not."""
-    found = session.row(f"SELECT {KEPT} FROM kept k WHERE k.hash = ?", hash_)
-    return _kept(found) if found else None
+    row = session.row(f"SELECT {KEPT} FROM kept k WHERE k.hash = ?", hash_)
+    return _kept(row) if row else None
 
 
 def _kept(row: Sequence[Any]) -> Kept:
@@ -261,8 +273,8 @@ def _kept(row: Sequence[Any]) -> Kept:
 
 def rows_in(session: Session, publisher: int, table: str) -> list[Kept]:
     """Every kept row of a small table that belongs to no group, by key."""
-    found = map(_kept, session.rows(f"SELECT {KEPT} FROM kept k WHERE k.grp = 0 AND k.publisher = ?", publisher))
-    return sorted((row for row in found if row.body.table == table), key=lambda row: row.body.key)
+    rows = map(_kept, session.rows(f"SELECT {KEPT} FROM kept k WHERE k.grp = 0 AND k.publisher = ?", publisher))
+    return sorted((row for row in rows if row.body.table == table), key=lambda row: row.body.key)
 
 
 def depend(session: Session, asked: Sequence[tuple[int, int, int]]) -> None:

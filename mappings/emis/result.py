@@ -133,8 +133,8 @@ def abnormal(values: Values) -> dict[str, Any]:
 
 
 def reference_range(values: Values) -> dict[str, Any]:
-    """Return the range, {} for none. Both bounds are of the range itself; one alone is a limit that is not ("<" or ">"),
-    which FHIR says in words."""
+    """Return the range, {} for none. Both bounds are of the range itself. One alone is a limit that is not part of it
+    ("<" or ">"), which FHIR says in words."""
     if "NumericRangeLow" not in values and "NumericRangeHigh" not in values:
         return {}
     low, high, unit = values["NumericRangeLow"].strip(), values["NumericRangeHigh"].strip(), values["NumericUnit"]

@@ -1,4 +1,4 @@
-"""Files of fixed width to dictionaries: each line is cut by a layout, a line of another length refused by its number."""
+"""Files of fixed width to dictionaries: each line is cut by a layout. A line of another length is refused by number."""
 
 from __future__ import annotations
 
