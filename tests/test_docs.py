@@ -84,7 +84,9 @@ def test_a_first_command_is_one_line_in_an_environment_of_its_own(name):
 
 
 def test_the_map_names_what_there_is_and_all_of_it():
-    told = set(re.findall(r"`([a-z_]+(?:/[a-z_.]+)?)`", "".join(row[0] for row in table(section(README, "Architecture")))))
+    told = set(
+        re.findall(r"`([a-z_]+(?:/[a-z_.]+)?)`", "".join(row[0] for row in table(section(README, "Architecture"))))
+    )
     assert not [name for name in told if not (ROOT / name).exists()]
     rooms = {
         f"gateway/{path.name}"

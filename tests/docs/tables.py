@@ -98,7 +98,12 @@ def refusals() -> str:
     from gateway.nhs.access import REFUSALS
 
     rows = (
-        (refusal.status, f"`{refusal.code}`", refusal.text, "the caller alone" if refusal.before_lookup else "the person")
+        (
+            refusal.status,
+            f"`{refusal.code}`",
+            refusal.text,
+            "the caller alone" if refusal.before_lookup else "the person",
+        )
         for refusal in REFUSALS.values()
     )
     return table(("Status", "Code", "Text", "Depends on"), rows)
@@ -147,9 +152,7 @@ def roles() -> str:
 def labels() -> str:
     from gateway.nhs.labels import LABELS
 
-    return table(
-        ("Label", "Meaning", "Hides"), ((f"`{label.name}`", label.meaning, label.hides) for label in LABELS)
-    )
+    return table(("Label", "Meaning", "Hides"), ((f"`{label.name}`", label.meaning, label.hides) for label in LABELS))
 
 
 def permission_bases() -> str:
