@@ -75,8 +75,12 @@ def postgres_server():
 @pytest.fixture
 def postgres_url(postgres_server) -> str:
     """The URL of an empty database of its own."""
+    import psycopg
+
     name = f"test{next(_numbers)}"
-    postgres_server.psql(f"CREATE DATABASE {name};")
+    # not the wheel's own ``psql``: its command line breaks where the clone's path has a space
+    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
     return postgres_server.get_uri(database=name)
 
 

@@ -15,10 +15,10 @@ import pytest
 import mappings
 from gateway import __version__, cli, config
 from gateway.cli import main
-from gateway.synth import world
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDES = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = sorted(
     path
     for path in ROOT.rglob("*.md")
@@ -56,7 +56,7 @@ def test_the_table_of_settings_is_the_settings():
         [f"`GATEWAY_{field.name.upper()}`", default(field.default), field.metadata["help"]]
         for field in fields(config.Settings)
     ]
-    assert table(section(README, "Settings")) == said
+    assert table(section(README, "Configuration")) == said
 
 
 def test_the_table_of_commands_has_every_verb_and_no_other():
@@ -83,22 +83,10 @@ def test_a_first_command_is_one_line_in_an_environment_of_its_own(name):
     assert block.startswith("python3 -m venv .venv && .venv/bin/pip install -q ")
 
 
-def test_the_verbs_of_a_sandbox_do_what_they_say_one_after_the_other(tmp_path, monkeypatch, capsys):
-    settings, *commands, serve = re.search(r"<!-- sandbox commands -->\n```sh\n(.*?)```", README, re.S)[1].splitlines()
-    assert serve == "gateway serve"
-    monkeypatch.chdir(tmp_path)
-    for setting in settings.removeprefix("export ").split():
-        monkeypatch.setenv(*setting.split("="))
-    (tmp_path / "project.toml").write_text(re.search(r"<!-- project -->\n```toml\n(.*?)```", README, re.S)[1])
-    world.write(tmp_path / "demo" / "sources", 20, 1, datetime.date.today())
-    for command in commands:
-        gateway, *words = command.split()
-        assert gateway == "gateway" and main(words) == 0, command + capsys.readouterr().err
-    assert (tmp_path / "release" / "manifest.json").is_file() and not (tmp_path / "release" / ".job").exists()
-
-
 def test_the_map_names_what_there_is_and_all_of_it():
-    told = set(re.findall(r"`([a-z_]+(?:/[a-z_.]+)?)`", "".join(row[0] for row in table(section(README, "The house")))))
+    told = set(
+        re.findall(r"`([a-z_]+(?:/[a-z_.]+)?)`", "".join(row[0] for row in table(section(README, "Architecture"))))
+    )
     assert not [name for name in told if not (ROOT / name).exists()]
     rooms = {
         f"gateway/{path.name}"
@@ -110,7 +98,7 @@ def test_the_map_names_what_there_is_and_all_of_it():
 
 
 def test_the_glossary_holds_the_words_that_have_one_meaning():
-    words = {word.strip() for row in table(section(README, "Glossary")) for word in row[0].split(",")}
+    words = {word.strip() for row in table(section(GUIDES, "Glossary")) for word in row[0].split(",")}
     assert {
         "source",
         "publisher",

@@ -6,7 +6,7 @@ import fcntl
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -252,13 +252,16 @@ def open_store(
     """
     engine = _engine(url)
     store = Store(url, engine, clock)
-    try:
-        if not create and not migrations.is_present(engine):
-            raise Refused("there is no store here: run `gateway init`")
-        migrations.upgrade(engine)
-    except sqlalchemy.exc.DBAPIError:
-        raise Unavailable("the database cannot be opened") from None
-    _settle(store, create, namespace)
+    with ExitStack() as opening:
+        opening.callback(store.close)  # a store that cannot be opened leaves no connection behind
+        try:
+            if not create and not migrations.is_present(engine):
+                raise Refused("there is no store here: run `gateway init`")
+            migrations.upgrade(engine)
+        except sqlalchemy.exc.DBAPIError:
+            raise Unavailable("the database cannot be opened") from None
+        _settle(store, create, namespace)
+        opening.pop_all()
     return store
 
 

@@ -1,0 +1,258 @@
+"""The tables of the documents, made from the code. A document holds ``<!-- generated: NAME -->`` and the table below it.
+
+Each function imports what it reads, so that a table fails by its own name when the code moves.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+MARK = re.compile(r"^<!-- generated: ([a-z0-9-]+) -->\n(?:\n((?:\|.*\n)+))?", re.M)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table, a row a line."""
+    lines = [list(head), ["---"] * len(head), *([str(cell) for cell in row] for row in rows)]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def code(names: Iterable[object]) -> str:
+    """Names as code, with commas."""
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def settings() -> str:
+    from gateway import config
+
+    def default(value: object) -> str:
+        text = "0" if value is False else str(value or "")
+        return f"`{text}`" if text else ""
+
+    rows = (
+        (f"`GATEWAY_{field.name.upper()}`", default(field.default), field.metadata["help"])
+        for field in fields(config.Settings)
+    )
+    return table(("Variable", "Default", "Meaning"), rows)
+
+
+def sources() -> str:
+    import mappings
+
+    rows = (
+        (f"[`{name}`](../mappings/{name}/README.md)", source.title, source.kind, source.version)
+        for name, source in sorted(mappings.sources().items())
+    )
+    return table(("Source", "Format", "Kind of publisher", "Version of the mapping"), rows)
+
+
+def users() -> str:
+    from gateway.nhs.sandbox import USERS
+
+    rows = []
+    for user, claims in USERS.items():
+        role = next(iter(claims.get("nhsid_nrbac_roles", ())), {})
+        kind = role.get("role_name") or ("system client" if "client_id" in claims else "none")
+        organisation = role.get("org_code") or claims.get("org_code", "")
+        rows.append((f"`{user}`", kind, organisation, " ".join(role.get("activity_codes", ()))))
+    return table(("User", "Role", "Organisation", "Activities"), rows)
+
+
+def search_parameters() -> str:
+    from gateway.fhir import params
+
+    rows = (
+        (type_, code((*params.about(type_), *params.searchable(type_))), code(params.includes(type_)))
+        for type_ in params.SEARCHABLE
+    )
+    return table(("Type", "Search parameters", "`_include`"), rows)
+
+
+CONTROLS = {
+    "_id": "resource ids, with commas between them",
+    "_lastUpdated": "a date, with a prefix such as `ge`",
+    "_count": "resources in a page: {usual} unless set, at most {most}",
+    "_sort": "the type's main date or `_lastUpdated`; `-` for newest first",
+    "_include": "a reference to follow, as `Type:parameter`",
+    "_cursor": "part of a `next` link; do not build it yourself",
+    "_total": "`accurate` or `none`",
+    "_format": "`json`",
+}
+"""What each of the parameters that every type takes holds."""
+
+
+def search_controls() -> str:
+    from gateway.fhir import parse
+
+    assert CONTROLS.keys() == parse._CONTROLS.keys()
+    rows = (
+        (f"`{name}`", words.format(usual=parse.USUAL_COUNT, most=parse.MOST_COUNT)) for name, words in CONTROLS.items()
+    )
+    return table(("Parameter", "Value"), rows)
+
+
+def refusals() -> str:
+    from gateway.nhs.access import REFUSALS
+
+    rows = (
+        (
+            refusal.status,
+            f"`{refusal.code}`",
+            refusal.text,
+            "the caller alone" if refusal.before_lookup else "the person",
+        )
+        for refusal in REFUSALS.values()
+    )
+    return table(("Status", "Code", "Text", "Depends on"), rows)
+
+
+FAILURES = {
+    "Invalid": "something in the request cannot be read; the text names the place",
+    "Unsupported": "a parameter, type or operation is not known; the text names it",
+    "Refused": "a rule of the operator or of a project stands against it",
+    "Unauthenticated": "there is no valid bearer token",
+    "Forbidden": "the caller may not do this, whoever the patient is",
+    "NotFound": "unknown, or not visible to the caller",
+    "NotAcceptable": "`Accept` takes neither JSON nor another format of the answer",
+    "Conflict": "the state has changed since",
+    "Gone": "the resource was visible to the caller and has been deleted",
+    "TooLarge": "the body, its depth or the number of parameters is over the limit",
+    "WrongMedia": "the `Content-Type` is not accepted here",
+    "Unavailable": "the database, the audit or the code sets are not available; try again later",
+}
+"""When each kind of failure is answered."""
+
+
+def statuses() -> str:
+    from gateway.api.errors import STATUS
+
+    assert FAILURES.keys() == {kind.__name__ for kind in STATUS}
+    rows = (
+        (status, f"`{issue}`", FAILURES[kind.__name__])
+        for kind, (status, issue) in sorted(STATUS.items(), key=lambda row: (row[1][0], row[1][1]))
+    )
+    return table(("Status", "`issue.code`", "When"), rows)
+
+
+def roles() -> str:
+    from gateway.nhs.roles import ALL, ROLES, RULES
+
+    rows = []
+    for rule in RULES:
+        who = ", ".join(ROLES[role] for role in sorted(rule.roles) if role in ROLES) or "system client"
+        sections = "all" if rule.sections == ALL else ", ".join(sorted(rule.sections)) or "–"
+        rows.append((who, rule.activity or f"scope `{rule.scope}/…`", ", ".join(sorted(rule.acts)), sections,
+                     "own organisation" if rule.own else "", rule.reason))  # fmt: skip
+    return table(("Roles", "Activity", "Acts", "Sections", "Limited to", "Reason"), rows)
+
+
+def labels() -> str:
+    from gateway.nhs.labels import LABELS
+
+    return table(("Label", "Meaning", "Hides"), ((f"`{label.name}`", label.meaning, label.hides) for label in LABELS))
+
+
+def permission_bases() -> str:
+    from gateway.nhs.access import BASES
+
+    rows = (
+        (f"`{name}`", basis.title, f"{basis.longest} hours", basis.least_reason or "–") for name, basis in BASES.items()
+    )
+    return table(("Basis", "When", "Lasts at most", "Characters of reason at least"), rows)
+
+
+FIELDS = {
+    "name": "the project's name, used by every command",
+    "purpose": "what the data is for",
+    "lawful_basis": "articles of the UK GDPR",
+    "common_law_basis": "how the duty of confidence is met: {bases}",
+    "controller": "who controls the data. Part of the pseudonym key",
+    "recipient": "ODS code of the recipient",
+    "people": "the named people who may receive it",
+    "contributors": "organisations that let their rows leave: `ods`, `agreement`, `from`, `to`",
+    "setting": "where the data may lie: {settings}",
+    "export_basis": "why data leaves an SDE; needed for `export`",
+    "profile": "which elements may leave: {profiles}",
+    "types": "resource types, of those the profile holds; all of them unless set",
+    "disclosure": "rules for counts: {disclosures}",
+    "key_version": "a whole number; another one gives other pseudonyms",
+    "start": "first day",
+    "end": "last day",
+    "exclude_sensitive": "`true` unless set",
+}
+"""What each field of a project holds."""
+
+
+def project_fields() -> str:
+    from gateway.nhs import disclosure, policy, project
+
+    assert FIELDS.keys() == {field.name for field in fields(project.Project)}
+    values = {
+        "bases": code(project.BASES),
+        "settings": code(policy.SETTINGS),
+        "profiles": code(_profiles()),
+        "disclosures": code(disclosure.PROFILES),
+    }
+    return table(("Field", "Holds"), ((f"`{name}`", words.format(**values)) for name, words in FIELDS.items()))
+
+
+def project_states() -> str:
+    from gateway.nhs.project import STATES
+
+    rows = ((f"`{state}`", code(sorted(following)) or "nothing") for state, following in STATES.items())
+    return table(("State", "May become"), rows)
+
+
+def _profiles() -> dict[str, dict[str, object]]:
+    path = next((Path(__file__).parents[2] / "gateway" / "nhs").rglob("pseudonym.toml"))
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def profiles() -> str:
+    rows = (
+        (f"`{name}`", type_, code(elements))
+        for name, types in _profiles().items()
+        for type_, elements in types.items()
+        if isinstance(elements, dict)
+    )
+    return table(("Profile", "Type", "Elements that may leave"), rows)
+
+
+def disclosures() -> str:
+    from gateway.nhs.disclosure import PROFILES
+
+    return table(("Rules", "Counts"), ((f"`{name}`", rules.reason) for name, rules in PROFILES.items()))
+
+
+def required_sets() -> str:
+    from gateway.nhs.codesets import REQUIRED
+
+    rows = ((f"`{name}`", code(sorted(effects))) for name, effects in REQUIRED.items())
+    return table(("Set", "Needs a member for each of"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "sources": sources,
+    "users": users,
+    "search-parameters": search_parameters,
+    "search-controls": search_controls,
+    "refusals": refusals,
+    "statuses": statuses,
+    "roles": roles,
+    "labels": labels,
+    "permission-bases": permission_bases,
+    "project-fields": project_fields,
+    "project-states": project_states,
+    "profiles": profiles,
+    "disclosure": disclosures,
+    "required-sets": required_sets,
+}
+
+
+def written(text: str) -> str:
+    """A document with each of its generated tables as the code says. Raises ``KeyError`` for a name without a table."""
+    return MARK.sub(lambda mark: f"<!-- generated: {mark[1]} -->\n\n{TABLES[mark[1]]()}", text)
