@@ -9,6 +9,7 @@ import pytest
 from gateway import config
 from gateway.api import auth
 from gateway.api.app import create_app
+from gateway.nhs import kinds
 from gateway.store.database import open_store
 
 ROOT = Path(__file__).parents[1]
@@ -168,6 +169,37 @@ def test_lines_are_within_the_width_but_for_tables():
                     tables |= set(range(part.lineno, part.end_lineno + 1))
         wide = [number for number, line in enumerate(lines, 1) if len(line) > WIDTH and number not in tables]
         assert not wide, f"{path.relative_to(ROOT)} lines {wide}"
+
+
+def test_no_module_but_the_table_decides_by_the_name_of_a_kind_of_publisher():
+    """A kind is named by its row, by a source that declares its own, and by synthetic people. Nobody compares one."""
+    for path in modules():
+        here = path.relative_to(ROOT).as_posix()
+        if here.startswith("gateway/synth/") or here in ("gateway/nhs/kinds.py", "gateway/store/numbers.py"):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not _decided_on(tree) & kinds.KINDS.keys(), f"{here} decides by the name of a kind"
+
+
+def _decided_on(tree: ast.AST) -> set[object]:
+    """The constants that a module compares with, matches, puts into a set or a condition, or keys a dict by."""
+    decided: set[object] = set()
+    for node in ast.walk(tree):
+        parts: list[ast.AST | None] = []
+        match node:
+            case ast.Compare():
+                parts = [node.left, *node.comparators]
+            case ast.MatchValue():
+                parts = [node.value]
+            case ast.Set():
+                parts = list(node.elts)
+            case ast.Dict():
+                parts = list(node.keys)
+            case ast.Call(func=ast.Name(id="frozenset" | "set")):
+                parts = list(node.args)
+        for part in parts:
+            decided |= {inner.value for inner in ast.walk(part) if isinstance(inner, ast.Constant)} if part else set()
+    return decided
 
 
 def test_policy_and_store_are_strangers():

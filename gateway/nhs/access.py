@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.fhir.dates import DAY
 from gateway.fhir.search import Allow, Limits
-from gateway.nhs import identity, labels, roles
+from gateway.nhs import identity, kinds, labels, roles
 from gateway.nhs.roles import Caller, Rule
 
 GRADES = identity.GRADES
@@ -22,10 +21,8 @@ ATTENDING = {
     "ServiceRequest": ("active",),
     "EpisodeOfCare": ("active",),
 }
-"""An open encounter, referral or care package of an organisation is a relationship with it (episodes of social care
-only)."""
-RETURN_DAYS = 120
-"""Days after which a council's return, which comes each quarter, no longer says what is so now."""
+"""Type → the statuses in which a resource of an organisation may be a relationship with it. ``kinds`` says for which
+kinds of publisher."""
 
 PERMISSION_REQUIRED = "Permission to view is required: ask the patient and record it."
 NO_RECORD = (
@@ -185,12 +182,6 @@ class Decision:
         return bool(bits & labels.BLANKED) and publisher not in self.facts.own
 
 
-def is_recent(kind: str, received: int, now: int) -> bool:
-    """Whether what a publisher last said of its care is still so: a package that a council told of long ago is no
-    relationship now."""
-    return kind != "social-care" or now - received <= RETURN_DAYS * DAY
-
-
 def decide(caller: Caller, act: Act, facts: Facts) -> Decision:
     """Decide. Pure: the same caller, act and facts, the same answer; whatever is not allowed by a row is refused.
 
@@ -293,7 +284,7 @@ def _about_a_person(caller: Caller, act: Act, facts: Facts, rules: Sequence[Rule
     shown = (
         (own | others)
         if act.name != "summary"
-        else frozenset(each.publisher for each in facts.patients if each.registered and each.kind == "gp")
+        else frozenset(each.publisher for each in facts.patients if each.registered and kinds.of(each.kind).registers)
     )
     publishers = {each.publisher for each in facts.patients} & shown & (own | others)
     if not publishers:
@@ -397,15 +388,18 @@ def _allows(
     """The rows of limits for one rule: types by kind of publisher, because social care's episodes and problems are its
     services."""
     types = roles.types_of(sections) | ({"Patient"} if rule.demographics else frozenset())
-    social = types | roles.SOCIAL_CARE_TYPES if "social-care" in sections else types
-    if scoped is not None and "*" not in scoped:
-        types, social = types & scoped, social & scoped
-    if types == social:
-        return [Allow(types, publishers, None, hidden)] if types else []
-    return [
-        Allow(types, publishers, frozenset({"gp", "hospital"}), hidden),
-        Allow(social, publishers, frozenset({"social-care"}), hidden),
-    ]
+    opened: dict[frozenset[str], frozenset[str]] = {}
+    for kind in kinds.KINDS.values():
+        of_kind = _scoped(types | kinds.opened_by(sections, kind), scoped)
+        opened[of_kind] = opened.get(of_kind, frozenset()) | {kind.name}
+    if len(opened) == 1:
+        return [Allow(of_all, publishers, None, hidden) for of_all in opened if of_all]
+    return [Allow(of_kind, publishers, names, hidden) for of_kind, names in opened.items()]
+
+
+def _scoped(types: frozenset[str], scoped: frozenset[str] | None) -> frozenset[str]:
+    """Types as SMART scopes narrow them; None narrows nothing."""
+    return types if scoped is None or "*" in scoped else types & scoped
 
 
 def _may_see_history(caller: Caller) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from gateway.fhir.codes import NHS_NUMBER
+from gateway.nhs import kinds
 from gateway.nhs.identifiers import is_valid, normalise
 
 VERIFIED_CODE = "01"
@@ -92,12 +93,13 @@ class Person:
 
 
 def evidence(resources: Iterable[dict[str, Any]], kind: str) -> list[Evidence]:
-    """Return what each Patient among one group's resources gives as evidence; ``kind`` is the publisher's (gp,
-    hospital, social-care)."""
+    """Return what each Patient among one group's resources gives as evidence; ``kind`` is the publisher's (a
+    name of ``kinds``)."""
     resources = list(resources)
     if not any(each["resourceType"] == "Patient" for each in resources):
         return []  # as for nearly every group
-    registered = {_id(each.get("patient")) for each in resources if kind == "gp" and is_regular_registration(each)}
+    episodes = filter(is_regular_registration, resources) if kinds.of(kind).registers else ()
+    registered = {_id(episode.get("patient")) for episode in episodes}
     return [_evidence(each, each["id"] in registered) for each in resources if each["resourceType"] == "Patient"]
 
 

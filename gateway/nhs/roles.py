@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from gateway.errors import Unauthenticated
 from gateway.fhir import params
+from gateway.nhs import kinds
 
 VERSION = "2025-11"
 """Version of these tables. The national role baseline was not available: this is our default policy, for governance to
@@ -87,29 +88,10 @@ SECTION_TYPES: Mapping[str, frozenset[str]] = {
     "alerts": frozenset({"Flag"}),
     "choices": frozenset({"Consent"}),
     "contacts": frozenset({"RelatedPerson"}),
-    "social-care": frozenset({"Task", "CarePlan", "CareTeam", "DeviceRequest", "QuestionnaireResponse"}),
+    kinds.SOCIAL_CARE: frozenset({"Task", "CarePlan", "CareTeam", "DeviceRequest", "QuestionnaireResponse"}),
 }
 """A right is to a section; these are the types it opens. ``Patient`` comes with any of them; a type in no section is
 nobody's."""
-
-SOCIAL_CARE_TYPES = frozenset(
-    {
-        "Task",
-        "CarePlan",
-        "CareTeam",
-        "DeviceRequest",
-        "QuestionnaireResponse",
-        "EpisodeOfCare",
-        "Condition",
-        "ServiceRequest",
-        "Observation",
-        "Encounter",
-        "Flag",
-        "RelatedPerson",
-    }
-)
-"""What the social-care section holds of a social-care publisher: there an EpisodeOfCare is a service and a Condition a
-support reason."""
 
 DIRECTORY = frozenset({*params.DIRECTORY_TYPES, "HealthcareService"})
 """Types about no patient: any signed-in role reads them."""
@@ -117,8 +99,8 @@ DIRECTORY = frozenset({*params.DIRECTORY_TYPES, "HealthcareService"})
 CORE = frozenset({"allergies", "medicines"})
 ALL = frozenset(SECTION_TYPES)
 PHARMACY = CORE | {"problems", "results", "immunisations", "alerts"}
-SOCIAL = CORE | {"immunisations", "encounters", "social-care", "alerts", "contacts"}
-ADDITIONAL = ALL - {"social-care"}
+SOCIAL = CORE | {"immunisations", "encounters", kinds.SOCIAL_CARE, "alerts", "contacts"}
+ADDITIONAL = ALL - {kinds.SOCIAL_CARE}
 
 CLINICIANS = frozenset({"R8000", "R8001", "R8016", "R0260"})
 PHARMACISTS = frozenset({"R8003", "R1290"})
@@ -184,7 +166,7 @@ RULES: tuple[Rule, ...] = (
         SOCIAL_WORKERS,
         VIEW_SUMMARY,
         frozenset({"summary"}),
-        SOCIAL - {"social-care", "alerts", "contacts"},
+        SOCIAL - {kinds.SOCIAL_CARE, "alerts", "contacts"},
         "medicines, allergies, immunisations, encounters",
     ),
     Rule(
@@ -260,8 +242,8 @@ def opens(rule: Rule, resource_type: str) -> bool:
     """Whether a row opens a type of resource at all; a row that is about no type does."""
     if not resource_type or not rule.acts & RESOURCES:
         return True
-    social = SOCIAL_CARE_TYPES if "social-care" in rule.sections else NONE
-    return resource_type in types_of(rule.sections) | social or (rule.demographics and resource_type == "Patient")
+    opened = types_of(rule.sections).union(*(kinds.opened_by(rule.sections, kind) for kind in kinds.KINDS.values()))
+    return resource_type in opened or (rule.demographics and resource_type == "Patient")
 
 
 def _has(rule: Rule, held: frozenset[str], scopes: frozenset[str]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from gateway.errors import Invalid
 from gateway.fhir import build
 from gateway.fhir.search import Query
-from gateway.nhs import access, identifiers, identity
+from gateway.nhs import access, identifiers, identity, kinds
 from gateway.nhs.optout import standing
 from gateway.nhs.roles import Caller
 from gateway.records.door import Door
@@ -155,19 +155,19 @@ def _patients(
     }
     registered = {
         one.patient for one in resources.of_patients(session, patients, ["EpisodeOfCare"])
-        if one.kind == "gp" and identity.is_regular_registration(build.decode(one.body))
+        if kinds.of(one.kind).registers and identity.is_regular_registration(build.decode(one.body))
     }  # fmt: skip
     attending = {
         patient for type_, statuses in access.ATTENDING.items()
-        for patient in find.with_status(session, patients, type_, statuses, ("social-care",) if type_ == "EpisodeOfCare" else None)
+        for patient in find.with_status(session, patients, type_, statuses, kinds.attending(type_))
     }  # fmt: skip
     found: dict[int, access.PatientFact] = {}
     for one in resources.of_patients(session, patients, ["Patient"]):
         publisher = publishers[one.publisher]
-        is_attending = one.patient in attending and access.is_recent(publisher.kind, publisher.received, now)
+        is_attending = one.patient in attending and kinds.is_recent(publisher.kind, publisher.received, now)
         found[one.patient] = access.PatientFact(
             one.id, one.patient, one.publisher, publisher.ods, one.kind, one.labels, grades.get(one.patient, identity.CLAIMED),
-            one.patient in registered, is_attending, one.kind == "gp" and _is_dead(build.decode(one.body)),
+            one.patient in registered, is_attending, kinds.of(one.kind).registers and _is_dead(build.decode(one.body)),
         )  # fmt: skip
     return found
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from gateway.errors import NotFound
 from gateway.fhir import build
 from gateway.fhir.dates import moment
-from gateway.nhs import access, identifiers
-from gateway.nhs.record import Contribution, Held, Record
+from gateway.nhs import access, identifiers, kinds
 from gateway.nhs.roles import Caller
+from gateway.nhs.summary.record import Contribution, Held, Record
 from gateway.records.door import Door, audited, error, passes, refuse_early, served
 from gateway.records.facts import about_head, about_number, facts_about
 from gateway.store import people, resources
@@ -60,7 +60,7 @@ def _record(
     patients.sort(
         key=lambda each: (
             each.resource["id"] != first,
-            each.kind != "gp",
+            not kinds.of(each.kind).registers,
             each.resource.get("active") is False,
             each.resource["id"],
         )

@@ -9,9 +9,9 @@ from datetime import date
 from typing import Any
 
 from gateway.fhir.codes import NHS_NUMBER
-from gateway.nhs import identifiers
-from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import months_before, shown_date
+from gateway.nhs import identifiers, kinds
+from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.sections.rows import months_before, shown_date
 
 SEX = {"male": "Male", "female": "Female", "other": "Indeterminate"}
 NAME_USES = ("official", "usual", "", "temp", "nickname", "anonymous", "maiden", "old")
@@ -33,7 +33,7 @@ def banner(record: Record) -> Banner:
     """The banner's words, from the Patient that was asked for; a death, from whoever knows of it."""
     patient = record.patients[0].resource
     born, died = patient.get("birthDate", ""), _death(record)
-    confirmed = died is not None and died.kind == "gp"
+    confirmed = died is not None and _confirms(died)
     until = died.resource.get("deceasedDateTime", "") if confirmed else record.now.date().isoformat()
     return Banner(
         name=_name(patient),
@@ -99,11 +99,16 @@ def _death(record: Record) -> Held | None:
         for each in record.patients
         if each.resource.get("deceasedDateTime") or each.resource.get("deceasedBoolean") is True
     )
-    return min(dead, key=lambda each: each.kind != "gp", default=None)
+    return min(dead, key=lambda held: not _confirms(held), default=None)
 
 
 def _deceased(died: Held | None) -> str:
     if died is None:
         return ""
     day = shown_date(died.resource.get("deceasedDateTime", ""))
-    return day if died.kind == "gp" else f"reported by {died.publisher}, {day}; not confirmed"
+    return day if _confirms(died) else f"reported by {died.publisher}, {day}; not confirmed"
+
+
+def _confirms(held: Held) -> bool:
+    """Whether a Patient's death is confirmed by who says so: the practices, which register patients."""
+    return kinds.of(held.kind).registers

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.errors import Invalid
-from gateway.nhs.completeness import GRID, HOW_TO_READ, Line, completeness, notices
-from gateway.nhs.record import Held, Record
 from gateway.nhs.summary import Section, sections
+from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, Line, completeness, notices
+from gateway.nhs.summary.record import Held, Record
 
 BASE = "https://gateway.invalid/fhir/"
 """What entries are named under; the references inside them are relative to it."""

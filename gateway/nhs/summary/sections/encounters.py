@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import Row, is_before, is_error, months_before, newest, row, shown_date, text, when
+from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.sections.rows import (
+    Row,
+    is_before,
+    is_error,
+    months_before,
+    newest,
+    row,
+    shown_date,
+    text,
+    when,
+)
 
 ENCOUNTER_MONTHS = 6
 OPEN = frozenset({"in-progress", "onleave", "arrived", "triaged", "planned"})

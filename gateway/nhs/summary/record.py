@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One resource with who recorded it. ``kind`` is gp, hospital or social-care; ``received`` is when its publisher
+    """One resource with who recorded it. ``kind`` is a name of ``kinds``; ``received`` is when its publisher
     last sent anything."""
 
     resource: dict[str, Any]

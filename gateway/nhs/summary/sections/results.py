@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.fhir.codes import SNOMED
-from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import Row, codes, is_error, newest, notes, row, text, unworded, when
+from gateway.nhs import kinds
+from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.sections.rows import Row, codes, is_error, newest, notes, row, text, unworded, when
 
 STATUS = {"corrected": "corrected", "amended": "corrected", "preliminary": "preliminary", "unknown": "status not known"}
 NOT_RESULTS = frozenset({"cancelled", "registered"})
@@ -41,7 +42,7 @@ def results(record: Record) -> list[Row]:
 
 def _is_result(held: Held) -> bool:
     resource = held.resource
-    if held.kind == "social-care" or is_error(resource) or resource.get("status") in NOT_RESULTS:
+    if kinds.of(held.kind).is_social or is_error(resource) or resource.get("status") in NOT_RESULTS:
         return False
     return "component" in resource or any(name.startswith("value") for name in resource) or _is_missing(resource)
 

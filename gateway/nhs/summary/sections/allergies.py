@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from gateway.fhir.codes import SNOMED
-from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import (
+from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.sections.rows import (
     NOT_CHECKED,
     Row,
     clinical_status,

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from gateway.fhir.codes import DMD, SNOMED
-from gateway.nhs.record import Held
+from gateway.nhs.summary.record import Held
 
 DMD_ALSO = "http://dmd.nhs.uk"
 NAMELESS = "no name in the data received"

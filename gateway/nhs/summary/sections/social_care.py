@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import (
+from gateway.nhs import kinds
+from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.sections.rows import (
     Row,
     clinical_status,
     extension,
@@ -29,7 +30,7 @@ def social_care(record: Record) -> list[Row]:
     """Services, requests, assessments, reviews, support reasons and circumstances; an open one is as it was on the
     return's last day."""
     found = (each for type_ in WORDS for each in record.of(type_))
-    return newest(_row(each) for each in found if each.kind == "social-care" and not is_error(each.resource))
+    return newest(_row(each) for each in found if kinds.of(each.kind).is_social and not is_error(each.resource))
 
 
 def _row(held: Held) -> Row:

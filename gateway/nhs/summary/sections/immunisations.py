@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import Row, is_error, newest, row, text, when
+from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.sections.rows import Row, is_error, newest, row, text, when
 
 NOT_GIVEN = "NOT GIVEN"
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import (
+from gateway.nhs import kinds
+from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.sections.rows import (
     NOT_CHECKED,
     Row,
     codes,
@@ -198,7 +199,8 @@ def _reason(record: Record, resource: dict[str, Any]) -> str:
 
 def _left(record: Record, held: Held) -> str:
     """A practice the patient is not registered with now: its medicines are what it last knew."""
-    return "" if held.kind == "gp" and held.ods in record.registered else f"{LAST_KNOWN} {held.publisher}"
+    is_registered = kinds.of(held.kind).registers and held.ods in record.registered
+    return "" if is_registered else f"{LAST_KNOWN} {held.publisher}"
 
 
 def _current_first(record: Record, rows: list[Row]) -> list[Row]:
