@@ -24,6 +24,7 @@ ROOMS = {
     "terminology": {"fhir", "nhs.codesets"},
     "store": {"fhir"},
     "records": {"fhir", "nhs", "terminology", "store"},
+    "care": {"fhir", "nhs", "store", "records"},
     "mappings": {"fhir", "nhs.identifiers", "terminology"},
     "intake": {"processes", "fhir", "nhs", "terminology", "store", "records", "mappings"},
     "summary": {"fhir", "nhs", "terminology", "records", "web"},
@@ -47,6 +48,7 @@ ROOMS = {
         "nhs",
         "terminology",
         "records",
+        "care",
         "intake",
         "summary",
         "export",
@@ -235,7 +237,7 @@ def _asked(dependant) -> set:
 
 
 def test_only_the_doors_reach_the_resources():
-    doors = ("gateway/intake", "gateway/records/", "gateway/store", "gateway/cli.py")
+    doors = ("gateway/intake", "gateway/records/", "gateway/care/", "gateway/store", "gateway/cli.py")
     reached = {
         "gateway.store.resources",
         "gateway.store.kept",
@@ -249,3 +251,49 @@ def test_only_the_doors_reach_the_resources():
             assert not [
                 name for name in imports(path) if any(name == r or name.startswith(r + ".") for r in reached)
             ], here
+
+
+def test_records_only_reads():
+    """No transaction that writes, and no function of the store that inserts, updates or deletes. (Its audit is written
+    by the audit itself.)"""
+    writers = {
+        f"gateway.store.{path.stem}.{name}" for path in (ROOT / "gateway/store").glob("*.py") for name in _writing(path)
+    }
+    assert {"gateway.store.people.grant_permission", "gateway.store.resources.put_many"} <= writers
+    for path in (ROOT / "gateway/records").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & {
+            "write",
+            "insert",
+            "many",
+        }
+        assert not writers & _used(tree), path.name
+
+
+def _used(tree: ast.AST) -> set[str]:
+    """What a module names of others, in full: imported, or an attribute of what is imported."""
+    imported = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
+    }  # fmt: skip
+    attributes = {
+        f"{imported[node.value.id]}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported
+    }
+    return attributes | set(imported.values())
+
+
+def _writing(path: Path) -> set[str]:
+    """The functions of a module that change a table, by themselves or by another function or class of it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = {node.name: ast.unparse(node) for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    statements = ("INSERT INTO", "UPDATE ", "DELETE FROM", "session.insert(", "session.many(")
+    writing: set[str] = set()
+    while more := {
+        name
+        for name, text in texts.items()
+        if name not in writing and any(word in text for word in (*statements, *(f"{other}(" for other in writing)))
+    }:
+        writing |= more
+    return {name for name in writing if name[0].islower()}

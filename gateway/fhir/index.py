@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.errors import Invalid
-from gateway.fhir import dates, params
+from gateway.fhir import dates, params, paths
 from gateway.fhir.codes import hashes, token_hash, tokens
 from gateway.fhir.search import Entries
 
@@ -46,16 +46,17 @@ def entries(resource: dict[str, Any]) -> Entries:
             for system, code in tokens(value):
                 to += _token(number, system, code, is_whole)
     for number, path, is_global in reference_rows:
-        for reference in _references(resource, path):
-            to = everywhere if is_global else found
-            to.append((number, token_hash("", reference)))
+        for reference in paths.references(resource, path):
+            if "/" in reference:
+                to = everywhere if is_global else found
+                to.append((number, token_hash("", reference)))
     low, high = _interval(resource, main) or (None, None)
     seconds = []
     for number, names in date_rows:
         interval = _interval(resource, names)
         if interval:
             seconds.append((number, *interval))
-    words = tuple([(number, fold(text)) for number, path in word_rows for text in _texts(resource, path)])
+    words = tuple([(number, fold(text)) for number, path in word_rows for text in paths.values(resource, path)])
     return Entries(patient, low, high, tuple(found), tuple(everywhere), words, tuple(seconds))
 
 
@@ -73,9 +74,9 @@ def _compiled(resource_type: str):
     return (
         [(p.number, p.paths[resource_type], p.is_global, p.number == IDENTIFIER and resource_type in WHOLE_IDENTIFIERS)
          for p in rows if p.kind == "token"],
-        [(p.number, p.paths[resource_type], p.is_global) for p in rows if p.kind == "reference"],
+        [(p.number, paths.path(p.paths[resource_type]), p.is_global) for p in rows if p.kind == "reference"],
         [(p.number, _dated(p.paths[resource_type])) for p in rows if p.kind == "date" and p is not main],
-        [(p.number, p.paths[resource_type]) for p in rows if p.kind == "string"],
+        [(p.number, paths.path(p.paths[resource_type])) for p in rows if p.kind == "string"],
         _dated(main.paths[resource_type]) if main else (),
     )  # fmt: skip
 
@@ -102,28 +103,3 @@ def _interval(resource: dict[str, Any], names: tuple[str, ...]) -> tuple[int, in
             except Invalid:
                 return None
     return None
-
-
-def _references(resource: dict[str, Any], path: str) -> list[str]:
-    head, _, rest = path.partition(".")
-    value = resource.get(head)
-    if value is None:
-        return []
-    items = value if isinstance(value, list) else [value]
-    if rest:
-        items = [item[rest] for item in items if rest in item]
-    return [item["reference"] for item in items if "/" in item.get("reference", "")]
-
-
-def _texts(resource: dict[str, Any], path: str) -> list[str]:
-    head, _, rest = path.partition(".")
-    value = resource.get(head)
-    if value is None:
-        return []
-    if not rest:
-        return [value]
-    found = []
-    for item in value if isinstance(value, list) else [value]:
-        inner = item.get(rest)
-        found += inner if isinstance(inner, list) else [inner] if inner else []
-    return found

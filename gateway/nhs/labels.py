@@ -3,7 +3,6 @@ for all versions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -103,12 +102,6 @@ _INTERNAL = BLANKED | CHOICE | AMBIGUOUS_TIME | REVIEW | TYPE1 | SUMMARY_DISSENT
 def names(bits: int) -> list[str]:
     """The names of the labels in ``bits``, in the order of the table."""
     return [label.name for label in LABELS if bits & label.bit]
-
-
-def bits(names: Iterator[str] | list[str] | tuple[str, ...]) -> int:
-    """The bits of labels by name. Raises ``KeyError`` for a name the table does not hold."""
-    by_name = {label.name: label.bit for label in LABELS}
-    return sum({by_name[name] for name in names})
 
 
 def codings(bits: int) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from gateway.errors import Unauthenticated
 from gateway.fhir import params
@@ -28,11 +29,9 @@ class Caller:
     role: str = ""
     activities: frozenset[str] = frozenset()
     kind: str = "user"
-    session: str = ""
     scopes: frozenset[str] = frozenset()
     token: str = ""
     project: str = ""
-    role_name: str = ""
 
 
 ROLES: Mapping[str, str] = {
@@ -289,7 +288,7 @@ def _scoped_type(scope: str, needed: str) -> str:
     return type_ if is_known and set(needed) <= set(verbs) else ""
 
 
-def caller_from_claims(claims: Mapping) -> Caller:
+def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
     """Return the caller of verified claims, in the shape CIS2 gives them. Raises ``Unauthenticated`` where several
     roles could be meant.
 
@@ -319,14 +318,12 @@ def caller_from_claims(claims: Mapping) -> Caller:
         organisation=_text(role, "org_code"),
         role=_text(role, "role_code").rpartition(":")[2],
         activities=frozenset(code for code in role.get("activity_codes", ()) if isinstance(code, str)),
-        session=_text(claims, "sid"),
         scopes=scopes,
         token=_text(claims, "jti"),
-        role_name=_text(role, "role_name"),
     )
 
 
-def _selected(claims: Mapping) -> Mapping:
+def _selected(claims: Mapping[str, Any]) -> Mapping[str, Any]:
     roles = claims.get("nhsid_nrbac_roles", ())
     if not isinstance(roles, (list, tuple)) or not all(isinstance(role, Mapping) for role in roles):
         raise Unauthenticated("token: nhsid_nrbac_roles")
@@ -338,7 +335,7 @@ def _selected(claims: Mapping) -> Mapping:
     return roles[0] if roles else {}
 
 
-def _text(claims: Mapping, name: str) -> str:
+def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name, "")
     if not isinstance(value, str):
         raise Unauthenticated(f"token: {name}")
