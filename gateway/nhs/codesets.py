@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
 
 SNOMED = "http://snomed.info/sct"
 READ2 = "http://read.info/readv2"
@@ -52,7 +51,9 @@ class CodeSets:
     """The sets in force, by name. Made once at start and given to whoever judges."""
 
     sets: tuple[CodeSet, ...] = ()
-    by_code: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    by_code: dict[str, dict[str, list[tuple[str, str]]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         for each in self.sets:

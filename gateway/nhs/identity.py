@@ -165,7 +165,7 @@ def _is_verified(identifier: dict[str, Any]) -> bool:
 
 
 def _id(reference: dict[str, Any] | None) -> str:
-    return (reference or {}).get("reference", "").rpartition("/")[2]
+    return str((reference or {}).get("reference", "")).rpartition("/")[2]
 
 
 def _birth_date(text: str) -> str:

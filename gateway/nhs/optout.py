@@ -149,10 +149,10 @@ def _date(resource: dict[str, Any]) -> str:
     """When the choice was made, as the source wrote it; empty where it does not say."""
     for element in _DATES:
         if element in resource:
-            return resource[element]
+            return str(resource[element])
     for element in ("effectivePeriod", "performedPeriod", "period"):
         if element in resource:
-            return resource[element].get("start", "")
+            return str(resource[element].get("start", ""))
     return ""
 
 

@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from gateway.errors import Invalid, Refused
-from gateway.nhs import disclosure, policy
+from gateway.nhs import disclosure
 from gateway.nhs.identifiers import is_council_code, is_ods_code
+from gateway.nhs.pseudonym import policy
 
 STATES = {
     "draft": frozenset({"approved"}),
@@ -75,6 +76,8 @@ _TEXTS = (
     "disclosure",
 )
 _OTHERS = ("people", "contributors", "export_basis", "types", "key_version", "start", "end", "exclude_sensitive")
+WAITS = {"people": "Secondary use", "recipient": "Secondary use"}
+"""Fields that nothing asks yet, and the issue that will: who may fetch an export, and for whom."""
 _BOOKKEEPING = ("requested_by", "approvals")
 
 

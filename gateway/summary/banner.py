@@ -33,8 +33,8 @@ def banner(record: Record) -> Banner:
     """The banner's words, from the Patient that was asked for; a death, from whoever knows of it."""
     patient = record.patients[0].resource
     born, died = patient.get("birthDate", ""), _death(record)
-    confirmed = died is not None and _confirms(died)
-    until = died.resource.get("deceasedDateTime", "") if confirmed else record.now.date().isoformat()
+    is_confirmed = died is not None and _confirms(died)
+    until = died.resource.get("deceasedDateTime", "") if died and is_confirmed else record.now.date().isoformat()
     return Banner(
         name=_name(patient),
         born=shown_date(born),

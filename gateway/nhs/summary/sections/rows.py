@@ -91,11 +91,10 @@ def text(concept: dict[str, Any] | None, nameless: str = "") -> str:
     """
     if not concept:
         return nameless
-    if concept.get("text"):
-        return concept["text"]
-    codings = [each for each in concept.get("coding", ()) if each.get("code") not in DEGRADED]
-    display = next((each["display"] for each in codings if each.get("display")), "")
-    return display or next((f"code {each['code']}" for each in codings if each.get("code")), nameless)
+    codings = [coding for coding in concept.get("coding", ()) if coding.get("code") not in DEGRADED]
+    displays = (coding["display"] for coding in codings if coding.get("display"))
+    named: str = concept.get("text") or next(displays, "")
+    return named or next((f"code {coding['code']}" for coding in codings if coding.get("code")), nameless)
 
 
 def codes(concept: dict[str, Any] | None, *systems: str) -> set[str]:
@@ -142,13 +141,10 @@ def is_estimated(period: dict[str, Any]) -> bool:
 
 def when(resource: dict[str, Any]) -> str:
     """The clinical date of a resource in the precision it was sent, or ""."""
-    for name in DATES:
-        if resource.get(name):
-            return resource[name]
-    for name in PERIODS:
-        if resource.get(name, {}).get("start"):
-            return resource[name]["start"]
-    return ""
+    dates = (resource.get(name) for name in DATES)
+    starts = (resource.get(name, {}).get("start") for name in PERIODS)
+    date: str = next(filter(None, dates), "") or next(filter(None, starts), "")
+    return date
 
 
 def shown_date(value: str) -> str:
