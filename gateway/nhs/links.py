@@ -9,7 +9,14 @@ from gateway.fhir import paths
 from gateway.nhs import labels
 
 KEPT_TYPES = frozenset(
-    {"AllergyIntolerance", "MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration"}
+    {
+        "AllergyIntolerance",
+        "MedicationRequest",
+        "MedicationStatement",
+        "MedicationDispense",
+        "MedicationAdministration",
+        "Medication",
+    }
 )
 """Never removed by code set, linkage or doubt: a missing allergy or medicine harms. Only the item's own flag withholds
 one."""
@@ -60,7 +67,6 @@ LINKS = tuple(
         ("Encounter", "diagnosis.condition", "remove", "remove"),
         ("Encounter", "basedOn", "remove", "remove"),
         ("Encounter", "partOf", "remove", ""),
-        ("Encounter", "episodeOfCare", "", ""),
         ("EpisodeOfCare", "diagnosis.condition", "remove", "remove"),
         ("EpisodeOfCare", "referralRequest", "remove", "remove"),
         ("Immunization", "encounter", "remove", "remove"),

@@ -15,8 +15,6 @@ from gateway.nhs.links import KEPT_TYPES
 from gateway.nhs.optout import preference, standing
 from gateway.nhs.roles import DIRECTORY
 
-ABOUT_NOBODY = DIRECTORY | {"Medication", "Schedule", "Slot"}
-"""About no patient: judged by the source's own flags only."""
 CODED: dict[str, tuple[str, ...]] = {
     "Observation": ("code",),
     "Condition": ("code",),
@@ -31,6 +29,7 @@ CODED: dict[str, tuple[str, ...]] = {
     "EpisodeOfCare": ("type",),
     "CarePlan": ("category",),
     "FamilyMemberHistory": ("condition",),
+    "Specimen": ("type",),
     "ClinicalImpression": ("code",),
     "Immunization": ("vaccineCode",),
     "Communication": ("reasonCode",),
@@ -49,6 +48,7 @@ WITHHELD_UNREVIEWED = frozenset(
         "DocumentReference",
         "Composition",
         "FamilyMemberHistory",
+        "Specimen",
         "ClinicalImpression",
         "QuestionnaireResponse",
         "Communication",
@@ -110,7 +110,7 @@ def own_labels(
         tag.get("code") == "ambiguous-time" for tag in resource["meta"]["tag"]
     ):
         causes[labels.AMBIGUOUS_TIME] = "the source's time"
-    if resource_type in ABOUT_NOBODY:
+    if resource_type in DIRECTORY:
         return (sum(causes), causes) if causes else (0, causes)
     known = sets.by_code
     for system, code in _codings(resource):
