@@ -32,7 +32,8 @@ REVIEW = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One label. ``hides`` is in words, for the reviewer; what they come to is ``HIDDEN_ALWAYS`` and the like below."""
+    """One label. ``hides`` is in words, for the reviewer; what they come to is ``HIDDEN_ALWAYS`` and the like below.
+    ``waits`` names the issue that will act on the label, where nothing does yet."""
 
     name: str
     bit: int
@@ -41,6 +42,7 @@ class Label:
     display: str
     meaning: str
     hides: str
+    waits: str = ""
 
 
 LABELS = (
@@ -66,9 +68,9 @@ LABELS = (
     Label("type1", TYPE1, OURS, "type1", "Type 1 opt-out",
           "the patient's Type 1 opt-out stands", "this source's whole record, from secondary use"),
     Label("summary-dissent", SUMMARY_DISSENT, OURS, "summary-dissent", "no Summary Care Record",
-          "the patient's dissent from a Summary Care Record stands", "the summary, from all but the organisation that recorded it"),
+          "the patient's dissent from a Summary Care Record stands", "the summary, from all but the organisation that recorded it", "Direct care"),
     Label("summary-core-only", SUMMARY_CORE_ONLY, OURS, "summary-core-only", "core Summary Care Record only",
-          "the patient allows the core summary only", "additional sections of the summary, from all but the organisation that recorded it"),
+          "the patient allows the core summary only", "additional sections of the summary, from all but the organisation that recorded it", "Direct care"),
     Label("sharing-objection", OBJECTION, OURS, "sharing-objection", "objection to local sharing",
           "the patient's objection to local sharing stands", "the shared record, from all but the organisation that recorded each part"),
     Label("sensitive-service", SERVICE, OURS, "sensitive-service", "sensitive service",
@@ -81,7 +83,7 @@ LABELS = (
     Label("ambiguous-time", AMBIGUOUS_TIME, OURS, "ambiguous-time", "ambiguous time",
           "a time in the repeated hour of October", "nothing"),
     Label("review", REVIEW, OURS, "review", "to be reviewed",
-          "a consent-like code nobody told us of: read as the most restrictive until reviewed", "nothing itself"),
+          "a consent-like code nobody told us of: read as the most restrictive until reviewed", "nothing itself", "Direct care"),
 )  # fmt: skip
 """Bits are for ever: add at the end, never reuse one."""
 

@@ -91,9 +91,10 @@ SECTION_TYPES: Mapping[str, frozenset[str]] = {
 }
 """A right is to a section; these are the types it opens. ``Patient`` comes with any of them; a type in no section is
 nobody's."""
+SECTIONS_WAITING: Mapping[str, str] = {"documents": "Every source", "contacts": "Every source"}
+"""Sections whose types no source makes yet, and the issue that they wait for."""
 
-DIRECTORY = frozenset({*params.DIRECTORY_TYPES, "HealthcareService"})
-"""Types about no patient: any signed-in role reads them."""
+DIRECTORY = frozenset(params.DIRECTORY_TYPES)
 
 CORE = frozenset({"allergies", "medicines"})
 ALL = frozenset(SECTION_TYPES)
@@ -114,10 +115,15 @@ RESOURCES = frozenset({"read", "vread", "search", "history"})
 NONE: frozenset[str] = frozenset()
 
 
+DIRECT_CARE, SECONDARY_USE = "Direct care", "Secondary use"
+"""The issues that rows wait for: nothing asks such a row until that issue lands, and a test lists them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One row: these roles, holding this activity, may do these acts, on these sections. ``own`` limits the row to
-    what the caller's own organisation recorded. ``scope`` is asked of system clients instead of an activity."""
+    what the caller's own organisation recorded. ``scope`` is asked of system clients instead of an activity. ``waits``
+    names the issue that will ask the row, where nothing does yet."""
 
     roles: frozenset[str]
     activity: str
@@ -127,80 +133,32 @@ class Rule:
     own: bool = False
     demographics: bool = False
     scope: str = ""
+    waits: str = ""
 
 
+SUMMARY, SHARED, PERMIT = frozenset({"summary"}), frozenset({"shared"}), frozenset({"permit"})
 RULES: tuple[Rule, ...] = (
-    Rule(
-        CLINICIANS,
-        VIEW_SUMMARY,
-        frozenset({"summary"}),
-        ADDITIONAL,
-        "the summary, core and additional, for who treats the patient",
-    ),
-    Rule(
-        CLINICIANS,
-        VIEW_DETAIL,
-        RESOURCES | {"shared"},
-        ALL,
-        "the shared record and its resources, for who treats the patient",
-    ),
-    Rule(CLINICIANS, VIEW_SUMMARY, frozenset({"permit"}), NONE, "who asks the patient records the answer"),
-    Rule(
-        PHARMACISTS,
-        VIEW_SUMMARY,
-        frozenset({"summary"}),
-        ADDITIONAL,
-        "access in community pharmacy is limited to registered professionals",
-    ),
-    Rule(
-        PHARMACISTS,
-        VIEW_SUMMARY,
-        frozenset({"shared"}),
-        PHARMACY,
-        "medicines, allergies, problems, results, immunisations, alerts",
-    ),
+    Rule(CLINICIANS, VIEW_SUMMARY, SUMMARY, ADDITIONAL, "the summary, core and additional, for who treats the patient", waits=DIRECT_CARE),
+    Rule(CLINICIANS, VIEW_DETAIL, RESOURCES | SHARED, ALL, "the shared record and its resources, for who treats the patient"),
+    Rule(CLINICIANS, VIEW_SUMMARY, PERMIT, NONE, "who asks the patient records the answer"),
+    Rule(PHARMACISTS, VIEW_SUMMARY, SUMMARY, ADDITIONAL, "access in community pharmacy is limited to registered professionals", waits=DIRECT_CARE),
+    Rule(PHARMACISTS, VIEW_SUMMARY, SHARED, PHARMACY, "medicines, allergies, problems, results, immunisations, alerts"),
     Rule(PHARMACISTS, VIEW_DETAIL, RESOURCES, PHARMACY, "the same sections as resources"),
-    Rule(PHARMACISTS, VIEW_SUMMARY, frozenset({"permit"}), NONE, "who asks the patient records the answer"),
-    Rule(
-        SOCIAL_WORKERS,
-        VIEW_SUMMARY,
-        frozenset({"summary"}),
-        SOCIAL - {kinds.SOCIAL_CARE, "alerts", "contacts"},
-        "medicines, allergies, immunisations, encounters",
-    ),
-    Rule(
-        SOCIAL_WORKERS, VIEW_SUMMARY, frozenset({"shared"}), SOCIAL, "the same, with social care, alerts and contacts"
-    ),
+    Rule(PHARMACISTS, VIEW_SUMMARY, PERMIT, NONE, "who asks the patient records the answer"),
+    Rule(SOCIAL_WORKERS, VIEW_SUMMARY, SUMMARY, SOCIAL - {kinds.SOCIAL_CARE, "alerts", "contacts"},
+         "medicines, allergies, immunisations, encounters", waits=DIRECT_CARE),
+    Rule(SOCIAL_WORKERS, VIEW_SUMMARY, SHARED, SOCIAL, "the same, with social care, alerts and contacts"),
     Rule(SOCIAL_WORKERS, VIEW_DETAIL, RESOURCES, SOCIAL, "the same sections as resources"),
-    Rule(SOCIAL_WORKERS, VIEW_SUMMARY, frozenset({"permit"}), NONE, "who asks the patient records the answer"),
-    Rule(
-        OFFICE,
-        TRACE,
-        frozenset({"permit"}),
-        NONE,
-        "reception may record relationship and permission, and sees nothing clinical",
-    ),
-    Rule(
-        OFFICE,
-        DEMOGRAPHICS,
-        frozenset({"read", "search"}),
-        NONE,
-        "reception finds its own organisation's patients",
-        own=True,
-        demographics=True,
-    ),
-    Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"audit"}), NONE, "who looked, for the organisation they answer for"),
-    Rule(
-        GUARDIANS,
-        AUDIT_TRAILS,
-        frozenset({"history", "vread"}),
-        ALL,
-        "superseded and deleted versions of their own organisation",
-        own=True,
-    ),
-    Rule(SUPPORT, LOCAL_ADMIN, frozenset({"export-admin", "jobs"}), NONE, "runs the gateway; sees no patient"),
-    Rule(SYSTEM, "", frozenset({"export"}), NONE, "a project's client fetches its own export", scope="system"),
-)
+    Rule(SOCIAL_WORKERS, VIEW_SUMMARY, PERMIT, NONE, "who asks the patient records the answer"),
+    Rule(OFFICE, TRACE, PERMIT, NONE, "reception may record relationship and permission, and sees nothing clinical"),
+    Rule(OFFICE, DEMOGRAPHICS, frozenset({"read", "search"}), NONE, "reception finds its own organisation's patients", own=True, demographics=True),
+    Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"audit"}), NONE, "who looked, for the organisation they answer for", waits=DIRECT_CARE),
+    Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"history", "vread"}), ALL, "superseded and deleted versions of their own organisation", own=True),
+    Rule(SUPPORT, LOCAL_ADMIN, frozenset({"jobs"}), NONE, "runs the gateway; sees no patient"),
+    Rule(SUPPORT, LOCAL_ADMIN, frozenset({"export-admin"}), NONE, "runs the exports of projects; sees no patient", waits=SECONDARY_USE),
+    Rule(SYSTEM, "", frozenset({"export"}), NONE, "a project's client fetches its own export", scope="system", waits=SECONDARY_USE),
+)  # fmt: skip
+"""THE TABLE of who may do what."""
 
 
 def expanded(activities: Iterable[str]) -> frozenset[str]:
