@@ -108,8 +108,8 @@ def names(bits: int) -> list[str]:
 
 def codings(bits: int) -> list[dict[str, str]]:
     """What ``meta.security`` says of these bits; the same coding once."""
-    found = {(label.system, label.code): label.display for label in LABELS if bits & label.bit & ~_INTERNAL}
-    return [{"system": system, "code": code, "display": display} for (system, code), display in found.items()]
+    displays = {(label.system, label.code): label.display for label in LABELS if bits & label.bit & ~_INTERNAL}
+    return [{"system": system, "code": code, "display": display} for (system, code), display in displays.items()]
 
 
 def security(bits: int) -> bytes:

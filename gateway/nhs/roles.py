@@ -167,14 +167,14 @@ def expanded(activities: Iterable[str]) -> frozenset[str]:
     >>> sorted(expanded(["B0380"]))
     ['B0360', 'B0380']
     """
-    found: set[str] = set()
+    held: set[str] = set()
     waiting = list(activities)
     while waiting:
         activity = waiting.pop()
-        if activity not in found:
-            found.add(activity)
+        if activity not in held:
+            held.add(activity)
             waiting += INCLUDES.get(activity, ())
-    return frozenset(found)
+    return frozenset(held)
 
 
 def rules_for(caller: Caller, act: str) -> tuple[Rule, ...]:

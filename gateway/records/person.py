@@ -29,7 +29,10 @@ def person(
     view: str = "shared",
 ) -> Record:
     """The record of one person as this caller may see it. By id, whatever is refused is ``NotFound``; by number,
-    ``Forbidden`` with its code."""
+    ``Forbidden`` with its code.
+
+    https://hl7.org/fhir/uv/ips/OperationDefinition/summary
+    """
     act = access.Act(view, "Patient", id_ is None)
     refuse_early(door, caller, act, request_id)
     with door.store.read() as session:
@@ -71,7 +74,7 @@ def _record(
     return Record(
         subject_id=first or (patients[0].resource["id"] if patients else ""),
         patients=tuple(patients),
-        resources=tuple(each for each in held if each.resource["resourceType"] != "Patient"),
+        resources=tuple(item for item in held if item.resource["resourceType"] != "Patient"),
         contributions=tuple(_contributions(decision, seen, publishers)),
         sections=decision.sections,
         withheld=decision.withheld and any(decision.hides(item.publisher, item.labels) for item in everything),
@@ -92,7 +95,7 @@ def _patients_first(held: Sequence[Held], first: str) -> list[Held]:
         is_registering = kinds.of(patient.kind).registers
         return resource["id"] != first, not is_registering, resource.get("active") is False, resource["id"]
 
-    return sorted((each for each in held if each.resource["resourceType"] == "Patient"), key=order)
+    return sorted((item for item in held if item.resource["resourceType"] == "Patient"), key=order)
 
 
 def _held(version: Stored, publishers: dict[int, PublisherRow], decision: access.Decision) -> Held:

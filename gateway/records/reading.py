@@ -53,11 +53,11 @@ def vread(door: Door, caller: Caller, resource_type: str, id_: str, version: int
 
     https://hl7.org/fhir/R4/http.html#vread
     """
-    for found in _of_id(door, caller, access.Act("vread", resource_type), id_, request_id).open():
-        if found.version == version:
-            if found.deleted:
+    for shown in _of_id(door, caller, access.Act("vread", resource_type), id_, request_id).open():
+        if shown.version == version:
+            if shown.deleted:
                 raise Gone(resource_type)
-            return found
+            return shown
     raise NotFound(resource_type)
 
 

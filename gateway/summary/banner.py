@@ -70,34 +70,34 @@ def age(born: str, until: str) -> str:
 def _name(patient: dict[str, Any]) -> str:
     names = sorted(
         patient.get("name", ()),
-        key=lambda each: NAME_USES.index(each.get("use", "")) if each.get("use", "") in NAME_USES else 2,
+        key=lambda name: NAME_USES.index(name.get("use", "")) if name.get("use", "") in NAME_USES else 2,
     )
     if not names:
         return "NAME NOT KNOWN"
     name = names[0]
-    family, given, title = (
+    family, first_names, title = (
         name.get("family", "").upper(),
         " ".join(name.get("given", ())),
         " ".join(name.get("prefix", ())),
     )
-    said = ", ".join(part for part in (family, given) if part) or name.get("text", "") or "NAME NOT KNOWN"
+    said = ", ".join(part for part in (family, first_names) if part) or name.get("text", "") or "NAME NOT KNOWN"
     return said + (f" ({title})" if title else "")
 
 
 def _numbers(record: Record) -> Iterator[str]:
     """The NHS numbers that can be one, of the Patient asked for first."""
     for held in record.patients:
-        for each in held.resource.get("identifier", ()):
-            if each.get("system") == NHS_NUMBER and identifiers.is_valid(each.get("value", "")):
-                yield identifiers.spaced(each["value"])
+        for identifier in held.resource.get("identifier", ()):
+            if identifier.get("system") == NHS_NUMBER and identifiers.is_valid(identifier.get("value", "")):
+                yield identifiers.spaced(identifier["value"])
 
 
 def _death(record: Record) -> Held | None:
     """The Patient that says so: the GP's first, for only that is a confirmation."""
     dead = (
-        each
-        for each in record.patients
-        if each.resource.get("deceasedDateTime") or each.resource.get("deceasedBoolean") is True
+        held
+        for held in record.patients
+        if held.resource.get("deceasedDateTime") or held.resource.get("deceasedBoolean") is True
     )
     return min(dead, key=lambda held: not _confirms(held), default=None)
 

@@ -1,4 +1,4 @@
-"""What leaves for secondary use: the table of what may, and whole people cut down to it under the key of one project."""
+"""What leaves for secondary use: the table of what may, and whole people cut down to it under one project's key."""
 
 from gateway.nhs.pseudonym.keys import ROOT_BYTES, base32, project_key
 from gateway.nhs.pseudonym.life import is_ninety, span

@@ -84,7 +84,7 @@ def _coding(value: Coding, subject: Subject, drops: Drops, path: str) -> object:
 def concept(value: Concept, subject: Subject, drops: Drops, path: str) -> object:
     if value.coding is UNSET:
         return UNSET
-    value.coding = [each for each in value.coding if _coding(each, subject, drops, f"{path}.coding") is not UNSET]
+    value.coding = [coding for coding in value.coding if _coding(coding, subject, drops, f"{path}.coding") is not UNSET]
     return value if value.coding else UNSET
 
 
@@ -102,9 +102,9 @@ def _quantity(value: Quantity, subject: Subject, drops: Drops, path: str) -> obj
 def _quantities(*names: str) -> Change:
     def change(value: object, subject: Subject, drops: Drops, path: str) -> object:
         for name in names:
-            given = getattr(value, name)
-            if given is not UNSET:
-                setattr(value, name, _quantity(given, subject, drops, f"{path}.{name}"))
+            quantity = getattr(value, name)
+            if quantity is not UNSET:
+                setattr(value, name, _quantity(quantity, subject, drops, f"{path}.{name}"))
         return value if any(getattr(value, name) is not UNSET for name in names) else UNSET
 
     return change
@@ -114,11 +114,11 @@ def _reference(value: Reference, subject: Subject, drops: Drops, path: str) -> o
     target = value.reference
     if target is UNSET:
         return UNSET
-    found = _REFERENCE.fullmatch(target)
-    if not found or not subject.is_member(target):
+    parts = _REFERENCE.fullmatch(target)
+    if not parts or not subject.is_member(target):
         drops.append(f"{path}: out of the release")
         return UNSET
-    value.reference = f"{found[1]}/{subject.pseudonym(target.encode()).decode()}"
+    value.reference = f"{parts[1]}/{subject.pseudonym(target.encode()).decode()}"
     return value
 
 
@@ -131,9 +131,9 @@ def dated(leaf: Leaf) -> Change:
 
     def period(value: Period, subject: Subject, drops: Drops, path: str) -> object:
         for name in ("start", "end"):
-            given = getattr(value, name)
-            if given is not UNSET:
-                setattr(value, name, date(given, subject, drops, f"{path}.{name}"))
+            written = getattr(value, name)
+            if written is not UNSET:
+                setattr(value, name, date(written, subject, drops, f"{path}.{name}"))
         return value if value.start is not UNSET or value.end is not UNSET else UNSET
 
     return period if leaf.kind == "Period" else date
@@ -148,11 +148,11 @@ def _birth_year(value: str, subject: Subject, drops: Drops, path: str) -> object
 
 def _outward(value: str, subject: Subject, drops: Drops, path: str) -> object:
     """The outward half of a whole postcode: a part of one does not leave, and none is made up."""
-    found = _POSTCODE.fullmatch(value.replace(" ", "").upper())
-    if found is None:
+    parts = _POSTCODE.fullmatch(value.replace(" ", "").upper())
+    if parts is None:
         drops.append(f"{path}: not a whole postcode")
         return UNSET
-    return found[1]
+    return parts[1]
 
 
 CHANGES: dict[tuple[str, str], Change] = {

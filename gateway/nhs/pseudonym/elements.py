@@ -46,8 +46,8 @@ def compile_element(path: str, node: Branch | Leaf) -> Callable[[bytes, Subject]
     change_all = of_each(change) if node.is_many else change
 
     def make(raw: bytes, subject: Subject) -> Made:
-        if quick is not None and (made := quick(raw, subject)) is not None:
-            return made
+        if quick is not None and (quickly := quick(raw, subject)) is not None:
+            return quickly
         drops: Drops = []
         try:
             leaving = change_all(decode(raw), subject, drops, path)
@@ -101,23 +101,23 @@ def _quick(path: str, node: Branch | Leaf) -> Callable[[bytes, Subject], Made | 
     action, outside = node.action, (f"{path}: out of the release",)
 
     def date(raw: bytes, subject: Subject) -> Made | None:
-        found = _DATE.fullmatch(raw)
-        return None if found is None else (b'"%s"' % subject.cut(found[1], action), ())
+        parts = _DATE.fullmatch(raw)
+        return None if parts is None else (b'"%s"' % subject.cut(parts[1], action), ())
 
     def period(raw: bytes, subject: Subject) -> Made | None:
-        found = _PERIOD.fullmatch(raw)
-        if found is None:
+        parts = _PERIOD.fullmatch(raw)
+        if parts is None:
             return None
-        return b'{"start":"%s","end":"%s"}' % (subject.cut(found[1], action), subject.cut(found[2], action)), ()
+        return b'{"start":"%s","end":"%s"}' % (subject.cut(parts[1], action), subject.cut(parts[2], action)), ()
 
     def reference(raw: bytes, subject: Subject) -> Made | None:
-        found = _PLAIN_REFERENCE.fullmatch(raw)
-        if found is None:
+        parts = _PLAIN_REFERENCE.fullmatch(raw)
+        if parts is None:
             return None
-        if not subject.is_member(found[1].decode()):
+        if not subject.is_member(parts[1].decode()):
             return None, outside
-        made = subject.references[raw] = b'{"reference":"%s/%s"}' % (found[2], subject.pseudonym(found[1]))
-        return made, ()
+        leaving = subject.references[raw] = b'{"reference":"%s/%s"}' % (parts[2], subject.pseudonym(parts[1]))
+        return leaving, ()
 
     return {"Reference": reference, "Period": period}.get(node.kind, date)
 

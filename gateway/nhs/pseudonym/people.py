@@ -34,10 +34,10 @@ ALWAYS = frozenset({"resourceType", "id", "meta"})
 class Answer:
     """What leaves of an element as it was written once, with what did not, and how often it was written so."""
 
-    __slots__ = ("count", "drops", "made")
+    __slots__ = ("count", "drops", "leaving")
 
-    def __init__(self, made: bytes, drops: tuple[str, ...]):
-        self.made, self.drops, self.count = made, drops, 1
+    def __init__(self, leaving: bytes, drops: tuple[str, ...]):
+        self.leaving, self.drops, self.count = leaving, drops, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class Pseudonymiser:
                     answer = self._answer(element, element.known, written, subject)
                 else:
                     answer.count += 1
-                leaving = answer.made
+                leaving = answer.leaving
             elif written in references:
                 leaving = element.prefix + references[written]
             else:
@@ -244,6 +244,6 @@ def _type(branch: Branch) -> _Type:
 def _masked(branch: Branch, names: frozenset[str]) -> bytes:
     """What stands for a required element that may not leave: R4 asks for it, so its absence says why."""
     name = sorted(names & branch.below.keys() or names)[0]
-    element = next(each for each in table.types()[branch.kind].elements if name in each.names)
+    element = next(element for element in table.types()[branch.kind].elements if name in element.names)
     prefix = "_" if element.names[name] in table.PRIMITIVES else ""
     return f',"{prefix}{name}":'.encode() + (b"[" + MASKED + b"]" if element.is_many else MASKED)

@@ -10,15 +10,15 @@ NOT_GIVEN = "NOT GIVEN"
 
 def immunisations(record: Record) -> list[Row]:
     """Every immunisation that is no error; declined, contraindicated or not done is never shown as given."""
-    return newest(_immunisation(each) for each in record.of("Immunization") if not is_error(each.resource))
+    return newest(_immunisation(held) for held in record.of("Immunization") if not is_error(held.resource))
 
 
 def _immunisation(held: Held) -> Row:
     resource = held.resource
-    given = resource.get("status") == "completed"
-    title, reason = text(resource.get("vaccineCode")), "" if given else text(resource.get("statusReason"))
-    reported = "reported, not given by this source" if given and resource.get("primarySource") is False else ""
+    is_given = resource.get("status") == "completed"
+    title, reason = text(resource.get("vaccineCode")), "" if is_given else text(resource.get("statusReason"))
+    reported = "reported, not given by this source" if is_given and resource.get("primarySource") is False else ""
     lot = f"batch {resource['lotNumber']}" if resource.get("lotNumber") else ""
     return row(
-        held, title, when(resource), (reason if reason != title else "", lot), ("" if given else NOT_GIVEN, reported)
+        held, title, when(resource), (reason if reason != title else "", lot), ("" if is_given else NOT_GIVEN, reported)
     )

@@ -67,8 +67,8 @@ def row(
     """A line of a resource; empty details and flags are left out."""
     shown = shown_time(at) if timed else shown_date(at)
     return Row(
-        title or NAMELESS, at, shown, " · ".join(each for each in details if each), (held.publisher,), held.kind, (held.reference,),
-        tuple(each for each in flags if each),
+        title or NAMELESS, at, shown, " · ".join(words for words in details if words), (held.publisher,), held.kind, (held.reference,),
+        tuple(words for words in flags if words),
     )  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def unworded(held: Held) -> Row:
 
 def newest(rows: Iterable[Row]) -> list[Row]:
     """The lines, newest first; those without a date last."""
-    return sorted(rows, key=lambda each: (each.at, each.title, each.references), reverse=True)
+    return sorted(rows, key=lambda line: (line.at, line.title, line.references), reverse=True)
 
 
 def text(concept: dict[str, Any] | None, nameless: str = "") -> str:
@@ -100,9 +100,9 @@ def text(concept: dict[str, Any] | None, nameless: str = "") -> str:
 def codes(concept: dict[str, Any] | None, *systems: str) -> set[str]:
     """The codes of a concept, of some systems or of all."""
     return {
-        each.get("code", "")
-        for each in (concept or {}).get("coding", ())
-        if not systems or each.get("system") in systems
+        coding.get("code", "")
+        for coding in (concept or {}).get("coding", ())
+        if not systems or coding.get("system") in systems
     }
 
 
@@ -113,8 +113,8 @@ def is_checkable(concept: dict[str, Any] | None) -> bool:
 
 def notes(resource: dict[str, Any]) -> str:
     """The notes of a resource, in its author's words."""
-    found = "; ".join(each["text"] for each in resource.get("note", ()) if each.get("text"))
-    return f"Note: {found}" if found else ""
+    words = "; ".join(note["text"] for note in resource.get("note", ()) if note.get("text"))
+    return f"Note: {words}" if words else ""
 
 
 def is_error(resource: dict[str, Any]) -> bool:
@@ -131,7 +131,7 @@ def clinical_status(resource: dict[str, Any]) -> str:
 
 def extension(element: dict[str, Any], url: str) -> dict[str, Any]:
     """An element's extension by its URL, or {}."""
-    return next((each for each in element.get("extension", ()) if each.get("url") == url), {})
+    return next((item for item in element.get("extension", ()) if item.get("url") == url), {})
 
 
 def is_estimated(period: dict[str, Any]) -> bool:
