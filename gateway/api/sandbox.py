@@ -54,7 +54,5 @@ async def permission(request: Request, caller: Known) -> Response:
     except msgspec.MsgspecError:
         raise Invalid("body: number, basis and reason are needed, as strings") from None
     number = identifiers.normalise(given.number)
-    await run_in_threadpool(
-        permit, request.app.state.door, caller, number, given.basis, given.reason, request.state.id
-    )
+    await run_in_threadpool(permit, request.app.state.door, caller, number, given.basis, given.reason, request.state.id)
     return Response(status_code=201)

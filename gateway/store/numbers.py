@@ -12,9 +12,7 @@ TYPES = (
 
 TYPE_NUMBER = {name: number for number, name in enumerate(TYPES)}
 KINDS = dict(
-    enumerate(
-        ("", "gp", "hospital", "social-care", "community", "mental-health", "ambulance", "pharmacy", "care-home")
-    )
+    enumerate(("", "gp", "hospital", "social-care", "community", "mental-health", "ambulance", "pharmacy", "care-home"))
 )
 """Number → kind of publisher. ``nhs.kinds`` has the same numbers and says what each kind means."""
 KIND_NUMBER = {name: number for number, name in KINDS.items()}
