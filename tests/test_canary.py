@@ -32,7 +32,8 @@ from gateway.api.sandbox import issue
 from gateway.errors import GatewayError
 from gateway.export import jobs, optouts, projects
 from gateway.intake import load
-from gateway.nhs import actions, policy, pseudonym
+from gateway.nhs import pseudonym
+from gateway.nhs.pseudonym import changes, policy, shapes
 from gateway.store import deliveries, ledger
 from gateway.store.database import Store, open_store
 from gateway.synth import canary, world
@@ -286,12 +287,12 @@ def let_through(value, _subject, _drops, _path):
 
 
 def damage_postcode(monkeypatch):
-    monkeypatch.setitem(actions.CHANGES, ("outward-postcode", "string"), let_through)
+    monkeypatch.setitem(changes.CHANGES, ("outward-postcode", "string"), let_through)
 
 
 def damage_codes(monkeypatch):
-    monkeypatch.setitem(actions._TYPES, "CodeableConcept", dict)
-    monkeypatch.setitem(actions.CHANGES, ("code-only", "CodeableConcept"), let_through)
+    monkeypatch.setitem(shapes.TYPES, "CodeableConcept", dict)
+    monkeypatch.setitem(changes.CHANGES, ("code-only", "CodeableConcept"), let_through)
 
 
 def damage_ids(monkeypatch):
@@ -304,7 +305,7 @@ def damage_profile(monkeypatch):
     monkeypatch.setattr(policy, "NEVER_NAMES", policy.NEVER_NAMES - {"name"})
     monkeypatch.setattr(policy, "NEVER_TYPES", policy.NEVER_TYPES - {"HumanName"})
     monkeypatch.setitem(policy.ACTIONS, "keep", policy.ACTIONS["keep"] | {"string"})
-    monkeypatch.setitem(actions.CHANGES, ("keep", "string"), let_through)
+    monkeypatch.setitem(changes.CHANGES, ("keep", "string"), let_through)
 
 
 @pytest.mark.parametrize("damage", [damage_postcode, damage_codes, damage_ids, damage_profile])

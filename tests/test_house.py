@@ -9,6 +9,7 @@ import pytest
 from gateway import config
 from gateway.api import auth
 from gateway.api.app import create_app
+from gateway.nhs import kinds
 from gateway.store.database import open_store
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +24,7 @@ ROOMS = {
     "terminology": {"fhir", "nhs.codesets"},
     "store": {"fhir"},
     "records": {"fhir", "nhs", "terminology", "store"},
+    "care": {"fhir", "nhs", "store", "records"},
     "mappings": {"fhir", "nhs.identifiers", "terminology"},
     "intake": {"processes", "fhir", "nhs", "terminology", "store", "records", "mappings"},
     "summary": {"fhir", "nhs", "terminology", "records", "web"},
@@ -46,6 +48,7 @@ ROOMS = {
         "nhs",
         "terminology",
         "records",
+        "care",
         "intake",
         "summary",
         "export",
@@ -171,6 +174,37 @@ def test_lines_are_within_the_width_but_for_tables():
         assert not wide, f"{path.relative_to(ROOT)} lines {wide}"
 
 
+def test_no_module_but_the_table_decides_by_the_name_of_a_kind_of_publisher():
+    """A kind is named by its row, by a source that declares its own, and by synthetic people. Nobody compares one."""
+    for path in modules():
+        here = path.relative_to(ROOT).as_posix()
+        if here.startswith("gateway/synth/") or here in ("gateway/nhs/kinds.py", "gateway/store/numbers.py"):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not _decided_on(tree) & kinds.KINDS.keys(), f"{here} decides by the name of a kind"
+
+
+def _decided_on(tree: ast.AST) -> set[object]:
+    """The constants that a module compares with, matches, puts into a set or a condition, or keys a dict by."""
+    decided: set[object] = set()
+    for node in ast.walk(tree):
+        parts: list[ast.AST | None] = []
+        match node:
+            case ast.Compare():
+                parts = [node.left, *node.comparators]
+            case ast.MatchValue():
+                parts = [node.value]
+            case ast.Set():
+                parts = list(node.elts)
+            case ast.Dict():
+                parts = list(node.keys)
+            case ast.Call(func=ast.Name(id="frozenset" | "set")):
+                parts = list(node.args)
+        for part in parts:
+            decided |= {inner.value for inner in ast.walk(part) if isinstance(inner, ast.Constant)} if part else set()
+    return decided
+
+
 def test_policy_and_store_are_strangers():
     for path in (ROOT / "gateway/nhs").rglob("*.py"):
         assert not any(name.startswith("gateway.store") for name in imports(path)), path
@@ -204,7 +238,7 @@ def _asked(dependant) -> set:
 
 
 def test_only_the_doors_reach_the_resources():
-    doors = ("gateway/intake", "gateway/records/", "gateway/store", "gateway/cli.py")
+    doors = ("gateway/intake", "gateway/records/", "gateway/care/", "gateway/store", "gateway/cli.py")
     reached = {
         "gateway.store.resources",
         "gateway.store.kept",
@@ -218,3 +252,49 @@ def test_only_the_doors_reach_the_resources():
             assert not [
                 name for name in imports(path) if any(name == r or name.startswith(r + ".") for r in reached)
             ], here
+
+
+def test_records_only_reads():
+    """No transaction that writes, and no function of the store that inserts, updates or deletes. (Its audit is written
+    by the audit itself.)"""
+    writers = {
+        f"gateway.store.{path.stem}.{name}" for path in (ROOT / "gateway/store").glob("*.py") for name in _writing(path)
+    }
+    assert {"gateway.store.people.grant_permission", "gateway.store.resources.put_many"} <= writers
+    for path in (ROOT / "gateway/records").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & {
+            "write",
+            "insert",
+            "many",
+        }
+        assert not writers & _used(tree), path.name
+
+
+def _used(tree: ast.AST) -> set[str]:
+    """What a module names of others, in full: imported, or an attribute of what is imported."""
+    imported = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names
+    }  # fmt: skip
+    attributes = {
+        f"{imported[node.value.id]}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported
+    }
+    return attributes | set(imported.values())
+
+
+def _writing(path: Path) -> set[str]:
+    """The functions of a module that change a table, by themselves or by another function or class of it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    texts = {node.name: ast.unparse(node) for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    statements = ("INSERT INTO", "UPDATE ", "DELETE FROM", "session.insert(", "session.many(")
+    writing: set[str] = set()
+    while more := {
+        name
+        for name, text in texts.items()
+        if name not in writing and any(word in text for word in (*statements, *(f"{other}(" for other in writing)))
+    }:
+        writing |= more
+    return {name for name in writing if name[0].islower()}

@@ -16,8 +16,8 @@ from gateway.fhir import build
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.parse import known
 from gateway.nhs import identifiers
-from gateway.nhs.record import Record
 from gateway.nhs.roles import Caller
+from gateway.nhs.summary.record import Record
 from gateway.summary import document, page
 
 router = APIRouter(prefix="/fhir")

@@ -6,9 +6,10 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from gateway import config, records, tokens
+from gateway import config, tokens
 from gateway.api import asked
 from gateway.api.auth import Known
+from gateway.care import permit
 from gateway.errors import Invalid, Refused
 from gateway.nhs import identifiers
 from gateway.nhs.sandbox import claims
@@ -53,7 +54,5 @@ async def permission(request: Request, caller: Known) -> Response:
     except msgspec.MsgspecError:
         raise Invalid("body: number, basis and reason are needed, as strings") from None
     number = identifiers.normalise(given.number)
-    await run_in_threadpool(
-        records.permit, request.app.state.door, caller, number, given.basis, given.reason, request.state.id
-    )
+    await run_in_threadpool(permit, request.app.state.door, caller, number, given.basis, given.reason, request.state.id)
     return Response(status_code=201)

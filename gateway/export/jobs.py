@@ -19,8 +19,9 @@ from gateway import log, records
 from gateway.errors import Conflict, Refused
 from gateway.export import engines, files, optouts, projects
 from gateway.fhir.dates import DAY, moment
-from gateway.nhs import disclosure, policy, pseudonym
+from gateway.nhs import disclosure, pseudonym
 from gateway.nhs import project as rules
+from gateway.nhs.pseudonym import policy
 from gateway.store import jobs, ledger
 from gateway.store.audit import record_write
 from gateway.store.database import Session, Store, open_store

@@ -48,7 +48,7 @@ def _resource(name: str) -> dict[str, Any]:
         ],
     }  # fmt: skip
     for about in params.about(name):
-        shared = "clinical" if about == "patient" and name != "Task" else name
+        shared = "clinical" if about == "patient" and name not in ("Task", "Specimen") else name
         found["searchParam"].append({"name": about, "definition": f"{DEFINITION}{shared}-{about}", "type": "reference"})
     include = [f"{name}:{param}" for param in params.includes(name)]
     if include:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.errors import Invalid
 from gateway.fhir import dates, params, paths
@@ -30,35 +30,34 @@ def fold(text: str) -> str:
 
 
 def entries(resource: dict[str, Any]) -> Entries:
-    """https://hl7.org/fhir/R4/search.html
-
-    The index entries of one resource. An unreadable date is no entry: validation has said so already."""
+    """The index entries of one resource. An unreadable date is no entry: validation has said so already."""
     resource_type = resource["resourceType"]
     token_rows, reference_rows, date_rows, word_rows, main = _compiled(resource_type)
     patient = _patient(resource, resource_type)
-    own: list[tuple[int, int]] = []
+    with_patient: list[tuple[int, int]] = []
     everywhere: list[tuple[int, int]] = []
-    for number, element, is_global, is_whole in token_rows:
-        value = resource.get(element)
+    for number, path, is_global, is_whole in token_rows:
+        value = resource.get(path) if isinstance(path, str) else paths.values(resource, path)
         if value is not None:
             if type(value) is str:
-                own.append((number, token_hash(None, value)))
+                with_patient.append((number, token_hash(None, value)))
                 continue
-            to = everywhere if is_global else own
+            to = everywhere if is_global else with_patient
             for system, code in tokens(value):
                 to += _token(number, system, code, is_whole)
     for number, path, is_global in reference_rows:
         for reference in paths.references(resource, path):
-            to = everywhere if is_global else own
-            to.append((number, token_hash("", reference)))
+            if "/" in reference:
+                to = everywhere if is_global else with_patient
+                to.append((number, token_hash("", reference)))
     low, high = _interval(resource, main) or (None, None)
     seconds = []
     for number, names in date_rows:
         interval = _interval(resource, names)
         if interval:
             seconds.append((number, *interval))
-    words = tuple([(number, fold(text)) for number, path in word_rows for text in paths.at(resource, path)])
-    return Entries(patient, low, high, tuple(own), tuple(everywhere), words, tuple(seconds))
+    words = tuple([(number, fold(text)) for number, path in word_rows for text in paths.values(resource, path)])
+    return Entries(patient, low, high, tuple(with_patient), tuple(everywhere), words, tuple(seconds))
 
 
 @lru_cache(maxsize=131072)
@@ -68,28 +67,33 @@ def _token(number: int, system: str, code: str, is_whole: bool) -> tuple[tuple[i
     return ((number, whole),) if is_whole else ((number, whole), (number, code_alone))
 
 
-Compiled = tuple[
-    list[tuple[int, str, bool, bool]],
-    list[tuple[int, paths.Path, bool]],
-    list[tuple[int, tuple[str, ...]]],
-    list[tuple[int, paths.Path]],
-    tuple[str, ...],
-]
-"""What to index of a type: tokens, references, dates, words and the main date."""
+class _Plan(NamedTuple):
+    """What is read of a type. Each row begins with the number of its parameter; the main date is a list of names."""
+
+    tokens: list[tuple[int, str | paths.Path, bool, bool]]
+    references: list[tuple[int, paths.Path, bool]]
+    dates: list[tuple[int, tuple[str, ...]]]
+    words: list[tuple[int, paths.Path]]
+    main: tuple[str, ...]
 
 
 @lru_cache(maxsize=256)
-def _compiled(resource_type: str) -> Compiled:
+def _compiled(resource_type: str) -> _Plan:
     rows = params.searchable(resource_type).values()
     main = params.main_date(resource_type)
-    return (
-        [(p.number, p.paths[resource_type], p.is_global, p.number == IDENTIFIER and resource_type in WHOLE_IDENTIFIERS)
+    return _Plan(
+        [(p.number, _element(p.paths[resource_type]), p.is_global, p.number == IDENTIFIER and resource_type in WHOLE_IDENTIFIERS)
          for p in rows if p.kind == "token"],
-        [(p.number, paths.parse(p.paths[resource_type]), p.is_global) for p in rows if p.kind == "reference"],
+        [(p.number, paths.path(p.paths[resource_type]), p.is_global) for p in rows if p.kind == "reference"],
         [(p.number, _dated(p.paths[resource_type])) for p in rows if p.kind == "date" and p is not main],
-        [(p.number, paths.parse(p.paths[resource_type])) for p in rows if p.kind == "string"],
+        [(p.number, paths.path(p.paths[resource_type])) for p in rows if p.kind == "string"],
         _dated(main.paths[resource_type]) if main else (),
     )  # fmt: skip
+
+
+def _element(path: str) -> str | paths.Path:
+    """An element's name, or the path of one that lies deeper: most do not, and are read at once."""
+    return paths.path(path) if "." in path else path
 
 
 def _dated(path: str) -> tuple[str, ...]:

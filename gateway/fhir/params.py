@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 
 PATIENT_TYPES = (
     "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter",
-    "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Flag", "Consent",
+    "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Flag", "Consent", "FamilyMemberHistory", "Specimen",
 )  # fmt: skip
 DIRECTORY_TYPES = ("Organization", "Practitioner", "PractitionerRole", "Location")
+"""THE list of types that are about no patient: any signed-in role reads them, and only a source's own flag hides
+them."""
 SEARCHABLE = ("Patient", *PATIENT_TYPES, *DIRECTORY_TYPES)
 SUBJECT = {
     "AllergyIntolerance": "patient", "Immunization": "patient", "EpisodeOfCare": "patient", "Consent": "patient", "Task": "for",
@@ -72,16 +74,19 @@ _STATUS = {
     "Task": "http://hl7.org/fhir/task-status",
     "Consent": "http://hl7.org/fhir/consent-state-codes",
     "Location": "http://hl7.org/fhir/location-status",
+    "FamilyMemberHistory": "http://hl7.org/fhir/history-status",
+    "Specimen": "http://hl7.org/fhir/specimen-status",
 }
 """The types that are found by status, and the code system each status is of (R4, the value sets they are bound to)."""
 _MAIN = frozenset
 
 PARAMS = (
     Param(1, "identifier", "token", "clinical", _same("identifier", *SEARCHABLE), is_global=True,
-          apart=_own("Patient", "Task", "Flag", *DIRECTORY_TYPES)),
+          apart=_own("Patient", "Task", "Flag", "Specimen", *DIRECTORY_TYPES)),
     Param(2, "code", "token", "clinical", {
         **_same("code", "AllergyIntolerance", "Condition", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task"),
-        **_same("medicationCodeableConcept", "MedicationRequest", "MedicationStatement")}, apart=_own("Task")),
+        **_same("medicationCodeableConcept", "MedicationRequest", "MedicationStatement"),
+        **_same("condition.code", "FamilyMemberHistory")}, apart=_own("Task")),
     Param(3, "category", "token", "", _same(
         "category", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport",
         "Procedure", "ServiceRequest", "Consent"),
@@ -90,10 +95,12 @@ PARAMS = (
           apart={"MedicationRequest": "medications", "MedicationStatement": "medications"}, systems=_STATUS),
     Param(5, "clinical-status", "token", "", _same("clinicalStatus", "Condition", "AllergyIntolerance")),
     Param(6, "vaccine-code", "token", "", _same("vaccineCode", "Immunization")),
-    Param(7, "type", "token", "clinical", _same("type", "Encounter", "EpisodeOfCare", "Organization"), apart=_own("Organization")),
+    Param(7, "type", "token", "clinical", _same("type", "Encounter", "EpisodeOfCare", "Organization", "Specimen"),
+          apart=_own("Organization", "Specimen")),
     Param(8, "class", "token", "", _same("class", "Encounter")),
     Param(9, "gender", "token", "individual", _same("gender", "Patient"),
           systems={"Patient": "http://hl7.org/fhir/administrative-gender"}),
+    Param(10, "relationship", "token", "", _same("relationship", "FamilyMemberHistory")),
     Param(20, "encounter", "reference", "clinical", _same(
         "encounter", "Condition", "MedicationRequest", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task", "Flag"),
         targets=("Encounter",), apart={"MedicationRequest": "medications", **_own("Condition", "Task")}),
@@ -114,9 +121,10 @@ PARAMS = (
         targets=("Organization",), is_global=True),
     Param(40, "date", "date", "clinical", {
         "AllergyIntolerance": "recordedDate", "Observation": "effective", "DiagnosticReport": "effective", "Encounter": "period",
-        "Procedure": "performed", "Immunization": "occurrence", "EpisodeOfCare": "period", "Flag": "period", "Consent": "dateTime"},
+        "Procedure": "performed", "Immunization": "occurrence", "EpisodeOfCare": "period", "Flag": "period", "Consent": "dateTime",
+        "FamilyMemberHistory": "date"},
         main=_MAIN({"AllergyIntolerance", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "Flag",
-                    "Consent"})),
+                    "Consent", "FamilyMemberHistory"})),
     Param(41, "recorded-date", "date", "", _same("recordedDate", "Condition")),
     Param(42, "onset-date", "date", "", _same("onset", "Condition"), main=_MAIN({"Condition"})),
     Param(43, "authoredon", "date", "", _same("authoredOn", "MedicationRequest"), main=_MAIN({"MedicationRequest"})),

@@ -1,39 +1,45 @@
-"""What lies at a path of a resource, lists opened on the way.
-
->>> at({"name": [{"given": ["Ann", "Amy"]}, {"family": "Marsh"}]}, ("name", "given"))
-['Ann', 'Amy']
->>> references({"subject": {"reference": "Patient/1"}}, ("subject",))
-['Patient/1']
-"""
+"""Following an element path through a resource: whatever stands at its end, through every list on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Path = tuple[str, ...]
-"""The names of the elements that lead to a value: ``("name", "given")``."""
 
 
-def parse(path: str) -> Path:
-    """Return the path that is written with dots."""
-    return tuple(path.split("."))
+def path(text: str) -> Path:
+    """A path as the tables write it.
+
+    >>> path("diagnosis.condition")
+    ('diagnosis', 'condition')
+    """
+    return tuple(text.split("."))
 
 
-def at(resource: Mapping[str, Any], path: Path) -> list[Any]:
-    """Return every value at ``path``; what is null or leads nowhere is left out."""
-    if path[0] not in resource:  # mostly so: spare the rest
+def values(resource: dict[str, Any], names: Path) -> list[Any]:
+    """Return the values at the end of a path.
+
+    >>> values({"name": [{"given": ["Ann", "Bo"]}, {"given": ["Cy"]}]}, ("name", "given"))
+    ['Ann', 'Bo', 'Cy']
+    """
+    if names[0] not in resource:  # mostly so: spare the walk
         return []
-    nodes: Iterable[Any] = (resource,)
-    for name in path:
-        nodes = [item for node in nodes for item in _opened(node.get(name)) if item is not None]
-    return list(nodes)
+    level: list[Any] = [resource]
+    for name in names:
+        below: list[Any] = []
+        for value in level:
+            inner = value.get(name) if type(value) is dict else None
+            if type(inner) is list:
+                below += inner
+            elif inner is not None:
+                below.append(inner)
+        if not below:
+            return below
+        level = below
+    return level
 
 
-def _opened(value: Any) -> Sequence[Any]:
-    return value if type(value) is list else (value,)
-
-
-def references(resource: Mapping[str, Any], path: Path) -> list[str]:
-    """Return the literal references at ``path``; those by identifier only or contained are left out."""
-    return [node["reference"] for node in at(resource, path) if "/" in node.get("reference", "")]
+def references(resource: dict[str, Any], names: Path) -> list[str]:
+    """Return what the References at the end of a path say, as ``Type/id`` or however they were written."""
+    ends = [value.get("reference") for value in values(resource, names) if type(value) is dict]
+    return [reference for reference in ends if type(reference) is str]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, NewType
 
 from msgspec import Struct
+
+PatientKey = NewType("PatientKey", int)
+"""The signed 64-bit hash of a Patient's id: what the store and every decision know a Patient by. An id is text only
+where a client wrote it or reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +41,11 @@ class Include:
 class Query:
     """A parsed search of one type.
 
-    ``patients`` are the ids of Patient resources named by ``patient``/``subject``/``_id`` on Patient; ``number`` is
-    the value of a chained ``patient.identifier`` (or ``identifier`` on Patient with the NHS-number system). ``sort``
-    is ("date" | "_lastUpdated", descending). ``parameters`` is the canonical list of what was asked, for the self link
-    and for binding cursors; identifiers never go into links.
+    ``patients`` are the ids, as asked, of Patient resources named by ``patient``/``subject``/``_id`` on Patient;
+    ``number`` is the value of a chained ``patient.identifier`` (or ``identifier`` on Patient with the NHS-number
+    system).
+    ``sort`` is ("date" | "_lastUpdated", descending). ``parameters`` is the canonical list of what was asked, for the
+    self link and for binding cursors; identifiers never go into links.
     """
 
     type: str
@@ -68,14 +74,23 @@ class Allow:
     hidden: int = 0
 
 
+class Whose(Enum):
+    """Whom resources are about, where that is not a set of Patients."""
+
+    NOBODY = "about no patient"
+    ANYBODY = "about any patient or none"
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Conditions a decision adds to a query: the patient is one of ``patients`` (None: resources about no patient) and
-    at least one ``allow`` lets it through. No ``allow``, nothing. ``history`` says which publishers' superseded
-    versions may be seen (None: none)."""
+    """Conditions a decision adds to a query: the patient is one of ``patients`` and at least one ``allow`` lets it
+    through. No ``allow``, nothing. ``history`` says which publishers' superseded versions may be seen (None: none).
+
+    ``Whose.ANYBODY`` is for finding out who is asked about, never for answering.
+    """
 
     allow: tuple[Allow, ...] = ()
-    patients: frozenset[str] | None = None
+    patients: frozenset[PatientKey] | Whose = Whose.NOBODY
     history: frozenset[int] | None = None
 
 

@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.fhir.dates import DAY
-from gateway.fhir.search import Allow, Limits
-from gateway.nhs import identity, labels, roles
+from gateway.fhir.search import Allow, Limits, PatientKey, Whose
+from gateway.nhs import identity, kinds, labels, roles
 from gateway.nhs.roles import Caller, Rule
 
 GRADES = identity.GRADES
@@ -22,10 +21,8 @@ ATTENDING = {
     "ServiceRequest": ("active",),
     "EpisodeOfCare": ("active",),
 }
-"""An open encounter, referral or care package of an organisation is a relationship with it (episodes of social care
-only)."""
-RETURN_DAYS = 120
-"""Days after which a council's return, which comes each quarter, no longer says what is so now."""
+"""Type → the statuses in which a resource of an organisation may be a relationship with it. ``kinds`` says for which
+kinds of publisher."""
 
 PERMISSION_REQUIRED = "Permission to view is required: ask the patient and record it."
 NO_RECORD = (
@@ -59,8 +56,8 @@ NOT_FOUND = Refusal(404, "not-found", "Not found.")
 NOT_SHOWN = Refusal(403, "no-record", NO_RECORD)
 
 REFUSALS = {
-    each.code: each
-    for each in (
+    refusal.code: refusal
+    for refusal in (
         NOT_KNOWN,
         NO_ROLE,
         NO_ACTIVITY,
@@ -112,7 +109,7 @@ class PatientFact:
     PDS or by the GP's record."""
 
     id: str
-    key: int
+    key: PatientKey
     publisher: int
     ods: str
     kind: str
@@ -170,7 +167,6 @@ class Decision:
     trace: tuple[str, ...] = ()
     facts: Facts = field(default_factory=Facts)
     basis: str = ""
-    core_only: bool = False
 
     def hides(self, publisher: int, bits: int) -> bool:
         """Whether an item with these labels is hidden from this caller for its labels: what the fixed sentence speaks
@@ -183,12 +179,6 @@ class Decision:
         """Whether an item is served blanked (``links.redact``): somebody else recorded it, and it points at something
         hidden."""
         return bool(bits & labels.BLANKED) and publisher not in self.facts.own
-
-
-def is_recent(kind: str, received: int, now: int) -> bool:
-    """Whether what a publisher last said of its care is still so: a package that a council told of long ago is no
-    relationship now."""
-    return kind != "social-care" or now - received <= RETURN_DAYS * DAY
 
 
 def decide(caller: Caller, act: Act, facts: Facts) -> Decision:
@@ -204,12 +194,14 @@ def decide(caller: Caller, act: Act, facts: Facts) -> Decision:
     rules = roles.rules_for(caller, act.name)
     if act.name in ABOUT_NOBODY or act.type in roles.DIRECTORY:
         return _about_nobody(rules, act, facts, trace)
-    return _about_a_person(caller, act, facts, rules, trace)
+    opening = tuple(rule for rule in rules if act.name in VIEWS or roles.opens(rule, act.type))
+    return _about_a_person(_Case(caller, act, facts, opening, trace))
 
 
 ABOUT_NOBODY = frozenset({"permit", "audit", "export", "export-admin", "jobs"})
 """Acts decided on the caller alone."""
-VIEWS = frozenset({"summary", "shared"})
+SUMMARY, SHARED = "summary", "shared"
+VIEWS = frozenset({SUMMARY, SHARED})
 """Documents that speak of the whole person: they need relationship and permission even of who recorded part of it."""
 
 
@@ -268,127 +260,158 @@ def _about_nobody(rules: Sequence[Rule], act: Act, facts: Facts, trace: list[str
         trace.append("7 role: organisations and staff are open to any role")
         allow = Allow(roles.DIRECTORY, facts.active, None, labels.HIDDEN_ALWAYS)
         history = facts.own & facts.active if act.name in ("vread", "history") else None
-        return Decision(None, Limits((allow,), None, history), trace=tuple(trace), facts=facts)
+        return Decision(None, Limits((allow,), Whose.NOBODY, history), trace=tuple(trace), facts=facts)
     return Decision(None, Limits(), trace=tuple(trace), facts=facts)
 
 
-def _about_a_person(caller: Caller, act: Act, facts: Facts, rules: Sequence[Rule], trace: list[str]) -> Decision:
-    rules = [rule for rule in rules if act.name in VIEWS or roles.opens(rule, act.type)]
-    own = facts.own & facts.active
-    own_patients = [each for each in facts.patients if each.publisher in own]
-    trace.append(
-        "3 own record: what the organisation recorded is not withheld from it"
-        if own_patients
-        else "3 own record: none held"
-    )
-    basis = _basis(caller, facts, own_patients, trace)
-    limited_to_own = all(rule.own for rule in rules)
-    if not basis and (not own_patients or act.name in VIEWS):
-        return _refused(PTV_REQUIRED, act, facts, trace, "4 relationship and permission: not both")
-    if len(facts.persons) > 1:
-        return _refused(NOT_SHOWN, act, facts, trace, "5 patient status: more than one person is asked about")
-    if any(each.labels & labels.RESTRICTED for each in (*facts.patients, *facts.claimants)):
-        return _refused(NOT_SHOWN, act, facts, trace, "5 patient status: restricted")
-    others = frozenset() if limited_to_own or not basis else _others(act, facts, own, trace)
-    shown = (
-        (own | others)
-        if act.name != "summary"
-        else frozenset(each.publisher for each in facts.patients if each.registered and each.kind == "gp")
-    )
-    publishers = {each.publisher for each in facts.patients} & shown & (own | others)
-    if not publishers:
-        return _refused(NOT_SHOWN, act, facts, trace, "6 choices: nothing is left to show")
-    return _limited(caller, act, facts, rules, own & shown, others & shown, basis, trace)
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One question about one person: who asks for what, the facts, the rows of the role that open it, and the rules
+    that have fired so far."""
+
+    caller: Caller
+    act: Act
+    facts: Facts
+    rules: Sequence[Rule]
+    trace: list[str]
+
+    @property
+    def own(self) -> frozenset[int]:
+        """The active publishers of the caller's organisation."""
+        return self.facts.own & self.facts.active
+
+    @property
+    def own_patients(self) -> list[PatientFact]:
+        """The Patients that the caller's organisation holds."""
+        return [patient for patient in self.facts.patients if patient.publisher in self.own]
+
+    @property
+    def everyone(self) -> tuple[PatientFact, ...]:
+        """Every Patient whose labels may refuse: gathered or only a claimant."""
+        return (*self.facts.patients, *self.facts.claimants)
+
+    def has_label(self, bits: int) -> bool:
+        """Whether any of them carries one of these labels."""
+        return any(patient.labels & bits for patient in self.everyone)
 
 
-def _basis(caller: Caller, facts: Facts, own_patients: list[PatientFact], trace: list[str]) -> str:
+def _about_a_person(case: _Case) -> Decision:
+    """Steps 3 to 8."""
+    held = "what the organisation recorded is not withheld from it" if case.own_patients else "none held"
+    case.trace.append(f"3 own record: {held}")
+    basis = _basis(case)
+    if not basis and (not case.own_patients or case.act.name in VIEWS):
+        return _refused(case, PTV_REQUIRED, "4 relationship and permission: not both")
+    if len(case.facts.persons) > 1:
+        return _refused(case, NOT_SHOWN, "5 patient status: more than one person is asked about")
+    if case.has_label(labels.RESTRICTED):
+        return _refused(case, NOT_SHOWN, "5 patient status: restricted")
+    own, others = _shown(case, basis)
+    if not any(patient.publisher in own | others for patient in case.facts.patients):
+        return _refused(case, NOT_SHOWN, "6 choices: nothing is left to show")
+    return _limited(case, basis, own, others)
+
+
+def _basis(case: _Case) -> str:
     """Step 4: a legitimate relationship of the caller's own organisation, and permission to view. "" where either is
     missing."""
-    if any(each.registered and each.ods == caller.organisation for each in own_patients):
+    organisation, trace = case.caller.organisation, case.trace
+    if any(patient.registered and patient.ods == organisation for patient in case.own_patients):
         trace.append("4 relationship: registered here; permission is implied")
         return "registered"
-    if not any(each.attending and each.ods == caller.organisation for each in own_patients):
+    if not any(patient.attending and patient.ods == organisation for patient in case.own_patients):
         trace.append("4 relationship: none")
         return ""
     trace.append("4 relationship: an active encounter, referral or care package here")
-    permission = facts.permission
-    if (
-        permission is None
-        or permission.until <= facts.now
-        or permission.organisation != caller.organisation
-        or permission.basis not in BASES
-    ):
+    permission = case.facts.permission
+    if permission is None or not _is_in_force(permission, case):
         trace.append("4 permission: none in force")
         return ""
     trace.append(f"4 permission: {permission.basis}")
     return permission.basis
 
 
-def _others(act: Act, facts: Facts, own: frozenset[int], trace: list[str]) -> frozenset[int]:
+def _is_in_force(permission: Permission, case: _Case) -> bool:
+    is_ours = permission.organisation == case.caller.organisation
+    return is_ours and permission.until > case.facts.now and permission.basis in BASES
+
+
+def _shown(case: _Case, basis: str) -> tuple[frozenset[int], frozenset[int]]:
+    """The publishers that may show anything: the caller's own, and others. Only who registers the patient authors the
+    GP summary."""
+    is_own_only = not basis or all(rule.own for rule in case.rules)
+    own, others = case.own, frozenset() if is_own_only else _others(case)
+    if case.act.name != SUMMARY:
+        return own, others
+    authors = {
+        patient.publisher for patient in case.facts.patients if patient.registered and kinds.of(patient.kind).registers
+    }
+    return own & authors, others & authors
+
+
+def _others(case: _Case) -> frozenset[int]:
     """Steps 5 and 6 for what others recorded: which other publishers may show anything at all."""
-    if any(each.deceased for each in facts.patients):
+    patients, trace = case.facts.patients, case.trace
+    if any(patient.deceased for patient in patients):
         trace.append("5 patient status: deceased, so the relationship has ended; own record only")
         return frozenset()
-    if min((GRADES.index(each.grade) for each in facts.patients), default=2) == GRADES.index(identity.CLAIMED):
+    if all(patient.grade == identity.CLAIMED for patient in patients):
         trace.append("5 patient status: the number is not traced; own record only")
         return frozenset()
     trace.append("5 patient status: not restricted")
-    governing = labels.SUMMARY_DISSENT if act.name == "summary" else labels.OBJECTION
-    if any(each.labels & governing for each in (*facts.patients, *facts.claimants)):
-        trace.append(
-            f"6 choices: {'dissent from the summary' if act.name == 'summary' else 'objection to sharing'} stands; "
-            f"own record only"
-        )
+    governing, choice = _governing(case.act)
+    if case.has_label(governing):
+        trace.append(f"6 choices: {choice} stands; own record only")
         return frozenset()
     trace.append("6 choices: none against")
-    return facts.active - own
+    return case.facts.active - case.own
 
 
-def _limited(
-    caller: Caller,
-    act: Act,
-    facts: Facts,
-    rules: Sequence[Rule],
-    own: frozenset[int],
-    others: frozenset[int],
-    basis: str,
-    trace: list[str],
-) -> Decision:
+def _governing(act: Act) -> tuple[int, str]:
+    """The choice that governs what others recorded, as a label and in words."""
+    if act.name == SUMMARY:
+        return labels.SUMMARY_DISSENT, "dissent from the summary"
+    return labels.OBJECTION, "objection to sharing"
+
+
+def _limited(case: _Case, basis: str, own: frozenset[int], others: frozenset[int]) -> Decision:
     """Steps 7 and 8: the limits, the sections and what is hidden."""
-    core_only = act.name == "summary" and any(
-        each.labels & labels.SUMMARY_CORE_ONLY for each in (*facts.patients, *facts.claimants)
-    )
-    hidden = labels.HIDDEN_FROM_OTHERS & ~(labels.SERVICE if facts.consented else 0)
-    scoped = roles.scoped_types(caller, act.name)
+    hidden = labels.HIDDEN_FROM_OTHERS & ~(labels.SERVICE if case.facts.consented else 0)
+    is_core_only = case.act.name == SUMMARY and case.has_label(labels.SUMMARY_CORE_ONLY)
+    scoped = roles.scoped_types(case.caller, case.act.name)
     allow: list[Allow] = []
     sections: set[str] = set()
-    for rule in rules:
-        trace.append(f"7 role: {rule.reason}")
-        rule_others = frozenset() if rule.own else others
+    for rule in case.rules:
+        case.trace.append(f"7 role: {rule.reason}")
+        of_others = rule.sections & roles.CORE if is_core_only else rule.sections
         for publishers, bits, opened in (
             (own, labels.HIDDEN_ALWAYS, rule.sections),
-            (rule_others, hidden, rule.sections & roles.CORE if core_only else rule.sections),
+            (frozenset() if rule.own else others, hidden, of_others),
         ):
             if publishers:
                 sections |= opened
                 allow += _allows(rule, opened, publishers, bits, scoped)
-    if core_only and others:
-        trace.append("6 choices: core summary only")
-    trace.append(
-        "8 sensitive: hidden in what others recorded" if others else "8 sensitive: own record, nothing withheld"
-    )
-    history = own if own and act.name in ("vread", "history", "read") and _may_see_history(caller) else None
+    if is_core_only and others:
+        case.trace.append("6 choices: core summary only")
+    sensitive = "hidden in what others recorded" if others else "own record, nothing withheld"
+    case.trace.append(f"8 sensitive: {sensitive}")
     return Decision(
         None,
-        Limits(tuple(allow), frozenset(each.id for each in facts.patients), history),
+        Limits(tuple(allow), frozenset(patient.key for patient in case.facts.patients), _history(case, own)),
         frozenset(sections),
         hidden if others else labels.HIDDEN_ALWAYS,
         bool(others),
-        tuple(trace),
-        facts,
+        tuple(case.trace),
+        case.facts,
         basis or "own-record",
-        core_only,
     )
+
+
+def _history(case: _Case, own: frozenset[int]) -> frozenset[int] | None:
+    """The publishers whose superseded versions may be seen: the caller's own, by who has a row for history."""
+    if not own or case.act.name not in ("vread", "history", "read"):
+        return None
+    return own if roles.rules_for(case.caller, "history") else None
 
 
 def _allows(
@@ -397,23 +420,22 @@ def _allows(
     """The rows of limits for one rule: types by kind of publisher, because social care's episodes and problems are its
     services."""
     types = roles.types_of(sections) | ({"Patient"} if rule.demographics else frozenset())
-    social = types | roles.SOCIAL_CARE_TYPES if "social-care" in sections else types
-    if scoped is not None and "*" not in scoped:
-        types, social = types & scoped, social & scoped
-    if types == social:
-        return [Allow(types, publishers, None, hidden)] if types else []
-    return [
-        Allow(types, publishers, frozenset({"gp", "hospital"}), hidden),
-        Allow(social, publishers, frozenset({"social-care"}), hidden),
-    ]
+    opened: dict[frozenset[str], frozenset[str]] = {}
+    for kind in kinds.KINDS.values():
+        of_kind = _scoped(types | kinds.opened_by(sections, kind), scoped)
+        opened[of_kind] = opened.get(of_kind, frozenset()) | {kind.name}
+    if len(opened) == 1:
+        return [Allow(of_all, publishers, None, hidden) for of_all in opened if of_all]
+    return [Allow(of_kind, publishers, names, hidden) for of_kind, names in opened.items()]
 
 
-def _may_see_history(caller: Caller) -> bool:
-    return bool(roles.rules_for(caller, "history"))
+def _scoped(types: frozenset[str], scoped: frozenset[str] | None) -> frozenset[str]:
+    """Types as SMART scopes narrow them; None narrows nothing."""
+    return types if scoped is None or "*" in scoped else types & scoped
 
 
-def _refused(refusal: Refusal, act: Act, facts: Facts, trace: list[str], why: str) -> Decision:
+def _refused(case: _Case, refusal: Refusal, why: str) -> Decision:
     """A refusal after the look-up: by number as the table says, by resource id always as an unknown id."""
-    shown = refusal if act.by_number else NOT_FOUND
-    trace.append(f"{why}: refused, {refusal.code}{'' if shown is refusal else ', answered as not found'}")
-    return Decision(shown, trace=tuple(trace), facts=facts)
+    shown = refusal if case.act.by_number else NOT_FOUND
+    case.trace.append(f"{why}: refused, {refusal.code}{'' if shown is refusal else ', answered as not found'}")
+    return Decision(shown, trace=tuple(case.trace), facts=case.facts)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
 
 SNOMED = "http://snomed.info/sct"
 READ2 = "http://read.info/readv2"
@@ -52,17 +51,19 @@ class CodeSets:
     """The sets in force, by name. Made once at start and given to whoever judges."""
 
     sets: tuple[CodeSet, ...] = ()
-    by_code: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    by_code: dict[str, dict[str, list[tuple[str, str]]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
-        for each in self.sets:
-            for (system, code), effect in each.members.items():
+        for code_set in self.sets:
+            for (system, code), effect in code_set.members.items():
                 by_system = self.by_code.setdefault(code, {})
-                by_system.setdefault(ALIASES.get(system, system), []).append((each.name, effect))
+                by_system.setdefault(ALIASES.get(system, system), []).append((code_set.name, effect))
 
     def __getitem__(self, name: str) -> frozenset[tuple[str, str]]:
         """The members of a set; empty where there is none of that name."""
-        return frozenset(member for each in self.sets if each.name == name for member in each.members)
+        return frozenset(member for code_set in self.sets if code_set.name == name for member in code_set.members)
 
     def find(self, system: str, code: str) -> Iterable[tuple[str, str]]:
         """(set, effect) of every set a code is a member of. Read codes are met with and without their dots and term
@@ -71,28 +72,32 @@ class CodeSets:
         >>> CodeSets((CodeSet("type1", {(READ2, "9Nu0."): "dissent"}),)).find(READ2, "9Nu0.00")
         [('type1', 'dissent')]
         """
-        found = self.by_code.get(code)
-        if found is None:
+        by_system = self.by_code.get(code)
+        if by_system is None:
             if system not in READ:
                 return ()
-            found = self.by_code.get(_five(code))
-            if found is None:
+            by_system = self.by_code.get(_five(code))
+            if by_system is None:
                 return ()
-        return found.get(ALIASES.get(system, system), ())
+        return by_system.get(ALIASES.get(system, system), ())
 
     @cached_property
     def fingerprint(self) -> str:
         """What labels depend on: other members, another fingerprint."""
-        told = sorted(
-            (each.name, sorted(each.covers), sorted((*member, effect) for member, effect in each.members.items()))
-            for each in self.sets
+        contents = sorted(
+            (
+                code_set.name,
+                sorted(code_set.covers),
+                sorted((*member, effect) for member, effect in code_set.members.items()),
+            )
+            for code_set in self.sets
         )
-        return blake2b(repr(told).encode(), digest_size=8).hexdigest()
+        return blake2b(repr(contents).encode(), digest_size=8).hexdigest()
 
     @cached_property
     def covered(self) -> frozenset[str]:
         """The systems that the sets of sensitive codes were made over."""
-        return frozenset(system for each in self.sets if each.name == "sensitive" for system in each.covers)
+        return frozenset(system for code_set in self.sets if code_set.name == "sensitive" for system in code_set.covers)
 
 
 def _five(code: str) -> str:
@@ -106,9 +111,9 @@ def missing(sets: CodeSets) -> tuple[str, ...]:
     """What a live store still lacks, by name and effect: sets absent, empty, without version or date, invented for the
     sandbox, or with an empty category. Nothing missing, nothing said."""
     real: dict[str, set[str]] = {}
-    for each in sets.sets:
-        if each.members and each.version and each.date and each.origin and not each.sandbox:
-            real.setdefault(each.name, set()).update(each.members.values())
+    for code_set in sets.sets:
+        if code_set.members and code_set.version and code_set.date and code_set.origin and not code_set.sandbox:
+            real.setdefault(code_set.name, set()).update(code_set.members.values())
     faults = []
     for name, effects in REQUIRED.items():
         if name not in real:

@@ -63,7 +63,7 @@ def table(counts: Mapping[str, int], profile: str) -> dict[str, int | str]:
 
 
 def _rules(profile: str) -> Rules:
-    found = PROFILES.get(profile)
-    if found is None:
+    rules = PROFILES.get(profile)
+    if rules is None:
         raise Refused(f"disclosure: {', '.join(PROFILES)}")
-    return found
+    return rules

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from gateway.fhir.codes import NHS_NUMBER
+from gateway.nhs import kinds
 from gateway.nhs.identifiers import is_valid, normalise
 
 VERIFIED_CODE = "01"
@@ -92,13 +93,18 @@ class Person:
 
 
 def evidence(resources: Iterable[dict[str, Any]], kind: str) -> list[Evidence]:
-    """Return what each Patient among one group's resources gives as evidence; ``kind`` is the publisher's (gp,
-    hospital, social-care)."""
+    """Return what each Patient among one group's resources gives as evidence; ``kind`` is the publisher's (a
+    name of ``kinds``)."""
     resources = list(resources)
-    if not any(each["resourceType"] == "Patient" for each in resources):
+    if not any(resource["resourceType"] == "Patient" for resource in resources):
         return []  # as for nearly every group
-    registered = {_id(each.get("patient")) for each in resources if kind == "gp" and is_regular_registration(each)}
-    return [_evidence(each, each["id"] in registered) for each in resources if each["resourceType"] == "Patient"]
+    episodes = filter(is_regular_registration, resources) if kinds.of(kind).registers else ()
+    registered = {_id(episode.get("patient")) for episode in episodes}
+    return [
+        _evidence(resource, resource["id"] in registered)
+        for resource in resources
+        if resource["resourceType"] == "Patient"
+    ]
 
 
 def is_regular_registration(resource: dict[str, Any]) -> bool:
@@ -142,7 +148,7 @@ def _evidence(patient: dict[str, Any], registered: bool) -> Evidence:
         born=_birth_date(patient.get("birthDate", "")),
         sex=patient.get("gender", "") if patient.get("gender") in ("male", "female") else "",
         families=_folded(name.get("family", "") for name in names),
-        givens=_folded(given.split()[0] for name in names for given in name.get("given", ())[:1] if given.strip()),
+        givens=_folded(word.split()[0] for name in names for word in name.get("given", ())[:1] if word.strip()),
         postcodes=tuple(
             sorted({_postcode(address.get("postalCode", "")) for address in patient.get("address", ())} - {""})
         ),
@@ -163,7 +169,7 @@ def _is_verified(identifier: dict[str, Any]) -> bool:
 
 
 def _id(reference: dict[str, Any] | None) -> str:
-    return (reference or {}).get("reference", "").rpartition("/")[2]
+    return str((reference or {}).get("reference", "")).rpartition("/")[2]
 
 
 def _birth_date(text: str) -> str:
@@ -184,8 +190,8 @@ def fold(name: str) -> str:
 
 
 def _folded(names: Iterable[str]) -> tuple[str, ...]:
-    found = {fold(name) for name in names}
-    return tuple(sorted(name for name in found if len(name) > 1 and name not in _NO_NAME))
+    folded = {fold(name) for name in names}
+    return tuple(sorted(name for name in folded if len(name) > 1 and name not in _NO_NAME))
 
 
 def _postcode(text: str) -> str:
@@ -196,27 +202,27 @@ def _postcode(text: str) -> str:
 # Gathering
 
 
-def disagreement(one: Evidence, other: Evidence, number: str) -> str:
+def disagreement(first: Evidence, other: Evidence, number: str) -> str:
     """Return why two Patients that claim ``number`` are not gathered over it, or "" when they are."""
-    sure = (one.grade(number) != CLAIMED) + (other.grade(number) != CLAIMED)
+    sure = (first.grade(number) != CLAIMED) + (other.grade(number) != CLAIMED)
     if not sure:
         return "neither number is verified or registered"
-    if not one.born or one.born != other.born:
+    if not first.born or first.born != other.born:
         return "birth dates do not agree"
-    if contradicts(one, other):
+    if contradicts(first, other):
         return "sex contradicts"
-    family, given = _meet(one.families, other.families), _meet(one.givens, other.givens)
-    if not family and not given:
+    has_family, has_given = _meet(first.families, other.families), _meet(first.givens, other.givens)
+    if not has_family and not has_given:
         return "no name agrees"
-    if sure == 1 and not (family and given) and not _meet(one.postcodes, other.postcodes):
+    if sure == 1 and not (has_family and has_given) and not _meet(first.postcodes, other.postcodes):
         return "a claimed number, and neither both names nor postcode agree"
     return ""
 
 
-def contradicts(one: Evidence, other: Evidence) -> bool:
+def contradicts(first: Evidence, other: Evidence) -> bool:
     """Whether two Patients cannot be one person: opposite sex, or other birth dates."""
-    return bool(one.sex and other.sex and one.sex != other.sex) or bool(
-        one.born and other.born and one.born != other.born
+    return bool(first.sex and other.sex and first.sex != other.sex) or bool(
+        first.born and other.born and first.born != other.born
     )
 
 
@@ -230,8 +236,10 @@ def gather(evidences: Iterable[Evidence]) -> tuple[list[Person], list[tuple[str,
     Pure, and the same for any order of evidence. Patients a source itself links as replaced go together whatever they
     say; the ones it retired are not asked who they are.
     """
-    by_id = {each.patient: each for each in sorted(evidences, key=lambda each: each.patient)}
-    units = _groups(by_id, [(each.patient, other) for each in by_id.values() for other in each.links if other in by_id])
+    by_id = {claimant.patient: claimant for claimant in sorted(evidences, key=lambda claimant: claimant.patient)}
+    units = _groups(
+        by_id, [(claimant.patient, other) for claimant in by_id.values() for other in claimant.links if other in by_id]
+    )
     unit_of = {patient: unit[0] for unit in units for patient in unit}
     speakers = {
         unit[0]: [by_id[id_] for id_ in unit if not by_id[id_].replaced] or [by_id[id_] for id_ in unit]
@@ -239,15 +247,15 @@ def gather(evidences: Iterable[Evidence]) -> tuple[list[Person], list[tuple[str,
     }
     edges: list[tuple[str, str]] = []
     why: dict[tuple[str, str], str] = {}
-    for number in sorted({number for each in by_id.values() for number, _ in each.grades}):
-        claimants = sorted({unit_of[each.patient] for each in by_id.values() if number in each.numbers})
+    for number in sorted({number for claimant in by_id.values() for number, _ in claimant.grades}):
+        claimants = sorted({unit_of[claimant.patient] for claimant in by_id.values() if number in claimant.numbers})
         edges += _agreed(number, claimants, speakers, why)
     persons = _groups(speakers, edges)
     persons = [part for whole in persons for part in _sound(whole, speakers)]
     person_of = {unit: index for index, person in enumerate(persons) for unit in person}
     members = {unit[0]: unit for unit in units}
-    made = [_person([by_id[id_] for unit in person for id_ in members[unit]], len(person)) for person in persons]
-    return sorted(made, key=lambda person: person.patients), _mismatches(by_id, unit_of, person_of, why)
+    people = [_person([by_id[id_] for unit in person for id_ in members[unit]], len(person)) for person in persons]
+    return sorted(people, key=lambda person: person.patients), _mismatches(by_id, unit_of, person_of, why)
 
 
 def _agreed(
@@ -256,22 +264,22 @@ def _agreed(
     """Pairs of units gathered over one number. A unit that agrees with somebody and is contradicted by somebody else
     of the same gathering is left out, a claimed one before a sure one."""
     pairs = []
-    for index, one in enumerate(claimants):
+    for index, first in enumerate(claimants):
         for other in claimants[index + 1 :]:
-            reason = _units_disagree(speakers[one], speakers[other], number)
+            reason = _units_disagree(speakers[first], speakers[other], number)
             if reason:
-                for unit in (one, other):
+                for unit in (first, other):
                     why[number, unit] = min(reason, why.get((number, unit), reason))
             else:
-                pairs.append((one, other))
+                pairs.append((first, other))
     for sure_only in (False, True):
         left_out = set()
         for group in _groups(dict.fromkeys(claimants), pairs):
-            for one in group:
-                against = [other for other in group if other != one and _contradict(speakers[one], speakers[other])]
-                is_sure = _is_sure(speakers[one], number)
+            for first in group:
+                against = [other for other in group if other != first and _contradict(speakers[first], speakers[other])]
+                is_sure = _is_sure(speakers[first], number)
                 if against and is_sure == sure_only:
-                    left_out.add(one)
+                    left_out.add(first)
         for unit in left_out:
             why[number, unit] = "contradicts another that shares the number"
         pairs = [pair for pair in pairs if left_out.isdisjoint(pair)]
@@ -281,10 +289,10 @@ def _agreed(
 def _units_disagree(some: list[Evidence], others: list[Evidence], number: str) -> str:
     """Why no Patient of one unit agrees with any of the other; "" when one does."""
     reasons = [
-        disagreement(one, other, number)
-        for one in some
+        disagreement(first, other, number)
+        for first in some
         for other in others
-        if number in one.numbers and number in other.numbers
+        if number in first.numbers and number in other.numbers
     ]
     if not reasons:
         return "the number is one that the source has replaced"
@@ -292,31 +300,31 @@ def _units_disagree(some: list[Evidence], others: list[Evidence], number: str) -
 
 
 def _contradict(some: list[Evidence], others: list[Evidence]) -> bool:
-    return any(contradicts(one, other) for one in some for other in others)
+    return any(contradicts(first, other) for first in some for other in others)
 
 
 def _is_sure(unit: list[Evidence], number: str) -> bool:
-    return any(number in each.numbers and each.grade(number) != CLAIMED for each in unit)
+    return any(number in claimant.numbers and claimant.grade(number) != CLAIMED for claimant in unit)
 
 
 def _sound(person: list[str], speakers: dict[str, list[Evidence]]) -> list[list[str]]:
     """A person brought together over several numbers stands only if nobody in it contradicts anybody; else all stand
     alone."""
-    for index, one in enumerate(person):
-        if any(_contradict(speakers[one], speakers[other]) for other in person[index + 1 :]):
+    for index, first in enumerate(person):
+        if any(_contradict(speakers[first], speakers[other]) for other in person[index + 1 :]):
             return [[unit] for unit in person]
     return [person]
 
 
 def _person(evidences: list[Evidence], units: int) -> Person:
-    grade = min((each.best for each in evidences), key=GRADES.index)
+    grade = min((claimant.best for claimant in evidences), key=GRADES.index)
     if units > 1:
         why = f"number, birth date and names agree; {grade}"
     elif len(evidences) > 1:
         why = "linked by the source"
     else:
         why = "alone"
-    return Person(tuple(sorted(each.patient for each in evidences)), grade, why)
+    return Person(tuple(sorted(claimant.patient for claimant in evidences)), grade, why)
 
 
 def _mismatches(
@@ -324,20 +332,20 @@ def _mismatches(
 ) -> list[tuple[str, str, str]]:
     """Who claims a number without being gathered with the one person it surely belongs to; where that is none or
     several, all of them."""
-    found = []
-    for number in sorted({number for each in by_id.values() for number, _ in each.grades}):
-        claimants = [each for each in by_id.values() if number in each.numbers]
-        persons = {person_of[unit_of[each.patient]] for each in claimants}
+    mismatches = []
+    for number in sorted({number for claimant in by_id.values() for number, _ in claimant.grades}):
+        claimants = [claimant for claimant in by_id.values() if number in claimant.numbers]
+        persons = {person_of[unit_of[claimant.patient]] for claimant in claimants}
         if len(persons) < 2:
             continue
-        sure = {person_of[unit_of[each.patient]] for each in claimants if each.grade(number) != CLAIMED}
-        for each in claimants:
-            unit = unit_of[each.patient]
+        sure = {person_of[unit_of[claimant.patient]] for claimant in claimants if claimant.grade(number) != CLAIMED}
+        for claimant in claimants:
+            unit = unit_of[claimant.patient]
             if sure != {person_of[unit]}:
-                found.append(
-                    (number, each.patient, why.get((number, unit), "contradicts another that shares the number"))
+                mismatches.append(
+                    (number, claimant.patient, why.get((number, unit), "contradicts another that shares the number"))
                 )
-    return found
+    return mismatches
 
 
 def _groups(nodes: Iterable[str], edges: Iterable[tuple[str, str]]) -> list[list[str]]:
@@ -350,8 +358,8 @@ def _groups(nodes: Iterable[str], edges: Iterable[tuple[str, str]]) -> list[list
             node = root[node]
         return node
 
-    for one, other in edges:
-        low, high = sorted((find(one), find(other)))
+    for first, other in edges:
+        low, high = sorted((find(first), find(other)))
         root[high] = low
     groups: dict[str, list[str]] = {}
     for node in sorted(root):

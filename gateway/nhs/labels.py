@@ -3,7 +3,6 @@ for all versions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -33,7 +32,8 @@ REVIEW = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One label. ``hides`` is in words, for the reviewer; what they come to is ``HIDDEN_ALWAYS`` and the like below."""
+    """One label. ``hides`` is in words, for the reviewer; what they come to is ``HIDDEN_ALWAYS`` and the like below.
+    ``waits`` names the issue that will act on the label, where nothing does yet."""
 
     name: str
     bit: int
@@ -42,6 +42,7 @@ class Label:
     display: str
     meaning: str
     hides: str
+    waits: str = ""
 
 
 LABELS = (
@@ -67,9 +68,9 @@ LABELS = (
     Label("type1", TYPE1, OURS, "type1", "Type 1 opt-out",
           "the patient's Type 1 opt-out stands", "this source's whole record, from secondary use"),
     Label("summary-dissent", SUMMARY_DISSENT, OURS, "summary-dissent", "no Summary Care Record",
-          "the patient's dissent from a Summary Care Record stands", "the summary, from all but the organisation that recorded it"),
+          "the patient's dissent from a Summary Care Record stands", "the summary, from all but the organisation that recorded it", "Direct care"),
     Label("summary-core-only", SUMMARY_CORE_ONLY, OURS, "summary-core-only", "core Summary Care Record only",
-          "the patient allows the core summary only", "additional sections of the summary, from all but the organisation that recorded it"),
+          "the patient allows the core summary only", "additional sections of the summary, from all but the organisation that recorded it", "Direct care"),
     Label("sharing-objection", OBJECTION, OURS, "sharing-objection", "objection to local sharing",
           "the patient's objection to local sharing stands", "the shared record, from all but the organisation that recorded each part"),
     Label("sensitive-service", SERVICE, OURS, "sensitive-service", "sensitive service",
@@ -82,7 +83,7 @@ LABELS = (
     Label("ambiguous-time", AMBIGUOUS_TIME, OURS, "ambiguous-time", "ambiguous time",
           "a time in the repeated hour of October", "nothing"),
     Label("review", REVIEW, OURS, "review", "to be reviewed",
-          "a consent-like code nobody told us of: read as the most restrictive until reviewed", "nothing itself"),
+          "a consent-like code nobody told us of: read as the most restrictive until reviewed", "nothing itself", "Direct care"),
 )  # fmt: skip
 """Bits are for ever: add at the end, never reuse one."""
 
@@ -105,16 +106,10 @@ def names(bits: int) -> list[str]:
     return [label.name for label in LABELS if bits & label.bit]
 
 
-def bits(names: Iterator[str] | list[str] | tuple[str, ...]) -> int:
-    """The bits of labels by name. Raises ``KeyError`` for a name the table does not hold."""
-    by_name = {label.name: label.bit for label in LABELS}
-    return sum({by_name[name] for name in names})
-
-
 def codings(bits: int) -> list[dict[str, str]]:
     """What ``meta.security`` says of these bits; the same coding once."""
-    found = {(label.system, label.code): label.display for label in LABELS if bits & label.bit & ~_INTERNAL}
-    return [{"system": system, "code": code, "display": display} for (system, code), display in found.items()]
+    displays = {(label.system, label.code): label.display for label in LABELS if bits & label.bit & ~_INTERNAL}
+    return [{"system": system, "code": code, "display": display} for (system, code), display in displays.items()]
 
 
 def security(bits: int) -> bytes:

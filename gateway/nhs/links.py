@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.fhir import paths
 from gateway.nhs import labels
 
 KEPT_TYPES = frozenset(
-    {"AllergyIntolerance", "MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration"}
+    {
+        "AllergyIntolerance",
+        "MedicationRequest",
+        "MedicationStatement",
+        "MedicationDispense",
+        "MedicationAdministration",
+        "Medication",
+    }
 )
 """Never removed by code set, linkage or doubt: a missing allergy or medicine harms. Only the item's own flag withholds
 one."""
@@ -30,7 +37,7 @@ class Link:
 
 
 LINKS = tuple(
-    Link(type_, tuple(path.split(".")), referrer, target)
+    Link(type_, paths.path(path), referrer, target)
     for type_, path, referrer, target in (
         ("Observation", "encounter", "remove", "remove"),
         ("Observation", "basedOn", "remove", "remove"),
@@ -60,7 +67,6 @@ LINKS = tuple(
         ("Encounter", "diagnosis.condition", "remove", "remove"),
         ("Encounter", "basedOn", "remove", "remove"),
         ("Encounter", "partOf", "remove", ""),
-        ("Encounter", "episodeOfCare", "", ""),
         ("EpisodeOfCare", "diagnosis.condition", "remove", "remove"),
         ("EpisodeOfCare", "referralRequest", "remove", "remove"),
         ("Immunization", "encounter", "remove", "remove"),
@@ -120,15 +126,6 @@ _LEFT_OUT = {
 """What a blanked resource is served without. Dosage, and all an allergy says, stay: they keep the patient safe."""
 
 
-def linked(items: Iterable[tuple[int, dict[str, Any], int]]) -> dict[int, dict[int, str]]:
-    """Return key → {bit: cause} of the labels that spread over ``LINKS`` between these resources; only keys that got
-    one."""
-    items = list(items)
-    derived: dict[int, dict[int, str]] = {key: {} for key, _, _ in items}
-    spread(items, derived)
-    return {key: causes for key, causes in derived.items() if causes}
-
-
 def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict[int, str]]) -> None:
     """Add to ``derived`` (key → {bit: cause}) what the items' own labels put on their neighbours."""
     at = {
@@ -141,11 +138,11 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
     for key, resource, own in items:
         type_ = resource["resourceType"]
         for link in _LINKS_OF.get(type_, ()):
-            for reference in _references(resource, link.path):
-                found = at.get(reference)
-                if found is None:
+            for reference in paths.references(resource, link.path):
+                target = at.get(reference)
+                if target is None:
                     continue
-                other, other_type, other_own = found
+                other, other_type, other_own = target
                 if link.referrer:
                     _reach(derived[key], type_, other_own, other_type)
                 if link.target:
@@ -173,18 +170,6 @@ def _blank_pointers(
             pointer = resource.get(element)
             if type(pointer) is dict and pointer.get("reference") in hidden:
                 derived[key].setdefault(labels.BLANKED, "its Encounter is hidden")
-
-
-def _references(value: dict[str, Any] | list[Any], path: tuple[str, ...]) -> Iterator[str]:
-    if type(value) is list:
-        for each in value:
-            yield from _references(each, path)
-    elif not path:
-        reference = value.get("reference")
-        if type(reference) is str:
-            yield reference
-    elif path[0] in value:
-        yield from _references(value[path[0]], path[1:])
 
 
 def redact(resource: dict[str, Any]) -> dict[str, Any]:

@@ -61,9 +61,9 @@ def preference(resource: dict[str, Any], sets: CodeSets) -> tuple[str, str] | No
         return None
     unrecognised = False
     for concept in _concepts(resource):
-        found, known = _choice(concept, sets)
-        if found:
-            return found, _date(resource)
+        choice, known = _choice(concept, sets)
+        if choice:
+            return choice, _date(resource)
         unrecognised |= not known and is_consent_like(concept)
     return (f"{UNRECOGNISED}:dissent", _date(resource)) if unrecognised else None
 
@@ -104,8 +104,8 @@ def standing(preferences: Iterable[tuple[str, str]]) -> dict[str, str]:
         set_name, _, effect = name.partition(":")
         low, high = _interval(when)
         if set_name == UNRECOGNISED:
-            for each, effects in RESTRICTIVE.items():
-                stated.setdefault(each, []).append((low, high, effects[0]))
+            for other_set, effects in RESTRICTIVE.items():
+                stated.setdefault(other_set, []).append((low, high, effects[0]))
         elif effect in RESTRICTIVE.get(set_name, ()):
             stated.setdefault(set_name, []).append((low, high, effect))
     return {name: _latest(choices, RESTRICTIVE[name]) for name, choices in sorted(stated.items())}
@@ -135,24 +135,24 @@ def _concepts(resource: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _choice(concept: dict[str, Any], sets: CodeSets) -> tuple[str | None, bool]:
     """(the choice a concept states, whether any set knows it). Two codings of one concept: the most restrictive."""
-    found: list[tuple[int, str]] = []
+    choices: list[tuple[int, str]] = []
     known = False
     for coding in concept.get("coding", ()):
         for name, effect in sets.find(coding.get("system", ""), coding.get("code", "")):
             known = True
             if name in SETS and effect in RESTRICTIVE[name]:
-                found.append((RESTRICTIVE[name].index(effect), f"{name}:{effect}"))
-    return (min(found)[1] if found else None), known
+                choices.append((RESTRICTIVE[name].index(effect), f"{name}:{effect}"))
+    return (min(choices)[1] if choices else None), known
 
 
 def _date(resource: dict[str, Any]) -> str:
     """When the choice was made, as the source wrote it; empty where it does not say."""
     for element in _DATES:
         if element in resource:
-            return resource[element]
+            return str(resource[element])
     for element in ("effectivePeriod", "performedPeriod", "period"):
         if element in resource:
-            return resource[element].get("start", "")
+            return str(resource[element].get("start", ""))
     return ""
 
 

@@ -8,8 +8,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from gateway.errors import Invalid, Refused
-from gateway.nhs import disclosure, policy
+from gateway.nhs import disclosure
 from gateway.nhs.identifiers import is_council_code, is_ods_code
+from gateway.nhs.pseudonym import policy
 
 STATES = {
     "draft": frozenset({"approved"}),
@@ -60,7 +61,9 @@ class Project:
 
     def live(self, today: date) -> frozenset[str]:
         """The ODS codes of contributors whose agreements are in date."""
-        return frozenset(each.ods for each in self.contributors if each.start <= today <= each.end)
+        return frozenset(
+            contributor.ods for contributor in self.contributors if contributor.start <= today <= contributor.end
+        )
 
 
 _TEXTS = (
@@ -75,6 +78,8 @@ _TEXTS = (
     "disclosure",
 )
 _OTHERS = ("people", "contributors", "export_basis", "types", "key_version", "start", "end", "exclude_sensitive")
+WAITS = {"people": "Secondary use", "recipient": "Secondary use"}
+"""Fields that nothing asks yet, and the issue that will: who may fetch an export, and for whom."""
 _BOOKKEEPING = ("requested_by", "approvals")
 
 
@@ -128,7 +133,7 @@ def approve(state: str, document: dict[str, Any], by: str, now: datetime) -> tup
     if not _folded(by) or _folded(by) == _folded(requested_by):
         raise Refused("who asks for a project does not approve it")
     approvals = list(document.get("approvals", ()))
-    if _folded(by) in {_folded(each["by"]) for each in approvals}:
+    if _folded(by) in {_folded(approval["by"]) for approval in approvals}:
         raise Refused("the same person does not approve twice")
     approvals.append({"by": by.strip(), "at": now.astimezone(UTC).isoformat(timespec="seconds")})
     return ("approved" if len(approvals) >= APPROVERS else "draft"), {**document, "approvals": approvals}
@@ -166,22 +171,22 @@ def _types(document: dict[str, Any], texts: dict[str, str]) -> tuple[str, ...]:
     return asked
 
 
-def _contributors(given: object) -> tuple[Contributor, ...]:
-    if not isinstance(given, list) or not given:
+def _contributors(entries: object) -> tuple[Contributor, ...]:
+    if not isinstance(entries, list) or not entries:
         raise Invalid("project: contributors")
-    return tuple(map(_contributor, given))
+    return tuple(map(_contributor, entries))
 
 
-def _contributor(given: object) -> Contributor:
-    if not isinstance(given, dict):
+def _contributor(entry: object) -> Contributor:
+    if not isinstance(entry, dict):
         raise Invalid("project: contributors")
     ods, agreement = (
-        _text(given.get("ods"), "contributors.ods"),
-        _text(given.get("agreement"), "contributors.agreement"),
+        _text(entry.get("ods"), "contributors.ods"),
+        _text(entry.get("agreement"), "contributors.agreement"),
     )
     if not (is_ods_code(ods) or is_council_code(ods)):
         raise Invalid("project: contributors.ods")
-    start, end = _day(given.get("from"), "contributors.from"), _day(given.get("to"), "contributors.to")
+    start, end = _day(entry.get("from"), "contributors.from"), _day(entry.get("to"), "contributors.to")
     if end < start:
         raise Invalid("project: contributors.to")
     return Contributor(ods, agreement, start, end)
@@ -200,7 +205,7 @@ def _text(value: object, name: str) -> str:
 def _texts(value: object, name: str) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or not value:
         raise Invalid(f"project: {name}")
-    return tuple(_text(each, name) for each in value)
+    return tuple(_text(text, name) for text in value)
 
 
 def _day(value: object, name: str) -> date:

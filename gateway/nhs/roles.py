@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from gateway.errors import Unauthenticated
 from gateway.fhir import params
+from gateway.nhs import kinds
 
 VERSION = "2025-11"
 """Version of these tables. The national role baseline was not available: this is our default policy, for governance to
@@ -27,11 +29,9 @@ class Caller:
     role: str = ""
     activities: frozenset[str] = frozenset()
     kind: str = "user"
-    session: str = ""
     scopes: frozenset[str] = frozenset()
     token: str = ""
     project: str = ""
-    role_name: str = ""
 
 
 ROLES: Mapping[str, str] = {
@@ -87,38 +87,20 @@ SECTION_TYPES: Mapping[str, frozenset[str]] = {
     "alerts": frozenset({"Flag"}),
     "choices": frozenset({"Consent"}),
     "contacts": frozenset({"RelatedPerson"}),
-    "social-care": frozenset({"Task", "CarePlan", "CareTeam", "DeviceRequest", "QuestionnaireResponse"}),
+    kinds.SOCIAL_CARE: frozenset({"Task", "CarePlan", "CareTeam", "DeviceRequest", "QuestionnaireResponse"}),
 }
 """A right is to a section; these are the types it opens. ``Patient`` comes with any of them; a type in no section is
 nobody's."""
+SECTIONS_WAITING: Mapping[str, str] = {"documents": "Every source", "contacts": "Every source"}
+"""Sections whose types no source makes yet, and the issue that they wait for."""
 
-SOCIAL_CARE_TYPES = frozenset(
-    {
-        "Task",
-        "CarePlan",
-        "CareTeam",
-        "DeviceRequest",
-        "QuestionnaireResponse",
-        "EpisodeOfCare",
-        "Condition",
-        "ServiceRequest",
-        "Observation",
-        "Encounter",
-        "Flag",
-        "RelatedPerson",
-    }
-)
-"""What the social-care section holds of a social-care publisher: there an EpisodeOfCare is a service and a Condition a
-support reason."""
-
-DIRECTORY = frozenset({*params.DIRECTORY_TYPES, "HealthcareService"})
-"""Types about no patient: any signed-in role reads them."""
+DIRECTORY = frozenset(params.DIRECTORY_TYPES)
 
 CORE = frozenset({"allergies", "medicines"})
 ALL = frozenset(SECTION_TYPES)
 PHARMACY = CORE | {"problems", "results", "immunisations", "alerts"}
-SOCIAL = CORE | {"immunisations", "encounters", "social-care", "alerts", "contacts"}
-ADDITIONAL = ALL - {"social-care"}
+SOCIAL = CORE | {"immunisations", "encounters", kinds.SOCIAL_CARE, "alerts", "contacts"}
+ADDITIONAL = ALL - {kinds.SOCIAL_CARE}
 
 CLINICIANS = frozenset({"R8000", "R8001", "R8016", "R0260"})
 PHARMACISTS = frozenset({"R8003", "R1290"})
@@ -133,10 +115,15 @@ RESOURCES = frozenset({"read", "vread", "search", "history"})
 NONE: frozenset[str] = frozenset()
 
 
+DIRECT_CARE, SECONDARY_USE = "Direct care", "Secondary use"
+"""The issues that rows wait for: nothing asks such a row until that issue lands, and a test lists them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One row: these roles, holding this activity, may do these acts, on these sections. ``own`` limits the row to
-    what the caller's own organisation recorded. ``scope`` is asked of system clients instead of an activity."""
+    what the caller's own organisation recorded. ``scope`` is asked of system clients instead of an activity. ``waits``
+    names the issue that will ask the row, where nothing does yet."""
 
     roles: frozenset[str]
     activity: str
@@ -146,80 +133,32 @@ class Rule:
     own: bool = False
     demographics: bool = False
     scope: str = ""
+    waits: str = ""
 
 
+SUMMARY, SHARED, PERMIT = frozenset({"summary"}), frozenset({"shared"}), frozenset({"permit"})
 RULES: tuple[Rule, ...] = (
-    Rule(
-        CLINICIANS,
-        VIEW_SUMMARY,
-        frozenset({"summary"}),
-        ADDITIONAL,
-        "the summary, core and additional, for who treats the patient",
-    ),
-    Rule(
-        CLINICIANS,
-        VIEW_DETAIL,
-        RESOURCES | {"shared"},
-        ALL,
-        "the shared record and its resources, for who treats the patient",
-    ),
-    Rule(CLINICIANS, VIEW_SUMMARY, frozenset({"permit"}), NONE, "who asks the patient records the answer"),
-    Rule(
-        PHARMACISTS,
-        VIEW_SUMMARY,
-        frozenset({"summary"}),
-        ADDITIONAL,
-        "access in community pharmacy is limited to registered professionals",
-    ),
-    Rule(
-        PHARMACISTS,
-        VIEW_SUMMARY,
-        frozenset({"shared"}),
-        PHARMACY,
-        "medicines, allergies, problems, results, immunisations, alerts",
-    ),
+    Rule(CLINICIANS, VIEW_SUMMARY, SUMMARY, ADDITIONAL, "the summary, core and additional, for who treats the patient", waits=DIRECT_CARE),
+    Rule(CLINICIANS, VIEW_DETAIL, RESOURCES | SHARED, ALL, "the shared record and its resources, for who treats the patient"),
+    Rule(CLINICIANS, VIEW_SUMMARY, PERMIT, NONE, "who asks the patient records the answer"),
+    Rule(PHARMACISTS, VIEW_SUMMARY, SUMMARY, ADDITIONAL, "access in community pharmacy is limited to registered professionals", waits=DIRECT_CARE),
+    Rule(PHARMACISTS, VIEW_SUMMARY, SHARED, PHARMACY, "medicines, allergies, problems, results, immunisations, alerts"),
     Rule(PHARMACISTS, VIEW_DETAIL, RESOURCES, PHARMACY, "the same sections as resources"),
-    Rule(PHARMACISTS, VIEW_SUMMARY, frozenset({"permit"}), NONE, "who asks the patient records the answer"),
-    Rule(
-        SOCIAL_WORKERS,
-        VIEW_SUMMARY,
-        frozenset({"summary"}),
-        SOCIAL - {"social-care", "alerts", "contacts"},
-        "medicines, allergies, immunisations, encounters",
-    ),
-    Rule(
-        SOCIAL_WORKERS, VIEW_SUMMARY, frozenset({"shared"}), SOCIAL, "the same, with social care, alerts and contacts"
-    ),
+    Rule(PHARMACISTS, VIEW_SUMMARY, PERMIT, NONE, "who asks the patient records the answer"),
+    Rule(SOCIAL_WORKERS, VIEW_SUMMARY, SUMMARY, SOCIAL - {kinds.SOCIAL_CARE, "alerts", "contacts"},
+         "medicines, allergies, immunisations, encounters", waits=DIRECT_CARE),
+    Rule(SOCIAL_WORKERS, VIEW_SUMMARY, SHARED, SOCIAL, "the same, with social care, alerts and contacts"),
     Rule(SOCIAL_WORKERS, VIEW_DETAIL, RESOURCES, SOCIAL, "the same sections as resources"),
-    Rule(SOCIAL_WORKERS, VIEW_SUMMARY, frozenset({"permit"}), NONE, "who asks the patient records the answer"),
-    Rule(
-        OFFICE,
-        TRACE,
-        frozenset({"permit"}),
-        NONE,
-        "reception may record relationship and permission, and sees nothing clinical",
-    ),
-    Rule(
-        OFFICE,
-        DEMOGRAPHICS,
-        frozenset({"read", "search"}),
-        NONE,
-        "reception finds its own organisation's patients",
-        own=True,
-        demographics=True,
-    ),
-    Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"audit"}), NONE, "who looked, for the organisation they answer for"),
-    Rule(
-        GUARDIANS,
-        AUDIT_TRAILS,
-        frozenset({"history", "vread"}),
-        ALL,
-        "superseded and deleted versions of their own organisation",
-        own=True,
-    ),
-    Rule(SUPPORT, LOCAL_ADMIN, frozenset({"export-admin", "jobs"}), NONE, "runs the gateway; sees no patient"),
-    Rule(SYSTEM, "", frozenset({"export"}), NONE, "a project's client fetches its own export", scope="system"),
-)
+    Rule(SOCIAL_WORKERS, VIEW_SUMMARY, PERMIT, NONE, "who asks the patient records the answer"),
+    Rule(OFFICE, TRACE, PERMIT, NONE, "reception may record relationship and permission, and sees nothing clinical"),
+    Rule(OFFICE, DEMOGRAPHICS, frozenset({"read", "search"}), NONE, "reception finds its own organisation's patients", own=True, demographics=True),
+    Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"audit"}), NONE, "who looked, for the organisation they answer for", waits=DIRECT_CARE),
+    Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"history", "vread"}), ALL, "superseded and deleted versions of their own organisation", own=True),
+    Rule(SUPPORT, LOCAL_ADMIN, frozenset({"jobs"}), NONE, "runs the gateway; sees no patient"),
+    Rule(SUPPORT, LOCAL_ADMIN, frozenset({"export-admin"}), NONE, "runs the exports of projects; sees no patient", waits=SECONDARY_USE),
+    Rule(SYSTEM, "", frozenset({"export"}), NONE, "a project's client fetches its own export", scope="system", waits=SECONDARY_USE),
+)  # fmt: skip
+"""THE TABLE of who may do what."""
 
 
 def expanded(activities: Iterable[str]) -> frozenset[str]:
@@ -228,14 +167,14 @@ def expanded(activities: Iterable[str]) -> frozenset[str]:
     >>> sorted(expanded(["B0380"]))
     ['B0360', 'B0380']
     """
-    found: set[str] = set()
+    held: set[str] = set()
     waiting = list(activities)
     while waiting:
         activity = waiting.pop()
-        if activity not in found:
-            found.add(activity)
+        if activity not in held:
+            held.add(activity)
             waiting += INCLUDES.get(activity, ())
-    return frozenset(found)
+    return frozenset(held)
 
 
 def rules_for(caller: Caller, act: str) -> tuple[Rule, ...]:
@@ -260,8 +199,8 @@ def opens(rule: Rule, resource_type: str) -> bool:
     """Whether a row opens a type of resource at all; a row that is about no type does."""
     if not resource_type or not rule.acts & RESOURCES:
         return True
-    social = SOCIAL_CARE_TYPES if "social-care" in rule.sections else NONE
-    return resource_type in types_of(rule.sections) | social or (rule.demographics and resource_type == "Patient")
+    opened = types_of(rule.sections).union(*(kinds.opened_by(rule.sections, kind) for kind in kinds.KINDS.values()))
+    return resource_type in opened or (rule.demographics and resource_type == "Patient")
 
 
 def _has(rule: Rule, held: frozenset[str], scopes: frozenset[str]) -> bool:
@@ -307,7 +246,7 @@ def _scoped_type(scope: str, needed: str) -> str:
     return type_ if is_known and set(needed) <= set(verbs) else ""
 
 
-def caller_from_claims(claims: Mapping) -> Caller:
+def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
     """Return the caller of verified claims, in the shape CIS2 gives them. Raises ``Unauthenticated`` where several
     roles could be meant.
 
@@ -337,14 +276,12 @@ def caller_from_claims(claims: Mapping) -> Caller:
         organisation=_text(role, "org_code"),
         role=_text(role, "role_code").rpartition(":")[2],
         activities=frozenset(code for code in role.get("activity_codes", ()) if isinstance(code, str)),
-        session=_text(claims, "sid"),
         scopes=scopes,
         token=_text(claims, "jti"),
-        role_name=_text(role, "role_name"),
     )
 
 
-def _selected(claims: Mapping) -> Mapping:
+def _selected(claims: Mapping[str, Any]) -> Mapping[str, Any]:
     roles = claims.get("nhsid_nrbac_roles", ())
     if not isinstance(roles, (list, tuple)) or not all(isinstance(role, Mapping) for role in roles):
         raise Unauthenticated("token: nhsid_nrbac_roles")
@@ -356,7 +293,7 @@ def _selected(claims: Mapping) -> Mapping:
     return roles[0] if roles else {}
 
 
-def _text(claims: Mapping, name: str) -> str:
+def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name, "")
     if not isinstance(value, str):
         raise Unauthenticated(f"token: {name}")

@@ -68,7 +68,7 @@ def claims(user: str, project: str = "") -> dict[str, Any]:
     there are."""
     if user not in USERS:
         raise Refused(f"no user of that name; there are {', '.join(USERS)}")
-    found = dict(USERS[user])
-    if project and "client_id" in found:
-        found["project"] = project
-    return found
+    named = dict(USERS[user])
+    if project and "client_id" in named:
+        named["project"] = project
+    return named

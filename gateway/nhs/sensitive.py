@@ -15,8 +15,6 @@ from gateway.nhs.links import KEPT_TYPES
 from gateway.nhs.optout import preference, standing
 from gateway.nhs.roles import DIRECTORY
 
-ABOUT_NOBODY = DIRECTORY | {"Medication", "Schedule", "Slot"}
-"""About no patient: judged by the source's own flags only."""
 CODED: dict[str, tuple[str, ...]] = {
     "Observation": ("code",),
     "Condition": ("code",),
@@ -31,6 +29,7 @@ CODED: dict[str, tuple[str, ...]] = {
     "EpisodeOfCare": ("type",),
     "CarePlan": ("category",),
     "FamilyMemberHistory": ("condition",),
+    "Specimen": ("type",),
     "ClinicalImpression": ("code",),
     "Immunization": ("vaccineCode",),
     "Communication": ("reasonCode",),
@@ -49,6 +48,7 @@ WITHHELD_UNREVIEWED = frozenset(
         "DocumentReference",
         "Composition",
         "FamilyMemberHistory",
+        "Specimen",
         "ClinicalImpression",
         "QuestionnaireResponse",
         "Communication",
@@ -110,7 +110,7 @@ def own_labels(
         tag.get("code") == "ambiguous-time" for tag in resource["meta"]["tag"]
     ):
         causes[labels.AMBIGUOUS_TIME] = "the source's time"
-    if resource_type in ABOUT_NOBODY:
+    if resource_type in DIRECTORY:
         return (sum(causes), causes) if causes else (0, causes)
     known = sets.by_code
     for system, code in _codings(resource):
@@ -125,8 +125,8 @@ def own_labels(
     if resource_type in CODED and not _is_covered(resource, resource_type, sets):
         _doubt(resource, resource_type, kind, feed_default, causes)
     if resource_type in optout.STATED_IN and labels.CHOICE not in causes and optout.has_consent_like_words(resource):
-        found = preference(resource, sets)
-        if found and found[0].startswith(optout.UNRECOGNISED):
+        choice = preference(resource, sets)
+        if choice and choice[0].startswith(optout.UNRECOGNISED):
             causes[labels.CHOICE] = "consent-like words"
             causes[labels.REVIEW] = "a consent-like code that no set holds"
     return (sum(causes), causes) if causes else (0, causes)
@@ -145,33 +145,33 @@ def _flag(resource_type: str, flag: str) -> int:
 
 def _codings(resource: dict[str, Any]) -> list[tuple[str, str]]:
     """Every (system, code) in a resource, however deep: codings, and whatever else has a system and a code."""
-    found = []
+    codings = []
     waiting: list[Any] = [resource]
     for value in waiting:  # grows as it is walked
         if type(value) is dict:
             code = value.get("code")
             if type(code) is str:
-                found.append((value.get("system", ""), code))
-            for each in value.values():
-                kind = type(each)
+                codings.append((value.get("system", ""), code))
+            for inner in value.values():
+                kind = type(inner)
                 if kind is dict or kind is list:
-                    waiting.append(each)
+                    waiting.append(inner)
         else:
-            for each in value:
-                kind = type(each)
+            for inner in value:
+                kind = type(inner)
                 if kind is dict or kind is list:
-                    waiting.append(each)
-    return found
+                    waiting.append(inner)
+    return codings
 
 
 def _judge(resource_type: str, name: str, effect: str, causes: dict[int, str]) -> None:
     """One code found in one set. An allergy or medicine is never removed for its code: what it was given for is
     blanked."""
-    found = _EFFECT.get(name, 0)
-    if resource_type in KEPT_TYPES and found & (labels.SENSITIVE | labels.SERVICE):
-        found = (found & ~(labels.SENSITIVE | labels.SERVICE)) | labels.BLANKED
+    bits = _EFFECT.get(name, 0)
+    if resource_type in KEPT_TYPES and bits & (labels.SENSITIVE | labels.SERVICE):
+        bits = (bits & ~(labels.SENSITIVE | labels.SERVICE)) | labels.BLANKED
     for label in LABELS:
-        if found & label.bit:
+        if bits & label.bit:
             causes.setdefault(label.bit, f"code set {name}: {effect}")
 
 
@@ -208,13 +208,13 @@ def _words(resource: dict[str, Any]) -> Iterator[str]:
     while waiting:
         value = waiting.pop()
         if type(value) is list:
-            waiting += [each for each in value if type(each) is dict or type(each) is list]
+            waiting += [inner for inner in value if type(inner) is dict or type(inner) is list]
             continue
-        for key, each in value.items():
-            if type(each) is dict or type(each) is list:
-                waiting.append(each)
-            elif key in _WORDS and type(each) is str:
-                yield each
+        for key, inner in value.items():
+            if type(inner) is dict or type(inner) is list:
+                waiting.append(inner)
+            elif key in _WORDS and type(inner) is str:
+                yield inner
 
 
 def _hints(words: str) -> bool:
@@ -239,7 +239,7 @@ def derive(items: Iterable[tuple[int, dict[str, Any], int]], sets: CodeSets) -> 
         if resource["resourceType"] == "Patient":
             patient |= own
     choices = standing(
-        found for _, resource, own in items if own & labels.CHOICE and (found := preference(resource, sets))
+        choice for _, resource, own in items if own & labels.CHOICE and (choice := preference(resource, sets))
     )
     chosen = optout.bits(choices)
     for key, resource, _ in items:
@@ -263,14 +263,14 @@ def derive(items: Iterable[tuple[int, dict[str, Any], int]], sets: CodeSets) -> 
 def unmapped(resource: dict[str, Any]) -> list[str]:
     """The main codes of a resource that have no SNOMED CT or dm+d beside them, as ``system|code``, to be counted in
     the load report."""
-    found = []
+    codes = []
     for element in CODED.get(resource["resourceType"], ()):
         concepts = resource.get(element, [])
         for concept in concepts if type(concepts) is list else (concepts,):
             codings = concept.get("coding", ())
             if codings and not any(coding.get("system", "").startswith(_STANDARD) for coding in codings):
-                found.append(f"{codings[0].get('system', 'no system')}|{codings[0].get('code', '')}")
-    return found
+                codes.append(f"{codings[0].get('system', 'no system')}|{codings[0].get('code', '')}")
+    return codes
 
 
 _STANDARD = (

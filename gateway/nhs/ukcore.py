@@ -107,12 +107,14 @@ def _is_given(resource: dict[str, Any], element: str) -> bool:
 
 def _numbered(*systems: str) -> Check:
     return lambda resource: all(
-        "value" in each or "_value" in each for each in resource.get("identifier", ()) if each.get("system") in systems
+        "value" in identifier or "_value" in identifier
+        for identifier in resource.get("identifier", ())
+        if identifier.get("system") in systems
     )
 
 
 def _whole_identifiers(resource: dict[str, Any]) -> bool:
-    return all("system" in each and "value" in each for each in resource.get("identifier", ()))
+    return all("system" in identifier and "value" in identifier for identifier in resource.get("identifier", ()))
 
 
 def _verification(resource: dict[str, Any]) -> bool:
@@ -149,7 +151,7 @@ PROFILES: dict[str, Profile] = {
     "Observation-Lab": Profile(
         (_needs("category"), _OBSERVATION_LABORATORY,
          _broken("value[x]", "ukcore-obs-lab-001: a value, the reason why there is none, or a note",
-                 lambda r: any(_is_given(r, each) for each in ("value[x]", "dataAbsentReason", "note")), "warning")),
+                 lambda r: any(_is_given(r, element) for element in ("value[x]", "dataAbsentReason", "note")), "warning")),
         ("status", "category", "code")),
     "Observation-Group-Lab": Profile(
         (_needs("category"), _OBSERVATION_LABORATORY,
@@ -195,23 +197,23 @@ def check(resource: dict[str, Any], *, supported: bool = False) -> list[Issue]:
     """
     name = resource["resourceType"]
     profiles = _profiles(name, tuple(_claims(resource)))
-    found = [
+    issues = [
         Issue(rule.severity, rule.code, f"{name}.{rule.element}", rule.words)
-        for each in profiles
-        for rule in each.rules
+        for profile in profiles
+        for rule in profile.rules
         if not rule.keeps(resource)
     ]
     if "extension" in resource:
-        found += [
+        issues += [
             Issue("error", "business-rule", f"{name}.extension[{index}]", "an extension that UK Core retired")
             for index, extension in enumerate(resource["extension"]) if extension.get("url", "").rpartition("UKCore-")[2] in RETIRED
         ]  # fmt: skip
     if supported:
-        found += [
+        issues += [
             Issue("warning", "incomplete", f"{name}.{element}", "must support: not given")
-            for each in profiles for element in each.supported if not _is_given(resource, element)
+            for profile in profiles for element in profile.supported if not _is_given(resource, element)
         ]  # fmt: skip
-    return list(dict.fromkeys(found)) if found else found
+    return list(dict.fromkeys(issues)) if issues else issues
 
 
 def check_claimed(resource: dict[str, Any]) -> list[Issue]:
@@ -228,5 +230,5 @@ def _claims(resource: dict[str, Any]) -> list[str]:
 def _profiles(resource_type: str, claims: tuple[str, ...]) -> tuple[Profile, ...]:
     """What to look at a resource as. A profile that is not in the table is looked at as its type's own."""
     named = [url[len(BASE) :].partition("|")[0] for url in claims]
-    names = [each if each in PROFILES else resource_type for each in named] or [resource_type]
-    return tuple(PROFILES[each] for each in names if each in PROFILES)
+    names = [profile if profile in PROFILES else resource_type for profile in named] or [resource_type]
+    return tuple(PROFILES[profile] for profile in names if profile in PROFILES)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -16,10 +16,10 @@ from cryptography.fernet import Fernet
 from gateway.errors import Forbidden, GatewayError, NotFound, Refused, Unauthenticated, Unavailable
 from gateway.fhir import build
 from gateway.fhir.dates import moment
-from gateway.fhir.search import Limits
 from gateway.nhs import access, codesets, labels, links
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.roles import Caller
+from gateway.records.cache import Cache
 from gateway.store import deliveries, resources
 from gateway.store.audit import Audit
 from gateway.store.database import Store
@@ -31,15 +31,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Door:
-    """What every read needs: the store, its audit, the code sets in force, and a key that binds cursors to caller and
-    query."""
+    """What every read needs: the store, its audit, the code sets in force, a key that binds cursors to caller and
+    query, and the cache of facts."""
 
     store: Store
     audit: Audit
     sets: CodeSets
-    missing: tuple[str, ...] = ()
     cursor_key: bytes = field(default_factory=Fernet.generate_key)
-    known: dict[str, Any] = field(default_factory=dict)
+    cache: Cache = field(default_factory=Cache)
+
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """The code sets that a live store lacks. With any of them, nothing is answered."""
+        return missing_sets(self.store, self.sets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,7 @@ class Page:
 def require_sets(store: Store, sets: CodeSets) -> None:
     """Raise ``Refused`` for a live store that lacks code sets, and for any whose labels were made with others: what
     the new ones hide would be shown until every source is mapped again."""
-    missing = () if store.is_sandbox else codesets.missing(sets)
-    if missing:
+    if missing := missing_sets(store, sets):
         raise Refused(f"code sets are missing: {', '.join(missing)}")
     with store.read() as session:
         stale = deliveries.labelled_otherwise(session, sets.fingerprint)
@@ -77,15 +80,20 @@ def require_sets(store: Store, sets: CodeSets) -> None:
         raise Refused(f"labels were made with other code sets: run `gateway remap` for {', '.join(stale)}")
 
 
-def open_door(store: Store, sets: CodeSets, missing: tuple[str, ...] = (), audit: Path | None = None) -> Door:
-    """The door of a store. ``missing`` are the code sets a live store lacks; with any, nothing is answered."""
-    return Door(store, Audit(store, audit), sets, missing)
+def missing_sets(store: Store, sets: CodeSets) -> tuple[str, ...]:
+    """What a live store lacks of the code sets that protect people; a sandbox needs none."""
+    return () if store.is_sandbox else codesets.missing(sets)
+
+
+def open_door(store: Store, sets: CodeSets, audit: Path | None = None) -> Door:
+    """The door of a store. ``audit`` is the file of its read audit, where that is not beside the store."""
+    return Door(store, Audit(store, audit), sets)
 
 
 def check(door: Door) -> None:
     """Raise ``Unavailable`` naming what is not ready: code sets are missing, the database cannot be read, or its audit
     not written."""
-    if not door.store.is_sandbox and door.missing:
+    if door.missing:
         raise Unavailable("code-sets")
     try:
         with door.store.read() as session:
@@ -103,29 +111,24 @@ def before_lookup(door: Door, caller: Caller, act: access.Act) -> access.Decisio
     return access.Decision(refusal, facts=access.Facts.of_nobody(0))
 
 
-def refuse_early(door: Door, caller: Caller, act: access.Act, request: str) -> None:
+def refuse_early(door: Door, caller: Caller, act: access.Act, request_id: str) -> None:
     """Audit and raise that refusal, if there is one."""
     early = before_lookup(door, caller, act)
     if early.refusal:
-        audited(door, caller, act, early, "refused", request)
+        audited(door, caller, act, early, "refused", request_id)
         raise error(early.refusal, act.type)
 
 
-def served(found: Stored, publishers: dict[int, PublisherRow], decision: access.Decision) -> Found:
+def served(stored: Stored, publishers: dict[int, PublisherRow], decision: access.Decision) -> Found:
     """A stored version as this caller may have it: blanked where the decision says so, labels and source spliced in."""
-    if found.deleted:
-        return Found(found.type, found.id, found.number, found.updated, b"", True)
-    if decision.blanks(found.publisher, found.labels):
-        found = replace(found, body=build.encode(links.redact(build.decode(found.body))))
-    publisher = publishers[found.publisher]
-    source = f"{_urn(publisher.source, publisher.ods or publisher.code)}#{found.delivery}"
-    return Found(
-        found.type,
-        found.id,
-        found.number,
-        found.updated,
-        resources.splice(found, source, labels.security(found.labels)),
-    )
+    if stored.deleted:
+        return Found(stored.type, stored.id, stored.number, stored.updated, b"", True)
+    if decision.blanks(stored.publisher, stored.labels):
+        stored = replace(stored, body=build.encode(links.redact(build.decode(stored.body))))
+    publisher = publishers[stored.publisher]
+    source = f"{_urn(publisher.source, publisher.ods or publisher.code)}#{stored.delivery}"
+    body = resources.splice(stored, source, labels.security(stored.labels))
+    return Found(stored.type, stored.id, stored.number, stored.updated, body)
 
 
 @lru_cache(maxsize=4096)
@@ -133,17 +136,6 @@ def _urn(source: str, code: str) -> str:
     """A publisher as a URI. Its code is the source's word, and may hold anything: here it goes between quotes,
     unparsed."""
     return quote(f"urn:{source}:{code}", safe=":")
-
-
-def passes(found: Stored, limits: Limits) -> bool:
-    """Whether a stored resource lies within limits: the same conditions ``store.find`` puts into SQL."""
-    return any(
-        (allow.types is None or found.type in allow.types)
-        and (allow.publishers is None or found.publisher in allow.publishers)
-        and (allow.kinds is None or found.kind in allow.kinds)
-        and not found.labels & allow.hidden
-        for allow in limits.allow
-    )
 
 
 def error(refusal: access.Refusal, resource_type: str) -> GatewayError:
@@ -170,16 +162,16 @@ class Sealed(Generic[T]):
 
     def open(self) -> T:
         self._audit.record(self._event)
-        return self._given()
+        return self._opened()
 
     async def opened(self) -> T:
         """``open``, for the event loop."""
         await self._audit.recorded(self._event)
-        return self._given()
+        return self._opened()
 
-    def _given(self) -> T:
-        if self._refusal is not None:
-            raise self._refusal
+    def _opened(self) -> T:
+        if self._refusal is not None or self._answer is None:
+            raise self._refusal or AssertionError("an answer or a refusal")
         return self._answer
 
 
@@ -189,24 +181,29 @@ def audited(
     act: access.Act,
     decision: access.Decision,
     outcome: str,
-    request: str,
-    found: Iterable[Stored] = (),
+    request_id: str,
+    stored: Iterable[Stored] = (),
 ) -> None:
     """Write what was asked, by whom, why and how it was answered, before anything leaves. Raises ``Unavailable``: then
     nothing may."""
-    door.audit.record(event(caller, act, decision, outcome, request, found))
+    door.audit.record(event(caller, act, decision, outcome, request_id, stored))
 
 
 def event(
-    caller: Caller, act: access.Act, decision: access.Decision, outcome: str, request: str, found: Iterable[Stored] = ()
+    caller: Caller,
+    act: access.Act,
+    decision: access.Decision,
+    outcome: str,
+    request_id: str,
+    stored: Iterable[Stored] = (),
 ) -> dict[str, Any]:
     """The audit event of one act: what was asked, by whom, why and how it was answered."""
-    seen = list(found)
+    seen = list(stored)
     return {
         "act": act.name, "type": act.type, **who(caller), "basis": decision.basis, "outcome": outcome,
         "refusal": decision.refusal.code if decision.refusal else "", "trace": list(decision.trace),
         "patients": sorted({patient.id for patient in decision.facts.patients}), "count": len(seen),
-        "resources": [f"{one.type}/{one.id}/{one.number}" for one in seen[:50]], "request": request,
+        "resources": [f"{version.type}/{version.id}/{version.number}" for version in seen[:50]], "request": request_id,
     }  # fmt: skip
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir import build
-from gateway.fhir.search import Query
-from gateway.nhs import access, identifiers, identity
+from gateway.fhir.search import PatientKey, Query
+from gateway.nhs import access, identifiers, identity, kinds
 from gateway.nhs.optout import standing
 from gateway.nhs.roles import Caller
 from gateway.records.door import Door
@@ -18,7 +18,6 @@ from gateway.store.database import Session
 from gateway.store.people import PublisherRow
 from gateway.store.resources import Stored
 
-REMEMBERED = 10_000
 REMEMBERED_FOR = 3_600_000_000
 """µs. Time alone changes a fact (a return grows old), so nothing is remembered for longer."""
 MOST_CANDIDATES = 50
@@ -26,9 +25,9 @@ MOST_CANDIDATES = 50
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Who is asked about: Patients by their 64-bit ids, and the number where they were named by one."""
+    """Who is asked about: Patients by their keys, and the number where they were named by one."""
 
-    asked: frozenset[int] = frozenset()
+    asked: frozenset[PatientKey] = frozenset()
     number: str | None = None
 
     @property
@@ -38,12 +37,12 @@ class About:
 
 def about_head(head: Stored | None) -> About:
     """Whoever a resource is about; nobody for an unknown id."""
-    return About(frozenset({head.patient} if head and head.patient else ()))
+    return About(frozenset({PatientKey(head.patient)} if head and head.patient else ()))
 
 
 def about_number(session: Session, number: str) -> About:
     """Whoever claims a number."""
-    return About(frozenset(row[0] for row in people.claimants(session, [number])), number)
+    return About(frozenset(PatientKey(patient) for patient, _, _ in people.claimants(session, [number])), number)
 
 
 def about_query(session: Session, query: Query) -> About | None:
@@ -53,7 +52,7 @@ def about_query(session: Session, query: Query) -> About | None:
         return about_number(session, query.number)
     if query.patients:
         heads = (resources.head_of(session, "Patient", id_) for id_ in query.patients)
-        return About(frozenset(head.patient for head in heads if head))
+        return About(frozenset(PatientKey(head.patient) for head in heads if head))
     return None
 
 
@@ -62,11 +61,11 @@ def candidates(session: Session, caller: Caller, query: Query) -> list[Stored]:
     record, or resources by id. Raises ``Invalid`` for a search on nobody in particular, and where too many people
     match to be decided about one by one."""
     if query.type == "Patient":
-        own = [p.key for p in people.publishers(session).values() if p.ods and p.ods == caller.organisation]
-        found = find.candidates(session, replace(query, count=MOST_CANDIDATES, cursor=None), own)
-        if len(found) > MOST_CANDIDATES:
+        own = sorted(_own(people.publishers(session), caller))
+        patients = find.candidates(session, replace(query, count=MOST_CANDIDATES, cursor=None), own)
+        if len(patients) > MOST_CANDIDATES:
             raise Invalid("too many people match: say more of the one who is meant")
-        return found
+        return patients
     ids = next((clause.values for clause in query.clauses if clause.kind == "id"), None)
     if ids is None:
         raise Invalid("patient: a search on a person's data names one person")
@@ -76,52 +75,31 @@ def candidates(session: Session, caller: Caller, query: Query) -> list[Stored]:
 
 def publishers_now(door: Door, session: Session) -> dict[int, PublisherRow]:
     """Every publisher by its key; remembered until the store changes."""
-    return _remembered(door, ("publishers", session.stamp()), lambda: people.publishers(session))
+    return door.cache.get(("publishers", session.stamp()), lambda: people.publishers(session))
 
 
 def facts_about(door: Door, session: Session, caller: Caller, about: About | None) -> access.Facts:
     """The facts of one decision; remembered until the store changes."""
     now = door.store.clock()
-    stamp = session.stamp()
-    name = (stamp, now // REMEMBERED_FOR, caller.organisation, about)
-    return replace(_remembered(door, name, lambda: _gathered(door, session, caller, about)), now=now)
-
-
-def _remembered(door: Door, name: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-    """What ``make`` reads of the store, under a name that holds the store's stamp."""
-    found = door.known.get(name)
-    if found is None:
-        if len(door.known) > REMEMBERED:
-            door.known.clear()
-        found = door.known[name] = make()
-    return found
+    name = (session.stamp(), now // REMEMBERED_FOR, caller.organisation, about)
+    return replace(door.cache.get(name, lambda: _gathered(door, session, caller, about)), now=now)
 
 
 def _gathered(door: Door, session: Session, caller: Caller, about: About | None) -> access.Facts:
     publishers = people.publishers(session)
     facts = access.Facts(
-        own=frozenset(p.key for p in publishers.values() if p.ods and p.ods == caller.organisation),
-        active=frozenset(p.key for p in publishers.values() if p.state == "active"),
-        live=not door.store.is_sandbox, missing=door.missing,
+        own=_own(publishers, caller), live=not door.store.is_sandbox, missing=door.missing,
+        active=frozenset(publisher.key for publisher in publishers.values() if publisher.state == "active"),
     )  # fmt: skip
     if about is None or not about.asked:
         return facts
+    now = door.store.clock()
     persons = _persons(session, about)
-    members = sorted({row[0] for row in people.gathered(session, persons)})
+    members = sorted({patient for patient, _, _ in people.gathered(session, persons)})
     claims = people.claims_of(session, members)
     numbers = sorted({number for _, number, _ in claims if identifiers.is_valid(number)})
-    wide = sorted({row[0] for row in people.claimants(session, numbers)} | set(members) | about.asked)
-    known = _patients(session, wide, publishers, door.store.clock())
-    permission = None
-    sure = sorted(
-        {
-            number
-            for _, number, evidence in claims
-            if number in numbers and identity.decode_evidence(evidence).grade(number) != identity.CLAIMED
-        }
-    )
-    for _, basis, _, until in people.permissions(session, sure or numbers, caller.organisation, door.store.clock())[:1]:
-        permission = access.Permission(basis, until, caller.organisation)
+    wide = sorted({patient for patient, _, _ in people.claimants(session, numbers)} | set(members) | about.asked)
+    known = _patients(session, wide, publishers, now)
     stated = standing((name, at) for _, name, at in people.preferences(session, members))
     return replace(
         facts,
@@ -129,8 +107,31 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
         patients=tuple(known[key] for key in members if key in known),
         claimants=tuple(known.values()),
         persons=tuple(persons),
-        permission=permission,
+        permission=_permission(session, caller, _sure(claims, numbers) or numbers, now),
     )
+
+
+def _own(publishers: dict[int, PublisherRow], caller: Caller) -> frozenset[int]:
+    """The publishers that are the caller's organisation."""
+    mine = (publisher for publisher in publishers.values() if publisher.ods and publisher.ods == caller.organisation)
+    return frozenset(publisher.key for publisher in mine)
+
+
+def _sure(claims: Sequence[tuple[int, str, bytes]], numbers: Sequence[str]) -> list[str]:
+    """Those of the numbers that are surely of who claims them."""
+    sure = {
+        number
+        for _, number, evidence in claims
+        if number in numbers and identity.decode_evidence(evidence).grade(number) != identity.CLAIMED
+    }
+    return sorted(sure)
+
+
+def _permission(session: Session, caller: Caller, numbers: Sequence[str], now: int) -> access.Permission | None:
+    """The permission in force for the caller's organisation that lasts longest."""
+    for _, basis, _, until in people.permissions(session, numbers, caller.organisation, now):
+        return access.Permission(basis, until, caller.organisation)
+    return None
 
 
 def _persons(session: Session, about: About) -> list[int]:
@@ -140,36 +141,53 @@ def _persons(session: Session, about: About) -> list[int]:
     if about.number is None or len(persons) < 2:
         return persons
     sure = {
-        people.person_of(session, patient)
+        person
         for patient, _, evidence in people.claimants(session, [about.number])
         if identity.decode_evidence(evidence).grade(about.number) != identity.CLAIMED
+        and (person := people.person_of(session, patient)) is not None
     }
-    return sorted(sure - {None}) if len(sure) == 1 else persons
+    return sorted(sure) if len(sure) == 1 else persons
 
 
 def _patients(
     session: Session, patients: Sequence[int], publishers: dict[int, PublisherRow], now: int
 ) -> dict[int, access.PatientFact]:
+    """What a decision sees of these Patients, by their keys."""
     grades = {
         patient: identity.decode_evidence(evidence).best for patient, _, evidence in people.claims_of(session, patients)
     }
-    registered = {
-        one.patient for one in resources.of_patients(session, patients, ["EpisodeOfCare"])
-        if one.kind == "gp" and identity.is_regular_registration(build.decode(one.body))
-    }  # fmt: skip
-    attending = {
-        patient for type_, statuses in access.ATTENDING.items()
-        for patient in find.with_status(session, patients, type_, statuses, ("social-care",) if type_ == "EpisodeOfCare" else None)
-    }  # fmt: skip
-    found: dict[int, access.PatientFact] = {}
-    for one in resources.of_patients(session, patients, ["Patient"]):
-        publisher = publishers[one.publisher]
-        is_attending = one.patient in attending and access.is_recent(publisher.kind, publisher.received, now)
-        found[one.patient] = access.PatientFact(
-            one.id, one.patient, one.publisher, publisher.ods, one.kind, one.labels, grades.get(one.patient, identity.CLAIMED),
-            one.patient in registered, is_attending, one.kind == "gp" and _is_dead(build.decode(one.body)),
+    registered = _registered(session, patients)
+    attending = _attending(session, patients)
+    facts: dict[int, access.PatientFact] = {}
+    for patient in resources.of_patients(session, patients, ["Patient"]):
+        publisher, kind = publishers[patient.publisher], kinds.of(patient.kind)
+        facts[patient.patient] = access.PatientFact(
+            patient.id, PatientKey(patient.patient), patient.publisher, publisher.ods, patient.kind, patient.labels,
+            grade=grades.get(patient.patient, identity.CLAIMED),
+            registered=patient.patient in registered,
+            attending=patient.patient in attending and kinds.is_recent(publisher.kind, publisher.received, now),
+            deceased=kind.registers and _is_dead(build.decode(patient.body)),
         )  # fmt: skip
-    return found
+    return facts
+
+
+def _registered(session: Session, patients: Sequence[int]) -> set[int]:
+    """Those who are now regularly registered with a publisher of a kind that registers patients."""
+    episodes = resources.of_patients(session, patients, ["EpisodeOfCare"])
+    return {
+        episode.patient
+        for episode in episodes
+        if kinds.of(episode.kind).registers and identity.is_regular_registration(build.decode(episode.body))
+    }
+
+
+def _attending(session: Session, patients: Sequence[int]) -> set[int]:
+    """Those who have an open resource that is a relationship with a publisher of its kind."""
+    return {
+        patient
+        for type_, statuses in access.ATTENDING.items()
+        for patient in find.with_status(session, patients, type_, statuses, kinds.attending(type_))
+    }
 
 
 def _is_dead(patient: dict[str, Any]) -> bool:

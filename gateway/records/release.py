@@ -9,9 +9,10 @@ from hashlib import blake2b
 from itertools import groupby
 
 from gateway.fhir.dates import moment
+from gateway.fhir.search import Allow, Limits, PatientKey
 from gateway.nhs import identity, labels
 from gateway.nhs.project import Project
-from gateway.store import jobs, optouts, people
+from gateway.store import jobs, optouts, people, snapshot
 from gateway.store import labels as stored_labels
 from gateway.store.database import Session
 
@@ -141,9 +142,8 @@ def stream(
     )
     for (_, name), group in groupby(rows, key=lambda row: (row[0], row[2])):
         patients = [patient for _, patient, _ in group if patient not in refused]
-        found = (
-            list(jobs.as_of(session, patients, job.pins["types"], hidden, keys, job.pins["as_of"])) if patients else []
-        )
+        allow = Allow(frozenset(job.pins["types"]), frozenset(keys), None, hidden)
+        found = list(snapshot.as_of(session, Limits((allow,), frozenset(map(PatientKey, patients))), job.pins["as_of"]))
         if found:
             yield ToRelease(name, [(one.type, one.id, one.body) for one in found])
 

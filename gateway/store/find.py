@@ -9,14 +9,14 @@ from typing import Any
 from gateway.fhir import params
 from gateway.fhir.codes import token_hash
 from gateway.fhir.parse import clause_hashes
-from gateway.fhir.search import Allow, Clause, Limits, Query
+from gateway.fhir.search import Allow, Clause, Limits, Query, Whose
+from gateway.store import limits as within
 from gateway.store.database import Session, id_hash
 from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
 from gateway.store.resources import HEAD, Stored, stored
 
-ANYBODY = Limits((Allow(),), None)
-"""For finding out who is asked about, never for answering: the one limit that is on no patient and lets every patient
-through."""
+ANYBODY = Limits((Allow(),), Whose.ANYBODY)
+"""For finding out who is asked about, never for answering."""
 
 
 @dataclass
@@ -27,11 +27,11 @@ class _Where:
     sql: list[str]
     parameters: list[Any]
 
-    def add(self, sql: str, *parameters) -> None:
+    def add(self, sql: str, *parameters: object) -> None:
         self.sql.append(sql)
         self.parameters += parameters
 
-    def within(self, column: str, values: Sequence) -> None:
+    def within(self, column: str, values: Sequence[object]) -> None:
         self.add(self.session.within(column), self.session.listed(values))
 
 
@@ -61,6 +61,8 @@ def candidates(session: Session, query: Query, publishers: Sequence[int]) -> lis
     """The Patients a query matches, whoever holds them, of persons of whom one of these publishers holds a Patient; as
     many as ``find`` gives."""
     where = _conditions(session, query, ANYBODY)
+    if where is None:
+        return []
     where.add(
         "EXISTS (SELECT 1 FROM person a JOIN person b ON b.person = a.person JOIN head q ON q.patient = b.patient "
         f"WHERE a.patient = h.patient AND q.type = ? AND q.deleted = 0 AND {session.within('q.publisher')})",
@@ -81,9 +83,9 @@ def count(session: Session, query: Query, limits: Limits) -> int:
     )
 
 
-def position(query: Query, found: Stored) -> tuple[int, int]:
-    """Where a page that ends with ``found`` stopped."""
-    return (found.low if query.sort[0] == "date" else found.updated, found.key)
+def position(query: Query, last: Stored) -> tuple[int, int]:
+    """Where a page that ends with ``last`` stopped."""
+    return (last.low if query.sort[0] == "date" else last.updated, last.key)
 
 
 def _order(query: Query) -> tuple[str, bool]:
@@ -91,43 +93,15 @@ def _order(query: Query) -> tuple[str, bool]:
 
 
 def _conditions(session: Session, query: Query, limits: Limits) -> _Where | None:
-    if not limits.allow:
+    sql, parameters = within.condition(session, within.of_type(limits, query.type))
+    if sql == within.NOTHING:
         return None
-    where = _Where(session, [], [])
-    if limits.patients is not None:
-        patients = sorted({id_hash(patient) for patient in limits.patients})
-        if not patients:
-            return None
-        if len(patients) == 1:
-            where.add("h.patient = ?", patients[0])
-        else:
-            where.within("h.patient", patients)
-    elif limits is not ANYBODY:
-        where.add("h.patient = 0")
+    where = _Where(session, [sql], parameters)
     where.add("h.type = ?", TYPE_NUMBER[query.type])
     where.add("h.deleted = 0")
-    _allow(where, query.type, limits.allow)
     for clause in query.clauses:
         _clause(where, query.type, clause)
     return where
-
-
-def _allow(where: _Where, resource_type: str, allows: Sequence[Allow]) -> None:
-    """At least one way to see it; an allow for other types is no way."""
-    ways, parameters = [], []
-    for allow in allows:
-        if allow.types is not None and resource_type not in allow.types:
-            continue
-        parts = ["(h.labels & ?) = 0"]
-        parameters.append(allow.hidden)
-        if allow.publishers is not None:
-            parts.append(where.session.within("h.publisher"))
-            parameters.append(where.session.listed(sorted(allow.publishers)))
-        if allow.kinds is not None:
-            parts.append(where.session.within("h.kind"))
-            parameters.append(where.session.listed(sorted(KIND_NUMBER[kind] for kind in allow.kinds)))
-        ways.append("(" + " AND ".join(parts) + ")")
-    where.add("(" + " OR ".join(ways) + ")" if ways else "1 = 0", *parameters)
 
 
 def _clause(where: _Where, resource_type: str, clause: Clause) -> None:
@@ -156,7 +130,8 @@ def _hashes(where: _Where, resource_type: str, clause: Clause) -> None:
 
 def _words(where: _Where, resource_type: str, clause: Clause) -> None:
     row = params.row(resource_type, clause.param)
-    ways, parameters = [], []
+    ways: list[str] = []
+    parameters: list[object] = []
     for text, exact in clause.values:
         ways.append("w.word = ?" if exact else "(w.word >= ? AND w.word < ?)")
         parameters += [text] if exact else [text, text + "\U0010ffff"]
@@ -166,20 +141,18 @@ def _words(where: _Where, resource_type: str, clause: Clause) -> None:
 
 
 def _dates(where: _Where, resource_type: str, clause: Clause) -> None:
+    low, high, extra = "h.low", "h.high", ""
+    parameters: list[int] = []
     if clause.param == "_lastUpdated":
-        low, high, extra, parameters = "h.updated", "h.updated", "", []
-    else:
-        row = params.row(resource_type, clause.param)
-        if row.is_main_date(resource_type):
-            low, high, extra, parameters = "h.low", "h.high", "", []
-        else:
-            low, high, parameters = "d.low", "d.high", [row.number]
-            extra = "EXISTS (SELECT 1 FROM second_date d WHERE d.head = h.key AND d.param = ? AND "
+        low = high = "h.updated"
+    elif not (row := params.row(resource_type, clause.param)).is_main_date(resource_type):
+        low, high, parameters = "d.low", "d.high", [row.number]
+        extra = "EXISTS (SELECT 1 FROM second_date d WHERE d.head = h.key AND d.param = ? AND "
     ways = []
     for prefix, start, end in clause.values:
-        text, given = _compare(prefix, low, high, start, end)
+        text, bounds = _compare(prefix, low, high, start, end)
         ways.append(text)
-        parameters += given
+        parameters += bounds
     where.add(f"{extra}({' OR '.join(ways)}){')' if extra else ''}", *parameters)
 
 
@@ -208,23 +181,21 @@ def _compare(prefix: str, low: str, high: str, start: int, end: int) -> tuple[st
 
 
 def with_status(
-    session: Session, patients: Sequence[int], resource_type: str, statuses: Sequence[str], kinds: Sequence[str] | None
+    session: Session, patients: Sequence[int], resource_type: str, statuses: Sequence[str], kinds: Sequence[str]
 ) -> set[int]:
     """Those of the patients who have a current resource of a type in one of these statuses, of publishers of these
     kinds."""
-    row = params.row(resource_type, "status")
     sql = (
-        f"SELECT DISTINCT h.patient FROM entry e JOIN head h ON h.key = e.head WHERE {session.within('e.patient')} "
-        f"AND e.param = ? "
-        f"AND {session.within('e.value')} AND h.type = ? AND h.deleted = 0"
+        "SELECT DISTINCT h.patient FROM entry e JOIN head h ON h.key = e.head "
+        f"WHERE {session.within('e.patient')} AND e.param = ? AND {session.within('e.value')} "
+        f"AND h.type = ? AND h.deleted = 0 AND {session.within('h.kind')}"
     )
-    parameters: list[Any] = [
+    rows = session.rows(
+        sql,
         session.listed(patients),
-        row.number,
+        params.row(resource_type, "status").number,
         session.listed([token_hash(None, status) for status in statuses]),
-    ]
-    parameters.append(TYPE_NUMBER[resource_type])
-    if kinds is not None:
-        sql += f" AND {session.within('h.kind')}"
-        parameters.append(session.listed([KIND_NUMBER[kind] for kind in kinds]))
-    return {found[0] for found in session.rows(sql, *parameters)}
+        TYPE_NUMBER[resource_type],
+        session.listed([KIND_NUMBER[kind] for kind in kinds]),
+    )
+    return {row[0] for row in rows}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from gateway.store.database import Session
-from gateway.store.numbers import TYPE_NUMBER
-from gateway.store.resources import HEAD, Stored, stored
 
 LEASE = 60_000_000  # µs
 
@@ -127,39 +125,3 @@ def members(session: Session, id_: str, part: int) -> list[tuple[int, int, str]]
 def patients(session: Session, id_: str) -> set[int]:
     """Every patient in a job."""
     return {row[0] for row in session.rows("SELECT DISTINCT patient FROM part_member WHERE job = ?", id_)}
-
-
-def as_of(
-    session: Session, patients: Sequence[int], types: Sequence[str], hidden: int, publishers: Sequence[int], seq: int
-) -> Iterator[Stored]:
-    """The patients' resources as they were at ``seq``, by patient, type and id, within limits; labels are always
-    today's."""
-    condition = (
-        f"{session.within('h.patient')} AND {session.within('h.type')} AND {session.within('h.publisher')} "
-        f"AND (h.labels & ?) = 0"
-    )
-    parameters = (
-        session.listed(patients),
-        session.listed([TYPE_NUMBER[name] for name in types]),
-        session.listed(publishers),
-        hidden,
-    )
-    rows = session.rows(
-        f"SELECT {HEAD}, v.delivery, v.body, h.commit_seq FROM head h JOIN version v ON v.key = h.body WHERE "
-        f"{condition} "
-        "ORDER BY h.patient, h.type, h.id",
-        *parameters,
-    )
-    for row in rows:
-        found = stored(row[:-1])
-        if row[-1] > seq:
-            older = session.row(
-                "SELECT v.deleted, v.body FROM history y JOIN version v ON v.key = y.version WHERE y.head = ? AND v.commit_seq <= ? "
-                "ORDER BY y.number DESC LIMIT 1",
-                found.key, seq,
-            )  # fmt: skip
-            if older is None:
-                continue
-            found.deleted, found.body = bool(older[0]), older[1]
-        if not found.deleted:
-            yield found

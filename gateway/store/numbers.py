@@ -11,7 +11,10 @@ TYPES = (
 """A type's number in ``head.type`` is its place here: add at the end, never reorder."""
 
 TYPE_NUMBER = {name: number for number, name in enumerate(TYPES)}
-KINDS = ("", "gp", "hospital", "social-care")
-KIND_NUMBER = {name: number for number, name in enumerate(KINDS)}
+KINDS = dict(
+    enumerate(("", "gp", "hospital", "social-care", "community", "mental-health", "ambulance", "pharmacy", "care-home"))
+)
+"""Number → kind of publisher. ``nhs.kinds`` has the same numbers and says what each kind means."""
+KIND_NUMBER = {name: number for number, name in KINDS.items()}
 UNDATED = -(2**63)
 """``head.low`` and ``high`` of a resource without a clinical date: it sorts as the oldest."""

@@ -9,9 +9,9 @@ from datetime import date
 from typing import Any
 
 from gateway.fhir.codes import NHS_NUMBER
-from gateway.nhs import identifiers
-from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import months_before, shown_date
+from gateway.nhs import identifiers, kinds
+from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.sections.rows import months_before, shown_date
 
 SEX = {"male": "Male", "female": "Female", "other": "Indeterminate"}
 NAME_USES = ("official", "usual", "", "temp", "nickname", "anonymous", "maiden", "old")
@@ -33,8 +33,8 @@ def banner(record: Record) -> Banner:
     """The banner's words, from the Patient that was asked for; a death, from whoever knows of it."""
     patient = record.patients[0].resource
     born, died = patient.get("birthDate", ""), _death(record)
-    confirmed = died is not None and died.kind == "gp"
-    until = died.resource.get("deceasedDateTime", "") if confirmed else record.now.date().isoformat()
+    is_confirmed = died is not None and _confirms(died)
+    until = died.resource.get("deceasedDateTime", "") if died and is_confirmed else record.now.date().isoformat()
     return Banner(
         name=_name(patient),
         born=shown_date(born),
@@ -70,40 +70,45 @@ def age(born: str, until: str) -> str:
 def _name(patient: dict[str, Any]) -> str:
     names = sorted(
         patient.get("name", ()),
-        key=lambda each: NAME_USES.index(each.get("use", "")) if each.get("use", "") in NAME_USES else 2,
+        key=lambda name: NAME_USES.index(name.get("use", "")) if name.get("use", "") in NAME_USES else 2,
     )
     if not names:
         return "NAME NOT KNOWN"
     name = names[0]
-    family, given, title = (
+    family, first_names, title = (
         name.get("family", "").upper(),
         " ".join(name.get("given", ())),
         " ".join(name.get("prefix", ())),
     )
-    said = ", ".join(part for part in (family, given) if part) or name.get("text", "") or "NAME NOT KNOWN"
+    said = ", ".join(part for part in (family, first_names) if part) or name.get("text", "") or "NAME NOT KNOWN"
     return said + (f" ({title})" if title else "")
 
 
 def _numbers(record: Record) -> Iterator[str]:
     """The NHS numbers that can be one, of the Patient asked for first."""
     for held in record.patients:
-        for each in held.resource.get("identifier", ()):
-            if each.get("system") == NHS_NUMBER and identifiers.is_valid(each.get("value", "")):
-                yield identifiers.spaced(each["value"])
+        for identifier in held.resource.get("identifier", ()):
+            if identifier.get("system") == NHS_NUMBER and identifiers.is_valid(identifier.get("value", "")):
+                yield identifiers.spaced(identifier["value"])
 
 
 def _death(record: Record) -> Held | None:
     """The Patient that says so: the GP's first, for only that is a confirmation."""
     dead = (
-        each
-        for each in record.patients
-        if each.resource.get("deceasedDateTime") or each.resource.get("deceasedBoolean") is True
+        held
+        for held in record.patients
+        if held.resource.get("deceasedDateTime") or held.resource.get("deceasedBoolean") is True
     )
-    return min(dead, key=lambda each: each.kind != "gp", default=None)
+    return min(dead, key=lambda held: not _confirms(held), default=None)
 
 
 def _deceased(died: Held | None) -> str:
     if died is None:
         return ""
     day = shown_date(died.resource.get("deceasedDateTime", ""))
-    return day if died.kind == "gp" else f"reported by {died.publisher}, {day}; not confirmed"
+    return day if _confirms(died) else f"reported by {died.publisher}, {day}; not confirmed"
+
+
+def _confirms(held: Held) -> bool:
+    """Whether a Patient's death is confirmed by who says so: the practices, which register patients."""
+    return kinds.of(held.kind).registers

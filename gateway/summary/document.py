@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.errors import Invalid
-from gateway.nhs.completeness import GRID, HOW_TO_READ, Line, completeness, notices
-from gateway.nhs.record import Held, Record
 from gateway.nhs.summary import Section, sections
+from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, Line, completeness, notices
+from gateway.nhs.summary.record import Held, Record
 
 BASE = "https://gateway.invalid/fhir/"
 """What entries are named under; the references inside them are relative to it."""
@@ -27,14 +27,17 @@ XHTML = 'xmlns="http://www.w3.org/1999/xhtml"'
 
 def summary_bundle(record: Record) -> dict[str, Any]:
     """The document Bundle of a record. The same record makes the same bytes. Raises ``Invalid`` for a record without a
-    Patient."""
+    Patient.
+
+    https://hl7.org/fhir/uv/ips/StructureDefinition-Bundle-uv-ips.html
+    """
     if not record.patients:
         raise Invalid("record: no Patient")
     moment = record.now.isoformat(timespec="seconds")
     name = uuid.uuid5(uuid.NAMESPACE_URL, f"{record.subject_id} {moment} {record.caller_organisation}")
     composition = _composition(record, sections(record), str(name), moment)
     named = {entry["reference"] for section in composition["section"] for entry in section.get("entry", ())}
-    resources = [_bare(each.resource) for each in record.resources if each.reference in named]
+    resources = [_bare(held.resource) for held in record.resources if held.reference in named]
     return {
         "resourceType": "Bundle",
         "id": str(uuid.uuid5(name, "bundle")),
@@ -42,17 +45,17 @@ def summary_bundle(record: Record) -> dict[str, Any]:
         "type": "document",
         "timestamp": moment,
         "entry": [
-            {"fullUrl": f"{BASE}{each['resourceType']}/{each['id']}", "resource": each}
-            for each in (composition, *_patients(record.patients), *resources)
+            {"fullUrl": f"{BASE}{resource['resourceType']}/{resource['id']}", "resource": resource}
+            for resource in (composition, *_patients(record.patients), *resources)
         ],
     }
 
 
 def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str) -> dict[str, Any]:
-    made = [_section(each) for each in shown]
-    made.append(_completeness(completeness(record, shown)))
-    if told := notices(record):
-        made.insert(0, _text_section("Notices", "".join(f"<p>{escape(words)}</p>" for words in told)))
+    contents = [_section(section) for section in shown]
+    contents.append(_completeness(completeness(record, shown)))
+    if said := notices(record):
+        contents.insert(0, _text_section("Notices", "".join(f"<p>{escape(words)}</p>" for words in said)))
     return {
         "resourceType": "Composition",
         "id": id_,
@@ -64,7 +67,7 @@ def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str
         "author": [{"type": "Device", "display": "NHS record gateway"}],
         "title": "Summary record",
         "confidentiality": "R",
-        "section": made,
+        "section": contents,
     }
 
 
@@ -82,30 +85,31 @@ def _section(section: Section) -> dict[str, Any]:
             [(r.title, r.when, r.detail, "; ".join(r.flags), r.source) for r in section.rows],
         )
         words += "<p>More entries are held than are shown here.</p>" if section.more else ""
-    made: dict[str, Any] = {
+    content: dict[str, Any] = {
         "title": section.title,
         "code": {"coding": codings},
         "text": {"status": "generated", "div": f"<div {XHTML}>{words}</div>"},
     }
     if section.rows:
-        made["entry"] = [
+        content["entry"] = [
             {"reference": reference}
             for reference in dict.fromkeys(name for row in section.rows for name in row.references)
         ]
     else:
         system, display = EMPTY[section.reason]
-        made["emptyReason"] = {
+        content["emptyReason"] = {
             "coding": [{"system": system, "code": section.reason, "display": display}],
             "text": section.absence,
         }
-    return made
+    return content
 
 
 def _completeness(lines: Sequence[Line]) -> dict[str, Any]:
     head = ("Source", "Last received", *(kind.title for kind in GRID))
-    told = "".join(f"<p>{escape(words)}</p>" for words in HOW_TO_READ)
+    how_to_read = "".join(f"<p>{escape(words)}</p>" for words in HOW_TO_READ)
     return _text_section(
-        "Completeness of sources", told + _table(head, [(line.name, line.received, *line.cells) for line in lines])
+        "Completeness of sources",
+        how_to_read + _table(head, [(line.name, line.received, *line.cells) for line in lines]),
     )
 
 
@@ -131,7 +135,7 @@ def _bare(resource: dict[str, Any]) -> dict[str, Any]:
 
 def _patients(patients: Sequence[Held]) -> list[dict[str, Any]]:
     """The Patient asked for, linked to the others that were gathered: seen together, never merged."""
-    first, *others = (_bare(each.resource) for each in patients)
+    first, *others = (_bare(held.resource) for held in patients)
     known = {link.get("other", {}).get("reference") for link in first.get("link", ())}
     links = [
         {"other": {"reference": f"Patient/{o['id']}"}, "type": "seealso"}

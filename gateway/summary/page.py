@@ -7,13 +7,12 @@ from functools import lru_cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.errors import Invalid
-from gateway.nhs.completeness import GRID, HOW_TO_READ, completeness, notices
-from gateway.nhs.record import Record
-from gateway.nhs.sections.rows import shown_time
+from gateway.nhs import kinds
 from gateway.nhs.summary import sections
+from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, completeness, notices
+from gateway.nhs.summary.record import Record
+from gateway.nhs.summary.sections.rows import shown_time
 from gateway.summary.banner import banner
-
-KINDS = {"gp": "GP", "hospital": "hospital", "social-care": "social care"}
 
 
 def summary_page(record: Record) -> str:
@@ -25,8 +24,8 @@ def summary_page(record: Record) -> str:
         raise Invalid("record: no Patient")
     shown = sections(record)
     return _templates().get_template("summary.html").render(
-        banner=banner(record), notices=notices(record), sections=shown, allergies=next(each for each in shown if each.id == "allergies"),
-        grid=GRID, lines=completeness(record, shown), record=record, kinds=KINDS, how_to_read=HOW_TO_READ,
+        banner=banner(record), notices=notices(record), sections=shown, allergies=next(section for section in shown if section.id == "allergies"),
+        grid=GRID, lines=completeness(record, shown), record=record, kind_title=lambda name: kinds.of(name).title, how_to_read=HOW_TO_READ,
         printed=shown_time(record.now.isoformat()) + " UTC",
     )  # fmt: skip
 

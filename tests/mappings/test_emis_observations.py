@@ -770,7 +770,9 @@ def test_what_was_said_in_a_confidential_consultation_is_hidden_with_it(number):
         (number, each, labels.CONFIDENTIAL if each["meta"].get("security") == ["R"] else 0)
         for number, each in enumerate(found)
     ]
-    hidden = {number for number, _, own in items if own} | links.linked(items).keys()
+    spread: dict[int, dict[int, str]] = {number: {} for number, _, _ in items}
+    links.spread(items, spread)
+    hidden = {number for number, _, own in items if own or spread[number]}
     assert len(found) == 2 and hidden == {0, 1}
 
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from gateway.fhir.build import resource
 from gateway.nhs import summary
-from gateway.nhs.record import Contribution, Held, Record
-from gateway.nhs.sections.rows import Row
+from gateway.nhs.summary.record import Contribution, Held, Record
+from gateway.nhs.summary.sections.rows import Row
 
 NOW = datetime(2026, 3, 15, 10, 30, tzinfo=UTC)
 PRACTICE, FORMER, TRUST, COUNCIL = "Quillbank Surgery", "Marlgate Practice", "Vellshire Hospital", "Vellshire Council"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.fhir.search import Whose
 from gateway.nhs import access, labels, roles, sandbox
 from gateway.nhs.access import Act, Facts, PatientFact, Permission, decide
 
@@ -211,7 +212,7 @@ def test_the_practice_sees_its_own_summary_whatever_the_patient_chose():
 
 def test_core_only_leaves_allergies_and_medicines():
     decision = decide(WARD, Act("summary", "Patient", True), facts(WARD, labelled(labels.SUMMARY_CORE_ONLY)))
-    assert decision.sections == {"allergies", "medicines"} and decision.core_only
+    assert decision.sections == {"allergies", "medicines"}
     assert visible(decision, "MedicationRequest", GP, "gp") and not visible(decision, "Condition", GP, "gp")
     assert visible(
         decide(GREEN, Act("summary", "Patient", True), facts(GREEN, labelled(labels.SUMMARY_CORE_ONLY))),
@@ -330,7 +331,7 @@ def test_a_row_for_own_records_never_opens_others_beside_a_row_that_does(monkeyp
 def test_the_directory_is_open_to_any_role_and_shows_no_patient():
     for user in ("dr-green", "receptionist", "privacy-officer", "admin"):
         decision = decide(USERS[user], Act("search", "Organization"), Facts.of_nobody(NOW))
-        assert decision.refusal is None and decision.limits.patients is None
+        assert decision.refusal is None and decision.limits.patients is Whose.NOBODY
         assert all(allow.types == roles.DIRECTORY for allow in decision.limits.allow)
     assert decide(USERS["researcher"], Act("search", "Organization"), Facts.of_nobody(NOW)).refusal
 

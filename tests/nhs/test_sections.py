@@ -6,10 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.nhs import access, completeness, summary
-from gateway.nhs.record import Contribution
-from gateway.nhs.sections.allergies import CONTRADICTED, NOT_CODED
-from gateway.nhs.sections.rows import NOT_CHECKED, is_before, shown_date, shown_time
+from gateway.nhs import access, summary
+from gateway.nhs.summary import completeness
+from gateway.nhs.summary.record import Contribution
+from gateway.nhs.summary.sections.allergies import CONTRADICTED, NOT_CODED
+from gateway.nhs.summary.sections.rows import NOT_CHECKED, is_before, shown_date, shown_time
 from tests.nhs.records import (
     ALL,
     COUNCIL,

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.fhir import build, index
 from gateway.fhir.parse import parse
-from gateway.fhir.search import Allow, Limits
+from gateway.fhir.search import Allow, Limits, PatientKey
 from gateway.store import find, resources
 from gateway.store.database import hash64, id_hash
 from gateway.store.numbers import TYPE_NUMBER, UNDATED
@@ -86,7 +86,8 @@ def found(store, type_: str, pairs: list[tuple[str, str]], limits: Limits, after
         return [NAMES[one.id] for one in find.find(session, parse(type_, pairs), limits, after)]
 
 
-ONE = Limits((Allow(),), frozenset({P1}))
+K1, K2 = PatientKey(id_hash(P1)), PatientKey(id_hash(P2))
+ONE = Limits((Allow(),), frozenset({K1}))
 ANY = find.ANYBODY
 
 CASES = [
@@ -140,16 +141,16 @@ def test_people_and_places_are_found_by_their_words_and_identifiers(filled, type
 
 
 @pytest.mark.parametrize("limits, expected", [
-    (Limits((), frozenset({P1})), ""),
+    (Limits((), frozenset({K1})), ""),
     (Limits((Allow(),), frozenset()), ""),
-    (Limits((Allow(types=frozenset({"Condition"})),), frozenset({P1})), ""),
-    (Limits((Allow(publishers=frozenset({2})),), frozenset({P1})), "o2"),
-    (Limits((Allow(publishers=frozenset()),), frozenset({P1})), ""),
-    (Limits((Allow(hidden=8),), frozenset({P1})), "o2 o1 o4"),
-    (Limits((Allow(kinds=frozenset({"hospital"})),), frozenset({P1})), ""),
-    (Limits((Allow(hidden=8, publishers=frozenset({1})), Allow(publishers=frozenset({2}))), frozenset({P1})), "o2 "
+    (Limits((Allow(types=frozenset({"Condition"})),), frozenset({K1})), ""),
+    (Limits((Allow(publishers=frozenset({2})),), frozenset({K1})), "o2"),
+    (Limits((Allow(publishers=frozenset()),), frozenset({K1})), ""),
+    (Limits((Allow(hidden=8),), frozenset({K1})), "o2 o1 o4"),
+    (Limits((Allow(kinds=frozenset({"hospital"})),), frozenset({K1})), ""),
+    (Limits((Allow(hidden=8, publishers=frozenset({1})), Allow(publishers=frozenset({2}))), frozenset({K1})), "o2 "
                                                                                                               "o1 o4"),
-    (Limits((Allow(),), frozenset({P1, P2})), "o3 o2 o5 o1 o4"),
+    (Limits((Allow(),), frozenset({K1, K2})), "o3 o2 o5 o1 o4"),
 ])  # fmt: skip
 def test_limits_only_ever_narrow(filled, limits, expected):
     assert found(filled, "Observation", [], limits) == expected.split()

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from gateway.nhs.record import Record
+from gateway.nhs.summary.record import Record
 from tests.nhs.records import (
     COUNCIL,
     DEGRADED_DRUG_ALLERGY,

@@ -11,7 +11,8 @@ from fhir.resources.R4B.bundle import Bundle
 
 from gateway.errors import Invalid
 from gateway.fhir import build, model
-from gateway.nhs import access, completeness, summary
+from gateway.nhs import access, summary
+from gateway.nhs.summary import completeness
 from gateway.summary.document import summary_bundle
 from tests.nhs.records import ALL, allergy, nil, plan, record
 from tests.summary.person import HARMFUL, person

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from gateway.nhs import access, completeness, summary
+from gateway.nhs import access, summary
+from gateway.nhs.summary import completeness
 from gateway.summary.document import summary_bundle
 from gateway.summary.page import summary_page
 from tests.nhs.records import ALL, TRUST, allergy, held, nil, record

@@ -6,8 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import (
+from gateway.nhs import kinds
+from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.sections.rows import (
     NOT_CHECKED,
     Row,
     codes,
@@ -61,16 +62,16 @@ def acute_medicines(record: Record) -> list[Row]:
     """Acute courses issued or ended in the period, those still active, and those without a date; a course of no stated
     type too."""
     since, rows = months_before(record.now.date(), ACUTE_MONTHS), []
-    for each in courses(record):
-        old = is_before(each.issued, since) and (not each.ended or is_before(each.ended, since))
-        if each.type == "repeat" or (old and each.is_over):
+    for course in courses(record):
+        old = is_before(course.issued, since) and (not course.ended or is_before(course.ended, since))
+        if course.type == "repeat" or (old and course.is_over):
             continue
         rows.append(
             _row(
                 record,
-                each,
-                each.issued,
-                ("" if each.type else TYPE_UNKNOWN, "issued before this period" if old else ""),
+                course,
+                course.issued,
+                ("" if course.type else TYPE_UNKNOWN, "issued before this period" if old else ""),
             )
         )
     return _current_first(record, rows)
@@ -79,19 +80,19 @@ def acute_medicines(record: Record) -> list[Row]:
 def repeat_medicines(record: Record) -> list[Row]:
     """Repeats that have not ended, whenever they were last issued; those of a practice the patient has left are what
     it last knew, and last."""
-    found = (each for each in courses(record) if each.type == "repeat" and not each.is_over)
+    repeats = (course for course in courses(record) if course.type == "repeat" and not course.is_over)
     return _current_first(
-        record, [_row(record, each, when(each.held.resource), issue=_last_issue(each)) for each in found]
+        record, [_row(record, course, when(course.held.resource), issue=_last_issue(course)) for course in repeats]
     )
 
 
 def discontinued_medicines(record: Record) -> list[Row]:
     """Repeats that ended in the period, and those whose end nobody dated."""
     since, rows = months_before(record.now.date(), DISCONTINUED_MONTHS), []
-    for each in courses(record):
-        if each.type == "repeat" and each.is_over and not is_before(each.ended, since):
-            flags = ("" if each.ended else "end date unknown", "end date estimated" if each.is_estimated else "")
-            rows.append(_row(record, each, each.ended, flags, issue=_last_issue(each)))
+    for course in courses(record):
+        if course.type == "repeat" and course.is_over and not is_before(course.ended, since):
+            flags = ("" if course.ended else "end date unknown", "end date estimated" if course.is_estimated else "")
+            rows.append(_row(record, course, course.ended, flags, issue=_last_issue(course)))
     return _current_first(record, rows)
 
 
@@ -99,34 +100,34 @@ def courses(record: Record) -> list[Course]:
     """Each medicine once: the plans; the issues and statements of a plan that was not sent, each for itself. Nothing
     is collapsed."""
     requests = list(record.of("MedicationRequest"))
-    groups = {group for each in requests if each.resource.get("intent") == "plan" and (group := _group(each.resource))}
-    known = {each.reference for each in requests}
+    groups = {group for held in requests if held.resource.get("intent") == "plan" and (group := _group(held.resource))}
+    known = {held.reference for held in requests}
     last, ends, stated = _last_issues(requests), {}, []
-    for each in record.of("MedicationStatement"):
-        plans = [name for name in _based_on(each.resource) if name in known]
-        period = each.resource.get("effectivePeriod", {})
+    for held in record.of("MedicationStatement"):
+        plans = [name for name in _based_on(held.resource) if name in known]
+        period = held.resource.get("effectivePeriod", {})
         for name in plans:
             ends[name] = (period.get("end", ""), is_estimated(period))
-            last[name] = max(last.get(name, ""), extension(each.resource, LAST_ISSUE).get("valueDateTime", ""))
-        if not plans and not is_error(each.resource):
-            issued = extension(each.resource, LAST_ISSUE).get("valueDateTime", "")
+            last[name] = max(last.get(name, ""), extension(held.resource, LAST_ISSUE).get("valueDateTime", ""))
+        if not plans and not is_error(held.resource):
+            issued = extension(held.resource, LAST_ISSUE).get("valueDateTime", "")
             stated.append(
-                Course(each, "", each.resource.get("status", ""), issued or when(each.resource), *_end(period))
+                Course(held, "", held.resource.get("status", ""), issued or when(held.resource), *_end(period))
             )
-    made = []
-    for each in requests:
-        resource = each.resource
+    planned = []
+    for held in requests:
+        resource = held.resource
         is_issue = resource.get("intent") != "plan" and (
             _group(resource) in groups or any(name in known for name in _based_on(resource))
         )
         if is_issue or is_error(resource) or resource.get("intent") in NOT_PRESCRIBED:
             continue
-        issued = last.get(each.reference, "") or last.get(_group(resource), "")
+        issued = last.get(held.reference, "") or last.get(_group(resource), "")
         type_ = _type(resource)
         if type_ != "repeat":
             issued = issued or when(resource)
-        made.append(Course(each, type_, resource.get("status", ""), issued, *ends.get(each.reference, ("", False))))
-    return made + stated
+        planned.append(Course(held, type_, resource.get("status", ""), issued, *ends.get(held.reference, ("", False))))
+    return planned + stated
 
 
 def _group(resource: dict[str, Any]) -> str:
@@ -137,17 +138,17 @@ def _group(resource: dict[str, Any]) -> str:
 
 
 def _based_on(resource: dict[str, Any]) -> list[str]:
-    return [each["reference"] for each in resource.get("basedOn", ()) if each.get("reference")]
+    return [plan["reference"] for plan in resource.get("basedOn", ()) if plan.get("reference")]
 
 
 def _last_issues(requests: list[Held]) -> dict[str, str]:
     """When each plan was last issued, by the plan's reference and by its group."""
     last: dict[str, str] = {}
-    for each in requests:
-        if each.resource.get("intent") == "plan" or is_error(each.resource):
+    for request in requests:
+        if request.resource.get("intent") == "plan" or is_error(request.resource):
             continue
-        for name in (*_based_on(each.resource), _group(each.resource)):
-            last[name] = max(last.get(name, ""), each.resource.get("authoredOn", ""))
+        for name in (*_based_on(request.resource), _group(request.resource)):
+            last[name] = max(last.get(name, ""), request.resource.get("authoredOn", ""))
     last.pop("", None)
     return last
 
@@ -157,8 +158,8 @@ def _end(period: dict[str, Any]) -> tuple[str, bool]:
 
 
 def _type(resource: dict[str, Any]) -> str:
-    found = codes(resource.get("courseOfTherapyType"))
-    return "acute" if "acute" in found else "repeat" if found & REPEATS else ""
+    course_types = codes(resource.get("courseOfTherapyType"))
+    return "acute" if "acute" in course_types else "repeat" if course_types & REPEATS else ""
 
 
 def _last_issue(course: Course) -> str:
@@ -173,7 +174,7 @@ def _row(record: Record, course: Course, at: str, flags: tuple[str, ...] = (), i
     return row(
         held, text(concept, NAMELESS), at,
         (
-            "; ".join(each["text"] for each in doses if each.get("text")) or NO_DOSE,
+            "; ".join(dose["text"] for dose in doses if dose.get("text")) or NO_DOSE,
             f"{quantity['value']} {quantity.get('unit', '')}".strip() if "value" in quantity else "",
             issue,
             _reason(record, resource),
@@ -188,18 +189,19 @@ def _row(record: Record, course: Course, at: str, flags: tuple[str, ...] = (), i
 
 def _reason(record: Record, resource: dict[str, Any]) -> str:
     """What it is for, as far as the reader may see that too."""
-    said = [text(each) for each in resource.get("reasonCode", ())]
-    for each in resource.get("reasonReference", ()):
-        found = record.by_reference.get(each.get("reference", ""))
-        said.append(text(found.resource.get("code")) if found else "")
-    words = ", ".join(dict.fromkeys(each for each in said if each))
+    said = [text(reason) for reason in resource.get("reasonCode", ())]
+    for reason in resource.get("reasonReference", ()):
+        problem = record.by_reference.get(reason.get("reference", ""))
+        said.append(text(problem.resource.get("code")) if problem else "")
+    words = ", ".join(dict.fromkeys(reason for reason in said if reason))
     return f"for {words}" if words else ""
 
 
 def _left(record: Record, held: Held) -> str:
     """A practice the patient is not registered with now: its medicines are what it last knew."""
-    return "" if held.kind == "gp" and held.ods in record.registered else f"{LAST_KNOWN} {held.publisher}"
+    is_registered = kinds.of(held.kind).registers and held.ods in record.registered
+    return "" if is_registered else f"{LAST_KNOWN} {held.publisher}"
 
 
 def _current_first(record: Record, rows: list[Row]) -> list[Row]:
-    return sorted(newest(rows), key=lambda each: any(flag.startswith(LAST_KNOWN) for flag in each.flags))
+    return sorted(newest(rows), key=lambda shown: any(flag.startswith(LAST_KNOWN) for flag in shown.flags))

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from gateway.fhir.codes import SNOMED
-from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import (
+from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.sections.rows import (
     NOT_CHECKED,
     Row,
     clinical_status,
@@ -37,31 +37,31 @@ def allergies(record: Record) -> list[Row]:
     """Every allergy that is not resolved, refuted or an error; then who says that none is known, marked where another
     entry says otherwise."""
     standing = [
-        each for each in record.of("AllergyIntolerance") if not is_error(each.resource) and not _is_past(each.resource)
+        held for held in record.of("AllergyIntolerance") if not is_error(held.resource) and not _is_past(held.resource)
     ]
-    positive = [_allergy(each) for each in standing if not nil(each.resource)]
+    positive = [_allergy(held) for held in standing if not nil(held.resource)]
     flag = CONTRADICTED if positive else ""
     none = [
-        row(each, text(each.resource.get("code")), when(each.resource), (), (flag, NOT_CODED if nil(each.resource) == "words" else ""))
-        for each in standing if nil(each.resource)
+        row(held, text(held.resource.get("code")), when(held.resource), (), (flag, NOT_CODED if nil(held.resource) == "words" else ""))
+        for held in standing if nil(held.resource)
     ]  # fmt: skip
     return newest(positive) + newest(none)
 
 
 def past_allergies(record: Record) -> list[Row]:
     """Allergies said to be resolved or refuted: apart, so that nobody reads them as current."""
-    past = (each for each in record.of("AllergyIntolerance") if not is_error(each.resource) and _is_past(each.resource))
-    return newest(_past(each) for each in past)
+    past = (held for held in record.of("AllergyIntolerance") if not is_error(held.resource) and _is_past(held.resource))
+    return newest(_past(held) for held in past)
 
 
 def nil(resource: dict[str, Any]) -> str:
     """Whether an entry says that there is no allergy, and how far it may be trusted: "all", "part" (of one kind),
     "words" (not coded) or ""."""
     concept = resource.get("code")
-    found, said = codes(concept, SNOMED), text(concept)
-    if found & NONE_OF_A_KIND:
+    snomed, said = codes(concept, SNOMED), text(concept)
+    if snomed & NONE_OF_A_KIND:
         return "part"
-    if found & NO_KNOWN_ALLERGY:
+    if snomed & NO_KNOWN_ALLERGY:
         return "all"
     if codes(concept, *READ_SYSTEMS) & NO_KNOWN_READ:
         return "all" if said.casefold().startswith("no known allerg") else "part"
@@ -88,12 +88,12 @@ def _allergy(held: Held) -> Row:
 
 def _reactions(resource: dict[str, Any]) -> str:
     """Each reaction with its own severity: how bad it was, which is not how dangerous the next will be."""
-    told = []
+    reactions = []
     for reaction in resource.get("reaction", ()):
-        words = ", ".join(each for each in (text(m) for m in reaction.get("manifestation", ())) if each)
+        words = ", ".join(part for part in (text(m) for m in reaction.get("manifestation", ())) if part)
         severity = f"{reaction['severity']} reaction" if reaction.get("severity") else ""
-        told.append(": ".join(each for each in (severity, words) if each))
-    return "; ".join(each for each in told if each)
+        reactions.append(": ".join(part for part in (severity, words) if part))
+    return "; ".join(part for part in reactions if part)
 
 
 def _certainty(resource: dict[str, Any]) -> str:
@@ -102,7 +102,7 @@ def _certainty(resource: dict[str, Any]) -> str:
 
 def _past(held: Held) -> Row:
     resource = held.resource
-    ended = next((each["valueDateTime"] for each in _ends(resource) if each.get("valueDateTime")), "")
+    ended = next((end["valueDateTime"] for end in _ends(resource) if end.get("valueDateTime")), "")
     flag = "refuted" if "refuted" in codes(resource.get("verificationStatus")) else "resolved"
     return row(
         held,
@@ -115,5 +115,9 @@ def _past(held: Held) -> Row:
 
 def _ends(resource: dict[str, Any]) -> list[dict[str, Any]]:
     """The end date that UK Core's allergy-end extension gives."""
-    outer = (each for each in resource.get("extension", ()) if each.get("url", "").endswith("AllergyIntoleranceEnd"))
-    return [inner for each in outer for inner in each.get("extension", ()) if inner.get("url") == "endDate"]
+    outer = (
+        extension
+        for extension in resource.get("extension", ())
+        if extension.get("url", "").endswith("AllergyIntoleranceEnd")
+    )
+    return [inner for extension in outer for inner in extension.get("extension", ()) if inner.get("url") == "endDate"]

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.fhir.codes import SNOMED
-from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import Row, codes, is_error, newest, notes, row, text, unworded, when
+from gateway.nhs import kinds
+from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.sections.rows import Row, codes, is_error, newest, notes, row, text, unworded, when
 
 STATUS = {"corrected": "corrected", "amended": "corrected", "preliminary": "preliminary", "unknown": "status not known"}
 NOT_RESULTS = frozenset({"cancelled", "registered"})
@@ -25,23 +26,23 @@ MOST_RESULTS = 60
 def results(record: Record) -> list[Row]:
     """Measurements and results, newest first. The same code, exact time and value of several sources shows once and
     names them all. A person has thousands: those beyond the most shown are not worded."""
-    found = [each for each in record.of("Observation") if _is_result(each)] + [
-        each for each in record.of("DiagnosticReport") if _tells(each)
+    reported = [held for held in record.of("Observation") if _is_result(held)] + [
+        held for held in record.of("DiagnosticReport") if _tells(held)
     ]
-    found.sort(key=lambda each: when(each.resource), reverse=True)
+    reported.sort(key=lambda held: when(held.resource), reverse=True)
     shown: dict[tuple[Any, ...], Row] = {}
-    for number, held in enumerate(found):
+    for number, held in enumerate(reported):
         if len(shown) > MOST_RESULTS:
-            return [*newest(shown.values()), *(unworded(each) for each in found[number:])]
-        made = _report(held) if held.resource["resourceType"] == "DiagnosticReport" else _result(held)
+            return [*newest(shown.values()), *(unworded(held) for held in reported[number:])]
+        line = _report(held) if held.resource["resourceType"] == "DiagnosticReport" else _result(held)
         key = _same(held)
-        shown[key] = _also(shown[key], made) if key in shown else made
+        shown[key] = _also(shown[key], line) if key in shown else line
     return newest(shown.values())
 
 
 def _is_result(held: Held) -> bool:
     resource = held.resource
-    if held.kind == "social-care" or is_error(resource) or resource.get("status") in NOT_RESULTS:
+    if kinds.of(held.kind).is_social or is_error(resource) or resource.get("status") in NOT_RESULTS:
         return False
     return "component" in resource or any(name.startswith("value") for name in resource) or _is_missing(resource)
 
@@ -61,7 +62,7 @@ def value(resource: dict[str, Any]) -> str:
     >>> value({"valueQuantity": {"comparator": "<", "value": 5, "unit": "mg/L"}})
     '<5 mg/L'
     """
-    name = next((each for each in resource if each.startswith("value")), "")
+    name = next((element for element in resource if element.startswith("value")), "")
     match name, resource.get(name):
         case "valueQuantity", dict(said):
             return _quantity(said)
@@ -74,7 +75,7 @@ def value(resource: dict[str, Any]) -> str:
         case "valueBoolean", bool(said):
             return "yes" if said else "no"
         case "", _:
-            return " · ".join(_part(each) for each in resource.get("component", ()))
+            return " · ".join(_part(component) for component in resource.get("component", ()))
         case _, dict():
             return "a value that cannot be shown here"
         case _, said:
@@ -82,7 +83,7 @@ def value(resource: dict[str, Any]) -> str:
 
 
 def _part(component: dict[str, Any]) -> str:
-    flags = ", ".join(_interpretation(each) for each in component.get("interpretation", ()))
+    flags = ", ".join(_interpretation(interpretation) for interpretation in component.get("interpretation", ()))
     return f"{text(component.get('code'))} {value(component) or NO_VALUE}" + (f" ({flags})" if flags else "")
 
 
@@ -96,7 +97,7 @@ def _quantity(quantity: dict[str, Any]) -> str:
 def _is_missing(resource: dict[str, Any]) -> bool:
     """A laboratory result that should have a value and has none: it is said, not left out. A panel has its members'
     values."""
-    laboratory = any("laboratory" in codes(each) for each in resource.get("category", ()))
+    laboratory = any("laboratory" in codes(category) for category in resource.get("category", ()))
     return laboratory and "dataAbsentReason" in resource and not resource.get("hasMember")
 
 
@@ -114,8 +115,8 @@ def _also(first: Row, other: Row) -> Row:
 
 def _result(held: Held) -> Row:
     resource = held.resource
-    tags = {each.get("code") for each in resource.get("meta", {}).get("tag", ())}
-    flags = [_interpretation(each) for each in resource.get("interpretation", ())]
+    tags = {tag.get("code") for tag in resource.get("meta", {}).get("tag", ())}
+    flags = [_interpretation(concept) for concept in resource.get("interpretation", ())]
     return row(
         held,
         text(resource.get("code")),
@@ -139,14 +140,14 @@ def _interpretation(concept: dict[str, Any]) -> str:
 
 
 def _range(resource: dict[str, Any]) -> str:
-    for each in resource.get("referenceRange", ()):
-        low, high = each.get("low", {}).get("value"), each.get("high", {}).get("value")
+    for interval in resource.get("referenceRange", ()):
+        low, high = interval.get("low", {}).get("value"), interval.get("high", {}).get("value")
         if low is not None and high is not None:
             return f"range {low} to {high}"
         if low is not None or high is not None:
             return f"range {'over' if low is not None else 'under'} {low if low is not None else high}"
-        if each.get("text"):
-            return f"range {each['text']}"
+        if interval.get("text"):
+            return f"range {interval['text']}"
     return ""
 
 

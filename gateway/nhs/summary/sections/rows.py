@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from gateway.fhir.codes import DMD, SNOMED
-from gateway.nhs.record import Held
+from gateway.nhs.summary.record import Held
 
 DMD_ALSO = "http://dmd.nhs.uk"
 NAMELESS = "no name in the data received"
@@ -67,8 +67,8 @@ def row(
     """A line of a resource; empty details and flags are left out."""
     shown = shown_time(at) if timed else shown_date(at)
     return Row(
-        title or NAMELESS, at, shown, " · ".join(each for each in details if each), (held.publisher,), held.kind, (held.reference,),
-        tuple(each for each in flags if each),
+        title or NAMELESS, at, shown, " · ".join(words for words in details if words), (held.publisher,), held.kind, (held.reference,),
+        tuple(words for words in flags if words),
     )  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def unworded(held: Held) -> Row:
 
 def newest(rows: Iterable[Row]) -> list[Row]:
     """The lines, newest first; those without a date last."""
-    return sorted(rows, key=lambda each: (each.at, each.title, each.references), reverse=True)
+    return sorted(rows, key=lambda line: (line.at, line.title, line.references), reverse=True)
 
 
 def text(concept: dict[str, Any] | None, nameless: str = "") -> str:
@@ -91,19 +91,18 @@ def text(concept: dict[str, Any] | None, nameless: str = "") -> str:
     """
     if not concept:
         return nameless
-    if concept.get("text"):
-        return concept["text"]
-    codings = [each for each in concept.get("coding", ()) if each.get("code") not in DEGRADED]
-    display = next((each["display"] for each in codings if each.get("display")), "")
-    return display or next((f"code {each['code']}" for each in codings if each.get("code")), nameless)
+    codings = [coding for coding in concept.get("coding", ()) if coding.get("code") not in DEGRADED]
+    displays = (coding["display"] for coding in codings if coding.get("display"))
+    named: str = concept.get("text") or next(displays, "")
+    return named or next((f"code {coding['code']}" for coding in codings if coding.get("code")), nameless)
 
 
 def codes(concept: dict[str, Any] | None, *systems: str) -> set[str]:
     """The codes of a concept, of some systems or of all."""
     return {
-        each.get("code", "")
-        for each in (concept or {}).get("coding", ())
-        if not systems or each.get("system") in systems
+        coding.get("code", "")
+        for coding in (concept or {}).get("coding", ())
+        if not systems or coding.get("system") in systems
     }
 
 
@@ -114,8 +113,8 @@ def is_checkable(concept: dict[str, Any] | None) -> bool:
 
 def notes(resource: dict[str, Any]) -> str:
     """The notes of a resource, in its author's words."""
-    found = "; ".join(each["text"] for each in resource.get("note", ()) if each.get("text"))
-    return f"Note: {found}" if found else ""
+    words = "; ".join(note["text"] for note in resource.get("note", ()) if note.get("text"))
+    return f"Note: {words}" if words else ""
 
 
 def is_error(resource: dict[str, Any]) -> bool:
@@ -132,7 +131,7 @@ def clinical_status(resource: dict[str, Any]) -> str:
 
 def extension(element: dict[str, Any], url: str) -> dict[str, Any]:
     """An element's extension by its URL, or {}."""
-    return next((each for each in element.get("extension", ()) if each.get("url") == url), {})
+    return next((item for item in element.get("extension", ()) if item.get("url") == url), {})
 
 
 def is_estimated(period: dict[str, Any]) -> bool:
@@ -142,13 +141,10 @@ def is_estimated(period: dict[str, Any]) -> bool:
 
 def when(resource: dict[str, Any]) -> str:
     """The clinical date of a resource in the precision it was sent, or ""."""
-    for name in DATES:
-        if resource.get(name):
-            return resource[name]
-    for name in PERIODS:
-        if resource.get(name, {}).get("start"):
-            return resource[name]["start"]
-    return ""
+    dates = (resource.get(name) for name in DATES)
+    starts = (resource.get(name, {}).get("start") for name in PERIODS)
+    date: str = next(filter(None, dates), "") or next(filter(None, starts), "")
+    return date
 
 
 def shown_date(value: str) -> str:

@@ -81,7 +81,7 @@ class Branch:
 
 def policy_text() -> bytes:
     """The policy file as it is in force."""
-    return (files("gateway.nhs") / "pseudonym.toml").read_bytes()
+    return (files("gateway.nhs.pseudonym") / "pseudonym.toml").read_bytes()
 
 
 def policy_hash(profile: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gateway.nhs.record import Held, Record
-from gateway.nhs.sections.rows import (
+from gateway.nhs import kinds
+from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.sections.rows import (
     Row,
     clinical_status,
     extension,
@@ -28,8 +29,8 @@ STATED = frozenset({"Condition", "Observation"})
 def social_care(record: Record) -> list[Row]:
     """Services, requests, assessments, reviews, support reasons and circumstances; an open one is as it was on the
     return's last day."""
-    found = (each for type_ in WORDS for each in record.of(type_))
-    return newest(_row(each) for each in found if each.kind == "social-care" and not is_error(each.resource))
+    stated = (held for type_ in WORDS for held in record.of(type_))
+    return newest(_row(held) for held in stated if kinds.of(held.kind).is_social and not is_error(held.resource))
 
 
 def _row(held: Held) -> Row:
@@ -55,12 +56,12 @@ def _service(resource: dict[str, Any], as_at: str) -> tuple[str, str, tuple[str,
 def _event(resource: dict[str, Any], as_at: str) -> tuple[str, str, tuple[str, ...]]:
     """A request, an assessment or a review: open ones as at the return, ended ones with their end."""
     reason = resource.get("reasonCode")
-    said = "; ".join(text(each) for each in (reason if isinstance(reason, list) else [reason]) if each)
+    said = "; ".join(text(concept) for concept in (reason if isinstance(reason, list) else [reason]) if concept)
     is_open = resource.get("status") not in ("completed", "revoked", "cancelled", "rejected", "failed")
     outcome = "; ".join(
-        text(each.get("valueCodeableConcept"))
-        for each in resource.get("output", ())
-        if each.get("valueCodeableConcept")
+        text(concept.get("valueCodeableConcept"))
+        for concept in resource.get("output", ())
+        if concept.get("valueCodeableConcept")
     )
     detail = " · ".join(part for part in (said, f"outcome: {outcome}" if outcome else "") if part)
     return text(resource.get("code")), detail, (f"was open on {as_at}" if is_open else f"as at {as_at}",)

@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.nhs import access
-from gateway.nhs.record import Contribution, Record
-from gateway.nhs.sections.rows import shown_date
-from gateway.nhs.summary import SECTIONS, Kind, Section
+from gateway.nhs import access, kinds
+from gateway.nhs.summary.record import Contribution, Record
+from gateway.nhs.summary.sections.rows import shown_date
+from gateway.nhs.summary.shown import Section
+from gateway.nhs.summary.table import SECTIONS, SectionKind
 
-STALE_DAYS = {"gp": 7, "hospital": 7, "social-care": access.RETURN_DAYS}
-"""Days after which a silent source is stale: feeds send daily; a council's return comes each quarter."""
 MISMATCH = "A possible mismatch is not shown: another record claims this person's NHS number. It is listed for review."
 NOT_REGISTERED = (
     "No current registration with a practice is known. All medicines are those last known, not current ones."
@@ -46,31 +45,34 @@ def completeness(record: Record, shown: Sequence[Section]) -> list[Line]:
     this source's own entries are there; the grid never says so for another's."""
     by_id = {section.id: section for section in shown}
     return [
-        Line(each.name, each.kind, _received(each), tuple(_cell(record, each, kind, by_id.get(kind.id)) for kind in GRID))
-        for each in record.contributions
+        Line(source.name, source.kind, _received(source), tuple(_cell(record, source, kind, by_id.get(kind.id)) for kind in GRID))
+        for source in record.contributions
     ]  # fmt: skip
 
 
 def notices(record: Record) -> list[str]:
     """What stands above everything: withheld items, a mismatch, the registration, sources that have fallen silent."""
-    found = [words for words, is_so in ((access.WITHHELD, record.withheld), (MISMATCH, record.mismatch)) if is_so]
+    said = [words for words, is_so in ((access.WITHHELD, record.withheld), (MISMATCH, record.mismatch)) if is_so]
     if "medicines" in record.sections:
-        found += [NOT_REGISTERED] if not record.registered else [TWO_PRACTICES] if len(record.registered) > 1 else []
-    stale = [each for each in record.contributions if is_stale(record, each)]
-    return found + [f"{each.name} last sent data on {_received(each)}: anything later is not here." for each in stale]
+        said += [NOT_REGISTERED] if not record.registered else [TWO_PRACTICES] if len(record.registered) > 1 else []
+    stale = [source for source in record.contributions if is_stale(record, source)]
+    return said + [
+        f"{source.name} last sent data on {_received(source)}: anything later is not here." for source in stale
+    ]
 
 
 def is_stale(record: Record, source: Contribution) -> bool:
     """Whether a source has sent nothing for longer than its kind may be silent."""
     received = source.last_received
-    return received is not None and (record.now.date() - received.date()).days > STALE_DAYS.get(source.kind, 7)
+    return received is not None and (record.now.date() - received.date()).days > kinds.of(source.kind).silent_days
 
 
-def _cell(record: Record, source: Contribution, kind: Kind, section: Section | None) -> str:
+def _cell(record: Record, source: Contribution, kind: SectionKind, section: Section | None) -> str:
     if kind.right not in record.sections:
         return "not for your role"
     holds = section is not None and source.name in section.sources
-    if (source.kind not in kind.kinds and not holds) or source.state == "not contributed":
+    contributes = kind.id in kinds.of(source.kind).sections
+    if (not contributes and not holds) or source.state == "not contributed":
         return "not contributed"
     if source.state in ("in transit", "error"):
         return source.state

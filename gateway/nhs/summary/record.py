@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One resource with who recorded it. ``kind`` is gp, hospital or social-care; ``received`` is when its publisher
+    """One resource with who recorded it. ``kind`` is a name of ``kinds``; ``received`` is when its publisher
     last sent anything."""
 
     resource: dict[str, Any]
@@ -61,14 +61,14 @@ class Record:
 
     @cached_property
     def by_type(self) -> dict[str, list[Held]]:
-        found: dict[str, list[Held]] = {}
-        for each in self.resources:
-            found.setdefault(each.resource["resourceType"], []).append(each)
-        return found
+        by_type: dict[str, list[Held]] = {}
+        for held in self.resources:
+            by_type.setdefault(held.resource["resourceType"], []).append(held)
+        return by_type
 
     @cached_property
     def by_reference(self) -> dict[str, Held]:
-        return {each.reference: each for each in self.resources}
+        return {held.reference: held for held in self.resources}
 
     def of(self, *types: str) -> Iterator[Held]:
         """The resources of some types."""

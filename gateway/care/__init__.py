@@ -1,0 +1,5 @@
+"""What people of care do about a record. Each act writes its own table and its audit, never a record."""
+
+from gateway.care.permission import permit
+
+__all__ = ["permit"]

@@ -1,0 +1,107 @@
+"""THE TABLE of kinds of publisher: what a relationship, a registration, a current problem and silence mean for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.fhir.dates import DAY
+
+Conditions = Literal["by list", "all", "support reasons"]
+
+SECTIONS = frozenset({
+    "allergies", "allergies-past", "acute", "repeat", "discontinued", "problems", "problems-past", "diagnoses", "results",
+    "immunisations", "encounters",
+})  # fmt: skip
+"""The clinical sections of the summary. A kind of publisher names those it could hold something of."""
+MEDICINES = frozenset({"acute", "repeat", "discontinued"})
+SOCIAL = frozenset({"social-care"})
+
+CONTACTS = frozenset({"Encounter", "ServiceRequest"})
+"""Types by which any publisher may show that it attends to somebody now: an open encounter, an active referral."""
+CARE = CONTACTS | {"EpisodeOfCare"}
+"""The same where an active EpisodeOfCare is care that is being given. A practice's episode is a registration."""
+
+SOCIAL_CARE = "social-care"
+"""The right to social care (``roles.SECTION_TYPES``), which has the name of the kind of publisher."""
+SOCIAL_CARE_TYPES = frozenset({
+    "Task", "CarePlan", "CareTeam", "DeviceRequest", "QuestionnaireResponse", "EpisodeOfCare", "Condition", "ServiceRequest",
+    "Observation", "Encounter", "Flag", "RelatedPerson",
+})  # fmt: skip
+"""What the right to social care opens of a social-care publisher: there an EpisodeOfCare is a service and a Condition a
+support reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of publisher.
+
+    ``number`` stands for the kind in the store and is never reused. ``title`` is the word in the completeness grid.
+    ``registers``: it registers patients, so an active regular registration is a relationship, it alone authors the GP
+    summary, its medicines may be current and its record of a death is a confirmation. ``attends`` are the types whose
+    open resources are a legitimate relationship; ``relationship_days`` is how long after its last delivery such a
+    resource still counts (None: always). ``conditions`` says what a Condition is: on the problem list or a diagnosis
+    of one day (``by list``), always a problem (``all``), or the reason for social care (``support reasons``).
+    ``diagnosis`` flags the problems of a kind that has no list. ``is_social``: its episodes are services and its
+    observations are circumstances. ``sections`` are the summary sections that it could contribute to.
+    ``silent_days`` is how long it may send nothing before its data is stale.
+    """
+
+    name: str
+    number: int
+    title: str
+    sections: frozenset[str]
+    conditions: Conditions
+    attends: frozenset[str] = CONTACTS
+    registers: bool = False
+    is_social: bool = False
+    diagnosis: str = ""
+    relationship_days: int | None = None
+    silent_days: int = 7
+
+
+ROWS = (
+    Kind("gp", 1, "GP", SECTIONS, "by list", registers=True),
+    Kind("hospital", 2, "hospital", SECTIONS - MEDICINES - {"immunisations"}, "all", diagnosis="hospital diagnosis"),
+    Kind("social-care", 3, "social care", SOCIAL, "support reasons", CARE, is_social=True, relationship_days=120, silent_days=120),
+    Kind("community", 4, "community", SECTIONS, "all", CARE, diagnosis="community diagnosis"),
+    Kind("mental-health", 5, "mental health", SECTIONS, "all", CARE, diagnosis="mental health diagnosis"),
+    Kind("ambulance", 6, "ambulance", SECTIONS - MEDICINES - {"immunisations"}, "by list"),
+    Kind("pharmacy", 7, "pharmacy", MEDICINES | {"allergies", "allergies-past", "immunisations", "encounters"}, "by list"),
+    Kind("care-home", 8, "care home", SECTIONS, "by list", CARE, relationship_days=30),
+)  # fmt: skip
+"""THE TABLE. A council's return comes each quarter, and its feed is stale after 120 days; other feeds send daily.
+Hospital feeds carry no medicines and no immunisations. The rows after ``social-care`` have no source yet: they are our
+default, for governance to sign before the first feed."""
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in ROWS}
+
+UNKNOWN = Kind("", 0, "unknown", frozenset(), "all", frozenset(), diagnosis="diagnosis of an unknown kind of source")
+"""A publisher of no known kind: it has no relationships and contributes to no section, but its problems are never
+dropped."""
+
+
+def of(name: str) -> Kind:
+    """The row of a kind.
+
+    >>> of("gp").registers, of("no such kind").registers
+    (True, False)
+    """
+    return KINDS.get(name, UNKNOWN)
+
+
+def attending(resource_type: str) -> tuple[str, ...]:
+    """The kinds of publisher for which an open resource of this type is a relationship."""
+    return tuple(kind.name for kind in KINDS.values() if resource_type in kind.attends)
+
+
+def is_recent(name: str, received: int, now: int) -> bool:
+    """Whether what a publisher last said of its care still counts as a relationship. Times are µs UTC."""
+    days = of(name).relationship_days
+    return days is None or now - received <= days * DAY
+
+
+def opened_by(rights: Iterable[str], kind: Kind) -> frozenset[str]:
+    """The types that rights open of this kind of publisher beyond those that they open of every kind."""
+    return SOCIAL_CARE_TYPES if kind.is_social and SOCIAL_CARE in rights else frozenset()

@@ -1,0 +1,169 @@
+"""What each action changes in a decoded value. What it may not keep becomes ``UNSET``, and its path is counted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from msgspec import UNSET
+
+from gateway.fhir.codes import UCUM
+from gateway.fhir.r4 import table
+from gateway.nhs.identifiers import is_valid
+from gateway.nhs.pseudonym import codes
+from gateway.nhs.pseudonym.policy import Leaf
+from gateway.nhs.pseudonym.shapes import Coding, Concept, Period, Quantity, Reference
+
+NUMBER = re.compile(rb"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
+"""The grammar of a JSON number: decimals are passed on as they were written, so they are looked at."""
+_POSTCODE = re.compile(r"([A-Z]{1,2}\d[A-Z\d]?)\d[A-Z]{2}")
+_REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}")
+
+
+class Subject(Protocol):
+    """What an action asks of the person whose resource it is. ``references`` remembers what each became."""
+
+    references: dict[bytes, bytes]
+    is_ninety: bool
+
+    def pseudonym(self, text: bytes) -> bytes: ...
+
+    def cut(self, written: bytes, action: str) -> bytes: ...
+
+    def is_member(self, target: str) -> bool: ...
+
+
+Drops = list[str]
+Change = Callable[[Any, Subject, Drops, str], object]
+"""From a decoded value to what leaves of it, ``UNSET`` for nothing."""
+
+
+def of_each(change: Change) -> Change:
+    def change_all(values: list[Any], subject: Subject, drops: Drops, path: str) -> object:
+        changed = (change(value, subject, drops, path) for value in values)
+        return [value for value in changed if value is not UNSET] or UNSET
+
+    return change_all
+
+
+def same(value: object, subject: Subject, drops: Drops, path: str) -> object:
+    return value
+
+
+def whole(value: object, subject: Subject, drops: Drops, path: str) -> object:
+    if is_valid(str(value)):
+        drops.append(f"{path}: could be an NHS number")
+        return UNSET
+    return value
+
+
+def _decimal(value: object, subject: Subject, drops: Drops, path: str) -> object:
+    written = bytes(value)  # type: ignore[call-overload]
+    if not NUMBER.fullmatch(written):
+        drops.append(f"{path}: not as R4 has it")
+        return UNSET
+    if is_valid(written.decode().partition(".")[0]):
+        drops.append(f"{path}: could be an NHS number")
+        return UNSET
+    return value
+
+
+def _coding(value: Coding, subject: Subject, drops: Drops, path: str) -> object:
+    if value.code is not UNSET and value.system is not UNSET:
+        pattern = codes.pattern(value.system)
+        if pattern is not None and pattern.fullmatch(value.code):
+            if not codes.could_be_number(value.system, value.code):
+                return value
+            drops.append(f"{path}: could be an NHS number")
+            return UNSET
+    drops.append(f"{path}: not a code of a national system")
+    return UNSET
+
+
+def concept(value: Concept, subject: Subject, drops: Drops, path: str) -> object:
+    if value.coding is UNSET:
+        return UNSET
+    value.coding = [coding for coding in value.coding if _coding(coding, subject, drops, f"{path}.coding") is not UNSET]
+    return value if value.coding else UNSET
+
+
+def _quantity(value: Quantity, subject: Subject, drops: Drops, path: str) -> object:
+    if value.value is UNSET or _decimal(value.value, subject, drops, f"{path}.value") is UNSET:
+        return UNSET
+    if value.system is not UNSET or value.code is not UNSET:
+        is_ucum = value.system == UCUM and value.code is not UNSET and codes.NATIONAL[UCUM].fullmatch(value.code)
+        if not is_ucum:
+            value.system = value.code = UNSET
+            drops.append(f"{path}.code: not UCUM")
+    return value
+
+
+def _quantities(*names: str) -> Change:
+    def change(value: object, subject: Subject, drops: Drops, path: str) -> object:
+        for name in names:
+            quantity = getattr(value, name)
+            if quantity is not UNSET:
+                setattr(value, name, _quantity(quantity, subject, drops, f"{path}.{name}"))
+        return value if any(getattr(value, name) is not UNSET for name in names) else UNSET
+
+    return change
+
+
+def _reference(value: Reference, subject: Subject, drops: Drops, path: str) -> object:
+    target = value.reference
+    if target is UNSET:
+        return UNSET
+    parts = _REFERENCE.fullmatch(target)
+    if not parts or not subject.is_member(target):
+        drops.append(f"{path}: out of the release")
+        return UNSET
+    value.reference = f"{parts[1]}/{subject.pseudonym(target.encode()).decode()}"
+    return value
+
+
+def dated(leaf: Leaf) -> Change:
+    def date(value: str, subject: Subject, drops: Drops, path: str) -> object:
+        if not table.PATTERNS["dateTime"].match(value):
+            drops.append(f"{path}: not as R4 has it")
+            return UNSET
+        return subject.cut(value.encode(), leaf.action).decode()
+
+    def period(value: Period, subject: Subject, drops: Drops, path: str) -> object:
+        for name in ("start", "end"):
+            written = getattr(value, name)
+            if written is not UNSET:
+                setattr(value, name, date(written, subject, drops, f"{path}.{name}"))
+        return value if value.start is not UNSET or value.end is not UNSET else UNSET
+
+    return period if leaf.kind == "Period" else date
+
+
+def _birth_year(value: str, subject: Subject, drops: Drops, path: str) -> object:
+    if subject.is_ninety:
+        drops.append(f"{path}: ninety or over")
+        return UNSET
+    return value[:4] if table.PATTERNS["date"].match(value) else UNSET
+
+
+def _outward(value: str, subject: Subject, drops: Drops, path: str) -> object:
+    """The outward half of a whole postcode: a part of one does not leave, and none is made up."""
+    parts = _POSTCODE.fullmatch(value.replace(" ", "").upper())
+    if parts is None:
+        drops.append(f"{path}: not a whole postcode")
+        return UNSET
+    return parts[1]
+
+
+CHANGES: dict[tuple[str, str], Change] = {
+    ("keep", "boolean"): same,
+    ("keep", "decimal"): _decimal,
+    ("code-only", "Coding"): _coding,
+    ("code-only", "CodeableConcept"): concept,
+    **{("quantity", kind): _quantity for kind in ("Quantity", "Age", "Count", "Distance", "Duration")},
+    ("quantity", "Range"): _quantities("low", "high"),
+    ("quantity", "Ratio"): _quantities("numerator", "denominator"),
+    ("reference", "Reference"): _reference,
+    ("birth-year", "date"): _birth_year,
+    ("outward-postcode", "string"): _outward,
+}

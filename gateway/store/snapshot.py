@@ -1,0 +1,39 @@
+"""Resources as they were at one commit, for exports: their bytes are of that moment, their labels are today's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.fhir.search import Limits
+from gateway.store import limits as within
+from gateway.store.database import Session
+from gateway.store.resources import HEAD, Stored, stored
+
+
+def as_of(session: Session, limits: Limits, seq: int) -> Iterator[Stored]:
+    """Yield the resources within limits as they were at ``seq``, by patient, type and id."""
+    condition, parameters = within.condition(session, limits)
+    rows = session.rows(
+        f"SELECT {HEAD}, v.delivery, v.body, h.commit_seq FROM head h JOIN version v ON v.key = h.body WHERE "
+        f"{condition} ORDER BY h.patient, h.type, h.id",
+        *parameters,
+    )
+    for row in rows:
+        resource = stored(row[:-1])
+        if row[-1] > seq and not _turn_back(session, resource, seq):
+            continue
+        if not resource.deleted:
+            yield resource
+
+
+def _turn_back(session: Session, resource: Stored, seq: int) -> bool:
+    """Put the version of that commit in place of the current one; False where there was none yet."""
+    older = session.row(
+        "SELECT v.deleted, v.body FROM history y JOIN version v ON v.key = y.version WHERE y.head = ? AND v.commit_seq <= ? "
+        "ORDER BY y.number DESC LIMIT 1",
+        resource.key, seq,
+    )  # fmt: skip
+    if older is None:
+        return False
+    resource.deleted, resource.body = bool(older[0]), older[1]
+    return True

@@ -1,0 +1,208 @@
+"""Every row of policy decides something: each has a test that fails without it, or names the issue it waits for."""
+
+import ast
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from gateway import records
+from gateway.errors import Unavailable
+from gateway.fhir import params
+from gateway.nhs import access, kinds, labels, project, roles, sandbox
+from gateway.nhs.codesets import CodeSets
+from gateway.records import open_door
+from gateway.store.database import open_store
+from tests.api.conftest import Api
+from tests.api.people import ANN, EVERYTHING, SETS, fill, observation, patient, to, uid
+from tests.toy import deliver, resource, row, says
+
+ROOT = Path(__file__).parents[2]
+ISSUES = {"Direct care", "Secondary use", "Every source"}
+
+
+# Roles: each row is removed, and what it allowed is refused at the front door
+
+
+@pytest.fixture(scope="module")
+def area(tmp_path_factory, data_dir) -> Api:
+    """The practices and the trust, and a council that cares for Ann; the ward and the council have her permission."""
+    folder = data_dir(tmp_path_factory.mktemp("area") / "data")
+    store = open_store(f"sqlite:///{folder / 'gateway.db'}", create="sandbox")
+    fill(store)
+    care = resource("EpisodeOfCare", uid(52), status="active", patient=to("Patient", 51))
+    council = row("ann", patient(51, ANN, "Ames", "Ann"), care, observation(53, 51), publisher="C")
+    deliver(store, [says("C", 1, ods="990"), council], SETS, name="council", kind="social-care")
+    api = Api(store, folder)
+    for user in ("dr-ward", "social-worker"):
+        assert api.permit(ANN, user).status_code == 201
+    yield api
+    api.close()
+    store.close()
+
+
+def _get(path: str, user: str) -> Callable[[Api], int]:
+    return lambda api: api.get(path, user).status_code
+
+
+def _permit(user: str) -> Callable[[Api], int]:
+    return lambda api: api.permit(ANN, user).status_code
+
+
+SUMMARY = f"/fhir/Patient/$summary?identifier={ANN}"
+ASKED: dict[tuple[frozenset[str], str], Callable[[Api], int]] = {
+    (roles.CLINICIANS, "read"): _get(f"/fhir/Observation/{uid(3)}", "dr-green"),
+    (roles.CLINICIANS, "permit"): _permit("dr-ward"),
+    (roles.PHARMACISTS, "shared"): _get(SUMMARY, "pharmacist"),
+    (roles.PHARMACISTS, "read"): _get(f"/fhir/Observation/{uid(3)}", "pharmacist"),
+    (roles.PHARMACISTS, "permit"): _permit("pharmacist"),
+    (roles.SOCIAL_WORKERS, "shared"): _get(SUMMARY, "social-worker"),
+    (roles.SOCIAL_WORKERS, "read"): _get(f"/fhir/Observation/{uid(53)}", "social-worker"),
+    (roles.SOCIAL_WORKERS, "permit"): _permit("social-worker"),
+    (roles.OFFICE, "permit"): _permit("receptionist"),
+    (roles.OFFICE, "search"): _get("/fhir/Patient?family=ames&birthdate=1980-02-29&given=ann", "receptionist"),
+    (roles.GUARDIANS, "history"): _get(f"/fhir/Observation/{uid(3)}/_history", "privacy-officer"),
+    (roles.SUPPORT, "jobs"): _get("/metrics", "admin"),
+}
+"""What each row allows, asked over HTTP by one who has it."""
+
+
+@pytest.mark.parametrize("rule", [rule for rule in roles.RULES if not rule.waits], ids=lambda rule: rule.reason)
+def test_what_a_rule_allows_is_refused_without_it(area, monkeypatch, rule):
+    (ask,) = [ask for (group, act), ask in ASKED.items() if group == rule.roles and act in rule.acts]
+    assert ask(area) in (200, 201)
+    monkeypatch.setattr(roles, "RULES", tuple(other for other in roles.RULES if other is not rule))
+    roles._rules.cache_clear()
+    try:
+        assert ask(area) == 403
+    finally:
+        roles._rules.cache_clear()
+
+
+# Sections: each type leaves its section, and is not found
+
+
+READABLE = [
+    (section, type_) for section, types in roles.SECTION_TYPES.items() for type_ in sorted(types) if type_ in params.SEARCHABLE
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("section, type_", READABLE)
+def test_a_type_is_found_by_its_section_and_by_nothing_else(everything, monkeypatch, section, type_):
+    me, path = f"{type_}/{EVERYTHING[type_]['id']}", f"/fhir/{type_}?patient={uid(1)}"
+    assert me in everything.found(path)
+    monkeypatch.setitem(roles.SECTION_TYPES, section, roles.SECTION_TYPES[section] - {type_})
+    roles._types.cache_clear()
+    try:
+        answer = everything.get(path)
+        assert answer.status_code in (403, 404) or me not in answer.text
+    finally:
+        roles._types.cache_clear()
+
+
+def test_a_section_without_a_readable_type_waits():
+    silent = roles.SECTION_TYPES.keys() - {section for section, _ in READABLE}
+    assert silent == roles.SECTIONS_WAITING.keys() and set(roles.SECTIONS_WAITING.values()) <= ISSUES
+
+
+# Rows that are enforced by a test of their own
+
+
+LABELS = {
+    "confidential": "tests/api/test_access.py::test_a_confidentiality_flag_that_arrives_late_hides_the_item_its_history_and_its_versions_from_others",
+    "not-to-patient": "tests/nhs/test_access.py::test_a_label_hides_from_others_what_the_table_says_and_own_records_stay",
+    "restricted": "tests/api/test_access.py::test_a_restriction_that_arrives_late_hides_the_whole_record_and_its_history_from_everyone",
+    "sensitive": "tests/api/test_access.py::test_a_sensitive_item_that_arrives_late_takes_its_encounter_with_it",
+    "linked": "tests/nhs/test_links.py::test_a_link_does_what_its_row_says",
+    "unclassified": "tests/nhs/test_access.py::test_a_label_hides_from_others_what_the_table_says_and_own_records_stay",
+    "withheld": "tests/nhs/test_sensitive.py::test_a_withheld_patient_withholds_the_whole_record",
+    "legally-excluded": "tests/nhs/test_sensitive.py::test_a_legally_excluded_item_takes_with_it_all_that_points_at_it_medicines_too",
+    "type1": "tests/export/test_export.py::test_restricted_people_and_type_1_rows_of_the_practice_stay",
+    "sharing-objection": "tests/api/test_access.py::test_an_objection_hides_what_others_recorded_and_not_what_one_recorded_oneself",
+    "sensitive-service": "tests/nhs/test_sensitive.py::test_a_sensitive_service_hides_its_visits_items",
+    "blanked": "tests/api/test_access.py::test_an_allergy_stays_though_what_it_points_at_is_hidden_and_does_not_tell_of_it",
+    "choice": "tests/nhs/test_sensitive.py::test_choices_lie_on_the_patient_only",
+    "ambiguous-time": "tests/nhs/test_sensitive.py::test_the_sources_flags_become_bits_and_an_unknown_flag_closes",
+}  # fmt: skip
+REFUSALS = {
+    "login": "tests/api/test_callers.py::test_nothing_of_anybody_is_answered_to_nobody",
+    "role": "tests/api/test_callers.py::test_a_role_is_refused_before_anything_is_looked_up",
+    "activity": "tests/nhs/test_access.py::test_what_depends_on_the_caller_alone_is_refused_before_any_look_up",
+    "organisation": "tests/nhs/test_access.py::test_what_depends_on_the_caller_alone_is_refused_before_any_look_up",
+    "scope": "tests/records/test_leaks.py::test_an_include_brings_no_type_that_the_scopes_do_not",
+    "code-sets": "tests/api/test_policy_rows.py::test_a_door_without_its_code_sets_answers_nobody",
+    "ptv-required": "tests/api/test_access.py::test_without_relationship_and_permission_every_number_is_answered_alike",
+    "not-found": "tests/api/test_access.py::test_what_is_not_yours_is_as_what_is_not_there",
+    "no-record": "tests/api/test_access.py::test_after_permission_restricted_dissent_and_none_held_are_one_answer",
+}
+IN_FORCE = "tests/export/test_export.py::test_no_project_or_one_not_approved_by_two_others_gets_nothing"
+OUT_OF_DATE = "tests/export/test_export.py::test_a_project_out_of_date_gets_nothing"
+AT_FAULT = "tests/nhs/test_project.py::test_a_document_at_fault_is_told_by_its_field_and_never_by_its_value"
+OTHER_KEYS = "tests/export/test_export.py::test_another_project_has_other_pseudonyms_and_a_key_of_its_own"
+PROJECT = {
+    "name": OTHER_KEYS, "controller": OTHER_KEYS, "key_version": OTHER_KEYS, "start": OUT_OF_DATE, "end": OUT_OF_DATE,
+    "purpose": AT_FAULT, "lawful_basis": AT_FAULT, "common_law_basis": AT_FAULT,
+    "contributors": "tests/export/test_export.py::test_a_contributor_without_an_agreement_gives_nothing",
+    "setting": "tests/nhs/test_project.py::test_an_export_states_its_basis",
+    "export_basis": "tests/nhs/test_project.py::test_an_export_states_its_basis",
+    "profile": "tests/test_canary.py::test_nothing_of_anybody_is_in_any_byte_of_an_export",
+    "types": "tests/export/test_standing.py::test_types_asked_for_narrow_and_never_widen",
+    "disclosure": "tests/export/test_export.py::test_small_counts_are_not_shown_to_the_recipient",
+    "exclude_sensitive": "tests/export/test_standing.py::test_an_export_does_not_leave_when_what_it_was_made_with_no_longer_stands",
+}  # fmt: skip
+"""Row → the test that fails without it."""
+
+
+@cache
+def _tests(path: str) -> set[str]:
+    return {
+        node.name
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+
+
+@pytest.mark.parametrize("enforced", [LABELS, REFUSALS, PROJECT], ids=["labels", "refusals", "project"])
+def test_the_tests_that_are_named_exist(enforced):
+    for name, test in enforced.items():
+        path, _, function = test.partition("::")
+        assert function in _tests(path), f"{name}: {test} does not exist"
+
+
+def test_every_row_is_enforced_or_waits():
+    waiting = {label.name: label.waits for label in labels.LABELS if label.waits} | project.WAITS
+    assert LABELS.keys() == {label.name for label in labels.LABELS} - waiting.keys()
+    assert REFUSALS.keys() == access.REFUSALS.keys()
+    assert PROJECT.keys() == {field.name for field in fields(project.Project)} - waiting.keys()
+    assert set(waiting.values()) | {rule.waits for rule in roles.RULES} - {""} <= ISSUES
+
+
+def test_what_waits_is_this_and_nothing_more():
+    waiting = [f"{rule.waits}: {', '.join(sorted(rule.acts))}" for rule in roles.RULES if rule.waits]
+    waiting += [f"{label.waits}: {label.name}" for label in labels.LABELS if label.waits]
+    waiting += [f"{issue}: {name}" for name, issue in (*project.WAITS.items(), *roles.SECTIONS_WAITING.items())]
+    assert sorted(waiting) == [
+        "Direct care: audit", "Direct care: review", "Direct care: summary", "Direct care: summary", "Direct care: summary",
+        "Direct care: summary-core-only", "Direct care: summary-dissent", "Every source: contacts", "Every source: documents",
+        "Secondary use: export", "Secondary use: export-admin", "Secondary use: people", "Secondary use: recipient",
+    ]  # fmt: skip
+
+
+def test_a_door_without_its_code_sets_answers_nobody(tmp_path):
+    """A live store refuses to start without its code sets; a door that is opened all the same answers nobody."""
+    store = open_store(f"sqlite:///{tmp_path / 'gateway.db'}", create="live")
+    door = open_door(store, CodeSets())
+    green = roles.caller_from_claims(sandbox.claims("dr-green"))
+    for type_ in ("Patient", "Organization"):
+        with pytest.raises(Unavailable):
+            records.read(door, green, type_, uid(1), "r").open()
+    with pytest.raises(Unavailable, match="code-sets"):
+        records.check(door)
+    door.audit.close()
+    store.close()
+
+
+def test_the_section_of_social_care_is_opened_of_social_care_only():
+    assert {kind.name for kind in kinds.ROWS if kinds.opened_by({kinds.SOCIAL_CARE}, kind)} == {"social-care"}
