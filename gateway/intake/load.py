@@ -20,7 +20,7 @@ from gateway.intake.reading import Batch
 from gateway.intake.report import Report
 from gateway.memory import seldom_collected
 from gateway.nhs.codesets import CodeSets
-from gateway.store import deliveries, people, resources
+from gateway.store import deliveries, identities, registry, resources
 from gateway.store import kept as keeping
 from gateway.store.database import Session, Store
 from gateway.store.resources import Mapped
@@ -91,7 +91,7 @@ def _refuse_unknown(store: Store, source: Source, files: Sequence[Path], feed: F
     if store.is_sandbox:
         return
     with store.read() as session:
-        known = {each.code for each in people.publishers(session).values() if each.source == source.name}
+        known = {each.code for each in registry.publishers(session).values() if each.source == source.name}
     if any(code not in known for code in reading.publishers(source, files, feed)):
         raise Refused(f"{source.name}: a publisher that this store does not know")
 
@@ -143,7 +143,7 @@ def _keep(store: Store, source: Source, files: Sequence[Path], report: Report, r
     progress("rows kept", reach.rows, reach.rows)
     report.rows["read"] = sum(report.rows[name] for name in ("new", "changed", "unchanged", "older"))
     with store.write() as session:
-        people.received(session, publishers.values())
+        registry.received(session, publishers.values())
         keeping.touch_new(session, report.delivery, deliveries.first_row(session, report.delivery))
         deliveries.is_mapping(session, report.delivery)
 
@@ -159,9 +159,9 @@ def _publisher(session: Session, store: Store, source: Source, code: str, keys: 
     """The key of a publisher; None for one that a live store does not know: only the operator makes it known, never a
     delivery."""
     if code not in keys:
-        if not store.is_sandbox and not people.is_known(session, source.name, code):
+        if not store.is_sandbox and not registry.is_known(session, source.name, code):
             return None
-        keys[code] = people.ensure_publisher(session, source.name, code, source.kind)
+        keys[code] = registry.ensure_publisher(session, source.name, code, source.kind)
     return keys[code]
 
 
@@ -170,7 +170,7 @@ def _describe(session: Session, store: Store, source: Source, told: Sequence[Pub
     for each in told:
         key = _publisher(session, store, source, each.code, keys)
         if key is not None:
-            people.describe_publisher(session, key, ods=each.ods, name=each.name, state=each.state, order=each.order)
+            registry.describe_publisher(session, key, ods=each.ods, name=each.name, state=each.state, order=each.order)
 
 
 def _map(store: Store, source: Source, sets: CodeSets, report: Report, run: Engine, progress: Progress) -> None:
@@ -189,7 +189,7 @@ def _map(store: Store, source: Source, sets: CodeSets, report: Report, run: Engi
             _write(session, source, sets, report, part, mapped, is_last=True)
     with store.write() as session:
         keeping.untouch_all(session, report.delivery)
-        report.people.update(people.census(session))
+        report.people.update(identities.census(session))
 
 
 def _write(

@@ -13,9 +13,9 @@ from gateway.nhs import access, identifiers, identity
 from gateway.nhs.optout import standing
 from gateway.nhs.roles import Caller
 from gateway.records.door import Door
-from gateway.store import find, people, resources
+from gateway.store import find, identities, permissions, preferences, registry, resources
 from gateway.store.database import Session
-from gateway.store.people import PublisherRow
+from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
 
 REMEMBERED = 10_000
@@ -43,7 +43,7 @@ def about_head(head: Stored | None) -> About:
 
 def about_number(session: Session, number: str) -> About:
     """Whoever claims a number."""
-    return About(frozenset(row[0] for row in people.claimants(session, [number])), number)
+    return About(frozenset(row[0] for row in identities.claimants(session, [number])), number)
 
 
 def about_query(session: Session, query: Query) -> About | None:
@@ -62,7 +62,7 @@ def candidates(session: Session, caller: Caller, query: Query) -> list[Stored]:
     record, or resources by id. Raises ``Invalid`` for a search on nobody in particular, and where too many people
     match to be decided about one by one."""
     if query.type == "Patient":
-        own = [p.key for p in people.publishers(session).values() if p.ods and p.ods == caller.organisation]
+        own = [p.key for p in registry.publishers(session).values() if p.ods and p.ods == caller.organisation]
         found = find.candidates(session, replace(query, count=MOST_CANDIDATES, cursor=None), own)
         if len(found) > MOST_CANDIDATES:
             raise Invalid("too many people match: say more of the one who is meant")
@@ -76,7 +76,7 @@ def candidates(session: Session, caller: Caller, query: Query) -> list[Stored]:
 
 def publishers_now(door: Door, session: Session) -> dict[int, PublisherRow]:
     """Every publisher by its key; remembered until the store changes."""
-    return _remembered(door, ("publishers", session.stamp()), lambda: people.publishers(session))
+    return _remembered(door, ("publishers", session.stamp()), lambda: registry.publishers(session))
 
 
 def facts_about(door: Door, session: Session, caller: Caller, about: About | None) -> access.Facts:
@@ -98,7 +98,7 @@ def _remembered(door: Door, name: tuple[Any, ...], make: Callable[[], Any]) -> A
 
 
 def _gathered(door: Door, session: Session, caller: Caller, about: About | None) -> access.Facts:
-    publishers = people.publishers(session)
+    publishers = registry.publishers(session)
     facts = access.Facts(
         own=frozenset(p.key for p in publishers.values() if p.ods and p.ods == caller.organisation),
         active=frozenset(p.key for p in publishers.values() if p.state == "active"),
@@ -107,10 +107,10 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
     if about is None or not about.asked:
         return facts
     persons = _persons(session, about)
-    members = sorted({row[0] for row in people.gathered(session, persons)})
-    claims = people.claims_of(session, members)
+    members = sorted({row[0] for row in identities.gathered(session, persons)})
+    claims = identities.claims_of(session, members)
     numbers = sorted({number for _, number, _ in claims if identifiers.is_valid(number)})
-    wide = sorted({row[0] for row in people.claimants(session, numbers)} | set(members) | about.asked)
+    wide = sorted({row[0] for row in identities.claimants(session, numbers)} | set(members) | about.asked)
     known = _patients(session, wide, publishers, door.store.clock())
     permission = None
     sure = sorted(
@@ -120,9 +120,11 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
             if number in numbers and identity.decode_evidence(evidence).grade(number) != identity.CLAIMED
         }
     )
-    for _, basis, _, until in people.permissions(session, sure or numbers, caller.organisation, door.store.clock())[:1]:
+    for _, basis, _, until in permissions.in_force(session, sure or numbers, caller.organisation, door.store.clock())[
+        :1
+    ]:
         permission = access.Permission(basis, until, caller.organisation)
-    stated = standing((name, at) for _, name, at in people.preferences(session, members))
+    stated = standing((name, at) for _, name, at in preferences.stated(session, members))
     return replace(
         facts,
         consented=stated.get("sharing") == "consent",
@@ -136,12 +138,14 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
 def _persons(session: Session, about: About) -> list[int]:
     """The persons meant. By number: the one it surely belongs to, where there is just one; others that claim it are
     possible mismatches."""
-    persons = sorted({person for patient in about.asked if (person := people.person_of(session, patient)) is not None})
+    persons = sorted(
+        {person for patient in about.asked if (person := identities.person_of(session, patient)) is not None}
+    )
     if about.number is None or len(persons) < 2:
         return persons
     sure = {
-        people.person_of(session, patient)
-        for patient, _, evidence in people.claimants(session, [about.number])
+        identities.person_of(session, patient)
+        for patient, _, evidence in identities.claimants(session, [about.number])
         if identity.decode_evidence(evidence).grade(about.number) != identity.CLAIMED
     }
     return sorted(sure - {None}) if len(sure) == 1 else persons
@@ -151,7 +155,8 @@ def _patients(
     session: Session, patients: Sequence[int], publishers: dict[int, PublisherRow], now: int
 ) -> dict[int, access.PatientFact]:
     grades = {
-        patient: identity.decode_evidence(evidence).best for patient, _, evidence in people.claims_of(session, patients)
+        patient: identity.decode_evidence(evidence).best
+        for patient, _, evidence in identities.claims_of(session, patients)
     }
     registered = {
         one.patient for one in resources.of_patients(session, patients, ["EpisodeOfCare"])

@@ -12,9 +12,9 @@ from gateway.nhs.record import Contribution, Held, Record
 from gateway.nhs.roles import Caller
 from gateway.records.door import Door, audited, error, passes, refuse_early, served
 from gateway.records.facts import about_head, about_number, facts_about
-from gateway.store import people, resources
+from gateway.store import identities, registry, resources
 from gateway.store.database import Session
-from gateway.store.people import PublisherRow
+from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
 
 
@@ -53,7 +53,7 @@ def _record(
     seen: Sequence[Stored],
     head: Stored | None,
 ) -> Record:
-    publishers = people.publishers(session)
+    publishers = registry.publishers(session)
     held = [(one, _held(one, publishers, decision)) for one in seen]
     patients = [each for one, each in held if one.type == "Patient"]
     first = head.id if head else ""
@@ -67,7 +67,7 @@ def _record(
     )
     numbers = [
         row[1]
-        for row in people.claims_of(session, sorted(p.key for p in decision.facts.patients))
+        for row in identities.claims_of(session, sorted(p.key for p in decision.facts.patients))
         if identifiers.is_valid(row[1])
     ]
     registered = [publishers[key] for key in sorted({p.publisher for p in decision.facts.patients if p.registered})]
@@ -78,7 +78,7 @@ def _record(
         contributions=tuple(_contributions(decision, everything, seen, publishers)),
         sections=decision.sections,
         withheld=decision.withheld and any(decision.hides(one.publisher, one.labels) for one in everything),
-        mismatch=people.has_mismatch(session, numbers, [p.key for p in decision.facts.patients]),
+        mismatch=identities.has_mismatch(session, numbers, [p.key for p in decision.facts.patients]),
         registered_at=tuple(each.name or each.ods for each in registered),
         registered=frozenset(each.ods for each in registered),
         caller_name=caller.name,
