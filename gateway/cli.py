@@ -214,7 +214,7 @@ def _feed(settings: config.Settings, name: str):
 
 
 def _init(arguments, settings: config.Settings) -> int:
-    from gateway.store import people
+    from gateway.store import registry
     from gateway.store.database import open_store
 
     config.prepare_data_dir(settings)
@@ -231,7 +231,7 @@ def _init(arguments, settings: config.Settings) -> int:
     with store.write() as session:
         for name in arguments.publisher:
             source, _, code = name.partition(":")
-            people.ensure_publisher(session, source, code, _source(source).kind)
+            registry.ensure_publisher(session, source, code, _source(source).kind)
     print(f"a {store.mode} store")
     return OK
 
@@ -331,10 +331,10 @@ def _worker() -> Iterator[None]:
 
 
 def _work(arguments, settings: config.Settings) -> int:
-    from gateway.export import jobs, worker
+    from gateway.export import asking, worker
 
     store, stop = _open_labelled(settings), threading.Event()
-    root, folder = config.key_file(settings, "export-root.key", jobs.new_root_key), settings.data_dir / "exports"
+    root, folder = config.key_file(settings, "export-root.key", asking.new_root_key), settings.data_dir / "exports"
     folder.mkdir(mode=0o700, exist_ok=True)
     if arguments.once:
         while worker.work_once(store, folder, root):
@@ -357,46 +357,47 @@ def _token(arguments, settings: config.Settings) -> int:
 
 
 def _project(arguments, settings: config.Settings) -> int:
-    from gateway.export import projects
+    from gateway.export import approval
 
     store = _open(settings)
     match arguments.act:
         case "add":
-            print(f"{projects.add(store, projects.read_file(arguments.file), arguments.by)}: draft")
+            print(f"{approval.add(store, approval.read_file(arguments.file), arguments.by)}: draft")
         case "approve":
-            print(f"{arguments.project}: {projects.approve(store, arguments.project, arguments.by)}")
+            print(f"{arguments.project}: {approval.approve(store, arguments.project, arguments.by)}")
         case "list":
-            for name, version, state in projects.all_projects(store):
+            for name, version, state in approval.all_projects(store):
                 as_json = json.dumps({"project": name, "version": version, "state": state})
                 print(as_json if arguments.json else f"{name}\tversion {version}\t{state}")
         case act:
             state = {"suspend": "suspended", "resume": "active", "expire": "expired"}[act]
-            projects.change(store, arguments.project, state, arguments.by)
+            approval.change(store, arguments.project, state, arguments.by)
             print(f"{arguments.project}: {state}")
     return OK
 
 
 def _optout(arguments, settings: config.Settings) -> int:
-    from gateway.export import optouts
+    from gateway.export import national_list
 
     store = _open(settings)
-    found = optouts.load(store, arguments.file) if arguments.act == "load" else optouts.status(store)
+    found = national_list.load(store, arguments.file) if arguments.act == "load" else national_list.status(store)
     print(json.dumps(found))
     return OK
 
 
 def _export(arguments, settings: config.Settings) -> int:
-    from gateway.export import jobs
+    from gateway.export import asking, folder, running, standing
 
     store = _open_labelled(settings)
-    root = config.key_file(settings, "export-root.key", jobs.new_root_key)
+    root = config.key_file(settings, "export-root.key", asking.new_root_key)
     with console.progress("export", "parts") as progress:
         if arguments.act == "run":
-            jobs.require_free(arguments.out)
-            job = jobs.start(store, arguments.project, "operator", optout_days=settings.optout_days, kind=jobs.BY_HAND)
+            folder.require_free(arguments.out)
+            days = settings.optout_days
+            job = asking.start(store, arguments.project, "operator", optout_days=days, kind=standing.BY_HAND)
         else:
             job = arguments.job
-        manifest = jobs.run(store, job, arguments.out, root, workers=arguments.workers, progress=progress)
+        manifest = running.run(store, job, arguments.out, root, workers=arguments.workers, progress=progress)
     if arguments.json:
         print(json.dumps(manifest))
     else:

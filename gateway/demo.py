@@ -28,7 +28,7 @@ from gateway import config, console, log
 from gateway.api import sandbox
 from gateway.api.app import create_app
 from gateway.errors import Refused
-from gateway.export import jobs, optouts, projects, worker
+from gateway.export import approval, asking, national_list, running, worker
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.dates import moment
 from gateway.intake import load
@@ -164,19 +164,19 @@ class _Demo:
     def export(self, client: httpx.Client) -> None:
         """Step 5: an approved project's pseudonymised export, asked for and fetched over HTTP."""
         console.step(5, "A pseudonymised export for an approved project; who opted out is not in it")
-        optouts.load(self.store, self.world.path("optout"))
-        projects.add(self.store, _project(self.today), "requester")
+        national_list.load(self.store, self.world.path("optout"))
+        approval.add(self.store, _project(self.today), "requester")
         for approver in ("caldicott-guardian", "data-controller"):
-            projects.approve(self.store, PROJECT, approver)
+            approval.approve(self.store, PROJECT, approver)
         kicked = client.get(
             "/fhir/$export", headers=self._as("researcher", Prefer="respond-async", Accept="application/fhir+json")
         )
         kicked.raise_for_status()
         status = httpx.URL(kicked.headers["content-location"]).path
         job = status.rsplit("/", 1)[-1]
-        root = config.key_file(self.settings, "export-root.key", jobs.new_root_key)
+        root = config.key_file(self.settings, "export-root.key", asking.new_root_key)
         with console.progress("export", "parts") as progress:
-            jobs.run(self.store, job, self.settings.data_dir / "exports" / job, root, workers=1, progress=progress)
+            running.run(self.store, job, self.settings.data_dir / "exports" / job, root, workers=1, progress=progress)
         answer = client.get(status, headers=self._as("researcher"))
         answer.raise_for_status()
         folder = self.out / "export"
@@ -275,7 +275,7 @@ class _Demo:
     @contextmanager
     def _worker(self) -> Iterator[None]:
         """Whoever tries ``$export`` gets one: the worker, in a thread of this process."""
-        stop, root = threading.Event(), config.key_file(self.settings, "export-root.key", jobs.new_root_key)
+        stop, root = threading.Event(), config.key_file(self.settings, "export-root.key", asking.new_root_key)
         thread = threading.Thread(
             target=worker.work, args=(self.store, self.settings.data_dir / "exports", root, stop), kwargs={"workers": 1}
         )

@@ -30,7 +30,7 @@ from gateway import cli, config
 from gateway.api.app import create_app
 from gateway.api.sandbox import issue
 from gateway.errors import GatewayError
-from gateway.export import jobs, optouts, projects
+from gateway.export import approval, asking, national_list, running
 from gateway.intake import load
 from gateway.nhs import pseudonym
 from gateway.nhs.pseudonym import changes, policy, shapes
@@ -207,7 +207,7 @@ def run(tmp_path_factory) -> Iterator[Run]:
                 )
                 with store.read() as session:
                     reports.append(json.dumps([list(row) for row in deliveries.in_quarantine(session, None)]))
-        optouts.load(store, made.path("optout"))
+        national_list.load(store, made.path("optout"))
         everyone = list(people(PEOPLE, SEED, TODAY, canary=True))
         told = [text for person in everyone for text in canary.canaries(person)]
         rows = [path.read_text(encoding="utf-8", errors="replace") for path in made.path("emis").glob("*.csv")]
@@ -240,11 +240,11 @@ def document(name: str, profile: str, setting: str, **changes) -> dict:
 
 def export(run: Run, folder: Path, name: str, profile: str = "sde-research", setting: str = "in-sde") -> bytes:
     """Every byte of an export: names and contents of its files, and its ledger row."""
-    projects.add(run.store, document(name, profile, setting), "asker")
+    approval.add(run.store, document(name, profile, setting), "asker")
     for by in ("guardian", "controller"):
-        projects.approve(run.store, name, by)
-    job = jobs.start(run.store, name, "tester", optout_days=7)
-    jobs.run(run.store, job, folder / name, ROOT, workers=1)
+        approval.approve(run.store, name, by)
+    job = asking.start(run.store, name, "tester", optout_days=7)
+    running.run(run.store, job, folder / name, ROOT, workers=1)
     with run.store.read() as session:
         entry = json.dumps([entry for _, entry, _ in ledger.entries(session)][-1])
     written = [
@@ -479,14 +479,14 @@ def test_headers_and_links_of_what_is_served_name_nobody(run, server):
 
 
 def test_an_export_over_http_names_nobody_in_its_status_files_or_headers(run, server):
-    projects.add(run.store, document("over-http", "sde-research", "in-sde"), "asker")
+    approval.add(run.store, document("over-http", "sde-research", "in-sde"), "asker")
     for by in ("guardian", "controller"):
-        projects.approve(run.store, "over-http", by)
+        approval.approve(run.store, "over-http", by)
     known = {"Authorization": f"Bearer {issue(run.settings, run.store, 'researcher', 'over-http')}"}
     status, headers, _ = ask(server, "GET", "/fhir/$export", Prefer="respond-async", **known)
     job = headers["content-location"].rpartition("/")[2]
     waiting = ask(server, "GET", f"/fhir/bulk/{job}", **known)
-    jobs.run(run.store, job, run.settings.data_dir / "exports" / job, ROOT, workers=1)
+    running.run(run.store, job, run.settings.data_dir / "exports" / job, ROOT, workers=1)
     done = ask(server, "GET", f"/fhir/bulk/{job}", **known)
     answers = [waiting, done]
     for line in json.loads(done[2])["output"]:

@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse
 from gateway.api import asked
 from gateway.api.auth import Known
 from gateway.errors import Invalid, Unsupported
-from gateway.export import releases
+from gateway.export import client
 from gateway.fhir.parse import named
 
 router = APIRouter(prefix="/fhir")
@@ -35,16 +35,14 @@ def kick_off(request: Request, caller: Known) -> Response:
     if any(name == "_outputFormat" and value not in FORMATS for name, value in pairs):
         raise Invalid("_outputFormat")
     types = tuple(each for name, value in pairs if name == "_type" for each in value.split(",") if each)
-    job = releases.start(
-        request.app.state.door, request.app.state.settings.optout_days, caller, types, request.state.id
-    )
+    job = client.start(request.app.state.door, request.app.state.settings.optout_days, caller, types, request.state.id)
     return Response(status_code=202, headers={"Content-Location": f"{request.app.state.base}/bulk/{job}"})
 
 
 @router.get("/bulk/{job}")
 def status(job: str, request: Request, caller: Known) -> Response:
     """202 with progress while it runs, the manifest when it is released."""
-    found = releases.status(request.app.state.door, caller, job)
+    found = client.status(request.app.state.door, caller, job)
     if found.manifest is None:
         return Response(status_code=202, headers={"X-Progress": found.progress, "Retry-After": "2"})
     base = f"{request.app.state.base}/bulk/{job}"
@@ -58,7 +56,7 @@ def status(job: str, request: Request, caller: Known) -> Response:
 @router.get("/bulk/{job}/{name}")
 def download(job: str, name: str, request: Request, caller: Known) -> Response:
     """One file of a release. Every download is authorised, checked against the opt-outs of now, and audited anew."""
-    path: Path = releases.file(
+    path: Path = client.file(
         request.app.state.door, request.app.state.settings.optout_days, caller, job, name, request.state.id
     )
     return FileResponse(path, media_type="application/fhir+ndjson")
@@ -67,5 +65,5 @@ def download(job: str, name: str, request: Request, caller: Known) -> Response:
 @router.delete("/bulk/{job}")
 def cancel(job: str, request: Request, caller: Known) -> Response:
     """Cancel a running export, or delete the files of a released one."""
-    releases.cancel(request.app.state.door, caller, job)
+    client.cancel(request.app.state.door, caller, job)
     return Response(status_code=202)

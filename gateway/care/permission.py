@@ -6,8 +6,8 @@ from gateway.errors import Invalid
 from gateway.nhs import access, identifiers
 from gateway.nhs.roles import Caller
 from gateway.records.door import Door, audited, error, who
-from gateway.store import people
-from gateway.store.audit import record_write
+from gateway.store import permissions
+from gateway.store.changes import record_write
 
 HOUR = 3_600_000_000
 """µs."""
@@ -25,7 +25,7 @@ def permit(door: Door, caller: Caller, number: str, basis: str, reason: str, req
     reason = reason.strip()
     with door.store.write() as session:
         until = session.now + access.BASES[basis].longest * HOUR
-        people.grant_permission(session, number, caller.organisation, caller.user, basis, reason, until)
+        permissions.grant(session, number, caller.organisation, caller.user, basis, reason, until)
         stated = {"number": number, "basis": basis, "reason": reason, "request": request_id}
         record_write(session, {"act": "permit", **who(caller), **stated})
 

@@ -1,4 +1,4 @@
-"""A function mapped over independent parts: in this process, or in a pool. Nothing else in the house knows which."""
+"""A function mapped over independent parts: in this process, or in a pool. No other module knows which."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from gateway import processes
 
-P, R = TypeVar("P"), TypeVar("R")
+P = TypeVar("P")
+R = TypeVar("R")
 
 
 def map_parts(function: Callable[[P], R], parts: Sequence[P], *, workers: int | None = None) -> Iterator[R]:

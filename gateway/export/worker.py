@@ -1,5 +1,4 @@
-"""The worker: exports asked for over HTTP are claimed, one after the other, and run to their release or their
-failure."""
+"""The worker: exports asked for over HTTP are claimed one after the other, gathered, and run to their release."""
 
 from __future__ import annotations
 
@@ -9,54 +8,64 @@ from pathlib import Path
 
 from gateway import log
 from gateway.errors import GatewayError
-from gateway.export import jobs as exports
-from gateway.store import jobs
+from gateway.export import folder, gather, running, standing
+from gateway.store import jobs, members
 from gateway.store.database import Store
 
 POLL_SECONDS, SWEEP_SECONDS = 1.0, 3600.0
 
 
-def work(store: Store, folder: Path, root: bytes, stop: threading.Event, *, workers: int | None = None) -> None:
+def work(store: Store, exports: Path, root: bytes, stop: threading.Event, *, workers: int | None = None) -> None:
     """Run what waits, until told to stop, and clear away what has expired. A job whose worker was killed is taken up
     again after its lease."""
     swept = -SWEEP_SECONDS
     while not stop.is_set():
         if time.monotonic() - swept >= SWEEP_SECONDS:
-            sweep(store, folder)
+            sweep(store, exports)
             swept = time.monotonic()
-        if not work_once(store, folder, root, workers=workers):
+        if not work_once(store, exports, root, workers=workers):
             stop.wait(POLL_SECONDS)
 
 
-def work_once(store: Store, folder: Path, root: bytes, *, workers: int | None = None) -> bool:
-    """Claim the oldest waiting export and run it into ``folder``/<job>; False when nothing waits.
+def work_once(store: Store, exports: Path, root: bytes, *, workers: int | None = None) -> bool:
+    """Claim the oldest waiting export and run it into ``exports``/<job>; False when nothing waits.
 
     A failure is the job's, not the worker's: the job is marked ``failed``, and the next one is taken.
     """
     with store.read() as session:
-        if not jobs.is_waiting(session, exports.KIND, store.clock()):
+        if not jobs.is_waiting(session, standing.KIND, store.clock()):
             return False
     with store.write() as session:
-        job = jobs.claim(session, exports.KIND)
+        job = jobs.claim(session, standing.KIND)
     if job is None:
         return False
     try:
-        exports.run(store, job.id, folder / job.id, root, workers=workers)
-    except Exception as error:  # the worker outlives any job; what failed is named, never told
-        log.event(
-            "export.failed",
-            job=job.id,
-            error=type(error).__name__,
-            reason=str(error) if isinstance(error, GatewayError) else "bug",
-        )
-        with store.write() as session:
-            jobs.fail(session, job.id)
-        exports.discard(store, job.id, folder / job.id)
+        running.run(store, job.id, exports / job.id, root, workers=workers)
+    except Exception as error:  # the worker outlives any job; the log names what failed and holds no values
+        _fail(store, job.id, exports / job.id, error)
     return True
 
 
-def sweep(store: Store, folder: Path) -> None:
-    """Remove the files of releases whose time is over: what is no longer answered is no longer kept."""
-    for path in sorted(folder.glob("*")):
-        if exports.discard(store, path.name, path):
+def _fail(store: Store, id_: str, out: Path, error: Exception) -> None:
+    reason = str(error) if isinstance(error, GatewayError) else "bug"
+    log.event("export.failed", job=id_, error=type(error).__name__, reason=reason)
+    if not isinstance(error, gather.Stopped):  # a job that another process has taken up has not failed
+        with store.write() as session:
+            jobs.fail(session, id_)
+    _discard_staged(store)
+    folder.discard(store, id_, out)
+
+
+def sweep(store: Store, exports: Path) -> None:
+    """Remove the files of releases whose time is over, and members staged for a job that is not gathered any more."""
+    for path in sorted(exports.glob("*")):
+        if folder.discard(store, path.name, path):
             log.event("export.expired", job=path.name)
+    _discard_staged(store)
+
+
+def _discard_staged(store: Store) -> None:
+    with store.read() as session:
+        left = members.left_staged(session)
+    for id_ in left:
+        gather.discard(store, id_)

@@ -10,7 +10,7 @@ from gateway.nhs import identity, sensitive
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.labels import HIDDEN_ALWAYS
 from gateway.nhs.labels import names as label_names
-from gateway.store import labels, people, resources
+from gateway.store import identities, labelling, resources
 from gateway.store.database import Session, id_hash
 from gateway.store.resources import Mapped
 
@@ -18,7 +18,7 @@ from gateway.store.resources import Mapped
 def gather(session: Session, mapped: Sequence[Mapped]) -> None:
     """Take in the evidence of Patients, and gather every person anew that it touches."""
     groups = [group.grp for group in mapped if group.puts is not None]
-    patients = {patient for patient, _, _ in labels.patients_of_groups(session, groups)}
+    patients = {patient for patient, _, _ in labelling.patients_of_groups(session, groups)}
     if not patients:
         return
     claimed = [
@@ -27,8 +27,8 @@ def gather(session: Session, mapped: Sequence[Mapped]) -> None:
         for patient, numbers, evidence in group.evidence
         for number in numbers
     ]
-    numbers = people.replace_claims(session, sorted(patients), claimed)
-    claims = people.connected(session, numbers)
+    numbers = identities.replace_claims(session, sorted(patients), claimed)
+    claims = identities.connected(session, numbers)
     evidences = {patient: identity.decode_evidence(evidence) for patient, _, evidence in claims}
     persons, mismatches = identity.gather(list(evidences.values()))
     rows = []
@@ -36,7 +36,7 @@ def gather(session: Session, mapped: Sequence[Mapped]) -> None:
         hashes = sorted(id_hash(patient) for patient in person.patients)
         rows += [(patient, hashes[0], person.grade, person.why) for patient in hashes]
     missed = [(number, id_hash(patient), why) for number, patient, why in mismatches]
-    people.replace_persons(session, sorted(evidences.keys() | patients), rows, missed)
+    identities.replace_persons(session, sorted(evidences.keys() | patients), rows, missed)
 
 
 def label(session: Session, patients: Iterable[int], sets: CodeSets) -> Counter[str]:
@@ -44,19 +44,19 @@ def label(session: Session, patients: Iterable[int], sets: CodeSets) -> Counter[
     it."""
     counts: Counter[str] = Counter()
     changed = False
-    for patient in labels.with_labels(session, [patient for patient in patients if patient]):
+    for patient in labelling.with_labels(session, [patient for patient in patients if patient]):
         held = resources.of_patients(session, [patient])
-        own = labels.own_of(session, patient)
+        own = labelling.own_of(session, patient)
         derived = sensitive.derive(
             [(stored.key, build.decode(stored.body), own.get(stored.key, 0)) for stored in held], sets
         )
         for key, (bits, causes) in derived.items():
             counts.update(label_names(bits))
-            changed |= labels.set_derived(session, patient, key, bits, causes)
+            changed |= labelling.set_derived(session, patient, key, bits, causes)
         whole = 0
         for bits, _ in derived.values():
             whole |= bits & HIDDEN_ALWAYS
-        changed |= labels.set_deleted(session, patient, whole, HIDDEN_ALWAYS)
+        changed |= labelling.set_deleted(session, patient, whole, HIDDEN_ALWAYS)
     if changed:
-        labels.changed(session)
+        labelling.changed(session)
     return counts

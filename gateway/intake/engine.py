@@ -19,7 +19,7 @@ from gateway.intake.mapping import Context, map_groups
 from gateway.intake.rows import Batch, Rows
 from gateway.memory import collect_seldom
 from gateway.nhs.codesets import CodeSets
-from gateway.store import people
+from gateway.store import registry
 from gateway.store.database import Store, open_store
 from gateway.store.resources import Mapped
 from mappings import Feed, Source, sources
@@ -58,7 +58,7 @@ class Worker:
         with self.store.read() as session:
             if self.context is None:
                 self.context = Context(
-                    self.source, self.feed, self.store.namespace.bytes, people.publishers(session), self.sets
+                    self.source, self.feed, self.store.namespace.bytes, registry.publishers(session), self.sets
                 )
             return map_groups(session, self.context, part)
 

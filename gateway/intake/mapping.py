@@ -16,7 +16,7 @@ from gateway.nhs.codesets import CodeSets
 from gateway.store import kept as keeping
 from gateway.store.database import Session, id_hash
 from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
-from gateway.store.people import PublisherRow
+from gateway.store.registry import PublisherRow
 from gateway.store.resources import Mapped, Put
 from mappings import Feed, Group, Row, Source, Values
 

@@ -17,7 +17,7 @@ from gateway.intake.report import Report
 from gateway.intake.rows import Batch, Rows, unknown_publisher
 from gateway.memory import seldom_collected
 from gateway.nhs.codesets import CodeSets
-from gateway.store import deliveries, people, resources
+from gateway.store import deliveries, identities, registry, resources
 from gateway.store import kept as keeping
 from gateway.store.database import Session, Store
 from gateway.store.resources import Mapped
@@ -64,7 +64,9 @@ def _known(store: Store, source: Source) -> Callable[[str], bool] | None:
     if store.is_sandbox:
         return None
     with store.read() as session:
-        codes = {publisher.code for publisher in people.publishers(session).values() if publisher.source == source.name}
+        codes = {
+            publisher.code for publisher in registry.publishers(session).values() if publisher.source == source.name
+        }
     return codes.__contains__
 
 
@@ -96,7 +98,7 @@ def end(store: Store, report: Report, started: float, with_census: bool = True) 
     """Close the delivery and keep its report."""
     if with_census:
         with store.read() as session:
-            report.people.update(people.census(session))
+            report.people.update(identities.census(session))
     report.state, report.seconds = "done", time.monotonic() - started
     with store.write() as session:
         deliveries.end(session, report.delivery, report.as_dict())
@@ -120,7 +122,7 @@ def _keep(store: Store, source: Source, rows: Rows, report: Report, run: Engine,
     progress("rows kept", count, count)
     report.rows["read"] = sum(report.rows[name] for name in ("new", "changed", "unchanged", "older"))
     with store.write() as session:
-        people.received(session, publishers.values())
+        registry.received(session, publishers.values())
         keeping.touch_new(session, report.delivery, deliveries.first_row(session, report.delivery))
         deliveries.is_mapping(session, report.delivery)
 
@@ -136,9 +138,9 @@ def _publisher(session: Session, store: Store, source: Source, code: str, keys: 
     """The key of a publisher; None for one that a live store does not know: only the operator makes it known, never a
     delivery."""
     if code not in keys:
-        if not store.is_sandbox and not people.is_known(session, source.name, code):
+        if not store.is_sandbox and not registry.is_known(session, source.name, code):
             return None
-        keys[code] = people.ensure_publisher(session, source.name, code, source.kind)
+        keys[code] = registry.ensure_publisher(session, source.name, code, source.kind)
     return keys[code]
 
 
@@ -149,7 +151,7 @@ def _describe(
     for said in statements:
         key = _publisher(session, store, source, said.code, keys)
         if key is not None:
-            people.describe_publisher(session, key, ods=said.ods, name=said.name, state=said.state, order=said.order)
+            registry.describe_publisher(session, key, ods=said.ods, name=said.name, state=said.state, order=said.order)
 
 
 def map_touched(

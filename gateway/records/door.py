@@ -23,7 +23,7 @@ from gateway.records.cache import Cache
 from gateway.store import deliveries, resources
 from gateway.store.audit import Audit
 from gateway.store.database import Store
-from gateway.store.people import PublisherRow
+from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
 
 T = TypeVar("T")

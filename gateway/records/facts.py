@@ -13,9 +13,9 @@ from gateway.nhs import access, identifiers, identity, kinds
 from gateway.nhs.optout import standing
 from gateway.nhs.roles import Caller
 from gateway.records.door import Door
-from gateway.store import find, people, resources
+from gateway.store import find, identities, permissions, preferences, registry, resources
 from gateway.store.database import Session
-from gateway.store.people import PublisherRow
+from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
 
 REMEMBERED_FOR = 3_600_000_000
@@ -42,7 +42,7 @@ def about_head(head: Stored | None) -> About:
 
 def about_number(session: Session, number: str) -> About:
     """Whoever claims a number."""
-    return About(frozenset(PatientKey(patient) for patient, _, _ in people.claimants(session, [number])), number)
+    return About(frozenset(PatientKey(patient) for patient, _, _ in identities.claimants(session, [number])), number)
 
 
 def about_query(session: Session, query: Query) -> About | None:
@@ -61,7 +61,7 @@ def candidates(session: Session, caller: Caller, query: Query) -> list[Stored]:
     record, or resources by id. Raises ``Invalid`` for a search on nobody in particular, and where too many people
     match to be decided about one by one."""
     if query.type == "Patient":
-        own = sorted(_own(people.publishers(session), caller))
+        own = sorted(_own(registry.publishers(session), caller))
         patients = find.candidates(session, replace(query, count=MOST_CANDIDATES, cursor=None), own)
         if len(patients) > MOST_CANDIDATES:
             raise Invalid("too many people match: say more of the one who is meant")
@@ -75,7 +75,7 @@ def candidates(session: Session, caller: Caller, query: Query) -> list[Stored]:
 
 def publishers_now(door: Door, session: Session) -> dict[int, PublisherRow]:
     """Every publisher by its key; remembered until the store changes."""
-    return door.cache.get(("publishers", session.stamp()), lambda: people.publishers(session))
+    return door.cache.get(("publishers", session.stamp()), lambda: registry.publishers(session))
 
 
 def facts_about(door: Door, session: Session, caller: Caller, about: About | None) -> access.Facts:
@@ -86,7 +86,7 @@ def facts_about(door: Door, session: Session, caller: Caller, about: About | Non
 
 
 def _gathered(door: Door, session: Session, caller: Caller, about: About | None) -> access.Facts:
-    publishers = people.publishers(session)
+    publishers = registry.publishers(session)
     facts = access.Facts(
         own=_own(publishers, caller), live=not door.store.is_sandbox, missing=door.missing,
         active=frozenset(publisher.key for publisher in publishers.values() if publisher.state == "active"),
@@ -95,12 +95,12 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
         return facts
     now = door.store.clock()
     persons = _persons(session, about)
-    members = sorted({patient for patient, _, _ in people.gathered(session, persons)})
-    claims = people.claims_of(session, members)
+    members = sorted({patient for patient, _, _ in identities.gathered(session, persons)})
+    claims = identities.claims_of(session, members)
     numbers = sorted({number for _, number, _ in claims if identifiers.is_valid(number)})
-    wide = sorted({patient for patient, _, _ in people.claimants(session, numbers)} | set(members) | about.asked)
+    wide = sorted({patient for patient, _, _ in identities.claimants(session, numbers)} | set(members) | about.asked)
     known = _patients(session, wide, publishers, now)
-    stated = standing((name, at) for _, name, at in people.preferences(session, members))
+    stated = standing((name, at) for _, name, at in preferences.stated(session, members))
     return replace(
         facts,
         consented=stated.get("sharing") == "consent",
@@ -129,7 +129,7 @@ def _sure(claims: Sequence[tuple[int, str, bytes]], numbers: Sequence[str]) -> l
 
 def _permission(session: Session, caller: Caller, numbers: Sequence[str], now: int) -> access.Permission | None:
     """The permission in force for the caller's organisation that lasts longest."""
-    for _, basis, _, until in people.permissions(session, numbers, caller.organisation, now):
+    for _, basis, _, until in permissions.in_force(session, numbers, caller.organisation, now):
         return access.Permission(basis, until, caller.organisation)
     return None
 
@@ -137,14 +137,16 @@ def _permission(session: Session, caller: Caller, numbers: Sequence[str], now: i
 def _persons(session: Session, about: About) -> list[int]:
     """The persons meant. By number: the one it surely belongs to, where there is just one; others that claim it are
     possible mismatches."""
-    persons = sorted({person for patient in about.asked if (person := people.person_of(session, patient)) is not None})
+    persons = sorted(
+        {person for patient in about.asked if (person := identities.person_of(session, patient)) is not None}
+    )
     if about.number is None or len(persons) < 2:
         return persons
     sure = {
         person
-        for patient, _, evidence in people.claimants(session, [about.number])
+        for patient, _, evidence in identities.claimants(session, [about.number])
         if identity.decode_evidence(evidence).grade(about.number) != identity.CLAIMED
-        and (person := people.person_of(session, patient)) is not None
+        and (person := identities.person_of(session, patient)) is not None
     }
     return sorted(sure) if len(sure) == 1 else persons
 
@@ -154,7 +156,8 @@ def _patients(
 ) -> dict[int, access.PatientFact]:
     """What a decision sees of these Patients, by their keys."""
     grades = {
-        patient: identity.decode_evidence(evidence).best for patient, _, evidence in people.claims_of(session, patients)
+        patient: identity.decode_evidence(evidence).best
+        for patient, _, evidence in identities.claims_of(session, patients)
     }
     registered = _registered(session, patients)
     attending = _attending(session, patients)

@@ -12,10 +12,10 @@ from gateway.nhs.roles import Caller
 from gateway.nhs.summary.record import Contribution, Held, Record
 from gateway.records.door import Door, audited, error, refuse_early, served
 from gateway.records.facts import about_head, about_number, facts_about
-from gateway.store import people, resources
+from gateway.store import identities, registry, resources
 from gateway.store.database import Session
 from gateway.store.limits import passes
-from gateway.store.people import PublisherRow
+from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
 
 
@@ -63,12 +63,12 @@ def _record(
     seen: Sequence[Stored],
     head: Stored | None,
 ) -> Record:
-    publishers = people.publishers(session)
+    publishers = registry.publishers(session)
     held = [_held(version, publishers, decision) for version in seen]
     gathered = decision.facts.patients
     first = head.id if head else ""
     patients = _patients_first(held, first)
-    claims = people.claims_of(session, sorted(patient.key for patient in gathered))
+    claims = identities.claims_of(session, sorted(patient.key for patient in gathered))
     numbers = [number for _, number, _ in claims if identifiers.is_valid(number)]
     registered = [publishers[key] for key in sorted({patient.publisher for patient in gathered if patient.registered})]
     return Record(
@@ -78,7 +78,7 @@ def _record(
         contributions=tuple(_contributions(decision, seen, publishers)),
         sections=decision.sections,
         withheld=decision.withheld and any(decision.hides(item.publisher, item.labels) for item in everything),
-        mismatch=people.has_mismatch(session, numbers, [patient.key for patient in gathered]),
+        mismatch=identities.has_mismatch(session, numbers, [patient.key for patient in gathered]),
         registered_at=tuple(publisher.name or publisher.ods for publisher in registered),
         registered=frozenset(publisher.ods for publisher in registered),
         caller_name=caller.name,

@@ -17,10 +17,11 @@ import pysqlite3.dbapi2 as sqlite
 import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import PoolProxiedConnection
 
 from gateway.errors import Refused, Unavailable
 from gateway.fhir.dates import microseconds_now
-from gateway.store import migrations
+from gateway.store import columns, migrations
 
 if TYPE_CHECKING:
     import psycopg
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 LEAST_SQLITE = (3, 51, 3)  # WAL-reset corruption below (reference: operations §5)
 BUSY_SECONDS = 30
 Clock = Callable[[], int]
+_BORN = f"SELECT {columns.STORE.only('id mode namespace')} FROM store"
 
 
 def hash64(*parts: str) -> int:
@@ -63,26 +65,35 @@ class Session:
     """
 
     def __init__(
-        self, driver: sqlite.Connection | psycopg.Connection, postgres: bool, now: int = 0, commit_seq: int = 0
+        self,
+        driver: sqlite.Connection | psycopg.Connection,
+        postgres: bool,
+        connection: Callable[[], Connection] | None = None,
     ):
         self.postgres, self._driver, self._execute = postgres, driver, driver.execute
-        self.now, self.commit_seq = now, commit_seq
-        self.deferred: list[Callable[[], None]] = []
+        self._connection = connection
+        self.now, self.commit_seq = 0, 0
 
-    def rows(self, sql: str, *params) -> list[tuple[Any, ...]]:
+    def connection(self) -> Connection:
+        """SQLAlchemy's connection of this transaction: what ``models`` are read and written through."""
+        if self._connection is None:
+            raise RuntimeError("this session has no models")
+        return self._connection()
+
+    def rows(self, sql: str, *params: object) -> list[tuple[Any, ...]]:
         """All rows of a query."""
         return self._execute(_dialect(sql, self.postgres), params).fetchall()
 
-    def row(self, sql: str, *params) -> tuple[Any, ...] | None:
+    def row(self, sql: str, *params: object) -> tuple[Any, ...] | None:
         """The first row, or None."""
         return self._execute(_dialect(sql, self.postgres), params).fetchone()
 
-    def value(self, sql: str, *params):
+    def value(self, sql: str, *params: object) -> Any:
         """The first column of the first row, or None."""
-        found = self.row(sql, *params)
-        return found[0] if found else None
+        row = self.row(sql, *params)
+        return row[0] if row else None
 
-    def stream(self, sql: str, *params, size: int = 2000) -> Iterator[tuple[Any, ...]]:
+    def stream(self, sql: str, *params: object, size: int = 2000) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, a few at a time, without holding them all."""
         with closing(
             self._driver.cursor(f"stream_{uuid.uuid4().hex}") if self.postgres else self._driver.cursor()
@@ -91,7 +102,7 @@ class Session:
             while rows := cursor.fetchmany(size):
                 yield from rows
 
-    def run(self, sql: str, *params) -> int:
+    def run(self, sql: str, *params: object) -> int:
         """Change something; return how many rows it touched."""
         return self._execute(_dialect(sql, self.postgres), params).rowcount
 
@@ -129,7 +140,7 @@ class Session:
         """The condition that ``column`` is one of a list, given as one parameter made by ``listed``."""
         return f"{column} = ANY(?)" if self.postgres else f"{column} IN (SELECT value FROM json_each(?))"
 
-    def listed(self, values: Sequence) -> object:
+    def listed(self, values: Sequence[object]) -> object:
         """The parameter for ``within``."""
         if self.postgres:
             return _array(values) if values and type(values[0]) is int else list(values)
@@ -144,7 +155,7 @@ class Session:
         return (self.value(f"SELECT max(key) FROM {table}") or 0) + 1
 
 
-def _array(values: Iterable[int]) -> str:
+def _array(values: Iterable[object]) -> str:
     """Integers as PostgreSQL writes an array; the driver would look at each of them."""
     return f"{{{','.join(map(str, values))}}}"
 
@@ -165,7 +176,7 @@ class Store:
     def __init__(self, url: str, engine: Engine, clock: Clock):
         self.url, self.engine, self.clock = url, engine, clock
         self.postgres = engine.dialect.name == "postgresql"
-        self.path = None if self.postgres else Path(engine.url.database)
+        self.path = None if self.postgres else Path(engine.url.database or "")
         self.mode, self.namespace, self.id = "", uuid.UUID(int=0), ""
 
     @property
@@ -178,11 +189,12 @@ class Store:
         if self.postgres:
             snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
             with self.engine.connect().execution_options(**snapshot) as connection, connection.begin():
-                yield Session(driver_of(connection), True)
+                yield Session(driver_of(connection), True, lambda: connection)
         else:
             with closing(self.engine.raw_connection()) as pooled:  # going back to the pool ends the transaction
-                pooled.driver_connection.execute("BEGIN")
-                yield Session(pooled.driver_connection, False)
+                driver: sqlite.Connection = pooled.driver_connection
+                driver.execute("BEGIN")
+                yield Session(driver, False, lambda: _joined(self.engine, pooled))
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -191,14 +203,12 @@ class Store:
         with self._turn(), self.engine.connect() as connection:
             connection = connection.execution_options(gateway_write=True)
             with connection.begin():
-                session = Session(driver_of(connection), self.postgres)
+                session = Session(driver_of(connection), self.postgres, lambda: connection)
                 if self.postgres:
                     session.run("SELECT pg_advisory_xact_lock(727001)")
                 last = session.row("SELECT commit_seq, updated FROM clock WHERE id = 1") or (0, 0)
                 session.commit_seq, session.now = last[0] + 1, max(self.clock(), last[1] + 1000)
                 yield session
-                for finish in session.deferred:
-                    finish()
                 session.run(
                     "UPDATE clock SET commit_seq = ?, updated = ? WHERE id = 1", session.commit_seq, session.now
                 )
@@ -237,6 +247,13 @@ class Store:
         self.engine.dispose()
 
 
+def _joined(engine: Engine, pooled: PoolProxiedConnection) -> Connection:
+    """A SQLAlchemy connection inside the transaction that was begun on the driver."""
+    connection = Connection(engine, pooled).execution_options(gateway_joined=True)
+    connection.begin()  # whoever comes to a connection that has begun leaves its end to others
+    return connection
+
+
 def _own(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
@@ -267,19 +284,21 @@ def open_store(
 
 def _settle(store: Store, create: str | None, namespace: uuid.UUID | None) -> None:
     with store.read() as session:
-        found = session.row("SELECT id, mode, namespace FROM store")
-    if not found and not create:
+        born = session.row(_BORN)
+    if not born and not create:
         raise Refused("there is no store here: run `gateway init`")
-    if not found:
-        found = (str(uuid.uuid4()), create, str(namespace or uuid.uuid4()))
+    if not born:
+        born = (str(uuid.uuid4()), create, str(namespace or uuid.uuid4()))
         with store.write() as session:
-            session.run("INSERT INTO clock (id, commit_seq, updated, label_seq) VALUES (1, 0, 0, 0)")
-            session.run("INSERT INTO store (id, mode, namespace, created) VALUES (?, ?, ?, ?)", *found, session.now)
-    elif create and create != found[1]:
-        raise Refused(f"this store was born {found[1]}")
-    elif namespace and str(namespace) != found[2]:
+            session.run(
+                f"INSERT INTO clock ({columns.CLOCK.only('id commit_seq updated label_seq')}) VALUES (1, 0, 0, 0)"
+            )
+            session.insert("store", columns.STORE.only("id mode namespace created"), [(*born, session.now)])
+    elif create and create != born[1]:
+        raise Refused(f"this store was born {born[1]}")
+    elif namespace and str(namespace) != born[2]:
         raise Refused("this store makes its ids in another namespace")
-    store.id, store.mode, store.namespace = found[0], found[1], uuid.UUID(found[2])
+    store.id, store.mode, store.namespace = born[0], born[1], uuid.UUID(born[2])
 
 
 def _engine(url: str) -> Engine:
@@ -307,7 +326,7 @@ def _sqlite(path: Path) -> Engine:
     )  # fmt: skip
 
     @event.listens_for(engine, "connect")
-    def settings(connection, _record):
+    def settings(connection: sqlite.Connection, _record: object) -> None:
         # No mmap_size: never with writers in other processes (a stray write or a cut file is then corruption,
         # reference: reliability §1).
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-262144", "temp_store=MEMORY", "mmap_size=0",
@@ -315,11 +334,11 @@ def _sqlite(path: Path) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
-    def begin(connection):
+    def begin(connection: Connection) -> None:
         # One statement decides who waits: a deferred transaction that reads and then writes is refused at once
         # (store.md, Audit).
-        connection.exec_driver_sql(
-            "BEGIN IMMEDIATE" if connection.get_execution_options().get("gateway_write") else "BEGIN"
-        )
+        options = connection.get_execution_options()
+        if not options.get("gateway_joined"):
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("gateway_write") else "BEGIN")
 
     return engine

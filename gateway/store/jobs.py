@@ -1,14 +1,23 @@
-"""Jobs and their parts: claimed by one statement with a lease, pinned to a snapshot, resumed by part."""
+"""Jobs and their parts: gathered, claimed by one statement with a lease, pinned to a snapshot, resumed by part.
+
+A job is ``accepted`` when it is asked for, ``gathering`` while somebody pins who is in it, ``gathered`` when that is
+complete, ``running`` while its parts are cut, and ends as ``done``, ``failed`` or ``cancelled``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import sqlalchemy
+from sqlmodel import and_, col, or_, select
 
 from gateway.store.database import Session
+from gateway.store.models import models
+from gateway.store.tables import Job as JobRow
+from gateway.store.tables import Part
 
 LEASE = 60_000_000  # µs
 
@@ -27,101 +36,128 @@ class Job:
     outcome: dict[str, Any]
 
 
-def create(
-    session: Session,
-    id_: str,
-    kind: str,
-    owner: str,
-    pins: dict[str, Any],
-    parts: Sequence[Sequence[tuple[int, int, str]]],
-) -> None:
-    """Write a job with its parts, each a list of (person's place, patient, person's name) in the job, that stays as it
-    is now."""
-    session.run(
-        "INSERT INTO job (id, kind, owner, state, created, lease, pins, outcome) VALUES (?, ?, ?, 'accepted', ?, 0, ?, '{}')",
-        id_, kind, owner, session.now, msgspec.json.encode(pins).decode(),
-    )  # fmt: skip
-    session.insert("part", "job, number, state, outcome", [(id_, number, "todo", "{}") for number in range(len(parts))])
-    session.insert(
-        "part_member", "job, part, person, patient, name",
-        [(id_, number, *member) for number, members in enumerate(parts) for member in sorted(set(members))],
-    )  # fmt: skip
+def create(session: Session, id_: str, kind: str, owner: str, pins: dict[str, Any]) -> None:
+    """Write a job as accepted. Nobody runs it before its members are gathered."""
+    with models(session) as rows:
+        rows.add(
+            JobRow(
+                id=id_, kind=kind, owner=owner, state="accepted", created=session.now, lease=0,
+                pins=_text(pins), outcome="{}",
+            )
+        )  # fmt: skip
 
 
 def get(session: Session, id_: str) -> Job | None:
     """A job, or None."""
-    found = session.row("SELECT id, kind, owner, state, created, lease, pins, outcome FROM job WHERE id = ?", id_)
-    return Job(*found[:6], msgspec.json.decode(found[6]), msgspec.json.decode(found[7])) if found else None
-
-
-_CLAIMABLE = "kind = ? AND (state = 'accepted' OR (state = 'running' AND lease < ?))"
+    with models(session) as rows:
+        row = rows.get(JobRow, id_)
+        if row is None:
+            return None
+        pins, outcome = msgspec.json.decode(row.pins), msgspec.json.decode(row.outcome)
+        return Job(row.id, row.kind, row.owner, row.state, row.created, row.lease, pins, outcome)
 
 
 def is_waiting(session: Session, kind: str, now: int) -> bool:
-    """Whether ``claim`` would find a job: asked in a reading transaction, so that an idle worker never takes the
+    """Whether ``claim`` would find a job. Asked in a reading transaction, so that an idle worker never takes the
     writer's turn."""
-    return session.value(f"SELECT 1 FROM job WHERE {_CLAIMABLE} LIMIT 1", kind, now) is not None
+    with models(session) as rows:
+        return rows.exec(_claimable(kind, now)).first() is not None
 
 
 def claim(session: Session, kind: str) -> Job | None:
-    """Take the oldest job that nobody works on, for a lease's time."""
-    found = session.row(
-        f"UPDATE job SET state = 'running', lease = ? WHERE id = (SELECT id FROM job WHERE {_CLAIMABLE} ORDER BY created LIMIT 1) RETURNING id",
-        session.now + LEASE, kind, session.now,
-    )  # fmt: skip
-    return get(session, found[0]) if found else None
+    """Take the oldest job that nobody works on, for a lease's time: to gather its members, or to run it."""
+    state = sqlalchemy.case(
+        (col(JobRow.state) == "accepted", "gathering"),
+        (col(JobRow.state) == "gathered", "running"),
+        else_=JobRow.state,
+    )
+    statement = (
+        sqlalchemy.update(JobRow)
+        .where(col(JobRow.id) == _claimable(kind, session.now).scalar_subquery())
+        .values(state=state, lease=session.now + LEASE)
+        .returning(col(JobRow.id))
+        .execution_options(synchronize_session=False)
+    )
+    with models(session) as rows:
+        id_ = rows.connection().execute(statement).scalar()
+    return get(session, id_) if id_ else None
+
+
+def _claimable(kind: str, now: int) -> Any:
+    is_left = and_(col(JobRow.state).in_(("gathering", "running")), JobRow.lease < now)
+    is_free = or_(col(JobRow.state).in_(("accepted", "gathered")), is_left)
+    return select(JobRow.id).where(JobRow.kind == kind, is_free).order_by(col(JobRow.created)).limit(1)
+
+
+def begin_gathering(session: Session, id_: str, pins: dict[str, Any]) -> bool:
+    """Pin a moment from which the members are gathered. Whoever began before has to stop: see ``hold_gathering``."""
+    row = {"state": "gathering", "lease": session.now + LEASE, "pins": _text(pins)}
+    return _change(session, id_, ("accepted", "gathering"), row)
+
+
+def hold_gathering(session: Session, id_: str, as_of: int) -> bool:
+    """Keep the lease while gathering; False when the job was cancelled, or somebody else began to gather it anew."""
+    job = get(session, id_)
+    if job is None or job.pins.get("as_of") != as_of:
+        return False
+    return _change(session, id_, ("gathering",), {"lease": session.now + LEASE})
+
+
+def end_gathering(session: Session, id_: str, pins: dict[str, Any]) -> bool:
+    """The membership is complete: from now on the job may be claimed to run."""
+    return _change(session, id_, ("gathering",), {"state": "gathered", "lease": 0, "pins": _text(pins)})
 
 
 def hold(session: Session, id_: str) -> bool:
-    """Keep a job's lease; False when it is no longer to be worked on (cancelled, or released by another)."""
-    return (
-        session.run(
-            "UPDATE job SET state = 'running', lease = ? WHERE id = ? AND state IN ('accepted', 'running')",
-            session.now + LEASE,
-            id_,
-        )
-        == 1
-    )
+    """Keep a job's lease; False when it is not to be worked on any more (cancelled, or released by another)."""
+    row = {"state": "running", "lease": session.now + LEASE}
+    return _change(session, id_, ("gathered", "running"), row)
 
 
 def fail(session: Session, id_: str) -> None:
     """Mark a job failed, unless it ended otherwise meanwhile."""
-    session.run("UPDATE job SET state = 'failed', lease = 0 WHERE id = ? AND state = 'running'", id_)
+    _change(session, id_, ("gathering", "running"), {"state": "failed", "lease": 0})
 
 
 def finish(session: Session, id_: str, state: str, outcome: dict[str, Any]) -> None:
     """Say how a job ended."""
-    session.run(
-        "UPDATE job SET state = ?, lease = 0, outcome = ? WHERE id = ?",
-        state,
-        msgspec.json.encode(outcome).decode(),
-        id_,
-    )
+    with models(session) as rows:
+        row = rows.get_one(JobRow, id_)
+        row.state, row.lease, row.outcome = state, 0, _text(outcome)
 
 
 def parts(session: Session, id_: str) -> list[tuple[int, str, dict[str, Any]]]:
     """(number, state, outcome) of a job's parts."""
-    rows = session.rows("SELECT number, state, outcome FROM part WHERE job = ? ORDER BY number", id_)
-    return [(number, state, msgspec.json.decode(outcome)) for number, state, outcome in rows]
+    statement = select(Part.number, Part.state, Part.outcome).where(Part.job == id_).order_by(col(Part.number))
+    with models(session) as rows:
+        return [(number, state, msgspec.json.decode(outcome)) for number, state, outcome in rows.exec(statement)]
+
+
+def progress(session: Session, id_: str) -> tuple[int, int]:
+    """How many of a job's parts are done, of how many."""
+    is_done = sqlalchemy.func.sum(sqlalchemy.case((col(Part.state) == "done", 1), else_=0))
+    with models(session) as rows:
+        total, done = rows.exec(select(sqlalchemy.func.count(), is_done).where(Part.job == id_)).one()
+        return int(done or 0), total
 
 
 def finish_part(session: Session, id_: str, number: int, outcome: dict[str, Any]) -> None:
     """A part is done; resuming skips it."""
-    session.run(
-        "UPDATE part SET state = 'done', outcome = ? WHERE job = ? AND number = ?",
-        msgspec.json.encode(outcome).decode(),
-        id_,
-        number,
-    )
+    with models(session) as rows:
+        row = rows.get_one(Part, (id_, number))
+        row.state, row.outcome = "done", _text(outcome)
 
 
-def members(session: Session, id_: str, part: int) -> list[tuple[int, int, str]]:
-    """(person's place, patient, person's name) of a part, by place."""
-    return session.rows(
-        "SELECT person, patient, name FROM part_member WHERE job = ? AND part = ? ORDER BY person, patient", id_, part
-    )
+def _change(session: Session, id_: str, states: Sequence[str], values: Mapping[str, object]) -> bool:
+    """Change a job if it is in one of these states; say whether it was."""
+    with models(session) as rows:
+        row = rows.get(JobRow, id_)
+        if row is None or row.state not in states:
+            return False
+        for name, value in values.items():
+            setattr(row, name, value)
+    return True
 
 
-def patients(session: Session, id_: str) -> set[int]:
-    """Every patient in a job."""
-    return {row[0] for row in session.rows("SELECT DISTINCT patient FROM part_member WHERE job = ?", id_)}
+def _text(document: dict[str, Any]) -> str:
+    return msgspec.json.encode(document).decode()

@@ -1,4 +1,4 @@
-"""The ledger of releases: append-only and hash-chained, so that a release cannot be unsaid."""
+"""The ledger of releases: append-only and hash-chained, so that nobody can deny a release or change it unseen."""
 
 from __future__ import annotations
 
@@ -7,32 +7,46 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from sqlmodel import col, select
 
+from gateway.store import columns
 from gateway.store.database import Session
+from gateway.store.models import models
+from gateway.store.tables import Ledger
 
 _encode = msgspec.json.Encoder(order="sorted").encode
+_CHAINED = columns.LEDGER.only("at entry hash")
 
 
 def append(session: Session, entry: dict[str, Any]) -> str:
     """Write an entry and return its hash, which covers all before it."""
-    before = session.value("SELECT hash FROM ledger ORDER BY seq DESC LIMIT 1") or ""
     text = _encode(entry).decode()
-    digest = hashlib.sha256(f"{before}\n{session.now} {text}".encode()).hexdigest()
-    session.run("INSERT INTO ledger (at, entry, hash) VALUES (?, ?, ?)", session.now, text, digest)
+    with models(session) as rows:
+        before = rows.exec(select(Ledger.hash).order_by(col(Ledger.seq).desc()).limit(1)).first() or ""
+        digest = _link(before, session.now, text)
+        rows.add(Ledger(at=session.now, entry=text, hash=digest))
     return digest
 
 
 def entries(session: Session) -> Iterator[tuple[int, dict[str, Any], str]]:
-    """(at, entry, hash) in the order written."""
-    for at, entry, hash_ in session.rows("SELECT at, entry, hash FROM ledger ORDER BY seq"):
-        yield at, msgspec.json.decode(entry), hash_
+    """(at, entry, hash) in the order written, a few at a time."""
+    for at, text, digest in _chained(session):
+        yield at, msgspec.json.decode(text), digest
 
 
 def is_whole(session: Session) -> bool:
     """Whether the chain holds from the first entry to the last."""
     before = ""
-    for at, entry, hash_ in session.rows("SELECT at, entry, hash FROM ledger ORDER BY seq"):
-        before = hashlib.sha256(f"{before}\n{at} {entry}".encode()).hexdigest()
-        if before != hash_:
+    for at, text, digest in _chained(session):
+        before = _link(before, at, text)
+        if before != digest:
             return False
     return True
+
+
+def _chained(session: Session) -> Iterator[tuple[int, str, str]]:
+    yield from session.stream(f"SELECT {_CHAINED} FROM ledger ORDER BY seq", size=20)
+
+
+def _link(before: str, at: int, text: str) -> str:
+    return hashlib.sha256(f"{before}\n{at} {text}".encode()).hexdigest()

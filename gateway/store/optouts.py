@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from gateway.store import columns
 from gateway.store.database import Session
+
+_IN_FORCE = columns.OPTOUT_LIST.only("key loaded as_at count hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,35 +24,45 @@ class ListInForce:
 
 
 def replace(session: Session, numbers: Sequence[str], as_at: int) -> ListInForce:
-    """Put a list in force. The one before keeps its members, all older ones lose theirs: a job remembers whom it left
-    out, not the list."""
+    """Put a list in force. The list before it keeps its members, all older ones lose theirs: a job keeps its own
+    members, not the list."""
+    from gateway.store import tables  # the lists are read by every worker of an export, and loaded once a week
+    from gateway.store.models import models
+
     members = sorted(set(numbers))
-    key = session.next_key("optout_list")
     digest = hashlib.sha256("\n".join(members).encode()).hexdigest()
-    session.run(
-        "INSERT INTO optout_list (key, loaded, as_at, count, hash) VALUES (?, ?, ?, ?, ?)",
-        key,
-        session.now,
-        as_at,
-        len(members),
-        digest,
-    )
-    session.insert("optout", "list, number", [(key, number) for number in members])
-    session.run("DELETE FROM optout WHERE list < ?", key - 1)
-    return ListInForce(key, session.now, as_at, len(members), digest)
+    in_force = ListInForce(session.next_key("optout_list"), session.now, as_at, len(members), digest)
+    with models(session) as rows:
+        rows.add(
+            tables.OptoutList(
+                key=in_force.key, loaded=in_force.loaded, as_at=as_at, count=in_force.count, hash=in_force.hash
+            )
+        )
+    session.insert("optout", columns.OPTOUT.all, [(in_force.key, number) for number in members])
+    session.run("DELETE FROM optout WHERE list < ?", in_force.key - 1)
+    return in_force
 
 
 def in_force(session: Session) -> ListInForce | None:
     """The newest list, or None."""
-    found = session.row("SELECT key, loaded, as_at, count, hash FROM optout_list ORDER BY key DESC LIMIT 1")
-    return ListInForce(*found) if found else None
+    row = session.row(f"SELECT {_IN_FORCE} FROM optout_list ORDER BY key DESC LIMIT 1")
+    return ListInForce(*row) if row else None
 
 
-def opted_out(session: Session, list_: int) -> set[int]:
-    """The patients that claim a number on the list, gathered or not: refused wide."""
-    return {
-        row[0]
-        for row in session.rows(
-            "SELECT DISTINCT c.patient FROM optout o JOIN claim c ON c.number = o.number WHERE o.list = ?", list_
-        )
-    }
+def on_list(session: Session, list_: int, numbers: Sequence[str]) -> set[str]:
+    """Those of the numbers that are on the list."""
+    sql = f"SELECT number FROM optout WHERE list = ? AND {session.within('number')}"
+    return {number for (number,) in session.rows(sql, list_, session.listed(numbers))}
+
+
+def claimants(session: Session, list_: int, size: int) -> Iterator[set[int]]:
+    """The patients that claim a number on the list, in sets of about ``size``: never all of them at once."""
+    patients: set[int] = set()
+    sql = "SELECT c.patient FROM optout o JOIN claim c ON c.number = o.number WHERE o.list = ? ORDER BY o.number"
+    for (patient,) in session.stream(sql, list_):
+        patients.add(patient)
+        if len(patients) >= size:
+            yield patients
+            patients = set()
+    if patients:
+        yield patients

@@ -5,28 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from sqlmodel import col, select
 
 from gateway.store.database import Session
+from gateway.store.models import models
+from gateway.store.tables import Project
 
 
 def newest(session: Session, name: str) -> tuple[int, str, dict[str, Any]] | None:
     """(version, state, document) of a project, or None."""
-    found = session.row(
-        "SELECT version, state, document FROM project WHERE name = ? ORDER BY version DESC LIMIT 1", name
-    )
-    return (found[0], found[1], msgspec.json.decode(found[2])) if found else None
+    statement = select(Project).where(Project.name == name).order_by(col(Project.version).desc()).limit(1)
+    with models(session) as rows:
+        project = rows.exec(statement).first()
+        return (project.version, project.state, msgspec.json.decode(project.document)) if project else None
 
 
 def add(session: Session, name: str, state: str, document: dict[str, Any]) -> int:
     """Write the next version of a project; return its number. Versions are never changed."""
-    version = (session.value("SELECT max(version) FROM project WHERE name = ?", name) or 0) + 1
-    session.run(
-        "INSERT INTO project (name, version, state, at, document) VALUES (?, ?, ?, ?, ?)",
-        name, version, state, session.now, msgspec.json.encode(document).decode(),
-    )  # fmt: skip
+    before = newest(session, name)
+    version = (before[0] if before else 0) + 1
+    text = msgspec.json.encode(document).decode()
+    with models(session) as rows:
+        rows.add(Project(name=name, version=version, state=state, at=session.now, document=text))
     return version
 
 
 def names(session: Session) -> list[str]:
     """The names of all projects."""
-    return [row[0] for row in session.rows("SELECT DISTINCT name FROM project ORDER BY name")]
+    with models(session) as rows:
+        return list(rows.exec(select(Project.name).distinct().order_by(Project.name)))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from gateway.fhir.dates import moment
-from gateway.store import labels
+from gateway.store import labelling
 from gateway.store.database import Session, id_hash
 from gateway.store.numbers import KINDS, TYPE_NUMBER, TYPES
 
@@ -410,7 +410,7 @@ class _Writer:
         s.insert("label", "patient, head, bit, cause", self.labels)
         s.insert("preference", "patient, head, name, at", self.preferences)
         if self.is_relabelled:
-            labels.changed(s)
+            labelling.changed(s)
 
 
 def head_of(session: Session, resource_type: str, id_: str) -> Stored | None:

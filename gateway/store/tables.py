@@ -1,8 +1,12 @@
 """The tables, patient first: integer keys, 64-bit hashes in narrow indexes, bodies in append-only order.
 
-``migrations/`` makes them; a test holds the two together, and nothing else imports this: what runs speaks SQL.
-Booleans are 0 and 1, times are microseconds UTC, so that one SQL text serves both databases.
+This is the one home of the schema. ``python -m gateway.store.migrations "Title"`` generates the next migration and
+``columns.py`` from it, and tests compare both with it. Cold tables are read and written as these models, see
+``models.py``. Hot statements are plain SQL with the column lists of ``columns.py``. Booleans are 0 and 1 and times are
+microseconds UTC, so that one SQL text serves both databases.
 """
+
+from typing import Any
 
 import sqlalchemy
 from sqlalchemy import (
@@ -20,20 +24,20 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 
-def big(**options) -> Column:
-    return Column(BigInteger, nullable=False, **options)
+def big() -> Column[Any]:
+    return Column(BigInteger, nullable=False)
 
 
-def serial() -> Column:
+def serial() -> Column[Any]:
     """An integer key handed out by the writer, which is the row number on SQLite."""
     return Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
 
 
-def small() -> Column:
+def small() -> Column[Any]:
     return Column(SmallInteger, nullable=False, server_default="0")
 
 
-def text() -> Column:
+def text() -> Column[Any]:
     return Column(Text, nullable=False, server_default="")
 
 
@@ -285,7 +289,7 @@ class Claim(SQLModel, table=True):
 
 
 class Person(SQLModel, table=True):
-    """Which Patients are gathered into one person, how surely and why. Derived; rebuilt from claims."""
+    """Which Patients are gathered into one person, how surely and why. Derived: it can be rebuilt from claims."""
 
     __tablename__ = "person"
     patient: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
@@ -333,8 +337,9 @@ class WriteAudit(SQLModel, table=True):
     """What was changed and by whom, in the transaction that changed it. On PostgreSQL also every read."""
 
     __tablename__ = "audit"
-    seq: int = Field(
-        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    seq: int | None = Field(
+        default=None,
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     )
     at: int = Field(sa_column=big())
     stream: str = Field(sa_column=Column(String(8), nullable=False))
@@ -410,7 +415,7 @@ class Part(SQLModel, table=True):
 
 
 class PartMember(SQLModel, table=True):
-    """Who is in a part, by a place and under a name that hold for the job: pinned when it starts."""
+    """Who is in a part, by the place and name that a person has in this job: pinned when the job starts."""
 
     __tablename__ = "part_member"
     __table_args__ = (PrimaryKeyConstraint("job", "part", "person", "patient"), CLUSTERED)
@@ -421,12 +426,26 @@ class PartMember(SQLModel, table=True):
     name: str = Field(sa_column=text())
 
 
+class Gathered(SQLModel, table=True):
+    """Members of a job while its membership is gathered, before they have a part and a place. A bucket holds the
+    persons of one range of the order in which they leave."""
+
+    __tablename__ = "gathered"
+    __table_args__ = (PrimaryKeyConstraint("job", "bucket", "person", "patient"), CLUSTERED)
+    job: str = Field(sa_column=Column(String(64), nullable=False))
+    bucket: int = Field(sa_column=Column(Integer, nullable=False))
+    person: int = Field(sa_column=big())
+    patient: int = Field(sa_column=big())
+    name: str = Field(sa_column=text())
+
+
 class Ledger(SQLModel, table=True):
     """Releases, append-only and hash-chained."""
 
     __tablename__ = "ledger"
-    seq: int = Field(
-        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    seq: int | None = Field(
+        default=None,
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     )
     at: int = Field(sa_column=big())
     entry: str = Field(sa_column=text())

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from gateway import config, tokens
 from gateway.api.app import create_app
 from gateway.api.sandbox import issue
-from gateway.export import optouts
+from gateway.export import national_list
 from gateway.intake import load
 from gateway.store.database import Store, open_store
 from gateway.synth import world
@@ -138,7 +138,7 @@ def town(tmp_path_factory, data_dir, made) -> Api:
     store = open_store(f"sqlite:///{folder / 'gateway.db'}", create="sandbox", clock=Clock(NOW - 3_600_000_000))
     for name in ("emis", "hl7v2", "cld"):
         load.load(store, sources()[name], made.path(name), Feed(), sets.load(sandbox=True), workers=0)
-    optouts.load(store, made.path("optout"))
+    national_list.load(store, made.path("optout"))
     store.clock.now = NOW
     api = Api(store, folder)
     yield api

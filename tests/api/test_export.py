@@ -6,7 +6,7 @@ import pytest
 
 from gateway import tokens
 from gateway.api.sandbox import AUDIENCE, ISSUER
-from gateway.export import projects, worker
+from gateway.export import approval, worker
 from gateway.nhs import disclosure, sandbox
 from tests.export.conftest import ROOT, document
 
@@ -18,10 +18,10 @@ BASE = "http://127.0.0.1:8000"
 def approved(town):
     """The town with two projects in force, and one that is only asked for."""
     for name in ("study", "other"):
-        projects.add(town.store, document(name), "asker")
-        projects.approve(town.store, name, "guardian")
-        projects.approve(town.store, name, "controller")
-    projects.add(town.store, document("asked-for"), "asker")
+        approval.add(town.store, document(name), "asker")
+        approval.approve(town.store, name, "guardian")
+        approval.approve(town.store, name, "controller")
+    approval.add(town.store, document("asked-for"), "asker")
     return town
 
 

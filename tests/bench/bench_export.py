@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.export import jobs, optouts, projects
+from gateway.export import approval, asking, national_list, running
 from gateway.nhs.pseudonym import Pseudonymiser
 from gateway.store.database import open_store
 from gateway.store.numbers import TYPE_NUMBER
@@ -60,10 +60,10 @@ def prepare(found: Loaded) -> None:
     store = found.open()
     listed = found.folder / "optouts.csv"
     listed.write_text(f"{NOBODY}\n")
-    optouts.load(store, listed)
-    projects.add(store, PROJECT, "requester")
+    national_list.load(store, listed)
+    approval.add(store, PROJECT, "requester")
     for name in ("first", "second"):
-        projects.approve(store, "bench", name)
+        approval.approve(store, "bench", name)
     store.close()
 
 
@@ -73,7 +73,7 @@ def child() -> None:
     url, out = sys.argv[1:]
     store = open_store(url)
     begun, used = time.perf_counter(), time.process_time()
-    manifest = jobs.run(store, jobs.start(store, "bench", "operator", optout_days=7), Path(out), ROOT, workers=1)
+    manifest = running.run(store, asking.start(store, "bench", "operator", optout_days=7), Path(out), ROOT, workers=1)
     seconds, used = time.perf_counter() - begun, time.process_time() - used
     memory, mapped = _memory("VmHWM"), _memory("RssFile")
     lines = sum((Path(out) / file["url"]).read_bytes().count(b"\n") for file in manifest["output"])

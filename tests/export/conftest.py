@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.export import optouts, projects
+from gateway.export import approval, national_list
 from gateway.intake import load
 from gateway.store.database import Store, open_store
 from gateway.synth import world
@@ -54,7 +54,7 @@ def loaded_once(tmp_path_factory, made) -> Path:
     code_sets = sets.load(sandbox=True)
     for name in ("emis", "hl7v2", "cld"):
         load.load(store, sources()[name], made.path(name), Feed(), code_sets, workers=0)
-    optouts.load(store, made.path("optout"))
+    national_list.load(store, made.path("optout"))
     store.close()
     return path
 
@@ -73,9 +73,9 @@ def approved(loaded) -> Callable[..., str]:
     """Add a project and approve it twice."""
 
     def make(name: str = "study", **changes) -> str:
-        projects.add(loaded, document(name, **changes), "asker")
-        projects.approve(loaded, name, "guardian")
-        assert projects.approve(loaded, name, "controller") == "approved"
+        approval.add(loaded, document(name, **changes), "asker")
+        approval.approve(loaded, name, "guardian")
+        assert approval.approve(loaded, name, "controller") == "approved"
         return name
 
     return make

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.errors import Conflict, Refused
-from gateway.export import jobs, optouts, projects
+from gateway.export import approval, asking, national_list, running
 from gateway.store import ledger
 from tests.export.conftest import ROOT, document
 
@@ -21,9 +21,9 @@ DAY = 86_400_000_000
 
 
 def run(store, tmp_path, project="study", name="out", **options):
-    job = jobs.start(store, project, "tester", optout_days=7, **options)
+    job = asking.start(store, project, "tester", optout_days=7, **options)
     folder = tmp_path / name
-    return jobs.run(store, job, folder, ROOT, workers=1), folder
+    return running.run(store, job, folder, ROOT, workers=1), folder
 
 
 def lines(folder, resource_type: str) -> list[dict]:
@@ -40,49 +40,49 @@ def people(folder) -> set[str]:
 
 def test_no_project_or_one_not_approved_by_two_others_gets_nothing(loaded):
     with pytest.raises(Refused):
-        jobs.start(loaded, "study", "tester", optout_days=7)
-    projects.add(loaded, document(), "asker")
+        asking.start(loaded, "study", "tester", optout_days=7)
+    approval.add(loaded, document(), "asker")
     with pytest.raises(Refused):
-        projects.approve(loaded, "study", "asker")
-    assert projects.approve(loaded, "study", "guardian") == "draft"
+        approval.approve(loaded, "study", "asker")
+    assert approval.approve(loaded, "study", "guardian") == "draft"
     with pytest.raises(Refused):
-        projects.approve(loaded, "study", "guardian")
+        approval.approve(loaded, "study", "guardian")
     with pytest.raises(Refused):
-        jobs.start(loaded, "study", "tester", optout_days=7)
+        asking.start(loaded, "study", "tester", optout_days=7)
 
 
 @pytest.mark.parametrize("state", ["suspended", "expired"])
 def test_a_project_that_is_no_longer_in_force_gets_nothing(loaded, approved, state):
-    projects.change(loaded, approved(), state, "controller")
+    approval.change(loaded, approved(), state, "controller")
     with pytest.raises(Refused):
-        jobs.start(loaded, "study", "tester", optout_days=7)
+        asking.start(loaded, "study", "tester", optout_days=7)
 
 
 def test_a_project_out_of_date_gets_nothing(loaded, approved):
     approved(end="2026-03-01")
     with pytest.raises(Refused):
-        jobs.start(loaded, "study", "tester", optout_days=7)
+        asking.start(loaded, "study", "tester", optout_days=7)
 
 
 def test_a_stale_or_absent_opt_out_list_releases_nobody(loaded, approved):
     approved()
     loaded.clock.now += 8 * DAY
     with pytest.raises(Refused, match="stale"):
-        jobs.start(loaded, "study", "tester", optout_days=7)
+        asking.start(loaded, "study", "tester", optout_days=7)
     with loaded.write() as session:
         session.run("DELETE FROM optout_list")
     with pytest.raises(Refused, match="nobody is released"):
-        jobs.start(loaded, "study", "tester", optout_days=7)
+        asking.start(loaded, "study", "tester", optout_days=7)
 
 
 def test_a_list_with_a_bad_line_names_the_line_and_leaves_the_old_list_in_force(loaded, tmp_path):
-    before = optouts.status(loaded)
+    before = national_list.status(loaded)
     bad = tmp_path / "bad.csv"
     bad.write_text("9990000018,\n9990000019,\n")
     with pytest.raises(Exception, match="line 2") as refused:
-        optouts.load(loaded, bad)
+        national_list.load(loaded, bad)
     assert "999" not in str(refused.value)
-    assert optouts.status(loaded) == before
+    assert national_list.status(loaded) == before
 
 
 @pytest.mark.hazard("HZ-EXPORT-01")
@@ -92,7 +92,7 @@ def test_who_opted_out_is_not_in_the_release_under_any_number_they_claim(loaded,
     everyone = people(folder)
     nobody = tmp_path / "none.csv"
     nobody.write_text("9999999468,\n")
-    optouts.load(loaded, nobody)
+    national_list.load(loaded, nobody)
     _, all_folder = run(loaded, tmp_path, name="all")
     with loaded.read() as session:
         opted = session.value("SELECT count(DISTINCT number) FROM optout WHERE list = 1")
@@ -107,7 +107,7 @@ def test_restricted_people_and_type_1_rows_of_the_practice_stay(loaded, approved
         restricted = {row[0] for row in session.rows("SELECT patient FROM head WHERE type = 0 AND labels & 4 <> 0")}
         type1 = {row[0] for row in session.rows("SELECT patient FROM head WHERE type = 0 AND labels & 256 <> 0")}
         assert restricted and type1
-    job = jobs.start(loaded, "study", "tester", optout_days=7)
+    job = asking.start(loaded, "study", "tester", optout_days=7)
     with loaded.read() as session:
         members = {row[0] for row in session.rows("SELECT patient FROM part_member WHERE job = ?", job)}
     assert not members & restricted
@@ -163,14 +163,14 @@ def test_the_same_pins_are_the_same_bytes(loaded, approved, tmp_path):
 KILLED = """
 import sys, time
 from gateway import cli
-from gateway.export import jobs
-jobs.PERSONS_A_PART = 2
-real = jobs.cut
+from gateway.export import asking, cut, gather, running
+gather.PERSONS_A_PART = 2
+real = cut.cut
 def slow(part):
     if part.number == 2 and sys.argv[1] == "slow":
         print("cutting", flush=True); time.sleep(60)
     return real(part)
-jobs.cut = slow
+cut.cut = slow
 sys.exit(cli.main(["export", "run", "--project", "study", "--out", sys.argv[2], "--workers", "1"]))
 """
 
@@ -231,16 +231,16 @@ def test_a_command_killed_half_way_is_resumed_by_part_and_is_byte_identical(oper
 
 def test_a_release_is_as_at_its_moment_and_its_labels_are_of_today(loaded, approved, tmp_path):
     approved()
-    job = jobs.start(loaded, "study", "tester", optout_days=7)
+    job = asking.start(loaded, "study", "tester", optout_days=7)
     with loaded.write() as session:
         key, patient = session.row("SELECT key, patient FROM head WHERE type = 5 AND labels = 0 AND kind = 1 LIMIT 1")
         session.run("UPDATE head SET labels = 1, own = 1 WHERE key = ?", key)
         session.run("UPDATE clock SET label_seq = ? WHERE id = 1", session.commit_seq)
         id_ = session.value("SELECT id FROM head WHERE key = ?", key)
-    jobs.run(loaded, job, tmp_path / "out", ROOT, workers=1)
+    running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
     from gateway.nhs import pseudonym
 
-    project = projects.rules.parse(document())
+    project = approval.rules.parse(document())
     worker = pseudonym.Pseudonymiser(
         project.profile, project.setting, pseudonym.project_key(ROOT, project.controller, project.name, 1)
     )
@@ -250,10 +250,10 @@ def test_a_release_is_as_at_its_moment_and_its_labels_are_of_today(loaded, appro
 
 def test_a_released_job_is_not_run_again_and_is_in_the_ledger(loaded, approved, tmp_path):
     approved()
-    job = jobs.start(loaded, "study", "tester", optout_days=7)
-    jobs.run(loaded, job, tmp_path / "out", ROOT, workers=1)
+    job = asking.start(loaded, "study", "tester", optout_days=7)
+    running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
     with pytest.raises(Conflict):
-        jobs.run(loaded, job, tmp_path / "again", ROOT, workers=1)
+        running.run(loaded, job, tmp_path / "again", ROOT, workers=1)
     with loaded.read() as session:
         entries = list(ledger.entries(session))
         assert ledger.is_whole(session)
@@ -309,4 +309,4 @@ def test_the_operators_verbs(operator, made, tmp_path):
 
 
 def test_the_project_is_plain_data():
-    assert dataclasses.is_dataclass(projects.rules.parse(document()))
+    assert dataclasses.is_dataclass(approval.rules.parse(document()))

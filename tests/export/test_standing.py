@@ -14,11 +14,10 @@ from gateway import config
 from gateway.api.app import create_app
 from gateway.api.sandbox import issue
 from gateway.errors import Conflict, Refused
-from gateway.export import jobs, optouts, projects, worker
+from gateway.export import approval, asking, cut, national_list, running, standing, worker
 from gateway.intake import load
 from gateway.nhs import identifiers, pseudonym
-from gateway.store import jobs as kept_jobs
-from gateway.store import labels
+from gateway.store import jobs, labelling
 from gateway.store.database import Store, open_store
 from gateway.terminology import sets
 from mappings import Feed, sources
@@ -29,7 +28,7 @@ UNKNOWN = "9999999468"
 
 
 def start(store: Store, name: str = "study", **options) -> str:
-    return jobs.start(store, name, "researcher", optout_days=7, **options)
+    return asking.start(store, name, "researcher", optout_days=7, **options)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -38,7 +37,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def put_list(store: Store, tmp_path: Path, *numbers: str) -> None:
     (tmp_path / "list.csv").write_text("".join(f"{number},\n" for number in numbers))
-    optouts.load(store, tmp_path / "list.csv")
+    national_list.load(store, tmp_path / "list.csv")
 
 
 def is_in(folder: Path, name: str) -> bool:
@@ -83,7 +82,7 @@ def opt_out(store, tmp_path, made):
 
 
 def suspend(store, _tmp_path, _made):
-    projects.change(store, "study", "suspended", "controller")
+    approval.change(store, "study", "suspended", "controller")
 
 
 def expire(store, tmp_path, _made):
@@ -92,13 +91,13 @@ def expire(store, tmp_path, _made):
 
 
 def add_again(store, _tmp_path, _made):
-    projects.add(store, document(), "asker")
+    approval.add(store, document(), "asker")
 
 
 def change_project(store, _tmp_path, _made):
-    projects.add(store, document(contributors=document()["contributors"][:2]), "asker")
+    approval.add(store, document(contributors=document()["contributors"][:2]), "asker")
     for by in ("guardian", "controller"):
-        projects.approve(store, "study", by)
+        approval.approve(store, "study", by)
 
 
 def end_agreement(store, tmp_path, made):
@@ -122,9 +121,9 @@ def approve(store: Store, change) -> None:
     given = document()
     if change is end_agreement:
         given["contributors"][-1]["to"] = "2026-03-03"
-    projects.add(store, given, "asker")
+    approval.add(store, given, "asker")
     for by in ("guardian", "controller"):
-        projects.approve(store, "study", by)
+        approval.approve(store, "study", by)
 
 
 @pytest.mark.hazard("HZ-EXPORT-03")
@@ -138,25 +137,25 @@ def test_an_export_does_not_leave_when_what_it_was_made_with_no_longer_stands(
     if when == "before it runs":
         change(loaded, tmp_path, made)
     with pytest.raises(kind, match=why):
-        jobs.run(loaded, job, tmp_path / "out", ROOT, workers=1, progress=lambda *_: change(loaded, tmp_path, made))
+        running.run(loaded, job, tmp_path / "out", ROOT, workers=1, progress=lambda *_: change(loaded, tmp_path, made))
     assert not (tmp_path / "out" / "manifest.json").exists()
     with loaded.read() as session:
-        assert kept_jobs.get(session, job).state != "done" and not session.rows("SELECT * FROM ledger")
+        assert jobs.get(session, job).state != "done" and not session.rows("SELECT * FROM ledger")
 
 
 def test_a_fresh_list_with_nobody_of_the_export_on_it_changes_nothing(loaded, approved, made, tmp_path):
     job = start(loaded, approved())
     put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
-    assert jobs.run(loaded, job, tmp_path / "out", ROOT, workers=1)["output"]
+    assert running.run(loaded, job, tmp_path / "out", ROOT, workers=1)["output"]
 
 
 @pytest.mark.parametrize("text", ["", "\n\n"])
 def test_an_empty_list_is_silence_and_the_old_one_stays(loaded, tmp_path, text):
-    before = optouts.status(loaded)
+    before = national_list.status(loaded)
     (tmp_path / "empty.csv").write_text(text)
     with pytest.raises(Refused, match="silence"):
-        optouts.load(loaded, tmp_path / "empty.csv")
-    assert optouts.status(loaded) == before
+        national_list.load(loaded, tmp_path / "empty.csv")
+    assert national_list.status(loaded) == before
 
 
 # Pinned, but for what hides
@@ -165,16 +164,16 @@ def test_an_empty_list_is_silence_and_the_old_one_stays(loaded, tmp_path, text):
 def test_a_load_meanwhile_changes_no_byte(loaded, approved, made, tmp_path):
     approved()
     first, second = start(loaded), start(loaded)
-    jobs.run(loaded, first, tmp_path / "first", ROOT, workers=1)
+    running.run(loaded, first, tmp_path / "first", ROOT, workers=1)
 
     def renumber(rows):
         rows[number(made, "demo")].update(NhsNumber=UNKNOWN, DateOfBirth="1901-02-03", Sex="U")
 
     reload(loaded, made, tmp_path, renumber)
-    jobs.run(loaded, second, tmp_path / "second", ROOT, workers=1)
+    running.run(loaded, second, tmp_path / "second", ROOT, workers=1)
     assert contents(tmp_path / "first") == contents(tmp_path / "second")
     assert is_in(tmp_path / "second", f"number:{number(made, 'demo')}")
-    jobs.run(loaded, start(loaded), tmp_path / "third", ROOT, workers=1)
+    running.run(loaded, start(loaded), tmp_path / "third", ROOT, workers=1)
     assert contents(tmp_path / "third") != contents(tmp_path / "second"), "the load did change something"
 
 
@@ -187,7 +186,7 @@ def test_people_leave_in_an_order_that_tells_nothing_of_their_source(loaded, app
     assert len(placed) > 9
     for order in ([patient for _, patient, _ in placed], [name for _, _, name in placed]):
         assert order not in (sorted(order), sorted(order, reverse=True))
-    jobs.run(loaded, job, tmp_path / "out", ROOT, workers=1)
+    running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
     told = [
         json.loads(line)["identifier"][0]["value"]
         for line in contents(tmp_path / "out")["Patient.00000.ndjson"].splitlines()
@@ -207,8 +206,8 @@ def test_who_is_restricted_meanwhile_leaves_from_no_source(loaded, approved, mad
         session.run(
             "UPDATE head SET labels = labels | 4, own = own | 4 WHERE patient = ? AND type = 0", patients[-1][0]
         )
-        labels.changed(session)
-    jobs.run(loaded, job, tmp_path / "out", ROOT, workers=1)
+        labelling.changed(session)
+    running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
     assert contents(tmp_path / "out") and not is_in(tmp_path / "out", name)
 
 
@@ -237,7 +236,7 @@ def test_two_persons_who_surely_claim_one_number_have_two_pseudonyms(loaded, app
 def test_folders_and_files_are_the_owner_s_alone(loaded, approved, tmp_path):
     before = os.umask(0)
     try:
-        jobs.run(loaded, start(loaded, approved()), tmp_path / "out", ROOT, workers=1)
+        running.run(loaded, start(loaded, approved()), tmp_path / "out", ROOT, workers=1)
     finally:
         os.umask(before)
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
@@ -249,7 +248,7 @@ def test_a_folder_with_anything_in_it_is_not_written_into(loaded, approved, tmp_
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "Patient.00099.ndjson").write_text("{}\n")
     with pytest.raises(Refused, match="not empty"):
-        jobs.run(loaded, job, tmp_path / "out", ROOT, workers=1)
+        running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
 
 
 def test_a_part_whose_files_lie_elsewhere_is_cut_again(loaded, approved, tmp_path):
@@ -262,8 +261,8 @@ def test_a_part_whose_files_lie_elsewhere_is_cut_again(loaded, approved, tmp_pat
         raise Killed
 
     with pytest.raises(Killed):
-        jobs.run(loaded, job, tmp_path / "one", ROOT, workers=1, progress=kill)
-    manifest = jobs.run(loaded, job, tmp_path / "two", ROOT, workers=1)
+        running.run(loaded, job, tmp_path / "one", ROOT, workers=1, progress=kill)
+    manifest = running.run(loaded, job, tmp_path / "two", ROOT, workers=1)
     assert (
         {line["url"] for line in manifest["output"]}
         == set(contents(tmp_path / "two"))
@@ -272,19 +271,19 @@ def test_a_part_whose_files_lie_elsewhere_is_cut_again(loaded, approved, tmp_pat
 
 
 def test_a_worker_leaves_the_operator_s_jobs_alone(loaded, approved, tmp_path):
-    start(loaded, approved(), kind=jobs.BY_HAND)
+    start(loaded, approved(), kind=standing.BY_HAND)
     assert not worker.work_once(loaded, tmp_path, ROOT, workers=1)
 
 
 def test_what_a_failed_job_cut_is_removed(loaded, approved, tmp_path, monkeypatch):
-    job, real = start(loaded, approved()), jobs.cut
+    job, real = start(loaded, approved()), cut.cut
 
-    def cut(part):
-        found = real(part)
-        projects.change(loaded, "study", "suspended", "controller")
-        return found
+    def suspends(part):
+        outcome = real(part)
+        approval.change(loaded, "study", "suspended", "controller")
+        return outcome
 
-    monkeypatch.setattr(jobs, "cut", cut)
+    monkeypatch.setattr(cut, "cut", suspends)
     assert worker.work_once(loaded, tmp_path, ROOT, workers=1)
     assert (tmp_path / job).is_dir() and not list((tmp_path / job).iterdir())
 
@@ -345,7 +344,7 @@ def test_a_job_is_its_client_s_its_project_s_and_for_its_time(loaded, approved, 
     approved()
     approved("other")
     job = released(client, loaded, tmp_path)
-    by_hand = start(loaded, kind=jobs.BY_HAND)
+    by_hand = start(loaded, kind=standing.BY_HAND)
     for headers, id_ in (
         (signed(client, loaded, "other"), job),
         (signed(client, loaded, user="dr-green"), job),
@@ -441,9 +440,9 @@ def test_both_databases_release_the_same_bytes(postgres_url, made, tmp_path):
         store = open_store(url, create="sandbox", namespace=namespace, clock=Clock(NOW))
         for name in ("emis", "hl7v2", "cld"):
             load.load(store, sources()[name], made.path(name), Feed(), sets.load(sandbox=True), workers=0)
-        optouts.load(store, made.path("optout"))
+        national_list.load(store, made.path("optout"))
         approve(store, None)
-        jobs.run(store, start(store), tmp_path / str(number_), ROOT, workers=1)
+        running.run(store, start(store), tmp_path / str(number_), ROOT, workers=1)
         found.append(contents(tmp_path / str(number_)))
         store.close()
     assert found[0] and found[0] == found[1]

@@ -10,26 +10,25 @@ import pytest
 
 from gateway import config
 from gateway.errors import Conflict
-from gateway.export import jobs, optouts, projects, worker
-from gateway.store import jobs as kept_jobs
-from gateway.store import labels
+from gateway.export import approval, asking, national_list, running, standing, worker
+from gateway.store import jobs, labelling
 from tests.export.conftest import CONTRIBUTORS, ROOT
 
 
 def state(store, job: str) -> str:
     with store.read() as session:
-        return kept_jobs.get(session, job).state
+        return jobs.get(session, job).state
 
 
 def start(store, project: str = "study") -> str:
-    return jobs.start(store, project, "tester", optout_days=7)
+    return asking.start(store, project, "tester", optout_days=7)
 
 
 def test_waiting_exports_are_run_one_after_the_other(loaded, approved, tmp_path):
     approved()
     asked = [start(loaded), start(loaded)]
     assert worker.work_once(loaded, tmp_path / "exports", ROOT, workers=1)
-    assert [state(loaded, job) for job in asked] == ["done", "accepted"]
+    assert [state(loaded, job) for job in asked] == ["done", "gathered"]
     assert worker.work_once(loaded, tmp_path / "exports", ROOT, workers=1)
     assert not worker.work_once(loaded, tmp_path / "exports", ROOT, workers=1)
     assert [(tmp_path / "exports" / job / "manifest.json").is_file() for job in asked] == [True, True]
@@ -39,7 +38,7 @@ def test_a_job_that_fails_is_marked_and_the_next_one_runs(loaded, approved, tmp_
     approved()
     approved("other")
     refused, good = start(loaded), start(loaded, "other")
-    projects.change(loaded, "study", "suspended", "controller")
+    approval.change(loaded, "study", "suspended", "controller")
     while worker.work_once(loaded, tmp_path / "exports", ROOT, workers=1):
         pass
     assert (state(loaded, refused), state(loaded, good)) == ("failed", "done")
@@ -50,12 +49,12 @@ def test_a_job_that_is_held_by_a_worker_is_not_claimed_until_its_lease_runs_out(
     approved()
     job = start(loaded)
     with loaded.write() as session:
-        assert kept_jobs.claim(session, jobs.KIND).id == job
+        assert jobs.claim(session, standing.KIND).id == job
     with loaded.write() as session:
-        assert kept_jobs.claim(session, jobs.KIND) is None
-    loaded.clock.now += kept_jobs.LEASE + 1
+        assert jobs.claim(session, standing.KIND) is None
+    loaded.clock.now += jobs.LEASE + 1
     with loaded.write() as session:
-        assert kept_jobs.claim(session, jobs.KIND).id == job
+        assert jobs.claim(session, standing.KIND).id == job
 
 
 def test_a_job_cancelled_while_it_runs_is_not_released(loaded, approved, tmp_path):
@@ -64,10 +63,10 @@ def test_a_job_cancelled_while_it_runs_is_not_released(loaded, approved, tmp_pat
 
     def cancel(_phase, _done, _of):
         with loaded.write() as session:
-            kept_jobs.finish(session, job, "cancelled", {})
+            jobs.finish(session, job, "cancelled", {})
 
     with pytest.raises(Conflict):
-        jobs.run(loaded, job, tmp_path / "out", ROOT, workers=1, progress=cancel)
+        running.run(loaded, job, tmp_path / "out", ROOT, workers=1, progress=cancel)
     assert state(loaded, job) == "cancelled"
     assert not (tmp_path / "out" / "manifest.json").exists()
 
@@ -76,13 +75,13 @@ def test_a_project_suspended_while_its_export_runs_gets_nothing(loaded, approved
     approved()
     job = start(loaded)
     with pytest.raises(Exception, match="suspended|not approved|in force"):
-        jobs.run(
+        running.run(
             loaded,
             job,
             tmp_path / "out",
             ROOT,
             workers=1,
-            progress=lambda *_: projects.change(loaded, "study", "suspended", "controller"),
+            progress=lambda *_: approval.change(loaded, "study", "suspended", "controller"),
         )
     assert not (tmp_path / "out" / "manifest.json").exists()
 
@@ -99,13 +98,13 @@ def test_parts_cut_before_a_label_changed_are_cut_again_when_a_killed_export_res
             raise Killed
 
     with pytest.raises(Killed):
-        jobs.run(loaded, job, tmp_path / "out", ROOT, workers=1, progress=kill)
+        running.run(loaded, job, tmp_path / "out", ROOT, workers=1, progress=kill)
     with loaded.write() as session:
-        labels.changed(session)
+        labelling.changed(session)
     stray = tmp_path / "out" / "Flag.00000.ndjson"
     stray.write_bytes(b"{}\n")
     recut = []
-    manifest = jobs.run(loaded, job, tmp_path / "out", ROOT, workers=1, progress=lambda *step: recut.append(step))
+    manifest = running.run(loaded, job, tmp_path / "out", ROOT, workers=1, progress=lambda *step: recut.append(step))
     assert recut, "every part was cut again"
     assert not stray.exists()
     assert {path.name for path in (tmp_path / "out").glob("*.ndjson")} == {line["url"] for line in manifest["output"]}
@@ -116,11 +115,11 @@ def test_a_release_whose_time_is_over_loses_its_files(loaded, approved, made, tm
     folder = tmp_path / "exports"
     old = start(loaded)
     worker.work_once(loaded, folder, ROOT, workers=1)
-    loaded.clock.now += jobs.KEPT_FOR // 2
-    optouts.load(loaded, made.path("optout"))
+    loaded.clock.now += standing.KEPT_FOR // 2
+    national_list.load(loaded, made.path("optout"))
     new = start(loaded)
     worker.work_once(loaded, folder, ROOT, workers=1)
-    loaded.clock.now += jobs.KEPT_FOR // 2
+    loaded.clock.now += standing.KEPT_FOR // 2
     worker.sweep(loaded, folder)
     assert not list((folder / old).glob("*.*")) and (folder / new / "manifest.json").is_file()
 
@@ -130,7 +129,7 @@ def test_the_command_runs_what_waits_and_ends_with_its_parent(loaded, approved, 
     approved(
         end=far, contributors=[{"ods": ods, "agreement": ods, "from": "2026-01-01", "to": far} for ods in CONTRIBUTORS]
     )
-    job = jobs.start(loaded, "study", "tester", optout_days=36500)
+    job = asking.start(loaded, "study", "tester", optout_days=36500)
     environment = {**os.environ, "GATEWAY_DATA_DIR": str(tmp_path), "GATEWAY_OPTOUT_DAYS": "36500"}
     config.key_file(config.read(environment), "export-root.key", lambda: ROOT)
     child = subprocess.Popen(

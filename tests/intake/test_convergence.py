@@ -15,7 +15,7 @@ from gateway.intake import load
 from gateway.intake import take as taking
 from gateway.nhs import labels
 from gateway.nhs.codesets import SNOMED, CodeSet, CodeSets
-from gateway.store import people
+from gateway.store import registry
 from gateway.store.database import open_store
 from gateway.store.numbers import TYPE_NUMBER
 from tests.intake.conftest import state
@@ -232,13 +232,13 @@ def test_a_choice_that_other_code_sets_read_otherwise_is_read_otherwise(store):
 def test_a_live_store_learns_of_no_publisher_from_another_ones_rows(tmp_path, monkeypatch):
     store = open_store(f"sqlite:///{tmp_path / 'live.db'}", create="live")
     with store.write() as session:
-        people.ensure_publisher(session, "toy", "P1", "gp")
+        registry.ensure_publisher(session, "toy", "P1", "gp")
     deliver(store, [says("P1", 1, code="P2", name="Unknown")], SETS)
     monkeypatch.setattr(taking, "ROWS_AT_ONCE", 1)
     with pytest.raises(Refused):
         deliver(store, [row("n", observation(2)), row("o", observation(3), publisher="P2")], SETS)
     with store.read() as session:
-        assert not people.is_known(session, "toy", "P2")
+        assert not registry.is_known(session, "toy", "P2")
         assert session.value("SELECT count(*) FROM kept") == 1, "nothing of the delivery was kept"
     store.close()
 

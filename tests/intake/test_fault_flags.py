@@ -5,7 +5,7 @@ import pytest
 
 from gateway.intake import load
 from gateway.nhs import labels
-from gateway.store import labels as kept_labels
+from gateway.store import labelling
 from mappings import Feed, Group, Row, Values, sources
 from tests.mappings import harness_emis as emis
 from tests.mappings import harness_hl7v2 as hl7
@@ -34,11 +34,11 @@ def test_a_restriction_does_not_wait_for_a_fault_beside_it_to_be_mended(store, t
     assert not send(11).rejects
     assert not any(bits & labels.RESTRICTED for bits in labelled(store).values())
     with store.read() as session:
-        before = kept_labels.label_seq(session)
+        before = labelling.label_seq(session)
     assert send(12, IsConfidential="true", DateOfBirth="1960-13-45").rejects
     assert labelled(store) and all(bits & labels.RESTRICTED for bits in labelled(store).values())
     with store.read() as session:
-        assert kept_labels.label_seq(session) > before, "parts of exports cut before are cut again"
+        assert labelling.label_seq(session) > before, "parts of exports cut before are cut again"
     assert not send(13).rejects
     assert not any(bits & labels.RESTRICTED for bits in labelled(store).values())
 

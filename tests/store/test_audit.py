@@ -8,9 +8,9 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 
 from gateway.errors import Unavailable
-from gateway.store import audit as auditing
-from gateway.store import ledger
-from gateway.store.audit import Audit, record_write
+from gateway.store import append_file, chain, ledger
+from gateway.store.audit import Audit
+from gateway.store.changes import record_write
 from gateway.store.database import open_store
 
 
@@ -123,9 +123,9 @@ def test_a_row_whose_number_was_taken_before_a_seal_and_committed_after_it_break
 def test_events_are_written_while_a_chain_is_computed_and_two_sealers_make_one_chain(audit, store, monkeypatch):
     for number in range(7):
         audit.record({"act": "read", "n": number})
-    compute, others = auditing._chain, []
+    compute, others = chain.link, []
 
-    def slow(before: str, rows: list) -> str:
+    def slow(before: str, rows) -> chain.Seal:
         if not others:
             others.append(
                 threading.Thread(target=lambda: (audit.record({"act": "read", "n": 99}), Audit(store).seal()))
@@ -135,7 +135,7 @@ def test_events_are_written_while_a_chain_is_computed_and_two_sealers_make_one_c
             assert not others[0].is_alive(), "neither a reader nor another sealer waits for this one"
         return compute(before, rows)
 
-    monkeypatch.setattr(auditing, "_chain", slow)
+    monkeypatch.setattr(chain, "link", slow)
     audit.seal()
     monkeypatch.undo()
     audit.seal()
@@ -175,7 +175,7 @@ def test_everyone_who_waited_hears_of_a_fault_and_the_next_is_written(tmp_path, 
         return await asyncio.gather(*(audit.recorded({"act": "read"}) for _ in range(5)), return_exceptions=True)
 
     with monkeypatch.context() as broken:
-        broken.setattr(auditing, "_append", lambda *_: 1 / 0)
+        broken.setattr(append_file.AppendFile, "_write", lambda *_: 1 / 0)
         assert [type(each) for each in asyncio.run(together())] == [Unavailable] * 5
         with pytest.raises(Unavailable):
             audit.record({"act": "read"})

@@ -1,21 +1,86 @@
-"""The schema comes up whole or not at all, and holds what ``tables.py`` says."""
+"""The schema comes up whole or not at all, holds what ``tables.py`` says, and takes a store of version 0.1 along."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import sqlalchemy
+from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlmodel import SQLModel
 
+from gateway import records
 from gateway.errors import Refused
-from gateway.store import migrations
-from gateway.store.database import open_store
-from gateway.store.tables import StoreInfo  # noqa: F401  the tables must be known to be compared
+from gateway.export import running
+from gateway.fhir.parse import parse
+from gateway.nhs import roles, sandbox
+from gateway.records import open_door
+from gateway.store import columns, jobs, ledger, migrations, permissions, projects, tables
+from gateway.store.audit import Audit
+from gateway.store.database import Store, open_store
+from gateway.store.migrations import drafting
+from gateway.store.numbers import KINDS, TYPE_NUMBER
+from gateway.terminology import sets
+
+METADATA = tables.StoreInfo.metadata
+LANDED = json.loads((Path(__file__).parent / "version_0_1.json").read_text())
+NOW = 1777719700_000000
+"""Minutes after the last row of that store."""
+FIRST = "cd553421fe957c7a9f73d89f3d1fedbc"
 
 
 def test_the_migrations_make_exactly_the_tables(store):
     with store.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
+        assert compare_metadata(drafting.comparison(connection), METADATA) == []
+        found = sqlalchemy.inspect(connection)
+        for name, table in METADATA.tables.items():
+            assert found.get_pk_constraint(name)["constrained_columns"] == table.primary_key.columns.keys(), name
+            assert {column["name"]: column["nullable"] for column in found.get_columns(name)} == {
+                column.name: column.nullable for column in table.columns
+            }
+        assert set(found.get_table_names()) == {*METADATA.tables, "alembic_version"}
+
+
+def test_tables_without_row_numbers_are_made_so(store):
+    """SQLite alone: Alembic compares no such option."""
+    if store.postgres:
+        return
+    with store.read() as session:
+        made = {name for (name,) in session.rows("SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%'")}
+    assert made == {
+        name for name, table in METADATA.tables.items() if table.dialect_kwargs.get("sqlite_with_rowid") is False
+    }
+
+
+def test_the_append_only_tables_have_their_triggers_and_no_other_table_has_any(store):
+    with store.read() as session:
+        if store.postgres:
+            made = session.rows("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal")
+        else:
+            made = session.rows("SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'")
+    changes = ("is_append_only",) if store.postgres else ("is_append_only", "is_kept")
+    assert set(made) == {(table, f"{table}_{change}") for table in ("audit", "seal", "ledger") for change in changes}
+
+
+def test_the_column_lists_are_those_of_the_tables():
+    assert Path(columns.__file__).read_text(encoding="utf-8") == drafting.columns(METADATA)
+    assert columns.SEAL.all == "stream, last, rows, hash"
+    with pytest.raises(KeyError, match="head has no column nonsense"):
+        columns.HEAD.only("key nonsense")
+
+
+def test_a_migration_is_generated_from_the_tables(store):
+    changed = sqlalchemy.MetaData()
+    for table in METADATA.tables.values():
+        table.to_metadata(changed)
+    sqlalchemy.Table("consent", changed, sqlalchemy.Column("key", sqlalchemy.BigInteger, primary_key=True))
+    with store.engine.connect() as connection:
+        assert drafting.migration(connection, METADATA, "Nothing", "0009", "0008") == ""
+        text = drafting.migration(connection, changed, "Add consents", "0009", "0008")
+    compile(text, "migration", "exec")
+    assert "op.create_table('consent'" in text and 'down_revision = "0008"' in text
 
 
 def test_a_migration_that_fails_half_way_leaves_nothing_and_can_be_tried_again(tmp_path, monkeypatch, postgres_url):
@@ -40,7 +105,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing_and_can_be_tried_again(t
 
 def test_the_files_are_named_in_the_order_that_alembic_walks_them():
     walked = ScriptDirectory.from_config(migrations.config()).walk_revisions()
-    assert migrations.revisions() == [each.revision for each in walked][::-1]
+    assert migrations.revisions() == [script.revision for script in walked][::-1]
 
 
 def test_a_schema_from_the_future_is_refused(store):
@@ -62,3 +127,101 @@ def test_a_store_stays_what_it_was_born_as(tmp_path):
 def test_there_is_no_store_until_one_is_made(tmp_path, folder):
     with pytest.raises(Refused, match="`gateway init`"):
         open_store(f"sqlite:///{tmp_path / folder / 'gateway.db'}")
+
+
+# A store of version 0.1
+
+
+def test_the_first_migration_is_as_it_landed():
+    """Stores have run it: a change of the schema is a migration of its own."""
+    text = (migrations.HERE / "versions" / "0001_first.py").read_bytes()
+    assert hashlib.blake2b(text, digest_size=16).hexdigest() == FIRST
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def landed(request, tmp_path) -> Store:
+    """A store of version 0.1, opened by this version: the first migration's schema, with rows that version wrote."""
+    is_sqlite = request.param == "sqlite"
+    url = f"sqlite:///{tmp_path / 'gateway.db'}" if is_sqlite else request.getfixturevalue("postgres_url")
+    empty = url if is_sqlite else url.replace("postgresql://", "postgresql+psycopg://")
+    engine = sqlalchemy.create_engine(empty)
+    settings = migrations.config()
+    with engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0001")
+        for name, table in LANDED["tables"].items():
+            marks = ", ".join(f":{column}" for column in table["columns"])
+            statement = sqlalchemy.text(f"INSERT INTO {name} ({', '.join(table['columns'])}) VALUES ({marks})")
+            for row in table["rows"]:
+                connection.execute(statement, dict(zip(table["columns"], map(_value, row))))
+        if not is_sqlite:
+            for table in ("audit", "ledger"):
+                connection.execute(sqlalchemy.text(
+                    f"SELECT setval(pg_get_serial_sequence('{table}', 'seq'), (SELECT max(seq) FROM {table}))"
+                ))  # fmt: skip
+    engine.dispose()
+    opened = open_store(url, clock=lambda: NOW)
+    yield opened
+    opened.close()
+
+
+def _value(value: object) -> object:
+    if isinstance(value, dict):
+        return bytes.fromhex(value["hex"]) if "hex" in value else value["text"].encode()
+    return value
+
+
+def test_the_rows_of_version_0_1_cover_its_tables():
+    assert set(LANDED["tables"]) == METADATA.tables.keys() - {"gathered"}
+    assert not [name for name, table in LANDED["tables"].items() if not table["rows"]]
+
+
+def test_a_store_of_version_0_1_is_brought_up_and_holds_the_tables(landed):
+    with landed.engine.connect() as connection:
+        assert (
+            connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == migrations.revisions()[-1]
+        )
+        assert compare_metadata(drafting.comparison(connection), METADATA) == []
+    with landed.read() as session:
+        for name, table in LANDED["tables"].items():
+            assert session.value(f"SELECT count(*) FROM {name}") == len(table["rows"]), name
+
+
+def test_a_store_of_version_0_1_is_read_through_the_front_door(landed):
+    caller = replace(roles.caller_from_claims(sandbox.claims("dr-green")), organisation="RXQ01")
+    door = open_door(landed, sets.load(sandbox=True))
+    recorded = LANDED["tables"]["permission"]["rows"][0][1]
+    with landed.read() as session:
+        assert len(permissions.in_force(session, [recorded], "A99001", NOW)) == 1
+        number = session.value(
+            "SELECT min(c.number) FROM claim c JOIN head h ON h.patient = c.patient WHERE h.type = ? AND h.publisher = 1 "
+            "AND h.labels = 0 AND h.deleted = 0 AND c.number LIKE '999%'", TYPE_NUMBER["Encounter"],
+        )  # fmt: skip
+    query = parse("Encounter", [("patient.identifier", f"https://fhir.nhs.uk/Id/nhs-number|{number}")])
+    page = records.search(door, caller, query, "1")
+    assert [json.loads(match.body)["resourceType"] for match in page.matches] == ["Encounter"]
+    door.audit.close()
+
+
+def test_what_version_0_1_sealed_and_released_still_holds(landed):
+    audit = Audit(landed)
+    verdict = audit.verify()
+    assert verdict.sealed == verdict.rows == len(LANDED["tables"]["audit"]["rows"]) and not verdict.broken
+    with landed.read() as session:
+        assert ledger.is_whole(session)
+        assert projects.newest(session, "study")[:2] == (3, "approved")
+    audit.close()
+
+
+def test_an_export_that_waited_in_version_0_1_is_released_with_the_same_bytes(landed, tmp_path):
+    with landed.read() as session:
+        assert jobs.get(session, LANDED["waiting"]).state == "gathered"
+    with landed.write() as session:
+        assert jobs.claim(session, "export").id == LANDED["waiting"]
+    running.run(landed, LANDED["waiting"], tmp_path / "out", bytes(range(32)), workers=1)
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / "out").glob("*.ndjson")}
+    assert files == LANDED["released"]
+
+
+def test_kinds_of_publisher_keep_the_numbers_that_version_0_1_wrote():
+    assert KINDS[:4] == ("", "gp", "hospital", "social-care")

@@ -10,7 +10,7 @@ from gateway.errors import Invalid, Refused
 from gateway.fhir.dates import DAY, moment
 from gateway.nhs import identifiers
 from gateway.store import optouts
-from gateway.store.audit import record_write
+from gateway.store.changes import record_write
 from gateway.store.database import Session, Store
 
 
@@ -25,9 +25,9 @@ def load(store: Store, path: Path) -> dict[str, Any]:
     if not numbers:
         raise Refused("the opt-out list is empty: that cannot be told from silence")
     with store.write() as session:
-        found = optouts.replace(session, numbers, session.now)
-        record_write(session, {"act": "optout.load", "count": found.count, "hash": found.hash})
-    return _status(found)
+        loaded = optouts.replace(session, numbers, session.now)
+        record_write(session, {"act": "optout.load", "count": loaded.count, "hash": loaded.hash})
+    return _status(loaded)
 
 
 def _number(line: str, place: int) -> str:
@@ -40,20 +40,20 @@ def _number(line: str, place: int) -> str:
 def status(store: Store) -> dict[str, Any]:
     """The list in force: when, how many, its hash; never its members."""
     with store.read() as session:
-        found = optouts.in_force(session)
-    return _status(found) if found else {"state": "absent"}
+        in_force = optouts.in_force(session)
+    return _status(in_force) if in_force else {"state": "absent"}
 
 
-def _status(found: optouts.ListInForce) -> dict[str, Any]:
-    loaded = moment(found.loaded).isoformat(timespec="seconds")
-    return {"state": "loaded", "loaded": loaded, "count": found.count, "hash": found.hash}
+def _status(in_force: optouts.ListInForce) -> dict[str, Any]:
+    loaded = moment(in_force.loaded).isoformat(timespec="seconds")
+    return {"state": "loaded", "loaded": loaded, "count": in_force.count, "hash": in_force.hash}
 
 
 def require_fresh(session: Session, now: int, days: int) -> optouts.ListInForce:
     """The list in force. Raises ``Refused`` when there is none or it is older than ``days``: nobody is released."""
-    found = optouts.in_force(session)
-    if found is None:
+    in_force = optouts.in_force(session)
+    if in_force is None:
         raise Refused("no opt-out list is loaded: nobody is released")
-    if now - found.loaded > days * DAY:
+    if now - in_force.loaded > days * DAY:
         raise Refused("the opt-out list is stale: nobody is released")
-    return found
+    return in_force

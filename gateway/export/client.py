@@ -1,4 +1,7 @@
-"""Exports asked for over HTTP: bound to the caller's project, re-checked whenever a file is fetched."""
+"""What a client may do with its exports over HTTP: start, ask, fetch, cancel. Each is bound to the client's project.
+
+https://hl7.org/fhir/uv/bulkdata/STU2/export.html
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import Conflict, Forbidden, NotFound, Refused, Unsupported
-from gateway.export import jobs as exports
+from gateway.export import asking, folder, standing
 from gateway.nhs.roles import Caller
-from gateway.records import Door
-from gateway.records.door import who
+from gateway.records import Door, who
 from gateway.store import jobs
 from gateway.store.database import Session
 
@@ -21,7 +23,7 @@ FILE_NAME = re.compile(r"[A-Z][A-Za-z]{2,40}\.[0-9]{5}\.ndjson\Z")
 
 @dataclass(frozen=True)
 class Status:
-    """How a job stands: its manifest once released, else words on its progress that tell nobody's number."""
+    """How a job stands: its manifest once released, else words on its progress that hold no count of people."""
 
     manifest: dict[str, Any] | None
     progress: str
@@ -29,9 +31,12 @@ class Status:
 
 
 def start(door: Door, days: int, caller: Caller, types: tuple[str, ...], request: str) -> str:
-    """Make the job. Types the project may not have are left out rather than refused (down-scoping).
+    """Write the job and return its id: a worker gathers its members and runs it. Types that the project may not have
+    are left out rather than refused (down-scoping).
 
-    Raises ``Forbidden`` without a project in force, and that is in the audit too.
+    https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-kick-off-request
+
+    Raises ``Forbidden`` without a project in force; the audit records that too.
     """
     if caller.kind != "system" or not caller.project:
         raise Forbidden("an export needs a system client bound to a project")
@@ -39,28 +44,33 @@ def start(door: Door, days: int, caller: Caller, types: tuple[str, ...], request
         if not name.isalpha():
             raise Unsupported("_type")
     try:
-        return exports.start(door.store, caller.project, caller.user, optout_days=days, types=types)
+        return asking.ask(door.store, caller.project, caller.user, optout_days=days, types=types)
     except Refused as refusal:
         _audit(door, caller, "export.start", "refused", request, why=str(refusal))
         raise Forbidden(str(refusal), "export-refused") from None
 
 
 def status(door: Door, caller: Caller, id_: str) -> Status:
-    """How the caller's own job stands. Another's looks like none, and so does one whose time is over."""
+    """How the caller's own job stands. Raises ``NotFound`` for another client's, and for one whose time is over.
+
+    https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-status-request
+    """
     with door.store.read() as session:
         job = _own(session, caller, id_, door.store.clock())
-        parts = jobs.parts(session, id_)
+        done, total = jobs.progress(session, id_)
     if job.state == "failed":
         raise Conflict("the export failed; start it again")
-    done = sum(state == "done" for _, state, _ in parts)
-    percent = 100 * done // len(parts) if parts else 0
-    expires = formatdate(exports.ends(job) / 1_000_000, usegmt=True)
+    percent = 100 * done // total if total else 0
+    expires = formatdate(standing.ends(job) / 1_000_000, usegmt=True)
     return Status(job.outcome.get("manifest") if job.state == "done" else None, f"{job.state}: {percent} %", expires)
 
 
 def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: str) -> Path:
     """The path of one released file. Refused when what the release was made with no longer stands, or somebody in it
-    has opted out since."""
+    has opted out since.
+
+    https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-output-file-request
+    """
     if not FILE_NAME.match(name):
         raise NotFound("file")
     with door.store.read() as session:
@@ -69,7 +79,7 @@ def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: st
         if job.state != "done":
             raise NotFound("file")
         try:
-            exports.require_standing(session, job, now, days)
+            standing.require_standing(session, job, now, days)
         except (Refused, Conflict) as refusal:
             _audit(door, caller, "export.download", "refused", request, job=id_, file=name, why=str(refusal))
             raise refusal if isinstance(refusal, Conflict) else Forbidden(str(refusal), "export-refused") from None
@@ -81,12 +91,15 @@ def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: st
 
 
 def cancel(door: Door, caller: Caller, id_: str) -> None:
-    """Stop a job; a released one loses its files."""
+    """Stop a job; a released one loses its files.
+
+    https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-delete-request
+    """
     with door.store.write() as session:
         job = _own(session, caller, id_, session.now)
         jobs.finish(session, id_, "cancelled", {})
     if job.outcome.get("out"):
-        exports.discard(door.store, id_, Path(job.outcome["out"]))
+        folder.discard(door.store, id_, Path(job.outcome["out"]))
 
 
 def _audit(door: Door, caller: Caller, act: str, outcome: str, request: str, **about: str) -> None:
@@ -98,7 +111,7 @@ def _audit(door: Door, caller: Caller, act: str, outcome: str, request: str, **a
 def _own(session: Session, caller: Caller, id_: str, now: int) -> jobs.Job:
     """The job, if this client asked for it for this project and it is still kept."""
     job = jobs.get(session, id_)
-    if job is None or job.kind != exports.KIND or job.state == "cancelled" or now >= exports.ends(job):
+    if job is None or job.kind != standing.KIND or job.state == "cancelled" or now >= standing.ends(job):
         raise NotFound("job")
     if (caller.kind, caller.user, caller.project) != ("system", job.owner, job.pins["project"]):
         raise NotFound("job")

@@ -13,7 +13,7 @@ from gateway.errors import Invalid, Refused
 from gateway.fhir.dates import moment
 from gateway.nhs import project as rules
 from gateway.store import projects
-from gateway.store.audit import record_write
+from gateway.store.changes import record_write
 from gateway.store.database import Session, Store
 
 
@@ -40,10 +40,7 @@ def add(store: Store, document: dict[str, Any], by: str) -> str:
 def approve(store: Store, name: str, by: str) -> str:
     """Record one person's approval; return the state. The requester cannot approve, and nobody counts twice."""
     with store.write() as session:
-        found = projects.newest(session, name)
-        if found is None:
-            raise Refused("no project of that name")
-        _, state, document = found
+        _, state, document = _newest(session, name)
         state, document = rules.approve(state, document, by, moment(session.now))
         _write(session, name, state, document, "project.approve", by)
     return state
@@ -52,19 +49,14 @@ def approve(store: Store, name: str, by: str) -> str:
 def change(store: Store, name: str, state: str, by: str) -> None:
     """Suspend, resume or expire a project, as the table of states allows."""
     with store.write() as session:
-        found = projects.newest(session, name)
-        if found is None:
-            raise Refused("no project of that name")
-        _write(session, name, rules.change(found[1], state, found[2], by), found[2], f"project.{state}", by)
+        _, before, document = _newest(session, name)
+        _write(session, name, rules.change(before, state, document, by), document, f"project.{state}", by)
 
 
 def in_force(session: Session, name: str, now: int) -> tuple[rules.Project, int]:
     """The project and its version, when it is approved and in date. Raises ``Refused`` for any other: no key, no
     export."""
-    found = projects.newest(session, name)
-    if found is None:
-        raise Refused("no project of that name")
-    version, state, document = found
+    version, state, document = _newest(session, name)
     parsed = rules.parse(document)
     rules.require_in_force(parsed, state, moment(now))
     return parsed, version
@@ -73,8 +65,15 @@ def in_force(session: Session, name: str, now: int) -> tuple[rules.Project, int]
 def all_projects(store: Store) -> list[tuple[str, int, str]]:
     """(name, version, state) of every project."""
     with store.read() as session:
-        found = [(name, projects.newest(session, name)) for name in projects.names(session)]
-    return [(name, newest[0], newest[1]) for name, newest in found if newest]
+        newest = [(name, *_newest(session, name)) for name in projects.names(session)]
+    return [(name, version, state) for name, version, state, _ in newest]
+
+
+def _newest(session: Session, name: str) -> tuple[int, str, dict[str, Any]]:
+    newest = projects.newest(session, name)
+    if newest is None:
+        raise Refused("no project of that name")
+    return newest
 
 
 def _write(session: Session, name: str, state: str, document: dict[str, Any], act: str, by: str) -> None:

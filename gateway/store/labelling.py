@@ -1,9 +1,10 @@
-"""Labels at rest: bits on the head, causes beside it, for every version of the resource at once."""
+"""Labels at rest: bits on the head and their causes beside it. A label covers every version of its resource."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.store import columns
 from gateway.store.database import Session
 from gateway.store.numbers import TYPE_NUMBER
 
@@ -33,7 +34,10 @@ def own_of(session: Session, patient: int) -> dict[int, int]:
 def set_derived(session: Session, patient: int, head: int, bits: int, causes: dict[int, str]) -> bool:
     """Set all the labels of a resource; say whether they changed. ``causes`` explains the bits it did not carry
     itself."""
-    before, own = session.row("SELECT labels, own FROM head WHERE key = ?", head)
+    held = session.row("SELECT labels, own FROM head WHERE key = ?", head)
+    if held is None:
+        raise KeyError("head")
+    before, own = held
     after = own | bits
     if before == after:
         return False
@@ -41,15 +45,15 @@ def set_derived(session: Session, patient: int, head: int, bits: int, causes: di
     session.run("DELETE FROM label WHERE patient = ? AND head = ? AND cause LIKE 'derived:%'", patient, head)
     session.ignore(
         "label",
-        "patient, head, bit, cause",
+        columns.LABEL.all,
         [(patient, head, bit, f"derived: {cause}") for bit, cause in causes.items() if not own & bit],
     )
     return True
 
 
 def set_deleted(session: Session, patient: int, bits: int, mask: int) -> bool:
-    """Give what is deleted the labels of the whole patient (of those in ``mask``) as well: a late flag hides its
-    history, until it goes."""
+    """Give deleted resources the labels of the whole patient, of those in ``mask``. A late flag then hides their
+    history too, for as long as it stands."""
     wanted = "((labels & ?) | (own & ?) | ?)"
     sql = f"UPDATE head SET labels = {wanted}, seen_seq = ? WHERE patient = ? AND deleted = 1 AND labels <> {wanted}"
     if not session.run(sql, ~mask, mask, bits, session.commit_seq, patient, ~mask, mask, bits):
@@ -72,19 +76,7 @@ def label_seq(session: Session) -> int:
     return session.value("SELECT label_seq FROM clock WHERE id = 1") or 0
 
 
-def causes(session: Session, patient: int, head: int) -> list[tuple[int, str]]:
-    """(bit, cause) of one resource: for the reviewer's trace, never for an answer."""
-    return session.rows("SELECT bit, cause FROM label WHERE patient = ? AND head = ? ORDER BY bit", patient, head)
-
-
 def labelled(session: Session, patients: Sequence[int], bits: int) -> set[int]:
     """Those of these patients whose own Patient resource carries one of these labels."""
     sql = f"SELECT patient FROM head WHERE {session.within('patient')} AND type = ? AND (labels & ?) <> 0"
     return {row[0] for row in session.rows(sql, session.listed(sorted(patients)), PATIENT, bits)}
-
-
-def patients_with(session: Session, bits: int) -> set[int]:
-    """The patients whose own Patient resource carries one of these labels, deleted ones too."""
-    return {
-        row[0] for row in session.rows("SELECT patient FROM head WHERE type = ? AND (labels & ?) <> 0", PATIENT, bits)
-    }

@@ -1,0 +1,58 @@
+"""Cuts one part of an export: each person's resources as they were, pseudonymised, one file a type.
+
+A worker of a pool imports this module and nothing that imports SQLModel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway import log, records
+from gateway.export import part_files
+from gateway.fhir.dates import moment
+from gateway.nhs.pseudonym import Pseudonymiser
+from gateway.store.database import open_store
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a worker needs to cut one part; it opens the rest itself."""
+
+    url: str
+    job: str
+    pins: dict[str, Any]
+    number: int
+    out: str
+    key: bytes = field(repr=False)
+
+
+def cut(part: Part) -> tuple[int, dict[str, Any]]:
+    """Cut one part. Each file is written whole or not at all. Returns the part's number and what came of it."""
+    part_files.clear(Path(part.out), part.number)
+    pins = part.pins
+    pseudonymiser = Pseudonymiser(pins["profile"], pins["setting"], part.key, moment(pins["started"]).year)
+    files: dict[str, part_files.PartFile] = {}
+    persons = 0
+    store = open_store(part.url)
+    try:
+        with store.read() as session:
+            seq = records.label_seq(session)
+            for person in records.stream(session, part.job, part.number, pins):
+                persons += 1
+                for resource_type, line in pseudonymiser.person(person.person, person.resources):
+                    if resource_type not in files:
+                        files[resource_type] = part_files.PartFile(Path(part.out), resource_type, part.number)
+                    files[resource_type].write(line)
+            closed = [files[name].close() for name in sorted(files)]
+    finally:
+        store.close()
+    log.event("export.part", part=part.number, resources=sum(file["count"] for file in closed))
+    return part.number, {
+        "label_seq": seq,
+        "files": closed,
+        "persons": persons,
+        "dropped": dict(sorted(pseudonymiser.dropped.items())),
+        "kept": dict(sorted(pseudonymiser.kept.items())),
+    }

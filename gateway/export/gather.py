@@ -1,0 +1,167 @@
+"""Gathers the members of a job and pins them: read in one snapshot, written in many short transactions.
+
+Members are staged in buckets while the snapshot is read, then each bucket is put into the order in which people leave
+and cut into parts. Memory is bounded by one bucket. The job may be run when all is written, and not before. A run that
+was killed leaves nothing that counts: gathering starts over, from a new moment.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import groupby
+from typing import Any
+
+from gateway import log, records
+from gateway.errors import Conflict, Refused
+from gateway.export import national_list, standing
+from gateway.fhir.dates import moment
+from gateway.nhs.pseudonym import policy
+from gateway.store import jobs, members
+from gateway.store.database import Session, Store
+from gateway.store.members import Member
+
+PERSONS_A_PART = 500
+PARTS_A_WRITE = 4
+PATIENTS_A_BUCKET = 50_000
+"""Held in memory at once, in expectation: a bucket is a range of hashes."""
+ROWS_A_DELETE = 5000
+STOPPED = "the job was cancelled, or ended elsewhere"
+
+
+class Stopped(Conflict):
+    """The job is no longer this process's to work on: it was cancelled, ended, or is gathered by another process."""
+
+
+@dataclass(frozen=True)
+class _Order:
+    """The order in which people leave. Only who has the secret can make it: the order of the source, which may be by
+    number or by name, would tell who is who."""
+
+    secret: bytes
+    buckets: int
+
+    def digest(self, name: str) -> bytes:
+        return blake2b(name.encode(), key=self.secret).digest()
+
+    def bucket(self, name: str) -> int:
+        """The range of digests a name falls into: buckets lie in the order of the digests."""
+        return int.from_bytes(self.digest(name)[:8], "big") * self.buckets >> 64
+
+
+def gather(store: Store, id_: str) -> None:
+    """Pin a job's moment, opt-out list, policy and members.
+
+    Raises ``Refused`` when the project is no longer as it was asked for or no list is fresh, ``Stopped`` when the job
+    was cancelled or another process gathers it.
+    """
+    job = _pin(store, id_)
+    discard(store, id_)
+    with store.read() as session:
+        order = _Order(store.namespace.bytes, 1 + records.count_members(session) // PATIENTS_A_BUCKET)
+        left_out = _stage(store, session, job, order)
+    count = _place(store, job, order)
+    _unstage(store, id_)
+    with store.write() as session:
+        if not jobs.hold_gathering(session, id_, job.pins["as_of"]):
+            raise Stopped(STOPPED)
+        jobs.end_gathering(session, id_, {**job.pins, "left_out": dict(left_out)})
+    log.event("export.gathered", job=id_, count=count)
+
+
+def _pin(store: Store, id_: str) -> jobs.Job:
+    """Take the job and pin what all of its members are gathered by."""
+    with store.write() as session:
+        job = jobs.get(session, id_)
+        if job is None:
+            raise Refused("no such job")
+        project = standing.require_unchanged(session, job, session.now)
+        in_force = national_list.require_fresh(session, session.now, job.pins["optout_days"])
+        pins: dict[str, Any] = {
+            **job.pins, "as_of": session.commit_seq, "started": session.now, "label_seq": records.label_seq(session),
+            "optout": in_force.key, "optout_hash": in_force.hash, "policy": policy.policy_hash(project.profile),
+            "contributors": sorted(project.live(moment(session.now).date())),
+        }  # fmt: skip
+        if not jobs.begin_gathering(session, id_, pins):
+            raise Stopped(STOPPED)
+        pinned = jobs.get(session, id_)
+    assert pinned is not None
+    return pinned
+
+
+def _stage(store: Store, reading: Session, job: jobs.Job, order: _Order) -> Counter[str]:
+    """Write the members of the snapshot into buckets, a page a transaction; count who is left out for what."""
+    left_out: Counter[str] = Counter()
+    for page in records.members(reading, frozenset(job.pins["contributors"]), job.pins["optout"]):
+        left_out.update(page.left_out)
+        bucketed = [(order.bucket(name), (person, patient, name)) for person, patient, name in page.rows]
+        with store.write() as session:
+            _hold(session, job)
+            members.stage(session, job.id, bucketed)
+    return left_out
+
+
+def _place(store: Store, job: jobs.Job, order: _Order) -> int:
+    """Give every person a place and a part, a few parts a transaction; count the members. A job of nobody has one
+    part."""
+    parts: list[list[Member]] = []
+    count = first = 0
+    for part in _parts(store, job.id, order):
+        parts.append(part)
+        count += len(part)
+        if len(parts) == PARTS_A_WRITE:
+            _write(store, job, first, parts)
+            first, parts = first + len(parts), []
+    if parts or not first:
+        _write(store, job, first, parts or [[]])
+    return count
+
+
+def _write(store: Store, job: jobs.Job, first: int, parts: list[list[Member]]) -> None:
+    with store.write() as session:
+        _hold(session, job)
+        members.place(session, job.id, first, parts)
+
+
+def _parts(store: Store, id_: str, order: _Order) -> Iterator[list[Member]]:
+    """(place, patient, name) of each part's members: so many whole persons, in the order in which they leave."""
+    part: list[Member] = []
+    for place, person in enumerate(_persons(store, id_, order)):
+        if place and place % PERSONS_A_PART == 0:
+            yield part
+            part = []
+        part += [(place, patient, name) for _, patient, name in person]
+    if part:
+        yield part
+
+
+def _persons(store: Store, id_: str, order: _Order) -> Iterator[list[Member]]:
+    """The members of each person, in the order in which they leave."""
+    for bucket in range(order.buckets):
+        with store.read() as session:
+            staged = members.staged(session, id_, bucket)
+        persons = [list(rows) for _, rows in groupby(staged, key=lambda member: member[0])]
+        yield from sorted(persons, key=lambda rows: order.digest(rows[0][2]))
+
+
+def discard(store: Store, id_: str) -> None:
+    """Remove the members that were written for a job that is not gathered: it starts over, or nobody may have it."""
+    _unstage(store, id_)
+    is_left = True
+    while is_left:
+        with store.write() as session:
+            is_left = members.unplace(session, id_, PARTS_A_WRITE)
+
+
+def _unstage(store: Store, id_: str) -> None:
+    is_left = True
+    while is_left:
+        with store.write() as session:
+            is_left = members.unstage(session, id_, ROWS_A_DELETE)
+
+
+def _hold(session: Session, job: jobs.Job) -> None:
+    if not jobs.hold_gathering(session, job.id, job.pins["as_of"]):
+        raise Stopped(STOPPED)

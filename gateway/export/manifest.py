@@ -1,0 +1,69 @@
+"""The release of an export: its manifest, written last, and its row in the ledger.
+
+https://hl7.org/fhir/uv/bulkdata/STU2/export.html#response---complete-status
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from gateway import records
+from gateway.export import part_files, standing
+from gateway.nhs import disclosure
+from gateway.nhs.project import Project
+from gateway.store import jobs, ledger
+from gateway.store.changes import record_write
+from gateway.store.database import Session
+
+
+def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dict[str, Any]:
+    """Write the manifest and the ledger row; return the manifest. Counts the recipient sees pass the project's
+    disclosure rules."""
+    outcomes = [outcome for _, _, outcome in jobs.parts(session, job.id)]
+    files = [file for outcome in outcomes for file in outcome["files"]]
+    dropped: Counter[str] = Counter()
+    for outcome in outcomes:
+        dropped.update(outcome["dropped"])
+    persons = sum(outcome["persons"] for outcome in outcomes)
+    manifest = _manifest(job, project, files, persons, dict(sorted(dropped.items())))
+    data = json.dumps(manifest, indent=1, sort_keys=True).encode()
+    part_files.write_whole(out, "manifest.json", data)
+    ledger.append(
+        session,
+        {
+            "release": job.id, "pins": job.pins, "project": standing.plain(project), "persons": persons,
+            "files": files, "dropped": dict(sorted(dropped.items())), "manifest": hashlib.sha256(data).hexdigest(),
+        },
+    )  # fmt: skip
+    jobs.finish(session, job.id, "done", {"out": str(out), "manifest": manifest})
+    record_write(
+        session, {"act": "export.release", "by": job.owner, "project": project.name, "job": job.id, "files": len(files)}
+    )
+    return manifest
+
+
+def _manifest(
+    job: jobs.Job, project: Project, files: list[dict[str, Any]], persons: int, dropped: dict[str, int]
+) -> dict[str, Any]:
+    rules, pins = project.disclosure, job.pins
+    return {
+        "transactionTime": records.instant(pins["started"]),
+        "request": f"urn:nhs-record-gateway:project:{project.name}",
+        "requiresAccessToken": True,
+        "output": [{"type": file["type"], "url": file["url"], "sha256": file["sha256"]} for file in files],
+        "deleted": [],
+        "error": [],
+        "extension": {
+            "notice": "pseudonymised personal data, not anonymous",
+            "project": project.name, "projectVersion": pins["version"], "profile": pins["profile"],
+            "setting": pins["setting"], "policy": pins["policy"], "keyVersion": pins["key_version"],
+            "disclosure": rules,
+            "persons": disclosure.shown(persons, rules),
+            "counts": {file["url"]: disclosure.shown(file["count"], rules) for file in files},
+            "dropped": disclosure.table(dropped, rules),
+        },
+    }  # fmt: skip

@@ -1,0 +1,69 @@
+"""Whether what an export was made with still stands: asked before it runs, before it is released, at every download."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from gateway import records
+from gateway.errors import Conflict, Refused
+from gateway.export import approval, national_list
+from gateway.fhir.dates import DAY, moment
+from gateway.nhs.project import Project
+from gateway.store.database import Session
+from gateway.store.jobs import Job
+
+KIND, BY_HAND = "export", "export by hand"
+"""Asked for over HTTP, for a worker to claim and for the client to fetch; or run by the operator into a folder of
+their choice."""
+KEPT_FOR = 7 * DAY
+"""µs after it was asked for during which a release is answered and its files are kept."""
+MEMBERS_CHANGED = "who may be in it has changed since: start the export again"
+
+
+def ends(job: Job) -> int:
+    """When a job and its files are no longer answered (µs UTC)."""
+    return job.created + KEPT_FOR
+
+
+def plain(project: Project) -> dict[str, Any]:
+    """A project as JSON, to be pinned and compared."""
+    document: dict[str, Any] = json.loads(json.dumps(asdict(project), default=str))
+    return document
+
+
+def require_unchanged(session: Session, job: Job, now: int) -> Project:
+    """The project a job was asked for. Raises ``Refused`` when it is not in force, or was changed since."""
+    project, _ = approval.in_force(session, job.pins["project"], now)
+    if plain(project) != job.pins["approved"]:
+        raise Refused("the project was changed since: start the export again")
+    return project
+
+
+def require_standing(session: Session, job: Job, now: int, optout_days: int, cleared: int = 0) -> Project:
+    """The project a job was made for, if what the job was made with still stands.
+
+    Raises ``Refused`` when the project is not in force or was changed, or no list of opt-outs is fresh. Raises
+    ``Conflict``, always in the same words, when a contributor's agreement has ended or somebody in the job has opted
+    out since: a recipient is not told which. Nobody is looked for on the list ``cleared``; see ``clear``.
+    """
+    project = require_unchanged(session, job, now)
+    if not project.live(moment(now).date()).issuperset(job.pins["contributors"]):
+        raise Conflict(MEMBERS_CHANGED)
+    in_force = national_list.require_fresh(session, now, optout_days)
+    is_same_list = in_force.key in (job.pins["optout"], cleared)
+    if not is_same_list and records.opted_out_since(session, job.id, in_force.key):
+        raise Conflict(MEMBERS_CHANGED)
+    return project
+
+
+def clear(session: Session, job: Job, now: int) -> int:
+    """Require that a job stands; return the key of the opt-out list that nobody in it is on.
+
+    The members of a large job are looked up in a reading transaction this way. The writing transaction that follows
+    looks them up again only if another list was loaded in between.
+    """
+    days = job.pins["optout_days"]
+    require_standing(session, job, now, days)
+    return national_list.require_fresh(session, now, days).key

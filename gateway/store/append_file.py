@@ -1,0 +1,195 @@
+"""An append-only file with group commit: everyone who waits for a row to be on disk shares one fsync.
+
+The file is a SQLite database of its own, so a row never waits for a loader's turn at the main one. The audit of reads
+is one; whatever must be durable before it is answered can be another, given its table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pysqlite3.dbapi2 as sqlite
+
+from gateway.fhir.dates import microseconds_now
+
+BATCH = 1000
+"""Rows committed together at most."""
+WAIT_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The table of an append-only file: ``seq``, ``at`` (µs UTC), and one column for what is appended.
+
+    ``is_bytes`` says whether that is bytes or text; ``more`` is DDL for whatever else the file holds.
+    """
+
+    name: str
+    column: str
+    is_bytes: bool = False
+    more: str = ""
+
+    @property
+    def schema(self) -> str:
+        """The statements that make the table where it is not there. The triggers refuse changes to its rows."""
+        refused = "BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+        return (
+            f"CREATE TABLE IF NOT EXISTS {self.name} (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, "
+            f"{self.column} {'BLOB' if self.is_bytes else 'TEXT'} NOT NULL);"
+            f"CREATE TRIGGER IF NOT EXISTS {self.name}_is_append_only BEFORE UPDATE ON {self.name} {refused}"
+            f"CREATE TRIGGER IF NOT EXISTS {self.name}_is_kept BEFORE DELETE ON {self.name} {refused}{self.more}"
+        )
+
+    @property
+    def insert(self) -> str:
+        """The statement that appends a JSON list of values. One statement is one transaction and releases the
+        interpreter once: a statement for each row would do so twice for each row."""
+        value = "unhex(value)" if self.is_bytes else "value"
+        return f"INSERT INTO {self.name} (at, {self.column}) SELECT ?, {value} FROM json_each(?) ORDER BY key"
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A row that somebody waits for to be on disk: a thread, or the event loop through ``future``."""
+
+    value: str
+    future: asyncio.Future[None] | None = None
+    is_done: bool = False
+    fault: Exception | None = None
+
+
+class AppendFile:
+    """An open file. ``append`` returns when the row is on disk, or raises what went wrong."""
+
+    def __init__(self, path: Path, table: Table):
+        self.path, self.table = path, table
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        self._waiting: deque[_Waiting] = deque()
+        self._turn = threading.Lock()
+        self._is_called = False
+        self._committer = ThreadPoolExecutor(1, table.name)
+        self._connection: sqlite.Connection | None = self.connect()
+        self._connection.executescript(table.schema)
+
+    def connect(self) -> sqlite.Connection:
+        """Another connection to the file, which whoever asked closes."""
+        connection = sqlite.connect(str(self.path), isolation_level=None, timeout=WAIT_SECONDS, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        return connection
+
+    def probe(self) -> None:
+        """Append a row and take it back: raises when ``append`` would."""
+        with closing(self.connect()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(self.table.insert, (0, '[""]'))
+            connection.execute("ROLLBACK")
+
+    def append(self, value: str | bytes) -> None:
+        """Write one row durably, with those of everyone who waits: the first to come commits for all of them."""
+        row = _Waiting(_text(value))
+        self._waiting.append(row)
+        if not self._turn.acquire(timeout=WAIT_SECONDS):
+            raise TimeoutError
+        try:
+            if not row.is_done:
+                self._commit()
+        finally:
+            self._turn.release()
+        if row.fault:
+            raise row.fault
+
+    async def appended(self, value: str | bytes) -> None:
+        """``append`` for the event loop: a thread commits all rows that came while it committed the ones before."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(_text(value), future))
+        if not self._is_called:
+            self._is_called = True
+            self._committer.submit(self._commit_called)
+        await future
+
+    def _commit_called(self) -> None:
+        self._is_called = False  # before the batch is taken: a row that comes from now on is in it, or calls again
+        with self._turn:
+            while self._waiting:
+                self._commit()
+
+    def _commit(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]
+        fault = None
+        try:
+            if self._connection is None:
+                self._connection = self.connect()
+            self._write(self._connection, [row.value for row in batch])
+        except Exception as error:  # every waiter must hear of it; the next batch gets a new connection
+            fault = error
+            self._disconnect()
+        for row in batch:
+            row.is_done, row.fault = True, fault
+            if row.future:
+                with suppress(RuntimeError):  # its loop is closed: nobody waits any more
+                    row.future.get_loop().call_soon_threadsafe(_answer, row.future, fault)
+
+    def _write(self, connection: sqlite.Connection, values: Sequence[str]) -> None:
+        connection.execute(self.table.insert, (microseconds_now(), msgspec.json.encode(values).decode()))
+
+    def _disconnect(self) -> None:
+        with suppress(Exception):
+            if self._connection is not None:
+                self._connection.close()
+        self._connection = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """Read the file in one snapshot."""
+        with closing(self.connect()) as connection:
+            connection.execute("BEGIN")
+            yield Reading(connection)
+
+    def close(self) -> None:
+        """Close the file once everything that waits is written."""
+        self._committer.shutdown()
+        with self._turn:
+            self._disconnect()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One snapshot of a file."""
+
+    connection: sqlite.Connection
+
+    def stream(self, sql: str, *params: str | int, size: int = 2000) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, a few at a time."""
+        with closing(self.connection.cursor()) as cursor:
+            cursor.execute(sql, params)
+            while rows := cursor.fetchmany(size):
+                yield from rows
+
+    def row(self, sql: str, *params: str | int) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        return next(self.stream(sql, *params, size=1), None)
+
+
+def _text(value: str | bytes) -> str:
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def _answer(future: asyncio.Future[None], fault: Exception | None) -> None:
+    """Tell whoever still waits how it went."""
+    if future.done():
+        return
+    if fault:
+        future.set_exception(fault)
+    else:
+        future.set_result(None)

@@ -1,0 +1,40 @@
+"""The columns of each table in their order, generated from ``tables.py``: do not edit.
+
+``python -m gateway.store.migrations`` writes this file, and a test compares it with the tables. A process that only
+runs plain statements starts without importing SQLModel.
+"""
+
+from gateway.store.statements import Columns
+
+AUDIT = Columns("audit", ("seq", "at", "stream", "event"))
+CLAIM = Columns("claim", ("patient", "number", "evidence"))
+CLOCK = Columns("clock", ("id", "commit_seq", "updated", "label_seq"))
+DELIVERY = Columns("delivery", ("key", "source", "name", "mapping", "first", "started", "state", "report"))
+DEPENDS = Columns("depends", ("dep", "patient", "grp"))
+ENTRY = Columns("entry", ("patient", "param", "value", "head"))
+ENTRY_GLOBAL = Columns("entry_global", ("param", "value", "head"))
+GATHERED = Columns("gathered", ("job", "bucket", "person", "patient", "name"))
+HEAD = Columns("head", ("key", "type", "id", "id_hash", "patient", "grp", "publisher", "kind", "own", "labels", "number", "updated", "commit_seq", "seen_seq", "low", "high", "deleted", "hash", "body"))  # fmt: skip
+HISTORY = Columns("history", ("head", "number", "version"))
+JOB = Columns("job", ("id", "kind", "owner", "state", "created", "lease", "pins", "outcome"))
+KEPT = Columns("kept", ("key", "hash", "grp", "patient", "delivery", "publisher", "ord", "vord", "deleted", "body"))
+LABEL = Columns("label", ("patient", "head", "bit", "cause"))
+LEDGER = Columns("ledger", ("seq", "at", "entry", "hash"))
+MEMBER = Columns("member", ("grp", "kept"))
+MISMATCH = Columns("mismatch", ("number", "patient", "why"))
+OPTOUT = Columns("optout", ("list", "number"))
+OPTOUT_LIST = Columns("optout_list", ("key", "loaded", "as_at", "count", "hash"))
+PART = Columns("part", ("job", "number", "state", "outcome"))
+PART_MEMBER = Columns("part_member", ("job", "part", "person", "patient", "name"))
+PERMISSION = Columns("permission", ("key", "number", "ods", "user_id", "basis", "reason", "at", "until"))
+PERSON = Columns("person", ("patient", "person", "grade", "why"))
+PREFERENCE = Columns("preference", ("patient", "head", "name", "at"))
+PROJECT = Columns("project", ("name", "version", "state", "at", "document"))
+PUBLISHER = Columns("publisher", ("key", "source", "code", "ods", "name", "kind", "state", "ord", "named", "placed", "received"))  # fmt: skip
+QUARANTINE = Columns("quarantine", ("grp", "source", "patient", "delivery", "place", "reason"))
+SEAL = Columns("seal", ("stream", "last", "rows", "hash"))
+SECOND_DATE = Columns("second_date", ("head", "param", "low", "high"))
+STORE = Columns("store", ("id", "mode", "namespace", "created"))
+TOUCHED = Columns("touched", ("delivery", "patient", "grp"))
+VERSION = Columns("version", ("key", "head", "number", "updated", "commit_seq", "delivery", "ord", "mapping", "deleted", "body"))  # fmt: skip
+WORD = Columns("word", ("param", "word", "head"))

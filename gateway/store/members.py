@@ -1,0 +1,86 @@
+"""The members of a job: staged in buckets while they are gathered, then placed in parts, then read part by part.
+
+Every statement touches a bounded number of rows, so a job of any size is written in short transactions. Rows are
+inserted in the order of their key: on SQLite and PostgreSQL alike, inserting by a random key rewrites a page a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.store import columns
+from gateway.store.database import Session
+
+Member = tuple[int, int, str]
+"""(person, or the person's place in the job; patient; the name the person is pseudonymised by)"""
+_MEMBER = columns.PART_MEMBER.only("person patient name")
+_STAGED = columns.GATHERED.only("person patient name")
+
+
+def stage(session: Session, job: str, bucket_of: Sequence[tuple[int, Member]]) -> None:
+    """Add members to buckets, in the order of (bucket, person)."""
+    session.insert("gathered", columns.GATHERED.all, [(job, bucket, *member) for bucket, member in sorted(bucket_of)])
+
+
+def staged(session: Session, job: str, bucket: int) -> list[Member]:
+    """The members in one bucket, by person."""
+    return session.rows(
+        f"SELECT {_STAGED} FROM gathered WHERE job = ? AND bucket = ? ORDER BY person, patient", job, bucket
+    )
+
+
+def place(session: Session, job: str, first: int, parts: Sequence[Sequence[Member]]) -> None:
+    """Add parts, numbered from ``first``, with their members."""
+    numbered = list(enumerate(parts, first))
+    session.insert("part", columns.PART.all, [(job, number, "todo", "{}") for number, _ in numbered])
+    session.insert(
+        "part_member",
+        columns.PART_MEMBER.all,
+        [(job, number, *member) for number, members in numbered for member in sorted(members)],
+    )
+
+
+def members(session: Session, job: str, part: int) -> list[Member]:
+    """The members of a part, by place."""
+    return session.rows(
+        f"SELECT {_MEMBER} FROM part_member WHERE job = ? AND part = ? ORDER BY person, patient", job, part
+    )
+
+
+def holds_any(session: Session, job: str, patients: Sequence[int]) -> bool:
+    """Whether any of the patients is in a job. Reads the job's members once."""
+    sql = f"SELECT 1 FROM part_member WHERE job = ? AND {session.within('patient')} LIMIT 1"
+    return session.value(sql, job, session.listed(patients)) is not None
+
+
+def unplace(session: Session, job: str, most: int) -> bool:
+    """Remove the last ``most`` parts of a job with their members; False when there was none."""
+    last = session.value("SELECT max(number) FROM part WHERE job = ?", job)
+    if last is None:
+        return False
+    for table, column in (("part_member", "part"), ("part", "number")):
+        session.run(f"DELETE FROM {table} WHERE job = ? AND {column} > ?", job, last - most)
+    return True
+
+
+def unstage(session: Session, job: str, most: int) -> bool:
+    """Remove about ``most`` staged members of a job; False when there was none."""
+    first = session.row("SELECT bucket, person FROM gathered WHERE job = ? ORDER BY bucket, person LIMIT 1", job)
+    if first is None:
+        return False
+    sql = "SELECT person FROM gathered WHERE job = ? AND bucket = ? ORDER BY person LIMIT 1 OFFSET ?"
+    last = session.value(sql, job, first[0], most)
+    if last is None:
+        session.run("DELETE FROM gathered WHERE job = ? AND bucket = ?", job, first[0])
+    else:
+        session.run("DELETE FROM gathered WHERE job = ? AND bucket = ? AND person <= ?", job, first[0], last)
+    return True
+
+
+def left_staged(session: Session) -> list[str]:
+    """The jobs with staged members that nobody gathers any more."""
+    sql = (
+        "SELECT DISTINCT g.job FROM gathered g WHERE NOT EXISTS "
+        "(SELECT 1 FROM job j WHERE j.id = g.job AND j.state = 'gathering')"
+    )
+    return [job for (job,) in session.rows(sql)]

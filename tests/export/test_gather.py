@@ -1,0 +1,288 @@
+"""The members of an export are gathered in short transactions, at one moment, and count only when all are there."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from gateway.errors import Conflict, Refused
+from gateway.export import approval, asking, folder, gather, national_list, running, standing, worker
+from gateway.records import membership
+from gateway.store import jobs, labelling, members
+from gateway.store.database import Session, Store
+from tests.export.conftest import ROOT, document
+
+NOBODY = "9999999468"
+
+
+def ask(store: Store, project: str = "study", **options) -> str:
+    return asking.ask(store, project, "researcher", optout_days=7, **options)
+
+
+def placed(store: Store, job: str) -> list[tuple]:
+    with store.read() as session:
+        return session.rows(
+            "SELECT part, person, patient, name FROM part_member WHERE job = ? ORDER BY part, person, patient", job
+        )
+
+
+def rows(store: Store, table: str, job: str) -> int:
+    with store.read() as session:
+        return session.value(f"SELECT count(*) FROM {table} WHERE job = ?", job)
+
+
+def job_of(store: Store, id_: str) -> jobs.Job:
+    with store.read() as session:
+        return jobs.get(session, id_)
+
+
+@pytest.fixture
+def small(monkeypatch) -> None:
+    """Pages, buckets and parts so small that there are many of each."""
+    monkeypatch.setattr(membership, "PAGE", 3)
+    monkeypatch.setattr(gather, "PATIENTS_A_BUCKET", 7)
+    monkeypatch.setattr(gather, "PERSONS_A_PART", 2)
+    monkeypatch.setattr(gather, "PARTS_A_WRITE", 2)
+    monkeypatch.setattr(gather, "ROWS_A_DELETE", 2)
+
+
+class Killed(BaseException):
+    """What a kill looks like from inside."""
+
+
+@contextmanager
+def killed_at(monkeypatch, name: str, call: int) -> Iterator[None]:
+    """Kill the process, so to speak, at so many calls of a function of ``members``."""
+    calls, real = [], getattr(members, name)
+
+    def counting(*args):
+        calls.append(args)
+        if len(calls) == call:
+            raise Killed
+        return real(*args)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(members, name, counting)
+        yield
+
+
+def test_asking_writes_no_member_and_gathering_pins_them_all(loaded, approved):
+    approved()
+    job = ask(loaded)
+    assert job_of(loaded, job).state == "accepted" and not placed(loaded, job)
+    assert "as_of" not in job_of(loaded, job).pins
+    gather.gather(loaded, job)
+    gathered = job_of(loaded, job)
+    assert gathered.state == "gathered" and gathered.lease == 0 and len(placed(loaded, job)) > 10
+    assert {"as_of", "optout", "optout_hash", "policy", "contributors", "left_out", "label_seq"} <= gathered.pins.keys()
+    assert gathered.pins["left_out"]["opted out"] > 0 and not rows(loaded, "gathered", job)
+
+
+def test_small_pages_and_buckets_make_the_members_that_large_ones_make(loaded, approved, monkeypatch, request):
+    approved()
+    whole = asking.start(loaded, "study", "researcher", optout_days=7)
+    monkeypatch.setattr(gather, "PERSONS_A_PART", 2)
+    two = asking.start(loaded, "study", "researcher", optout_days=7)
+    request.getfixturevalue("small")
+    pieces = asking.start(loaded, "study", "researcher", optout_days=7)
+    assert placed(loaded, pieces) == placed(loaded, two)
+    assert [row[1:] for row in placed(loaded, pieces)] == [row[1:] for row in placed(loaded, whole)]
+    assert job_of(loaded, pieces).pins["left_out"] == job_of(loaded, whole).pins["left_out"]
+    by_part: dict[int, set[int]] = {}
+    for part, place, _, _ in placed(loaded, pieces):
+        by_part.setdefault(part, set()).add(place)
+    assert len(by_part) > 3 and all(len(places) == 2 for places in list(by_part.values())[:-1])
+    with loaded.read() as session:
+        assert [number for number, _, _ in jobs.parts(session, pieces)] == sorted(by_part)
+
+
+def test_a_job_is_not_claimed_to_run_before_its_membership_is_complete(loaded, approved, small, monkeypatch):
+    approved()
+    job = ask(loaded)
+    with killed_at(monkeypatch, "place", 2):
+        gather.gather(loaded, job)
+    assert job_of(loaded, job).state == "gathering" and placed(loaded, job)
+    with loaded.write() as session:
+        assert not jobs.hold(session, job), "nobody runs it"
+        assert jobs.claim(session, standing.KIND) is None
+    loaded.clock.now += jobs.LEASE + 1
+    with loaded.write() as session:
+        assert jobs.claim(session, standing.KIND).state == "gathering", "to be gathered anew"
+
+
+@pytest.mark.parametrize("name, call", [("stage", 1), ("stage", 4), ("place", 1), ("place", 3), ("unstage", 2)])
+def test_a_gathering_that_is_killed_starts_over_and_leaves_nothing_behind(
+    loaded, approved, small, monkeypatch, tmp_path, name, call
+):
+    approved()
+    whole, job = asking.start(loaded, "study", "researcher", optout_days=7), ask(loaded)
+    with loaded.write() as session:
+        jobs.finish(session, whole, "cancelled", {})
+    with killed_at(monkeypatch, name, call):
+        gather.gather(loaded, job)
+    loaded.clock.now += jobs.LEASE + 1
+    assert worker.work_once(loaded, tmp_path / "exports", ROOT, workers=1)
+    assert job_of(loaded, job).state == "done"
+    assert placed(loaded, job) == placed(loaded, whole) and not rows(loaded, "gathered", job)
+
+
+def test_an_operator_s_job_that_was_killed_while_gathering_is_resumed(loaded, approved, small, monkeypatch, tmp_path):
+    approved()
+    job = ask(loaded, kind=standing.BY_HAND)
+    with killed_at(monkeypatch, "place", 1):
+        gather.gather(loaded, job)
+    assert running.run(loaded, job, tmp_path / "out", ROOT, workers=1)["output"]
+
+
+def test_all_members_are_of_one_moment_whatever_is_loaded_meanwhile(loaded, approved, small, monkeypatch, tmp_path):
+    """A load while the members are gathered moves a person behind the place that was reached: nobody is in twice or
+    left out."""
+    approved()
+    before = asking.start(loaded, "study", "researcher", optout_days=7)
+    job, real, calls = ask(loaded), members.stage, []
+
+    def moving(session: Session, id_: str, bucketed) -> None:
+        real(session, id_, bucketed)
+        calls.append(id_)
+        if len(calls) == 2:
+            session.run("UPDATE person SET person = 9223372036854775000 - patient % 1000")
+
+    monkeypatch.setattr(members, "stage", moving)
+    gather.gather(loaded, job)
+    assert len(calls) > 3 and placed(loaded, job) == placed(loaded, before)
+
+
+def test_a_list_or_a_restriction_that_comes_while_gathering_counts(
+    loaded, approved, small, made, monkeypatch, tmp_path
+):
+    approved()
+    first, real = ask(loaded), members.place
+    number = made.people["demo"].nhs_number
+
+    def listing(session: Session, *args) -> None:
+        real(session, *args)
+        if args[1] == 0:
+            patient = session.value("SELECT patient FROM part_member WHERE job = ? LIMIT 1", args[0])
+            session.run("UPDATE head SET labels = labels | 4, own = own | 4 WHERE patient = ? AND type = 0", patient)
+            labelling.changed(session)
+
+    monkeypatch.setattr(members, "place", listing)
+    gather.gather(loaded, first)
+    monkeypatch.setattr(members, "place", real)
+    restricted = placed(loaded, first)[0]
+    running.run(loaded, first, tmp_path / "out", ROOT, workers=1)
+    assert rows(loaded, "part_member", first) and restricted[3] in {row[3] for row in placed(loaded, first)}
+    with loaded.read() as session:
+        persons = sum(outcome["persons"] for _, _, outcome in jobs.parts(session, first))
+    assert persons < len({row[1] for row in placed(loaded, first)}), "who is restricted has not left"
+    second = ask(loaded)
+    gather.gather(loaded, second)
+    (tmp_path / "list.csv").write_text(f"{NOBODY},\n{number},\n")
+    national_list.load(loaded, tmp_path / "list.csv")
+    with pytest.raises(Conflict, match="who may be in it has changed"):
+        running.run(loaded, second, tmp_path / "two", ROOT, workers=1)
+
+
+def test_the_list_in_force_when_it_is_gathered_is_the_one_that_counts(loaded, approved, made, tmp_path):
+    approved()
+    job, number = ask(loaded), made.people["demo"].nhs_number
+    (tmp_path / "list.csv").write_text(f"{number},\n")
+    national_list.load(loaded, tmp_path / "list.csv")
+    gather.gather(loaded, job)
+    assert f"number:{number}" not in {name for _, _, _, name in placed(loaded, job)}
+    assert running.run(loaded, job, tmp_path / "out", ROOT, workers=1)["output"]
+
+
+def test_a_project_that_was_changed_before_it_is_gathered_gets_nothing(loaded, approved, tmp_path):
+    approved()
+    job = ask(loaded)
+    approval.add(loaded, document(), "asker")
+    assert worker.work_once(loaded, tmp_path / "exports", ROOT, workers=1)
+    assert job_of(loaded, job).state == "failed" and not placed(loaded, job)
+    with pytest.raises(Refused):
+        gather.gather(loaded, job)
+
+
+def test_a_job_cancelled_while_it_is_gathered_leaves_no_members(loaded, approved, small, monkeypatch, tmp_path):
+    approved()
+    job, real = ask(loaded), members.place
+
+    def cancelling(session: Session, *args) -> None:
+        real(session, *args)
+        jobs.finish(session, job, "cancelled", {})
+
+    monkeypatch.setattr(members, "place", cancelling)
+    assert worker.work_once(loaded, tmp_path / "exports", ROOT, workers=1)
+    assert job_of(loaded, job).state == "cancelled"
+    assert not rows(loaded, "gathered", job) and not rows(loaded, "part_member", job)
+
+
+def test_of_two_that_gather_one_job_the_later_goes_on_and_the_job_has_not_failed(
+    loaded, approved, small, monkeypatch, tmp_path
+):
+    approved()
+    whole, job = asking.start(loaded, "study", "researcher", optout_days=7), ask(loaded)
+    with loaded.write() as session:
+        jobs.finish(session, whole, "cancelled", {})
+    real, calls = members.stage, []
+
+    def overtaken(session: Session, id_: str, bucketed) -> None:
+        real(session, id_, bucketed)
+        calls.append(id_)
+
+    monkeypatch.setattr(members, "stage", overtaken)
+    with loaded.write() as session:
+        assert jobs.claim(session, standing.KIND).id == job
+    pinned = gather._pin(loaded, job)
+    gather.gather(loaded, job)
+    with pytest.raises(gather.Stopped), loaded.write() as session:
+        gather._hold(session, pinned)
+    worker._fail(loaded, job, tmp_path / "exports" / job, gather.Stopped(gather.STOPPED))
+    assert job_of(loaded, job).state == "gathered" and placed(loaded, job) == placed(loaded, whole)
+
+
+def test_members_that_a_killed_worker_staged_for_a_cancelled_job_are_swept(
+    loaded, approved, small, monkeypatch, tmp_path
+):
+    approved()
+    job = ask(loaded)
+    with killed_at(monkeypatch, "stage", 3):
+        gather.gather(loaded, job)
+    worker.sweep(loaded, tmp_path / "exports")
+    assert rows(loaded, "gathered", job), "somebody may still gather it"
+    with loaded.write() as session:
+        jobs.finish(session, job, "cancelled", {})
+    worker.sweep(loaded, tmp_path / "exports")
+    assert not rows(loaded, "gathered", job)
+
+
+def test_an_export_of_nobody_is_released_with_no_files(loaded, approved, tmp_path):
+    approved(contributors=[{"ods": "ZZ9", "agreement": "x", "from": "2026-01-01", "to": "2026-12-31"}])
+    job = asking.start(loaded, "study", "researcher", optout_days=7)
+    assert job_of(loaded, job).state == "gathered" and not placed(loaded, job)
+    manifest = running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
+    assert manifest["output"] == [] and json.loads((tmp_path / "out" / "manifest.json").read_text()) == manifest
+    assert not folder.discard(loaded, job, tmp_path / "out")
+
+
+def test_no_more_than_a_slice_of_the_opted_out_is_looked_for_at_once(loaded, approved, made, monkeypatch, tmp_path):
+    approved()
+    job = asking.start(loaded, "study", "researcher", optout_days=7)
+    monkeypatch.setattr(membership, "PAGE", 1)
+    monkeypatch.setattr(membership, "ASKED", 2)
+    asked, real = [], members.holds_any
+    monkeypatch.setattr(members, "holds_any", lambda *args: (asked.append(len(args[2])), real(*args))[1])
+    everyone = sorted({person.nhs_number for person in made.people.values()} - {made.people["demo"].nhs_number})
+    with loaded.write() as session:
+        session.run("DELETE FROM part_member WHERE name <> ?", f"number:{made.people['demo'].nhs_number}")
+    (tmp_path / "list.csv").write_text("".join(f"{number},\n" for number in everyone))
+    national_list.load(loaded, tmp_path / "list.csv")
+    with loaded.read() as session:
+        newest = national_list.require_fresh(session, loaded.clock(), 7).key
+        assert not membership.opted_out_since(session, job, newest)
+        assert len(asked) > 3
+    (tmp_path / "list.csv").write_text(f"{made.people['demo'].nhs_number},\n")
+    national_list.load(loaded, tmp_path / "list.csv")
+    with loaded.read() as session:
+        assert membership.opted_out_since(session, job, newest + 1)

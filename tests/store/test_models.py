@@ -1,0 +1,100 @@
+"""Models are read and written in the transaction of the store's session, and only cold paths pay for their import."""
+
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from gateway.store import permissions, projects, registry
+from gateway.store.database import Session, driver_of, open_store
+from gateway.store.models import models
+from gateway.store.tables import Project
+
+
+def test_a_model_and_a_plain_statement_see_each_other_in_one_transaction(store):
+    with store.write() as session:
+        projects.add(session, "study", "draft", {"name": "study"})
+        assert session.value("SELECT state FROM project") == "draft"
+        session.run("UPDATE project SET state = 'approved'")
+        assert projects.newest(session, "study") == (1, "approved", {"name": "study"})
+    with store.read() as session:
+        assert projects.newest(session, "study") == (1, "approved", {"name": "study"})
+        assert projects.names(session) == ["study"]
+
+
+def test_what_fails_takes_models_and_plain_statements_back_together(store):
+    with store.read() as session:
+        before = session.stamp()
+    with pytest.raises(RuntimeError), store.write() as session:
+        projects.add(session, "study", "draft", {})
+        registry.ensure_publisher(session, "emis", "A99001", "gp")
+        raise RuntimeError
+    with store.read() as session:
+        assert projects.newest(session, "study") is None and not registry.publishers(session)
+        assert session.stamp() == before
+
+
+def test_a_model_that_the_database_refuses_takes_everything_back(store):
+    row = {"name": "study", "version": 1, "state": "draft", "at": 1, "document": "{}"}
+    with pytest.raises(Exception, match="(?i)unique"), store.write() as session:
+        registry.ensure_publisher(session, "emis", "A99001", "gp")
+        with models(session) as rows:
+            rows.add(Project(**row))
+        with models(session) as rows:
+            rows.add(Project(**row))
+    with store.read() as session:
+        assert projects.newest(session, "study") is None and not registry.publishers(session)
+
+
+def test_a_reading_transaction_stays_one_snapshot_across_models(store):
+    with store.read() as session:
+        assert projects.names(session) == []
+        with store.write() as writing:
+            projects.add(writing, "study", "draft", {})
+        assert projects.names(session) == [] and session.value("SELECT count(*) FROM project") == 0
+    with store.read() as session:
+        assert projects.names(session) == ["study"]
+
+
+def test_what_a_reading_transaction_adds_is_refused_or_not_kept(store):
+    with suppress(DBAPIError), store.read() as session, models(session) as rows:
+        rows.add(Project(name="study", version=1, state="draft", at=1, document="{}"))
+    with store.read() as session:
+        assert projects.names(session) == []
+
+
+def test_a_permission_is_recorded_and_read(store):
+    with store.write() as session:
+        permissions.grant(session, "9990000018", "A99001", "dr-green", "permission", "", session.now + 10)
+        permissions.grant(session, "9990000018", "A99002", "dr-brown", "permission", "", session.now + 10)
+        now = session.now
+    with store.read() as session:
+        assert permissions.in_force(session, ["9990000018"], "A99001", now) == [
+            ("9990000018", "permission", "dr-green", now + 10)
+        ]
+        assert permissions.in_force(session, ["9990000018"], "A99001", now + 10) == []
+
+
+def test_a_session_of_the_audit_s_own_has_no_models(store):
+    with store.engine.connect() as connection, pytest.raises(RuntimeError):
+        Session(driver_of(connection), store.postgres).connection()
+
+
+HOT = ["gateway.store.find", "gateway.store.kept", "gateway.store.deliveries", "gateway.store.audit", "gateway.store.members",
+       "gateway.store.identities", "gateway.store.registry", "gateway.records", "gateway.intake.mapping", "gateway.export.cut"]  # fmt: skip
+"""What a request, and each worker of a pool, imports."""
+
+
+def test_what_runs_often_starts_without_importing_sqlmodel_or_alembic(tmp_path):
+    program = (
+        "import sys\n"
+        f"import {', '.join(HOT)}\n"
+        "from gateway.store.database import open_store\n"
+        f"open_store('sqlite:///{tmp_path / 'gateway.db'}').close()\n"
+        "print([name for name in ('sqlmodel', 'pydantic', 'alembic') if name in sys.modules])"
+    )
+    open_store(f"sqlite:///{tmp_path / 'gateway.db'}", create="sandbox").close()
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
