@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import Refused
 from gateway.intake import load
-from gateway.store import people
+from gateway.store import registry
 from gateway.store.database import open_store
 from mappings import Feed, Row, sources
 from mappings.readers.files import HEAD
@@ -42,7 +42,7 @@ def new(tmp_path, kind: str, source, path: Path):
     store = open_store(f"sqlite:///{tmp_path / kind}.db", create=kind, namespace=NAMESPACE)
     with store.write() as session:
         for code in {row.publisher for row in read_all(source, path) if isinstance(row, Row)}:
-            people.ensure_publisher(session, source.name, code, source.kind)
+            registry.ensure_publisher(session, source.name, code, source.kind)
     return store
 
 
@@ -71,7 +71,7 @@ def test_a_file_that_may_have_two_encodings_is_read_twice_too(tmp_path, code_set
     store = open_store(f"sqlite:///{tmp_path / 'live'}.db", create="live")
     with store.write() as session:
         for code in {row.publisher for row in read_all(source, path, feed) if isinstance(row, Row)}:
-            people.ensure_publisher(session, "cld", code, source.kind)
+            registry.ensure_publisher(session, "cld", code, source.kind)
     reads = Reads(monkeypatch)
     load.load(store, source, path, feed, code_sets, workers=0)
     assert 2 * path.stat().st_size <= reads.bytes[path] <= 2 * path.stat().st_size + HEAD

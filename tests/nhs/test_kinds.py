@@ -7,7 +7,7 @@ import pytest
 from gateway import records
 from gateway.care import permit
 from gateway.errors import Forbidden
-from gateway.export import jobs, optouts, projects
+from gateway.export import approval, asking, national_list, running
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.parse import parse
 from gateway.nhs import kinds, roles, sandbox
@@ -104,14 +104,14 @@ def test_a_new_kind_leaves_in_an_export_as_every_publisher_does(door, tmp_path):
     contributors = [
         {"ods": ods, "agreement": f"DSA-{ods}", "from": "2026-01-01", "to": "2026-12-31"} for ods in ("A99001", "RZZ")
     ]
-    projects.add(door.store, document(contributors=contributors), "asker")
+    approval.add(door.store, document(contributors=contributors), "asker")
     for approver in ("guardian", "controller"):
-        projects.approve(door.store, "study", approver)
+        approval.approve(door.store, "study", approver)
     nobody = tmp_path / "optouts.csv"
     nobody.write_text("9999999468,\n")
-    optouts.load(door.store, nobody)
-    job = jobs.start(door.store, "study", "tester", optout_days=7)
-    jobs.run(door.store, job, tmp_path / "out", ROOT, workers=1)
+    national_list.load(door.store, nobody)
+    job = asking.start(door.store, "study", "tester", optout_days=7)
+    running.run(door.store, job, tmp_path / "out", ROOT, workers=1)
     lines = [line for path in (tmp_path / "out").glob("Observation.*.ndjson") for line in path.read_text().splitlines()]
     assert len(lines) == 2
     assert len([*(tmp_path / "out").glob("Condition.*.ndjson")]) == 1
