@@ -65,10 +65,10 @@ def _short(path: str) -> str:
 
 
 def configure(level: str = "INFO") -> None:
-    """Send our events to standard error; of others' loggers those that only might tell of somebody speak when they
-    fail."""
+    """Send our events to standard error. Loggers of other packages that might hold a patient's data log only failures
+    of their own."""
     logging.logThreads = logging.logMultiprocessing = logging.logProcesses = logging.logAsyncioTasks = False
-    logging._srcfile = None  # none of it is told: a line is our JSON and nothing else (Logging HOWTO, Optimization)
+    logging._srcfile = None  # a line is our JSON and nothing else (Logging HOWTO, Optimization)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     _logger.handlers, _logger.propagate = [handler], False

@@ -1,4 +1,4 @@
-"""When the collector looks for cycles: seldom, because records are made of millions of small objects and hardly a
+"""When Python's garbage collector looks for cycles: seldom, because records are millions of small objects with hardly a
 cycle."""
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ SELDOM = (200_000, 20, 100)
 
 
 def collect_seldom() -> None:
-    """Have the collector look a thousandth as often as it does by itself, in this process from now on, and never at
-    what is there now.
+    """Make the collector run a thousandth as often as by default in this process, and never over the objects that there
+    are now.
 
-    It took a fifth of a load, and four fifths of decoding a whole person's record.
+    Collecting took a fifth of the time of a load, and four fifths of that of decoding a whole person's record.
     """
     gc.collect()
     gc.freeze()

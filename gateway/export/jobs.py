@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -35,11 +34,6 @@ MARK = ".job"
 """Says in an unreleased folder whose it is."""
 MEMBERS_CHANGED = "who may be in it has changed since: start the export again"
 Progress = Callable[[str, int, int], None]
-
-
-def new_root_key() -> bytes:
-    """The root of all pseudonym keys of a store."""
-    return secrets.token_bytes(32)
 
 
 def start(

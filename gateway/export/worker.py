@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from gateway import log
+from gateway import log, processes
 from gateway.errors import GatewayError
 from gateway.export import jobs as exports
 from gateway.store import jobs
@@ -26,6 +27,11 @@ def work(store: Store, folder: Path, root: bytes, stop: threading.Event, *, work
             swept = time.monotonic()
         if not work_once(store, folder, root, workers=workers):
             stop.wait(POLL_SECONDS)
+
+
+def beside(store: Store, folder: Path, root: bytes, *, workers: int | None = None) -> AbstractContextManager[None]:
+    """``work`` in a thread of this process while a block runs."""
+    return processes.thread("exports", lambda stop: work(store, folder, root, stop, workers=workers))
 
 
 def work_once(store: Store, folder: Path, root: bytes, *, workers: int | None = None) -> bool:
