@@ -40,9 +40,9 @@ class Gateway:
 
         return sets.load(sandbox=self.store.is_sandbox, own=self.settings.code_sets)
 
-    def labelled_sets(self) -> CodeSets:
-        """Read the code sets for showing records. Raises ``Refused`` where a live store lacks some, or where labels
-        were made with others."""
+    def require_labelled(self) -> CodeSets:
+        """Return the code sets in force, for showing records by them. Raises ``Refused`` where a live store lacks some,
+        or where labels were made with others."""
         from gateway import records
 
         code_sets = self.code_sets()
@@ -159,7 +159,7 @@ def open_service(gateway: Gateway) -> Service:
         raise Refused("a sandbox store and GATEWAY_SANDBOX=1 go together; either alone does not serve")
     if not gateway.settings.data_dir.is_dir():
         raise Refused("the data folder does not exist: run `gateway init`")
-    code_sets, issuers = gateway.labelled_sets(), _issuers(gateway)
+    code_sets, issuers = gateway.require_labelled(), _issuers(gateway)
     return Service(gateway, records.open_door(gateway.store, code_sets, audit=gateway.settings.audit_file), issuers)
 
 

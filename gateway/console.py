@@ -10,7 +10,16 @@ from xml.etree import ElementTree
 
 from rich.console import Console
 from rich.panel import Panel
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -39,7 +48,7 @@ def progress(title: str, unit: str = "groups") -> Iterator[Callable[[str, int, i
         TimeElapsedColumn(), TextColumn("[dim]left"), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=err, transient=False, disable=not err.is_terminal) as bars:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def step(phase: str, done: int, of: int) -> None:
             if phase not in tasks:

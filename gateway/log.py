@@ -67,8 +67,10 @@ def _short(path: str) -> str:
 def configure(level: str = "INFO") -> None:
     """Send our events to standard error. Loggers of other packages that might hold a patient's data log only failures
     of their own."""
-    logging.logThreads = logging.logMultiprocessing = logging.logProcesses = logging.logAsyncioTasks = False
-    logging._srcfile = None  # a line is our JSON and nothing else (Logging HOWTO, Optimization)
+    # A line is our JSON and nothing else (Logging HOWTO, Optimization).
+    for attribute in ("logThreads", "logMultiprocessing", "logProcesses", "logAsyncioTasks"):
+        setattr(logging, attribute, False)
+    logging._srcfile = None
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     _logger.handlers, _logger.propagate = [handler], False

@@ -72,36 +72,39 @@ def verified(operator) -> dict:
     return json.loads(done.stdout)
 
 
-def test_the_audit_that_the_server_writes_is_the_one_that_the_commands_read(operator):
+def test_the_audit_that_the_server_writes_is_the_one_that_the_commands_read_and_sigterm_seals(operator):
     token = operator("token", "--user", "dr-green").stdout.strip()
-    with served(operator, "--no-work") as (process, address):
+    with served(operator) as (process, address):
         read(address, token, 3)
         shown = [json.loads(line) for line in operator("audit", "show").stdout.splitlines()]
         assert [event["act"] for event in shown] == ["search"] * 3
         assert verified(operator) == {"rows": 3, "sealed": 0, "broken": []}
-        assert json.loads(operator("audit", "seal").stdout) == {"rows": 3, "sealed": 3, "broken": []}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0, process.stderr.read()
+    assert verified(operator) == {"rows": 3, "sealed": 3, "broken": []}
     if operator.place == "sqlite elsewhere":
         assert not list((operator.data.parent / "elsewhere").glob("audit*"))
 
 
-@pytest.mark.parametrize("act", ["verify", "show", "seal"])
-def test_an_audit_whose_file_is_gone_is_refused_and_not_made_anew(operator, act):
+def test_an_audit_whose_file_is_gone_is_refused_and_not_made_anew(operator):
     for path in operator.data.glob("audit.db*"):
         path.unlink()
-    done = operator("audit", act)
-    if operator.place == "postgresql":
-        assert done.returncode == 0, "there it is a table"
-    else:
-        assert (done.returncode, done.stdout) == (2, "") and "audit.db is missing from the data folder" in done.stderr
-        assert not list(operator.data.glob("audit.db*"))
+    for act in ("verify", "show", "seal"):
+        done = operator("audit", act)
+        if operator.place == "postgresql":
+            assert done.returncode == 0, "there it is a table"
+        else:
+            assert (done.returncode, done.stdout) == (2, "")
+            assert "audit.db is missing from the data folder" in done.stderr
+            assert not list(operator.data.glob("audit.db*"))
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_that_is_told_to_end_seals_its_audit_and_exits_0(operator, sent):
+@pytest.mark.parametrize("operator", ["sqlite in the data folder"], indirect=True)
+def test_a_server_that_is_interrupted_seals_its_audit_and_exits_0(operator):
     token = operator("token", "--user", "dr-green").stdout.strip()
-    with served(operator) as (process, address):
+    with served(operator, "--no-work") as (process, address):
         read(address, token, 2)
-        process.send_signal(sent)
+        process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0, process.stderr.read()
     assert verified(operator) == {"rows": 2, "sealed": 2, "broken": []}
 

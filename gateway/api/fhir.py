@@ -1,4 +1,4 @@
-"""The FHIR interactions read, vread, history and search. Each parses the request, asks ``records`` and wraps the answer.
+"""The FHIR interactions read, vread, history and search. Each parses, asks ``records`` and wraps the answer.
 
 They are defined in https://hl7.org/fhir/R4/http.html.
 """
@@ -26,8 +26,8 @@ _TAG = re.compile(r'(?:W/)?"([^"]*)"|(\*)')
 
 
 def supported(resource_type: str) -> str:
-    """Return the type. Raises ``NotFound`` for one that is not served, and names it only if it is a type of R4: any other
-    word may be a value in the wrong place."""
+    """Return the type. Raises ``NotFound`` for one that is not served, and names it only if it is a type of R4: any
+    other word may be a value in the wrong place."""
     if resource_type not in params.SEARCHABLE:
         raise NotFound(f"resource type {resource_type}" if resource_type in model.RESOURCE_TYPES else "resource type")
     return resource_type

@@ -42,8 +42,8 @@ def summary_by_number(request: Request, caller: Known) -> Response:
 
 @router.post("/Patient/$summary")
 async def summary_by_number_in_body(request: Request, caller: Known) -> Response:
-    """https://hl7.org/fhir/uv/ips/OperationDefinition-summary.html: the same with the identifier in the body, where no log
-    keeps it. The body is a form or a Parameters resource."""
+    """https://hl7.org/fhir/uv/ips/OperationDefinition-summary.html: the same with the identifier in the body, where no
+    log keeps it. The body is a form or a Parameters resource."""
     pairs = await asked.in_form(request) if asked.is_form(request) else _parameters(await asked.in_json(request))
     return await run_in_threadpool(_by_number, request, caller, pairs)
 

@@ -29,7 +29,7 @@ def run(
     with opened() as gateway:
         from gateway.export import jobs
 
-        gateway.labelled_sets()
+        gateway.require_labelled()
         root, days = gateway.export_root(), gateway.settings.optout_days
         jobs.require_free(out)
         job = jobs.start(gateway.store, project, "operator", optout_days=days, kind=jobs.BY_HAND)
@@ -45,7 +45,7 @@ def resume(
 ) -> int:
     """Go on with a release that was interrupted."""
     with opened() as gateway:
-        gateway.labelled_sets()
+        gateway.require_labelled()
         return _release(gateway, job, out, gateway.export_root(), workers, as_json)
 
 

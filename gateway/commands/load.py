@@ -10,7 +10,7 @@ import typer
 from gateway.commands._deliveries import print_report, source_named
 from gateway.commands._failures import OK, WITH_REJECTS
 from gateway.commands._options import AsJson, FeedName, SourceName
-from gateway.commands._start import opened, start
+from gateway.commands._start import start
 from gateway.errors import Refused
 
 
@@ -30,19 +30,20 @@ def load(
     as_json: AsJson = False,
 ) -> int:
     """Take in a delivery of a source. After an interruption, run it again: it goes on where it stopped."""
-    start()
+    settings = start()
     format_ = source_named(source)
     if not path.exists():
         raise Refused("no such file or folder")
     from gateway import console, feeds
+    from gateway.composition import open_gateway
     from gateway.intake import load as intake
 
-    with opened() as gateway, console.progress(source) as progress:
+    with open_gateway(settings) as gateway, console.progress(source) as progress:
         report = intake.load(
             gateway.store,
             format_,
             path,
-            feeds.read(gateway.settings, feed),
+            feeds.read(settings, feed),
             gateway.code_sets(),
             workers=workers,
             progress=progress,

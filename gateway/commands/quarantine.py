@@ -35,12 +35,13 @@ def list_(
 @VERB.command()
 def replay(source: SourceName = "", feed: FeedName = "default", as_json: AsJson = False) -> int:
     """Map again what a source has in quarantine. Exit 1 when something still waits."""
-    start()
+    settings = start()
     format_ = source_named(source)
     from gateway import feeds
+    from gateway.composition import open_gateway
     from gateway.intake import load as intake
 
-    with opened() as gateway:
-        report = intake.replay(gateway.store, format_, feeds.read(gateway.settings, feed), gateway.code_sets())
+    with open_gateway(settings) as gateway:
+        report = intake.replay(gateway.store, format_, feeds.read(settings, feed), gateway.code_sets())
     print_report(report, as_json)
     return report.exit_code

@@ -23,7 +23,7 @@ def work(
     with opened() as gateway:
         from gateway.export import worker
 
-        gateway.labelled_sets()
+        gateway.require_labelled()
         root, folder = gateway.export_root(), gateway.exports()
         if once:
             while worker.work_once(gateway.store, folder, root):

@@ -1,4 +1,4 @@
-"""Verification of bearer tokens. Nothing of a token reaches ``jose`` before its size, header, issuer and key are checked.
+"""Verifies bearer tokens. Nothing of a token reaches ``jose`` before its size, header, issuer and key are checked.
 
 python-jose 3.5 accepts an unknown ``crit``, any key of a set, tokens without ``exp`` or ``aud``, and raises
 RecursionError and OverflowError. So the claims are checked here, and whatever ``jose`` raises means that the token does
