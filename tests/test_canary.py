@@ -26,8 +26,9 @@ from urllib.parse import quote, quote_plus, urlencode
 import pytest
 import uvicorn
 
-from gateway import commands, config
+from gateway import config
 from gateway.api.app import create_app
+from gateway.commands import main
 from gateway.composition import Gateway, create_gateway, open_service
 from gateway.errors import GatewayError
 from gateway.export import jobs, optouts, projects
@@ -535,7 +536,7 @@ def test_the_commands_print_nobody(run, tmp_path, monkeypatch):
     for words in commands:
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            codes.append(commands.main(list(words)))
+            codes.append(main(list(words)))
         assert not run.told.found(out.getvalue()), words
         assert not run.told.found(err.getvalue()), words
     assert {0, 1, 2} == set(codes)
@@ -546,7 +547,7 @@ def test_a_bug_in_a_command_is_told_without_a_value(monkeypatch, capsys):
         raise KeyError(canary.token(1))
 
     monkeypatch.setattr(config, "read", fail)
-    assert commands.main(["optout", "status"]) == 2
+    assert main(["optout", "status"]) == 2
     said = capsys.readouterr().err
     assert "KeyError" in said and canary.token(1) not in said
 
