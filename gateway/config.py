@@ -1,17 +1,16 @@
-"""Settings: read once from the environment, frozen, passed as an argument. Each field is a row in the README (a test
-holds them together)."""
+"""Settings: read once from the environment, frozen, passed as an argument.
+
+Each field has a row in the README; a test compares the two.
+"""
 
 from __future__ import annotations
 
-import codecs
 import os
-import stat
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.errors import Refused
 
@@ -19,8 +18,6 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 DATABASES = ("postgresql://", "sqlite:///")
 HOST, PORT = "127.0.0.1", 8000
 EVERYWHERE = ("0.0.0.0", "::", "")
-FEED = ("encoding", "zone", "default")
-"""What every feed's table may say; the rest is its source's."""
 FEEDS_HELP = (
     "TOML file, one table a feed: `encoding`, `zone`, `default` (`share` or `withhold`), and what a source documents"
 )
@@ -28,7 +25,7 @@ FEEDS_HELP = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What an operator may set. The variable's name is ``GATEWAY_`` and the field's in capitals."""
+    """What an operator may set. A variable's name is ``GATEWAY_`` and the name of the field in capitals."""
 
     data_dir: Path = field(
         default=Path("gateway-data"),
@@ -70,11 +67,26 @@ class Settings:
         """The database's URL: the one set, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{self.data_dir / 'gateway.db'}"
 
-    def at(self, host: str, port: int) -> Settings:
-        """The same settings, with links that lead to where we listen unless an address was set. Who listens everywhere
-        is reached from here."""
-        host = "127.0.0.1" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
-        return self if self.base_url else replace(self, base_url=f"http://{host}:{port}")
+    @property
+    def audit_file(self) -> Path:
+        """The file of the audit of reads, wherever the database is. On PostgreSQL the audit is a table instead."""
+        return self.data_dir / "audit.db"
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the secret keys."""
+        return self.data_dir / "keys"
+
+    @property
+    def exports(self) -> Path:
+        """The folder of the exports that were requested over HTTP."""
+        return self.data_dir / "exports"
+
+
+def address(host: str, port: int) -> str:
+    """The URL of a server on this machine. One that listens on every address is reached on the machine's own."""
+    host = "127.0.0.1" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
+    return f"http://{host}:{port}"
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -86,7 +98,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
             continue
         if name not in known:
             raise Refused(f"{name} is not a setting")
-        values[known[name].name] = _value(name, known[name].type, text)
+        values[known[name].name] = _value(name, str(known[name].type), text)
     settings = Settings(**values)
     for name, is_right in (
         ("database_url", not settings.database_url or settings.database_url.startswith(DATABASES)),
@@ -111,61 +123,14 @@ def _value(name: str, kind: str, text: str) -> object:
 
 
 def prepare_data_dir(settings: Settings) -> None:
-    """Make the data folder, for its owner only."""
+    """Create the data folder, for its owner only."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.chmod(settings.data_dir, 0o700)
 
 
-def key_file(settings: Settings, name: str, make: Callable[[], bytes]) -> bytes:
-    """The bytes of a key in ``keys/``, made by ``make()`` the first time. Raises ``Refused`` for a key that others may
-    read."""
-    path = settings.data_dir / "keys" / name
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(make())
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise Refused(f"keys/{name} can be read by others: chmod 600 it")
-    return path.read_bytes()
-
-
-def feed(settings: Settings, name: str) -> dict[str, Any]:
-    """What a feed's table says; {} where none is set for the default feed. Raises ``Refused`` naming the key that
-    cannot be used."""
-    tables = toml(settings.feeds, "GATEWAY_FEEDS")
-    if name not in tables and name != "default":
-        raise Refused("GATEWAY_FEEDS has no table of that name")
-    table = tables.get(name, {})
-    if not isinstance(table, dict):
-        raise Refused(f"GATEWAY_FEEDS: {name} is no table")
-    for key, is_right in (
-        ("encoding", _is_encoding),
-        ("zone", _is_zone),
-        ("default", ("share", "withhold").__contains__),
-    ):
-        if key in table and not is_right(table[key]):
-            raise Refused(f"GATEWAY_FEEDS: {name}: {key}")
-    return dict(table)
-
-
-def _is_encoding(name: object) -> bool:
-    try:
-        return bool(codecs.lookup(name))
-    except (LookupError, TypeError):
-        return False
-
-
-def _is_zone(name: object) -> bool:
-    try:
-        return bool(ZoneInfo(name))
-    except (OSError, ValueError, TypeError, ZoneInfoNotFoundError):
-        return False
-
-
-def toml(path: Path | None, name: str) -> dict[str, Any]:
-    """The tables of a settings file, or {} where none is set. Raises ``Refused`` naming the setting, not the
-    content."""
+def tables(path: Path | None, name: str) -> dict[str, Any]:
+    """Return the tables of a TOML file that the setting ``name`` points at, or {} where it is not set. Raises
+    ``Refused`` naming the setting, never the content."""
     if path is None:
         return {}
     try:

@@ -10,7 +10,16 @@ from xml.etree import ElementTree
 
 from rich.console import Console
 from rich.panel import Panel
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -18,14 +27,14 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 OUTCOMES = ("created", "updated", "unchanged", "deleted")
 MOST, SHOWN = 6, 3
-"""Kinds told at most in a line of a report; rows of a section shown at most."""
+"""Kinds listed in a line of a report, and rows shown of a section, at most."""
 XHTML = "{http://www.w3.org/1999/xhtml}"
 
 
 class _Rate(ProgressColumn):
     """How much a second."""
 
-    def render(self, task) -> Text:
+    def render(self, task: Task) -> Text:
         taken = task.finished_time or task.elapsed
         speed = task.finished_speed or task.speed or (task.completed / taken if taken else None)
         return Text(f"{speed:>9,.0f} {task.fields.get('unit', '')}/s" if speed else "", style="dim")
@@ -39,7 +48,7 @@ def progress(title: str, unit: str = "groups") -> Iterator[Callable[[str, int, i
         TimeElapsedColumn(), TextColumn("[dim]left"), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=err, transient=False, disable=not err.is_terminal) as bars:
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def step(phase: str, done: int, of: int) -> None:
             if phase not in tasks:
@@ -68,10 +77,9 @@ def load_report(report: dict[str, Any]) -> None:
         ("codes without a standard code", "unmappedCodes"),
     ):
         if report[key]:
-            told = ", ".join(f"{name.rsplit('/', 1)[-1]} {count:,}" for name, count in list(report[key].items())[:MOST])
-            out.print(
-                Text(f"{title}: {told}" + (f" and {len(report[key]) - MOST} more" if len(report[key]) > MOST else ""))
-            )
+            counts = list(report[key].items())
+            shown = ", ".join(f"{name.rsplit('/', 1)[-1]} {count:,}" for name, count in counts[:MOST])
+            out.print(Text(f"{title}: {shown}" + (f" and {len(counts) - MOST} more" if len(counts) > MOST else "")))
     if report["rejects"]:
         out.print(
             Text(

@@ -1,49 +1,50 @@
 """The main job, shown: synthetic people of three sources in, one person's summary, a refusal, a pseudonymised export,
 the audit of it all.
 
-A new sandbox store each time, no network but this machine's own, nothing of the operator's settings. Everything shown
-after the load goes through the HTTP application.
+Each time it uses a new sandbox store, no network but this machine's own, and none of the operator's settings. All that
+is shown after the load goes through the HTTP application. Each step is a function over one frozen ``Showing``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shlex
 import socket
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 from rich.table import Table
 from rich.text import Text
 
-from gateway import config, console, log
-from gateway.api import sandbox
+from gateway import composition, config, console, log
+from gateway.api import server
 from gateway.api.app import create_app
 from gateway.errors import Refused
-from gateway.export import approval, asking, national_list, running, worker
+from gateway.export import approval, national_list, running, worker
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.dates import moment
 from gateway.intake import load
 from gateway.nhs import pseudonym
 from gateway.nhs.sandbox import COUNCIL, OTHER_PRACTICE, PRACTICE, TRUST
-from gateway.store.database import open_store
+from gateway.store.audit import Audit
 from gateway.synth import world
-from gateway.terminology import sets
 from mappings import Feed, sources
 
 LEAST_PEOPLE = 10
 PROJECT = "demo"
 SOURCES = ("emis", "hl7v2", "cld")
 SERVED = ("dr-green", "receptionist", "dr-ward", "researcher")
-"""Whose tokens are printed when it ends serving."""
+"""The users whose tokens are printed when it serves at the end."""
 IN_EXPORT = {
     "demo": "known to all three: the same pseudonym on each of her records",
     "merged": "two hospital numbers made one: seen together, never merged",
@@ -52,7 +53,41 @@ IN_EXPORT = {
     "opted-out": "national data opt-out",
     "restricted": "restricted by the practice: shown to nobody, in no export",
 }
-"""The fixed people whose presence in the export is looked up, and why each is in it or not."""
+"""The fixed people who are looked up in the export, and why each is in it or not."""
+
+
+@dataclass(frozen=True)
+class Showing:
+    """One run of the demo: its folder, its day, its people as written, and its gateway."""
+
+    out: Path
+    today: date
+    world: world.Manifest
+    gateway: composition.Gateway
+
+
+@dataclass(frozen=True)
+class Asking:
+    """The application of the demo, asked over HTTP by the sandbox's users with their tokens."""
+
+    app: FastAPI
+    client: httpx.Client
+    tokens: Mapping[str, str]
+
+    def headers(self, user: str, **more: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens[user]}", **more}
+
+    def get(self, path: str, user: str, **more: str) -> httpx.Response:
+        """What a GET is answered. Raises ``httpx.HTTPStatusError`` where that is a refusal."""
+        return self.client.get(path, headers=self.headers(user, **more)).raise_for_status()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The person whose summary is shown: the id she is asked by, and her first Patient as held."""
+
+    id: str
+    patient: dict[str, Any]
 
 
 def run(*, people: int, seed: int, out: Path | None, serve: bool, today: date | None = None) -> int:
@@ -60,20 +95,25 @@ def run(*, people: int, seed: int, out: Path | None, serve: bool, today: date | 
     empty."""
     if people < LEAST_PEOPLE:
         raise Refused(f"--people: at least {LEAST_PEOPLE}")
-    out = _folder(out)
+    out, today = _folder(out), today or datetime.now(UTC).date()
     log.configure("WARNING")
     started = time.monotonic()
-    shown = _Demo(out, people, seed, today or datetime.now(UTC).date())
-    shown.write()
-    shown.load()
-    with shown.client() as client:
-        shown.summary(client)
-        shown.refusal(client)
-        shown.export(client)
-        shown.audit()
-    console.out.print(f"\nDone in {time.monotonic() - started:.1f} s. Everything shown is in [bold]{out}[/]\n")
-    if serve:
-        shown.serve()
+    with ExitStack() as opened:
+        settings = config.Settings(data_dir=out / "data", sandbox=True)
+        gateway = opened.enter_context(composition.create_gateway(settings, "sandbox"))
+        showing = Showing(out, today, _write(out, people, seed, today), gateway)
+        _load(showing)
+        service = opened.enter_context(composition.open_service(gateway))
+        listeners = server.listen(config.HOST, 0) if serve else []
+        asking = _ask(gateway, create_app(service, _url(listeners)))
+        with asking.client:
+            subject = _show_summary(showing, asking)
+            _show_refusal(showing, asking, subject)
+            _show_export(showing, asking, subject)
+        _show_audit(showing, service.door.audit)
+        console.out.print(f"\nDone in {time.monotonic() - started:.1f} s. Everything shown is in [bold]{out}[/]\n")
+        if serve:
+            _serve(showing, asking, subject, listeners)
     return 0
 
 
@@ -86,208 +126,207 @@ def _folder(out: Path | None) -> Path:
     return out
 
 
-class _Demo:
-    """One showing: its folder, its store and its application."""
+def _url(listeners: list[socket.socket]) -> str:
+    return config.address(config.HOST, listeners[0].getsockname()[1]) if listeners else ""
 
-    def __init__(self, out: Path, people: int, seed: int, today: date):
-        self.out, self.people, self.seed, self.today = out, people, seed, today
-        self.settings = config.Settings(data_dir=out / "data", sandbox=True)
-        config.prepare_data_dir(self.settings)
-        self.store = open_store(self.settings.url, create="sandbox")
-        self.world: world.Manifest | None = None
 
-    def write(self) -> None:
-        """Step 1: people, written as each source would write them."""
-        console.step(1, f"{self.people} synthetic people, in the sources' own formats")
-        self.world = world.write(self.out / "sources", self.people, self.seed, self.today)
-        known = self.world.known
-        console.out.print(
-            f"GP extracts (EMIS CSV) {self.world.written['emis']:,} lines · hospital messages (HL7 v2) "
-            f"{self.world.written['hl7v2']:,} · "
-            f"council returns (CLD) {self.world.written['cld']:,} lines\nknown to all three: {known['everywhere']} "
-            f"of {self.people}"
-        )
+def _write(out: Path, people: int, seed: int, today: date) -> world.Manifest:
+    """Step 1: people, written as each source would write them."""
+    console.step(1, f"{people} synthetic people, in the sources' own formats")
+    manifest = world.write(out / "sources", people, seed, today)
+    console.out.print(
+        f"GP extracts (EMIS CSV) {manifest.written['emis']:,} lines · hospital messages (HL7 v2) "
+        f"{manifest.written['hl7v2']:,} · "
+        f"council returns (CLD) {manifest.written['cld']:,} lines\nknown to all three: "
+        f"{manifest.known['everywhere']} of {people}"
+    )
+    return manifest
 
-    def load(self) -> None:
-        """Step 2: each delivery through the one door in."""
-        console.step(2, "Loaded: kept, mapped to FHIR R4 (UK Core), checked, labelled, gathered")
-        found, code_sets = [], sets.load(sandbox=True)
-        for name in SOURCES:
-            with console.progress(name) as progress:
-                report = load.load(
-                    self.store, sources()[name], self.world.path(name), Feed(), code_sets, progress=progress
-                )
-            found.append({**report.as_dict(), "people": {}})
-            console.load_report(found[-1])
-        console.people(dict(report.people))
-        self._keep("load-report.json", {"people": dict(sorted(report.people.items())), "sources": found})
 
-    def client(self) -> httpx.Client:
-        """A client of the application itself: the real routes, without a socket."""
-        self.app = create_app(self.settings, self.store)
-        self.tokens = {
-            user: sandbox.issue(self.settings, self.store, user, PROJECT) for user in (*SERVED, "researcher")
-        }
-        return httpx.Client(transport=_InProcess(self.app), base_url="http://gateway.test", timeout=60)
+def _load(showing: Showing) -> None:
+    """Step 2: each delivery through the one door in."""
+    console.step(2, "Loaded: kept, mapped to FHIR R4 (UK Core), checked, labelled, gathered")
+    reports, people, code_sets = [], {}, showing.gateway.code_sets()
+    for name in SOURCES:
+        with console.progress(name) as progress:
+            report = load.load(
+                showing.gateway.store, sources()[name], showing.world.path(name), Feed(), code_sets, progress=progress
+            )
+        people = dict(report.people)
+        reports.append({**report.as_dict(), "people": {}})
+        console.load_report(reports[-1])
+    console.people(people)
+    _keep(showing, "load-report.json", {"people": dict(sorted(people.items())), "sources": reports})
 
-    def _as(self, user: str, **headers: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.tokens[user]}", **headers}
 
-    def summary(self, client: httpx.Client) -> None:
-        """Step 3: the summary of one person, for their GP."""
-        who = self.world.people["demo"]
-        console.step(3, "One person's summary, asked for by a GP of the practice where she is registered")
-        body = {
-            "resourceType": "Parameters",
-            "parameter": [{"name": "identifier", "valueIdentifier": {"system": NHS_NUMBER, "value": who.nhs_number}}],
-        }
-        document = client.post("/fhir/Patient/$summary", json=body, headers=self._as("dr-green"))
-        document.raise_for_status()
-        page = client.post("/fhir/Patient/$summary", json=body, headers=self._as("dr-green", Accept="text/html"))
-        page.raise_for_status()
-        self.subject = document.json()["entry"][0]["resource"]["subject"]["reference"].split("/")[-1]
-        self.patient = document.json()["entry"][1]["resource"]
-        self._keep("summary.json", document.json())
-        (self.out / "summary.html").write_text(_standalone(page.text, client), encoding="utf-8")
-        console.summary(document.json())
-        console.out.print("\nWhole in summary.json, and as a page in summary.html.")
+def _ask(gateway: composition.Gateway, app: FastAPI) -> Asking:
+    """The application itself as a client reaches it: the real routes, without a socket."""
+    client = httpx.Client(transport=_InProcess(app), base_url="http://gateway.test", timeout=60)
+    return Asking(app, client, {user: gateway.sandbox_token(user, PROJECT) for user in SERVED})
 
-    def refusal(self, client: httpx.Client) -> None:
-        """Step 4: the same request, refused."""
-        console.step(4, "The same request by a receptionist of the same practice")
-        answer = client.get(f"/fhir/Patient/{self.subject}/$summary", headers=self._as("receptionist"))
-        if answer.status_code != 403:
-            raise AssertionError("the receptionist was not refused")
-        self._keep("refusal.json", {"status": answer.status_code, "body": answer.json()})
-        console.panel(f"HTTP {answer.status_code}\n{answer.json()['issue'][0]['details']['text']}", "refused")
 
-    def export(self, client: httpx.Client) -> None:
-        """Step 5: an approved project's pseudonymised export, asked for and fetched over HTTP."""
-        console.step(5, "A pseudonymised export for an approved project; who opted out is not in it")
-        national_list.load(self.store, self.world.path("optout"))
-        approval.add(self.store, _project(self.today), "requester")
-        for approver in ("caldicott-guardian", "data-controller"):
-            approval.approve(self.store, PROJECT, approver)
-        kicked = client.get(
-            "/fhir/$export", headers=self._as("researcher", Prefer="respond-async", Accept="application/fhir+json")
-        )
-        kicked.raise_for_status()
-        status = httpx.URL(kicked.headers["content-location"]).path
-        job = status.rsplit("/", 1)[-1]
-        root = config.key_file(self.settings, "export-root.key", asking.new_root_key)
-        with console.progress("export", "parts") as progress:
-            running.run(self.store, job, self.settings.data_dir / "exports" / job, root, workers=1, progress=progress)
-        answer = client.get(status, headers=self._as("researcher"))
-        answer.raise_for_status()
-        folder = self.out / "export"
-        folder.mkdir()
-        manifest = answer.json()
-        for line in manifest["output"]:
-            file = client.get(httpx.URL(line["url"]).path, headers=self._as("researcher"))
-            file.raise_for_status()
-            line["url"] = line["url"].rsplit("/", 1)[-1]
-            (folder / line["url"]).write_bytes(file.content)
-        self._keep("export/manifest.json", manifest)
-        console.export_report(manifest, folder)
-        self._compare(folder, self._names(root, manifest["extension"]))
+def _show_summary(showing: Showing, asking: Asking) -> Subject:
+    """Step 3: the summary of one person, for their GP."""
+    console.step(3, "One person's summary, asked for by a GP of the practice where she is registered")
+    identifier = {"system": NHS_NUMBER, "value": showing.world.people["demo"].nhs_number}
+    body = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "identifier", "valueIdentifier": identifier}],
+    }
+    path, client = "/fhir/Patient/$summary", asking.client
+    document = client.post(path, json=body, headers=asking.headers("dr-green")).raise_for_status().json()
+    page = client.post(path, json=body, headers=asking.headers("dr-green", Accept="text/html")).raise_for_status()
+    _keep(showing, "summary.json", document)
+    (showing.out / "summary.html").write_text(_standalone(page.text, client), encoding="utf-8")
+    console.summary(document)
+    console.out.print("\nWhole in summary.json, and as a page in summary.html.")
+    reference: str = document["entry"][0]["resource"]["subject"]["reference"]
+    return Subject(reference.rsplit("/", 1)[-1], document["entry"][1]["resource"])
 
-    def _names(self, root: bytes, about: dict[str, Any]) -> dict[str, pseudonym.Subject]:
-        """The fixed people as this project's key names them: only who holds the key can say who is who."""
-        project = _project(self.today)
-        key = pseudonym.project_key(root, project["controller"], project["name"], about["keyVersion"])
-        maker = pseudonym.Pseudonymiser(about["profile"], about["setting"], key)
-        return {role: maker.subject(f"number:{who.nhs_number}", (), bool) for role, who in self.world.people.items()}
 
-    def _compare(self, folder: Path, names: dict[str, pseudonym.Subject]) -> None:
-        """Who is in the export and who is not; one person beside what left of her; and a search for what must not have
-        left."""
-        patients = [
-            json.loads(line) for line in (folder / "Patient.00000.ndjson").read_text(encoding="utf-8").splitlines()
-        ]
-        counted = Counter(patient["identifier"][0]["value"] for patient in patients)
-        people = self.world.people
-        left = {
-            role: counted[names[role].pseudonym(f"person:number:{people[role].nhs_number}".encode()).decode()]
-            for role in IN_EXPORT
-        }
-        console.absences(
-            (people[role].name, _records(people[role]), left[role], why) for role, why in IN_EXPORT.items()
-        )
-        if left["opted-out"] or left["restricted"]:
-            raise AssertionError("somebody is in the export who must not be")
-        own = names["demo"].pseudonym(f"Patient/{self.patient['id']}".encode()).decode()
-        console.released(_beside(self.patient, next(patient for patient in patients if patient["id"] == own)))
-        told = [
-            text
-            for who in people.values()
-            for text in (who.name, who.nhs_number, who.hospital_number, who.council_number, who.emis_patient)
-        ]
-        content = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
-        found = sum(text.encode() in content for text in told if text)
-        console.out.print(
-            f"Names and numbers of the {len(people)} fixed people, looked for in every byte of the export: {found} "
-            f"found"
-        )
+def _show_refusal(showing: Showing, asking: Asking, subject: Subject) -> None:
+    """Step 4: the same request, refused."""
+    console.step(4, "The same request by a receptionist of the same practice")
+    answer = asking.client.get(f"/fhir/Patient/{subject.id}/$summary", headers=asking.headers("receptionist"))
+    if answer.status_code != 403:
+        raise AssertionError("the receptionist was not refused")
+    _keep(showing, "refusal.json", {"status": answer.status_code, "body": answer.json()})
+    console.panel(f"HTTP {answer.status_code}\n{answer.json()['issue'][0]['details']['text']}", "refused")
 
-    def audit(self) -> None:
-        """Step 6: the audit of it all, its chain verified."""
-        console.step(6, "The audit: every read was on disk before its answer left")
-        audit = self.app.state.door.audit
-        audit.seal()
-        events = list(audit.events())
-        with open(self.out / "audit.ndjson", "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(event) + "\n" for event in events)
-        table = Table(box=None, pad_edge=False)
-        for name in ("when", "who", "role", "act", "outcome", "why"):
-            table.add_column(name)
-        for (*row, first), count in _told(events):
-            table.add_row(first, *row[:2], row[2] + (f" × {count}" if count > 1 else ""), *row[3:])
-        console.out.print(table)
-        verdict = audit.verify()
-        console.out.print(
-            f"\n{verdict.rows} events, {verdict.sealed} sealed, chain {'whole' if not verdict.broken else 'BROKEN'}"
-        )
 
-    def serve(self) -> None:
-        """Serve on a free port until interrupted, with tokens to try."""
-        from gateway.api.server import serve
+def _show_export(showing: Showing, asking: Asking, subject: Subject) -> None:
+    """Step 5: an approved project's pseudonymised export, requested and fetched over HTTP."""
+    console.step(5, "A pseudonymised export for an approved project; who opted out is not in it")
+    _approve(showing)
+    status = _run_export(showing, asking)
+    folder = showing.out / "export"
+    manifest = _fetch_export(asking, status, folder)
+    _keep(showing, "export/manifest.json", manifest)
+    console.export_report(manifest, folder)
+    names = _names(showing, manifest["extension"])
+    patients = _lines(folder / "Patient.00000.ndjson")
+    _show_absences(showing, patients, names)
+    _show_released(subject, patients, names["demo"])
+    _search_for_names(showing, folder)
 
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
-        self.app.state.base = f"{url}/fhir"
-        console.step(7, f"Serving on {url} (Ctrl-C ends it)")
-        folder = self.out / "tokens"
-        folder.mkdir(mode=0o700)
-        for user in SERVED:
-            (folder / user).write_text(self.tokens[user], encoding="ascii")
-            console.out.print(f"[bold]{user}[/]  {self.tokens[user]}\n", soft_wrap=True)
-        console.out.print("Each token is also a file: try, and then as receptionist\n")
-        bearer = f'"Authorization: Bearer $(cat {shlex.quote(str((folder / SERVED[0]).resolve()))})"'
-        console.out.print(
-            Text(f"curl -H {bearer} -H 'Accept: text/html' '{url}/fhir/Patient/{self.subject}/$summary'\n"),
-            soft_wrap=True,
-        )
-        with self._worker():
-            serve(self.app, "127.0.0.1", port)
 
-    @contextmanager
-    def _worker(self) -> Iterator[None]:
-        """Whoever tries ``$export`` gets one: the worker, in a thread of this process."""
-        stop, root = threading.Event(), config.key_file(self.settings, "export-root.key", asking.new_root_key)
-        thread = threading.Thread(
-            target=worker.work, args=(self.store, self.settings.data_dir / "exports", root, stop), kwargs={"workers": 1}
-        )
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+def _approve(showing: Showing) -> None:
+    store = showing.gateway.store
+    national_list.load(store, showing.world.path("optout"))
+    approval.add(store, _project(showing.today), "requester")
+    for approver in ("caldicott-guardian", "data-controller"):
+        approval.approve(store, PROJECT, approver)
 
-    def _keep(self, name: str, content: dict[str, Any]) -> None:
-        (self.out / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+def _run_export(showing: Showing, asking: Asking) -> str:
+    """Request an export and run it; return the path of its status."""
+    kick_off = asking.get("/fhir/$export", "researcher", Prefer="respond-async", Accept="application/fhir+json")
+    status = httpx.URL(kick_off.headers["content-location"]).path
+    job, gateway = status.rsplit("/", 1)[-1], showing.gateway
+    with console.progress("export", "parts") as progress:
+        running.run(gateway.store, job, gateway.exports() / job, gateway.export_root(), workers=1, progress=progress)
+    return status
+
+
+def _fetch_export(asking: Asking, status: str, folder: Path) -> dict[str, Any]:
+    """Fetch every file of a release into a new folder; return its manifest, which names them there."""
+    folder.mkdir()
+    manifest: dict[str, Any] = asking.get(status, "researcher").json()
+    for line in manifest["output"]:
+        file = asking.get(httpx.URL(line["url"]).path, "researcher")
+        line["url"] = line["url"].rsplit("/", 1)[-1]
+        (folder / line["url"]).write_bytes(file.content)
+    return manifest
+
+
+def _names(showing: Showing, about: dict[str, Any]) -> dict[str, pseudonym.Subject]:
+    """The fixed people as this project's key names them: only who holds the key can say who is who."""
+    project = _project(showing.today)
+    root = showing.gateway.export_root()
+    key = pseudonym.project_key(root, project["controller"], project["name"], about["keyVersion"])
+    maker = pseudonym.Pseudonymiser(about["profile"], about["setting"], key)
+    people = showing.world.people.items()
+    return {role: maker.subject(f"number:{who.nhs_number}", (), bool) for role, who in people}
+
+
+def _show_absences(showing: Showing, patients: list[dict[str, Any]], names: Mapping[str, pseudonym.Subject]) -> None:
+    """Who is in the export and who is not."""
+    people = showing.world.people
+    counts = Counter(patient["identifier"][0]["value"] for patient in patients)
+    left = {
+        role: counts[names[role].pseudonym(f"person:number:{people[role].nhs_number}".encode()).decode()]
+        for role in IN_EXPORT
+    }
+    console.absences((people[role].name, _records(people[role]), left[role], why) for role, why in IN_EXPORT.items())
+    if left["opted-out"] or left["restricted"]:
+        raise AssertionError("somebody is in the export who must not be")
+
+
+def _show_released(subject: Subject, patients: list[dict[str, Any]], name: pseudonym.Subject) -> None:
+    """One person beside what left of her."""
+    own = name.pseudonym(f"Patient/{subject.patient['id']}".encode()).decode()
+    console.released(_beside(subject.patient, next(patient for patient in patients if patient["id"] == own)))
+
+
+def _search_for_names(showing: Showing, folder: Path) -> None:
+    """Look in every byte of the export for what must not have left."""
+    people = showing.world.people.values()
+    words = [
+        word
+        for who in people
+        for word in (who.name, who.nhs_number, who.hospital_number, who.council_number, who.emis_patient)
+    ]
+    content = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+    hits = sum(word.encode() in content for word in words if word)
+    console.out.print(
+        f"Names and numbers of the {len(people)} fixed people, looked for in every byte of the export: {hits} found"
+    )
+
+
+def _show_audit(showing: Showing, audit: Audit) -> None:
+    """Step 6: the audit of it all, its chain verified."""
+    console.step(6, "The audit: every read was on disk before its answer left")
+    audit.seal()
+    events = list(audit.events())
+    with open(showing.out / "audit.ndjson", "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(event) + "\n" for event in events)
+    table = Table(box=None, pad_edge=False)
+    for name in ("when", "who", "role", "act", "outcome", "why"):
+        table.add_column(name)
+    for (*row, when), count in _repeated(events):
+        table.add_row(when, *row[:2], row[2] + (f" × {count}" if count > 1 else ""), *row[3:])
+    console.out.print(table)
+    verdict = audit.verify()
+    console.out.print(
+        f"\n{verdict.rows} events, {verdict.sealed} sealed, chain {'whole' if not verdict.broken else 'BROKEN'}"
+    )
+
+
+def _serve(showing: Showing, asking: Asking, subject: Subject, listeners: list[socket.socket]) -> None:
+    """Serve on a free port until interrupted, with tokens to try, and run the exports that are requested."""
+    url = _url(listeners)
+    console.step(7, f"Serving on {url} (Ctrl-C ends it)")
+    folder = showing.out / "tokens"
+    folder.mkdir(mode=0o700)
+    for user in SERVED:
+        (folder / user).write_text(asking.tokens[user], encoding="ascii")
+        console.out.print(f"[bold]{user}[/]  {asking.tokens[user]}\n", soft_wrap=True)
+    console.out.print("Each token is also a file: try, and then as receptionist\n")
+    bearer = f'"Authorization: Bearer $(cat {shlex.quote(str((folder / SERVED[0]).resolve()))})"'
+    address = f"{url}/fhir/Patient/{subject.id}/$summary"
+    console.out.print(Text(f"curl -H {bearer} -H 'Accept: text/html' '{address}'\n"), soft_wrap=True)
+    gateway = showing.gateway
+    with worker.beside(gateway.store, gateway.exports(), gateway.export_root(), workers=1):
+        server.serve(asking.app, listeners)
+
+
+def _keep(showing: Showing, name: str, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    (showing.out / name).write_text(text, encoding="utf-8")
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def _project(today: date) -> dict[str, Any]:
@@ -327,19 +366,18 @@ def _beside(held: dict[str, Any], left: dict[str, Any]) -> Iterator[tuple[str, s
     yield "telephone", held["telecom"][0]["value"], ""
 
 
-def _told(events: list[dict[str, Any]]) -> list[tuple[tuple[str, ...], int]]:
-    """Events as rows of (who, role, act, outcome, why, when), the same one after the other told once with their
-    count."""
-    rows: list[list[Any]] = []
+def _repeated(events: list[dict[str, Any]]) -> list[tuple[tuple[str, ...], int]]:
+    """Events as rows of (who, role, act, outcome, why, when), each with how often it follows itself."""
+    rows: list[tuple[tuple[str, ...], int]] = []
     for event in events:
         who = event.get("name") or event.get("user") or event.get("by", "")
         why = event.get("refusal") or event.get("basis") or event.get("project", "")
         row = (who, event.get("role", ""), event["act"], event.get("outcome", "ok"), why)
         if rows and rows[-1][0][:-1] == row:
-            rows[-1][1] += 1
+            rows[-1] = (rows[-1][0], rows[-1][1] + 1)
         else:
-            rows.append([(*row, moment(event["at"]).strftime("%H:%M:%S")), 1])
-    return [(row, count) for row, count in rows]
+            rows.append(((*row, moment(event["at"]).strftime("%H:%M:%S")), 1))
+    return rows
 
 
 def _standalone(page: str, client: httpx.Client) -> str:
@@ -354,12 +392,10 @@ def _standalone(page: str, client: httpx.Client) -> str:
 class _InProcess(httpx.BaseTransport):
     """Requests straight into the application, on an event loop of their own."""
 
-    def __init__(self, app):
+    def __init__(self, app: FastAPI) -> None:
         self._inner = httpx.ASGITransport(app)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        import asyncio
-
         async def ask() -> httpx.Response:
             again = httpx.Request(request.method, request.url, headers=request.headers, content=request.read())
             answer = await self._inner.handle_async_request(again)

@@ -65,10 +65,12 @@ def _short(path: str) -> str:
 
 
 def configure(level: str = "INFO") -> None:
-    """Send our events to standard error; of others' loggers those that only might tell of somebody speak when they
-    fail."""
-    logging.logThreads = logging.logMultiprocessing = logging.logProcesses = logging.logAsyncioTasks = False
-    logging._srcfile = None  # none of it is told: a line is our JSON and nothing else (Logging HOWTO, Optimization)
+    """Send our events to standard error. Loggers of other packages that might hold a patient's data log only failures
+    of their own."""
+    # A line is our JSON and nothing else (Logging HOWTO, Optimization).
+    for attribute in ("logThreads", "logMultiprocessing", "logProcesses", "logAsyncioTasks"):
+        setattr(logging, attribute, False)
+    logging._srcfile = None
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     _logger.handlers, _logger.propagate = [handler], False

@@ -1,5 +1,4 @@
-"""When the collector looks for cycles: seldom, because records are made of millions of small objects and hardly a
-cycle."""
+"""When Python's garbage collector runs: seldom, because records are millions of small objects with hardly a cycle."""
 
 from __future__ import annotations
 
@@ -11,10 +10,10 @@ SELDOM = (200_000, 20, 100)
 
 
 def collect_seldom() -> None:
-    """Have the collector look a thousandth as often as it does by itself, in this process from now on, and never at
-    what is there now.
+    """Make the collector run a thousandth as often as by default in this process, and never over the objects that
+    exist now.
 
-    It took a fifth of a load, and four fifths of decoding a whole person's record.
+    Collecting took a fifth of the time of a load, and four fifths of that of decoding a whole person's record.
     """
     gc.collect()
     gc.freeze()
@@ -23,7 +22,7 @@ def collect_seldom() -> None:
 
 @contextmanager
 def seldom_collected() -> Iterator[None]:
-    """The same while a block runs."""
+    """Make the collector run a thousandth as often while a block runs."""
     before = gc.get_threshold()
     gc.set_threshold(*SELDOM)
     try:

@@ -1,5 +1,4 @@
-"""A pool of processes that leaves Ctrl-C to its parent: what a terminal interrupts is the command, once, without a
-trace from each worker."""
+"""Work beside this thread: pools of processes that leave Ctrl-C to their parent, and threads that end with a block."""
 
 from __future__ import annotations
 
@@ -17,8 +16,12 @@ from typing import Any
 def pool(
     count: int, start: Callable[..., Any] | None = None, arguments: tuple[Any, ...] = ()
 ) -> Iterator[ProcessPoolExecutor]:
-    """A pool of ``count`` spawned processes, each begun with ``start(*arguments)``. When its block fails, what still
-    waits is dropped."""
+    """A pool of ``count`` spawned processes, each started with ``start(*arguments)``. When its block fails, waiting
+    work is dropped.
+
+    The processes ignore SIGINT: Ctrl-C on a terminal reaches every process of the command, and only the parent should
+    end it, without a trace from each worker.
+    """
     with ProcessPoolExecutor(count, get_context("spawn"), start, arguments) as processes:
         with _deaf():
             for _ in range(count):
@@ -31,9 +34,21 @@ def pool(
 
 
 @contextmanager
+def thread(name: str, run: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Run ``run(stop)`` in a thread until the block ends: then ``stop`` is set and the thread is waited for."""
+    stop = threading.Event()
+    beside = threading.Thread(target=run, args=(stop,), name=name)
+    beside.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        beside.join()
+
+
+@contextmanager
 def _deaf() -> Iterator[None]:
-    """Ignore interrupts while the block runs. Only the main thread can; in another there is no terminal to
-    interrupt."""
+    """Ignore interrupts while the block runs. Only the main thread can do so."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

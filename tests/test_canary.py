@@ -26,19 +26,19 @@ from urllib.parse import quote, quote_plus, urlencode
 import pytest
 import uvicorn
 
-from gateway import cli, config
+from gateway import config
 from gateway.api.app import create_app
-from gateway.api.sandbox import issue
+from gateway.commands import main
+from gateway.composition import Gateway, create_gateway, open_service
 from gateway.errors import GatewayError
 from gateway.export import approval, asking, national_list, running
 from gateway.intake import load
 from gateway.nhs import pseudonym
 from gateway.nhs.pseudonym import changes, policy, shapes
 from gateway.store import deliveries, ledger
-from gateway.store.database import Store, open_store
+from gateway.store.database import Store
 from gateway.synth import canary, world
 from gateway.synth.people import people
-from gateway.terminology import sets
 from mappings import Feed, sources
 
 TODAY = datetime.date.today()
@@ -127,14 +127,17 @@ class Heard(logging.Handler):
 class Run:
     """A store into which the canaries were loaded, good rows and bad, and what was said of it."""
 
-    store: Store
-    settings: config.Settings
+    gateway: Gateway
     made: world.Manifest
     numbers: list[str]
     told: Canaries
     ids: Canaries
     heard: Heard
     reports: list[str]
+
+    @property
+    def store(self) -> Store:
+        return self.gateway.store
 
 
 # Bad input: each column of each table in turn holds a canary in place of what it should
@@ -194,11 +197,11 @@ def run(tmp_path_factory) -> Iterator[Run]:
     folder = tmp_path_factory.mktemp("canary")
     made = world.write(folder / "world", PEOPLE, SEED, TODAY, canary=True)
     settings = config.Settings(data_dir=folder / "data", sandbox=True)
-    config.prepare_data_dir(settings)
     heard = Heard()
     with heard.everything():
-        store = open_store(settings.url, create="sandbox")
-        code_sets, reports = sets.load(sandbox=True), []
+        gateway = create_gateway(settings, "sandbox")
+        store = gateway.store
+        code_sets, reports = gateway.code_sets(), []
         bad = spoilt(made, folder / "bad")
         for name in ("emis", "hl7v2", "cld"):
             for path in (made.path(name), bad[name]):
@@ -215,8 +218,7 @@ def run(tmp_path_factory) -> Iterator[Run]:
         with store.read() as session:
             ids = [row[0] for row in session.rows("SELECT DISTINCT id FROM head")]
         yield Run(
-            store,
-            settings,
+            gateway,
             made,
             [person.nhs_number for person in everyone],
             Canaries(told),
@@ -346,7 +348,7 @@ def test_a_canary_is_found_however_it_is_written(form):
 @pytest.fixture(scope="module")
 def server(run) -> Iterator[tuple[str, int]]:
     """A real server on a free port, its logs among what is heard."""
-    app = create_app(run.settings, run.store)
+    app = create_app(open_service(run.gateway))
 
     @app.get("/bug/{number}")
     def bug(number: str):
@@ -430,7 +432,7 @@ BAD = [
 def ask_badly(run: Run, server: tuple[str, int], user: str) -> None:
     """Send every bad request as a user; no answer repeats what was sent."""
     filled = {"token": canary.token(3), "number": run.numbers[2], "system": NHS_NUMBER}
-    known = {"Authorization": f"Bearer {issue(run.settings, run.store, user)}"} if user else {}
+    known = {"Authorization": f"Bearer {run.gateway.sandbox_token(user)}"} if user else {}
     for method, path, body, headers in BAD:
         given = {name: value.format(**filled) for name, value in {**known, **headers}.items()}
         sent = body.format(**filled).encode("latin-1") if body else None
@@ -448,7 +450,7 @@ def test_no_error_repeats_what_was_sent(run, server, user):
 
 
 def test_headers_and_links_of_what_is_served_name_nobody(run, server):
-    known = {"Authorization": f"Bearer {issue(run.settings, run.store, 'dr-green')}"}
+    known = {"Authorization": f"Bearer {run.gateway.sandbox_token('dr-green')}"}
     links, resources = [], 0
     for number in run.numbers:
         permission = json.dumps(
@@ -482,11 +484,11 @@ def test_an_export_over_http_names_nobody_in_its_status_files_or_headers(run, se
     approval.add(run.store, document("over-http", "sde-research", "in-sde"), "asker")
     for by in ("guardian", "controller"):
         approval.approve(run.store, "over-http", by)
-    known = {"Authorization": f"Bearer {issue(run.settings, run.store, 'researcher', 'over-http')}"}
+    known = {"Authorization": f"Bearer {run.gateway.sandbox_token('researcher', 'over-http')}"}
     status, headers, _ = ask(server, "GET", "/fhir/$export", Prefer="respond-async", **known)
     job = headers["content-location"].rpartition("/")[2]
     waiting = ask(server, "GET", f"/fhir/bulk/{job}", **known)
-    running.run(run.store, job, run.settings.data_dir / "exports" / job, ROOT, workers=1)
+    running.run(run.store, job, run.gateway.exports() / job, ROOT, workers=1)
     done = ask(server, "GET", f"/fhir/bulk/{job}", **known)
     answers = [waiting, done]
     for line in json.loads(done[2])["output"]:
@@ -504,9 +506,7 @@ def test_metrics_name_nobody(run, server):
     ):
         ask(server, "GET", path)
         ask(server, canary.token(1).upper(), path)
-    status, headers, text = ask(
-        server, "GET", "/metrics", Authorization=f"Bearer {issue(run.settings, run.store, 'admin')}"
-    )
+    status, headers, text = ask(server, "GET", "/metrics", Authorization=f"Bearer {run.gateway.sandbox_token('admin')}")
     assert status == 200 and b"gateway_http_requests_total" in text
     assert not run.told.found(text) and not run.told.found(json.dumps(headers))
 
@@ -537,7 +537,7 @@ def test_the_commands_print_nobody(run, tmp_path, monkeypatch):
     for words in commands:
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            codes.append(cli.main(list(words)))
+            codes.append(main(list(words)))
         assert not run.told.found(out.getvalue()), words
         assert not run.told.found(err.getvalue()), words
     assert {0, 1, 2} == set(codes)
@@ -548,7 +548,7 @@ def test_a_bug_in_a_command_is_told_without_a_value(monkeypatch, capsys):
         raise KeyError(canary.token(1))
 
     monkeypatch.setattr(config, "read", fail)
-    assert cli.main(["optout", "status"]) == 2
+    assert main(["optout", "status"]) == 2
     said = capsys.readouterr().err
     assert "KeyError" in said and canary.token(1) not in said
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 import mappings
-from gateway.cli import main
+from gateway.commands import main
 from gateway.intake import load, take
 from gateway.nhs.sandbox import USERS
 from gateway.store.database import open_store
@@ -102,13 +102,13 @@ def held(data: Path) -> tuple[int, int, int]:
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_says_what_it_is_for(gateway, verb):
     code, out, _ = gateway(verb, "--help")
-    assert code == 0 and out.startswith(f"usage: gateway {verb}") and len(out.splitlines()) > 3
+    assert code == 0 and f"Usage: gateway {verb}" in out and len(out.splitlines()) > 3
 
 
 def test_without_a_verb_the_verbs_are_listed(gateway):
     code, out, _ = gateway()
     assert code == 2
-    assert all(re.search(rf"^    {verb}\b", out, re.M) for verb in VERBS)
+    assert all(re.search(rf"^\W+{verb}\b", out, re.M) for verb in VERBS)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_without_a_verb_the_verbs_are_listed(gateway):
         ("--version", 0, ""),
         ("init sandbox", 0, "a sandbox store"),
         ("init live", 2, "born sandbox"),
-        ("load emis", 2, "required: path"),
+        ("load emis", 2, "Missing argument 'path'"),
         ("load nobody x", 2, "there are cld, emis, hl7v2"),
         ("load emis nowhere", 2, "no such file or folder"),
         ("load emis nowhere --feed x", 2, "no such file or folder"),
@@ -127,9 +127,9 @@ def test_without_a_verb_the_verbs_are_listed(gateway):
         ("quarantine list", 0, ""),
         ("quarantine replay", 2, "there are cld, emis, hl7v2"),
         ("quarantine replay cld", 0, "cld"),
-        ("quarantine burn", 2, "invalid choice"),
+        ("quarantine burn", 2, "there is no such command"),
         ("validate nowhere.json", 2, "cannot be read"),
-        ("validate", 2, "required"),
+        ("validate", 2, "Missing argument"),
         ("work --once", 0, ""),
         ("token --user dr-green", 0, "eyJ"),
         ("token --user nobody", 2, "dr-green"),
@@ -144,7 +144,7 @@ def test_without_a_verb_the_verbs_are_listed(gateway):
         ("audit show", 0, ""),
         ("audit seal", 0, '"broken": []'),
         ("audit verify", 0, '"broken": []'),
-        ("burn", 2, "invalid choice"),
+        ("burn", 2, "there is no such command"),
     ],
 )
 def test_verbs_on_an_empty_store(gateway, words, code, said):

@@ -1,7 +1,6 @@
 """What the documents say is so: settings, commands, paths, links, sets, the contract of a source, and the source they
 show."""
 
-import argparse
 import csv
 import datetime
 import inspect
@@ -11,10 +10,12 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperCommand, TyperGroup
 
 import mappings
-from gateway import __version__, cli, config
-from gateway.cli import main
+from gateway import __version__, commands, config
+from gateway.commands import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,12 +37,12 @@ def table(text: str) -> list[list[str]]:
     return [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
 
 
-def verbs() -> dict[str, argparse.ArgumentParser]:
-    return _choices(cli._parser())
+def verbs() -> dict[str, TyperCommand | TyperGroup]:
+    return acts(typer.main.get_command(commands.application()))
 
 
-def _choices(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    return next((action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)), {})
+def acts(command: TyperCommand | TyperGroup) -> dict[str, TyperCommand | TyperGroup]:
+    return getattr(command, "commands", {})
 
 
 # README
@@ -61,19 +62,18 @@ def test_the_table_of_settings_is_the_settings():
 
 def test_the_table_of_commands_has_every_verb_and_no_other():
     rows = [row[0] for row in table(section(README, "Commands"))]
-    assert [row.split()[1].strip("`") for row in rows] == list(verbs())
+    assert sorted(row.split()[1].strip("`") for row in rows) == sorted(verbs())
 
 
 @pytest.mark.parametrize("row", table(section(README, "Commands")), ids=lambda row: row[0].split()[1].strip("`"))
 def test_a_command_is_written_with_options_and_acts_that_there_are(row):
     verb = row[0].split()[1].strip("`")
-    parser = verbs()[verb]
-    acts = _choices(parser)
+    command = verbs()[verb]
     options = {
-        option for each in (parser, *acts.values()) for action in each._actions for option in action.option_strings
+        option for part in (command, *acts(command).values()) for parameter in part.params for option in parameter.opts
     }
     assert set(re.findall(r"--[a-z-]+", row[0])) <= options
-    assert set(acts) <= set(re.findall(r"[a-z]+", row[0])), "an act is not told"
+    assert set(acts(command)) <= set(re.findall(r"[a-z]+", row[0])), "an act is not told"
 
 
 @pytest.mark.parametrize("name", ["demo", "test"])

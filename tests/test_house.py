@@ -10,16 +10,19 @@ import pytest
 from gateway import config
 from gateway.api import auth
 from gateway.api.app import create_app
+from gateway.composition import create_gateway, open_service
 from gateway.nhs import kinds
-from gateway.store.database import open_store
 
 ROOT = Path(__file__).parents[1]
 
 ROOMS = {
     "errors": set(),
     "log": set(),
+    "console": set(),
+    "processes": set(),
+    "memory": set(),
     "config": {"errors"},
-    "tokens": {"errors", "log"},
+    "keys": {"errors"},
     "fhir": {"errors"},
     "nhs": {"fhir"},
     "terminology": {"fhir", "nhs.codesets"},
@@ -27,6 +30,8 @@ ROOMS = {
     "records": {"fhir", "nhs", "terminology", "store"},
     "care": {"fhir", "nhs", "store", "records"},
     "mappings": {"fhir", "nhs.identifiers", "terminology"},
+    "feeds": {"config", "mappings"},
+    "signin": {"nhs.roles", "nhs.sandbox"},
     "intake": {"processes", "fhir", "nhs", "terminology", "store", "records", "mappings"},
     "summary": {"fhir", "nhs", "terminology", "records", "web"},
     "export": {
@@ -42,9 +47,20 @@ ROOMS = {
         "store.ledger",
         "store.optouts",
         "store.changes",
-        "tokens",
     },
     "web": set(),
+    "composition": {
+        "config",
+        "keys",
+        "fhir.dates",
+        "nhs",
+        "terminology",
+        "records",
+        "signin",
+        "store.audit",
+        "store.database",
+        "store.ledger",
+    },
     "api": {
         "fhir",
         "nhs",
@@ -54,23 +70,22 @@ ROOMS = {
         "intake",
         "summary",
         "export",
-        "tokens",
+        "signin",
+        "composition",
         "config",
         "web",
-        "store.database",
     },
     "synth": {"nhs.identifiers", "mappings"},
-    "console": set(),
-    "processes": set(),
-    "memory": set(),
-    "cli": {"*"},
     "demo": {"*"},
+    "commands": {"*"},
     "__main__": {"*"},
 }
-"""Who may import whom. ``terminology`` names the ``CodeSets`` that it fills: the one arrow up (DECISIONS)."""
+"""Who may import whom, from below to above. ``terminology`` names the ``CodeSets`` that it fills (DECISIONS)."""
 
 HOMES = {
-    "jose": {"gateway/tokens.py"},
+    "jose": {"gateway/signin"},
+    "typer": {"gateway/commands"},
+    "click": set(),
     "httpx": {"gateway/demo.py"},
     "fhir.resources": set(),
     "sqlmodel": {"gateway/store"},
@@ -78,12 +93,12 @@ HOMES = {
     "alembic": {"gateway/store"},
     "pysqlite3": {"gateway/store"},
     "psycopg": {"gateway/store"},
-    "fastapi": {"gateway/api", "gateway/web"},
+    "fastapi": {"gateway/api", "gateway/web", "gateway/demo.py"},
     "starlette": {"gateway/api", "gateway/web"},
     "uvicorn": {"gateway/api"},
     "pyspark": {"gateway/export"},
     "defusedxml": {"mappings/readers/xml.py"},
-    "rich": {"gateway/cli.py", "gateway/demo.py", "gateway/console.py"},
+    "rich": {"gateway/demo.py", "gateway/console.py"},
 }
 
 
@@ -144,6 +159,68 @@ def test_an_outside_package_has_one_home(path):
                 assert any(here == home or here.startswith(home + "/") for home in homes), (
                     f"{package} does not live in {here}"
                 )
+
+
+def arrows() -> dict[str, set[str]]:
+    """The rooms that each room's modules import, itself left out."""
+    rooms = {room(path) for path in modules()} - {""}
+    graph: dict[str, set[str]] = {name: set() for name in rooms}
+    for path in modules():
+        for imported in imports(path):
+            package, _, inner = imported.partition(".")
+            target = inner.partition(".")[0] if package == "gateway" else package
+            if room(path) and target in rooms - {room(path)}:
+                graph[room(path)].add(target)
+    return graph
+
+
+def test_rooms_import_downwards_only_and_in_no_circle():
+    """Take away, again and again, the rooms that import none of those left. What cannot be taken away is a circle."""
+    graph = arrows()
+    assert len(graph) > 20 and graph["intake"] >= {"store", "mappings"}
+    while free := {name for name, targets in graph.items() if not targets}:
+        graph = {name: targets - free for name, targets in graph.items() if name not in free}
+    assert not graph, f"a circle of rooms: {graph}"
+    order = list(ROOMS)
+    up = {
+        (name, target)
+        for name, targets in arrows().items()
+        for target in targets
+        if order.index(target) > order.index(name)
+    }
+    assert up == set(), f"the rows of ROOMS are from below to above, and these imports go up: {up}"
+
+
+JOINED = {
+    "gateway/composition.py": {"Audit", "open_store", "open_door"},
+    # Worker processes open again, by its URL, the store that their parent was given.
+    "gateway/export/jobs.py": {"open_store"},
+    "gateway/intake/engine.py": {"open_store"},
+    # The function itself constructs the audit that it is told to open.
+    "gateway/records/door.py": {"Audit"},
+}
+"""Who opens what: the composition root, and the few that it cannot open for."""
+PLACES = ("audit.db", "gateway.db", "exports", "keys", "export-root.key", "sandbox-issuer.pem")
+"""Names in the data folder."""
+NAMERS = {"gateway/config.py", "gateway/keys.py"}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_only_the_composition_root_opens_the_parts_and_joins_their_paths(path):
+    here, tree = str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+    opens = {"open_store", "open_door", "Audit"}
+    names = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    called = {getattr(name, "id", getattr(name, "attr", "")) for name in names} & opens
+    assert called == JOINED.get(here, set()), f"{here} opens {called}"
+    joined = {
+        operand.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+        for operand in (node.left, node.right)
+        if isinstance(operand, ast.Constant)
+    }
+    if here not in NAMERS:
+        assert not joined & set(PLACES), f"{here} joins {joined}"
 
 
 def test_no_module_has_a_name_that_says_nothing():
@@ -243,12 +320,20 @@ def test_sql_lies_in_the_store_only():
 
 def test_every_route_that_is_not_named_as_public_asks_who_is_calling(tmp_path):
     settings = config.Settings(data_dir=tmp_path, sandbox=True)
-    store = open_store(settings.url, create="sandbox")
-    app = create_app(settings, store)
-    store.close()
+    with create_gateway(settings, "sandbox") as gateway, open_service(gateway) as service:
+        app = create_app(service)
     answering = [route for route in app.routes if hasattr(route, "dependant")]
     assert len(answering) > 10 and [route.path for route in app.routes if route not in answering] == ["/static"]
     assert {route.path for route in answering if auth.caller not in _asked(route.dependant)} == auth.PUBLIC
+
+
+def test_every_interaction_begins_with_the_address_of_its_specification(tmp_path):
+    settings = config.Settings(data_dir=tmp_path, sandbox=True)
+    with create_gateway(settings, "sandbox") as gateway, open_service(gateway) as service:
+        app = create_app(service)
+    interactions = [route for route in app.routes if route.path.startswith("/fhir/")]
+    assert len(interactions) > 10
+    assert not [route.path for route in interactions if not (route.endpoint.__doc__ or "").startswith("https://")]
 
 
 def _asked(dependant) -> set:
@@ -257,7 +342,7 @@ def _asked(dependant) -> set:
 
 
 def test_only_the_doors_reach_the_resources():
-    doors = ("gateway/intake", "gateway/records/", "gateway/care/", "gateway/store", "gateway/cli.py")
+    doors = ("gateway/intake", "gateway/records/", "gateway/care/", "gateway/store", "gateway/commands/init.py")
     reached = {
         "gateway.store.resources",
         "gateway.store.kept",
@@ -311,7 +396,15 @@ def _writing(path: Path) -> set[str]:
     """The functions of a module that change a table, by themselves or by another function or class of it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     texts = {node.name: ast.unparse(node) for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    statements = ("INSERT INTO", "UPDATE ", "DELETE FROM", "session.insert(", "session.many(", "rows.add(", "setattr(row")
+    statements = (
+        "INSERT INTO",
+        "UPDATE ",
+        "DELETE FROM",
+        "session.insert(",
+        "session.many(",
+        "rows.add(",
+        "setattr(row",
+    )
     writing: set[str] = set()
     while more := {
         name

@@ -1,39 +1,36 @@
-"""The application: settings and a store in, an ASGI app out."""
+"""The application: an open service in, an ASGI application out."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
+from importlib.resources import files
 
 from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from fastapi.telemetry import TelemetryConfig
 
-from gateway import config, records, tokens
+from gateway import config
 from gateway.api import bulk, errors, fhir, operations, sandbox, service
 from gateway.api.envelope import Envelope
-from gateway.errors import Refused
-from gateway.nhs.roles import caller_from_claims
-from gateway.store.database import Store, open_store
-from gateway.terminology import sets as code_sets
+from gateway.composition import Service
 
-SILENT = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
+SILENT: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 """The framework sends no spans, whatever the environment asks for: they hold addresses, queries and the words of
 exceptions."""
 
 
-def create_app(settings: config.Settings, store: Store | None = None) -> FastAPI:
-    """The gateway's application over a store. Raises ``Refused`` when it may not serve: the sandbox's issuer needs
-    both a sandbox store and ``GATEWAY_SANDBOX=1``; a live store needs its code sets, and labels are of the sets in
-    force."""
-    store = store or open_store(settings.url)
-    if store.is_sandbox != settings.sandbox:
-        raise Refused("a sandbox store and GATEWAY_SANDBOX=1 go together; either alone does not serve")
-    found = code_sets.load(sandbox=store.is_sandbox, own=settings.code_sets)
-    records.require_sets(store, found)
+def create_app(opened: Service, url: str = "") -> FastAPI:
+    """The application of an open service. Its links begin with ``GATEWAY_BASE_URL``, or where that is not set with
+    ``url``, the address of who listens."""
+    settings, store = opened.gateway.settings, opened.gateway.store
     parts = [service, operations, bulk, fhir, *([sandbox] if store.is_sandbox else [])]
-    routes = [
-        route for part in parts for route in part.router.routes
-    ]  # one flat list: a router within another is looked through at each request
+    # One flat list: a router inside another is looked through at each request.
+    routes = [route for part in parts for route in part.router.routes]
     app = FastAPI(
         title="NHS record gateway",
         routes=routes,
@@ -43,29 +40,10 @@ def create_app(settings: config.Settings, store: Store | None = None) -> FastAPI
         redirect_slashes=False,
         telemetry=SILENT,
     )
-    app.state.settings, app.state.base = settings, settings.at(config.HOST, config.PORT).base_url.rstrip("/") + "/fhir"
-    app.state.door = records.open_door(store, found, audit=settings.data_dir / "audit.db")
-    app.state.issuers = issuers(settings, store)
-    app.state.requests = {}
+    url = settings.base_url or url or config.address(config.HOST, config.PORT)
+    app.state.settings, app.state.base = settings, url.rstrip("/") + "/fhir"
+    app.state.door, app.state.issuers, app.state.requests = opened.door, opened.issuers, {}
     errors.install(app)
-    service.mount_static(app)
+    app.mount("/static", StaticFiles(directory=str(files("gateway.web") / "static")), name="static")
     app.add_middleware(Envelope, limit=settings.body_limit)
     return app
-
-
-def issuers(settings: config.Settings, store: Store) -> tokens.Issuers:
-    """Who may vouch for callers: the configured OpenID issuers, and the sandbox's own where there is a sandbox."""
-    found = [_issuer(name, table) for name, table in config.toml(settings.issuers, "GATEWAY_ISSUERS").items()]
-    if store.is_sandbox and settings.sandbox:
-        found.append(sandbox.issuer(settings))
-    if not found:
-        raise Refused("GATEWAY_ISSUERS names no issuer")
-    return tokens.Issuers(found, caller_from_claims)
-
-
-def _issuer(name: str, table: dict[str, Any]) -> tokens.Issuer:
-    try:
-        jwks = json.loads(Path(table["jwks"]).read_text(encoding="utf-8"))
-        return tokens.Issuer(table["iss"], table["audience"], tuple(table["algorithms"]), jwks)
-    except (KeyError, OSError, ValueError):
-        raise Refused(f"GATEWAY_ISSUERS: {name}: iss, audience, algorithms and jwks (a file) are needed") from None

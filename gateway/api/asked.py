@@ -1,5 +1,5 @@
-"""What was asked: the parameters of a query string or of a form, or a JSON body, read strictly. An error names no
-value."""
+"""What a request asks: the parameters of a query string or of a form, or a JSON body, read strictly. An error names
+no value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.fhir import model, structure
 
 FORM = "application/x-www-form-urlencoded"
 ANYTHING = frozenset({FHIR_JSON, "application/json", "text/json", "application/*", "*/*"})
-"""What a client may say that takes the JSON we give."""
+"""What a client may accept to be answered with JSON."""
 MOST = 50
 _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -36,7 +36,7 @@ async def in_form(request: Request) -> list[tuple[str, str]]:
 
 
 async def in_json(request: Request) -> bytes:
-    """The bytes of a JSON body, for whoever asks to decode: not too deep, and no object with one name twice."""
+    """The bytes of a JSON body, not decoded yet: not too deep, and no object with one name twice."""
     body = await request.body()
     model.bound(body)
     if structure.duplicates(body):
@@ -55,7 +55,7 @@ def takes(request: Request, pairs: Sequence[tuple[str, str]], *kinds: str) -> No
     accept = request.headers.get("accept")
     if not accept or accept in ANYTHING or any(name == "_format" for name, _ in pairs):
         return
-    ranges = {each.partition(";")[0].strip().lower() for each in accept.split(",")}
+    ranges = {entry.partition(";")[0].strip().lower() for entry in accept.split(",")}
     if ranges.isdisjoint(ANYTHING) and ranges.isdisjoint(kinds):
         raise NotAcceptable(f"accept: {', '.join((FHIR_JSON, *kinds))}")
 
@@ -67,13 +67,13 @@ def _pairs(sent: bytes) -> list[tuple[str, str]]:
     if _BAD_PERCENT.search(sent):
         raise Invalid("encoding of the parameters")
     try:
-        found = parse_qsl(
+        pairs = parse_qsl(
             b"&".join(fields).decode("utf-8"), keep_blank_values=True, strict_parsing=bool(fields), errors="strict"
         )
     except UnicodeDecodeError:
         raise Invalid("encoding of the parameters") from None
     except ValueError:
         raise Invalid("parameters: name=value") from None
-    if any(_CONTROL.search(text) for pair in found for text in pair):
+    if any(_CONTROL.search(text) for pair in pairs for text in pair):
         raise Invalid("encoding of the parameters")
-    return found
+    return pairs

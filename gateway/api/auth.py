@@ -1,4 +1,4 @@
-"""Who is calling: a bearer token becomes a Caller, or the answer is 401."""
+"""Who is calling: a bearer token becomes a ``Caller``, or the answer is 401."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from gateway import tokens
 from gateway.errors import Unauthenticated
 from gateway.nhs.roles import Caller
+from gateway.signin.verify import verify
 
 _BEARER = re.compile(r"[Bb]earer ([A-Za-z0-9\-._~+/]+=*)\Z")
 
 
 async def caller(request: Request) -> Caller:
-    """The caller of a request. Raises ``Unauthenticated``; counts but does not audit who never was anybody.
+    """The caller of a request. Raises ``Unauthenticated``. A request without a caller is counted but not audited.
 
-    It waits for nothing, so it needs no thread: a coroutine spares every request the way to one and back.
+    It waits for nothing, so it needs no thread: a coroutine saves every request the switch to one.
     """
     header = request.headers.get("authorization", "")
     match = _BEARER.match(header)
     if match is None:
         raise Unauthenticated("a bearer token is needed")
-    return tokens.verify(match[1], request.app.state.issuers, request.app.state.door.store.clock())
+    known: Caller = verify(match[1], request.app.state.issuers, request.app.state.door.store.clock())
+    return known
 
 
 Known = Annotated[Caller, Depends(caller)]
-"""A route's argument: whoever calls, known and verified."""
+"""A route's argument: the verified caller."""
 
 PUBLIC = {"/fhir/metadata", "/livez", "/readyz"}
-"""The routes that answer without a caller, beside the style sheet. A test holds every other route to ``Known``."""
+"""The routes that answer without a caller, beside the style sheet. A test checks that every other route asks for
+``Known``."""

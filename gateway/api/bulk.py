@@ -1,4 +1,7 @@
-"""Bulk data: ``$export`` kick-off, status, files, cancellation, for system clients bound to one approved project."""
+"""Bulk data: ``$export`` kick-off, status, files and cancellation, for system clients bound to one approved project.
+
+The operation is https://hl7.org/fhir/uv/bulkdata/STU2/export.html.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,10 @@ FORMATS = {"application/fhir+ndjson", "application/fhir ndjson", "application/nd
 @router.get("/$export")
 @router.get("/Patient/$export")
 def kick_off(request: Request, caller: Known) -> Response:
-    """Start an export for the caller's project; 202 with the place to ask."""
+    """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-kick-off-request: start an export for the caller's
+    project. Answers 202 with the address of its status."""
     preferences = re.split(r"[,;]", request.headers.get("prefer", "").lower())
-    if "respond-async" not in {each.strip() for each in preferences}:
+    if "respond-async" not in {preference.strip() for preference in preferences}:
         raise Invalid("Prefer: respond-async is needed")
     pairs = asked.in_query(request)
     for name, _ in pairs:
@@ -34,28 +38,30 @@ def kick_off(request: Request, caller: Known) -> Response:
             raise Unsupported(named(name))
     if any(name == "_outputFormat" and value not in FORMATS for name, value in pairs):
         raise Invalid("_outputFormat")
-    types = tuple(each for name, value in pairs if name == "_type" for each in value.split(",") if each)
+    types = tuple(type_ for name, value in pairs if name == "_type" for type_ in value.split(",") if type_)
     job = client.start(request.app.state.door, request.app.state.settings.optout_days, caller, types, request.state.id)
     return Response(status_code=202, headers={"Content-Location": f"{request.app.state.base}/bulk/{job}"})
 
 
 @router.get("/bulk/{job}")
 def status(job: str, request: Request, caller: Known) -> Response:
-    """202 with progress while it runs, the manifest when it is released."""
-    found = client.status(request.app.state.door, caller, job)
-    if found.manifest is None:
-        return Response(status_code=202, headers={"X-Progress": found.progress, "Retry-After": "2"})
+    """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-status-request: 202 with the progress while the
+    export runs, the manifest when it is released."""
+    standing = client.status(request.app.state.door, caller, job)
+    if standing.manifest is None:
+        return Response(status_code=202, headers={"X-Progress": standing.progress, "Retry-After": "2"})
     base = f"{request.app.state.base}/bulk/{job}"
     manifest = {
-        **found.manifest,
-        "output": [{**line, "url": f"{base}/{line['url']}"} for line in found.manifest["output"]],
+        **standing.manifest,
+        "output": [{**line, "url": f"{base}/{line['url']}"} for line in standing.manifest["output"]],
     }
-    return Response(msgspec.json.encode(manifest), media_type="application/json", headers={"Expires": found.expires})
+    return Response(msgspec.json.encode(manifest), media_type="application/json", headers={"Expires": standing.expires})
 
 
 @router.get("/bulk/{job}/{name}")
 def download(job: str, name: str, request: Request, caller: Known) -> Response:
-    """One file of a release. Every download is authorised, checked against the opt-outs of now, and audited anew."""
+    """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-output-file-request: one file of a release. Every
+    download is authorised again, checked against the opt-outs of now, and audited."""
     path: Path = client.file(
         request.app.state.door, request.app.state.settings.optout_days, caller, job, name, request.state.id
     )
@@ -64,6 +70,7 @@ def download(job: str, name: str, request: Request, caller: Known) -> Response:
 
 @router.delete("/bulk/{job}")
 def cancel(job: str, request: Request, caller: Known) -> Response:
-    """Cancel a running export, or delete the files of a released one."""
+    """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-delete-request: cancel a running export, or delete
+    the files of a released one."""
     client.cancel(request.app.state.door, caller, job)
     return Response(status_code=202)

@@ -1,4 +1,4 @@
-"""What every answer carries: a request id, a bound on the body, no caching, a count, and a log line without values."""
+"""What every request has: an id, a limit on its body, no caching, a count, and a log line without values."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from gateway import log
 from gateway.api import errors
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-"""Told apart in counts and logs; a client may send any word as one."""
+"""The methods that counts and logs name; a client may send any word as one."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9\-]{1,64}\Z")
 ALWAYS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 
 
 class Envelope:
-    """The outermost middleware of ours: it takes the caller's X-Request-ID or makes one, and lets no failure out but
-    as an answer."""
+    """The outermost middleware of ours: it takes the caller's X-Request-ID or makes one, and turns every failure into
+    an answer."""
 
-    def __init__(self, app: ASGIApp, limit: int):
+    def __init__(self, app: ASGIApp, limit: int) -> None:
         self.app, self.limit = app, limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -31,8 +31,8 @@ class Envelope:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if REQUEST_ID.match(given) else str(uuid.uuid4())
+        sent = headers.get(b"x-request-id", b"").decode("latin-1")
+        request_id = sent if REQUEST_ID.match(sent) else str(uuid.uuid4())
         scope.setdefault("state", {})["id"] = request_id
         started, status, is_begun = time.monotonic(), 500, False
 
@@ -48,14 +48,13 @@ class Envelope:
         except _TooLong:
             answer = Response(errors.outcome("too-long", "the body is too large"), 413, media_type=errors.FHIR_JSON)
             await answer(scope, receive, stamped)
-        except (
-            Exception
-        ) as error:  # whatever it is: further out the server would log its words, which may be somebody's
+        # Whatever it is: further out the server would log the message, which may hold a patient's data.
+        except Exception as error:
             log.bug(error)
             if is_begun:
                 raise ConnectionAbortedError from None
             await errors.bug()(scope, receive, stamped)
-        _tell(scope, status, "given" if request_id == given else request_id, time.monotonic() - started)
+        _log(scope, status, "given" if request_id == sent else request_id, time.monotonic() - started)
 
 
 class _TooLong(Exception):
@@ -88,8 +87,8 @@ def _stamped(headers: Sequence[tuple[bytes, bytes]], request_id: str) -> list[tu
     return [*kept, (b"x-request-id", request_id.encode()), *ALWAYS, *cached]
 
 
-def _tell(scope: Scope, status: int, request_id: str, seconds: float) -> None:
-    """Log and count an answer by its route and never by its address, which may name somebody."""
+def _log(scope: Scope, status: int, request_id: str, seconds: float) -> None:
+    """Log and count an answer by its route, never by its address, which may name a patient."""
     route = getattr(scope.get("route"), "path", "")
     method = scope["method"] if scope["method"] in METHODS else "other"
     log.event("request", route=route, method=method, status=status, request_id=request_id, seconds=round(seconds, 4))

@@ -38,7 +38,7 @@ def outcome(code: str, text: str, detail: str = "") -> bytes:
 
 
 UNAUTHENTICATED = "A bearer token of one selected role is needed, and this request has none that holds."
-"""One answer, whatever is wrong with a token: a stranger is not told how near they came."""
+"""The same answer whatever is wrong with a token, so that a stranger learns nothing from it."""
 
 
 def respond(error: errors.GatewayError) -> Response:

@@ -1,4 +1,7 @@
-"""The FHIR interactions: read, vread, history and search. Each parses, asks ``records`` and wraps the answer."""
+"""The FHIR interactions read, vread, history and search. Each parses, asks ``records`` and wraps the answer.
+
+They are defined in https://hl7.org/fhir/R4/http.html.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,8 @@ _TAG = re.compile(r'(?:W/)?"([^"]*)"|(\*)')
 
 
 def supported(resource_type: str) -> str:
-    """The type, or the answer that there is no such thing here. Only a type of R4 is named: any other word may be a
-    value in the wrong place."""
+    """Return the type. Raises ``NotFound`` for one that is not served, and names it only if it is a type of R4: any
+    other word may be a value in the wrong place."""
     if resource_type not in params.SEARCHABLE:
         raise NotFound(f"resource type {resource_type}" if resource_type in model.RESOURCE_TYPES else "resource type")
     return resource_type
@@ -32,43 +35,50 @@ def supported(resource_type: str) -> str:
 
 @router.get("/{resource_type}/{id_}")
 async def read(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
-    """The current version. SQLite finds one resource in less time than the way to a thread takes, and threads that
-    call it by turns wait for one another: so this, the most frequent request, stays on the event loop. Only its audit
-    is waited for."""
+    """https://hl7.org/fhir/R4/http.html#read: the current version.
+
+    SQLite finds one resource in less time than a switch to a thread takes, and threads that use it wait for one
+    another. So this, the most frequent request, stays on the event loop, which waits only for the audit.
+    """
     _plain(request)
     door = request.app.state.door
     ask = partial(records.read, door, caller, supported(resource_type), id_, request.state.id)
     sealed = await run_in_threadpool(ask) if door.store.postgres else ask()
-    (found,) = await sealed.opened()
-    if _has(request, found.version):
-        return Response(status_code=304, headers=_tags(found))
-    return Response(found.body, headers=_tags(found), media_type=FHIR_JSON)
+    (current,) = await sealed.opened()
+    if _has(request, current.version):
+        return Response(status_code=304, headers=_tags(current))
+    return Response(current.body, headers=_tags(current), media_type=FHIR_JSON)
 
 
 @router.get("/{resource_type}/{id_}/_history/{version}")
 def vread(resource_type: str, id_: str, version: str, request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/R4/http.html#vread: one version by its number."""
     _plain(request)
     if not _VERSION.match(version):
         raise NotFound(supported(resource_type))
-    found = records.vread(request.app.state.door, caller, supported(resource_type), id_, int(version), request.state.id)
-    return Response(found.body, headers=_tags(found), media_type=FHIR_JSON)
+    type_, number = supported(resource_type), int(version)
+    older = records.vread(request.app.state.door, caller, type_, id_, number, request.state.id)
+    return Response(older.body, headers=_tags(older), media_type=FHIR_JSON)
 
 
 @router.get("/{resource_type}/{id_}/_history")
 def history(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/R4/http.html#history: every version of one resource."""
     _plain(request)
-    found = records.history(request.app.state.door, caller, supported(resource_type), id_, request.state.id)
-    return Response(bundle.history(_base(request), resource_type, id_, found), media_type=FHIR_JSON)
+    versions = records.history(request.app.state.door, caller, supported(resource_type), id_, request.state.id)
+    return Response(bundle.history(_base(request), resource_type, id_, versions), media_type=FHIR_JSON)
 
 
 @router.get("/{resource_type}")
 def find(resource_type: str, request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/R4/http.html#search: a page of the resources of one type that match."""
     return _search(request, caller, supported(resource_type), asked.in_query(request))
 
 
 @router.post("/{resource_type}/_search")
 async def find_by_post(resource_type: str, request: Request, caller: Known) -> Response:
-    """The same search with its parameters in the body, where no log keeps them."""
+    """https://hl7.org/fhir/R4/http.html#search: the same search with its parameters in the body, where no log keeps
+    them."""
     return await run_in_threadpool(_search, request, caller, supported(resource_type), await asked.in_form(request))
 
 
@@ -81,14 +91,15 @@ def _search(request: Request, caller: Caller, resource_type: str, pairs: list[tu
 
 
 def _plain(request: Request) -> None:
-    """A read has no parameters but the format of its answer."""
+    """Check that a read has no parameters but the format of its answer."""
     pairs = asked.in_query(request)
     asked.takes(request, pairs)
     known(pairs)
 
 
 def _base(request: Request) -> str:
-    return request.app.state.base
+    base: str = request.app.state.base
+    return base
 
 
 def _has(request: Request, version: int) -> bool:
@@ -96,9 +107,9 @@ def _has(request: Request, version: int) -> bool:
     return any(star or tag == str(version) for tag, star in _TAG.findall(request.headers.get("if-none-match", "")))
 
 
-def _tags(found: records.Found) -> dict[str, str]:
+def _tags(version: records.Found) -> dict[str, str]:
     return {
-        "ETag": f'W/"{found.version}"',
-        "Last-Modified": records.http_date(found.updated),
+        "ETag": f'W/"{version.version}"',
+        "Last-Modified": records.http_date(version.updated),
         "Cache-Control": "no-store",
     }

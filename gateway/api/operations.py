@@ -26,6 +26,7 @@ HTML = "text/html"
 
 @router.get("/Patient/{id_}/$summary")
 def summary(id_: str, request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/uv/ips/OperationDefinition-summary.html: the summary of the person of one Patient."""
     pairs = asked.in_query(request)
     asked.takes(request, pairs, HTML)
     known(pairs, "profile")
@@ -35,12 +36,14 @@ def summary(id_: str, request: Request, caller: Known) -> Response:
 
 @router.get("/Patient/$summary")
 def summary_by_number(request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/uv/ips/OperationDefinition-summary.html: the summary of the person with an NHS number."""
     return _by_number(request, caller, asked.in_query(request))
 
 
 @router.post("/Patient/$summary")
 async def summary_by_number_in_body(request: Request, caller: Known) -> Response:
-    """The same with the identifier in the body, where no log keeps it: a form, or a Parameters resource."""
+    """https://hl7.org/fhir/uv/ips/OperationDefinition-summary.html: the same with the identifier in the body, where no
+    log keeps it. The body is a form or a Parameters resource."""
     pairs = await asked.in_form(request) if asked.is_form(request) else _parameters(await asked.in_json(request))
     return await run_in_threadpool(_by_number, request, caller, pairs)
 
@@ -48,10 +51,10 @@ async def summary_by_number_in_body(request: Request, caller: Known) -> Response
 def _by_number(request: Request, caller: Caller, pairs: list[tuple[str, str]]) -> Response:
     asked.takes(request, pairs, HTML)
     known(pairs, "identifier", "profile")
-    given = [value for name, value in pairs if name == "identifier"]
-    if len(given) != 1:
+    values = [value for name, value in pairs if name == "identifier"]
+    if len(values) != 1:
         raise Invalid("identifier")
-    system, _, number = given[0].rpartition("|")
+    system, _, number = values[0].rpartition("|")
     number = identifiers.normalise(number)
     if system not in ("", NHS_NUMBER) or not identifiers.is_valid(number):
         raise Invalid("identifier")
@@ -61,17 +64,17 @@ def _by_number(request: Request, caller: Caller, pairs: list[tuple[str, str]]) -
 def _parameters(body: bytes) -> list[tuple[str, str]]:
     try:
         resource = build.decode(body)
-        return [_parameter(each) for each in resource["parameter"]]
+        return [_parameter(parameter) for parameter in resource["parameter"]]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Invalid("Parameters: identifier") from None
 
 
-def _parameter(given: dict[str, Any]) -> tuple[str, str]:
-    """One parameter as a form would give it. One we do not know is refused unnamed: what stands in a body may be
+def _parameter(parameter: dict[str, Any]) -> tuple[str, str]:
+    """One parameter as a form would hold it. An unknown one is refused without its name, which in a body may be
     anything."""
-    if given["name"] != "identifier":
+    if parameter["name"] != "identifier":
         raise Unsupported("Parameters: only identifier is known")
-    identifier = given["valueIdentifier"]
+    identifier = parameter["valueIdentifier"]
     return "identifier", f"{identifier.get('system', '')}|{identifier['value']}"
 
 

@@ -1,24 +1,80 @@
-"""How the application is served: by uvicorn, which keeps silent. Its own lines would name addresses, and an address
-may name somebody."""
+"""How the application is served: by uvicorn, which logs nothing. Its lines would hold addresses, which may name a
+patient."""
 
 from __future__ import annotations
+
+import errno
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import uvicorn
 from fastapi import FastAPI
 
+from gateway.errors import Refused
+
 GRACE = 10
-"""Seconds that requests have to end when the server is told to."""
+"""Seconds that requests have to end when the server is stopped."""
+BACKLOG = 2048
+"""Connections that wait to be accepted, at most."""
 
 
-def serve(app: FastAPI, host: str, port: int) -> None:
-    """Serve until interrupted."""
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE,
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Listen on a port (0: a free one) of each address of ``host``. Raises ``Refused`` when that cannot be done."""
+    try:
+        addresses = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        listeners: list[socket.socket] = []
+        for family, address in dict.fromkeys((entry[0], entry[4]) for entry in addresses):
+            listeners.append(_listener(family, (address[0], listeners[0].getsockname()[1] if listeners else port)))
+        return listeners
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Refused(f"port {port} is in use") from None
+        raise Refused("cannot listen on this host and port") from None
+
+
+def _listener(family: int, address: tuple[object, int]) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    listener.bind(address)
+    listener.listen(BACKLOG)
+    return listener
+
+
+def serve(app: FastAPI, listeners: Sequence[socket.socket]) -> None:
+    """Serve until SIGINT or SIGTERM, and return: what the caller does at its end is then done after either."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE,
+        )
     )
+    with _stopping(server):
+        server.run(sockets=list(listeners))
+
+
+@contextmanager
+def _stopping(server: uvicorn.Server) -> Iterator[None]:
+    """Have both signals stop the server. uvicorn handles them while it serves, then raises the signal again for the
+    handler that was there before: with Python's own, the process would end before its caller has finished."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

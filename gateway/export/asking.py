@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 
 from gateway import log
 from gateway.export import approval, gather, national_list, standing
@@ -11,11 +10,6 @@ from gateway.export.standing import KIND
 from gateway.store import jobs
 from gateway.store.changes import record_write
 from gateway.store.database import Store
-
-
-def new_root_key() -> bytes:
-    """The root of all pseudonym keys of a store."""
-    return secrets.token_bytes(32)
 
 
 def ask(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from gateway import log
+from gateway import log, processes
 from gateway.errors import GatewayError
 from gateway.export import folder, gather, running, standing
 from gateway.store import jobs, members
@@ -25,6 +26,11 @@ def work(store: Store, exports: Path, root: bytes, stop: threading.Event, *, wor
             swept = time.monotonic()
         if not work_once(store, exports, root, workers=workers):
             stop.wait(POLL_SECONDS)
+
+
+def beside(store: Store, exports: Path, root: bytes, *, workers: int | None = None) -> AbstractContextManager[None]:
+    """``work`` in a thread of this process while a block runs."""
+    return processes.thread("exports", lambda stop: work(store, exports, root, stop, workers=workers))
 
 
 def work_once(store: Store, exports: Path, root: bytes, *, workers: int | None = None) -> bool:

@@ -17,11 +17,16 @@ PRIVATE = frozenset({"identifier", "family", "given", "birthdate", "patient.iden
 class Served(Protocol):
     """One version as it goes out."""
 
-    type: str
-    id: str
-    version: int
-    body: bytes
-    deleted: bool
+    @property
+    def type(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def deleted(self) -> bool: ...
 
 
 def searchset(

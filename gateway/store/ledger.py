@@ -44,6 +44,14 @@ def is_whole(session: Session) -> bool:
     return True
 
 
+def is_begun(session: Session) -> bool:
+    """Whether anything was pseudonymised in this store: a release is in the ledger, or a part of a job was cut."""
+    return (
+        session.value("SELECT 1 FROM ledger LIMIT 1") is not None
+        or session.value("SELECT 1 FROM part WHERE state = 'done' LIMIT 1") is not None
+    )
+
+
 def _chained(session: Session) -> Iterator[tuple[int, str, str]]:
     yield from session.stream(f"SELECT {_CHAINED} FROM ledger ORDER BY seq", size=20)
 

@@ -9,14 +9,14 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from gateway import config, tokens
+from gateway import config, keys
 from gateway.api.app import create_app
-from gateway.api.sandbox import issue
+from gateway.composition import Gateway, create_gateway, open_service
 from gateway.export import national_list
 from gateway.intake import load
-from gateway.store.database import Store, open_store
+from gateway.signin.issue import new_key
+from gateway.store.database import Store
 from gateway.synth import world
-from gateway.terminology import sets
 from mappings import Feed, sources
 from tests.api import people
 
@@ -40,14 +40,16 @@ class Api:
 
     def __init__(self, store: Store, folder: Path, **settings):
         self.store, self.settings = store, config.Settings(data_dir=folder, sandbox=store.is_sandbox, **settings)
-        self.app = create_app(self.settings, store)
+        self.gateway = Gateway(self.settings, store)
+        self.service = open_service(self.gateway)
+        self.app = create_app(self.service)
         self.tokens: dict[tuple[str, str], str] = {}
         self.client = TestClient(self.app, raise_server_exceptions=False, follow_redirects=False)
 
     def token(self, user: str, project: str = "") -> str:
         """A user's token, issued once."""
         if (user, project) not in self.tokens:
-            self.tokens[user, project] = issue(self.settings, self.store, user, project)
+            self.tokens[user, project] = self.gateway.sandbox_token(user, project)
         return self.tokens[user, project]
 
     def ask(
@@ -78,13 +80,13 @@ class Api:
         return list(self.app.state.door.audit.events())
 
     def close(self) -> None:
-        self.app.state.door.audit.close()
+        self.service.close()
 
 
 @pytest.fixture(scope="session")
 def issuer_key() -> bytes:
     """The key of the sandbox's issuer, made once."""
-    return tokens.new_key()
+    return new_key()
 
 
 @pytest.fixture(scope="session")
@@ -92,10 +94,9 @@ def data_dir(issuer_key) -> Callable[[Path], Path]:
     """Make a data folder that has the issuer's key."""
 
     def make(folder: Path) -> Path:
-        (folder / "keys").mkdir(mode=0o700, parents=True)
-        key = folder / "keys" / "sandbox-issuer.pem"
-        key.write_bytes(issuer_key)
-        key.chmod(0o600)
+        settings = config.Settings(data_dir=folder)
+        config.prepare_data_dir(settings)
+        keys.read_or_create(settings.keys, keys.SANDBOX_ISSUER, lambda: issuer_key)
         return folder
 
     return make
@@ -114,7 +115,7 @@ def clinic(store, tmp_path, data_dir) -> Api:
 def everything(tmp_path_factory, data_dir) -> Api:
     """One person with a resource of each type. Tests only read it."""
     folder = data_dir(tmp_path_factory.mktemp("everything") / "data")
-    store = open_store(f"sqlite:///{folder / 'gateway.db'}", create="sandbox", clock=Clock())
+    store = create_gateway(config.Settings(data_dir=folder), "sandbox", clock=Clock()).store
     people.fill_everything(store)
     api = Api(store, folder, body_limit=2000)
     yield api
@@ -135,9 +136,10 @@ def made(tmp_path_factory) -> world.Manifest:
 def town(tmp_path_factory, data_dir, made) -> Api:
     """The synthetic people, loaded from all three sources, with the list of opt-outs."""
     folder = data_dir(tmp_path_factory.mktemp("town") / "data")
-    store = open_store(f"sqlite:///{folder / 'gateway.db'}", create="sandbox", clock=Clock(NOW - 3_600_000_000))
+    gateway = create_gateway(config.Settings(data_dir=folder), "sandbox", clock=Clock(NOW - 3_600_000_000))
+    store = gateway.store
     for name in ("emis", "hl7v2", "cld"):
-        load.load(store, sources()[name], made.path(name), Feed(), sets.load(sandbox=True), workers=0)
+        load.load(store, sources()[name], made.path(name), Feed(), gateway.code_sets(), workers=0)
     national_list.load(store, made.path("optout"))
     store.clock.now = NOW
     api = Api(store, folder)

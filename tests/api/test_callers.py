@@ -9,9 +9,9 @@ import json
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from gateway import tokens
-from gateway.api.sandbox import AUDIENCE, ISSUER
 from gateway.nhs import sandbox
+from gateway.signin.issue import issue, new_key
+from gateway.signin.sandbox import AUDIENCE, ISSUER
 from tests.api.people import ANN, uid
 
 GREEN = sandbox.claims("dr-green")
@@ -46,7 +46,7 @@ def unsigned(api, _key: bytes) -> str:
 
 def issued(claims=GREEN, iss=ISSUER, audience=AUDIENCE, ago=0, key=None):
     def make(api, own: bytes) -> str:
-        return tokens.issue(key() if key else own, iss, audience, claims, api.store.clock() - ago * 1_000_000)
+        return issue(key() if key else own, iss, audience, claims, api.store.clock() - ago * 1_000_000)
 
     return make
 
@@ -72,7 +72,7 @@ BAD = {
     "very long": lambda api, key: "Bearer " + "a" * 10_000,
     "expired": issued(ago=4000),
     "not yet": issued(ago=-4000),
-    "forged": issued(key=tokens.new_key),
+    "forged": issued(key=new_key),
     "claims of another": changed,
     "alg none": unsigned,
     "HS256 with the public key": hmac_with_the_public_key,

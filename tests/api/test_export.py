@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from gateway import tokens
-from gateway.api.sandbox import AUDIENCE, ISSUER
 from gateway.export import approval, worker
 from gateway.nhs import disclosure, sandbox
+from gateway.signin.issue import issue
+from gateway.signin.sandbox import AUDIENCE, ISSUER
 from tests.export.conftest import ROOT, document
 
 ASYNC = {"Prefer": "respond-async"}
@@ -103,7 +103,7 @@ def test_types_the_project_does_not_have_are_left_out(approved, query, types):
 
 
 def client(api, key: bytes, **changes) -> str:
-    return tokens.issue(key, ISSUER, AUDIENCE, {**sandbox.claims("researcher", "study"), **changes}, api.store.clock())
+    return issue(key, ISSUER, AUDIENCE, {**sandbox.claims("researcher", "study"), **changes}, api.store.clock())
 
 
 OTHERS = [{"client_id": "another", "sub": "another"}, {"project": "other"}, {"client_id": "Researcher"}]

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from gateway import config, tokens
-from gateway.api.app import create_app
-from gateway.api.sandbox import issue
+from gateway import config
+from gateway.composition import Gateway, open_service
 from gateway.errors import Refused
 from gateway.nhs import sandbox
 from gateway.nhs.codesets import REQUIRED
+from gateway.signin.issue import issue, public_jwks
 from gateway.store.database import open_store
 from tests.api.conftest import Api
 
@@ -26,7 +26,7 @@ def live(tmp_path):
 @pytest.fixture
 def settings(tmp_path, issuer_key) -> dict:
     """What a live store is served with: an issuer, and code sets of its own."""
-    (tmp_path / "jwks.json").write_text(json.dumps(tokens.public_jwks(issuer_key)))
+    (tmp_path / "jwks.json").write_text(json.dumps(public_jwks(issuer_key)))
     (tmp_path / "issuers.toml").write_text(
         f'[one]\niss = "{ISS}"\naudience = "{AUDIENCE}"\nalgorithms = ["RS256"]\njwks = "{tmp_path / "jwks.json"}"\n'
     )
@@ -46,7 +46,7 @@ def settings(tmp_path, issuer_key) -> dict:
 
 def test_without_its_code_sets_a_live_store_serves_nobody(live, tmp_path, settings):
     with pytest.raises(Refused, match="code sets are missing: .*sensitive"):
-        create_app(config.Settings(data_dir=tmp_path, issuers=settings["issuers"]), live)
+        open_service(Gateway(config.Settings(data_dir=tmp_path, issuers=settings["issuers"]), live))
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -54,16 +54,16 @@ def test_an_empty_category_is_a_missing_set(live, tmp_path, settings, name):
     (settings["code_sets"] / f"{name}.csv").write_text("system,code,effect\n")
     shipped = {"type1", "scr-preference", "sharing", "confidential-marker", "sensitive-services"}
     if name in shipped:  # ours are there too
-        create_app(config.Settings(data_dir=tmp_path, **settings), live)
+        open_service(Gateway(config.Settings(data_dir=tmp_path, **settings), live))
     else:
         with pytest.raises(Refused, match=name):
-            create_app(config.Settings(data_dir=tmp_path, **settings), live)
+            open_service(Gateway(config.Settings(data_dir=tmp_path, **settings), live))
 
 
 def test_with_them_it_serves_without_anything_of_the_sandbox(live, tmp_path, settings, issuer_key):
     api = Api(live, tmp_path, **settings)
-    right = tokens.issue(issuer_key, ISS, AUDIENCE, sandbox.claims("dr-green"), live.clock())
-    sandboxs = tokens.issue(
+    right = issue(issuer_key, ISS, AUDIENCE, sandbox.claims("dr-green"), live.clock())
+    sandboxs = issue(
         issuer_key, "urn:nhs-record-gateway:sandbox", "nhs-record-gateway", sandbox.claims("dr-green"), live.clock()
     )
 
@@ -76,19 +76,19 @@ def test_with_them_it_serves_without_anything_of_the_sandbox(live, tmp_path, set
     assert ask("POST", "/sandbox/permission", right, json=body).status_code == 404
     assert api.client.get("/readyz").status_code == 200
     with pytest.raises(Refused):
-        issue(api.settings, live, "dr-green")
+        api.gateway.sandbox_token("dr-green")
     api.close()
 
 
 def test_a_sandbox_and_its_setting_go_together(live, tmp_path, settings):
     with pytest.raises(Refused, match="go together"):
-        create_app(config.Settings(data_dir=tmp_path, sandbox=True, **settings), live)
+        open_service(Gateway(config.Settings(data_dir=tmp_path, sandbox=True, **settings), live))
     other = open_store(f"sqlite:///{tmp_path / 'other.db'}", create="sandbox")
     with pytest.raises(Refused, match="go together"):
-        create_app(config.Settings(data_dir=tmp_path, **settings), other)
+        open_service(Gateway(config.Settings(data_dir=tmp_path, **settings), other))
     other.close()
 
 
 def test_without_an_issuer_nobody_is_served(live, tmp_path, settings):
     with pytest.raises(Refused, match="GATEWAY_ISSUERS"):
-        create_app(config.Settings(data_dir=tmp_path, code_sets=settings["code_sets"]), live)
+        open_service(Gateway(config.Settings(data_dir=tmp_path, code_sets=settings["code_sets"]), live))

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator
 
 from gateway import config
-from gateway.api.sandbox import issue
+from gateway.composition import Gateway
 from gateway.store.numbers import TYPE_NUMBER
 from tests.bench.clients import Server, ask, server
 from tests.bench.room import Loaded, Room
@@ -66,9 +66,8 @@ class serving:  # noqa: N801  a context manager that reads as a verb
 
     def __init__(self, found: Loaded):
         settings = config.Settings(data_dir=found.folder, sandbox=True)
-        store = found.open()
-        self.token = issue(settings, store, GP)
-        store.close()
+        with Gateway(settings, found.open()) as gateway:
+            self.token = gateway.sandbox_token(GP)
         environment = {"GATEWAY_DATA_DIR": str(found.folder), "GATEWAY_SANDBOX": "1", "GATEWAY_LOG_LEVEL": "INFO"}
         self.server = server(["gateway", "serve", "--no-work"], environment)
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway import config
+from gateway.composition import create_gateway, open_gateway
 from gateway.export import approval, national_list
 from gateway.intake import load
-from gateway.store.database import Store, open_store
+from gateway.store.database import Store
 from gateway.synth import world
-from gateway.terminology import sets
 from mappings import Feed, sources
 
 TODAY = datetime.date(2026, 3, 1)
@@ -49,23 +50,20 @@ def made(tmp_path_factory) -> world.Manifest:
 @pytest.fixture(scope="session")
 def loaded_once(tmp_path_factory, made) -> Path:
     """The database of a store with everything loaded, to be copied."""
-    path = tmp_path_factory.mktemp("loaded") / "gateway.db"
-    store = open_store(f"sqlite:///{path}", create="sandbox", clock=Clock(NOW - 3_600_000_000))
-    code_sets = sets.load(sandbox=True)
-    for name in ("emis", "hl7v2", "cld"):
-        load.load(store, sources()[name], made.path(name), Feed(), code_sets, workers=0)
-    national_list.load(store, made.path("optout"))
-    store.close()
-    return path
+    settings = config.Settings(data_dir=tmp_path_factory.mktemp("loaded"))
+    with create_gateway(settings, "sandbox", clock=Clock(NOW - 3_600_000_000)) as gateway:
+        for name in ("emis", "hl7v2", "cld"):
+            load.load(gateway.store, sources()[name], made.path(name), Feed(), gateway.code_sets(), workers=0)
+        national_list.load(gateway.store, made.path("optout"))
+    return settings.data_dir / "gateway.db"
 
 
 @pytest.fixture
 def loaded(tmp_path, loaded_once) -> Store:
-    for path in loaded_once.parent.glob("gateway.db*"):
+    for path in loaded_once.parent.glob("*.db*"):
         shutil.copy(path, tmp_path / path.name)
-    store = open_store(f"sqlite:///{tmp_path / 'gateway.db'}", clock=Clock(NOW))
-    yield store
-    store.close()
+    with open_gateway(config.Settings(data_dir=tmp_path), clock=Clock(NOW)) as gateway:
+        yield gateway.store
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ def test_the_same_pins_are_the_same_bytes(loaded, approved, tmp_path):
 
 KILLED = """
 import sys, time
-from gateway import cli
+from gateway import commands
 from gateway.export import asking, cut, gather, running
 gather.PERSONS_A_PART = 2
 real = cut.cut
@@ -171,7 +171,7 @@ def slow(part):
         print("cutting", flush=True); time.sleep(60)
     return real(part)
 cut.cut = slow
-sys.exit(cli.main(["export", "run", "--project", "study", "--out", sys.argv[2], "--workers", "1"]))
+sys.exit(commands.main(["export", "run", "--project", "study", "--out", sys.argv[2], "--workers", "1"]))
 """
 
 

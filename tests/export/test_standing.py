@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from gateway import config
 from gateway.api.app import create_app
-from gateway.api.sandbox import issue
+from gateway.composition import Gateway, open_service
 from gateway.errors import Conflict, Refused
 from gateway.export import approval, asking, cut, national_list, running, standing, worker
 from gateway.intake import load
@@ -293,14 +293,15 @@ def test_what_a_failed_job_cut_is_removed(loaded, approved, tmp_path, monkeypatc
 
 @pytest.fixture
 def client(loaded, tmp_path) -> TestClient:
-    settings = config.Settings(data_dir=tmp_path, sandbox=True)
-    made = TestClient(create_app(settings, loaded), headers={"Prefer": "respond-async"})
-    made.settings = settings
-    return made
+    gateway = Gateway(config.Settings(data_dir=tmp_path, sandbox=True), loaded)
+    with open_service(gateway) as service:
+        client = TestClient(create_app(service), headers={"Prefer": "respond-async"})
+        client.gateway = gateway
+        yield client
 
 
 def signed(client: TestClient, store: Store, project: str = "study", user: str = "researcher") -> dict[str, str]:
-    return {"Authorization": f"Bearer {issue(client.settings, store, user, project)}"}
+    return {"Authorization": f"Bearer {client.gateway.sandbox_token(user, project)}"}
 
 
 def released(client: TestClient, store: Store, tmp_path: Path, path: str = "/fhir/$export") -> str:

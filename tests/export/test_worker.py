@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from gateway import config
+from gateway import config, keys
 from gateway.errors import Conflict
 from gateway.export import approval, asking, national_list, running, standing, worker
 from gateway.store import jobs, labelling
@@ -131,7 +131,7 @@ def test_the_command_runs_what_waits_and_ends_with_its_parent(loaded, approved, 
     )
     job = asking.start(loaded, "study", "tester", optout_days=36500)
     environment = {**os.environ, "GATEWAY_DATA_DIR": str(tmp_path), "GATEWAY_OPTOUT_DAYS": "36500"}
-    config.key_file(config.read(environment), "export-root.key", lambda: ROOT)
+    keys.read_or_create(config.read(environment).keys, keys.EXPORT_ROOT, lambda: ROOT)
     child = subprocess.Popen(
         [sys.executable, "-m", "gateway", "work", "--with-parent"], stdin=subprocess.PIPE, env=environment
     )

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gateway.cli import main
+from gateway.commands import main
 from gateway.fhir import files, model
 from tests.fhir.resources import CODE, body, made
 

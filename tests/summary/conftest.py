@@ -5,13 +5,11 @@ import datetime
 import pytest
 
 from gateway import config
-from gateway.api import sandbox
 from gateway.api.app import create_app
+from gateway.composition import create_gateway, open_service
 from gateway.intake import load
 from gateway.nhs.sandbox import PRACTICE
-from gateway.store.database import open_store
 from gateway.synth import world
-from gateway.terminology import sets
 from mappings import Feed, sources
 
 TODAY = datetime.date(2026, 3, 1)
@@ -24,15 +22,15 @@ class Served:
     def __init__(self, folder):
         self.world = world.write(folder / "world", 12, 1, TODAY)
         self.settings = config.Settings(data_dir=folder / "data", sandbox=True)
-        config.prepare_data_dir(self.settings)
-        self.store = open_store(self.settings.url, create="sandbox", clock=lambda: NOW)
-        code_sets = sets.load(sandbox=True)
+        self.gateway = create_gateway(self.settings, "sandbox", clock=lambda: NOW)
+        self.store, code_sets = self.gateway.store, self.gateway.code_sets()
         for name in ("emis", "hl7v2", "cld"):
             load.load(self.store, sources()[name], self.world.path(name), Feed(), code_sets, workers=0)
-        self.app = create_app(self.settings, self.store)
+        self.service = open_service(self.gateway)
+        self.app = create_app(self.service)
 
     def token(self, user: str) -> str:
-        return sandbox.issue(self.settings, self.store, user)
+        return self.gateway.sandbox_token(user)
 
     def numbers(self) -> list[str]:
         """The numbers of the fixed people of the practice who may be shown to it."""
@@ -48,4 +46,5 @@ class Served:
 def served(tmp_path_factory):
     made = Served(tmp_path_factory.mktemp("served"))
     yield made
-    made.store.close()
+    made.service.close()
+    made.gateway.close()

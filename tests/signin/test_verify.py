@@ -4,15 +4,18 @@ import base64
 import hashlib
 import hmac
 import json
+from types import MappingProxyType
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jose import jwk, jws
 
-from gateway import tokens
 from gateway.errors import Refused, Unauthenticated
-from gateway.tokens import Issuer, Issuers, issue, public_jwks, verify
+from gateway.signin import issuers as accepted
+from gateway.signin.issue import issue, public_jwks
+from gateway.signin.issuers import Issuer, Issuers
+from gateway.signin.verify import verify
 
 NOW = 1_700_000_000_000_000
 SECONDS = NOW // 1_000_000
@@ -37,7 +40,7 @@ CLAIMS = {"iss": ISS, "sub": "u", "aud": AUD, "iat": SECONDS, "exp": SECONDS + 3
 
 
 def issuers(jwks=JWKS, algorithms=("RS256",), longest=3600):
-    return Issuers([Issuer(ISS, AUD, algorithms, jwks, longest)])
+    return Issuers([Issuer(ISS, AUD, algorithms, jwks, longest)], MappingProxyType)
 
 
 def b64(value):
@@ -272,7 +275,7 @@ def test_an_issuer_that_could_not_be_verified_safely_is_refused_at_start(setting
 
 def test_another_issuers_key_does_not_sign_for_this_one():
     other = Issuer("https://other.example", AUD, ("RS256",), public_jwks(OTHER_KEY))
-    both = Issuers([Issuer(ISS, AUD, ("RS256",), JWKS), other])
+    both = Issuers([Issuer(ISS, AUD, ("RS256",), JWKS), other], dict)
     with pytest.raises(Unauthenticated):
         verify(signed(header={"kid": other.jwks["keys"][0]["kid"]}, key=OTHER_KEY), both, NOW)
 
@@ -294,11 +297,11 @@ def test_a_verified_token_is_remembered_for_a_minute_and_not_beyond_its_end(monk
 
 
 def test_what_is_remembered_is_bounded_and_cannot_be_changed_by_who_asks(monkeypatch):
-    monkeypatch.setattr(tokens, "CACHE_SIZE", 4)
+    monkeypatch.setattr(accepted, "CACHE_SIZE", 4)
     known = issuers()
     for number in range(12):
         verify(signed(changed(jti=f"j{number}")), known, NOW)
-    assert len(known._verified) <= 4
+    assert len(known.verified) <= 4
     token = signed()
     with pytest.raises(TypeError):
         verify(token, known, NOW)["sub"] = "other"
@@ -309,12 +312,12 @@ def test_a_token_that_does_not_hold_is_not_remembered():
     known = issuers()
     with pytest.raises(Unauthenticated):
         verify(signed(key=OTHER_KEY), known, NOW)
-    assert not known._verified
+    assert not known.verified
 
 
 def test_a_key_is_read_once_and_only_for_the_algorithm_it_is_for(monkeypatch):
     read, construct = [], jwk.construct
-    monkeypatch.setattr(tokens.jwk, "construct", lambda *arguments: read.append(1) or construct(*arguments))
+    monkeypatch.setattr(jwk, "construct", lambda *arguments: read.append(1) or construct(*arguments))
     known = issuers(algorithms=("RS256", "RS384"))
     for number in range(3):
         assert verify(TOKENS[number], known, NOW)["jti"] == f"k{number}"
@@ -329,4 +332,4 @@ OTHER_ALGORITHM = signed(changed(jti="k9"), algorithm="RS384")
 
 def test_two_issuers_of_one_name_are_refused():
     with pytest.raises(Refused):
-        Issuers([Issuer(ISS, AUD, ("RS256",), JWKS), Issuer(ISS, AUD + "/other", ("RS256",), JWKS)])
+        Issuers([Issuer(ISS, AUD, ("RS256",), JWKS), Issuer(ISS, AUD + "/other", ("RS256",), JWKS)], dict)

@@ -1,0 +1,41 @@
+"""What every command begins with: the installation is checked, the settings are read and the log is configured."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway import config, log
+from gateway.errors import Refused
+
+if TYPE_CHECKING:
+    from gateway.composition import Gateway
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start() -> config.Settings:
+    """Return the settings. Raises ``Refused`` where the gateway may not run."""
+    _check_packages()
+    settings = config.read()
+    log.configure(settings.log_level)
+    return settings
+
+
+def opened() -> Gateway:
+    """Open the gateway that the settings name: most commands need no more."""
+    settings = start()
+    from gateway.composition import open_gateway
+
+    return open_gateway(settings)
+
+
+def _check_packages() -> None:
+    """Raise ``Refused`` where another project's package has one of our three names; PyPI has some."""
+    for name in ("mappings", "terminology"):
+        spec = importlib.util.find_spec(name)
+        if spec is None or Path(spec.origin or "").resolve().parents[1] != ROOT:
+            raise Refused(
+                f"the package {name} is another project's: install the gateway into an environment of its own"
+            )

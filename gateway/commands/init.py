@@ -1,0 +1,62 @@
+"""``gateway init``: create a store."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.commands._failures import OK
+from gateway.commands._options import AsJson
+from gateway.commands._start import start
+from gateway.errors import Refused
+
+
+class Mode(Enum):
+    """What a store is created as, and stays."""
+
+    sandbox = "sandbox"
+    live = "live"
+
+
+def init(
+    mode: Annotated[Mode, typer.Argument(help="What the store is for; it cannot be changed later.")],
+    namespace: Annotated[
+        Path | None, typer.Option(help="A file with the id namespace of a store that is being rebuilt.")
+    ] = None,
+    publisher: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SOURCE:CODE", help="A publisher whose deliveries a live store takes; may be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Create a store, for synthetic people (sandbox) or for real ones (live)."""
+    settings = start()
+    from gateway import composition
+    from gateway.commands._deliveries import source_named
+    from gateway.store import registry
+
+    with composition.create_gateway(settings, mode.value, namespace=_namespace(namespace)) as gateway:
+        with gateway.store.write() as session:
+            for name in publisher or ():
+                source, _, code = name.partition(":")
+                registry.ensure_publisher(session, source, code, source_named(source).kind)
+        facts = {"store": gateway.store.id, "mode": gateway.store.mode}
+    print(json.dumps(facts) if as_json else f"a {facts['mode']} store")
+    return OK
+
+
+def _namespace(path: Path | None) -> uuid.UUID | None:
+    if path is None:
+        return None
+    try:
+        return uuid.UUID(path.read_text().strip())
+    except (OSError, ValueError):
+        raise Refused("--namespace: the file does not hold a UUID") from None
+
+
+VERB = init

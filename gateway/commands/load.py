@@ -1,0 +1,55 @@
+"""``gateway load``: take in a delivery."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.commands._deliveries import print_report, source_named
+from gateway.commands._failures import OK, WITH_REJECTS
+from gateway.commands._options import AsJson, FeedName, SourceName
+from gateway.commands._start import start
+from gateway.errors import Refused
+
+
+def load(
+    source: SourceName,
+    path: Annotated[Path, typer.Argument(help="The delivery: a file or a folder.")],
+    feed: FeedName = "default",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 also when constraints of UK Core are broken.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Processes that map; by default one for each core, at most eight.", show_default=False
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Take in a delivery of a source. After an interruption, run it again: it goes on where it stopped."""
+    settings = start()
+    format_ = source_named(source)
+    if not path.exists():
+        raise Refused("no such file or folder")
+    from gateway import console, feeds
+    from gateway.composition import open_gateway
+    from gateway.intake import load as intake
+
+    with open_gateway(settings) as gateway, console.progress(source) as progress:
+        report = intake.load(
+            gateway.store,
+            format_,
+            path,
+            feeds.read(settings, feed),
+            gateway.code_sets(),
+            workers=workers,
+            progress=progress,
+        )
+    print_report(report, as_json)
+    return WITH_REJECTS if report.rejects or (strict and report.uk_core) else OK
+
+
+VERB = load

@@ -1,0 +1,47 @@
+"""``gateway quarantine``: what could not be mapped."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from gateway.commands._deliveries import print_report, source_named
+from gateway.commands._failures import OK, WITH_REJECTS
+from gateway.commands._options import AsJson, FeedName, SourceName
+from gateway.commands._start import opened, start
+
+VERB = typer.Typer(help="What could not be mapped: list it, or map it again after a fix.")
+
+
+@VERB.command("list")
+def list_(
+    source: Annotated[str | None, typer.Argument(help="Only what this source sent.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """List what waits in quarantine, by its place. Exit 1 when something does."""
+    with opened() as gateway:
+        from gateway.store import deliveries
+
+        with gateway.store.read() as session:
+            waiting = deliveries.in_quarantine(session, source)
+    for name, delivery, place, reason in waiting:
+        line = json.dumps({"source": name, "delivery": delivery, "place": place, "reason": reason})
+        print(line if as_json else f"{name}: {place}")
+    return WITH_REJECTS if waiting else OK
+
+
+@VERB.command()
+def replay(source: SourceName = "", feed: FeedName = "default", as_json: AsJson = False) -> int:
+    """Map again what a source has in quarantine. Exit 1 when something still waits."""
+    settings = start()
+    format_ = source_named(source)
+    from gateway import feeds
+    from gateway.composition import open_gateway
+    from gateway.intake import load as intake
+
+    with open_gateway(settings) as gateway:
+        report = intake.replay(gateway.store, format_, feeds.read(settings, feed), gateway.code_sets())
+    print_report(report, as_json)
+    return report.exit_code

@@ -1,0 +1,51 @@
+"""``gateway work``: run exports."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+from gateway.commands._failures import OK
+from gateway.commands._start import opened
+
+
+def work(
+    once: Annotated[bool, typer.Option("--once", help="End when nothing waits.")] = False,
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", hidden=True, help="End when standard input closes.")
+    ] = False,
+) -> int:
+    """Run the exports that were requested over HTTP, until SIGINT or SIGTERM."""
+    with opened() as gateway:
+        from gateway.export import worker
+
+        gateway.require_labelled()
+        root, folder = gateway.export_root(), gateway.exports()
+        if once:
+            while worker.work_once(gateway.store, folder, root):
+                pass
+            return OK
+        worker.work(gateway.store, folder, root, _told_to_stop(with_parent))
+    return OK
+
+
+def _told_to_stop(with_parent: bool) -> threading.Event:
+    """An event that is set by either signal, or when the parent ends."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if with_parent:
+        threading.Thread(target=_until_closed, args=(stop,), daemon=True).start()
+    return stop
+
+
+def _until_closed(stop: threading.Event) -> None:
+    sys.stdin.read()
+    stop.set()
+
+
+VERB = work

@@ -1,0 +1,177 @@
+"""The composition root: the only place that opens settings, store, audit, code sets, keys and door, and joins them.
+
+``open_gateway`` opens the store, which is all that most commands need. A ``Gateway`` then opens more when it is asked:
+its code sets, its audit, its keys. ``open_service`` opens all that answering requests takes. The imports are inside the
+functions, so that a command pays only for what it opens.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from gateway import config, keys
+from gateway.errors import Refused
+from gateway.fhir.dates import microseconds_now
+from gateway.store.database import Clock, Store, open_store
+
+if TYPE_CHECKING:
+    from gateway.nhs.codesets import CodeSets
+    from gateway.nhs.roles import Caller
+    from gateway.records import Door
+    from gateway.signin.issuers import Issuers
+    from gateway.store.audit import Audit
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Settings and the open store that they name. Used as a context manager, it closes the store at the end."""
+
+    settings: config.Settings
+    store: Store
+
+    def code_sets(self) -> CodeSets:
+        """Read the code sets in force: ours, and the operator's own."""
+        from gateway.terminology import sets
+
+        return sets.load(sandbox=self.store.is_sandbox, own=self.settings.code_sets)
+
+    def require_labelled(self) -> CodeSets:
+        """Return the code sets in force, for showing records by them. Raises ``Refused`` where a live store lacks some,
+        or where labels were made with others."""
+        from gateway import records
+
+        code_sets = self.code_sets()
+        records.require_sets(self.store, code_sets)
+        return code_sets
+
+    def audit(self) -> Audit:
+        """Open the audit for reading. Raises ``Refused`` when its file is not there: an empty one would verify."""
+        from gateway.store.audit import Audit
+
+        if not self.store.postgres and not self.settings.audit_file.is_file():
+            raise Refused(
+                f"{self.settings.audit_file.name} is missing from the data folder: restore it from a backup "
+                f"(`gateway serve` creates it in a store that was never served)"
+            )
+        return Audit(self.store, self.settings.audit_file)
+
+    def export_root(self) -> bytes:
+        """The root of all pseudonym keys, created at the first export. Raises ``Refused`` when it is lost: a new one
+        would change every pseudonym without a word."""
+        from gateway.store import ledger
+
+        if not keys.is_present(self.settings.keys, keys.EXPORT_ROOT):
+            with self.store.read() as session:
+                if ledger.is_begun(session):
+                    raise Refused(
+                        f"keys/{keys.EXPORT_ROOT.name} is missing, and exports were made with it: restore it from a "
+                        f"backup"
+                    )
+        return keys.read_or_create(self.settings.keys, keys.EXPORT_ROOT, keys.new_export_root)
+
+    def exports(self) -> Path:
+        """The folder of the exports that were requested over HTTP."""
+        self.settings.exports.mkdir(mode=0o700, exist_ok=True)
+        return self.settings.exports
+
+    def sandbox_key(self) -> bytes:
+        """The private key of the sandbox's issuer. Raises ``Refused`` unless this is a sandbox that is turned on."""
+        from gateway.signin.issue import new_key
+
+        if not (self.store.is_sandbox and self.settings.sandbox):
+            raise Refused("tokens are issued only by a sandbox store with GATEWAY_SANDBOX=1")
+        return keys.read_or_create(self.settings.keys, keys.SANDBOX_ISSUER, new_key)
+
+    def sandbox_token(self, user: str, project: str = "") -> str:
+        """A token for one of the sandbox's named users. Raises ``Refused`` outside of a sandbox, and for other
+        names."""
+        from gateway.signin import sandbox
+
+        return sandbox.token(self.sandbox_key(), user, project, self.store.clock())
+
+    def close(self) -> None:
+        self.store.close()
+
+    def __enter__(self) -> Gateway:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class Service:
+    """A gateway that answers requests: its door and the issuers whose callers it knows. Used as a context manager, it
+    closes the audit at the end; the gateway stays open."""
+
+    gateway: Gateway
+    door: Door
+    issuers: Issuers[Caller]
+
+    def close(self) -> None:
+        self.door.audit.close()
+
+    def __enter__(self) -> Service:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_gateway(settings: config.Settings, clock: Clock = microseconds_now) -> Gateway:
+    """Open the store that the settings name. Raises ``Refused`` where there is none."""
+    return Gateway(settings, open_store(settings.url, clock=clock))
+
+
+def create_gateway(
+    settings: config.Settings, mode: str, *, namespace: uuid.UUID | None = None, clock: Clock = microseconds_now
+) -> Gateway:
+    """Open the store that the settings name and create what is missing: the data folder, a store of this mode
+    (``sandbox`` or ``live``), the file of its audit and the file of its namespace.
+
+    Raises ``Refused`` where there is a store of the other mode or of another namespace.
+    """
+    from gateway.store.audit import Audit
+
+    config.prepare_data_dir(settings)
+    store = open_store(settings.url, create=mode, namespace=namespace, clock=clock)
+    own = str(store.namespace).encode()
+    if keys.read_or_create(settings.keys, keys.NAMESPACE, lambda: own) != own:
+        raise Refused(f"keys/{keys.NAMESPACE.name} belongs to another store")
+    Audit(store, settings.audit_file).close()
+    return Gateway(settings, store)
+
+
+def open_service(gateway: Gateway) -> Service:
+    """Open what answering requests takes. Raises ``Refused`` when the gateway may not serve: the sandbox's issuer needs
+    both a sandbox store and ``GATEWAY_SANDBOX=1``, a live store needs its code sets, and labels must be of the sets in
+    force."""
+    from gateway import records
+
+    if gateway.store.is_sandbox != gateway.settings.sandbox:
+        raise Refused("a sandbox store and GATEWAY_SANDBOX=1 go together; either alone does not serve")
+    if not gateway.settings.data_dir.is_dir():
+        raise Refused("the data folder does not exist: run `gateway init`")
+    code_sets, issuers = gateway.require_labelled(), _issuers(gateway)
+    return Service(gateway, records.open_door(gateway.store, code_sets, audit=gateway.settings.audit_file), issuers)
+
+
+def _issuers(gateway: Gateway) -> Issuers[Caller]:
+    """Who may vouch for callers: the configured OpenID issuers, and the sandbox's own where there is a sandbox."""
+    from gateway.nhs.roles import caller_from_claims
+    from gateway.signin import issuers, sandbox
+
+    accepted = issuers.from_tables(config.tables(gateway.settings.issuers, "GATEWAY_ISSUERS"))
+    if gateway.store.is_sandbox:
+        accepted.append(sandbox.issuer(gateway.sandbox_key()))
+    if not accepted:
+        raise Refused("GATEWAY_ISSUERS names no issuer")
+    return issuers.Issuers(accepted, caller_from_claims)

@@ -1,0 +1,54 @@
+"""Feeds: the tables of ``GATEWAY_FEEDS``, which set the encoding, time zone and options of each stream."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+from gateway import config
+from gateway.errors import Refused
+from mappings import Feed
+
+DEFAULT = "default"
+"""The feed that needs no table."""
+
+
+def read(settings: config.Settings, name: str) -> Feed:
+    """Return the feed of this name. Raises ``Refused`` naming the key that cannot be used.
+
+    ``encoding``, ``zone`` and ``default`` mean the same for every source. A source documents any other key.
+    """
+    tables = config.tables(settings.feeds, "GATEWAY_FEEDS")
+    if name not in tables and name != DEFAULT:
+        raise Refused("GATEWAY_FEEDS has no table of that name")
+    table = tables.get(name, {})
+    if not isinstance(table, dict):
+        raise Refused(f"GATEWAY_FEEDS: {name} is no table")
+    for key, is_usable in CHECKS.items():
+        if key in table and not is_usable(table[key]):
+            raise Refused(f"GATEWAY_FEEDS: {name}: {key}")
+    shared = {key: table[key] for key in CHECKS if key in table}
+    return Feed(name=name, settings={key: table[key] for key in table if key not in CHECKS}, **shared)
+
+
+def _is_encoding(name: object) -> bool:
+    try:
+        return isinstance(name, str) and bool(codecs.lookup(name))
+    except LookupError:
+        return False
+
+
+def _is_zone(name: object) -> bool:
+    try:
+        return isinstance(name, str) and bool(ZoneInfo(name))
+    except (OSError, ValueError, LookupError):
+        return False
+
+
+def _is_default(word: object) -> bool:
+    return word in ("share", "withhold")
+
+
+CHECKS: dict[str, Callable[[object], bool]] = {"encoding": _is_encoding, "zone": _is_zone, "default": _is_default}
+"""The keys that every feed's table may have, and whether a value of each can be used."""

@@ -1,0 +1,95 @@
+"""Secret keys: files in the data folder's ``keys``, each created once and readable by its owner only."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.errors import Refused
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key's file name, and the size in bytes below which the file is damaged."""
+
+    name: str
+    least: int
+
+
+EXPORT_ROOT = Key("export-root.key", 32)
+"""The secret from which the pseudonym key of every project is derived."""
+SANDBOX_ISSUER = Key("sandbox-issuer.pem", 1000)
+"""The private key that signs the sandbox's tokens."""
+NAMESPACE = Key("namespace", 36)
+"""The namespace of the store's resource ids: with it, a store that is rebuilt makes the same ids."""
+
+
+def new_export_root() -> bytes:
+    """A new random root key."""
+    return secrets.token_bytes(EXPORT_ROOT.least)
+
+
+def is_present(folder: Path, key: Key) -> bool:
+    """Whether ``folder`` holds a file for the key, readable or not."""
+    return os.path.lexists(folder / key.name)
+
+
+def read_or_create(folder: Path, key: Key, create: Callable[[], bytes]) -> bytes:
+    """Return the key in ``folder``; the first caller creates it with ``create()``.
+
+    Processes that start together get the same key. Raises ``Refused``, naming the file, as ``read`` does.
+    """
+    if not is_present(folder, key):
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            _publish(folder, key, create())
+        except OSError:
+            raise Refused(f"keys/{key.name} cannot be written to the data folder") from None
+    return read(folder, key)
+
+
+def read(folder: Path, key: Key) -> bytes:
+    """Return the key in ``folder``. Raises ``Refused``, naming the file, when it cannot be read, when other users can
+    read it, or when it is shorter than such a key can be."""
+    try:
+        with open(folder / key.name, "rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            secret = file.read()
+    except OSError:
+        raise Refused(f"keys/{key.name} cannot be read") from None
+    if mode & 0o077:
+        raise Refused(f"keys/{key.name} can be read by others: chmod 600 it")
+    if len(secret) < key.least:
+        raise Refused(f"keys/{key.name} is empty or cut short (it needs {key.least} bytes): restore it from a backup")
+    return secret
+
+
+def _publish(folder: Path, key: Key, secret: bytes) -> None:
+    """Give the key its name when it is whole and on disk, unless another process was first: then its key stands."""
+    temporary = folder / f".{key.name}.{secrets.token_hex(8)}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secret)
+            file.flush()
+            os.fsync(file.fileno())
+        # A link, because a rename would replace the key of a process that was faster.
+        os.link(temporary, folder / key.name)
+    except FileExistsError:
+        return
+    finally:
+        os.unlink(temporary)
+    _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    """Have the folder's entries on disk: a new name is otherwise lost with the power."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,5 @@
+"""Who calls: bearer tokens are verified and the sandbox's tokens are issued here. The only home of ``jose``.
+
+``issuers`` says whose tokens are accepted, ``verify`` checks a token against them, ``issue`` signs one, and ``sandbox``
+is the issuer that a sandbox store has of its own.
+"""

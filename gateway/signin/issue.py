@@ -1,0 +1,65 @@
+"""Signing: new keys, their public halves, and the tokens that the gateway issues itself.
+
+Whether a store may issue tokens is for the caller to decide.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jose import jwk, jws
+
+from gateway.errors import Refused
+from gateway.signin.issuers import LEAST_RSA_BITS
+
+
+def new_key() -> bytes:
+    """A new private RSA key as PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=LEAST_RSA_BITS)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def public_jwks(private_pem: bytes, algorithm: str = "RS256") -> dict[str, Any]:
+    """The JWKS (https://www.rfc-editor.org/rfc/rfc7517) of a private key: what others verify with. Raises ``Refused``
+    for a key that cannot be read or is of another type."""
+    try:
+        private = serialization.load_pem_private_key(private_pem, None)
+    except (ValueError, TypeError):
+        raise Refused("the key is not a private key in PEM") from None
+    if not isinstance(private, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):
+        raise Refused("the key is neither RSA nor EC")
+    public = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    numbers = {
+        name: value
+        for name, value in jwk.construct(public.decode(), algorithm).to_dict().items()
+        if isinstance(value, str)
+    }
+    return {"keys": [{**numbers, "alg": algorithm, "use": "sig", "kid": hashlib.sha256(public).hexdigest()[:32]}]}
+
+
+def issue(
+    private_pem: bytes,
+    iss: str,
+    audience: str,
+    claims: Mapping[str, object],
+    now: int,
+    seconds: int = 3600,
+    algorithm: str = "RS256",
+) -> str:
+    """A signed token (https://www.rfc-editor.org/rfc/rfc7519) with these claims, valid for ``seconds`` from ``now``
+    (µs UTC)."""
+    issued = now // 1_000_000
+    kid = public_jwks(private_pem, algorithm)["keys"][0]["kid"]
+    body = {**claims, "iss": iss, "aud": audience, "iat": issued, "exp": issued + seconds}
+    body.setdefault("jti", hashlib.sha256(json.dumps([body, now], sort_keys=True).encode()).hexdigest()[:32])
+    token: str = jws.sign(body, private_pem.decode(), headers={"kid": kid}, algorithm=algorithm)
+    return token

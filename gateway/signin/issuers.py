@@ -1,0 +1,108 @@
+"""Issuers: whose tokens are accepted, with which algorithms and keys, and the tokens verified in the last minute."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from jose import backends
+
+from gateway.errors import Refused
+
+CACHED = 60
+"""Seconds for which a verified token is not verified again, at most."""
+CACHE_SIZE = 10_000
+KEY_TYPES = {"RS256": "RSA", "RS384": "RSA", "RS512": "RSA", "ES256": "EC", "ES384": "EC"}
+"""The algorithms we know, with the only type of key each may meet. No ``none``, and nothing symmetric that a key could
+be confused with."""
+LEAST_RSA_BITS = 2048
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """Whose tokens we take: its name, the audience they must be for, its algorithms and public keys (a JWKS), and how
+    long one may live at most in seconds. Raises ``Refused`` for anything that could not be verified safely."""
+
+    iss: str
+    audience: str
+    algorithms: Sequence[str]
+    jwks: Mapping[str, Any]
+    longest: int = 3600
+
+    def __post_init__(self) -> None:
+        if not self.iss or not self.audience or not self.algorithms:
+            raise Refused("issuer: iss, audience and algorithms are needed")
+        if unknown := set(self.algorithms) - set(KEY_TYPES):
+            raise Refused(f"issuer: algorithm not taken: {', '.join(sorted(unknown))}")
+        keys = self.jwks.get("keys") if isinstance(self.jwks, Mapping) else None
+        if not isinstance(keys, (list, tuple)) or not keys or not all(isinstance(key, Mapping) for key in keys):
+            raise Refused("issuer: jwks has no keys")
+        if any({"d", "k", "p", "q"} & set(key) for key in keys):
+            raise Refused("issuer: jwks holds a private or secret key")
+
+
+def from_tables(tables: Mapping[str, Any]) -> list[Issuer]:
+    """The issuers that ``GATEWAY_ISSUERS`` names, one table each. Raises ``Refused`` naming the table that is not
+    whole."""
+    return [_from_table(name, table) for name, table in tables.items()]
+
+
+def _from_table(name: str, table: Mapping[str, Any]) -> Issuer:
+    try:
+        jwks = json.loads(Path(table["jwks"]).read_text(encoding="utf-8"))
+        return Issuer(table["iss"], table["audience"], tuple(table["algorithms"]), jwks)
+    except (KeyError, TypeError, OSError, ValueError):
+        raise Refused(f"GATEWAY_ISSUERS: {name}: iss, audience, algorithms and jwks (a file) are needed") from None
+
+
+class Verified(Generic[Answer]):
+    """The tokens verified in the last minute, by their hash, with what their claims were read as. At most
+    ``CACHE_SIZE`` are remembered: when there are more, the ones that ended go, or else the older half."""
+
+    def __init__(self) -> None:
+        self._answers: dict[bytes, tuple[int, Answer]] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def get(self, digest: bytes, seconds: int) -> Answer | None:
+        """What the token was read as, while it is remembered at ``seconds`` (UTC)."""
+        until, answer = self._answers.get(digest, (0, None))
+        return answer if until > seconds else None
+
+    def remember(self, digest: bytes, until: int, answer: Answer, seconds: int) -> None:
+        """Remember a token to its end, and no longer than ``CACHED`` seconds."""
+        with self._lock:
+            if len(self._answers) >= CACHE_SIZE:
+                self._make_room(seconds)
+            self._answers[digest] = (min(until, seconds + CACHED), answer)
+
+    def _make_room(self, seconds: int) -> None:
+        ended = [digest for digest, (until, _) in self._answers.items() if until <= seconds]
+        for digest in ended or list(self._answers)[: CACHE_SIZE // 2]:
+            del self._answers[digest]
+
+
+class Issuers(Generic[Answer]):
+    """The issuers in force, each name once, with their keys as parsed and the tokens verified lately.
+
+    ``read`` makes of verified claims what ``verify`` returns. It is asked once a token, so what it returns must not be
+    changed. Raises ``Refused`` where two issuers have one name.
+    """
+
+    def __init__(self, issuers: Iterable[Issuer], read: Callable[[dict[str, Any]], Answer]) -> None:
+        listed = list(issuers)
+        self.by_name = {issuer.iss: issuer for issuer in listed}
+        if len(self.by_name) < len(listed):
+            raise Refused("issuers: two issuers have one name")
+        self.read = read
+        self.keys: dict[tuple[str, str, str], backends.base.Key] = {}
+        """Parsed keys by issuer, key id and algorithm. It grows no larger than the issuers' own key sets."""
+        self.verified: Verified[Answer] = Verified()

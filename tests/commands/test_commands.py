@@ -1,0 +1,333 @@
+"""Every command there is: its exit codes, its JSON, its help, and what it must not print or import.
+
+The commands are found by looking, so a new one without a case here fails.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import pytest
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from gateway import commands, composition, config
+from gateway.commands import main
+from gateway.export import jobs
+from gateway.synth import world
+
+ROOT = Path(__file__).parents[2]
+SECRET = "9990009990"
+PROJECT = """
+name = "study"
+purpose = "A test"
+lawful_basis = "UK GDPR 6(1)(e)"
+common_law_basis = "s251"
+controller = "joint"
+recipient = "8A999"
+people = ["researcher"]
+setting = "in-sde"
+profile = "sde-research"
+disclosure = "hes"
+key_version = 1
+start = "2026-01-01"
+end = "2099-12-31"
+contributors = [{ ods = "A99001", agreement = "DSA-1", from = "2026-01-01", to = "2099-12-31" }]
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command line, its exit code, and the names of the JSON object that each line of its output is."""
+
+    words: str
+    code: int
+    names: frozenset[str] = field(default=frozenset())
+
+
+def case(words: str, code: int, *names: str) -> Case:
+    return Case(words, code, frozenset(names))
+
+
+REPORT = ("source", "state", "files", "rows", "rejects", "places", "resources", "written", "labels", "people", "ukCore",
+          "unmappedCodes", "seconds")  # fmt: skip
+MANIFEST = ("transactionTime", "request", "requiresAccessToken", "output", "deleted", "error", "extension")
+CASES = [
+    case("init sandbox --json", 0, "store", "mode"),
+    case("init live", 2),
+    case("load emis {emis} --json", 0, *REPORT),
+    case("load emis {damaged} --json", 1, *REPORT),
+    case("load cld {cld}", 0),
+    case("load nobody {emis}", 2),
+    case("remap cld --json", 0, *REPORT),
+    case("remap nobody", 2),
+    case("quarantine list --json", 1, "source", "delivery", "place", "reason"),
+    case("quarantine list cld", 0),
+    case("quarantine list too many", 2),
+    case("quarantine replay emis --json", 1, *REPORT),
+    case("quarantine replay cld", 0),
+    case("quarantine replay nobody", 2),
+    case("validate {valid} --json", 0, "file", "line", "resourceType", "valid", "issues"),
+    case("validate {invalid}", 1, "file", "line", "resourceType", "valid", "issues"),
+    case("validate nowhere.json", 2),
+    case("token --user dr-green --json", 0, "access_token", "token_type"),
+    case("token --user nobody --json", 2),
+    case("optout load {optout} --json", 0, "state", "loaded", "count", "hash"),
+    case("optout load nowhere.csv", 2),
+    case("optout status --json", 0, "state", "loaded", "count", "hash"),
+    case("optout status x", 2),
+    case("project add {project} --as asker --json", 0, "project", "state"),
+    case("project add nowhere.toml", 2),
+    case("project approve study --as guardian --json", 0, "project", "state"),
+    case("project approve study --as guardian", 2),
+    case("project approve study --as controller", 0),
+    case("project suspend study --as me --json", 0, "project", "state"),
+    case("project suspend study", 2),
+    case("project resume study --as me --json", 0, "project", "state"),
+    case("project resume none --as me", 2),
+    case("project list --json", 0, "project", "version", "state"),
+    case("project list x", 2),
+    case("export run --project study --out {out} --workers 1 --json", 0, *MANIFEST),
+    case("export run --project none --out {none}", 2),
+    case("export resume {job} --out {resumed} --workers 1 --json", 0, *MANIFEST),
+    case("export resume none --out {none}", 2),
+    case("work --once", 0),
+    case("work --twice", 2),
+    case("project expire study --as me --json", 0, "project", "state"),
+    case("project expire study --as me", 2),
+    case("audit show --limit 2 --json", 0, "seq", "at", "stream", "act", "by", "project"),
+    case("audit show --limit many", 2),
+    case("audit seal --json", 0, "rows", "sealed", "broken"),
+    case("audit seal x", 2),
+    case("audit verify --json", 0, "rows", "sealed", "broken"),
+    case("audit verify x", 2),
+    case("serve --port 85536", 2),
+    case("demo --no-serve --people 9", 2),
+]
+ELSEWHERE = {"serve": "tests/test_composition.py", "demo": "tests/test_demo.py"}
+"""Commands whose clean end is shown by a test of their own: they serve."""
+
+
+def leaves() -> dict[str, TyperCommand]:
+    """Every command and act by its words: ``project add``."""
+    by_words: dict[str, TyperCommand] = {}
+    for name, command in typer.main.get_command(commands.application()).commands.items():
+        if isinstance(command, TyperGroup):
+            by_words |= {f"{name} {act}": part for act, part in command.commands.items()}
+        else:
+            by_words[name] = command
+    return by_words
+
+
+def words_of(line: Case) -> str:
+    return next(name for name in leaves() if line.words == name or line.words.startswith(name + " "))
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory) -> dict[Case, tuple[int, str, str]]:
+    """What each case ended with, run one after the other on one store: (exit code, output, errors)."""
+    folder = tmp_path_factory.mktemp("operator")
+    sent = world.write(folder / "sent", 10, 3, date(2026, 3, 1))
+    places = {name: str(sent.path(name)) for name in ("emis", "cld", "optout")}
+    places |= {name: str(folder / name) for name in ("damaged", "project.toml", "out", "none", "resumed")}
+    places["project"] = places["project.toml"]
+    shutil.copytree(sent.path("emis"), folder / "damaged")
+    (patients,) = (folder / "damaged").glob("*Admin_Patient_*")
+    patients.write_bytes(re.sub(rb'"\d{4}-\d\d-\d\d"', f'"{SECRET}"'.encode(), patients.read_bytes(), count=1))
+    for file in (folder / "damaged").iterdir():
+        file.rename(file.with_name(file.name.replace("20260301", "20260302")))
+    (folder / "project.toml").write_text(PROJECT)
+    for name, born in (("valid", "1960-01-01"), ("invalid", SECRET)):
+        places[name] = str(folder / f"{name}.json")
+        Path(places[name]).write_text(json.dumps({"resourceType": "Patient", "birthDate": born}))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
+            patch.delenv(name)
+        patch.setenv("GATEWAY_DATA_DIR", str(folder / "data"))
+        patch.setenv("GATEWAY_SANDBOX", "1")
+        return {line: run(line, folder, places) for line in CASES}
+
+
+def run(line: Case, folder: Path, places: dict[str, str]) -> tuple[int, str, str]:
+    import contextlib
+    import io
+
+    if "{job}" in line.words:
+        with composition.open_gateway(config.read()) as gateway:
+            places["job"] = jobs.start(gateway.store, "study", "operator", optout_days=7, kind=jobs.BY_HAND)
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main([word.format(**places) for word in line.words.split()])
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize("line", CASES, ids=lambda line: line.words)
+def test_a_command_ends_with_its_code_and_prints_its_json(outcomes, line):
+    code, out, err = outcomes[line]
+    assert code == line.code, err
+    assert SECRET not in out + err and "a bug" not in err and "Traceback" not in err
+    if code == 2:
+        assert out == "" and err.splitlines()[-1].startswith(f"gateway {line.words.split()[0]}"), err
+    if line.names:
+        objects = [json.loads(text) for text in out.splitlines()]
+        assert objects and all(line.names <= set(each) for each in objects), out
+
+
+def test_every_command_has_cases_for_its_clean_end_its_refusal_and_its_json():
+    ends = {(words_of(line), line.code) for line in CASES} | {(name, 0) for name in ELSEWHERE}
+    assert not [name for name in leaves() if (name, 0) not in ends], "no clean end"
+    assert not [name for name in leaves() if (name, 2) not in ends], "no refusal"
+    speaking = {words_of(line) for line in CASES if "--json" in line.words and line.names}
+    able = {name for name, command in leaves().items() if any("--json" in part.opts for part in command.params)}
+    assert able == speaking
+    assert leaves().keys() - able == {"serve", "work", "demo"}, "a machine reads all others"
+
+
+@pytest.mark.parametrize("name", leaves())
+def test_every_command_option_and_argument_says_what_it_is(name):
+    command = leaves()[name]
+    assert command.help and command.help.splitlines()[0].endswith(".")
+    for parameter in command.params:
+        if not parameter.hidden:
+            assert parameter.help and parameter.help.endswith("."), parameter.name
+
+
+def test_the_exit_code_of_the_process_is_the_commands(tmp_path):
+    (tmp_path / "bad.json").write_text("{")
+    (tmp_path / "good.json").write_text('{"resourceType": "Patient"}')
+    for file, code in (("good.json", 0), ("bad.json", 1), ("none.json", 2)):
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", "validate", str(tmp_path / file)],
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == code
+
+
+# Found by looking
+
+
+@pytest.fixture
+def add_module(tmp_path, monkeypatch) -> Callable[[str, str], list[str]]:
+    """Write a module of commands into a folder of its own, and return the folders that are then looked through."""
+
+    def add(name: str, text: str) -> list[str]:
+        folder = tmp_path / "more"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.py").write_text(text)
+        monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(folder)])
+        monkeypatch.delitem(sys.modules, f"gateway.commands.{name}", raising=False)
+        return list(commands.__path__)
+
+    yield add
+    for path in tmp_path.rglob("*.py"):
+        if path.stem.startswith("new"):
+            sys.modules.pop(f"gateway.commands.{path.stem}", None)
+
+
+GOOD = 'def run() -> int:\n    """Do it."""\n    return 0\n\nVERB = run\n'
+
+
+def test_a_module_is_a_verb_by_its_own_name(add_module):
+    path = add_module("new_verb", GOOD)
+    assert "new-verb" in commands.verbs(path)
+    assert list(commands.verbs(path)) == sorted(commands.verbs(path))
+
+
+@pytest.mark.parametrize("text", ["", "VERB = 1\n", GOOD.replace('    """Do it."""\n', "")])
+def test_a_module_that_is_no_verb_is_an_error(add_module, text):
+    path = add_module("newest", text)
+    with pytest.raises(TypeError, match="commands/newest: VERB"):
+        commands.verbs(path)
+
+
+def test_a_second_module_of_one_name_is_an_error(add_module):
+    path = add_module("validate", GOOD)
+    with pytest.raises(TypeError, match="two modules are validate"):
+        commands.verbs(path)
+
+
+# What a failure prints
+
+
+def test_a_bug_prints_no_value_of_a_variable_and_no_message(tmp_path):
+    (tmp_path / "burst.py").write_text(
+        f'def burst() -> int:\n    """Fail."""\n    patient = "{SECRET}"\n    raise KeyError(patient)\n\nVERB = burst\n'
+    )
+    program = f"import sys; from gateway import commands as c; c.__path__.append({str(tmp_path)!r}); sys.exit(c.main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "burst"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "gateway burst: a bug (KeyError)" in done.stderr and "burst.py:4" in done.stderr
+    assert SECRET not in done.stderr and "Traceback" not in done.stderr and "locals" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (f"audit show --limit {SECRET}x", "gateway audit show: '--limit': Input should be a valid integer"),
+        (f"init {SECRET}", "gateway init: 'mode': expected <sandbox|live>"),
+        (f"{SECRET}", "gateway: there is no such command"),
+        (f"project {SECRET}", "gateway project: there is no such command"),
+        (f"optout status {SECRET}", "gateway optout status: there are more arguments than it takes"),
+        (f"optout status --{SECRET}", "gateway optout status: there is no such option"),
+        ("project", "gateway project: a command is needed"),
+        ("token --user", "gateway token: Option '--user' requires an argument."),
+    ],
+)
+def test_words_that_do_not_fit_are_refused_without_repeating_them(capsys, words, said):
+    assert main(words.split()) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.splitlines()[-1].startswith(said) and SECRET not in printed.err
+
+
+def test_an_output_that_cannot_show_a_character_shows_another():
+    program = "from gateway.commands import main; main(['--version']); print('Bront\\u00eb \\u00b7')"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, b"Bront? ?")
+
+
+# Completion, and what is not waited for
+
+
+@pytest.mark.parametrize("typed, expected", [("gateway pro", {"project"}), ("gateway project s", {"suspend"})])
+def test_a_shell_completes_commands_and_acts(typed, expected):
+    environment = {**os.environ, "_GATEWAY_COMPLETE": "complete_bash", "COMP_WORDS": typed}
+    environment["COMP_CWORD"] = str(len(typed.split()) - 1)
+    done = subprocess.run([sys.executable, "-m", "gateway"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and set(done.stdout.split()) == expected
+
+
+HEAVY = ("sqlalchemy", "fastapi", "uvicorn", "jose", "cryptography", "httpx", "jinja2", "gateway.fhir", "gateway.store")
+LOOK = (
+    "import sys; from gateway.commands import main; main({words!r}); print(sorted(set({heavy!r}) & set(sys.modules)))"
+)
+
+
+@pytest.mark.parametrize(
+    "words, needed",
+    [
+        (["--help"], []),
+        *(([*name.split(), "--help"], []) for name in ("load", "serve", "demo", "export run")),
+        (["optout", "status"], ["gateway.fhir", "gateway.store", "sqlalchemy"]),
+        (["token", "--user", "nobody"], ["cryptography", "gateway.fhir", "gateway.store", "jose", "sqlalchemy"]),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_a_command_imports_what_it_needs_and_no_more(outcomes, tmp_path, words, needed):
+    environment = {**os.environ, "GATEWAY_DATA_DIR": str(tmp_path / "data"), "GATEWAY_SANDBOX": "1"}
+    if needed:
+        composition.create_gateway(config.read(environment), "sandbox").close()
+    program = LOOK.format(words=words, heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == str(needed), done.stderr
