@@ -54,7 +54,7 @@ def resource_id(namespace: bytes, source: str, publisher: str, resource_type: st
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-Shared = dict[tuple[str, Hashable], tuple[object, set[int]]]
+Shared = dict[tuple[str, Hashable], tuple[object, frozenset[int]]]
 """What the groups of one part make once, by publisher and name: the answer, and the rows asked for in making it."""
 
 
@@ -103,7 +103,7 @@ class Looker:
         if answer is None:
             before, self.asked = self.asked, set()
             try:
-                answer = (make(), self.asked)
+                answer = (make(), frozenset(self.asked))
                 self._shared[self._publisher, name] = answer
             finally:
                 self.asked |= before

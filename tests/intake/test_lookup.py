@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from gateway.intake.rows import AtHand
 from gateway.intake.take import take
 from gateway.nhs.codesets import CodeSets
+from gateway.store.kept import row_hash
 from mappings import Feed, Values
 from mappings.emis import SOURCE, entry
 from tests.mappings import harness_emis as emis
@@ -53,6 +54,10 @@ def test_the_rows_of_a_blood_pressure_are_read_once_for_all_their_groups(store, 
     )
     assert report.resources["Observation", "created"] == 1 and not report.rejects
     assert sorted(read) == ["o1", "o2", "o3"]
+    with store.read() as session:
+        asked = row_hash("emis", emis.AGREEMENT, "Coding_ClinicalCode", "2")
+        askers = session.value("SELECT count(*) FROM depends WHERE dep = ?", asked)
+    assert askers == 2, "what was asked once is remembered for every group that used the answer"
     later = replace(codes[1], order=99, values=Values({**codes[1].values, "Term": "Systolic pressure"}))
     report = take(store, SOURCE, AtHand([later]), Feed(), CodeSets())
-    assert report.resources["Observation", "updated"] == 1, "what was asked for once is remembered for every group"
+    assert report.resources["Observation", "updated"] == 1

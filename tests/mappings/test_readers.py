@@ -1,6 +1,7 @@
 """Fixed width, JSON lines, XML and zips to values, whatever is wrong with them. Nothing a file holds is told."""
 
 import io
+import random
 import struct
 import zipfile
 from decimal import Decimal
@@ -159,6 +160,9 @@ def test_one_name_twice_is_refused(tmp_path, other):
 def test_a_bomb_is_refused_by_its_ratio_and_by_its_size(tmp_path, monkeypatch):
     with pytest.raises(Refused, match="too large when decompressed"):
         archives.members(archive(tmp_path / "ratio.zip", ("a.csv", b"0" * 4_000_000)))
+    noise = ("noise.csv", random.Random(1).randbytes(40_000))
+    with pytest.raises(Refused, match="file 2: too large when decompressed"):
+        archives.members(archive(tmp_path / "hidden.zip", noise, ("a.csv", b"0" * 4_000_000)))
     many = [(f"{number}.csv", b"0" * archives.SMALL) for number in range(9)]
     with pytest.raises(Refused, match="too large when decompressed"):
         archives.members(archive(tmp_path / "together.zip", *many))
