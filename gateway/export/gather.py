@@ -24,7 +24,7 @@ from gateway.store.database import Session, Store
 from gateway.store.members import Member
 
 PERSONS_A_PART = 500
-PARTS_A_WRITE = 4
+PARTS_A_WRITE = 2
 PATIENTS_A_BUCKET = 50_000
 """Held in memory at once, in expectation: a bucket is a range of hashes."""
 ROWS_A_DELETE = 5000

@@ -14,7 +14,7 @@ from gateway.store import members as stored_members
 from gateway.store.database import Session
 from gateway.store.members import Member
 
-PAGE = 2000
+PAGE = 1000
 """Patients looked at together."""
 ASKED = 100_000
 """Opted-out patients held at once while a job is searched for them."""

@@ -14,7 +14,7 @@ BOUND = 2_000_000
 
 
 class Rows:
-    """So many rows, made one at a time; ``most`` is how far whoever reads them was ever ahead of the last one let go."""
+    """So many rows, made one at a time. ``read`` is how many of them were made."""
 
     def __init__(self, count: int):
         self.count, self.read = count, 0
