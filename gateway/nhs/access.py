@@ -8,7 +8,7 @@ audit, is ``records``'.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.fhir.search import Allow, Limits, PatientKey, Whose
@@ -195,7 +195,7 @@ def decide(caller: Caller, act: Act, facts: Facts) -> Decision:
     if act.name in ABOUT_NOBODY or act.type in roles.DIRECTORY:
         return _about_nobody(rules, act, facts, trace)
     opening = tuple(rule for rule in rules if act.name in VIEWS or roles.opens(rule, act.type))
-    return _about_a_person(_Case(caller, act, facts, opening, trace))
+    return _about_a_person(_Case.of(caller, act, facts, opening, trace))
 
 
 ABOUT_NOBODY = frozenset({"permit", "audit", "export", "export-admin", "jobs"})
@@ -266,24 +266,23 @@ def _about_nobody(rules: Sequence[Rule], act: Act, facts: Facts, trace: list[str
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One question about one person: who asks for what, the facts, the rows of the role that open it, and the rules
-    that have fired so far."""
+    """One question about one person: who asks for what, the facts, the rows of the role that open it, what the
+    caller's organisation holds, and the rules that have fired so far."""
 
     caller: Caller
     act: Act
     facts: Facts
     rules: Sequence[Rule]
+    own: frozenset[int]
+    own_patients: tuple[PatientFact, ...]
     trace: list[str]
 
-    @property
-    def own(self) -> frozenset[int]:
-        """The active publishers of the caller's organisation."""
-        return self.facts.own & self.facts.active
-
-    @property
-    def own_patients(self) -> list[PatientFact]:
-        """The Patients that the caller's organisation holds."""
-        return [patient for patient in self.facts.patients if patient.publisher in self.own]
+    @classmethod
+    def of(cls, caller: Caller, act: Act, facts: Facts, rules: Sequence[Rule], trace: list[str]) -> _Case:
+        """The case with what the caller's organisation holds: its active publishers, and its Patients."""
+        own = facts.own & facts.active
+        patients = tuple(patient for patient in facts.patients if patient.publisher in own)
+        return cls(caller, act, facts, rules, own, patients, trace)
 
     @property
     def everyone(self) -> tuple[PatientFact, ...]:
@@ -415,14 +414,18 @@ def _history(case: _Case, own: frozenset[int]) -> frozenset[int] | None:
 
 
 def _allows(
-    rule: Rule, sections: Iterable[str], publishers: frozenset[int], hidden: int, scoped: frozenset[str] | None
+    rule: Rule, sections: frozenset[str], publishers: frozenset[int], hidden: int, scoped: frozenset[str] | None
 ) -> list[Allow]:
     """The rows of limits for one rule: types by kind of publisher, because social care's episodes and problems are its
     services."""
     types = roles.types_of(sections) | ({"Patient"} if rule.demographics else frozenset())
+    if kinds.SOCIAL_CARE not in sections:
+        types = _scoped(types, scoped)
+        return [Allow(types, publishers, None, hidden)] if types else []
     opened: dict[frozenset[str], frozenset[str]] = {}
     for kind in kinds.KINDS.values():
-        of_kind = _scoped(types | kinds.opened_by(sections, kind), scoped)
+        more = kinds.opened_by(sections, kind)
+        of_kind = _scoped(types | more if more else types, scoped)
         opened[of_kind] = opened.get(of_kind, frozenset()) | {kind.name}
     if len(opened) == 1:
         return [Allow(of_all, publishers, None, hidden) for of_all in opened if of_all]

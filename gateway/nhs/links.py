@@ -138,6 +138,8 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
     for key, resource, own in items:
         type_ = resource["resourceType"]
         for link in _LINKS_OF.get(type_, ()):
+            if link.path[0] not in resource:
+                continue
             for reference in paths.references(resource, link.path):
                 target = at.get(reference)
                 if target is None:

@@ -199,8 +199,9 @@ def opens(rule: Rule, resource_type: str) -> bool:
     """Whether a row opens a type of resource at all; a row that is about no type does."""
     if not resource_type or not rule.acts & RESOURCES:
         return True
-    opened = types_of(rule.sections).union(*(kinds.opened_by(rule.sections, kind) for kind in kinds.KINDS.values()))
-    return resource_type in opened or (rule.demographics and resource_type == "Patient")
+    if resource_type in types_of(rule.sections) or (rule.demographics and resource_type == "Patient"):
+        return True
+    return any(resource_type in kinds.opened_by(rule.sections, kind) for kind in kinds.KINDS.values())
 
 
 def _has(rule: Rule, held: frozenset[str], scopes: frozenset[str]) -> bool:

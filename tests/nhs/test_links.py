@@ -97,7 +97,7 @@ def shown(door, resource: dict) -> dict | None:
 
 
 @pytest.mark.parametrize(
-    "number, link", enumerate(FRONT), ids=lambda value: name(value) if isinstance(value, Link) else ""
+    "number, link", list(enumerate(FRONT)), ids=lambda value: name(value) if isinstance(value, Link) else ""
 )
 def test_a_link_does_what_its_row_says(door, number, link):
     holder, target = pair(number, link, "nobody")
