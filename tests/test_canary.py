@@ -34,7 +34,7 @@ from gateway.errors import GatewayError
 from gateway.export import approval, asking, national_list, running
 from gateway.intake import load
 from gateway.nhs import pseudonym
-from gateway.nhs.pseudonym import changes, policy, shapes
+from gateway.nhs.pseudonym import actions, policy, shapes
 from gateway.store import deliveries, ledger
 from gateway.store.database import Store
 from gateway.synth import canary, world
@@ -289,12 +289,12 @@ def let_through(value, _subject, _drops, _path):
 
 
 def damage_postcode(monkeypatch):
-    monkeypatch.setitem(changes.CHANGES, ("outward-postcode", "string"), let_through)
+    monkeypatch.setitem(actions.CHANGES, ("outward-postcode", "string"), let_through)
 
 
 def damage_codes(monkeypatch):
     monkeypatch.setitem(shapes.TYPES, "CodeableConcept", dict)
-    monkeypatch.setitem(changes.CHANGES, ("code-only", "CodeableConcept"), let_through)
+    monkeypatch.setitem(actions.CHANGES, ("code-only", "CodeableConcept"), let_through)
 
 
 def damage_ids(monkeypatch):
@@ -307,7 +307,7 @@ def damage_profile(monkeypatch):
     monkeypatch.setattr(policy, "NEVER_NAMES", policy.NEVER_NAMES - {"name"})
     monkeypatch.setattr(policy, "NEVER_TYPES", policy.NEVER_TYPES - {"HumanName"})
     monkeypatch.setitem(policy.ACTIONS, "keep", policy.ACTIONS["keep"] | {"string"})
-    monkeypatch.setitem(changes.CHANGES, ("keep", "string"), let_through)
+    monkeypatch.setitem(actions.CHANGES, ("keep", "string"), let_through)
 
 
 @pytest.mark.parametrize("damage", [damage_postcode, damage_codes, damage_ids, damage_profile])

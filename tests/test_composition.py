@@ -16,7 +16,7 @@ import pytest
 
 from gateway import composition, config
 from gateway.errors import Refused
-from gateway.export import jobs, optouts, projects
+from gateway.export import approval, asking, national_list, running
 from gateway.intake import load
 from gateway.store.database import open_store
 from gateway.synth import world
@@ -178,18 +178,18 @@ def released(gateway: composition.Gateway, out: Path, *, halfway: bool) -> None:
     manifest = world.write(out / "world", 10, 1, TODAY)
     for name in ("emis", "hl7v2", "cld"):
         load.load(gateway.store, sources()[name], manifest.path(name), Feed(), gateway.code_sets(), workers=0)
-    optouts.load(gateway.store, manifest.path("optout"))
-    projects.add(gateway.store, document("study"), "asker")
+    national_list.load(gateway.store, manifest.path("optout"))
+    approval.add(gateway.store, document("study"), "asker")
     for name in ("guardian", "controller"):
-        projects.approve(gateway.store, "study", name)
-    job = jobs.start(gateway.store, "study", "tester", optout_days=7)
+        approval.approve(gateway.store, "study", name)
+    job = asking.start(gateway.store, "study", "tester", optout_days=7)
 
     def stop(*_: object) -> None:
         if halfway:
             raise KeyboardInterrupt
 
     try:
-        jobs.run(gateway.store, job, out / "release", gateway.export_root(), workers=1, progress=stop)
+        running.run(gateway.store, job, out / "release", gateway.export_root(), workers=1, progress=stop)
     except KeyboardInterrupt:
         assert not (out / "release" / "manifest.json").exists()
 

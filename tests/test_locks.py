@@ -1,4 +1,4 @@
-"""The lock files hold everything that pyproject.toml asks for, in versions that its ranges allow, each with its hashes."""
+"""The lock files hold all that pyproject.toml asks for, in versions that its ranges allow, each with its hashes."""
 
 import re
 import tomllib

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from gateway.errors import Invalid
 from gateway.fhir import build
+from gateway.intake.producers import AtHand
 from gateway.intake.report import Report
-from gateway.intake.rows import AtHand
 from gateway.intake.take import take
 from gateway.nhs.codesets import CodeSets
 from gateway.store.database import Store

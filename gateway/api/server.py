@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import uvicorn
 from fastapi import FastAPI
@@ -23,20 +23,29 @@ BACKLOG = 2048
 
 def listen(host: str, port: int) -> list[socket.socket]:
     """Listen on a port (0: a free one) of each address of ``host``. Raises ``Refused`` when that cannot be done."""
-    try:
-        addresses = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        listeners: list[socket.socket] = []
-        for family, address in dict.fromkeys((entry[0], entry[4]) for entry in addresses):
-            listeners.append(_listener(family, (address[0], listeners[0].getsockname()[1] if listeners else port)))
-        return listeners
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise Refused(f"port {port} is in use") from None
-        raise Refused("cannot listen on this host and port") from None
+    with ExitStack() as opened:
+        try:
+            listeners = _listeners(host, port, opened)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise Refused(f"port {port} is in use") from None
+            raise Refused("cannot listen on this host and port") from None
+        opened.pop_all()
+    return listeners
 
 
-def _listener(family: int, address: tuple[object, int]) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
+def _listeners(host: str, port: int, opened: ExitStack) -> list[socket.socket]:
+    """A listener for each address of ``host``. All of them are closed with ``opened``."""
+    addresses = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    listeners: list[socket.socket] = []
+    for family, address in dict.fromkeys((entry[0], entry[4]) for entry in addresses):
+        number = listeners[0].getsockname()[1] if listeners else port
+        listeners.append(_listener(family, (address[0], number), opened))
+    return listeners
+
+
+def _listener(family: int, address: tuple[object, int], opened: ExitStack) -> socket.socket:
+    listener = opened.enter_context(socket.socket(family, socket.SOCK_STREAM))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

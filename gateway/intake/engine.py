@@ -14,9 +14,9 @@ import msgspec
 
 from gateway import processes
 from gateway.fhir import model
-from gateway.intake import rows
+from gateway.intake import producers
 from gateway.intake.mapping import Context, map_groups
-from gateway.intake.rows import Batch, Rows
+from gateway.intake.producers import Batch, Rows
 from gateway.memory import collect_seldom
 from gateway.nhs.codesets import CodeSets
 from gateway.store import registry
@@ -49,7 +49,7 @@ class Worker:
         self.context: Context | None = None
 
     def read(self, producer: Rows, size: int) -> Iterator[Batch]:
-        return rows.batches(self.source, producer, self.store.namespace.bytes, size)
+        return producers.batches(self.source, producer, self.store.namespace.bytes, size)
 
     def run(self, parts: Sequence[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
         return ((part, self.map(part)) for part in parts)

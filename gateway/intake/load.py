@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from gateway.intake.engine import Worker, engine
+from gateway.intake.producers import Files
 from gateway.intake.report import Report
-from gateway.intake.rows import Files
 from gateway.intake.take import Progress, alone, begin, end, map_touched, quiet, take
 from gateway.nhs.codesets import CodeSets
 from gateway.store import deliveries

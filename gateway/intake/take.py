@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager
 from gateway import log
 from gateway.intake import derive
 from gateway.intake.engine import Engine, Part, engine
+from gateway.intake.producers import Batch, Rows, unknown_publisher
 from gateway.intake.report import Report
-from gateway.intake.rows import Batch, Rows, unknown_publisher
 from gateway.memory import seldom_collected
 from gateway.nhs.codesets import CodeSets
 from gateway.store import deliveries, identities, registry, resources

@@ -20,7 +20,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from gateway import commands, composition, config
 from gateway.commands import main
-from gateway.export import jobs
+from gateway.export import asking, standing
 from gateway.synth import world
 
 ROOT = Path(__file__).parents[2]
@@ -161,7 +161,7 @@ def run(line: Case, folder: Path, places: dict[str, str]) -> tuple[int, str, str
 
     if "{job}" in line.words:
         with composition.open_gateway(config.read()) as gateway:
-            places["job"] = jobs.start(gateway.store, "study", "operator", optout_days=7, kind=jobs.BY_HAND)
+            places["job"] = asking.start(gateway.store, "study", "operator", optout_days=7, kind=standing.BY_HAND)
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main([word.format(**places) for word in line.words.split()])

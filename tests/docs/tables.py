@@ -1,4 +1,4 @@
-"""The tables of the documents, made from the code. A document holds ``<!-- generated: NAME -->`` and the table below it.
+"""The tables of the documents, made from the code. A document holds ``<!-- generated: NAME -->`` above each table.
 
 Each function imports what it reads, so that a table fails by its own name when the code moves.
 """

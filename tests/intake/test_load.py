@@ -16,7 +16,7 @@ from gateway.fhir import build
 from gateway.intake import engine, load
 from gateway.intake import take as taking
 from gateway.intake.mapping import resource_id
-from gateway.intake.rows import AtHand
+from gateway.intake.producers import AtHand
 from gateway.store import resources
 from gateway.store.database import open_store
 from mappings import Feed, sources

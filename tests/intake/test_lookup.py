@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from gateway.intake.rows import AtHand
+from gateway.intake.producers import AtHand
 from gateway.intake.take import take
 from gateway.nhs.codesets import CodeSets
 from gateway.store.kept import row_hash

@@ -122,7 +122,7 @@ def to_is_kept(read: dict | None, link: Link) -> bool:
     return read is not None and link.path[0] in read
 
 
-@pytest.mark.parametrize("link", NO_ROUTE, ids=name)
+@pytest.mark.parametrize("link", list(NO_ROUTE), ids=name)
 def test_a_link_of_a_type_that_is_not_served_does_what_its_row_says_to_labels(link):
     reference = to(target := "Observation", 2)
     holder = {"resourceType": link.type, "id": uid(1), **placed(link.type, link.path, reference)}

@@ -1,8 +1,8 @@
 """What leaves for secondary use: the table of what may, and whole people cut down to it under one project's key."""
 
-from gateway.nhs.pseudonym.keys import ROOT_BYTES, base32, project_key
 from gateway.nhs.pseudonym.life import is_ninety, span
 from gateway.nhs.pseudonym.people import Pseudonymiser
+from gateway.nhs.pseudonym.project_keys import ROOT_BYTES, base32, project_key
 from gateway.nhs.pseudonym.subject import PERSON_SYSTEM, Subject
 
 __all__ = ["PERSON_SYSTEM", "ROOT_BYTES", "Pseudonymiser", "Subject", "base32", "is_ninety", "project_key", "span"]

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from gateway.fhir.r4 import table
-from gateway.nhs.pseudonym.changes import CHANGES, Change, Drops, Subject, concept, dated, of_each, same, whole
+from gateway.nhs.pseudonym.actions import CHANGES, Change, Drops, Subject, concept, dated, of_each, same, whole
 from gateway.nhs.pseudonym.policy import DATES, EXTENSION_ACTIONS, Branch, Leaf
 from gateway.nhs.pseudonym.shapes import SHAPES, TYPES, Extension, Shape
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 
-from gateway.nhs.pseudonym.keys import base32
+from gateway.nhs.pseudonym.project_keys import base32
 
 PERSON_SYSTEM = "urn:nhs-record-gateway:person-pseudonym"
 LENGTHS = {"year": 4, "month": 7, "day": 10}

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from gateway.fhir.codes import UCUM
 from gateway.fhir.r4 import table
 from gateway.nhs.identifiers import is_valid
-from gateway.nhs.pseudonym import codes
+from gateway.nhs.pseudonym import known_codes
 from gateway.nhs.pseudonym.policy import Leaf
 from gateway.nhs.pseudonym.shapes import Coding, Concept, Period, Quantity, Reference
 
@@ -71,9 +71,9 @@ def _decimal(value: object, subject: Subject, drops: Drops, path: str) -> object
 
 def _coding(value: Coding, subject: Subject, drops: Drops, path: str) -> object:
     if value.code is not UNSET and value.system is not UNSET:
-        pattern = codes.pattern(value.system)
+        pattern = known_codes.pattern(value.system)
         if pattern is not None and pattern.fullmatch(value.code):
-            if not codes.could_be_number(value.system, value.code):
+            if not known_codes.could_be_number(value.system, value.code):
                 return value
             drops.append(f"{path}: could be an NHS number")
             return UNSET
@@ -92,7 +92,7 @@ def _quantity(value: Quantity, subject: Subject, drops: Drops, path: str) -> obj
     if value.value is UNSET or _decimal(value.value, subject, drops, f"{path}.value") is UNSET:
         return UNSET
     if value.system is not UNSET or value.code is not UNSET:
-        is_ucum = value.system == UCUM and value.code is not UNSET and codes.NATIONAL[UCUM].fullmatch(value.code)
+        is_ucum = value.system == UCUM and value.code is not UNSET and known_codes.NATIONAL[UCUM].fullmatch(value.code)
         if not is_ucum:
             value.system = value.code = UNSET
             drops.append(f"{path}.code: not UCUM")
