@@ -616,7 +616,7 @@ def test_a_terminal_shows_progress_with_rows_a_second_and_time_left(gateway, dat
 @pytest.fixture(scope="module")
 def many(tmp_path_factory) -> world.Manifest:
     """An extract that takes a while to load, in a pool of processes."""
-    return world.write(tmp_path_factory.mktemp("many"), 270, 5, date(2026, 3, 1))
+    return world.write(tmp_path_factory.mktemp("many"), 540, 5, date(2026, 3, 1))
 
 
 def test_an_interrupted_load_ends_cleanly_and_goes_on_when_run_again(gateway, data, many):
