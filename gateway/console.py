@@ -1,4 +1,4 @@
-"""What an operator sees: a progress bar while work runs (on a terminal only), and reports as tables when it is done."""
+"""Prints progress bars (on a terminal only) and reports as tables for the operator."""
 
 from __future__ import annotations
 
