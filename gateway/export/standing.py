@@ -37,7 +37,7 @@ def require_unchanged(session: Session, job: Job, now: int) -> Project:
     """The project a job was asked for. Raises ``Refused`` when it is not in force, or was changed since."""
     project, _ = approval.in_force(session, job.pins["project"], now)
     if plain(project) != job.pins["approved"]:
-        raise Refused("the project was changed since: start the export again")
+        raise Refused("the project has changed since the request: start the export again")
     return project
 
 

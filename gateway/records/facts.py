@@ -64,7 +64,7 @@ def candidates(session: Session, caller: Caller, query: Query) -> list[Stored]:
         own = sorted(_own(registry.publishers(session), caller))
         patients = find.candidates(session, replace(query, count=MOST_CANDIDATES, cursor=None), own)
         if len(patients) > MOST_CANDIDATES:
-            raise Invalid("too many people match: say more of the one who is meant")
+            raise Invalid("too many people match: add search parameters")
         return patients
     ids = next((clause.values for clause in query.clauses if clause.kind == "id"), None)
     if ids is None:
