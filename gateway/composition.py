@@ -61,7 +61,7 @@ class Gateway:
 
     def export_root(self) -> bytes:
         """The root of all pseudonym keys, created at the first export. Raises ``Refused`` when it is lost: a new one
-        would change every pseudonym without a word."""
+        would silently change every pseudonym."""
         from gateway.store import ledger
 
         if not keys.is_present(self.settings.keys, keys.EXPORT_ROOT):
@@ -165,7 +165,7 @@ def open_service(gateway: Gateway) -> Service:
 
 
 def _issuers(gateway: Gateway) -> Issuers[Caller]:
-    """Who may vouch for callers: the configured OpenID issuers, and the sandbox's own where there is a sandbox."""
+    """Return the accepted token issuers: the configured OpenID issuers, and the sandbox's own in a sandbox."""
     from gateway.nhs.roles import caller_from_claims
     from gateway.signin import issuers, sandbox
 

@@ -107,7 +107,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         ("body_limit", settings.body_limit > 0),
     ):
         if not is_right:
-            raise Refused(f"GATEWAY_{name.upper()} cannot be what it is set to")
+            raise Refused(f"GATEWAY_{name.upper()} has a value that is not allowed")
     return settings
 
 

@@ -1,4 +1,4 @@
-"""What an operator sees: a progress bar while work runs (on a terminal only), and reports as tables when it is done."""
+"""Prints progress bars (on a terminal only) and reports as tables for the operator."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ XHTML = "{http://www.w3.org/1999/xhtml}"
 
 
 class _Rate(ProgressColumn):
-    """How much a second."""
+    """The rate per second, as text."""
 
     def render(self, task: Task) -> Text:
         taken = task.finished_time or task.elapsed
@@ -151,7 +151,7 @@ def _rows(div: str) -> list[tuple[str, ...]]:
 
 
 def released(rows: Iterable[tuple[str, str, str]]) -> None:
-    """Print what is held of somebody beside what was released of them."""
+    """Print a person's held data beside the released data."""
     table = _table("one person", "as held", "as released", right=False)
     for name, held, left in rows:
         table.add_row(Text(name, style="dim"), Text(held), Text(left or "–"))
@@ -191,7 +191,7 @@ def export_report(manifest: dict[str, Any], folder: Path) -> None:
 
 
 def _table(first: str, *others: str, right: bool = True) -> Table:
-    """A table without lines: words, then (for numbers) columns set right."""
+    """A table without lines: the first column is text; the others are aligned right for numbers (``right``)."""
     table = Table(box=None, pad_edge=False)
     table.add_column(first)
     for name in others:

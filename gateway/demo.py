@@ -1,5 +1,4 @@
-"""The main job, shown: synthetic people of three sources in, one person's summary, a refusal, a pseudonymised export,
-the audit of it all.
+"""The demo: loads synthetic people and shows a summary, a refusal, an export and the audit.
 
 Each time it uses a new sandbox store, no network but this machine's own, and none of the operator's settings. All that
 is shown after the load goes through the HTTP application. Each step is a function over one frozen ``Showing``.
@@ -47,9 +46,9 @@ SERVED = ("dr-green", "receptionist", "dr-ward", "researcher")
 """The users whose tokens are printed when it serves at the end."""
 IN_EXPORT = {
     "demo": "known to all three: the same pseudonym on each of her records",
-    "merged": "two hospital numbers made one: seen together, never merged",
+    "merged": "two hospital numbers of one person: shown together, never merged",
     "sensitive": "without her item of the sensitive set and what is linked to it",
-    "type-1": "Type 1 objection: the practice's record stays at home",
+    "type-1": "Type 1 opt-out: the practice's record is not exported",
     "opted-out": "national data opt-out",
     "restricted": "restricted by the practice: shown to nobody, in no export",
 }
@@ -68,7 +67,7 @@ class Showing:
 
 @dataclass(frozen=True)
 class Asking:
-    """The application of the demo, asked over HTTP by the sandbox's users with their tokens."""
+    """An HTTP client of the demo's application, with the tokens of the sandbox's users."""
 
     app: FastAPI
     client: httpx.Client
@@ -78,7 +77,7 @@ class Asking:
         return {"Authorization": f"Bearer {self.tokens[user]}", **more}
 
     def get(self, path: str, user: str, **more: str) -> httpx.Response:
-        """What a GET is answered. Raises ``httpx.HTTPStatusError`` where that is a refusal."""
+        """Return the answer to a GET. Raises ``httpx.HTTPStatusError`` for a refusal."""
         return self.client.get(path, headers=self.headers(user, **more)).raise_for_status()
 
 
@@ -144,7 +143,7 @@ def _write(out: Path, people: int, seed: int, today: date) -> world.Manifest:
 
 
 def _load(showing: Showing) -> None:
-    """Step 2: each delivery through the one door in."""
+    """Step 2: load each delivery."""
     console.step(2, "Loaded: kept, mapped to FHIR R4 (UK Core), checked, labelled, gathered")
     reports, people, code_sets = [], {}, showing.gateway.code_sets()
     for name in SOURCES:
@@ -179,7 +178,7 @@ def _show_summary(showing: Showing, asking: Asking) -> Subject:
     _keep(showing, "summary.json", document)
     (showing.out / "summary.html").write_text(_standalone(page.text, client), encoding="utf-8")
     console.summary(document)
-    console.out.print("\nWhole in summary.json, and as a page in summary.html.")
+    console.out.print("\nThe whole summary is in summary.json, and as a page in summary.html.")
     reference: str = document["entry"][0]["resource"]["subject"]["reference"]
     return Subject(reference.rsplit("/", 1)[-1], document["entry"][1]["resource"])
 
@@ -196,7 +195,7 @@ def _show_refusal(showing: Showing, asking: Asking, subject: Subject) -> None:
 
 def _show_export(showing: Showing, asking: Asking, subject: Subject) -> None:
     """Step 5: an approved project's pseudonymised export, requested and fetched over HTTP."""
-    console.step(5, "A pseudonymised export for an approved project; who opted out is not in it")
+    console.step(5, "A pseudonymised export for an approved project, without the people who opted out")
     _approve(showing)
     status = _run_export(showing, asking)
     folder = showing.out / "export"
@@ -250,7 +249,7 @@ def _names(showing: Showing, about: dict[str, Any]) -> dict[str, pseudonym.Subje
 
 
 def _show_absences(showing: Showing, patients: list[dict[str, Any]], names: Mapping[str, pseudonym.Subject]) -> None:
-    """Who is in the export and who is not."""
+    """Print which of the fixed people are in the export and which are not."""
     people = showing.world.people
     counts = Counter(patient["identifier"][0]["value"] for patient in patients)
     left = {
@@ -263,13 +262,13 @@ def _show_absences(showing: Showing, patients: list[dict[str, Any]], names: Mapp
 
 
 def _show_released(subject: Subject, patients: list[dict[str, Any]], name: pseudonym.Subject) -> None:
-    """One person beside what left of her."""
+    """Print one person's data beside the data released."""
     own = name.pseudonym(f"Patient/{subject.patient['id']}".encode()).decode()
     console.released(_beside(subject.patient, next(patient for patient in patients if patient["id"] == own)))
 
 
 def _search_for_names(showing: Showing, folder: Path) -> None:
-    """Look in every byte of the export for what must not have left."""
+    """Search every byte of the export for data that must not leave."""
     people = showing.world.people.values()
     words = [
         word
@@ -279,7 +278,7 @@ def _search_for_names(showing: Showing, folder: Path) -> None:
     content = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
     hits = sum(word.encode() in content for word in words if word)
     console.out.print(
-        f"Names and numbers of the {len(people)} fixed people, looked for in every byte of the export: {hits} found"
+        f"Names and numbers of the {len(people)} fixed people, searched in every byte of the export: {hits} found"
     )
 
 
@@ -390,7 +389,7 @@ def _standalone(page: str, client: httpx.Client) -> str:
 
 
 class _InProcess(httpx.BaseTransport):
-    """Requests straight into the application, on an event loop of their own."""
+    """Sends requests to the application without a socket, on an event loop of its own."""
 
     def __init__(self, app: FastAPI) -> None:
         self._inner = httpx.ASGITransport(app)

@@ -2,35 +2,35 @@
 
 
 class GatewayError(Exception):
-    """Anything the gateway says no to. The message is safe to log and to show."""
+    """Base of all failures of the gateway's own. The message is safe to log and to show."""
 
 
 class Invalid(GatewayError):
-    """Something sent to us is not what it should be; the message is the place (``column NhsNumber``)."""
+    """Input is not valid. The message is the place (``column NhsNumber``)."""
 
 
 class Unsupported(GatewayError):
-    """A parameter, type or operation we do not know, refused by its name."""
+    """A parameter, type or operation is not supported. The message names it."""
 
 
 class NotAcceptable(GatewayError):
-    """The client takes no answer of a kind that we give."""
+    """The client accepts no format that the gateway produces."""
 
 
 class WrongMedia(GatewayError):
-    """A body of a kind that is not taken here."""
+    """The content type of the body is not accepted."""
 
 
 class TooLarge(GatewayError):
-    """A body, a depth or a cost over its bound."""
+    """A body, its depth or its cost is over the limit."""
 
 
 class Unauthenticated(GatewayError):
-    """Nobody we know: no token, or one that does not hold."""
+    """There is no token, or it is not valid."""
 
 
 class Forbidden(GatewayError):
-    """The caller may not, whoever the patient is. ``code`` is machine-readable (``ptv-required``)."""
+    """The caller may not do this, whoever the patient is. ``code`` is machine-readable (``ptv-required``)."""
 
     def __init__(self, message: str, code: str = "forbidden"):
         super().__init__(message)
@@ -38,15 +38,15 @@ class Forbidden(GatewayError):
 
 
 class NotFound(GatewayError):
-    """Not there, or not yours: the two look alike."""
+    """The resource does not exist or is not visible to the caller. The answer does not tell which."""
 
 
 class Gone(NotFound):
-    """It was there for this caller and has been deleted."""
+    """The resource was visible to this caller and has been deleted."""
 
 
 class Conflict(GatewayError):
-    """The state it would change has moved on."""
+    """The state has changed since it was read."""
 
 
 class Refused(GatewayError):

@@ -42,8 +42,7 @@ def event(name: str, **fields: str | int | float) -> None:
 
 
 def bug(error: BaseException) -> None:
-    """Log what is not a failure of ours: its kind and the places it came through, without its words, which may be
-    somebody's."""
+    """Log an unexpected exception: its kind and code locations, without its message, which may contain patient data."""
     places = traceback.extract_tb(error.__traceback__)
     _logger.error(
         _line(

@@ -105,7 +105,7 @@ class Group(Struct, frozen=True, gc=False):
 
 
 class Look(Protocol):
-    """What a mapping may ask. Every question about rows is remembered: when the answer changes, the group is mapped
+    """The look-ups of a mapping. Every question about rows is remembered: when the answer changes, the group is mapped
     again."""
 
     feed: Feed

@@ -1,5 +1,4 @@
-"""The words that all sources share: URIs, what stands for a value that is not there, units, and the reading of code
-tables."""
+"""Vocabulary shared by all sources: URIs, placeholders for missing values, units, and the reading of code tables."""
 
 from __future__ import annotations
 

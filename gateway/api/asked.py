@@ -1,5 +1,4 @@
-"""What a request asks: the parameters of a query string or of a form, or a JSON body, read strictly. An error names
-no value."""
+"""Reads the parameters or the JSON body of a request, strictly. An error names no value."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from gateway.fhir import model, structure
 
 FORM = "application/x-www-form-urlencoded"
 ANYTHING = frozenset({FHIR_JSON, "application/json", "text/json", "application/*", "*/*"})
-"""What a client may accept to be answered with JSON."""
+"""Media types in ``Accept`` that allow an answer in JSON."""
 MOST = 50
 _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -45,7 +44,7 @@ async def in_json(request: Request) -> bytes:
 
 
 def is_form(request: Request) -> bool:
-    """Whether the body says it is a form."""
+    """Return whether the content type of the body is a form."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
 
 

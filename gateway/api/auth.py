@@ -17,7 +17,7 @@ _BEARER = re.compile(r"[Bb]earer ([A-Za-z0-9\-._~+/]+=*)\Z")
 async def caller(request: Request) -> Caller:
     """The caller of a request. Raises ``Unauthenticated``. A request without a caller is counted but not audited.
 
-    It waits for nothing, so it needs no thread: a coroutine saves every request the switch to one.
+    It does not block, so it is a coroutine: that saves each request the switch to a thread.
     """
     header = request.headers.get("authorization", "")
     match = _BEARER.match(header)

@@ -58,7 +58,7 @@ class Envelope:
 
 
 class _TooLong(Exception):
-    """More body than the limit."""
+    """The body is larger than the limit."""
 
 
 def _bounded(receive: Receive, declared: bytes, limit: int) -> Receive:
@@ -81,7 +81,7 @@ def _bounded(receive: Receive, declared: bytes, limit: int) -> Receive:
 
 
 def _stamped(headers: Sequence[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
-    """The headers of an answer with ours; what an answer says of caching itself stands."""
+    """Add the common headers to an answer. An answer's own caching header is kept."""
     kept = [(name, value) for name, value in headers if name != b"x-request-id"]
     cached = [] if any(name == b"cache-control" for name, _ in kept) else [(b"cache-control", b"no-store")]
     return [*kept, (b"x-request-id", request_id.encode()), *ALWAYS, *cached]

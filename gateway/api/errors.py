@@ -42,7 +42,7 @@ UNAUTHENTICATED = "A bearer token of one selected role is needed, and this reque
 
 
 def respond(error: errors.GatewayError) -> Response:
-    """The response a failure of ours becomes."""
+    """Return the response for a failure."""
     status, code = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     if status == 401:
         return Response(outcome(code, UNAUTHENTICATED), status, {"WWW-Authenticate": "Bearer"}, FHIR_JSON)
@@ -51,7 +51,7 @@ def respond(error: errors.GatewayError) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Have every failure answered by the table."""
+    """Register handlers that answer every failure by the table."""
 
     @app.exception_handler(errors.GatewayError)
     def ours(_request: Request, error: errors.GatewayError) -> Response:
@@ -72,5 +72,5 @@ def install(app: FastAPI) -> None:
 
 
 def bug() -> Response:
-    """What is not in the table is a bug, answered without a word of it."""
+    """An exception that is not in the table is a bug. The answer does not contain its message."""
     return Response(outcome("exception", "the gateway failed; the failure is logged"), 500, media_type=FHIR_JSON)

@@ -1,5 +1,4 @@
-"""What operators and clients ask of the service itself: is it alive, is it ready, what can it do, how much did it
-do."""
+"""Routes about the service itself: liveness, readiness, capabilities and metrics."""
 
 from __future__ import annotations
 
@@ -24,8 +23,8 @@ def live() -> Response:
 
 @router.get("/readyz")
 def ready(request: Request) -> Response:
-    """Ready when the store can be written, the audit too, and the code sets are there; otherwise 503 with the bare
-    reason's name."""
+    """Answer 200 if the database can be read, the audit can be written and the code sets are present; otherwise 503
+    with the name of the reason."""
     try:
         records.check(request.app.state.door)
     except GatewayError as error:

@@ -1,4 +1,4 @@
-"""What people of care do about a record. Each act writes its own table and its audit, never a record."""
+"""Acts of care staff concerning a record. Each act writes its own table and its audit, never a record."""
 
 from gateway.care.permission import permit
 

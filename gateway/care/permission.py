@@ -15,7 +15,7 @@ LONGEST_REASON = 500
 
 
 def permit(door: Door, caller: Caller, number: str, basis: str, reason: str, request_id: str) -> None:
-    """Record permission to view for the caller's organisation. The same answer for every number, known or not.
+    """Record permission to view for the caller's organisation. The answer is the same for every number, known or not.
 
     Raises ``Forbidden`` for a caller who may not, ``Invalid`` naming what of the request is not as ``access.BASES``
     asks.

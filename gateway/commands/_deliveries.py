@@ -1,4 +1,4 @@
-"""What the commands about deliveries share: sources by their name, and the report of what was mapped."""
+"""Shared by the commands about deliveries: sources by name, and printing the load report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command begins with: the installation is checked, the settings are read and the log is configured."""
+"""The start of every command: checks the installation, reads the settings and configures the log."""
 
 from __future__ import annotations
 

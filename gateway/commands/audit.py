@@ -1,4 +1,4 @@
-"""``gateway audit``: who read what, and whether the record of it is whole."""
+"""``gateway audit``: show, seal and verify the audit."""
 
 from __future__ import annotations
 

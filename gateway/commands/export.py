@@ -15,7 +15,7 @@ from gateway.commands._start import opened
 if TYPE_CHECKING:
     from gateway.composition import Gateway
 
-VERB = typer.Typer(help="Pseudonymised exports for approved approval.")
+VERB = typer.Typer(help="Pseudonymised exports for approved projects.")
 
 
 @VERB.command()
@@ -43,7 +43,7 @@ def resume(
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> int:
-    """Go on with a release that was interrupted."""
+    """Continue a release that was interrupted."""
     with opened() as gateway:
         gateway.require_labelled()
         return _release(gateway, job, out, gateway.export_root(), workers, as_json)

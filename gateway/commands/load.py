@@ -1,4 +1,4 @@
-"""``gateway load``: take in a delivery."""
+"""``gateway load``: load a delivery."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.errors import Refused
 
 def load(
     source: SourceName,
-    path: Annotated[Path, typer.Argument(help="The delivery: a file or a folder.")],
+    path: Annotated[Path, typer.Argument(help="The delivery: a file, a folder or a zip.")],
     feed: FeedName = "default",
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 also when constraints of UK Core are broken.")
@@ -29,7 +29,7 @@ def load(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Take in a delivery of a source. After an interruption, run it again: it goes on where it stopped."""
+    """Load a delivery of a source. After an interruption, run it again: it continues where it stopped."""
     settings = start()
     format_ = source_named(source)
     if not path.exists():

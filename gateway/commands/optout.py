@@ -19,7 +19,7 @@ VERB = typer.Typer(help="The national data opt-out list.")
 def load(
     file: Annotated[Path, typer.Argument(help="The list: one NHS number on each line.")], as_json: JsonAlways = False
 ) -> int:
-    """Put a list in force instead of the one before."""
+    """Load a list. It replaces the one in force."""
     with opened() as gateway:
         from gateway.export import national_list
 

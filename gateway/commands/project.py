@@ -22,7 +22,7 @@ def add(
     by: Actor = "operator",
     as_json: AsJson = False,
 ) -> int:
-    """Add a project as a draft, or change one: it is a draft again."""
+    """Add a project as a draft. A changed project becomes a draft again."""
     with opened() as gateway:
         from gateway.export import approval
 
@@ -42,7 +42,7 @@ def approve(project: Name, by: Actor, as_json: AsJson = False) -> int:
 
 @VERB.command()
 def suspend(project: Name, by: Actor, as_json: AsJson = False) -> int:
-    """Suspend a project: no export runs, and no file of one is given out."""
+    """Suspend a project: its exports do not run and their files cannot be downloaded."""
     return _change(project, "suspended", by, as_json)
 
 

@@ -12,7 +12,7 @@ from gateway.commands._failures import OK, WITH_REJECTS
 from gateway.commands._options import AsJson, FeedName, SourceName
 from gateway.commands._start import opened, start
 
-VERB = typer.Typer(help="What could not be mapped: list it, or map it again after a fix.")
+VERB = typer.Typer(help="Groups that could not be mapped: list them, or map them again after a fix.")
 
 
 @VERB.command("list")
@@ -20,7 +20,7 @@ def list_(
     source: Annotated[str | None, typer.Argument(help="Only what this source sent.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """List what waits in quarantine, by its place. Exit 1 when something does."""
+    """List the groups in quarantine with the place of each fault. Exit 1 if there are any."""
     with opened() as gateway:
         from gateway.store import deliveries
 
@@ -34,7 +34,7 @@ def list_(
 
 @VERB.command()
 def replay(source: SourceName = "", feed: FeedName = "default", as_json: AsJson = False) -> int:
-    """Map again what a source has in quarantine. Exit 1 when something still waits."""
+    """Map the quarantined groups of a source again. Exit 1 if some remain in quarantine."""
     settings = start()
     format_ = source_named(source)
     from gateway import feeds

@@ -45,7 +45,8 @@ def serve(
 
 @contextmanager
 def _worker() -> Iterator[None]:
-    """A worker beside the server. It ends when this process does, however that happens: its standard input closes."""
+    """Start a worker process beside the server. It ends with this process in any case, because its standard input
+    closes."""
     command = [sys.executable, "-m", "gateway", "work", "--with-parent"]
     with subprocess.Popen(command, stdin=subprocess.PIPE):
         yield

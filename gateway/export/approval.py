@@ -1,5 +1,4 @@
-"""Projects through their life: added as drafts, approved by two others, in date or no use. No approved project, no
-key, no export."""
+"""Adds, approves, suspends and ends projects. Without an approved project in date there is no key and no export."""
 
 from __future__ import annotations
 
@@ -38,7 +37,7 @@ def add(store: Store, document: dict[str, Any], by: str) -> str:
 
 
 def approve(store: Store, name: str, by: str) -> str:
-    """Record one person's approval; return the state. The requester cannot approve, and nobody counts twice."""
+    """Record one person's approval; return the state. The requester cannot approve, and the same person counts once."""
     with store.write() as session:
         _, state, document = _newest(session, name)
         state, document = rules.approve(state, document, by, moment(session.now))

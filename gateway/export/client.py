@@ -1,4 +1,4 @@
-"""What a client may do with its exports over HTTP: start, ask, fetch, cancel. Each is bound to the client's project.
+"""The exports of an API client: start, status, download and cancel. Each is bound to the client's project.
 
 https://hl7.org/fhir/uv/bulkdata/STU2/export.html
 """
@@ -51,7 +51,8 @@ def start(door: Door, days: int, caller: Caller, types: tuple[str, ...], request
 
 
 def status(door: Door, caller: Caller, id_: str) -> Status:
-    """How the caller's own job stands. Raises ``NotFound`` for another client's, and for one whose time is over.
+    """Return the state of the caller's own job. Raises ``NotFound`` for another client's, and for one whose time is
+    over.
 
     https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-status-request
     """
@@ -109,7 +110,7 @@ def _audit(door: Door, caller: Caller, act: str, outcome: str, request: str, **a
 
 
 def _own(session: Session, caller: Caller, id_: str, now: int) -> jobs.Job:
-    """The job, if this client asked for it for this project and it is still kept."""
+    """Return the job if this client requested it for this project and it has not expired."""
     job = jobs.get(session, id_)
     if job is None or job.kind != standing.KIND or job.state == "cancelled" or now >= standing.ends(job):
         raise NotFound("job")

@@ -1,4 +1,4 @@
-"""A function mapped over independent parts: in this process, or in a pool. No other module knows which."""
+"""Maps a function over independent parts, in this process or in a pool. Callers need not know which."""
 
 from __future__ import annotations
 

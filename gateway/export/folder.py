@@ -1,4 +1,4 @@
-"""The folder an export is cut into: marked as one job's until the release, and emptied when nobody may have it."""
+"""The folder of an export: marked as one job's until the release, emptied when the job ends without one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.store import jobs
 from gateway.store.database import Store
 
 MARK = ".job"
-"""Says in an unreleased folder whose it is."""
+"""The file that names the job of an unreleased folder."""
 
 
 def require_free(out: Path, job: str = "") -> None:
@@ -36,7 +36,7 @@ def take(out: Path, job: str) -> None:
 
 
 def release(out: Path) -> None:
-    """Take the mark off: the folder holds a release."""
+    """Remove the mark: the folder now holds a release."""
     (out / MARK).unlink()
 
 

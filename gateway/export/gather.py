@@ -26,7 +26,7 @@ from gateway.store.members import Member
 PERSONS_A_PART = 500
 PARTS_A_WRITE = 2
 PATIENTS_A_BUCKET = 50_000
-"""Held in memory at once, in expectation: a bucket is a range of hashes."""
+"""The expected number of members of a bucket, all held in memory. A bucket is a range of hashes."""
 ROWS_A_DELETE = 5000
 STOPPED = "the job was cancelled, or ended elsewhere"
 
@@ -37,8 +37,8 @@ class Stopped(Conflict):
 
 @dataclass(frozen=True)
 class _Order:
-    """The order in which people leave. Only who has the secret can make it: the order of the source, which may be by
-    number or by name, would tell who is who."""
+    """The order of persons in an export, derived from a secret. The order of the source (by number or name) would
+    reveal who is who."""
 
     secret: bytes
     buckets: int

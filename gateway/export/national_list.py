@@ -1,5 +1,4 @@
-"""The national data opt-out list, taken from a file. Silence, an error line or a stale list means nobody is
-released."""
+"""The national data opt-out list, taken from a file. A missing, faulty or stale list means that nobody is released."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a release: one a type and part, named only when it is whole on disk, for its owner only."""
+"""The files of a release, one for each type and part. A file gets its name when it is complete on disk."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 
 def clear(folder: Path, part: int) -> None:
-    """Remove what an earlier cut of a part left: it may hold what is hidden today, under a name that no manifest
-    tells."""
+    """Remove the files of an earlier cut of a part. They may hold data that is hidden today, and no manifest lists
+    them."""
     for left in (*folder.glob(f"*.{part:05d}.ndjson"), *folder.glob(f".*.{part:05d}.ndjson.*.part")):
         left.unlink(missing_ok=True)
 

@@ -1,7 +1,7 @@
-"""Runs an export to its release: gathered if it is not yet, cut part by part, resumed by part, released once.
+"""Runs an export until its release: gathers members if needed, cuts the missing parts, releases once.
 
-A part is a range of persons, whole. The same pins give the same bytes: names and order are fixed, and a run that was
-killed goes on where it stopped.
+A part holds whole persons. The same pins give the same bytes, because names and order are fixed. An interrupted run
+continues with the first missing part.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _job(session: Session, id_: str) -> jobs.Job:
 
 
 def _take(store: Store, job: jobs.Job) -> Project:
-    """Take the job if what it was made with still stands."""
+    """Claim the job if nothing stands against its release."""
     with store.read() as session:
         cleared = standing.clear(session, job, store.clock())
     with store.write() as session:

@@ -1,4 +1,4 @@
-"""Whether what an export was made with still stands: asked before it runs, before it is released, at every download."""
+"""Checks that an export is still allowed: before it runs, before its release and at every download."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KIND, BY_HAND = "export", "export by hand"
 """Asked for over HTTP, for a worker to claim and for the client to fetch; or run by the operator into a folder of
 their choice."""
 KEPT_FOR = 7 * DAY
-"""µs after it was asked for during which a release is answered and its files are kept."""
+"""µs after the request for which a release is served and its files are kept."""
 MEMBERS_CHANGED = "who may be in it has changed since: start the export again"
 
 
@@ -37,7 +37,7 @@ def require_unchanged(session: Session, job: Job, now: int) -> Project:
     """The project a job was asked for. Raises ``Refused`` when it is not in force, or was changed since."""
     project, _ = approval.in_force(session, job.pins["project"], now)
     if plain(project) != job.pins["approved"]:
-        raise Refused("the project was changed since: start the export again")
+        raise Refused("the project has changed since the request: start the export again")
     return project
 
 

@@ -17,8 +17,8 @@ POLL_SECONDS, SWEEP_SECONDS = 1.0, 3600.0
 
 
 def work(store: Store, exports: Path, root: bytes, stop: threading.Event, *, workers: int | None = None) -> None:
-    """Run what waits, until told to stop, and clear away what has expired. A job whose worker was killed is taken up
-    again after its lease."""
+    """Run waiting exports until stopped, and remove expired ones. A job whose worker was killed is taken up again after
+    its lease."""
     swept = -SWEEP_SECONDS
     while not stop.is_set():
         if time.monotonic() - swept >= SWEEP_SECONDS:
@@ -29,7 +29,7 @@ def work(store: Store, exports: Path, root: bytes, stop: threading.Event, *, wor
 
 
 def beside(store: Store, exports: Path, root: bytes, *, workers: int | None = None) -> AbstractContextManager[None]:
-    """``work`` in a thread of this process while a block runs."""
+    """Run ``work`` in a thread of this process while the block runs."""
     return processes.thread("exports", lambda stop: work(store, exports, root, stop, workers=workers))
 
 
@@ -47,7 +47,7 @@ def work_once(store: Store, exports: Path, root: bytes, *, workers: int | None =
         return False
     try:
         running.run(store, job.id, exports / job.id, root, workers=workers)
-    except Exception as error:  # the worker outlives any job; the log names what failed and holds no values
+    except Exception as error:  # a failed job must not end the worker; the log names the failure without values
         _fail(store, job.id, exports / job.id, error)
     return True
 

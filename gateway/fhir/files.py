@@ -1,4 +1,4 @@
-"""Resources in files and streams: a JSON document, or one resource a line; each checked and told in one line."""
+"""Validates resources in files and streams (a JSON document or NDJSON): one result for each resource."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store indexes of a resource: compiled from the table once a type, then a walk over a few elements."""
+"""Makes the index entries of a resource, with the search parameters compiled once for each type."""
 
 from __future__ import annotations
 

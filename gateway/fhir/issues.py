@@ -20,15 +20,15 @@ class Issue:
 
 
 MOST = 1_000
-"""Faults that are told of one resource. Who sends millions of them does not want to know."""
+"""The largest number of faults reported for one resource."""
 
 
 class Enough(Exception):
-    """So many faults that the rest is not told."""
+    """Raised when the largest number of faults is reached."""
 
 
 class Found(list[Issue]):
-    """A list of faults that is full when nobody would read on: raises ``Enough`` then."""
+    """A bounded list of faults. Raises ``Enough`` when it is full."""
 
     def append(self, issue: Issue) -> None:
         super().append(issue)

@@ -1,5 +1,4 @@
-"""Is it valid R4? The standard's table compiled into types that decode in C, then a second pass for what types cannot
-say.
+"""Validates R4: types compiled from the standard decode in C, then a second pass checks the rest.
 
 ``check`` answers at once for what is valid; only what is not is walked again, to list everything that is wrong and
 where. No message of a decoder is forwarded: it would carry the value.
@@ -56,7 +55,7 @@ def check_resource(resource: dict[str, Any], body: bytes) -> list[Issue]:
 
 
 def _typed(body: bytes) -> list[Issue]:
-    """What the types say; where they refuse, all that is wrong."""
+    """Decode with the compiled types. If they refuse, list all structural faults."""
     try:
         bound(body)
         decoder().decode(body)
@@ -68,8 +67,8 @@ def _typed(body: bytes) -> list[Issue]:
 
 
 def _meant(resource: dict[str, Any], body: bytes) -> list[Issue]:
-    """What the types cannot say. A string with a control character, too long or of white space is looked for only
-    where there can be one."""
+    """Check what the types cannot express. A string with a control character, too long or of white space is looked for
+    only where there can be one."""
     is_to_walk = b"\\u00" in body or len(body) > structure.LONGEST or _may_be_blank(body)
     return structure.check(resource) if is_to_walk else rules.check(resource)
 
@@ -99,7 +98,7 @@ def _brackets(body: bytes) -> bytes:
 
 
 def _everything(body: bytes) -> list[Issue]:
-    """All that is wrong with what did not decode."""
+    """List all faults of a resource that did not decode."""
     try:
         resource = structure.read(body)
     except UNREADABLE:

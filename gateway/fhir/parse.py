@@ -27,7 +27,7 @@ PLAIN = {"status", "gender"}
 """Parameters of one code alone, which is indexed as of any system: ``final``, ``|final`` and ``final`` of its own
 system ask the same."""
 CHAINS = (".identifier", ":Patient.identifier")
-"""What may follow ``patient`` or ``subject``: the NHS number of whoever is asked about."""
+"""Chained parameters allowed after ``patient`` or ``subject``: the person's NHS number."""
 
 
 def parse(resource_type: str, pairs: Sequence[tuple[str, str]], now: int | None = None) -> Query:

@@ -27,11 +27,11 @@ LOOSE = {("DeviceMetric", "parent"): {"DeviceDefinition"}, ("Observation", "perf
 
 _NODE, _REFERENCE, _RESOURCE, _DATE, _LIST, _BESIDE, _NOTHING = range(7)
 Path: TypeAlias = "str | tuple[Path, str, int | None]"
-"""Where a node is: a chain, spelt out only where there is something to say."""
+"""The path of a node as a linked chain. It becomes text only for an issue."""
 
 
 class _Look:
-    """What to look at in one element of a node."""
+    """The checks of one element of a node."""
 
     __slots__ = ("act", "is_many", "group", "targets", "spec")
 
@@ -41,7 +41,7 @@ class _Look:
 
 
 class _Spec:
-    """What to look at in a node of one type."""
+    """The checks of a node of one type."""
 
     __slots__ = ("name", "is_resource", "is_strict", "looks", "required", "choices", "invariants", "plain")
 

@@ -1,4 +1,4 @@
-"""What can be asked and what is indexed: Query, Clause and Limits are the words policy and store meet in."""
+"""Values shared by policy and store: a parsed search, the limits of a decision, and index entries."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Allow:
 
 
 class Whose(Enum):
-    """Whom resources are about, where that is not a set of Patients."""
+    """The values of ``Limits.patients`` that are not a set of Patients."""
 
     NOBODY = "about no patient"
     ANYBODY = "about any patient or none"

@@ -16,7 +16,7 @@ from gateway.store.resources import Mapped
 
 
 def gather(session: Session, mapped: Sequence[Mapped]) -> None:
-    """Take in the evidence of Patients, and gather every person anew that it touches."""
+    """Store the evidence of Patients, and gather again every person that it affects."""
     groups = [group.grp for group in mapped if group.puts is not None]
     patients = {patient for patient, _, _ in labelling.patients_of_groups(session, groups)}
     if not patients:

@@ -25,9 +25,9 @@ from gateway.store.resources import Mapped
 from mappings import Feed, Source, sources
 
 POOL_FROM = 3_000_000
-"""Bytes of a delivery from which processes of their own pay for their start."""
+"""From this size (bytes) of a delivery on, worker processes gain more than their start costs."""
 MOST_WORKERS = 8
-"""As many as one writer can keep busy, twice over; more only wait."""
+"""Twice as many as one writer can keep busy. More workers would only wait."""
 Part = Sequence[tuple[int, int]]
 
 
@@ -38,11 +38,11 @@ class Engine(Protocol):
         """The producer's rows in their order, ``size`` at a time."""
 
     def run(self, parts: Sequence[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
-        """Each part with what it became, in order."""
+        """Yield the result of each part, in order."""
 
 
 class Worker:
-    """Does the work in the process it is in, on a reading connection of its own."""
+    """Reads and maps in this process, on a reading connection of its own."""
 
     def __init__(self, store: Store, source: Source, feed: Feed, sets: CodeSets):
         self.store, self.source, self.feed, self.sets = store, source, feed, sets
@@ -64,13 +64,13 @@ class Worker:
 
 
 class Team:
-    """Workers each in a process of its own. One reads, ahead of what is kept; all map, in turn, ahead of what is
-    written."""
+    """Workers in processes of their own. One of them reads ahead of the writer; all of them map in turn, ahead of the
+    writer."""
 
     def __init__(self, members: Sequence[ProcessPoolExecutor]):
         self._members = members
         for member in members:
-            member.submit(model.decoder)  # built while rows are kept, not while the first part waits
+            member.submit(model.decoder)  # built while rows are kept, so that the first part need not wait
 
     def read(self, producer: Rows, size: int) -> Iterator[Batch]:
         reader = self._members[-1]
@@ -113,18 +113,18 @@ _mapped = msgspec.msgpack.Decoder(list[Mapped]).decode
 
 
 def _start(url: str, source: str, feed: Feed, sets: CodeSets) -> None:
-    global _worker  # one a process: a member of a team has nowhere else to keep it
+    global _worker  # one for each process: a worker has no other place to keep it
     collect_seldom()
     _worker = Worker(open_store(url), sources()[source], feed, sets)
 
 
 def _open(producer: Rows, size: int) -> None:
-    global _reading  # what is read so far is between two questions nowhere but here
+    global _reading  # holds the open iterator between two calls
     _reading = _member().read(producer, size)
 
 
 def _read_on() -> bytes:
-    """The next batch; nothing when all is read."""
+    """Return the next batch, encoded; empty at the end."""
     batch = next(_reading, None)
     return b"" if batch is None else msgspec.msgpack.encode(batch)
 

@@ -1,4 +1,4 @@
-"""Load what an operator has: a delivery of files, all that a source ever sent, or what waits in quarantine."""
+"""Loads a delivery of files, maps a source again, and replays the quarantine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load(
     workers: int | None = None,
     progress: Progress = quiet,
 ) -> Report:
-    """Take one delivery in: a file, a folder or a zip. Raises ``Refused`` before anything is kept where it is not a
+    """Load one delivery: a file, a folder or a zip. Raises ``Refused``, before anything is kept, if it is not a
     delivery of this source."""
     files = source.check(path, feed)
     rows = Files(tuple(files), feed)
@@ -59,7 +59,7 @@ def remap(
 
 
 def replay(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress: Progress = quiet) -> Report:
-    """Map again what waits in quarantine, after a fix."""
+    """Map the quarantined groups again, after a fix."""
     started, report = time.monotonic(), Report(source.name)
     with alone(store, source):
         begin(store, source, sets, report, "replay", deliveries.touch_quarantined)

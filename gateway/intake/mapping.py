@@ -34,7 +34,7 @@ class Context:
     publishers: dict[int, PublisherRow]
     sets: CodeSets
     cache: dict[int, Row] = field(default_factory=dict)
-    """Rows of nobody's that were looked up (codes, users, places): few, and asked for by every group."""
+    """Looked-up rows that belong to no patient (codes, users, places). They are few, and every group needs them."""
 
 
 @lru_cache(maxsize=1 << 17)
@@ -119,7 +119,7 @@ class Looker:
 
 
 _row_hash = lru_cache(maxsize=1 << 16)(keeping.row_hash)
-"""What is looked up is looked up often: a practice has thousands of codes and users, and a million entries that name
+"""The hash of a row's key, cached: a practice has thousands of codes and users, and a million entries that refer to
 them."""
 
 
@@ -194,7 +194,7 @@ def _in_order(row: Row) -> tuple[str, int, str]:
 
 
 def _hides(source: Source, group: Group) -> bool:
-    """Whether rows at fault ask to be hidden. What is so broken that not even this can be read is taken to."""
+    """Return whether faulty rows ask to be hidden. If not even this can be read, they count as hidden."""
     try:
         return source.hides(group)
     except GatewayError:

@@ -19,7 +19,7 @@ from mappings import Feed, Publisher, Reject, Row, Source
 from mappings.readers.files import File, Survey, whole
 
 IsKnown = Callable[[str], bool]
-"""Whether the store takes rows of the publisher with this code."""
+"""Return whether the store accepts rows of the publisher with this code."""
 Seen = Callable[[int], None]
 """Called with the number of bytes that were read."""
 
@@ -95,7 +95,7 @@ def refuse_unknown(
 
 
 def unknown_publisher(source: Source) -> Refused:
-    """The refusal of rows from a publisher that the operator has not made known."""
+    """The error for rows of a publisher that the operator has not registered."""
     return Refused(f"{source.name}: a publisher that this store does not know")
 
 
@@ -149,7 +149,7 @@ def _sent(namespace: bytes, source: Source, row: Row) -> Sent:
 
 
 def _publishers(source: Source, rows: Sequence[Row]) -> list[Publisher]:
-    """What rows say of publishers; the same thing said often, once."""
+    """Collect the statements that rows make about publishers, without repetitions."""
     orders: dict[Publisher, int] = {}
     for row in rows:
         if statement := source.publisher(row):
@@ -159,7 +159,8 @@ def _publishers(source: Source, rows: Sequence[Row]) -> list[Publisher]:
 
 
 def shown(file: File, number: int) -> str:
-    """A file by its place in the delivery and the words of its name: a name may hold a number of somebody's."""
+    """Name a file by its position in the delivery and the words of its name. Digits are left out, because they may be a
+    patient's number."""
     letters = re.sub(r"\w*\d\w*", " ", file.stem.replace("_", " "))
     words = [word for word in re.split(r"[^A-Za-z]+", letters) if len(word) > 1]
     return f"file {number + 1} ({' '.join(words) or 'no name'})"

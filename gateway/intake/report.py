@@ -1,4 +1,4 @@
-"""What a load tells its operator: counts by kind and place, never a value."""
+"""The report of a load: counts by kind and place, never a value."""
 
 from __future__ import annotations
 

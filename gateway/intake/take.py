@@ -1,7 +1,7 @@
 """Take rows in, wherever they come from: keep them as they come, then map the groups they touch, in patient order.
 
-Killed at any point and run again, it loses nothing and does nothing twice: rows are kept by key, and what is still to
-map is written in the transaction that writes what was mapped.
+It can be killed at any point and run again without losing or repeating anything: rows are kept by key, and the list of
+unmapped groups is updated in the transaction that writes the mapped ones.
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ def begin(
     name: str,
     touch: Callable[[Session, int, str], None] | None = None,
 ) -> None:
-    """Open a delivery, and touch at once what ``touch`` says. What an earlier one that was cut off left to map is
-    mapped with it, never by itself: half of its rows may have come. Labels are made with the mapping, so other code
-    sets map everything again too."""
+    """Open a delivery and mark the groups that ``touch`` names. Groups left unmapped by an interrupted delivery are
+    mapped with this one and never alone, because only half of its rows may have arrived. Labels are made while mapping,
+    so new code sets map everything again."""
     with store.write() as session:
         report.delivery = deliveries.begin(session, source.name, name, source.version, sets.fingerprint)
         deliveries.take_over(session, source.name, report.delivery)
@@ -147,7 +147,7 @@ def _publisher(session: Session, store: Store, source: Source, code: str, keys: 
 def _describe(
     session: Session, store: Store, source: Source, statements: Sequence[Publisher], keys: dict[str, int]
 ) -> None:
-    """Take in what rows say of publishers."""
+    """Store the statements that rows make about publishers."""
     for said in statements:
         key = _publisher(session, store, source, said.code, keys)
         if key is not None:
@@ -157,7 +157,7 @@ def _describe(
 def map_touched(
     store: Store, source: Source, sets: CodeSets, report: Report, run: Engine, progress: Progress = quiet
 ) -> None:
-    """Map every group that the delivery touched, and write what they became."""
+    """Map every group that the delivery marked, and write the results."""
     with store.read() as session:
         todo = keeping.touched(session, report.delivery)
     done = 0

@@ -30,7 +30,7 @@ NO_RECORD = (
     "Ask the patient; contact the GP or the organisation's privacy officer."
 )
 WITHHELD = "One or more entries have been deliberately withheld."
-"""All that is ever said of hidden items: no section, no count."""
+"""The only words ever shown about hidden items: no section, no count."""
 NOT_YOUR_ROLE = "Not available to your role."
 
 
@@ -199,7 +199,7 @@ def decide(caller: Caller, act: Act, facts: Facts) -> Decision:
 
 
 ABOUT_NOBODY = frozenset({"permit", "audit", "export", "export-admin", "jobs"})
-"""Acts decided on the caller alone."""
+"""Acts that depend on the caller alone."""
 SUMMARY, SHARED = "summary", "shared"
 VIEWS = frozenset({SUMMARY, SHARED})
 """Documents that speak of the whole person: they need relationship and permission even of who recorded part of it."""
@@ -286,7 +286,7 @@ class _Case:
 
     @property
     def everyone(self) -> tuple[PatientFact, ...]:
-        """Every Patient whose labels may refuse: gathered or only a claimant."""
+        """Every Patient whose labels can cause a refusal: gathered ones and claimants."""
         return (*self.facts.patients, *self.facts.claimants)
 
     def has_label(self, bits: int) -> bool:

@@ -14,7 +14,7 @@ CTV3 = "http://read.info/ctv3"
 EGTON = "https://fhir.hl7.org.uk/Id/egton-codes"
 
 ALIASES = {"http://read.info/readctv3": CTV3}
-"""Two names of one system, both met in the wild."""
+"""Two URIs of one code system. Sources use both."""
 READ = frozenset({READ2, CTV3, *ALIASES})
 """Systems whose codes are written with and without dots and term codes."""
 
@@ -48,7 +48,7 @@ class CodeSet:
 
 @dataclass(frozen=True)
 class CodeSets:
-    """The sets in force, by name. Made once at start and given to whoever judges."""
+    """The sets in force, by name. Made once at start and passed as an argument."""
 
     sets: tuple[CodeSet, ...] = ()
     by_code: dict[str, dict[str, list[tuple[str, str]]]] = field(
@@ -83,7 +83,7 @@ class CodeSets:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What labels depend on: other members, another fingerprint."""
+        """A hash of all sets: names, covered systems, members and effects. Labels are made with it."""
         contents = sorted(
             (
                 code_set.name,
@@ -109,7 +109,7 @@ def _five(code: str) -> str:
 
 def missing(sets: CodeSets) -> tuple[str, ...]:
     """What a live store still lacks, by name and effect: sets absent, empty, without version or date, invented for the
-    sandbox, or with an empty category. Nothing missing, nothing said."""
+    sandbox, or with an empty category. Empty if nothing is missing."""
     real: dict[str, set[str]] = {}
     for code_set in sets.sets:
         if code_set.members and code_set.version and code_set.date and code_set.origin and not code_set.sandbox:

@@ -1,4 +1,4 @@
-"""Small numbers tell on people: what a recipient sees of counts passes the project's disclosure rules first."""
+"""Disclosure control: rounds and hides the counts that a recipient sees, because small numbers identify people."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROFILES = {
     ),
     "opensafely": Rules(7, 5, zero=False, reason="OpenSAFELY: every count up to 7, others to the nearest 5"),
 }
-"""What each environment asks of outputs."""
+"""The rules of each environment."""
 
 
 def shown(count: int, profile: str) -> int | str:

@@ -45,16 +45,16 @@ _NO_NAME = frozenset(
         "x",
     }
 )
-"""Said of people whose name is not known: two of them agreeing is no evidence (newborn twins are both Baby)."""
+"""Placeholders for an unknown name. Two equal placeholders are no evidence (newborn twins are both Baby)."""
 _NO_BIRTH_DATE = frozenset({"1900-01-01", "1899-12-30", "1901-01-01"})
-"""Dates systems fill in for want of one."""
+"""Dates that systems fill in when the birth date is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one Patient resource says of who it is. ``numbers`` are all it claims: NHS numbers, and ``patient:<id>`` of
-    itself and of each Patient it is linked with, so that what must be gathered together is found together. ``grades``
-    are of its NHS numbers."""
+    """The evidence of identity in one Patient resource. ``numbers`` are all it claims: NHS numbers, and
+    ``patient:<id>`` of itself and of each Patient it is linked with, so that what must be gathered together is found
+    together. ``grades`` are of its NHS numbers."""
 
     patient: str
     numbers: tuple[str, ...]
@@ -68,12 +68,12 @@ class Evidence:
     replaced: bool = False
 
     def grade(self, number: str) -> str:
-        """How surely ``number`` is this Patient's own."""
+        """Return the grade of ``number`` for this Patient."""
         return dict(self.grades).get(number, CLAIMED)
 
     @property
     def best(self) -> str:
-        """The surest grade of any of its numbers."""
+        """Return the best grade among its numbers."""
         return min((grade for _, grade in self.grades), key=GRADES.index, default=CLAIMED)
 
 
@@ -308,8 +308,8 @@ def _is_sure(unit: list[Evidence], number: str) -> bool:
 
 
 def _sound(person: list[str], speakers: dict[str, list[Evidence]]) -> list[list[str]]:
-    """A person brought together over several numbers stands only if nobody in it contradicts anybody; else all stand
-    alone."""
+    """Keep a person that was gathered over several numbers only if none of its Patients contradict each other.
+    Otherwise split it into single Patients."""
     for index, first in enumerate(person):
         if any(_contradict(speakers[first], speakers[other]) for other in person[index + 1 :]):
             return [[unit] for unit in person]
@@ -330,8 +330,8 @@ def _person(evidences: list[Evidence], units: int) -> Person:
 def _mismatches(
     by_id: dict[str, Evidence], unit_of: dict[str, str], person_of: dict[str, int], why: dict[tuple[str, str], str]
 ) -> list[tuple[str, str, str]]:
-    """Who claims a number without being gathered with the one person it surely belongs to; where that is none or
-    several, all of them."""
+    """Return the Patients that claim a number and are not gathered with its one sure owner. If there is no owner, or
+    several, return all claimants."""
     mismatches = []
     for number in sorted({number for claimant in by_id.values() for number, _ in claimant.grades}):
         claimants = [claimant for claimant in by_id.values() if number in claimant.numbers]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from gateway.nhs import labels
 
 KEEPS_OUT = labels.HIDDEN_ALWAYS
-"""A Patient with one of these labels keeps out everyone who shares a number with them."""
+"""A Patient with one of these labels excludes everyone who shares a number with them."""
 ON_REQUEST = labels.SENSITIVE | labels.LINKED | labels.SERVICE
-"""What a project may ask to leave out, beyond what is never released."""
+"""Labels that a project may exclude, in addition to those that are never released."""
 
 
 def hidden(exclude_sensitive: bool) -> int:

@@ -1,4 +1,4 @@
-"""THE TABLE of links: what would give a hidden item away goes one hop with it. Never an allergy, never a medicine."""
+"""THE TABLE of links: how a label spreads by one reference, but never to an allergy or a medicine."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ KEPT_TYPES = frozenset(
         "Medication",
     }
 )
-"""Never removed by code set, linkage or doubt: a missing allergy or medicine harms. Only the item's own flag withholds
-one."""
+"""Types that no code set, link or doubt removes, because a missing allergy or medicine can harm. Only the item's own
+flag withholds one."""
 BLANKED_TYPES = KEPT_TYPES | {"Immunization"}
-"""Stay when something they point at is hidden, with the pointing elements blanked."""
+"""Types that stay when they refer to something hidden. The referring elements are blanked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,8 @@ _LEFT_OUT = {
     "MedicationRequest": ("encounter", "reasonCode", "reasonReference", "supportingInformation", "basedOn", "note"),
     "MedicationStatement": ("context", "reasonCode", "reasonReference", "derivedFrom", "note"),
 }
-"""What a blanked resource is served without. Dosage, and all an allergy says, stay: they keep the patient safe."""
+"""Elements that are removed from a blanked resource. Dosage and the content of an allergy stay, for the patient's
+safety."""
 
 
 def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict[int, str]]) -> None:
@@ -155,7 +156,7 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
 
 
 def _reach(causes: dict[int, str], type_: str, labelled: int, from_type: str) -> None:
-    """What a labelled neighbour puts on a resource of this type."""
+    """Add to ``causes`` the labels that a labelled neighbour puts on a resource of this type."""
     if labelled & labels.LEGAL:
         causes.setdefault(labels.LEGAL, f"linked to a legally excluded {from_type}")
     if labelled & labels.SPREADING:
@@ -166,7 +167,7 @@ def _reach(causes: dict[int, str], type_: str, labelled: int, from_type: str) ->
 def _blank_pointers(
     items: list[tuple[int, dict[str, Any], int]], hidden: set[str], derived: dict[int, dict[int, str]]
 ) -> None:
-    """What stays must not point at an Encounter that is gone: that alone would say there was one."""
+    """Label resources that refer to a hidden Encounter as blanked: the reference alone would reveal it."""
     for key, resource, _ in items:
         for element in ("encounter", "context"):
             pointer = resource.get(element)

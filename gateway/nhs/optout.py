@@ -30,7 +30,7 @@ BITS = {
     ("sharing", "objection"): labels.OBJECTION,
     ("type1", "dissent"): labels.TYPE1,
 }
-"""What a standing choice puts on the Patient."""
+"""The label that a choice in force puts on the Patient."""
 
 STATED_IN = frozenset({"Observation", "Condition", "Procedure", "Consent", "Flag", "Communication"})
 _VOID = frozenset({"entered-in-error", "cancelled", "rejected", "not-done"})

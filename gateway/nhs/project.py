@@ -19,7 +19,8 @@ STATES = {
     "suspended": frozenset({"active", "expired"}),
     "expired": frozenset(),
 }
-"""What may follow what. An ``approved`` project is in force within its dates; ``expired`` is for ever."""
+"""The states that may follow each state. An ``approved`` project is in force within its dates; ``expired`` is for
+ever."""
 IN_FORCE = frozenset({"approved", "active"})
 APPROVERS = 2
 BASES = ("anonymised-in-context", "explicit-consent", "s251", "legal-requirement", "overriding-public-interest")
@@ -129,9 +130,9 @@ def approve(state: str, document: dict[str, Any], by: str, now: datetime) -> tup
         raise Refused("only a draft is approved")
     requested_by = document.get("requested_by")
     if not isinstance(requested_by, str) or not _folded(requested_by):
-        raise Refused("a project that nobody asked for is not approved")
+        raise Refused("a project without a requester cannot be approved")
     if not _folded(by) or _folded(by) == _folded(requested_by):
-        raise Refused("who asks for a project does not approve it")
+        raise Refused("the requester of a project cannot approve it")
     approvals = list(document.get("approvals", ()))
     if _folded(by) in {_folded(approval["by"]) for approval in approvals}:
         raise Refused("the same person does not approve twice")
@@ -140,12 +141,12 @@ def approve(state: str, document: dict[str, Any], by: str, now: datetime) -> tup
 
 
 def change(state: str, to: str, document: dict[str, Any], by: str) -> str:
-    """Move a project on; a draft becomes approved by ``approve`` alone, and who asked for it does not put it in force
-    again. Raises ``Refused`` where the table of states has no such step."""
+    """Change the state of a project. Only ``approve`` approves a draft, and the requester cannot resume the project.
+    Raises ``Refused`` where the table of states has no such step."""
     if to == "approved" or to not in STATES.get(state, frozenset()):
         raise Refused(f"a project that is {state} cannot become {to}" if to in STATES else "no such state")
     if to in IN_FORCE and _folded(by) in ("", _folded(document.get("requested_by", ""))):
-        raise Refused("who asks for a project does not put it in force")
+        raise Refused("the requester of a project cannot resume it")
     return to
 
 

@@ -1,5 +1,4 @@
-"""THE TABLE of who may do what. A caller needs a row for their one role, and that row's activity code; what has no row
-is refused."""
+"""THE TABLE of who may do what. A caller needs a row of their one role, with that row's activity code."""
 
 from __future__ import annotations
 

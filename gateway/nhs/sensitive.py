@@ -1,5 +1,4 @@
-"""What must not be shown to whom: every coding of a resource is judged, and what would give a hidden item away goes
-one hop with it."""
+"""Finds sensitive items by their codes and flags, and labels what would reveal a hidden item."""
 
 from __future__ import annotations
 
@@ -67,7 +66,7 @@ _HINT = re.compile(
     r"|surrogac"
     r"|gender (identity|dysphor|reassign|incongru|recogn)|transgender|trans-?sexual|\bsarc\b|\brape\b"
 )
-"""Words that hint at what the sets would hide, had they covered the code."""
+"""Words that hint at sensitive content, for codes that no set covers."""
 
 _SECURITY = {
     "U": 0,
@@ -176,7 +175,7 @@ def _judge(resource_type: str, name: str, effect: str, causes: dict[int, str]) -
 
 
 def _is_covered(resource: dict[str, Any], resource_type: str, sets: CodeSets) -> bool:
-    """Whether a code that says what this is about was considered when the sets were made."""
+    """Return whether a main code of the resource is of a system that the sets cover."""
     covered = sets.covered
     for element in CODED[resource_type]:
         concepts = resource.get(element, [])

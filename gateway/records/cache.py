@@ -1,4 +1,4 @@
-"""What was read of the store, kept for the next decision: bounded, and safe for threads."""
+"""A bounded, thread-safe cache of values read from the store, for the next decision."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Cache:
         return len(self._values)
 
     def get(self, name: Hashable, make: Callable[[], T]) -> T:
-        """Return the value of that name; ``make`` it where it is not known. Two threads may make one at once."""
+        """Return the value of that name; ``make`` it where it is not known. Two threads may make the same value at
+        once."""
         with self._lock:
             if name in self._values:
                 self._values.move_to_end(name)

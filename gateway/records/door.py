@@ -99,7 +99,7 @@ def check(door: Door) -> None:
         with door.store.read() as session:
             session.stamp()
         door.audit.probe()
-    except Exception:  # whatever the reason, it is not ready
+    except Exception:  # any failure means that it is not ready
         raise Unavailable("database") from None
 
 
@@ -112,7 +112,7 @@ def before_lookup(door: Door, caller: Caller, act: access.Act) -> access.Decisio
 
 
 def refuse_early(door: Door, caller: Caller, act: access.Act, request_id: str) -> None:
-    """Audit and raise that refusal, if there is one."""
+    """If the caller alone is refused, audit the refusal and raise it."""
     early = before_lookup(door, caller, act)
     if early.refusal:
         audited(door, caller, act, early, "refused", request_id)
@@ -120,7 +120,8 @@ def refuse_early(door: Door, caller: Caller, act: access.Act, request_id: str) -
 
 
 def served(stored: Stored, publishers: dict[int, PublisherRow], decision: access.Decision) -> Found:
-    """A stored version as this caller may have it: blanked where the decision says so, labels and source spliced in."""
+    """Return a stored version as served to this caller: blanked where the decision says so, with labels and source
+    spliced in."""
     if stored.deleted:
         return Found(stored.type, stored.id, stored.number, stored.updated, b"", True)
     if decision.blanks(stored.publisher, stored.labels):
@@ -139,7 +140,7 @@ def _urn(source: str, code: str) -> str:
 
 
 def error(refusal: access.Refusal, resource_type: str) -> GatewayError:
-    """The error a refusal is raised as."""
+    """Return the exception for a refusal."""
     match refusal.status:
         case 401:
             return Unauthenticated(refusal.text)
@@ -152,8 +153,8 @@ def error(refusal: access.Refusal, resource_type: str) -> GatewayError:
 
 @dataclass(frozen=True, slots=True)
 class Sealed(Generic[T]):
-    """An answer that nobody has seen. It is opened by writing its audit, and by nothing else; opening gives what was
-    found, or raises the refusal or ``Unavailable`` when the audit cannot be written."""
+    """An answer that is not yet audited. ``open`` writes the audit event and then returns the answer or raises the
+    refusal. It raises ``Unavailable`` when the audit cannot be written."""
 
     _audit: Audit
     _event: dict[str, Any]
@@ -208,7 +209,7 @@ def event(
 
 
 def who(caller: Caller) -> dict[str, str]:
-    """Who asks, as at the event."""
+    """Return the caller's identity as fields of the audit event."""
     return {"user": caller.user, "name": caller.name, "role": caller.role, "organisation": caller.organisation}
 
 

@@ -1,4 +1,4 @@
-"""Who is asked about, and what is known of them: the facts one decision is made on."""
+"""Finds the person a request is about and reads the facts for the decision."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
 
 REMEMBERED_FOR = 3_600_000_000
-"""µs. Time alone changes a fact (a return grows old), so nothing is remembered for longer."""
+"""µs. The longest time a fact is cached, because some facts change with time alone (a council's return gets stale)."""
 MOST_CANDIDATES = 50
 
 
@@ -36,12 +36,12 @@ class About:
 
 
 def about_head(head: Stored | None) -> About:
-    """Whoever a resource is about; nobody for an unknown id."""
+    """Return the person a resource is about; nobody for an unknown id."""
     return About(frozenset({PatientKey(head.patient)} if head and head.patient else ()))
 
 
 def about_number(session: Session, number: str) -> About:
-    """Whoever claims a number."""
+    """Return the Patients that claim a number."""
     return About(frozenset(PatientKey(patient) for patient, _, _ in identities.claimants(session, [number])), number)
 
 
@@ -64,7 +64,7 @@ def candidates(session: Session, caller: Caller, query: Query) -> list[Stored]:
         own = sorted(_own(registry.publishers(session), caller))
         patients = find.candidates(session, replace(query, count=MOST_CANDIDATES, cursor=None), own)
         if len(patients) > MOST_CANDIDATES:
-            raise Invalid("too many people match: say more of the one who is meant")
+            raise Invalid("too many people match: add search parameters")
         return patients
     ids = next((clause.values for clause in query.clauses if clause.kind == "id"), None)
     if ids is None:
@@ -118,7 +118,7 @@ def _own(publishers: dict[int, PublisherRow], caller: Caller) -> frozenset[int]:
 
 
 def _sure(claims: Sequence[tuple[int, str, bytes]], numbers: Sequence[str]) -> list[str]:
-    """Those of the numbers that are surely of who claims them."""
+    """Return the numbers whose owner is sure."""
     sure = {
         number
         for _, number, evidence in claims

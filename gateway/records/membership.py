@@ -1,4 +1,4 @@
-"""Out to secondary use: who is in an export, and each person's resources as they were, within the project's limits."""
+"""Selects the members of an export and reads their resources as they were, within the project's limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gateway.store.database import Session
 from gateway.store.members import Member
 
 PAGE = 1000
-"""Patients looked at together."""
+"""The number of Patients read together."""
 ASKED = 100_000
 """Opted-out patients held at once while a job is searched for them."""
 
@@ -50,7 +50,7 @@ def members(session: Session, contributors: frozenset[str], optout: int) -> Iter
 
 
 def count(session: Session) -> int:
-    """How many Patients ``members`` looks at."""
+    """Return the number of Patients that ``members`` reads, for progress."""
     return identities.count(session)
 
 
@@ -126,7 +126,8 @@ def _names(session: Session, person_of: Mapping[int, int], around: Sequence[tupl
 
 
 def _name(person: int, evidences: Sequence[identity.Evidence], holders: Mapping[str, set[int]]) -> str:
-    """Several persons of whom a number is surely the number are several people, whatever they share."""
+    """Return the name a person is pseudonymised by: a sure number that no other person holds, else their first Patient.
+    A number that is sure for several persons names none of them."""
     numbers = sorted({number for evidence in evidences for number in _sure(evidence)})
     own = next((number for number in numbers if holders[number] == {person}), None)
     return f"number:{own}" if own else f"patient:{min(evidence.patient for evidence in evidences)}"

@@ -1,4 +1,4 @@
-"""All that a caller may see of one person, for the documents."""
+"""Reads the record of one person within the caller's limits, for the summary."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def _of_id(door: Door, caller: Caller, act: access.Act, id_: str, request_id: st
 
 
 def _outcome(act: access.Act, decision: access.Decision, answer: list[Found]) -> tuple[str, GatewayError | None]:
-    """How the audit calls an answer, and what is raised in its place."""
+    """Return the outcome for the audit, and the error to raise, if any."""
     if decision.refusal:
         is_hidden = decision.refusal.status == 404
         return "refused", NotFound(act.type) if is_hidden else error(decision.refusal, act.type)

@@ -26,8 +26,8 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Issuer:
-    """Whose tokens we take: its name, the audience they must be for, its algorithms and public keys (a JWKS), and how
-    long one may live at most in seconds. Raises ``Refused`` for anything that could not be verified safely."""
+    """An accepted issuer of tokens: its name, the audience they must be for, its algorithms and public keys (a JWKS),
+    and how long one may live at most in seconds. Raises ``Refused`` for anything that could not be verified safely."""
 
     iss: str
     audience: str
@@ -73,7 +73,7 @@ class Verified(Generic[Answer]):
         return len(self._answers)
 
     def get(self, digest: bytes, seconds: int) -> Answer | None:
-        """What the token was read as, while it is remembered at ``seconds`` (UTC)."""
+        """Return the cached result for a token at ``seconds`` (UTC), or None."""
         until, answer = self._answers.get(digest, (0, None))
         return answer if until > seconds else None
 

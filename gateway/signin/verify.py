@@ -38,7 +38,7 @@ Answer = TypeVar("Answer")
 
 
 def verify(token: str, issuers: Issuers[Answer], now: int) -> Answer:
-    """Return what ``issuers.read`` makes of the claims of a bearer token (https://www.rfc-editor.org/rfc/rfc6750).
+    """Return the result of ``issuers.read`` for the claims of a bearer token (https://www.rfc-editor.org/rfc/rfc6750).
     ``now`` is µs UTC. Raises ``Unauthenticated``, always with the same words."""
     seconds = now // 1_000_000
     try:
@@ -51,7 +51,7 @@ def verify(token: str, issuers: Issuers[Answer], now: int) -> Answer:
         issuers.verified.remember(digest, claims["exp"], answer, seconds)
         return answer
     except Exception:
-        # Any failure to read what a stranger sent is a token that does not hold: jose raises RecursionError and
+        # Any failure to read the token makes it invalid: jose raises RecursionError and
         # OverflowError too.
         raise Unauthenticated("the token does not hold") from None
 

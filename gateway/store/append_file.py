@@ -23,7 +23,7 @@ import pysqlite3.dbapi2 as sqlite
 from gateway.fhir.dates import microseconds_now
 
 BATCH = 1000
-"""Rows committed together at most."""
+"""The largest number of rows in one commit."""
 WAIT_SECONDS = 30
 
 
@@ -60,7 +60,7 @@ class Table:
 
 @dataclass(slots=True)
 class _Waiting:
-    """A row that somebody waits for to be on disk: a thread, or the event loop through ``future``."""
+    """A row that is being written. A thread waits for it, or the event loop through ``future``."""
 
     value: str
     future: asyncio.Future[None] | None = None
@@ -82,21 +82,21 @@ class AppendFile:
         self._connection.executescript(table.schema)
 
     def connect(self) -> sqlite.Connection:
-        """Another connection to the file, which whoever asked closes."""
+        """A new connection to the file. The caller closes it."""
         connection = sqlite.connect(str(self.path), isolation_level=None, timeout=WAIT_SECONDS, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         return connection
 
     def probe(self) -> None:
-        """Append a row and take it back: raises when ``append`` would."""
+        """Append a row and roll it back, as a test that the file can be written. Raises what ``append`` would."""
         with closing(self.connect()) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(self.table.insert, (0, '[""]'))
             connection.execute("ROLLBACK")
 
     def append(self, value: str | bytes) -> None:
-        """Write one row durably, with those of everyone who waits: the first to come commits for all of them."""
+        """Write one row durably. The first waiting thread commits the rows of all of them."""
         row = _Waiting(_text(value))
         self._waiting.append(row)
         if not self._turn.acquire(timeout=WAIT_SECONDS):
@@ -157,7 +157,7 @@ class AppendFile:
             yield Reading(connection)
 
     def close(self) -> None:
-        """Close the file once everything that waits is written."""
+        """Write all pending rows, then close the file."""
         self._committer.shutdown()
         with self._turn:
             self._disconnect()
@@ -186,7 +186,7 @@ def _text(value: str | bytes) -> str:
 
 
 def _answer(future: asyncio.Future[None], fault: Exception | None) -> None:
-    """Tell whoever still waits how it went."""
+    """Pass the outcome of a commit to one waiting future."""
     if future.done():
         return
     if fault:

@@ -62,7 +62,8 @@ class Audit:
             raise Unavailable("the audit cannot be written") from None
 
     def probe(self) -> None:
-        """Write an event and take it back: raises when ``record`` would. Nothing is left, and no loader waits."""
+        """Write an event and roll it back, as a test that the audit can be written. Raises what ``record`` would. It
+        does not take the writer's turn."""
         if self._file:
             self._file.probe()
         else:
@@ -79,7 +80,7 @@ class Audit:
                 yield {"seq": seq, "at": at, "stream": name, **msgspec.json.decode(event)}
 
     def verify(self) -> Verdict:
-        """Compute both chains again. Names the first broken place of each, if any."""
+        """Recompute both chains and name the first broken place of each, if any."""
         verdict = Verdict(0, 0, [])
         with self._streams() as streams:
             for name, rows in streams.items():
@@ -98,8 +99,8 @@ class Audit:
                     yield {**streams, "read": _Stream(reading)}
 
     def seal(self) -> None:
-        """Extend the hash chains over what was committed since the last seal. Nobody waits while it reads and
-        computes."""
+        """Extend the hash chains over the rows committed since the last seal. Reading and computing block no
+        request."""
         if self._file:
             _seal_file(self._file)
         with self.store.read() as session:
@@ -119,8 +120,8 @@ class Audit:
                 # else another sealer was here
 
     def _settled(self) -> int:
-        """The number up to which every event is committed. PostgreSQL takes a row's number before the row is
-        committed: wait for such rows, or a chain would close over a gap."""
+        """Return the number up to which every event is committed. PostgreSQL assigns a row's number before the commit,
+        so this waits for rows in flight. Otherwise the chain would seal a gap."""
         if not self.store.postgres:
             return 2**62
         with self.store.write() as session:
@@ -129,8 +130,8 @@ class Audit:
 
     @contextmanager
     def sealing(self, seconds: float = SEAL_SECONDS) -> Iterator[None]:
-        """Seal behind the requests while the block runs, never in one: every so many seconds, and once more at its
-        end."""
+        """Run a thread that seals every few seconds while the block runs, and once more at its end. No request
+        seals."""
         stop = threading.Event()
 
         def often() -> None:

@@ -19,7 +19,7 @@ Seal = tuple[int, int, str]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What ``verify`` saw: rows read, rows under a seal, and the places where the chain does not hold."""
+    """The result of ``verify``: rows read, rows under a seal, and the places where the chain is broken."""
 
     rows: int
     sealed: int
@@ -50,7 +50,7 @@ def link(before: str, rows: Iterable[Row]) -> Seal:
 
 
 def verify(stream: str, rows: Iterable[Row], sealed: Iterable[Seal]) -> Verdict:
-    """Compute the chain of one stream again, and name the first seal that does not hold."""
+    """Recompute the chain of one stream and name the first seal that does not match its rows."""
     waiting, before, under_seal, broken = iter(rows), "", 0, list[str]()
     unsealed = 0
     for seal in sealed:

@@ -147,11 +147,11 @@ class Session:
         return msgspec.json.encode(list(values)).decode()
 
     def stamp(self) -> int:
-        """The last commit this transaction sees: while it is the same, so is everything read."""
+        """The last commit that this transaction sees. Two transactions with the same value read the same data."""
         return self.value("SELECT commit_seq FROM clock WHERE id = 1") or 0
 
     def next_key(self, table: str) -> int:
-        """The next integer key of a table; only the one writer asks."""
+        """Return the next integer key of a table. Only a write transaction may call it."""
         return (self.value(f"SELECT max(key) FROM {table}") or 0) + 1
 
 
@@ -171,7 +171,7 @@ def _dialect(sql: str, postgres: bool) -> str:
 
 
 class Store:
-    """An open database with what it was born as. ``read()`` and ``write()`` give sessions; there is no other way in."""
+    """An open database and its mode. ``read()`` and ``write()`` give sessions; there is no other access."""
 
     def __init__(self, url: str, engine: Engine, clock: Clock):
         self.url, self.engine, self.clock = url, engine, clock
@@ -215,8 +215,8 @@ class Store:
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:
-        """Whoever does ``name`` does it alone, in whatever process: others wait. It ends with the block, or with the
-        process."""
+        """Hold a lock called ``name`` across all processes while the block runs. Others wait. The lock ends with the
+        block or the process."""
         if self.postgres:
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 session = Session(driver_of(connection), True)

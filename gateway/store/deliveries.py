@@ -13,8 +13,8 @@ from gateway.store.resources import Mapped
 
 
 def begin(session: Session, source: str, name: str, version: str, fingerprint: str) -> int:
-    """Open a delivery; when the mapping's version or the code sets' fingerprint is another than last time, everything
-    the source sent is touched. The name is kept as a hash."""
+    """Open a delivery. If the mapping's version or the code sets' fingerprint changed since the last one, all groups of
+    the source are marked to be mapped again. The name is stored as a hash."""
     mapping = f"{version} {fingerprint}"
     key = session.next_key("delivery")
     last = session.value("SELECT mapping FROM delivery WHERE source = ? ORDER BY key DESC LIMIT 1", source)
@@ -28,8 +28,8 @@ def begin(session: Session, source: str, name: str, version: str, fingerprint: s
 
 
 def labelled_otherwise(session: Session, fingerprint: str) -> list[str]:
-    """The sources of which anything may be labelled by other code sets than those of ``fingerprint``: the last
-    delivery that was done, or one that was cut off since, had others."""
+    """Return the sources whose labels may come from other code sets than those of ``fingerprint``: their last complete
+    delivery, or one interrupted since, used others."""
     rows = session.rows(
         "SELECT source, mapping FROM delivery d WHERE key >= COALESCE("
         "(SELECT max(e.key) FROM delivery e WHERE e.source = d.source AND e.state = 'done'), 0)"
@@ -44,19 +44,20 @@ def first_row(session: Session, delivery: int) -> int:
 
 
 def is_mapping(session: Session, delivery: int) -> None:
-    """All rows are kept; mapping begins."""
+    """Record that all rows are kept and mapping begins."""
     session.run("UPDATE delivery SET state = 'mapping' WHERE key = ?", delivery)
 
 
 def end(session: Session, delivery: int, report: dict[str, Any]) -> None:
-    """A delivery is done; its report is kept."""
+    """Mark a delivery as done and store its report."""
     session.run(
         "UPDATE delivery SET state = 'done', report = ? WHERE key = ?", msgspec.json.encode(report).decode(), delivery
     )
 
 
 def take_over(session: Session, source: str, delivery: int) -> None:
-    """Have this delivery map what earlier ones of the source, cut off, left to map; they are done with that."""
+    """Move the unmapped groups of interrupted deliveries of the source to this delivery, and mark those deliveries as
+    done."""
     for key, state in session.rows(
         "SELECT key, state FROM delivery WHERE source = ? AND state <> 'done' AND key <> ? ORDER BY key",
         source,
@@ -69,7 +70,7 @@ def take_over(session: Session, source: str, delivery: int) -> None:
 
 
 def quarantine(session: Session, source: str, delivery: int, mapped: Sequence[Mapped]) -> None:
-    """Groups with a fault go into quarantine with its place; groups mapped leave it."""
+    """Put groups with a fault into quarantine with its place, and take mapped groups out of it."""
     session.run(
         f"DELETE FROM quarantine WHERE {session.within('grp')}", session.listed([group.grp for group in mapped])
     )
@@ -86,7 +87,7 @@ def in_quarantine(session: Session, source: str | None = None) -> list[tuple[str
 
 
 def touch_quarantined(session: Session, delivery: int, source: str) -> None:
-    """Have everything of a source in quarantine mapped again."""
+    """Mark all quarantined groups of a source to be mapped again."""
     session.run(
         "INSERT INTO touched (delivery, patient, grp) SELECT ?, patient, grp FROM quarantine WHERE source = ? ON "
         "CONFLICT DO NOTHING",

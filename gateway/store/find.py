@@ -16,12 +16,12 @@ from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
 from gateway.store.resources import HEAD, Stored, stored
 
 ANYBODY = Limits((Allow(),), Whose.ANYBODY)
-"""For finding out who is asked about, never for answering."""
+"""Limits without a restriction: for finding the person a request is about, never for an answer."""
 
 
 @dataclass
 class _Where:
-    """Conditions and their parameters, gathered in step."""
+    """SQL conditions and their parameters, collected in the same order."""
 
     session: Session
     sql: list[str]
@@ -58,8 +58,8 @@ def find(session: Session, query: Query, limits: Limits, after: tuple[int, int] 
 
 
 def candidates(session: Session, query: Query, publishers: Sequence[int]) -> list[Stored]:
-    """The Patients a query matches, whoever holds them, of persons of whom one of these publishers holds a Patient; as
-    many as ``find`` gives."""
+    """Return the Patients that a query matches, of any publisher, if one of ``publishers`` holds a Patient of the same
+    person. At most as many as ``find`` returns."""
     where = _conditions(session, query, ANYBODY)
     if where is None:
         return []
@@ -84,7 +84,7 @@ def count(session: Session, query: Query, limits: Limits) -> int:
 
 
 def position(query: Query, last: Stored) -> tuple[int, int]:
-    """Where a page that ends with ``last`` stopped."""
+    """Return the sort value and key at which a page ending with ``last`` stopped."""
     return (last.low if query.sort[0] == "date" else last.updated, last.key)
 
 

@@ -40,7 +40,7 @@ def claimants(session: Session, numbers: Sequence[str]) -> list[tuple[int, str, 
 
 
 def connected(session: Session, numbers: Iterable[str]) -> list[tuple[int, str, bytes]]:
-    """The claims that can be reached from these numbers through shared Patients: what is gathered anew together."""
+    """Return the claims that these numbers reach through shared Patients. They are gathered again together."""
     reached_numbers, claims = set(numbers), dict[tuple[int, str], tuple[int, str, bytes]]()
     frontier = set(reached_numbers)
     while frontier:
@@ -125,7 +125,7 @@ def held_by(session: Session, patients: Sequence[int], publishers: Sequence[int]
 
 
 def has_mismatch(session: Session, numbers: Sequence[str], patients: Sequence[int]) -> bool:
-    """Whether someone claims one of these numbers and was not gathered with these Patients."""
+    """Return whether another Patient claims one of these numbers without being gathered with these Patients."""
     sql = f"SELECT patient FROM claim WHERE {session.within('number')}"
     return bool({row[0] for row in session.rows(sql, session.listed(numbers))} - set(patients))
 

@@ -24,7 +24,7 @@ LEASE = 60_000_000  # µs
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Long work as it stands. ``pins`` is what it was started with; ``outcome`` what came of it."""
+    """The state of a long-running job. ``pins`` is its fixed input, ``outcome`` its result."""
 
     id: str
     kind: str
@@ -65,7 +65,7 @@ def is_waiting(session: Session, kind: str, now: int) -> bool:
 
 
 def claim(session: Session, kind: str) -> Job | None:
-    """Take the oldest job that nobody works on, for a lease's time: to gather its members, or to run it."""
+    """Claim the oldest free job for the time of a lease, to gather its members or to run it."""
     state = sqlalchemy.case(
         (col(JobRow.state) == "accepted", "gathering"),
         (col(JobRow.state) == "gathered", "running"),
@@ -90,7 +90,8 @@ def _claimable(kind: str, now: int) -> Any:
 
 
 def begin_gathering(session: Session, id_: str, pins: dict[str, Any]) -> bool:
-    """Pin a moment from which the members are gathered. Whoever began before has to stop: see ``hold_gathering``."""
+    """Pin the moment at which the members are gathered. A process that began earlier must stop: see
+    ``hold_gathering``."""
     row = {"state": "gathering", "lease": session.now + LEASE, "pins": _text(pins)}
     return _change(session, id_, ("accepted", "gathering"), row)
 
@@ -104,7 +105,7 @@ def hold_gathering(session: Session, id_: str, as_of: int) -> bool:
 
 
 def end_gathering(session: Session, id_: str, pins: dict[str, Any]) -> bool:
-    """The membership is complete: from now on the job may be claimed to run."""
+    """Mark the membership as complete. From now on the job may be claimed to run."""
     return _change(session, id_, ("gathering",), {"state": "gathered", "lease": 0, "pins": _text(pins)})
 
 
@@ -115,7 +116,7 @@ def hold(session: Session, id_: str) -> bool:
 
 
 def fail(session: Session, id_: str) -> None:
-    """Mark a job failed, unless it ended otherwise meanwhile."""
+    """Mark a job as failed, unless it has ended in the meantime."""
     _change(session, id_, ("gathering", "running"), {"state": "failed", "lease": 0})
 
 
@@ -142,7 +143,7 @@ def progress(session: Session, id_: str) -> tuple[int, int]:
 
 
 def finish_part(session: Session, id_: str, number: int, outcome: dict[str, Any]) -> None:
-    """A part is done; resuming skips it."""
+    """Mark a part as done, so that a resumed run skips it."""
     with models(session) as rows:
         row = rows.get_one(Part, (id_, number))
         row.state, row.outcome = "done", _text(outcome)

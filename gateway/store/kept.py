@@ -1,4 +1,4 @@
-"""What a source sent is kept: the newest accepted row of each key, its groups, and who asked about it.
+"""Stores what a source sent: the newest accepted row of each key, its groups, and the groups that looked it up.
 
 Nothing here knows a source; rows come as ``Sent`` and go out as ``Kept``.
 """
@@ -43,7 +43,7 @@ class Sent(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
-    """A kept row: its body with the order of its last word. ``grp`` is its first group, 0 for none."""
+    """A kept row: its body, and the order of its newest statement. ``grp`` is its first group, 0 for none."""
 
     body: Body
     order: int
@@ -63,8 +63,8 @@ def keep(session: Session, delivery: int, sent: Sequence[Sent], publishers: Mapp
     publisher's code.
 
     An older row never replaces a newer one, whatever the order of arrival. A delete that carries only keys keeps the
-    last values, and values older than a delete still fill a row that has none, so that any order of arrival ends in
-    the same row. Groups of changed rows (the old and the new ones) and of whoever asked about them are touched.
+    last values, and values older than a delete still fill a row that has none, so that any order of arrival ends in the
+    same row. The old and new groups of changed rows, and the groups that looked them up, are marked to be mapped.
     """
     states = _present(session, sent)
     counts: Counter[str] = Counter()
@@ -129,8 +129,8 @@ class _State:
         self.is_changed = self.is_resent = False
 
     def take(self, row: Sent) -> str:
-        """Take another statement about the same key in; say what it was. One that says the same later moves the order
-        and nothing else: code tables are sent whole every day, and half the store asked about them."""
+        """Merge another statement about the same key and return its kind. A later statement with the same content only
+        moves the order: code tables are sent in full every day, and half of the groups look them up."""
         self.all_hash = row.all_hash
         before = (self.deleted, self.body, self.groups)
         if (row.order, row.deleted) > (self.order, self.deleted):
@@ -190,8 +190,8 @@ def touch_new(session: Session, delivery: int, first: int) -> None:
 
 
 def touch_source(session: Session, delivery: int, source: str) -> None:
-    """Touch every group of a source, those that are no row's first too: another mapping version maps everything
-    again."""
+    """Mark every group of a source to be mapped, also groups that are no row's first group: a new mapping version maps
+    everything again."""
     for groups in ("kept k", "kept k JOIN member m ON m.kept = k.key"):
         grp = "m.grp" if "member" in groups else "k.grp"
         session.run(
@@ -202,7 +202,7 @@ def touch_source(session: Session, delivery: int, source: str) -> None:
 
 
 def retouch(session: Session, earlier: int, delivery: int) -> None:
-    """Have what an earlier delivery touched and did not map mapped in this one."""
+    """Move the groups that an earlier delivery marked but did not map to this delivery."""
     session.run(
         "INSERT INTO touched (delivery, patient, grp) SELECT ?, patient, grp FROM touched WHERE delivery = ? ON CONFLICT DO NOTHING",
         delivery, earlier,
@@ -216,7 +216,7 @@ def touched(session: Session, delivery: int) -> list[tuple[int, int]]:
 
 
 def untouch(session: Session, delivery: int, groups: Sequence[tuple[int, int]]) -> None:
-    """These groups, in patient order, are mapped; forget that they were touched."""
+    """Remove the marks of groups that are now mapped. They come in patient order."""
     if groups:
         session.run(
             f"DELETE FROM touched WHERE delivery = ? AND patient BETWEEN ? AND ? AND {session.within('grp')}",
@@ -225,7 +225,7 @@ def untouch(session: Session, delivery: int, groups: Sequence[tuple[int, int]]) 
 
 
 def untouch_all(session: Session, delivery: int) -> None:
-    """Everything touched is mapped: what was touched under a second patient too."""
+    """Remove all marks of a delivery, also those under a second patient."""
     session.run("DELETE FROM touched WHERE delivery = ?", delivery)
 
 
@@ -284,7 +284,7 @@ def depend(session: Session, asked: Sequence[tuple[int, int, int]]) -> None:
 
 @lru_cache(maxsize=1024)
 def table_hash(source: str, publisher: str, table: str) -> int:
-    """The 64-bit name of a whole table, for who asks about all of it."""
+    """The 64-bit name of a whole table, for a group that looks up all of it."""
     return row_hash(source, publisher, table, "*")
 
 

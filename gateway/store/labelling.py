@@ -21,7 +21,7 @@ def patients_of_groups(session: Session, groups: Sequence[int]) -> list[tuple[in
 
 
 def with_labels(session: Session, patients: Sequence[int]) -> list[int]:
-    """Those of the patients of whose record anything is labelled, or was: only they need deriving."""
+    """Return the patients in whose record anything is or was labelled. Only their labels need to be derived again."""
     sql = f"SELECT DISTINCT patient FROM head WHERE {session.within('patient')} AND labels <> 0 ORDER BY patient"
     return [row[0] for row in session.rows(sql, session.listed(sorted(patients)))]
 
@@ -52,8 +52,8 @@ def set_derived(session: Session, patient: int, head: int, bits: int, causes: di
 
 
 def set_deleted(session: Session, patient: int, bits: int, mask: int) -> bool:
-    """Give deleted resources the labels of the whole patient, of those in ``mask``. A late flag then hides their
-    history too, for as long as it stands."""
+    """Give deleted resources the patient's labels that are in ``mask``, so that a flag that arrives late also hides
+    their history."""
     wanted = "((labels & ?) | (own & ?) | ?)"
     sql = f"UPDATE head SET labels = {wanted}, seen_seq = ? WHERE patient = ? AND deleted = 1 AND labels <> {wanted}"
     if not session.run(sql, ~mask, mask, bits, session.commit_seq, patient, ~mask, mask, bits):
@@ -67,7 +67,7 @@ def set_deleted(session: Session, patient: int, bits: int, mask: int) -> bool:
 
 
 def changed(session: Session) -> None:
-    """Some label changed in this transaction: unreleased parts of exports are cut again."""
+    """Record that a label changed in this transaction, so that unreleased parts of exports are cut again."""
     session.run("UPDATE clock SET label_seq = ? WHERE id = 1", session.commit_seq)
 
 

@@ -19,7 +19,7 @@ _CHAINED = columns.LEDGER.only("at entry hash")
 
 
 def append(session: Session, entry: dict[str, Any]) -> str:
-    """Write an entry and return its hash, which covers all before it."""
+    """Write an entry and return its hash, which also covers all earlier entries."""
     text = _encode(entry).decode()
     with models(session) as rows:
         before = rows.exec(select(Ledger.hash).order_by(col(Ledger.seq).desc()).limit(1)).first() or ""

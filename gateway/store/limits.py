@@ -12,7 +12,7 @@ from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER
 from gateway.store.resources import Stored
 
 NOTHING = "1 = 0"
-"""The condition that no resource meets."""
+"""The SQL condition that matches no resource."""
 
 Sql = tuple[str, list[object]]
 Test = Callable[[Stored], bool]
@@ -34,7 +34,8 @@ class _Column:
         return values
 
     def sql(self, session: Session, values: Collection[str] | Collection[int]) -> tuple[str, object]:
-        """The condition that the column holds one of the values. A word without a number is stored nowhere."""
+        """The condition that the column holds one of the values. A word without a number is not in the store, so it
+        matches nothing."""
         numbers = [value if isinstance(value, int) else (self.numbers or {}).get(value) for value in values]
         return session.within(self.head), session.listed(sorted(number for number in numbers if number is not None))
 

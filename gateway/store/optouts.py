@@ -50,13 +50,13 @@ def in_force(session: Session) -> ListInForce | None:
 
 
 def on_list(session: Session, list_: int, numbers: Sequence[str]) -> set[str]:
-    """Those of the numbers that are on the list."""
+    """Return which of the numbers are on the list."""
     sql = f"SELECT number FROM optout WHERE list = ? AND {session.within('number')}"
     return {number for (number,) in session.rows(sql, list_, session.listed(numbers))}
 
 
 def claimants(session: Session, list_: int, size: int) -> Iterator[set[int]]:
-    """The patients that claim a number on the list, in sets of about ``size``: never all of them at once."""
+    """Yield the patients that claim a number on the list, in sets of about ``size``, to bound memory."""
     patients: set[int] = set()
     sql = "SELECT c.patient FROM optout o JOIN claim c ON c.number = o.number WHERE o.list = ? ORDER BY o.number"
     for (patient,) in session.stream(sql, list_):

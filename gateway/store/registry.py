@@ -43,7 +43,7 @@ def is_known(session: Session, source: str, code: str) -> bool:
 
 
 def ensure_publisher(session: Session, source: str, code: str, kind: str) -> int:
-    """The key of a publisher, made active and nameless when it is new."""
+    """Return the key of a publisher. A new one is created as active, without a name."""
     return _key_of(session, source, code) or _register(session, source, code, kind)
 
 
@@ -99,5 +99,5 @@ def _later(before: tuple[str, int], after: tuple[str, int], rank: Callable[[str]
 
 
 def received(session: Session, keys: Iterable[int]) -> None:
-    """These publishers sent something now."""
+    """Set the time at which these publishers last sent something to now."""
     session.many("UPDATE publisher SET received = ? WHERE key = ?", [(session.now, key) for key in sorted(keys)])

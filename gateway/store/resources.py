@@ -18,8 +18,8 @@ from gateway.store.numbers import KINDS, TYPE_NUMBER, TYPES
 T = TypeVar("T")
 
 MADE_TWICE = "made twice"
-"""The reason of a group that makes what another group makes: the other may make it no more when it is mapped in its
-turn."""
+"""The fault of a group that makes a resource of another group. The other group may no longer make it once it is
+mapped."""
 OTHER_VERSION = "another version"
 """The reason of a group that makes a resource whose current version is not the expected one."""
 HEAD = "h.key, h.type, h.id, h.patient, h.publisher, h.kind, h.labels, h.number, h.updated, h.deleted, h.low, h.grp"
@@ -132,7 +132,8 @@ def put_many(
     mapped: Sequence[Mapped],
     expected: Mapping[Name, int] | None = None,
 ) -> Written:
-    """Write what groups became. Same bytes, no new version; what a group makes no more becomes a tombstone.
+    """Write the results of mapped groups. Equal bytes make no new version. A resource that its group no longer makes
+    becomes a tombstone.
 
     A group with a fault keeps what it made last, under the labels its rows at fault ask for. ``expected`` gives the
     number of the version that must be current, 0 for none: a group that makes a resource of another version is at
@@ -304,7 +305,8 @@ class _Writer:
         return old.number + 1
 
     def label(self, group: Mapped, put: Put, old: _Old) -> None:
-        """The same bytes: only the item's own labels, the choice read in it and who makes it may have changed."""
+        """Update a resource whose bytes did not change: its own labels, the choice read from it, and the group that
+        makes it."""
         if old.grp != group.grp:
             self.moved.append((group.grp, group.publisher, old.key))
         if put.own != old.own:
@@ -324,8 +326,8 @@ class _Writer:
                 self.patients.add(old.patient)
 
     def hide(self, group: Mapped) -> None:
-        """Rows at fault cannot be mapped, but that they are to be hidden can be read: what the group made before is
-        hidden with them."""
+        """Hide what a group made before when its faulty rows ask to be hidden. That flag can be read although the rows
+        cannot be mapped."""
         for key, patient, type_, own, held in self.session.rows(
             "SELECT key, patient, type, own, labels FROM head WHERE grp = ?", group.grp
         ):
@@ -414,8 +416,9 @@ class _Writer:
 
 
 def head_of(session: Session, resource_type: str, id_: str) -> Stored | None:
-    """The current version (or tombstone) of an id, whoever may see it: for deciding, never for answering."""
-    if "\0" in id_:  # PostgreSQL takes no such text, and no id holds one
+    """Return the current version or tombstone of an id without any limit: for the access decision, never for an
+    answer."""
+    if "\0" in id_:  # PostgreSQL refuses text with NUL, and no id contains it
         return None
     found = _current(
         session, "h.id_hash = ? AND h.type = ? AND h.id = ?", id_hash(id_), TYPE_NUMBER.get(resource_type, -1), id_
@@ -424,7 +427,8 @@ def head_of(session: Session, resource_type: str, id_: str) -> Stored | None:
 
 
 def of_patients(session: Session, patients: Sequence[int], types: Iterable[str] | None = None) -> list[Stored]:
-    """Every current resource of the patients: for whoever derives from them (labels, evidence), never for answering."""
+    """Return every current resource of the patients without any limit: to derive labels and evidence, never for an
+    answer."""
     condition = session.within("h.patient") + " AND h.deleted = 0"
     parameters: list[Any] = [session.listed(patients)]
     if types is not None:

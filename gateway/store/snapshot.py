@@ -27,7 +27,7 @@ def as_of(session: Session, limits: Limits, seq: int) -> Iterator[Stored]:
 
 
 def _turn_back(session: Session, resource: Stored, seq: int) -> bool:
-    """Put the version of that commit in place of the current one; False where there was none yet."""
+    """Replace the current version by the version of that commit; return False if there was none yet."""
     older = session.row(
         "SELECT v.deleted, v.body FROM history y JOIN version v ON v.key = y.version WHERE y.head = ? AND v.commit_seq <= ? "
         "ORDER BY y.number DESC LIMIT 1",

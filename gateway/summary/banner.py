@@ -93,7 +93,7 @@ def _numbers(record: Record) -> Iterator[str]:
 
 
 def _death(record: Record) -> Held | None:
-    """The Patient that says so: the GP's first, for only that is a confirmation."""
+    """Return the Patient that records the death. The GP's comes first, because only the GP confirms a death."""
     dead = (
         held
         for held in record.patients

@@ -14,7 +14,7 @@ from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, Line, completene
 from gateway.nhs.summary.record import Held, Record
 
 BASE = "https://gateway.invalid/fhir/"
-"""What entries are named under; the references inside them are relative to it."""
+"""The base URL of entries. References inside them are relative to it."""
 LOINC, HEADINGS = "http://loinc.org", "https://fhir.hl7.org.uk/CodeSystem/UKCore-RecordStandardHeadings"
 EMPTY = {
     "withheld": ("http://terminology.hl7.org/CodeSystem/list-empty-reason", "Information Withheld"),

@@ -1,5 +1,4 @@
-"""Canaries: a token of their own in every string that tells who someone is, so that a leak can be looked for byte by
-byte."""
+"""Canaries: a unique token in every identifying string, so that tests can search for leaks byte by byte."""
 
 from __future__ import annotations
 

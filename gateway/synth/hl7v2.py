@@ -83,8 +83,8 @@ def write(people: Iterable[Person], folder: Path) -> int:
 
 def messages(person: Person) -> Iterator[Message]:
     """Yield the messages about one person in the order they were sent."""
-    made = sorted(told(person), key=lambda event: event[:2])
-    for number, (at, _, event, of, segments) in enumerate(made, 1):
+    events = sorted(told(person), key=lambda event: event[:2])
+    for number, (at, _, event, of, segments) in enumerate(events, 1):
         sent = at + timedelta(minutes=3)
         kind = "ORU^R01^ORU_R01" if event == "R01" else f"ADT^{event}^{STRUCTURES[event]}"
         system = "LAB" if event == "R01" else "PAS"

@@ -1,4 +1,4 @@
-"""What a journey may know of the person it happens to."""
+"""The state of a synthetic person that a journey can read."""
 
 from __future__ import annotations
 

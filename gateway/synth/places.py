@@ -145,7 +145,7 @@ COUNCILS = (COUNCIL, Council("991", "Borough of Marlowbridge"))
 
 def practices(count: int) -> tuple[Practice, ...]:
     """Return the first ``count`` practices (1–99), each with a doctor and a nurse; A99001 is the first."""
-    made = []
+    surgeries = []
     for number in range(count):
         turn = number % len(_PRACTICE_NAMES)
         name = (
@@ -154,8 +154,8 @@ def practices(count: int) -> tuple[Practice, ...]:
         place = Address("", f"{10 + number} Chapel Lane", TOWNS[number % len(TOWNS)], COUNTY, f"ZA{1 + number % 9} 9ZZ")
         doctor = Staff(*_GP_STAFF[turn], *_GP, f"G99999{number:02d}")
         nurse = Staff(*_NURSE_STAFF[turn], *_NURSE, f"99Z00{number:02d}E")
-        made.append(Practice(f"A99{number + 1:03d}", name, place, (doctor, nurse)))
-    return tuple(made)
+        surgeries.append(Practice(f"A99{number + 1:03d}", name, place, (doctor, nurse)))
+    return tuple(surgeries)
 
 
 def staff_names() -> tuple[str, ...]:

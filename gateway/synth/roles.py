@@ -1,4 +1,4 @@
-"""The fixed people: who is there in every world of ten or more, and what each is there to show. THE TABLE."""
+"""THE TABLE of fixed people: they are in every world of ten or more, and each demonstrates one hazard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is true of a synthetic person, before any source records it late, in part or wrongly. Values only."""
+"""The true facts about a synthetic person, before a source records them late, in part or wrongly. Values only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens in the hospital: visits and reports, as parts that journeys put together."""
+"""Hospital visits and reports, as building blocks of journeys."""
 
 from __future__ import annotations
 
@@ -104,10 +104,10 @@ def inflammation(draw: Random, key: str, taken: datetime, visit: str, infected: 
 
 def swab(draw: Random, key: str, taken: datetime, visit: str) -> Report:
     """Return a coded result: first preliminary and pending, then final."""
-    found = ("260373001", "Detected") if chance(draw, 0.2) else ("260415000", "Not detected")
+    result = ("260373001", "Detected") if chance(draw, 0.2) else ("260415000", "Not detected")
     words = "SARS-CoV-2 RNA"
     first = Issue("P", taken + timedelta(minutes=40), (Item("COVPCR", words, "TX", "Result to follow"),))
-    last = Issue("F", taken + timedelta(hours=5), (Item("COVPCR", words, "CE", f"{found[0]}^{found[1]}^SCT"),))
+    last = Issue("F", taken + timedelta(hours=5), (Item("COVPCR", words, "CE", f"{result[0]}^{result[1]}^SCT"),))
     return Report(key, "COV", "Respiratory virus PCR", "LAB", taken, (first, last), visit)
 
 

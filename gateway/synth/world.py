@@ -113,9 +113,9 @@ def write(
             "optout": optouts.written,
         },
     )
-    told = {**asdict(manifest), "folder": "."}
+    document = {**asdict(manifest), "folder": "."}
     (folder / "manifest.json").write_text(
-        json.dumps(told, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
+        json.dumps(document, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
     )
     return manifest
 

@@ -1,5 +1,4 @@
-"""The code sets policy stands on, each with its version, date and origin: those that come with the gateway, and a
-store's own."""
+"""Loads the code sets with their version, date and origin: those of the gateway and those of the operator."""
 
 from __future__ import annotations
 

@@ -16,12 +16,12 @@ FAMILIES = {"event": to_event, "person": to_person, "la": council}
 
 
 def publisher(row: Row) -> Publisher | None:
-    """Return the council a file speaks for: its social-care (CASSR) code is all the file tells."""
+    """Return the council that a file is about. The file holds only its social-care (CASSR) code."""
     return Publisher(row.publisher, row.publisher, f"Council {row.publisher}") if row.table == "Authority" else None
 
 
 def hides(group: Group) -> bool:
-    """Whether any line of the group tells of a refuge."""
+    """Return whether any line of the group says that the person is in a refuge."""
     return in_refuge(list(group.rows))
 
 

@@ -23,8 +23,7 @@ LISTS = dict.fromkeys(
 
 
 def fold(text: str) -> str:
-    """Return what two spellings of one value share: neither case nor spaces nor punctuation counts (DHSC's own
-    cleaning).
+    """Return a value without case, spaces and punctuation, so that two spellings compare equal (DHSC's own cleaning).
 
     >>> fold("NFA - Moved to another LA") == fold("nfa – moved to another la")
     True

@@ -1,4 +1,4 @@
-"""The fifty columns of DHSC Client Level Data, and which of them speak of the person and which of the event."""
+"""The fifty columns of DHSC Client Level Data, divided into those about the person and those about the event."""
 
 COLUMNS = (
     "LA Code",

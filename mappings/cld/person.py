@@ -1,7 +1,6 @@
-"""What a council says of a person: Patient, support reasons and social circumstances, as the latest snapshot has them.
+"""Maps a person of a council to Patient, support reasons and social circumstances, as in the latest snapshot.
 
-Where that snapshot contradicts itself about something one can have only one of, nothing is said; what one can have
-several of, is all said.
+If the snapshot contradicts itself, a single-valued element is left out and a multi-valued one gets all values.
 """
 
 from __future__ import annotations
@@ -79,8 +78,8 @@ def patient(key: str, lines: list[Row], council: str, look: Look) -> dict[str, A
 
 
 def nhs_number(text: str) -> dict[str, Any]:
-    """Return the identifier, without a verification status: CLD does not tell one. A number that cannot be is kept as
-    words."""
+    """Return the identifier, without a verification status: CLD does not tell one. An invalid number is kept as
+    text."""
     number = normalise(text)
     if is_valid(number):
         return {"system": NHS_NUMBER, "value": number}

@@ -155,8 +155,8 @@ class People:
         self._told: dict[tuple[str, str, Snapshot, str], list[str]] = {}
 
     def tell(self, values: Values, snapshot: Snapshot, line: int) -> Iterator[Row]:
-        """Yield the person's row if it says something new. The NHS number is no part of the key, nor of the digest in
-        it."""
+        """Yield the person's row, unless this snapshot already gave the same content with the same number. The NHS
+        number is no part of the key, nor of the digest in it."""
         said = {column: values[column] for column in PERSON if column in values}
         number = said.get("NHS Number", "")
         same = digest({column: text for column, text in said.items() if column != "NHS Number"})

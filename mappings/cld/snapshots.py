@@ -1,4 +1,4 @@
-"""What a file that restates twelve months says by leaving something out, and when it says nothing.
+"""Decides whether an event that is missing from a later snapshot counts as withdrawn.
 
 Nothing is ever deleted in Client Level Data: the next snapshot simply does not have the event. A snapshot's silence
 counts only if it is the latest submission of its period, was read whole, speaks of events of that type at all, and its

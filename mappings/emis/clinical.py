@@ -1,4 +1,4 @@
-"""Immunisations, procedures, family history and specimens: what was done, or not done, and what is said of others."""
+"""Maps immunisations, procedures, family history and specimens."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The code tables of this source, and what a code of the practice is: its concept, what it becomes, what its words
-say."""
+"""The code tables of EMIS, and a practice's clinical codes: concept, resource type, and words."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def row(name: Named, table: Table, values: Values, order: int, line: int) -> Row
     deleted = is_true(values.get("Deleted", "")) and name.table != "Agreements_SharingOrganisation"
     patient = guid(values.get("PatientGuid", ""))
     if not patient and not deleted and name.table in PERSONAL:
-        return Reject(f"line {line}", "column PatientGuid")  # a row of nobody would be everybody's who has none
+        return Reject(f"line {line}", "column PatientGuid")  # else all such rows would share a patient
     return Row(
         table=name.table,
         key="|".join(parts),

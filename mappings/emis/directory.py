@@ -1,4 +1,4 @@
-"""Organisations, their places and their users in role: what everything else points at."""
+"""Maps organisations, locations and users in role, to which other resources refer."""
 
 from __future__ import annotations
 

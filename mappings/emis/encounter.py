@@ -59,5 +59,5 @@ def types(row: Row, look: Look) -> list[dict[str, Any]]:
     try:
         concept = code_of(row, look, "ConsultationSourceCodeId").concept
     except Invalid:
-        concept = {}  # its words are here, and the group is mapped again when the code comes
+        concept = {}  # the text is present; the group is mapped again when the code arrives
     return [{**concept, "text": texts[0] or concept.get("text", "")}, *([{"text": texts[1]}] if texts[1] else [])]

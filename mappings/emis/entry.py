@@ -13,11 +13,10 @@ from mappings.emis.qualifiers import NONE, Qualifiers, qualifiers
 from mappings.emis.values import entered, guid, is_true, partial
 
 NEGATIVE = frozenset({"absent", "refuted", "declined", "not-given", "contraindicated", "planned"})
-"""Senses that deny that the thing is so or was done. Said by the words of a code they are part of it, and the code
-stays true."""
+"""Senses that negate a finding or an act. Said by the words of a code they are part of it, and the code stays true."""
 FILED_UNDER = "urn:nhs-record-gateway:filed-under-problem"
 WITHOUT_VALUE = frozenset({"allergy", "family", "immunisation"})
-"""What an entry stays whatever number stands beside it; anything else with a value is an Observation."""
+"""Routes that a numeric value does not change. Any other entry with a value is an Observation."""
 NOT_DONE = frozenset({"declined", "not-given", "contraindicated", "refuted"})
 
 

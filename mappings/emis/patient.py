@@ -26,7 +26,8 @@ GENDERS = {"M": "male", "F": "female", "I": "other", "U": "unknown"}
 
 
 def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
-    """Return the Patient and the registration. A dummy patient is nobody; a deleted one is kept, ended and withheld.
+    """Return the Patient and the registration. A dummy patient makes no resource. A deleted one is kept, ended and
+    withheld.
 
     EMIS deletes the patient's row alone and patients also fall out of scope in time, so what depends on it is withheld
     and not deleted.

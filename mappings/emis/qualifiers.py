@@ -17,7 +17,7 @@ STRONGEST_FIRST = (
     "not-family", "refuted", "family", "contraindicated", "declined", "not-given", "planned",
     "uncertain", "suspected", "resolved", "history", "confirmed",
 )  # fmt: skip
-"""Which sense counts where qualifiers give several: the one that takes most away."""
+"""The order in which senses win when qualifiers give several: the most negative first."""
 DENIES = frozenset({"refuted", "contraindicated", "declined", "not-given", "planned"})
 
 
@@ -70,9 +70,7 @@ def _qualifiers(text: str) -> Qualifiers:
         if row["target"]:
             details[row["target"]] = value
     if "family" in senses and DENIES.intersection(senses):
-        senses.append(
-            "not-family"
-        )  # a relative who has it not: neither the relative's illness nor a word about the patient's
+        senses.append("not-family")  # a relative without the illness says nothing about the patient
     strongest = next((sense for sense in STRONGEST_FIRST if sense in senses), "")
     return Qualifiers(strongest, details, tuple(note for note in notes if note), "; ".join(words), len(set(senses)) > 1)
 

@@ -14,7 +14,7 @@ PROFILE = UK_CORE + "UKCore-AllergyIntolerance"
 
 
 def take_allergies(held: dict[str, Segment], message: Message) -> None:
-    """Take the AL1 segments into ``held``, by what the patient is allergic to. What is not sent again stays."""
+    """Add the AL1 segments to ``held``, by substance. Allergies that are not sent again stay."""
     for segment in message.all("AL1"):
         substance = segment.repetitions(3)
         if substance and segment[3] != DELETE:
@@ -24,7 +24,7 @@ def take_allergies(held: dict[str, Segment], message: Message) -> None:
 
 
 def key(substance: Repetition) -> str:
-    """Return what names the substance: its code with system, else its words."""
+    """Return the key of the substance: its code with system, else its text."""
     code = substance.text(1).strip()
     return f"{substance.text(3)}|{code}".upper() if code else substance.text(2).strip().casefold()
 

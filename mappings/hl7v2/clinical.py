@@ -19,8 +19,8 @@ not done."""
 
 
 class Coded:
-    """The diagnoses and procedures sent so far. What is sent replaces what was sent of its type (HL7: snapshot);
-    silence does not."""
+    """The diagnoses and procedures sent so far. A message replaces the earlier entries of each type it sends (HL7:
+    snapshot). Types that it does not send stay."""
 
     def __init__(self) -> None:
         self.diagnoses: dict[str, list[Segment]] = {}
@@ -88,7 +88,7 @@ class Coded:
 
 
 def code_key(segment: Segment) -> str:
-    """Return what names the diagnosis or procedure: code, else words (field 3, else field 4)."""
+    """Return the key of the diagnosis or procedure: its code, else its text (field 3, else field 4)."""
     return segment.text(3, 1).strip() or (segment.text(3, 2) or segment.text(4)).strip().casefold()
 
 

@@ -35,7 +35,7 @@ class Stay:
 
 
 class Visit:
-    """What the messages so far say of one visit."""
+    """The state of one visit after the messages so far."""
 
     def __init__(self) -> None:
         self.fields = Fields(WANTED)
@@ -70,7 +70,7 @@ class Visit:
         self.survivors.update(dict.fromkeys(prior_keys(message, look.feed), self.patient))
 
     def take_status(self, event: Event) -> None:
-        """Move on as the event says; a cancelled visit is opened again only by an event that admits or registers."""
+        """Change the status as the event says. Only an event that admits or registers opens a cancelled visit again."""
         blocked = self.status == "cancelled" and not event.revives
         if event.status and not blocked and (not event.only or self.status in event.only):
             self.status = event.status
@@ -109,8 +109,7 @@ def to_encounter(group: Group, look: Look) -> list[dict[str, Any]]:
 
 
 def replay(group: Group, look: Look) -> Visit | None:
-    """Return what all messages come to, or None. A merge moves the visit to the surviving patient and tells nothing
-    else of it."""
+    """Return the state after all messages, or None. A merge only moves the visit to the surviving patient."""
     visit = Visit()
     for sent in settled(ordered(group.of("ADT"), look), look.feed.zone):
         event = EVENTS[sent.message.event]

@@ -1,4 +1,4 @@
-"""What each ADT event says. THE TABLE: one row an event; an event without a row is refused, not guessed.
+"""THE TABLE of ADT events, one row for each. An event without a row is refused, not guessed.
 
 Facts: HL7 v2.4 chapter 3 and ITK HL7 v2 (England).
 """

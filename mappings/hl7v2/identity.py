@@ -1,4 +1,4 @@
-"""Who, which visit, which order: the local keys that messages carry. An NHS number is never part of a key."""
+"""The local keys in messages: of patients, visits and orders. An NHS number is never part of a key."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Number(NamedTuple):
 
 
 def number(field: Repetition) -> Number:
-    """Return the identifier of one CX. A bare number that could be an NHS number is taken for one."""
+    """Return the identifier of one CX. A bare number that could be an NHS number is treated as one."""
     value, authority, kind = field.text(1).strip(), field.text(4, 1) or field.text(4, 2), field.text(5).strip().upper()
     compact, traced = identifiers.normalise(value), field.text(2).strip()
     nhs = authority.upper() in NHS_AUTHORITIES or kind in NHS_TYPES

@@ -1,4 +1,4 @@
-"""A small lazy reader of HL7 v2 messages: nothing is split before somebody asks for it.
+"""A small lazy reader of HL7 v2 messages: it splits a segment or field only when it is read.
 
 >>> message = parse("MSH|^~\\\\&|PAS|RXX|||20250101||ADT^A28|1|T|2.4\\rPID|||123^^^RXX^MR||Hart&van^Ann\\\\T\\\\Co")
 >>> message["PID"].text(5, 2), message["PID"].text(3, 4), message["NK1"].text(2)

@@ -52,7 +52,7 @@ def status_of(obx: Segment) -> str:
 
 
 def accept(held: Result | None, new: Result) -> Result:
-    """Return which of two results for the same thing counts.
+    """Return which of two results of the same test is in force.
 
     A preliminary never replaces a final, whatever their order. A final is replaced only by one that says it corrects,
     cancels or deletes: another final value that does not say so is shown beside the first, for a person to judge.

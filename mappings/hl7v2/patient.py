@@ -24,12 +24,12 @@ RELIGION = "http://hl7.org/fhir/StructureDefinition/patient-religion"
 
 DEMOGRAPHICS = {"PID": (5, 7, 8, 9, 11, 13, 14, 15, 16, 17, 22, 29, 30), "PD1": (3, 4), "ZU8": (4,)}
 RESULT_DEMOGRAPHICS = {"PID": (5, 7, 8), "ZU8": (4,)}
-"""What a result message may fill in when no ADT has come: enough to find the patient and to hide them, nothing that a
-laboratory keeps out of date."""
+"""Elements that a result message may fill in when no ADT message has arrived: enough to find the patient and to hide
+them. Data that laboratories keep outdated is left out."""
 
 
 class Person:
-    """What the messages so far say of one patient."""
+    """The state of one patient after the messages so far."""
 
     def __init__(self, wanted: dict[str, tuple[int, ...]]):
         self.fields = Fields(wanted)
@@ -97,7 +97,7 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
 
 
 def replay(group: Group, look: Look, key: str) -> Person:
-    """Return what all ADT messages come to; only where none tells of this patient, what the result messages do."""
+    """Return the state after all ADT messages. Only if there is none for this patient, use the result messages."""
     person = Person(DEMOGRAPHICS)
     for sent in ordered(group.of("ADT"), look):
         message = sent.message

@@ -187,7 +187,8 @@ FIELDS = {
 
 
 def project_fields() -> str:
-    from gateway.nhs import disclosure, policy, project
+    from gateway.nhs import disclosure, project
+    from gateway.nhs.pseudonym import policy
 
     assert FIELDS.keys() == {field.name for field in fields(project.Project)}
     values = {

@@ -22,7 +22,7 @@ _REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}")
 
 
 class Subject(Protocol):
-    """What an action asks of the person whose resource it is. ``references`` remembers what each became."""
+    """What an action needs to know about the person. ``references`` caches the result of each reference."""
 
     references: dict[bytes, bytes]
     is_ninety: bool
@@ -36,7 +36,7 @@ class Subject(Protocol):
 
 Drops = list[str]
 Change = Callable[[Any, Subject, Drops, str], object]
-"""From a decoded value to what leaves of it, ``UNSET`` for nothing."""
+"""A function from a decoded value to the value that leaves; ``UNSET`` if nothing leaves."""
 
 
 def of_each(change: Change) -> Change:

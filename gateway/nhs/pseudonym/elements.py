@@ -21,7 +21,7 @@ from gateway.nhs.pseudonym.policy import DATES, EXTENSION_ACTIONS, Branch, Leaf
 from gateway.nhs.pseudonym.shapes import SHAPES, TYPES, Extension, Shape
 
 Made = tuple[bytes | None, tuple[str, ...]]
-"""What leaves of an element (None: nothing), and the paths of what does not."""
+"""The part of an element that leaves (None: nothing), and the paths that were dropped."""
 MASKED = b'{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}'
 _MOMENT = rb'"(\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d[0-9:.]*(?:Z|[+\-]\d\d:\d\d))?)?)?)"'
 _DATE, _PERIOD = re.compile(_MOMENT), re.compile(rb'\{"start":%s,"end":%s\}' % (_MOMENT, _MOMENT))
@@ -31,7 +31,7 @@ _plain = msgspec.json.Decoder().decode
 
 
 def is_personal(node: Branch | Leaf) -> bool:
-    """Whether what leaves depends on whose it is: dates and references do, codes and numbers do not."""
+    """Whether the result depends on the person: it does for dates and references, not for codes and numbers."""
     if isinstance(node, Leaf):
         return node.action in ("reference", "birth-year", *DATES)
     return any(is_personal(below) for below in node.below.values())

@@ -25,7 +25,7 @@ META = (
     b'","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"PSEUDED"}]}'
 )
 MOST_KNOWN, LARGEST_KNOWN = 4096, 600
-"""Answers remembered for one element, and the longest element worth it."""
+"""The number of results cached for one element, and the longest element that is cached."""
 _MODIFIERS = frozenset({"modifierExtension", "implicitRules"})
 ALWAYS = frozenset({"resourceType", "id", "meta"})
 """Made anew for every resource."""
@@ -206,8 +206,8 @@ _plain = msgspec.json.Decoder().decode
 
 
 def has_modifier(body: bytes) -> bool:
-    """Whether something anywhere in a resource may change what it means. We know none: it does not leave without it,
-    and not with it."""
+    """Whether a resource holds ``modifierExtension`` or ``implicitRules`` at any depth. Both may change its meaning and
+    the gateway knows none, so such a resource does not leave."""
     if b'"modifierExtension"' in body or b'"implicitRules"' in body:
         return True
     return b"\\" in body and b"\\u" in body and _names_modifier(_plain(body))
@@ -242,7 +242,8 @@ def _type(branch: Branch) -> _Type:
 
 
 def _masked(branch: Branch, names: frozenset[str]) -> bytes:
-    """What stands for a required element that may not leave: R4 asks for it, so its absence says why."""
+    """The value in place of a required element that may not leave: a data-absent reason, because R4 requires the
+    element."""
     name = sorted(names & branch.below.keys() or names)[0]
     element = next(element for element in table.types()[branch.kind].elements if name in element.names)
     prefix = "_" if element.names[name] in table.PRIMITIVES else ""

@@ -1,4 +1,4 @@
-"""One person of a project: the key, what their dates may tell, and who is in the release with them."""
+"""One person of a project: the pseudonym key, how precise dates may be, and what is in the release."""
 
 from __future__ import annotations
 

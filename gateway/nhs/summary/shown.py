@@ -19,7 +19,8 @@ NIL_IN_PART = (
 NIL_IN_WORDS = "The entries below say in words that none is known. They are not coded: confirm with the patient."
 NOTHING_RECORDED = "Nothing recorded in the data received. This is not a statement that there is none."
 NOT_AVAILABLE = "Not available: no source that could hold this has contributed."
-"""The absences. They are never confused: a clinician's word, an empty record, no record, no right."""
+"""The reasons why a section is empty, kept apart: a clinician recorded that there is none, nothing was recorded, no
+record is held, or the caller has no right."""
 ABSENCES = {
     "nilknown": NIL_KNOWN, "nil-in-part": NIL_IN_PART, "nil-in-words": NIL_IN_WORDS, "no-content-recorded": NOTHING_RECORDED,
     "unavailable": NOT_AVAILABLE, "withheld": access.NOT_YOUR_ROLE,

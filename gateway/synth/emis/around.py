@@ -1,4 +1,4 @@
-"""What stands around the patients in an extract: code tables, practices with their sites and staff, sharing
+"""The tables of an extract that are not about patients: code tables, practices with their sites and staff, sharing
 agreements."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a practice's system holds of a person, as the rows of its extract: (table, values by column)."""
+"""The rows of a practice's extract for one person: (table, values by column)."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def _row(record: Record, course: Course, at: str, flags: tuple[str, ...] = (), i
 
 
 def _reason(record: Record, resource: dict[str, Any]) -> str:
-    """What it is for, as far as the reader may see that too."""
+    """Return the reason for the medicine, if the reader may see it."""
     said = [text(reason) for reason in resource.get("reasonCode", ())]
     for reason in resource.get("reasonReference", ()):
         problem = record.by_reference.get(reason.get("reference", ""))
@@ -198,7 +198,8 @@ def _reason(record: Record, resource: dict[str, Any]) -> str:
 
 
 def _left(record: Record, held: Held) -> str:
-    """A practice the patient is not registered with now: its medicines are what it last knew."""
+    """Return the flag of a practice where the patient is no longer registered ("" elsewhere): its medicines are its
+    last known ones."""
     is_registered = kinds.of(held.kind).registers and held.ods in record.registered
     return "" if is_registered else f"{LAST_KNOWN} {held.publisher}"
 
