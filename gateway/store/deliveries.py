@@ -7,9 +7,16 @@ from typing import Any
 
 import msgspec
 
+from gateway.store import columns
 from gateway.store.database import Session, hash64
-from gateway.store.kept import retouch, touch_new, touch_source
+from gateway.store.kept import TOUCHED, retouch, touch_new, touch_source
 from gateway.store.resources import Mapped
+
+_QUARANTINE = columns.QUARANTINE.only("grp source patient delivery place reason")
+_BEGIN = (
+    f"INSERT INTO delivery ({columns.DELIVERY.only('key source name mapping first started state report')}) "
+    "VALUES (?, ?, ?, ?, ?, ?, 'keeping', '')"
+)
 
 
 def begin(session: Session, source: str, name: str, version: str, fingerprint: str) -> int:
@@ -19,8 +26,7 @@ def begin(session: Session, source: str, name: str, version: str, fingerprint: s
     key = session.next_key("delivery")
     last = session.value("SELECT mapping FROM delivery WHERE source = ? ORDER BY key DESC LIMIT 1", source)
     session.run(
-        "INSERT INTO delivery (key, source, name, mapping, first, started, state, report) VALUES (?, ?, ?, ?, ?, ?, 'keeping', '')",
-        key, source, f"{hash64(name) & (2**64 - 1):016x}", mapping, session.next_key("kept"), session.now,
+        _BEGIN, key, source, f"{hash64(name) & (2**64 - 1):016x}", mapping, session.next_key("kept"), session.now,
     )  # fmt: skip
     if last is not None and last != mapping:
         touch_source(session, key, source)
@@ -74,7 +80,7 @@ def quarantine(session: Session, source: str, delivery: int, mapped: Sequence[Ma
         f"DELETE FROM quarantine WHERE {session.within('grp')}", session.listed([group.grp for group in mapped])
     )
     session.insert(
-        "quarantine", "grp, source, patient, delivery, place, reason",
+        "quarantine", _QUARANTINE,
         [(group.grp, source, group.patient, delivery, group.place, group.reason) for group in mapped if group.puts is None],
     )  # fmt: skip
 
@@ -88,8 +94,8 @@ def in_quarantine(session: Session, source: str | None = None) -> list[tuple[str
 def touch_quarantined(session: Session, delivery: int, source: str) -> None:
     """Have everything of a source in quarantine mapped again."""
     session.run(
-        "INSERT INTO touched (delivery, patient, grp) SELECT ?, patient, grp FROM quarantine WHERE source = ? ON "
-        "CONFLICT DO NOTHING",
+        f"INSERT INTO touched ({TOUCHED}) SELECT ?, patient, grp FROM quarantine WHERE source = ? "
+        "ON CONFLICT DO NOTHING",
         delivery,
         source,
     )
