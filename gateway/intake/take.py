@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from gateway import log
+from gateway.fhir import index
 from gateway.intake import derive
 from gateway.intake.engine import Engine, Part, engine
 from gateway.intake.producers import Batch, Rows, unknown_publisher
 from gateway.intake.report import Report
 from gateway.memory import seldom_collected
 from gateway.nhs.codesets import CodeSets
-from gateway.store import deliveries, identities, registry, resources
+from gateway.store import deliveries, identities, indexing, registry, resources
 from gateway.store import kept as keeping
 from gateway.store.database import Session, Store
 from gateway.store.resources import Mapped
@@ -83,12 +84,17 @@ def begin(
     report: Report,
     name: str,
     touch: Callable[[Session, int, str], None] | None = None,
+    *,
+    indexes_all: bool = False,
 ) -> None:
     """Open a delivery, and touch at once what ``touch`` says. What an earlier one that was cut off left to map is
     mapped with it, never by itself: half of its rows may have come. Labels are made with the mapping, so other code
-    sets map everything again too."""
+    sets map everything again too. ``indexes_all`` says that the delivery touches everything, and that ``map_touched``
+    will write the index of all of it again."""
     with store.write() as session:
-        report.delivery = deliveries.begin(session, source.name, name, source.version, sets.fingerprint)
+        report.delivery = deliveries.begin(
+            session, source.name, name, source.version, sets.fingerprint, index.fingerprint(), indexes_all
+        )
         deliveries.take_over(session, source.name, report.delivery)
         if touch:
             touch(session, report.delivery, source.name)
@@ -155,9 +161,17 @@ def _describe(
 
 
 def map_touched(
-    store: Store, source: Source, sets: CodeSets, report: Report, run: Engine, progress: Progress = quiet
+    store: Store,
+    source: Source,
+    sets: CodeSets,
+    report: Report,
+    run: Engine,
+    progress: Progress = quiet,
+    *,
+    indexes_all: bool = False,
 ) -> None:
-    """Map every group that the delivery touched, and write what they became."""
+    """Map every group that the delivery touched, and write what they became. ``indexes_all`` writes the index of what
+    did not change again too, because another plan may have made it."""
     with store.read() as session:
         todo = keeping.touched(session, report.delivery)
     done = 0
@@ -167,6 +181,8 @@ def map_touched(
     for part, mapped in run.run(list(resources.batches(todo, GROUPS_AT_ONCE))):
         with store.write() as session:
             again += _write(session, source, sets, report, part, mapped)
+            if indexes_all:
+                indexing.rewrite(session, [group.grp for group in mapped])
         done += len(part)
         progress("groups mapped", done, len(todo))
     for part, mapped in run.run(list(resources.batches(again, GROUPS_AT_ONCE))):

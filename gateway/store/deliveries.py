@@ -14,19 +14,32 @@ from gateway.store.resources import Mapped
 
 _QUARANTINE = columns.QUARANTINE.only("grp source patient delivery place reason")
 _BEGIN = (
-    f"INSERT INTO delivery ({columns.DELIVERY.only('key source name mapping first started state report')}) "
-    "VALUES (?, ?, ?, ?, ?, ?, 'keeping', '')"
+    f"INSERT INTO delivery ({columns.DELIVERY.only('key source name mapping plan first started state report')}) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, 'keeping', '')"
 )
+_STANDING = (
+    f"SELECT {columns.DELIVERY.only('source mapping plan')} FROM delivery d WHERE key >= COALESCE("
+    "(SELECT max(e.key) FROM delivery e WHERE e.source = d.source AND e.state = 'done'), 0)"
+)
+"""The deliveries that what is shown of a source may come from: the last that was done, and those cut off since."""
+_MIXED = ""
+"""The plan of a delivery after which some of the source is indexed by one plan and some by another."""
 
 
-def begin(session: Session, source: str, name: str, version: str, fingerprint: str) -> int:
+def begin(session: Session, source: str, name: str, version: str, sets: str, plan: str, indexes_all: bool) -> int:
     """Open a delivery; when the mapping's version or the code sets' fingerprint is another than last time, everything
-    the source sent is touched. The name is kept as a hash."""
-    mapping = f"{version} {fingerprint}"
+    the source sent is touched. The name is kept as a hash.
+
+    ``plan`` is the fingerprint of the index plan. It is written down only where everything of the source is indexed
+    by it when the delivery is done: because it was before, or because this delivery ``indexes_all``.
+    """
+    mapping = f"{version} {sets}"
+    if not indexes_all and source in indexed_otherwise(session, plan):
+        plan = _MIXED
     key = session.next_key("delivery")
     last = session.value("SELECT mapping FROM delivery WHERE source = ? ORDER BY key DESC LIMIT 1", source)
     session.run(
-        _BEGIN, key, source, f"{hash64(name) & (2**64 - 1):016x}", mapping, session.next_key("kept"), session.now,
+        _BEGIN, key, source, f"{hash64(name) & (2**64 - 1):016x}", mapping, plan, session.next_key("kept"), session.now,
     )  # fmt: skip
     if last is not None and last != mapping:
         touch_source(session, key, source)
@@ -36,11 +49,14 @@ def begin(session: Session, source: str, name: str, version: str, fingerprint: s
 def labelled_otherwise(session: Session, fingerprint: str) -> list[str]:
     """The sources of which anything may be labelled by other code sets than those of ``fingerprint``: the last
     delivery that was done, or one that was cut off since, had others."""
-    rows = session.rows(
-        "SELECT source, mapping FROM delivery d WHERE key >= COALESCE("
-        "(SELECT max(e.key) FROM delivery e WHERE e.source = d.source AND e.state = 'done'), 0)"
-    )
-    return sorted({source for source, mapping in rows if mapping.rpartition(" ")[2] != fingerprint})
+    rows = session.rows(_STANDING)
+    return sorted({source for source, mapping, _ in rows if mapping.rpartition(" ")[2] != fingerprint})
+
+
+def indexed_otherwise(session: Session, plan: str) -> list[str]:
+    """The sources of which anything may be indexed by another plan: the last delivery that was done, or one that was
+    cut off since, had another."""
+    return sorted({source for source, _, indexed_by in session.rows(_STANDING) if indexed_by != plan})
 
 
 def first_row(session: Session, delivery: int) -> int:
