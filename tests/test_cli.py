@@ -27,6 +27,7 @@ from gateway.nhs.sandbox import USERS
 from gateway.store.database import open_store
 from gateway.synth import world
 from gateway.terminology import sets
+from tests.index_plans import without
 
 ROOT = Path(__file__).parents[1]
 SECRET = "9990009990"
@@ -255,6 +256,21 @@ def test_with_new_code_sets_nothing_is_shown_before_the_sources_are_mapped_again
     ):
         code, _, said = gateway(*words)
         assert code == 2 and "labels were made with other code sets: run `gateway remap` for cld" in said
+    assert gateway("remap", "cld")[0] == 0
+    assert gateway("work", "--once")[0] == 0
+
+
+def test_with_new_search_parameters_nothing_is_shown_before_the_sources_are_mapped_again(gateway, sent, tmp_path):
+    with without("Observation"):
+        assert gateway("load", "cld", sent.path("cld"))[0] == 0
+    for words in (
+        ("serve", "--port", "1"),
+        ("work", "--once"),
+        ("export", "run", "--project", "study", "--out", tmp_path / "out"),
+    ):
+        code, _, said = gateway(*words)
+        assert code == 2
+        assert "search index was made with other search parameters: run `gateway remap` for cld" in said
     assert gateway("remap", "cld")[0] == 0
     assert gateway("work", "--once")[0] == 0
 

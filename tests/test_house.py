@@ -26,7 +26,7 @@ ROOMS = {
     "fhir": {"errors"},
     "nhs": {"fhir"},
     "terminology": {"fhir", "nhs.codesets"},
-    "store": {"fhir"},
+    "store": {"processes", "fhir"},
     "records": {"fhir", "nhs", "terminology", "store"},
     "care": {"fhir", "nhs", "store", "records"},
     "mappings": {"fhir", "nhs.identifiers", "terminology"},

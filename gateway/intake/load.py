@@ -47,14 +47,15 @@ def load(
 def remap(
     store: Store, source: Source, feed: Feed, sets: CodeSets, *, workers: int | None = None, progress: Progress = quiet
 ) -> Report:
-    """Map everything a source ever sent again: after a fix, or with another version of the mapping."""
+    """Map everything a source ever sent again, and write its index again: after a fix, with another version of the
+    mapping, or with other search parameters."""
     started, report = time.monotonic(), Report(source.name)
     with alone(store, source):
-        begin(store, source, sets, report, "remap", keeping.touch_source)
+        begin(store, source, sets, report, "remap", keeping.touch_source, indexes_all=True)
         with store.read() as session:
             size = keeping.size(session)
         with engine(store, source, feed, sets, size, workers) as run:
-            map_touched(store, source, sets, report, run, progress)
+            map_touched(store, source, sets, report, run, progress, indexes_all=True)
         return end(store, report, started)
 
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from gateway import log
+from gateway.fhir import index
 from gateway.intake import derive
 from gateway.intake.engine import Engine, Part, engine
 from gateway.intake.producers import Batch, Rows, unknown_publisher
 from gateway.intake.report import Report
 from gateway.memory import seldom_collected
 from gateway.nhs.codesets import CodeSets
-from gateway.store import deliveries, identities, registry, resources
+from gateway.store import deliveries, identities, indexing, registry, resources
 from gateway.store import kept as keeping
 from gateway.store.database import Session, Store
 from gateway.store.resources import Mapped
@@ -83,12 +84,17 @@ def begin(
     report: Report,
     name: str,
     touch: Callable[[Session, int, str], None] | None = None,
+    *,
+    indexes_all: bool = False,
 ) -> None:
     """Open a delivery and mark the groups that ``touch`` names. Groups left unmapped by an interrupted delivery are
     mapped with this one and never alone, because only half of its rows may have arrived. Labels are made while mapping,
-    so new code sets map everything again."""
+    so new code sets map everything again. ``indexes_all`` says that the delivery marks every group, and that
+    ``map_touched`` will write the index of all of it again."""
     with store.write() as session:
-        report.delivery = deliveries.begin(session, source.name, name, source.version, sets.fingerprint)
+        report.delivery = deliveries.begin(
+            session, source.name, name, source.version, sets.fingerprint, index.fingerprint(), indexes_all
+        )
         deliveries.take_over(session, source.name, report.delivery)
         if touch:
             touch(session, report.delivery, source.name)
@@ -155,9 +161,17 @@ def _describe(
 
 
 def map_touched(
-    store: Store, source: Source, sets: CodeSets, report: Report, run: Engine, progress: Progress = quiet
+    store: Store,
+    source: Source,
+    sets: CodeSets,
+    report: Report,
+    run: Engine,
+    progress: Progress = quiet,
+    *,
+    indexes_all: bool = False,
 ) -> None:
-    """Map every group that the delivery marked, and write the results."""
+    """Map every group that the delivery marked, and write the results. ``indexes_all`` also writes the index of
+    unchanged resources again, because another plan may have made it."""
     with store.read() as session:
         todo = keeping.touched(session, report.delivery)
     done = 0
@@ -167,6 +181,8 @@ def map_touched(
     for part, mapped in run.run(list(resources.batches(todo, GROUPS_AT_ONCE))):
         with store.write() as session:
             again += _write(session, source, sets, report, part, mapped)
+            if indexes_all:
+                indexing.rewrite(session, [group.grp for group in mapped])
         done += len(part)
         progress("groups mapped", done, len(todo))
     for part, mapped in run.run(list(resources.batches(again, GROUPS_AT_ONCE))):

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from cryptography.fernet import Fernet
 
 from gateway.errors import Forbidden, GatewayError, NotFound, Refused, Unauthenticated, Unavailable
-from gateway.fhir import build
+from gateway.fhir import build, index
 from gateway.fhir.dates import moment
 from gateway.nhs import access, codesets, labels, links
 from gateway.nhs.codesets import CodeSets
@@ -70,14 +70,21 @@ class Page:
 
 
 def require_sets(store: Store, sets: CodeSets) -> None:
-    """Raise ``Refused`` for a live store that lacks code sets, and for any whose labels were made with others: what
-    the new ones hide would be shown until every source is mapped again."""
+    """Raise ``Refused`` for a live store that lacks code sets, and for any whose labels or index were made otherwise.
+
+    Until every source is mapped again, what the new code sets hide would be shown, and what a new search parameter
+    should find would be missed without a word.
+    """
     if missing := missing_sets(store, sets):
         raise Refused(f"code sets are missing: {', '.join(missing)}")
     with store.read() as session:
-        stale = deliveries.labelled_otherwise(session, sets.fingerprint)
-    if stale:
-        raise Refused(f"labels were made with other code sets: run `gateway remap` for {', '.join(stale)}")
+        labelled = deliveries.labelled_otherwise(session, sets.fingerprint)
+        indexed = deliveries.indexed_otherwise(session, index.fingerprint())
+    if labelled or indexed:
+        reasons = ["labels were made with other code sets"] if labelled else []
+        reasons += ["the search index was made with other search parameters"] if indexed else []
+        sources = ", ".join(sorted({*labelled, *indexed}))
+        raise Refused(f"{' and '.join(reasons)}: run `gateway remap` for {sources}")
 
 
 def missing_sets(store: Store, sets: CodeSets) -> tuple[str, ...]:

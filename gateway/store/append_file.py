@@ -21,6 +21,7 @@ import msgspec
 import pysqlite3.dbapi2 as sqlite
 
 from gateway.fhir.dates import microseconds_now
+from gateway.store.statements import Columns
 
 BATCH = 1000
 """The largest number of rows in one commit."""
@@ -55,7 +56,8 @@ class Table:
         """The statement that appends a JSON list of values. One statement is one transaction and releases the
         interpreter once: a statement for each row would do so twice for each row."""
         value = "unhex(value)" if self.is_bytes else "value"
-        return f"INSERT INTO {self.name} (at, {self.column}) SELECT ?, {value} FROM json_each(?) ORDER BY key"
+        columns = Columns(self.name, ("seq", "at", self.column)).only(f"at {self.column}")
+        return f"INSERT INTO {self.name} ({columns}) SELECT ?, {value} FROM json_each(?) ORDER BY key"
 
 
 @dataclass(slots=True)
@@ -72,7 +74,7 @@ class AppendFile:
     """An open file. ``append`` returns when the row is on disk, or raises what went wrong."""
 
     def __init__(self, path: Path, table: Table):
-        self.path, self.table = path, table
+        self.path, self.table, self._insert = path, table, table.insert
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._waiting: deque[_Waiting] = deque()
         self._turn = threading.Lock()
@@ -92,7 +94,7 @@ class AppendFile:
         """Append a row and roll it back, as a test that the file can be written. Raises what ``append`` would."""
         with closing(self.connect()) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute(self.table.insert, (0, '[""]'))
+            connection.execute(self._insert, (0, '[""]'))
             connection.execute("ROLLBACK")
 
     def append(self, value: str | bytes) -> None:
@@ -141,7 +143,7 @@ class AppendFile:
                     row.future.get_loop().call_soon_threadsafe(_answer, row.future, fault)
 
     def _write(self, connection: sqlite.Connection, values: Sequence[str]) -> None:
-        connection.execute(self.table.insert, (microseconds_now(), msgspec.json.encode(values).decode()))
+        connection.execute(self._insert, (microseconds_now(), msgspec.json.encode(values).decode()))
 
     def _disconnect(self) -> None:
         with suppress(Exception):

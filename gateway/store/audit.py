@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from gateway import processes
 from gateway.errors import Unavailable
 from gateway.store import chain, changes, columns
 from gateway.store.append_file import AppendFile, Reading, Table
@@ -132,20 +133,16 @@ class Audit:
     def sealing(self, seconds: float = SEAL_SECONDS) -> Iterator[None]:
         """Run a thread that seals every few seconds while the block runs, and once more at its end. No request
         seals."""
-        stop = threading.Event()
 
-        def often() -> None:
+        def often(stop: threading.Event) -> None:
             while not stop.wait(seconds):
                 with suppress(Exception):  # the next turn tries again; an unsealed row is still a durable one
                     self.seal()
 
-        thread = threading.Thread(target=often, name="sealer", daemon=True)
-        thread.start()
         try:
-            yield
+            with processes.thread("sealer", often):
+                yield
         finally:
-            stop.set()
-            thread.join()
             self.seal()
 
     def close(self) -> None:

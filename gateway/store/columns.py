@@ -9,7 +9,7 @@ from gateway.store.statements import Columns
 AUDIT = Columns("audit", ("seq", "at", "stream", "event"))
 CLAIM = Columns("claim", ("patient", "number", "evidence"))
 CLOCK = Columns("clock", ("id", "commit_seq", "updated", "label_seq"))
-DELIVERY = Columns("delivery", ("key", "source", "name", "mapping", "first", "started", "state", "report"))
+DELIVERY = Columns("delivery", ("key", "source", "name", "mapping", "plan", "first", "started", "state", "report"))
 DEPENDS = Columns("depends", ("dep", "patient", "grp"))
 ENTRY = Columns("entry", ("patient", "param", "value", "head"))
 ENTRY_GLOBAL = Columns("entry_global", ("param", "value", "head"))

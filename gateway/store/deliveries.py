@@ -7,20 +7,46 @@ from typing import Any
 
 import msgspec
 
+from gateway.store import columns
 from gateway.store.database import Session, hash64
-from gateway.store.kept import retouch, touch_new, touch_source
+from gateway.store.kept import TOUCHED, retouch, touch_new, touch_source
 from gateway.store.resources import Mapped
 
+_QUARANTINE = columns.QUARANTINE.only("grp source patient delivery place reason")
+_BEGIN = (
+    f"INSERT INTO delivery ({columns.DELIVERY.only('key source name mapping plan first started state report')}) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, 'keeping', '')"
+)
+_STANDING = (
+    f"SELECT {columns.DELIVERY.only('source mapping plan')} FROM delivery d WHERE key >= COALESCE("
+    "(SELECT max(e.key) FROM delivery e WHERE e.source = d.source AND e.state = 'done'), 0)"
+)
+"""The deliveries that what is shown of a source may come from: the last that was done, and those cut off since."""
+_MIXED = ""
+"""The plan of a delivery after which some of the source is indexed by one plan and some by another."""
 
+<<<<<<< HEAD
 def begin(session: Session, source: str, name: str, version: str, fingerprint: str) -> int:
     """Open a delivery. If the mapping's version or the code sets' fingerprint changed since the last one, all groups of
     the source are marked to be mapped again. The name is stored as a hash."""
     mapping = f"{version} {fingerprint}"
+=======
+
+def begin(session: Session, source: str, name: str, version: str, sets: str, plan: str, indexes_all: bool) -> int:
+    """Open a delivery; when the mapping's version or the code sets' fingerprint is another than last time, everything
+    the source sent is touched. The name is kept as a hash.
+
+    ``plan`` is the fingerprint of the index plan. It is written down only where everything of the source is indexed
+    by it when the delivery is done: because it was before, or because this delivery ``indexes_all``.
+    """
+    mapping = f"{version} {sets}"
+    if not indexes_all and source in indexed_otherwise(session, plan):
+        plan = _MIXED
+>>>>>>> columns
     key = session.next_key("delivery")
     last = session.value("SELECT mapping FROM delivery WHERE source = ? ORDER BY key DESC LIMIT 1", source)
     session.run(
-        "INSERT INTO delivery (key, source, name, mapping, first, started, state, report) VALUES (?, ?, ?, ?, ?, ?, 'keeping', '')",
-        key, source, f"{hash64(name) & (2**64 - 1):016x}", mapping, session.next_key("kept"), session.now,
+        _BEGIN, key, source, f"{hash64(name) & (2**64 - 1):016x}", mapping, plan, session.next_key("kept"), session.now,
     )  # fmt: skip
     if last is not None and last != mapping:
         touch_source(session, key, source)
@@ -28,6 +54,7 @@ def begin(session: Session, source: str, name: str, version: str, fingerprint: s
 
 
 def labelled_otherwise(session: Session, fingerprint: str) -> list[str]:
+<<<<<<< HEAD
     """Return the sources whose labels may come from other code sets than those of ``fingerprint``: their last complete
     delivery, or one interrupted since, used others."""
     rows = session.rows(
@@ -35,6 +62,18 @@ def labelled_otherwise(session: Session, fingerprint: str) -> list[str]:
         "(SELECT max(e.key) FROM delivery e WHERE e.source = d.source AND e.state = 'done'), 0)"
     )
     return sorted({source for source, mapping in rows if mapping.rpartition(" ")[2] != fingerprint})
+=======
+    """The sources of which anything may be labelled by other code sets than those of ``fingerprint``: the last
+    delivery that was done, or one that was cut off since, had others."""
+    rows = session.rows(_STANDING)
+    return sorted({source for source, mapping, _ in rows if mapping.rpartition(" ")[2] != fingerprint})
+
+
+def indexed_otherwise(session: Session, plan: str) -> list[str]:
+    """The sources of which anything may be indexed by another plan: the last delivery that was done, or one that was
+    cut off since, had another."""
+    return sorted({source for source, _, indexed_by in session.rows(_STANDING) if indexed_by != plan})
+>>>>>>> columns
 
 
 def first_row(session: Session, delivery: int) -> int:
@@ -75,7 +114,7 @@ def quarantine(session: Session, source: str, delivery: int, mapped: Sequence[Ma
         f"DELETE FROM quarantine WHERE {session.within('grp')}", session.listed([group.grp for group in mapped])
     )
     session.insert(
-        "quarantine", "grp, source, patient, delivery, place, reason",
+        "quarantine", _QUARANTINE,
         [(group.grp, source, group.patient, delivery, group.place, group.reason) for group in mapped if group.puts is None],
     )  # fmt: skip
 
@@ -89,8 +128,8 @@ def in_quarantine(session: Session, source: str | None = None) -> list[tuple[str
 def touch_quarantined(session: Session, delivery: int, source: str) -> None:
     """Mark all quarantined groups of a source to be mapped again."""
     session.run(
-        "INSERT INTO touched (delivery, patient, grp) SELECT ?, patient, grp FROM quarantine WHERE source = ? ON "
-        "CONFLICT DO NOTHING",
+        f"INSERT INTO touched ({TOUCHED}) SELECT ?, patient, grp FROM quarantine WHERE source = ? "
+        "ON CONFLICT DO NOTHING",
         delivery,
         source,
     )

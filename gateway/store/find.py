@@ -13,7 +13,7 @@ from gateway.fhir.search import Allow, Clause, Limits, Query, Whose
 from gateway.store import limits as within
 from gateway.store.database import Session, id_hash
 from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
-from gateway.store.resources import HEAD, Stored, stored
+from gateway.store.resources import STORED, Stored, stored
 
 ANYBODY = Limits((Allow(),), Whose.ANYBODY)
 """Limits without a restriction: for finding the person a request is about, never for an answer."""
@@ -50,7 +50,7 @@ def find(session: Session, query: Query, limits: Limits, after: tuple[int, int] 
         where.add(f"({column} {sign} ? OR ({column} = ? AND h.key {sign} ?))", after[0], after[0], after[1])
     direction = "DESC" if descending else "ASC"
     sql = (
-        f"SELECT {HEAD}, v.delivery, v.body FROM head h JOIN version v ON v.key = h.body WHERE "
+        f"SELECT {STORED} FROM head h JOIN version v ON v.key = h.body WHERE "
         f"{' AND '.join(where.sql)} "
         f"ORDER BY {column} {direction}, h.key {direction} LIMIT ?"
     )
@@ -69,7 +69,7 @@ def candidates(session: Session, query: Query, publishers: Sequence[int]) -> lis
         TYPE_NUMBER["Patient"], session.listed(publishers),
     )  # fmt: skip
     sql = (
-        f"SELECT {HEAD}, v.delivery, v.body FROM head h JOIN version v ON v.key = h.body WHERE "
+        f"SELECT {STORED} FROM head h JOIN version v ON v.key = h.body WHERE "
         f"{' AND '.join(where.sql)} ORDER BY h.key LIMIT ?"
     )
     return [stored(row) for row in session.rows(sql, *where.parameters, query.count + 1)]

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.store import columns
 from gateway.store.database import Session, hash64
 
 
@@ -53,7 +54,12 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
     grp: int
 
 
-KEPT = "k.key, k.body, k.ord, k.deleted, k.publisher, k.hash, k.grp"
+_KEPT = columns.KEPT.only("key body ord deleted publisher hash grp", of="k")
+_STATE = columns.KEPT.only("hash key publisher patient ord vord deleted body grp")
+_NEW = columns.KEPT.only("key hash grp patient delivery publisher ord vord deleted body")
+_MEMBER = columns.MEMBER.only("grp kept")
+_DEPENDS = columns.DEPENDS.only("dep patient grp")
+TOUCHED = columns.TOUCHED.only("delivery patient grp")
 encode_body = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Body).decode
 
@@ -85,7 +91,7 @@ def keep(session: Session, delivery: int, sent: Sequence[Sent], publishers: Mapp
     for key, state in enumerate(added, first):
         state.key = key
     session.insert(
-        "kept", "key, hash, grp, patient, delivery, publisher, ord, vord, deleted, body",
+        "kept", _NEW,
         [(s.key, s.hash, s.groups[0] if s.groups else 0, s.patient, delivery, s.publisher, s.order, s.value_order, int(s.deleted), s.body)
          for s in added],
     )  # fmt: skip
@@ -97,9 +103,7 @@ def keep(session: Session, delivery: int, sent: Sequence[Sent], publishers: Mapp
         ],
     )
     session.many("DELETE FROM member WHERE kept = ?", [(s.key,) for s in changed if s.old_groups[1:] != s.groups[1:]])
-    session.ignore(
-        "member", "grp, kept", sorted({(group, s.key) for s in (*added, *changed) for group in s.groups[1:]})
-    )
+    session.ignore("member", _MEMBER, sorted({(group, s.key) for s in (*added, *changed) for group in s.groups[1:]}))
     touched = {(s.patient, group) for s in added for group in s.groups[1:]}
     touched.update((s.patient, group) for s in changed for group in (*s.old_groups, *s.groups))
     touched.update(_askers(session, {hash_ for s in (*added, *changed) for hash_ in (s.hash, s.all_hash)}))
@@ -148,9 +152,7 @@ class _State:
 
 
 def _present(session: Session, rows: Sequence[Sent]) -> dict[int, _State]:
-    sql = (
-        f"SELECT hash, key, publisher, patient, ord, vord, deleted, body, grp FROM kept WHERE {session.within('hash')}"
-    )
+    sql = f"SELECT {_STATE} FROM kept WHERE {session.within('hash')}"
     present = session.rows(sql, session.listed([row.hash for row in rows]))
     if not present:
         return {}
@@ -175,15 +177,13 @@ def _askers(session: Session, asked: set[int]) -> Iterator[tuple[int, int]]:
 
 def touch(session: Session, delivery: int, groups: Iterable[tuple[int, int]]) -> None:
     """Have (patient, group) pairs mapped again in this delivery."""
-    session.ignore(
-        "touched", "delivery, patient, grp", [(delivery, patient, group) for patient, group in sorted(groups) if group]
-    )
+    session.ignore("touched", TOUCHED, [(delivery, patient, group) for patient, group in sorted(groups) if group])
 
 
 def touch_new(session: Session, delivery: int, first: int) -> None:
     """Touch the groups of every row this delivery added, in patient order."""
     session.run(
-        "INSERT INTO touched (delivery, patient, grp) SELECT DISTINCT delivery, patient, grp FROM kept "
+        f"INSERT INTO touched ({TOUCHED}) SELECT DISTINCT {TOUCHED} FROM kept "
         "WHERE key >= ? AND delivery = ? AND grp <> 0 ORDER BY patient, grp ON CONFLICT DO NOTHING",
         first, delivery,
     )  # fmt: skip
@@ -195,7 +195,7 @@ def touch_source(session: Session, delivery: int, source: str) -> None:
     for groups in ("kept k", "kept k JOIN member m ON m.kept = k.key"):
         grp = "m.grp" if "member" in groups else "k.grp"
         session.run(
-            f"INSERT INTO touched (delivery, patient, grp) SELECT DISTINCT ?, k.patient, {grp} FROM {groups} "
+            f"INSERT INTO touched ({TOUCHED}) SELECT DISTINCT ?, k.patient, {grp} FROM {groups} "
             f"JOIN publisher p ON p.key = k.publisher WHERE p.source = ? AND {grp} <> 0 ORDER BY 2, 3 ON CONFLICT DO NOTHING",
             delivery, source,
         )  # fmt: skip
@@ -204,7 +204,7 @@ def touch_source(session: Session, delivery: int, source: str) -> None:
 def retouch(session: Session, earlier: int, delivery: int) -> None:
     """Move the groups that an earlier delivery marked but did not map to this delivery."""
     session.run(
-        "INSERT INTO touched (delivery, patient, grp) SELECT ?, patient, grp FROM touched WHERE delivery = ? ON CONFLICT DO NOTHING",
+        f"INSERT INTO touched ({TOUCHED}) SELECT ?, patient, grp FROM touched WHERE delivery = ? ON CONFLICT DO NOTHING",
         delivery, earlier,
     )  # fmt: skip
     untouch_all(session, earlier)
@@ -239,11 +239,11 @@ def rows_of(session: Session, groups: Sequence[int]) -> dict[int, list[Kept]]:
     members: dict[int, list[Kept]] = {group: [] for group in groups}
     seen: dict[int, Kept] = {}
     listed = session.listed(groups)
-    for row in session.rows(f"SELECT {KEPT} FROM kept k WHERE {session.within('k.grp')}", listed):
+    for row in session.rows(f"SELECT {_KEPT} FROM kept k WHERE {session.within('k.grp')}", listed):
         kept = seen[row[0]] = _kept(row)
         members[kept.grp].append(kept)
     for row in session.rows(
-        f"SELECT {KEPT}, m.grp FROM member m JOIN kept k ON k.key = m.kept WHERE {session.within('m.grp')}", listed
+        f"SELECT {_KEPT}, m.grp FROM member m JOIN kept k ON k.key = m.kept WHERE {session.within('m.grp')}", listed
     ):
         members[row[-1]].append(seen.get(row[0]) or _kept(row))
     return members
@@ -263,7 +263,7 @@ def group_name(source: str, publisher: str, grp: int, rows: Sequence[Kept]) -> s
 
 def row_at(session: Session, hash_: int) -> Kept | None:
     """One kept row by its hash, deleted or not."""
-    row = session.row(f"SELECT {KEPT} FROM kept k WHERE k.hash = ?", hash_)
+    row = session.row(f"SELECT {_KEPT} FROM kept k WHERE k.hash = ?", hash_)
     return _kept(row) if row else None
 
 
@@ -273,13 +273,13 @@ def _kept(row: Sequence[Any]) -> Kept:
 
 def rows_in(session: Session, publisher: int, table: str) -> list[Kept]:
     """Every kept row of a small table that belongs to no group, by key."""
-    rows = map(_kept, session.rows(f"SELECT {KEPT} FROM kept k WHERE k.grp = 0 AND k.publisher = ?", publisher))
+    rows = map(_kept, session.rows(f"SELECT {_KEPT} FROM kept k WHERE k.grp = 0 AND k.publisher = ?", publisher))
     return sorted((row for row in rows if row.body.table == table), key=lambda row: row.body.key)
 
 
 def depend(session: Session, asked: Sequence[tuple[int, int, int]]) -> None:
     """Remember (asked row, patient, group): when the row changes, the group is mapped again."""
-    session.ignore("depends", "dep, patient, grp", sorted(set(asked)))
+    session.ignore("depends", _DEPENDS, sorted(set(asked)))
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from gateway.fhir.dates import moment
-from gateway.store import labelling
+from gateway.store import columns, indexing, labelling
 from gateway.store.database import Session, id_hash
 from gateway.store.numbers import KINDS, TYPE_NUMBER, TYPES
 
@@ -22,7 +22,22 @@ MADE_TWICE = "made twice"
 mapped."""
 OTHER_VERSION = "another version"
 """The reason of a group that makes a resource whose current version is not the expected one."""
-HEAD = "h.key, h.type, h.id, h.patient, h.publisher, h.kind, h.labels, h.number, h.updated, h.deleted, h.low, h.grp"
+_NEW_HEAD = columns.HEAD.only(
+    "key type id id_hash patient grp publisher kind own labels number updated commit_seq seen_seq low high deleted "
+    "hash body"
+)
+_NEW_VERSION = columns.VERSION.only("key head number updated commit_seq delivery ord mapping deleted body")
+_NEW_HISTORY = columns.HISTORY.only("head number version")
+_NEW_LABEL = columns.LABEL.only("patient head bit cause")
+_NEW_PREFERENCE = columns.PREFERENCE.only("patient head name at")
+_OLD = columns.HEAD.only("key patient number hash deleted own labels body grp")
+_VERSION = columns.VERSION.only("number updated deleted delivery body", of="v")
+STORED = (
+    columns.HEAD.only("key type id patient publisher kind labels number updated deleted low grp", of="h")
+    + ", "
+    + columns.VERSION.only("delivery body", of="v")
+)
+"""What ``stored`` reads, of ``head h JOIN version v``."""
 
 
 class Put(msgspec.Struct, array_like=True, gc=False):
@@ -186,10 +201,7 @@ def _current_number(old: _Old | None) -> int:
 
 
 def _made_by(session: Session, groups: Sequence[int]) -> dict[tuple[int, str], _Old]:
-    sql = (
-        f"SELECT type, id, key, patient, number, hash, deleted, own, labels, body, grp FROM head WHERE "
-        f"{session.within('grp')}"
-    )
+    sql = f"SELECT type, id, {_OLD} FROM head WHERE {session.within('grp')}"
     return {(row[0], row[1]): _Old(*row[2:]) for row in session.rows(sql, session.listed(groups))}
 
 
@@ -227,10 +239,7 @@ def _settle_makers(session: Session, mapped: Sequence[Mapped], before: dict[tupl
 
 def _by_hash(session: Session, hashes: Iterable[int]) -> dict[int, tuple[tuple[int, str], _Old]]:
     """The heads at these hashes, whoever makes them: hash → ((type, id), head)."""
-    sql = (
-        f"SELECT id_hash, type, id, key, patient, number, hash, deleted, own, labels, body, grp FROM head WHERE "
-        f"{session.within('id_hash')}"
-    )
+    sql = f"SELECT id_hash, type, id, {_OLD} FROM head WHERE {session.within('id_hash')}"
     return {row[0]: ((row[1], row[2]), _Old(*row[3:])) for row in session.rows(sql, session.listed(sorted(hashes)))}
 
 
@@ -247,10 +256,7 @@ class _Writer:
         self.moved: list[tuple[int, int, int]] = []
         self.own: list[tuple[int, int, int, int]] = []
         self.stale: list[tuple[int, int]] = []
-        self.entries: list[tuple[int, int, int, int]] = []
-        self.globals: list[tuple[int, int, int]] = []
-        self.words: list[tuple[int, str, int]] = []
-        self.dates: list[tuple[int, int, int, int]] = []
+        self.index = indexing.Index()
         self.labels: list[tuple[int, int, int, str]] = []
         self.unlabel: list[tuple[int, int, int, int]] = []
         self.preferences: list[tuple[int, int, str, str]] = []
@@ -350,13 +356,7 @@ class _Writer:
     def _index(self, key: int, put: Put) -> None:
         patient = put.patient
         self.patients.add(patient)
-        self.entries += [(patient, param, value, key) for param, value in put.tokens]
-        if put.globals:
-            self.globals += [(param, value, key) for param, value in put.globals]
-        if put.words:
-            self.words += [(param, word[:255], key) for param, word in put.words]
-        if put.dates:
-            self.dates += [(key, param, low, high) for param, low, high in put.dates]
+        self.index.add(key, patient, put)
         if put.causes:
             self.labels += [(patient, key, bit, cause) for bit, cause in put.causes.items()]
         if put.preference:
@@ -373,26 +373,14 @@ class _Writer:
     def write(self) -> None:
         s = self.session
         if self.stale:
-            by_patient: dict[int, list[int]] = {}
-            for patient, key in self.stale:
-                by_patient.setdefault(patient, []).append(key)
-            for patient, keys in by_patient.items():
-                s.run(f"DELETE FROM entry WHERE patient = ? AND {s.within('head')}", patient, s.listed(keys))
-            heads = s.listed([key for _, key in self.stale])
-            for table in ("entry_global", "word", "second_date"):
-                s.run(f"DELETE FROM {table} WHERE {s.within('head')}", heads)
+            indexing.strike(s, self.stale)
         s.many("DELETE FROM preference WHERE patient = ? AND head = ?", self.stale + self.unchosen)
         s.many(
             "DELETE FROM label WHERE patient = ? AND head = ? AND (cause NOT LIKE 'derived:%' OR (bit & ?) <> 0 OR "
             "patient <> ?)",
             self.unlabel,
         )
-        s.insert(
-            "head",
-            "key, type, id, id_hash, patient, grp, publisher, kind, own, labels, number, updated, commit_seq, "
-            "seen_seq, low, high, deleted, hash, body",
-            self.heads,
-        )
+        s.insert("head", _NEW_HEAD, self.heads)
         s.many(
             "UPDATE head SET patient = ?, grp = ?, publisher = ?, own = ?, labels = ?, number = ?, updated = ?, "
             "commit_seq = ?, seen_seq = ?, "
@@ -401,16 +389,11 @@ class _Writer:
         )
         s.many("UPDATE head SET grp = ?, publisher = ? WHERE key = ?", self.moved)
         s.many("UPDATE head SET own = ?, labels = ?, seen_seq = ? WHERE key = ?", self.own)
-        s.insert(
-            "version", "key, head, number, updated, commit_seq, delivery, ord, mapping, deleted, body", self.versions
-        )
-        s.insert("history", "head, number, version", self.history)
-        s.insert("entry", "patient, param, value, head", sorted(set(self.entries)))
-        s.insert("entry_global", "param, value, head", sorted(set(self.globals)))
-        s.insert("word", "param, word, head", sorted(set(self.words)))
-        s.insert("second_date", "head, param, low, high", sorted(set(self.dates)))
-        s.insert("label", "patient, head, bit, cause", self.labels)
-        s.insert("preference", "patient, head, name, at", self.preferences)
+        s.insert("version", _NEW_VERSION, self.versions)
+        s.insert("history", _NEW_HISTORY, self.history)
+        self.index.write(s)
+        s.insert("label", _NEW_LABEL, self.labels)
+        s.insert("preference", _NEW_PREFERENCE, self.preferences)
         if self.is_relabelled:
             labelling.changed(s)
 
@@ -438,12 +421,12 @@ def of_patients(session: Session, patients: Sequence[int], types: Iterable[str] 
 
 
 def _current(session: Session, condition: str, *parameters: object) -> list[Stored]:
-    sql = f"SELECT {HEAD}, v.delivery, v.body FROM head h JOIN version v ON v.key = h.body WHERE {condition}"
+    sql = f"SELECT {STORED} FROM head h JOIN version v ON v.key = h.body WHERE {condition}"
     return [stored(row) for row in session.rows(sql, *parameters)]
 
 
 def stored(row: tuple[Any, ...]) -> Stored:
-    """A ``Stored`` from the columns of ``HEAD`` with delivery and body."""
+    """A ``Stored`` from the columns ``STORED``."""
     key, type_, id_, patient, publisher, kind, labels, number, updated, deleted, low, grp, delivery, body = row
     return Stored(
         key,
@@ -466,13 +449,11 @@ def stored(row: tuple[Any, ...]) -> Stored:
 def versions_of(session: Session, head: int) -> list[tuple[int, int, bool, int, bytes]]:
     """All versions of one resource, newest first: (number, updated, deleted, delivery, body)."""
     current = session.rows(
-        "SELECT v.number, v.updated, v.deleted, v.delivery, v.body "
-        "FROM head h JOIN version v ON v.key = h.body WHERE h.key = ?",
+        f"SELECT {_VERSION} FROM head h JOIN version v ON v.key = h.body WHERE h.key = ?",
         head,
     )
     older = session.rows(
-        "SELECT v.number, v.updated, v.deleted, v.delivery, v.body FROM history y JOIN version v ON v.key = y.version "
-        "WHERE y.head = ? ORDER BY y.number DESC",
+        f"SELECT {_VERSION} FROM history y JOIN version v ON v.key = y.version WHERE y.head = ? ORDER BY y.number DESC",
         head,
     )
     return [

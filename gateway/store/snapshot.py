@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from gateway.fhir.search import Limits
 from gateway.store import limits as within
 from gateway.store.database import Session
-from gateway.store.resources import HEAD, Stored, stored
+from gateway.store.resources import STORED, Stored, stored
 
 
 def as_of(session: Session, limits: Limits, seq: int) -> Iterator[Stored]:
     """Yield the resources within limits as they were at ``seq``, by patient, type and id."""
     condition, parameters = within.condition(session, limits)
     rows = session.rows(
-        f"SELECT {HEAD}, v.delivery, v.body, h.commit_seq FROM head h JOIN version v ON v.key = h.body WHERE "
+        f"SELECT {STORED}, h.commit_seq FROM head h JOIN version v ON v.key = h.body WHERE "
         f"{condition} ORDER BY h.patient, h.type, h.id",
         *parameters,
     )

@@ -86,13 +86,15 @@ class Publisher(SQLModel, table=True):
 
 
 class Delivery(SQLModel, table=True):
-    """One load: what came, with which mapping, and its report."""
+    """One load: what came, with which mapping and code sets, and its report. ``plan`` is the fingerprint of the index
+    plan that everything of the source was indexed by when it ended, empty where some of it was by another."""
 
     __tablename__ = "delivery"
     key: int = Field(sa_column=serial())
     source: str = Field(sa_column=text())
     name: str = Field(sa_column=text())
     mapping: str = Field(sa_column=text())
+    plan: str = Field(sa_column=text())
     first: int = Field(sa_column=big())
     started: int = Field(sa_column=big())
     state: str = Field(sa_column=text())

@@ -15,20 +15,29 @@ from gateway import records
 from gateway.errors import Refused
 from gateway.export import running
 from gateway.fhir.parse import parse
+from gateway.intake import load
+from gateway.intake.producers import AtHand
+from gateway.intake.take import take
 from gateway.nhs import roles, sandbox
+from gateway.nhs.codesets import CodeSets
 from gateway.records import open_door
 from gateway.store import columns, jobs, ledger, migrations, permissions, projects, tables
 from gateway.store.audit import Audit
 from gateway.store.database import Store, open_store
+from gateway.store.find import ANYBODY, find
 from gateway.store.migrations import drafting
 from gateway.store.numbers import KINDS, TYPE_NUMBER
 from gateway.terminology import sets
+from mappings import Feed, sources
+from tests.index_plans import ADDED_SINCE_0_1, without
+from tests.mappings import harness_emis as emis
 
 METADATA = tables.StoreInfo.metadata
 LANDED = json.loads((Path(__file__).parent / "version_0_1.json").read_text())
 NOW = 1777719700_000000
 """Minutes after the last row of that store."""
 FIRST = "cd553421fe957c7a9f73d89f3d1fedbc"
+ROLE_CODE = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
 
 
 def test_the_migrations_make_exactly_the_tables(store):
@@ -187,9 +196,21 @@ def test_a_store_of_version_0_1_is_brought_up_and_holds_the_tables(landed):
             assert session.value(f"SELECT count(*) FROM {name}") == len(table["rows"]), name
 
 
-def test_a_store_of_version_0_1_is_read_through_the_front_door(landed):
+def remap_all(store: Store, code_sets: CodeSets) -> None:
+    with store.read() as session:
+        names = [name for (name,) in session.rows("SELECT DISTINCT source FROM delivery")]
+    for name in names:
+        load.remap(store, sources()[name], Feed(), code_sets, workers=0)
+
+
+def test_a_store_of_version_0_1_is_read_through_the_front_door_once_it_is_mapped_again(landed):
     caller = replace(roles.caller_from_claims(sandbox.claims("dr-green")), organisation="RXQ01")
-    door = open_door(landed, sets.load(sandbox=True))
+    code_sets = sets.load(sandbox=True)
+    with pytest.raises(Refused, match="other search parameters: run `gateway remap` for cld, hl7v2$"):
+        records.require_sets(landed, code_sets)
+    remap_all(landed, code_sets)
+    records.require_sets(landed, code_sets)
+    door = open_door(landed, code_sets)
     recorded = LANDED["tables"]["permission"]["rows"][0][1]
     with landed.read() as session:
         assert len(permissions.in_force(session, [recorded], "A99001", NOW)) == 1
@@ -201,6 +222,39 @@ def test_a_store_of_version_0_1_is_read_through_the_front_door(landed):
     page = records.search(door, caller, query, "1")
     assert [json.loads(match.body)["resourceType"] for match in page.matches] == ["Encounter"]
     door.audit.close()
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "name", "value"),
+    [
+        ("FamilyMemberHistory", "relationship", f"{ROLE_CODE}|FAMMEMB"),
+        ("FamilyMemberHistory", "date", "2024-03-11"),
+        ("Specimen", "type", "http://snomed.info/sct|258524007"),
+    ],
+)
+def test_what_version_0_1_could_not_search_is_found_once_it_is_mapped_again(landed, resource_type, name, value):
+    """The rows of version 0.1 hold neither type. So a practice's are loaded by the plan that version indexed by."""
+    code_sets = sets.load(sandbox=True)
+    with without(*ADDED_SINCE_0_1):
+        rows = [
+            emis.patient(), emis.code("1", "FH: Asthma", "Family history"),
+            emis.code("2", "Cervical swab", "Pathology specimen", snomed="258524007"),
+            emis.observation("O1", "1"), emis.observation("O2", "2"),
+        ]  # fmt: skip
+        take(landed, sources()["emis"], AtHand(rows), Feed(), code_sets, workers=0)
+    with landed.read() as session:
+        patient = session.value("SELECT id FROM head WHERE type = ? ORDER BY key DESC", TYPE_NUMBER["Patient"])
+        before = session.rows("SELECT id, number, updated FROM head WHERE publisher > 2 ORDER BY id")
+    query = parse(resource_type, [("patient", patient), (name, value)])
+    with pytest.raises(Refused, match="for cld, emis, hl7v2$"):
+        records.require_sets(landed, code_sets)
+    with landed.read() as session:
+        assert find(session, query, ANYBODY) == []
+    remap_all(landed, code_sets)
+    records.require_sets(landed, code_sets)
+    with landed.read() as session:
+        assert [stored.type for stored in find(session, query, ANYBODY)] == [resource_type]
+        assert session.rows("SELECT id, number, updated FROM head WHERE publisher > 2 ORDER BY id") == before
 
 
 def test_what_version_0_1_sealed_and_released_still_holds(landed):
