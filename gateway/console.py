@@ -66,6 +66,7 @@ def load_report(report: dict[str, Any]) -> None:
         ("labels", "labels"),
         ("UK Core's constraints broken", "ukCore"),
         ("codes without a standard code", "unmappedCodes"),
+        ("values that no code table lists", "unlistedValues"),
     ):
         if report[key]:
             told = ", ".join(f"{name.rsplit('/', 1)[-1]} {count:,}" for name, count in list(report[key].items())[:MOST])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -108,6 +108,12 @@ class Look(Protocol):
 
     def all(self, table: str, publisher: str | None = None) -> list[Row]:
         """All kept, not deleted rows of a small table (CLD's snapshots), by key."""
+
+    def listed(self, system: str, code: str) -> Iterable[tuple[str, str]]:
+        """(set, effect) of every code set of the store that a code is a member of. Other sets map everything again."""
+
+    def unlisted(self, table: str, column: str, value: str) -> None:
+        """Count in the load report a value that no code table of the source knows. Never a patient's own words."""
 
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
         """The resource id for a row key: UUIDv5 in the store's own namespace. Never put an NHS number into ``key``."""

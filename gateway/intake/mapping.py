@@ -3,7 +3,7 @@ writes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b, sha1
@@ -56,13 +56,30 @@ class Looker:
     """``mappings.Look`` over the kept rows; it remembers every question about them. ``near`` holds the rows at hand,
     and those found missing."""
 
-    __slots__ = ("feed", "asked", "_session", "_context", "_publisher", "_near", "_source", "_namespace")
+    __slots__ = (
+        "feed",
+        "asked",
+        "values_unlisted",
+        "_session",
+        "_context",
+        "_publisher",
+        "_near",
+        "_source",
+        "_namespace",
+    )
 
     def __init__(self, session: Session, context: Context, publisher: str, near: dict[int, Row | None]):
         self._session, self._context, self._publisher, self._near = session, context, publisher, near
         self._source, self._namespace = context.source.name, context.namespace
         self.feed = context.feed
         self.asked: set[int] = set()
+        self.values_unlisted: list[str] = []
+
+    def listed(self, system: str, code: str) -> Iterable[tuple[str, str]]:
+        return self._context.sets.find(system, code)
+
+    def unlisted(self, table: str, column: str, value: str) -> None:
+        self.values_unlisted.append(f"{table} {column}: {value or '(empty)'}")
 
     def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
         hash_ = _row_hash(self._source, publisher or self._publisher, table, key)
@@ -156,7 +173,7 @@ def _map_group(
         mapped.place = f"{_place(group)}: {fault}"
         mapped.reason = _reason(fault)
         mapped.hides = sensitive.flagged() if _hides(context.source, group) else (0, 0)
-    mapped.asked = tuple(sorted(look.asked))
+    mapped.asked, mapped.unlisted = tuple(sorted(look.asked)), tuple(look.values_unlisted)
     return mapped
 
 
