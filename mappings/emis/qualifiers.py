@@ -9,7 +9,7 @@ from functools import lru_cache
 from xml.etree import ElementTree
 
 from gateway.errors import Invalid
-from mappings.emis.codes import rows_of
+from mappings.emis.code_tables import rows_of
 
 LIMIT = 16_000
 """Characters; the column holds 8,000."""

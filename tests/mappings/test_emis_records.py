@@ -4,7 +4,7 @@ import pytest
 
 from mappings import Group
 from mappings.emis import SOURCE
-from mappings.emis.codes import rows_of
+from mappings.emis.code_tables import rows_of
 from tests.mappings.harness import DictLook, map_rows
 from tests.mappings.harness_emis import (
     AGREEMENT,
