@@ -106,6 +106,7 @@ def _clinical(
     )
 
 
+@lru_cache(maxsize=1 << 14)
 def own_code(read: str, code_id: str) -> tuple[str, str]:
     """Return the system and code that the clinician chose, in the practice's own coding: Read v2, else EMIS's."""
     code = national(read)

@@ -156,6 +156,7 @@ def test_words_of_allergy_are_heard_whatever_the_substance(term, category):
         "Glucose intolerance",
         "Intolerance to heat",
         "Exercise intolerance",
+        "Haemodialysis intolerance",
         "Allergy testing",
         "Seen in allergy clinic",
         "Advice about allergy",
@@ -203,6 +204,7 @@ SENSES = [
     ("Tuberculosis of lung, bacteriological and histological examination not done", ""),
     ("Respiratory tuberculosis, not confirmed bacteriologically", ""),
     ("Pulmonary tuberculosis smear negative", ""),
+    ("Tuberculosis of lung, bacilli not detected", ""),
     ("Acute lymphoblastic leukaemia not in remission", ""),
     ("Non-Hodgkin's lymphoma", ""),
     ("Nonspecific abdominal pain", ""),
@@ -288,7 +290,8 @@ def test_every_frame_of_allergy_has_an_example(row):
 
 
 def test_a_chapter_of_diseases_never_denies():
-    assert types_of("Some disease declined", CONDITIONS, "H33..") == ["Condition"]
+    assert types_of("Something declined", CONDITIONS, "H33..") == ["Condition"]
+    assert types_of("Something declined", CONDITIONS, "EMISNQ1") == ["Observation"]
     assert sense_of("Diabetes mellitus in remission", is_stated=True) == "resolved"
 
 
