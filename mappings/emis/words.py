@@ -27,7 +27,7 @@ _EXPLAINED = re.compile(r"\s*\((?=[^()]* )[^()]*\)(?=\s*\w)")
 _STOP = re.compile(r"(?<=[a-z])\.(?=[a-z])")
 _SLASH = re.compile(r"(?<=\w\w)/|/(?=\w\w)")
 _CUT = frozenset(
-    "of in on for with without due to into following after before by from using at during as secondary associated "
+    "of in on for with without due to into following after before by from using at during as secondary post "
     "complicating causing caused since about re regarding , affecting affected co-occurrent resulting induced "
     "via".split()
 )
