@@ -113,7 +113,8 @@ class Look(Protocol):
         """(set, effect) of every code set of the store that a code is a member of. Other sets map everything again."""
 
     def unlisted(self, table: str, column: str, value: str) -> None:
-        """Count in the load report a value that no code table of the source knows. Never a patient's own words."""
+        """Count in the load report a value that no code table of the source knows, by table and column. The value itself is
+        not told: a supplier may have put anything there."""
 
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
         """The resource id for a row key: UUIDv5 in the store's own namespace. Never put an NHS number into ``key``."""

@@ -79,7 +79,7 @@ class Looker:
         return self._context.sets.find(system, code)
 
     def unlisted(self, table: str, column: str, value: str) -> None:
-        self.values_unlisted.append(f"{table} {column}: {value or '(empty)'}")
+        self.values_unlisted.append(f"{table} {column}{'' if value else ' (empty)'}")
 
     def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
         hash_ = _row_hash(self._source, publisher or self._publisher, table, key)

@@ -54,7 +54,7 @@ class DictLook:
         return self._sets.find(system, code)
 
     def unlisted(self, table: str, column: str, value: str) -> None:
-        self.values_unlisted.append(f"{table} {column}: {value or '(empty)'}")
+        self.values_unlisted.append(f"{table} {column}{'' if value else ' (empty)'}")
 
     def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
         place = (publisher or self._publisher, table, key)
