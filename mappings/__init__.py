@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -118,7 +118,16 @@ class Look(Protocol):
 
     def once(self, name: Hashable, make: Callable[[], T]) -> T:
         """What ``make`` returns, made once for all groups that are mapped together and need it. The questions that
-        ``make`` asks are remembered for every group that gets the answer. Not to be changed: it is shared."""
+        ``make`` asks, and the unlisted values that it counts, are remembered for every group that gets the answer: a
+        value to be counted for one group only is counted outside. Not to be changed: it is shared."""
+
+    def listed(self, system: str, code: str) -> Iterable[tuple[str, str]]:
+        """(set, effect) for each code set of the store that contains the code. When the sets change, everything is
+        mapped again."""
+
+    def unlisted(self, table: str, column: str, value: str) -> None:
+        """Count in the load report, by table and column, a value that no code table of the source lists. The report
+        never holds the value itself: a supplier may have put anything there."""
 
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
         """The resource id for a row key: UUIDv5 in the store's own namespace. Never put an NHS number into ``key``."""
