@@ -104,9 +104,18 @@ class Group(Struct, frozen=True, gc=False):
         return [row for row in self.rows if row.table == table and not row.deleted]
 
 
+Listed = Callable[[str, str], Iterable[tuple[str, str]]]
+"""A question to code sets: (system, code) to (set, effect) for each set that contains the code."""
+
+
 class Look(Protocol):
     """What a mapping may ask. Every question about rows is remembered: when the answer changes, the group is mapped
-    again."""
+    again.
+
+    ``listed(system, code)`` asks the code sets of the store. When the sets change, everything is mapped again. It
+    belongs to the sets and not to the group, so that a mapping may remember an answer by the function and its
+    arguments.
+    """
 
     feed: Feed
 
@@ -121,9 +130,8 @@ class Look(Protocol):
         ``make`` asks, and the unlisted values that it counts, are remembered for every group that gets the answer: a
         value to be counted for one group only is counted outside. Not to be changed: it is shared."""
 
-    def listed(self, system: str, code: str) -> Iterable[tuple[str, str]]:
-        """(set, effect) for each code set of the store that contains the code. When the sets change, everything is
-        mapped again."""
+    @property
+    def listed(self) -> Listed: ...
 
     def unlisted(self, table: str, column: str, value: str) -> None:
         """Count in the load report, by table and column, a value that no code table of the source lists. The report

@@ -3,7 +3,7 @@ writes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b, sha1
@@ -66,6 +66,7 @@ class Looker:
     __slots__ = (
         "feed",
         "asked",
+        "listed",
         "values_unlisted",
         "_session",
         "_context",
@@ -80,12 +81,9 @@ class Looker:
         self._session, self._context, self._publisher, self._near = session, context, publisher, near
         self._shared = shared
         self._source, self._namespace = context.source.name, context.namespace
-        self.feed = context.feed
+        self.feed, self.listed = context.feed, context.sets.find
         self.asked: set[int] = set()
         self.values_unlisted: list[str] = []
-
-    def listed(self, system: str, code: str) -> Iterable[tuple[str, str]]:
-        return self._context.sets.find(system, code)
 
     def unlisted(self, table: str, column: str, value: str) -> None:
         self.values_unlisted.append(f"{table} {column}{'' if value else ' (empty)'}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.codes import DMD, SNOMED
-from mappings import Look, Row, Values
+from mappings import Listed, Look, Row, Values
 from mappings.emis import allergen, category
 from mappings.emis.delivery import directory
 from mappings.emis.local_codes import national, own
@@ -62,24 +62,22 @@ def code_of(row: Row, look: Look, column: str = "CodeId") -> Code:
 def clinical(code: Values, code_id: str, look: Look) -> Code:
     """Return what a row of the code table says, and what the store's code sets say of its codes."""
     get = code.get
-    read, snomed = get("ReadTermId", ""), get("SnomedCTConceptId", "")
-    system, local = own_code(read, code_id)
-    memberships = [*look.listed(system, local), *(look.listed(SNOMED, snomed) if snomed else ())]
     return _clinical(
         code_id,
         get("Term", ""),
-        read,
-        snomed,
+        get("ReadTermId", ""),
+        get("SnomedCTConceptId", ""),
         get("SnomedCTDescriptionId", ""),
         get("EmisCodeCategoryDescription", ""),
-        allergen.listed(memberships) if memberships else "",
+        look.listed,
     )
 
 
 @lru_cache(maxsize=1 << 16)
 def _clinical(
-    code_id: str, term: str, read: str, snomed: str, description: str, category_name: str, listed: str
+    code_id: str, term: str, read: str, snomed: str, description: str, category_name: str, listed: Listed
 ) -> Code:
+    """Decide once for each code and the code sets that ``listed`` belongs to."""
     text, read_code = term.strip(), national(read)
     codings = [own_coding(read, code_id, text)]
     if is_concept(snomed):
@@ -89,7 +87,8 @@ def _clinical(
         codings.append({**standard, "system": SNOMED, "code": snomed})
     sense = sense_of(text, category.is_stated(read_code))
     kind = category.kind(category_name, read_code, text, sense)
-    allergy = listed or allergen.allergy_of(read_code, snomed, text, sense)
+    memberships = [*listed(*own_code(read, code_id)), *(listed(SNOMED, snomed) if snomed else ())]
+    allergy = allergen.listed(memberships) or allergen.allergy_of(read_code, snomed, text, sense)
     concept = {"coding": codings, "text": text} if text else {"coding": codings}
     return Code(
         concept,
@@ -105,7 +104,6 @@ def _clinical(
     )
 
 
-@lru_cache(maxsize=1 << 14)
 def own_code(read: str, code_id: str) -> tuple[str, str]:
     """Return the system and code that the clinician chose, in the practice's own coding: Read v2, else EMIS's."""
     code = national(read)

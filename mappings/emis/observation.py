@@ -83,10 +83,14 @@ def resources(
         answer.append(referral(made, ask, look))
     else:
         answer.append(MAKERS[made.route](made, look))
-    is_relatives = made.route == "family" and not made.in_words and made.code.route != "family"
-    if problem is not None and not is_relatives or is_disease_too(made):
+    if problem is not None and not is_relatives(made) or made.code.is_disease and is_disease_too(made):
         answer.append(condition(made, problem, look))
     return answer
+
+
+def is_relatives(made: Entry) -> bool:
+    """Whether a qualifier, and not the code, says that an entry is of a relative: it is no problem of the patient."""
+    return made.route == "family" and not made.in_words and made.code.route != "family"
 
 
 def is_disease_too(made: Entry) -> bool:

@@ -46,13 +46,10 @@ class DictLook:
     """A ``Look`` over kept rows in a dictionary; ``asked`` holds every question, as the store would remember it."""
 
     def __init__(self, source: Source, kept: Kept, publisher: str, feed: Feed, own: CodeSets | None = None):
-        self._sets = own or packaged_sets()
+        self.listed = (own or packaged_sets()).find
         self._source, self._kept, self._publisher, self.feed = source.name, kept, publisher, feed
         self.asked: set[tuple[str, str, str]] = set()
         self.values_unlisted: list[str] = []
-
-    def listed(self, system: str, code: str) -> Iterable[tuple[str, str]]:
-        return self._sets.find(system, code)
 
     def unlisted(self, table: str, column: str, value: str) -> None:
         self.values_unlisted.append(f"{table} {column}{'' if value else ' (empty)'}")
