@@ -75,6 +75,7 @@ def load_report(report: dict[str, Any]) -> None:
         ("labels", "labels"),
         ("UK Core's constraints broken", "ukCore"),
         ("codes without a standard code", "unmappedCodes"),
+        ("values that no code table lists", "unlistedValues"),
     ):
         if report[key]:
             counts = list(report[key].items())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -104,9 +104,18 @@ class Group(Struct, frozen=True, gc=False):
         return [row for row in self.rows if row.table == table and not row.deleted]
 
 
+Listed = Callable[[str, str], Iterable[tuple[str, str]]]
+"""A question to code sets: (system, code) to (set, effect) for each set that contains the code."""
+
+
 class Look(Protocol):
     """The look-ups of a mapping. Every question about rows is remembered: when the answer changes, the group is mapped
-    again."""
+    again.
+
+    ``listed(system, code)`` asks the code sets of the store. When the sets change, all groups are mapped again. The
+    function belongs to the sets and not to the group, so a mapping may cache an answer by the function and its
+    arguments.
+    """
 
     feed: Feed
 
@@ -118,7 +127,15 @@ class Look(Protocol):
 
     def once(self, name: Hashable, make: Callable[[], T]) -> T:
         """What ``make`` returns, made once for all groups that are mapped together and need it. The questions that
-        ``make`` asks are remembered for every group that gets the answer. Not to be changed: it is shared."""
+        ``make`` asks, and the unlisted values that it counts, are remembered for every group that gets the answer: a
+        value to be counted for one group only is counted outside. Not to be changed: it is shared."""
+
+    @property
+    def listed(self) -> Listed: ...
+
+    def unlisted(self, table: str, column: str, value: str) -> None:
+        """Count in the load report, by table and column, a value that no code table of the source lists. The report
+        never holds the value itself: a supplier may have put anything there."""
 
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
         """The resource id for a row key: UUIDv5 in the store's own namespace. Never put an NHS number into ``key``."""

@@ -54,22 +54,39 @@ def resource_id(namespace: bytes, source: str, publisher: str, resource_type: st
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-Shared = dict[tuple[str, Hashable], tuple[object, frozenset[int]]]
-"""What the groups of one part make once, by publisher and name: the answer, and the rows asked for in making it."""
+Shared = dict[tuple[str, Hashable], tuple[object, frozenset[int], tuple[str, ...]]]
+"""What the groups of one part make once, by publisher and name: the answer, the rows asked for in making it, and the
+columns whose values no table lists."""
 
 
 class Looker:
     """``mappings.Look`` over the kept rows; it remembers every question about them. ``near`` holds the rows at hand,
     and those found missing; ``shared`` what the groups of one part make once."""
 
-    __slots__ = ("feed", "asked", "_session", "_context", "_publisher", "_near", "_shared", "_source", "_namespace")
+    __slots__ = (
+        "feed",
+        "asked",
+        "listed",
+        "values_unlisted",
+        "_session",
+        "_context",
+        "_publisher",
+        "_near",
+        "_shared",
+        "_source",
+        "_namespace",
+    )
 
     def __init__(self, session: Session, context: Context, publisher: str, near: dict[int, Row | None], shared: Shared):
         self._session, self._context, self._publisher, self._near = session, context, publisher, near
         self._shared = shared
         self._source, self._namespace = context.source.name, context.namespace
-        self.feed = context.feed
+        self.feed, self.listed = context.feed, context.sets.find
         self.asked: set[int] = set()
+        self.values_unlisted: list[str] = []
+
+    def unlisted(self, table: str, column: str, value: str) -> None:
+        self.values_unlisted.append(f"{table} {column}{'' if value else ' (empty)'}")
 
     def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
         hash_ = _row_hash(self._source, publisher or self._publisher, table, key)
@@ -101,14 +118,16 @@ class Looker:
     def once(self, name: Hashable, make: Callable[[], T]) -> T:
         answer = self._shared.get((self._publisher, name))
         if answer is None:
-            before, self.asked = self.asked, set()
+            before, self.asked, count = self.asked, set(), len(self.values_unlisted)
             try:
-                answer = (make(), frozenset(self.asked))
+                value = make()
+                answer = (value, frozenset(self.asked), tuple(self.values_unlisted[count:]))
                 self._shared[self._publisher, name] = answer
             finally:
                 self.asked |= before
         else:
             self.asked |= answer[1]
+            self.values_unlisted += answer[2]
         return cast(T, answer[0])
 
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
@@ -185,7 +204,7 @@ def _map_group(
         mapped.place = f"{_place(group)}: {fault}"
         mapped.reason = _reason(fault)
         mapped.hides = sensitive.flagged() if _hides(context.source, group) else (0, 0)
-    mapped.asked = tuple(sorted(look.asked))
+    mapped.asked, mapped.unlisted = tuple(sorted(look.asked)), tuple(look.values_unlisted)
     return mapped
 
 

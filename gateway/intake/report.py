@@ -23,6 +23,7 @@ class Report:
     places: list[str] = field(default_factory=list)
     uk_core: Counter[str] = field(default_factory=Counter)
     unmapped: Counter[str] = field(default_factory=Counter)
+    unlisted: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
     people: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -51,5 +52,6 @@ class Report:
             "people": dict(sorted(self.people.items())), "labels": dict(sorted(self.labels.items())),
             "rejects": dict(self.rejects.most_common()), "places": self.places,
             "ukCore": dict(self.uk_core.most_common()), "unmappedCodes": dict(self.unmapped.most_common(50)),
+            "unlistedValues": dict(self.unlisted.most_common(50)),
             "seconds": round(self.seconds, 3), "written": written,
         }  # fmt: skip

@@ -221,4 +221,5 @@ def _write(
             report.reject(group.place, group.reason)
         report.uk_core.update(group.faults)
         report.unmapped.update(group.unmapped)
+        report.unlisted.update(group.unlisted)
     return [(patient, grp) for patient, grp in part if grp in waiting]

@@ -25,24 +25,17 @@ _STANDING = (
 _MIXED = ""
 """The plan of a delivery after which some of the source is indexed by one plan and some by another."""
 
-<<<<<<< HEAD
-def begin(session: Session, source: str, name: str, version: str, fingerprint: str) -> int:
-    """Open a delivery. If the mapping's version or the code sets' fingerprint changed since the last one, all groups of
-    the source are marked to be mapped again. The name is stored as a hash."""
-    mapping = f"{version} {fingerprint}"
-=======
 
 def begin(session: Session, source: str, name: str, version: str, sets: str, plan: str, indexes_all: bool) -> int:
-    """Open a delivery; when the mapping's version or the code sets' fingerprint is another than last time, everything
-    the source sent is touched. The name is kept as a hash.
+    """Open a delivery. If the mapping's version or the fingerprint of the labels' code sets and rules changed since the
+    last one, all groups of the source are marked to be mapped again. The name is stored as a hash.
 
-    ``plan`` is the fingerprint of the index plan. It is written down only where everything of the source is indexed
-    by it when the delivery is done: because it was before, or because this delivery ``indexes_all``.
+    ``plan`` is the fingerprint of the index plan. It is stored only where all resources of the source are indexed by it
+    when the delivery is done: because they were before, or because this delivery ``indexes_all``.
     """
     mapping = f"{version} {sets}"
     if not indexes_all and source in indexed_otherwise(session, plan):
         plan = _MIXED
->>>>>>> columns
     key = session.next_key("delivery")
     last = session.value("SELECT mapping FROM delivery WHERE source = ? ORDER BY key DESC LIMIT 1", source)
     session.run(
@@ -54,26 +47,16 @@ def begin(session: Session, source: str, name: str, version: str, sets: str, pla
 
 
 def labelled_otherwise(session: Session, fingerprint: str) -> list[str]:
-<<<<<<< HEAD
-    """Return the sources whose labels may come from other code sets than those of ``fingerprint``: their last complete
-    delivery, or one interrupted since, used others."""
-    rows = session.rows(
-        "SELECT source, mapping FROM delivery d WHERE key >= COALESCE("
-        "(SELECT max(e.key) FROM delivery e WHERE e.source = d.source AND e.state = 'done'), 0)"
-    )
-    return sorted({source for source, mapping in rows if mapping.rpartition(" ")[2] != fingerprint})
-=======
-    """The sources of which anything may be labelled by other code sets than those of ``fingerprint``: the last
-    delivery that was done, or one that was cut off since, had others."""
+    """Return the sources whose labels may come from other code sets or rules than those of ``fingerprint``: their last
+    complete delivery, or one interrupted since, used others."""
     rows = session.rows(_STANDING)
     return sorted({source for source, mapping, _ in rows if mapping.rpartition(" ")[2] != fingerprint})
 
 
 def indexed_otherwise(session: Session, plan: str) -> list[str]:
-    """The sources of which anything may be indexed by another plan: the last delivery that was done, or one that was
-    cut off since, had another."""
+    """Return the sources whose resources may be indexed by another plan: their last complete delivery, or one
+    interrupted since, used another."""
     return sorted({source for source, _, indexed_by in session.rows(_STANDING) if indexed_by != plan})
->>>>>>> columns
 
 
 def first_row(session: Session, delivery: int) -> int:

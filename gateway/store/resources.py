@@ -78,6 +78,7 @@ class Mapped(msgspec.Struct, array_like=True, gc=False):
     faults: tuple[str, ...] = ()
     unmapped: tuple[str, ...] = ()
     hides: tuple[int, int] = (0, 0)
+    unlisted: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -3,6 +3,10 @@
 Concepts in common use only; where we were not sure of an id the row has none, and the source's own coding is all there
 is, as in life. ``EMISSENS1`` is invented: it stands for a code of the sensitive sets, whose members are licensed and
 not in this repository.
+
+Categories are the names that EMIS gives them, as Endeavour Discovery's EMIS transform lists them
+(https://github.com/endeavourhealth/Transforms, ``emis/csv/schema/coding/ClinicalCodeType.java``), and not those of our
+own mapping's table: a name that only the two of us know would prove nothing.
 """
 
 from __future__ import annotations
@@ -22,12 +26,12 @@ class Code(NamedTuple):
     kind: str
 
 
-_CONDITION = ("Conditions, operations, procedures", "Observation")
+_CONDITION = ("Conditions, operations and procedures", "Observation")
 _VALUE = ("Biological values", "Value")
 _BIOCHEMISTRY = ("Biochemistry", "Value")
 _HAEMATOLOGY = ("Haematology", "Value")
-_ADMIN = ("Administration", "Observation")
-_SOCIAL = ("Social / personal history", "Observation")
+_ADMIN = ("Administration, documents and attachments", "Observation")
+_SOCIAL = ("Personal Health and Social", "Observation")
 _IMMUNISATION = ("Immunisations", "Immunisation")
 
 SENSITIVE = "EMISSENS1"
@@ -52,7 +56,7 @@ CODES = {
                 "Allergy to penicillin",
                 "14L1.00",
                 "91936005",
-                "Allergies / adverse reactions",
+                "Allergy and adverse drug reactions",
                 "Allergy",
             ),
             (

@@ -14,6 +14,8 @@ from mappings.emis.values import entered, guid, is_true, partial
 
 NEGATIVE = frozenset({"absent", "refuted", "declined", "not-given", "contraindicated", "planned"})
 """Senses that negate a finding or an act. Said by the words of a code they are part of it, and the code stays true."""
+SPEAKS_OF = frozenset({"risk", "about"})
+"""Senses of words that mention a condition without stating or denying it: a risk of it, advice about it."""
 FILED_UNDER = "urn:nhs-record-gateway:filed-under-problem"
 WITHOUT_VALUE = frozenset({"allergy", "family", "immunisation"})
 """Routes that a numeric value does not change. Any other entry with a value is an Observation."""
@@ -99,7 +101,7 @@ def sense_of(code: Code, said: Qualifiers) -> tuple[str, bool]:
         return "not-family", False
     if qualifier == "family":
         return ("not-family", True) if words in NEGATIVE or words == "not-family" else ("family", words == "family")
-    if words in NEGATIVE or words in ("family", "not-family", "nil"):
+    if words in NEGATIVE or words in ("family", "not-family", "nil") or words in SPEAKS_OF:
         return words, True
     return qualifier, False
 
@@ -126,7 +128,7 @@ def route(values: Values, code: Code, sense: str, in_words: bool, has_referral: 
     if "family" in (given, kind):
         return "observation" if sense in NEGATIVE else "family"
     if "immunisation" in (given, kind):
-        if sense in ("planned", "absent", "suspected", "uncertain"):
+        if sense in ("planned", "absent", "suspected", "uncertain") or sense in SPEAKS_OF:
             return "observation" if in_words else "plan" if sense == "planned" else "immunisation"
         return "immunisation"
     if code.part or "Value" in values:
@@ -141,10 +143,12 @@ def route(values: Values, code: Code, sense: str, in_words: bool, has_referral: 
         return "observation" if sense in NEGATIVE else "referral"
     if kind == "request":
         return "observation" if sense in NEGATIVE or has_children else "request"
+    if given == "plan":
+        return "observation" if sense in NEGATIVE - {"planned"} else "plan"
     if given == "procedure":
-        return "observation" if in_words and sense in ("planned", "absent", "suspected") else "procedure"
+        return "observation" if in_words and sense in {"planned", "absent", "suspected"} | SPEAKS_OF else "procedure"
     if given == "condition":
-        return "observation" if in_words and sense in NEGATIVE else "condition"
+        return "observation" if in_words and sense in NEGATIVE | SPEAKS_OF else "condition"
     return "observation"
 
 

@@ -9,11 +9,11 @@ from mappings import Group, Look, Row
 from mappings.emis.allergy import allergy
 from mappings.emis.clinical import family_history, immunisation, procedure, specimen
 from mappings.emis.condition import condition
-from mappings.emis.entry import Entry, entry, shared
+from mappings.emis.entry import NEGATIVE, Entry, entry, shared
 from mappings.emis.qualifiers import NONE
 from mappings.emis.request import plan, referral, request
 from mappings.emis.result import observation, report
-from mappings.emis.tables import OBSERVATION, PROBLEM, REFERRAL
+from mappings.emis.tables import CODE, OBSERVATION, PROBLEM, REFERRAL
 from mappings.emis.values import guid
 
 MAKERS = {
@@ -64,7 +64,10 @@ def resources(
     """Return the resource of the entry's kind, and the Condition that a problem is beside it.
 
     Problem status is one more view of an entry and never its first: an allergy on the problem list is still an allergy.
+    An unlisted category is counted here and not within ``shared``: it counts once, however many groups read the entry.
     """
+    if made.code.unlisted is not None:
+        look.unlisted(CODE, "EmisCodeCategoryDescription", made.code.unlisted)
     if made.route == "condition":
         return [condition(made, problem, look)]
     answer = []
@@ -80,9 +83,20 @@ def resources(
         answer.append(referral(made, ask, look))
     else:
         answer.append(MAKERS[made.route](made, look))
-    if problem is not None and not (made.route == "family" and not made.in_words and made.code.route != "family"):
+    if problem is not None and not is_relatives(made) or made.code.is_disease and is_disease_too(made):
         answer.append(condition(made, problem, look))
     return answer
+
+
+def is_relatives(made: Entry) -> bool:
+    """Whether a qualifier, and not the code, says that an entry is of a relative: it is no problem of the patient."""
+    return made.route == "family" and not made.in_words and made.code.route != "family"
+
+
+def is_disease_too(made: Entry) -> bool:
+    """Whether an entry of the allergies names a disease, such as a diabetes that a drug caused. EMIS files it with the
+    adverse reactions; it is on the list of diagnoses as well."""
+    return made.route == made.code.route == "allergy" and made.code.is_disease and made.sense not in NEGATIVE
 
 
 def is_component(made: Entry, look: Look) -> bool:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from xml.etree import ElementTree
 
 from gateway.errors import Invalid
-from mappings.emis.codes import rows_of
+from mappings.vocabulary import code_table
 
 LIMIT = 16_000
 """Characters; the column holds 8,000."""
@@ -81,7 +81,7 @@ def _words(element: ElementTree.Element | None) -> str:
 
 def _row(key: str, value: str) -> dict[str, str] | None:
     """The first row of the table whose key and value match, whole."""
-    for row in rows_of("qualifier"):
+    for row in code_table(__package__, "codes_qualifier"):
         if re.fullmatch(row["key"], key) and (not row["value"] or re.fullmatch(row["value"], value)):
             return row
     return None

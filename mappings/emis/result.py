@@ -47,7 +47,13 @@ def observation(made: Entry, parts: list[Entry], members: list[dict[str, Any]], 
     notes = made.notes if made.said.notes or made.said.words else []
     if number and made.sense == "history" and not (made.in_words or made.said.is_mixed):
         notes.append({"text": made.said.words})  # a value of the past is still the value: only words can say so
-    if not number and code.category == "laboratory" and not members and "valueCodeableConcept" not in built:
+    if (
+        not number
+        and code.category == "laboratory"
+        and not code.is_result
+        and not members
+        and "valueCodeableConcept" not in built
+    ):
         built.setdefault("dataAbsentReason", absent("unknown"))
     if is_true(values.get("Abnormal", "")):
         built["interpretation"] = [*built.get("interpretation", ()), abnormal(values)]

@@ -35,8 +35,8 @@ CODES = (
     ("4", "Haemoglobin estimation", "423..", "1022431000000105", "Haematology", "g/L", 0),
     ("5", "Serum potassium level", "44I4.", "1000651000000109", "Biochemistry", "mmol/L", 0),
     ("6", "Body weight", "22A..", "27113001", "Biological values", "kg", 0),
-    ("7", "Never smoked tobacco", "1371.", "266919005", "Social / personal history", "", 0),
-    ("8", "Asthma", "H33..", "195967001", "Conditions, operations, procedures", "", 0),
+    ("7", "Never smoked tobacco", "1371.", "266919005", "Personal Health and Social", "", 0),
+    ("8", "Asthma", "H33..", "195967001", "Conditions, operations and procedures", "", 0),
     ("9", "Influenza vaccination", "65E..", "86198006", "Immunisations", "", 0),
     ("10", "Serum cholesterol level", "44P..", "1005671000000105", "Biochemistry", "mmol/L", 0),
 )

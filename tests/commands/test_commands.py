@@ -57,7 +57,7 @@ def case(words: str, code: int, *names: str) -> Case:
 
 
 REPORT = ("source", "state", "files", "rows", "rejects", "places", "resources", "written", "labels", "people", "ukCore",
-          "unmappedCodes", "seconds")  # fmt: skip
+          "unmappedCodes", "unlistedValues", "seconds")  # fmt: skip
 MANIFEST = ("transactionTime", "request", "requiresAccessToken", "output", "deleted", "error", "extension")
 CASES = [
     case("init sandbox --json", 0, "store", "mode"),

@@ -16,6 +16,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from gateway.errors import GatewayError
+from gateway.nhs.codesets import CodeSets
+from gateway.terminology import sets
 from mappings import Feed, Group, Reject, Row, Source
 from mappings.readers.files import checked
 
@@ -34,12 +36,23 @@ def resource_id(source: str, publisher: str, resource_type: str, key: str) -> st
 Kept = dict[tuple[str, str, str], Row]
 
 
+@lru_cache
+def packaged_sets() -> CodeSets:
+    """The code sets of a sandbox."""
+    return sets.load(sandbox=True)
+
+
 class DictLook:
     """A ``Look`` over kept rows in a dictionary; ``asked`` holds every question, as the store would remember it."""
 
-    def __init__(self, source: Source, kept: Kept, publisher: str, feed: Feed):
+    def __init__(self, source: Source, kept: Kept, publisher: str, feed: Feed, own: CodeSets | None = None):
+        self.listed = (own or packaged_sets()).find
         self._source, self._kept, self._publisher, self.feed = source.name, kept, publisher, feed
         self.asked: set[tuple[str, str, str]] = set()
+        self.values_unlisted: list[str] = []
+
+    def unlisted(self, table: str, column: str, value: str) -> None:
+        self.values_unlisted.append(f"{table} {column}{'' if value else ' (empty)'}")
 
     def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
         place = (publisher or self._publisher, table, key)
@@ -64,12 +77,14 @@ class DictLook:
 
 
 class Mapped(dict):
-    """Group key → resources; ``rejects`` of reading, ``faults`` (group key → message) of mapping, ``kept`` rows."""
+    """Group key → resources; ``rejects`` of reading, ``faults`` (group key → message) of mapping, ``kept`` rows,
+    ``unlisted`` values of the source's columns."""
 
     def __init__(self, kept: Kept):
         self.kept = kept
         self.rejects: list[Reject] = []
         self.faults: dict[str, str] = {}
+        self.unlisted: list[str] = []
 
     def resources(self, resource_type: str = "") -> list[dict]:
         """All resources, or those of a type, sorted by type and id; one made by two groups is an error."""
@@ -113,8 +128,8 @@ def keep(rows: Iterable[Row], source: Source) -> Kept:
     return kept
 
 
-def map_rows(source: Source, rows: Iterable[Row], feed: Feed | None = None) -> Mapped:
-    """What the rows come to, whatever their order."""
+def map_rows(source: Source, rows: Iterable[Row], feed: Feed | None = None, own: CodeSets | None = None) -> Mapped:
+    """What the rows come to, whatever their order; ``own`` are the store's code sets."""
     feed = feed or Feed()
     mapped = Mapped(keep(rows, source))
     groups: dict[tuple[str, str], list[Row]] = {}
@@ -124,13 +139,13 @@ def map_rows(source: Source, rows: Iterable[Row], feed: Feed | None = None) -> M
     for (publisher, key), members in sorted(groups.items()):
         members.sort(key=lambda row: (row.table, row.order, row.key))
         name = key if key not in mapped else f"{publisher}/{key}"
+        look = DictLook(source, mapped.kept, publisher, feed, own)
         try:
-            mapped[name] = source.to_fhir(
-                Group(key, publisher, tuple(members)), DictLook(source, mapped.kept, publisher, feed)
-            )
+            mapped[name] = source.to_fhir(Group(key, publisher, tuple(members)), look)
         except GatewayError as fault:
             mapped.faults[name] = str(fault)
             mapped[name] = []
+        mapped.unlisted += look.values_unlisted
     return mapped
 
 

@@ -17,7 +17,7 @@ from tests.mappings.harness import Mapped, map_rows
 
 AGREEMENT = "c4b2f2a0-0000-4000-8000-0000000000aa"
 PRACTICE = "{0F30B81C-D956-4A05-89DF-58CC877FD719}"
-CONDITIONS, ALLERGIES = "Conditions, operations, procedures", "Allergies / adverse reactions"
+CONDITIONS, ALLERGIES = "Conditions, operations and procedures", "Allergy and adverse drug reactions"
 
 
 def sent(table: str, order: int = 1, **values: str) -> Row:

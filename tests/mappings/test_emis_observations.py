@@ -10,8 +10,9 @@ import pytest
 from gateway.errors import Invalid
 from gateway.nhs import labels, links
 from mappings.emis import SOURCE
-from mappings.emis.codes import is_concept, rows_of
+from mappings.emis.codes import is_concept
 from mappings.emis.qualifiers import qualifiers
+from mappings.vocabulary import code_table
 from tests.mappings.harness import map_rows
 from tests.mappings.harness_emis import (
     ALLERGIES,
@@ -64,10 +65,10 @@ def test_an_allergy_on_the_problem_list_stays_an_allergy_and_becomes_a_condition
         code("5", "Penicillin allergy", ALLERGIES),
         code("5", "Adverse reaction to aspirin", "Adverse drug reaction"),
         code("5", "H/O: penicillin allergy", CONDITIONS, "14L1.00"),
-        code("5", "Allergy to penicillin", "Administration", "", "91936005"),
-        code("5", "Drug allergy NOS", "Administration", "SN52."),
-        code("5", "No known allergies", "Examination / Signs"),
-        code("5", "Allergy to latex", "Administration", "", "300916003"),
+        code("5", "Allergy to penicillin", "Administration, documents and attachments", "", "91936005"),
+        code("5", "Drug allergy NOS", "Administration, documents and attachments", "SN52."),
+        code("5", "No known allergies", "Symptoms and Findings"),
+        code("5", "Allergy to latex", "Administration, documents and attachments", "", "300916003"),
         code("5", "Allergy to elderflower", CONDITIONS),
         code("5", "H/O: flucloxacillin allergy", CONDITIONS),
         code("5", "Anaphylaxis due to bee sting", CONDITIONS),
@@ -91,7 +92,7 @@ def test_any_code_of_an_allergy_is_an_allergy_whatever_its_category(told):
         ("FH: Allergy to penicillin", "FamilyMemberHistory"),
         ("Test for allergy to latex", "Condition"),
         ("Referral for allergy to nuts requested", "Observation"),
-        ("Allergy to nuts leaflet given", "Condition"),
+        ("Allergy to nuts leaflet given", "Observation"),
     ],
 )
 def test_words_that_only_speak_of_allergy_make_none(term, made):
@@ -181,10 +182,10 @@ def test_a_problem_or_referral_whose_observation_never_came_waits_and_is_counted
         ("Influenza vaccination invitation first letter sent", "Immunisations", "Observation", "final"),
         ("Consent given for MMR vaccination", "Immunisations", "Observation", "final"),
         ("Pneumococcal vaccination due", "Immunisations", "Observation", "final"),
-        ("Cervical smear not done", "Procedure", "Procedure", "not-done"),
-        ("Cervical smear declined", "Procedure", "Procedure", "not-done"),
-        ("Appendicectomy", "Procedure", "Procedure", "completed"),
-        ("Colonoscopy planned", "Procedure", "Observation", "final"),
+        ("Colonoscopy not done", CONDITIONS, "Procedure", "not-done"),
+        ("Colonoscopy declined", CONDITIONS, "Procedure", "not-done"),
+        ("Appendicectomy", CONDITIONS, "Procedure", "completed"),
+        ("Colonoscopy planned", CONDITIONS, "Observation", "final"),
         ("Referral to dietitian declined", "Referral", "Observation", "final"),
         ("Parent declines MMR vaccination", "Immunisations", "Immunization", "not-done"),
         ("Mother refuses MMR vaccination", "Immunisations", "Immunization", "not-done"),
@@ -193,7 +194,7 @@ def test_a_problem_or_referral_whose_observation_never_came_waits_and_is_counted
         ("Immunisations not up to date", "Immunisations", "Immunization", "not-done"),
         ("Requires pneumococcal vaccination", "Immunisations", "Observation", "final"),
         ("Immunisation status unknown", "Immunisations", "Observation", "final"),
-        ("Operation cancelled", "Procedure", "Procedure", "not-done"),
+        ("Operation cancelled", CONDITIONS, "Procedure", "not-done"),
     ],
 )
 def test_what_was_not_done_is_never_completed(term, category, made, status):
@@ -316,7 +317,7 @@ def test_an_illness_a_relative_has_not_is_neither_the_relatives_nor_denied_of_th
 def test_of_several_qualifiers_none_is_lost(number, pairs):
     from gateway.fhir.build import encode
 
-    more = code("30", "Appendicectomy", "Procedure"), code("31", "Haemoglobin", "Haematology")
+    more = code("30", "Appendicectomy", CONDITIONS), code("31", "Haemoglobin", "Haematology")
     values = {"Value": "131"} if number == "31" else {}
     row = observation("O1", number, Qualifiers=named("qualifier", *pairs), **values)
     told = b"".join(encode(each) for each in mapped(*CODES, *more, row).resources()).decode()
@@ -400,7 +401,7 @@ def test_broken_qualifiers_quarantine_the_row_because_the_lost_half_may_say_not(
 
 
 def test_every_pattern_of_the_tables_matches_its_example():
-    for row in rows_of("sense"):
+    for row in code_table("mappings.emis", "codes_sense"):
         found = mapped(code("5", row["example"], CONDITIONS), observation("O1", "5"))
         assert found.resources(), row["example"]
 
@@ -688,13 +689,19 @@ def test_the_practices_coding_is_kept_and_a_standard_one_added_never_guessed(rea
 
 
 def test_snomed_ids_of_the_tables_have_the_shape_of_concepts():
-    told = [row["code"] for name in ("allergy", "blood_pressure") for row in rows_of(name) if row["system"] == "snomed"]
+    told = [
+        row["code"]
+        for name in ("allergy", "blood_pressure")
+        for row in code_table("mappings.emis", f"codes_{name}")
+        if row["system"] == "snomed"
+    ]
     assert all(is_concept(each) for each in told)
 
 
 @pytest.mark.hazard("HZ-EMIS-27")
 @pytest.mark.parametrize(
-    "category", ["Investigation requests", "Referral", "Pathology specimen", CONDITIONS, "Procedure", "Something new"]
+    "category",
+    ["Investigation requests", "Referral", "Pathology specimen", CONDITIONS, "Dental procedure", "Something new"],
 )
 @pytest.mark.parametrize(
     "said", [{}, {"ObservationType": "Test Request"}, {"Qualifiers": qualifier("Certainty", "Possible")}]
@@ -719,11 +726,11 @@ def test_a_value_beside_what_has_none_is_a_note(number):
 def test_every_kind_of_entry_is_told_by_its_category():
     categories = {
         "Biochemistry": "Observation",
-        "Pathology specimen detail": "Specimen",
+        "Pathology specimen": "Specimen",
         "Investigation requests": "ServiceRequest",
         "Family history": "FamilyMemberHistory",
         "Referral": "ServiceRequest",
-        "Something new": "Observation",
+        "Something new": "Condition",
         CONDITIONS: "Condition",
     }
     for category, made in categories.items():
@@ -731,7 +738,15 @@ def test_every_kind_of_entry_is_told_by_its_category():
 
 
 @pytest.mark.parametrize(
-    ("read", "made"), [("7700.00", "Procedure"), ("H33..00", "Condition"), ("8H77.00", "Condition"), ("", "Condition")]
+    ("read", "made"),
+    [
+        ("7700.00", "Procedure"),
+        ("H33..00", "Condition"),
+        ("8H77.00", "Condition"),
+        ("8B31.00", "Condition"),
+        ("5100.00", "Procedure"),
+        ("", "Condition"),
+    ],
 )
 def test_conditions_and_procedures_are_told_apart_by_read_chapter(read, made):
     assert types(mapped(code("5", "A thing", CONDITIONS, read), observation("O1", "5"))) == [made]
@@ -742,7 +757,7 @@ def test_conditions_and_procedures_are_told_apart_by_read_chapter(read, made):
 def test_what_is_filed_under_a_problem_points_at_it_so_that_it_can_be_hidden_with_it(number):
     more = (
         code("30", "Referral to physiotherapist", "Referral"),
-        code("31", "Appendicectomy", "Procedure"),
+        code("31", "Appendicectomy", CONDITIONS),
         code("32", "FH: Asthma", "Family history"),
         code("33", "Cervical swab", "Pathology specimen"),
     )
@@ -760,7 +775,7 @@ def test_what_is_filed_under_a_problem_points_at_it_so_that_it_can_be_hidden_wit
 def test_what_was_said_in_a_confidential_consultation_is_hidden_with_it(number):
     more = (
         code("30", "Referral to physiotherapist", "Referral"),
-        code("31", "Appendicectomy", "Procedure"),
+        code("31", "Appendicectomy", CONDITIONS),
         code("32", "FH: Asthma", "Family history"),
         code("33", "Cervical swab", "Pathology specimen"),
     )

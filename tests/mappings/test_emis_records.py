@@ -4,7 +4,7 @@ import pytest
 
 from mappings import Group
 from mappings.emis import SOURCE
-from mappings.emis.codes import rows_of
+from mappings.vocabulary import code_table
 from tests.mappings.harness import DictLook, map_rows
 from tests.mappings.harness_emis import (
     AGREEMENT,
@@ -122,7 +122,7 @@ def test_a_death_is_told_by_its_day():
 
 
 def test_every_registration_type_has_a_code_and_only_regular_is_r():
-    told = {row["type"]: row["code"] for row in rows_of("registration")}
+    told = {row["type"]: row["code"] for row in code_table("mappings.emis", "codes_registration")}
     assert [name for name, registration in told.items() if registration == "R"] == ["Regular"]
     unknown = mapped(patient(PatientTypeDescription="Something new")).one("EpisodeOfCare")["type"]
     assert unknown == [{"text": "Something new"}]
