@@ -255,7 +255,7 @@ def test_with_new_code_sets_nothing_is_shown_before_the_sources_are_mapped_again
         ("export", "run", "--project", "study", "--out", tmp_path / "out"),
     ):
         code, _, said = gateway(*words)
-        assert code == 2 and "labels were made with other code sets: run `gateway remap` for cld" in said
+        assert code == 2 and "labels were made with other code sets or rules: run `gateway remap` for cld" in said
     assert gateway("remap", "cld")[0] == 0
     assert gateway("work", "--once")[0] == 0
 

@@ -17,6 +17,7 @@ from gateway.intake.engine import Engine, Part, engine
 from gateway.intake.producers import Batch, Rows, unknown_publisher
 from gateway.intake.report import Report
 from gateway.memory import seldom_collected
+from gateway.nhs import sensitive
 from gateway.nhs.codesets import CodeSets
 from gateway.store import deliveries, identities, indexing, registry, resources
 from gateway.store import kept as keeping
@@ -93,7 +94,7 @@ def begin(
     ``map_touched`` will write the index of all of it again."""
     with store.write() as session:
         report.delivery = deliveries.begin(
-            session, source.name, name, source.version, sets.fingerprint, index.fingerprint(), indexes_all
+            session, source.name, name, source.version, sensitive.labelled_by(sets), index.fingerprint(), indexes_all
         )
         deliveries.take_over(session, source.name, report.delivery)
         if touch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 from gateway.nhs import labels, links, optout
@@ -86,6 +87,27 @@ _EFFECT = {
     "legal": labels.LEGAL | labels.SENSITIVE,
     **dict.fromkeys(optout.SETS, labels.CHOICE),
 }
+
+
+def labelled_by(sets: CodeSets) -> str:
+    """Return a fingerprint of all that labels are made from: the code sets, and the tables of rules of this package.
+
+    A store whose labels have another fingerprint is not shown until its sources are mapped again.
+    """
+    rules = (
+        sorted(CODED.items()),
+        sorted(WITHHELD_UNREVIEWED),
+        _HINT.pattern,
+        sorted(_SECURITY.items()),
+        sorted(_EFFECT.items()),
+        sorted((link.type, link.path, link.referrer, link.target) for link in links.LINKS),
+        sorted(KEPT_TYPES),
+        sorted(links.BLANKED_TYPES),
+        sorted(DIRECTORY),
+        sorted((label.name, label.bit) for label in LABELS),
+        labels.SPREADING,
+    )
+    return blake2b(repr((sets.fingerprint, rules)).encode(), digest_size=8).hexdigest()
 
 
 def own_labels(

@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 from gateway.errors import Forbidden, GatewayError, NotFound, Refused, Unauthenticated, Unavailable
 from gateway.fhir import build, index
 from gateway.fhir.dates import moment
-from gateway.nhs import access, codesets, labels, links
+from gateway.nhs import access, codesets, labels, links, sensitive
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.roles import Caller
 from gateway.records.cache import Cache
@@ -78,10 +78,10 @@ def require_sets(store: Store, sets: CodeSets) -> None:
     if missing := missing_sets(store, sets):
         raise Refused(f"code sets are missing: {', '.join(missing)}")
     with store.read() as session:
-        labelled = deliveries.labelled_otherwise(session, sets.fingerprint)
+        labelled = deliveries.labelled_otherwise(session, sensitive.labelled_by(sets))
         indexed = deliveries.indexed_otherwise(session, index.fingerprint())
     if labelled or indexed:
-        reasons = ["labels were made with other code sets"] if labelled else []
+        reasons = ["labels were made with other code sets or rules"] if labelled else []
         reasons += ["the search index was made with other search parameters"] if indexed else []
         sources = ", ".join(sorted({*labelled, *indexed}))
         raise Refused(f"{' and '.join(reasons)}: run `gateway remap` for {sources}")

@@ -1,9 +1,14 @@
 """Which code sets are in force: what a new release of them hides is not shown in the meantime."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from gateway.errors import Refused
 from gateway.intake import take as taking
+from gateway.nhs import sensitive
 from gateway.nhs.codesets import SNOMED, CodeSet, CodeSets
 from gateway.records import require_sets
 from gateway.store.database import open_store
@@ -64,3 +69,28 @@ def test_a_live_store_needs_the_sets_that_hide(tmp_path):
     with pytest.raises(Refused, match="code sets are missing: .*sensitive"):
         require_sets(live, OLD)
     live.close()
+
+
+@pytest.mark.hazard("HZ-ACCESS-16")
+def test_with_another_rule_of_labels_nothing_is_shown_until_every_source_is_labelled_by_it(store, monkeypatch):
+    deliver(store, OF_ANN, OLD)
+    require_sets(store, OLD)
+    monkeypatch.setattr(sensitive, "WITHHELD_UNREVIEWED", sensitive.WITHHELD_UNREVIEWED | {"Immunization"})
+    with pytest.raises(Refused, match="other code sets or rules: run `gateway remap` for toy$"):
+        require_sets(store, OLD)
+    deliver(store, [], OLD)
+    require_sets(store, OLD)
+
+
+def test_the_fingerprint_of_labels_is_the_same_in_every_process():
+    program = (
+        "from gateway.nhs import sensitive; from gateway.nhs.codesets import CodeSets; "
+        "print(sensitive.labelled_by(CodeSets(())))"
+    )
+    prints = {
+        subprocess.run(
+            [sys.executable, "-c", program], env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(prints) == 1
