@@ -15,7 +15,7 @@ from gateway.commands._start import opened
 if TYPE_CHECKING:
     from gateway.composition import Gateway
 
-VERB = typer.Typer(help="Pseudonymised exports for approved approval.")
+VERB = typer.Typer(help="Pseudonymised exports for approved projects.")
 
 
 @VERB.command()
