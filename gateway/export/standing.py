@@ -71,8 +71,8 @@ def clear(session: Session, job: Job, now: int, hold: Callable[[], None]) -> int
     """Require that a job stands; return the key of the opt-out list that nobody in it is on.
 
     The members of a large job are looked up in a reading transaction this way. The writing transaction that follows
-    looks them up again only if another list was loaded in between. The search may outlast a lease, so ``hold`` renews it
-    before each slice.
+    looks them up again only if another list was loaded in between. The search may outlast a lease, so ``hold`` renews
+    it before each slice.
     """
     days = job.pins["optout_days"]
     require_standing(session, job, now, days, hold=hold)
