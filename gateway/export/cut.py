@@ -25,12 +25,13 @@ class Part:
     pins: dict[str, Any]
     number: int
     out: str
+    claim: int
     key: bytes = field(repr=False)
 
 
 def cut(part: Part) -> tuple[int, dict[str, Any]]:
-    """Cut one part. Each file is written whole or not at all. Returns the part's number and what came of it."""
-    part_files.clear(Path(part.out), part.number)
+    """Cut one part into files that have no name yet; see ``part_files.place``. Returns the part's number and what came
+    of it."""
     pins = part.pins
     pseudonymiser = Pseudonymiser(pins["profile"], pins["setting"], part.key, moment(pins["started"]).year)
     files: dict[str, part_files.PartFile] = {}
@@ -43,7 +44,9 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
                 persons += 1
                 for resource_type, line in pseudonymiser.person(person.person, person.resources):
                     if resource_type not in files:
-                        files[resource_type] = part_files.PartFile(Path(part.out), resource_type, part.number)
+                        files[resource_type] = part_files.PartFile(
+                            Path(part.out), resource_type, part.number, part.claim
+                        )
                     files[resource_type].write(line)
             closed = [files[name].close() for name in sorted(files)]
     finally:

@@ -30,6 +30,7 @@ def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dic
         dropped.update(outcome["dropped"])
     persons = sum(outcome["persons"] for outcome in outcomes)
     manifest = _manifest(job, project, files, persons, dict(sorted(dropped.items())))
+    part_files.clear(out)
     data = json.dumps(manifest, indent=1, sort_keys=True).encode()
     part_files.write_whole(out, "manifest.json", data)
     ledger.append(

@@ -1,18 +1,30 @@
-"""The files of a release, one for each type and part. A file gets its name when it is complete on disk."""
+"""The files of a release: one a type and part, for its owner only. Each is cut under a temporary name that holds the
+claim on the job, and is given its own name by whoever still has that claim."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 
-def clear(folder: Path, part: int) -> None:
-    """Remove the files of an earlier cut of a part. They may hold data that is hidden today, and no manifest lists
-    them."""
-    for left in (*folder.glob(f"*.{part:05d}.ndjson"), *folder.glob(f".*.{part:05d}.ndjson.*.part")):
-        left.unlink(missing_ok=True)
+def place(folder: Path, part: int, claim: int, files: Sequence[Mapping[str, Any]]) -> None:
+    """Give the files of a part that was just cut their names. What an earlier cut left is removed: it may hold what is
+    hidden today, under a name that no manifest tells."""
+    names = {file["url"] for file in files}
+    for path in folder.glob(f"*.{part:05d}.ndjson"):
+        if path.name not in names:
+            path.unlink(missing_ok=True)
+    for name in names:
+        os.replace(_temporary(folder, name, claim), folder / name)
+
+
+def clear(folder: Path, claim: int | None = None) -> None:
+    """Remove files that have no name yet: those of one claim, or of every one."""
+    for path in folder.glob(f".*.ndjson.{'*' if claim is None else claim}.part"):
+        path.unlink(missing_ok=True)
 
 
 def write_whole(folder: Path, name: str, data: bytes) -> None:
@@ -26,13 +38,12 @@ def write_whole(folder: Path, name: str, data: bytes) -> None:
 
 
 class PartFile:
-    """One output file: a temporary name of this process's own (the children of a killed run may still write), fsynced,
-    then renamed."""
+    """One output file under the temporary name of a claim: the processes of a run that lost the job may still
+    write."""
 
-    def __init__(self, folder: Path, resource_type: str, part: int):
-        self.type, name = resource_type, f"{resource_type}.{part:05d}.ndjson"
-        self.path, self.temporary = folder / name, folder / f".{name}.{os.getpid()}.part"
-        self.file = os.fdopen(_create(self.temporary), "wb", buffering=1 << 20)
+    def __init__(self, folder: Path, resource_type: str, part: int, claim: int):
+        self.type, self.name = resource_type, f"{resource_type}.{part:05d}.ndjson"
+        self.file = os.fdopen(_create(_temporary(folder, self.name, claim)), "wb", buffering=1 << 20)
         self.count, self.size, self.digest = 0, 0, hashlib.sha256()
 
     def write(self, line: bytes) -> None:
@@ -44,18 +55,21 @@ class PartFile:
         self.size += len(data)
 
     def close(self) -> dict[str, Any]:
-        """Give the file its name; return what the manifest and the ledger say of it."""
+        """Bring the file to disk; return what the manifest and the ledger say of it."""
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
-        os.replace(self.temporary, self.path)
         return {
             "type": self.type,
-            "url": self.path.name,
+            "url": self.name,
             "count": self.count,
             "bytes": self.size,
             "sha256": self.digest.hexdigest(),
         }
+
+
+def _temporary(folder: Path, name: str, claim: int) -> Path:
+    return folder / f".{name}.{claim}.part"
 
 
 def _create(path: Path) -> int:

@@ -12,9 +12,8 @@ from typing import Any
 
 from gateway import records
 from gateway.errors import Conflict, Refused
-from gateway.export import cut, engines, folder, gather, manifest, standing
+from gateway.export import cut, engines, folder, gather, manifest, part_files, standing
 from gateway.nhs import pseudonym
-from gateway.nhs.project import Project
 from gateway.store import jobs
 from gateway.store.database import Session, Store
 
@@ -22,73 +21,106 @@ Progress = Callable[[str, int, int], None]
 
 
 def run(
-    store: Store, id_: str, out: Path, root: bytes, *, workers: int | None = None, progress: Progress | None = None
+    store: Store,
+    id_: str,
+    out: Path,
+    root: bytes,
+    *,
+    claimed: jobs.Job | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Cut every part that is not cut yet, then release: manifest last, ledger with it. Returns the manifest.
 
-    If a label changed since a part was cut, or its files are not there, it is cut again: what is hidden today does not
-    leave today. Raises ``Refused`` for a folder that holds anything else, and as ``gather`` and ``require_standing``
-    do.
+    A job that was ``claimed`` is run under that claim. Any other is taken, whoever works on it: they stop. If a label
+    changed since a part was cut, or its files are not there, it is cut again: what is hidden today does not leave
+    today. Raises ``Refused`` for a folder that holds anything else, and as ``gather`` and ``require_standing`` do.
     """
-    job = _ready(store, id_)
-    project = _take(store, job)
-    key = pseudonym.project_key(root, project.controller, project.name, job.pins["key_version"])
-    folder.take(out, id_)
-    while True:
-        with store.read() as session:
-            label_seq = records.label_seq(session)
-            todo, total = _to_cut(session, id_, out, label_seq)
-        if not todo and (released := _release(store, job, out, label_seq)):
-            return released
-        parts = [cut.Part(store.url, id_, job.pins, number, str(out), key) for number in todo]
-        results = engines.map_parts(cut.cut, parts, workers=workers)
-        for done, (number, outcome) in enumerate(results, total - len(todo) + 1):
-            with store.write() as session:
-                _hold(session, id_)
-                jobs.finish_part(session, id_, number, outcome)
-            if progress:
-                progress("parts", done, total)
+    job = _ready(store, id_, out, claimed)
+    key = pseudonym.project_key(root, *_begin(store, job, out), job.pins["key_version"])
+    try:
+        while True:
+            with store.read() as session:
+                label_seq = records.label_seq(session)
+                todo, total = _to_cut(session, id_, out, label_seq)
+            if not todo and (released := _release(store, job, out, label_seq)):
+                return released
+            parts = [cut.Part(store.url, id_, job.pins, number, str(out), job.claim, key) for number in todo]
+            results = engines.map_parts(cut.cut, parts, workers=workers)
+            for done, (number, outcome) in enumerate(results, total - len(todo) + 1):
+                _finish_part(store, job, out, number, outcome)
+                if progress:
+                    progress("parts", done, total)
+    finally:
+        part_files.clear(out, job.claim)
 
 
-def _ready(store: Store, id_: str) -> jobs.Job:
-    """The job with its members. A job that was only asked for, or whose gathering was killed, is gathered now."""
-    with store.read() as session:
-        job = _job(session, id_)
-    if job.state in ("accepted", "gathering"):
-        gather.gather(store, id_)
+def _ready(store: Store, id_: str, out: Path, claimed: jobs.Job | None) -> jobs.Job:
+    """The job with its members, under this run's claim. A job that was only asked for, or whose gathering was killed,
+    is gathered now."""
+    with store.write() as session:
+        _require_unreleased(session, id_)
+        folder.require_free(out, id_)
+        job = claimed or jobs.take(session, id_)
+        if job is None:
+            raise gather.Stopped(gather.STOPPED)
+        gather.hold(session, job)
+    if job.state == "gathering":
+        gather.gather(store, id_, job)
         with store.read() as session:
-            job = _job(session, id_)
+            gathered = jobs.get(session, id_)
+        if gathered is None or gathered.claim != job.claim:
+            raise gather.Stopped(gather.STOPPED)
+        return gathered
     return job
 
 
-def _job(session: Session, id_: str) -> jobs.Job:
+def _require_unreleased(session: Session, id_: str) -> None:
     job = jobs.get(session, id_)
     if job is None or job.kind not in (standing.KIND, standing.BY_HAND):
         raise Refused("no such job")
     if job.state == "done":
         raise Conflict("the job is already released")
-    return job
 
 
-def _take(store: Store, job: jobs.Job) -> Project:
-    """Claim the job if nothing stands against its release."""
-    with store.read() as session:
-        cleared = standing.clear(session, job, store.clock())
+def _begin(store: Store, job: jobs.Job, out: Path) -> tuple[str, str]:
+    """Take the folder if what the job was made with still stands; return the controller and the name of the
+    project."""
+    cleared = _clear(store, job)
     with store.write() as session:
         project = standing.require_standing(session, job, session.now, job.pins["optout_days"], cleared)
-        _hold(session, job.id)
-    return project
+        gather.hold(session, job)
+        folder.take(out, job.id)
+    return project.controller, project.name
+
+
+def _clear(store: Store, job: jobs.Job) -> int:
+    """The opt-out list that nobody in the job is on; the lease is kept while they are looked for."""
+
+    def hold() -> None:
+        with store.write() as writing:
+            gather.hold(writing, job)
+
+    with store.read() as session:
+        return standing.clear(session, job, store.clock(), hold)
+
+
+def _finish_part(store: Store, job: jobs.Job, out: Path, number: int, outcome: dict[str, Any]) -> None:
+    """Give the files of a part their names while the job is held: who has lost it touches no file that has one."""
+    with store.write() as session:
+        gather.hold(session, job)
+        part_files.place(out, number, job.claim, outcome["files"])
+        jobs.finish_part(session, job.id, number, outcome)
 
 
 def _release(store: Store, job: jobs.Job, out: Path, label_seq: int) -> dict[str, Any] | None:
     """Release the job and return its manifest; None when a label has changed since the parts were looked at."""
-    with store.read() as session:
-        cleared = standing.clear(session, job, store.clock())
+    cleared = _clear(store, job)
     with store.write() as session:
         if records.label_seq(session) != label_seq:
             return None
         project = standing.require_standing(session, job, session.now, job.pins["optout_days"], cleared)
-        _hold(session, job.id)
+        gather.hold(session, job)
         released = manifest.release(session, job, project, out)
     folder.release(out)
     return released
@@ -111,8 +143,3 @@ def _is_there(out: Path, file: dict[str, Any]) -> bool:
     path: Path = out / file["url"]
     is_whole: bool = path.is_file() and path.stat().st_size == file["bytes"]
     return is_whole
-
-
-def _hold(session: Session, id_: str) -> None:
-    if not jobs.hold(session, id_):
-        raise gather.Stopped(gather.STOPPED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -41,29 +42,38 @@ def require_unchanged(session: Session, job: Job, now: int) -> Project:
     return project
 
 
-def require_standing(session: Session, job: Job, now: int, optout_days: int, cleared: int = 0) -> Project:
+def require_standing(
+    session: Session,
+    job: Job,
+    now: int,
+    optout_days: int,
+    cleared: int = 0,
+    hold: Callable[[], None] = lambda: None,
+) -> Project:
     """The project a job was made for, if what the job was made with still stands.
 
     Raises ``Refused`` when the project is not in force or was changed, or no list of opt-outs is fresh. Raises
     ``Conflict``, always in the same words, when a contributor's agreement has ended or somebody in the job has opted
-    out since: a recipient is not told which. Nobody is looked for on the list ``cleared``; see ``clear``.
+    out since: a recipient is not told which. Nobody is looked for on the list ``cleared``; see ``clear``. ``hold`` is
+    called before each slice of the list is looked for.
     """
     project = require_unchanged(session, job, now)
     if not project.live(moment(now).date()).issuperset(job.pins["contributors"]):
         raise Conflict(MEMBERS_CHANGED)
     in_force = national_list.require_fresh(session, now, optout_days)
     is_same_list = in_force.key in (job.pins["optout"], cleared)
-    if not is_same_list and records.opted_out_since(session, job.id, in_force.key):
+    if not is_same_list and records.opted_out_since(session, job.id, in_force.key, hold):
         raise Conflict(MEMBERS_CHANGED)
     return project
 
 
-def clear(session: Session, job: Job, now: int) -> int:
+def clear(session: Session, job: Job, now: int, hold: Callable[[], None]) -> int:
     """Require that a job stands; return the key of the opt-out list that nobody in it is on.
 
     The members of a large job are looked up in a reading transaction this way. The writing transaction that follows
-    looks them up again only if another list was loaded in between.
+    looks them up again only if another list was loaded in between. The search may outlast a lease, so ``hold`` renews
+    it before each slice.
     """
     days = job.pins["optout_days"]
-    require_standing(session, job, now, days)
+    require_standing(session, job, now, days, hold=hold)
     return national_list.require_fresh(session, now, days).key

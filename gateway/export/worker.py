@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from gateway import log, processes
 from gateway.errors import GatewayError
 from gateway.export import folder, gather, running, standing
 from gateway.store import jobs, members
-from gateway.store.database import Store
+from gateway.store.database import Session, Store
 
 POLL_SECONDS, SWEEP_SECONDS = 1.0, 3600.0
 
@@ -46,32 +46,44 @@ def work_once(store: Store, exports: Path, root: bytes, *, workers: int | None =
     if job is None:
         return False
     try:
-        running.run(store, job.id, exports / job.id, root, workers=workers)
-    except Exception as error:  # a failed job must not end the worker; the log names the failure without values
-        _fail(store, job.id, exports / job.id, error)
+        running.run(store, job.id, exports / job.id, root, claimed=job, workers=workers)
+    except Exception as error:  # the worker outlives any job; the log names what failed and holds no values
+        _fail(store, job, exports / job.id, error)
     return True
 
 
-def _fail(store: Store, id_: str, out: Path, error: Exception) -> None:
+def _fail(store: Store, job: jobs.Job, out: Path, error: Exception) -> None:
+    """Mark the job failed and remove what was written for it. A job that another process has taken has not failed."""
     reason = str(error) if isinstance(error, GatewayError) else "bug"
-    log.event("export.failed", job=id_, error=type(error).__name__, reason=reason)
-    if not isinstance(error, gather.Stopped):  # a job that another process has taken up has not failed
-        with store.write() as session:
-            jobs.fail(session, id_)
-    _discard_staged(store)
-    folder.discard(store, id_, out)
+    log.event("export.failed", job=job.id, error=type(error).__name__, reason=reason)
+    with store.write() as session:
+        jobs.fail(session, job)
+    _discard_members(store, job.id)
+    folder.discard(store, job.id, out)
 
 
 def sweep(store: Store, exports: Path) -> None:
-    """Remove the files of releases whose time is over, and members staged for a job that is not gathered any more."""
+    """Remove what nobody may have any more: the files of releases whose time is over, and members, which hold NHS
+    numbers, of jobs that need none. A job that is not released by the end of its time has failed."""
     for path in sorted(exports.glob("*")):
         if folder.discard(store, path.name, path):
             log.event("export.expired", job=path.name)
-    _discard_staged(store)
-
-
-def _discard_staged(store: Store) -> None:
+    now = store.clock()
     with store.read() as session:
-        left = members.left_staged(session)
+        left = members.left(session, standing.KIND, now - standing.KEPT_FOR, now)
     for id_ in left:
-        gather.discard(store, id_)
+        _discard_members(store, id_)
+
+
+def _discard_members(store: Store, id_: str) -> None:
+    """Remove the members of a job while nobody needs them."""
+
+    def require_left(session: Session) -> None:
+        job = jobs.get(session, id_)
+        is_left = members.is_left(session, id_, standing.KIND, session.now - standing.KEPT_FOR, session.now)
+        if job is None or not is_left:
+            raise gather.Stopped(gather.STOPPED)
+        jobs.fail(session, job)
+
+    with suppress(gather.Stopped):
+        gather.discard(store, id_, require_left)

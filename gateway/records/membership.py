@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -84,15 +84,18 @@ def _page(session: Session, page: Sequence[tuple[int, int]], publishers: Sequenc
     return Page([(person, patient, names[person]) for person, patient in rows], left_out)
 
 
-def opted_out_since(session: Session, job: str, optout: int) -> bool:
-    """Whether somebody in a job would be left out by this list, as widely as when a job is made."""
+def opted_out_since(session: Session, job: str, optout: int, hold: Callable[[], None] = lambda: None) -> bool:
+    """Whether somebody in a job would be left out by this list, as widely as when a job is made. ``hold`` is called
+    before the job is searched for each slice of them."""
     asked: set[int] = set()
     for patients in optouts.claimants(session, optout, PAGE):
         asked |= _wide(session, patients)
         if len(asked) >= ASKED:
+            hold()
             if stored_members.holds_any(session, job, sorted(asked)):
                 return True
             asked = set()
+    hold()
     return bool(asked) and stored_members.holds_any(session, job, sorted(asked))
 
 

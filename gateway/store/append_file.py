@@ -98,13 +98,16 @@ class AppendFile:
             connection.execute("ROLLBACK")
 
     def append(self, value: str | bytes) -> None:
-        """Write one row durably. The first waiting thread commits the rows of all of them."""
+        """Write one row durably, with those of everyone who waits: the first to come commits for all of them.
+
+        One batch may be filled by the rows that came before, so batches are committed until this row is in one.
+        """
         row = _Waiting(_text(value))
         self._waiting.append(row)
         if not self._turn.acquire(timeout=WAIT_SECONDS):
             raise TimeoutError
         try:
-            if not row.is_done:
+            while not row.is_done:
                 self._commit()
         finally:
             self._turn.release()

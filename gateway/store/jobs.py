@@ -2,6 +2,9 @@
 
 A job is ``accepted`` when it is asked for, ``gathering`` while somebody pins who is in it, ``gathered`` when that is
 complete, ``running`` while its parts are cut, and ends as ``done``, ``failed`` or ``cancelled``.
+
+Whoever works on a job has a claim on it: the number of the commit in which they took it. Everything that they write
+for the job is compared with that number in the same transaction, so whoever lost a job to somebody else writes nothing.
 """
 
 from __future__ import annotations
@@ -20,11 +23,14 @@ from gateway.store.tables import Job as JobRow
 from gateway.store.tables import Part
 
 LEASE = 60_000_000  # µs
+_TAKEN = {"accepted": "gathering", "gathering": "gathering", "gathered": "running", "running": "running"}
+"""The states of a job that has not ended, and the state in which whoever takes it works on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The state of a long-running job. ``pins`` is its fixed input, ``outcome`` its result."""
+    """Long work as it stands. ``pins`` is what it was started with; ``outcome`` what came of it, and until then the
+    claim of whoever works on it."""
 
     id: str
     kind: str
@@ -34,6 +40,12 @@ class Job:
     lease: int
     pins: dict[str, Any]
     outcome: dict[str, Any]
+
+    @property
+    def claim(self) -> int:
+        """The number of the claim on the job; 0 where nobody has taken it."""
+        number: int = self.outcome.get("claim", 0)
+        return number
 
 
 def create(session: Session, id_: str, kind: str, owner: str, pins: dict[str, Any]) -> None:
@@ -65,16 +77,12 @@ def is_waiting(session: Session, kind: str, now: int) -> bool:
 
 
 def claim(session: Session, kind: str) -> Job | None:
-    """Claim the oldest free job for the time of a lease, to gather its members or to run it."""
-    state = sqlalchemy.case(
-        (col(JobRow.state) == "accepted", "gathering"),
-        (col(JobRow.state) == "gathered", "running"),
-        else_=JobRow.state,
-    )
+    """Take the oldest job that nobody works on, for a lease's time: to gather its members, or to run it."""
+    state = sqlalchemy.case(_TAKEN, value=col(JobRow.state))
     statement = (
         sqlalchemy.update(JobRow)
         .where(col(JobRow.id) == _claimable(kind, session.now).scalar_subquery())
-        .values(state=state, lease=session.now + LEASE)
+        .values(state=state, lease=session.now + LEASE, outcome=_claimed(session))
         .returning(col(JobRow.id))
         .execution_options(synchronize_session=False)
     )
@@ -89,35 +97,36 @@ def _claimable(kind: str, now: int) -> Any:
     return select(JobRow.id).where(JobRow.kind == kind, is_free).order_by(col(JobRow.created)).limit(1)
 
 
-def begin_gathering(session: Session, id_: str, pins: dict[str, Any]) -> bool:
-    """Pin the moment at which the members are gathered. A process that began earlier must stop: see
-    ``hold_gathering``."""
-    row = {"state": "gathering", "lease": session.now + LEASE, "pins": _text(pins)}
-    return _change(session, id_, ("accepted", "gathering"), row)
+def take(session: Session, id_: str) -> Job | None:
+    """Take a job whoever works on it: they stop at their next ``hold``. None when there is no such job, or it has
+    ended."""
+    with models(session) as rows:
+        row = rows.get(JobRow, id_)
+        if row is None or row.state not in _TAKEN:
+            return None
+        row.state, row.lease, row.outcome = _TAKEN[row.state], session.now + LEASE, _claimed(session)
+    return get(session, id_)
 
 
-def hold_gathering(session: Session, id_: str, as_of: int) -> bool:
-    """Keep the lease while gathering; False when the job was cancelled, or somebody else began to gather it anew."""
-    job = get(session, id_)
-    if job is None or job.pins.get("as_of") != as_of:
-        return False
-    return _change(session, id_, ("gathering",), {"lease": session.now + LEASE})
+def hold(session: Session, job: Job) -> bool:
+    """Keep the lease of a job that was taken; False when it has ended, or somebody else has taken it since."""
+    return _change(session, job, ("gathering", "running"), {"lease": session.now + LEASE})
 
 
-def end_gathering(session: Session, id_: str, pins: dict[str, Any]) -> bool:
-    """Mark the membership as complete. From now on the job may be claimed to run."""
-    return _change(session, id_, ("gathering",), {"state": "gathered", "lease": 0, "pins": _text(pins)})
+def begin_gathering(session: Session, job: Job, pins: dict[str, Any]) -> bool:
+    """Pin a moment from which the members of a job that was taken are gathered."""
+    return _change(session, job, ("gathering",), {"lease": session.now + LEASE, "pins": _text(pins)})
 
 
-def hold(session: Session, id_: str) -> bool:
-    """Keep a job's lease; False when it is not to be worked on any more (cancelled, or released by another)."""
-    row = {"state": "running", "lease": session.now + LEASE}
-    return _change(session, id_, ("gathered", "running"), row)
+def end_gathering(session: Session, job: Job, pins: dict[str, Any], *, is_run: bool) -> bool:
+    """The membership is complete: whoever gathered it runs it under the same claim, or it waits to be claimed."""
+    state, lease = ("running", session.now + LEASE) if is_run else ("gathered", 0)
+    return _change(session, job, ("gathering",), {"state": state, "lease": lease, "pins": _text(pins)})
 
 
-def fail(session: Session, id_: str) -> None:
-    """Mark a job as failed, unless it has ended in the meantime."""
-    _change(session, id_, ("gathering", "running"), {"state": "failed", "lease": 0})
+def fail(session: Session, job: Job) -> bool:
+    """Mark a job failed, unless it has ended otherwise or somebody else has taken it."""
+    return _change(session, job, tuple(_TAKEN), {"state": "failed", "lease": 0})
 
 
 def finish(session: Session, id_: str, state: str, outcome: dict[str, Any]) -> None:
@@ -149,15 +158,20 @@ def finish_part(session: Session, id_: str, number: int, outcome: dict[str, Any]
         row.state, row.outcome = "done", _text(outcome)
 
 
-def _change(session: Session, id_: str, states: Sequence[str], values: Mapping[str, object]) -> bool:
-    """Change a job if it is in one of these states; say whether it was."""
+def _change(session: Session, job: Job, states: Sequence[str], values: Mapping[str, object]) -> bool:
+    """Change a job if it is in one of these states and under the same claim; say whether it was."""
+    stored = get(session, job.id)
+    if stored is None or stored.state not in states or stored.claim != job.claim:
+        return False
     with models(session) as rows:
-        row = rows.get(JobRow, id_)
-        if row is None or row.state not in states:
-            return False
+        row = rows.get_one(JobRow, job.id)
         for name, value in values.items():
             setattr(row, name, value)
     return True
+
+
+def _claimed(session: Session) -> str:
+    return _text({"claim": session.commit_seq})
 
 
 def _text(document: dict[str, Any]) -> str:

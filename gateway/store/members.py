@@ -15,6 +15,10 @@ Member = tuple[int, int, str]
 """(person, or the person's place in the job; patient; the name the person is pseudonymised by)"""
 _MEMBER = columns.PART_MEMBER.only("person patient name")
 _STAGED = columns.GATHERED.only("person patient name")
+_LEFT = (
+    "(j.state IN ('failed', 'cancelled') OR (j.state = 'done' AND j.kind <> ?) OR (j.created <= ? AND j.lease < ?)) "
+    "AND (EXISTS (SELECT 1 FROM gathered g WHERE g.job = j.id) OR EXISTS (SELECT 1 FROM part p WHERE p.job = j.id))"
+)
 
 
 def stage(session: Session, job: str, bucket_of: Sequence[tuple[int, Member]]) -> None:
@@ -77,10 +81,22 @@ def unstage(session: Session, job: str, most: int) -> bool:
     return True
 
 
-def left_staged(session: Session) -> list[str]:
-    """The jobs with staged members that nobody gathers any more."""
-    sql = (
-        "SELECT DISTINCT g.job FROM gathered g WHERE NOT EXISTS "
-        "(SELECT 1 FROM job j WHERE j.id = g.job AND j.state = 'gathering')"
-    )
-    return [job for (job,) in session.rows(sql)]
+def count_placed(session: Session, job: str) -> int:
+    """How many members a job has in its parts."""
+    count: int = session.value("SELECT count(*) FROM part_member WHERE job = ?", job)
+    return count
+
+
+def left(session: Session, kept: str, created: int, now: int) -> list[str]:
+    """The jobs with members that nobody needs any more. Members hold NHS numbers.
+
+    These are jobs that failed or were cancelled, released ones but for those of the kind ``kept``, and any that were
+    asked for at ``created`` or before and that nobody works on ``now``.
+    """
+    return [job for (job,) in session.rows(f"SELECT j.id FROM job j WHERE {_LEFT}", kept, created, now)]
+
+
+def is_left(session: Session, job: str, kept: str, created: int, now: int) -> bool:
+    """Whether a job is one of those that ``left`` names."""
+    sql = f"SELECT 1 FROM job j WHERE {_LEFT} AND j.id = ?"
+    return session.value(sql, kept, created, now, job) is not None

@@ -104,7 +104,6 @@ def test_a_job_is_not_claimed_to_run_before_its_membership_is_complete(loaded, a
         gather.gather(loaded, job)
     assert job_of(loaded, job).state == "gathering" and placed(loaded, job)
     with loaded.write() as session:
-        assert not jobs.hold(session, job), "nobody runs it"
         assert jobs.claim(session, standing.KIND) is None
     loaded.clock.now += jobs.LEASE + 1
     with loaded.write() as session:
@@ -194,6 +193,22 @@ def test_the_list_in_force_when_it_is_gathered_is_the_one_that_counts(loaded, ap
     assert running.run(loaded, job, tmp_path / "out", ROOT, workers=1)["output"]
 
 
+def test_the_audit_names_the_list_and_the_policy_that_members_were_gathered_by(loaded, approved, tmp_path):
+    approved()
+    job = ask(loaded)
+    (tmp_path / "list.csv").write_text(f"{NOBODY},\n")
+    national_list.load(loaded, tmp_path / "list.csv")
+    gather.gather(loaded, job)
+    with loaded.read() as session:
+        texts = [text for (text,) in session.rows("SELECT event FROM audit WHERE stream = 'write' ORDER BY seq")]
+        in_force = national_list.require_fresh(session, loaded.clock(), 7)
+    start, gathered = [event for event in map(json.loads, texts) if event.get("job") == job]
+    assert (start["act"], gathered["act"]) == ("export.start", "export.gather")
+    assert start["optouts"] != gathered["optouts"] == in_force.hash
+    pins = job_of(loaded, job).pins
+    assert (gathered["policy"], gathered["left_out"]) == (pins["policy"], pins["left_out"])
+
+
 def test_a_project_that_was_changed_before_it_is_gathered_gets_nothing(loaded, approved, tmp_path):
     approved()
     job = ask(loaded)
@@ -221,13 +236,80 @@ def test_a_job_cancelled_while_it_is_gathered_leaves_no_members(loaded, approved
 def test_of_two_that_gather_one_job_the_later_goes_on_and_the_job_has_not_failed(loaded, approved, tmp_path):
     approved()
     job = ask(loaded)
-    earlier, later = gather._pin(loaded, job), gather._pin(loaded, job)
+    earlier, later = gather._pin(loaded, job, None), gather._pin(loaded, job, None)
     with pytest.raises(gather.Stopped), loaded.write() as session:
-        gather._hold(session, earlier)
-    worker._fail(loaded, job, tmp_path / "exports" / job, gather.Stopped(gather.STOPPED))
+        gather.hold(session, earlier)
+    worker._fail(loaded, earlier, tmp_path / "exports" / job, gather.Stopped(gather.STOPPED))
     assert job_of(loaded, job).state == "gathering"
     with loaded.write() as session:
-        gather._hold(session, later)
+        gather.hold(session, later)
+
+
+@pytest.mark.parametrize("name", ["unstage", "unplace"])
+def test_a_stale_gatherer_deletes_nothing_of_the_one_that_took_the_job(loaded, approved, small, monkeypatch, name):
+    """The stale one stops before each delete, and goes on when another has gathered."""
+    approved()
+    job, real, calls = ask(loaded), getattr(gather, "discard" if name == "unplace" else "_unstage"), []
+
+    def stalling(store: Store, *args) -> None:
+        calls.append(args)
+        if len(calls) == 1:
+            gather.gather(loaded, job)
+        real(store, *args)
+
+    monkeypatch.setattr(gather, "discard" if name == "unplace" else "_unstage", stalling)
+    with pytest.raises(gather.Stopped):
+        gather.gather(loaded, job)
+    assert job_of(loaded, job).state == "gathered" and len(placed(loaded, job)) > 10
+
+
+def test_what_another_has_staged_is_not_cleared_away_after_the_parts_are_written(loaded, approved, monkeypatch):
+    approved()
+    job, real, calls = ask(loaded), gather._unstage, []
+
+    def overtaken(store: Store, *args) -> None:
+        calls.append(args)
+        if len(calls) == 2:
+            with loaded.write() as session:
+                jobs.take(session, job)
+                members.stage(session, job, [(0, (1, 1, "another's"))])
+        real(store, *args)
+
+    monkeypatch.setattr(gather, "_unstage", overtaken)
+    with pytest.raises(gather.Stopped):
+        gather.gather(loaded, job)
+    with loaded.read() as session:
+        assert (1, 1, "another's") in members.staged(session, job, 0)
+
+
+def test_every_transaction_that_deletes_members_asks_first(loaded, approved, small, monkeypatch):
+    approved()
+    job, events = ask(loaded), []
+    with killed_at(monkeypatch, "place", 2):
+        gather.gather(loaded, job)
+    for name in ("unstage", "unplace"):
+        real = getattr(members, name)
+        monkeypatch.setattr(members, name, lambda *args, name=name, real=real: (events.append(name), real(*args))[1])
+    gather.discard(loaded, job, lambda session: events.append("require"))
+    deletes = events[1::2]
+    assert events[::2] == ["require"] * len(deletes) and {"unstage", "unplace"} == set(deletes) and len(deletes) > 4
+    assert not placed(loaded, job) and not rows(loaded, "gathered", job)
+
+
+@pytest.mark.parametrize("table", ["gathered", "part_member"])
+def test_members_that_are_lost_while_they_are_gathered_fail_the_job(
+    loaded, approved, small, monkeypatch, tmp_path, table
+):
+    approved()
+    job, real = ask(loaded), members.place
+
+    def losing(session: Session, *args) -> None:
+        real(session, *args)
+        session.run(f"DELETE FROM {table} WHERE job = ?", job)
+
+    monkeypatch.setattr(members, "place", losing)
+    assert worker.work_once(loaded, tmp_path / "exports", ROOT, workers=1)
+    assert job_of(loaded, job).state == "failed" and not (tmp_path / "exports" / job).exists()
 
 
 def test_members_that_a_killed_worker_staged_for_a_cancelled_job_are_swept(

@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
+import time
 
 import pysqlite3.dbapi2 as sqlite
 import pytest
 
+from gateway.store import append_file
 from gateway.store.append_file import AppendFile, Table
 
 MESSAGES = Table(
@@ -53,6 +55,41 @@ def test_threads_and_the_event_loop_share_commits(inbox, monkeypatch):
     for thread in threads:
         thread.join()
     assert sum(commits) == len(kept(inbox)) == 60 and len(commits) < 60
+
+
+@pytest.mark.parametrize("rows", [3, 40])
+def test_a_row_behind_more_than_one_batch_is_on_disk_when_append_returns(inbox, monkeypatch, rows):
+    monkeypatch.setattr(append_file, "BATCH", 2)
+    late = []
+
+    def append(message: bytes) -> None:
+        inbox.append(message)
+        if message not in kept(inbox):
+            late.append(message)
+
+    threads = [threading.Thread(target=append, args=(b"%d" % number,)) for number in range(rows)]
+    with inbox._turn:
+        for thread in threads:
+            thread.start()
+        while len(inbox._waiting) < rows:
+            time.sleep(0.001)
+        inbox._waiting.rotate(-1)  # whoever waits longest for its turn is no longer first in the file
+    for thread in threads:
+        thread.join()
+    assert not late and len(kept(inbox)) == rows
+
+
+def test_a_row_of_the_event_loop_behind_more_than_one_batch_is_on_disk_when_it_is_answered(inbox, monkeypatch):
+    monkeypatch.setattr(append_file, "BATCH", 2)
+
+    async def append(message: bytes) -> bool:
+        await inbox.appended(message)
+        return message in kept(inbox)
+
+    async def together() -> list[bool]:
+        return await asyncio.gather(*(append(b"%d" % number) for number in range(40)))
+
+    assert all(asyncio.run(together())) and len(kept(inbox)) == 40
 
 
 def test_a_row_is_neither_changed_nor_deleted(inbox):
