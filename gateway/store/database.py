@@ -298,7 +298,7 @@ def _settle(store: Store, create: str | None, namespace: uuid.UUID | None) -> No
                 session.insert("store", columns.STORE.only("id mode namespace created"), [(*born, session.now)])
     if create and create != born[1]:
         raise Refused(f"this store was born {born[1]}")
-    elif namespace and str(namespace) != born[2]:
+    if namespace and str(namespace) != born[2]:
         raise Refused("this store makes its ids in another namespace")
     store.id, store.mode, store.namespace = born[0], born[1], uuid.UUID(born[2])
 
