@@ -5,6 +5,7 @@ import pickle
 import random
 import struct
 import zipfile
+import zlib
 from decimal import Decimal
 from pathlib import Path
 
@@ -266,7 +267,19 @@ def test_a_damaged_zip_is_read_or_refused_and_never_a_crash(tmp_path, method):
     assert refused > 300
 
 
-@pytest.mark.parametrize("error", [OSError(5, "disk"), EOFError(), NotImplementedError(), zipfile.BadZipFile()])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(5, "disk"),
+        EOFError(),
+        NotImplementedError(),
+        zipfile.BadZipFile(),
+        zlib.error(),
+        ValueError(),
+        struct.error(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
 def test_what_fails_while_it_is_opened_or_read_is_refused_and_its_zip_closed(tmp_path, monkeypatch, error):
     path = archive(tmp_path / "z.zip", ("a.csv", b"1"))
     zips = []
