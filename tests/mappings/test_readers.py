@@ -318,7 +318,7 @@ def test_a_zip_is_opened_once_for_all_its_files_and_once_more_in_another_process
     for file in [*found, *found]:
         whole(file)
     assert len(opens) == 1
-    for file in pickle.loads(pickle.dumps(found)):  # noqa: S301  # what was pickled above
+    for file in pickle.loads(pickle.dumps(found)):
         assert file.size == 1 and whole(file)
     assert len(opens) == 2
 
