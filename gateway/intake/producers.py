@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import Protocol
 
@@ -64,7 +64,7 @@ class Files:
     files: tuple[File, ...]
     feed: Feed
 
-    @property
+    @cached_property
     def size(self) -> int:
         return sum(file.size for file in self.files)
 
@@ -73,25 +73,25 @@ class Files:
 
     def _checked(self, file: File, source: Source, is_known: IsKnown | None) -> File:
         if is_known is None:
-            return whole(file) if file.encodings or file.member else file
+            return whole(file)
         survey = Survey(file)
         refuse_unknown(source, source.read(file.survey(survey.see), self.feed), is_known)
         return survey.file
 
     def read(self, source: Source, seen: Seen) -> Iterator[Row | Reject]:
-        for number, file in enumerate(self.files):
+        for file in self.files:
             counted = replace(file, watch=lambda chunk: seen(len(chunk)))
             for item in source.read(counted, self.feed):
-                yield Reject(f"{shown(file, number)} {item.place}", item.reason) if isinstance(item, Reject) else item
+                yield Reject(f"{file.shown} {item.place}", item.reason) if isinstance(item, Reject) else item
 
 
 def refuse_unknown(
     source: Source, items: Sequence[Row | Reject] | Iterator[Row | Reject], is_known: IsKnown | None
 ) -> None:
-    """Read all of ``items``. Raises ``Refused`` where one is a row of a publisher that ``is_known`` denies."""
-    denied = [item for item in items if is_known and isinstance(item, Row) and not is_known(item.publisher)]
-    if denied:
-        raise unknown_publisher(source)
+    """Read all of ``items``. Raises ``Refused`` at the first row of a publisher that ``is_known`` denies."""
+    for item in items:
+        if is_known and isinstance(item, Row) and not is_known(item.publisher):
+            raise unknown_publisher(source)
 
 
 def unknown_publisher(source: Source) -> Refused:
@@ -156,11 +156,3 @@ def _publishers(source: Source, rows: Sequence[Row]) -> list[Publisher]:
             unordered = replace(statement, order=0)
             orders[unordered] = max(statement.order, orders.get(unordered, statement.order))
     return [replace(statement, order=order) for statement, order in orders.items()]
-
-
-def shown(file: File, number: int) -> str:
-    """Name a file by its position in the delivery and the words of its name. Digits are left out, because they may be a
-    patient's number."""
-    letters = re.sub(r"\w*\d\w*", " ", file.stem.replace("_", " "))
-    words = [word for word in re.split(r"[^A-Za-z]+", letters) if len(word) > 1]
-    return f"file {number + 1} ({' '.join(words) or 'no name'})"

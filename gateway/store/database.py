@@ -288,15 +288,17 @@ def _settle(store: Store, create: str | None, namespace: uuid.UUID | None) -> No
     if not born and not create:
         raise Refused("there is no store here: run `gateway init`")
     if not born:
-        born = (str(uuid.uuid4()), create, str(namespace or uuid.uuid4()))
         with store.write() as session:
-            session.run(
-                f"INSERT INTO clock ({columns.CLOCK.only('id commit_seq updated label_seq')}) VALUES (1, 0, 0, 0)"
-            )
-            session.insert("store", columns.STORE.only("id mode namespace created"), [(*born, session.now)])
-    elif create and create != born[1]:
+            born = session.row(_BORN)  # another process may have created it meanwhile
+            if not born:
+                born = (str(uuid.uuid4()), create, str(namespace or uuid.uuid4()))
+                session.run(
+                    f"INSERT INTO clock ({columns.CLOCK.only('id commit_seq updated label_seq')}) VALUES (1, 0, 0, 0)"
+                )
+                session.insert("store", columns.STORE.only("id mode namespace created"), [(*born, session.now)])
+    if create and create != born[1]:
         raise Refused(f"this store was born {born[1]}")
-    elif namespace and str(namespace) != born[2]:
+    if namespace and str(namespace) != born[2]:
         raise Refused("this store makes its ids in another namespace")
     store.id, store.mode, store.namespace = born[0], born[1], uuid.UUID(born[2])
 

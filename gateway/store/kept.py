@@ -62,6 +62,8 @@ _DEPENDS = columns.DEPENDS.only("dep patient grp")
 TOUCHED = columns.TOUCHED.only("delivery patient grp")
 encode_body = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Body).decode
+DIRECTORY_COLUMN = "_agreement"
+"""The column in which version 0.1 kept a row's directory."""
 
 
 def keep(session: Session, delivery: int, sent: Sequence[Sent], publishers: Mapping[str, int]) -> Counter[str]:
@@ -163,10 +165,22 @@ def _present(session: Session, rows: Sequence[Sent]) -> dict[int, _State]:
     states = {}
     for hash_, key, publisher, patient, order, value_order, deleted, body, grp in present:
         groups = ((grp,) if grp else ()) + tuple(extra.get(key, ()))
+        body = _in_form(body)
         state = _State(Sent(hash_, 0, "", patient, groups, order, bool(deleted), body, value_order < 0), publisher, key)
         state.value_order, state.old_groups = value_order, groups
         states[hash_] = state
     return states
+
+
+def _in_form(body: bytes) -> bytes:
+    """Return a kept body as this version writes it. Version 0.1 ended it with the line, and kept the directory as a
+    column: compared as it is, every row that is sent again would count as changed."""
+    if body.endswith(b'"]'):
+        return body
+    row = _decode(body)
+    values = {column: text for column, text in row.values.items() if column != DIRECTORY_COLUMN}
+    directory = row.values.get(DIRECTORY_COLUMN, row.directory)
+    return encode_body(msgspec.structs.replace(row, values=values, directory=directory))
 
 
 def _askers(session: Session, asked: set[int]) -> Iterator[tuple[int, int]]:

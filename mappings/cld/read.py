@@ -34,7 +34,7 @@ def check(path: Path, feed: Feed) -> list[File]:
     the column it lacks."""
     files = delivered(path, (".csv",), tuple(dict.fromkeys(("utf-8", feed.encoding))))
     if not files:
-        raise Refused(f"{path.name}: no .csv file")
+        raise Refused("the delivery: no .csv file")
     for file in files:
         check_header(file, COLUMNS, rename=column)
     return files

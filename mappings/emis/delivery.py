@@ -48,13 +48,13 @@ def check(path: Path, feed: Feed) -> list[File]:
     partial = bool(feed.settings.get("partial"))
     if path.is_file() and not partial and not is_zip(path):
         raise Refused(
-            f"{path.name}: one file is not a delivery; give its folder or zip, or set partial = true for the feed "
-            f"(GATEWAY_FEEDS)"
+            "the delivery: one file is not a delivery; give its folder or zip, or set partial = true for the feed "
+            "(GATEWAY_FEEDS)"
         )
     files = delivered(path, encodings=(feed.encoding,))
     if not files:
-        raise Refused(f"{path.name}: no files")
-    names = {file: named(file.name) for file in files}
+        raise Refused("the delivery: no files")
+    names = {file: named(file) for file in files}
     files.sort(key=lambda file: (*reading_order(names[file]), file.path, file.member))
     if not partial:
         check_complete([names[file] for file in files])
@@ -73,19 +73,19 @@ def column(name: str) -> str:
     return ALIASES.get(name, name)
 
 
-def named(name: str) -> Named:
+def named(file: File) -> Named:
     """Return what a file's name says. Raises ``Refused`` for a name that EMIS does not give or a table we do not
     know."""
-    match = NAME.fullmatch(name)
+    match = NAME.fullmatch(file.name)
     if match is None:
-        raise Refused(f"{name}: not named as a file of an EMIS extract")
+        raise Refused(f"{file.shown}: not named as a file of an EMIS extract")
     table, time, agreement = match.groups()
     if table not in TABLES:
-        raise Refused(f"{name}: table {table} is not known")
+        raise Refused(f"{file.shown}: table {table} is not known")
     try:
         datetime.strptime(time, "%Y%m%d%H%M%S")
     except ValueError:
-        raise Refused(f"{name}: the extract time in its name is no time") from None
+        raise Refused(f"{file.shown}: the extract time in its name is no time") from None
     return Named(time, agreement.lower(), table)
 
 
@@ -104,7 +104,7 @@ def check_complete(files: list[Named]) -> None:
 
 def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
     """Yield the rows of one file; a row without its key, its organisation, its patient or its number is a reject."""
-    name = named(file.name)
+    name = named(file)
     table = TABLES[name.table]
     wanted = frozenset(COLUMNS[name.table]) - table.never
     seconds = int((datetime.strptime(name.time, "%Y%m%d%H%M%S") - SINCE).total_seconds()) << PROCESSING_BITS

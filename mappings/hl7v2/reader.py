@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from gateway.errors import Invalid, Refused
 from mappings import Feed, Reject, Row, Values
@@ -30,6 +31,8 @@ CHARSETS = {
     "WINDOWS-1252": "cp1252",
     "CP1252": "cp1252",
 }
+LONGEST = 1 << 25
+"""Characters of a message at most: 32 MiB, so that an embedded document may have 16 MiB before base64 encodes it."""
 TIMES = {"MSH": (7,), "EVN": (2, 6), "PID": (7, 29), "PV1": (44, 45), "PV2": (8, 9), "OBR": (7, 8, 22), "OBX": (14,)}
 
 
@@ -38,12 +41,12 @@ def check(path: Path, feed: Feed) -> list[File]:
     holds none."""
     files = delivered(path, SUFFIXES)
     if not files:
-        raise Refused(f"{path.name}: no .hl7, .txt or .dat file")
+        raise Refused("the delivery: no .hl7, .txt or .dat file")
     for file in files:
         with file.open(HEAD) as stream:
             start = stream.read(256).removeprefix(b"\xef\xbb\xbf").lstrip(b"\x0b\r\n ")
         if not start.startswith((b"MSH", b"FHS", b"BHS")):
-            raise Refused(f"{file.name}: not HL7 v2 (does not begin with MSH, FHS or BHS)")
+            raise Refused(f"{file.shown}: not HL7 v2 (does not begin with MSH, FHS or BHS)")
     return files
 
 
@@ -51,31 +54,48 @@ def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
     """Yield one row a message, and a reject for each that cannot be read, by its place in the file. Values are never
     told."""
     for number, (line, payload) in enumerate(split(file), 1):
+        if payload is None:
+            yield Reject(f"message {number}", f"longer than {LONGEST >> 20} MiB (line {line})")
+            continue
         try:
             yield row(payload, feed, line)
         except Invalid as error:
             yield Reject(f"message {number}", str(error))
 
 
-def split(file: File) -> Iterator[tuple[int, bytes]]:
+def split(file: File) -> Iterator[tuple[int, bytes | None]]:
     """Yield (line number, bytes) of each message of a file, streaming; batch segments are passed over.
 
-    Latin-1 maps each byte to one character and back, so that the file can be read by lines before its character set is
-    known.
+    A message of more than ``LONGEST`` characters has no bytes, and no more of it is held. Latin-1 maps each byte to one
+    character and back, so that the file can be read by lines before its character set is known.
     """
-    start = 1
+    start, size = 1, 0
     lines: list[str] = []
     with file.text("iso-8859-1", newline=None) as text:
-        for number, line in enumerate(text, 1):
+        for number, line in enumerate(_lines(text), 1):
             begins = line.lstrip("\x0b\x1c \xef\xbb\xbf")[:3]
             if begins == "MSH" or begins in BATCH:
                 if lines:
-                    yield start, "".join(lines).encode("iso-8859-1")
-                start, lines = number, ([line] if begins == "MSH" else [])
+                    yield start, _joined(lines, size)
+                start, size, lines = number, len(line), ([line] if begins == "MSH" else [])
             elif lines or line.strip("\x0b\x1c\x1a\r\n "):
-                lines.append(line)
+                size = size + len(line) if lines else len(line)
+                if size <= LONGEST or not lines:
+                    lines.append(line)
     if lines:
-        yield start, "".join(lines).encode("iso-8859-1")
+        yield start, _joined(lines, size)
+
+
+def _lines(text: TextIO) -> Iterator[str]:
+    """Yield the lines. Of one that is too long for a message, no more is held than shows it."""
+    while line := text.readline(LONGEST + 1):
+        yield line
+        while line and not line.endswith("\n"):
+            line = text.readline(LONGEST)
+
+
+def _joined(lines: list[str], size: int) -> bytes | None:
+    return None if size > LONGEST else "".join(lines).encode("iso-8859-1")
 
 
 def row(payload: bytes, feed: Feed, line: int = 0) -> Row:

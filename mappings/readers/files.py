@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import codecs
 import io
-import zlib
-from collections.abc import Callable, Collection, Iterable
+import re
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
-from zipfile import BadZipFile, ZipFile
 
 from gateway.errors import Refused
-from mappings.readers import zip as archives
+from mappings.readers.zip import DAMAGE, Archive
 
 CHUNK = 1 << 17
 """Bytes read at a time."""
@@ -37,6 +35,8 @@ class File:
 
     ``member`` is its name in the zip at ``path``, or "". ``encodings`` are those that its text may have, the first
     that fits being meant; none for a file that the source decodes itself. ``whole`` leaves the one that fits.
+    ``number`` is its place in the delivery, by name. ``archive`` is the zip, which all its files share, and
+    ``member_size`` what its list of files says.
     """
 
     path: Path
@@ -44,11 +44,22 @@ class File:
     encodings: tuple[str, ...] = ()
     watch: Watch | None = field(default=None, compare=False)
     is_survey: bool = field(default=False, compare=False)
+    number: int = field(default=1, compare=False)
+    archive: Archive | None = field(default=None, compare=False, repr=False)
+    member_size: int = field(default=0, compare=False)
 
     @property
     def name(self) -> str:
         """The file's own name, without its folders."""
         return (self.member or self.path.name).rpartition("/")[2]
+
+    @property
+    def shown(self) -> str:
+        """What a message calls the file: its number in the delivery and the words of its name. A name may hold a
+        number of somebody's."""
+        letters = re.sub(r"\w*\d\w*", " ", self.stem.replace("_", " "))
+        words = [word for word in re.split(r"[^A-Za-z]+", letters) if len(word) > 1]
+        return f"file {self.number} ({' '.join(words) or 'no name'})"
 
     @property
     def stem(self) -> str:
@@ -58,10 +69,7 @@ class File:
     @property
     def size(self) -> int:
         """Bytes of the file as it is read."""
-        if not self.member:
-            return self.path.stat().st_size
-        with ZipFile(self.path) as archive:
-            return archive.getinfo(self.member).file_size
+        return self.member_size if self.member else self.path.stat().st_size
 
     @property
     def encoding(self) -> str:
@@ -70,13 +78,9 @@ class File:
             raise ValueError("the encoding of the file is not known yet")
         return self.encodings[0]
 
-    def open(self, chunk: int = CHUNK) -> BinaryIO:
-        """Open the bytes for reading."""
-        try:
-            raw = _Stream(self)
-        except OSError:
-            raise Refused(f"{self.name}: cannot be read") from None
-        return io.BufferedReader(raw, chunk)
+    def open(self, chunk: int = CHUNK) -> io.BufferedReader:
+        """Open the bytes for reading. Raises ``Refused`` for a file that cannot be read, here or while it is."""
+        return io.BufferedReader(_Stream(self), chunk)
 
     def text(self, encoding: str = "", newline: str | None = "") -> io.TextIOWrapper:
         """Open the text for reading; a byte order mark is no part of it. ``encoding`` is given by a source that decodes
@@ -93,13 +97,14 @@ class _Stream(io.RawIOBase):
     """The bytes of a file, shown to its watch on the way."""
 
     def __init__(self, file: File):
-        self._file, self._archive = file, None
-        self._inner: BinaryIO
-        if file.member:
-            self._archive = ZipFile(file.path)
-            self._inner = self._archive.open(file.member)  # type: ignore[assignment]  # reads like any binary file
-        else:
-            self._inner = file.path.open("rb", buffering=0)
+        self._file = file
+        self._own = Archive(file.path) if file.member and not file.archive else None
+        try:
+            archive = file.archive or self._own
+            self._inner = archive.open(file.member) if archive and file.member else file.path.open("rb", buffering=0)
+        except (KeyError, *DAMAGE):
+            self._close_own()
+            raise self._refusal() from None
 
     def readable(self) -> bool:
         return True
@@ -107,18 +112,24 @@ class _Stream(io.RawIOBase):
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         try:
             count: int = self._inner.readinto(buffer)  # type: ignore[attr-defined]
-        except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
-            raise Refused(f"{self._file.name}: damaged in the zip") from None
+        except DAMAGE:
+            raise self._refusal() from None
         if self._file.watch:
             self._file.watch(bytes(buffer[:count]))
         return count
 
     def close(self) -> None:
-        if not self.closed:
+        if not self.closed and hasattr(self, "_inner"):
             self._inner.close()
-            if self._archive:
-                self._archive.close()
+            self._close_own()
         super().close()
+
+    def _close_own(self) -> None:
+        if self._own:
+            self._own.close()
+
+    def _refusal(self) -> Refused:
+        return Refused(f"{self._file.shown}: {'damaged in the zip' if self._file.member else 'cannot be read'}")
 
 
 class Survey:
@@ -132,7 +143,7 @@ class Survey:
         try:
             self._decoders = {name: codecs.getincrementaldecoder(name)() for name in file.encodings}
         except LookupError:
-            raise Refused(f"{file.name}: the feed's encoding is not known") from None
+            raise Refused(f"{file.shown}: the feed's encoding is not known") from None
 
     def see(self, chunk: bytes) -> None:
         """Take the next bytes in; none at the end."""
@@ -142,13 +153,13 @@ class Survey:
                 decoder.decode(chunk, not chunk)
             except UnicodeDecodeError as error:
                 line = self._lines + error.object[: error.start].count(NEWLINE)
-                fault = f"{self._file.name}: line {line}: not {name}"
+                fault = f"{self._file.shown}: line {line}: not {name}"
                 del self._decoders[name]
         if not self._decoders and fault:
             raise Refused(fault)
         if self._file.encodings and b"\0" in chunk:
             line = self._lines + chunk[: chunk.index(0)].count(NEWLINE)
-            raise Refused(f"{self._file.name}: line {line}: a NUL byte")
+            raise Refused(f"{self._file.shown}: line {line}: a NUL byte")
         self._lines += chunk.count(NEWLINE)
 
     @property
@@ -167,11 +178,16 @@ def delivered(path: Path, suffixes: Collection[str] = (), encodings: tuple[str, 
         paths = sorted(file for file in path.rglob("*") if (file.is_file() or file.is_symlink()) and not file.is_dir())
         files = [File(file, encodings=encodings) for file in paths]
     elif is_zip(path):
-        files = [File(path, member, encodings) for member in archives.members(path)]
+        archive = Archive(path)
+        files = [
+            File(path, entry.filename, encodings, archive=archive, member_size=entry.file_size)
+            for entry in archive.members()
+        ]
     else:
         return [_readable(File(path, encodings=encodings))]
-    wanted = [file for file in files if not suffixes or Path(file.name).suffix.lower() in suffixes]
-    return [_readable(file) for file in wanted if not file.name.startswith(".")]
+    visible = [file for file in files if not file.name.startswith(".")]
+    wanted = [file for file in visible if not suffixes or Path(file.name).suffix.lower() in suffixes]
+    return [_readable(replace(file, number=number)) for number, file in enumerate(wanted, 1)]
 
 
 def is_zip(path: Path) -> bool:
@@ -187,20 +203,17 @@ def _readable(file: File) -> File:
 
 
 def whole(file: File) -> File:
-    """Read the file to its end and return it with its encoding known. Raises ``Refused`` as ``Survey`` does."""
+    """Read the file to its end and return it with its encoding known. Raises ``Refused`` as ``Survey`` does.
+
+    A file on disk that its source decodes is not read: there is nothing to find out. One in a zip may be damaged.
+    """
+    if not file.encodings and not file.member:
+        return file
     survey = Survey(file)
     with file.survey(survey.see).open() as stream:
         while stream.read(CHUNK):
             pass
     return survey.file
-
-
-def checked(files: Iterable[File]) -> list[File]:
-    """Return the files with their encodings known, each read whole unless there is nothing to find out.
-
-    A file in a zip is always read: it may be damaged.
-    """
-    return [whole(file) if file.encodings or file.member else file for file in files]
 
 
 def with_mark(encoding: str) -> str:

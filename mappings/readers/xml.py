@@ -39,15 +39,19 @@ def xml_rows(file: File, record: str) -> Iterator[tuple[int, Values]]:
     parser.setFeature(feature_namespaces, True)
     parser.setContentHandler(handler)
     with file.open() as stream:
+        if not stream.peek(1):
+            raise Refused(f"{file.shown}: empty")
         while True:
             chunk = stream.read(CHUNK)
             try:
                 parser.feed(chunk) if chunk else parser.close()
             except SAXParseException as fault:
-                raise Refused(f"{file.name}: line {fault.getLineNumber()}: not well-formed XML") from None
+                raise Refused(f"{file.shown}: line {fault.getLineNumber()}: not well-formed XML") from None
             except (DefusedXmlException, SAXException) as fault:
                 what = "a DTD or an entity" if isinstance(fault, DefusedXmlException) else "a record too large or deep"
-                raise Refused(f"{file.name}: line {parser.getLineNumber()}: {what}") from None
+                raise Refused(f"{file.shown}: line {parser.getLineNumber()}: {what}") from None
+            except (LookupError, ValueError):  # what Expat raises for a name that it cannot use
+                raise Refused(f"{file.shown}: line 1: the encoding that it names is not known") from None
             yield from handler.taken()
             if not chunk:
                 return

@@ -1,4 +1,4 @@
-"""Zip archives: which files one holds, once it is known to be harmless.
+"""Zip archives: which files one holds, once it is known to be harmless, and their bytes.
 
 Nothing is written to disk: a member is decompressed as it is read, and never beyond the size that it declares.
 """
@@ -6,8 +6,12 @@ Nothing is written to disk: a member is decompressed as it is read, and never be
 from __future__ import annotations
 
 import stat
+import struct
+import zlib
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from typing import IO
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from gateway.errors import Refused
 
@@ -18,26 +22,62 @@ RATIO = 200
 """Bytes that one compressed byte may become. Extracts of text reach 40; a bomb begins at 1,000."""
 SMALL = 1 << 20
 """Files and archives that become no more than this are let off the ratio."""
-METHODS = frozenset({ZIP_STORED, ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA})
+METHODS = frozenset({ZIP_STORED, ZIP_DEFLATED})
+"""Methods of compression that are read. Python bounds what it decompresses at a time for these two alone."""
+OTHER_METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 ARCHIVES = frozenset({".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".zst", ".jar", ".cab"})
+DAMAGE = (
+    BadZipFile, zlib.error, LZMAError, OSError, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error
+)  # fmt: skip
+"""What ``zipfile`` raises for an archive that is damaged, or made in a way that it does not read."""
 _ENCRYPTED = 1
 
 
-def members(path: Path) -> list[str]:
-    """Return the names of the files in the zip, in order; folders are left out.
+class Archive:
+    """A zip that is opened once, however many of its files are read.
 
-    Raises ``Refused`` for an archive that is damaged, encrypted, too large or nested, or that holds a link, a path that
-    leads outside, or one name twice.
+    It stays open until it is closed or no file refers to it. A copy in another process opens the zip there.
     """
-    try:
-        with ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (BadZipFile, OSError, ValueError, NotImplementedError):
-        raise Refused(f"{path.name}: not a zip that can be read") from None
-    fault = _fault(entries, path.stat().st_size)
-    if fault:
-        raise Refused(f"{path.name}: {fault}")
-    return sorted((entry.filename for entry in entries if not entry.is_dir()), key=lambda name: PurePosixPath(name))
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._zip: ZipFile | None = None
+
+    def __reduce__(self) -> tuple[type[Archive], tuple[Path]]:
+        return Archive, (self._path,)
+
+    def members(self) -> list[ZipInfo]:
+        """Return the files in the zip, in order of name; folders are left out.
+
+        Raises ``Refused`` for an archive that is damaged, encrypted, too large or nested, that is compressed by another
+        method than deflate, or that holds a link, a path that leads outside, or one name twice.
+        """
+        try:
+            entries = self._opened().infolist()
+            size = self._path.stat().st_size
+        except DAMAGE:
+            self.close()
+            raise Refused("the zip cannot be read") from None
+        if fault := _fault(entries, size):
+            self.close()
+            raise Refused(f"the zip: {fault}")
+        files = [entry for entry in entries if not entry.is_dir()]
+        return sorted(files, key=lambda entry: PurePosixPath(entry.filename))
+
+    def open(self, member: str) -> IO[bytes]:
+        """Open one file for reading. Raises one of ``DAMAGE``."""
+        return self._opened().open(member)
+
+    def close(self) -> None:
+        """Close the zip; it is opened again when it is needed."""
+        if self._zip:
+            self._zip.close()
+        self._zip = None
+
+    def _opened(self) -> ZipFile:
+        if self._zip is None:
+            self._zip = ZipFile(self._path)
+        return self._zip
 
 
 def _fault(entries: list[ZipInfo], size: int) -> str:
@@ -62,8 +102,11 @@ def _entry_fault(entry: ZipInfo) -> str:
         return "a path that leads outside"
     if stat.S_ISLNK(entry.external_attr >> 16):
         return "a link"
-    if entry.flag_bits & _ENCRYPTED or entry.compress_type not in METHODS:
-        return "encrypted, or compressed in a way that is not read"
+    if entry.flag_bits & _ENCRYPTED:
+        return "encrypted"
+    if entry.compress_type not in METHODS:
+        method = OTHER_METHODS.get(entry.compress_type, f"method {entry.compress_type}")
+        return f"compressed by {method}: only stored and deflated files are read"
     if name.suffix.lower() in ARCHIVES:
         return "an archive in an archive"
     if entry.file_size > SMALL and entry.file_size > RATIO * entry.compress_size:

@@ -1,19 +1,23 @@
 """A file is read once to see that it can be taken and once to take it; what must be refused is refused before."""
 
 import io
+import pickle
 import shutil
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import Refused
 from gateway.intake import load
+from gateway.intake.producers import Files
 from gateway.store import registry
 from gateway.store.database import open_store
 from mappings import Feed, Row, sources
-from mappings.readers.files import HEAD
+from mappings.readers import zip as archives
+from mappings.readers.files import HEAD, File
 from tests.intake.conftest import NAMESPACE, state, take
 from tests.mappings.harness import read_all
 
@@ -121,3 +125,44 @@ def test_a_zip_that_is_damaged_is_refused_before_anything_is_kept(tmp_path, new_
         load.load(store, sources()["hl7v2"], path, Feed(), code_sets, workers=0)
     with store.read() as session:
         assert not session.value("SELECT count(*) FROM kept")
+
+
+def test_a_live_store_stops_reading_at_the_first_row_of_a_publisher_that_it_does_not_know(tmp_path, deliveries):
+    source = sources()["hl7v2"]
+    taken = []
+
+    def read(file, feed):
+        for row in sources()["hl7v2"].read(file, feed):
+            taken.append(row)
+            yield row
+
+    rows = Files(tuple(source.check(deliveries.path("hl7v2"), Feed())), Feed())
+    with pytest.raises(Refused, match="a publisher that this store does not know"):
+        rows.checked(replace(source, read=read), lambda code: False)
+    assert len(taken) == 1
+
+
+@pytest.mark.parametrize("count", [3, 40])
+def test_a_zip_of_many_files_is_opened_once(tmp_path, new_store, deliveries, code_sets, monkeypatch, count):
+    [message] = sorted(deliveries.path("hl7v2").glob("*.hl7"))[:1]
+    path = tmp_path / "delivery.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(count):
+            archive.write(message, f"{number}.hl7")
+    opens = []
+
+    class Zip(zipfile.ZipFile):
+        def __init__(self, *args):
+            opens.append(args)
+            super().__init__(*args)
+
+    monkeypatch.setattr(archives, "ZipFile", Zip)
+    report = load.load(new_store(), sources()["hl7v2"], path, Feed(), code_sets, workers=0)
+    assert report.files == count and report.rows["new"] and len(opens) == 1
+
+
+def test_the_size_of_a_delivery_is_asked_once(deliveries, monkeypatch):
+    rows = Files(tuple(sources()["hl7v2"].check(deliveries.path("hl7v2"), Feed())), Feed())
+    asked = []
+    monkeypatch.setattr(File, "size", property(lambda file: asked.append(file) or 1))
+    assert rows.size == rows.size == len(asked) == len(rows.files) and rows == pickle.loads(pickle.dumps(rows))

@@ -19,7 +19,7 @@ from gateway.errors import GatewayError
 from gateway.nhs.codesets import CodeSets
 from gateway.terminology import sets
 from mappings import Feed, Group, Reject, Row, Source
-from mappings.readers.files import checked
+from mappings.readers.files import whole
 
 NAMESPACE = uuid.UUID("6f1cdb2e-0b5c-4d8f-9f0a-0d6c2a1f4e77")
 
@@ -161,4 +161,4 @@ def map_all(source: Source, path: Path, feed: Feed | None = None) -> Mapped:
 def read_all(source: Source, path: Path, feed: Feed | None = None) -> list[Row | Reject]:
     """Every row and reject of a delivery, its files checked as intake checks them."""
     feed = feed or Feed()
-    return [item for file in checked(source.check(path, feed)) for item in source.read(file, feed)]
+    return [item for file in source.check(path, feed) for item in source.read(whole(file), feed)]

@@ -1,9 +1,12 @@
 """CSV files to rows by name, whatever is wrong with them."""
 
+import tracemalloc
+
 import pytest
 
 from gateway.errors import Refused
 from mappings import Reject
+from mappings.readers import csv as csv_reader
 from mappings.readers.csv import check_header, csv_rows, header
 from mappings.readers.files import CHUNK, File, whole
 
@@ -51,7 +54,8 @@ def test_aliases_and_wanted_columns(file):
         ("", "no header"),
         ("\n1,2\n", "no header"),
         ("a,a\n1,2\n", "column a twice"),
-        ("Ann Marsh,Ann Marsh\n", "column without a name twice"),
+        ("Marsh,x,Marsh\n", "column 3 is named as 1$"),
+        ("Ann Marsh,Ann Marsh\n", "column 2 is named as 1"),
         ("a,b\n", "column c is missing"),
     ],
 )
@@ -82,3 +86,27 @@ def test_a_character_cut_by_a_chunk_is_read(file):
 def test_a_file_that_is_no_text_is_refused(file, content):
     with pytest.raises(Refused, match=r"line \d"):
         whole(file(content))
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["x" * 5_000, "1," * 3_000, ",".join(['"\n"'] * 900)],
+    ids=["no column", "many columns", "many lines"],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_row_that_is_too_long_is_a_reject_by_its_line_and_is_not_held(file, monkeypatch, row, end):
+    monkeypatch.setattr(csv_reader, "LONGEST", 2_000)
+    content = f"a,b{end}1,2{end}{row}{end}3,4{end}"
+    held = list(csv_rows(file(content)))
+    assert held[:2] == [(2, {"a": "1", "b": "2"}), Reject("line 3", "too long")]
+    if row[0] != '"':
+        assert held[2:] == [(4, {"a": "3", "b": "4"})]
+
+
+def test_the_limit_of_a_row_bounds_memory(file):
+    content = file("a,b\n1," + "x" * 60_000_000 + "\n3,4\n")
+    tracemalloc.start()
+    assert [row for row in csv_rows(content) if isinstance(row, Reject)] == [Reject("line 2", "too long")]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * csv_reader.LONGEST

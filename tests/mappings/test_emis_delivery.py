@@ -8,7 +8,7 @@ from mappings.emis import SOURCE
 from mappings.emis.columns import TABLES as COLUMNS
 from mappings.emis.delivery import extracted
 from mappings.emis.tables import TABLES
-from mappings.readers.files import File, checked
+from mappings.readers.files import File, whole
 from tests.mappings.harness_emis import AGREEMENT, PRACTICE, owned, patient, read_all, sent, write
 
 GUID = PRACTICE.strip("{}").lower()
@@ -74,7 +74,7 @@ def test_a_missing_column_is_named(tmp_path):
     write(tmp_path)
     file = next(tmp_path.glob("*CareRecord_Problem_*"))
     file.write_text(file.read_text(encoding="utf-8").replace('"EndDate",', ""), encoding="utf-8")
-    with pytest.raises(Refused, match="CareRecord_Problem.*column EndDate is missing"):
+    with pytest.raises(Refused, match="CareRecord Problem.*column EndDate is missing"):
         SOURCE.check(tmp_path, Feed())
 
 
@@ -91,9 +91,9 @@ def test_columns_are_found_by_name_an_old_misspelling_included(tmp_path):
 
 def test_another_encoding_is_refused_by_its_line_and_a_mark_is_none(tmp_path):
     write(tmp_path, [("Admin_Patient", owned(Surname="Müller"))], encoding="cp1252")
-    with pytest.raises(Refused, match="Admin_Patient.*line 2: not utf-8"):
+    with pytest.raises(Refused, match="Admin Patient.*line 2: not utf-8"):
         read_all(tmp_path)
-    assert len(checked(SOURCE.check(tmp_path, Feed(encoding="cp1252")))) == 21
+    assert len([whole(file) for file in SOURCE.check(tmp_path, Feed(encoding="cp1252"))]) == 21
     marked = write(tmp_path / "marked", encoding="utf-8-sig")
     assert len(SOURCE.check(marked, Feed())) == 21
 

@@ -1,5 +1,6 @@
 """Files to rows: keys, order, publishers, batches, character sets, and what is turned away."""
 
+import base64
 import random
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from gateway.errors import Invalid, Refused
 from gateway.fhir.build import encode
 from mappings import Feed, Reject, Row
+from mappings.hl7v2 import reader
 from mappings.hl7v2.reader import check, read
 from tests.mappings.harness_hl7v2 import DEAD, PID, adt, map_rows, oru, visit
 
@@ -209,7 +211,7 @@ def test_a_folder_is_read_in_order_of_name(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"EmisCode,Term\n", "MSH".encode("utf-16")])
 def test_a_file_of_another_kind_is_refused_by_name(tmp_path, content):
     (tmp_path / "x.txt").write_bytes(content)
-    with pytest.raises(Refused, match="x.txt"):
+    with pytest.raises(Refused, match="file 1 .no name.: not HL7 v2"):
         check(tmp_path, Feed())
 
 
@@ -256,3 +258,21 @@ def test_a_damaged_message_is_turned_away_or_mapped_and_never_a_crash(tmp_path, 
         with suppress(Invalid):
             for made in map_rows(found, Feed()):
                 encode(made)
+
+
+def test_a_document_of_16_mib_is_accepted(tmp_path):
+    document = base64.b64encode(bytes(1 << 24)).decode()
+    row = one(tmp_path, oru("20250601", f"OBX|1|ED|DOC^Letter^L||^AP^PDF^Base64^{document}||||||F"))
+    assert document in row.values["message"]
+
+
+@pytest.mark.parametrize("size", [200, 3_000, 50_000])
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+def test_a_message_that_is_too_long_is_a_reject_by_its_line_and_the_rest_is_read(tmp_path, monkeypatch, size, end):
+    monkeypatch.setattr(reader, "LONGEST", 1_000)
+    notes = end.join([f"NTE|1||{'x' * size}"] * (2_000 // size + 1))
+    payload = end.join(["FHS|" + "x" * size, adt("A28", "20250101"), notes, adt("A31", "20250102"), ""])
+    payload = payload.replace("\r\n", "\r").replace("\r", end)
+    broken, row = rows(tmp_path, payload.encode())
+    assert broken == Reject("message 1", "longer than 0 MiB (line 2)")
+    assert row.values["event"] == "A31"

@@ -1,9 +1,11 @@
 """Fixed width, JSON lines, XML and zips to values, whatever is wrong with them. Nothing a file holds is told."""
 
 import io
+import pickle
 import random
 import struct
 import zipfile
+import zlib
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from gateway.errors import Refused
 from mappings import Reject
 from mappings.readers import files, fixed_width, xml
 from mappings.readers import zip as archives
-from mappings.readers.files import File, checked, delivered
+from mappings.readers.files import File, delivered, whole
 from mappings.readers.fixed_width import Field, fixed_width_rows
 from mappings.readers.json_lines import json_rows
 from mappings.readers.xml import xml_rows
@@ -111,6 +113,21 @@ def test_hostile_xml_is_refused_by_its_line(file, monkeypatch, text, reason):
     assert "secret" not in str(fault.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"", "empty"),
+        (b" ", "not well-formed XML"),
+        (b'<?xml version="1.0" encoding="x"?><p>1</p>', "line 1: the encoding that it names is not known"),
+        (b'<?xml version="1.0" encoding="shift_jis"?><p>1</p>', "line 1: the encoding that it names is not known"),
+    ],
+    ids=["empty", "blank", "unknown encoding", "an encoding of several bytes"],
+)
+def test_xml_without_a_root_or_in_an_unknown_encoding_is_refused(file, text, reason):
+    with pytest.raises(Refused, match=reason):
+        list(xml_rows(file(text), "p"))
+
+
 # Zip
 
 
@@ -119,6 +136,10 @@ def archive(path: Path, *entries: tuple[str, bytes]) -> Path:
         for name, content in entries:
             made.writestr(name, content)
     return path
+
+
+def members(path: Path) -> list[str]:
+    return [entry.filename for entry in archives.Archive(path).members()]
 
 
 def test_the_files_of_a_zip_are_delivered_like_those_of_a_folder(tmp_path):
@@ -135,43 +156,43 @@ def test_the_files_of_a_zip_are_delivered_like_those_of_a_folder(tmp_path):
         ("1.csv", 3, b"one"),
         ("2.csv", 3, b"two"),
     ]
-    assert [file.encoding for file in checked(found)] == ["utf-8", "utf-8"]
+    assert [file.encoding for file in map(whole, found)] == ["utf-8", "utf-8"]
 
 
 @pytest.mark.parametrize("name", ["../x.csv", "/etc/x.csv", "a/../../x.csv", "c:/x.csv", "a\\..\\x.csv"])
 def test_a_path_that_leads_outside_is_refused(tmp_path, name):
-    with pytest.raises(Refused, match="z.zip: file 2: a path that leads outside"):
-        archives.members(archive(tmp_path / "z.zip", ("good.csv", b""), (name, b"")))
+    with pytest.raises(Refused, match="the zip: file 2: a path that leads outside"):
+        members(archive(tmp_path / "z.zip", ("good.csv", b""), (name, b"")))
 
 
 @pytest.mark.parametrize("name", ["x.zip", "x.tar.gz", "X.ZIP", "deep/x.7z"])
 def test_an_archive_in_an_archive_is_refused(tmp_path, name):
     with pytest.raises(Refused, match="file 1: an archive in an archive"):
-        archives.members(archive(tmp_path / "z.zip", (name, b"")))
+        members(archive(tmp_path / "z.zip", (name, b"")))
 
 
 @pytest.mark.parametrize("other", ["a.csv", "A.csv"])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_one_name_twice_is_refused(tmp_path, other):
     with pytest.raises(Refused, match="one name twice"):
-        archives.members(archive(tmp_path / "z.zip", ("a.csv", b"1"), (other, b"2")))
+        members(archive(tmp_path / "z.zip", ("a.csv", b"1"), (other, b"2")))
 
 
 def test_a_bomb_is_refused_by_its_ratio_and_by_its_size(tmp_path, monkeypatch):
     with pytest.raises(Refused, match="too large when decompressed"):
-        archives.members(archive(tmp_path / "ratio.zip", ("a.csv", b"0" * 4_000_000)))
+        members(archive(tmp_path / "ratio.zip", ("a.csv", b"0" * 4_000_000)))
     noise = ("noise.csv", random.Random(1).randbytes(40_000))
     with pytest.raises(Refused, match="file 2: too large when decompressed"):
-        archives.members(archive(tmp_path / "hidden.zip", noise, ("a.csv", b"0" * 4_000_000)))
+        members(archive(tmp_path / "hidden.zip", noise, ("a.csv", b"0" * 4_000_000)))
     many = [(f"{number}.csv", b"0" * archives.SMALL) for number in range(9)]
     with pytest.raises(Refused, match="too large when decompressed"):
-        archives.members(archive(tmp_path / "together.zip", *many))
+        members(archive(tmp_path / "together.zip", *many))
     monkeypatch.setattr(archives, "LARGEST", 10)
     with pytest.raises(Refused, match="too large when decompressed"):
-        archives.members(archive(tmp_path / "size.zip", ("a.csv", b"0123456789A")))
+        members(archive(tmp_path / "size.zip", ("a.csv", b"0123456789A")))
     monkeypatch.setattr(archives, "MOST_FILES", 2)
     with pytest.raises(Refused, match="more than 2 files"):
-        archives.members(archive(tmp_path / "many.zip", *((f"{n}", b"") for n in range(3))))
+        members(archive(tmp_path / "many.zip", *((f"{n}", b"") for n in range(3))))
 
 
 def test_a_file_that_holds_more_than_it_declares_is_read_no_further(tmp_path):
@@ -180,7 +201,7 @@ def test_a_file_that_holds_more_than_it_declares_is_read_no_further(tmp_path):
     path.write_bytes(data.replace(struct.pack("<I", 5_000), struct.pack("<I", 50)))
     [file] = delivered(path)
     with pytest.raises(Refused, match="damaged in the zip"):
-        files.whole(file)
+        whole(file)
 
 
 def test_links_encryption_and_damage_are_refused(tmp_path):
@@ -189,15 +210,15 @@ def test_links_encryption_and_damage_are_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "link.zip", "w") as made:
         made.writestr(link, "/etc/passwd")
     with pytest.raises(Refused, match="a link"):
-        archives.members(tmp_path / "link.zip")
+        members(tmp_path / "link.zip")
     data = bytearray(archive(tmp_path / "secret.zip", ("a.csv", b"1")).read_bytes())
     data[data.index(b"PK\1\2") + 8] |= 1
     (tmp_path / "secret.zip").write_bytes(data)
     with pytest.raises(Refused, match="encrypted"):
-        archives.members(tmp_path / "secret.zip")
+        members(tmp_path / "secret.zip")
     (tmp_path / "cut.zip").write_bytes(data[:30])
-    with pytest.raises(Refused, match="not a zip that can be read"):
-        archives.members(tmp_path / "cut.zip")
+    with pytest.raises(Refused, match="the zip cannot be read"):
+        members(tmp_path / "cut.zip")
 
 
 def test_a_damaged_file_of_a_zip_is_refused_before_it_is_taken(tmp_path):
@@ -205,11 +226,105 @@ def test_a_damaged_file_of_a_zip_is_refused_before_it_is_taken(tmp_path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as made:
         made.writestr("a.csv", b"name\nAnn\n")
     path.write_bytes(path.read_bytes().replace(b"Ann", b"Amy"))
-    with pytest.raises(Refused, match="a.csv: damaged in the zip"):
-        checked(delivered(path))
+    with pytest.raises(Refused, match="file 1 .no name.: damaged in the zip"):
+        [whole(file) for file in delivered(path)]
 
 
 def test_a_reader_of_a_zip_is_a_binary_file(tmp_path):
     [file] = delivered(archive(tmp_path / "z.zip", ("a.csv", b"one\ntwo\n")))
     with file.open() as stream:
         assert isinstance(stream, io.BufferedReader) and stream.readline() == b"one\n"
+
+
+@pytest.mark.parametrize(("method", "name"), [(zipfile.ZIP_BZIP2, "bzip2"), (zipfile.ZIP_LZMA, "LZMA")])
+def test_a_method_whose_output_python_does_not_bound_is_refused_by_name(tmp_path, method, name):
+    with zipfile.ZipFile(tmp_path / "z.zip", "w", method) as made:
+        made.writestr("a.csv", b"1")
+    with pytest.raises(Refused, match=f"file 1: compressed by {name}: only stored and deflated files are read"):
+        members(tmp_path / "z.zip")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_damaged_zip_is_read_or_refused_and_never_a_crash(tmp_path, method):
+    path, draw = tmp_path / "z.zip", random.Random(5)
+    with zipfile.ZipFile(path, "w", method) as made:
+        for number in range(3):
+            made.writestr(f"{number}.csv", draw.randbytes(40) * 5)
+    data = path.read_bytes()
+    refused = 0
+    for _ in range(600):
+        damaged = bytearray(data)
+        for _ in range(draw.randint(1, 3)):
+            damaged[draw.randrange(len(damaged))] = draw.randrange(256)
+        path.write_bytes(damaged[: draw.choice((len(data), len(data), draw.randrange(len(data))))])
+        if not files.is_zip(path):
+            continue
+        try:
+            for file in delivered(path):
+                whole(file)
+        except Refused:
+            refused += 1
+    assert refused > 300
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(5, "disk"),
+        EOFError(),
+        NotImplementedError(),
+        zipfile.BadZipFile(),
+        zlib.error(),
+        ValueError(),
+        struct.error(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_fails_while_it_is_opened_or_read_is_refused_and_its_zip_closed(tmp_path, monkeypatch, error):
+    path = archive(tmp_path / "z.zip", ("a.csv", b"1"))
+    zips = []
+
+    class Zip(zipfile.ZipFile):
+        def __init__(self, *args):
+            super().__init__(*args)
+            zips.append(self)
+
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(archives, "ZipFile", Zip)
+    with monkeypatch.context() as patch, pytest.raises(Refused, match="file 1 .*: damaged in the zip"):
+        patch.setattr(zipfile.ZipFile, "open", fails)
+        File(path, "a.csv").open()
+    with monkeypatch.context() as patch, pytest.raises(Refused, match="file 1 .*: damaged in the zip"):
+        patch.setattr(zipfile.ZipExtFile, "readinto", fails)
+        with File(path, "a.csv").open() as stream:
+            stream.read()
+    assert len(zips) == 2 and all(made.fp is None for made in zips)
+
+
+def test_a_zip_is_opened_once_for_all_its_files_and_once_more_in_another_process(tmp_path, monkeypatch):
+    opens = []
+
+    class Zip(zipfile.ZipFile):
+        def __init__(self, *args):
+            opens.append(args)
+            super().__init__(*args)
+
+    monkeypatch.setattr(archives, "ZipFile", Zip)
+    path = archive(tmp_path / "z.zip", *((f"{number}.csv", b"1") for number in range(200)))
+    found = delivered(path)
+    assert [file.size for file in found] == [1] * 200
+    for file in [*found, *found]:
+        whole(file)
+    assert len(opens) == 1
+    for file in pickle.loads(pickle.dumps(found)):
+        assert file.size == 1 and whole(file)
+    assert len(opens) == 2
+
+
+def test_a_message_tells_the_words_of_a_files_name_and_no_number(tmp_path):
+    path = archive(tmp_path / "z.zip", ("a.csv", b"a\n"), ("Patient_9990001006_Leeds.csv", b"a\xff\n"))
+    with pytest.raises(Refused) as fault:
+        [whole(file) for file in delivered(path, encodings=("utf-8",))]
+    assert str(fault.value) == "file 1 (Patient Leeds): line 1: not utf-8"

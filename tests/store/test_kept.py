@@ -1,7 +1,9 @@
 """Kept rows: any order of arrival ends in the same rows."""
 
 import itertools
+import json
 
+import msgspec
 import pytest
 
 from gateway.store import kept
@@ -96,3 +98,25 @@ def test_rows_are_found_by_every_group_they_belong_to(store):
         first, second = (kept.group_hash("s", "p", g) for g in ("g1", "g2"))
         found = kept.rows_of(session, [first, second])
         assert [len(found[first]), len(found[second])] == [1, 1]
+
+
+def as_version_0_1_kept(row: Sent, directory: str) -> Sent:
+    """The row with a body of version 0.1: it ended with the line, and the directory was a column."""
+    table, key, patient, groups, values, line, _ = json.loads(row.body)
+    values |= {"_agreement": directory} if directory else {}
+    return msgspec.structs.replace(row, body=msgspec.json.encode([table, key, patient, groups, values, line]))
+
+
+@pytest.mark.parametrize("directory", ["", "d1"])
+def test_a_row_that_version_0_1_kept_is_unchanged_when_it_is_sent_again(store, directory):
+    body = kept.encode_body(Body("t", "k1", "x", ("g1",), {"text": "a"}, 3, directory))
+    row = msgspec.structs.replace(sent(1), body=body)
+    changed = msgspec.structs.replace(sent(3), body=body.replace(b'"a"', b'"b"'))
+    with store.write() as session:
+        keep(session, 1, [as_version_0_1_kept(row, directory)])
+        kept.depend(session, [(row.hash, 9, 99)])
+        session.run("DELETE FROM touched")
+        assert keep(session, 2, [row]) == keep(session, 2, [msgspec.structs.replace(row, order=2)]) == {"unchanged": 1}
+        assert kept.touched(session, 2) == []
+        assert keep(session, 2, [changed]) == {"changed": 1}
+        assert session.value("SELECT body FROM kept") == changed.body

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,10 +150,17 @@ def test_the_first_migration_is_as_it_landed():
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def landed(request, tmp_path) -> Store:
-    """A store of version 0.1, opened by this version: the first migration's schema, with rows that version wrote."""
-    is_sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path / 'gateway.db'}" if is_sqlite else request.getfixturevalue("postgres_url")
+def url(request, tmp_path) -> str:
+    """The URL of an empty database."""
+    return (
+        f"sqlite:///{tmp_path / 'gateway.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    )
+
+
+@pytest.fixture
+def landed_url(url) -> str:
+    """A store as version 0.1 left it: the first migration's schema, with rows that version wrote."""
+    is_sqlite = url.startswith("sqlite")
     empty = url if is_sqlite else url.replace("postgresql://", "postgresql+psycopg://")
     engine = sqlalchemy.create_engine(empty)
     settings = migrations.config()
@@ -169,7 +178,13 @@ def landed(request, tmp_path) -> Store:
                     f"SELECT setval(pg_get_serial_sequence('{table}', 'seq'), (SELECT max(seq) FROM {table}))"
                 ))  # fmt: skip
     engine.dispose()
-    opened = open_store(url, clock=lambda: NOW)
+    return url
+
+
+@pytest.fixture
+def landed(landed_url) -> Store:
+    """A store of version 0.1, opened by this version."""
+    opened = open_store(landed_url, clock=lambda: NOW)
     yield opened
     opened.close()
 
@@ -279,3 +294,50 @@ def test_an_export_that_waited_in_version_0_1_is_released_with_the_same_bytes(la
 
 def test_kinds_of_publisher_keep_the_numbers_that_version_0_1_wrote():
     assert [KINDS[number] for number in range(4)] == ["", "gp", "hospital", "social-care"]
+
+
+# Several processes at once
+
+OPEN = """
+import sys
+from alembic import command
+from gateway.store.database import open_store
+print("ready", flush=True)
+sys.stdin.readline()
+store = open_store(sys.argv[1], create=sys.argv[2] or None)
+print(store.id)
+"""
+
+
+def opened_by_several(url: str, create: str) -> set[str]:
+    """Open the store in four processes at one moment; return the ids of the store that they saw."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN, url, create],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    for process in processes:
+        process.stdout.readline()
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    ends = [process.communicate(timeout=60) for process in processes]
+    assert [(process.returncode, error[-300:]) for process, (_, error) in zip(processes, ends)] == [(0, "")] * 4
+    return {out.strip() for out, _ in ends}
+
+
+def test_processes_that_create_one_store_at_once_create_one(url):
+    [created] = opened_by_several(url, "sandbox")
+    store = open_store(url)
+    assert store.id == created
+    store.close()
+
+
+def test_processes_that_open_a_store_of_version_0_1_at_once_bring_it_up_once(landed_url):
+    assert opened_by_several(landed_url, "") == {LANDED["tables"]["store"]["rows"][0][0]}
+    store = open_store(landed_url)
+    with store.read() as session:
+        assert session.rows("SELECT version_num FROM alembic_version") == [(migrations.revisions()[-1],)]
+    store.close()

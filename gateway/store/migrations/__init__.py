@@ -8,6 +8,8 @@ second to import.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 HERE = Path(__file__).parent
+LOCK = 727002
+"""The key of PostgreSQL's advisory lock that is held while a schema is brought up."""
 
 
 def config() -> Config:
@@ -39,18 +43,42 @@ def is_present(engine: Engine) -> bool:
 
 def upgrade(engine: Engine) -> None:
     """Bring the schema up to this code's. Raises ``Refused`` when it is ahead of it."""
-    known = revisions()
-    current = _current(engine)
-    if current == known[-1]:
+    if _is_current(engine):
         return
+    with _alone(engine):
+        if _is_current(engine):  # another process brought it up meanwhile
+            return
+        from alembic import command
+
+        settings = config()
+        with engine.connect() as connection:
+            settings.attributes["connection"] = connection.execution_options(gateway_write=True)
+            command.upgrade(settings, "head")
+
+
+def _is_current(engine: Engine) -> bool:
+    """Whether the schema is this code's. Raises ``Refused`` when it is ahead of it."""
+    known, current = revisions(), _current(engine)
     if current is not None and current not in known:
         raise Refused("the database's schema is newer than this gateway")
-    from alembic import command
+    return current == known[-1]
 
-    settings = config()
-    with engine.connect() as connection:
-        settings.attributes["connection"] = connection.execution_options(gateway_write=True)
-        command.upgrade(settings, "head")
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """One process at a time brings a schema up; others wait. The lock ends with the block, or with the process.
+
+    SQLite needs none: its upgrade begins as a write transaction, which is alone already.
+    """
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(f"SELECT pg_advisory_lock({LOCK})")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({LOCK})")
 
 
 def revisions() -> list[str]:
