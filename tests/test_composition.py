@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -216,7 +217,7 @@ def test_a_store_made_by_hand_is_served_and_then_has_its_audit(tmp_path):
     settings = config.Settings(data_dir=tmp_path, sandbox=True)
     open_store(settings.url, create="sandbox").close()
     with composition.open_gateway(settings) as gateway:
-        with pytest.raises(Refused, match="missing"):
+        with pytest.raises(Refused, match="there is no audit yet"):
             gateway.audit()
         with composition.open_service(gateway):
             pass
@@ -225,5 +226,63 @@ def test_a_store_made_by_hand_is_served_and_then_has_its_audit(tmp_path):
 
 def test_the_namespace_file_of_another_store_is_refused(sandbox):
     (sandbox.settings.keys / "namespace").write_text("00000000-0000-0000-0000-000000000000")
-    with pytest.raises(Refused, match="belongs to another store"):
+    with pytest.raises(Refused, match="another namespace"):
         composition.create_gateway(sandbox.settings, "sandbox")
+    (sandbox.settings.keys / "namespace").write_text("x" * 36)
+    with pytest.raises(Refused, match="keys/namespace does not hold a UUID"):
+        composition.create_gateway(sandbox.settings, "sandbox")
+
+
+# What was lost is not replaced by something new
+
+
+def lose(folder: Path, name: str) -> None:
+    for path in folder.glob(f"{name}*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("is_marked", [True, False], ids=["created by this version", "served by this version"])
+def test_a_lost_audit_is_not_replaced_by_serving_nor_by_init(sandbox, is_marked):
+    """A store of an earlier version has no mark; opening the service once sets it."""
+    mark = sandbox.settings.keys / "audit"
+    if not is_marked:
+        mark.unlink()
+        composition.open_service(sandbox).close()
+    lose(sandbox.settings.data_dir, "audit.db")
+    for begin in (
+        lambda: composition.open_service(sandbox),
+        lambda: composition.create_gateway(sandbox.settings, "sandbox"),
+        sandbox.audit,
+    ):
+        with pytest.raises(Refused, match="audit.db is missing from the data folder: restore it from a backup"):
+            begin()
+        assert not list(sandbox.settings.data_dir.glob("audit.db*"))
+    mark.unlink()
+    composition.open_service(sandbox).close()
+    assert mark.exists() and sandbox.settings.audit_file.exists(), "a new audit is begun on purpose"
+
+
+def ids(gateway: composition.Gateway) -> list[str]:
+    with gateway.store.read() as session:
+        return [row[0] for row in session.rows("SELECT id FROM head ORDER BY id")]
+
+
+def test_a_store_whose_database_was_lost_is_created_again_with_the_same_ids(tmp_path):
+    settings = config.Settings(data_dir=tmp_path / "data", sandbox=True)
+    manifest = world.write(tmp_path / "world", 10, 1, TODAY)
+    made = []
+    for _ in range(2):
+        with composition.create_gateway(settings, "sandbox", clock=Clock(NOW)) as gateway:
+            load.load(gateway.store, sources()["cld"], manifest.path("cld"), Feed(), gateway.code_sets(), workers=0)
+            made.append((gateway.store.namespace, ids(gateway)))
+            composition.open_service(gateway).close()
+        lose(settings.data_dir, "gateway.db")
+    assert made[0] == made[1] and made[0][1]
+
+
+def test_another_namespace_is_refused_before_anything_is_created(sandbox):
+    lose(sandbox.settings.data_dir, "gateway.db")
+    before = sorted(sandbox.settings.data_dir.rglob("*"))
+    with pytest.raises(Refused, match="--namespace is not the one in keys/namespace"):
+        composition.create_gateway(sandbox.settings, "sandbox", namespace=uuid.uuid4())
+    assert sorted(sandbox.settings.data_dir.rglob("*")) == before
