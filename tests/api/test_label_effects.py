@@ -16,7 +16,6 @@ import pytest
 from gateway import config
 from gateway.composition import create_gateway
 from gateway.export import approval, asking, national_list, running
-from gateway.fhir.codes import SNOMED
 from gateway.nhs import labels, leaving, sensitive
 from gateway.nhs.codesets import CodeSets
 from gateway.store.database import id_hash
