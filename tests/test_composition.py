@@ -1,12 +1,14 @@
 """The composition root, by the front door: one audit, wherever the database is; keys that are not replaced in silence;
 a server that says it serves when it does, and ends cleanly."""
 
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
@@ -108,6 +110,41 @@ def test_a_server_that_is_interrupted_seals_its_audit_and_exits_0(operator):
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0, process.stderr.read()
     assert verified(operator) == {"rows": 2, "sealed": 2, "broken": []}
+
+
+@pytest.mark.parametrize("operator", ["sqlite in the data folder"], indirect=True)
+def test_a_worker_that_ends_beside_the_server_is_logged_and_started_again(operator):
+    """Its key is damaged, so it ends at once with 2; when the key is whole, the next one stays and exports run."""
+    key = operator.data / "keys" / "export-root.key"
+    key.write_bytes(b"short")
+    key.chmod(0o600)
+    with served(operator) as (process, _):
+        ended = [line for line in itertools.islice(process.stderr, 4) if "worker.ended" in line]
+        assert [json.loads(line) for line in ended] == [
+            {"event": "worker.ended", "status": 2, "seconds": 1.0},
+            {"event": "worker.ended", "status": 2, "seconds": 2.0},
+        ]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+
+
+def test_the_wait_before_a_worker_is_started_again_grows_to_its_most_and_begins_anew(monkeypatch):
+    from gateway.commands import serve
+
+    stop, waits = threading.Event(), []
+    lived = iter([0, 0, 0, serve.MOST_WAIT, 0, 0, 0, 0, 0, 0, 0])
+    clock = [0.0]
+
+    def run(_stop: threading.Event) -> int:
+        clock[0] += next(lived)
+        return 1
+
+    monkeypatch.setattr(serve.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(serve, "_run_worker", run)
+    monkeypatch.setattr(serve, "_log_ended", lambda status, wait: waits.append(wait))
+    monkeypatch.setattr(stop, "wait", lambda seconds: len(waits) == 11 and stop.set())
+    serve._keep_working(stop)
+    assert waits == [1, 2, 4, 1, 2, 4, 8, 16, 32, 60, 60]
 
 
 @pytest.fixture
