@@ -33,7 +33,7 @@ def list_(
 
 
 @VERB.command()
-def replay(source: SourceName = "", feed: FeedName = "default", as_json: AsJson = False) -> int:
+def replay(source: SourceName, feed: FeedName = "default", as_json: AsJson = False) -> int:
     """Map again what a source has in quarantine. Exit 1 when something still waits."""
     settings = start()
     format_ = source_named(source)
