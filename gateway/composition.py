@@ -8,6 +8,7 @@ functions, so that a command pays only for what it opens.
 from __future__ import annotations
 
 import uuid
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -52,16 +53,29 @@ class Gateway:
         """Open the audit for reading. Raises ``Refused`` when its file is not there: an empty one would verify."""
         from gateway.store.audit import Audit
 
+        self.require_audit_file()
         if not self.store.postgres and not self.settings.audit_file.is_file():
-            raise Refused(
-                f"{self.settings.audit_file.name} is missing from the data folder: restore it from a backup "
-                f"(`gateway serve` creates it in a store that was never served)"
-            )
+            raise Refused("there is no audit yet: this store was never served")
         return Audit(self.store, self.settings.audit_file)
 
+    def require_audit_file(self) -> None:
+        """Raise ``Refused`` when the file of the audit was there and is lost: a new one would verify, and what was
+        read before would be forgotten without a sign."""
+        is_marked = keys.is_present(self.settings.keys, keys.AUDIT)
+        if is_marked and not self.store.postgres and not self.settings.audit_file.is_file():
+            raise Refused(
+                f"{self.settings.audit_file.name} is missing from the data folder: restore it from a backup. Where "
+                f"there is none, remove keys/{keys.AUDIT.name} to begin a new audit"
+            )
+
+    def mark_audit(self) -> None:
+        """Record that the file of the audit is there, so that a later loss of it is seen."""
+        if not self.store.postgres:
+            keys.read_or_create(self.settings.keys, keys.AUDIT, lambda: str(self.store.namespace).encode())
+
     def export_root(self) -> bytes:
-        """The root of all pseudonym keys, created at the first export. Raises ``Refused`` when it is lost: a new one
-        would silently change every pseudonym."""
+        """The root of all pseudonym keys, created when a worker or a command of exports first asks for it. Raises
+        ``Refused`` when it is lost: a new one would silently change every pseudonym."""
         from gateway.store import ledger
 
         if not keys.is_present(self.settings.keys, keys.EXPORT_ROOT):
@@ -135,33 +149,56 @@ def create_gateway(
     settings: config.Settings, mode: str, *, namespace: uuid.UUID | None = None, clock: Clock = microseconds_now
 ) -> Gateway:
     """Open the store that the settings name and create what is missing: the data folder, a store of this mode
-    (``sandbox`` or ``live``), the file of its audit and the file of its namespace.
+    (``sandbox`` or ``live``), the file of its audit and the file of its namespace. A store whose database was lost is
+    created in the namespace that its file holds, so that it makes the same ids again.
 
-    Raises ``Refused`` where there is a store of the other mode or of another namespace.
+    Raises ``Refused`` where there is a store of the other mode or of another namespace, and where the file of its audit
+    is lost.
     """
     from gateway.store.audit import Audit
 
+    saved = _saved_namespace(settings)
+    if saved and namespace and namespace != saved:
+        raise Refused(f"--namespace is not the one in keys/{keys.NAMESPACE.name}: nothing was created")
     config.prepare_data_dir(settings)
-    store = open_store(settings.url, create=mode, namespace=namespace, clock=clock)
-    own = str(store.namespace).encode()
-    if keys.read_or_create(settings.keys, keys.NAMESPACE, lambda: own) != own:
-        raise Refused(f"keys/{keys.NAMESPACE.name} belongs to another store")
-    Audit(store, settings.audit_file).close()
-    return Gateway(settings, store)
+    gateway = Gateway(settings, open_store(settings.url, create=mode, namespace=namespace or saved, clock=clock))
+    with ExitStack() as opening:
+        opening.callback(gateway.close)
+        own = str(gateway.store.namespace).encode()
+        if keys.read_or_create(settings.keys, keys.NAMESPACE, lambda: own) != own:
+            raise Refused(f"keys/{keys.NAMESPACE.name} belongs to another store")
+        gateway.require_audit_file()
+        Audit(gateway.store, settings.audit_file).close()
+        gateway.mark_audit()
+        opening.pop_all()
+    return gateway
+
+
+def _saved_namespace(settings: config.Settings) -> uuid.UUID | None:
+    """The namespace of the store that this data folder is of; None in a new folder."""
+    if not keys.is_present(settings.keys, keys.NAMESPACE):
+        return None
+    try:
+        return uuid.UUID(keys.read(settings.keys, keys.NAMESPACE).decode().strip())
+    except ValueError:
+        raise Refused(f"keys/{keys.NAMESPACE.name} does not hold a UUID") from None
 
 
 def open_service(gateway: Gateway) -> Service:
     """Open what answering requests takes. Raises ``Refused`` when the gateway may not serve: the sandbox's issuer needs
-    both a sandbox store and ``GATEWAY_SANDBOX=1``, a live store needs its code sets, and labels must be of the sets in
-    force."""
+    both a sandbox store and ``GATEWAY_SANDBOX=1``, a live store needs its code sets, labels must be of the sets in
+    force, and the file of the audit must not be lost."""
     from gateway import records
 
     if gateway.store.is_sandbox != gateway.settings.sandbox:
         raise Refused("a sandbox store and GATEWAY_SANDBOX=1 go together; either alone does not serve")
     if not gateway.settings.data_dir.is_dir():
         raise Refused("the data folder does not exist: run `gateway init`")
+    gateway.require_audit_file()
     code_sets, issuers = gateway.require_labelled(), _issuers(gateway)
-    return Service(gateway, records.open_door(gateway.store, code_sets, audit=gateway.settings.audit_file), issuers)
+    door = records.open_door(gateway.store, code_sets, audit=gateway.settings.audit_file)
+    gateway.mark_audit()
+    return Service(gateway, door, issuers)
 
 
 def _issuers(gateway: Gateway) -> Issuers[Caller]:

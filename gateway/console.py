@@ -23,8 +23,21 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+
+class _Console(Console):
+    """A console whose reader may end first, as ``| head`` does."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise ``BrokenPipeError``, as ``print`` does. Rich would end the program with 1, which means "finished with
+        rejects" here."""
+        try:
+            super().on_broken_pipe()
+        except SystemExit:
+            raise BrokenPipeError from None
+
+
+out = _Console(highlight=False)
+err = _Console(stderr=True, highlight=False)
 OUTCOMES = ("created", "updated", "unchanged", "deleted")
 MOST, SHOWN = 6, 3
 """Kinds listed in a line of a report, and rows shown of a section, at most."""

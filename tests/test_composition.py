@@ -1,13 +1,16 @@
 """The composition root, by the front door: one audit, wherever the database is; keys that are not replaced in silence;
 a server that says it serves when it does, and ends cleanly."""
 
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,6 +110,41 @@ def test_a_server_that_is_interrupted_seals_its_audit_and_exits_0(operator):
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0, process.stderr.read()
     assert verified(operator) == {"rows": 2, "sealed": 2, "broken": []}
+
+
+@pytest.mark.parametrize("operator", ["sqlite in the data folder"], indirect=True)
+def test_a_worker_that_ends_beside_the_server_is_logged_and_started_again(operator):
+    """Its key is damaged, so it ends at once with 2; when the key is whole, the next one stays and exports run."""
+    key = operator.data / "keys" / "export-root.key"
+    key.write_bytes(b"short")
+    key.chmod(0o600)
+    with served(operator) as (process, _):
+        ended = [line for line in itertools.islice(process.stderr, 4) if "worker.ended" in line]
+        assert [json.loads(line) for line in ended] == [
+            {"event": "worker.ended", "status": 2, "seconds": 1.0},
+            {"event": "worker.ended", "status": 2, "seconds": 2.0},
+        ]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+
+
+def test_the_wait_before_a_worker_is_started_again_grows_to_its_most_and_begins_anew(monkeypatch):
+    from gateway.commands import serve
+
+    stop, waits = threading.Event(), []
+    lived = iter([0, 0, 0, serve.MOST_WAIT, 0, 0, 0, 0, 0, 0, 0])
+    clock = [0.0]
+
+    def run(_stop: threading.Event) -> int:
+        clock[0] += next(lived)
+        return 1
+
+    monkeypatch.setattr(serve.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(serve, "_run_worker", run)
+    monkeypatch.setattr(serve, "_log_ended", lambda status, wait: waits.append(wait))
+    monkeypatch.setattr(stop, "wait", lambda seconds: len(waits) == 11 and stop.set())
+    serve._keep_working(stop)
+    assert waits == [1, 2, 4, 1, 2, 4, 8, 16, 32, 60, 60]
 
 
 @pytest.fixture
@@ -216,7 +254,7 @@ def test_a_store_made_by_hand_is_served_and_then_has_its_audit(tmp_path):
     settings = config.Settings(data_dir=tmp_path, sandbox=True)
     open_store(settings.url, create="sandbox").close()
     with composition.open_gateway(settings) as gateway:
-        with pytest.raises(Refused, match="missing"):
+        with pytest.raises(Refused, match="there is no audit yet"):
             gateway.audit()
         with composition.open_service(gateway):
             pass
@@ -225,5 +263,63 @@ def test_a_store_made_by_hand_is_served_and_then_has_its_audit(tmp_path):
 
 def test_the_namespace_file_of_another_store_is_refused(sandbox):
     (sandbox.settings.keys / "namespace").write_text("00000000-0000-0000-0000-000000000000")
-    with pytest.raises(Refused, match="belongs to another store"):
+    with pytest.raises(Refused, match="another namespace"):
         composition.create_gateway(sandbox.settings, "sandbox")
+    (sandbox.settings.keys / "namespace").write_text("x" * 36)
+    with pytest.raises(Refused, match="keys/namespace does not hold a UUID"):
+        composition.create_gateway(sandbox.settings, "sandbox")
+
+
+# What was lost is not replaced by something new
+
+
+def lose(folder: Path, name: str) -> None:
+    for path in folder.glob(f"{name}*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("is_marked", [True, False], ids=["created by this version", "served by this version"])
+def test_a_lost_audit_is_not_replaced_by_serving_nor_by_init(sandbox, is_marked):
+    """A store of an earlier version has no mark; opening the service once sets it."""
+    mark = sandbox.settings.keys / "audit"
+    if not is_marked:
+        mark.unlink()
+        composition.open_service(sandbox).close()
+    lose(sandbox.settings.data_dir, "audit.db")
+    for begin in (
+        lambda: composition.open_service(sandbox),
+        lambda: composition.create_gateway(sandbox.settings, "sandbox"),
+        sandbox.audit,
+    ):
+        with pytest.raises(Refused, match="audit.db is missing from the data folder: restore it from a backup"):
+            begin()
+        assert not list(sandbox.settings.data_dir.glob("audit.db*"))
+    mark.unlink()
+    composition.open_service(sandbox).close()
+    assert mark.exists() and sandbox.settings.audit_file.exists(), "a new audit is begun on purpose"
+
+
+def ids(gateway: composition.Gateway) -> list[str]:
+    with gateway.store.read() as session:
+        return [row[0] for row in session.rows("SELECT id FROM head ORDER BY id")]
+
+
+def test_a_store_whose_database_was_lost_is_created_again_with_the_same_ids(tmp_path):
+    settings = config.Settings(data_dir=tmp_path / "data", sandbox=True)
+    manifest = world.write(tmp_path / "world", 10, 1, TODAY)
+    made = []
+    for _ in range(2):
+        with composition.create_gateway(settings, "sandbox", clock=Clock(NOW)) as gateway:
+            load.load(gateway.store, sources()["cld"], manifest.path("cld"), Feed(), gateway.code_sets(), workers=0)
+            made.append((gateway.store.namespace, ids(gateway)))
+            composition.open_service(gateway).close()
+        lose(settings.data_dir, "gateway.db")
+    assert made[0] == made[1] and made[0][1]
+
+
+def test_another_namespace_is_refused_before_anything_is_created(sandbox):
+    lose(sandbox.settings.data_dir, "gateway.db")
+    before = sorted(sandbox.settings.data_dir.rglob("*"))
+    with pytest.raises(Refused, match="--namespace is not the one in keys/namespace"):
+        composition.create_gateway(sandbox.settings, "sandbox", namespace=uuid.uuid4())
+    assert sorted(sandbox.settings.data_dir.rglob("*")) == before

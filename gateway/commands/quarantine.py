@@ -33,7 +33,7 @@ def list_(
 
 
 @VERB.command()
-def replay(source: SourceName = "", feed: FeedName = "default", as_json: AsJson = False) -> int:
+def replay(source: SourceName, feed: FeedName = "default", as_json: AsJson = False) -> int:
     """Map the quarantined groups of a source again. Exit 1 if some remain in quarantine."""
     settings = start()
     format_ = source_named(source)

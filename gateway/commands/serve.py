@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+import threading
+import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
 
 import typer
@@ -13,6 +14,10 @@ import typer
 from gateway import config
 from gateway.commands._failures import OK
 from gateway.commands._start import opened
+
+LEAST_WAIT, MOST_WAIT = 1.0, 60.0
+"""Seconds before a worker that ended is started again: doubled each time, until one has lived as long as the most."""
+POLL_SECONDS = 0.5
 
 
 def serve(
@@ -43,13 +48,41 @@ def serve(
     return OK
 
 
-@contextmanager
-def _worker() -> Iterator[None]:
-    """Start a worker process beside the server. It ends with this process in any case, because its standard input
-    closes."""
+def _worker() -> AbstractContextManager[None]:
+    """A worker beside the server while a block runs. One that ends is logged and started again."""
+    from gateway import processes
+
+    return processes.thread("worker", _keep_working)
+
+
+def _keep_working(stop: threading.Event) -> None:
+    wait = LEAST_WAIT
+    while not stop.is_set():
+        started = time.monotonic()
+        status = _run_worker(stop)
+        if stop.is_set():
+            return
+        if time.monotonic() - started >= MOST_WAIT:
+            wait = LEAST_WAIT
+        _log_ended(status, wait)
+        stop.wait(wait)
+        wait = min(2 * wait, MOST_WAIT)
+
+
+def _run_worker(stop: threading.Event) -> int:
+    """Run one worker until it ends or is to stop; return its exit code. It ends when this process does, however that
+    happens: its standard input closes."""
     command = [sys.executable, "-m", "gateway", "work", "--with-parent"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE):
-        yield
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        while process.poll() is None and not stop.wait(POLL_SECONDS):
+            pass
+    return process.returncode
+
+
+def _log_ended(status: int, wait: float) -> None:
+    from gateway import log
+
+    log.event("worker.ended", status=status, seconds=wait)
 
 
 VERB = serve

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
@@ -126,24 +126,35 @@ def search(door: Door, caller: Caller, query: Query, request_id: str) -> Page:
     query, after = _resumed(door, caller, query)
     act = access.Act("search", query.type, query.number is not None)
     with door.store.read() as session:
-        decision, query = _decided(door, session, caller, act, query)
+        decided = _decided(door, session, caller, act, query)
+        decision, query = decided.decision, decided.query
         if decision.refusal and (act.by_number or decision.refusal.status != 404):
             audited(door, caller, act, decision, "refused", request_id)
             raise error(decision.refusal, query.type)
-        page, stored = _page(door, session, caller, query, decision, after)
+        page, stored = _page(door, session, caller, decided, after)
     audited(door, caller, act, decision, "refused" if decision.refusal else "ok", request_id, stored)
     return page
 
 
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A search as it was decided: the decision, the query that it is of, and where people were decided about one by
+    one, each one's own decision."""
+
+    decision: access.Decision
+    query: Query
+    by_patient: Mapping[PatientKey, access.Decision] = field(default_factory=dict)
+
+    def of(self, match: Stored) -> access.Decision:
+        """The decision about the person whom a match is about."""
+        return self.by_patient.get(PatientKey(match.patient), self.decision)
+
+
 def _page(
-    door: Door,
-    session: Session,
-    caller: Caller,
-    query: Query,
-    decision: access.Decision,
-    after: tuple[int, int] | None,
+    door: Door, session: Session, caller: Caller, decided: _Decided, after: tuple[int, int] | None
 ) -> tuple[Page, list[Stored]]:
     """One page of a decided search, and the resources on it for the audit."""
+    decision, query = decided.decision, decided.query
     if decision.refusal:
         return Page([], [], None, 0 if query.total else None), []
     matches = find.find(session, query, decision.limits, after)
@@ -151,7 +162,7 @@ def _page(
     if len(matches) > query.count:
         resume = _cursor(door, caller, query, find.position(query, matches[query.count - 1]))
     matches = [match for match in matches[: query.count] if not _would_tell(match, query, decision)]
-    included = _included(door, session, caller, query, matches, decision)
+    included = _included(door, session, caller, decided, matches)
     total = find.count(session, query, decision.limits) if query.total and not _asks_of_blanked(query) else None
     publishers = publishers_now(door, session)
     page = Page(
@@ -177,20 +188,16 @@ def _asks_of_blanked(query: Query) -> bool:
     return query.type in links.BLANKED_TYPES and any(clause.param == "encounter" for clause in query.clauses)
 
 
-def _decided(
-    door: Door, session: Session, caller: Caller, act: access.Act, query: Query
-) -> tuple[access.Decision, Query]:
-    """The decision of a search, and the query as it was decided for."""
+def _decided(door: Door, session: Session, caller: Caller, act: access.Act, query: Query) -> _Decided:
+    """The decision of a search."""
     about = about_query(session, query)
     if about is None and query.type not in DIRECTORY:
         return _decided_by_person(door, session, caller, act, query)
     decision = _decide(door, session, caller, act, about)
-    return replace(decision, limits=_narrowed(decision.limits, about)), query
+    return _Decided(replace(decision, limits=_narrowed(decision.limits, about)), query)
 
 
-def _decided_by_person(
-    door: Door, session: Session, caller: Caller, act: access.Act, query: Query
-) -> tuple[access.Decision, Query]:
+def _decided_by_person(door: Door, session: Session, caller: Caller, act: access.Act, query: Query) -> _Decided:
     """A search that names nobody is decided person by person, and what matches is found within its own person's
     limits: what one allows shows nothing of another, and somebody else's id beside one's own is as an unknown one."""
     stored = candidates(session, caller, query)
@@ -202,9 +209,9 @@ def _decided_by_person(
     shown = [resource for resource in stored if (test := within.get(PatientKey(resource.patient))) and test(resource)]
     if not shown:
         refused = next(iter(decisions.values()), None) or _decide(door, session, caller, act, About())
-        return replace(refused, limits=Limits()), _with_ids(query, ())
+        return _Decided(replace(refused, limits=Limits()), _with_ids(query, ()))
     allowed = [decisions[PatientKey(patient)] for patient in dict.fromkeys(resource.patient for resource in shown)]
-    return _merged(allowed), _with_ids(query, tuple(resource.id for resource in shown))
+    return _Decided(_merged(allowed), _with_ids(query, tuple(resource.id for resource in shown)), decisions)
 
 
 def _merged(decisions: Sequence[access.Decision]) -> access.Decision:
@@ -232,14 +239,13 @@ def _narrowed(limits: Limits, about: About | None) -> Limits:
 
 
 def _included(
-    door: Door, session: Session, caller: Caller, query: Query, matches: Sequence[Stored], decision: access.Decision
+    door: Door, session: Session, caller: Caller, decided: _Decided, matches: Sequence[Stored]
 ) -> list[Stored]:
-    """What matched resources, as the caller sees them, point at and ``_include`` names, each within the same limits;
-    the directory has its own."""
+    """What matched resources, as the caller sees them, point at and ``_include`` names, each within the limits of the
+    person whom the match is about; the directory has its own."""
     seen = {(match.type, match.id) for match in matches}
-    is_within = passes(decision.limits)
     included = []
-    for type_, id_ in _wanted(query, matches, decision)[:MOST_INCLUDED]:
+    for (type_, id_), pointing in list(_wanted(decided, matches).items())[:MOST_INCLUDED]:
         head = None if (type_, id_) in seen else resources.head_of(session, type_, id_)
         if head is None or head.deleted:
             continue
@@ -247,25 +253,32 @@ def _included(
             directory = _decide(door, session, caller, access.Act("read", type_), None)
             if directory.refusal is None and passes(directory.limits)(head):
                 included.append(head)
-        elif is_within(head) and not decision.blanks(head.publisher, head.labels):
+        elif any(_shows(decided.of(match), head) for match in {match.patient: match for match in pointing}.values()):
             included.append(head)
     return included
 
 
-def _wanted(query: Query, matches: Sequence[Stored], decision: access.Decision) -> list[tuple[str, str]]:
-    """(type, id) of what ``_include`` names, once each, in the order of the matches."""
-    wanted: dict[tuple[str, str], None] = {}
+def _shows(decision: access.Decision, head: Stored) -> bool:
+    """Whether a decision lets a resource through whole."""
+    return passes(decision.limits)(head) and not decision.blanks(head.publisher, head.labels)
+
+
+def _wanted(decided: _Decided, matches: Sequence[Stored]) -> dict[tuple[str, str], list[Stored]]:
+    """(type, id) of what ``_include`` names, in the order of the matches, with the matches that point at it."""
+    query = decided.query
+    wanted: dict[tuple[str, str], list[Stored]] = {}
     for include in query.includes:
         targets = params.includes(query.type)[include.param]
         names = _path(query.type, include.param)
         for match in matches:
             resource = build.decode(match.body)
-            seen = links.redact(resource) if decision.blanks(match.publisher, match.labels) else resource
+            is_blanked = decided.of(match).blanks(match.publisher, match.labels)
+            seen = links.redact(resource) if is_blanked else resource
             for reference in paths.references(seen, names):
                 type_, _, id_ = reference.partition("/")
                 if id_ and type_ in targets and include.target in ("", type_):
-                    wanted[type_, id_] = None
-    return list(wanted)
+                    wanted.setdefault((type_, id_), []).append(match)
+    return wanted
 
 
 def _path(resource_type: str, name: str) -> paths.Path:

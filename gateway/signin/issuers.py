@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,10 +64,10 @@ def _from_table(name: str, table: Mapping[str, Any]) -> Issuer:
 
 class Verified(Generic[Answer]):
     """The tokens verified in the last minute, by their hash, with what their claims were read as. At most
-    ``CACHE_SIZE`` are remembered: when there are more, the ones that ended go, or else the older half."""
+    ``CACHE_SIZE`` are remembered: when there are more, the one remembered longest ago goes."""
 
     def __init__(self) -> None:
-        self._answers: dict[bytes, tuple[int, Answer]] = {}
+        self._answers: OrderedDict[bytes, tuple[int, Answer]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -80,14 +81,10 @@ class Verified(Generic[Answer]):
     def remember(self, digest: bytes, until: int, answer: Answer, seconds: int) -> None:
         """Remember a token to its end, and no longer than ``CACHED`` seconds."""
         with self._lock:
-            if len(self._answers) >= CACHE_SIZE:
-                self._make_room(seconds)
             self._answers[digest] = (min(until, seconds + CACHED), answer)
-
-    def _make_room(self, seconds: int) -> None:
-        ended = [digest for digest, (until, _) in self._answers.items() if until <= seconds]
-        for digest in ended or list(self._answers)[: CACHE_SIZE // 2]:
-            del self._answers[digest]
+            self._answers.move_to_end(digest)
+            if len(self._answers) > CACHE_SIZE:
+                self._answers.popitem(last=False)
 
 
 class Issuers(Generic[Answer]):

@@ -180,6 +180,19 @@ def test_the_receptionist_finds_the_organisations_own_patients_and_nothing_else(
     assert code(clinic.get(f"/fhir/Observation/{uid(3)}", "receptionist")) == "role"
 
 
+def test_what_one_person_s_record_allows_includes_nothing_of_another_s(clinic):
+    """The ward has Ann's permission and not Amy's, whose visit at her practice its own observation points at."""
+    deliver(clinic.store, [row("visit", encounter(70, 21), publisher="P2")], SETS)
+    pointing = observation(71, 35, encounter=to("Encounter", 70))
+    deliver(clinic.store, [row("points", pointing, publisher="T")], SETS, name="trust", kind="hospital")
+    clinic.permit(ANN, "dr-ward")
+    path = f"/fhir/Observation?_id={uid(3)},{uid(71)}&_include=Observation:encounter"
+    assert set(clinic.found(path, "dr-ward")) == {f"Observation/{uid(3)}", f"Observation/{uid(71)}"}
+    assert clinic.found(path, "dr-ward", mode="include") == []
+    clinic.permit(AMY, "dr-ward")
+    assert clinic.found(path, "dr-ward", mode="include") == [f"Encounter/{uid(70)}"]
+
+
 # Flags that arrive late
 
 

@@ -74,6 +74,7 @@ CASES = [
     case("quarantine replay emis --json", 1, *REPORT),
     case("quarantine replay cld", 0),
     case("quarantine replay nobody", 2),
+    case("quarantine replay", 2),
     case("validate {valid} --json", 0, "file", "line", "resourceType", "valid", "issues"),
     case("validate {invalid}", 1, "file", "line", "resourceType", "valid", "issues"),
     case("validate nowhere.json", 2),
@@ -295,6 +296,32 @@ def test_an_output_that_cannot_show_a_character_shows_another():
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, b"Bront? ?")
+
+
+def report() -> dict[str, object]:
+    return {
+        "source": "toy", "rows": {"read": 1}, "files": 1, "written": 1, "seconds": 1.0, "resources": {}, "people": {},
+        "labels": {}, "ukCore": {}, "unmappedCodes": {}, "rejects": {}, "places": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["console.load_report(%r)" % report(), "print('x' * 100_000, flush=True)", "print('x')"],
+    ids=["a table", "much text", "text that waits until the end"],
+)
+def test_a_reader_that_ends_first_is_no_failure(tmp_path, body):
+    (tmp_path / "speak.py").write_text(
+        f'from gateway import console\n\ndef speak() -> int:\n    """Speak."""\n    {body}\n    return 0\n\nVERB = speak\n'
+    )
+    program = f"import sys; from gateway import commands as c; c.__path__.append({str(tmp_path)!r}); sys.exit(c.main())"
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        done = subprocess.run(
+            [sys.executable, "-c", program, "speak"], cwd=ROOT, stdout=closed, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # Completion, and what is not waited for

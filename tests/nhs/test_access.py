@@ -9,6 +9,7 @@ import pytest
 from gateway.fhir.search import Whose
 from gateway.nhs import access, labels, roles, sandbox
 from gateway.nhs.access import Act, Facts, PatientFact, Permission, decide
+from tests.effects import BIT, EFFECTS, HIDDEN_ALWAYS, HIDDEN_FROM_OTHERS
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "access.txt"
 GP, TRUST, COUNCIL, OTHER = 10, 20, 30, 40
@@ -252,12 +253,14 @@ def test_a_publisher_that_is_not_active_shows_nothing_even_to_itself():
 # Steps 7 and 8: role and labels
 
 
-@pytest.mark.parametrize("bit", [label.bit for label in labels.LABELS], ids=[label.name for label in labels.LABELS])
-def test_a_label_hides_from_others_what_the_table_says_and_own_records_stay(bit):
+@pytest.mark.parametrize("name", EFFECTS)
+def test_a_label_hides_from_others_what_the_table_says_and_own_records_stay(name):
+    bit, effects = BIT[name], EFFECTS[name]
     decision = decide(WARD, Act("search", "Condition", True), facts(WARD))
-    assert visible(decision, "Condition", GP, "gp", bit) == (not bit & labels.HIDDEN_FROM_OTHERS)
-    assert visible(decision, "Condition", TRUST, "hospital", bit) == (not bit & labels.HIDDEN_ALWAYS)
-    assert decision.hides(GP, bit) == bool(bit & labels.HIDDEN_FROM_OTHERS & ~labels.HIDDEN_ALWAYS)
+    is_hidden, is_hidden_always = HIDDEN_FROM_OTHERS in effects, HIDDEN_ALWAYS in effects
+    assert visible(decision, "Condition", GP, "gp", bit) == (not is_hidden)
+    assert visible(decision, "Condition", TRUST, "hospital", bit) == (not is_hidden_always)
+    assert decision.hides(GP, bit) == (is_hidden and not is_hidden_always)
     assert not decision.hides(TRUST, bit)
 
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections import OrderedDict
 from types import MappingProxyType
 
 import pytest
@@ -301,11 +302,32 @@ def test_what_is_remembered_is_bounded_and_cannot_be_changed_by_who_asks(monkeyp
     known = issuers()
     for number in range(12):
         verify(signed(changed(jti=f"j{number}")), known, NOW)
-    assert len(known.verified) <= 4
+    assert len(known.verified) == 4
     token = signed()
     with pytest.raises(TypeError):
         verify(token, known, NOW)["sub"] = "other"
     assert verify(token, known, NOW)["sub"] == "u"
+
+
+def test_a_full_cache_forgets_the_token_remembered_longest_ago_and_looks_at_no_other(monkeypatch):
+    """Also where one of the others has ended: to look for those would take longer at each token."""
+    monkeypatch.setattr(accepted, "CACHE_SIZE", 3)
+    verified = accepted.Verified()
+    for name, until in ((b"a", 30), (b"b", 10), (b"c", 30), (b"a", 40), (b"d", 40)):
+        verified.remember(name, until, name, 0)
+    assert [verified.get(name, 5) for name in (b"a", b"b", b"c", b"d")] == [b"a", None, b"c", b"d"]
+    monkeypatch.setattr(verified, "_answers", Unwalked(verified._answers))
+    verified.remember(b"e", 40, b"e", 20)
+    assert (len(verified), verified.get(b"c", 5)) == (3, None)
+
+
+class Unwalked(OrderedDict):
+    """A dictionary that nobody may walk through."""
+
+    def items(self):
+        raise AssertionError("the whole cache is walked through")
+
+    __iter__ = keys = values = items
 
 
 def test_a_token_that_does_not_hold_is_not_remembered():
