@@ -307,12 +307,13 @@ def report() -> dict[str, object]:
 
 @pytest.mark.parametrize(
     "body",
-    ["console.load_report(%r)" % report(), "print('x' * 100_000, flush=True)", "print('x')"],
+    [f"console.load_report({report()!r})", "print('x' * 100_000, flush=True)", "print('x')"],
     ids=["a table", "much text", "text that waits until the end"],
 )
 def test_a_reader_that_ends_first_is_no_failure(tmp_path, body):
     (tmp_path / "speak.py").write_text(
-        f'from gateway import console\n\ndef speak() -> int:\n    """Speak."""\n    {body}\n    return 0\n\nVERB = speak\n'
+        "from gateway import console\n\n"
+        f'def speak() -> int:\n    """Speak."""\n    {body}\n    return 0\n\nVERB = speak\n'
     )
     program = f"import sys; from gateway import commands as c; c.__path__.append({str(tmp_path)!r}); sys.exit(c.main())"
     reader, writer = os.pipe()

@@ -111,7 +111,7 @@ ENDS = [
     (suspend, Refused, "suspended"),
     (expire, Refused, "not in date"),
     (add_again, Refused, "draft"),
-    (change_project, Refused, "was changed"),
+    (change_project, Refused, "has changed since the request"),
     (end_agreement, Conflict, "who may be in it has changed"),
 ]
 

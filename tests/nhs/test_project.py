@@ -136,7 +136,7 @@ def test_a_project_moves_by_the_table_and_is_never_approved_without_approvers(st
 @pytest.mark.parametrize("by", ["Ann", " ANN", "", " "])
 def test_who_asked_may_stop_a_project_and_not_start_it_again(by):
     assert change("active", "suspended", ASKED, by) == "suspended"
-    with pytest.raises(Refused, match="does not put it in force"):
+    with pytest.raises(Refused, match="cannot resume it"):
         change("suspended", "active", ASKED, by)
 
 
