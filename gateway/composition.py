@@ -54,15 +54,18 @@ class Gateway:
         from gateway.store.audit import Audit
 
         self.require_audit_file()
-        if not self.store.postgres and not self.settings.audit_file.is_file():
+        if self._lacks_audit_file():
             raise Refused("there is no audit yet: this store was never served")
         return Audit(self.store, self.settings.audit_file)
+
+    def _lacks_audit_file(self) -> bool:
+        """Whether the audit is a file, which PostgreSQL's is not, and it is not there."""
+        return not self.store.postgres and not self.settings.audit_file.is_file()
 
     def require_audit_file(self) -> None:
         """Raise ``Refused`` when the file of the audit was there and is lost: a new one would verify, and what was
         read before would be forgotten without a sign."""
-        is_marked = keys.is_present(self.settings.keys, keys.AUDIT)
-        if is_marked and not self.store.postgres and not self.settings.audit_file.is_file():
+        if keys.is_present(self.settings.keys, keys.AUDIT) and self._lacks_audit_file():
             raise Refused(
                 f"{self.settings.audit_file.name} is missing from the data folder: restore it from a backup. Where "
                 f"there is none, remove keys/{keys.AUDIT.name} to begin a new audit"
