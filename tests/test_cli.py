@@ -28,6 +28,7 @@ from gateway.store.database import open_store
 from gateway.synth import world
 from gateway.terminology import sets
 from tests.index_plans import without
+from tests.project import PROJECT
 
 ROOT = Path(__file__).parents[1]
 SECRET = "9990009990"
@@ -35,22 +36,6 @@ SECRET = "9990009990"
 VERBS = (
     "init", "load", "remap", "quarantine", "validate", "serve", "work", "token", "project", "optout", "export", "audit", "demo",
 )  # fmt: skip
-PROJECT = """
-name = "study"
-purpose = "A test"
-lawful_basis = "UK GDPR 6(1)(e)"
-common_law_basis = "s251"
-controller = "joint"
-recipient = "8A999"
-people = ["researcher"]
-setting = "in-sde"
-profile = "sde-research"
-disclosure = "hes"
-key_version = 1
-start = "2026-01-01"
-end = "2099-12-31"
-contributors = [{ ods = "A99001", agreement = "DSA-1", from = "2026-01-01", to = "2099-12-31" }]
-"""
 
 
 @pytest.fixture(scope="module")

@@ -22,25 +22,10 @@ from gateway import commands, composition, config
 from gateway.commands import main
 from gateway.export import asking, standing
 from gateway.synth import world
+from tests.project import PROJECT
 
 ROOT = Path(__file__).parents[2]
 SECRET = "9990009990"
-PROJECT = """
-name = "study"
-purpose = "A test"
-lawful_basis = "UK GDPR 6(1)(e)"
-common_law_basis = "s251"
-controller = "joint"
-recipient = "8A999"
-people = ["researcher"]
-setting = "in-sde"
-profile = "sde-research"
-disclosure = "hes"
-key_version = 1
-start = "2026-01-01"
-end = "2099-12-31"
-contributors = [{ ods = "A99001", agreement = "DSA-1", from = "2026-01-01", to = "2099-12-31" }]
-"""
 
 
 @dataclass(frozen=True)
