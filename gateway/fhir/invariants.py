@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir import dates
 from gateway.fhir.codes import UCUM
+from gateway.fhir.r4 import table
 
 Predicate = Callable[[dict[str, Any]], bool]
 
@@ -23,15 +25,27 @@ class Invariant:
     holds: Predicate
 
 
+@lru_cache(maxsize=256)
+def _names(names: tuple[str, ...]) -> frozenset[str]:
+    """The JSON names of elements: as they are, and of what stands beside a primitive."""
+    return frozenset(names) | {"_" + name for name in names}
+
+
+@lru_cache(maxsize=64)
+def _choices(stem: str) -> frozenset[str]:
+    """The names that a choice has in any type (``value[x]``: valueQuantity, valueString …)."""
+    return frozenset(
+        name for each in table.types().values() for element in each.elements if element.name == stem + "[x]"
+        for name in element.names
+    )  # fmt: skip
+
+
 def _has(node: dict[str, Any], *names: str) -> bool:
-    for name in names:
-        if name in node or "_" + name in node:
-            return True
-    return False
+    return not _names(names).isdisjoint(node)
 
 
 def _value(node: dict[str, Any], stem: str) -> bool:
-    return any(name.startswith(stem) and name[len(stem) : len(stem) + 1].isupper() for name in node)
+    return not _choices(stem).isdisjoint(node)
 
 
 def _coded(node: dict[str, Any], element: str, system: str, *codes: str) -> bool:
@@ -46,11 +60,13 @@ def _in_order(first: object, second: object) -> bool:
 
 
 def _not_both(one: str, other: str) -> Predicate:
-    return lambda node: not (_has(node, one) and _has(node, other))
+    first, second = _names((one,)), _names((other,))
+    return lambda node: first.isdisjoint(node) or second.isdisjoint(node)
 
 
 def _needs(one: str, other: str) -> Predicate:
-    return lambda node: not _has(node, one) or _has(node, other)
+    first, second = _names((one,)), _names((other,))
+    return lambda node: first.isdisjoint(node) or not second.isdisjoint(node)
 
 
 def _any_entry(node: dict[str, Any], name: str) -> bool:
@@ -58,7 +74,8 @@ def _any_entry(node: dict[str, Any], name: str) -> bool:
 
 
 def _either(*names: str) -> Predicate:
-    return lambda node: _has(node, *names)
+    wanted = _names(names)
+    return lambda node: not wanted.isdisjoint(node)
 
 
 _AIT = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"

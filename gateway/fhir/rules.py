@@ -232,7 +232,7 @@ def _reference(
 
 
 @lru_cache(maxsize=65536)
-def _is_real(text: str) -> bool:
+def is_real(text: str) -> bool:
     """Whether a date is in the calendar (30 February is not); its form has been checked."""
     if len(text) < 10:
         return True
@@ -246,11 +246,11 @@ def _is_real(text: str) -> bool:
 def _dates(node: dict[str, Any], name: str, path: Path, found: list[Issue]) -> None:
     value = node[name]
     if isinstance(value, str):
-        if not _is_real(value):
+        if not is_real(value):
             found.append(Issue("error", "value", _at((path, name, None)), "not a date of the calendar"))
         return
     for index, each in enumerate(value):
-        if each is not None and not _is_real(each):
+        if each is not None and not is_real(each):
             found.append(Issue("error", "value", _at((path, name, index)), "not a date of the calendar"))
     if None in value:
         _gaps(node, name, path, found)

@@ -70,7 +70,7 @@ class Team:
     def __init__(self, members: Sequence[ProcessPoolExecutor]):
         self._members = members
         for member in members:
-            member.submit(model.decoder)  # built while rows are kept, so that the first part need not wait
+            member.submit(model.make_ready)  # built while rows are kept, so that the first part need not wait
 
     def read(self, producer: Rows, size: int) -> Iterator[Batch]:
         reader = self._members[-1]
