@@ -48,11 +48,25 @@ def resource(
 
 
 def without_empty(value: Any) -> Any:
-    """Return ``value`` with every empty string, list, dict and None inside it left out (FHIR allows none of them)."""
-    if isinstance(value, dict):
-        pairs = ((name, without_empty(inner)) for name, inner in value.items())
-        return {name: inner for name, inner in pairs if inner not in (None, "", [], {})}
-    if isinstance(value, (list, tuple)):
+    """Return ``value`` with every empty string, list, dict and None inside it left out (FHIR allows none of them).
+
+    >>> without_empty({"a": "", "b": [{}, {"c": None}], "d": [0, False, "e"]})
+    {'d': [0, False, 'e']}
+    """
+    kind = type(value)
+    if kind is str:
+        return value
+    if kind is dict or isinstance(value, dict):
+        kept: dict[str, Any] = {}
+        for name, inner in value.items():
+            if type(inner) is not str:
+                inner = without_empty(inner)
+                if inner is None or inner == [] or inner == {}:
+                    continue
+            if inner != "":
+                kept[name] = inner
+        return kept
+    if kind is list or isinstance(value, (list, tuple)):
         items = (without_empty(item) for item in value)
         return [item for item in items if item not in (None, "", [], {})]
     return value
