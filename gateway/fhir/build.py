@@ -53,23 +53,23 @@ def without_empty(value: Any) -> Any:
     >>> without_empty({"a": "", "b": [{}, {"c": None}], "d": [0, False, "e"]})
     {'d': [0, False, 'e']}
     """
-    kind = type(value)
-    if kind is str:
-        return value
-    if kind is dict or isinstance(value, dict):
+    if isinstance(value, dict):
         kept: dict[str, Any] = {}
         for name, inner in value.items():
-            if type(inner) is not str:
+            if type(inner) is not str:  # most are, and have nothing inside
                 inner = without_empty(inner)
-                if inner is None or inner == [] or inner == {}:
-                    continue
-            if inner != "":
+            if inner or _is_something(inner):
                 kept[name] = inner
         return kept
-    if kind is list or isinstance(value, (list, tuple)):
-        items = (without_empty(item) for item in value)
-        return [item for item in items if item not in (None, "", [], {})]
+    if isinstance(value, (list, tuple)):
+        items = [item if type(item) is str else without_empty(item) for item in value]
+        return [item for item in items if item or _is_something(item)]
     return value
+
+
+def _is_something(value: Any) -> bool:
+    """Whether a value that is false in Python says something: 0, False."""
+    return value is not None and value not in ("", [], {})
 
 
 def encode(resource: dict[str, Any]) -> bytes:

@@ -194,7 +194,11 @@ def _leads_to(targets: frozenset[str]) -> Callable[[str], object]:
 
 def _reference(value: Node, match: Callable[[str], object], targets: frozenset[str], identifier: Check) -> bool:
     """Whether a reference with more than its address, or to an entry of its bundle, is sound."""
-    if not value or " " in value.get("reference", "") or not value.keys() <= {"reference", "display", "type", "identifier"}:
+    if (
+        not value
+        or " " in value.get("reference", "")
+        or not value.keys() <= {"reference", "display", "type", "identifier"}
+    ):
         return False
     return (
         ("reference" not in value or bool(match(value["reference"])) or value["reference"].startswith("urn:uuid:"))
