@@ -26,7 +26,7 @@ def strict() -> msgspec.json.Decoder[object]:
 
 @lru_cache(maxsize=1)
 def loose() -> msgspec.json.Decoder[object]:
-    """The same without the patterns that ``quick`` sees to: a decoder calls back into Python for each of them."""
+    """The same without the patterns that ``quick`` sees to: a decoder calls back into Python for definition of them."""
     return _Types("_r4_loose_types", table.STRINGS, _WORDS | quick.SEEN_HERE).decoder()
 
 
@@ -48,16 +48,16 @@ class _Types:
 
     def decoder(self) -> msgspec.json.Decoder[object]:
         self.space.update(Annotated=Annotated, AtLeastOne=msgspec.Meta(min_length=1), Unset=msgspec.UnsetType)
-        structs = {each.name: self._struct(each) for each in table.types().values()}
+        structs = {definition.name: self._struct(definition) for definition in table.types().values()}
         self.space.update(structs)
         resources = tuple(structs[name] for name in table.resource_types())
         self.space["AnyResource"] = Union[resources]  # noqa: UP007  a union of computed members
         return msgspec.json.Decoder(self.space["AnyResource"])
 
-    def _struct(self, each: table.Type) -> type:
+    def _struct(self, definition: table.Type) -> type:
         rename: dict[str, str] = {}
         fields: list[Any] = []
-        for member in self._members(each):
+        for member in self._members(definition):
             python_name = _identifier(member.name)
             if python_name != member.name:
                 rename[python_name] = member.name
@@ -67,19 +67,19 @@ class _Types:
                 else (python_name, f"{member.annotation}|Unset", msgspec.UNSET)
             )
         return msgspec.defstruct(
-            each.name,
+            definition.name,
             fields,
             module=self.module,
             kw_only=True,
             forbid_unknown_fields=True,
             rename=rename,
             gc=False,
-            tag_field="resourceType" if each.is_resource else None,
-            tag=each.name if each.is_resource else None,
+            tag_field="resourceType" if definition.is_resource else None,
+            tag=definition.name if definition.is_resource else None,
         )
 
-    def _members(self, each: table.Type) -> Iterator[_Member]:
-        for element in each.elements:
+    def _members(self, definition: table.Type) -> Iterator[_Member]:
+        for element in definition.elements:
             for name, kind in element.names.items():
                 is_primitive = kind in table.PRIMITIVES
                 annotation = self._annotation(kind, element.codes)

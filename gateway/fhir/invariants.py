@@ -35,7 +35,7 @@ def _names(names: tuple[str, ...]) -> frozenset[str]:
 def _choices(stem: str) -> frozenset[str]:
     """The names that a choice has in any type (``value[x]``: valueQuantity, valueString …)."""
     return frozenset(
-        name for each in table.types().values() for element in each.elements if element.name == stem + "[x]"
+        name for definition in table.types().values() for element in definition.elements if element.name == stem + "[x]"
         for name in element.names
     )  # fmt: skip
 
@@ -59,13 +59,13 @@ def _in_order(first: object, second: object) -> bool:
         return True
 
 
-def _not_both(one: str, other: str) -> Predicate:
-    first, second = _names((one,)), _names((other,))
+def _not_both(name: str, other: str) -> Predicate:
+    first, second = _names((name,)), _names((other,))
     return lambda node: first.isdisjoint(node) or second.isdisjoint(node)
 
 
-def _needs(one: str, other: str) -> Predicate:
-    first, second = _names((one,)), _names((other,))
+def _needs(name: str, other: str) -> Predicate:
+    first, second = _names((name,)), _names((other,))
     return lambda node: first.isdisjoint(node) or not second.isdisjoint(node)
 
 

@@ -80,29 +80,29 @@ def is_sound(resource: Node) -> bool:
 def _checks() -> dict[str, Any]:
     """The generated functions by type. Made once a process, on first use."""
     space: dict[str, Any] = {"reference": _reference, "beside": _beside, "narrative": rules.narrative_fault, **_DATES}
-    source = [line for each in table.types().values() for line in _function(each, space)]
+    source = [line for definition in table.types().values() for line in _function(definition, space)]
     exec(compile("\n".join(source), "<quick checks of R4>", "exec"), space)  # made of our own table alone
-    for each in table.types().values():
-        _bind_choices(each, space)
+    for definition in table.types().values():
+        _bind_choices(definition, space)
     return space
 
 
-def _function(each: table.Type, space: dict[str, Any]) -> list[str]:
+def _function(definition: table.Type, space: dict[str, Any]) -> list[str]:
     """The lines of one type's function."""
-    name = each.name
-    known = frozenset(json_name for element in each.elements for json_name in element.names)
-    space[f"known_{name}"] = known | {"resourceType"} if each.is_resource else known
-    space[f"besides_{name}"] = frozenset(_besides(each))
+    name = definition.name
+    known = frozenset(json_name for element in definition.elements for json_name in element.names)
+    space[f"known_{name}"] = known | {"resourceType"} if definition.is_resource else known
+    space[f"besides_{name}"] = frozenset(_besides(definition))
     lines = [
         f"def {name}(n):",
         f" if not known_{name}.issuperset(n) and not beside(n, known_{name}, besides_{name}, Element): return False",
     ]
-    if not each.is_resource:
+    if not definition.is_resource:
         lines.append(" if len(n) < 2 and (not n or 'id' in n): return False")
-    for element in each.elements:
+    for element in definition.elements:
         if len(element.names) == 1:
-            lines += _single(each, element, space)
-    lines += _choices(each)
+            lines += _single(definition, element, space)
+    lines += _choices(definition)
     if name == "Extension":
         lines.append(" if ('extension' in n) == bool(b): return False")
     for number, invariant in enumerate(INVARIANTS.get(name, ())):
@@ -111,21 +111,21 @@ def _function(each: table.Type, space: dict[str, Any]) -> list[str]:
     return [*lines, " return True", ""]
 
 
-def _besides(each: table.Type) -> list[str]:
+def _besides(definition: table.Type) -> list[str]:
     """The names beside single primitives (``_birthDate``)."""
     return [
-        "_" + name for element in each.elements if not element.is_many
+        "_" + name for element in definition.elements if not element.is_many
         for name, kind in element.names.items() if kind in table.PRIMITIVES
     ]  # fmt: skip
 
 
-def _single(each: table.Type, element: table.Element, space: dict[str, Any]) -> list[str]:
+def _single(definition: table.Type, element: table.Element, space: dict[str, Any]) -> list[str]:
     """The lines for an element that is no choice."""
     ((name, kind),) = element.names.items()
     lines = []
     if element.is_required and kind in table.PRIMITIVES:
         lines.append(f" if {name!r} not in n: return False")
-    doubt = _doubt(each, name, kind, element, space)
+    doubt = _doubt(definition, name, kind, element, space)
     is_list_of_values = element.is_many and kind in table.PRIMITIVES
     if doubt or is_list_of_values:
         lines += [f" if {name!r} in n:", f"  v = n[{name!r}]"]
@@ -138,16 +138,16 @@ def _single(each: table.Type, element: table.Element, space: dict[str, Any]) -> 
     return lines
 
 
-def _choices(each: table.Type) -> list[str]:
-    """The lines for the choices of a type, in one go. ``b`` holds a bit for each choice that has its value."""
-    choices = [element for element in each.elements if len(element.names) > 1]
+def _choices(definition: table.Type) -> list[str]:
+    """The lines for the choices of a type, in one go. ``b`` holds a bit for definition choice that has its value."""
+    choices = [element for element in definition.elements if len(element.names) > 1]
     if not choices:
         return []
     needed = sum(1 << number for number, element in enumerate(choices) if element.is_required)
     lines = [
         " b = 0",
         " for name, v in n.items():",
-        f"  c = choices_{each.name}.get(name)",
+        f"  c = choices_{definition.name}.get(name)",
         "  if c is not None:",
         "   if b & c[0]: return False",
         "   b |= c[0]",
@@ -156,24 +156,24 @@ def _choices(each: table.Type) -> list[str]:
     return [*lines, f" if b & {needed} != {needed}: return False"] if needed else lines
 
 
-def _bind_choices(each: table.Type, space: dict[str, Any]) -> None:
-    """The bit and the check of each name of the choices of a type."""
+def _bind_choices(definition: table.Type, space: dict[str, Any]) -> None:
+    """The bit and the check of definition name of the choices of a type."""
     rows: dict[str, tuple[int, Check | None]] = {}
-    choices = [element for element in each.elements if len(element.names) > 1]
+    choices = [element for element in definition.elements if len(element.names) > 1]
     for number, element in enumerate(choices):
         for name, kind in element.names.items():
-            doubt = _doubt(each, name, kind, element, space)
+            doubt = _doubt(definition, name, kind, element, space)
             rows[name] = (1 << number, eval(f"lambda v: not ({doubt})", space) if doubt else None)  # as above
             rows["_" + name] = (1 << number, space["Element"])
-    space[f"choices_{each.name}"] = rows
+    space[f"choices_{definition.name}"] = rows
 
 
-def _doubt(each: table.Type, name: str, kind: str, element: table.Element, space: dict[str, Any]) -> str:
+def _doubt(definition: table.Type, name: str, kind: str, element: table.Element, space: dict[str, Any]) -> str:
     """The condition under which a value ``v`` is doubted; "" where the types said it all."""
     if kind == "Resource":
         return "True"
     if kind == "Reference":
-        targets = element.targets | rules.LOOSE.get((each.name, name), set()) if element.targets else frozenset()
+        targets = element.targets | rules.LOOSE.get((definition.name, name), set()) if element.targets else frozenset()
         match = "match_" + "_".join(sorted(targets))
         if match not in space:
             space[match] = _leads_to(targets)

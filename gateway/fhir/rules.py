@@ -45,30 +45,34 @@ class _Spec:
 
     __slots__ = ("name", "is_resource", "is_strict", "looks", "required", "choices", "invariants", "plain")
 
-    def __init__(self, each: table.Type):
-        self.name, self.is_resource = each.name, each.is_resource
+    def __init__(self, definition: table.Type):
+        self.name, self.is_resource = definition.name, definition.is_resource
         self.looks: dict[str, _Look] = {}
         self.required = [
-            e.name for e in each.elements if e.is_required and not e.is_choice and e.names[e.name] in table.PRIMITIVES
+            e.name
+            for e in definition.elements
+            if e.is_required and not e.is_choice and e.names[e.name] in table.PRIMITIVES
         ]
-        self.choices = [(e.name, frozenset(f"{beside}{name}" for name in e.names for beside in ("", "_"))) for e in each.elements
+        self.choices = [(e.name, frozenset(f"{beside}{name}" for name in e.names for beside in ("", "_"))) for e in definition.elements
                         if e.is_required and e.is_choice]  # fmt: skip
-        self.invariants: tuple[Invariant, ...] = INVARIANTS.get(each.name, ())
+        self.invariants: tuple[Invariant, ...] = INVARIANTS.get(definition.name, ())
         self.is_strict = bool(
-            self.required or self.choices or self.invariants or each.name in ("Extension", "Narrative")
+            self.required or self.choices or self.invariants or definition.name in ("Extension", "Narrative")
         )
         self.plain: frozenset[str] = frozenset()
         """The elements that are sound whatever they hold. Most nodes are codings and quantities that have no others:
         nothing to look at."""
 
-    def fill(self, each: table.Type) -> None:
+    def fill(self, definition: table.Type) -> None:
         """Lead to the types of the elements; apart from the making, because types hold one another."""
-        for element in each.elements:
+        for element in definition.elements:
             for name, kind in element.names.items():
                 self._look(element, name, kind)
         if not self.is_strict and not self.is_resource and not any(look.group for look in self.looks.values()):
             self.plain = (
-                frozenset(name for element in each.elements for name in element.names) - self.looks.keys() - {"id"}
+                frozenset(name for element in definition.elements for name in element.names)
+                - self.looks.keys()
+                - {"id"}
             )
 
     def _look(self, element: table.Element, name: str, kind: str) -> None:
@@ -95,18 +99,18 @@ _specs: dict[str, _Spec] = {}
 def _spec(name: str) -> _Spec:
     spec = _specs.get(name)
     if spec is None:
-        each = table.types()[name]
-        spec = _specs[name] = _Spec(each)
-        spec.fill(each)
+        definition = table.types()[name]
+        spec = _specs[name] = _Spec(definition)
+        spec.fill(definition)
     return spec
 
 
 def check(resource: dict[str, Any]) -> list[Issue]:
     """What is wrong with a resource whose structure is sound; [] for nothing."""
-    found = Found()
+    issues = Found()
     with suppress(Enough):
-        _resource(resource, resource["resourceType"], found)
-    return found
+        _resource(resource, resource["resourceType"], issues)
+    return issues
 
 
 def _at(path: Path) -> str:
@@ -122,9 +126,9 @@ def _at(path: Path) -> str:
     return path + "".join(reversed(steps))
 
 
-def _node(node: dict[str, Any], spec: _Spec, path: Path, found: list[Issue], local: list[tuple[str, Path]]) -> None:
+def _node(node: dict[str, Any], spec: _Spec, path: Path, issues: list[Issue], local: list[tuple[str, Path]]) -> None:
     if len(node) < 2 and (not node or ("id" in node and not spec.is_resource)):
-        found.append(Issue("error", "invariant", _at(path), "ele-1: an element has a value or children"))
+        issues.append(Issue("error", "invariant", _at(path), "ele-1: an element has a value or children"))
         return
     looks = spec.looks
     chosen: dict[str, str] | None = None
@@ -139,76 +143,76 @@ def _node(node: dict[str, Any], spec: _Spec, path: Path, found: list[Issue], loc
             if look.is_many:
                 for index, item in enumerate(value):
                     if not (item and item.keys() <= plain):
-                        _node(item, inner, (path, name, index), found, local)
+                        _node(item, inner, (path, name, index), issues, local)
             elif not (value and value.keys() <= plain):
-                _node(value, inner, (path, name, None), found, local)
+                _node(value, inner, (path, name, None), issues, local)
         elif act == _REFERENCE:
             if look.is_many:
                 for index, item in enumerate(value):
-                    _reference(item, look.targets, (path, name, index), found, local)
+                    _reference(item, look.targets, (path, name, index), issues, local)
             else:
-                _reference(value, look.targets, (path, name, None), found, local)
+                _reference(value, look.targets, (path, name, None), issues, local)
         elif act == _DATE:
-            _dates(node, name, path, found)
+            _dates(node, name, path, issues)
         elif act == _LIST:
             if None in value:
-                _gaps(node, name, path, found)
+                _gaps(node, name, path, issues)
         elif act == _BESIDE:
-            _beside(node, name, look.spec, path, found, local)
+            _beside(node, name, look.spec, path, issues, local)
         elif act == _RESOURCE:
             outer = local if name == "contained" else None
             if look.is_many:
                 for index, item in enumerate(value):
-                    _resource(item, (path, name, index), found, outer)
+                    _resource(item, (path, name, index), issues, outer)
             else:
-                _resource(value, (path, name, None), found, outer)
+                _resource(value, (path, name, None), issues, outer)
         if look.group:
             bare = name.removeprefix("_")
             if chosen is None:
                 chosen = {}
             if chosen.setdefault(look.group, bare) != bare:
-                found.append(Issue("error", "structure", f"{_at(path)}.{look.group}", "two values of one choice"))
+                issues.append(Issue("error", "structure", f"{_at(path)}.{look.group}", "two values of one choice"))
     if spec.is_strict:
-        _strict(node, spec, path, found)
+        _strict(node, spec, path, issues)
 
 
-def _strict(node: dict[str, Any], spec: _Spec, path: Path, found: list[Issue]) -> None:
+def _strict(node: dict[str, Any], spec: _Spec, path: Path, issues: list[Issue]) -> None:
     """What a node as a whole must keep: what is required of it, and its invariants."""
     for name in spec.required:
         if name not in node and "_" + name not in node:
-            found.append(Issue("error", "required", f"{_at(path)}.{name}", "a required element is missing"))
+            issues.append(Issue("error", "required", f"{_at(path)}.{name}", "a required element is missing"))
     for name, names in spec.choices:
         if names.isdisjoint(node):
-            found.append(Issue("error", "required", f"{_at(path)}.{name}", "a required element is missing"))
+            issues.append(Issue("error", "required", f"{_at(path)}.{name}", "a required element is missing"))
     if spec.name == "Extension":
-        _extension(node, path, found)
+        _extension(node, path, issues)
     elif spec.name == "Narrative":
-        _narrative(node, path, found)
+        _narrative(node, path, issues)
     for invariant in spec.invariants:
         if not invariant.holds(node):
-            found.append(Issue("error", "invariant", _at(path), f"{invariant.key}: {invariant.words}"))
+            issues.append(Issue("error", "invariant", _at(path), f"{invariant.key}: {invariant.words}"))
 
 
 def _resource(
-    resource: dict[str, Any], path: Path, found: list[Issue], outer: list[tuple[str, Path]] | None = None
+    resource: dict[str, Any], path: Path, issues: list[Issue], outer: list[tuple[str, Path]] | None = None
 ) -> None:
     """A whole resource. ``outer`` gathers the local references of a contained one, which lead out of it."""
     local: list[tuple[str, Path]] = []
-    _node(resource, _spec(resource["resourceType"]), path, found, local)
+    _node(resource, _spec(resource["resourceType"]), path, issues, local)
     if outer is not None:
         outer += local
         return
     if "contained" in resource:
-        _contained(resource, path, found)
+        _contained(resource, path, issues)
     if local:
-        ids = {"#" + each.get("id", "") for each in resource.get("contained", ())} | {"#"}
+        ids = {"#" + inner.get("id", "") for inner in resource.get("contained", ())} | {"#"}
         for reference, place in local:
             if reference not in ids:
-                found.append(Issue("error", "invariant", _at(place), "ref-1: a local reference leads nowhere"))
+                issues.append(Issue("error", "invariant", _at(place), "ref-1: a local reference leads nowhere"))
 
 
 def _reference(
-    value: dict[str, Any], targets: frozenset[str], path: Path, found: list[Issue], local: list[tuple[str, Path]]
+    value: dict[str, Any], targets: frozenset[str], path: Path, issues: list[Issue], local: list[tuple[str, Path]]
 ) -> None:
     """A reference leads to a type that is allowed here, in what it names as in what it says it names. No ``targets``:
     to any."""
@@ -222,13 +226,13 @@ def _reference(
             local.append((reference, path))
         elif typed is not None and typed[1] in table.resource_types():
             if targets:
-                found.append(Issue("error", "value", _at(path), "a reference to a type that is not allowed here"))
+                issues.append(Issue("error", "value", _at(path), "a reference to a type that is not allowed here"))
         elif not _UNTYPED.match(reference):
-            found.append(Issue("error", "value", _at(path), "not a reference"))
+            issues.append(Issue("error", "value", _at(path), "not a reference"))
     kind = value.get("type")
     if kind is not None and targets and kind in table.resource_types() and kind not in targets:
-        found.append(Issue("error", "value", f"{_at(path)}.type", "a type that is not allowed here"))
-    _node(value, _spec("Reference"), path, found, local)
+        issues.append(Issue("error", "value", f"{_at(path)}.type", "a type that is not allowed here"))
+    _node(value, _spec("Reference"), path, issues, local)
 
 
 @lru_cache(maxsize=65536)
@@ -243,36 +247,36 @@ def is_real(text: str) -> bool:
     return True
 
 
-def _dates(node: dict[str, Any], name: str, path: Path, found: list[Issue]) -> None:
+def _dates(node: dict[str, Any], name: str, path: Path, issues: list[Issue]) -> None:
     value = node[name]
     if isinstance(value, str):
         if not is_real(value):
-            found.append(Issue("error", "value", _at((path, name, None)), "not a date of the calendar"))
+            issues.append(Issue("error", "value", _at((path, name, None)), "not a date of the calendar"))
         return
-    for index, each in enumerate(value):
-        if each is not None and not is_real(each):
-            found.append(Issue("error", "value", _at((path, name, index)), "not a date of the calendar"))
+    for index, item in enumerate(value):
+        if item is not None and not is_real(item):
+            issues.append(Issue("error", "value", _at((path, name, index)), "not a date of the calendar"))
     if None in value:
-        _gaps(node, name, path, found)
+        _gaps(node, name, path, issues)
 
 
 def _beside(
-    node: dict[str, Any], name: str, spec: _Spec, path: Path, found: list[Issue], local: list[tuple[str, Path]]
+    node: dict[str, Any], name: str, spec: _Spec, path: Path, issues: list[Issue], local: list[tuple[str, Path]]
 ) -> None:
     """The list beside a list of primitives: what is not null in it are elements."""
     for index, item in enumerate(node[name]):
         if item is not None:
-            _node(item, spec, (path, name, index), found, local)
+            _node(item, spec, (path, name, index), issues, local)
     if None in node[name] and None not in node.get(name[1:], ()):
-        _gaps(node, name[1:], path, found)
+        _gaps(node, name[1:], path, issues)
 
 
-def _gaps(node: dict[str, Any], name: str, path: Path, found: list[Issue]) -> None:
+def _gaps(node: dict[str, Any], name: str, path: Path, issues: list[Issue]) -> None:
     """A null in a list of primitives stands for something in the list beside it, and the other way round."""
     values, beside = node.get(name, ()), node.get("_" + name, ())
     for index in range(max(len(values), len(beside))):
-        if not any(index < len(each) and each[index] is not None for each in (values, beside)):
-            found.append(Issue("error", "structure", f"{_at(path)}.{name}[{index}]", "a null with nothing beside it"))
+        if not any(index < len(items) and items[index] is not None for items in (values, beside)):
+            issues.append(Issue("error", "structure", f"{_at(path)}.{name}[{index}]", "a null with nothing beside it"))
 
 
 _VALUES = frozenset(
@@ -284,46 +288,46 @@ _VALUES = frozenset(
 )
 
 
-def _extension(node: dict[str, Any], path: Path, found: list[Issue]) -> None:
+def _extension(node: dict[str, Any], path: Path, issues: list[Issue]) -> None:
     if _VALUES.isdisjoint(node) != ("extension" in node):
-        found.append(Issue("error", "invariant", _at(path), "ext-1: an extension has a value or extensions, not both"))
+        issues.append(Issue("error", "invariant", _at(path), "ext-1: an extension has a value or extensions, not both"))
 
 
-def _contained(resource: dict[str, Any], outer: Path, found: list[Issue]) -> None:
+def _contained(resource: dict[str, Any], outer: Path, issues: list[Issue]) -> None:
     """dom-2 to dom-5: contained resources are used, hold none themselves, and have no version of their own."""
     used = set(_local(resource))
-    for index, each in enumerate(resource["contained"]):
+    for index, item in enumerate(resource["contained"]):
         path = _at((outer, "contained", index))
-        if "contained" in each:
-            found.append(Issue("error", "invariant", path, "dom-2: contained resources do not contain others"))
-        if {"versionId", "lastUpdated"} & each.get("meta", {}).keys():
-            found.append(Issue("error", "invariant", path, "dom-4: contained resources have no version"))
-        if "security" in each.get("meta", {}):
-            found.append(Issue("error", "invariant", path, "dom-5: contained resources have no security labels"))
-        if "#" + each.get("id", "") not in used and not any(reference == "#" for reference in _local(each)):
-            found.append(Issue("error", "invariant", path, "dom-3: a contained resource is referred to"))
+        if "contained" in item:
+            issues.append(Issue("error", "invariant", path, "dom-2: contained resources do not contain others"))
+        if {"versionId", "lastUpdated"} & item.get("meta", {}).keys():
+            issues.append(Issue("error", "invariant", path, "dom-4: contained resources have no version"))
+        if "security" in item.get("meta", {}):
+            issues.append(Issue("error", "invariant", path, "dom-5: contained resources have no security labels"))
+        if "#" + item.get("id", "") not in used and not any(reference == "#" for reference in _local(item)):
+            issues.append(Issue("error", "invariant", path, "dom-3: a contained resource is referred to"))
 
 
 def _local(value: object) -> list[str]:
     """Every ``#id`` anywhere in a resource: references, and canonicals of contained definitions."""
-    found: list[str] = []
+    addresses: list[str] = []
     waiting = [value]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):
-            for each in value.values():
-                if isinstance(each, str):
-                    if each[:1] == "#":
-                        found.append(each)
+            for inner in value.values():
+                if isinstance(inner, str):
+                    if inner[:1] == "#":
+                        addresses.append(inner)
                 else:
-                    waiting.append(each)
+                    waiting.append(inner)
         elif isinstance(value, list):
-            for each in value:
-                if isinstance(each, str) and each[:1] == "#":
-                    found.append(each)
+            for item in value:
+                if isinstance(item, str) and item[:1] == "#":
+                    addresses.append(item)
                 else:
-                    waiting.append(each)
-    return found
+                    waiting.append(item)
+    return addresses
 
 
 # Narrative: a subset of XHTML without anything active (txt-1, txt-2)
@@ -347,12 +351,12 @@ _TAGS = frozenset(XHTML + tag for tag in TAGS)
 _ENTITY = re.compile(r"&(?!(?:#\d+|#[xX][0-9a-fA-F]+|lt|gt|amp|quot|apos);)[A-Za-z][A-Za-z0-9]*;")
 
 
-def _narrative(node: dict[str, Any], path: Path, found: list[Issue]) -> None:
+def _narrative(node: dict[str, Any], path: Path, issues: list[Issue]) -> None:
     div = node.get("div")
     if isinstance(div, str):
         fault = narrative_fault(div)
         if fault:
-            found.append(Issue("error", "invariant", f"{_at(path)}.div", fault))
+            issues.append(Issue("error", "invariant", f"{_at(path)}.div", fault))
 
 
 def narrative_fault(div: str) -> str:
@@ -371,7 +375,9 @@ def narrative_fault(div: str) -> str:
         return "txt-1: a div of the XHTML namespace is needed"
     if not {element.tag for element in root.iter()} <= _TAGS:
         return "txt-1: an element that a narrative may not hold"
-    if not all(_is_passive(*each) for element in root.iter() if element.attrib for each in element.attrib.items()):
+    if not all(
+        _is_passive(*attribute) for element in root.iter() if element.attrib for attribute in element.attrib.items()
+    ):
         return "txt-1: an attribute that a narrative may not hold"
     if not len(root) and not "".join(root.itertext()).strip():
         return "txt-2: a narrative has some content"

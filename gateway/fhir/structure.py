@@ -39,29 +39,29 @@ def _refuse(_: str) -> None:
 def check(resource: object) -> list[Issue]:
     """All structural faults, and what the second pass finds in the rest: what is broken is mended for it, and nothing
     more is said of that."""
-    found = Found()
+    issues = Found()
     mended: set[str] = set()
     with suppress(Enough):
-        sound = _resource(resource, "", found, mended)
+        mended_resource = _resource(resource, "", issues, mended)
         if "" not in mended:
-            for issue in rules.check(sound):
+            for issue in rules.check(mended_resource):
                 if not _is_within(issue.location, mended):
-                    found.append(issue)
-    return found
+                    issues.append(issue)
+    return issues
 
 
 def _is_within(place: str, places: set[str]) -> bool:
     return place in places or any(place[: step.start()] in places for step in _STEP.finditer(place))
 
 
-def _resource(value: object, path: str, found: list[Issue], mended: set[str]) -> dict[str, Any]:
+def _resource(value: object, path: str, issues: list[Issue], mended: set[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
-        found.append(Issue("error", "structure", path, "an object is needed"))
+        issues.append(Issue("error", "structure", path, "an object is needed"))
     else:
         name = value.get("resourceType")
         if isinstance(name, str) and name in table.resource_types():
-            return _node(value, table.types()[name], path or name, found, mended)
-        found.append(Issue("error", "structure", f"{path}.resourceType".lstrip("."), "no such resource type"))
+            return _node(value, table.types()[name], path or name, issues, mended)
+        issues.append(Issue("error", "structure", f"{path}.resourceType".lstrip("."), "no such resource type"))
     mended.add(path)
     return {"resourceType": "Basic"}
 
@@ -73,16 +73,18 @@ def _names(type_name: str) -> dict[str, tuple[table.Element, str]]:
     }
 
 
-def _node(value: dict[str, Any], each: table.Type, path: str, found: list[Issue], mended: set[str]) -> dict[str, Any]:
-    names = _names(each.name)
-    made: dict[str, Any] = {}
-    for name, given in value.items():
-        if name == "resourceType" and each.is_resource:
-            made[name] = given
+def _node(
+    value: dict[str, Any], definition: table.Type, path: str, issues: list[Issue], mended: set[str]
+) -> dict[str, Any]:
+    names = _names(definition.name)
+    sound: dict[str, Any] = {}
+    for name, inner in value.items():
+        if name == "resourceType" and definition.is_resource:
+            sound[name] = inner
             continue
         bare = name.removeprefix("_")
         if bare not in names or (name != bare and names[bare][1] not in table.PRIMITIVES):
-            found.append(
+            issues.append(
                 Issue(
                     "error",
                     "structure",
@@ -94,45 +96,47 @@ def _node(value: dict[str, Any], each: table.Type, path: str, found: list[Issue]
         element, kind = names[bare]
         kind = "Element" if name != bare else kind
         place = f"{path}.{name}"
-        made[name] = (
-            _list(given, kind, element, place, found, mended)
+        sound[name] = (
+            _list(inner, kind, element, place, issues, mended)
             if element.is_many
-            else _value(given, kind, element, place, found, mended)
+            else _value(inner, kind, element, place, issues, mended)
         )
-    for element in each.elements:
+    for element in definition.elements:
         if element.is_required and not element.is_choice and element.name not in value:
             kind = element.names[element.name]
             if kind not in table.PRIMITIVES:
-                found.append(Issue("error", "required", f"{path}.{element.name}", "a required element is missing"))
-    return made
+                issues.append(Issue("error", "required", f"{path}.{element.name}", "a required element is missing"))
+    return sound
 
 
 def _list(
-    given: object, kind: str, element: table.Element, path: str, found: list[Issue], mended: set[str]
+    inner: object, kind: str, element: table.Element, path: str, issues: list[Issue], mended: set[str]
 ) -> list[Any]:
-    if not isinstance(given, list) or not given:
-        found.append(Issue("error", "structure", path, "an empty list" if given == [] else "a list is needed"))
+    if not isinstance(inner, list) or not inner:
+        issues.append(Issue("error", "structure", path, "an empty list" if inner == [] else "a list is needed"))
         mended.add(path)
         return []
     may_be_null = kind in table.PRIMITIVES or kind == "Element"
     return [
-        item if item is None and may_be_null else _value(item, kind, element, f"{path}[{index}]", found, mended)
-        for index, item in enumerate(given)
+        item if item is None and may_be_null else _value(item, kind, element, f"{path}[{index}]", issues, mended)
+        for index, item in enumerate(inner)
     ]
 
 
-def _value(value: object, kind: str, element: table.Element, path: str, found: list[Issue], mended: set[str]) -> object:
+def _value(
+    value: object, kind: str, element: table.Element, path: str, issues: list[Issue], mended: set[str]
+) -> object:
     if kind == "Resource":
-        return _resource(value, path, found, mended)
+        return _resource(value, path, issues, mended)
     if kind in table.PRIMITIVES:
         fault = _primitive(value, kind, element)
         if fault is None:
             return value
-        found.append(Issue("error", fault[0], path, fault[1]))
+        issues.append(Issue("error", fault[0], path, fault[1]))
     elif isinstance(value, dict):
-        return _node(value, table.types()[kind], path, found, mended)
+        return _node(value, table.types()[kind], path, issues, mended)
     else:
-        found.append(Issue("error", "structure", path, "an object is needed"))
+        issues.append(Issue("error", "structure", path, "an object is needed"))
     mended.add(path)
     return _PLACEHOLDERS.get(kind, "" if kind in table.PRIMITIVES else {})
 
@@ -170,10 +174,10 @@ def duplicates(body: bytes) -> list[Issue]:
     """An issue where any object has one name twice: which of the two a reader takes is not for us to guess."""
 
     def pairs(items: list[tuple[str, object]]) -> dict[str, Any]:
-        made = dict(items)
-        if len(made) < len(items):
+        sound = dict(items)
+        if len(sound) < len(items):
             raise _Twice
-        return made
+        return sound
 
     try:
         json.loads(body.decode("utf-8"), object_pairs_hook=pairs)
