@@ -10,33 +10,35 @@ from gateway.synth.draw import guid
 from gateway.synth.truth import Address, Person
 
 
-def marked(made: Person) -> Person:
+def marked(person: Person) -> Person:
     """Return the person with a token of their own in every string that tells who they are."""
-    number, letters = made.number, token(made.number)
-    eight = f"{int(made.key[:12], 16) % 10**8:08d}"
+    number, letters = person.number, token(person.number)
+    eight = f"{int(person.key[:12], 16) % 10**8:08d}"
     inward = f"{1 + number // 400 % 8}{places.INWARD[number // 20 % 20]}{places.INWARD[number % 20]}"
     postcode = f"ZA{1 + number // 3200 % 9} {inward}"
     seen = {
-        "gp": made.gp and replace(made.gp, number=f"7{eight}"),
-        "hospital": made.hospital
-        and replace(made.hospital, number=f"ZQH{eight}", retired=f"ZQR{eight}" if made.hospital.retired else ""),
-        "care": made.care and replace(made.care, number=f"ZQC{eight}"),
+        "gp": person.gp and replace(person.gp, number=f"7{eight}"),
+        "hospital": person.hospital
+        and replace(person.hospital, number=f"ZQH{eight}", retired=f"ZQR{eight}" if person.hospital.retired else ""),
+        "care": person.care and replace(person.care, number=f"ZQC{eight}"),
     }
-    given, family = f"{letters}given", f"{letters}family"
-    gp, hospital, care = (held and replace(held, given=given, family=family) for held in seen.values())
+    given_name, family = f"{letters}given", f"{letters}family"
+    gp, hospital, care = (held and replace(held, given=given_name, family=family) for held in seen.values())
     return replace(
-        made,
-        given=given,
+        person,
+        given=given_name,
         family=family,
         gp=gp,
         hospital=hospital,
         care=care,
         middle=f"{letters}middle",
-        address=Address(f"{letters}house", f"1 {letters}street", f"{letters}town", made.address.county, postcode),
+        address=Address(f"{letters}house", f"1 {letters}street", f"{letters}town", person.address.county, postcode),
         email=f"{letters}mail@example.com",
         carer=f"{letters}carer",
-        old_address=made.old_address
-        and Address(f"{letters}oldhouse", f"1 {letters}oldstreet", f"{letters}oldtown", made.address.county, postcode),
+        old_address=person.old_address
+        and Address(
+            f"{letters}oldhouse", f"1 {letters}oldstreet", f"{letters}oldtown", person.address.county, postcode
+        ),
         word=f"{letters}text",
     )
 
@@ -51,21 +53,21 @@ def token(number: int) -> str:
     return f"Zq{letters}"
 
 
-def canaries(made: Person) -> list[str]:
+def canaries(person: Person) -> list[str]:
     """Return every string that must appear in no export, log or error about this person. For people made with
     ``canary``."""
-    numbers = [made.nhs_number, identifiers.spaced(made.nhs_number)]
-    held = [seen.number for seen in (made.gp, made.hospital, made.care) if seen]
-    retired = [made.hospital.retired] if made.hospital and made.hospital.retired else []
-    homes = [home for home in (made.address, made.old_address) if home]
+    numbers = [person.nhs_number, identifiers.spaced(person.nhs_number)]
+    held = [seen.number for seen in (person.gp, person.hospital, person.care) if seen]
+    retired = [person.hospital.retired] if person.hospital and person.hospital.retired else []
+    homes = [home for home in (person.address, person.old_address) if home]
     place = [
         text
         for home in homes
         for text in (home.house, home.street, home.town, home.postcode, home.postcode.replace(" ", ""))
     ]
-    reached = [made.email, made.home_phone, made.mobile]
-    named = [made.given, made.middle, made.family, made.carer]
-    patient = guid(made.key, "patient").strip("{}")
+    reached = [person.email, person.home_phone, person.mobile]
+    named = [person.given, person.middle, person.family, person.carer]
+    patient = guid(person.key, "patient").strip("{}")
     return [
         text
         for text in (
@@ -75,8 +77,8 @@ def canaries(made: Person) -> list[str]:
             *place,
             *reached,
             *named,
-            made.word,
-            token(made.number),
+            person.word,
+            token(person.number),
             patient,
             patient.lower(),
         )

@@ -172,18 +172,18 @@ def common(person: Person, period: Period, event: Support) -> dict[str, str]:
 def own(person: Person, period: Period, event: Support, number: int) -> dict[str, str]:
     """Return the columns of the event itself. What ends after the period has not ended in this snapshot."""
     end = ended(event, person)
-    made = {WORDS[word]: text for word, text in event.words.items()}
+    columns = {WORDS[word]: text for word, text in event.words.items()}
     if event.kind == "Assessment":
-        made.setdefault("Method of Assessment", "Service user and carer" if person.carer else "Service user only")
+        columns.setdefault("Method of Assessment", "Service user and carer" if person.carer else "Service user only")
     if event.kind == "Review":
-        made |= {"Review Outcomes Achieved": "Fully Met", "Method of Review": "Service user only"}
+        columns |= {"Review Outcomes Achieved": "Fully Met", "Method of Review": "Service user only"}
     if event.kind == "Service":
-        made["Delivery Mechanism"] = "CASSR Managed Personal Budget"
-        made |= {"Provider CQC Location Name": "Lantern Home Care", "Provider CQC Location ID": "1-9990000001"}
+        columns["Delivery Mechanism"] = "CASSR Managed Personal Budget"
+        columns |= {"Provider CQC Location Name": "Lantern Home Care", "Provider CQC Location ID": "1-9990000001"}
         if event.words.get("cost"):
-            made.setdefault("Cost Frequency (Unit Type)", "Hourly")
+            columns.setdefault("Cost Frequency (Unit Type)", "Hourly")
     return {
-        **made,
+        **columns,
         "Event Type": event.kind,
         "Event Reference": f"{person.seen('care').number}-{number}",
         "Event Start Date": day(event.start),

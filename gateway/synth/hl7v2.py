@@ -83,7 +83,7 @@ def write(people: Iterable[Person], folder: Path) -> int:
 
 def messages(person: Person) -> Iterator[Message]:
     """Yield the messages about one person in the order they were sent."""
-    events = sorted(told(person), key=lambda event: event[:2])
+    events = sorted(messages_of(person), key=lambda event: event[:2])
     for number, (at, _, event, of, segments) in enumerate(events, 1):
         sent = at + timedelta(minutes=3)
         kind = "ORU^R01^ORU_R01" if event == "R01" else f"ADT^{event}^{STRUCTURES[event]}"
@@ -109,7 +109,7 @@ class Told(NamedTuple):
     segments: list[str]
 
 
-def told(person: Person) -> Iterator[Told]:
+def messages_of(person: Person) -> Iterator[Told]:
     """Yield everything the hospital tells about a person: who it is, visits, results, and a merge where there were two
     numbers."""
     story = person.story

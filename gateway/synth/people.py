@@ -59,8 +59,8 @@ def people(
     """
     practices = practices or places.practices(2)
     for number in range(1, count + 1):
-        made = person(number, seed, today, practices, councils)
-        yield marked(made) if canary else made
+        someone = person(number, seed, today, practices, councils)
+        yield marked(someone) if canary else someone
 
 
 def person(number: int, seed: int, today: date, practices: Sequence[Practice], councils: Sequence[Council]) -> Person:
@@ -76,7 +76,7 @@ def person(number: int, seed: int, today: date, practices: Sequence[Practice], c
     roles = {FIXED[number].role} if number in FIXED else set()
     if number == OPTED_OUT or (number not in FIXED and chance(stream(seed, number, "opt-out"), OPT_OUT)):
         roles.add("opted-out")
-    made = Person(
+    someone = Person(
         number=number,
         key=key,
         roles=frozenset(roles),
@@ -107,8 +107,8 @@ def person(number: int, seed: int, today: date, practices: Sequence[Practice], c
     )
     if "moved house" in life.has:
         draw = stream(seed, number, "moved house")
-        made = replace(made, moved=life.ago(draw, 0.6, 0.1), old_address=address(draw))
-    return recorded(made, seed)
+        someone = replace(someone, moved=life.ago(draw, 0.6, 0.1), old_address=address(draw))
+    return recorded(someone, seed)
 
 
 def registered_at(
@@ -134,21 +134,21 @@ def basics(number: int, seed: int, today: date) -> Basics:
     years = (today - born).days // 365
     era = (0 if years >= 60 else 1 if years >= 30 else 2) if names == "white" else 0
     list_ = places.GIVEN[names, "M" if sex == "M" else "F", era]
-    given = draw.choice(list_)
-    middle = draw.choice([name for name in list_ if name != given]) if chance(draw, 0.6) else ""
-    made = Basics(sex, born, names, ethnicity, given, middle, draw.choice(places.FAMILIES[names]))
+    given_name = draw.choice(list_)
+    middle = draw.choice([name for name in list_ if name != given_name]) if chance(draw, 0.6) else ""
+    someone = Basics(sex, born, names, ethnicity, given_name, middle, draw.choice(places.FAMILIES[names]))
     if number == TWIN:
         sister = basics(TWIN_SIBLING, seed, today)
-        given = draw.choice(places.GIVEN[sister.names, "M", 1 if sister.names == "white" else 0])
-        return made._replace(
+        given_name = draw.choice(places.GIVEN[sister.names, "M", 1 if sister.names == "white" else 0])
+        return someone._replace(
             birth=sister.birth,
             family=sister.family,
             names=sister.names,
             ethnicity=sister.ethnicity,
-            given=given,
+            given=given_name,
             middle="",
         )
-    return made
+    return someone
 
 
 def lifetime(number: int, seed: int, birth: date, today: date) -> tuple[date, date | None]:
@@ -189,33 +189,40 @@ def title(who: Basics, end: date, draw: Random) -> str:
     return {"M": "Mr", "I": "Mx"}.get(who.sex) or draw.choice(("Mrs", "Ms", "Miss"))
 
 
-def recorded(made: Person, seed: int) -> Person:
+def recorded(someone: Person, seed: int) -> Person:
     """Return the person as the sources hold them: who knows them, with which number, and what they got wrong."""
-    draw = stream(seed, made.number, "recording")
-    ordinary = made.number not in FIXED
+    draw = stream(seed, someone.number, "recording")
+    ordinary = someone.number not in FIXED
     unknown = [ordinary and chance(draw, rate) for rate in (NO_GP, NO_HOSPITAL, NO_CARE)]
     lost = [ordinary and chance(draw, rate) for rate in (NO_NUMBER_HOSPITAL, UNVERIFIED, NO_NUMBER_CARE, MISSPELT)]
     hospital = Seen(
-        f"H{made.number:07d}", made.nhs_number, made.birth, made.given, made.family, verified=not (lost[0] or lost[1])
+        f"H{someone.number:07d}",
+        someone.nhs_number,
+        someone.birth,
+        someone.given,
+        someone.family,
+        verified=not (lost[0] or lost[1]),
     )
-    care = Seen(f"P{made.number:06d}", made.nhs_number, made.birth, made.given, made.family)
+    care = Seen(f"P{someone.number:06d}", someone.nhs_number, someone.birth, someone.given, someone.family)
     if lost[0]:
         hospital = replace(hospital, nhs_number="")
     if lost[2]:
         care = replace(care, nhs_number="")
     if lost[3]:
-        care = replace(care, family=made.family[:2] + made.family[3:])
-    if made.number == MERGED:
-        hospital = replace(hospital, retired=f"H9{made.number:06d}")
-    if made.number == TWIN:
+        care = replace(care, family=someone.family[:2] + someone.family[3:])
+    if someone.number == MERGED:
+        hospital = replace(hospital, retired=f"H9{someone.number:06d}")
+    if someone.number == TWIN:
         hospital = replace(hospital, nhs_number=identifiers.synthetic(TWIN_SIBLING - 1), verified=False)
-    if made.number == MISMATCH:
+    if someone.number == MISMATCH:
         hospital = replace(
-            hospital, birth=made.birth.replace(year=made.birth.year - 10, day=min(made.birth.day, 28)), verified=False
+            hospital,
+            birth=someone.birth.replace(year=someone.birth.year - 10, day=min(someone.birth.day, 28)),
+            verified=False,
         )
     return replace(
-        made,
-        gp=None if unknown[0] else made.gp,
+        someone,
+        gp=None if unknown[0] else someone.gp,
         hospital=hospital if unknown[0] or not unknown[1] else None,
-        care=care if made.story.support and not unknown[2] else None,
+        care=care if someone.story.support and not unknown[2] else None,
     )

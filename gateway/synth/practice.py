@@ -43,10 +43,10 @@ def check_up(life: Life, draw: Random) -> Story:
 
 def hypertension(life: Life, draw: Random) -> Story:
     """A diagnosis, a series of blood pressures that comes down, and a repeat."""
-    found = life.ago(draw, 12, 4)
-    story = Story(entries=(Entry("htn", "hypertension", found, problem=Problem(), episode="First"),))
+    since = life.ago(draw, 12, 4)
+    story = Story(entries=(Entry("htn", "hypertension", since, problem=Problem(), episode="First"),))
     systolic = draw.randint(158, 182)
-    on = max(found, years_before(life.end, 3.5))
+    on = max(since, years_before(life.end, 3.5))
     number = 0
     while on <= life.end:
         story += blood_pressure(f"htn.bp{number}", moment(draw, on), systolic, draw.randint(78, 98), about="htn")
@@ -54,7 +54,7 @@ def hypertension(life: Life, draw: Random) -> Story:
         on += timedelta(days=draw.randint(120, 210))
         number += 1
     return story + repeat(
-        "htn.amlodipine", life, draw, "amlodipine", "Take one daily", "28", "tablet", found, about="htn"
+        "htn.amlodipine", life, draw, "amlodipine", "Take one daily", "28", "tablet", since, about="htn"
     )
 
 
@@ -84,9 +84,9 @@ def blood_pressure(key: str, at: datetime, systolic: int, diastolic: int, about:
 
 def diabetes(life: Life, draw: Random) -> Story:
     """A diagnosis, half-yearly HbA1c, yearly cholesterol and creatinine, two repeats and a recall."""
-    found = life.ago(draw, 10, 3)
-    story = Story(entries=(Entry("dm", "diabetes", found, problem=Problem(), episode="First"),))
-    level, on, number = draw.uniform(58, 92), max(found, years_before(life.end, 3)), 0
+    since = life.ago(draw, 10, 3)
+    story = Story(entries=(Entry("dm", "diabetes", since, problem=Problem(), episode="First"),))
+    level, on, number = draw.uniform(58, 92), max(since, years_before(life.end, 3)), 0
     while on <= life.end:
         key = f"dm.review{number}"
         entries = [
@@ -136,10 +136,10 @@ def diabetes(life: Life, draw: Random) -> Story:
         on += timedelta(days=draw.randint(160, 200))
         number += 1
     story += repeat(
-        "dm.metformin", life, draw, "metformin", "Take one twice a day with food", "56", "tablet", found, about="dm"
+        "dm.metformin", life, draw, "metformin", "Take one twice a day with food", "56", "tablet", since, about="dm"
     )
     story += repeat(
-        "dm.atorvastatin", life, draw, "atorvastatin", "Take one at night", "28", "tablet", found, about="dm"
+        "dm.atorvastatin", life, draw, "atorvastatin", "Take one at night", "28", "tablet", since, about="dm"
     )
     return story + Story(
         reminders=(Reminder("dm.recall", "medication review", life.end + timedelta(days=90), life.end),)
@@ -148,8 +148,8 @@ def diabetes(life: Life, draw: Random) -> Story:
 
 def asthma(life: Life, draw: Random) -> Story:
     """A diagnosis known to the year only, an inhaler, and in some a repeat that was stopped."""
-    found = date(life.ago(draw, 20, 5).year + 1, 1, 1)
-    entry = Entry("asthma", "asthma", found, problem=Problem(), precision="Y")
+    since = date(life.ago(draw, 20, 5).year + 1, 1, 1)
+    entry = Entry("asthma", "asthma", since, problem=Problem(), precision="Y")
     used = repeat(
         "asthma.salbutamol",
         life,
@@ -158,7 +158,7 @@ def asthma(life: Life, draw: Random) -> Story:
         "Inhale two puffs when required",
         "200",
         "dose",
-        found,
+        since,
         about="asthma",
     )
     stopped = Story()
@@ -224,13 +224,13 @@ def past_problems(life: Life, draw: Random) -> Story:
 
 def family_history(life: Life, draw: Random) -> Story:
     """What a parent had, dated to the year it was told; never the person's own condition."""
-    told = date(life.ago(draw, 6, 1).year, 1, 1)
+    told_on = date(life.ago(draw, 6, 1).year, 1, 1)
     codes = (
         ("fh ischaemic heart", "fh diabetes")
         if chance(draw, 0.2)
         else (draw.choice(("fh ischaemic heart", "fh diabetes")),)
     )
-    return Story(entries=tuple(Entry(f"family.{code[3:]}", code, told, precision="Y") for code in codes))
+    return Story(entries=tuple(Entry(f"family.{code[3:]}", code, told_on, precision="Y") for code in codes))
 
 
 def immunisations(life: Life, draw: Random) -> Story:

@@ -46,11 +46,11 @@ def reablement(home: date, life: Life, draw: Random) -> Story:
 
 def frailty(life: Life, draw: Random) -> Story:
     """Severe frailty, long-term care from the council, reviewed each year."""
-    found = life.ago(draw, 3, 1.3)
-    entries = [Entry("frailty", "severe frailty", found, problem=Problem())]
+    since = life.ago(draw, 3, 1.3)
+    entries = [Entry("frailty", "severe frailty", since, problem=Problem())]
     if chance(draw, 0.4):
         entries.append(Entry("frailty.dementia", "dementia", life.ago(draw, 3, 1), problem=Problem()))
-    asked = found + timedelta(days=draw.randint(5, 40))
+    asked = since + timedelta(days=draw.randint(5, 40))
     agreed = asked + timedelta(days=draw.randint(10, 40))
     home = chance(draw, 0.7)
     reason = {"reason": "Physical Support: Personal care support" if home else "Support with memory and cognition"}
@@ -111,9 +111,9 @@ def contact(life: Life, draw: Random) -> Story:
         Support("Request", asked, asked + timedelta(days=3), outcome, {"route": "Community / Other route", **reason})
     ]
     if not advised:
-        given = asked + timedelta(days=12)
+        delivered = asked + timedelta(days=12)
         words = {"type": "Short term support: Other short term", "component": "Equipment", **reason}
-        events.append(Support("Service", given, given + timedelta(days=1), words=words))
+        events.append(Support("Service", delivered, delivered + timedelta(days=1), words=words))
     return Story(support=tuple(events))
 
 
@@ -125,10 +125,14 @@ def caring(life: Life, draw: Random) -> Story:
     hours = {"hours": draw.choice(("1 to 19 hours", "20 to 34 hours", "35 to 49 hours")), "cared for": "1"}
     done = asked + timedelta(days=draw.randint(2, 25))
     assessed = {"assessment": "Long Term Assessment", "method": "Carer only", **hours, **cares}
-    given = {"type": "Unpaid carer support: Direct to unpaid carer", "component": "Other unpaid carer support", **cares}
+    service = {
+        "type": "Unpaid carer support: Direct to unpaid carer",
+        "component": "Other unpaid carer support",
+        **cares,
+    }
     return Story(
         support=(
             Support("Assessment", asked, done, "Progress to support planning or services", assessed),
-            Support("Service", done + timedelta(days=5), done + timedelta(days=95), words=given),
+            Support("Service", done + timedelta(days=5), done + timedelta(days=95), words=service),
         )
     )

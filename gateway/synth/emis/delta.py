@@ -40,17 +40,17 @@ def write_delta(people: Iterable[Person], folder: Path, extract_time: datetime) 
 
     Looks at the fixed people and the first ordinary one; give it at least eleven people for ``gone``.
     """
-    found = Delta()
+    delta = Delta()
     with Extract(folder, extract_time, number=2) as extract:
         extract.put_all(around.reference_rows())
         for person in people:
-            if person.number > max(roles.FIXED) and found.gone:
+            if person.number > max(roles.FIXED) and delta.gone:
                 break
-            found = change(person, found, extract, extract_time)
-    return found
+            delta = change(person, delta, extract, extract_time)
+    return delta
 
 
-def change(person: Person, found: Delta, extract: Extract, when: datetime) -> Delta:
+def change(person: Person, delta: Delta, extract: Extract, when: datetime) -> Delta:
     """Write what changed about one person and note it."""
     match person.number:
         case roles.DEMO:
@@ -64,7 +64,7 @@ def change(person: Person, found: Delta, extract: Extract, when: datetime) -> De
             for entry in new.entries:
                 extract.put("CareRecord_Observation", rows.observation(person, entry, new.consultations[0]))
             return replace(
-                found,
+                delta,
                 child=rows.item_guid(person, child.key),
                 value=value,
                 consultation=rows.item_guid(person, "delta.bp"),
@@ -73,23 +73,23 @@ def change(person: Person, found: Delta, extract: Extract, when: datetime) -> De
             town = next(town for town in places.TOWNS if town != person.address.town)
             moved = replace(person, address=replace(person.address, town=town))
             extract.put("Admin_Patient", rows.patient(moved))
-            return replace(found, moved=rows.patient_guid(person))
+            return replace(delta, moved=rows.patient_guid(person))
         case roles.TYPE_1:
             entry = next(entry for entry in person.story.entries if entry.problem)
             extract.put("CareRecord_Problem", deleted(person, "ObservationGuid", entry.key))
-            return replace(found, problem=rows.item_guid(person, entry.key))
+            return replace(delta, problem=rows.item_guid(person, entry.key))
         case roles.DISSENT:
             entry = next(entry for entry in person.story.entries if entry.code == "weight")
             extract.put("CareRecord_Observation", deleted(person, "ObservationGuid", entry.key))
             medicine = next(medicine for medicine in person.story.medicines if medicine.repeat)
             extract.put("Prescribing_DrugRecord", rows.drug_record(person, replace(medicine, stopped=when.date())))
             return replace(
-                found, observation=rows.item_guid(person, entry.key), stopped=rows.item_guid(person, medicine.key)
+                delta, observation=rows.item_guid(person, entry.key), stopped=rows.item_guid(person, medicine.key)
             )
-        case number if number > max(roles.FIXED) and person.gp and not found.gone:
+        case number if number > max(roles.FIXED) and person.gp and not delta.gone:
             extract.put("Admin_Patient", {**rows.owner(person), "Deleted": rows.YES})
-            return replace(found, gone=rows.patient_guid(person))
-    return found
+            return replace(delta, gone=rows.patient_guid(person))
+    return delta
 
 
 def resent(person: Person, entry: Entry) -> rows.Values:

@@ -108,12 +108,12 @@ def registration(person: Person) -> Rows:
     if person.death:
         day = {"HistoryDate": f"{person.death}", "HistoryTime": "18:00:00"}
         yield "Admin_PatientHistory", {**owner(person), **day, "StatusDescription": "Deceased"}
-    made = {
+    agreed = {
         "ModifiedDate": f"{person.registered}",
         "ModifiedTime": "10:00:00",
         "UserInRoleGuid": user_guid(person.practice, 1),
     }
-    yield "Audit_RegistrationAudit", {**owner(person), **made, "ModeType": "Insert"}
+    yield "Audit_RegistrationAudit", {**owner(person), **agreed, "ModeType": "Insert"}
 
 
 def clinicians(person: Person, seen: Consultation | None = None) -> Values:
