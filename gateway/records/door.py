@@ -20,7 +20,7 @@ from gateway.nhs import access, codesets, labels, links, sensitive
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.roles import Caller
 from gateway.records.cache import Cache
-from gateway.store import deliveries, resources
+from gateway.store import deliveries, faults, resources
 from gateway.store.audit import Audit
 from gateway.store.database import Store
 from gateway.store.registry import PublisherRow
@@ -98,16 +98,20 @@ def open_door(store: Store, sets: CodeSets, audit: Path | None = None) -> Door:
 
 
 def check(door: Door) -> None:
-    """Raise ``Unavailable`` naming what is not ready: code sets are missing, the database cannot be read, or its audit
-    not written."""
+    """Raise ``Unavailable`` with the code of what is not ready: code sets are missing, the database cannot be read or
+    was found damaged, or its audit not written."""
     if door.missing:
-        raise Unavailable("code-sets")
+        raise Unavailable("code-sets", "code-sets")
+    if door.store.is_damaged:
+        raise faults.unavailable(faults.DAMAGED)
     try:
         with door.store.read() as session:
             session.stamp()
         door.audit.probe()
-    except Exception:  # any failure means that it is not ready
-        raise Unavailable("database") from None
+    except Unavailable:
+        raise
+    except Exception as error:  # any failure means that it is not ready
+        raise Unavailable("database", faults.meaning(error) or "database") from None
 
 
 def before_lookup(door: Door, caller: Caller, act: access.Act) -> access.Decision:
@@ -154,7 +158,7 @@ def error(refusal: access.Refusal, resource_type: str) -> GatewayError:
         case 404:
             return NotFound(resource_type)
         case 503:
-            return Unavailable(refusal.text)
+            return Unavailable(refusal.text, refusal.code)
     return Forbidden(refusal.text, refusal.code)
 
 
