@@ -9,11 +9,12 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request, Response
 
 from gateway import __version__
-from gateway.api import asked
+from gateway.api import asked, negotiation
 from gateway.api.auth import Known
 from gateway.api.errors import FHIR_JSON, RETRY_SECONDS
 from gateway.errors import Forbidden, GatewayError
 from gateway.fhir import build, capability
+from gateway.fhir.parse import known
 from gateway.nhs import access
 
 router = APIRouter()
@@ -71,7 +72,9 @@ class Readiness:
 @router.get("/fhir/metadata")
 def metadata(request: Request) -> Response:
     """https://hl7.org/fhir/R4/http.html#capabilities: the CapabilityStatement, for anybody."""
-    asked.takes(request, asked.in_query(request))
+    pairs = asked.in_query(request)
+    negotiation.chosen(request, pairs)
+    known(pairs)
     statement = capability.statement(version=__version__, url=request.app.state.base)
     return Response(build.encode(statement), media_type=FHIR_JSON)
 

@@ -60,13 +60,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a search: what matched, what was included, where the next begins, and the total when it was asked
-    for."""
+    """One page of a search: what matched, what was included, where the next begins, the total when it was asked for,
+    the handle of this page where its parameters may not stand in a link, and what the answer does not hold."""
 
     matches: list[Found]
     included: list[Found]
     next: str | None
     total: int | None
+    here: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def require_sets(store: Store, sets: CodeSets) -> None:

@@ -22,7 +22,7 @@ def capability(everything) -> dict:
 
 def test_the_capability_statement_is_valid_and_public(everything):
     answer = everything.get("/fhir/metadata", "")
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/fhir+json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/fhir+json; charset=utf-8")
     assert model.check(answer.content) == []
 
 
