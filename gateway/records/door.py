@@ -3,6 +3,8 @@ before any answer."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
@@ -10,8 +12,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
-
-from cryptography.fernet import Fernet
 
 from gateway.errors import Forbidden, GatewayError, NotFound, Refused, Unauthenticated, Unavailable
 from gateway.fhir import build, index
@@ -31,14 +31,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Door:
-    """What every read needs: the store, its audit, the code sets in force, a key that binds cursors to caller and
-    query, and the cache of facts."""
+    """What every read needs: the store, its audit, the code sets in force, and the cache of facts."""
 
     store: Store
     audit: Audit
     sets: CodeSets
-    cursor_key: bytes = field(default_factory=Fernet.generate_key)
     cache: Cache = field(default_factory=Cache)
+
+    @cached_property
+    def cursor_key(self) -> bytes:
+        """The key of the store's links. It is made from the two random names that the store was born with, so that a
+        link holds after a restart and at every server of the store. Neither name is ever served."""
+        names = f"{self.store.id} {self.store.namespace}".encode()
+        return base64.urlsafe_b64encode(hashlib.blake2b(names, digest_size=32, person=b"gateway cursors").digest())
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
