@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from gateway.store.audit import Audit
 
 
+WRITE_PATIENCE = 5.0
+"""Seconds that a request which writes waits for other writers."""
+
+
 @dataclass(frozen=True)
 class Gateway:
     """Settings and the open store that they name. Used as a context manager, it closes the store at the end."""
@@ -198,6 +202,7 @@ def open_service(gateway: Gateway) -> Service:
     if not gateway.settings.data_dir.is_dir():
         raise Refused("the data folder does not exist: run `gateway init`")
     gateway.require_audit_file()
+    gateway.store.patience = WRITE_PATIENCE
     code_sets, issuers = gateway.require_labelled(), _issuers(gateway)
     door = records.open_door(gateway.store, code_sets, audit=gateway.settings.audit_file)
     gateway.mark_audit()

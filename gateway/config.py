@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.errors import Refused
 
@@ -60,7 +61,17 @@ class Settings:
     optout_days: int = field(
         default=7, metadata={"help": "days after which an opt-out list is stale, and nobody is released"}
     )
-    body_limit: int = field(default=5_000_000, metadata={"help": "bytes of a request body at most"})
+    body_limit: int = field(
+        default=5_000_000, metadata={"help": "bytes of a request body at most; most routes take far less"}
+    )
+    caller_rate: str = field(
+        default="120000/minute",
+        metadata={"help": "requests of one user in one organisation; beyond it the answer is 429"},
+    )
+    stranger_rate: str = field(
+        default="1200/minute", metadata={"help": "requests without a valid token from one address; beyond it 429"}
+    )
+    export_rate: str = field(default="60/minute", metadata={"help": "exports that one client may start"})
 
     @property
     def url(self) -> str:
@@ -102,6 +113,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
     settings = Settings(**values)
     for name, is_right in (
         ("database_url", not settings.database_url or settings.database_url.startswith(DATABASES)),
+        ("base_url", not settings.base_url or _is_base(settings.base_url)),
         ("log_level", settings.log_level in LEVELS),
         ("optout_days", settings.optout_days > 0),
         ("body_limit", settings.body_limit > 0),
@@ -109,6 +121,25 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         if not is_right:
             raise Refused(f"GATEWAY_{name.upper()} has a value that is not allowed")
     return settings
+
+
+def _is_base(url: str) -> bool:
+    """Whether a URL can begin every link: http or https, a host, a port in range, and no query."""
+    try:
+        parts = urlsplit(url)
+        right_port = parts.port is None or parts.port > 0  # raises ValueError beyond 65535
+    except ValueError:
+        return False
+    is_plain = (
+        url.isascii() and not any(c.isspace() or c in '"<>\\' for c in url) and not (parts.query or parts.fragment)
+    )
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and right_port
+        and is_plain
+        and "@" not in parts.netloc
+    )
 
 
 def _value(name: str, kind: str, text: str) -> object:

@@ -54,4 +54,17 @@ class Refused(GatewayError):
 
 
 class Unavailable(GatewayError):
-    """The gateway cannot answer now: no audit, no code sets, no database (503)."""
+    """The gateway cannot answer now: no audit, no code sets, no database (503). ``code`` is the machine-readable reason
+    (``disk-full``)."""
+
+    def __init__(self, message: str, code: str = ""):
+        super().__init__(message)
+        self.code = code
+
+
+class Throttled(GatewayError):
+    """The caller asks too often (429). ``seconds`` says when to ask again."""
+
+    def __init__(self, message: str, seconds: int = 1):
+        super().__init__(message)
+        self.seconds = seconds

@@ -32,6 +32,12 @@ def read(settings: config.Settings, name: str) -> Feed:
     return Feed(name=name, settings={key: table[key] for key in table if key not in CHECKS}, **shared)
 
 
+def check(settings: config.Settings) -> None:
+    """Read every feed, as a load of it would. Raises ``Refused`` naming what cannot be used."""
+    for name in config.tables(settings.feeds, "GATEWAY_FEEDS"):
+        read(settings, name)
+
+
 def _is_encoding(name: object) -> bool:
     try:
         return isinstance(name, str) and bool(codecs.lookup(name))

@@ -96,6 +96,7 @@ HOMES = {
     "fastapi": {"gateway/api", "gateway/web", "gateway/demo.py"},
     "starlette": {"gateway/api", "gateway/web"},
     "uvicorn": {"gateway/api"},
+    "limits": {"gateway/api/rates.py"},
     "pyspark": {"gateway/export"},
     "defusedxml": {"mappings/readers/xml.py"},
     "rich": {"gateway/demo.py", "gateway/console.py"},

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.resources import files
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from fastapi.telemetry import TelemetryConfig
 
-from gateway import config
-from gateway.api import bulk, errors, fhir, operations, sandbox, service
+from gateway import config, records
+from gateway.api import bulk, errors, fhir, operations, rates, sandbox, service
 from gateway.api.envelope import Envelope
 from gateway.composition import Service
 
@@ -43,6 +44,8 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     url = settings.base_url or url or config.address(config.HOST, config.PORT)
     app.state.settings, app.state.base = settings, url.rstrip("/") + "/fhir"
     app.state.door, app.state.issuers, app.state.requests = opened.door, opened.issuers, {}
+    app.state.rates = rates.open_rates(settings)
+    app.state.readiness = service.Readiness(partial(records.check, opened.door))
     errors.install(app)
     app.mount("/static", StaticFiles(directory=str(files("gateway.web") / "static")), name="static")
     app.add_middleware(Envelope, limit=settings.body_limit)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from fastapi import Request
 
-from gateway.api.errors import FHIR_JSON
-from gateway.errors import Invalid, NotAcceptable, TooLarge, WrongMedia
+from gateway.errors import Invalid, TooLarge, WrongMedia
 from gateway.fhir import model, structure
 
 FORM = "application/x-www-form-urlencoded"
-ANYTHING = frozenset({FHIR_JSON, "application/json", "text/json", "application/*", "*/*"})
-"""Media types in ``Accept`` that allow an answer in JSON."""
+MOST_OF_FORM, MOST_OF_JSON = 64 * 1024, 16 * 1024
+"""Bytes of a body that a search or an operation can need."""
 MOST = 50
 _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -26,37 +24,42 @@ def in_query(request: Request) -> list[tuple[str, str]]:
     return _pairs(request.scope["query_string"])
 
 
-async def in_form(request: Request) -> list[tuple[str, str]]:
-    """The pairs of the URL and of a form in the body, where no log keeps them. Raises also ``WrongMedia`` for a body
-    that is no form."""
+async def form_body(request: Request) -> bytes:
+    """The bytes of a form in the body, where no log keeps them. Raises ``WrongMedia`` for a body that is no form,
+    ``TooLarge`` for one that no search needs."""
     if not is_form(request):
         raise WrongMedia(f"content-type: {FORM}")
-    return in_query(request) + _pairs(await request.body())
+    return await body(request, MOST_OF_FORM)
 
 
-async def in_json(request: Request) -> bytes:
-    """The bytes of a JSON body, not decoded yet: not too deep, and no object with one name twice."""
-    body = await request.body()
-    model.bound(body)
-    if structure.duplicates(body):
+def in_form(request: Request, sent: bytes) -> list[tuple[str, str]]:
+    """The pairs of the URL and of a form. It computes, so it is not for the event loop."""
+    return in_query(request) + _pairs(sent)
+
+
+async def body(request: Request, most: int) -> bytes:
+    """The bytes of a body. Raises ``TooLarge`` as soon as it is larger than ``most``."""
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > most:
+            raise TooLarge("the body is too large")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def checked_json(sent: bytes) -> bytes:
+    """The bytes of a JSON body: not too deep, and no object with one name twice. It computes, so it is not for the event
+    loop."""
+    model.bound(sent)
+    if structure.duplicates(sent):
         raise Invalid("body: JSON, each name once")
-    return body
+    return sent
 
 
 def is_form(request: Request) -> bool:
     """Return whether the content type of the body is a form."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
-
-
-def takes(request: Request, pairs: Sequence[tuple[str, str]], *kinds: str) -> None:
-    """Raise ``NotAcceptable`` where the client takes neither JSON nor any of ``kinds``. ``_format`` among the pairs
-    says more than the header (R4, http: Content Types and encodings); it is looked at with the other parameters."""
-    accept = request.headers.get("accept")
-    if not accept or accept in ANYTHING or any(name == "_format" for name, _ in pairs):
-        return
-    ranges = {entry.partition(";")[0].strip().lower() for entry in accept.split(",")}
-    if ranges.isdisjoint(ANYTHING) and ranges.isdisjoint(kinds):
-        raise NotAcceptable(f"accept: {', '.join((FHIR_JSON, *kinds))}")
 
 
 def _pairs(sent: bytes) -> list[tuple[str, str]]:

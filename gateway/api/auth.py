@@ -11,18 +11,32 @@ from gateway.errors import Unauthenticated
 from gateway.nhs.roles import Caller
 from gateway.signin.verify import verify
 
-_BEARER = re.compile(r"[Bb]earer ([A-Za-z0-9\-._~+/]+=*)\Z")
+_BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*)\Z", re.IGNORECASE | re.ASCII)
+"""RFC 9110 §11.1: the name of a scheme ignores case."""
 
 
 async def caller(request: Request) -> Caller:
-    """The caller of a request. Raises ``Unauthenticated``. A request without a caller is counted but not audited.
+    """The caller of a request. Raises ``Unauthenticated``, or ``Throttled`` where there are too many requests. A
+    request without a caller is counted but not audited.
 
     It does not block, so it is a coroutine: that saves each request the switch to a thread.
     """
-    header = request.headers.get("authorization", "")
-    match = _BEARER.match(header)
+    rates = request.app.state.rates
+    try:
+        known = _verified(request)
+    except Unauthenticated:
+        rates.count_stranger(request)
+        raise
+    rates.count_caller(known)
+    return known
+
+
+def _verified(request: Request) -> Caller:
+    """The caller whom the one token of a request names. Of two headers, a proxy may have checked the other."""
+    headers = request.headers.getlist("authorization")
+    match = _BEARER.match(headers[0]) if len(headers) == 1 else None
     if match is None:
-        raise Unauthenticated("a bearer token is needed")
+        raise Unauthenticated("one bearer token is needed")
     known: Caller = verify(match[1], request.app.state.issuers, request.app.state.door.store.clock())
     return known
 

@@ -38,6 +38,7 @@ def kick_off(request: Request, caller: Known) -> Response:
             raise Unsupported(named(name))
     if any(name == "_outputFormat" and value not in FORMATS for name, value in pairs):
         raise Invalid("_outputFormat")
+    request.app.state.rates.count_export(caller)
     types = tuple(type_ for name, value in pairs if name == "_type" for type_ in value.split(",") if type_)
     job = client.start(request.app.state.door, request.app.state.settings.optout_days, caller, types, request.state.id)
     return Response(status_code=202, headers={"Content-Location": f"{request.app.state.base}/bulk/{job}"})
@@ -55,7 +56,11 @@ def status(job: str, request: Request, caller: Known) -> Response:
         **standing.manifest,
         "output": [{**line, "url": f"{base}/{line['url']}"} for line in standing.manifest["output"]],
     }
-    return Response(msgspec.json.encode(manifest), media_type="application/json", headers={"Expires": standing.expires})
+    return Response(
+        msgspec.json.encode(manifest),
+        media_type="application/json; charset=utf-8",
+        headers={"Expires": standing.expires},
+    )
 
 
 @router.get("/bulk/{job}/{name}")

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 
 from fastapi import Response
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import log
@@ -30,6 +31,9 @@ class Envelope:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        is_head = scope["method"] == "HEAD" and not scope["path"].endswith("$export")
+        if is_head:  # RFC 9110 §9.3.2: as GET, without the content; but a kick-off is no mere read
+            scope = {**scope, "method": "GET"}
         headers = dict(scope["headers"])
         sent = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = sent if REQUEST_ID.match(sent) else str(uuid.uuid4())
@@ -41,6 +45,8 @@ class Envelope:
             if message["type"] == "http.response.start":
                 status, is_begun = message["status"], True
                 message["headers"] = _stamped(message["headers"], request_id)
+            elif is_head:
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -48,13 +54,16 @@ class Envelope:
         except _TooLong:
             answer = Response(errors.outcome("too-long", "the body is too large"), 413, media_type=errors.FHIR_JSON)
             await answer(scope, receive, stamped)
+        except ClientDisconnect:  # the client left, or was too slow, before its body was whole: nobody to answer
+            status = 408
         # Whatever it is: further out the server would log the message, which may hold a patient's data.
         except Exception as error:
             log.bug(error)
             if is_begun:
                 raise ConnectionAbortedError from None
             await errors.bug()(scope, receive, stamped)
-        _log(scope, status, "given" if request_id == sent else request_id, time.monotonic() - started)
+        method = "HEAD" if is_head else scope["method"]
+        _log(scope, method, status, "given" if request_id == sent else request_id, time.monotonic() - started)
 
 
 class _TooLong(Exception):
@@ -87,10 +96,10 @@ def _stamped(headers: Sequence[tuple[bytes, bytes]], request_id: str) -> list[tu
     return [*kept, (b"x-request-id", request_id.encode()), *ALWAYS, *cached]
 
 
-def _log(scope: Scope, status: int, request_id: str, seconds: float) -> None:
+def _log(scope: Scope, method: str, status: int, request_id: str, seconds: float) -> None:
     """Log and count an answer by its route, never by its address, which may name a patient."""
     route = getattr(scope.get("route"), "path", "")
-    method = scope["method"] if scope["method"] in METHODS else "other"
+    method = method if method in METHODS else "other"
     log.event("request", route=route, method=method, status=status, request_id=request_id, seconds=round(seconds, 4))
     counts = scope["app"].state.requests
     counts[route, method, status] = counts.get((route, method, status), 0) + 1

@@ -9,9 +9,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from gateway import errors
+from gateway import errors, log
 
-FHIR_JSON = "application/fhir+json"
+JSON = "application/fhir+json"
+"""The media type, as it is asked for."""
+FHIR_JSON = f"{JSON}; charset=utf-8"
+"""The content type of an answer (R4, http: "SHALL explicitly set the character encoding")."""
+RETRY_SECONDS = 5
 
 STATUS: dict[type[errors.GatewayError], tuple[int, str]] = {
     errors.Invalid: (400, "invalid"),
@@ -25,16 +29,22 @@ STATUS: dict[type[errors.GatewayError], tuple[int, str]] = {
     errors.TooLarge: (413, "too-long"),
     errors.WrongMedia: (415, "not-supported"),
     errors.Refused: (400, "business-rule"),
+    errors.Throttled: (429, "throttled"),
     errors.Unavailable: (503, "transient"),
 }
 
 
 def outcome(code: str, text: str, detail: str = "") -> bytes:
     """An OperationOutcome of one issue; ``detail`` is a machine-readable code of ours."""
-    issue: dict[str, Any] = {"severity": "error", "code": code, "details": {"text": text}}
+    return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": [_issue(code, text, detail)]})
+
+
+def _issue(code: str, text: str, detail: str) -> dict[str, Any]:
+    """One issue. The words stand in ``diagnostics`` too, where common clients look for them."""
+    details: dict[str, Any] = {"text": text}
     if detail and detail != code:
-        issue["details"] = {"coding": [{"system": "urn:nhs-record-gateway:refusal", "code": detail}], "text": text}
-    return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": [issue]})
+        details = {"coding": [{"system": "urn:nhs-record-gateway:refusal", "code": detail}], "text": text}
+    return {"severity": "error", "code": code, "details": details, "diagnostics": text}
 
 
 UNAUTHENTICATED = "A bearer token of one selected role is needed, and this request has none that holds."
@@ -46,24 +56,34 @@ def respond(error: errors.GatewayError) -> Response:
     status, code = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     if status == 401:
         return Response(outcome(code, UNAUTHENTICATED), status, {"WWW-Authenticate": "Bearer"}, FHIR_JSON)
-    headers = {"Retry-After": "5"} if status == 503 else {}
+    headers = {}
+    if status == 503:
+        headers = {"Retry-After": str(RETRY_SECONDS)}
+    if isinstance(error, errors.Throttled):
+        headers = {"Retry-After": str(error.seconds)}
     return Response(outcome(code, str(error), getattr(error, "code", "")), status, headers, FHIR_JSON)
 
 
 def install(app: FastAPI) -> None:
-    """Register handlers that answer every failure by the table."""
+    """Register handlers that answer every failure by the table. They are coroutines: a failure is answered also when
+    every thread is busy."""
 
     @app.exception_handler(errors.GatewayError)
-    def ours(_request: Request, error: errors.GatewayError) -> Response:
+    async def ours(_request: Request, error: errors.GatewayError) -> Response:
+        if isinstance(error, errors.Unavailable):
+            log.event("unavailable", reason=error.code)
         return respond(error)
 
     @app.exception_handler(HTTPException)
-    def framework(_request: Request, error: HTTPException) -> Response:
+    async def framework(_request: Request, error: HTTPException) -> Response:
         code = {404: "not-found", 405: "not-supported", 413: "too-long"}.get(error.status_code, "invalid")
-        return Response(outcome(code, "no such interaction"), error.status_code, error.headers, FHIR_JSON)
+        headers = dict(error.headers or {})
+        if headers.get("allow", headers.get("Allow")) == "GET":
+            headers = {"Allow": "GET, HEAD"}
+        return Response(outcome(code, "no such interaction"), error.status_code, headers, FHIR_JSON)
 
     @app.exception_handler(RequestValidationError)
-    def shape(_request: Request, error: RequestValidationError) -> Response:
+    async def shape(_request: Request, error: RequestValidationError) -> Response:
         places = sorted(
             {str(fault["loc"][-1]) for fault in error.errors() if fault["loc"][0] != "body" or len(fault["loc"]) > 1}
         )

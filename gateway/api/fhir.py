@@ -12,12 +12,13 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from gateway import records
-from gateway.api import asked
+from gateway.api import asked, negotiation, paging
 from gateway.api.auth import Known
 from gateway.api.errors import FHIR_JSON
 from gateway.errors import NotFound
 from gateway.fhir import bundle, model, params
-from gateway.fhir.parse import known, parse
+from gateway.fhir.parse import known, local, parse
+from gateway.nhs.access import Act
 from gateway.nhs.roles import Caller
 
 router = APIRouter(prefix="/fhir")
@@ -63,10 +64,12 @@ def vread(resource_type: str, id_: str, version: str, request: Request, caller: 
 
 @router.get("/{resource_type}/{id_}/_history")
 def history(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
-    """https://hl7.org/fhir/R4/http.html#history: every version of one resource."""
-    _plain(request)
+    """https://hl7.org/fhir/R4/http.html#history: every version of one resource, or those since a moment, in pages."""
+    pairs = asked.in_query(request)
+    negotiation.chosen(request, pairs)
+    paging.read(pairs)
     versions = records.history(request.app.state.door, caller, supported(resource_type), id_, request.state.id)
-    return Response(bundle.history(_base(request), resource_type, id_, versions), media_type=FHIR_JSON)
+    return Response(_history(request, resource_type, id_, versions), media_type=FHIR_JSON)
 
 
 @router.get("/{resource_type}")
@@ -78,22 +81,35 @@ def find(resource_type: str, request: Request, caller: Known) -> Response:
 @router.post("/{resource_type}/_search")
 async def find_by_post(resource_type: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/R4/http.html#search: the same search with its parameters in the body, where no log keeps
-    them."""
-    return await run_in_threadpool(_search, request, caller, supported(resource_type), await asked.in_form(request))
+    them. The body is read when the role may search, and in a thread."""
+    type_, door = supported(resource_type), request.app.state.door
+    await run_in_threadpool(records.refuse_early, door, caller, Act("search", type_), request.state.id)
+    sent = await asked.form_body(request)
+    return await run_in_threadpool(lambda: _search(request, caller, type_, asked.in_form(request, sent)))
 
 
 def _search(request: Request, caller: Caller, resource_type: str, pairs: list[tuple[str, str]]) -> Response:
-    asked.takes(request, pairs)
-    query = parse(resource_type, pairs)
+    negotiation.chosen(request, pairs)
+    query = parse(resource_type, local(resource_type, pairs, _base(request)))
     page = records.search(request.app.state.door, caller, query, request.state.id)
-    body = bundle.searchset(_base(request), query, page.matches, page.included, page.next, page.total)
+    body = bundle.searchset(
+        _base(request), query, page.matches, page.included, page.next, page.total, page.here, page.notes
+    )
     return Response(body, media_type=FHIR_JSON)
+
+
+def _history(request: Request, resource_type: str, id_: str, versions: list[records.Found]) -> bytes:
+    pairs = asked.in_query(request)
+    page = paging.read(pairs)
+    since = [version for version in versions if page.is_since(version.updated)]
+    shown, links = page.cut([version.version for version in since])
+    return bundle.history(_base(request), resource_type, id_, [since[number] for number in shown], len(since), links)
 
 
 def _plain(request: Request) -> None:
     """Check that a read has no parameters but the format of its answer."""
     pairs = asked.in_query(request)
-    asked.takes(request, pairs)
+    negotiation.chosen(request, pairs)
     known(pairs)
 
 

@@ -1,4 +1,8 @@
-"""Operations on one person: the summary as a FHIR document or as a page."""
+"""Operations on one person: the summary as a FHIR document or as a page.
+
+``$summary`` is asked of one Patient or of the type with an identifier, by GET or POST, as
+https://hl7.org/fhir/uv/ips/OperationDefinition-summary.html and https://hl7.org/fhir/R4/operations.html define.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +12,38 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from gateway import records
-from gateway.api import asked
+from gateway.api import asked, negotiation
 from gateway.api.auth import Known
 from gateway.api.errors import FHIR_JSON
+from gateway.api.negotiation import HTML
 from gateway.errors import Invalid, Unsupported
 from gateway.fhir import build
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.parse import known
 from gateway.nhs import identifiers
+from gateway.nhs.access import Act
 from gateway.nhs.roles import Caller
 from gateway.nhs.summary.record import Record
 from gateway.summary import document, page
 
 router = APIRouter(prefix="/fhir")
-HTML = "text/html"
+Pairs = list[tuple[str, str]]
+PROFILES = frozenset(
+    {
+        "http://hl7.org/fhir/uv/ips/StructureDefinition/Composition-uv-ips",
+        "http://hl7.org/fhir/uv/ips/StructureDefinition/Bundle-uv-ips",
+        "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Composition",
+    }
+)
+"""What ``profile`` may ask for: the document is made in the shape of each."""
+VALUES = {"identifier": ("valueString", "valueIdentifier"), "profile": ("valueCanonical", "valueUri", "valueString")}
+"""The parameters of a Parameters resource, and how each may be typed."""
 
 
 @router.get("/Patient/{id_}/$summary")
 def summary(id_: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/uv/ips/OperationDefinition-summary.html: the summary of the person of one Patient."""
-    pairs = asked.in_query(request)
-    asked.takes(request, pairs, HTML)
-    known(pairs, "profile")
-    record = records.person(request.app.state.door, caller, request.state.id, id_=id_)
-    return _answer(request, record)
+    return _by_id(request, caller, id_, asked.in_query(request))
 
 
 @router.get("/Patient/$summary")
@@ -40,17 +52,46 @@ def summary_by_number(request: Request, caller: Known) -> Response:
     return _by_number(request, caller, asked.in_query(request))
 
 
+@router.post("/Patient/{id_}/$summary")
+async def summary_by_post(id_: str, request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/uv/ips/OperationDefinition-summary.html: the same, as many clients invoke operations."""
+    sent = await _sent(request, caller, by_number=False)
+    return await run_in_threadpool(lambda: _by_id(request, caller, id_, _in_body(request, sent)))
+
+
 @router.post("/Patient/$summary")
 async def summary_by_number_in_body(request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/uv/ips/OperationDefinition-summary.html: the same with the identifier in the body, where no
     log keeps it. The body is a form or a Parameters resource."""
-    pairs = await asked.in_form(request) if asked.is_form(request) else _parameters(await asked.in_json(request))
-    return await run_in_threadpool(_by_number, request, caller, pairs)
+    sent = await _sent(request, caller, by_number=True)
+    return await run_in_threadpool(lambda: _by_number(request, caller, _in_body(request, sent)))
 
 
-def _by_number(request: Request, caller: Caller, pairs: list[tuple[str, str]]) -> Response:
-    asked.takes(request, pairs, HTML)
-    known(pairs, "identifier", "profile")
+async def _sent(request: Request, caller: Caller, by_number: bool) -> bytes:
+    """The bytes of the body. A role that may not see a summary is refused before they are read."""
+    act = Act("shared", "Patient", by_number)
+    await run_in_threadpool(records.refuse_early, request.app.state.door, caller, act, request.state.id)
+    return await asked.body(request, asked.MOST_OF_FORM if asked.is_form(request) else asked.MOST_OF_JSON)
+
+
+def _in_body(request: Request, sent: bytes) -> Pairs:
+    """The parameters of the URL and of the body, which is a form, a Parameters resource or nothing."""
+    if asked.is_form(request):
+        return asked.in_form(request, sent)
+    query = asked.in_query(request)
+    return query if not sent and request.headers.get("content-type") is None else query + _parameters(sent)
+
+
+def _by_id(request: Request, caller: Caller, id_: str, pairs: Pairs) -> Response:
+    kind = negotiation.chosen(request, pairs, HTML)
+    _check(pairs, "profile")
+    record = records.person(request.app.state.door, caller, request.state.id, id_=id_)
+    return _answer(request, record, kind)
+
+
+def _by_number(request: Request, caller: Caller, pairs: Pairs) -> Response:
+    kind = negotiation.chosen(request, pairs, HTML)
+    _check(pairs, "identifier", "profile")
     values = [value for name, value in pairs if name == "identifier"]
     if len(values) != 1:
         raise Invalid("identifier")
@@ -58,13 +99,21 @@ def _by_number(request: Request, caller: Caller, pairs: list[tuple[str, str]]) -
     number = identifiers.normalise(number)
     if system not in ("", NHS_NUMBER) or not identifiers.is_valid(number):
         raise Invalid("identifier")
-    return _answer(request, records.person(request.app.state.door, caller, request.state.id, number=number))
+    return _answer(request, records.person(request.app.state.door, caller, request.state.id, number=number), kind)
 
 
-def _parameters(body: bytes) -> list[tuple[str, str]]:
+def _check(pairs: Pairs, *names: str) -> None:
+    known(pairs, *names)
+    if any(name == "profile" and value.partition("|")[0] not in PROFILES for name, value in pairs):
+        raise Unsupported("parameter profile")
+
+
+def _parameters(sent: bytes) -> Pairs:
     try:
-        resource = build.decode(body)
-        return [_parameter(parameter) for parameter in resource["parameter"]]
+        resource = build.decode(asked.checked_json(sent))
+        if resource.get("resourceType", "Parameters") != "Parameters":
+            raise Invalid("Parameters")
+        return [_parameter(parameter) for parameter in resource.get("parameter", [])]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Invalid("Parameters: identifier") from None
 
@@ -72,18 +121,23 @@ def _parameters(body: bytes) -> list[tuple[str, str]]:
 def _parameter(parameter: dict[str, Any]) -> tuple[str, str]:
     """One parameter as a form would hold it. An unknown one is refused without its name, which in a body may be
     anything."""
-    if parameter["name"] != "identifier":
-        raise Unsupported("Parameters: only identifier is known")
-    identifier = parameter["valueIdentifier"]
-    return "identifier", f"{identifier.get('system', '')}|{identifier['value']}"
+    name = parameter["name"]
+    if name not in VALUES:
+        raise Unsupported("Parameters: only identifier and profile are known")
+    (value,) = (parameter[key] for key in VALUES[name] if key in parameter)
+    if isinstance(value, dict):
+        return name, f"{value.get('system', '')}|{value['value']}"
+    if not isinstance(value, str):
+        raise TypeError
+    return name, value
 
 
-def _answer(request: Request, record: Record) -> Response:
-    accept = request.headers.get("accept", "")
-    if HTML in accept and "json" not in accept:
+def _answer(request: Request, record: Record, kind: str) -> Response:
+    if kind == HTML:
         headers = {
             "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; "
             "base-uri 'none'"
         }
         return Response(page.summary_page(record), headers=headers, media_type=f"{HTML}; charset=utf-8")
-    return Response(build.encode(document.summary_bundle(record)), media_type=FHIR_JSON)
+    body = document.summary_bundle(record, f"{request.app.state.base}/")
+    return Response(build.encode(body), media_type=FHIR_JSON)

@@ -6,11 +6,14 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from gateway import records
 from gateway.api import asked
 from gateway.api.auth import Known
 from gateway.care import permit
 from gateway.errors import Invalid
 from gateway.nhs import identifiers
+from gateway.nhs.access import Act
+from gateway.nhs.roles import Caller
 
 router = APIRouter(prefix="/sandbox")
 
@@ -26,10 +29,17 @@ class PermissionRequest(msgspec.Struct, forbid_unknown_fields=True):
 @router.post("/permission", status_code=201)
 async def permission(request: Request, caller: Known) -> Response:
     """Record permission to view for the caller's organisation: ``{"number", "basis", "reason"}``."""
+    door = request.app.state.door
+    await run_in_threadpool(records.refuse_early, door, caller, Act("permit"), request.state.id)
+    sent = await asked.body(request, asked.MOST_OF_JSON)
+    await run_in_threadpool(_permit, request, caller, sent)
+    return Response(status_code=201)
+
+
+def _permit(request: Request, caller: Caller, sent: bytes) -> None:
     try:
-        body = msgspec.json.decode(await asked.in_json(request), type=PermissionRequest)
+        body = msgspec.json.decode(asked.checked_json(sent), type=PermissionRequest)
     except msgspec.MsgspecError:
         raise Invalid("body: number, basis and reason are needed, as strings") from None
     number = identifiers.normalise(body.number)
-    await run_in_threadpool(permit, request.app.state.door, caller, number, body.basis, body.reason, request.state.id)
-    return Response(status_code=201)
+    permit(request.app.state.door, caller, number, body.basis, body.reason, request.state.id)

@@ -3,22 +3,27 @@ patient."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import signal
 import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
 
+from gateway.api import connection
 from gateway.errors import Refused
 
 GRACE = 10
 """Seconds that requests have to end when the server is stopped."""
 BACKLOG = 2048
 """Connections that wait to be accepted, at most."""
+RECEIVED = 128 * 1024
+"""Bytes that the system holds of one connection before they are read."""
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
@@ -47,6 +52,7 @@ def _listeners(host: str, port: int, opened: ExitStack) -> list[socket.socket]:
 def _listener(family: int, address: tuple[object, int], opened: ExitStack) -> socket.socket:
     listener = opened.enter_context(socket.socket(family, socket.SOCK_STREAM))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)
     if family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     listener.bind(address)
@@ -59,6 +65,8 @@ def serve(app: FastAPI, listeners: Sequence[socket.socket]) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
+            http=cast(type[asyncio.Protocol], connection.protocol()),
+            ws="none",
             access_log=False,
             log_config=None,
             server_header=False,

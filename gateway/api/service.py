@@ -2,40 +2,79 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable
+
 from fastapi import APIRouter, Request, Response
 
-from gateway import __version__, records
-from gateway.api import asked
+from gateway import __version__
+from gateway.api import asked, negotiation
 from gateway.api.auth import Known
-from gateway.api.errors import FHIR_JSON
+from gateway.api.errors import FHIR_JSON, RETRY_SECONDS
 from gateway.errors import Forbidden, GatewayError
 from gateway.fhir import build, capability
+from gateway.fhir.parse import known
 from gateway.nhs import access
 
 router = APIRouter()
+READY_SECONDS, CHECK_SECONDS = 1.0, 5.0
+"""How long an answer to readiness holds, and how long it may take."""
 
 
 @router.get("/livez")
-def live() -> Response:
-    """Alive: the process answers."""
+async def live() -> Response:
+    """Alive: the process answers. It needs no thread: threads may all be waiting for something."""
     return Response("ok", media_type="text/plain")
 
 
 @router.get("/readyz")
-def ready(request: Request) -> Response:
+async def ready(request: Request) -> Response:
     """Answer 200 if the database can be read, the audit can be written and the code sets are present; otherwise 503
-    with the name of the reason."""
-    try:
-        records.check(request.app.state.door)
-    except GatewayError as error:
-        return Response(str(error), 503, media_type="text/plain")
+    with the name of the reason. Strangers ask too, so the checks run once a second at most."""
+    reason = await request.app.state.readiness.reason()
+    if reason:
+        return Response(reason, 503, {"Retry-After": str(RETRY_SECONDS)}, media_type="text/plain")
     return Response("ok", media_type="text/plain")
+
+
+class Readiness:
+    """Whether the gateway is ready, as it was found within the last second. The check has a thread of its own, and a
+    limit in time."""
+
+    def __init__(self, check: Callable[[], None], seconds: float = READY_SECONDS):
+        self._check, self._seconds = check, seconds
+        self._until, self._reason = 0.0, ""
+        self._running: asyncio.Task[str] | None = None
+
+    async def reason(self) -> str:
+        """Why the gateway is not ready, or ""."""
+        if time.monotonic() < self._until:
+            return self._reason
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(asyncio.to_thread(self._found))
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._running), CHECK_SECONDS)
+        except TimeoutError:
+            return "slow"
+
+    def _found(self) -> str:
+        try:
+            self._check()
+        except GatewayError as error:
+            self._reason = getattr(error, "code", "") or str(error)
+        else:
+            self._reason = ""
+        self._until = time.monotonic() + self._seconds
+        return self._reason
 
 
 @router.get("/fhir/metadata")
 def metadata(request: Request) -> Response:
     """https://hl7.org/fhir/R4/http.html#capabilities: the CapabilityStatement, for anybody."""
-    asked.takes(request, asked.in_query(request))
+    pairs = asked.in_query(request)
+    negotiation.chosen(request, pairs)
+    known(pairs)
     statement = capability.statement(version=__version__, url=request.app.state.base)
     return Response(build.encode(statement), media_type=FHIR_JSON)
 

@@ -32,11 +32,12 @@ def serve(
 ) -> int:
     """Serve the FHIR API until SIGINT or SIGTERM, with a worker for exports beside it."""
     with opened() as gateway:
-        from gateway import log, memory
+        from gateway import feeds, log, memory
         from gateway.api import server
         from gateway.api.app import create_app
         from gateway.composition import open_service
 
+        feeds.check(gateway.settings)
         with open_service(gateway) as service:
             listeners = server.listen(host, port)
             bound = listeners[0].getsockname()[1]

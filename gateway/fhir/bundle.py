@@ -36,35 +36,57 @@ def searchset(
     included: Sequence[Served],
     cursor: str | None,
     total: int | None,
+    here: str | None = None,
+    notes: Sequence[str] = (),
 ) -> bytes:
     """https://hl7.org/fhir/R4/bundle.html#searchset
 
-    A searchset; the next link is an opaque cursor, bound by ``records`` to caller and query."""
-    links = [("self", _link(base, query, None))]
+    A searchset. The next link is an opaque cursor, bound by ``records`` to caller and query; ``here`` is the one that
+    leads to this page again, where its parameters may not stand in a link. ``notes`` are what the answer does not hold,
+    each an entry of mode ``outcome``.
+    """
+    links = [("self", _link(base, query, here))]
     if cursor:
         links.append(("next", _link(base, query, cursor)))
     entries = [_entry(base, one, b'"search":{"mode":"match"}') for one in matches]
     entries += [_entry(base, one, b'"search":{"mode":"include"}') for one in included]
+    entries += [_note(words) for words in notes]
     head = {"resourceType": "Bundle", "type": "searchset"} | ({"total": total} if total is not None else {})
     return _join(head, links, entries)
 
 
-def history(base: str, resource_type: str, id_: str, versions: Sequence[Served]) -> bytes:
+def _note(words: str) -> bytes:
+    issue = {"severity": "warning", "code": "incomplete", "details": {"text": words}, "diagnostics": words}
+    outcome = {"resource": {"resourceType": "OperationOutcome", "issue": [issue]}, "search": {"mode": "outcome"}}
+    return json.dumps(outcome, separators=(",", ":")).encode()
+
+
+def history(
+    base: str,
+    resource_type: str,
+    id_: str,
+    versions: Sequence[Served],
+    total: int | None = None,
+    links: Sequence[tuple[str, str]] = (),
+) -> bytes:
     """https://hl7.org/fhir/R4/http.html#history
 
-    A history bundle, newest first; a deletion has a request and no resource."""
+    A history bundle, newest first; a deletion has a request and no resource. ``total`` counts the versions of all its
+    pages. ``links`` are (relation, query) of this page and the next."""
     entries = []
     for one in versions:
         method, status = ("DELETE", "204") if one.deleted else ("POST", "201") if one.version == 1 else ("PUT", "200")
         extra = json.dumps(
             {
-                "request": {"method": method, "url": f"{resource_type}/{id_}"},
+                "request": {"method": method, "url": resource_type if method == "POST" else f"{resource_type}/{id_}"},
                 "response": {"status": status, "etag": f'W/"{one.version}"'},
             }
         )
         entries.append(_entry(base, one, extra[1:-1].encode()))
-    head = {"resourceType": "Bundle", "type": "history", "total": len(versions)}
-    return _join(head, [("self", f"{base}/{resource_type}/{id_}/_history")], entries)
+    head = {"resourceType": "Bundle", "type": "history", "total": len(versions) if total is None else total}
+    url = f"{base}/{resource_type}/{id_}/_history"
+    pages = [(relation, f"{url}?{query}" if query else url) for relation, query in links or [("self", "")]]
+    return _join(head, pages, entries)
 
 
 def _link(base: str, query: Query, cursor: str | None) -> str:

@@ -9,7 +9,19 @@ from gateway.fhir import params
 
 DEFINITION = "http://hl7.org/fhir/SearchParameter/"
 INTERACTIONS = ("read", "vread", "history-instance", "search-type")
-DATE = "2026-11-24"
+DATE = "2026-11-27"
+COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination"
+"""https://hl7.org/fhir/R4/extension-capabilitystatement-search-parameter-combination.html: what must be asked together."""
+UK_CORE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
+PLAIN = "http://hl7.org/fhir/StructureDefinition/"
+PERSON = (
+    "A search names one person: `patient` (one Patient resource, and what its source holds), `patient.identifier` (an NHS "
+    "number: all that every source holds of the person) or `_id`. Patient.link leads to the person's other Patients."
+)
+PATIENT = (
+    "A search needs `identifier`, `_id`, or two of `family`, `given` and `birthdate`. Send an NHS number in the body of a "
+    "POST."
+)
 
 
 def statement(version: str, url: str) -> dict[str, Any]:
@@ -40,7 +52,8 @@ def _resource(name: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "type": name,
         "interaction": [{"code": code} for code in INTERACTIONS],
-        "versioning": "versioned", "readHistory": True, "updateCreate": False,
+        "profile": PLAIN + name, "supportedProfile": [UK_CORE + name],
+        "versioning": "versioned", "readHistory": True, "updateCreate": False, "conditionalRead": "not-match",
         "searchParam": [
             {"name": "_id", "definition": DEFINITION + "Resource-id", "type": "token"},
             {"name": "_lastUpdated", "definition": DEFINITION + "Resource-lastUpdated", "type": "date"},
@@ -50,6 +63,18 @@ def _resource(name: str) -> dict[str, Any]:
     for about in params.about(name):
         shared = "clinical" if about == "patient" and name not in ("Task", "Specimen") else name
         found["searchParam"].append({"name": about, "definition": f"{DEFINITION}{shared}-{about}", "type": "reference"})
+    together = _together(name)
+    if together:
+        found["extension"] = [_combination(names) for names in together]
+        found["documentation"] = PATIENT if name == "Patient" else PERSON
+    if params.about(name):
+        found["searchParam"].append(
+            {
+                "name": "patient.identifier",
+                "type": "token",
+                "documentation": "The person's NHS number, as system|value.",
+            }
+        )
     include = [f"{name}:{param}" for param in params.includes(name)]
     if include:
         found["searchInclude"] = include
@@ -59,6 +84,17 @@ def _resource(name: str) -> dict[str, Any]:
             _operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"),
         ]
     return found
+
+
+def _together(name: str) -> tuple[tuple[str, ...], ...]:
+    """The parameters of a type of which one group must be asked; () where each may be asked alone."""
+    if name == "Patient":
+        return ("identifier",), ("_id",), ("family", "given"), ("family", "birthdate"), ("given", "birthdate")
+    return (("patient",), ("patient.identifier",), ("_id",)) if params.about(name) else ()
+
+
+def _combination(names: tuple[str, ...]) -> dict[str, Any]:
+    return {"url": COMBINATION, "extension": [{"url": "required", "valueString": name} for name in names]}
 
 
 def _operation(name: str, definition: str) -> dict[str, Any]:

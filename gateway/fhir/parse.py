@@ -22,7 +22,6 @@ PREFIXES = ("eq", "ne", "gt", "ge", "lt", "le", "sa", "eb", "ap")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,48}(:[A-Za-z]{1,24})?\Z")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 _CURSOR = re.compile(r"[A-Za-z0-9_\-=]{1,2000}\Z")
-JSON = ("json", "application/json", "application/fhir+json", "application/fhir json")
 PLAIN = {"status", "gender"}
 """Parameters of one code alone, which is indexed as of any system: ``final``, ``|final`` and ``final`` of its own
 system ask the same."""
@@ -55,17 +54,27 @@ def named(name: str) -> str:
 
 def known(pairs: Sequence[tuple[str, str]], *names: str) -> None:
     """Raises ``Unsupported``, by name, for a parameter of a read or an operation that is neither one of ``names`` nor
-    ``_format`` for JSON."""
-    for name, value in pairs:
-        if name == "_format":
-            _json(value)
-        elif name not in names:
+    ``_format``, which whoever answers has read."""
+    for name, _ in pairs:
+        if name != "_format" and name not in names:
             raise Unsupported(named(name))
 
 
-def _json(format_: str) -> None:
-    if format_ not in JSON:
-        raise Unsupported("parameter _format")
+def local(resource_type: str, pairs: Sequence[tuple[str, str]], base: str) -> list[tuple[str, str]]:
+    """The pairs with references to resources of this server, which is at ``base``, as relative ones: the two are the
+    same (R4 search, reference). A reference to another server stays as it is, and finds none of ours.
+
+    >>> local("Observation", [("patient", "https://ours/fhir/Patient/p1")], "https://ours/fhir")
+    [('patient', 'Patient/p1')]
+    """
+    rows = params.searchable(resource_type)
+    references = {name for name, row in rows.items() if row.kind == "reference"} | set(params.about(resource_type))
+    return [
+        (name, ",".join(text.removeprefix(f"{base}/") for text in value.split(",")))
+        if name.partition(":")[0] in references
+        else (name, value)
+        for name, value in pairs
+    ]
 
 
 class _Reader:
@@ -81,6 +90,7 @@ class _Reader:
         self.number: str | None = None
         self.cursor: str | None = None
         self.sort, self.count, self.cursor, self.total = ("date", True), USUAL_COUNT, None, False
+        self.is_counted = False
         if params.main_date(resource_type) is None:
             self.sort = ("_lastUpdated", True)
 
@@ -89,20 +99,31 @@ class _Reader:
             raise Invalid(named(name))
         if name in self.chained:
             self._number(name, value)
-        elif name in self.who:
+        elif name.removesuffix(":Patient") in self.who:
             self._who(name, value)
         elif name in _CONTROLS:
             _CONTROLS[name](self, value)
         elif name in self.rows:
             self._clause(name, value)
+        elif (typed := self._typed(name)) is not None:
+            self._clause(*typed, value)
         else:
             raise Unsupported(named(name))
+
+    def _typed(self, name: str) -> tuple[str, str] | None:
+        """A reference parameter and the type that its modifier names (``encounter:Encounter``)."""
+        plain, _, type_ = name.partition(":")
+        row = self.rows.get(plain)
+        return (plain, type_) if row is not None and row.kind == "reference" and type_ in row.targets else None
 
     def _who(self, name: str, value: str) -> None:
         ids = []
         for text in value.split(","):
             kind, _, id_ = text.rpartition("/")
-            if kind not in ("", "Patient") and not kind.endswith("/Patient") or not _ID.match(id_):
+            if ":" in text:  # at another server: nobody of ours
+                ids.append("")
+                continue
+            if kind not in ("", "Patient") or not _ID.match(id_):
                 raise Invalid(named(name))
             ids.append(id_)
         if self.patients is not None or self.number is not None or len(ids) > 1:
@@ -117,7 +138,9 @@ class _Reader:
             raise Invalid(f"{named(name)}: a search names one person")
         self.number = number.replace(" ", "")
 
-    def _clause(self, name: str, value: str) -> None:
+    def _clause(self, name: str, *of: str) -> None:
+        """One clause. ``of`` is its value, after the type of reference that a modifier names."""
+        *types, value = of
         row = self.rows[name]
         values = _split(value, ",")
         if len(values) > MOST_VALUES:
@@ -129,12 +152,14 @@ class _Reader:
         match row.kind:
             case "token":
                 read = tuple(_token(name, text, row.systems.get(self.type)) for text in values)
+                if self.type == "Patient" and any(code is None for _, code in read):
+                    raise Unsupported(f"{named(name)}: system|value")
                 if name == "identifier" and self.type in WHOLE_IDENTIFIERS and any(not system for system, _ in read):
                     raise Invalid(f"{named(name)}: system|value")
             case "date":
                 read = tuple(_date(name, text, self.now) for text in values)
             case "reference":
-                read = tuple(_reference(name, text, row.targets) for text in values)
+                read = tuple(_reference(name, text, tuple(types) or row.targets) for text in values)
             case _:
                 read = tuple((fold(_unescape(text)), False) for text in values)
                 if not all(text for text, _ in read):
@@ -157,9 +182,14 @@ class _Reader:
         )
 
     def _count(self, value: str) -> None:
-        if not re.fullmatch(r"[1-9][0-9]{0,5}", value):
+        if not re.fullmatch(r"[0-9]{1,6}", value, re.ASCII):
             raise Invalid("parameter _count")
         self.count = min(int(value), MOST_COUNT)
+
+    def _summary(self, value: str) -> None:
+        if value not in ("count", "false"):
+            raise Unsupported("parameter _summary")
+        self.is_counted |= value == "count"
 
     def _sort(self, value: str) -> None:
         name, descending = value.removeprefix("-"), value.startswith("-")
@@ -190,15 +220,18 @@ class _Reader:
             raise Unsupported("parameter _total")
         self.total = value == "accurate"
 
-    def _format(self, value: str) -> None:
-        _json(value)
+    def _format(self, _value: str) -> None:
+        """Whoever answers has read it."""
 
     def query(self, pairs: Sequence[tuple[str, str]]) -> Query:
         if self.cursor is None:
             self._check_names()
-        kept = tuple((name, value) for name, value in pairs if name != "_cursor")
-        return Query(self.type, tuple(self.clauses), self.patients or (), self.number, tuple(self.includes), self.sort, self.count, self.cursor,
-                     self.total, kept)  # fmt: skip
+        kept = tuple(
+            (name, str(self.count) if name == "_count" else value) for name, value in pairs if name != "_cursor"
+        )
+        count = 0 if self.is_counted else self.count
+        return Query(self.type, tuple(self.clauses), self.patients or (), self.number, tuple(self.includes), self.sort, count, self.cursor,
+                     self.total or not count, kept)  # fmt: skip
 
     def _check_names(self) -> None:
         """A Patient search by name needs two of family, given and birth date, or an identifier: no browsing by
@@ -212,27 +245,37 @@ class _Reader:
 
 _CONTROLS = {
     "_id": _Reader._id, "_lastUpdated": _Reader._updated, "_count": _Reader._count, "_sort": _Reader._sort, "_include": _Reader._include,
-    "_cursor": _Reader._cursor, "_total": _Reader._total, "_format": _Reader._format,
+    "_cursor": _Reader._cursor, "_total": _Reader._total, "_format": _Reader._format, "_summary": _Reader._summary,
 }  # fmt: skip
 
 
 def _split(text: str, mark: str) -> list[str]:
-    """Split at an unescaped mark."""
-    return re.split(rf"(?<!\\){re.escape(mark)}", text)
+    """Split at each mark that no backslash escapes; a backslash may itself be escaped.
+
+    >>> _split(r"a\\\\,b\\,c", ",")
+    ['a\\\\\\\\', 'b\\\\,c']
+    """
+    parts, start, at = [], 0, 0
+    while at < len(text):
+        if text[at] == mark:
+            parts.append(text[start:at])
+            start = at + 1
+        at += 2 if text[at] == "\\" else 1
+    return [*parts, text[start:]]
 
 
 def _unescape(text: str) -> str:
     return re.sub(r"\\([,|$\\])", r"\1", text)
 
 
-def _token(name: str, text: str, implied: str | None = None) -> tuple[str | None, str]:
-    """(system, code); the ``implied`` system of a code alone is as none."""
+def _token(name: str, text: str, implied: str | None = None) -> tuple[str | None, str | None]:
+    """(system, code); no code means any of the system. The ``implied`` system of a code alone is as none."""
     parts = [_unescape(part) for part in _split(text, "|")]
-    if len(parts) > 2 or not parts[-1]:
-        raise Invalid(f"{named(name)}: code, |code or system|code")
+    if len(parts) > 2 or not any(parts):
+        raise Invalid(f"{named(name)}: code, |code, system| or system|code")
     if len(parts) == 1:
         return None, parts[0]
-    return "" if parts[0] == implied else parts[0], parts[1]
+    return "" if parts[0] == implied else parts[0], parts[1] or None
 
 
 def _date(name: str, text: str, now: int) -> tuple[str, int, int]:
@@ -246,7 +289,9 @@ def _date(name: str, text: str, now: int) -> tuple[str, int, int]:
 
 def _reference(name: str, text: str, targets: tuple[str, ...]) -> tuple[str, str]:
     kind, _, id_ = text.rpartition("/")
-    kind = kind.rpartition("/")[2] or (targets[0] if len(targets) == 1 else "")
+    if ":" in text:  # at another server: found only where a resource refers to just that
+        return kind, id_
+    kind = kind or (targets[0] if len(targets) == 1 else "")
     if kind not in targets or not _ID.match(id_):
         raise Invalid(f"{named(name)}: Type/id")
     return kind, id_

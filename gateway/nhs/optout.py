@@ -46,9 +46,14 @@ _DATES = (
 )
 _CONSENT = re.compile(r"consent|dissent|object|opt(ed|ing|s)?[ -]?out|declin|refus|withdr[ae]w")
 _SHARING = re.compile(
-    r"summary care record|record sharing|shar(e|ed|ing)\b.*\b(record|data|information)|upload|secondary use"
-    r"|(disclos|extract|releas).*(data|information|record)|type (1|2|one|two)\b|patient identifiable"
+    r"summary care record|record sharing|upload|secondary use|type (1|2|one|two)\b|patient identifiable"
 )
+_GIVING = (
+    (re.compile(r"shar(e|ed|ing)\b"), re.compile(r"\b(record|data|information)")),
+    (re.compile(r"disclos|extract|releas"), re.compile(r"data|information|record")),
+)
+"""Words of giving, and what is given: one of each, in this order, on one line. One pattern for both would try every
+pair of them, and a long text would hold up a load."""
 
 
 def preference(resource: dict[str, Any], sets: CodeSets) -> tuple[str, str] | None:
@@ -159,7 +164,17 @@ def _date(resource: dict[str, Any]) -> str:
 @lru_cache(maxsize=65536)
 def _speaks_of_sharing(words: str) -> bool:
     words = words.lower()
-    return bool(_CONSENT.search(words) and _SHARING.search(words))
+    return bool(_CONSENT.search(words) and (_SHARING.search(words) or any(map(_speaks_of_giving, words.split("\n")))))
+
+
+def _speaks_of_giving(line: str) -> bool:
+    """Whether a line names what is given after a word of giving. What follows the first such word holds whatever follows
+    a later one, so each pattern is searched once."""
+    for verb, noun in _GIVING:
+        giving = verb.search(line)
+        if giving and noun.search(line, giving.end()):
+            return True
+    return False
 
 
 _ALWAYS = (-(2**62), 2**62)

@@ -62,7 +62,7 @@ _HINT = re.compile(
     r"\bhiv\b|\baids\b|chlamydia|gonorrh|syphil|treponem|trichomon|genital "
     r"(herpes|wart)|sexual|\bsti\b|\bstd\b|venereal"
     r"|genito-?urinary|\bgum\b"
-    r"|terminat\w* of pregnan|\btop\b clinic|abortion|\bivf\b|\bicsi\b|assisted "
+    r"|terminat\w{0,12} of pregnan|\btop\b clinic|abortion|\bivf\b|\bicsi\b|assisted "
     r"(concep|fertil|reprod)|fertilit|insemination|embryo"
     r"|surrogac"
     r"|gender (identity|dysphor|reassign|incongru|recogn)|transgender|trans-?sexual|\bsarc\b|\brape\b"

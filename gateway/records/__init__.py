@@ -4,7 +4,7 @@ A decision is about one person: who is asked about, the facts, ``nhs.access.deci
 audit, answer. Nothing is returned before its audit is on disk.
 """
 
-from gateway.records.door import Door, Found, Page, check, http_date, open_door, require_sets, who
+from gateway.records.door import Door, Found, Page, check, http_date, open_door, refuse_early, require_sets, who
 from gateway.records.membership import count as count_members
 from gateway.records.membership import label_seq, members, opted_out_since, stream
 from gateway.records.person import person
@@ -13,5 +13,5 @@ from gateway.store.resources import instant
 
 __all__ = [
     "Door", "Found", "Page", "check", "count_members", "history", "http_date", "instant", "label_seq", "members",
-    "open_door", "opted_out_since", "person", "read", "require_sets", "search", "stream", "vread", "who",
+    "open_door", "opted_out_since", "person", "read", "refuse_early", "require_sets", "search", "stream", "vread", "who",
 ]  # fmt: skip

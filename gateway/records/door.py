@@ -3,6 +3,8 @@ before any answer."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
@@ -11,8 +13,6 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
-from cryptography.fernet import Fernet
-
 from gateway.errors import Forbidden, GatewayError, NotFound, Refused, Unauthenticated, Unavailable
 from gateway.fhir import build, index
 from gateway.fhir.dates import moment
@@ -20,7 +20,7 @@ from gateway.nhs import access, codesets, labels, links, sensitive
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.roles import Caller
 from gateway.records.cache import Cache
-from gateway.store import deliveries, resources
+from gateway.store import deliveries, faults, resources
 from gateway.store.audit import Audit
 from gateway.store.database import Store
 from gateway.store.registry import PublisherRow
@@ -31,14 +31,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Door:
-    """What every read needs: the store, its audit, the code sets in force, a key that binds cursors to caller and
-    query, and the cache of facts."""
+    """What every read needs: the store, its audit, the code sets in force, and the cache of facts."""
 
     store: Store
     audit: Audit
     sets: CodeSets
-    cursor_key: bytes = field(default_factory=Fernet.generate_key)
     cache: Cache = field(default_factory=Cache)
+
+    @cached_property
+    def cursor_key(self) -> bytes:
+        """The key of the store's links. It is made from the two random names that the store was born with, so that a
+        link holds after a restart and at every server of the store. Neither name is ever served."""
+        names = f"{self.store.id} {self.store.namespace}".encode()
+        return base64.urlsafe_b64encode(hashlib.blake2b(names, digest_size=32, person=b"gateway cursors").digest())
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
@@ -60,13 +65,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a search: what matched, what was included, where the next begins, and the total when it was asked
-    for."""
+    """One page of a search: what matched, what was included, where the next begins, the total when it was asked for,
+    the handle of this page where its parameters may not stand in a link, and what the answer does not hold."""
 
     matches: list[Found]
     included: list[Found]
     next: str | None
     total: int | None
+    here: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def require_sets(store: Store, sets: CodeSets) -> None:
@@ -98,16 +105,20 @@ def open_door(store: Store, sets: CodeSets, audit: Path | None = None) -> Door:
 
 
 def check(door: Door) -> None:
-    """Raise ``Unavailable`` naming what is not ready: code sets are missing, the database cannot be read, or its audit
-    not written."""
+    """Raise ``Unavailable`` with the code of what is not ready: code sets are missing, the database cannot be read or
+    was found damaged, or its audit not written."""
     if door.missing:
-        raise Unavailable("code-sets")
+        raise Unavailable("code-sets", "code-sets")
+    if door.store.is_damaged:
+        raise faults.unavailable(faults.DAMAGED)
     try:
         with door.store.read() as session:
             session.stamp()
         door.audit.probe()
-    except Exception:  # any failure means that it is not ready
-        raise Unavailable("database") from None
+    except Unavailable:
+        raise
+    except Exception as error:  # any failure means that it is not ready
+        raise Unavailable("database", faults.meaning(error) or "database") from None
 
 
 def before_lookup(door: Door, caller: Caller, act: access.Act) -> access.Decision:
@@ -154,7 +165,7 @@ def error(refusal: access.Refusal, resource_type: str) -> GatewayError:
         case 404:
             return NotFound(resource_type)
         case 503:
-            return Unavailable(refusal.text)
+            return Unavailable(refusal.text, refusal.code)
     return Forbidden(refusal.text, refusal.code)
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 
-from gateway.errors import GatewayError, Gone, Invalid, NotFound
+from gateway.errors import GatewayError, Gone, Invalid, NotFound, Unsupported
 from gateway.fhir import build, params, paths
 from gateway.fhir.bundle import PRIVATE
 from gateway.fhir.parse import parse
 from gateway.fhir.search import Clause, Limits, PatientKey, Query, Whose
 from gateway.nhs import access, links
 from gateway.nhs.roles import DIRECTORY, Caller
+from gateway.records import by_system
 from gateway.records.door import (
     Door,
     Found,
@@ -29,13 +31,17 @@ from gateway.records.door import (
     served,
 )
 from gateway.records.facts import About, about_head, about_query, candidates, facts_about, publishers_now
+from gateway.records.linking import linked, practice_first
 from gateway.store import find, resources
-from gateway.store.database import Session
+from gateway.store.database import Session, id_hash
 from gateway.store.limits import passes
 from gateway.store.resources import Stored
 
 MOST_INCLUDED = 250
-CURSOR_SECONDS = 3600
+CURSOR_SECONDS, CLOCKS_DIFFER = 3600, 60
+CUT = "Some of what the matches point at is not in this answer: read it by id."
+MORE_HELD = "Other records of this person hold more: search with patient.identifier, or with each Patient that Patient.link names."
+"""What a page does not hold, as it is told."""
 
 
 def read(door: Door, caller: Caller, resource_type: str, id_: str, request_id: str) -> Sealed[list[Found]]:
@@ -82,6 +88,8 @@ def _of_id(door: Door, caller: Caller, act: access.Act, id_: str, request_id: st
         versions = _versions(session, act, decision, head)
         publishers = publishers_now(door, session) if versions else {}
         answer = [served(version, publishers, decision) for version in versions]
+        if act.name == "read":
+            answer = linked(answer, decision)
     outcome, refusal = _outcome(act, decision, answer)
     shown = [head] if answer and head else []
     return Sealed(door.audit, event(caller, act, decision, outcome, request_id, shown), answer, refusal)
@@ -144,34 +152,99 @@ class _Decided:
     decision: access.Decision
     query: Query
     by_patient: Mapping[PatientKey, access.Decision] = field(default_factory=dict)
+    whole: Limits = Limits()
+    """The limits on everything of the person, where ``decision`` is narrowed to one record of several."""
 
     def of(self, match: Stored) -> access.Decision:
         """The decision about the person whom a match is about."""
         return self.by_patient.get(PatientKey(match.patient), self.decision)
+
+    def of_person(self, patient: int) -> access.Decision:
+        """The decision about the person of a Patient, not narrowed to that one record."""
+        return self.by_patient.get(PatientKey(patient)) or replace(self.decision, limits=self.whole)
 
 
 def _page(
     door: Door, session: Session, caller: Caller, decided: _Decided, after: tuple[int, int] | None
 ) -> tuple[Page, list[Stored]]:
     """One page of a decided search, and the resources on it for the audit."""
-    decision, query = decided.decision, decided.query
+    decision = decided.decision
+    here = _here(door, caller, decided.query, after)
     if decision.refusal:
-        return Page([], [], None, 0 if query.total else None), []
-    matches = find.find(session, query, decision.limits, after)
+        return Page([], [], None, 0 if decided.query.total else None, here), []
+    asked = decided
+    query = by_system.resolved(session, decided.query, decision)
+    decided = replace(decided, query=query)
+    matches = find.find(session, query, decision.limits, after) if query.count else []
     resume = None
     if len(matches) > query.count:
         resume = _cursor(door, caller, query, find.position(query, matches[query.count - 1]))
     matches = [match for match in matches[: query.count] if not _would_tell(match, query, decision)]
-    included = _included(door, session, caller, decided, matches)
-    total = find.count(session, query, decision.limits) if query.total and not _asks_of_blanked(query) else None
+    fitting = _fitting(decided, matches)
+    if len(fitting) < len(matches):
+        matches, resume = fitting, _cursor(door, caller, query, find.position(query, fitting[-1]))
+    wanted = _wanted(decided, matches)
+    included = _included(door, session, caller, decided, matches, wanted)
     publishers = publishers_now(door, session)
     page = Page(
-        [served(match, publishers, decision) for match in matches],
-        [served(resource, publishers, decision) for resource in included],
+        _linked(decided, [served(match, publishers, decision) for match in matches], resume or after),
+        _linked(decided, [served(resource, publishers, decision) for resource in included], None),
         resume,
-        total,
+        _total(session, query, decision.limits),
+        here,
+        _notes(session, asked, wanted, after),
     )
     return page, [*matches, *included]
+
+
+def _total(session: Session, query: Query, limits: Limits) -> int | None:
+    """How many match, where that was asked for and tells nothing that is blanked."""
+    if not query.total:
+        return None
+    if not _asks_of_blanked(query):
+        return find.count(session, query, limits)
+    if not query.count:
+        raise Unsupported("a count by encounter")
+    return None
+
+
+def _notes(
+    session: Session,
+    decided: _Decided,
+    wanted: Mapping[tuple[str, str], Sequence[Stored]],
+    after: tuple[int, int] | None,
+) -> tuple[str, ...]:
+    """What the first page of an answer tells about what it does not hold."""
+    notes = [CUT] if len(wanted) > MOST_INCLUDED else []
+    if after is None and decided.query.count and _others_hold_more(session, decided):
+        notes.append(MORE_HELD)
+    return tuple(notes)
+
+
+def _others_hold_more(session: Session, decided: _Decided) -> bool:
+    """Whether a search on one Patient of a person misses what another of them holds and this caller may see. What rests
+    on a blanked element or on no index is not looked at: other Patients are reason enough."""
+    narrow, whole = decided.decision.limits.patients, decided.whole.patients
+    if isinstance(narrow, Whose) or isinstance(whole, Whose) or decided.query.type == "Patient":
+        return False
+    others = whole - narrow
+    if not others or not narrow or not decided.query.patients:
+        return False
+    elsewhere = replace(decided.whole, patients=others)
+    is_unindexed = _asks_of_blanked(decided.query) or by_system.is_needed(decided.query)
+    return is_unindexed or bool(find.find(session, replace(decided.query, count=0), elsewhere))
+
+
+def _linked(decided: _Decided, answer: list[Found], cut: object) -> list[Found]:
+    """Patients with links to the others of their person. Where all of them are on one page and no order was asked for,
+    the one of the practice that the person is registered with stands first."""
+    if not any(shown.type == "Patient" for shown in answer):
+        return answer
+    people = [decided.of_person(id_hash(shown.id)) for shown in answer]
+    answer = [linked([shown], decision)[0] for shown, decision in zip(answer, people)]
+    if cut or any(name == "_sort" for name, _ in decided.query.parameters):
+        return answer
+    return sorted(answer, key=lambda shown: practice_first(shown.id, decided.decision))
 
 
 def _would_tell(match: Stored, query: Query, decision: access.Decision) -> bool:
@@ -194,7 +267,7 @@ def _decided(door: Door, session: Session, caller: Caller, act: access.Act, quer
     if about is None and query.type not in DIRECTORY:
         return _decided_by_person(door, session, caller, act, query)
     decision = _decide(door, session, caller, act, about)
-    return _Decided(replace(decision, limits=_narrowed(decision.limits, about)), query)
+    return _Decided(replace(decision, limits=_narrowed(decision.limits, about)), query, whole=decision.limits)
 
 
 def _decided_by_person(door: Door, session: Session, caller: Caller, act: access.Act, query: Query) -> _Decided:
@@ -238,14 +311,31 @@ def _narrowed(limits: Limits, about: About | None) -> Limits:
     return replace(limits, patients=limits.patients & about.asked)
 
 
+def _fitting(decided: _Decided, matches: list[Stored]) -> list[Stored]:
+    """The first matches, as many as come with all that ``_include`` names of them; at least one."""
+    if not decided.query.includes:
+        return matches
+    wanted: set[tuple[str, str]] = set()
+    for number, match in enumerate(matches):
+        wanted |= _wanted(decided, [match]).keys()
+        if number and len(wanted) > MOST_INCLUDED:
+            return matches[:number]
+    return matches
+
+
 def _included(
-    door: Door, session: Session, caller: Caller, decided: _Decided, matches: Sequence[Stored]
+    door: Door,
+    session: Session,
+    caller: Caller,
+    decided: _Decided,
+    matches: Sequence[Stored],
+    wanted: Mapping[tuple[str, str], Sequence[Stored]],
 ) -> list[Stored]:
     """What matched resources, as the caller sees them, point at and ``_include`` names, each within the limits of the
     person whom the match is about; the directory has its own."""
     seen = {(match.type, match.id) for match in matches}
     included = []
-    for (type_, id_), pointing in list(_wanted(decided, matches).items())[:MOST_INCLUDED]:
+    for (type_, id_), pointing in list(wanted.items())[:MOST_INCLUDED]:
         head = None if (type_, id_) in seen else resources.head_of(session, type_, id_)
         if head is None or head.deleted:
             continue
@@ -289,25 +379,38 @@ def _path(resource_type: str, name: str) -> paths.Path:
     )
 
 
-def _cursor(door: Door, caller: Caller, query: Query, at: tuple[int, int]) -> str:
-    """Where the next page begins, encrypted and bound to caller and query. It carries the parameters that name a
-    person, which no link may."""
+def _here(door: Door, caller: Caller, query: Query, after: tuple[int, int] | None) -> str | None:
+    """The handle of a page whose own parameters do not lead to it: a later page, or one about somebody who is named."""
+    if after is None and not any(name in PRIVATE for name, _ in query.parameters):
+        return None
+    return _cursor(door, caller, query, after)
+
+
+def _cursor(door: Door, caller: Caller, query: Query, at: tuple[int, int] | None) -> str:
+    """Where a page begins (None: at the beginning), encrypted and bound to caller and query. It carries the parameters
+    that name a person, which no link may."""
     private = [pair for pair in query.parameters if pair[0] in PRIVATE]
     return Fernet(door.cursor_key).encrypt(msgspec.msgpack.encode((at, private, _bound(caller, query)))).decode()
 
 
 def _resumed(door: Door, caller: Caller, query: Query) -> tuple[Query, tuple[int, int] | None]:
-    """The whole query of a next link, and where its page begins. Raises ``Invalid`` for a cursor that is not this
-    caller's and this query's."""
+    """The whole query of a link, and where its page begins. Raises ``Invalid`` for a cursor that is not this caller's
+    and this query's, ``Gone`` for one that is too old."""
     if query.cursor is None:
         return query, None
+    key = Fernet(door.cursor_key)
     try:
-        data = Fernet(door.cursor_key).decrypt(query.cursor.encode(), ttl=CURSOR_SECONDS)
-    except InvalidToken:
+        data = key.decrypt(query.cursor.encode())
+        age = time.time() - key.extract_timestamp(query.cursor.encode())
+        at, private, bound = msgspec.msgpack.decode(
+            data, type=tuple[tuple[int, int] | None, list[tuple[str, str]], bytes]
+        )
+    except (InvalidToken, msgspec.MsgspecError):
         raise Invalid("parameter _cursor") from None
-    at, private, bound = msgspec.msgpack.decode(data, type=tuple[tuple[int, int], list[tuple[str, str]], bytes])
     if bound != _bound(caller, query):
         raise Invalid("parameter _cursor")
+    if not -CLOCKS_DIFFER <= age <= CURSOR_SECONDS:
+        raise Gone("the link has expired: search again")
     public = [pair for pair in query.parameters if pair[0] not in PRIVATE]
     return parse(query.type, [*public, *private]), at
 

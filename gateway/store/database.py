@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 import pysqlite3.dbapi2 as sqlite
@@ -21,13 +23,26 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from gateway.errors import Refused, Unavailable
 from gateway.fhir.dates import microseconds_now
-from gateway.store import columns, migrations
+from gateway.store import columns, faults, migrations
 
 if TYPE_CHECKING:
     import psycopg
 
 LEAST_SQLITE = (3, 51, 3)  # WAL-reset corruption below (reference: operations §5)
 BUSY_SECONDS = 30
+POOL_SECONDS = 10
+"""Seconds that a request waits for a connection of the pool."""
+TRY_SECONDS = 0.005
+MOST_WAITING = 8
+"""Writes that wait for their turn at once, in a store whose patience has a limit."""
+NETWORK = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""A PostgreSQL server that no longer answers is noticed within these seconds (the last in ms)."""
 Clock = Callable[[], int]
 _BORN = f"SELECT {columns.STORE.only('id mode namespace')} FROM store"
 
@@ -178,6 +193,12 @@ class Store:
         self.postgres = engine.dialect.name == "postgresql"
         self.path = None if self.postgres else Path(engine.url.database or "")
         self.mode, self.namespace, self.id = "", uuid.UUID(int=0), ""
+        self.patience: float | None = None
+        """Seconds that a write waits for other writers before it raises ``Unavailable``. None waits for ever, as a load
+        does; who answers requests may not."""
+        self.is_damaged = False
+        """Whether damage was met since the store was opened."""
+        self._waiting = threading.BoundedSemaphore(MOST_WAITING)
 
     @property
     def is_sandbox(self) -> bool:
@@ -185,7 +206,13 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A read-only transaction: one snapshot, never a write."""
+        """A read-only transaction: one snapshot, never a write. Raises ``Unavailable``, with its reason, for an outage
+        of the database or damage in it."""
+        with self._faults(is_reading=True), self._reading() as session:
+            yield session
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
         if self.postgres:
             snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
             with self.engine.connect().execution_options(**snapshot) as connection, connection.begin():
@@ -198,13 +225,16 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A write transaction with the writer's turn, the next ``commit_seq`` and a time later than every earlier
-        one."""
-        with self._turn(), self.engine.connect() as connection:
+        """A write transaction with the writer's turn, the next ``commit_seq`` and a time later than every earlier one.
+        Raises ``Unavailable``, with its reason, for an outage of the database, and when the turn does not come within
+        the store's ``patience``."""
+        with self._faults(), self._turn(), self.engine.connect() as connection:
             connection = connection.execution_options(gateway_write=True)
             with connection.begin():
                 session = Session(driver_of(connection), self.postgres, lambda: connection)
                 if self.postgres:
+                    if self.patience is not None:
+                        session.run(f"SET LOCAL lock_timeout = {int(self.patience * 1000)}")
                     session.run("SELECT pg_advisory_xact_lock(727001)")
                 last = session.row("SELECT commit_seq, updated FROM clock WHERE id = 1") or (0, 0)
                 session.commit_seq, session.now = last[0] + 1, max(self.clock(), last[1] + 1000)
@@ -230,21 +260,59 @@ class Store:
                 yield
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        if self.postgres:
-            yield
-        else:
-            with self._flock("turn"):
+    def _faults(self, is_reading: bool = False) -> Iterator[None]:
+        """Name an outage. After one, PostgreSQL's old connections are of no use; after damage, it is remembered."""
+        try:
+            with faults.named(is_reading):
                 yield
+        except Unavailable as error:
+            if error.code == faults.AWAY:
+                self.engine.dispose()
+            self.is_damaged |= error.code == faults.DAMAGED
+            raise
 
     @contextmanager
-    def _flock(self, name: str) -> Iterator[None]:
+    def _turn(self) -> Iterator[None]:
+        with self._few_waiting(), nullcontext() if self.postgres else self._flock("turn", self.patience):
+            yield
+
+    @contextmanager
+    def _few_waiting(self) -> Iterator[None]:
+        """Refuse a write at once where many wait already: each of them holds a thread."""
+        if self.patience is None:
+            yield
+            return
+        if not self._waiting.acquire(blocking=False):
+            raise faults.unavailable(faults.BUSY)
+        try:
+            yield
+        finally:
+            self._waiting.release()
+
+    @contextmanager
+    def _flock(self, name: str, patience: float | None = None) -> Iterator[None]:
         with open(f"{self.path}.{name}", "a", opener=_own) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            if patience is None:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            else:
+                _lock_within(file, patience)
             yield
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _lock_within(file: IO[str], seconds: float) -> None:
+    """Lock a file. Raises ``Unavailable`` when others hold it for longer: a writer may be stopped, and not at work."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise faults.unavailable(faults.BUSY) from None
+            time.sleep(TRY_SECONDS)
 
 
 def _joined(engine: Engine, pooled: PoolProxiedConnection) -> Connection:
@@ -275,8 +343,10 @@ def open_store(
             if not create and not migrations.is_present(engine):
                 raise Refused("there is no store here: run `gateway init`")
             migrations.upgrade(engine)
-        except sqlalchemy.exc.DBAPIError:
-            raise Unavailable("the database cannot be opened") from None
+        except sqlalchemy.exc.DBAPIError as error:
+            code = faults.meaning(error)
+            words = f"the database cannot be opened: {faults.WORDS[code]}" if code else "the database cannot be opened"
+            raise Unavailable(words, code or "") from None
         _settle(store, create, namespace)
         opening.pop_all()
     return store
@@ -307,8 +377,8 @@ def _engine(url: str) -> Engine:
     if url.startswith("sqlite"):
         return _sqlite(Path(url.split("///", 1)[1]))
     return sqlalchemy.create_engine(
-        url.replace("postgresql://", "postgresql+psycopg://", 1), hide_parameters=True, pool_size=10,
-        connect_args={"options": "-c synchronous_commit=on"},  # whatever the server's default: an answer waits for its audit on disk
+        url.replace("postgresql://", "postgresql+psycopg://", 1), hide_parameters=True, pool_size=10, pool_timeout=POOL_SECONDS,
+        connect_args={"options": "-c synchronous_commit=on", **NETWORK},  # whatever the server's default: an answer waits for its audit on disk
     )  # fmt: skip
 
 
@@ -323,7 +393,7 @@ def _sqlite(path: Path) -> Engine:
         os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     )  # SQLite gives its WAL the mode of the database: nobody else reads either, ever
     engine = sqlalchemy.create_engine(
-        f"sqlite+pysqlite:///{path}", module=sqlite, hide_parameters=True, pool_size=16,
+        f"sqlite+pysqlite:///{path}", module=sqlite, hide_parameters=True, pool_size=16, pool_timeout=POOL_SECONDS,
         connect_args={"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False},
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.errors import Unsupported
 from gateway.fhir import params
 from gateway.fhir.codes import token_hash
 from gateway.fhir.parse import clause_hashes
@@ -119,6 +120,8 @@ def _clause(where: _Where, resource_type: str, clause: Clause) -> None:
 
 def _hashes(where: _Where, resource_type: str, clause: Clause) -> None:
     row = params.row(resource_type, clause.param)
+    if clause.kind == "token" and any(code is None for _, code in clause.values):
+        raise Unsupported(f"parameter {clause.param}: system|")  # ``records`` reads what no index holds
     values = sorted(set(clause_hashes(clause)))
     if row.is_global:
         where.add("h.key IN (SELECT e.head FROM entry_global e WHERE e.param = ? AND " + where.session.within("e.value") + ")",
@@ -144,8 +147,9 @@ def _dates(where: _Where, resource_type: str, clause: Clause) -> None:
     low, high, extra = "h.low", "h.high", ""
     parameters: list[int] = []
     if clause.param == "_lastUpdated":
-        low = high = "h.updated"
-    elif not (row := params.row(resource_type, clause.param)).is_main_date(resource_type):
+        _updated(where, clause)
+        return
+    if not (row := params.row(resource_type, clause.param)).is_main_date(resource_type):
         low, high, parameters = "d.low", "d.high", [row.number]
         extra = "EXISTS (SELECT 1 FROM second_date d WHERE d.head = h.key AND d.param = ? AND "
     ways = []
@@ -156,8 +160,41 @@ def _dates(where: _Where, resource_type: str, clause: Clause) -> None:
     where.add(f"{extra}({' OR '.join(ways)}){')' if extra else ''}", *parameters)
 
 
+def _updated(where: _Where, clause: Clause) -> None:
+    """A commit is served as a moment of a millisecond, and found as that interval. So bounds are whole milliseconds, and
+    the interval lies before, in or after what is asked for."""
+    ways, parameters = [], []
+    for prefix, start, end in clause.values:
+        low, high = start // 1000 * 1000, -(-end // 1000) * 1000
+        text, bounds = _moments(prefix, low, high)
+        ways.append(text)
+        parameters += bounds
+    where.add(f"({' OR '.join(ways)})", *parameters)
+
+
+def _moments(prefix: str, low: int, high: int) -> tuple[str, list[int]]:
+    match prefix:
+        case "eq" | "ap":
+            return "(h.updated >= ? AND h.updated < ?)", [low, high]
+        case "ne":
+            return "(h.updated < ? OR h.updated >= ?)", [low, high]
+        case "gt" | "sa":
+            return "(h.updated >= ?)", [high]
+        case "ge":
+            return "(h.updated >= ?)", [low]
+        case "lt" | "eb":
+            return "(h.updated < ?)", [low]
+        case "le":
+            return "(h.updated < ?)", [high]
+    raise ValueError(prefix)
+
+
 def _compare(prefix: str, low: str, high: str, start: int, end: int) -> tuple[str, list[int]]:
-    """R4's prefixes over half-open intervals (search §3.1.1.4.3). ``ap`` comes as an already widened interval."""
+    """R4's prefixes over half-open intervals (search §3.1.1.4.3). ``ap`` comes as an already widened interval.
+
+    ``ge`` and ``le`` are the letter of R4: the range beyond the value is touched, or the value contains the whole. So
+    what straddles the value on the other side is not found by either.
+    """
     match prefix:
         case "eq":
             return f"({low} >= ? AND {high} <= ?)", [start, end]
@@ -168,11 +205,11 @@ def _compare(prefix: str, low: str, high: str, start: int, end: int) -> tuple[st
         case "gt":
             return f"({high} > ?)", [end]
         case "ge":
-            return f"({high} > ?)", [start]
+            return f"({high} > ? OR ({low} >= ? AND {high} <= ?))", [end, start, end]
         case "lt":
             return f"({low} < ? AND {low} > ?)", [start, UNDATED]
         case "le":
-            return f"({low} < ? AND {low} > ?)", [end, UNDATED]
+            return f"({low} > ? AND ({low} < ? OR ({low} >= ? AND {high} <= ?)))", [UNDATED, start, start, end]
         case "sa":
             return f"({low} >= ?)", [end]
         case "eb":

@@ -14,7 +14,7 @@ from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, Line, completene
 from gateway.nhs.summary.record import Held, Record
 
 BASE = "https://gateway.invalid/fhir/"
-"""The base URL of entries. References inside them are relative to it."""
+"""The base URL of entries where no server is known that answers them. References inside them are relative to it."""
 LOINC, HEADINGS = "http://loinc.org", "https://fhir.hl7.org.uk/CodeSystem/UKCore-RecordStandardHeadings"
 EMPTY = {
     "withheld": ("http://terminology.hl7.org/CodeSystem/list-empty-reason", "Information Withheld"),
@@ -25,9 +25,10 @@ EMPTY = {
 XHTML = 'xmlns="http://www.w3.org/1999/xhtml"'
 
 
-def summary_bundle(record: Record) -> dict[str, Any]:
-    """The document Bundle of a record. The same record makes the same bytes. Raises ``Invalid`` for a record without a
-    Patient.
+def summary_bundle(record: Record, base: str = BASE) -> dict[str, Any]:
+    """The document Bundle of a record. The same record makes the same bytes. Its entries are named under ``base``, the
+    address of the API, which answers what the document refers to and does not hold. Raises ``Invalid`` for a record
+    without a Patient.
 
     https://hl7.org/fhir/uv/ips/StructureDefinition-Bundle-uv-ips.html
     """
@@ -45,7 +46,7 @@ def summary_bundle(record: Record) -> dict[str, Any]:
         "type": "document",
         "timestamp": moment,
         "entry": [
-            {"fullUrl": f"{BASE}{resource['resourceType']}/{resource['id']}", "resource": resource}
+            {"fullUrl": f"{base}{resource['resourceType']}/{resource['id']}", "resource": resource}
             for resource in (composition, *_patients(record.patients), *resources)
         ],
     }

@@ -33,7 +33,7 @@ COURSES = {
 }
 COMMUNITY = {"coding": [{"system": HL7 + "medicationrequest-category", "code": "community"}]}
 TAKEN_AT_HOME = {"coding": [{"system": HL7 + "medication-statement-category", "code": "community"}]}
-UNSTATED = {"_allowedBoolean": UNKNOWN}
+UNSTATED = {"allowedCodeableConcept": UNKNOWN}
 """UK Core asks for ``substitution``; EMIS does not say whether one is allowed, and no answer is invented."""
 
 

@@ -57,8 +57,8 @@ class File:
     def shown(self) -> str:
         """What a message calls the file: its number in the delivery and the words of its name. A name may hold a
         number of somebody's."""
-        letters = re.sub(r"\w*\d\w*", " ", self.stem.replace("_", " "))
-        words = [word for word in re.split(r"[^A-Za-z]+", letters) if len(word) > 1]
+        plain = [word for word in re.findall(r"\w+", self.stem.replace("_", " ")) if not any(map(str.isdecimal, word))]
+        words = [word for word in re.findall(r"[A-Za-z]+", " ".join(plain)) if len(word) > 1]
         return f"file {self.number} ({' '.join(words) or 'no name'})"
 
     @property

@@ -94,11 +94,11 @@ BODIES = [
     ("/fhir/Patient/$summary", "application/fhir+json", f'{{"a":1,"a":"{SECRET}"}}'.encode(), 400, "body: JSON, each name once"),
     ("/fhir/Patient/$summary", "application/fhir+json", b"[]", 400, "Parameters: identifier"),
     ("/fhir/Patient/$summary", "application/fhir+json", b'{"parameter":{"name":1}}', 400, "Parameters: identifier"),
-    ("/fhir/Patient/$summary", "application/fhir+json", b'{"parameter":[{"name":"identifier","valueIdentifier":"x"}]}', 400,
+    ("/fhir/Patient/$summary", "application/fhir+json", b'{"parameter":[{"name":"identifier","valueIdentifier":1}]}', 400,
      "Parameters: identifier"),
     ("/fhir/Patient/$summary", "application/fhir+json",
      f'{{"parameter":[{{"name":"identifier","valueIdentifier":{{"value":"{ANN}"}}}},{{"name":"onset","valueString":"{SECRET}"}}]}}'.encode(), 400,
-     "Parameters: only identifier is known"),
+     "Parameters: only identifier and profile are known"),
     ("/fhir/Patient/$summary", FORM["Content-Type"], f"identifier={SECRET}&identifier={ANN}".encode(), 400, "identifier"),
     ("/fhir/Patient/$summary", FORM["Content-Type"], f"{SECRET}={ANN}".encode(), 400, f"parameter {SECRET}"),
     ("/sandbox/permission", "application/json", b"", 400, "body: JSON, each name once"),
@@ -219,7 +219,7 @@ def test_every_answer_forbids_caching_sniffing_and_referring(everything):
 def text(answer) -> str:
     """The words of an answer that must be an OperationOutcome of one issue."""
     outcome = answer.json()
-    assert answer.headers["content-type"] == "application/fhir+json"
+    assert answer.headers["content-type"] == "application/fhir+json; charset=utf-8"
     assert outcome["resourceType"] == "OperationOutcome" and outcome["issue"][0]["severity"] == "error"
     (issue,) = outcome["issue"]
     return issue["details"]["text"]

@@ -61,9 +61,10 @@ def test_an_export_is_asked_for_waited_for_fetched_and_deleted(approved, path):
     work(approved)
     done = ask(approved, "GET", place)
     manifest = done.json()
-    assert (done.status_code, done.headers["content-type"]) == (200, "application/json") and done.headers[
-        "expires"
-    ].endswith("GMT")
+    assert (done.status_code, done.headers["content-type"]) == (
+        200,
+        "application/json; charset=utf-8",
+    ) and done.headers["expires"].endswith("GMT")
     assert {"transactionTime", "request", "requiresAccessToken", "output", "error"} <= manifest.keys() and manifest[
         "requiresAccessToken"
     ] is True

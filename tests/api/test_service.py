@@ -22,7 +22,7 @@ def capability(everything) -> dict:
 
 def test_the_capability_statement_is_valid_and_public(everything):
     answer = everything.get("/fhir/metadata", "")
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/fhir+json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/fhir+json; charset=utf-8")
     assert model.check(answer.content) == []
 
 
@@ -33,7 +33,8 @@ def test_it_tells_of_exactly_the_types_that_are_served(capability):
 def test_it_tells_of_the_parameters_and_includes_that_are_taken(everything, capability):
     for each in capability["rest"][0]["resource"]:
         told = {param["name"] for param in each["searchParam"]}
-        assert told == {"_id", "_lastUpdated", *params.searchable(each["type"]), *params.about(each["type"])}
+        chained = {"patient.identifier"} if params.about(each["type"]) else set()
+        assert told == {"_id", "_lastUpdated", *params.searchable(each["type"]), *params.about(each["type"]), *chained}
         assert set(each.get("searchInclude", ())) == {
             f"{each['type']}:{name}" for name in params.includes(each["type"])
         }
@@ -86,6 +87,8 @@ def test_parameters_are_those_of_the_standard(shared, capability):
     for each in capability["rest"][0]["resource"]:
         type_, told = each["type"], {param["name"]: param for param in each["searchParam"]}
         for name, param in told.items():
+            if name == "patient.identifier":  # a chain has no definition of its own
+                continue
             found = defined.get((type_, name)) or defined["Resource", name]
             assert (param["type"], param["definition"]) == (found["type"], found["url"]), f"{type_} {name}"
         assert [name for name in WHERE_DEFINED if (type_, name) in defined and name not in told] == [], type_

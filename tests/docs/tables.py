@@ -80,6 +80,7 @@ CONTROLS = {
     "_cursor": "part of a `next` link; do not build it yourself",
     "_total": "`accurate` or `none`",
     "_format": "`json`",
+    "_summary": "`count` for the total alone, as `_count=0`; or `false`",
 }
 """What each of the parameters that every type takes holds."""
 
@@ -121,6 +122,7 @@ FAILURES = {
     "Gone": "the resource was visible to the caller and has been deleted",
     "TooLarge": "the body, its depth or the number of parameters is over the limit",
     "WrongMedia": "the `Content-Type` is not accepted here",
+    "Throttled": "too many requests; `Retry-After` says when to ask again",
     "Unavailable": "the database, the audit or the code sets are not available; try again later",
 }
 """When each kind of failure is answered."""

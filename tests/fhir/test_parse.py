@@ -24,7 +24,7 @@ REFUSED = [
         "parameter patient.identifier: only NHS numbers, as system|value",
     ),
     ("Observation", [("date", SECRET)], Invalid, "parameter date"),
-    ("Observation", [("code", f"a|b|{SECRET}")], Invalid, "parameter code: code, |code or system|code"),
+    ("Observation", [("code", f"a|b|{SECRET}")], Invalid, "parameter code: code, |code, system| or system|code"),
     ("Observation", [("_count", SECRET)], Invalid, "parameter _count"),
     ("Observation", [("_sort", SECRET)], Unsupported, "parameter _sort: the type's date or _lastUpdated"),
     (

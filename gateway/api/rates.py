@@ -1,0 +1,65 @@
+"""How often somebody may ask: a rate for each caller, one for each address that sends no valid token, and one for the
+exports of each client. The home of ``limits``.
+
+The counts are of one process, and are lost with it. An address is the one that connects: behind a proxy all strangers
+share one, so a caller with a valid token is never counted with them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import limits
+from fastapi import Request
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
+from gateway.config import Settings
+from gateway.errors import Refused, Throttled
+from gateway.nhs.roles import Caller
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The rates in force and what was counted."""
+
+    caller: limits.RateLimitItem
+    stranger: limits.RateLimitItem
+    export: limits.RateLimitItem
+    _counted: FixedWindowRateLimiter
+
+    def count_caller(self, caller: Caller) -> None:
+        """Count a request of a caller, whichever token it came with. Raises ``Throttled``."""
+        self._count(self.caller, caller.user, caller.organisation)
+
+    def count_stranger(self, request: Request) -> None:
+        """Count a request without a valid token. Raises ``Throttled``."""
+        self._count(self.stranger, request.client.host if request.client else "")
+
+    def count_export(self, caller: Caller) -> None:
+        """Count the start of an export. Raises ``Throttled``."""
+        self._count(self.export, caller.user, caller.organisation)
+
+    def _count(self, rate: limits.RateLimitItem, *who: str) -> None:
+        if not self._counted.hit(rate, *who):
+            until = self._counted.get_window_stats(rate, *who).reset_time
+            raise Throttled("too many requests: ask again later", max(1, math.ceil(until - time.time())))
+
+
+def open_rates(settings: Settings) -> Rates:
+    """The rates that the settings name. Raises ``Refused`` naming one that cannot be read."""
+    caller, stranger, export = (
+        _rate(name, getattr(settings, name)) for name in ("caller_rate", "stranger_rate", "export_rate")
+    )
+    return Rates(caller, stranger, export, FixedWindowRateLimiter(MemoryStorage()))
+
+
+def _rate(name: str, text: str) -> limits.RateLimitItem:
+    """A rate such as ``600/minute``, under its own name: two of one size must not share their counts."""
+    try:
+        item = limits.parse(text)
+    except ValueError:
+        raise Refused(f"GATEWAY_{name.upper()} is not a rate such as 600/minute") from None
+    return type(item)(item.amount, item.multiples, namespace=name)
