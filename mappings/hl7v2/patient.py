@@ -14,7 +14,7 @@ from mappings.hl7v2.allergy import allergies, take_allergies
 from mappings.hl7v2.clinical import Coded
 from mappings.hl7v2.datatypes import GMP, address, human_name, organisation, telecom
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import Number, number, numbers, patient_key, prior_keys, visit_of
+from mappings.hl7v2.identity import Number, number, patient_key, prior_keys, prior_numbers, visit_of
 from mappings.hl7v2.message import DELETE, Message, Segment
 from mappings.hl7v2.replay import Fields, is_shielded, key_of, ordered
 from mappings.vocabulary import GMP_NUMBER, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
@@ -132,7 +132,7 @@ def retire(person: Person, message: Message, key: str, look: Look) -> None:
     survivor's)."""
     person.survivor = patient_key(message, look.feed)
     person.replaced.pop(person.survivor, None)
-    for found in numbers(message["MRG"], 1):
+    for found in prior_numbers(message, look.feed):
         if found.key == key:
             person.numbers.setdefault(found.authority, [found])
 
