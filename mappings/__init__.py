@@ -137,6 +137,10 @@ class Look(Protocol):
         """Count in the load report, by table and column, a value that no code table of the source lists. The report
         never holds the value itself: a supplier may have put anything there."""
 
+    def warn(self, place: str, reason: str) -> None:
+        """Count in the load report something that is lost of a row which is mapped all the same: the field's name
+        (``OBX-5``) and why, in fixed words. The report never holds a value."""
+
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
         """The resource id for a row key: UUIDv5 in the store's own namespace. Never put an NHS number into ``key``."""
 
@@ -154,7 +158,8 @@ class Source:
     rejects. ``to_fhir(group, look)`` returns dicts made by ``gateway.fhir.build.resource`` or raises
     ``Invalid("column x")``. ``publisher(row)`` answers who publishes, for the rows that say so. ``hides(group)``:
     whether any row asks for what it tells to be hidden; asked of a group at fault, which keeps what it made last: a
-    flag must not wait for a birth date to be mended. ``version`` is the mapping's: another one maps everything again.
+    flag must not wait for a birth date to be mended. ``withdrawn(group, look)``: what a group at fault withdraws, in
+    resources that can be built whatever the fault is: a withdrawal must reach what is shown. ``version`` is the mapping's: another one maps everything again.
     """
 
     name: str
@@ -166,6 +171,7 @@ class Source:
     to_fhir: Callable[[Group, Look], list[dict[str, Any]]]
     publisher: Callable[[Row], Publisher | None] = lambda row: None
     hides: Callable[[Group], bool] = lambda group: False
+    withdrawn: Callable[[Group, Look], list[dict[str, Any]]] = lambda group, look: []
     never: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
