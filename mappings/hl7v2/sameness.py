@@ -191,11 +191,13 @@ def match(free: dict[Key, Result], sent: list[Result]) -> dict[int, Key]:
 def _match_time(free: dict[Key, Result], sent: list[Result], taken: dict[int, Key]) -> None:
     """Match results of one time: one by one where as many are sent as are held, else by value, because nobody can say
     which of them another value is of."""
+    seen: set[int] = set()
     for number, result in enumerate(sent):
-        if number in taken:
+        if number in seen or not free:
             continue
         here = [key for key in free if not is_apart(free[key], result)]
-        peers = [other for other in range(len(sent)) if other not in taken and not is_apart(sent[other], result)]
+        peers = [other for other in range(len(sent)) if other not in seen and not is_apart(sent[other], result)]
+        seen.update(peers)
         pairs = _one_by_one(free, sent, here, peers)
         for peer, key in pairs if pairs is not None else _by_value(free, sent, here, peers):
             taken[peer] = key
