@@ -89,6 +89,7 @@ def load_report(report: dict[str, Any]) -> None:
         ("UK Core's constraints broken", "ukCore"),
         ("codes without a standard code", "unmappedCodes"),
         ("values that no code table lists", "unlistedValues"),
+        ("lost of rows that were taken", "warnings"),
     ):
         if report[key]:
             counts = list(report[key].items())
@@ -105,6 +106,10 @@ def load_report(report: dict[str, Any]) -> None:
             out.print(Text(f"  {place}"))
         if len(report["places"]) > 10:
             out.print(f"  … and {sum(report['rejects'].values()) - 10:,} more, in the report that --json prints")
+        if report["rejectsKept"]:
+            out.print(f"  {report['rejectsKept']:,} of them are kept: see `gateway rejects`")
+        if report["rejectsNotKept"]:
+            out.print(Text(f"  no room to keep {report['rejectsNotKept']:,}: keep their files", style="bold red"))
     out.print()
 
 

@@ -37,7 +37,9 @@ class Row(Struct, frozen=True, gc=False):
     groups it is mapped with, its own first; a reference row (a code, a user) that is only looked up has none.
     ``patient`` is the source's local patient key, or "". ``bare`` marks a deleted row that carries only its keys: the
     last values of its key stay. ``directory`` is the publisher of the codes and organisations that the row names,
-    where that is not its own publisher.
+    where that is not its own publisher. ``warnings`` are (place, reason) of what was lost of it in reading: a field's
+    name and fixed words, never a value. ``aside`` marks a row that is only made to be looked up, beside the one it
+    comes from: reports do not count it.
     """
 
     table: str
@@ -51,14 +53,23 @@ class Row(Struct, frozen=True, gc=False):
     line: int = 0
     bare: bool = False
     directory: str = ""
+    warnings: tuple[tuple[str, str], ...] = ()
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row or message that cannot be read: where and why, never what. ``place`` is ``line 7`` or ``message 3``."""
+    """A row or message that cannot be read: where and why, never what. ``place`` is ``line 7`` or ``message 3``, or
+    empty for a whole file.
+
+    ``payload`` is what was sent, where it can be read again by itself: it is kept to be replayed. ``name`` is its
+    file's, which intake fills in.
+    """
 
     place: str
     reason: str
+    payload: bytes = field(default=b"", compare=False, repr=False)
+    name: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +148,10 @@ class Look(Protocol):
         """Count in the load report, by table and column, a value that no code table of the source lists. The report
         never holds the value itself: a supplier may have put anything there."""
 
+    def warn(self, place: str, reason: str) -> None:
+        """Count in the load report something that is lost of a row which is mapped all the same: the field's name
+        (``OBX-5``) and why, in fixed words. The report never holds a value."""
+
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
         """The resource id for a row key: UUIDv5 in the store's own namespace. Never put an NHS number into ``key``."""
 
@@ -154,7 +169,10 @@ class Source:
     rejects. ``to_fhir(group, look)`` returns dicts made by ``gateway.fhir.build.resource`` or raises
     ``Invalid("column x")``. ``publisher(row)`` answers who publishes, for the rows that say so. ``hides(group)``:
     whether any row asks for what it tells to be hidden; asked of a group at fault, which keeps what it made last: a
-    flag must not wait for a birth date to be mended. ``version`` is the mapping's: another one maps everything again.
+    flag must not wait for a birth date to be mended. ``withdrawn(group, look)``: what its rows take back, asked of a
+    group at fault too: minimal resources, entered in error, with the ids that ``to_fhir`` gives them. Those that the
+    group holds are written, and nothing else of it changes: no fault may keep a withdrawn result in sight.
+    ``version`` is the mapping's: another one maps everything again.
     """
 
     name: str
@@ -166,6 +184,7 @@ class Source:
     to_fhir: Callable[[Group, Look], list[dict[str, Any]]]
     publisher: Callable[[Row], Publisher | None] = lambda row: None
     hides: Callable[[Group], bool] = lambda group: False
+    withdrawn: Callable[[Group, Look], list[dict[str, Any]]] = lambda group, look: []
     never: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 

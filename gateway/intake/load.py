@@ -1,4 +1,4 @@
-"""Loads a delivery of files, maps a source again, and replays the quarantine."""
+"""Loads a delivery of files, maps a source again, and replays rejects and the quarantine."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 
 from gateway.intake.engine import Worker, engine
-from gateway.intake.producers import Files
+from gateway.intake.producers import Files, Replayed
 from gateway.intake.report import Report
 from gateway.intake.take import Progress, alone, begin, end, map_touched, quiet, take
 from gateway.nhs.codesets import CodeSets
-from gateway.store import deliveries
+from gateway.store import deliveries, rejected
 from gateway.store import kept as keeping
 from gateway.store.database import Store
 from mappings import Feed, Source
@@ -66,3 +66,17 @@ def replay(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress
         begin(store, source, sets, report, "replay", deliveries.touch_quarantined)
         map_touched(store, source, sets, report, Worker(store, source, feed, sets), progress)
         return end(store, report, started)
+
+
+def replay_rejects(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress: Progress = quiet) -> Report:
+    """Read again what this feed sent and could not be read, as a delivery of its own. What is taken is kept no longer.
+
+    What a crash leaves is replayed again, which changes nothing: its rows are kept already.
+    """
+    with store.read() as session:
+        keys = [kept.key for kept in rejected.waiting(session, source.name, feed.name)]
+    rows = Replayed(store, keys, feed)
+    report = take(store, source, rows, feed, sets, name="rejects", workers=0, progress=progress)
+    with store.write() as session:
+        rejected.drop_accepted(session, keys, report.delivery)
+    return report

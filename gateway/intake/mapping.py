@@ -4,6 +4,7 @@ writes."""
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b, sha1
@@ -68,6 +69,7 @@ class Looker:
         "asked",
         "listed",
         "values_unlisted",
+        "warnings",
         "_session",
         "_context",
         "_publisher",
@@ -84,9 +86,13 @@ class Looker:
         self.feed, self.listed = context.feed, context.sets.find
         self.asked: set[int] = set()
         self.values_unlisted: list[str] = []
+        self.warnings: list[str] = []
 
     def unlisted(self, table: str, column: str, value: str) -> None:
         self.values_unlisted.append(f"{table} {column}{'' if value else ' (empty)'}")
+
+    def warn(self, place: str, reason: str) -> None:
+        self.warnings.append(f"{place}: {reason}")
 
     def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
         hash_ = _row_hash(self._source, publisher or self._publisher, table, key)
@@ -204,8 +210,21 @@ def _map_group(
         mapped.place = f"{_place(group)}: {fault}"
         mapped.reason = _reason(fault)
         mapped.hides = sensitive.flagged() if _hides(context.source, group) else (0, 0)
+        mapped.withdrawn = _withdrawn(context, group, look)
     mapped.asked, mapped.unlisted = tuple(sorted(look.asked)), tuple(look.values_unlisted)
+    mapped.warnings = tuple(look.warnings)
     return mapped
+
+
+def _withdrawn(context: Context, group: Group, look: Looker) -> list[Put]:
+    """What the rows of a group at fault take back, ready to write. One that cannot be written hinders no other."""
+    puts: list[Put] = []
+    order = max([row.order for row in group.rows])
+    with suppress(GatewayError):
+        for resource in context.source.withdrawn(group, look):
+            with suppress(GatewayError):
+                puts.append(prepare(resource, context, order)[0])
+    return puts
 
 
 def _in_order(row: Row) -> tuple[str, int, str]:

@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from gateway.errors import Refused
+from gateway.errors import NotFound, Refused
 from gateway.intake.mapping import resource_id
 from gateway.store import kept as keeping
-from gateway.store.database import id_hash
+from gateway.store import rejected
+from gateway.store.database import Store, id_hash
 from gateway.store.kept import Body, Sent
+from gateway.store.rejected import Rejected
 from mappings import Feed, Publisher, Reject, Row, Source
 from mappings.readers.files import File, Survey, whole
 
@@ -82,7 +85,42 @@ class Files:
         for file in self.files:
             counted = replace(file, watch=lambda chunk: seen(len(chunk)))
             for item in source.read(counted, self.feed):
-                yield Reject(f"{file.shown} {item.place}", item.reason) if isinstance(item, Reject) else item
+                yield _placed(item, file) if isinstance(item, Reject) else item
+
+
+def _placed(reject: Reject, file: File) -> Reject:
+    """The reject with its file: shown without numbers in its place, and by its own name for whoever asks for it."""
+    return replace(
+        reject, place=f"{file.shown} {reject.place}".strip(), name=file.name.encode("utf-8", "replace").decode()
+    )
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What was rejected and kept, read again with today's settings. It stays in this process: it reads the store."""
+
+    store: Store
+    keys: Sequence[int]
+    feed: Feed
+    size: int = 0
+
+    def checked(self, source: Source, is_known: IsKnown | None) -> Replayed:
+        for key in self.keys if is_known else ():
+            refuse_unknown(source, self._items(source, key), is_known)
+        return self
+
+    def read(self, source: Source, seen: Seen) -> Iterator[Row | Reject]:
+        for key in self.keys:
+            yield from self._items(source, key)
+
+    def _items(self, source: Source, key: int) -> Iterator[Row | Reject]:
+        try:
+            with self.store.read() as session:
+                kept = rejected.one(session, key)
+        except NotFound:  # dropped since
+            return
+        for item in source.read(File(Path(kept.name), content=kept.payload), self.feed):
+            yield replace(item, place=kept.place, name=kept.name) if isinstance(item, Reject) else item
 
 
 def refuse_unknown(
@@ -100,15 +138,16 @@ def unknown_publisher(source: Source) -> Refused:
 
 
 class Batch(msgspec.Struct, array_like=True, gc=False):
-    """Rows ready to be kept, and what came with them. ``rejects`` are (place, reason); ``publishers`` what the rows say
-    of publishers, each thing once with its newest order. ``count`` is how many rows and rejects there are, ``done`` how
-    many bytes were read by the end of the batch."""
+    """Rows ready to be kept, and what came with them. ``publishers`` is what the rows say of
+    publishers, each thing once with its newest order. ``count`` is how many rows and rejects there are, ``done`` how
+    many bytes were read by the end of the batch. ``warnings`` are "place: reason", one for each loss."""
 
     sent: list[Sent]
-    rejects: list[tuple[str, str]]
+    rejects: list[Rejected]
     publishers: list[Publisher]
     count: int
     done: int
+    warnings: list[str] = []
 
 
 def batches(source: Source, rows: Rows, namespace: bytes, size: int) -> Iterator[Batch]:
@@ -126,8 +165,14 @@ def batches(source: Source, rows: Rows, namespace: bytes, size: int) -> Iterator
 
 def _batch(source: Source, namespace: bytes, items: Sequence[Row | Reject], done: int) -> Batch:
     rows = [item for item in items if isinstance(item, Row)]
-    rejects = [(f"{source.name} {item.place}", item.reason) for item in items if isinstance(item, Reject)]
-    return Batch([_sent(namespace, source, row) for row in rows], rejects, _publishers(source, rows), len(items), done)
+    rejects = [
+        Rejected(f"{source.name} {item.place}", item.reason, item.name, item.payload)
+        for item in items
+        if isinstance(item, Reject)
+    ]
+    warnings = [f"{place}: {reason}" for row in rows for place, reason in row.warnings]
+    sent = [_sent(namespace, source, row) for row in rows]
+    return Batch(sent, rejects, _publishers(source, rows), len(items), done, warnings)
 
 
 def _sent(namespace: bytes, source: Source, row: Row) -> Sent:
@@ -145,6 +190,7 @@ def _sent(namespace: bytes, source: Source, row: Row) -> Sent:
         row.deleted,
         keeping.encode_body(Body(row.table, row.key, row.patient, row.groups, values, row.line, row.directory)),
         row.bare,
+        row.aside,
     )
 
 

@@ -12,7 +12,11 @@ PLACES = 200
 
 @dataclass
 class Report:
-    """The load report. ``as_dict`` is what is stored, printed with ``--json`` and kept by the demo."""
+    """The load report. ``as_dict`` is what is stored, printed with ``--json`` and kept by the demo.
+
+    ``rejects`` are what was not taken, by reason; ``kept`` how many of them are kept to be replayed, and how many are
+    not for want of room. ``warnings`` are what was lost of rows that were taken all the same, by field and reason.
+    """
 
     source: str
     delivery: int = 0
@@ -20,6 +24,8 @@ class Report:
     rows: Counter[str] = field(default_factory=Counter)
     resources: Counter[tuple[str, str]] = field(default_factory=Counter)
     rejects: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
     places: list[str] = field(default_factory=list)
     uk_core: Counter[str] = field(default_factory=Counter)
     unmapped: Counter[str] = field(default_factory=Counter)
@@ -51,6 +57,8 @@ class Report:
             "rows": dict(sorted(self.rows.items())), "resources": resources,
             "people": dict(sorted(self.people.items())), "labels": dict(sorted(self.labels.items())),
             "rejects": dict(self.rejects.most_common()), "places": self.places,
+            "rejectsKept": self.kept["kept"], "rejectsNotKept": self.kept["not kept"],
+            "warnings": dict(self.warnings.most_common()),
             "ukCore": dict(self.uk_core.most_common()), "unmappedCodes": dict(self.unmapped.most_common(50)),
             "unlistedValues": dict(self.unlisted.most_common(50)),
             "seconds": round(self.seconds, 3), "written": written,

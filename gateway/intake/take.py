@@ -19,7 +19,7 @@ from gateway.intake.report import Report
 from gateway.memory import seldom_collected
 from gateway.nhs import sensitive
 from gateway.nhs.codesets import CodeSets
-from gateway.store import deliveries, identities, indexing, registry, resources
+from gateway.store import deliveries, identities, indexing, registry, rejected, resources
 from gateway.store import kept as keeping
 from gateway.store.database import Session, Store
 from gateway.store.resources import Mapped
@@ -56,7 +56,7 @@ def take(
         report = Report(source.name, files=files)
         begin(store, source, sets, report, name)
         with seldom_collected(), engine(store, source, feed, sets, rows.size, workers) as run:
-            _keep(store, source, rows, report, run, progress)
+            _keep(store, source, rows, feed.name, report, run, progress)
             map_touched(store, source, sets, report, run, progress)
         return end(store, report, started, with_census)
 
@@ -113,14 +113,16 @@ def end(store: Store, report: Report, started: float, with_census: bool = True) 
     return report
 
 
-def _keep(store: Store, source: Source, rows: Rows, report: Report, run: Engine, progress: Progress) -> None:
+def _keep(store: Store, source: Source, rows: Rows, feed: str, report: Report, run: Engine, progress: Progress) -> None:
     size, count = rows.size, 0
     progress("rows kept", 0, 1)
     publishers: dict[str, int] = {}
     for batch in run.read(rows, ROWS_AT_ONCE):
-        for place, reason in batch.rejects:
-            report.reject(place, reason)
+        report.warnings.update(batch.warnings)
+        for reject in batch.rejects:
+            report.reject(reject.place, reject.reason)
         with store.write() as session:
+            report.kept.update(rejected.keep(session, source.name, feed, report.delivery, batch.rejects))
             _meet(session, store, source, batch, publishers)
             report.rows.update(keeping.keep(session, report.delivery, batch.sent, publishers))
             _describe(session, store, source, batch.publishers, publishers)
@@ -223,4 +225,5 @@ def _write(
         report.uk_core.update(group.faults)
         report.unmapped.update(group.unmapped)
         report.unlisted.update(group.unlisted)
+        report.warnings.update(group.warnings)
     return [(patient, grp) for patient, grp in part if grp in waiting]

@@ -32,6 +32,7 @@ PREFERENCE = Columns("preference", ("patient", "head", "name", "at"))
 PROJECT = Columns("project", ("name", "version", "state", "at", "document"))
 PUBLISHER = Columns("publisher", ("key", "source", "code", "ods", "name", "kind", "state", "ord", "named", "placed", "received"))  # fmt: skip
 QUARANTINE = Columns("quarantine", ("grp", "source", "patient", "delivery", "place", "reason"))
+REJECTED = Columns("rejected", ("key", "hash", "source", "feed", "delivery", "at", "name", "place", "reason", "size", "payload"))  # fmt: skip
 SEAL = Columns("seal", ("stream", "last", "rows", "hash"))
 SECOND_DATE = Columns("second_date", ("head", "param", "low", "high"))
 STORE = Columns("store", ("id", "mode", "namespace", "created"))

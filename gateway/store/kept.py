@@ -30,7 +30,7 @@ class Body(msgspec.Struct, array_like=True, frozen=True):
 
 class Sent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A row on its way in. ``hash`` names it, ``groups`` and ``patient`` are 64-bit hashes, first group first (0:
-    none); ``publisher`` is the source's code of it."""
+    none); ``publisher`` is the source's code of it. One that is ``aside`` is kept and not counted."""
 
     hash: int
     all_hash: int
@@ -41,6 +41,7 @@ class Sent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     deleted: bool
     body: bytes
     bare: bool
+    aside: bool = False
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
@@ -80,9 +81,10 @@ def keep(session: Session, delivery: int, sent: Sequence[Sent], publishers: Mapp
         state = states.get(row.hash)
         if state is None:
             states[row.hash] = _State(row, publishers[row.publisher])
-            counts["new"] += 1
+            kind = "new"
         else:
-            counts[state.take(row)] += 1
+            kind = state.take(row)
+        counts[kind] += not row.aside
     added = [state for state in states.values() if not state.key]
     changed = [state for state in states.values() if state.key and state.is_changed]
     session.many(

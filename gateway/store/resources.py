@@ -64,6 +64,7 @@ class Mapped(msgspec.Struct, array_like=True, gc=False):
     """What a group became: its resources, or the place and reason of its fault (``puts`` is None).
 
     ``hides`` are the label bits that rows at fault put on the Patient and on everything else the group made before.
+    ``withdrawn`` takes the place of what the group holds under the same names although the group is at fault.
     """
 
     grp: int
@@ -79,6 +80,8 @@ class Mapped(msgspec.Struct, array_like=True, gc=False):
     unmapped: tuple[str, ...] = ()
     hides: tuple[int, int] = (0, 0)
     unlisted: tuple[str, ...] = ()
+    withdrawn: list[Put] = []
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -151,7 +154,8 @@ def put_many(
     """Write the results of mapped groups. Equal bytes make no new version. A resource that its group no longer makes
     becomes a tombstone.
 
-    A group with a fault keeps what it made last, under the labels its rows at fault ask for. ``expected`` gives the
+    A group with a fault keeps what it made last, under the labels its rows at fault ask for, but for what these rows
+    withdraw: that takes the place of what is held, and is never made anew. ``expected`` gives the
     number of the version that must be current, 0 for none: a group that makes a resource of another version is at
     fault, and nothing of it is written.
     """
@@ -161,8 +165,13 @@ def put_many(
     writer = _Writer(session, delivery, mapping)
     versions: list[Version] = []
     makers: set[int] = set()
+    shown = _made_by(session, [group.grp for group in mapped if group.puts is None and group.withdrawn])
     for group in mapped:
         if group.puts is None:
+            for put in group.withdrawn:
+                old = shown.get((put.type, put.id))
+                if old and old.grp == group.grp and not old.deleted:
+                    versions.append(Version(TYPES[put.type], put.id, *writer.put(group, _as_guarded(put, old), old)))
             if any(group.hides):
                 writer.hide(group)
             continue
@@ -175,6 +184,13 @@ def put_many(
             versions.append(Version(TYPES[type_], id_, writer.bury(old), "deleted"))
     writer.write()
     return Written(versions, writer.patients, conflicts)
+
+
+def _as_guarded(put: Put, old: _Old) -> Put:
+    """Return the resource under the labels of the version whose place it takes, beside its own: what withdraws a
+    result says too little of it to be judged by."""
+    kept = {1 << n: "of the version withdrawn" for n in range(old.own.bit_length()) if old.own >> n & 1}
+    return msgspec.structs.replace(put, own=put.own | old.own, causes=kept | put.causes)
 
 
 def _refuse_unexpected(

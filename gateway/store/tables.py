@@ -162,6 +162,25 @@ class Quarantine(SQLModel, table=True):
     reason: str = Field(sa_column=text())
 
 
+class Rejected(SQLModel, table=True):
+    """Something that could not be read, as it was sent, to be read again after a fix: the name of its file, its place
+    and the reason. ``hash`` names what was sent by which feed, so that it is kept once."""
+
+    __tablename__ = "rejected"
+    __table_args__ = (Index("rejected_hash", "hash", unique=True),)
+    key: int = Field(sa_column=serial())
+    hash: int = Field(sa_column=big())
+    source: str = Field(sa_column=text())
+    feed: str = Field(sa_column=text())
+    delivery: int = Field(sa_column=big())
+    at: int = Field(sa_column=big())
+    name: str = Field(sa_column=text())
+    place: str = Field(sa_column=text())
+    reason: str = Field(sa_column=text())
+    size: int = Field(sa_column=big())
+    payload: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 class Head(SQLModel, table=True):
     """One a resource, kept after deletion. ``id_hash`` is the start of its UUID, ``patient`` that of its Patient's."""
 

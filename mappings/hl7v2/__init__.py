@@ -13,7 +13,7 @@ from mappings.hl7v2.message import parse
 from mappings.hl7v2.patient import to_patient
 from mappings.hl7v2.reader import check, read
 from mappings.hl7v2.replay import says_shielded
-from mappings.hl7v2.report import to_reports
+from mappings.hl7v2.report import to_reports, withdrawn
 
 FAMILIES = {"pat": to_patient, "visit": to_encounter, "order": to_reports}
 
@@ -32,10 +32,11 @@ SOURCE = Source(
     name="hl7v2",
     kind="hospital",
     title="HL7 v2 ADT and ORU messages",
-    version="1",
+    version="2",
     check=check,
     read=read,
     to_fhir=by_family(FAMILIES),
     publisher=publisher,
     hides=hides,
+    withdrawn=withdrawn,
 )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.fhir.build import resource
 from mappings import Group, Look
 from mappings.hl7v2 import codes, times
 from mappings.hl7v2.clinical import Coded
+from mappings.hl7v2.course import Course, course
 from mappings.hl7v2.datatypes import location, organisation, practitioner
 from mappings.hl7v2.discharge import discharge
-from mappings.hl7v2.events import EVENTS, Event
+from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.identity import patient_key, prior_keys
-from mappings.hl7v2.message import DELETE, Message, Repetition
-from mappings.hl7v2.replay import Fields, Sent, is_shielded, key_of, ordered
+from mappings.hl7v2.message import Message, Repetition
+from mappings.hl7v2.replay import Fields, happened, is_shielded, key_of, ordered, recorded
 from mappings.vocabulary import HL7, UK_CORE, UK_CORE_EXTENSION, UNKNOWN
 
 PROFILE = UK_CORE + "UKCore-Encounter"
@@ -25,41 +25,29 @@ WANTED = {"PV1": (2, 4, 7, 8, 9, 10, 14, 17, 36, 37, 44, 45), "PV2": (3, 8, 9), 
 DISCHARGE = (36, 37, 45)
 
 
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """One entry of the location history, by the raw PL and the times of its beginning and end."""
-
-    place: str
-    start: str
-    end: str = ""
-
-
 class Visit:
-    """The state of one visit after the messages so far."""
+    """What the messages so far say of one visit: snapshots, in the order recorded."""
 
     def __init__(self) -> None:
         self.fields = Fields(WANTED)
-        self.status = ""
-        self.stays: list[Stay] = []
         self.coded = Coded()
         self.patient = ""
         self.survivors: dict[str, str] = {}
-        self.discharged = ""
-        self.message: Message | None = None
+        self.is_cancelled = False
+        self.course = Course()
 
-    def take(self, sent: Sent, look: Look) -> None:
-        """Take one message of the visit."""
-        message, event = sent.message, EVENTS[sent.message.event]
-        self.message = message
+    def take(self, message: Message, look: Look) -> None:
+        """Take what one message says of the visit. A discharge that is taken back takes its fields with it, and a
+        cancelled admission those of the stay that the next one begins anew."""
+        event = EVENTS[message.event]
         key = patient_key(message, look.feed)
         self.patient = self.survivors.get(key, key)
+        if self.is_cancelled and event.revives:
+            self.fields.drop("PV1", *DISCHARGE, 44)
+        self.is_cancelled = event.status == "cancelled" or (self.is_cancelled and not event.revives)
         self.fields.take(message)
-        self.take_status(event)
-        if message.event == "A03":
-            self.discharged = message["EVN"].text(6)
-        elif message.event == "A13":
+        if message.event == "A13":
             self.fields.drop("PV1", *DISCHARGE)  # also what the cancelling message itself repeats of the discharge
-        self.take_place(message)
         self.coded.take(message)
 
     def merge(self, message: Message, look: Look) -> None:
@@ -69,29 +57,9 @@ class Visit:
         self.survivors.pop(self.patient, None)
         self.survivors.update(dict.fromkeys(prior_keys(message, look.feed), self.patient))
 
-    def take_status(self, event: Event) -> None:
-        """Change the status as the event says. Only an event that admits or registers opens a cancelled visit again."""
-        blocked = self.status == "cancelled" and not event.revives
-        if event.status and not blocked and (not event.only or self.status in event.only):
-            self.status = event.status
-
-    def take_place(self, message: Message) -> None:
-        """Move the location history on: A02 ends a stay and begins another, A12 takes the last one back and reopens
-        the one before."""
-        place, when = message["PV1"][3], message["EVN"].text(6) or message["EVN"].text(2) or message["MSH"].text(7)
-        if message.event == "A12" and len(self.stays) > 1:
-            self.stays = [*self.stays[:-2], replace(self.stays[-2], end="")]
-        elif place in ("", DELETE):
-            return
-        elif not self.stays:
-            admitted = self.fields.text("PV1", 44)
-            self.stays = [Stay(place, when if message.event == "A02" else admitted or when)]
-        elif self.stays[-1].place == place:
-            return
-        elif message.event == "A02":
-            self.stays = [*self.stays[:-1], replace(self.stays[-1], end=when), Stay(place, when)]
-        elif message.event not in ("A11", "A38", "A27"):
-            self.stays = [*self.stays[:-1], replace(self.stays[-1], place=place)]
+    @property
+    def status(self) -> str:
+        return self.course.status
 
 
 def to_encounter(group: Group, look: Look) -> list[dict[str, Any]]:
@@ -109,35 +77,27 @@ def to_encounter(group: Group, look: Look) -> list[dict[str, Any]]:
 
 
 def replay(group: Group, look: Look) -> Visit | None:
-    """Return the state after all messages, or None. A merge only moves the visit to the surviving patient."""
-    visit = Visit()
-    for sent in settled(ordered(group.of("ADT"), look), look.feed.zone):
+    """Return the state after all messages, or None. A merge only moves the visit to the surviving patient. Messages that
+    were recorded before the visit was deleted (A23) tell nothing."""
+    visit: Visit | None = None
+    told: set[str] = set()
+    for sent in ordered(group.of("ADT"), look, recorded):
         event = EVENTS[sent.message.event]
+        if event.deletes:
+            visit = None
+            told.clear()
+            continue
+        visit = visit or Visit()
         if event.merges:
             visit.merge(sent.message, look)
-        elif event.deletes:
-            visit = Visit()
         else:
-            visit.take(sent, look)
-    return visit if visit.message is not None else None
-
-
-def settled(found: list[Sent], zone: str) -> list[Sent]:
-    """Return the messages with what was recorded after a cancellation behind it. A discharge entered in the evening
-    for the afternoon is not the one that was cancelled at noon, whatever the order in which they happened."""
-    for cancel in [sent for sent in found if EVENTS[sent.message.event].undoes]:
-        at = next(number for number, sent in enumerate(found) if sent is cancel)
-        undone, made = EVENTS[cancel.message.event].undoes, recorded(cancel, zone)
-        late = [sent.message.event in undone and recorded(sent, zone) > made for sent in found[:at]]
-        before = [sent for sent, is_late in zip(found, late) if not is_late]
-        found = [*before, cancel, *(sent for sent, is_late in zip(found, late) if is_late), *found[at + 1 :]]
-    return found
-
-
-def recorded(sent: Sent, zone: str) -> int:
-    """Return when a message was entered (EVN-2, else MSH-7) as a number that sorts; 0 for none."""
-    text = sent.message["EVN"].text(2) or sent.message["MSH"].text(7)
-    return times.order(text, zone) if text else 0
+            told.add(sent.row.key)
+            visit.take(sent.message, look)
+    if visit is None or not told:
+        return None
+    rows = [row for row in group.of("ADT") if row.key in told]
+    visit.course = course(ordered(rows, look, happened), look.feed.zone)
+    return visit
 
 
 def standing(visit: Visit) -> str:
@@ -156,9 +116,9 @@ def build(
 ) -> dict[str, Any]:
     """Return the Encounter. Of a shielded patient the places are left out, and the resource is restricted."""
     fields, zone = visit.fields, look.feed.zone
-    start, end = fields.text("PV1", 44), ended(visit) if status == "finished" else ""
+    start, end = fields.time("PV1", 44), ended(visit) if status == "finished" else ""
     if status == "planned":
-        start, end = start or fields.text("PV2", 8), fields.text("PV2", 9)
+        start, end = start or fields.time("PV2", 8), fields.time("PV2", 9)
     extension, disposition = discharge(fields, publisher, look) if status == "finished" else ([], {})
     authority, _, number = key.partition("|")
     reason = fields.repetitions("PV2", 3)
@@ -185,12 +145,14 @@ def build(
         location=[] if security else locations(visit, status, publisher, look),
         serviceProvider=organisation(publisher),
     )
-    return times.flagged(made, zone, start, end, *(text for stay in visit.stays for text in (stay.start, stay.end)))
+    return times.flagged(
+        made, zone, start, end, *(text for stay in visit.course.stays for text in (stay.start, stay.end))
+    )
 
 
 def ended(visit: Visit) -> str:
     """Return the time of discharge: PV1-45, else the time A03 gives for its event (EVN-6)."""
-    return visit.fields.text("PV1", 45) or visit.discharged
+    return visit.fields.time("PV1", 45) or visit.course.discharged
 
 
 def encounter_class(code: str) -> dict[str, Any]:
@@ -238,18 +200,17 @@ def period(start: str, end: str, zone: str) -> dict[str, Any]:
 def locations(visit: Visit, status: str, publisher: str, look: Look) -> list[dict[str, Any]]:
     """Return the location history: every stay but the last is completed, and the last is when the visit is."""
     made: list[dict[str, Any]] = []
-    if visit.message is None:
-        return made
-    encoding = visit.message.encoding
-    for number, stay in enumerate(visit.stays, 1):
-        place = location(Repetition(stay.place, encoding), publisher)
-        last = number == len(visit.stays)
+    stays = visit.course.stays
+    for number, stay in enumerate(stays, 1):
+        place = location(Repetition(stay.place, stay.encoding), publisher)
+        last = number == len(stays)
         state = (
             {"finished": "completed", "planned": "planned", "cancelled": ""}.get(status, "active")
             if last
             else "completed"
         )
         if place:
+            start = (stay.start or visit.fields.time("PV1", 44)) if number == 1 else stay.start
             end = stay.end or (ended(visit) if last and status == "finished" else "")
-            made.append({"location": place, "status": state, "period": period(stay.start, end, look.feed.zone)})
+            made.append({"location": place, "status": state, "period": period(start, end, look.feed.zone)})
     return made

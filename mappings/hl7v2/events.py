@@ -28,7 +28,7 @@ class Event:
 
 EVENTS = {
     "A01": Event(status="in-progress", revives=True),  # admit
-    "A02": Event(status="in-progress"),  # transfer
+    "A02": Event(status="in-progress", only=("", "arrived", "in-progress", "planned", "onleave")),  # transfer
     "A03": Event(status="finished"),  # discharge
     "A04": Event(status="arrived", revives=True),  # register
     "A05": Event(status="planned", only=("", "planned", "cancelled"), revives=True),  # pre-admit

@@ -1,8 +1,14 @@
-"""The local keys in messages: of patients, visits and orders. An NHS number is never part of a key."""
+"""The local keys in messages: of patients, visits and orders. An NHS number is never part of a key.
+
+What names somebody is read as the message and the feed say it. What would have to be guessed is refused: a patient of
+whom only a name is sent, or a number of another kind; an NHS number that is not valid, or comes without a birth date to
+hold it against; a merge whose retired number may be of two authorities.
+"""
 
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 from typing import NamedTuple
 
 from gateway.errors import Invalid
@@ -33,62 +39,163 @@ class Number(NamedTuple):
         return f"{self.authority}|{self.value}"
 
 
-def number(field: Repetition) -> Number:
-    """Return the identifier of one CX. A bare number that could be an NHS number is treated as one."""
+NO_FEED = Feed()
+
+
+def number(field: Repetition, feed: Feed = NO_FEED) -> Number:
+    """Return the identifier of one CX. A bare number that could be an NHS number is treated as one.
+
+    The authority is the one that the feed's ``authority_aliases`` put in its place, and the feed's ``authority`` where
+    none was sent.
+    """
     value, authority, kind = field.text(1).strip(), field.text(4, 1) or field.text(4, 2), field.text(5).strip().upper()
     compact, traced = identifiers.normalise(value), field.text(2).strip()
     nhs = authority.upper() in NHS_AUTHORITIES or kind in NHS_TYPES
     nhs = nhs or (kind == "NI" and len(compact) == 10 and compact.isdigit())
     nhs = nhs or (not authority and not kind and identifiers.is_valid(compact))
     status = traced if nhs and re.fullmatch(r"0[1-8]", traced) else ""
+    if not nhs:
+        authority = str(codes.settings(feed, "authority_aliases").get(authority, authority)) or default_authority(feed)
     return Number(compact if nhs else value, authority, kind, nhs, status)
 
 
-def numbers(segment: Segment, field: int) -> list[Number]:
+def default_authority(feed: Feed) -> str:
+    """Return the authority of numbers that name none: the feed's ``authority``, "" where it has none."""
+    return str(feed.settings.get("authority") or "")
+
+
+def numbers(segment: Segment, field: int, feed: Feed = NO_FEED) -> list[Number]:
     """Return the identifiers of a repeating CX field that have a value."""
-    return [found for found in map(number, segment.repetitions(field)) if found.value]
+    return [
+        identifier for identifier in (number(part, feed) for part in segment.repetitions(field)) if identifier.value
+    ]
+
+
+def numbers_of(pid: Segment, feed: Feed = NO_FEED) -> list[Number]:
+    """Return the identifiers of the patient: PID-3, the fields of the feed's ``identifier_fields`` (2, 4, 18, 19), and
+    of PID-2 what is not a bare number. PID-2 is the number of another place (HL7 v2.3), and says nothing unless it says
+    whose."""
+    also = feed.settings.get("identifier_fields") or ()
+    if not isinstance(also, (list, tuple)) or not all(isinstance(field, int) for field in also):
+        raise Invalid("setting identifier_fields")
+    held = [identifier for field in dict.fromkeys((3, *also)) for identifier in numbers(pid, field, feed)]
+    return held + [
+        identifier
+        for identifier in numbers(pid, 2, feed)
+        if 2 not in also and (identifier.nhs or _is_of(identifier, pid))
+    ]
+
+
+def nhs_of_pid2(pid: Segment) -> Number | None:
+    """Return the NHS number of PID-2, where feeds of older versions send it."""
+    return next((identifier for identifier in numbers(pid, 2) if identifier.nhs), None)
+
+
+def _is_of(number: Number, pid: Segment) -> bool:
+    """Whether a number of PID-2 names its authority or is of a hospital's type."""
+    sent = [part.text(4, 1) or part.text(4, 2) for part in pid.repetitions(2) if part.text(1).strip() == number.value]
+    return any(sent) or number.type in HOSPITAL_TYPES
 
 
 def local_number(segment: Segment, field: int, feed: Feed) -> Number | None:
     """Return the number that names the patient in this hospital: by the feed's preference, else a hospital type, else
     the first. A trust that gives its patients their NHS number as hospital number has given them none."""
-    held = numbers(segment, field)
+    return _local(numbers(segment, field, feed), feed)
+
+
+def _local(held: list[Number], feed: Feed) -> Number | None:
     nhs = nhs_values(held)
-    local = [found for found in held if not found.nhs and identifiers.normalise(found.value) not in nhs]
+    local = [
+        identifier for identifier in held if not identifier.nhs and identifiers.normalise(identifier.value) not in nhs
+    ]
     preferred = feed.settings.get("authorities") or ()
     if not isinstance(preferred, (list, tuple)):
         raise Invalid("setting authorities")
     for authority in preferred:
-        for found in local:
-            if found.authority == authority:
-                return found
-    ranked = sorted(local, key=lambda found: (found.type not in HOSPITAL_TYPES) + (found.type in OTHER_TYPES))
+        for identifier in local:
+            if identifier.authority == authority:
+                return identifier
+    ranked = sorted(
+        local, key=lambda identifier: (identifier.type not in HOSPITAL_TYPES) + (identifier.type in OTHER_TYPES)
+    )
     return ranked[0] if ranked and ranked[0].type not in OTHER_TYPES else None
 
 
 def nhs_values(held: list[Number]) -> set[str]:
-    return {found.value for found in held if found.nhs}
+    return {identifier.value for identifier in held if identifier.nhs}
 
 
 def patient_key(message: Message, feed: Feed) -> str:
-    """Return ``authority|number`` of the message's patient. Raises ``Invalid("PID-3")`` when it carries no local
-    number."""
-    found = local_number(message["PID"], 3, feed)
-    if found is None:
+    """Return ``authority|number`` of the message's patient: of PID-3, else of another field that may name them.
+
+    A patient who has only an NHS number (reference laboratories send no other) is keyed by a digest of it and the
+    birth date, so that a number which is wrongly another's makes no one patient of two; that the two are the same
+    person as another hospital's is judged elsewhere. Raises ``Invalid("PID-3")`` when neither can be had.
+    """
+    pid = message["PID"]
+    identifier = local_number(pid, 3, feed) or _local(numbers_of(pid, feed), feed)
+    return identifier.key if identifier else _nhs_key(pid, feed)
+
+
+def _nhs_key(pid: Segment, feed: Feed) -> str:
+    nhs = [
+        identifier.value
+        for identifier in numbers_of(pid, feed)
+        if identifier.nhs and identifiers.is_valid(identifier.value)
+    ]
+    born = pid.text(7)[:8]
+    if not nhs or not born:
         raise Invalid("PID-3 has no local patient number (an NHS number is never a key)")
-    return found.key
+    return f"nhs:|{_digest('patient', nhs[0], born)}"
+
+
+def _digest(*parts: str) -> str:
+    return blake2b("\x1f".join(parts).encode(), digest_size=8).hexdigest()
 
 
 def prior_keys(message: Message, feed: Feed) -> list[str]:
-    """Return ``authority|number`` of each patient a merge retires (MRG-1). Raises ``Invalid("MRG-1")`` for none, or
-    the survivor."""
-    held = numbers(message["MRG"], 1)
-    nhs = nhs_values([*held, *numbers(message["PID"], 3)])
-    local = [found for found in held if not found.nhs and identifiers.normalise(found.value) not in nhs]
-    keys = [found.key for found in local if found.type not in OTHER_TYPES]
+    """Return ``authority|number`` of each patient a merge retires. Raises ``Invalid("MRG-1")`` for none, or the
+    survivor."""
+    keys = [identifier.key for identifier in prior_numbers(message, feed)]
     if not keys or patient_key(message, feed) in keys:
         raise Invalid("MRG-1")
     return list(dict.fromkeys(keys))
+
+
+def prior_numbers(message: Message, feed: Feed) -> list[Number]:
+    """Return the hospital numbers of MRG-1. Where one names no authority, it is of the authority of PID-3: MRG-1 and
+    PID-3 correspond place by place (HL7 UK A.3 §3.5.7.1). Raises ``Invalid("MRG-1…")`` where that may be one of
+    two."""
+    held, kept = numbers(message["MRG"], 1, feed), numbers(message["PID"], 3, feed)
+    nhs = nhs_values([*held, *kept])
+    local = [
+        (place, identifier)
+        for place, identifier in enumerate(held)
+        if not identifier.nhs
+        and identifiers.normalise(identifier.value) not in nhs
+        and identifier.type not in OTHER_TYPES
+    ]
+    is_paired = len(held) == len(kept)
+    return [
+        identifier
+        if identifier.authority
+        else identifier._replace(authority=_authority(identifier, kept, kept[place] if is_paired else None))
+        for place, identifier in local
+    ]
+
+
+def _authority(prior: Number, kept: list[Number], beside: Number | None) -> str:
+    """Return the authority of a retired number that names none: the only one of PID-3, else that of its own type, else
+    that at its place."""
+    local = [identifier for identifier in kept if not identifier.nhs and identifier.type not in OTHER_TYPES]
+    authorities = {identifier.authority for identifier in local}
+    if len(authorities) > 1 and prior.type:
+        authorities = {identifier.authority for identifier in local if identifier.type == prior.type} or authorities
+    if len(authorities) > 1 and beside in local:
+        authorities = {identifier.authority for identifier in local if identifier is beside}
+    if len(authorities) > 1:
+        raise Invalid("MRG-1: the retired number has no authority, and PID-3 names several")
+    return authorities.pop() if authorities else ""
 
 
 def visit_key(message: Message) -> str:
@@ -109,39 +216,44 @@ def moved_visits(message: Message) -> list[str]:
 
 
 def orders(message: Message) -> list[tuple[str, list[Segment]]]:
-    """Return (order key, OBR and what follows it) for each OBR of a result message.
-
-    The key is the filler number with its namespace (OBR-3, else ORC-3), else the placer's. Raises ``Invalid("OBR-3")``
-    for neither.
-    """
-    found: list[tuple[str, list[Segment]]] = []
+    """Return (order key, OBR and what follows it) for each OBR of a result message. An OBX that says nothing is
+    padding."""
+    by_order: list[tuple[str, list[Segment]]] = []
     orc = Segment("ORC", "", message.encoding)
     for segment in message.segments:
         if segment.name == "ORC":
             orc = segment
         elif segment.name == "OBR":
-            found.append((order_key(segment, orc), [segment]))
+            by_order.append((order_key(segment, orc, message["PID"]), [segment]))
             orc = Segment("ORC", "", message.encoding)
-        elif found and segment.name in ("OBX", "NTE", "SPM"):
-            found[-1][1].append(segment)
-    return found
+        elif by_order and segment.name in ("OBX", "NTE", "SPM") and not is_padding(segment):
+            by_order[-1][1].append(segment)
+    return by_order
 
 
-def order_key(obr: Segment, orc: Segment) -> str:
+def is_padding(segment: Segment) -> bool:
+    """Whether an OBX has no name, no value and no status (InterSystems pads long reports with such)."""
+    return segment.name == "OBX" and not (segment[3] or segment[5] or segment[11])
+
+
+def order_key(obr: Segment, orc: Segment, pid: Segment) -> str:
+    """Return the filler number with its namespace (OBR-3, else ORC-3), else the placer's, else a digest of whose, what
+    and when: the patient's numbers, the service, the time and the specimen."""
     filler = _entity(obr, 3, 2) or _entity(orc, 3, 2)
     placer = _entity(obr, 2, 2) or _entity(orc, 2, 2)
     if not filler and not placer:
-        raise Invalid("OBR-3")
+        return f"digest:|{_digest('order', *(pid[n] for n in (2, 3)), obr[4], obr[7] or obr[14] or obr[22], obr[15])}"
     return filler or f"placer:{placer}"
 
 
 def publisher(message: Message, feed: Feed) -> str:
-    """Return the code of the trust: the feed's ``senders`` by ``MSH-3|MSH-4`` or MSH-4, else MSH-4 itself. Raises
-    ``Invalid("MSH-4")``."""
+    """Return the code of the trust: the feed's ``senders`` by ``MSH-3|MSH-4`` or MSH-4, else MSH-4 itself; where that
+    is empty the feed's ``publisher``, else MSH-3. Raises ``Invalid("MSH-4")``."""
     header = message["MSH"]
-    facility = header.text(4, 1) or header.text(4, 2)
+    facility, application = header.text(4, 1) or header.text(4, 2), header.text(3, 1) or header.text(3, 2)
     senders = codes.settings(feed, "senders")
     code = senders.get(f"{header.text(3)}|{facility}") or senders.get(facility) or facility
+    code = code or feed.settings.get("publisher") or application
     if not code:
         raise Invalid("MSH-4")
     return str(code)

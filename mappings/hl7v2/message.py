@@ -19,8 +19,14 @@ from typing import NamedTuple
 from gateway.errors import Invalid
 
 DELETE = '""'
+C1 = re.compile(r"[\x80-\x9f]")
+WINDOWS = {code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)}
+"""The letters of Windows-1252 where ISO 8859-1 has control signs that no text means. Five stand for nothing."""
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}\b")
+BARE = re.compile(r"[A-Z][A-Z0-9]{2}\s*")
+TWICE_ESCAPED = "^~\\\\&"
+"""MSH-2 of a message whose backslashes were all doubled on the way, as writers of JSON and of source code do."""
 
 
 class Encoding(NamedTuple):
@@ -137,16 +143,21 @@ class Message:
 
 
 def parse(text: str) -> Message:
-    """Return the message in ``text``; segments end with CR, LF or both, and MLLP framing bytes are passed over.
+    """Return the message in ``text``; segments end with CR, LF or both. MLLP framing bytes are passed over, and so is a
+    segment that is only its name, which says nothing (Mirth Connect issue 253).
 
     Raises ``Invalid`` naming what is not as HL7 says: no MSH, no separators, a line that is no segment.
     """
     lines = [line for line in normalise(text).split("\r") if line]
     if not lines or not lines[0].startswith("MSH") or len(lines[0]) < 8:
         raise Invalid("MSH")
+    if lines[0].startswith(TWICE_ESCAPED, 4):
+        lines = [line.replace("\\\\", "\\") for line in lines]
     encoding = separators(lines[0])
     segments = []
     for number, line in enumerate(lines, 1):
+        if BARE.fullmatch(line):
+            continue
         if not SEGMENT.match(line) or not line[3:].startswith(encoding.field):
             raise Invalid(f"segment {number} is not a segment (a truncated message, or a line break inside a field)")
         segments.append(Segment(line[:3], line, encoding))
@@ -190,15 +201,20 @@ def nth(text: str, separator: str, number: int) -> str:
 
 
 def unescape(text: str, encoding: Encoding) -> str:
-    r"""Return the text with ``\F\ \S\ \T\ \R\ \E\ \.br\ \.sp\ \Xhh\`` replaced; highlighting falls away, what is
-    unknown stays as sent."""
+    r"""Return the text with ``\F\ \S\ \T\ \R\ \E\ \.br\ \.sp\ \Xhh\`` replaced; highlighting and layout fall away.
+
+    A mark that begins no sequence of HL7 (version 2.4 §2.10) stays as sent, and does not end one either:
+    ``L4\5 and 10\S\9`` has one sequence. Hexadecimal bytes are UTF-8 where they can be, else Windows-1252; those of one
+    letter may be one sequence or several.
+    """
     return _escapes(encoding)(text) if encoding.escape in text else text
 
 
 @lru_cache(maxsize=64)
 def _escapes(encoding: Encoding) -> Callable[[str], str]:
     mark = re.escape(encoding.escape)
-    pattern = re.compile(f"{mark}([^{mark}]*){mark}")
+    layout = r"\.(?:br|BR|sp[+-]?\d*|in[+-]?\d*|ti[+-]?\d*|sk[+-]?\d*|ce|fi|nf)"
+    pattern = re.compile(f"((?:{mark}X(?:[0-9A-Fa-f][0-9A-Fa-f])+{mark})+)|{mark}([FSTREHN]|{layout}){mark}")
     signs = {
         "F": encoding.field,
         "S": encoding.component,
@@ -208,23 +224,22 @@ def _escapes(encoding: Encoding) -> Callable[[str], str]:
         ".br": "\n",
         ".BR": "\n",
         ".sp": "\n",
-        ".in": "",
         ".ce": "\n",
-        ".nf": "",
-        ".fi": "",
-        "H": "",
-        "N": "",
+        ".sk": " ",
     }
 
     def sign(match: re.Match[str]) -> str:
-        code = match[1]
-        if code in signs:
-            return signs[code]
-        if code[:1] == "X":
-            try:
-                return CONTROL.sub("", bytes.fromhex(code[1:]).decode("latin-1"))
-            except ValueError:
-                return match[0]
-        return match[0]
+        if match[1]:
+            return _letters(bytes.fromhex(re.sub(f"{mark}|X", "", match[1])))
+        return signs.get(match[2][:3], "")
 
     return lambda text: pattern.sub(sign, text)
+
+
+def _letters(sent: bytes) -> str:
+    """Return what bytes sent in hexadecimal stand for, without control signs."""
+    try:
+        text = sent.decode("utf-8")
+    except UnicodeDecodeError:
+        text = sent.decode("latin-1").translate(WINDOWS)
+    return CONTROL.sub("", text)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from gateway.fhir.build import resource
 from mappings import Look
-from mappings.hl7v2 import codes, times, values
+from mappings.hl7v2 import codes, documents, times, values
 from mappings.hl7v2.message import Segment
+from mappings.hl7v2.specimen import Taken
 from mappings.vocabulary import ABSENT_REASON, HL7, UK_CORE
 
 LAB = UK_CORE + "UKCore-Observation-Lab"
@@ -16,6 +19,7 @@ OTHER = UK_CORE + "UKCore-Observation"
 
 UNSETTLED = {"registered", "preliminary", "unknown"}
 CHANGES = {"corrected", "amended", "cancelled", "entered-in-error"}
+WITHDRAWN = {"cancelled", "entered-in-error"}
 WITHOUT_VALUE = {
     "registered": "temp-unknown",
     "preliminary": "temp-unknown",
@@ -23,58 +27,107 @@ WITHOUT_VALUE = {
     "entered-in-error": "error",
 }
 
+Value = tuple[object, str]
+
 
 @dataclass(frozen=True, slots=True)
+class Tie:
+    """What a result depends on: the code, OBX-4 and words of the result that it was found in (an organism)."""
+
+    code: str
+    sub: str
+    words: str
+
+
+@dataclass(frozen=True)
 class Result:
-    """One result of one message: its OBX (several lines of a text are one result), comments, and the OBR and specimen
-    it came under."""
+    """One result of one message: its OBX (the lines of a text are one result), its comments, and the OBR it came under.
+
+    ``corrects``: the order says that something is corrected (OBR-25 ``C``), and no result says which. ``also`` holds
+    what a reader must be told beside the value; ``undone`` the values that a marked correction took back.
+    """
 
     segments: tuple[Segment, ...]
     obr: Segment
-    specimen: str = ""
+    status: str
     notes: tuple[str, ...] = ()
-    status: str = ""
+    specimens: tuple[Taken, ...] = ()
+    tie: Tie | None = None
+    corrects: bool = False
+    is_blank: bool = False
     also: tuple[str, ...] = ()
+    undone: tuple[Value, ...] = ()
 
     @property
     def obx(self) -> Segment:
         return self.segments[0]
 
-    @property
-    def sent(self) -> tuple[tuple[str, str], ...]:
-        """The value as sent, to tell whether two are the same."""
-        return tuple((segment[5].strip(), segment[6].strip()) for segment in self.segments)
+    @cached_property
+    def sent(self) -> Value:
+        """The value and its unit as sent, to tell whether two are the same; numbers are compared as numbers."""
+        if documents.is_document(self.obx):
+            return "".join(segment[5] for segment in self.segments), ""
+        words = values.words_of(self.segments)
+        return (Decimal(words) if values.is_number(words) else words), self.obx[6].strip()
 
 
-def status_of(obx: Segment) -> str:
-    """Return the Observation status of OBX-11, ``unknown`` where it says nothing we know."""
-    return codes.target("result_status", obx.text(11)) or "unknown"
+def status_of(obx: Segment, obr: Segment) -> str:
+    """Return the Observation status, of OBX-11 and OBR-25 together.
+
+    An empty OBX-11 leaves it to the order. An order that is deleted or posted as wrong withdraws its results, and a
+    cancelled order those that are not settled.
+    """
+    order = codes.target("result_unsaid", obr.text(25))
+    own = codes.target("result_status", obx.text(11)) if obx.text(11) else order
+    if order == "entered-in-error" or (order == "cancelled" and own in UNSETTLED):
+        return order
+    return own or "unknown"
 
 
 def accept(held: Result | None, new: Result) -> Result:
-    """Return which of two results of the same test is in force.
+    """Return which of two results of the same test is in force; ``new`` is the later one.
 
-    A preliminary never replaces a final, whatever their order. A final is replaced only by one that says it corrects,
-    cancels or deletes: another final value that does not say so is shown beside the first, for a person to judge.
-    ``U`` makes the value held final.
+    A preliminary never replaces a final, whatever their order. Another final value takes the place of the first: as
+    ``corrected`` where the order says so, else as ``amended``, with the earlier value in a note. A value that a marked
+    correction took back does not come back unmarked. ``U`` makes the value held final.
     """
     if held is None:
-        return new
+        return replace(new, status="corrected") if new.corrects and new.status == "final" else new
     if new.obx.text(11) == "U" and not new.obx[5]:
         return replace(held, status="final") if held.status in UNSETTLED else held
-    if new.status in CHANGES or held.status in UNSETTLED:
+    if new.status in CHANGES:
+        return replace(new, undone=(*held.undone, held.sent) if held.status not in UNSETTLED else held.undone)
+    if held.status in UNSETTLED:
         return new
-    if new.status in UNSETTLED or new.sent == held.sent:
+    if new.status in UNSETTLED:
         return held
-    if held.status in ("cancelled", "entered-in-error"):
+    return settle(held, new)
+
+
+def settle(held: Result, new: Result) -> Result:
+    """Return which of two settled values counts, where the later one is not marked as a change."""
+    if held.status in WITHDRAWN:
         return new
-    return replace(held, also=(*held.also, unmarked(new)))
+    if new.sent == held.sent:
+        return replace(new, status=held.status, notes=new.notes or held.notes, also=held.also, undone=held.undone)
+    if new.sent in held.undone:
+        return replace(held, also=(*held.also, f"A value that was corrected was sent again later: {said(new)}"))
+    if new.corrects:
+        return replace(new, status="corrected", undone=(*held.undone, held.sent))
+    earlier = f"Changed after it was final, without a mark of correction. Earlier value: {said(held)}"
+    return replace(new, status="amended", also=(*held.also, earlier), undone=held.undone)
 
 
-def unmarked(new: Result) -> str:
-    """Return the note on another final value, in words."""
-    words = " ".join(f"{segment.whole(5)} {segment.whole(6)}".strip() for segment in new.segments)
-    return f"Another final value was sent later and not marked as a correction: {words}"
+def said(result: Result) -> str:
+    """Return the value in words."""
+    if documents.is_document(result.obx):
+        return "a document"
+    return f"{values.words_of(result.segments)} {result.obx.whole(6)}".strip()
+
+
+def cancelled(held: Result, status: str) -> Result:
+    """Return a result that the order cancels or withdraws: its value is not shown."""
+    return replace(held, status=status, is_blank=True, undone=(*held.undone, held.sent))
 
 
 def observation(
@@ -83,16 +136,18 @@ def observation(
     subject: dict[str, Any],
     encounter: dict[str, Any],
     is_lab: bool,
+    specimen: dict[str, Any],
+    source: dict[str, Any],
     publisher: str,
     look: Look,
 ) -> dict[str, Any]:
     """Return the Observation. A result entered in error keeps no value; a cancelled one only what the cancelling
-    message says."""
+    message says. ``source`` is the Observation it was found in (an organism), in a reference."""
     obx, zone = result.obx, look.feed.zone
-    found = {} if result.status == "entered-in-error" else values.value(list(result.segments), look, publisher)
-    if obx.text(2) == "ED":
-        found = {}  # a document that could not be read: those that can are in the report
-    time = obx.text(14) or result.obr.text(7)
+    is_empty = result.status == "entered-in-error" or result.is_blank or documents.is_document(obx)
+    found = {} if is_empty else values.value(result.segments, look, publisher)
+    time = times.of(obx, 14) or times.of(result.obr, 7)
+    tied = [result.tie.words] if result.tie and result.tie.words else []
     made = resource(
         "Observation",
         look.id("Observation", key),
@@ -108,10 +163,12 @@ def observation(
         else [],
         **found,
         dataAbsentReason=absent(result, found),
-        interpretation=values.interpretations(obx) if found else [],
-        note=[{"text": text} for text in (*result.notes, *result.also)],
-        specimen={"display": result.specimen},
-        referenceRange=values.reference_range(obx) if found else [],
+        interpretation=[] if is_empty else values.interpretations(obx),
+        note=[{"text": text} for text in (*tied, *result.notes, *values.unit_beside(obx, found), *result.also)],
+        method=next((codes.codeable(field, look, publisher) for field in obx.repetitions(17)), {}),
+        specimen=specimen,
+        referenceRange=[] if is_empty else values.reference_range(obx),
+        derivedFrom=[source] if source else [],
     )
     return times.flagged(made, zone, time, obx.whole(5).strip() if "valueDateTime" in found else "")
 
@@ -121,4 +178,6 @@ def absent(result: Result, found: dict[str, Any]) -> dict[str, Any]:
     if found:
         return {}
     code = "not-asked" if result.obx.text(11) == "N" else WITHOUT_VALUE.get(result.status, "unknown")
+    if documents.is_document(result.obx) and result.status not in WITHOUT_VALUE:
+        code = "error"
     return {"coding": [{"system": ABSENT_REASON, "code": code}]}

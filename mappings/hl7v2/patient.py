@@ -14,9 +14,9 @@ from mappings.hl7v2.allergy import allergies, take_allergies
 from mappings.hl7v2.clinical import Coded
 from mappings.hl7v2.datatypes import GMP, address, human_name, organisation, telecom
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import Number, number, numbers, patient_key, prior_keys, visit_of
+from mappings.hl7v2.identity import Number, nhs_of_pid2, number, patient_key, prior_keys, prior_numbers, visit_of
 from mappings.hl7v2.message import DELETE, Message, Segment
-from mappings.hl7v2.replay import Fields, is_shielded, key_of, ordered
+from mappings.hl7v2.replay import Fields, is_shielded, key_of, ordered, recorded
 from mappings.vocabulary import GMP_NUMBER, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
 
 PROFILE = UK_CORE + "UKCore-Patient"
@@ -56,7 +56,8 @@ class Person:
             self.coded.take(message)
 
     def take_numbers(self, pid: Segment) -> None:
-        """Take the identifiers of PID-3: what an authority sends replaces what it sent before.
+        """Take the identifiers of PID-3, and the NHS number of PID-2 where PID-3 has none: what an authority sends
+        replaces what it sent before.
 
         A verification status holds for the number it was sent with, and for no other.
         """
@@ -67,13 +68,15 @@ class Person:
             sent.setdefault("NHS" if found.nhs else found.authority, []).extend(
                 [] if field.deleted or not found.value else [found]
             )
+        if "NHS" not in sent:
+            sent |= {"NHS": [older]} if (older := nhs_of_pid2(pid)) else {}
         self.numbers.update(sent)
         after = self.nhs_number()
         if after is None or before is None or before.value != after.value:
             self.status = ""
         if pid[32]:
-            stated = [re.fullmatch(r"NSTS(0[1-8])", part.text(1)) for part in pid.repetitions(32)]
-            self.status = next((match[1] for match in stated if match), "")
+            stated = (codes.target("number_status", part.text(1)) for part in pid.repetitions(32))
+            self.status = next(filter(None, stated), "")
         elif after is not None and after.traced:
             self.status = after.traced
 
@@ -99,7 +102,7 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
 def replay(group: Group, look: Look, key: str) -> Person:
     """Return the state after all ADT messages. Only if there is none for this patient, use the result messages."""
     person = Person(DEMOGRAPHICS)
-    for sent in ordered(group.of("ADT"), look):
+    for sent in ordered(group.of("ADT"), look, recorded):
         message = sent.message
         event = EVENTS[message.event]
         if event.merges and key != patient_key(message, look.feed):
@@ -132,7 +135,7 @@ def retire(person: Person, message: Message, key: str, look: Look) -> None:
     survivor's)."""
     person.survivor = patient_key(message, look.feed)
     person.replaced.pop(person.survivor, None)
-    for found in numbers(message["MRG"], 1):
+    for found in prior_numbers(message, look.feed):
         if found.key == key:
             person.numbers.setdefault(found.authority, [found])
 
@@ -142,7 +145,7 @@ def from_results(group: Group, look: Look, person: Person) -> Person:
     nothing."""
     minimal = Person(RESULT_DEMOGRAPHICS)
     minimal.survivor, minimal.replaced, minimal.numbers = person.survivor, person.replaced, person.numbers
-    for sent in ordered(group.of("ORU"), look):
+    for sent in ordered(group.of("ORU"), look, recorded):
         minimal.known = True
         minimal.fields.take(sent.message)
         minimal.take_numbers(sent.message["PID"])
@@ -169,7 +172,7 @@ def patient(person: Person, key: str, publisher: str, look: Look) -> dict[str, A
         name=names,
         telecom=[] if shielded else telecoms,
         gender=codes.target("gender", fields.text("PID", 8)),
-        birthDate=times.date(fields.text("PID", 7), zone),
+        birthDate=times.date(fields.text("PID", 7)),
         **deceased(fields, zone),
         address=[] if shielded else [address(field) for field in fields.repetitions("PID", 11)],
         maritalStatus=first(fields, 16, "marital_status", publisher, look),
@@ -219,7 +222,7 @@ def identifiers(person: Person, publisher: str, look: Look) -> list[dict[str, An
 
 def deceased(fields: Fields, zone: str) -> dict[str, Any]:
     """Return what this hospital says of a death: a report of this source, which changes nobody's access."""
-    said, when = fields.text("PID", 30).upper(), times.fhir(fields.segment("PID", 29).text(29), zone)
+    said, when = fields.text("PID", 30).upper(), times.fhir(fields.time("PID", 29), zone)
     if said == "N":
         return {"deceasedBoolean": False}
     if when:

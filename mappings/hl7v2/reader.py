@@ -1,165 +1,177 @@
-"""Files of HL7 v2 messages to rows: one row a message, whatever the file's line ends, framing, batch headers and
-character set."""
+"""Files of HL7 v2 messages to rows: one row a message and patient, whatever the file's line ends, framing, batch
+headers and character set. What keeps a message from being read is a reject that holds it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO
 
 from gateway.errors import Invalid, Refused
 from mappings import Feed, Reject, Row, Values
 from mappings.hl7v2 import times
+from mappings.hl7v2.batches import parts
+from mappings.hl7v2.charset import decode
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import moved_visits, orders, patient_key, prior_keys, publisher, visit_of
-from mappings.hl7v2.message import Message, normalise, parse
+from mappings.hl7v2.identity import is_padding, moved_visits, orders, patient_key, prior_keys, publisher, visit_of
+from mappings.hl7v2.message import Message, parse
+from mappings.hl7v2.sidefields import mended
 from mappings.readers.files import HEAD, File, delivered
 
-SUFFIXES = {".hl7", ".txt", ".dat"}
-BATCH = ("FHS", "BHS", "BTS", "FTS")
-CHARSETS = {
-    "": "",
-    "ASCII": "",
-    "UNICODE": "utf-8",
-    "UNICODE UTF-8": "utf-8",
-    "UTF-8": "utf-8",
-    "UTF8": "utf-8",
-    "8859/1": "iso-8859-1",
-    "8859/15": "iso-8859-15",
-    "ISO-8859-1": "iso-8859-1",
-    "WINDOWS-1252": "cp1252",
-    "CP1252": "cp1252",
-}
 LONGEST = 1 << 25
 """Characters of a message at most: 32 MiB, so that an embedded document may have 16 MiB before base64 encodes it."""
-TIMES = {"MSH": (7,), "EVN": (2, 6), "PID": (7, 29), "PV1": (44, 45), "PV2": (8, 9), "OBR": (7, 8, 22), "OBX": (14,)}
+SUFFIXES = {".hl7", ".txt", ".dat", ".er7", ".oru", ".adt"}
+TEXTS = {"TX", "FT", "ST", "ED", "RP", ""}
+TYPE = re.compile(r"[A-Z]{3}\^[A-Z]\d\d")
 
 
 def check(path: Path, feed: Feed) -> list[File]:
-    """Return the files of messages at ``path``, a folder's in order of name. Raises ``Refused`` naming a file that
-    holds none."""
+    """Return the files at ``path``, a folder's in order of name. Raises ``Refused`` where none of them holds messages;
+    one that does not, beside others that do, is a reject by its name."""
     files = delivered(path, SUFFIXES)
     if not files:
         raise Refused("the delivery: no .hl7, .txt or .dat file")
-    for file in files:
-        with file.open(HEAD) as stream:
-            start = stream.read(256).removeprefix(b"\xef\xbb\xbf").lstrip(b"\x0b\r\n ")
-        if not start.startswith((b"MSH", b"FHS", b"BHS")):
-            raise Refused(f"{file.shown}: not HL7 v2 (does not begin with MSH, FHS or BHS)")
+    if not any(_is_ours(file) for file in files):
+        raise Refused(f"{files[0].shown}: not HL7 v2 (does not begin with MSH, FHS or BHS)")
     return files
 
 
+def _is_ours(file: File) -> bool:
+    with file.open(HEAD) as stream:
+        start = stream.read(256).removeprefix(b"\xef\xbb\xbf").lstrip(b"\x0b\r\n ")
+    return start.startswith((b"MSH", b"FHS", b"BHS"))
+
+
 def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
-    """Yield one row a message, and a reject for each that cannot be read, by its place in the file. Values are never
-    told."""
-    for number, (line, payload) in enumerate(split(file), 1):
-        if payload is None:
-            yield Reject(f"message {number}", f"longer than {LONGEST >> 20} MiB (line {line})")
-            continue
-        try:
-            yield row(payload, feed, line)
-        except Invalid as error:
-            yield Reject(f"message {number}", str(error))
+    """Yield one row a message, and a reject for each that cannot be read, by its place in the file; for a file or a
+    batch that is not whole, too. Values are never told."""
+    is_empty = True
+    for part in parts(file, LONGEST):
+        is_empty = False
+        if isinstance(part, Reject):
+            yield part
+        elif part.payload is None:
+            yield Reject(f"message {part.number}", f"longer than {LONGEST >> 20} MiB (line {part.line})")
+        else:
+            yield from _read(part.number, part.line, part.payload, feed)
+    if is_empty:
+        yield Reject("", "a file without messages")
 
 
-def split(file: File) -> Iterator[tuple[int, bytes | None]]:
-    """Yield (line number, bytes) of each message of a file, streaming; batch segments are passed over.
-
-    A message of more than ``LONGEST`` characters has no bytes, and no more of it is held. Latin-1 maps each byte to one
-    character and back, so that the file can be read by lines before its character set is known.
-    """
-    start, size = 1, 0
-    lines: list[str] = []
-    with file.text("iso-8859-1", newline=None) as text:
-        for number, line in enumerate(_lines(text), 1):
-            begins = line.lstrip("\x0b\x1c \xef\xbb\xbf")[:3]
-            if begins == "MSH" or begins in BATCH:
-                if lines:
-                    yield start, _joined(lines, size)
-                start, size, lines = number, len(line), ([line] if begins == "MSH" else [])
-            elif lines or line.strip("\x0b\x1c\x1a\r\n "):
-                size = size + len(line) if lines else len(line)
-                if size <= LONGEST or not lines:
-                    lines.append(line)
-    if lines:
-        yield start, _joined(lines, size)
+def _read(number: int, line: int, payload: bytes, feed: Feed) -> Iterator[Row | Reject]:
+    try:
+        yield from list(rows(payload, feed, line))
+    except Invalid as error:
+        yield Reject(f"message {number}", str(error), payload)
 
 
-def _lines(text: TextIO) -> Iterator[str]:
-    """Yield the lines. Of one that is too long for a message, no more is held than shows it."""
-    while line := text.readline(LONGEST + 1):
-        yield line
-        while line and not line.endswith("\n"):
-            line = text.readline(LONGEST)
-
-
-def _joined(lines: list[str], size: int) -> bytes | None:
-    return None if size > LONGEST else "".join(lines).encode("iso-8859-1")
+def rows(payload: bytes, feed: Feed, line: int = 0) -> Iterator[Row]:
+    """Yield the rows of one message: one for each patient, and one ``MERGE`` for each number that a merge retires,
+    which says whose it is now. Raises ``Invalid`` naming the field that keeps it from being read."""
+    warnings: list[tuple[str, str]] = []
+    text = decode(payload, feed, warnings)
+    message = parse(text)
+    whole(payload, message)
+    apart = people(message)
+    for part in apart:
+        sent = text if len(apart) == 1 else _text(segment.raw for segment in part.segments)
+        kept = _row(sent, part, feed, line, warnings)
+        yield kept
+        yield from _merged(kept, feed)
+        warnings = []
 
 
 def row(payload: bytes, feed: Feed, line: int = 0) -> Row:
-    """Return the row of one message. Raises ``Invalid`` naming the field that keeps it from being read."""
-    text = decode(payload, feed)
-    message = parse(text)
-    whole(payload, message)
+    """Return the row of a message of one patient."""
+    return next(rows(payload, feed, line))
+
+
+def _row(sent: str, message: Message, feed: Feed, line: int, warnings: list[tuple[str, str]]) -> Row:
+    """Return the row of ``sent``: keyed by what was sent, read as its side fields are mended."""
+    warnings = list(warnings)
+    lines = mended(message, feed, warnings)
+    values = Values(message=sent, event=message.event, control=message["MSH"].text(10))
+    if any(now != segment.raw for now, segment in zip(lines, message.segments)):
+        values["sent"], values["message"] = sent, _text(lines)
+        message = parse(values["message"])
     header = message["MSH"]
-    sender = publisher(message, feed)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    groups = adt_groups(message, feed) if message.kind == "ADT" else oru_groups(message, feed)
+    at = order(message, feed.zone)
+    if not at:
+        warnings.append(("MSH-7", "no time of the message, taken as its oldest"))
+    digest = hashlib.sha256(sent.encode()).hexdigest()[:16]
     return Row(
         table=message.kind,
         key=f"{header.text(3)}|{header.text(4)}|{header.text(10)}|{digest}",
-        publisher=sender,
-        order=order(message, feed.zone),
-        values=Values(message=text, event=message.event, control=header.text(10)),
+        publisher=publisher(message, feed),
+        order=at,
+        values=values,
         patient=patient_key(message, feed),
-        groups=groups,
+        groups=adt_groups(message, feed) if message.kind == "ADT" else oru_groups(message, feed),
         line=line,
+        warnings=tuple(warnings),
     )
 
 
-def decode(payload: bytes, feed: Feed) -> str:
-    """Return the message's text in the character set of MSH-18, the feed's where it names none, its line ends
-    normalised.
+def _merged(merge: Row, feed: Feed) -> Iterator[Row]:
+    """Yield what is looked up of a merge: the retired number's row, which names the survivor."""
+    if merge.table != "ADT" or not EVENTS[merge.values["event"]].merges:
+        return
+    for prior in prior_keys(parse(merge.values["message"]), feed):
+        values = Values(survivor=merge.patient)
+        yield Row("MERGE", prior, merge.publisher, merge.order, values, merge.patient, line=merge.line, aside=True)
 
-    Raises ``Invalid("MSH-18…")`` for bytes that are not of it, and for a set whose letters we cannot read: a name
-    spelled wrongly is another.
-    """
-    header = payload.lstrip(b"\x0b\xef\xbb\xbf\r\n ").replace(b"\n", b"\r").split(b"\r", 1)[0].decode("iso-8859-1")
-    fields = header.split(header[3:4] or "|")
-    declared = fields[17].split("~")[0].strip().upper() if len(fields) > 17 else ""
-    if declared not in CHARSETS and not payload.isascii():
-        raise Invalid("MSH-18: character set not known")
-    try:
-        return normalise(payload.decode(CHARSETS.get(declared) or feed.encoding))
-    except UnicodeDecodeError:
-        raise Invalid("MSH-18: bytes of another character set") from None
+
+def _text(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\r" for line in lines)
+
+
+def people(message: Message) -> list[Message]:
+    """Return the message apart for each patient: a result message of several, and a merge of several pairs of PID and
+    MRG. Raises ``Invalid`` where several patients of one event belong together (they swap beds, are linked)."""
+    places = [place for place, segment in enumerate(message.segments) if segment.name == "PID"]
+    if len(places) < 2:
+        return [message]
+    if message.kind == "ADT" and not EVENTS[message.event].merges:
+        raise Invalid("more than one PID")
+    head, ends = message.segments[: places[0]], [*places[1:], len(message.segments)]
+    return [Message(head + message.segments[start:end], message.encoding) for start, end in zip(places, ends)]
 
 
 def whole(payload: bytes, message: Message) -> None:
-    """Raise ``Invalid`` unless the message is of a kind and event we read, complete, and its times are times."""
+    """Raise ``Invalid`` unless the message is of a kind and event we read, and complete."""
     header = message["MSH"]
     if payload[:1] == b"\x0b" and b"\x1c" not in payload:
         raise Invalid("truncated: the frame does not end")
-    if not header.text(9) or not header.text(10):
-        raise Invalid("MSH-9" if not header.text(9) else "MSH-10")
+    if not header.text(9):
+        raise Invalid("MSH-9")
     kind = message.kind, message.event
     if not (kind[0] == "ADT" and kind[1] in EVENTS) and kind != ("ORU", "R01"):
-        raise Invalid("MSH-9 names a message this source does not read")
+        raise Invalid(f"MSH-9: {_type(*kind)} is not read")
     if not message["PID"]:
         raise Invalid("no PID (a truncated message?)")
     if kind[0] == "ORU" and not message["OBR"]:
         raise Invalid("no OBR (a truncated message?)")
-    last = message.segments[-1]
-    if last.name == "OBX" and not last[11]:
-        raise Invalid("the last OBX has no OBX-11 (a truncated message?)")
-    if len(message.all("PID")) > 1:
-        raise Invalid("more than one PID")
-    for segment in message.segments:
-        for field in TIMES.get(segment.name, ()):
-            if not times.is_time(segment[field]):
-                raise Invalid(f"{segment.name}-{field} is not a time")
+    if kind[0] == "ORU" and is_cut(message, payload):
+        raise Invalid("the last OBX ends with OBX-5 or before, without OBX-11 (a truncated message?)")
+
+
+def _type(kind: str, event: str) -> str:
+    """Return a type of message in words that hold no value: MSH-9 may hold anything."""
+    return f"{kind}^{event}" if TYPE.fullmatch(f"{kind}^{event}") else "a message of another type"
+
+
+def is_cut(message: Message, payload: bytes) -> bool:
+    """Whether the last result may lack the end of its value: 13 for 135 must not be shown.
+
+    The message ends there, without a unit or a status, and it is neither text, whose end one misses, nor one of several
+    that all come so from a sender who ends each line.
+    """
+    *others, last = message.all("OBX") or [message["OBX"]]
+    if message.segments[-1] is not last or len(last) > 5 or is_padding(last) or last.text(2) in TEXTS:
+        return False
+    is_ended = payload.rstrip(b"\x1c\x1a ")[-1:] in (b"\r", b"\n")
+    return not (is_ended and any(not other[11] for other in others))
 
 
 def adt_groups(message: Message, feed: Feed) -> tuple[str, ...]:
@@ -180,17 +192,18 @@ def oru_groups(message: Message, feed: Feed) -> tuple[str, ...]:
 
 
 def order(message: Message, zone: str) -> int:
-    """Return when the event happened: EVN-6, else EVN-2, else MSH-7; for results the latest OBR-22, else MSH-7.
+    """Return when the event happened: EVN-6, else EVN-2, else MSH-7; for results the latest OBR-22, else MSH-7, else
+    the latest of OBR-14 and OBR-7. 0 for a message without any time: it is older than all others.
 
     A cancelling event carries the time of what it cancels in EVN-6 (HL7 v2.4 chapter 3), so EVN-2 counts there.
-    Raises ``Invalid("MSH-7")`` when there is no time at all.
     """
+    sent = message["MSH"].text(7)
     if message.kind == "ORU":
-        texts = [max((obr.text(22) for obr in message.all("OBR")), default="")]
+        obrs = message.all("OBR")
+        issued, received, taken = (max((obr.text(n) for obr in obrs), default="") for n in (22, 14, 7))
+        texts = [issued, sent, received, taken]
     else:
         event = message["EVN"]
         texts = [event.text(2), event.text(6)] if EVENTS[message.event].cancels else [event.text(6), event.text(2)]
-    for text in (*texts, message["MSH"].text(7)):
-        if text:
-            return times.order(text, zone)
-    raise Invalid("MSH-7")
+        texts.append(sent)
+    return next((times.order(text, zone) for text in texts if text), 0)

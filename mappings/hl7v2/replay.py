@@ -1,13 +1,24 @@
-"""The messages of a group in the order the events happened, and the values that their fields have come to."""
+"""The messages of a group in order, and the values that their fields have come to.
+
+There are two clocks. What a message says *of* a person or visit is a snapshot, and the newest is the one *recorded*
+last (EVN-2, else MSH-7). What an event did is ordered by when it *happened* (EVN-6). HL7 v2.4 3.4.1.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from gateway.errors import Invalid
 from mappings import Group, Look, Row
 from mappings.hl7v2 import times
-from mappings.hl7v2.message import DELETE, Encoding, Message, Segment, parse
+from mappings.hl7v2.events import EVENTS
+from mappings.hl7v2.message import DELETE, Encoding, Message, Segment
+from mappings.hl7v2.orders import message_of
+
+AHEAD = timedelta(days=1)
+"""How far a time may lie after the time of sending before it is a slip: clocks differ, and zones."""
 
 
 class Sent(NamedTuple):
@@ -17,18 +28,47 @@ class Sent(NamedTuple):
     message: Message
 
 
-def ordered(rows: list[Row], look: Look) -> list[Sent]:
-    """Return the messages by time of event, then time of sending (MSH-7), number (MSH-13) and key, so that arrival
-    plays no part."""
-    found = [Sent(row, parse(row.values["message"])) for row in rows]
+Clock = Callable[[Sent, str], str]
+"""The text of the time that a message is ordered by, of (message, zone)."""
 
-    def place(sent: Sent) -> tuple[int, int, int, str]:
+
+def ordered(rows: list[Row], look: Look, clock: Clock) -> list[Sent]:
+    """Return the messages by ``clock``, then time of sending (MSH-7), number (MSH-13), and key, so that arrival plays no
+    part. Of two messages that no clock tells apart, the one that shields the patient counts last."""
+    zone = look.feed.zone
+
+    def place(sent: Sent) -> tuple[int, int, int, bool, str]:
         header = sent.message["MSH"]
-        made = times.order(header.text(7), look.feed.zone) if header.text(7) else 0
         sequence = header.text(13)
-        return sent.row.order, made, int(sequence) if sequence.isascii() and sequence.isdigit() else 0, sent.row.key
+        return (
+            times.rank(clock(sent, zone), zone) or sent.row.order,
+            times.rank(header.text(7), zone),
+            int(sequence) if sequence.isascii() and sequence.isdigit() else 0,
+            sent.row.table == "ADT" and says_shielded(sent.message),
+            sent.row.key,
+        )
 
-    return sorted(found, key=place)
+    return sorted((Sent(row, message_of(row, look)) for row in rows), key=place)
+
+
+def recorded(sent: Sent, zone: str) -> str:
+    """Return when a message was entered: EVN-2, unless it lies after the sending, else MSH-7."""
+    message = sent.message
+    return plausible(times.of(message["EVN"], 2), times.of(message["MSH"], 7), zone)
+
+
+def happened(sent: Sent, zone: str) -> str:
+    """Return when the event happened: EVN-6, unless it lies after the entry (a slip, or the time something is planned
+    for), else when it was entered. An event that cancels carries the other's time in EVN-6 (HL7 v2.4 chapter 3)."""
+    entered, event = recorded(sent, zone), EVENTS.get(sent.message.event)
+    return entered if event and event.cancels else plausible(times.of(sent.message["EVN"], 6), entered, zone)
+
+
+def plausible(said: str, known: str, zone: str) -> str:
+    """Return the time ``said``, unless there is none or it lies after the one that is ``known``."""
+    if not said or not known:
+        return said or known
+    return known if times.moment(said, zone)[0] - times.moment(known, zone)[0] > AHEAD else said
 
 
 class Fields:
@@ -63,6 +103,9 @@ class Fields:
 
     def text(self, name: str, number: int, component: int = 1) -> str:
         return self.segment(name, number).text(number, component)
+
+    def time(self, name: str, number: int) -> str:
+        return times.of(self.segment(name, number), number)
 
     def repetitions(self, name: str, number: int) -> list[Any]:
         return self.segment(name, number).repetitions(number)

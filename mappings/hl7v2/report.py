@@ -1,31 +1,37 @@
-"""The result messages of one order to DiagnosticReports and their Observations.
+"""The result messages of one order to DiagnosticReports, their Observations and Specimens.
 
 One filler number may carry several reports (a specimen number under which a laboratory sends full blood count and
-liver tests), so a report is keyed by filler number and service; a result by filler number, OBX-3 and OBX-4.
+liver tests), so a report is keyed by filler number, service and parent result; a result as ``sameness`` says.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from mappings import Group, Look
-from mappings.hl7v2 import codes, times, values
-from mappings.hl7v2.identity import numbers, orders, visit_key
-from mappings.hl7v2.message import Message, Segment
-from mappings.hl7v2.observation import UNSETTLED, Result, accept, observation, status_of
-from mappings.hl7v2.replay import Sent, key_of, ordered
-from mappings.vocabulary import HL7, UK_CORE
+from mappings.hl7v2 import codes, documents, times
+from mappings.hl7v2.datatypes import practitioner
+from mappings.hl7v2.lines import results_of
+from mappings.hl7v2.message import Repetition, Segment
+from mappings.hl7v2.observation import UNSETTLED, Result, accept, cancelled, observation
+from mappings.hl7v2.orders import Order
+from mappings.hl7v2.orders import results_of as orders_in
+from mappings.hl7v2.people import by_person
+from mappings.hl7v2.replay import Sent, key_of, ordered, plausible
+from mappings.hl7v2.sameness import Key, Names, Slots, parent_of
+from mappings.hl7v2.specimen import Taken, specimen, specimens_of
+from mappings.hl7v2.ties import Found, source_of
+from mappings.vocabulary import HL7, UK_CORE, UNKNOWN
 
 LAB = UK_CORE + "UKCore-DiagnosticReport-Lab"
 OTHER = UK_CORE + "UKCore-DiagnosticReport"
 NOTE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.note"
 SECTIONS = HL7 + "v2-0074"
-
-Key = tuple[str, ...]
+NOT_WHOLE = "A document was sent that is not whole or cannot be read. It is not shown: {}"
 
 
 @dataclass
@@ -34,154 +40,167 @@ class Report:
 
     obr: Segment
     status: str
-    notes: list[str] = field(default_factory=list)
-    specimen: str = ""
-    results: dict[Key, None] = field(default_factory=dict)
+    notes: list[str] = dataclasses.field(default_factory=list)
+    specimens: tuple[Taken, ...] = ()
+    results: dict[Key, None] = dataclasses.field(default_factory=dict)
 
-    def take(self, obr: Segment, notes: list[str], specimen: str) -> None:
+    def take(self, order: Order) -> None:
         """Take a later OBR, unless it would put something preliminary in the place of something final."""
-        status = report_status(obr)
+        status = report_status(order.obr)
         if status in UNSETTLED | {"partial"} and self.status not in UNSETTLED | {"partial"}:
             return
         if not (status == "final" and self.status == "corrected"):
             self.status = status
-        self.obr, self.notes, self.specimen = obr, notes or self.notes, specimen or self.specimen
+        self.obr, self.notes = order.obr, notes_of(order) or self.notes
+        self.specimens = specimens_of(order) or self.specimens
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What all resources of one order and person share. ``ids`` begins the keys of their ids."""
+
+    filler: str
+    ids: str
+    subject: dict[str, Any]
+    encounter: dict[str, Any]
+    publisher: str
+    look: Look
 
 
 def to_reports(group: Group, look: Look) -> list[dict[str, Any]]:
-    """Return the DiagnosticReports and Observations of an ``order:`` group. Raises ``Invalid`` when one order number
-    names two people."""
-    filler = key_of(group, "order:")
-    sent = ordered(group.of("ORU"), look)
-    if not sent:
-        return []
-    one_person(sent)
-    subject = look.reference("Patient", sent[-1].row.patient)
-    visit = next((found for each in reversed(sent) if (found := visit_key(each.message))), "")
-    encounter = look.reference("Encounter", visit) if visit else {}
-    reports, held = replay(filler, sent)
-    made = []
-    for service, report in reports.items():
-        is_lab = section_of(report.obr, look) == "lab"
-        made.append(build(report, service, filler, held, subject, encounter, group.publisher, look))
-        for key in report.results:
-            if not is_document(held[key], look):
-                made.append(
-                    observation(held[key], "|".join((filler, *key)), subject, encounter, is_lab, group.publisher, look)
-                )
+    """Return the DiagnosticReports, Observations and Specimens of an ``order:`` group.
+
+    An order number that names two people gives each their own results; the ids then hold the person, so that no
+    resource ever changes from one to the other.
+    """
+    made: list[dict[str, Any]] = []
+    for scope, sent in scopes(group, look):
+        made += resources(scope, *replay(scope.filler, sent, look))
     return made
 
 
-def replay(filler: str, sent: list[Sent]) -> tuple[dict[str, Report], dict[Key, Result]]:
-    """Return the reports by service, and the results that count by key."""
-    shared = shared_codes(filler, sent)
-    reports: dict[str, Report] = {}
-    held: dict[Key, Result] = {}
-    for each in sent:
-        found: list[tuple[str, Key, Result]] = []
-        for segments in (segments for key, segments in orders(each.message) if key == filler):
-            obr, service = segments[0], service_of(segments[0])
-            notes, specimen, results = read(segments)
-            if service in reports:
-                reports[service].take(obr, notes, specimen)
-            else:
-                reports[service] = Report(obr, report_status(obr), notes, specimen)
-            for result in results:
-                name = result_name(result.obx)
-                found.append((service, (*name, service) if name in shared else name, result))
-        sent_of, seen = Counter(name for _, name, _ in found), Counter[Key]()
-        is_numbered = {
-            name: max(count, len(alike(held, name))) < 2 or count == len(alike(held, name))
-            for name, count in sent_of.items()
-        }
-        for service, name, result in found:
-            seen[name] += 1
-            own = name if seen[name] == 1 else (*name, f"#{seen[name]}")
-            key = own if is_numbered[name] else place(held, name, own, result)
-            held[key] = accept(held.get(key), result)
-            home(reports, service, key)
-    return reports, held
+def withdrawn(group: Group, look: Look) -> list[dict[str, Any]]:
+    """Return what the messages of an ``order:`` group withdraw, in as few elements as FHIR asks for: they can be built
+    whatever else is wrong with the group. Of a report with a withdrawn document, the report without its documents."""
+    made: list[dict[str, Any]] = []
+    if not group.key.startswith("order:"):
+        return made
+    for scope, sent in scopes(group, look):
+        reports, results = replay(scope.filler, sent, look)
+        bare = partial(bare_resource, scope=scope)
+        gone = {key for key, result in results.items() if result.status == "entered-in-error"}
+        made += [bare("Observation", "|".join((scope.ids, *key)), "entered-in-error") for key in sorted(gone)]
+        for service, report in reports.items():
+            if any(documents.is_document(results[key].obx) for key in report.results if key in gone):
+                made.append(bare("DiagnosticReport", f"{scope.ids}|{service}", report.status))
+    return made
 
 
-def alike(held: dict[Key, Result], name: Key) -> list[Key]:
-    """Return the keys of the results held of one name, which are numbered where a message repeats it (two organisms of
-    a culture)."""
-    return [key for key in held if key == name or key[:-1] == name and key[-1].startswith("#")]
+def bare_resource(kind: str, key: str, status: str, scope: Scope) -> dict[str, Any]:
+    return resource(kind, scope.look.id(kind, key), status=status, code=UNKNOWN, subject=scope.subject)
 
 
-def place(held: dict[Key, Result], name: Key, own: Key, result: Result) -> Key:
-    """Return the key of a result that a message repeats more or less often than is held, where numbers tell nothing.
-
-    The same value is the same result, and another takes the place of none that is settled: nobody can say which of
-    them it corrects.
-    """
-    here = alike(held, name)
-    same = next((key for key in here if held[key].sent == result.sent), None)
-    if same is not None:
-        return same
-    return own if own not in held or held[own].status in UNSETTLED else (*name, f"#{len(here) + 1}")
-
-
-def home(reports: dict[str, Report], service: str, key: Key) -> None:
-    """Give a result to the report it came with last, and to no other: it is one resource."""
-    for name, report in reports.items():
-        if name == service:
-            report.results.setdefault(key)
-        else:
-            report.results.pop(key, None)
-
-
-def shared_codes(filler: str, sent: list[Sent]) -> set[Key]:
-    """Return the results that one message names under two services of this order (a comment, say), which the service
-    must tell apart."""
-    shared: set[Key] = set()
-    for each in sent:
-        services: dict[Key, str] = {}
-        for segments in (segments for key, segments in orders(each.message) if key == filler):
-            service = service_of(segments[0])
-            for name in {result_name(segment) for segment in segments if segment.name == "OBX"}:
-                if services.setdefault(name, service) != service:
-                    shared.add(name)
-    return shared
+def scopes(group: Group, look: Look) -> list[tuple[Scope, list[Sent]]]:
+    """Return the messages of the group by person, in order."""
+    filler = key_of(group, "order:")
+    people = by_person(ordered(group.of("ORU"), look, partial(issued, filler=filler, look=look)), look)
+    if len(people) > 1:
+        look.warn("OBR-3", "one order number, two people")
+    found = []
+    for person, sent in people.items():
+        visit = next((key for each in reversed(sent) if (key := orders_in(each.row, look).visit)), "")
+        scope = Scope(
+            filler,
+            filler if len(people) == 1 else f"{filler}|person|{person}",
+            look.reference("Patient", sent[-1].row.patient),
+            look.reference("Encounter", visit) if visit else {},
+            group.publisher,
+            look,
+        )
+        found.append((scope, sent))
+    return found
 
 
-def read(segments: list[Segment]) -> tuple[list[str], str, list[Result]]:
-    """Return (comments on the report, specimen, results) of an OBR and what follows it."""
-    obr = segments[0]
-    specimen = next((codes.text_of(segment, 4) for segment in segments if segment.name == "SPM"), "") or obr.text(
-        15, 1, 1
-    )
-    comments: list[list[str]] = [[]]
-    lines: list[list[Segment]] = []
-    for segment in segments[1:]:
-        if segment.name == "OBX":
-            if lines and continues(lines[-1][-1], segment):
-                lines[-1].append(segment)
-            else:
-                lines.append([segment])
-                comments.append([])
-        elif segment.name == "NTE" and segment.whole(3):
-            comments[-1].append(segment.whole(3))
-    results = [
-        Result(tuple(found), obr, specimen, ("\n".join(notes),) if notes else (), status_of(found[-1]))
-        for found, notes in zip(lines, comments[1:])
+def issued(sent: Sent, zone: str, filler: str, look: Look) -> str:
+    """Return when a message's results of an order were issued: the latest OBR-22, unless it lies after the sending
+    (MSH-7)."""
+    said = [times.of(order.obr, 22) for order in orders_of(sent, filler, look)]
+    latest = max(said, key=lambda text: times.rank(text, zone), default="")
+    return plausible(latest, times.of(sent.message["MSH"], 7), zone)
+
+
+def replay(filler: str, sent: list[Sent], look: Look) -> tuple[dict[str, Report], dict[Key, Result]]:
+    """Return the reports by service, and the results in force by key."""
+    read = [
+        [(order, service_of(order.obr), results_of(order)) for order in orders_of(each, filler, look)] for each in sent
     ]
-    return comments[0], specimen, results
+    names = Names([(service, result) for _, service, results in message for result in results] for message in read)
+    reports: dict[str, Report] = {}
+    slots = Slots()
+    homes: dict[Key, str] = {}
+    for message in read:
+        by_name: dict[Key, list[tuple[str, Result]]] = {}
+        for order, service, results in message:
+            for report in [reports[service]] if service in reports else [] if service else list(reports.values()):
+                hear(order.obr, report, slots)
+            if service in reports:
+                reports[service].take(order)
+            elif service or results or not reports:
+                reports[service] = Report(order.obr, report_status(order.obr), notes_of(order), specimens_of(order))
+            for result in results:
+                by_name.setdefault(names.key(service, result), []).append((service, result))
+        for name, found in by_name.items():
+            services = {id(result): service for service, result in found}
+            for key, result in slots.place(name, [result for _, result in found], look.feed.zone):
+                slots.results[key] = accept(slots.results.get(key), result)
+                give(reports, homes, services[id(result)], key)
+    return {service: told(report, slots.results) for service, report in reports.items()}, slots.results
 
 
-def continues(before: Segment, after: Segment) -> bool:
-    """Whether an OBX goes on with the text or document of the one before it. A line of another status (deleted, say)
-    stands for itself."""
-    return after.text(2) in values.JOINED and all(before[number] == after[number] for number in (2, 3, 4, 11))
+def orders_of(sent: Sent, filler: str, look: Look) -> list[Order]:
+    return orders_in(sent.row, look).by_key.get(filler, [])
+
+
+def hear(obr: Segment, report: Report, slots: Slots) -> None:
+    """Let an order that is cancelled or withdrawn (OBR-25) reach the results it has: a cancelled one those that are not
+    settled, one deleted or posted as wrong all of them."""
+    status = report_status(obr)
+    for key in report.results:
+        held = slots.results[key]
+        if status == "entered-in-error" or (status == "cancelled" and held.status in UNSETTLED):
+            slots.results[key] = cancelled(held, status)
+
+
+def give(reports: dict[str, Report], homes: dict[Key, str], service: str, key: Key) -> None:
+    """Give a result to the report it came with last, and to no other: it is one resource."""
+    if (home := homes.get(key)) != service:
+        if home is not None:
+            reports[home].results.pop(key, None)
+        reports[service].results.setdefault(key)
+        homes[key] = service
+
+
+def told(report: Report, results: dict[Key, Result]) -> Report:
+    """Return the report with what its results say of it: corrected where one of them is, withdrawn where all are."""
+    statuses = {results[key].status for key in report.results}
+    if statuses == {"entered-in-error"}:
+        return replace(report, status="entered-in-error")
+    changed = next((status for status in ("corrected", "amended") if status in statuses), "")
+    return replace(report, status=changed) if changed and report.status == "final" else report
+
+
+def notes_of(order: Order) -> list[str]:
+    """Return the comments on an order, and what the requester told the laboratory (OBR-13, OBR-31)."""
+    details = order.obr.whole(13).strip()
+    reasons = [words for field in order.obr.repetitions(31) if (words := field.text(2) or field.text(1))]
+    told_before = [f"Clinical details: {details}"] if details else []
+    return [*order.notes, *told_before, *([f"Reason for the request: {', '.join(reasons)}"] if reasons else [])]
 
 
 def service_of(obr: Segment) -> str:
-    return obr.text(4, 1).strip() or obr.text(4, 2).strip().casefold()
-
-
-def result_name(obx: Segment) -> Key:
-    """Return what names a result within its order: OBX-3 and OBX-4."""
-    return (obx.text(3, 1).strip() or obx.text(3, 2).strip().casefold(), obx.whole(4).strip())
+    """Return what names a report under its order: the code of OBR-4, else its words, and the parent result."""
+    name = obr.text(4, 1) or obr.text(4, 4) or (obr.text(4, 2) or obr.text(4, 5)).casefold()
+    return "|".join((name, *parent_of(obr)))
 
 
 def report_status(obr: Segment) -> str:
@@ -195,28 +214,69 @@ def section_of(obr: Segment, look: Look) -> str:
     return codes.target("section", said) or said
 
 
-def is_document(result: Result, look: Look) -> bool:
-    return result.obx.text(2) == "ED" and bool(values.document(list(result.segments), look.feed.zone))
+def resources(scope: Scope, reports: dict[str, Report], results: dict[Key, Result]) -> list[dict[str, Any]]:
+    """Return the resources of one person's reports."""
+    look, made = scope.look, []
+    taken: dict[str, Taken] = {}
+    found = Found(results)
+    for service, report in reports.items():
+        is_lab = section_of(report.obr, look) == "lab"
+        made.append(build(report, service, scope, results))
+        for key in report.results:
+            taken.update((each.key, each) for each in results[key].specimens)
+            if not shown(results[key], look):
+                made.append(observed(results[key], key, found, is_lab, scope))
+        taken.update((each.key, each) for each in report.specimens)
+    return made + [
+        specimen(each, specimen_key(scope, each), scope.subject, scope.publisher, look) for each in taken.values()
+    ]
 
 
-def build(
-    report: Report,
-    service: str,
-    filler: str,
-    held: dict[Key, Result],
-    subject: dict[str, Any],
-    encounter: dict[str, Any],
-    publisher: str,
-    look: Look,
-) -> dict[str, Any]:
-    """Return the DiagnosticReport; documents that are withdrawn are not shown."""
-    obr, zone = report.obr, look.feed.zone
+def observed(result: Result, key: Key, found: Found, is_lab: bool, scope: Scope) -> dict[str, Any]:
+    """Return the Observation of a result with what it was found in and its specimen (of several nobody says which)."""
+    source, result = source_of(result, key, found)
+    return observation(
+        result,
+        "|".join((scope.ids, *key)),
+        scope.subject,
+        scope.encounter,
+        is_lab,
+        reference(scope, result.specimens[0]) if len(result.specimens) == 1 else {},
+        scope.look.reference("Observation", "|".join((scope.ids, *source))) if source else {},
+        scope.publisher,
+        scope.look,
+    )
+
+
+def specimen_key(scope: Scope, taken: Taken) -> str:
+    return f"{scope.ids}|specimen|{taken.key}"
+
+
+def reference(scope: Scope, taken: Taken) -> dict[str, Any]:
+    return {**scope.look.reference("Specimen", specimen_key(scope, taken)), "display": taken.words}
+
+
+def attachments(result: Result, look: Look) -> list[dict[str, Any]]:
+    """Return the documents of a result, {} for each that cannot be shown; none of a result that is none."""
+    return documents.documents(result.segments, look.feed.zone) if documents.is_document(result.obx) else []
+
+
+def shown(result: Result, look: Look) -> bool:
+    """Whether a result is shown as documents of its report, so that it needs no Observation."""
+    return any(attachments(result, look))
+
+
+def build(report: Report, service: str, scope: Scope, results: dict[Key, Result]) -> dict[str, Any]:
+    """Return the DiagnosticReport; documents that are withdrawn or not whole are not shown."""
+    obr, look, zone, publisher = report.obr, scope.look, scope.look.feed.zone, scope.publisher
     is_lab, said = section_of(obr, look) == "lab", obr.text(24).strip().upper()
-    results = [(key, held[key]) for key in report.results]
-    documents = [result for _, result in results if is_document(result, look) and result.status != "entered-in-error"]
-    authority, _, number = filler.removeprefix("placer:").partition("|")
-    order = obr.text(2).strip()
-    start, end = times.fhir(obr.text(7), zone), times.fhir(obr.text(8), zone)
+    live = [results[key] for key in report.results if results[key].status != "entered-in-error"]
+    forms = [(result, form) for result in live if not result.is_blank for form in attachments(result, look)]
+    lost = [codes.text_of(result.obx, 3) for result, form in forms if not form]
+    for _ in lost:
+        look.warn("OBX-5", "a document that is not whole or cannot be read")
+    notes = [*report.notes, *(NOT_WHOLE.format(title) for title in lost)]
+    start, end = times.fhir(times.of(obr, 7), zone), times.fhir(times.of(obr, 8), zone)
     sections = [
         code
         for code in dict.fromkeys(("LAB" if is_lab else "", said if codes.table("section").get(said) else ""))
@@ -224,54 +284,62 @@ def build(
     ]
     made = resource(
         "DiagnosticReport",
-        look.id("DiagnosticReport", f"{filler}|{service}"),
+        look.id("DiagnosticReport", f"{scope.ids}|{service}"),
         LAB if is_lab else OTHER,
-        extension=[{"url": NOTE, "valueAnnotation": {"text": "\n".join(report.notes)}}] if report.notes else [],
-        identifier=[{"system": codes.identifiers_of(publisher, authority, "DiagnosticReport"), "value": number}],
-        basedOn=[{"type": "ServiceRequest", "identifier": {"system": placer(obr, publisher), "value": order}}]
-        if order
-        else [],
+        extension=[{"url": NOTE, "valueAnnotation": {"text": "\n".join(notes)}}] if notes else [],
+        identifier=identifiers(scope),
+        basedOn=request(obr, publisher),
         status=report.status,
         category=[{"coding": [{"system": SECTIONS, "code": code}]} for code in sections],
         code=codes.required(obr, 4, look, publisher),
-        subject=subject,
-        encounter=encounter,
+        subject=scope.subject,
+        encounter=scope.encounter,
         effectiveDateTime="" if end and end != start else start,
         effectivePeriod={"start": start, "end": end} if end and end != start else {},
-        issued=times.instant(obr.text(22), zone),
-        specimen=[{"display": report.specimen}] if report.specimen else [],
+        issued=times.instant(times.of(obr, 22), zone),
+        resultsInterpreter=interpreter(obr),
+        specimen=[reference(scope, taken) for taken in report.specimens],
         result=[
-            look.reference("Observation", "|".join((filler, *key)))
-            for key, result in results
-            if not is_document(result, look)
+            look.reference("Observation", "|".join((scope.ids, *key)))
+            for key in report.results
+            if not shown(results[key], look)
         ],
-        presentedForm=[values.document(list(result.segments), zone) for result in documents],
+        presentedForm=[form for _, form in forms if form],
     )
-    return times.flagged(made, zone, obr[7], obr[8], obr[22], *(result.obx[14] for result in documents))
+    return times.flagged(made, zone, obr[7], obr[8], obr[22], *(result.obx[14] for result, form in forms if form))
 
 
-def placer(obr: Segment, publisher: str) -> str:
-    return codes.identifiers_of(publisher, obr.text(2, 2, 1), "ServiceRequest")
+def identifiers(scope: Scope) -> list[dict[str, Any]]:
+    """Return the filler's number, else the placer's; none of an order that carries no number."""
+    if scope.filler.startswith("digest:"):
+        return []
+    authority, _, number = scope.filler.removeprefix("placer:").partition("|")
+    return [{"system": codes.identifiers_of(scope.publisher, authority, "DiagnosticReport"), "value": number}]
 
 
-def one_person(sent: list[Sent]) -> None:
-    """Raise ``Invalid`` when the messages of one order number are of two people: a number used again must not mix
-    their results.
+def request(obr: Segment, publisher: str) -> list[dict[str, Any]]:
+    """Return the request by its number (OBR-2), and who made it (OBR-16) in words."""
+    number = obr.text(2)
+    names = [person["display"] for field in obr.repetitions(16) if (person := practitioner(field)).get("display")]
+    if not number and not names:
+        return []
+    system = codes.identifiers_of(publisher, obr.text(2, 2, 1), "ServiceRequest")
+    return [
+        {
+            "type": "ServiceRequest",
+            "identifier": {"system": system, "value": number} if number else {},
+            "display": f"Requested by {', '.join(names)}" if names else "",
+        }
+    ]
 
-    Another hospital number is the same person (after a merge) when the birth date agrees, and the NHS number or else
-    the family name.
-    """
-    first = sent[0]
-    for other in sent[1:]:
-        if other.row.patient != first.row.patient and not same_person(first.message, other.message):
-            raise Invalid("OBR-3: one order number, two patients")
 
-
-def same_person(one: Message, other: Message) -> bool:
-    a, b = one["PID"], other["PID"]
-    if not a.text(7) or a.text(7)[:8] != b.text(7)[:8]:
-        return False
-    first, second = ({found.value for found in numbers(pid, 3) if found.nhs} for pid in (a, b))
-    if first and second:
-        return bool(first & second)
-    return bool(a.text(5, 1, 1)) and a.text(5, 1, 1).casefold() == b.text(5, 1, 1).casefold()
+def interpreter(obr: Segment) -> list[dict[str, Any]]:
+    """Return who interpreted the results (OBR-32): a name whose parts are subcomponents of component 1, or components
+    of the field."""
+    found = []
+    for field in obr.repetitions(32):
+        sign, encoding = field.encoding.subcomponent, field.encoding
+        first = field.raw.split(encoding.component)[0]
+        whole = Repetition(first.replace(sign, encoding.component), encoding) if sign in first else field
+        found.append(practitioner(whole))
+    return [each for each in found if each]

@@ -14,9 +14,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.errors import Invalid
+from mappings.hl7v2.message import DELETE, Segment
 from mappings.vocabulary import tagged
 
 TIME = re.compile(r"(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\.\d{1,6})?([+-]\d{4})?(?:[+-]?)(?:\^[A-Z]?)?")
+
+YEARS = range(1800, 2200)
+"""A year outside of them is a slip, or a time of day in a field of dates (``2400``)."""
 
 
 def is_time(text: str) -> bool:
@@ -46,6 +50,8 @@ def moment(text: str, zone: str) -> tuple[datetime, int, bool]:
     if match[7] and digits < 14:
         raise Invalid("time")
     year, month, day, hour, minute, second = [int(part) for part in given] + [1, 1, 0, 0, 0][len(given) - 1 :]
+    if year not in YEARS:
+        raise Invalid("time")
     micro = int((match[7] or ".0")[1:].ljust(6, "0"))
     try:
         local = datetime(year, month, day, hour, minute, second, micro)
@@ -62,17 +68,20 @@ def moment(text: str, zone: str) -> tuple[datetime, int, bool]:
 
 @lru_cache(maxsize=8192)
 def fhir(text: str, zone: str) -> str:
-    """Return the FHIR dateTime, or "" for no time. An hour without minutes becomes its day; missing seconds are zero,
-    as FHIR asks.
+    """Return the FHIR dateTime, or "" for no time and for what is none: a bad time costs its own field, and the reader
+    counts it. An hour without minutes becomes its day, as sent; missing seconds are zero, as FHIR asks.
 
-    >>> fhir("202503", "Europe/London"), fhir("202507011230", "Europe/London")
-    ('2025-03', '2025-07-01T12:30:00+01:00')
+    >>> fhir("202503", "Europe/London"), fhir("202507011230", "Europe/London"), fhir("2400", "Europe/London")
+    ('2025-03', '2025-07-01T12:30:00+01:00', '')
     """
     if text in ("", '""'):
         return ""
-    time, digits, _ = moment(text, zone)
+    try:
+        time, digits, _ = moment(text, zone)
+    except Invalid:
+        return ""
     if digits < 12:
-        return time.date().isoformat()[: {4: 4, 6: 7}.get(digits, 10)]
+        return date(text)
     return time.isoformat(timespec="microseconds" if time.microsecond else "seconds")
 
 
@@ -82,9 +91,28 @@ def instant(text: str, zone: str) -> str:
     return answer if "T" in answer else ""
 
 
-def date(text: str, zone: str) -> str:
-    """Return the FHIR date in the precision sent, its time of day dropped."""
-    return fhir(text, zone)[:10]
+def date(text: str) -> str:
+    """Return the FHIR date in the precision sent, or "" for no date. A date is a date: neither its time of day nor an
+    offset moves it (v2-to-FHIR: DTM to date).
+
+    >>> date("19691231000000+0800"), date("2023"), date("20230230")
+    ('1969-12-31', '2023', '')
+    """
+    match = re.match(r"(\d{4})(\d\d)?(\d\d)?", text.strip())
+    if not match or not is_time(match[0]) or (match.end() < 8 and text[match.end() :][:1].isdigit()):
+        return ""
+    return "-".join(part for part in match.groups() if part)
+
+
+def of(segment: Segment, number: int) -> str:
+    """Return the text of a time field, or "" for one that is empty, deleted or no time."""
+    text = segment.text(number)
+    return text if text and is_time(text) else ""
+
+
+def rank(text: str, zone: str) -> int:
+    """Return ``order`` of a time, and 0 for none."""
+    return order(text, zone) if text and text != DELETE and is_time(text) else 0
 
 
 def order(text: str, zone: str) -> int:
@@ -106,8 +134,8 @@ def flagged(resource: dict[str, Any], zone: str, *texts: str) -> dict[str, Any]:
     """Return the resource, tagged when one of the source's ``texts`` falls into the hour that October repeats or March
     skips."""
     is_ambiguous = any(
-        len(text) >= 10 and text[4:6] in ("03", "10") and moment(text, zone)[2]
+        len(text) >= 10 and text[4:6] in ("03", "10") and is_time(text) and moment(text, zone)[2]
         for text in texts
-        if text and text != '""'
+        if text and text != DELETE
     )
     return tagged(resource, is_ambiguous)

@@ -3,59 +3,74 @@ words."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from decimal import Decimal
 from typing import Any
 
 from mappings import Look
 from mappings.hl7v2 import codes, times
-from mappings.hl7v2.message import Repetition, Segment
+from mappings.hl7v2.message import Segment
 from mappings.hl7v2.units import unit
 
 NUMBER = re.compile(r"[+-]?(\d{1,30}\.?\d{0,30}|\.\d{1,30})([eE][+-]?\d{1,2})?")
 RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\s*(?:-|–|to)\s*(-?\d+(?:\.\d+)?)")
 LIMIT = re.compile(r"([<>]=?)\s*(-?\d+(?:\.\d+)?)")
 COMPARATORS = {"<", "<=", ">", ">="}
-JOINED = {"TX", "FT", "ED"}
-CONTENT_TYPES = {
-    "PDF": "application/pdf",
-    "RTF": "application/rtf",
-    "TEXT": "text/plain",
-    "PLAIN": "text/plain",
-    "JPEG": "image/jpeg",
-    "JPG": "image/jpeg",
-    "PNG": "image/png",
-    "GIF": "image/gif",
-    "TIFF": "image/tiff",
-}
+COMPARED = re.compile(rf"([<>]=?)\s*({NUMBER.pattern})")
+TEXT = {"TX", "FT", "ST", ""}
+"""Types whose OBX of one name are the lines of one text."""
 
 
-def value(segments: list[Segment], look: Look, publisher: str) -> dict[str, Any]:
+def words_of(segments: tuple[Segment, ...]) -> str:
+    """Return the words of OBX-5, the lines of a text joined by line breaks."""
+    return "\n".join(segment.whole(5).strip("\r\n") for segment in segments).strip()
+
+
+def value(segments: tuple[Segment, ...], look: Look, publisher: str) -> dict[str, Any]:
     """Return ``{"valueQuantity": …}`` or the like for the OBX of one result (a text sent by lines has several), {} for
     none."""
-    obx = segments[0]
-    words = "\n".join(segment.whole(5).strip("\r\n") for segment in segments).strip()
+    obx, words = segments[0], words_of(segments)
     if not words:
         return {}
-    match obx.text(2):
+    match obx.text(2).upper():
         case "NM":
-            return {"valueQuantity": quantity(words, obx)} if is_number(words) else {"valueString": words}
+            return {"valueQuantity": quantity(words, obx)} if is_number(words) else text(words, obx)
         case "SN":
-            return structured(obx) or {"valueString": words.replace("^", "")}
+            return structured(obx) or text(words.replace("^", ""), obx)
         case "CE" | "CWE" | "CNE" | "CF":
             return coded(obx, look, publisher) or {"valueString": words}
         case "DT" | "TS" | "DTM":
-            return (
-                {"valueDateTime": times.fhir(words, look.feed.zone)} if times.is_time(words) else {"valueString": words}
-            )
+            time = times.fhir(words, look.feed.zone)
+            return {"valueDateTime": time} if time else {"valueString": words}
         case "TM":
             return clock(words)
         case "TX" | "FT" | "ST" | "ID" | "IS" | "SI" | "":
-            return {"valueString": words}
+            return text(words, obx)
         case _:
-            return {"valueString": " ".join(part for part in re.split(r"[\^&]", words) if part)}
+            return text(" ".join(part for part in re.split(r"[\^&]", words) if part), obx)
+
+
+def text(words: str, obx: Segment) -> dict[str, Any]:
+    """Return words as a string, with the unit beside them; a number with its unit (``6.09``, ``<15``) is a Quantity
+    though it was sent as text."""
+    named = unit(obx).get("unit", "")
+    if named and is_number(words):
+        return {"valueQuantity": quantity(words, obx)}
+    if named and (match := COMPARED.fullmatch(words)):
+        return {"valueQuantity": quantity(match[2], obx, match[1])}
+    return {"valueString": f"{words} {named}" if _takes_unit(words, named) else words}
+
+
+def _takes_unit(words: str, named: str) -> bool:
+    return bool(named) and "\n" not in words and len(words) <= 40 and words[-1:].isdigit()
+
+
+def unit_beside(obx: Segment, found: dict[str, Any]) -> list[str]:
+    """Return the note on a unit that the value itself cannot carry, none where there is no need of one."""
+    named = unit(obx).get("unit", "")
+    words = found.get("valueString", "")
+    is_carried = "valueQuantity" in found or "valueRange" in found or words.endswith(f" {named}")
+    return [f"Unit sent: {named}"] if named and found and not is_carried else []
 
 
 def is_number(words: str) -> bool:
@@ -86,11 +101,16 @@ def structured(obx: Segment) -> dict[str, Any]:
 
 
 def coded(obx: Segment, look: Look, publisher: str) -> dict[str, Any]:
-    """Return the coded value; several repetitions are one concept in words, because FHIR has room for one."""
+    """Return the coded value; several repetitions are their words, because FHIR has room for
+    one concept, and each with its codes is a component."""
     found = [codes.codeable(field, look, publisher) for field in obx.repetitions(5)]
     found = [concept for concept in found if concept["coding"] or concept["text"]]
     if len(found) > 1:
-        return {"valueString": "\n".join(concept["text"] for concept in found)}
+        parts = [
+            {"code": {"text": f"Value {number}"}, "valueCodeableConcept": concept}
+            for number, concept in enumerate(found, 1)
+        ]
+        return {"valueString": "\n".join(concept["text"] for concept in found), "component": parts}
     return {"valueCodeableConcept": found[0]} if found else {}
 
 
@@ -126,27 +146,3 @@ def interpretations(obx: Segment) -> list[dict[str, Any]]:
         elif code:
             concepts.append({"text": field.text(2) or code})
     return concepts
-
-
-def document(segments: list[Segment], zone: str) -> dict[str, Any]:
-    """Return the Attachment of an ED, its parts joined in order; {} for what cannot be read."""
-    parts = [next(iter(segment.repetitions(5)), Repetition("", segment.encoding)) for segment in segments]
-    kind, encoding = parts[0].text(3).upper() or parts[0].text(2).upper(), parts[0].text(4).upper()
-    data = _bytes("".join(part.text(5) for part in parts), encoding)
-    if not data:
-        return {}
-    content = "application/pdf" if data.startswith(b"%PDF") else CONTENT_TYPES.get(kind, "application/octet-stream")
-    if content == "application/pdf" and not data.startswith(b"%PDF"):
-        return {}
-    title, created = codes.text_of(segments[0], 3), times.fhir(segments[0].text(14), zone)
-    return {"contentType": content, "data": base64.b64encode(data).decode(), "title": title, "creation": created}
-
-
-def _bytes(text: str, encoding: str) -> bytes:
-    compact = re.sub(r"\s+", "", text)
-    try:
-        if encoding == "BASE64" or not encoding:
-            return base64.b64decode(compact, validate=True)
-        return bytes.fromhex(compact) if encoding == "HEX" else text.encode()
-    except (binascii.Error, ValueError):
-        return b""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
 from gateway.errors import Refused
 from mappings.readers.zip import DAMAGE, Archive
@@ -35,7 +36,8 @@ class File:
 
     ``member`` is its name in the zip at ``path``, or "". ``encodings`` are those that its text may have, the first
     that fits being meant; none for a file that the source decodes itself. ``whole`` leaves the one that fits.
-    ``number`` is its place in the delivery, by name. ``archive`` is the zip, which all its files share, and
+    ``number`` is its place in the delivery, by name. ``content`` is what it holds, where that is at hand and not on
+    disk. ``archive`` is the zip, which all its files share, and
     ``member_size`` what its list of files says.
     """
 
@@ -45,6 +47,7 @@ class File:
     watch: Watch | None = field(default=None, compare=False)
     is_survey: bool = field(default=False, compare=False)
     number: int = field(default=1, compare=False)
+    content: bytes | None = field(default=None, compare=False, repr=False)
     archive: Archive | None = field(default=None, compare=False, repr=False)
     member_size: int = field(default=0, compare=False)
 
@@ -69,6 +72,8 @@ class File:
     @property
     def size(self) -> int:
         """Bytes of the file as it is read."""
+        if self.content is not None:
+            return len(self.content)
         return self.member_size if self.member else self.path.stat().st_size
 
     @property
@@ -101,7 +106,7 @@ class _Stream(io.RawIOBase):
         self._own = Archive(file.path) if file.member and not file.archive else None
         try:
             archive = file.archive or self._own
-            self._inner = archive.open(file.member) if archive and file.member else file.path.open("rb", buffering=0)
+            self._inner = _opened(file, archive)
         except (KeyError, *DAMAGE):
             self._close_own()
             raise self._refusal() from None
@@ -130,6 +135,12 @@ class _Stream(io.RawIOBase):
 
     def _refusal(self) -> Refused:
         return Refused(f"{self._file.shown}: {'damaged in the zip' if self._file.member else 'cannot be read'}")
+
+
+def _opened(file: File, archive: Archive | None) -> IO[bytes]:
+    if file.content is not None:
+        return io.BytesIO(file.content)
+    return archive.open(file.member) if archive and file.member else file.path.open("rb", buffering=0)
 
 
 class Survey:

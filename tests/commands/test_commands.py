@@ -43,6 +43,7 @@ def case(words: str, code: int, *names: str) -> Case:
 
 REPORT = ("source", "state", "files", "rows", "rejects", "places", "resources", "written", "labels", "people", "ukCore",
           "unmappedCodes", "unlistedValues", "seconds")  # fmt: skip
+KEPT = ("number", "source", "feed", "delivery", "place", "reason", "bytes")
 MANIFEST = ("transactionTime", "request", "requiresAccessToken", "output", "deleted", "error", "extension")
 CASES = [
     case("init sandbox --json", 0, "store", "mode"),
@@ -60,6 +61,21 @@ CASES = [
     case("quarantine replay cld", 0),
     case("quarantine replay nobody", 2),
     case("quarantine replay", 2),
+    case("load hl7v2 {unread} --json", 1, *REPORT, "rejectsKept", "warnings"),
+    case("rejects list --json", 1, *KEPT),
+    case("rejects list --names --json", 1, *KEPT, "file"),
+    case("rejects list cld", 0),
+    case("rejects list too many", 2),
+    case("rejects show 1 --json", 0, *KEPT),
+    case("rejects show 99", 2),
+    case("rejects replay hl7v2 --json", 1, *REPORT),
+    case("rejects replay cld", 0),
+    case("rejects replay nobody", 2),
+    case("rejects drop 1 --json", 0, "removed"),
+    case("rejects drop 1", 1),
+    case("rejects drop x", 2),
+    case("rejects purge --days 30 --json", 0, "removed"),
+    case("rejects purge --days x", 2),
     case("validate {valid} --json", 0, "file", "line", "resourceType", "valid", "issues"),
     case("validate {invalid}", 1, "file", "line", "resourceType", "valid", "issues"),
     case("validate nowhere.json", 2),
@@ -130,6 +146,8 @@ def outcomes(tmp_path_factory) -> dict[Case, tuple[int, str, str]]:
     for file in (folder / "damaged").iterdir():
         file.rename(file.with_name(file.name.replace("20260301", "20260302")))
     (folder / "project.toml").write_text(PROJECT)
+    places["unread"] = str(folder / "unread.hl7")
+    Path(places["unread"]).write_text(f"MSH|^~\\&|PAS|RZZ|||20260101||ADT^A01|1|P|2.4\rPID|1||{SECRET}^^^NHS\r")
     for name, born in (("valid", "1960-01-01"), ("invalid", SECRET)):
         places[name] = str(folder / f"{name}.json")
         Path(places[name]).write_text(json.dumps({"resourceType": "Patient", "birthDate": born}))

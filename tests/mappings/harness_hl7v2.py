@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mappings import Feed, Group, Reject, Row
@@ -17,13 +17,25 @@ NAMESPACE = uuid.UUID("6f1cdb2e-0b5c-4d8f-9f0a-0d6c2a1f4e77")
 
 @dataclass
 class DictLook:
-    """A Look over nothing: HL7 v2 asks only for ids."""
+    """A Look over a few rows (``near``: the merges): HL7 v2 asks for nothing else. ``shared`` holds what is made
+    once."""
 
     publisher: str
     feed: Feed
+    near: dict[tuple[str, str], Row] = field(default_factory=dict)
+    shared: dict = field(default_factory=dict)
+    warnings: list[tuple[str, str]] = field(default_factory=list)
 
     def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
-        return None
+        return self.near.get((table, key))
+
+    def once(self, name, make):
+        if name not in self.shared:
+            self.shared[name] = make()
+        return self.shared[name]
+
+    def warn(self, place: str, reason: str) -> None:
+        self.warnings.append((place, reason))
 
     def all(self, table: str, publisher: str | None = None) -> list[Row]:
         return []
@@ -42,9 +54,11 @@ def map_rows(rows: Iterable[Row], feed: Feed) -> list[dict]:
     for each in kept.values():
         for key in each.groups:
             groups.setdefault((each.publisher, key), []).append(each)
-    made = []
+    merges = {(each.table, each.key): each for each in kept.values() if each.table == "MERGE"}
+    made, shared = [], {}
     for (publisher, key), members in groups.items():
-        made += SOURCE.to_fhir(Group(key, publisher, tuple(members)), DictLook(publisher, feed))
+        look = DictLook(publisher, feed, merges, shared.setdefault(publisher, {}))
+        made += SOURCE.to_fhir(Group(key, publisher, tuple(members)), look)
     made.sort(key=lambda each: (each["resourceType"], each["id"]))
     names = [(each["resourceType"], each["id"]) for each in made]
     assert len(names) == len(set(names)), "two groups made one resource"

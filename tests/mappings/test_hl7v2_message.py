@@ -22,6 +22,13 @@ def pid(field: str, header: str = HEADER) -> object:
         ("a\\E\\b", "a\\b"),
         ("a\\.br\\b", "a\nb"),
         ("caf\\XE9\\", "café"),
+        ("Ha\\XC3A4\\r", "Haär"),
+        ("Ha\\XC3\\\\XA4\\r", "Haär"),
+        ("O\\X92\\Neill", "O\u2019Neill"),
+        ("L4\\5 10\\S\\9/L", "L4\\5 10^9/L"),
+        ("C:\\Labs\\T\\x\\S\\y", "C:\\Labs&x^y"),
+        ("one\\.sp2\\two\\.in+4\\three", "one\ntwothree"),
+        ("a\\XZZ\\b", "a\\XZZ\\b"),
         ("a\\X00\\\x00b", "ab"),
         ("\\H\\loud\\N\\", "loud"),
         ("x10\\S\\9/L", "x10^9/L"),
@@ -35,6 +42,17 @@ def test_escapes_become_the_signs_they_stand_for(sent, words):
 
 def test_an_escaped_separator_does_not_separate():
     assert pid("Hart\\S\\x^Ann").text(1, 2) == "Ann"
+
+
+@pytest.mark.parametrize("bare", ["PD1", "PV1 ", "ZZZ"])
+def test_a_segment_that_is_only_its_name_is_passed_over(bare):
+    message = parse(f"{HEADER}\r{bare}\rPID|1\r{bare}")
+    assert [segment.name for segment in message.segments] == ["MSH", "PID"]
+
+
+def test_a_message_whose_backslashes_were_doubled_is_read_as_it_was_meant():
+    message = parse(HEADER.replace("\\", "\\\\") + "\rPID|10\\\\S\\\\9^b\\\\T\\\\c")
+    assert message["PID"].text(1) == "10^9" and message["PID"].text(1, 2) == "b&c"
 
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])

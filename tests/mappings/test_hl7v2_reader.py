@@ -11,6 +11,7 @@ from gateway.errors import Invalid, Refused
 from gateway.fhir.build import encode
 from mappings import Feed, Reject, Row
 from mappings.hl7v2 import reader
+from mappings.hl7v2.message import parse
 from mappings.hl7v2.reader import check, read
 from tests.mappings.harness_hl7v2 import DEAD, PID, adt, map_rows, oru, visit
 
@@ -22,9 +23,16 @@ def rows(tmp_path, payload: bytes, **feed) -> list:
 
 
 def one(tmp_path, text: str, **feed) -> Row:
-    [found] = rows(tmp_path, text.encode(), **feed)
+    [found] = [each for each in rows(tmp_path, text.encode(), **feed) if isinstance(each, Reject) or not each.aside]
     assert isinstance(found, Row), found.reason
     return found
+
+
+def merges(tmp_path, text: str, **feed) -> dict[str, str]:
+    """Retired number → survivor, as the rows that are looked up say."""
+    found = [each for each in rows(tmp_path, text.encode(), **feed) if isinstance(each, Row) and each.table == "MERGE"]
+    assert all(each.aside and not each.groups for each in found)
+    return {each.key: each.values["survivor"] for each in found}
 
 
 @pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n"])
@@ -176,18 +184,16 @@ def test_a_truncated_message_is_turned_away_and_the_next_one_read(tmp_path, cut,
 @pytest.mark.parametrize(
     "message, reason",
     [
-        (adt("A17", "20250101"), "MSH-9"),
-        (adt("A28", "20250101").replace("ADT^A28", "MDM^T02"), "MSH-9"),
-        (adt("A28", "2025010", sent="20250101"), "EVN-2"),
-        (adt("A28", "20250101", PID.replace("19700203", "19701341")), "PID-7"),
+        (adt("A17", "20250101"), "MSH-9: ADT^A17 is not read"),
+        (adt("A28", "20250101").replace("ADT^A28", "MDM^T02"), "MSH-9: MDM^T02 is not read"),
+        (adt("A28", "20250101").replace("ADT^A28", "Marsh^9990001006"), "MSH-9: a message of another type is not read"),
         (adt("A40", "20250101"), "MRG-1"),
         (adt("A40", "20250101", "MRG|H1^^^RXX^MR"), "MRG-1"),
         (adt("A40", "20250101", "MRG|9990001014^^^NHS"), "MRG-1"),
         (adt("A40", "20250101", "MRG|9990001014^^^RXX^MR~9990001014^^^NHS"), "MRG-1"),
         (adt("A40", "20250101", "MRG|9990001006^^^RXX^MR"), "MRG-1"),
-        (oru("20250101", order="|"), "OBR-3"),
-        (adt("A28", "20250101").replace("|PAS|RXX", "|PAS|"), "MSH-4"),
-        (adt("A28", "20250101").replace("A28-20250101", ""), "MSH-10"),
+        (adt("A28", "20250101").replace("|PAS|RXX", "||"), "MSH-4"),
+        (adt("A28", "20250101", PID, "PID|1|||||||19700203"), "more than one PID"),
         (adt("A28", "20250101", PID, DEAD), "more than one PID"),
     ],
 )
@@ -213,6 +219,18 @@ def test_a_file_of_another_kind_is_refused_by_name(tmp_path, content):
     (tmp_path / "x.txt").write_bytes(content)
     with pytest.raises(Refused, match="file 1 .no name.: not HL7 v2"):
         check(tmp_path, Feed())
+
+
+@pytest.mark.hazard("HZ-HL7V2-70")
+def test_an_empty_file_or_a_note_beside_messages_is_a_reject_by_name_and_the_messages_are_read(tmp_path):
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "readme.txt").write_text("Sent by the trust on Monday\n")
+    (tmp_path / "x.hl7").write_text(adt("A28", "20250101"))
+    found = [(file.shown, each) for file in check(tmp_path, Feed()) for each in read(file, Feed())]
+    assert [shown for shown, _ in found] == ["file 1 (empty)", "file 2 (readme)", "file 3 (no name)"]
+    empty, note, row = (each for _, each in found)
+    assert empty == Reject("", "a file without messages") and not empty.payload
+    assert note == Reject("message 1", "MSH") and note.payload and row.values["event"] == "A28"
 
 
 def test_an_empty_folder_is_refused(tmp_path):
@@ -276,3 +294,274 @@ def test_a_message_that_is_too_long_is_a_reject_by_its_line_and_the_rest_is_read
     broken, row = rows(tmp_path, payload.encode())
     assert broken == Reject("message 1", "longer than 0 MiB (line 2)")
     assert row.values["event"] == "A31"
+
+
+@pytest.mark.hazard("HZ-HL7V2-71")
+@pytest.mark.parametrize(
+    "message, lost",
+    [
+        (adt("A28", "2025010", sent="20250101"), "EVN-2"),
+        (adt("A28", "20250101", PID.replace("19700203", "19701341")), "PID-7"),
+        (adt("A28", "20250101", PID.replace("19700203", "0000")), "PID-7"),
+        (adt("A03", "20250101", visit(ended="2025010112300012")), "PV1-45"),
+        (adt("A03", "20250101", "DG1|1||I10^Hypertension|||F", "PR1|1||X^Y||yesterday"), "PR1-5"),
+        (adt("A28", "20250101", "AL1|1|DA|P^Penicillin|||99999999"), "AL1-6"),
+        (oru("20250601", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F|||202506012400"), "OBX-14"),
+        (oru("20250601", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F").replace("20250601080000", "01/06/2025"), "OBR-7"),
+        (oru("20250601", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F|||20250601120000+9900"), "OBX-14"),
+        (oru("20250601", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F|||000101010000+0200"), "OBX-14"),
+    ],
+)
+def test_a_bad_time_costs_its_field_and_a_warning_and_the_message_is_kept_as_sent(tmp_path, message, lost):
+    row = one(tmp_path, message)
+    assert row.warnings == ((lost, "not a time, left out"),)
+    assert row.values["sent"].rstrip("\r") == message
+    name, _, number = lost.partition("-")
+    assert parse(row.values["message"])[name][int(number)] == ""
+    map_rows([row], Feed())
+
+
+def test_a_message_without_a_fault_is_kept_once_and_without_a_warning(tmp_path):
+    row = one(tmp_path, oru("20250601", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F"))
+    assert not row.warnings and "sent" not in row.values
+
+
+@pytest.mark.parametrize(
+    "sent, read",
+    [
+        ("2025-05-05 23:23:28", "20250505232328"),
+        ("2025-05-05T23:23:28.25Z", "20250505232328.25+0000"),
+        ("2025-05-05T23:23+01:00", "202505052323+0100"),
+        ("2025-05-05", "20250505"),
+    ],
+)
+def test_a_time_of_iso_8601_is_read_and_not_left_out(tmp_path, sent, read):
+    row = one(tmp_path, oru("20250601", f"OBX|1|NM|K^K^L||7.9|mmol/L|||||F|||{sent}"))
+    assert not row.warnings and parse(row.values["message"])["OBX"][14] == read
+
+
+@pytest.mark.hazard("HZ-HL7V2-72")
+@pytest.mark.parametrize(
+    "header, taken, settings, expected",
+    [
+        ("20250701120000+0000", "202507011130", {}, "202507011130+0000"),
+        ("20250701120000+0000", "202507011130", {"ignore_msh7_offset": True}, "202507011130"),
+        ("20250701120000+0100", "202501011130", {}, "202501011130"),
+        ("20250701120000-0500", "202507011130+0200", {}, "202507011130+0200"),
+        ("20250701120000-0500", "20250701", {}, "20250701"),
+        ("20250701120000-0500", "2025070111", {}, "2025070111"),
+        ("2025-07-01T12:00:00-05:00", "202507011130", {}, "202507011130-0500"),
+    ],
+    ids=[
+        "the header's",
+        "a sender whose header is in another zone",
+        "local time, as the header is",
+        "a time with its own",
+        "a day",
+        "an hour alone",
+        "of ISO 8601",
+    ],
+)
+def test_the_offset_of_the_header_is_that_of_times_without_one(tmp_path, header, taken, settings, expected):
+    text = oru("20250601", f"OBX|1|TS|T^T^L||{taken}||||||F").replace("|20250601|", f"|{header}|", 1)
+    row = one(tmp_path, text.replace("20250601080000", taken), settings=settings)
+    message = parse(row.values["message"])
+    assert message["OBR"][7] == expected and message["PID"][7] == "19700203"
+    assert message["OBX"][5] == expected
+
+
+@pytest.mark.hazard("HZ-HL7V2-73")
+@pytest.mark.parametrize(
+    "last",
+    [
+        "OBX|1|NM|K^K^L||7.9|mmol/L",
+        "OBX|1|NM|K^K^L||7.9|mmol/L|3.5-5.3|HH|||",
+        "OBX|1|TX|C^Comment^L||Haemolysed",
+        "OBX|1|NM|K^K^L||7.9|mmol/L|||||F\rOBX|",
+        "OBX|1|NM|A^A^L||1\rOBX|2|NM|K^K^L||7.9\r",
+        "OBX|1|ED|D^Letter^L||",
+    ],
+)
+def test_a_result_without_a_status_is_taken(tmp_path, last):
+    assert one(tmp_path, oru("20250601", last)).table == "ORU"
+
+
+@pytest.mark.hazard("HZ-HL7V2-13")
+@pytest.mark.parametrize("last", ["OBX|1|NM|K^K^L||13", "OBX|1|NM|K^K^L", "OBX|1|NM|A^A^L||1\rOBX|2|NM|K^K^L||13"])
+def test_a_number_that_may_be_cut_off_is_a_reject(tmp_path, last):
+    [found] = rows(tmp_path, oru("20250601", last).encode())
+    assert isinstance(found, Reject) and "OBX-11" in found.reason and "13" not in found.reason
+
+
+def test_what_an_adt_message_ends_with_is_not_asked_for_a_status(tmp_path):
+    assert one(tmp_path, adt("A08", "20250601", "OBX|1|CE|ADMCAT||1")).table == "ADT"
+
+
+@pytest.mark.parametrize(
+    "message, settings, publisher",
+    [
+        (adt("A28", "20250101").replace("|PAS|RXX", "|PAS|"), {}, "PAS"),
+        (adt("A28", "20250101").replace("|PAS|RXX", "|PAS|"), {"publisher": "RXX"}, "RXX"),
+        (adt("A28", "20250101").replace("|PAS|RXX", "||"), {"publisher": "RXX"}, "RXX"),
+        (adt("A28", "20250101").replace("|PAS|RXX", "|PAS|"), {"senders": {"PAS|": "RYY"}, "publisher": "RXX"}, "RYY"),
+    ],
+)
+def test_the_publisher_where_the_facility_is_empty(tmp_path, message, settings, publisher):
+    assert one(tmp_path, message, settings=settings).publisher == publisher
+
+
+def test_a_message_without_a_control_id_is_keyed_by_its_text(tmp_path):
+    first, second = (adt("A28", day).replace(f"A28-{day}", "") for day in ("20250101", "20250102"))
+    assert (
+        one(tmp_path, first).key != one(tmp_path, second).key and one(tmp_path, first).key == one(tmp_path, first).key
+    )
+
+
+@pytest.mark.parametrize(
+    "message, order",
+    [
+        (adt("A01", "20250102", sent=" "), 202501020000000000),
+        (oru("", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F"), 202506010700000000),
+        (oru("", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F").replace("20250601080000", ""), 0),
+    ],
+    ids=["EVN-2", "OBR-7", "none at all"],
+)
+def test_a_message_without_the_time_of_its_header_is_taken(tmp_path, message, order):
+    row = one(tmp_path, message)
+    assert row.order == order and any(place == "MSH-7" for place, _ in row.warnings) == (not order)
+
+
+@pytest.mark.hazard("HZ-HL7V2-74")
+def test_an_order_without_a_number_is_keyed_by_whose_what_and_when(tmp_path):
+    def group(**changed: str) -> str:
+        text = oru("20250601", f"OBX|1|NM|K^K^L||{changed.pop('value', '7.9')}|mmol/L|||||F", order="|^LAB", **changed)
+        return one(tmp_path, text).groups[0]
+
+    assert group().startswith("order:digest:|") and "H1" not in group() and "9990001006" not in group()
+    assert group(status="C", value="4.1") == group(), "a correction reaches what it corrects"
+    assert len({group(), group(code="UE^Urea^LIMS"), group(pid=DEAD)}) == 3
+
+
+@pytest.mark.hazard("HZ-HL7V2-12")
+def test_a_patient_of_whom_only_an_nhs_number_is_sent_is_keyed_by_it_and_the_birth_date(tmp_path):
+    def key(pid: str) -> str:
+        return one(tmp_path, oru("20250601", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F", pid=pid)).patient
+
+    own = key("PID|1||9990001006^^^NHS||Marsh^Ann||19700203|2")
+    assert own.startswith("nhs:|") and "9990001006" not in own
+    assert key("PID|1|999 000 1006^^^NHS^NH|||Marsh^Ann||19700203|2") == own, "also of PID-2"
+    assert key("PID|1||9990001006^^^NHS||Other^Bob||19800101|1") != own, "a number that is wrongly another's"
+    assert key("PID|1|9990001006^^^NHS|H1^^^RXX||Marsh^Ann||19700203|2") == "RXX|H1"
+
+
+@pytest.mark.hazard("HZ-HL7V2-75")
+@pytest.mark.parametrize(
+    "pid",
+    [
+        "PID|1||||Marsh^Ann||19700203|2",
+        "PID|1||9990001006^^^NHS||Marsh^Ann||0000|2",
+        "PID|1||9990001007^^^NHS||Marsh^Ann||19700203|2",
+        "PID|1||9999999999^^^NHS||Marsh^Ann||19700203|2",
+        "PID|1|12345|||Marsh^Ann||19700203|2",
+        "PID|1||A12^^^GOV^SS||Marsh^Ann||19700203|2",
+        "PID|1|||12345|Marsh^Ann||19700203|2",
+    ],
+    ids=["a name", "no birth date", "check digit", "a repeated digit", "PID-2 of nobody", "another kind", "PID-4"],
+)
+def test_who_would_have_to_be_guessed_is_refused(tmp_path, pid):
+    [found] = rows(tmp_path, oru("20250601", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F", pid=pid).encode())
+    assert isinstance(found, Reject) and found.reason.startswith("PID-3") and found.payload
+
+
+def test_the_feed_may_name_other_fields_that_hold_the_patients_number(tmp_path):
+    row = one(tmp_path, adt("A28", "20250101", "PID|1|||H9|Marsh^Ann"), settings={"identifier_fields": [4]})
+    assert row.patient == "|H9"
+
+
+@pytest.mark.hazard("HZ-HL7V2-76")
+@pytest.mark.parametrize(
+    "pid, mrg, settings, prior",
+    [
+        ("H1^^^RXX^MR", "H2", {}, "RXX|H2"),
+        ("H1^^^RXX^MR~9990001006^^^NHS", "H2", {}, "RXX|H2"),
+        ("H1^^^RXX^MR~X1^^^GP^PI", "H2~X2", {}, ["RXX|H2", "GP|X2"]),
+        ("H1^^^RXX^MR~X1^^^GP^PI", "H2^^^^MR", {}, "RXX|H2"),
+        ("H1", "H2", {}, "|H2"),
+        ("H1", "H2", {"authority": "RXX"}, "RXX|H2"),
+        ("H1^^^OLD", "H2^^^RXX", {"authority_aliases": {"OLD": "RXX"}}, "RXX|H2"),
+    ],
+)
+def test_a_retired_number_without_authority_is_of_the_survivors(tmp_path, pid, mrg, settings, prior):
+    text = adt("A40", "20250601", f"PID|1||{pid}||Marsh^Ann||19700203", f"MRG|{mrg}")
+    found = merges(tmp_path, text, settings=settings)
+    assert list(found) == ([prior] if isinstance(prior, str) else prior)
+    assert set(found.values()) == {one(tmp_path, text, settings=settings).patient}
+    assert f"pat:{list(found)[0]}" in one(tmp_path, text, settings=settings).groups
+
+
+@pytest.mark.hazard("HZ-HL7V2-76")
+def test_a_retired_number_that_may_be_of_two_authorities_is_refused(tmp_path):
+    text = adt("A40", "20250601", "PID|1||H1^^^RXX^MR~X1^^^GP^PI||Marsh^Ann||19700203", "MRG|H2")
+    [found] = rows(tmp_path, text.encode())
+    assert isinstance(found, Reject) and found.reason.startswith("MRG-1") and found.payload == text.encode()
+
+
+def test_a_merge_of_several_pairs_is_several_merges(tmp_path):
+    text = adt("A40", "20250601", PID, "MRG|H2^^^RXX", PID.replace("H1", "H3"), "MRG|H4^^^RXX")
+    assert merges(tmp_path, text) == {"RXX|H2": "RXX|H1", "RXX|H4": "RXX|H3"}
+
+
+def test_a_result_message_of_several_patients_is_one_row_each(tmp_path):
+    first = oru("20250601", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F")
+    second = oru("20250601", "OBX|1|NM|K^K^L||4.1|mmol/L|||||F", pid=DEAD, order="|F2^LAB").split("\r", 1)[1]
+    found = rows(tmp_path, f"{first}\r{second}".encode())
+    assert [(row.patient, row.groups[0]) for row in found] == [("RXX|H1", "order:LAB|F1"), ("RXX|H2", "order:LAB|F2")]
+    assert "7.9" in found[0].values["message"] and "7.9" not in found[1].values["message"]
+
+
+@pytest.mark.parametrize(
+    "charset, sent, read",
+    [
+        ("8859/1", b"O\x92Neill", "O\u2019Neill"),
+        ("UNICODE UTF-8", "O\u0092Neill".encode(), "O\u2019Neill"),
+        ("8859/2", "Łuk".encode("iso-8859-2"), "Łuk"),
+        ("8859/15", "€".encode("iso-8859-15"), "€"),
+    ],
+)
+def test_letters_of_windows_where_a_set_has_none_are_read_and_told(tmp_path, charset, sent, read):
+    text = adt("A28", "20250101", PID.replace("Marsh", "MARSH")).replace("|T|2.4", f"|T|2.4||||||{charset}").encode()
+    [row] = rows(tmp_path, text.replace(b"MARSH", sent))
+    assert f"||{read}^Ann" in row.values["message"]
+    assert bool(row.warnings) == ("\u2019" in read) and all(place == "MSH-18" for place, _ in row.warnings)
+
+
+def test_the_feed_may_overrule_the_character_set_that_messages_declare(tmp_path):
+    text = adt("A28", "20250101", PID.replace("Ann", "Zoë")).replace("|T|2.4", "|T|2.4||||||UNICODE UTF-8")
+    [found] = rows(tmp_path, text.encode("cp1252"), settings={"charset": "WINDOWS-1252"})
+    assert "Zoë" in found.values["message"]
+
+
+BATCHES = [
+    ("BHS|^~\\&\r{}\r{}\rBTS|2\r", []),
+    ("FHS|^~\\&\rBHS|^~\\&\r{}\rBTS|1\rBHS|^~\\&\r{}\rBTS|1\rFTS|2\r", []),
+    ("BHS|^~\\&\r{}\r{}\rBTS\r", []),
+    ("{}\r{}\r", []),
+    ("{}\r{}\rBTS|2\r", []),
+    ("BHS|^~\\&\r{}\r{}\rBTS|5\r", ["BTS-1 of batch 1 (5 said, 2 there)"]),
+    ("BHS|^~\\&\r{}\r{}\rBTS|1\r", ["BTS-1 of batch 1 (1 said, 2 there)"]),
+    ("BHS|^~\\&\r{}\r{}\r", ["BTS of batch 1"]),
+    ("FHS|^~\\&\rBHS|^~\\&\r{}\r{}\r", ["BTS of batch 1", "FTS of the file"]),
+    ("FHS|^~\\&\rBHS|^~\\&\r{}\rBTS|1\rBHS|^~\\&\r{}\r", ["BTS of batch 2", "FTS of the file"]),
+    ("BHS|^~\\&\r{}\rBHS|^~\\&\r{}\rBTS|1\r", ["BTS of batch 1"]),
+    ("FHS|^~\\&\rBHS|^~\\&\r{}\r{}\rBTS|2\rFTS|3\r", ["FTS-1 of the file (3 said, 1 there)"]),
+    ("FHS|^~\\&\rBHS|^~\\&\r{}\r{}\rFTS|1\r", ["BTS of batch 1"]),
+    ("FHS$^~\\&\rBHS$^~\\&\r{}\r{}\rBTS$3\rFTS$1\r", ["BTS-1 of batch 1 (3 said, 2 there)"]),
+]
+
+
+@pytest.mark.hazard("HZ-HL7V2-77")
+@pytest.mark.parametrize("batch, places", BATCHES)
+def test_a_batch_that_is_not_whole_says_so_and_what_is_there_is_read(tmp_path, batch, places):
+    found = rows(tmp_path, batch.format(adt("A28", "20250101"), adt("A31", "20250102")).encode())
+    assert [row.values["event"] for row in found if isinstance(row, Row)] == ["A28", "A31"]
+    assert [reject.place for reject in found if isinstance(reject, Reject)] == places

@@ -5,11 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.errors import Invalid
 from tests.mappings.harness_hl7v2 import DEAD, PID, map_text, one, oru
 
 GRAMS = {"unit": "g/L", "system": "http://unitsofmeasure.org", "code": "g/L"}
-PDF = base64.b64encode(b"%PDF-1.4 invented").decode()
+PDF = base64.b64encode(b"%PDF-1.4 invented\n%%EOF\n").decode()
 
 
 def obx(
@@ -63,12 +62,14 @@ def test_a_report_holds_its_results():
     [
         ("NM", "140", "valueQuantity", {"value": Decimal(140), **GRAMS}),
         ("NM", "-1.50", "valueQuantity", {"value": Decimal("-1.50"), **GRAMS}),
-        ("NM", "<5", "valueString", "<5"),
+        ("NM", "<5", "valueQuantity", {"value": Decimal(5), "comparator": "<", **GRAMS}),
+        ("TX", "6.09", "valueQuantity", {"value": Decimal("6.09"), **GRAMS}),
+        ("ST", ">= 90", "valueQuantity", {"value": Decimal(90), "comparator": ">=", **GRAMS}),
         ("NM", "Pending", "valueString", "Pending"),
-        ("NM", "1,024", "valueString", "1,024"),
+        ("NM", "1,024", "valueString", "1,024 g/L"),
         ("SN", ">^100", "valueQuantity", {"value": Decimal(100), "comparator": ">", **GRAMS}),
         ("SN", "^100", "valueQuantity", {"value": Decimal(100), **GRAMS}),
-        ("SN", "<>^100", "valueString", "<>100"),
+        ("SN", "<>^100", "valueString", "<>100 g/L"),
         ("SN", "^1^:^128", "valueRatio", {"numerator": {"value": Decimal(1)}, "denominator": {"value": Decimal(128)}}),
         ("SN", "^2^+", "valueString", "2+"),
         ("ST", "Group A & B ^ C", "valueString", "Group A & B ^ C"),
@@ -159,7 +160,7 @@ def test_a_document_that_cannot_be_read_is_said_to_be_so():
     [
         ("F", "final"), ("P", "preliminary"), ("C", "corrected"), ("D", "entered-in-error"), ("W", "entered-in-error"), ("X", "cancelled"),
         ("I", "registered"), ("N", "cancelled"), ("R", "preliminary"), ("S", "preliminary"), ("U", "final"), ("O", "registered"),
-        ("?", "unknown"), ("", "unknown"),
+        ("?", "unknown"), ("", "final"), ("B", "final"), ("V", "final"),
     ],
 )  # fmt: skip
 def test_the_status_of_a_result(sent, status):
@@ -217,9 +218,21 @@ def test_the_corrected_value_sent_again_as_final_stays_corrected():
 
 
 @pytest.mark.hazard("HZ-HL7V2-15")
-def test_another_final_value_not_marked_as_a_correction_is_shown_beside_the_first():
-    found = result(FINAL, oru("20250601120000", obx("NM", "104")))
-    assert found["valueQuantity"]["value"] == Decimal(140) and "104 g/L" in found["note"][0]["text"]
+@pytest.mark.parametrize("turned", [False, True])
+def test_another_final_value_not_marked_as_a_correction_is_shown_as_amended(turned):
+    texts = [FINAL, oru("20250601120000", obx("NM", "104"))]
+    resources = map_text(*(reversed(texts) if turned else texts))
+    found = one(resources, "Observation")
+    assert (found["status"], found["valueQuantity"]["value"]) == ("amended", Decimal(104))
+    assert "140 g/L" in found["note"][0]["text"] and one(resources, "DiagnosticReport")["status"] == "amended"
+
+
+@pytest.mark.hazard("HZ-HL7V2-15")
+def test_a_value_that_a_correction_took_back_does_not_come_back_unmarked():
+    again = oru("20250601130000", obx("NM", "140"))
+    found = result(FINAL, oru("20250601120000", obx("NM", "104", "C"), status="C"), again)
+    assert (found["status"], found["valueQuantity"]["value"]) == ("corrected", Decimal(104))
+    assert "140 g/L" in found["note"][0]["text"]
 
 
 @pytest.mark.parametrize("status", ["D", "W"])
@@ -266,21 +279,26 @@ def test_two_services_under_one_filler_number_do_not_mix():
     ]
 
 
-def test_a_result_repeated_in_one_message_is_two_results():
-    resources = map_text(oru("20250601", obx("ST", "E. coli", code="ORG"), obx("ST", "Proteus", code="ORG")))
-    assert sorted(each["valueString"] for each in resources if each["resourceType"] == "Observation") == [
-        "E. coli",
-        "Proteus",
-    ]
+def test_a_coded_result_repeated_in_one_message_is_two_results():
+    resources = map_text(culture("20250601", "E. coli", "Proteus"))
+    assert shown(resources) == ["E. coli final", "Proteus final"]
 
 
 def culture(issued: str, *organisms: str, status: str = "F") -> str:
-    return oru(issued, *(obx("ST", organism, status, code="ORG") for organism in organisms), status=status)
+    return oru(
+        issued, *(obx("CE", f"^{organism}", status, code="ORG", units="") for organism in organisms), status=status
+    )
+
+
+def shown(resources: list[dict]) -> list[str]:
+    found = [each for each in resources if each["resourceType"] == "Observation"]
+    assert not any("note" in each for each in found)
+    return sorted(f"{each['valueCodeableConcept']['text']} {each['status']}" for each in found)
 
 
 @pytest.mark.hazard("HZ-HL7V2-19")
 @pytest.mark.parametrize(
-    ("texts", "shown"),
+    ("texts", "expected"),
     [
         ((culture("20250602", "Proteus"),), ["E. coli final", "Proteus final"]),
         (
@@ -299,19 +317,22 @@ def culture(issued: str, *organisms: str, status: str = "F") -> str:
         ((culture("20250602", "Proteus"), culture("20250603", "E. coli")), ["E. coli final", "Proteus final"]),
     ],
 )
-def test_of_two_results_of_one_name_none_takes_the_others_place(texts, shown):
-    resources = map_text(culture("20250601", "E. coli", "Proteus"), *texts)
-    found = [each for each in resources if each["resourceType"] == "Observation"]
-    assert sorted(f"{each['valueString']} {each['status']}" for each in found) == shown and not any(
-        "note" in each for each in found
-    )
+def test_of_two_results_of_one_name_none_takes_the_others_place(texts, expected):
+    assert shown(map_text(culture("20250601", "E. coli", "Proteus"), *texts)) == expected
 
 
 @pytest.mark.hazard("HZ-HL7V2-16")
 def test_an_order_number_used_again_for_another_person_mixes_nothing():
     other = "PID|1||H7^^^RXX^MR~9990001014^^^NHS||Stone^Ed||19500101|1"
-    with pytest.raises(Invalid, match="OBR-3"):
-        map_text(FINAL, oru("20250701", obx("NM", "90"), pid=other))
+    alone = map_text(FINAL)
+    resources = map_text(FINAL, oru("20250701", obx("NM", "90"), pid=other))
+    whose = {each["subject"]["reference"]: each for each in resources if each["resourceType"] == "Observation"}
+    assert sorted(each["valueQuantity"]["value"] for each in whose.values()) == [90, 140]
+    assert {each["status"] for each in whose.values()} == {"final"} and len(whose) == 2
+    assert len({each["subject"]["reference"] for each in resources if each["resourceType"] == "DiagnosticReport"}) == 2
+    assert one(alone, "Observation")["id"] not in {each["id"] for each in whose.values()}, (
+        "an id never changes its person"
+    )
 
 
 def test_a_correction_after_a_merge_comes_under_the_surviving_number():

@@ -1,0 +1,158 @@
+"""Embedded documents (ED): parts put together, and shown only when they are whole.
+
+A document comes in one OBX, in several (OBX-4 the same, or counting the parts), or in repetitions of OBX-5; later parts
+may be bare data in component 1. One that does not end as its format ends is not shown at all: half a letter misleads.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Any
+
+from mappings.hl7v2 import codes, times
+from mappings.hl7v2.message import Segment
+
+CONTENT_TYPES = {
+    "PDF": "application/pdf",
+    "RTF": "application/rtf",
+    "TEXT": "text/plain",
+    "PLAIN": "text/plain",
+    "HTML": "text/html",
+    "XML": "application/xml",
+    "JPEG": "image/jpeg",
+    "JPG": "image/jpeg",
+    "PNG": "image/png",
+    "GIF": "image/gif",
+    "TIFF": "image/tiff",
+    "TIF": "image/tiff",
+}
+FORMATS = (
+    ("application/pdf", b"%PDF", rb"%%EOF\s*\x00*\s*\Z"),
+    ("image/jpeg", b"\xff\xd8\xff", rb"\xff\xd9\x00*\s*\Z"),
+    ("image/png", b"\x89PNG\r\n\x1a\n", rb"IEND\xaeB`\x82\x00*\s*\Z"),
+    ("image/gif", b"GIF8", rb"\x3b\x00*\s*\Z"),
+    ("application/rtf", b"{\\rtf", rb"\}\x00*\s*\Z"),
+    ("application/zip", b"PK\x03\x04", rb"PK\x05\x06.{18,}\Z"),
+    ("image/tiff", b"II*\x00", rb""),
+    ("image/tiff", b"MM\x00*", rb""),
+)
+"""(type, how its data begins, how it ends); "" where the end cannot be told."""
+MARKUP = ("application/xml", "text/html")
+TAIL = 70_000
+"""Bytes at the end of a document in which its end is looked for."""
+
+
+def is_document(obx: Segment) -> bool:
+    return obx.text(2).upper() == "ED"
+
+
+def continues(before: list[Segment], obx: Segment) -> bool:
+    """Whether a document's OBX goes on with the one before it: another part of the same name, which does not begin a
+    document of its own under another OBX-4."""
+    if not is_document(obx) or not is_document(before[0]) or before[0][3] != obx[3]:
+        return False
+    if before[-1][4] == obx[4]:
+        return True
+    return not _begins(obx) and _begins(before[0])
+
+
+def documents(segments: tuple[Segment, ...], zone: str) -> list[dict[str, Any]]:
+    """Return the Attachments in an ED result, {} for each that is not whole or cannot be read; none of no data."""
+    title, created = codes.text_of(segments[0], 3), times.fhir(times.of(segments[0], 14), zone)
+    found: list[list[tuple[str, str, str]]] = []
+    for part in (part for segment in segments for part in _parts(segment)):
+        if found and not _format(part[2]) and part[0] in ("", found[-1][0][0]):
+            found[-1].append(part)
+        else:
+            found.append([part])
+    return [_attachment(parts, title, created) for parts in found if any(data for _, _, data in parts)]
+
+
+def _parts(segment: Segment) -> list[tuple[str, str, str]]:
+    """Return (type, encoding, data) of each repetition of OBX-5; data without components is a part of what went
+    before."""
+    parts = []
+    for field in segment.repetitions(5):
+        bare = segment.encoding.component not in field.raw
+        data = field.text(1) if bare else field.text(5)
+        kind = "" if bare else (field.text(3).upper() or field.text(2).upper())
+        parts.append((kind, "" if bare else field.text(4).upper(), data))
+    return parts
+
+
+def _begins(obx: Segment) -> bool:
+    return any(_format(data) for _, _, data in _parts(obx)[:1])
+
+
+def _format(data: str) -> str:
+    """Return the content type that the beginning of encoded data shows, or ""."""
+    start = re.sub(r"\s+", "", data[:200])[:16]
+    try:
+        head = base64.b64decode(start[: len(start) // 4 * 4], validate=True)
+    except (binascii.Error, ValueError):
+        head = b""
+    return next((kind for kind, begins, _ in FORMATS if len(head) >= 8 and head.startswith(begins)), "")
+
+
+def _attachment(parts: list[tuple[str, str, str]], title: str, created: str) -> dict[str, Any]:
+    kind, encoding = parts[0][0], parts[0][1]
+    data = decoded([data for _, _, data in parts], encoding)
+    content = content_type(data, kind)
+    if not data or not content or not is_whole(data, content):
+        return {}
+    return {"contentType": content, "data": base64.b64encode(data).decode(), "title": title, "creation": created}
+
+
+def content_type(data: bytes, kind: str) -> str:
+    """Return the type of a document: what its data shows, else what the sender says; "" where the two disagree, or
+    nobody says."""
+    shown = next((name for name, begins, _ in FORMATS if data.startswith(begins)), "")
+    said = CONTENT_TYPES.get(kind, "application/octet-stream" if kind else "")
+    if shown or said not in {name for name, _, _ in FORMATS}:
+        return shown or ("application/xml" if said == "text/plain" and data.lstrip()[:5] == b"<?xml" else said)
+    return ""
+
+
+def is_whole(data: bytes, content: str) -> bool:
+    """Whether a document ends as its format asks; one whose format has no end is taken as whole."""
+    if content in MARKUP:
+        return data.rstrip(b"\x00 \r\n\t").endswith(b">")
+    ends = [end for kind, begins, end in FORMATS if kind == content and data.startswith(begins)]
+    return all(re.search(end, data[-TAIL:], re.DOTALL) for end in ends)
+
+
+def decoded(parts: list[str], encoding: str) -> bytes:
+    """Return the bytes of a document's parts, b"" for what is not of its encoding.
+
+    Base64 may be cut anywhere between the parts, or be closed (``=``) in each of them; a MIME header before it is
+    passed over. Padding that is missing at the end is added where the end of the format proves that nothing else is.
+    """
+    if encoding == "A":
+        return "".join(parts).encode()
+    text = re.sub(r"\s+", "", "".join(_without_header(part) for part in parts))
+    try:
+        if encoding == "HEX":
+            return bytes.fromhex(text)
+        if encoding not in ("", "BASE64"):
+            return b""
+        closed = re.findall(r"[^=]+=*", text)
+        data = b"".join(base64.b64decode(piece, validate=True) for piece in closed[:-1])
+        last = closed[-1] if closed else ""
+        padded = base64.b64decode(last + "=" * (-len(last) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+    data += padded
+    is_proved = (
+        len(last) % 4 == 0 or data.startswith(tuple(begins for _, begins, end in FORMATS if end)) or data[:1] == b"<"
+    )
+    return data if is_proved else b""
+
+
+def _without_header(part: str) -> str:
+    """Return a part without the lines of a MIME header (``Content-Type: …``) and boundary."""
+    if not re.match(r"\s*(MIME-Version|Content-|--)", part, re.IGNORECASE):
+        return part
+    lines = [line for line in part.splitlines() if not re.match(r"\s*(--|[A-Za-z-]+:\s|\S+=\S*[\";])", line)]
+    return "\n".join(lines)

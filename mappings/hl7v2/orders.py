@@ -1,0 +1,91 @@
+"""The orders of a result message: each OBR with its comments, its specimens and its results, each with their own.
+
+A comment (NTE) belongs to what it follows: to a result after its OBX, to a specimen after its SPM, to the order after
+its OBR, and to the *next* order after an ORC. What precedes the first OBR (a comment on the patient or the visit) is
+kept with the first order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mappings import Look, Row
+from mappings.hl7v2 import identity
+from mappings.hl7v2.message import Message, Segment, parse
+
+
+@dataclass(slots=True)
+class Commented:
+    """An OBX or an SPM with the comments that follow it."""
+
+    segment: Segment
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Order:
+    """One OBR and what follows it. Not to be changed: all groups of the message share it. ``values`` holds the words of
+    the message's results by code and OBX-4, for what another order says was found in them."""
+
+    key: str
+    obr: Segment
+    notes: list[str]
+    specimens: list[Commented] = field(default_factory=list)
+    results: list[Commented] = field(default_factory=list)
+    values: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A result message: its orders by order key, and the key of its visit."""
+
+    by_key: dict[str, list[Order]]
+    visit: str
+
+
+def results_of(row: Row, look: Look) -> Results:
+    """Return the orders of a row's message, read once for all groups that are mapped together: a message of 2,000
+    orders has 2,000 groups."""
+    return look.once(("hl7v2 orders", row.key), lambda: read(message_of(row, look)))
+
+
+def message_of(row: Row, look: Look) -> Message:
+    """Return a row's message, read once for all groups that are mapped together."""
+    return look.once(("hl7v2 message", row.key), lambda: parse(row.values["message"]))
+
+
+def read(message: Message) -> Results:
+    """Return the orders of a result message. Raises ``Invalid`` as ``identity.orders`` does."""
+    keys = {id(segments[0]): key for key, segments in identity.orders(message)}
+    orders: list[Order] = []
+    values: dict[tuple[str, str], str] = {}
+    waiting: list[str] = []
+    notes = waiting
+    for segment in message.segments:
+        match segment.name:
+            case "PID" | "PV1" | "ORC":
+                notes = waiting
+            case "OBR":
+                orders.append(Order(keys[id(segment)], segment, waiting, values=values))
+                notes, waiting = waiting, []
+            case "SPM" if orders:
+                orders[-1].specimens.append(Commented(segment))
+                notes = orders[-1].specimens[-1].notes
+            case "OBX" if orders and says_something(segment):
+                orders[-1].results.append(Commented(segment))
+                notes = orders[-1].results[-1].notes
+                if segment.text(2) in ("CE", "CWE", "CNE"):
+                    values[segment.text(3), segment.text(4)] = segment.text(5, 2) or segment.text(5, 5)
+            case "NTE" if segment.whole(3).strip():
+                notes.append(segment.whole(3).strip("\r\n"))
+    if orders:
+        orders[-1].notes.extend(waiting)
+    by_key: dict[str, list[Order]] = {}
+    for order in orders:
+        by_key.setdefault(order.key, []).append(order)
+    return Results(by_key, identity.visit_key(message))
+
+
+def says_something(obx: Segment) -> bool:
+    """Whether an OBX has a name, a value or a status; one that has none of them is padding."""
+    return bool(obx[3] or obx[5] or obx[11])
