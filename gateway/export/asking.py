@@ -40,9 +40,18 @@ def ask(
 
 
 def start(
-    store: Store, project: str, owner: str, *, optout_days: int, types: tuple[str, ...] = (), kind: str = KIND
+    store: Store,
+    project: str,
+    owner: str,
+    *,
+    optout_days: int,
+    root: bytes | None = None,
+    types: tuple[str, ...] = (),
+    kind: str = KIND,
 ) -> str:
-    """Ask for an export and gather its members now, as an operator's run does. Raises as ``ask`` does."""
+    """Ask for an export and gather its members now, as an operator's run does. Without the ``root`` key, by which
+    people are put into their order, they are gathered when the job is run. Raises as ``ask`` and ``gather`` do."""
     job = ask(store, project, owner, optout_days=optout_days, types=types, kind=kind)
-    gather.gather(store, job)
+    if root is not None:
+        gather.gather(store, job, root)
     return job

@@ -13,7 +13,6 @@ from typing import Any
 from gateway import records
 from gateway.errors import Conflict, Refused
 from gateway.export import cut, engines, folder, gather, manifest, part_files, standing
-from gateway.nhs import pseudonym
 from gateway.store import jobs
 from gateway.store.database import Session, Store
 
@@ -36,8 +35,9 @@ def run(
     changed since a part was cut, or its files are not there, it is cut again: what is hidden today does not leave
     today. Raises ``Refused`` for a folder that holds anything else, and as ``gather`` and ``require_standing`` do.
     """
-    job = _ready(store, id_, out, claimed)
-    key = pseudonym.project_key(root, *_begin(store, job, out), job.pins["key_version"])
+    job = _ready(store, id_, out, root, claimed)
+    _begin(store, job, out, root)
+    key = standing.key_of(job, root)
     try:
         while True:
             with store.read() as session:
@@ -55,7 +55,7 @@ def run(
         part_files.clear(out, job.claim)
 
 
-def _ready(store: Store, id_: str, out: Path, claimed: jobs.Job | None) -> jobs.Job:
+def _ready(store: Store, id_: str, out: Path, root: bytes, claimed: jobs.Job | None) -> jobs.Job:
     """The job with its members, under this run's claim. A job that was only asked for, or whose gathering was killed,
     is gathered now."""
     with store.write() as session:
@@ -66,7 +66,7 @@ def _ready(store: Store, id_: str, out: Path, claimed: jobs.Job | None) -> jobs.
             raise gather.Stopped(gather.STOPPED)
         gather.hold(session, job)
     if job.state == "gathering":
-        gather.gather(store, id_, job)
+        gather.gather(store, id_, root, job)
         with store.read() as session:
             gathered = jobs.get(session, id_)
         if gathered is None or gathered.claim != job.claim:
@@ -83,15 +83,16 @@ def _require_unreleased(session: Session, id_: str) -> None:
         raise Conflict("the job is already released")
 
 
-def _begin(store: Store, job: jobs.Job, out: Path) -> tuple[str, str]:
-    """Take the folder if what the job was made with still stands; return the controller and the name of the
-    project."""
+def _begin(store: Store, job: jobs.Job, out: Path, root: bytes) -> None:
+    """Take the folder if what the job was made with still stands, and its root key is the one given."""
+    if "root" not in job.pins:
+        raise Conflict("the job was gathered by an earlier version: start the export again")
     cleared = _clear(store, job)
     with store.write() as session:
-        project = standing.require_standing(session, job, session.now, job.pins["optout_days"], cleared)
+        standing.require_root(session, root, job.pins["root"])
+        standing.require_standing(session, job, session.now, job.pins["optout_days"], cleared)
         gather.hold(session, job)
         folder.take(out, job.id)
-    return project.controller, project.name
 
 
 def _clear(store: Store, job: jobs.Job) -> int:

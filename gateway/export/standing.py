@@ -11,7 +11,9 @@ from gateway import records
 from gateway.errors import Conflict, Refused
 from gateway.export import approval, national_list
 from gateway.fhir.dates import DAY, moment
+from gateway.nhs import pseudonym
 from gateway.nhs.project import Project
+from gateway.store import ledger
 from gateway.store.database import Session
 from gateway.store.jobs import Job
 
@@ -20,6 +22,7 @@ KIND, BY_HAND = "export", "export by hand"
 their choice."""
 KEPT_FOR = 7 * DAY
 """µs after the request for which a release is served and its files are kept."""
+OTHER_ROOT = "the root key is not the one that exports of this store are made with: restore it from a backup"
 MEMBERS_CHANGED = "who may be in it has changed since: start the export again"
 
 
@@ -32,6 +35,20 @@ def plain(project: Project) -> dict[str, Any]:
     """A project as JSON, to be pinned and compared."""
     document: dict[str, Any] = json.loads(json.dumps(asdict(project), default=str))
     return document
+
+
+def key_of(job: Job, root: bytes) -> bytes:
+    """The key of a job's project, at the version that was approved."""
+    approved = job.pins["approved"]
+    return pseudonym.project_key(root, approved["controller"], approved["name"], job.pins["key_version"])
+
+
+def require_root(session: Session, root: bytes, pinned: str = "") -> None:
+    """Raises ``Refused`` when a root key is not the one ``pinned``, or not the one of earlier exports of this store:
+    another key gives everybody another pseudonym under the same key version, also within one release."""
+    own = pseudonym.fingerprint(root)
+    if pinned not in ("", own) or ledger.root_fingerprint(session) not in ("", own):
+        raise Refused(OTHER_ROOT)
 
 
 def require_unchanged(session: Session, job: Job, now: int) -> Project:

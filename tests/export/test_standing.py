@@ -28,7 +28,7 @@ UNKNOWN = "9999999468"
 
 
 def start(store: Store, name: str = "study", **options) -> str:
-    return asking.start(store, name, "researcher", optout_days=7, **options)
+    return asking.start(store, name, "researcher", optout_days=7, root=ROOT, **options)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -2,7 +2,10 @@
 
 from gateway.nhs.pseudonym.life import is_ninety, span
 from gateway.nhs.pseudonym.people import Pseudonymiser
-from gateway.nhs.pseudonym.project_keys import ROOT_BYTES, base32, project_key
+from gateway.nhs.pseudonym.project_keys import ROOT_BYTES, base32, fingerprint, order_key, project_key
 from gateway.nhs.pseudonym.subject import PERSON_SYSTEM, Subject
 
-__all__ = ["PERSON_SYSTEM", "ROOT_BYTES", "Pseudonymiser", "Subject", "base32", "is_ninety", "project_key", "span"]
+__all__ = [
+    "PERSON_SYSTEM", "ROOT_BYTES", "Pseudonymiser", "Subject", "base32", "fingerprint", "is_ninety", "order_key",
+    "project_key", "span",
+]  # fmt: skip
