@@ -80,7 +80,7 @@ def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: st
         if job.state != "done":
             raise NotFound("file")
         try:
-            standing.require_standing(session, job, now, days)
+            standing.require_standing(session, job, now, days, file=name)
         except (Refused, Conflict) as refusal:
             _audit(door, caller, "export.download", "refused", request, job=id_, file=name, why=str(refusal))
             raise refusal if isinstance(refusal, Conflict) else Forbidden(str(refusal), "export-refused") from None

@@ -37,25 +37,32 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
     pins = part.pins
     pseudonymiser = Pseudonymiser(pins["profile"], pins["setting"], part.key, moment(pins["started"]).year)
     files: dict[str, part_files.PartFile] = {}
+    types, approved = frozenset(pins["types"]), frozenset(pins["approved"]["types"])
     persons, order = 0, order_key(part.key, pins["release"])
     store = open_store(part.url)
     try:
         with store.read() as session:
-            seq = records.label_seq(session)
+            seq, now = records.label_seq(session), records.today(session, part.job, part.number, pins)
             for person in records.stream(session, part.job, part.number, pins):
-                persons += 1
-                for resource_type, line in pseudonymiser.person(person.person, _ordered(order, person.resources)):
+                lines = pseudonymiser.person(
+                    person.person, _ordered(order, person.resources), types, approved, person.lives
+                )
+                is_in = False
+                for resource_type, line in lines:
+                    is_in = True
                     if resource_type not in files:
                         files[resource_type] = part_files.PartFile(
                             Path(part.out), resource_type, part.number, part.claim
                         )
                     files[resource_type].write(line)
+                persons += is_in
             closed = [files[name].close() for name in sorted(files)]
     finally:
         store.close()
     log.event("export.part", part=part.number, resources=sum(file["count"] for file in closed))
     return part.number, {
         "label_seq": seq,
+        "state": now.state,
         "files": closed,
         "persons": persons,
         "dropped": dict(sorted(pseudonymiser.dropped.items())),

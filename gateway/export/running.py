@@ -16,6 +16,8 @@ from gateway.export import cut, engines, folder, gather, manifest, part_files, s
 from gateway.store import jobs
 from gateway.store.database import Session, Store
 
+PARTS_A_HOLD = 100
+"""Parts whose people are asked about between two renewals of the lease."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -42,7 +44,7 @@ def run(
         while True:
             with store.read() as session:
                 label_seq = records.label_seq(session)
-                todo, total = _to_cut(session, id_, out, label_seq)
+                todo, total = _to_cut(session, store, job, out, label_seq)
             if not todo and (released := _release(store, job, out, label_seq)):
                 return released
             parts = [cut.Part(store.url, id_, job.pins, number, str(out), job.claim, key) for number in todo]
@@ -127,16 +129,22 @@ def _release(store: Store, job: jobs.Job, out: Path, label_seq: int) -> dict[str
     return released
 
 
-def _to_cut(session: Session, id_: str, out: Path, label_seq: int) -> tuple[list[int], int]:
-    """The parts that are not cut, or were cut under other labels than today's, or elsewhere; and how many there are."""
-    parts = jobs.parts(session, id_)
-    todo = [
-        number
-        for number, state, outcome in parts
-        if state != "done"
-        or outcome["label_seq"] != label_seq
-        or not all(_is_there(out, file) for file in outcome["files"])
-    ]
+def _to_cut(session: Session, store: Store, job: jobs.Job, out: Path, label_seq: int) -> tuple[list[int], int]:
+    """The parts that are not cut, or were cut under other labels than today's, or of people of whom something else may
+    leave today, or elsewhere; and how many there are. The lease is kept while people are asked about."""
+    parts = jobs.parts(session, job.id)
+    todo = []
+    for number, state, outcome in parts:
+        if number % PARTS_A_HOLD == PARTS_A_HOLD - 1:
+            with store.write() as writing:
+                gather.hold(writing, job)
+        if (
+            state != "done"
+            or outcome["label_seq"] != label_seq
+            or not all(_is_there(out, file) for file in outcome["files"])
+            or outcome.get("state") != records.today(session, job.id, number, job.pins).state
+        ):
+            todo.append(number)
     return todo, len(parts)
 
 

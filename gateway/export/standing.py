@@ -13,7 +13,7 @@ from gateway.export import approval, national_list
 from gateway.fhir.dates import DAY, moment
 from gateway.nhs import pseudonym
 from gateway.nhs.project import Project
-from gateway.store import ledger
+from gateway.store import jobs, ledger
 from gateway.store.database import Session
 from gateway.store.jobs import Job
 
@@ -66,22 +66,33 @@ def require_standing(
     optout_days: int,
     cleared: int = 0,
     hold: Callable[[], None] = lambda: None,
+    file: str = "",
 ) -> Project:
     """The project a job was made for, if what the job was made with still stands.
 
     Raises ``Refused`` when the project is not in force or was changed, or no list of opt-outs is fresh. Raises
     ``Conflict``, always in the same words, when a contributor's agreement has ended or somebody in the job has opted
     out since: a recipient is not told which. Nobody is looked for on the list ``cleared``; see ``clear``. ``hold`` is
-    called before each slice of the list is looked for.
+    called before each slice of the list is looked for. For one ``file`` of a release the people in it are asked about
+    as they are now, which takes the same time in a job of any size; the whole job is looked through for a new list.
     """
     project = require_unchanged(session, job, now)
     if not project.live(moment(now).date()).issuperset(job.pins["contributors"]):
         raise Conflict(MEMBERS_CHANGED)
     in_force = national_list.require_fresh(session, now, optout_days)
-    is_same_list = in_force.key in (job.pins["optout"], cleared)
-    if not is_same_list and records.opted_out_since(session, job.id, in_force.key, hold):
+    is_looked_for = in_force.key != (job.pins["optout"] if file else cleared)
+    if file and not _is_as_released(session, job, file):
+        raise Conflict(MEMBERS_CHANGED)
+    if is_looked_for and records.opted_out_since(session, job.id, in_force.key, hold):
         raise Conflict(MEMBERS_CHANGED)
     return project
+
+
+def _is_as_released(session: Session, job: Job, file: str) -> bool:
+    """Whether the same of the same people would leave in this file as when it was cut."""
+    number = int(file.split(".")[1])
+    outcome = jobs.part_outcome(session, job.id, number)
+    return outcome is None or outcome.get("state") == records.today(session, job.id, number, job.pins).state
 
 
 def clear(session: Session, job: Job, now: int, hold: Callable[[], None]) -> int:

@@ -24,7 +24,9 @@ def may_give_gp(patients: Iterable[dict[str, Any]], episodes: Iterable[dict[str,
 
     The rule is OpenSAFELY's: https://github.com/opensafely-core/ehrql/pull/2060
     """
-    registrations = [episode for episode in episodes if identity.is_regular_registration({**episode, "status": "active"})]
+    registrations = [
+        episode for episode in episodes if identity.is_regular_registration({**episode, "status": "active"})
+    ]
     if any(identity.is_regular_registration(episode) for episode in registrations):
         return True
     deaths = [str(patient["deceasedDateTime"])[:10] for patient in patients if patient.get("deceasedDateTime")]

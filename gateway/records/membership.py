@@ -165,14 +165,19 @@ def stream(session: Session, job: str, part: int, pins: Mapping[str, Any]) -> It
     now = _today(session, rows, pins)
     types = frozenset(pins["approved"]["types"]) | {"Patient"}
     hidden = leaving.hidden(pins["exclude_sensitive"])
-    ways = {publishers: (Allow(types, publishers, None, hidden),) for publishers in (now.publishers, now.publishers - now.gp)}
+    ways = {
+        publishers: (Allow(types, publishers, None, hidden),)
+        for publishers in (now.publishers, now.publishers - now.gp)
+    }
     lives = _lives(session, now, pins["as_of"])
     for (place, name), person in groupby(rows, key=lambda row: (row[0], row[2])):
         patients = [patient for _, patient, _ in person if patient not in now.refused]
         if not patients:
             continue
         is_without_gp = not now.without_gp.isdisjoint(patients)
-        limits = Limits(ways[now.publishers - now.gp if is_without_gp else now.publishers], frozenset(map(PatientKey, patients)))
+        limits = Limits(
+            ways[now.publishers - now.gp if is_without_gp else now.publishers], frozenset(map(PatientKey, patients))
+        )
         held = snapshot.as_of(session, limits, pins["as_of"])
         if leaving_ones := [(resource.type, resource.id, resource.body) for resource in held]:
             known = [lives[patient] for patient in sorted(now.persons[place]) if patient in lives]
@@ -189,7 +194,9 @@ def today(session: Session, job: str, part: int, pins: Mapping[str, Any]) -> Tod
 def _today(session: Session, rows: Sequence[Member], pins: Mapping[str, Any]) -> Today:
     patients = sorted({patient for _, patient, _ in rows})
     publishers = _active(session, frozenset(pins["contributors"]))
-    gp = [key for key, row in registry.publishers(session).items() if key in publishers and kinds.of(row.kind).registers]
+    gp = [
+        key for key, row in registry.publishers(session).items() if key in publishers and kinds.of(row.kind).registers
+    ]
     around = _wide(session, set(patients))
     refused = _refused(session, around, pins).intersection(patients)
     persons = _persons(session, rows)
@@ -238,7 +245,9 @@ def _unregistered(session: Session, persons: Mapping[int, Iterable[int]]) -> set
     unregistered: set[int] = set()
     for patients in persons.values():
         known = [facts[patient] for patient in patients if patient in facts]
-        if not leaving.may_give_gp(*([one for of in known for one in of[name]] for name in ("Patient", "EpisodeOfCare"))):
+        if not leaving.may_give_gp(
+            *([one for of in known for one in of[name]] for name in ("Patient", "EpisodeOfCare"))
+        ):
             unregistered.update(patients)
     return unregistered
 

@@ -143,6 +143,13 @@ def parts(session: Session, id_: str) -> list[tuple[int, str, dict[str, Any]]]:
         return [(number, state, msgspec.json.decode(outcome)) for number, state, outcome in rows.exec(statement)]
 
 
+def part_outcome(session: Session, id_: str, number: int) -> dict[str, Any] | None:
+    """What came of one part; None where the job has no such part."""
+    with models(session) as rows:
+        row = rows.get(Part, (id_, number))
+        return msgspec.json.decode(row.outcome) if row else None
+
+
 def progress(session: Session, id_: str) -> tuple[int, int]:
     """How many of a job's parts are done, of how many."""
     is_done = sqlalchemy.func.sum(sqlalchemy.case((col(Part.state) == "done", 1), else_=0))
