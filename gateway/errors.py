@@ -53,5 +53,13 @@ class Refused(GatewayError):
     """The operator's command cannot run as asked (exit 2)."""
 
 
+class Throttled(GatewayError):
+    """The caller asks too often (429). ``seconds`` says when to ask again."""
+
+    def __init__(self, message: str, seconds: int = 1):
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class Unavailable(GatewayError):
     """The gateway cannot answer now: no audit, no code sets, no database (503)."""

@@ -25,6 +25,7 @@ STATUS: dict[type[errors.GatewayError], tuple[int, str]] = {
     errors.TooLarge: (413, "too-long"),
     errors.WrongMedia: (415, "not-supported"),
     errors.Refused: (400, "business-rule"),
+    errors.Throttled: (429, "throttled"),
     errors.Unavailable: (503, "transient"),
 }
 
@@ -46,7 +47,7 @@ def respond(error: errors.GatewayError) -> Response:
     status, code = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     if status == 401:
         return Response(outcome(code, UNAUTHENTICATED), status, {"WWW-Authenticate": "Bearer"}, FHIR_JSON)
-    headers = {"Retry-After": "5"} if status == 503 else {}
+    headers = {"Retry-After": "5"} if status in (429, 503) else {}
     return Response(outcome(code, str(error), getattr(error, "code", "")), status, headers, FHIR_JSON)
 
 

@@ -97,6 +97,15 @@ def _claimable(kind: str, now: int) -> Any:
     return select(JobRow.id).where(JobRow.kind == kind, is_free).order_by(col(JobRow.created)).limit(1)
 
 
+def count_unfinished(session: Session, kind: str, owner: str) -> int:
+    """How many jobs of an owner wait or run."""
+    unfinished = select(sqlalchemy.func.count()).where(
+        JobRow.kind == kind, JobRow.owner == owner, col(JobRow.state).in_(_TAKEN)
+    )
+    with models(session) as rows:
+        return int(rows.exec(unfinished).one())
+
+
 def take(session: Session, id_: str) -> Job | None:
     """Take a job whoever works on it: they stop at their next ``hold``. None when there is no such job, or it has
     ended."""

@@ -347,12 +347,12 @@ def test_no_more_than_a_slice_of_the_opted_out_is_looked_for_at_once(loaded, app
     with loaded.write() as session:
         session.run("DELETE FROM part_member WHERE name <> ?", f"number:{made.people['demo'].nhs_number}")
     (tmp_path / "list.csv").write_text("".join(f"{number},\n" for number in everyone))
-    national_list.load(loaded, tmp_path / "list.csv")
+    national_list.load(loaded, tmp_path / "list.csv", confirmed_by=("guardian", "controller"))
     with loaded.read() as session:
         newest = national_list.require_fresh(session, loaded.clock(), 7).key
         assert not membership.opted_out_since(session, job, newest)
         assert len(asked) > 3
     (tmp_path / "list.csv").write_text(f"{made.people['demo'].nhs_number},\n")
-    national_list.load(loaded, tmp_path / "list.csv")
+    national_list.load(loaded, tmp_path / "list.csv", confirmed_by=("guardian", "controller"))
     with loaded.read() as session:
         assert membership.opted_out_since(session, job, newest + 1)
