@@ -46,7 +46,7 @@ SERVED = ("dr-green", "receptionist", "dr-ward", "researcher")
 """The users whose tokens are printed when it serves at the end."""
 IN_EXPORT = {
     "demo": "known to all three: the same pseudonym on each of her records",
-    "merged": "two hospital numbers of one person: shown together, never merged",
+    "merged": "two hospital numbers of one person: the retired record is left out, and what it holds is kept",
     "sensitive": "without her item of the sensitive set and what is linked to it",
     "type-1": "Type 1 opt-out: the practice's record is not exported",
     "opted-out": "national data opt-out",
