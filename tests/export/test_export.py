@@ -198,7 +198,11 @@ def approve(operator, tmp_path, made) -> None:
     assert operator("project", "add", str(tmp_path / "project.json"), "--as", "asker").returncode == 0
     for name in ("guardian", "controller"):
         assert operator("project", "approve", "study", "--as", name).returncode == 0
-    assert operator("optout", "load", str(made.path("optout"))).returncode == 0
+    stated = ("--holds", "opted-out", "--as-at", str(datetime.date.today()))
+    again = operator("optout", "load", str(made.path("optout")), *stated)
+    assert again.returncode == 2 and "same as a list of an earlier date" in again.stderr
+    confirmed = ("--confirmed-by", "guardian", "--confirmed-by", "controller")
+    assert operator("optout", "load", str(made.path("optout")), *stated, *confirmed).returncode == 0
 
 
 def test_a_command_killed_half_way_is_resumed_by_part_and_is_byte_identical(operator, made, tmp_path):
