@@ -6,6 +6,7 @@ continues with the first missing part.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from gateway.export import cut, engines, folder, gather, manifest, part_files, s
 from gateway.store import jobs
 from gateway.store.database import Session, Store
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+DISK_FULL = "the disk that holds the folder of the export is full: free some space, and resume"
 PARTS_A_HOLD = 100
 """Parts whose people are asked about between two renewals of the lease."""
 Progress = Callable[[str, int, int], None]
@@ -53,6 +56,10 @@ def run(
                 _finish_part(store, job, out, number, outcome)
                 if progress:
                     progress("parts", done, total)
+    except OSError as error:
+        if error.errno in FULL:
+            raise Refused(DISK_FULL) from None
+        raise
     finally:
         part_files.clear(out, job.claim)
 

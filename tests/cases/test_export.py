@@ -239,7 +239,7 @@ def test_01_no_two_releases_can_be_matched_by_their_order(box, request, monkeypa
         for name, version in (("falls", 1), ("hearts", 1), ("later", 2))
     }
     orders = [[of_project[name][value] for value in pseudonyms(made.export(name))] for name in of_project]
-    made.send(adt(900, "A31", person(NUMBERS[0], "H0", "Aaa", "19100101", "2"), "20260201090000"))
+    made.send(result(900, person(NUMBERS[0], "H0", "Aaa", "19100101", "2"), "20260201070000"))
     orders.append([of_project["falls"][value] for value in pseudonyms(made.export("falls"))])
     orders.append(sorted(orders[0]))
     assert all(len(order) == facts["people"] for order in orders)

@@ -2,6 +2,7 @@
 download."""
 
 import csv
+import errno
 import json
 import os
 import uuid
@@ -14,7 +15,7 @@ from gateway import config
 from gateway.api.app import create_app
 from gateway.composition import Gateway, open_service
 from gateway.errors import Conflict, Refused
-from gateway.export import approval, asking, cut, national_list, running, standing, worker
+from gateway.export import approval, asking, cut, national_list, part_files, running, standing, worker
 from gateway.intake import load
 from gateway.nhs import identifiers, pseudonym
 from gateway.store import jobs, labelling
@@ -267,6 +268,21 @@ def test_a_part_whose_files_lie_elsewhere_is_cut_again(loaded, approved, tmp_pat
         {line["url"] for line in manifest["output"]}
         == set(contents(tmp_path / "two"))
         == set(contents(tmp_path / "one"))
+    )
+
+
+def test_a_full_disk_is_told_as_one_and_the_run_goes_on_from_there(loaded, approved, tmp_path, monkeypatch):
+    job, real = start(loaded, approved()), part_files.PartFile.close
+
+    def full(_file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(part_files.PartFile, "close", full)
+    with pytest.raises(Refused, match="full"):
+        running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
+    monkeypatch.setattr(part_files.PartFile, "close", real)
+    assert running.run(loaded, job, tmp_path / "out", ROOT, workers=1)["output"] and not list(
+        (tmp_path / "out").glob(".*")
     )
 
 

@@ -22,7 +22,7 @@ _ICD = re.compile(r"[A-Z]\d{2}(?:X|\.?\d|\.[X\-])?[DA*+]?|[FIKMSTV-Y]\d{2}(?:\.?
 """A category with at most one character, and with a second one in the chapters that have fifth characters."""
 _READ = re.compile(r"(?=.{5}(?:..)?\Z)[A-Za-z0-9]{1,5}\.{0,4}(?:[A-Za-z0-9]{2})?")
 _SCTID = re.compile(r"[1-9]\d{5,17}")
-_LOINC = re.compile(r"(\d{1,7})-(\d)")
+_LOINC = re.compile(r"(?:LA)?(\d{1,7})-(\d)")
 
 
 def is_sctid(code: str) -> bool:
@@ -40,7 +40,7 @@ def is_sctid(code: str) -> bool:
 
 
 def _is_loinc(code: str) -> bool:
-    """A LOINC number. Those of up to five digits are too short to be anybody's number; longer ones need their check
+    """A LOINC number, or that of an answer (LA). Those of up to five digits are too short to be anybody's number; longer ones need their check
     digit (modulus 10): https://loinc.org/kb/users-guide/loinc-database-structure/"""
     parts = _LOINC.fullmatch(code)
     return parts is not None and (len(parts[1]) < 6 or _has_luhn_digit(parts[1] + parts[2]))
