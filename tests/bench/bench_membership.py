@@ -16,7 +16,7 @@ from gateway.nhs import identity
 from gateway.store import columns, jobs, members, registry
 from gateway.store.database import Session, Store, hash64, open_store
 from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER
-from tests.bench.bench_export import PROJECT
+from tests.bench.bench_export import PROJECT, ROOT
 from tests.bench.room import Room
 from tests.bench.table import Line
 

@@ -274,7 +274,8 @@ def test_a_part_whose_files_lie_elsewhere_is_cut_again(loaded, approved, tmp_pat
 def test_a_full_disk_is_told_as_one_and_the_run_goes_on_from_there(loaded, approved, tmp_path, monkeypatch):
     job, real = start(loaded, approved()), part_files.PartFile.close
 
-    def full(_file):
+    def full(file):
+        file.file.close()
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(part_files.PartFile, "close", full)
