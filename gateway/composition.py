@@ -82,7 +82,8 @@ class Gateway:
 
     def export_root(self) -> bytes:
         """The root of all pseudonym keys, created when a worker or a command of exports first asks for it. Raises
-        ``Refused`` when it is lost: a new one would silently change every pseudonym."""
+        ``Refused`` when it is lost, or another is in its place: either would silently change every pseudonym."""
+        from gateway.nhs import pseudonym
         from gateway.store import ledger
 
         if not keys.is_present(self.settings.keys, keys.EXPORT_ROOT):
@@ -92,7 +93,11 @@ class Gateway:
                         f"keys/{keys.EXPORT_ROOT.name} is missing, and exports were made with it: restore it from a "
                         f"backup"
                     )
-        return keys.read_or_create(self.settings.keys, keys.EXPORT_ROOT, keys.new_export_root)
+        root = keys.read_or_create(self.settings.keys, keys.EXPORT_ROOT, keys.new_export_root)
+        with self.store.read() as session:
+            if ledger.root_fingerprint(session) not in ("", pseudonym.fingerprint(root)):
+                raise Refused(f"keys/{keys.EXPORT_ROOT.name} is not the key that exports were made with: restore it")
+        return root
 
     def exports(self) -> Path:
         """The folder of the exports that were requested over HTTP."""

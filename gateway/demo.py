@@ -46,7 +46,7 @@ SERVED = ("dr-green", "receptionist", "dr-ward", "researcher")
 """The users whose tokens are printed when it serves at the end."""
 IN_EXPORT = {
     "demo": "known to all three: the same pseudonym on each of her records",
-    "merged": "two hospital numbers of one person: shown together, never merged",
+    "merged": "two hospital numbers of one person: the retired record is left out, and what it holds is kept",
     "sensitive": "without her item of the sensitive set and what is linked to it",
     "type-1": "Type 1 opt-out: the practice's record is not exported",
     "opted-out": "national data opt-out",
@@ -203,7 +203,7 @@ def _show_export(showing: Showing, asking: Asking, subject: Subject) -> None:
     _keep(showing, "export/manifest.json", manifest)
     console.export_report(manifest, folder)
     names = _names(showing, manifest["extension"])
-    patients = _lines(folder / "Patient.00000.ndjson")
+    patients = [patient for path in sorted(folder.glob("Patient.*.ndjson")) for patient in _lines(path)]
     _show_absences(showing, patients, names)
     _show_released(subject, patients, names["demo"])
     _search_for_names(showing, folder)
@@ -355,12 +355,12 @@ def _beside(held: dict[str, Any], left: dict[str, Any]) -> Iterator[tuple[str, s
         left["identifier"][0]["value"],
     )
     yield "id", held["id"], left["id"]
-    yield "born", held["birthDate"], left["birthDate"]
+    yield "born", held["birthDate"], left.get("birthDate", "")
     yield "sex", held["gender"], left.get("gender", "")
     yield (
         "address",
         ", ".join((*address["line"], address["city"], address["postalCode"])),
-        left["address"][0]["postalCode"],
+        next((address["postalCode"] for address in left.get("address", ())), ""),
     )
     yield "telephone", held["telecom"][0]["value"], ""
 

@@ -53,6 +53,14 @@ class Refused(GatewayError):
     """The operator's command cannot run as asked (exit 2)."""
 
 
+class Throttled(GatewayError):
+    """The caller asks too often (429). ``seconds`` says when to ask again."""
+
+    def __init__(self, message: str, seconds: int = 1):
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class Unavailable(GatewayError):
     """The gateway cannot answer now: no audit, no code sets, no database (503). ``code`` is the machine-readable reason
     (``disk-full``)."""
@@ -60,11 +68,3 @@ class Unavailable(GatewayError):
     def __init__(self, message: str, code: str = ""):
         super().__init__(message)
         self.code = code
-
-
-class Throttled(GatewayError):
-    """The caller asks too often (429). ``seconds`` says when to ask again."""
-
-    def __init__(self, message: str, seconds: int = 1):
-        super().__init__(message)
-        self.seconds = seconds

@@ -17,6 +17,7 @@ from gateway.api.auth import Known
 from gateway.errors import Invalid, Unsupported
 from gateway.export import client
 from gateway.fhir.parse import named
+from gateway.fhir.r4 import table
 
 router = APIRouter(prefix="/fhir")
 KNOWN = {"_type", "_outputFormat"}
@@ -39,9 +40,27 @@ def kick_off(request: Request, caller: Known) -> Response:
     if any(name == "_outputFormat" and value not in FORMATS for name, value in pairs):
         raise Invalid("_outputFormat")
     request.app.state.rates.count_export(caller)
-    types = tuple(type_ for name, value in pairs if name == "_type" for type_ in value.split(",") if type_)
-    job = client.start(request.app.state.door, request.app.state.settings.optout_days, caller, types, request.state.id)
+    asked_types = [type_ for name, value in pairs if name == "_type" for type_ in value.split(",") if type_]
+    types = _known(asked_types, is_lenient="handling=lenient" in {preference.strip() for preference in preferences})
+    job = client.start(
+        request.app.state.door, request.app.state.settings.optout_days, caller, types, request.state.id, _url(request)
+    )
     return Response(status_code=202, headers={"Content-Location": f"{request.app.state.base}/bulk/{job}"})
+
+
+def _known(types: list[str], *, is_lenient: bool) -> tuple[str, ...]:
+    """The types that FHIR has. One that it has not is refused, or ignored where the client prefers that; if none is
+    left, it is refused in any case, because no types are all types."""
+    known = tuple(name for name in types if name in table.resource_types())
+    if types and not known or (len(known) < len(types) and not is_lenient):
+        raise Unsupported("_type")
+    return known
+
+
+def _url(request: Request) -> str:
+    """The whole address of the request, as the client reaches it."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{request.app.state.base}{request.url.path.removeprefix('/fhir')}{query}"
 
 
 @router.get("/bulk/{job}")

@@ -32,7 +32,7 @@ def run(
         gateway.require_labelled()
         root, days = gateway.export_root(), gateway.settings.optout_days
         folder.require_free(out)
-        job = asking.start(gateway.store, project, "operator", optout_days=days, kind=standing.BY_HAND)
+        job = asking.start(gateway.store, project, "operator", optout_days=days, root=root, kind=standing.BY_HAND)
         return _release(gateway, job, out, root, workers, as_json)
 
 

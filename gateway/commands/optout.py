@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 from typing import Annotated
@@ -11,20 +12,40 @@ import typer
 from gateway.commands._failures import OK
 from gateway.commands._options import JsonAlways
 from gateway.commands._start import opened
+from gateway.errors import Invalid
 
 VERB = typer.Typer(help="The national data opt-out list.")
 
 
 @VERB.command()
 def load(
-    file: Annotated[Path, typer.Argument(help="The list: one NHS number on each line.")], as_json: JsonAlways = False
+    file: Annotated[Path, typer.Argument(help="The list: one NHS number on each line.")],
+    holds: Annotated[
+        str,
+        typer.Option(help="What the numbers are: opted-out, or kept (the service's answer, which is refused)."),
+    ] = "",
+    as_at: Annotated[str, typer.Option(help="The day of the list (YYYY-MM-DD), from which its age counts.")] = "",
+    confirmed_by: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Who confirms a list that looks wrong: twice, two people.")
+    ] = None,
+    as_json: JsonAlways = False,
 ) -> int:
     """Load a list. It replaces the one in force."""
     with opened() as gateway:
         from gateway.export import national_list
 
-        print(json.dumps(national_list.load(gateway.store, file)))
+        loaded = national_list.load(
+            gateway.store, file, holds=holds, as_at=_date(as_at), confirmed_by=confirmed_by or ()
+        )
+        print(json.dumps(loaded))
     return OK
+
+
+def _date(text: str) -> datetime.date | None:
+    try:
+        return datetime.date.fromisoformat(text) if text else None
+    except ValueError:
+        raise Invalid("--as-at") from None
 
 
 @VERB.command()

@@ -5,30 +5,46 @@ from __future__ import annotations
 import hashlib
 
 from gateway import log
+from gateway.errors import Invalid, Throttled
 from gateway.export import approval, gather, national_list, standing
 from gateway.export.standing import KIND
+from gateway.nhs.project import Project
 from gateway.store import jobs
 from gateway.store.changes import record_write
-from gateway.store.database import Store
+from gateway.store.database import Session, Store
+
+MOST_UNFINISHED = 10
+"""Jobs of one client that wait or run at once: each is a release of everybody."""
+RETRY_SECONDS = 60
 
 
 def ask(
-    store: Store, project: str, owner: str, *, optout_days: int, types: tuple[str, ...] = (), kind: str = KIND
+    store: Store,
+    project: str,
+    owner: str,
+    *,
+    optout_days: int,
+    types: tuple[str, ...] = (),
+    kind: str = KIND,
+    url: str = "",
 ) -> str:
     """Write a job for a project and return its id. Its members, opt-out list and moment are pinned when it is
-    gathered.
+    gathered. ``url`` is the request, which the manifest repeats.
 
     Raises ``Refused`` without an approved project in date and a fresh opt-out list: no project, no key; no list,
-    nobody.
+    nobody. Raises ``Invalid`` for types of which the project has none, and ``Throttled`` while an owner has many jobs.
     """
     with store.write() as session:
         approved, version = approval.in_force(session, project, session.now)
         in_force = national_list.require_fresh(session, session.now, optout_days)
+        _require_something(approved, types)
+        _require_turn(session, kind, owner)
         pins = {
             "project": project, "version": version, "approved": standing.plain(approved), "profile": approved.profile,
             "setting": approved.setting, "key_version": approved.key_version, "optout_days": optout_days,
             "exclude_sensitive": approved.exclude_sensitive,
             "types": sorted(set(types or approved.types) & set(approved.types)),
+            "request": url,
         }  # fmt: skip
         id_ = hashlib.sha256(f"{store.id} {session.commit_seq} {project}".encode()).hexdigest()[:32]
         jobs.create(session, id_, kind, owner, pins)
@@ -39,10 +55,30 @@ def ask(
     return id_
 
 
+def _require_something(approved: Project, types: tuple[str, ...]) -> None:
+    """Types that a project may not have are left out, but an export of none would be an empty release."""
+    if types and not set(types) & set(approved.types):
+        raise Invalid("_type: the project has none of these")
+
+
+def _require_turn(session: Session, kind: str, owner: str) -> None:
+    if kind == KIND and jobs.count_unfinished(session, kind, owner) >= MOST_UNFINISHED:
+        raise Throttled("too many exports are waiting: wait for one of them, or cancel it", RETRY_SECONDS)
+
+
 def start(
-    store: Store, project: str, owner: str, *, optout_days: int, types: tuple[str, ...] = (), kind: str = KIND
+    store: Store,
+    project: str,
+    owner: str,
+    *,
+    optout_days: int,
+    root: bytes | None = None,
+    types: tuple[str, ...] = (),
+    kind: str = KIND,
 ) -> str:
-    """Ask for an export and gather its members now, as an operator's run does. Raises as ``ask`` does."""
+    """Ask for an export and gather its members now, as an operator's run does. Without the ``root`` key, by which
+    people are put into their order, they are gathered when the job is run. Raises as ``ask`` and ``gather`` do."""
     job = ask(store, project, owner, optout_days=optout_days, types=types, kind=kind)
-    gather.gather(store, job)
+    if root is not None:
+        gather.gather(store, job, root)
     return job

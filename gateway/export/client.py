@@ -30,7 +30,7 @@ class Status:
     expires: str
 
 
-def start(door: Door, days: int, caller: Caller, types: tuple[str, ...], request: str) -> str:
+def start(door: Door, days: int, caller: Caller, types: tuple[str, ...], request: str, url: str = "") -> str:
     """Write the job and return its id: a worker gathers its members and runs it. Types that the project may not have
     are left out rather than refused (down-scoping).
 
@@ -44,7 +44,7 @@ def start(door: Door, days: int, caller: Caller, types: tuple[str, ...], request
         if not name.isalpha():
             raise Unsupported("_type")
     try:
-        return asking.ask(door.store, caller.project, caller.user, optout_days=days, types=types)
+        return asking.ask(door.store, caller.project, caller.user, optout_days=days, types=types, url=url)
     except Refused as refusal:
         _audit(door, caller, "export.start", "refused", request, why=str(refusal))
         raise Forbidden(str(refusal), "export-refused") from None
@@ -80,7 +80,7 @@ def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: st
         if job.state != "done":
             raise NotFound("file")
         try:
-            standing.require_standing(session, job, now, days)
+            standing.require_standing(session, job, now, days, file=name)
         except (Refused, Conflict) as refusal:
             _audit(door, caller, "export.download", "refused", request, job=id_, file=name, why=str(refusal))
             raise refusal if isinstance(refusal, Conflict) else Forbidden(str(refusal), "export-refused") from None

@@ -5,14 +5,16 @@ A worker of a pool imports this module and nothing that imports SQLModel.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from gateway import log, records
 from gateway.export import part_files
 from gateway.fhir.dates import moment
-from gateway.nhs.pseudonym import Pseudonymiser
+from gateway.nhs.pseudonym import Pseudonymiser, order_key
 from gateway.store.database import open_store
 
 
@@ -35,27 +37,40 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
     pins = part.pins
     pseudonymiser = Pseudonymiser(pins["profile"], pins["setting"], part.key, moment(pins["started"]).year)
     files: dict[str, part_files.PartFile] = {}
-    persons = 0
+    types, approved = frozenset(pins["types"]), frozenset(pins["approved"]["types"])
+    persons, order = 0, order_key(part.key, pins["release"])
     store = open_store(part.url)
     try:
         with store.read() as session:
-            seq = records.label_seq(session)
+            seq, now = records.label_seq(session), records.today(session, part.job, part.number, pins)
             for person in records.stream(session, part.job, part.number, pins):
-                persons += 1
-                for resource_type, line in pseudonymiser.person(person.person, person.resources):
+                lines = pseudonymiser.person(
+                    person.person, _ordered(order, person.resources), types, approved, person.lives
+                )
+                is_in = False
+                for resource_type, line in lines:
+                    is_in = True
                     if resource_type not in files:
                         files[resource_type] = part_files.PartFile(
                             Path(part.out), resource_type, part.number, part.claim
                         )
                     files[resource_type].write(line)
+                persons += is_in
             closed = [files[name].close() for name in sorted(files)]
     finally:
         store.close()
     log.event("export.part", part=part.number, resources=sum(file["count"] for file in closed))
     return part.number, {
         "label_seq": seq,
+        "state": now.state,
         "files": closed,
         "persons": persons,
         "dropped": dict(sorted(pseudonymiser.dropped.items())),
         "kept": dict(sorted(pseudonymiser.kept.items())),
     }
+
+
+def _ordered(key: bytes, resources: Sequence[tuple[str, str, bytes]]) -> list[tuple[str, str, bytes]]:
+    """The resources of a person in the order of this release: that of the source, which is by its own ids, could be
+    matched with another release."""
+    return sorted(resources, key=lambda resource: blake2b(f"{resource[0]}/{resource[1]}".encode(), key=key).digest())

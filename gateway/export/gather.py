@@ -19,6 +19,7 @@ from gateway import log, records
 from gateway.errors import Conflict, Refused
 from gateway.export import national_list, standing
 from gateway.fhir.dates import moment
+from gateway.nhs import pseudonym
 from gateway.nhs.pseudonym import policy
 from gateway.store import jobs, members
 from gateway.store.changes import record_write
@@ -40,8 +41,8 @@ class Stopped(Conflict):
 
 @dataclass(frozen=True)
 class _Order:
-    """The order of persons in an export, derived from a secret. The order of the source (by number or name) would
-    reveal who is who."""
+    """The order of persons in a release, by digests under the release's own key. The order of the source would reveal
+    who is who, and an order of the store would let two projects be matched line by line."""
 
     secret: bytes
     buckets: int
@@ -54,17 +55,18 @@ class _Order:
         return int.from_bytes(self.digest(name)[:8], "big") * self.buckets >> 64
 
 
-def gather(store: Store, id_: str, claimed: jobs.Job | None = None) -> None:
-    """Pin a job's moment, opt-out list, policy and members. A job that was ``claimed`` stays its claimant's to run; any
-    other is taken here, and waits to be claimed afterwards.
+def gather(store: Store, id_: str, root: bytes, claimed: jobs.Job | None = None) -> None:
+    """Pin a job's moment, opt-out list, policy, key and members. A job that was ``claimed`` stays its claimant's to
+    run; any other is taken here, and waits to be claimed afterwards.
 
-    Raises ``Refused`` when the project is no longer as it was asked for or no list is fresh, ``Stopped`` when the job
-    was cancelled or another process has taken it.
+    Raises ``Refused`` when the project is no longer as it was asked for, no list is fresh, or ``root`` is not the key
+    of earlier exports; ``Stopped`` when the job was cancelled or another process has taken it.
     """
-    job = _pin(store, id_, claimed)
+    job = _pin(store, id_, root, claimed)
     discard(store, id_, lambda session: hold(session, job))
     with store.read() as session:
-        order = _Order(store.namespace.bytes, 1 + records.count_members(session) // PATIENTS_A_BUCKET)
+        secret = pseudonym.order_key(standing.key_of(job, root), job.pins["release"])
+        order = _Order(secret, 1 + records.count_members(session) // PATIENTS_A_BUCKET)
         staged, left_out = _stage(store, session, job, order)
     _place(store, job, order)
     _unstage(store, id_, lambda session: hold(session, job))
@@ -74,18 +76,20 @@ def gather(store: Store, id_: str, claimed: jobs.Job | None = None) -> None:
     log.event("export.gathered", job=id_, count=staged)
 
 
-def _pin(store: Store, id_: str, claimed: jobs.Job | None) -> jobs.Job:
+def _pin(store: Store, id_: str, root: bytes, claimed: jobs.Job | None) -> jobs.Job:
     """Take the job, or keep the claim on it, and pin what all of its members are gathered by."""
     with store.write() as session:
         job = jobs.get(session, id_)
         if job is None:
             raise Refused("no such job")
         project = standing.require_unchanged(session, job, session.now)
+        standing.require_root(session, root)
         in_force = national_list.require_fresh(session, session.now, job.pins["optout_days"])
         pins: dict[str, Any] = {
             **job.pins, "as_of": session.commit_seq, "started": session.now, "label_seq": records.label_seq(session),
-            "optout": in_force.key, "optout_hash": in_force.hash, "policy": policy.policy_hash(project.profile),
+            "optout": in_force.key, "optout_hash": in_force.hash, "root": pseudonym.fingerprint(root), "policy": policy.policy_hash(project.profile),
             "contributors": sorted(project.live(moment(session.now).date())),
+            "release": f"{records.data_moment(session)} {in_force.hash}",
         }  # fmt: skip
         taken = claimed or jobs.take(session, id_)
         if taken is None or not jobs.begin_gathering(session, taken, pins):

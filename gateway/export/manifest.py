@@ -53,7 +53,7 @@ def _manifest(
     rules, pins = project.disclosure, job.pins
     return {
         "transactionTime": records.instant(pins["started"]),
-        "request": f"urn:nhs-record-gateway:project:{project.name}",
+        "request": pins.get("request") or f"urn:nhs-record-gateway:project:{project.name}",
         "requiresAccessToken": True,
         "output": [{"type": file["type"], "url": file["url"], "sha256": file["sha256"]} for file in files],
         "deleted": [],

@@ -6,6 +6,7 @@ continues with the first missing part.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from typing import Any
 from gateway import records
 from gateway.errors import Conflict, Refused
 from gateway.export import cut, engines, folder, gather, manifest, part_files, standing
-from gateway.nhs import pseudonym
 from gateway.store import jobs
 from gateway.store.database import Session, Store
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+DISK_FULL = "the disk that holds the folder of the export is full: free some space, and resume"
+PARTS_A_HOLD = 100
+"""Parts whose people are asked about between two renewals of the lease."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -36,13 +40,14 @@ def run(
     changed since a part was cut, or its files are not there, it is cut again: what is hidden today does not leave
     today. Raises ``Refused`` for a folder that holds anything else, and as ``gather`` and ``require_standing`` do.
     """
-    job = _ready(store, id_, out, claimed)
-    key = pseudonym.project_key(root, *_begin(store, job, out), job.pins["key_version"])
+    job = _ready(store, id_, out, root, claimed)
+    _begin(store, job, out, root)
+    key = standing.key_of(job, root)
     try:
         while True:
             with store.read() as session:
                 label_seq = records.label_seq(session)
-                todo, total = _to_cut(session, id_, out, label_seq)
+                todo, total = _to_cut(session, store, job, out, label_seq)
             if not todo and (released := _release(store, job, out, label_seq)):
                 return released
             parts = [cut.Part(store.url, id_, job.pins, number, str(out), job.claim, key) for number in todo]
@@ -51,11 +56,15 @@ def run(
                 _finish_part(store, job, out, number, outcome)
                 if progress:
                     progress("parts", done, total)
+    except OSError as error:
+        if error.errno in FULL:
+            raise Refused(DISK_FULL) from None
+        raise
     finally:
         part_files.clear(out, job.claim)
 
 
-def _ready(store: Store, id_: str, out: Path, claimed: jobs.Job | None) -> jobs.Job:
+def _ready(store: Store, id_: str, out: Path, root: bytes, claimed: jobs.Job | None) -> jobs.Job:
     """The job with its members, under this run's claim. A job that was only asked for, or whose gathering was killed,
     is gathered now."""
     with store.write() as session:
@@ -66,7 +75,7 @@ def _ready(store: Store, id_: str, out: Path, claimed: jobs.Job | None) -> jobs.
             raise gather.Stopped(gather.STOPPED)
         gather.hold(session, job)
     if job.state == "gathering":
-        gather.gather(store, id_, job)
+        gather.gather(store, id_, root, job)
         with store.read() as session:
             gathered = jobs.get(session, id_)
         if gathered is None or gathered.claim != job.claim:
@@ -83,15 +92,16 @@ def _require_unreleased(session: Session, id_: str) -> None:
         raise Conflict("the job is already released")
 
 
-def _begin(store: Store, job: jobs.Job, out: Path) -> tuple[str, str]:
-    """Take the folder if what the job was made with still stands; return the controller and the name of the
-    project."""
+def _begin(store: Store, job: jobs.Job, out: Path, root: bytes) -> None:
+    """Take the folder if what the job was made with still stands, and its root key is the one given."""
+    if "root" not in job.pins:
+        raise Conflict("the job was gathered by an earlier version: start the export again")
     cleared = _clear(store, job)
     with store.write() as session:
-        project = standing.require_standing(session, job, session.now, job.pins["optout_days"], cleared)
+        standing.require_root(session, root, job.pins["root"])
+        standing.require_standing(session, job, session.now, job.pins["optout_days"], cleared)
         gather.hold(session, job)
         folder.take(out, job.id)
-    return project.controller, project.name
 
 
 def _clear(store: Store, job: jobs.Job) -> int:
@@ -126,16 +136,22 @@ def _release(store: Store, job: jobs.Job, out: Path, label_seq: int) -> dict[str
     return released
 
 
-def _to_cut(session: Session, id_: str, out: Path, label_seq: int) -> tuple[list[int], int]:
-    """The parts that are not cut, or were cut under other labels than today's, or elsewhere; and how many there are."""
-    parts = jobs.parts(session, id_)
-    todo = [
-        number
-        for number, state, outcome in parts
-        if state != "done"
-        or outcome["label_seq"] != label_seq
-        or not all(_is_there(out, file) for file in outcome["files"])
-    ]
+def _to_cut(session: Session, store: Store, job: jobs.Job, out: Path, label_seq: int) -> tuple[list[int], int]:
+    """The parts that are not cut, or were cut under other labels than today's, or of people of whom something else may
+    leave today, or elsewhere; and how many there are. The lease is kept while people are asked about."""
+    parts = jobs.parts(session, job.id)
+    todo = []
+    for number, state, outcome in parts:
+        if number % PARTS_A_HOLD == PARTS_A_HOLD - 1:
+            with store.write() as writing:
+                gather.hold(writing, job)
+        if (
+            state != "done"
+            or outcome["label_seq"] != label_seq
+            or not all(_is_there(out, file) for file in outcome["files"])
+            or outcome.get("state") != records.today(session, job.id, number, job.pins).state
+        ):
+            todo.append(number)
     return todo, len(parts)
 
 

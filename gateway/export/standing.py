@@ -11,7 +11,9 @@ from gateway import records
 from gateway.errors import Conflict, Refused
 from gateway.export import approval, national_list
 from gateway.fhir.dates import DAY, moment
+from gateway.nhs import pseudonym
 from gateway.nhs.project import Project
+from gateway.store import jobs, ledger
 from gateway.store.database import Session
 from gateway.store.jobs import Job
 
@@ -20,6 +22,7 @@ KIND, BY_HAND = "export", "export by hand"
 their choice."""
 KEPT_FOR = 7 * DAY
 """µs after the request for which a release is served and its files are kept."""
+OTHER_ROOT = "the root key is not the one that exports of this store are made with: restore it from a backup"
 MEMBERS_CHANGED = "who may be in it has changed since: start the export again"
 
 
@@ -32,6 +35,20 @@ def plain(project: Project) -> dict[str, Any]:
     """A project as JSON, to be pinned and compared."""
     document: dict[str, Any] = json.loads(json.dumps(asdict(project), default=str))
     return document
+
+
+def key_of(job: Job, root: bytes) -> bytes:
+    """The key of a job's project, at the version that was approved."""
+    approved = job.pins["approved"]
+    return pseudonym.project_key(root, approved["controller"], approved["name"], job.pins["key_version"])
+
+
+def require_root(session: Session, root: bytes, pinned: str = "") -> None:
+    """Raises ``Refused`` when a root key is not the one ``pinned``, or not the one of earlier exports of this store:
+    another key gives everybody another pseudonym under the same key version, also within one release."""
+    own = pseudonym.fingerprint(root)
+    if pinned not in ("", own) or ledger.root_fingerprint(session) not in ("", own):
+        raise Refused(OTHER_ROOT)
 
 
 def require_unchanged(session: Session, job: Job, now: int) -> Project:
@@ -49,22 +66,33 @@ def require_standing(
     optout_days: int,
     cleared: int = 0,
     hold: Callable[[], None] = lambda: None,
+    file: str = "",
 ) -> Project:
     """The project a job was made for, if what the job was made with still stands.
 
     Raises ``Refused`` when the project is not in force or was changed, or no list of opt-outs is fresh. Raises
     ``Conflict``, always in the same words, when a contributor's agreement has ended or somebody in the job has opted
     out since: a recipient is not told which. Nobody is looked for on the list ``cleared``; see ``clear``. ``hold`` is
-    called before each slice of the list is looked for.
+    called before each slice of the list is looked for. For one ``file`` of a release the people in it are asked about
+    as they are now, which takes the same time in a job of any size; the whole job is looked through for a new list.
     """
     project = require_unchanged(session, job, now)
     if not project.live(moment(now).date()).issuperset(job.pins["contributors"]):
         raise Conflict(MEMBERS_CHANGED)
     in_force = national_list.require_fresh(session, now, optout_days)
-    is_same_list = in_force.key in (job.pins["optout"], cleared)
-    if not is_same_list and records.opted_out_since(session, job.id, in_force.key, hold):
+    is_looked_for = in_force.key != (job.pins["optout"] if file else cleared)
+    if file and not _is_as_released(session, job, file):
+        raise Conflict(MEMBERS_CHANGED)
+    if is_looked_for and records.opted_out_since(session, job.id, in_force.key, hold):
         raise Conflict(MEMBERS_CHANGED)
     return project
+
+
+def _is_as_released(session: Session, job: Job, file: str) -> bool:
+    """Whether the same of the same people would leave in this file as when it was cut."""
+    number = int(file.split(".")[1])
+    outcome = jobs.part_outcome(session, job.id, number)
+    return outcome is None or outcome.get("state") == records.today(session, job.id, number, job.pins).state
 
 
 def clear(session: Session, job: Job, now: int, hold: Callable[[], None]) -> int:

@@ -66,7 +66,7 @@ LABELS = (
     Label("legally-excluded", LEGAL, OURS, "legally-excluded", "legally excluded",
           "HFE Act or Gender Recognition Act code, or one reference away from one", "never in secondary use; in direct care as sensitive"),
     Label("type1", TYPE1, OURS, "type1", "Type 1 opt-out",
-          "the patient's Type 1 opt-out stands", "this source's whole record, from secondary use"),
+          "the patient's Type 1 opt-out stands", "every GP record of the person, of any practice, from secondary use"),
     Label("summary-dissent", SUMMARY_DISSENT, OURS, "summary-dissent", "no Summary Care Record",
           "the patient's dissent from a Summary Care Record stands", "the summary, from all but the organisation that recorded it", "Direct care"),
     Label("summary-core-only", SUMMARY_CORE_ONLY, OURS, "summary-core-only", "core Summary Care Record only",

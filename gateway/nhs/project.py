@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.errors import Invalid, Refused
 from gateway.nhs import disclosure
+from gateway.nhs.four_eyes import APPROVERS, folded
 from gateway.nhs.identifiers import is_council_code, is_ods_code
 from gateway.nhs.pseudonym import policy
 
@@ -22,7 +23,6 @@ STATES = {
 """The states that may follow each state. An ``approved`` project is in force within its dates; ``expired`` is for
 ever."""
 IN_FORCE = frozenset({"approved", "active"})
-APPROVERS = 2
 BASES = ("anonymised-in-context", "explicit-consent", "s251", "legal-requirement", "overriding-public-interest")
 """How the common law duty of confidence is met."""
 
@@ -129,12 +129,12 @@ def approve(state: str, document: dict[str, Any], by: str, now: datetime) -> tup
     if state != "draft":
         raise Refused("only a draft is approved")
     requested_by = document.get("requested_by")
-    if not isinstance(requested_by, str) or not _folded(requested_by):
+    if not isinstance(requested_by, str) or not folded(requested_by):
         raise Refused("a project without a requester cannot be approved")
-    if not _folded(by) or _folded(by) == _folded(requested_by):
+    if not folded(by) or folded(by) == folded(requested_by):
         raise Refused("the requester of a project cannot approve it")
     approvals = list(document.get("approvals", ()))
-    if _folded(by) in {_folded(approval["by"]) for approval in approvals}:
+    if folded(by) in {folded(approval["by"]) for approval in approvals}:
         raise Refused("the same person does not approve twice")
     approvals.append({"by": by.strip(), "at": now.astimezone(UTC).isoformat(timespec="seconds")})
     return ("approved" if len(approvals) >= APPROVERS else "draft"), {**document, "approvals": approvals}
@@ -145,7 +145,7 @@ def change(state: str, to: str, document: dict[str, Any], by: str) -> str:
     Raises ``Refused`` where the table of states has no such step."""
     if to == "approved" or to not in STATES.get(state, frozenset()):
         raise Refused(f"a project that is {state} cannot become {to}" if to in STATES else "no such state")
-    if to in IN_FORCE and _folded(by) in ("", _folded(document.get("requested_by", ""))):
+    if to in IN_FORCE and folded(by) in ("", folded(document.get("requested_by", ""))):
         raise Refused("the requester of a project cannot resume it")
     return to
 
@@ -191,10 +191,6 @@ def _contributor(entry: object) -> Contributor:
     if end < start:
         raise Invalid("project: contributors.to")
     return Contributor(ods, agreement, start, end)
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.casefold().split())
 
 
 def _text(value: object, name: str) -> str:

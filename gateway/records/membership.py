@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import groupby
 from typing import Any
 
+from gateway.fhir import build
 from gateway.fhir.search import Allow, Limits, PatientKey
-from gateway.nhs import identity, leaving
-from gateway.store import identities, labelling, optouts, registry, snapshot
+from gateway.nhs import identity, kinds, leaving
+from gateway.store import identities, labelling, optouts, registry, resources, snapshot
 from gateway.store import members as stored_members
 from gateway.store.database import Session
 from gateway.store.members import Member
@@ -31,10 +33,26 @@ class Page:
 
 @dataclass(frozen=True)
 class ToRelease:
-    """One person's resources on their way out: ``person`` is what they are pseudonymised by."""
+    """One person's resources on their way out: ``person`` is what they are pseudonymised by. ``lives`` are the bodies
+    of every Patient gathered with them, whoever holds it: births and deaths decide about dates."""
 
     person: str
     resources: Sequence[tuple[str, str, bytes]] = field(default=())
+    lives: Sequence[bytes] = field(default=())
+
+
+@dataclass(frozen=True)
+class Today:
+    """What holds today of the members of a part. ``refused`` Patients leave no more; of those ``without_gp`` no GP
+    record leaves. ``publishers`` are the keys of the contributors in force, ``gp`` those of them that register
+    patients. ``state`` is a digest of all that, and of what labels hide."""
+
+    refused: frozenset[int]
+    without_gp: frozenset[int]
+    publishers: frozenset[int]
+    gp: frozenset[int]
+    persons: Mapping[int, frozenset[int]]
+    state: str
 
 
 def members(session: Session, contributors: frozenset[str], optout: int) -> Iterator[Page]:
@@ -141,30 +159,109 @@ def _sure(evidence: identity.Evidence) -> list[str]:
 
 
 def stream(session: Session, job: str, part: int, pins: Mapping[str, Any]) -> Iterator[ToRelease]:
-    """Each person of a job's part, with their resources as at the pinned moment; labels and publishers are always
-    today's."""
-    hidden, keys = leaving.hidden(pins["exclude_sensitive"]), _active(session, frozenset(pins["contributors"]))
-    allow = Allow(frozenset(pins["types"]), frozenset(keys), None, hidden)
+    """Each person of a job's part, with all their resources of the project's types as at the pinned moment; what hides
+    them is always today's. Patients are read for a project without them too: they decide about dates."""
     rows = stored_members.members(session, job, part)
-    refused: set[int] = set()
-    if label_seq(session) != pins["label_seq"]:
-        refused = _restricted(session, [patient for _, patient, _ in rows])
-    for (_, name), person in groupby(rows, key=lambda row: (row[0], row[2])):
-        patients = [patient for _, patient, _ in person if patient not in refused]
+    now = _today(session, rows, pins)
+    types = frozenset(pins["approved"]["types"]) | {"Patient"}
+    hidden = leaving.hidden(pins["exclude_sensitive"])
+    ways = {
+        publishers: (Allow(types, publishers, None, hidden),)
+        for publishers in (now.publishers, now.publishers - now.gp)
+    }
+    lives = _lives(session, now, pins["as_of"])
+    for (place, name), person in groupby(rows, key=lambda row: (row[0], row[2])):
+        patients = [patient for _, patient, _ in person if patient not in now.refused]
         if not patients:
             continue
-        limits = Limits((allow,), frozenset(map(PatientKey, patients)))
+        is_without_gp = not now.without_gp.isdisjoint(patients)
+        limits = Limits(
+            ways[now.publishers - now.gp if is_without_gp else now.publishers], frozenset(map(PatientKey, patients))
+        )
         held = snapshot.as_of(session, limits, pins["as_of"])
-        if resources := [(resource.type, resource.id, resource.body) for resource in held]:
-            yield ToRelease(name, resources)
+        if leaving_ones := [(resource.type, resource.id, resource.body) for resource in held]:
+            known = [lives[patient] for patient in sorted(now.persons[place]) if patient in lives]
+            yield ToRelease(name, leaving_ones, known)
 
 
-def _restricted(session: Session, patients: Sequence[int]) -> set[int]:
-    """Who of these, or who shares a number with them, has been restricted since the job was made: with everyone that
-    goes with them."""
-    numbers = {number for _, number, _ in identities.claims_of(session, patients)}
-    around = {patient for patient, _, _ in identities.connected(session, numbers)} | set(patients)
-    return _wide(session, labelling.labelled(session, sorted(around), leaving.KEEPS_OUT))
+def today(session: Session, job: str, part: int, pins: Mapping[str, Any]) -> Today:
+    """Ask about the people of a part as they are now: who has opted out by any number they claim now, who is
+    restricted, who has objected (Type 1) or is registered nowhere, and what else is hidden. The same state means that
+    the same would leave. Bounded by the part, whatever the size of the job."""
+    return _today(session, stored_members.members(session, job, part), pins)
+
+
+def _today(session: Session, rows: Sequence[Member], pins: Mapping[str, Any]) -> Today:
+    patients = sorted({patient for _, patient, _ in rows})
+    publishers = _active(session, frozenset(pins["contributors"]))
+    gp = [
+        key for key, row in registry.publishers(session).items() if key in publishers and kinds.of(row.kind).registers
+    ]
+    around = _wide(session, set(patients))
+    refused = _refused(session, around, pins).intersection(patients)
+    persons = _persons(session, rows)
+    objecting = _wide(session, labelling.labelled(session, sorted(around), leaving.WITHOUT_GP))
+    without_gp = objecting.intersection(patients) | _unregistered(session, persons).intersection(patients)
+    hidden = snapshot.hidden_of(session, patients, leaving.hidden(pins["exclude_sensitive"]), pins["as_of"])
+    facts = repr((sorted(refused), sorted(without_gp), sorted(publishers), hidden))
+    return Today(
+        frozenset(refused), frozenset(without_gp), frozenset(publishers), frozenset(gp), persons,
+        blake2b(facts.encode(), digest_size=16).hexdigest(),
+    )  # fmt: skip
+
+
+def _refused(session: Session, around: set[int], pins: Mapping[str, Any]) -> set[int]:
+    """Who may not leave, of those around the members: opted out by any number, or restricted, with everyone that goes
+    with them."""
+    in_force = optouts.in_force(session)
+    claims = identities.claims_of(session, sorted(around))
+    listed = optouts.on_list(
+        session, in_force.key if in_force else pins["optout"], sorted({number for _, number, _ in claims})
+    )
+    opted_out = {patient for patient, number, _ in claims if number in listed}
+    return _wide(session, opted_out | labelling.labelled(session, sorted(around), leaving.KEEPS_OUT))
+
+
+def _persons(session: Session, rows: Sequence[Member]) -> dict[int, frozenset[int]]:
+    """Place → the Patients of a person: those of the job, and who is gathered with any of them now."""
+    person_of = identities.persons_of(session, [patient for _, patient, _ in rows])
+    gathered: dict[int, set[int]] = {}
+    for patient, person, _ in identities.gathered(session, sorted(set(person_of.values()))):
+        gathered.setdefault(person, set()).add(patient)
+    persons: dict[int, set[int]] = {}
+    for place, patient, _ in rows:
+        persons.setdefault(place, set()).update({patient}, gathered.get(person_of.get(patient, 0), ()))
+    return {place: frozenset(patients) for place, patients in persons.items()}
+
+
+def _unregistered(session: Session, persons: Mapping[int, Iterable[int]]) -> set[int]:
+    """The Patients of persons whose GP records may not leave, because nobody here registers them."""
+    everyone = sorted({patient for patients in persons.values() for patient in patients})
+    facts: dict[int, dict[str, list[dict[str, Any]]]] = {}
+    for resource in resources.of_patients(session, everyone, ["Patient", "EpisodeOfCare"]):
+        if resource.type == "Patient" or kinds.of(resource.kind).registers:
+            of_patient = facts.setdefault(resource.patient, {"Patient": [], "EpisodeOfCare": []})
+            of_patient[resource.type].append(build.decode(resource.body))
+    unregistered: set[int] = set()
+    for patients in persons.values():
+        known = [facts[patient] for patient in patients if patient in facts]
+        if not leaving.may_give_gp(
+            *([one for of in known for one in of[name]] for name in ("Patient", "EpisodeOfCare"))
+        ):
+            unregistered.update(patients)
+    return unregistered
+
+
+def _lives(session: Session, now: Today, seq: int) -> dict[int, bytes]:
+    """The Patient resources, as they were, of everyone gathered with somebody of a part; whoever holds them."""
+    everyone = frozenset(PatientKey(patient) for patients in now.persons.values() for patient in patients)
+    patients = snapshot.as_of(session, Limits((Allow(frozenset({"Patient"})),), everyone), seq)
+    return {patient.patient: patient.body for patient in patients}
+
+
+def data_moment(session: Session) -> str:
+    """What names the state of the data: the newest commit of a resource, and of a label."""
+    return f"{snapshot.newest_seq(session)} {label_seq(session)}"
 
 
 def label_seq(session: Session) -> int:

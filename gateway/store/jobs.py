@@ -97,6 +97,15 @@ def _claimable(kind: str, now: int) -> Any:
     return select(JobRow.id).where(JobRow.kind == kind, is_free).order_by(col(JobRow.created)).limit(1)
 
 
+def count_unfinished(session: Session, kind: str, owner: str) -> int:
+    """How many jobs of an owner wait or run."""
+    unfinished = select(sqlalchemy.func.count()).where(
+        JobRow.kind == kind, JobRow.owner == owner, col(JobRow.state).in_(_TAKEN)
+    )
+    with models(session) as rows:
+        return int(rows.exec(unfinished).one())
+
+
 def take(session: Session, id_: str) -> Job | None:
     """Take a job whoever works on it: they stop at their next ``hold``. None when there is no such job, or it has
     ended."""
@@ -141,6 +150,13 @@ def parts(session: Session, id_: str) -> list[tuple[int, str, dict[str, Any]]]:
     statement = select(Part.number, Part.state, Part.outcome).where(Part.job == id_).order_by(col(Part.number))
     with models(session) as rows:
         return [(number, state, msgspec.json.decode(outcome)) for number, state, outcome in rows.exec(statement)]
+
+
+def part_outcome(session: Session, id_: str, number: int) -> dict[str, Any] | None:
+    """What came of one part; None where the job has no such part."""
+    with models(session) as rows:
+        row = rows.get(Part, (id_, number))
+        return msgspec.json.decode(row.outcome) if row else None
 
 
 def progress(session: Session, id_: str) -> tuple[int, int]:

@@ -52,6 +52,19 @@ def is_begun(session: Session) -> bool:
     )
 
 
+def root_fingerprint(session: Session) -> str:
+    """The fingerprint of the root key that this store's exports are made with: of the newest release, or of the newest
+    job that has a part. Empty where none was pinned."""
+    pinned = session.value('SELECT entry FROM ledger WHERE entry LIKE \'%"root":"%\' ORDER BY seq DESC LIMIT 1')
+    if pinned is not None:
+        return str(msgspec.json.decode(pinned)["pins"].get("root", ""))
+    pins = session.value(
+        'SELECT j.pins FROM job j WHERE j.pins LIKE \'%"root":"%\' '
+        "AND EXISTS (SELECT 1 FROM part p WHERE p.job = j.id AND p.state = 'done') ORDER BY j.created DESC LIMIT 1"
+    )
+    return str(msgspec.json.decode(pins)["root"]) if pins is not None else ""
+
+
 def _chained(session: Session) -> Iterator[tuple[int, str, str]]:
     yield from session.stream(f"SELECT {_CHAINED} FROM ledger ORDER BY seq", size=20)
 

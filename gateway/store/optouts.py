@@ -30,8 +30,7 @@ def replace(session: Session, numbers: Sequence[str], as_at: int) -> ListInForce
     from gateway.store.models import models
 
     members = sorted(set(numbers))
-    digest = hashlib.sha256("\n".join(members).encode()).hexdigest()
-    in_force = ListInForce(session.next_key("optout_list"), session.now, as_at, len(members), digest)
+    in_force = ListInForce(session.next_key("optout_list"), session.now, as_at, len(members), _digest(members))
     with models(session) as rows:
         rows.add(
             tables.OptoutList(
@@ -41,6 +40,35 @@ def replace(session: Session, numbers: Sequence[str], as_at: int) -> ListInForce
     session.insert("optout", columns.OPTOUT.all, [(in_force.key, number) for number in members])
     session.run("DELETE FROM optout WHERE list < ?", in_force.key - 1)
     return in_force
+
+
+def known_as_at(session: Session, numbers: Sequence[str]) -> int | None:
+    """The latest date (µs UTC) that a list of the same numbers had; None for a list that is new."""
+    at: int | None = session.value("SELECT max(as_at) FROM optout_list WHERE hash = ?", _digest(sorted(set(numbers))))
+    return at
+
+
+def held(session: Session, list_: int) -> tuple[int, int]:
+    """How many NHS numbers the Patients of the store claim, and how many of those are on a list."""
+    numbers = "SELECT DISTINCT number FROM claim WHERE number NOT LIKE 'patient:%'"
+    sql = (
+        f"SELECT count(*), count(o.number) FROM ({numbers}) n LEFT JOIN optout o ON o.list = ? AND o.number = n.number"
+    )
+    row = session.row(sql, list_)
+    return (row[0], row[1]) if row else (0, 0)
+
+
+def lost(session: Session, before: int, after: int) -> int:
+    """How many members of one list the other has not."""
+    sql = (
+        "SELECT count(*) FROM optout b LEFT JOIN optout a ON a.list = ? AND a.number = b.number "
+        "WHERE b.list = ? AND a.number IS NULL"
+    )
+    return session.value(sql, after, before) or 0
+
+
+def _digest(members: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(members).encode()).hexdigest()
 
 
 def in_force(session: Session) -> ListInForce | None:

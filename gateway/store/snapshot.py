@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gateway.fhir.search import Limits
 from gateway.store import limits as within
@@ -24,6 +24,22 @@ def as_of(session: Session, limits: Limits, seq: int) -> Iterator[Stored]:
             continue
         if not resource.deleted:
             yield resource
+
+
+def hidden_of(session: Session, patients: Sequence[int], hidden: int, seq: int) -> list[int]:
+    """The keys of resources of these patients that existed at ``seq`` and carry one of the label bits today."""
+    sql = (
+        f"SELECT h.key FROM head h WHERE {session.within('h.patient')} AND h.labels <> 0 AND (h.labels & ?) <> 0 AND "
+        "(h.commit_seq <= ? OR EXISTS (SELECT 1 FROM history y JOIN version v ON v.key = y.version "
+        "WHERE y.head = h.key AND v.commit_seq <= ?)) ORDER BY h.key"
+    )
+    return [key for (key,) in session.rows(sql, session.listed(sorted(patients)), hidden, seq, seq)]
+
+
+def newest_seq(session: Session) -> int:
+    """The commit of the newest version of any resource; 0 in an empty store."""
+    seq: int | None = session.value("SELECT commit_seq FROM version ORDER BY key DESC LIMIT 1")
+    return seq or 0
 
 
 def _turn_back(session: Session, resource: Stored, seq: int) -> bool:

@@ -1,4 +1,5 @@
-"""The list of those who have opted out of secondary use: one NHS number a line, as the national service sends it."""
+"""The list of those who have opted out of secondary use: one NHS number a line. The national service's own answer holds
+the others: the numbers sent to it, less those."""
 
 from __future__ import annotations
 

@@ -73,7 +73,9 @@ def child() -> None:
     url, out = sys.argv[1:]
     store = open_store(url)
     begun, used = time.perf_counter(), time.process_time()
-    manifest = running.run(store, asking.start(store, "bench", "operator", optout_days=7), Path(out), ROOT, workers=1)
+    manifest = running.run(
+        store, asking.start(store, "bench", "operator", optout_days=7, root=ROOT), Path(out), ROOT, workers=1
+    )
     seconds, used = time.perf_counter() - begun, time.process_time() - used
     memory, mapped = _memory("VmHWM"), _memory("RssFile")
     lines = sum((Path(out) / file["url"]).read_bytes().count(b"\n") for file in manifest["output"])

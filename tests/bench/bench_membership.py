@@ -16,7 +16,7 @@ from gateway.nhs import identity
 from gateway.store import columns, jobs, members, registry
 from gateway.store.database import Session, Store, hash64, open_store
 from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER
-from tests.bench.bench_export import PROJECT
+from tests.bench.bench_export import PROJECT, ROOT
 from tests.bench.room import Room
 from tests.bench.table import Line
 
@@ -106,7 +106,7 @@ def child() -> None:
     store = _Timed(open_store(sys.argv[1]))
     job = asking.ask(store, "bench", "operator", optout_days=7, kind=BY_HAND)
     before, begun = _resident(), time.perf_counter()
-    gather.gather(store, job)
+    gather.gather(store, job, ROOT)
     seconds = time.perf_counter() - begun
     half = store.resident[len(store.resident) // 2] - before
     with store.read() as session:

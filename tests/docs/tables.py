@@ -122,7 +122,7 @@ FAILURES = {
     "Gone": "the resource was visible to the caller and has been deleted",
     "TooLarge": "the body, its depth or the number of parameters is over the limit",
     "WrongMedia": "the `Content-Type` is not accepted here",
-    "Throttled": "too many requests; `Retry-After` says when to ask again",
+    "Throttled": "too many requests or unfinished exports; try again after `Retry-After` seconds",
     "Unavailable": "the database, the audit or the code sets are not available; try again later",
 }
 """When each kind of failure is answered."""

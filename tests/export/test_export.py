@@ -21,7 +21,7 @@ DAY = 86_400_000_000
 
 
 def run(store, tmp_path, project="study", name="out", **options):
-    job = asking.start(store, project, "tester", optout_days=7, **options)
+    job = asking.start(store, project, "tester", optout_days=7, root=ROOT, **options)
     folder = tmp_path / name
     return running.run(store, job, folder, ROOT, workers=1), folder
 
@@ -40,7 +40,7 @@ def people(folder) -> set[str]:
 
 def test_no_project_or_one_not_approved_by_two_others_gets_nothing(loaded):
     with pytest.raises(Refused):
-        asking.start(loaded, "study", "tester", optout_days=7)
+        asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
     approval.add(loaded, document(), "asker")
     with pytest.raises(Refused):
         approval.approve(loaded, "study", "asker")
@@ -48,31 +48,31 @@ def test_no_project_or_one_not_approved_by_two_others_gets_nothing(loaded):
     with pytest.raises(Refused):
         approval.approve(loaded, "study", "guardian")
     with pytest.raises(Refused):
-        asking.start(loaded, "study", "tester", optout_days=7)
+        asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
 
 
 @pytest.mark.parametrize("state", ["suspended", "expired"])
 def test_a_project_that_is_no_longer_in_force_gets_nothing(loaded, approved, state):
     approval.change(loaded, approved(), state, "controller")
     with pytest.raises(Refused):
-        asking.start(loaded, "study", "tester", optout_days=7)
+        asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
 
 
 def test_a_project_out_of_date_gets_nothing(loaded, approved):
     approved(end="2026-03-01")
     with pytest.raises(Refused):
-        asking.start(loaded, "study", "tester", optout_days=7)
+        asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
 
 
 def test_a_stale_or_absent_opt_out_list_releases_nobody(loaded, approved):
     approved()
     loaded.clock.now += 8 * DAY
     with pytest.raises(Refused, match="stale"):
-        asking.start(loaded, "study", "tester", optout_days=7)
+        asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
     with loaded.write() as session:
         session.run("DELETE FROM optout_list")
     with pytest.raises(Refused, match="nobody is released"):
-        asking.start(loaded, "study", "tester", optout_days=7)
+        asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
 
 
 def test_a_list_with_a_bad_line_names_the_line_and_leaves_the_old_list_in_force(loaded, tmp_path):
@@ -107,7 +107,7 @@ def test_restricted_people_and_type_1_rows_of_the_practice_stay(loaded, approved
         restricted = {row[0] for row in session.rows("SELECT patient FROM head WHERE type = 0 AND labels & 4 <> 0")}
         type1 = {row[0] for row in session.rows("SELECT patient FROM head WHERE type = 0 AND labels & 256 <> 0")}
         assert restricted and type1
-    job = asking.start(loaded, "study", "tester", optout_days=7)
+    job = asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
     with loaded.read() as session:
         members = {row[0] for row in session.rows("SELECT patient FROM part_member WHERE job = ?", job)}
     assert not members & restricted
@@ -198,7 +198,11 @@ def approve(operator, tmp_path, made) -> None:
     assert operator("project", "add", str(tmp_path / "project.json"), "--as", "asker").returncode == 0
     for name in ("guardian", "controller"):
         assert operator("project", "approve", "study", "--as", name).returncode == 0
-    assert operator("optout", "load", str(made.path("optout"))).returncode == 0
+    stated = ("--holds", "opted-out", "--as-at", str(datetime.date.today()))
+    again = operator("optout", "load", str(made.path("optout")), *stated)
+    assert again.returncode == 2 and "same as a list of an earlier date" in again.stderr
+    confirmed = ("--confirmed-by", "guardian", "--confirmed-by", "controller")
+    assert operator("optout", "load", str(made.path("optout")), *stated, *confirmed).returncode == 0
 
 
 def test_a_command_killed_half_way_is_resumed_by_part_and_is_byte_identical(operator, made, tmp_path):
@@ -231,7 +235,7 @@ def test_a_command_killed_half_way_is_resumed_by_part_and_is_byte_identical(oper
 
 def test_a_release_is_as_at_its_moment_and_its_labels_are_of_today(loaded, approved, tmp_path):
     approved()
-    job = asking.start(loaded, "study", "tester", optout_days=7)
+    job = asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
     with loaded.write() as session:
         key, patient = session.row("SELECT key, patient FROM head WHERE type = 5 AND labels = 0 AND kind = 1 LIMIT 1")
         session.run("UPDATE head SET labels = 1, own = 1 WHERE key = ?", key)
@@ -250,7 +254,7 @@ def test_a_release_is_as_at_its_moment_and_its_labels_are_of_today(loaded, appro
 
 def test_a_released_job_is_not_run_again_and_is_in_the_ledger(loaded, approved, tmp_path):
     approved()
-    job = asking.start(loaded, "study", "tester", optout_days=7)
+    job = asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
     running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
     with pytest.raises(Conflict):
         running.run(loaded, job, tmp_path / "again", ROOT, workers=1)

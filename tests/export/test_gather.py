@@ -72,7 +72,7 @@ def test_asking_writes_no_member_and_gathering_pins_them_all(loaded, approved):
     job = ask(loaded)
     assert job_of(loaded, job).state == "accepted" and not placed(loaded, job)
     assert "as_of" not in job_of(loaded, job).pins
-    gather.gather(loaded, job)
+    gather.gather(loaded, job, ROOT)
     gathered = job_of(loaded, job)
     assert gathered.state == "gathered" and gathered.lease == 0 and len(placed(loaded, job)) > 10
     assert {"as_of", "optout", "optout_hash", "policy", "contributors", "left_out", "label_seq"} <= gathered.pins.keys()
@@ -81,11 +81,11 @@ def test_asking_writes_no_member_and_gathering_pins_them_all(loaded, approved):
 
 def test_small_pages_and_buckets_make_the_members_that_large_ones_make(loaded, approved, monkeypatch, request):
     approved()
-    whole = asking.start(loaded, "study", "researcher", optout_days=7)
+    whole = asking.start(loaded, "study", "researcher", optout_days=7, root=ROOT)
     monkeypatch.setattr(gather, "PERSONS_A_PART", 2)
-    two = asking.start(loaded, "study", "researcher", optout_days=7)
+    two = asking.start(loaded, "study", "researcher", optout_days=7, root=ROOT)
     request.getfixturevalue("small")
-    pieces = asking.start(loaded, "study", "researcher", optout_days=7)
+    pieces = asking.start(loaded, "study", "researcher", optout_days=7, root=ROOT)
     assert placed(loaded, pieces) == placed(loaded, two)
     assert [row[1:] for row in placed(loaded, pieces)] == [row[1:] for row in placed(loaded, whole)]
     assert job_of(loaded, pieces).pins["left_out"] == job_of(loaded, whole).pins["left_out"]
@@ -101,7 +101,7 @@ def test_a_job_is_not_claimed_to_run_before_its_membership_is_complete(loaded, a
     approved()
     job = ask(loaded)
     with killed_at(monkeypatch, "place", 2):
-        gather.gather(loaded, job)
+        gather.gather(loaded, job, ROOT)
     assert job_of(loaded, job).state == "gathering" and placed(loaded, job)
     with loaded.write() as session:
         assert jobs.claim(session, standing.KIND) is None
@@ -115,11 +115,11 @@ def test_a_gathering_that_is_killed_starts_over_and_leaves_nothing_behind(
     loaded, approved, small, monkeypatch, tmp_path, name, call
 ):
     approved()
-    whole, job = asking.start(loaded, "study", "researcher", optout_days=7), ask(loaded)
+    whole, job = asking.start(loaded, "study", "researcher", optout_days=7, root=ROOT), ask(loaded)
     with loaded.write() as session:
         jobs.finish(session, whole, "cancelled", {})
     with killed_at(monkeypatch, name, call):
-        gather.gather(loaded, job)
+        gather.gather(loaded, job, ROOT)
     loaded.clock.now += jobs.LEASE + 1
     assert worker.work_once(loaded, tmp_path / "exports", ROOT, workers=1)
     assert job_of(loaded, job).state == "done"
@@ -130,7 +130,7 @@ def test_an_operator_s_job_that_was_killed_while_gathering_is_resumed(loaded, ap
     approved()
     job = ask(loaded, kind=standing.BY_HAND)
     with killed_at(monkeypatch, "place", 1):
-        gather.gather(loaded, job)
+        gather.gather(loaded, job, ROOT)
     assert running.run(loaded, job, tmp_path / "out", ROOT, workers=1)["output"]
 
 
@@ -138,7 +138,7 @@ def test_all_members_are_of_one_moment_whatever_is_loaded_meanwhile(loaded, appr
     """A load while the members are gathered moves a person behind the place that was reached: nobody is in twice or
     left out."""
     approved()
-    before = asking.start(loaded, "study", "researcher", optout_days=7)
+    before = asking.start(loaded, "study", "researcher", optout_days=7, root=ROOT)
     job, real, calls = ask(loaded), members.stage, []
 
     def moving(session: Session, id_: str, bucketed) -> None:
@@ -148,7 +148,7 @@ def test_all_members_are_of_one_moment_whatever_is_loaded_meanwhile(loaded, appr
             session.run("UPDATE person SET person = 9223372036854775000 - patient % 1000")
 
     monkeypatch.setattr(members, "stage", moving)
-    gather.gather(loaded, job)
+    gather.gather(loaded, job, ROOT)
     assert len(calls) > 3 and placed(loaded, job) == placed(loaded, before)
 
 
@@ -167,7 +167,7 @@ def test_a_list_or_a_restriction_that_comes_while_gathering_counts(
             labelling.changed(session)
 
     monkeypatch.setattr(members, "place", listing)
-    gather.gather(loaded, first)
+    gather.gather(loaded, first, ROOT)
     monkeypatch.setattr(members, "place", real)
     restricted = placed(loaded, first)[0]
     running.run(loaded, first, tmp_path / "out", ROOT, workers=1)
@@ -176,7 +176,7 @@ def test_a_list_or_a_restriction_that_comes_while_gathering_counts(
         persons = sum(outcome["persons"] for _, _, outcome in jobs.parts(session, first))
     assert persons < len({row[1] for row in placed(loaded, first)}), "who is restricted has not left"
     second = ask(loaded)
-    gather.gather(loaded, second)
+    gather.gather(loaded, second, ROOT)
     (tmp_path / "list.csv").write_text(f"{NOBODY},\n{number},\n")
     national_list.load(loaded, tmp_path / "list.csv")
     with pytest.raises(Conflict, match="who may be in it has changed"):
@@ -188,7 +188,7 @@ def test_the_list_in_force_when_it_is_gathered_is_the_one_that_counts(loaded, ap
     job, number = ask(loaded), made.people["demo"].nhs_number
     (tmp_path / "list.csv").write_text(f"{number},\n")
     national_list.load(loaded, tmp_path / "list.csv")
-    gather.gather(loaded, job)
+    gather.gather(loaded, job, ROOT)
     assert f"number:{number}" not in {name for _, _, _, name in placed(loaded, job)}
     assert running.run(loaded, job, tmp_path / "out", ROOT, workers=1)["output"]
 
@@ -198,7 +198,7 @@ def test_the_audit_names_the_list_and_the_policy_that_members_were_gathered_by(l
     job = ask(loaded)
     (tmp_path / "list.csv").write_text(f"{NOBODY},\n")
     national_list.load(loaded, tmp_path / "list.csv")
-    gather.gather(loaded, job)
+    gather.gather(loaded, job, ROOT)
     with loaded.read() as session:
         texts = [text for (text,) in session.rows("SELECT event FROM audit WHERE stream = 'write' ORDER BY seq")]
         in_force = national_list.require_fresh(session, loaded.clock(), 7)
@@ -216,7 +216,7 @@ def test_a_project_that_was_changed_before_it_is_gathered_gets_nothing(loaded, a
     assert worker.work_once(loaded, tmp_path / "exports", ROOT, workers=1)
     assert job_of(loaded, job).state == "failed" and not placed(loaded, job)
     with pytest.raises(Refused):
-        gather.gather(loaded, job)
+        gather.gather(loaded, job, ROOT)
 
 
 def test_a_job_cancelled_while_it_is_gathered_leaves_no_members(loaded, approved, small, monkeypatch, tmp_path):
@@ -236,7 +236,7 @@ def test_a_job_cancelled_while_it_is_gathered_leaves_no_members(loaded, approved
 def test_of_two_that_gather_one_job_the_later_goes_on_and_the_job_has_not_failed(loaded, approved, tmp_path):
     approved()
     job = ask(loaded)
-    earlier, later = gather._pin(loaded, job, None), gather._pin(loaded, job, None)
+    earlier, later = gather._pin(loaded, job, ROOT, None), gather._pin(loaded, job, ROOT, None)
     with pytest.raises(gather.Stopped), loaded.write() as session:
         gather.hold(session, earlier)
     worker._fail(loaded, earlier, tmp_path / "exports" / job, gather.Stopped(gather.STOPPED))
@@ -254,12 +254,12 @@ def test_a_stale_gatherer_deletes_nothing_of_the_one_that_took_the_job(loaded, a
     def stalling(store: Store, *args) -> None:
         calls.append(args)
         if len(calls) == 1:
-            gather.gather(loaded, job)
+            gather.gather(loaded, job, ROOT)
         real(store, *args)
 
     monkeypatch.setattr(gather, "discard" if name == "unplace" else "_unstage", stalling)
     with pytest.raises(gather.Stopped):
-        gather.gather(loaded, job)
+        gather.gather(loaded, job, ROOT)
     assert job_of(loaded, job).state == "gathered" and len(placed(loaded, job)) > 10
 
 
@@ -277,7 +277,7 @@ def test_what_another_has_staged_is_not_cleared_away_after_the_parts_are_written
 
     monkeypatch.setattr(gather, "_unstage", overtaken)
     with pytest.raises(gather.Stopped):
-        gather.gather(loaded, job)
+        gather.gather(loaded, job, ROOT)
     with loaded.read() as session:
         assert (1, 1, "another's") in members.staged(session, job, 0)
 
@@ -286,7 +286,7 @@ def test_every_transaction_that_deletes_members_asks_first(loaded, approved, sma
     approved()
     job, events = ask(loaded), []
     with killed_at(monkeypatch, "place", 2):
-        gather.gather(loaded, job)
+        gather.gather(loaded, job, ROOT)
     for name in ("unstage", "unplace"):
         real = getattr(members, name)
         monkeypatch.setattr(members, name, lambda *args, name=name, real=real: (events.append(name), real(*args))[1])
@@ -318,7 +318,7 @@ def test_members_that_a_killed_worker_staged_for_a_cancelled_job_are_swept(
     approved()
     job = ask(loaded)
     with killed_at(monkeypatch, "stage", 3):
-        gather.gather(loaded, job)
+        gather.gather(loaded, job, ROOT)
     worker.sweep(loaded, tmp_path / "exports")
     assert rows(loaded, "gathered", job), "somebody may still gather it"
     with loaded.write() as session:
@@ -329,7 +329,7 @@ def test_members_that_a_killed_worker_staged_for_a_cancelled_job_are_swept(
 
 def test_an_export_of_nobody_is_released_with_no_files(loaded, approved, tmp_path):
     approved(contributors=[{"ods": "ZZ9", "agreement": "x", "from": "2026-01-01", "to": "2026-12-31"}])
-    job = asking.start(loaded, "study", "researcher", optout_days=7)
+    job = asking.start(loaded, "study", "researcher", optout_days=7, root=ROOT)
     assert job_of(loaded, job).state == "gathered" and not placed(loaded, job)
     manifest = running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
     assert manifest["output"] == [] and json.loads((tmp_path / "out" / "manifest.json").read_text()) == manifest
@@ -338,7 +338,7 @@ def test_an_export_of_nobody_is_released_with_no_files(loaded, approved, tmp_pat
 
 def test_no_more_than_a_slice_of_the_opted_out_is_looked_for_at_once(loaded, approved, made, monkeypatch, tmp_path):
     approved()
-    job = asking.start(loaded, "study", "researcher", optout_days=7)
+    job = asking.start(loaded, "study", "researcher", optout_days=7, root=ROOT)
     monkeypatch.setattr(membership, "PAGE", 1)
     monkeypatch.setattr(membership, "ASKED", 2)
     asked, real = [], members.holds_any
@@ -347,12 +347,12 @@ def test_no_more_than_a_slice_of_the_opted_out_is_looked_for_at_once(loaded, app
     with loaded.write() as session:
         session.run("DELETE FROM part_member WHERE name <> ?", f"number:{made.people['demo'].nhs_number}")
     (tmp_path / "list.csv").write_text("".join(f"{number},\n" for number in everyone))
-    national_list.load(loaded, tmp_path / "list.csv")
+    national_list.load(loaded, tmp_path / "list.csv", confirmed_by=("guardian", "controller"))
     with loaded.read() as session:
         newest = national_list.require_fresh(session, loaded.clock(), 7).key
         assert not membership.opted_out_since(session, job, newest)
         assert len(asked) > 3
     (tmp_path / "list.csv").write_text(f"{made.people['demo'].nhs_number},\n")
-    national_list.load(loaded, tmp_path / "list.csv")
+    national_list.load(loaded, tmp_path / "list.csv", confirmed_by=("guardian", "controller"))
     with loaded.read() as session:
         assert membership.opted_out_since(session, job, newest + 1)

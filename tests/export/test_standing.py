@@ -2,6 +2,7 @@
 download."""
 
 import csv
+import errno
 import json
 import os
 import uuid
@@ -14,7 +15,7 @@ from gateway import config
 from gateway.api.app import create_app
 from gateway.composition import Gateway, open_service
 from gateway.errors import Conflict, Refused
-from gateway.export import approval, asking, cut, national_list, running, standing, worker
+from gateway.export import approval, asking, cut, national_list, part_files, running, standing, worker
 from gateway.intake import load
 from gateway.nhs import identifiers, pseudonym
 from gateway.store import jobs, labelling
@@ -28,7 +29,7 @@ UNKNOWN = "9999999468"
 
 
 def start(store: Store, name: str = "study", **options) -> str:
-    return asking.start(store, name, "researcher", optout_days=7, **options)
+    return asking.start(store, name, "researcher", optout_days=7, root=ROOT, **options)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -270,6 +271,22 @@ def test_a_part_whose_files_lie_elsewhere_is_cut_again(loaded, approved, tmp_pat
     )
 
 
+def test_a_full_disk_is_told_as_one_and_the_run_goes_on_from_there(loaded, approved, tmp_path, monkeypatch):
+    job, real = start(loaded, approved()), part_files.PartFile.close
+
+    def full(file):
+        file.file.close()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(part_files.PartFile, "close", full)
+    with pytest.raises(Refused, match="full"):
+        running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
+    monkeypatch.setattr(part_files.PartFile, "close", real)
+    assert running.run(loaded, job, tmp_path / "out", ROOT, workers=1)["output"] and not list(
+        (tmp_path / "out").glob(".*")
+    )
+
+
 def test_a_worker_leaves_the_operator_s_jobs_alone(loaded, approved, tmp_path):
     start(loaded, approved(), kind=standing.BY_HAND)
     assert not worker.work_once(loaded, tmp_path, ROOT, workers=1)
@@ -388,7 +405,7 @@ def test_what_is_refused_is_in_the_audit_too(loaded, approved, client, made, tmp
 
 
 @pytest.mark.parametrize("query, status", [("_since=2026-01-01", 400), ("_typeFilter=Patient", 400), ("patient=x", 400), ("_type=Pat-ient", 400),
-                                           ("_outputFormat=csv", 400), ("_type=Patient,Nonsense", 202), ("_outputFormat=ndjson", 202)])  # fmt: skip
+                                           ("_outputFormat=csv", 400), ("_type=Patient,Nonsense", 400), ("_type=patient", 400), ("_outputFormat=ndjson", 202)])  # fmt: skip
 def test_what_an_export_may_be_asked(loaded, approved, client, query, status):
     approved()
     answer = client.get(f"/fhir/$export?{query}", headers=signed(client, loaded))
@@ -401,8 +418,38 @@ def test_types_asked_for_narrow_and_never_widen(loaded, approved, client, tmp_pa
     approved(types=["Patient", "Encounter"])
     job = released(client, loaded, tmp_path, "/fhir/$export?_type=Patient,Observation,Practitioner")
     assert {name.partition(".")[0] for name in contents(tmp_path / "exports" / job)} == {"Patient"}
-    job = released(client, loaded, tmp_path, "/fhir/$export?_type=Practitioner")
-    assert not contents(tmp_path / "exports" / job)
+    for nothing in ("Practitioner", "Observation", "Practitioner,Medication"):
+        answer = client.get(f"/fhir/$export?_type={nothing}", headers=signed(client, loaded))
+        assert answer.status_code == 400 and "_type" in answer.text, "an empty release would tell nothing"
+
+
+def test_a_lenient_client_s_unknown_types_are_ignored_and_none_is_not_all(loaded, approved, client, tmp_path):
+    approved()
+    lenient = {**signed(client, loaded), "Prefer": "respond-async, handling=lenient"}
+    assert client.get("/fhir/$export?_type=Foo", headers=lenient).status_code == 400
+    answer = client.get("/fhir/$export?_type=Foo,Patient", headers=lenient)
+    assert answer.status_code == 202 and worker.work_once(loaded, tmp_path / "exports", ROOT, workers=1)
+    job = answer.headers["content-location"].rpartition("/")[2]
+    assert {name.partition(".")[0] for name in contents(tmp_path / "exports" / job)} == {"Patient"}
+
+
+def test_the_manifest_repeats_the_address_of_the_request(loaded, approved, client, tmp_path):
+    approved()
+    path = "/fhir/Patient/$export?_type=Patient&_outputFormat=ndjson"
+    job = released(client, loaded, tmp_path, path)
+    manifest = client.get(f"/fhir/bulk/{job}", headers=signed(client, loaded)).json()
+    base = client.app.state.base.removesuffix("/fhir")
+    assert manifest["request"] == base + path and manifest["request"].startswith("http")
+
+
+def test_a_client_with_many_unfinished_exports_waits(loaded, approved, client, monkeypatch):
+    approved()
+    monkeypatch.setattr(asking, "MOST_UNFINISHED", 2)
+    answers = [client.get("/fhir/$export", headers=signed(client, loaded)) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [202, 202, 429] and "retry-after" in answers[2].headers
+    job = answers[0].headers["content-location"].rpartition("/")[2]
+    client.delete(f"/fhir/bulk/{job}", headers=signed(client, loaded))
+    assert client.get("/fhir/$export", headers=signed(client, loaded)).status_code == 202
 
 
 def test_references_into_types_that_do_not_leave_are_cut_and_counted(loaded, approved, client, tmp_path):
@@ -412,8 +459,8 @@ def test_references_into_types_that_do_not_leave_are_cut_and_counted(loaded, app
     assert lines.count(b"\n") > 50 and b'"reference"' not in lines
     dropped = client.get(f"/fhir/bulk/{job}", headers=signed(client, loaded)).json()["extension"]["dropped"]
     assert "Observation.subject: out of the release" in dropped
-    assert not [line for line in lines.splitlines() if len(json.loads(line).get("effectiveDateTime", "")) > 7], (
-        "without a birth date: months"
+    assert [line for line in lines.splitlines() if len(json.loads(line).get("effectiveDateTime", "")) == 10], (
+        "the person's birth date is known, whatever types the project has"
     )
 
 

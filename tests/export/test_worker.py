@@ -23,7 +23,7 @@ def state(store, job: str) -> str:
 
 
 def start(store, project: str = "study") -> str:
-    return asking.start(store, project, "tester", optout_days=7)
+    return asking.start(store, project, "tester", optout_days=7, root=ROOT)
 
 
 def test_waiting_exports_are_run_one_after_the_other(loaded, approved, tmp_path):
@@ -255,7 +255,10 @@ def test_the_members_of_a_job_that_ended_without_a_release_are_swept(loaded, app
 
 def test_the_members_of_a_release_are_kept_while_its_files_are_answered(loaded, approved, tmp_path):
     approved()
-    job, by_hand = start(loaded), asking.start(loaded, "study", "tester", optout_days=7, kind=standing.BY_HAND)
+    job, by_hand = (
+        start(loaded),
+        asking.start(loaded, "study", "tester", optout_days=7, root=ROOT, kind=standing.BY_HAND),
+    )
     for id_ in (job, by_hand):
         running.run(loaded, id_, tmp_path / id_, ROOT, workers=1)
     worker.sweep(loaded, tmp_path / "exports")

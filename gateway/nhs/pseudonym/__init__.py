@@ -1,8 +1,11 @@
 """What leaves for secondary use: the table of what may, and whole people cut down to it under one project's key."""
 
-from gateway.nhs.pseudonym.life import is_ninety, span
+from gateway.nhs.pseudonym.life import Stages, stages
 from gateway.nhs.pseudonym.people import Pseudonymiser
-from gateway.nhs.pseudonym.project_keys import ROOT_BYTES, base32, project_key
+from gateway.nhs.pseudonym.project_keys import ROOT_BYTES, base32, fingerprint, order_key, project_key
 from gateway.nhs.pseudonym.subject import PERSON_SYSTEM, Subject
 
-__all__ = ["PERSON_SYSTEM", "ROOT_BYTES", "Pseudonymiser", "Subject", "base32", "is_ninety", "project_key", "span"]
+__all__ = [
+    "PERSON_SYSTEM", "ROOT_BYTES", "Pseudonymiser", "Stages", "Subject", "base32", "fingerprint", "order_key",
+    "project_key", "stages",
+]  # fmt: skip

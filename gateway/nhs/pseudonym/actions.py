@@ -12,12 +12,12 @@ from gateway.fhir.codes import UCUM
 from gateway.fhir.r4 import table
 from gateway.nhs.identifiers import is_valid
 from gateway.nhs.pseudonym import known_codes
+from gateway.nhs.pseudonym.districts import outward
 from gateway.nhs.pseudonym.policy import Leaf
 from gateway.nhs.pseudonym.shapes import Coding, Concept, Period, Quantity, Reference
 
 NUMBER = re.compile(rb"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 """The grammar of a JSON number: decimals are passed on as they were written, so they are looked at."""
-_POSTCODE = re.compile(r"([A-Z]{1,2}\d[A-Z\d]?)\d[A-Z]{2}")
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}")
 
 
@@ -26,12 +26,13 @@ class Subject(Protocol):
 
     references: dict[bytes, bytes]
     is_ninety: bool
+    district: str
 
     def pseudonym(self, text: bytes) -> bytes: ...
 
     def cut(self, written: bytes, action: str) -> bytes: ...
 
-    def is_member(self, target: str) -> bool: ...
+    def target(self, target: str) -> bytes | None: ...
 
 
 Drops = list[str]
@@ -71,12 +72,16 @@ def _decimal(value: object, subject: Subject, drops: Drops, path: str) -> object
 
 def _coding(value: Coding, subject: Subject, drops: Drops, path: str) -> object:
     if value.code is not UNSET and value.system is not UNSET:
-        pattern = known_codes.pattern(value.system)
-        if pattern is not None and pattern.fullmatch(value.code):
+        if not known_codes.is_national(value.system):
+            drops.append(f"{path}: not a code of a national system")
+            return UNSET
+        if known_codes.is_code(value.system, value.code):
             if not known_codes.could_be_number(value.system, value.code):
                 return value
             drops.append(f"{path}: could be an NHS number")
             return UNSET
+        drops.append(f"{path}: not what a code of its system looks like")
+        return UNSET
     drops.append(f"{path}: not a code of a national system")
     return UNSET
 
@@ -92,7 +97,7 @@ def _quantity(value: Quantity, subject: Subject, drops: Drops, path: str) -> obj
     if value.value is UNSET or _decimal(value.value, subject, drops, f"{path}.value") is UNSET:
         return UNSET
     if value.system is not UNSET or value.code is not UNSET:
-        is_ucum = value.system == UCUM and value.code is not UNSET and known_codes.NATIONAL[UCUM].fullmatch(value.code)
+        is_ucum = value.system == UCUM and value.code is not UNSET and known_codes.is_code(UCUM, value.code)
         if not is_ucum:
             value.system = value.code = UNSET
             drops.append(f"{path}.code: not UCUM")
@@ -115,10 +120,11 @@ def _reference(value: Reference, subject: Subject, drops: Drops, path: str) -> o
     if target is UNSET:
         return UNSET
     parts = _REFERENCE.fullmatch(target)
-    if not parts or not subject.is_member(target):
+    pseudonym = subject.target(target) if parts else None
+    if not parts or pseudonym is None:
         drops.append(f"{path}: out of the release")
         return UNSET
-    value.reference = f"{parts[1]}/{subject.pseudonym(target.encode()).decode()}"
+    value.reference = f"{parts[1]}/{pseudonym.decode()}"
     return value
 
 
@@ -147,12 +153,11 @@ def _birth_year(value: str, subject: Subject, drops: Drops, path: str) -> object
 
 
 def _outward(value: str, subject: Subject, drops: Drops, path: str) -> object:
-    """The outward half of a whole postcode: a part of one does not leave, and none is made up."""
-    parts = _POSTCODE.fullmatch(value.replace(" ", "").upper())
-    if parts is None:
-        drops.append(f"{path}: not a whole postcode")
+    """The outward half of the one postcode that leaves of a person."""
+    if not subject.district or outward(value) != subject.district:
+        drops.append(f"{path}: not the one district that leaves of a person")
         return UNSET
-    return parts[1]
+    return subject.district
 
 
 CHANGES: dict[tuple[str, str], Change] = {

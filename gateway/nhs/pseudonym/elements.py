@@ -18,11 +18,12 @@ from msgspec import UNSET, Raw, UnsetType
 from gateway.fhir.r4 import table
 from gateway.nhs.pseudonym.actions import CHANGES, Change, Drops, Subject, concept, dated, of_each, same, whole
 from gateway.nhs.pseudonym.policy import DATES, EXTENSION_ACTIONS, Branch, Leaf
-from gateway.nhs.pseudonym.shapes import SHAPES, TYPES, Extension, Shape
+from gateway.nhs.pseudonym.shapes import SHAPES, TYPES, Coding, Concept, Extension, Shape
 
 Made = tuple[bytes | None, tuple[str, ...]]
 """The part of an element that leaves (None: nothing), and the paths that were dropped."""
 MASKED = b'{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}'
+ABSENT_SYSTEM = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _MOMENT = rb'"(\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d[0-9:.]*(?:Z|[+\-]\d\d:\d\d))?)?)?)"'
 _DATE, _PERIOD = re.compile(_MOMENT), re.compile(rb'\{"start":%s,"end":%s\}' % (_MOMENT, _MOMENT))
 _PLAIN_REFERENCE = re.compile(rb'\{"reference":"(([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64})"\}')
@@ -33,7 +34,7 @@ _plain = msgspec.json.Decoder().decode
 def is_personal(node: Branch | Leaf) -> bool:
     """Whether the result depends on the person: it does for dates and references, not for codes and numbers."""
     if isinstance(node, Leaf):
-        return node.action in ("reference", "birth-year", *DATES)
+        return node.action in ("reference", "birth-year", "outward-postcode", *DATES)
     return any(is_personal(below) for below in node.below.values())
 
 
@@ -43,6 +44,7 @@ def compile_element(path: str, node: Branch | Leaf) -> Callable[[bytes, Subject]
     quick = _quick(path, node)
     type_: Any = list[kind] if node.is_many else kind  # type: ignore[valid-type]
     decode: Callable[[bytes], Any] = msgspec.json.Decoder(type_).decode
+    most = 1 if path.endswith(".address") else None
     change_all = of_each(change) if node.is_many else change
 
     def make(raw: bytes, subject: Subject) -> Made:
@@ -55,6 +57,8 @@ def compile_element(path: str, node: Branch | Leaf) -> Callable[[bytes, Subject]
             return None, (f"{path}: not as R4 has it",)
         if shape is not None:
             _left_out(_plain(raw), shape, path, drops)
+        if most and isinstance(leaving, list):
+            leaving = leaving[:most]
         return (None if leaving is UNSET else _encode(leaving)), tuple(drops)
 
     return make
@@ -114,9 +118,10 @@ def _quick(path: str, node: Branch | Leaf) -> Callable[[bytes, Subject], Made | 
         parts = _PLAIN_REFERENCE.fullmatch(raw)
         if parts is None:
             return None
-        if not subject.is_member(parts[1].decode()):
+        pseudonym = subject.target(parts[1].decode())
+        if pseudonym is None:
             return None, outside
-        leaving = subject.references[raw] = b'{"reference":"%s/%s"}' % (parts[2], subject.pseudonym(parts[1]))
+        leaving = subject.references[raw] = b'{"reference":"%s/%s"}' % (parts[2], pseudonym)
         return leaving, ()
 
     return {"Reference": reference, "Period": period}.get(node.kind, date)
@@ -138,7 +143,9 @@ def _one(node: Branch | Leaf, path: str) -> tuple[type, Shape | None, Change]:
 
 
 def _branch(node: Branch, path: str) -> tuple[type, Shape, Change]:
-    fields, rename, changes, shape = [], {}, [], {}
+    fields: list[Any] = []
+    rename, changes, shape = {}, [], {}
+    values_of = _values(node.kind)
     for name, below in node.below.items():
         kind, inner, change = _one(below, f"{path}.{name}")
         attribute = f"{name}_" if keyword.iskeyword(name) else name
@@ -147,17 +154,25 @@ def _branch(node: Branch, path: str) -> tuple[type, Shape, Change]:
         fields.append((attribute, values | UnsetType, UNSET))
         changes.append((attribute, f"{path}.{name}", of_each(change) if below.is_many else change))
         shape[name] = inner
+    hidden = [(name, Raw | UnsetType, UNSET) for name in values_of - node.below.keys()]
+    reason = [("dataAbsentReason", Concept | UnsetType, UNSET)] if values_of - node.below.keys() else []
+    fields += hidden + [field for field in reason if "dataAbsentReason" not in node.below]
     must = [names & node.below.keys() for names in node.must]
     declared = msgspec.defstruct(node.kind, fields, rename=rename, gc=False)
 
     def change_below(value: object, subject: Subject, drops: Drops, path: str) -> object:
-        is_empty = True
+        is_empty, had_value = True, any(getattr(value, name) is not UNSET for name in values_of)
+        for name, _, _ in hidden:
+            setattr(value, name, UNSET)
         for attribute, below, inner in changes:
             written = getattr(value, attribute)
             if written is not UNSET:
                 changed = inner(written, subject, drops, below)
                 setattr(value, attribute, changed)
                 is_empty = is_empty and changed is UNSET
+        if had_value and _is_without_value(value, values_of):
+            value.dataAbsentReason = Concept([Coding(ABSENT_SYSTEM, "masked")])  # type: ignore[attr-defined]
+            is_empty = False
         missing = [
             names
             for names in must
@@ -169,6 +184,18 @@ def _branch(node: Branch, path: str) -> tuple[type, Shape, Change]:
         return value
 
     return declared, shape, change_below
+
+
+def _values(kind: str) -> frozenset[str]:
+    """The names of the value of a type that may say why it has none (a component of an Observation)."""
+    elements = table.types()[kind].elements if kind in table.types() else ()
+    if not any("dataAbsentReason" in element.names for element in elements):
+        return frozenset()
+    return frozenset(name for element in elements if "valueQuantity" in element.names for name in element.names)
+
+
+def _is_without_value(value: object, names: frozenset[str]) -> bool:
+    return all(getattr(value, name) is UNSET for name in (*names, "dataAbsentReason"))
 
 
 def _left_out(value: object, shape: Shape, path: str, drops: Drops) -> None:

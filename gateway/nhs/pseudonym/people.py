@@ -8,17 +8,21 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import msgspec
 from msgspec import Raw
 
 from gateway.errors import Refused
 from gateway.fhir.r4 import table
-from gateway.nhs.pseudonym.elements import MASKED, Made, compile_element, compile_extensions, is_personal
-from gateway.nhs.pseudonym.life import is_ninety, span
-from gateway.nhs.pseudonym.policy import DATES, SETTINGS, Branch, compiled, has_days
+from gateway.nhs.pseudonym.deaths import died_on
+from gateway.nhs.pseudonym.districts import district_of
+from gateway.nhs.pseudonym.elements import ABSENT_SYSTEM, MASKED, Made, compile_element, compile_extensions, is_personal
+from gateway.nhs.pseudonym.life import stages
+from gateway.nhs.pseudonym.policy import DATES, SETTINGS, Branch, Leaf, compiled, has_days
+from gateway.nhs.pseudonym.policy import MASKED as MASKED_ACTIONS
+from gateway.nhs.pseudonym.retired import survivors
 from gateway.nhs.pseudonym.subject import Subject
 
 META = (
@@ -29,6 +33,9 @@ MOST_KNOWN, LARGEST_KNOWN = 4096, 600
 _MODIFIERS = frozenset({"modifierExtension", "implicitRules"})
 ALWAYS = frozenset({"resourceType", "id", "meta"})
 """Made anew for every resource."""
+ANSWERED = 1 << 62
+"""The bit of an element that is the value of an Observation, or says why there is none."""
+_NO_VALUE = f',"dataAbsentReason":{{"coding":[{{"system":"{ABSENT_SYSTEM}","code":"masked"}}]}}'.encode()
 
 
 class Answer:
@@ -43,22 +50,26 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class _Element:
     """One element of a resource that stays. ``known`` are answers that hold for everybody (codes repeat); None where
-    they depend on whose it is. ``bit`` is the requirement of R4 that the element fulfils."""
+    they depend on whose it is. ``bit`` is the requirement of R4 that the element fulfils. ``masked`` is what leaves
+    in place of an element that was there and may not leave."""
 
     name: str
     prefix: bytes
     make: Callable[[bytes, Subject], Made]
     bit: int
     known: dict[bytes, Answer] | None
+    masked: bytes = b""
 
 
 class _Plan:
-    """What to do with resources of one set of elements, and how many there were: what has no line is counted so."""
+    """What to do with resources of one set of elements, and how many there were: what has no line is counted so.
+    ``has_value``: they are Observations whose value may be missed."""
 
-    __slots__ = ("count", "elements", "left_out")
+    __slots__ = ("count", "elements", "has_value", "left_out")
 
     def __init__(self, kind: _Type, names: Iterable[str]):
         self.count = 0
+        self.has_value = kind.name == "Observation" and any(_is_value(name.lstrip("_")) for name in names)
         self.elements = tuple(kind.elements[name] for name in names if name in kind.elements)
         self.left_out = tuple(
             f"{kind.name}.{name}" for name in names if name not in kind.elements and name not in ALWAYS
@@ -122,31 +133,72 @@ class Pseudonymiser:
                     add(answer.drops, answer.count)
         return dict(dropped)
 
-    def subject(self, person: str, patients: Iterable[bytes], is_member: Callable[[str], bool]) -> Subject:
-        """A person to pseudonymise resources for. ``patients`` are the bodies of all their Patients: birth and death
-        decide about dates. ``is_member`` says whether ``Type/id`` is in the release: references to anything else are
-        cut."""
+    def subject(
+        self,
+        person: str,
+        patients: Iterable[bytes],
+        is_member: Callable[[str], bool],
+        aliases: Mapping[str, str] | None = None,
+        lives: Sequence[bytes] = (),
+        deaths: Sequence[str] = (),
+    ) -> Subject:
+        """A person to pseudonymise resources for. ``patients`` are the bodies of their Patients, from which their
+        district comes; birth and death, of these and of ``lives`` and ``deaths``, decide about dates. ``is_member``
+        says whether ``Type/id`` is in the project: references to anything else are cut. ``aliases`` are the Patients
+        who stand for retired ones."""
         patients = list(patients)
-        return Subject(self._hmac, person, self.setting, span(patients), is_member, is_ninety(patients, self.year))
+        life = stages([*patients, *lives], deaths, self.year)
+        return Subject(self._hmac, person, self.setting, life, is_member, district_of(patients), aliases)
 
-    def person(self, person: str, resources: Sequence[tuple[str, str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    def person(
+        self,
+        person: str,
+        resources: Sequence[tuple[str, str, bytes]],
+        types: frozenset[str] | None = None,
+        approved: frozenset[str] | None = None,
+        lives: Sequence[bytes] = (),
+    ) -> Iterator[tuple[str, bytes]]:
         """Yield (type, line) for each resource of one person that leaves. ``person`` is what they are pseudonymised
-        by; ``resources`` are (type, id, stored bytes) of all of them: references to anything else are cut."""
-        leaving = [(name, id_, body) for name, id_, body in resources if self._is_admitted(name, body)]
-        members = {f"{name}/{id_}" for name, id_, _ in leaving}
-        subject = self.subject(person, (body for name, _, body in leaving if name == "Patient"), members.__contains__)
-        for name, _, body in leaving:
-            yield name, self._cut_down(self.types[name], subject, body)
+        by; ``resources`` are (type, id, stored bytes) of all of them.
 
-    def _is_admitted(self, name: str, body: bytes) -> bool:
+        Only ``types`` leave (None: all), each as if all did: ``approved`` are those of the project (None: all), into
+        which references lead; references to anything else are cut. ``lives`` are further Patients of the person, who
+        do not leave. Patients that their source retired never leave; references to them lead to who stands for them.
+        """
+        patients = {f"Patient/{id_}": body for name, id_, body in resources if name == "Patient"}
+        aliases = survivors(patients)
+        if patients and len(aliases) == len(patients):
+            self._drops["a person of retired Patients only",] += 1
+            return
+        leaving = [
+            (name, id_, body)
+            for name, id_, body in resources
+            if f"{name}/{id_}" not in aliases and self._is_admitted(name, body, types, approved)
+        ]
+        if aliases:
+            self._drops["Patient: retired",] += len(aliases)
+        members = {f"{name}/{id_}" for name, id_, _ in leaving}
+        deaths = [died for _, _, body in resources if (died := died_on(body)) is not None]
+        current = (body for name, body in patients.items() if name not in aliases)
+        subject = self.subject(person, current, members.__contains__, aliases, [*patients.values(), *lives], deaths)
+        for name, _, body in leaving:
+            if types is None or name in types:
+                yield name, self._cut_down(self.types[name], subject, body)
+
+    def _is_admitted(
+        self, name: str, body: bytes, types: frozenset[str] | None = None, approved: frozenset[str] | None = None
+    ) -> bool:
         """Whether a resource may leave at all; if not, it is counted."""
+        if approved is not None and name not in approved:
+            return False
+        why = ""
         if name not in self.types:
-            self._drops["type not in the profile",] += 1
-            return False
-        if has_modifier(body):
-            self._drops[f"{name}: a modifier we do not know",] += 1
-            return False
-        return True
+            why = "type not in the profile"
+        elif has_modifier(body):
+            why = f"{name}: a modifier we do not know"
+        if why and (types is None or name in types):
+            self._drops[why,] += 1
+        return not why
 
     def _cut_down(self, kind: _Type, subject: Subject, body: bytes) -> bytes:
         elements = _elements(body)
@@ -176,11 +228,13 @@ class Pseudonymiser:
                 changed, drops = element.make(written, subject)
                 if drops:
                     self._drops[drops] += 1
-                leaving = b"" if changed is None else element.prefix + changed
+                leaving = element.masked if changed is None else element.prefix + changed
             if leaving:
                 parts.append(leaving)
                 bits |= element.bit
-        if bits != kind.all_bits:
+        if plan.has_value and not bits & ANSWERED:
+            parts.append(_NO_VALUE)
+        if bits & kind.all_bits != kind.all_bits:
             parts += [filler for bit, filler in kind.masked if not bits & bit]
         parts.append(b"}")
         return b"".join(parts)
@@ -188,7 +242,7 @@ class Pseudonymiser:
     def _answer(self, element: _Element, known: dict[bytes, Answer], written: bytes, subject: Subject) -> Answer:
         """What leaves of an element that nobody wrote before, or not lately."""
         changed, drops = element.make(written, subject)
-        answer = Answer(b"" if changed is None else element.prefix + changed, drops)
+        answer = Answer(element.masked if changed is None else element.prefix + changed, drops)
         if len(written) > LARGEST_KNOWN:
             self._drops[drops] += 1
             return answer
@@ -229,8 +283,11 @@ def _type(branch: Branch) -> _Type:
         if name not in ("id", "identifier"):
             known: dict[bytes, Answer] | None = None if is_personal(node) else {}
             elements[name] = _Element(
-                name, f',"{name}":'.encode(), compile_element(path, node), bits.get(name, 0), known
-            )
+                name, f',"{name}":'.encode(), compile_element(path, node), bits.get(name, 0), known,
+                _masked_line(name, node),
+            )  # fmt: skip
+            if branch.kind == "Observation" and (_is_value(name) or name == "dataAbsentReason"):
+                elements[name] = replace(elements[name], bit=elements[name].bit | ANSWERED, masked=b"")
     if branch.extensions:
         make = compile_extensions(f"{branch.kind}.extension", branch.extensions)
         known = None if set(DATES).intersection(branch.extensions.values()) else {}
@@ -239,6 +296,18 @@ def _type(branch: Branch) -> _Type:
     masked = tuple((1 << number, _masked(branch, names)) for number, names in enumerate(branch.must))
     head, prefix = f'{{"resourceType":"{branch.kind}","id":"'.encode(), f"{branch.kind}/".encode()
     return _Type(branch.kind, head, prefix, elements, identifies, (1 << len(branch.must)) - 1, masked)
+
+
+def _is_value(name: str) -> bool:
+    return name.startswith("value") and name != "value"
+
+
+def _masked_line(name: str, node: Branch | Leaf) -> bytes:
+    """What leaves in place of an element whose value may not."""
+    if isinstance(node, Branch) or node.is_many or node.action not in MASKED_ACTIONS:
+        return b""
+    prefix = "_" if node.kind in table.PRIMITIVES else ""
+    return f',"{prefix}{name}":'.encode() + MASKED
 
 
 def _masked(branch: Branch, names: frozenset[str]) -> bytes:

@@ -19,7 +19,7 @@ from gateway.fhir.r4 import table
 
 SETTINGS = ("in-sde", "export")
 """Where a project's data may lie: inside a Secure Data Environment, or with its recipient."""
-DATES = ("by-setting", "day", "month", "year")
+DATES = ("by-setting", "day", "month", "year", "death")
 ACTIONS = {
     "keep": frozenset({"boolean", "integer", "unsignedInt", "positiveInt", "decimal", "code"}),
     "pseudonym": frozenset({"id"}),
@@ -30,10 +30,15 @@ ACTIONS = {
     "birth-year": frozenset({"date"}),
     "outward-postcode": frozenset({"string"}),
     **dict.fromkeys(DATES, frozenset({"date", "dateTime", "Period"})),
+    "death": frozenset({"dateTime"}),
 }
 """What an action is for. No action is for words, and none for ``instant``, which cannot be cut and stay one."""
-ONLY = {"birthDate": "birth-year", "postalCode": "outward-postcode", "identifier": "person", "id": "pseudonym"}
-"""Elements that have this one action, which no other element has."""
+ONLY = {
+    "birthDate": "birth-year", "deceasedDateTime": "death", "postalCode": "outward-postcode", "identifier": "person",
+    "id": "pseudonym",
+}  # fmt: skip
+"""Elements that have this one action, which no other element has. In an export ``death`` is the year and
+``outward-postcode`` is not of the dead: with ethnicity, district and month of death four of five of them are unique."""
 
 NEVER_TYPES = frozenset({
     "HumanName", "ContactPoint", "Annotation", "Attachment", "Narrative", "Signature", "Meta", "Resource", "markdown", "xhtml",
@@ -50,6 +55,10 @@ NEVER_NAMES = frozenset({
 """The second, independent list: by name and by type. No profile may touch these, whatever its author thought."""
 SEX = frozenset({"gender", "extension:https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-BirthSex"})
 """At most one of these leaves: the two side by side tell a gender history."""
+MASKED = frozenset({"code-only", "quantity", "birth-year", *DATES})
+"""Actions of a resource's own elements that say that a value is masked where it was there and may not leave: without it
+the resource would look whole, or a birth date not known. A reference, a list or a postcode that is left out says
+nothing: that it was there may tell what is hidden."""
 EXTENSION_ACTIONS = {"code-only": "valueCodeableConcept", "keep": "valueBoolean", "by-setting": "valueDate"}
 """What an extension may leave as, and the value it must then have."""
 

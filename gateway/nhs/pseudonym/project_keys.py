@@ -6,6 +6,8 @@ Keys come down from the root by HKDF. Unkeyed hashes are never used: all NHS num
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import itertools
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -30,6 +32,22 @@ def project_key(root: bytes, controller: str, project: str, version: int) -> byt
         raise Refused(f"the root key of exports: {ROOT_BYTES} bytes are needed")
     middle = HKDF(SHA256(), 32, b"nhs-record-gateway", f"controller:{controller}".encode()).derive(root)
     return HKDF(SHA256(), 32, b"nhs-record-gateway", f"project:{project}:{version}".encode()).derive(middle)
+
+
+def order_key(key: bytes, release: str) -> bytes:
+    """The 32-byte key of the order of one release, below the project's key: by its digests persons, their lines, and so
+    parts and files are ordered. ``release`` names what was pinned: the same pins have the same order."""
+    return hmac.digest(key, f"order:{release}".encode(), hashlib.sha256)
+
+
+def fingerprint(root: bytes) -> str:
+    """What a job remembers of the root key it was made with. It tells whether another key is the same, and nothing
+    else: the root has 256 random bits.
+
+    >>> fingerprint(bytes(32)) == fingerprint(bytes(32)), fingerprint(bytes(32)) == fingerprint(bytes(31) + b"1")
+    (True, False)
+    """
+    return hmac.digest(root, b"nhs-record-gateway root key of exports", hashlib.sha256).hex()[:32]
 
 
 def base32(digest: bytes) -> bytes:

@@ -1,10 +1,11 @@
-"""One person of a project: the pseudonym key, how precise dates may be, and what is in the release."""
+"""One person of a project: the pseudonym key, how precise dates and place may be, and what is in the release."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from gateway.nhs.pseudonym.life import Stages
 from gateway.nhs.pseudonym.project_keys import base32
 
 PERSON_SYSTEM = "urn:nhs-record-gateway:person-pseudonym"
@@ -12,22 +13,29 @@ LENGTHS = {"year": 4, "month": 7, "day": 10}
 
 
 class Subject:
-    """One person of a project: the key, what their dates may tell, who is in the release with them."""
+    """One person of a project: the key, what their dates may tell, who is in the release with them. ``district`` is
+    the only one that leaves of them; ``aliases`` are the Patients who stand for retired ones."""
 
-    __slots__ = ("_cut", "_from", "_hmac", "_is_member", "_names", "_until", "identifier", "is_ninety", "references")
+    __slots__ = (
+        "_aliases", "_cut", "_hmac", "_is_member", "_months_from", "_names", "_until", "_years_from", "district",
+        "identifier", "is_ninety", "references",
+    )  # fmt: skip
 
     def __init__(
         self,
         key: hmac.HMAC,
         person: str,
         setting: str,
-        span: tuple[str, str],
+        life: Stages,
         is_member: Callable[[str], bool],
-        is_ninety: bool = False,
+        district: str = "",
+        aliases: Mapping[str, str] | None = None,
     ):
-        self._hmac, self._is_member, self.is_ninety = key, is_member, is_ninety
-        self._until, self._from = (day.encode() for day in span)
-        self._cut = 10 if setting == "in-sde" else 7
+        self._hmac, self._is_member, self.is_ninety = key, is_member, life.is_ninety
+        self._until, self._months_from = life.until.encode(), life.months_from.encode()
+        self._years_from, self._cut = life.years_from.encode(), 10 if setting == "in-sde" else 7
+        self._aliases = aliases or {}
+        self.district = "" if setting == "export" and life.is_dead else district
         self._names: dict[bytes, bytes] = {}
         self.references: dict[bytes, bytes] = {}
         name = self.pseudonym(b"person:" + person.encode())
@@ -42,13 +50,19 @@ class Subject:
             known = self._names[text] = base32(mac.digest())
         return known
 
-    def cut(self, written: bytes, action: str) -> bytes:
-        """A date as the project may have it: by setting to the day or month; the month for babies and at the end of
-        life."""
-        length = self._cut if action == "by-setting" else LENGTHS[action]
-        if length == 10 and (written[:10] < self._until or written[:10] >= self._from):
-            length = 7
-        return written[:length]
+    def target(self, target: str) -> bytes | None:
+        """The pseudonym that a reference to ``Type/id`` leaves with; None where its target is not in the project."""
+        target = self._aliases.get(target, target)
+        return self.pseudonym(target.encode()) if self._is_member(target) else None
 
-    def is_member(self, target: str) -> bool:
-        return self._is_member(target)
+    def cut(self, written: bytes, action: str) -> bytes:
+        """A date as the project may have it: by setting to the day or month; coarser for infants and around a
+        death."""
+        if action == "death":
+            return written[: 7 if self._cut == 10 else 4]
+        length = self._cut if action == "by-setting" else LENGTHS[action]
+        if length == 10 and (written[:10] < self._until or written[:10] >= self._months_from):
+            length = 7
+        if length == 7 and self._cut == 7 and written[:10] >= self._years_from:
+            length = 4
+        return written[:length]
