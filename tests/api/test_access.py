@@ -3,9 +3,15 @@ leaves without its audit."""
 
 import pytest
 
+from gateway import records
+from gateway.fhir.codes import SNOMED
 from gateway.nhs.access import NO_RECORD
+from gateway.nhs.roles import caller_from_claims
+from gateway.nhs.sandbox import claims
+from gateway.nhs.summary import completeness, sections
 from tests.api.people import ABE, AMY, ANN, HL7, NOBODY, ODD, SETS, encounter, observation, patient, registered, to, uid
 from tests.api.test_service import break_audit
+from tests.nhs.records import condition, plan
 from tests.toy import deliver, row
 
 NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
@@ -135,8 +141,13 @@ def test_permission_is_recorded_alike_for_every_number(clinic):
 
 
 def test_permission_without_a_relationship_opens_nothing(clinic):
-    clinic.permit(ANN, "dr-other")
-    assert code(by_number(clinic, ANN, "dr-other")) == "ptv-required"
+    """And the reason is the true one, alike for a number that nobody has: asking the patient again helps nobody."""
+    for number in (ANN, ABE, ODD, NOBODY, "9990000069"):
+        clinic.permit(number, "dr-other")
+        refused = by_number(clinic, number, "dr-other")
+        assert (refused.status_code, code(refused)) == (403, "no-relationship")
+        same(refused, by_number(clinic, ANN, "dr-other"))
+    assert code(by_number(clinic, AMY, "dr-green")) == "ptv-required", "nobody here asked her"
 
 
 def test_after_permission_restricted_dissent_and_none_held_are_one_answer(clinic):
@@ -191,6 +202,73 @@ def test_what_one_person_s_record_allows_includes_nothing_of_another_s(clinic):
     assert clinic.found(path, "dr-ward", mode="include") == []
     clinic.permit(AMY, "dr-ward")
     assert clinic.found(path, "dr-ward", mode="include") == [f"Encounter/{uid(70)}"]
+
+
+# What the patient chose about the summary
+
+DISSENT, CORE_ONLY = "416308001", "9Ndm."
+
+
+@pytest.fixture
+def chosen(clinic):
+    """Ann's practice holds a medicine and a problem of her; the ward has her permission. ``chosen(code)`` records her
+    choice and tells what each document of hers shows the ward, section by section: entries, or why there are none."""
+    whose = {"subject": to("Patient", 1)}
+    asthma, medicine = condition(uid(75), "Asthma", **whose), plan(uid(76), **whose)
+    deliver(clinic.store, [row("held", asthma, medicine)], SETS)
+    clinic.permit(ANN, "dr-ward")
+
+    def choose(code_: str = "", user: str = "dr-ward", view: str = "shared") -> dict[str, object] | int:
+        if code_:
+            system = "http://read.info/readv2" if code_.endswith(".") else SNOMED
+            stated = observation(77, 1, code_, effectiveDateTime="2024-01-01")
+            stated["code"]["coding"][0]["system"] = system
+            deliver(clinic.store, [row("choice", stated)], SETS)
+        answer = clinic.get(f"/fhir/Patient/$summary?identifier={ANN}&view={view}", user)
+        if answer.status_code != 200:
+            return code(answer)
+        said = answer.json()["entry"][0]["resource"]["section"]
+        sections = {section["title"]: section for section in said if "entry" in section or "emptyReason" in section}
+        return {
+            title: len(section["entry"]) if "entry" in section else section["emptyReason"]["coding"][0]["code"]
+            for title, section in sections.items()
+        }
+
+    return choose
+
+
+PROBLEMS, REPEATS = "Problems and diagnoses", "Current repeat medicines"
+
+
+def test_both_documents_show_what_the_practice_tells(clinic, chosen):
+    for view in ("shared", "summary"):
+        shown = chosen(view=view)
+        assert (shown[PROBLEMS], shown[REPEATS]) == (1, 1)
+    assert chosen(view="summary")["Social care"] == "withheld"
+    for view in ("all", "", "Summary", "summary&view=shared"):
+        assert clinic.get(f"/fhir/Patient/$summary?identifier={ANN}&view={view}", "dr-ward").status_code == 400
+
+
+@pytest.mark.hazard("HZ-ACCESS-20")
+def test_dissent_from_the_summary_takes_what_the_practice_recorded_out_of_both_documents(chosen):
+    shown = chosen(DISSENT)
+    assert (shown[PROBLEMS], shown[REPEATS]) == ("no-content-recorded", "unavailable")
+    assert chosen(view="summary") == "no-record"
+    for view in ("shared", "summary"):
+        assert chosen(user="dr-green", view=view)[PROBLEMS] == 1, "it is the practice's own"
+
+
+@pytest.mark.hazard("HZ-ACCESS-20")
+def test_of_a_core_summary_no_more_is_shown_and_nothing_more_is_told_as_none(clinic, chosen):
+    shown = chosen(CORE_ONLY)
+    assert shown[REPEATS] == 1 and chosen(view="summary")[REPEATS] == 1
+    assert chosen(view="summary")[PROBLEMS] == "withheld"
+    assert shown[PROBLEMS] == "no-content-recorded" and chosen(user="dr-green")[PROBLEMS] == 1
+    ward = caller_from_claims(claims("dr-ward"))
+    record = records.person(clinic.app.state.door, ward, "r", number=ANN)
+    (line,) = [line for line in completeness.completeness(record, sections(record)) if line.name == "Quillbank Surgery"]
+    states = dict(zip((section.id for section in completeness.GRID), line.cells))
+    assert (states["problems"], states["repeat"], states["allergies"]) == ("not contributed", "ok", "none held")
 
 
 # Flags that arrive late
