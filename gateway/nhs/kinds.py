@@ -43,9 +43,9 @@ class Kind:
     open resources are a legitimate relationship; ``relationship_days`` is how long after its last delivery such a
     resource still counts (None: always); ``RELATIONSHIP_DAYS`` says how long after it began. ``conditions`` says what a
     Condition is: on the problem list or a diagnosis of one day (``by list``), always a problem (``all``), or the reason
-    for social care (``support reasons``). ``diagnosis`` flags the problems of a kind that has no list. ``is_social``: its
-    episodes are services and its observations are circumstances. ``sections`` are the summary sections that it could
-    contribute to.
+    for social care (``support reasons``). ``diagnosis`` flags the problems of a kind that has no list. ``is_social``:
+    its episodes are services and its observations are circumstances. ``sections`` are the summary sections that it
+    could contribute to.
     ``silent_days`` is how long it may send nothing before its data is stale.
     """
 
@@ -95,9 +95,10 @@ RELATIONSHIP_DAYS: dict[tuple[str, str, str], int | None] = {
     (ANY, "EpisodeOfCare", ANY): None,
 }
 """THE TABLE of how many days after it began an open resource is still a relationship (direct-care step 4: an active
-encounter, referral or care team with an end). Nobody has signed these numbers: they are our default, for governance. A
-visit to an emergency department is over in days, a stay in hospital in a year at most, a referral waits up to 18
-months. A care package may last for life, so it ends by its own end or by its publisher's silence (``relationship_days``)."""
+encounter, referral or care team with an end). Nobody has signed these numbers: they are our default, for governance.
+A visit to an emergency department is over in days, a stay in hospital in a year at most, a referral waits up to 18
+months. A care package may last for life, so it ends by its own end or by its publisher's silence
+(``relationship_days``)."""
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in ROWS}
 

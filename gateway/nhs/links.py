@@ -182,7 +182,10 @@ def redact(resource: dict[str, Any]) -> dict[str, Any]:
     >>> redact({"resourceType": "MedicationRequest", "id": "m", "status": "active", "reasonCode": [{"text": "x"}]})
     {'resourceType': 'MedicationRequest', 'id': 'm', 'status': 'active'}
     """
-    left_out = {*_LEFT_OUT.get(resource["resourceType"], ("encounter",)), "text"}
-    return {
-        name: value for name, value in resource.items() if name not in left_out and name.lstrip("_") not in left_out
-    }
+    gone = left_out(resource["resourceType"])
+    return {name: value for name, value in resource.items() if name not in gone and name.lstrip("_") not in gone}
+
+
+def left_out(resource_type: str) -> frozenset[str]:
+    """The elements that a resource of a type loses when it is blanked."""
+    return frozenset({*_LEFT_OUT.get(resource_type, ("encounter",)), "text"})

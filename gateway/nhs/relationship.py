@@ -75,9 +75,9 @@ def _class(resource: dict[str, Any]) -> str:
 def _dates(resource: dict[str, Any]) -> Iterator[int]:
     """When a resource says that something of it began."""
     periods = [resource.get("period"), *(place.get("period") for place in resource.get("location", ()))]
-    found = [_first(period, "start") for period in periods]
-    found += [_first(resource, name) for name in ("authoredOn", "occurrenceDateTime")]
-    yield from (interval_[0] for interval_ in found if interval_ is not None)
+    begins = [_first(period, "start") for period in periods]
+    begins += [_first(resource, name) for name in ("authoredOn", "occurrenceDateTime")]
+    yield from (begin[0] for begin in begins if begin is not None)
 
 
 def _first(element: dict[str, Any] | None, name: str) -> tuple[int, int] | None:

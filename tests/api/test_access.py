@@ -316,6 +316,34 @@ def test_an_allergy_stays_though_what_it_points_at_is_hidden_and_does_not_tell_o
     assert uid(70) in clinic.get(f"/fhir/AllergyIntolerance/{uid(72)}").text
 
 
+@pytest.mark.hazard("HZ-ACCESS-23")
+@pytest.mark.parametrize("sort", ["", "&_sort=-authoredon", "&_sort=_lastUpdated"])
+def test_no_link_of_a_page_tells_what_lies_in_a_hidden_encounter(clinic, sort):
+    """Nor do the sizes of its pages: three medicines issued in it, and two that were not."""
+    issued = [plan(uid(80 + n), subject=to("Patient", 1), encounter=to("Encounter", 70 + n % 2)) for n in range(5)]
+    visits = [encounter(70, 1, security=["R"]), encounter(71, 1)]
+    deliver(clinic.store, [row("visits", *visits), row("issued", *issued)], SETS)
+    clinic.permit(ANN, "dr-ward")
+
+    def pages(encounter_: int, count: int) -> list[tuple[int, list[str]]]:
+        path, seen = (
+            f"/fhir/MedicationRequest?patient={uid(1)}&encounter=Encounter/{uid(encounter_)}&_count={count}{sort}",
+            [],
+        )
+        while path:
+            answer = clinic.get(path, "dr-ward").json()
+            links = {link["relation"]: link["url"] for link in answer["link"]}
+            seen.append((len(answer.get("entry", ())), sorted(links)))
+            path = links.get("next", "").removeprefix("http://127.0.0.1:8000")
+        return seen
+
+    for count in (1, 2, 3, 4):
+        assert pages(70, count) == pages(9, count) == [(0, ["self"])]
+    assert pages(71, 1) == [(1, ["next", "self"]), (1, ["self"])], "and what is not hidden is found to its end"
+    total = f"/fhir/MedicationRequest?patient={uid(1)}&encounter=Encounter/{uid(70)}&_total=accurate"
+    assert "total" not in clinic.get(total, "dr-ward").json()
+
+
 def test_a_restriction_that_arrives_late_hides_the_whole_record_and_its_history_from_everyone(clinic):
     clinic.permit(ANN, "dr-ward")
     paths = [f"/fhir/{name}{suffix}" for name in (f"Patient/{uid(1)}", f"Observation/{uid(3)}", f"EpisodeOfCare/{uid(2)}")
