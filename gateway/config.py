@@ -47,8 +47,8 @@ class Settings:
     issuers: Path | None = field(
         default=None,
         metadata={
-            "help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks`, and whom it may vouch "
-            "for: `organisations`, `operators`, `projects`, `acr`"
+            "help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks`, and whom it may "
+            "vouch for: `organisations`, `operators`, `projects`, `acr`"
         },
     )
     code_sets: Path | None = field(
