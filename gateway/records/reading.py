@@ -331,4 +331,5 @@ def _resumed(door: Door, caller: Caller, query: Query) -> tuple[Query, tuple[int
 
 def _bound(caller: Caller, query: Query) -> bytes:
     shown = sorted(pair for pair in query.parameters if pair[0] not in PRIVATE)
-    return hashlib.sha256(repr((caller.user, caller.organisation, caller.role, query.type, shown)).encode()).digest()
+    who_asks = (caller.issuer, caller.user, caller.organisation, caller.role)
+    return hashlib.sha256(repr((who_asks, query.type, shown)).encode()).digest()

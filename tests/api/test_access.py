@@ -9,7 +9,23 @@ from gateway.nhs.access import NO_RECORD
 from gateway.nhs.roles import caller_from_claims
 from gateway.nhs.sandbox import claims
 from gateway.nhs.summary import completeness, sections
-from tests.api.people import ABE, AMY, ANN, HL7, NOBODY, ODD, SETS, encounter, observation, patient, registered, to, uid
+from tests.api.conftest import NOW
+from tests.api.people import (
+    ABE,
+    AMY,
+    ANN,
+    HL7,
+    NOBODY,
+    ODD,
+    SETS,
+    encounter,
+    observation,
+    on_the_ward,
+    patient,
+    registered,
+    to,
+    uid,
+)  # fmt: skip
 from tests.api.test_service import break_audit
 from tests.nhs.records import condition, plan
 from tests.toy import deliver, row
@@ -148,6 +164,26 @@ def test_permission_without_a_relationship_opens_nothing(clinic):
         assert (refused.status_code, code(refused)) == (403, "no-relationship")
         same(refused, by_number(clinic, ANN, "dr-other"))
     assert code(by_number(clinic, AMY, "dr-green")) == "ptv-required", "nobody here asked her"
+
+
+@pytest.mark.hazard("HZ-ACCESS-24")
+def test_a_stay_of_2011_and_a_registration_that_has_ended_open_no_record(clinic):
+    """Each is open by its status, and over by its dates."""
+    bed, episode = on_the_ward(33, 31), registered(2, 1)
+    clinic.permit(ANN, "dr-ward")
+    path = f"/fhir/Patient/$summary?identifier={ANN}"
+    now, past = {"start": "2026-01-01"}, {"start": "2011-01-01", "end": "2012-01-01"}
+    for order, (period, status) in enumerate(((now, 200), ({"start": "2011-01-01"}, 403), (past, 403)), 2):
+        clinic.store.clock = lambda: NOW
+        clinic.tokens.clear()
+        moved = row("ann", patient(31, ANN, "Ames", "Ann"), {**bed, "period": period}, publisher="T", order=order)
+        deliver(clinic.store, [moved], SETS, name="trust", kind="hospital")
+        clinic.permit(ANN, "dr-ward")
+        assert clinic.get(path, "dr-ward").status_code == status, period
+    assert clinic.get(path, "dr-green").status_code == 200
+    left = row("ann", patient(1, ANN, "Ames", "Ann", gender="female"), {**episode, "period": past}, order=2)
+    deliver(clinic.store, [left], SETS)
+    assert code(clinic.get(path, "dr-green")) == "ptv-required"
 
 
 def test_after_permission_restricted_dissent_and_none_held_are_one_answer(clinic):
@@ -325,11 +361,9 @@ def test_no_link_of_a_page_tells_what_lies_in_a_hidden_encounter(clinic, sort):
     deliver(clinic.store, [row("visits", *visits), row("issued", *issued)], SETS)
     clinic.permit(ANN, "dr-ward")
 
-    def pages(encounter_: int, count: int) -> list[tuple[int, list[str]]]:
-        path, seen = (
-            f"/fhir/MedicationRequest?patient={uid(1)}&encounter=Encounter/{uid(encounter_)}&_count={count}{sort}",
-            [],
-        )
+    def pages(encounter_: int, count: int, more: str = "") -> list[tuple[int, list[str]]]:
+        asked = f"encounter=Encounter/{uid(encounter_)}{more}&_count={count}{sort}"
+        path, seen = f"/fhir/MedicationRequest?patient={uid(1)}&{asked}", []
         while path:
             answer = clinic.get(path, "dr-ward").json()
             links = {link["relation"]: link["url"] for link in answer["link"]}
@@ -339,7 +373,9 @@ def test_no_link_of_a_page_tells_what_lies_in_a_hidden_encounter(clinic, sort):
 
     for count in (1, 2, 3, 4):
         assert pages(70, count) == pages(9, count) == [(0, ["self"])]
-    assert pages(71, 1) == [(1, ["next", "self"]), (1, ["self"])], "and what is not hidden is found to its end"
+    for more in ("", f",Encounter/{uid(70)}"):
+        shown = pages(71, 1, more)
+        assert shown == [(1, ["next", "self"]), (1, ["self"])], "and what is not hidden is found to its end"
     total = f"/fhir/MedicationRequest?patient={uid(1)}&encounter=Encounter/{uid(70)}&_total=accurate"
     assert "total" not in clinic.get(total, "dr-ward").json()
 
