@@ -87,17 +87,21 @@ def types(scopes: frozenset[str] | None, level: str, act: str) -> frozenset[str]
 
 @lru_cache(maxsize=4096)
 def _types(scopes: frozenset[str], level: str, act: str) -> frozenset[str]:
+    """The types of which the scopes together have the letters that an act needs."""
     need = NEEDS.get(act)
-    return frozenset(_opened(scopes, level, need.letters)) if need else frozenset()
+    letters = _letters(scopes, level)
+    of_every = letters.get(EVERY, frozenset())
+    return frozenset(type_ for type_, held in letters.items() if need and set(need.letters) <= held | of_every)
 
 
-def _opened(scopes: Iterable[str], level: str, letters: str) -> Iterable[str]:
+def _letters(scopes: Iterable[str], level: str) -> dict[str, frozenset[str]]:
+    """The letters of each type that scopes of a level name; those that cannot be read name none."""
+    letters: dict[str, frozenset[str]] = {}
     for scope in scopes:
         match = _SCOPE.fullmatch(scope)
-        if match is None or match[1] != level or not (match[2] == EVERY or match[2] in model.RESOURCE_TYPES):
-            continue
-        if set(letters) <= set(V1.get(match[3], match[3])):
-            yield match[2]
+        if match and match[1] == level and (match[2] == EVERY or match[2] in model.RESOURCE_TYPES):
+            letters[match[2]] = letters.get(match[2], frozenset()) | frozenset(V1.get(match[3], match[3]))
+    return letters
 
 
 def cover(scopes: frozenset[str] | None, level: str, act: str, resource_type: str = "") -> bool:

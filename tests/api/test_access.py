@@ -380,6 +380,33 @@ def test_no_link_of_a_page_tells_what_lies_in_a_hidden_encounter(clinic, sort):
     assert "total" not in clinic.get(total, "dr-ward").json()
 
 
+@pytest.mark.hazard("HZ-ACCESS-23")
+def test_a_visit_that_is_hidden_for_its_reason_is_told_by_nothing_that_was_done_in_it(clinic):
+    """The visit refers to the confidential problem; the measurement refers to the visit and not to the problem."""
+    secret = condition(uid(90), "Confidential", subject=to("Patient", 1), security=["R"])
+    visit = encounter(70, 1, reasonReference=[to("Condition", 90)])
+    weight, issued = (
+        observation(91, 1, encounter=to("Encounter", 70)),
+        plan(uid(92), subject=to("Patient", 1), encounter=to("Encounter", 70)),
+    )
+    deliver(clinic.store, [row("secret", secret, visit, weight, issued)], SETS)
+    clinic.permit(ANN, "dr-ward")
+    assert clinic.get(f"/fhir/Encounter/{uid(70)}", "dr-ward").status_code == 404
+    for name in (f"Observation/{uid(91)}", f"MedicationRequest/{uid(92)}"):
+        shown = clinic.get(f"/fhir/{name}", "dr-ward")
+        assert shown.status_code == 200 and uid(70) not in shown.text, name
+        assert uid(70) in clinic.get(f"/fhir/{name}").text
+        type_ = name.partition("/")[0]
+        for number in (70, 9):
+            asked = f"/fhir/{type_}?patient={uid(1)}&encounter=Encounter/{uid(number)}&_count=1&_total=accurate"
+            found = clinic.get(asked, "dr-ward").json()
+            assert (
+                "entry" not in found
+                and "total" not in found
+                and [link["relation"] for link in found["link"]] == ["self"]
+            )
+
+
 def test_a_restriction_that_arrives_late_hides_the_whole_record_and_its_history_from_everyone(clinic):
     clinic.permit(ANN, "dr-ward")
     paths = [f"/fhir/{name}{suffix}" for name in (f"Patient/{uid(1)}", f"Observation/{uid(3)}", f"EpisodeOfCare/{uid(2)}")
