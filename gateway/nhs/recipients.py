@@ -1,4 +1,4 @@
-"""Who may receive a project's exports, and which of its types: asked at the kick-off, at each status and at each file."""
+"""Who may receive a project's exports, and which of its types: asked at the kick-off, status, file and cancel."""
 
 from __future__ import annotations
 

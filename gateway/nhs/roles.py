@@ -19,7 +19,8 @@ sign."""
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks: one person in one selected role at one organisation, or a system bound to one project. Made from
-    verified claims only. ``scopes`` are those of the token, None where it names none; ``issuer`` vouches for the rest."""
+    verified claims only. ``scopes`` are those of the token, None where it names none; ``issuer`` vouches for the
+    rest."""
 
     user: str
     name: str

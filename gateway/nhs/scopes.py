@@ -15,8 +15,8 @@ from gateway.errors import Unauthenticated
 from gateway.fhir import model
 
 CLAIMS = frozenset({"scope", "scp", "scopes"})
-"""Names of a claim that holds scopes: ``scope``, a text with spaces (RFC 9068 §2.2.3, RFC 8693 §4.2), and the lists that
-some issuers send instead. A name in other letters, such as ``Scope``, is read too: to pass it over would narrow
+"""Names of a claim that holds scopes: ``scope``, a text with spaces (RFC 9068 §2.2.3, RFC 8693 §4.2), and the lists
+that some issuers send instead. A name in other letters, such as ``Scope``, is read too: to pass it over would narrow
 nothing."""
 
 V1 = {"read": "rs", "write": "cud", "*": "cruds"}
@@ -48,9 +48,9 @@ NEEDS: Mapping[str, Need] = {
     "jobs": Need("r", EVERY),
     "export-admin": Need("cud", EVERY),
 }
-"""THE TABLE of what each act needs. Permission to view is a patient's consent that somebody records. The metrics and the
-exports of all projects are about no type, so only a scope on all of them reaches these. An act without a row is reached
-by no scope."""
+"""THE TABLE of what each act needs. Permission to view is a patient's consent that somebody records. The metrics and
+the exports of all projects are about no type, so only a scope on all of them reaches these. An act without a row is
+reached by no scope."""
 
 
 def from_claims(claims: Mapping[str, Any]) -> frozenset[str] | None:

@@ -1,4 +1,4 @@
-"""Steps 7 and 8 of a decision: within which limits an allowed act looks, which sections it opens, and what is hidden."""
+"""Steps 7 and 8 of a decision: within which limits an act looks, which sections it opens, and what is hidden."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def _from_table(name: str, table: Mapping[str, Any]) -> Issuer:
         vouches = vouching.from_table(table)
     except (KeyError, TypeError, OSError, ValueError, AttributeError):
         raise Refused(
-            f"GATEWAY_ISSUERS: {name}: iss, audience, algorithms and jwks (a file) are needed; the rest must be of its kind"
+            f"GATEWAY_ISSUERS: {name}: iss, audience, algorithms and jwks (a file) are needed, each of its kind"
         ) from None
     if unknown:
         raise Refused(f"GATEWAY_ISSUERS: {name}: a key that is not known")

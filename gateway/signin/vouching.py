@@ -1,4 +1,4 @@
-"""What an issuer may vouch for: whose staff, whose operators, which projects' clients, and how surely they signed in."""
+"""What an issuer may vouch for: whose staff and operators, which projects' clients, and how surely they signed in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Vouches:
     ``organisations`` are the ODS codes whose staff it signs in, ``operators`` those whose staff may run the gateway,
     ``projects`` the projects whose system clients it registers. ``acr`` are the values of that claim that people's
     tokens must have one of, ``amr`` those of which one method must be among the token's, where any are named.
-    ``scopes``: whether a token without any claim of scopes is refused (``required``) or left to the role (``optional``).
+    ``scopes``: whether a token without any claim of scopes is refused (``required``) or left to the role
+    (``optional``).
     """
 
     organisations: frozenset[str] = frozenset()

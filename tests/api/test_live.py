@@ -29,7 +29,8 @@ def settings(tmp_path, issuer_key) -> dict:
     (tmp_path / "jwks.json").write_text(json.dumps(public_jwks(issuer_key)))
     (tmp_path / "issuers.toml").write_text(
         f'[one]\niss = "{ISS}"\naudience = "{AUDIENCE}"\nalgorithms = ["RS256"]\njwks = "{tmp_path / "jwks.json"}"\n'
-        f'organisations = ["A99001", "RZZ"]\noperators = ["8J999"]\nprojects = ["falls"]\nacr = ["AAL2_ANY", "AAL3_ANY"]\n'
+        f'organisations = ["A99001", "RZZ"]\noperators = ["8J999"]\nprojects = ["falls"]\n'
+        f'acr = ["AAL2_ANY", "AAL3_ANY"]\n'
     )
     folder = tmp_path / "sets"
     folder.mkdir()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Unauthenticated
@@ -140,6 +140,7 @@ def reach(scopes_: frozenset[str] | None, caller: Caller) -> set[tuple[str, str]
     return {(act.name, act.type) for act in ACTS if not access.before_lookup(asking, act, Facts.of_nobody(0))}
 
 
+@settings(deadline=None)
 @given(
     st.lists(GOOD, min_size=1, max_size=4),
     st.data(),
@@ -152,12 +153,14 @@ def test_what_may_be_reached_never_grows_when_a_scope_is_made_odd(good, data, od
     assert reach(frozenset(odd), caller) <= reach(frozenset(good), caller)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(GOOD, ANYTHING), max_size=5), st.data())
 def test_a_scope_less_never_reaches_more_and_no_scope_reaches_more_than_the_role(named, data):
     fewer = data.draw(st.sets(st.sampled_from(named)) if named else st.just(set()))
     assert reach(frozenset(fewer), GREEN) <= reach(frozenset(named), GREEN) <= reach(None, GREEN)
 
 
+@settings(deadline=None)
 @given(ANYTHING)
 def test_text_of_any_kind_reaches_what_a_scope_that_can_be_read_reaches_or_nothing(text):
     held = scopes.from_claims({"scope": text})
