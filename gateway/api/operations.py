@@ -20,8 +20,7 @@ from gateway.errors import Invalid, Unsupported
 from gateway.fhir import build
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.parse import known
-from gateway.nhs import identifiers
-from gateway.nhs.access import Act
+from gateway.nhs import access, identifiers
 from gateway.nhs.roles import Caller
 from gateway.nhs.summary.record import Record
 from gateway.summary import document, page
@@ -36,7 +35,11 @@ PROFILES = frozenset(
     }
 )
 """What ``profile`` may ask for: the document is made in the shape of each."""
-VALUES = {"identifier": ("valueString", "valueIdentifier"), "profile": ("valueCanonical", "valueUri", "valueString")}
+VALUES = {
+    "identifier": ("valueString", "valueIdentifier"),
+    "profile": ("valueCanonical", "valueUri", "valueString"),
+    "view": ("valueCode", "valueString"),
+}
 """The parameters of a Parameters resource, and how each may be typed."""
 
 
@@ -69,7 +72,7 @@ async def summary_by_number_in_body(request: Request, caller: Known) -> Response
 
 async def _sent(request: Request, caller: Caller, by_number: bool) -> bytes:
     """The bytes of the body. A role that may not see a summary is refused before they are read."""
-    act = Act("shared", "Patient", by_number)
+    act = access.Act(access.SHARED, "Patient", by_number)
     await run_in_threadpool(records.refuse_early, request.app.state.door, caller, act, request.state.id)
     return await asked.body(request, asked.MOST_OF_FORM if asked.is_form(request) else asked.MOST_OF_JSON)
 
@@ -84,14 +87,14 @@ def _in_body(request: Request, sent: bytes) -> Pairs:
 
 def _by_id(request: Request, caller: Caller, id_: str, pairs: Pairs) -> Response:
     kind = negotiation.chosen(request, pairs, HTML)
-    _check(pairs, "profile")
-    record = records.person(request.app.state.door, caller, request.state.id, id_=id_)
+    _check(pairs, "profile", "view")
+    record = records.person(request.app.state.door, caller, request.state.id, id_=id_, view=_view(pairs))
     return _answer(request, record, kind)
 
 
 def _by_number(request: Request, caller: Caller, pairs: Pairs) -> Response:
     kind = negotiation.chosen(request, pairs, HTML)
-    _check(pairs, "identifier", "profile")
+    _check(pairs, "identifier", "profile", "view")
     values = [value for name, value in pairs if name == "identifier"]
     if len(values) != 1:
         raise Invalid("identifier")
@@ -99,7 +102,17 @@ def _by_number(request: Request, caller: Caller, pairs: Pairs) -> Response:
     number = identifiers.normalise(number)
     if system not in ("", NHS_NUMBER) or not identifiers.is_valid(number):
         raise Invalid("identifier")
-    return _answer(request, records.person(request.app.state.door, caller, request.state.id, number=number), kind)
+    door, view = request.app.state.door, _view(pairs)
+    return _answer(request, records.person(door, caller, request.state.id, number=number, view=view), kind)
+
+
+def _view(pairs: Pairs) -> str:
+    """Which document is asked for: what all sources hold (``shared``), or what the registered practice tells
+    (``summary``)."""
+    values = [value for name, value in pairs if name == "view"] or [access.SHARED]
+    if len(values) != 1 or values[0] not in access.VIEWS:
+        raise Invalid("view: shared or summary")
+    return values[0]
 
 
 def _check(pairs: Pairs, *names: str) -> None:
@@ -123,7 +136,7 @@ def _parameter(parameter: dict[str, Any]) -> tuple[str, str]:
     anything."""
     name = parameter["name"]
     if name not in VALUES:
-        raise Unsupported("Parameters: only identifier and profile are known")
+        raise Unsupported("Parameters: only identifier, profile and view are known")
     (value,) = (parameter[key] for key in VALUES[name] if key in parameter)
     if isinstance(value, dict):
         return name, f"{value.get('system', '')}|{value['value']}"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 
 from gateway import log
-from gateway.errors import Invalid, Throttled
+from gateway.errors import Forbidden, Invalid, Throttled
 from gateway.export import approval, gather, national_list, standing
 from gateway.export.standing import KIND
+from gateway.nhs import recipients
 from gateway.nhs.project import Project
+from gateway.nhs.refusals import NO_SCOPE
+from gateway.nhs.roles import Caller
 from gateway.store import jobs
 from gateway.store.changes import record_write
 from gateway.store.database import Session, Store
@@ -27,24 +30,28 @@ def ask(
     types: tuple[str, ...] = (),
     kind: str = KIND,
     url: str = "",
+    client: Caller | None = None,
 ) -> str:
     """Write a job for a project and return its id. Its members, opt-out list and moment are pinned when it is
-    gathered. ``url`` is the request, which the manifest repeats.
+    gathered. ``url`` is the request, which the manifest repeats. A ``client`` gets no types but those that its scopes
+    cover; its issuer and organisation are pinned.
 
     Raises ``Refused`` without an approved project in date and a fresh opt-out list: no project, no key; no list,
-    nobody. Raises ``Invalid`` for types of which the project has none, and ``Throttled`` while an owner has many jobs.
+    nobody. Raises ``Invalid`` for types of which the project has none, ``Throttled`` while an owner has many jobs, and
+    ``Forbidden`` for a client that the project does not approve, or whose scopes cover nothing of it.
     """
     with store.write() as session:
         approved, version = approval.in_force(session, project, session.now)
         in_force = national_list.require_fresh(session, session.now, optout_days)
+        narrowed = _types(approved, types, client)
         _require_something(approved, types)
         _require_turn(session, kind, owner)
         pins = {
             "project": project, "version": version, "approved": standing.plain(approved), "profile": approved.profile,
             "setting": approved.setting, "key_version": approved.key_version, "optout_days": optout_days,
             "exclude_sensitive": approved.exclude_sensitive,
-            "types": sorted(set(types or approved.types) & set(approved.types)),
-            "request": url,
+            "types": narrowed, "request": url,
+            "client": {"issuer": client.issuer, "organisation": client.organisation} if client else {},
         }  # fmt: skip
         id_ = hashlib.sha256(f"{store.id} {session.commit_seq} {project}".encode()).hexdigest()[:32]
         jobs.create(session, id_, kind, owner, pins)
@@ -64,6 +71,19 @@ def _require_something(approved: Project, types: tuple[str, ...]) -> None:
 def _require_turn(session: Session, kind: str, owner: str) -> None:
     if kind == KIND and jobs.count_unfinished(session, kind, owner) >= MOST_UNFINISHED:
         raise Throttled("too many exports are waiting: wait for one of them, or cancel it", RETRY_SECONDS)
+
+
+def _types(approved: Project, asked: tuple[str, ...], client: Caller | None) -> list[str]:
+    """The types that are asked for, of those the project has and a client's scopes cover. What is left out is not
+    refused (down-scoping), but a client who may have nothing of what it asks for is."""
+    types = set(asked or approved.types) & set(approved.types)
+    if client is None:
+        return sorted(types)
+    narrowed = recipients.within_scopes(client, types)
+    refusal = recipients.refusal(client, approved) or (NO_SCOPE if types and not narrowed else None)
+    if refusal:
+        raise Forbidden(refusal.text, refusal.code)
+    return sorted(narrowed)
 
 
 def start(

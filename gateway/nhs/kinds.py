@@ -41,10 +41,11 @@ class Kind:
     ``registers``: it registers patients, so an active regular registration is a relationship, it alone authors the GP
     summary, its medicines may be current and its record of a death is a confirmation. ``attends`` are the types whose
     open resources are a legitimate relationship; ``relationship_days`` is how long after its last delivery such a
-    resource still counts (None: always). ``conditions`` says what a Condition is: on the problem list or a diagnosis
-    of one day (``by list``), always a problem (``all``), or the reason for social care (``support reasons``).
-    ``diagnosis`` flags the problems of a kind that has no list. ``is_social``: its episodes are services and its
-    observations are circumstances. ``sections`` are the summary sections that it could contribute to.
+    resource still counts (None: always); ``RELATIONSHIP_DAYS`` says how long after it began. ``conditions`` says what a
+    Condition is: on the problem list or a diagnosis of one day (``by list``), always a problem (``all``), or the reason
+    for social care (``support reasons``). ``diagnosis`` flags the problems of a kind that has no list. ``is_social``:
+    its episodes are services and its observations are circumstances. ``sections`` are the summary sections that it
+    could contribute to.
     ``silent_days`` is how long it may send nothing before its data is stale.
     """
 
@@ -57,7 +58,7 @@ class Kind:
     registers: bool = False
     is_social: bool = False
     diagnosis: str = ""
-    relationship_days: int | None = None
+    relationship_days: int | None = 30
     silent_days: int = 7
 
 
@@ -65,15 +66,39 @@ ROWS = (
     Kind("gp", 1, "GP", SECTIONS, "by list", registers=True),
     Kind("hospital", 2, "hospital", SECTIONS - MEDICINES - {"immunisations"}, "all", diagnosis="hospital diagnosis"),
     Kind("social-care", 3, "social care", SOCIAL, "support reasons", CARE, is_social=True, relationship_days=120, silent_days=120),
-    Kind("community", 4, "community", SECTIONS, "all", CARE, diagnosis="community diagnosis"),
-    Kind("mental-health", 5, "mental health", SECTIONS, "all", CARE, diagnosis="mental health diagnosis"),
-    Kind("ambulance", 6, "ambulance", SECTIONS - MEDICINES - {"immunisations"}, "by list"),
+    Kind("community", 4, "community", SECTIONS, "all", CARE, diagnosis="community diagnosis", relationship_days=60),
+    Kind("mental-health", 5, "mental health", SECTIONS, "all", CARE, diagnosis="mental health diagnosis", relationship_days=60),
+    Kind("ambulance", 6, "ambulance", SECTIONS - MEDICINES - {"immunisations"}, "by list", relationship_days=7),
     Kind("pharmacy", 7, "pharmacy", MEDICINES | {"allergies", "allergies-past", "immunisations", "encounters"}, "by list"),
-    Kind("care-home", 8, "care home", SECTIONS, "by list", CARE, relationship_days=30),
+    Kind("care-home", 8, "care home", SECTIONS, "by list", CARE),
 )  # fmt: skip
 """THE TABLE. A council's return comes each quarter, and its feed is stale after 120 days; other feeds send daily.
 Hospital feeds carry no medicines and no immunisations. The rows after ``social-care`` have no source yet: they are our
 default, for governance to sign before the first feed."""
+
+ANY = ""
+UNDATED_DAYS = 7
+"""How long an open resource without any date counts, from when it was stored: an old one that is loaded today must not
+open a record for long."""
+RELATIONSHIP_DAYS: dict[tuple[str, str, str], int | None] = {
+    # kind, type, class: a row of the kind itself decides before one of any kind
+    (ANY, "Encounter", ANY): 30,
+    (ANY, "Encounter", "EMER"): 3,
+    (ANY, "Encounter", "IMP"): 365,
+    (ANY, "Encounter", "ACUTE"): 365,
+    (ANY, "Encounter", "NONAC"): 365,
+    ("mental-health", "Encounter", "IMP"): 3 * 365,
+    ("ambulance", "Encounter", ANY): 3,
+    ("pharmacy", "Encounter", ANY): 3,
+    (ANY, "ServiceRequest", ANY): 365,
+    ("hospital", "ServiceRequest", ANY): 548,
+    (ANY, "EpisodeOfCare", ANY): None,
+}
+"""THE TABLE of how many days after it began an open resource is still a relationship (direct-care step 4: an active
+encounter, referral or care team with an end). Nobody has signed these numbers: they are our default, for governance.
+A visit to an emergency department is over in days, a stay in hospital in a year at most, a referral waits up to 18
+months. A care package may last for life, so it ends by its own end or by its publisher's silence
+(``relationship_days``)."""
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in ROWS}
 
@@ -100,6 +125,18 @@ def is_recent(name: str, received: int, now: int) -> bool:
     """Whether what a publisher last said of its care still counts as a relationship. Times are µs UTC."""
     days = of(name).relationship_days
     return days is None or now - received <= days * DAY
+
+
+def open_days(name: str, resource_type: str, class_: str = ANY) -> int | None:
+    """How many days after it began an open resource of a publisher of this kind is a relationship; None: no limit.
+
+    >>> open_days("hospital", "Encounter", "EMER"), open_days("hospital", "Encounter", "a word of the sender")
+    (3, 30)
+    """
+    for row in ((name, class_), (name, ANY), (ANY, class_), (ANY, ANY)):
+        if (days := RELATIONSHIP_DAYS.get((row[0], resource_type, row[1]), -1)) != -1:
+            return days
+    return 0
 
 
 def opened_by(rights: Iterable[str], kind: Kind) -> frozenset[str]:

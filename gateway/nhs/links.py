@@ -133,9 +133,6 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
         f"{resource['resourceType']}/{resource['id']}": (key, resource["resourceType"], own)
         for key, resource, own in items
     }
-    hidden_encounters = {
-        name for name, (_, type_, own) in at.items() if type_ == "Encounter" and own & labels.SPREADING
-    }
     for key, resource, own in items:
         type_ = resource["resourceType"]
         for link in _LINKS_OF.get(type_, ()):
@@ -150,8 +147,11 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
                     _reach(derived[key], type_, other_own, other_type)
                 if link.target:
                     _reach(derived[other], other_type, own, type_)
-                    if own & labels.SPREADING and other_type == "Encounter":
-                        hidden_encounters.add(reference)
+    hidden_encounters = {
+        name
+        for name, (key, type_, own) in at.items()
+        if type_ == "Encounter" and (own & labels.SPREADING or labels.LINKED in derived[key])
+    }
     _blank_pointers(items, hidden_encounters, derived)
 
 
@@ -182,7 +182,10 @@ def redact(resource: dict[str, Any]) -> dict[str, Any]:
     >>> redact({"resourceType": "MedicationRequest", "id": "m", "status": "active", "reasonCode": [{"text": "x"}]})
     {'resourceType': 'MedicationRequest', 'id': 'm', 'status': 'active'}
     """
-    left_out = {*_LEFT_OUT.get(resource["resourceType"], ("encounter",)), "text"}
-    return {
-        name: value for name, value in resource.items() if name not in left_out and name.lstrip("_") not in left_out
-    }
+    gone = left_out(resource["resourceType"])
+    return {name: value for name, value in resource.items() if name not in gone and name.lstrip("_") not in gone}
+
+
+def left_out(resource_type: str) -> frozenset[str]:
+    """The elements that a resource of a type loses when it is blanked."""
+    return frozenset({*_LEFT_OUT.get(resource_type, ("encounter",)), "text"})

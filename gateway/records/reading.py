@@ -175,14 +175,11 @@ def _page(
     asked = decided
     query = by_system.resolved(session, decided.query, decision)
     decided = replace(decided, query=query)
-    matches = find.find(session, query, decision.limits, after) if query.count else []
-    resume = None
-    if len(matches) > query.count:
-        resume = _cursor(door, caller, query, find.position(query, matches[query.count - 1]))
-    matches = [match for match in matches[: query.count] if not _would_tell(match, query, decision)]
+    matches, has_more = _matches(session, query, decision, after) if query.count else ([], False)
     fitting = _fitting(decided, matches)
     if len(fitting) < len(matches):
-        matches, resume = fitting, _cursor(door, caller, query, find.position(query, fitting[-1]))
+        matches, has_more = fitting, True
+    resume = _cursor(door, caller, query, find.position(query, matches[-1])) if has_more else None
     wanted = _wanted(decided, matches)
     included = _included(door, session, caller, decided, matches, wanted)
     publishers = publishers_now(door, session)
@@ -195,6 +192,22 @@ def _page(
         _notes(session, asked, wanted, after),
     )
     return page, [*matches, *included]
+
+
+def _matches(
+    session: Session, query: Query, decision: access.Decision, after: tuple[int, int] | None
+) -> tuple[list[Stored], bool]:
+    """The matches of one page, and whether another page has any. What would tell of something hidden is left out
+    before the page is cut: else its links would speak of it, and pages be shorter than others."""
+    matches: list[Stored] = []
+    while True:
+        batch = find.find(session, query, decision.limits, after)
+        matches += [match for match in batch if not _would_tell(match, query, decision)]
+        if len(matches) > query.count:
+            return matches[: query.count], True
+        if len(batch) <= query.count:
+            return matches, False
+        after = find.position(query, batch[-1])
 
 
 def _total(session: Session, query: Query, limits: Limits) -> int | None:
@@ -258,7 +271,9 @@ def _would_tell(match: Stored, query: Query, decision: access.Decision) -> bool:
 
 def _asks_of_blanked(query: Query) -> bool:
     """Whether a count could tell what a blanked element holds: then no total is given."""
-    return query.type in links.BLANKED_TYPES and any(clause.param == "encounter" for clause in query.clauses)
+    left_out = links.left_out(query.type)
+    asked = {clause.param for clause in query.clauses} & params.of_type(query.type).keys()
+    return any(params.row(query.type, name).paths[query.type].split(".")[0] in left_out for name in asked)
 
 
 def _decided(door: Door, session: Session, caller: Caller, act: access.Act, query: Query) -> _Decided:
@@ -417,4 +432,5 @@ def _resumed(door: Door, caller: Caller, query: Query) -> tuple[Query, tuple[int
 
 def _bound(caller: Caller, query: Query) -> bytes:
     shown = sorted(pair for pair in query.parameters if pair[0] not in PRIVATE)
-    return hashlib.sha256(repr((caller.user, caller.organisation, caller.role, query.type, shown)).encode()).digest()
+    who_asks = (caller.issuer, caller.user, caller.organisation, caller.role)
+    return hashlib.sha256(repr((who_asks, query.type, shown)).encode()).digest()

@@ -71,7 +71,7 @@ def _cell(record: Record, source: Contribution, kind: SectionKind, section: Sect
     if kind.right not in record.sections:
         return "not for your role"
     holds = section is not None and source.name in section.sources
-    contributes = kind.id in kinds.of(source.kind).sections
+    contributes = kind.id in kinds.of(source.kind).sections and kind.right not in source.closed
     if (not contributes and not holds) or source.state == "not contributed":
         return "not contributed"
     if source.state in ("in transit", "error"):

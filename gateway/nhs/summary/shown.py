@@ -62,7 +62,10 @@ def _section(kind: SectionKind, record: Record) -> Section:
     rows = kind.select(record)
     if not rows:
         contributes = any(
-            kind.id in kinds.of(source.kind).sections and source.state in CONTRIBUTES for source in record.contributions
+            kind.id in kinds.of(source.kind).sections
+            and source.state in CONTRIBUTES
+            and kind.right not in source.closed
+            for source in record.contributions
         )
         return Section(kind, title, reason="no-content-recorded" if contributes else "unavailable")
     sources = frozenset(name for row in rows for name in row.sources)
