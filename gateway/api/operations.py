@@ -86,4 +86,4 @@ def _answer(request: Request, record: Record) -> Response:
             "base-uri 'none'"
         }
         return Response(page.summary_page(record), headers=headers, media_type=f"{HTML}; charset=utf-8")
-    return Response(build.encode(document.summary_bundle(record)), media_type=FHIR_JSON)
+    return Response(build.encode(document.summary_bundle(record, f"{request.app.state.base}/")), media_type=FHIR_JSON)

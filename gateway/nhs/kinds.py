@@ -11,8 +11,8 @@ from gateway.fhir.dates import DAY
 Conditions = Literal["by list", "all", "support reasons"]
 
 SECTIONS = frozenset({
-    "allergies", "allergies-past", "acute", "repeat", "discontinued", "problems", "problems-past", "diagnoses", "results",
-    "immunisations", "encounters",
+    "allergies", "allergies-past", "acute", "repeat", "discontinued", "problems", "problems-past", "visit-diagnoses", "diagnoses",
+    "results", "immunisations", "procedures", "encounters",
 })  # fmt: skip
 """The clinical sections of the summary. A kind of publisher names those it could hold something of."""
 MEDICINES = frozenset({"acute", "repeat", "discontinued"})
@@ -75,6 +75,30 @@ ROWS = (
 Hospital feeds carry no medicines and no immunisations. The rows after ``social-care`` have no source yet: they are our
 default, for governance to sign before the first feed."""
 
+ANY = ""
+UNDATED_DAYS = 7
+"""How long an open resource without any date counts, from when it was stored: an old one that is loaded today must not
+open a record for long."""
+RELATIONSHIP_DAYS: dict[tuple[str, str, str], int | None] = {
+    # kind, type, class: a row of the kind itself decides before one of any kind
+    (ANY, "Encounter", ANY): 30,
+    (ANY, "Encounter", "EMER"): 3,
+    (ANY, "Encounter", "IMP"): 365,
+    (ANY, "Encounter", "ACUTE"): 365,
+    (ANY, "Encounter", "NONAC"): 365,
+    ("mental-health", "Encounter", "IMP"): 3 * 365,
+    ("ambulance", "Encounter", ANY): 3,
+    ("pharmacy", "Encounter", ANY): 3,
+    (ANY, "ServiceRequest", ANY): 365,
+    ("hospital", "ServiceRequest", ANY): 548,
+    (ANY, "EpisodeOfCare", ANY): None,
+}
+"""THE TABLE of how many days after it began an open resource is still a relationship (direct-care step 4: an active
+encounter, referral or care team with an end). Nobody has signed these numbers: they are our default, for governance.
+A visit to an emergency department is over in days, a stay in hospital in a year at most, a referral waits up to 18
+months. A care package may last for life, so it ends by its own end or by its publisher's silence
+(``relationship_days``)."""
+
 KINDS: dict[str, Kind] = {kind.name: kind for kind in ROWS}
 
 UNKNOWN = Kind("", 0, "unknown", frozenset(), "all", frozenset(), diagnosis="diagnosis of an unknown kind of source")
@@ -100,6 +124,18 @@ def is_recent(name: str, received: int, now: int) -> bool:
     """Whether what a publisher last said of its care still counts as a relationship. Times are µs UTC."""
     days = of(name).relationship_days
     return days is None or now - received <= days * DAY
+
+
+def open_days(name: str, resource_type: str, class_: str = ANY) -> int | None:
+    """How many days after it began an open resource of a publisher of this kind is a relationship; None: no limit.
+
+    >>> open_days("hospital", "Encounter", "EMER"), open_days("hospital", "Encounter", "a word of the sender")
+    (3, 30)
+    """
+    for row in ((name, class_), (name, ANY), (ANY, class_), (ANY, ANY)):
+        if (days := RELATIONSHIP_DAYS.get((row[0], resource_type, row[1]), -1)) != -1:
+            return days
+    return 0
 
 
 def opened_by(rights: Iterable[str], kind: Kind) -> frozenset[str]:
