@@ -30,8 +30,8 @@ class SectionKind:
     """One row of the table: a section, its LOINC code and UK Core heading, the role's right that opens it and what its
     columns are called. ``kinds`` says which sources could hold it. ``months`` is its period, stated in the title;
     ``most`` bounds its rows; ``optional``: shown only when it holds something. ``last_known`` is its title where no
-    practice of a current registration contributes. ``note`` is a sentence with its rows, ``caution`` one with or without
-    any. Sections of one LOINC code are one section of a document (``CODED``)."""
+    practice of a current registration contributes. ``note`` is a sentence with its rows, ``caution`` one with or
+    without any. Sections of one LOINC code are one section of a document (``CODED``)."""
 
     id: str
     title: str
@@ -52,7 +52,7 @@ NO_HOSPITAL_MEDICINES = "Medicines that a hospital gave are not here: no hospita
 
 SECTIONS = (
     SectionKind("allergies", "Allergies and adverse reactions", "48765-2", "allergies-and-adverse-reaction", "allergies",
-         ("Date", "Allergy or adverse reaction", "Reaction and certainty"), allergies),
+         ("Date", "Allergy or adverse reaction", "Reaction"), allergies),
     SectionKind("allergies-past", "Allergies resolved or refuted", "48765-2", "allergies-and-adverse-reaction", "allergies",
          ("Date", "No longer held to be an allergy", "More"), past_allergies, optional=True),
     SectionKind("repeat", "Current repeat medicines", "10160-0", "repeat-medication", "medicines",

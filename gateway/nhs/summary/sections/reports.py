@@ -3,6 +3,7 @@ result (the susceptibilities of an organism) under it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +53,14 @@ def blocks(record: Record, results: Sequence[Held]) -> list[Block]:
         grouped.append(Block(report, _nested(members, free)))
     alone = _nested(list(free.values()), {})
     return grouped + [Block(None, [part]) for part in alone]
+
+
+def order_number(block: Block) -> list[tuple[int, str]]:
+    """The laboratory's number of a report, in an order in which 9 comes before 10: reports of one moment stand in the
+    order in which the laboratory numbered them."""
+    identifiers = block.report.resource.get("identifier", ()) if block.report else ()
+    number = next((identifier["value"] for identifier in identifiers if identifier.get("value")), "")
+    return [(len(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", number)]
 
 
 def _members(resource: dict[str, Any]) -> list[str]:

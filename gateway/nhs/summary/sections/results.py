@@ -19,7 +19,7 @@ from gateway.nhs.summary.sections.measured import (
     reference_range,
     value,
 )
-from gateway.nhs.summary.sections.reports import Block, Part, blocks, comment, kind_of, specimen
+from gateway.nhs.summary.sections.reports import Block, Part, blocks, comment, kind_of, order_number, specimen
 from gateway.nhs.summary.sections.rows import Row, codes, is_error, notes, row, text, unworded, when
 
 STATUS = {"corrected": "corrected", "amended": "corrected", "appended": "corrected", "preliminary": "preliminary",
@@ -39,7 +39,7 @@ def results(record: Record) -> list[Row]:
     """The last results of each test, by report, newest report first and in the sent order within it. The same code,
     exact time and value of several sources shows once and names them all. What is left out is not worded."""
     held = [observation for observation in record.of("Observation") if _is_part(observation)]
-    grouped = sorted(blocks(record, held), key=lambda block: block.at, reverse=True)
+    grouped = sorted(sorted(blocks(record, held), key=order_number), key=lambda block: block.at, reverse=True)
     grouped, also = _collapsed([block for block in grouped if not block.report or not is_error(block.report.resource)])
     kept = _kept(record, grouped)
     shown = [line for block in grouped for line in _lines(record, block, kept, also)]
