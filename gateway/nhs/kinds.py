@@ -11,8 +11,8 @@ from gateway.fhir.dates import DAY
 Conditions = Literal["by list", "all", "support reasons"]
 
 SECTIONS = frozenset({
-    "allergies", "allergies-past", "acute", "repeat", "discontinued", "problems", "problems-past", "diagnoses", "results",
-    "immunisations", "encounters",
+    "allergies", "allergies-past", "acute", "repeat", "discontinued", "problems", "problems-past", "visit-diagnoses", "diagnoses",
+    "results", "immunisations", "procedures", "encounters",
 })  # fmt: skip
 """The clinical sections of the summary. A kind of publisher names those it could hold something of."""
 MEDICINES = frozenset({"acute", "repeat", "discontinued"})

@@ -48,7 +48,7 @@ class Label:
 LABELS = (
     Label("confidential", CONFIDENTIAL, CONFIDENTIALITY, "R", "restricted",
           "the source marked this item confidential",
-          "the item, from all but the organisation that recorded it; also an allergy or a medicine"),
+          "the item, from all but the organisation that recorded it; also an allergy, or a medicine with all of its course"),
     Label("not-to-patient", NOT_TO_PATIENT, ACT_CODE, "NOPAT",
           "no disclosure to patient, family or caregivers without attending provider's authorization",
           "the item carries GP Connect's NOPAT", "as confidential, and from the patient"),
@@ -102,6 +102,9 @@ HIDDEN_UNLESS_KEPT = LEGAL
 law, and a missing allergy or medicine can harm."""
 NEVER_RELEASED = RESTRICTED | WITHHELD | LEGAL | TYPE1 | CONFIDENTIAL | NOT_TO_PATIENT | UNCLASSIFIED
 """Never in an export, whatever the project says. A project may add ``SENSITIVE | LINKED | SERVICE``."""
+FLAGGED = CONFIDENTIAL | NOT_TO_PATIENT
+"""The source's own mark on one item: the only labels that withhold an allergy or a medicine, and of which its section
+tells."""
 SPREADING = CONFIDENTIAL | NOT_TO_PATIENT | SENSITIVE | UNCLASSIFIED | SERVICE | LEGAL
 """A label that hides an item hides, by one hop, what would give it away."""
 

@@ -20,6 +20,7 @@ KEPT_TYPES = frozenset(
 )
 """Types that no code set, link or doubt removes, because a missing allergy or medicine can harm. Only the item's own
 flag withholds one."""
+MEDICINES = KEPT_TYPES - {"AllergyIntolerance"}
 BLANKED_TYPES = KEPT_TYPES | {"Immunization"}
 """Types that stay when they refer to something hidden. The referring elements are blanked."""
 
@@ -27,8 +28,9 @@ BLANKED_TYPES = KEPT_TYPES | {"Immunization"}
 @dataclass(frozen=True, slots=True)
 class Link:
     """A reference over which a label spreads. ``referrer`` is what happens to the resource that holds the reference
-    when its target is hidden, ``target`` what happens to the target when the holder is: ``remove`` or ``""``. What may
-    not be removed is blanked instead."""
+    when its target is hidden, ``target`` what happens to the target when the holder is: ``remove``, ``course`` or
+    ``""``. What may not be removed is blanked instead. ``course``: both are of one course of a medicine, so the holder
+    has the target's own flag too; any other target blanks it."""
 
     type: str
     path: tuple[str, ...]
@@ -74,10 +76,11 @@ LINKS = tuple(
         ("MedicationRequest", "encounter", "remove", "remove"),
         ("MedicationRequest", "reasonReference", "remove", ""),
         ("MedicationRequest", "supportingInformation", "remove", ""),
-        ("MedicationRequest", "basedOn", "remove", ""),
+        ("MedicationRequest", "basedOn", "course", ""),
         ("MedicationStatement", "context", "remove", "remove"),
         ("MedicationStatement", "reasonReference", "remove", ""),
-        ("MedicationStatement", "derivedFrom", "remove", ""),
+        ("MedicationStatement", "basedOn", "course", ""),
+        ("MedicationStatement", "derivedFrom", "course", ""),
         ("AllergyIntolerance", "encounter", "remove", "remove"),
         ("DocumentReference", "context.encounter", "remove", "remove"),
         ("DocumentReference", "context.related", "remove", ""),
@@ -112,7 +115,9 @@ LINKS = tuple(
 )
 """THE TABLE of references over which a label spreads, one hop. A reference that is not here carries nothing. A
 medicine's own flag does not reach its reason: the problem is not the secret, and problems are not hidden for the sake
-of a medicine."""
+of a medicine. It reaches every issue and statement of its course, because each names the medicine. An issue's flag does
+not reach the authorisation, which has a flag of its own."""
+COURSE = "course"
 
 _LINKS_OF: dict[str, tuple[Link, ...]] = {
     type_: tuple(link for link in LINKS if link.type == type_) for type_ in {link.type for link in LINKS}
@@ -120,8 +125,8 @@ _LINKS_OF: dict[str, tuple[Link, ...]] = {
 _LEFT_OUT = {
     "AllergyIntolerance": ("encounter",),
     "Immunization": ("encounter", "reasonCode", "reasonReference", "note"),
-    "MedicationRequest": ("encounter", "reasonCode", "reasonReference", "supportingInformation", "basedOn", "note"),
-    "MedicationStatement": ("context", "reasonCode", "reasonReference", "derivedFrom", "note"),
+    "MedicationRequest": ("encounter", "reasonCode", "reasonReference", "supportingInformation", "note"),
+    "MedicationStatement": ("context", "reasonCode", "reasonReference", "note"),
 }
 """Elements that are removed from a blanked resource. Dosage and the content of an allergy stay, for the patient's
 safety."""
@@ -133,6 +138,7 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
         f"{resource['resourceType']}/{resource['id']}": (key, resource["resourceType"], own)
         for key, resource, own in items
     }
+    courses: dict[int, list[int]] = {}
     for key, resource, own in items:
         type_ = resource["resourceType"]
         for link in _LINKS_OF.get(type_, ()):
@@ -143,6 +149,9 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
                 if target is None:
                     continue
                 other, other_type, other_own = target
+                if link.referrer == COURSE and other_type in MEDICINES:
+                    courses.setdefault(other, []).append(key)
+                    other_own &= labels.LEGAL
                 if link.referrer:
                     _reach(derived[key], type_, other_own, other_type)
                 if link.target:
@@ -152,7 +161,22 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
         for name, (key, type_, own) in at.items()
         if type_ == "Encounter" and (own & labels.SPREADING or labels.LINKED in derived[key])
     }
+    _flag_courses(courses, {key: own & labels.FLAGGED for key, _, own in items}, derived)
     _blank_pointers(items, hidden_encounters, derived)
+
+
+def _flag_courses(courses: dict[int, list[int]], flags: dict[int, int], derived: dict[int, dict[int, str]]) -> None:
+    """Put the flag of a course on what was issued or stated of it, however many steps away. ``courses`` are the keys of
+    those that refer to each course."""
+    waiting = [key for key in courses if flags[key]]
+    for key in waiting:  # grows as it is walked
+        for member in courses.get(key, ()):
+            added = flags[key] & ~flags[member]
+            if added:
+                flags[member] |= added
+                causes = (bit for bit in (labels.CONFIDENTIAL, labels.NOT_TO_PATIENT) if bit & added)
+                derived[member].update(dict.fromkeys(causes, "of a course that its source flagged"))
+                waiting.append(member)
 
 
 def _reach(causes: dict[int, str], type_: str, labelled: int, from_type: str) -> None:
@@ -182,10 +206,20 @@ def redact(resource: dict[str, Any]) -> dict[str, Any]:
     >>> redact({"resourceType": "MedicationRequest", "id": "m", "status": "active", "reasonCode": [{"text": "x"}]})
     {'resourceType': 'MedicationRequest', 'id': 'm', 'status': 'active'}
     """
-    gone = left_out(resource["resourceType"])
-    return {name: value for name, value in resource.items() if name not in gone and name.lstrip("_") not in gone}
+    type_ = resource["resourceType"]
+    gone = left_out(type_)
+    kept = {name: value for name, value in resource.items() if name not in gone and name.lstrip("_") not in gone}
+    for link in _LINKS_OF.get(type_, ()) if type_ in MEDICINES else ():
+        if link.referrer == COURSE and link.path[0] in kept:
+            kept[link.path[0]] = [reference for reference in kept[link.path[0]] if _is_to_medicine(reference)]
+    return {name: value for name, value in kept.items() if value != []}
 
 
 def left_out(resource_type: str) -> frozenset[str]:
     """The elements that a resource of a type loses when it is blanked."""
     return frozenset({*_LEFT_OUT.get(resource_type, ("encounter",)), "text"})
+
+
+def _is_to_medicine(reference: dict[str, Any]) -> bool:
+    """Whether a reference stays within a course: a hidden medicine would have hidden the holder, not blanked it."""
+    return str(reference.get("reference", "")).partition("/")[0] in MEDICINES

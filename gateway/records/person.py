@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from gateway.errors import NotFound
 from gateway.fhir import build
 from gateway.fhir.dates import moment
-from gateway.nhs import access, identifiers, kinds
+from gateway.nhs import access, identifiers, kinds, labels, roles
 from gateway.nhs.roles import CORE, Caller
 from gateway.nhs.summary.record import Contribution, Held, Record
 from gateway.records.door import Door, audited, error, refuse_early, served
@@ -43,8 +43,9 @@ def person(
         record = None
         if decision.refusal is None:
             everything = resources.of_patients(session, sorted(patient.key for patient in decision.facts.patients))
+            everything.sort(key=lambda version: version.key)
             seen = list(filter(passes(decision.limits), everything))
-            record = _record(door, session, caller, decision, everything, seen, head)
+            record = _record(door, session, caller, view, decision, everything, seen)
     if record is None or not record.patients or (head is not None and head.deleted):
         audited(door, caller, act, decision, "refused" if decision.refusal else "none", request_id)
         if id_:
@@ -58,25 +59,26 @@ def _record(
     door: Door,
     session: Session,
     caller: Caller,
+    view: str,
     decision: access.Decision,
     everything: Sequence[Stored],
     seen: Sequence[Stored],
-    head: Stored | None,
 ) -> Record:
     publishers = registry.publishers(session)
     held = [_held(version, publishers, decision) for version in seen]
     gathered = decision.facts.patients
-    first = head.id if head else ""
-    patients = _patients_first(held, first)
+    opened, partly = _opened(decision)
+    registered_patients = {patient.id for patient in gathered if patient.registered}
+    patients = _best_known_first(held, registered_patients)
     claims = identities.claims_of(session, sorted(patient.key for patient in gathered))
     numbers = [number for _, number, _ in claims if identifiers.is_valid(number)]
     registered = [publishers[key] for key in sorted({patient.publisher for patient in gathered if patient.registered})]
     return Record(
-        subject_id=first or (patients[0].resource["id"] if patients else ""),
+        subject_id=patients[0].resource["id"] if patients else "",
         patients=tuple(patients),
         resources=tuple(item for item in held if item.resource["resourceType"] != "Patient"),
         contributions=tuple(_contributions(decision, seen, publishers)),
-        sections=decision.sections,
+        sections=opened,
         withheld=decision.withheld and any(decision.hides(item.publisher, item.labels) for item in everything),
         mismatch=identities.has_mismatch(session, numbers, [patient.key for patient in gathered]),
         registered_at=tuple(publisher.name or publisher.ods for publisher in registered),
@@ -84,16 +86,67 @@ def _record(
         caller_name=caller.name,
         caller_organisation=caller.organisation,
         now=moment(door.store.clock()),
+        out_of_scope=_by_role(caller, view) - opened,
+        partly_in_scope=partly,
+        withheld_items=frozenset(_withheld_items(decision, opened, everything, publishers)),
+        own_only=not decision.withheld and bool(decision.facts.active - decision.facts.own),
+        died=_died(everything),
     )
 
 
-def _patients_first(held: Sequence[Held], first: str) -> list[Held]:
-    """The Patients: the one that was asked for, then those of practices, then active ones."""
+def _by_role(caller: Caller, view: str) -> frozenset[str]:
+    """The sections that the caller's role opens, whatever narrows them."""
+    return frozenset().union(*(rule.sections for rule in roles.rules_for(caller, view)))
+
+
+def _opened(decision: access.Decision) -> tuple[frozenset[str], frozenset[str]]:
+    """The sections that are open, and those of them that are open in part: by the very limits that the record was read
+    in, so that no section says that nothing is recorded where nothing was looked for."""
+    types = frozenset[str]().union(*(allow.types or () for allow in decision.limits.allow))
+    opened, partly = set(), set()
+    for right in decision.sections:
+        wanted = roles.SECTION_TYPES[right] | kinds.opened_by({right}, kinds.of(kinds.SOCIAL_CARE))
+        if wanted & types:
+            opened.add(right)
+        if not wanted <= types:
+            partly.add(right)
+    return frozenset(opened), frozenset(opened & partly)
+
+
+def _died(everything: Sequence[Stored]) -> str | None:
+    """When the person died by the record of a practice, which alone confirms a death: "" where it does not say when,
+    None for no such death."""
+    patients = (item for item in everything if item.type == "Patient" and kinds.of(item.kind).registers)
+    for patient in map(build.decode, (item.body for item in patients)):
+        if "deceasedDateTime" in patient or patient.get("deceasedBoolean") is True:
+            return str(patient.get("deceasedDateTime", ""))
+    return None
+
+
+TOLD_WHERE_WITHHELD = ("allergies", "medicines")
+"""The rights whose sections tell that their source withheld an item. Of all else, no section and no count is told."""
+
+
+def _withheld_items(
+    decision: access.Decision, opened: frozenset[str], everything: Sequence[Stored], publishers: dict[int, PublisherRow]
+) -> Iterator[tuple[str, str]]:
+    """The right and the source of each allergy and medicine that its own flag withholds from this caller."""
+    for item in everything:
+        is_flagged = item.labels & labels.FLAGGED and not item.labels & labels.HIDDEN_ALWAYS
+        if is_flagged and decision.hides(item.publisher, item.labels) and _is_within(decision, item.publisher):
+            for right in TOLD_WHERE_WITHHELD:
+                if right in opened and item.type in roles.SECTION_TYPES[right]:
+                    yield right, _name(publishers[item.publisher])
+
+
+def _best_known_first(held: Sequence[Held], registered: set[str]) -> list[Held]:
+    """The Patients, whichever of them was asked for: those of the practice registered with now, those of other
+    practices, then active ones."""
 
     def order(patient: Held) -> tuple[bool, bool, bool, str]:
         resource = patient.resource
         is_registering = kinds.of(patient.kind).registers
-        return resource["id"] != first, not is_registering, resource.get("active") is False, resource["id"]
+        return resource["id"] not in registered, not is_registering, resource.get("active") is False, resource["id"]
 
     return sorted((item for item in held if item.resource["resourceType"] == "Patient"), key=order)
 
@@ -117,10 +170,15 @@ def _contributions(
     holding = {version.publisher for version in seen}
     contributions = []
     for key in sorted({patient.publisher for patient in decision.facts.patients}):
-        if any(allow.publishers is None or key in allow.publishers for allow in decision.limits.allow):
+        if _is_within(decision, key):
             publisher = publishers[key]
             state = "not contributed" if publisher.state != "active" else "ok" if key in holding else "none held"
             received = moment(publisher.received)
             closed = decision.sections - CORE if key in decision.core_only else frozenset()
             contributions.append(Contribution(_name(publisher), publisher.ods, publisher.kind, state, received, closed))
     return contributions
+
+
+def _is_within(decision: access.Decision, publisher: int) -> bool:
+    """Whether a publisher may show this caller anything."""
+    return any(allow.publishers is None or publisher in allow.publishers for allow in decision.limits.allow)

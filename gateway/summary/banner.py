@@ -19,7 +19,8 @@ NAME_USES = ("official", "usual", "", "temp", "nickname", "anonymous", "maiden",
 
 @dataclass(frozen=True, slots=True)
 class Banner:
-    """Who this is, in words."""
+    """Who this is, in words. ``age`` is the age now, or at a confirmed death. ``also`` says what other sources hold of
+    this person that differs."""
 
     name: str
     born: str
@@ -27,22 +28,67 @@ class Banner:
     sex: str
     number: str
     deceased: str
+    is_confirmed: bool
+    known_as: str
+    address: str
+    phone: str
+    practice: str
+    also: tuple[str, ...]
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Everything but the name, each with its title; what is not known of address, phone and practice is left out,
+        and an age at death stands with the death."""
+        died = [("Died", self.died)] if self.deceased else []
+        return [("Born", self.birth), *died, ("Sex", self.sex), ("NHS number", self.number), *self.more()]
+
+    @property
+    def birth(self) -> str:
+        """The birth date, with the age of the living."""
+        return self.born + (f" ({self.age})" if self.age and not self.is_confirmed else "")
+
+    @property
+    def died(self) -> str:
+        """The death, with the age at a confirmed one."""
+        return self.deceased + (f" (aged {self.age})" if self.age and self.is_confirmed else "")
+
+    def more(self) -> list[tuple[str, str]]:
+        """What helps to identify and reach the person, each with its title."""
+        known = (
+            ("Known as", self.known_as),
+            ("Address", self.address),
+            ("Phone", self.phone),
+            ("Practice", self.practice),
+        )
+        return [(title, said) for title, said in known if said] + [("Also held as", said) for said in self.also]
 
 
 def banner(record: Record) -> Banner:
-    """The banner's words, from the Patient that was asked for; a death, from whoever knows of it."""
+    """The banner's words, from the best known Patient (the practice's where there is one); a death, from whoever knows
+    of it; and how others hold the person, where that differs."""
     patient = record.patients[0].resource
     born, died = patient.get("birthDate", ""), _death(record)
-    is_confirmed = died is not None and _confirms(died)
-    until = died.resource.get("deceasedDateTime", "") if died and is_confirmed else record.now.date().isoformat()
     return Banner(
         name=_name(patient),
         born=shown_date(born),
-        age=age(born, until[:10]),
+        age=age(born, _until(record, died)),
         sex=SEX.get(patient.get("gender", ""), "Not known"),
         number=next(_numbers(record), "not known"),
-        deceased=_deceased(died),
+        deceased=_deceased(record, died),
+        is_confirmed=record.died is not None or (died is not None and _confirms(died)),
+        known_as=_known_as(patient),
+        address=_address(patient),
+        phone=", ".join(_phones(patient)),
+        practice=" and ".join(record.registered_at),
+        also=tuple(dict.fromkeys(_differing(record))),
     )
+
+
+def _until(record: Record, died: Held | None) -> str:
+    """The day to which an age is counted: today, or a confirmed death; "" where that has no exact day. A death that
+    nobody confirmed does not stop it."""
+    if died is not None and _confirms(died):
+        return str(died.resource.get("deceasedDateTime", ""))[:10]
+    return record.today.isoformat() if record.died is None else record.died[:10]
 
 
 def age(born: str, until: str) -> str:
@@ -69,11 +115,15 @@ def age(born: str, until: str) -> str:
     return f"{months // 12}y {months % 12}m" if months < 216 else f"{months // 12}y"
 
 
-def _name(patient: dict[str, Any]) -> str:
-    names = sorted(
+def _names(patient: dict[str, Any]) -> list[dict[str, Any]]:
+    return sorted(
         patient.get("name", ()),
         key=lambda name: NAME_USES.index(name.get("use", "")) if name.get("use", "") in NAME_USES else 2,
     )
+
+
+def _name(patient: dict[str, Any]) -> str:
+    names = _names(patient)
     if not names:
         return "NAME NOT KNOWN"
     name = names[0]
@@ -84,6 +134,53 @@ def _name(patient: dict[str, Any]) -> str:
     )
     said = ", ".join(part for part in (family, first_names) if part) or name.get("text", "") or "NAME NOT KNOWN"
     return said + (f" ({title})" if title else "")
+
+
+def _known_as(patient: dict[str, Any]) -> str:
+    """The name the person goes by, where it is not the one shown."""
+    nicknames = (name for name in patient.get("name", ()) if name.get("use") in ("nickname", "usual"))
+    said = (" ".join(name.get("given", ())) or name.get("text", "") for name in nicknames)
+    shown = _names(patient)[0].get("given", ()) if patient.get("name") else ()
+    return next((name for name in said if name and name != " ".join(shown)), "")
+
+
+def _address(patient: dict[str, Any]) -> str:
+    """Where the person lives, as one line: not an old address, and home before others."""
+    addresses = [address for address in patient.get("address", ()) if address.get("use") != "old"]
+    if not addresses:
+        return ""
+    address = min(addresses, key=lambda address: address.get("use") != "home")
+    parts = (
+        *address.get("line", ()),
+        address.get("city", ""),
+        address.get("district", ""),
+        address.get("postalCode", ""),
+    )
+    return ", ".join(dict.fromkeys(part for part in parts if part)) or address.get("text", "")
+
+
+def _phones(patient: dict[str, Any]) -> Iterator[str]:
+    for contact in patient.get("telecom", ()):
+        if contact.get("system") == "phone" and contact.get("use") != "old" and contact.get("value"):
+            yield contact["value"] + (f" ({contact['use']})" if contact.get("use") else "")
+
+
+def _differing(record: Record) -> Iterator[str]:
+    """How other sources hold the person where the name, the birth date or the sex is another: who is treated must be
+    sure that they are one."""
+    first, *others = record.patients
+    for other in others:
+        mine, theirs = _identity(first.resource), _identity(other.resource)
+        said = [words for words, own in zip(theirs, mine) if words and words.casefold() != own.casefold()]
+        if said:
+            yield f"{', '.join(said)} by {other.publisher}"
+
+
+def _identity(patient: dict[str, Any]) -> tuple[str, str, str]:
+    name = _names(patient)[0] if patient.get("name") else {}
+    held = ", ".join(part for part in (name.get("family", "").upper(), next(iter(name.get("given", ())), "")) if part)
+    born, sex = patient.get("birthDate", ""), SEX.get(patient.get("gender", ""), "")
+    return held, f"born {shown_date(born)}" if born else "", sex
 
 
 def _numbers(record: Record) -> Iterator[str]:
@@ -104,11 +201,15 @@ def _death(record: Record) -> Held | None:
     return min(dead, key=lambda held: not _confirms(held), default=None)
 
 
-def _deceased(died: Held | None) -> str:
+def _deceased(record: Record, died: Held | None) -> str:
+    """A death in words. One that the practice recorded is told to who may see nothing else of the practice's."""
+    if died is not None and _confirms(died):
+        return shown_date(died.resource.get("deceasedDateTime", ""))
+    if record.died is not None:
+        return f"{shown_date(record.died)}, recorded by the GP practice"
     if died is None:
         return ""
-    day = shown_date(died.resource.get("deceasedDateTime", ""))
-    return day if _confirms(died) else f"reported by {died.publisher}, {day}; not confirmed"
+    return f"reported by {died.publisher}, {shown_date(died.resource.get('deceasedDateTime', ''))}; not confirmed"
 
 
 def _confirms(held: Held) -> bool:

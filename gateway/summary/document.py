@@ -4,31 +4,29 @@ never passed on."""
 from __future__ import annotations
 
 import html
+import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.errors import Invalid
-from gateway.nhs.summary import Section, sections
+from gateway.nhs.summary import ABSENCES, CAUTION, CODED, Section, sections
 from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, Line, completeness, notices
-from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.record import Record
+from gateway.summary.banner import banner
 
 BASE = "https://gateway.invalid/fhir/"
-"""The base URL of entries where no server is known that answers them. References inside them are relative to it."""
+"""The base URL of entries where the server's own is not known. References from entry to entry are relative to it."""
 LOINC, HEADINGS = "http://loinc.org", "https://fhir.hl7.org.uk/CodeSystem/UKCore-RecordStandardHeadings"
-EMPTY = {
-    "withheld": ("http://terminology.hl7.org/CodeSystem/list-empty-reason", "Information Withheld"),
-    "unavailable": ("http://terminology.hl7.org/CodeSystem/list-empty-reason", "Unavailable"),
-    "no-content-recorded": ("https://fhir.hl7.org.uk/CodeSystem/UKCore-ListEmptyReasonCode", "No Content Recorded"),
-}
-"""Nil known is none of these: it is a clinician's coded entry, and stands in the section as one."""
+NOTICES, SOURCES = ("Notices", "48767-8"), ("Completeness of sources", "48766-0")
+"""Title and LOINC code of the sections of words only: an annotation comment, and the information source."""
 XHTML = 'xmlns="http://www.w3.org/1999/xhtml"'
 
 
 def summary_bundle(record: Record, base: str = BASE) -> dict[str, Any]:
     """The document Bundle of a record. The same record makes the same bytes. Its entries are named under ``base``, the
-    address of the API, which answers what the document refers to and does not hold. Raises ``Invalid`` for a record
-    without a Patient.
+    address of the API, as is what an entry refers to outside of the document. Raises ``Invalid`` for a record without a
+    Patient.
 
     https://hl7.org/fhir/uv/ips/StructureDefinition-Bundle-uv-ips.html
     """
@@ -39,6 +37,8 @@ def summary_bundle(record: Record, base: str = BASE) -> dict[str, Any]:
     composition = _composition(record, sections(record), str(name), moment)
     named = {entry["reference"] for section in composition["section"] for entry in section.get("entry", ())}
     resources = [_bare(held.resource) for held in record.resources if held.reference in named]
+    whole = [composition, *_patients(record), *resources]
+    inside = {f"{resource['resourceType']}/{resource['id']}" for resource in whole}
     return {
         "resourceType": "Bundle",
         "id": str(uuid.uuid5(name, "bundle")),
@@ -46,21 +46,26 @@ def summary_bundle(record: Record, base: str = BASE) -> dict[str, Any]:
         "type": "document",
         "timestamp": moment,
         "entry": [
-            {"fullUrl": f"{base}{resource['resourceType']}/{resource['id']}", "resource": resource}
-            for resource in (composition, *_patients(record.patients), *resources)
+            {
+                "fullUrl": f"{base}{resource['resourceType']}/{resource['id']}",
+                "resource": _resolved(resource, inside, base),
+            }
+            for resource in whole
         ],
     }
 
 
 def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str) -> dict[str, Any]:
-    contents = [_section(section) for section in shown]
+    contents = [_coded_section(lists) for lists in _by_code(shown)]
     contents.append(_completeness(completeness(record, shown)))
     if said := notices(record):
-        contents.insert(0, _text_section("Notices", "".join(f"<p>{escape(words)}</p>" for words in said)))
+        contents.insert(0, _text_section(*NOTICES, _paragraphs(said)))
+    about = banner(record)
     return {
         "resourceType": "Composition",
         "id": id_,
         "meta": {"profile": ["https://fhir.hl7.org.uk/StructureDefinition/UKCore-Composition"]},
+        "text": _narrative(_paragraphs((f"Summary record of {about.name}, {moment[:10]}", CAUTION))),
         "status": "final",
         "type": {"coding": [{"system": LOINC, "code": "60591-5", "display": "Patient summary Document"}]},
         "subject": {"reference": f"Patient/{record.subject_id}"},
@@ -72,55 +77,74 @@ def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str
     }
 
 
-def _section(section: Section) -> dict[str, Any]:
-    kind = section.kind
-    codings = [
-        {"system": LOINC, "code": kind.loinc},
-        *([{"system": HEADINGS, "code": kind.heading}] if kind.heading else []),
-    ]
-    words = f"<p>{escape(section.absence)}</p>" if section.absence else ""
-    if section.rows:
-        date, what, more = kind.columns
-        words += _table(
-            (what, date, more, "Note", "Source"),
-            [(r.title, r.when, r.detail, "; ".join(r.flags), r.source) for r in section.rows],
-        )
-        words += "<p>More entries are held than are shown here.</p>" if section.more else ""
+def _by_code(shown: Sequence[Section]) -> Iterable[list[Section]]:
+    """The lists of each code together, in the order of the first: one code, one section."""
+    by_code: dict[str, list[Section]] = {}
+    for section in shown:
+        by_code.setdefault(section.kind.loinc, []).append(section)
+    return by_code.values()
+
+
+def _coded_section(lists: Sequence[Section]) -> dict[str, Any]:
+    first = lists[0]
+    title, heading = CODED.get(first.kind.loinc, (first.title, first.kind.heading))
     content: dict[str, Any] = {
-        "title": section.title,
-        "code": {"coding": codings},
-        "text": {"status": "generated", "div": f"<div {XHTML}>{words}</div>"},
+        "title": title,
+        "code": {"coding": [{"system": LOINC, "code": first.kind.loinc}, {"system": HEADINGS, "code": heading}]},
+        "text": _narrative("".join(_words(section, is_one=len(lists) == 1) for section in lists)),
     }
-    if section.rows:
-        content["entry"] = [
-            {"reference": reference}
-            for reference in dict.fromkeys(name for row in section.rows for name in row.references)
-        ]
+    references = dict.fromkeys(reference for section in lists for row in section.rows for reference in row.references)
+    if references:
+        content["entry"] = [{"reference": reference} for reference in references]
     else:
-        system, display = EMPTY[section.reason]
-        content["emptyReason"] = {
-            "coding": [{"system": system, "code": section.reason, "display": display}],
-            "text": section.absence,
-        }
+        content["emptyReason"] = _empty_reason(lists)
     return content
+
+
+def _empty_reason(lists: Sequence[Section]) -> dict[str, Any]:
+    """Why a section is empty. Of several lists, what was withheld outweighs what is merely not there."""
+    outweighs = list(ABSENCES)
+    section = max(lists, key=lambda section: outweighs.index(section.reason))
+    system, code, display = ABSENCES[section.reason].code or ABSENCES["no-content-recorded"].code or ("", "", "")
+    return {"coding": [{"system": system, "code": code, "display": display}], "text": section.absence}
+
+
+def _words(section: Section, is_one: bool) -> str:
+    """One list in words: its title where there are several, what to know of it, and its rows as a table."""
+    said = [*([] if is_one else [section.title]), *([section.absence] if section.absence else []), *section.notes]
+    date, what, more = section.kind.columns
+    rows = [(_title(r.title, r.level), r.when, r.detail, "; ".join(r.flags), r.source) for r in section.rows]
+    after = ["More entries are held than are shown here."] if section.more else []
+    return _paragraphs(said) + _table((what, date, more, "Note", "Source"), rows) + _paragraphs(after)
+
+
+def _title(words: str, level: int) -> str:
+    """A row's title; what is a part of the row above says so by dashes, because narrative has no indents of its own."""
+    return f"{'–' * level} {words}" if level else words
 
 
 def _completeness(lines: Sequence[Line]) -> dict[str, Any]:
     head = ("Source", "Last received", *(kind.title for kind in GRID))
-    how_to_read = "".join(f"<p>{escape(words)}</p>" for words in HOW_TO_READ)
-    return _text_section(
-        "Completeness of sources",
-        how_to_read + _table(head, [(line.name, line.received, *line.cells) for line in lines]),
-    )
+    table = _table(head, [(line.name, line.received, *line.cells) for line in lines])
+    return _text_section(*SOURCES, _paragraphs((CAUTION, *HOW_TO_READ)) + table)
 
 
-def _text_section(title: str, words: str) -> dict[str, Any]:
-    return {"title": title, "text": {"status": "generated", "div": f"<div {XHTML}>{words}</div>"}}
+def _text_section(title: str, loinc: str, words: str) -> dict[str, Any]:
+    return {"title": title, "code": {"coding": [{"system": LOINC, "code": loinc}]}, "text": _narrative(words)}
+
+
+def _narrative(words: str) -> dict[str, Any]:
+    return {"status": "generated", "div": f"<div {XHTML}>{words}</div>"}
+
+
+def _paragraphs(said: Iterable[str]) -> str:
+    return "".join(f"<p>{escape(words)}</p>" for words in said)
 
 
 def escape(words: str) -> str:
-    """Words as XHTML text. No word of ours stands in an attribute."""
-    return html.escape(words, quote=False)
+    """Words as XHTML text, with their lines and columns as sent. No word of ours stands in an attribute."""
+    lines = html.escape(words, quote=False).splitlines() or [""]
+    return "<br/>".join(re.sub(r" {2,}", lambda run: "\u00a0" * len(run[0]), line) for line in lines)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -134,9 +158,30 @@ def _bare(resource: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in resource.items() if name != "text"} if "text" in resource else resource
 
 
-def _patients(patients: Sequence[Held]) -> list[dict[str, Any]]:
-    """The Patient asked for, linked to the others that were gathered: seen together, never merged."""
-    first, *others = (_bare(held.resource) for held in patients)
+def _resolved(value: Any, inside: set[str], base: str) -> Any:
+    """A resource in which each relative reference that leads out of the document is absolute: it can be followed, and
+    no reader takes it for an entry that was lost."""
+    if isinstance(value, list):
+        return [_resolved(item, inside, base) for item in value]
+    if not isinstance(value, dict):
+        return value
+    changed = {name: _resolved(item, inside, base) for name, item in value.items()}
+    reference = changed.get("reference")
+    if isinstance(reference, str) and RELATIVE.fullmatch(reference) and reference not in inside:
+        changed["reference"] = base + reference
+    return changed
+
+
+RELATIVE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}")
+
+
+def _patients(record: Record) -> list[dict[str, Any]]:
+    """The Patient whose demographics are shown, with a narrative of ours, linked to the others that were gathered: seen
+    together, never merged."""
+    first, *others = (_bare(held.resource) for held in record.patients)
+    about = banner(record)
+    words = [f"{title} {said}" for title, said in about.lines()]
+    first = {**first, "text": _narrative(_paragraphs((about.name, *words)))}
     known = {link.get("other", {}).get("reference") for link in first.get("link", ())}
     links = [
         {"other": {"reference": f"Patient/{o['id']}"}, "type": "seealso"}

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from gateway.errors import Invalid
 from gateway.nhs import kinds
-from gateway.nhs.summary import sections
+from gateway.nhs.summary import CAUTION, sections
 from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, completeness, notices
 from gateway.nhs.summary.record import Record
-from gateway.nhs.summary.sections.rows import shown_time
+from gateway.nhs.summary.sections.rows import Row, shown_time
 from gateway.summary.banner import banner
+
+DATE = re.compile(r"\b(?:\d{2}-)?[A-Z][a-z]{2}-\d{4}(?: \d{2}:\d{2})?\b")
+COLUMNS = re.compile(r"\S {3,}\S")
 
 
 def summary_page(record: Record) -> str:
@@ -23,19 +29,48 @@ def summary_page(record: Record) -> str:
     if not record.patients:
         raise Invalid("record: no Patient")
     shown = sections(record)
+    by_id = {section.id: section for section in shown}
     return _templates().get_template("summary.html").render(
-        banner=banner(record), notices=notices(record), sections=shown, allergies=next(section for section in shown if section.id == "allergies"),
-        grid=GRID, lines=completeness(record, shown), record=record, kind_title=lambda name: kinds.of(name).title, how_to_read=HOW_TO_READ,
-        printed=shown_time(record.now.isoformat()) + " UTC",
+        banner=banner(record), notices=notices(record), sections=shown, allergies=by_id["allergies"],
+        grid=GRID, lines=completeness(record, shown), record=record, kind_title=lambda name: kinds.of(name).title,
+        how_to_read=HOW_TO_READ, caution=CAUTION, is_first=len(record.contributions) < 2,
+        printed=f"{shown_time(record.here.isoformat())} {record.here.tzname()}",
     )  # fmt: skip
+
+
+def dated(words: str) -> Markup:
+    """Words in which no date breaks at the end of a line."""
+    safe = str(escape(words))
+    return Markup(DATE.sub(lambda date: f'<span class="date">{date[0]}</span>', safe))  # escaped above
+
+
+def is_in_columns(words: str) -> bool:
+    """Whether words are laid out in columns by spaces, as a laboratory's text reports are: only a font of one width
+    keeps them."""
+    return bool(COLUMNS.search(words))
+
+
+def grouped(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Rows in groups: each with the deeper ones after it, which are its parts."""
+    group: list[Row] = []
+    for row in rows:
+        if row.level == 0 and group:
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
 
 
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("gateway.web", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters.update(dated=dated, grouped=grouped)
+    environment.tests["in_columns"] = is_in_columns
+    return environment

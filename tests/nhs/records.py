@@ -61,6 +61,11 @@ def rows(given: Record, name: str) -> tuple[Row, ...]:
     return found.rows if found else ()
 
 
+def absence(reason: str, right: str = "allergies") -> str:
+    """The words of an absence."""
+    return summary.ABSENCES[reason].said(right)
+
+
 def titles(given: Record, name: str) -> list[str]:
     return [each.title for each in rows(given, name)]
 

@@ -95,7 +95,7 @@ def test_a_new_kind_is_in_the_summary_and_in_the_grid(door):
     lines = {line.name: line for line in completeness.completeness(seen, sections(seen))}
     states = dict(zip((section.id for section in completeness.GRID), lines["Stillwater Hospice"].cells))
     assert (states["problems"], states["results"], states["allergies"], states["social-care"]) == (
-        "ok", "ok", "none held", "not contributed",
+        "received", "received", "nothing received", "does not send this",
     )  # fmt: skip
     assert kinds.of(lines["Stillwater Hospice"].kind).title == "hospice"
 

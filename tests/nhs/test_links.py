@@ -9,10 +9,11 @@ from gateway.care import permit
 from gateway.errors import NotFound
 from gateway.fhir import build, params
 from gateway.fhir.r4 import table as r4
-from gateway.nhs import links, roles, sandbox
+from gateway.nhs import leaving, links, roles, sandbox
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.links import LINKS, Link
 from gateway.records import open_door
+from gateway.store import resources
 from gateway.store.database import open_store
 from tests.api.people import ANN, EVERYTHING, on_the_ward, patient, registered, to, uid
 from tests.toy import deliver, row, says
@@ -139,3 +140,83 @@ def test_every_row_is_of_an_element_that_is_a_reference_and_does_something():
         assert "Reference" in _element(link.type, link.path).names.values(), name(link)
         assert link.referrer or link.target, f"{name(link)} decides nothing"
     assert len({(link.type, link.path) for link in LINKS}) == len(LINKS)
+
+
+# A course of a medicine: the authorisation, its issues, its statements
+
+
+def medicine(type_: str, number: int, course: dict | None = None, element: str = "basedOn", flags=()) -> dict:
+    """A medicine of Ann's, as her practice sends it."""
+    without = {key: value for key, value in EVERYTHING[type_].items() if key != "encounter"}
+    return {**without, "id": uid(number), "security": list(flags), **({element: [course]} if course else {})}
+
+
+COURSES = {
+    "issue": ("MedicationRequest", 9000, "basedOn"),
+    "statement": ("MedicationStatement", 9000, "basedOn"),
+    "statement derived from it": ("MedicationStatement", 9000, "derivedFrom"),
+    "statement of an issue": ("MedicationStatement", 9001, "basedOn"),
+}
+"""A member of a course: its type, the resource that it refers to (9000 authorises, 9001 is an issue), by which
+element."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def with_courses(request, tmp_path):
+    """The door of a store in which Ann has a course of a medicine; ``flags`` are the source's on each member."""
+    url = (
+        f"sqlite:///{tmp_path / 'gateway.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    )
+    store = open_store(url, create="sandbox")
+
+    def open_(flags: dict[int, list[str]]):
+        plan = medicine("MedicationRequest", 9000, flags=flags.get(9000, ()))
+        issued = medicine("MedicationRequest", 9001, to("MedicationRequest", 9000), flags=flags.get(9001, ()))
+        members = [
+            medicine(type_, 9002 + number, to("MedicationRequest", course), element)
+            for number, (type_, course, element) in enumerate(COURSES.values())
+        ]
+        person = row("ann", patient(1, ANN, "Ames", "Ann"), registered(2, 1), plan, issued, *members)
+        deliver(store, [says("P1", 1, ods="A99001"), person])
+        ward = row("ann", patient(31, ANN, "Ames", "Ann"), on_the_ward(33, 31), publisher="T")
+        deliver(store, [says("T", 1, ods="RZZ"), ward], name="trust", kind="hospital")
+        permit(opened, WARD, ANN, "permission", "", "r")
+        return opened
+
+    opened = open_door(store, CodeSets())
+    yield open_
+    opened.audit.close()
+    store.close()
+
+
+def of_course(number: int) -> dict:
+    type_ = "MedicationRequest" if number < 9002 else list(COURSES.values())[number - 9002][0]
+    return {"resourceType": type_, "id": uid(number)}
+
+
+@pytest.mark.hazard("HZ-SUMMARY-25")
+@pytest.mark.parametrize("flag", ["R", "NOPAT"])
+def test_a_confidential_course_hides_everything_that_was_issued_or_stated_of_it(with_courses, flag):
+    door = with_courses({9000: [flag]})
+    members = [of_course(number) for number in range(9000, 9002 + len(COURSES))]
+    assert [shown(door, member) for member in members] == [None] * len(members)
+    practice = roles.caller_from_claims(sandbox.claims("dr-green"))
+    for member in members:
+        assert records.read(door, practice, member["resourceType"], member["id"], "r").open()
+    with door.store.read() as session:
+        for member in members:
+            stored = resources.head_of(session, member["resourceType"], member["id"])
+            assert stored and stored.labels & leaving.hidden(False), "in no release"
+
+
+def test_a_flag_on_one_issue_withholds_that_issue_and_what_is_stated_of_it_only(with_courses):
+    door = with_courses({9001: ["R"]})
+    seen = [number for number in range(9000, 9002 + len(COURSES)) if shown(door, of_course(number))]
+    assert seen == [9000, 9002, 9003, 9004]
+
+
+def test_a_blanked_member_of_a_course_still_says_which_course_it_is_of():
+    member = {**medicine("MedicationRequest", 1, to("MedicationRequest", 2)), "note": [{"text": "n"}]}
+    other = {**member, "basedOn": [to("MedicationRequest", 2), to("CarePlan", 3)]}
+    assert links.redact(member)["basedOn"] == links.redact(other)["basedOn"] == [to("MedicationRequest", 2)]
+    assert "basedOn" not in links.redact({**member, "basedOn": [to("CarePlan", 3)]})

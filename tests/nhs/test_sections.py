@@ -7,9 +7,10 @@ from decimal import Decimal
 import pytest
 
 from gateway.nhs import access, summary
-from gateway.nhs.summary import completeness
-from gateway.nhs.summary.record import Contribution
-from gateway.nhs.summary.sections.allergies import CONTRADICTED, NOT_CODED
+from gateway.nhs.summary import completeness, shown
+from gateway.nhs.summary.record import Contribution, Held
+from gateway.nhs.summary.sections.allergies import CONTRADICTED, NOT_ASCERTAINED, NOT_CODED
+from gateway.nhs.summary.sections.measured import NOT_FLAGGED
 from gateway.nhs.summary.sections.rows import NOT_CHECKED, is_before, shown_date, shown_time
 from tests.nhs.records import (
     ALL,
@@ -20,6 +21,7 @@ from tests.nhs.records import (
     ODS,
     PRACTICE,
     TRUST,
+    absence,
     allergy,
     coded,
     condition,
@@ -93,23 +95,23 @@ def test_a_row_names_its_source_its_date_and_each_reaction():
 @pytest.mark.parametrize(
     "given, reason, words",
     [
-        (record(nil()), "nilknown", summary.NIL_KNOWN),
-        (record(), "no-content-recorded", summary.NOTHING_RECORDED),
-        (record(contributions=()), "unavailable", summary.NOT_AVAILABLE),
+        (record(nil()), "nilknown", absence("nilknown")),
+        (record(), "no-content-recorded", absence("no-content-recorded")),
+        (record(contributions=()), "unavailable", absence("unavailable")),
         (
             record(contributions=(Contribution(PRACTICE, "A99001", "gp", "not contributed"),)),
             "unavailable",
-            summary.NOT_AVAILABLE,
+            absence("unavailable"),
         ),
         (
             record(contributions=(Contribution(COUNCIL, "990", "social-care", "ok"),)),
             "unavailable",
-            summary.NOT_AVAILABLE,
+            absence("unavailable"),
         ),
-        (record(nil(), sections=ALL - {"allergies"}), "withheld", access.NOT_YOUR_ROLE),
-        (record(nil(code="409137002", words="No known drug allergies")), "nil-in-part", summary.NIL_IN_PART),
-        (record(nil(code="429625007", words="No known food allergy")), "nil-in-part", summary.NIL_IN_PART),
-        (record(allergy(concept={"text": "NKDA"})), "nil-in-words", summary.NIL_IN_WORDS),
+        (record(nil(), sections=ALL - {"allergies"}), "role", access.NOT_YOUR_ROLE),
+        (record(nil(code="409137002", words="No known drug allergies")), "nil-in-part", absence("nil-in-part")),
+        (record(nil(code="429625007", words="No known food allergy")), "nil-in-part", absence("nil-in-part")),
+        (record(allergy(concept={"text": "NKDA"})), "nil-in-words", absence("nil-in-words")),
         (record(allergy()), "", ""),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 20 else "",
@@ -120,7 +122,10 @@ def test_nil_known_nothing_recorded_and_not_available_are_never_confused(given, 
 
 
 def test_the_texts_of_absence_are_all_different_and_none_begins_another():
-    words = sorted(summary.ABSENCES.values())
+    words = sorted(
+        {words for absence_ in summary.ABSENCES.values() for words in (absence_.words, *absence_.words_of.values())}
+    )
+    assert len(words) == sum(1 + len(absence_.words_of) for absence_ in summary.ABSENCES.values())
     assert len(set(words)) == len(words)
     assert not [a for a in words for b in words if a != b and b.startswith(a)]
 
@@ -185,7 +190,94 @@ def test_a_degraded_or_text_only_allergy_says_that_nothing_checked_it(code, titl
     assert (found.title, found.flags) == (title, (NOT_CHECKED,))
 
 
+NILS = (
+    "NKDA", "N.K.D.A.", "Nil known", "None known", "None", "No", "No known drug allergies", "no known food or drug allergies",
+    "Denies any allergies", "No adverse drug reactions", "Allergies: none", "Drug allergies - nil", "Allergies none",
+    "Not allergic to anything", "No allergies known to date", "No history of allergy", "Patient has no known allergies",
+)  # fmt: skip
+UNASCERTAINED = (
+    "Not known", "Unknown", "Unable to obtain", "Unable to ascertain allergy status", "Allergies unknown", "Not recorded", "None recorded",
+    "not asked", "N/K", "?", "?NKDA", "to be confirmed", "Unable to assess - patient confused", "Drug allergies: not known",
+)  # fmt: skip
+ALLERGIES = (
+    "NKDA, but latex - anaphylaxis", "No known drug allergies except penicillin (collapse)", "None steroidal anti-inflammatories",
+    "NKDA. Food allergy", "NKDA Allergic to food", "No, allergic to drug", "No known drug allergy, food allergy", "Nil by mouth",
+    "Unknown antibiotic", "Unknown drug", "not known but reacted to morphine", "None known except ibuprofen", "NKDA/ latex",
+    "Allergic to drugs, none to food", "No known allergies. Penicillin rash", "Allergies: penicillin", "Food allergy, not confirmed",
+    "Nitrofurantoin - nil else", "no known allergies (allergic to latex)", "No other allergies", "Denies allergies apart from nickel",
+)  # fmt: skip
+
+
+@pytest.mark.hazard("HZ-SUMMARY-28")
+@pytest.mark.parametrize("words", [*NILS, *ALLERGIES])
+def test_only_words_that_are_nothing_but_a_nil_are_one(words):
+    found = section(record(allergy(concept={"text": words})), "allergies")
+    assert (found.rows[0].title, found.reason) == (words, "nil-in-words" if words in NILS else "")
+    assert (NOT_CODED in found.rows[0].flags) is (words in NILS)
+
+
+@pytest.mark.hazard("HZ-SUMMARY-29")
+@pytest.mark.parametrize("words", UNASCERTAINED)
+def test_not_ascertained_is_neither_an_allergy_nor_a_nil(words):
+    unknown = allergy(concept={"text": words})
+    assert section(record(unknown), "allergies").reason == "not-ascertained"
+    assert one(record(unknown), "allergies").flags == (NOT_ASCERTAINED,)
+    beside_a_nil = section(record(nil(), held(unknown, TRUST)), "allergies")
+    assert (beside_a_nil.reason, beside_a_nil.rows[0].flags) == ("nilknown", ())
+    assert titles(record(unknown, held(allergy("a2"), TRUST)), "allergies") == ["Allergy to penicillin", words]
+
+
+def test_a_certainty_that_no_source_stated_is_not_shown():
+    assert "certainty" not in one(record(allergy(verification="unconfirmed")), "allergies").detail
+
+
+@pytest.mark.hazard("HZ-SUMMARY-27")
+@pytest.mark.parametrize(
+    "right, ids", [("allergies", ("allergies",)), ("medicines", ("repeat", "acute", "discontinued"))]
+)
+def test_what_is_withheld_is_never_worded_as_not_there(right, ids):
+    given = record(withheld=True, withheld_items=frozenset({(right, PRACTICE)}))
+    for id_ in ids:
+        assert section(given, id_).absence == absence("withheld", right)
+    for kind, cell in zip(completeness.GRID, completeness.completeness(given, summary.sections(given))[0].cells):
+        assert cell == "entries withheld" if kind.id in ids else cell not in ("entries withheld", "received")
+        assert cell != "nothing received" or kind.right in ("allergies", "medicines")
+    assert {section(given, id_).reason for id_ in ("problems", "results", "immunisations", "encounters")} == {
+        "withheld"
+    }
+    shown = record(nil(), plan("m1"), withheld=True, withheld_items=frozenset({(right, PRACTICE)}))
+    said = section(shown, ids[0])
+    assert absence("withheld", right) in (said.absence, *said.notes) and said.reason != "nilknown" and said.rows
+
+
+@pytest.mark.hazard("HZ-SUMMARY-27")
+def test_what_the_sign_in_does_not_cover_is_not_worded_as_not_there():
+    given = record(
+        sections=ALL - {"allergies"}, out_of_scope=frozenset({"allergies"}), partly_in_scope=frozenset({"results"})
+    )
+    assert section(given, "allergies").absence == absence("scope")
+    assert completeness.completeness(given, summary.sections(given))[0].cells[0] == "not available to you"
+    assert section(given, "results").notes
+
+
+@pytest.mark.hazard("HZ-SUMMARY-02")
+def test_without_a_gp_record_nothing_is_worded_as_not_recorded():
+    hospital = (Contribution(TRUST, "RZZ", "hospital", "ok", NOW),)
+    given = record(contributions=hospital, registered=(), own_only=True)
+    assert section(given, "allergies").absence == absence("unavailable")
+    said = completeness.notices(given)
+    assert said == [completeness.OWN_ONLY, completeness.NO_GP]
+    assert completeness.notices(replace(given, died="2026-01-02"))[0] == completeness.DEAD
+    with_rows = record(held(allergy(), TRUST), contributions=hospital, registered=())
+    assert section(with_rows, "allergies").notes == (shown.NO_GP_ROWS,)
+
+
 # Medicines
+
+
+def test_repeats_of_a_practice_left_are_not_called_current():
+    assert section(record(plan("m1"), registered=()), "repeat").title == "Repeat medicines last known"
+    assert section(record(plan("m1")), "repeat").title == "Current repeat medicines"
 
 
 @pytest.mark.hazard("HZ-SUMMARY-05")
@@ -222,11 +314,12 @@ def test_what_a_former_practice_last_knew_comes_after_what_is_current():
 
 @pytest.mark.parametrize("given, shown", [((PRACTICE,), False), ((), True)])
 def test_no_registration_is_said_above_everything(given, shown):
-    assert (completeness.NOT_REGISTERED in completeness.notices(record(registered=given))) is shown
+    assert (completeness.NOT_REGISTERED in completeness.notices(record(plan("m1"), registered=given))) is shown
+    assert completeness.NOT_REGISTERED not in completeness.notices(record(registered=given)), "no medicines"
 
 
 def test_two_registrations_are_said_above_everything():
-    assert completeness.TWO_PRACTICES in completeness.notices(record(registered=(PRACTICE, FORMER)))
+    assert completeness.TWO_PRACTICES in completeness.notices(record(plan("m1"), registered=(PRACTICE, FORMER)))
 
 
 @pytest.mark.hazard("HZ-SUMMARY-07")
@@ -371,10 +464,10 @@ def test_a_hospital_without_medicines_does_not_make_the_medicine_list_complete()
     (line,) = completeness.completeness(given, summary.sections(given))
     states = dict(zip((kind.id for kind in completeness.GRID), line.cells))
     assert (states["repeat"], states["immunisations"], states["results"], states["allergies"]) == (
-        "not contributed",
-        "not contributed",
-        "ok",
-        "none held",
+        "does not send this",
+        "does not send this",
+        "received",
+        "nothing received",
     )
 
 
@@ -534,7 +627,7 @@ def test_the_same_result_of_two_sources_is_shown_once_and_names_both():
     )
     lines = completeness.completeness(given, summary.sections(given))
     at = next(number for number, kind in enumerate(completeness.GRID) if kind.id == "results")
-    assert {line.name: line.cells[at] for line in lines} == {PRACTICE: "ok", TRUST: "ok"}
+    assert {line.name: line.cells[at] for line in lines} == {PRACTICE: "received", TRUST: "received"}
 
 
 @pytest.mark.hazard("HZ-SUMMARY-16")
@@ -564,15 +657,21 @@ def test_two_measurements_of_one_day_without_a_time_are_both_shown():
     )
 
 
-def test_results_are_newest_first_bounded_and_say_that_there_are_more():
-    given = record(
-        *(
-            result(f"o{number:03}", effectiveDateTime=f"2025-{1 + number // 28:02}-{1 + number % 28:02}")
-            for number in range(70)
-        )
-    )
-    found = section(given, "results")
-    assert (len(found.rows), found.more, found.rows[0].when) == (60, True, "14-Mar-2025")
+@pytest.mark.hazard("HZ-SUMMARY-30")
+def test_the_last_of_each_test_are_shown_whatever_came_after_them():
+    gases = [
+        result(f"g{number:03}", Decimal(f"7.{number}"), words="pH", code="1", effectiveDateTime=f"2026-03-01T{number % 24:02}:00:00+00:00")
+        for number in range(70)
+    ]  # fmt: skip
+    old = [
+        result("inr", Decimal("7.2"), words="INR", code="2", effectiveDateTime="2026-01-01T09:00:00+00:00"),
+        result("crit", Decimal("6.8"), words="pH", code="1", effectiveDateTime="2025-01-01T09:00:00+00:00",
+               interpretation=[status("v3-ObservationInterpretation", "LL")]),
+    ]  # fmt: skip
+    found = section(record(*gases, *old), "results")
+    assert ([row.title for row in found.rows], found.more) == (["pH"] * 5 + ["INR", "pH"], True)
+    assert found.rows[-1].flags == ("Critically low",)
+    assert not section(record(*gases[:5]), "results").more
 
 
 def test_a_source_whose_rows_are_beyond_the_most_shown_still_holds_some():
@@ -580,10 +679,11 @@ def test_a_source_whose_rows_are_beyond_the_most_shown_still_holds_some():
         held(result(f"o{number:03}", effectiveDateTime=f"2026-02-01T09:{number:02}:00+00:00"), TRUST)
         for number in range(60)
     ]
-    given = record(*new, result("old", effectiveDateTime="2020-01-01"))
+    older = [result(f"old{number}", effectiveDateTime="2020-01-01") for number in range(6)]
+    given = record(*new, *older)
     lines = completeness.completeness(given, summary.sections(given))
     at = next(number for number, kind in enumerate(completeness.GRID) if kind.id == "results")
-    assert {line.name: line.cells[at] for line in lines} == {PRACTICE: "ok", TRUST: "ok"}
+    assert {line.name: line.cells[at] for line in lines} == {PRACTICE: "received", TRUST: "received"}
 
 
 def test_a_report_that_only_has_words_or_a_document_is_shown():
@@ -601,7 +701,191 @@ def test_a_report_that_only_has_words_or_a_document_is_shown():
     assert not rows(record(report), "results")
 
 
+def report(id_: str, name: str, *names: str, **more) -> dict:
+    """A report of a laboratory with its results, in the sent order."""
+    return {
+        "resourceType": "DiagnosticReport", "id": id_, "meta": {}, "status": "final", "code": {"text": name},
+        "effectiveDateTime": "2026-02-01T09:15:00+00:00", "result": [{"reference": f"Observation/{each}"} for each in names], **more,
+    }  # fmt: skip
+
+
+COMMENT = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.note"
+
+
+@pytest.mark.hazard("HZ-SUMMARY-31")
+def test_results_stand_under_their_report_with_its_comment_and_in_the_sent_order():
+    told = [{"url": COMMENT, "valueAnnotation": {"text": "Grossly haemolysed"}}]
+    given = record(
+        result("o3", words="Sodium", code="3"), result("o1", words="Haemoglobin", code="1"), result("o4", words="Potassium", code="4"),
+        result("o2", words="Platelets", code="2"),
+        report("r1", "Full blood count", "o1", "o2", specimen=[{"display": "Blood"}]),
+        report("r2", "Urea and electrolytes", "o3", "o4", extension=told),
+    )  # fmt: skip
+    found = rows(given, "results")
+    assert [(row.title, row.level, row.heads) for row in found] == [
+        ("Full blood count", 0, True), ("Haemoglobin", 1, False), ("Platelets", 1, False),
+        ("Urea and electrolytes", 0, True), ("Sodium", 1, False), ("Potassium", 1, False),
+    ]  # fmt: skip
+    assert found[0].detail == "Specimen: Blood" and found[0].references == ("DiagnosticReport/r1",)
+    assert all("Grossly haemolysed" in row.detail for row in found[3:]) and "haemolysed" not in found[1].detail
+
+
+@pytest.mark.hazard("HZ-SUMMARY-31")
+@pytest.mark.parametrize("way", ["hasMember", "derivedFrom"])
+def test_susceptibilities_stand_under_their_organism(way):
+    def to(*names: str) -> list[dict]:
+        return [{"reference": f"Observation/{name}"} for name in names]
+
+    organisms = {"e": ("Escherichia coli", ("e1", "e2")), "f": ("Enterococcus faecalis", ("f1",))}
+    drugs = {"e1": ("Gentamicin", "R", "e"), "e2": ("Amoxicillin", "R", "e"), "f1": ("Amoxicillin", "S", "f")}
+    made = [
+        result(name, None, words="Organism", code="o", valueString=value, **({way: to(*of)} if way == "hasMember" else {}))
+        for name, (value, of) in organisms.items()
+    ] + [
+        result(name, None, words=drug, code=drug, valueString="", interpretation=[status("v3-ObservationInterpretation", said)],
+               **({way: to(of)} if way == "derivedFrom" else {}))
+        for name, (drug, said, of) in drugs.items()
+    ]  # fmt: skip
+    found = rows(record(*made, report("r", "Blood culture", "e", "f", "e1", "f1", "e2")), "results")
+    shown_ = [(row.level, row.title, *row.flags) for row in found[1:]]
+    assert sorted(shown_[:3]) == [(1, "Organism"), (2, "Amoxicillin", "Resistant"), (2, "Gentamicin", "Resistant")]
+    assert shown_[0] == (1, "Organism") and shown_[3:] == [(1, "Organism"), (2, "Amoxicillin", "Susceptible")]
+
+
+def test_members_that_refer_to_each_other_in_a_circle_are_all_shown():
+    def panel(name: str, other: str) -> dict:
+        return result(name, words=name, code=name, hasMember=[{"reference": f"Observation/{other}"}])
+
+    assert sorted(titles(record(panel("a", "b"), panel("b", "a")), "results")) == ["a", "b"]
+
+
+def test_the_only_result_of_a_report_has_one_line_that_names_the_report():
+    words = result("o1", None, words="Report", code="TXT", valueString="Line one\nLine two")
+    found = one(record(words, report("r", "CT of head", "o1")), "results")
+    assert (found.title, found.references) == ("CT of head", ("DiagnosticReport/r", "Observation/o1"))
+    assert found.detail.startswith("Line one\nLine two")
+    assert one(record(result("o2", words="INR"), report("r", "Clotting", "o2")), "results").title == "INR"
+
+
+@pytest.mark.hazard("HZ-SUMMARY-35")
+@pytest.mark.parametrize(
+    "quantity, limits, is_outside",
+    [
+        ({"value": Decimal("7.1")}, [{"low": {"value": Decimal("3.5")}, "high": {"value": Decimal("5.3")}}], True),
+        ({"value": Decimal("5.3")}, [{"low": {"value": Decimal("3.5")}, "high": {"value": Decimal("5.3")}}], False),
+        ({"value": 5, "comparator": "<"}, [{"low": {"value": 5}}], True),
+        ({"value": 5, "comparator": "<"}, [{"high": {"value": 3}}], False),
+        ({"value": 90, "comparator": ">"}, [{"low": {"value": 60}}], False),
+        ({"value": 9}, [{"high": {"value": 5}}, {"high": {"value": 10}}], False),
+        ({"value": 9}, [{"high": {"value": 5, "unit": "g/L"}}], False),
+        ({"value": 9}, [{"text": "under 5"}], False),
+    ],
+)
+def test_a_value_outside_the_range_that_nobody_flagged_says_so(quantity, limits, is_outside):
+    given = result("o1", None, valueQuantity={"unit": "mmol/L", **quantity}, referenceRange=limits)
+    assert (NOT_FLAGGED in one(record(given), "results").flags) is is_outside
+    flagged = {**given, "interpretation": [status("v3-ObservationInterpretation", "N")]}
+    assert NOT_FLAGGED not in one(record(flagged), "results").flags
+
+
+def test_a_blood_pressure_of_two_plain_parts_is_one_value():
+    parts = [
+        {"code": {"text": f"{name} blood pressure"}, "valueQuantity": {"value": value, "unit": "mm[Hg]"}}
+        for name, value in (("Systolic", 132), ("Diastolic", 85))
+    ]
+    found = one(record(result("o1", None, words="O/E - blood pressure reading", component=parts)), "results")
+    assert (found.title, found.detail) == ("Blood pressure", "132/85 mmHg")
+
+
+# Procedures
+
+
+@pytest.mark.hazard("HZ-SUMMARY-36")
+def test_an_implant_comes_first_and_what_was_not_done_is_not_one():
+    def procedure(id_: str, name: str, on: str, status_: str = "completed") -> dict:
+        return {
+            "resourceType": "Procedure",
+            "id": id_,
+            "meta": {},
+            "status": status_,
+            "code": {"text": name},
+            "performedDateTime": on,
+        }
+
+    given = record(
+        procedure("p1", "Colonoscopy", "2026-01-01"), procedure("p2", "Implantation of cardiac pacemaker", "2009-01-01"),
+        procedure("p3", "Total hip replacement", "2020-01-01", "not-done"), procedure("p4", "Removal of coronary stent", "2021-01-01"),
+        procedure("p5", "Appendicectomy", "1980-01-01", "entered-in-error"),
+    )  # fmt: skip
+    assert [(row.title, row.flags) for row in rows(given, "procedures")] == [
+        ("Implantation of cardiac pacemaker", ("implant or device",)), ("Colonoscopy", ()), ("Removal of coronary stent", ()),
+        ("Total hip replacement", ("NOT DONE",)),
+    ]  # fmt: skip
+
+
 # Immunisations, encounters
+
+
+def visit(
+    id_: str = "e1", class_: str = "IMP", status_: str = "in-progress", start: str = "2019-03-01T09:00:00+00:00", **more
+) -> Held:
+    made = {
+        "resourceType": "Encounter", "id": id_, "meta": {}, "status": status_, "class": {"code": class_, "display": "Visit"},
+        "period": {"start": start}, **more,
+    }  # fmt: skip
+    return held(made, TRUST)
+
+
+@pytest.mark.hazard("HZ-SUMMARY-32")
+@pytest.mark.parametrize(
+    "given, flags",
+    [
+        (visit(start="2026-03-10T09:00:00+00:00"), ("in hospital now (no discharge received)",)),
+        (visit(), ("no discharge received; last heard 01-Mar-2019",)),
+        (visit(location=[{"period": {"start": "2026-03-01"}}]), ("in hospital now (no discharge received)",)),
+        (visit(location=[{"period": {"start": "2099-03-01"}}]), ("no discharge received; last heard 01-Mar-2019",)),
+        (visit(class_="EMER", start="2026-03-01"), ("no end received; last heard 01-Mar-2026",)),
+        (visit(class_="EMER", start="2026-03-14"), ("open now (no end received)",)),
+        (visit(class_="AMB", start="2025-12-01"), ("no end received; last heard 01-Dec-2025",)),
+        (visit(period={}), ("no discharge received; date unknown",)),
+        (visit(status_="planned", start="2024-04-01"), ("was planned for 01-Apr-2024; nothing received since",)),
+        (visit(status_="planned", start="2026-04-01"), ("planned",)),
+        (visit(status_="in-progress", period={"start": "2026-03-01", "end": "2026-03-02"}), ()),
+    ],
+)
+def test_an_open_visit_is_now_only_as_long_as_one_of_its_class_may_last(given, flags):
+    assert one(record(given), "encounters").flags == flags
+
+
+def test_a_reason_of_a_visit_follows_the_right_to_problems():
+    given = visit(start="2026-03-10", reasonCode=[{"text": "Overdose"}])
+    assert "Overdose" in one(record(given), "encounters").detail
+    assert "Overdose" not in one(record(given, sections=ALL - {"problems"}), "encounters").detail
+
+
+def test_a_diagnosis_of_a_visit_that_is_over_is_no_current_problem():
+    def diagnosis(of: str) -> Held:
+        of_visit = {"encounter": {"reference": f"Encounter/{of}"}, "onsetDateTime": "", "recordedDate": "2024-02-11"}
+        return held(condition("c1", "Pneumonia", "", category="encounter-diagnosis", **of_visit), TRUST)
+
+    over = visit(status_="finished", period={"start": "2024-02-10", "end": "2024-02-14"})
+    assert (
+        titles(record(over, diagnosis("e1")), "problems"),
+        titles(record(over, diagnosis("e1")), "visit-diagnoses"),
+    ) == ([], ["Pneumonia"])
+    now = visit(start="2026-03-14")
+    assert titles(record(now, diagnosis("e1")), "problems") == ["Pneumonia"]
+    assert titles(record(diagnosis("not-seen")), "visit-diagnoses") == ["Pneumonia"]
+    assert one(record(now, diagnosis("e1")), "problems").when == "Recorded 11-Feb-2024"
+
+
+def test_what_the_practice_files_as_minor_comes_last():
+    minor = condition("c1", "Verruca", onsetDateTime="2026-01-01")
+    minor["category"] = [*minor["category"], {"text": "Minor Problem"}]
+    found = rows(record(minor, condition("c2", "Asthma")), "problems")
+    assert [(row.title, row.when, row.flags) for row in found] == [
+        ("Asthma", "Began Apr-2018", ()), ("Verruca", "Began 01-Jan-2026", ("minor",)),
+    ]  # fmt: skip
 
 
 @pytest.mark.hazard("HZ-SUMMARY-17")
@@ -701,6 +985,26 @@ def test_a_support_reason_that_is_no_longer_stated_says_so():
     assert "no longer stated" in one(record(held(given, COUNCIL)), "social-care").flags
 
 
+@pytest.mark.hazard("HZ-SUMMARY-33")
+@pytest.mark.parametrize(
+    "client, title",
+    [
+        ("Unpaid carer", "As an unpaid carer: Home support"),
+        ("Unpaid carer known by association", "As an unpaid carer known by association: Home support"),
+        ("Service user", "Home support"),
+        ("", "Home support"),
+    ],
+)
+def test_a_service_says_in_which_role_the_person_was_met(client, title):
+    given = service()
+    if client:
+        given["extension"] = [
+            *given["extension"],
+            {"url": "urn:nhs-record-gateway:cld:client-type", "valueCodeableConcept": {"text": client}},
+        ]
+    assert one(record(held(given, COUNCIL)), "social-care").title == title
+
+
 def test_an_open_assessment_was_open_on_the_returns_last_day():
     task = {
         "resourceType": "Task",
@@ -726,14 +1030,14 @@ def test_a_source_that_has_fallen_silent_is_stale_and_said_above_everything(kind
     name = {"gp": PRACTICE, "hospital": TRUST, "social-care": COUNCIL}[kind]
     given = record(contributions=(Contribution(name, ODS[name], kind, "ok", NOW - timedelta(days=days)),))
     (line,) = completeness.completeness(given, summary.sections(given))
-    assert ("stale" in line.cells) is stale
+    assert ("nothing new" in line.cells) is stale
     assert any(name in words for words in completeness.notices(given)) is stale
 
 
 @pytest.mark.parametrize(
     "state, right, cell",
     [
-        ("ok", True, "ok"), ("none held", True, "none held"), ("not contributed", True, "not contributed"), ("in transit", True, "in transit"),
+        ("ok", True, "received"), ("none held", True, "nothing received"), ("not contributed", True, "has stopped sending"), ("in transit", True, "in transit"),
         ("error", True, "error"), ("ok", False, "not for your role"),
     ],
 )  # fmt: skip
@@ -759,7 +1063,7 @@ def test_a_source_that_was_not_expected_to_hold_a_section_and_does_is_ok():
     given = record(held(vaccine, TRUST))
     lines = completeness.completeness(given, summary.sections(given))
     at = next(number for number, kind in enumerate(completeness.GRID) if kind.id == "immunisations")
-    assert {line.name: line.cells[at] for line in lines} == {PRACTICE: "none held", TRUST: "ok"}
+    assert {line.name: line.cells[at] for line in lines} == {PRACTICE: "nothing received", TRUST: "received"}
 
 
 @pytest.mark.parametrize("withheld, mismatch", [(True, False), (False, True), (True, True), (False, False)])
@@ -773,7 +1077,7 @@ def test_a_section_withheld_by_role_says_so_and_its_past_is_not_hinted_at():
         allergy(clinical="resolved"), condition("c1", "Asthma", "inactive"), plan("m1"), sections=frozenset()
     )
     found = summary.sections(given)
-    assert {each.reason for each in found} == {"withheld"} and not any(each.rows for each in found)
+    assert {each.reason for each in found} == {"role"} and not any(each.rows for each in found)
     assert [each.id for each in found] == [kind.id for kind in summary.SECTIONS if not kind.optional]
 
 

@@ -104,3 +104,40 @@ def test_a_number_that_the_patient_asked_for_lacks_is_that_of_the_others():
 def test_a_death_is_confirmed_by_the_gps_record_only(patients, deceased, years):
     found = shown(*patients)
     assert (found.deceased, found.age) == (deceased, years)
+
+
+@pytest.mark.hazard("HZ-SUMMARY-34")
+def test_what_others_hold_differently_is_said():
+    other = patient(id="p2", name=[{"family": "Norrige", "given": ["Joan"]}], birthDate="1948-09-21")
+    same = patient(id="p3", name=[{"family": "NORRIDGE", "given": ["Joan"]}])
+    found = shown(patient(), held(other, COUNCIL), held(same, TRUST))
+    assert found.also == (f"NORRIGE, Joan, born 21-Sep-1948 by {COUNCIL}",)
+    assert ("Also held as", found.also[0]) in found.lines()
+
+
+def test_a_death_that_the_practice_recorded_is_told_to_who_sees_nothing_of_it():
+    found = banner(record(patients=(held(patient(), TRUST),), died="2001-01-02"))
+    assert (found.deceased, found.died, found.birth) == (
+        "02-Jan-2001, recorded by the GP practice", "02-Jan-2001, recorded by the GP practice (aged 52y)", "12-Sep-1948",
+    )  # fmt: skip
+
+
+def test_address_phone_and_the_name_gone_by_are_said_where_they_are_held():
+    found = shown(
+        patient(
+            address=[
+                {"use": "old", "line": ["Old Lane"]},
+                {"use": "home", "line": ["1 Mill Lane"], "city": "Corveham", "postalCode": "ZA1 1AA"},
+            ],
+            telecom=[
+                {"system": "phone", "value": "01632 960001", "use": "home"},
+                {"system": "email", "value": "a@example.com"},
+            ],
+            name=[{"use": "official", "family": "Norridge", "given": ["Joan"]}, {"use": "nickname", "given": ["Jo"]}],
+        )
+    )
+    assert (found.known_as, found.address, found.phone) == (
+        "Jo",
+        "1 Mill Lane, Corveham, ZA1 1AA",
+        "01632 960001 (home)",
+    )

@@ -14,12 +14,12 @@ from gateway.fhir import build, model
 from gateway.nhs import access, summary
 from gateway.nhs.summary import completeness
 from gateway.summary.document import summary_bundle
-from tests.nhs.records import ALL, allergy, nil, plan, record
+from tests.nhs.records import ALL, absence, allergy, nil, plan, record
 from tests.summary.person import HARMFUL, person
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "summary"
 XHTML = "{http://www.w3.org/1999/xhtml}"
-NARRATIVE = {XHTML + name for name in ("div", "p", "table", "thead", "tbody", "tr", "th", "td")}
+NARRATIVE = {XHTML + name for name in ("div", "p", "table", "thead", "tbody", "tr", "th", "td", "br")}
 
 
 def composition(bundle: dict) -> dict:
@@ -98,24 +98,56 @@ def test_a_decimal_keeps_its_digits():
     assert b'"value":5.10' in build.encode(summary_bundle(person()))
 
 
-def test_each_section_says_in_code_what_it_is_and_medicines_are_told_apart():
-    bundle = summary_bundle(person())
-    headings = {
-        name: [coding["code"] for coding in section["code"]["coding"]]
-        for name, section in sections(bundle).items()
-        if "code" in section
-    }
-    assert headings["Acute medicines"] == ["10160-0", "acute-medication"]
-    assert headings["Current repeat medicines"] == ["10160-0", "repeat-medication"]
-    assert headings["Discontinued repeat medicines"] == ["10160-0", "discontinued-repeat-medication"]
+@pytest.mark.hazard("HZ-SUMMARY-26")
+def test_each_code_has_one_section_that_holds_all_of_its_lists():
+    """https://hl7.org/fhir/uv/ips/StructureDefinition-Composition-uv-ips.html: sectionMedications and sectionAllergies
+    1..1. A reader that looks for a section by its code finds every list of it."""
+    made = composition(summary_bundle(person()))["section"]
+    codes = [section["code"]["coding"][0]["code"] for section in made]
+    assert len(codes) == len(set(codes)) and all(
+        section["code"]["coding"][0]["system"].endswith("loinc.org") for section in made
+    )
+    by_code = {code: {entry["reference"] for entry in section.get("entry", ())} for code, section in zip(codes, made)}
+    assert {f"MedicationRequest/{name}" for name in ("m1", "m4", "m5", "f1")} <= by_code["10160-0"]
+    assert {"AllergyIntolerance/a1", "AllergyIntolerance/a3", "AllergyIntolerance/h1"} <= by_code["48765-2"]
+    words = next(section["text"]["div"] for section in made if section["code"]["coding"][0]["code"] == "10160-0")
+    assert words.index("Current repeat medicines") < words.index("Acute medicines") < words.index("Discontinued repeat")
+
+
+@pytest.mark.hazard("HZ-SUMMARY-26")
+def test_the_rows_of_a_section_are_its_entries_in_order():
+    for given in (person(), record(), record(allergy(clinical="resolved"))):
+        shown = {}
+        for section in summary.sections(given):
+            references = (reference for row in section.rows for reference in row.references)
+            shown.setdefault(section.kind.loinc, {}).update(dict.fromkeys(references))
+        for section in composition(summary_bundle(given))["section"]:
+            code = section["code"]["coding"][0]["code"]
+            assert [entry["reference"] for entry in section.get("entry", ())] == list(shown.get(code, ()))
+
+
+def test_composition_and_patient_say_who_and_when_in_words():
+    first, second = (entry["resource"] for entry in summary_bundle(person())["entry"][:2])
+    assert "NORRIDGE, Joan Jean (Mrs)" in first["text"]["div"] and "999 000 0018" in second["text"]["div"]
+
+
+def test_a_reference_that_leads_out_of_the_document_is_absolute():
+    given = record(plan("m1", requester={"reference": "Practitioner/x"}, subject={"reference": "Patient/p1"}))
+    (medicine,) = [
+        each["resource"]
+        for each in summary_bundle(given, "https://here/fhir/")["entry"]
+        if each["fullUrl"].endswith("/m1")
+    ]
+    assert medicine["requester"] == {"reference": "https://here/fhir/Practitioner/x"}
+    assert medicine["subject"] == {"reference": "Patient/p1"}
 
 
 @pytest.mark.hazard("HZ-SUMMARY-02")
 @pytest.mark.parametrize(
     "given, code, words",
     [
-        (record(), "no-content-recorded", summary.NOTHING_RECORDED),
-        (record(contributions=()), "unavailable", summary.NOT_AVAILABLE),
+        (record(), "no-content-recorded", absence("no-content-recorded")),
+        (record(contributions=()), "unavailable", absence("unavailable")),
         (record(sections=ALL - {"allergies"}), "withheld", access.NOT_YOUR_ROLE),
     ],
 )
@@ -128,7 +160,7 @@ def test_an_absence_has_its_code_and_its_words(given, code, words):
 def test_nil_known_is_an_entry_and_no_empty_reason():
     found = sections(summary_bundle(record(nil())))["Allergies and adverse reactions"]
     assert "emptyReason" not in found and found["entry"] == [{"reference": "AllergyIntolerance/nil"}]
-    assert summary.NIL_KNOWN in found["text"]["div"]
+    assert absence("nilknown") in found["text"]["div"]
 
 
 def test_notices_come_first_and_completeness_last():
@@ -139,10 +171,14 @@ def test_notices_come_first_and_completeness_last():
 
 
 def test_the_hidden_are_counted_nowhere():
-    """What is withheld changes one sentence and nothing else."""
+    """What is withheld changes one sentence, and the words of every empty section that may not tell more alike."""
     shown, hidden = (summary_bundle(record(allergy(), plan("m1"), withheld=each)) for each in (False, True))
     composition(hidden)["section"].pop(0)
-    assert build.encode(shown) == build.encode(hidden)
+    changed = set()
+    for before, after in zip(composition(shown)["section"], composition(hidden)["section"]):
+        if before != after and "emptyReason" in after:
+            changed.add(after["emptyReason"]["text"])
+    assert changed == {absence("withheld", "problems")}
 
 
 def test_the_same_record_makes_the_same_bytes():
@@ -160,14 +196,11 @@ def test_whichever_patient_is_asked_the_rows_are_the_same_and_the_others_are_lin
     first = client.post("/fhir/Patient/$summary", data={"identifier": number}, headers=headers).json()
     patients = [each["resource"]["id"] for each in first["entry"] if each["resource"]["resourceType"] == "Patient"]
     assert len(patients) == 3
-    rows = {}
     for id_ in patients:
         bundle = client.get(f"/fhir/Patient/{id_}/$summary", headers=headers).json()
-        made = composition(bundle)
-        assert made["subject"] == {"reference": f"Patient/{id_}"}
-        asked = next(each["resource"] for each in bundle["entry"] if each["resource"]["resourceType"] == "Patient")
-        assert asked["id"] == id_
-        linked = {link["other"]["reference"] for link in asked["link"] if link["type"] == "seealso"}
-        assert linked == {f"Patient/{other}" for other in patients if other != id_}
-        rows[id_] = [(each["title"], each["text"]["div"], each.get("entry")) for each in made["section"]]
-    assert len({json.dumps(each) for each in rows.values()}) == 1
+        assert bundle == first, "whichever Patient was asked for"
+    shown = next(each["resource"] for each in first["entry"] if each["resource"]["resourceType"] == "Patient")
+    assert composition(first)["subject"] == {"reference": f"Patient/{shown['id']}"}
+    linked = {link["other"]["reference"] for link in shown["link"] if link["type"] == "seealso"}
+    assert linked == {f"Patient/{other}" for other in patients if other != shown["id"]}
+    assert shown["meta"]["source"].startswith("urn:emis:"), "the registered practice's"

@@ -16,7 +16,7 @@ from gateway.nhs import access, summary
 from gateway.nhs.summary import completeness
 from gateway.summary.document import summary_bundle
 from gateway.summary.page import summary_page
-from tests.nhs.records import ALL, TRUST, allergy, held, nil, record
+from tests.nhs.records import ALL, TRUST, absence, allergy, held, nil, record
 from tests.summary.person import HARMFUL, person
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "summary"
@@ -96,16 +96,20 @@ def test_words_of_a_source_cannot_become_markup():
 @pytest.mark.parametrize(
     "given, said, not_said",
     [
-        (record(allergy()), "Allergy to penicillin", summary.NIL_KNOWN),
-        (record(nil()), summary.NIL_KNOWN + " No known allergies", summary.NOTHING_RECORDED),
+        (record(allergy()), "Allergy to penicillin", absence("nilknown")),
+        (record(nil()), absence("nilknown") + " No known allergies", absence("no-content-recorded")),
         (
             record(nil(code="409137002", words="No known drug allergies")),
-            summary.NIL_IN_PART + " No known drug allergies",
-            summary.NIL_KNOWN,
+            absence("nil-in-part") + " No known drug allergies",
+            absence("nilknown"),
         ),
-        (record(nil(), held(allergy(), TRUST)), "No known allergies contradicted by another entry", summary.NIL_KNOWN),
-        (record(), summary.NOTHING_RECORDED, summary.NIL_KNOWN),
-        (record(contributions=()), summary.NOT_AVAILABLE, summary.NOTHING_RECORDED),
+        (
+            record(nil(), held(allergy(), TRUST)),
+            "No known allergies contradicted by another entry",
+            absence("nilknown"),
+        ),
+        (record(), absence("no-content-recorded"), absence("nilknown")),
+        (record(contributions=()), absence("unavailable"), absence("no-content-recorded")),
         (record(allergy(), sections=ALL - {"allergies"}), access.NOT_YOUR_ROLE, "penicillin"),
     ],
 )
@@ -117,7 +121,7 @@ def test_the_risk_box_says_what_is_known_of_allergies_and_no_more(given, said, n
 def test_every_absence_has_a_look_of_its_own():
     css = (Path(__file__).parents[2] / "gateway/web/static/gateway.css").read_text(encoding="utf-8")
     page = summary_page(record())
-    assert f'class="absence no-content-recorded">{summary.NOTHING_RECORDED}' in page
+    assert f'class="absence no-content-recorded">{absence("no-content-recorded")}' in page
     assert [
         reason for reason in summary.ABSENCES if reason != "no-content-recorded" and f".absence.{reason}" not in css
     ] == []
@@ -125,9 +129,7 @@ def test_every_absence_has_a_look_of_its_own():
 
 def test_notices_stand_above_the_risk_box_and_only_when_there_are_any():
     page = words(summary_page(person()))
-    assert (
-        page.index(access.WITHHELD) < page.index(completeness.MISMATCH.split("'")[0]) < page.index("Before you treat")
-    )
+    assert page.index(access.WITHHELD) < page.index(completeness.MISMATCH) < page.index("Known allergies")
     assert "Notices" not in words(summary_page(record()))
 
 
@@ -142,7 +144,7 @@ def test_page_and_document_say_what_no_section_shows():
 def test_the_page_says_who_saw_it_when_and_where_the_patient_is_registered():
     page = words(summary_page(record()))
     assert (
-        "Shown to GREEN, Asha (Dr), A99001, 15-Mar-2026 10:30 UTC. Every view is audited. Registered with "
+        "Shown to GREEN, Asha (Dr), A99001, 15-Mar-2026 10:30 GMT. Every view is audited. Registered with "
         "Quillbank Surgery." in page
     )
 

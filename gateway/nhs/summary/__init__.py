@@ -1,18 +1,7 @@
 """What a summary of one person shows: the table of sections, their selections, and how complete the sources are."""
 
-from gateway.nhs.summary.shown import (
-    ABSENCES,
-    NIL_IN_PART,
-    NIL_IN_WORDS,
-    NIL_KNOWN,
-    NOT_AVAILABLE,
-    NOTHING_RECORDED,
-    Section,
-    sections,
-)
-from gateway.nhs.summary.table import SECTIONS, SectionKind
+from gateway.nhs.summary.absences import ABSENCES, CAUTION
+from gateway.nhs.summary.shown import Section, sections
+from gateway.nhs.summary.table import CODED, SECTIONS, SectionKind
 
-__all__ = [
-    "ABSENCES", "NIL_IN_PART", "NIL_IN_WORDS", "NIL_KNOWN", "NOTHING_RECORDED", "NOT_AVAILABLE", "SECTIONS", "Section", "SectionKind",
-    "sections",
-]  # fmt: skip
+__all__ = ["ABSENCES", "CAUTION", "CODED", "SECTIONS", "Section", "SectionKind", "sections"]

@@ -5,9 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
+
+LOCAL = ZoneInfo("Europe/London")
+"""The clock of who reads: English wards and practices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +48,16 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Record:
-    """All that a caller may see of one person. The Patient that was asked for comes first; ``registered_at`` are the
-    names of the practices with a regular registration that is active now, ``registered`` their codes: mostly one, none
-    for who has left, two where one is not ended."""
+    """All that a caller may see of one person. ``patients``: the one whose demographics are shown comes first,
+    whichever was asked for; ``subject_id`` is its id. ``registered_at`` are the names of the practices with a regular
+    registration that is active now, ``registered`` their codes: mostly one, none for who has left, two where one is not
+    ended.
+
+    ``sections`` are the rights to sections that are open here, ``out_of_scope`` those that the role has and this
+    sign-in does not cover, ``partly_in_scope`` those that it covers in part. ``withheld``: something is hidden for its
+    labels; ``withheld_items`` are the right and the source of each allergy and medicine among it. ``own_only``: only
+    what the caller's organisation recorded is here. ``died``: when the person died by the GP's record ("" where that
+    does not say when), None for no confirmed death."""
 
     subject_id: str
     patients: tuple[Held, ...]
@@ -60,6 +71,21 @@ class Record:
     caller_name: str
     caller_organisation: str
     now: datetime
+    out_of_scope: frozenset[str] = frozenset()
+    partly_in_scope: frozenset[str] = frozenset()
+    withheld_items: frozenset[tuple[str, str]] = frozenset()
+    own_only: bool = False
+    died: str | None = None
+
+    @cached_property
+    def here(self) -> datetime:
+        """The moment by the reader's clock."""
+        return self.now.astimezone(LOCAL)
+
+    @cached_property
+    def today(self) -> date:
+        """The day by the reader's clock."""
+        return self.here.date()
 
     @cached_property
     def by_type(self) -> dict[str, list[Held]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from gateway.fhir.codes import SNOMED
 from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.sections import no_allergy
 from gateway.nhs.summary.sections.rows import (
     NOT_CHECKED,
     Row,
@@ -27,25 +27,35 @@ NONE_OF_A_KIND = frozenset({"409137002", "429625007", "428607008"})
 """No known drug, food or environmental allergy: each says nothing of the other kinds."""
 READ_SYSTEMS = ("http://read.info/readv2", "http://read.info/ctv3")
 NO_KNOWN_READ = frozenset({"1151.", "1151"})
-IN_WORDS = re.compile(r"(no|nil) known\b|nil\b|none\b|nkd?a\b|no (drug )?allerg", re.IGNORECASE)
 NAMELESS = "substance not in the data received"
 CONTRADICTED = "contradicted by another entry"
 NOT_CODED = "said in words only, not coded"
+NOT_ASCERTAINED = "allergy status not ascertained"
 
 
 def allergies(record: Record) -> list[Row]:
     """Every allergy that is not resolved, refuted or an error; then who says that none is known, marked where another
-    entry says otherwise."""
+    entry says otherwise; then who says that it could not be ascertained, which is neither.
+
+    https://www.nice.org.uk/guidance/cg183 (drug allergy status: allergy, none known, unable to ascertain)
+    """
     standing = [
         held for held in record.of("AllergyIntolerance") if not is_error(held.resource) and not _is_past(held.resource)
     ]
-    positive = [_allergy(held) for held in standing if not nil(held.resource)]
-    flag = CONTRADICTED if positive else ""
-    none = [
-        row(held, text(held.resource.get("code")), when(held.resource), (), (flag, NOT_CODED if nil(held.resource) == "words" else ""))
-        for held in standing if nil(held.resource)
-    ]  # fmt: skip
-    return newest(positive) + newest(none)
+    senses = {held.reference: nil(held.resource) for held in standing}
+    positive = [_allergy(held) for held in standing if not senses[held.reference]]
+    none, unknown = [], []
+    for held in standing:
+        match senses[held.reference]:
+            case "":
+                continue
+            case "unascertained":
+                unknown.append(_no_allergy(held, (NOT_ASCERTAINED,)))
+            case sense:
+                none.append(
+                    _no_allergy(held, (CONTRADICTED if positive else "", NOT_CODED if sense == "words" else ""))
+                )
+    return newest(positive) + newest(none) + newest(unknown)
 
 
 def past_allergies(record: Record) -> list[Row]:
@@ -56,7 +66,7 @@ def past_allergies(record: Record) -> list[Row]:
 
 def nil(resource: dict[str, Any]) -> str:
     """Whether an entry says that there is no allergy, and how far it may be trusted: "all", "part" (of one kind),
-    "words" (not coded) or ""."""
+    "words" (not coded), "unascertained" (nobody knows) or ""."""
     concept = resource.get("code")
     snomed, said = codes(concept, SNOMED), text(concept)
     if snomed & NONE_OF_A_KIND:
@@ -65,7 +75,12 @@ def nil(resource: dict[str, Any]) -> str:
         return "all"
     if codes(concept, *READ_SYSTEMS) & NO_KNOWN_READ:
         return "all" if said.casefold().startswith("no known allerg") else "part"
-    return "words" if IN_WORDS.match(said) and not is_checkable(concept) else ""
+    return "" if is_checkable(concept) else no_allergy.sense(said)
+
+
+def _no_allergy(held: Held, flags: tuple[str, ...]) -> Row:
+    resource = held.resource
+    return row(held, text(resource.get("code")), when(resource), (_reactions(resource), notes(resource)), flags)
 
 
 def _is_past(resource: dict[str, Any]) -> bool:
@@ -97,7 +112,10 @@ def _reactions(resource: dict[str, Any]) -> str:
 
 
 def _certainty(resource: dict[str, Any]) -> str:
-    return next((f"certainty: {code}" for code in sorted(codes(resource.get("verificationStatus")))), "")
+    """How certain the source is, where it said so. "unconfirmed" is what a mapping writes for a source that says
+    nothing, so it is no clinician's judgement and is not shown."""
+    certainty = sorted(codes(resource.get("verificationStatus")) - {"unconfirmed"})
+    return next((f"certainty: {code}" for code in certainty), "")
 
 
 def _past(held: Held) -> Row:

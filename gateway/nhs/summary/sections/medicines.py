@@ -61,7 +61,7 @@ class Course:
 def acute_medicines(record: Record) -> list[Row]:
     """Acute courses issued or ended in the period, those still active, and those without a date; a course of no stated
     type too."""
-    since, rows = months_before(record.now.date(), ACUTE_MONTHS), []
+    since, rows = months_before(record.today, ACUTE_MONTHS), []
     for course in courses(record):
         old = is_before(course.issued, since) and (not course.ended or is_before(course.ended, since))
         if course.type == "repeat" or (old and course.is_over):
@@ -88,7 +88,7 @@ def repeat_medicines(record: Record) -> list[Row]:
 
 def discontinued_medicines(record: Record) -> list[Row]:
     """Repeats that ended in the period, and those whose end nobody dated."""
-    since, rows = months_before(record.now.date(), DISCONTINUED_MONTHS), []
+    since, rows = months_before(record.today, DISCONTINUED_MONTHS), []
     for course in courses(record):
         if course.type == "repeat" and course.is_over and not is_before(course.ended, since):
             flags = ("" if course.ended else "end date unknown", "end date estimated" if course.is_estimated else "")

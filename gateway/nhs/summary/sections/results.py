@@ -1,97 +1,64 @@
-"""Results and measurements, as they were sent: a comparator is a bound, a correction says so, and no flag does not
-mean normal."""
+"""Results and measurements, as they were sent: by report, the last of each test; a comparator is a bound, a correction
+says so, and no flag does not mean normal."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from gateway.fhir.codes import SNOMED
 from gateway.nhs import kinds
 from gateway.nhs.summary.record import Held, Record
-from gateway.nhs.summary.sections.rows import Row, codes, is_error, newest, notes, row, text, unworded, when
+from gateway.nhs.summary.sections.measured import (
+    NO_VALUE,
+    NOT_FLAGGED,
+    blood_pressure,
+    interpretation,
+    is_outside,
+    reference_range,
+    value,
+)
+from gateway.nhs.summary.sections.reports import Block, Part, blocks, comment, kind_of, order_number, specimen
+from gateway.nhs.summary.sections.rows import Row, codes, is_error, notes, row, text, unworded, when
 
-STATUS = {"corrected": "corrected", "amended": "corrected", "preliminary": "preliminary", "unknown": "status not known"}
+STATUS = {"corrected": "corrected", "amended": "corrected", "appended": "corrected", "preliminary": "preliminary",
+          "partial": "preliminary", "unknown": "status not known"}  # fmt: skip
 NOT_RESULTS = frozenset({"cancelled", "registered"})
-INTERPRETATIONS = {
-    "A": "Abnormal", "AA": "Critically abnormal", "H": "High", "HH": "Critically high", "L": "Low", "LL": "Critically low",
-    "N": "reported as normal", "POS": "Positive", "NEG": "Negative", "IND": "Indeterminate", "R": "Resistant", "S": "Susceptible",
-    "I": "Intermediate",
-}  # fmt: skip
+CRITICAL = frozenset({"AA", "HH", "LL"})
 PART_UNCLEAR = "blood-pressure-part-unclear"
-NO_VALUE = "no result in the data received"
-MOST_RESULTS = 60
+LAST_OF_EACH = 5
+"""How many results of one test are shown, and how many critical ones beside them."""
+LONG_COMMENT = 160
+"""Characters up to which a comment on a report is repeated with each of its results."""
+SEE_COMMENT = "comment on the whole report: see above"
+NOTE = "Flags are the sender's: a result without one is not thereby normal. The last five of each test are shown."
 
 
 def results(record: Record) -> list[Row]:
-    """Measurements and results, newest first. The same code, exact time and value of several sources shows once and
-    names them all. A person has thousands: those beyond the most shown are not worded."""
-    reported = [held for held in record.of("Observation") if _is_result(held)] + [
-        held for held in record.of("DiagnosticReport") if _tells(held)
-    ]
-    reported.sort(key=lambda held: when(held.resource), reverse=True)
-    shown: dict[tuple[Any, ...], Row] = {}
-    for number, held in enumerate(reported):
-        if len(shown) > MOST_RESULTS:
-            return [*newest(shown.values()), *(unworded(held) for held in reported[number:])]
-        line = _report(held) if held.resource["resourceType"] == "DiagnosticReport" else _result(held)
-        key = _same(held)
-        shown[key] = _also(shown[key], line) if key in shown else line
-    return newest(shown.values())
+    """The last results of each test, by report, newest report first and in the sent order within it. The same code,
+    exact time and value of several sources shows once and names them all. What is left out is not worded."""
+    held = [observation for observation in record.of("Observation") if _is_part(observation)]
+    grouped = sorted(sorted(blocks(record, held), key=order_number), key=lambda block: block.at, reverse=True)
+    grouped, also = _collapsed([block for block in grouped if not block.report or not is_error(block.report.resource)])
+    kept = _kept(record, grouped)
+    shown = [line for block in grouped for line in _lines(record, block, kept, also)]
+    left_out = [held for block in grouped for held in _held(block) if held.reference not in kept]
+    return shown + [unworded(held) for held in left_out if _is_result(held)]
+
+
+def _is_part(held: Held) -> bool:
+    """Whether an Observation is a result, or names a group of them."""
+    is_group = bool(held.resource.get("hasMember")) and not kinds.of(held.kind).is_social
+    return _is_result(held) or (is_group and not is_error(held.resource))
 
 
 def _is_result(held: Held) -> bool:
     resource = held.resource
     if kinds.of(held.kind).is_social or is_error(resource) or resource.get("status") in NOT_RESULTS:
         return False
-    return "component" in resource or any(name.startswith("value") for name in resource) or _is_missing(resource)
-
-
-def _same(held: Held) -> tuple[Any, ...]:
-    """What two statements of one result share: code, exact time, value, and whether it is a correction. Without a time
-    nothing is the same."""
-    resource, at = held.resource, when(held.resource)
-    if "T" not in at or resource["resourceType"] != "Observation":
-        return (held.reference,)
-    return (_code(resource), at, value(resource), resource.get("status") in ("corrected", "amended"))
-
-
-def value(resource: dict[str, Any]) -> str:
-    """A value in words, "" where there is none.
-
-    >>> value({"valueQuantity": {"comparator": "<", "value": 5, "unit": "mg/L"}})
-    '<5 mg/L'
-    """
-    name = next((element for element in resource if element.startswith("value")), "")
-    match name, resource.get(name):
-        case "valueQuantity", dict(said):
-            return _quantity(said)
-        case "valueCodeableConcept", dict(said):
-            return text(said)
-        case "valueRange", dict(said):
-            return f"{_quantity(said.get('low', {}))} to {_quantity(said.get('high', {}))}"
-        case "valueRatio", dict(said):
-            return f"{_quantity(said.get('numerator', {}))} : {_quantity(said.get('denominator', {}))}"
-        case "valueBoolean", bool(said):
-            return "yes" if said else "no"
-        case "", _:
-            return " · ".join(_part(component) for component in resource.get("component", ()))
-        case _, dict():
-            return "a value that cannot be shown here"
-        case _, said:
-            return str(said)
-
-
-def _part(component: dict[str, Any]) -> str:
-    flags = ", ".join(_interpretation(interpretation) for interpretation in component.get("interpretation", ()))
-    return f"{text(component.get('code'))} {value(component) or NO_VALUE}" + (f" ({flags})" if flags else "")
-
-
-def _quantity(quantity: dict[str, Any]) -> str:
-    if "value" not in quantity:
-        return "not given"
-    unit = quantity.get("unit") or quantity.get("code", "")
-    return f"{quantity.get('comparator', '')}{quantity['value']} {unit}".strip()
+    has_value = any(name.startswith("value") or name in ("component", "interpretation") for name in resource)
+    return has_value or _is_missing(resource)
 
 
 def _is_missing(resource: dict[str, Any]) -> bool:
@@ -101,8 +68,152 @@ def _is_missing(resource: dict[str, Any]) -> bool:
     return laboratory and "dataAbsentReason" in resource and not resource.get("hasMember")
 
 
+def _held(block: Block) -> Iterator[Held]:
+    for part in block.parts:
+        for below, _ in part.walk():
+            yield below.held
+
+
+# What is shown
+
+
+def _collapsed(grouped: list[Block]) -> tuple[list[Block], dict[str, list[Held]]]:
+    """The blocks without results that stand in no report and say just what another says; and by the reference of that
+    other, who else says it."""
+    first: dict[tuple[Any, ...], Held] = {}
+    for block in sorted(grouped, key=lambda block: block.report is None):
+        for held in _held(block):
+            first.setdefault(_same(held), held)
+    also: dict[str, list[Held]] = {}
+    left = []
+    for block in grouped:
+        part = block.parts[0] if block.parts and block.report is None else None
+        if part and not part.parts and first[_same(part.held)] is not part.held:
+            also.setdefault(first[_same(part.held)].reference, []).append(part.held)
+        else:
+            left.append(block)
+    return left, also
+
+
+def _same(held: Held) -> tuple[Any, ...]:
+    """What two statements of one result share: code, exact time, value, comment, and whether it is a correction.
+    Without a time nothing is the same."""
+    resource, at = held.resource, when(held.resource)
+    if "T" not in at:
+        return (held.reference,)
+    is_correction = resource.get("status") in ("corrected", "amended")
+    return (_code(resource), at, value(resource), notes(resource), is_correction)
+
+
 def _code(resource: dict[str, Any]) -> frozenset[str]:
     return frozenset(codes(resource.get("code"), SNOMED) or codes(resource.get("code")) or {text(resource.get("code"))})
+
+
+def _kept(record: Record, grouped: Iterable[Block]) -> set[str]:
+    """The results that are shown: the last of each test, and the last critical ones of each. Those that mean something
+    only together are shown together."""
+    count: dict[tuple[Any, ...], int] = {}
+    kept: set[str] = set()
+    dated = [(when(part.held.resource) or block.at, block, part) for block in grouped for part in block.parts]
+    for _, block, part in sorted(dated, key=lambda entry: entry[0], reverse=True):
+        whole = [below for below, _ in part.walk()]
+        wanted = [_is_wanted(record, block, below, count) for below in whole]
+        if any(wanted):
+            kept.update(below.held.reference for below in whole)
+    return kept
+
+
+def _is_wanted(record: Record, block: Block, part: Part, count: dict[tuple[Any, ...], int]) -> bool:
+    if not _is_result(part.held):
+        return False
+    is_critical = any(codes(concept) & CRITICAL for concept in part.held.resource.get("interpretation", ()))
+    kind = kind_of(block, part, record)
+    names: list[tuple[Any, ...]] = [(kind, "any"), *([(kind, "critical")] if is_critical else [])]
+    wanted = False
+    for name in names:
+        count[name] = count.get(name, 0) + 1
+        wanted = wanted or count[name] <= LAST_OF_EACH
+    return wanted
+
+
+# In words
+
+
+def _lines(record: Record, block: Block, kept: set[str], also: dict[str, list[Held]]) -> list[Row]:
+    """The lines of one report, or of one result that stands alone."""
+    parts = [part for part in block.parts if part.held.reference in kept]
+    if block.report is None:
+        return [line for part in parts for line in _part_lines(part, 0, also)]
+    report = block.report
+    if not parts:
+        return [_report(record, report)] if not block.parts and _tells(report) else []
+    if len(parts) == 1 and not parts[0].parts and not _has_words(report.resource):
+        return [_only_result(record, report, _with_sources(parts[0].held, also))]
+    said = comment(report.resource)
+    remark = (said if len(said) <= LONG_COMMENT else SEE_COMMENT) if said else ""
+    below = [_remarked(line, remark) for part in parts for line in _part_lines(part, 1, also)]
+    return [replace(_report(record, report), heads=True), *below]
+
+
+def _part_lines(part: Part, level: int, also: dict[str, list[Held]]) -> Iterator[Row]:
+    for below, depth in part.walk(level):
+        line = _with_sources(below.held, also)
+        yield replace(line, level=depth, heads=bool(below.parts))
+
+
+def _with_sources(held: Held, also: dict[str, list[Held]]) -> Row:
+    line = _result(held)
+    for other in also.get(held.reference, ()):
+        line = _also(line, _result(other))
+    return line
+
+
+def _remarked(line: Row, remark: str) -> Row:
+    return replace(line, detail=_joined(line.detail, f"Report comment: {remark}" if remark else ""))
+
+
+def _joined(*words: str) -> str:
+    return " · ".join(word for word in words if word)
+
+
+def _has_words(report: dict[str, Any]) -> bool:
+    return bool(report.get("conclusion") or report.get("presentedForm"))
+
+
+def _tells(held: Held) -> bool:
+    """Whether a report without results says something itself: a conclusion, a comment, or a document that this page
+    cannot show."""
+    return held.resource.get("status") not in NOT_RESULTS and (
+        _has_words(held.resource) or bool(comment(held.resource))
+    )
+
+
+def _report(record: Record, held: Held) -> Row:
+    resource = held.resource
+    tested, said = specimen(record, resource), comment(resource)
+    details = (
+        resource.get("conclusion", ""),
+        "a document is held and not shown here" if resource.get("presentedForm") else "",
+        f"Specimen: {tested}" if tested else "",
+        f"Report comment: {said}" if said else "",
+    )
+    flags = (STATUS.get(resource.get("status", ""), ""),)
+    return row(held, text(resource.get("code")), when(resource), details, flags, timed=True)
+
+
+def _only_result(record: Record, report: Held, line: Row) -> Row:
+    """The only result of a report, on one line: words are named by the report, a value by its test."""
+    head, result = _report(record, report), record.by_reference[line.references[0]].resource
+    is_words = "valueString" in result
+    other = line.title if is_words else head.title
+    named = f"{'as' if is_words else 'in'} {other}" if head.title != line.title else ""
+    return replace(
+        line,
+        title=head.title if is_words else line.title,
+        detail=_joined(line.detail, head.detail, named),
+        references=(*head.references, *line.references),
+        flags=tuple(dict.fromkeys((*line.flags, *head.flags))),
+    )
 
 
 def _also(first: Row, other: Row) -> Row:
@@ -116,50 +227,18 @@ def _also(first: Row, other: Row) -> Row:
 def _result(held: Held) -> Row:
     resource = held.resource
     tags = {tag.get("code") for tag in resource.get("meta", {}).get("tag", ())}
-    flags = [_interpretation(concept) for concept in resource.get("interpretation", ())]
+    flags = [interpretation(concept) for concept in resource.get("interpretation", ())]
+    pressure, needs_value = blood_pressure(resource), _is_result(held) and not flags
     return row(
         held,
-        text(resource.get("code")),
+        "Blood pressure" if pressure else text(resource.get("code")),
         when(resource),
-        (value(resource) or NO_VALUE, _range(resource), notes(resource)),
+        (pressure or value(resource) or (NO_VALUE if needs_value else ""), reference_range(resource), notes(resource)),
         (
             *flags,
+            NOT_FLAGGED if not flags and is_outside(resource) else "",
             STATUS.get(resource.get("status", ""), ""),
             "systolic or diastolic not told" if PART_UNCLEAR in tags else "",
         ),
         timed=True,
-    )
-
-
-def _interpretation(concept: dict[str, Any]) -> str:
-    return (
-        concept.get("text")
-        or next((INTERPRETATIONS[code] for code in sorted(codes(concept)) if code in INTERPRETATIONS), "")
-        or text(concept)
-    )
-
-
-def _range(resource: dict[str, Any]) -> str:
-    for interval in resource.get("referenceRange", ()):
-        low, high = interval.get("low", {}).get("value"), interval.get("high", {}).get("value")
-        if low is not None and high is not None:
-            return f"range {low} to {high}"
-        if low is not None or high is not None:
-            return f"range {'over' if low is not None else 'under'} {low if low is not None else high}"
-        if interval.get("text"):
-            return f"range {interval['text']}"
-    return ""
-
-
-def _tells(held: Held) -> bool:
-    """Whether a report says something itself: a conclusion, or a document that this page cannot show."""
-    return not is_error(held.resource) and bool(held.resource.get("conclusion") or held.resource.get("presentedForm"))
-
-
-def _report(held: Held) -> Row:
-    resource = held.resource
-    document = "a document is held and not shown here" if resource.get("presentedForm") else ""
-    flags = (STATUS.get(resource.get("status", ""), ""),)
-    return row(
-        held, text(resource.get("code")), when(resource), (resource.get("conclusion", ""), document), flags, timed=True
     )

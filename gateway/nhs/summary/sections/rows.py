@@ -45,7 +45,8 @@ DEGRADED = frozenset(
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line: what, when (``at`` as sent, ``when`` as shown), more, who recorded it (several, of one shown once),
-    and what the reader must know of it. ``references`` are the resources behind it."""
+    and what the reader must know of it. ``references`` are the resources behind it. ``level`` is how deep it stands
+    under a line above it, of which it is a part; ``heads``: the deeper lines after it are its parts."""
 
     title: str
     at: str
@@ -55,6 +56,8 @@ class Row:
     kind: str
     references: tuple[str, ...]
     flags: tuple[str, ...] = ()
+    level: int = 0
+    heads: bool = False
 
     @property
     def source(self) -> str:
@@ -78,8 +81,9 @@ def unworded(held: Held) -> Row:
 
 
 def newest(rows: Iterable[Row]) -> list[Row]:
-    """The lines, newest first; those without a date last."""
-    return sorted(rows, key=lambda line: (line.at, line.title, line.references), reverse=True)
+    """The lines, newest first; those without a date last, those of one time by title."""
+    by_title = sorted(rows, key=lambda line: (line.title, line.references))
+    return sorted(by_title, key=lambda line: line.at, reverse=True)
 
 
 def text(concept: dict[str, Any] | None, nameless: str = "") -> str:

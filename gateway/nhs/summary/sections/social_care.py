@@ -21,6 +21,8 @@ from gateway.nhs.summary.sections.rows import (
 )
 
 AS_AT_URL = "urn:nhs-record-gateway:cld:as-at"
+CLIENT_TYPE_URL, SERVICE_TYPE_URL = "urn:nhs-record-gateway:cld:client-type", "urn:nhs-record-gateway:cld:service-type"
+SERVICE_USER = "service user"
 NOT_KNOWN = "not known"
 STATED = frozenset({"Condition", "Observation"})
 """What a return states without saying since when: dated by the return's last day."""
@@ -38,7 +40,20 @@ def _row(held: Held) -> Row:
     as_at = extension(resource, AS_AT_URL).get("valueDate", "") or resource.get("effectivePeriod", {}).get("end", "")
     title, detail, flags = WORDS[resource["resourceType"]](resource, shown_date(as_at) if as_at else "an unknown day")
     at = as_at if resource["resourceType"] in STATED else when(resource)
-    return row(held, title, at or as_at, (detail,), flags)
+    return row(held, _whose(resource) + title, at or as_at, (detail, _service_type(resource)), flags)
+
+
+def _whose(resource: dict[str, Any]) -> str:
+    """In which role the person was met, where that is not as the one who is cared for: the care of somebody else must
+    not be read as the person's own."""
+    client = text(extension(resource, CLIENT_TYPE_URL).get("valueCodeableConcept"))
+    if not client or client.casefold() == SERVICE_USER:
+        return ""
+    return f"As an {client[:1].lower()}{client[1:]}: " if client[:1] in "AEIOUaeiou" else f"As {client}: "
+
+
+def _service_type(resource: dict[str, Any]) -> str:
+    return text(extension(resource, SERVICE_TYPE_URL).get("valueCodeableConcept"))
 
 
 def _service(resource: dict[str, Any], as_at: str) -> tuple[str, str, tuple[str, ...]]:

@@ -1,0 +1,133 @@
+"""A measured value in words, as it was sent: its unit as the NHS writes it, its range, and what its sender said of
+it."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from gateway.fhir.codes import SNOMED
+from gateway.nhs.summary.sections.rows import codes, text
+
+LOINC = "http://loinc.org"
+INTERPRETATIONS = {
+    "A": "Abnormal", "AA": "Critically abnormal", "H": "High", "HH": "Critically high", "L": "Low", "LL": "Critically low",
+    "N": "reported as normal", "POS": "Positive", "NEG": "Negative", "IND": "Indeterminate", "R": "Resistant", "S": "Susceptible",
+    "I": "Intermediate",
+}  # fmt: skip
+NO_VALUE = "no result in the data received"
+NOT_FLAGGED = "outside the range sent, not flagged by the sender"
+MICRO = {"umol": "micromol", "ug": "microgram", "mcg": "microgram"}
+SYSTOLIC = frozenset({(SNOMED, "271649006"), (SNOMED, "163030003"), (SNOMED, "72313002"), (LOINC, "8480-6")})
+DIASTOLIC = frozenset({(SNOMED, "271650006"), (SNOMED, "163031004"), (SNOMED, "1091811000000102"), (LOINC, "8462-4")})
+SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def value(resource: dict[str, Any]) -> str:
+    """A value in words, "" where there is none.
+
+    >>> value({"valueQuantity": {"comparator": "<", "value": 5, "unit": "mg/L"}})
+    '<5 mg/L'
+    """
+    name = next((element for element in resource if element.startswith("value")), "")
+    match name, resource.get(name):
+        case "valueQuantity", dict(said):
+            return _quantity(said)
+        case "valueCodeableConcept", dict(said):
+            return text(said)
+        case "valueRange", dict(said):
+            return f"{_quantity(said.get('low', {}))} to {_quantity(said.get('high', {}))}"
+        case "valueRatio", dict(said):
+            return f"{_quantity(said.get('numerator', {}))} : {_quantity(said.get('denominator', {}))}"
+        case "valueBoolean", bool(said):
+            return "yes" if said else "no"
+        case "", _:
+            return " · ".join(_part(component) for component in resource.get("component", ()))
+        case _, dict():
+            return "a value that cannot be shown here"
+        case _, said:
+            return str(said)
+
+
+def _part(component: dict[str, Any]) -> str:
+    flags = ", ".join(interpretation(concept) for concept in component.get("interpretation", ()))
+    return f"{text(component.get('code'))} {value(component) or NO_VALUE}" + (f" ({flags})" if flags else "")
+
+
+def _quantity(quantity: dict[str, Any]) -> str:
+    if "value" not in quantity:
+        return "not given"
+    return f"{quantity.get('comparator', '')}{quantity['value']} {_unit(quantity)}".strip()
+
+
+def _unit(quantity: dict[str, Any]) -> str:
+    """A unit as the NHS writes it: no letter u for micro, no asterisk for a power.
+
+    >>> _unit({"unit": "10*9/L"}), _unit({"unit": "umol/L"}), _unit({"code": "mm[Hg]"})
+    ('×10⁹/L', 'micromol/L', 'mmHg')
+    """
+    unit: str = quantity.get("unit") or quantity.get("code", "")
+    unit = re.sub(r"^[x×]?\s*10[*^](\d{1,2})", lambda power: "×10" + power[1].translate(SUPERSCRIPT), unit)
+    first, slash, rest = unit.replace("mm[Hg]", "mmHg").partition("/")
+    return MICRO.get(first, first) + slash + rest
+
+
+def blood_pressure(resource: dict[str, Any]) -> str:
+    """Both parts of a blood pressure as one, "" where it is not just these two with a value and no flag."""
+    sent = {_side(component): component for component in resource.get("component", ())}
+    pressures = [sent.get(side, {}).get("valueQuantity", {}) for side in ("systolic", "diastolic")]
+    is_plain = len(sent) == len(resource.get("component", ())) == 2 and not any(
+        "interpretation" in component for component in sent.values()
+    )
+    if not is_plain or not all("value" in pressure and "comparator" not in pressure for pressure in pressures):
+        return ""
+    first, second = pressures
+    if _unit(first) != _unit(second):
+        return ""
+    return f"{first['value']}/{second['value']} {_unit(first)}"
+
+
+def _side(component: dict[str, Any]) -> str:
+    sent = {(coding.get("system"), coding.get("code")) for coding in component.get("code", {}).get("coding", ())}
+    words = text(component.get("code")).casefold()
+    for side, known in (("systolic", SYSTOLIC), ("diastolic", DIASTOLIC)):
+        if sent & known or words.startswith(side):
+            return side
+    return words
+
+
+def interpretation(concept: dict[str, Any]) -> str:
+    """What the sender says of a value: its words, else ours for its code."""
+    return (
+        concept.get("text")
+        or next((INTERPRETATIONS[code] for code in sorted(codes(concept)) if code in INTERPRETATIONS), "")
+        or text(concept)
+    )
+
+
+def reference_range(resource: dict[str, Any]) -> str:
+    """The sender's own range, "" for none."""
+    for interval in resource.get("referenceRange", ()):
+        low, high = interval.get("low", {}).get("value"), interval.get("high", {}).get("value")
+        if low is not None and high is not None:
+            return f"range {low} to {high}"
+        if low is not None or high is not None:
+            return f"range {'over' if low is not None else 'under'} {low if low is not None else high}"
+        if interval.get("text"):
+            return f"range {interval['text']}"
+    return ""
+
+
+def is_outside(resource: dict[str, Any]) -> bool:
+    """Whether a value surely lies outside the one range that was sent with it, in the same unit."""
+    ranges, quantity = resource.get("referenceRange", ()), resource.get("valueQuantity", {})
+    if len(ranges) != 1 or "value" not in quantity:
+        return False
+    low, high = ranges[0].get("low", {}), ranges[0].get("high", {})
+    if any(_unit(bound) not in ("", _unit(quantity)) for bound in (low, high)):
+        return False
+    sent, comparator = Decimal(str(quantity["value"])), quantity.get("comparator", "")
+    is_under = "value" in low and (sent < Decimal(str(low["value"])) or (comparator == "<" and sent == low["value"]))
+    is_over = "value" in high and (sent > Decimal(str(high["value"])) or (comparator == ">" and sent == high["value"]))
+    return (is_under and comparator in ("", "<", "<=")) or (is_over and comparator in ("", ">", ">="))
