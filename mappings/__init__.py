@@ -137,6 +137,10 @@ class Look(Protocol):
         """Count in the load report, by table and column, a value that no code table of the source lists. The report
         never holds the value itself: a supplier may have put anything there."""
 
+    def warn(self, place: str, reason: str) -> None:
+        """Count in the load report something that is lost of a row which is mapped all the same: the field's name
+        (``OBX-5``) and why, in fixed words. The report never holds a value."""
+
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
         """The resource id for a row key: UUIDv5 in the store's own namespace. Never put an NHS number into ``key``."""
 
