@@ -184,9 +184,19 @@ def _registered(session: Session, patients: Sequence[int]) -> set[int]:
     }
 
 
-def _attending(session: Session, patients: Sequence[int]) -> set[int]:
-    """Those who have an open resource that is a relationship with a publisher of its kind."""
+def _registered_otherwise(session: Session, patients: Sequence[int]) -> set[int]:
+    """Temporary residents and others whom a practice attends to without registering them."""
     return {
+        episode.patient
+        for episode in resources.of_patients(session, patients, ["EpisodeOfCare"])
+        if kinds.of(episode.kind).registers and identity.is_other_registration(build.decode(episode.body))
+    }
+
+
+def _attending(session: Session, patients: Sequence[int]) -> set[int]:
+    """Those who have an open resource that is a relationship with a publisher of its kind, or a registration that is
+    not regular."""
+    return _registered_otherwise(session, patients) | {
         patient
         for type_, statuses in access.ATTENDING.items()
         for patient in find.with_status(session, patients, type_, statuses, kinds.attending(type_))

@@ -18,7 +18,7 @@ from mappings.cld.event import PROFILE, said
 from mappings.cld.snapshots import Snapshot
 from mappings.cld.times import iso
 from mappings.cld.whose import received_as
-from mappings.vocabulary import HL7, UK_CORE_EXTENSION
+from mappings.vocabulary import HL7, UK_CORE_EXTENSION, can_be
 
 REASON = "Primary Support Reason"
 REFUGE = "Refuge"
@@ -88,8 +88,7 @@ def possible_deaths(lines: list[Row], born: str, snapshot: Snapshot, look: Look)
     """Return the dates of death that can be: not before birth, nor after the submission. Others are counted in the load
     report, and say nothing of the person."""
     told = distinct(iso(text, "Date of Death") for text in stated(lines, "Date of Death"))
-    submitted = str(snapshot.submission // 1000)
-    possible = [day for day in told if born <= day and day.replace("-", "") <= submitted]
+    possible = [day for day in told if can_be(day, born, snapshot.submitted)]
     for _ in range(len(told) - len(possible)):
         look.warn("Date of Death", "before birth or after the submission")
     return possible

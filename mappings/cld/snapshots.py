@@ -52,6 +52,12 @@ class Snapshot:
     def id(self) -> str:
         return f"{self.start}/{self.end}/{self.submission}"
 
+    @property
+    def submitted(self) -> str:
+        """The day on which it was submitted."""
+        day = str(self.submission // 1000)
+        return f"{day[:4]}-{day[4:6]}-{day[6:]}"
+
     @cached_property
     def covered(self) -> tuple[str, str]:
         """The first and last day that its events cover, within the period it states: DHSC's rule where there are many,

@@ -204,7 +204,7 @@ def test_what_is_marked_never_is_not_read(tmp_path):
 def test_an_agreement_says_whether_a_practice_shares(values, state):
     row = sent("Agreements_SharingOrganisation", OrganisationGuid=PRACTICE, **values)
     said = SOURCE.publisher(row)
-    assert (said.code, said.state, said.order) == (GUID, state, 1) and not row.deleted
+    assert (said.code, said.state, said.order) == (GUID, state, row.order) and not row.deleted
 
 
 def test_an_organisation_says_its_name_and_code():
