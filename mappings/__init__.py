@@ -66,7 +66,8 @@ class Publisher:
     """One practice, trust or council. ``code`` is the source's key for it; ``ods`` its ODS (or CASSR council) code.
 
     ``state`` is ``active``, ``withheld`` (sharing switched off) or ``withdrawn``; ``order`` decides between two
-    statements.
+    statements. ``agreement`` names the agreement that the state is of, where a publisher may be in several: it shares
+    while it does so under one of them.
     """
 
     code: str
@@ -74,6 +75,7 @@ class Publisher:
     name: str = ""
     state: str = ""
     order: int = 0
+    agreement: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,9 @@ class Source:
     rejects. ``to_fhir(group, look)`` returns dicts made by ``gateway.fhir.build.resource`` or raises
     ``Invalid("column x")``. ``publisher(row)`` answers who publishes, for the rows that say so. ``hides(group)``:
     whether any row asks for what it tells to be hidden; asked of a group at fault, which keeps what it made last: a
-    flag must not wait for a birth date to be mended. ``version`` is the mapping's: another one maps everything again.
+    flag must not wait for a birth date to be mended. ``replaces`` are the tables of which a whole delivery has every
+    row, so that ``load --replace`` deletes what it lacks; none for a source that cannot say so. ``unread(file)`` names
+    the columns of a file that the source does not know, with their table. ``version`` is the mapping's: another one maps everything again.
     """
 
     name: str
@@ -171,6 +175,8 @@ class Source:
     publisher: Callable[[Row], Publisher | None] = lambda row: None
     hides: Callable[[Group], bool] = lambda group: False
     never: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    replaces: frozenset[str] = frozenset()
+    unread: Callable[[File], list[str]] = lambda file: []
 
 
 def by_family(

@@ -34,6 +34,7 @@ PUBLISHER = Columns("publisher", ("key", "source", "code", "ods", "name", "kind"
 QUARANTINE = Columns("quarantine", ("grp", "source", "patient", "delivery", "place", "reason"))
 SEAL = Columns("seal", ("stream", "last", "rows", "hash"))
 SECOND_DATE = Columns("second_date", ("head", "param", "low", "high"))
+SHARING = Columns("sharing", ("publisher", "agreement", "state", "ord"))
 STORE = Columns("store", ("id", "mode", "namespace", "created"))
 TOUCHED = Columns("touched", ("delivery", "patient", "grp"))
 VERSION = Columns("version", ("key", "head", "number", "updated", "commit_seq", "delivery", "ord", "mapping", "deleted", "body"))  # fmt: skip

@@ -34,7 +34,7 @@ from mappings.cld.snapshots import (
     sampled,
 )
 from mappings.cld.times import iso
-from mappings.readers.csv import check_header, csv_rows
+from mappings.readers.csv import check_header, csv_rows, unknown_columns
 from mappings.readers.files import File, delivered
 
 LA, PERSON_ID = "LA Code", "LA Person Unique Identifier"
@@ -54,6 +54,11 @@ def check(path: Path, feed: Feed) -> list[File]:
     for file in files:
         check_header(file, COLUMNS, rename=column)
     return files
+
+
+def unread(file: File) -> list[str]:
+    """Return the columns that Client Level Data does not have."""
+    return unknown_columns(file, COLUMNS, rename=column)
 
 
 _COLUMNS = {codes.fold(name): name for name in COLUMNS}

@@ -156,8 +156,8 @@ def apart(part: Entry, look: Look) -> dict[str, Any]:
 
 def specimens_of(children: list[Entry], look: Look) -> list[dict[str, Any]]:
     """Return references to the children that are the specimens which a report or result is of."""
-    found = sorted((child for child in children if child.route == "specimen"), key=lambda child: child.row.order)
-    return [look.reference("Specimen", child.key) for child in found]
+    specimens = sorted((child for child in children if child.route == "specimen"), key=lambda child: child.row.order)
+    return [look.reference("Specimen", child.key) for child in specimens]
 
 
 def members_of(children: list[Entry], parts: list[Entry], look: Look) -> list[dict[str, Any]]:

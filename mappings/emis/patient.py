@@ -11,11 +11,13 @@ from gateway.fhir.dates import with_offset
 from gateway.nhs.identifiers import is_valid, normalise
 from mappings import Group, Look, Row, Values
 from mappings.emis.codes import coded, label
-from mappings.emis.delivery import directory, extracted
+from mappings.emis.delivery import extracted
+from mappings.emis.delivery import organisation as organisation_of
 from mappings.emis.entry import clinician
 from mappings.emis.tables import HISTORY, PATIENT
-from mappings.emis.values import address, day, guid, identifier, is_true
-from mappings.vocabulary import NUMBER_STATUS, UK_CORE, can_be, tagged
+from mappings.emis.tables import REGISTRATION as REGISTERED
+from mappings.emis.values import address, day, day_before, guid, identifier, is_true
+from mappings.vocabulary import ESTIMATED, NUMBER_STATUS, UK_CORE, can_be, tagged
 
 LOCAL_NUMBER = "https://fhir.nhs.uk/Id/local-patient-identifier"
 VERIFICATION = UK_CORE + "Extension-UKCore-NHSNumberVerificationStatus"
@@ -36,7 +38,31 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
     if row is None or is_true(row.values["DummyType"]):
         return []
     count_impossible(row, look)
-    return [patient(row, look), registration(row, group.of(HISTORY), look)]
+    current = registration(row, group.of(HISTORY), look)
+    return [patient(row, look), current, *(earlier(row, spell, look) for spell in past(row, group))]
+
+
+def past(row: Row, group: Group) -> list[Row]:
+    """Return the earlier registrations: those that were ended, and those of another type. One of the same type without
+    an end had another date by mistake."""
+    now = row.values
+    return [
+        spell
+        for spell in group.of(REGISTERED)
+        if spell.values["DateOfRegistration"][:10] != now["DateOfRegistration"][:10]
+        and (left(spell) or spell.values["PatientTypeDescription"].strip() != now["PatientTypeDescription"].strip())
+    ]
+
+
+def earlier(row: Row, spell: Row, look: Look) -> dict[str, Any]:
+    """Return an earlier registration. Where no end of it was told, it ended before the next began, for all we know."""
+    start, end = day(spell.values, "DateOfRegistration"), left(spell)
+    next_start = day(row.values, "DateOfRegistration")
+    if not end and start < next_start:
+        known = {"end": day_before(next_start), "_end": ESTIMATED}
+    else:
+        known = {"end": end if end >= start else ""}
+    return episode(row, spell, "finished", {"start": start if born(row) <= start else "", **known}, [], look)
 
 
 def born(row: Row) -> str:
@@ -141,13 +167,13 @@ def practitioners(row: Row, look: Look) -> list[dict[str, Any]]:
     values = row.values
     practitioners = [clinician(values, look, "UsualGpUserInRoleGuid")]
     outside = values["ExternalUsualGPOrganisation"]
-    reference = look.reference("Organization", guid(outside), directory(row)) if outside else {}
+    reference = organisation_of(guid(outside), row, look) if outside else {}
     practitioners.append({**reference, "display": values["ExternalUsualGP"].strip()})
     return practitioners
 
 
 def organisation(row: Row, look: Look) -> dict[str, Any]:
-    return look.reference("Organization", guid(row.values["OrganisationGuid"]), directory(row))
+    return organisation_of(guid(row.values["OrganisationGuid"]), row, look)
 
 
 def registration(row: Row, history: list[Row], look: Look) -> dict[str, Any]:
@@ -158,20 +184,29 @@ def registration(row: Row, history: list[Row], look: Look) -> dict[str, Any]:
     start, end = day(values, "DateOfRegistration"), left(row) or died(row)
     is_possible = born(row) <= start <= extracted(row.order)
     period = {"start": start if is_possible else "", "end": end if end >= start else ""}
-    made = resource(
+    status = "finished" if end or row.deleted else "active"
+    current = episode(row, row, status, period, status_history(history), look)
+    return tagged(current, any(moment(row.values)[1] for row in history))
+
+
+def episode(
+    row: Row, spell: Row, status: str, period: dict[str, Any], history: list[dict[str, Any]], look: Look
+) -> dict[str, Any]:
+    """Return a registration of a patient (``row``) as ``spell`` says it."""
+    values = spell.values
+    return resource(
         "EpisodeOfCare",
-        look.id("EpisodeOfCare", f"{row.key}|{start}"),
+        look.id("EpisodeOfCare", f"{row.key}|{day(values, 'DateOfRegistration')}"),
         UK_CORE + "UKCore-EpisodeOfCare",
         security(row),
-        status="finished" if end or row.deleted else "active",
-        statusHistory=status_history(history),
+        status=status,
+        statusHistory=history,
         type=registration_type(values["PatientTypeDescription"].strip()),
         patient=look.reference("Patient", row.key),
         managingOrganization=organisation(row, look),
         period=period,
         careManager=clinician(values, look, "UsualGpUserInRoleGuid"),
     )
-    return tagged(made, any(moment(row.values)[1] for row in history))
 
 
 def registration_type(words: str) -> list[dict[str, Any]]:

@@ -86,7 +86,7 @@ def test_columns_are_found_by_name_an_old_misspelling_included(tmp_path):
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     row = next(row for row in read_all(tmp_path) if row.table == "Admin_Patient")
     assert row.values["UsualGpUserInRoleGuid"] == "{U7}"
-    assert "NewColumn" not in row.values  # a column nobody has read the meaning of is not kept
+    assert "NewColumn" in row.values  # kept, so that a later mapping can read it
 
 
 def test_another_encoding_is_refused_by_its_line_and_a_mark_is_none(tmp_path):

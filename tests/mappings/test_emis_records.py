@@ -381,4 +381,5 @@ def test_only_codes_are_looked_up_so_that_a_change_of_address_maps_nothing_else_
         assert {(publisher, table) for publisher, table, _ in look.asked} <= {
             (AGREEMENT, "Coding_ClinicalCode"),
             (AGREEMENT, "Coding_DrugCode"),
+            (PRACTICE.strip("{}").lower(), "Agreements_SharingOrganisation"),
         }
