@@ -162,7 +162,8 @@ class Source:
     whether any row asks for what it tells to be hidden; asked of a group at fault, which keeps what it made last: a
     flag must not wait for a birth date to be mended. ``replaces`` are the tables of which a whole delivery has every
     row, so that ``load --replace`` deletes what it lacks; none for a source that cannot say so. ``unread(file)`` names
-    the columns of a file that the source does not know, with their table. ``version`` is the mapping's: another one maps everything again.
+    the columns of a file that the source does not know, with their table. ``version`` is the mapping's: another one
+    maps everything again.
     """
 
     name: str

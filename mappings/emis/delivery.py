@@ -30,6 +30,20 @@ from mappings.readers.files import File, delivered, is_zip, without_watch
 NAME = re.compile(
     r"\d+-\d+_([A-Za-z]+_[A-Za-z]+)_(\d{14})_\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?\.csv"
 )
+NOT_YET = {
+    ".gpg": "encrypted, as EMIS sends it: decrypt it first (gpg --decrypt-files), and load the .csv files without it",
+    ".pgp": "encrypted: decrypt it first, and load the .csv files without it",
+    ".filepart": "not completely transferred: wait until the transfer ends, or fetch it again",
+    ".part": "not completely transferred: wait until the transfer ends, or fetch it again",
+    ".tmp": "not completely transferred: wait until the transfer ends, or fetch it again",
+    ".crdownload": "not completely transferred: wait until the transfer ends, or fetch it again",
+    ".gz": "compressed by gzip: decompress it first (gunzip), or give the delivery as one zip",
+    ".tgz": "an archive that is not read: unpack it, or give the delivery as one zip",
+    ".tar": "an archive that is not read: unpack it, or give the delivery as one zip",
+    ".7z": "an archive that is not read: unpack it, or give the delivery as one zip",
+    ".zip": "a zip within the delivery: unpack it, or load it alone",
+}
+"""What to do with files that are of a delivery and cannot be read as they are, by the end of their name."""
 SINCE = datetime(2000, 1, 1)
 PROCESSING_BITS = 31
 """``ProcessingId`` is a 4-byte integer; the seconds since 2000 before it keep an order under 2**63 until 2136."""
@@ -57,6 +71,8 @@ def check(path: Path, feed: Feed) -> list[File]:
     ``partial`` allows it), or a column missing.
     """
     partial = bool(feed.settings.get("partial"))
+    if path.is_file() and not is_zip(path) and (advice := not_yet(path.name)):
+        raise Refused(f"the delivery: {advice}")
     if path.is_file() and not partial and not is_zip(path):
         raise Refused(
             "the delivery: one file is not a delivery; give its folder or zip, or set partial = true for the feed "
@@ -74,6 +90,11 @@ def check(path: Path, feed: Feed) -> list[File]:
     return files
 
 
+def not_yet(name: str) -> str:
+    """Return what to do with a file that cannot be read as it is, "" for any other."""
+    return next((advice for ending, advice in NOT_YET.items() if name.lower().endswith(ending)), "")
+
+
 def reading_order(name: Named) -> tuple[str, str, int]:
     """Return what files are read by: the time of their extract, then what others look up first."""
     return name.time, name.agreement, READING_ORDER[name.table]
@@ -89,7 +110,7 @@ def named(file: File) -> Named:
     know."""
     match = NAME.fullmatch(file.name)
     if match is None:
-        raise Refused(f"{file.shown}: not named as a file of an EMIS extract")
+        raise Refused(f"{file.shown}: {not_yet(file.name) or 'not named as a file of an EMIS extract'}")
     table, time, agreement = match.groups()
     if table not in TABLES:
         raise Refused(f"{file.shown}: table {table} is not known")

@@ -246,8 +246,8 @@ def worded_quantity(values: Values) -> list[str]:
 
 
 def last_issue(drug: Row, issues: list[Row]) -> str:
-    """Return when the practice last issued the medicine, "" for never: neither what another organisation supplied nor an
-    issue dated after all that is known of the course."""
+    """Return when the practice last issued the medicine, "" for never: neither what another organisation supplied nor
+    an issue dated after all that is known of the course."""
     known = max([drug.order, *(row.order for row in issues)])
     own = [row for row in issues if not is_elsewhere(row.values) and not is_post_dated(row, known)]
     return max((when for row in own if (when := partial(row.values, "EffectiveDate"))), default="")

@@ -62,6 +62,26 @@ def test_a_file_that_is_not_ours_is_refused_by_name(tmp_path, name, reason):
         SOURCE.check(tmp_path, Feed())
 
 
+@pytest.mark.parametrize(
+    ("ending", "advice"),
+    [
+        (".csv.gpg", "decrypt it first"),
+        (".csv.PGP", "decrypt it first"),
+        (".csv.gz", "decompress it first"),
+        (".csv.filepart", "wait until the transfer ends"),
+        (".zip", "unpack it, or load it alone"),
+        (".7z", "unpack it"),
+    ],
+)
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_a_file_that_cannot_be_read_as_it_is_gets_advice_that_helps(tmp_path, ending, advice, is_alone):
+    write(tmp_path)
+    path = tmp_path / f"1-2_Admin_Patient_20240312010000_{AGREEMENT}{ending}"
+    path.write_bytes(b"\x85\x02")
+    with pytest.raises(Refused, match=advice):
+        SOURCE.check(path if is_alone else tmp_path, Feed())
+
+
 def test_the_same_table_twice_is_refused(tmp_path):
     write(tmp_path)
     file = next(tmp_path.glob("*Admin_Patient_*"))
