@@ -73,6 +73,14 @@ def progress(title: str, unit: str = "groups") -> Iterator[Callable[[str, int, i
         yield step
 
 
+def not_replaced(report: dict[str, Any]) -> str:
+    """Say why ``--replace`` deleted nothing, and how to have it done."""
+    if report["rejects"]:
+        return "nothing was deleted: rows of this delivery could not be read"
+    gone = sum(report["absent"].values())
+    return f"nothing was deleted: {gone:,} rows would go. If that is right: --replace --confirm-gone {gone}"
+
+
 def load_report(report: dict[str, Any]) -> None:
     """Print a load report: rows, resources by type, people, and what was not taken, by place and never by value."""
     rows = report["rows"]
@@ -90,11 +98,15 @@ def load_report(report: dict[str, Any]) -> None:
         ("codes without a standard code", "unmappedCodes"),
         ("values that no code table lists", "unlistedValues"),
         ("lost of rows that were taken", "warnings"),
+        ("columns that nothing reads", "unreadColumns"),
+        ("held and not in this delivery", "absent"),
     ):
         if report[key]:
             counts = list(report[key].items())
             shown = ", ".join(f"{name.rsplit('/', 1)[-1]} {count:,}" for name, count in counts[:MOST])
             out.print(Text(f"{title}: {shown}" + (f" and {len(counts) - MOST} more" if len(counts) > MOST else "")))
+    if report["replaced"] is False:
+        out.print(Text(not_replaced(report), style="bold red"))
     if report["rejects"]:
         out.print(
             Text(

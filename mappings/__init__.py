@@ -77,7 +77,8 @@ class Publisher:
     """One practice, trust or council. ``code`` is the source's key for it; ``ods`` its ODS (or CASSR council) code.
 
     ``state`` is ``active``, ``withheld`` (sharing switched off) or ``withdrawn``; ``order`` decides between two
-    statements.
+    statements. ``agreement`` names the agreement that the state is of, where a publisher may be in several: it shares
+    while it does so under one of them.
     """
 
     code: str
@@ -85,6 +86,7 @@ class Publisher:
     name: str = ""
     state: str = ""
     order: int = 0
+    agreement: str = ""
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,9 @@ class Source:
     flag must not wait for a birth date to be mended. ``withdrawn(group, look)``: what its rows take back, asked of a
     group at fault too: minimal resources, entered in error, with the ids that ``to_fhir`` gives them. Those that the
     group holds are written, and nothing else of it changes: no fault may keep a withdrawn result in sight.
-    ``version`` is the mapping's: another one maps everything again.
+    ``replaces`` are the tables of which a whole delivery has every row, so that ``load --replace`` deletes what it
+    lacks; none for a source that cannot say so. ``unread(file)`` names the columns of a file that the source does not
+    know, with their table. ``version`` is the mapping's: another one maps everything again.
     """
 
     name: str
@@ -186,6 +190,8 @@ class Source:
     hides: Callable[[Group], bool] = lambda group: False
     withdrawn: Callable[[Group, Look], list[dict[str, Any]]] = lambda group, look: []
     never: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    replaces: frozenset[str] = frozenset()
+    unread: Callable[[File], list[str]] = lambda file: []
 
 
 def by_family(

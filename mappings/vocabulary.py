@@ -38,6 +38,20 @@ def absent(code: str) -> dict[str, Any]:
     return {"coding": [{"system": ABSENT_REASON, "code": code}]}
 
 
+NO_DAYS = frozenset({"0001-01-01", "1753-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1901-01-01"})
+"""Days that systems fill in where a date is not known."""
+
+
+def can_be(day: str, born: str, known: str) -> bool:
+    """Whether something of a life that was known on the day ``known`` can have happened on ``day``: not before birth,
+    not after it was told, and not on a day that stands for none. Days are ISO; ``born`` may be "".
+
+    >>> can_be("2024-01-02", "1960-01-15", "2024-03-12"), can_be("9999-12-31", "", "2024-03-12")
+    (True, False)
+    """
+    return day not in NO_DAYS and born <= day <= known
+
+
 def tagged(resource: dict[str, Any], is_ambiguous: bool = True) -> dict[str, Any]:
     """Return the resource, with the tag that says a time of it was shown twice by the clock."""
     return {**resource, "meta": {**resource["meta"], "tag": [AMBIGUOUS]}} if is_ambiguous else resource

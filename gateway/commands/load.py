@@ -27,6 +27,13 @@ def load(
             min=0, help="Processes that map; by default one for each core, at most eight.", show_default=False
         ),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Delete what the source sent before and this whole delivery lacks.")
+    ] = False,
+    confirm: Annotated[
+        int,
+        typer.Option("--confirm-gone", min=0, help="The number of rows that --replace may delete.", show_default=False),
+    ] = 0,
     as_json: AsJson = False,
 ) -> int:
     """Load a delivery of a source. After an interruption, run it again: it continues where it stopped."""
@@ -37,6 +44,7 @@ def load(
     from gateway import console, feeds
     from gateway.composition import open_gateway
     from gateway.intake import load as intake
+    from gateway.intake.replacing import Replace
 
     with open_gateway(settings) as gateway, console.progress(source) as progress:
         report = intake.load(
@@ -47,9 +55,10 @@ def load(
             gateway.code_sets(),
             workers=workers,
             progress=progress,
+            replace=Replace(confirm) if replace or confirm else None,
         )
     print_report(report, as_json)
-    return WITH_REJECTS if report.rejects or (strict and report.uk_core) else OK
+    return WITH_REJECTS if report.exit_code or (strict and report.uk_core) else OK
 
 
 VERB = load

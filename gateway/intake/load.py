@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 
+from gateway.intake import replacing
 from gateway.intake.engine import Worker, engine
 from gateway.intake.producers import Files, Replayed
+from gateway.intake.replacing import Replace
 from gateway.intake.report import Report
 from gateway.intake.take import Progress, alone, begin, end, map_touched, quiet, take
 from gateway.nhs.codesets import CodeSets
@@ -25,9 +28,12 @@ def load(
     *,
     workers: int | None = None,
     progress: Progress = quiet,
+    replace: Replace | None = None,
 ) -> Report:
     """Load one delivery: a file, a folder or a zip. Raises ``Refused``, before anything is kept, if it is not a
-    delivery of this source."""
+    delivery of this source. ``replace`` has what a whole delivery lacks deleted."""
+    if replace:
+        replacing.check(source, feed)
     files = source.check(path, feed)
     rows = Files(tuple(files), feed)
     return take(
@@ -41,6 +47,8 @@ def load(
         workers=workers,
         progress=progress,
         with_census=True,
+        replace=replace,
+        unread=Counter(name for file in files for name in source.unread(file)),
     )
 
 

@@ -30,6 +30,9 @@ class Report:
     uk_core: Counter[str] = field(default_factory=Counter)
     unmapped: Counter[str] = field(default_factory=Counter)
     unlisted: Counter[str] = field(default_factory=Counter)
+    absent: Counter[str] = field(default_factory=Counter)
+    unread: Counter[str] = field(default_factory=Counter)
+    replaced: bool | None = None
     labels: Counter[str] = field(default_factory=Counter)
     people: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -43,8 +46,8 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 clean, 1 finished with rejects."""
-        return 1 if self.rejects else 0
+        """0 clean, 1 finished with rejects, or without the replacing that was asked for."""
+        return 1 if self.rejects or self.replaced is False else 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON: resources as type → outcome → count."""
@@ -61,5 +64,7 @@ class Report:
             "warnings": dict(self.warnings.most_common()),
             "ukCore": dict(self.uk_core.most_common()), "unmappedCodes": dict(self.unmapped.most_common(50)),
             "unlistedValues": dict(self.unlisted.most_common(50)),
+            "unreadColumns": dict(sorted(self.unread.items())), "absent": dict(sorted(self.absent.items())),
+            "replaced": self.replaced,
             "seconds": round(self.seconds, 3), "written": written,
         }  # fmt: skip

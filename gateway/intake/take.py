@@ -7,14 +7,16 @@ unmapped groups is updated in the transaction that writes the mapped ones.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from gateway import log
 from gateway.fhir import index
-from gateway.intake import derive
+from gateway.intake import derive, replacing
 from gateway.intake.engine import Engine, Part, engine
 from gateway.intake.producers import Batch, Rows, unknown_publisher
+from gateway.intake.replacing import Replace
 from gateway.intake.report import Report
 from gateway.memory import seldom_collected
 from gateway.nhs import sensitive
@@ -47,16 +49,19 @@ def take(
     workers: int | None = None,
     progress: Progress = quiet,
     with_census: bool = False,
+    replace: Replace | None = None,
+    unread: Mapping[str, int] | None = None,
 ) -> Report:
     """Take rows in as one delivery called ``name``. Raises ``Refused`` before anything is kept where they must not be
-    taken at all. ``with_census`` adds who is who in the whole store to the report, which reads every person of it."""
+    taken at all. ``replace`` has what the delivery lacks deleted; ``unread`` counts the columns that the source does
+    not know. ``with_census`` adds who is who in the whole store to the report, which reads every person of it."""
     started = time.monotonic()
     rows = rows.checked(source, _known(store, source))
     with alone(store, source):
-        report = Report(source.name, files=files)
+        report = Report(source.name, files=files, unread=Counter(unread))
         begin(store, source, sets, report, name)
         with seldom_collected(), engine(store, source, feed, sets, rows.size, workers) as run:
-            _keep(store, source, rows, feed.name, report, run, progress)
+            _keep(store, source, rows, feed.name, report, run, progress, replace)
             map_touched(store, source, sets, report, run, progress)
         return end(store, report, started, with_census)
 
@@ -113,10 +118,21 @@ def end(store: Store, report: Report, started: float, with_census: bool = True) 
     return report
 
 
-def _keep(store: Store, source: Source, rows: Rows, feed: str, report: Report, run: Engine, progress: Progress) -> None:
+def _keep(
+    store: Store,
+    source: Source,
+    rows: Rows,
+    feed: str,
+    report: Report,
+    run: Engine,
+    progress: Progress,
+    replace: Replace | None = None,
+) -> None:
     size, count = rows.size, 0
     progress("rows kept", 0, 1)
     publishers: dict[str, int] = {}
+    begun: dict[str, int] = {}
+    again: Counter[str] = Counter()
     for batch in run.read(rows, ROWS_AT_ONCE):
         report.warnings.update(batch.warnings)
         for reject in batch.rejects:
@@ -124,12 +140,23 @@ def _keep(store: Store, source: Source, rows: Rows, feed: str, report: Report, r
         with store.write() as session:
             report.kept.update(rejected.keep(session, source.name, feed, report.delivery, batch.rejects))
             _meet(session, store, source, batch, publishers)
-            report.rows.update(keeping.keep(session, report.delivery, batch.sent, publishers))
+            report.rows.update(keeping.keep(session, report.delivery, batch.sent, publishers, again))
             _describe(session, store, source, batch.publishers, publishers)
+        for row in batch.sent:
+            if row.patient:
+                begun[row.publisher] = min(row.order, begun.get(row.publisher, row.order))
         count += batch.count
         progress("rows kept", count, max(count, round(count * size / batch.done)) if batch.done else count)
     progress("rows kept", count, count)
     report.rows["read"] = sum(report.rows[name] for name in ("new", "changed", "unchanged", "older"))
+    replacing.settle(
+        store,
+        source,
+        report,
+        {publishers[code]: order for code, order in begun.items()},
+        again["unchanged"] > again["changed"],
+        replace,
+    )
     with store.write() as session:
         registry.received(session, publishers.values())
         keeping.touch_new(session, report.delivery, deliveries.first_row(session, report.delivery))
@@ -160,7 +187,9 @@ def _describe(
     for said in statements:
         key = _publisher(session, store, source, said.code, keys)
         if key is not None:
-            registry.describe_publisher(session, key, ods=said.ods, name=said.name, state=said.state, order=said.order)
+            registry.describe_publisher(
+                session, key, ods=said.ods, name=said.name, state=said.state, order=said.order, agreement=said.agreement
+            )
 
 
 def map_touched(

@@ -188,7 +188,7 @@ def _missing(case: Case) -> Refusal:
 
 def _shown(case: Case, basis: str) -> tuple[frozenset[int], frozenset[int]]:
     """The publishers that may show anything: the caller's own, and others. Only who registers the patient authors the
-    GP summary."""
+    GP summary; a practice that attends to a temporary resident sees its own part of it."""
     is_own_only = not basis or all(rule.own for rule in case.rules)
     own, others = case.own, frozenset() if is_own_only else _others(case)
     if case.act.name != SUMMARY:
@@ -196,7 +196,10 @@ def _shown(case: Case, basis: str) -> tuple[frozenset[int], frozenset[int]]:
     authors = {
         patient.publisher for patient in case.facts.patients if patient.registered and kinds.of(patient.kind).registers
     }
-    return own & authors, others & authors
+    visited = {
+        patient.publisher for patient in case.own_patients if patient.attending and kinds.of(patient.kind).registers
+    }
+    return own & (authors | visited), others & authors
 
 
 def _others(case: Case) -> frozenset[int]:

@@ -21,6 +21,8 @@ from gateway.nhs.identifiers import is_valid, normalise
 
 VERIFIED_CODE = "01"
 REGULAR = "R"
+OTHER_REGISTRATIONS = frozenset({"E", "IN", "P", "T"})
+"""Emergency, immediately necessary, private, temporary: a relationship that needs permission to view."""
 
 VERIFIED, REGISTERED, CLAIMED = "verified", "registered", "claimed"
 GRADES = (VERIFIED, REGISTERED, CLAIMED)
@@ -114,6 +116,15 @@ def is_regular_registration(resource: dict[str, Any]) -> bool:
     return any(
         coding.get("code") == REGULAR for type_ in _registration_types(resource) for coding in type_.get("coding", ())
     )
+
+
+def is_other_registration(resource: dict[str, Any]) -> bool:
+    """Whether this is the episode of a patient whom the practice now attends to without registering them: a temporary
+    resident, or one who is immediately necessary, an emergency or private."""
+    if resource["resourceType"] != "EpisodeOfCare" or resource.get("status") != "active":
+        return False
+    codes = {coding.get("code") for type_ in _registration_types(resource) for coding in type_.get("coding", ())}
+    return bool(codes & OTHER_REGISTRATIONS)
 
 
 def _registration_types(episode: dict[str, Any]) -> Iterable[dict[str, Any]]:

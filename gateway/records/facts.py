@@ -191,9 +191,21 @@ def _is_registration(episode: dict[str, Any], now: int) -> bool:
     return identity.is_regular_registration(episode) and not relationship.has_ended(episode, now)
 
 
+def _registered_otherwise(session: Session, patients: Sequence[int], now: int) -> set[int]:
+    """Temporary residents and others whom a practice attends to without registering them."""
+    return {
+        stored.patient
+        for stored in resources.of_patients(session, patients, ["EpisodeOfCare"])
+        if kinds.of(stored.kind).registers
+        and identity.is_other_registration(episode := build.decode(stored.body))
+        and not relationship.has_ended(episode, now)
+    }
+
+
 def _attending(session: Session, patients: Sequence[int], publishers: dict[int, PublisherRow], now: int) -> set[int]:
-    """Those of whom a publisher has an open resource that is a relationship with it now."""
-    attending: set[int] = set()
+    """Those of whom a publisher has an open resource that is a relationship with it now, or a registration that is not
+    regular."""
+    attending = _registered_otherwise(session, patients, now)
     for type_, statuses in access.ATTENDING.items():
         may_attend = find.with_status(session, patients, type_, statuses, kinds.attending(type_))
         for stored in resources.of_patients(session, sorted(may_attend), [type_]):

@@ -35,6 +35,7 @@ QUARANTINE = Columns("quarantine", ("grp", "source", "patient", "delivery", "pla
 REJECTED = Columns("rejected", ("key", "hash", "source", "feed", "delivery", "at", "name", "place", "reason", "size", "payload"))  # fmt: skip
 SEAL = Columns("seal", ("stream", "last", "rows", "hash"))
 SECOND_DATE = Columns("second_date", ("head", "param", "low", "high"))
+SHARING = Columns("sharing", ("publisher", "agreement", "state", "ord"))
 STORE = Columns("store", ("id", "mode", "namespace", "created"))
 TOUCHED = Columns("touched", ("delivery", "patient", "grp"))
 VERSION = Columns("version", ("key", "head", "number", "updated", "commit_seq", "delivery", "ord", "mapping", "deleted", "body"))  # fmt: skip

@@ -6,7 +6,7 @@ Nothing here knows a source; rows come as ``Sent`` and go out as ``Kept``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -67,9 +67,16 @@ DIRECTORY_COLUMN = "_agreement"
 """The column in which version 0.1 kept a row's directory."""
 
 
-def keep(session: Session, delivery: int, sent: Sequence[Sent], publishers: Mapping[str, int]) -> Counter[str]:
+def keep(
+    session: Session,
+    delivery: int,
+    sent: Sequence[Sent],
+    publishers: Mapping[str, int],
+    again: Counter[str] | None = None,
+) -> Counter[str]:
     """Keep rows; return counts of ``new``, ``changed``, ``unchanged``, ``older``. ``publishers`` gives the key of each
-    publisher's code.
+    publisher's code. ``again`` counts the patients' rows that were held before: many that are unchanged tell a whole
+    delivery from one of changes.
 
     An older row never replaces a newer one, whatever the order of arrival. A delete that carries only keys keeps the
     last values, and values older than a delete still fill a row that has none, so that any order of arrival ends in the
@@ -84,6 +91,8 @@ def keep(session: Session, delivery: int, sent: Sequence[Sent], publishers: Mapp
             kind = "new"
         else:
             kind = state.take(row)
+            if row.patient and again is not None:
+                again[kind] += 1
         counts[kind] += not row.aside
     added = [state for state in states.values() if not state.key]
     changed = [state for state in states.values() if state.key and state.is_changed]
@@ -189,6 +198,60 @@ def _askers(session: Session, asked: set[int]) -> Iterator[tuple[int, int]]:
     if asked and session.value("SELECT 1 FROM depends LIMIT 1") is not None:
         sql = f"SELECT DISTINCT patient, grp FROM depends WHERE {session.within('dep')}"
         yield from session.rows(sql, session.listed(sorted(asked)))
+
+
+class Absent(msgspec.Struct, frozen=True, gc=False):
+    """A kept row that a whole delivery lacks."""
+
+    key: int
+    hash: int
+    patient: int
+    grp: int
+    table: str
+
+
+def absent(session: Session, publisher: int, before: int, tables: Collection[str]) -> list[Absent]:
+    """The rows of a publisher, of these tables, that are not deleted and were last sent before the order ``before``."""
+    rows = session.rows(
+        "SELECT key, hash, patient, grp, body FROM kept WHERE publisher = ? AND ord < ? AND deleted = 0",
+        publisher,
+        before,
+    )
+    return [
+        Absent(key, hash_, patient, grp, table)
+        for key, hash_, patient, grp, body in rows
+        if (table := _decode(body).table) in tables
+    ]
+
+
+class Holding(msgspec.Struct, frozen=True, gc=False):
+    """How many rows of a publisher are held, of how many patients, and of how many of these some came at or after an
+    order."""
+
+    rows: int
+    patients: int
+    renewed: int
+
+
+def holding(session: Session, publisher: int, since: int, tables: Collection[str]) -> Holding:
+    """What is held of a publisher in these tables and not deleted; ``since`` is the order."""
+    rows = session.rows("SELECT patient, ord, body FROM kept WHERE publisher = ? AND deleted = 0", publisher)
+    rows = [(patient, order) for patient, order, body in rows if _decode(body).table in tables]
+    renewed = {patient for patient, order in rows if order >= since}
+    return Holding(len(rows), len({patient for patient, _ in rows}), len(renewed))
+
+
+def remove(session: Session, delivery: int, rows: Sequence[Absent], order: int) -> None:
+    """Mark rows as deleted at an order, with their last values, and mark their groups and who looked them up."""
+    session.many(
+        "UPDATE kept SET deleted = 1, ord = ?, delivery = ? WHERE key = ?", [(order, delivery, r.key) for r in rows]
+    )
+    groups = {(row.patient, row.grp) for row in rows}
+    patients = {row.key: row.patient for row in rows}
+    sql = f"SELECT kept, grp FROM member WHERE {session.within('kept')}"
+    groups.update((patients[kept], group) for kept, group in session.rows(sql, session.listed(sorted(patients))))
+    groups.update(_askers(session, {row.hash for row in rows}))
+    touch(session, delivery, groups)
 
 
 def touch(session: Session, delivery: int, groups: Iterable[tuple[int, int]]) -> None:

@@ -11,6 +11,7 @@ from gateway.store.numbers import KIND_NUMBER, KINDS
 
 STATES = ("active", "withheld", "withdrawn")
 """The strictest last."""
+_SHARING = columns.SHARING.only("publisher agreement state ord")
 _READ = columns.PUBLISHER.only("key source code ods name kind state received")
 
 
@@ -67,10 +68,13 @@ def _register(session: Session, source: str, code: str, kind: str) -> int:
     return key
 
 
-def describe_publisher(session: Session, key: int, *, ods: str, name: str, state: str, order: int) -> None:
+def describe_publisher(
+    session: Session, key: int, *, ods: str, name: str, state: str, order: int, agreement: str = ""
+) -> None:
     """Set what a source says of a publisher.
 
-    An older statement never undoes a newer one; of two at one moment the stricter state holds. ODS code, name and
+    An older statement never undoes a newer one; of two at one moment the stricter state holds. A state under an
+    agreement is one of several: the publisher shares while it does so under one of them. ODS code, name and
     state each have an order of their own. A change of state moves ``seen_seq`` of what the publisher holds, and has
     unreleased parts of exports cut again.
     """
@@ -79,7 +83,10 @@ def describe_publisher(session: Session, key: int, *, ods: str, name: str, state
         raise KeyError("publisher")
     now_ods, placed = _later((before[0], before[5]), (ods, order))
     now_name, named = _later((before[1], before[4]), (name, order))
-    now_state, stated = _later((before[2], before[3]), (state, order), STATES.index)
+    if agreement and state:
+        now_state, stated = _shared(session, key, agreement, state, order)
+    else:
+        now_state, stated = _later((before[2], before[3]), (state, order), STATES.index)
     after = (now_ods, now_name, now_state, stated, named, placed)
     if after == tuple(before):
         return
@@ -89,6 +96,19 @@ def describe_publisher(session: Session, key: int, *, ods: str, name: str, state
     if now_state != before[2]:
         session.run("UPDATE head SET seen_seq = ? WHERE publisher = ?", session.commit_seq, key)
         session.run("UPDATE clock SET label_seq = ? WHERE id = 1", session.commit_seq)
+
+
+def _shared(session: Session, key: int, agreement: str, state: str, order: int) -> tuple[str, int]:
+    """Store the state under an agreement, and return the mildest of all agreements' states with its order."""
+    before = session.row("SELECT state, ord FROM sharing WHERE publisher = ? AND agreement = ?", key, agreement)
+    stated = _later((before[0], before[1]) if before else ("", 0), (state, order), STATES.index)
+    session.run(
+        f"INSERT INTO sharing ({_SHARING}) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (publisher, agreement) DO UPDATE SET state = excluded.state, ord = excluded.ord",
+        key, agreement, *stated,
+    )  # fmt: skip
+    states = session.rows("SELECT state, ord FROM sharing WHERE publisher = ?", key)
+    return min(states, key=lambda stated: (STATES.index(stated[0]), -stated[1]))
 
 
 def _later(before: tuple[str, int], after: tuple[str, int], rank: Callable[[str], object] = str) -> tuple[str, int]:

@@ -85,6 +85,16 @@ class Publisher(SQLModel, table=True):
     received: int = Field(sa_column=big())
 
 
+class Sharing(SQLModel, table=True):
+    """Whether a publisher shares under one agreement, as was last said of the two. A publisher may be in several."""
+
+    __tablename__ = "sharing"
+    publisher: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    agreement: str = Field(sa_column=Column(String(128), primary_key=True))
+    state: str = Field(sa_column=text())
+    ord: int = Field(sa_column=big())
+
+
 class Delivery(SQLModel, table=True):
     """One load: what came, with which mapping and code sets, and its report. ``plan`` is the fingerprint of the index
     plan that everything of the source was indexed by when it ended, empty where some of it was by another."""

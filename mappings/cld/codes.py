@@ -8,6 +8,7 @@ stays text.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,8 @@ from mappings.vocabulary import ETHNIC_CATEGORY, code_table
 URN = "urn:nhs-record-gateway:cld:"
 UNKNOWN = "Unknown"
 YES_OR_NO = "Yes or No"
+ETHNICITY = "Ethnicity"
+EVENT_TYPES = {"request": "Request", "assessment": "Assessment", "service": "Service", "review": "Review"}
 LISTS = dict.fromkeys(
     ("Has Unpaid Carer", "Autism Spectrum Disorder (ASD)", "Dementia", "Eligible Needs Identified"), YES_OR_NO
 )
@@ -43,7 +46,49 @@ def _values() -> dict[tuple[str, str], str]:
 @lru_cache(maxsize=16384)
 def clean(column: str, text: str) -> str:
     """Return the value of the column's list that ``text`` is a spelling of, or "" when it is none."""
-    return _values().get((LISTS.get(column, column), fold(text)), "")
+    name = LISTS.get(column, column)
+    return _values().get((name, fold(text)), "") or (_in_parts(text) if name == ETHNICITY else "")
+
+
+def _in_parts(text: str) -> str:
+    """Return the ethnicity that is written as another spelling of its heading and of the group under it.
+
+    >>> _in_parts("Asian / Asian British: Indian"), _in_parts("Black or Black British - African"), _in_parts("White")
+    ('Asian or Asian British: Indian', 'Black, Black British, Caribbean or African: African', '')
+    """
+    heading, _, group = re.sub(r"\s+[-\u2013]\s+", ":", text, count=1).partition(":")
+    parts = _parts_of_ethnicity()
+    value = parts.get(("heading", fold(heading)), heading)
+    named = f"{value}: {parts.get(('group', fold(group)), group)}"
+    return _values().get((ETHNICITY, fold(named)), "") if group else ""
+
+
+@lru_cache
+def _parts_of_ethnicity() -> dict[tuple[str, str], str]:
+    return {(row["part"], fold(row["sent"])): row["value"] for row in _rows("ethnicity_part")}
+
+
+@lru_cache
+def event_type(text: str) -> str:
+    """Return the one event type that ``text`` names, "" for none or several: DHSC reads what contains its word.
+
+    >>> event_type("Services"), event_type("Carer's assessment"), event_type("Assessment and review")
+    ('Service', 'Assessment', '')
+    """
+    named = [value for name, value in EVENT_TYPES.items() if name in fold(text)]
+    return named[0] if len(named) == 1 else ""
+
+
+@lru_cache
+def has_list(column: str) -> bool:
+    """Whether DHSC's list of the column's values is known."""
+    name = LISTS.get(column, column)
+    return any(row["list"] == name for row in _rows("values"))
+
+
+def unlisted(values: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the columns of a row whose value no list knows, and the value."""
+    return [(name, text) for name, text in values.items() if has_list(name) and not clean(name, text)]
 
 
 def word(column: str, text: str) -> str:

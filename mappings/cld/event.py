@@ -1,74 +1,26 @@
 """One event to FHIR: a request is a ServiceRequest, an assessment or review a Task, a service an EpisodeOfCare.
 
-An event is as the last snapshot with it said, as at the end of that snapshot's period. Of several lines one counts
-(DHSC's rule): the open one, then the latest end, then the hierarchy of outcomes.
+An event is as the last snapshot with it said, as at the last day of what that snapshot covers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row, Values
-from mappings.cld import codes, snapshots
-from mappings.cld.snapshots import Snapshot
-from mappings.cld.times import iso
+from mappings.cld import codes
+from mappings.cld.stated import Stated, events, preferred
+from mappings.cld.whose import received_as
 from mappings.vocabulary import ESTIMATED, UK_CORE
 
 PROFILE = UK_CORE + "UKCore-"
-START, END = "Event Start Date", "Event End Date"
-ERROR_AFTER = 2
-"""Full snapshots in a row without an event before it counts as entered in error."""
-
-
-@dataclass(frozen=True)
-class Stated:
-    """An event as it was last stated, and the snapshots that have been silent since."""
-
-    key: str
-    kind: str
-    values: Values
-    lines: list[Row]
-    start: str
-    end: str
-    snapshot: Snapshot
-    silent: list[Snapshot]
-
-    @property
-    def is_error(self) -> bool:
-        return len(self.silent) >= ERROR_AFTER
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it had ended by the end of the period it was stated for."""
-        return bool(self.end) and self.end <= self.snapshot.end
 
 
 def to_event(group: Group, look: Look) -> list[dict[str, Any]]:
-    """Return the resource of an event group, or nothing when it has no rows. Raises ``Invalid`` for dates that are
-    none."""
-    rows = group.of("Event")
-    if not rows:
-        return []
-    snapshot, lines = snapshots.last(rows)
-    values = min(lines, key=_preferred).values
-    kind = codes.clean("Event Type", values["Event Type"])
-    start, end = iso(values[START], START), iso(values[END], END)
-    if end and end < start:
-        raise Invalid(f"column {END}")
-    key = group.key.removeprefix("event:")
-    stated = Stated(key, kind, values, lines, start, end, snapshot, snapshots.silent(snapshot, kind, start, end, look))
-    return [FORMS[kind](stated, group.publisher, look)]
-
-
-def _preferred(row: Row) -> tuple[bool, int, int, str]:
-    end = iso(row.values[END], END)
-    rank = codes.outcome_ranks().get(
-        codes.clean("Event Outcome", row.values["Event Outcome"]), len(codes.outcome_ranks())
-    )
-    return (bool(end), -int(end.replace("-", "") or 0), rank, row.key)
+    """Return the resource of each event of a group, or nothing when it has no rows. Raises ``Invalid`` for dates that
+    are none."""
+    return [FORMS[stated.kind](stated, group.publisher, look) for stated in events(group, look)]
 
 
 def request(stated: Stated, council: str, look: Look) -> dict[str, Any]:
@@ -153,11 +105,11 @@ def service(stated: Stated, council: str, look: Look) -> dict[str, Any]:
     that had it."""
     values, end, estimated = stated.values, stated.end, False
     if stated.silent and not stated.is_over:
-        end, estimated = max(stated.snapshot.end, stated.start), True
+        end, estimated = stated.estimated_end, True
     if stated.is_over or estimated:
         status = "finished"
     else:
-        status = "planned" if stated.start > stated.snapshot.end else "active"
+        status = "planned" if stated.start > stated.snapshot.until else "active"
     providers = _providers(stated.lines)
     kind = codes.concept("Service Component", values["Service Component"]) or codes.concept(
         "Service Type", values["Service Type"]
@@ -189,9 +141,10 @@ def about(stated: Stated) -> list[dict[str, Any]]:
     """Return what holds for any event: until when it was known, in which role the person was met, since when it is no
     longer reported."""
     return [
-        said("as-at", "valueDate", stated.snapshot.end),
+        said("as-at", "valueDate", stated.snapshot.until),
         coded("client-type", "Client Type", stated.values),
-        said("not-reported-since", "valueDate", stated.silent[0].end if stated.silent else ""),
+        said("received-as", "valueCodeableConcept", received_as(stated.values)),
+        said("not-reported-since", "valueDate", stated.silent[0].until if stated.silent else ""),
     ]
 
 
@@ -218,7 +171,7 @@ def _parameter(column: str, values: Values) -> dict[str, Any]:
 def _providers(lines: list[Row]) -> list[dict[str, Any]]:
     """Return each provider once, by its CQC location: double-up care is several lines of one service."""
     providers: dict[str, dict[str, Any]] = {}
-    for row in sorted(lines, key=_preferred):
+    for row in sorted(lines, key=preferred):
         location, name = row.values["Provider CQC Location ID"], row.values["Provider CQC Location Name"]
         identifier = {"system": codes.URN + "cqc-location", "value": location} if location else {}
         if location or name:

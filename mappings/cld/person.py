@@ -17,7 +17,8 @@ from mappings.cld import codes, snapshots
 from mappings.cld.event import PROFILE, said
 from mappings.cld.snapshots import Snapshot
 from mappings.cld.times import iso
-from mappings.vocabulary import HL7, UK_CORE_EXTENSION
+from mappings.cld.whose import received_as
+from mappings.vocabulary import HL7, UK_CORE_EXTENSION, can_be
 
 REASON = "Primary Support Reason"
 REFUGE = "Refuge"
@@ -41,17 +42,23 @@ def to_person(group: Group, look: Look) -> list[dict[str, Any]]:
     if not rows:
         return []
     key = group.key.removeprefix("person:")
-    snapshot, lines = snapshots.last(rows)
+    stated_in, lines = snapshots.last(rows)
+    snapshot = snapshots.as_known(stated_in, look)
+    gone = snapshots.without_person(snapshot, look)
+    since = gone[0].until if gone else ""
+    for column, text in {pair for row in lines for pair in codes.unlisted(row.values)}:
+        look.unlisted("Person", column, text)
     return [
-        patient(key, lines, group.publisher, look),
-        *reasons(key, rows, snapshot, look),
-        *circumstances(key, lines, snapshot, group.publisher, look),
+        patient(key, lines, snapshot, group.publisher, look),
+        *reasons(key, rows, snapshot, since, look),
+        *circumstances(key, lines, snapshot, since, group.publisher, look),
     ]
 
 
-def patient(key: str, lines: list[Row], council: str, look: Look) -> dict[str, Any]:
+def patient(key: str, lines: list[Row], snapshot: Snapshot, council: str, look: Look) -> dict[str, Any]:
     """Return the Patient. Postcode and GP of someone in a refuge are left out: they would give the place away."""
-    deaths = distinct(iso(text, "Date of Death") for text in stated(lines, "Date of Death"))
+    births = only(iso(text, "Date of Birth") for text in stated(lines, "Date of Birth"))
+    deaths = possible_deaths(lines, "".join(births), snapshot, look)
     ethnicities = known_first("Ethnicity", stated(lines, "Ethnicity"))
     shielded = in_refuge(lines)
     return resource(
@@ -63,18 +70,28 @@ def patient(key: str, lines: list[Row], council: str, look: Look) -> dict[str, A
             for text in only(ethnicities)
         ],
         identifier=[
-            *map(nhs_number, stated(lines, "NHS Number")),
+            *(nhs_number(text) for text in stated(lines, "NHS Number") if any(map(str.isdigit, text))),
             {"system": f"{codes.URN}{council}:person", "value": key},
         ],
         name=names(lines),
         gender="".join(only(codes.gender(text) for text in stated(lines, "Gender"))),
-        birthDate="".join(only(iso(text, "Date of Birth") for text in stated(lines, "Date of Birth"))),
+        birthDate="".join(births),
         deceasedDateTime=deaths[0] if len(deaths) == 1 else "",
         deceasedBoolean=True if len(deaths) > 1 else None,
         address=[] if shielded else [{"postalCode": text} for text in stated(lines, "Postcode")],
         generalPractitioner=[] if shielded else practices(lines),
         managingOrganization=look.reference("Organization", council),
     )
+
+
+def possible_deaths(lines: list[Row], born: str, snapshot: Snapshot, look: Look) -> list[str]:
+    """Return the dates of death that can be: not before birth, nor after the submission. Others are counted in the load
+    report, and say nothing of the person."""
+    told = distinct(iso(text, "Date of Death") for text in stated(lines, "Date of Death"))
+    possible = [day for day in told if can_be(day, born, snapshot.submitted)]
+    for _ in range(len(told) - len(possible)):
+        look.warn("Date of Death", "before birth or after the submission")
+    return possible
 
 
 def nhs_number(text: str) -> dict[str, Any]:
@@ -108,9 +125,10 @@ def in_refuge(lines: list[Row]) -> bool:
     return any(codes.clean("Accommodation Status", text) == REFUGE for text in stated(lines, "Accommodation Status"))
 
 
-def reasons(key: str, rows: list[Row], latest: Snapshot, look: Look) -> list[dict[str, Any]]:
+def reasons(key: str, rows: list[Row], latest: Snapshot, since: str, look: Look) -> list[dict[str, Any]]:
     """Return a Condition for each support reason ever stated: why a council supports someone, never an entry of the
-    problem list."""
+    problem list. It is active while the person's latest snapshot states it and no later one is ``since`` without the
+    person."""
     found: dict[str, tuple[Snapshot, str]] = {}
     for row in rows:
         text = row.values[REASON]
@@ -122,10 +140,17 @@ def reasons(key: str, rows: list[Row], latest: Snapshot, look: Look) -> list[dic
             "Condition",
             look.id("Condition", f"{key}|{name}"),
             PROFILE + "Condition",
-            extension=[said("as-at", "valueDate", snapshot.end)],
+            extension=[
+                said("as-at", "valueDate", snapshots.as_known(snapshot, look).until),
+                said("received-as", "valueCodeableConcept", received_as({REASON: text})),
+                said("not-reported-since", "valueDate", since),
+            ],
             clinicalStatus={
                 "coding": [
-                    {"system": HL7 + "condition-clinical", "code": "active" if snapshot == latest else "inactive"}
+                    {
+                        "system": HL7 + "condition-clinical",
+                        "code": "active" if snapshot == latest and not since else "inactive",
+                    }
                 ]
             },
             category=[
@@ -141,7 +166,9 @@ def reasons(key: str, rows: list[Row], latest: Snapshot, look: Look) -> list[dic
     ]
 
 
-def circumstances(key: str, lines: list[Row], snapshot: Snapshot, council: str, look: Look) -> list[dict[str, Any]]:
+def circumstances(
+    key: str, lines: list[Row], snapshot: Snapshot, since: str, council: str, look: Look
+) -> list[dict[str, Any]]:
     """Return an Observation for each circumstance the snapshot states; where it states two, both are shown."""
     made = []
     for column, label in CIRCUMSTANCES.items():
@@ -154,11 +181,12 @@ def circumstances(key: str, lines: list[Row], snapshot: Snapshot, council: str, 
                     look.id("Observation", f"{key}|{column}" + (f"|{number}" if number else "")),
                     PROFILE + "Observation",
                     ("R",) if codes.clean(column, text) == REFUGE else (),
+                    extension=[said("not-reported-since", "valueDate", since)],
                     status="final",
                     category=[{"coding": [{"system": HL7 + "observation-category", "code": "social-history"}]}],
                     code={"coding": [{"system": codes.system("column"), "code": column}], "text": label},
                     subject=look.reference("Patient", key),
-                    effectivePeriod={"start": snapshot.start, "end": snapshot.end},
+                    effectivePeriod={"start": snapshot.start, "end": snapshot.until},
                     performer=[look.reference("Organization", council)],
                     valueCodeableConcept={} if is_unknown else value,
                     dataAbsentReason={"coding": [{"system": HL7 + "data-absent-reason", "code": "unknown"}]}

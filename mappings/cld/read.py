@@ -18,15 +18,31 @@ from gateway.nhs.identifiers import is_valid, normalise
 from mappings import Feed, Reject, Row, Values
 from mappings.cld import codes
 from mappings.cld.columns import COLUMNS, DISCRIMINATORS, EVENT, PERSON
-from mappings.cld.snapshots import END, FULL, PARTIAL, SNAPSHOT, START, STATE, SUBMISSION, TYPES, Snapshot
+from mappings.cld.snapshots import (
+    END,
+    FULL,
+    MONTHS,
+    PARTIAL,
+    SAMPLE,
+    SNAPSHOT,
+    START,
+    STATE,
+    SUBMISSION,
+    TYPES,
+    Snapshot,
+    latest_day,
+    sampled,
+)
 from mappings.cld.times import iso
-from mappings.readers.csv import check_header, csv_rows
+from mappings.readers.csv import check_header, csv_rows, unknown_columns
 from mappings.readers.files import File, delivered
 
 LA, PERSON_ID = "LA Code", "LA Person Unique Identifier"
 DATE_IN_NAME = re.compile(r"(?<!\d)(20\d\d)([-_]?)(\d\d)\2(\d\d)(?!\d)")
 VERSION_IN_NAME = re.compile(r"(?<![A-Za-z])v(\d{1,3})(?!\d)", re.IGNORECASE)
 LA_CODE = re.compile(r"[A-Za-z0-9]{2,9}")
+NOTHING = frozenset({"null", "n/a", "#n/a", "nan", "(null)", "<null>"})
+"""What exports write into a field that has no value."""
 
 
 def check(path: Path, feed: Feed) -> list[File]:
@@ -38,6 +54,11 @@ def check(path: Path, feed: Feed) -> list[File]:
     for file in files:
         check_header(file, COLUMNS, rename=column)
     return files
+
+
+def unread(file: File) -> list[str]:
+    """Return the columns that Client Level Data does not have."""
+    return unknown_columns(file, COLUMNS, rename=column)
 
 
 _COLUMNS = {codes.fold(name): name for name in COLUMNS}
@@ -53,7 +74,7 @@ def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
     """Yield the rows of a file: events and people as they come, its councils and snapshots at the end."""
     submission = submitted(file.stem)
     people = People()
-    counts: dict[str, dict[Snapshot, Counter[str]]] = {}
+    tallies: dict[str, dict[Snapshot, Tally]] = {}
     rejects = 0
     for item in csv_rows(file, rename=column, keep=COLUMNS):
         if isinstance(item, Reject):
@@ -61,7 +82,7 @@ def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
             yield item
             continue
         line, cells = item
-        values = Values((name, text.strip()) for name, text in cells.items() if text.strip())
+        values = filled(cells)
         if not values:
             continue
         try:
@@ -70,12 +91,22 @@ def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
             rejects += 1
             yield Reject(f"line {line}", str(error))
             continue
-        counts.setdefault(values[LA], {}).setdefault(snapshot, Counter())[kind] += 1
+        tallies.setdefault(values[LA], {}).setdefault(snapshot, Tally()).add(values, kind, snapshot)
         yield event(values, snapshot, kind, line)
         yield from people.tell(values, snapshot, line)
-    for la, found in counts.items():
+    for la, by_snapshot in tallies.items():
         yield Row("Authority", la, la, 0, Values({LA: la}), groups=(f"la:{la}",))
-        yield from snapshots(la, found, whole=not rejects)
+        yield from snapshots(la, by_snapshot, whole=not rejects)
+
+
+def filled(cells: Values) -> Values:
+    """Return the columns that have a value.
+
+    >>> filled(Values({"NHS Number": "NULL", "Gender": " Female "}))
+    {'Gender': 'Female'}
+    """
+    stripped = ((name, text.strip()) for name, text in cells.items())
+    return Values((name, text) for name, text in stripped if text and text.casefold() not in NOTHING)
 
 
 def submitted(name: str) -> int:
@@ -104,7 +135,7 @@ def identified(values: Values, submission: int) -> tuple[Snapshot, str]:
     start, end = iso(values[START], START), iso(values[END], END)
     if not start or not end or start > end:
         raise Invalid(f"column {END if start else START}")
-    kind = codes.clean("Event Type", values["Event Type"])
+    kind = codes.event_type(values["Event Type"])
     if not kind:
         raise Invalid("column Event Type")
     if not iso(values["Event Start Date"], "Event Start Date"):
@@ -132,8 +163,8 @@ def event(values: Values, snapshot: Snapshot, kind: str, line: int) -> Row:
 
 
 def event_key(values: Values, kind: str) -> str:
-    """Return the key of an event: DHSC's unique event. Its reference is of no use as a key, its end may be
-    corrected."""
+    """Return the key of an event's group: DHSC's unique event without what ``stated`` tells apart. Its reference is of
+    no use as a key."""
     words = [codes.word(column, values[column]) for column in DISCRIMINATORS[kind]]
     started = iso(values["Event Start Date"], "Event Start Date")
     return "|".join(
@@ -171,12 +202,55 @@ class People:
         )  # fmt: skip
 
 
-def snapshots(la: str, found: dict[Snapshot, Counter[str]], whole: bool) -> Iterator[Row]:
-    """Yield the snapshots of a file. One period is the file's; one that only some rows name is a slip, and its silence
-    means nothing."""
-    main = max(found, key=lambda snapshot: (found[snapshot].total(), snapshot))
-    for snapshot, kinds in found.items():
-        types, state = " ".join(sorted(kinds)), FULL if whole and snapshot == main else PARTIAL
+class Tally:
+    """What a snapshot's silence is judged by: its events by type and month of their end, its people by the last day
+    they are in care or an event, and when the services began that began in its period."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.types: set[str] = set()
+        self.months: Counter[tuple[str, str]] = Counter()
+        self.people: dict[str, str] = {}
+        self.starts: dict[str, tuple[str, set[str]]] = {}
+
+    def add(self, values: Values, kind: str, snapshot: Snapshot) -> None:
+        """Count a row. An end that is no date counts as none: the mapping names it."""
+        end = date_or_none(values["Event End Date"])
+        self.count += 1
+        self.types.add(kind)
+        if end:
+            self.months[end[:7], kind] += 1
+        person = digest({LA: values[LA], PERSON_ID: values[PERSON_ID]})[:8]
+        last = end if end or kind == "Service" else iso(values["Event Start Date"], "Event Start Date")
+        self.people[person] = latest_day(self.people[person], last) if person in self.people else last
+        started = iso(values["Event Start Date"], "Event Start Date")
+        if kind == "Service" and snapshot.start <= started:
+            self.starts.setdefault(service_name(values), (values[PERSON_ID], set()))[1].add(started)
+
+
+def date_or_none(text: str) -> str:
+    try:
+        return iso(text, "Event End Date")
+    except Invalid:
+        return ""
+
+
+def service_name(values: Values) -> str:
+    """Return what names a service of a person, whenever it began."""
+    columns = (*DISCRIMINATORS["Service"], "Client Type")
+    return "|".join((values[PERSON_ID], *(codes.word(column, values[column]) for column in columns)))
+
+
+def snapshots(la: str, tallies: dict[Snapshot, Tally], whole: bool) -> Iterator[Row]:
+    """Yield the snapshots of a file, and the services that began in each. One period is the file's; one that only some
+    rows name is a slip, and its silence means nothing."""
+    main = max(tallies, key=lambda snapshot: (tallies[snapshot].count, snapshot))
+    for snapshot, tally in tallies.items():
+        types, state = " ".join(sorted(tally.types)), FULL if whole and snapshot == main else PARTIAL
+        said = {
+            MONTHS: ";".join(f"{month} {kind} {count}" for (month, kind), count in sorted(tally.months.items())),
+            SAMPLE: sampled(tally.people),
+        }
         values = {
             LA: la,
             START: snapshot.start,
@@ -184,8 +258,15 @@ def snapshots(la: str, found: dict[Snapshot, Counter[str]], whole: bool) -> Iter
             SUBMISSION: str(snapshot.submission),
             TYPES: types,
             STATE: state,
+            **said,
         }
-        yield Row(SNAPSHOT, f"{la}|{snapshot.id}|{types}|{state}", la, snapshot.submission, Values(values))
+        key = f"{la}|{snapshot.id}|{types}|{state}|{digest(said)}"
+        yield Row(SNAPSHOT, key, la, snapshot.submission, Values(values))
+        for name, (person, starts) in tally.starts.items():
+            yield Row(
+                "Start", f"{name}|{snapshot.id}", la, snapshot.submission, Values(Starts=" ".join(sorted(starts))),
+                patient=person, groups=(f"person:{person}",),
+            )  # fmt: skip
 
 
 def digest(said: dict[str, str]) -> str:

@@ -1,70 +1,204 @@
-"""Decides whether an event that is missing from a later snapshot counts as withdrawn.
+"""Decides whether an event or a person that is missing from a later snapshot counts as gone.
 
 Nothing is ever deleted in Client Level Data: the next snapshot simply does not have the event. A snapshot's silence
-counts only if it is the latest submission of its period, was read whole, speaks of events of that type at all, and its
-period would hold the event.
+counts only if it is the latest submission of its period, was read whole, speaks of events of that type at all, its
+period would hold the event, and it still has nearly everybody whom the snapshot that stated the event would have it
+have. Councils send part of a return, and state a longer period than their data cover.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from mappings import Look, Row
-from mappings.cld.times import iso
+from mappings import Look, Row, Values
+from mappings.cld.times import iso, month_end
 
 SNAPSHOT = "Snapshot"
 START, END, SUBMISSION = "Reporting Period Start Date", "Reporting Period End Date", "Submission"
 TYPES, STATE, FULL, PARTIAL = "Event Types", "State", "full", "partial"
+MONTHS, SAMPLE = "Months", "Sample"
+"""Events by type and month of their end (``2025-06 Review 12``), and people by the last day they are in care or an
+event (``1f3a9c02 2025-06-20``; the day is left out where care goes on)."""
+SAMPLED = 1024
+"""People whom a snapshot remembers: those with the lowest hashes, so that two snapshots remember the same ones."""
+MISSING = 0.1
+"""Share of the people who should be in a snapshot that it may lack (at least one of them) and still be believed."""
+MANY = 100
+"""From so many events on, DHSC derives the period of a submission from them."""
+LEAST_SHARE, OF_TYPES = 0.02, 0.75
+"""DHSC: a month counts with this share of all events, and this share of the types that the submission has."""
 
 
 @dataclass(frozen=True, order=True)
 class Snapshot:
-    """One submission for one reporting period. The order is DHSC's: the later period, then the later submission."""
+    """One submission for one reporting period. The order is DHSC's: the later period, then the later submission.
+
+    ``start`` and ``end`` are the period as stated; ``months`` counts the events that ended, by type and month;
+    ``people`` holds the last day of each sampled person, by hash, None where nothing was kept of them.
+    """
 
     end: str
     start: str
     submission: int
     types: frozenset[str] = field(default=frozenset(), compare=False)
     full: bool = field(default=False, compare=False)
+    months: tuple[tuple[str, str, int], ...] = field(default=(), compare=False)
+    people: dict[str, str] | None = field(default=None, compare=False)
 
     @property
     def id(self) -> str:
         return f"{self.start}/{self.end}/{self.submission}"
+
+    @property
+    def submitted(self) -> str:
+        """The day on which it was submitted."""
+        day = str(self.submission // 1000)
+        return f"{day[:4]}-{day[4:6]}-{day[6:]}"
+
+    @cached_property
+    def covered(self) -> tuple[str, str]:
+        """The first and last day that its events cover, within the period it states: DHSC's rule where there are many,
+        else every month in which an event ended. The stated period where none did."""
+        months = covered_months(self.months, self.submission)
+        if not months:
+            return self.start, self.end
+        first, last = f"{months[0]}-01", month_end(months[-1])
+        return max(self.start, first), min(self.end, last)
+
+    @property
+    def until(self) -> str:
+        """The last day it can speak of."""
+        return self.covered[1] if self._has_many else self.end
+
+    @property
+    def _has_many(self) -> bool:
+        return sum(count for _, _, count in self.months) >= MANY
 
     def holds(self, kind: str, start: str, end: str) -> bool:
         """Whether this snapshot would have stated an event of these dates: a service that ran in its period, else one
         within it."""
         if not self.full or kind not in self.types:
             return False
+        first, last = self.covered
         if kind == "Service":
-            return start <= self.end and (not end or end >= self.start)
-        return self.start <= start and start <= (end or start) <= self.end
+            first, last = (first, last) if self._has_many else (self.start, self.end)
+            return start <= last and (not end or end >= first)
+        return first <= start and start <= (end or start) <= last
+
+    def is_whole_beside(self, earlier: Snapshot) -> bool:
+        """Whether it has nearly everybody whom ``earlier`` says that it should have. Where that cannot be told it is
+        taken for a part of a return."""
+        expected = self._expected(earlier)
+        present = sum(person in (self.people or ()) for person in expected)
+        missing = len(expected) - present
+        return present > 0 and missing <= max(1, int(MISSING * len(expected)))
+
+    def _expected(self, earlier: Snapshot) -> list[str]:
+        """The people of ``earlier`` who were in care or an event within what this snapshot covers, as far as both
+        remember them."""
+        if self.people is None or earlier.people is None:
+            return []
+        limit = max(self.people, default="") if len(self.people) >= SAMPLED else "~"
+        first = self.covered[0]
+        return [person for person, last in earlier.people.items() if person <= limit and (not last or last >= first)]
+
+
+def covered_months(months: Iterable[tuple[str, str, int]], submission: int) -> list[str]:
+    """Return the months (``2025-06``) that a submission's events cover, in order.
+
+    Source: DataS-DHSC/ASC-CLD-LA-Dashboard, methodology 2 (reporting periods).
+    """
+    imported = f"{submission // 10**7:06d}"
+    counted = [row for row in months if row[0].replace("-", "") < imported] or list(months)
+    total, kinds = sum(count for _, _, count in counted), {kind for _, kind, _ in counted}
+    sums: Counter[str] = Counter()
+    seen: dict[str, set[str]] = {}
+    for month, kind, count in counted:
+        sums[month] += count
+        seen.setdefault(month, set()).add(kind)
+    if total < MANY:
+        return sorted(sums)
+    least = OF_TYPES * len(kinds)
+    return sorted(month for month in sums if sums[month] >= LEAST_SHARE * total and len(seen[month]) >= least)
 
 
 def of(row: Row) -> Snapshot:
     """Return the snapshot a kept row belongs to."""
     values = row.values
     types, state = frozenset(values[TYPES].split()), values[STATE]
-    return Snapshot(iso(values[END], END), iso(values[START], START), int(values[SUBMISSION]), types, state == FULL)
+    stated = Snapshot(iso(values[END], END), iso(values[START], START), int(values[SUBMISSION]), types, state == FULL)
+    if SAMPLE not in values:
+        return stated
+    return Snapshot(*_name(stated), types, state == FULL, _months(values), _people(values))
+
+
+def _name(snapshot: Snapshot) -> tuple[str, str, int]:
+    return snapshot.end, snapshot.start, snapshot.submission
+
+
+def _months(values: Values) -> tuple[tuple[str, str, int], ...]:
+    rows = (entry.split() for entry in values[MONTHS].split(";") if entry)
+    return tuple((month, kind, int(count)) for month, kind, count in rows)
+
+
+def _people(values: Values) -> dict[str, str]:
+    entries = (entry.partition(" ") for entry in values[SAMPLE].split(";") if entry)
+    return {person: last for person, _, last in entries}
 
 
 def known(look: Look) -> list[Snapshot]:
-    """Return the council's snapshots that count: the latest submission of each period, oldest first.
+    """Return the council's snapshots that count: the latest submission of each period, oldest first."""
+    latest: dict[tuple[str, str], Snapshot] = {}
+    for found in every(look).values():
+        period = (found.start, found.end)
+        if period not in latest or found.submission > latest[period].submission:
+            latest[period] = found
+    return sorted(latest.values())
+
+
+def every(look: Look) -> dict[str, Snapshot]:
+    """Return all snapshots of the council by their id.
 
     The files of one submission are one snapshot, which is whole only if every file was read whole.
     """
-    latest: dict[tuple[str, str], Snapshot] = {}
+    return look.once(SNAPSHOT, lambda: _every(look))
+
+
+def _every(look: Look) -> dict[str, Snapshot]:
+    by_id: dict[str, Snapshot] = {}
     for found in map(of, look.all(SNAPSHOT)):
-        period = (found.start, found.end)
-        before = latest.get(period)
-        if before is None or found.submission > before.submission:
-            latest[period] = found
-        elif found.submission == before.submission:
-            latest[period] = Snapshot(
-                found.end, found.start, found.submission, before.types | found.types, before.full and found.full
-            )
-    return sorted(latest.values())
+        by_id[found.id] = together(by_id[found.id], found) if found.id in by_id else found
+    return by_id
+
+
+def together(first: Snapshot, second: Snapshot) -> Snapshot:
+    """Return two files of one submission as one snapshot."""
+    people = first.people if second.people is None else second.people
+    if first.people is not None and second.people is not None:
+        people = dict(first.people)
+        for person, last in second.people.items():
+            people[person] = latest_day(people[person], last) if person in people else last
+        people = _lowest(people)
+    return Snapshot(
+        *_name(first), first.types | second.types, first.full and second.full, first.months + second.months, people
+    )
+
+
+def latest_day(first: str, second: str) -> str:
+    """The later of two last days; care that goes on has none."""
+    return max(first, second) if first and second else ""
+
+
+def _lowest(people: dict[str, str]) -> dict[str, str]:
+    return dict(sorted(people.items())[:SAMPLED])
+
+
+def sampled(people: dict[str, str]) -> str:
+    """Return the column that remembers people, by hash, with their last day."""
+    return ";".join(f"{person} {last}".strip() for person, last in _lowest(people).items())
 
 
 def last(rows: Iterable[Row]) -> tuple[Snapshot, list[Row]]:
@@ -76,6 +210,33 @@ def last(rows: Iterable[Row]) -> tuple[Snapshot, list[Row]]:
     return latest, sorted(grouped[latest], key=lambda row: row.key)
 
 
+def as_known(stated: Snapshot, look: Look) -> Snapshot:
+    """Return the snapshot with what is known of it as a whole: a row of it knows only its name."""
+    return every(look).get(stated.id, stated)
+
+
 def silent(stated: Snapshot, kind: str, start: str, end: str, look: Look) -> list[Snapshot]:
-    """Return the snapshots after ``stated`` that should have stated the event and do not, oldest first."""
-    return [snapshot for snapshot in known(look) if snapshot > stated and snapshot.holds(kind, start, end)]
+    """Return the snapshots after ``stated`` that should have stated the event and do not, oldest first.
+
+    What a part of a return leaves out is counted in the load report and not believed.
+    """
+    later = [
+        snapshot
+        for snapshot in known(look)
+        if snapshot > stated and snapshot.until >= stated.until and snapshot.holds(kind, start, end)
+    ]
+    return believed(later, stated, look, "Event")
+
+
+def without_person(stated: Snapshot, look: Look) -> list[Snapshot]:
+    """Return the snapshots after ``stated`` that no longer have a person whom it had, oldest first."""
+    later = [snapshot for snapshot in known(look) if snapshot > stated and snapshot.full]
+    return believed(later, stated, look, "Person")
+
+
+def believed(later: list[Snapshot], stated: Snapshot, look: Look, what: str) -> list[Snapshot]:
+    """Return those of the silent snapshots that are whole returns."""
+    whole = [snapshot for snapshot in later if snapshot.is_whole_beside(stated)]
+    if len(whole) < len(later):
+        look.warn(what, "missing from a return that has too few of the people to be believed")
+    return whole

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 
 from gateway.errors import Invalid
@@ -31,3 +31,23 @@ def iso(text: str, column: str) -> str:
         return date(int(year), int(month), int(day)).isoformat()
     except ValueError:
         raise Invalid(f"column {column}") from None
+
+
+def month_end(month: str) -> str:
+    """Return the last day of a month.
+
+    >>> month_end("2025-02"), month_end("2025-12")
+    ('2025-02-28', '2025-12-31')
+    """
+    year, number = int(month[:4]), int(month[5:])
+    first_of_next = date(year + number // 12, number % 12 + 1, 1)
+    return (first_of_next - timedelta(days=1)).isoformat()
+
+
+def day_before(day: str) -> str:
+    """Return the day before an ISO date.
+
+    >>> day_before("2025-04-01")
+    '2025-03-31'
+    """
+    return (date.fromisoformat(day) - timedelta(days=1)).isoformat()

@@ -7,13 +7,13 @@ tells the quirks and what a clinician has to sign.
 """
 
 from mappings import Group, Publisher, Row, Source, by_family
-from mappings.emis.delivery import check, read
+from mappings.emis.delivery import check, read, unread
 from mappings.emis.directory import to_location, to_organisation, to_user
 from mappings.emis.encounter import to_encounter
 from mappings.emis.medication import to_course, to_issue
 from mappings.emis.observation import to_observation
 from mappings.emis.patient import to_patient
-from mappings.emis.tables import NEVER
+from mappings.emis.tables import AGREEMENT, NEVER, REPLACED
 from mappings.emis.values import guid, is_true
 
 FAMILIES = {
@@ -35,8 +35,8 @@ def publisher(row: Row) -> Publisher | None:
         return Publisher(
             row.key, values["ODSCode"].strip().upper(), values["OrganisationName"].strip(), order=row.order
         )
-    if row.table == "Agreements_SharingOrganisation":
-        return Publisher(guid(values["OrganisationGuid"]), state=state(row), order=row.order)
+    if row.table == AGREEMENT:
+        return Publisher(guid(values["OrganisationGuid"]), state=state(row), order=row.order, agreement=row.directory)
     return None
 
 
@@ -61,11 +61,13 @@ SOURCE = Source(
     name="emis",
     kind="gp",
     title="EMIS Web IM1 extract 8.2",
-    version="2",
+    version="3",
     check=check,
     read=read,
     to_fhir=by_family(FAMILIES),
     publisher=publisher,
     hides=hides,
     never=NEVER,
+    replaces=REPLACED,
+    unread=unread,
 )

@@ -9,6 +9,7 @@ from gateway.fhir.build import resource
 from mappings import Look, Values
 from mappings.emis.entry import NOT_DONE, Entry, clinician, encounter, filed, problem, subject
 from mappings.emis.values import day, entered
+from mappings.emis.words import matches, words
 from mappings.vocabulary import HL7, UK_CORE, UNKNOWN, tagged
 
 VACCINATION = UK_CORE + "Extension-UKCore-VaccinationProcedure"
@@ -24,12 +25,14 @@ def immunisation(made: Entry, look: Look) -> dict[str, Any]:
     """Return the Immunization. Declined, contraindicated or not given is ``not-done`` with its reason, never
     ``completed``.
 
+    A term that says who else gave it is a report of the practice and not its own act: ``primarySource`` false.
     The code names an act of vaccination and no product: it is the vaccination procedure, and for want of a product the
     vaccine too.
     """
     values, details = made.values, made.said.details
     not_done = made.sense in NOT_DONE or made.sense in ("absent", "suspected", "uncertain")
     when, person, expires = made.effective, clinician(values, look), details.get("expiry", "")
+    elsewhere = matches("elsewhere", words(made.code.text))
     recorded, ambiguous = entered(values)
     immunisation = resource(
         "Immunization",
@@ -46,10 +49,11 @@ def immunisation(made: Entry, look: Look) -> dict[str, Any]:
         occurrenceDateTime=when,
         _occurrenceDateTime=None if when else UNKNOWN,
         recorded=recorded,
+        primarySource=False if elsewhere else None,
         manufacturer={"display": details["manufacturer"]} if details.get("manufacturer") else None,
         lotNumber=details.get("batch"),
         expirationDate=expiry(expires),
-        performer=[{"actor": person}] if person and not not_done else None,
+        performer=[{"actor": person}] if person and not not_done and not elsewhere else None,
         note=[*made.notes, *expiry_note(expires)],
         reasonReference=problem(values, look),
     )

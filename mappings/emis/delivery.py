@@ -6,19 +6,44 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from gateway.errors import Refused
-from mappings import Feed, Reject, Row, Values
+from mappings import Feed, Look, Reject, Row, Values
 from mappings.emis.columns import TABLES as COLUMNS
-from mappings.emis.tables import ALIASES, MAY_BE_EMPTY, TABLES, Table
+from mappings.emis.tables import (
+    AGREEMENT,
+    ALIASES,
+    MAY_BE_EMPTY,
+    OF_A_REGISTRATION,
+    PATIENT,
+    REGISTRATION,
+    TABLES,
+    Table,
+)
 from mappings.emis.values import guid, is_true
-from mappings.readers.csv import check_header, csv_rows
-from mappings.readers.files import File, delivered, is_zip
+from mappings.readers.csv import check_header, csv_rows, unknown_columns
+from mappings.readers.files import File, delivered, is_zip, without_watch
 
 NAME = re.compile(
     r"\d+-\d+_([A-Za-z]+_[A-Za-z]+)_(\d{14})_\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?\.csv"
 )
+NOT_YET = {
+    ".gpg": "encrypted, as EMIS sends it: decrypt it first (gpg --decrypt-files), and load the .csv files without it",
+    ".pgp": "encrypted: decrypt it first, and load the .csv files without it",
+    ".filepart": "not completely transferred: wait until the transfer ends, or fetch it again",
+    ".part": "not completely transferred: wait until the transfer ends, or fetch it again",
+    ".tmp": "not completely transferred: wait until the transfer ends, or fetch it again",
+    ".crdownload": "not completely transferred: wait until the transfer ends, or fetch it again",
+    ".gz": "compressed by gzip: decompress it first (gunzip), or give the delivery as one zip",
+    ".tgz": "an archive that is not read: unpack it, or give the delivery as one zip",
+    ".tar": "an archive that is not read: unpack it, or give the delivery as one zip",
+    ".7z": "an archive that is not read: unpack it, or give the delivery as one zip",
+    ".zip": "a zip within the delivery: unpack it, or load it alone",
+}
+"""What to do with files that are of a delivery and cannot be read as they are, by the end of their name."""
 SINCE = datetime(2000, 1, 1)
 PROCESSING_BITS = 31
 """``ProcessingId`` is a 4-byte integer; the seconds since 2000 before it keep an order under 2**63 until 2136."""
@@ -46,6 +71,8 @@ def check(path: Path, feed: Feed) -> list[File]:
     ``partial`` allows it), or a column missing.
     """
     partial = bool(feed.settings.get("partial"))
+    if path.is_file() and not is_zip(path) and (advice := not_yet(path.name)):
+        raise Refused(f"the delivery: {advice}")
     if path.is_file() and not partial and not is_zip(path):
         raise Refused(
             "the delivery: one file is not a delivery; give its folder or zip, or set partial = true for the feed "
@@ -63,6 +90,11 @@ def check(path: Path, feed: Feed) -> list[File]:
     return files
 
 
+def not_yet(name: str) -> str:
+    """Return what to do with a file that cannot be read as it is, "" for any other."""
+    return next((advice for ending, advice in NOT_YET.items() if name.lower().endswith(ending)), "")
+
+
 def reading_order(name: Named) -> tuple[str, str, int]:
     """Return what files are read by: the time of their extract, then what others look up first."""
     return name.time, name.agreement, READING_ORDER[name.table]
@@ -78,7 +110,7 @@ def named(file: File) -> Named:
     know."""
     match = NAME.fullmatch(file.name)
     if match is None:
-        raise Refused(f"{file.shown}: not named as a file of an EMIS extract")
+        raise Refused(f"{file.shown}: {not_yet(file.name) or 'not named as a file of an EMIS extract'}")
     table, time, agreement = match.groups()
     if table not in TABLES:
         raise Refused(f"{file.shown}: table {table} is not known")
@@ -106,7 +138,7 @@ def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
     """Yield the rows of one file; a row without its key, its organisation, its patient or its number is a reject."""
     name = named(file)
     table = TABLES[name.table]
-    wanted = frozenset(COLUMNS[name.table]) - table.never
+    wanted = frozenset((*COLUMNS[name.table], *new_columns(without_watch(file)))) - table.never
     seconds = int((datetime.strptime(name.time, "%Y%m%d%H%M%S") - SINCE).total_seconds()) << PROCESSING_BITS
     is_numbered = "ProcessingId" in wanted
     for item in csv_rows(file, rename=column, keep=wanted):
@@ -116,9 +148,22 @@ def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
         line, values = item
         number = values.pop("ProcessingId", "") if is_numbered else str(line)
         if number.isascii() and number.isdigit() and len(number) < 11:
-            yield row(name, table, values, seconds + int(number), line)
+            read_row = row(name, table, values, seconds + int(number), line)
+            yield read_row
+            if name.table == PATIENT and isinstance(read_row, Row):
+                yield from registrations(read_row)
         else:
             yield Reject(f"line {line}", "column ProcessingId")
+
+
+def new_columns(file: File) -> list[str]:
+    """Return the columns of a newer version: kept with their row, so that a later mapping can read them."""
+    return unknown_columns(file, COLUMNS[named(file).table], rename=column)
+
+
+def unread(file: File) -> list[str]:
+    """Return the columns that no mapping knows, with their table."""
+    return [f"{named(file).table} {name}" for name in new_columns(file)]
 
 
 def row(name: Named, table: Table, values: Values, order: int, line: int) -> Row | Reject:
@@ -129,10 +174,12 @@ def row(name: Named, table: Table, values: Values, order: int, line: int) -> Row
         if not part and column not in MAY_BE_EMPTY and (name.table, column) != ("Appointment_Slot", "PatientGuid"):
             return Reject(f"line {line}", f"column {column}")
         parts.append(guid(part) if column.endswith("Guid") else part)
+    if table.agreed:
+        parts.append(name.agreement)
     publisher = name.agreement if table.central else guid(values.get("OrganisationGuid", ""))
     if not publisher:
         return Reject(f"line {line}", "column OrganisationGuid")
-    deleted = is_true(values.get("Deleted", "")) and name.table != "Agreements_SharingOrganisation"
+    deleted = is_true(values.get("Deleted", "")) and not table.agreed
     patient = guid(values.get("PatientGuid", ""))
     if not patient and not deleted and name.table in PERSONAL:
         return Reject(f"line {line}", "column PatientGuid")  # else all such rows would share a patient
@@ -151,9 +198,26 @@ def row(name: Named, table: Table, values: Values, order: int, line: int) -> Row
     )
 
 
+def registrations(patient: Row) -> Iterator[Row]:
+    """Yield the registration that a row of a patient tells, under its own key: the next one overwrites it."""
+    start = patient.values["DateOfRegistration"][:10]
+    if start:
+        values = Values((name, patient.values[name]) for name in OF_A_REGISTRATION if name in patient.values)
+        key = f"{patient.key}|{start}"
+        yield replace(patient, table=REGISTRATION, key=key, values=values, deleted=False, bare=False)
+
+
 def directory(row: Row) -> str:
     """Return the sharing agreement of a row: it publishes the codes, users and organisations that the row names."""
     return row.directory or str(row.values[KEPT_AGREEMENT])
+
+
+def organisation(guid: str, row: Row, look: Look) -> dict[str, Any]:
+    """Return the reference to an organisation that a row names. One that shares is its own, whatever agreement a row
+    came under: a practice in two agreements is one Organization. Any other belongs to the agreement's directory."""
+    under = directory(row)
+    owner = guid if look.row(AGREEMENT, f"{guid}|{under}", guid) else under
+    return look.reference("Organization", guid, owner)
 
 
 def extracted(order: int) -> str:

@@ -9,7 +9,8 @@ from gateway.fhir.build import resource
 from gateway.fhir.codes import ODS
 from gateway.nhs.identifiers import is_ods_code
 from mappings import Group, Look, Row, Values
-from mappings.emis.delivery import directory, extracted
+from mappings.emis.delivery import directory, extracted, organisation
+from mappings.emis.tables import AGREEMENT, ORGANISATION
 from mappings.emis.values import address, day, guid, identifier, is_true
 from mappings.vocabulary import GMC_NUMBER, GMP_NUMBER, NMC_NUMBER, UK_CORE
 
@@ -24,7 +25,7 @@ PROFESSIONAL = (
 
 def to_organisation(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Organization. Closed is what was closed by the day of the extract."""
-    row = next(iter(group.of("Admin_Organisation")), None)
+    row = described(group, look)
     if row is None:
         return []
     values = row.values
@@ -34,7 +35,7 @@ def to_organisation(group: Group, look: Look) -> list[dict[str, Any]]:
         guid(values["ParentOrganisationGuid"] or values["CCGOrganisationGuid"]),
     )
     extensions: list[dict[str, Any]] = (
-        [{"url": MAIN_LOCATION, "valueReference": look.reference("Location", main)}] if main else []
+        [{"url": MAIN_LOCATION, "valueReference": look.reference("Location", main, directory(row))}] if main else []
     )
     if opened or closed:
         extensions.append({"url": PERIOD, "valuePeriod": {"start": opened, "end": closed}})
@@ -48,9 +49,21 @@ def to_organisation(group: Group, look: Look) -> list[dict[str, Any]]:
             active=not is_closed(closed, row),
             type=[{"text": values["OrganisationType"].strip()}],
             name=values["OrganisationName"].strip(),
-            partOf=look.reference("Organization", parent) if parent and parent != row.key else {},
+            partOf=organisation(parent, row, look) if parent and parent != row.key else {},
         )
     ]
+
+
+def described(group: Group, look: Look) -> Row | None:
+    """Return the row that describes the group's organisation. One that shares is described by the first of its
+    agreements that names it, and its rows in the agreements' directories make nothing of their own."""
+    under = sorted(group.of(AGREEMENT), key=lambda held: (is_true(held.values["Disabled"]), directory(held)))
+    for agreement in under:
+        if row := look.row(ORGANISATION, group.publisher, directory(agreement)):
+            return row
+    row = next(iter(group.of(ORGANISATION)), None)
+    is_own = row is not None and look.row(AGREEMENT, f"{row.key}|{group.publisher}", row.key) is not None
+    return None if is_own else row
 
 
 def is_closed(closed: str, row: Row) -> bool:
@@ -79,7 +92,7 @@ def to_location(group: Group, look: Look) -> list[dict[str, Any]]:
             type=[{"text": values["LocationTypeDescription"].strip()}],
             telecom=telecoms(values),
             address=address(values),
-            managingOrganization=look.reference("Organization", guid(holders[0].values["OrganisationGuid"]))
+            managingOrganization=organisation(guid(holders[0].values["OrganisationGuid"]), holders[0], look)
             if holders
             else {},
             partOf=look.reference("Location", parent) if parent and parent != row.key else {},
@@ -117,7 +130,7 @@ def to_user(group: Group, look: Look) -> list[dict[str, Any]]:
             identifier=[identifier(row.key)],
             period={"start": day(values, "ContractStartDate"), "end": day(values, "ContractEndDate")},
             practitioner=look.reference("Practitioner", row.key),
-            organization=look.reference("Organization", guid(values["OrganisationGuid"]), directory(row)),
+            organization=organisation(guid(values["OrganisationGuid"]), row, look),
             code=[{"text": values["JobCategoryName"].strip()}],
         ),
     ]

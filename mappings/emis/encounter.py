@@ -8,7 +8,7 @@ from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row, Values
 from mappings.emis.codes import code_of, coded
-from mappings.emis.delivery import directory
+from mappings.emis.delivery import organisation
 from mappings.emis.entry import clinician, subject
 from mappings.emis.values import entered, guid, identifier, is_true, partial
 from mappings.vocabulary import HL7, UK_CORE, UNKNOWN, tagged
@@ -37,7 +37,7 @@ def to_encounter(group: Group, look: Look) -> list[dict[str, Any]]:
         subject=subject(values, look),
         participant=[{"type": [PERFORMER], "individual": person}] if person else [],
         period={"start": partial(values, "EffectiveDate")},
-        serviceProvider=look.reference("Organization", guid(values["OrganisationGuid"]), directory(row)),
+        serviceProvider=organisation(guid(values["OrganisationGuid"]), row, look),
     )
     return [tagged(built, ambiguous)]
 

@@ -15,13 +15,17 @@ from gateway.fhir.build import resource
 from gateway.fhir.codes import UCUM
 from mappings import Group, Look, Row, Values
 from mappings.emis.codes import drug_concept
+from mappings.emis.delivery import extracted
 from mappings.emis.entry import clinician, encounter, problem, subject
 from mappings.emis.tables import DRUG, ISSUE
 from mappings.emis.values import day, entered, guid, identifier, is_number, is_true, partial, quantity
+from mappings.emis.words import first, words
 from mappings.vocabulary import ESTIMATED, HL7, UK_CORE, UK_CORE_CODES, UNKNOWN, tagged
 
 REQUEST, STATEMENT = UK_CORE + "UKCore-MedicationRequest", UK_CORE + "UKCore-MedicationStatement"
 LAST_ISSUE = UK_CORE + "Extension-UKCore-MedicationStatementLastIssueDate"
+PRESCRIBER = UK_CORE + "Extension-UKCore-MedicationPrescribingOrganizationType"
+BY_ANOTHER = "prescribed-by-another-organisation"
 REPEAT = UK_CORE + "Extension-UKCore-MedicationRepeatInformation"
 COURSES = {
     "acute": (HL7 + "medicationrequest-course-of-therapy", "acute"),
@@ -44,19 +48,20 @@ def to_course(group: Group, look: Look) -> list[dict[str, Any]]:
     if drug is None:
         return []
     issues = [row for row in group.of(ISSUE) if row.patient == drug.patient]
-    return [statement(drug, key, issues, look), authorisation(drug, key, look)]
+    return [statement(drug, key, issues, look), authorisation(drug, key, issues, look)]
 
 
 def statement(drug: Row, key: str, issues: list[Row], look: Look) -> dict[str, Any]:
     values = drug.values
     asserted, ambiguous = entered(values)
-    last = max((when for row in issues if (when := partial(row.values, "EffectiveDate"))), default="")
+    last = last_issue(drug, issues)
+    elsewhere = supplied_elsewhere(issues)
     built = resource(
         "MedicationStatement",
         look.id("MedicationStatement", key),
         STATEMENT,
         security(values),
-        extension=[{"url": LAST_ISSUE, "valueDateTime": last}] if last else [],
+        extension=[*([{"url": LAST_ISSUE, "valueDateTime": last}] if last else []), *prescriber(elsewhere)],
         identifier=[identifier(key)],
         basedOn=[look.reference("MedicationRequest", key)],
         status=status(values),
@@ -67,12 +72,13 @@ def statement(drug: Row, key: str, issues: list[Row], look: Look) -> dict[str, A
         dateAsserted=asserted,
         informationSource=clinician(values, look),
         reasonReference=problem(values, look, "ProblemObservationGuid"),
+        note=[{"text": text} for text in (*worded_quantity(values), *elsewhere)],
         dosage=[{"text": values["Dosage"].strip()}],
     )
     return tagged(built, ambiguous)
 
 
-def authorisation(drug: Row, key: str, look: Look) -> dict[str, Any]:
+def authorisation(drug: Row, key: str, issues: list[Row], look: Look) -> dict[str, Any]:
     values = drug.values
     _, ambiguous = entered(values)
     built = resource(
@@ -92,6 +98,7 @@ def authorisation(drug: Row, key: str, look: Look) -> dict[str, Any]:
         recorder=clinician(values, look, "EnteredByUserInRoleGuid"),
         reasonReference=problem(values, look, "ProblemObservationGuid"),
         groupIdentifier=identifier(key),
+        note=[{"text": text} for text in (*worded_quantity(values), *supplied_elsewhere(issues))],
         courseOfTherapyType=course_type(values["PrescriptionType"].strip()),
         dosageInstruction=[{"text": values["Dosage"].strip()}],
         dispenseRequest={
@@ -106,7 +113,7 @@ def authorisation(drug: Row, key: str, look: Look) -> dict[str, Any]:
 
 def to_issue(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the issue as an order that was made. Completed says that it was issued, and nothing of whether the
-    medicine is taken."""
+    medicine is taken. What another organisation supplies is reported; a post-dated issue is still to come."""
     key = group.key[6:]
     row = next((row for row in group.of(ISSUE) if row.key == key), None)
     if row is None:
@@ -120,8 +127,9 @@ def to_issue(group: Group, look: Look) -> list[dict[str, Any]]:
         REQUEST,
         security(values),
         identifier=[identifier(key)],
-        status="completed",
+        status="active" if is_post_dated(row, row.order) else "completed",
         intent="order",
+        reportedBoolean=True if is_elsewhere(values) else None,
         category=issue_category(values),
         medicationCodeableConcept=drug_concept(row, look),
         subject=subject(values, look),
@@ -227,7 +235,44 @@ def issue_category(values: Values) -> list[dict[str, Any]]:
 
 
 def issue_notes(values: Values) -> list[dict[str, Any]]:
-    texts = ["Prescribed as a contraceptive"] if is_true(values["IsPrescribedAsContraceptive"]) else []
-    if (number := values["Quantity"].strip()) and not is_number(number):
-        texts.append(f"Quantity: {number} {values['QuantityUnit']}".strip())
-    return [{"text": text} for text in texts]
+    contraceptive = ["Prescribed as a contraceptive"] if is_true(values["IsPrescribedAsContraceptive"]) else []
+    return [{"text": text} for text in (*contraceptive, *worded_quantity(values))]
+
+
+def worded_quantity(values: Values) -> list[str]:
+    """Return a quantity that is words and no number ("2 x 28"), for which FHIR has only a note."""
+    number = values["Quantity"].strip()
+    return [f"Quantity: {number} {values['QuantityUnit']}".strip()] if number and not is_number(number) else []
+
+
+def last_issue(drug: Row, issues: list[Row]) -> str:
+    """Return when the practice last issued the medicine, "" for never: neither what another organisation supplied nor
+    an issue dated after all that is known of the course."""
+    known = max([drug.order, *(row.order for row in issues)])
+    own = [row for row in issues if not is_elsewhere(row.values) and not is_post_dated(row, known)]
+    return max((when for row in own if (when := partial(row.values, "EffectiveDate"))), default="")
+
+
+def is_post_dated(row: Row, known: int) -> bool:
+    """Whether an issue is dated after the extract that ``known`` is an order of."""
+    return partial(row.values, "EffectiveDate")[:10] > extracted(known)
+
+
+def is_elsewhere(values: Values) -> bool:
+    """Whether the method of an issue says that another organisation supplies the medicine."""
+    return first("issue_method", words(values["IssueMethodDescription"])).get("supply") == "elsewhere"
+
+
+def supplied_elsewhere(issues: list[Row]) -> list[str]:
+    """Return the words that say that another organisation supplied a medicine, [] where the practice did so later."""
+    dated = [row for row in issues if "EffectiveDate" in row.values]
+    last = max(dated or issues, key=lambda row: (row.values["EffectiveDate"], row.order), default=None)
+    if last is None or not is_elsewhere(last.values):
+        return []
+    return [f"Supplied elsewhere: {last.values['IssueMethodDescription'].strip()}"]
+
+
+def prescriber(elsewhere: list[str]) -> list[dict[str, Any]]:
+    """Return the extension that says that another organisation prescribes the medicine, [] where the practice does."""
+    coding = {"system": UK_CORE_CODES + "MedicationPrescribingOrganizationType", "code": BY_ANOTHER}
+    return [{"url": PRESCRIBER, "valueCodeableConcept": {"coding": [coding]}}] if elsewhere else []

@@ -12,7 +12,7 @@ from mappings.emis.condition import condition
 from mappings.emis.entry import NEGATIVE, Entry, entry, shared
 from mappings.emis.qualifiers import NONE
 from mappings.emis.request import plan, referral, request
-from mappings.emis.result import observation, report
+from mappings.emis.result import PART_UNCLEAR, observation, report
 from mappings.emis.tables import CODE, OBSERVATION, PROBLEM, REFERRAL
 from mappings.emis.values import guid
 
@@ -75,10 +75,14 @@ def resources(
         held = known(children, look)
         parts = parts_of(made, held)
         members = members_of(held, parts, look)
+        if is_doubled(parts):
+            answer += [apart(part, look) for part in parts]
+            members = [look.reference("Observation", part.key) for part in parts] + members
+            parts = []
         if made.route == "report":
-            answer.append(report(made, members, look))
+            answer.append(report(made, members, specimens_of(held, look), look))
         elif not is_component(made, look):
-            answer.append(observation(made, parts, members, look))
+            answer.append(observation(made, parts, members, specimens_of(held, look), look))
     elif made.route == "referral":
         answer.append(referral(made, ask, look))
     else:
@@ -134,6 +138,26 @@ def parts_of(made: Entry, children: list[Entry]) -> list[Entry]:
     """Return the children that are the parts of a blood pressure, systolic first as people write them."""
     found = [child for child in children if belongs(child, made)]
     return sorted(found, key=lambda child: (child.code.part != "systolic", child.row.order))
+
+
+def is_doubled(parts: list[Entry]) -> bool:
+    """Whether a panel has two systolic or two diastolic parts: joined, nobody could see which belongs to which."""
+    kinds = [part.code.part for part in parts]
+    return len(set(kinds)) < len(kinds)
+
+
+def apart(part: Entry, look: Look) -> dict[str, Any]:
+    """Return a part of a doubled blood pressure as an Observation of its own, which says that it was one of several."""
+    alone = observation(part, [], [], [], look)
+    alone["meta"] = {**alone["meta"], "tag": [*alone["meta"].get("tag", []), PART_UNCLEAR]}
+    alone["note"] = [*alone.get("note", []), {"text": "One of several readings: which belong together is not said."}]
+    return alone
+
+
+def specimens_of(children: list[Entry], look: Look) -> list[dict[str, Any]]:
+    """Return references to the children that are the specimens which a report or result is of."""
+    specimens = sorted((child for child in children if child.route == "specimen"), key=lambda child: child.row.order)
+    return [look.reference("Specimen", child.key) for child in specimens]
 
 
 def members_of(children: list[Entry], parts: list[Entry], look: Look) -> list[dict[str, Any]]:

@@ -11,11 +11,13 @@ from gateway.fhir.dates import with_offset
 from gateway.nhs.identifiers import is_valid, normalise
 from mappings import Group, Look, Row, Values
 from mappings.emis.codes import coded, label
-from mappings.emis.delivery import directory
+from mappings.emis.delivery import extracted
+from mappings.emis.delivery import organisation as organisation_of
 from mappings.emis.entry import clinician
 from mappings.emis.tables import HISTORY, PATIENT
-from mappings.emis.values import address, day, guid, identifier, is_true
-from mappings.vocabulary import NUMBER_STATUS, UK_CORE, tagged
+from mappings.emis.tables import REGISTRATION as REGISTERED
+from mappings.emis.values import address, day, day_before, guid, identifier, is_true
+from mappings.vocabulary import ESTIMATED, NUMBER_STATUS, UK_CORE, can_be, tagged
 
 LOCAL_NUMBER = "https://fhir.nhs.uk/Id/local-patient-identifier"
 VERIFICATION = UK_CORE + "Extension-UKCore-NHSNumberVerificationStatus"
@@ -35,7 +37,59 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
     row = next((row for row in group.rows if row.table == PATIENT), None)
     if row is None or is_true(row.values["DummyType"]):
         return []
-    return [patient(row, look), registration(row, group.of(HISTORY), look)]
+    count_impossible(row, look)
+    current = registration(row, group.of(HISTORY), look)
+    return [patient(row, look), current, *(earlier(row, spell, look) for spell in past(row, group))]
+
+
+def past(row: Row, group: Group) -> list[Row]:
+    """Return the earlier registrations: those that were ended, and those of another type. One of the same type without
+    an end had another date by mistake."""
+    now = row.values
+    return [
+        spell
+        for spell in group.of(REGISTERED)
+        if spell.values["DateOfRegistration"][:10] != now["DateOfRegistration"][:10]
+        and (left(spell) or spell.values["PatientTypeDescription"].strip() != now["PatientTypeDescription"].strip())
+    ]
+
+
+def earlier(row: Row, spell: Row, look: Look) -> dict[str, Any]:
+    """Return an earlier registration. Where no end of it was told, it ended before the next began, for all we know."""
+    start, end = day(spell.values, "DateOfRegistration"), left(spell)
+    next_start = day(row.values, "DateOfRegistration")
+    if not end and start < next_start:
+        known = {"end": day_before(next_start), "_end": ESTIMATED}
+    else:
+        known = {"end": end if end >= start else ""}
+    return episode(row, spell, "finished", {"start": start if born(row) <= start else "", **known}, [], look)
+
+
+def born(row: Row) -> str:
+    """Return the birth date, "" where it is none or cannot be."""
+    birth = day(row.values, "DateOfBirth")
+    return birth if birth <= extracted(row.order) else ""
+
+
+def died(row: Row) -> str:
+    """Return the date of death, "" where it is none or cannot be: before birth, or after the extract. Nobody is dead by
+    a date that cannot be."""
+    death = day(row.values, "DateOfDeath")
+    return death if can_be(death, born(row), extracted(row.order)) else ""
+
+
+def left(row: Row) -> str:
+    """Return the day on which the registration was ended, "" where it goes on. A day after the extract is still to
+    come, or stands for none."""
+    end = day(row.values, "DateofDeactivation")
+    return end if end <= extracted(row.order) else ""
+
+
+def count_impossible(row: Row, look: Look) -> None:
+    """Count the dates of a patient that cannot be. They say nothing of the person."""
+    for column, kept in (("DateOfBirth", born(row)), ("DateOfDeath", died(row)), ("DateofDeactivation", left(row))):
+        if day(row.values, column) and not kept:
+            look.warn(column, "a date that cannot be")
 
 
 def security(row: Row) -> tuple[str, ...]:
@@ -45,7 +99,6 @@ def security(row: Row) -> tuple[str, ...]:
 
 def patient(row: Row, look: Look) -> dict[str, Any]:
     values = row.values
-    died = day(values, "DateOfDeath")
     return resource(
         "Patient",
         look.id("Patient", row.key),
@@ -56,8 +109,8 @@ def patient(row: Row, look: Look) -> dict[str, Any]:
         name=[name(values)],
         telecom=telecoms(values),
         gender=GENDERS.get(values["Sex"].strip().upper(), ""),
-        birthDate=day(values, "DateOfBirth"),
-        deceasedDateTime=died,
+        birthDate=born(row),
+        deceasedDateTime=died(row),
         address=[address(values)],
         contact=contacts(values),
         generalPractitioner=practitioners(row, look),
@@ -75,7 +128,7 @@ def identifiers(row: Row, look: Look) -> list[dict[str, Any]]:
         verified = {"coding": [{"system": NUMBER_STATUS, "code": said}]} if re.fullmatch(r"0[1-8]", said) else {}
         extension = [{"url": VERIFICATION, "valueCodeableConcept": verified}] if verified else []
         numbers.append({"extension": extension, "system": NHS_NUMBER, "value": number})
-    elif number:
+    elif any(map(str.isdigit, number)):
         numbers.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": number})
     if values["PatientNumber"].strip():
         numbers.append(
@@ -114,36 +167,46 @@ def practitioners(row: Row, look: Look) -> list[dict[str, Any]]:
     values = row.values
     practitioners = [clinician(values, look, "UsualGpUserInRoleGuid")]
     outside = values["ExternalUsualGPOrganisation"]
-    reference = look.reference("Organization", guid(outside), directory(row)) if outside else {}
+    reference = organisation_of(guid(outside), row, look) if outside else {}
     practitioners.append({**reference, "display": values["ExternalUsualGP"].strip()})
     return practitioners
 
 
 def organisation(row: Row, look: Look) -> dict[str, Any]:
-    return look.reference("Organization", guid(row.values["OrganisationGuid"]), directory(row))
+    return organisation_of(guid(row.values["OrganisationGuid"]), row, look)
 
 
 def registration(row: Row, history: list[Row], look: Look) -> dict[str, Any]:
     """Return the registration as an episode, one per date of registration (EMIS keeps only the newest). Finished when
-    it was ended, or the patient died or was deleted. A registration before birth is a slip of the key: its date is
-    left out."""
+    it was ended, or the patient died or was deleted. A registration before birth or after the extract is a slip of the
+    key: its date is left out."""
     values = row.values
-    start, end = day(values, "DateOfRegistration"), day(values, "DateofDeactivation") or day(values, "DateOfDeath")
-    period = {"start": start if start >= day(values, "DateOfBirth") else "", "end": end if end >= start else ""}
-    made = resource(
+    start, end = day(values, "DateOfRegistration"), left(row) or died(row)
+    is_possible = born(row) <= start <= extracted(row.order)
+    period = {"start": start if is_possible else "", "end": end if end >= start else ""}
+    status = "finished" if end or row.deleted else "active"
+    current = episode(row, row, status, period, status_history(history), look)
+    return tagged(current, any(moment(row.values)[1] for row in history))
+
+
+def episode(
+    row: Row, spell: Row, status: str, period: dict[str, Any], history: list[dict[str, Any]], look: Look
+) -> dict[str, Any]:
+    """Return a registration of a patient (``row``) as ``spell`` says it."""
+    values = spell.values
+    return resource(
         "EpisodeOfCare",
-        look.id("EpisodeOfCare", f"{row.key}|{start}"),
+        look.id("EpisodeOfCare", f"{row.key}|{day(values, 'DateOfRegistration')}"),
         UK_CORE + "UKCore-EpisodeOfCare",
         security(row),
-        status="finished" if end or row.deleted else "active",
-        statusHistory=status_history(history),
+        status=status,
+        statusHistory=history,
         type=registration_type(values["PatientTypeDescription"].strip()),
         patient=look.reference("Patient", row.key),
         managingOrganization=organisation(row, look),
         period=period,
         careManager=clinician(values, look, "UsualGpUserInRoleGuid"),
     )
-    return tagged(made, any(moment(row.values)[1] for row in history))
 
 
 def registration_type(words: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from gateway.fhir.build import resource
 from gateway.fhir.codes import SNOMED
 from mappings import Look, Row, Values
 from mappings.emis.codes import coded
-from mappings.emis.delivery import directory
+from mappings.emis.delivery import organisation
 from mappings.emis.entry import Entry, clinician, encounter, problem, subject
 from mappings.emis.values import entered, guid, identifier, is_true
 from mappings.vocabulary import UK_CORE, tagged
@@ -56,7 +56,7 @@ def _request(made: Entry, look: Look, intent: str, category: list[dict[str, Any]
         encounter=encounter(values, look),
         authoredOn=made.effective,
         requester=clinician(values, look),
-        performer=[look.reference("Organization", guid(target), directory(made.row))] if target else [],
+        performer=[organisation(guid(target), made.row, look)] if target else [],
         reasonReference=problem(values, look),
         note=[*made.notes, *notes(held)],
     )

@@ -25,8 +25,11 @@ SUSPECTED = {"coding": [{"system": SNOMED, "code": "415684004", "display": "Susp
 NOT_DONE = {"declined": "asked-declined", "not-given": "not-performed", "contraindicated": "not-performed"}
 
 
-def observation(made: Entry, parts: list[Entry], members: list[dict[str, Any]], look: Look) -> dict[str, Any]:
-    """Return the Observation. Built element by element: nine of ten rows of a practice come this way."""
+def observation(
+    made: Entry, parts: list[Entry], members: list[dict[str, Any]], specimens: list[dict[str, Any]], look: Look
+) -> dict[str, Any]:
+    """Return the Observation. Built element by element: nine of ten rows of a practice come this way. FHIR lets it have
+    one specimen."""
     values, code = made.values, made.code
     # a part kept confidential hides the whole: half a blood pressure gives the other half away
     is_confidential = made.is_confidential or any(part.is_confidential for part in parts)
@@ -64,6 +67,8 @@ def observation(made: Entry, parts: list[Entry], members: list[dict[str, Any]], 
         built["note"] = notes
     if limits := reference_range(values):
         built["referenceRange"] = [limits]
+    if len(specimens) == 1:
+        built["specimen"] = specimens[0]
     if members:
         built["hasMember"] = members
     if parts:
@@ -164,13 +169,15 @@ def component(part: Entry) -> dict[str, Any]:
     return built
 
 
-def report(made: Entry, results: list[dict[str, Any]], look: Look) -> dict[str, Any]:
-    """Return the DiagnosticReport of a laboratory battery with its results."""
+def report(made: Entry, results: list[dict[str, Any]], specimens: list[dict[str, Any]], look: Look) -> dict[str, Any]:
+    """Return the DiagnosticReport of a laboratory battery with its results and specimens."""
     values = made.values
     id_ = look.id("DiagnosticReport", made.key)
     built = begun("DiagnosticReport", id_, made, REPORT_PROFILE, made.is_confidential, look)
     built |= {"status": "final", "category": LAB_REPORT, "code": made.code.concept, "subject": subject(values, look)}
     ambiguous = told(built, values, look)
+    if specimens:
+        built["specimen"] = specimens
     if results:
         built["result"] = results
     if words := "; ".join(note["text"] for note in made.notes):

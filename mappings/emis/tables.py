@@ -7,14 +7,18 @@ from typing import NamedTuple
 
 class Table(NamedTuple):
     """``key`` are the columns that name a row. ``groups`` are (kind, column): the row's own group first. ``central``
-    rows carry no organisation, or are one: they are unique within the sharing agreement and belong to it."""
+    rows carry no organisation, or are one: they are unique within the sharing agreement and belong to it. ``agreed``
+    rows say something of an organisation under one agreement, and are named by both."""
 
     key: tuple[str, ...]
     groups: tuple[tuple[str, str], ...] = ()
     central: bool = False
+    agreed: bool = False
     never: frozenset[str] = frozenset()
 
 
+AGREEMENT = "Agreements_SharingOrganisation"
+ORGANISATION = "Admin_Organisation"
 OBSERVATION = "CareRecord_Observation"
 PROBLEM = "CareRecord_Problem"
 REFERRAL = "CareRecord_ObservationReferral"
@@ -24,11 +28,21 @@ DRUG = "Prescribing_DrugRecord"
 ISSUE = "Prescribing_IssueRecord"
 PATIENT = "Admin_Patient"
 HISTORY = "Admin_PatientHistory"
+REGISTRATION = "Registration"
+"""No table of EMIS: each registration that a row of Admin_Patient tells, kept because EMIS overwrites it by the next."""
+OF_A_REGISTRATION = (
+    "DateOfRegistration",
+    "DateofDeactivation",
+    "PatientTypeDescription",
+    "PatientGuid",
+    "OrganisationGuid",
+    "UsualGpUserInRoleGuid",
+)
 
 TABLES: dict[str, Table] = {
     # what others look up comes first
-    "Agreements_SharingOrganisation": Table(("OrganisationGuid",)),
-    "Admin_Organisation": Table(("OrganisationGuid",), (("org", "OrganisationGuid"),), central=True),
+    AGREEMENT: Table(("OrganisationGuid",), (("org", "OrganisationGuid"),), agreed=True),
+    ORGANISATION: Table(("OrganisationGuid",), (("org", "OrganisationGuid"),), central=True),
     "Admin_Location": Table(
         ("LocationGuid",), (("loc", "LocationGuid"),), central=True, never=frozenset({"MainContactName"})
     ),
@@ -71,6 +85,12 @@ TABLES: dict[str, Table] = {
 
 MAY_BE_EMPTY = frozenset({"HistoryTime", "StatusDescription", "ModifiedTime", "ItemType", "ModeType"})
 """Parts of a key that a row need not fill. An empty slot of an appointment has no patient."""
+
+REPLACED = frozenset(
+    {PATIENT, HISTORY, "CareRecord_Consultation", PROBLEM, REFERRAL, OBSERVATION, DRUG, ISSUE, "CareRecord_Diary"}
+)
+"""Tables of which a bulk has every row of a practice. Audits and appointments begin some day; code tables are not of a
+practice."""
 
 NEVER = {name: table.never for name, table in TABLES.items() if table.never}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -40,6 +40,11 @@ def day(values: Values, column: str) -> str:
     """Return a date column as a FHIR date, or "" for none. Raises ``Invalid`` naming the column."""
     text = values.get(column)
     return _day(text, column) if text else ""
+
+
+def day_before(day: str) -> str:
+    """Return the day before an ISO date."""
+    return (date.fromisoformat(day) - timedelta(days=1)).isoformat()
 
 
 def partial(values: Values, column: str, precision: str = "") -> str:

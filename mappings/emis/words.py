@@ -154,9 +154,15 @@ def _element(word: str) -> str:
     )
 
 
+def first(table: str, normal: str) -> dict[str, str]:
+    """Return the first row of ``codes_<table>.csv`` whose frame matches the normal form of a term, {} for none."""
+    rows = code_table(__package__, f"codes_{table}")
+    return next((row for row in rows if frame(row["frame"]).fullmatch(normal)), {})
+
+
 def matches(table: str, normal: str) -> bool:
     """Return whether a frame of ``codes_<table>.csv`` matches the normal form of a term."""
-    return any(frame(row["frame"]).fullmatch(normal) for row in code_table(__package__, f"codes_{table}"))
+    return bool(first(table, normal))
 
 
 @lru_cache

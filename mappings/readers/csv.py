@@ -65,6 +65,11 @@ def check_header(file: File, required: Collection[str], delimiter: str = ",", re
             raise Refused(f"{file.shown}: column {name} is missing")
 
 
+def unknown_columns(file: File, known: Collection[str], rename: Rename = same) -> list[str]:
+    """Return the columns of a file that are not among the ``known`` ones. Raises ``Refused`` as ``header`` does."""
+    return [name for name in header(file, rename=rename, known=known) if name and name not in known]
+
+
 def csv_rows(
     file: File, delimiter: str = ",", rename: Rename = same, keep: Collection[str] | None = None
 ) -> Iterator[tuple[int, Values] | Reject]:

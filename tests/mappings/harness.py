@@ -54,6 +54,9 @@ class DictLook:
     def unlisted(self, table: str, column: str, value: str) -> None:
         self.values_unlisted.append(f"{table} {column}{'' if value else ' (empty)'}")
 
+    def warn(self, place: str, reason: str) -> None:
+        self.values_unlisted.append(f"{place} ({reason})")
+
     def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
         place = (publisher or self._publisher, table, key)
         self.asked.add(place)

@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 from mappings import Feed, Row, Values
 from mappings.emis import SOURCE
 from mappings.emis.columns import TABLES as COLUMNS
-from mappings.emis.delivery import Named, row
+from mappings.emis.delivery import PROCESSING_BITS, SINCE, Named, row
 from mappings.emis.tables import TABLES
 from tests.mappings import harness
 from tests.mappings.harness import Mapped, map_rows
 
+EXTRACTED = int((datetime(2024, 6, 1, 1) - SINCE).total_seconds()) << PROCESSING_BITS
+"""The order of the first row of an extract of 2024-06-01, which rows come from."""
 AGREEMENT = "c4b2f2a0-0000-4000-8000-0000000000aa"
 PRACTICE = "{0F30B81C-D956-4A05-89DF-58CC877FD719}"
 CONDITIONS, ALLERGIES = "Conditions, operations and procedures", "Allergy and adverse drug reactions"
@@ -23,7 +26,7 @@ CONDITIONS, ALLERGIES = "Conditions, operations and procedures", "Allergy and ad
 def sent(table: str, order: int = 1, **values: str) -> Row:
     """A row of a table as ``read`` yields it: what is empty is not there."""
     filled = Values({name: value for name, value in values.items() if value})
-    made = row(Named("20240312010000", AGREEMENT, table), TABLES[table], filled, order, order)
+    made = row(Named("20240312010000", AGREEMENT, table), TABLES[table], filled, EXTRACTED + order, order)
     assert isinstance(made, Row), made
     return made
 

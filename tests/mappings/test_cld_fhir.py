@@ -63,6 +63,14 @@ def test_an_nhs_number_that_cannot_be_is_words(mapped):
         ("white - roma", "C"),
         ("Asian or Asian British: Chinese", "R"),
         ("No data: Refused", "Z"),
+        ("Refused", "Z"),
+        ("Mixed: White and Asian", "F"),
+        ("White: English / Welsh / Scottish / Northern Irish / British", "A"),
+        ("Asian / Asian British: Indian", "H"),
+        ("Black / African / Caribbean / Black British: African", "N"),
+        ("Black or Black British - Any other Black background", "P"),
+        ("Asian or Asian British - Chinese", "R"),
+        ("Asian", None),
         ("White", None),
         ("Invalid and not mapped", None),
     ],
@@ -90,7 +98,8 @@ def test_a_spelling_that_may_mean_two_values_stays_words(mapped, sent, code):
 
 
 @pytest.mark.parametrize(
-    "sent, gender", [("Male", "male"), ("FEMALE", "female"), ("Not known", "unknown"), ("X", None), ("", None)]
+    "sent, gender",
+    [("Male", "male"), ("FEMALE", "female"), ("Not known", "unknown"), ("M", "male"), ("X", None), ("", None)],
 )
 def test_gender_by_table(mapped, sent, gender):
     assert one(mapped(service(Gender=sent)), "Patient").get("gender") == gender
@@ -108,6 +117,45 @@ def test_a_snapshot_that_contradicts_itself_about_a_person_is_not_believed(mappe
     assert "birthDate" not in found and "gender" not in found
     assert [each["value"] for each in found["identifier"]] == [NUMBER, "9990000026", "P1"]
     assert len(found["address"]) == 2
+
+
+def test_values_that_no_list_knows_are_counted_by_their_column(tmp_path):
+    given = service(Ethnicity="White", Gender="X", Service_Component="Something new", Dementia="Yes")
+    mapped = map_all(SOURCE, snapshot(tmp_path, 1, given))
+    assert sorted(mapped.unlisted) == ["Event Service Component", "Person Ethnicity", "Person Gender"]
+
+
+@pytest.mark.parametrize("sent", ["NULL", "Not known", "-", "N/A"])
+def test_a_placeholder_is_no_nhs_number(mapped, sent):
+    assert [each["value"] for each in one(mapped(service(NHS_Number=sent)), "Patient")["identifier"]] == ["P1"]
+
+
+@pytest.mark.hazard("HZ-CLD-12")
+@pytest.mark.parametrize("death", ["31/12/1939", "31/12/9999", "01/02/2026"])
+def test_a_death_that_cannot_be_is_dropped_and_counted(tmp_path, death):
+    mapped = map_all(SOURCE, snapshot(tmp_path, 1, service(Date_of_Death=death)))
+    patient = one(mapped.resources(), "Patient")
+    assert not [name for name in patient if name.startswith("deceased")]
+    assert mapped.unlisted == ["Date of Death (before birth or after the submission)"]
+
+
+@pytest.mark.hazard("HZ-CLD-13")
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({}, None),
+        ({"Client_Type": "Carer"}, "carer"),
+        ({"Client_Type": "Unpaid carer known by association"}, "carer"),
+        ({"Client_Type": "Unpaid carer", "Service_Component": "Carer Respite"}, "carer"),
+        ({"Service_Type": "Unpaid carer support: Support involving the person cared-for"}, "cared-for"),
+        ({"Service_Component": "Unpaid carer respite"}, "cared-for"),
+        ({"Client_Type": "", "Service_Component": "Other Carer Support"}, "carer"),
+        ({"Client_Type": "", "Primary_Support_Reason": "Social Support: Support to carer"}, "carer"),
+    ],
+)
+def test_a_carers_respite_is_not_the_persons_own_care(mapped, given, code):
+    concept = extension(one(mapped(service(**given)), "EpisodeOfCare"), "received-as")
+    assert (concept["coding"][0]["code"] if concept else None) == code
 
 
 def test_a_known_value_beats_an_unknown_one_and_words_no_list_has(mapped):

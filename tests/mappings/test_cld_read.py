@@ -27,7 +27,7 @@ SQL = [column.translate(str.maketrans(" :.-", "____")).replace("(", "").replace(
 )
 def test_columns_are_known_by_name_however_they_are_spelled(tmp_path, header):
     rows, rejects = read_all(snapshot(tmp_path, 1, service(), header=header))
-    assert not rejects and [row.table for row in rows] == ["Event", "Person", "Authority", "Snapshot"]
+    assert not rejects and [row.table for row in rows] == ["Event", "Person", "Authority", "Snapshot", "Start"]
 
 
 def test_other_columns_are_read_past(tmp_path):
@@ -86,7 +86,7 @@ def test_utf8_comes_first_then_the_encoding_of_the_feed(tmp_path):
 def test_a_row_that_says_neither_who_nor_what_is_turned_away_by_its_place(tmp_path, given, reason):
     rows, rejects = read_all(write(tmp_path / "cld.csv", [service(), service(**given)]))
     assert rejects == [Reject("line 3", reason)]
-    assert [row.table for row in rows] == ["Event", "Person", "Authority", "Snapshot"]
+    assert [row.table for row in rows] == ["Event", "Person", "Authority", "Snapshot", "Start"]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,30 @@ def test_a_row_that_says_neither_who_nor_what_is_turned_away_by_its_place(tmp_pa
 def test_a_councils_own_number_is_one_whatever_it_looks_like_beside_the_nhs_number(tmp_path, given):
     _, rejects = read_all(write(tmp_path / "cld.csv", [service(**given)]))
     assert not rejects
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"),
+    [("Services", "Service"), ("assessments", "Assessment"), ("Carer's review", "Review"), ("Requests ", "Request")],
+)
+def test_an_event_type_is_known_by_the_word_it_contains(tmp_path, sent, kind):
+    rows, rejects = read_all(write(tmp_path / "cld.csv", [service(Event_Type=sent)]))
+    assert not rejects and rows[0].key.split("|")[2] == kind
+
+
+def test_an_event_type_of_two_kinds_is_turned_away(tmp_path):
+    _, rejects = read_all(write(tmp_path / "cld.csv", [service(Event_Type="Assessment and review")]))
+    assert rejects == [Reject("line 2", "column Event Type")]
+
+
+@pytest.mark.parametrize("sent", ["NULL", "null", "N/A", "#N/A", "NaN", " (null) "])
+def test_a_word_for_nothing_is_no_value_in_any_column(tmp_path, sent):
+    rows, rejects = read_all(
+        write(tmp_path / "cld.csv", [service(NHS_Number=sent, Event_End_Date=sent, Date_of_Death=sent, Last_Name=sent)])
+    )
+    assert not rejects
+    for row in rows[:2]:
+        assert not {"NHS Number", "Event End Date", "Date of Death", "Last Name"} & row.values.keys()
 
 
 def test_ragged_and_unreadable_lines_are_turned_away_by_their_place(tmp_path):

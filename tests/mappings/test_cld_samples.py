@@ -11,6 +11,7 @@ import pytest
 from gateway.fhir.build import encode
 from mappings.cld import SOURCE, codes
 from mappings.cld.columns import COLUMNS, EVENT, NEVER, PERSON
+from mappings.vocabulary import code_table
 from tests.mappings.harness_cld import map_path
 
 SAMPLES = Path(__file__).parents[2] / "mappings" / "cld" / "samples"
@@ -31,6 +32,9 @@ def test_every_column_is_kept_once_but_the_free_text():
     assert SOURCE.never["Event"] == {NEVER}
 
 
+ETHNICITIES = [row["value"] for row in code_table("mappings.cld", "codes_values") if row["list"] == "Ethnicity"]
+
+
 def test_every_spelling_cleans_to_a_value_of_its_list():
     folder = Path(codes.__file__).parent
     with (folder / "codes_cleaning.csv").open(encoding="utf-8") as opened:
@@ -39,6 +43,8 @@ def test_every_spelling_cleans_to_a_value_of_its_list():
     for row in rows:
         assert codes.clean(row["list"], row["value"]) == row["value"], row
         assert codes.clean(row["list"], row["sent"]) == row["value"], row
+    for row in code_table("mappings.cld", "codes_ethnicity_part"):
+        assert any(row["value"] in value for value in ETHNICITIES), row
     for name, targets in (("ethnicity", "Ethnicity"), ("gender", "Gender")):
         with (folder / f"codes_{name}.csv").open(encoding="utf-8") as opened:
             for row in csv.DictReader(each for each in opened if not each.startswith("#")):

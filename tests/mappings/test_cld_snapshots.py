@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from mappings import Feed, Group, Row
 from mappings.cld import SOURCE, codes
-from tests.mappings.harness import DictLook, map_rows, read_all
+from mappings.cld.stated import TOLD_APART
+from tests.mappings.harness import DictLook, map_all, map_rows, read_all
 from tests.mappings.harness_cld import assessment, extension, line, map_path, one, service, snapshot, write
 
 OTHER = {"LA_Person_Unique_Identifier": "P2", "NHS_Number": "9990000026"}
@@ -172,36 +173,104 @@ def test_of_two_outcomes_the_one_higher_in_the_hierarchy_counts(tmp_path, better
     assert one(map_path(tmp_path), "Task")["output"][0]["valueCodeableConcept"]["text"] == better
 
 
-@pytest.mark.parametrize("day", range(1, 9))
-def test_of_two_ends_the_later_counts_whatever_the_outcome(tmp_path, day):
-    ends = [f"{day:02d}/07/2025", f"{day + 1:02d}/07/2025"]
-    snapshot(
-        tmp_path,
-        1,
-        assessment(Event_End_Date=ends[0], Event_Outcome="Admitted to hospital"),
-        assessment(Event_End_Date=ends[1]),
-    )
-    assert one(map_path(tmp_path), "Task")["executionPeriod"]["end"] == f"2025-07-{day + 1:02d}"
+@pytest.mark.hazard("HZ-CLD-09")
+def test_two_ends_are_two_assessments_and_two_reviews(tmp_path):
+    """DHSC's unique event has the end of all but services."""
+    lines = [
+        kind(Event_Start_Date="04/06/2025", Event_End_Date=end)
+        for kind in (assessment, review)
+        for end in ("10/06/2025", "20/06/2025")
+    ]
+    for number, shown in enumerate((lines, lines[::-1])):
+        snapshot(tmp_path / str(number), 1, *shown)
+    first, second = (tasks(map_path(tmp_path / str(number))) for number in (0, 1))
+    assert first == second
+    assert sorted((kind, end) for kind, end, _ in first) == [
+        ("Assessment", "2025-06-10"),
+        ("Assessment", "2025-06-20"),
+        ("Review", "2025-06-10"),
+        ("Review", "2025-06-20"),
+    ]
+    assert len({id_ for _, _, id_ in first}) == 4
+
+
+def review(**given: str) -> dict[str, str]:
+    return line(**{"Event_Type": "Review", "Event_Start_Date": "04/06/2025", "Event_End_Date": "20/06/2025"} | given)
+
+
+def tasks(resources: list[dict]) -> set[tuple[str, str, str]]:
+    return {
+        (each["code"]["coding"][0]["code"], each["executionPeriod"].get("end", ""), each["id"])
+        for each in resources
+        if each["resourceType"] == "Task"
+    }
+
+
+def test_an_open_event_is_the_one_that_a_later_snapshot_ends(tmp_path):
+    snapshot(tmp_path, 1, assessment(Event_End_Date=""), *OTHERS)
+    before = event(map_path(tmp_path), "Task")
+    snapshot(tmp_path, 2, assessment(Event_End_Date="10/09/2025"), *OTHERS)
+    after = event(map_path(tmp_path), "Task")
+    assert (before["status"], after["status"]) == ("in-progress", "completed") and before["id"] == after["id"]
+
+
+@pytest.mark.hazard("HZ-CLD-09")
+@pytest.mark.parametrize("column", TOLD_APART)
+def test_services_of_one_submission_are_told_apart(tmp_path, column):
+    """Commissioned care beside a direct payment for the same component is not lost."""
+    snapshot(tmp_path, 1, service(Event_Reference="S1"), service() | {column: "1"}, service() | {column: "2"})
+    episodes = [each for each in map_path(tmp_path) if each["resourceType"] == "EpisodeOfCare"]
+    assert len(episodes) == 3 and len({each["id"] for each in episodes}) == 3
+
+
+def test_a_service_keeps_its_id_when_its_cost_or_mechanism_changes(tmp_path):
+    snapshot(tmp_path, 1, service(Unit_Cost="20.00", Delivery_Mechanism="Direct payment"))
+    before = one(map_path(tmp_path), "EpisodeOfCare")
+    snapshot(tmp_path, 2, service(Unit_Cost="21.50", Delivery_Mechanism="CASSR Commissioned Support"))
+    assert one(map_path(tmp_path), "EpisodeOfCare")["id"] == before["id"]
+
+
+@pytest.mark.hazard("HZ-CLD-09")
+@pytest.mark.parametrize(
+    ("lines", "left_out"),
+    [
+        ([service(), service(Provider_CQC_Location_ID="1-1")], 0),
+        ([service(), service(Event_Reference="other")], 0),
+        ([service(), service(Event_End_Date="01/09/2025")], 1),
+        ([assessment(), assessment(Event_Outcome="Admitted to hospital")], 1),
+        ([assessment(), assessment(Event_Outcome="Admitted to hospital"), assessment(Event_Outcome="odd")], 2),
+    ],
+)
+def test_a_line_that_is_not_shown_is_counted(tmp_path, lines, left_out):
+    mapped = map_all(SOURCE, snapshot(tmp_path, 1, *lines))
+    assert mapped.unlisted.count("Event (another line of the same event is not shown)") == left_out
 
 
 @pytest.mark.parametrize(
     "first, second, end, outcome",
     [
-        ({"Event_End_Date": "01/07/2025"}, {"Event_End_Date": ""}, None, "NFA: Other"),
-        ({"Event_End_Date": "01/07/2025"}, {"Event_End_Date": "02/07/2025"}, "2025-07-02", "NFA: Other"),
         ({"Event_Outcome": "Admitted to hospital"}, {}, "2025-06-20", "Admitted to hospital"),
         ({"Event_Outcome": "Progress to assessment"}, {"Event_Outcome": "odd"}, "2025-06-20", "Progress to assessment"),
     ],
 )
-def test_of_two_lines_for_one_event_the_open_one_then_the_latest_end_then_the_outcome_counts(
-    tmp_path, first, second, end, outcome
-):
+def test_of_two_lines_for_one_event_the_outcome_counts(tmp_path, first, second, end, outcome):
     for number, lines in enumerate(([first, second], [second, first])):
         snapshot(tmp_path / str(number), 1, *(assessment(**given) for given in lines))
         made = one(map_path(tmp_path / str(number)), "Task")
         assert (
             made["executionPeriod"].get("end") == end and made["output"][0]["valueCodeableConcept"]["text"] == outcome
         )
+
+
+@pytest.mark.parametrize(
+    ("ends", "counts"),
+    [(("01/07/2025", ""), None), (("01/07/2025", "02/07/2025"), "2025-07-02")],
+    ids=["open", "later"],
+)
+def test_of_two_lines_for_one_service_the_open_one_then_the_latest_end_counts(tmp_path, ends, counts):
+    for number, order in enumerate((ends, ends[::-1])):
+        snapshot(tmp_path / str(number), 1, *(service(Event_End_Date=end) for end in order))
+        assert one(map_path(tmp_path / str(number)), "EpisodeOfCare")["period"].get("end") == counts
 
 
 def test_the_latest_spelling_of_a_person_wins(tmp_path):
@@ -242,10 +311,114 @@ def test_any_order_of_arrival_and_any_repetition_end_the_same(deliveries, first,
     assert map_rows(SOURCE, arrived).resources() == expected.resources()
 
 
-def test_a_later_snapshot_touches_every_event_of_its_council(deliveries):
+def test_a_later_snapshot_touches_every_event_and_person_of_its_council(deliveries):
     mapped = map_rows(SOURCE, deliveries[0])
     look = DictLook(SOURCE, mapped.kept, "503", Feed())
     for key in mapped:
         look.asked.clear()
         SOURCE.to_fhir(Group(key, "503", tuple(row for row in mapped.kept.values() if key in row.groups)), look)
-        assert (("503", "Snapshot", "*") in look.asked) is key.startswith("event:")
+        assert (("503", "Snapshot", "*") in look.asked) is key.startswith(("event:", "person:"))
+
+
+def quarter(person: str, number: str) -> list[dict[str, str]]:
+    """The events of somebody else in the last three months of period 2."""
+    other = {"LA_Person_Unique_Identifier": person, "NHS_Number": number}
+    return [
+        service(Event_Start_Date="10/01/2026", **other),
+        assessment(Event_Start_Date="05/01/2026", Event_End_Date="10/01/2026", **other),
+        review(Event_Start_Date="01/03/2026", Event_End_Date="02/03/2026", **other),
+    ]
+
+
+@pytest.mark.hazard("HZ-CLD-08")
+@pytest.mark.parametrize("others", [(), OTHERS, quarter("P9", "")], ids=["one person", "two", "two of other months"])
+def test_a_top_up_that_states_twelve_months_ends_nobodys_care(tmp_path, others):
+    """Parts of a return, sent last, with the last quarter of somebody else."""
+    own = [service(), assessment(), review()]
+    snapshot(tmp_path, 1, *own, *others)
+    for number in (2, 3):
+        snapshot(tmp_path, number, *quarter("P3", "9990000034"))
+    mapped = map_all(SOURCE, tmp_path)
+    made = mapped.resources()
+    assert not [each for each in made if each.get("status") in ("finished", "entered-in-error")]
+    assert not [each for each in made if extension(each, "not-reported-since")]
+    assert mapped.unlisted.count("Event (missing from a return that has too few of the people to be believed)") >= 1
+
+
+@pytest.mark.hazard("HZ-CLD-08")
+@pytest.mark.parametrize(
+    ("people", "gone", "is_believed"), [(2, 1, True), (3, 2, False), (20, 2, True), (20, 3, False)]
+)
+def test_a_silence_is_believed_of_a_return_that_lacks_few_people(tmp_path, people, gone, is_believed):
+    lines = [service(LA_Person_Unique_Identifier=f"P{number}", NHS_Number="") for number in range(1, people + 1)]
+    snapshot(tmp_path, 1, *lines)
+    snapshot(tmp_path, 2, *lines[gone:])
+    episodes = [each for each in map_path(tmp_path) if each["resourceType"] == "EpisodeOfCare"]
+    assert sum(each["status"] == "finished" for each in episodes) == (gone if is_believed else 0)
+
+
+@pytest.mark.hazard("HZ-CLD-08")
+@pytest.mark.parametrize(("first_month", "months", "is_error"), [("2026-01", 3, False), ("2025-06", 7, True)])
+def test_the_period_is_what_the_events_cover_and_not_what_is_stated(tmp_path, first_month, months, is_error):
+    """A file that states twelve months and holds three says nothing of the other nine."""
+    own = review(Event_Start_Date="01/07/2025", Event_End_Date="02/07/2025")
+    snapshot(tmp_path, 1, *many("2025-01", 12), service(), own)
+    for number in (2, 3):
+        snapshot(tmp_path, number, *many(first_month, months), service())
+    statuses = {each["status"] for each in map_path(tmp_path) if each["resourceType"] == "Task"}
+    assert ("entered-in-error" in statuses) is is_error
+
+
+@pytest.mark.hazard("HZ-CLD-08")
+def test_a_service_was_active_on_the_last_day_that_the_events_cover(tmp_path):
+    snapshot(tmp_path, 1, *many("2025-01", 6), service())
+    made = [each for each in map_path(tmp_path) if each["resourceType"] == "EpisodeOfCare"]
+    assert {extension(each, "as-at") for each in made} == {"2025-06-30"}
+
+
+def many(month: str, months: int) -> list[dict[str, str]]:
+    """A review and an assessment of each of forty people in each month."""
+    year, number = map(int, month.split("-"))
+    days = [(f"03/{at:02d}/{year}", f"05/{at:02d}/{year}") for at in range(number, number + months)]
+    return [
+        kind(LA_Person_Unique_Identifier=f"Q{person}", NHS_Number="", Event_Start_Date=start, Event_End_Date=end)
+        for start, end in days
+        for person in range(40)
+        for kind in (review, assessment)
+    ]
+
+
+@pytest.mark.hazard("HZ-CLD-10")
+def test_who_left_the_return_has_no_active_support_reason(tmp_path):
+    stated = {"Primary_Support_Reason": "Mental health support", "Dementia": "Yes"}
+    snapshot(tmp_path, 1, service(**stated), *OTHERS)
+    snapshot(tmp_path, 2, *OTHERS)
+    made = map_path(tmp_path)
+    condition, observation = one(made, "Condition"), one(made, "Observation")
+    assert condition["clinicalStatus"]["coding"][0]["code"] == "inactive"
+    assert extension(condition, "not-reported-since") == extension(observation, "not-reported-since") == "2026-03-31"
+
+
+def test_a_part_of_a_return_ends_no_support_reason(tmp_path):
+    snapshot(tmp_path, 1, service(Primary_Support_Reason="Mental health support"))
+    snapshot(tmp_path, 2, *quarter("P3", "9990000034"))
+    condition = one(map_path(tmp_path), "Condition")
+    assert condition["clinicalStatus"]["coding"][0]["code"] == "active"
+
+
+@pytest.mark.hazard("HZ-CLD-11")
+def test_a_service_that_begins_anew_ends_the_day_before(tmp_path):
+    """Councils set start dates to the first of April: the old package must not run beside the new one."""
+    snapshot(tmp_path, 1, service(Event_Start_Date="01/06/2024"), *OTHERS)
+    snapshot(tmp_path, 2, service(Event_Start_Date="01/04/2025"), *OTHERS)
+    own = [each for each in map_path(tmp_path) if each["resourceType"] == "EpisodeOfCare"]
+    periods = sorted((each["period"]["start"], each["period"].get("end"), each["status"]) for each in own)
+    assert periods[0] == ("2024-06-01", "2025-03-31", "finished")
+    assert ("2025-04-01", None, "active") in periods
+
+
+def test_another_service_that_begins_does_not_shorten_the_one_that_stopped(tmp_path):
+    snapshot(tmp_path, 1, service(Event_Start_Date="01/06/2024"), *OTHERS)
+    snapshot(tmp_path, 2, service(Event_Start_Date="01/04/2025", Service_Component="Meals"), *OTHERS)
+    periods = [each["period"] for each in map_path(tmp_path) if each["resourceType"] == "EpisodeOfCare"]
+    assert [each["end"] for each in periods if each["start"] == "2024-06-01"] == ["2025-12-31"]

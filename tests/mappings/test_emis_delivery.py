@@ -62,6 +62,26 @@ def test_a_file_that_is_not_ours_is_refused_by_name(tmp_path, name, reason):
         SOURCE.check(tmp_path, Feed())
 
 
+@pytest.mark.parametrize(
+    ("ending", "advice"),
+    [
+        (".csv.gpg", "decrypt it first"),
+        (".csv.PGP", "decrypt it first"),
+        (".csv.gz", "decompress it first"),
+        (".csv.filepart", "wait until the transfer ends"),
+        (".zip", "unpack it, or load it alone"),
+        (".7z", "unpack it"),
+    ],
+)
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_a_file_that_cannot_be_read_as_it_is_gets_advice_that_helps(tmp_path, ending, advice, is_alone):
+    write(tmp_path)
+    path = tmp_path / f"1-2_Admin_Patient_20240312010000_{AGREEMENT}{ending}"
+    path.write_bytes(b"\x85\x02")
+    with pytest.raises(Refused, match=advice):
+        SOURCE.check(path if is_alone else tmp_path, Feed())
+
+
 def test_the_same_table_twice_is_refused(tmp_path):
     write(tmp_path)
     file = next(tmp_path.glob("*Admin_Patient_*"))
@@ -86,7 +106,7 @@ def test_columns_are_found_by_name_an_old_misspelling_included(tmp_path):
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     row = next(row for row in read_all(tmp_path) if row.table == "Admin_Patient")
     assert row.values["UsualGpUserInRoleGuid"] == "{U7}"
-    assert "NewColumn" not in row.values  # a column nobody has read the meaning of is not kept
+    assert "NewColumn" in row.values  # kept, so that a later mapping can read it
 
 
 def test_another_encoding_is_refused_by_its_line_and_a_mark_is_none(tmp_path):
@@ -204,7 +224,7 @@ def test_what_is_marked_never_is_not_read(tmp_path):
 def test_an_agreement_says_whether_a_practice_shares(values, state):
     row = sent("Agreements_SharingOrganisation", OrganisationGuid=PRACTICE, **values)
     said = SOURCE.publisher(row)
-    assert (said.code, said.state, said.order) == (GUID, state, 1) and not row.deleted
+    assert (said.code, said.state, said.order) == (GUID, state, row.order) and not row.deleted
 
 
 def test_an_organisation_says_its_name_and_code():

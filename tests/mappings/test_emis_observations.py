@@ -465,6 +465,67 @@ def test_where_codes_cannot_tell_there_are_two_observations_and_a_flag():
     assert all(each["meta"]["tag"][0]["code"] == "blood-pressure-part-unclear" and each["note"] for each in readings)
 
 
+SECOND = (
+    observation("DIA2", "12", 4, ParentObservationGuid="{BP}", Value="90", NumericUnit="mmHg"),
+    observation("SYS2", "11", 5, ParentObservationGuid="{BP}", Value="142", NumericUnit="mmHg"),
+)
+
+
+@pytest.mark.hazard("HZ-EMIS-41")
+@pytest.mark.parametrize("more", [SECOND, SECOND[:1], SECOND[1:]], ids=["two pairs", "diastolic", "systolic"])
+def test_two_pressures_in_one_panel_are_not_joined(more):
+    """Which systolic belongs to which diastolic nobody says."""
+    found = mapped(*CODES, *PRESSURES, *more).resources("Observation")
+    readings = [each for each in found if "valueQuantity" in each]
+    [panel] = [each for each in found if "valueQuantity" not in each]
+    assert len(readings) == 2 + len(more) and not any("component" in each for each in found)
+    assert all(each["meta"]["tag"][0]["code"] == "blood-pressure-part-unclear" for each in readings)
+    assert len(panel["hasMember"]) == len(readings)
+
+
+@pytest.mark.hazard("HZ-EMIS-41")
+def test_a_confidential_reading_of_several_hides_itself():
+    hidden = observation(
+        "SYS2", "11", 5, ParentObservationGuid="{BP}", Value="142", NumericUnit="mmHg", IsConfidential="true"
+    )
+    found = mapped(*CODES, *PRESSURES, hidden).resources("Observation")
+    assert [str(each["valueQuantity"]["value"]) for each in found if each["meta"].get("security")] == ["142"]
+
+
+def test_a_report_names_the_specimen_that_is_its_child():
+    blood = code("33", "Venous blood specimen", "Pathology specimen")
+    found = mapped(
+        *CODES, blood, observation("R", "20"), observation("H", "21", ParentObservationGuid="{R}", Value="135"),
+        observation("S", "33", ParentObservationGuid="{R}"),
+    )  # fmt: skip
+    specimen = {"reference": f"Specimen/{found.one('Specimen')['id']}"}
+    assert found.one("DiagnosticReport")["specimen"] == [specimen]
+    within = mapped(
+        *CODES, blood, observation("R", "20", Value="1"), observation("S", "33", ParentObservationGuid="{R}")
+    )
+    assert within.one("Observation")["specimen"] == specimen
+
+
+GIVEN = [
+    ("Influenza vaccination given by other healthcare provider", True),
+    ("Seasonal influenza vaccination given by pharmacist", True),
+    ("First COVID-19 vaccination given elsewhere", True),
+    ("Hepatitis B vaccination administered abroad", True),
+    ("Influenza vaccination", False),
+    ("Influenza vaccination given", False),
+    ("Second hepatitis A vaccination given by intramuscular injection", False),
+]
+
+
+@pytest.mark.hazard("HZ-EMIS-42")
+@pytest.mark.parametrize(("term", "is_elsewhere"), GIVEN)
+def test_a_vaccination_that_somebody_else_gave_is_a_report_of_it(term, is_elsewhere):
+    vaccine = mapped(code("5", term, "Immunisations"), observation("O1", "5")).one("Immunization")
+    assert vaccine["status"] == "completed"
+    assert vaccine.get("primarySource") is (False if is_elsewhere else None)
+    assert ("performer" in vaccine) is not is_elsewhere
+
+
 @pytest.mark.hazard("HZ-EMIS-14")
 def test_a_delta_with_only_a_child_row_changes_the_pressure():
     newer = observation("SYS", "11", 99, ParentObservationGuid="{BP}", Value="142", NumericUnit="mmHg")

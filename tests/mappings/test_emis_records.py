@@ -281,13 +281,85 @@ def test_the_directory_hangs_together():
     assert found.one("Practitioner")["identifier"][0]["system"].endswith("gmp-number")
 
 
+METHODS = [
+    ("Outside Hospital", True),
+    ("Hospital", True),
+    ("Outside - Out of hours", True),
+    ("Over the counter", True),
+    ("Record only", True),
+    ("Electronic", False),
+    ("Print Script", False),
+    ("", False),
+]
+
+
+@pytest.mark.hazard("HZ-EMIS-39")
+@pytest.mark.parametrize(("method", "is_elsewhere"), METHODS)
+def test_what_another_organisation_supplies_is_not_last_issued(method, is_elsewhere):
+    rows = (
+        AMLODIPINE,
+        patient(),
+        drug(),
+        issue(),
+        issue("I2", IssueMethodDescription=method, EffectiveDate="2024-05-01"),
+    )
+    found = mapped(*rows)
+    statement = found.one("MedicationStatement")
+    told = {each["url"].rpartition("UKCore-")[2]: each for each in statement["extension"]}
+    last = told["MedicationStatementLastIssueDate"]["valueDateTime"]
+    assert last == ("2024-03-11" if is_elsewhere else "2024-05-01")
+    assert ("MedicationPrescribingOrganizationType" in told) is is_elsewhere
+    plan, *orders = sorted(found.resources("MedicationRequest"), key=lambda each: each["intent"] != "plan")
+    words = [{"text": f"Supplied elsewhere: {method}"}] if is_elsewhere else None
+    assert plan.get("note") == statement.get("note") == words
+    assert sorted(each.get("reportedBoolean", False) for each in orders) == [False, is_elsewhere]
+
+
+@pytest.mark.hazard("HZ-EMIS-40")
+def test_a_post_dated_issue_is_still_to_come():
+    found = mapped(AMLODIPINE, patient(), drug(), issue(), issue("I2", EffectiveDate="2024-07-01"))
+    assert found.one("MedicationStatement")["extension"][0]["valueDateTime"] == "2024-03-11"
+    statuses = {each["authoredOn"]: each["status"] for each in found.resources("MedicationRequest")}
+    assert statuses["2024-07-01"] == "active"
+    only = mapped(AMLODIPINE, patient(), drug(), issue("I2", EffectiveDate="2024-07-01"))
+    assert "extension" not in only.one("MedicationStatement")
+
+
+def test_a_quantity_in_words_is_kept_on_the_course_the_authorisation_and_the_issue():
+    found = mapped(AMLODIPINE, patient(), drug(Quantity="2 x 28"), issue(Quantity="2 x 28", QuantityUnit="tablet"))
+    made = [*found.resources("MedicationRequest"), found.one("MedicationStatement")]
+    assert [each["note"] for each in made] == [[{"text": "Quantity: 2 x 28 tablet"}]] * 3
+    assert not [each for each in made if "quantity" in each.get("dispenseRequest", {})]
+
+
+@pytest.mark.hazard("HZ-EMIS-38")
+@pytest.mark.parametrize("death", ["1950-01-01", "9999-12-31", "2024-06-02", "1900-01-01", "0001-01-01"])
+@pytest.mark.parametrize("birth", ["1960-01-15", ""])
+def test_nobody_is_dead_by_a_date_that_cannot_be(death, birth):
+    if death == "1950-01-01" and not birth:
+        return
+    found = mapped(patient(DateOfDeath=death, DateOfBirth=birth))
+    assert not [name for name in found.one("Patient") if name.startswith("deceased")]
+    assert found.one("EpisodeOfCare")["status"] == "active"
+    assert found.unlisted == ["DateOfDeath (a date that cannot be)"]
+
+
+@pytest.mark.parametrize("column", ["DateOfBirth", "DateofDeactivation"])
+def test_a_date_after_the_extract_is_left_out_and_counted(column):
+    found = mapped(patient(**{column: "9999-12-31"}))
+    assert found.one("EpisodeOfCare")["status"] == "active" and "9999" not in str(found.resources())
+    assert found.unlisted == [f"{column} (a date that cannot be)"]
+
+
+@pytest.mark.parametrize("number", ["NULL", "N/A", "-"])
+def test_a_word_is_no_nhs_number(number):
+    assert [each["value"] for each in mapped(patient(NhsNumber=number)).one("Patient")["identifier"]] == ["p1"]
+
+
 @pytest.mark.parametrize(("closed", "active"), [("", True), ("2023-01-01", False), ("2030-01-01", True)])
 def test_an_organisation_is_closed_by_the_day_of_its_extract(closed, active):
-    order = (24 * 366 * 86400) << 31  # in 2024
     assert (
-        mapped(sent("Admin_Organisation", order, OrganisationGuid=PRACTICE, CloseDate=closed)).one("Organization")[
-            "active"
-        ]
+        mapped(sent("Admin_Organisation", OrganisationGuid=PRACTICE, CloseDate=closed)).one("Organization")["active"]
         is active
     )
 
@@ -309,4 +381,5 @@ def test_only_codes_are_looked_up_so_that_a_change_of_address_maps_nothing_else_
         assert {(publisher, table) for publisher, table, _ in look.asked} <= {
             (AGREEMENT, "Coding_ClinicalCode"),
             (AGREEMENT, "Coding_DrugCode"),
+            (PRACTICE.strip("{}").lower(), "Agreements_SharingOrganisation"),
         }

@@ -48,6 +48,18 @@ def visible(decision, resource_type, publisher, kind, bits=0):
     )
 
 
+@pytest.mark.hazard("HZ-EMIS-43")
+def test_a_practice_sees_its_own_part_of_the_summary_of_a_temporary_resident():
+    """With permission, and nothing of what the registered practice or anybody else would not show."""
+    visitor = PatientFact("visitor", 4, OTHER, ODS[OTHER], "gp", grade="claimed", attending=True)
+    people = (*PERSON, visitor)
+    allowed = decide(ELSEWHERE, Act("summary", "Patient", True), facts(ELSEWHERE, people))
+    assert visible(allowed, "AllergyIntolerance", OTHER, "gp") and visible(allowed, "AllergyIntolerance", GP, "gp")
+    assert decide(ELSEWHERE, Act("summary", "Patient", True), facts(ELSEWHERE, people, permitted=False)).refusal
+    from_here = decide(GREEN, Act("summary", "Patient", True), facts(GREEN, people))
+    assert not visible(from_here, "AllergyIntolerance", OTHER, "gp")
+
+
 # Steps 0 to 2: the caller alone
 
 

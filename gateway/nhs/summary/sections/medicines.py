@@ -102,7 +102,7 @@ def courses(record: Record) -> list[Course]:
     requests = list(record.of("MedicationRequest"))
     groups = {group for held in requests if held.resource.get("intent") == "plan" and (group := _group(held.resource))}
     known = {held.reference for held in requests}
-    last, ends, stated = _last_issues(requests), {}, []
+    last, ends, stated = _last_issues(record, requests), {}, []
     for held in record.of("MedicationStatement"):
         plans = [name for name in _based_on(held.resource) if name in known]
         period = held.resource.get("effectivePeriod", {})
@@ -141,11 +141,15 @@ def _based_on(resource: dict[str, Any]) -> list[str]:
     return [plan["reference"] for plan in resource.get("basedOn", ()) if plan.get("reference")]
 
 
-def _last_issues(requests: list[Held]) -> dict[str, str]:
-    """When each plan was last issued, by the plan's reference and by its group."""
+def _last_issues(record: Record, requests: list[Held]) -> dict[str, str]:
+    """When each plan was last issued, by the plan's reference and by its group. What another organisation supplied
+    (``reported``) and an issue that is still to come are none."""
     last: dict[str, str] = {}
+    today = record.now.date().isoformat()
     for request in requests:
         if request.resource.get("intent") == "plan" or is_error(request.resource):
+            continue
+        if request.resource.get("reportedBoolean") or request.resource.get("authoredOn", "")[:10] > today:
             continue
         for name in (*_based_on(request.resource), _group(request.resource)):
             last[name] = max(last.get(name, ""), request.resource.get("authoredOn", ""))
