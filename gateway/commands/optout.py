@@ -10,7 +10,7 @@ import typer
 
 from gateway.commands._failures import OK
 from gateway.commands._options import JsonAlways
-from gateway.commands._start import opened
+from gateway.commands._start import acting, opened
 
 VERB = typer.Typer(help="The national data opt-out list.")
 
@@ -20,7 +20,7 @@ def load(
     file: Annotated[Path, typer.Argument(help="The list: one NHS number on each line.")], as_json: JsonAlways = False
 ) -> int:
     """Load a list. It replaces the one in force."""
-    with opened() as gateway:
+    with acting() as gateway:
         from gateway.export import national_list
 
         print(json.dumps(national_list.load(gateway.store, file)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from gateway import log
 from gateway.export import approval, gather, national_list, standing
@@ -13,10 +14,17 @@ from gateway.store.database import Store
 
 
 def ask(
-    store: Store, project: str, owner: str, *, optout_days: int, types: tuple[str, ...] = (), kind: str = KIND
+    store: Store,
+    project: str,
+    owner: str,
+    *,
+    optout_days: int,
+    types: tuple[str, ...] = (),
+    kind: str = KIND,
+    about: Mapping[str, str] | None = None,
 ) -> str:
     """Write a job for a project and return its id. Its members, opt-out list and moment are pinned when it is
-    gathered.
+    gathered. ``about`` is what else the audit holds of who asks.
 
     Raises ``Refused`` without an approved project in date and a fresh opt-out list: no project, no key; no list,
     nobody.
@@ -32,9 +40,8 @@ def ask(
         }  # fmt: skip
         id_ = hashlib.sha256(f"{store.id} {session.commit_seq} {project}".encode()).hexdigest()[:32]
         jobs.create(session, id_, kind, owner, pins)
-        record_write(
-            session, {"act": "export.start", "by": owner, "project": project, "job": id_, "optouts": in_force.hash}
-        )
+        event = {"act": "export.start", "by": owner, "project": project, "job": id_, "optouts": in_force.hash}
+        record_write(session, {**event, "types": pins["types"], **(about or {})})
     log.event("export.started", job=id_, project=approved.name)
     return id_
 

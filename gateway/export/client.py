@@ -16,6 +16,7 @@ from gateway.export import asking, folder, standing
 from gateway.nhs.roles import Caller
 from gateway.records import Door, who
 from gateway.store import jobs
+from gateway.store.changes import record_write
 from gateway.store.database import Session
 
 FILE_NAME = re.compile(r"[A-Z][A-Za-z]{2,40}\.[0-9]{5}\.ndjson\Z")
@@ -44,13 +45,14 @@ def start(door: Door, days: int, caller: Caller, types: tuple[str, ...], request
         if not name.isalpha():
             raise Unsupported("_type")
     try:
-        return asking.ask(door.store, caller.project, caller.user, optout_days=days, types=types)
+        about = {**who(caller), "outcome": "ok", "request": request}
+        return asking.ask(door.store, caller.project, caller.user, optout_days=days, types=types, about=about)
     except Refused as refusal:
         _audit(door, caller, "export.start", "refused", request, why=str(refusal))
         raise Forbidden(str(refusal), "export-refused") from None
 
 
-def status(door: Door, caller: Caller, id_: str) -> Status:
+def status(door: Door, caller: Caller, id_: str, request: str) -> Status:
     """Return the state of the caller's own job. Raises ``NotFound`` for another client's, and for one whose time is
     over.
 
@@ -59,6 +61,7 @@ def status(door: Door, caller: Caller, id_: str) -> Status:
     with door.store.read() as session:
         job = _own(session, caller, id_, door.store.clock())
         done, total = jobs.progress(session, id_)
+    _audit(door, caller, "export.status", "ok", request, job=id_, state=job.state)
     if job.state == "failed":
         raise Conflict("the export failed; start it again")
     percent = 100 * done // total if total else 0
@@ -91,7 +94,7 @@ def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: st
     return path
 
 
-def cancel(door: Door, caller: Caller, id_: str) -> None:
+def cancel(door: Door, caller: Caller, id_: str, request: str) -> None:
     """Stop a job; a released one loses its files.
 
     https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-delete-request
@@ -99,14 +102,17 @@ def cancel(door: Door, caller: Caller, id_: str) -> None:
     with door.store.write() as session:
         job = _own(session, caller, id_, session.now)
         jobs.finish(session, id_, "cancelled", {})
+        record_write(session, _event(caller, "export.cancel", "ok", request, job=id_, state=job.state))
     if job.outcome.get("out"):
         folder.discard(door.store, id_, Path(job.outcome["out"]))
 
 
 def _audit(door: Door, caller: Caller, act: str, outcome: str, request: str, **about: str) -> None:
-    door.audit.record(
-        {"act": act, **who(caller), "project": caller.project, **about, "outcome": outcome, "request": request}
-    )
+    door.audit.record(_event(caller, act, outcome, request, **about))
+
+
+def _event(caller: Caller, act: str, outcome: str, request: str, **about: str) -> dict[str, str]:
+    return {"act": act, **who(caller), "project": caller.project, **about, "outcome": outcome, "request": request}
 
 
 def _own(session: Session, caller: Caller, id_: str, now: int) -> jobs.Job:

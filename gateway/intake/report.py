@@ -15,6 +15,8 @@ class Report:
     """The load report. ``as_dict`` is what is stored, printed with ``--json`` and kept by the demo."""
 
     source: str
+    act: str = "load"
+    """What the audit calls it."""
     delivery: int = 0
     files: int = 0
     rows: Counter[str] = field(default_factory=Counter)

@@ -31,6 +31,8 @@ class Caller:
     scopes: frozenset[str] = frozenset()
     token: str = ""
     project: str = ""
+    address: str = ""
+    """Where the request came from, for the audit; never a reason to permit anything."""
 
 
 ROLES: Mapping[str, str] = {

@@ -136,6 +136,13 @@ def finish(session: Session, id_: str, state: str, outcome: dict[str, Any]) -> N
         row.state, row.lease, row.outcome = state, 0, _text(outcome)
 
 
+def ended(session: Session, state: str, kinds: Sequence[str]) -> set[str]:
+    """The ids of the jobs of these kinds that ended so."""
+    statement = select(JobRow.id).where(JobRow.state == state, col(JobRow.kind).in_(kinds))
+    with models(session) as rows:
+        return set(rows.exec(statement))
+
+
 def parts(session: Session, id_: str) -> list[tuple[int, str, dict[str, Any]]]:
     """(number, state, outcome) of a job's parts."""
     statement = select(Part.number, Part.state, Part.outcome).where(Part.job == id_).order_by(col(Part.number))
