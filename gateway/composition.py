@@ -231,6 +231,7 @@ def open_service(gateway: Gateway) -> Service:
         raise Refused("a sandbox store and GATEWAY_SANDBOX=1 go together; either alone does not serve")
     if not gateway.settings.data_dir.is_dir():
         raise Refused("the data folder does not exist: run `gateway init`")
+    config.tables(gateway.settings.feeds, "GATEWAY_FEEDS")  # `load` would refuse it, and only then
     code_sets, issuers = gateway.require_labelled(), _issuers(gateway)
     door = records.open_door(gateway.store, code_sets, gateway.writing_audit())
     gateway.mark_audit()

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.errors import Refused
 
@@ -102,13 +103,36 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
     settings = Settings(**values)
     for name, is_right in (
         ("database_url", not settings.database_url or settings.database_url.startswith(DATABASES)),
+        ("base_url", not settings.base_url or _is_base(settings.base_url)),
         ("log_level", settings.log_level in LEVELS),
         ("optout_days", settings.optout_days > 0),
         ("body_limit", settings.body_limit > 0),
+        ("feeds", settings.feeds is None or settings.feeds.is_file()),
+        ("issuers", settings.issuers is None or settings.issuers.is_file()),
+        ("code_sets", settings.code_sets is None or settings.code_sets.is_dir()),
     ):
         if not is_right:
             raise Refused(f"GATEWAY_{name.upper()} has a value that is not allowed")
     return settings
+
+
+def _is_base(url: str) -> bool:
+    """Whether a URL can begin every link: http or https, a host, a port in range, and no query."""
+    try:
+        parts = urlsplit(url)
+        right_port = parts.port is None or parts.port > 0  # raises ValueError beyond 65535
+    except ValueError:
+        return False
+    is_plain = (
+        url.isascii() and not any(c.isspace() or c in '"<>\\' for c in url) and not (parts.query or parts.fragment)
+    )
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and right_port
+        and is_plain
+        and "@" not in parts.netloc
+    )
 
 
 def _value(name: str, kind: str, text: str) -> object:

@@ -104,9 +104,12 @@ def check(door: Door) -> None:
     try:
         with door.store.read() as session:
             session.stamp()
-        door.audit.probe()
     except Exception:  # any failure means that it is not ready
         raise Unavailable("database") from None
+    try:
+        door.audit.probe()
+    except Exception:
+        raise Unavailable("audit") from None
 
 
 def before_lookup(door: Door, caller: Caller, act: access.Act) -> access.Decision:

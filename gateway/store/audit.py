@@ -68,14 +68,17 @@ class Audit:
             raise Unavailable("the audit cannot be written") from None
 
     def probe(self) -> None:
-        """Write an event and roll it back, as a test that the audit can be written. Raises what ``record`` would. It
+        """Test that the audit can be written, down to the disk, and leave no event. Raises what ``record`` would. It
         does not take the writer's turn."""
         if self._file:
             self._file.probe()
         else:
-            with self.store.engine.connect() as connection, connection.begin() as transaction:
-                changes.insert(Session(driver_of(connection), True), "read", {})
-                transaction.rollback()
+            with self.store.engine.connect() as connection, connection.begin():
+                session = Session(driver_of(connection), True)
+                session.run("SAVEPOINT probe")
+                changes.insert(session, "read", {})
+                session.run("ROLLBACK TO SAVEPOINT probe")
+                # The commit of a transaction that wrote waits for its log on disk, as that of an event does.
 
     def events(self, stream: str | None = None, limit: int | None = None) -> Iterator[dict[str, Any]]:
         """Events in the order written, each with its ``seq``, ``at`` (µs UTC) and ``stream``; ``limit`` gives the
