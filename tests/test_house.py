@@ -63,6 +63,7 @@ ROOMS = {
         "store.database",
         "store.ledger",
     },
+    "backup": {"config", "custody", "keys", "composition", "export.standing", "store"},
     "api": {
         "fhir",
         "nhs",

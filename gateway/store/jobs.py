@@ -9,7 +9,7 @@ for the job is compared with that number in the same transaction, so whoever los
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +141,14 @@ def ended(session: Session, state: str, kinds: Sequence[str]) -> set[str]:
     statement = select(JobRow.id).where(JobRow.state == state, col(JobRow.kind).in_(kinds))
     with models(session) as rows:
         return set(rows.exec(statement))
+
+
+def move(session: Session, ids: Iterable[str], folder: str) -> None:
+    """Say that the files of these jobs lie in another folder now, each in one of its own."""
+    with models(session) as rows:
+        for id_ in ids:
+            row = rows.get_one(JobRow, id_)
+            row.outcome = _text({**msgspec.json.decode(row.outcome), "out": f"{folder}/{id_}"})
 
 
 def parts(session: Session, id_: str) -> list[tuple[int, str, dict[str, Any]]]:
