@@ -102,6 +102,8 @@ CASES = [
     case("backup {backup} --as me --json", 0, "files", "at", "root", "checkpoint"),
     case("backup {backup}", 2),
     case("restore {backup} --json", 2),
+    case("check --json", 0, "damage"),
+    case("check x", 2),
     case("serve --port 85536", 2),
     case("demo --no-serve --people 9", 2),
 ]
