@@ -8,7 +8,7 @@ functions, so that a command pays only for what it opens.
 from __future__ import annotations
 
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,11 +20,14 @@ from gateway.fhir.dates import microseconds_now
 from gateway.store.database import Clock, Store, open_store
 
 if TYPE_CHECKING:
+    from gateway.custody import Custody
     from gateway.nhs.codesets import CodeSets
     from gateway.nhs.roles import Caller
     from gateway.records import Door
     from gateway.signin.issuers import Issuers
     from gateway.store.audit import Audit
+
+RESTORE = "restore it from a backup"
 
 
 WRITE_PATIENCE = 5.0
@@ -55,24 +58,62 @@ class Gateway:
 
     def audit(self) -> Audit:
         """Open the audit for reading. Raises ``Refused`` when its file is not there: an empty one would verify."""
-        from gateway.store.audit import Audit
-
         self.require_audit_file()
         if self._lacks_audit_file():
             raise Refused("there is no audit yet: this store was never served")
-        return Audit(self.store, self.settings.audit_file)
+        return self._audit()
+
+    def writing_audit(self) -> Audit:
+        """Open the audit for writing, with keys that are created where it never had any. Raises ``Refused`` when its
+        file or its key is lost."""
+        from gateway import custody
+
+        self.require_audit_file()
+        if not custody.is_begun(self.settings.keys):
+            with closing(self._audit()) as audit:
+                if audit.is_keyed():
+                    name = keys.AUDIT_CHAIN.name
+                    raise Refused(f"keys/{name} is missing, and the audit is sealed under it: {RESTORE}")
+                custody.begin(self.settings.keys, audit.heads())
+        return self._audit()
+
+    def seal(self) -> None:
+        """Seal the audit, as a command does at its end that changed something. Raises as ``writing_audit`` does."""
+        with closing(self.writing_audit()) as audit:
+            self.mark_audit()
+            audit.seal()
+
+    def audit_keys(self) -> Custody:
+        """The keys of the audit. Raises ``Refused`` where it has none yet, or they cannot be read."""
+        from gateway import custody
+
+        return custody.opened(self.settings.keys)
+
+    def _audit(self) -> Audit:
+        from gateway import custody
+        from gateway.store.audit import Audit
+
+        if not custody.is_begun(self.settings.keys):
+            return Audit(self.store, self.settings.audit_file)
+        own = self.audit_keys()
+        return Audit(self.store, self.settings.audit_file, key=own.key, anchor=own)
 
     def _lacks_audit_file(self) -> bool:
         """Whether the audit is a file, which PostgreSQL's is not, and it is not there."""
         return not self.store.postgres and not self.settings.audit_file.is_file()
 
+    def lost_audit(self) -> str:
+        """What is wrong where the file of the audit was there and is lost; "" where it is not."""
+        if keys.is_present(self.settings.keys, keys.AUDIT) and self._lacks_audit_file():
+            return f"{self.settings.audit_file.name} is missing from the data folder"
+        return ""
+
     def require_audit_file(self) -> None:
         """Raise ``Refused`` when the file of the audit was there and is lost: a new one would verify, and what was
         read before would be forgotten without a sign."""
-        if keys.is_present(self.settings.keys, keys.AUDIT) and self._lacks_audit_file():
+        if fault := self.lost_audit():
             raise Refused(
-                f"{self.settings.audit_file.name} is missing from the data folder: restore it from a backup. Where "
-                f"there is none, remove keys/{keys.AUDIT.name} to begin a new audit"
+                f"{fault}: {RESTORE}. Where there is none, remove keys/{keys.AUDIT.name} to begin a new audit"
             )
 
     def mark_audit(self) -> None:
@@ -89,14 +130,11 @@ class Gateway:
         if not keys.is_present(self.settings.keys, keys.EXPORT_ROOT):
             with self.store.read() as session:
                 if ledger.is_begun(session):
-                    raise Refused(
-                        f"keys/{keys.EXPORT_ROOT.name} is missing, and exports were made with it: restore it from a "
-                        f"backup"
-                    )
+                    raise Refused(f"keys/{keys.EXPORT_ROOT.name} is missing, and exports were made with it: {RESTORE}")
         root = keys.read_or_create(self.settings.keys, keys.EXPORT_ROOT, keys.new_export_root)
         with self.store.read() as session:
             if ledger.root_fingerprint(session) not in ("", pseudonym.fingerprint(root)):
-                raise Refused(f"keys/{keys.EXPORT_ROOT.name} is not the key that exports were made with: restore it")
+                raise Refused(f"keys/{keys.EXPORT_ROOT.name} is not the key that exports were made with: {RESTORE}")
         return root
 
     def exports(self) -> Path:
@@ -169,8 +207,6 @@ def create_gateway(
     Raises ``Refused`` where there is a store of the other mode or of another namespace, and where the file of its audit
     is lost.
     """
-    from gateway.store.audit import Audit
-
     saved = _saved_namespace(settings)
     if saved and namespace and namespace != saved:
         raise Refused(f"--namespace is not the one in keys/{keys.NAMESPACE.name}: nothing was created")
@@ -181,9 +217,7 @@ def create_gateway(
         own = str(gateway.store.namespace).encode()
         if keys.read_or_create(settings.keys, keys.NAMESPACE, lambda: own) != own:
             raise Refused(f"keys/{keys.NAMESPACE.name} belongs to another store")
-        gateway.require_audit_file()
-        Audit(gateway.store, settings.audit_file).close()
-        gateway.mark_audit()
+        gateway.seal()
         opening.pop_all()
     return gateway
 
@@ -208,10 +242,10 @@ def open_service(gateway: Gateway) -> Service:
         raise Refused("a sandbox store and GATEWAY_SANDBOX=1 go together; either alone does not serve")
     if not gateway.settings.data_dir.is_dir():
         raise Refused("the data folder does not exist: run `gateway init`")
-    gateway.require_audit_file()
+    config.tables(gateway.settings.feeds, "GATEWAY_FEEDS")  # `load` would refuse it, and only then
     gateway.store.patience = WRITE_PATIENCE
     code_sets, issuers = gateway.require_labelled(), _issuers(gateway)
-    door = records.open_door(gateway.store, code_sets, audit=gateway.settings.audit_file)
+    door = records.open_door(gateway.store, code_sets, gateway.writing_audit())
     gateway.mark_audit()
     return Service(gateway, door, issuers)
 

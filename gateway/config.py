@@ -122,6 +122,9 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         ("log_level", settings.log_level in LEVELS),
         ("optout_days", settings.optout_days > 0),
         ("body_limit", settings.body_limit > 0),
+        ("feeds", settings.feeds is None or settings.feeds.is_file()),
+        ("issuers", settings.issuers is None or settings.issuers.is_file()),
+        ("code_sets", settings.code_sets is None or settings.code_sets.is_dir()),
     ):
         if not is_right:
             raise Refused(f"GATEWAY_{name.upper()} has a value that is not allowed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import stat
@@ -31,10 +32,25 @@ AUDIT = Key("audit", 36)
 """No secret, but the mark that the store's audit has a file: with it, a lost audit is not replaced by an empty one. It
 holds the store's namespace."""
 
+AUDIT_CHAIN = Key("audit-chain.key", 32)
+"""The secret under which the chains of the audit are sealed: whoever has only the store cannot compute them again."""
+AUDIT_SIGNING = Key("audit-signing.pem", 200)
+"""The private key that signs the checkpoints of the audit."""
+
 
 def new_export_root() -> bytes:
     """A new random root key."""
     return secrets.token_bytes(EXPORT_ROOT.least)
+
+
+def new_secret() -> bytes:
+    """A new random secret of 32 bytes."""
+    return secrets.token_bytes(32)
+
+
+def fingerprint(secret: bytes) -> str:
+    """What names a key without telling it."""
+    return hashlib.sha256(b"nhs-record-gateway key fingerprint\n" + secret).hexdigest()[:32]
 
 
 def is_present(folder: Path, key: Key) -> bool:

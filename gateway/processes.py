@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from typing import Any
 
 
@@ -20,9 +21,9 @@ def pool(
     work is dropped.
 
     The processes ignore SIGINT: Ctrl-C on a terminal reaches every process of the command, and only the parent should
-    end it, without a trace from each worker.
+    end it, without a trace from each worker. They end with their parent, however that ends.
     """
-    with ProcessPoolExecutor(count, get_context("spawn"), start, arguments) as processes:
+    with ProcessPoolExecutor(count, get_context("spawn"), _begin, (start, arguments)) as processes:
         with _deaf():
             for _ in range(count):
                 processes.submit(os.getpid)  # each starts a process, which inherits what is ignored
@@ -31,6 +32,22 @@ def pool(
         except BaseException:
             processes.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _begin(start: Callable[..., Any] | None, arguments: tuple[Any, ...]) -> None:
+    """The start of a process of a pool."""
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    if start:
+        start(*arguments)
+
+
+def _end_with_parent() -> None:
+    """End this process at once when its parent has ended. A pool's process otherwise waits for work for ever: it holds
+    both ends of the pipe that work comes through."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 @contextmanager

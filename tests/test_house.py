@@ -32,6 +32,7 @@ ROOMS = {
     "mappings": {"fhir", "nhs.identifiers", "terminology"},
     "feeds": {"config", "mappings"},
     "signin": {"nhs.roles", "nhs.sandbox"},
+    "custody": {"keys", "signin", "store.heads"},
     "intake": {"processes", "fhir", "nhs", "terminology", "store", "records", "mappings"},
     "summary": {"fhir", "nhs", "terminology", "records", "web"},
     "export": {
@@ -51,6 +52,7 @@ ROOMS = {
     "web": set(),
     "composition": {
         "config",
+        "custody",
         "keys",
         "fhir.dates",
         "nhs",
@@ -61,6 +63,7 @@ ROOMS = {
         "store.database",
         "store.ledger",
     },
+    "backup": {"config", "custody", "keys", "composition", "export.standing", "store"},
     "api": {
         "fhir",
         "nhs",

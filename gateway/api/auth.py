@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -38,7 +39,7 @@ def _verified(request: Request) -> Caller:
     if match is None:
         raise Unauthenticated("one bearer token is needed")
     known: Caller = verify(match[1], request.app.state.issuers, request.app.state.door.store.clock())
-    return known
+    return replace(known, address=request.client.host) if request.client else known
 
 
 Known = Annotated[Caller, Depends(caller)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +25,20 @@ def start() -> config.Settings:
     return settings
 
 
-def opened() -> Gateway:
+def opened(settings: config.Settings | None = None) -> Gateway:
     """Open the gateway that the settings name: most commands need no more."""
-    settings = start()
+    settings = settings or start()
     from gateway.composition import open_gateway
 
     return open_gateway(settings)
+
+
+@contextmanager
+def acting(settings: config.Settings | None = None) -> Iterator[Gateway]:
+    """Open the gateway for an act that the audit holds, and seal the audit when the act is done."""
+    with opened(settings) as gateway:
+        yield gateway
+        gateway.seal()
 
 
 def _check_packages() -> None:

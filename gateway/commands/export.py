@@ -10,7 +10,7 @@ import typer
 
 from gateway.commands._failures import OK
 from gateway.commands._options import AsJson, OutFolder, Workers
-from gateway.commands._start import opened
+from gateway.commands._start import acting
 
 if TYPE_CHECKING:
     from gateway.composition import Gateway
@@ -26,7 +26,7 @@ def run(
     as_json: AsJson = False,
 ) -> int:
     """Make a release for a project."""
-    with opened() as gateway:
+    with acting() as gateway:
         from gateway.export import asking, folder, standing
 
         gateway.require_labelled()
@@ -44,9 +44,16 @@ def resume(
     as_json: AsJson = False,
 ) -> int:
     """Continue a release that was interrupted."""
-    with opened() as gateway:
+    with acting() as gateway:
+        from gateway.store import jobs
+        from gateway.store.changes import record_write
+
         gateway.require_labelled()
-        return _release(gateway, job, out, gateway.export_root(), workers, as_json)
+        root = gateway.export_root()
+        with gateway.store.write() as session:
+            if jobs.get(session, job):
+                record_write(session, {"act": "export.resume", "by": "operator", "job": job})
+        return _release(gateway, job, out, root, workers, as_json)
 
 
 def _release(gateway: Gateway, job: str, out: Path, root: bytes, workers: int | None, as_json: bool) -> int:

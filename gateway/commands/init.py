@@ -39,12 +39,15 @@ def init(
     from gateway import composition
     from gateway.commands._deliveries import source_named
     from gateway.store import registry
+    from gateway.store.changes import record_write
 
     with composition.create_gateway(settings, mode.value, namespace=_namespace(namespace)) as gateway:
         with gateway.store.write() as session:
             for name in publisher or ():
                 source, _, code = name.partition(":")
                 registry.ensure_publisher(session, source, code, source_named(source).kind)
+            record_write(session, {"act": "init", "mode": gateway.store.mode, "publishers": sorted(publisher or ())})
+        gateway.seal()
         facts = {"store": gateway.store.id, "mode": gateway.store.mode}
     print(json.dumps(facts) if as_json else f"a {facts['mode']} store")
     return OK

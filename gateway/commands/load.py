@@ -10,7 +10,7 @@ import typer
 from gateway.commands._deliveries import print_report, source_named
 from gateway.commands._failures import OK, WITH_REJECTS
 from gateway.commands._options import AsJson, FeedName, SourceName
-from gateway.commands._start import start
+from gateway.commands._start import acting, start
 from gateway.errors import Refused
 
 
@@ -42,11 +42,10 @@ def load(
     if not path.exists():
         raise Refused("no such file or folder")
     from gateway import console, feeds
-    from gateway.composition import open_gateway
     from gateway.intake import load as intake
     from gateway.intake.replacing import Replace
 
-    with open_gateway(settings) as gateway, console.progress(source) as progress:
+    with acting(settings) as gateway, console.progress(source) as progress:
         report = intake.load(
             gateway.store,
             format_,

@@ -11,7 +11,7 @@ import typer
 
 from gateway.commands._failures import OK
 from gateway.commands._options import JsonAlways
-from gateway.commands._start import opened
+from gateway.commands._start import acting, opened
 from gateway.errors import Invalid
 
 VERB = typer.Typer(help="The national data opt-out list.")
@@ -31,7 +31,7 @@ def load(
     as_json: JsonAlways = False,
 ) -> int:
     """Load a list. It replaces the one in force."""
-    with opened() as gateway:
+    with acting() as gateway:
         from gateway.export import national_list
 
         loaded = national_list.load(

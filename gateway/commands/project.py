@@ -10,7 +10,7 @@ import typer
 
 from gateway.commands._failures import OK
 from gateway.commands._options import Actor, AsJson
-from gateway.commands._start import opened
+from gateway.commands._start import acting, opened
 
 VERB = typer.Typer(help="Projects: approved uses of de-identified data. Two people approve one.")
 Name = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's name.")]
@@ -23,7 +23,7 @@ def add(
     as_json: AsJson = False,
 ) -> int:
     """Add a project as a draft. A changed project becomes a draft again."""
-    with opened() as gateway:
+    with acting() as gateway:
         from gateway.export import approval
 
         name = approval.add(gateway.store, approval.read_file(file), by)
@@ -33,7 +33,7 @@ def add(
 @VERB.command()
 def approve(project: Name, by: Actor, as_json: AsJson = False) -> int:
     """Approve a project. It is in force when two people other than its requester have done so."""
-    with opened() as gateway:
+    with acting() as gateway:
         from gateway.export import approval
 
         state = approval.approve(gateway.store, project, by)
@@ -72,7 +72,7 @@ def list_(as_json: AsJson = False) -> int:
 
 
 def _change(project: str, state: str, by: str, as_json: bool) -> int:
-    with opened() as gateway:
+    with acting() as gateway:
         from gateway.export import approval
 
         approval.change(gateway.store, project, state, by)

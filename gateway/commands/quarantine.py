@@ -10,7 +10,7 @@ import typer
 from gateway.commands._deliveries import print_report, source_named
 from gateway.commands._failures import OK, WITH_REJECTS
 from gateway.commands._options import AsJson, FeedName, SourceName
-from gateway.commands._start import opened, start
+from gateway.commands._start import acting, opened, start
 
 VERB = typer.Typer(help="Groups that could not be mapped: list them, or map them again after a fix.")
 
@@ -38,10 +38,9 @@ def replay(source: SourceName, feed: FeedName = "default", as_json: AsJson = Fal
     settings = start()
     format_ = source_named(source)
     from gateway import feeds
-    from gateway.composition import open_gateway
     from gateway.intake import load as intake
 
-    with open_gateway(settings) as gateway:
+    with acting(settings) as gateway:
         report = intake.replay(gateway.store, format_, feeds.read(settings, feed), gateway.code_sets())
     print_report(report, as_json)
     return report.exit_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.commands._deliveries import print_report, source_named
 from gateway.commands._options import AsJson, FeedName, SourceName
-from gateway.commands._start import start
+from gateway.commands._start import acting, start
 
 
 def remap(source: SourceName, feed: FeedName = "default", as_json: AsJson = False) -> int:
@@ -12,10 +12,9 @@ def remap(source: SourceName, feed: FeedName = "default", as_json: AsJson = Fals
     settings = start()
     format_ = source_named(source)
     from gateway import console, feeds
-    from gateway.composition import open_gateway
     from gateway.intake import load as intake
 
-    with open_gateway(settings) as gateway, console.progress(source, "groups") as progress:
+    with acting(settings) as gateway, console.progress(source, "groups") as progress:
         report = intake.remap(
             gateway.store, format_, feeds.read(settings, feed), gateway.code_sets(), progress=progress
         )

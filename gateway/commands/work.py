@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
+import time
 from typing import Annotated
 
 import typer
 
-from gateway.commands._failures import OK
+from gateway.commands._failures import COULD_NOT, OK
 from gateway.commands._start import opened
+
+LOOKS, LOOK_SECONDS = 50, 0.1
+"""A parent's descriptors are closed before it is gone: so long it is looked for."""
 
 
 def work(
@@ -39,13 +44,19 @@ def _told_to_stop(with_parent: bool) -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     if with_parent:
-        threading.Thread(target=_until_closed, args=(stop,), daemon=True).start()
+        threading.Thread(target=_until_closed, args=(stop, os.getppid()), daemon=True).start()
     return stop
 
 
-def _until_closed(stop: threading.Event) -> None:
+def _until_closed(stop: threading.Event, parent: int) -> None:
+    """Stop when the parent closes standard input. One that was killed waits for nobody: then end at once, and whoever
+    works next takes the job up again."""
     sys.stdin.read()
     stop.set()
+    for _ in range(LOOKS):
+        if os.getppid() != parent:
+            os._exit(COULD_NOT)
+        time.sleep(LOOK_SECONDS)
 
 
 VERB = work

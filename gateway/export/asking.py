@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from gateway import log
 from gateway.errors import Forbidden, Invalid, Throttled
@@ -31,10 +32,11 @@ def ask(
     kind: str = KIND,
     url: str = "",
     client: Caller | None = None,
+    about: Mapping[str, str] | None = None,
 ) -> str:
     """Write a job for a project and return its id. Its members, opt-out list and moment are pinned when it is
     gathered. ``url`` is the request, which the manifest repeats. A ``client`` gets no types but those that its scopes
-    cover; its issuer and organisation are pinned.
+    cover; its issuer and organisation are pinned. ``about`` is what else the audit holds of who asks.
 
     Raises ``Refused`` without an approved project in date and a fresh opt-out list: no project, no key; no list,
     nobody. Raises ``Invalid`` for types of which the project has none, ``Throttled`` while an owner has many jobs, and
@@ -55,9 +57,8 @@ def ask(
         }  # fmt: skip
         id_ = hashlib.sha256(f"{store.id} {session.commit_seq} {project}".encode()).hexdigest()[:32]
         jobs.create(session, id_, kind, owner, pins)
-        record_write(
-            session, {"act": "export.start", "by": owner, "project": project, "job": id_, "optouts": in_force.hash}
-        )
+        event = {"act": "export.start", "by": owner, "project": project, "job": id_, "optouts": in_force.hash}
+        record_write(session, {**event, "types": pins["types"], **(about or {})})
     log.event("export.started", job=id_, project=approved.name)
     return id_
 

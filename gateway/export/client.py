@@ -23,6 +23,7 @@ from gateway.nhs.roles import Caller
 from gateway.records import Door, who
 from gateway.records.door import refuse_early
 from gateway.store import jobs
+from gateway.store.changes import record_write
 from gateway.store.database import Session
 
 FILE_NAME = re.compile(r"[A-Z][A-Za-z]{2,40}\.[0-9]{5}\.ndjson\Z")
@@ -50,9 +51,11 @@ def start(door: Door, days: int, caller: Caller, types: tuple[str, ...], request
         if not name.isalpha():
             raise Unsupported("_type")
     try:
+        about = {**who(caller), "outcome": "ok", "request": request}
         return asking.ask(
-            door.store, caller.project, caller.user, optout_days=days, types=types, url=url, client=caller
-        )
+            door.store, caller.project, caller.user,
+            optout_days=days, types=types, url=url, client=caller, about=about,
+        )  # fmt: skip
     except (Refused, Forbidden) as refusal:
         _audit(door, caller, "export.start", "refused", request, why=str(refusal))
         raise _forbidden(refusal) from None
@@ -73,6 +76,7 @@ def status(door: Door, caller: Caller, id_: str, request: str) -> Status:
             _audit(door, caller, "export.status", "refused", request, job=id_, why=str(refusal))
             raise _forbidden(refusal) from None
         done, total = jobs.progress(session, id_)
+    _audit(door, caller, "export.status", "ok", request, job=id_, state=job.state)
     if job.state == "failed":
         raise Conflict("the export failed; start it again")
     percent = 100 * done // total if total else 0
@@ -119,14 +123,17 @@ def cancel(door: Door, caller: Caller, id_: str, request: str) -> None:
         if not recipients.within_scopes(caller, job.pins["types"]).issuperset(job.pins["types"]):
             raise Forbidden(NO_SCOPE.text, NO_SCOPE.code)
         jobs.finish(session, id_, "cancelled", {})
+        record_write(session, _event(caller, "export.cancel", "ok", request, job=id_, state=job.state))
     if job.outcome.get("out"):
         folder.discard(door.store, id_, Path(job.outcome["out"]))
 
 
 def _audit(door: Door, caller: Caller, act: str, outcome: str, request: str, **about: str) -> None:
-    door.audit.record(
-        {"act": act, **who(caller), "project": caller.project, **about, "outcome": outcome, "request": request}
-    )
+    door.audit.record(_event(caller, act, outcome, request, **about))
+
+
+def _event(caller: Caller, act: str, outcome: str, request: str, **about: str) -> dict[str, str]:
+    return {"act": act, **who(caller), "project": caller.project, **about, "outcome": outcome, "request": request}
 
 
 def _require_approved(project: Project, caller: Caller, types: Iterable[str]) -> None:

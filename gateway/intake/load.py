@@ -57,7 +57,7 @@ def remap(
 ) -> Report:
     """Map everything a source ever sent again, and write its index again: after a fix, with another version of the
     mapping, or with other search parameters."""
-    started, report = time.monotonic(), Report(source.name)
+    started, report = time.monotonic(), Report(source.name, "remap")
     with alone(store, source):
         begin(store, source, sets, report, "remap", keeping.touch_source, indexes_all=True)
         with store.read() as session:
@@ -69,7 +69,7 @@ def remap(
 
 def replay(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress: Progress = quiet) -> Report:
     """Map the quarantined groups again, after a fix."""
-    started, report = time.monotonic(), Report(source.name)
+    started, report = time.monotonic(), Report(source.name, "replay")
     with alone(store, source):
         begin(store, source, sets, report, "replay", deliveries.touch_quarantined)
         map_touched(store, source, sets, report, Worker(store, source, feed, sets), progress)

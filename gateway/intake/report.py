@@ -19,6 +19,8 @@ class Report:
     """
 
     source: str
+    act: str = "load"
+    """What the audit calls it."""
     delivery: int = 0
     files: int = 0
     rows: Counter[str] = field(default_factory=Counter)

@@ -23,6 +23,7 @@ from gateway.nhs import sensitive
 from gateway.nhs.codesets import CodeSets
 from gateway.store import deliveries, identities, indexing, registry, rejected, resources
 from gateway.store import kept as keeping
+from gateway.store.changes import record_write
 from gateway.store.database import Session, Store
 from gateway.store.resources import Mapped
 from mappings import Feed, Publisher, Source
@@ -102,6 +103,7 @@ def begin(
             session, source.name, name, source.version, sensitive.labelled_by(sets), index.fingerprint(), indexes_all
         )
         deliveries.take_over(session, source.name, report.delivery)
+        record_write(session, _event(report, "begun"))
         if touch:
             touch(session, report.delivery, source.name)
 
@@ -114,8 +116,16 @@ def end(store: Store, report: Report, started: float, with_census: bool = True) 
     report.state, report.seconds = "done", time.monotonic() - started
     with store.write() as session:
         deliveries.end(session, report.delivery, report.as_dict())
+        written = sum(count for (_, outcome), count in report.resources.items() if outcome != "unchanged")
+        counts = {"rows": report.rows["read"], "rejects": sum(report.rejects.values()), "written": written}
+        record_write(session, {**_event(report, "done"), **counts})
     log.event("load.finished", source=report.source, rows=report.rows["read"], rejects=sum(report.rejects.values()))
     return report
+
+
+def _event(report: Report, outcome: str) -> dict[str, object]:
+    """The audit event of a delivery. The name of a file is not in it: a sender may have put a patient's there."""
+    return {"act": report.act, "source": report.source, "delivery": report.delivery, "outcome": outcome}
 
 
 def _keep(

@@ -32,6 +32,8 @@ class Caller:
     token: str = ""
     project: str = ""
     issuer: str = ""
+    address: str = ""
+    """Where the request came from, for the audit; never a reason to permit anything."""
 
 
 ROLES: Mapping[str, str] = {

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -99,9 +98,9 @@ def missing_sets(store: Store, sets: CodeSets) -> tuple[str, ...]:
     return () if store.is_sandbox else codesets.missing(sets)
 
 
-def open_door(store: Store, sets: CodeSets, audit: Path | None = None) -> Door:
-    """The door of a store. ``audit`` is the file of its read audit, where that is not beside the store."""
-    return Door(store, Audit(store, audit), sets)
+def open_door(store: Store, sets: CodeSets, audit: Audit | None = None) -> Door:
+    """The door of a store. Without an ``audit`` it is one without keys, beside the store."""
+    return Door(store, audit or Audit(store), sets)
 
 
 def check(door: Door) -> None:
@@ -114,11 +113,14 @@ def check(door: Door) -> None:
     try:
         with door.store.read() as session:
             session.stamp()
-        door.audit.probe()
     except Unavailable:
         raise
     except Exception as error:  # any failure means that it is not ready
         raise Unavailable("database", faults.meaning(error) or "database") from None
+    try:
+        door.audit.probe()
+    except Exception as error:
+        raise Unavailable("audit", faults.meaning(error) or "audit") from None
 
 
 def before_lookup(door: Door, caller: Caller, act: access.Act) -> access.Decision:
@@ -129,11 +131,11 @@ def before_lookup(door: Door, caller: Caller, act: access.Act) -> access.Decisio
     return access.Decision(refusal, facts=access.Facts.of_nobody(0))
 
 
-def refuse_early(door: Door, caller: Caller, act: access.Act, request_id: str) -> None:
+def refuse_early(door: Door, caller: Caller, act: access.Act, request_id: str, names: Iterable[str] = ()) -> None:
     """If the caller alone is refused, audit the refusal and raise it."""
     early = before_lookup(door, caller, act)
     if early.refusal:
-        audited(door, caller, act, early, "refused", request_id)
+        audited(door, caller, act, early, "refused", request_id, names=names)
         raise error(early.refusal, act.type)
 
 
@@ -202,10 +204,11 @@ def audited(
     outcome: str,
     request_id: str,
     stored: Iterable[Stored] = (),
+    names: Iterable[str] = (),
 ) -> None:
     """Write what was asked, by whom, why and how it was answered, before anything leaves. Raises ``Unavailable``: then
     nothing may."""
-    door.audit.record(event(caller, act, decision, outcome, request_id, stored))
+    door.audit.record(event(caller, act, decision, outcome, request_id, stored, names))
 
 
 def event(
@@ -215,20 +218,26 @@ def event(
     outcome: str,
     request_id: str,
     stored: Iterable[Stored] = (),
+    names: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """The audit event of one act: what was asked, by whom, why and how it was answered."""
+    """The audit event of one act: what was asked, by whom, why and how it was answered. It holds every version that was
+    shown, and the ``names`` of the parameters of the request, never their values."""
     seen = list(stored)
     return {
         "act": act.name, "type": act.type, **who(caller), "basis": decision.basis, "outcome": outcome,
         "refusal": decision.refusal.code if decision.refusal else "", "trace": list(decision.trace),
         "patients": sorted({patient.id for patient in decision.facts.patients}), "count": len(seen),
-        "resources": [f"{version.type}/{version.id}/{version.number}" for version in seen[:50]], "request": request_id,
+        "resources": [f"{version.type}/{version.id}/{version.number}" for version in seen], "request": request_id,
+        "parameters": sorted(set(names)),
     }  # fmt: skip
 
 
 def who(caller: Caller) -> dict[str, str]:
-    """Return the caller's identity as fields of the audit event."""
-    return {"user": caller.user, "name": caller.name, "role": caller.role, "organisation": caller.organisation}
+    """Return the caller's identity as fields of the audit event: who, by which token (its ``jti``) and from where."""
+    return {
+        "user": caller.user, "name": caller.name, "role": caller.role, "organisation": caller.organisation,
+        "token": caller.token, "address": caller.address,
+    }  # fmt: skip
 
 
 @lru_cache(maxsize=4096)

@@ -59,12 +59,8 @@ def vread(door: Door, caller: Caller, resource_type: str, id_: str, version: int
 
     https://hl7.org/fhir/R4/http.html#vread
     """
-    for shown in _of_id(door, caller, access.Act("vread", resource_type), id_, request_id).open():
-        if shown.version == version:
-            if shown.deleted:
-                raise Gone(resource_type)
-            return shown
-    raise NotFound(resource_type)
+    (shown,) = _of_id(door, caller, access.Act("vread", resource_type), id_, request_id, version).open()
+    return shown
 
 
 def history(door: Door, caller: Caller, resource_type: str, id_: str, request_id: str) -> list[Found]:
@@ -76,8 +72,11 @@ def history(door: Door, caller: Caller, resource_type: str, id_: str, request_id
     return _of_id(door, caller, access.Act("history", resource_type), id_, request_id).open()
 
 
-def _of_id(door: Door, caller: Caller, act: access.Act, id_: str, request_id: str) -> Sealed[list[Found]]:
-    """The versions of one resource that an act may answer with; the door's one way to an id."""
+def _of_id(
+    door: Door, caller: Caller, act: access.Act, id_: str, request_id: str, number: int | None = None
+) -> Sealed[list[Found]]:
+    """The versions of one resource that an act may answer with, or the one of that number; the door's one way to an
+    id."""
     early = before_lookup(door, caller, act)
     if early.refusal:
         refused = event(caller, act, early, "refused", request_id)
@@ -85,14 +84,13 @@ def _of_id(door: Door, caller: Caller, act: access.Act, id_: str, request_id: st
     with door.store.read() as session:
         head = resources.head_of(session, act.type, id_)
         decision = _decide(door, session, caller, act, None if act.type in DIRECTORY else about_head(head))
-        versions = _versions(session, act, decision, head)
+        versions = [version for version in _versions(session, act, decision, head) if number in (None, version.number)]
         publishers = publishers_now(door, session) if versions else {}
         answer = [served(version, publishers, decision) for version in versions]
         if act.name == "read":
             answer = linked(answer, decision)
     outcome, refusal = _outcome(act, decision, answer)
-    shown = [head] if answer and head else []
-    return Sealed(door.audit, event(caller, act, decision, outcome, request_id, shown), answer, refusal)
+    return Sealed(door.audit, event(caller, act, decision, outcome, request_id, versions), answer, refusal)
 
 
 def _outcome(act: access.Act, decision: access.Decision, answer: list[Found]) -> tuple[str, GatewayError | None]:
@@ -102,7 +100,7 @@ def _outcome(act: access.Act, decision: access.Decision, answer: list[Found]) ->
         return "refused", NotFound(act.type) if is_hidden else error(decision.refusal, act.type)
     if not answer:
         return "not found", NotFound(act.type)
-    if answer[0].deleted and act.name == "read":
+    if answer[0].deleted and act.name != "history":
         return "gone", Gone(act.type)
     return "ok", None
 
@@ -130,18 +128,23 @@ def search(door: Door, caller: Caller, query: Query, request_id: str) -> Page:
 
     https://hl7.org/fhir/R4/http.html#search
     """
-    refuse_early(door, caller, access.Act("search", query.type), request_id)
+    refuse_early(door, caller, access.Act("search", query.type), request_id, _names(query))
     query, after = _resumed(door, caller, query)
-    act = access.Act("search", query.type, query.number is not None)
+    act, names = access.Act("search", query.type, query.number is not None), _names(query)
     with door.store.read() as session:
         decided = _decided(door, session, caller, act, query)
         decision, query = decided.decision, decided.query
         if decision.refusal and (act.by_number or decision.refusal.status != 404):
-            audited(door, caller, act, decision, "refused", request_id)
+            audited(door, caller, act, decision, "refused", request_id, names=names)
             raise error(decision.refusal, query.type)
         page, stored = _page(door, session, caller, decided, after)
-    audited(door, caller, act, decision, "refused" if decision.refusal else "ok", request_id, stored)
+    audited(door, caller, act, decision, "refused" if decision.refusal else "ok", request_id, stored, names)
     return page
+
+
+def _names(query: Query) -> list[str]:
+    """The names of a query's parameters, for the audit."""
+    return [name for name, _ in query.parameters]
 
 
 @dataclass(frozen=True, slots=True)

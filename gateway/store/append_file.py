@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from gateway.store.statements import Columns
 BATCH = 1000
 """The largest number of rows in one commit."""
 WAIT_SECONDS = 30
+PROBE_BYTES, PROBE_SECONDS = 1 << 16, 1.0
+"""A probe writes more than any row takes, and at most so often: between, its last outcome stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class AppendFile:
         self._waiting: deque[_Waiting] = deque()
         self._turn = threading.Lock()
         self._is_called = False
+        self._probed = -PROBE_SECONDS
+        self._probe_fault: Exception | None = None
         self._committer = ThreadPoolExecutor(1, table.name)
         self._connection: sqlite.Connection | None = self.connect()
         self._connection.executescript(table.schema)
@@ -91,11 +96,39 @@ class AppendFile:
         return connection
 
     def probe(self) -> None:
-        """Append a row and roll it back, as a test that the file can be written. Raises what ``append`` would."""
-        with closing(self.connect()) as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        """Write to the file and to the disk, as a test that a row can be written: one that is rolled back would never
+        reach a full disk. It leaves no row. Raises what ``append`` would."""
+        if not self._turn.acquire(timeout=WAIT_SECONDS):
+            raise TimeoutError
+        try:
+            if time.monotonic() - self._probed >= PROBE_SECONDS:
+                self._probe_fault = self._guarded(self._write_probe)
+                self._probed = time.monotonic()
+        finally:
+            self._turn.release()
+        if self._probe_fault:
+            raise self._probe_fault
+
+    def _write_probe(self, connection: sqlite.Connection) -> None:
+        connection.execute("CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, space BLOB NOT NULL)")
+        connection.execute("INSERT OR REPLACE INTO probe VALUES (1, randomblob(?))", (PROBE_BYTES,))
+        # A row is inserted as well, because its table may be what fails.
+        connection.execute("BEGIN IMMEDIATE")
+        try:
             connection.execute(self._insert, (0, '[""]'))
+        finally:
             connection.execute("ROLLBACK")
+
+    def _guarded(self, write: Callable[[sqlite.Connection], None]) -> Exception | None:
+        """Write on the file's connection; return what went wrong. After a fault the next write gets a new one."""
+        try:
+            if self._connection is None:
+                self._connection = self.connect()
+            write(self._connection)
+        except Exception as error:
+            self._disconnect()
+            return error
+        return None
 
     def append(self, value: str | bytes) -> None:
         """Write one row durably, with those of everyone who waits: the first to come commits for all of them.
@@ -131,14 +164,8 @@ class AppendFile:
 
     def _commit(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH))]
-        fault = None
-        try:
-            if self._connection is None:
-                self._connection = self.connect()
-            self._write(self._connection, [row.value for row in batch])
-        except Exception as error:  # every waiter must hear of it; the next batch gets a new connection
-            fault = error
-            self._disconnect()
+        values = [row.value for row in batch]
+        fault = self._guarded(lambda connection: self._write(connection, values))  # every waiter must hear of it
         for row in batch:
             row.is_done, row.fault = True, fault
             if row.future:

@@ -2,7 +2,8 @@
 
 On SQLite the audit of reads is a file of its own, so that a read never waits for a loader's turn; many waiting
 requests share one fsync. On PostgreSQL it is a table. Writes carry their audit row in their own transaction
-(``changes``). Rows of each stream are sealed into a hash chain (``chain``).
+(``changes``). Rows of each stream are sealed into a hash chain under a key (``chain``), and where the chains stand is
+kept outside of the store (``heads``).
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from typing import Any
 
 import msgspec
 
-from gateway import processes
-from gateway.errors import Unavailable
-from gateway.store import chain, changes, columns
+from gateway import log, processes
+from gateway.errors import Invalid, Unavailable
+from gateway.store import chain, changes, columns, ledger
 from gateway.store.append_file import AppendFile, Reading, Table
-from gateway.store.chain import Row, Verdict
+from gateway.store.chain import Row, Seal, Verdict
 from gateway.store.database import Session, Store, driver_of
+from gateway.store.heads import Anchor, Head, Heads, lost_of
 
 SEAL_SECONDS = 60
 STREAMS = ("read", "write")
@@ -36,10 +38,13 @@ _ROW, _SEAL = columns.AUDIT.only("seq at event"), columns.SEAL.only("last rows h
 
 class Audit:
     """The audit of one store. ``record`` returns when the event is on disk, or raises ``Unavailable``: then nothing
-    may be answered. ``recorded`` is the same for the event loop, which must not wait in a thread."""
+    may be answered. ``recorded`` is the same for the event loop, which must not wait in a thread.
 
-    def __init__(self, store: Store, path: Path | None = None):
-        self.store = store
+    ``key`` is what its seals are made under, ``anchor`` where its newest heads are kept. Without them it is one of
+    version 0.1."""
+
+    def __init__(self, store: Store, path: Path | None = None, *, key: bytes = b"", anchor: Anchor | None = None):
+        self.store, self._key, self._anchor = store, key, anchor
         self._file = None if store.path is None else AppendFile(path or store.path.with_name("audit.db"), FILE)
 
     def record(self, event: dict[str, Any]) -> None:
@@ -63,62 +68,107 @@ class Audit:
             raise Unavailable("the audit cannot be written") from None
 
     def probe(self) -> None:
-        """Write an event and roll it back, as a test that the audit can be written. Raises what ``record`` would. It
+        """Test that the audit can be written, down to the disk, and leave no event. Raises what ``record`` would. It
         does not take the writer's turn."""
         if self._file:
             self._file.probe()
         else:
-            with self.store.engine.connect() as connection, connection.begin() as transaction:
-                changes.insert(Session(driver_of(connection), True), "read", {})
-                transaction.rollback()
+            with self.store.engine.connect() as connection, connection.begin():
+                session = Session(driver_of(connection), True)
+                session.run("SAVEPOINT probe")
+                changes.insert(session, "read", {})
+                session.run("ROLLBACK TO SAVEPOINT probe")
+                # The commit of a transaction that wrote waits for its log on disk, as that of an event does.
 
     def events(self, stream: str | None = None, limit: int | None = None) -> Iterator[dict[str, Any]]:
         """Events in the order written, each with its ``seq``, ``at`` (µs UTC) and ``stream``; ``limit`` gives the
         newest so many. Only ``limit`` events are held at once."""
-        with self._streams() as streams:
+        with self._streams() as (_, streams):
             rows = merge(*(_named(name, streams[name].events(limit)) for name in streams if stream in (None, name)))
             for at, name, seq, event in _last(rows, limit):
                 yield {"seq": seq, "at": at, "stream": name, **msgspec.json.decode(event)}
 
-    def verify(self) -> Verdict:
-        """Recompute both chains and name the first broken place of each, if any."""
+    def verify(self, *against: Heads) -> Verdict:
+        """Recompute both chains and name the first broken place of each, if any; and what is lost of the heads that the
+        anchor keeps, and of any others."""
         verdict = Verdict(0, 0, [])
-        with self._streams() as streams:
+        with self._streams() as (session, streams):
             for name, rows in streams.items():
-                verdict += chain.verify(name, rows.rows(), rows.seals())
-        return verdict
+                verdict += chain.verify(name, rows.rows(), rows.seals(), self._key)
+            lost = [fault for heads in against for fault in self._lost(heads, session, streams)]
+            return verdict + Verdict(0, 0, [*self._lost_of_anchor(session, streams), *lost])
+
+    def heads(self) -> Heads:
+        """Where the chains of the audit and of the ledger stand."""
+        with self._streams() as (session, streams):
+            return self._heads(session, streams)
+
+    def is_keyed(self) -> bool:
+        """Whether a seal was made under a key."""
+        with self._streams() as (_, streams):
+            return any(rows.is_keyed() for rows in streams.values())
+
+    def _heads(self, session: Session, streams: dict[str, _Stream]) -> Heads:
+        read, write = (streams[name].head() for name in STREAMS)
+        return Heads(self.store.id, self.store.clock(), read, write, ledger.head(session))
+
+    def _lost(self, kept: Heads, session: Session, streams: dict[str, _Stream]) -> list[str]:
+        """What the store no longer has of heads that were kept."""
+        hashes = {name: streams[name].hash_at(kept.chains()[name][0]) for name in STREAMS}
+        return lost_of(kept, self.store.id, {**hashes, "ledger": ledger.hash_at(session, kept.ledger[0])})
+
+    def _lost_of_anchor(self, session: Session, streams: dict[str, _Stream]) -> list[str]:
+        if self._anchor is None:
+            return []
+        try:
+            kept = self._anchor.read()
+        except Invalid as fault:
+            return [str(fault)]
+        return self._lost(kept, session, streams) if kept else ["the newest checkpoint is missing"]
 
     @contextmanager
-    def _streams(self) -> Iterator[dict[str, _Stream]]:
-        """Both streams, as one moment's snapshot of each place they lie in."""
+    def _streams(self) -> Iterator[tuple[Session, dict[str, _Stream]]]:
+        """The database and both streams, as one moment's snapshot of each place they lie in."""
         with self.store.read() as session:
             streams = {name: _Stream(session, "stream = ?", (name,)) for name in STREAMS}
             if self._file is None:
-                yield streams
+                yield session, streams
             else:
                 with self._file.reading() as reading:
-                    yield {**streams, "read": _Stream(reading)}
+                    yield session, {**streams, "read": _Stream(reading)}
 
     def seal(self) -> None:
-        """Extend the hash chains over the rows committed since the last seal. Reading and computing block no
-        request."""
+        """Extend the hash chains over the rows committed since the last seal, then keep where they stand. Reading and
+        computing block no request."""
         if self._file:
-            _seal_file(self._file)
+            _seal_file(self._file, self._key)
         with self.store.read() as session:
             waiting = [stream for stream in STREAMS if _unsealed(session, stream)]
-        if not waiting:
-            return
-        last = self._settled()
+        last = self._settled() if waiting else 0
         for stream in waiting:
             with self.store.read() as session:
                 sql = f"SELECT {_SEAL} FROM seal WHERE stream = ? ORDER BY last DESC LIMIT 1"
                 before = session.row(sql, stream) or (0, 0, "")
                 sql = f"SELECT {_ROW} FROM audit WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq"
-                seals = list(chain.seals(before[2], session.stream(sql, stream, before[0], last)))
+                rows = session.stream(sql, stream, before[0], last)
+                seals = list(chain.seals(before[2], rows, key=self._key, stream=stream))
             with self.store.write() as session:
                 if (session.value("SELECT max(last) FROM seal WHERE stream = ?", stream) or 0) == before[0]:
                     session.insert("seal", columns.SEAL.all, [(stream, *seal) for seal in seals])
                 # else another sealer was here
+        self._keep_heads()
+
+    def _keep_heads(self) -> None:
+        """Have the anchor keep where the chains stand. What was kept stays while the store has lost any of it: newer
+        heads would hide the loss."""
+        if self._anchor is None:
+            return
+        with self._streams() as (session, streams):
+            lost, now = self._lost_of_anchor(session, streams), self._heads(session, streams)
+        if lost:
+            log.event("audit.broken", count=len(lost))
+        else:
+            self._anchor.write(now)
 
     def _settled(self) -> int:
         """Return the number up to which every event is committed. PostgreSQL assigns a row's number before the commit,
@@ -173,7 +223,21 @@ class _Stream:
         """The seals over the rows, in their order."""
         return self._read(f"SELECT {_SEAL} FROM seal WHERE {self._where} ORDER BY last")
 
-    def _read(self, sql: str) -> Iterator[Row]:
+    def head(self) -> Head:
+        """The newest seal: the seq of its last row, and its hash."""
+        newest = next(self._read(f"SELECT {_SEAL} FROM seal WHERE {self._where} ORDER BY last DESC LIMIT 1"), None)
+        return (newest[0], newest[2]) if newest else (0, "")
+
+    def hash_at(self, last: int) -> str:
+        """The hash of the seal that ends at a row; "" where none does."""
+        seal = next(self._read(f"SELECT {_SEAL} FROM seal WHERE {self._where} AND last = {last:d}"), None)
+        return seal[2] if seal else ""
+
+    def is_keyed(self) -> bool:
+        """Whether any seal was made under a key."""
+        return any(chain.is_keyed(seal) for seal in self.seals())
+
+    def _read(self, sql: str) -> Iterator[tuple[int, int, str]]:
         yield from self._snapshot.stream(sql, *self._params)
 
 
@@ -191,11 +255,11 @@ def _unsealed(session: Session, stream: str) -> bool:
     return session.value("SELECT 1 FROM audit WHERE stream = ? AND seq > ? LIMIT 1", stream, last) is not None
 
 
-def _seal_file(file: AppendFile) -> None:
+def _seal_file(file: AppendFile, key: bytes) -> None:
     with file.reading() as reading:
         before = reading.row(f"SELECT {_SEAL} FROM seal ORDER BY last DESC LIMIT 1") or (0, 0, "")
         rows = reading.stream(f"SELECT {_ROW} FROM audit WHERE seq > ? ORDER BY seq", before[0])
-        seals = list(chain.seals(before[2], rows))
+        seals: list[Seal] = list(chain.seals(before[2], rows, key=key, stream="read"))
     if not seals:
         return
     with closing(file.connect()) as connection:

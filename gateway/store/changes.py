@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -15,8 +18,19 @@ _INSERT = f"INSERT INTO audit ({columns.AUDIT.only('at stream event')}) VALUES (
 
 
 def record_write(session: Session, event: dict[str, Any]) -> None:
-    """Write the audit row of a change."""
-    insert(session, "write", event)
+    """Write the audit row of a change. One that no caller over HTTP made names the account of the operating system that
+    made it: the words after ``--as`` are only what somebody typed."""
+    insert(session, "write", event if "user" in event else {**event, "account": _account()})
+
+
+@lru_cache(maxsize=1)
+def _account() -> str:
+    """The account that this process runs under."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"uid {number}"
 
 
 def insert(session: Session, stream: str, event: dict[str, Any]) -> None:

@@ -151,6 +151,17 @@ class Session:
             marks = ",".join("?" * len(rows[0]))
             self.many(f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING", rows)
 
+    def copied(self, sql: str) -> Iterator[bytes]:
+        """What PostgreSQL's ``COPY … TO STDOUT`` gives, in pieces."""
+        with self._driver.cursor() as cursor, cursor.copy(sql) as copy:
+            yield from map(bytes, copy)
+
+    def copy_in(self, sql: str, pieces: Iterable[bytes]) -> None:
+        """Give such pieces to PostgreSQL's ``COPY … FROM STDIN``."""
+        with self._driver.cursor() as cursor, cursor.copy(sql) as copy:
+            for piece in pieces:
+                copy.write(piece)
+
     def within(self, column: str) -> str:
         """The condition that ``column`` is one of a list, given as one parameter made by ``listed``."""
         return f"{column} = ANY(?)" if self.postgres else f"{column} IN (SELECT value FROM json_each(?))"
@@ -335,7 +346,7 @@ def open_store(
     Raises ``Refused`` when there is no store and none is to be made, when it is of the other mode, or when the
     database is unsafe.
     """
-    engine = _engine(url)
+    engine = new_engine(url)
     store = Store(url, engine, clock)
     with ExitStack() as opening:
         opening.callback(store.close)  # a store that cannot be opened leaves no connection behind
@@ -373,7 +384,8 @@ def _settle(store: Store, create: str | None, namespace: uuid.UUID | None) -> No
     store.id, store.mode, store.namespace = born[0], born[1], uuid.UUID(born[2])
 
 
-def _engine(url: str) -> Engine:
+def new_engine(url: str) -> Engine:
+    """The engine of a database, configured the one safe way."""
     if url.startswith("sqlite"):
         return _sqlite(Path(url.split("///", 1)[1]))
     return sqlalchemy.create_engine(

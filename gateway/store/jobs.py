@@ -9,7 +9,7 @@ for the job is compared with that number in the same transaction, so whoever los
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,6 +143,21 @@ def finish(session: Session, id_: str, state: str, outcome: dict[str, Any]) -> N
     with models(session) as rows:
         row = rows.get_one(JobRow, id_)
         row.state, row.lease, row.outcome = state, 0, _text(outcome)
+
+
+def ended(session: Session, state: str, kinds: Sequence[str]) -> set[str]:
+    """The ids of the jobs of these kinds that ended so."""
+    statement = select(JobRow.id).where(JobRow.state == state, col(JobRow.kind).in_(kinds))
+    with models(session) as rows:
+        return set(rows.exec(statement))
+
+
+def move(session: Session, ids: Iterable[str], folder: str) -> None:
+    """Say that the files of these jobs lie in another folder now, each in one of its own."""
+    with models(session) as rows:
+        for id_ in ids:
+            row = rows.get_one(JobRow, id_)
+            row.outcome = _text({**msgspec.json.decode(row.outcome), "out": f"{folder}/{id_}"})
 
 
 def parts(session: Session, id_: str) -> list[tuple[int, str, dict[str, Any]]]:

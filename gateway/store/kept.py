@@ -62,7 +62,8 @@ _MEMBER = columns.MEMBER.only("grp kept")
 _DEPENDS = columns.DEPENDS.only("dep patient grp")
 TOUCHED = columns.TOUCHED.only("delivery patient grp")
 encode_body = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Body).decode
+decode_body = _decode = msgspec.json.Decoder(Body).decode
+"""The body of a kept row. Raises as msgspec does for what cannot be read."""
 DIRECTORY_COLUMN = "_agreement"
 """The column in which version 0.1 kept a row's directory."""
 

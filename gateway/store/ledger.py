@@ -11,6 +11,7 @@ from sqlmodel import col, select
 
 from gateway.store import columns
 from gateway.store.database import Session
+from gateway.store.heads import Head
 from gateway.store.models import models
 from gateway.store.tables import Ledger
 
@@ -42,6 +43,24 @@ def is_whole(session: Session) -> bool:
         if before != digest:
             return False
     return True
+
+
+def head(session: Session) -> Head:
+    """How many entries there are, and the hash of the last."""
+    count: int = session.value("SELECT count(*) FROM ledger")
+    return count, hash_at(session, count)
+
+
+def hash_at(session: Session, count: int) -> str:
+    """The hash of the entry that is the ``count``-th; "" where there is none."""
+    if not count:
+        return ""
+    return session.value("SELECT hash FROM ledger ORDER BY seq LIMIT 1 OFFSET ?", count - 1) or ""
+
+
+def unlisted(session: Session, released: set[str]) -> int:
+    """How many of these released jobs have no entry."""
+    return len(released - {entry.get("release") for _, entry, _ in entries(session)})
 
 
 def is_begun(session: Session) -> bool:

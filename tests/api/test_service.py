@@ -104,7 +104,7 @@ def test_it_is_alive_and_ready(everything):
 def test_it_is_not_ready_when_its_audit_cannot_be_written(clinic):
     break_audit(clinic)
     answer = clinic.get("/readyz", "")
-    assert (answer.status_code, answer.text) == (503, "database")
+    assert (answer.status_code, answer.text) == (503, "audit")
     assert clinic.get("/livez", "").status_code == 200
 
 

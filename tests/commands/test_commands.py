@@ -106,14 +106,24 @@ CASES = [
     case("project expire study --as me", 2),
     case("audit show --limit 2 --json", 0, "seq", "at", "stream", "act", "by", "project"),
     case("audit show --limit many", 2),
-    case("audit seal --json", 0, "rows", "sealed", "broken"),
+    case("audit seal --json", 0, "rows", "sealed", "keyed", "unsealed", "broken"),
     case("audit seal x", 2),
-    case("audit verify --json", 0, "rows", "sealed", "broken"),
+    case("audit verify --json", 0, "rows", "sealed", "keyed", "unsealed", "broken"),
     case("audit verify x", 2),
+    case("audit verify --against {none}", 2),
+    case("audit checkpoint --json", 0, "checkpoint", "at", "read", "write", "ledger", "key"),
+    case("audit checkpoint x", 2),
+    case("audit accept --as me --json", 0, "rows", "sealed", "keyed", "unsealed", "broken"),
+    case("audit accept", 2),
+    case("backup {backup} --as me --json", 0, "files", "at", "root", "checkpoint"),
+    case("backup {backup}", 2),
+    case("restore {backup} --json", 2),
+    case("check --json", 0, "damage"),
+    case("check x", 2),
     case("serve --port 85536", 2),
     case("demo --no-serve --people 9", 2),
 ]
-ELSEWHERE = {"serve": "tests/test_composition.py", "demo": "tests/test_demo.py"}
+ELSEWHERE = {"restore": "tests/test_backup.py", "serve": "tests/test_composition.py", "demo": "tests/test_demo.py"}
 """Commands whose clean end is shown by a test of their own: they serve."""
 
 
@@ -138,7 +148,7 @@ def outcomes(tmp_path_factory) -> dict[Case, tuple[int, str, str]]:
     folder = tmp_path_factory.mktemp("operator")
     sent = world.write(folder / "sent", 10, 3, date(2026, 3, 1))
     places = {name: str(sent.path(name)) for name in ("emis", "cld", "optout")}
-    places |= {name: str(folder / name) for name in ("damaged", "project.toml", "out", "none", "resumed")}
+    places |= {name: str(folder / name) for name in ("damaged", "project.toml", "out", "none", "resumed", "backup")}
     places["project"] = places["project.toml"]
     shutil.copytree(sent.path("emis"), folder / "damaged")
     (patients,) = (folder / "damaged").glob("*Admin_Patient_*")
@@ -190,7 +200,7 @@ def test_every_command_has_cases_for_its_clean_end_its_refusal_and_its_json():
     assert not [name for name in leaves() if (name, 2) not in ends], "no refusal"
     speaking = {words_of(line) for line in CASES if "--json" in line.words and line.names}
     able = {name for name, command in leaves().items() if any("--json" in part.opts for part in command.params)}
-    assert able == speaking
+    assert able == speaking | {"restore"}
     assert leaves().keys() - able == {"serve", "work", "demo"}, "a machine reads all others"
 
 

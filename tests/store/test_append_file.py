@@ -110,7 +110,8 @@ def test_a_file_is_opened_again_with_what_it_holds(tmp_path):
         opened.close()
 
 
-def test_a_probe_raises_when_append_would_and_leaves_nothing(inbox):
+def test_a_probe_raises_when_append_would_and_leaves_nothing(inbox, monkeypatch):
+    monkeypatch.setattr(append_file, "PROBE_SECONDS", 0)
     inbox.probe()
     assert kept(inbox) == []
     connection = inbox.connect()

@@ -125,7 +125,7 @@ def test_events_are_written_while_a_chain_is_computed_and_two_sealers_make_one_c
         audit.record({"act": "read", "n": number})
     compute, others = chain.link, []
 
-    def slow(before: str, rows) -> chain.Seal:
+    def slow(before: str, rows, **key) -> chain.Seal:
         if not others:
             others.append(
                 threading.Thread(target=lambda: (audit.record({"act": "read", "n": 99}), Audit(store).seal()))
@@ -133,7 +133,7 @@ def test_events_are_written_while_a_chain_is_computed_and_two_sealers_make_one_c
             others[0].start()
             others[0].join(timeout=20)
             assert not others[0].is_alive(), "neither a reader nor another sealer waits for this one"
-        return compute(before, rows)
+        return compute(before, rows, **key)
 
     monkeypatch.setattr(chain, "link", slow)
     audit.seal()

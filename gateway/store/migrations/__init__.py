@@ -48,12 +48,19 @@ def upgrade(engine: Engine) -> None:
     with _alone(engine):
         if _is_current(engine):  # another process brought it up meanwhile
             return
-        from alembic import command
+        create(engine, "head")
 
-        settings = config()
-        with engine.connect() as connection:
-            settings.attributes["connection"] = connection.execution_options(gateway_write=True)
-            command.upgrade(settings, "head")
+
+def create(engine: Engine, revision: str) -> None:
+    """Bring the schema up to a revision. Raises ``Refused`` for one that this code does not know."""
+    from alembic import command
+
+    if revision not in (*revisions(), "head"):
+        raise Refused("the schema is newer than this gateway")
+    settings = config()
+    with engine.connect() as connection:
+        settings.attributes["connection"] = connection.execution_options(gateway_write=True)
+        command.upgrade(settings, revision)
 
 
 def _is_current(engine: Engine) -> bool:

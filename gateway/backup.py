@@ -1,0 +1,228 @@
+"""A backup of everything a store needs, made while it is used, and a restore that proves itself.
+
+A backup is a folder: the database, the audit, the keys, the released exports, and a manifest with the hash of each file
+and a signed checkpoint of the audit. It holds the keys, so it is as secret as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from gateway import config, custody, keys
+from gateway.composition import Gateway, open_gateway
+from gateway.errors import Invalid, Refused
+from gateway.export import standing
+from gateway.store import copying, jobs, migrations
+from gateway.store.changes import record_write
+from gateway.store.heads import Heads
+
+MANIFEST, DATABASE = "manifest.json", "database"
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a backup says of itself. ``files`` has the SHA-256 of each file by its path, ``root`` the fingerprint of the
+    pseudonym keys' root ("" where there is none), ``at`` µs UTC."""
+
+    store: str
+    mode: str
+    at: int
+    database: str
+    schema: str
+    checkpoint: str
+    root: str
+    exports: list[str]
+    files: dict[str, str]
+
+
+def make(gateway: Gateway, out: Path, by: str) -> Manifest:
+    """Write a backup into a new folder. Raises ``Refused`` for one that is there, ``Invalid`` where the store is
+    damaged: such a backup would be kept in good faith."""
+    if out.exists():
+        raise Refused("the folder is there: a backup is written into a new one")
+    with gateway.store.write() as session:
+        record_write(session, {"act": "backup", "by": by})
+    gateway.seal()
+    with closing(gateway.audit()) as audit:
+        heads = audit.heads()  # before anything is copied, so that what is copied has them
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700, parents=True)
+    try:
+        manifest = _copy_all(gateway, heads, partial)
+        _write(partial / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+        for path in [*partial.rglob("*"), partial]:
+            _sync(path)
+        partial.rename(out)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    _sync(out.parent)
+    return manifest
+
+
+def _copy_all(gateway: Gateway, heads: Heads, to: Path) -> Manifest:
+    settings, store = gateway.settings, gateway.store
+    (to / DATABASE).mkdir(mode=0o700)
+    copying.copy_out(store, to / DATABASE)
+    if not store.postgres:
+        copying.copy_file(settings.audit_file, to / "audit.db")
+    _copy_keys(settings.keys, to / "keys")
+    own = custody.opened(to / "keys")
+    own.write(heads)
+    exports = _copy_exports(gateway, to / "exports")
+    root = keys.read(to / "keys", keys.EXPORT_ROOT) if keys.is_present(to / "keys", keys.EXPORT_ROOT) else b""
+    files = {str(path.relative_to(to)): _hash(path) for path in sorted(to.rglob("*")) if path.is_file()}
+    return Manifest(
+        store.id, store.mode, heads.at, "postgresql" if store.postgres else "sqlite", migrations.revisions()[-1],
+        own.signed(heads), keys.fingerprint(root) if root else "", exports, files,
+    )  # fmt: skip
+
+
+def _copy_keys(folder: Path, to: Path) -> None:
+    to.mkdir(mode=0o700)
+    for path in folder.iterdir():
+        if path.is_file() and not path.name.startswith("."):
+            _write(to / path.name, path.read_bytes())
+
+
+def _copy_exports(gateway: Gateway, to: Path) -> list[str]:
+    """Copy the files of released exports; return their jobs. What is not released is cut again after a restore, with
+    the same bytes."""
+    with gateway.store.read() as session:
+        released = sorted(jobs.ended(session, "done", (standing.KIND,)))
+    copied = []
+    for job in released:
+        folder = gateway.settings.exports / job
+        if not (folder / MANIFEST).is_file():
+            continue  # its time is over, or it was cancelled meanwhile
+        (to / job).mkdir(mode=0o700, parents=True)
+        for path in sorted(folder.glob("[!.]*")):
+            _copy(path, to / job / path.name)
+        copied.append(job)
+    return copied
+
+
+def restore(folder: Path, settings: config.Settings, by: str, against: Sequence[Path] = ()) -> Manifest:
+    """Restore a backup into an empty place and prove that it holds: every file by its hash, the database by its own
+    check, the audit by its chains and checkpoints.
+
+    Raises ``Refused`` for a place that is not empty, ``Invalid`` for a backup that does not hold. Then nothing is left.
+    """
+    manifest = _read(folder)
+    _require_empty(settings, manifest)
+    config.prepare_data_dir(settings)
+    is_filled = False
+    try:
+        for name in manifest.files:
+            _place(folder / name, _target(settings, name))
+        if manifest.database == "postgresql":
+            copying.copy_in(settings.url, manifest.schema, folder / DATABASE)
+            is_filled = True
+        with open_gateway(settings) as gateway:
+            _prove(gateway, manifest, against)
+            with gateway.store.write() as session:
+                jobs.move(session, manifest.exports, str(settings.exports))
+                record_write(session, {"act": "restore", "by": by, "backup": manifest.at})
+            gateway.seal()
+    except BaseException:
+        shutil.rmtree(settings.data_dir, ignore_errors=True)
+        if is_filled:
+            copying.clear(settings.url)
+        elif manifest.database == "sqlite":
+            _database_file(settings).unlink(missing_ok=True)
+        raise
+    return manifest
+
+
+def _read(folder: Path) -> Manifest:
+    """The manifest of a backup whose files are all there as it says."""
+    try:
+        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError):
+        raise Refused("the folder holds no backup: its manifest cannot be read") from None
+    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+    if present != manifest.files.keys():
+        raise Invalid("the backup: files are missing, or are there that its manifest does not name")
+    for number, (name, digest) in enumerate(sorted(manifest.files.items()), 1):
+        if _hash(folder / name) != digest:
+            raise Invalid(f"the backup: file {number} of its manifest was changed")
+    return manifest
+
+
+def _require_empty(settings: config.Settings, manifest: Manifest) -> None:
+    if settings.data_dir.exists() and any(settings.data_dir.iterdir()):
+        raise Refused("the data folder is not empty: a restore needs a new one")
+    if (settings.database_url.startswith("postgresql")) != (manifest.database == "postgresql"):
+        raise Refused(f"GATEWAY_DATABASE_URL: the backup is of a {manifest.database} database")
+    if manifest.database == "sqlite" and _database_file(settings).exists():
+        raise Refused("there is a database: restore into an empty place")
+
+
+def _target(settings: config.Settings, name: str) -> Path:
+    if name == f"{DATABASE}/gateway.db":
+        return _database_file(settings)
+    return settings.data_dir / name
+
+
+def _database_file(settings: config.Settings) -> Path:
+    return Path(settings.url.split("///", 1)[1])
+
+
+def _place(source: Path, target: Path) -> None:
+    if source.suffix == ".copy":
+        return
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _copy(source, target)
+
+
+def _prove(gateway: Gateway, manifest: Manifest, against: Sequence[Path]) -> None:
+    own = gateway.audit_keys()
+    kept = [own.checked(manifest.checkpoint), *(heads for path in against for heads in own.checkpoints(path))]
+    if gateway.store.id != manifest.store:
+        raise Invalid("the backup: its database is another store's")
+    for path in [gateway.store.path, gateway.settings.audit_file] if gateway.store.path else []:
+        copying.check_file(path)
+    with closing(gateway.audit()) as audit:
+        broken = audit.verify(*kept).broken
+    if broken:
+        raise Invalid(f"the backup: its audit does not hold ({broken[0]})")
+
+
+def _write(path: Path, data: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        for piece in _pieces(source):
+            file.write(piece)
+
+
+def _hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    for piece in _pieces(path):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            yield piece
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the entries of a folder, on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
