@@ -6,8 +6,9 @@ import pytest
 
 from gateway.export import approval, worker
 from gateway.nhs import disclosure, sandbox
-from gateway.signin.issue import issue
+from gateway.signin.issue import issue, public_jwks
 from gateway.signin.sandbox import AUDIENCE, ISSUER
+from tests.api.conftest import Api
 from tests.export.conftest import ROOT, document
 
 ASYNC = {"Prefer": "respond-async"}
@@ -199,6 +200,31 @@ def test_status_and_file_ask_for_the_scopes_again(approved, released, issuer_key
             assert ask(approved, "GET", url, token=fewer).status_code == 403, type_
     (event,) = [e for e in approved.audit() if e["act"] == "export.status" and e["outcome"] == "refused"][-1:]
     assert event["user"] == "researcher" and "scopes" in event["why"]
+
+
+@pytest.mark.hazard("HZ-ACCESS-21")
+def test_another_issuers_client_of_the_same_name_sees_nothing(approved, released, issuer_key, tmp_path):
+    """An issuer may vouch for the project's clients, and its client be one of the people: the job is another's."""
+    (tmp_path / "jwks.json").write_text(json.dumps(public_jwks(issuer_key)))
+    table = {
+        "iss": "https://other.example",
+        "audience": "other",
+        "algorithms": ["RS256"],
+        "jwks": str(tmp_path / "jwks.json"),
+    }
+    lines = [f"{name} = {json.dumps(value)}" for name, value in {**table, "projects": ["study"]}.items()]
+    (tmp_path / "issuers.toml").write_text("\n".join(["[other]", *lines]))
+    api = Api(approved.store, approved.settings.data_dir, issuers=tmp_path / "issuers.toml")
+    claims = sandbox.claims("researcher", "study")
+    token = issue(issuer_key, "https://other.example", "other", claims, api.store.clock())
+    own = kick_off(api, token=token)
+    assert ask(api, "GET", own, token=token).status_code == 202
+    for place in (released[0], released[1]["output"][0]["url"]):
+        assert ask(api, "GET", place, token=token).status_code == 404
+    assert ask(api, "DELETE", released[0], token=token).status_code == 404
+    assert ask(api, "GET", own, token=client(api, issuer_key)).status_code == 404
+    assert ask(api, "DELETE", own, token=token).status_code == 202
+    api.close()
 
 
 @pytest.mark.parametrize("change", [{"people": ["somebody else"]}, {"recipient": "8A111"}])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.fhir.dates import DAY, microseconds
+from gateway.fhir.dates import DAY, microseconds, moment
 from gateway.nhs import kinds, relationship
 from gateway.nhs.relationship import is_current
 
@@ -68,6 +68,21 @@ CASES = [
 )
 def test_an_open_resource_is_a_relationship_while_its_row_lets_it(kind, resource, is_relationship):
     assert is_current(kind, resource, NOW - DAY, NOW - DAY, NOW) is is_relationship
+
+
+LIMITED = {row: days for row, days in kinds.RELATIONSHIP_DAYS.items() if days is not None}
+
+
+@pytest.mark.parametrize("row", LIMITED, ids=lambda row: " ".join(name or "any" for name in row))
+def test_each_row_of_days_decides_on_its_last_day(row):
+    kind, type_, class_ = row[0] or "hospital", row[1], row[2] or "no such class"
+    if (kind, type_, kinds.ANY) in LIMITED and not row[0]:
+        kind = "social-care"
+    at = moment(NOW - LIMITED[row] * DAY).isoformat()
+    on_time = visit(class_, start=at) if type_ == "Encounter" else referral(at)
+    before = moment(NOW - LIMITED[row] * DAY - 1_000_000).isoformat()
+    too_old = visit(class_, start=before) if type_ == "Encounter" else referral(before)
+    assert is_current(kind, on_time, NOW, NOW, NOW) and not is_current(kind, too_old, NOW, NOW, NOW)
 
 
 @pytest.mark.parametrize("resource", [visit(), visit(""), referral()])

@@ -16,7 +16,7 @@ from gateway.errors import Refused, Unauthenticated
 from gateway.signin import issuers as accepted
 from gateway.signin.issue import issue, public_jwks
 from gateway.signin.issuers import Issuer, Issuers
-from gateway.signin.verify import verify
+from gateway.signin.verify import OF_ANOTHER_KIND, SAID, verify
 
 NOW = 1_700_000_000_000_000
 SECONDS = NOW // 1_000_000
@@ -288,6 +288,22 @@ def test_a_curve_that_is_not_the_algorithms_verifies_nothing():
 def test_an_issuer_that_could_not_be_verified_safely_is_refused_at_start(settings):
     with pytest.raises(Refused):
         Issuer(**{"iss": ISS, "audience": AUD, "algorithms": ("RS256",), "jwks": JWKS, **settings})
+
+
+@pytest.mark.parametrize("name", OF_ANOTHER_KIND)
+@pytest.mark.parametrize("value", ["x", 1, {}, [], True, None], ids=repr)
+def test_a_claim_of_another_kind_of_token_is_refused_whatever_it_holds(name, value):
+    with pytest.raises(Unauthenticated):
+        verify(signed({**CLAIMS, name: value}), issuers(), NOW)
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_a_claim_that_says_what_a_token_is_must_say_that_it_is_an_access_token(name):
+    for value in sorted(SAID[name]):
+        assert verify(signed(changed(**{name: value})), issuers(), NOW)["sub"] == "u"
+    for value in ("id", "ID", "refresh", "", 1, ["access"]):
+        with pytest.raises(Unauthenticated):
+            verify(signed(changed(**{name: value})), issuers(), NOW)
 
 
 @pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt"])
