@@ -42,7 +42,9 @@ ON_PATIENT: dict[str, set[str]] = {
     "restricted": {REFUSED_TO_OTHERS, REFUSED_TO_ALL, PERSON_KEPT_OUT},
     "withheld": {PERSON_KEPT_OUT},
     "sharing-objection": {REFUSED_TO_OTHERS},
+    "type1": {PERSON_KEPT_OUT},
 }
-"""Label → what it does to an item without a label when the person's Patient carries it and no other label."""
+"""Label → what it does to an item without a label when the person's Patient carries it and no other label. The item is
+of a practice: ``type1`` keeps out what practices hold."""
 
 BIT = {label.name: label.bit for label in labels.LABELS}

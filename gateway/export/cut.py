@@ -58,6 +58,8 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
                 persons += is_in
             closed = [files[name].close() for name in sorted(files)]
     finally:
+        for file in files.values():
+            file.abandon()
         store.close()
     log.event("export.part", part=part.number, resources=sum(file["count"] for file in closed))
     return part.number, {

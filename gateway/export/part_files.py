@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,11 @@ class PartFile:
             "bytes": self.size,
             "sha256": self.digest.hexdigest(),
         }
+
+    def abandon(self) -> None:
+        """Let go of a file that was not closed, whatever is left of it to write: the disk may be full."""
+        with suppress(OSError):
+            self.file.close()
 
 
 def _temporary(folder: Path, name: str, claim: int) -> Path:

@@ -273,6 +273,8 @@ def test_02_another_root_key_is_refused_also_for_a_job_that_was_begun(box, tmp_p
         program = [sys.executable, "-m", "gateway", "export", *words]
         return subprocess.run(program, env=environment, capture_output=True, check=False).returncode
 
+    with pytest.raises(Refused, match="root key"):
+        running.run(made.store, begun, tmp_path / "early", bytes(32), workers=1)
     key = made.settings.keys / "export-root.key"
     key.write_bytes(ROOT)
     key.chmod(0o600)
