@@ -144,7 +144,9 @@ class Service:
 
 
 def open_gateway(settings: config.Settings, clock: Clock = microseconds_now) -> Gateway:
-    """Open the store that the settings name. Raises ``Refused`` where there is none."""
+    """Open the store that the settings name. Raises ``Refused`` where there is none, and where its folder is open to
+    others and cannot be closed."""
+    config.close_folders(settings)
     return Gateway(settings, open_store(settings.url, clock=clock))
 
 
@@ -206,12 +208,11 @@ def open_service(gateway: Gateway) -> Service:
 
 def _issuers(gateway: Gateway) -> Issuers[Caller]:
     """Return the accepted token issuers: the configured OpenID issuers, and the sandbox's own in a sandbox."""
-    from gateway.nhs.roles import caller_from_claims
-    from gateway.signin import issuers, sandbox
+    from gateway.signin import callers, issuers, sandbox
 
     accepted = issuers.from_tables(config.tables(gateway.settings.issuers, "GATEWAY_ISSUERS"))
     if gateway.store.is_sandbox:
         accepted.append(sandbox.issuer(gateway.sandbox_key()))
     if not accepted:
         raise Refused("GATEWAY_ISSUERS names no issuer")
-    return issuers.Issuers(accepted, caller_from_claims)
+    return callers.known(accepted)

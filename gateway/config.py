@@ -6,12 +6,14 @@ Each field has a row in the README; a test compares the two.
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from gateway import log
 from gateway.errors import Refused
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -44,7 +46,10 @@ class Settings:
     feeds: Path | None = field(default=None, metadata={"help": FEEDS_HELP})
     issuers: Path | None = field(
         default=None,
-        metadata={"help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks`"},
+        metadata={
+            "help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks`, and whom it may "
+            "vouch for: `organisations`, `operators`, `projects`, `acr`"
+        },
     )
     code_sets: Path | None = field(
         default=None,
@@ -126,6 +131,24 @@ def prepare_data_dir(settings: Settings) -> None:
     """Create the data folder, for its owner only."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.chmod(settings.data_dir, 0o700)
+
+
+def close_folders(settings: Settings) -> None:
+    """Take from other users of the machine what the data folder, and those of its keys and exports, let them do.
+
+    Raises ``Refused`` where that needs somebody else's rights. A group that a volume's owner lets in stays.
+    """
+    for folder in (settings.data_dir, settings.keys, settings.exports):
+        mode = stat.S_IMODE(folder.stat().st_mode) if folder.is_dir() else 0
+        if not mode & 0o077:
+            continue
+        try:
+            os.chmod(folder, mode & ~0o077)
+        except PermissionError:
+            if mode & 0o007:
+                raise Refused("the data folder is open to other users of this machine: chmod 700 it") from None
+        else:
+            log.event("data-folder.closed")
 
 
 def tables(path: Path | None, name: str) -> dict[str, Any]:

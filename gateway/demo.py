@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shlex
 import socket
 import tempfile
@@ -98,6 +99,7 @@ def run(*, people: int, seed: int, out: Path | None, serve: bool, today: date | 
     log.configure("WARNING")
     started = time.monotonic()
     with ExitStack() as opened:
+        opened.callback(os.umask, os.umask(0o077))  # what a demo keeps is its owner's to read
         settings = config.Settings(data_dir=out / "data", sandbox=True)
         gateway = opened.enter_context(composition.create_gateway(settings, "sandbox"))
         showing = Showing(out, today, _write(out, people, seed, today), gateway)
@@ -121,7 +123,7 @@ def _folder(out: Path | None) -> Path:
         return Path(tempfile.mkdtemp(prefix="gateway-demo-"))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Refused("--out: a new or an empty folder is needed")
-    out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
     return out
 
 

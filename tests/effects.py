@@ -17,9 +17,9 @@ EFFECTS: dict[str, set[str]] = {
     "restricted": {HIDDEN_FROM_OTHERS, HIDDEN_ALWAYS, NEVER_RELEASED},
     "sensitive": {HIDDEN_FROM_OTHERS, ON_REQUEST, SPREADS},
     "linked": {HIDDEN_FROM_OTHERS, ON_REQUEST},
-    "unclassified": {HIDDEN_FROM_OTHERS, NEVER_RELEASED},
+    "unclassified": {HIDDEN_FROM_OTHERS, NEVER_RELEASED, SPREADS},
     "withheld": {HIDDEN_FROM_OTHERS, HIDDEN_ALWAYS, NEVER_RELEASED},
-    "legally-excluded": {NEVER_RELEASED, SPREADS_LEGAL},
+    "legally-excluded": {HIDDEN_FROM_OTHERS, NEVER_RELEASED, SPREADS, SPREADS_LEGAL},
     "type1": {NEVER_RELEASED},
     "summary-dissent": set(),
     "summary-core-only": set(),
@@ -30,8 +30,8 @@ EFFECTS: dict[str, set[str]] = {
     "ambiguous-time": set(),
     "review": set(),
 }
-"""Label → what it does to the item that carries it and no other label. No caller of this version is a patient. A code
-set that excludes an item by law puts ``sensitive`` on it too, so the label itself hides nothing from care."""
+"""Label → what it does to the item that carries it and no other label. No caller of this version is a patient. A
+medicine that is excluded by law stays, blanked (``test_access``)."""
 
 REFUSED_TO_OTHERS = "the record is refused to others"
 REFUSED_TO_ALL = "the record is refused to all"

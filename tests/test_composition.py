@@ -323,3 +323,36 @@ def test_another_namespace_is_refused_before_anything_is_created(sandbox):
     with pytest.raises(Refused, match="--namespace is not the one in keys/namespace"):
         composition.create_gateway(sandbox.settings, "sandbox", namespace=uuid.uuid4())
     assert sorted(sandbox.settings.data_dir.rglob("*")) == before
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o755, 0o750, 0o701, 0o2770])
+def test_a_data_folder_that_others_may_enter_is_closed_when_it_is_opened(tmp_path, mode):
+    settings = config.Settings(data_dir=tmp_path / "data")
+    with composition.create_gateway(settings, "sandbox"):
+        pass
+    for folder in (settings.data_dir, settings.keys):
+        folder.chmod(mode)
+    with composition.open_gateway(settings):
+        for folder in (settings.data_dir, settings.keys):
+            assert not folder.stat().st_mode & 0o077
+
+
+@pytest.mark.parametrize("mode, is_refused", [(0o770, False), (0o775, True), (0o777, True), (0o701, True)])
+def test_a_folder_that_cannot_be_closed_is_refused_unless_only_its_group_may_enter(
+    tmp_path, monkeypatch, mode, is_refused
+):
+    """As on a volume that belongs to somebody else."""
+    settings = config.Settings(data_dir=tmp_path / "data")
+    with composition.create_gateway(settings, "sandbox"):
+        pass
+    settings.data_dir.chmod(mode)
+
+    def forbid(*_arguments):
+        raise PermissionError
+
+    monkeypatch.setattr(config.os, "chmod", forbid)
+    if is_refused:
+        with pytest.raises(Refused, match="open to other users"):
+            composition.open_gateway(settings)
+    else:
+        composition.open_gateway(settings).close()

@@ -47,7 +47,7 @@ def kick_off(request: Request, caller: Known) -> Response:
 def status(job: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-status-request: 202 with the progress while the
     export runs, the manifest when it is released."""
-    standing = client.status(request.app.state.door, caller, job)
+    standing = client.status(request.app.state.door, caller, job, request.state.id)
     if standing.manifest is None:
         return Response(status_code=202, headers={"X-Progress": standing.progress, "Retry-After": "2"})
     base = f"{request.app.state.base}/bulk/{job}"
@@ -72,5 +72,5 @@ def download(job: str, name: str, request: Request, caller: Known) -> Response:
 def cancel(job: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-delete-request: cancel a running export, or delete
     the files of a released one."""
-    client.cancel(request.app.state.door, caller, job)
+    client.cancel(request.app.state.door, caller, job, request.state.id)
     return Response(status_code=202)

@@ -15,7 +15,7 @@ from gateway.errors import Invalid, Unsupported
 from gateway.fhir import build
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.parse import known
-from gateway.nhs import identifiers
+from gateway.nhs import access, identifiers
 from gateway.nhs.roles import Caller
 from gateway.nhs.summary.record import Record
 from gateway.summary import document, page
@@ -29,8 +29,8 @@ def summary(id_: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/uv/ips/OperationDefinition-summary.html: the summary of the person of one Patient."""
     pairs = asked.in_query(request)
     asked.takes(request, pairs, HTML)
-    known(pairs, "profile")
-    record = records.person(request.app.state.door, caller, request.state.id, id_=id_)
+    known(pairs, "profile", "view")
+    record = records.person(request.app.state.door, caller, request.state.id, id_=id_, view=_view(pairs))
     return _answer(request, record)
 
 
@@ -50,7 +50,7 @@ async def summary_by_number_in_body(request: Request, caller: Known) -> Response
 
 def _by_number(request: Request, caller: Caller, pairs: list[tuple[str, str]]) -> Response:
     asked.takes(request, pairs, HTML)
-    known(pairs, "identifier", "profile")
+    known(pairs, "identifier", "profile", "view")
     values = [value for name, value in pairs if name == "identifier"]
     if len(values) != 1:
         raise Invalid("identifier")
@@ -58,7 +58,17 @@ def _by_number(request: Request, caller: Caller, pairs: list[tuple[str, str]]) -
     number = identifiers.normalise(number)
     if system not in ("", NHS_NUMBER) or not identifiers.is_valid(number):
         raise Invalid("identifier")
-    return _answer(request, records.person(request.app.state.door, caller, request.state.id, number=number))
+    door, view = request.app.state.door, _view(pairs)
+    return _answer(request, records.person(door, caller, request.state.id, number=number, view=view))
+
+
+def _view(pairs: list[tuple[str, str]]) -> str:
+    """Which document is asked for: what all sources hold (``shared``), or what the registered practice tells
+    (``summary``)."""
+    values = [value for name, value in pairs if name == "view"] or [access.SHARED]
+    if len(values) != 1 or values[0] not in access.VIEWS:
+        raise Invalid("view: shared or summary")
+    return values[0]
 
 
 def _parameters(body: bytes) -> list[tuple[str, str]]:
@@ -72,8 +82,10 @@ def _parameters(body: bytes) -> list[tuple[str, str]]:
 def _parameter(parameter: dict[str, Any]) -> tuple[str, str]:
     """One parameter as a form would hold it. An unknown one is refused without its name, which in a body may be
     anything."""
+    if parameter["name"] == "view":
+        return "view", parameter["valueCode"]
     if parameter["name"] != "identifier":
-        raise Unsupported("Parameters: only identifier is known")
+        raise Unsupported("Parameters: only identifier and view are known")
     identifier = parameter["valueIdentifier"]
     return "identifier", f"{identifier.get('system', '')}|{identifier['value']}"
 

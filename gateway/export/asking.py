@@ -5,21 +5,33 @@ from __future__ import annotations
 import hashlib
 
 from gateway import log
+from gateway.errors import Forbidden
 from gateway.export import approval, gather, national_list, standing
 from gateway.export.standing import KIND
+from gateway.nhs import recipients
+from gateway.nhs.project import Project
+from gateway.nhs.refusals import NO_SCOPE
+from gateway.nhs.roles import Caller
 from gateway.store import jobs
 from gateway.store.changes import record_write
 from gateway.store.database import Store
 
 
 def ask(
-    store: Store, project: str, owner: str, *, optout_days: int, types: tuple[str, ...] = (), kind: str = KIND
+    store: Store,
+    project: str,
+    owner: str,
+    *,
+    optout_days: int,
+    types: tuple[str, ...] = (),
+    kind: str = KIND,
+    client: Caller | None = None,
 ) -> str:
     """Write a job for a project and return its id. Its members, opt-out list and moment are pinned when it is
-    gathered.
+    gathered. A ``client`` gets no types but those that its scopes cover; its issuer and organisation are pinned.
 
     Raises ``Refused`` without an approved project in date and a fresh opt-out list: no project, no key; no list,
-    nobody.
+    nobody. Raises ``Forbidden`` for a client that the project does not approve, or whose scopes cover nothing of it.
     """
     with store.write() as session:
         approved, version = approval.in_force(session, project, session.now)
@@ -28,7 +40,8 @@ def ask(
             "project": project, "version": version, "approved": standing.plain(approved), "profile": approved.profile,
             "setting": approved.setting, "key_version": approved.key_version, "optout_days": optout_days,
             "exclude_sensitive": approved.exclude_sensitive,
-            "types": sorted(set(types or approved.types) & set(approved.types)),
+            "types": _types(approved, types, client),
+            "client": {"issuer": client.issuer, "organisation": client.organisation} if client else {},
         }  # fmt: skip
         id_ = hashlib.sha256(f"{store.id} {session.commit_seq} {project}".encode()).hexdigest()[:32]
         jobs.create(session, id_, kind, owner, pins)
@@ -37,6 +50,19 @@ def ask(
         )
     log.event("export.started", job=id_, project=approved.name)
     return id_
+
+
+def _types(approved: Project, asked: tuple[str, ...], client: Caller | None) -> list[str]:
+    """The types that are asked for, of those the project has and a client's scopes cover. What is left out is not
+    refused (down-scoping), but a client who may have nothing of what it asks for is."""
+    types = set(asked or approved.types) & set(approved.types)
+    if client is None:
+        return sorted(types)
+    narrowed = recipients.within_scopes(client, types)
+    refusal = recipients.refusal(client, approved) or (NO_SCOPE if types and not narrowed else None)
+    if refusal:
+        raise Forbidden(refusal.text, refusal.code)
+    return sorted(narrowed)
 
 
 def start(

@@ -1,4 +1,5 @@
-"""The exports of an API client: start, status, download and cancel. Each is bound to the client's project.
+"""The exports of an API client: start, status, download and cancel. Each asks the policy again, and is bound to the
+client's project, issuer and organisation.
 
 https://hl7.org/fhir/uv/bulkdata/STU2/export.html
 """
@@ -6,15 +7,21 @@ https://hl7.org/fhir/uv/bulkdata/STU2/export.html
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
 from gateway.errors import Conflict, Forbidden, NotFound, Refused, Unsupported
-from gateway.export import asking, folder, standing
+from gateway.export import approval, asking, folder, standing
+from gateway.nhs import recipients
+from gateway.nhs.decision import Act
+from gateway.nhs.project import Project
+from gateway.nhs.refusals import NO_SCOPE
 from gateway.nhs.roles import Caller
 from gateway.records import Door, who
+from gateway.records.door import refuse_early
 from gateway.store import jobs
 from gateway.store.database import Session
 
@@ -31,33 +38,38 @@ class Status:
 
 
 def start(door: Door, days: int, caller: Caller, types: tuple[str, ...], request: str) -> str:
-    """Write the job and return its id: a worker gathers its members and runs it. Types that the project may not have
-    are left out rather than refused (down-scoping).
+    """Write the job and return its id: a worker gathers its members and runs it. Types that the project may not have,
+    or that the client's scopes do not cover, are left out rather than refused (down-scoping).
 
     https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-kick-off-request
 
-    Raises ``Forbidden`` without a project in force; the audit records that too.
+    Raises ``Forbidden`` without a project in force that approves the client; the audit records that too.
     """
-    if caller.kind != "system" or not caller.project:
-        raise Forbidden("an export needs a system client bound to a project")
+    refuse_early(door, caller, Act(recipients.EXPORT), request)
     for name in types:
         if not name.isalpha():
             raise Unsupported("_type")
     try:
-        return asking.ask(door.store, caller.project, caller.user, optout_days=days, types=types)
-    except Refused as refusal:
+        return asking.ask(door.store, caller.project, caller.user, optout_days=days, types=types, client=caller)
+    except (Refused, Forbidden) as refusal:
         _audit(door, caller, "export.start", "refused", request, why=str(refusal))
-        raise Forbidden(str(refusal), "export-refused") from None
+        raise _forbidden(refusal) from None
 
 
-def status(door: Door, caller: Caller, id_: str) -> Status:
+def status(door: Door, caller: Caller, id_: str, request: str) -> Status:
     """Return the state of the caller's own job. Raises ``NotFound`` for another client's, and for one whose time is
-    over.
+    over; ``Forbidden`` when the project no longer approves the client, or its scopes no longer cover the job's types.
 
     https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-status-request
     """
+    refuse_early(door, caller, Act(recipients.EXPORT), request)
     with door.store.read() as session:
-        job = _own(session, caller, id_, door.store.clock())
+        job = _own(session, caller, id_, now := door.store.clock())
+        try:
+            _require_approved(approval.in_force(session, job.pins["project"], now)[0], caller, job.pins["types"])
+        except (Refused, Forbidden) as refusal:
+            _audit(door, caller, "export.status", "refused", request, job=id_, why=str(refusal))
+            raise _forbidden(refusal) from None
         done, total = jobs.progress(session, id_)
     if job.state == "failed":
         raise Conflict("the export failed; start it again")
@@ -67,23 +79,24 @@ def status(door: Door, caller: Caller, id_: str) -> Status:
 
 
 def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: str) -> Path:
-    """The path of one released file. Refused when what the release was made with no longer stands, or somebody in it
-    has opted out since.
+    """The path of one released file. Refused when what the release was made with no longer stands, when somebody in it
+    has opted out since, or when the client's scopes do not cover its type.
 
     https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-output-file-request
     """
     if not FILE_NAME.match(name):
         raise NotFound("file")
+    refuse_early(door, caller, Act(recipients.EXPORT), request)
     with door.store.read() as session:
         now = door.store.clock()
         job = _own(session, caller, id_, now)
         if job.state != "done":
             raise NotFound("file")
         try:
-            standing.require_standing(session, job, now, days)
-        except (Refused, Conflict) as refusal:
+            _require_approved(standing.require_standing(session, job, now, days), caller, [name.partition(".")[0]])
+        except (Refused, Conflict, Forbidden) as refusal:
             _audit(door, caller, "export.download", "refused", request, job=id_, file=name, why=str(refusal))
-            raise refusal if isinstance(refusal, Conflict) else Forbidden(str(refusal), "export-refused") from None
+            raise refusal if isinstance(refusal, Conflict) else _forbidden(refusal) from None
     path = Path(job.outcome["out"]) / name
     if not path.is_file():
         raise NotFound("file")
@@ -91,13 +104,17 @@ def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: st
     return path
 
 
-def cancel(door: Door, caller: Caller, id_: str) -> None:
-    """Stop a job; a released one loses its files.
+def cancel(door: Door, caller: Caller, id_: str, request: str) -> None:
+    """Stop a job; a released one loses its files. A client whose scopes cover the job's types may do so, also when its
+    project is no longer in force.
 
     https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-delete-request
     """
+    refuse_early(door, caller, Act(recipients.EXPORT), request)
     with door.store.write() as session:
         job = _own(session, caller, id_, session.now)
+        if not recipients.within_scopes(caller, job.pins["types"]).issuperset(job.pins["types"]):
+            raise Forbidden(NO_SCOPE.text, NO_SCOPE.code)
         jobs.finish(session, id_, "cancelled", {})
     if job.outcome.get("out"):
         folder.discard(door.store, id_, Path(job.outcome["out"]))
@@ -109,11 +126,25 @@ def _audit(door: Door, caller: Caller, act: str, outcome: str, request: str, **a
     )
 
 
+def _require_approved(project: Project, caller: Caller, types: Iterable[str]) -> None:
+    """Raise ``Forbidden`` unless the project approves the client and its scopes cover these types."""
+    if refusal := recipients.refusal(caller, project, types):
+        raise Forbidden(refusal.text, refusal.code)
+
+
+def _forbidden(refusal: Refused | Forbidden) -> Forbidden:
+    return refusal if isinstance(refusal, Forbidden) else Forbidden(str(refusal), "export-refused")
+
+
 def _own(session: Session, caller: Caller, id_: str, now: int) -> jobs.Job:
-    """Return the job if this client requested it for this project and it has not expired."""
+    """Return the job if this client requested it for this project, by a token of the same issuer and for the same
+    organisation, and it has not expired. A client id is an issuer's own: another's of the same name is a stranger."""
     job = jobs.get(session, id_)
     if job is None or job.kind != standing.KIND or job.state == "cancelled" or now >= standing.ends(job):
         raise NotFound("job")
+    client = {"issuer": caller.issuer, "organisation": caller.organisation}
     if (caller.kind, caller.user, caller.project) != ("system", job.owner, job.pins["project"]):
+        raise NotFound("job")
+    if job.pins.get("client") != client:
         raise NotFound("job")
     return job

@@ -41,10 +41,11 @@ class Kind:
     ``registers``: it registers patients, so an active regular registration is a relationship, it alone authors the GP
     summary, its medicines may be current and its record of a death is a confirmation. ``attends`` are the types whose
     open resources are a legitimate relationship; ``relationship_days`` is how long after its last delivery such a
-    resource still counts (None: always). ``conditions`` says what a Condition is: on the problem list or a diagnosis
-    of one day (``by list``), always a problem (``all``), or the reason for social care (``support reasons``).
-    ``diagnosis`` flags the problems of a kind that has no list. ``is_social``: its episodes are services and its
-    observations are circumstances. ``sections`` are the summary sections that it could contribute to.
+    resource still counts (None: always); ``RELATIONSHIP_DAYS`` says how long after it began. ``conditions`` says what a
+    Condition is: on the problem list or a diagnosis of one day (``by list``), always a problem (``all``), or the reason
+    for social care (``support reasons``). ``diagnosis`` flags the problems of a kind that has no list. ``is_social``:
+    its episodes are services and its observations are circumstances. ``sections`` are the summary sections that it
+    could contribute to.
     ``silent_days`` is how long it may send nothing before its data is stale.
     """
 
@@ -57,7 +58,7 @@ class Kind:
     registers: bool = False
     is_social: bool = False
     diagnosis: str = ""
-    relationship_days: int | None = None
+    relationship_days: int | None = 30
     silent_days: int = 7
 
 
@@ -65,11 +66,11 @@ ROWS = (
     Kind("gp", 1, "GP", SECTIONS, "by list", registers=True),
     Kind("hospital", 2, "hospital", SECTIONS - MEDICINES - {"immunisations"}, "all", diagnosis="hospital diagnosis"),
     Kind("social-care", 3, "social care", SOCIAL, "support reasons", CARE, is_social=True, relationship_days=120, silent_days=120),
-    Kind("community", 4, "community", SECTIONS, "all", CARE, diagnosis="community diagnosis"),
-    Kind("mental-health", 5, "mental health", SECTIONS, "all", CARE, diagnosis="mental health diagnosis"),
-    Kind("ambulance", 6, "ambulance", SECTIONS - MEDICINES - {"immunisations"}, "by list"),
+    Kind("community", 4, "community", SECTIONS, "all", CARE, diagnosis="community diagnosis", relationship_days=60),
+    Kind("mental-health", 5, "mental health", SECTIONS, "all", CARE, diagnosis="mental health diagnosis", relationship_days=60),
+    Kind("ambulance", 6, "ambulance", SECTIONS - MEDICINES - {"immunisations"}, "by list", relationship_days=7),
     Kind("pharmacy", 7, "pharmacy", MEDICINES | {"allergies", "allergies-past", "immunisations", "encounters"}, "by list"),
-    Kind("care-home", 8, "care home", SECTIONS, "by list", CARE, relationship_days=30),
+    Kind("care-home", 8, "care home", SECTIONS, "by list", CARE),
 )  # fmt: skip
 """THE TABLE. A council's return comes each quarter, and its feed is stale after 120 days; other feeds send daily.
 Hospital feeds carry no medicines and no immunisations. The rows after ``social-care`` have no source yet: they are our

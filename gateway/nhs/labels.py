@@ -58,19 +58,24 @@ LABELS = (
     Label("sensitive", SENSITIVE, OURS, "sensitive", "sensitive",
           "a code of the sharing exclusion sets", "the item, from all but the organisation that recorded it"),
     Label("linked", LINKED, OURS, "linked", "linked to a sensitive item",
-          "one reference away from an item that is hidden", "as sensitive; never put on an allergy, a medicine or an immunisation"),
+          "one reference away from an item that is hidden, or is excluded by law",
+          "as sensitive; never put on an allergy, a medicine or an immunisation"),
     Label("unclassified", UNCLASSIFIED, OURS, "unclassified", "not yet reviewed",
           "no set covers its codes, and its words hint or its feed is not reviewed", "as sensitive; never put on an allergy or a medicine"),
     Label("withheld", WITHHELD, OURS, "withheld", "withheld",
           "the patient was deleted at the source, or its sharing agreement is off", "from everyone"),
     Label("legally-excluded", LEGAL, OURS, "legally-excluded", "legally excluded",
-          "HFE Act or Gender Recognition Act code, or one reference away from one", "never in secondary use; in direct care as sensitive"),
+          "HFE Act or Gender Recognition Act code, or one reference away from one",
+          "never in secondary use; in direct care as sensitive, but an allergy, a medicine and an immunisation stay, blanked"),
     Label("type1", TYPE1, OURS, "type1", "Type 1 opt-out",
           "the patient's Type 1 opt-out stands", "this source's whole record, from secondary use"),
     Label("summary-dissent", SUMMARY_DISSENT, OURS, "summary-dissent", "no Summary Care Record",
-          "the patient's dissent from a Summary Care Record stands", "the summary, from all but the organisation that recorded it", "Direct care"),
+          "the patient's dissent from a Summary Care Record stands",
+          "the summary, and what practices recorded in the shared document, from all but the organisation that recorded it"),
     Label("summary-core-only", SUMMARY_CORE_ONLY, OURS, "summary-core-only", "core Summary Care Record only",
-          "the patient allows the core summary only", "additional sections of the summary, from all but the organisation that recorded it", "Direct care"),
+          "the patient allows the core summary only",
+          "additional sections of the summary and of what practices recorded in the shared document, from all but the organisation that "
+          "recorded it"),
     Label("sharing-objection", OBJECTION, OURS, "sharing-objection", "objection to local sharing",
           "the patient's objection to local sharing stands", "the shared record, from all but the organisation that recorded each part"),
     Label("sensitive-service", SERVICE, OURS, "sensitive-service", "sensitive service",
@@ -92,12 +97,15 @@ HIDDEN_ALWAYS = RESTRICTED | WITHHELD
 HIDDEN_FROM_OTHERS = HIDDEN_ALWAYS | CONFIDENTIAL | NOT_TO_PATIENT | SENSITIVE | LINKED | UNCLASSIFIED | SERVICE
 """Hidden from every organisation but the one that recorded the item. The patient's express consent lifts ``SERVICE``
 only."""
+HIDDEN_UNLESS_KEPT = LEGAL
+"""Hidden likewise, but for types that are blanked instead (``links.BLANKED_TYPES``): these may carry the label of the
+law, and a missing allergy or medicine can harm."""
 NEVER_RELEASED = RESTRICTED | WITHHELD | LEGAL | TYPE1 | CONFIDENTIAL | NOT_TO_PATIENT | UNCLASSIFIED
 """Never in an export, whatever the project says. A project may add ``SENSITIVE | LINKED | SERVICE``."""
 FLAGGED = CONFIDENTIAL | NOT_TO_PATIENT
 """The source's own mark on one item: the only labels that withhold an allergy or a medicine, and of which its section
 tells."""
-SPREADING = CONFIDENTIAL | NOT_TO_PATIENT | SENSITIVE | SERVICE
+SPREADING = CONFIDENTIAL | NOT_TO_PATIENT | SENSITIVE | UNCLASSIFIED | SERVICE | LEGAL
 """A label that hides an item hides, by one hop, what would give it away."""
 
 _INTERNAL = BLANKED | CHOICE | AMBIGUOUS_TIME | REVIEW | TYPE1 | SUMMARY_DISSENT | SUMMARY_CORE_ONLY | OBJECTION

@@ -138,9 +138,6 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
         f"{resource['resourceType']}/{resource['id']}": (key, resource["resourceType"], own)
         for key, resource, own in items
     }
-    hidden_encounters = {
-        name for name, (_, type_, own) in at.items() if type_ == "Encounter" and own & labels.SPREADING
-    }
     courses: dict[int, list[int]] = {}
     for key, resource, own in items:
         type_ = resource["resourceType"]
@@ -159,9 +156,12 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
                     _reach(derived[key], type_, other_own, other_type)
                 if link.target:
                     _reach(derived[other], other_type, own, type_)
-                    if own & labels.SPREADING and other_type == "Encounter":
-                        hidden_encounters.add(reference)
     _flag_courses(courses, {key: own & labels.FLAGGED for key, _, own in items}, derived)
+    hidden_encounters = {
+        name
+        for name, (key, type_, own) in at.items()
+        if type_ == "Encounter" and (own & labels.SPREADING or labels.LINKED in derived[key])
+    }
     _blank_pointers(items, hidden_encounters, derived)
 
 
@@ -207,10 +207,8 @@ def redact(resource: dict[str, Any]) -> dict[str, Any]:
     {'resourceType': 'MedicationRequest', 'id': 'm', 'status': 'active'}
     """
     type_ = resource["resourceType"]
-    left_out = {*_LEFT_OUT.get(type_, ("encounter",)), "text"}
-    kept = {
-        name: value for name, value in resource.items() if name not in left_out and name.lstrip("_") not in left_out
-    }
+    gone = left_out(type_)
+    kept = {name: value for name, value in resource.items() if name not in gone and name.lstrip("_") not in gone}
     for link in _LINKS_OF.get(type_, ()) if type_ in MEDICINES else ():
         if link.referrer == COURSE and link.path[0] in kept:
             kept[link.path[0]] = [reference for reference in kept[link.path[0]] if _is_to_medicine(reference)]
@@ -220,3 +218,8 @@ def redact(resource: dict[str, Any]) -> dict[str, Any]:
 def _is_to_medicine(reference: dict[str, Any]) -> bool:
     """Whether a reference stays within a course: a hidden medicine would have hidden the holder, not blanked it."""
     return str(reference.get("reference", "")).partition("/")[0] in MEDICINES
+
+
+def left_out(resource_type: str) -> frozenset[str]:
+    """The elements that a resource of a type loses when it is blanked."""
+    return frozenset({*_LEFT_OUT.get(resource_type, ("encounter",)), "text"})

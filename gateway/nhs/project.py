@@ -79,8 +79,8 @@ _TEXTS = (
     "disclosure",
 )
 _OTHERS = ("people", "contributors", "export_basis", "types", "key_version", "start", "end", "exclude_sensitive")
-WAITS = {"people": "Secondary use", "recipient": "Secondary use"}
-"""Fields that nothing asks yet, and the issue that will: who may fetch an export, and for whom."""
+WAITS: dict[str, str] = {}
+"""Fields that nothing asks yet, and the issue that will."""
 _BOOKKEEPING = ("requested_by", "approvals")
 
 

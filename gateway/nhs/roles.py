@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +9,7 @@ from typing import Any
 
 from gateway.errors import Unauthenticated
 from gateway.fhir import params
-from gateway.nhs import kinds
+from gateway.nhs import kinds, scopes
 
 VERSION = "2025-11"
 """Version of these tables. The national role baseline was not available: this is our default policy, for governance to
@@ -20,7 +19,8 @@ sign."""
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks: one person in one selected role at one organisation, or a system bound to one project. Made from
-    verified claims only."""
+    verified claims only. ``scopes`` are those of the token, None where it names none; ``issuer`` vouches for the
+    rest."""
 
     user: str
     name: str
@@ -28,9 +28,10 @@ class Caller:
     role: str = ""
     activities: frozenset[str] = frozenset()
     kind: str = "user"
-    scopes: frozenset[str] = frozenset()
+    scopes: frozenset[str] | None = None
     token: str = ""
     project: str = ""
+    issuer: str = ""
 
 
 ROLES: Mapping[str, str] = {
@@ -137,15 +138,15 @@ class Rule:
 
 SUMMARY, SHARED, PERMIT = frozenset({"summary"}), frozenset({"shared"}), frozenset({"permit"})
 RULES: tuple[Rule, ...] = (
-    Rule(CLINICIANS, VIEW_SUMMARY, SUMMARY, ADDITIONAL, "the summary, core and additional, for who treats the patient", waits=DIRECT_CARE),
+    Rule(CLINICIANS, VIEW_SUMMARY, SUMMARY, ADDITIONAL, "the summary, core and additional, for who treats the patient"),
     Rule(CLINICIANS, VIEW_DETAIL, RESOURCES | SHARED, ALL, "the shared record and its resources, for who treats the patient"),
     Rule(CLINICIANS, VIEW_SUMMARY, PERMIT, NONE, "who asks the patient records the answer"),
-    Rule(PHARMACISTS, VIEW_SUMMARY, SUMMARY, ADDITIONAL, "access in community pharmacy is limited to registered professionals", waits=DIRECT_CARE),
+    Rule(PHARMACISTS, VIEW_SUMMARY, SUMMARY, ADDITIONAL, "access in community pharmacy is limited to registered professionals"),
     Rule(PHARMACISTS, VIEW_SUMMARY, SHARED, PHARMACY, "medicines, allergies, problems, results, immunisations, alerts"),
     Rule(PHARMACISTS, VIEW_DETAIL, RESOURCES, PHARMACY, "the same sections as resources"),
     Rule(PHARMACISTS, VIEW_SUMMARY, PERMIT, NONE, "who asks the patient records the answer"),
     Rule(SOCIAL_WORKERS, VIEW_SUMMARY, SUMMARY, SOCIAL - {kinds.SOCIAL_CARE, "alerts", "contacts"},
-         "medicines, allergies, immunisations, encounters", waits=DIRECT_CARE),
+         "medicines, allergies, immunisations, encounters"),
     Rule(SOCIAL_WORKERS, VIEW_SUMMARY, SHARED, SOCIAL, "the same, with social care, alerts and contacts"),
     Rule(SOCIAL_WORKERS, VIEW_DETAIL, RESOURCES, SOCIAL, "the same sections as resources"),
     Rule(SOCIAL_WORKERS, VIEW_SUMMARY, PERMIT, NONE, "who asks the patient records the answer"),
@@ -155,7 +156,7 @@ RULES: tuple[Rule, ...] = (
     Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"history", "vread"}), ALL, "superseded and deleted versions of their own organisation", own=True),
     Rule(SUPPORT, LOCAL_ADMIN, frozenset({"jobs"}), NONE, "runs the gateway; sees no patient"),
     Rule(SUPPORT, LOCAL_ADMIN, frozenset({"export-admin"}), NONE, "runs the exports of projects; sees no patient", waits=SECONDARY_USE),
-    Rule(SYSTEM, "", frozenset({"export"}), NONE, "a project's client fetches its own export", scope="system", waits=SECONDARY_USE),
+    Rule(SYSTEM, "", frozenset({"export"}), NONE, "a project's client fetches its own export", scope="system"),
 )  # fmt: skip
 """THE TABLE of who may do what."""
 
@@ -178,7 +179,8 @@ def expanded(activities: Iterable[str]) -> frozenset[str]:
 
 def rules_for(caller: Caller, act: str) -> tuple[Rule, ...]:
     """Return the rows that let this caller do this act, whoever the patient is; none means refused."""
-    return _rules("system" if caller.kind == "system" else caller.role, caller.activities, caller.scopes, act)
+    role = "system" if caller.kind == "system" else caller.role
+    return _rules(role, caller.activities, caller.scopes or frozenset(), act)
 
 
 @lru_cache(maxsize=4096)
@@ -220,30 +222,21 @@ def _types(sections: frozenset[str]) -> frozenset[str]:
     return opened | {"Patient"} if opened else opened
 
 
-_V1 = {"read": "rs", "write": "cud", "*": "cruds"}
-_V2 = re.compile(r"(?=.)c?r?u?d?s?")
-_NEEDS = {"read": "r", "vread": "r", "history": "r", "search": "s"}
+def covered(sections: frozenset[str], scoped: frozenset[str] | None) -> frozenset[str]:
+    """The sections that scopes let be shown whole: one of which they leave out a type is not shown at all, because
+    what is left of it would read as all there is.
 
-
-def scoped_types(caller: Caller, act: str) -> frozenset[str] | None:
-    """Return the types that SMART scopes (v1 ``user/Patient.read``, v2 ``user/Patient.rs``) narrow an act to; None
-    where they say nothing.
-
-    Scopes only narrow. One that cannot be read, is granular, or is of another level than the caller, opens nothing.
+    ``scoped`` are types as ``scopes.types`` gives them.
     """
-    named = [scope.split("/", 1) for scope in caller.scopes if scope.startswith(("user/", "patient/", "system/"))]
-    if not named:
-        return None
-    return frozenset(
-        type_ for level, rest in named if level == caller.kind and (type_ := _scoped_type(rest, _NEEDS.get(act, "rs")))
-    )
+    if scoped is None or scopes.EVERY in scoped:
+        return sections
+    return frozenset(section for section in sections if _whole(section) <= scoped)
 
 
-def _scoped_type(scope: str, needed: str) -> str:
-    type_, _, verbs = scope.partition(".")
-    verbs = _V1.get(verbs, verbs)
-    is_known = (type_ == "*" or type_.isalpha()) and _V2.fullmatch(verbs)
-    return type_ if is_known and set(needed) <= set(verbs) else ""
+def _whole(section: str) -> frozenset[str]:
+    """The types that a section is made of, of those that are served at all."""
+    whole = SECTION_TYPES[section] | (kinds.SOCIAL_CARE_TYPES if section == kinds.SOCIAL_CARE else frozenset())
+    return whole & frozenset(params.SEARCHABLE) or whole
 
 
 def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
@@ -253,9 +246,10 @@ def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
     Roles are never combined: only the selected role's organisation and activities count. Someone without a role may do
     nothing.
     """
-    scopes = frozenset(_text(claims, "scope").split())
-    if "client_id" in claims and any(scope.startswith("system/") for scope in scopes):
-        if any(scope.startswith(("user/", "patient/")) for scope in scopes):
+    held = scopes.from_claims(claims)
+    levels = {scope.partition("/")[0] for scope in held or () if "/" in scope}
+    if "client_id" in claims and "system" in levels:
+        if levels & {"user", "patient"}:
             raise Unauthenticated("token: system and user scopes are mixed")
         client = _text(claims, "client_id")
         return Caller(
@@ -263,11 +257,12 @@ def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
             client,
             _text(claims, "org_code"),
             kind="system",
-            scopes=scopes,
+            scopes=held,
             token=_text(claims, "jti"),
             project=_text(claims, "project"),
+            issuer=_text(claims, "iss"),
         )
-    if any(scope.startswith("system/") for scope in scopes):
+    if "system" in levels:
         raise Unauthenticated("token: system scopes of no client")
     role = _selected(claims)
     return Caller(
@@ -276,8 +271,9 @@ def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
         organisation=_text(role, "org_code"),
         role=_text(role, "role_code").rpartition(":")[2],
         activities=frozenset(code for code in role.get("activity_codes", ()) if isinstance(code, str)),
-        scopes=scopes,
+        scopes=held,
         token=_text(claims, "jti"),
+        issuer=_text(claims, "iss"),
     )
 
 

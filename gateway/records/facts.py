@@ -9,7 +9,7 @@ from typing import Any
 from gateway.errors import Invalid
 from gateway.fhir import build
 from gateway.fhir.search import PatientKey, Query
-from gateway.nhs import access, identifiers, identity, kinds
+from gateway.nhs import access, identifiers, identity, kinds, relationship
 from gateway.nhs.optout import standing
 from gateway.nhs.roles import Caller
 from gateway.records.door import Door
@@ -91,9 +91,12 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
         own=_own(publishers, caller), live=not door.store.is_sandbox, missing=door.missing,
         active=frozenset(publisher.key for publisher in publishers.values() if publisher.state == "active"),
     )  # fmt: skip
-    if about is None or not about.asked:
+    if about is None:
         return facts
     now = door.store.clock()
+    recorded = about.number is not None and _permission(session, caller, [about.number], now) is not None
+    if not about.asked:
+        return replace(facts, recorded=recorded)
     persons = _persons(session, about)
     members = sorted({patient for patient, _, _ in identities.gathered(session, persons)})
     claims = identities.claims_of(session, members)
@@ -108,6 +111,7 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
         claimants=tuple(known.values()),
         persons=tuple(persons),
         permission=_permission(session, caller, _sure(claims, numbers) or numbers, now),
+        recorded=recorded,
     )
 
 
@@ -159,8 +163,8 @@ def _patients(
         patient: identity.decode_evidence(evidence).best
         for patient, _, evidence in identities.claims_of(session, patients)
     }
-    registered = _registered(session, patients)
-    attending = _attending(session, patients)
+    registered = _registered(session, patients, now)
+    attending = _attending(session, patients, publishers, now)
     facts: dict[int, access.PatientFact] = {}
     for patient in resources.of_patients(session, patients, ["Patient"]):
         publisher, kind = publishers[patient.publisher], kinds.of(patient.kind)
@@ -168,29 +172,35 @@ def _patients(
             patient.id, PatientKey(patient.patient), patient.publisher, publisher.ods, patient.kind, patient.labels,
             grade=grades.get(patient.patient, identity.CLAIMED),
             registered=patient.patient in registered,
-            attending=patient.patient in attending and kinds.is_recent(publisher.kind, publisher.received, now),
+            attending=patient.patient in attending,
             deceased=kind.registers and _is_dead(build.decode(patient.body)),
         )  # fmt: skip
     return facts
 
 
-def _registered(session: Session, patients: Sequence[int]) -> set[int]:
+def _registered(session: Session, patients: Sequence[int], now: int) -> set[int]:
     """Those who are now regularly registered with a publisher of a kind that registers patients."""
-    episodes = resources.of_patients(session, patients, ["EpisodeOfCare"])
     return {
-        episode.patient
-        for episode in episodes
-        if kinds.of(episode.kind).registers and identity.is_regular_registration(build.decode(episode.body))
+        stored.patient
+        for stored in resources.of_patients(session, patients, ["EpisodeOfCare"])
+        if kinds.of(stored.kind).registers and _is_registration(build.decode(stored.body), now)
     }
 
 
-def _attending(session: Session, patients: Sequence[int]) -> set[int]:
-    """Those who have an open resource that is a relationship with a publisher of its kind."""
-    return {
-        patient
-        for type_, statuses in access.ATTENDING.items()
-        for patient in find.with_status(session, patients, type_, statuses, kinds.attending(type_))
-    }
+def _is_registration(episode: dict[str, Any], now: int) -> bool:
+    return identity.is_regular_registration(episode) and not relationship.has_ended(episode, now)
+
+
+def _attending(session: Session, patients: Sequence[int], publishers: dict[int, PublisherRow], now: int) -> set[int]:
+    """Those of whom a publisher has an open resource that is a relationship with it now."""
+    attending: set[int] = set()
+    for type_, statuses in access.ATTENDING.items():
+        may_attend = find.with_status(session, patients, type_, statuses, kinds.attending(type_))
+        for stored in resources.of_patients(session, sorted(may_attend), [type_]):
+            received = publishers[stored.publisher].received
+            if relationship.is_current(stored.kind, build.decode(stored.body), stored.updated, received, now):
+                attending.add(stored.patient)
+    return attending
 
 
 def _is_dead(patient: dict[str, Any]) -> bool:

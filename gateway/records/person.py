@@ -8,7 +8,7 @@ from gateway.errors import NotFound
 from gateway.fhir import build
 from gateway.fhir.dates import moment
 from gateway.nhs import access, identifiers, kinds, labels, roles
-from gateway.nhs.roles import Caller
+from gateway.nhs.roles import CORE, Caller
 from gateway.nhs.summary.record import Contribution, Held, Record
 from gateway.records.door import Door, audited, error, refuse_early, served
 from gateway.records.facts import about_head, about_number, facts_about
@@ -174,7 +174,8 @@ def _contributions(
             publisher = publishers[key]
             state = "not contributed" if publisher.state != "active" else "ok" if key in holding else "none held"
             received = moment(publisher.received)
-            contributions.append(Contribution(_name(publisher), publisher.ods, publisher.kind, state, received))
+            closed = decision.sections - CORE if key in decision.core_only else frozenset()
+            contributions.append(Contribution(_name(publisher), publisher.ods, publisher.kind, state, received, closed))
     return contributions
 
 

@@ -157,11 +157,8 @@ def _page(
     decision, query = decided.decision, decided.query
     if decision.refusal:
         return Page([], [], None, 0 if query.total else None), []
-    matches = find.find(session, query, decision.limits, after)
-    resume = None
-    if len(matches) > query.count:
-        resume = _cursor(door, caller, query, find.position(query, matches[query.count - 1]))
-    matches = [match for match in matches[: query.count] if not _would_tell(match, query, decision)]
+    matches, has_more = _matches(session, query, decision, after)
+    resume = _cursor(door, caller, query, find.position(query, matches[-1])) if has_more else None
     included = _included(door, session, caller, decided, matches)
     total = find.count(session, query, decision.limits) if query.total and not _asks_of_blanked(query) else None
     publishers = publishers_now(door, session)
@@ -172,6 +169,22 @@ def _page(
         total,
     )
     return page, [*matches, *included]
+
+
+def _matches(
+    session: Session, query: Query, decision: access.Decision, after: tuple[int, int] | None
+) -> tuple[list[Stored], bool]:
+    """The matches of one page, and whether another page has any. What would tell of something hidden is left out
+    before the page is cut: else its links would speak of it, and pages be shorter than others."""
+    matches: list[Stored] = []
+    while True:
+        batch = find.find(session, query, decision.limits, after)
+        matches += [match for match in batch if not _would_tell(match, query, decision)]
+        if len(matches) > query.count:
+            return matches[: query.count], True
+        if len(batch) <= query.count:
+            return matches, False
+        after = find.position(query, batch[-1])
 
 
 def _would_tell(match: Stored, query: Query, decision: access.Decision) -> bool:
@@ -185,7 +198,9 @@ def _would_tell(match: Stored, query: Query, decision: access.Decision) -> bool:
 
 def _asks_of_blanked(query: Query) -> bool:
     """Whether a count could tell what a blanked element holds: then no total is given."""
-    return query.type in links.BLANKED_TYPES and any(clause.param == "encounter" for clause in query.clauses)
+    left_out = links.left_out(query.type)
+    asked = {clause.param for clause in query.clauses} & params.of_type(query.type).keys()
+    return any(params.row(query.type, name).paths[query.type].split(".")[0] in left_out for name in asked)
 
 
 def _decided(door: Door, session: Session, caller: Caller, act: access.Act, query: Query) -> _Decided:
@@ -314,4 +329,5 @@ def _resumed(door: Door, caller: Caller, query: Query) -> tuple[Query, tuple[int
 
 def _bound(caller: Caller, query: Query) -> bytes:
     shown = sorted(pair for pair in query.parameters if pair[0] not in PRIVATE)
-    return hashlib.sha256(repr((caller.user, caller.organisation, caller.role, query.type, shown)).encode()).digest()
+    who_asks = (caller.issuer, caller.user, caller.organisation, caller.role)
+    return hashlib.sha256(repr((who_asks, query.type, shown)).encode()).digest()

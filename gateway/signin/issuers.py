@@ -6,13 +6,15 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from jose import backends
 
 from gateway.errors import Refused
+from gateway.signin import vouching
+from gateway.signin.vouching import Vouches
 
 CACHED = 60
 """Seconds for which a verified token is not verified again, at most."""
@@ -21,6 +23,8 @@ KEY_TYPES = {"RS256": "RSA", "RS384": "RSA", "RS512": "RSA", "ES256": "EC", "ES3
 """The algorithms we know, with the only type of key each may meet. No ``none``, and nothing symmetric that a key could
 be confused with."""
 LEAST_RSA_BITS = 2048
+TYPES = frozenset({"JWT", "AT+JWT", "APPLICATION/AT+JWT"})
+"""Types in the header of a token that may be an access token."""
 
 Answer = TypeVar("Answer")
 
@@ -28,17 +32,23 @@ Answer = TypeVar("Answer")
 @dataclass(frozen=True)
 class Issuer:
     """An accepted issuer of tokens: its name, the audience they must be for, its algorithms and public keys (a JWKS),
-    and how long one may live at most in seconds. Raises ``Refused`` for anything that could not be verified safely."""
+    and how long one may live at most in seconds. ``typ`` is the only type that its access tokens have, where it names
+    one (``at+jwt``: RFC 9068). ``vouches`` says whom it may vouch for; who leaves it out is trusted for anybody.
+    Raises ``Refused`` for anything that could not be verified safely."""
 
     iss: str
     audience: str
     algorithms: Sequence[str]
     jwks: Mapping[str, Any]
     longest: int = 3600
+    typ: str = ""
+    vouches: Vouches | None = None
 
     def __post_init__(self) -> None:
         if not self.iss or not self.audience or not self.algorithms:
             raise Refused("issuer: iss, audience and algorithms are needed")
+        if self.typ and self.typ.upper() not in TYPES:
+            raise Refused("issuer: typ is not that of an access token")
         if unknown := set(self.algorithms) - set(KEY_TYPES):
             raise Refused(f"issuer: algorithm not taken: {', '.join(sorted(unknown))}")
         keys = self.jwks.get("keys") if isinstance(self.jwks, Mapping) else None
@@ -48,18 +58,30 @@ class Issuer:
             raise Refused("issuer: jwks holds a private or secret key")
 
 
+KEYS = frozenset({"iss", "audience", "algorithms", "jwks", "typ", "longest"})
+"""The keys of an issuer's table that say how its tokens are verified; ``vouching.KEYS`` say whom it may vouch for."""
+
+
 def from_tables(tables: Mapping[str, Any]) -> list[Issuer]:
     """The issuers that ``GATEWAY_ISSUERS`` names, one table each. Raises ``Refused`` naming the table that is not
-    whole."""
+    whole, or that has a key we do not know: a misspelt limit must not be no limit."""
     return [_from_table(name, table) for name, table in tables.items()]
 
 
 def _from_table(name: str, table: Mapping[str, Any]) -> Issuer:
     try:
         jwks = json.loads(Path(table["jwks"]).read_text(encoding="utf-8"))
-        return Issuer(table["iss"], table["audience"], tuple(table["algorithms"]), jwks)
-    except (KeyError, TypeError, OSError, ValueError):
-        raise Refused(f"GATEWAY_ISSUERS: {name}: iss, audience, algorithms and jwks (a file) are needed") from None
+        unknown = table.keys() - KEYS - vouching.KEYS
+        limits = {key: table[key] for key in ("typ", "longest") if key in table}
+        issuer = Issuer(table["iss"], table["audience"], tuple(table["algorithms"]), jwks, **limits)
+        vouches = vouching.from_table(table)
+    except (KeyError, TypeError, OSError, ValueError, AttributeError):
+        raise Refused(
+            f"GATEWAY_ISSUERS: {name}: iss, audience, algorithms and jwks (a file) are needed, each of its kind"
+        ) from None
+    if unknown:
+        raise Refused(f"GATEWAY_ISSUERS: {name}: a key that is not known")
+    return replace(issuer, vouches=vouches)
 
 
 class Verified(Generic[Answer]):

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from jose import backends, jwk, jws
 
 from gateway.errors import Unauthenticated
-from gateway.signin.issuers import KEY_TYPES, LEAST_RSA_BITS, Issuer, Issuers
+from gateway.signin.issuers import KEY_TYPES, LEAST_RSA_BITS, TYPES, Issuer, Issuers
 
 if (
     backends.RSAKey.__module__ != "jose.backends.cryptography_backend"
@@ -30,8 +30,28 @@ LEEWAY = 30
 CURVES = {"ES256": "P-256", "ES384": "P-384"}
 FORBIDDEN_HEADERS = frozenset({"crit", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "zip", "enc", "b64"})
 """A token does not say where its key is, nor what else to understand."""
-TYPES = frozenset({"JWT", "AT+JWT", "APPLICATION/AT+JWT"})
+OF_ANOTHER_KIND = {
+    "nonce": "an ID token",
+    "at_hash": "an ID token",
+    "c_hash": "an ID token",
+    "s_hash": "an ID token",
+    "events": "a security event, such as a logout token",
+    "toe": "a security event",
+    "sub_id": "a security event",
+    "htm": "a DPoP proof",
+    "htu": "a DPoP proof",
+    "token_introspection": "an introspection response",
+    "cnf": "bound to a key that the sender must prove to hold, and nothing here takes such proof",
+    "act": "somebody else acts with it",
+    "may_act": "somebody else may act with it",
+    "_sd": "claims are disclosed selectively",
+    "_sd_alg": "claims are disclosed selectively",
+}
+"""Claims that an access token for us does not have, and what the token is instead (ASVS 5.0 9.2.2)."""
+SAID = {"typ": {"bearer", "at+jwt", "access"}, "token_use": {"access"}, "token_type": {"bearer", "access_token"}}
+"""Claims in which some issuers say what a token is, and the values of an access token, in small letters."""
 
+_MEDIA = "APPLICATION/"
 _TOKEN = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
 
 Answer = TypeVar("Answer")
@@ -110,6 +130,8 @@ def _header(header: dict[str, Any], issuer: Issuer) -> str:
         raise ValueError("header")
     if "typ" in header and _text(header, "typ").upper() not in TYPES:
         raise ValueError("typ")
+    if issuer.typ and _text(header, "typ").upper().removeprefix(_MEDIA) != issuer.typ.upper().removeprefix(_MEDIA):
+        raise ValueError("typ")
     algorithm = _text(header, "alg")
     if algorithm not in issuer.algorithms:
         raise ValueError("alg")
@@ -140,6 +162,7 @@ def _claims(claims: dict[str, Any], issuer: Issuer, seconds: int) -> None:
     type, for us, and in time."""
     if _text(claims, "iss") != issuer.iss or not _text(claims, "sub") or not _text(claims, "jti"):
         raise ValueError("claims")
+    _is_access_token(claims)
     audience = claims["aud"] if type(claims["aud"]) is list else [claims["aud"]]
     if not all(type(name) is str for name in audience) or issuer.audience not in audience:
         raise ValueError("aud")
@@ -148,6 +171,18 @@ def _claims(claims: dict[str, Any], issuer: Issuer, seconds: int) -> None:
         raise ValueError("time")
     if "nbf" in claims and _seconds(claims, "nbf") > seconds + LEEWAY:
         raise ValueError("nbf")
+
+
+def _is_access_token(claims: dict[str, Any]) -> None:
+    """An access token that its bearer may use as it is: no ID or logout token, none bound to a key or to another
+    client."""
+    if not OF_ANOTHER_KIND.keys().isdisjoint(claims):
+        raise ValueError("kind")
+    for name, values in SAID.items():
+        if name in claims and _text(claims, name).lower() not in values:
+            raise ValueError(name)
+    if "azp" in claims and "client_id" in claims and claims["azp"] != claims["client_id"]:
+        raise ValueError("azp")
 
 
 def _seconds(claims: dict[str, Any], name: str) -> int:

@@ -3,9 +3,31 @@ leaves without its audit."""
 
 import pytest
 
+from gateway import records
+from gateway.fhir.codes import SNOMED
 from gateway.nhs.access import NO_RECORD
-from tests.api.people import ABE, AMY, ANN, HL7, NOBODY, ODD, SETS, encounter, observation, patient, registered, to, uid
+from gateway.nhs.roles import caller_from_claims
+from gateway.nhs.sandbox import claims
+from gateway.nhs.summary import completeness, sections
+from tests.api.conftest import NOW
+from tests.api.people import (
+    ABE,
+    AMY,
+    ANN,
+    HL7,
+    NOBODY,
+    ODD,
+    SETS,
+    encounter,
+    observation,
+    on_the_ward,
+    patient,
+    registered,
+    to,
+    uid,
+)  # fmt: skip
 from tests.api.test_service import break_audit
+from tests.nhs.records import condition, plan
 from tests.toy import deliver, row
 
 NUMBER = "https://fhir.nhs.uk/Id/nhs-number"
@@ -135,8 +157,33 @@ def test_permission_is_recorded_alike_for_every_number(clinic):
 
 
 def test_permission_without_a_relationship_opens_nothing(clinic):
-    clinic.permit(ANN, "dr-other")
-    assert code(by_number(clinic, ANN, "dr-other")) == "ptv-required"
+    """And the reason is the true one, alike for a number that nobody has: asking the patient again helps nobody."""
+    for number in (ANN, ABE, ODD, NOBODY, "9990000069"):
+        clinic.permit(number, "dr-other")
+        refused = by_number(clinic, number, "dr-other")
+        assert (refused.status_code, code(refused)) == (403, "no-relationship")
+        same(refused, by_number(clinic, ANN, "dr-other"))
+    assert code(by_number(clinic, AMY, "dr-green")) == "ptv-required", "nobody here asked her"
+
+
+@pytest.mark.hazard("HZ-ACCESS-24")
+def test_a_stay_of_2011_and_a_registration_that_has_ended_open_no_record(clinic):
+    """Each is open by its status, and over by its dates."""
+    bed, episode = on_the_ward(33, 31), registered(2, 1)
+    clinic.permit(ANN, "dr-ward")
+    path = f"/fhir/Patient/$summary?identifier={ANN}"
+    now, past = {"start": "2026-01-01"}, {"start": "2011-01-01", "end": "2012-01-01"}
+    for order, (period, status) in enumerate(((now, 200), ({"start": "2011-01-01"}, 403), (past, 403)), 2):
+        clinic.store.clock = lambda: NOW
+        clinic.tokens.clear()
+        moved = row("ann", patient(31, ANN, "Ames", "Ann"), {**bed, "period": period}, publisher="T", order=order)
+        deliver(clinic.store, [moved], SETS, name="trust", kind="hospital")
+        clinic.permit(ANN, "dr-ward")
+        assert clinic.get(path, "dr-ward").status_code == status, period
+    assert clinic.get(path, "dr-green").status_code == 200
+    left = row("ann", patient(1, ANN, "Ames", "Ann", gender="female"), {**episode, "period": past}, order=2)
+    deliver(clinic.store, [left], SETS)
+    assert code(clinic.get(path, "dr-green")) == "ptv-required"
 
 
 def test_after_permission_restricted_dissent_and_none_held_are_one_answer(clinic):
@@ -193,6 +240,73 @@ def test_what_one_person_s_record_allows_includes_nothing_of_another_s(clinic):
     assert clinic.found(path, "dr-ward", mode="include") == [f"Encounter/{uid(70)}"]
 
 
+# What the patient chose about the summary
+
+DISSENT, CORE_ONLY = "416308001", "9Ndm."
+
+
+@pytest.fixture
+def chosen(clinic):
+    """Ann's practice holds a medicine and a problem of her; the ward has her permission. ``chosen(code)`` records her
+    choice and tells what each document of hers shows the ward, section by section: entries, or why there are none."""
+    whose = {"subject": to("Patient", 1)}
+    asthma, medicine = condition(uid(75), "Asthma", **whose), plan(uid(76), **whose)
+    deliver(clinic.store, [row("held", asthma, medicine)], SETS)
+    clinic.permit(ANN, "dr-ward")
+
+    def choose(code_: str = "", user: str = "dr-ward", view: str = "shared") -> dict[str, object] | int:
+        if code_:
+            system = "http://read.info/readv2" if code_.endswith(".") else SNOMED
+            stated = observation(77, 1, code_, effectiveDateTime="2024-01-01")
+            stated["code"]["coding"][0]["system"] = system
+            deliver(clinic.store, [row("choice", stated)], SETS)
+        answer = clinic.get(f"/fhir/Patient/$summary?identifier={ANN}&view={view}", user)
+        if answer.status_code != 200:
+            return code(answer)
+        said = answer.json()["entry"][0]["resource"]["section"]
+        sections = {section["title"]: section for section in said if "entry" in section or "emptyReason" in section}
+        return {
+            title: len(section["entry"]) if "entry" in section else section["emptyReason"]["coding"][0]["code"]
+            for title, section in sections.items()
+        }
+
+    return choose
+
+
+PROBLEMS, REPEATS = "Problems and diagnoses", "Current repeat medicines"
+
+
+def test_both_documents_show_what_the_practice_tells(clinic, chosen):
+    for view in ("shared", "summary"):
+        shown = chosen(view=view)
+        assert (shown[PROBLEMS], shown[REPEATS]) == (1, 1)
+    assert chosen(view="summary")["Social care"] == "withheld"
+    for view in ("all", "", "Summary", "summary&view=shared"):
+        assert clinic.get(f"/fhir/Patient/$summary?identifier={ANN}&view={view}", "dr-ward").status_code == 400
+
+
+@pytest.mark.hazard("HZ-ACCESS-20")
+def test_dissent_from_the_summary_takes_what_the_practice_recorded_out_of_both_documents(chosen):
+    shown = chosen(DISSENT)
+    assert (shown[PROBLEMS], shown[REPEATS]) == ("no-content-recorded", "unavailable")
+    assert chosen(view="summary") == "no-record"
+    for view in ("shared", "summary"):
+        assert chosen(user="dr-green", view=view)[PROBLEMS] == 1, "it is the practice's own"
+
+
+@pytest.mark.hazard("HZ-ACCESS-20")
+def test_of_a_core_summary_no_more_is_shown_and_nothing_more_is_told_as_none(clinic, chosen):
+    shown = chosen(CORE_ONLY)
+    assert shown[REPEATS] == 1 and chosen(view="summary")[REPEATS] == 1
+    assert chosen(view="summary")[PROBLEMS] == "withheld"
+    assert shown[PROBLEMS] == "no-content-recorded" and chosen(user="dr-green")[PROBLEMS] == 1
+    ward = caller_from_claims(claims("dr-ward"))
+    record = records.person(clinic.app.state.door, ward, "r", number=ANN)
+    (line,) = [line for line in completeness.completeness(record, sections(record)) if line.name == "Quillbank Surgery"]
+    states = dict(zip((section.id for section in completeness.GRID), line.cells))
+    assert (states["problems"], states["repeat"], states["allergies"]) == ("not contributed", "ok", "none held")
+
+
 # Flags that arrive late
 
 
@@ -236,6 +350,61 @@ def test_an_allergy_stays_though_what_it_points_at_is_hidden_and_does_not_tell_o
     shown = clinic.get(f"/fhir/AllergyIntolerance/{uid(72)}", "dr-ward")
     assert shown.status_code == 200 and "encounter" not in shown.json() and uid(70) not in shown.text
     assert uid(70) in clinic.get(f"/fhir/AllergyIntolerance/{uid(72)}").text
+
+
+@pytest.mark.hazard("HZ-ACCESS-23")
+@pytest.mark.parametrize("sort", ["", "&_sort=-authoredon", "&_sort=_lastUpdated"])
+def test_no_link_of_a_page_tells_what_lies_in_a_hidden_encounter(clinic, sort):
+    """Nor do the sizes of its pages: three medicines issued in it, and two that were not."""
+    issued = [plan(uid(80 + n), subject=to("Patient", 1), encounter=to("Encounter", 70 + n % 2)) for n in range(5)]
+    visits = [encounter(70, 1, security=["R"]), encounter(71, 1)]
+    deliver(clinic.store, [row("visits", *visits), row("issued", *issued)], SETS)
+    clinic.permit(ANN, "dr-ward")
+
+    def pages(encounter_: int, count: int, more: str = "") -> list[tuple[int, list[str]]]:
+        asked = f"encounter=Encounter/{uid(encounter_)}{more}&_count={count}{sort}"
+        path, seen = f"/fhir/MedicationRequest?patient={uid(1)}&{asked}", []
+        while path:
+            answer = clinic.get(path, "dr-ward").json()
+            links = {link["relation"]: link["url"] for link in answer["link"]}
+            seen.append((len(answer.get("entry", ())), sorted(links)))
+            path = links.get("next", "").removeprefix("http://127.0.0.1:8000")
+        return seen
+
+    for count in (1, 2, 3, 4):
+        assert pages(70, count) == pages(9, count) == [(0, ["self"])]
+    for more in ("", f",Encounter/{uid(70)}"):
+        shown = pages(71, 1, more)
+        assert shown == [(1, ["next", "self"]), (1, ["self"])], "and what is not hidden is found to its end"
+    total = f"/fhir/MedicationRequest?patient={uid(1)}&encounter=Encounter/{uid(70)}&_total=accurate"
+    assert "total" not in clinic.get(total, "dr-ward").json()
+
+
+@pytest.mark.hazard("HZ-ACCESS-23")
+def test_a_visit_that_is_hidden_for_its_reason_is_told_by_nothing_that_was_done_in_it(clinic):
+    """The visit refers to the confidential problem; the measurement refers to the visit and not to the problem."""
+    secret = condition(uid(90), "Confidential", subject=to("Patient", 1), security=["R"])
+    visit = encounter(70, 1, reasonReference=[to("Condition", 90)])
+    weight, issued = (
+        observation(91, 1, encounter=to("Encounter", 70)),
+        plan(uid(92), subject=to("Patient", 1), encounter=to("Encounter", 70)),
+    )
+    deliver(clinic.store, [row("secret", secret, visit, weight, issued)], SETS)
+    clinic.permit(ANN, "dr-ward")
+    assert clinic.get(f"/fhir/Encounter/{uid(70)}", "dr-ward").status_code == 404
+    for name in (f"Observation/{uid(91)}", f"MedicationRequest/{uid(92)}"):
+        shown = clinic.get(f"/fhir/{name}", "dr-ward")
+        assert shown.status_code == 200 and uid(70) not in shown.text, name
+        assert uid(70) in clinic.get(f"/fhir/{name}").text
+        type_ = name.partition("/")[0]
+        for number in (70, 9):
+            asked = f"/fhir/{type_}?patient={uid(1)}&encounter=Encounter/{uid(number)}&_count=1&_total=accurate"
+            found = clinic.get(asked, "dr-ward").json()
+            assert (
+                "entry" not in found
+                and "total" not in found
+                and [link["relation"] for link in found["link"]] == ["self"]
+            )
 
 
 def test_a_restriction_that_arrives_late_hides_the_whole_record_and_its_history_from_everyone(clinic):

@@ -98,7 +98,7 @@ BODIES = [
      "Parameters: identifier"),
     ("/fhir/Patient/$summary", "application/fhir+json",
      f'{{"parameter":[{{"name":"identifier","valueIdentifier":{{"value":"{ANN}"}}}},{{"name":"onset","valueString":"{SECRET}"}}]}}'.encode(), 400,
-     "Parameters: only identifier is known"),
+     "Parameters: only identifier and view are known"),
     ("/fhir/Patient/$summary", FORM["Content-Type"], f"identifier={SECRET}&identifier={ANN}".encode(), 400, "identifier"),
     ("/fhir/Patient/$summary", FORM["Content-Type"], f"{SECRET}={ANN}".encode(), 400, f"parameter {SECRET}"),
     ("/sandbox/permission", "application/json", b"", 400, "body: JSON, each name once"),

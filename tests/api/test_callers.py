@@ -153,3 +153,13 @@ def test_only_operators_see_the_metrics(everything):
     assert everything.get("/metrics", "dr-green").status_code == 403
     told = everything.get("/metrics", "admin").text
     assert 'route="/fhir/{resource_type}/{id_}"' in told and uid(1) not in told
+
+
+@pytest.mark.parametrize("second", ["dr-ward", "dr-green", "", "Basic"])
+def test_two_authorization_headers_are_nobody(clinic, second):
+    """Whoever stands in front of us may have read the other one."""
+    other = f"Bearer {clinic.token(second)}" if second.startswith("dr") else second
+    headers = [("Authorization", f"Bearer {clinic.token('dr-green')}"), ("authorization", other)]
+    assert clinic.client.get(PATH, headers=headers[:1]).status_code == 200
+    for pair in (headers, headers[::-1]):
+        assert clinic.client.get(PATH, headers=pair).status_code == 401

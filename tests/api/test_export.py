@@ -103,10 +103,14 @@ def test_types_the_project_does_not_have_are_left_out(approved, query, types):
 
 
 def client(api, key: bytes, **changes) -> str:
-    return issue(key, ISSUER, AUDIENCE, {**sandbox.claims("researcher", "study"), **changes}, api.store.clock())
+    claims = {**sandbox.claims("researcher", "study"), **changes}
+    named = {name: value for name, value in claims.items() if value is not None}
+    return issue(key, ISSUER, AUDIENCE, named, api.store.clock())
 
 
-OTHERS = [{"client_id": "another", "sub": "another"}, {"project": "other"}, {"client_id": "Researcher"}]
+OTHERS = [
+    {"client_id": "another", "sub": "another"}, {"project": "other"}, {"client_id": "Researcher"}, {"org_code": "8A111"},
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("changes", OTHERS)
@@ -123,6 +127,105 @@ def test_another_clients_job_is_as_one_that_is_not_there(approved, released, iss
         answer, none = ask(approved, method, path, token=token), ask(approved, method, absent, token=token)
         assert (answer.status_code, answer.content) == (404, none.content)
     assert ask(approved, "GET", place).status_code == 200, "and it still stands"
+
+
+REFUSED_CLIENTS = {
+    "one of nobody's people": ({"client_id": "mallory"}, "not-approved"),
+    "the name of one of the people in other letters": ({"client_id": "RESEARCHER"}, "not-approved"),
+    "for another organisation": ({"org_code": "8A111"}, "not-approved"),
+    "for a contributor": ({"org_code": "RZZ"}, "not-approved"),
+    "for no organisation": ({"org_code": ""}, "organisation"),
+    "a scope to create": ({"scope": "system/Observation.c"}, "scope"),
+    "a scope to read and not to search": ({"scope": "system/*.r"}, "scope"),
+    "a scope that cannot be read": ({"scope": "system/nonsense"}, "scope"),
+    "the beginning of a scope": ({"scope": "system/"}, "scope"),
+    "a granular scope": ({"scope": "system/Observation.rs?category=laboratory"}, "scope"),
+    "a scope on a type that the project has not": ({"scope": "system/Organization.rs"}, "scope"),
+    "a scope in a list": ({"scope": None, "scp": ["system/Observation.c"]}, "scope"),
+}
+
+
+@pytest.mark.hazard("HZ-ACCESS-21")
+@pytest.mark.parametrize("changes, reason", REFUSED_CLIENTS.values(), ids=REFUSED_CLIENTS)
+def test_only_an_approved_client_of_the_recipient_is_given_an_export(approved, released, issuer_key, changes, reason):
+    """At the kick-off with the reason; a job and its files are as ones that are not there, or refused for the scope."""
+    token = client(approved, issuer_key, **changes)
+    answer = ask(approved, "GET", "/fhir/$export", token=token, Prefer="respond-async")
+    assert (answer.status_code, refused(answer)) == (403, reason)
+    place, manifest = released
+    for method, path in (("GET", place), ("GET", manifest["output"][0]["url"])):
+        assert ask(approved, method, path, token=token).status_code in (403, 404)
+    assert ask(approved, "DELETE", place, token=token).status_code in (403, 404)
+    assert ask(approved, "GET", place).status_code == 200, "and it still stands"
+
+
+def refused(answer) -> str:
+    detail = answer.json()["issue"][0]["details"]["coding"][0]["code"]
+    return str(detail)
+
+
+SCOPED = [
+    ("system/Patient.rs", "", {"Patient"}), ("system/Patient.read", "", {"Patient"}), ("system/Patient.rs openid", "", {"Patient"}),
+    ("system/Patient.rs system/Condition.cruds system/Observation.c", "", {"Patient", "Condition"}),
+    ("system/Patient.rs", "?_type=Patient,Condition", {"Patient"}), ("system/*.rs", "?_type=Condition", {"Condition"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("scope, query, types", SCOPED)
+def test_an_export_holds_the_types_that_the_scopes_cover(approved, issuer_key, scope, query, types):
+    token = client(approved, issuer_key, scope=scope)
+    place = kick_off(approved, query, token=token)
+    work(approved)
+    assert {line["type"] for line in ask(approved, "GET", place, token=token).json()["output"]} == types
+
+
+def test_a_type_that_the_scopes_do_not_cover_is_refused_at_the_kick_off(approved, issuer_key):
+    token = client(approved, issuer_key, scope="system/Patient.rs")
+    answer = ask(approved, "GET", "/fhir/$export?_type=Condition", token=token, Prefer="respond-async")
+    assert (answer.status_code, refused(answer)) == (403, "scope")
+
+
+@pytest.mark.hazard("HZ-ACCESS-21")
+def test_status_and_file_ask_for_the_scopes_again(approved, released, issuer_key):
+    place, manifest = released
+    files = {line["type"]: line["url"] for line in manifest["output"]}
+    fewer = client(approved, issuer_key, scope="system/Patient.rs")
+    status = ask(approved, "GET", place, token=fewer)
+    assert (status.status_code, refused(status)) == (403, "scope")
+    assert ask(approved, "GET", files["Patient"], token=fewer).status_code == 200
+    for type_, url in files.items():
+        if type_ != "Patient":
+            assert ask(approved, "GET", url, token=fewer).status_code == 403, type_
+    (event,) = [e for e in approved.audit() if e["act"] == "export.status" and e["outcome"] == "refused"][-1:]
+    assert event["user"] == "researcher" and "scopes" in event["why"]
+
+
+@pytest.mark.parametrize("change", [{"people": ["somebody else"]}, {"recipient": "8A111"}])
+def test_a_project_that_no_longer_approves_a_client_gives_it_nothing_more(approved, change):
+    name = f"leaver-{next(iter(change))}"
+    _approve(approved, document(name))
+    place = kick_off(approved, project=name)
+    work(approved)
+    url = ask(approved, "GET", place, name).json()["output"][0]["url"]
+    _approve(approved, document(name, **change))
+    for path in (place, url):
+        assert ask(approved, "GET", path, name).status_code == 403
+    assert ask(approved, "DELETE", place, name).status_code == 202
+
+
+def test_a_suspended_project_tells_its_client_nothing(approved):
+    _approve(approved, document("paused"))
+    place = kick_off(approved, project="paused")
+    work(approved)
+    approval.change(approved.store, "paused", "suspended", "guardian")
+    answer = ask(approved, "GET", place, "paused")
+    assert (answer.status_code, refused(answer)) == (403, "export-refused")
+
+
+def _approve(api, project: dict) -> None:
+    approval.add(api.store, project, "asker")
+    for name in ("guardian", "controller"):
+        approval.approve(api.store, project["name"], name)
 
 
 @pytest.mark.parametrize("user", ["dr-green", "receptionist", "admin", "privacy-officer"])

@@ -163,8 +163,8 @@ def test_an_item_without_a_label_is_shown_and_released(labelled, tmp_path):
 
 
 CONSTANTS = [
-    (labels, "HIDDEN_ALWAYS"), (labels, "HIDDEN_FROM_OTHERS"), (labels, "NEVER_RELEASED"), (labels, "SPREADING"),
-    (leaving, "ON_REQUEST"),
+    (labels, "HIDDEN_ALWAYS"), (labels, "HIDDEN_FROM_OTHERS"), (labels, "HIDDEN_UNLESS_KEPT"), (labels, "NEVER_RELEASED"),
+    (labels, "SPREADING"), (leaving, "ON_REQUEST"),
 ]  # fmt: skip
 BREAKS = [
     pytest.param(module, constant, name, id=f"{name} out of {constant}")

@@ -29,6 +29,8 @@ def settings(tmp_path, issuer_key) -> dict:
     (tmp_path / "jwks.json").write_text(json.dumps(public_jwks(issuer_key)))
     (tmp_path / "issuers.toml").write_text(
         f'[one]\niss = "{ISS}"\naudience = "{AUDIENCE}"\nalgorithms = ["RS256"]\njwks = "{tmp_path / "jwks.json"}"\n'
+        f'organisations = ["A99001", "RZZ"]\noperators = ["8J999"]\nprojects = ["falls"]\n'
+        f'acr = ["AAL2_ANY", "AAL3_ANY"]\n'
     )
     folder = tmp_path / "sets"
     folder.mkdir()
@@ -62,7 +64,8 @@ def test_an_empty_category_is_a_missing_set(live, tmp_path, settings, name):
 
 def test_with_them_it_serves_without_anything_of_the_sandbox(live, tmp_path, settings, issuer_key):
     api = Api(live, tmp_path, **settings)
-    right = issue(issuer_key, ISS, AUDIENCE, sandbox.claims("dr-green"), live.clock())
+    claims = {**sandbox.claims("dr-green"), "acr": "AAL2_ANY", "scope": "user/*.rs"}
+    right = issue(issuer_key, ISS, AUDIENCE, claims, live.clock())
     sandboxs = issue(
         issuer_key, "urn:nhs-record-gateway:sandbox", "nhs-record-gateway", sandbox.claims("dr-green"), live.clock()
     )
@@ -77,6 +80,51 @@ def test_with_them_it_serves_without_anything_of_the_sandbox(live, tmp_path, set
     assert api.client.get("/readyz").status_code == 200
     with pytest.raises(Refused):
         api.gateway.sandbox_token("dr-green")
+    api.close()
+
+
+VOUCHED = {
+    "its organisation's staff": ("dr-green", {}, 200),
+    "staff of another organisation": ("dr-other", {}, 401),
+    "staff of a council": ("social-worker", {}, 401),
+    "its operators": ("admin", {"organisation": "8J999"}, 200),
+    "operators of an organisation whose staff it signs in": ("admin", {}, 401),
+    "staff of an organisation whose operators it signs in": ("dr-green", {"organisation": "8J999"}, 401),
+    "no sign-in told": ("dr-green", {"acr": None}, 401),
+    "a sign-in that is not listed": ("dr-green", {"acr": "AAL2_OR_AAL3_ANY"}, 401),
+    "a password": ("dr-green", {"acr": "AAL1_USERPASS"}, 401),
+    "no scopes": ("dr-green", {"scope": None}, 401),
+    "scopes that open nothing": ("dr-green", {"scope": "openid"}, 403),
+    "a project's client": ("researcher", {"project": "falls", "scope": "system/*.rs"}, 403),
+    "another project's client": ("researcher", {"project": "demo", "scope": "system/*.rs"}, 401),
+}
+
+
+@pytest.mark.hazard("HZ-ACCESS-22")
+@pytest.mark.parametrize("user, changes, status", VOUCHED.values(), ids=VOUCHED)
+def test_an_issuer_vouches_for_whom_its_table_names_and_for_nobody_else(
+    live, tmp_path, settings, issuer_key, user, changes, status
+):
+    """A vouched-for client of a project reaches the policy: the directory is not for system clients (403)."""
+    api = Api(live, tmp_path, **settings)
+    claims = {**sandbox.claims(user), "acr": "AAL3_ANY", "scope": "user/*.rs", **changes}
+    if organisation := claims.pop("organisation", ""):
+        (role,) = claims["nhsid_nrbac_roles"]
+        claims["nhsid_nrbac_roles"] = [{**role, "org_code": organisation}]
+    token = issue(
+        issuer_key, ISS, AUDIENCE, {name: value for name, value in claims.items() if value is not None}, live.clock()
+    )
+    assert api.client.get("/fhir/Organization", headers={"Authorization": f"Bearer {token}"}).status_code == status
+    api.close()
+
+
+def test_an_issuer_whose_table_names_nobody_vouches_for_nobody(live, tmp_path, settings, issuer_key):
+    path = settings["issuers"]
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith("organisations")))
+    api = Api(live, tmp_path, **settings)
+    claims = {**sandbox.claims("dr-green"), "acr": "AAL3_ANY", "scope": "user/*.rs"}
+    token = issue(issuer_key, ISS, AUDIENCE, claims, live.clock())
+    assert api.client.get("/fhir/Organization", headers={"Authorization": f"Bearer {token}"}).status_code == 401
     api.close()
 
 

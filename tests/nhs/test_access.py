@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.fhir.search import Whose
-from gateway.nhs import access, labels, roles, sandbox
+from gateway.nhs import access, labels, links, roles, sandbox
 from gateway.nhs.access import Act, Facts, PatientFact, Permission, decide
 from tests.effects import BIT, EFFECTS, HIDDEN_ALWAYS, HIDDEN_FROM_OTHERS
 
@@ -98,18 +98,29 @@ def test_facts_nobody_filled_in_refuse():
 
 
 NOT_BOTH = {
-    "nobody": facts(WARD, ()),
-    "unknown but permitted": facts(WARD, (), permitted=True),
+    "nobody": facts(WARD, (), permitted=False),
     "known elsewhere only": facts(WARD, PERSON[:1]),
     "known elsewhere only, restricted": facts(WARD, labelled(labels.RESTRICTED)[:1]),
     "known elsewhere only, dissent": facts(WARD, labelled(labels.SUMMARY_DISSENT | labels.OBJECTION)[:1]),
-    "permission without relationship": facts(WARD, (PERSON[0], replace(PERSON[1], attending=False))),
+    "known elsewhere only, dead": facts(WARD, (replace(PERSON[0], deceased=True),)),
+    "permission of another number of theirs": facts(WARD, (PERSON[0], replace(PERSON[1], attending=False))),
     "relationship without permission": facts(WARD, permitted=False),
+    "relationship, permission of a number that is not surely theirs": facts(WARD, permitted=False, recorded=True),
     "another organisation's permission": facts(WARD, permission=Permission("permission", NOW + 1, ODS[GP])),
     "permission has ended": facts(WARD, permission=Permission("permission", NOW, ODS[TRUST])),
     "permission on a basis we do not know": facts(WARD, permission=Permission("curiosity", NOW + 1, ODS[TRUST])),
     "several people claim the number": facts(WARD, PERSON[:1], persons=(1, 2)),
     "another organisation's encounter": facts(WARD, (PERSON[0], replace(PERSON[1], publisher=OTHER, ods=ODS[OTHER]))),
+}
+NO_RELATIONSHIP = {
+    "nobody": facts(WARD, (), permitted=False, recorded=True),
+    "known elsewhere only": facts(WARD, PERSON[:1], recorded=True),
+    "known elsewhere only, restricted": facts(WARD, labelled(labels.RESTRICTED)[:1], recorded=True),
+    "known elsewhere only, dead": facts(WARD, (replace(PERSON[0], deceased=True),), recorded=True),
+    "the visit has ended": facts(WARD, (PERSON[0], replace(PERSON[1], attending=False)), recorded=True),
+    "another organisation's encounter": facts(
+        WARD, (PERSON[0], replace(PERSON[1], publisher=OTHER, ods=ODS[OTHER])), recorded=True
+    ),
 }
 
 
@@ -119,6 +130,26 @@ NOT_BOTH = {
 def test_by_number_missing_relationship_or_permission_is_the_same_refusal_for_every_number(about, view):
     decision = decide(WARD, Act(view, "Patient", True), about)
     assert decision.refusal is access.PTV_REQUIRED and not decision.limits.allow
+
+
+@pytest.mark.parametrize("about", NO_RELATIONSHIP.values(), ids=NO_RELATIONSHIP)
+@pytest.mark.parametrize("view", ["summary", "shared"])
+def test_where_permission_of_the_number_is_recorded_the_relationship_is_what_is_missing(about, view):
+    assert decide(WARD, Act(view, "Patient", True), about).refusal is access.NO_RELATIONSHIP
+    assert decide(WARD, Act(view, "Patient"), about).refusal is access.NOT_FOUND
+
+
+@pytest.mark.hazard("HZ-ACCESS-18")
+def test_the_practice_that_recorded_a_death_is_told_so_and_nobody_else_is():
+    dead = (replace(PERSON[0], deceased=True, registered=False), replace(PERSON[1], attending=False), PERSON[2])
+    for view, recorded in itertools.product(("summary", "shared"), (False, True)):
+        act = Act(view, "Patient", True)
+        told = decide(GREEN, act, facts(GREEN, dead, permitted=False, recorded=recorded))
+        assert told.refusal is access.DECEASED and "died" in told.refusal.text
+        other = decide(WARD, act, facts(WARD, dead, permitted=False, recorded=recorded))
+        assert other.refusal is (access.NO_RELATIONSHIP if recorded else access.PTV_REQUIRED)
+    own = decide(GREEN, Act("search", "Condition", True), facts(GREEN, dead, permitted=False))
+    assert visible(own, "Condition", GP, "gp"), "what the words say can still be read"
 
 
 @pytest.mark.parametrize("about", NOT_BOTH.values(), ids=NOT_BOTH)
@@ -187,18 +218,21 @@ def test_after_permission_none_held_dissent_and_restricted_are_one_refusal():
     )
 
 
-def test_dissent_governs_the_summary_and_objection_the_shared_record():
-    for bits, view, other_view in (
-        (labels.SUMMARY_DISSENT, "summary", "shared"),
-        (labels.OBJECTION, "shared", "summary"),
+def test_dissent_takes_the_practices_record_out_of_both_documents_and_an_objection_what_any_other_recorded():
+    for bits, view, is_shown in (
+        (labels.SUMMARY_DISSENT, "summary", {GP: False, COUNCIL: False}),
+        (labels.SUMMARY_DISSENT, "shared", {GP: False, COUNCIL: True}),
+        (labels.OBJECTION, "shared", {GP: False, COUNCIL: False}),
+        (labels.OBJECTION, "summary", {GP: True, COUNCIL: False}),
     ):
-        about = facts(WARD, labelled(bits))
-        refused, open_ = (
-            decide(WARD, Act(view, "Patient", True), about),
-            decide(WARD, Act(other_view, "Patient", True), about),
-        )
-        assert not visible(refused, "AllergyIntolerance", GP, "gp")
-        assert visible(open_, "AllergyIntolerance", GP, "gp")
+        decision = decide(WARD, Act(view, "Patient", True), facts(WARD, labelled(bits)))
+        shown = {
+            publisher: visible(decision, "AllergyIntolerance", publisher, kind)
+            for publisher, kind in ((GP, "gp"), (COUNCIL, "social-care"))
+        }
+        assert shown == is_shown, (bits, view)
+    search = Act("search", "Condition", True)
+    assert visible(decide(WARD, search, facts(WARD, labelled(labels.SUMMARY_DISSENT))), "Condition", GP, "gp")
 
 
 def test_objection_governs_reads_across_organisations_and_not_own_records():
@@ -221,6 +255,13 @@ def test_core_only_leaves_allergies_and_medicines():
         GP,
         "gp",
     )
+
+
+def test_core_only_leaves_of_a_practice_no_more_in_the_shared_document_either():
+    decision = decide(WARD, Act("shared", "Patient", True), facts(WARD, labelled(labels.SUMMARY_CORE_ONLY)))
+    assert visible(decision, "MedicationRequest", GP, "gp") and not visible(decision, "Condition", GP, "gp")
+    assert visible(decision, "Condition", TRUST, "hospital") and visible(decision, "Task", COUNCIL, "social-care")
+    assert decision.core_only == {GP} and "problems" in decision.sections
 
 
 def test_the_summary_is_authored_by_the_registered_practice_alone():
@@ -290,6 +331,39 @@ def test_scopes_narrow_the_limits_and_never_widen_them():
     narrowed = replace(WARD, scopes=frozenset({"user/Patient.rs", "user/Task.rs"}))
     decision = decide(narrowed, Act("search", "Patient", True), facts(narrowed))
     assert set().union(*(allow.types for allow in decision.limits.allow)) == {"Patient", "Task"}
+
+
+@pytest.mark.hazard("HZ-ACCESS-19")
+@pytest.mark.parametrize("view", ["summary", "shared"])
+@pytest.mark.parametrize(
+    "scope, sections",
+    [
+        ("user/Patient.rs user/Condition.rs", {"problems"}),
+        ("user/Patient.rs user/MedicationRequest.rs", set()),
+        ("user/Patient.rs user/MedicationRequest.rs user/MedicationStatement.rs", {"medicines"}),
+        ("user/Patient.rs user/Condition.r", set()),
+        ("user/Patient.rs", set()),
+    ],
+)
+def test_a_document_holds_the_sections_that_the_scopes_cover_whole_and_no_others(scope, sections, view):
+    """A section that is not among them is told as not available: it must not read as empty."""
+    narrowed = replace(GREEN, scopes=frozenset(scope.split()))
+    decision = decide(narrowed, Act(view, "Patient", True), facts(narrowed))
+    if not sections:
+        assert decision.refusal is access.NO_SCOPE
+        return
+    assert decision.sections == sections
+    shown = {each for each in roles.types_of(roles.ALL) if visible(decision, each, GP, "gp")}
+    assert shown == {name.removeprefix("user/").partition(".")[0] for name in scope.split()}
+
+
+@pytest.mark.hazard("HZ-ACCESS-02")
+@pytest.mark.parametrize("type_", sorted(links.BLANKED_TYPES & roles.types_of(roles.ALL)))
+def test_what_is_excluded_by_law_is_hidden_but_a_medicine_stays_blanked(type_):
+    decision = decide(WARD, Act("search", "Patient", True), facts(WARD))
+    assert visible(decision, type_, GP, "gp", labels.LEGAL) and decision.blanks(GP, labels.LEGAL)
+    assert not visible(decision, "Condition", GP, "gp", labels.LEGAL) and decision.hides(GP, labels.LEGAL)
+    assert not decision.hides(GP, labels.LEGAL | labels.BLANKED) and not decision.blanks(TRUST, labels.LEGAL)
 
 
 def test_history_is_for_the_recording_organisation_and_its_privacy_officer():

@@ -64,29 +64,6 @@ def test_only_a_system_clients_own_scope_opens_the_export():
             assert not roles.rules_for(roles.caller_from_claims(sandbox.claims(user)), "export")
 
 
-@pytest.mark.parametrize(
-    "scopes, act, types",
-    [
-        ([], "read", None),
-        (["openid", "profile"], "read", None),
-        (["user/Patient.read"], "read", {"Patient"}),
-        (["user/Patient.rs"], "search", {"Patient"}),
-        (["user/Patient.r"], "search", set()),
-        (["user/Patient.s"], "read", set()),
-        (["user/*.cruds"], "read", {"*"}),
-        (["user/*.write"], "read", set()),
-        (["patient/*.rs"], "read", set()),
-        (["user/Observation.rs?category=laboratory"], "search", set()),
-        (["user/Observation.sr"], "search", set()),
-        (["user/Observation."], "read", set()),
-        (["user/Observation%2f.rs"], "read", set()),
-        (["user/"], "read", set()),
-    ],
-)
-def test_scopes_only_narrow_and_one_that_cannot_be_read_opens_nothing(scopes, act, types):
-    assert roles.scoped_types(Caller("u", "n", "o", scopes=frozenset(scopes)), act) == types
-
-
 def test_every_rule_names_what_the_tables_know():
     for rule in roles.RULES:
         assert rule.reason and rule.acts and rule.sections <= set(roles.SECTION_TYPES)

@@ -174,6 +174,21 @@ ATTACKS = {
     "sub not text": signed(changed(sub=7)),
     "jti missing": signed(changed(jti=None)),
     "jti very long": signed(changed(jti="j" * 300)),
+    "an ID token": signed(changed(nonce="n", at_hash="h", azp="other")),
+    "an ID token by its nonce": signed(changed(nonce="n")),
+    "an ID token by the hash of its access token": signed(changed(at_hash="h")),
+    "an ID token by the hash of its code": signed(changed(c_hash="h")),
+    "an ID token by its own word": signed(changed(typ="ID")),
+    "an ID token by its use": signed(changed(token_use="id")),
+    "a refresh token": signed(changed(typ="Refresh")),
+    "a logout token": signed(changed(events={"http://schemas.openid.net/event/backchannel-logout": {}})),
+    "a logout token of no event": signed(changed(events={})),
+    "a DPoP proof": signed(changed(htm="GET", htu=AUD)),
+    "bound to a certificate": signed(changed(cnf={"x5t#S256": "a"})),
+    "bound to a key": signed(changed(cnf={"jkt": "a"})),
+    "bound to nothing": signed({**CLAIMS, "cnf": None}),
+    "somebody else acts": signed(changed(act={"sub": "other"})),
+    "another client's": signed(changed(client_id="one", azp="two")),
     "a claim twice": signed(json.dumps(CLAIMS)[:-1] + ', "sub": "other"}'),
     "a header twice": signed(header=f'{{"alg": "RS256", "kid": "{KID}", "kid": "{KID}"}}'),
     "100k deep header": f"{b64(DEEP)}.{b64(CLAIMS)}.AAAA",
@@ -262,6 +277,7 @@ def test_a_curve_that_is_not_the_algorithms_verifies_nothing():
         {"algorithms": ()},
         {"audience": ""},
         {"iss": ""},
+        {"typ": "logout+jwt"},
         {"jwks": {}},
         {"jwks": {"keys": []}},
         {"jwks": {"keys": ["x"]}},
@@ -272,6 +288,20 @@ def test_a_curve_that_is_not_the_algorithms_verifies_nothing():
 def test_an_issuer_that_could_not_be_verified_safely_is_refused_at_start(settings):
     with pytest.raises(Refused):
         Issuer(**{"iss": ISS, "audience": AUD, "algorithms": ("RS256",), "jwks": JWKS, **settings})
+
+
+@pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt"])
+def test_an_issuer_of_rfc_9068_is_believed_by_that_type_only(typ):
+    pinned = Issuers([Issuer(ISS, AUD, ("RS256",), JWKS, typ="at+jwt")], MappingProxyType)
+    assert verify(signed(header={"typ": typ}), pinned, NOW)["sub"] == "u"
+    for other in (signed(), signed(header={"typ": "application/jwt"}), signed(drop=("typ",))):
+        with pytest.raises(Unauthenticated):
+            verify(other, pinned, NOW)
+
+
+@pytest.mark.parametrize("claims", [{"typ": "Bearer"}, {"token_use": "access"}, {"client_id": "one", "azp": "one"}])
+def test_what_says_that_it_is_an_access_token_holds(claims):
+    assert verify(signed(changed(**claims)), issuers(), NOW)["sub"] == "u"
 
 
 def test_another_issuers_key_does_not_sign_for_this_one():

@@ -80,6 +80,7 @@ def is_stale(record: Record, source: Contribution) -> bool:
 CELLS = {
     "role": "not for your role",
     "scope": "not available to you",
+    "closed": "not part of this page",
     "never": "does not send this",
     "stopped": "has stopped sending",
     "in transit": "in transit",
@@ -107,6 +108,8 @@ def _state(record: Record, source: Contribution, kind: SectionKind, section: Sec
         return "some" if holds else "withheld"
     if kind.id not in kinds.of(source.kind).sections and not holds:
         return "never"
+    if kind.right in source.closed:
+        return "closed"
     if source.state in ("in transit", "error"):
         return source.state
     if source.state == "not contributed":

@@ -35,13 +35,15 @@ class Held:
 @dataclass(frozen=True, slots=True)
 class Contribution:
     """How one source stands: ok, none held, not contributed, in transit, error; whether it is stale follows from when
-    it last sent anything."""
+    it last sent anything. ``closed`` are rights to sections of which nothing of this source may be shown, by the
+    patient's choice: there it contributes nothing."""
 
     name: str
     ods: str
     kind: str
     state: str
     last_received: datetime | None = None
+    closed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,74 @@
+"""Every route asks the policy: where the policy refuses everybody, no route answers anybody."""
+
+import json
+
+import pytest
+from starlette.routing import Mount
+
+from gateway.api import auth
+from gateway.nhs import access
+from gateway.nhs.access import NO_ROLE
+from tests.api.people import ANN, uid
+
+JSON = {"content-type": "application/json"}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+NUMBER = "identifier=https%3A%2F%2Ffhir.nhs.uk%2FId%2Fnhs-number%7C" + ANN
+JOB, FILE = "0" * 32, "Patient.00000.ndjson"
+PERMISSION = json.dumps({"number": ANN, "basis": "permission", "reason": "asked"})
+
+REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
+    ("GET", "/metrics"): ("/metrics", "admin", {}, "", "jobs"),
+    ("GET", "/fhir/Patient/{id_}/$summary"): (f"/fhir/Patient/{uid(1)}/$summary", "dr-green", {}, "", "shared"),
+    ("GET", "/fhir/Patient/$summary"): (f"/fhir/Patient/$summary?{NUMBER}", "dr-green", {}, "", "shared"),
+    ("POST", "/fhir/Patient/$summary"): ("/fhir/Patient/$summary", "dr-green", FORM, NUMBER, "shared"),
+    ("GET", "/fhir/$export"): ("/fhir/$export", "researcher", {"prefer": "respond-async"}, "", "export"),
+    ("GET", "/fhir/Patient/$export"): ("/fhir/Patient/$export", "researcher", {"prefer": "respond-async"}, "", "export"),
+    ("GET", "/fhir/bulk/{job}"): (f"/fhir/bulk/{JOB}", "researcher", {}, "", "export"),
+    ("GET", "/fhir/bulk/{job}/{name}"): (f"/fhir/bulk/{JOB}/{FILE}", "researcher", {}, "", "export"),
+    ("DELETE", "/fhir/bulk/{job}"): (f"/fhir/bulk/{JOB}", "researcher", {}, "", "export"),
+    ("GET", "/fhir/{resource_type}/{id_}"): (f"/fhir/Patient/{uid(1)}", "dr-green", {}, "", "read"),
+    ("GET", "/fhir/{resource_type}/{id_}/_history/{version}"): (f"/fhir/Patient/{uid(1)}/_history/1", "dr-green", {}, "", "vread"),
+    ("GET", "/fhir/{resource_type}/{id_}/_history"): (f"/fhir/Patient/{uid(1)}/_history", "dr-green", {}, "", "history"),
+    ("GET", "/fhir/{resource_type}"): (f"/fhir/Observation?patient={uid(1)}", "dr-green", {}, "", "search"),
+    ("POST", "/fhir/{resource_type}/_search"): ("/fhir/Observation/_search", "dr-green", FORM, f"patient={uid(1)}", "search"),
+    ("POST", "/sandbox/permission"): ("/sandbox/permission", "dr-ward", JSON, PERMISSION, "permit"),
+}  # fmt: skip
+"""Each route that asks who is calling → a request of somebody who may, and the act that it is."""
+
+
+def routes(api) -> set[tuple[str, str]]:
+    """The method and path of every route but those for anybody."""
+    answering = [route for route in api.app.routes if not isinstance(route, Mount) and route.path not in auth.PUBLIC]
+    return {(method, route.path) for route in answering for method in route.methods - {"HEAD"}}
+
+
+def asked(api, method: str, request: tuple[str, str, dict[str, str], str, str]):
+    path, user, headers, body, _ = request
+    return api.ask(method, path, user, headers, **({"content": body} if body else {}))
+
+
+def test_every_route_has_its_request(clinic):
+    assert routes(clinic) == REQUESTS.keys()
+
+
+@pytest.mark.parametrize("method, path", REQUESTS, ids=" ".join)
+def test_a_route_asks_the_policy_for_its_act_and_answers_nobody_whom_it_refuses(clinic, monkeypatch, method, path):
+    request = REQUESTS[method, path]
+    before = asked(clinic, method, request)
+    assert before.status_code not in (400, 401, 405, 415, 422), "the request is one that may be answered"
+    acts: list[str] = []
+
+    def refuse(_caller, act, _facts, _trace):
+        acts.append(act.name)
+        return NO_ROLE
+
+    monkeypatch.setattr(access, "_caller_alone", refuse)
+    answer = asked(clinic, method, request)
+    assert request[-1] in acts, "the policy was not asked, or for another act"
+    assert answer.status_code == 403 and answer.json()["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize("path", sorted(auth.PUBLIC))
+def test_a_public_route_tells_nothing_of_anybody(clinic, path):
+    text = clinic.get(path, "").text
+    assert ANN not in text and uid(1) not in text
