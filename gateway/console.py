@@ -151,7 +151,7 @@ def summary(document: dict[str, Any]) -> None:
     )  # fmt: skip
     panel("   ".join(words), composition["title"])
     for section in composition["section"]:
-        rows = _rows(section["text"]["div"]) if "code" in section else []
+        rows = _rows(section["text"]["div"]) if "entry" in section else []
         if rows:
             out.print(Text(f"{section['title']}  {len(rows)}", style="bold"))
             out.print(_first(rows))
@@ -176,9 +176,9 @@ def _first(rows: Sequence[tuple[str, ...]]) -> Table:
 
 
 def _rows(div: str) -> list[tuple[str, ...]]:
-    """The rows of a section's narrative table, which the gateway itself made."""
-    body = ElementTree.fromstring(div).find(f".//{XHTML}tbody")
-    return [] if body is None else [tuple("".join(cell.itertext()) for cell in row) for row in body]
+    """The rows of a section's narrative tables, which the gateway itself made."""
+    bodies = ElementTree.fromstring(div).iterfind(f".//{XHTML}tbody")
+    return [tuple(" ".join(cell.itertext()) for cell in row) for body in bodies for row in body]
 
 
 def released(rows: Iterable[tuple[str, str, str]]) -> None:

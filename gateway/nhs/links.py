@@ -156,12 +156,12 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
                     _reach(derived[key], type_, other_own, other_type)
                 if link.target:
                     _reach(derived[other], other_type, own, type_)
+    _flag_courses(courses, {key: own & labels.FLAGGED for key, _, own in items}, derived)
     hidden_encounters = {
         name
         for name, (key, type_, own) in at.items()
         if type_ == "Encounter" and (own & labels.SPREADING or labels.LINKED in derived[key])
     }
-    _flag_courses(courses, {key: own & labels.FLAGGED for key, _, own in items}, derived)
     _blank_pointers(items, hidden_encounters, derived)
 
 

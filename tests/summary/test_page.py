@@ -16,7 +16,7 @@ from gateway.nhs import access, summary
 from gateway.nhs.summary import completeness
 from gateway.summary.document import summary_bundle
 from gateway.summary.page import summary_page
-from tests.nhs.records import ALL, TRUST, absence, allergy, held, nil, record
+from tests.nhs.records import ALL, TRUST, absence, allergy, held, nil, patient, record
 from tests.summary.person import HARMFUL, person
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "summary"
@@ -252,6 +252,23 @@ def test_a_link_to_a_section_does_not_hide_its_heading_under_the_banner(opened, 
     page.get_by_role("link", name="Current repeat medicines").click()
     banner, heading = page.locator(".banner").bounding_box(), page.locator("#s-repeat").bounding_box()
     assert heading["y"] >= banner["y"] + banner["height"]
+
+
+@pytest.mark.browser
+def test_at_400_per_cent_no_focused_link_lies_under_the_banner(browser):
+    """https://www.w3.org/TR/WCAG22/#focus-not-obscured-minimum: 1280 × 1024 at 400 %, a long name, backwards."""
+    css = (Path(__file__).parents[2] / "gateway/web/static/gateway.css").read_text(encoding="utf-8")
+    family = {"family": "Featherstonehaugh-Cholmondeley", "given": ["Wilhelmina", "Philippa"], "prefix": ["Professor"]}
+    made = summary_page(record(patients=(patient(name=[family]),)))
+    context = browser.new_context(viewport={"width": 320, "height": 256})
+    page = context.new_page()
+    page.set_content(made.replace('<link rel="stylesheet" href="/static/gateway.css">', f"<style>{css}</style>"))
+    seen = page.evaluate("""() => [...document.querySelectorAll('nav a')].reverse().map(link => {
+      link.focus();
+      const box = link.getBoundingClientRect(), banner = document.querySelector('.banner').getBoundingClientRect();
+      return box.bottom > Math.max(banner.bottom, 0) && box.top < innerHeight; })""")
+    assert len(seen) > 10 and all(seen)
+    context.close()
 
 
 @pytest.mark.browser

@@ -43,6 +43,7 @@ ABSENCES = {
         Absence("unavailable", _UNAVAILABLE, "No GP record is part of this page.",
                 {"allergies": "Allergies unavailable: no GP record is part of this page. Ask the patient.",
                  kinds.SOCIAL_CARE: "No record of a council's social care is part of this page."}),
+        Absence("closed", _UNAVAILABLE, "Not part of this page: of the GP record only medicines and allergies are."),
         Absence("withheld", _WITHHELD, "None can be shown. Something is withheld, here or in another section: see the notice at the top.",
                 {"allergies": "An allergy entry is withheld here, perhaps at the patient's request. Ask the patient before you prescribe.",
                  "medicines": "A medicine entry is withheld here, perhaps at the patient's request. Ask the patient before you prescribe."}),

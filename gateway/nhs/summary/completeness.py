@@ -80,7 +80,7 @@ def is_stale(record: Record, source: Contribution) -> bool:
 CELLS = {
     "role": "not for your role",
     "scope": "not available to you",
-    "closed": "the patient shares the core summary only",
+    "closed": "not part of this page",
     "never": "does not send this",
     "stopped": "has stopped sending",
     "in transit": "in transit",
@@ -106,10 +106,10 @@ def _state(record: Record, source: Contribution, kind: SectionKind, section: Sec
     holds = section is not None and source.name in section.sources
     if (kind.right, source.name) in record.withheld_items:
         return "some" if holds else "withheld"
-    if kind.right in source.closed and not holds:
-        return "closed"
     if kind.id not in kinds.of(source.kind).sections and not holds:
         return "never"
+    if kind.right in source.closed:
+        return "closed"
     if source.state in ("in transit", "error"):
         return source.state
     if source.state == "not contributed":

@@ -91,7 +91,7 @@ def _reason(kind: SectionKind, record: Record, rows: Sequence[Row]) -> str:
     if rows:
         return _nil(record, rows) if kind.id == "allergies" else ""
     if not _has_contributor(kind, record):
-        return "unavailable"
+        return "closed" if any(kind.right in source.closed for source in record.contributions) else "unavailable"
     tells_where = kind.right in TELL_WHERE
     return "withheld" if record.withheld and not tells_where else "no-content-recorded"
 
@@ -103,10 +103,12 @@ TELL_WHERE = frozenset({"allergies", "medicines"})
 def _has_contributor(kind: SectionKind, record: Record) -> bool:
     """Whether a source that an absence may be read from contributes. What a GP record could hold is unavailable
     without one, whatever else contributes."""
-    return (not _is_of_gp(kind) or has_gp(record)) and any(
-        kind.id in kinds.of(source.kind).sections and source.state in CONTRIBUTES and kind.right not in source.closed
+    sources = [
+        source
         for source in record.contributions
-    )
+        if kind.id in kinds.of(source.kind).sections and source.state in CONTRIBUTES and kind.right not in source.closed
+    ]
+    return any(not _is_of_gp(kind) or kinds.of(source.kind).registers for source in sources)
 
 
 def _is_of_gp(kind: SectionKind) -> bool:
