@@ -97,7 +97,8 @@ def withdrawn(group: Group, look: Look) -> list[dict[str, Any]]:
 
 
 def bare_resource(kind: str, key: str, status: str, scope: Scope) -> dict[str, Any]:
-    return resource(kind, scope.look.id(kind, key), status=status, code=UNKNOWN, subject=scope.subject)
+    profile = OTHER if kind == "DiagnosticReport" else UK_CORE + "UKCore-Observation"
+    return resource(kind, scope.look.id(kind, key), profile, status=status, code=UNKNOWN, subject=scope.subject)
 
 
 def scopes(group: Group, look: Look) -> list[tuple[Scope, list[Sent]]]:
