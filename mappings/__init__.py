@@ -159,7 +159,8 @@ class Source:
     ``Invalid("column x")``. ``publisher(row)`` answers who publishes, for the rows that say so. ``hides(group)``:
     whether any row asks for what it tells to be hidden; asked of a group at fault, which keeps what it made last: a
     flag must not wait for a birth date to be mended. ``withdrawn(group, look)``: what a group at fault withdraws, in
-    resources that can be built whatever the fault is: a withdrawal must reach what is shown. ``version`` is the mapping's: another one maps everything again.
+    resources that can be built whatever the fault is: a withdrawal must reach what is shown. ``version`` is the
+    mapping's: another one maps everything again.
     """
 
     name: str

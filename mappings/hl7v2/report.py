@@ -187,7 +187,7 @@ def told(report: Report, results: dict[Key, Result]) -> Report:
     if statuses == {"entered-in-error"}:
         return replace(report, status="entered-in-error")
     changed = next((status for status in ("corrected", "amended") if status in statuses), "")
-    return replace(report, status=changed) if changed and report.status == "final" else report
+    return replace(report, status=changed) if changed and report.status in ("final", "entered-in-error") else report
 
 
 def notes_of(order: Order) -> list[str]:

@@ -91,6 +91,8 @@ def test_results_are_of_one_observation_by_name_and_time_and_never_by_value(text
         ([report("202506011100", nm("7.9", "P"), status="P"), report("202506011200", status="X")], ["cancelled"]),
         ([report("202506011100", nm("7.9")), report("202506011200", status="X")], ["final 7.9"]),
         ([report("202506011100", nm("7.9")), report("202506011200", status="W")], ["entered-in-error"]),
+        ([report("202506011100", nm("7.9")), report("202506011200", nm("4.1", "C"), status="W")], ["corrected 4.1"]),
+        ([report("202506011100", nm("7.9")), report("202506011200", nm("4.1"), status="W")], ["entered-in-error"]),
         ([report("202506011100", nm("7.9", "P"), status="X")], ["cancelled 7.9"]),
         ([report("202506011100", nm("7.9", ""), "NTE|1||x", status="P")], ["preliminary 7.9"]),
         ([report("202506011100", nm("7.9", ""), "NTE|1||x", status="")], ["unknown 7.9"]),
