@@ -74,12 +74,15 @@ class Result:
 def status_of(obx: Segment, obr: Segment) -> str:
     """Return the Observation status, of OBX-11 and OBR-25 together.
 
-    An empty OBX-11 leaves it to the order. An order that is deleted or posted as wrong withdraws its results, and a
-    cancelled order those that are not settled.
+    An empty OBX-11 leaves it to the order. An order that is deleted or posted as wrong withdraws its results but for
+    those that say themselves that they are corrected (senders write ``W`` over a corrected report), and a cancelled
+    order those that are not settled.
     """
     order = codes.target("result_unsaid", obr.text(25))
     own = codes.target("result_status", obx.text(11)) if obx.text(11) else order
-    if order == "entered-in-error" or (order == "cancelled" and own in UNSETTLED):
+    if (order == "entered-in-error" and own not in ("corrected", "amended")) or (
+        order == "cancelled" and own in UNSETTLED
+    ):
         return order
     return own or "unknown"
 

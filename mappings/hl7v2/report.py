@@ -97,7 +97,8 @@ def withdrawn(group: Group, look: Look) -> list[dict[str, Any]]:
 
 
 def bare_resource(kind: str, key: str, status: str, scope: Scope) -> dict[str, Any]:
-    return resource(kind, scope.look.id(kind, key), status=status, code=UNKNOWN, subject=scope.subject)
+    profile = OTHER if kind == "DiagnosticReport" else UK_CORE + "UKCore-Observation"
+    return resource(kind, scope.look.id(kind, key), profile, status=status, code=UNKNOWN, subject=scope.subject)
 
 
 def scopes(group: Group, look: Look) -> list[tuple[Scope, list[Sent]]]:
@@ -186,7 +187,7 @@ def told(report: Report, results: dict[Key, Result]) -> Report:
     if statuses == {"entered-in-error"}:
         return replace(report, status="entered-in-error")
     changed = next((status for status in ("corrected", "amended") if status in statuses), "")
-    return replace(report, status=changed) if changed and report.status == "final" else report
+    return replace(report, status=changed) if changed and report.status in ("final", "entered-in-error") else report
 
 
 def notes_of(order: Order) -> list[str]:
