@@ -73,6 +73,7 @@ ROOMS = {
         "signin",
         "composition",
         "config",
+        "processes",
         "web",
     },
     "synth": {"nhs.identifiers", "mappings"},
