@@ -67,8 +67,8 @@ def serve(
     stop: threading.Event | None = None,
     bounds: connection.Bounds = connection.USUAL,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, and return: what the caller does at its end is then done after either. In a thread,
-    which hears no signal, ``stop`` ends it. ``bounds`` are those of each connection."""
+    """Serve until SIGINT or SIGTERM, and return: what the caller does at its end is then done after either. In a
+    thread, which hears no signal, ``stop`` ends it. ``bounds`` are those of each connection."""
     server = uvicorn.Server(
         uvicorn.Config(
             app,

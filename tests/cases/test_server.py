@@ -80,7 +80,10 @@ def body_on_the_event_loop(facts, box, tmp_path):
         with httpx.Client(timeout=60) as client:
             while not ends.is_set():
                 headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-                assert client.post(f"{url}/fhir/Patient/$summary", content=body, headers=headers).status_code == facts["status"]
+                assert (
+                    client.post(f"{url}/fhir/Patient/$summary", content=body, headers=headers).status_code
+                    == facts["status"]
+                )
 
     def wait(count: int) -> float:
         with httpx.Client() as client:
