@@ -76,6 +76,7 @@ ROOMS = {
         "signin",
         "composition",
         "config",
+        "processes",
         "web",
     },
     "synth": {"nhs.identifiers", "mappings"},

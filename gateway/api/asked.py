@@ -49,8 +49,8 @@ async def body(request: Request, most: int) -> bytes:
 
 
 def checked_json(sent: bytes) -> bytes:
-    """The bytes of a JSON body: not too deep, and no object with one name twice. It computes, so it is not for the event
-    loop."""
+    """The bytes of a JSON body: not too deep, and no object with one name twice. It computes, so the event loop should
+    not call it."""
     model.bound(sent)
     if structure.duplicates(sent):
         raise Invalid("body: JSON, each name once")

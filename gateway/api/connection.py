@@ -149,6 +149,8 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self._is_in_head and self._head > self.bounds.head and self._refused is None:
             self._refuse(414 if len(self.url) > self.bounds.url else 431)
+            if self._head > self.bounds.head + self.bounds.linger:  # far too much: no waiting for the rest
+                self.transport.abort()
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -15,6 +15,7 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
+from gateway import processes
 from gateway.api import connection
 from gateway.errors import Refused
 
@@ -60,12 +61,18 @@ def _listener(family: int, address: tuple[object, int], opened: ExitStack) -> so
     return listener
 
 
-def serve(app: FastAPI, listeners: Sequence[socket.socket]) -> None:
-    """Serve until SIGINT or SIGTERM, and return: what the caller does at its end is then done after either."""
+def serve(
+    app: FastAPI,
+    listeners: Sequence[socket.socket],
+    stop: threading.Event | None = None,
+    bounds: connection.Bounds = connection.USUAL,
+) -> None:
+    """Serve until SIGINT or SIGTERM, and return: what the caller does at its end is then done after either. In a
+    thread, which hears no signal, ``stop`` ends it. ``bounds`` are those of each connection."""
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http=cast(type[asyncio.Protocol], connection.protocol()),
+            http=cast(type[asyncio.Protocol], connection.protocol(bounds)),
             ws="none",
             access_log=False,
             log_config=None,
@@ -74,8 +81,24 @@ def serve(app: FastAPI, listeners: Sequence[socket.socket]) -> None:
             timeout_graceful_shutdown=GRACE,
         )
     )
-    with _stopping(server):
+    with _stopping(server), _stopped_by(stop, server):
         server.run(sockets=list(listeners))
+
+
+@contextmanager
+def _stopped_by(stop: threading.Event | None, server: uvicorn.Server) -> Iterator[None]:
+    """Have an event stop the server."""
+    if stop is None:
+        yield
+        return
+
+    def wait(ended: threading.Event) -> None:
+        while not ended.is_set() and not stop.wait(0.1):
+            pass
+        server.should_exit = True
+
+    with processes.thread("stop", wait):
+        yield
 
 
 @contextmanager

@@ -11,16 +11,15 @@ DEFINITION = "http://hl7.org/fhir/SearchParameter/"
 INTERACTIONS = ("read", "vread", "history-instance", "search-type")
 DATE = "2026-11-27"
 COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination"
-"""https://hl7.org/fhir/R4/extension-capabilitystatement-search-parameter-combination.html: what must be asked together."""
-UK_CORE = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
-PLAIN = "http://hl7.org/fhir/StructureDefinition/"
+"""What must be asked together: https://hl7.org/fhir/R4/extension-capabilitystatement-search-parameter-combination.html"""
+PLAIN, UK_CORE = "http://hl7.org/fhir/StructureDefinition/", "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
 PERSON = (
-    "A search names one person: `patient` (one Patient resource, and what its source holds), `patient.identifier` (an NHS "
-    "number: all that every source holds of the person) or `_id`. Patient.link leads to the person's other Patients."
+    "A search names one person: `patient` (one Patient resource, and what its source holds), `patient.identifier` (an "
+    "NHS number: all that every source holds of the person) or `_id`. Patient.link leads to the person's other Patients."
 )
 PATIENT = (
-    "A search needs `identifier`, `_id`, or two of `family`, `given` and `birthdate`. Send an NHS number in the body of a "
-    "POST."
+    "A search needs `identifier`, `_id`, or two of `family`, `given` and `birthdate`. Send an NHS number in the body of "
+    "a POST."
 )
 
 
@@ -49,7 +48,7 @@ def statement(version: str, url: str) -> dict[str, Any]:
 
 def _resource(name: str) -> dict[str, Any]:
     rows = params.searchable(name).values()
-    found: dict[str, Any] = {
+    resource: dict[str, Any] = {
         "type": name,
         "interaction": [{"code": code} for code in INTERACTIONS],
         "profile": PLAIN + name, "supportedProfile": [UK_CORE + name],
@@ -62,13 +61,15 @@ def _resource(name: str) -> dict[str, Any]:
     }  # fmt: skip
     for about in params.about(name):
         shared = "clinical" if about == "patient" and name not in ("Task", "Specimen") else name
-        found["searchParam"].append({"name": about, "definition": f"{DEFINITION}{shared}-{about}", "type": "reference"})
+        resource["searchParam"].append(
+            {"name": about, "definition": f"{DEFINITION}{shared}-{about}", "type": "reference"}
+        )
     together = _together(name)
     if together:
-        found["extension"] = [_combination(names) for names in together]
-        found["documentation"] = PATIENT if name == "Patient" else PERSON
+        resource["extension"] = [_combination(names) for names in together]
+        resource["documentation"] = PATIENT if name == "Patient" else PERSON
     if params.about(name):
-        found["searchParam"].append(
+        resource["searchParam"].append(
             {
                 "name": "patient.identifier",
                 "type": "token",
@@ -77,13 +78,13 @@ def _resource(name: str) -> dict[str, Any]:
         )
     include = [f"{name}:{param}" for param in params.includes(name)]
     if include:
-        found["searchInclude"] = include
+        resource["searchInclude"] = include
     if name == "Patient":
-        found["operation"] = [
+        resource["operation"] = [
             _operation("summary", "http://hl7.org/fhir/uv/ips/OperationDefinition/summary"),
             _operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"),
         ]
-    return found
+    return resource
 
 
 def _together(name: str) -> tuple[tuple[str, ...], ...]:

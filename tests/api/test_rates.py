@@ -1,0 +1,49 @@
+"""Rates: who asks too often is told when to ask again, and keeps nobody else out."""
+
+import pytest
+
+from gateway import config
+from gateway.api import rates
+from gateway.errors import Refused
+from tests.api.conftest import Api
+from tests.api.people import uid
+
+
+@pytest.fixture
+def slow(everything):
+    """The application with small rates."""
+    return Api(
+        everything.store,
+        everything.settings.data_dir,
+        caller_rate="5/hour",
+        stranger_rate="3/hour",
+        export_rate="2/hour",
+    )
+
+
+def test_a_caller_who_asks_too_often_is_told_when_to_ask_again(slow):
+    path = f"/fhir/Patient/{uid(1)}"
+    assert [slow.get(path).status_code for _ in range(7)] == [200] * 5 + [429] * 2
+    answer = slow.get(path)
+    assert 0 < int(answer.headers["retry-after"]) <= 3600
+    assert answer.json()["issue"][0]["code"] == "throttled"
+    assert slow.get(path, "nurse-ward").status_code != 429
+
+
+def test_strangers_keep_no_caller_out_and_no_probe(slow):
+    path = f"/fhir/Patient/{uid(1)}"
+    assert [slow.get(path, "").status_code for _ in range(5)] == [401] * 3 + [429] * 2
+    assert slow.get(path).status_code == 200
+    assert [slow.get(probe, "").status_code for probe in ("/livez", "/readyz")] == [200, 200]
+
+
+def test_exports_are_counted_for_each_client(slow):
+    headers = {"Prefer": "respond-async"}
+    statuses = [slow.get("/fhir/$export", "researcher", headers).status_code for _ in range(4)]
+    assert 429 not in statuses[:2] and statuses[2:] == [429, 429]
+
+
+@pytest.mark.parametrize("text", ["", "often", "5/century", "-1/minute"])
+def test_a_rate_that_cannot_be_read_is_refused_by_its_setting(text):
+    with pytest.raises(Refused, match="GATEWAY_CALLER_RATE"):
+        rates.open_rates(config.Settings(caller_rate=text))

@@ -1,0 +1,33 @@
+"""Every setting is checked before the server says that it serves."""
+
+import pytest
+
+from gateway import config, feeds
+from gateway.errors import Refused
+
+WRONG = [
+    "not-a-url", "ftp://x", "https://", "https://x:99999", "https://x/fhir?a=b", "https://x/#a", "https://user:word@x", "https://x y",
+    "//x", "https://x\\y",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", WRONG)
+def test_a_base_that_cannot_begin_a_link_is_refused(url):
+    with pytest.raises(Refused, match="GATEWAY_BASE_URL"):
+        config.read({"GATEWAY_BASE_URL": url})
+
+
+@pytest.mark.parametrize(
+    "url", ["", "https://records.example", "http://127.0.0.1:8000", "https://x.example/gateway/", "http://[::1]:80"]
+)
+def test_a_base_of_a_server_is_taken(url):
+    assert config.read({"GATEWAY_BASE_URL": url}).base_url == url
+
+
+@pytest.mark.parametrize("text", [None, "a = [", "one = 1", '[one]\nencoding = "none-such"'])
+def test_feeds_that_a_load_would_refuse_are_refused_before(tmp_path, text):
+    path = tmp_path / "feeds.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(Refused, match="GATEWAY_FEEDS"):
+        feeds.check(config.Settings(feeds=path))
