@@ -29,7 +29,7 @@ ISSUE = "Prescribing_IssueRecord"
 PATIENT = "Admin_Patient"
 HISTORY = "Admin_PatientHistory"
 REGISTRATION = "Registration"
-"""No table of EMIS: each registration that a row of Admin_Patient tells, kept because EMIS overwrites it by the next."""
+"""No table of EMIS: each registration that a row of Admin_Patient tells. EMIS overwrites it by the next."""
 OF_A_REGISTRATION = (
     "DateOfRegistration",
     "DateofDeactivation",

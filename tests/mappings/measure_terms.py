@@ -62,21 +62,14 @@ def outcome(term: Term, category: str) -> Outcome:
     )
     said = Values(ObservationGuid="o", PatientGuid="p", OrganisationGuid="g", CodeId="1", EffectiveDate="2024-03-11",
                   EffectiveDatePrecision="YMD", EnteredDate="2024-03-11", EnteredTime="09:30:00")  # fmt: skip
-    said[agreement_column()] = AGREEMENT
     rows = (
         Row("Coding_ClinicalCode", "1", AGREEMENT, 1, code),
-        Row("CareRecord_Observation", "o", "g", 1, said, "p", ("obs:o",)),
+        Row("CareRecord_Observation", "o", "g", 1, said, "p", ("obs:o",), directory=AGREEMENT),
     )
     kept = {(row.publisher, row.table, row.key): row for row in rows}
     look = DictLook(SOURCE, kept, "g", Feed())
     resources = SOURCE.to_fhir(Group("obs:o", "g", rows[1:]), look)
     return Outcome(tuple(sorted({resource["resourceType"] for resource in resources})), entry(rows[1], look).sense)
-
-
-def agreement_column() -> str:
-    from mappings.emis.delivery import AGREEMENT as COLUMN
-
-    return COLUMN
 
 
 def categories(term: Term) -> tuple[str, ...]:
