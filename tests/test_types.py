@@ -132,7 +132,7 @@ NOT_HERE: dict[str, dict[str, str]] = {
     "summary (nhs.summary.sections)": {
         **DIRECTORY,
         "Consent": "a choice governs what is shown and is not shown itself",
-        **dict.fromkeys(("Procedure", "FamilyMemberHistory", "Flag"), "waits: Direct care"),
+        **dict.fromkeys(("FamilyMemberHistory", "Flag"), "waits: Direct care"),
         "Specimen": "shown with its result: waits: Direct care",
     },
     "export (nhs.pseudonym)": {
