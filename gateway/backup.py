@@ -68,16 +68,16 @@ def make(gateway: Gateway, out: Path, by: str) -> Manifest:
 
 
 def _copy_all(gateway: Gateway, heads: Heads, to: Path) -> Manifest:
-    settings, store = gateway.settings, gateway.store
+    settings, store, place = gateway.settings, gateway.store, config.Settings(data_dir=to)
     (to / DATABASE).mkdir(mode=0o700)
     copying.copy_out(store, to / DATABASE)
     if not store.postgres:
-        copying.copy_file(settings.audit_file, to / "audit.db")
-    _copy_keys(settings.keys, to / "keys")
-    own = custody.opened(to / "keys")
+        copying.copy_file(settings.audit_file, place.audit_file)
+    _copy_keys(settings.keys, place.keys)
+    own = custody.opened(place.keys)
     own.write(heads)
-    exports = _copy_exports(gateway, to / "exports")
-    root = keys.read(to / "keys", keys.EXPORT_ROOT) if keys.is_present(to / "keys", keys.EXPORT_ROOT) else b""
+    exports = _copy_exports(gateway, place.exports)
+    root = keys.read(place.keys, keys.EXPORT_ROOT) if keys.is_present(place.keys, keys.EXPORT_ROOT) else b""
     files = {str(path.relative_to(to)): _hash(path) for path in sorted(to.rglob("*")) if path.is_file()}
     return Manifest(
         store.id, store.mode, heads.at, "postgresql" if store.postgres else "sqlite", migrations.revisions()[-1],
@@ -166,7 +166,7 @@ def _require_empty(settings: config.Settings, manifest: Manifest) -> None:
 
 
 def _target(settings: config.Settings, name: str) -> Path:
-    if name == f"{DATABASE}/gateway.db":
+    if name == f"{DATABASE}/{copying.DATABASE_FILE}":
         return _database_file(settings)
     return settings.data_dir / name
 

@@ -1,4 +1,4 @@
-"""What proves the audit and does not lie in the store: the key of its chains, a signing key, and where the chains stood.
+"""What proves the audit and does not lie in the store: two keys, and where its chains stood.
 
 All three are files of the folder of keys. The newest checkpoint there shows a loss at once; those that an operator
 copies to a place that nobody here can write show it too when the folder of keys was put back with the store.

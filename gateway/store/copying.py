@@ -18,14 +18,16 @@ from gateway.errors import Invalid, Refused
 from gateway.store import migrations, tables
 from gateway.store.database import Session, Store, driver_of, new_engine
 
+DATABASE_FILE = "database.db"
+"""The copy of a SQLite database."""
 NUMBERED = ("audit", "ledger")
 """Tables whose numbers PostgreSQL hands out: it goes on after the last one copied in."""
 
 
 def copy_out(store: Store, folder: Path) -> None:
-    """Copy the database of a store into a folder: ``gateway.db``, or a file for each table."""
+    """Copy the database of a store into a folder: one file, or a file for each table."""
     if store.path is not None:
-        copy_file(store.path, folder / "gateway.db")
+        copy_file(store.path, folder / DATABASE_FILE)
         return
     with store.read() as session:
         for name in _names():
