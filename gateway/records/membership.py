@@ -244,10 +244,11 @@ def _unregistered(session: Session, persons: Mapping[int, Iterable[int]]) -> set
             of_patient[resource.type].append(build.decode(resource.body))
     unregistered: set[int] = set()
     for patients in persons.values():
-        known = [facts[patient] for patient in patients if patient in facts]
-        if not leaving.may_give_gp(
-            *([one for of in known for one in of[name]] for name in ("Patient", "EpisodeOfCare"))
-        ):
+        own = [facts[patient] for patient in patients if patient in facts]
+        bodies, registrations = (
+            [resource for by_type in own for resource in by_type[name]] for name in ("Patient", "EpisodeOfCare")
+        )
+        if not leaving.may_give_gp(bodies, registrations):
             unregistered.update(patients)
     return unregistered
 
