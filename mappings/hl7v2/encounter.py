@@ -78,7 +78,7 @@ def to_encounter(group: Group, look: Look) -> list[dict[str, Any]]:
 
 def replay(group: Group, look: Look) -> Visit | None:
     """Return the state after all messages, or None. A merge only moves the visit to the surviving patient. What was
-    recorded before the visit was deleted (A23) tell nothing."""
+    recorded before the visit was deleted (A23) tells nothing."""
     visit: Visit | None = None
     keys_told: set[str] = set()
     for sent in ordered(group.of("ADT"), look, recorded):
