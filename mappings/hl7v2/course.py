@@ -1,4 +1,4 @@
-"""The course of a visit: its status and location history, by when its events happened, with what was cancelled left out.
+"""The course of a visit: its status and location history, by when its events happened, without what was cancelled.
 
 A cancelling event names what it cancels by time (EVN-6). A place that changes without a transfer (an update, a
 discharge from the lounge) ends the stay before it and begins another at a time that nobody told: history is kept.
@@ -102,15 +102,15 @@ def without(stays: list[Stay], message: Message, zone: str) -> list[Stay]:
     return [*stays[: at - 1], replace(stays[at - 1], end=ends), *stays[at + 1 :]]
 
 
-def is_elsewhere(one: Stay, two: Stay) -> bool:
+def is_elsewhere(earlier: Stay, later: Stay) -> bool:
     """Whether two places contradict each other in point of care, room, bed or facility; one may say less."""
-    ours, theirs = Repetition(one.place, one.encoding), Repetition(two.place, two.encoding)
+    ours, theirs = Repetition(earlier.place, earlier.encoding), Repetition(later.place, later.encoding)
     pairs = ((ours.text(number, 1), theirs.text(number, 1)) for number in range(1, 5))
     return any(a and b and a != b for a, b in pairs)
 
 
-def is_at(one: str, two: str, zone: str) -> bool:
-    return bool(one and two) and times.rank(one, zone) == times.rank(two, zone)
+def is_at(earlier: str, later: str, zone: str) -> bool:
+    return bool(earlier and later) and times.rank(earlier, zone) == times.rank(later, zone)
 
 
 def course(found: list[Sent], zone: str) -> Course:

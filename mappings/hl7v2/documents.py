@@ -61,13 +61,13 @@ def continues(before: list[Segment], obx: Segment) -> bool:
 def documents(segments: tuple[Segment, ...], zone: str) -> list[dict[str, Any]]:
     """Return the Attachments in an ED result, {} for each that is not whole or cannot be read; none of no data."""
     title, created = codes.text_of(segments[0], 3), times.fhir(times.of(segments[0], 14), zone)
-    found: list[list[tuple[str, str, str]]] = []
+    pieces: list[list[tuple[str, str, str]]] = []
     for part in (part for segment in segments for part in _parts(segment)):
-        if found and not _format(part[2]) and part[0] in ("", found[-1][0][0]):
-            found[-1].append(part)
+        if pieces and not _format(part[2]) and part[0] in ("", pieces[-1][0][0]):
+            pieces[-1].append(part)
         else:
-            found.append([part])
-    return [_attachment(parts, title, created) for parts in found if any(data for _, _, data in parts)]
+            pieces.append([part])
+    return [_attachment(parts, title, created) for parts in pieces if any(data for _, _, data in parts)]
 
 
 def _parts(segment: Segment) -> list[tuple[str, str, str]]:

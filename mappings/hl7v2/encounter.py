@@ -77,25 +77,25 @@ def to_encounter(group: Group, look: Look) -> list[dict[str, Any]]:
 
 
 def replay(group: Group, look: Look) -> Visit | None:
-    """Return the state after all messages, or None. A merge only moves the visit to the surviving patient. Messages that
-    were recorded before the visit was deleted (A23) tell nothing."""
+    """Return the state after all messages, or None. A merge only moves the visit to the surviving patient. What was
+    recorded before the visit was deleted (A23) tells nothing."""
     visit: Visit | None = None
-    told: set[str] = set()
+    keys_told: set[str] = set()
     for sent in ordered(group.of("ADT"), look, recorded):
         event = EVENTS[sent.message.event]
         if event.deletes:
             visit = None
-            told.clear()
+            keys_told.clear()
             continue
         visit = visit or Visit()
         if event.merges:
             visit.merge(sent.message, look)
         else:
-            told.add(sent.row.key)
+            keys_told.add(sent.row.key)
             visit.take(sent.message, look)
-    if visit is None or not told:
+    if visit is None or not keys_told:
         return None
-    rows = [row for row in group.of("ADT") if row.key in told]
+    rows = [row for row in group.of("ADT") if row.key in keys_told]
     visit.course = course(ordered(rows, look, happened), look.feed.zone)
     return visit
 

@@ -49,15 +49,15 @@ def group(order: Order) -> list[list[Commented]]:
     of a document."""
     grouped: list[list[Commented]] = []
     texts: dict[tuple[str, ...], list[Commented]] = {}
-    for each in order.results:
-        obx = each.segment
+    for comment in order.results:
+        obx = comment.segment
         key = line_key(obx, order.obr)
         if key and key in texts:
-            texts[key].append(each)
+            texts[key].append(comment)
         elif grouped and is_part(grouped[-1], obx, order.obr):
-            grouped[-1].append(each)
+            grouped[-1].append(comment)
         else:
-            grouped.append([each])
+            grouped.append([comment])
             if key:
                 texts[key] = grouped[-1]
     return grouped

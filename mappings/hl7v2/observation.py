@@ -148,10 +148,10 @@ def observation(
     message says. ``source`` is the Observation it was found in (an organism), in a reference."""
     obx, zone = result.obx, look.feed.zone
     is_empty = result.status == "entered-in-error" or result.is_blank or documents.is_document(obx)
-    found = {} if is_empty else values.value(result.segments, look, publisher)
+    elements = {} if is_empty else values.value(result.segments, look, publisher)
     time = times.of(obx, 14) or times.of(result.obr, 7)
     tied = [result.tie.words] if result.tie and result.tie.words else []
-    made = resource(
+    built = resource(
         "Observation",
         look.id("Observation", key),
         LAB if is_lab else OTHER,
@@ -164,21 +164,21 @@ def observation(
         performer=[{"type": "Organization", "display": producer}]
         if (producer := obx.text(23) or codes.text_of(obx, 15))
         else [],
-        **found,
-        dataAbsentReason=absent(result, found),
+        **elements,
+        dataAbsentReason=absent(result, elements),
         interpretation=[] if is_empty else values.interpretations(obx),
-        note=[{"text": text} for text in (*tied, *result.notes, *values.unit_beside(obx, found), *result.also)],
+        note=[{"text": text} for text in (*tied, *result.notes, *values.unit_beside(obx, elements), *result.also)],
         method=next((codes.codeable(field, look, publisher) for field in obx.repetitions(17)), {}),
         specimen=specimen,
         referenceRange=[] if is_empty else values.reference_range(obx),
         derivedFrom=[source] if source else [],
     )
-    return times.flagged(made, zone, time, obx.whole(5).strip() if "valueDateTime" in found else "")
+    return times.flagged(built, zone, time, obx.whole(5).strip() if "valueDateTime" in elements else "")
 
 
-def absent(result: Result, found: dict[str, Any]) -> dict[str, Any]:
+def absent(result: Result, elements: dict[str, Any]) -> dict[str, Any]:
     """Return why there is no value, where there is none."""
-    if found:
+    if elements:
         return {}
     code = "not-asked" if result.obx.text(11) == "N" else WITHOUT_VALUE.get(result.status, "unknown")
     if documents.is_document(result.obx) and result.status not in WITHOUT_VALUE:

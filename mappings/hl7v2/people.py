@@ -29,18 +29,18 @@ def by_person(sent: list[Sent], look: Look) -> dict[str, list[Sent]]:
     the family name.
     """
     people: list[tuple[set[str], list[Sent]]] = []
-    for each in sent:
-        key = survivor(each.row.patient, look)
-        same = [person for person in people if key in person[0] or is_same(person[1][0].message, each.message)]
+    for message_sent in sent:
+        key = survivor(message_sent.row.patient, look)
+        same = [person for person in people if key in person[0] or is_same(person[1][0].message, message_sent.message)]
         people = [person for person in people if person not in same]
         keys = {key}.union(*(person[0] for person in same))
-        people.append((keys, [*(message for person in same for message in person[1]), each]))
+        people.append((keys, [*(message for person in same for message in person[1]), message_sent]))
     return {min(keys): messages for keys, messages in people}
 
 
-def is_same(one: Message, other: Message) -> bool:
+def is_same(first_message: Message, other_message: Message) -> bool:
     """Whether the PIDs of two messages describe one person."""
-    first, second = one["PID"], other["PID"]
+    first, second = first_message["PID"], other_message["PID"]
     if not first.text(7) or first.text(7)[:8] != second.text(7)[:8]:
         return False
     ours, theirs = ({number.value for number in numbers(pid, 3) if number.nhs} for pid in (first, second))

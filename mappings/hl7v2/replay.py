@@ -33,8 +33,8 @@ Clock = Callable[[Sent, str], str]
 
 
 def ordered(rows: list[Row], look: Look, clock: Clock) -> list[Sent]:
-    """Return the messages by ``clock``, then time of sending (MSH-7), number (MSH-13), and key, so that arrival plays no
-    part. Of two messages that no clock tells apart, the one that shields the patient counts last."""
+    """Return the messages by ``clock``, then time of sending (MSH-7), number (MSH-13), and key, so that arrival plays
+    no part. Of two messages that no clock tells apart, the one that shields the patient counts last."""
     zone = look.feed.zone
 
     def place(sent: Sent) -> tuple[int, int, int, bool, str]:

@@ -73,27 +73,27 @@ def to_reports(group: Group, look: Look) -> list[dict[str, Any]]:
     An order number that names two people gives each their own results; the ids then hold the person, so that no
     resource ever changes from one to the other.
     """
-    made: list[dict[str, Any]] = []
+    built: list[dict[str, Any]] = []
     for scope, sent in scopes(group, look):
-        made += resources(scope, *replay(scope.filler, sent, look))
-    return made
+        built += resources(scope, *replay(scope.filler, sent, look))
+    return built
 
 
 def withdrawn(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return what the messages of an ``order:`` group withdraw, in as few elements as FHIR asks for: they can be built
     whatever else is wrong with the group. Of a report with a withdrawn document, the report without its documents."""
-    made: list[dict[str, Any]] = []
+    built: list[dict[str, Any]] = []
     if not group.key.startswith("order:"):
-        return made
+        return built
     for scope, sent in scopes(group, look):
         reports, results = replay(scope.filler, sent, look)
         bare = partial(bare_resource, scope=scope)
         gone = {key for key, result in results.items() if result.status == "entered-in-error"}
-        made += [bare("Observation", "|".join((scope.ids, *key)), "entered-in-error") for key in sorted(gone)]
+        built += [bare("Observation", "|".join((scope.ids, *key)), "entered-in-error") for key in sorted(gone)]
         for service, report in reports.items():
             if any(documents.is_document(results[key].obx) for key in report.results if key in gone):
-                made.append(bare("DiagnosticReport", f"{scope.ids}|{service}", report.status))
-    return made
+                built.append(bare("DiagnosticReport", f"{scope.ids}|{service}", report.status))
+    return built
 
 
 def bare_resource(kind: str, key: str, status: str, scope: Scope) -> dict[str, Any]:
@@ -107,9 +107,9 @@ def scopes(group: Group, look: Look) -> list[tuple[Scope, list[Sent]]]:
     people = by_person(ordered(group.of("ORU"), look, partial(issued, filler=filler, look=look)), look)
     if len(people) > 1:
         look.warn("OBR-3", "one order number, two people")
-    found = []
+    sources = []
     for person, sent in people.items():
-        visit = next((key for each in reversed(sent) if (key := orders_in(each.row, look).visit)), "")
+        visit = next((key for item in reversed(sent) if (key := orders_in(item.row, look).visit)), "")
         scope = Scope(
             filler,
             filler if len(people) == 1 else f"{filler}|person|{person}",
@@ -118,8 +118,8 @@ def scopes(group: Group, look: Look) -> list[tuple[Scope, list[Sent]]]:
             group.publisher,
             look,
         )
-        found.append((scope, sent))
-    return found
+        sources.append((scope, sent))
+    return sources
 
 
 def issued(sent: Sent, zone: str, filler: str, look: Look) -> str:
@@ -133,7 +133,7 @@ def issued(sent: Sent, zone: str, filler: str, look: Look) -> str:
 def replay(filler: str, sent: list[Sent], look: Look) -> tuple[dict[str, Report], dict[Key, Result]]:
     """Return the reports by service, and the results in force by key."""
     read = [
-        [(order, service_of(order.obr), results_of(order)) for order in orders_of(each, filler, look)] for each in sent
+        [(order, service_of(order.obr), results_of(order)) for order in orders_of(item, filler, look)] for item in sent
     ]
     names = Names([(service, result) for _, service, results in message for result in results] for message in read)
     reports: dict[str, Report] = {}
@@ -150,12 +150,12 @@ def replay(filler: str, sent: list[Sent], look: Look) -> tuple[dict[str, Report]
                 reports[service] = Report(order.obr, report_status(order.obr), notes_of(order), specimens_of(order))
             for result in results:
                 by_name.setdefault(names.key(service, result), []).append((service, result))
-        for name, found in by_name.items():
-            services = {id(result): service for service, result in found}
-            for key, result in slots.place(name, [result for _, result in found], look.feed.zone):
+        for name, sources in by_name.items():
+            services = {id(result): service for service, result in sources}
+            for key, result in slots.place(name, [result for _, result in sources], look.feed.zone):
                 slots.results[key] = accept(slots.results.get(key), result)
                 give(reports, homes, services[id(result)], key)
-    return {service: told(report, slots.results) for service, report in reports.items()}, slots.results
+    return {service: summed_up(report, slots.results) for service, report in reports.items()}, slots.results
 
 
 def orders_of(sent: Sent, filler: str, look: Look) -> list[Order]:
@@ -181,7 +181,7 @@ def give(reports: dict[str, Report], homes: dict[Key, str], service: str, key: K
         homes[key] = service
 
 
-def told(report: Report, results: dict[Key, Result]) -> Report:
+def summed_up(report: Report, results: dict[Key, Result]) -> Report:
     """Return the report with what its results say of it: corrected where one of them is, withdrawn where all are."""
     statuses = {results[key].status for key in report.results}
     if statuses == {"entered-in-error"}:
@@ -217,25 +217,25 @@ def section_of(obr: Segment, look: Look) -> str:
 
 def resources(scope: Scope, reports: dict[str, Report], results: dict[Key, Result]) -> list[dict[str, Any]]:
     """Return the resources of one person's reports."""
-    look, made = scope.look, []
+    look, built = scope.look, []
     taken: dict[str, Taken] = {}
-    found = Found(results)
+    sources = Found(results)
     for service, report in reports.items():
         is_lab = section_of(report.obr, look) == "lab"
-        made.append(build(report, service, scope, results))
+        built.append(build(report, service, scope, results))
         for key in report.results:
-            taken.update((each.key, each) for each in results[key].specimens)
+            taken.update((item.key, item) for item in results[key].specimens)
             if not shown(results[key], look):
-                made.append(observed(results[key], key, found, is_lab, scope))
-        taken.update((each.key, each) for each in report.specimens)
-    return made + [
-        specimen(each, specimen_key(scope, each), scope.subject, scope.publisher, look) for each in taken.values()
+                built.append(observed(results[key], key, sources, is_lab, scope))
+        taken.update((item.key, item) for item in report.specimens)
+    return built + [
+        specimen(item, specimen_key(scope, item), scope.subject, scope.publisher, look) for item in taken.values()
     ]
 
 
-def observed(result: Result, key: Key, found: Found, is_lab: bool, scope: Scope) -> dict[str, Any]:
+def observed(result: Result, key: Key, sources: Found, is_lab: bool, scope: Scope) -> dict[str, Any]:
     """Return the Observation of a result with what it was found in and its specimen (of several nobody says which)."""
-    source, result = source_of(result, key, found)
+    source, result = source_of(result, key, sources)
     return observation(
         result,
         "|".join((scope.ids, *key)),
@@ -283,7 +283,7 @@ def build(report: Report, service: str, scope: Scope, results: dict[Key, Result]
         for code in dict.fromkeys(("LAB" if is_lab else "", said if codes.table("section").get(said) else ""))
         if code
     ]
-    made = resource(
+    built = resource(
         "DiagnosticReport",
         look.id("DiagnosticReport", f"{scope.ids}|{service}"),
         LAB if is_lab else OTHER,
@@ -307,7 +307,7 @@ def build(report: Report, service: str, scope: Scope, results: dict[Key, Result]
         ],
         presentedForm=[form for _, form in forms if form],
     )
-    return times.flagged(made, zone, obr[7], obr[8], obr[22], *(result.obx[14] for result, form in forms if form))
+    return times.flagged(built, zone, obr[7], obr[8], obr[22], *(result.obx[14] for result, form in forms if form))
 
 
 def identifiers(scope: Scope) -> list[dict[str, Any]]:
@@ -337,10 +337,10 @@ def request(obr: Segment, publisher: str) -> list[dict[str, Any]]:
 def interpreter(obr: Segment) -> list[dict[str, Any]]:
     """Return who interpreted the results (OBR-32): a name whose parts are subcomponents of component 1, or components
     of the field."""
-    found = []
+    sources = []
     for field in obr.repetitions(32):
         sign, encoding = field.encoding.subcomponent, field.encoding
         first = field.raw.split(encoding.component)[0]
         whole = Repetition(first.replace(sign, encoding.component), encoding) if sign in first else field
-        found.append(practitioner(whole))
-    return [each for each in found if each]
+        sources.append(practitioner(whole))
+    return [item for item in sources if item]

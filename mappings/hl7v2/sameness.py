@@ -32,9 +32,9 @@ def whole_of(obx: Segment) -> Whole:
     return tuple(" ".join(obx.text(3, number).casefold().split()) for number in range(1, 7))
 
 
-def is_other(one: Whole, two: Whole) -> bool:
+def is_other(one: Whole, right: Whole) -> bool:
     """Whether two OBX-3 contradict each other in a component that both fill."""
-    return any(a and b and a != b for a, b in zip(one, two))
+    return any(a and b and a != b for a, b in zip(one, right))
 
 
 def parent_of(obr: Segment) -> Key:
@@ -77,7 +77,7 @@ class Names:
 
     def _tell_apart(self, wholes: dict[Key, set[Whole]]) -> None:
         for name, said in wholes.items():
-            if len(said) > 1 and any(is_other(one, two) for one, two in itertools.combinations(said, 2)):
+            if len(said) > 1 and any(is_other(one, right) for one, right in itertools.combinations(said, 2)):
                 self.split.setdefault(name, set()).update(said)
 
     def key(self, service: str, result: Result) -> Key:
@@ -150,20 +150,20 @@ def time_of(result: Result) -> str:
     return times.of(result.obx, 14) or times.of(result.obr, 7)
 
 
-def is_apart(one: Result, two: Result) -> bool:
+def is_apart(one: Result, right: Result) -> bool:
     """Whether two results were observed at different times: by OBX-14 where both have it, else by OBR-7."""
-    ours, theirs = times.of(one.obx, 14), times.of(two.obx, 14)
+    ours, theirs = times.of(one.obx, 14), times.of(right.obx, 14)
     if not ours or not theirs:
-        ours, theirs = times.of(one.obr, 7), times.of(two.obr, 7)
+        ours, theirs = times.of(one.obr, 7), times.of(right.obr, 7)
     if not ours or not theirs or ours == theirs:
         return False
     first, second = _moment(ours, theirs)
     return first != second
 
 
-def _moment(one: str, two: str) -> tuple[str, str]:
+def _moment(one: str, right: str) -> tuple[str, str]:
     """Return two times to compare, in the precision that both have; an offset counts."""
-    (first, ours, _), (second, theirs, _) = times.moment(one, ZONE), times.moment(two, ZONE)
+    (first, ours, _), (second, theirs, _) = times.moment(one, ZONE), times.moment(right, ZONE)
     digits = min(ours, theirs)
     return first.strftime("%Y%m%d%H%M%S")[:digits], second.strftime("%Y%m%d%H%M%S")[:digits]
 
@@ -242,7 +242,7 @@ def _may_replace(held: Result, new: Result) -> bool:
 
 
 def _distance(held: Result, new: Result) -> float:
-    one, two = time_of(held), time_of(new)
-    if not one or not two:
+    one, right = time_of(held), time_of(new)
+    if not one or not right:
         return 0.0
-    return abs((times.moment(one, ZONE)[0] - times.moment(two, ZONE)[0]).total_seconds())
+    return abs((times.moment(one, ZONE)[0] - times.moment(right, ZONE)[0]).total_seconds())

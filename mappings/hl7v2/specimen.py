@@ -31,16 +31,16 @@ def specimens_of(order: Order) -> tuple[Taken, ...]:
     """Return the specimens of an order: its SPM, else what OBR-15 says."""
     found = [
         Taken(
-            number_of(each.segment) or words_of(each.segment, 4),
-            each.segment,
-            words_of(each.segment, 4, 8),
-            tuple(each.notes),
+            number_of(item.segment) or words_of(item.segment, 4),
+            item.segment,
+            words_of(item.segment, 4, 8),
+            tuple(item.notes),
         )
-        for each in order.specimens
+        for item in order.specimens
     ]
     if not found and order.obr[15]:
         found = [Taken(words_of(order.obr, 15), order.obr, words_of(order.obr, 15))]
-    return tuple(each for each in found if each.key)
+    return tuple(item for item in found if item.key)
 
 
 def number_of(spm: Segment) -> str:
@@ -78,7 +78,7 @@ def specimen(taken: Taken, key: str, subject: dict[str, Any], publisher: str, lo
     rejected, number = words_of(segment, REJECTED), number_of(segment)
     said = [words_of(segment, 5), words_of(segment, 6), segment.whole(14).strip(), words_of(segment, 24)]
     start, end = times.of(segment, 17), segment.text(17, 2)
-    made = resource(
+    specimen_made = resource(
         "Specimen",
         look.id("Specimen", key),
         PROFILE,
@@ -95,12 +95,10 @@ def specimen(taken: Taken, key: str, subject: dict[str, Any], publisher: str, lo
             "bodySite": coded(segment, 8, publisher, look),
         },
         note=[
-            {"text": text}
-            for text in (*(f"Rejected: {each}" for each in [rejected] if each), *said, *taken.notes)
-            if text
+            {"text": text} for text in (*([f"Rejected: {rejected}"] if rejected else []), *said, *taken.notes) if text
         ],
     )
-    return times.flagged(made, zone, start, segment.text(18))
+    return times.flagged(specimen_made, zone, start, segment.text(18))
 
 
 def when(start: str, end: str) -> dict[str, Any]:
@@ -110,7 +108,7 @@ def when(start: str, end: str) -> dict[str, Any]:
 
 
 def coded(segment: Segment, field: int, publisher: str, look: Look) -> dict[str, Any]:
-    return next((codes.codeable(each, look, publisher) for each in segment.repetitions(field)), {})
+    return next((codes.codeable(item, look, publisher) for item in segment.repetitions(field)), {})
 
 
 def source_type(obr: Segment, words: str, publisher: str, look: Look) -> dict[str, Any]:

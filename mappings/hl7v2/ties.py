@@ -20,7 +20,7 @@ class Found:
                 self.by_code.setdefault(code_of(result.obx).casefold(), []).append((key, result))
 
 
-def source_of(result: Result, key: Key, found: Found) -> tuple[Key, Result]:
+def source_of(result: Result, key: Key, sources: Found) -> tuple[Key, Result]:
     """Return (key of the result that this one was found in, the result with words that say so); () for none.
 
     The parent is named by code and OBX-4. Of several (a count and an organism), the coded one whose words agree.
@@ -30,11 +30,15 @@ def source_of(result: Result, key: Key, found: Found) -> tuple[Key, Result]:
         return (), result
     candidates = [
         (other, held)
-        for other, held in found.by_code.get(tie.code.casefold(), ())
+        for other, held in sources.by_code.get(tie.code.casefold(), ())
         if other != key and (not tie.sub or held.obx.whole(4).strip() == tie.sub)
     ]
-    named = [each for each in candidates if tie.words and value_of(each[1].obx).casefold() == tie.words.casefold()]
-    coded = [each for each in candidates if each[1].obx.text(2).upper() in ("CE", "CWE", "CNE")]
+    named = [
+        candidate
+        for candidate in candidates
+        if tie.words and value_of(candidate[1].obx).casefold() == tie.words.casefold()
+    ]
+    coded = [candidate for candidate in candidates if candidate[1].obx.text(2).upper() in ("CE", "CWE", "CNE")]
     chosen = (named or coded or candidates)[:1]
     if not chosen or (len(candidates) > 1 and not named and len(coded) != 1):
         return (), replace(result, tie=replace(tie, words=said(tie.words, "")))

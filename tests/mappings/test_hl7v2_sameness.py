@@ -1,4 +1,4 @@
-"""Which results are of one observation, what ties them, what belongs to which: nothing is hidden by what it resembles."""
+"""Which results are of one observation, what ties them, and what belongs to which."""
 
 import base64
 import itertools
@@ -183,7 +183,8 @@ def test_a_comment_belongs_to_what_it_follows_and_after_an_orc_to_the_next_order
 
 
 def test_a_specimen_is_a_resource_and_one_that_was_rejected_says_so():
-    spm = "SPM|1|S1&PAS^L9&LAB||122575003^Urine^SCT||||78014005^Bladder^SCT|||||||||20250601074500|20250601090000|||H^Haemolysed"
+    spm = "SPM|1|S1&PAS^L9&LAB||122575003^Urine^SCT||||78014005^Bladder^SCT"
+    spm += "|||||||||20250601074500|20250601090000|||H^Haemolysed"
     resources = map_text(oru("202506011000", spm, "NTE|1||Leaking", nm("5")))
     found, value = one(resources, "Specimen"), one(resources, "Observation")
     assert (found["status"], found["type"]["text"], found["receivedTime"]) == (
