@@ -120,10 +120,15 @@ def test_where_absence_says_nothing_it_is_refused(new_store, tmp_path, code_sets
 @pytest.mark.hazard("HZ-EMIS-44")
 def test_it_is_the_same_on_postgresql(postgres_url, tmp_path, code_sets):
     store = open_store(postgres_url, create="sandbox")
+    shares = ("Agreements_SharingOrganisation", {"OrganisationGuid": emis.PRACTICE, "IsActivated": "true"})
     for number, rows in enumerate(((observation(1), observation(2)), (observation(1),))):
-        folder = emis.write(tmp_path / str(number), [CODES, patient(), *rows], time=f"2024040{number + 1}010000")
+        folder = emis.write(
+            tmp_path / str(number), [CODES, shares, patient(), *rows], time=f"2024040{number + 1}010000"
+        )
         report = load.load(store, EMIS, folder, Feed(), code_sets, workers=0, replace=Replace() if number else None)
     assert report.replaced is True and held(store)["Condition"] == 1
+    with store.read() as session:
+        assert session.rows("SELECT state, count(*) FROM sharing GROUP BY state") == [("active", 1)]
     store.close()
 
 
