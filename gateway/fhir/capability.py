@@ -11,15 +11,16 @@ DEFINITION = "http://hl7.org/fhir/SearchParameter/"
 INTERACTIONS = ("read", "vread", "history-instance", "search-type")
 DATE = "2026-11-27"
 COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination"
-"""What must be asked together: https://hl7.org/fhir/R4/extension-capabilitystatement-search-parameter-combination.html"""
+"""The extension that says which parameters must be asked together."""
 PLAIN, UK_CORE = "http://hl7.org/fhir/StructureDefinition/", "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
 PERSON = (
-    "A search names one person: `patient` (one Patient resource, and what its source holds), `patient.identifier` (an "
-    "NHS number: all that every source holds of the person) or `_id`. Patient.link leads to the person's other Patients."
+    "A search names one person: `patient` (one Patient resource, and what its source holds), `patient.identifier` "
+    "(an NHS number: all that every source holds of the person) or `_id`. Patient.link leads to the person's other "
+    "Patients."
 )
 PATIENT = (
-    "A search needs `identifier`, `_id`, or two of `family`, `given` and `birthdate`. Send an NHS number in the body of "
-    "a POST."
+    "A search needs `identifier`, `_id`, or two of `family`, `given` and `birthdate`. Send an NHS number in the body "
+    "of a POST."
 )
 
 

@@ -168,8 +168,8 @@ def _speaks_of_sharing(words: str) -> bool:
 
 
 def _speaks_of_giving(line: str) -> bool:
-    """Whether a line names what is given after a word of giving. What follows the first such word holds whatever follows
-    a later one, so each pattern is searched once."""
+    """Whether a line names what is given after a word of giving. What follows the first such word holds whatever
+    follows a later one, so each pattern is searched once."""
     for verb, noun in _GIVING:
         giving = verb.search(line)
         if giving and noun.search(line, giving.end()):

@@ -1,7 +1,7 @@
 """Links between the Patients of one person: seen together, never merged.
 
-Each Patient is a source's own, and a search by ``patient`` finds what that source holds. ``Patient.link`` leads from one
-to the others that the caller may see: https://hl7.org/fhir/R4/patient-definitions.html#Patient.link
+Each Patient is a source's own, and a search by ``patient`` finds what that source holds. ``Patient.link`` leads from
+one to the others that the caller may see: https://hl7.org/fhir/R4/patient-definitions.html#Patient.link
 """
 
 from __future__ import annotations

@@ -40,7 +40,10 @@ from gateway.store.resources import Stored
 MOST_INCLUDED = 250
 CURSOR_SECONDS, CLOCKS_DIFFER = 3600, 60
 CUT = "Some of what the matches point at is not in this answer: read it by id."
-MORE_HELD = "Other records of this person hold more: search with patient.identifier, or with each Patient that Patient.link names."
+MORE_HELD = (
+    "Other records of this person hold more: search with patient.identifier, or with each Patient that "
+    "Patient.link names."
+)
 """What a page does not hold, as it is told."""
 
 

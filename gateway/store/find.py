@@ -161,8 +161,8 @@ def _dates(where: _Where, resource_type: str, clause: Clause) -> None:
 
 
 def _updated(where: _Where, clause: Clause) -> None:
-    """A commit is served as a moment of a millisecond, and found as that interval. So bounds are whole milliseconds, and
-    the interval lies before, in or after what is asked for."""
+    """A commit is served as a moment of a millisecond, and found as that interval. So bounds are whole milliseconds,
+    and the interval lies before, in or after what is asked for."""
     ways, parameters = [], []
     for prefix, start, end in clause.values:
         low, high = start // 1000 * 1000, -(-end // 1000) * 1000
