@@ -2,8 +2,8 @@
 released.
 
 The national service answers with the numbers that were sent to it, less those who have opted out. That answer has the
-form of the list of those who have, and the opposite meaning. So whoever loads a file says which it is, and it is compared
-with the people held and with the list before it. What looks wrong is taken only if two people confirm it.
+form of the list of those who have, and the opposite meaning. So whoever loads a file says which it is, and it is
+compared with the people held and with the list before it. What looks wrong is taken only if two people confirm it.
 """
 
 from __future__ import annotations

@@ -530,7 +530,10 @@ def test_20_numbers_are_not_kept_with_a_job_that_is_over(box, client):
     made = box(*crowd(5))
     made.project()
     http, headers = client(made)
-    ask = lambda: http.get("/fhir/$export", headers=headers).headers["content-location"].rpartition("/")[2]  # noqa: E731
+
+    def ask() -> str:
+        return http.get("/fhir/$export", headers=headers).headers["content-location"].rpartition("/")[2]
+
     cancelled = ask()
     assert http.delete(f"/fhir/bulk/{cancelled}", headers=headers).status_code == 202
     over = ask()

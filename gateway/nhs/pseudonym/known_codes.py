@@ -40,7 +40,8 @@ def is_sctid(code: str) -> bool:
 
 
 def _is_loinc(code: str) -> bool:
-    """A LOINC number, or that of an answer (LA). Those of up to five digits are too short to be anybody's number; longer ones need their check
+    """A LOINC number, or that of an answer (LA). Those of up to five digits are too short to be
+    anybody's number; longer ones need their check
     digit (modulus 10): https://loinc.org/kb/users-guide/loinc-database-structure/"""
     parts = _LOINC.fullmatch(code)
     return parts is not None and (len(parts[1]) < 6 or _has_luhn_digit(parts[1] + parts[2]))

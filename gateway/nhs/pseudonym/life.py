@@ -1,8 +1,8 @@
 """Birth and death: how fine a person's dates may be. Whole calendar periods lose their days, so that no edge tells.
 
 In an SDE clinical dates leave as months until the end of the year after birth, and from the month before the month of
-death. The edge tells the year of birth and the month of death, which leave anyway. In an export, where dates are months,
-those from the year of death on leave as years.
+death. The edge tells the year of birth and the month of death, which leave anyway. In an export, where dates are
+months, those from the year of death on leave as years.
 """
 
 from __future__ import annotations

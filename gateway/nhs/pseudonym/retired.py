@@ -28,7 +28,8 @@ def survivors(patients: Mapping[str, bytes]) -> dict[str, str]:
     """``Patient/id`` of each retired Patient → that of the Patient who stands for it: the one that its source names, if
     that leaves, else the first of the person that does. Empty where none does. ``patients`` are those of one person.
 
-    >>> survivors({"Patient/a": b'{"link":[{"type":"replaced-by","other":{"reference":"Patient/b"}}]}', "Patient/b": b"{}"})
+    >>> retired = b'{"link":[{"type":"replaced-by","other":{"reference":"Patient/b"}}]}'
+    >>> survivors({"Patient/a": retired, "Patient/b": b"{}"})
     {'Patient/a': 'Patient/b'}
     """
     replaced = {name: other for name, body in patients.items() if (other := _replaced_by(body)) is not None}
