@@ -273,7 +273,7 @@ def chosen(clinic):
     return choose
 
 
-PROBLEMS, REPEATS = "Problems and diagnoses", "Current repeat medicines"
+PROBLEMS, REPEATS = "Problems and diagnoses", "Medicines"
 
 
 def test_both_documents_show_what_the_practice_tells(clinic, chosen):
@@ -288,7 +288,7 @@ def test_both_documents_show_what_the_practice_tells(clinic, chosen):
 @pytest.mark.hazard("HZ-ACCESS-20")
 def test_dissent_from_the_summary_takes_what_the_practice_recorded_out_of_both_documents(chosen):
     shown = chosen(DISSENT)
-    assert (shown[PROBLEMS], shown[REPEATS]) == ("no-content-recorded", "unavailable")
+    assert (shown[PROBLEMS], shown[REPEATS]) == ("unavailable", "unavailable")
     assert chosen(view="summary") == "no-record"
     for view in ("shared", "summary"):
         assert chosen(user="dr-green", view=view)[PROBLEMS] == 1, "it is the practice's own"
@@ -299,12 +299,12 @@ def test_of_a_core_summary_no_more_is_shown_and_nothing_more_is_told_as_none(cli
     shown = chosen(CORE_ONLY)
     assert shown[REPEATS] == 1 and chosen(view="summary")[REPEATS] == 1
     assert chosen(view="summary")[PROBLEMS] == "withheld"
-    assert shown[PROBLEMS] == "no-content-recorded" and chosen(user="dr-green")[PROBLEMS] == 1
+    assert shown[PROBLEMS] == "unavailable" and chosen(user="dr-green")[PROBLEMS] == 1
     ward = caller_from_claims(claims("dr-ward"))
     record = records.person(clinic.app.state.door, ward, "r", number=ANN)
     (line,) = [line for line in completeness.completeness(record, sections(record)) if line.name == "Quillbank Surgery"]
     states = dict(zip((section.id for section in completeness.GRID), line.cells))
-    assert (states["problems"], states["repeat"], states["allergies"]) == ("not contributed", "ok", "none held")
+    assert (states["problems"], states["repeat"], states["allergies"]) == ("not part of this page", "received", "nothing received")
 
 
 # Flags that arrive late

@@ -7,6 +7,7 @@ from gateway.records import reading
 from tests.api.people import ANN, SETS, observation, to, uid
 from tests.toy import deliver, resource, row
 
+BOUNDS_OF_INCLUDES = [(250, [3], False), (5, [2, 1], False), (3, [1, 1, 1], False), (1, [1, 1, 1], True)]
 ANN_IS = f"{NHS_NUMBER}|{ANN}"
 
 
@@ -65,7 +66,8 @@ def reports(clinic):
 )
 def test_no_result_of_a_report_is_cut_without_a_word(reports, monkeypatch, most, sizes, is_told):
     monkeypatch.setattr(reading, "MOST_INCLUDED", most)
-    path, found, told, seen = f"/fhir/DiagnosticReport?patient={uid(1)}&_include=DiagnosticReport:result", [], [], set()
+    path = f"/fhir/DiagnosticReport?patient={uid(1)}&_include=DiagnosticReport:result"
+    found, told, seen = [], [], set()
     while path:
         answer = reports.get(path)
         modes = [entry["search"]["mode"] for entry in answer.json()["entry"]]

@@ -1,5 +1,5 @@
-"""The cases of the FHIR API, asked of one served sandbox: each folder of ../shared/cases/api is a row here, with the facts
-that are right beside it in ``api.toml``."""
+"""The cases of the FHIR API, asked of one served sandbox: each folder of ../shared/cases/api is a row here, with the
+facts that are right beside it in ``api.toml``."""
 
 import http.client
 import itertools
