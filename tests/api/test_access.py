@@ -1,6 +1,8 @@
 """Access over HTTP: not yours is not there, permission opens, flags that arrive late hide what was, and no answer
 leaves without its audit."""
 
+from collections import Counter
+
 import pytest
 
 from gateway import records
@@ -361,21 +363,23 @@ def test_no_link_of_a_page_tells_what_lies_in_a_hidden_encounter(clinic, sort):
     deliver(clinic.store, [row("visits", *visits), row("issued", *issued)], SETS)
     clinic.permit(ANN, "dr-ward")
 
-    def pages(encounter_: int, count: int, more: str = "") -> list[tuple[int, list[str]]]:
+    def pages(encounter_: int, count: int, more: str = "") -> list[tuple[int, int, list[str]]]:
+        """Of each page: its matches, its notes (that others of the person may hold more) and its links."""
         asked = f"encounter=Encounter/{uid(encounter_)}{more}&_count={count}{sort}"
         path, seen = f"/fhir/MedicationRequest?patient={uid(1)}&{asked}", []
         while path:
             answer = clinic.get(path, "dr-ward").json()
             links = {link["relation"]: link["url"] for link in answer["link"]}
-            seen.append((len(answer.get("entry", ())), sorted(links)))
+            modes = Counter(entry["search"]["mode"] for entry in answer.get("entry", ()))
+            seen.append((modes["match"], modes["outcome"], sorted(links)))
             path = links.get("next", "").removeprefix("http://127.0.0.1:8000")
         return seen
 
     for count in (1, 2, 3, 4):
-        assert pages(70, count) == pages(9, count) == [(0, ["self"])]
+        assert pages(70, count) == pages(9, count) == [(0, 1, ["self"])]
     for more in ("", f",Encounter/{uid(70)}"):
         shown = pages(71, 1, more)
-        assert shown == [(1, ["next", "self"]), (1, ["self"])], "and what is not hidden is found to its end"
+        assert shown == [(1, 1, ["next", "self"]), (1, 0, ["self"])], "and what is not hidden is found to its end"
     total = f"/fhir/MedicationRequest?patient={uid(1)}&encounter=Encounter/{uid(70)}&_total=accurate"
     assert "total" not in clinic.get(total, "dr-ward").json()
 
