@@ -152,5 +152,4 @@ def _answer(request: Request, record: Record, kind: str) -> Response:
             "base-uri 'none'"
         }
         return Response(page.summary_page(record), headers=headers, media_type=f"{HTML}; charset=utf-8")
-    body = document.summary_bundle(record, f"{request.app.state.base}/")
-    return Response(build.encode(body), media_type=FHIR_JSON)
+    return Response(document.summary_document(record, f"{request.app.state.base}/"), media_type=FHIR_JSON)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.errors import Invalid
+from gateway.fhir import build
 from gateway.nhs.summary import ABSENCES, CAUTION, CODED, Section, sections
 from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, Line, completeness, notices
 from gateway.nhs.summary.record import Record
@@ -24,6 +25,11 @@ XHTML = 'xmlns="http://www.w3.org/1999/xhtml"'
 
 
 def summary_bundle(record: Record, base: str = BASE) -> dict[str, Any]:
+    """``summary_document`` as a plain dict."""
+    return build.decode(summary_document(record, base))
+
+
+def summary_document(record: Record, base: str = BASE) -> bytes:
     """The document Bundle of a record. The same record makes the same bytes. Its entries are named under ``base``, the
     address of the API, as is what an entry refers to outside of the document. Raises ``Invalid`` for a record without a
     Patient.
@@ -38,21 +44,16 @@ def summary_bundle(record: Record, base: str = BASE) -> dict[str, Any]:
     named = {entry["reference"] for section in composition["section"] for entry in section.get("entry", ())}
     resources = [_bare(held.resource) for held in record.resources if held.reference in named]
     whole = [composition, *_patients(record), *resources]
-    inside = {f"{resource['resourceType']}/{resource['id']}" for resource in whole}
-    return {
+    names = [f"{resource['resourceType']}/{resource['id']}" for resource in whole]
+    bundle = {
         "resourceType": "Bundle",
         "id": str(uuid.uuid5(name, "bundle")),
         "identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{name}"},
         "type": "document",
         "timestamp": moment,
-        "entry": [
-            {
-                "fullUrl": f"{base}{resource['resourceType']}/{resource['id']}",
-                "resource": _resolved(resource, inside, base),
-            }
-            for resource in whole
-        ],
+        "entry": [{"fullUrl": base + name, "resource": resource} for name, resource in zip(names, whole)],
     }
+    return _resolved(build.encode(bundle), {name.encode() for name in names}, base)
 
 
 def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str) -> dict[str, Any]:
@@ -158,21 +159,19 @@ def _bare(resource: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in resource.items() if name != "text"} if "text" in resource else resource
 
 
-def _resolved(value: Any, inside: set[str], base: str) -> Any:
-    """A resource in which each relative reference that leads out of the document is absolute: it can be followed, and
-    no reader takes it for an entry that was lost."""
-    if isinstance(value, list):
-        return [_resolved(item, inside, base) for item in value]
-    if not isinstance(value, dict):
-        return value
-    changed = {name: _resolved(item, inside, base) for name, item in value.items()}
-    reference = changed.get("reference")
-    if isinstance(reference, str) and RELATIVE.fullmatch(reference) and reference not in inside:
-        changed["reference"] = base + reference
-    return changed
+def _resolved(document: bytes, inside: set[bytes], base: str) -> bytes:
+    """The document with each relative reference that leads out of it made absolute: it can be followed, and no reader
+    takes it for an entry that was lost. Between quotes these bytes are never words of a resource: there, quotes are
+    escaped."""
+    outside = base.encode()
+
+    def resolved(match: re.Match[bytes]) -> bytes:
+        return match[0] if match[1] in inside else b'"reference":"' + outside + match[1] + b'"'
+
+    return RELATIVE.sub(resolved, document)
 
 
-RELATIVE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}")
+RELATIVE = re.compile(rb'"reference":"([A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64})"')
 
 
 def _patients(record: Record) -> list[dict[str, Any]]:

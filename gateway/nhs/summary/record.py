@@ -4,7 +4,7 @@ it."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
@@ -26,10 +26,10 @@ class Held:
     source: str
     received: datetime
     labels: int = 0
+    reference: str = field(init=False)
 
-    @property
-    def reference(self) -> str:
-        return f"{self.resource['resourceType']}/{self.resource['id']}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reference", f"{self.resource['resourceType']}/{self.resource['id']}")
 
 
 @dataclass(frozen=True, slots=True)

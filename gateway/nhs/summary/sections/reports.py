@@ -58,7 +58,9 @@ def blocks(record: Record, results: Sequence[Held]) -> list[Block]:
 def order_number(block: Block) -> list[tuple[int, str]]:
     """The laboratory's number of a report, in an order in which 9 comes before 10: reports of one moment stand in the
     order in which the laboratory numbered them."""
-    identifiers = block.report.resource.get("identifier", ()) if block.report else ()
+    if block.report is None:
+        return []
+    identifiers = block.report.resource.get("identifier", ())
     number = next((identifier["value"] for identifier in identifiers if identifier.get("value")), "")
     return [(len(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", number)]
 
@@ -124,7 +126,9 @@ def comment(report: dict[str, Any]) -> str:
 
 def specimen(record: Record, resource: dict[str, Any]) -> str:
     """What was tested, in words: of a report or a result."""
-    sent = resource.get("specimen", [])
+    if "specimen" not in resource:
+        return ""
+    sent = resource["specimen"]
     names = []
     for reference in sent if isinstance(sent, list) else [sent]:
         held = record.by_reference.get(reference.get("reference", ""))

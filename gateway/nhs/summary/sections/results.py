@@ -24,6 +24,11 @@ from gateway.nhs.summary.sections.rows import Row, codes, is_error, notes, row, 
 
 STATUS = {"corrected": "corrected", "amended": "corrected", "appended": "corrected", "preliminary": "preliminary",
           "partial": "preliminary", "unknown": "status not known"}  # fmt: skip
+TELLING = frozenset({
+    "valueQuantity", "valueCodeableConcept", "valueString", "valueBoolean", "valueInteger", "valueRange", "valueRatio",
+    "valueSampledData", "valueTime", "valueDateTime", "valuePeriod", "component", "interpretation",
+})  # fmt: skip
+"""The elements by which an Observation tells a result."""
 NOT_RESULTS = frozenset({"cancelled", "registered"})
 CRITICAL = frozenset({"AA", "HH", "LL"})
 PART_UNCLEAR = "blood-pressure-part-unclear"
@@ -38,27 +43,30 @@ NOTE = "Flags are the sender's: a result without one is not thereby normal. The 
 def results(record: Record) -> list[Row]:
     """The last results of each test, by report, newest report first and in the sent order within it. The same code,
     exact time and value of several sources shows once and names them all. What is left out is not worded."""
-    held = [observation for observation in record.of("Observation") if _is_part(observation)]
+    references = frozenset(observation.reference for observation in record.of("Observation") if _is_result(observation))
+    held = [
+        observation
+        for observation in record.of("Observation")
+        if observation.reference in references or _is_group(observation)
+    ]
     grouped = sorted(sorted(blocks(record, held), key=order_number), key=lambda block: block.at, reverse=True)
     grouped, also = _collapsed([block for block in grouped if not block.report or not is_error(block.report.resource)])
-    kept = _kept(record, grouped)
+    kept = _kept(record, grouped, references)
     shown = [line for block in grouped for line in _lines(record, block, kept, also)]
     left_out = [held for block in grouped for held in _held(block) if held.reference not in kept]
-    return shown + [unworded(held) for held in left_out if _is_result(held)]
+    return shown + [unworded(held) for held in left_out if held.reference in references]
 
 
-def _is_part(held: Held) -> bool:
-    """Whether an Observation is a result, or names a group of them."""
-    is_group = bool(held.resource.get("hasMember")) and not kinds.of(held.kind).is_social
-    return _is_result(held) or (is_group and not is_error(held.resource))
+def _is_group(held: Held) -> bool:
+    """Whether an Observation names a group of results."""
+    return "hasMember" in held.resource and not kinds.of(held.kind).is_social and not is_error(held.resource)
 
 
 def _is_result(held: Held) -> bool:
     resource = held.resource
     if kinds.of(held.kind).is_social or is_error(resource) or resource.get("status") in NOT_RESULTS:
         return False
-    has_value = any(name.startswith("value") or name in ("component", "interpretation") for name in resource)
-    return has_value or _is_missing(resource)
+    return not TELLING.isdisjoint(resource) or _is_missing(resource)
 
 
 def _is_missing(resource: dict[str, Any]) -> bool:
@@ -109,7 +117,7 @@ def _code(resource: dict[str, Any]) -> frozenset[str]:
     return frozenset(codes(resource.get("code"), SNOMED) or codes(resource.get("code")) or {text(resource.get("code"))})
 
 
-def _kept(record: Record, grouped: Iterable[Block]) -> set[str]:
+def _kept(record: Record, grouped: Iterable[Block], references: frozenset[str]) -> set[str]:
     """The results that are shown: the last of each test, and the last critical ones of each. Those that mean something
     only together are shown together."""
     count: dict[tuple[Any, ...], int] = {}
@@ -117,15 +125,13 @@ def _kept(record: Record, grouped: Iterable[Block]) -> set[str]:
     dated = [(when(part.held.resource) or block.at, block, part) for block in grouped for part in block.parts]
     for _, block, part in sorted(dated, key=lambda entry: entry[0], reverse=True):
         whole = [below for below, _ in part.walk()]
-        wanted = [_is_wanted(record, block, below, count) for below in whole]
+        wanted = [below.held.reference in references and _is_wanted(record, block, below, count) for below in whole]
         if any(wanted):
             kept.update(below.held.reference for below in whole)
     return kept
 
 
 def _is_wanted(record: Record, block: Block, part: Part, count: dict[tuple[Any, ...], int]) -> bool:
-    if not _is_result(part.held):
-        return False
     is_critical = any(codes(concept) & CRITICAL for concept in part.held.resource.get("interpretation", ()))
     kind = kind_of(block, part, record)
     names: list[tuple[Any, ...]] = [(kind, "any"), *([(kind, "critical")] if is_critical else [])]

@@ -103,11 +103,8 @@ def text(concept: dict[str, Any] | None, nameless: str = "") -> str:
 
 def codes(concept: dict[str, Any] | None, *systems: str) -> set[str]:
     """The codes of a concept, of some systems or of all."""
-    return {
-        coding.get("code", "")
-        for coding in (concept or {}).get("coding", ())
-        if not systems or coding.get("system") in systems
-    }
+    codings = concept.get("coding", ()) if concept else ()
+    return {coding.get("code", "") for coding in codings if not systems or coding.get("system") in systems}
 
 
 def is_checkable(concept: dict[str, Any] | None) -> bool:
@@ -123,9 +120,9 @@ def notes(resource: dict[str, Any]) -> str:
 
 def is_error(resource: dict[str, Any]) -> bool:
     """Whether the resource says of itself that it is an error."""
-    return resource.get("status") == "entered-in-error" or "entered-in-error" in codes(
-        resource.get("verificationStatus")
-    )
+    if resource.get("status") == "entered-in-error":
+        return True
+    return "verificationStatus" in resource and "entered-in-error" in codes(resource["verificationStatus"])
 
 
 def clinical_status(resource: dict[str, Any]) -> str:
@@ -145,10 +142,13 @@ def is_estimated(period: dict[str, Any]) -> bool:
 
 def when(resource: dict[str, Any]) -> str:
     """The clinical date of a resource in the precision it was sent, or ""."""
-    dates = (resource.get(name) for name in DATES)
-    starts = (resource.get(name, {}).get("start") for name in PERIODS)
-    date: str = next(filter(None, dates), "") or next(filter(None, starts), "")
-    return date
+    for name in DATES:
+        if date := resource.get(name):
+            return str(date)
+    for name in PERIODS:
+        if name in resource and (start := resource[name].get("start")):
+            return str(start)
+    return ""
 
 
 def shown_date(value: str) -> str:
