@@ -42,6 +42,7 @@ ROOMS = {
         "terminology",
         "records",
         "store.database",
+        "store.faults",
         "store.jobs",
         "store.members",
         "store.projects",

@@ -6,18 +6,16 @@ continues with the first missing part.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gateway import records
-from gateway.errors import Conflict, Refused
+from gateway.errors import Conflict, Refused, Unavailable
 from gateway.export import cut, engines, folder, gather, manifest, part_files, standing
-from gateway.store import jobs
+from gateway.store import faults, jobs
 from gateway.store.database import Session, Store
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 DISK_FULL = "the disk that holds the folder of the export is full: free some space, and resume"
 PARTS_A_HOLD = 100
 """Parts whose people are asked about between two renewals of the lease."""
@@ -56,8 +54,8 @@ def run(
                 _finish_part(store, job, out, number, outcome)
                 if progress:
                     progress("parts", done, total)
-    except OSError as error:
-        if error.errno in FULL:
+    except (OSError, Unavailable) as error:  # the second where a part was read from the store meanwhile
+        if faults.FULL in (faults.meaning(error), getattr(error, "code", "")):
             raise Refused(DISK_FULL) from None
         raise
     finally:

@@ -114,10 +114,10 @@ def message(kind: str, number: str, at: str, *segments: str, sender: str = "LAB"
     return "\r".join((head, *segments)) + "\r"
 
 
-def report(number: int, at: str, values: list[str], filler: str = "") -> str:
-    filler = filler or f"R{number}"
+def report(number: int, at: str, values: list[str], filler: str = "", taken: str = "") -> str:
+    filler, taken = filler or f"R{number}", taken or at
     obr = f"OBR|1|P{filler}^RZZ|{filler}^RZZLAB|FBC^Full blood count^RZZLAB|||{at}|||||||{at}||||||||{at}||LAB|F"
-    obx = [f"OBX|{n}|NM|T{n}^T{n}^RZZLAB||{value}|g/L|1-99||||F|||{at}" for n, value in enumerate(values, start=1)]
+    obx = [f"OBX|{n}|NM|T{n}^T{n}^RZZLAB||{value}|g/L|1-99||||F|||{taken}" for n, value in enumerate(values, start=1)]
     return message("ORU^R01^ORU_R01", f"M{number}", at, PID, obr, *obx)
 
 
@@ -326,7 +326,7 @@ def straddling(facts, joan, tmp_path):
 
 def history_parameters(facts, joan, tmp_path):
     at = "202602010800"
-    later = [report(2, "202602020800", ["2"], filler="R1")]
+    later = [report(2, "202602020800", ["2"], filler="R1", taken=at)]
     with ward(tmp_path, [known(), report(1, at, ["1"])], later) as (api, patient):
         (observation,) = api.found(f"Observation?patient={patient}", "dr-ward")
         path = f"Observation/{observation['id']}/_history"
@@ -385,7 +385,7 @@ def pages(facts, joan, tmp_path):
 
 def old_versions(facts, joan, tmp_path):
     at = "202602010800"
-    later = [report(2, "202602020800", ["2"], filler="R1")]
+    later = [report(2, "202602020800", ["2"], filler="R1", taken=at)]
     with ward(tmp_path, [known(), report(1, at, ["1", "1"])], later) as (api, patient):
         observations = api.found(f"Observation?patient={patient}", "dr-ward")
         new = next(each for each in observations if each["meta"]["versionId"] == "2")
