@@ -78,7 +78,9 @@ def not_replaced(report: dict[str, Any]) -> str:
     if report["rejects"]:
         return "--replace deleted nothing: rows of this delivery were rejected"
     gone = sum(report["absent"].values())
-    return f"--replace deleted nothing: it would delete {gone:,} rows. If that is right: --replace --confirm-gone {gone}"
+    return (
+        f"--replace deleted nothing: it would delete {gone:,} rows. If that is right: --replace --confirm-gone {gone}"
+    )
 
 
 def load_report(report: dict[str, Any]) -> None:
@@ -121,7 +123,9 @@ def load_report(report: dict[str, Any]) -> None:
         if report["rejectsKept"]:
             out.print(f"  kept to be replayed: {report['rejectsKept']:,}, see `gateway rejects list`")
         if report["rejectsNotKept"]:
-            out.print(Text(f"  not kept for want of room: {report['rejectsNotKept']:,}. Keep their files", style="bold red"))
+            out.print(
+                Text(f"  not kept for want of room: {report['rejectsNotKept']:,}. Keep their files", style="bold red")
+            )
     out.print()
 
 
