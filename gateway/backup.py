@@ -43,9 +43,9 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def make(gateway: Gateway, out: Path, by: str) -> Manifest:
     """Write a backup into a new folder. Raises ``Refused`` for one that is there, ``Invalid`` where the store is
-    damaged: such a backup would be kept in good faith."""
+    damaged: a backup of it would be kept and trusted."""
     if out.exists():
-        raise Refused("the folder is there: a backup is written into a new one")
+        raise Refused("the folder exists already: a backup is written into a new one")
     with gateway.store.write() as session:
         record_write(session, {"act": "backup", "by": by})
     gateway.seal()
@@ -149,7 +149,7 @@ def _read(folder: Path) -> Manifest:
         raise Refused("the folder holds no backup: its manifest cannot be read") from None
     present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
     if present != manifest.files.keys():
-        raise Invalid("the backup: files are missing, or are there that its manifest does not name")
+        raise Invalid("the backup: its files are not those that its manifest names")
     for number, (name, digest) in enumerate(sorted(manifest.files.items()), 1):
         if _hash(folder / name) != digest:
             raise Invalid(f"the backup: file {number} of its manifest was changed")
@@ -162,7 +162,7 @@ def _require_empty(settings: config.Settings, manifest: Manifest) -> None:
     if (settings.database_url.startswith("postgresql")) != (manifest.database == "postgresql"):
         raise Refused(f"GATEWAY_DATABASE_URL: the backup is of a {manifest.database} database")
     if manifest.database == "sqlite" and _database_file(settings).exists():
-        raise Refused("there is a database: restore into an empty place")
+        raise Refused("the database exists already: restore into an empty place")
 
 
 def _target(settings: config.Settings, name: str) -> Path:

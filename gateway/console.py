@@ -76,9 +76,11 @@ def progress(title: str, unit: str = "groups") -> Iterator[Callable[[str, int, i
 def not_replaced(report: dict[str, Any]) -> str:
     """Say why ``--replace`` deleted nothing, and how to have it done."""
     if report["rejects"]:
-        return "nothing was deleted: rows of this delivery could not be read"
+        return "--replace deleted nothing: rows of this delivery were rejected"
     gone = sum(report["absent"].values())
-    return f"nothing was deleted: {gone:,} rows would go. If that is right: --replace --confirm-gone {gone}"
+    return (
+        f"--replace deleted nothing: it would delete {gone:,} rows. If that is right: --replace --confirm-gone {gone}"
+    )
 
 
 def load_report(report: dict[str, Any]) -> None:
@@ -97,20 +99,20 @@ def load_report(report: dict[str, Any]) -> None:
         ("UK Core's constraints broken", "ukCore"),
         ("codes without a standard code", "unmappedCodes"),
         ("values that no code table lists", "unlistedValues"),
-        ("lost of rows that were taken", "warnings"),
-        ("columns that nothing reads", "unreadColumns"),
-        ("held and not in this delivery", "absent"),
+        ("left out of rows that were taken", "warnings"),
+        ("columns that are not known, kept with their rows", "unreadColumns"),
+        ("held, but absent from this whole delivery", "absent"),
     ):
         if report[key]:
             counts = list(report[key].items())
-            shown = ", ".join(f"{name.rsplit('/', 1)[-1]} {count:,}" for name, count in counts[:MOST])
+            shown = ", ".join(f"{name.rsplit('/', 1)[-1]} ({count:,})" for name, count in counts[:MOST])
             out.print(Text(f"{title}: {shown}" + (f" and {len(counts) - MOST} more" if len(counts) > MOST else "")))
     if report["replaced"] is False:
         out.print(Text(not_replaced(report), style="bold red"))
     if report["rejects"]:
         out.print(
             Text(
-                "rejected: " + ", ".join(f"{reason} {count:,}" for reason, count in report["rejects"].items()),
+                "rejected: " + ", ".join(f"{reason} ({count:,})" for reason, count in report["rejects"].items()),
                 style="bold red",
             )
         )
@@ -119,9 +121,11 @@ def load_report(report: dict[str, Any]) -> None:
         if len(report["places"]) > 10:
             out.print(f"  … and {sum(report['rejects'].values()) - 10:,} more, in the report that --json prints")
         if report["rejectsKept"]:
-            out.print(f"  {report['rejectsKept']:,} of them are kept: see `gateway rejects`")
+            out.print(f"  kept to be replayed: {report['rejectsKept']:,}, see `gateway rejects list`")
         if report["rejectsNotKept"]:
-            out.print(Text(f"  no room to keep {report['rejectsNotKept']:,}: keep their files", style="bold red"))
+            out.print(
+                Text(f"  not kept for want of room: {report['rejectsNotKept']:,}. Keep their files", style="bold red")
+            )
     out.print()
 
 

@@ -78,8 +78,8 @@ def is_begun(folder: Path) -> bool:
 
 
 def begin(folder: Path, heads: Heads) -> None:
-    """Make the keys of an audit that stands at ``heads``. The key of the chains comes last: what was cut off is made
-    again."""
+    """Make the keys of an audit that stands at ``heads``. The key of the chains is written last: after an
+    interruption all of it is made again."""
     signing = keys.read_or_create(folder, keys.AUDIT_SIGNING, statement.new_signing_key)
     Custody(folder, b"", signing).write(heads)
     keys.read_or_create(folder, keys.AUDIT_CHAIN, keys.new_secret)

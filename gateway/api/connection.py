@@ -198,7 +198,7 @@ class Connection(HttpToolsProtocol):
         self._end_soon(self.bounds.send_seconds)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what the parser refuses: with our own status where it was we who stopped it."""
+        """Answer what the parser refuses: with our own status where we stopped the parser."""
         if self._refused is None:
             self._answer(400, errors.outcome("invalid", "the request is not HTTP"))
 

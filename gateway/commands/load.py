@@ -28,11 +28,13 @@ def load(
         ),
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Delete what the source sent before and this whole delivery lacks.")
+        bool, typer.Option("--replace", help="Delete what was sent before and this whole delivery lacks.")
     ] = False,
     confirm: Annotated[
         int,
-        typer.Option("--confirm-gone", min=0, help="The number of rows that --replace may delete.", show_default=False),
+        typer.Option(
+            "--confirm-gone", min=0, help="Confirm that --replace deletes exactly this many rows.", show_default=False
+        ),
     ] = 0,
     as_json: AsJson = False,
 ) -> int:

@@ -19,14 +19,15 @@ VERB = typer.Typer(help="The national data opt-out list.")
 
 @VERB.command()
 def load(
-    file: Annotated[Path, typer.Argument(help="The list: one NHS number on each line.")],
+    file: Annotated[Path, typer.Argument(help="The list of those who have opted out: one NHS number a line.")],
     holds: Annotated[
         str,
-        typer.Option(help="What the numbers are: opted-out, or kept (the service's answer, which is refused)."),
+        typer.Option(help="Whose numbers they are: opted-out; or kept (the service's answer), which is refused."),
     ] = "",
     as_at: Annotated[str, typer.Option(help="The day of the list (YYYY-MM-DD), from which its age counts.")] = "",
     confirmed_by: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Who confirms a list that looks wrong: twice, two people.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Confirms a list that looks wrong. Give it twice, for two people."),
     ] = None,
     as_json: JsonAlways = False,
 ) -> int:

@@ -16,7 +16,7 @@ from gateway.commands._start import opened, start
 if TYPE_CHECKING:
     from gateway.store.rejected import Kept
 
-VERB = typer.Typer(help="What could not be read: list, show, replay after a fix, drop or purge it.")
+VERB = typer.Typer(help="Rejects: what could not be read. List, show, replay after a fix, drop or purge them.")
 Key = Annotated[int, typer.Argument(metavar="NUMBER", help="The number that `list` prints.")]
 DAYS = 90
 
@@ -67,7 +67,7 @@ def show(
 
 @VERB.command()
 def replay(source: SourceName, feed: FeedName = "default", as_json: AsJson = False) -> int:
-    """Read again what a feed's rejects hold, after a fix or with other settings. Exit 1 if some are rejects still."""
+    """Read again what a feed's rejects hold, after a fix or with other settings. Exit 1 if any is rejected again."""
     settings = start()
     format_ = source_named(source)
     from gateway import feeds
@@ -99,11 +99,13 @@ def drop(
 
 @VERB.command()
 def purge(
-    days: Annotated[int, typer.Option(min=0, help="Remove what came first more than so many days ago.")] = DAYS,
+    days: Annotated[
+        int, typer.Option(min=0, help="Remove rejects that first came more than this many days ago.")
+    ] = DAYS,
     by: Annotated[str, typer.Option("--as", metavar="NAME", help="Who does this, for the audit.")] = "operator",
     as_json: AsJson = False,
 ) -> int:
-    """Remove what nobody has replayed for long. Until then it is kept."""
+    """Remove old rejects. The gateway never removes one by itself."""
     with opened() as gateway:
         from gateway.store import changes, rejected
 

@@ -15,7 +15,7 @@ from gateway.commands._failures import COULD_NOT, OK
 from gateway.commands._start import opened
 
 LOOKS, LOOK_SECONDS = 50, 0.1
-"""A parent's descriptors are closed before it is gone: so long it is looked for."""
+"""How often and how far apart to look whether the parent has ended: its descriptors are closed a little before."""
 
 
 def work(

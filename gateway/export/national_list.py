@@ -30,7 +30,7 @@ def load(
     ``holds`` says what the numbers are (``optout_list.HOLDS``) and ``as_at`` on which day the list was true, from
     which its age counts; a live store needs both. Without a date a list is of today, and one that was loaded before of
     the day that it had then. Raises ``Invalid("line 7")``, or ``Refused`` for a list of nobody, the service's answer,
-    and what ``optout_list.doubts`` finds unless two people have ``confirmed`` it; then the old list stays.
+    and for what ``optout_list.doubts`` finds, unless it is ``confirmed_by`` two people. Then the old list stays.
     """
     _require_stated(holds, as_at, is_live=not store.is_sandbox)
     try:
@@ -43,7 +43,8 @@ def load(
     with store.write() as session:
         loaded, doubts = _replace(session, numbers, as_at)
         if doubts and not are_two_people(confirmed_by):
-            raise Refused(f"{'; '.join(doubts)}: the list before it stays unless two people confirm this one")
+            why = "; ".join(doubts)
+            raise Refused(f"{why}. The list in force stays, unless two people confirm this one: --confirmed-by, twice")
         confirmed = {"doubts": doubts, "confirmed_by": list(confirmed_by)} if doubts else {}
         record_write(
             session,
@@ -62,7 +63,7 @@ def _require_stated(holds: str, as_at: date | None, *, is_live: bool) -> None:
     if holds not in ("", *optout_list.HOLDS):
         raise Invalid("--holds")
     if holds == "kept":
-        raise Refused("the numbers that the service keeps are those who have NOT opted out: load those who have")
+        raise Refused("the answer of the service holds those who have NOT opted out: load the list of those who have")
     if is_live and not (holds and as_at):
         raise Refused("say what the file holds and of which day it is: --holds opted-out --as-at DATE")
 

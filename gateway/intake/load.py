@@ -31,7 +31,7 @@ def load(
     replace: Replace | None = None,
 ) -> Report:
     """Load one delivery: a file, a folder or a zip. Raises ``Refused``, before anything is kept, if it is not a
-    delivery of this source. ``replace`` has what a whole delivery lacks deleted."""
+    delivery of this source. ``replace`` deletes what a whole delivery lacks."""
     if replace:
         replacing.check(source, feed)
     files = source.check(path, feed)
@@ -77,7 +77,8 @@ def replay(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress
 
 
 def replay_rejects(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress: Progress = quiet) -> Report:
-    """Read again what this feed sent and could not be read, as a delivery of its own. What is taken is kept no longer.
+    """Read again what this feed sent and could not be read, as a delivery of its own. A reject that is taken now is
+    removed.
 
     What a crash leaves is replayed again, which changes nothing: its rows are kept already.
     """

@@ -48,7 +48,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 clean, 1 finished with rejects, or without the replacing that was asked for."""
+        """0 clean, 1 finished with rejects, or where ``--replace`` deleted nothing."""
         return 1 if self.rejects or self.replaced is False else 0
 
     def as_dict(self) -> dict[str, Any]:

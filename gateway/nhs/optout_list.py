@@ -9,18 +9,19 @@ from __future__ import annotations
 HOLDS = ("opted-out", "kept")
 """What a file of numbers may hold: those who have opted out, or those whom the service's answer keeps."""
 ODDS = 3
-"""People held who are on the list, above those who are not, from which the answer is likelier than the list: at one in
-eighteen the odds are above 5,000 to one."""
+"""If the people held who are on the list outnumber the others by this many, the file is more likely the service's
+answer than the list: at one in eighteen the odds are above 5,000 to one."""
 MANY, SHARE = 100, 4
-"""Of so many people held or more, fewer than one in ``SHARE`` is on any list."""
+"""Of ``MANY`` people held or more, fewer than one in ``SHARE`` is on a true list."""
 FEW_LOST, LOST_SHARE = 2, 50
-"""Members that a list may lose, or one in so many; a list that loses more, or halves, was cut or is another's."""
+"""A list may lose ``FEW_LOST`` members, or one in ``LOST_SHARE``. One that loses more, or is less than half as long,
+may be cut short or another organisation's."""
 
 
 def doubts(
     *, held: int, listed: int, before: int, after: int, lost: int, is_older: bool = False, is_known: bool = False
 ) -> list[str]:
-    """Why a list may be wrong; empty where nothing is. No words hold a count.
+    """The reasons why a list may be wrong; none where it looks right. No reason holds a count.
 
     ``held`` are the NHS numbers in the store, ``listed`` those of them on the list; ``before`` and ``after`` the
     numbers on the list in force and on the new one, ``lost`` those of the old that the new has not. ``is_older``: its

@@ -19,7 +19,7 @@ NO_RECORD = (
     "Ask the patient; contact the GP or the organisation's privacy officer."
 )
 WITHHELD = "One or more entries have been deliberately withheld."
-"""The only words ever shown about hidden items: no section, no count."""
+"""What a caller is told of hidden items: no section, no count. ``summary.absences`` has the words of sections."""
 NOT_YOUR_ROLE = "Not available to your role."
 
 

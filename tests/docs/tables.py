@@ -117,13 +117,13 @@ FAILURES = {
     "Unauthenticated": "there is no valid bearer token",
     "Forbidden": "the caller may not do this, whoever the patient is",
     "NotFound": "unknown, or not visible to the caller",
-    "NotAcceptable": "`Accept` takes neither JSON nor another format of the answer",
+    "NotAcceptable": "`Accept` or `_format` takes no format that this answer has, such as XML",
     "Conflict": "the state has changed since",
-    "Gone": "the resource was visible to the caller and has been deleted",
+    "Gone": "the resource was visible to the caller and has been deleted, or a link is older than an hour",
     "TooLarge": "the body, its depth or the number of parameters is over the limit",
     "WrongMedia": "the `Content-Type` is not accepted here",
     "Throttled": "too many requests or unfinished exports; try again after `Retry-After` seconds",
-    "Unavailable": "the database, the audit or the code sets are not available; try again later",
+    "Unavailable": "the database, the audit or the code sets are not available; try again after `Retry-After` seconds",
 }
 """When each kind of failure is answered."""
 
@@ -151,10 +151,28 @@ def roles() -> str:
     return table(("Roles", "Activity", "Acts", "Sections", "Limited to", "Reason"), rows)
 
 
+def scopes() -> str:
+    from gateway.nhs.scopes import EVERY, NEEDS
+
+    of = {"": "of the type", EVERY: "of all types (`*`)"}
+    rows = ((f"`{act}`", f"`{need.letters}`", of.get(need.type, f"of {need.type}")) for act, need in NEEDS.items())
+    return table(("Act", "Needs the letters", "Of which type"), rows)
+
+
 def labels() -> str:
     from gateway.nhs.labels import LABELS
 
     return table(("Label", "Meaning", "Hides"), ((f"`{label.name}`", label.meaning, label.hides) for label in LABELS))
+
+
+def relationships() -> str:
+    from gateway.nhs.kinds import RELATIONSHIP_DAYS
+
+    rows = (
+        (kind or "any", type_, class_ or "any", "no limit" if days is None else f"{days} days")
+        for (kind, type_, class_), days in RELATIONSHIP_DAYS.items()
+    )
+    return table(("Kind of publisher", "Open resource", "Class", "Counts for"), rows)
 
 
 def permission_bases() -> str:
@@ -172,8 +190,8 @@ FIELDS = {
     "lawful_basis": "articles of the UK GDPR",
     "common_law_basis": "how the duty of confidence is met: {bases}",
     "controller": "who controls the data. Part of the pseudonym key",
-    "recipient": "ODS code of the recipient: a client must act for it (`org_code`)",
-    "people": "the clients, by `client_id`, and the people who may receive it",
+    "recipient": "ODS code of the recipient. A client must act for it: its token's `org_code` is this code",
+    "people": "the client ids that may fetch exports, and the names of people who may receive them",
     "contributors": "organisations that let their rows leave: `ods`, `agreement`, `from`, `to`",
     "setting": "where the data may lie: {settings}",
     "export_basis": "why data leaves an SDE; needed for `export`",
@@ -247,6 +265,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "statuses": statuses,
     "roles": roles,
     "labels": labels,
+    "scopes": scopes,
+    "relationships": relationships,
     "permission-bases": permission_bases,
     "project-fields": project_fields,
     "project-states": project_states,
