@@ -64,7 +64,9 @@ ROOMS = {
         "store.ledger",
     },
     "backup": {"config", "custody", "keys", "composition", "export.standing", "store"},
+    "metrics": {"store.audit", "store.database", "store.vitals"},
     "api": {
+        "metrics",
         "fhir",
         "nhs",
         "terminology",
@@ -101,6 +103,7 @@ HOMES = {
     "starlette": {"gateway/api", "gateway/web"},
     "uvicorn": {"gateway/api"},
     "limits": {"gateway/api/rates.py"},
+    "prometheus_client": {"gateway/metrics.py"},
     "pyspark": {"gateway/export"},
     "defusedxml": {"mappings/readers/xml.py"},
     "rich": {"gateway/demo.py", "gateway/console.py"},
