@@ -24,15 +24,21 @@ DAYS = 90
 @VERB.command("list")
 def list_(
     source: Annotated[str | None, typer.Argument(help="Only what this source sent.")] = None,
-    names: Annotated[bool, typer.Option("--names", help="Also the files' names, which may name people.")] = False,
+    names: Annotated[
+        bool, typer.Option("--names", help="Also the files' names, which may name people. It is audited.")
+    ] = False,
+    by: Annotated[str, typer.Option("--as", metavar="NAME", help="Who does this, for the audit.")] = "operator",
     as_json: AsJson = False,
 ) -> int:
     """List what is kept, with its place and the reason; never what it holds. Exit 1 if there is anything."""
     with opened() as gateway:
-        from gateway.store import rejected
+        from gateway.store import changes, rejected
 
         with gateway.store.read() as session:
             waiting = rejected.waiting(session, source)
+        if names:
+            with gateway.store.write() as session:
+                changes.record_write(session, {"act": "reject.list", "by": by, "count": len(waiting)})
     for kept in waiting:
         shown = _shown(kept, names)
         print(json.dumps(shown) if as_json else _line(shown))
