@@ -414,7 +414,7 @@ REFUSED = {
     ),
     "emis with a NUL": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b + f"{SECRET}\0".encode()), "a NUL byte"),
     "emis without a header": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b""), "line 1"),
-    "not hl7v2": ("hl7v2", lambda f: _changed(f, "", lambda b: f"{SECRET},a,b\r\n".encode()), "file 1 (feed)"),
+    "not hl7v2": ("hl7v2", lambda f: _changed(f, "", lambda b: f"{SECRET},a,b\r\n".encode()), "file 1"),
 }
 
 
