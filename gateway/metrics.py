@@ -68,7 +68,8 @@ PROCESS = {
     "process_virtual_memory_bytes": ((), "address space in use"),
 }
 """THE TABLE of what the library tells of the process."""
-disable_created_metrics()  # type: ignore[no-untyped-call]  # the library would tell when each count began, as a metric of its own
+# The library would tell when each count began, as a metric of its own.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 TABLE = {**COUNTED, **STANDING, **PROCESS}
 
 
