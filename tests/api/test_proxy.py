@@ -1,4 +1,5 @@
-"""The proxy configuration that we ship is one that nginx takes, and it holds a stranger off before the gateway is asked.
+"""The proxy configuration that we ship is one that nginx takes, and it holds a stranger off before the gateway is
+asked.
 Not run where nginx is not installed."""
 
 import shutil
