@@ -389,7 +389,7 @@ REFUSED = {
     "empty hl7v2 folder": ("hl7v2", _empty, "no .hl7, .txt or .dat file"),
     "empty cld folder": ("cld", _empty, "no .csv file"),
     "unreadable emis file": ("emis", _dangling, "cannot be read"),
-    "unreadable hl7v2 file": ("hl7v2", _dangling, "(feed): cannot be read"),
+    "unreadable hl7v2 file": ("hl7v2", _dangling, "file 1: cannot be read"),
     "unreadable cld file": ("cld", _dangling, "cannot be read"),
     "missing emis table": ("emis", lambda folder: _file(folder, PATIENTS).unlink(), "Admin_Patient"),
     "missing emis column": (
