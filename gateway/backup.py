@@ -19,6 +19,7 @@ from gateway import config, custody, keys
 from gateway.composition import Gateway, open_gateway
 from gateway.errors import Invalid, Refused
 from gateway.export import standing
+from gateway.nhs import pseudonym
 from gateway.store import copying, jobs, migrations
 from gateway.store.changes import record_write
 from gateway.store.heads import Heads
@@ -28,7 +29,7 @@ MANIFEST, DATABASE = "manifest.json", "database"
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a backup says of itself. ``files`` has the SHA-256 of each file by its path, ``root`` the fingerprint of the
-    pseudonym keys' root ("" where there is none), ``at`` µs UTC."""
+    root key of exports ("" where there is none), as the ledger of releases has it, ``at`` µs UTC."""
 
     store: str
     mode: str
@@ -81,7 +82,7 @@ def _copy_all(gateway: Gateway, heads: Heads, to: Path) -> Manifest:
     files = {str(path.relative_to(to)): _hash(path) for path in sorted(to.rglob("*")) if path.is_file()}
     return Manifest(
         store.id, store.mode, heads.at, "postgresql" if store.postgres else "sqlite", migrations.revisions()[-1],
-        own.signed(heads), keys.fingerprint(root) if root else "", exports, files,
+        own.signed(heads), pseudonym.fingerprint(root) if root else "", exports, files,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.panel import Panel
 from rich.progress import (
     BarColumn,
@@ -20,8 +20,11 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from gateway import steering
 
 
 class _Console(Console):
@@ -34,6 +37,11 @@ class _Console(Console):
             super().on_broken_pipe()
         except SystemExit:
             raise BrokenPipeError from None
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """What is printed, as segments. The words of others steer no terminal; Rich's own controls do."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(steering.plain(segment.text), segment.style)
 
 
 out = _Console(highlight=False)

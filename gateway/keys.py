@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import stat
@@ -46,11 +45,6 @@ def new_export_root() -> bytes:
 def new_secret() -> bytes:
     """A new random secret of 32 bytes."""
     return secrets.token_bytes(32)
-
-
-def fingerprint(secret: bytes) -> str:
-    """What names a key without telling it."""
-    return hashlib.sha256(b"nhs-record-gateway key fingerprint\n" + secret).hexdigest()[:32]
 
 
 def is_present(folder: Path, key: Key) -> bool:

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from gateway import steering
+
 FIELDS = frozenset(
     {"source", "rows", "rejects", "resources", "type", "count", "status", "request_id", "seconds", "route", "method", "job", "part", "project",
      "reason", "port", "mode", "kind", "state", "error"}
@@ -56,7 +58,7 @@ def bug(error: BaseException) -> None:
 
 
 def _line(fields: dict[str, Any]) -> str:
-    return msgspec.json.encode(fields).decode()
+    return steering.plain(msgspec.json.encode(fields).decode())
 
 
 def _short(path: str) -> str:

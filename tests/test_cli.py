@@ -389,7 +389,7 @@ REFUSED = {
     "empty hl7v2 folder": ("hl7v2", _empty, "no .hl7, .txt or .dat file"),
     "empty cld folder": ("cld", _empty, "no .csv file"),
     "unreadable emis file": ("emis", _dangling, "cannot be read"),
-    "unreadable hl7v2 file": ("hl7v2", _dangling, "(feed): cannot be read"),
+    "unreadable hl7v2 file": ("hl7v2", _dangling, "file 1: cannot be read"),
     "unreadable cld file": ("cld", _dangling, "cannot be read"),
     "missing emis table": ("emis", lambda folder: _file(folder, PATIENTS).unlink(), "Admin_Patient"),
     "missing emis column": (
@@ -414,7 +414,7 @@ REFUSED = {
     ),
     "emis with a NUL": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b + f"{SECRET}\0".encode()), "a NUL byte"),
     "emis without a header": ("emis", lambda f: _changed(f, PATIENTS, lambda b: b""), "line 1"),
-    "not hl7v2": ("hl7v2", lambda f: _changed(f, "", lambda b: f"{SECRET},a,b\r\n".encode()), "file 1 (feed)"),
+    "not hl7v2": ("hl7v2", lambda f: _changed(f, "", lambda b: f"{SECRET},a,b\r\n".encode()), "file 1"),
 }
 
 

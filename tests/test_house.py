@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[1]
 
 ROOMS = {
     "errors": set(),
-    "log": set(),
-    "console": set(),
+    "steering": set(),
+    "log": {"steering"},
+    "console": {"steering"},
     "processes": set(),
     "memory": set(),
     "config": {"errors"},
@@ -34,7 +35,7 @@ ROOMS = {
     "signin": {"nhs.roles", "nhs.sandbox"},
     "custody": {"keys", "signin", "store.heads"},
     "intake": {"processes", "fhir", "nhs", "terminology", "store", "records", "mappings"},
-    "summary": {"fhir", "nhs", "terminology", "records", "web"},
+    "summary": {"steering", "fhir", "nhs", "terminology", "records", "web"},
     "export": {
         "processes",
         "fhir",
@@ -64,8 +65,10 @@ ROOMS = {
         "store.database",
         "store.ledger",
     },
-    "backup": {"config", "custody", "keys", "composition", "export.standing", "store"},
+    "backup": {"config", "custody", "keys", "nhs.pseudonym", "composition", "export.standing", "store"},
+    "metrics": {"store.audit", "store.database", "store.vitals"},
     "api": {
+        "metrics",
         "fhir",
         "nhs",
         "terminology",
@@ -102,6 +105,7 @@ HOMES = {
     "starlette": {"gateway/api", "gateway/web"},
     "uvicorn": {"gateway/api"},
     "limits": {"gateway/api/rates.py"},
+    "prometheus_client": {"gateway/metrics.py"},
     "pyspark": {"gateway/export"},
     "defusedxml": {"mappings/readers/xml.py"},
     "rich": {"gateway/demo.py", "gateway/console.py"},

@@ -13,6 +13,7 @@ from gateway import config, records
 from gateway.api import bulk, errors, fhir, operations, rates, sandbox, service
 from gateway.api.envelope import Envelope
 from gateway.composition import Service
+from gateway.metrics import Metrics
 
 SILENT: TelemetryConfig = {
     "tracing": False,
@@ -43,7 +44,8 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     )
     url = settings.base_url or url or config.address(config.HOST, config.PORT)
     app.state.settings, app.state.base = settings, url.rstrip("/") + "/fhir"
-    app.state.door, app.state.issuers, app.state.requests = opened.door, opened.issuers, {}
+    counts = Metrics(store, opened.door.audit, settings.data_dir)
+    app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
     app.state.rates = rates.open_rates(settings)
     app.state.readiness = service.Readiness(partial(records.check, opened.door))
     errors.install(app)

@@ -57,12 +57,16 @@ def most_connections() -> int:
     return MOST_CONNECTIONS if descriptors < 0 else max(8, min(MOST_CONNECTIONS, descriptors // 2))
 
 
+def _uncounted(status: int) -> None:
+    """Nobody counts refusals."""
+
+
 class Connections:
     """The open connections of one server. When there are too many, the one that has waited longest without a whole
     request is closed: half-open connections never keep a caller out."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, most: int, refused: Callable[[int], None] = _uncounted) -> None:
+        self.most, self.refused = most, refused
         self.waiting: OrderedDict[Connection, None] = OrderedDict()
 
     def make_room(self, count: int) -> bool:
@@ -77,9 +81,12 @@ class Connections:
         return True
 
 
-def protocol(bounds: Bounds = USUAL, most: int | None = None) -> Callable[..., asyncio.Protocol]:
-    """What makes the connections of one server, for uvicorn's ``http``."""
-    connections = Connections(most_connections() if most is None else most)
+def protocol(
+    bounds: Bounds = USUAL, most: int | None = None, refused: Callable[[int], None] = _uncounted
+) -> Callable[..., asyncio.Protocol]:
+    """What makes the connections of one server, for uvicorn's ``http``. ``refused`` is told the status of each
+    refusal."""
+    connections = Connections(most_connections() if most is None else most, refused)
 
     def make(
         config: Config,
@@ -210,6 +217,7 @@ class Connection(HttpToolsProtocol):
     def drop(self) -> None:
         """End a connection that has waited the longest, to make room: at once, because it holds a descriptor."""
         self._refused = 408
+        self.open_ones.refused(408)
         self.transport.abort()
 
     def _expect(self, seconds: float | None) -> None:
@@ -240,6 +248,7 @@ class Connection(HttpToolsProtocol):
     def _answer(self, status: int, body: bytes) -> None:
         """Write a refusal, read a little more so that the client can take it, and close."""
         self._refused = status
+        self.open_ones.refused(status)
         self.open_ones.waiting.pop(self, None)
         self._expect(None)
         if self.cycle is not None and not self.cycle.response_complete:

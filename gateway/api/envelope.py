@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import log
 from gateway.api import errors
+from gateway.metrics import Metrics
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """The methods that counts and logs name; a client may send any word as one."""
@@ -38,7 +39,9 @@ class Envelope:
         sent = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = sent if REQUEST_ID.match(sent) else str(uuid.uuid4())
         scope.setdefault("state", {})["id"] = request_id
+        counts: Metrics = scope["app"].state.metrics
         started, status, is_begun = time.monotonic(), 500, False
+        counts.begin()
 
         async def stamped(message: Message) -> None:
             nonlocal status, is_begun
@@ -62,8 +65,11 @@ class Envelope:
             if is_begun:
                 raise ConnectionAbortedError from None
             await errors.bug()(scope, receive, stamped)
+        finally:
+            counts.end()
         method = "HEAD" if is_head else scope["method"]
-        _log(scope, method, status, "given" if request_id == sent else request_id, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        _log(scope, method, status, "given" if request_id == sent else request_id, seconds, counts)
 
 
 class _TooLong(Exception):
@@ -96,10 +102,9 @@ def _stamped(headers: Sequence[tuple[bytes, bytes]], request_id: str) -> list[tu
     return [*kept, (b"x-request-id", request_id.encode()), *ALWAYS, *cached]
 
 
-def _log(scope: Scope, method: str, status: int, request_id: str, seconds: float) -> None:
+def _log(scope: Scope, method: str, status: int, request_id: str, seconds: float, counts: Metrics) -> None:
     """Log and count an answer by its route, never by its address, which may name a patient."""
     route = getattr(scope.get("route"), "path", "")
     method = method if method in METHODS else "other"
     log.event("request", route=route, method=method, status=status, request_id=request_id, seconds=round(seconds, 4))
-    counts = scope["app"].state.requests
-    counts[route, method, status] = counts.get((route, method, status), 0) + 1
+    counts.answered(route, method, status, seconds)

@@ -51,9 +51,14 @@ UNAUTHENTICATED = "A bearer token of one selected role is needed, and this reque
 """The same answer whatever is wrong with a token, so that a stranger learns nothing from it."""
 
 
+def _of(error: errors.GatewayError) -> tuple[int, str]:
+    """The row of a failure in the table."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
 def respond(error: errors.GatewayError) -> Response:
     """Return the response for a failure."""
-    status, code = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    status, code = _of(error)
     if status == 401:
         return Response(outcome(code, UNAUTHENTICATED), status, {"WWW-Authenticate": "Bearer"}, FHIR_JSON)
     headers = {}
@@ -69,9 +74,10 @@ def install(app: FastAPI) -> None:
     every thread is busy."""
 
     @app.exception_handler(errors.GatewayError)
-    async def ours(_request: Request, error: errors.GatewayError) -> Response:
+    async def ours(request: Request, error: errors.GatewayError) -> Response:
         if isinstance(error, errors.Unavailable):
             log.event("unavailable", reason=error.code)
+        request.app.state.metrics.refused(getattr(error, "code", "") or _of(error)[1])
         return respond(error)
 
     @app.exception_handler(HTTPException)

@@ -72,7 +72,9 @@ def serve(
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http=cast(type[asyncio.Protocol], connection.protocol(bounds)),
+            http=cast(
+                type[asyncio.Protocol], connection.protocol(bounds, refused=app.state.metrics.connection_refused)
+            ),
             ws="none",
             access_log=False,
             log_config=None,

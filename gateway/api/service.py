@@ -15,6 +15,7 @@ from gateway.api.errors import FHIR_JSON, RETRY_SECONDS
 from gateway.errors import Forbidden, GatewayError
 from gateway.fhir import build, capability
 from gateway.fhir.parse import known
+from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.nhs import access
 
 router = APIRouter()
@@ -81,12 +82,10 @@ def metadata(request: Request) -> Response:
 
 @router.get("/metrics")
 def metrics(request: Request, caller: Known) -> Response:
-    """https://prometheus.io/docs/instrumenting/exposition_formats/: counts by route, method and status, for whoever may
-    run the gateway. No label ever holds an id, a code or a place."""
+    """https://prometheus.io/docs/instrumenting/exposition_formats/: what an alarm can use, for whoever may run the
+    gateway. No label ever holds an id, a code or a place."""
     refusal = access.before_lookup(caller, access.Act("jobs"), access.Facts.of_nobody(0))
     if refusal:
         raise Forbidden("metrics are for operators", refusal.code)
-    lines = ["# TYPE gateway_http_requests_total counter"]
-    for (route, method, status), count in sorted(request.app.state.requests.items()):
-        lines.append(f'gateway_http_requests_total{{route="{route}",method="{method}",status="{status}"}} {count}')
-    return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+    counts: Metrics = request.app.state.metrics
+    return Response(counts.text(), media_type=CONTENT_TYPE)

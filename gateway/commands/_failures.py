@@ -13,7 +13,7 @@ from typing import Protocol
 
 import typer
 
-from gateway import log
+from gateway import log, steering
 from gateway.errors import GatewayError
 
 OK, WITH_REJECTS, COULD_NOT = 0, 1, 2
@@ -99,4 +99,4 @@ def _usage(error: typer.TyperException) -> str:
 
 
 def _say(program: str, verb: str, text: str) -> None:
-    print(f"{f'{program} {verb}'.strip()}: {text}", file=sys.stderr)
+    print(f"{f'{program} {verb}'.strip()}: {steering.line(text)}", file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway import steering
 from gateway.commands._deliveries import print_report, source_named
 from gateway.commands._failures import OK, WITH_REJECTS
 from gateway.commands._options import AsJson, FeedName, SourceName
@@ -24,18 +25,24 @@ DAYS = 90
 @VERB.command("list")
 def list_(
     source: Annotated[str | None, typer.Argument(help="Only what this source sent.")] = None,
-    names: Annotated[bool, typer.Option("--names", help="Also the files' names, which may name people.")] = False,
+    names: Annotated[
+        bool, typer.Option("--names", help="Also the files' names, which may name people. It is audited.")
+    ] = False,
+    by: Annotated[str, typer.Option("--as", metavar="NAME", help="Who does this, for the audit.")] = "operator",
     as_json: AsJson = False,
 ) -> int:
     """List what is kept, with its place and the reason; never what it holds. Exit 1 if there is anything."""
     with opened() as gateway:
-        from gateway.store import rejected
+        from gateway.store import changes, rejected
 
         with gateway.store.read() as session:
             waiting = rejected.waiting(session, source)
+        if names:
+            with gateway.store.write() as session:
+                changes.record_write(session, {"act": "reject.list", "by": by, "count": len(waiting)})
     for kept in waiting:
         shown = _shown(kept, names)
-        print(json.dumps(shown) if as_json else _line(shown))
+        print(json.dumps(shown) if as_json else steering.line(_line(shown)))
     return WITH_REJECTS if waiting else OK
 
 
@@ -48,19 +55,23 @@ def show(
     by: Annotated[str, typer.Option("--as", metavar="NAME", help="Who does this, for the audit.")] = "operator",
     as_json: AsJson = False,
 ) -> int:
-    """Show one reject: its place, reason and size; with `--payload` its bytes, and nothing else."""
+    """Show one reject: its place, reason and size; with `--payload` its bytes, and nothing else. A terminal gets them
+    without the characters that would steer it."""
     with opened() as gateway:
         from gateway.store import changes, rejected
 
         if not payload:
             with gateway.store.read() as session:
                 shown = _shown(rejected.one(session, number), False)
-            print(json.dumps(shown) if as_json else _line(shown))
+            print(json.dumps(shown) if as_json else steering.line(_line(shown)))
             return OK
         with gateway.store.write() as session:
             kept = rejected.one(session, number)
             changes.record_write(session, {"act": "reject.show", "by": by, "reject": number, "source": kept.source})
-    sys.stdout.buffer.write(kept.payload)
+    if sys.stdout.isatty():
+        print(steering.plain(kept.payload.decode("utf-8", "replace")))
+    else:
+        sys.stdout.buffer.write(kept.payload)
     sys.stdout.buffer.flush()
     return OK
 

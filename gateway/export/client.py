@@ -69,7 +69,7 @@ def status(door: Door, caller: Caller, id_: str, request: str) -> Status:
     """
     refuse_early(door, caller, Act(recipients.EXPORT), request)
     with door.store.read() as session:
-        job = _own(session, caller, id_, now := door.store.clock())
+        job = _own(door, session, caller, id_, now := door.store.clock(), "export.status", request)
         try:
             _require_approved(approval.in_force(session, job.pins["project"], now)[0], caller, job.pins["types"])
         except (Refused, Forbidden) as refusal:
@@ -95,7 +95,7 @@ def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: st
     refuse_early(door, caller, Act(recipients.EXPORT), request)
     with door.store.read() as session:
         now = door.store.clock()
-        job = _own(session, caller, id_, now)
+        job = _own(door, session, caller, id_, now, "export.download", request)
         if job.state != "done":
             raise NotFound("file")
         try:
@@ -119,7 +119,7 @@ def cancel(door: Door, caller: Caller, id_: str, request: str) -> None:
     """
     refuse_early(door, caller, Act(recipients.EXPORT), request)
     with door.store.write() as session:
-        job = _own(session, caller, id_, session.now)
+        job = _own(door, session, caller, id_, session.now, "export.cancel", request)
         if not recipients.within_scopes(caller, job.pins["types"]).issuperset(job.pins["types"]):
             raise Forbidden(NO_SCOPE.text, NO_SCOPE.code)
         jobs.finish(session, id_, "cancelled", {})
@@ -146,15 +146,21 @@ def _forbidden(refusal: Refused | Forbidden) -> Forbidden:
     return refusal if isinstance(refusal, Forbidden) else Forbidden(str(refusal), "export-refused")
 
 
-def _own(session: Session, caller: Caller, id_: str, now: int) -> jobs.Job:
-    """Return the job if this client requested it for this project, by a token of the same issuer and for the same
-    organisation, and it has not expired. A client id is an issuer's own: another's of the same name is a stranger."""
+def _own(door: Door, session: Session, caller: Caller, id_: str, now: int, act: str, request: str) -> jobs.Job:
+    """Return the job for an act of the client that requested it. Raises ``NotFound`` for any other, which the audit
+    holds: somebody may be guessing."""
     job = jobs.get(session, id_)
-    if job is None or job.kind != standing.KIND or job.state == "cancelled" or now >= standing.ends(job):
-        raise NotFound("job")
-    client = {"issuer": caller.issuer, "organisation": caller.organisation}
-    if (caller.kind, caller.user, caller.project) != ("system", job.owner, job.pins["project"]):
-        raise NotFound("job")
-    if job.pins.get("client") != client:
+    if job is None or not _is_own(job, caller, now):
+        _audit(door, caller, act, "not-found", request)
         raise NotFound("job")
     return job
+
+
+def _is_own(job: jobs.Job, caller: Caller, now: int) -> bool:
+    """Whether this client requested the job for this project, by a token of the same issuer and for the same
+    organisation, and it has not expired. A client id is an issuer's own: another's of the same name is a stranger."""
+    if job.kind != standing.KIND or job.state == "cancelled" or now >= standing.ends(job):
+        return False
+    client = {"issuer": caller.issuer, "organisation": caller.organisation}
+    is_clients = (caller.kind, caller.user, caller.project) == ("system", job.owner, job.pins["project"])
+    return is_clients and job.pins.get("client") == client

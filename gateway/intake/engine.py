@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import cycle
@@ -37,8 +37,8 @@ class Engine(Protocol):
     def read(self, producer: Rows, size: int) -> Iterator[Batch]:
         """The producer's rows in their order, ``size`` at a time."""
 
-    def run(self, parts: Sequence[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
-        """Yield the result of each part, in order."""
+    def run(self, parts: Iterable[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
+        """Yield the result of each part, in order. Parts are asked for as they can be worked on."""
 
 
 class Worker:
@@ -51,7 +51,7 @@ class Worker:
     def read(self, producer: Rows, size: int) -> Iterator[Batch]:
         return producers.batches(self.source, producer, self.store.namespace.bytes, size)
 
-    def run(self, parts: Sequence[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
+    def run(self, parts: Iterable[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
         return ((part, self.map(part)) for part in parts)
 
     def map(self, part: Part) -> list[Mapped]:
@@ -80,7 +80,7 @@ class Team:
             ahead.append(reader.submit(_read_on))
             yield _batch(packed)
 
-    def run(self, parts: Sequence[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
+    def run(self, parts: Iterable[Part]) -> Iterator[tuple[Part, list[Mapped]]]:
         ahead: deque[tuple[Part, Future[bytes]]] = deque()
         for part, member in zip(parts, cycle(self._members)):
             ahead.append((part, member.submit(_map, part)))

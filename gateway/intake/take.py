@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from gateway import log
@@ -215,23 +215,41 @@ def map_touched(
     """Map every group that the delivery marked, and write the results. ``indexes_all`` also writes the index of
     unchanged resources again, because another plan may have made it."""
     with store.read() as session:
-        todo = keeping.touched(session, report.delivery)
+        count = keeping.count_touched(session, report.delivery)
+        twice = keeping.touched_twice(session, report.delivery, count)
     done = 0
     again: list[tuple[int, int]] = []
-    if todo:
-        progress("groups mapped", 0, len(todo))
-    for part, mapped in run.run(list(resources.batches(todo, GROUPS_AT_ONCE))):
+    if count:
+        progress("groups mapped", 0, count)
+    for part, mapped in run.run(_parts(store, report.delivery, twice)):
         with store.write() as session:
             again += _write(session, source, sets, report, part, mapped)
             if indexes_all:
                 indexing.rewrite(session, [group.grp for group in mapped])
         done += len(part)
-        progress("groups mapped", done, len(todo))
-    for part, mapped in run.run(list(resources.batches(again, GROUPS_AT_ONCE))):
+        progress("groups mapped", done, max(count, done))
+    if count:
+        progress("groups mapped", done, done)
+    for part, mapped in run.run(resources.batches(again, GROUPS_AT_ONCE)):
         with store.write() as session:
             _write(session, source, sets, report, part, mapped, is_last=True)
     with store.write() as session:
         keeping.untouch_all(session, report.delivery)
+
+
+def _parts(store: Store, delivery: int, twice: Mapping[int, int]) -> Iterator[Part]:
+    """The groups that a delivery marked, in patient order and a part at a time: never all of them in memory. One that
+    is marked under several patients comes once, with the first of them."""
+    after = keeping.BEFORE_ALL
+    while True:
+        with store.read() as session:
+            marked = keeping.touched(session, delivery, after, GROUPS_AT_ONCE)
+        if not marked:
+            return
+        after = marked[-1]
+        part = [(patient, grp) for patient, grp in marked if twice.get(grp, patient) == patient]
+        if part:
+            yield part
 
 
 def _write(

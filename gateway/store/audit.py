@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from heapq import merge
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,9 @@ class Audit:
 
     def __init__(self, store: Store, path: Path | None = None, *, key: bytes = b"", anchor: Anchor | None = None):
         self.store, self._key, self._anchor = store, key, anchor
+        self.sealed, self.failures = 0, Counter({"broken": 0, "record": 0, "seal": 0})
+        """When this process last sealed, or began to (µs UTC; 0: it does not), and what failed, by the act."""
+        self._failing = threading.Lock()
         self._file = None if store.path is None else AppendFile(path or store.path.with_name("audit.db"), FILE)
 
     def record(self, event: dict[str, Any]) -> None:
@@ -56,6 +60,7 @@ class Audit:
                 with self.store.engine.connect() as connection, connection.begin():
                     changes.insert(Session(driver_of(connection), True), "read", event)
         except Exception:  # whatever the reason: no audit, no answer
+            self._count_failure("record")
             raise Unavailable("the audit cannot be written") from None
 
     async def recorded(self, event: dict[str, Any]) -> None:
@@ -65,7 +70,12 @@ class Audit:
         try:
             return await self._file.appended(changes.encode(event))
         except Exception:
+            self._count_failure("record")
             raise Unavailable("the audit cannot be written") from None
+
+    def _count_failure(self, act: str) -> None:
+        with self._failing:
+            self.failures[act] += 1
 
     def probe(self) -> None:
         """Test that the audit can be written, down to the disk, and leave no event. Raises what ``record`` would. It
@@ -157,6 +167,12 @@ class Audit:
                     session.insert("seal", columns.SEAL.all, [(stream, *seal) for seal in seals])
                 # else another sealer was here
         self._keep_heads()
+        self.sealed = self.store.clock()
+
+    def unsealed(self, most: int) -> dict[str, tuple[int, int | None]]:
+        """By stream: how many rows are under no seal, ``most`` at most, and when the oldest was written (µs UTC)."""
+        with self._streams() as (_, streams):
+            return {name: rows.unsealed(most) for name, rows in streams.items()}
 
     def _keep_heads(self) -> None:
         """Have the anchor keep where the chains stand. What was kept stays while the store has lost any of it: newer
@@ -166,6 +182,7 @@ class Audit:
         with self._streams() as (session, streams):
             lost, now = self._lost_of_anchor(session, streams), self._heads(session, streams)
         if lost:
+            self._count_failure("broken")
             log.event("audit.broken", count=len(lost))
         else:
             self._anchor.write(now)
@@ -186,9 +203,12 @@ class Audit:
 
         def often(stop: threading.Event) -> None:
             while not stop.wait(seconds):
-                with suppress(Exception):  # the next turn tries again; an unsealed row is still a durable one
+                try:
                     self.seal()
+                except Exception:  # the next turn tries again; an unsealed row is still a durable one
+                    self._count_failure("seal")
 
+        self.sealed = self.store.clock()
         try:
             with processes.thread("sealer", often):
                 yield
@@ -232,6 +252,13 @@ class _Stream:
         """The hash of the seal that ends at a row; "" where none does."""
         seal = next(self._read(f"SELECT {_SEAL} FROM seal WHERE {self._where} AND last = {last:d}"), None)
         return seal[2] if seal else ""
+
+    def unsealed(self, most: int) -> tuple[int, int | None]:
+        """How many rows come after the newest seal, ``most`` at most, and when the first was written."""
+        after = f"SELECT at FROM audit WHERE {self._where} AND seq > {self.head()[0]:d} ORDER BY seq LIMIT {most:d}"
+        counted = self._snapshot.stream(f"SELECT count(*), min(at) FROM ({after}) AS counted", *self._params)
+        rows, oldest = next(counted)
+        return rows, oldest
 
     def is_keyed(self) -> bool:
         """Whether any seal was made under a key."""

@@ -290,9 +290,35 @@ def retouch(session: Session, earlier: int, delivery: int) -> None:
     untouch_all(session, earlier)
 
 
-def touched(session: Session, delivery: int) -> list[tuple[int, int]]:
-    """The (patient, group) pairs still to map, in patient order, each group once."""
-    return session.rows("SELECT min(patient), grp FROM touched WHERE delivery = ? GROUP BY grp ORDER BY 1, 2", delivery)
+BEFORE_ALL = (-(2**63), -(2**63))
+"""A (patient, group) pair before every other."""
+SORTED_AT_ONCE = 1 << 17
+"""Marks that the database sorts at once, about: so many fit into a few MB of memory."""
+
+
+def touched(
+    session: Session, delivery: int, after: tuple[int, int] = BEFORE_ALL, limit: int = 2**31
+) -> list[tuple[int, int]]:
+    """The (patient, group) pairs still to map, in patient order, ``limit`` of them after a pair. A group that is marked
+    under several patients comes with each of them."""
+    sql = (
+        "SELECT patient, grp FROM touched WHERE delivery = ? AND (patient, grp) > (?, ?) ORDER BY patient, grp LIMIT ?"
+    )
+    return session.rows(sql, delivery, *after, limit)
+
+
+def count_touched(session: Session, delivery: int) -> int:
+    """How many marks a delivery has."""
+    count: int = session.value("SELECT count(*) FROM touched WHERE delivery = ?", delivery)
+    return count
+
+
+def touched_twice(session: Session, delivery: int, count: int) -> dict[int, int]:
+    """The first patient of each group that is marked under several. The marks, ``count`` of them, are looked through in
+    pieces: sorting all at once would take memory that grows with the delivery."""
+    pieces = 1 << (count // SORTED_AT_ONCE).bit_length()
+    sql = "SELECT grp, min(patient) FROM touched WHERE delivery = ? AND (grp & ?) = ? GROUP BY grp HAVING count(*) > 1"
+    return dict(pair for piece in range(pieces) for pair in session.rows(sql, delivery, pieces - 1, piece))
 
 
 def untouch(session: Session, delivery: int, groups: Sequence[tuple[int, int]]) -> None:

@@ -14,6 +14,7 @@ from gateway.fhir import build
 from gateway.nhs.summary import ABSENCES, CAUTION, CODED, Section, sections
 from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, Line, completeness, notices
 from gateway.nhs.summary.record import Record
+from gateway.steering import isolated
 from gateway.summary.banner import banner
 
 BASE = "https://gateway.invalid/fhir/"
@@ -144,7 +145,7 @@ def _paragraphs(said: Iterable[str]) -> str:
 
 def escape(words: str) -> str:
     """Words as XHTML text, with their lines and columns as sent. No word of ours stands in an attribute."""
-    lines = html.escape(words, quote=False).splitlines() or [""]
+    lines = html.escape(isolated(words), quote=False).splitlines() or [""]
     return "<br/>".join(re.sub(r" {2,}", lambda run: "\u00a0" * len(run[0]), line) for line in lines)
 
 

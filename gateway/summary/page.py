@@ -15,6 +15,7 @@ from gateway.nhs.summary import CAUTION, sections
 from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, completeness, notices
 from gateway.nhs.summary.record import Record
 from gateway.nhs.summary.sections.rows import Row, shown_time
+from gateway.steering import isolated
 from gateway.summary.banner import banner
 
 DATE = re.compile(r"\b(?:\d{2}-)?[A-Z][a-z]{2}-\d{4}(?: \d{2}:\d{2})?\b")
@@ -40,8 +41,13 @@ def summary_page(record: Record) -> str:
 
 def dated(words: str) -> Markup:
     """Words in which no date breaks at the end of a line."""
-    safe = str(escape(words))
+    safe = str(escape(isolated(words)))
     return Markup(DATE.sub(lambda date: f'<span class="date">{date[0]}</span>', safe))  # escaped above
+
+
+def shown(value: object) -> object:
+    """A value as it goes into the page: what others wrote cannot turn the text after it."""
+    return isolated(value) if type(value) is str else value
 
 
 def is_in_columns(words: str) -> bool:
@@ -71,6 +77,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.finalize = shown
     environment.filters.update(dated=dated, grouped=grouped)
     environment.tests["in_columns"] = is_in_columns
     return environment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -85,6 +86,7 @@ def check(path: Path, feed: Feed) -> list[File]:
     files.sort(key=lambda file: (*reading_order(names[file]), file.path, file.member))
     if not partial:
         check_complete([names[file] for file in files])
+    files = [dataclasses.replace(file, title=names[file].table.replace("_", " ")) for file in files]
     for file in files:
         check_header(file, COLUMNS[names[file].table], rename=column)
     return files

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import re
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -36,7 +35,8 @@ class File:
 
     ``member`` is its name in the zip at ``path``, or "". ``encodings`` are those that its text may have, the first
     that fits being meant; none for a file that the source decodes itself. ``whole`` leaves the one that fits.
-    ``number`` is its place in the delivery, by name. ``content`` is what it holds, where that is at hand and not on
+    ``number`` is its place in the delivery, by name; ``title`` what the source knows it by, in words of the source's
+    format. ``content`` is what it holds, where that is at hand and not on
     disk. ``archive`` is the zip, which all its files share, and
     ``member_size`` what its list of files says.
     """
@@ -47,6 +47,7 @@ class File:
     watch: Watch | None = field(default=None, compare=False)
     is_survey: bool = field(default=False, compare=False)
     number: int = field(default=1, compare=False)
+    title: str = field(default="", compare=False)
     content: bytes | None = field(default=None, compare=False, repr=False)
     archive: Archive | None = field(default=None, compare=False, repr=False)
     member_size: int = field(default=0, compare=False)
@@ -58,11 +59,9 @@ class File:
 
     @property
     def shown(self) -> str:
-        """What a message calls the file: its number in the delivery and the words of its name. A name may hold a
-        number of somebody's."""
-        plain = [word for word in re.findall(r"\w+", self.stem.replace("_", " ")) if not any(map(str.isdecimal, word))]
-        words = [word for word in re.findall(r"[A-Za-z]+", " ".join(plain)) if len(word) > 1]
-        return f"file {self.number} ({' '.join(words) or 'no name'})"
+        """What a message calls the file: its number in the delivery, and its ``title``. Its own name may hold anybody's
+        name or number."""
+        return f"file {self.number} ({self.title})" if self.title else f"file {self.number}"
 
     @property
     def stem(self) -> str:

@@ -8,6 +8,7 @@ from starlette.routing import Mount
 from gateway.api import auth
 from gateway.nhs import access
 from gateway.nhs.access import NO_ROLE
+from tests import acts
 from tests.api.people import ANN, uid
 
 JSON = {"content-type": "application/json"}
@@ -20,6 +21,7 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("GET", "/metrics"): ("/metrics", "admin", {}, "", "jobs"),
     ("GET", "/fhir/Patient/{id_}/$summary"): (f"/fhir/Patient/{uid(1)}/$summary", "dr-green", {}, "", "shared"),
     ("GET", "/fhir/Patient/$summary"): (f"/fhir/Patient/$summary?{NUMBER}", "dr-green", {}, "", "shared"),
+    ("POST", "/fhir/Patient/{id_}/$summary"): (f"/fhir/Patient/{uid(1)}/$summary", "dr-green", FORM, "", "shared"),
     ("POST", "/fhir/Patient/$summary"): ("/fhir/Patient/$summary", "dr-green", FORM, NUMBER, "shared"),
     ("POST", "/fhir/Patient/{id_}/$summary"): (f"/fhir/Patient/{uid(1)}/$summary", "dr-green", FORM, "", "shared"),
     ("GET", "/fhir/$export"): ("/fhir/$export", "researcher", {"prefer": "respond-async"}, "", "export"),
@@ -57,16 +59,28 @@ def test_a_route_asks_the_policy_for_its_act_and_answers_nobody_whom_it_refuses(
     request = REQUESTS[method, path]
     before = asked(clinic, method, request)
     assert before.status_code not in (400, 401, 405, 415, 422), "the request is one that may be answered"
-    acts: list[str] = []
+    named: list[str] = []
 
     def refuse(_caller, act, _facts, _trace):
-        acts.append(act.name)
+        named.append(act.name)
         return NO_ROLE
 
     monkeypatch.setattr(access, "_caller_alone", refuse)
     answer = asked(clinic, method, request)
-    assert request[-1] in acts, "the policy was not asked, or for another act"
+    assert request[-1] in named, "the policy was not asked, or for another act"
     assert answer.status_code == 403 and answer.json()["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize("method, path", REQUESTS, ids=" ".join)
+def test_an_answer_of_a_route_is_an_act_in_the_audit(clinic, method, path):
+    before = len(clinic.audit())
+    asked(clinic, method, REQUESTS[method, path])
+    rows = acts.ROUTES[method, path]
+    assert {event["act"] for event in clinic.audit()[before:]} == (set() if isinstance(rows, str) else set(rows))
+
+
+def test_every_route_has_its_row_of_acts(clinic):
+    assert routes(clinic) == acts.ROUTES.keys()
 
 
 @pytest.mark.parametrize("path", sorted(auth.PUBLIC))

@@ -3,6 +3,8 @@
 The commands are found by looking, so a new one without a case here fails.
 """
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -22,6 +24,7 @@ from gateway import commands, composition, config
 from gateway.commands import main
 from gateway.export import asking, standing
 from gateway.synth import world
+from tests import acts
 from tests.project import PROJECT
 
 ROOT = Path(__file__).parents[2]
@@ -126,6 +129,9 @@ CASES = [
 ELSEWHERE = {"restore": "tests/test_backup.py", "serve": "tests/test_composition.py", "demo": "tests/test_demo.py"}
 """Commands whose clean end is shown by a test of their own: they serve."""
 
+UNSEEN = {"work": "tests/export/test_worker.py", "rejects show": "tests/intake/test_rejects.py"}
+"""Commands that here find nothing to do, or would print a patient's data, and where their acts are seen."""
+
 
 def leaves() -> dict[str, TyperCommand]:
     """Every command and act by its words: ``project add``."""
@@ -169,16 +175,27 @@ def outcomes(tmp_path_factory) -> dict[Case, tuple[int, str, str]]:
         return {line: run(line, folder, places) for line in CASES}
 
 
-def run(line: Case, folder: Path, places: dict[str, str]) -> tuple[int, str, str]:
-    import contextlib
-    import io
+ACTED: dict[str, set[str]] = {}
+"""The acts that each line of ``CASES`` wrote into the audit."""
 
+
+def audited() -> list[str]:
+    """The acts in the audit, in the order written."""
+    if not (config.read().data_dir / "gateway.db").exists():
+        return []
+    with composition.open_gateway(config.read()) as gateway, contextlib.closing(gateway.writing_audit()) as audit:
+        return [event["act"] for event in audit.events("write")]
+
+
+def run(line: Case, folder: Path, places: dict[str, str]) -> tuple[int, str, str]:
     if "{job}" in line.words:
         with composition.open_gateway(config.read()) as gateway:
             places["job"] = asking.start(gateway.store, "study", "operator", optout_days=7, kind=standing.BY_HAND)
+    before = len(audited())
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main([word.format(**places) for word in line.words.split()])
+    ACTED[line.words] = set(audited()[before:])
     return code, out.getvalue(), err.getvalue()
 
 
@@ -192,6 +209,22 @@ def test_a_command_ends_with_its_code_and_prints_its_json(outcomes, line):
     if line.names:
         objects = [json.loads(text) for text in out.splitlines()]
         assert objects and all(line.names <= set(each) for each in objects), out
+
+
+@pytest.mark.parametrize("line", CASES, ids=lambda line: line.words)
+def test_a_command_writes_its_acts_into_the_audit_and_no_others(outcomes, line):
+    rows = acts.COMMANDS[words_of(line)]
+    assert ACTED[line.words] <= (set() if isinstance(rows, str) else set(rows))
+
+
+def test_every_command_has_its_row_of_acts_and_was_seen_to_write_them(outcomes):
+    assert leaves().keys() == acts.COMMANDS.keys()
+    seen: dict[str, set[str]] = {}
+    for line in CASES:
+        seen.setdefault(words_of(line), set()).update(ACTED[line.words])
+    expected = {name: set(rows) for name, rows in acts.COMMANDS.items() if not isinstance(rows, str)}
+    here = expected.keys() - ELSEWHERE.keys() - UNSEEN.keys()
+    assert {name: seen[name] for name in here} == {name: expected[name] for name in here}
 
 
 def test_every_command_has_cases_for_its_clean_end_its_refusal_and_its_json():

@@ -255,6 +255,13 @@ def required_sets() -> str:
     return table(("Set", "Needs a member for each of"), rows)
 
 
+def metrics() -> str:
+    from gateway.metrics import TABLE
+
+    rows = ((f"`{name}`", code(labels), meaning) for name, (labels, meaning) in TABLE.items())
+    return table(("Metric", "Labels", "Meaning"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "sources": sources,
@@ -273,6 +280,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "profiles": profiles,
     "disclosure": disclosures,
     "required-sets": required_sets,
+    "metrics": metrics,
 }
 
 

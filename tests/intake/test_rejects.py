@@ -46,7 +46,7 @@ def test_a_reject_is_kept_with_its_file_and_bytes_and_told_without_a_value(store
     report = send(store, folder, code_sets)
     assert report.exit_code == 1 and report.as_dict()["rejectsKept"] == 2 and report.as_dict()["rejectsNotKept"] == 0
     first, second = waiting(store)
-    assert (first.name, first.place) == ("9990001006 marsh.hl7", "hl7v2 file 1 (marsh) message 1")
+    assert (first.name, first.place) == ("9990001006 marsh.hl7", "hl7v2 file 1 message 1")
     assert (second.name, second.reason) == (
         "none.hl7",
         "PID-3 has no local patient number (an NHS number is never a key)",

@@ -120,3 +120,17 @@ def test_a_row_that_version_0_1_kept_is_unchanged_when_it_is_sent_again(store, d
         assert kept.touched(session, 2) == []
         assert keep(session, 2, [changed]) == {"changed": 1}
         assert session.value("SELECT body FROM kept") == changed.body
+
+
+def test_marks_come_in_patient_order_a_few_at_a_time_and_tell_which_groups_are_marked_twice(store, monkeypatch):
+    monkeypatch.setattr(kept, "SORTED_AT_ONCE", 2)
+    marks = [(-5, 3), (0, -(2**63)), (0, 8), (7, 3), (7, 2**63 - 1), (9, 3), (9, 8)]
+    with store.write() as session:
+        kept.touch(session, 1, set(marks))
+        kept.touch(session, 2, {(1, 1)})
+        assert kept.count_touched(session, 1) == len(marks)
+        assert kept.touched_twice(session, 1, len(marks)) == {3: -5, 8: 0}
+        pages, after = [], kept.BEFORE_ALL
+        while page := kept.touched(session, 1, after, 3):
+            pages, after = [*pages, *page], page[-1]
+        assert pages == marks
