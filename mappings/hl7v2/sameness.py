@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from mappings.hl7v2 import times
 from mappings.hl7v2.message import Segment
-from mappings.hl7v2.observation import CHANGES, UNSETTLED, Result
+from mappings.hl7v2.observation import CHANGES, FIRST, UNSETTLED, Result
 
 ZONE = "Europe/London"
 """Where two times are compared. Which zone it is makes no difference, as long as it is one."""
@@ -70,7 +70,7 @@ class Names:
                 if services.setdefault(name, service) != service:
                     self.shared.add(name)
                 wholes[name].add(whole)
-                if result.status not in UNSETTLED | CHANGES:
+                if result.status not in FIRST | CHANGES:
                     plain[name].add(whole)
             self._tell_apart(wholes)
         self._tell_apart(plain)
@@ -211,7 +211,7 @@ def _one_by_one(
     for left_out in (set[str](), {"entered-in-error"}, {"entered-in-error", *UNSETTLED}):
         ours = [peer for peer in peers if sent[peer].status not in left_out]
         theirs = [key for key in here if free[key].status not in left_out]
-        if len(ours) == len(theirs):
+        if ours and len(ours) == len(theirs):
             return list(zip(ours, theirs))
         if len(peers) == len(theirs):
             return list(zip(peers, theirs))
@@ -236,9 +236,9 @@ def _may_replace(held: Result, new: Result) -> bool:
     preliminary is of the final after it."""
     if not is_apart(held, new):
         return False
-    if new.status in CHANGES or held.status in UNSETTLED or (new.obx.text(11) == "U" and not new.obx[5]):
+    if new.status in CHANGES or held.status in FIRST or (new.obx.text(11) == "U" and not new.obx[5]):
         return True
-    return new.status in UNSETTLED and times.rank(time_of(new), ZONE) < times.rank(time_of(held), ZONE)
+    return new.status in FIRST and times.rank(time_of(new), ZONE) < times.rank(time_of(held), ZONE)
 
 
 def _distance(held: Result, new: Result) -> float:
