@@ -86,11 +86,6 @@ def numbers_of(pid: Segment, feed: Feed = NO_FEED) -> list[Number]:
     ]
 
 
-def nhs_of_pid2(pid: Segment) -> Number | None:
-    """Return the NHS number of PID-2, where feeds of older versions send it."""
-    return next((identifier for identifier in numbers(pid, 2) if identifier.nhs), None)
-
-
 def _is_of(number: Number, pid: Segment) -> bool:
     """Whether a number of PID-2 names its authority or is of a hospital's type."""
     sent = [part.text(4, 1) or part.text(4, 2) for part in pid.repetitions(2) if part.text(1).strip() == number.value]

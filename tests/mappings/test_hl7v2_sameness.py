@@ -122,7 +122,9 @@ def test_the_status_of_the_order_and_of_the_result_are_heard_together(texts, exp
 )  # fmt: skip
 def test_a_value_without_a_status_neither_hides_another_nor_is_hidden(texts, expected):
     messages = [
-        report(f"202506011{hour}00", *(nm(v, said, f14=at) for h, v, said, at in texts if h == hour), "NTE|1||x", status="")
+        report(
+            f"202506011{hour}00", *(nm(v, said, f14=at) for h, v, said, at in texts if h == hour), "NTE|1||x", status=""
+        )
         for hour in (1, 2)
     ]
     shown = []
