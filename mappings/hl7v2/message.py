@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.errors import Invalid
+from mappings.hl7v2.linebreaks import joined
 
 DELETE = '""'
 C1 = re.compile(r"[\x80-\x9f]")
@@ -144,7 +145,7 @@ class Message:
 
 def parse(text: str) -> Message:
     """Return the message in ``text``; segments end with CR, LF or both. MLLP framing bytes are passed over, and so is a
-    segment that is only its name, which says nothing (Mirth Connect issue 253).
+    segment that is only its name, which says nothing (Mirth Connect issue 253). Lines of one text are put together.
 
     Raises ``Invalid`` naming what is not as HL7 says: no MSH, no separators, a line that is no segment.
     """
@@ -155,6 +156,8 @@ def parse(text: str) -> Message:
         lines = [line.replace("\\\\", "\\") for line in lines]
     encoding = separators(lines[0])
     segments = []
+    if not all(line.startswith(encoding.field, 3) for line in lines):
+        lines = joined(lines, encoding.field, encoding.escape)
     for number, line in enumerate(lines, 1):
         if BARE.fullmatch(line):
             continue
