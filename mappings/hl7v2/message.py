@@ -64,13 +64,14 @@ class Repetition:
 class Segment:
     """One line of a message. A segment that is not there answers "" to everything and is false."""
 
-    __slots__ = ("_fields", "encoding", "name", "raw")
+    __slots__ = ("_fields", "_words", "encoding", "name", "raw")
 
     def __init__(self, name: str, raw: str, encoding: Encoding):
         self.name = name
         self.raw = raw
         self.encoding = encoding
         self._fields: list[str] | None = None
+        self._words: dict[int, str] = {}
 
     def __bool__(self) -> bool:
         return bool(self.raw)
@@ -89,7 +90,15 @@ class Segment:
         return self.raw.count(self.encoding.field) + (self.name == "MSH") if self.raw else 0
 
     def text(self, number: int, component: int = 1, subcomponent: int = 0) -> str:
-        """Return the words of one component of the field's first repetition."""
+        """Return the words of one component of the field's first repetition. They are asked for again and again, and so
+        kept."""
+        place = number << 16 | component << 8 | subcomponent
+        known = self._words.get(place)
+        if known is None:
+            known = self._words[place] = self._read(number, component, subcomponent)
+        return known
+
+    def _read(self, number: int, component: int, subcomponent: int) -> str:
         raw = self[number]
         if not raw or raw == DELETE:
             return ""

@@ -29,6 +29,8 @@ WITHOUT_VALUE = {
     "entered-in-error": "error",
 }
 
+LABORATORY = [{"coding": [{"system": HL7 + "observation-category", "code": "laboratory"}]}]
+
 Value = tuple[object, str]
 
 
@@ -171,8 +173,9 @@ def observation(
         "Observation",
         look.id("Observation", key),
         LAB if is_lab else OTHER,
+        is_clean=True,
         status=result.status,
-        category=[{"coding": [{"system": HL7 + "observation-category", "code": "laboratory"}]}] if is_lab else [],
+        category=LABORATORY if is_lab else [],
         code=codes.required(obx, 3, look, publisher),
         subject=subject,
         encounter=encounter,

@@ -65,12 +65,12 @@ def _takes_unit(words: str, named: str) -> bool:
     return bool(named) and "\n" not in words and len(words) <= 40 and words[-1:].isdigit()
 
 
-def unit_beside(obx: Segment, found: dict[str, Any]) -> list[str]:
+def unit_beside(obx: Segment, elements: dict[str, Any]) -> list[str]:
     """Return the note on a unit that the value itself cannot carry, none where there is no need of one."""
     named = unit(obx).get("unit", "")
-    words = found.get("valueString", "")
-    is_carried = "valueQuantity" in found or "valueRange" in found or words.endswith(f" {named}")
-    return [f"Unit sent: {named}"] if named and found and not is_carried else []
+    words = elements.get("valueString", "")
+    is_carried = "valueQuantity" in elements or "valueRange" in elements or words.endswith(f" {named}")
+    return [f"Unit sent: {named}"] if named and elements and not is_carried else []
 
 
 def is_number(words: str) -> bool:
@@ -79,7 +79,10 @@ def is_number(words: str) -> bool:
 
 def quantity(number: str, obx: Segment, comparator: str = "") -> dict[str, Any]:
     """Return the Quantity, every digit as sent (``5.10`` stays ``5.10``)."""
-    return {"value": Decimal(number), "comparator": comparator, **unit(obx)}
+    value: dict[str, Any] = {"value": Decimal(number)}
+    if comparator:
+        value["comparator"] = comparator
+    return value | unit(obx)
 
 
 def structured(obx: Segment) -> dict[str, Any]:
@@ -103,15 +106,14 @@ def structured(obx: Segment) -> dict[str, Any]:
 def coded(obx: Segment, look: Look, publisher: str) -> dict[str, Any]:
     """Return the coded value; several repetitions are their words, because FHIR has room for
     one concept, and each with its codes is a component."""
-    found = [codes.codeable(field, look, publisher) for field in obx.repetitions(5)]
-    found = [concept for concept in found if concept["coding"] or concept["text"]]
-    if len(found) > 1:
+    concepts = [concept for field in obx.repetitions(5) if (concept := codes.codeable(field, look, publisher))]
+    if len(concepts) > 1:
         parts = [
             {"code": {"text": f"Value {number}"}, "valueCodeableConcept": concept}
-            for number, concept in enumerate(found, 1)
+            for number, concept in enumerate(concepts, 1)
         ]
-        return {"valueString": "\n".join(concept["text"] for concept in found), "component": parts}
-    return {"valueCodeableConcept": found[0]} if found else {}
+        return {"valueString": "\n".join(concept.get("text", "") for concept in concepts), "component": parts}
+    return {"valueCodeableConcept": concepts[0]} if concepts else {}
 
 
 def clock(words: str) -> dict[str, Any]:
@@ -126,12 +128,11 @@ def reference_range(obx: Segment) -> list[dict[str, Any]]:
     if not words:
         return []
     bare = words.removeprefix("[").removesuffix("]").strip()
-    made: dict[str, Any] = {"text": words}
     if match := RANGE.fullmatch(bare):
-        made = {"low": quantity(match[1], obx), "high": quantity(match[2], obx), **made}
-    elif match := LIMIT.fullmatch(bare):
-        made = {"high" if match[1][0] == "<" else "low": quantity(match[2], obx), **made}
-    return [made]
+        return [{"low": quantity(match[1], obx), "high": quantity(match[2], obx), "text": words}]
+    if match := LIMIT.fullmatch(bare):
+        return [{"high" if match[1][0] == "<" else "low": quantity(match[2], obx), "text": words}]
+    return [{"text": words}]
 
 
 def interpretations(obx: Segment) -> list[dict[str, Any]]:
