@@ -109,7 +109,7 @@ class Segment:
     def whole(self, number: int) -> str:
         """Return a free text field's words with stray separators kept: repetitions become lines."""
         raw = self[number]
-        if raw == DELETE:
+        if not raw or raw == DELETE:
             return ""
         return unescape(raw.replace(self.encoding.repetition, "\n"), self.encoding)
 
