@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from mappings import Look
 from mappings.hl7v2 import codes, times
-from mappings.hl7v2.message import Segment
+from mappings.hl7v2.message import Encoding, Segment
 from mappings.hl7v2.units import unit
 
 NUMBER = re.compile(r"[+-]?(\d{1,30}\.?\d{0,30}|\.\d{1,30})([eE][+-]?\d{1,2})?")
@@ -123,7 +124,14 @@ def clock(words: str) -> dict[str, Any]:
 
 def reference_range(obx: Segment) -> list[dict[str, Any]]:
     """Return OBX-7 as low, high and the words seen: ``4.0-11.0``, ``[ 150 - 400 ]``, ``<48``, ``> 60``; else the words
-    alone."""
+    alone. Not to be changed: it is shared."""
+    return _range(obx[7], obx[6], obx.encoding) if obx[7] else []
+
+
+@lru_cache(maxsize=8192)
+def _range(raw: str, units: str, encoding: Encoding) -> list[dict[str, Any]]:
+    sign = encoding.field
+    obx = Segment("OBX", f"OBX{sign * 6}{units}{sign}{raw}", encoding)
     words = obx.whole(7).strip()
     if not words:
         return []
