@@ -36,16 +36,23 @@ def parts(file: File, longest: int) -> Iterator[Part | Reject]:
     count = _Count()
     number, start, size = 0, 1, 0
     lines: list[str] = []
+    is_inside = False
     with file.text("iso-8859-1") as text:
         for at, line in enumerate(_lines(text, longest), 1):
             begins = line.lstrip("\x0b\x1c \xef\xbb\xbf")[:3]
-            if begins == "MSH" or begins in BATCH:
+            if begins in ("BHS", "FHS") and _stands_inside(lines, line):
+                is_inside = True
+                yield from count.see(begins, line)
+            elif begins == "MSH" or begins in BATCH:
+                is_inside = False
                 if lines:
                     number += 1
                     yield Part(number, start, _joined(lines, size, longest))
                 yield from count.see(begins, line)
                 start, size, lines = at, len(line), ([line] if begins == "MSH" else [])
             elif lines or line.strip("\x0b\x1c\x1a\r\n "):
+                count.messages += is_inside and bool(line.strip())
+                is_inside = is_inside and not line.strip()
                 size = size + len(line) if lines else len(line)
                 start = start if lines else at
                 if size <= longest or not lines:
@@ -53,6 +60,18 @@ def parts(file: File, longest: int) -> Iterator[Part | Reject]:
     if lines:
         yield Part(number + 1, start, _joined(lines, size, longest))
     yield from count.end()
+
+
+def _stands_inside(lines: list[str], header: str) -> bool:
+    """Whether a header of a batch stands inside a message: before its PID, and of the same sender and receiver (MSH-3
+    to MSH-6). A batch begins before its first message, so that nothing else can be meant; another message begins with
+    MSH."""
+    names = [line.lstrip("\x0b\x1c \xef\xbb\xbf")[:3] for line in lines]
+    if not names or names[0] != "MSH" or set(names) - {"MSH", "EVN"}:
+        return False
+    sign = lines[0].partition("MSH")[2][:1]
+    ours, theirs = lines[0].split(sign)[2:6], header.split(sign)[2:6]
+    return ours == theirs and any(ours)
 
 
 @dataclass

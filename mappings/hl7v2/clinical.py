@@ -156,7 +156,7 @@ def code(segment: Segment, publisher: str, look: Look) -> dict[str, Any]:
     field = next(iter(segment.repetitions(3)), Repetition("", segment.encoding))
     made = codes.codeable(field, look, publisher, named)
     described = segment.text(4)
-    return {**made, "text": described or made["text"]} if described or made["text"] else made
+    return {**made, "text": described or made["text"]} if described or made.get("text") else made
 
 
 def readable(text: str, zone: str) -> str:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.errors import Invalid
+from gateway.fhir.build import without_empty
 from gateway.fhir.codes import SNOMED
 from mappings import Feed, Look
 from mappings.hl7v2.message import Encoding, Repetition, Segment
@@ -55,7 +56,7 @@ def concept(name: str, field: Repetition, look: Look, publisher: str) -> dict[st
 
 def codeable(field: Repetition, look: Look, publisher: str, default: str = "") -> dict[str, Any]:
     """Return a CodeableConcept for a CE or CWE: the coding and its alternate (components 1–3 and 4–6), and the words
-    seen.
+    seen; {} for none, and nothing empty in it.
 
     ``default`` names the coding system where the sender names none. The answer is shared between calls: build with it,
     do not change it.
@@ -82,7 +83,8 @@ def _codeable(
                 uri = local(publisher, name)  # an axis code of the old SNOMED, or a slip: not a concept
             codings.append({"system": uri, "code": code, "display": words})
     words = field.text(9) or field.text(2) or field.text(5) or (codings[0]["code"] if codings else field.text(1))
-    return {"coding": codings, "text": words}
+    concept: dict[str, Any] = without_empty({"coding": codings, "text": words})
+    return concept
 
 
 @lru_cache(maxsize=8192)

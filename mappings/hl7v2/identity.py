@@ -73,28 +73,40 @@ def numbers(segment: Segment, field: int, feed: Feed = NO_FEED) -> list[Number]:
 
 def numbers_of(pid: Segment, feed: Feed = NO_FEED) -> list[Number]:
     """Return the identifiers of the patient: PID-3, the fields of the feed's ``identifier_fields`` (2, 4, 18, 19), and
-    of PID-2 what is not a bare number. PID-2 is the number of another place (HL7 v2.3), and says nothing unless it says
-    whose."""
+    of PID-2 and PID-4 what says whose it is. PID-2 is the number of another place and PID-4 another number (HL7 v2.3):
+    the first counts with an authority or a hospital's type, the second with both."""
     also = feed.settings.get("identifier_fields") or ()
     if not isinstance(also, (list, tuple)) or not all(isinstance(field, int) for field in also):
         raise Invalid("setting identifier_fields")
     held = [identifier for field in dict.fromkeys((3, *also)) for identifier in numbers(pid, field, feed)]
-    return held + [
-        identifier
-        for identifier in numbers(pid, 2, feed)
-        if 2 not in also and (identifier.nhs or _is_of(identifier, pid))
-    ]
-
-
-def nhs_of_pid2(pid: Segment) -> Number | None:
-    """Return the NHS number of PID-2, where feeds of older versions send it."""
-    return next((identifier for identifier in numbers(pid, 2) if identifier.nhs), None)
+    return (
+        held
+        + [
+            identifier
+            for identifier in numbers(pid, 2, feed)
+            if 2 not in also and (identifier.nhs or _is_of(identifier, pid))
+        ]
+        + [
+            identifier
+            for identifier in numbers(pid, 4, feed)
+            if 4 not in also
+            and not identifier.nhs
+            and identifier.type in HOSPITAL_TYPES
+            and _names_authority(pid, 4, identifier)
+        ]
+    )
 
 
 def _is_of(number: Number, pid: Segment) -> bool:
     """Whether a number of PID-2 names its authority or is of a hospital's type."""
-    sent = [part.text(4, 1) or part.text(4, 2) for part in pid.repetitions(2) if part.text(1).strip() == number.value]
-    return any(sent) or number.type in HOSPITAL_TYPES
+    return number.type in HOSPITAL_TYPES or _names_authority(pid, 2, number)
+
+
+def _names_authority(pid: Segment, field: int, number: Number) -> bool:
+    """Whether a number was sent with an authority; one that the feed gives it does not count."""
+    return any(
+        part.text(4, 1) or part.text(4, 2) for part in pid.repetitions(field) if part.text(1).strip() == number.value
+    )
 
 
 def local_number(segment: Segment, field: int, feed: Feed) -> Number | None:

@@ -18,7 +18,8 @@ def results_of(order: Order) -> list[Result]:
     """Return the results of an order, each with its comments, specimens and the result it was found in."""
     grouped = group(order)
     specimens = specimens_of(order)
-    statuses = [status_of(parts[-1].segment, order.obr) for parts in grouped]
+    all_statuses = [[status_of(part.segment, order.obr) for part in parts] for parts in grouped]
+    statuses = [said[-1] for said in all_statuses]
     is_corrected = codes.target("result_unsaid", order.obr.text(25)) == "corrected" and not MARKED & set(statuses)
     results = []
     for number, parts in enumerate(grouped):
@@ -28,7 +29,7 @@ def results_of(order: Order) -> list[Result]:
             Result(
                 segments,
                 order.obr,
-                marked(segments, order.obr),
+                marked(all_statuses[number]),
                 (notes,) if notes else (),
                 specimens,
                 tie(segments[0], order, grouped[:number]),
@@ -38,9 +39,8 @@ def results_of(order: Order) -> list[Result]:
     return results
 
 
-def marked(segments: tuple[Segment, ...], obr: Segment) -> str:
-    """Return the status of a result: of a text, corrected where one of its lines is."""
-    statuses = [status_of(segment, obr) for segment in segments]
+def marked(statuses: list[str]) -> str:
+    """Return the status of a result by those of its lines: of a text, corrected where one of its lines is."""
     return next((status for status in statuses if status in MARKED), statuses[-1])
 
 
@@ -92,8 +92,8 @@ def tie(obx: Segment, order: Order, before: list[list[Commented]]) -> Tie | None
     """Return what a result was found in: the parent that the order names (OBR-26); of a susceptibility without one, the
     coded result before it with the same OBX-4."""
     obr = order.obr
-    code = obr.text(26, 1, 1) or obr.text(26, 1, 4)
-    if code or obr.text(26, 2) or obr.text(26, 3):
+    code = obr.text(26, 1, 1) or obr.text(26, 1, 4) if obr[26] else ""
+    if obr[26] and (code or obr.text(26, 2) or obr.text(26, 3)):
         return Tie(code, obr.text(26, 2), obr.text(26, 3) or order.values.get((code, obr.text(26, 2)), ""))
     if not is_susceptibility(obx):
         return None

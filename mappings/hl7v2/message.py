@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gateway.errors import Invalid
+from mappings.hl7v2.linebreaks import joined
 
 DELETE = '""'
 C1 = re.compile(r"[\x80-\x9f]")
@@ -63,13 +64,14 @@ class Repetition:
 class Segment:
     """One line of a message. A segment that is not there answers "" to everything and is false."""
 
-    __slots__ = ("_fields", "encoding", "name", "raw")
+    __slots__ = ("_fields", "_words", "encoding", "name", "raw")
 
     def __init__(self, name: str, raw: str, encoding: Encoding):
         self.name = name
         self.raw = raw
         self.encoding = encoding
         self._fields: list[str] | None = None
+        self._words: dict[int, str] = {}
 
     def __bool__(self) -> bool:
         return bool(self.raw)
@@ -88,7 +90,15 @@ class Segment:
         return self.raw.count(self.encoding.field) + (self.name == "MSH") if self.raw else 0
 
     def text(self, number: int, component: int = 1, subcomponent: int = 0) -> str:
-        """Return the words of one component of the field's first repetition."""
+        """Return the words of one component of the field's first repetition. They are asked for again and again, and so
+        kept."""
+        place = number << 16 | component << 8 | subcomponent
+        known = self._words.get(place)
+        if known is None:
+            known = self._words[place] = self._read(number, component, subcomponent)
+        return known
+
+    def _read(self, number: int, component: int, subcomponent: int) -> str:
         raw = self[number]
         if not raw or raw == DELETE:
             return ""
@@ -99,7 +109,7 @@ class Segment:
     def whole(self, number: int) -> str:
         """Return a free text field's words with stray separators kept: repetitions become lines."""
         raw = self[number]
-        if raw == DELETE:
+        if not raw or raw == DELETE:
             return ""
         return unescape(raw.replace(self.encoding.repetition, "\n"), self.encoding)
 
@@ -144,7 +154,7 @@ class Message:
 
 def parse(text: str) -> Message:
     """Return the message in ``text``; segments end with CR, LF or both. MLLP framing bytes are passed over, and so is a
-    segment that is only its name, which says nothing (Mirth Connect issue 253).
+    segment that is only its name, which says nothing (Mirth Connect issue 253). Lines of one text are put together.
 
     Raises ``Invalid`` naming what is not as HL7 says: no MSH, no separators, a line that is no segment.
     """
@@ -155,6 +165,8 @@ def parse(text: str) -> Message:
         lines = [line.replace("\\\\", "\\") for line in lines]
     encoding = separators(lines[0])
     segments = []
+    if not all(line.startswith(encoding.field, 3) for line in lines):
+        lines = joined(lines, encoding.field, encoding.escape)
     for number, line in enumerate(lines, 1):
         if BARE.fullmatch(line):
             continue

@@ -18,6 +18,8 @@ LAB = UK_CORE + "UKCore-Observation-Lab"
 OTHER = UK_CORE + "UKCore-Observation"
 
 UNSETTLED = {"registered", "preliminary", "unknown"}
+FIRST = {"registered", "preliminary"}
+"""What a later result replaces by its nature. One without a status is not settled, but nobody says that it is first."""
 CHANGES = {"corrected", "amended", "cancelled", "entered-in-error"}
 WITHDRAWN = {"cancelled", "entered-in-error"}
 WITHOUT_VALUE = {
@@ -26,6 +28,8 @@ WITHOUT_VALUE = {
     "cancelled": "not-performed",
     "entered-in-error": "error",
 }
+
+LABORATORY = [{"coding": [{"system": HL7 + "observation-category", "code": "laboratory"}]}]
 
 Value = tuple[object, str]
 
@@ -101,10 +105,24 @@ def accept(held: Result | None, new: Result) -> Result:
     if new.status in CHANGES:
         return replace(new, undone=(*held.undone, held.sent) if held.status not in UNSETTLED else held.undone)
     if held.status in UNSETTLED:
-        return new
+        return said_before(held, new)
     if new.status in UNSETTLED:
-        return held
+        return held if new.status in FIRST else said_after(held, new)
     return settle(held, new)
+
+
+def said_before(held: Result, new: Result) -> Result:
+    """Return the later of two results; it tells a value that was sent before it without a status."""
+    if held.status in FIRST or held.sent == new.sent or not said(held):
+        return replace(new, also=(*held.also, *new.also)) if held.also else new
+    return replace(new, also=(*held.also, f"Sent before without a status, another value: {said(held)}"))
+
+
+def said_after(held: Result, new: Result) -> Result:
+    """Return a settled result; it tells a value that was sent after it without a status."""
+    if new.sent == held.sent or new.sent in held.undone or not said(new):
+        return held
+    return replace(held, also=(*held.also, f"Sent later without a status, another value: {said(new)}"))
 
 
 def settle(held: Result, new: Result) -> Result:
@@ -155,8 +173,9 @@ def observation(
         "Observation",
         look.id("Observation", key),
         LAB if is_lab else OTHER,
+        is_clean=True,
         status=result.status,
-        category=[{"coding": [{"system": HL7 + "observation-category", "code": "laboratory"}]}] if is_lab else [],
+        category=LABORATORY if is_lab else [],
         code=codes.required(obx, 3, look, publisher),
         subject=subject,
         encounter=encounter,

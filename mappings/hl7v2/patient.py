@@ -8,13 +8,13 @@ from typing import Any
 from gateway.fhir.build import resource
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs.identifiers import is_ods_code, is_practice_code, is_valid
-from mappings import Group, Look
+from mappings import Feed, Group, Look
 from mappings.hl7v2 import codes, times
 from mappings.hl7v2.allergy import allergies, take_allergies
 from mappings.hl7v2.clinical import Coded
 from mappings.hl7v2.datatypes import GMP, address, human_name, organisation, telecom
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import Number, nhs_of_pid2, number, patient_key, prior_keys, prior_numbers, visit_of
+from mappings.hl7v2.identity import Number, number, numbers_of, patient_key, prior_keys, prior_numbers, visit_of
 from mappings.hl7v2.message import DELETE, Message, Segment
 from mappings.hl7v2.replay import Fields, is_shielded, key_of, ordered, recorded
 from mappings.vocabulary import GMP_NUMBER, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
@@ -31,7 +31,8 @@ them. Data that laboratories keep outdated is left out."""
 class Person:
     """The state of one patient after the messages so far."""
 
-    def __init__(self, wanted: dict[str, tuple[int, ...]]):
+    def __init__(self, wanted: dict[str, tuple[int, ...]], feed: Feed):
+        self.feed = feed
         self.fields = Fields(wanted)
         self.numbers: dict[str, list[Number]] = {}
         self.status = ""
@@ -56,21 +57,22 @@ class Person:
             self.coded.take(message)
 
     def take_numbers(self, pid: Segment) -> None:
-        """Take the identifiers of PID-3, and the NHS number of PID-2 where PID-3 has none: what an authority sends
-        replaces what it sent before.
+        """Take the identifiers of PID-3, and of the other fields that name the patient where PID-3 has none of the
+        authority: what an authority sends replaces what it sent before.
 
         A verification status holds for the number it was sent with, and for no other.
         """
         before = self.nhs_number()
         sent: dict[str, list[Number]] = {}
         for field in pid.repetitions(3):
-            found = number(field)
-            sent.setdefault("NHS" if found.nhs else found.authority, []).extend(
-                [] if field.deleted or not found.value else [found]
+            identifier = number(field, self.feed)
+            sent.setdefault("NHS" if identifier.nhs else identifier.authority, []).extend(
+                [] if field.deleted or not identifier.value else [identifier]
             )
-        if "NHS" not in sent:
-            sent |= {"NHS": [older]} if (older := nhs_of_pid2(pid)) else {}
-        self.numbers.update(sent)
+        beside: dict[str, list[Number]] = {}
+        for identifier in numbers_of(pid, self.feed):
+            beside.setdefault("NHS" if identifier.nhs else identifier.authority, []).append(identifier)
+        self.numbers.update(beside | sent)
         after = self.nhs_number()
         if after is None or before is None or before.value != after.value:
             self.status = ""
@@ -101,7 +103,7 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
 
 def replay(group: Group, look: Look, key: str) -> Person:
     """Return the state after all ADT messages. Only if there is none for this patient, use the result messages."""
-    person = Person(DEMOGRAPHICS)
+    person = Person(DEMOGRAPHICS, look.feed)
     for sent in ordered(group.of("ADT"), look, recorded):
         message = sent.message
         event = EVENTS[message.event]
@@ -112,7 +114,7 @@ def replay(group: Group, look: Look, key: str) -> Person:
         elif person.survivor:
             continue  # a merged number is dead: a later A08 neither revives it nor changes the survivor
         elif event.deletes and not event.visit:
-            person = Person(DEMOGRAPHICS)
+            person = Person(DEMOGRAPHICS, look.feed)
             person.deleted = True
         else:
             person.take(message)
@@ -143,7 +145,7 @@ def retire(person: Person, message: Message, key: str, look: Look) -> None:
 def from_results(group: Group, look: Look, person: Person) -> Person:
     """Return a minimal patient from result messages, for a number no ADT tells of. As soon as one does, results change
     nothing."""
-    minimal = Person(RESULT_DEMOGRAPHICS)
+    minimal = Person(RESULT_DEMOGRAPHICS, look.feed)
     minimal.survivor, minimal.replaced, minimal.numbers = person.survivor, person.replaced, person.numbers
     for sent in ordered(group.of("ORU"), look, recorded):
         minimal.known = True

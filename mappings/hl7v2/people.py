@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mappings import Look
-from mappings.hl7v2.identity import numbers
+from mappings import Feed, Look
+from mappings.hl7v2.identity import nhs_values, numbers_of
 from mappings.hl7v2.message import Message
 from mappings.hl7v2.replay import Sent
 
@@ -31,19 +31,23 @@ def by_person(sent: list[Sent], look: Look) -> dict[str, list[Sent]]:
     people: list[tuple[set[str], list[Sent]]] = []
     for message_sent in sent:
         key = survivor(message_sent.row.patient, look)
-        same = [person for person in people if key in person[0] or is_same(person[1][0].message, message_sent.message)]
+        same = [
+            person
+            for person in people
+            if key in person[0] or is_same(person[1][0].message, message_sent.message, look.feed)
+        ]
         people = [person for person in people if person not in same]
         keys = {key}.union(*(person[0] for person in same))
         people.append((keys, [*(message for person in same for message in person[1]), message_sent]))
     return {min(keys): messages for keys, messages in people}
 
 
-def is_same(first_message: Message, other_message: Message) -> bool:
+def is_same(first_message: Message, other_message: Message, feed: Feed) -> bool:
     """Whether the PIDs of two messages describe one person."""
     first, second = first_message["PID"], other_message["PID"]
     if not first.text(7) or first.text(7)[:8] != second.text(7)[:8]:
         return False
-    ours, theirs = ({number.value for number in numbers(pid, 3) if number.nhs} for pid in (first, second))
+    ours, theirs = (nhs_values(numbers_of(pid, feed)) for pid in (first, second))
     if ours and theirs:
         return bool(ours & theirs)
     return bool(first.text(5, 1, 1)) and first.text(5, 1, 1).casefold() == second.text(5, 1, 1).casefold()

@@ -164,9 +164,12 @@ def _type(kind: str, event: str) -> str:
 def is_cut(message: Message, payload: bytes) -> bool:
     """Whether the last result may lack the end of its value: 13 for 135 must not be shown.
 
-    The message ends there, without a unit or a status, and it is neither text, whose end one misses, nor one of several
-    that all come so from a sender who ends each line.
+    The message ends there, without a unit or a status and not in the end of an MLLP frame, and it is neither text,
+    whose end one misses, nor one of several that all come so from a sender who ends each line. A line end alone proves
+    nothing: whatever wrote the file may have put it there.
     """
+    if payload[:1] == b"\x0b" and payload.rstrip(b"\r\n")[-1:] == b"\x1c":
+        return False
     *others, last = message.all("OBX") or [message["OBX"]]
     if message.segments[-1] is not last or len(last) > 5 or is_padding(last) or last.text(2) in TEXTS:
         return False

@@ -254,7 +254,8 @@ def specimen_key(scope: Scope, taken: Taken) -> str:
 
 
 def reference(scope: Scope, taken: Taken) -> dict[str, Any]:
-    return {**scope.look.reference("Specimen", specimen_key(scope, taken)), "display": taken.words}
+    named = {"display": taken.words} if taken.words else {}
+    return scope.look.reference("Specimen", specimen_key(scope, taken)) | named
 
 
 def attachments(result: Result, look: Look) -> list[dict[str, Any]]:

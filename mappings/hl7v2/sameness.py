@@ -10,10 +10,11 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 
 from mappings.hl7v2 import times
-from mappings.hl7v2.message import Segment
-from mappings.hl7v2.observation import CHANGES, UNSETTLED, Result
+from mappings.hl7v2.message import Encoding, Segment
+from mappings.hl7v2.observation import CHANGES, FIRST, UNSETTLED, Result
 
 ZONE = "Europe/London"
 """Where two times are compared. Which zone it is makes no difference, as long as it is one."""
@@ -25,11 +26,19 @@ Whole = tuple[str, ...]
 
 def code_of(obx: Segment) -> str:
     """Return the code of OBX-3 (component 1, else the alternate's), else its words."""
-    return obx.text(3, 1) or obx.text(3, 4) or (obx.text(3, 2) or obx.text(3, 5)).casefold()
+    return _test(obx[3], obx.encoding)[0]
 
 
 def whole_of(obx: Segment) -> Whole:
-    return tuple(" ".join(obx.text(3, number).casefold().split()) for number in range(1, 7))
+    return _test(obx[3], obx.encoding)[1]
+
+
+@lru_cache(maxsize=16384)
+def _test(raw: str, encoding: Encoding) -> tuple[str, Whole]:
+    """Return the code of an OBX-3 as sent, and all that names the test: a laboratory has a few thousand of them."""
+    field = Segment("OBX", f"OBX{encoding.field * 3}{raw}", encoding)
+    code = field.text(3, 1) or field.text(3, 4) or (field.text(3, 2) or field.text(3, 5)).casefold()
+    return code, tuple(" ".join(field.text(3, number).casefold().split()) for number in range(1, 7))
 
 
 def is_other(one: Whole, right: Whole) -> bool:
@@ -39,6 +48,8 @@ def is_other(one: Whole, right: Whole) -> bool:
 
 def parent_of(obr: Segment) -> Key:
     """Return what names the parent result (OBR-26), () for none: its code and OBX-4, else its words."""
+    if not obr[26]:
+        return ()
     code = obr.text(26, 1, 1) or obr.text(26, 1, 4) or obr.text(26, 1, 2).casefold()
     sub, words = obr.text(26, 2), obr.text(26, 3).casefold()
     return (f"of {code}", sub or words) if code or sub or words else ()
@@ -70,7 +81,7 @@ class Names:
                 if services.setdefault(name, service) != service:
                     self.shared.add(name)
                 wholes[name].add(whole)
-                if result.status not in UNSETTLED | CHANGES:
+                if result.status not in FIRST | CHANGES:
                     plain[name].add(whole)
             self._tell_apart(wholes)
         self._tell_apart(plain)
@@ -211,7 +222,7 @@ def _one_by_one(
     for left_out in (set[str](), {"entered-in-error"}, {"entered-in-error", *UNSETTLED}):
         ours = [peer for peer in peers if sent[peer].status not in left_out]
         theirs = [key for key in here if free[key].status not in left_out]
-        if len(ours) == len(theirs):
+        if ours and len(ours) == len(theirs):
             return list(zip(ours, theirs))
         if len(peers) == len(theirs):
             return list(zip(peers, theirs))
@@ -236,9 +247,9 @@ def _may_replace(held: Result, new: Result) -> bool:
     preliminary is of the final after it."""
     if not is_apart(held, new):
         return False
-    if new.status in CHANGES or held.status in UNSETTLED or (new.obx.text(11) == "U" and not new.obx[5]):
+    if new.status in CHANGES or held.status in FIRST or (new.obx.text(11) == "U" and not new.obx[5]):
         return True
-    return new.status in UNSETTLED and times.rank(time_of(new), ZONE) < times.rank(time_of(held), ZONE)
+    return new.status in FIRST and times.rank(time_of(new), ZONE) < times.rank(time_of(held), ZONE)
 
 
 def _distance(held: Result, new: Result) -> float:

@@ -119,4 +119,4 @@ def source_type(obr: Segment, words: str, publisher: str, look: Look) -> dict[st
         field = Repetition(first.replace(encoding.subcomponent, encoding.component), encoding)
     concept = codes.codeable(field, look, publisher)
     is_code = bool(field.text(2)) and " " not in field.text(1)
-    return {"coding": concept["coding"] if is_code else [], "text": words}
+    return {"coding": concept.get("coding", []) if is_code else [], "text": words}

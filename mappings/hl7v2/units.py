@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from mappings import vocabulary
-from mappings.hl7v2.message import Segment
+from mappings.hl7v2.message import Encoding, Segment
 
 
 def unit(obx: Segment) -> dict[str, Any]:
@@ -17,11 +17,13 @@ def unit(obx: Segment) -> dict[str, Any]:
     >>> unit(Segment("OBX", "OBX|1|NM|PLT||150|x10^9/L", Encoding()))["unit"]
     'x10^9/L'
     """
-    return _unit(obx.text(6, 1), obx.text(6, 2))
+    return _unit(obx[6], obx.encoding) if obx[6] else {}
 
 
 @lru_cache(maxsize=4096)
-def _unit(written: str, after: str) -> dict[str, Any]:
+def _unit(raw: str, encoding: Encoding) -> dict[str, Any]:
+    field = Segment("OBX", f"OBX{encoding.field}{raw}", encoding)
+    written, after = field.text(1, 1), field.text(1, 2)
     if re.fullmatch(r"[x*]?10", written, re.IGNORECASE) and re.match(r"\d", after):
         written = f"{written}^{after}"  # 10^9/L whose ^ the sender did not escape
     return vocabulary.unit(written)

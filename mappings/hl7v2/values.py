@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from mappings import Look
 from mappings.hl7v2 import codes, times
-from mappings.hl7v2.message import Segment
+from mappings.hl7v2.message import Encoding, Segment
 from mappings.hl7v2.units import unit
 
 NUMBER = re.compile(r"[+-]?(\d{1,30}\.?\d{0,30}|\.\d{1,30})([eE][+-]?\d{1,2})?")
@@ -65,12 +66,12 @@ def _takes_unit(words: str, named: str) -> bool:
     return bool(named) and "\n" not in words and len(words) <= 40 and words[-1:].isdigit()
 
 
-def unit_beside(obx: Segment, found: dict[str, Any]) -> list[str]:
+def unit_beside(obx: Segment, elements: dict[str, Any]) -> list[str]:
     """Return the note on a unit that the value itself cannot carry, none where there is no need of one."""
     named = unit(obx).get("unit", "")
-    words = found.get("valueString", "")
-    is_carried = "valueQuantity" in found or "valueRange" in found or words.endswith(f" {named}")
-    return [f"Unit sent: {named}"] if named and found and not is_carried else []
+    words = elements.get("valueString", "")
+    is_carried = "valueQuantity" in elements or "valueRange" in elements or words.endswith(f" {named}")
+    return [f"Unit sent: {named}"] if named and elements and not is_carried else []
 
 
 def is_number(words: str) -> bool:
@@ -79,7 +80,10 @@ def is_number(words: str) -> bool:
 
 def quantity(number: str, obx: Segment, comparator: str = "") -> dict[str, Any]:
     """Return the Quantity, every digit as sent (``5.10`` stays ``5.10``)."""
-    return {"value": Decimal(number), "comparator": comparator, **unit(obx)}
+    value: dict[str, Any] = {"value": Decimal(number)}
+    if comparator:
+        value["comparator"] = comparator
+    return value | unit(obx)
 
 
 def structured(obx: Segment) -> dict[str, Any]:
@@ -103,15 +107,14 @@ def structured(obx: Segment) -> dict[str, Any]:
 def coded(obx: Segment, look: Look, publisher: str) -> dict[str, Any]:
     """Return the coded value; several repetitions are their words, because FHIR has room for
     one concept, and each with its codes is a component."""
-    found = [codes.codeable(field, look, publisher) for field in obx.repetitions(5)]
-    found = [concept for concept in found if concept["coding"] or concept["text"]]
-    if len(found) > 1:
+    concepts = [concept for field in obx.repetitions(5) if (concept := codes.codeable(field, look, publisher))]
+    if len(concepts) > 1:
         parts = [
             {"code": {"text": f"Value {number}"}, "valueCodeableConcept": concept}
-            for number, concept in enumerate(found, 1)
+            for number, concept in enumerate(concepts, 1)
         ]
-        return {"valueString": "\n".join(concept["text"] for concept in found), "component": parts}
-    return {"valueCodeableConcept": found[0]} if found else {}
+        return {"valueString": "\n".join(concept.get("text", "") for concept in concepts), "component": parts}
+    return {"valueCodeableConcept": concepts[0]} if concepts else {}
 
 
 def clock(words: str) -> dict[str, Any]:
@@ -121,17 +124,23 @@ def clock(words: str) -> dict[str, Any]:
 
 def reference_range(obx: Segment) -> list[dict[str, Any]]:
     """Return OBX-7 as low, high and the words seen: ``4.0-11.0``, ``[ 150 - 400 ]``, ``<48``, ``> 60``; else the words
-    alone."""
+    alone. Not to be changed: it is shared."""
+    return _range(obx[7], obx[6], obx.encoding) if obx[7] else []
+
+
+@lru_cache(maxsize=8192)
+def _range(raw: str, units: str, encoding: Encoding) -> list[dict[str, Any]]:
+    sign = encoding.field
+    obx = Segment("OBX", f"OBX{sign * 6}{units}{sign}{raw}", encoding)
     words = obx.whole(7).strip()
     if not words:
         return []
     bare = words.removeprefix("[").removesuffix("]").strip()
-    made: dict[str, Any] = {"text": words}
     if match := RANGE.fullmatch(bare):
-        made = {"low": quantity(match[1], obx), "high": quantity(match[2], obx), **made}
-    elif match := LIMIT.fullmatch(bare):
-        made = {"high" if match[1][0] == "<" else "low": quantity(match[2], obx), **made}
-    return [made]
+        return [{"low": quantity(match[1], obx), "high": quantity(match[2], obx), "text": words}]
+    if match := LIMIT.fullmatch(bare):
+        return [{"high" if match[1][0] == "<" else "low": quantity(match[2], obx), "text": words}]
+    return [{"text": words}]
 
 
 def interpretations(obx: Segment) -> list[dict[str, Any]]:

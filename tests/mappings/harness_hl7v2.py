@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +9,7 @@ from pathlib import Path
 from mappings import Feed, Group, Reject, Row
 from mappings.hl7v2 import SOURCE
 from mappings.hl7v2.reader import row
-from tests.mappings.harness import read_all
-
-NAMESPACE = uuid.UUID("6f1cdb2e-0b5c-4d8f-9f0a-0d6c2a1f4e77")
+from tests.mappings.harness import read_all, resource_id
 
 
 @dataclass
@@ -41,7 +38,7 @@ class DictLook:
         return []
 
     def id(self, resource_type: str, key: str, publisher: str | None = None) -> str:
-        return str(uuid.uuid5(NAMESPACE, "|".join((SOURCE.name, publisher or self.publisher, resource_type, key))))
+        return resource_id(SOURCE.name, publisher or self.publisher, resource_type, key)
 
     def reference(self, resource_type: str, key: str, publisher: str | None = None) -> dict:
         return {"reference": f"{resource_type}/{self.id(resource_type, key, publisher)}"}

@@ -297,3 +297,21 @@ def test_a_group_of_no_family_is_refused():
 
     with pytest.raises(Invalid):
         SOURCE.to_fhir(Group("odd:1", "RXX", ()), DictLook("RXX", Feed()))
+
+
+@pytest.mark.parametrize(
+    ("pid", "settings", "expected"),
+    [
+        ("PID|1||H1", {"authority": "RXX"}, {"https://fhir.nhs.uk/RXX/Id/RXX": "H1"}),
+        ("PID|1||H1^^^OLD", {"authority_aliases": {"OLD": "NEW"}}, {"https://fhir.nhs.uk/RXX/Id/NEW": "H1"}),
+        ("PID|1|H9^^^AB^MR|", {}, {"https://fhir.nhs.uk/RXX/Id/AB": "H9"}),
+        ("PID|1|H9^^^AB^MR|H1^^^RXX", {}, {"https://fhir.nhs.uk/RXX/Id/RXX": "H1", "https://fhir.nhs.uk/RXX/Id/AB": "H9"}),
+        ("PID|1|||H4", {"identifier_fields": [4], "authority": "RXX"}, {"https://fhir.nhs.uk/RXX/Id/RXX": "H4"}),
+        ("PID|1||H1^^^RXX|H4^^^RXX", {"identifier_fields": [4]}, {"https://fhir.nhs.uk/RXX/Id/RXX": "H1"}),
+        ("PID|1|9990001006^^^NHS|H1^^^RXX", {}, {"https://fhir.nhs.uk/Id/nhs-number": "9990001006", "https://fhir.nhs.uk/RXX/Id/RXX": "H1"}),
+    ],
+)  # fmt: skip
+def test_the_patient_carries_the_number_that_the_key_is_made_of(pid, settings, expected):
+    message = adt("A28", "20250601080000", pid + "|" * (5 - pid.count("|")) + "Marsh^Ann||19700203|2")
+    patient = one(map_text(message, settings=settings), "Patient")
+    assert {identifier["system"]: identifier["value"] for identifier in patient["identifier"]} == expected

@@ -565,3 +565,90 @@ def test_a_batch_that_is_not_whole_says_so_and_what_is_there_is_read(tmp_path, b
     found = rows(tmp_path, batch.format(adt("A28", "20250101"), adt("A31", "20250102")).encode())
     assert [row.values["event"] for row in found if isinstance(row, Row)] == ["A28", "A31"]
     assert [reject.place for reject in found if isinstance(reject, Reject)] == places
+
+
+INSIDE = "|PAS|RXX|TIE|RXX|20250101"
+
+
+@pytest.mark.hazard("HZ-HL7V2-77")
+@pytest.mark.parametrize(
+    ("header", "kept", "places"),
+    [
+        (f"BHS|^~\\&{INSIDE}", ["A28"], []),
+        (f"FHS|^~\\&{INSIDE}", ["A28"], ["FTS of the file"]),
+        (f"BHS|^~\\&{INSIDE}\r" + adt("A31", "20250102").split("\rPID")[0], ["A31"], ["message 1"]),
+        ("BHS|^~\\&|LIMS|RYY|TIE|RXX|20250101", [], ["message 1", "BTS-1 of batch 1 (1 said, 0 there)"]),
+        (f"BTS|1\rBHS|^~\\&{INSIDE}", [], ["message 1", "BTS-1 of batch 2 (1 said, 0 there)"]),
+    ],
+)
+def test_a_header_of_a_batch_inside_a_message_is_passed_over_where_its_sender_is_the_messages(
+    tmp_path, header, kept, places
+):
+    head, pid = adt("A28", "20250101").split("\rPID")
+    found = rows(tmp_path, f"{head}\r{header}\rPID{pid}\rBTS|1\r".encode())
+    assert [row.values["event"] for row in found if isinstance(row, Row)] == kept
+    assert [reject.place for reject in found if isinstance(reject, Reject) and reject.place != "message 2"] == places
+
+
+@pytest.mark.hazard("HZ-HL7V2-13")
+@pytest.mark.parametrize(
+    ("frame", "is_read"), [("\x0b{}\r\x1c\r", True), ("\x0b{}\x1c\r", True), ("\x0b{}\r", False), ("{}\r\n", False)]
+)
+def test_the_end_of_a_frame_proves_that_a_number_is_whole_and_a_line_end_does_not(tmp_path, frame, is_read):
+    [found] = rows(tmp_path, frame.format(oru("20250601", "OBX|1|NM|K^K^L||13")).encode())
+    assert isinstance(found, Row) == is_read
+
+
+@pytest.mark.hazard("HZ-HL7V2-78")
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        (
+            ["OBX|1|TX|C^Comment^L||No growth.", "HIV", "Repeat in 2 weeks.||||||F"],
+            "No growth.\nHIV\nRepeat in 2 weeks.",
+        ),
+        (["OBX|1|FT|C^Comment^L||No growth.", "seen||||||C|"], "No growth.\nseen"),
+        (["OBX|1|TX|C^Comment^L||No growth.", "Repeat"], None),
+        (["OBX|1|TX|C^Comment^L||No growth.", "Repeat||||||Q"], None),
+        (["OBX|1|TX|C^Comment^L||No", "growth|||", "more||||||F"], None),
+        (["OBX|1|NM|K^K^L||13", "5||||||F"], None),
+        (["OBX|1|CE|K^K^L||A^", "B||||||F"], None),
+        (["OBX|1|TX|C^Comment^L||No growth.", "OBX|2|NM|K^K^L||5||||||F", "5"], None),
+    ],
+)
+def test_lines_of_a_text_are_put_together_only_where_nothing_else_can_be_meant(tmp_path, broken, expected):
+    [found] = rows(tmp_path, oru("20250601", *broken).encode())
+    if expected is None:
+        assert isinstance(found, Reject) and "segment" in found.reason
+    else:
+        assert parse(found.values["message"])["OBX"].whole(5) == expected
+
+
+@pytest.mark.hazard("HZ-HL7V2-78")
+@pytest.mark.parametrize(
+    ("after", "is_read"),
+    [(["OBX|2|NM|K^K^L||5||||||F"], True), ([], False), (["20|x", "OBX|2|NM|K^K^L||5||||||F"], False)],
+)
+def test_a_comment_sent_over_lines_is_whole_where_a_segment_follows(tmp_path, after, is_read):
+    text = oru("20250601", "OBX|1|NM|K^K^L||5||||||F", "NTE|1|L|Haemolysed.", "Please repeat", *after)
+    [found] = rows(tmp_path, text.encode())
+    assert isinstance(found, Row) == is_read
+    assert not is_read or parse(found.values["message"])["NTE"].whole(3) == "Haemolysed.\nPlease repeat"
+
+
+@pytest.mark.hazard("HZ-HL7V2-75")
+@pytest.mark.parametrize(
+    ("number", "settings", "key"),
+    [
+        ("H4^^^RXX^MR", {}, "RXX|H4"),
+        ("H4^^^RXX", {}, None),
+        ("H4^^^^MR", {"authority": "RXX"}, None),
+        ("H4^^^DNI^NI", {}, None),
+        ("H4", {}, None),
+        ("H4", {"identifier_fields": [4]}, "|H4"),
+    ],
+)
+def test_pid_4_names_the_patient_where_it_says_whose_hospital_number_it_is(tmp_path, number, settings, key):
+    payload = adt("A28", "20250601", f"PID|1|||{number}|Marsh^Ann||19700203|2").encode()
+    [found] = rows(tmp_path, payload, settings=settings)
+    assert found.patient == key if key else isinstance(found, Reject)

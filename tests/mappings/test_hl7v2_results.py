@@ -379,3 +379,10 @@ def test_a_value_or_a_document_of_the_repeated_hour_is_flagged():
 def test_a_result_without_a_name_says_that_it_has_none():
     found = result(oru("20250601", obx("NM", "140", code="^^LIMS"), code="^^LIMS"))
     assert found["code"]["extension"][0]["valueCode"] == "unknown"
+
+
+@pytest.mark.parametrize(("other", "reports"), [("9990001006", 1), ("9990001014", 2)])
+def test_one_person_under_an_order_number_is_known_by_the_nhs_number_of_pid_2_too(other, reports):
+    first = oru("20250601110000", obx("NM", "5.1", "F"))
+    second = oru("20250601120000", obx("NM", "6.2", "C"), pid=f"PID|1|{other}^^^NHS|H5^^^RYY^MR||Hale^Ann||19700203|2")
+    assert len([item for item in map_text(first, second) if item["resourceType"] == "DiagnosticReport"]) == reports

@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import re
 import time
 from decimal import Decimal
 
@@ -101,6 +102,38 @@ def test_results_are_of_one_observation_by_name_and_time_and_never_by_value(text
 )  # fmt: skip
 def test_the_status_of_the_order_and_of_the_result_are_heard_together(texts, expected):
     assert values(*texts) == expected
+
+
+@pytest.mark.hazard("HZ-HL7V2-31")
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([(1, "450", "", EARLY), (2, "123", "", LATE)], ["unknown 123", "unknown 450"]),
+        ([(1, "450", "", EARLY), (2, "123", "F", LATE)], ["final 123", "unknown 450"]),
+        ([(1, "450", "F", EARLY), (2, "123", "", LATE)], ["final 450", "unknown 123"]),
+        ([(1, "450", "", EARLY), (2, "123", "", EARLY)], ["unknown 123 (450 before)"]),
+        ([(1, "450", "", ""), (2, "123", "F", "")], ["final 123 (450 before)"]),
+        ([(1, "450", "F", ""), (2, "123", "", "")], ["final 450 (123 later)"]),
+        ([(1, "450", "", EARLY), (2, "450", "", EARLY)], ["unknown 450"]),
+        ([(1, "450", "", EARLY), (2, "123", "C", LATE)], ["corrected 123"]),
+        ([(1, "450", "P", EARLY), (2, "123", "", LATE)], ["unknown 123"]),
+        ([(1, "11", "P", ""), (2, "11", "P", ""), (2, "22", "P", "")], ["preliminary 11", "preliminary 22"]),
+    ],
+)  # fmt: skip
+def test_a_value_without_a_status_neither_hides_another_nor_is_hidden(texts, expected):
+    messages = [
+        report(
+            f"202506011{hour}00", *(nm(v, said, f14=at) for h, v, said, at in texts if h == hour), "NTE|1||x", status=""
+        )
+        for hour in (1, 2)
+    ]
+    shown = []
+    for each in observations(*messages):
+        notes = " ".join(note["text"] for note in each.get("note", []))
+        aside = re.search(r"Sent (before|later) without a status, another value: (\d+)", notes)
+        words = f" ({aside[2]} {aside[1]})" if aside else ""
+        shown.append(f"{each['status']} {each['valueQuantity']['value']}{words}")
+    assert sorted(shown) == expected
 
 
 @pytest.mark.hazard("HZ-HL7V2-22")
