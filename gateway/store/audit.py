@@ -21,7 +21,7 @@ import msgspec
 
 from gateway import log, processes
 from gateway.errors import Invalid, Unavailable
-from gateway.store import chain, changes, columns, ledger
+from gateway.store import chain, changes, columns
 from gateway.store.append_file import AppendFile, Reading, Table
 from gateway.store.chain import Row, Seal, Verdict
 from gateway.store.database import Session, Store, driver_of
@@ -119,11 +119,15 @@ class Audit:
             return any(rows.is_keyed() for rows in streams.values())
 
     def _heads(self, session: Session, streams: dict[str, _Stream]) -> Heads:
+        from gateway.store import ledger  # not at the top: a server starts without importing its models
+
         read, write = (streams[name].head() for name in STREAMS)
         return Heads(self.store.id, self.store.clock(), read, write, ledger.head(session))
 
     def _lost(self, kept: Heads, session: Session, streams: dict[str, _Stream]) -> list[str]:
         """What the store no longer has of heads that were kept."""
+        from gateway.store import ledger
+
         hashes = {name: streams[name].hash_at(kept.chains()[name][0]) for name in STREAMS}
         return lost_of(kept, self.store.id, {**hashes, "ledger": ledger.hash_at(session, kept.ledger[0])})
 

@@ -56,7 +56,7 @@ def _in_parts(text: str) -> str:
     >>> _in_parts("Asian / Asian British: Indian"), _in_parts("Black or Black British - African"), _in_parts("White")
     ('Asian or Asian British: Indian', 'Black, Black British, Caribbean or African: African', '')
     """
-    heading, _, group = re.sub(r"\s+[-\u2013]\s+", ":", text, count=1).partition(":")
+    heading, _, group = re.sub(r"(?<!\s)\s{1,9}[-\u2013]\s{1,9}", ":", text, count=1).partition(":")
     parts = _parts_of_ethnicity()
     value = parts.get(("heading", fold(heading)), heading)
     named = f"{value}: {parts.get(('group', fold(group)), group)}"

@@ -152,7 +152,7 @@ def decoded(parts: list[str], encoding: str) -> bytes:
 
 def _without_header(part: str) -> str:
     """Return a part without the lines of a MIME header (``Content-Type: …``) and boundary."""
-    if not re.match(r"\s*(MIME-Version|Content-|--)", part, re.IGNORECASE):
+    if not re.match(r"MIME-Version|Content-|--", part.lstrip(), re.IGNORECASE):
         return part
-    lines = [line for line in part.splitlines() if not re.match(r"\s*(--|[A-Za-z-]+:\s|\S+=\S*[\";])", line)]
+    lines = [line for line in part.splitlines() if not re.match(r"\s*(--|[A-Za-z-]+:\s|[^\s=]+=\S*[\";])", line)]
     return "\n".join(lines)

@@ -88,7 +88,7 @@ def test_by_name_each_person_is_shown_by_their_own_limits(door):
 
 def test_the_audit_names_everyone_who_was_shown_by_name(door):
     found(door, GREEN, "Patient", *BY_NAME)
-    (event,) = [event for event in door.audit.events() if event["type"] == "Patient"]
+    (event,) = [event for event in door.audit.events() if event.get("type") == "Patient"]
     assert {uid(1), uid(11)} <= set(event["patients"]) and uid(21) not in event["patients"]
 
 

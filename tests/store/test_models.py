@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from gateway.errors import Unavailable
 from gateway.store import permissions, projects, registry
 from gateway.store.database import Session, driver_of, open_store
 from gateway.store.models import models
@@ -59,7 +60,7 @@ def test_a_reading_transaction_stays_one_snapshot_across_models(store):
 
 
 def test_what_a_reading_transaction_adds_is_refused_or_not_kept(store):
-    with suppress(DBAPIError), store.read() as session, models(session) as rows:
+    with suppress(DBAPIError, Unavailable), store.read() as session, models(session) as rows:
         rows.add(Project(name="study", version=1, state="draft", at=1, document="{}"))
     with store.read() as session:
         assert projects.names(session) == []
