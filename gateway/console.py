@@ -100,6 +100,7 @@ def load_report(report: dict[str, Any]) -> None:
         ("lost of rows that were taken", "warnings"),
         ("columns that nothing reads", "unreadColumns"),
         ("held and not in this delivery", "absent"),
+        ("of these, tables that would lose most and patients who would lose everything", "emptied"),
     ):
         if report[key]:
             counts = list(report[key].items())
