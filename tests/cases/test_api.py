@@ -209,9 +209,42 @@ def next_links(facts, joan, tmp_path):
 
 
 def ips(facts, joan, tmp_path):
-    """The document's sections are the summary's; here only what the API adds to it."""
+    """What the International Patient Summary and the national one ask of a document: a section's code once, a code for
+    each, no type in a section that may not hold it, one Patient, an author within, narrative of both."""
     bundle = joan.ask("Patient/$summary", method="POST", data={"identifier": JOAN}).json()
     assert bundle["type"] == facts["type"] and bundle["entry"][0]["resource"]["resourceType"] == "Composition"
+    entries = {entry["fullUrl"]: entry["resource"] for entry in bundle["entry"]}
+    composition = bundle["entry"][0]["resource"]
+    sections = [(codes_of(section), section) for section in composition["section"]]
+    codes = [code for listed, _ in sections for code in listed]
+    assert [code for code in facts["allowed"] if codes.count(code) > 1] == []
+    assert [section["title"] for _, section in sections if not section.get("code", {}).get("coding")] == []
+    held = [
+        (code, resolved(entries, reference["reference"])["resourceType"])
+        for listed, section in sections
+        for code in listed
+        for reference in section.get("entry", ())
+    ]
+    assert [(code, kind) for code, kind in held if kind not in facts["allowed"].get(code, kind)] == []
+    patients = [resource for resource in entries.values() if resource["resourceType"] == "Patient"]
+    assert len(patients) == 1
+    assert [resolved(entries, author["reference"])["resourceType"] for author in composition["author"]] == ["Device"]
+    texts = [words_of(resource) for resource in (composition, *patients)]
+    assert all(word in text for text, words in zip(texts, facts["texts"], strict=True) for word in words), texts
+
+
+def codes_of(section: dict) -> list[str]:
+    return [each["code"] for each in section.get("code", {}).get("coding", ()) if each["system"] == "http://loinc.org"]
+
+
+def resolved(entries: dict[str, dict], reference: str) -> dict:
+    """The entry that a reference of a document leads to."""
+    return next(resource for url, resource in entries.items() if url == reference or url.endswith(f"/fhir/{reference}"))
+
+
+def words_of(resource: dict) -> str:
+    """The words of a resource's narrative."""
+    return re.sub(r"<[^>]+>", " ", resource.get("text", {}).get("div", ""))
 
 
 def summary_by_post(facts, joan, tmp_path):
