@@ -110,6 +110,7 @@ def load_report(report: dict[str, Any]) -> None:
         ("left out of rows that were taken", "warnings"),
         ("columns that are not known, kept with their rows", "unreadColumns"),
         ("held, but absent from this whole delivery", "absent"),
+        ("of these, tables that would lose most and patients who would lose everything", "emptied"),
     ):
         if report[key]:
             counts = list(report[key].items())

@@ -1,12 +1,13 @@
 """What a whole delivery no longer has: counted, and deleted where the operator asks for it.
 
 Rows are deleted as of the delivery, with their last values, so a later row brings them back. Nothing is deleted that
-may be missing by mistake: where a row of the delivery could not be read, or more is missing than a practice loses, the
-operator has to confirm the number.
+may be missing by mistake: where a row of the delivery could not be read. Where more is missing than a practice loses,
+most of a table or everything of a patient, the operator has to confirm the number.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ SMALL = 100
 """So many rows may go without a confirmation, whatever their share."""
 SHARE = 0.01
 """Share of the rows held that may go without a confirmation."""
+OF_A_TABLE = 0.5
+"""Share of a publisher's rows in a table that may go without a confirmation: a file may be cut short, or empty."""
 AT_ONCE = 5000
 
 
@@ -49,36 +52,56 @@ def settle(
     """
     if not source.replaces or not (may_be_whole or wish):
         return
-    held, absent = _compare(store, source, begun, wish is not None)
-    report.absent.update(row.table for rows in absent.values() for row in rows)
+    absent = _compare(store, source, begun, wish is not None)
+    gone = [row for lacked in absent.values() for row in lacked.rows]
+    report.absent.update(row.table for row in gone)
     if wish is None:
         return
-    report.replaced = not report.rejects and is_agreed(report.absent.total(), held, wish)
+    for lacked in absent.values():
+        report.emptied.update(lacked.emptied())
+    held = sum(lacked.held.rows for lacked in absent.values())
+    report.replaced = not report.rejects and is_agreed(len(gone), held, report.emptied, wish)
     if not report.replaced:
         return
-    for key, rows in absent.items():
-        for few in batches(rows, AT_ONCE):
+    for key, lacked in absent.items():
+        for few in batches(lacked.rows, AT_ONCE):
             with store.write() as session:
                 _remove(session, report, few, begun[key])
 
 
-def _compare(
-    store: Store, source: Source, begun: Mapping[int, int], of_all: bool
-) -> tuple[int, dict[int, list[keeping.Absent]]]:
-    """Return how many rows are held of the publishers, and those that the delivery lacks by publisher."""
-    count, absent = 0, {}
+@dataclass(frozen=True)
+class Lacked:
+    """What is held of a publisher, and the rows of it that the delivery lacks."""
+
+    held: keeping.Holding
+    rows: Sequence[keeping.Absent]
+
+    def emptied(self) -> Counter[str]:
+        """How many rows would go of each table that would lose most of them, and how many patients would lose
+        everything."""
+        tables = Counter(row.table for row in self.rows)
+        patients = Counter(row.patient for row in self.rows if row.patient)
+        emptied = Counter({name: gone for name, gone in tables.items() if gone > OF_A_TABLE * self.held.tables[name]})
+        emptied["patients"] = sum(gone == self.held.patients[patient] for patient, gone in patients.items())
+        return +emptied
+
+
+def _compare(store: Store, source: Source, begun: Mapping[int, int], of_all: bool) -> dict[int, Lacked]:
+    """Return what the delivery lacks, by publisher."""
+    lacked = {}
     with store.read() as session:
         for key, order in begun.items():
             held = keeping.holding(session, key, order, source.replaces)
-            if of_all or 2 * held.renewed >= held.patients:
-                count += held.rows
-                absent[key] = keeping.absent(session, key, order, source.replaces)
-    return count, absent
+            if of_all or 2 * held.renewed >= len(held.patients):
+                lacked[key] = Lacked(held, keeping.absent(session, key, order, source.replaces))
+    return lacked
 
 
-def is_agreed(gone: int, held: int, wish: Replace) -> bool:
-    """Whether so many rows of those held may go: few of them, or the number that was confirmed."""
-    return gone <= max(SMALL, int(SHARE * held)) or gone == wish.confirmed
+def is_agreed(gone: int, held: int, emptied: Mapping[str, int], wish: Replace) -> bool:
+    """Whether so many rows of those held may go: few of them and nothing of which they are most or all, or the number
+    that was confirmed."""
+    is_little = gone <= max(SMALL, int(SHARE * held)) and not emptied
+    return is_little or gone == wish.confirmed
 
 
 def _remove(session: Session, report: Report, rows: Sequence[keeping.Absent], order: int) -> None:

@@ -15,7 +15,9 @@ class Report:
     """The load report. ``as_dict`` is what is stored, printed with ``--json`` and kept by the demo.
 
     ``rejects`` are what was not taken, by reason; ``kept`` how many of them are kept to be replayed, and how many are
-    not for want of room. ``warnings`` are what was lost of rows that were taken all the same, by field and reason.
+    not for want of room. ``emptied`` are the rows that replacing would take of tables that would lose most, and the
+    patients who would lose everything. ``warnings`` are what was lost of rows that were taken all the same, by field
+    and reason.
     """
 
     source: str
@@ -34,6 +36,7 @@ class Report:
     unlisted: Counter[str] = field(default_factory=Counter)
     absent: Counter[str] = field(default_factory=Counter)
     unread: Counter[str] = field(default_factory=Counter)
+    emptied: Counter[str] = field(default_factory=Counter)
     replaced: bool | None = None
     labels: Counter[str] = field(default_factory=Counter)
     people: Counter[str] = field(default_factory=Counter)
@@ -67,6 +70,6 @@ class Report:
             "ukCore": dict(self.uk_core.most_common()), "unmappedCodes": dict(self.unmapped.most_common(50)),
             "unlistedValues": dict(self.unlisted.most_common(50)),
             "unreadColumns": dict(sorted(self.unread.items())), "absent": dict(sorted(self.absent.items())),
-            "replaced": self.replaced,
+            "replaced": self.replaced, "emptied": dict(sorted(self.emptied.items())),
             "seconds": round(self.seconds, 3), "written": written,
         }  # fmt: skip

@@ -226,20 +226,23 @@ def absent(session: Session, publisher: int, before: int, tables: Collection[str
 
 
 class Holding(msgspec.Struct, frozen=True, gc=False):
-    """How many rows of a publisher are held, of how many patients, and of how many of these some came at or after an
-    order."""
+    """How many rows of a publisher are held, by table and by patient (0: none's), and of how many patients some came
+    at or after an order."""
 
     rows: int
-    patients: int
+    tables: Counter[str]
+    patients: Counter[int]
     renewed: int
 
 
 def holding(session: Session, publisher: int, since: int, tables: Collection[str]) -> Holding:
     """What is held of a publisher in these tables and not deleted; ``since`` is the order."""
-    rows = session.rows("SELECT patient, ord, body FROM kept WHERE publisher = ? AND deleted = 0", publisher)
-    rows = [(patient, order) for patient, order, body in rows if _decode(body).table in tables]
-    renewed = {patient for patient, order in rows if order >= since}
-    return Holding(len(rows), len({patient for patient, _ in rows}), len(renewed))
+    kept = session.rows("SELECT patient, ord, body FROM kept WHERE publisher = ? AND deleted = 0", publisher)
+    rows = [(_decode(body).table, patient, order) for patient, order, body in kept]
+    rows = [row for row in rows if row[0] in tables]
+    renewed = {patient for _, patient, order in rows if order >= since}
+    counted = Counter(table for table, _, _ in rows), Counter(patient for _, patient, _ in rows)
+    return Holding(len(rows), *counted, len(renewed))
 
 
 def remove(session: Session, delivery: int, rows: Sequence[Absent], order: int) -> None:

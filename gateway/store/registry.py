@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from gateway.store import columns
@@ -11,6 +11,8 @@ from gateway.store.numbers import KIND_NUMBER, KINDS
 
 STATES = ("active", "withheld", "withdrawn")
 """The strictest last."""
+UNNAMED = ""
+"""The agreement of what was stated before the states of agreements were kept apart."""
 _SHARING = columns.SHARING.only("publisher agreement state ord")
 _READ = columns.PUBLISHER.only("key source code ods name kind state received")
 
@@ -84,6 +86,7 @@ def describe_publisher(
     now_ods, placed = _later((before[0], before[5]), (ods, order))
     now_name, named = _later((before[1], before[4]), (name, order))
     if agreement and state:
+        _keep_unnamed(session, key, before[2], before[3])
         now_state, stated = _shared(session, key, agreement, state, order)
     else:
         now_state, stated = _later((before[2], before[3]), (state, order), STATES.index)
@@ -98,8 +101,16 @@ def describe_publisher(
         session.run("UPDATE clock SET label_seq = ? WHERE id = 1", session.commit_seq)
 
 
+def _keep_unnamed(session: Session, key: int, state: str, order: int) -> None:
+    """Before the first statement under an agreement, keep what was stated without one: version 0.1 kept one state of
+    a publisher and not whose it was."""
+    if order and session.value("SELECT 1 FROM sharing WHERE publisher = ? LIMIT 1", key) is None:
+        session.run(f"INSERT INTO sharing ({_SHARING}) VALUES (?, ?, ?, ?)", key, UNNAMED, state, order)
+
+
 def _shared(session: Session, key: int, agreement: str, state: str, order: int) -> tuple[str, int]:
-    """Store the state under an agreement, and return the mildest of all agreements' states with its order."""
+    """Store the state under an agreement, and return the state of the publisher with its order: the mildest of its
+    agreements. What was stated without an agreement stands against all that is older."""
     before = session.row("SELECT state, ord FROM sharing WHERE publisher = ? AND agreement = ?", key, agreement)
     stated = _later((before[0], before[1]) if before else ("", 0), (state, order), STATES.index)
     session.run(
@@ -107,8 +118,16 @@ def _shared(session: Session, key: int, agreement: str, state: str, order: int) 
         "ON CONFLICT (publisher, agreement) DO UPDATE SET state = excluded.state, ord = excluded.ord",
         key, agreement, *stated,
     )  # fmt: skip
-    states = session.rows("SELECT state, ord FROM sharing WHERE publisher = ?", key)
-    return min(states, key=lambda stated: (STATES.index(stated[0]), -stated[1]))
+    states = dict(_states(session, key))
+    unnamed = states.pop(UNNAMED, ("", 0))
+    newer = [stated for stated in states.values() if _later(unnamed, stated, STATES.index) == stated]
+    return min(newer, key=lambda stated: (STATES.index(stated[0]), -stated[1]), default=unnamed)
+
+
+def _states(session: Session, key: int) -> Iterator[tuple[str, tuple[str, int]]]:
+    """Each agreement of a publisher with its state and order."""
+    for agreement, state, order in session.rows("SELECT agreement, state, ord FROM sharing WHERE publisher = ?", key):
+        yield agreement, (state, order)
 
 
 def _later(before: tuple[str, int], after: tuple[str, int], rank: Callable[[str], object] = str) -> tuple[str, int]:

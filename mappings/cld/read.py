@@ -29,8 +29,9 @@ from mappings.cld.snapshots import (
     STATE,
     SUBMISSION,
     TYPES,
+    LastDays,
     Snapshot,
-    latest_day,
+    remember,
     sampled,
 )
 from mappings.cld.times import iso
@@ -203,14 +204,14 @@ class People:
 
 
 class Tally:
-    """What a snapshot's silence is judged by: its events by type and month of their end, its people by the last day
-    they are in care or an event, and when the services began that began in its period."""
+    """What a snapshot's silence is judged by: its events by type and month of their end, its people by type and the
+    last day they are in care or an event, and when the services began that began in its period."""
 
     def __init__(self) -> None:
         self.count = 0
         self.types: set[str] = set()
         self.months: Counter[tuple[str, str]] = Counter()
-        self.people: dict[str, str] = {}
+        self.people: LastDays = {}
         self.starts: dict[str, tuple[str, set[str]]] = {}
 
     def add(self, values: Values, kind: str, snapshot: Snapshot) -> None:
@@ -222,7 +223,7 @@ class Tally:
             self.months[end[:7], kind] += 1
         person = digest({LA: values[LA], PERSON_ID: values[PERSON_ID]})[:8]
         last = end if end or kind == "Service" else iso(values["Event Start Date"], "Event Start Date")
-        self.people[person] = latest_day(self.people[person], last) if person in self.people else last
+        remember(self.people, kind, person, last)
         started = iso(values["Event Start Date"], "Event Start Date")
         if kind == "Service" and snapshot.start <= started:
             self.starts.setdefault(service_name(values), (values[PERSON_ID], set()))[1].add(started)

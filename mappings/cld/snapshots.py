@@ -3,13 +3,14 @@
 Nothing is ever deleted in Client Level Data: the next snapshot simply does not have the event. A snapshot's silence
 counts only if it is the latest submission of its period, was read whole, speaks of events of that type at all, its
 period would hold the event, and it still has nearly everybody whom the snapshot that stated the event would have it
-have. Councils send part of a return, and state a longer period than their data cover.
+have, with events of that type. Councils send part of a return, leave one type out of it, and state a longer period
+than their data cover.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,10 +21,13 @@ SNAPSHOT = "Snapshot"
 START, END, SUBMISSION = "Reporting Period Start Date", "Reporting Period End Date", "Submission"
 TYPES, STATE, FULL, PARTIAL = "Event Types", "State", "full", "partial"
 MONTHS, SAMPLE = "Months", "Sample"
-"""Events by type and month of their end (``2025-06 Review 12``), and people by the last day they are in care or an
-event (``1f3a9c02 2025-06-20``; the day is left out where care goes on)."""
+"""Events by type and month of their end (``2025-06 Review 12``), and people by event type and the last day they are in
+care or an event (``Service 1f3a9c02 2025-06-20``; the day is left out where care goes on)."""
 SAMPLED = 1024
-"""People whom a snapshot remembers: those with the lowest hashes, so that two snapshots remember the same ones."""
+"""People whom a snapshot remembers of each event type: those with the lowest hashes, so that two snapshots remember the
+same ones."""
+LastDays = dict[str, dict[str, str]]
+"""The last day in care or an event of each person, by hash, by event type."""
 MISSING = 0.1
 """Share of the people who should be in a snapshot that it may lack (at least one of them) and still be believed."""
 MANY = 100
@@ -37,7 +41,7 @@ class Snapshot:
     """One submission for one reporting period. The order is DHSC's: the later period, then the later submission.
 
     ``start`` and ``end`` are the period as stated; ``months`` counts the events that ended, by type and month;
-    ``people`` holds the last day of each sampled person, by hash, None where nothing was kept of them.
+    ``people`` holds the sampled people of each event type, None where nothing was kept of them.
     """
 
     end: str
@@ -46,7 +50,7 @@ class Snapshot:
     types: frozenset[str] = field(default=frozenset(), compare=False)
     full: bool = field(default=False, compare=False)
     months: tuple[tuple[str, str, int], ...] = field(default=(), compare=False)
-    people: dict[str, str] | None = field(default=None, compare=False)
+    people: LastDays | None = field(default=None, compare=False)
 
     @property
     def id(self) -> str:
@@ -88,22 +92,33 @@ class Snapshot:
             return start <= last and (not end or end >= first)
         return first <= start and start <= (end or start) <= last
 
-    def is_whole_beside(self, earlier: Snapshot) -> bool:
-        """Whether it has nearly everybody whom ``earlier`` says that it should have. Where that cannot be told it is
-        taken for a part of a return."""
-        expected = self._expected(earlier)
-        present = sum(person in (self.people or ()) for person in expected)
-        missing = len(expected) - present
-        return present > 0 and missing <= max(1, int(MISSING * len(expected)))
+    def is_whole_beside(self, earlier: Snapshot, kind: str) -> bool:
+        """Whether it has nearly everybody, with events of this type, whom ``earlier`` says that it should have. Where
+        that cannot be told it is taken for a part of a return."""
+        present = (self.people or {}).get(kind, {})
+        expected = self._expected(earlier, kind)
+        return bool(expected) and _are_nearly_all(expected, present)
 
-    def _expected(self, earlier: Snapshot) -> list[str]:
-        """The people of ``earlier`` who were in care or an event within what this snapshot covers, as far as both
-        remember them."""
+    def has_the_people_of(self, earlier: Snapshot) -> bool:
+        """Whether it is whole beside ``earlier`` in every event type of which it should have somebody, so that who is
+        missing has left."""
+        kinds = [kind for kind in earlier.people or () if self._expected(earlier, kind)]
+        return bool(kinds) and all(self.is_whole_beside(earlier, kind) for kind in kinds)
+
+    def _expected(self, earlier: Snapshot, kind: str) -> list[str]:
+        """The people of ``earlier`` who were in care or an event of this type within what this snapshot covers, as far
+        as both remember them."""
         if self.people is None or earlier.people is None:
             return []
-        limit = max(self.people, default="") if len(self.people) >= SAMPLED else "~"
-        first = self.covered[0]
-        return [person for person, last in earlier.people.items() if person <= limit and (not last or last >= first)]
+        remembered = self.people.get(kind, {})
+        limit = max(remembered) if len(remembered) >= SAMPLED else "~"
+        first, people = self.covered[0], earlier.people.get(kind, {})
+        return [person for person, last in people.items() if person <= limit and (not last or last >= first)]
+
+
+def _are_nearly_all(expected: Collection[str], present: Collection[str]) -> bool:
+    missing = sum(person not in present for person in expected)
+    return missing < len(expected) and missing <= max(1, int(MISSING * len(expected)))
 
 
 def covered_months(months: Iterable[tuple[str, str, int]], submission: int) -> list[str]:
@@ -144,9 +159,13 @@ def _months(values: Values) -> tuple[tuple[str, str, int], ...]:
     return tuple((month, kind, int(count)) for month, kind, count in rows)
 
 
-def _people(values: Values) -> dict[str, str]:
-    entries = (entry.partition(" ") for entry in values[SAMPLE].split(";") if entry)
-    return {person: last for person, _, last in entries}
+def _people(values: Values) -> LastDays:
+    people: LastDays = {}
+    for entry in values[SAMPLE].split(";"):
+        if entry:
+            kind, person, *last = entry.split()
+            people.setdefault(kind, {})[person] = "".join(last)
+    return people
 
 
 def known(look: Look) -> list[Snapshot]:
@@ -176,15 +195,29 @@ def _every(look: Look) -> dict[str, Snapshot]:
 
 def together(first: Snapshot, second: Snapshot) -> Snapshot:
     """Return two files of one submission as one snapshot."""
-    people = first.people if second.people is None else second.people
-    if first.people is not None and second.people is not None:
-        people = dict(first.people)
-        for person, last in second.people.items():
-            people[person] = latest_day(people[person], last) if person in people else last
-        people = _lowest(people)
     return Snapshot(
-        *_name(first), first.types | second.types, first.full and second.full, first.months + second.months, people
+        *_name(first),
+        first.types | second.types,
+        first.full and second.full,
+        first.months + second.months,
+        _people_together(first.people, second.people),
     )
+
+
+def _people_together(first: LastDays | None, second: LastDays | None) -> LastDays | None:
+    if first is None or second is None:
+        return second if first is None else first
+    people = {kind: dict(last_days) for kind, last_days in first.items()}
+    for kind, last_days in second.items():
+        for person, last in last_days.items():
+            remember(people, kind, person, last)
+    return {kind: _lowest(last_days) for kind, last_days in people.items()}
+
+
+def remember(people: LastDays, kind: str, person: str, last: str) -> None:
+    """Note a person's last day in care or an event of a type."""
+    last_days = people.setdefault(kind, {})
+    last_days[person] = latest_day(last_days[person], last) if person in last_days else last
 
 
 def latest_day(first: str, second: str) -> str:
@@ -196,9 +229,13 @@ def _lowest(people: dict[str, str]) -> dict[str, str]:
     return dict(sorted(people.items())[:SAMPLED])
 
 
-def sampled(people: dict[str, str]) -> str:
-    """Return the column that remembers people, by hash, with their last day."""
-    return ";".join(f"{person} {last}".strip() for person, last in _lowest(people).items())
+def sampled(people: LastDays) -> str:
+    """Return the column that remembers people, by event type and hash, with their last day."""
+    return ";".join(
+        f"{kind} {person} {last}".strip()
+        for kind, last_days in sorted(people.items())
+        for person, last in _lowest(last_days).items()
+    )
 
 
 def last(rows: Iterable[Row]) -> tuple[Snapshot, list[Row]]:
@@ -225,18 +262,19 @@ def silent(stated: Snapshot, kind: str, start: str, end: str, look: Look) -> lis
         for snapshot in known(look)
         if snapshot > stated and snapshot.until >= stated.until and snapshot.holds(kind, start, end)
     ]
-    return believed(later, stated, look, "Event")
+    whole = [snapshot for snapshot in later if snapshot.is_whole_beside(stated, kind)]
+    return believed(whole, later, look, "Event")
 
 
 def without_person(stated: Snapshot, look: Look) -> list[Snapshot]:
     """Return the snapshots after ``stated`` that no longer have a person whom it had, oldest first."""
     later = [snapshot for snapshot in known(look) if snapshot > stated and snapshot.full]
-    return believed(later, stated, look, "Person")
+    whole = [snapshot for snapshot in later if snapshot.has_the_people_of(stated)]
+    return believed(whole, later, look, "Person")
 
 
-def believed(later: list[Snapshot], stated: Snapshot, look: Look, what: str) -> list[Snapshot]:
-    """Return those of the silent snapshots that are whole returns."""
-    whole = [snapshot for snapshot in later if snapshot.is_whole_beside(stated)]
+def believed(whole: list[Snapshot], later: list[Snapshot], look: Look, what: str) -> list[Snapshot]:
+    """Return those of the silent snapshots that are whole returns, and count that others are not believed."""
     if len(whole) < len(later):
         look.warn(what, "missing from a return that has too few of the people to be believed")
     return whole

@@ -209,9 +209,44 @@ def next_links(facts, joan, tmp_path):
 
 
 def ips(facts, joan, tmp_path):
-    """The document's sections are the summary's; here only what the API adds to it."""
+    """What the International Patient Summary and the national one ask of a document, one fact a name."""
     bundle = joan.ask("Patient/$summary", method="POST", data={"identifier": JOAN}).json()
-    assert bundle["type"] == facts["type"] and bundle["entry"][0]["resource"]["resourceType"] == "Composition"
+    entries = {entry["fullUrl"]: entry["resource"] for entry in bundle["entry"]}
+    composition = bundle["entry"][0]["resource"]
+    assert bundle["type"] == facts["type"] and composition["resourceType"] == "Composition"
+    sections = [(codes_of(section), section) for section in composition["section"]]
+    codes = [code for listed, _ in sections for code in listed]
+    held = [
+        (code, resolved(entries, reference["reference"])["resourceType"])
+        for listed, section in sections
+        for code in listed
+        for reference in section.get("entry", ())
+    ]
+    patients = [resource for resource in entries.values() if resource["resourceType"] == "Patient"]
+    holds = {
+        "each section code once": all(codes.count(code) <= 1 for code in facts["allowed"]),
+        "a code for each section": all(section.get("code", {}).get("coding") for _, section in sections),
+        "no type that a section may not hold": all(kind in facts["allowed"].get(code, [kind]) for code, kind in held),
+        "one patient": len(patients) == 1,
+        "the author is an entry": all("reference" in author for author in composition["author"]),
+        "narrative of the composition": facts["title"] in words_of(composition),
+        "narrative of the patient": all(NUMBER in words_of(patient) for patient in patients),
+    }
+    assert holds == facts["holds"]
+
+
+def codes_of(section: dict) -> list[str]:
+    return [each["code"] for each in section.get("code", {}).get("coding", ()) if each["system"] == "http://loinc.org"]
+
+
+def resolved(entries: dict[str, dict], reference: str) -> dict:
+    """The entry that a reference of a document leads to."""
+    return next(resource for url, resource in entries.items() if url == reference or url.endswith(f"/fhir/{reference}"))
+
+
+def words_of(resource: dict) -> str:
+    """The words of a resource's narrative."""
+    return re.sub(r"<[^>]+>", " ", resource.get("text", {}).get("div", ""))
 
 
 def summary_by_post(facts, joan, tmp_path):

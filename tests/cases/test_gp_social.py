@@ -35,7 +35,7 @@ def loaded(tmp_path, shared):
         replacing = set(told.get("replace", ()))
         reports = []
         for path in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != "sets"):
-            more = {"replace": load.Replace()} if path.name in replacing else {}
+            more = {"replace": load.Replace(told.get("confirmed", 0))} if path.name in replacing else {}
             report = load.load(store, source, path, Feed(), code_sets(folder), workers=0, **more)
             reports.append(report.as_dict())
         return store, reports

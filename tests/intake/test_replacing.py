@@ -94,6 +94,49 @@ def test_a_part_of_a_delivery_deletes_nothing_until_the_number_is_confirmed(take
     assert agreed.replaced is True and held(take.store)["Condition"] == 150
 
 
+PEOPLE = [f"{{P{number}}}" for number in range(40)]
+RECORD = [*map(patient, PEOPLE), *(observation(number, guid) for number, guid in enumerate(PEOPLE))]
+DAMAGED = {
+    "a table that is only a header": (RECORD[:40], {"CareRecord_Observation": 40}),
+    "a table cut short": (RECORD[:50], {"CareRecord_Observation": 30}),
+    "the patients' table cut short": (RECORD[30:], {"Admin_Patient": 30}),
+    "all of one patient": ([*RECORD[1:40], *RECORD[41:]], {"patients": 1}),
+}
+
+
+@pytest.mark.hazard("HZ-EMIS-49")
+@pytest.mark.parametrize(("sent", "emptied"), DAMAGED.values(), ids=DAMAGED)
+def test_most_of_a_table_or_all_of_a_patient_is_deleted_only_by_the_confirmed_number(take, sent, emptied):
+    take(CODES, *RECORD)
+    before = held(take.store)
+    refused = take(CODES, *sent, replace=Replace())
+    assert refused.replaced is False and refused.exit_code == 1 and held(take.store) == before
+    assert refused.as_dict()["emptied"] == emptied
+    gone = refused.absent.total()
+    assert take(CODES, *sent, replace=Replace(gone + 1)).replaced is False
+    agreed = take(CODES, *sent, replace=Replace(gone))
+    assert agreed.replaced is True and agreed.rows["gone"] == gone
+
+
+@pytest.mark.hazard("HZ-EMIS-49")
+def test_the_last_row_of_a_table_needs_the_number_too(take):
+    take(CODES, patient(), observation(1))
+    assert take(CODES, patient(), replace=Replace()).replaced is False
+    assert held(take.store)["Condition"] == 1
+    assert take(CODES, patient(), replace=Replace(1)).replaced is True
+
+
+@pytest.mark.hazard("HZ-EMIS-49")
+def test_a_delivery_that_lacks_a_table_is_refused(take, tmp_path, code_sets):
+    take(CODES, *RECORD)
+    before = held(take.store)
+    folder = emis.write(tmp_path / "lacking", [CODES, *RECORD], time="20240601010000")
+    next(folder.glob("*CareRecord_Observation_*")).unlink()
+    with pytest.raises(Refused, match="missing from the extract"):
+        load.load(take.store, EMIS, folder, Feed(), code_sets, workers=0, replace=Replace(40))
+    assert held(take.store) == before
+
+
 @pytest.mark.hazard("HZ-EMIS-45")
 def test_nothing_is_deleted_where_a_row_could_not_be_read(take):
     take(CODES, patient(), observation(1), observation(2))

@@ -198,6 +198,9 @@ def review(**given: str) -> dict[str, str]:
     return line(**{"Event_Type": "Review", "Event_Start_Date": "04/06/2025", "Event_End_Date": "20/06/2025"} | given)
 
 
+MAKERS = {"Service": service, "Assessment": assessment, "Review": review}
+
+
 def tasks(resources: list[dict]) -> set[tuple[str, str, str]]:
     return {
         (each["code"]["coding"][0]["code"], each["executionPeriod"].get("end", ""), each["id"])
@@ -355,6 +358,44 @@ def test_a_silence_is_believed_of_a_return_that_lacks_few_people(tmp_path, peopl
     snapshot(tmp_path, 2, *lines[gone:])
     episodes = [each for each in map_path(tmp_path) if each["resourceType"] == "EpisodeOfCare"]
     assert sum(each["status"] == "finished" for each in episodes) == (gone if is_believed else 0)
+
+
+LACKING = {
+    "all services but one": ("Service", 1),
+    "all services": ("Service", 0),
+    "all assessments but one": ("Assessment", 1),
+    "all reviews but two": ("Review", 2),
+}
+
+
+@pytest.mark.hazard("HZ-CLD-14")
+@pytest.mark.parametrize("returns", [1, 2])
+@pytest.mark.parametrize(("kind", "still"), LACKING.values(), ids=LACKING)
+def test_a_return_that_lacks_one_type_of_events_ends_nothing(tmp_path, kind, still, returns):
+    """Each type comes from a system of its own, and its feed may fail: all the people are there by their others."""
+    reason = {"Primary_Support_Reason": "Mental health support"}
+    people = [{"LA_Person_Unique_Identifier": f"P{number}", "NHS_Number": ""} | reason for number in range(30)]
+    lines = {of: [make(**who) for who in people] for of, make in MAKERS.items()}
+    snapshot(tmp_path, 1, *itertools.chain(*lines.values()))
+    for number in range(2, 2 + returns):
+        snapshot(tmp_path, number, *itertools.chain(*(lines | {kind: lines[kind][:still]}).values()))
+    made = map_path(tmp_path)
+    assert {each["status"] for each in made if each["resourceType"] == "EpisodeOfCare"} == {"active"}
+    assert {each["status"] for each in made if each["resourceType"] == "Task"} == {"completed"}
+    assert {each["clinicalStatus"]["coding"][0]["code"] for each in made if each["resourceType"] == "Condition"} == {
+        "active"
+    }
+
+
+@pytest.mark.hazard("HZ-CLD-14")
+def test_who_is_missing_from_a_return_without_services_has_not_left(tmp_path):
+    reason = {"Primary_Support_Reason": "Mental health support"}
+    people = [{"LA_Person_Unique_Identifier": f"P{number}", "NHS_Number": ""} for number in range(30)]
+    own = service(LA_Person_Unique_Identifier="Q1", NHS_Number="", **reason)
+    snapshot(tmp_path, 1, own, *(make(**who) for who in people for make in (service, assessment)))
+    snapshot(tmp_path, 2, *(assessment(**who) for who in people))
+    condition = one(map_path(tmp_path), "Condition")
+    assert condition["clinicalStatus"]["coding"][0]["code"] == "active"
 
 
 @pytest.mark.hazard("HZ-CLD-08")

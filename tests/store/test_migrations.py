@@ -23,7 +23,7 @@ from gateway.intake.take import take
 from gateway.nhs import roles, sandbox
 from gateway.nhs.codesets import CodeSets
 from gateway.records import open_door
-from gateway.store import columns, jobs, ledger, migrations, permissions, projects, tables
+from gateway.store import columns, jobs, ledger, migrations, permissions, projects, registry, tables
 from gateway.store.audit import Audit
 from gateway.store.database import Store, open_store
 from gateway.store.find import ANYBODY, find
@@ -291,6 +291,30 @@ def test_an_export_that_waited_in_version_0_1_has_to_be_asked_for_again(landed, 
     with pytest.raises(Conflict, match="start the export again"):
         running.run(landed, LANDED["waiting"], tmp_path / "out", bytes(range(32)), workers=1)
     assert not list((tmp_path / "out").glob("*.ndjson"))
+
+
+SAID_SINCE = {
+    "an older statement": ([("A", "active", 50)], "withdrawn"),
+    "the same once more": ([("A", "withdrawn", 100)], "withdrawn"),
+    "another at that moment": ([("A", "active", 100)], "withdrawn"),
+    "a newer one": ([("A", "active", 101)], "active"),
+    "a newer one of another agreement": ([("A", "active", 50), ("B", "withheld", 120)], "withheld"),
+    "two newer ones": ([("A", "active", 130), ("B", "withdrawn", 120)], "active"),
+    "an older one after a newer one": ([("B", "withheld", 120), ("A", "active", 50)], "withheld"),
+}
+
+
+@pytest.mark.hazard("HZ-EMIS-48")
+@pytest.mark.parametrize(("said", "state"), SAID_SINCE.values(), ids=SAID_SINCE)
+def test_a_practice_that_withdrew_in_version_0_1_shares_again_by_a_newer_statement_only(landed, said, state):
+    """That version kept one state of a practice, and not the agreement that it was under."""
+    with landed.write() as session:
+        session.run("UPDATE publisher SET state = 'withdrawn', ord = 100 WHERE key = 1")
+    for agreement, stated, order in said:
+        with landed.write() as session:
+            registry.describe_publisher(session, 1, ods="", name="", state=stated, order=order, agreement=agreement)
+    with landed.read() as session:
+        assert registry.publishers(session)[1].state == state
 
 
 def test_kinds_of_publisher_keep_the_numbers_that_version_0_1_wrote():
