@@ -68,14 +68,14 @@ def status(door: Door, caller: Caller, id_: str, request: str) -> Status:
     https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-status-request
     """
     refuse_early(door, caller, Act(recipients.EXPORT), request)
-    with door.store.read() as session:
-        job = _own(session, caller, id_, now := door.store.clock())
-        try:
+    try:
+        with door.store.read() as session:
+            job = _own(session, caller, id_, now := door.store.clock())
             _require_approved(approval.in_force(session, job.pins["project"], now)[0], caller, job.pins["types"])
-        except (Refused, Forbidden) as refusal:
-            _audit(door, caller, "export.status", "refused", request, job=id_, why=str(refusal))
-            raise _forbidden(refusal) from None
-        done, total = jobs.progress(session, id_)
+            done, total = jobs.progress(session, id_)
+    except (Refused, Forbidden) as refusal:
+        _audit(door, caller, "export.status", "refused", request, job=id_, why=str(refusal))
+        raise _forbidden(refusal) from None
     _audit(door, caller, "export.status", "ok", request, job=id_, state=job.state)
     if job.state == "failed":
         raise Conflict("the export failed; start it again")
@@ -93,17 +93,17 @@ def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: st
     if not FILE_NAME.match(name):
         raise NotFound("file")
     refuse_early(door, caller, Act(recipients.EXPORT), request)
-    with door.store.read() as session:
-        now = door.store.clock()
-        job = _own(session, caller, id_, now)
-        if job.state != "done":
-            raise NotFound("file")
-        try:
+    try:
+        with door.store.read() as session:
+            now = door.store.clock()
+            job = _own(session, caller, id_, now)
+            if job.state != "done":
+                raise NotFound("file")
             approved = standing.require_standing(session, job, now, days, file=name)
             _require_approved(approved, caller, [name.partition(".")[0]])
-        except (Refused, Conflict, Forbidden) as refusal:
-            _audit(door, caller, "export.download", "refused", request, job=id_, file=name, why=str(refusal))
-            raise refusal if isinstance(refusal, Conflict) else _forbidden(refusal) from None
+    except (Refused, Conflict, Forbidden) as refusal:
+        _audit(door, caller, "export.download", "refused", request, job=id_, file=name, why=str(refusal))
+        raise refusal if isinstance(refusal, Conflict) else _forbidden(refusal) from None
     path = Path(job.outcome["out"]) / name
     if not path.is_file():
         raise NotFound("file")

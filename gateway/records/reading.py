@@ -136,12 +136,13 @@ def search(door: Door, caller: Caller, query: Query, request_id: str) -> Page:
     act, names = access.Act("search", query.type, query.number is not None), _names(query)
     with door.store.read() as session:
         decided = _decided(door, session, caller, act, query)
-        decision, query = decided.decision, decided.query
-        if decision.refusal and (act.by_number or decision.refusal.status != 404):
-            audited(door, caller, act, decision, "refused", request_id, names=names)
-            raise error(decision.refusal, query.type)
-        page, stored = _page(door, session, caller, decided, after)
-    audited(door, caller, act, decision, "refused" if decision.refusal else "ok", request_id, stored, names)
+        decision, refusal = decided.decision, decided.decision.refusal
+        is_told = refusal is not None and (act.by_number or refusal.status != 404)
+        page, stored = (None, []) if is_told else _page(door, session, caller, decided, after)
+    # The read is closed: its audit may need a connection of its own.
+    audited(door, caller, act, decision, "refused" if refusal else "ok", request_id, stored, names)
+    if page is None:
+        raise error(refusal or access.NOT_SHOWN, query.type)
     return page
 
 

@@ -306,7 +306,11 @@ def test_of_a_core_summary_no_more_is_shown_and_nothing_more_is_told_as_none(cli
     record = records.person(clinic.app.state.door, ward, "r", number=ANN)
     (line,) = [line for line in completeness.completeness(record, sections(record)) if line.name == "Quillbank Surgery"]
     states = dict(zip((section.id for section in completeness.GRID), line.cells))
-    assert (states["problems"], states["repeat"], states["allergies"]) == ("not part of this page", "received", "nothing received")
+    assert (states["problems"], states["repeat"], states["allergies"]) == (
+        "not part of this page",
+        "received",
+        "nothing received",
+    )
 
 
 # Flags that arrive late
