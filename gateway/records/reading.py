@@ -31,7 +31,7 @@ from gateway.records.door import (
     served,
 )
 from gateway.records.facts import About, about_head, about_query, candidates, facts_about, publishers_now
-from gateway.records.linking import linked, practice_first
+from gateway.records.linking import linked, practice_first, within
 from gateway.store import find, resources
 from gateway.store.database import Session, id_hash
 from gateway.store.limits import passes
@@ -247,7 +247,8 @@ def _others_hold_more(session: Session, decided: _Decided) -> bool:
     narrow, whole = decided.decision.limits.patients, decided.whole.patients
     if isinstance(narrow, Whose) or isinstance(whole, Whose) or decided.query.type == "Patient":
         return False
-    others = whole - narrow
+    seen = {fact.key for fact in within(decided.decision.facts.patients, decided.whole)}
+    others = whole & seen - narrow
     if not others or not narrow or not decided.query.patients:
         return False
     elsewhere = replace(decided.whole, patients=others)

@@ -217,7 +217,8 @@ class Reading:
 
     def _fetched(self, cursor: sqlite.Cursor, size: int) -> list[tuple[Any, ...]]:
         with _damage_named(self.path):
-            return cursor.fetchmany(size)
+            rows: list[tuple[Any, ...]] = cursor.fetchmany(size)
+            return rows
 
     def row(self, sql: str, *params: str | int) -> tuple[Any, ...] | None:
         """The first row, or None."""
