@@ -20,8 +20,9 @@ from gateway.composition import Gateway, open_gateway
 from gateway.errors import Invalid, Refused
 from gateway.export import standing
 from gateway.nhs import pseudonym
-from gateway.store import copying, jobs, migrations
+from gateway.store import copying, jobs, ledger
 from gateway.store.changes import record_write
+from gateway.store.database import Session
 from gateway.store.heads import Heads
 
 MANIFEST, DATABASE = "manifest.json", "database"
@@ -71,19 +72,28 @@ def make(gateway: Gateway, out: Path, by: str) -> Manifest:
 def _copy_all(gateway: Gateway, heads: Heads, to: Path) -> Manifest:
     settings, store, place = gateway.settings, gateway.store, config.Settings(data_dir=to)
     (to / DATABASE).mkdir(mode=0o700)
-    copying.copy_out(store, to / DATABASE)
+    released, schema = copying.copy_out(store, to / DATABASE, lambda copy: (_released(copy), copying.revision(copy)))
     if not store.postgres:
         copying.copy_file(settings.audit_file, place.audit_file)
     _copy_keys(settings.keys, place.keys)
     own = custody.opened(place.keys)
     own.write(heads)
-    exports = _copy_exports(gateway, place.exports)
-    root = keys.read(place.keys, keys.EXPORT_ROOT) if keys.is_present(place.keys, keys.EXPORT_ROOT) else b""
+    exports = [job for job in released if _copy_export(settings.exports / job, place.exports / job)]
     files = {str(path.relative_to(to)): _hash(path) for path in sorted(to.rglob("*")) if path.is_file()}
     return Manifest(
-        store.id, store.mode, heads.at, "postgresql" if store.postgres else "sqlite", migrations.revisions()[-1],
-        own.signed(heads), pseudonym.fingerprint(root) if root else "", exports, files,
+        store.id, store.mode, heads.at, "postgresql" if store.postgres else "sqlite", schema,
+        own.signed(heads), _root(place.keys), exports, files,
     )  # fmt: skip
+
+
+def _root(folder: Path) -> str:
+    """The fingerprint of the pseudonym keys' root; "" where there is none."""
+    is_there = keys.is_present(folder, keys.EXPORT_ROOT)
+    return pseudonym.fingerprint(keys.read(folder, keys.EXPORT_ROOT)) if is_there else ""
+
+
+def _released(session: Session) -> list[str]:
+    return sorted(jobs.ended(session, "done", (standing.KIND,)))
 
 
 def _copy_keys(folder: Path, to: Path) -> None:
@@ -93,21 +103,19 @@ def _copy_keys(folder: Path, to: Path) -> None:
             _write(to / path.name, path.read_bytes())
 
 
-def _copy_exports(gateway: Gateway, to: Path) -> list[str]:
-    """Copy the files of released exports; return their jobs. What is not released is cut again after a restore, with
-    the same bytes."""
-    with gateway.store.read() as session:
-        released = sorted(jobs.ended(session, "done", (standing.KIND,)))
-    copied = []
-    for job in released:
-        folder = gateway.settings.exports / job
-        if not (folder / MANIFEST).is_file():
-            continue  # its time is over, or it was cancelled meanwhile
-        (to / job).mkdir(mode=0o700, parents=True)
-        for path in sorted(folder.glob("[!.]*")):
-            _copy(path, to / job / path.name)
-        copied.append(job)
-    return copied
+def _copy_export(folder: Path, to: Path) -> bool:
+    """Copy the files of a released export; say whether they are there. They are not when its time is over, or it is
+    cancelled meanwhile. What is not released is cut again after a restore, with the same bytes."""
+    if not (folder / MANIFEST).is_file():
+        return False
+    to.mkdir(mode=0o700, parents=True)
+    try:
+        for path in [*sorted(folder.glob("*.ndjson")), folder / MANIFEST]:  # whoever removes them begins so, too
+            _copy(path, to / path.name)
+    except FileNotFoundError:
+        shutil.rmtree(to)
+        return False
+    return True
 
 
 def restore(folder: Path, settings: config.Settings, by: str, against: Sequence[Path] = ()) -> Manifest:
@@ -122,14 +130,16 @@ def restore(folder: Path, settings: config.Settings, by: str, against: Sequence[
     is_filled = False
     try:
         for name in manifest.files:
-            _place(folder / name, _target(settings, name))
+            if manifest.database == "sqlite" or not name.startswith(f"{DATABASE}/"):
+                _place(folder / name, _target(settings, name))
         if manifest.database == "postgresql":
             copying.copy_in(settings.url, manifest.schema, folder / DATABASE)
             is_filled = True
         with open_gateway(settings) as gateway:
             _prove(gateway, manifest, against)
             with gateway.store.write() as session:
-                jobs.move(session, manifest.exports, str(settings.exports))
+                # Also those without files: what is done with their folder later is not done where the backup is from.
+                jobs.move(session, _released(session), str(settings.exports))
                 record_write(session, {"act": "restore", "by": by, "backup": manifest.at})
             gateway.seal()
     except BaseException:
@@ -177,8 +187,6 @@ def _database_file(settings: config.Settings) -> Path:
 
 
 def _place(source: Path, target: Path) -> None:
-    if source.suffix == ".copy":
-        return
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _copy(source, target)
 
@@ -188,12 +196,23 @@ def _prove(gateway: Gateway, manifest: Manifest, against: Sequence[Path]) -> Non
     kept = [own.checked(manifest.checkpoint), *(heads for path in against for heads in own.checkpoints(path))]
     if gateway.store.id != manifest.store:
         raise Invalid("the backup: its database is another store's")
+    _prove_root(gateway, manifest)
     for path in [gateway.store.path, gateway.settings.audit_file] if gateway.store.path else []:
         copying.check_file(path)
     with closing(gateway.audit()) as audit:
         broken = audit.verify(*kept).broken
     if broken:
         raise Invalid(f"the backup: its audit does not hold ({broken[0]})")
+
+
+def _prove_root(gateway: Gateway, manifest: Manifest) -> None:
+    """The root of all pseudonyms is the one that the manifest names, and that the ledger's releases were made with."""
+    if _root(gateway.settings.keys) != manifest.root:
+        raise Invalid("the backup: the root key of its exports is not the one that its manifest names")
+    with gateway.store.read() as session:
+        is_begun = ledger.is_begun(session)
+    if manifest.root or is_begun:
+        gateway.export_root()
 
 
 def _write(path: Path, data: bytes) -> None:

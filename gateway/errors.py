@@ -61,6 +61,10 @@ class Throttled(GatewayError):
         self.seconds = seconds
 
 
+AUDIT_DAMAGED = "audit-damaged"
+"""The code where the file of an audit is damaged, and not the database."""
+
+
 class Unavailable(GatewayError):
     """The gateway cannot answer now: no audit, no code sets, no database (503). ``code`` is the machine-readable reason
     (``disk-full``)."""

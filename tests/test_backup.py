@@ -1,17 +1,21 @@
 """A backup is made while the store is used, holds everything, and a restore of it proves itself or leaves nothing."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
+import uuid
 from pathlib import Path
 
 import pytest
 
-from gateway import backup, composition, config
+from gateway import backup, composition, config, keys
 from gateway.errors import GatewayError, Invalid, Refused
+from gateway.export import standing
 from gateway.intake import load, take
-from gateway.store.database import Store
+from gateway.store import copying, jobs, migrations
+from gateway.store.database import Session, Store, driver_of, new_engine, open_store
 from gateway.synth import world
 from mappings import Feed, sources
 from tests.api.conftest import TODAY
@@ -168,6 +172,92 @@ def test_a_store_that_is_damaged_is_not_backed_up_in_good_faith(tmp_path, sent):
     with composition.open_gateway(settings) as gateway, pytest.raises(Invalid, match="damaged"):
         backup.make(gateway, tmp_path / "backup", "me")
     assert [path.name for path in tmp_path.glob("*backup*")] == []
+
+
+def release(gateway: composition.Gateway, job: str) -> Path:
+    """A released export with one file."""
+    folder = gateway.exports() / job
+    folder.mkdir(mode=0o700)
+    (folder / "Patient.00000.ndjson").write_text("{}\n")
+    (folder / "manifest.json").write_text("{}")
+    with gateway.store.write() as session:
+        jobs.create(session, job, standing.KIND, "client", {})
+        jobs.finish(session, job, "done", {"out": str(folder)})
+    return folder
+
+
+def test_exports_that_come_and_go_while_a_backup_is_made_do_not_spoil_it(places, tmp_path, monkeypatch):
+    settings, elsewhere = places
+    with composition.create_gateway(settings, "sandbox") as gateway:
+        release(gateway, "a" * 32)
+        gone, copy_keys = release(gateway, "b" * 32), backup._copy_keys
+
+        def meanwhile(*arguments: Path) -> None:
+            copy_keys(*arguments)
+            release(gateway, "c" * 32)
+            shutil.rmtree(gone)
+
+        monkeypatch.setattr(backup, "_copy_keys", meanwhile)
+        manifest = backup.make(gateway, tmp_path / "backup", "me")
+    assert manifest.exports == ["a" * 32]
+    backup.restore(tmp_path / "backup", elsewhere, "me")
+    with composition.open_gateway(elsewhere) as gateway, gateway.store.read() as session:
+        assert jobs.get(session, "c" * 32) is None
+        for job in ("a" * 32, "b" * 32):
+            assert jobs.get(session, job).outcome["out"] == str(elsewhere.exports / job)
+        assert (elsewhere.exports / ("a" * 32) / "manifest.json").is_file()
+
+
+def test_a_root_key_that_is_not_the_manifests_is_refused(tmp_path):
+    settings = config.Settings(data_dir=tmp_path / "data", sandbox=True)
+    elsewhere = config.Settings(data_dir=tmp_path / "other", sandbox=True)
+    with composition.create_gateway(settings, "sandbox") as gateway:
+        gateway.export_root()
+        backup.make(gateway, tmp_path / "backup", "me")
+    key, path = tmp_path / "backup" / "keys" / keys.EXPORT_ROOT.name, tmp_path / "backup" / "manifest.json"
+    key.write_bytes(bytes(32))
+    manifest = json.loads(path.read_text())
+    manifest["files"]["keys/" + key.name] = backup._hash(key)
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(Invalid, match="root key"):
+        backup.restore(tmp_path / "backup", elsewhere, "me")
+    assert not elsewhere.data_dir.exists()
+
+
+@pytest.mark.parametrize("places", ["postgresql"], indirect=True)
+def test_a_copy_that_fails_leaves_the_database_as_empty_as_it_was(made, monkeypatch):
+    folder, elsewhere = made
+    pieces, opened = copying._pieces, []
+
+    def failing(path: Path, *more: int):
+        opened.append(path)
+        if len(opened) == 5:
+            raise OSError(28, "full")
+        yield from pieces(path, *more)
+
+    with monkeypatch.context() as patched, pytest.raises(OSError):
+        patched.setattr(copying, "_pieces", failing)
+        backup.restore(folder, elsewhere, "me")
+    backup.restore(folder, elsewhere, "me")
+
+
+@pytest.mark.parametrize("places", ["postgresql"], indirect=True)
+def test_a_copy_of_an_older_schema_is_read_back_and_brought_up(places, tmp_path):
+    older, newer = (settings.url for settings in places)
+    engine = new_engine(older)
+    migrations.create(engine, "0003")
+    with engine.begin() as connection:
+        Session(driver_of(connection), True).run(
+            "INSERT INTO store (id, mode, namespace, created) VALUES ('it', 'sandbox', ?, 1)", str(uuid.UUID(int=1))
+        )
+    (tmp_path / "copy").mkdir()
+    revision = copying.copy_out(Store(older, engine, lambda: 1), tmp_path / "copy", copying.revision)
+    engine.dispose()
+    assert revision == "0003"
+    copying.copy_in(newer, revision, tmp_path / "copy")
+    store = open_store(newer)
+    assert store.id == "it"
+    store.close()
 
 
 def test_the_commands_back_up_and_restore(tmp_path, monkeypatch):

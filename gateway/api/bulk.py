@@ -41,6 +41,8 @@ def kick_off(request: Request, caller: Known) -> Response:
         raise Invalid("_outputFormat")
     request.app.state.rates.count_export(caller)
     asked_types = [type_ for name, value in pairs if name == "_type" for type_ in value.split(",") if type_]
+    if not asked_types and any(name == "_type" for name, _ in pairs):
+        raise Invalid("_type: no type is named")  # no types at all would be every type
     types = _known(asked_types, is_lenient="handling=lenient" in {preference.strip() for preference in preferences})
     job = client.start(
         request.app.state.door, request.app.state.settings.optout_days, caller, types, request.state.id, _url(request)

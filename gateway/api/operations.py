@@ -71,9 +71,9 @@ async def summary_by_number_in_body(request: Request, caller: Known) -> Response
 
 
 async def _sent(request: Request, caller: Caller, by_number: bool) -> bytes:
-    """The bytes of the body. A role that may not see a summary is refused before they are read."""
-    act = access.Act(access.SHARED, "Patient", by_number)
-    await run_in_threadpool(records.refuse_early, request.app.state.door, caller, act, request.state.id)
+    """The bytes of the body. A role that may see no summary is refused before they are read."""
+    door, id_ = request.app.state.door, request.state.id
+    await run_in_threadpool(lambda: records.refuse_person_early(door, caller, id_, by_number=by_number))
     return await asked.body(request, asked.MOST_OF_FORM if asked.is_form(request) else asked.MOST_OF_JSON)
 
 

@@ -12,7 +12,7 @@ from gateway import steering
 from gateway.commands._deliveries import print_report, source_named
 from gateway.commands._failures import OK, WITH_REJECTS
 from gateway.commands._options import AsJson, FeedName, SourceName
-from gateway.commands._start import opened, start
+from gateway.commands._start import acting, opened, start
 
 if TYPE_CHECKING:
     from gateway.store.rejected import Kept
@@ -57,7 +57,7 @@ def show(
 ) -> int:
     """Show one reject: its place, reason and size; with `--payload` its bytes, and nothing else. A terminal gets them
     without the characters that would steer it."""
-    with opened() as gateway:
+    with acting() as gateway:
         from gateway.store import changes, rejected
 
         if not payload:
@@ -82,10 +82,9 @@ def replay(source: SourceName, feed: FeedName = "default", as_json: AsJson = Fal
     settings = start()
     format_ = source_named(source)
     from gateway import feeds
-    from gateway.composition import open_gateway
     from gateway.intake import load as intake
 
-    with open_gateway(settings) as gateway:
+    with acting(settings) as gateway:
         report = intake.replay_rejects(gateway.store, format_, feeds.read(settings, feed), gateway.code_sets())
     print_report(report, as_json)
     return report.exit_code
@@ -98,7 +97,7 @@ def drop(
     as_json: AsJson = False,
 ) -> int:
     """Remove rejects that hold nothing to be read, such as a note that lay in the folder. Exit 1 if one is missing."""
-    with opened() as gateway:
+    with acting() as gateway:
         from gateway.store import changes, rejected
 
         with gateway.store.write() as session:
@@ -117,7 +116,7 @@ def purge(
     as_json: AsJson = False,
 ) -> int:
     """Remove old rejects. The gateway never removes one by itself."""
-    with opened() as gateway:
+    with acting() as gateway:
         from gateway.store import changes, rejected
 
         with gateway.store.write() as session:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LEAST_WAIT, MOST_WAIT = 1.0, 60.0
 """Seconds before a worker that ended is started again: doubled each time, until one has lived as long as the most."""
 POLL_SECONDS = 0.5
+STOP_SECONDS = 3.0
+"""Seconds that a worker has to end when the server does."""
+WORKER = (sys.executable, "-m", "gateway", "work", "--with-parent")
 
 
 def serve(
@@ -90,11 +93,17 @@ def _keep_working(stop: threading.Event) -> None:
 
 def _run_worker(stop: threading.Event) -> int:
     """Run one worker until it ends or is to stop; return its exit code. It ends when this process does, however that
-    happens: its standard input closes."""
-    command = [sys.executable, "-m", "gateway", "work", "--with-parent"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+    happens: its standard input closes. One that is in the middle of an export is killed: whoever works next takes the
+    job up again, and the audit of the server has its end."""
+    with subprocess.Popen(WORKER, stdin=subprocess.PIPE) as process:
         while process.poll() is None and not stop.wait(POLL_SECONDS):
             pass
+        if process.stdin:
+            process.stdin.close()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
     return process.returncode
 
 

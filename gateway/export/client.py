@@ -7,7 +7,8 @@ https://hl7.org/fhir/uv/bulkdata/STU2/export.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -68,14 +69,14 @@ def status(door: Door, caller: Caller, id_: str, request: str) -> Status:
     https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-status-request
     """
     refuse_early(door, caller, Act(recipients.EXPORT), request)
-    with door.store.read() as session:
-        job = _own(door, session, caller, id_, now := door.store.clock(), "export.status", request)
-        try:
+    try:
+        with _told_not_found(door, caller, "export.status", request), door.store.read() as session:
+            job = _own(session, caller, id_, now := door.store.clock())
             _require_approved(approval.in_force(session, job.pins["project"], now)[0], caller, job.pins["types"])
-        except (Refused, Forbidden) as refusal:
-            _audit(door, caller, "export.status", "refused", request, job=id_, why=str(refusal))
-            raise _forbidden(refusal) from None
-        done, total = jobs.progress(session, id_)
+            done, total = jobs.progress(session, id_)
+    except (Refused, Forbidden) as refusal:
+        _audit(door, caller, "export.status", "refused", request, job=id_, why=str(refusal))
+        raise _forbidden(refusal) from None
     _audit(door, caller, "export.status", "ok", request, job=id_, state=job.state)
     if job.state == "failed":
         raise Conflict("the export failed; start it again")
@@ -93,17 +94,17 @@ def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: st
     if not FILE_NAME.match(name):
         raise NotFound("file")
     refuse_early(door, caller, Act(recipients.EXPORT), request)
-    with door.store.read() as session:
-        now = door.store.clock()
-        job = _own(door, session, caller, id_, now, "export.download", request)
-        if job.state != "done":
-            raise NotFound("file")
-        try:
+    try:
+        with _told_not_found(door, caller, "export.download", request), door.store.read() as session:
+            now = door.store.clock()
+            job = _own(session, caller, id_, now)
+            if job.state != "done":
+                raise NotFound("file")
             approved = standing.require_standing(session, job, now, days, file=name)
             _require_approved(approved, caller, [name.partition(".")[0]])
-        except (Refused, Conflict, Forbidden) as refusal:
-            _audit(door, caller, "export.download", "refused", request, job=id_, file=name, why=str(refusal))
-            raise refusal if isinstance(refusal, Conflict) else _forbidden(refusal) from None
+    except (Refused, Conflict, Forbidden) as refusal:
+        _audit(door, caller, "export.download", "refused", request, job=id_, file=name, why=str(refusal))
+        raise refusal if isinstance(refusal, Conflict) else _forbidden(refusal) from None
     path = Path(job.outcome["out"]) / name
     if not path.is_file():
         raise NotFound("file")
@@ -118,8 +119,8 @@ def cancel(door: Door, caller: Caller, id_: str, request: str) -> None:
     https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-delete-request
     """
     refuse_early(door, caller, Act(recipients.EXPORT), request)
-    with door.store.write() as session:
-        job = _own(door, session, caller, id_, session.now, "export.cancel", request)
+    with _told_not_found(door, caller, "export.cancel", request), door.store.write() as session:
+        job = _own(session, caller, id_, session.now)
         if not recipients.within_scopes(caller, job.pins["types"]).issuperset(job.pins["types"]):
             raise Forbidden(NO_SCOPE.text, NO_SCOPE.code)
         jobs.finish(session, id_, "cancelled", {})
@@ -146,12 +147,21 @@ def _forbidden(refusal: Refused | Forbidden) -> Forbidden:
     return refusal if isinstance(refusal, Forbidden) else Forbidden(str(refusal), "export-refused")
 
 
-def _own(door: Door, session: Session, caller: Caller, id_: str, now: int, act: str, request: str) -> jobs.Job:
-    """Return the job for an act of the client that requested it. Raises ``NotFound`` for any other, which the audit
-    holds: somebody may be guessing."""
+@contextmanager
+def _told_not_found(door: Door, caller: Caller, act: str, request: str) -> Iterator[None]:
+    """Write to the audit that a job of somebody else, or none, was asked for: somebody may be guessing. The session of
+    the block has ended by then, so that a request never needs two connections."""
+    try:
+        yield
+    except NotFound:
+        _audit(door, caller, act, "not-found", request)
+        raise
+
+
+def _own(session: Session, caller: Caller, id_: str, now: int) -> jobs.Job:
+    """Return the job for an act of the client that requested it. Raises ``NotFound`` for any other."""
     job = jobs.get(session, id_)
     if job is None or not _is_own(job, caller, now):
-        _audit(door, caller, act, "not-found", request)
         raise NotFound("job")
     return job
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from gateway.fhir import build
+from gateway.fhir.search import Limits
 from gateway.nhs import access, kinds
 from gateway.records.door import Found
 from gateway.store.limits import passes
@@ -33,13 +34,14 @@ def linked(answer: Sequence[Found], decision: access.Decision) -> list[Found]:
     the source sent is kept."""
     if not any(shown.type == "Patient" and not shown.deleted for shown in answer):
         return list(answer)
-    test = passes(decision.limits)
-    people = [
-        fact for fact in decision.facts.patients
-        if test(cast(Stored, _Seen(fact.key, fact.publisher, fact.kind, fact.labels)))
-    ]  # fmt: skip
-    people.sort(key=_order)
+    people = sorted(within(decision.facts.patients, decision.limits), key=_order)
     return [_with_links(shown, [fact.id for fact in people]) for shown in answer]
+
+
+def within(patients: Sequence[access.PatientFact], limits: Limits) -> list[access.PatientFact]:
+    """The Patients that limits let through. Nothing is told of any other, not even that it is there."""
+    test = passes(limits)
+    return [fact for fact in patients if test(cast(Stored, _Seen(fact.key, fact.publisher, fact.kind, fact.labels)))]
 
 
 def _with_links(shown: Found, ids: Sequence[str]) -> Found:

@@ -10,7 +10,7 @@ from gateway.fhir.dates import moment
 from gateway.nhs import access, identifiers, kinds, labels, roles
 from gateway.nhs.roles import CORE, Caller
 from gateway.nhs.summary.record import Contribution, Held, Record
-from gateway.records.door import Door, audited, error, refuse_early, served
+from gateway.records.door import Door, audited, before_lookup, error, refuse_early, served
 from gateway.records.facts import about_head, about_number, facts_about
 from gateway.store import identities, registry, resources
 from gateway.store.database import Session
@@ -53,6 +53,14 @@ def person(
         raise error(decision.refusal or access.NOT_SHOWN, "Patient")
     audited(door, caller, act, decision, "ok", request_id, seen)
     return record
+
+
+def refuse_person_early(door: Door, caller: Caller, request_id: str, *, by_number: bool) -> None:
+    """If the caller alone is refused every view of a person, audit the refusal and raise it. Which view is asked for is
+    in the body, so ``person`` decides about it again."""
+    acts = [access.Act(view, "Patient", by_number) for view in sorted(access.VIEWS)]
+    if all(before_lookup(door, caller, act).refusal for act in acts):
+        refuse_early(door, caller, acts[0], request_id)
 
 
 def _record(

@@ -31,7 +31,7 @@ from gateway.records.door import (
     served,
 )
 from gateway.records.facts import About, about_head, about_query, candidates, facts_about, publishers_now
-from gateway.records.linking import linked, practice_first
+from gateway.records.linking import linked, practice_first, within
 from gateway.store import find, resources
 from gateway.store.database import Session, id_hash
 from gateway.store.limits import passes
@@ -136,12 +136,13 @@ def search(door: Door, caller: Caller, query: Query, request_id: str) -> Page:
     act, names = access.Act("search", query.type, query.number is not None), _names(query)
     with door.store.read() as session:
         decided = _decided(door, session, caller, act, query)
-        decision, query = decided.decision, decided.query
-        if decision.refusal and (act.by_number or decision.refusal.status != 404):
-            audited(door, caller, act, decision, "refused", request_id, names=names)
-            raise error(decision.refusal, query.type)
-        page, stored = _page(door, session, caller, decided, after)
-    audited(door, caller, act, decision, "refused" if decision.refusal else "ok", request_id, stored, names)
+        decision, refusal = decided.decision, decided.decision.refusal
+        is_told = refusal is not None and (act.by_number or refusal.status != 404)
+        page, stored = (None, []) if is_told else _page(door, session, caller, decided, after)
+    # The read is closed: its audit may need a connection of its own.
+    audited(door, caller, act, decision, "refused" if refusal else "ok", request_id, stored, names)
+    if page is None:
+        raise error(refusal or access.NOT_SHOWN, query.type)
     return page
 
 
@@ -246,7 +247,8 @@ def _others_hold_more(session: Session, decided: _Decided) -> bool:
     narrow, whole = decided.decision.limits.patients, decided.whole.patients
     if isinstance(narrow, Whose) or isinstance(whole, Whose) or decided.query.type == "Patient":
         return False
-    others = whole - narrow
+    seen = {fact.key for fact in within(decided.decision.facts.patients, decided.whole)}
+    others = whole & seen - narrow
     if not others or not narrow or not decided.query.patients:
         return False
     elsewhere = replace(decided.whole, patients=others)

@@ -21,7 +21,9 @@ from typing import Any
 import msgspec
 import pysqlite3.dbapi2 as sqlite
 
+from gateway.errors import AUDIT_DAMAGED, Unavailable
 from gateway.fhir.dates import microseconds_now
+from gateway.store import faults
 from gateway.store.statements import Columns
 
 BATCH = 1000
@@ -85,8 +87,9 @@ class AppendFile:
         self._probed = -PROBE_SECONDS
         self._probe_fault: Exception | None = None
         self._committer = ThreadPoolExecutor(1, table.name)
-        self._connection: sqlite.Connection | None = self.connect()
-        self._connection.executescript(table.schema)
+        with _damage_named(path):
+            self._connection: sqlite.Connection | None = self.connect()
+            self._connection.executescript(table.schema)
 
     def connect(self) -> sqlite.Connection:
         """A new connection to the file. The caller closes it."""
@@ -184,9 +187,11 @@ class AppendFile:
     @contextmanager
     def reading(self) -> Iterator[Reading]:
         """Read the file in one snapshot."""
-        with closing(self.connect()) as connection:
+        with _damage_named(self.path):
+            connection = self.connect()
+        with closing(connection):
             connection.execute("BEGIN")
-            yield Reading(connection)
+            yield Reading(connection, self.path)
 
     def close(self) -> None:
         """Write all pending rows, then close the file."""
@@ -200,17 +205,35 @@ class Reading:
     """One snapshot of a file."""
 
     connection: sqlite.Connection
+    path: Path
 
     def stream(self, sql: str, *params: str | int, size: int = 2000) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, a few at a time."""
         with closing(self.connection.cursor()) as cursor:
-            cursor.execute(sql, params)
-            while rows := cursor.fetchmany(size):
+            with _damage_named(self.path):
+                cursor.execute(sql, params)
+            while rows := self._fetched(cursor, size):
                 yield from rows
+
+    def _fetched(self, cursor: sqlite.Cursor, size: int) -> list[tuple[Any, ...]]:
+        with _damage_named(self.path):
+            rows: list[tuple[Any, ...]] = cursor.fetchmany(size)
+            return rows
 
     def row(self, sql: str, *params: str | int) -> tuple[Any, ...] | None:
         """The first row, or None."""
         return next(self.stream(sql, *params, size=1), None)
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Name the file that is damaged: its reader reads another database beside it, which is not."""
+    try:
+        yield
+    except sqlite.Error as error:
+        if faults.meaning(error) != faults.DAMAGED:
+            raise
+        raise Unavailable(f"{path.name} is damaged: an operator must restore it", AUDIT_DAMAGED) from None
 
 
 def _text(value: str | bytes) -> str:

@@ -102,11 +102,12 @@ class Audit:
         """Recompute both chains and name the first broken place of each, if any; and what is lost of the heads that the
         anchor keeps, and of any others."""
         verdict = Verdict(0, 0, [])
+        kept = self._kept()
         with self._streams() as (session, streams):
             for name, rows in streams.items():
                 verdict += chain.verify(name, rows.rows(), rows.seals(), self._key)
             lost = [fault for heads in against for fault in self._lost(heads, session, streams)]
-            return verdict + Verdict(0, 0, [*self._lost_of_anchor(session, streams), *lost])
+            return verdict + Verdict(0, 0, [*self._lost_of_anchor(kept, session, streams), *lost])
 
     def heads(self) -> Heads:
         """Where the chains of the audit and of the ledger stand."""
@@ -131,14 +132,18 @@ class Audit:
         hashes = {name: streams[name].hash_at(kept.chains()[name][0]) for name in STREAMS}
         return lost_of(kept, self.store.id, {**hashes, "ledger": ledger.hash_at(session, kept.ledger[0])})
 
-    def _lost_of_anchor(self, session: Session, streams: dict[str, _Stream]) -> list[str]:
+    def _kept(self) -> Heads | list[str]:
+        """What the anchor keeps, or what is wrong with that. It is read before the snapshot that it is compared with: a
+        sealer that comes between would else look like a loss."""
         if self._anchor is None:
             return []
         try:
-            kept = self._anchor.read()
+            return self._anchor.read() or ["the newest checkpoint is missing"]
         except Invalid as fault:
             return [str(fault)]
-        return self._lost(kept, session, streams) if kept else ["the newest checkpoint is missing"]
+
+    def _lost_of_anchor(self, kept: Heads | list[str], session: Session, streams: dict[str, _Stream]) -> list[str]:
+        return self._lost(kept, session, streams) if isinstance(kept, Heads) else kept
 
     @contextmanager
     def _streams(self) -> Iterator[tuple[Session, dict[str, _Stream]]]:
@@ -183,8 +188,9 @@ class Audit:
         heads would hide the loss."""
         if self._anchor is None:
             return
+        kept = self._kept()
         with self._streams() as (session, streams):
-            lost, now = self._lost_of_anchor(session, streams), self._heads(session, streams)
+            lost, now = self._lost_of_anchor(kept, session, streams), self._heads(session, streams)
         if lost:
             self._count_failure("broken")
             log.event("audit.broken", count=len(lost))

@@ -404,8 +404,10 @@ def _sqlite(path: Path) -> Engine:
     os.close(
         os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     )  # SQLite gives its WAL the mode of the database: nobody else reads either, ever
+    # No reader waits for another's connection: the event loop reads too, and may not wait. The threads that there are
+    # bound how many are open; those beyond the pool's size are closed after use.
     engine = sqlalchemy.create_engine(
-        f"sqlite+pysqlite:///{path}", module=sqlite, hide_parameters=True, pool_size=16, pool_timeout=POOL_SECONDS,
+        f"sqlite+pysqlite:///{path}", module=sqlite, hide_parameters=True, pool_size=16, max_overflow=-1,
         connect_args={"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False},
     )  # fmt: skip
 

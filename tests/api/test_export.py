@@ -12,6 +12,7 @@ from tests.api.conftest import Api
 from tests.export.conftest import ROOT, document
 
 ASYNC = {"Prefer": "respond-async"}
+LENIENT = {"Prefer": "respond-async, handling=lenient"}
 BASE = "http://127.0.0.1:8000"
 
 
@@ -275,6 +276,7 @@ REFUSED = [
     ("study", "?_since=2024", ASYNC, 400, "parameter _since"), ("study", "?patient=9990000018", ASYNC, 400, "parameter patient"),
     ("study", "?9990000018=1", ASYNC, 400, "parameter"), ("study", "?_outputFormat=csv", ASYNC, 400, "_outputFormat"),
     ("study", "?_type=Pat-9990000018", ASYNC, 400, "_type"), ("study", "?_type=%ff", ASYNC, 400, "encoding of the parameters"),
+    ("study", "?_type=", ASYNC, 400, "_type: no type is named"), ("study", "?_type=,&_type=", LENIENT, 400, "_type: no type is named"),
     ("asked-for", "", ASYNC, 403, None), ("none", "", ASYNC, 403, None),
 ]  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.fhir.codes import NHS_NUMBER
+from gateway.fhir.codes import NHS_NUMBER, SNOMED
 from gateway.records import reading
 from tests.api.people import ANN, SETS, observation, to, uid
 from tests.toy import deliver, resource, row
@@ -31,6 +31,15 @@ def test_a_search_on_one_record_tells_that_others_of_the_person_hold_more(clinic
 def test_a_note_tells_nothing_of_whom_the_caller_may_not_see(clinic):
     assert outcomes(clinic.get("/fhir/Encounter", patient=uid(21))) == []
     assert outcomes(clinic.get("/fhir/Encounter", patient=uid(9))) == []
+
+
+@pytest.mark.hazard("HZ-API-02")
+@pytest.mark.parametrize("asked", [{}, {"code": f"{SNOMED}|"}, {"code": f"{SNOMED}|x"}, {"encounter": uid(33)}])
+@pytest.mark.parametrize("own", [31, 32, 35])
+def test_no_search_tells_the_ward_that_a_person_whom_it_may_not_see_elsewhere_is_known_there(clinic, own, asked):
+    answer = clinic.get(f"/fhir/Patient/{uid(own)}", "dr-ward")
+    assert answer.status_code == 200 and "link" not in answer.json()
+    assert outcomes(clinic.get("/fhir/Observation", "dr-ward", patient=uid(own), **asked)) == []
 
 
 @pytest.mark.hazard("HZ-API-03")

@@ -78,6 +78,33 @@ def test_damaged_pages_are_told_as_what_they_are(database, capsys):
     assert checked(capsys) == (1, ["pages of the database"])
 
 
+def pages_of(path, table: str) -> list[int]:
+    """The first page of a table, whole in the file."""
+    with sqlite.connect(str(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return [connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0]]
+
+
+def overwrite(path, page: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[(page - 1) * 4096 : page * 4096] = b"\xa5" * 4096
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("table", ["head", "store", "version", ""])
+def test_a_damaged_page_of_any_table_is_damage(database, capsys, table):
+    overwrite(database, *(pages_of(database, table) if table else [1]))
+    code, faults = checked(capsys)
+    assert code == 1 and "pages of the database" in faults
+
+
+@pytest.mark.parametrize("table", ["audit", ""])
+def test_a_damaged_page_of_the_audits_file_is_not_the_databases(database, capsys, table):
+    file = database.with_name("audit.db")
+    overwrite(file, *(pages_of(file, table) if table else [1]))
+    assert checked(capsys) == (1, ["audit: audit.db is damaged: an operator must restore it"])
+
+
 def test_a_damaged_audit_is_told_as_what_it_is(database, capsys):
     with sqlite.connect(str(database)) as connection:
         connection.execute("DROP TRIGGER seal_is_append_only")

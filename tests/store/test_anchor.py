@@ -258,3 +258,19 @@ def test_what_version_0_1_sealed_is_under_the_key_that_follows(earlier, statemen
     data = earlier.settings.data_dir
     chain_again(data) if statement == "again" else on("audit.db", statement)(data)
     assert earlier.audit().verify().broken
+
+
+def test_a_seal_made_while_an_audit_is_verified_is_no_loss(settings, monkeypatch):
+    with composition.open_gateway(settings) as gateway:
+        audit, verify_chain, sealed = gateway.audit(), chain.verify, []
+
+        def beside_a_sealer(name, rows, *more):
+            verdict = verify_chain(name, rows, *more)
+            if not sealed:
+                sealed.append(name)
+                act(gateway, 3)
+            return verdict
+
+        monkeypatch.setattr(chain, "verify", beside_a_sealer)
+        assert audit.verify().broken == [] and sealed
+        audit.close()
