@@ -50,8 +50,41 @@ def test_a_date_is_shown_in_the_precision_it_has(value, shown):
     assert shown_date(value) == shown
 
 
-def test_a_time_is_shown_as_the_sources_clock_had_it():
-    assert shown_time("2024-07-11T09:05:00+01:00") == "11-Jul-2024 09:05"
+@pytest.mark.hazard("HZ-SUMMARY-38")
+@pytest.mark.parametrize(
+    "value, shown",
+    [
+        ("2024-07-11T09:05:00+01:00", "11-Jul-2024 09:05"),
+        ("2024-07-11T08:05:00Z", "11-Jul-2024 09:05"),
+        ("2024-07-11T23:30:00.000Z", "12-Jul-2024 00:30"),
+        ("2024-12-11T09:05:00+01:00", "11-Dec-2024 08:05"),
+        ("2024-07-11T09:05:00", "11-Jul-2024 09:05"),
+    ],
+)
+def test_a_time_is_shown_by_the_readers_clock_whatever_zone_it_was_sent_in(value, shown):
+    assert shown_time(value) == shown
+
+
+@pytest.mark.hazard("HZ-SUMMARY-38")
+def test_results_sent_in_several_zones_are_in_the_order_in_which_they_were_taken():
+    local_ = [f"2026-02-01T{hour:02}:30:00+00:00" for hour in range(9, 15)]
+    east = result("east", Decimal("9.9"), effectiveDateTime="2026-02-01T15:29:00+01:00")
+    last = result("last", Decimal("8.8"), effectiveDateTime="2026-02-01T09:45:00-05:00")
+    given = [result(f"o{number}", Decimal(f"4.{number}"), effectiveDateTime=at) for number, at in enumerate(local_)]
+    found = rows(record(*given, east, last), "results")
+    assert [row.detail[:3] for row in found] == ["8.8", "4.5", "9.9", "4.4", "4.3"]
+    assert [row.when for row in found[:3]] == ["01-Feb-2026 14:45", "01-Feb-2026 14:30", "01-Feb-2026 14:29"]
+
+
+@pytest.mark.hazard("HZ-SUMMARY-38")
+def test_the_same_instant_in_two_zones_is_one_result_and_in_one_hour_twice_is_two():
+    first, other = (result(name, effectiveDateTime=at) for name, at in (
+        ("o1", "2025-10-26T00:30:00Z"), ("o2", "2025-10-26T01:30:00+01:00")))  # fmt: skip
+    assert one(record(first, held(other, TRUST)), "results").source == f"{PRACTICE}, {TRUST}"
+    later = result("o3", effectiveDateTime="2025-10-26T01:30:00+00:00")
+    found = rows(record(first, later), "results")
+    assert [row.references[0] for row in found] == ["Observation/o3", "Observation/o1"]
+    assert {row.when for row in found} == {"26-Oct-2025 01:30"}
 
 
 @pytest.mark.hazard("HZ-SUMMARY-01")
@@ -398,6 +431,14 @@ def test_an_issue_that_may_not_point_at_its_plan_is_still_its_issue():
 
 def test_issues_of_a_plan_entered_in_error_do_not_come_back_as_medicines():
     assert not rows(record(plan("m1", status="entered-in-error"), issue("i1", "m1", "2026-02-01")), "acute")
+
+
+@pytest.mark.hazard("HZ-SUMMARY-37")
+def test_a_statement_in_error_says_nothing_of_its_plans_end_or_last_issue():
+    wrong = {**statement("s1", "m1", "2020-01-01"), "status": "entered-in-error"}
+    ended = plan("m1", status="completed")
+    assert one(record(ended, wrong), "discontinued").flags == ("end date unknown",)
+    assert not rows(record(ended, {**wrong, "status": "completed"}), "discontinued")
 
 
 def test_the_statements_last_issue_counts_where_the_issue_was_not_sent():
@@ -765,6 +806,38 @@ def test_the_only_result_of_a_report_has_one_line_that_names_the_report():
     assert (found.title, found.references) == ("CT of head", ("DiagnosticReport/r", "Observation/o1"))
     assert found.detail.startswith("Line one\nLine two")
     assert one(record(result("o2", words="INR"), report("r", "Clotting", "o2")), "results").title == "INR"
+
+
+IN_ERROR = "its report was entered in error, the result was not"
+
+
+@pytest.mark.hazard("HZ-SUMMARY-37")
+@pytest.mark.parametrize("is_first", [True, False], ids=["error first", "error last"])
+def test_a_result_of_a_report_in_error_stands_in_its_next_report(is_first):
+    potassium, sodium = result("k", Decimal("7.9"), words="Potassium", code="4"), result("na", words="Sodium", code="3")
+    wrong, right = report("r1", "Wrong name", "k", "na", status="entered-in-error"), report("r2", "Renal", "k", "na")
+    reports = [wrong, right] if is_first else [right, wrong]
+    found = rows(record(*reports, potassium, sodium), "results")
+    assert [(row.title, row.flags) for row in found] == [("Renal", ()), ("Potassium", ()), ("Sodium", ())]
+
+
+@pytest.mark.hazard("HZ-SUMMARY-37")
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_result_whose_only_report_is_in_error_stands_by_itself_and_says_so(number):
+    held_ = [result(f"o{each}", words=f"Test {each}", code=f"{each}") for each in range(number)]
+    wrong = report("r", "Renal", *(each["id"] for each in held_), status="entered-in-error")
+    found = rows(record(*held_, wrong), "results")
+    assert {row.title: row.flags for row in found} == {f"Test {each}": (IN_ERROR,) for each in range(number)}
+    gone = [{**each, "status": "entered-in-error"} for each in held_]
+    assert rows(record(*gone, wrong), "results") == ()
+
+
+@pytest.mark.hazard("HZ-SUMMARY-37")
+def test_a_group_in_error_and_a_cancelled_report_hide_no_result_of_theirs():
+    group = result("g", None, words="Culture", hasMember=[{"reference": "Observation/o1"}], status="entered-in-error")
+    assert titles(record(group, result("o1", words="Gentamicin")), "results") == ["Gentamicin"]
+    given = record(result("o2", words="Potassium"), report("r", "Renal", "o2", status="cancelled"))
+    assert one(given, "results").flags == ("report cancelled",)
 
 
 @pytest.mark.hazard("HZ-SUMMARY-35")

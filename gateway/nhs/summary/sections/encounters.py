@@ -10,10 +10,12 @@ from gateway.nhs import kinds
 from gateway.nhs.summary.record import Held, Record
 from gateway.nhs.summary.sections.rows import (
     Row,
+    day,
     is_before,
     is_error,
     months_before,
     newest,
+    order,
     row,
     shown_date,
     text,
@@ -62,7 +64,7 @@ def _class(resource: dict[str, Any]) -> str:
 
 def _last_heard(resource: dict[str, Any], today: str) -> str:
     """The last day up to today that a visit speaks of, such as a move to another ward; "" for none."""
-    return max((date for date in _dates(resource) if date[:10] <= today), default="")
+    return max((date for date in _dates(resource) if day(date) <= today), default="", key=order)
 
 
 def _dates(resource: dict[str, Any]) -> Iterator[str]:

@@ -19,11 +19,20 @@ from gateway.nhs.summary.sections.measured import (
     reference_range,
     value,
 )
-from gateway.nhs.summary.sections.reports import Block, Part, blocks, comment, kind_of, order_number, specimen
-from gateway.nhs.summary.sections.rows import Row, codes, is_error, notes, row, text, unworded, when
+from gateway.nhs.summary.sections.reports import (
+    Block,
+    Part,
+    blocks,
+    comment,
+    kind_of,
+    of_errors,
+    order_number,
+    specimen,
+)
+from gateway.nhs.summary.sections.rows import Row, codes, is_error, notes, order, row, text, unworded, when
 
 STATUS = {"corrected": "corrected", "amended": "corrected", "appended": "corrected", "preliminary": "preliminary",
-          "partial": "preliminary", "unknown": "status not known"}  # fmt: skip
+          "partial": "preliminary", "unknown": "status not known", "cancelled": "report cancelled"}  # fmt: skip
 TELLING = frozenset({
     "valueQuantity", "valueCodeableConcept", "valueString", "valueBoolean", "valueInteger", "valueRange", "valueRatio",
     "valueSampledData", "valueTime", "valueDateTime", "valuePeriod", "component", "interpretation",
@@ -34,6 +43,7 @@ CRITICAL = frozenset({"AA", "HH", "LL"})
 PART_UNCLEAR = "blood-pressure-part-unclear"
 LAST_OF_EACH = 5
 """How many results of one test are shown, and how many critical ones beside them."""
+REPORT_IN_ERROR = "its report was entered in error, the result was not"
 LONG_COMMENT = 160
 """Characters up to which a comment on a report is repeated with each of its results."""
 SEE_COMMENT = "comment on the whole report: see above"
@@ -49,10 +59,12 @@ def results(record: Record) -> list[Row]:
         for observation in record.of("Observation")
         if observation.reference in references or _is_group(observation)
     ]
-    grouped = sorted(sorted(blocks(record, held), key=order_number), key=lambda block: block.at, reverse=True)
-    grouped, also = _collapsed([block for block in grouped if not block.report or not is_error(block.report.resource)])
+    grouped = sorted(sorted(blocks(record, held), key=order_number), key=lambda block: order(block.at), reverse=True)
+    grouped, also = _collapsed(grouped)
     kept = _kept(record, grouped, references)
-    shown = [line for block in grouped for line in _lines(record, block, kept, also)]
+    lines = (line for block in grouped for line in _lines(record, block, kept, also))
+    errors = of_errors(record)
+    shown = [_with_flag(line, REPORT_IN_ERROR) if line.references[0] in errors else line for line in lines]
     left_out = [held for block in grouped for held in _held(block) if held.reference not in kept]
     return shown + [unworded(held) for held in left_out if held.reference in references]
 
@@ -110,7 +122,7 @@ def _same(held: Held) -> tuple[Any, ...]:
     if "T" not in at:
         return (held.reference,)
     is_correction = resource.get("status") in ("corrected", "amended")
-    return (_code(resource), at, value(resource), notes(resource), is_correction)
+    return (_code(resource), order(at), value(resource), notes(resource), is_correction)
 
 
 def _code(resource: dict[str, Any]) -> frozenset[str]:
@@ -123,7 +135,7 @@ def _kept(record: Record, grouped: Iterable[Block], references: frozenset[str]) 
     count: dict[tuple[Any, ...], int] = {}
     kept: set[str] = set()
     dated = [(when(part.held.resource) or block.at, block, part) for block in grouped for part in block.parts]
-    for _, block, part in sorted(dated, key=lambda entry: entry[0], reverse=True):
+    for _, block, part in sorted(dated, key=lambda entry: order(entry[0]), reverse=True):
         whole = [below for below, _ in part.walk()]
         wanted = [below.held.reference in references and _is_wanted(record, block, below, count) for below in whole]
         if any(wanted):
@@ -172,6 +184,10 @@ def _with_sources(held: Held, also: dict[str, list[Held]]) -> Row:
     for other in also.get(held.reference, ()):
         line = _also(line, _result(other))
     return line
+
+
+def _with_flag(line: Row, flag: str) -> Row:
+    return replace(line, flags=(*line.flags, flag))
 
 
 def _remarked(line: Row, remark: str) -> Row:
