@@ -186,7 +186,7 @@ def _row(record: Record, course: Course, at: str, flags: tuple[str, ...] = (), i
             "; ".join(dose["text"] for dose in doses if dose.get("text")) or NO_DOSE,
             f"{quantity['value']} {quantity.get('unit', '')}".strip() if "value" in quantity else "",
             issue,
-            _reason(record, resource),
+            _reason(record, held),
             notes(resource),
         ),
         (
@@ -196,10 +196,11 @@ def _row(record: Record, course: Course, at: str, flags: tuple[str, ...] = (), i
     )  # fmt: skip
 
 
-def _reason(record: Record, resource: dict[str, Any]) -> str:
+def _reason(record: Record, held: Held) -> str:
     """Return the reason for the medicine, if the reader may see it."""
-    said = [text(reason) for reason in resource.get("reasonCode", ())]
-    for reason in resource.get("reasonReference", ()):
+    told = {name: held.resource.get(name, ()) for name in ("reasonCode", "reasonReference") if record.tells(held, name)}
+    said = [text(reason) for reason in told.get("reasonCode", ())]
+    for reason in told.get("reasonReference", ()):
         problem = record.by_reference.get(reason.get("reference", ""))
         said.append(text(problem.resource.get("code")) if problem and not is_error(problem.resource) else "")
     words = ", ".join(dict.fromkeys(reason for reason in said if reason))
