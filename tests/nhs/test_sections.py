@@ -144,7 +144,8 @@ def test_a_row_names_its_source_its_date_and_each_reaction():
         (record(nil(), sections=ALL - {"allergies"}), "role", access.NOT_YOUR_ROLE),
         (record(nil(code="409137002", words="No known drug allergies")), "nil-in-part", absence("nil-in-part")),
         (record(nil(code="429625007", words="No known food allergy")), "nil-in-part", absence("nil-in-part")),
-        (record(allergy(concept={"text": "NKDA"})), "nil-in-words", absence("nil-in-words")),
+        (record(allergy(concept={"text": "NKA"})), "nil-in-words", absence("nil-in-words")),
+        (record(allergy(concept={"text": "NKDA"})), "nil-in-part-words", absence("nil-in-part-words")),
         (record(allergy()), "", ""),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 20 else "",
@@ -224,9 +225,13 @@ def test_a_degraded_or_text_only_allergy_says_that_nothing_checked_it(code, titl
 
 
 NILS = (
-    "NKDA", "N.K.D.A.", "Nil known", "None known", "None", "No", "No known drug allergies", "no known food or drug allergies",
-    "Denies any allergies", "No adverse drug reactions", "Allergies: none", "Drug allergies - nil", "Allergies none",
+    "NKA", "N.K.A.", "Nil known", "None known", "None", "No", "Denies any allergies", "Allergies: none", "Allergies none",
     "Not allergic to anything", "No allergies known to date", "No history of allergy", "Patient has no known allergies",
+    "NKDA. None known",
+)  # fmt: skip
+NILS_OF_A_KIND = (
+    "NKDA", "N.K.D.A.", "No known drug allergies", "no known food or drug allergies", "No adverse drug reactions", "Drug allergies - nil",
+    "no food allergies", "Denies food allergies", "NKDA, no food allergies", "No environmental allergies",
 )  # fmt: skip
 UNASCERTAINED = (
     "Not known", "Unknown", "Unable to obtain", "Unable to ascertain allergy status", "Allergies unknown", "Not recorded", "None recorded",
@@ -238,15 +243,25 @@ ALLERGIES = (
     "Unknown antibiotic", "Unknown drug", "not known but reacted to morphine", "None known except ibuprofen", "NKDA/ latex",
     "Allergic to drugs, none to food", "No known allergies. Penicillin rash", "Allergies: penicillin", "Food allergy, not confirmed",
     "Nitrofurantoin - nil else", "no known allergies (allergic to latex)", "No other allergies", "Denies allergies apart from nickel",
+    "Not without allergies", "Drug allergy: not none", "Known allergies - details unknown", "Known drug allergies: not recorded",
+    "Unknown reaction to medication", "Unknown allergic reaction to medicines", "Adverse reaction to medicine, uncertain",
+    "Has allergies, unable to obtain details", "Previous drug reaction, details not known",
 )  # fmt: skip
 
 
 @pytest.mark.hazard("HZ-SUMMARY-28")
-@pytest.mark.parametrize("words", [*NILS, *ALLERGIES])
-def test_only_words_that_are_nothing_but_a_nil_are_one(words):
+@pytest.mark.parametrize(
+    "words, reason",
+    [
+        *((words, "nil-in-words") for words in NILS),
+        *((words, "nil-in-part-words") for words in NILS_OF_A_KIND),
+        *((words, "") for words in ALLERGIES),
+    ],
+)
+def test_only_words_that_are_nothing_but_a_nil_are_one(words, reason):
     found = section(record(allergy(concept={"text": words})), "allergies")
-    assert (found.rows[0].title, found.reason) == (words, "nil-in-words" if words in NILS else "")
-    assert (NOT_CODED in found.rows[0].flags) is (words in NILS)
+    assert (found.rows[0].title, found.reason) == (words, reason)
+    assert (NOT_CODED in found.rows[0].flags) is bool(reason)
 
 
 @pytest.mark.hazard("HZ-SUMMARY-29")
@@ -715,6 +730,54 @@ def test_the_last_of_each_test_are_shown_whatever_came_after_them():
     assert not section(record(*gases[:5]), "results").more
 
 
+@pytest.mark.hazard("HZ-SUMMARY-30")
+@pytest.mark.parametrize(
+    "critical",
+    [
+        {"interpretation": [status("v3-ObservationInterpretation", "HU")]},
+        {"interpretation": [{"text": "PANIC value"}]},
+        {
+            "component": [
+                {
+                    "code": {"text": "pH"},
+                    "interpretation": [status("v3-ObservationInterpretation", "LL")],
+                    "valueString": "6.8",
+                }
+            ]
+        },
+    ],
+    ids=["other code", "words", "component"],
+)
+def test_a_critical_result_is_shown_however_its_sender_says_so(critical):
+    new = [result(f"n{number}", effectiveDateTime=f"2026-02-0{number}T09:00:00+00:00") for number in range(1, 7)]
+    old = result("old", None, effectiveDateTime="2025-01-01T09:00:00+00:00", **critical)
+    assert rows(record(*new, old), "results")[-1].references == ("Observation/old",)
+
+
+@pytest.mark.hazard("HZ-SUMMARY-30")
+def test_two_tests_of_one_code_in_two_systems_have_a_bound_each():
+    def local_(id_: str, system: str, on: int) -> dict:
+        at = f"2026-02-0{on}T09:00:00Z"
+        return {**result(id_, effectiveDateTime=at), "code": {"coding": [{"system": system, "code": "1"}]}}
+
+    new = [local_(f"n{on}", "urn:a", on) for on in range(2, 8)]
+    assert "Observation/o" in {row.references[0] for row in rows(record(*new, local_("o", "urn:b", 1)), "results")}
+
+
+@pytest.mark.hazard("HZ-SUMMARY-15")
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_settled_one_of_two_that_say_the_same_leads(is_first):
+    early, final = result("o1", status="preliminary"), held(result("o2"), TRUST)
+    found = one(record(*([early, final] if is_first else [final, early])), "results")
+    assert (found.flags, found.references[0]) == ((), "Observation/o2")
+
+
+@pytest.mark.hazard("HZ-SUMMARY-16")
+def test_results_of_two_sites_are_two():
+    left, right = (result(f"o{side}", bodySite={"text": side}) for side in ("left", "right"))
+    assert len(rows(record(left, right), "results")) == 2
+
+
 def test_a_source_whose_rows_are_beyond_the_most_shown_still_holds_some():
     new = [
         held(result(f"o{number:03}", effectiveDateTime=f"2026-02-01T09:{number:02}:00+00:00"), TRUST)
@@ -894,6 +957,31 @@ def test_an_implant_comes_first_and_what_was_not_done_is_not_one():
         ("Implantation of cardiac pacemaker", ("implant or device",)), ("Colonoscopy", ()), ("Removal of coronary stent", ()),
         ("Total hip replacement", ("NOT DONE",)),
     ]  # fmt: skip
+
+
+@pytest.mark.hazard("HZ-SUMMARY-41")
+@pytest.mark.parametrize(
+    "name, is_there",
+    [
+        ("Removal of pacemaker and insertion of new pacemaker", True),
+        ("Removal of pacemaker", False),
+        ("Removal of hip replacement", False),
+        ("Removal and replacement of pacemaker", True),
+        ("Explantation of breast implant", False),
+        ("Revision of total hip replacement", True),
+        ("Extraction of cataract with insertion of intraocular lens", True),
+        ("Coiling of cerebral aneurysm", True),
+        ("Clipping of aneurysm", True),
+        ("TAVI", True),
+        ("Hemiarthroplasty of hip", True),
+        ("Insertion of IVC filter", True),
+        ("Replacement of dressing", False),
+        ("Blood filter test", False),
+    ],
+)
+def test_a_removal_takes_an_implant_away_unless_one_is_put_in_with_it(name, is_there):
+    made = {"resourceType": "Procedure", "id": "p", "meta": {}, "status": "completed", "code": {"text": name}}
+    assert ("implant or device" in one(record(made), "procedures").flags) is is_there
 
 
 # Immunisations, encounters
@@ -1076,6 +1164,40 @@ def test_a_service_says_in_which_role_the_person_was_met(client, title):
             {"url": "urn:nhs-record-gateway:cld:client-type", "valueCodeableConcept": {"text": client}},
         ]
     assert one(record(held(given, COUNCIL)), "social-care").title == title
+
+
+RECEIVED = "urn:nhs-record-gateway:cld:received-as"
+
+
+@pytest.mark.hazard("HZ-SUMMARY-40")
+@pytest.mark.parametrize(
+    "client, received, title",
+    [
+        ("", {"coding": [{"code": "carer"}], "text": "Received as a carer"}, "As an unpaid carer: Home support"),
+        ("Carer", {"coding": [{"code": "carer"}], "text": "Received as a carer"}, "As Carer: Home support"),
+        ("Service user", {"coding": [{"code": "cared-for"}]}, "For the person's unpaid carer: Home support"),
+        ("", {"text": "Received by a neighbour"}, "Received by a neighbour: Home support"),
+    ],
+)
+def test_whose_service_it_is_is_told_where_the_client_type_is_silent(client, received, title):
+    told = [("client-type", {"text": client})] if client else []
+    given = service()
+    given["extension"] += [
+        {"url": f"urn:nhs-record-gateway:cld:{name}", "valueCodeableConcept": value}
+        for name, value in (*told, ("received-as", received))
+    ]
+    assert one(record(held(given, COUNCIL)), "social-care").title == title
+
+
+@pytest.mark.hazard("HZ-SUMMARY-40")
+def test_what_a_later_return_no_longer_states_says_so():
+    silent = {"url": "urn:nhs-record-gateway:cld:not-reported-since", "valueDate": "2026-03-31"}
+    given = service()
+    given["extension"].append(silent)
+    assert one(record(held(given, COUNCIL)), "social-care").flags == (
+        "was active on 31-Dec-2025",
+        "not in the return to 31-Mar-2026",
+    )
 
 
 def test_an_open_assessment_was_open_on_the_returns_last_day():

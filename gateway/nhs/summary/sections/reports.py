@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.nhs.summary.record import Held, Record
-from gateway.nhs.summary.sections.rows import codes, is_error, order, text, when
+from gateway.nhs.summary.sections.rows import is_error, order, text, when
 
 NOTE_URL = "DiagnosticReport.note"
 """What the URL of an extension with a comment on the whole report ends in (R5 has ``DiagnosticReport.note``)."""
@@ -156,5 +156,7 @@ def kind_of(block: Block, part: Part, record: Record) -> tuple[Any, ...]:
     return (_code(resource.get("code")), _code(report.get("code")), tested.casefold(), part.held.publisher)
 
 
-def _code(concept: dict[str, Any] | None) -> frozenset[str]:
-    return frozenset(codes(concept) or {text(concept).casefold()})
+def _code(concept: dict[str, Any] | None) -> frozenset[tuple[str, str]]:
+    codings = (concept or {}).get("coding", ())
+    sent = {(coding.get("system", ""), coding["code"]) for coding in codings if coding.get("code")}
+    return frozenset(sent or {("", text(concept).casefold())})

@@ -3,6 +3,7 @@ says so, and no flag does not mean normal."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -39,7 +40,9 @@ TELLING = frozenset({
 })  # fmt: skip
 """The elements by which an Observation tells a result."""
 NOT_RESULTS = frozenset({"cancelled", "registered"})
-CRITICAL = frozenset({"AA", "HH", "LL"})
+CRITICAL = frozenset({"AA", "HH", "LL", "HU", "LU", "HX", "LX"})
+CRITICAL_WORDS = re.compile(r"\b(critical|panic|life.?threatening|urgent|alert)", re.IGNORECASE)
+"""How senders mark what cannot wait: by code, or in the words of the flag."""
 PART_UNCLEAR = "blood-pressure-part-unclear"
 LAST_OF_EACH = 5
 """How many results of one test are shown, and how many critical ones beside them."""
@@ -103,7 +106,9 @@ def _collapsed(grouped: list[Block]) -> tuple[list[Block], dict[str, list[Held]]
     first: dict[tuple[Any, ...], Held] = {}
     for block in sorted(grouped, key=lambda block: block.report is None):
         for held in _held(block):
-            first.setdefault(_same(held), held)
+            known = first.setdefault(_same(held), held)
+            if block.report is None and _is_open(known) and not _is_open(held):
+                first[_same(held)] = held
     also: dict[str, list[Held]] = {}
     left = []
     for block in grouped:
@@ -115,14 +120,20 @@ def _collapsed(grouped: list[Block]) -> tuple[list[Block], dict[str, list[Held]]
     return left, also
 
 
+def _is_open(held: Held) -> bool:
+    """Whether a result may still change: the settled one of two that say the same leads."""
+    return STATUS.get(held.resource.get("status", ""), "") == STATUS["preliminary"]
+
+
 def _same(held: Held) -> tuple[Any, ...]:
-    """What two statements of one result share: code, exact time, value, comment, and whether it is a correction.
-    Without a time nothing is the same."""
+    """What two statements of one result share: code, exact time, value, comment, where it was taken from, and whether it
+    is a correction. Without a time nothing is the same."""
     resource, at = held.resource, when(held.resource)
     if "T" not in at:
         return (held.reference,)
     is_correction = resource.get("status") in ("corrected", "amended")
-    return (_code(resource), order(at), value(resource), notes(resource), is_correction)
+    taken = text(resource.get("bodySite")), resource.get("specimen", {}).get("display", "")
+    return (_code(resource), order(at), value(resource), notes(resource), *taken, is_correction)
 
 
 def _code(resource: dict[str, Any]) -> frozenset[str]:
@@ -143,8 +154,14 @@ def _kept(record: Record, grouped: Iterable[Block], references: frozenset[str]) 
     return kept
 
 
+def _is_critical(resource: dict[str, Any]) -> bool:
+    """Whether the sender flagged a result, or a component of it, as critical."""
+    flags = [flag for part in (resource, *resource.get("component", ())) for flag in part.get("interpretation", ())]
+    return any(codes(flag) & CRITICAL or CRITICAL_WORDS.search(interpretation(flag)) for flag in flags)
+
+
 def _is_wanted(record: Record, block: Block, part: Part, count: dict[tuple[Any, ...], int]) -> bool:
-    is_critical = any(codes(concept) & CRITICAL for concept in part.held.resource.get("interpretation", ()))
+    is_critical = _is_critical(part.held.resource)
     kind = kind_of(block, part, record)
     names: list[tuple[Any, ...]] = [(kind, "any"), *([(kind, "critical")] if is_critical else [])]
     wanted = False
@@ -239,10 +256,10 @@ def _only_result(record: Record, report: Held, line: Row) -> Row:
 
 
 def _also(first: Row, other: Row) -> Row:
-    """The same result of another source, or sent again: both sources are named, and no flag of either is lost."""
-    sources, flags = (
-        tuple(dict.fromkeys(both)) for both in ((*first.sources, *other.sources), (*first.flags, *other.flags))
-    )
+    """The same result of another source, or sent again: both sources are named, and no flag of either is lost, but that
+    the other was preliminary."""
+    said = (flag for flag in other.flags if flag != STATUS["preliminary"])
+    sources, flags = (tuple(dict.fromkeys(both)) for both in ((*first.sources, *other.sources), (*first.flags, *said)))
     return replace(first, sources=sources, flags=flags, references=(*first.references, *other.references))
 
 
