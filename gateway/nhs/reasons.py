@@ -63,5 +63,5 @@ def without(resource: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
         return resource
     kept.pop("text", None)
     types = roles.SECTION_TYPES[PROBLEMS]
-    contained = [each for each in kept.pop("contained", ()) if each.get("resourceType") not in types]
+    contained = [item for item in kept.pop("contained", ()) if item.get("resourceType") not in types]
     return {**kept, "contained": contained} if contained else kept

@@ -198,9 +198,11 @@ def _row(record: Record, course: Course, at: str, flags: tuple[str, ...] = (), i
 
 def _reason(record: Record, held: Held) -> str:
     """Return the reason for the medicine, if the reader may see it."""
-    told = {name: held.resource.get(name, ()) for name in ("reasonCode", "reasonReference") if record.tells(held, name)}
-    said = [text(reason) for reason in told.get("reasonCode", ())]
-    for reason in told.get("reasonReference", ()):
+    shown = {
+        name: held.resource.get(name, ()) for name in ("reasonCode", "reasonReference") if record.tells(held, name)
+    }
+    said = [text(reason) for reason in shown.get("reasonCode", ())]
+    for reason in shown.get("reasonReference", ()):
         problem = record.by_reference.get(reason.get("reference", ""))
         said.append(text(problem.resource.get("code")) if problem and not is_error(problem.resource) else "")
     words = ", ".join(dict.fromkeys(reason for reason in said if reason))

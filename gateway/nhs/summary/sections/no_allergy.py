@@ -1,7 +1,7 @@
 """What an allergy entry in words says: an allergy, that none is known, or that nobody knows.
 
-Only words that are nothing but a nil are one, and a nil of one kind is no nil of all. Whatever else stands there is to be
-read as an allergy: what is known, or happened, is one although its details are not known.
+Only words that are nothing but a nil are one, and a nil of one kind is no nil of all. Whatever else stands there is
+to be read as an allergy: what is known, or happened, is one although its details are not known.
 """
 
 from __future__ import annotations

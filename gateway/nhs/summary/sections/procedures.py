@@ -17,7 +17,7 @@ IMPLANTS = re.compile(
     r"aneurysm clip|(cava|caval|ivc) filter|filter (insertion|placement)|(insertion|placement) of .*filter|replacement of (?!"
     r"(\w+ )?(dressing|plaster|cast|bandage|catheter|tube|bag|fluid|blood|electrolyte)))",
     re.IGNORECASE,
-)
+)  # fmt: skip
 """Words of what stays in the body, and matters for scanning, infection and resuscitation."""
 TAKEN_OUT = re.compile(r"\b(remov|explant|extract|taking out)", re.IGNORECASE)
 PUT_IN = re.compile(
