@@ -53,7 +53,7 @@ def test_what_a_page_shows_leaves_no_direction_open_and_closes_none_of_the_pages
     ]
 
 
-@pytest.mark.hazard("HZ-SUMMARY-37")
+@pytest.mark.hazard("HZ-SUMMARY-42")
 @pytest.mark.parametrize("character", [*OPENING, "\u200f"], ids=lambda character: unicodedata.name(character))
 def test_the_page_and_the_document_isolate_a_direction_control(character):
     words = f"Warfarin {character}5 mg"

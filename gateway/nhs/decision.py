@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.fhir.search import Limits, PatientKey
-from gateway.nhs import identity, kinds, labels
+from gateway.nhs import identity, kinds, labels, reasons
 from gateway.nhs.refusals import Refusal
-from gateway.nhs.roles import Caller, Rule
+from gateway.nhs.roles import CORE, Caller, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,11 @@ class Decision:
         """Whether an item is served blanked (``links.redact``): somebody else recorded it, and it points at something
         hidden."""
         return bool(bits & (labels.BLANKED | labels.HIDDEN_UNLESS_KEPT)) and publisher not in self.facts.own
+
+    def closed(self, resource_type: str, publisher: int, kind: str) -> frozenset[str]:
+        """The elements of a publisher's resources that tell of a section that is closed to this caller."""
+        rights = self.sections & CORE if publisher in self.core_only else self.sections
+        return reasons.closed(resource_type, kind, rights)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from gateway.errors import Forbidden, GatewayError, NotFound, Refused, Unauthenticated, Unavailable
 from gateway.fhir import build, index
 from gateway.fhir.dates import moment
-from gateway.nhs import access, codesets, labels, links, sensitive
+from gateway.nhs import access, codesets, labels, links, reasons, sensitive
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.roles import Caller
 from gateway.records.cache import Cache
@@ -140,12 +140,15 @@ def refuse_early(door: Door, caller: Caller, act: access.Act, request_id: str, n
 
 
 def served(stored: Stored, publishers: dict[int, PublisherRow], decision: access.Decision) -> Found:
-    """Return a stored version as served to this caller: blanked where the decision says so, with labels and source
-    spliced in."""
+    """Return a stored version as served to this caller: blanked where the decision says so, without what tells of a
+    section that is closed, with labels and source spliced in."""
     if stored.deleted:
         return Found(stored.type, stored.id, stored.number, stored.updated, b"", True)
     if decision.blanks(stored.publisher, stored.labels):
         stored = replace(stored, body=build.encode(links.redact(build.decode(stored.body))))
+    closed = decision.closed(stored.type, stored.publisher, stored.kind)
+    if any(name.encode() in stored.body for name in closed):
+        stored = replace(stored, body=build.encode(reasons.without(build.decode(stored.body), closed)))
     publisher = publishers[stored.publisher]
     source = f"{_urn(publisher.source, publisher.ods or publisher.code)}#{stored.delivery}"
     body = resources.splice(stored, source, labels.security(stored.labels))

@@ -11,7 +11,7 @@ from typing import Any
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs import identifiers, kinds
 from gateway.nhs.summary.record import Held, Record
-from gateway.nhs.summary.sections.rows import months_before, shown_date
+from gateway.nhs.summary.sections.rows import day, months_before, shown_date
 
 SEX = {"male": "Male", "female": "Female", "other": "Indeterminate"}
 NAME_USES = ("official", "usual", "", "temp", "nickname", "anonymous", "maiden", "old")
@@ -87,8 +87,8 @@ def _until(record: Record, died: Held | None) -> str:
     """The day to which an age is counted: today, or a confirmed death; "" where that has no exact day. A death that
     nobody confirmed does not stop it."""
     if died is not None and _confirms(died):
-        return str(died.resource.get("deceasedDateTime", ""))[:10]
-    return record.today.isoformat() if record.died is None else record.died[:10]
+        return day(str(died.resource.get("deceasedDateTime", "")))
+    return record.today.isoformat() if record.died is None else day(record.died)
 
 
 def age(born: str, until: str) -> str:

@@ -67,7 +67,7 @@ def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str
         "resourceType": "Composition",
         "id": id_,
         "meta": {"profile": ["https://fhir.hl7.org.uk/StructureDefinition/UKCore-Composition"]},
-        "text": _narrative(_paragraphs((f"Summary record of {about.name}, {moment[:10]}", CAUTION))),
+        "text": _narrative(_paragraphs((f"Summary record of {about.name}, {record.today.isoformat()}", CAUTION))),
         "status": "final",
         "type": {"coding": [{"system": LOINC, "code": "60591-5", "display": "Patient summary Document"}]},
         "subject": {"reference": f"Patient/{record.subject_id}"},

@@ -50,8 +50,41 @@ def test_a_date_is_shown_in_the_precision_it_has(value, shown):
     assert shown_date(value) == shown
 
 
-def test_a_time_is_shown_as_the_sources_clock_had_it():
-    assert shown_time("2024-07-11T09:05:00+01:00") == "11-Jul-2024 09:05"
+@pytest.mark.hazard("HZ-SUMMARY-38")
+@pytest.mark.parametrize(
+    "value, shown",
+    [
+        ("2024-07-11T09:05:00+01:00", "11-Jul-2024 09:05"),
+        ("2024-07-11T08:05:00Z", "11-Jul-2024 09:05"),
+        ("2024-07-11T23:30:00.000Z", "12-Jul-2024 00:30"),
+        ("2024-12-11T09:05:00+01:00", "11-Dec-2024 08:05"),
+        ("2024-07-11T09:05:00", "11-Jul-2024 09:05"),
+    ],
+)
+def test_a_time_is_shown_by_the_readers_clock_whatever_zone_it_was_sent_in(value, shown):
+    assert shown_time(value) == shown
+
+
+@pytest.mark.hazard("HZ-SUMMARY-38")
+def test_results_sent_in_several_zones_are_in_the_order_in_which_they_were_taken():
+    local_ = [f"2026-02-01T{hour:02}:30:00+00:00" for hour in range(9, 15)]
+    east = result("east", Decimal("9.9"), effectiveDateTime="2026-02-01T15:29:00+01:00")
+    last = result("last", Decimal("8.8"), effectiveDateTime="2026-02-01T09:45:00-05:00")
+    given = [result(f"o{number}", Decimal(f"4.{number}"), effectiveDateTime=at) for number, at in enumerate(local_)]
+    found = rows(record(*given, east, last), "results")
+    assert [row.detail[:3] for row in found] == ["8.8", "4.5", "9.9", "4.4", "4.3"]
+    assert [row.when for row in found[:3]] == ["01-Feb-2026 14:45", "01-Feb-2026 14:30", "01-Feb-2026 14:29"]
+
+
+@pytest.mark.hazard("HZ-SUMMARY-38")
+def test_the_same_instant_in_two_zones_is_one_result_and_in_one_hour_twice_is_two():
+    first, other = (result(name, effectiveDateTime=at) for name, at in (
+        ("o1", "2025-10-26T00:30:00Z"), ("o2", "2025-10-26T01:30:00+01:00")))  # fmt: skip
+    assert one(record(first, held(other, TRUST)), "results").source == f"{PRACTICE}, {TRUST}"
+    later = result("o3", effectiveDateTime="2025-10-26T01:30:00+00:00")
+    found = rows(record(first, later), "results")
+    assert [row.references[0] for row in found] == ["Observation/o3", "Observation/o1"]
+    assert {row.when for row in found} == {"26-Oct-2025 01:30"}
 
 
 @pytest.mark.hazard("HZ-SUMMARY-01")
@@ -111,7 +144,8 @@ def test_a_row_names_its_source_its_date_and_each_reaction():
         (record(nil(), sections=ALL - {"allergies"}), "role", access.NOT_YOUR_ROLE),
         (record(nil(code="409137002", words="No known drug allergies")), "nil-in-part", absence("nil-in-part")),
         (record(nil(code="429625007", words="No known food allergy")), "nil-in-part", absence("nil-in-part")),
-        (record(allergy(concept={"text": "NKDA"})), "nil-in-words", absence("nil-in-words")),
+        (record(allergy(concept={"text": "NKA"})), "nil-in-words", absence("nil-in-words")),
+        (record(allergy(concept={"text": "NKDA"})), "nil-in-part-words", absence("nil-in-part-words")),
         (record(allergy()), "", ""),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 20 else "",
@@ -191,9 +225,13 @@ def test_a_degraded_or_text_only_allergy_says_that_nothing_checked_it(code, titl
 
 
 NILS = (
-    "NKDA", "N.K.D.A.", "Nil known", "None known", "None", "No", "No known drug allergies", "no known food or drug allergies",
-    "Denies any allergies", "No adverse drug reactions", "Allergies: none", "Drug allergies - nil", "Allergies none",
+    "NKA", "N.K.A.", "Nil known", "None known", "None", "No", "Denies any allergies", "Allergies: none", "Allergies none",
     "Not allergic to anything", "No allergies known to date", "No history of allergy", "Patient has no known allergies",
+    "NKDA. None known",
+)  # fmt: skip
+NILS_OF_A_KIND = (
+    "NKDA", "N.K.D.A.", "No known drug allergies", "no known food or drug allergies", "No adverse drug reactions", "Drug allergies - nil",
+    "no food allergies", "Denies food allergies", "NKDA, no food allergies", "No environmental allergies",
 )  # fmt: skip
 UNASCERTAINED = (
     "Not known", "Unknown", "Unable to obtain", "Unable to ascertain allergy status", "Allergies unknown", "Not recorded", "None recorded",
@@ -205,15 +243,25 @@ ALLERGIES = (
     "Unknown antibiotic", "Unknown drug", "not known but reacted to morphine", "None known except ibuprofen", "NKDA/ latex",
     "Allergic to drugs, none to food", "No known allergies. Penicillin rash", "Allergies: penicillin", "Food allergy, not confirmed",
     "Nitrofurantoin - nil else", "no known allergies (allergic to latex)", "No other allergies", "Denies allergies apart from nickel",
+    "Not without allergies", "Drug allergy: not none", "Known allergies - details unknown", "Known drug allergies: not recorded",
+    "Unknown reaction to medication", "Unknown allergic reaction to medicines", "Adverse reaction to medicine, uncertain",
+    "Has allergies, unable to obtain details", "Previous drug reaction, details not known",
 )  # fmt: skip
 
 
 @pytest.mark.hazard("HZ-SUMMARY-28")
-@pytest.mark.parametrize("words", [*NILS, *ALLERGIES])
-def test_only_words_that_are_nothing_but_a_nil_are_one(words):
+@pytest.mark.parametrize(
+    "words, reason",
+    [
+        *((words, "nil-in-words") for words in NILS),
+        *((words, "nil-in-part-words") for words in NILS_OF_A_KIND),
+        *((words, "") for words in ALLERGIES),
+    ],
+)
+def test_only_words_that_are_nothing_but_a_nil_are_one(words, reason):
     found = section(record(allergy(concept={"text": words})), "allergies")
-    assert (found.rows[0].title, found.reason) == (words, "nil-in-words" if words in NILS else "")
-    assert (NOT_CODED in found.rows[0].flags) is (words in NILS)
+    assert (found.rows[0].title, found.reason) == (words, reason)
+    assert (NOT_CODED in found.rows[0].flags) is bool(reason)
 
 
 @pytest.mark.hazard("HZ-SUMMARY-29")
@@ -398,6 +446,14 @@ def test_an_issue_that_may_not_point_at_its_plan_is_still_its_issue():
 
 def test_issues_of_a_plan_entered_in_error_do_not_come_back_as_medicines():
     assert not rows(record(plan("m1", status="entered-in-error"), issue("i1", "m1", "2026-02-01")), "acute")
+
+
+@pytest.mark.hazard("HZ-SUMMARY-37")
+def test_a_statement_in_error_says_nothing_of_its_plans_end_or_last_issue():
+    wrong = {**statement("s1", "m1", "2020-01-01"), "status": "entered-in-error"}
+    ended = plan("m1", status="completed")
+    assert one(record(ended, wrong), "discontinued").flags == ("end date unknown",)
+    assert not rows(record(ended, {**wrong, "status": "completed"}), "discontinued")
 
 
 def test_the_statements_last_issue_counts_where_the_issue_was_not_sent():
@@ -674,6 +730,54 @@ def test_the_last_of_each_test_are_shown_whatever_came_after_them():
     assert not section(record(*gases[:5]), "results").more
 
 
+@pytest.mark.hazard("HZ-SUMMARY-30")
+@pytest.mark.parametrize(
+    "critical",
+    [
+        {"interpretation": [status("v3-ObservationInterpretation", "HU")]},
+        {"interpretation": [{"text": "PANIC value"}]},
+        {
+            "component": [
+                {
+                    "code": {"text": "pH"},
+                    "interpretation": [status("v3-ObservationInterpretation", "LL")],
+                    "valueString": "6.8",
+                }
+            ]
+        },
+    ],
+    ids=["other code", "words", "component"],
+)
+def test_a_critical_result_is_shown_however_its_sender_says_so(critical):
+    new = [result(f"n{number}", effectiveDateTime=f"2026-02-0{number}T09:00:00+00:00") for number in range(1, 7)]
+    old = result("old", None, effectiveDateTime="2025-01-01T09:00:00+00:00", **critical)
+    assert rows(record(*new, old), "results")[-1].references == ("Observation/old",)
+
+
+@pytest.mark.hazard("HZ-SUMMARY-30")
+def test_two_tests_of_one_code_in_two_systems_have_a_bound_each():
+    def local_(id_: str, system: str, on: int) -> dict:
+        at = f"2026-02-0{on}T09:00:00Z"
+        return {**result(id_, effectiveDateTime=at), "code": {"coding": [{"system": system, "code": "1"}]}}
+
+    new = [local_(f"n{on}", "urn:a", on) for on in range(2, 8)]
+    assert "Observation/o" in {row.references[0] for row in rows(record(*new, local_("o", "urn:b", 1)), "results")}
+
+
+@pytest.mark.hazard("HZ-SUMMARY-15")
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_settled_one_of_two_that_say_the_same_leads(is_first):
+    early, final = result("o1", status="preliminary"), held(result("o2"), TRUST)
+    found = one(record(*([early, final] if is_first else [final, early])), "results")
+    assert (found.flags, found.references[0]) == ((), "Observation/o2")
+
+
+@pytest.mark.hazard("HZ-SUMMARY-16")
+def test_results_of_two_sites_are_two():
+    left, right = (result(f"o{side}", bodySite={"text": side}) for side in ("left", "right"))
+    assert len(rows(record(left, right), "results")) == 2
+
+
 def test_a_source_whose_rows_are_beyond_the_most_shown_still_holds_some():
     new = [
         held(result(f"o{number:03}", effectiveDateTime=f"2026-02-01T09:{number:02}:00+00:00"), TRUST)
@@ -767,6 +871,38 @@ def test_the_only_result_of_a_report_has_one_line_that_names_the_report():
     assert one(record(result("o2", words="INR"), report("r", "Clotting", "o2")), "results").title == "INR"
 
 
+IN_ERROR = "its report was entered in error, the result was not"
+
+
+@pytest.mark.hazard("HZ-SUMMARY-37")
+@pytest.mark.parametrize("is_first", [True, False], ids=["error first", "error last"])
+def test_a_result_of_a_report_in_error_stands_in_its_next_report(is_first):
+    potassium, sodium = result("k", Decimal("7.9"), words="Potassium", code="4"), result("na", words="Sodium", code="3")
+    wrong, right = report("r1", "Wrong name", "k", "na", status="entered-in-error"), report("r2", "Renal", "k", "na")
+    reports = [wrong, right] if is_first else [right, wrong]
+    found = rows(record(*reports, potassium, sodium), "results")
+    assert [(row.title, row.flags) for row in found] == [("Renal", ()), ("Potassium", ()), ("Sodium", ())]
+
+
+@pytest.mark.hazard("HZ-SUMMARY-37")
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_result_whose_only_report_is_in_error_stands_by_itself_and_says_so(number):
+    held_ = [result(f"o{each}", words=f"Test {each}", code=f"{each}") for each in range(number)]
+    wrong = report("r", "Renal", *(each["id"] for each in held_), status="entered-in-error")
+    found = rows(record(*held_, wrong), "results")
+    assert {row.title: row.flags for row in found} == {f"Test {each}": (IN_ERROR,) for each in range(number)}
+    gone = [{**each, "status": "entered-in-error"} for each in held_]
+    assert rows(record(*gone, wrong), "results") == ()
+
+
+@pytest.mark.hazard("HZ-SUMMARY-37")
+def test_a_group_in_error_and_a_cancelled_report_hide_no_result_of_theirs():
+    group = result("g", None, words="Culture", hasMember=[{"reference": "Observation/o1"}], status="entered-in-error")
+    assert titles(record(group, result("o1", words="Gentamicin")), "results") == ["Gentamicin"]
+    given = record(result("o2", words="Potassium"), report("r", "Renal", "o2", status="cancelled"))
+    assert one(given, "results").flags == ("report cancelled",)
+
+
 @pytest.mark.hazard("HZ-SUMMARY-35")
 @pytest.mark.parametrize(
     "quantity, limits, is_outside",
@@ -821,6 +957,31 @@ def test_an_implant_comes_first_and_what_was_not_done_is_not_one():
         ("Implantation of cardiac pacemaker", ("implant or device",)), ("Colonoscopy", ()), ("Removal of coronary stent", ()),
         ("Total hip replacement", ("NOT DONE",)),
     ]  # fmt: skip
+
+
+@pytest.mark.hazard("HZ-SUMMARY-41")
+@pytest.mark.parametrize(
+    "name, is_there",
+    [
+        ("Removal of pacemaker and insertion of new pacemaker", True),
+        ("Removal of pacemaker", False),
+        ("Removal of hip replacement", False),
+        ("Removal and replacement of pacemaker", True),
+        ("Explantation of breast implant", False),
+        ("Revision of total hip replacement", True),
+        ("Extraction of cataract with insertion of intraocular lens", True),
+        ("Coiling of cerebral aneurysm", True),
+        ("Clipping of aneurysm", True),
+        ("TAVI", True),
+        ("Hemiarthroplasty of hip", True),
+        ("Insertion of IVC filter", True),
+        ("Replacement of dressing", False),
+        ("Blood filter test", False),
+    ],
+)
+def test_a_removal_takes_an_implant_away_unless_one_is_put_in_with_it(name, is_there):
+    made = {"resourceType": "Procedure", "id": "p", "meta": {}, "status": "completed", "code": {"text": name}}
+    assert ("implant or device" in one(record(made), "procedures").flags) is is_there
 
 
 # Immunisations, encounters
@@ -1003,6 +1164,40 @@ def test_a_service_says_in_which_role_the_person_was_met(client, title):
             {"url": "urn:nhs-record-gateway:cld:client-type", "valueCodeableConcept": {"text": client}},
         ]
     assert one(record(held(given, COUNCIL)), "social-care").title == title
+
+
+RECEIVED = "urn:nhs-record-gateway:cld:received-as"
+
+
+@pytest.mark.hazard("HZ-SUMMARY-40")
+@pytest.mark.parametrize(
+    "client, received, title",
+    [
+        ("", {"coding": [{"code": "carer"}], "text": "Received as a carer"}, "As an unpaid carer: Home support"),
+        ("Carer", {"coding": [{"code": "carer"}], "text": "Received as a carer"}, "As Carer: Home support"),
+        ("Service user", {"coding": [{"code": "cared-for"}]}, "For the person's unpaid carer: Home support"),
+        ("", {"text": "Received by a neighbour"}, "Received by a neighbour: Home support"),
+    ],
+)
+def test_whose_service_it_is_is_told_where_the_client_type_is_silent(client, received, title):
+    told = [("client-type", {"text": client})] if client else []
+    given = service()
+    given["extension"] += [
+        {"url": f"urn:nhs-record-gateway:cld:{name}", "valueCodeableConcept": value}
+        for name, value in (*told, ("received-as", received))
+    ]
+    assert one(record(held(given, COUNCIL)), "social-care").title == title
+
+
+@pytest.mark.hazard("HZ-SUMMARY-40")
+def test_what_a_later_return_no_longer_states_says_so():
+    silent = {"url": "urn:nhs-record-gateway:cld:not-reported-since", "valueDate": "2026-03-31"}
+    given = service()
+    given["extension"].append(silent)
+    assert one(record(held(given, COUNCIL)), "social-care").flags == (
+        "was active on 31-Dec-2025",
+        "not in the return to 31-Mar-2026",
+    )
 
 
 def test_an_open_assessment_was_open_on_the_returns_last_day():

@@ -37,6 +37,9 @@ ABSENCES = {
         Absence("nil-in-part", None,
                 "No allergy of the kinds named below is known: recorded by a clinician. Nothing is recorded of other kinds."),
         Absence("nil-in-words", None, "The entries below say in words that none is known. They are not coded: confirm with the patient."),
+        Absence("nil-in-part-words", None,
+                "Of the kinds named below the entries say in words that none is known. They are not coded, and nothing is recorded of "
+                "other kinds: confirm with the patient."),
         Absence("not-ascertained", None, "Allergy status could not be ascertained, the entries below say. Ask the patient."),
         Absence("no-content-recorded", (UK_EMPTY, "no-content-recorded", "No Content Recorded"), "None received.",
                 {"allergies": "Allergies not recorded. Ask the patient."}),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.nhs import access, kinds
-from gateway.nhs.summary.record import Contribution, Record
+from gateway.nhs.summary.record import LOCAL, Contribution, Record
 from gateway.nhs.summary.sections.rows import shown_date
 from gateway.nhs.summary.shown import TELL_WHERE, Section, has_gp
 from gateway.nhs.summary.table import SECTIONS, SectionKind
@@ -74,7 +74,10 @@ def notices(record: Record) -> list[str]:
 def is_stale(record: Record, source: Contribution) -> bool:
     """Whether a source has sent nothing for longer than its kind may be silent."""
     received = source.last_received
-    return received is not None and (record.today - received.date()).days > kinds.of(source.kind).silent_days
+    return (
+        received is not None
+        and (record.today - received.astimezone(LOCAL).date()).days > kinds.of(source.kind).silent_days
+    )
 
 
 CELLS = {
@@ -122,4 +125,4 @@ def _state(record: Record, source: Contribution, kind: SectionKind, section: Sec
 
 
 def _received(source: Contribution) -> str:
-    return shown_date(source.last_received.date().isoformat() if source.last_received else "")
+    return shown_date(source.last_received.isoformat() if source.last_received else "")

@@ -10,6 +10,8 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from gateway.nhs import reasons
+
 LOCAL = ZoneInfo("Europe/London")
 """The clock of who reads: English wards and practices."""
 
@@ -102,3 +104,7 @@ class Record:
         """The resources of some types."""
         for type_ in types:
             yield from self.by_type.get(type_, ())
+
+    def tells(self, held: Held, element: str) -> bool:
+        """Whether an element of a resource may be told: one that tells of another section follows its right."""
+        return element not in reasons.closed(held.resource["resourceType"], held.kind, self.sections)

@@ -134,5 +134,8 @@ def _nil(record: Record, rows: Sequence[Row]) -> str:
     nils = {nil(record.by_reference[row.references[0]].resource) for row in rows}
     if "" in nils:
         return ""
-    reasons = {"all": "nilknown", "part": "nil-in-part", "words": "nil-in-words", "unascertained": "not-ascertained"}
+    reasons = {
+        "all": "nilknown", "words": "nil-in-words", "part": "nil-in-part", "part-words": "nil-in-part-words",
+        "unascertained": "not-ascertained",
+    }  # fmt: skip
     return next(reason for sense, reason in reasons.items() if sense in nils)

@@ -53,7 +53,7 @@ def allergies(record: Record) -> list[Row]:
                 unknown.append(_no_allergy(held, (NOT_ASCERTAINED,)))
             case sense:
                 none.append(
-                    _no_allergy(held, (CONTRADICTED if positive else "", NOT_CODED if sense == "words" else ""))
+                    _no_allergy(held, (CONTRADICTED if positive else "", NOT_CODED if sense.endswith("words") else ""))
                 )
     return newest(positive) + newest(none) + newest(unknown)
 
@@ -66,7 +66,7 @@ def past_allergies(record: Record) -> list[Row]:
 
 def nil(resource: dict[str, Any]) -> str:
     """Whether an entry says that there is no allergy, and how far it may be trusted: "all", "part" (of one kind),
-    "words" (not coded), "unascertained" (nobody knows) or ""."""
+    "words" (not coded), "part-words" (not coded, of one kind), "unascertained" (nobody knows) or ""."""
     concept = resource.get("code")
     snomed, said = codes(concept, SNOMED), text(concept)
     if snomed & NONE_OF_A_KIND:

@@ -10,10 +10,12 @@ from gateway.nhs import kinds
 from gateway.nhs.summary.record import Held, Record
 from gateway.nhs.summary.sections.rows import (
     Row,
+    day,
     is_before,
     is_error,
     months_before,
     newest,
+    order,
     row,
     shown_date,
     text,
@@ -62,7 +64,7 @@ def _class(resource: dict[str, Any]) -> str:
 
 def _last_heard(resource: dict[str, Any], today: str) -> str:
     """The last day up to today that a visit speaks of, such as a move to another ward; "" for none."""
-    return max((date for date in _dates(resource) if date[:10] <= today), default="")
+    return max((date for date in _dates(resource) if day(date) <= today), default="", key=order)
 
 
 def _dates(resource: dict[str, Any]) -> Iterator[str]:
@@ -79,14 +81,15 @@ def _encounter(record: Record, held: Held) -> Row:
     )
     place = next(stays, "")
     ended = resource.get("period", {}).get("end", "")
-    details = (place, f"to {shown_date(ended)}" if ended else "", _reason(record, resource))
+    details = (place, f"to {shown_date(ended)}" if ended else "", _reason(record, held))
     return row(held, title, when(resource), details, _flags(record, held), timed=True)
 
 
-def _reason(record: Record, resource: dict[str, Any]) -> str:
-    """Why the contact took place: what the right to problems opens, so that no other section tells what that closes."""
-    reasons = ", ".join(filter(None, map(text, resource.get("reasonCode", ()))))
-    return f"reason: {reasons}" if reasons and "problems" in record.sections else ""
+def _reason(record: Record, held: Held) -> str:
+    """Why the contact took place, if the reader may see it."""
+    said = held.resource.get("reasonCode", ()) if record.tells(held, "reasonCode") else ()
+    reasons = ", ".join(filter(None, map(text, said)))
+    return f"reason: {reasons}" if reasons else ""
 
 
 def _flags(record: Record, held: Held) -> tuple[str, ...]:

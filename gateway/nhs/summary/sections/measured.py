@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.fhir.codes import SNOMED
-from gateway.nhs.summary.sections.rows import codes, text
+from gateway.nhs.summary.sections.rows import codes, shown_time, text
 
 LOINC = "http://loinc.org"
 INTERPRETATIONS = {
@@ -42,6 +42,8 @@ def value(resource: dict[str, Any]) -> str:
             return f"{_quantity(said.get('numerator', {}))} : {_quantity(said.get('denominator', {}))}"
         case "valueBoolean", bool(said):
             return "yes" if said else "no"
+        case "valueDateTime", str(said):
+            return shown_time(said)
         case "", _:
             return " · ".join(_part(component) for component in resource.get("component", ()))
         case _, dict():

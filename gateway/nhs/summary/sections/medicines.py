@@ -12,6 +12,7 @@ from gateway.nhs.summary.sections.rows import (
     NOT_CHECKED,
     Row,
     codes,
+    day,
     extension,
     is_before,
     is_checkable,
@@ -20,6 +21,7 @@ from gateway.nhs.summary.sections.rows import (
     months_before,
     newest,
     notes,
+    order,
     row,
     shown_date,
     text,
@@ -104,12 +106,15 @@ def courses(record: Record) -> list[Course]:
     known = {held.reference for held in requests}
     last, ends, stated = _last_issues(record, requests), {}, []
     for held in record.of("MedicationStatement"):
+        if is_error(held.resource):
+            continue
         plans = [name for name in _based_on(held.resource) if name in known]
         period = held.resource.get("effectivePeriod", {})
         for name in plans:
             ends[name] = (period.get("end", ""), is_estimated(period))
-            last[name] = max(last.get(name, ""), extension(held.resource, LAST_ISSUE).get("valueDateTime", ""))
-        if not plans and not is_error(held.resource):
+            stated_last = extension(held.resource, LAST_ISSUE).get("valueDateTime", "")
+            last[name] = max(last.get(name, ""), stated_last, key=order)
+        if not plans:
             issued = extension(held.resource, LAST_ISSUE).get("valueDateTime", "")
             stated.append(
                 Course(held, "", held.resource.get("status", ""), issued or when(held.resource), *_end(period))
@@ -145,14 +150,14 @@ def _last_issues(record: Record, requests: list[Held]) -> dict[str, str]:
     """When each plan was last issued, by the plan's reference and by its group. What another organisation supplied
     (``reported``) and an issue that is still to come are none."""
     last: dict[str, str] = {}
-    today = record.now.date().isoformat()
+    today = record.today.isoformat()
     for request in requests:
         if request.resource.get("intent") == "plan" or is_error(request.resource):
             continue
-        if request.resource.get("reportedBoolean") or request.resource.get("authoredOn", "")[:10] > today:
+        if request.resource.get("reportedBoolean") or day(request.resource.get("authoredOn", "")) > today:
             continue
         for name in (*_based_on(request.resource), _group(request.resource)):
-            last[name] = max(last.get(name, ""), request.resource.get("authoredOn", ""))
+            last[name] = max(last.get(name, ""), request.resource.get("authoredOn", ""), key=order)
     last.pop("", None)
     return last
 
@@ -181,7 +186,7 @@ def _row(record: Record, course: Course, at: str, flags: tuple[str, ...] = (), i
             "; ".join(dose["text"] for dose in doses if dose.get("text")) or NO_DOSE,
             f"{quantity['value']} {quantity.get('unit', '')}".strip() if "value" in quantity else "",
             issue,
-            _reason(record, resource),
+            _reason(record, held),
             notes(resource),
         ),
         (
@@ -191,12 +196,15 @@ def _row(record: Record, course: Course, at: str, flags: tuple[str, ...] = (), i
     )  # fmt: skip
 
 
-def _reason(record: Record, resource: dict[str, Any]) -> str:
+def _reason(record: Record, held: Held) -> str:
     """Return the reason for the medicine, if the reader may see it."""
-    said = [text(reason) for reason in resource.get("reasonCode", ())]
-    for reason in resource.get("reasonReference", ()):
+    shown = {
+        name: held.resource.get(name, ()) for name in ("reasonCode", "reasonReference") if record.tells(held, name)
+    }
+    said = [text(reason) for reason in shown.get("reasonCode", ())]
+    for reason in shown.get("reasonReference", ()):
         problem = record.by_reference.get(reason.get("reference", ""))
-        said.append(text(problem.resource.get("code")) if problem else "")
+        said.append(text(problem.resource.get("code")) if problem and not is_error(problem.resource) else "")
     words = ", ".join(dict.fromkeys(reason for reason in said if reason))
     return f"for {words}" if words else ""
 

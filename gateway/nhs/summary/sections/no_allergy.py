@@ -1,6 +1,7 @@
 """What an allergy entry in words says: an allergy, that none is known, or that nobody knows.
 
-Only words that are nothing but a nil are one. Whatever else stands there is to be read as an allergy.
+Only words that are nothing but a nil are one, and a nil of one kind is no nil of all. Whatever else stands there is
+to be read as an allergy: what is known, or happened, is one although its details are not known.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ OF_NOT_KNOWN = (
         "due moment now further notice on admission confused confirmed clarified checked".split()
     )
 )
+KINDS = frozenset("drug drugs food foods medication medications medicine medicines environmental".split())
+OF_ONE_KIND = frozenset("nkda nkfa nkma nkdar".split())
+HAPPENED = frozenset("reaction adr sensitivity intolerance hypersensitivity allergic has have had".split())
+"""Words of something that took place. Of it details may be not known, but not whether there is any."""
 TO_BE = re.compile(r"\bto be (confirmed|clarified|checked|assessed|established)\b")
 UNKNOWN_SUBSTANCE = re.compile(
     r"\b(unknown|unidentified) (drug|food|medic|subst|antib|tablet|agent|allergen|product)\w*"
@@ -49,28 +54,53 @@ CLAUSES = re.compile(r"[.,;:!/()\[\]&+–—|\n]+|\s-+\s|\s-|-\s")
 
 
 def sense(words: str) -> str:
-    """Return "words" for words that say that none is known, "unascertained" for words that say that nobody knows, ""
-    for an allergy.
+    """Return "words" for words that say that none is known, "part-words" where they say so of one kind only,
+    "unascertained" for words that say that nobody knows, "" for an allergy.
 
-    >>> sense("NKDA"), sense("NKDA, but latex - anaphylaxis"), sense("Unable to obtain"), sense("Allergies: none")
+    >>> sense("None known"), sense("NKDA, but latex - anaphylaxis"), sense("Unable to obtain"), sense("Allergies: none")
     ('words', '', 'unascertained', 'words')
+    >>> sense("NKDA"), sense("No food allergies"), sense("Known allergies - details unknown")
+    ('part-words', 'part-words', '')
     """
     said = re.sub(r"\b(\w)\.(?=\w\b)", r"\1", words.casefold().strip()).replace("'", "").replace("’", "")
     said = said.replace("n/k", "not known").replace("n/a", "na")
     body = HEADER.sub("", said) or said
-    clauses = [clause.split() for clause in CLAUSES.split(body.replace("?", " ? ")) if clause.strip()]
+    clauses = _clauses(body)
     if not clauses:
         return ""
     if all(_is_nil(clause) for clause in clauses):
-        return "words"
+        return "part-words" if _is_of_one_kind(said, clauses) else "words"
+    if any(_is_held(clause) for clause in _clauses(said)):
+        return ""
     is_vague = all(_is_not_known(clause, said) or _is_nil(clause) or _adds_nothing(clause) for clause in clauses)
     return "unascertained" if is_vague and any(_is_not_known(clause, said) for clause in clauses) else ""
+
+
+def _clauses(said: str) -> list[list[str]]:
+    return [clause.split() for clause in CLAUSES.split(said.replace("?", " ? ")) if clause.strip()]
+
+
+def _is_of_one_kind(said: str, clauses: list[list[str]]) -> bool:
+    """Whether a nil speaks of drugs or of food, in its heading or in each of its clauses: it says nothing of others."""
+    heads = (HEADER.match(said) or [""])[0]
+    return bool(set(heads.split()) & KINDS) or all(set(clause) & (KINDS | OF_ONE_KIND) for clause in clauses)
+
+
+def _is_held(clause: list[str]) -> bool:
+    """Whether a clause says that there is an allergy, or was a reaction, whatever is not known of it."""
+    words = set(clause)
+    if not words & NOUNS or words & (NEGATIONS - {"not"}):
+        return False
+    is_asked = words & NOT_KNOWN or "not" in words
+    return bool("known" in words and not is_asked) or bool(words & HAPPENED)
 
 
 def _is_nil(clause: list[str]) -> bool:
     """Whether a clause denies, and holds nothing beside what it denies. What is "not known" is not denied."""
     words = set(clause)
     denials = words & NEGATIONS
+    if len([word for word in clause if word in NEGATIONS]) > 1:  # one takes back the other
+        return False
     if not denials or words - NEGATIONS - OF_A_NIL or (words & ABBREVIATED and words & NOUNS):
         return False
     if denials == {"not"} and "allergic" not in words:

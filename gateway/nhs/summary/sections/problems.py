@@ -86,13 +86,13 @@ def _is_past(resource: dict[str, Any]) -> bool:
 
 def _is_of_past_visit(record: Record, held: Held) -> bool:
     """Whether a source without a list recorded a Condition for a visit that is not going on now. Of a visit that is not
-    held here, its age says so; a Condition of no visit is of none."""
+    held here, or is an error, its age says so; a Condition of no visit is of none."""
     resource = held.resource
     is_of_visit = any(OF_A_VISIT in codes(category) for category in resource.get("category", ()))
     if _keeps_list(held) or not is_of_visit or "encounter" not in resource:
         return False
     visit = record.by_reference.get(resource["encounter"].get("reference", ""))
-    if visit is not None:
+    if visit is not None and not is_error(visit.resource):
         return not is_now(record, visit)
     return is_before(when(resource), (record.today - timedelta(days=RECENT_DAYS)).isoformat())
 

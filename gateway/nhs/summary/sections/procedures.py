@@ -10,13 +10,23 @@ from gateway.nhs.summary.sections.rows import Row, is_error, newest, notes, row,
 
 IMPLANT = "implant or device"
 IMPLANTS = re.compile(
-    r"\b(pacemaker|defibrillator|icd\b|stent|implant|prosthe|arthroplasty|aneurysm clip|coil\b|shunt|stimulator|pump|port-?a-?cath|"
-    r"(hip|knee|shoulder|joint|valve) replacement|replacement of|intrauterine|iucd|iud\b|cochlear|intraocular lens|graft|plate|"
-    r"internal fixation|mesh|filter)",
+    r"\b(pacemaker|(cardioverter.?)?defibrillator|icd\b|crt-?[dp]\b|ppm\b|stent|implant|\w*prosthe|\w*arthroplast|coil(s|ing|ed)?\b|shunt|"
+    r"stimulator|pump|port-?a-?cath|(hip|knee|shoulder|joint|elbow|ankle|disc|valve) replacement|intrauterine|iucd|iud\b|cochlear|"
+    r"intra-?ocular lens|iol\b|graft|plate|internal fixation|intramedullary nail|nailing|dynamic hip screw|mesh|loop recorder|nerve device|"
+    r"tavi\b|tavr\b|transcatheter (aortic|mitral|pulmonary|tricuspid)|e?t?evar\b|ventricular assist|lvad\b|clip(ping)? of .*aneurysm|"
+    r"aneurysm clip|(cava|caval|ivc) filter|filter (insertion|placement)|(insertion|placement) of .*filter|replacement of (?!"
+    r"(\w+ )?(dressing|plaster|cast|bandage|catheter|tube|bag|fluid|blood|electrolyte)))",
     re.IGNORECASE,
 )  # fmt: skip
 """Words of what stays in the body, and matters for scanning, infection and resuscitation."""
-TAKEN_OUT = re.compile(r"\b(remov|explant|extract|taking out|revision)", re.IGNORECASE)
+TAKEN_OUT = re.compile(r"\b(remov|explant|extract|taking out)", re.IGNORECASE)
+PUT_IN = re.compile(
+    r"\b((re-?)?(insert(ion|ing)?|implant(ation|ing))|fitting|placement|siting)\b|\b(exchang|renew|revision|upgrad)|"
+    r"\b(and|with|then|followed by) (re-?)?(replac|fit|plac|implant|insert)",
+    re.IGNORECASE,
+)
+"""Words of something that is put in, in the name of a removal too: then one is there. "Replacement" alone may be the
+name of what was taken out."""
 STATUS = {
     "not-done": "NOT DONE", "preparation": "planned", "in-progress": "in progress", "on-hold": "on hold", "stopped": "stopped before its end",
     "unknown": "not known whether done",
@@ -30,14 +40,16 @@ def procedures(record: Record) -> list[Row]:
 
 
 def is_implant(resource: dict[str, Any]) -> bool:
-    """Whether a procedure left something in the body: it says so with a device, or in its name. A removal did not.
+    """Whether a procedure left something in the body: it says so with a device, or in its name. A removal did not,
+    unless something was put in with it.
 
     >>> [is_implant({"code": {"text": name}}) for name in ("Insertion of cardiac pacemaker", "Removal of stent")]
     [True, False]
     """
     name = text(resource.get("code"))
     is_done = resource.get("status") not in ("not-done", "preparation")
-    return is_done and not TAKEN_OUT.search(name) and (bool(resource.get("focalDevice")) or bool(IMPLANTS.search(name)))
+    is_gone = TAKEN_OUT.search(name) is not None and PUT_IN.search(name) is None
+    return is_done and not is_gone and (bool(resource.get("focalDevice")) or bool(IMPLANTS.search(name)))
 
 
 def _procedure(held: Held) -> Row:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.nhs.summary.record import Held, Record
-from gateway.nhs.summary.sections.rows import codes, text, when
+from gateway.nhs.summary.sections.rows import is_error, order, text, when
 
 NOTE_URL = "DiagnosticReport.note"
 """What the URL of an extension with a comment on the whole report ends in (R5 has ``DiagnosticReport.note``)."""
@@ -40,19 +40,30 @@ class Block:
     def at(self) -> str:
         """When it was taken: the report's time, else the latest of its results'."""
         own = when(self.report.resource) if self.report else ""
-        return own or max((when(part.held.resource) for part in self.parts), default="")
+        return own or max((when(part.held.resource) for part in self.parts), default="", key=order)
 
 
 def blocks(record: Record, results: Sequence[Held]) -> list[Block]:
     """The reports of a record with those of the results that they hold, and each other result by itself. A result of
-    several reports stands in the first."""
+    several reports stands in the first. A report that is an error holds nothing: what it named and is no error itself
+    stands in another report, or by itself."""
     free = {held.reference: held for held in results}
     grouped = []
     for report in record.of("DiagnosticReport"):
+        if is_error(report.resource):
+            continue
         members = [free.pop(name) for name in _members(report.resource) if name in free]
         grouped.append(Block(report, _nested(members, free)))
     alone = _nested(list(free.values()), {})
     return grouped + [Block(None, [part]) for part in alone]
+
+
+def of_errors(record: Record) -> frozenset[str]:
+    """The results that no report holds but one that is an error: they stand, and say so."""
+    held: dict[bool, set[str]] = {True: set(), False: set()}
+    for report in record.of("DiagnosticReport"):
+        held[is_error(report.resource)].update(_members(report.resource))
+    return frozenset(held[True] - held[False])
 
 
 def order_number(block: Block) -> list[tuple[int, str]]:
@@ -145,5 +156,7 @@ def kind_of(block: Block, part: Part, record: Record) -> tuple[Any, ...]:
     return (_code(resource.get("code")), _code(report.get("code")), tested.casefold(), part.held.publisher)
 
 
-def _code(concept: dict[str, Any] | None) -> frozenset[str]:
-    return frozenset(codes(concept) or {text(concept).casefold()})
+def _code(concept: dict[str, Any] | None) -> frozenset[tuple[str, str]]:
+    codings = (concept or {}).get("coding", ())
+    sent = {(coding.get("system", ""), coding["code"]) for coding in codings if coding.get("code")}
+    return frozenset(sent or {("", text(concept).casefold())})

@@ -3,6 +3,7 @@ says so, and no flag does not mean normal."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -19,21 +20,33 @@ from gateway.nhs.summary.sections.measured import (
     reference_range,
     value,
 )
-from gateway.nhs.summary.sections.reports import Block, Part, blocks, comment, kind_of, order_number, specimen
-from gateway.nhs.summary.sections.rows import Row, codes, is_error, notes, row, text, unworded, when
+from gateway.nhs.summary.sections.reports import (
+    Block,
+    Part,
+    blocks,
+    comment,
+    kind_of,
+    of_errors,
+    order_number,
+    specimen,
+)
+from gateway.nhs.summary.sections.rows import Row, codes, is_error, notes, order, row, text, unworded, when
 
 STATUS = {"corrected": "corrected", "amended": "corrected", "appended": "corrected", "preliminary": "preliminary",
-          "partial": "preliminary", "unknown": "status not known"}  # fmt: skip
+          "partial": "preliminary", "unknown": "status not known", "cancelled": "report cancelled"}  # fmt: skip
 TELLING = frozenset({
     "valueQuantity", "valueCodeableConcept", "valueString", "valueBoolean", "valueInteger", "valueRange", "valueRatio",
     "valueSampledData", "valueTime", "valueDateTime", "valuePeriod", "component", "interpretation",
 })  # fmt: skip
 """The elements by which an Observation tells a result."""
 NOT_RESULTS = frozenset({"cancelled", "registered"})
-CRITICAL = frozenset({"AA", "HH", "LL"})
+CRITICAL = frozenset({"AA", "HH", "LL", "HU", "LU", "HX", "LX"})
+CRITICAL_WORDS = re.compile(r"\b(critical|panic|life.?threatening|urgent|alert)", re.IGNORECASE)
+"""How senders mark what cannot wait: by code, or in the words of the flag."""
 PART_UNCLEAR = "blood-pressure-part-unclear"
 LAST_OF_EACH = 5
 """How many results of one test are shown, and how many critical ones beside them."""
+REPORT_IN_ERROR = "its report was entered in error, the result was not"
 LONG_COMMENT = 160
 """Characters up to which a comment on a report is repeated with each of its results."""
 SEE_COMMENT = "comment on the whole report: see above"
@@ -49,10 +62,12 @@ def results(record: Record) -> list[Row]:
         for observation in record.of("Observation")
         if observation.reference in references or _is_group(observation)
     ]
-    grouped = sorted(sorted(blocks(record, held), key=order_number), key=lambda block: block.at, reverse=True)
-    grouped, also = _collapsed([block for block in grouped if not block.report or not is_error(block.report.resource)])
+    grouped = sorted(sorted(blocks(record, held), key=order_number), key=lambda block: order(block.at), reverse=True)
+    grouped, also = _collapsed(grouped)
     kept = _kept(record, grouped, references)
-    shown = [line for block in grouped for line in _lines(record, block, kept, also)]
+    lines = (line for block in grouped for line in _lines(record, block, kept, also))
+    errors = of_errors(record)
+    shown = [_with_flag(line, REPORT_IN_ERROR) if line.references[0] in errors else line for line in lines]
     left_out = [held for block in grouped for held in _held(block) if held.reference not in kept]
     return shown + [unworded(held) for held in left_out if held.reference in references]
 
@@ -91,7 +106,9 @@ def _collapsed(grouped: list[Block]) -> tuple[list[Block], dict[str, list[Held]]
     first: dict[tuple[Any, ...], Held] = {}
     for block in sorted(grouped, key=lambda block: block.report is None):
         for held in _held(block):
-            first.setdefault(_same(held), held)
+            known = first.setdefault(_same(held), held)
+            if block.report is None and _is_open(known) and not _is_open(held):
+                first[_same(held)] = held
     also: dict[str, list[Held]] = {}
     left = []
     for block in grouped:
@@ -103,14 +120,20 @@ def _collapsed(grouped: list[Block]) -> tuple[list[Block], dict[str, list[Held]]
     return left, also
 
 
+def _is_open(held: Held) -> bool:
+    """Whether a result may still change: the settled one of two that say the same leads."""
+    return STATUS.get(held.resource.get("status", ""), "") == STATUS["preliminary"]
+
+
 def _same(held: Held) -> tuple[Any, ...]:
-    """What two statements of one result share: code, exact time, value, comment, and whether it is a correction.
-    Without a time nothing is the same."""
+    """What two statements of one result share: code, exact time, value, comment, where it was taken from, and whether it
+    is a correction. Without a time nothing is the same."""
     resource, at = held.resource, when(held.resource)
     if "T" not in at:
         return (held.reference,)
     is_correction = resource.get("status") in ("corrected", "amended")
-    return (_code(resource), at, value(resource), notes(resource), is_correction)
+    taken = text(resource.get("bodySite")), resource.get("specimen", {}).get("display", "")
+    return (_code(resource), order(at), value(resource), notes(resource), *taken, is_correction)
 
 
 def _code(resource: dict[str, Any]) -> frozenset[str]:
@@ -123,7 +146,7 @@ def _kept(record: Record, grouped: Iterable[Block], references: frozenset[str]) 
     count: dict[tuple[Any, ...], int] = {}
     kept: set[str] = set()
     dated = [(when(part.held.resource) or block.at, block, part) for block in grouped for part in block.parts]
-    for _, block, part in sorted(dated, key=lambda entry: entry[0], reverse=True):
+    for _, block, part in sorted(dated, key=lambda entry: order(entry[0]), reverse=True):
         whole = [below for below, _ in part.walk()]
         wanted = [below.held.reference in references and _is_wanted(record, block, below, count) for below in whole]
         if any(wanted):
@@ -131,8 +154,14 @@ def _kept(record: Record, grouped: Iterable[Block], references: frozenset[str]) 
     return kept
 
 
+def _is_critical(resource: dict[str, Any]) -> bool:
+    """Whether the sender flagged a result, or a component of it, as critical."""
+    flags = [flag for part in (resource, *resource.get("component", ())) for flag in part.get("interpretation", ())]
+    return any(codes(flag) & CRITICAL or CRITICAL_WORDS.search(interpretation(flag)) for flag in flags)
+
+
 def _is_wanted(record: Record, block: Block, part: Part, count: dict[tuple[Any, ...], int]) -> bool:
-    is_critical = any(codes(concept) & CRITICAL for concept in part.held.resource.get("interpretation", ()))
+    is_critical = _is_critical(part.held.resource)
     kind = kind_of(block, part, record)
     names: list[tuple[Any, ...]] = [(kind, "any"), *([(kind, "critical")] if is_critical else [])]
     wanted = False
@@ -172,6 +201,10 @@ def _with_sources(held: Held, also: dict[str, list[Held]]) -> Row:
     for other in also.get(held.reference, ()):
         line = _also(line, _result(other))
     return line
+
+
+def _with_flag(line: Row, flag: str) -> Row:
+    return replace(line, flags=(*line.flags, flag))
 
 
 def _remarked(line: Row, remark: str) -> Row:
@@ -223,10 +256,10 @@ def _only_result(record: Record, report: Held, line: Row) -> Row:
 
 
 def _also(first: Row, other: Row) -> Row:
-    """The same result of another source, or sent again: both sources are named, and no flag of either is lost."""
-    sources, flags = (
-        tuple(dict.fromkeys(both)) for both in ((*first.sources, *other.sources), (*first.flags, *other.flags))
-    )
+    """The same result of another source, or sent again: both sources are named, and no flag of either is lost, but that
+    the other was preliminary."""
+    said = (flag for flag in other.flags if flag != STATUS["preliminary"])
+    sources, flags = (tuple(dict.fromkeys(both)) for both in ((*first.sources, *other.sources), (*first.flags, *said)))
     return replace(first, sources=sources, flags=flags, references=(*first.references, *other.references))
 
 

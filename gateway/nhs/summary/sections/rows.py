@@ -6,11 +6,12 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from gateway.fhir.codes import DMD, SNOMED
-from gateway.nhs.summary.record import Held
+from gateway.nhs.summary.record import LOCAL, Held
 
 DMD_ALSO = "http://dmd.nhs.uk"
 NAMELESS = "no name in the data received"
@@ -83,7 +84,7 @@ def unworded(held: Held) -> Row:
 def newest(rows: Iterable[Row]) -> list[Row]:
     """The lines, newest first; those without a date last, those of one time by title."""
     by_title = sorted(rows, key=lambda line: (line.title, line.references))
-    return sorted(by_title, key=lambda line: line.at, reverse=True)
+    return sorted(by_title, key=lambda line: order(line.at), reverse=True)
 
 
 def text(concept: dict[str, Any] | None, nameless: str = "") -> str:
@@ -151,25 +152,64 @@ def when(resource: dict[str, Any]) -> str:
     return ""
 
 
+@lru_cache(maxsize=4096)
+def local(value: str) -> str:
+    """A date as it is; a time by the reader's clock, whatever zone it was sent in. What cannot be read stays as sent.
+
+    >>> local("2026-07-01T13:45:00Z"), local("2026-06-30T23:30:00+00:00"), local("2026-07")
+    ('2026-07-01T14:45:00', '2026-07-01T00:30:00', '2026-07')
+    """
+    moment = _moment(value)
+    return moment.astimezone(LOCAL).replace(tzinfo=None).isoformat() if moment else value
+
+
+@lru_cache(maxsize=4096)
+def order(value: str) -> str:
+    """What dates are put in order by: the local day, and within it the instant. A day, month or year alone comes before
+    every time within it, and no date before all.
+
+    >>> sorted(["2026-07-01T14:30:00+01:00", "2026-07-01T13:45:00Z", "2026-07-01", "2026-07", ""], key=order)
+    ['', '2026-07', '2026-07-01', '2026-07-01T14:30:00+01:00', '2026-07-01T13:45:00Z']
+    """
+    moment = _moment(value)
+    return f"{day(value)}T{moment.isoformat(timespec='microseconds')}" if moment else value
+
+
+def day(value: str) -> str:
+    """The day of a date or time by the reader's clock, or the month or year alone."""
+    return local(value)[:10]
+
+
+def _moment(value: str) -> datetime | None:
+    """The instant of a time (UTC), None for a date and for what is no time. One without a zone is the reader's."""
+    if "T" not in value:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=LOCAL)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 def shown_date(value: str) -> str:
-    """A date as the NHS writes it, in the precision it has.
+    """A date as the NHS writes it, in the precision it has; of a time, the day by the reader's clock.
 
     >>> shown_date("2024-03-11"), shown_date("2024-03"), shown_date("1998"), shown_date("")
     ('11-Mar-2024', 'Mar-2024', '1998', 'date unknown')
     """
     if not value:
         return "date unknown"
-    year, *rest = value[:10].split("-")
+    year, *rest = day(value).split("-")
     return "-".join([*reversed(rest[1:]), *(MONTHS[int(month) - 1] for month in rest[:1]), year])
 
 
 def shown_time(value: str) -> str:
-    """The same with the time of day, where it has one, as the source's clock showed it.
+    """The same with the time of day, where it has one, by the reader's clock.
 
-    >>> shown_time("2024-03-11T09:05:00+00:00"), shown_time("2024-03")
-    ('11-Mar-2024 09:05', 'Mar-2024')
+    >>> shown_time("2024-03-11T09:05:00+00:00"), shown_time("2024-07-11T09:05:00Z"), shown_time("2024-03")
+    ('11-Mar-2024 09:05', '11-Jul-2024 10:05', 'Mar-2024')
     """
-    return f"{shown_date(value)} {value[11:16]}" if "T" in value else shown_date(value)
+    return f"{shown_date(value)} {local(value)[11:16]}" if "T" in value else shown_date(value)
 
 
 def months_before(day: date, months: int) -> str:
@@ -188,4 +228,5 @@ def is_before(value: str, since: str) -> bool:
     >>> is_before("2025-11", "2025-11-20"), is_before("2025-10", "2025-11-20"), is_before("", "2025-11-20")
     (False, True, False)
     """
-    return bool(value) and value[:10] < since[: len(value[:10])]
+    known = day(value)
+    return bool(known) and known < since[: len(known)]

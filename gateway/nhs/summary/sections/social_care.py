@@ -10,6 +10,7 @@ from gateway.nhs.summary.record import Held, Record
 from gateway.nhs.summary.sections.rows import (
     Row,
     clinical_status,
+    codes,
     extension,
     is_error,
     is_estimated,
@@ -22,7 +23,10 @@ from gateway.nhs.summary.sections.rows import (
 
 AS_AT_URL = "urn:nhs-record-gateway:cld:as-at"
 CLIENT_TYPE_URL, SERVICE_TYPE_URL = "urn:nhs-record-gateway:cld:client-type", "urn:nhs-record-gateway:cld:service-type"
+RECEIVED_AS_URL, SILENT_URL = "urn:nhs-record-gateway:cld:received-as", "urn:nhs-record-gateway:cld:not-reported-since"
 SERVICE_USER = "service user"
+RECEIVED_AS = {"carer": "As an unpaid carer: ", "cared-for": "For the person's unpaid carer: "}
+"""How a row begins whose care is not the person's own, by the codes of the mapping's extension."""
 NOT_KNOWN = "not known"
 STATED = frozenset({"Condition", "Observation"})
 """What a return states without saying since when: dated by the return's last day."""
@@ -40,16 +44,21 @@ def _row(held: Held) -> Row:
     as_at = extension(resource, AS_AT_URL).get("valueDate", "") or resource.get("effectivePeriod", {}).get("end", "")
     title, detail, flags = WORDS[resource["resourceType"]](resource, shown_date(as_at) if as_at else "an unknown day")
     at = as_at if resource["resourceType"] in STATED else when(resource)
+    silent = extension(resource, SILENT_URL).get("valueDate", "")
+    flags = (*flags, f"not in the return to {shown_date(silent)}" if silent else "")
     return row(held, _whose(resource) + title, at or as_at, (detail, _service_type(resource)), flags)
 
 
 def _whose(resource: dict[str, Any]) -> str:
     """In which role the person was met, where that is not as the one who is cared for: the care of somebody else must
-    not be read as the person's own."""
+    not be read as the person's own. Where the council names no role, or one that the service contradicts, the mapping
+    says whose care it is."""
     client = text(extension(resource, CLIENT_TYPE_URL).get("valueCodeableConcept"))
-    if not client or client.casefold() == SERVICE_USER:
-        return ""
-    return f"As an {client[:1].lower()}{client[1:]}: " if client[:1] in "AEIOUaeiou" else f"As {client}: "
+    if client and client.casefold() != SERVICE_USER:
+        return f"As an {client[:1].lower()}{client[1:]}: " if client[:1] in "AEIOUaeiou" else f"As {client}: "
+    received = extension(resource, RECEIVED_AS_URL).get("valueCodeableConcept")
+    known = (RECEIVED_AS[code] for code in sorted(codes(received)) if code in RECEIVED_AS)
+    return next(known, f"{text(received)}: " if text(received) else "")
 
 
 def _service_type(resource: dict[str, Any]) -> str:
