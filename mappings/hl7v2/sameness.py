@@ -275,7 +275,7 @@ def _one_by_one(
 
 def _withdrawn(free: dict[Key, Result], sent: list[Result], here: list[Key], peers: list[int]) -> list[tuple[int, Key]]:
     """Return the pairs of a withdrawal and the one held value that it names, where other results come beside it."""
-    gone = []
+    gone: list[tuple[int, Key]] = []
     for peer in peers if len(peers) != len(here) else ():
         alike = [key for key in here if free[key].sent == sent[peer].sent and free[key].status != "entered-in-error"]
         if sent[peer].status == "entered-in-error" and len(alike) == 1 and alike[0] not in dict(gone).values():

@@ -1,10 +1,13 @@
 """What must not be hidden, joined or misread in results: people, withdrawals, lines, organisms, order of messages."""
 
+import base64
 import itertools
 
 import pytest
 
-from tests.mappings.harness_hl7v2 import map_text, one, oru
+from mappings import Feed
+from mappings.hl7v2.reader import rows
+from tests.mappings.harness_hl7v2 import adt, map_rows, map_text, one, oru, visit
 from tests.mappings.test_hl7v2_results import obx
 from tests.mappings.test_hl7v2_sameness import nm, observations, values
 
@@ -183,3 +186,121 @@ def test_two_readings_sent_as_text_are_two_results(words):
     found = observations(oru(AT[0], obx("ST", words[0], units="", f8="N"), obx("ST", words[1], units="", f8="HH")))
     assert sorted(told(each) for each in found) == [["HH"], ["N"]]
     assert len(observations(oru(AT[0], *(obx("TX", each) for each in ("5.1", "28.3"))))) == 2
+
+
+def resources(*texts: str, read: Feed, mapped: Feed) -> list[dict]:
+    return map_rows([each for text in texts for each in rows(text.encode(), read)], mapped)
+
+
+@pytest.mark.hazard("HZ-HL7V2-36")
+@pytest.mark.parametrize(
+    "settings",
+    [{"authority": "RXX"}, {"authority_aliases": {"": "Z"}}, {"authority_aliases": {"": "Z"}, "authority": "RXX"}, {}],
+)
+def test_people_keep_their_keys_though_the_settings_of_the_feed_change(settings):
+    bare = "PID|1||H1||Marsh^Ann||19700203|2"
+    texts = [
+        adt("A28", AT[0], bare),
+        adt("A01", AT[1], bare, visit()),
+        adt("A40", AT[2], bare, "MRG|H9"),
+        adt("A28", AT[0], bare.replace("H1", "H9")),
+    ]
+    found = resources(*texts, read=Feed(), mapped=Feed(settings=settings))
+    patients = {f"Patient/{each['id']}": each for each in found if each["resourceType"] == "Patient"}
+    assert sorted(each["active"] for each in patients.values()) == [False, True]
+    linked = [link["other"]["reference"] for each in patients.values() for link in each["link"]]
+    assert sorted(linked) == sorted(patients)
+    assert patients[one(found, "Encounter")["subject"]["reference"]]["active"]
+
+
+@pytest.mark.hazard("HZ-HL7V2-36")
+def test_an_order_without_a_number_is_one_though_an_identifier_is_added():
+    bare, traced = pid("H1", "Ann", "2"), pid("H1", "Ann", "2", "9990001006")
+    texts = [oru(AT[0], nm("7.9"), pid=bare, order="|"), oru(AT[1], nm("7.9", "W"), pid=traced, order="|")]
+    assert values(*texts) == ["entered-in-error"]
+
+
+def sent_as(text: str, control: str = "", at: str = "", issued: bool = True) -> str:
+    """Return a message with another control id and time of sending, and without OBR-22."""
+    header, rest = text.split("\r", 1)
+    fields = header.split("|")
+    issue = fields[6]
+    fields[6], fields[9] = at or issue, control or fields[9]
+    return "\r".join(["|".join(fields), rest if issued else rest.replace(f"|{issue}||LAB", "|||LAB")])
+
+
+@pytest.mark.hazard("HZ-HL7V2-37")
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([sent_as(oru(AT[0], nm("7.9")), "999"), sent_as(oru(AT[0], nm("7.9", "W")), "1000")], "entered-in-error"),
+        ([sent_as(oru(AT[0], nm("7.9")), "999"), sent_as(oru(AT[0], nm("4.1", "C")), "1000")], "corrected 4.1"),
+        ([sent_as(oru(AT[0], nm("7.9")), "x9z"), sent_as(oru(AT[0], nm("7.9", "W")), "x1z")], "entered-in-error"),
+        ([sent_as(oru(AT[0], nm("7.9")), "x9z"), sent_as(oru(AT[0], nm("4.1", "C")), "x1z")], "corrected 4.1"),
+        ([sent_as(oru(AT[0], nm("7.9", "P")), "x9z"), sent_as(oru(AT[0], nm("4.1")), "x1z")], "final 4.1"),
+        ([oru(AT[0], nm("7.9")), sent_as(oru(AT[2], nm("7.9", "W")), at="2026132", issued=False)], "entered-in-error"),
+        (
+            [sent_as(oru(AT[1], nm("7.9")), issued=False), sent_as(oru(AT[0], nm("7.9", "W")), at=AT[2])],
+            "entered-in-error",
+        ),
+        (
+            [sent_as(oru(AT[1], nm("7.9")), issued=False), sent_as(oru(AT[0], nm("", "W")), at=AT[2])],
+            "entered-in-error",
+        ),
+        ([oru(AT[1], nm("4.1")), sent_as(oru(AT[0], nm("7.9", "W")), at=AT[2])], "final 4.1"),
+    ],
+)  # fmt: skip
+def test_a_withdrawal_or_correction_is_not_lost_by_equal_or_odd_clocks(texts, expected):
+    assert values(*texts) == [expected]
+
+
+def documents(*parts: tuple[str, bytes], kind: str = "PDF", count: bool = False) -> int:
+    lines = [
+        obx("ED", f"^application^{kind}^Base64^{base64.b64encode(data).decode()}", code="D^Letter", units="", sub=sub)
+        for sub, data in parts
+    ]
+    if count:
+        lines = [line.replace("OBX|1|", f"OBX|{sub}|", 1) for line, (sub, _) in zip(lines, parts)]
+        lines = [line.replace(f"|D^Letter|{sub}|", "|D^Letter||") for line, (sub, _) in zip(lines, parts)]
+    return len(one(map_text(oru(AT[0], *lines)), "DiagnosticReport").get("presentedForm", []))
+
+
+PDF = [b"%PDF-1.4\n" + b"a" * 90, b"b" * 99, b"c" * 90 + b"\n%%EOF\n"]
+
+
+@pytest.mark.hazard("HZ-HL7V2-38")
+@pytest.mark.parametrize("count", [False, True])
+@pytest.mark.parametrize(
+    ("order", "shown"), [("123", 1), ("13", 0), ("12", 0), ("132", 0), ("23", 0)], ids=lambda each: str(each)
+)
+def test_a_document_with_a_gap_is_not_shown(order, shown, count):
+    assert documents(*((number, PDF[int(number) - 1]) for number in order), count=count) == shown
+
+
+@pytest.mark.hazard("HZ-HL7V2-38")
+@pytest.mark.parametrize(
+    ("kind", "whole"),
+    [
+        ("XML", b'<?xml version="1.0"?><doc><p>No malignancy in A.</p><p>Malignancy in B.</p></doc>'),
+        ("RTF", b"{\\rtf1 {\\b No \\{malignancy\\}} in A {\\i but} {\\b in B}}"),
+        ("HTML", b"<html><body><p>No malignancy in A.<br><table><tr><td>B</td></tr></table></body></html>"),
+        ("HTML", b"<div><b>No malignancy</b> in A.<p>Malignancy in B.</p></div>"),
+        ("PDF", b"%PDF-1.4\n" + b"x" * 200 + b"\nxref\ntrailer\nstartxref\n210\n%%EOF\n"),
+    ],
+    ids=["xml", "rtf", "html", "part of html", "pdf"],
+)
+def test_a_document_that_leaves_something_open_is_not_shown(kind, whole):
+    assert documents(("", whole), kind=kind) == 1
+    ends = [at + 1 for at, sign in enumerate(whole[:-2]) if chr(sign) in ">}"]
+    cut = [whole[:at] for at in ends] if kind != "PDF" else [whole[:20] + whole[120:]]
+    assert [documents(("", each), kind=kind) for each in cut] == [0] * len(cut)
+
+
+@pytest.mark.hazard("HZ-HL7V2-39")
+def test_a_patient_who_went_home_is_not_an_inpatient_by_the_order_or_a_slip_of_times():
+    came, went = "20250601080000", "20250602080000"
+    late = [adt("A03", went, visit(ended=went), occurred=went), adt("A01", "20250602100000", visit(admitted=came))]
+    slip = [adt("A01", came, visit()), adt("A03", went, visit(ended=went), occurred="20241202080000")]
+    for texts in (late, slip):
+        for order in itertools.permutations(texts):
+            assert one(map_text(*order), "Encounter")["status"] == "finished"
