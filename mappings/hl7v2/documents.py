@@ -13,13 +13,10 @@ from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
-from xml.etree.ElementTree import ParseError
-
-from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
-from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 
 from mappings.hl7v2 import codes, times
 from mappings.hl7v2.message import Segment
+from mappings.readers.xml import is_well_formed
 
 CONTENT_TYPES = {
     "PDF": "application/pdf",
@@ -48,8 +45,8 @@ FORMATS = (
 """(type, how its data begins, how it ends); "" where the end cannot be told."""
 RTF_MARK = re.compile(rb"\\bin(\d{1,9}) ?|\\.|[{}]", re.DOTALL)
 MAY_STAY_OPEN = frozenset(
-    "head body p li dt dd tr td th tbody thead tfoot colgroup option area base br col embed hr img input link meta param source"
-    " track wbr o:p".split()
+    "head body p li dt dd tr td th tbody thead tfoot colgroup option area base br col embed hr img input link"
+    " meta param source track wbr o:p".split()
 )
 """Elements of HTML whose end may be left out, or that have none."""
 COUNT = re.compile(r"(.*?)(\d{1,9})")
@@ -158,14 +155,6 @@ def is_whole(data: bytes, content: str) -> bool:
     return all(re.search(end, data[-TAIL:], re.DOTALL) for end in ends)
 
 
-def is_xml_whole(data: bytes) -> bool:
-    try:
-        fromstring(data)
-    except (ParseError, DefusedXmlException, ValueError, LookupError):
-        return False
-    return True
-
-
 def is_html_whole(data: bytes) -> bool:
     """Whether HTML ends with a tag and closes what must be closed. Some ends may be left out (``</p>``, ``</li>``), but
     not that of the page where its beginning was sent."""
@@ -202,7 +191,7 @@ def is_rtf_whole(data: bytes) -> bool:
 
 
 CLOSED: dict[str, Callable[[bytes], bool]] = {
-    "application/xml": is_xml_whole,
+    "application/xml": is_well_formed,
     "text/html": is_html_whole,
     "application/rtf": is_rtf_whole,
 }

@@ -82,15 +82,20 @@ def to_reports(group: Group, look: Look) -> list[dict[str, Any]]:
 
 def withdrawn(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return what the messages of an ``order:`` group withdraw, in as few elements as FHIR asks for: they can be built
-    whatever else is wrong with the group. Of a report with a withdrawn document, the report without its documents."""
+    whatever else is wrong with the group. Of two people, what only one of them has is also named as it was before the
+    other came: it may be held so. Of a report with a withdrawn document, the report without its documents."""
     built: list[dict[str, Any]] = []
     if not group.key.startswith("order:"):
         return built
-    for scope, sent in scopes(group, look):
-        reports, results = replay(scope.filler, sent, look)
+    replayed = [(scope, *replay(scope.filler, sent, look)) for scope, sent in scopes(group, look)]
+    for number, (scope, reports, results) in enumerate(replayed):
+        theirs = {key for other, (_, _, held) in enumerate(replayed) if other != number for key in held}
         bare = partial(bare_resource, scope=scope)
         gone = {key for key, result in results.items() if result.status == "entered-in-error"}
-        built += [bare("Observation", "|".join((scope.ids, *key)), "entered-in-error") for key in sorted(gone)]
+        names = [(scope.ids, *key) for key in sorted(gone)]
+        if scope.ids != scope.filler:
+            names += [(scope.filler, *key) for key in sorted(gone - theirs)]
+        built += [bare("Observation", "|".join(name), "entered-in-error") for name in names]
         for service, report in reports.items():
             if any(documents.is_document(results[key].obx) for key in report.results if key in gone):
                 built.append(bare("DiagnosticReport", f"{scope.ids}|{service}", report.status))

@@ -5,9 +5,10 @@ import itertools
 
 import pytest
 
-from mappings import Feed
+from mappings import Feed, Group
+from mappings.hl7v2 import SOURCE
 from mappings.hl7v2.reader import rows
-from tests.mappings.harness_hl7v2 import adt, map_rows, map_text, one, oru, visit
+from tests.mappings.harness_hl7v2 import DictLook, adt, map_rows, map_text, one, oru, visit
 from tests.mappings.test_hl7v2_results import obx
 from tests.mappings.test_hl7v2_sameness import nm, observations, values
 
@@ -304,3 +305,14 @@ def test_a_patient_who_went_home_is_not_an_inpatient_by_the_order_or_a_slip_of_t
     for texts in (late, slip):
         for order in itertools.permutations(texts):
             assert one(map_text(*order), "Encounter")["status"] == "finished"
+
+
+@pytest.mark.hazard("HZ-HL7V2-26")
+@pytest.mark.parametrize(("code", "is_named"), [("CRP", True), ("HB^Haemoglobin^LIMS", False)])
+def test_a_withdrawal_names_what_was_held_before_a_second_person_came_unless_it_may_be_theirs(code, is_named):
+    first, gone = oru(AT[0], nm("7.9")), oru(AT[1], nm("7.9", "W"))
+    other = oru(AT[2], nm("4.1", code=code), pid="PID|1||H7^^^RXX^MR~9990001014^^^NHS||Stone^Ed||19500101|1")
+    sent = [each for text in (first, gone, other) for each in rows(text.encode(), Feed())]
+    told = SOURCE.withdrawn(Group(sent[0].groups[0], "RXX", tuple(sent)), DictLook("RXX", Feed()))
+    held = {each["id"] for each in map_text(first) if each["resourceType"] == "Observation"}
+    assert (held <= {each["id"] for each in told}) is is_named
