@@ -107,9 +107,10 @@ def status_of(obx: Segment, obr: Segment) -> str:
 def accept(held: Result | None, new: Result) -> Result:
     """Return which of two results of the same test is in force; ``new`` is the later one.
 
-    A preliminary never replaces a final, whatever their order; it does what is cancelled or withdrawn. Another final value takes the place of the first: as
-    ``corrected`` where the order says so, else as ``amended``, with the earlier value in a note. A value that a marked
-    correction took back does not come back unmarked. ``U`` makes the value held final.
+    A preliminary never replaces a final, whatever their order; what is cancelled or withdrawn yields to it. Another
+    final value takes the place of the first: as ``corrected`` where the order says so, else as ``amended``, with the
+    earlier value in a note. A value that a marked correction took back does not come back unmarked. ``U`` makes the
+    value held final.
     """
     if held is None:
         return replace(new, status="corrected") if new.corrects and new.status == "final" else new
