@@ -96,7 +96,11 @@ def test_a_report_in_error_yields_to_the_next_one_and_hides_no_result_that_stand
     [
         (["Coliform S P"], ["Klebsiella R F"], ["Klebsiella R final"]),
         (["Coliform S F"], ["Klebsiella R C"], ["Klebsiella R corrected"]),
-        (["Coliform S F", "Proteus R F"], ["Klebsiella R C", "Proteus S C"], ["Klebsiella R corrected", "Proteus S corrected"]),
+        (
+            ["Coliform S F", "Proteus R F"],
+            ["Klebsiella R C", "Proteus S C"],
+            ["Klebsiella R corrected", "Proteus S corrected"],
+        ),
         (["Coliform S F", "Proteus R F"], ["Proteus R F", "Coliform S F"], ["Coliform S final", "Proteus R final"]),
         (["Coliform S F"], ["Coliform S F", "Proteus R F"], ["Coliform S final", "Proteus R final"]),
     ],
