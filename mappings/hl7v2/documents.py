@@ -9,10 +9,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections import Counter
+from collections.abc import Callable
+from html.parser import HTMLParser
 from typing import Any
 
 from mappings.hl7v2 import codes, times
 from mappings.hl7v2.message import Segment
+from mappings.readers.xml import is_well_formed
 
 CONTENT_TYPES = {
     "PDF": "application/pdf",
@@ -39,7 +43,13 @@ FORMATS = (
     ("image/tiff", b"MM\x00*", rb""),
 )
 """(type, how its data begins, how it ends); "" where the end cannot be told."""
-MARKUP = ("application/xml", "text/html")
+RTF_MARK = re.compile(rb"\\bin(\d{1,9}) ?|\\.|[{}]", re.DOTALL)
+MAY_STAY_OPEN = frozenset(
+    "head body p li dt dd tr td th tbody thead tfoot colgroup option area base br col embed hr img input link"
+    " meta param source track wbr o:p".split()
+)
+"""Elements of HTML whose end may be left out, or that have none."""
+COUNT = re.compile(r"(.*?)(\d{1,9})")
 TAIL = 70_000
 """Bytes at the end of a document in which its end is looked for."""
 
@@ -61,6 +71,8 @@ def continues(before: list[Segment], obx: Segment) -> bool:
 def documents(segments: tuple[Segment, ...], zone: str) -> list[dict[str, Any]]:
     """Return the Attachments in an ED result, {} for each that is not whole or cannot be read; none of no data."""
     title, created = codes.text_of(segments[0], 3), times.fhir(times.of(segments[0], 14), zone)
+    if not is_complete(segments):
+        return [{}]
     pieces: list[list[tuple[str, str, str]]] = []
     for part in (part for segment in segments for part in _parts(segment)):
         if pieces and not _format(part[2]) and part[0] in ("", pieces[-1][0][0]):
@@ -68,6 +80,22 @@ def documents(segments: tuple[Segment, ...], zone: str) -> list[dict[str, Any]]:
         else:
             pieces.append([part])
     return [_attachment(parts, title, created) for parts in pieces if any(data for _, _, data in parts)]
+
+
+def is_complete(segments: tuple[Segment, ...]) -> bool:
+    """Whether the parts of a document follow each other without a gap: by OBX-4 where it counts them, and by OBX-1
+    where that does not stand still."""
+    for field in (4, 1):
+        said = [segment.text(field) for segment in segments]
+        if len(set(said)) == 1 or (field == 1 and not all(said)):
+            continue
+        counts = [COUNT.fullmatch(text) for text in said]
+        numbers = [(match[1], int(match[2])) for match in counts if match]
+        if len(numbers) < len(said) or any(
+            (name, number + 1) != after for (name, number), after in zip(numbers, numbers[1:])
+        ):
+            return False
+    return True
 
 
 def _parts(segment: Segment) -> list[tuple[str, str, str]]:
@@ -116,11 +144,57 @@ def content_type(data: bytes, kind: str) -> str:
 
 
 def is_whole(data: bytes, content: str) -> bool:
-    """Whether a document ends as its format asks; one whose format has no end is taken as whole."""
-    if content in MARKUP:
-        return data.rstrip(b"\x00 \r\n\t").endswith(b">")
+    """Whether a document ends as its format asks, and what it opens it closes; one whose format has no end is taken as
+    whole."""
+    if content in CLOSED:
+        return CLOSED[content](data.rstrip(b"\x00"))
+    index = re.findall(rb"startxref\s+(\d{1,12})", data[-TAIL:]) if content == "application/pdf" else []
+    if index and int(index[-1]) >= len(data):
+        return False  # a PDF says where its index begins: bytes before it are missing
     ends = [end for kind, begins, end in FORMATS if kind == content and data.startswith(begins)]
     return all(re.search(end, data[-TAIL:], re.DOTALL) for end in ends)
+
+
+def is_html_whole(data: bytes) -> bool:
+    """Whether HTML ends with a tag and closes what must be closed. Some ends may be left out (``</p>``, ``</li>``), but
+    not that of the page where its beginning was sent."""
+    found = Opened()
+    found.feed(data.decode("latin-1"))
+    return data.rstrip().endswith(b">") and not any(found.count.values())
+
+
+class Opened(HTMLParser):
+    """The elements of HTML that are open still."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count: Counter[str] = Counter()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in MAY_STAY_OPEN:
+            self.count[tag] += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.count[tag] > 0:
+            self.count[tag] -= 1
+
+
+def is_rtf_whole(data: bytes) -> bool:
+    """Whether the braces of RTF balance, and the last one ends it. Escaped braces and binary data do not count."""
+    depth = at = 0
+    while match := RTF_MARK.search(data, at):
+        at = match.end() + int(match[1] or 0)
+        depth += {b"{": 1, b"}": -1}.get(match[0], 0)
+        if depth <= 0:
+            return depth == 0 and match[0] == b"}" and not data[at:].strip(b"\x00 \r\n\t")
+    return False
+
+
+CLOSED: dict[str, Callable[[bytes], bool]] = {
+    "application/xml": is_well_formed,
+    "text/html": is_html_whole,
+    "application/rtf": is_rtf_whole,
+}
 
 
 def decoded(parts: list[str], encoding: str) -> bytes:

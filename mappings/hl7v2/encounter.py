@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.fhir.build import resource
-from mappings import Group, Look
+from mappings import Group, Look, Row
 from mappings.hl7v2 import codes, times
 from mappings.hl7v2.clinical import Coded
 from mappings.hl7v2.course import Course, course
 from mappings.hl7v2.datatypes import location, organisation, practitioner
 from mappings.hl7v2.discharge import discharge
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import patient_key, prior_keys
+from mappings.hl7v2.identity import kept_priors
 from mappings.hl7v2.message import Message, Repetition
 from mappings.hl7v2.replay import Fields, happened, is_shielded, key_of, ordered, recorded
 from mappings.vocabulary import HL7, UK_CORE, UK_CORE_EXTENSION, UNKNOWN
@@ -36,12 +36,11 @@ class Visit:
         self.is_cancelled = False
         self.course = Course()
 
-    def take(self, message: Message, look: Look) -> None:
+    def take(self, message: Message, patient: str) -> None:
         """Take what one message says of the visit. A discharge that is taken back takes its fields with it, and a
         cancelled admission those of the stay that the next one begins anew."""
         event = EVENTS[message.event]
-        key = patient_key(message, look.feed)
-        self.patient = self.survivors.get(key, key)
+        self.patient = self.survivors.get(patient, patient)
         if self.is_cancelled and event.revives:
             self.fields.drop("PV1", *DISCHARGE, 44)
         self.is_cancelled = event.status == "cancelled" or (self.is_cancelled and not event.revives)
@@ -50,12 +49,12 @@ class Visit:
             self.fields.drop("PV1", *DISCHARGE)  # also what the cancelling message itself repeats of the discharge
         self.coded.take(message)
 
-    def merge(self, message: Message, look: Look) -> None:
+    def merge(self, row: Row) -> None:
         """Move the visit to the surviving patient, where it stays though a later message still names the prior
         number."""
-        self.patient = patient_key(message, look.feed)
+        self.patient = row.patient
         self.survivors.pop(self.patient, None)
-        self.survivors.update(dict.fromkeys(prior_keys(message, look.feed), self.patient))
+        self.survivors.update(dict.fromkeys(kept_priors(row), self.patient))
 
     @property
     def status(self) -> str:
@@ -89,10 +88,10 @@ def replay(group: Group, look: Look) -> Visit | None:
             continue
         visit = visit or Visit()
         if event.merges:
-            visit.merge(sent.message, look)
+            visit.merge(sent.row)
         else:
             keys_told.add(sent.row.key)
-            visit.take(sent.message, look)
+            visit.take(sent.message, sent.row.patient)
     if visit is None or not keys_told:
         return None
     rows = [row for row in group.of("ADT") if row.key in keys_told]

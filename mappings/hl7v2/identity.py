@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gateway.errors import Invalid
 from gateway.nhs import identifiers
-from mappings import Feed
+from mappings import Feed, Row
 from mappings.hl7v2 import codes
 from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.message import Message, Repetition, Segment
@@ -174,6 +174,13 @@ def prior_keys(message: Message, feed: Feed) -> list[str]:
     return list(dict.fromkeys(keys))
 
 
+def kept_priors(row: Row) -> list[str]:
+    """Return the keys of the patients that a merge retires, as the row was read: the feed's settings may have changed
+    since, and the keys of resources have not."""
+    keys = [key.removeprefix("pat:") for key in row.groups if key.startswith("pat:")]
+    return [key for key in keys if key != row.patient]
+
+
 def prior_numbers(message: Message, feed: Feed) -> list[Number]:
     """Return the hospital numbers of MRG-1. Where one names no authority, it is of the authority of PID-3: MRG-1 and
     PID-3 correspond place by place (HL7 UK A.3 §3.5.7.1). Raises ``Invalid("MRG-1…")`` where that may be one of
@@ -227,16 +234,16 @@ def moved_visits(message: Message) -> list[str]:
     return [key for key in dict.fromkeys((visit_key(message), _entity(message["MRG"], 5, 4))) if key]
 
 
-def orders(message: Message) -> list[tuple[str, list[Segment]]]:
-    """Return (order key, OBR and what follows it) for each OBR of a result message. An OBX that says nothing is
-    padding."""
+def orders(message: Message, patient: str) -> list[tuple[str, list[Segment]]]:
+    """Return (order key, OBR and what follows it) for each OBR of the result message of ``patient``, by key. An OBX
+    that says nothing is padding."""
     by_order: list[tuple[str, list[Segment]]] = []
     orc = Segment("ORC", "", message.encoding)
     for segment in message.segments:
         if segment.name == "ORC":
             orc = segment
         elif segment.name == "OBR":
-            by_order.append((order_key(segment, orc, message["PID"]), [segment]))
+            by_order.append((order_key(segment, orc, patient), [segment]))
             orc = Segment("ORC", "", message.encoding)
         elif by_order and segment.name in ("OBX", "NTE", "SPM") and not is_padding(segment):
             by_order[-1][1].append(segment)
@@ -248,13 +255,13 @@ def is_padding(segment: Segment) -> bool:
     return segment.name == "OBX" and not (segment[3] or segment[5] or segment[11])
 
 
-def order_key(obr: Segment, orc: Segment, pid: Segment) -> str:
+def order_key(obr: Segment, orc: Segment, patient: str) -> str:
     """Return the filler number with its namespace (OBR-3, else ORC-3), else the placer's, else a digest of whose, what
-    and when: the patient's numbers, the service, the time and the specimen."""
+    and when: the patient's key (one identifier more changes nothing), the service, the time and the specimen."""
     filler = _entity(obr, 3, 2) or _entity(orc, 3, 2)
     placer = _entity(obr, 2, 2) or _entity(orc, 2, 2)
     if not filler and not placer:
-        return f"digest:|{_digest('order', *(pid[n] for n in (2, 3)), obr[4], obr[7] or obr[14] or obr[22], obr[15])}"
+        return f"digest:|{_digest('order', patient, obr[4], obr[7] or obr[14] or obr[22], obr[15])}"
     return filler or f"placer:{placer}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mappings.hl7v2 import codes, documents, times
 from mappings.hl7v2.message import Segment
 from mappings.hl7v2.observation import UNSETTLED, WITHDRAWN, Result, Tie, status_of
@@ -12,10 +14,13 @@ from mappings.hl7v2.values import TEXT, words_of
 SUSCEPTIBLE = {"S", "I", "R", "MS", "VS", "SDD", "NS", "SENSITIVE", "SUSCEPTIBLE", "RESISTANT", "INTERMEDIATE"}
 CODED = {"CE", "CWE", "CNE"}
 MARKED = {"corrected", "amended"}
+READING = re.compile(r"(?!\d+[.)]\s*[A-Za-z])[<>=≤≥~±+-]*\s*\.?\d[\d.,:/^*eE+ -]*\s?[^\s\d]{0,4}\S{0,10}")
+"""A measurement in words: ``5.1``, ``< 0.5 mg/L``, ``1:128``, ``120/80``; not ``1. Skin``, the first line of a list."""
 
 
-def results_of(order: Order) -> list[Result]:
-    """Return the results of an order, each with its comments, specimens and the result it was found in."""
+def results_of(order: Order, posted: int = 0) -> list[Result]:
+    """Return the results of an order, each with its comments, specimens and the result it was found in. ``posted``:
+    when the message was sent."""
     grouped = group(order)
     specimens = specimens_of(order)
     all_statuses = [[status_of(part.segment, order.obr) for part in parts] for parts in grouped]
@@ -34,6 +39,7 @@ def results_of(order: Order) -> list[Result]:
                 specimens,
                 tie(segments[0], order, grouped[:number]),
                 is_corrected,
+                posted=posted,
             )
         )
     return results
@@ -52,7 +58,8 @@ def group(order: Order) -> list[list[Commented]]:
     for comment in order.results:
         obx = comment.segment
         key = line_key(obx, order.obr)
-        if key and key in texts:
+        is_line = key and key in texts and (obx.text(2).upper() in ("TX", "FT") or texts[key] is grouped[-1])
+        if is_line:
             texts[key].append(comment)
         elif grouped and is_part(grouped[-1], obx, order.obr):
             grouped[-1].append(comment)
@@ -70,12 +77,20 @@ def is_part(parts: list[Commented], obx: Segment, obr: Segment) -> bool:
 
 def line_key(obx: Segment, obr: Segment) -> tuple[str, ...]:
     """Return what the lines of one text have in common, () for what is no line of a text. A withdrawn line, or one that
-    is not settled, stands for itself; of readings sent as text (ST) those of another time, too."""
+    is not settled, stands for itself; so does a reading sent as text, and of ST what is of another time or does not
+    follow."""
     kind = obx.text(2).upper()
-    if kind not in TEXT or is_susceptibility(obx):
+    if kind not in TEXT or is_susceptibility(obx) or is_reading(obx):
         return ()
     time = times.of(obx, 14) if kind == "ST" else ""
     return (obx[3], obx[4], obx[6], time, standing(status_of(obx, obr)))
+
+
+def is_reading(obx: Segment) -> bool:
+    """Whether an OBX of text is a measurement: a number, bound, titre or pair with or without its unit. In TX and FT a
+    number may be a line of a text, unless it has a unit (OBX-6)."""
+    is_text = obx.text(2).upper() in ("TX", "FT")
+    return bool((obx[6] or not is_text) and READING.fullmatch(obx.whole(5).strip()))
 
 
 def standing(status: str) -> str:
@@ -90,15 +105,20 @@ def is_susceptibility(obx: Segment) -> bool:
 
 def tie(obx: Segment, order: Order, before: list[list[Commented]]) -> Tie | None:
     """Return what a result was found in: the parent that the order names (OBR-26); of a susceptibility without one, the
-    coded result before it with the same OBX-4."""
+    coded result before it with the same OBX-4, or the text after that which stands under the same OBX-3."""
     obr = order.obr
     code = obr.text(26, 1, 1) or obr.text(26, 1, 4) if obr[26] else ""
     if obr[26] and (code or obr.text(26, 2) or obr.text(26, 3)):
         return Tie(code, obr.text(26, 2), obr.text(26, 3) or order.values.get((code, obr.text(26, 2)), ""))
     if not is_susceptibility(obx):
         return None
+    nearest: dict[str, Segment] = {}
     for parts in reversed(before):
         head = parts[0].segment
-        if head[4] == obx[4] and head.text(2).upper() in CODED and not is_susceptibility(head):
-            return Tie(head.text(3) or head.text(3, 4), head[4], head.text(5, 2) or words_of((head,)))
+        if head[4] != obx[4] or is_susceptibility(head):
+            continue
+        source = nearest.setdefault(head[3], head)
+        if head.text(2).upper() in CODED:
+            words = source.text(5, 2) or words_of((source,))
+            return Tie(source.text(3) or source.text(3, 4), source[4], words, source)
     return None

@@ -22,6 +22,7 @@ FIRST = {"registered", "preliminary"}
 """What a later result replaces by its nature. One without a status is not settled, but nobody says that it is first."""
 CHANGES = {"corrected", "amended", "cancelled", "entered-in-error"}
 WITHDRAWN = {"cancelled", "entered-in-error"}
+CRITICAL = {"AA", "HH", "LL"}
 WITHOUT_VALUE = {
     "registered": "temp-unknown",
     "preliminary": "temp-unknown",
@@ -30,17 +31,24 @@ WITHOUT_VALUE = {
 }
 
 LABORATORY = [{"coding": [{"system": HL7 + "observation-category", "code": "laboratory"}]}]
+WITHDRAWN_BEFORE = "This value was withdrawn before, and was sent again later"
 
 Value = tuple[object, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """What a result depends on: the code, OBX-4 and words of the result that it was found in (an organism)."""
+    """What a result depends on: the code, OBX-4 and words of the result that it was found in (an organism).
+
+    ``head`` is that result's OBX where its place in the message ties the two, and ``source`` its key among the results
+    in force, as ``sameness`` finds it.
+    """
 
     code: str
     sub: str
     words: str
+    head: Segment | None = None
+    source: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,8 @@ class Result:
     """One result of one message: its OBX (the lines of a text are one result), its comments, and the OBR it came under.
 
     ``corrects``: the order says that something is corrected (OBR-25 ``C``), and no result says which. ``also`` holds
-    what a reader must be told beside the value; ``undone`` the values that a marked correction took back.
+    what a reader must be told beside the value; ``undone`` the values that a marked correction took back; ``posted``
+    when the message was sent (MSH-7), 0 for not known.
     """
 
     segments: tuple[Segment, ...]
@@ -61,10 +70,17 @@ class Result:
     is_blank: bool = False
     also: tuple[str, ...] = ()
     undone: tuple[Value, ...] = ()
+    posted: int = 0
 
     @property
     def obx(self) -> Segment:
         return self.segments[0]
+
+    @cached_property
+    def time(self) -> str:
+        """The time of the observation: the first OBX-14 of its lines, else OBR-7."""
+        own = (times.of(segment, 14) for segment in self.segments)
+        return next(filter(None, own), "") or times.of(self.obr, 7)
 
     @cached_property
     def sent(self) -> Value:
@@ -94,9 +110,10 @@ def status_of(obx: Segment, obr: Segment) -> str:
 def accept(held: Result | None, new: Result) -> Result:
     """Return which of two results of the same test is in force; ``new`` is the later one.
 
-    A preliminary never replaces a final, whatever their order. Another final value takes the place of the first: as
-    ``corrected`` where the order says so, else as ``amended``, with the earlier value in a note. A value that a marked
-    correction took back does not come back unmarked. ``U`` makes the value held final.
+    A preliminary never replaces a final, whatever their order; what is cancelled or withdrawn yields to it. Another
+    final value takes the place of the first: as ``corrected`` where the order says so, else as ``amended``, with the
+    earlier value in a note. A value that a marked correction took back does not come back unmarked. ``U`` makes the
+    value held final.
     """
     if held is None:
         return replace(new, status="corrected") if new.corrects and new.status == "final" else new
@@ -104,8 +121,12 @@ def accept(held: Result | None, new: Result) -> Result:
         return replace(held, status="final") if held.status in UNSETTLED else held
     if new.status in CHANGES:
         return replace(new, undone=(*held.undone, held.sent) if held.status not in UNSETTLED else held.undone)
+    if held.status == "entered-in-error":
+        return again(held, new)
+    if held.status in WITHDRAWN:
+        return replace(new, undone=held.undone)
     if held.status in UNSETTLED:
-        return said_before(held, new)
+        return said_before(held, replace(new, undone=held.undone))
     if new.status in UNSETTLED:
         return held if new.status in FIRST else said_after(held, new)
     return settle(held, new)
@@ -125,10 +146,24 @@ def said_after(held: Result, new: Result) -> Result:
     return replace(held, also=(*held.also, f"Sent later without a status, another value: {said(new)}"))
 
 
+def again(held: Result, new: Result) -> Result:
+    """Return which counts of a withdrawn result and one that comes after it by the time of issue.
+
+    A withdrawal that was sent later than what seems to follow it, or at a time that nobody knows, is of that value. The
+    withdrawn value sent again is shown with a note; another value stands for itself.
+    """
+    is_same_value = new.sent in (held.sent, *held.undone)
+    is_later = held.posted > new.posted if held.posted else is_same_value
+    if is_later and (is_same_value or not held.obx[5]):
+        return held
+    if not is_same_value:
+        return replace(new, undone=held.undone)
+    status = "amended" if new.status == "final" else new.status
+    return replace(new, status=status, also=(*held.also, WITHDRAWN_BEFORE), undone=held.undone)
+
+
 def settle(held: Result, new: Result) -> Result:
     """Return which of two settled values counts, where the later one is not marked as a change."""
-    if held.status in WITHDRAWN:
-        return new
     if new.sent == held.sent:
         return replace(new, status=held.status, notes=new.notes or held.notes, also=held.also, undone=held.undone)
     if new.sent in held.undone:
@@ -146,9 +181,9 @@ def said(result: Result) -> str:
     return f"{values.words_of(result.segments)} {result.obx.whole(6)}".strip()
 
 
-def cancelled(held: Result, status: str) -> Result:
-    """Return a result that the order cancels or withdraws: its value is not shown."""
-    return replace(held, status=status, is_blank=True, undone=(*held.undone, held.sent))
+def cancelled(held: Result, status: str, posted: int) -> Result:
+    """Return a result that the order cancels or withdraws: its value is not shown. ``posted``: when that was sent."""
+    return replace(held, status=status, is_blank=True, undone=(*held.undone, held.sent), posted=posted)
 
 
 def observation(
@@ -167,7 +202,7 @@ def observation(
     obx, zone = result.obx, look.feed.zone
     is_empty = result.status == "entered-in-error" or result.is_blank or documents.is_document(obx)
     elements = {} if is_empty else values.value(result.segments, look, publisher)
-    time = times.of(obx, 14) or times.of(result.obr, 7)
+    time = result.time
     tied = [result.tie.words] if result.tie and result.tie.words else []
     built = resource(
         "Observation",
@@ -185,14 +220,37 @@ def observation(
         else [],
         **elements,
         dataAbsentReason=absent(result, elements),
-        interpretation=[] if is_empty else values.interpretations(obx),
+        interpretation=[] if is_empty else flags(result),
         note=[{"text": text} for text in (*tied, *result.notes, *values.unit_beside(obx, elements), *result.also)],
         method=next((codes.codeable(field, look, publisher) for field in obx.repetitions(17)), {}),
         specimen=specimen,
-        referenceRange=[] if is_empty else values.reference_range(obx),
+        referenceRange=[] if is_empty else ranges(result),
         derivedFrom=[source] if source else [],
     )
     return times.flagged(built, zone, time, obx.whole(5).strip() if "valueDateTime" in elements else "")
+
+
+def flags(result: Result) -> list[dict[str, Any]]:
+    """Return the abnormal flags of all lines of a result, the gravest first. "Normal" stands only where every line that
+    says something carries it and nothing graver stands."""
+    lines = [segment for segment in result.segments if segment[5] or segment[8]]
+    found = [values.interpretations(segment) for segment in lines]
+    if len(found) == 1:
+        return found[0]
+    every = [flag for number, line in enumerate(found) for flag in line if flag not in sum(found[:number], [])]
+    grave = sorted((flag for flag in every if _code(flag) != "N"), key=lambda flag: _code(flag) not in CRITICAL)
+    is_normal = not grave and all(any(_code(flag) == "N" for flag in line) for line in found)
+    return grave or (every[:1] if is_normal else [])
+
+
+def _code(flag: dict[str, Any]) -> str:
+    return str(next((coding["code"] for coding in flag.get("coding", ())), ""))
+
+
+def ranges(result: Result) -> list[dict[str, Any]]:
+    """Return the reference ranges of all lines of a result."""
+    found = [each for segment in result.segments for each in values.reference_range(segment)]
+    return [each for number, each in enumerate(found) if each not in found[:number]]
 
 
 def absent(result: Result, elements: dict[str, Any]) -> dict[str, Any]:

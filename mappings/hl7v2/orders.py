@@ -46,7 +46,7 @@ class Results:
 def results_of(row: Row, look: Look) -> Results:
     """Return the orders of a row's message, read once for all groups that are mapped together: a message of 2,000
     orders has 2,000 groups."""
-    return look.once(("hl7v2 orders", row.key), lambda: read(message_of(row, look)))
+    return look.once(("hl7v2 orders", row.key), lambda: read(message_of(row, look), row.patient))
 
 
 def message_of(row: Row, look: Look) -> Message:
@@ -54,9 +54,9 @@ def message_of(row: Row, look: Look) -> Message:
     return look.once(("hl7v2 message", row.key), lambda: parse(row.values["message"]))
 
 
-def read(message: Message) -> Results:
-    """Return the orders of a result message. Raises ``Invalid`` as ``identity.orders`` does."""
-    keys = {id(segments[0]): key for key, segments in identity.orders(message)}
+def read(message: Message, patient: str) -> Results:
+    """Return the orders of the result message of ``patient``. Raises ``Invalid`` as ``identity.orders`` does."""
+    keys = {id(segments[0]): key for key, segments in identity.orders(message, patient)}
     orders: list[Order] = []
     values: dict[tuple[str, str], str] = {}
     waiting: list[str] = []

@@ -14,9 +14,9 @@ from mappings.hl7v2.allergy import allergies, take_allergies
 from mappings.hl7v2.clinical import Coded
 from mappings.hl7v2.datatypes import GMP, address, human_name, organisation, telecom
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import Number, number, numbers_of, patient_key, prior_keys, prior_numbers, visit_of
+from mappings.hl7v2.identity import Number, kept_priors, number, numbers_of, prior_numbers, visit_of
 from mappings.hl7v2.message import DELETE, Message, Segment
-from mappings.hl7v2.replay import Fields, is_shielded, key_of, ordered, recorded
+from mappings.hl7v2.replay import Fields, Sent, is_shielded, key_of, ordered, recorded
 from mappings.vocabulary import GMP_NUMBER, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
 
 PROFILE = UK_CORE + "UKCore-Patient"
@@ -107,10 +107,10 @@ def replay(group: Group, look: Look, key: str) -> Person:
     for sent in ordered(group.of("ADT"), look, recorded):
         message = sent.message
         event = EVENTS[message.event]
-        if event.merges and key != patient_key(message, look.feed):
-            retire(person, message, key, look)
+        if event.merges and key != sent.row.patient:
+            retire(person, sent, key, look)
         elif event.merges:
-            survive(person, message, look)
+            survive(person, sent)
         elif person.survivor:
             continue  # a merged number is dead: a later A08 neither revives it nor changes the survivor
         elif event.deletes and not event.visit:
@@ -121,25 +121,28 @@ def replay(group: Group, look: Look, key: str) -> Person:
     return person if person.known or person.deleted else from_results(group, look, person)
 
 
-def survive(person: Person, message: Message, look: Look) -> None:
+def survive(person: Person, sent: Sent) -> None:
     """Take a merge into this patient. Into a number that is merged itself, only one of its own survivor makes it live
     again: any other is a link of a chain, and the dead number stays dead."""
-    priors = prior_keys(message, look.feed)
+    priors = kept_priors(sent.row)
     person.replaced.update(dict.fromkeys(priors))
     if person.survivor in priors:
         person.survivor = ""
     if not person.survivor:
-        person.take(message)
+        person.take(sent.message)
 
 
-def retire(person: Person, message: Message, key: str, look: Look) -> None:
+def retire(person: Person, sent: Sent, key: str, look: Look) -> None:
     """Mark the patient as merged; all that the merge message tells of it are its numbers (its PID is the
     survivor's)."""
-    person.survivor = patient_key(message, look.feed)
+    person.survivor = sent.row.patient
     person.replaced.pop(person.survivor, None)
-    for found in prior_numbers(message, look.feed):
-        if found.key == key:
-            person.numbers.setdefault(found.authority, [found])
+    held = prior_numbers(sent.message, look.feed)
+    alike = [found for found in held if found.key == key] or [
+        found for found in held if key.endswith(f"|{found.value}")
+    ]
+    if len(alike) == 1:
+        person.numbers.setdefault(alike[0].authority, alike)
 
 
 def from_results(group: Group, look: Look, person: Person) -> Person:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from mappings import Feed, Look
-from mappings.hl7v2.identity import nhs_values, numbers_of
+import re
+from typing import NamedTuple
+
+from gateway.nhs.identifiers import is_valid
+from mappings import Look
+from mappings.hl7v2 import codes, times
+from mappings.hl7v2.identity import numbers_of
 from mappings.hl7v2.message import Message
 from mappings.hl7v2.replay import Sent
+
+NO_NAMES = frozenset(
+    "baby infant newborn neonate twin triplet boy girl male female unknown unnamed not known nk of one two".split()
+)
+"""Words of a given name that name nobody: two twins may both be sent as ``Baby``."""
+NO_BIRTH_DATES = frozenset({"18000101", "19000101", "19010101", "99991231"})
 
 
 def survivor(key: str, look: Look) -> str:
@@ -25,29 +36,76 @@ def survivor(key: str, look: Look) -> str:
 def by_person(sent: list[Sent], look: Look) -> dict[str, list[Sent]]:
     """Return the messages by person, in their order; the name of a person is the least of their patient keys.
 
-    Another hospital number is the same person after a merge, or when the birth date agrees, and the NHS number or else
-    the family name.
+    Another hospital number is the same person only on positive evidence: a merge, or what ``is_same`` asks for.
     """
     people: list[tuple[set[str], list[Sent]]] = []
     for message_sent in sent:
         key = survivor(message_sent.row.patient, look)
-        same = [
-            person
-            for person in people
-            if key in person[0] or is_same(person[1][0].message, message_sent.message, look.feed)
-        ]
+        same = [person for person in people if key in person[0] or is_one(person[1], message_sent, look)]
         people = [person for person in people if person not in same]
         keys = {key}.union(*(person[0] for person in same))
         people.append((keys, [*(message for person in same for message in person[1]), message_sent]))
     return {min(keys): messages for keys, messages in people}
 
 
-def is_same(first_message: Message, other_message: Message, feed: Feed) -> bool:
-    """Whether the PIDs of two messages describe one person."""
-    first, second = first_message["PID"], other_message["PID"]
-    if not first.text(7) or first.text(7)[:8] != second.text(7)[:8]:
+def is_one(known: list[Sent], new: Sent, look: Look) -> bool:
+    """Whether a message is of the person whom the messages ``known`` describe: one of them says so and none
+    contradicts."""
+    theirs = described(new.message, look)
+    ours = {described(sent.message, look) for sent in known}
+    return any(is_same(one, theirs) for one in ours) and not any(contradicts(one, theirs) for one in ours)
+
+
+class Described(NamedTuple):
+    """What the PID of a message says of who somebody is; "" for what it does not say."""
+
+    nhs: frozenset[str]
+    born: str
+    surname: str
+    given: str
+    sex: str
+    is_multiple: bool
+    birth_order: str
+
+
+def described(message: Message, look: Look) -> Described:
+    """Return what a message's PID says. A name that stands for none (``Baby``, an initial), a sex that is not
+    known, a birth date typed for one that is not, and an NHS number that is not valid say nothing."""
+    pid = message["PID"]
+    born, sex = pid.text(7)[:8], codes.target("gender", pid.text(8))
+    return Described(
+        frozenset(each.value for each in numbers_of(pid, look.feed) if each.nhs and is_valid(each.value)),
+        born if len(times.date(born)) == 10 and born not in NO_BIRTH_DATES else "",
+        named(pid.text(5, 1, 1)),
+        named(pid.text(5, 2)),
+        "" if sex in ("unknown", "other") else sex,
+        pid.text(24).upper() == "Y",
+        pid.text(25),
+    )
+
+
+def named(text: str) -> str:
+    """Return a name to compare, "" for an initial and for words that name nobody."""
+    name = text.casefold()
+    return "" if len(name) < 2 or NO_NAMES & set(re.findall(r"[a-z]+", name)) else name
+
+
+def is_same(one: Described, right: Described) -> bool:
+    """Whether two descriptions are of one person: the birth date agrees, and the NHS number, or else surname, given
+    name and sex, all of them sent."""
+    if not one.born or one.born != right.born:
         return False
-    ours, theirs = (nhs_values(numbers_of(pid, feed)) for pid in (first, second))
-    if ours and theirs:
-        return bool(ours & theirs)
-    return bool(first.text(5, 1, 1)) and first.text(5, 1, 1).casefold() == second.text(5, 1, 1).casefold()
+    names = [(one.surname, right.surname), (one.given, right.given), (one.sex, right.sex)]
+    return bool(one.nhs & right.nhs) or all(ours and ours == theirs for ours, theirs in names)
+
+
+def contradicts(one: Described, right: Described) -> bool:
+    """Whether two descriptions cannot be of one person: other NHS numbers, another place in a multiple birth, or one
+    number (a sibling's, typed in error) for two given names and two sexes, or of a multiple birth."""
+    if one.nhs and right.nhs and not one.nhs & right.nhs:
+        return True
+    if one.birth_order and right.birth_order and one.birth_order != right.birth_order:
+        return True
+    is_renamed = bool(one.given and right.given and one.given != right.given)
+    is_other_sex = bool(one.sex and right.sex and one.sex != right.sex)
+    return is_renamed and (is_other_sex or one.is_multiple or right.is_multiple)

@@ -190,8 +190,9 @@ def adt_groups(message: Message, feed: Feed) -> tuple[str, ...]:
 def oru_groups(message: Message, feed: Feed) -> tuple[str, ...]:
     """Return the groups of a result message: its orders, and its patient, who is made from it only where no ADT tells
     of them."""
-    keys = dict.fromkeys(key for key, _ in orders(message))
-    return (*(f"order:{key}" for key in keys), f"pat:{patient_key(message, feed)}")
+    patient = patient_key(message, feed)
+    keys = dict.fromkeys(key for key, _ in orders(message, patient))
+    return (*(f"order:{key}" for key in keys), f"pat:{patient}")
 
 
 def order(message: Message, zone: str) -> int:

@@ -6,6 +6,7 @@ last (EVN-2, else MSH-7). What an event did is ordered by when it *happened* (EV
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -21,6 +22,15 @@ AHEAD = timedelta(days=1)
 """How far a time may lie after the time of sending before it is a slip: clocks differ, and zones."""
 
 
+CONTROL_ID = re.compile(r"[A-Za-z_.-]{0,12}(\d{1,20})")
+"""A control id that counts (``W0999``); of others, such as random ones, no order is taken."""
+WEIGHTS = {"F": 1, "U": 1, "B": 1, "V": 1, "C": 2, "A": 0, "X": 3, "D": 3, "W": 3}
+
+
+OWN_TIMES = {"A01": 44, "A04": 44, "A03": 45}
+"""The field of PV1 that says when an event happened, where EVN-6 does not."""
+
+
 class Sent(NamedTuple):
     """One message of a group, with the row it came in."""
 
@@ -33,11 +43,12 @@ Clock = Callable[[Sent, str], str]
 
 
 def ordered(rows: list[Row], look: Look, clock: Clock) -> list[Sent]:
-    """Return the messages by ``clock``, then time of sending (MSH-7), number (MSH-13), and key, so that arrival plays
-    no part. Of two messages that no clock tells apart, the one that shields the patient counts last."""
+    """Return the messages by ``clock``, then time of sending (MSH-7), number (MSH-13), control id as a number (MSH-10),
+    what they take back, and key, so that arrival plays no part. Of two messages that no clock tells apart, the one that
+    shields the patient counts last."""
     zone = look.feed.zone
 
-    def place(sent: Sent) -> tuple[int, int, int, bool, str]:
+    def place(sent: Sent) -> tuple[int, int, int, bool, int, int, str]:
         header = sent.message["MSH"]
         sequence = header.text(13)
         return (
@@ -45,10 +56,19 @@ def ordered(rows: list[Row], look: Look, clock: Clock) -> list[Sent]:
             times.rank(header.text(7), zone),
             int(sequence) if sequence.isascii() and sequence.isdigit() else 0,
             sent.row.table == "ADT" and says_shielded(sent.message),
+            int(control[1]) if (control := CONTROL_ID.fullmatch(header.text(10))) else 0,
+            look.once(("hl7v2 weight", sent.row.key), lambda: weight(sent.message)) if len(rows) > 1 else 0,
             sent.row.key,
         )
 
     return sorted((Sent(row, message_of(row, look)) for row in rows), key=place)
+
+
+def weight(message: Message) -> int:
+    """Return how much a result message takes back: 0 for preliminary results, 1 for final ones, 2 for corrections, 3
+    for what is cancelled or withdrawn."""
+    fields = [(segment, 11) for segment in message.all("OBX")] + [(segment, 25) for segment in message.all("OBR")]
+    return max((WEIGHTS.get(segment.text(number).upper(), 0) for segment, number in fields), default=0)
 
 
 def recorded(sent: Sent, zone: str) -> str:
@@ -58,10 +78,19 @@ def recorded(sent: Sent, zone: str) -> str:
 
 
 def happened(sent: Sent, zone: str) -> str:
-    """Return when the event happened: EVN-6, unless it lies after the entry (a slip, or the time something is planned
-    for), else when it was entered. An event that cancels carries the other's time in EVN-6 (HL7 v2.4 chapter 3)."""
-    entered, event = recorded(sent, zone), EVENTS.get(sent.message.event)
-    return entered if event and event.cancels else plausible(times.of(sent.message["EVN"], 6), entered, zone)
+    """Return when the event happened: EVN-6, else of an admission PV1-44 and of a discharge PV1-45; unless it lies
+    after the entry (a slip, or the time something is planned for), else when it was entered. A discharge before the
+    admission is a slip too. An event that cancels carries the other's time in EVN-6 (HL7 v2.4 chapter 3)."""
+    message, entered, event = sent.message, recorded(sent, zone), EVENTS.get(sent.message.event)
+    if event and event.cancels:
+        return entered
+    said, own = times.of(message["EVN"], 6), OWN_TIMES.get(message.event)
+    said = said or (times.of(message["PV1"], own) if own else "")
+    admitted = times.of(message["PV1"], 44)
+    if message.event == "A03" and said and times.rank(said, zone) < times.rank(admitted, zone):
+        gone = times.of(message["PV1"], 45)
+        said = gone if times.rank(gone, zone) >= times.rank(admitted, zone) else ""
+    return plausible(said, entered, zone)
 
 
 def plausible(said: str, known: str, zone: str) -> str:

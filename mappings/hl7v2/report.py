@@ -17,7 +17,7 @@ from mappings.hl7v2 import codes, documents, times
 from mappings.hl7v2.datatypes import practitioner
 from mappings.hl7v2.lines import results_of
 from mappings.hl7v2.message import Repetition, Segment
-from mappings.hl7v2.observation import UNSETTLED, Result, accept, cancelled, observation
+from mappings.hl7v2.observation import UNSETTLED, WITHDRAWN, Result, accept, cancelled, observation
 from mappings.hl7v2.orders import Order
 from mappings.hl7v2.orders import results_of as orders_in
 from mappings.hl7v2.people import by_person
@@ -45,9 +45,10 @@ class Report:
     results: dict[Key, None] = dataclasses.field(default_factory=dict)
 
     def take(self, order: Order) -> None:
-        """Take a later OBR, unless it would put something preliminary in the place of something final."""
+        """Take a later OBR, unless it would put something preliminary in the place of something final. A report that is
+        cancelled or withdrawn yields to any."""
         status = report_status(order.obr)
-        if status in UNSETTLED | {"partial"} and self.status not in UNSETTLED | {"partial"}:
+        if status in UNSETTLED | {"partial"} and self.status not in UNSETTLED | WITHDRAWN | {"partial"}:
             return
         if not (status == "final" and self.status == "corrected"):
             self.status = status
@@ -81,15 +82,20 @@ def to_reports(group: Group, look: Look) -> list[dict[str, Any]]:
 
 def withdrawn(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return what the messages of an ``order:`` group withdraw, in as few elements as FHIR asks for: they can be built
-    whatever else is wrong with the group. Of a report with a withdrawn document, the report without its documents."""
+    whatever else is wrong with the group. Of two people, what only one of them has is also named as it was before the
+    other came: it may be held so. Of a report with a withdrawn document, the report without its documents."""
     built: list[dict[str, Any]] = []
     if not group.key.startswith("order:"):
         return built
-    for scope, sent in scopes(group, look):
-        reports, results = replay(scope.filler, sent, look)
+    replayed = [(scope, *replay(scope.filler, sent, look)) for scope, sent in scopes(group, look)]
+    for number, (scope, reports, results) in enumerate(replayed):
+        theirs = {key for other, (_, _, held) in enumerate(replayed) if other != number for key in held}
         bare = partial(bare_resource, scope=scope)
         gone = {key for key, result in results.items() if result.status == "entered-in-error"}
-        built += [bare("Observation", "|".join((scope.ids, *key)), "entered-in-error") for key in sorted(gone)]
+        names = [(scope.ids, *key) for key in sorted(gone)]
+        if scope.ids != scope.filler:
+            names += [(scope.filler, *key) for key in sorted(gone - theirs)]
+        built += [bare("Observation", "|".join(name), "entered-in-error") for name in names]
         for service, report in reports.items():
             if any(documents.is_document(results[key].obx) for key in report.results if key in gone):
                 built.append(bare("DiagnosticReport", f"{scope.ids}|{service}", report.status))
@@ -133,28 +139,27 @@ def issued(sent: Sent, zone: str, filler: str, look: Look) -> str:
 def replay(filler: str, sent: list[Sent], look: Look) -> tuple[dict[str, Report], dict[Key, Result]]:
     """Return the reports by service, and the results in force by key."""
     read = [
-        [(order, service_of(order.obr), results_of(order)) for order in orders_of(item, filler, look)] for item in sent
+        (posted, [(order, service_of(order.obr), results_of(order, posted)) for order in orders_of(item, filler, look)])
+        for item in sent
+        for posted in (times.rank(times.of(item.message["MSH"], 7), look.feed.zone),)
     ]
-    names = Names([(service, result) for _, service, results in message for result in results] for message in read)
+    names = Names([(service, result) for _, service, results in message for result in results] for _, message in read)
     reports: dict[str, Report] = {}
     slots = Slots()
     homes: dict[Key, str] = {}
-    for message in read:
-        by_name: dict[Key, list[tuple[str, Result]]] = {}
+    for posted, message in read:
+        sources: list[tuple[str, Result]] = []
         for order, service, results in message:
             for report in [reports[service]] if service in reports else [] if service else list(reports.values()):
-                hear(order.obr, report, slots)
+                hear(order.obr, report, slots, posted)
             if service in reports:
                 reports[service].take(order)
             elif service or results or not reports:
                 reports[service] = Report(order.obr, report_status(order.obr), notes_of(order), specimens_of(order))
-            for result in results:
-                by_name.setdefault(names.key(service, result), []).append((service, result))
-        for name, sources in by_name.items():
-            services = {id(result): service for service, result in sources}
-            for key, result in slots.place(name, [result for _, result in sources], look.feed.zone):
-                slots.results[key] = accept(slots.results.get(key), result)
-                give(reports, homes, services[id(result)], key)
+            sources += [(service, result) for result in results]
+        for service, key, result in slots.place(sources, names, look.feed.zone):
+            slots.results[key] = accept(slots.results.get(key), result)
+            give(reports, homes, service, key)
     return {service: summed_up(report, slots.results) for service, report in reports.items()}, slots.results
 
 
@@ -162,14 +167,14 @@ def orders_of(sent: Sent, filler: str, look: Look) -> list[Order]:
     return orders_in(sent.row, look).by_key.get(filler, [])
 
 
-def hear(obr: Segment, report: Report, slots: Slots) -> None:
+def hear(obr: Segment, report: Report, slots: Slots, posted: int) -> None:
     """Let an order that is cancelled or withdrawn (OBR-25) reach the results it has: a cancelled one those that are not
     settled, one deleted or posted as wrong all of them."""
     status = report_status(obr)
     for key in report.results:
         held = slots.results[key]
         if status == "entered-in-error" or (status == "cancelled" and held.status in UNSETTLED):
-            slots.results[key] = cancelled(held, status)
+            slots.results[key] = cancelled(held, status, posted)
 
 
 def give(reports: dict[str, Report], homes: dict[Key, str], service: str, key: Key) -> None:
@@ -182,12 +187,17 @@ def give(reports: dict[str, Report], homes: dict[Key, str], service: str, key: K
 
 
 def summed_up(report: Report, results: dict[Key, Result]) -> Report:
-    """Return the report with what its results say of it: corrected where one of them is, withdrawn where all are."""
+    """Return the report with what its results say of it: corrected where one of them is, withdrawn only where
+    all are: a report in error hides what stands in it."""
     statuses = {results[key].status for key in report.results}
     if statuses == {"entered-in-error"}:
         return replace(report, status="entered-in-error")
     changed = next((status for status in ("corrected", "amended") if status in statuses), "")
-    return replace(report, status=changed) if changed and report.status in ("final", "entered-in-error") else report
+    if changed and report.status in ("final", "entered-in-error"):
+        return replace(report, status=changed)
+    if report.status == "entered-in-error" and statuses:
+        return replace(report, status="partial" if statuses & UNSETTLED else "final")
+    return report
 
 
 def notes_of(order: Order) -> list[str]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 
 from mappings.hl7v2 import times
 from mappings.hl7v2.message import Encoding, Segment
-from mappings.hl7v2.observation import CHANGES, FIRST, UNSETTLED, Result
+from mappings.hl7v2.observation import CHANGES, FIRST, UNSETTLED, WITHDRAWN, Result
 
 ZONE = "Europe/London"
 """Where two times are compared. Which zone it is makes no difference, as long as it is one."""
@@ -57,9 +58,13 @@ def parent_of(obr: Segment) -> Key:
 
 def name_of(result: Result) -> Key:
     """Return what names a result within its order."""
-    name = (code_of(result.obx), result.obx.whole(4).strip(), *parent_of(result.obr))
-    is_loose = result.tie is not None and not name[1] and len(name) == 2
-    return (*name, f"of {result.tie.words.casefold()}") if is_loose and result.tie else name
+    return (code_of(result.obx), result.obx.whole(4).strip(), *parent_of(result.obr))
+
+
+def is_loose(result: Result) -> bool:
+    """Whether only its place in the message says what a result was found in."""
+    name = name_of(result)
+    return result.tie is not None and result.tie.head is not None and not name[1] and len(name) == 2
 
 
 class Names:
@@ -111,21 +116,45 @@ class Slots:
         self.results: dict[Key, Result] = {}
         self.names: dict[Key, list[Key]] = {}
 
-    def place(self, name: Key, sent: list[Result], zone: str) -> list[tuple[Key, Result]]:
-        """Return (key, result) for what one message sends under a name: the key of the observation that each is of. A
-        withdrawal may be of several."""
-        free = {key: self.results[key] for key in self.names.get(name, ())}
-        taken = match(free, sent)
-        placed: list[tuple[Key, Result]] = []
-        own: set[Key] = set(taken.values())
-        for number, result in enumerate(sent):
-            if number in taken:
-                placed.append((taken[number], result))
-            elif result.status == "entered-in-error" and (meant := self._meant(name, result, own)):
-                placed += [(key, result) for key in meant]
-            else:
-                placed.append((self._open(name, result, zone), result))
-                own.add(placed[-1][0])
+    def place(self, sources: list[tuple[str, Result]], names: Names, zone: str) -> list[tuple[str, Key, Result]]:
+        """Return (service, key, result) for the (service, result) of one message: the key of the observation that each
+        is of. A withdrawal may be of several.
+
+        What depends on another result by its place comes after it, and is named by that result's key: an organism that
+        is renamed keeps its susceptibilities.
+        """
+        placed: list[tuple[str, Key, Result]] = []
+        own: set[Key] = set()
+        heads: dict[int, Key] = {}
+        for loose in (False, True):
+            named: dict[Key, list[tuple[str, Result]]] = defaultdict(list)
+            for service, result in sources:
+                if is_loose(result) is loose:
+                    tied = at_place(result, heads) if loose else result
+                    suffix = ("in", *tied.tie.source) if loose and tied.tie else ()
+                    named[(*names.key(service, result), *suffix)].append((service, tied))
+            placed += self._place_named(named, own, zone)
+            heads |= {id(result.obx): key for _, key, result in placed}
+        return placed
+
+    def _place_named(
+        self, named: dict[Key, list[tuple[str, Result]]], own: set[Key], zone: str
+    ) -> list[tuple[str, Key, Result]]:
+        """Return (service, key, result) by name: first what matches a result held under its own name, so that none of
+        another name takes it; then the rest."""
+        matched = {}
+        for name, sources in named.items():
+            free = {key: self.results[key] for key in self.names.get(name, ()) if key not in own}
+            matched[name] = match(free, [result for _, result in sources])
+            own.update(matched[name].values())
+        placed: list[tuple[str, Key, Result]] = []
+        for name, sources in named.items():
+            for number, (service, result) in enumerate(sources):
+                meant = [matched[name][number]] if number in matched[name] else self._meant(name, result, own)
+                keys = meant or [self._open(name, result, zone)]
+                if result.status != "entered-in-error" or not meant:
+                    own.update(keys)
+                placed += [(service, key, result) for key in keys]
         return placed
 
     def _open(self, name: Key, result: Result, zone: str) -> Key:
@@ -140,25 +169,44 @@ class Slots:
         keys.append(key)
         return key
 
-    def _meant(self, name: Key, withdrawn: Result, taken: set[Key]) -> list[Key]:
-        """Return what a withdrawal means that no time or number matches: what has its value, else all of its name; else
-        what has its code, where it says less of OBX-4 or the parent than was said before."""
+    def _meant(self, name: Key, change: Result, taken: set[Key]) -> list[Key]:
+        """Return what a change means that no time or number matches: of its own name what a withdrawal may be of; else
+        what has its code, where one of the two says less of OBX-4 or the parent. A correction is of one alone."""
+        is_withdrawal = change.status == "entered-in-error"
+        if not is_withdrawal and not is_change(change):
+            return []
         keys = [key for key in self.names.get(name, ()) if key not in taken]
-        if not keys:
-            code, sub = name[0], name[1]
-            others = [
-                other for other in self.names if other[0] == code and (not sub or not other[1] or other[1] == sub)
-            ]
-            others = [other for other in others if len(name) == 2 or len(other) == 2]
-            keys = [key for other in others if other != name for key in self.names[other]]
-            keys = [key for key in keys if not is_other(whole_of(self.results[key].obx), whole_of(withdrawn.obx))]
-        same = [key for key in keys if self.results[key].sent == withdrawn.sent]
-        return same or keys
+        if not keys or not is_withdrawal:
+            others = [other for other in self.names if other != name and is_less(name, other)]
+            keys = [key for other in others for key in self.names[other] if key not in taken]
+            keys = [key for key in keys if not is_other(whole_of(self.results[key].obx), whole_of(change.obx))]
+        same = [key for key in keys if self.results[key].sent == change.sent]
+        if is_withdrawal:
+            return same or keys
+        standing = [key for key in keys if self.results[key].status not in WITHDRAWN]
+        return standing if len(standing) == 1 else []
+
+
+def at_place(result: Result, heads: dict[int, Key]) -> Result:
+    """Return a loose result with the key of what it was found in."""
+    tie = result.tie
+    return result if tie is None else replace(result, tie=replace(tie, source=heads.get(id(tie.head), ())))
+
+
+def is_change(result: Result) -> bool:
+    """Whether a result is marked as a change: by itself (OBX-11), or by its order (OBR-25)."""
+    return result.status in CHANGES or result.corrects
+
+
+def is_less(one: Key, right: Key) -> bool:
+    """Whether two names of one code differ only in that one of them leaves OBX-4 or the parent unsaid."""
+    is_sub = not one[1] or not right[1] or one[1] == right[1]
+    return one[0] == right[0] and is_sub and (len(one) == 2 or len(right) == 2 or one[2:] == right[2:])
 
 
 def time_of(result: Result) -> str:
     """Return the time of the observation: OBX-14, else OBR-7."""
-    return times.of(result.obx, 14) or times.of(result.obr, 7)
+    return result.time
 
 
 def is_apart(one: Result, right: Result) -> bool:
@@ -219,14 +267,46 @@ def _one_by_one(
     free: dict[Key, Result], sent: list[Result], here: list[Key], peers: list[int]
 ) -> list[tuple[int, Key]] | None:
     """Return the pairs where the numbers agree: of all, or of those that are not withdrawn, or of the settled ones."""
+    if gone := _withdrawn(free, sent, here, peers):
+        others = (
+            [peer for peer in peers if peer not in dict(gone)],
+            [key for key in here if key not in dict(gone).values()],
+        )
+        rest = _one_by_one(free, sent, others[1], others[0]) if all(others) else []
+        return None if rest is None else gone + rest
     for left_out in (set[str](), {"entered-in-error"}, {"entered-in-error", *UNSETTLED}):
         ours = [peer for peer in peers if sent[peer].status not in left_out]
         theirs = [key for key in here if free[key].status not in left_out]
         if ours and len(ours) == len(theirs):
-            return list(zip(ours, theirs))
+            return paired(free, sent, ours, theirs)
         if len(peers) == len(theirs):
-            return list(zip(peers, theirs))
+            return paired(free, sent, peers, theirs)
     return None
+
+
+def _withdrawn(free: dict[Key, Result], sent: list[Result], here: list[Key], peers: list[int]) -> list[tuple[int, Key]]:
+    """Return the pairs of a withdrawal and the one held value that it names, where other results come beside it."""
+    gone: list[tuple[int, Key]] = []
+    for peer in peers if len(peers) != len(here) else ():
+        alike = [key for key in here if free[key].sent == sent[peer].sent and free[key].status != "entered-in-error"]
+        if sent[peer].status == "entered-in-error" and len(alike) == 1 and alike[0] not in dict(gone).values():
+            gone.append((peer, alike[0]))
+    return gone
+
+
+def paired(free: dict[Key, Result], sent: list[Result], ours: list[int], theirs: list[Key]) -> list[tuple[int, Key]]:
+    """Return as many sent as held results in pairs: equal values at one place, then equal values, what is not marked as
+    a change before what is, then the rest in order."""
+    pairs = [(peer, key) for peer, key in zip(ours, theirs) if sent[peer].sent == free[key].sent]
+    taken, used = {peer for peer, _ in pairs}, {key for _, key in pairs}
+    for peer in sorted((each for each in ours if each not in taken), key=lambda each: is_change(sent[each])):
+        same = next((key for key in theirs if key not in used and free[key].sent == sent[peer].sent), None)
+        if same is not None:
+            pairs.append((peer, same))
+            taken.add(peer)
+            used.add(same)
+    left = [peer for peer in ours if peer not in taken]
+    return pairs + list(zip(left, (key for key in theirs if key not in used)))
 
 
 def _by_value(free: dict[Key, Result], sent: list[Result], here: list[Key], peers: list[int]) -> list[tuple[int, Key]]:
@@ -234,7 +314,10 @@ def _by_value(free: dict[Key, Result], sent: list[Result], here: list[Key], peer
     left = list(here)
     for peer in peers:
         same = next((key for key in left if free[key].sent == sent[peer].sent), None)
-        if same is None and sent[peer].status not in CHANGES:
+        if same is None and sent[peer].status in CHANGES:
+            coded = [key for key in left if is_one_code(free[key].obx, sent[peer].obx)]
+            same = coded[0] if len(coded) == 1 else None
+        elif same is None and sent[peer].status not in CHANGES:
             same = next((key for key in left if free[key].status in UNSETTLED), None)
         if same is not None:
             left.remove(same)
@@ -242,14 +325,22 @@ def _by_value(free: dict[Key, Result], sent: list[Result], here: list[Key], peer
     return pairs
 
 
+def is_one_code(held: Segment, new: Segment) -> bool:
+    """Whether two coded values have one code: an organism whose words are refined."""
+    coded = {"CE", "CWE", "CNE"}
+    is_coded = held.text(2).upper() in coded and new.text(2).upper() in coded
+    return is_coded and bool(held.text(5)) and (held.text(5), held.text(5, 3)) == (new.text(5), new.text(5, 3))
+
+
 def _may_replace(held: Result, new: Result) -> bool:
-    """Whether a result may be of a held one of another time: a change is, and what follows a preliminary; a late
-    preliminary is of the final after it."""
+    """Whether a result may be of a held one of another time: a change is (said of it or of its order), what follows a
+    preliminary, and a preliminary of the same value that was issued late."""
     if not is_apart(held, new):
         return False
-    if new.status in CHANGES or held.status in FIRST or (new.obx.text(11) == "U" and not new.obx[5]):
+    if is_change(new) or held.status in FIRST or (new.obx.text(11) == "U" and not new.obx[5]):
         return True
-    return new.status in FIRST and times.rank(time_of(new), ZONE) < times.rank(time_of(held), ZONE)
+    is_late = new.status in FIRST and times.rank(time_of(new), ZONE) < times.rank(time_of(held), ZONE)
+    return is_late and new.sent == held.sent
 
 
 def _distance(held: Result, new: Result) -> float:

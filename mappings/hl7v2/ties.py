@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from mappings.hl7v2 import codes
 from mappings.hl7v2.message import Segment
-from mappings.hl7v2.observation import Result
+from mappings.hl7v2.observation import Result, Tie
 from mappings.hl7v2.sameness import Key, code_of
 
 
@@ -15,19 +15,24 @@ class Found:
 
     def __init__(self, results: dict[Key, Result]):
         self.by_code: dict[str, list[tuple[Key, Result]]] = {}
+        self.by_key: dict[Key, Result] = {}
         for key, result in results.items():
             if result.status != "entered-in-error" and not result.is_blank:
+                self.by_key[key] = result
                 self.by_code.setdefault(code_of(result.obx).casefold(), []).append((key, result))
 
 
 def source_of(result: Result, key: Key, sources: Found) -> tuple[Key, Result]:
     """Return (key of the result that this one was found in, the result with words that say so); () for none.
 
-    The parent is named by code and OBX-4. Of several (a count and an organism), the coded one whose words agree.
+    The parent is known by its place in the message, or named by code and OBX-4. Of several (a count and an organism),
+    the coded one whose words agree.
     """
     tie = result.tie
     if tie is None:
         return (), result
+    if tie.source in sources.by_key:
+        return tied(result, tie, tie.source, sources.by_key[tie.source])
     candidates = [
         (other, held)
         for other, held in sources.by_code.get(tie.code.casefold(), ())
@@ -42,7 +47,10 @@ def source_of(result: Result, key: Key, sources: Found) -> tuple[Key, Result]:
     chosen = (named or coded or candidates)[:1]
     if not chosen or (len(candidates) > 1 and not named and len(coded) != 1):
         return (), replace(result, tie=replace(tie, words=said(tie.words, "")))
-    source, parent = chosen[0]
+    return tied(result, tie, *chosen[0])
+
+
+def tied(result: Result, tie: Tie, source: Key, parent: Result) -> tuple[Key, Result]:
     words = said(value_of(parent.obx) or tie.words, codes.text_of(parent.obx, 3))
     return source, replace(result, tie=replace(tie, words=words))
 

@@ -57,6 +57,18 @@ def xml_rows(file: File, record: str) -> Iterator[tuple[int, Values]]:
                 return
 
 
+def is_well_formed(data: bytes) -> bool:
+    """Whether a document can be read to its end; one with entities of its own is not read."""
+    parser = DefusedExpatParser()
+    parser.setContentHandler(ContentHandler())
+    try:
+        parser.feed(data)
+        parser.close()
+    except (DefusedXmlException, SAXException, LookupError, ValueError):
+        return False
+    return True
+
+
 class _Records(ContentHandler):
     """Gathers the values of one record at a time."""
 

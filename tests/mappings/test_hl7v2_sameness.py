@@ -104,7 +104,7 @@ def test_the_status_of_the_order_and_of_the_result_are_heard_together(texts, exp
     assert values(*texts) == expected
 
 
-@pytest.mark.hazard("HZ-HL7V2-31")
+@pytest.mark.hazard("HZ-HL7V2-40")
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
