@@ -50,7 +50,7 @@ def new(tmp_path, kind: str, source, path: Path):
     return store
 
 
-BEGINNINGS = 3
+BEGINNINGS = 4
 """How often a beginning alone is read at most: by the check of the source, and for the columns that nothing reads."""
 
 
