@@ -13,7 +13,7 @@ import typer
 
 from gateway.commands._failures import OK, WITH_REJECTS
 from gateway.commands._options import Actor, AsJson, JsonAlways
-from gateway.commands._start import acting, opened
+from gateway.commands._start import opened
 from gateway.errors import Invalid
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def show(
     as_json: JsonAlways = False,
 ) -> int:
     """Print the events in the order written, one JSON line each."""
-    with acting() as gateway, closing(gateway.audit()) as audit:
+    with opened() as gateway, closing(gateway.audit()) as audit:
         from gateway.store.changes import record_write
 
         events = audit.events(limit=limit)
