@@ -126,8 +126,8 @@ def _is_open(held: Held) -> bool:
 
 
 def _same(held: Held) -> tuple[Any, ...]:
-    """What two statements of one result share: code, exact time, value, comment, where it was taken from, and whether it
-    is a correction. Without a time nothing is the same."""
+    """What two statements of one result share: code, exact time, value, comment, where it was taken from, and whether
+    it is a correction. Without a time nothing is the same."""
     resource, at = held.resource, when(held.resource)
     if "T" not in at:
         return (held.reference,)
