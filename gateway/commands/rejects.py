@@ -55,8 +55,10 @@ def show(
     by: Annotated[str, typer.Option("--as", metavar="NAME", help="Who does this, for the audit.")] = "operator",
     as_json: AsJson = False,
 ) -> int:
-    """Show one reject: its place, reason and size; with `--payload` its bytes, and nothing else. A terminal gets them
-    without the characters that would steer it."""
+    """Show one reject: its place, reason and size, or with `--payload` its bytes alone.
+
+    A terminal gets the bytes without the characters that would steer it.
+    """
     with acting() as gateway:
         from gateway.store import changes, rejected
 

@@ -6,6 +6,8 @@ from collections import Counter
 import pytest
 
 from gateway import records
+from gateway.care import permission
+from gateway.errors import Forbidden
 from gateway.fhir.codes import SNOMED
 from gateway.nhs.access import NO_RECORD
 from gateway.nhs.roles import caller_from_claims
@@ -496,3 +498,11 @@ def test_without_its_audit_nothing_is_answered(clinic):
                 "5",
             ), path
             assert uid(1) not in answer.text and "Ames" not in answer.text
+
+
+def test_permission_asks_the_policy_itself_whatever_asked_before(clinic):
+    door = clinic.app.state.door
+    with pytest.raises(Forbidden):
+        permission.permit(door, caller_from_claims(claims("admin")), ANN, "permission", "", "r-1")
+    (event,) = [event for event in door.audit.events() if event.get("request") == "r-1"]
+    assert (event["act"], event["outcome"]) == ("permit", "refused")
