@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from gateway.commands._failures import OK
-from gateway.commands._options import AsJson
+from gateway.commands._options import Actor, AsJson
 from gateway.commands._start import opened
 
 
 def backup(
     out: Annotated[Path, typer.Argument(help="The folder to write: a new one.")],
-    by: Annotated[str, typer.Option("--as", metavar="NAME", help="Who does this, for the audit.")] = "operator",
+    by: Actor = "operator",
     as_json: AsJson = False,
 ) -> int:
     """Back up the database, the audit, the keys and the released exports, while they are used.

@@ -11,7 +11,7 @@ import typer
 from gateway import steering
 from gateway.commands._deliveries import print_report, source_named
 from gateway.commands._failures import OK, WITH_REJECTS
-from gateway.commands._options import AsJson, FeedName, SourceName
+from gateway.commands._options import Actor, AsJson, FeedName, SourceName
 from gateway.commands._start import acting, opened, start
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def list_(
     names: Annotated[
         bool, typer.Option("--names", help="Also the files' names, which may name people. It is audited.")
     ] = False,
-    by: Annotated[str, typer.Option("--as", metavar="NAME", help="Who does this, for the audit.")] = "operator",
+    by: Actor = "operator",
     as_json: AsJson = False,
 ) -> int:
     """List what is kept, with its place and the reason; never what it holds. Exit 1 if there is anything."""
@@ -52,7 +52,7 @@ def show(
     payload: Annotated[
         bool, typer.Option("--payload", help="Print what was sent, which names people. It is audited.")
     ] = False,
-    by: Annotated[str, typer.Option("--as", metavar="NAME", help="Who does this, for the audit.")] = "operator",
+    by: Actor = "operator",
     as_json: AsJson = False,
 ) -> int:
     """Show one reject: its place, reason and size, or with `--payload` its bytes alone.
@@ -95,7 +95,7 @@ def replay(source: SourceName, feed: FeedName = "default", as_json: AsJson = Fal
 @VERB.command()
 def drop(
     numbers: Annotated[list[int], typer.Argument(metavar="NUMBER…", help="The numbers that `list` prints.")],
-    by: Annotated[str, typer.Option("--as", metavar="NAME", help="Who does this, for the audit.")] = "operator",
+    by: Actor = "operator",
     as_json: AsJson = False,
 ) -> int:
     """Remove rejects that hold nothing to be read, such as a note that lay in the folder. Exit 1 if one is missing."""
@@ -114,7 +114,7 @@ def purge(
     days: Annotated[
         int, typer.Option(min=0, help="Remove rejects that first came more than this many days ago.")
     ] = DAYS,
-    by: Annotated[str, typer.Option("--as", metavar="NAME", help="Who does this, for the audit.")] = "operator",
+    by: Actor = "operator",
     as_json: AsJson = False,
 ) -> int:
     """Remove old rejects. The gateway never removes one by itself."""

@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from gateway.commands._failures import OK
-from gateway.commands._options import AsJson
+from gateway.commands._options import Actor, AsJson
 from gateway.commands._start import start
 
 
 def restore(
     folder: Annotated[Path, typer.Argument(help="The backup.")],
-    by: Annotated[str, typer.Option("--as", metavar="NAME", help="Who does this, for the audit.")] = "operator",
+    by: Actor = "operator",
     against: Annotated[
         list[Path] | None, typer.Option(help="A file of checkpoints that was kept elsewhere; may be repeated.")
     ] = None,

@@ -71,7 +71,7 @@ def read(message: Message, patient: str) -> Results:
             case "SPM" if orders:
                 orders[-1].specimens.append(Commented(segment))
                 notes = orders[-1].specimens[-1].notes
-            case "OBX" if orders and says_something(segment):
+            case "OBX" if orders and not identity.is_padding(segment):
                 orders[-1].results.append(Commented(segment))
                 notes = orders[-1].results[-1].notes
                 if segment.text(2) in ("CE", "CWE", "CNE"):
@@ -84,8 +84,3 @@ def read(message: Message, patient: str) -> Results:
     for order in orders:
         by_key.setdefault(order.key, []).append(order)
     return Results(by_key, identity.visit_key(message))
-
-
-def says_something(obx: Segment) -> bool:
-    """Whether an OBX has a name, a value or a status; one that has none of them is padding."""
-    return bool(obx[3] or obx[5] or obx[11])
