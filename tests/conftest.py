@@ -19,6 +19,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--corpora", action="store_true", help="run the tests that read ../shared, and fail if it is absent"
     )
+    parser.addoption("--slow", action="store_true", help="also run the slow proofs, as .ci/run does")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -26,6 +27,8 @@ def pytest_collection_modifyitems(config, items):
         raise pytest.UsageError("--corpora: there is no shared folder beside the project")
     if not SHARED.is_dir():
         items[:] = [item for item in items if not item.get_closest_marker("corpora")]
+    if not config.getoption("--slow"):
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
     if CHROMIUM is None:
         items[:] = [item for item in items if not item.get_closest_marker("browser")]
 

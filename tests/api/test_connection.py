@@ -81,3 +81,49 @@ def test_a_header_within_the_bounds_is_taken(port, everything):
     assert ask(port, head + b"Authorization: BEARER " + token + b"\r\nX: " + b"a" * 8000 + b"\r\n\r\n").startswith(
         b"HTTP/1.1 200"
     )
+
+
+def until_it_ends(client: socket.socket) -> bytes:
+    """All that is answered until the server ends the connection, in whatever way."""
+    answer = b""
+    try:
+        while received := client.recv(65536):
+            answer += received
+    except ConnectionError:
+        pass
+    return answer
+
+
+def test_a_connection_that_asks_nothing_is_ended_without_an_answer(port):
+    assert ask(port, b"") == b""
+
+
+def test_too_many_requests_on_one_connection_are_not_all_taken(port):
+    with socket.create_connection(("127.0.0.1", port), 10) as client:
+        client.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" * 60)
+        assert until_it_ends(client).count(b"HTTP/1.1 200") < 60
+
+
+def test_a_stranger_who_goes_on_sending_after_a_refusal_is_cut_off(port):
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port), 10) as client:
+        client.sendall(b"GET /" + b"a" * 40000)
+        try:
+            for _ in range(200):
+                client.sendall(b"a" * 65536)
+        except ConnectionError:
+            pass
+        until_it_ends(client)
+    assert time.monotonic() - started < 5
+
+
+def test_a_full_server_says_so_and_when_to_come_again(everything):
+    listeners, ends = server.listen("127.0.0.1", 0), threading.Event()
+    with pytest.MonkeyPatch.context() as limit:
+        limit.setattr(connection, "most_connections", lambda: 0)
+        thread = threading.Thread(target=server.serve, args=(everything.app, listeners, ends, BOUNDS), daemon=True)
+        thread.start()
+        answer = ask(listeners[0].getsockname()[1], LIVE + b"\r\n")
+        ends.set()
+        thread.join(15)
+    assert answer.startswith(b"HTTP/1.1 503") and b"retry-after: 5" in answer and b"too many connections" in answer

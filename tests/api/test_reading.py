@@ -4,6 +4,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
+from gateway.api import paging
 from gateway.fhir import model
 from tests.api.people import AMY, ANN, SETS, observation, people, uid
 from tests.toy import deliver, row
@@ -69,6 +70,7 @@ ACCEPTS = [
     ("application/fhir+xml", 406), ("application/xml, text/xml", 406), ("text/turtle", 406), ("application/json-patch+json", 406),
     ("application/fhir+json", 200), ("Application/FHIR+JSON; charset=utf-8", 200), ("application/json", 200), ("application/*", 200), ("*/*", 200),
     ("application/fhir+xml, application/fhir+json;q=0.5", 200), ("text/html, */*;q=0.8", 200),
+    ("application/fhir+json; fhirVersion=4.0", 200), ("application/fhir+json; fhirVersion=3.0", 406), ("application/fhir+json;q=x", 406),
 ]  # fmt: skip
 
 
@@ -116,6 +118,29 @@ def test_every_version_is_kept_and_served_to_whose_organisation_recorded_it(clin
         for entry in bundle.json()["entry"]
     ]
     assert told == [('W/"2"', "PUT", "2"), ('W/"1"', "POST", "1")]
+
+
+def test_a_history_is_read_in_pages_and_since_a_moment(clinic):
+    first = clinic.get(f"{OBS}/_history").json()["entry"][0]["resource"]["meta"]["lastUpdated"]
+    for order, words in enumerate(("second", "third"), 2):
+        deliver(clinic.store, [row("ann-obs", observation(3, 1, valueString=words), order=order)], SETS)
+    page = clinic.get(f"{OBS}/_history", _count="2").json()
+    links = {link["relation"]: link["url"] for link in page["link"]}
+    assert [entry["resource"]["meta"]["versionId"] for entry in page["entry"]] == ["3", "2"] and page["total"] == 3
+    rest = clinic.get("/fhir/" + links["next"].partition("/fhir/")[2]).json()
+    assert [entry["resource"]["meta"]["versionId"] for entry in rest["entry"]] == ["1"]
+    assert [link["relation"] for link in rest["link"]] == ["self"]
+    assert clinic.get(f"{OBS}/_history", _since=first).json()["total"] == 3
+    assert clinic.get(f"{OBS}/_history", _since="2999-01-01T00:00:00Z").json()["total"] == 0
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("_count", "x"), ("_count", "-1"), ("_since", "9990009990"), ("_at", "2020"), (paging.CURSOR, "x")],
+)
+def test_a_history_that_is_asked_for_wrongly_is_refused_by_name(clinic, name, value):
+    answer = clinic.get(f"{OBS}/_history", **{name: value})
+    assert (answer.status_code, answer.json()["issue"][0]["details"]["text"]) == (400, f"parameter {name}")
 
 
 def test_the_same_again_is_no_new_version(clinic):

@@ -11,6 +11,7 @@ NOT_RUN = {"README.md": 1, "contributor.md": 1, "operator.md": 2, "tester.md": 1
 """How many blocks of each guide are not run. Each gives its reason in the comment above it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RUNNING if guide.tools() else [], ids=lambda path: path.stem)
 def test_a_guide_does_what_it_says(path, tmp_path):
     printed = guide.run(path, tmp_path)

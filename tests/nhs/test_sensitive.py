@@ -1,6 +1,7 @@
 """What is hidden, and what never is."""
 
 import itertools
+import time
 import timeit
 
 import pytest
@@ -429,5 +430,5 @@ def test_judging_a_result_takes_microseconds():
         valueQuantity={"value": 1, "unit": "mmol/L", "system": "http://unitsofmeasure.org", "code": "mmol/L"},
         encounter=refer("Encounter", "e"),
     )
-    best = min(timeit.repeat(lambda: own(result), number=2000, repeat=5)) / 2000
+    best = min(timeit.repeat(lambda: own(result), timer=time.process_time, number=2000, repeat=5)) / 2000
     assert best < 40e-6, "8 µs on the reference; five times that on a busy machine"
