@@ -22,10 +22,10 @@ def list_(
 ) -> int:
     """List the groups in quarantine with the place of each fault. Exit 1 if there are any."""
     with opened() as gateway:
-        from gateway.store import deliveries
+        from gateway.store import quarantine
 
         with gateway.store.read() as session:
-            waiting = deliveries.in_quarantine(session, source)
+            waiting = quarantine.waiting(session, source)
     for name, delivery, place, reason in waiting:
         line = json.dumps({"source": name, "delivery": delivery, "place": place, "reason": reason})
         print(line if as_json else f"{name}: {place}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,8 +14,6 @@ from gateway.fhir.dates import moment
 from gateway.store import columns, indexing, labelling
 from gateway.store.database import Session, id_hash
 from gateway.store.numbers import KINDS, TYPE_NUMBER, TYPES
-
-T = TypeVar("T")
 
 MADE_TWICE = "made twice"
 """The fault of a group that makes a resource of another group. The other group may no longer make it once it is
@@ -202,9 +200,9 @@ def _refuse_unexpected(
     wrong = {name for name, number in names.items() if _current_number(heads.get(name)) != number}
     conflicts = []
     for group in mapped:
-        made = {(put.type, put.id) for put in group.puts or ()}
-        made |= {name for name, old in before.items() if old.grp == group.grp}
-        names_at_fault = sorted(made & wrong)
+        touched = {(put.type, put.id) for put in group.puts or ()}
+        touched |= {name for name, old in before.items() if old.grp == group.grp}
+        names_at_fault = sorted(touched & wrong)
         if group.puts is not None and names_at_fault:
             conflicts += [(TYPES[type_], id_) for type_, id_ in names_at_fault]
             type_, id_ = names_at_fault[0]
@@ -420,10 +418,10 @@ def head_of(session: Session, resource_type: str, id_: str) -> Stored | None:
     answer."""
     if "\0" in id_:  # PostgreSQL refuses text with NUL, and no id contains it
         return None
-    found = _current(
+    heads = _current(
         session, "h.id_hash = ? AND h.type = ? AND h.id = ?", id_hash(id_), TYPE_NUMBER.get(resource_type, -1), id_
     )
-    return found[0] if found else None
+    return heads[0] if heads else None
 
 
 def of_patients(session: Session, patients: Sequence[int], types: Iterable[str] | None = None) -> list[Stored]:
@@ -490,18 +488,12 @@ def instant(microseconds: int) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
-def splice(found: Stored, source: str, security: bytes) -> bytes:
+def splice(version: Stored, source: str, security: bytes) -> bytes:
     """The bytes to serve: versionId, lastUpdated, source and security put into ``meta`` at its known place, nothing
     parsed."""
-    at = 35 + len(found.type) + len(found.id)  # {"resourceType":"…","id":"…","meta":{
-    extra = f'"versionId":"{found.number}","lastUpdated":"{instant(found.updated)}","source":"{source}"'.encode()
+    at = 35 + len(version.type) + len(version.id)  # {"resourceType":"…","id":"…","meta":{
+    extra = f'"versionId":"{version.number}","lastUpdated":"{instant(version.updated)}","source":"{source}"'.encode()
     if security:
         extra += b',"security":[' + security + b"]"
-    body = found.body
+    body = version.body
     return body[:at] + extra + (b"" if body[at : at + 1] == b"}" else b",") + body[at:]
-
-
-def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """``items`` cut into pieces of at most ``size``."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.fhir import build
 from gateway.intake import load
-from gateway.store import deliveries
+from gateway.store import quarantine
 from gateway.store.database import Store, open_store
 from gateway.terminology import sets
 from mappings import Feed, sources
@@ -46,7 +46,7 @@ def test_a_case_is_taken_in_as_it_should_be(tmp_path, shared, name):
         reports = [load.load(store, sources()["hl7v2"], path, Feed(), CODE_SETS, workers=0) for path in sent]
         held = resources(store)
         with store.read() as session:
-            quarantined = deliveries.in_quarantine(session)
+            quarantined = quarantine.waiting(session)
     finally:
         store.close()
     assert [report.exit_code for report in reports] == expected["exits"], [report.places for report in reports]
