@@ -122,7 +122,7 @@ def submitted(name: str) -> int:
             days.append(date(int(year), int(month), int(day)))
         except ValueError:
             continue
-    version = max((int(found) for found in VERSION_IN_NAME.findall(name)), default=0)
+    version = max((int(number) for number in VERSION_IN_NAME.findall(name)), default=0)
     return int(f"{max(days):%Y%m%d}") * 1000 + version if days else version
 
 
