@@ -1,9 +1,7 @@
 """The cases of an integration engineer that are about taking messages in: each is loaded into a store, delivery by
 delivery, and becomes what ``hl7v2_intake.toml`` says."""
 
-import tomllib
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +12,11 @@ from gateway.store import quarantine
 from gateway.store.database import Store, open_store
 from gateway.terminology import sets
 from mappings import Feed, sources
+from tests.cases.corpus import facts
 
 pytestmark = pytest.mark.corpora
 
-EXPECTED = tomllib.loads(Path(__file__).with_name("hl7v2_intake.toml").read_text(encoding="utf-8"))
+EXPECTED = facts("hl7v2_intake")
 CODE_SETS = sets.load(sandbox=True)
 
 
