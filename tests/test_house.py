@@ -339,15 +339,6 @@ def test_every_route_that_is_not_named_as_public_asks_who_is_calling(tmp_path):
     assert {route.path for route in answering if auth.caller not in _asked(route.dependant)} == auth.PUBLIC
 
 
-def test_every_interaction_begins_with_the_address_of_its_specification(tmp_path):
-    settings = config.Settings(data_dir=tmp_path, sandbox=True)
-    with create_gateway(settings, "sandbox") as gateway, open_service(gateway) as service:
-        app = create_app(service)
-    interactions = [route for route in app.routes if route.path.startswith("/fhir/")]
-    assert len(interactions) > 10
-    assert not [route.path for route in interactions if not (route.endpoint.__doc__ or "").startswith("https://")]
-
-
 def _asked(dependant) -> set:
     """What is called before a route, at any depth."""
     return {dependant.call}.union(*map(_asked, dependant.dependencies))

@@ -28,10 +28,10 @@ def person(
     number: str | None = None,
     view: str = "shared",
 ) -> Record:
-    """The record of one person as this caller may see it. By id, whatever is refused is ``NotFound``; by number,
-    ``Forbidden`` with its code.
+    """https://hl7.org/fhir/uv/ips/OperationDefinition/summary
 
-    https://hl7.org/fhir/uv/ips/OperationDefinition/summary
+    The record of one person as this caller may see it. By id, whatever is refused is ``NotFound``; by number,
+    ``Forbidden`` with its code.
     """
     act = access.Act(view, "Patient", id_ is None)
     refuse_early(door, caller, act, request_id)

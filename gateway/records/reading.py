@@ -48,29 +48,29 @@ MORE_HELD = (
 
 
 def read(door: Door, caller: Caller, resource_type: str, id_: str, request_id: str) -> Sealed[list[Found]]:
-    """One resource as it is now, sealed until it is audited. Opening raises ``NotFound`` for what is not there or not
-    the caller's, ``Gone`` to who may see that it was.
+    """https://hl7.org/fhir/R4/http.html#read
 
-    https://hl7.org/fhir/R4/http.html#read
+    One resource as it is now, sealed until it is audited. Opening raises ``NotFound`` for what is not there or not
+    the caller's, ``Gone`` to who may see that it was.
     """
     return _of_id(door, caller, access.Act("read", resource_type), id_, request_id)
 
 
 def vread(door: Door, caller: Caller, resource_type: str, id_: str, version: int, request_id: str) -> Found:
-    """One version of a resource: the current one to who may read it, older ones to the recording organisation and
-    privacy officers.
+    """https://hl7.org/fhir/R4/http.html#vread
 
-    https://hl7.org/fhir/R4/http.html#vread
+    One version of a resource: the current one to who may read it, older ones to the recording organisation and
+    privacy officers.
     """
     (shown,) = _of_id(door, caller, access.Act("vread", resource_type), id_, request_id, version).open()
     return shown
 
 
 def history(door: Door, caller: Caller, resource_type: str, id_: str, request_id: str) -> list[Found]:
-    """The versions of a resource the caller may see, newest first. Labels are of the resource: what is hidden is
-    hidden in every version.
+    """https://hl7.org/fhir/R4/http.html#history
 
-    https://hl7.org/fhir/R4/http.html#history
+    The versions of a resource the caller may see, newest first. Labels are of the resource: what is hidden is
+    hidden in every version.
     """
     return _of_id(door, caller, access.Act("history", resource_type), id_, request_id).open()
 
@@ -126,10 +126,10 @@ def _decide(door: Door, session: Session, caller: Caller, act: access.Act, about
 
 
 def search(door: Door, caller: Caller, query: Query, request_id: str) -> Page:
-    """What a query matches within the decision's limits. Asked by id, a refusal looks like nothing found; by number,
-    it is the table's.
+    """https://hl7.org/fhir/R4/http.html#search
 
-    https://hl7.org/fhir/R4/http.html#search
+    What a query matches within the decision's limits. Asked by id, a refusal looks like nothing found; by number,
+    it is the table's.
     """
     refuse_early(door, caller, access.Act("search", query.type), request_id, _names(query))
     query, after = _resumed(door, caller, query)

@@ -72,7 +72,10 @@ def column(name: str) -> str:
 
 
 def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
-    """Yield the rows of a file: events and people as they come, its councils and snapshots at the end."""
+    """https://www.ardengemcsu.nhs.uk/adult-social-care-client-level-data/
+
+    Yield the rows of a file: events and people as they come, its councils and snapshots at the end.
+    """
     submission = submitted(file.stem)
     people = People()
     tallies: dict[str, dict[Snapshot, Tally]] = {}
