@@ -19,7 +19,7 @@ from gateway.nhs import access, codesets, labels, links, reasons, sensitive
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.roles import Caller
 from gateway.records.cache import Cache
-from gateway.store import faults, outdated, resources
+from gateway.store import faults, outdated, serving
 from gateway.store.audit import Audit
 from gateway.store.database import Store
 from gateway.store.registry import PublisherRow
@@ -151,7 +151,7 @@ def served(stored: Stored, publishers: dict[int, PublisherRow], decision: access
         stored = replace(stored, body=build.encode(reasons.without(build.decode(stored.body), closed)))
     publisher = publishers[stored.publisher]
     source = f"{_urn(publisher.source, publisher.ods or publisher.code)}#{stored.delivery}"
-    body = resources.splice(stored, source, labels.security(stored.labels))
+    body = serving.splice(stored, source, labels.security(stored.labels))
     return Found(stored.type, stored.id, stored.number, stored.updated, body)
 
 
