@@ -1,7 +1,7 @@
 """Each public interaction begins with the address of its specification, so that a reader can compare the two.
 
-Interactions are the routes, what a route asks the doors for in the name of a caller, the functions by which the rooms of
-standards read and write what a standard describes, and the readers of the sources.
+Interactions are the routes, what a route asks the doors for in the name of a caller, the functions by which the rooms
+of standards read and write what a standard describes, and the readers of the sources.
 """
 
 import inspect

@@ -12,7 +12,7 @@ from gateway.nhs.labels import HIDDEN_ALWAYS
 from gateway.nhs.labels import names as label_names
 from gateway.store import identities, labelling, resources
 from gateway.store.database import Session, id_hash
-from gateway.store.resources import Mapped
+from gateway.store.mapped import Mapped
 
 
 def gather(session: Session, mapped: Sequence[Mapped]) -> None:

@@ -17,9 +17,9 @@ from gateway.nhs.codesets import CodeSets
 from gateway.store import kept as keeping
 from gateway.store import sent
 from gateway.store.database import Session, id_hash
+from gateway.store.mapped import Mapped, Put
 from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
 from gateway.store.registry import PublisherRow
-from gateway.store.resources import Mapped, Put
 from mappings import Feed, Group, Row, Source, Values
 
 T = TypeVar("T")

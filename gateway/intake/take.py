@@ -21,12 +21,12 @@ from gateway.intake.report import Report
 from gateway.memory import seldom_collected
 from gateway.nhs import sensitive
 from gateway.nhs.codesets import CodeSets
-from gateway.store import deliveries, identities, indexing, quarantine, registry, rejected, resources, sharing, touched
+from gateway.store import deliveries, identities, indexing, quarantine, registry, rejected, sharing, touched, writing
 from gateway.store import kept as keeping
 from gateway.store.batches import batches
 from gateway.store.changes import record_write
 from gateway.store.database import Session, Store
-from gateway.store.resources import Mapped
+from gateway.store.mapped import MADE_TWICE, Mapped
 from mappings import Feed, Publisher, Source
 
 ROWS_AT_ONCE = 4000
@@ -268,8 +268,8 @@ def _write(
     Returns those to be mapped once more at the end, unless this is it: they make what another group made, which may
     make it no more by then.
     """
-    written = resources.put_many(session, report.delivery, source.version, mapped)
-    waiting = set() if is_last else {group.grp for group in mapped if group.reason == resources.MADE_TWICE}
+    written = writing.put_many(session, report.delivery, source.version, mapped)
+    waiting = set() if is_last else {group.grp for group in mapped if group.reason == MADE_TWICE}
     touched.depend(session, [(asked, group.patient, group.grp) for group in mapped for asked in group.asked])
     quarantine.settle(session, source.name, report.delivery, mapped)
     derive.gather(session, mapped)

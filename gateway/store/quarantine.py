@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gateway.store import columns
 from gateway.store.database import Session
-from gateway.store.resources import Mapped
+from gateway.store.mapped import Mapped
 from gateway.store.touched import TOUCHED
 
 _QUARANTINE = columns.QUARANTINE.only("grp source patient delivery place reason")
