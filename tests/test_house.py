@@ -43,6 +43,7 @@ ROOMS = {
         "terminology",
         "records",
         "store.database",
+        "store.session",
         "store.faults",
         "store.jobs",
         "store.members",

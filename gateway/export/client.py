@@ -25,7 +25,7 @@ from gateway.records import Door, who
 from gateway.records.door import refuse_early
 from gateway.store import jobs
 from gateway.store.changes import record_write
-from gateway.store.database import Session
+from gateway.store.session import Session
 
 FILE_NAME = re.compile(r"[A-Z][A-Za-z]{2,40}\.[0-9]{5}\.ndjson\Z")
 

@@ -16,10 +16,11 @@ from gateway.nhs import identity, labels, optout, sensitive, ukcore
 from gateway.nhs.codesets import CodeSets
 from gateway.store import kept as keeping
 from gateway.store import sent
-from gateway.store.database import Session, id_hash
+from gateway.store.hashes import id_hash
 from gateway.store.mapped import Mapped, Put
 from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
 from gateway.store.registry import PublisherRow
+from gateway.store.session import Session
 from mappings import Feed, Group, Row, Source, Values
 
 T = TypeVar("T")

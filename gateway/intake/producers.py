@@ -13,7 +13,8 @@ import msgspec
 
 from gateway.errors import NotFound, Refused
 from gateway.intake.mapping import resource_id
-from gateway.store.database import Store, id_hash
+from gateway.store.database import Store
+from gateway.store.hashes import id_hash
 from gateway.store.sent import Body, Rejected, Sent, encode_body, group_hash, row_hash, table_hash
 from mappings import Feed, Publisher, Reject, Row, Source
 from mappings.readers.files import File, Survey, whole

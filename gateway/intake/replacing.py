@@ -15,7 +15,8 @@ from gateway.errors import Refused
 from gateway.intake.report import Report
 from gateway.store import lacking
 from gateway.store.batches import batches
-from gateway.store.database import Session, Store
+from gateway.store.database import Store
+from gateway.store.session import Session
 from mappings import Feed, Source
 
 SMALL = 100

@@ -25,8 +25,9 @@ from gateway.store import deliveries, identities, indexing, quarantine, registry
 from gateway.store import kept as keeping
 from gateway.store.batches import batches
 from gateway.store.changes import record_write
-from gateway.store.database import Session, Store
+from gateway.store.database import Store
 from gateway.store.mapped import MADE_TWICE, Mapped
+from gateway.store.session import Session
 from mappings import Feed, Publisher, Source
 
 ROWS_AT_ONCE = 4000

@@ -10,9 +10,9 @@ from gateway.nhs import access
 from gateway.nhs.roles import DIRECTORY, Caller
 from gateway.records.door import Door
 from gateway.records.facts import About, about_query, candidates, facts_about
-from gateway.store.database import Session
 from gateway.store.limits import passes
 from gateway.store.resources import Stored
+from gateway.store.session import Session
 
 
 @dataclass(frozen=True, slots=True)

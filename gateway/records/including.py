@@ -10,9 +10,9 @@ from gateway.nhs.roles import DIRECTORY, Caller
 from gateway.records.deciding import Decided, decide
 from gateway.records.door import Door
 from gateway.store import resources
-from gateway.store.database import Session
 from gateway.store.limits import passes
 from gateway.store.resources import Stored
+from gateway.store.session import Session
 
 MOST_INCLUDED = 250
 

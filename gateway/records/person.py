@@ -13,10 +13,10 @@ from gateway.nhs.summary.record import Contribution, Held, Record
 from gateway.records.door import Door, audited, before_lookup, error, refuse_early, served
 from gateway.records.facts import about_head, about_number, facts_about
 from gateway.store import identities, registry, resources
-from gateway.store.database import Session
 from gateway.store.limits import passes
 from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
+from gateway.store.session import Session
 
 
 def person(

@@ -27,9 +27,10 @@ from gateway.records.door import (
 from gateway.records.facts import about_head, publishers_now
 from gateway.records.linking import linked, practice_first, within
 from gateway.store import find, resources
-from gateway.store.database import Session, id_hash
+from gateway.store.hashes import id_hash
 from gateway.store.limits import passes
 from gateway.store.resources import Stored
+from gateway.store.session import Session
 
 CUT = "Some of what the matches point at is not in this answer: read it by id."
 MORE_HELD = (

@@ -24,8 +24,9 @@ from gateway.errors import Invalid, Unavailable
 from gateway.store import chain, changes, columns
 from gateway.store.append_file import AppendFile, Reading, Table
 from gateway.store.chain import Row, Seal, Verdict
-from gateway.store.database import Session, Store, driver_of
+from gateway.store.database import Store
 from gateway.store.heads import Anchor, Head, Heads, lost_of
+from gateway.store.session import Session, driver_of
 
 SEAL_SECONDS = 60
 STREAMS = ("read", "write")

@@ -11,7 +11,7 @@ import pysqlite3.dbapi2 as sqlite
 
 from gateway.fhir import build
 from gateway.store import sent
-from gateway.store.database import Session
+from gateway.store.session import Session
 
 DAMAGED = (sqlite.DatabaseError, UnicodeDecodeError)
 """What a database raises whose file is damaged, or a text in it."""

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 from sqlmodel import col, select
 
-from gateway.store.database import Session, hash64
+from gateway.store.hashes import hash64
 from gateway.store.models import models
 from gateway.store.outdated import indexed_otherwise
+from gateway.store.session import Session
 from gateway.store.tables import Delivery
 from gateway.store.touched import retouch, touch_new, touch_source
 

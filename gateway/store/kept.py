@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from gateway.store import columns
-from gateway.store.database import Session
 from gateway.store.sent import Kept, Sent, decode_body, encode_body, group_hash
+from gateway.store.session import Session
 from gateway.store.touched import askers, touch
 
 _KEPT = columns.KEPT.only("key body ord deleted publisher hash grp", of="k")

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from gateway.store.database import Session
 from gateway.store.sent import decode_body
+from gateway.store.session import Session
 from gateway.store.touched import askers, touch
 
 

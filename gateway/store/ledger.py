@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from sqlmodel import col, func, select
 
-from gateway.store.database import Session
 from gateway.store.heads import Head
 from gateway.store.models import models
+from gateway.store.session import Session
 from gateway.store.tables import Job, Ledger, Part
 
 _encode = msgspec.json.Encoder(order="sorted").encode

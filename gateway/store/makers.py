@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.store import columns
-from gateway.store.database import Session, id_hash
+from gateway.store.hashes import id_hash
 from gateway.store.mapped import MADE_TWICE, OTHER_VERSION, Mapped, Name
 from gateway.store.numbers import TYPE_NUMBER, TYPES
+from gateway.store.session import Session
 
 _OLD = columns.HEAD.only("key patient number hash deleted own labels body grp")
 

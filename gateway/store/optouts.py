@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.store import columns
-from gateway.store.database import Session
+from gateway.store.session import Session
 
 _IN_FORCE = columns.OPTOUT_LIST.only("key loaded as_at count hash")
 

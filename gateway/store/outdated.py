@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.store import columns
-from gateway.store.database import Session
+from gateway.store.session import Session
 
 _STANDING = (
     f"SELECT {columns.DELIVERY.only('source mapping plan')} FROM delivery d WHERE key >= COALESCE("

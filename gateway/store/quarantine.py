@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.store import columns
-from gateway.store.database import Session
 from gateway.store.mapped import Mapped
+from gateway.store.session import Session
 from gateway.store.touched import TOUCHED
 
 _QUARANTINE = columns.QUARANTINE.only("grp source patient delivery place reason")

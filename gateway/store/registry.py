@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.store import columns
-from gateway.store.database import Session
 from gateway.store.numbers import KIND_NUMBER, KINDS
+from gateway.store.session import Session
 
 _READ = columns.PUBLISHER.only("key source code ods name kind state received")
 

@@ -15,8 +15,9 @@ from sqlmodel import col, delete, func, select
 from gateway.errors import NotFound
 from gateway.store import sent
 from gateway.store.batches import batches
-from gateway.store.database import Session, hash64
+from gateway.store.hashes import hash64
 from gateway.store.models import models
+from gateway.store.session import Session
 from gateway.store.tables import Rejected
 
 MOST, MOST_BYTES = 100_000, 1 << 30

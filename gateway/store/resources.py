@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.store import columns
-from gateway.store.database import Session, id_hash
+from gateway.store.hashes import id_hash
 from gateway.store.numbers import KINDS, TYPE_NUMBER, TYPES
+from gateway.store.session import Session
 
 _VERSION = columns.VERSION.only("number updated deleted delivery body", of="v")
 STORED = (

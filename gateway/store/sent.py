@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import msgspec
 
-from gateway.store.database import hash64
+from gateway.store.hashes import hash64
 
 
 class Body(msgspec.Struct, array_like=True, frozen=True):

@@ -8,8 +8,8 @@ import sqlmodel
 from sqlmodel import select
 
 from gateway.store import labelling
-from gateway.store.database import Session
 from gateway.store.models import models
+from gateway.store.session import Session
 from gateway.store.tables import Publisher, Sharing
 
 STATES = ("active", "withheld", "withdrawn")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gateway.store import columns
-from gateway.store.database import Session
+from gateway.store.session import Session
 
 TOUCHED = columns.TOUCHED.only("delivery patient grp")
 _DEPENDS = columns.DEPENDS.only("dep patient grp")

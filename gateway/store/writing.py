@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gateway.store import columns, indexing, labelling
-from gateway.store.database import Session, id_hash
+from gateway.store.hashes import id_hash
 from gateway.store.makers import Old, made_by, refuse_unexpected, settle
 from gateway.store.mapped import Mapped, Name, Put, Version, Written
 from gateway.store.numbers import TYPE_NUMBER, TYPES
+from gateway.store.session import Session
 
 _NEW_HEAD = columns.HEAD.only(
     "key type id id_hash patient grp publisher kind own labels number updated commit_seq seen_seq low high deleted "

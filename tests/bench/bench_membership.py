@@ -14,8 +14,10 @@ from gateway.export import approval, asking, gather
 from gateway.export.standing import BY_HAND
 from gateway.nhs import identity
 from gateway.store import columns, jobs, members, registry, sharing
-from gateway.store.database import Session, Store, hash64, open_store
+from gateway.store.database import Store, open_store
+from gateway.store.hashes import hash64
 from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER
+from gateway.store.session import Session
 from tests.bench.bench_export import PROJECT, ROOT
 from tests.bench.room import Room
 from tests.bench.table import Line

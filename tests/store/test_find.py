@@ -10,7 +10,7 @@ from gateway.fhir import build, index
 from gateway.fhir.parse import parse
 from gateway.fhir.search import Allow, Limits, PatientKey
 from gateway.store import find, writing
-from gateway.store.database import hash64, id_hash
+from gateway.store.hashes import hash64, id_hash
 from gateway.store.mapped import Mapped, Put
 from gateway.store.numbers import TYPE_NUMBER, UNDATED
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.fhir import build, index
 from gateway.fhir.search import Allow, Limits, PatientKey, Query, Whose
 from gateway.store import find, limits, snapshot, writing
-from gateway.store.database import hash64, id_hash
+from gateway.store.hashes import hash64, id_hash
 from gateway.store.mapped import Mapped
 from gateway.store.numbers import KIND_NUMBER
 from tests.store.test_find import put

@@ -13,8 +13,9 @@ from sqlmodel import SQLModel
 
 from gateway.errors import Unavailable
 from gateway.store import database, permissions, projects, registry
-from gateway.store.database import Session, driver_of, open_store
+from gateway.store.database import open_store
 from gateway.store.models import models
+from gateway.store.session import Session, driver_of
 from gateway.store.tables import Project
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.fhir import build
 from gateway.store import resources, serving, writing
-from gateway.store.database import hash64, id_hash
+from gateway.store.hashes import hash64, id_hash
 from gateway.store.mapped import OTHER_VERSION, Mapped, Put
 from gateway.store.numbers import TYPE_NUMBER
 
