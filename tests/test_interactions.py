@@ -16,7 +16,7 @@ from gateway import config, records
 from gateway.care import permission
 from gateway.composition import create_gateway, open_service
 from gateway.export import client
-from gateway.fhir import bundle, capability, codes, dates, files, model, parse
+from gateway.fhir import bundle, capability, codes, dates, files, model, narrative, parse
 from gateway.signin import issue, statement, verify
 from gateway.summary import document
 
@@ -32,7 +32,7 @@ OURS = {
 STANDARDS = {
     bundle: ("searchset", "history"), capability: ("statement",), codes: ("tokens",), dates: ("interval",),
     files: ("validate",), model: ("check",), parse: ("parse",), document: ("summary_document",),
-    issue: ("issue", "public_jwks"), statement: ("public_key",), verify: ("verify",),
+    narrative: ("fault",), issue: ("issue", "public_jwks"), statement: ("public_key",), verify: ("verify",),
 }  # fmt: skip
 """The functions that do what one page of a standard describes."""
 
