@@ -423,3 +423,32 @@ def _writing(path: Path) -> set[str]:
     }:
         writing |= more
     return {name for name in writing if name[0].islower()}
+
+
+def test_no_attribute_appears_outside_a_constructor():
+    """An object has all its attributes from the beginning: its class or ``__init__`` names each of them."""
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                late = _assigned(node) - _declared(node)
+                assert not late, f"{path.relative_to(ROOT)}: {node.name} gets {late}"
+
+
+def _declared(node: ast.ClassDef) -> set[str]:
+    """The attributes that the body of a class and its constructor name."""
+    named = [part.target for part in node.body if isinstance(part, ast.AnnAssign)]
+    named += [target for part in node.body if isinstance(part, ast.Assign) for target in part.targets]
+    made = [part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
+    return {name.id for name in named if isinstance(name, ast.Name)}.union(*map(_assigned, made))
+
+
+def _assigned(node: ast.AST) -> set[str]:
+    """The attributes that code gives to ``self``."""
+    return {
+        part.attr
+        for part in ast.walk(node)
+        if isinstance(part, ast.Attribute)
+        and isinstance(part.ctx, ast.Store)
+        and isinstance(part.value, ast.Name)
+        and part.value.id == "self"
+    }
