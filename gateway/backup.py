@@ -22,8 +22,8 @@ from gateway.export import standing
 from gateway.nhs import pseudonym
 from gateway.store import copying, jobs, ledger
 from gateway.store.changes import record_write
-from gateway.store.database import Session
 from gateway.store.heads import Heads
+from gateway.store.session import Session
 
 MANIFEST, DATABASE = "manifest.json", "database"
 

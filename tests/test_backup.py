@@ -15,7 +15,9 @@ from gateway.errors import GatewayError, Invalid, Refused
 from gateway.export import standing
 from gateway.intake import load, take
 from gateway.store import copying, jobs, migrations
-from gateway.store.database import Session, Store, driver_of, new_engine, open_store
+from gateway.store.connecting import new_engine
+from gateway.store.database import Store, open_store
+from gateway.store.session import Session, driver_of
 from gateway.synth import world
 from mappings import Feed, sources
 from tests.api.conftest import TODAY

@@ -35,7 +35,7 @@ from gateway.export import approval, asking, national_list, running
 from gateway.intake import load
 from gateway.nhs import pseudonym
 from gateway.nhs.pseudonym import actions, policy, shapes
-from gateway.store import deliveries, ledger
+from gateway.store import ledger, quarantine
 from gateway.store.database import Store
 from gateway.synth import canary, world
 from gateway.synth.people import people
@@ -209,7 +209,7 @@ def run(tmp_path_factory) -> Iterator[Run]:
                     json.dumps(load.load(store, sources()[name], path, Feed(), code_sets, workers=0).as_dict())
                 )
                 with store.read() as session:
-                    reports.append(json.dumps([list(row) for row in deliveries.in_quarantine(session, None)]))
+                    reports.append(json.dumps([list(row) for row in quarantine.waiting(session, None)]))
         national_list.load(store, made.path("optout"))
         everyone = list(people(PEOPLE, SEED, TODAY, canary=True))
         told = [text for person in everyone for text in canary.canaries(person)]

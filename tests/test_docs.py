@@ -124,6 +124,19 @@ def test_every_link_leads_somewhere(path):
             assert (path.parent / target.partition("#")[0]).exists(), target
 
 
+READ_FIRST = (
+    "Quick start", "What it does", "What it does not do", "Architecture", "Commands", "Configuration", "Security",
+    "Performance", "Contributing", "Licence",
+)  # fmt: skip
+
+
+def test_the_readme_tells_what_it_is_shows_it_and_has_the_order_that_people_expect():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.match(r"# .+\n\n[A-Z].+?\n\n!\[.+?\]\(docs/images/.+?\)\n\n", text, re.S), "words, then a picture"
+    headings = re.findall(r"^## (.+)$", text, re.M)
+    assert [heading for heading in headings if heading in READ_FIRST] == list(READ_FIRST)
+
+
 # Changes and decisions
 
 

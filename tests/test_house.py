@@ -43,6 +43,7 @@ ROOMS = {
         "terminology",
         "records",
         "store.database",
+        "store.session",
         "store.faults",
         "store.jobs",
         "store.members",
@@ -339,15 +340,6 @@ def test_every_route_that_is_not_named_as_public_asks_who_is_calling(tmp_path):
     assert {route.path for route in answering if auth.caller not in _asked(route.dependant)} == auth.PUBLIC
 
 
-def test_every_interaction_begins_with_the_address_of_its_specification(tmp_path):
-    settings = config.Settings(data_dir=tmp_path, sandbox=True)
-    with create_gateway(settings, "sandbox") as gateway, open_service(gateway) as service:
-        app = create_app(service)
-    interactions = [route for route in app.routes if route.path.startswith("/fhir/")]
-    assert len(interactions) > 10
-    assert not [route.path for route in interactions if not (route.endpoint.__doc__ or "").startswith("https://")]
-
-
 def _asked(dependant) -> set:
     """What is called before a route, at any depth."""
     return {dependant.call}.union(*map(_asked, dependant.dependencies))
@@ -357,7 +349,13 @@ def test_only_the_doors_reach_the_resources():
     doors = ("gateway/intake", "gateway/records/", "gateway/care/", "gateway/store", "gateway/commands/init.py")
     reached = {
         "gateway.store.resources",
+        "gateway.store.writing",
+        "gateway.store.makers",
+        "gateway.store.serving",
         "gateway.store.kept",
+        "gateway.store.lacking",
+        "gateway.store.touched",
+        "gateway.store.sharing",
         "gateway.store.find",
         "gateway.store.labelling",
         "gateway.store.identities",
@@ -379,7 +377,7 @@ def test_records_only_reads():
     writers = {
         f"gateway.store.{path.stem}.{name}" for path in (ROOT / "gateway/store").glob("*.py") for name in _writing(path)
     }
-    assert {"gateway.store.permissions.grant", "gateway.store.resources.put_many"} <= writers
+    assert {"gateway.store.permissions.grant", "gateway.store.writing.put_many"} <= writers
     for path in (ROOT / "gateway/records").glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         assert not {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} & {
@@ -425,3 +423,32 @@ def _writing(path: Path) -> set[str]:
     }:
         writing |= more
     return {name for name in writing if name[0].islower()}
+
+
+def test_no_attribute_appears_outside_a_constructor():
+    """An object has all its attributes from the beginning: its class or ``__init__`` names each of them."""
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                late = _assigned(node) - _declared(node)
+                assert not late, f"{path.relative_to(ROOT)}: {node.name} gets {late}"
+
+
+def _declared(node: ast.ClassDef) -> set[str]:
+    """The attributes that the body of a class and its constructor name."""
+    named = [part.target for part in node.body if isinstance(part, ast.AnnAssign)]
+    named += [target for part in node.body if isinstance(part, ast.Assign) for target in part.targets]
+    made = [part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
+    return {name.id for name in named if isinstance(name, ast.Name)}.union(*map(_assigned, made))
+
+
+def _assigned(node: ast.AST) -> set[str]:
+    """The attributes that code gives to ``self``."""
+    return {
+        part.attr
+        for part in ast.walk(node)
+        if isinstance(part, ast.Attribute)
+        and isinstance(part.ctx, ast.Store)
+        and isinstance(part.value, ast.Name)
+        and part.value.id == "self"
+    }

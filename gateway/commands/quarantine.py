@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands._deliveries import print_report, source_named
+from gateway.commands import _deliveries
 from gateway.commands._failures import OK, WITH_REJECTS
 from gateway.commands._options import AsJson, FeedName, SourceName
-from gateway.commands._start import acting, opened, start
+from gateway.commands._start import opened
 
 VERB = typer.Typer(help="Groups that could not be mapped: list them, or map them again after a fix.")
 
@@ -22,10 +22,10 @@ def list_(
 ) -> int:
     """List the groups in quarantine with the place of each fault. Exit 1 if there are any."""
     with opened() as gateway:
-        from gateway.store import deliveries
+        from gateway.store import quarantine
 
         with gateway.store.read() as session:
-            waiting = deliveries.in_quarantine(session, source)
+            waiting = quarantine.waiting(session, source)
     for name, delivery, place, reason in waiting:
         line = json.dumps({"source": name, "delivery": delivery, "place": place, "reason": reason})
         print(line if as_json else f"{name}: {place}")
@@ -35,12 +35,4 @@ def list_(
 @VERB.command()
 def replay(source: SourceName, feed: FeedName = "default", as_json: AsJson = False) -> int:
     """Map the quarantined groups of a source again. Exit 1 if some remain in quarantine."""
-    settings = start()
-    format_ = source_named(source)
-    from gateway import feeds
-    from gateway.intake import load as intake
-
-    with acting(settings) as gateway:
-        report = intake.replay(gateway.store, format_, feeds.read(settings, feed), gateway.code_sets())
-    print_report(report, as_json)
-    return report.exit_code
+    return _deliveries.replay(source, feed, as_json, rejects=False)

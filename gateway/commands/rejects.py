@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway import steering
-from gateway.commands._deliveries import print_report, source_named
+from gateway.commands import _deliveries
 from gateway.commands._failures import OK, WITH_REJECTS
 from gateway.commands._options import Actor, AsJson, FeedName, SourceName
-from gateway.commands._start import acting, opened, start
+from gateway.commands._start import acting, opened
 
 if TYPE_CHECKING:
     from gateway.store.rejected import Kept
@@ -81,15 +81,7 @@ def show(
 @VERB.command()
 def replay(source: SourceName, feed: FeedName = "default", as_json: AsJson = False) -> int:
     """Read again what a feed's rejects hold, after a fix or with other settings. Exit 1 if any is rejected again."""
-    settings = start()
-    format_ = source_named(source)
-    from gateway import feeds
-    from gateway.intake import load as intake
-
-    with acting(settings) as gateway:
-        report = intake.replay_rejects(gateway.store, format_, feeds.read(settings, feed), gateway.code_sets())
-    print_report(report, as_json)
-    return report.exit_code
+    return _deliveries.replay(source, feed, as_json, rejects=True)
 
 
 @VERB.command()

@@ -13,7 +13,8 @@ from gateway.fhir.dates import moment
 from gateway.nhs import project as rules
 from gateway.store import projects
 from gateway.store.changes import record_write
-from gateway.store.database import Session, Store
+from gateway.store.database import Store
+from gateway.store.session import Session
 
 
 def read_file(path: Path) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from gateway.nhs.refusals import NO_SCOPE
 from gateway.nhs.roles import Caller
 from gateway.store import jobs
 from gateway.store.changes import record_write
-from gateway.store.database import Session, Store
+from gateway.store.database import Store
+from gateway.store.session import Session
 
 MOST_UNFINISHED = 10
 """Jobs of one client that wait or run at once: each is a release of everybody."""

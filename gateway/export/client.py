@@ -25,7 +25,7 @@ from gateway.records import Door, who
 from gateway.records.door import refuse_early
 from gateway.store import jobs
 from gateway.store.changes import record_write
-from gateway.store.database import Session
+from gateway.store.session import Session
 
 FILE_NAME = re.compile(r"[A-Z][A-Za-z]{2,40}\.[0-9]{5}\.ndjson\Z")
 
@@ -40,10 +40,10 @@ class Status:
 
 
 def start(door: Door, days: int, caller: Caller, types: tuple[str, ...], request: str, url: str = "") -> str:
-    """Write the job and return its id: a worker gathers its members and runs it. Types that the project may not have,
-    or that the client's scopes do not cover, are left out rather than refused (down-scoping).
+    """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-kick-off-request
 
-    https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-kick-off-request
+    Write the job and return its id: a worker gathers its members and runs it. Types that the project may not have,
+    or that the client's scopes do not cover, are left out rather than refused (down-scoping).
 
     Raises ``Forbidden`` without a project in force that approves the client; the audit records that too.
     """
@@ -63,10 +63,11 @@ def start(door: Door, days: int, caller: Caller, types: tuple[str, ...], request
 
 
 def status(door: Door, caller: Caller, id_: str, request: str) -> Status:
-    """Return the state of the caller's own job. Raises ``NotFound`` for another client's, and for one whose time is
-    over; ``Forbidden`` when the project no longer approves the client, or its scopes no longer cover the job's types.
+    """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-status-request
 
-    https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-status-request
+    Return the state of the caller's own job. Raises ``NotFound`` for another client's, and for one whose time is
+    over; ``Forbidden`` when the project no longer approves the client, or its scopes no longer cover the job's
+    types.
     """
     refuse_early(door, caller, Act(recipients.EXPORT), request)
     try:
@@ -86,10 +87,10 @@ def status(door: Door, caller: Caller, id_: str, request: str) -> Status:
 
 
 def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: str) -> Path:
-    """The path of one released file. Refused when what the release was made with no longer stands, when somebody in it
-    has opted out since, or when the client's scopes do not cover its type.
+    """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-output-file-request
 
-    https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-output-file-request
+    The path of one released file. Refused when what the release was made with no longer stands, when somebody in it
+    has opted out since, or when the client's scopes do not cover its type.
     """
     if not FILE_NAME.match(name):
         raise NotFound("file")
@@ -113,10 +114,10 @@ def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: st
 
 
 def cancel(door: Door, caller: Caller, id_: str, request: str) -> None:
-    """Stop a job; a released one loses its files. A client whose scopes cover the job's types may do so, also when its
-    project is no longer in force.
+    """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-delete-request
 
-    https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-delete-request
+    Stop a job; a released one loses its files. A client whose scopes cover the job's types may do so, also when its
+    project is no longer in force.
     """
     refuse_early(door, caller, Act(recipients.EXPORT), request)
     with _told_not_found(door, caller, "export.cancel", request), door.store.write() as session:

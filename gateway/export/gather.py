@@ -23,8 +23,9 @@ from gateway.nhs import pseudonym
 from gateway.nhs.pseudonym import policy
 from gateway.store import jobs, members
 from gateway.store.changes import record_write
-from gateway.store.database import Session, Store
+from gateway.store.database import Store
 from gateway.store.members import Member
+from gateway.store.session import Session
 
 PERSONS_A_PART = 500
 PARTS_A_WRITE = 2

@@ -17,7 +17,7 @@ from gateway.nhs import disclosure
 from gateway.nhs.project import Project
 from gateway.store import jobs, ledger
 from gateway.store.changes import record_write
-from gateway.store.database import Session
+from gateway.store.session import Session
 
 
 def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from gateway.nhs import identifiers, optout_list
 from gateway.nhs.four_eyes import are_two_people
 from gateway.store import optouts
 from gateway.store.changes import record_write
-from gateway.store.database import Session, Store
+from gateway.store.database import Store
+from gateway.store.session import Session
 
 
 def load(

@@ -14,7 +14,8 @@ from gateway import records
 from gateway.errors import Conflict, Refused, Unavailable
 from gateway.export import cut, engines, folder, gather, manifest, part_files, standing
 from gateway.store import faults, jobs
-from gateway.store.database import Session, Store
+from gateway.store.database import Store
+from gateway.store.session import Session
 
 DISK_FULL = "the disk that holds the folder of the export is full: free some space, and resume"
 PARTS_A_HOLD = 100

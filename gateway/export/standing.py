@@ -14,8 +14,8 @@ from gateway.fhir.dates import DAY, moment
 from gateway.nhs import pseudonym
 from gateway.nhs.project import Project
 from gateway.store import jobs, ledger
-from gateway.store.database import Session
 from gateway.store.jobs import Job
+from gateway.store.session import Session
 
 KIND, BY_HAND = "export", "export by hand"
 """Asked for over HTTP, for a worker to claim and for the client to fetch; or run by the operator into a folder of

@@ -11,7 +11,8 @@ from gateway import log, processes
 from gateway.errors import GatewayError
 from gateway.export import folder, gather, running, standing
 from gateway.store import jobs, members
-from gateway.store.database import Session, Store
+from gateway.store.database import Store
+from gateway.store.session import Session
 
 POLL_SECONDS, SWEEP_SECONDS = 1.0, 3600.0
 

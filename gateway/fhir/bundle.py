@@ -48,8 +48,8 @@ def searchset(
     links = [("self", _link(base, query, here))]
     if cursor:
         links.append(("next", _link(base, query, cursor)))
-    entries = [_entry(base, one, b'"search":{"mode":"match"}') for one in matches]
-    entries += [_entry(base, one, b'"search":{"mode":"include"}') for one in included]
+    entries = [_entry(base, served, b'"search":{"mode":"match"}') for served in matches]
+    entries += [_entry(base, served, b'"search":{"mode":"include"}') for served in included]
     entries += [_note(words) for words in notes]
     head = {"resourceType": "Bundle", "type": "searchset"} | ({"total": total} if total is not None else {})
     return _join(head, links, entries)
@@ -74,15 +74,17 @@ def history(
     A history bundle, newest first; a deletion has a request and no resource. ``total`` counts the versions of all its
     pages. ``links`` are (relation, query) of this page and the next."""
     entries = []
-    for one in versions:
-        method, status = ("DELETE", "204") if one.deleted else ("POST", "201") if one.version == 1 else ("PUT", "200")
+    for version in versions:
+        method, status = (
+            ("DELETE", "204") if version.deleted else ("POST", "201") if version.version == 1 else ("PUT", "200")
+        )
         extra = json.dumps(
             {
                 "request": {"method": method, "url": resource_type if method == "POST" else f"{resource_type}/{id_}"},
-                "response": {"status": status, "etag": f'W/"{one.version}"'},
+                "response": {"status": status, "etag": f'W/"{version.version}"'},
             }
         )
-        entries.append(_entry(base, one, extra[1:-1].encode()))
+        entries.append(_entry(base, version, extra[1:-1].encode()))
     head = {"resourceType": "Bundle", "type": "history", "total": len(versions) if total is None else total}
     url = f"{base}/{resource_type}/{id_}/_history"
     pages = [(relation, f"{url}?{query}" if query else url) for relation, query in links or [("self", "")]]
@@ -96,9 +98,9 @@ def _link(base: str, query: Query, cursor: str | None) -> str:
     return f"{base}/{query.type}" + (f"?{urlencode(shown)}" if shown else "")
 
 
-def _entry(base: str, one: Served, extra: bytes) -> bytes:
-    url = f'"fullUrl":"{base}/{one.type}/{one.id}",'.encode()
-    return b"{" + url + (b"" if one.deleted else b'"resource":' + one.body + b",") + extra + b"}"
+def _entry(base: str, served: Served, extra: bytes) -> bytes:
+    url = f'"fullUrl":"{base}/{served.type}/{served.id}",'.encode()
+    return b"{" + url + (b"" if served.deleted else b'"resource":' + served.body + b",") + extra + b"}"
 
 
 def _join(head: dict[str, Any], links: list[tuple[str, str]], entries: list[bytes]) -> bytes:

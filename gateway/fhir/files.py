@@ -140,10 +140,10 @@ def within(line: int, body: bytes) -> Iterator[Line]:
         return
     at = 0
     for entry in entries:
-        found = bytes(entry.resource)
-        if found.startswith(b"{"):
-            begin = body.index(found, at)
+        resource = bytes(entry.resource)
+        if resource.startswith(b"{"):
+            begin = body.index(resource, at)
             line += body.count(b"\n", at, begin)
-            at = begin + len(found)
-            yield line, found
+            at = begin + len(resource)
+            yield line, resource
             line += body.count(b"\n", begin, at)

@@ -122,9 +122,9 @@ def _everything(body: bytes) -> list[Issue]:
         resource = structure.read(body)
     except UNREADABLE:
         return [Issue("error", "structure", "", "not JSON in UTF-8")]
-    found = structure.check(resource)
-    if not found:  # the types refused it, so something is wrong: never call it valid
-        found = [
+    faults = structure.check(resource)
+    if not faults:  # the types refused it, so something is wrong: never call it valid
+        faults = [
             Issue(
                 "error",
                 "structure",
@@ -132,4 +132,4 @@ def _everything(body: bytes) -> list[Issue]:
                 "not valid R4",
             )
         ]
-    return found
+    return faults

@@ -177,5 +177,5 @@ def about(resource_type: str) -> tuple[str, ...]:
 
 def includes(resource_type: str) -> dict[str, tuple[str, ...]]:
     """What ``_include`` may name from a type, with the types it leads to."""
-    found = {param.name: param.targets for param in of_type(resource_type).values() if param.kind == "reference"}
-    return found | dict.fromkeys(about(resource_type), ("Patient",))
+    named = {param.name: param.targets for param in of_type(resource_type).values() if param.kind == "reference"}
+    return named | dict.fromkeys(about(resource_type), ("Patient",))

@@ -206,7 +206,7 @@ class _Reader:
         name, _, target = rest.partition(":")
         targets = params.includes(self.type).get(name, ()) if kind == self.type else ()
         if not targets or (target and target not in targets):
-            allowed = ", ".join(f"{self.type}:{each}" for each in sorted(params.includes(self.type)))
+            allowed = ", ".join(f"{self.type}:{param}" for param in sorted(params.includes(self.type)))
             raise Unsupported(f"parameter _include: {allowed}" if allowed else "parameter _include")
         self.includes.append(Include(kind, name, target))
 

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from gateway.fhir import rules
+from gateway.fhir import narrative, rules
 from gateway.fhir.invariants import INVARIANTS
 from gateway.fhir.r4 import table
 
@@ -79,7 +79,7 @@ def is_sound(resource: Node) -> bool:
 @lru_cache(maxsize=1)
 def _checks() -> dict[str, Any]:
     """The generated functions by type. Made once a process, on first use."""
-    space: dict[str, Any] = {"reference": _reference, "beside": _beside, "narrative": rules.narrative_fault, **_DATES}
+    space: dict[str, Any] = {"reference": _reference, "beside": _beside, "narrative": narrative.fault, **_DATES}
     source = [line for definition in table.types().values() for line in _function(definition, space)]
     exec(compile("\n".join(source), "<quick checks of R4>", "exec"), space)  # made of our own table alone
     for definition in table.types().values():

@@ -11,8 +11,8 @@ from contextlib import suppress
 from datetime import date
 from functools import lru_cache
 from typing import Any, TypeAlias
-from xml.etree import ElementTree
 
+from gateway.fhir import narrative
 from gateway.fhir.invariants import INVARIANTS, Invariant
 from gateway.fhir.issues import Enough, Found, Issue
 from gateway.fhir.r4 import table
@@ -308,6 +308,12 @@ def _contained(resource: dict[str, Any], outer: Path, issues: list[Issue]) -> No
             issues.append(Issue("error", "invariant", path, "dom-3: a contained resource is referred to"))
 
 
+def _narrative(node: dict[str, Any], path: Path, issues: list[Issue]) -> None:
+    div = node.get("div")
+    if isinstance(div, str) and (fault := narrative.fault(div)):
+        issues.append(Issue("error", "invariant", f"{_at(path)}.div", fault))
+
+
 def _local(value: object) -> list[str]:
     """Every ``#id`` anywhere in a resource: references, and canonicals of contained definitions."""
     addresses: list[str] = []
@@ -328,65 +334,3 @@ def _local(value: object) -> list[str]:
                 else:
                     waiting.append(item)
     return addresses
-
-
-# Narrative: a subset of XHTML without anything active (txt-1, txt-2)
-
-TAGS = frozenset(
-    "a abbr acronym b bdo big blockquote br caption cite code col colgroup dd del dfn div dl dt em h1 h2 h3 h4 h5 "
-    "h6 hr i img ins kbd "
-    "li map area ol p pre q s samp small span strong strike sub sup table tbody td tfoot th thead tr tt u ul "
-    "var".split()
-)
-ATTRIBUTES = frozenset(
-    "abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff "
-    "charset cite class colspan "
-    "coords dir frame headers height href hreflang id lang longdesc name nohref noshade nowrap rel rev rowspan "
-    "rules scope shape span "
-    "src style summary tabindex title type usemap valign value width xmlns".split()
-)
-XHTML = "{http://www.w3.org/1999/xhtml}"
-ACTIVE = ("javascript:", "vbscript:", "data:")
-_TAGS = frozenset(XHTML + tag for tag in TAGS)
-_ENTITY = re.compile(r"&(?!(?:#\d+|#[xX][0-9a-fA-F]+|lt|gt|amp|quot|apos);)[A-Za-z][A-Za-z0-9]*;")
-
-
-def _narrative(node: dict[str, Any], path: Path, issues: list[Issue]) -> None:
-    div = node.get("div")
-    if isinstance(div, str):
-        fault = narrative_fault(div)
-        if fault:
-            issues.append(Issue("error", "invariant", f"{_at(path)}.div", fault))
-
-
-def narrative_fault(div: str) -> str:
-    """Why a narrative is not the safe subset of XHTML, or "".
-
-    >>> narrative_fault('<div xmlns="http://www.w3.org/1999/xhtml">a</div>'), narrative_fault('<div>a</div>')[:5]
-    ('', 'txt-1')
-    """
-    if "<!" in div.replace("<!--", "") or "<?" in div:
-        return "txt-1: no declarations in a narrative"
-    try:
-        root = ElementTree.fromstring(_ENTITY.sub("", div))
-    except (ElementTree.ParseError, RecursionError, ValueError):
-        return "txt-1: not well-formed XHTML"
-    if root.tag != XHTML + "div":
-        return "txt-1: a div of the XHTML namespace is needed"
-    if not {element.tag for element in root.iter()} <= _TAGS:
-        return "txt-1: an element that a narrative may not hold"
-    if not all(
-        _is_passive(*attribute) for element in root.iter() if element.attrib for attribute in element.attrib.items()
-    ):
-        return "txt-1: an attribute that a narrative may not hold"
-    if not len(root) and not "".join(root.itertext()).strip():
-        return "txt-2: a narrative has some content"
-    return ""
-
-
-def _is_passive(name: str, value: str) -> bool:
-    """Whether an attribute does nothing. A browser reads ``java\\tscript:`` as if the tab were not there, so we do."""
-    name, address = name.rpartition("}")[2], "".join(value.split()).lower()
-    return name in ATTRIBUTES and (
-        not address.startswith(ACTIVE) or (name == "src" and address.startswith("data:image/"))
-    )

@@ -11,8 +11,9 @@ from gateway.nhs.codesets import CodeSets
 from gateway.nhs.labels import HIDDEN_ALWAYS
 from gateway.nhs.labels import names as label_names
 from gateway.store import identities, labelling, resources
-from gateway.store.database import Session, id_hash
-from gateway.store.resources import Mapped
+from gateway.store.hashes import id_hash
+from gateway.store.mapped import Mapped
+from gateway.store.session import Session
 
 
 def gather(session: Session, mapped: Sequence[Mapped]) -> None:

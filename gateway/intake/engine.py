@@ -21,7 +21,7 @@ from gateway.memory import collect_seldom
 from gateway.nhs.codesets import CodeSets
 from gateway.store import registry
 from gateway.store.database import Store, open_store
-from gateway.store.resources import Mapped
+from gateway.store.mapped import Mapped
 from mappings import Feed, Source, sources
 
 POOL_FROM = 3_000_000

@@ -13,8 +13,8 @@ from gateway.intake.replacing import Replace
 from gateway.intake.report import Report
 from gateway.intake.take import Progress, alone, begin, end, map_touched, quiet, take
 from gateway.nhs.codesets import CodeSets
-from gateway.store import deliveries, rejected
 from gateway.store import kept as keeping
+from gateway.store import quarantine, rejected, touched
 from gateway.store.database import Store
 from mappings import Feed, Source
 
@@ -59,7 +59,7 @@ def remap(
     mapping, or with other search parameters."""
     started, report = time.monotonic(), Report(source.name, "remap")
     with alone(store, source):
-        begin(store, source, sets, report, "remap", keeping.touch_source, indexes_all=True)
+        begin(store, source, sets, report, "remap", touched.touch_source, indexes_all=True)
         with store.read() as session:
             size = keeping.size(session)
         with engine(store, source, feed, sets, size, workers) as run:
@@ -71,7 +71,7 @@ def replay(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress
     """Map the quarantined groups again, after a fix."""
     started, report = time.monotonic(), Report(source.name, "replay")
     with alone(store, source):
-        begin(store, source, sets, report, "replay", deliveries.touch_quarantined)
+        begin(store, source, sets, report, "replay", quarantine.touch)
         map_touched(store, source, sets, report, Worker(store, source, feed, sets), progress)
         return end(store, report, started)
 

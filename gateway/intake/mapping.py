@@ -15,10 +15,12 @@ from gateway.fhir import build, index, model
 from gateway.nhs import identity, labels, optout, sensitive, ukcore
 from gateway.nhs.codesets import CodeSets
 from gateway.store import kept as keeping
-from gateway.store.database import Session, id_hash
+from gateway.store import sent
+from gateway.store.hashes import id_hash
+from gateway.store.mapped import Mapped, Put
 from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
 from gateway.store.registry import PublisherRow
-from gateway.store.resources import Mapped, Put
+from gateway.store.session import Session
 from mappings import Feed, Group, Row, Source, Values
 
 T = TypeVar("T")
@@ -110,7 +112,7 @@ class Looker:
 
     def all(self, table: str, publisher: str | None = None) -> list[Row]:
         name = publisher or self._publisher
-        self.asked.add(keeping.row_hash(self._source, name, table, "*"))
+        self.asked.add(sent.row_hash(self._source, name, table, "*"))
         key = next(
             (
                 p.key
@@ -143,12 +145,12 @@ class Looker:
         return {"reference": f"{resource_type}/{self.id(resource_type, key, publisher)}"}
 
 
-_row_hash = lru_cache(maxsize=1 << 16)(keeping.row_hash)
+_row_hash = lru_cache(maxsize=1 << 16)(sent.row_hash)
 """The hash of a row's key, cached: a practice has thousands of codes and users, and a million entries that refer to
 them."""
 
 
-def _row(kept: keeping.Kept, publisher: str) -> Row:
+def _row(kept: sent.Kept, publisher: str) -> Row:
     body = kept.body
     return Row(
         body.table,
@@ -181,7 +183,7 @@ def _map_group(
     context: Context,
     patient: int,
     grp: int,
-    rows: list[keeping.Kept],
+    rows: list[sent.Kept],
     near: dict[int, Row | None],
     shared: Shared,
 ) -> Mapped:

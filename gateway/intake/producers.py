@@ -13,11 +13,9 @@ import msgspec
 
 from gateway.errors import NotFound, Refused
 from gateway.intake.mapping import resource_id
-from gateway.store import kept as keeping
-from gateway.store import rejected
-from gateway.store.database import Store, id_hash
-from gateway.store.kept import Body, Sent
-from gateway.store.rejected import Rejected
+from gateway.store.database import Store
+from gateway.store.hashes import id_hash
+from gateway.store.sent import Body, Rejected, Sent, encode_body, group_hash, row_hash, table_hash
 from mappings import Feed, Publisher, Reject, Row, Source
 from mappings.readers.files import File, Survey, whole
 
@@ -114,6 +112,8 @@ class Replayed:
             yield from self._items(source, key)
 
     def _items(self, source: Source, key: int) -> Iterator[Row | Reject]:
+        from gateway.store import rejected  # only the process that has the store reads them
+
         try:
             with self.store.read() as session:
                 kept = rejected.one(session, key)
@@ -171,8 +171,8 @@ def _batch(source: Source, namespace: bytes, items: Sequence[Row | Reject], done
         if isinstance(item, Reject)
     ]
     warnings = [f"{place}: {reason}" for row in rows for place, reason in row.warnings]
-    sent = [_sent(namespace, source, row) for row in rows]
-    return Batch(sent, rejects, _publishers(source, rows), len(items), done, warnings)
+    ready = [_sent(namespace, source, row) for row in rows]
+    return Batch(ready, rejects, _publishers(source, rows), len(items), done, warnings)
 
 
 def _sent(namespace: bytes, source: Source, row: Row) -> Sent:
@@ -181,14 +181,14 @@ def _sent(namespace: bytes, source: Source, row: Row) -> Sent:
     name, publisher = source.name, row.publisher
     patient = id_hash(resource_id(namespace, name, publisher, "Patient", row.patient)) if row.patient else 0
     return Sent(
-        keeping.row_hash(name, publisher, row.table, row.key),
-        keeping.table_hash(name, publisher, row.table),
+        row_hash(name, publisher, row.table, row.key),
+        table_hash(name, publisher, row.table),
         publisher,
         patient,
-        tuple([keeping.group_hash(name, publisher, group) for group in row.groups]),
+        tuple([group_hash(name, publisher, group) for group in row.groups]),
         row.order,
         row.deleted,
-        keeping.encode_body(Body(row.table, row.key, row.patient, row.groups, values, row.line, row.directory)),
+        encode_body(Body(row.table, row.key, row.patient, row.groups, values, row.line, row.directory)),
         row.bare,
         row.aside,
     )

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from gateway.errors import Refused
 from gateway.intake.report import Report
-from gateway.store import kept as keeping
-from gateway.store.database import Session, Store
-from gateway.store.resources import batches
+from gateway.store import lacking
+from gateway.store.batches import batches
+from gateway.store.database import Store
+from gateway.store.session import Session
 from mappings import Feed, Source
 
 SMALL = 100
@@ -73,8 +74,8 @@ def settle(
 class Lacked:
     """What is held of a publisher, and the rows of it that the delivery lacks."""
 
-    held: keeping.Holding
-    rows: Sequence[keeping.Absent]
+    held: lacking.Holding
+    rows: Sequence[lacking.Absent]
 
     def emptied(self) -> Counter[str]:
         """How many rows would go of each table that would lose most of them, and how many patients would lose
@@ -91,9 +92,9 @@ def _compare(store: Store, source: Source, begun: Mapping[int, int], of_all: boo
     lacked = {}
     with store.read() as session:
         for key, order in begun.items():
-            held = keeping.holding(session, key, order, source.replaces)
+            held = lacking.holding(session, key, order, source.replaces)
             if of_all or 2 * held.renewed >= len(held.patients):
-                lacked[key] = Lacked(held, keeping.absent(session, key, order, source.replaces))
+                lacked[key] = Lacked(held, lacking.absent(session, key, order, source.replaces))
     return lacked
 
 
@@ -104,6 +105,6 @@ def is_agreed(gone: int, held: int, emptied: Mapping[str, int], wish: Replace) -
     return is_little or gone == wish.confirmed
 
 
-def _remove(session: Session, report: Report, rows: Sequence[keeping.Absent], order: int) -> None:
-    keeping.remove(session, report.delivery, rows, order)
+def _remove(session: Session, report: Report, rows: Sequence[lacking.Absent], order: int) -> None:
+    lacking.remove(session, report.delivery, rows, order)
     report.rows["gone"] += len(rows)

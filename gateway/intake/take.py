@@ -21,11 +21,13 @@ from gateway.intake.report import Report
 from gateway.memory import seldom_collected
 from gateway.nhs import sensitive
 from gateway.nhs.codesets import CodeSets
-from gateway.store import deliveries, identities, indexing, registry, rejected, resources
+from gateway.store import deliveries, identities, indexing, quarantine, registry, rejected, sharing, touched, writing
 from gateway.store import kept as keeping
+from gateway.store.batches import batches
 from gateway.store.changes import record_write
-from gateway.store.database import Session, Store
-from gateway.store.resources import Mapped
+from gateway.store.database import Store
+from gateway.store.mapped import MADE_TWICE, Mapped
+from gateway.store.session import Session
 from mappings import Feed, Publisher, Source
 
 ROWS_AT_ONCE = 4000
@@ -169,7 +171,7 @@ def _keep(
     )
     with store.write() as session:
         registry.received(session, publishers.values())
-        keeping.touch_new(session, report.delivery, deliveries.first_row(session, report.delivery))
+        touched.touch_new(session, report.delivery, deliveries.first_row(session, report.delivery))
         deliveries.is_mapping(session, report.delivery)
 
 
@@ -197,7 +199,7 @@ def _describe(
     for said in statements:
         key = _publisher(session, store, source, said.code, keys)
         if key is not None:
-            registry.describe_publisher(
+            sharing.describe(
                 session, key, ods=said.ods, name=said.name, state=said.state, order=said.order, agreement=said.agreement
             )
 
@@ -215,8 +217,8 @@ def map_touched(
     """Map every group that the delivery marked, and write the results. ``indexes_all`` also writes the index of
     unchanged resources again, because another plan may have made it."""
     with store.read() as session:
-        count = keeping.count_touched(session, report.delivery)
-        twice = keeping.touched_twice(session, report.delivery, count)
+        count = touched.count(session, report.delivery)
+        twice = touched.twice(session, report.delivery, count)
     done = 0
     again: list[tuple[int, int]] = []
     if count:
@@ -230,20 +232,20 @@ def map_touched(
         progress("groups mapped", done, max(count, done))
     if count:
         progress("groups mapped", done, done)
-    for part, mapped in run.run(resources.batches(again, GROUPS_AT_ONCE)):
+    for part, mapped in run.run(batches(again, GROUPS_AT_ONCE)):
         with store.write() as session:
             _write(session, source, sets, report, part, mapped, is_last=True)
     with store.write() as session:
-        keeping.untouch_all(session, report.delivery)
+        touched.untouch_all(session, report.delivery)
 
 
 def _parts(store: Store, delivery: int, twice: Mapping[int, int]) -> Iterator[Part]:
     """The groups that a delivery marked, in patient order and a part at a time: never all of them in memory. One that
     is marked under several patients comes once, with the first of them."""
-    after = keeping.BEFORE_ALL
+    after = touched.BEFORE_ALL
     while True:
         with store.read() as session:
-            marked = keeping.touched(session, delivery, after, GROUPS_AT_ONCE)
+            marked = touched.pairs(session, delivery, after, GROUPS_AT_ONCE)
         if not marked:
             return
         after = marked[-1]
@@ -267,13 +269,13 @@ def _write(
     Returns those to be mapped once more at the end, unless this is it: they make what another group made, which may
     make it no more by then.
     """
-    written = resources.put_many(session, report.delivery, source.version, mapped)
-    waiting = set() if is_last else {group.grp for group in mapped if group.reason == resources.MADE_TWICE}
-    keeping.depend(session, [(asked, group.patient, group.grp) for group in mapped for asked in group.asked])
-    deliveries.quarantine(session, source.name, report.delivery, mapped)
+    written = writing.put_many(session, report.delivery, source.version, mapped)
+    waiting = set() if is_last else {group.grp for group in mapped if group.reason == MADE_TWICE}
+    touched.depend(session, [(asked, group.patient, group.grp) for group in mapped for asked in group.asked])
+    quarantine.settle(session, source.name, report.delivery, mapped)
     derive.gather(session, mapped)
     labels = derive.label(session, written.patients, sets)
-    keeping.untouch(session, report.delivery, [(patient, grp) for patient, grp in part if grp not in waiting])
+    touched.untouch(session, report.delivery, [(patient, grp) for patient, grp in part if grp not in waiting])
     report.resources.update(written.counts)
     report.labels.update(labels)
     for group in mapped:

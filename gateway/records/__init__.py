@@ -9,7 +9,7 @@ from gateway.records.membership import count as count_members
 from gateway.records.membership import data_moment, label_seq, members, opted_out_since, stream, today
 from gateway.records.person import person, refuse_person_early
 from gateway.records.reading import history, read, search, vread
-from gateway.store.resources import instant
+from gateway.store.serving import instant
 
 __all__ = [
     "Door", "Found", "Page", "check", "count_members", "data_moment", "history", "http_date", "instant", "label_seq",

@@ -14,8 +14,8 @@ from gateway.fhir.codes import tokens
 from gateway.fhir.search import Clause, Query
 from gateway.nhs import access, links
 from gateway.store import find
-from gateway.store.database import Session
 from gateway.store.resources import Stored
+from gateway.store.session import Session
 
 MOST_READ = 5000
 

@@ -19,7 +19,7 @@ from gateway.nhs import access, codesets, labels, links, reasons, sensitive
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.roles import Caller
 from gateway.records.cache import Cache
-from gateway.store import deliveries, faults, resources
+from gateway.store import faults, outdated, serving
 from gateway.store.audit import Audit
 from gateway.store.database import Store
 from gateway.store.registry import PublisherRow
@@ -84,8 +84,8 @@ def require_sets(store: Store, sets: CodeSets) -> None:
     if missing := missing_sets(store, sets):
         raise Refused(f"code sets are missing: {', '.join(missing)}")
     with store.read() as session:
-        labelled = deliveries.labelled_otherwise(session, sensitive.labelled_by(sets))
-        indexed = deliveries.indexed_otherwise(session, index.fingerprint())
+        labelled = outdated.labelled_otherwise(session, sensitive.labelled_by(sets))
+        indexed = outdated.indexed_otherwise(session, index.fingerprint())
     if labelled or indexed:
         reasons = ["labels were made with other code sets or rules"] if labelled else []
         reasons += ["the search index was made with other search parameters"] if indexed else []
@@ -151,7 +151,7 @@ def served(stored: Stored, publishers: dict[int, PublisherRow], decision: access
         stored = replace(stored, body=build.encode(reasons.without(build.decode(stored.body), closed)))
     publisher = publishers[stored.publisher]
     source = f"{_urn(publisher.source, publisher.ods or publisher.code)}#{stored.delivery}"
-    body = resources.splice(stored, source, labels.security(stored.labels))
+    body = serving.splice(stored, source, labels.security(stored.labels))
     return Found(stored.type, stored.id, stored.number, stored.updated, body)
 
 

@@ -14,9 +14,9 @@ from gateway.nhs.optout import standing
 from gateway.nhs.roles import Caller
 from gateway.records.door import Door
 from gateway.store import find, identities, permissions, preferences, registry, resources
-from gateway.store.database import Session
 from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
+from gateway.store.session import Session
 
 REMEMBERED_FOR = 3_600_000_000
 """µs. The longest time a fact is cached, because some facts change with time alone (a council's return gets stale)."""

@@ -13,8 +13,8 @@ from gateway.fhir.search import Allow, Limits, PatientKey
 from gateway.nhs import identity, kinds, leaving
 from gateway.store import identities, labelling, optouts, registry, resources, snapshot
 from gateway.store import members as stored_members
-from gateway.store.database import Session
 from gateway.store.members import Member
+from gateway.store.session import Session
 
 PAGE = 1000
 """The number of Patients read together."""

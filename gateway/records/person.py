@@ -13,10 +13,10 @@ from gateway.nhs.summary.record import Contribution, Held, Record
 from gateway.records.door import Door, audited, before_lookup, error, refuse_early, served
 from gateway.records.facts import about_head, about_number, facts_about
 from gateway.store import identities, registry, resources
-from gateway.store.database import Session
 from gateway.store.limits import passes
 from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
+from gateway.store.session import Session
 
 
 def person(
@@ -28,10 +28,10 @@ def person(
     number: str | None = None,
     view: str = "shared",
 ) -> Record:
-    """The record of one person as this caller may see it. By id, whatever is refused is ``NotFound``; by number,
-    ``Forbidden`` with its code.
+    """https://hl7.org/fhir/uv/ips/OperationDefinition/summary
 
-    https://hl7.org/fhir/uv/ips/OperationDefinition/summary
+    The record of one person as this caller may see it. By id, whatever is refused is ``NotFound``; by number,
+    ``Forbidden`` with its code.
     """
     act = access.Act(view, "Patient", id_ is None)
     refuse_early(door, caller, act, request_id)

@@ -27,8 +27,11 @@ def new_key() -> bytes:
 
 
 def public_jwks(private_pem: bytes, algorithm: str = "RS256") -> dict[str, Any]:
-    """The JWKS (https://www.rfc-editor.org/rfc/rfc7517) of a private key: what others verify with. Raises ``Refused``
-    for a key that cannot be read or is of another type."""
+    """https://www.rfc-editor.org/rfc/rfc7517
+
+    The JWKS of a private key: what others verify with. Raises ``Refused`` for a key that cannot be read or is of
+    another type.
+    """
     try:
         private = serialization.load_pem_private_key(private_pem, None)
     except (ValueError, TypeError):
@@ -55,8 +58,10 @@ def issue(
     seconds: int = 3600,
     algorithm: str = "RS256",
 ) -> str:
-    """A signed token (https://www.rfc-editor.org/rfc/rfc7519) with these claims, valid for ``seconds`` from ``now``
-    (µs UTC)."""
+    """https://www.rfc-editor.org/rfc/rfc7519
+
+    A signed token with these claims, valid for ``seconds`` from ``now`` (µs UTC).
+    """
     issued = now // 1_000_000
     kid = public_jwks(private_pem, algorithm)["keys"][0]["kid"]
     body = {**claims, "iss": iss, "aud": audience, "iat": issued, "exp": issued + seconds}

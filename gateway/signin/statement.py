@@ -28,7 +28,10 @@ def new_signing_key() -> bytes:
 
 
 def public_key(private_pem: bytes) -> dict[str, Any]:
-    """The public half as a JWK (https://www.rfc-editor.org/rfc/rfc7517). Raises ``Refused`` for what is no key."""
+    """https://www.rfc-editor.org/rfc/rfc7517
+
+    The public half as a JWK. Raises ``Refused`` for what is no key.
+    """
     key: dict[str, Any] = public_jwks(private_pem, ALGORITHM)["keys"][0]
     return key
 

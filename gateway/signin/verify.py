@@ -58,8 +58,11 @@ Answer = TypeVar("Answer")
 
 
 def verify(token: str, issuers: Issuers[Answer], now: int) -> Answer:
-    """Return the result of ``issuers.read`` for the claims of a bearer token (https://www.rfc-editor.org/rfc/rfc6750).
-    ``now`` is µs UTC. Raises ``Unauthenticated``, always with the same words."""
+    """https://www.rfc-editor.org/rfc/rfc6750
+
+    Return the result of ``issuers.read`` for the claims of a bearer token. ``now`` is µs UTC. Raises
+    ``Unauthenticated``, always with the same words.
+    """
     seconds = now // 1_000_000
     try:
         digest = hashlib.sha256(token.encode("ascii")).digest()

@@ -22,10 +22,12 @@ import msgspec
 from gateway import log, processes
 from gateway.errors import Invalid, Unavailable
 from gateway.store import chain, changes, columns
-from gateway.store.append_file import AppendFile, Reading, Table
+from gateway.store.append_file import AppendFile, Table
 from gateway.store.chain import Row, Seal, Verdict
-from gateway.store.database import Session, Store, driver_of
-from gateway.store.heads import Anchor, Head, Heads, lost_of
+from gateway.store.database import Store
+from gateway.store.heads import Anchor, Heads, lost_of
+from gateway.store.session import Session, driver_of
+from gateway.store.stream import ROW, SEAL, Stream
 
 SEAL_SECONDS = 60
 STREAMS = ("read", "write")
@@ -34,7 +36,6 @@ FILE = Table(
     "event",
     more="CREATE TABLE IF NOT EXISTS seal (last INTEGER PRIMARY KEY, rows INTEGER NOT NULL, hash TEXT NOT NULL);",
 )
-_ROW, _SEAL = columns.AUDIT.only("seq at event"), columns.SEAL.only("last rows hash")
 
 
 class Audit:
@@ -119,13 +120,13 @@ class Audit:
         with self._streams() as (_, streams):
             return any(rows.is_keyed() for rows in streams.values())
 
-    def _heads(self, session: Session, streams: dict[str, _Stream]) -> Heads:
+    def _heads(self, session: Session, streams: dict[str, Stream]) -> Heads:
         from gateway.store import ledger  # not at the top: a server starts without importing its models
 
         read, write = (streams[name].head() for name in STREAMS)
         return Heads(self.store.id, self.store.clock(), read, write, ledger.head(session))
 
-    def _lost(self, kept: Heads, session: Session, streams: dict[str, _Stream]) -> list[str]:
+    def _lost(self, kept: Heads, session: Session, streams: dict[str, Stream]) -> list[str]:
         """What the store no longer has of heads that were kept."""
         from gateway.store import ledger
 
@@ -142,19 +143,19 @@ class Audit:
         except Invalid as fault:
             return [str(fault)]
 
-    def _lost_of_anchor(self, kept: Heads | list[str], session: Session, streams: dict[str, _Stream]) -> list[str]:
+    def _lost_of_anchor(self, kept: Heads | list[str], session: Session, streams: dict[str, Stream]) -> list[str]:
         return self._lost(kept, session, streams) if isinstance(kept, Heads) else kept
 
     @contextmanager
-    def _streams(self) -> Iterator[tuple[Session, dict[str, _Stream]]]:
+    def _streams(self) -> Iterator[tuple[Session, dict[str, Stream]]]:
         """The database and both streams, as one moment's snapshot of each place they lie in."""
         with self.store.read() as session:
-            streams = {name: _Stream(session, "stream = ?", (name,)) for name in STREAMS}
+            streams = {name: Stream(session, "stream = ?", (name,)) for name in STREAMS}
             if self._file is None:
                 yield session, streams
             else:
                 with self._file.reading() as reading:
-                    yield session, {**streams, "read": _Stream(reading)}
+                    yield session, {**streams, "read": Stream(reading)}
 
     def seal(self) -> None:
         """Extend the hash chains over the rows committed since the last seal, then keep where they stand. Reading and
@@ -166,9 +167,9 @@ class Audit:
         last = self._settled() if waiting else 0
         for stream in waiting:
             with self.store.read() as session:
-                sql = f"SELECT {_SEAL} FROM seal WHERE stream = ? ORDER BY last DESC LIMIT 1"
+                sql = f"SELECT {SEAL} FROM seal WHERE stream = ? ORDER BY last DESC LIMIT 1"
                 before = session.row(sql, stream) or (0, 0, "")
-                sql = f"SELECT {_ROW} FROM audit WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq"
+                sql = f"SELECT {ROW} FROM audit WHERE stream = ? AND seq > ? AND seq <= ? ORDER BY seq"
                 rows = session.stream(sql, stream, before[0], last)
                 seals = list(chain.seals(before[2], rows, key=self._key, stream=stream))
             with self.store.write() as session:
@@ -231,53 +232,6 @@ class Audit:
             self._file.close()
 
 
-class _Stream:
-    """One stream in a snapshot: its rows and its seals, a few at a time."""
-
-    def __init__(self, snapshot: Session | Reading, where: str = "1 = 1", params: tuple[str, ...] = ()):
-        self._snapshot, self._where, self._params = snapshot, where, params
-
-    def rows(self) -> Iterator[Row]:
-        """All rows in the order written."""
-        return self._read(f"SELECT {_ROW} FROM audit WHERE {self._where} ORDER BY seq")
-
-    def events(self, limit: int | None) -> Iterable[Row]:
-        """All rows, or the newest so many, in the order written."""
-        if limit is None:
-            return self.rows()
-        return reversed(
-            [*self._read(f"SELECT {_ROW} FROM audit WHERE {self._where} ORDER BY seq DESC LIMIT {limit:d}")]
-        )
-
-    def seals(self) -> Iterator[chain.Seal]:
-        """The seals over the rows, in their order."""
-        return self._read(f"SELECT {_SEAL} FROM seal WHERE {self._where} ORDER BY last")
-
-    def head(self) -> Head:
-        """The newest seal: the seq of its last row, and its hash."""
-        newest = next(self._read(f"SELECT {_SEAL} FROM seal WHERE {self._where} ORDER BY last DESC LIMIT 1"), None)
-        return (newest[0], newest[2]) if newest else (0, "")
-
-    def hash_at(self, last: int) -> str:
-        """The hash of the seal that ends at a row; "" where none does."""
-        seal = next(self._read(f"SELECT {_SEAL} FROM seal WHERE {self._where} AND last = {last:d}"), None)
-        return seal[2] if seal else ""
-
-    def unsealed(self, most: int) -> tuple[int, int | None]:
-        """How many rows come after the newest seal, ``most`` at most, and when the first was written."""
-        after = f"SELECT at FROM audit WHERE {self._where} AND seq > {self.head()[0]:d} ORDER BY seq LIMIT {most:d}"
-        counted = self._snapshot.stream(f"SELECT count(*), min(at) FROM ({after}) AS counted", *self._params)
-        rows, oldest = next(counted)
-        return rows, oldest
-
-    def is_keyed(self) -> bool:
-        """Whether any seal was made under a key."""
-        return any(chain.is_keyed(seal) for seal in self.seals())
-
-    def _read(self, sql: str) -> Iterator[tuple[int, int, str]]:
-        yield from self._snapshot.stream(sql, *self._params)
-
-
 def _named(stream: str, rows: Iterable[Row]) -> Iterator[tuple[int, str, int, str]]:
     for seq, at, event in rows:
         yield at, stream, seq, event
@@ -294,13 +248,13 @@ def _unsealed(session: Session, stream: str) -> bool:
 
 def _seal_file(file: AppendFile, key: bytes) -> None:
     with file.reading() as reading:
-        before = reading.row(f"SELECT {_SEAL} FROM seal ORDER BY last DESC LIMIT 1") or (0, 0, "")
-        rows = reading.stream(f"SELECT {_ROW} FROM audit WHERE seq > ? ORDER BY seq", before[0])
+        before = reading.row(f"SELECT {SEAL} FROM seal ORDER BY last DESC LIMIT 1") or (0, 0, "")
+        rows = reading.stream(f"SELECT {ROW} FROM audit WHERE seq > ? ORDER BY seq", before[0])
         seals: list[Seal] = list(chain.seals(before[2], rows, key=key, stream="read"))
     if not seals:
         return
     with closing(file.connect()) as connection:
         connection.execute("BEGIN IMMEDIATE")
         if (connection.execute("SELECT max(last) FROM seal").fetchone()[0] or 0) == before[0]:
-            connection.executemany(f"INSERT INTO seal ({_SEAL}) VALUES (?, ?, ?)", seals)
+            connection.executemany(f"INSERT INTO seal ({SEAL}) VALUES (?, ?, ?)", seals)
         connection.execute("COMMIT")

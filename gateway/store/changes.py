@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.fhir.dates import microseconds_now
 from gateway.store import columns
-from gateway.store.database import Session
+from gateway.store.session import Session
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _INSERT = f"INSERT INTO audit ({columns.AUDIT.only('at stream event')}) VALUES (?, ?, ?)"

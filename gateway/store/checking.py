@@ -10,8 +10,8 @@ import msgspec
 import pysqlite3.dbapi2 as sqlite
 
 from gateway.fhir import build
-from gateway.store import kept
-from gateway.store.database import Session
+from gateway.store import sent
+from gateway.store.session import Session
 
 DAMAGED = (sqlite.DatabaseError, UnicodeDecodeError)
 """What a database raises whose file is damaged, or a text in it."""
@@ -53,7 +53,7 @@ POINTERS = (
 """What is wrong where a count is not 0."""
 BODIES = (
     ("bodies of resources that cannot be read", "SELECT v.body FROM version v WHERE v.deleted = 0", build.decode),
-    ("rows of deliveries that cannot be read", "SELECT body FROM kept", kept.decode_body),
+    ("rows of deliveries that cannot be read", "SELECT body FROM kept", sent.decode_body),
 )
 """What is wrong where a body cannot be decoded."""
 

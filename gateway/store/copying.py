@@ -18,7 +18,9 @@ import sqlalchemy
 
 from gateway.errors import Invalid, Refused
 from gateway.store import migrations, tables
-from gateway.store.database import Session, Store, driver_of, new_engine
+from gateway.store.connecting import new_engine
+from gateway.store.database import Store
+from gateway.store.session import Session, driver_of
 
 T = TypeVar("T")
 DATABASE_FILE, COLUMNS_FILE = "database.db", "columns.json"

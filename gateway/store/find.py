@@ -12,9 +12,10 @@ from gateway.fhir.codes import token_hash
 from gateway.fhir.parse import clause_hashes
 from gateway.fhir.search import Allow, Clause, Limits, Query, Whose
 from gateway.store import limits as within
-from gateway.store.database import Session, id_hash
+from gateway.store.hashes import id_hash
 from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
 from gateway.store.resources import STORED, Stored, stored
+from gateway.store.session import Session
 
 ANYBODY = Limits((Allow(),), Whose.ANYBODY)
 """Limits without a restriction: for finding the person a request is about, never for an answer."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gateway.store import columns
-from gateway.store.database import Session
 from gateway.store.numbers import TYPE_NUMBER
+from gateway.store.session import Session
 
 _CLAIM = columns.CLAIM.all
 _LEAST, _MOST = -(2**63), 2**63 - 1

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from gateway.fhir import build, index
 from gateway.store import columns
-from gateway.store.database import Session
 from gateway.store.numbers import UNDATED
+from gateway.store.session import Session
 
 _ENTRY = columns.ENTRY.only("patient param value head")
 _ENTRY_GLOBAL = columns.ENTRY_GLOBAL.only("param value head")

@@ -17,8 +17,8 @@ import msgspec
 import sqlalchemy
 from sqlmodel import and_, col, or_, select
 
-from gateway.store.database import Session
 from gateway.store.models import models
+from gateway.store.session import Session
 from gateway.store.tables import Job as JobRow
 from gateway.store.tables import Part
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.store import columns
-from gateway.store.database import Session
 from gateway.store.numbers import TYPE_NUMBER
+from gateway.store.session import Session
 
 PATIENT = TYPE_NUMBER["Patient"]
 

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
-from gateway.store import columns
-from gateway.store.database import Session
 from gateway.store.heads import Head
 from gateway.store.models import models
-from gateway.store.tables import Ledger
+from gateway.store.session import Session
+from gateway.store.tables import Job, Ledger, Part
 
 _encode = msgspec.json.Encoder(order="sorted").encode
-_CHAINED = columns.LEDGER.only("at entry hash")
+_WITH_ROOT = '%"root":"%'
+AT_ONCE = 20
+"""Entries that are read at once."""
 
 
 def append(session: Session, entry: dict[str, Any]) -> str:
@@ -47,7 +48,8 @@ def is_whole(session: Session) -> bool:
 
 def head(session: Session) -> Head:
     """How many entries there are, and the hash of the last."""
-    count: int = session.value("SELECT count(*) FROM ledger")
+    with models(session) as rows:
+        count = rows.exec(select(func.count()).select_from(Ledger)).one()
     return count, hash_at(session, count)
 
 
@@ -55,7 +57,8 @@ def hash_at(session: Session, count: int) -> str:
     """The hash of the entry that is the ``count``-th; "" where there is none."""
     if not count:
         return ""
-    return session.value("SELECT hash FROM ledger ORDER BY seq LIMIT 1 OFFSET ?", count - 1) or ""
+    with models(session) as rows:
+        return rows.exec(select(Ledger.hash).order_by(col(Ledger.seq)).offset(count - 1).limit(1)).first() or ""
 
 
 def unlisted(session: Session, released: set[str]) -> int:
@@ -65,27 +68,30 @@ def unlisted(session: Session, released: set[str]) -> int:
 
 def is_begun(session: Session) -> bool:
     """Whether anything was pseudonymised in this store: a release is in the ledger, or a part of a job was cut."""
-    return (
-        session.value("SELECT 1 FROM ledger LIMIT 1") is not None
-        or session.value("SELECT 1 FROM part WHERE state = 'done' LIMIT 1") is not None
-    )
+    with models(session) as rows:
+        return (
+            rows.exec(select(Ledger.seq).limit(1)).first() is not None
+            or rows.exec(select(Part.number).where(Part.state == "done").limit(1)).first() is not None
+        )
 
 
 def root_fingerprint(session: Session) -> str:
     """The fingerprint of the root key that this store's exports are made with: of the newest release, or of the newest
     job that has a part. Empty where none was pinned."""
-    pinned = session.value('SELECT entry FROM ledger WHERE entry LIKE \'%"root":"%\' ORDER BY seq DESC LIMIT 1')
-    if pinned is not None:
-        return str(msgspec.json.decode(pinned)["pins"].get("root", ""))
-    pins = session.value(
-        'SELECT j.pins FROM job j WHERE j.pins LIKE \'%"root":"%\' '
-        "AND EXISTS (SELECT 1 FROM part p WHERE p.job = j.id AND p.state = 'done') ORDER BY j.created DESC LIMIT 1"
-    )
-    return str(msgspec.json.decode(pins)["root"]) if pins is not None else ""
+    released = select(Ledger.entry).where(col(Ledger.entry).like(_WITH_ROOT)).order_by(col(Ledger.seq).desc()).limit(1)
+    is_cut = select(Part.number).where(Part.job == Job.id, Part.state == "done").exists()
+    pins = select(Job.pins).where(col(Job.pins).like(_WITH_ROOT), is_cut).order_by(col(Job.created).desc()).limit(1)
+    with models(session) as rows:
+        if (entry := rows.exec(released).first()) is not None:
+            return str(msgspec.json.decode(entry)["pins"].get("root", ""))
+        pinned = rows.exec(pins).first()
+    return str(msgspec.json.decode(pinned)["root"]) if pinned is not None else ""
 
 
 def _chained(session: Session) -> Iterator[tuple[int, str, str]]:
-    yield from session.stream(f"SELECT {_CHAINED} FROM ledger ORDER BY seq", size=20)
+    chained = select(Ledger.at, Ledger.entry, Ledger.hash).order_by(col(Ledger.seq))
+    with models(session) as rows:
+        yield from rows.exec(chained, execution_options={"yield_per": AT_ONCE})
 
 
 def _link(before: str, at: int, text: str) -> str:

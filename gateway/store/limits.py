@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from gateway.fhir.search import Allow, Limits, Whose
-from gateway.store.database import Session
 from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER
 from gateway.store.resources import Stored
+from gateway.store.session import Session
 
 NOTHING = "1 = 0"
 """The SQL condition that matches no resource."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.store import columns
-from gateway.store.database import Session
+from gateway.store.session import Session
 
 Member = tuple[int, int, str]
 """(person, or the person's place in the job; patient; the name the person is pseudonymised by)"""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import sqlmodel
 
-from gateway.store.database import Session
+from gateway.store.session import Session
 
 
 @contextmanager

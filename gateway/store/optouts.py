@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.store import columns
-from gateway.store.database import Session
+from gateway.store.session import Session
 
 _IN_FORCE = columns.OPTOUT_LIST.only("key loaded as_at count hash")
 
@@ -44,8 +44,14 @@ def replace(session: Session, numbers: Sequence[str], as_at: int) -> ListInForce
 
 def known_as_at(session: Session, numbers: Sequence[str]) -> int | None:
     """The latest date (µs UTC) that a list of the same numbers had; None for a list that is new."""
-    at: int | None = session.value("SELECT max(as_at) FROM optout_list WHERE hash = ?", _digest(sorted(set(numbers))))
-    return at
+    from sqlmodel import col, func, select
+
+    from gateway.store import tables
+    from gateway.store.models import models
+
+    latest = select(func.max(col(tables.OptoutList.as_at)))
+    with models(session) as rows:
+        return rows.exec(latest.where(tables.OptoutList.hash == _digest(sorted(set(numbers))))).one()
 
 
 def held(session: Session, list_: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.store import columns
-from gateway.store.database import Session
+from gateway.store.session import Session
 
 _IN_FORCE = columns.PERMISSION.only("number basis user_id until")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.store import columns
-from gateway.store.database import Session
+from gateway.store.session import Session
 
 _STATED = columns.PREFERENCE.only("patient name at")
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from sqlmodel import col, select
 
-from gateway.store.database import Session
 from gateway.store.models import models
+from gateway.store.session import Session
 from gateway.store.tables import Project
 
 

@@ -6,28 +6,30 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Any
 
-import msgspec
+import sqlmodel
+from sqlalchemy.orm import defer
+from sqlmodel import col, delete, func, select
 
 from gateway.errors import NotFound
-from gateway.store import columns
-from gateway.store.database import Session, hash64
+from gateway.store import sent
+from gateway.store.batches import batches
+from gateway.store.hashes import hash64
+from gateway.store.models import models
+from gateway.store.session import Session
+from gateway.store.tables import Rejected
 
 MOST, MOST_BYTES = 100_000, 1 << 30
 """Rejects kept at most, and the bytes of them. Older ones are never pushed out: what finds no room is told in the
 report of its load, and whoever sent it still has the file."""
+AT_ONCE = 10_000
+"""Keys in one statement: a database bounds its parameters."""
 DAY = 86_400_000_000
-_NEW = columns.REJECTED.only("key hash source feed delivery at name place reason size payload")
-_SHOWN = columns.REJECTED.only("key source feed delivery at name place reason size")
-
-
-class Rejected(msgspec.Struct, array_like=True, frozen=True):
-    """A reject on its way in. One without a ``payload`` cannot be read by itself, and is not kept."""
-
-    place: str
-    reason: str
-    name: str = ""
-    payload: bytes = b""
+_PAYLOAD: Any = Rejected.payload
+_WITHOUT_PAYLOAD = defer(_PAYLOAD)
+"""Not to read what was sent where only its place is asked for: it may be long."""
+_SHOWN = ("key", "source", "feed", "delivery", "at", "name", "place", "reason", "size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,35 +49,35 @@ class Kept:
     payload: bytes = b""
 
 
-def keep(session: Session, source: str, feed: str, delivery: int, rejects: Sequence[Rejected]) -> Counter[str]:
+def keep(session: Session, source: str, feed: str, delivery: int, rejects: Sequence[sent.Rejected]) -> Counter[str]:
     """Keep what can be replayed; return how many are ``kept`` and ``not kept`` for want of room. The same thing sent
     again by the same feed is kept once, with its latest place and reason."""
     by_hash = {_hash(source, feed, reject.payload): reject for reject in rejects if reject.payload}
-    if not by_hash:
-        return Counter()
-    sql = f"SELECT hash, key FROM rejected WHERE {session.within('hash')}"
-    held = dict(session.rows(sql, session.listed(list(by_hash))))
-    session.many(
-        "UPDATE rejected SET delivery = ?, name = ?, place = ?, reason = ? WHERE key = ?",
-        [
-            (delivery, by_hash[hash_].name, by_hash[hash_].place, by_hash[hash_].reason, key)
-            for hash_, key in held.items()
-        ],
-    )
-    new = [(hash_, reject) for hash_, reject in by_hash.items() if hash_ not in held]
-    room = _fitting(session, [len(reject.payload) for _, reject in new])
-    first = session.next_key("rejected") if room else 0
-    session.insert(
-        "rejected", _NEW,
-        [(key, hash_, source, feed, delivery, session.now, r.name, r.place, r.reason, len(r.payload), r.payload)
-         for key, (hash_, r) in enumerate(new[:room], first)],
-    )  # fmt: skip
-    return Counter({"kept": len(held) + room, "not kept": len(new) - room})
+    held: set[int] = set()
+    with models(session) as rows:
+        for hashes in batches(list(by_hash), AT_ONCE):
+            again = select(Rejected).where(col(Rejected.hash).in_(hashes)).options(_WITHOUT_PAYLOAD)
+            for row in rows.exec(again):
+                reject = by_hash[row.hash]
+                row.delivery, row.name, row.place, row.reason = delivery, reject.name, reject.place, reject.reason
+                held.add(row.hash)
+        new = [(hash_, reject) for hash_, reject in by_hash.items() if hash_ not in held]
+        room = _fitting(rows, [len(reject.payload) for _, reject in new])
+        first = session.next_key("rejected") if room else 0
+        rows.add_all(
+            Rejected(
+                key=key, hash=hash_, source=source, feed=feed, delivery=delivery, at=session.now, name=reject.name,
+                place=reject.place, reason=reject.reason, size=len(reject.payload), payload=reject.payload,
+            )
+            for key, (hash_, reject) in enumerate(new[:room], first)
+        )  # fmt: skip
+    return Counter({"kept": len(held) + room, "not kept": len(new) - room}) if by_hash else Counter()
 
 
-def _fitting(session: Session, sizes: Sequence[int]) -> int:
+def _fitting(rows: sqlmodel.Session, sizes: Sequence[int]) -> int:
     """How many of these find room, in their order."""
-    count, total = session.row("SELECT count(*), COALESCE(sum(size), 0) FROM rejected") or (0, 0)
+    held = select(func.count(), func.coalesce(func.sum(col(Rejected.size)), 0)).select_from(Rejected)
+    count, total = rows.exec(held).one()
     for fitting, size in enumerate(sizes):
         count, total = count + 1, total + size
         if count > MOST or total > MOST_BYTES:
@@ -89,31 +91,47 @@ def _hash(source: str, feed: str, payload: bytes) -> int:
 
 def waiting(session: Session, source: str | None = None, feed: str | None = None) -> list[Kept]:
     """Return the kept rejects (of a source, of a feed) without their payload, the oldest first."""
-    rows = session.rows(f"SELECT {_SHOWN} FROM rejected ORDER BY key")
-    return [
-        kept for kept in (Kept(*row) for row in rows) if source in (None, kept.source) and feed in (None, kept.feed)
-    ]
+    kept = select(Rejected).options(_WITHOUT_PAYLOAD).order_by(col(Rejected.key))
+    if source is not None:
+        kept = kept.where(Rejected.source == source)
+    if feed is not None:
+        kept = kept.where(Rejected.feed == feed)
+    with models(session) as rows:
+        return [_shown(row) for row in rows.exec(kept)]
 
 
 def one(session: Session, key: int) -> Kept:
     """Return one with its payload. Raises ``NotFound``."""
-    row = session.row(f"SELECT {_SHOWN}, payload FROM rejected WHERE key = ?", key)
-    if row is None:
-        raise NotFound("reject")
-    return replace(Kept(*row[:-1]), payload=bytes(row[-1]))
+    with models(session) as rows:
+        row = rows.get(Rejected, key)
+        if row is None:
+            raise NotFound("reject")
+        return replace(_shown(row), payload=row.payload)
+
+
+def _shown(row: Rejected) -> Kept:
+    return Kept(**{name: getattr(row, name) for name in _SHOWN})
 
 
 def drop(session: Session, keys: Sequence[int]) -> int:
     """Remove rejects; return how many there were."""
-    return session.run(f"DELETE FROM rejected WHERE {session.within('key')}", session.listed(list(keys)))
+    return _remove(session, keys)
 
 
 def drop_accepted(session: Session, keys: Sequence[int], delivery: int) -> int:
     """Remove those of ``keys`` that a replay took: the delivery has not rejected them again."""
-    sql = f"DELETE FROM rejected WHERE delivery <> ? AND {session.within('key')}"
-    return session.run(sql, delivery, session.listed(list(keys)))
+    return _remove(session, keys, Rejected.delivery != delivery)
 
 
 def purge(session: Session, days: int) -> int:
     """Remove what came first more than so many days ago; return how many."""
-    return session.run("DELETE FROM rejected WHERE at < ?", session.now - days * DAY)
+    with models(session) as rows:
+        return int(rows.exec(delete(Rejected).where(col(Rejected.at) < session.now - days * DAY)).rowcount)
+
+
+def _remove(session: Session, keys: Sequence[int], *conditions: Any) -> int:
+    with models(session) as rows:
+        return sum(
+            int(rows.exec(delete(Rejected).where(col(Rejected.key).in_(some), *conditions)).rowcount)
+            for some in batches(keys, AT_ONCE)
+        )

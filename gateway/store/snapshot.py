@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from gateway.fhir.search import Limits
 from gateway.store import limits as within
-from gateway.store.database import Session
 from gateway.store.resources import STORED, Stored, stored
+from gateway.store.session import Session
 
 
 def as_of(session: Session, limits: Limits, seq: int) -> Iterator[Stored]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.store.audit import Audit
-from gateway.store.database import Session, Store
+from gateway.store.database import Store
+from gateway.store.session import Session
 
 MOST_COUNTED = 100_000
 """Rows of one table that are counted at most."""

@@ -31,11 +31,11 @@ def summary_bundle(record: Record, base: str = BASE) -> dict[str, Any]:
 
 
 def summary_document(record: Record, base: str = BASE) -> bytes:
-    """The document Bundle of a record. The same record makes the same bytes. Its entries are named under ``base``, the
-    address of the API, as is what an entry refers to outside of the document. Raises ``Invalid`` for a record without a
-    Patient.
+    """https://hl7.org/fhir/uv/ips/StructureDefinition-Bundle-uv-ips.html
 
-    https://hl7.org/fhir/uv/ips/StructureDefinition-Bundle-uv-ips.html
+    The document Bundle of a record. The same record makes the same bytes. Its entries are named under ``base``, the
+    address of the API, as is what an entry refers to outside of the document. Raises ``Invalid`` for a record
+    without a Patient.
     """
     if not record.patients:
         raise Invalid("record: no Patient")

@@ -14,12 +14,11 @@ class OptOuts:
     """An open list. A line is the number, a comma and a line feed, without a header."""
 
     def __init__(self, path: Path):
-        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w", encoding="ascii", newline="")
         self.written = 0
 
     def __enter__(self) -> OptOuts:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("w", encoding="ascii", newline="")
         return self
 
     def __exit__(

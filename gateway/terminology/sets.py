@@ -17,8 +17,8 @@ def load(*, sandbox: bool, own: Path | None = None) -> CodeSets:
     """The sets in force: ours, and those of the folder ``own``, which is laid out like ``terminology/sets``. Sets
     invented for the sandbox are read for a sandbox store only. Raises ``Refused`` naming a file that cannot be
     read."""
-    found = [each for folder in (files("terminology") / "sets", own) if folder is not None for each in _folder(folder)]
-    return CodeSets(tuple(each for each in found if sandbox or not each.sandbox))
+    sets = [set_ for folder in (files("terminology") / "sets", own) if folder is not None for set_ in _folder(folder)]
+    return CodeSets(tuple(set_ for set_ in sets if sandbox or not set_.sandbox))
 
 
 def _folder(folder: Traversable | Path) -> Iterator[CodeSet]:

@@ -116,9 +116,13 @@ def system(column: str) -> str:
 
 def ethnicity(text: str) -> dict[str, Any]:
     """Return the ethnic category, with DHSC's finer value beside it; words alone where the value is not DHSC's."""
-    made = concept("Ethnicity", text)
+    category = concept("Ethnicity", text)
     target = _targets("ethnicity").get(clean("Ethnicity", text), "")
-    return {**made, "coding": [{"system": ETHNIC_CATEGORY, "code": target}, *made["coding"]]} if target else made
+    return (
+        {**category, "coding": [{"system": ETHNIC_CATEGORY, "code": target}, *category["coding"]]}
+        if target
+        else category
+    )
 
 
 def gender(text: str) -> str:

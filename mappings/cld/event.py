@@ -48,8 +48,8 @@ def request(stated: Stated, council: str, look: Look) -> dict[str, Any]:
 
 def assessment(stated: Stated, council: str, look: Look) -> dict[str, Any]:
     values = stated.values
-    made = codes.concept("Assessment Type", values["Assessment Type"]) or {"text": "Assessment"}
-    code = {"coding": [*event_type("Assessment")["coding"], *made.get("coding", [])], "text": made["text"]}
+    assessment = codes.concept("Assessment Type", values["Assessment Type"]) or {"text": "Assessment"}
+    code = {"coding": [*event_type("Assessment")["coding"], *assessment.get("coding", [])], "text": assessment["text"]}
     columns = ("Method of Assessment", "Total Hrs Caring per week", "No. of adults being cared for")
     return task(
         stated, council, look, code, columns, ("Event Outcome", "Eligible Needs Identified"), "Primary Support Reason"

@@ -87,9 +87,9 @@ def patient(key: str, lines: list[Row], snapshot: Snapshot, council: str, look: 
 def possible_deaths(lines: list[Row], born: str, snapshot: Snapshot, look: Look) -> list[str]:
     """Return the dates of death that can be: not before birth, nor after the submission. Others are counted in the load
     report, and say nothing of the person."""
-    told = distinct(iso(text, "Date of Death") for text in stated(lines, "Date of Death"))
-    possible = [day for day in told if can_be(day, born, snapshot.submitted)]
-    for _ in range(len(told) - len(possible)):
+    dates = distinct(iso(text, "Date of Death") for text in stated(lines, "Date of Death"))
+    possible = [day for day in dates if can_be(day, born, snapshot.submitted)]
+    for _ in range(len(dates) - len(possible)):
         look.warn("Date of Death", "before birth or after the submission")
     return possible
 
@@ -104,19 +104,23 @@ def nhs_number(text: str) -> dict[str, Any]:
 
 
 def names(lines: list[Row]) -> list[dict[str, Any]]:
-    found = {(row.values["Last Name"], row.values["First Name"]) for row in lines}
-    return [{"family": family, "given": [given] if given else []} for family, given in sorted(found) if family or given]
+    stated_names = {(row.values["Last Name"], row.values["First Name"]) for row in lines}
+    return [
+        {"family": family, "given": [given_name] if given_name else []}
+        for family, given_name in sorted(stated_names)
+        if family or given_name
+    ]
 
 
 def practices(lines: list[Row]) -> list[dict[str, Any]]:
-    found = {(row.values["GP Practice Code"], row.values["GP Practice Name"]) for row in lines}
+    stated_practices = {(row.values["GP Practice Code"], row.values["GP Practice Name"]) for row in lines}
     return [
         {
             "type": "Organization",
             "identifier": {"system": ODS, "value": code} if is_practice_code(code) else {},
             "display": name or code,
         }
-        for code, name in sorted(found)
+        for code, name in sorted(stated_practices)
         if code or name
     ]
 
@@ -129,12 +133,12 @@ def reasons(key: str, rows: list[Row], latest: Snapshot, since: str, look: Look)
     """Return a Condition for each support reason ever stated: why a council supports someone, never an entry of the
     problem list. It is active while the person's latest snapshot states it and no later one is ``since`` without the
     person."""
-    found: dict[str, tuple[Snapshot, str]] = {}
+    newest: dict[str, tuple[Snapshot, str]] = {}
     for row in rows:
         text = row.values[REASON]
         name = codes.word(REASON, text)
         if name and name != codes.UNKNOWN:
-            found[name] = max(found.get(name, (snapshots.of(row), text)), (snapshots.of(row), text))
+            newest[name] = max(newest.get(name, (snapshots.of(row), text)), (snapshots.of(row), text))
     return [
         resource(
             "Condition",
@@ -162,7 +166,7 @@ def reasons(key: str, rows: list[Row], latest: Snapshot, since: str, look: Look)
             code=codes.concept(REASON, text),
             subject=look.reference("Patient", key),
         )
-        for name, (snapshot, text) in sorted(found.items())
+        for name, (snapshot, text) in sorted(newest.items())
     ]
 
 
@@ -170,12 +174,12 @@ def circumstances(
     key: str, lines: list[Row], snapshot: Snapshot, since: str, council: str, look: Look
 ) -> list[dict[str, Any]]:
     """Return an Observation for each circumstance the snapshot states; where it states two, both are shown."""
-    made = []
+    observations = []
     for column, label in CIRCUMSTANCES.items():
         for number, text in enumerate(known_first(column, stated(lines, column))):
             value = codes.concept(column, text)
             is_unknown = codes.clean(column, text) == codes.UNKNOWN
-            made.append(
+            observations.append(
                 resource(
                     "Observation",
                     look.id("Observation", f"{key}|{column}" + (f"|{number}" if number else "")),
@@ -194,7 +198,7 @@ def circumstances(
                     else {},
                 )
             )
-    return made
+    return observations
 
 
 def stated(lines: list[Row], column: str) -> list[str]:
@@ -209,29 +213,29 @@ def distinct(texts: Iterable[str]) -> list[str]:
 def known_first(column: str, texts: list[str]) -> list[str]:
     """Return one spelling of each value: those of the column's list, else those that are "Unknown", else words no list
     has."""
-    told = {codes.word(column, text): text for text in reversed(texts)}
-    known = [name for name in told if codes.clean(column, name)]
-    names = [name for name in known if name != codes.UNKNOWN] or known or list(told)
-    return [told[name] for name in sorted(names)]
+    spellings = {codes.word(column, text): text for text in reversed(texts)}
+    known = [name for name in spellings if codes.clean(column, name)]
+    names = [name for name in known if name != codes.UNKNOWN] or known or list(spellings)
+    return [spellings[name] for name in sorted(names)]
 
 
 def only(texts: Iterable[str]) -> list[str]:
     """Return the one value that is stated, or none: of two that contradict each other neither is taken."""
-    found = distinct(texts)
-    return found if len(found) == 1 else []
+    values = distinct(texts)
+    return values if len(values) == 1 else []
 
 
 def council(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Organization of a council. Its name is the feed's to tell (``councils``); the file has only the
     code."""
     code = group.publisher
-    told = look.feed.settings.get("councils") or {}
-    if not isinstance(told, dict):
+    councils = look.feed.settings.get("councils") or {}
+    if not isinstance(councils, dict):
         raise Invalid("setting councils")
     if not group.of("Authority"):
         return []
     identifier = [{"system": codes.URN + "la-code", "value": code}]
-    name = str(told.get(code) or f"Council {code}")
+    name = str(councils.get(code) or f"Council {code}")
     return [
         resource(
             "Organization", look.id("Organization", code), PROFILE + "Organization", identifier=identifier, name=name

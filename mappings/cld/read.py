@@ -72,7 +72,10 @@ def column(name: str) -> str:
 
 
 def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
-    """Yield the rows of a file: events and people as they come, its councils and snapshots at the end."""
+    """https://www.ardengemcsu.nhs.uk/adult-social-care-client-level-data/
+
+    Yield the rows of a file: events and people as they come, its councils and snapshots at the end.
+    """
     submission = submitted(file.stem)
     people = People()
     tallies: dict[str, dict[Snapshot, Tally]] = {}
@@ -122,7 +125,7 @@ def submitted(name: str) -> int:
             days.append(date(int(year), int(month), int(day)))
         except ValueError:
             continue
-    version = max((int(found) for found in VERSION_IN_NAME.findall(name)), default=0)
+    version = max((int(number) for number in VERSION_IN_NAME.findall(name)), default=0)
     return int(f"{max(days):%Y%m%d}") * 1000 + version if days else version
 
 

@@ -171,10 +171,10 @@ def _people(values: Values) -> LastDays:
 def known(look: Look) -> list[Snapshot]:
     """Return the council's snapshots that count: the latest submission of each period, oldest first."""
     latest: dict[tuple[str, str], Snapshot] = {}
-    for found in every(look).values():
-        period = (found.start, found.end)
-        if period not in latest or found.submission > latest[period].submission:
-            latest[period] = found
+    for snapshot in every(look).values():
+        period = (snapshot.start, snapshot.end)
+        if period not in latest or snapshot.submission > latest[period].submission:
+            latest[period] = snapshot
     return sorted(latest.values())
 
 
@@ -188,8 +188,8 @@ def every(look: Look) -> dict[str, Snapshot]:
 
 def _every(look: Look) -> dict[str, Snapshot]:
     by_id: dict[str, Snapshot] = {}
-    for found in map(of, look.all(SNAPSHOT)):
-        by_id[found.id] = together(by_id[found.id], found) if found.id in by_id else found
+    for snapshot in map(of, look.all(SNAPSHOT)):
+        by_id[snapshot.id] = together(by_id[snapshot.id], snapshot) if snapshot.id in by_id else snapshot
     return by_id
 
 

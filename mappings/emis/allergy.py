@@ -18,26 +18,26 @@ otherwise."""
 STATUS = {"refuted": "inactive", "resolved": "resolved"}
 
 
-def allergy(made: Entry, look: Look) -> dict[str, Any]:
+def allergy(entry: Entry, look: Look) -> dict[str, Any]:
     """Return the AllergyIntolerance. One that was ruled out is refuted and inactive; "no known allergies" keeps its
     code, which says so."""
-    values, details = made.values, made.said.details
+    values, details = entry.values, entry.said.details
     _, ambiguous = entered(values)
     built = resource(
         "AllergyIntolerance",
-        look.id("AllergyIntolerance", made.key),
+        look.id("AllergyIntolerance", entry.key),
         UK_CORE + "UKCore-AllergyIntolerance",
-        made.security,
-        clinicalStatus=status(CLINICAL, STATUS.get(made.sense, "active")),
-        verificationStatus=status(VERIFICATION, VERIFIED.get(made.sense, "unconfirmed")),
-        code=concept(made.code),
+        entry.security,
+        clinicalStatus=status(CLINICAL, STATUS.get(entry.sense, "active")),
+        verificationStatus=status(VERIFICATION, VERIFIED.get(entry.sense, "unconfirmed")),
+        code=concept(entry.code),
         patient=subject(values, look),
         encounter=encounter(values, look),
-        onsetDateTime=made.effective,
-        recordedDate=made.recorded,
+        onsetDateTime=entry.effective,
+        recordedDate=entry.recorded,
         recorder=clinician(values, look, "EnteredByUserInRoleGuid"),
         asserter=clinician(values, look),
-        note=[*made.notes, *words_of(made)],
+        note=[*entry.notes, *words_of(entry)],
         reaction=reaction(details.get("manifestation", ""), details.get("severity", "")),
     )
     return tagged(built, ambiguous)
@@ -56,17 +56,21 @@ def reaction(manifestation: str, severity: str) -> list[dict[str, Any]]:
     to be unknown."""
     if not manifestation and not severity:
         return []
-    told = {"text": manifestation} if manifestation else UNKNOWN
+    manifested = {"text": manifestation} if manifestation else UNKNOWN
     return [
-        {"manifestation": [told], "severity": coded("severity", severity, target="reaction"), "description": severity}
+        {
+            "manifestation": [manifested],
+            "severity": coded("severity", severity, target="reaction"),
+            "description": severity,
+        }
     ]
 
 
-def words_of(made: Entry) -> list[dict[str, Any]]:
+def words_of(entry: Entry) -> list[dict[str, Any]]:
     """Return as a note what a qualifier says that neither status can (suspected, past, declined…): never silent."""
-    if made.in_words or made.said.is_mixed or made.sense in ("", "refuted", "confirmed", "resolved"):
+    if entry.in_words or entry.said.is_mixed or entry.sense in ("", "refuted", "confirmed", "resolved"):
         return []
-    return [{"text": made.said.words}]
+    return [{"text": entry.said.words}]
 
 
 def status(system: str, code: str) -> dict[str, Any]:

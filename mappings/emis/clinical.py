@@ -21,7 +21,7 @@ REASONS = {
 }
 
 
-def immunisation(made: Entry, look: Look) -> dict[str, Any]:
+def immunisation(entry: Entry, look: Look) -> dict[str, Any]:
     """Return the Immunization. Declined, contraindicated or not given is ``not-done`` with its reason, never
     ``completed``.
 
@@ -29,21 +29,21 @@ def immunisation(made: Entry, look: Look) -> dict[str, Any]:
     The code names an act of vaccination and no product: it is the vaccination procedure, and for want of a product the
     vaccine too.
     """
-    values, details = made.values, made.said.details
-    not_done = made.sense in NOT_DONE or made.sense in ("absent", "suspected", "uncertain")
-    when, person, expires = made.effective, clinician(values, look), details.get("expiry", "")
-    elsewhere = matches("elsewhere", words(made.code.text))
+    values, details = entry.values, entry.said.details
+    not_done = entry.sense in NOT_DONE or entry.sense in ("absent", "suspected", "uncertain")
+    when, person, expires = entry.effective, clinician(values, look), details.get("expiry", "")
+    elsewhere = matches("elsewhere", words(entry.code.text))
     recorded, ambiguous = entered(values)
     immunisation = resource(
         "Immunization",
-        look.id("Immunization", made.key),
+        look.id("Immunization", entry.key),
         UK_CORE + "UKCore-Immunization",
-        made.security,
+        entry.security,
         is_clean=True,
-        extension=[{"url": VACCINATION, "valueCodeableConcept": made.code.concept}],
+        extension=[{"url": VACCINATION, "valueCodeableConcept": entry.code.concept}],
         status="not-done" if not_done else "completed",
-        statusReason=why(made) if not_done else None,
-        vaccineCode=made.code.concept,
+        statusReason=why(entry) if not_done else None,
+        vaccineCode=entry.code.concept,
         patient=subject(values, look),
         encounter=encounter(values, look),
         occurrenceDateTime=when,
@@ -54,16 +54,16 @@ def immunisation(made: Entry, look: Look) -> dict[str, Any]:
         lotNumber=details.get("batch"),
         expirationDate=expiry(expires),
         performer=[{"actor": person}] if person and not not_done and not elsewhere else None,
-        note=[*made.notes, *expiry_note(expires)],
+        note=[*entry.notes, *expiry_note(expires)],
         reasonReference=problem(values, look),
     )
     return tagged(immunisation, ambiguous)
 
 
-def why(made: Entry) -> dict[str, Any]:
+def why(entry: Entry) -> dict[str, Any]:
     """Return the reason it was not done: the code where there is one for it, always the words."""
-    reason = REASONS.get(made.sense)
-    words = made.code.text if made.in_words else made.said.words
+    reason = REASONS.get(entry.sense)
+    words = entry.code.text if entry.in_words else entry.said.words
     return {"coding": [reason], "text": words} if reason else {"text": words}
 
 
@@ -79,77 +79,79 @@ def expiry_note(text: str) -> list[dict[str, Any]]:
     return [{"text": f"Expiry date: {text}"}] if text and not expiry(text) else []
 
 
-def procedure(made: Entry, look: Look) -> dict[str, Any]:
+def procedure(entry: Entry, look: Look) -> dict[str, Any]:
     """Return the Procedure: completed, ``not-done`` with its reason, or of unknown status where it is only
     suspected."""
-    values, person = made.values, clinician(made.values, look)
-    not_done = made.sense in NOT_DONE or made.sense == "absent"
-    site = made.said.details.get("site")
+    values, person = entry.values, clinician(entry.values, look)
+    not_done = entry.sense in NOT_DONE or entry.sense == "absent"
+    site = entry.said.details.get("site")
     return resource(
         "Procedure",
-        look.id("Procedure", made.key),
+        look.id("Procedure", entry.key),
         UK_CORE + "UKCore-Procedure",
-        made.security,
+        entry.security,
         is_clean=True,
-        status="not-done" if not_done else "unknown" if made.sense in ("suspected", "uncertain") else "completed",
-        statusReason=why(made) if not_done else None,
-        code=made.code.concept,
+        status="not-done" if not_done else "unknown" if entry.sense in ("suspected", "uncertain") else "completed",
+        statusReason=why(entry) if not_done else None,
+        code=entry.code.concept,
         subject=subject(values, look),
         encounter=encounter(values, look),
-        performedDateTime=made.effective,
+        performedDateTime=entry.effective,
         recorder=clinician(values, look, "EnteredByUserInRoleGuid"),
         performer=[{"actor": person}] if person and not not_done else None,
         reasonReference=problem(values, look),
         bodySite=[{"text": site}] if site else None,
-        note=made.notes,
+        note=entry.notes,
     )
 
 
-def family_history(made: Entry, look: Look) -> dict[str, Any]:
+def family_history(entry: Entry, look: Look) -> dict[str, Any]:
     """Return the FamilyMemberHistory: of a relative, never of the patient. Who it is, only as far as a qualifier says;
     what else qualifiers say (how certain it is) FHIR has only a note for."""
-    values, said = made.values, made.said
+    values, said = entry.values, entry.said
     _, ambiguous = entered(values)
     words = (
-        [{"text": said.words}] if said.words and not (made.in_words or said.is_mixed) and said.sense != "family" else []
+        [{"text": said.words}]
+        if said.words and not (entry.in_words or said.is_mixed) and said.sense != "family"
+        else []
     )
-    relative = made.said.details.get("relationship", "")
+    relative = entry.said.details.get("relationship", "")
     family = {"coding": [{"system": HL7 + "v3-RoleCode", "code": "FAMMEMB"}], "text": relative or "Family member"}
     history = resource(
         "FamilyMemberHistory",
-        look.id("FamilyMemberHistory", made.key),
+        look.id("FamilyMemberHistory", entry.key),
         UK_CORE + "UKCore-FamilyMemberHistory",
-        made.security,
-        extension=consultation(made, look),
+        entry.security,
+        extension=consultation(entry, look),
         status="completed",
         patient=subject(values, look),
-        date=made.effective,
+        date=entry.effective,
         relationship=family,
         reasonReference=problem(values, look),
-        condition=[{"code": made.code.concept, "note": [*made.notes, *words]}],
+        condition=[{"code": entry.code.concept, "note": [*entry.notes, *words]}],
     )
     return tagged(history, ambiguous)
 
 
-def consultation(made: Entry, look: Look) -> list[dict[str, Any]]:
+def consultation(entry: Entry, look: Look) -> list[dict[str, Any]]:
     """Return the extension that points at the consultation, [] for none."""
-    found = encounter(made.values, look)
-    return [{"url": ENCOUNTER, "valueReference": found}] if found else []
+    reference = encounter(entry.values, look)
+    return [{"url": ENCOUNTER, "valueReference": reference}] if reference else []
 
 
-def specimen(made: Entry, look: Look) -> dict[str, Any]:
+def specimen(entry: Entry, look: Look) -> dict[str, Any]:
     """Return the Specimen."""
-    values = made.values
+    values = entry.values
     _, ambiguous = entered(values)
     taken = resource(
         "Specimen",
-        look.id("Specimen", made.key),
+        look.id("Specimen", entry.key),
         UK_CORE + "UKCore-Specimen",
-        made.security,
-        extension=[*consultation(made, look), *filed(made, look)],
-        type=made.code.concept,
+        entry.security,
+        extension=[*consultation(entry, look), *filed(entry, look)],
+        type=entry.code.concept,
         subject=subject(values, look),
-        collection={"collector": clinician(values, look), "collectedDateTime": made.effective},
-        note=made.notes,
+        collection={"collector": clinician(values, look), "collectedDateTime": entry.effective},
+        note=entry.notes,
     )
     return tagged(taken, ambiguous)

@@ -26,31 +26,31 @@ VERIFIED = {"refuted": "refuted", "confirmed": "confirmed", "suspected": "provis
 invented."""
 
 
-def condition(made: Entry, problem: Row | None, look: Look) -> dict[str, Any]:
+def condition(entry: Entry, problem: Row | None, look: Look) -> dict[str, Any]:
     """Return the Condition: a diagnosis of its encounter, or a problem-list item when the problem row is there."""
-    values, held = made.values, problem.values if problem else Values()
+    values, held = entry.values, problem.values if problem else Values()
     recorded, ambiguous = entered(values)
     condition = resource(
         "Condition",
-        look.id("Condition", made.key),
+        look.id("Condition", entry.key),
         PROFILE,
-        made.security,
+        entry.security,
         is_clean=True,
-        extension=extensions(made, held, look),
-        clinicalStatus=clinical_status(made, held) if problem else course(made),
-        verificationStatus=verification(made),
+        extension=extensions(entry, held, look),
+        clinicalStatus=clinical_status(entry, held) if problem else course(entry),
+        verificationStatus=verification(entry),
         category=categories(held, problem is not None),
-        severity=severity(made),
-        code=made.code.concept,
-        bodySite=[{"text": site}] if (site := made.said.details.get("site")) else [],
+        severity=severity(entry),
+        code=entry.code.concept,
+        bodySite=[{"text": site}] if (site := entry.said.details.get("site")) else [],
         subject=subject(values, look),
         encounter=encounter(values, look),
-        onsetDateTime=made.effective,
+        onsetDateTime=entry.effective,
         abatementDateTime="" if is_active(held) else partial(held, "EndDate"),
         recordedDate=recorded,
         recorder=clinician(values, look, "EnteredByUserInRoleGuid"),
         asserter=clinician(values, look),
-        note=[*made.notes, *words_of(made), *problem_notes(held)] if problem or made.said is not NONE else [],
+        note=[*entry.notes, *words_of(entry), *problem_notes(held)] if problem or entry.said is not NONE else [],
     )
     return tagged(condition, ambiguous or is_doubtful(held, "EndDate"))
 
@@ -59,7 +59,7 @@ def is_active(held: Values) -> bool:
     return str(held["ProblemStatusDescription"]).casefold().startswith("active")
 
 
-def clinical_status(made: Entry, held: Values) -> dict[str, Any]:
+def clinical_status(entry: Entry, held: Values) -> dict[str, Any]:
     """Return a problem's status as its row says it; where it says nothing, a resolved or ended one is inactive and any
     other unknown."""
     said = held["ProblemStatusDescription"].casefold()
@@ -67,32 +67,32 @@ def clinical_status(made: Entry, held: Values) -> dict[str, Any]:
         return status(CLINICAL, "active")
     if said.startswith(("past", "inactive")) or held["EndDate"]:
         return status(CLINICAL, "inactive")
-    return course(made) or UNKNOWN
+    return course(entry) or UNKNOWN
 
 
-def course(made: Entry) -> dict[str, Any]:
+def course(entry: Entry) -> dict[str, Any]:
     """Return the clinical status that words or qualifiers give: resolved, in remission, or history of; {} for none."""
-    if made.sense == "resolved":
-        words = f"{made.code.text} {made.said.words}".casefold()
+    if entry.sense == "resolved":
+        words = f"{entry.code.text} {entry.said.words}".casefold()
         return status(CLINICAL, "remission" if "remission" in words else "resolved")
-    return status(CLINICAL, "inactive") if made.sense == "history" else {}
+    return status(CLINICAL, "inactive") if entry.sense == "history" else {}
 
 
-def verification(made: Entry) -> dict[str, Any]:
+def verification(entry: Entry) -> dict[str, Any]:
     """Return what is said of certainty. The words of a code that denies ("ruled out") deny by themselves: only
     qualifiers refute."""
-    if made.in_words:
-        return status(VERIFICATION, "provisional") if made.sense == "suspected" else {}
-    if made.sense in ("", "resolved", "history"):
+    if entry.in_words:
+        return status(VERIFICATION, "provisional") if entry.sense == "suspected" else {}
+    if entry.sense in ("", "resolved", "history"):
         return {}
-    return status(VERIFICATION, VERIFIED.get(made.sense, "unconfirmed"))
+    return status(VERIFICATION, VERIFIED.get(entry.sense, "unconfirmed"))
 
 
-def words_of(made: Entry) -> list[dict[str, Any]]:
+def words_of(entry: Entry) -> list[dict[str, Any]]:
     """Return a qualifier's own words where the status above is only the nearest."""
-    if made.in_words or made.said.is_mixed or made.sense in ("", "refuted", "confirmed", "suspected"):
+    if entry.in_words or entry.said.is_mixed or entry.sense in ("", "refuted", "confirmed", "suspected"):
         return []
-    return [{"text": made.said.words}]
+    return [{"text": entry.said.words}]
 
 
 def categories(held: Values, is_problem: bool) -> list[dict[str, Any]]:
@@ -104,40 +104,40 @@ def categories(held: Values, is_problem: bool) -> list[dict[str, Any]]:
     return [*PROBLEM_LIST, {"text": significance}] if significance else PROBLEM_LIST
 
 
-def severity(made: Entry) -> dict[str, Any]:
+def severity(entry: Entry) -> dict[str, Any]:
     """Return the severity a qualifier gives; significance is never one."""
-    words = made.said.details.get("severity", "")
+    words = entry.said.details.get("severity", "")
     if not words:
         return {}
     code = coded("severity", words, target="snomed")
     return {"coding": [{"system": SNOMED, "code": code}], "text": words} if code else {"text": words}
 
 
-def extensions(made: Entry, held: Values, look: Look) -> list[dict[str, Any]]:
+def extensions(entry: Entry, held: Values, look: Look) -> list[dict[str, Any]]:
     """Return the episode, the problem the entry is filed under and the one its own problem is part of."""
-    found = filed(made, look)
-    episode = made.values["Episode"].strip()
+    nodes = filed(entry, look)
+    episode = entry.values["Episode"].strip()
     if episode and episode.casefold() != "none":
         code = EPISODES.get(episode.casefold())
         coding = {"coding": [{"system": UK_CORE_CODES + "ConditionEpisodicity", "code": code}]} if code else {}
-        found.append({"url": EPISODE, "valueCodeableConcept": {**coding, "text": episode}})
+        nodes.append({"url": EPISODE, "valueCodeableConcept": {**coding, "text": episode}})
     if parent := held["ParentProblemObservationGuid"]:
-        found.append({"url": RELATED, "valueReference": look.reference("Condition", guid(parent))})
-    return found
+        nodes.append({"url": RELATED, "valueReference": look.reference("Condition", guid(parent))})
+    return nodes
 
 
 def problem_notes(held: Values) -> list[dict[str, Any]]:
     """Return as notes what a problem row says and Condition has no element for."""
-    found = []
+    texts = []
     if relation := held["ParentProblemRelationship"].strip():
-        found.append(f"Relationship to the parent problem: {relation}")
+        texts.append(f"Relationship to the parent problem: {relation}")
     if held["ExpectedDuration"] not in ("", "0"):
-        found.append(f"Expected duration: {held['ExpectedDuration']} days")
+        texts.append(f"Expected duration: {held['ExpectedDuration']} days")
     if is_active(held) and (end := partial(held, "EndDate")):
-        found.append(f"End date of the problem: {end}")
+        texts.append(f"End date of the problem: {end}")
     if reviewed := partial(held, "LastReviewDate"):
-        found.append(f"Last reviewed: {reviewed}")
-    return [{"text": text} for text in found]
+        texts.append(f"Last reviewed: {reviewed}")
+    return [{"text": text} for text in texts]
 
 
 def status(system: str, code: str) -> dict[str, Any]:

@@ -137,7 +137,10 @@ def check_complete(files: list[Named]) -> None:
 
 
 def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
-    """Yield the rows of one file; a row without its key, its organisation, its patient or its number is a reject."""
+    """https://github.com/NHSISL/Datasets
+
+    Yield the rows of one file; a row without its key, its organisation, its patient or its number is a reject.
+    """
     name = named(file)
     table = TABLES[name.table]
     wanted = frozenset((*COLUMNS[name.table], *new_columns(without_watch(file)))) - table.never

@@ -101,8 +101,8 @@ def to_location(group: Group, look: Look) -> list[dict[str, Any]]:
 
 
 def telecoms(values: Values) -> list[dict[str, Any]]:
-    told = (("PhoneNumber", "phone"), ("FaxNumber", "fax"), ("EmailAddress", "email"))
-    return [{"system": system, "value": text} for column, system in told if (text := values[column].strip())]
+    columns = (("PhoneNumber", "phone"), ("FaxNumber", "fax"), ("EmailAddress", "email"))
+    return [{"system": system, "value": text} for column, system in columns if (text := values[column].strip())]
 
 
 def to_user(group: Group, look: Look) -> list[dict[str, Any]]:
@@ -112,16 +112,21 @@ def to_user(group: Group, look: Look) -> list[dict[str, Any]]:
     if row is None:
         return []
     values = row.values
-    number, given = values["RegistrationNumber"].strip().upper(), values["GivenName"].split()
+    number, given_names = values["RegistrationNumber"].strip().upper(), values["GivenName"].split()
     system = next((system for pattern, system in PROFESSIONAL if pattern.fullmatch(number)), "")
-    name = {"use": "official", "family": values["Surname"].strip(), "given": given, "prefix": [values["Title"].strip()]}
+    name = {
+        "use": "official",
+        "family": values["Surname"].strip(),
+        "given": given_names,
+        "prefix": [values["Title"].strip()],
+    }
     return [
         resource(
             "Practitioner",
             look.id("Practitioner", row.key),
             UK_CORE + "UKCore-Practitioner",
             identifier=[*([identifier(number, system)] if system else []), identifier(row.key)],
-            name=[name] if name["family"] or given else [],
+            name=[name] if name["family"] or given_names else [],
         ),
         resource(
             "PractitionerRole",

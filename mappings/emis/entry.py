@@ -64,7 +64,7 @@ class Entry:
         return [{"text": text} for text in texts]
 
 
-def entry(row: Row, look: Look, has_referral: bool = False, has_children: bool = False) -> Entry:
+def entry_of(row: Row, look: Look, has_referral: bool = False, has_children: bool = False) -> Entry:
     """Return the entry of an observation row. Raises ``Invalid`` while its code has not arrived."""
     values = row.values
     code = code_of(row, look)
@@ -86,7 +86,7 @@ def entry(row: Row, look: Look, has_referral: bool = False, has_children: bool =
 def shared(row: Row, look: Look, has_referral: bool = False, has_children: bool = False) -> Entry:
     """Return the entry of a row that several groups need: a blood pressure is read by its own groups and its parts'."""
     name = (row.table, row.key, has_referral, has_children)
-    return look.once(name, lambda: entry(row, look, has_referral, has_children))
+    return look.once(name, lambda: entry_of(row, look, has_referral, has_children))
 
 
 def sense_of(code: Code, said: Qualifiers) -> tuple[str, bool]:
@@ -113,21 +113,21 @@ def route(values: Values, code: Code, sense: str, in_words: bool, has_referral: 
     The order is the order of harm: an allergy is an allergy whatever else it looks like; a relative's illness is never
     the patient's.
     """
-    given = code.route
+    listed = code.route
     kind = kind_of(values.get("ObservationType", ""))
     if not sense and not kind and not has_referral:  # the common case
-        if given == "lab":
+        if listed == "lab":
             return _lab(values, kind, has_children)
-        return "observation" if (code.part or "Value" in values) and given not in WITHOUT_VALUE else given
+        return "observation" if (code.part or "Value" in values) and listed not in WITHOUT_VALUE else listed
     if sense == "family":
         return "family"
     if sense == "not-family":
         return "observation"
-    if "allergy" in (given, kind):
+    if "allergy" in (listed, kind):
         return "allergy"
-    if "family" in (given, kind):
+    if "family" in (listed, kind):
         return "observation" if sense in NEGATIVE else "family"
-    if "immunisation" in (given, kind):
+    if "immunisation" in (listed, kind):
         if sense in ("planned", "absent", "suspected", "uncertain") or sense in SPEAKS_OF:
             return "observation" if in_words else "plan" if sense == "planned" else "immunisation"
         return "immunisation"
@@ -135,19 +135,19 @@ def route(values: Values, code: Code, sense: str, in_words: bool, has_referral: 
         return "observation"
     if sense == "planned" and not in_words:
         return "plan"
-    if given == "lab":
+    if listed == "lab":
         return _lab(values, kind, has_children)
-    if given in ("request", "specimen"):
-        return "observation" if sense in NEGATIVE else given
-    if has_referral or "referral" in (given, kind):
+    if listed in ("request", "specimen"):
+        return "observation" if sense in NEGATIVE else listed
+    if has_referral or "referral" in (listed, kind):
         return "observation" if sense in NEGATIVE else "referral"
     if kind == "request":
         return "observation" if sense in NEGATIVE or has_children else "request"
-    if given == "plan":
+    if listed == "plan":
         return "observation" if sense in NEGATIVE - {"planned"} else "plan"
-    if given == "procedure":
+    if listed == "procedure":
         return "observation" if in_words and sense in {"planned", "absent", "suspected"} | SPEAKS_OF else "procedure"
-    if given == "condition":
+    if listed == "condition":
         return "observation" if in_words and sense in NEGATIVE | SPEAKS_OF else "condition"
     return "observation"
 
@@ -174,31 +174,31 @@ def subject(values: Values, look: Look) -> dict[str, Any]:
 
 def encounter(values: Values, look: Look) -> dict[str, Any]:
     """Return the reference to the consultation, {} for none."""
-    found = values.get("ConsultationGuid")
-    return look.reference("Encounter", guid(found)) if found else {}
+    consultation = values.get("ConsultationGuid")
+    return look.reference("Encounter", guid(consultation)) if consultation else {}
 
 
 def clinician(values: Values, look: Look, column: str = "ClinicianUserInRoleGuid") -> dict[str, Any]:
     """Return the reference to a user in role, {} for none."""
-    found = values.get(column)
-    return look.reference("PractitionerRole", guid(found)) if found else {}
+    user = values.get(column)
+    return look.reference("PractitionerRole", guid(user)) if user else {}
 
 
-def filed(made: Entry, look: Look) -> list[dict[str, Any]]:
+def filed(entry: Entry, look: Look) -> list[dict[str, Any]]:
     """Return the extension that says under which problem an entry is filed, for types that have no reason; [] for none
     and for itself.
 
     Without it a result would give away the hidden problem it was done for.
     """
-    found = guid(made.values["ProblemGuid"]) if "ProblemGuid" in made.values else ""
+    filed_under = guid(entry.values["ProblemGuid"]) if "ProblemGuid" in entry.values else ""
     return (
-        [{"url": FILED_UNDER, "valueReference": look.reference("Condition", found)}]
-        if found and found != made.key
+        [{"url": FILED_UNDER, "valueReference": look.reference("Condition", filed_under)}]
+        if filed_under and filed_under != entry.key
         else []
     )
 
 
 def problem(values: Values, look: Look, column: str = "ProblemGuid") -> list[dict[str, Any]]:
     """Return the reference to the problem something was done for, [] for none."""
-    found = values.get(column)
-    return [look.reference("Condition", guid(found))] if found else []
+    observation = values.get(column)
+    return [look.reference("Condition", guid(observation))] if observation else []

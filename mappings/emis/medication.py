@@ -190,12 +190,12 @@ def course_type(words: str) -> dict[str, Any]:
 
 
 def repeat_information(values: Values) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    nodes: list[dict[str, Any]] = []
     if values["NumberOfIssues"].isdigit():
-        found.append({"url": "numberOfPrescriptionsIssued", "valueUnsignedInt": int(values["NumberOfIssues"])})
+        nodes.append({"url": "numberOfPrescriptionsIssued", "valueUnsignedInt": int(values["NumberOfIssues"])})
     if end := expiry(values):
-        found.append({"url": "authorisationExpiryDate", "valueDateTime": end})
-    return [{"url": REPEAT, "extension": found}] if found else []
+        nodes.append({"url": "authorisationExpiryDate", "valueDateTime": end})
+    return [{"url": REPEAT, "extension": nodes}] if nodes else []
 
 
 def expiry(values: Values) -> str:
@@ -226,12 +226,12 @@ def days(text: str) -> dict[str, Any]:
 
 
 def issue_category(values: Values) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = [COMMUNITY]
+    categories: list[dict[str, Any]] = [COMMUNITY]
     if is_true(values["IsPrivatelyPrescribed"]):
-        found.append({"text": "Private prescription"})
+        categories.append({"text": "Private prescription"})
     if method := values["IssueMethodDescription"].strip():
-        found.append({"text": method})
-    return found
+        categories.append({"text": method})
+    return categories
 
 
 def issue_notes(values: Values) -> list[dict[str, Any]]:

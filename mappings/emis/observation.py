@@ -9,7 +9,7 @@ from mappings import Group, Look, Row
 from mappings.emis.allergy import allergy
 from mappings.emis.clinical import family_history, immunisation, procedure, specimen
 from mappings.emis.condition import condition
-from mappings.emis.entry import NEGATIVE, Entry, entry, shared
+from mappings.emis.entry import NEGATIVE, Entry, entry_of, shared
 from mappings.emis.qualifiers import NONE
 from mappings.emis.request import plan, referral, request
 from mappings.emis.result import PART_UNCLEAR, observation, report
@@ -36,7 +36,7 @@ def to_observation(group: Group, look: Look) -> list[dict[str, Any]]:
         alone = rows[0]
         if alone.deleted or alone.table != OBSERVATION or alone.key != key:
             return awaited(group, key)
-        read = shared if "ParentObservationGuid" in alone.values else entry
+        read = shared if "ParentObservationGuid" in alone.values else entry_of
         return resources(read(alone, look), None, None, [], look)
     observations = group.of(OBSERVATION)
     head = next((row for row in observations if row.key == key), None)
@@ -45,8 +45,8 @@ def to_observation(group: Group, look: Look) -> list[dict[str, Any]]:
     children = [row for row in observations if row.key != key and row.patient == head.patient]
     problem = next((row for row in group.of(PROBLEM) if row.key == key), None)
     ask = next((row for row in group.of(REFERRAL) if row.key == key), None)
-    made = shared(head, look, ask is not None, bool(children))
-    return resources(made, problem, ask, children, look)
+    entry = shared(head, look, ask is not None, bool(children))
+    return resources(entry, problem, ask, children, look)
 
 
 def awaited(group: Group, key: str) -> list[dict[str, Any]]:
@@ -59,59 +59,59 @@ def awaited(group: Group, key: str) -> list[dict[str, Any]]:
 
 
 def resources(
-    made: Entry, problem: Row | None, ask: Row | None, children: list[Row], look: Look
+    entry: Entry, problem: Row | None, ask: Row | None, children: list[Row], look: Look
 ) -> list[dict[str, Any]]:
     """Return the resource of the entry's kind, and the Condition that a problem is beside it.
 
     Problem status is one more view of an entry and never its first: an allergy on the problem list is still an allergy.
     An unlisted category is counted here and not within ``shared``: it counts once, however many groups read the entry.
     """
-    if made.code.unlisted is not None:
-        look.unlisted(CODE, "EmisCodeCategoryDescription", made.code.unlisted)
-    if made.route == "condition":
-        return [condition(made, problem, look)]
+    if entry.code.unlisted is not None:
+        look.unlisted(CODE, "EmisCodeCategoryDescription", entry.code.unlisted)
+    if entry.route == "condition":
+        return [condition(entry, problem, look)]
     answer = []
-    if made.route in ("observation", "report"):
+    if entry.route in ("observation", "report"):
         held = known(children, look)
-        parts = parts_of(made, held)
+        parts = parts_of(entry, held)
         members = members_of(held, parts, look)
         if is_doubled(parts):
             answer += [apart(part, look) for part in parts]
             members = [look.reference("Observation", part.key) for part in parts] + members
             parts = []
-        if made.route == "report":
-            answer.append(report(made, members, specimens_of(held, look), look))
-        elif not is_component(made, look):
-            answer.append(observation(made, parts, members, specimens_of(held, look), look))
-    elif made.route == "referral":
-        answer.append(referral(made, ask, look))
+        if entry.route == "report":
+            answer.append(report(entry, members, specimens_of(held, look), look))
+        elif not is_component(entry, look):
+            answer.append(observation(entry, parts, members, specimens_of(held, look), look))
+    elif entry.route == "referral":
+        answer.append(referral(entry, ask, look))
     else:
-        answer.append(MAKERS[made.route](made, look))
-    if problem is not None and not is_relatives(made) or made.code.is_disease and is_disease_too(made):
-        answer.append(condition(made, problem, look))
+        answer.append(MAKERS[entry.route](entry, look))
+    if problem is not None and not is_relatives(entry) or entry.code.is_disease and is_disease_too(entry):
+        answer.append(condition(entry, problem, look))
     return answer
 
 
-def is_relatives(made: Entry) -> bool:
+def is_relatives(entry: Entry) -> bool:
     """Whether a qualifier, and not the code, says that an entry is of a relative: it is no problem of the patient."""
-    return made.route == "family" and not made.in_words and made.code.route != "family"
+    return entry.route == "family" and not entry.in_words and entry.code.route != "family"
 
 
-def is_disease_too(made: Entry) -> bool:
+def is_disease_too(entry: Entry) -> bool:
     """Whether an entry of the allergies names a disease, such as a diabetes that a drug caused. EMIS files it with the
     adverse reactions; it is on the list of diagnoses as well."""
-    return made.route == made.code.route == "allergy" and made.code.is_disease and made.sense not in NEGATIVE
+    return entry.route == entry.code.route == "allergy" and entry.code.is_disease and entry.sense not in NEGATIVE
 
 
-def is_component(made: Entry, look: Look) -> bool:
+def is_component(entry: Entry, look: Look) -> bool:
     """Whether the parent shows the entry as a component; it decides by the same rule, ``belongs``."""
-    if made.code.part not in ("systolic", "diastolic") or not made.values.get("ParentObservationGuid"):
+    if entry.code.part not in ("systolic", "diastolic") or not entry.values.get("ParentObservationGuid"):
         return False
-    parent = look.row(OBSERVATION, guid(made.values["ParentObservationGuid"]))
+    parent = look.row(OBSERVATION, guid(entry.values["ParentObservationGuid"]))
     if parent is None:
         return False
     try:
-        return belongs(made, shared(parent, look, has_children=True))
+        return belongs(entry, shared(parent, look, has_children=True))
     except Invalid:
         return False  # the parent waits for its code, and this group is mapped again when it comes
 
@@ -134,10 +134,10 @@ def belongs(part: Entry, panel: Entry) -> bool:
     )
 
 
-def parts_of(made: Entry, children: list[Entry]) -> list[Entry]:
+def parts_of(entry: Entry, children: list[Entry]) -> list[Entry]:
     """Return the children that are the parts of a blood pressure, systolic first as people write them."""
-    found = [child for child in children if belongs(child, made)]
-    return sorted(found, key=lambda child: (child.code.part != "systolic", child.row.order))
+    parts = [child for child in children if belongs(child, entry)]
+    return sorted(parts, key=lambda child: (child.code.part != "systolic", child.row.order))
 
 
 def is_doubled(parts: list[Entry]) -> bool:
@@ -162,10 +162,10 @@ def specimens_of(children: list[Entry], look: Look) -> list[dict[str, Any]]:
 
 def members_of(children: list[Entry], parts: list[Entry], look: Look) -> list[dict[str, Any]]:
     """Return references to the children that are results: those with a value, or of a laboratory category."""
-    found = [child for child in children if child.route == "observation" and child not in parts]
+    results = [child for child in children if child.route == "observation" and child not in parts]
     return [
         look.reference("Observation", child.key)
-        for child in sorted(found, key=lambda child: child.row.order)
+        for child in sorted(results, key=lambda child: child.row.order)
         if "Value" in child.values or child.code.category == "laboratory"
     ]
 
@@ -173,10 +173,10 @@ def members_of(children: list[Entry], parts: list[Entry], look: Look) -> list[di
 def known(children: list[Row], look: Look) -> list[Entry]:
     """Return the entries of the children whose codes have arrived; the others wait in quarantine and touch this group
     when they come."""
-    found = []
+    entries = []
     for child in children:
         try:
-            found.append(shared(child, look))
+            entries.append(shared(child, look))
         except Invalid:
             continue
-    return found
+    return entries

@@ -138,20 +138,20 @@ def identifiers(row: Row, look: Look) -> list[dict[str, Any]]:
 
 
 def name(values: Values) -> dict[str, Any]:
-    given = [values["GivenName"].strip(), *values["MiddleNames"].split()]
+    given_names = [values["GivenName"].strip(), *values["MiddleNames"].split()]
     parts = {
         "family": values["Surname"].strip(),
-        "given": [each for each in given if each],
+        "given": [given_name for given_name in given_names if given_name],
         "prefix": [values["Title"].strip()],
     }
     return {"use": "official", **parts} if parts["family"] or parts["given"] else {}
 
 
 def telecoms(values: Values) -> list[dict[str, Any]]:
-    told = (("HomePhone", "phone", "home"), ("MobilePhone", "phone", "mobile"), ("EmailAddress", "email", ""))
+    columns = (("HomePhone", "phone", "home"), ("MobilePhone", "phone", "mobile"), ("EmailAddress", "email", ""))
     return [
         {"system": system, "value": text, "use": use}
-        for column, system, use in told
+        for column, system, use in columns
         if (text := values[column].strip())
     ]
 
@@ -217,19 +217,21 @@ def registration_type(words: str) -> list[dict[str, Any]]:
 
 def status_history(history: list[Row]) -> list[dict[str, Any]]:
     """Return the statuses whose words the table knows, each from its time to the next."""
-    told = sorted(
+    statuses = sorted(
         {
             (moment(row.values)[0], coded("registration_status", row.values["StatusDescription"], target="status"))
             for row in history
         }
     )
-    ends = [when for when, _ in told[1:]] + [""]
+    ends = [when for when, _ in statuses[1:]] + [""]
     return [
-        {"status": status, "period": {"start": when, "end": end}} for (when, status), end in zip(told, ends) if status
+        {"status": status, "period": {"start": when, "end": end}}
+        for (when, status), end in zip(statuses, ends)
+        if status
     ]
 
 
 def moment(values: Values) -> tuple[str, bool]:
     """Return the time of a change of registration, and whether the clock showed it twice."""
-    found, time = day(values, "HistoryDate"), values["HistoryTime"][:8]
-    return with_offset(found, time) if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", time) else (found, False)
+    changed, time = day(values, "HistoryDate"), values["HistoryTime"][:8]
+    return with_offset(changed, time) if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", time) else (changed, False)

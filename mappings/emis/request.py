@@ -18,58 +18,58 @@ REFERRAL = {"coding": [{"system": SNOMED, "code": "3457005", "display": "Patient
 INVESTIGATION = {"coding": [{"system": SNOMED, "code": "108252007", "display": "Laboratory procedure"}]}
 
 
-def referral(made: Entry, ask: Row | None, look: Look) -> dict[str, Any]:
+def referral(entry: Entry, ask: Row | None, look: Look) -> dict[str, Any]:
     """Return the ServiceRequest of a referral, with what its referral row adds."""
     held = ask.values if ask else Values()
-    return _request(made, look, "order", [REFERRAL], held)
+    return _request(entry, look, "order", [REFERRAL], held)
 
 
-def request(made: Entry, look: Look) -> dict[str, Any]:
+def request(entry: Entry, look: Look) -> dict[str, Any]:
     """Return the ServiceRequest of an investigation that was asked for and has no results yet."""
-    lab = made.code.category == "laboratory"
-    return _request(made, look, "order", [INVESTIGATION] if lab else [], Values())
+    lab = entry.code.category == "laboratory"
+    return _request(entry, look, "order", [INVESTIGATION] if lab else [], Values())
 
 
-def plan(made: Entry, look: Look) -> dict[str, Any]:
+def plan(entry: Entry, look: Look) -> dict[str, Any]:
     """Return the ServiceRequest of what a qualifier says is only planned."""
-    return _request(made, look, "plan", [], Values())
+    return _request(entry, look, "plan", [], Values())
 
 
-def _request(made: Entry, look: Look, intent: str, category: list[dict[str, Any]], held: Values) -> dict[str, Any]:
+def _request(entry: Entry, look: Look, intent: str, category: list[dict[str, Any]], held: Values) -> dict[str, Any]:
     """EMIS does not say whether a request is still open, so its status is ``unknown``."""
-    values = made.values
+    values = entry.values
     target = held["ReferralTargetOrganisationGuid"]
     _, ambiguous = entered(values)
     built = resource(
         "ServiceRequest",
-        look.id("ServiceRequest", made.key),
+        look.id("ServiceRequest", entry.key),
         UK_CORE + "UKCore-ServiceRequest",
-        made.security,
+        entry.security,
         identifier=[identifier(held["ReferralUBRN"].strip(), UBRN)] if held["ReferralUBRN"].strip() else [],
         status="unknown",
         intent=intent,
         category=category,
         priority=coded("priority", held["ReferralUrgency"], target="priority"),
-        code=made.code.concept,
+        code=entry.code.concept,
         orderDetail=[{"text": held["ReferralServiceType"].strip()}],
         subject=subject(values, look),
         encounter=encounter(values, look),
-        authoredOn=made.effective,
+        authoredOn=entry.effective,
         requester=clinician(values, look),
-        performer=[organisation(guid(target), made.row, look)] if target else [],
+        performer=[organisation(guid(target), entry.row, look)] if target else [],
         reasonReference=problem(values, look),
-        note=[*made.notes, *notes(held)],
+        note=[*entry.notes, *notes(held)],
     )
     return tagged(built, ambiguous)
 
 
 def notes(held: Values) -> list[dict[str, Any]]:
     """Return as notes what a referral row says and ServiceRequest has no element or word for."""
-    found = []
+    texts = []
     if urgency := held["ReferralUrgency"].strip():
-        found.append(f"Urgency: {urgency}")
+        texts.append(f"Urgency: {urgency}")
     if mode := held["ReferralMode"].strip():
-        found.append(f"Mode: {mode}")
+        texts.append(f"Mode: {mode}")
     if is_true(held["TransportRequired"]):
-        found.append("Transport required")
-    return [{"text": text} for text in found]
+        texts.append("Transport required")
+    return [{"text": text} for text in texts]

@@ -26,30 +26,30 @@ NOT_DONE = {"declined": "asked-declined", "not-given": "not-performed", "contrai
 
 
 def observation(
-    made: Entry, parts: list[Entry], members: list[dict[str, Any]], specimens: list[dict[str, Any]], look: Look
+    entry: Entry, parts: list[Entry], members: list[dict[str, Any]], specimens: list[dict[str, Any]], look: Look
 ) -> dict[str, Any]:
     """Return the Observation. Built element by element: nine of ten rows of a practice come this way. FHIR lets it have
     one specimen."""
-    values, code = made.values, made.code
+    values, code = entry.values, entry.code
     # a part kept confidential hides the whole: half a blood pressure gives the other half away
-    is_confidential = made.is_confidential or any(part.is_confidential for part in parts)
+    is_confidential = entry.is_confidential or any(part.is_confidential for part in parts)
     profile = LAB_PROFILE if code.category == "laboratory" else PROFILE
-    built = begun("Observation", look.id("Observation", made.key), made, profile, is_confidential, look)
+    built = begun("Observation", look.id("Observation", entry.key), entry, profile, is_confidential, look)
     meta = built["meta"]
     built["status"] = "final"
     if code.category:
         built["category"] = CATEGORY[code.category]
     built["code"] = code.concept
     built["subject"] = subject(values, look)
-    ambiguous = told(built, values, look)
+    ambiguous = circumstances(built, values, look)
     number = values.get("Value")
     if number:
         built.update(value(values))
-    if made.sense and not made.in_words:
-        changed(built, made)
-    notes = made.notes if made.said.notes or made.said.words else []
-    if number and made.sense == "history" and not (made.in_words or made.said.is_mixed):
-        notes.append({"text": made.said.words})  # a value of the past is still the value: only words can say so
+    if entry.sense and not entry.in_words:
+        changed(built, entry)
+    notes = entry.notes if entry.said.notes or entry.said.words else []
+    if number and entry.sense == "history" and not (entry.in_words or entry.said.is_mixed):
+        notes.append({"text": entry.said.words})  # a value of the past is still the value: only words can say so
     if (
         not number
         and code.category == "laboratory"
@@ -79,29 +79,29 @@ def observation(
 
 
 def begun(
-    resource_type: str, id_: str, made: Entry, profile: list[str], is_confidential: bool, look: Look
+    resource_type: str, id_: str, entry: Entry, profile: list[str], is_confidential: bool, look: Look
 ) -> dict[str, Any]:
     """Return what an Observation and a DiagnosticReport begin with: id, meta, and the problem they are filed under."""
     meta: dict[str, Any] = {"profile": profile}
     if is_confidential:
         meta["security"] = ["R"]
     built: dict[str, Any] = {"resourceType": resource_type, "id": id_, "meta": meta}
-    if problem := filed(made, look):
+    if problem := filed(entry, look):
         built["extension"] = problem
     return built
 
 
-def told(built: dict[str, Any], values: Values, look: Look) -> bool:
+def circumstances(built: dict[str, Any], values: Values, look: Look) -> bool:
     """Add where, when and by whom; return whether the clock showed a time of it twice."""
-    if found := encounter(values, look):
-        built["encounter"] = found
+    if reference := encounter(values, look):
+        built["encounter"] = reference
     if when := partial(values, "EffectiveDate"):
         built["effectiveDateTime"] = when
     issued, ambiguous = entered(values)
     if "T" in issued:
         built["issued"] = issued
-    if found := clinician(values, look):
-        built["performer"] = [found]
+    if reference := clinician(values, look):
+        built["performer"] = [reference]
     return ambiguous
 
 
@@ -115,23 +115,23 @@ def value(values: Values) -> dict[str, Any]:
     return {"valueString": f"{number} {values['NumericUnit']}".strip()}
 
 
-def changed(built: dict[str, Any], made: Entry) -> None:
+def changed(built: dict[str, Any], entry: Entry) -> None:
     """Say in the Observation what a qualifier says of it: absent, suspected, not done. A number also denied is of
     unknown status."""
-    sense = made.sense
-    if made.values.get("Value"):
+    sense = entry.sense
+    if entry.values.get("Value"):
         if sense not in ("confirmed", "history"):
             built["status"] = "unknown"
-            built["interpretation"] = [{"text": made.said.words}]
+            built["interpretation"] = [{"text": entry.said.words}]
     elif sense in NOT_DONE:
         built["status"] = "cancelled"
-        built["dataAbsentReason"] = {**absent(NOT_DONE[sense]), "text": made.said.words}
+        built["dataAbsentReason"] = {**absent(NOT_DONE[sense]), "text": entry.said.words}
     elif sense == "refuted":
-        built["valueCodeableConcept"] = {**ABSENT, "text": made.said.words}
+        built["valueCodeableConcept"] = {**ABSENT, "text": entry.said.words}
     elif sense == "suspected":
-        built["valueCodeableConcept"] = {**SUSPECTED, "text": made.said.words}
+        built["valueCodeableConcept"] = {**SUSPECTED, "text": entry.said.words}
     elif sense != "confirmed":
-        built["valueCodeableConcept"] = {"text": made.said.words}
+        built["valueCodeableConcept"] = {"text": entry.said.words}
 
 
 def abnormal(values: Values) -> dict[str, Any]:
@@ -169,17 +169,17 @@ def component(part: Entry) -> dict[str, Any]:
     return built
 
 
-def report(made: Entry, results: list[dict[str, Any]], specimens: list[dict[str, Any]], look: Look) -> dict[str, Any]:
+def report(entry: Entry, results: list[dict[str, Any]], specimens: list[dict[str, Any]], look: Look) -> dict[str, Any]:
     """Return the DiagnosticReport of a laboratory battery with its results and specimens."""
-    values = made.values
-    id_ = look.id("DiagnosticReport", made.key)
-    built = begun("DiagnosticReport", id_, made, REPORT_PROFILE, made.is_confidential, look)
-    built |= {"status": "final", "category": LAB_REPORT, "code": made.code.concept, "subject": subject(values, look)}
-    ambiguous = told(built, values, look)
+    values = entry.values
+    id_ = look.id("DiagnosticReport", entry.key)
+    built = begun("DiagnosticReport", id_, entry, REPORT_PROFILE, entry.is_confidential, look)
+    built |= {"status": "final", "category": LAB_REPORT, "code": entry.code.concept, "subject": subject(values, look)}
+    ambiguous = circumstances(built, values, look)
     if specimens:
         built["specimen"] = specimens
     if results:
         built["result"] = results
-    if words := "; ".join(note["text"] for note in made.notes):
+    if words := "; ".join(note["text"] for note in entry.notes):
         built["conclusion"] = words
     return tagged(built, ambiguous)

@@ -71,14 +71,14 @@ def _partial(text: str, precision: str, column: str) -> str:
 
 @lru_cache(maxsize=1 << 16)
 def _day(text: str, column: str) -> str:
-    found = text[:10]
-    if not _DAY.fullmatch(found):
+    written = text[:10]
+    if not _DAY.fullmatch(written):
         raise Invalid(f"column {column}")
     try:
-        date.fromisoformat(found)
+        date.fromisoformat(written)
     except ValueError:
         raise Invalid(f"column {column}") from None
-    return found
+    return written
 
 
 def _time(text: str, column: str) -> str:

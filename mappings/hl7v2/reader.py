@@ -44,8 +44,11 @@ def _is_ours(file: File) -> bool:
 
 
 def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
-    """Yield one row a message, and a reject for each that cannot be read, by its place in the file; for a file or a
-    batch that is not whole, too. Values are never told."""
+    """https://www.hl7.org/implement/standards/product_brief.cfm?product_id=144
+
+    Yield one row a message, and a reject for each that cannot be read, by its place in the file; for a file or a
+    batch that is not whole, too. Values are never told.
+    """
     is_empty = True
     for part in parts(file, LONGEST):
         is_empty = False

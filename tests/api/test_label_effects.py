@@ -18,7 +18,7 @@ from gateway.composition import create_gateway
 from gateway.export import approval, asking, national_list, running
 from gateway.nhs import labels, leaving, sensitive
 from gateway.nhs.codesets import CodeSets
-from gateway.store.database import id_hash
+from gateway.store.hashes import id_hash
 from tests import effects
 from tests.api.conftest import Api, Clock
 from tests.api.people import AMY, ANN, SETS, encounter, fill, observation, to, uid

@@ -12,7 +12,7 @@ from gateway.api import connection
 from gateway.commands import verbs
 from gateway.errors import Unavailable
 from gateway.store import jobs, ledger, rejected, vitals
-from gateway.store.rejected import Rejected
+from gateway.store.sent import Rejected
 from tests.api.people import ANN, uid
 from tests.toy import deliver, row
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.fhir.codes import NHS_NUMBER, SNOMED
-from gateway.records import reading
+from gateway.records import including, reading
 from tests.api.people import ANN, SETS, observation, to, uid
 from tests.toy import deliver, resource, row
 
@@ -74,7 +74,7 @@ def reports(clinic):
     "most, sizes, is_told", [(250, [3], False), (5, [2, 1], False), (3, [1, 1, 1], False), (1, [1, 1, 1], True)]
 )
 def test_no_result_of_a_report_is_cut_without_a_word(reports, monkeypatch, most, sizes, is_told):
-    monkeypatch.setattr(reading, "MOST_INCLUDED", most)
+    monkeypatch.setattr(including, "MOST_INCLUDED", most)
     path = f"/fhir/DiagnosticReport?patient={uid(1)}&_include=DiagnosticReport:result"
     found, told, seen = [], [], set()
     while path:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from gateway.intake.take import ROWS_AT_ONCE
 from gateway.store import columns
-from gateway.store.database import Session, Store, open_store
+from gateway.store.database import Store, open_store
+from gateway.store.session import Session
 from tests.bench.room import Loaded, Room
 from tests.bench.table import Line
 

@@ -13,9 +13,11 @@ from pathlib import Path
 from gateway.export import approval, asking, gather
 from gateway.export.standing import BY_HAND
 from gateway.nhs import identity
-from gateway.store import columns, jobs, members, registry
-from gateway.store.database import Session, Store, hash64, open_store
+from gateway.store import columns, jobs, members, registry, sharing
+from gateway.store.database import Store, open_store
+from gateway.store.hashes import hash64
 from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER
+from gateway.store.session import Session
 from tests.bench.bench_export import PROJECT, ROOT
 from tests.bench.room import Room
 from tests.bench.table import Line
@@ -59,7 +61,7 @@ def generate(store: Store, persons: int) -> None:
     with store.write() as session:
         publishers = [registry.ensure_publisher(session, "emis", code, "gp") for code in ("A99001", "A99002")]
         for key, ods in zip(publishers, ("A99001", "A99002")):
-            registry.describe_publisher(session, key, ods=ods, name=ods, state="active", order=1)
+            sharing.describe(session, key, ods=ods, name=ods, state="active", order=1)
     patients = sorted((hash64("p", str(n), str(copy)), n) for n in range(persons) for copy in range(1 + (n % 10 == 0)))
     first: dict[int, int] = {}
     for patient, n in patients:

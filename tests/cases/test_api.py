@@ -7,7 +7,6 @@ import json
 import re
 import threading
 import time
-import tomllib
 import urllib.parse
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,10 +20,11 @@ from gateway.api.app import create_app
 from gateway.composition import create_gateway, open_service
 from gateway.intake import load
 from mappings import Feed, sources
+from tests.cases.corpus import facts, folders
 
 pytestmark = pytest.mark.corpora
 
-FACTS = tomllib.loads((Path(__file__).parent / "api.toml").read_text(encoding="utf-8"))
+FACTS = facts("api")
 NHS = "https://fhir.nhs.uk/Id/nhs-number"
 NUMBER = "9990000018"
 JOAN = f"{NHS}|{NUMBER}"
@@ -476,5 +476,4 @@ def test_a_case_of_the_api(case, joan, tmp_path):
 
 
 def test_every_case_of_the_api_is_here(shared):
-    folders = {path.parent.name for path in (shared / "cases/api").glob("*/case.md")}
-    assert folders == CASES.keys() == FACTS.keys()
+    assert CASES.keys() == FACTS.keys() and folders(shared, "api") == {f"api/{case}" for case in CASES}

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -20,10 +19,11 @@ import pytest
 
 from gateway.store import chain
 from gateway.synth import world
+from tests.cases.corpus import facts
 from tests.project import PROJECT
 
 HERE = Path(__file__).parent
-RIGHT = tomllib.loads((HERE / "audit_ops.toml").read_text(encoding="utf-8"))
+RIGHT = facts("audit_ops")
 NHS = "https://fhir.nhs.uk/Id/nhs-number|9990000018"
 pytestmark = pytest.mark.corpora
 

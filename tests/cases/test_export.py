@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -31,9 +30,10 @@ from gateway.synth import world
 from gateway.synth.emis.rows import patient_guid
 from gateway.synth.people import people
 from mappings import Feed, sources
+from tests.cases.corpus import facts
 from tests.export.conftest import ROOT, document
 
-EXPECTED = tomllib.loads(Path(__file__).with_name("export.toml").read_text(encoding="utf-8"))
+EXPECTED = facts("export")
 NUMBERS = [identifiers.synthetic(number) for number in range(5000, 5300)]
 NOBODY = identifiers.synthetic(9999)
 WRITTEN = datetime.date(2026, 11, 20)

@@ -1,6 +1,5 @@
 """GP records and social care as users sent them: every case of the corpus, against the facts in ``gp_social.toml``."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,11 @@ from gateway.store.database import Store, open_store
 from gateway.terminology import sets
 from mappings import Feed, sources
 from tests.api.conftest import Api
+from tests.cases.corpus import facts
 
 pytestmark = pytest.mark.corpora
 
-EXPECTED = tomllib.loads(Path(__file__).with_name("gp_social.toml").read_text(encoding="utf-8"))
+EXPECTED = facts("gp_social")
 """By the folder of a case: how its deliveries are loaded, and what must hold after the last."""
 
 SUMMARY = "/fhir/Patient/$summary?identifier="

@@ -3,7 +3,6 @@ order of its messages."""
 
 import base64
 import itertools
-import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -11,11 +10,12 @@ import pytest
 
 from mappings import Feed, Row
 from mappings.hl7v2 import SOURCE
+from tests.cases.corpus import facts
 from tests.mappings.harness_hl7v2 import map_rows
 
 pytestmark = pytest.mark.corpora
 
-EXPECTED = tomllib.loads((Path(__file__).parent / "hl7v2.toml").read_text(encoding="utf-8"))
+EXPECTED = facts("hl7v2")
 FEED = Feed()
 
 

@@ -1,23 +1,22 @@
 """The cases of an integration engineer that are about taking messages in: each is loaded into a store, delivery by
 delivery, and becomes what ``hl7v2_intake.toml`` says."""
 
-import tomllib
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.fhir import build
 from gateway.intake import load
-from gateway.store import deliveries
+from gateway.store import quarantine
 from gateway.store.database import Store, open_store
 from gateway.terminology import sets
 from mappings import Feed, sources
+from tests.cases.corpus import facts
 
 pytestmark = pytest.mark.corpora
 
-EXPECTED = tomllib.loads(Path(__file__).with_name("hl7v2_intake.toml").read_text(encoding="utf-8"))
+EXPECTED = facts("hl7v2_intake")
 CODE_SETS = sets.load(sandbox=True)
 
 
@@ -46,7 +45,7 @@ def test_a_case_is_taken_in_as_it_should_be(tmp_path, shared, name):
         reports = [load.load(store, sources()["hl7v2"], path, Feed(), CODE_SETS, workers=0) for path in sent]
         held = resources(store)
         with store.read() as session:
-            quarantined = deliveries.in_quarantine(session)
+            quarantined = quarantine.waiting(session)
     finally:
         store.close()
     assert [report.exit_code for report in reports] == expected["exits"], [report.places for report in reports]

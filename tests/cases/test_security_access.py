@@ -2,7 +2,6 @@
 
 import csv
 import shutil
-import tomllib
 from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import unquote
@@ -22,11 +21,12 @@ from gateway.signin.sandbox import AUDIENCE, ISSUER
 from gateway.synth import world
 from mappings import Feed, sources
 from tests.api.conftest import Api, Clock
+from tests.cases.corpus import facts
 from tests.export.conftest import ROOT, document
 
 pytestmark = pytest.mark.corpora
 
-EXPECTED = tomllib.loads(Path(__file__).with_name("security_access.toml").read_text(encoding="utf-8"))
+EXPECTED = facts("security_access")
 UNKNOWN = "00000000-0000-5000-8000-000000000000"
 HALF_A_DAY = 43_200_000_000
 WRITTEN = date(2026, 11, 27)

@@ -9,8 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-import tomllib
-from pathlib import Path
 
 import httpx
 import psycopg
@@ -18,11 +16,12 @@ import pytest
 
 from gateway import config
 from gateway.nhs import optout
+from tests.cases.corpus import facts, folders
 from tests.cases.test_api import Api, filled, first, serving
 
 pytestmark = pytest.mark.corpora
 
-FACTS = tomllib.loads((Path(__file__).parent / "server.toml").read_text(encoding="utf-8"))
+FACTS = facts("server")
 
 
 @pytest.fixture(scope="module")
@@ -213,5 +212,5 @@ def test_the_case_of_a_database_that_is_away(box, postgres_server, tmp_path, cap
 
 
 def test_every_case_named_here_is_a_folder(shared):
-    assert all((shared / "cases" / case / "case.md").is_file() for case in FACTS)
+    assert FACTS.keys() <= folders(shared, "security", "ops")
     assert FACTS.keys() == {*CASES, "ops/07-database-away-is-told-as-a-bug"}

@@ -1,6 +1,5 @@
 """Cases of the record page: what users were misled by, asked at the front door; the page and the document of each."""
 
-import tomllib
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +16,11 @@ from gateway.intake import load
 from gateway.nhs import roles, sandbox, summary
 from gateway.summary.document import summary_bundle
 from mappings import Feed, sources
+from tests.cases.corpus import facts
 
 pytestmark = pytest.mark.corpora
 
-EXPECTED = tomllib.loads(Path(__file__).with_name("summary.toml").read_text(encoding="utf-8"))
+EXPECTED = facts("summary")
 NOW = microseconds(datetime(2026, 11, 27, 12, tzinfo=UTC))
 CSS = Path(__file__).parents[2] / "gateway/web/static/gateway.css"
 

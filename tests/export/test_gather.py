@@ -10,7 +10,8 @@ from gateway.errors import Conflict, Refused
 from gateway.export import approval, asking, folder, gather, national_list, running, standing, worker
 from gateway.records import membership
 from gateway.store import jobs, labelling, members
-from gateway.store.database import Session, Store
+from gateway.store.database import Store
+from gateway.store.session import Session
 from tests.export.conftest import ROOT, document
 
 NOBODY = "9999999468"

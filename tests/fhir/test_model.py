@@ -10,9 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.fhir import model
+from gateway.fhir import model, narrative
 from gateway.fhir.issues import MOST, Issue
-from gateway.fhir.rules import narrative_fault
 from tests.fhir.mutate import FAULTS, mutants, nodes
 from tests.fhir.resources import CODE, DIV, PATIENT, body, made, one_of_each, samples
 
@@ -321,12 +320,12 @@ def test_of_millions_of_faults_a_thousand_are_told(name):
 
 @pytest.mark.parametrize("inner", ACTIVE)
 def test_a_narrative_holds_nothing_active(inner):
-    assert narrative_fault(f'<div xmlns="http://www.w3.org/1999/xhtml">{inner}</div>')
+    assert narrative.fault(f'<div xmlns="http://www.w3.org/1999/xhtml">{inner}</div>')
 
 
 @pytest.mark.parametrize("inner", PASSIVE)
 def test_a_narrative_of_the_allowed_subset_passes(inner):
-    assert narrative_fault(f'<div xmlns="http://www.w3.org/1999/xhtml">{inner}</div>') == ""
+    assert narrative.fault(f'<div xmlns="http://www.w3.org/1999/xhtml">{inner}</div>') == ""
 
 
 def test_kinds_and_places_of_faults_are_what_an_operation_outcome_holds():

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from gateway.intake.producers import AtHand
 from gateway.intake.take import take
 from gateway.nhs.codesets import CodeSets
-from gateway.store.kept import row_hash
+from gateway.store.sent import row_hash
 from mappings import Feed, Values
 from mappings.emis import SOURCE, entry
 from tests.mappings import harness_emis as emis

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.intake import take
-from gateway.store import kept
+from gateway.store import touched
 from tests.bench.volume import write_volume
 from tests.toy import deliver, resource, row
 
@@ -40,14 +40,14 @@ def test_four_times_the_rows_take_little_more_memory(tmp_path):
 def test_a_load_never_holds_all_the_groups_that_it_marked(store, monkeypatch):
     """Nor does it lose one: each is mapped once, also where it is marked under two patients."""
     held: list[int] = []
-    touched = kept.touched
+    pairs = touched.pairs
 
     def counted(*words):
-        held.append(len(marked := touched(*words)))
+        held.append(len(marked := pairs(*words)))
         return marked
 
     monkeypatch.setattr(take, "GROUPS_AT_ONCE", 3)
-    monkeypatch.setattr(kept, "touched", counted)
+    monkeypatch.setattr(touched, "pairs", counted)
     ids = [f"{number:08d}-0000-5000-8000-000000000000" for number in range(1, 11)]
     report = deliver(store, [row(id_, resource("Organization", id_, name="x")) for id_ in ids])
     assert report.resources["Organization", "created"] == 10

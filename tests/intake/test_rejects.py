@@ -8,7 +8,7 @@ from gateway.commands import main
 from gateway.errors import NotFound
 from gateway.intake import load
 from gateway.store import rejected
-from gateway.store.rejected import Rejected
+from gateway.store.sent import Rejected
 from mappings import Feed, sources
 from tests.intake.test_cut_off import cut_off_at
 from tests.mappings.harness_hl7v2 import PID, adt, oru

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+import tracemalloc
 
 import pysqlite3.dbapi2 as sqlite
 import pytest
@@ -272,3 +273,21 @@ def test_a_probe_leaves_nothing(audit, store):
     assert list(audit.events()) == []
     with store.read() as session:
         assert session.stamp() == before
+
+
+def test_an_audit_is_listed_and_verified_a_few_events_at_a_time(store):
+    """Either takes the memory of some thousands of events, however many there are."""
+    audit = Audit(store)
+    event = f'{{"act":"load","text":"{"x" * 400}"}}'
+    with store.write() as session:
+        session.many(
+            "INSERT INTO audit (at, stream, event) VALUES (?, 'write', ?)", [(n, event) for n in range(30_000)]
+        )
+    audit.seal()
+    tracemalloc.start()
+    try:
+        assert audit.verify().broken == [] and sum(1 for _ in audit.events("write")) == 30_000
+        assert tracemalloc.get_traced_memory()[1] < 6 << 20, "all of them take more than 15 MiB"
+    finally:
+        tracemalloc.stop()
+        audit.close()

@@ -9,10 +9,10 @@ import pytest
 from gateway.fhir import build, index
 from gateway.fhir.parse import parse
 from gateway.fhir.search import Allow, Limits, PatientKey
-from gateway.store import find, resources
-from gateway.store.database import hash64, id_hash
+from gateway.store import find, writing
+from gateway.store.hashes import hash64, id_hash
+from gateway.store.mapped import Mapped, Put
 from gateway.store.numbers import TYPE_NUMBER, UNDATED
-from gateway.store.resources import Mapped, Put
 
 
 def uid(name: str) -> str:
@@ -77,7 +77,7 @@ def filled(store):
         for number, resource in enumerate(RESOURCES):
             publisher = 2 if resource["id"] == uid("o2") else 1
             own = 8 if resource["id"] == uid("o3") else 0
-            resources.put_many(session, 1, "1", [Mapped(hash64(str(number)), 0, publisher, 1, [put(resource, own)])])
+            writing.put_many(session, 1, "1", [Mapped(hash64(str(number)), 0, publisher, 1, [put(resource, own)])])
     return store
 
 

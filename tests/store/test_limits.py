@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from gateway.fhir import build, index
 from gateway.fhir.search import Allow, Limits, PatientKey, Query, Whose
-from gateway.store import find, limits, resources, snapshot
-from gateway.store.database import hash64, id_hash
+from gateway.store import find, limits, snapshot, writing
+from gateway.store.hashes import hash64, id_hash
+from gateway.store.mapped import Mapped
 from gateway.store.numbers import KIND_NUMBER
-from gateway.store.resources import Mapped
 from tests.store.test_find import put
 
 PATIENTS = [str(uuid.uuid5(uuid.NAMESPACE_OID, f"patient {number}")) for number in range(3)]
@@ -33,7 +33,7 @@ def filled(store):
             about = {} if type_ == "Organization" else {"subject": {"reference": f"Patient/{patient}"}}
             resource = build.resource(type_, str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))), **about)
             mapped = Mapped(hash64(str(number)), 0, publisher, KIND_NUMBER[kind], [put(resource, bits)])
-            resources.put_many(session, 1, "1", [mapped])
+            writing.put_many(session, 1, "1", [mapped])
     return store
 
 

@@ -23,7 +23,7 @@ from gateway.intake.take import take
 from gateway.nhs import roles, sandbox
 from gateway.nhs.codesets import CodeSets
 from gateway.records import open_door
-from gateway.store import columns, jobs, ledger, migrations, permissions, projects, registry, tables
+from gateway.store import columns, jobs, ledger, migrations, permissions, projects, registry, sharing, tables
 from gateway.store.audit import Audit
 from gateway.store.database import Store, open_store
 from gateway.store.find import ANYBODY, find
@@ -312,7 +312,7 @@ def test_a_practice_that_withdrew_in_version_0_1_shares_again_by_a_newer_stateme
         session.run("UPDATE publisher SET state = 'withdrawn', ord = 100 WHERE key = 1")
     for agreement, stated, order in said:
         with landed.write() as session:
-            registry.describe_publisher(session, 1, ods="", name="", state=stated, order=order, agreement=agreement)
+            sharing.describe(session, 1, ods="", name="", state=stated, order=order, agreement=agreement)
     with landed.read() as session:
         assert registry.publishers(session)[1].state == state
 

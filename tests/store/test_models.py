@@ -1,16 +1,21 @@
 """Models are read and written in the transaction of the store's session, and only cold paths pay for their import."""
 
+import ast
+import re
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import DBAPIError
+from sqlmodel import SQLModel
 
 from gateway.errors import Unavailable
-from gateway.store import permissions, projects, registry
-from gateway.store.database import Session, driver_of, open_store
+from gateway.store import database, permissions, projects, registry
+from gateway.store.database import open_store
 from gateway.store.models import models
+from gateway.store.session import Session, driver_of
 from gateway.store.tables import Project
 
 
@@ -83,8 +88,8 @@ def test_a_session_of_the_audit_s_own_has_no_models(store):
         Session(driver_of(connection), store.postgres).connection()
 
 
-HOT = ["gateway.store.find", "gateway.store.kept", "gateway.store.deliveries", "gateway.store.audit", "gateway.store.members",
-       "gateway.store.identities", "gateway.store.registry", "gateway.records", "gateway.intake.mapping", "gateway.export.cut"]  # fmt: skip
+HOT = ["gateway.store.find", "gateway.store.kept", "gateway.store.outdated", "gateway.store.quarantine", "gateway.store.audit", "gateway.store.members",
+       "gateway.store.identities", "gateway.store.registry", "gateway.records", "gateway.intake.engine", "gateway.export.cut"]  # fmt: skip
 """What a request, and each worker of a pool, imports."""
 
 
@@ -99,3 +104,48 @@ def test_what_runs_often_starts_without_importing_sqlmodel_or_alembic(tmp_path):
     open_store(f"sqlite:///{tmp_path / 'gateway.db'}", create="sandbox").close()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+HOT_TABLES = {
+    "clock", "kept", "member", "depends", "touched", "quarantine", "head", "version", "history", "entry", "entry_global", "word",
+    "second_date", "label", "claim", "person", "mismatch", "preference", "audit", "seal", "optout", "part_member", "gathered",
+}  # fmt: skip
+"""Read or written with each resource, person, request or batch: by plain statements. Every other table is cold."""
+PLAIN = {
+    ("database", "store"): "each process reads it when it opens the store",
+    ("registry", "publisher"): "each decision reads the publishers",
+    ("touched", "publisher"): "joined with kept rows",
+    ("outdated", "delivery"): "each process that opens the door reads it",
+    ("permissions", "permission"): "each decision reads those in force",
+    ("optouts", "optout_list"): "each worker of an export reads the list in force",
+    ("members", "job"): "compared with the members",
+    ("members", "part"): "written with their members, some thousands at once",
+    ("checking", "*"): "compares every table with the others",
+    ("vitals", "*"): "each scrape of the metrics reads it",
+}
+"""Plain statements about cold tables, by (module, table), each with its reason."""
+
+
+def _named(module: Path, tables: set[str]) -> set[str]:
+    """The tables that the plain statements of a module name."""
+    texts = (node.value for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Constant))
+    words = re.compile(r"(?:FROM|JOIN|INTO|UPDATE)\s+(\w+)")
+    plain = {name for text in texts if isinstance(text, str) for name in words.findall(text)}
+    calls = (node for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, ast.Call))
+    inserted = {
+        argument.value
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and call.func.attr in ("insert", "ignore")
+        for argument in call.args[:1]
+        if isinstance(argument, ast.Constant)
+    }
+    return (plain | inserted) & tables
+
+
+def test_cold_tables_are_read_and_written_as_models():
+    tables = set(SQLModel.metadata.tables)
+    assert tables >= HOT_TABLES
+    modules = sorted(Path(database.__file__).parent.glob("*.py"))
+    plain = {(module.stem, table) for module in modules for table in _named(module, tables - HOT_TABLES)}
+    assert {(stem, table) for stem, table in plain if (stem, "*") not in PLAIN} <= PLAIN.keys()
+    assert {pair for pair in PLAIN if pair[1] != "*"} <= plain, "a reason that nothing needs"

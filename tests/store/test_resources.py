@@ -6,10 +6,10 @@ import json
 import pytest
 
 from gateway.fhir import build
-from gateway.store import resources
-from gateway.store.database import hash64, id_hash
+from gateway.store import resources, serving, writing
+from gateway.store.hashes import hash64, id_hash
+from gateway.store.mapped import OTHER_VERSION, Mapped, Put
 from gateway.store.numbers import TYPE_NUMBER
-from gateway.store.resources import Mapped, Put
 
 PATIENT = "0b6f7c52-8f0e-5a43-9a1b-000000000001"
 PAT = id_hash(PATIENT)
@@ -43,7 +43,7 @@ def group(name: str, *puts: Put) -> Mapped:
 
 def write(store, *groups: Mapped):
     with store.write() as session:
-        return resources.put_many(session, 1, "1", groups)
+        return writing.put_many(session, 1, "1", groups)
 
 
 def rows(store, sql: str) -> list[tuple]:
@@ -112,7 +112,7 @@ def test_version_time_source_and_security_are_spliced_into_the_stored_bytes(stor
     write(store, group("g", one))
     with store.read() as session:
         found = resources.head_of(session, "Observation", A)
-    served = json.loads(resources.splice(found, "urn:emis:p#1", b'{"code":"R"}'))
+    served = json.loads(serving.splice(found, "urn:emis:p#1", b'{"code":"R"}'))
     assert served["meta"]["versionId"] == "1" and served["meta"]["source"] == "urn:emis:p#1"
     assert served["meta"]["security"] == [{"code": "R"}] and served["meta"].get("profile") == (
         [profile] if profile else None
@@ -131,7 +131,7 @@ def test_each_commit_has_its_own_number_and_a_later_time(store):
 
 def test_nothing_of_a_failed_transaction_stays(store):
     with pytest.raises(RuntimeError), store.write() as session:
-        resources.put_many(session, 1, "1", [group("g", put(A))])
+        writing.put_many(session, 1, "1", [group("g", put(A))])
         raise RuntimeError
     assert rows(store, "SELECT count(*) FROM head") == [(0,)]
 
@@ -153,28 +153,28 @@ def test_a_write_of_another_version_than_expected_names_the_resource_and_writes_
     name = ("Observation", A)
     with store.write() as session:
         groups = [group("g", put(A, "changed"), put(C)), group("h", put(B, "changed"))]
-        written = resources.put_many(session, 1, "1", groups, {name: number})
+        written = writing.put_many(session, 1, "1", groups, {name: number})
     outcomes = {version.id: version.outcome for version in written.versions}
     assert outcomes == ({A: "updated", C: "created", B: "updated"} if is_written else {B: "updated"})
     assert written.conflicts == ([] if is_written else [name])
     if not is_written:
-        assert groups[0].reason == resources.OTHER_VERSION and groups[0].place.startswith(f"Observation/{A}")
+        assert groups[0].reason == OTHER_VERSION and groups[0].place.startswith(f"Observation/{A}")
 
 
 def test_a_resource_that_must_not_be_there_is_not_written_over(store):
     name = ("Observation", A)
     with store.write() as session:
-        assert resources.put_many(session, 1, "1", [group("g", put(A))], {name: 0}).versions[0].outcome == "created"
+        assert writing.put_many(session, 1, "1", [group("g", put(A))], {name: 0}).versions[0].outcome == "created"
     with store.write() as session:
-        assert resources.put_many(session, 1, "1", [group("g", put(A, "x"))], {name: 0}).conflicts == [name]
+        assert writing.put_many(session, 1, "1", [group("g", put(A, "x"))], {name: 0}).conflicts == [name]
     write(store, group("g"))
     with store.write() as session:
-        after = resources.put_many(session, 1, "1", [group("g", put(A, "y"))], {name: 0})
+        after = writing.put_many(session, 1, "1", [group("g", put(A, "y"))], {name: 0})
     assert after.versions == [("Observation", A, 3, "updated")], "deleted is not there"
 
 
 def test_a_deletion_of_another_version_than_expected_is_a_conflict_too(store):
     write(store, group("g", put(A)))
     with store.write() as session:
-        assert resources.put_many(session, 1, "1", [group("g")], {("Observation", A): 7}).conflicts
+        assert writing.put_many(session, 1, "1", [group("g")], {("Observation", A): 7}).conflicts
     assert rows(store, "SELECT deleted FROM head") == [(0,)]

@@ -76,18 +76,18 @@ def generate(folder: Path) -> dict[str, Any]:
             for name, is_resource, elements in _types(structure, value_sets, codes):
                 types[name] = [
                     is_resource,
-                    [each for each in elements if each[0] not in LATER.get(name, ())] + EARLIER.get(name, []),
+                    [element for element in elements if element[0] not in LATER.get(name, ())] + EARLIER.get(name, []),
                 ]
     return {"types": _reached(types), "codes": codes}
 
 
 def _reached(types: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """The types without the backbones that no element leads to any more."""
-    used = {kind for _, elements in types.values() for each in elements for kind in each[1]}
+    used = {kind for _, elements in types.values() for element in elements for kind in element[1]}
     return {
-        name: each
-        for name, each in types.items()
-        if each[0] or name in used or not any(name.startswith(later) for later in LATER)
+        name: type_
+        for name, type_ in types.items()
+        if type_[0] or name in used or not any(name.startswith(later) for later in LATER)
     }
 
 
@@ -100,7 +100,11 @@ def _types(
     root = structure["snapshot"]["element"][0]["path"]
     for path, elements in children.items():
         is_resource = path == root and structure["kind"] == "resource"
-        yield _name(path), is_resource, [_element(each, children, value_sets, codes, is_resource) for each in elements]
+        yield (
+            _name(path),
+            is_resource,
+            [_element(child, children, value_sets, codes, is_resource) for child in elements],
+        )
 
 
 def _name(path: str) -> str:
@@ -115,7 +119,7 @@ def _element(
     is_resource: bool,
 ) -> list[Any]:
     name = element["path"].rpartition(".")[2]
-    kinds = [each["code"] for each in element.get("type", [])]
+    kinds = [kind["code"] for kind in element.get("type", [])]
     if "contentReference" in element:
         kinds = [_name(element["contentReference"].split("#")[1])]
     elif {"BackboneElement", "Element"} & set(kinds) and element["path"] in children:
@@ -131,9 +135,9 @@ def _element(
     targets = sorted(
         {
             url.rpartition("/")[2]
-            for each in element.get("type", [])
-            if each["code"] == "Reference"
-            for url in each.get("targetProfile", [])
+            for kind in element.get("type", [])
+            if kind["code"] == "Reference"
+            for url in kind.get("targetProfile", [])
         }
     )
     return [
@@ -151,23 +155,23 @@ def _bound(url: str, value_sets: dict[str, Any], codes: dict[str, Any]) -> str:
     value_set = value_sets.get(url.split("|")[0])
     if not value_set or value_set["resourceType"] != "ValueSet":
         return ""
-    found: set[str] = set()
+    members: set[str] = set()
     for include in value_set.get("compose", {}).get("include", []):
         if include.get("filter") or include.get("valueSet"):
             return ""
         system = value_sets.get(include.get("system")) or {}
         listed = (
-            [each["code"] for each in include["concept"]]
+            [concept["code"] for concept in include["concept"]]
             if "concept" in include
             else list(_walk(system.get("concept", [])))
         )
         if not listed:
             return ""
-        found.update(listed)
-    if not 0 < len(found) < MOST_CODES:
+        members.update(listed)
+    if not 0 < len(members) < MOST_CODES:
         return ""
     name: str = value_set["id"]
-    codes[name] = sorted(found)
+    codes[name] = sorted(members)
     return name
 
 

@@ -79,4 +79,4 @@ def _element(row: list[Any], codes: dict[str, frozenset[str]]) -> Element:
 @lru_cache(maxsize=1)
 def resource_types() -> frozenset[str]:
     """The names of all resource types."""
-    return frozenset(name for name, each in types().items() if each.is_resource)
+    return frozenset(name for name, type_ in types().items() if type_.is_resource)
