@@ -257,9 +257,7 @@ def prepare(resource: dict[str, Any], context: Context, order: int, kind: str) -
     meta = dict(resource["meta"])
     security = meta.pop("security", ())
     resource["meta"] = meta
-    own, causes = sensitive.own_labels(
-        resource, list(security), context.sets, kind, context.feed.default
-    )
+    own, causes = sensitive.own_labels(resource, list(security), context.sets, kind, context.feed.default)
     body = build.encode(resource)
     issues = model.check_resource(
         resource if meta else {name: value for name, value in resource.items() if name != "meta"}, body
