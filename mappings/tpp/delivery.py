@@ -23,7 +23,7 @@ from mappings.readers.files import File, delivered, is_zip, whole, without_watch
 from mappings.tpp.columns import TABLES as COLUMNS
 from mappings.tpp.tables import CENTRAL, LEFT, PATIENT, PROBLEM, REQUIRED, TABLES, Table
 
-NAME = re.compile(r"(SR[A-Za-z0-9]+)\.csv", re.IGNORECASE)
+NAME = re.compile(r"(SR[A-Za-z0-9]{1,80})\.csv", re.IGNORECASE)
 FOLDER = re.compile(r"\d{8}_\d{4}")
 TIME = "%Y%m%d_%H%M"
 MANIFEST = "SRManifest"
@@ -121,6 +121,8 @@ def _times(manifest: File, feed: Feed) -> dict[str, str]:
             raise Refused(f"{manifest.shown}: {item.place}: {item.reason}")
         line, values = item
         name, time = values["FileName"].strip().removesuffix(".csv"), values["DateExtractTo"].strip()
+        if NAME.fullmatch(f"{name}.csv") is None:
+            raise Refused(f"{manifest.shown}: line {line}: column FileName")
         if not _is_time(time):
             raise Refused(f"{manifest.shown}: line {line}: column DateExtractTo")
         times[_SPELT.get(name.casefold(), name)] = time

@@ -56,7 +56,8 @@ def patient(key: str = "1", order: int = 1, **values: str) -> Row:
 
 def code(text: str, ctv3: str = "", snomed: str = "", key: str = "1000", order: int = 1, **values: str) -> Row:
     words = {"SNOMEDText": text, "SNOMEDCode": snomed} if snomed else {"CTV3Text": text, "SNOMEDCode": "-1"}
-    return of_patient("SRCode", key, order, CTV3Code=ctv3, IsNumeric="FALSE", NumericValue="-1", **{**words, **values})
+    number = {"IsNumeric": "FALSE", "NumericValue": "-1"}
+    return of_patient("SRCode", key, order, CTV3Code=ctv3, **{**number, **words, **values})
 
 
 def deleted(table: str, key: str, order: int = 9, **values: str) -> Row:
