@@ -17,6 +17,7 @@ from mappings.tpp.condition import condition
 from mappings.tpp.entry import clinician, encounter, entry, has_value, name, notes, recorder, security, subject
 from mappings.tpp.immunisation import coded_immunisation
 from mappings.tpp.lists import coded
+from mappings.tpp.medication import coded_medicine
 from mappings.tpp.tables import CODE, PROBLEM
 from mappings.tpp.times import is_doubtful, when
 from mappings.vocabulary import HL7, UK_CORE, absent, tagged
@@ -175,6 +176,7 @@ MAKERS = {
     "allergy": allergy,
     "family": family_history,
     "immunisation": coded_immunisation,
+    "medication": coded_medicine,
     "procedure": procedure,
     "referral": referral,
 }

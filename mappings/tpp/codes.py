@@ -49,18 +49,19 @@ def clinical(ctv3: str, ctv3_text: str, snomed: str, snomed_text: str, listed: L
         (said for words_of in texts or [""] if (said := allergen.allergy_of(chapter, snomed, words_of, sense))), ""
     )
     concept = {"coding": codings, "text": text} if codings and text else {"coding": codings} if codings else {}
+    route = "allergy" if allergy else "medication" if is_drug(ctv3) and not sense else kind.route
     part = _parts().get(("snomed", snomed)) or _parts().get(("read", chapter)) or ""
     return Code(
         concept or {"text": text or "Entry without a code"},
         text,
-        "allergy" if allergy else kind.route,
+        route,
         "vital-signs" if part else kind.observation_category,
         "nil" if allergy == "nil" else sense,
         part,
         is_concept(snomed),
-        is_stated or not allergy and kind.is_disease,
+        is_stated or route not in ("allergy", "medication") and kind.is_disease,
         any(matches("result", words(words_of)) for words_of in texts),
-        None if allergy or is_told(chapter, texts, sense) else ctv3 or snomed,
+        None if route in ("allergy", "medication") or is_told(chapter, texts, sense) else ctv3 or snomed,
     )
 
 
@@ -98,6 +99,15 @@ def read_v2(ctv3: str) -> str:
     ('H33..', '', '', '', 'U12..')
     """
     return ctv3 if _READ_V2.fullmatch(ctv3) else ""
+
+
+def is_drug(ctv3: str) -> bool:
+    """Whether a code is one of the drug chapters of the Read codes, which begin with a small letter.
+
+    >>> is_drug("x00aG"), is_drug("bu23."), is_drug("H33.."), is_drug("XaQVY")
+    (True, True, False, False)
+    """
+    return bool(_CTV3.fullmatch(ctv3)) and ctv3[0].islower()
 
 
 def is_told(chapter: str, texts: list[str], sense: str) -> bool:

@@ -109,7 +109,9 @@ def entry(row: Row, look: Look) -> Entry:
     """Return the entry of a coded row: what it is, and what its words say."""
     code: Code = code_of(row, look)
     values = Values(Value=row.values["NumericValue"]) if has_value(row.values) else Values()
-    kind = route(values, code, code.sense, bool(code.sense), False, False)
+    kind = (
+        "medication" if code.route == "medication" else route(values, code, code.sense, bool(code.sense), False, False)
+    )
     return Entry(row, row.key, row.values, code, NONE, kind, code.sense, bool(code.sense))
 
 

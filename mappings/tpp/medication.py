@@ -14,6 +14,8 @@ from typing import Any
 
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row, Values
+from mappings.emis.codes import DEGRADED_MEDICATION
+from mappings.emis.entry import Entry
 from mappings.emis.medication import (
     BY_ANOTHER,
     COMMUNITY,
@@ -31,7 +33,18 @@ from mappings.emis.medication import (
 from mappings.emis.values import is_true
 from mappings.tpp.codes import drug_concept
 from mappings.tpp.delivery import extracted, reference_id
-from mappings.tpp.entry import clinician, encounter, identifier, is_elsewhere, name, places, recorder, security, subject
+from mappings.tpp.entry import (
+    clinician,
+    encounter,
+    identifier,
+    is_elsewhere,
+    name,
+    notes,
+    places,
+    recorder,
+    security,
+    subject,
+)
 from mappings.tpp.lists import coded, is_listed, word
 from mappings.tpp.tables import MEDICATION, TEMPLATE
 from mappings.tpp.times import day, is_doubtful, when
@@ -294,3 +307,27 @@ def worded_quantity(values: Values) -> list[str]:
     """Return a quantity that is words, for which FHIR has only a note."""
     text = values["MedicationQuantity"].strip()
     return [f"Quantity: {text}"] if text and not amount(text) else []
+
+
+def coded_medicine(built: Entry, look: Look) -> dict[str, Any]:
+    """Return the course of a medicine that stands among the coded entries: somebody recorded it, and nobody prescribed
+    it here. Whether it is taken the entry does not say."""
+    row, values, concept = built.row, built.values, built.code.concept
+    codings = concept["coding"] if built.code.is_coded else [DEGRADED_MEDICATION, *concept["coding"]]
+    text = {"text": "Recorded as a coded entry, not as a prescription"}
+    course = resource(
+        "MedicationStatement",
+        look.id("MedicationStatement", name(row)),
+        STATEMENT,
+        security(row),
+        identifier=[identifier(row)],
+        status="unknown",
+        medicationCodeableConcept={**concept, "coding": codings},
+        subject=subject(row, look),
+        context=encounter(values, look),
+        effectiveDateTime=when(values, "DateEvent"),
+        dateAsserted=when(values, "DateEventRecorded"),
+        informationSource=clinician(values, look),
+        note=[text, *notes(built)],
+    )
+    return tagged(course, is_doubtful(values, "DateEvent", "DateEventRecorded"))

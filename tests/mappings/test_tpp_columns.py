@@ -116,6 +116,19 @@ def test_the_published_tables_and_columns_are_all_known(shared):
     }
 
 
+@pytest.mark.corpora
+def test_every_published_header_has_what_is_required(shared):
+    published = msgspec.json.decode((shared / "data" / "schema" / "tpp_csv_schema.json").read_bytes())
+    variants = [
+        (table, set(variant["cols"]))
+        for name, layout in published.items()
+        for variant in layout["variants"]
+        if (table := name.rpartition("/")[2].removesuffix(".java")) in TABLES
+    ]
+    assert len(variants) == 96
+    assert [table for table, columns in variants if not set(REQUIRED[table]) <= columns] == []
+
+
 def test_the_samples_hold_what_their_headers_say():
     for table in TABLES:
         with (SAMPLES / "bulk" / f"{table}.csv").open(encoding="cp1252", newline="") as file:

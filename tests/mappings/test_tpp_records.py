@@ -43,6 +43,9 @@ ROUTES = {
     ("Serum potassium", "44I4.", ""): "Observation",
     ("Asthma annual review", "66YJ.", "394700004"): "Observation",
     ("Asthma not present", "XaXXX", ""): "Observation",
+    ("AMOXICILLIN 500mg capsules", "e311.", ""): "MedicationStatement",
+    ("Penicillin allergy", "x00aG", ""): "AllergyIntolerance",
+    ("Aspirin declined", "bu23.", ""): "Observation",
     ("No family history of diabetes", "XaYYY", ""): "Observation",
     ("Advice about asthma", "XaZZ1", ""): "Observation",
 }
@@ -56,6 +59,14 @@ def test_an_entry_is_what_its_chapter_and_words_say(words, route):
     found = mapped(code(*words))
     assert types(found) == [route]
     assert not found.unlisted
+
+
+@pytest.mark.hazard("HZ-TPP-01")
+def test_a_medicine_among_the_coded_entries_is_no_diagnosis_and_no_prescription():
+    course = mapped(code("Ramipril", "bi6..", IsNumeric="TRUE", NumericValue="28")).one("MedicationStatement")
+    assert course["status"] == "unknown" and "basedOn" not in course
+    assert [coding["code"] for coding in course["medicationCodeableConcept"]["coding"]] == ["196421000000109", "bi6.."]
+    assert notes(course) == ["Recorded as a coded entry, not as a prescription", "Value: 28"]
 
 
 def test_what_neither_chapter_nor_words_tell_is_a_condition_and_is_counted():
