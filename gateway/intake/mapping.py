@@ -196,13 +196,13 @@ def _map_group(
     key = keeping.group_name(context.source.name, publisher.code, grp, rows)
     group = Group(key, publisher.code, tuple(members))
     look = Looker(session, context, publisher.code, near, shared)
-    mapped = Mapped(grp, patient, publisher.key, KIND_NUMBER[context.source.kind], None)
+    mapped = Mapped(grp, patient, publisher.key, KIND_NUMBER[publisher.kind], None)
     try:
         built = context.source.to_fhir(group, look)
-        puts, faults, unmapped, evidence = [], [], [], identity.evidence(built, context.source.kind)
+        puts, faults, unmapped, evidence = [], [], [], identity.evidence(built, publisher.kind)
         order = max([row.order for row in members])
         for resource in built:
-            put, broken = prepare(resource, context, order)
+            put, broken = prepare(resource, context, order, publisher.kind)
             puts.append(put)
             faults += broken
             unmapped += sensitive.unmapped(resource)
@@ -212,20 +212,20 @@ def _map_group(
         mapped.place = f"{_place(group)}: {fault}"
         mapped.reason = _reason(fault)
         mapped.hides = sensitive.flagged() if _hides(context.source, group) else (0, 0)
-        mapped.withdrawn = _withdrawn(context, group, look)
+        mapped.withdrawn = _withdrawn(context, group, look, publisher.kind)
     mapped.asked, mapped.unlisted = tuple(sorted(look.asked)), tuple(look.values_unlisted)
     mapped.warnings = tuple(look.warnings)
     return mapped
 
 
-def _withdrawn(context: Context, group: Group, look: Looker) -> list[Put]:
+def _withdrawn(context: Context, group: Group, look: Looker, kind: str) -> list[Put]:
     """What the rows of a group at fault take back, ready to write. One that cannot be written hinders no other."""
     puts: list[Put] = []
     order = max([row.order for row in group.rows])
     with suppress(GatewayError):
         for resource in context.source.withdrawn(group, look):
             with suppress(GatewayError):
-                puts.append(prepare(resource, context, order)[0])
+                puts.append(prepare(resource, context, order, kind)[0])
     return puts
 
 
@@ -252,15 +252,14 @@ def _reason(fault: GatewayError) -> str:
     return str(fault).split(":")[0] if isinstance(fault, Invalid) else type(fault).__name__
 
 
-def prepare(resource: dict[str, Any], context: Context, order: int) -> tuple[Put, list[str]]:
-    """One resource ready to write, with the UK Core constraints it breaks. Raises ``Invalid`` where it is not R4."""
+def prepare(resource: dict[str, Any], context: Context, order: int, kind: str) -> tuple[Put, list[str]]:
+    """One resource of a publisher of this kind, ready to write, with the UK Core constraints it breaks. Raises
+    ``Invalid`` where it is not R4."""
     resource = dict(resource)
     meta = dict(resource["meta"])
     security = meta.pop("security", ())
     resource["meta"] = meta
-    own, causes = sensitive.own_labels(
-        resource, list(security), context.sets, context.source.kind, context.feed.default
-    )
+    own, causes = sensitive.own_labels(resource, list(security), context.sets, kind, context.feed.default)
     body = build.encode(resource)
     issues = model.check_resource(
         resource if meta else {name: value for name, value in resource.items() if name != "meta"}, body

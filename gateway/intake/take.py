@@ -188,7 +188,7 @@ def _publisher(session: Session, store: Store, source: Source, code: str, keys: 
     if code not in keys:
         if not store.is_sandbox and not registry.is_known(session, source.name, code):
             return None
-        keys[code] = registry.ensure_publisher(session, source.name, code, source.kind)
+        keys[code] = registry.ensure_publisher(session, source.name, code, source.kind_of(code) or source.kind)
     return keys[code]
 
 
