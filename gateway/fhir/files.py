@@ -135,15 +135,21 @@ def _document(numbered: Iterator[Line]) -> bytes:
 def within(line: int, body: bytes) -> Iterator[Line]:
     """(line, bytes) of each resource in a Bundle, at the line where it begins."""
     try:
-        entries = _entries.decode(body).entry
+        resources = [bytes(entry.resource) for entry in _entries.decode(body).entry]
     except model.UNREADABLE:  # so broken that it has no entries
         return
-    at = 0
-    for entry in entries:
-        resource = bytes(entry.resource)
+    for at, resource in zip(places(line, body, resources), resources):
         if resource.startswith(b"{"):
-            begin = body.index(resource, at)
-            line += body.count(b"\n", at, begin)
-            at = begin + len(resource)
-            yield line, resource
-            line += body.count(b"\n", begin, at)
+            yield at, resource
+
+
+def places(line: int, body: bytes, parts: Sequence[bytes]) -> Iterator[int]:
+    """The line at which each of ``parts`` begins in a body that begins at ``line``: they stand in it in this order, and
+    one that is empty stands where the last one ended."""
+    at = 0
+    for part in parts:
+        begin = body.index(part, at)
+        line += body.count(b"\n", at, begin)
+        yield line
+        at = begin + len(part)
+        line += body.count(b"\n", begin, at)

@@ -1,0 +1,184 @@
+"""Maps a resource as sent to the resource as stored: its own id, references of this store, flags as labels, no
+narrative."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.errors import Invalid
+from gateway.fhir import params
+from gateway.fhir.build import decode, resource
+from gateway.fhir.codes import NHS_NUMBER
+from gateway.nhs.identifiers import is_valid, normalise
+from mappings import Group, Look, Row
+from mappings.fhir.references import logical, target
+from mappings.vocabulary import HL7, UK_CORE, UK_CORE_EXTENSION
+
+TYPES = frozenset(params.SEARCHABLE) - {"Consent", "Task"}
+"""The types that are mapped. A Consent would change who may see what, and a Task is a request to somebody: neither
+comes in by a file. Other types that are sent are kept, and counted."""
+LOOKED_UP = frozenset({"Medication"})
+"""Types that are kept to be looked up: the substance of a MedicationRequest."""
+HARMLESS = frozenset({"U", "L", "M", "N"})
+"""The codes of v3-Confidentiality that hide nothing. R and V do."""
+CONFIDENTIALITY, ACT_CODE = HL7 + "v3-Confidentiality", HL7 + "v3-ActCode"
+SUBSET = (HL7 + "v3-ObservationValue", "SUBSETTED")
+"""The tag of a resource of which a server left elements out (https://hl7.org/fhir/R4/search.html#summary)."""
+TEST = (HL7 + "v3-ActReason", "HTEST")
+VERIFICATION = UK_CORE_EXTENSION + "NHSNumberVerificationStatus"
+STATUSES = ("status", "verificationStatus")
+ESSENTIAL = (
+    "status", "verificationStatus", "intent", "class", "relationship", "code", "vaccineCode", "medicationCodeableConcept",
+    "patient", "subject", "occurrenceDateTime", "occurrenceString",
+)  # fmt: skip
+"""What a resource that was entered in error needs to be valid R4 and to say so."""
+
+
+def to_fhir(group: Group, look: Look) -> list[dict[str, Any]]:
+    """Return the resources of a group as they are stored."""
+    resources = []
+    for row in group.rows:
+        if row.deleted:
+            continue
+        if row.table in TYPES:
+            resources.append(mapped(row, look))
+        elif row.table not in LOOKED_UP:
+            look.unlisted(row.table, "resource", "not taken")
+    return resources
+
+
+def hides(group: Group) -> bool:
+    """Return whether any resource of the group asks to be hidden."""
+    return any(flags(sent(row)) for row in group.rows if "resource" in row.values)
+
+
+def withdrawn(group: Group, look: Look) -> list[dict[str, Any]]:
+    """Return what the contributor says was entered in error, with no more than says so."""
+    resources = []
+    for row in group.rows:
+        said = {} if row.deleted or row.table not in TYPES else sent(row)
+        if any(_is_error(said.get(name)) for name in STATUSES):
+            essential = {name: rewritten(said[name], look) for name in ESSENTIAL if name in said}
+            resources.append(resource(row.table, look.id(row.table, row.key), None, flags(said), **essential))
+    return resources
+
+
+def _is_error(status: object) -> bool:
+    codings = status.get("coding", ()) if isinstance(status, dict) else ({"code": status},)
+    return any(coding.get("code") == "entered-in-error" for coding in codings if isinstance(coding, dict))
+
+
+def sent(row: Row) -> dict[str, Any]:
+    """Return the resource of a row as it was kept."""
+    return decode(row.values["resource"].encode())
+
+
+def mapped(row: Row, look: Look) -> dict[str, Any]:
+    """Return one resource as it is stored. Raises ``Invalid`` naming the element that cannot be taken."""
+    said = sent(row)
+    security = flags(said)
+    profile = _profile(said, look)
+    if "implicitRules" in said:
+        raise Invalid(f"{row.table}.implicitRules")
+    if _plain(said.get("text")).get("status") == "additional":
+        look.warn(f"{row.table}.text", "the narrative says more than the elements, and is not taken")
+    said = _with_substance(said, look)
+    if row.table == "Patient":
+        said["identifier"] = [_identifier(item, look) for item in said.get("identifier", ())]
+    left = {name: value for name, value in said.items() if name not in ("resourceType", "id", "meta", "text")}
+    elements = rewritten(left, look)
+    return resource(row.table, look.id(row.table, row.key), profile, security, **elements)
+
+
+def _plain(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _profile(said: dict[str, Any], look: Look) -> str | None:
+    """Return the UK Core profile that a resource claims; another claim is not ours to repeat. Raises ``Invalid`` for a
+    part of a resource: it must not be taken for the whole."""
+    meta = _plain(said.get("meta"))
+    marks = [(mark.get("system"), mark.get("code")) for name in ("tag", "security") for mark in meta.get(name, ())]
+    if SUBSET in marks:
+        raise Invalid("meta.tag: a part of a resource")
+    if TEST in marks:
+        look.warn("meta.security", "test data")
+    return next((url for url in meta.get("profile", ()) if url.startswith(UK_CORE)), None)
+
+
+def flags(said: dict[str, Any]) -> tuple[str, ...]:
+    """Return the flags of a resource for intake. A label that is not known hides, as the strictest known one does."""
+    security = _plain(said.get("meta")).get("security", ())
+    words = {_flag(mark.get("system", ""), mark.get("code", "")) for mark in security if isinstance(mark, dict)}
+    return tuple(sorted(words - {""}))
+
+
+def _flag(system: str, code: str) -> str:
+    if (system == CONFIDENTIALITY and code in HARMLESS) or (system, code) in (TEST, SUBSET):
+        return ""
+    return "NOPAT" if (system, code) == (ACT_CODE, "NOPAT") else "R"
+
+
+def _with_substance(said: dict[str, Any], look: Look) -> dict[str, Any]:
+    """Return a resource with the code of a Medication in the place of the reference to it: nobody can read a Medication
+    by itself here. Raises ``Invalid`` where the substance is not in the data received, nor its name."""
+    reference = said.get("medicationReference")
+    if reference is None:
+        return said
+    key = str(reference.get("reference", ""))
+    within = [item for item in said.get("contained", ()) if "#" + item.get("id", "") == key]
+    row = None if within else look.row("Medication", target(key)[1])
+    medication: dict[str, Any] = within[0] if within else sent(row) if row else {}
+    concept = _plain(medication.get("code")) or ({"text": reference["display"]} if reference.get("display") else {})
+    if not concept:
+        raise Invalid("medicationReference: the substance is not in the data received")
+    if within:
+        said = {**said, "contained": [item for item in said["contained"] if item is not medication]}
+    return {
+        ("medicationCodeableConcept" if name == "medicationReference" else name): (
+            concept if name == "medicationReference" else value
+        )
+        for name, value in said.items()
+    }
+
+
+def _identifier(item: dict[str, Any], look: Look) -> dict[str, Any]:
+    """Return an identifier. An NHS number whose check digit is wrong is kept as text; a contributor's word that a
+    number was verified counts where the feed says so."""
+    if item.get("system") != NHS_NUMBER:
+        return item
+    if not is_valid(str(item.get("value", ""))):
+        return {"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": item.get("value", "")}
+    item = {**item, "value": normalise(item["value"])}
+    if look.feed.settings.get("numbers") != "verified":
+        item["extension"] = [said for said in item.get("extension", ()) if said.get("url") != VERIFICATION]
+    return item
+
+
+def rewritten(value: Any, look: Look) -> Any:
+    """Return a value with its references those of this store. Raises ``Invalid`` for a modifier extension: it may turn
+    the meaning of what it stands on, and none is known."""
+    if isinstance(value, list):
+        return [rewritten(item, look) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "modifierExtension" in value:
+        raise Invalid("modifierExtension")
+    value = {name: rewritten(inner, look) for name, inner in value.items()}
+    return _referred(value, look) if isinstance(value.get("reference"), str) else value
+
+
+def _referred(reference: dict[str, Any], look: Look) -> dict[str, Any]:
+    """Return a Reference: to a resource of this contributor by our id, to what is within by its ``#``, else by what
+    names it in words or by identifier."""
+    text = reference["reference"]
+    name, key = target(text)
+    others = {element: value for element, value in reference.items() if element != "reference"}
+    if name in TYPES:
+        return {**look.reference(name, key), **others}
+    if text.startswith("#"):
+        return reference
+    if by_identifier := logical(text):
+        return {**by_identifier, **others}
+    look.warn("reference", "to what is not taken")
+    return {**({"type": name} if name else {}), **others}

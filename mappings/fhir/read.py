@@ -1,0 +1,189 @@
+"""Reads files of FHIR resources to rows: one row a resource, with the references inside its Bundle made local."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import Invalid, Refused
+from gateway.fhir import dates, files, params, structure
+from gateway.fhir.build import decode, encode
+from gateway.fhir.model import RESOURCE_TYPES, UNREADABLE
+from gateway.nhs.identifiers import is_ods_code, is_valid
+from mappings import Feed, Reject, Row, Values
+from mappings.fhir.bundles import Entry, entries, read_bundle
+from mappings.fhir.mapped import TYPES
+from mappings.fhir.references import Locality, is_id, local, target
+from mappings.readers.files import File, delivered
+
+SUFFIXES = (".json", ".ndjson", ".jsonl")
+TIMELESS = (("meta.lastUpdated", "missing: a later change cannot be told from an earlier one"),)
+"""The warning on a resource that tells no time, in a Bundle that tells none either."""
+TOGETHER = frozenset({"Patient", "EpisodeOfCare"})
+"""The types that are one group for each patient."""
+SKIPPED = frozenset({"OperationOutcome"})
+"""What a server says of a search: no part of a record."""
+
+
+def check(path: Path, feed: Feed) -> list[File]:
+    """Return the files of the delivery. Raises ``Refused`` where there are none, or the feed names no publisher."""
+    publisher_of(feed)
+    resources = delivered(path, SUFFIXES, (feed.encoding,))
+    if not resources:
+        raise Refused("the delivery: no .json or .ndjson file")
+    return resources
+
+
+def publisher_of(feed: Feed) -> str:
+    """Return the ODS code of the contributor, which a feed's table must name: a resource's own word for it decides
+    nothing. Raises ``Refused``."""
+    code = feed.settings.get("publisher", "")
+    if not isinstance(code, str) or not is_ods_code(code):
+        raise Refused(f"GATEWAY_FEEDS: {feed.name}: publisher: the contributor's ODS code is needed")
+    return code
+
+
+def locality(feed: Feed, names: dict[str, str]) -> Locality:
+    """Return what makes a reference local: the contributor's own address, and the names that a Bundle gives."""
+    base = feed.settings.get("base", "")
+    if not isinstance(base, str):
+        raise Refused(f"GATEWAY_FEEDS: {feed.name}: base")
+    return Locality(base.rstrip("/"), names)
+
+
+def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
+    """https://hl7.org/fhir/R4/bundle.html, https://hl7.org/fhir/R4/nd-json.html
+
+    Yield a row for each resource of a file, or what cannot be taken, by its line."""
+    with file.open() as stream:
+        for line, body in files.read(stream, is_lines=file.name.lower().endswith(files.LINES)):
+            yield from _document(line, body, feed)
+
+
+def _document(line: int, body: bytes, feed: Feed, is_outer: bool = True) -> Iterator[Row | Reject]:
+    """Yield what a document holds: a resource, or a Bundle of them. The answer to a batch is a Bundle of Bundles; none
+    lies deeper."""
+    bundle = read_bundle(body)
+    if bundle is None:
+        yield from _taken(Entry(line, body), locality(feed, {}), "", publisher_of(feed))
+        return
+    sent = list(entries(bundle, line, body))
+    within = locality(feed, {entry.full_url: name for entry in sent if entry.full_url and (name := _name(entry))})
+    for entry in sent:
+        if is_outer and read_bundle(entry.body) is not None:
+            yield from _document(entry.line, entry.body, feed, is_outer=False)
+        else:
+            yield from _taken(entry, within, bundle.timestamp, publisher_of(feed))
+
+
+def _name(entry: Entry) -> str:
+    """The type and id of an entry, or "" where they cannot be told."""
+    try:
+        resource = _object(entry.body)
+        return f"{_type(resource)}/{_id(resource, entry)}"
+    except Invalid:
+        return ""
+
+
+def _taken(entry: Entry, within: Locality, timestamp: str, publisher: str) -> Iterator[Row | Reject]:
+    try:
+        if entry.is_deletion:
+            yield _deletion(entry, within, timestamp, publisher)
+        elif entry.body:
+            yield from _row(entry, within, timestamp, publisher)
+    except Invalid as fault:
+        yield Reject(f"line {entry.line}", str(fault), payload=entry.body)
+
+
+def _row(entry: Entry, within: Locality, timestamp: str, publisher: str) -> Iterator[Row]:
+    resource = _object(entry.body)
+    name = _type(resource)
+    if name in SKIPPED:
+        return
+    if name == "Bundle":
+        raise Invalid("a Bundle that cannot be read")
+    key = _id(resource, entry)
+    resource = local(resource, within)
+    patient = _patient(resource, name, key)
+    order = _order(resource.get("meta", {}).get("lastUpdated") or timestamp)
+    yield Row(
+        name,
+        key,
+        publisher,
+        order,
+        Values(resource=encode({**resource, "id": key}).decode()),
+        patient=patient,
+        groups=(f"Patient/{patient}" if name in TOGETHER else f"{name}/{key}",),
+        line=entry.line,
+        warnings=() if order else TIMELESS,
+    )
+
+
+def _deletion(entry: Entry, within: Locality, timestamp: str, publisher: str) -> Row:
+    """A DELETE in a Bundle. It needs a time, or it could not be told from a deletion before the resource was made."""
+    name, _, key = within.of(entry.url).partition("/")
+    if name not in RESOURCE_TYPES or not is_id(key):
+        raise Invalid("request.url: not the type and id of a resource")
+    order = _order(entry.modified or timestamp)
+    if not order:
+        raise Invalid("Bundle.timestamp: a deletion needs a time")
+    return Row(name, key, publisher, order, Values(), deleted=True, bare=True, line=entry.line)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        resource = decode(body)
+    except UNREADABLE:
+        raise Invalid("not JSON") from None
+    if not isinstance(resource, dict):
+        raise Invalid("not a JSON object")
+    if structure.duplicates(body):
+        raise Invalid("a name that stands twice in one object")
+    return resource
+
+
+def _type(resource: dict[str, Any]) -> str:
+    name = resource.get("resourceType")
+    if not isinstance(name, str) or name not in RESOURCE_TYPES:
+        raise Invalid("resourceType")
+    return name
+
+
+def _id(resource: dict[str, Any], entry: Entry) -> str:
+    """The id of a resource, or, of one that has none, of its entry's ``fullUrl``. Never an NHS number."""
+    key = resource.get("id") or entry.full_url.rpartition("/")[2].rpartition(":")[2]
+    if not isinstance(key, str) or not is_id(key):
+        raise Invalid("id")
+    if is_valid(key):
+        raise Invalid("id: an NHS number is no id")
+    return key
+
+
+def _patient(resource: dict[str, Any], name: str, key: str) -> str:
+    """The contributor's id of the patient whom a resource is about, "" for a directory's. Raises ``Invalid`` where a
+    resource that is mapped does not say whose it is."""
+    if name == "Patient":
+        return key
+    if name not in params.PATIENT_TYPES:
+        return ""
+    subject = resource.get(params.subject(name))
+    reference = subject.get("reference") if isinstance(subject, dict) else None
+    target_type, patient = target(reference) if isinstance(reference, str) else ("", "")
+    if target_type == "Patient":
+        return patient
+    if name in TYPES:
+        raise Invalid(f"{name}.{params.subject(name)}: not a patient of this contributor")
+    return ""
+
+
+def _order(text: object) -> int:
+    """The order of a resource: its time in µs, 0 for none. Raises ``Invalid`` for what is no time."""
+    if text in ("", None):
+        return 0
+    if not isinstance(text, str):
+        raise Invalid("meta.lastUpdated")
+    try:
+        return dates.interval(text)[0]
+    except Invalid:
+        raise Invalid("meta.lastUpdated") from None
