@@ -38,6 +38,7 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
     if row is None or is_true(row.values["DummyType"]):
         return []
     count_impossible(row, look)
+    count_unlisted(row, look)
     current = registration(row, group.of(HISTORY), look)
     return [patient(row, look), current, *(earlier(row, spell, look) for spell in past(row, group))]
 
@@ -90,6 +91,16 @@ def count_impossible(row: Row, look: Look) -> None:
     for column, kept in (("DateOfBirth", born(row)), ("DateOfDeath", died(row)), ("DateofDeactivation", left(row))):
         if day(row.values, column) and not kept:
             look.warn(column, "a date that cannot be")
+
+
+def count_unlisted(row: Row, look: Look) -> None:
+    """Count the words of a patient that decide something and that no table knows: a type that is not "Regular" in words
+    of its own is no registration, and opens nothing to the practice."""
+    kind, sex = row.values["PatientTypeDescription"].strip(), row.values["Sex"].strip()
+    if kind and not coded("registration", kind):
+        look.unlisted(PATIENT, "PatientTypeDescription", kind)
+    if sex and sex.upper() not in GENDERS:
+        look.unlisted(PATIENT, "Sex", sex)
 
 
 def security(row: Row) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from mappings.emis.sense import sense_of
 from mappings.emis.words import frame, words
 from mappings.vocabulary import code_table
 from tests.mappings.harness import map_rows
-from tests.mappings.harness_emis import ALLERGIES, CONDITIONS, code, mapped, observation, problem
+from tests.mappings.harness_emis import ALLERGIES, CONDITIONS, code, mapped, observation, patient, problem
 
 NAMES = """Administration, documents and attachments|Allergy and adverse drug reactions|Allergy and adverse reactions|
 Biochemistry|Biological values|Body structure|Care episode outcome|Conditions, operations and procedures|
@@ -81,6 +81,20 @@ def test_a_category_that_no_table_lists_is_counted(category, told):
     assert made.unlisted == [f"Coding_ClinicalCode EmisCodeCategoryDescription{told}"] * 2
     assert not mapped(code("5", "Diabetes mellitus", "Unset"), observation("O1", "5")).unlisted
     assert is_listed("conditions, operations, procedures") and not is_listed("Allergies")
+
+
+@pytest.mark.hazard("HZ-EMIS-30")
+def test_words_that_decide_something_and_that_no_table_knows_are_counted():
+    entries = (code("5", "Asthma", CONDITIONS), observation("O1", "5"))
+    assert not mapped(*entries, problem("O1"), patient()).unlisted
+    made = mapped(
+        *entries, problem("O1", ProblemStatusDescription="Dormant"), patient(PatientTypeDescription="Walk-in", Sex="X")
+    )
+    assert sorted(made.unlisted) == [
+        "Admin_Patient PatientTypeDescription",
+        "Admin_Patient Sex",
+        "CareRecord_Problem ProblemStatusDescription",
+    ]
 
 
 @pytest.mark.parametrize(
