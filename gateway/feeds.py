@@ -18,8 +18,8 @@ def read(settings: config.Settings, name: str) -> Feed:
     """Return the feed of this name. Raises ``Refused`` naming the key that cannot be used.
 
     ``encoding``, ``zone`` and ``default`` mean the same for every source. A source documents any other key, and names
-    it in ``Source.settings``. A key that none of them names is refused: a misspelt ``default`` would share what was to be
-    withheld.
+    it in ``Source.settings``. A key that none of them names is refused: a misspelt ``default`` would share what was to
+    be withheld.
     """
     tables = config.tables(settings.feeds, "GATEWAY_FEEDS")
     if name not in tables and name != DEFAULT:
