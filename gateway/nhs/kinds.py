@@ -102,8 +102,9 @@ months. A care package may last for life, so it ends by its own end or by its pu
 
 REGISTRATION_DAYS: dict[str, int | None] = {"E": 31, "IN": 31, "P": None, "T": 92}
 """THE TABLE of how many days after it began a registration that is not regular is a relationship, by its type:
-emergency, immediately necessary, private, temporary. A practice accepts a temporary resident for three months at most, and treats
-who is immediately necessary for 14 days; such registrations are often never ended. Our default, for governance."""
+emergency, immediately necessary, private, temporary. A practice accepts a temporary resident for three months at most,
+and treats who is immediately necessary for 14 days; such registrations are often never ended. Our default, for
+governance."""
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in ROWS}
 
