@@ -44,7 +44,7 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
 
 
 def past(row: Row, group: Group) -> list[tuple[Row, Row]]:
-    """Return the earlier registrations, each with the one that was sent after it: those that were ended, and those after
+    """Return the earlier registrations, each with the one sent after it: those that were ended, and those after
     which one of another type came. One without an end after which the same type came had another date by mistake."""
     now = row.values["DateOfRegistration"][:10]
     spells = [spell for spell in group.of(REGISTERED) if spell.values["DateOfRegistration"][:10] != now]
