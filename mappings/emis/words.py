@@ -29,7 +29,7 @@ _SLASH = re.compile(r"(?<=\w\w)/|/(?=\w\w)")
 _CUT = frozenset(
     "of in on for with without due to into following after before by from using at during as secondary post "
     "complicating causing caused since about re regarding , affecting affected co-occurrent resulting induced "
-    "via requiring needing".split()
+    "via requiring needing around".split()
 )
 
 _CONTEXTS = (("o/e", ","), ("on", "examination", ","), ("c/o", ","), ("complaining", "of"), ("o/e",), ("c/o",))

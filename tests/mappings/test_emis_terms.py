@@ -272,6 +272,8 @@ SENSES = [
     ("Overdue pregnancy", ""),
     ("Vision declined", ""),
     ("Abandoned infant", ""),
+    ("Inappropriate secretion of antidiuretic hormone", ""),
+    ("Inappropriate uterine contraction", ""),
     ("Difficulty recognising objects", ""),
     # what does deny or put off
     ("Malignancy cannot be excluded", "suspected"),
