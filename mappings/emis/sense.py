@@ -82,6 +82,7 @@ _HOLDS: dict[str, Callable[[str], bool]] = {
     "": lambda before: True,
     "act": lambda before: head(before) in ACTS or _last_kind(before) in ACTS,
     "act-after": lambda after: head(after) in ACTS,
+    "ill-after": lambda after: head(after) in ILLNESS,
     "not-disease": lambda before: head(before) != "disease",
     "not-tail": lambda before: not _is_tail(before),
     "is-disease": lambda before: head(before) == "disease" and not _is_tail(before),
@@ -90,7 +91,7 @@ _HOLDS: dict[str, Callable[[str], bool]] = {
 }
 
 
-_SIDES = {"act-after": "after"}
+_SIDES = {"act-after": "after", "ill-after": "after"}
 """Which words of the term a condition is about, where it is not those before."""
 
 

@@ -272,6 +272,8 @@ SENSES = [
     ("Overdue pregnancy", ""),
     ("Vision declined", ""),
     ("Abandoned infant", ""),
+    ("Twin: born in hospital", ""),
+    ("Mother: currently breastfeeding", ""),
     ("Inappropriate secretion of antidiuretic hormone", ""),
     ("Inappropriate uterine contraction", ""),
     ("Difficulty recognising objects", ""),
