@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from gateway import config
 from gateway.errors import Refused
-from mappings import Feed
+from mappings import Feed, sources
 
 DEFAULT = "default"
 """The feed that needs no table."""
@@ -17,7 +17,9 @@ DEFAULT = "default"
 def read(settings: config.Settings, name: str) -> Feed:
     """Return the feed of this name. Raises ``Refused`` naming the key that cannot be used.
 
-    ``encoding``, ``zone`` and ``default`` mean the same for every source. A source documents any other key.
+    ``encoding``, ``zone`` and ``default`` mean the same for every source. A source documents any other key, and names
+    it in ``Source.settings``. A key that none of them names is refused: a misspelt ``default`` would share what was to
+    be withheld.
     """
     tables = config.tables(settings.feeds, "GATEWAY_FEEDS")
     if name not in tables and name != DEFAULT:
@@ -28,6 +30,9 @@ def read(settings: config.Settings, name: str) -> Feed:
     for key, is_usable in CHECKS.items():
         if key in table and not is_usable(table[key]):
             raise Refused(f"GATEWAY_FEEDS: {name}: {key}")
+    known = frozenset(CHECKS).union(*(source.settings for source in sources().values()))
+    if unknown := sorted(table.keys() - known):
+        raise Refused(f"GATEWAY_FEEDS: {name}: a key that no source knows, number {[*table].index(unknown[0]) + 1}")
     shared = {key: table[key] for key in CHECKS if key in table}
     return Feed(name=name, settings={key: table[key] for key in table if key not in CHECKS}, **shared)
 

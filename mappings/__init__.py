@@ -176,8 +176,9 @@ class Source:
     group holds are written, and nothing else of it changes: no fault may keep a withdrawn result in sight.
     ``replaces`` are the tables of which a whole delivery has every row, so that ``load --replace`` deletes what it
     lacks; none for a source that cannot say so. ``unread(file)`` names the columns of a file that the source does not
-    know, with their table. ``version`` is the mapping's: another one maps everything again. ``kind_of(code)`` answers
-    the kind of a publisher of this code where a supplier serves several kinds, "" for the source's own ``kind``.
+    know, with their table. ``settings`` are the keys of a feed's table that the source reads, and its README tells.
+    ``version`` is the mapping's: another one maps everything again. ``kind_of(code)`` answers the kind of a publisher
+    of this code where a supplier serves several kinds, "" for the source's own ``kind``.
     """
 
     name: str
@@ -194,6 +195,7 @@ class Source:
     replaces: frozenset[str] = frozenset()
     unread: Callable[[File], list[str]] = lambda file: []
     kind_of: Callable[[str], str] = lambda code: ""
+    settings: frozenset[str] = frozenset()
 
 
 def by_family(

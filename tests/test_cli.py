@@ -345,6 +345,7 @@ def test_a_setting_that_cannot_be_used_is_refused_by_its_name(gateway, monkeypat
         (f'[ward]\nzone = "{SECRET}"', "ward: zone"),
         (f'[ward]\ndefault = "{SECRET}"', "ward: default"),
         (f"[ward]\n{SECRET} =", "cannot be read as TOML"),
+        (f'[ward]\nzone = "Europe/London"\n{SECRET} = "withhold"', "ward: a key that no source knows, number 2"),
         ("[clinic]", "no table of that name"),
     ],
 )

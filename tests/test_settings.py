@@ -24,7 +24,9 @@ def test_a_base_of_a_server_is_taken(url):
     assert config.read({"GATEWAY_BASE_URL": url}).base_url == url
 
 
-@pytest.mark.parametrize("text", [None, "a = [", "one = 1", '[one]\nencoding = "none-such"'])
+@pytest.mark.parametrize(
+    "text", [None, "a = [", "one = 1", '[one]\nencoding = "none-such"', '[one]\ndefualt = "withhold"']
+)
 def test_feeds_that_a_load_would_refuse_are_refused_before(tmp_path, text):
     path = tmp_path / "feeds.toml"
     if text is not None:

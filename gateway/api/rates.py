@@ -62,4 +62,6 @@ def _rate(name: str, text: str) -> limits.RateLimitItem:
         item = limits.parse(text)
     except ValueError:
         raise Refused(f"GATEWAY_{name.upper()} is not a rate such as 600/minute") from None
+    if item.amount < 1:
+        raise Refused(f"GATEWAY_{name.upper()} is not a rate such as 600/minute: it lets nobody in")
     return type(item)(item.amount, item.multiples, namespace=name)

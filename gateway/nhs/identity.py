@@ -21,8 +21,6 @@ from gateway.nhs.identifiers import is_valid, normalise
 
 VERIFIED_CODE = "01"
 REGULAR = "R"
-OTHER_REGISTRATIONS = frozenset({"E", "IN", "P", "T"})
-"""Emergency, immediately necessary, private, temporary: a relationship that needs permission to view."""
 
 VERIFIED, REGISTERED, CLAIMED = "verified", "registered", "claimed"
 GRADES = (VERIFIED, REGISTERED, CLAIMED)
@@ -111,20 +109,15 @@ def evidence(resources: Iterable[dict[str, Any]], kind: str) -> list[Evidence]:
 
 def is_regular_registration(resource: dict[str, Any]) -> bool:
     """Whether this is the episode of a patient now regularly registered (GMS) with the practice."""
-    if resource["resourceType"] != "EpisodeOfCare" or resource.get("status") != "active":
-        return False
-    return any(
-        coding.get("code") == REGULAR for type_ in _registration_types(resource) for coding in type_.get("coding", ())
-    )
+    return REGULAR in registration_codes(resource)
 
 
-def is_other_registration(resource: dict[str, Any]) -> bool:
-    """Whether this is the episode of a patient whom the practice now attends to without registering them: a temporary
-    resident, or one who is immediately necessary, an emergency or private."""
+def registration_codes(resource: dict[str, Any]) -> frozenset[str]:
+    """Return the types of an active registration, none for any other resource."""
     if resource["resourceType"] != "EpisodeOfCare" or resource.get("status") != "active":
-        return False
-    codes = {coding.get("code") for type_ in _registration_types(resource) for coding in type_.get("coding", ())}
-    return bool(codes & OTHER_REGISTRATIONS)
+        return frozenset()
+    codings = (coding for type_ in _registration_types(resource) for coding in type_.get("coding", ()))
+    return frozenset(coding.get("code", "") for coding in codings)
 
 
 def _registration_types(episode: dict[str, Any]) -> Iterable[dict[str, Any]]:

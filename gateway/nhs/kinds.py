@@ -100,6 +100,12 @@ A visit to an emergency department is over in days, a stay in hospital in a year
 months. A care package may last for life, so it ends by its own end or by its publisher's silence
 (``relationship_days``)."""
 
+REGISTRATION_DAYS: dict[str, int | None] = {"E": 31, "IN": 31, "P": None, "T": 92}
+"""THE TABLE of how many days after it began a registration that is not regular is a relationship, by its type:
+emergency, immediately necessary, private, temporary. A practice accepts a temporary resident for three months at most,
+and treats who is immediately necessary for 14 days; such registrations are often never ended. Our default, for
+governance."""
+
 KINDS: dict[str, Kind] = {kind.name: kind for kind in ROWS}
 
 UNKNOWN = Kind("", 0, "unknown", frozenset(), "all", frozenset(), diagnosis="diagnosis of an unknown kind of source")
@@ -137,6 +143,17 @@ def open_days(name: str, resource_type: str, class_: str = ANY) -> int | None:
         if (days := RELATIONSHIP_DAYS.get((row[0], resource_type, row[1]), -1)) != -1:
             return days
     return 0
+
+
+def registered_days(types: Iterable[str]) -> int | None:
+    """How many days after it began a registration of these types that is not regular is a relationship; None: no limit,
+    0: it is none.
+
+    >>> registered_days(["T"]), registered_days(["P"]), registered_days(["no such type"])
+    (92, None, 0)
+    """
+    days = [REGISTRATION_DAYS[type_] for type_ in types if type_ in REGISTRATION_DAYS]
+    return None if None in days else max((limit for limit in days if limit is not None), default=0)
 
 
 def opened_by(rights: Iterable[str], kind: Kind) -> frozenset[str]:

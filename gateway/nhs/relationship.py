@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.dates import DAY, interval
-from gateway.nhs import kinds
+from gateway.nhs import identity, kinds
 
 ATTENDING = {
     "Encounter": ("in-progress", "arrived", "triaged", "onleave"),
@@ -55,6 +55,18 @@ def is_current(kind: str, resource: dict[str, Any], stored: int, received: int, 
         is_to_come = any(True for _ in _dates(resource))
         return not is_to_come and _is_within(kinds.UNDATED_DAYS, stored, now)
     return _is_within(kinds.open_days(kind, type_, _class(resource)), max(begun), now)
+
+
+def is_current_registration(episode: dict[str, Any], stored: int, now: int) -> bool:
+    """Whether a registration that is not regular (a temporary resident, or one who is immediately necessary, an
+    emergency or private) is a relationship now: as long as ``kinds.REGISTRATION_DAYS`` allows from its beginning. A
+    registration that was never ended must not keep a record open."""
+    days = kinds.registered_days(identity.registration_codes(episode))
+    if days == 0 or has_ended(episode, now):
+        return False
+    if (start := _first(episode.get("period"), "start")) is None:
+        return days is None or _is_within(kinds.UNDATED_DAYS, stored, now)
+    return start[0] <= now + DAY and _is_within(days, start[0], now)
 
 
 def has_ended(resource: dict[str, Any], now: int) -> bool:

@@ -197,8 +197,7 @@ def _registered_otherwise(session: Session, patients: Sequence[int], now: int) -
         stored.patient
         for stored in resources.of_patients(session, patients, ["EpisodeOfCare"])
         if kinds.of(stored.kind).registers
-        and identity.is_other_registration(episode := build.decode(stored.body))
-        and not relationship.has_ended(episode, now)
+        and relationship.is_current_registration(build.decode(stored.body), stored.updated, now)
     }
 
 

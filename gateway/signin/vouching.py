@@ -79,8 +79,10 @@ def require(vouches: Vouches | None, caller: Caller, claims: Mapping[str, Any]) 
 LEAST_AUTHENTICATION, LEAST_IDENTITY = 2, 2
 """The least assurance of a member of staff, of their sign-in (AAL) and of who they are: the national summary service
 takes AAL2 and AAL3."""
-_LEVEL = re.compile(r"(?:AAL|LOA|IAL|LEVEL)[-_ ]?([0-9])", re.IGNORECASE)
-_WEAK = re.compile(r"\A[01]\Z|userpass|pass?word(?!less)|\bpwd\b|/(?:low|1)\Z|anonymous", re.IGNORECASE)
+_LEVEL = re.compile(r"(?:AAL|LOA|IAL|LEVEL)[-_ :=/.]{0,2}([0-9])", re.IGNORECASE)
+_WEAK = re.compile(
+    r"\A[01]\Z|userpass|pass?word(?!less)|\bpwd\b|/(?:low|1|sfa)\Z|anonymous|unspecified|bronze", re.IGNORECASE
+)
 """Classes of sign-in that name no level and are a password alone, or less."""
 WEAK_METHODS = frozenset({"pwd", "kba", "pin"})
 """Methods (https://www.rfc-editor.org/rfc/rfc8176) that are no second factor, also several of them together."""

@@ -37,4 +37,5 @@ SOURCE = Source(
     hides=hides,
     unread=unread,
     never={"Event": frozenset({NEVER})},
+    settings=frozenset({"councils"}),
 )

@@ -70,4 +70,5 @@ SOURCE = Source(
     never=NEVER,
     replaces=REPLACED,
     unread=unread,
+    settings=frozenset({"partial"}),
 )

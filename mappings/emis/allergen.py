@@ -69,17 +69,24 @@ def is_allergy(term: str) -> bool:
     normal = words(term)
     for row in code_table(__package__, "codes_allergy_words"):
         match = frame(row["frame"]).fullmatch(normal)
-        if match and (row["about"] != "substance" or all(_is_substance(part or "") for part in match.groups())):
+        if match and all(_is_substance(match.groupdict().get(side) or "") for side in _SIDES[row["about"]]):
             return row["is"] == "yes"
     return False
 
 
-def _is_substance(before: str) -> bool:
+_SIDES = {"": (), "substance": ("before", "after"), "substance-after": ("after",)}
+"""Which words of the term have to name a substance, by the column ``about``."""
+
+
+def _is_substance(part: str) -> bool:
     """Whether the words can name a substance, as they do before or after "intolerance"; none at all do not speak
-    against it."""
-    return head(before) in ("", "vaccination") and _body_words().isdisjoint(before.replace("-", " ").split())
+    against it. A noun of a substance decides: a cough is none, a cough suppressant is."""
+    words_of_it = part.replace("-", " ").split()
+    if not _nouns("substance").isdisjoint(words_of_it):
+        return True
+    return head(part) in ("", "vaccination") and _nouns("not_a_substance").isdisjoint(words_of_it)
 
 
 @lru_cache
-def _body_words() -> frozenset[str]:
-    return frozenset(row["word"] for row in code_table(__package__, "codes_not_a_substance"))
+def _nouns(table: str) -> frozenset[str]:
+    return frozenset(row["word"] for row in code_table(__package__, f"codes_{table}"))

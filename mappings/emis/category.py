@@ -35,7 +35,7 @@ def kind(category: str, read: str, text: str, sense: str) -> Kind:
     row = _categories().get(_folded(category))
     route, observation_category = (row["route"], row["observation_category"]) if row else (BY_CODE, "")
     states_disease = is_stated(read) and by_chapter(read)[0] == "condition"
-    hides_disease = route == "observation" and (states_disease or _names_disease(row, text))
+    hides_disease = route in ("observation", "lab") and (states_disease or _names_disease(row, text))
     if route == BY_CODE:
         route, observation_category = by_code(read, text, sense)
     elif route == "condition":

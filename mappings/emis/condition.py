@@ -10,6 +10,7 @@ from mappings import Look, Row, Values
 from mappings.emis.codes import coded
 from mappings.emis.entry import Entry, clinician, encounter, filed, subject
 from mappings.emis.qualifiers import NONE
+from mappings.emis.tables import PROBLEM
 from mappings.emis.values import entered, guid, is_doubtful, partial
 from mappings.vocabulary import HL7, UK_CORE, UK_CORE_CODES, UNKNOWN, tagged
 
@@ -30,6 +31,7 @@ def condition(entry: Entry, problem: Row | None, look: Look) -> dict[str, Any]:
     """Return the Condition: a diagnosis of its encounter, or a problem-list item when the problem row is there."""
     values, held = entry.values, problem.values if problem else Values()
     recorded, ambiguous = entered(values)
+    count_unlisted(held, look)
     condition = resource(
         "Condition",
         look.id("Condition", entry.key),
@@ -68,6 +70,13 @@ def clinical_status(entry: Entry, held: Values) -> dict[str, Any]:
     if said.startswith(("past", "inactive")) or held["EndDate"]:
         return status(CLINICAL, "inactive")
     return course(entry) or UNKNOWN
+
+
+def count_unlisted(held: Values, look: Look) -> None:
+    """Count a status of a problem that is in no words we know: whether it goes on is then unknown."""
+    said = held["ProblemStatusDescription"].strip()
+    if said and not said.casefold().startswith(("active", "past", "inactive")):
+        look.unlisted(PROBLEM, "ProblemStatusDescription", said)
 
 
 def course(entry: Entry) -> dict[str, Any]:

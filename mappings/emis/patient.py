@@ -38,26 +38,32 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
     if row is None or is_true(row.values["DummyType"]):
         return []
     count_impossible(row, look)
+    count_unlisted(row, look)
     current = registration(row, group.of(HISTORY), look)
-    return [patient(row, look), current, *(earlier(row, spell, look) for spell in past(row, group))]
+    return [patient(row, look), current, *(earlier(row, spell, after, look) for spell, after in past(row, group))]
 
 
-def past(row: Row, group: Group) -> list[Row]:
-    """Return the earlier registrations: those that were ended, and those of another type. One of the same type without
-    an end had another date by mistake."""
-    now = row.values
+def past(row: Row, group: Group) -> list[tuple[Row, Row]]:
+    """Return the earlier registrations, each with the one sent after it: those that were ended, and those after
+    which one of another type came. One without an end after which the same type came had another date by mistake."""
+    now = row.values["DateOfRegistration"][:10]
+    spells = [spell for spell in group.of(REGISTERED) if spell.values["DateOfRegistration"][:10] != now]
+    spells.sort(key=lambda spell: spell.order)
     return [
-        spell
-        for spell in group.of(REGISTERED)
-        if spell.values["DateOfRegistration"][:10] != now["DateOfRegistration"][:10]
-        and (left(spell) or spell.values["PatientTypeDescription"].strip() != now["PatientTypeDescription"].strip())
+        (spell, after)
+        for spell, after in zip(spells, [*spells[1:], row], strict=False)
+        if left(spell) or type_of(spell) != type_of(after)
     ]
 
 
-def earlier(row: Row, spell: Row, look: Look) -> dict[str, Any]:
+def type_of(spell: Row) -> str:
+    return str(spell.values["PatientTypeDescription"]).strip()
+
+
+def earlier(row: Row, spell: Row, after: Row, look: Look) -> dict[str, Any]:
     """Return an earlier registration. Where no end of it was told, it ended before the next began, for all we know."""
     start, end = day(spell.values, "DateOfRegistration"), left(spell)
-    next_start = day(row.values, "DateOfRegistration")
+    next_start = day(after.values, "DateOfRegistration")
     if not end and start < next_start:
         known = {"end": day_before(next_start), "_end": ESTIMATED}
     else:
@@ -90,6 +96,16 @@ def count_impossible(row: Row, look: Look) -> None:
     for column, kept in (("DateOfBirth", born(row)), ("DateOfDeath", died(row)), ("DateofDeactivation", left(row))):
         if day(row.values, column) and not kept:
             look.warn(column, "a date that cannot be")
+
+
+def count_unlisted(row: Row, look: Look) -> None:
+    """Count the words of a patient that decide something and that no table knows: a type that is not "Regular" in words
+    of its own is no registration, and opens nothing to the practice."""
+    kind, sex = row.values["PatientTypeDescription"].strip(), row.values["Sex"].strip()
+    if kind and not coded("registration", kind):
+        look.unlisted(PATIENT, "PatientTypeDescription", kind)
+    if sex and sex.upper() not in GENDERS:
+        look.unlisted(PATIENT, "Sex", sex)
 
 
 def security(row: Row) -> tuple[str, ...]:

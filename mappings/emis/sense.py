@@ -19,10 +19,11 @@ ACTS = frozenset({"act", "procedure", "vaccination", "referral", "observable"})
 STATED = frozenset({"", "suspected", "resolved"})
 """What the words of a code can say that stands in a chapter of diseases or operations. Such a code states the disease
 or the operation: nowhere in these chapters of Read v2 does a code deny it or put it off."""
-SCREENED = frozenset(
-    {"screening", "screen", "test", "testing", "serology", "antibody", "antibodies", "antigen", "titre"}
-)
+SCREENED = frozenset({"screening", "screen", "test", "testing", "serology", "swab", "swabs", "naat", "pcr", "rna"})
 """Words after a disease that make it the name of a test."""
+MARKERS = frozenset({"antibody", "antibodies", "antigen", "titre"})
+"""Words that do so right after a disease only: a hepatitis "B, e antigen negative" is a kind of hepatitis."""
+ILLNESS = frozenset({"disease", "symptom", "finding"})
 
 
 class Rule(NamedTuple):
@@ -50,16 +51,18 @@ def sense_of(term: str, is_stated: bool = False) -> str:
 def _sense_of(term: str) -> str:
     normal = words(term)
     for rule in _rules():
-        if (match := rule.pattern.fullmatch(normal)) and _HOLDS[rule.about](match.groupdict().get("before") or ""):
+        match = rule.pattern.fullmatch(normal)
+        if match and _HOLDS[rule.about](match.groupdict().get(_SIDES.get(rule.about, "before")) or ""):
             return rule.sense
     return ""
 
 
-def _is_tail_of_disease(before: str) -> bool:
-    """Whether the words follow a disease and a comma and more: they qualify a part of the term and not the disease.
-    "Asthma - excluded" denies the asthma, "Tuberculosis, smear not found" does not."""
+def _is_tail(before: str) -> bool:
+    """Whether the words follow a disease or symptom and a comma and more: they qualify a part of the term and not that.
+    "Asthma - excluded" denies the asthma; "Tuberculosis, smear not found" and "Chest pain, infarction excluded" deny
+    something else."""
     first, comma, rest = before.partition(" , ")
-    return bool(comma and rest.strip() and head(first) == "disease")
+    return bool(comma and rest.strip() and head(first) in ILLNESS)
 
 
 def _is_negative(before: str) -> bool:
@@ -67,20 +70,29 @@ def _is_negative(before: str) -> bool:
     before it. "Hepatitis B negative" does, "lymphoma ALK negative" and "pulmonary TB smear negative" do not."""
     tokens = before.split()
     last = max((place for place, token in enumerate(tokens) if kind_of_word(token) == "disease"), default=-1)
-    between = [token for token in tokens[last + 1 :] if token != ","]
+    rest = tokens[last + 1 :]
+    between = [token for token in rest if token != ","]
     if last < 0 or head(before) in ACTS and "for" in tokens[:last]:  # "Test for rupture negative"
         return True
-    return all(len(token) == 1 for token in between) or not SCREENED.isdisjoint(between)
+    is_test = not SCREENED.isdisjoint(between) or "," not in rest and not MARKERS.isdisjoint(between)
+    return is_test or all(len(token) == 1 for token in between)
 
 
 _HOLDS: dict[str, Callable[[str], bool]] = {
     "": lambda before: True,
     "act": lambda before: head(before) in ACTS or _last_kind(before) in ACTS,
+    "act-after": lambda after: head(after) in ACTS,
+    "ill-after": lambda after: head(after) in ILLNESS,
     "not-disease": lambda before: head(before) != "disease",
-    "not-tail": lambda before: not _is_tail_of_disease(before),
-    "is-disease": lambda before: head(before) == "disease" and not _is_tail_of_disease(before),
+    "not-tail": lambda before: not _is_tail(before),
+    "is-disease": lambda before: head(before) == "disease" and not _is_tail(before),
+    "is-ill": lambda before: head(before) in ILLNESS and not _is_tail(before),
     "is-negative": _is_negative,
 }
+
+
+_SIDES = {"act-after": "after", "ill-after": "after"}
+"""Which words of the term a condition is about, where it is not those before."""
 
 
 def _last_kind(before: str) -> str:

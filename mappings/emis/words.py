@@ -29,7 +29,7 @@ _SLASH = re.compile(r"(?<=\w\w)/|/(?=\w\w)")
 _CUT = frozenset(
     "of in on for with without due to into following after before by from using at during as secondary post "
     "complicating causing caused since about re regarding , affecting affected co-occurrent resulting induced "
-    "via".split()
+    "via requiring needing around".split()
 )
 
 _CONTEXTS = (("o/e", ","), ("on", "examination", ","), ("c/o", ","), ("complaining", "of"), ("o/e",), ("c/o",))
@@ -112,14 +112,31 @@ def head(phrase: str) -> str:
     is_complicated = any(token.startswith("complication") for token in tokens[cut:])
     if "fault" in kinds or is_complicated and "procedure" in kinds:
         return "disease"
-    if not kinds and tokens[cut : cut + 1] == [","]:
+    if not kinds and tokens[cut : cut + 1] == [","] or tokens[max(cut - 1, 0) : cut + 1] == ["form", "of"]:
         return head("".join(f"{token} " for token in tokens[cut + 1 :]))  # "LOCAL: team meeting"
     named = [kind for kind in kinds if kind not in ("label", "abnormal")]
     if not named:
         return "observable" if cut > start and kind_of_word(tokens[cut - 1]) == "label" else ""
     if named[-1] == "treatment":
         return "procedure" if "procedure" in named else "act"
+    if named == ["procedure"] and any(_is_disease_here(token, tokens) for token in tokens[start:cut]):
+        return "disease"
     return "finding" if "abnormal" in kinds and named[-1] in ("observable", "act") else named[-1]
+
+
+def _is_disease_here(word: str, tokens: list[str]) -> bool:
+    """Whether a word that mostly names an operation names what is the matter beside the other words of its term: a
+    congenital dilatation, a transposition of the great vessels.
+
+    >>> head("aortic root dilatation "), head("balloon dilatation of aortic valve "), head("dilatation of cervix ")
+    ('disease', 'procedure', 'procedure')
+    """
+    row = _either().get(word)
+    return bool(
+        row
+        and not set(tokens).isdisjoint(row["disease_with"].split())
+        and set(tokens).isdisjoint(row["operation_with"].split())
+    )
 
 
 @lru_cache
@@ -163,6 +180,11 @@ def first(table: str, normal: str) -> dict[str, str]:
 def matches(table: str, normal: str) -> bool:
     """Return whether a frame of ``codes_<table>.csv`` matches the normal form of a term."""
     return bool(first(table, normal))
+
+
+@lru_cache
+def _either() -> dict[str, dict[str, str]]:
+    return {row["word"]: row for row in code_table(__package__, "codes_either")}
 
 
 @lru_cache

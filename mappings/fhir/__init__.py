@@ -25,4 +25,5 @@ SOURCE = Source(
     publisher=publisher,
     hides=hides,
     withdrawn=withdrawn,
+    settings=frozenset({"publisher", "base", "numbers"}),
 )

@@ -43,7 +43,7 @@ def test_exports_are_counted_for_each_client(slow):
     assert 429 not in statuses[:2] and statuses[2:] == [429, 429]
 
 
-@pytest.mark.parametrize("text", ["", "often", "5/century", "-1/minute"])
+@pytest.mark.parametrize("text", ["", "often", "5/century", "-1/minute", "0/minute"])
 def test_a_rate_that_cannot_be_read_is_refused_by_its_setting(text):
     with pytest.raises(Refused, match="GATEWAY_CALLER_RATE"):
         rates.open_rates(config.Settings(caller_rate=text))

@@ -166,11 +166,15 @@ def labels() -> str:
 
 
 def relationships() -> str:
-    from gateway.nhs.kinds import RELATIONSHIP_DAYS
+    from gateway.nhs.kinds import REGISTRATION_DAYS, RELATIONSHIP_DAYS
 
+    limits = [
+        *RELATIONSHIP_DAYS.items(),
+        *((("gp", "registration", type_), days) for type_, days in REGISTRATION_DAYS.items()),
+    ]
     rows = (
         (kind or "any", type_, class_ or "any", "no limit" if days is None else f"{days} days")
-        for (kind, type_, class_), days in RELATIONSHIP_DAYS.items()
+        for (kind, type_, class_), days in limits
     )
     return table(("Kind of publisher", "Open resource", "Class", "Counts for"), rows)
 

@@ -3,6 +3,7 @@ it makes."""
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,16 @@ def test_a_sample_is_valid_and_keeps_uk_cores_constraints(path):
         body = {**made, "meta": meta}
         faults = [*model.check(encode(body)), *(issue for issue in ukcore.check(body) if issue.severity == "error")]
         assert not faults, (made["resourceType"], [(issue.location, issue.message) for issue in faults])
+
+
+def test_every_setting_of_a_feed_that_a_source_reads_is_told_in_its_readme_and_named():
+    for name, source in sources().items():
+        folder = HOME / name
+        readme = (folder / "README.md").read_text(encoding="utf-8")
+        read = {
+            key
+            for path in folder.glob("*.py")
+            for key in re.findall(r'settings(?:\.get\(|\([^)]*?, )"(\w+)"', path.read_text(encoding="utf-8"))
+        }
+        assert read <= source.settings, name
+        assert all(f"`{key}`" in readme for key in source.settings), name

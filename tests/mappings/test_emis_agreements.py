@@ -93,6 +93,14 @@ HISTORY = [
     ),
     ([("2001-05-05", "", "Regular"), ("2001-05-06", "", "Regular")], [("2001-05-06", None, "active")]),
     (
+        [("2020-02-02", "", "Regular"), ("2024-03-01", "", "Temporary"), ("2024-03-20", "", "Regular")],
+        [
+            ("2020-02-02", "2024-02-29", "finished"),
+            ("2024-03-01", "2024-03-19", "finished"),
+            ("2024-03-20", None, "active"),
+        ],
+    ),
+    (
         [
             ("2001-05-05", "2010-01-01", "Regular"),
             ("2011-05-05", "2020-01-01", "Regular"),
@@ -108,7 +116,7 @@ HISTORY = [
 
 
 @pytest.mark.hazard("HZ-EMIS-47")
-@pytest.mark.parametrize(("told", "episodes"), HISTORY, ids=["again", "another type", "corrected", "twice"])
+@pytest.mark.parametrize(("told", "episodes"), HISTORY, ids=["again", "another type", "corrected", "back", "twice"])
 def test_a_registration_that_ended_stays_when_the_patient_comes_back(tmp_path, told, episodes):
     found = registered(tmp_path, *told)
     periods = [

@@ -15,7 +15,7 @@ from mappings.emis.sense import sense_of
 from mappings.emis.words import frame, words
 from mappings.vocabulary import code_table
 from tests.mappings.harness import map_rows
-from tests.mappings.harness_emis import ALLERGIES, CONDITIONS, code, mapped, observation, problem
+from tests.mappings.harness_emis import ALLERGIES, CONDITIONS, code, mapped, observation, patient, problem
 
 NAMES = """Administration, documents and attachments|Allergy and adverse drug reactions|Allergy and adverse reactions|
 Biochemistry|Biological values|Body structure|Care episode outcome|Conditions, operations and procedures|
@@ -45,7 +45,10 @@ def test_the_synthetic_records_use_only_names_of_emis():
     assert {made.category for made in SYNTHETIC.values()} <= set(NAMES)
 
 
-@pytest.mark.parametrize("table", ["words", "sense", "allergy_words", "result", "category", "chapter", "kind", "local"])
+@pytest.mark.parametrize(
+    "table",
+    ["words", "sense", "allergy_words", "result", "category", "chapter", "kind", "local", "either", "substance"],
+)
 def test_every_row_of_a_table_has_its_columns(table):
     for row in code_table("mappings.emis", f"codes_{table}"):
         assert None not in row and None not in row.values(), row
@@ -80,6 +83,20 @@ def test_a_category_that_no_table_lists_is_counted(category, told):
     assert is_listed("conditions, operations, procedures") and not is_listed("Allergies")
 
 
+@pytest.mark.hazard("HZ-EMIS-30")
+def test_words_that_decide_something_and_that_no_table_knows_are_counted():
+    entries = (code("5", "Asthma", CONDITIONS), observation("O1", "5"))
+    assert not mapped(*entries, problem("O1"), patient()).unlisted
+    made = mapped(
+        *entries, problem("O1", ProblemStatusDescription="Dormant"), patient(PatientTypeDescription="Walk-in", Sex="X")
+    )
+    assert sorted(made.unlisted) == [
+        "Admin_Patient PatientTypeDescription",
+        "Admin_Patient Sex",
+        "CareRecord_Problem ProblemStatusDescription",
+    ]
+
+
 @pytest.mark.parametrize(
     ("term", "made"),
     [
@@ -111,6 +128,7 @@ def test_an_unset_category_does_not_make_a_condition_of_everything(term, made):
         ("O/E - proliferative diabetic retinopathy", "Symptoms and Findings", "2BB4.", ["Condition"]),
         ("Headache", "Symptoms and Findings", "1B1G.", ["Observation"]),
         ("Battered wife", CONDITIONS, "SN563", ["Condition"]),
+        ("Mucinous adenocarcinoma", "Cytology/Histology", "BB82.", ["Condition"]),
     ],
 )
 def test_a_disease_is_not_lost_to_a_category_that_holds_other_things(term, category, read, made):
@@ -138,6 +156,23 @@ def test_a_disease_is_not_lost_to_a_category_that_holds_other_things(term, categ
         "Suspected penicillin allergy",
         "Allergy - nuts",
         "Penicillin allergy (disorder)",
+        "Penicillin allergic",
+        "Allergy to monoclonal antibody",
+        "Intolerant of codeine",
+        "Delayed hypersensitivity to penicillin",
+        "Intolerance to insulin",
+        "Contrast media sensitivity",
+        "Intolerance to cough suppressant",
+        "Intolerance to measles, mumps and rubella vaccine",
+        "Adverse effect of simvastatin",
+        "Statin side effects",
+        "Side effects of amlodipine",
+        "ADR to lisinopril",
+        "Penicillin allergy?",
+        "Nut allergy cannot be excluded",
+        "Peanut allergy diagnosed at allergy clinic",
+        "Had anaphylaxis with peanuts",
+        "Drug hypersensitivity syndrome",
     ],
 )
 @pytest.mark.parametrize("category", [CONDITIONS, "Unset", "Symptoms and Findings"])
@@ -168,6 +203,13 @@ def test_words_of_allergy_are_heard_whatever_the_substance(term, category):
         "No H/O: penicillin allergy",
         "Penicillin allergy test negative",
         "Anaphylaxis care plan",
+        "Acute reaction to stress",
+        "Reaction to severe bereavement",
+        "Insulin sensitivity",
+        "Contrast sensitivity",
+        "Cold sensitivity",
+        "Side effects of medication discussed",
+        "No side effects",
     ],
 )
 def test_words_that_are_no_allergy(term):
@@ -216,8 +258,52 @@ SENSES = [
     ("HO - Heterotopic ossification", ""),
     ("Unresolved pneumonia", ""),
     ("AT-hook DNA binding motif intellectual disability syndrome", ""),
+    ("Acute myeloid leukaemia not having achieved remission", ""),
+    ("Lymphoma in relapse following remission", ""),
+    ("Diabetes mellitus no longer in remission", ""),
+    ("Pneumonia not fully resolved", ""),
+    ("Partially resolved pulmonary embolism", ""),
+    ("Incompletely healed fracture", ""),
+    ("Chronic hepatitis B, e antigen negative", ""),
+    ("Chest pain, myocardial infarction excluded", ""),
+    ("Mitral leaflet dysplasia", ""),
+    ("True cleft of left atrioventricular valve leaflet", ""),
+    ("Unable to walk due to stroke", ""),
+    ("Overdue pregnancy", ""),
+    ("Vision declined", ""),
+    ("Abandoned infant", ""),
+    ("Twin: born in hospital", ""),
+    ("Mother: currently breastfeeding", ""),
+    ("Inappropriate secretion of antidiuretic hormone", ""),
+    ("Inappropriate uterine contraction", ""),
     ("Difficulty recognising objects", ""),
     # what does deny or put off
+    ("Malignancy cannot be excluded", "suspected"),
+    ("Pulmonary embolism not ruled out", "suspected"),
+    ("Cannot exclude ectopic pregnancy", "suspected"),
+    ("TIA - possible", "suspected"),
+    ("COPD unlikely after spirometry", "absent"),
+    ("COVID-19 swab negative", "absent"),
+    ("Gonorrhoea NAAT negative", "absent"),
+    ("Syphilis negative serology", "absent"),
+    ("Hepatitis B surface antigen negative", "absent"),
+    ("O/E no retinopathy", "absent"),
+    ("Asthma never present", "absent"),
+    ("Seizure free", "absent"),
+    ("Planned caesarean section", "planned"),
+    ("To have hysterectomy", "planned"),
+    ("Listed for hip replacement", "planned"),
+    ("For influenza vaccination", "planned"),
+    ("Overdue smear", "planned"),
+    ("Unable to perform spirometry", "not-given"),
+    ("Mother has diabetes", "family"),
+    ("Father died of myocardial infarction", "family"),
+    ("Husband has hepatitis B", "family"),
+    ("Sister - breast cancer", "family"),
+    ("Maternal grandmother had breast cancer", "family"),
+    ("Strong family history of bowel cancer", "family"),
+    ("Fam hist epilepsy", "family"),
+    ("Mother has no diabetes", "not-family"),
     ("Tuberculosis unconfirmed", "suspected"),
     ("Unconfirmed tuberculosis", "suspected"),
     ("Hepatitis B negative", "absent"),
@@ -289,6 +375,38 @@ def test_every_frame_has_an_example_that_it_matches_and_that_comes_to_its_sense(
 def test_every_frame_of_allergy_has_an_example(row):
     assert frame(row["frame"]).fullmatch(words(row["example"]))
     assert is_allergy(row["example"]) == (row["is"] == "yes")
+
+
+@pytest.mark.hazard("HZ-EMIS-50")
+@pytest.mark.parametrize("row", code_table("mappings.emis", "codes_either"), ids=lambda row: row["word"])
+def test_a_disease_whose_word_is_mostly_an_operations_is_a_condition(row):
+    assert types_of(row["example"]) == types_of(row["example"], "Unset") == ["Condition"]
+    assert types_of(f"{row['word']} of wrist") == ["Procedure"]
+
+
+@pytest.mark.hazard("HZ-EMIS-50")
+@pytest.mark.parametrize(
+    "term",
+    [
+        "Vulval intraepithelial neoplasia grade 3",
+        "Adult form of coeliac disease",
+        "Blood in urine",
+        "Acute kidney injury requiring dialysis",
+        "Pneumonia needing admission",
+        "Suture line dehiscence",
+        "Tricuspid leaflet dysplasia",
+    ],
+)
+@pytest.mark.parametrize("category", [CONDITIONS, "Unset"])
+def test_a_word_beside_the_disease_is_not_its_head(term, category):
+    assert types_of(term, category) == ["Condition"]
+
+
+@pytest.mark.parametrize(
+    "term", ["Balloon dilatation of aortic valve", "Closure of atrial septal defect", "IUD inserted"]
+)
+def test_an_operation_on_the_heart_is_still_one(term):
+    assert types_of(term) == ["Procedure"]
 
 
 def test_a_chapter_of_diseases_never_denies():

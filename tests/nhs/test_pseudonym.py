@@ -449,6 +449,26 @@ def test_a_resource_that_says_the_patient_died_counts_as_a_death(said, setting, 
 
 
 @pytest.mark.hazard("HZ-EXPORT-12")
+@pytest.mark.parametrize(
+    ("system", "code", "is_death"),
+    [
+        ("urn:nhs-record-gateway:cld:event-outcome", "NFA: Deceased", True),
+        ("urn:nhs-record-gateway:cld:event-outcome", "NFA: Support declined", False),
+        ("https://fhir.nhs.uk/RZZ/CodeSystem/attendance-disposal", "10", True),
+        ("https://fhir.nhs.uk/RZZ/CodeSystem/attendance-disposal", "1", False),
+        ("https://fhir.nhs.uk/RZZ/CodeSystem/PV1-36", "4", True),
+        ("https://fhir.nhs.uk/RZZ/CodeSystem/ward", "10", False),
+    ],
+)
+def test_a_council_or_a_department_that_says_the_person_died_gives_no_day_of_death(system, code, is_death):
+    """Where the Patient has no date of death, as councils and departments often leave it."""
+    said = {"resourceType": "EpisodeOfCare", "id": "e", "period": {"end": "2024-05-17"},
+            "extension": [{"url": "urn:x", "valueCodeableConcept": {"coding": [{"system": system, "code": code}]}}]}  # fmt: skip
+    (_, service), _ = leaving(PATIENT, said, setting="in-sde")
+    assert service["period"]["end"] == ("2024-05" if is_death else "2024-05-17")
+
+
+@pytest.mark.hazard("HZ-EXPORT-12")
 def test_no_edge_between_months_and_days_tells_more_than_what_leaves_anyway():
     """Daily resources of a life: where days begin and end is the same for everybody born in one year, and for everybody
     who died in one month."""

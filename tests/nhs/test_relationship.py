@@ -102,6 +102,42 @@ def test_every_kind_that_attends_ends_by_silence_and_has_a_limit_for_each_type(k
         assert kinds.open_days(kind.name, type_, "a class of which nobody told")
 
 
+def registered(type_: str, start: str = "", end: str = "", status: str = "active"):
+    return {**service(start, end, status), "type": [{"coding": [{"code": type_}]}]}
+
+
+REGISTRATIONS = [
+    (registered("T", "2026-10-01"), True),
+    (registered("T", "2011-01-01"), False),
+    (registered("T", "2026-10-01", "2026-11-01"), False),
+    (registered("T", "2026-10-01", status="finished"), False),
+    (registered("T", "2027-02-01"), False),
+    (registered("IN", "2026-11-10"), True),
+    (registered("IN", "2026-06-10"), False),
+    (registered("E", "2019-06-10"), False),
+    (registered("P", "2011-01-01"), True),
+    (registered("no such type", "2026-11-20"), False),
+    (registered("T"), True),
+]
+
+
+@pytest.mark.hazard("HZ-ACCESS-25")
+@pytest.mark.parametrize(("episode", "is_relationship"), REGISTRATIONS)
+def test_a_registration_that_was_never_ended_is_no_relationship_for_ever(episode, is_relationship):
+    assert relationship.is_current_registration(episode, NOW - DAY, NOW) is is_relationship
+    if "start" not in episode["period"]:
+        stored = NOW - (kinds.UNDATED_DAYS + 1) * DAY
+        assert not relationship.is_current_registration(episode, stored, NOW)
+
+
+@pytest.mark.parametrize("type_", [type_ for type_, days in kinds.REGISTRATION_DAYS.items() if days is not None])
+def test_each_type_of_registration_counts_until_its_last_day(type_):
+    days = kinds.REGISTRATION_DAYS[type_] * DAY
+    for start, is_relationship in ((NOW - days, True), (NOW - days - 1_000_000, False)):
+        episode = registered(type_, moment(start).isoformat())
+        assert relationship.is_current_registration(episode, NOW, NOW) is is_relationship
+
+
 def test_the_table_speaks_of_kinds_and_types_that_there_are():
     for kind, type_, _ in kinds.RELATIONSHIP_DAYS:
         assert kind in {kinds.ANY, *kinds.KINDS} and type_ in relationship.ATTENDING

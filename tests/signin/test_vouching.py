@@ -61,14 +61,15 @@ def admits(vouches: Vouches | None, user: str = "dr-green", **changes) -> bool:
 
 
 WEAK = [
-    {"acr": "AAL1_USERPASS"}, {"acr": "AAL1_OR_AAL2"}, {"acr": "aal1"}, {"acr": "loa-1"}, {"acr": "0"}, {"acr": "1"}, {"acr": "pwd"},
+    {"acr": "AAL1_USERPASS"}, {"acr": "AAL1_OR_AAL2"}, {"acr": "aal1"}, {"acr": "loa-1"}, {"acr": "0"}, {"acr": "1"}, {"acr": "pwd"}, {"acr": "urn:x:aal:1"}, {"acr": "AAL=1"},
+    {"acr": "https://refeds.org/profile/sfa"}, {"acr": "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"}, {"acr": "AAL:2 or AAL:1"},
     {"acr": "urn:oasis:names:tc:SAML:2.0:ac:classes:Password"}, {"acr": 3}, {"acr": None}, {"acr": ["AAL3_ANY"]},
     {"authentication_assurance_level": 1}, {"authentication_assurance_level": "1"}, {"authentication_assurance_level": True},
     {"authentication_assurance_level": None}, {"authentication_assurance_level": "high"}, {"id_assurance_level": "0"}, {"id_assurance_level": 1},
     {"acr": "AAL3_ANY", "id_assurance_level": "0"}, {"amr": ["pwd"]}, {"amr": "pwd"}, {"amr": ["pwd", "pin"]},
 ]  # fmt: skip
 STRONG = [
-    {}, {"acr": "AAL2_ANY"}, {"acr": "AAL3_ANY"}, {"acr": "AAL2_OR_AAL3_ANY"}, {"acr": "AAL3_ANY", "id_assurance_level": "3"},
+    {}, {"acr": "urn:x:aal:2"}, {"acr": "https://refeds.org/profile/mfa"}, {"acr": "AAL2_ANY"}, {"acr": "AAL3_ANY"}, {"acr": "AAL2_OR_AAL3_ANY"}, {"acr": "AAL3_ANY", "id_assurance_level": "3"},
     {"authentication_assurance_level": 3}, {"authentication_assurance_level": "2"}, {"amr": ["pwd", "otp"]}, {"amr": ["N3_SMARTCARD"]},
 ]  # fmt: skip
 

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 _ENGLAND = "https://fhir.hl7.org.uk/CodeSystem/UKCore-"
+_LOCAL = r"https://fhir\.nhs\.uk/[^/]+/[^/]+/"
+"""The code systems of a sender."""
 CODES: tuple[tuple[str, str, str], ...] = (
     (_ENGLAND + "DischargeDestination", "79", "NHS Data Dictionary, discharge destination: patient died or stillbirth"),
     (_ENGLAND + "DischargeMethod", "4|5", "NHS Data Dictionary, discharge method: died; stillbirth"),
@@ -19,10 +21,13 @@ CODES: tuple[tuple[str, str, str], ...] = (
     ("http://snomed.info/sct", "419099009|397709008|371828006|16983000|63238001|75004002|399347008", "dead; died"),
     ("http://read.info/", r"22J\S*|949\S*|94B\S*|94E\S*|9495\S*", "Read: dead; patient died; cause of death"),
     ("http://hl7.org/fhir/sid/icd-10", r"R9[5-9]\S*|I46\.?1|P95\S*|O9[567]\S*", "ICD-10: death of unknown cause; stillbirth"),
+    ("urn:nhs-record-gateway:cld:event-outcome", "NFA: Deceased", "Client Level Data, event outcome"),
+    (_LOCAL + "attendance-disposal", "10", "A&E attendance disposal (ITK HL7 v2 table 0112): died in department"),
+    (_LOCAL + "PV1-36", "4|5|10", "PV1-36 of a table that no setting names: it may say died, so it counts"),
 )  # fmt: skip
-"""(beginning of the system, pattern of the code, where it is defined)"""
+"""(pattern of the beginning of the system, pattern of the code, where it is defined)"""
 _ANY = re.compile(rb'"code"\s*:\s*"(?:%s)"' % "|".join(codes for _, codes, _ in CODES).encode())
-_PATTERNS = tuple((system, re.compile(codes)) for system, codes, _ in CODES)
+_PATTERNS = tuple((re.compile(system), re.compile(codes)) for system, codes, _ in CODES)
 _STATED = ("code", "hospitalization", "extension", "reasonCode", "diagnosis", "type")
 """Elements in which a code says what happened to the patient."""
 _DATES = (
@@ -55,7 +60,7 @@ def died_on(body: bytes) -> str | None:
 
 def _says_so(coding: dict[str, Any]) -> bool:
     system, code = str(coding.get("system", "")), str(coding.get("code", ""))
-    return any(system.startswith(begin) and pattern.fullmatch(code) for begin, pattern in _PATTERNS)
+    return any(begin.match(system) and pattern.fullmatch(code) for begin, pattern in _PATTERNS)
 
 
 def _codings(resource: dict[str, Any]) -> Iterator[dict[str, Any]]:
