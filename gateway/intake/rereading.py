@@ -1,4 +1,4 @@
-"""Reads what is kept again with today's settings of its feed: the keys of people and orders are beside of them.
+"""Reads what is kept again with today's settings of its feed: the keys of people and orders are made of them.
 
 A row that cannot be read any more stays as it is, and is told. What came by another feed is left alone. A row that does
 not say by which it came (version 0.1 did not keep it) is the feed's that asks, unless its publisher sends by another.
@@ -24,9 +24,9 @@ Name = tuple[str, str, str]
 """Publisher, table and key of a row."""
 
 
-def reread(store: Store, source: Source, feed: Feed, report: Report) -> None:
+def reread(store: Store, source: Source, feed: Feed, report: Report, publishers: Collection[str] | None = None) -> None:
     """Read the kept rows of a source again and keep what reads otherwise now; its groups, and those that it was in, are
-    marked to be mapped."""
+    marked to be mapped. ``publishers``: of these alone."""
     if source.reread is None:
         return
     gone: dict[Name, Row] = {}
@@ -36,7 +36,8 @@ def reread(store: Store, source: Source, feed: Feed, report: Report) -> None:
         for row in rows:
             names.setdefault(row.publisher, set()).add(row.values[FEED])
     for rows in _batches(store, source):
-        again = _again(source, [row for row in rows if is_of(row, feed, names[row.publisher])], feed, report)
+        theirs = [row for row in rows if publishers is None or row.publisher in publishers]
+        again = _again(source, [row for row in theirs if is_of(row, feed, names[row.publisher])], feed, report)
         gone |= {_name(row): row for row in again if row.deleted}
         present = [row for row in again if not row.deleted]
         beside.update(_name(row) for row in present if row.aside)

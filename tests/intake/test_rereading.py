@@ -2,13 +2,19 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from gateway.fhir import build
 from gateway.intake import load
+from gateway.intake.mapping import resource_id
 from mappings import Feed, sources
+from mappings.readers.files import File
 from tests.intake.conftest import state
+from tests.mappings.harness_cld import service, snapshot
 from tests.mappings.harness_hl7v2 import adt, oru, visit
 
 SOURCE = sources()["hl7v2"]
@@ -160,8 +166,48 @@ def test_a_key_holds_no_number_that_somebody_without_the_store_could_look_for(st
 
 
 def _file(pid: str):
-    from pathlib import Path
-
-    from mappings.readers.files import File
-
     return File(Path("sent.hl7"), content=oru("20250601110000", POTASSIUM, pid=pid, order="|").encode())
+
+
+@pytest.mark.hazard("HZ-HL7V2-44")
+def test_what_an_earlier_version_kept_is_read_again_with_the_next_delivery(store, tmp_path, code_sets):
+    def read(file, feed):
+        for item in SOURCE.read(file, replace(feed, namespace=b"")):
+            values = type(item.values)({name: text for name, text in item.values.items() if name != "feed"})
+            yield structs.replace(item, values=values)
+
+    earlier = replace(SOURCE, version="2", read=read)
+    (tmp_path / "sent.hl7").write_bytes("\r".join(SENT).encode())
+    load.load(store, earlier, tmp_path / "sent.hl7", Feed(), code_sets, workers=0)
+    before = {each["id"] for each in resources(store)}
+    later = oru("20250601110500", POTASSIUM.replace("7.9", "4.1"), pid=NHS_ONLY, order="|F3^LAB")
+    send(store, tmp_path / "later", [later], code_sets)
+    held = resources(store)
+    assert not dangling(store) and before - {each["id"] for each in held}
+    [number] = [
+        each
+        for each in held
+        if each["resourceType"] == "Patient" and any(item["value"] == "9990001006" for item in each["identifier"])
+    ]
+    named = [each["subject"]["reference"] for each in held if each["resourceType"] == "Observation"]
+    assert named.count(f"Patient/{number['id']}") == 2
+
+
+@pytest.mark.hazard("HZ-CLD-16")
+def test_an_event_that_an_earlier_version_kept_is_the_one_that_is_filled_in_later(store, tmp_path, code_sets):
+    current = sources()["cld"]
+
+    def read(file, feed):
+        for item in current.read(file, feed):
+            if item.table == "Event":
+                item = structs.replace(item, groups=(f"{item.groups[0]}|{item.values['Client Type']}",))
+            yield item
+
+    snapshot(tmp_path / "first", 1, service(Client_Type=""))
+    snapshot(tmp_path / "second", 2, service())
+    load.load(store, replace(current, version="2", read=read), tmp_path / "first", Feed(), code_sets, workers=0)
+    load.load(store, current, tmp_path / "second", Feed(), code_sets, workers=0)
+    [after] = [each for each in resources(store) if each["resourceType"] == "EpisodeOfCare"]
+    key = "503|P1|Service|2025-03-01|Long term support: Community/Home support or domiciliary care|"
+    assert after["id"] == resource_id(store.namespace.bytes, "cld", "503", "EpisodeOfCare", key), "as it was before"
+    assert after["status"] == "active"
