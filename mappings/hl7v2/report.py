@@ -31,6 +31,7 @@ OTHER = UK_CORE + "UKCore-DiagnosticReport"
 NOTE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.note"
 SECTIONS = HL7 + "v2-0074"
 NOT_WHOLE = "A document was sent that is not whole or cannot be read. It is not shown: {}"
+ENDLESS = "The format of a document does not say where it ends, so that it may not be complete: {}"
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,10 @@ def build(report: Report, service: str, scope: Scope, results: dict[Key, Result]
     lost = [codes.text_of(result.obx, 3) for result, form in forms if not form]
     for _ in lost:
         look.warn("OBX-5", "a document that is not whole or cannot be read")
-    notes = [*report.notes, *(NOT_WHOLE.format(title) for title in lost)]
+    doubtful = [codes.text_of(result.obx, 3) for result, form in forms if form.get("contentType") in documents.ENDLESS]
+    for _ in doubtful:
+        look.warn("OBX-5", "a document whose format does not say where it ends, shown as sent")
+    notes = [*report.notes, *(NOT_WHOLE.format(title) for title in lost), *map(ENDLESS.format, doubtful)]
     start, end = times.fhir(times.of(obr, 7), zone), times.fhir(times.of(obr, 8), zone)
     sections = [
         code

@@ -161,8 +161,9 @@ def test_a_key_holds_no_number_that_somebody_without_the_store_could_look_for(st
     with store.read() as session:
         bodies = [bytes(body) for (body,) in session.rows("SELECT body FROM kept")]
     [kept] = [json.loads(body) for body in bodies if b'"nhs:|' in body]
-    unkeyed = next(SOURCE.read(_file(NHS_ONLY), Feed())).patient
-    assert kept[2].startswith("nhs:|") and unkeyed[5:] not in "".join(map(bytes.decode, bodies))
+    keys = [next(SOURCE.read(_file(NHS_ONLY), Feed(namespace=name))).patient for name in (b"", b"another store")]
+    assert kept[2].startswith("nhs:|") and not any(key[5:] in "".join(map(bytes.decode, bodies)) for key in keys)
+    assert next(SOURCE.read(_file(NHS_ONLY), Feed(namespace=store.namespace.bytes))).patient == kept[2]
 
 
 def _file(pid: str):
