@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -39,7 +39,8 @@ class Row(Struct, frozen=True, gc=False):
     last values of its key stay. ``directory`` is the publisher of the codes and organisations that the row names,
     where that is not its own publisher. ``warnings`` are (place, reason) of what was lost of it in reading: a field's
     name and fixed words, never a value. ``aside`` marks a row that is only made to be looked up, beside the one it
-    comes from: reports do not count it.
+    comes from: reports do not count it. ``by_content`` marks a row whose key is a digest of what was sent: another row
+    of its key is the same thing read in another way, and the latest reading counts.
     """
 
     table: str
@@ -55,6 +56,7 @@ class Row(Struct, frozen=True, gc=False):
     directory: str = ""
     warnings: tuple[tuple[str, str], ...] = ()
     aside: bool = False
+    by_content: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Feed:
     """One stream with its own settings.
 
     ``encoding``, ``zone``, ``default`` (share | withhold for uncoded results) and, in ``settings``, what else a source
-    documents.
+    documents. ``namespace`` is the store's own: digests in keys are keyed with it.
     """
 
     name: str = "default"
@@ -102,6 +104,11 @@ class Feed:
     zone: str = "Europe/London"
     default: str = "share"
     settings: Mapping[str, object] = field(default_factory=dict)
+    namespace: bytes = field(default=b"", repr=False)
+
+    def within(self, namespace: bytes) -> Feed:
+        """Return the feed as it is read into a store with this namespace."""
+        return replace(self, namespace=namespace)
 
 
 class Group(Struct, frozen=True, gc=False):
@@ -178,7 +185,11 @@ class Source:
     lacks; none for a source that cannot say so. ``unread(file)`` names the columns of a file that the source does not
     know, with their table. ``settings`` are the keys of a feed's table that the source reads, and its README tells.
     ``version`` is the mapping's: another one maps everything again. ``kind_of(code)`` answers the kind of a publisher
-    of this code where a supplier serves several kinds, "" for the source's own ``kind``.
+    of this code where a supplier serves several kinds, "" for the source's own ``kind``. ``reread(row, feed)``
+    reads a kept row again with today's settings of its feed: the row and those that are made beside it, deleted ones
+    for what it makes no more. Raises ``Invalid`` where they do not let it be read. ``remap`` asks it, because keys are
+    made of settings, of the rows whose column ``feed`` names the feed; None for a source whose rows are kept as they
+    came.
     """
 
     name: str
@@ -196,6 +207,7 @@ class Source:
     unread: Callable[[File], list[str]] = lambda file: []
     kind_of: Callable[[str], str] = lambda code: ""
     settings: frozenset[str] = frozenset()
+    reread: Callable[[Row, Feed], list[Row]] | None = None
 
 
 def by_family(

@@ -11,6 +11,7 @@ from gateway.intake.engine import Worker, engine
 from gateway.intake.producers import Files, Replayed
 from gateway.intake.replacing import Replace
 from gateway.intake.report import Report
+from gateway.intake.rereading import reread
 from gateway.intake.take import Progress, alone, begin, end, map_touched, quiet, take
 from gateway.nhs.codesets import CodeSets
 from gateway.store import kept as keeping
@@ -32,6 +33,7 @@ def load(
 ) -> Report:
     """Load one delivery: a file, a folder or a zip. Raises ``Refused``, before anything is kept, if it is not a
     delivery of this source. ``replace`` deletes what a whole delivery lacks."""
+    feed = feed.within(store.namespace.bytes)
     if replace:
         replacing.check(source, feed)
     files = source.check(path, feed)
@@ -55,11 +57,13 @@ def load(
 def remap(
     store: Store, source: Source, feed: Feed, sets: CodeSets, *, workers: int | None = None, progress: Progress = quiet
 ) -> Report:
-    """Map everything a source ever sent again, and write its index again: after a fix, with another version of the
-    mapping, or with other search parameters."""
+    """Read with today's settings and map again everything a source ever sent, and write its index again: after a fix,
+    with another version of the mapping, other settings of the feed, or other search parameters."""
     started, report = time.monotonic(), Report(source.name, "remap")
+    feed = feed.within(store.namespace.bytes)
     with alone(store, source):
         begin(store, source, sets, report, "remap", touched.touch_source, indexes_all=True)
+        reread(store, source, feed, report)
         with store.read() as session:
             size = keeping.size(session)
         with engine(store, source, feed, sets, size, workers) as run:
@@ -70,6 +74,7 @@ def remap(
 def replay(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress: Progress = quiet) -> Report:
     """Map the quarantined groups again, after a fix."""
     started, report = time.monotonic(), Report(source.name, "replay")
+    feed = feed.within(store.namespace.bytes)
     with alone(store, source):
         begin(store, source, sets, report, "replay", quarantine.touch)
         map_touched(store, source, sets, report, Worker(store, source, feed, sets), progress)
@@ -82,6 +87,7 @@ def replay_rejects(store: Store, source: Source, feed: Feed, sets: CodeSets, *, 
 
     What a crash leaves is replayed again, which changes nothing: its rows are kept already.
     """
+    feed = feed.within(store.namespace.bytes)
     with store.read() as session:
         keys = [kept.key for kept in rejected.waiting(session, source.name, feed.name)]
     rows = Replayed(store, keys, feed)

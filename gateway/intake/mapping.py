@@ -103,7 +103,7 @@ class Looker:
             row = self._near[hash_]
         elif (row := self._context.cache.get(hash_)) is None:
             kept = keeping.row_at(self._session, hash_)
-            row = _row(kept, publisher or self._publisher) if kept else None
+            row = row_of(kept, publisher or self._publisher) if kept else None
             if row is None or row.patient:
                 self._near[hash_] = row
             else:
@@ -121,7 +121,7 @@ class Looker:
             ),
             0,
         )
-        return [_row(kept, name) for kept in keeping.rows_in(self._session, key, table) if not kept.deleted]
+        return [row_of(kept, name) for kept in keeping.rows_in(self._session, key, table) if not kept.deleted]
 
     def once(self, name: Hashable, make: Callable[[], T]) -> T:
         answer = self._shared.get((self._publisher, name))
@@ -150,7 +150,8 @@ _row_hash = lru_cache(maxsize=1 << 16)(sent.row_hash)
 them."""
 
 
-def _row(kept: sent.Kept, publisher: str) -> Row:
+def row_of(kept: sent.Kept, publisher: str) -> Row:
+    """Return a kept row as its source reads it."""
     body = kept.body
     return Row(
         body.table,
@@ -174,7 +175,7 @@ def map_groups(session: Session, context: Context, touched: Sequence[tuple[int, 
     for rows in kept.values():
         for row in rows:
             if row.hash not in near:
-                near[row.hash] = _row(row, context.publishers[row.publisher].code)
+                near[row.hash] = row_of(row, context.publishers[row.publisher].code)
     return [_map_group(session, context, patient, grp, kept[grp], near, shared) for patient, grp in touched]
 
 

@@ -171,11 +171,12 @@ def _batch(source: Source, namespace: bytes, items: Sequence[Row | Reject], done
         if isinstance(item, Reject)
     ]
     warnings = [f"{place}: {reason}" for row in rows for place, reason in row.warnings]
-    ready = [_sent(namespace, source, row) for row in rows]
+    ready = [sent(namespace, source, row) for row in rows]
     return Batch(ready, rejects, _publishers(source, rows), len(items), done, warnings)
 
 
-def _sent(namespace: bytes, source: Source, row: Row) -> Sent:
+def sent(namespace: bytes, source: Source, row: Row, rereads: bool = False) -> Sent:
+    """Return a row as it is kept. ``rereads``: it is one that is held, read again."""
     never = source.never.get(row.table)
     values = {k: v for k, v in row.values.items() if v != "" and k not in never} if never else row.values
     name, publisher = source.name, row.publisher
@@ -191,6 +192,8 @@ def _sent(namespace: bytes, source: Source, row: Row) -> Sent:
         encode_body(Body(row.table, row.key, row.patient, row.groups, values, row.line, row.directory)),
         row.bare,
         row.aside,
+        row.by_content,
+        rereads,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from gateway import log
@@ -18,6 +18,7 @@ from gateway.intake.engine import Engine, Part, engine
 from gateway.intake.producers import Batch, Rows, unknown_publisher
 from gateway.intake.replacing import Replace
 from gateway.intake.report import Report
+from gateway.intake.rereading import reread
 from gateway.memory import seldom_collected
 from gateway.nhs import sensitive
 from gateway.nhs.codesets import CodeSets
@@ -57,14 +58,18 @@ def take(
 ) -> Report:
     """Take rows in as one delivery called ``name``. Raises ``Refused`` before anything is kept where they must not be
     taken at all. ``replace`` has what the delivery lacks deleted; ``unread`` counts the columns that the source does
-    not know. ``with_census`` adds who is who in the whole store to the report, which reads every person of it."""
+    not know. After a change of the mapping's version what is kept of its publishers is read again. ``with_census`` adds who is who in the whole store to the report, which reads every person of it."""
     started = time.monotonic()
     rows = rows.checked(source, _known(store, source))
     with alone(store, source):
         report = Report(source.name, files=files, unread=Counter(unread))
+        with store.read() as session:
+            is_current = deliveries.is_of_version(session, source.name, source.version)
         begin(store, source, sets, report, name)
         with seldom_collected(), engine(store, source, feed, sets, rows.size, workers) as run:
-            _keep(store, source, rows, feed.name, report, run, progress, replace)
+            publishers = _keep(store, source, rows, feed.name, report, run, progress, replace)
+            if not is_current:
+                reread(store, source, feed, report, publishers)
             map_touched(store, source, sets, report, run, progress)
         return end(store, report, started, with_census)
 
@@ -139,7 +144,8 @@ def _keep(
     run: Engine,
     progress: Progress,
     replace: Replace | None = None,
-) -> None:
+) -> Collection[str]:
+    """Keep the rows, and return the codes of their publishers."""
     size, count = rows.size, 0
     progress("rows kept", 0, 1)
     publishers: dict[str, int] = {}
@@ -173,6 +179,7 @@ def _keep(
         registry.received(session, publishers.values())
         touched.touch_new(session, report.delivery, deliveries.first_row(session, report.delivery))
         deliveries.is_mapping(session, report.delivery)
+    return publishers.keys()
 
 
 def _meet(session: Session, store: Store, source: Source, batch: Batch, keys: dict[str, int]) -> None:

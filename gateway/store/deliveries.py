@@ -43,6 +43,14 @@ def begin(session: Session, source: str, name: str, version: str, sets: str, pla
     return key
 
 
+def is_of_version(session: Session, source: str, version: str) -> bool:
+    """Whether the last complete delivery of a source was mapped by this version of the mapping; so is a first one."""
+    last = session.value(
+        "SELECT mapping FROM delivery WHERE source = ? AND state = 'done' ORDER BY key DESC LIMIT 1", source
+    )
+    return last is None or last.split(" ")[0] == version
+
+
 def first_row(session: Session, delivery: int) -> int:
     """The key of the first row this delivery could have added."""
     with models(session) as rows:

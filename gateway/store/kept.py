@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from gateway.store import columns
-from gateway.store.sent import Kept, Sent, decode_body, encode_body, group_hash
+from gateway.store.sent import Body, Kept, Sent, decode_body, encode_body, group_hash
 from gateway.store.session import Session
 from gateway.store.touched import askers, touch
 
@@ -107,6 +107,10 @@ class _State:
         """Merge another statement about the same key and return its kind. A later statement with the same content only
         moves the order: code tables are sent in full every day, and half of the groups look them up."""
         self.all_hash = row.all_hash
+        if self._is_another_reading(row):
+            return self._replace(row)
+        if row.by_content and not self.deleted and self.groups == row.groups:
+            return "unchanged"
         before = (self.deleted, self.body, self.groups)
         if (row.order, row.deleted) > (self.order, self.deleted):
             self.order, self.deleted, self.is_resent = row.order, row.deleted, True
@@ -120,6 +124,27 @@ class _State:
             self.is_changed = True
             return "changed"
         return "older" if row.order < self.order else "unchanged"
+
+    def _is_another_reading(self, row: Sent) -> bool:
+        """Whether a row is what is held, read in another way: with another character set or other settings. Where it
+        stood in its file plays no part."""
+        if row.rereads and self.deleted and not row.deleted and row.order >= self.order:
+            return True
+        if row.bare or self.value_order < 0 or row.body == self.body:
+            return False
+        if not row.by_content and not (row.rereads and row.order == self.value_order):
+            return False
+        return self.groups != row.groups or _without_line(row.body) != _without_line(self.body)
+
+    def _replace(self, row: Sent) -> str:
+        self.order, self.value_order, self.deleted = row.order, row.order, row.deleted
+        self.body, self.groups, self.patient = row.body, row.groups, row.patient or self.patient
+        self.is_resent = self.is_changed = True
+        return "changed"
+
+
+def _without_line(body: bytes) -> Body:
+    return msgspec.structs.replace(decode_body(body), line=0)
 
 
 def _present(session: Session, rows: Sequence[Sent]) -> dict[int, _State]:
@@ -207,3 +232,13 @@ def rows_in(session: Session, publisher: int, table: str) -> list[Kept]:
     """Every kept row of a small table that belongs to no group, by key."""
     rows = map(_kept, session.rows(f"SELECT {_KEPT} FROM kept k WHERE k.grp = 0 AND k.publisher = ?", publisher))
     return sorted((row for row in rows if row.body.table == table), key=lambda row: row.body.key)
+
+
+def rows_after(session: Session, source: str, after: int, limit: int) -> list[tuple[int, Kept]]:
+    """The next kept rows of a source that are not deleted, with their keys in the store, in the order of these."""
+    rows = session.rows(
+        f"SELECT {_KEPT} FROM kept k JOIN publisher p ON p.key = k.publisher "
+        "WHERE p.source = ? AND k.key > ? AND k.deleted = 0 ORDER BY k.key LIMIT ?",
+        source, after, limit,
+    )  # fmt: skip
+    return [(row[0], _kept(row)) for row in rows]

@@ -23,7 +23,8 @@ class Body(msgspec.Struct, array_like=True, frozen=True):
 
 class Sent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A row on its way in. ``hash`` names it, ``groups`` and ``patient`` are 64-bit hashes, first group first (0:
-    none); ``publisher`` is the source's code of it. One that is ``aside`` is kept and not counted."""
+    none); ``publisher`` is the source's code of it. One that is ``aside`` is kept and not counted. ``by_content``: the
+    latest reading of it counts, whatever was held; ``rereads``: of two of one order, this one counts."""
 
     hash: int
     all_hash: int
@@ -35,6 +36,8 @@ class Sent(msgspec.Struct, array_like=True, frozen=True, gc=False):
     body: bytes
     bare: bool
     aside: bool = False
+    by_content: bool = False
+    rereads: bool = False
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):

@@ -10,7 +10,7 @@ from mappings import Group, Publisher, Row, Source, by_family
 from mappings.cld.columns import NEVER
 from mappings.cld.event import to_event
 from mappings.cld.person import council, in_refuge, to_person
-from mappings.cld.read import check, read, unread
+from mappings.cld.read import check, read, reread, unread
 
 FAMILIES = {"event": to_event, "person": to_person, "la": council}
 
@@ -29,13 +29,14 @@ SOURCE = Source(
     name="cld",
     kind="social-care",
     title="DHSC Client Level Data, adult social care",
-    version="2",
+    version="3",
     check=check,
     read=read,
     to_fhir=by_family(FAMILIES),
     publisher=publisher,
     hides=hides,
     unread=unread,
+    reread=reread,
     never={"Event": frozenset({NEVER})},
     settings=frozenset({"councils"}),
 )

@@ -104,7 +104,7 @@ def service(stated: Stated, council: str, look: Look) -> dict[str, Any]:
     """Return the EpisodeOfCare. A service that stopped being reported ended, for all we know, with the last period
     that had it."""
     values, end, estimated = stated.values, stated.end, False
-    if stated.silent and not stated.is_over:
+    if stated.is_gone and not stated.is_over:
         end, estimated = stated.estimated_end, True
     if stated.is_over or estimated:
         status = "finished"
@@ -144,7 +144,7 @@ def about(stated: Stated) -> list[dict[str, Any]]:
         said("as-at", "valueDate", stated.snapshot.until),
         coded("client-type", "Client Type", stated.values),
         said("received-as", "valueCodeableConcept", received_as(stated.values)),
-        said("not-reported-since", "valueDate", stated.silent[0].until if stated.silent else ""),
+        said("not-reported-since", "valueDate", stated.silent.since),
     ]
 
 

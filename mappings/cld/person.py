@@ -15,7 +15,7 @@ from gateway.nhs.identifiers import is_practice_code, is_valid, normalise
 from mappings import Group, Look, Row
 from mappings.cld import codes, snapshots
 from mappings.cld.event import PROFILE, said
-from mappings.cld.snapshots import Snapshot
+from mappings.cld.snapshots import Silence, Snapshot
 from mappings.cld.times import iso
 from mappings.cld.whose import received_as
 from mappings.vocabulary import HL7, UK_CORE_EXTENSION, can_be
@@ -45,13 +45,12 @@ def to_person(group: Group, look: Look) -> list[dict[str, Any]]:
     stated_in, lines = snapshots.last(rows)
     snapshot = snapshots.as_known(stated_in, look)
     gone = snapshots.without_person(snapshot, look)
-    since = gone[0].until if gone else ""
     for column, text in {pair for row in lines for pair in codes.unlisted(row.values)}:
         look.unlisted("Person", column, text)
     return [
         patient(key, lines, snapshot, group.publisher, look),
-        *reasons(key, rows, snapshot, since, look),
-        *circumstances(key, lines, snapshot, since, group.publisher, look),
+        *reasons(key, rows, snapshot, gone, look),
+        *circumstances(key, lines, snapshot, gone.since, group.publisher, look),
     ]
 
 
@@ -129,10 +128,10 @@ def in_refuge(lines: list[Row]) -> bool:
     return any(codes.clean("Accommodation Status", text) == REFUGE for text in stated(lines, "Accommodation Status"))
 
 
-def reasons(key: str, rows: list[Row], latest: Snapshot, since: str, look: Look) -> list[dict[str, Any]]:
+def reasons(key: str, rows: list[Row], latest: Snapshot, gone: Silence, look: Look) -> list[dict[str, Any]]:
     """Return a Condition for each support reason ever stated: why a council supports someone, never an entry of the
-    problem list. It is active while the person's latest snapshot states it and no later one is ``since`` without the
-    person."""
+    problem list. It is active while the person's latest snapshot states it and no later one that is whole is without
+    the person."""
     newest: dict[str, tuple[Snapshot, str]] = {}
     for row in rows:
         text = row.values[REASON]
@@ -147,13 +146,13 @@ def reasons(key: str, rows: list[Row], latest: Snapshot, since: str, look: Look)
             extension=[
                 said("as-at", "valueDate", snapshots.as_known(snapshot, look).until),
                 said("received-as", "valueCodeableConcept", received_as({REASON: text})),
-                said("not-reported-since", "valueDate", since),
+                said("not-reported-since", "valueDate", gone.since),
             ],
             clinicalStatus={
                 "coding": [
                     {
                         "system": HL7 + "condition-clinical",
-                        "code": "active" if snapshot == latest and not since else "inactive",
+                        "code": "active" if snapshot == latest and not gone.whole else "inactive",
                     }
                 ]
             },

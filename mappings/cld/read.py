@@ -13,6 +13,8 @@ from datetime import date
 from hashlib import blake2b
 from pathlib import Path
 
+from msgspec import structs
+
 from gateway.errors import Invalid, Refused
 from gateway.nhs.identifiers import is_valid, normalise
 from mappings import Feed, Reject, Row, Values
@@ -159,11 +161,28 @@ def event(values: Values, snapshot: Snapshot, kind: str, line: int) -> Row:
     """Return what one submission says of one event. Lines that differ stay apart: which of them counts is for the
     mapping to say."""
     said = {column: values[column] for column in EVENT if column in values}
-    key = event_key(values, kind)
+    key = f"{event_key(values, kind)}|{codes.word('Client Type', values['Client Type'])}"
     return Row(
         "Event", f"{key}|{snapshot.id}|{digest(said)}", values[LA], snapshot.submission,
-        Values(said | {SUBMISSION: str(snapshot.submission)}), patient=values[PERSON_ID], groups=(f"event:{key}",), line=line,
+        Values(said | {SUBMISSION: str(snapshot.submission)}), patient=values[PERSON_ID], groups=event_groups(values, kind),
+        line=line, by_content=True,
     )  # fmt: skip
+
+
+def event_groups(values: Values, kind: str) -> tuple[str, ...]:
+    return (f"event:{event_key(values, kind)}",)
+
+
+def reread(row: Row, feed: Feed) -> list[Row]:
+    """Return a kept event with the group that today's rule puts it into; nothing of other rows, whose groups are their
+    keys."""
+    if row.table != "Event":
+        return []
+    return [
+        structs.replace(
+            row, groups=event_groups(row.values, codes.event_type(row.values["Event Type"])), by_content=True
+        )
+    ]
 
 
 def event_key(values: Values, kind: str) -> str:
@@ -178,7 +197,6 @@ def event_key(values: Values, kind: str) -> str:
             kind,
             started,
             "/".join(words),
-            codes.word("Client Type", values["Client Type"]),
         )
     )
 

@@ -3,8 +3,8 @@
 Nothing is ever deleted in Client Level Data: the next snapshot simply does not have the event. A snapshot's silence
 counts only if it is the latest submission of its period, was read whole, speaks of events of that type at all, its
 period would hold the event, and it still has nearly everybody whom the snapshot that stated the event would have it
-have, with events of that type. Councils send part of a return, leave one type out of it, and state a longer period
-than their data cover.
+have, with events of that type, and these are many enough to tell. Nobody's care ends by the silence of a small return.
+Councils send part of a return, leave one type out of it, and state a longer period than their data cover.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from enum import Enum
+from functools import cached_property, lru_cache
+from math import comb
+from typing import NamedTuple
 
 from mappings import Look, Row, Values
 from mappings.cld.times import iso, month_end
@@ -30,10 +33,22 @@ LastDays = dict[str, dict[str, str]]
 """The last day in care or an event of each person, by hash, by event type."""
 MISSING = 0.1
 """Share of the people who should be in a snapshot that it may lack (at least one of them) and still be believed."""
+LOST, DOUBT = 0.2, 0.05
+"""A return is believed where one that had lost this share of its people, at random, would look as complete as it does
+with less than this chance: where 14 people should be in it and all are, or 22 and one is missing, 30 and two, 37 and
+three. Of fewer people nobody can tell."""
 MANY = 100
 """From so many events on, DHSC derives the period of a submission from them."""
 LEAST_SHARE, OF_TYPES = 0.02, 0.75
 """DHSC: a month counts with this share of all events, and this share of the types that the submission has."""
+
+
+class Evidence(Enum):
+    """What the people of a return say of its being whole: it is, they are too few to tell, or it is a part."""
+
+    WHOLE = 1
+    FEW = 2
+    PART = 3
 
 
 @dataclass(frozen=True, order=True)
@@ -92,18 +107,20 @@ class Snapshot:
             return start <= last and (not end or end >= first)
         return first <= start and start <= (end or start) <= last
 
-    def is_whole_beside(self, earlier: Snapshot, kind: str) -> bool:
-        """Whether it has nearly everybody, with events of this type, whom ``earlier`` says that it should have. Where
-        that cannot be told it is taken for a part of a return."""
-        present = (self.people or {}).get(kind, {})
-        expected = self._expected(earlier, kind)
-        return bool(expected) and _are_nearly_all(expected, present)
+    def beside(self, earlier: Snapshot, kind: str) -> Evidence:
+        """Whether it is whole: it has nearly everybody, with events of this type, whom ``earlier`` says that it should
+        have, and they are many enough to tell."""
+        return judged(self._expected(earlier, kind), (self.people or {}).get(kind, {}))
 
-    def has_the_people_of(self, earlier: Snapshot) -> bool:
-        """Whether it is whole beside ``earlier`` in every event type of which it should have somebody, so that who is
-        missing has left."""
+    def beside_all(self, earlier: Snapshot) -> Evidence:
+        """Whether it has nearly everybody in each event type of which it should have somebody, and all these people
+        together are many enough to tell, so that who is missing has left."""
         kinds = [kind for kind in earlier.people or () if self._expected(earlier, kind)]
-        return bool(kinds) and all(self.is_whole_beside(earlier, kind) for kind in kinds)
+        if not kinds or any(self.beside(earlier, kind) is Evidence.PART for kind in kinds):
+            return Evidence.PART
+        people = {person for kind in kinds for person in self._expected(earlier, kind)}
+        present = {person for last_days in (self.people or {}).values() for person in last_days}
+        return judged(people, present)
 
     def _expected(self, earlier: Snapshot, kind: str) -> list[str]:
         """The people of ``earlier`` who were in care or an event of this type within what this snapshot covers, as far
@@ -116,9 +133,23 @@ class Snapshot:
         return [person for person, last in people.items() if person <= limit and (not last or last >= first)]
 
 
-def _are_nearly_all(expected: Collection[str], present: Collection[str]) -> bool:
+def judged(expected: Collection[str], present: Collection[str]) -> Evidence:
+    """Return what is to be thought of a return by the people who should be in it and those who are.
+
+    >>> judged("ab", "a").name, judged("abcdefghijklmn", "abcdefghijklmn").name, judged("abc", "a").name
+    ('FEW', 'WHOLE', 'PART')
+    """
     missing = sum(person not in present for person in expected)
-    return missing < len(expected) and missing <= max(1, int(MISSING * len(expected)))
+    if missing == len(expected) or missing > max(1, int(MISSING * len(expected))):
+        return Evidence.PART
+    return Evidence.WHOLE if _chance(missing, len(expected)) < DOUBT else Evidence.FEW
+
+
+@lru_cache(maxsize=1024)
+def _chance(missing: int, expected: int) -> float:
+    """Return how likely so few or fewer people are missing from a return that has lost a share ``LOST`` of them at
+    random (the binomial distribution)."""
+    return sum(comb(expected, lost) * LOST**lost * (1 - LOST) ** (expected - lost) for lost in range(missing + 1))
 
 
 def covered_months(months: Iterable[tuple[str, str, int]], submission: int) -> list[str]:
@@ -252,8 +283,21 @@ def as_known(stated: Snapshot, look: Look) -> Snapshot:
     return every(look).get(stated.id, stated)
 
 
-def silent(stated: Snapshot, kind: str, start: str, end: str, look: Look) -> list[Snapshot]:
-    """Return the snapshots after ``stated`` that should have stated the event and do not, oldest first.
+class Silence(NamedTuple):
+    """The snapshots that should have stated something and do not, oldest first: those that are believed to be whole,
+    and those of too few people to tell. By the second nothing ends; it is said that it is not reported."""
+
+    whole: list[Snapshot]
+    few: list[Snapshot]
+
+    @property
+    def since(self) -> str:
+        """The last day that the first of them can speak of, "" for none."""
+        return min([*self.whole, *self.few]).until if self.whole or self.few else ""
+
+
+def silent(stated: Snapshot, kind: str, start: str, end: str, look: Look) -> Silence:
+    """Return the snapshots after ``stated`` that should have stated the event and do not.
 
     What a part of a return leaves out is counted in the load report and not believed.
     """
@@ -262,19 +306,22 @@ def silent(stated: Snapshot, kind: str, start: str, end: str, look: Look) -> lis
         for snapshot in known(look)
         if snapshot > stated and snapshot.until >= stated.until and snapshot.holds(kind, start, end)
     ]
-    whole = [snapshot for snapshot in later if snapshot.is_whole_beside(stated, kind)]
-    return believed(whole, later, look, "Event")
+    return believed([(snapshot, snapshot.beside(stated, kind)) for snapshot in later], look, "Event")
 
 
-def without_person(stated: Snapshot, look: Look) -> list[Snapshot]:
-    """Return the snapshots after ``stated`` that no longer have a person whom it had, oldest first."""
+def without_person(stated: Snapshot, look: Look) -> Silence:
+    """Return the snapshots after ``stated`` that no longer have a person whom it had."""
     later = [snapshot for snapshot in known(look) if snapshot > stated and snapshot.full]
-    whole = [snapshot for snapshot in later if snapshot.has_the_people_of(stated)]
-    return believed(whole, later, look, "Person")
+    return believed([(snapshot, snapshot.beside_all(stated)) for snapshot in later], look, "Person")
 
 
-def believed(whole: list[Snapshot], later: list[Snapshot], look: Look, what: str) -> list[Snapshot]:
-    """Return those of the silent snapshots that are whole returns, and count that others are not believed."""
-    if len(whole) < len(later):
-        look.warn(what, "missing from a return that has too few of the people to be believed")
-    return whole
+def believed(later: list[tuple[Snapshot, Evidence]], look: Look, what: str) -> Silence:
+    """Return the silent snapshots by what they are worth, and count that some are not believed."""
+    reasons = {
+        Evidence.PART: "missing from a return that has too few of the people to be believed",
+        Evidence.FEW: "missing from a return of too few people to tell whether it is whole",
+    }
+    for evidence, reason in reasons.items():
+        if any(worth is evidence for _, worth in later):
+            look.warn(what, reason)
+    return Silence(*([snapshot for snapshot, worth in later if worth is of] for of in (Evidence.WHOLE, Evidence.FEW)))

@@ -15,10 +15,11 @@ from gateway.errors import Invalid
 from mappings import Group, Look, Row, Values
 from mappings.cld import codes, snapshots
 from mappings.cld.read import service_name
-from mappings.cld.snapshots import Snapshot
+from mappings.cld.snapshots import Silence, Snapshot
 from mappings.cld.times import day_before, iso
 
-START, END = "Event Start Date", "Event End Date"
+START, END, CLIENT = "Event Start Date", "Event End Date", "Client Type"
+SERVICE_USER = codes.word(CLIENT, "Service user")
 ERROR_AFTER = 2
 """Full snapshots in a row without an event before it counts as entered in error."""
 TOLD_APART = ("Delivery Mechanism", "Unit Cost", "Cost Frequency (Unit Type)", "Planned units per week")
@@ -30,7 +31,7 @@ reference."""
 @dataclass(frozen=True)
 class Stated:
     """An event as it was last stated, and the snapshots that have been silent since. ``restarted`` is the start of the
-    same service that the first silent snapshot has in its place, "" for none."""
+    same service that the first silent snapshot has in its place, "" for none: a return of few people proves that."""
 
     key: str
     kind: str
@@ -39,12 +40,17 @@ class Stated:
     start: str
     end: str
     snapshot: Snapshot
-    silent: list[Snapshot]
+    silent: Silence
     restarted: str = ""
 
     @property
     def is_error(self) -> bool:
-        return len(self.silent) >= ERROR_AFTER
+        return len(self.silent.whole) >= ERROR_AFTER
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether a service ended by silence: by that of a return believed to be whole, or because it began anew."""
+        return bool(self.silent.whole or self.restarted)
 
     @property
     def is_over(self) -> bool:
@@ -67,8 +73,37 @@ def events(group: Group, look: Look) -> list[Stated]:
         return []
     key = group.key.removeprefix("event:")
     kind = codes.event_type(rows[0].values["Event Type"])
-    parts = services(rows) if kind == "Service" else by_end(rows)
-    return [_stated(key, name, kind, lines, look) for name, lines in parts]
+    parts = services if kind == "Service" else by_end
+    return [
+        _stated(f"{key}|{client}", name, kind, lines, look)
+        for client, of_client in by_client_type(rows)
+        for name, lines in parts(of_client)
+    ]
+
+
+def by_client_type(rows: list[Row]) -> list[tuple[str, list[Row]]]:
+    """Return the events that the client type tells apart, each by the word of the first that was stated, and its rows.
+
+    The client type is part of DHSC's key, but an empty one is not known, and no other: councils fill it in later. So a
+    submission that leaves it out speaks of the event that other submissions name; of two, of the service user's.
+    """
+    types: dict[str, list[Row]] = {}
+    for row in rows:
+        types.setdefault(codes.word(CLIENT, row.values[CLIENT]), []).append(row)
+    named = sorted((word for word in types if word), key=lambda word: (word != SERVICE_USER, word))
+    if "" in types and named:
+        named_in = {snapshots.of(row) for word in named for row in types[word]}
+        unsaid = types.pop("")
+        apart = [row for row in unsaid if snapshots.of(row) in named_in]
+        types[named[0]] += [row for row in unsaid if snapshots.of(row) not in named_in]
+        if apart:
+            return [*((word, types[word]) for word in named), ("", apart)]
+    return [(_first_word(types[word]), types[word]) for word in named or types]
+
+
+def _first_word(rows: list[Row]) -> str:
+    first = min(rows, key=lambda row: (snapshots.of(row), not row.values[CLIENT], row.key))
+    return codes.word(CLIENT, first.values[CLIENT])
 
 
 def services(rows: list[Row]) -> list[tuple[str, list[Row]]]:
@@ -109,7 +144,8 @@ def _stated(key: str, name: str, kind: str, rows: list[Row], look: Look) -> Stat
     for column, text in codes.unlisted(values):
         look.unlisted("Event", column, text)
     silent = snapshots.silent(snapshot, kind, start, end, look)
-    restarted = restart(values, start, silent, look) if kind == "Service" else ""
+    in_order = sorted([*silent.whole, *silent.few])
+    restarted = restart(values, start, in_order, look) if kind == "Service" else ""
     return Stated(key + name, kind, values, lines, start, end, snapshot, silent, restarted)
 
 

@@ -11,7 +11,7 @@ from mappings import Group, Publisher, Row, Source, by_family
 from mappings.hl7v2.encounter import to_encounter
 from mappings.hl7v2.message import parse
 from mappings.hl7v2.patient import to_patient
-from mappings.hl7v2.reader import check, read
+from mappings.hl7v2.reader import check, read, reread
 from mappings.hl7v2.replay import says_shielded
 from mappings.hl7v2.report import to_reports, withdrawn
 
@@ -37,7 +37,7 @@ SOURCE = Source(
     name="hl7v2",
     kind="hospital",
     title="HL7 v2 ADT and ORU messages",
-    version="2",
+    version="3",
     check=check,
     read=read,
     to_fhir=by_family(FAMILIES),
@@ -45,4 +45,5 @@ SOURCE = Source(
     hides=hides,
     withdrawn=withdrawn,
     settings=SETTINGS,
+    reread=reread,
 )

@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, Literal
 
 from mappings.hl7v2 import codes, times
 from mappings.hl7v2.message import Segment
@@ -42,7 +43,9 @@ FORMATS = (
     ("image/tiff", b"II*\x00", rb""),
     ("image/tiff", b"MM\x00*", rb""),
 )
-"""(type, how its data begins, how it ends); "" where the end cannot be told."""
+"""(type, how its data begins, how it ends); "" where no bytes end it."""
+ENDLESS = frozenset({"text/plain", "application/octet-stream"})
+"""Types of which nobody can tell whether they are whole."""
 RTF_MARK = re.compile(rb"\\bin(\d{1,9}) ?|\\.|[{}]", re.DOTALL)
 MAY_STAY_OPEN = frozenset(
     "head body p li dt dd tr td th tbody thead tfoot colgroup option area base br col embed hr img input link"
@@ -144,10 +147,10 @@ def content_type(data: bytes, kind: str) -> str:
 
 
 def is_whole(data: bytes, content: str) -> bool:
-    """Whether a document ends as its format asks, and what it opens it closes; one whose format has no end is taken as
-    whole."""
+    """Whether a document ends as its format asks, and what it opens it closes; one whose format has no end
+    (``ENDLESS``) is taken as whole."""
     if content in CLOSED:
-        return CLOSED[content](data.rstrip(b"\x00"))
+        return CLOSED[content](data if content.startswith("image/") else data.rstrip(b"\x00"))
     index = re.findall(rb"startxref\s+(\d{1,12})", data[-TAIL:]) if content == "application/pdf" else []
     if index and int(index[-1]) >= len(data):
         return False  # a PDF says where its index begins: bytes before it are missing
@@ -179,6 +182,63 @@ class Opened(HTMLParser):
             self.count[tag] -= 1
 
 
+def is_png_whole(data: bytes) -> bool:
+    """Whether a PNG is made of chunks whose sums agree, IEND the last (https://www.w3.org/TR/png/, chapter 5)."""
+    at = 8
+    while at + 12 <= len(data):
+        length, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
+        end = at + 8 + length
+        if zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4]):
+            return False
+        at = end + 4
+        if kind == b"IEND":
+            return not data[at:].strip(b"\x00 \r\n\t")
+    return False
+
+
+def is_tiff_whole(data: bytes) -> bool:
+    """Whether all that a TIFF's directories point to lies within it: their values and the strips and tiles of each
+    image (TIFF 6.0, chapter 2, https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf). It has no end of its
+    own."""
+    order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(data[at : at + size], order) if at + size <= len(data) else len(data) + 1
+
+    seen: set[int] = set()
+    at = number(4, 4)
+    while at and at not in seen:
+        seen.add(at)
+        count = number(at, 2)
+        if at + 6 + 12 * count > len(data) or not _are_within(data, at + 2, count, number):
+            return False
+        at = number(at + 2 + 12 * count, 4)
+    return bool(seen)
+
+
+def _are_within(data: bytes, start: int, count: int, number: Callable[[int, int], int]) -> bool:
+    """Whether what the entries of one directory point to lies within a TIFF."""
+    arrays: dict[int, list[int]] = {}
+    for at in range(start, start + 12 * count, 12):
+        tag, size, values = number(at, 2), TIFF_SIZES.get(number(at + 2, 2), 1), number(at + 4, 4)
+        place = at + 8 if size * values <= 4 else number(at + 8, 4)
+        if place + size * values > len(data):
+            return False
+        if tag in TIFF_PIECES or tag in TIFF_PIECES.values():
+            arrays[tag] = [number(place + size * number_of, size) for number_of in range(values)]
+    return all(
+        place + length <= len(data)
+        for offsets, lengths in TIFF_PIECES.items()
+        for place, length in zip(arrays.get(offsets, ()), arrays.get(lengths, ()))
+    )
+
+
+TIFF_SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+"""Bytes of a value by its type; the other types have one."""
+TIFF_PIECES = {273: 279, 324: 325}
+"""The tag of where the strips or tiles of an image lie, and that of how long they are."""
+
+
 def is_rtf_whole(data: bytes) -> bool:
     """Whether the braces of RTF balance, and the last one ends it. Escaped braces and binary data do not count."""
     depth = at = 0
@@ -194,6 +254,8 @@ CLOSED: dict[str, Callable[[bytes], bool]] = {
     "application/xml": is_well_formed,
     "text/html": is_html_whole,
     "application/rtf": is_rtf_whole,
+    "image/png": is_png_whole,
+    "image/tiff": is_tiff_whole,
 }
 
 

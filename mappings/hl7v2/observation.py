@@ -158,8 +158,15 @@ def again(held: Result, new: Result) -> Result:
         return held
     if not is_same_value:
         return replace(new, undone=held.undone)
-    status = "amended" if new.status == "final" else new.status
-    return replace(new, status=status, also=(*held.also, WITHDRAWN_BEFORE), undone=held.undone)
+    return come_back(replace(new, also=held.also, undone=held.undone))
+
+
+def come_back(result: Result) -> Result:
+    """Return a result whose value was withdrawn before it was sent: it says so, and is not plainly final."""
+    if WITHDRAWN_BEFORE in result.also:
+        return result
+    status = "amended" if result.status == "final" else result.status
+    return replace(result, status=status, also=(*result.also, WITHDRAWN_BEFORE))
 
 
 def settle(held: Result, new: Result) -> Result:

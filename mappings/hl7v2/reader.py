@@ -8,14 +8,25 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from gateway.errors import Invalid, Refused
 from mappings import Feed, Reject, Row, Values
 from mappings.hl7v2 import times
 from mappings.hl7v2.batches import parts
 from mappings.hl7v2.charset import decode
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import is_padding, moved_visits, orders, patient_key, prior_keys, publisher, visit_of
-from mappings.hl7v2.message import Message, parse
+from mappings.hl7v2.identity import (
+    is_padding,
+    kept_priors,
+    moved_visits,
+    orders,
+    patient_key,
+    prior_keys,
+    publisher,
+    visit_of,
+)
+from mappings.hl7v2.message import Message, normalise, parse
 from mappings.hl7v2.sidefields import mended
 from mappings.readers.files import HEAD, File, delivered
 
@@ -76,13 +87,56 @@ def rows(payload: bytes, feed: Feed, line: int = 0) -> Iterator[Row]:
     text = decode(payload, feed, warnings)
     message = parse(text)
     whole(payload, message)
-    apart = people(message)
-    for part in apart:
-        sent = text if len(apart) == 1 else _text(segment.raw for segment in part.segments)
-        kept = _row(sent, part, feed, line, warnings)
+    for sent, part, key in zip(*_apart(text, message), _keys(payload, text, message)):
+        kept = _row(sent, part, key, feed, line, warnings)
         yield kept
         yield from _merged(kept, feed)
         warnings = []
+
+
+def reread(row: Row, feed: Feed) -> list[Row]:
+    """Return a kept row as today's settings of its feed read it, under its key and publisher, and what is looked up of
+    it, deleted ones for the numbers that it retires no more. Raises ``Invalid`` as ``rows`` does."""
+    if row.table not in ("ADT", "ORU"):
+        return []
+    sent = row.values["sent"] or row.values["message"]
+    kept = replace(_row(sent, parse(sent), row.key, feed, row.line, []), publisher=row.publisher)
+    merged = list(_merged(kept, feed))
+    is_merge = row.table == "ADT" and EVENTS[row.values["event"]].merges
+    retired = set(kept_priors(row)) - {item.key for item in merged} if is_merge else set()
+    return [
+        kept,
+        *merged,
+        *(
+            Row("MERGE", prior, row.publisher, row.order, Values(), deleted=True, bare=True, aside=True)
+            for prior in sorted(retired)
+        ),
+    ]
+
+
+def _apart(text: str, message: Message) -> tuple[list[str], list[Message]]:
+    """Return the texts and messages of each patient."""
+    apart = people(message)
+    return [text] if len(apart) == 1 else [_text(segment.raw for segment in part.segments) for part in apart], apart
+
+
+def _keys(payload: bytes, text: str, message: Message) -> list[str]:
+    """Return the keys of a message's rows: of what was sent, whatever the character set that it is read in."""
+    if not payload.isascii():
+        text = normalise(payload.removeprefix(b"\xef\xbb\xbf").decode("iso-8859-1"))
+        message = parse(text)
+    header = message["MSH"]
+    name = "|".join(_utf8(header.text(number)) for number in (3, 4, 10))
+    texts, _ = _apart(text, message)
+    return [f"{name}|{hashlib.sha256(sent.encode('iso-8859-1')).hexdigest()[:16]}" for sent in texts]
+
+
+def _utf8(text: str) -> str:
+    """Return a text whose bytes were read as Latin-1 as it is in UTF-8, where it can be."""
+    try:
+        return text.encode("iso-8859-1").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def row(payload: bytes, feed: Feed, line: int = 0) -> Row:
@@ -90,22 +144,21 @@ def row(payload: bytes, feed: Feed, line: int = 0) -> Row:
     return next(rows(payload, feed, line))
 
 
-def _row(sent: str, message: Message, feed: Feed, line: int, warnings: list[tuple[str, str]]) -> Row:
-    """Return the row of ``sent``: keyed by what was sent, read as its side fields are mended."""
+def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings: list[tuple[str, str]]) -> Row:
+    """Return the row of ``sent``, read as its side fields are mended."""
     warnings = list(warnings)
     lines = mended(message, feed, warnings)
     values = Values(message=sent, event=message.event, control=message["MSH"].text(10))
     if any(now != segment.raw for now, segment in zip(lines, message.segments)):
         values["sent"], values["message"] = sent, _text(lines)
         message = parse(values["message"])
-    header = message["MSH"]
+    values["feed"] = feed.name
     at = order(message, feed.zone)
     if not at:
         warnings.append(("MSH-7", "no time of the message, taken as its oldest"))
-    digest = hashlib.sha256(sent.encode()).hexdigest()[:16]
     return Row(
         table=message.kind,
-        key=f"{header.text(3)}|{header.text(4)}|{header.text(10)}|{digest}",
+        key=key,
         publisher=publisher(message, feed),
         order=at,
         values=values,
@@ -113,6 +166,7 @@ def _row(sent: str, message: Message, feed: Feed, line: int, warnings: list[tupl
         groups=adt_groups(message, feed) if message.kind == "ADT" else oru_groups(message, feed),
         line=line,
         warnings=tuple(warnings),
+        by_content=True,
     )
 
 

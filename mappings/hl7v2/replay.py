@@ -24,7 +24,10 @@ AHEAD = timedelta(days=1)
 
 CONTROL_ID = re.compile(r"[A-Za-z_.-]{0,12}(\d{1,20})")
 """A control id that counts (``W0999``); of others, such as random ones, no order is taken."""
-WEIGHTS = {"F": 1, "U": 1, "B": 1, "V": 1, "C": 2, "A": 0, "X": 3, "D": 3, "W": 3}
+WEIGHTS = {"F": 1, "U": 1, "B": 1, "V": 1, "C": 2, "A": 2, "X": 3, "D": 3, "W": 3}
+"""How much a status takes back: of OBX-11 (HL7 table 0085), and, but for ``A``, of OBR-25 (table 0123)."""
+ORDER_WEIGHTS = WEIGHTS | {"A": 0}
+"""Of OBR-25 ``A`` says that some of the results are there, and not that one is amended."""
 
 
 OWN_TIMES = {"A01": 44, "A04": 44, "A03": 45}
@@ -67,8 +70,9 @@ def ordered(rows: list[Row], look: Look, clock: Clock) -> list[Sent]:
 def weight(message: Message) -> int:
     """Return how much a result message takes back: 0 for preliminary results, 1 for final ones, 2 for corrections, 3
     for what is cancelled or withdrawn."""
-    fields = [(segment, 11) for segment in message.all("OBX")] + [(segment, 25) for segment in message.all("OBR")]
-    return max((WEIGHTS.get(segment.text(number).upper(), 0) for segment, number in fields), default=0)
+    results = [WEIGHTS.get(segment.text(11).upper(), 0) for segment in message.all("OBX")]
+    orders = [ORDER_WEIGHTS.get(segment.text(25).upper(), 0) for segment in message.all("OBR")]
+    return max([*results, *orders], default=0)
 
 
 def recorded(sent: Sent, zone: str) -> str:

@@ -6,8 +6,7 @@ liver tests), so a report is keyed by filler number, service and parent result; 
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,15 +14,15 @@ from gateway.fhir.build import resource
 from mappings import Group, Look
 from mappings.hl7v2 import codes, documents, times
 from mappings.hl7v2.datatypes import practitioner
-from mappings.hl7v2.lines import results_of
 from mappings.hl7v2.message import Repetition, Segment
-from mappings.hl7v2.observation import UNSETTLED, WITHDRAWN, Result, accept, cancelled, observation
-from mappings.hl7v2.orders import Order
+from mappings.hl7v2.observation import Result, observation
 from mappings.hl7v2.orders import results_of as orders_in
 from mappings.hl7v2.people import by_person
 from mappings.hl7v2.replay import Sent, key_of, ordered, plausible
-from mappings.hl7v2.sameness import Key, Names, Slots, parent_of
-from mappings.hl7v2.specimen import Taken, specimen, specimens_of
+from mappings.hl7v2.reported import Heard, Outcome, Report, hear, orders_of
+from mappings.hl7v2.sameness import Key
+from mappings.hl7v2.specimen import Taken, specimen
+from mappings.hl7v2.strays import outcomes
 from mappings.hl7v2.ties import Found, source_of
 from mappings.vocabulary import HL7, UK_CORE, UNKNOWN
 
@@ -32,28 +31,7 @@ OTHER = UK_CORE + "UKCore-DiagnosticReport"
 NOTE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.note"
 SECTIONS = HL7 + "v2-0074"
 NOT_WHOLE = "A document was sent that is not whole or cannot be read. It is not shown: {}"
-
-
-@dataclass
-class Report:
-    """What the messages so far say of one service under the order."""
-
-    obr: Segment
-    status: str
-    notes: list[str] = dataclasses.field(default_factory=list)
-    specimens: tuple[Taken, ...] = ()
-    results: dict[Key, None] = dataclasses.field(default_factory=dict)
-
-    def take(self, order: Order) -> None:
-        """Take a later OBR, unless it would put something preliminary in the place of something final. A report that is
-        cancelled or withdrawn yields to any."""
-        status = report_status(order.obr)
-        if status in UNSETTLED | {"partial"} and self.status not in UNSETTLED | WITHDRAWN | {"partial"}:
-            return
-        if not (status == "final" and self.status == "corrected"):
-            self.status = status
-        self.obr, self.notes = order.obr, notes_of(order) or self.notes
-        self.specimens = specimens_of(order) or self.specimens
+ENDLESS = "The format of a document does not say where it ends, so that it may not be complete: {}"
 
 
 @dataclass(frozen=True)
@@ -74,10 +52,7 @@ def to_reports(group: Group, look: Look) -> list[dict[str, Any]]:
     An order number that names two people gives each their own results; the ids then hold the person, so that no
     resource ever changes from one to the other.
     """
-    built: list[dict[str, Any]] = []
-    for scope, sent in scopes(group, look):
-        built += resources(scope, *replay(scope.filler, sent, look))
-    return built
+    return [built for scope, outcome in scopes(group, look) for built in resources(scope, outcome)]
 
 
 def withdrawn(group: Group, look: Look) -> list[dict[str, Any]]:
@@ -87,9 +62,10 @@ def withdrawn(group: Group, look: Look) -> list[dict[str, Any]]:
     built: list[dict[str, Any]] = []
     if not group.key.startswith("order:"):
         return built
-    replayed = [(scope, *replay(scope.filler, sent, look)) for scope, sent in scopes(group, look)]
-    for number, (scope, reports, results) in enumerate(replayed):
-        theirs = {key for other, (_, _, held) in enumerate(replayed) if other != number for key in held}
+    replayed = scopes(group, look)
+    for scope, outcome in replayed:
+        reports, results = outcome.reports, outcome.results
+        theirs = {key for _, other in replayed if other is not outcome for key in other.results}
         bare = partial(bare_resource, scope=scope)
         gone = {key for key, result in results.items() if result.status == "entered-in-error"}
         names = [(scope.ids, *key) for key in sorted(gone)]
@@ -107,14 +83,19 @@ def bare_resource(kind: str, key: str, status: str, scope: Scope) -> dict[str, A
     return resource(kind, scope.look.id(kind, key), profile, status=status, code=UNKNOWN, subject=scope.subject)
 
 
-def scopes(group: Group, look: Look) -> list[tuple[Scope, list[Sent]]]:
-    """Return the messages of the group by person, in order."""
+def scopes(group: Group, look: Look) -> list[tuple[Scope, Outcome]]:
+    """Return what the messages of the group come to, by person."""
     filler = key_of(group, "order:")
-    people = by_person(ordered(group.of("ORU"), look, partial(issued, filler=filler, look=look)), look)
+    all_sent = ordered(group.of("ORU"), look, partial(issued, filler=filler, look=look))
+    places = {sent.row.key: place for place, sent in enumerate(all_sent)}
+    people = by_person(all_sent, look)
     if len(people) > 1:
         look.warn("OBR-3", "one order number, two people")
-    sources = []
-    for person, sent in people.items():
+    heard: dict[str, list[Heard]] = {person: hear(filler, sent, places, look) for person, sent in people.items()}
+    replayed = outcomes(heard, look.feed.zone, look)
+    scoped = []
+    for person, unordered in people.items():
+        sent = sorted(unordered, key=lambda item: places[item.row.key])
         visit = next((key for item in reversed(sent) if (key := orders_in(item.row, look).visit)), "")
         scope = Scope(
             filler,
@@ -124,8 +105,8 @@ def scopes(group: Group, look: Look) -> list[tuple[Scope, list[Sent]]]:
             group.publisher,
             look,
         )
-        sources.append((scope, sent))
-    return sources
+        scoped.append((scope, replayed[person]))
+    return scoped
 
 
 def issued(sent: Sent, zone: str, filler: str, look: Look) -> str:
@@ -136,88 +117,6 @@ def issued(sent: Sent, zone: str, filler: str, look: Look) -> str:
     return plausible(latest, times.of(sent.message["MSH"], 7), zone)
 
 
-def replay(filler: str, sent: list[Sent], look: Look) -> tuple[dict[str, Report], dict[Key, Result]]:
-    """Return the reports by service, and the results in force by key."""
-    read = [
-        (posted, [(order, service_of(order.obr), results_of(order, posted)) for order in orders_of(item, filler, look)])
-        for item in sent
-        for posted in (times.rank(times.of(item.message["MSH"], 7), look.feed.zone),)
-    ]
-    names = Names([(service, result) for _, service, results in message for result in results] for _, message in read)
-    reports: dict[str, Report] = {}
-    slots = Slots()
-    homes: dict[Key, str] = {}
-    for posted, message in read:
-        sources: list[tuple[str, Result]] = []
-        for order, service, results in message:
-            for report in [reports[service]] if service in reports else [] if service else list(reports.values()):
-                hear(order.obr, report, slots, posted)
-            if service in reports:
-                reports[service].take(order)
-            elif service or results or not reports:
-                reports[service] = Report(order.obr, report_status(order.obr), notes_of(order), specimens_of(order))
-            sources += [(service, result) for result in results]
-        for service, key, result in slots.place(sources, names, look.feed.zone):
-            slots.results[key] = accept(slots.results.get(key), result)
-            give(reports, homes, service, key)
-    return {service: summed_up(report, slots.results) for service, report in reports.items()}, slots.results
-
-
-def orders_of(sent: Sent, filler: str, look: Look) -> list[Order]:
-    return orders_in(sent.row, look).by_key.get(filler, [])
-
-
-def hear(obr: Segment, report: Report, slots: Slots, posted: int) -> None:
-    """Let an order that is cancelled or withdrawn (OBR-25) reach the results it has: a cancelled one those that are not
-    settled, one deleted or posted as wrong all of them."""
-    status = report_status(obr)
-    for key in report.results:
-        held = slots.results[key]
-        if status == "entered-in-error" or (status == "cancelled" and held.status in UNSETTLED):
-            slots.results[key] = cancelled(held, status, posted)
-
-
-def give(reports: dict[str, Report], homes: dict[Key, str], service: str, key: Key) -> None:
-    """Give a result to the report it came with last, and to no other: it is one resource."""
-    if (home := homes.get(key)) != service:
-        if home is not None:
-            reports[home].results.pop(key, None)
-        reports[service].results.setdefault(key)
-        homes[key] = service
-
-
-def summed_up(report: Report, results: dict[Key, Result]) -> Report:
-    """Return the report with what its results say of it: corrected where one of them is, withdrawn only where
-    all are: a report in error hides what stands in it."""
-    statuses = {results[key].status for key in report.results}
-    if statuses == {"entered-in-error"}:
-        return replace(report, status="entered-in-error")
-    changed = next((status for status in ("corrected", "amended") if status in statuses), "")
-    if changed and report.status in ("final", "entered-in-error"):
-        return replace(report, status=changed)
-    if report.status == "entered-in-error" and statuses:
-        return replace(report, status="partial" if statuses & UNSETTLED else "final")
-    return report
-
-
-def notes_of(order: Order) -> list[str]:
-    """Return the comments on an order, and what the requester told the laboratory (OBR-13, OBR-31)."""
-    details = order.obr.whole(13).strip()
-    reasons = [words for field in order.obr.repetitions(31) if (words := field.text(2) or field.text(1))]
-    told_before = [f"Clinical details: {details}"] if details else []
-    return [*order.notes, *told_before, *([f"Reason for the request: {', '.join(reasons)}"] if reasons else [])]
-
-
-def service_of(obr: Segment) -> str:
-    """Return what names a report under its order: the code of OBR-4, else its words, and the parent result."""
-    name = obr.text(4, 1) or obr.text(4, 4) or (obr.text(4, 2) or obr.text(4, 5)).casefold()
-    return "|".join((name, *parent_of(obr)))
-
-
-def report_status(obr: Segment) -> str:
-    return codes.target("report_status", obr.text(25)) or "unknown"
-
-
 def section_of(obr: Segment, look: Look) -> str:
     """Return ``lab``, or the department's code: OBR-24, else the feed's setting ``section``, else ``lab``, which ORU
     feeds are."""
@@ -225,9 +124,10 @@ def section_of(obr: Segment, look: Look) -> str:
     return codes.target("section", said) or said
 
 
-def resources(scope: Scope, reports: dict[str, Report], results: dict[Key, Result]) -> list[dict[str, Any]]:
+def resources(scope: Scope, outcome: Outcome) -> list[dict[str, Any]]:
     """Return the resources of one person's reports."""
-    look, built = scope.look, []
+    look, reports, results = scope.look, outcome.reports, outcome.results
+    built = []
     taken: dict[str, Taken] = {}
     sources = Found(results)
     for service, report in reports.items():
@@ -287,7 +187,10 @@ def build(report: Report, service: str, scope: Scope, results: dict[Key, Result]
     lost = [codes.text_of(result.obx, 3) for result, form in forms if not form]
     for _ in lost:
         look.warn("OBX-5", "a document that is not whole or cannot be read")
-    notes = [*report.notes, *(NOT_WHOLE.format(title) for title in lost)]
+    doubtful = [codes.text_of(result.obx, 3) for result, form in forms if form.get("contentType") in documents.ENDLESS]
+    for _ in doubtful:
+        look.warn("OBX-5", "a document whose format does not say where it ends, shown as sent")
+    notes = [*report.notes, *(NOT_WHOLE.format(title) for title in lost), *map(ENDLESS.format, doubtful)]
     start, end = times.fhir(times.of(obr, 7), zone), times.fhir(times.of(obr, 8), zone)
     sections = [
         code

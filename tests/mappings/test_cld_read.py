@@ -136,7 +136,7 @@ def test_ragged_and_unreadable_lines_are_turned_away_by_their_place(tmp_path):
 def test_both_ways_of_writing_a_date_name_one_event(tmp_path, sent):
     rows, _ = read_all(write(tmp_path / "cld.csv", [service(Event_Start_Date=sent)]))
     assert rows[0].groups == (
-        "event:503|P1|Service|2025-03-01|Long term support: Community/Home support or domiciliary care|Service user",
+        "event:503|P1|Service|2025-03-01|Long term support: Community/Home support or domiciliary care",
     )
 
 

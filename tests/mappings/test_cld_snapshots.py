@@ -13,9 +13,10 @@ from mappings.cld.stated import TOLD_APART
 from tests.mappings.harness import DictLook, map_all, map_rows, read_all
 from tests.mappings.harness_cld import assessment, extension, line, map_path, one, service, snapshot, write
 
-OTHER = {"LA_Person_Unique_Identifier": "P2", "NHS_Number": "9990000026"}
-OTHERS = (service(**OTHER), assessment(**OTHER))
-"""Somebody else, so that a snapshot without the event is not empty."""
+CROWD = [{"LA_Person_Unique_Identifier": f"C{number}", "NHS_Number": ""} for number in range(21)]
+SERVICES, ASSESSMENTS = (tuple(kind(**who) for who in CROWD) for kind in (service, assessment))
+OTHERS = (*SERVICES, *ASSESSMENTS)
+"""Other people, as few as a return must have so that one who is missing counts."""
 
 
 def event(resources: list[dict], resource_type: str) -> dict:
@@ -108,7 +109,7 @@ BAD = line(Event_Type="?")
 SLIP = OTHERS[0] | {"Reporting Period Start Date": "01/01/2024", "Reporting Period End Date": "30/06/2026"}
 SILENCES = {
     "a row was turned away": ({}, [(2, [*OTHERS, BAD], ""), (3, [*OTHERS, BAD], "")]),
-    "no event of its type at all": ({}, [(2, OTHERS[:1], ""), (3, OTHERS[:1], "")]),
+    "no event of its type at all": ({}, [(2, SERVICES, ""), (3, SERVICES, "")]),
     "the window has moved on": ({"Event_Start_Date": "02/03/2025"}, [(2, OTHERS, ""), (3, OTHERS, "")]),
     "one period twice": ({}, [(2, OTHERS, ""), (2, OTHERS, "_v2")]),
 }
@@ -150,10 +151,10 @@ def test_a_submission_in_two_files_is_one_snapshot(tmp_path):
 
 def test_the_files_of_one_submission_speak_together_and_are_whole_together(tmp_path):
     snapshot(tmp_path, 1, service(), assessment(), *OTHERS)
-    snapshot(tmp_path / "a", 2, OTHERS[1])
-    snapshot(tmp_path / "b", 2, OTHERS[0])
+    snapshot(tmp_path / "a", 2, *ASSESSMENTS)
+    snapshot(tmp_path / "b", 2, *SERVICES)
     assert extension(event(map_path(tmp_path), "Task"), "not-reported-since") == "2026-03-31"
-    snapshot(tmp_path / "a", 2, OTHERS[1], BAD)
+    snapshot(tmp_path / "a", 2, *ASSESSMENTS, BAD)
     assert event(map_path(tmp_path), "EpisodeOfCare")["status"] == "active"
 
 
@@ -350,14 +351,58 @@ def test_a_top_up_that_states_twelve_months_ends_nobodys_care(tmp_path, others):
 
 @pytest.mark.hazard("HZ-CLD-08")
 @pytest.mark.parametrize(
-    ("people", "gone", "is_believed"), [(2, 1, True), (3, 2, False), (20, 2, True), (20, 3, False)]
-)
+    ("people", "gone", "is_believed"),
+    [(2, 1, False), (3, 2, False), (20, 1, False), (21, 1, False), (22, 1, True), (29, 2, False), (30, 2, True),
+     (30, 3, False), (50, 5, True), (100, 10, True), (100, 11, False)],
+)  # fmt: skip
 def test_a_silence_is_believed_of_a_return_that_lacks_few_people(tmp_path, people, gone, is_believed):
     lines = [service(LA_Person_Unique_Identifier=f"P{number}", NHS_Number="") for number in range(1, people + 1)]
     snapshot(tmp_path, 1, *lines)
     snapshot(tmp_path, 2, *lines[gone:])
     episodes = [each for each in map_path(tmp_path) if each["resourceType"] == "EpisodeOfCare"]
     assert sum(each["status"] == "finished" for each in episodes) == (gone if is_believed else 0)
+
+
+@pytest.mark.hazard("HZ-CLD-15")
+def test_the_silence_of_a_small_return_is_told_and_ends_nothing(tmp_path):
+    """Two people, and one of them missing: nobody can tell whether she left or the row was lost."""
+    stated = {"Primary_Support_Reason": "Mental health support"}
+    other = {"LA_Person_Unique_Identifier": "P2", "NHS_Number": ""}
+    own = [kind(**stated) for kind in (service, assessment, review)]
+    snapshot(tmp_path, 1, *own, *(kind(**other) for kind in (service, assessment, review)))
+    for number in (2, 3):
+        snapshot(tmp_path, number, *(kind(**other) for kind in (service, assessment, review)))
+    mapped = map_all(SOURCE, tmp_path)
+    made = mapped.resources()
+    assert {each["status"] for each in made if "status" in each} == {"active", "completed"}
+    assert one(made, "Condition")["clinicalStatus"]["coding"][0]["code"] == "active"
+    assert [extension(each, "not-reported-since") for each in made].count("2026-03-31") == 4
+    assert "Event (missing from a return of too few people to tell whether it is whole)" in mapped.unlisted
+
+
+@pytest.mark.hazard("HZ-CLD-16")
+@pytest.mark.parametrize("make", [service, assessment], ids=["service", "assessment"])
+@pytest.mark.parametrize(
+    ("types", "events"),
+    [
+        (["", "Service user"], 1),
+        (["Service user", ""], 1),
+        (["Service user", "", "Service user"], 1),
+        (["", "Unpaid carer"], 1),
+        (["Service user", "Unpaid carer"], 2),
+        (["", "Service user+Unpaid carer"], 2),
+        (["", "Service user+"], 2),
+        (["Service user+Unpaid carer", ""], 2),
+    ],
+)
+def test_a_client_type_that_is_filled_in_later_makes_no_other_event(tmp_path, make, types, events):
+    ids: list[set[str]] = []
+    for number, told in enumerate(types, 1):
+        snapshot(tmp_path, number, *(make(Client_Type=kind) for kind in told.split("+")), *OTHERS)
+        made = [each for each in map_path(tmp_path) if each["resourceType"] in ("EpisodeOfCare", "Task")]
+        ids.append({each["id"] for each in made})
+    assert len(ids[-1]) == len(OTHERS) + events
+    assert ids[0] <= ids[-1], "an event keeps its id"
 
 
 LACKING = {

@@ -2,6 +2,8 @@
 
 import base64
 import itertools
+import struct
+import zlib
 
 import pytest
 
@@ -242,6 +244,7 @@ def sent_as(text: str, control: str = "", at: str = "", issued: bool = True) -> 
         ([sent_as(oru(AT[0], nm("7.9")), "999"), sent_as(oru(AT[0], nm("4.1", "C")), "1000")], "corrected 4.1"),
         ([sent_as(oru(AT[0], nm("7.9")), "x9z"), sent_as(oru(AT[0], nm("7.9", "W")), "x1z")], "entered-in-error"),
         ([sent_as(oru(AT[0], nm("7.9")), "x9z"), sent_as(oru(AT[0], nm("4.1", "C")), "x1z")], "corrected 4.1"),
+        ([sent_as(oru(AT[0], nm("7.9")), "x9z"), sent_as(oru(AT[0], nm("4.1", "A")), "x1z")], "amended 4.1"),
         ([sent_as(oru(AT[0], nm("7.9", "P")), "x9z"), sent_as(oru(AT[0], nm("4.1")), "x1z")], "final 4.1"),
         ([oru(AT[0], nm("7.9")), sent_as(oru(AT[2], nm("7.9", "W")), at="2026132", issued=False)], "entered-in-error"),
         (
@@ -299,6 +302,53 @@ def test_a_document_that_leaves_something_open_is_not_shown(kind, whole):
     ends = [at + 1 for at, sign in enumerate(whole[:-2]) if chr(sign) in ">}"]
     cut = [whole[:at] for at in ends] if kind != "PDF" else [whole[:20] + whole[120:]]
     assert [documents(("", each), kind=kind) for each in cut] == [0] * len(cut)
+
+
+def chunk(kind: bytes, data: bytes = b"") -> bytes:
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+
+def tiff(order: str, strip: bytes) -> bytes:
+    """Return a TIFF of one strip, which stands behind its directory."""
+    entries = [(273, 4, 1, 8 + 2 + 24 + 4), (279, 4, 1, len(strip))]
+    packed = b"".join(struct.pack(f"{order}HHII", *entry) for entry in entries)
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(entries))
+    return head + packed + struct.pack(f"{order}I", 0) + strip
+
+
+IMAGES = {
+    "png": ("PNG", b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", b"x" * 13) + chunk(b"IDAT", b"y" * 99) + chunk(b"IEND")),
+    "tiff, little end first": ("TIFF", tiff("<", b"z" * 99)),
+    "tiff, big end first": ("TIF", tiff(">", b"z" * 99)),
+    "jpeg": ("JPEG", b"\xff\xd8\xff\xe0" + b"x" * 99 + b"\xff\xd9"),
+    "gif": ("GIF", b"GIF89a" + b"x" * 99 + b";"),
+}
+
+
+@pytest.mark.hazard("HZ-HL7V2-46")
+@pytest.mark.parametrize(("kind", "whole"), IMAGES.values(), ids=IMAGES)
+def test_an_image_that_is_cut_off_is_not_shown(kind, whole):
+    assert documents(("", whole), kind=kind) == 1 and documents(("", whole), kind="octet-stream") == 1
+    cuts = [whole[:at] for at in range(9, len(whole) - 1, 7)]
+    assert [documents(("", cut), kind=kind) for cut in cuts] == [0] * len(cuts)
+    if kind == "PNG":
+        assert documents(("", whole[:60] + whole[70:]), kind=kind) == 0, "a hole in the middle"
+
+
+@pytest.mark.hazard("HZ-HL7V2-46")
+@pytest.mark.parametrize("kind", ["PDF", "JPEG", "TIFF", "PNG", "RTF"])
+def test_a_document_that_is_not_what_it_is_said_to_be_is_not_shown(kind):
+    assert documents(("", b"Dear colleague, no malignancy"), kind=kind) == 0
+
+
+@pytest.mark.hazard("HZ-HL7V2-46")
+@pytest.mark.parametrize(("kind", "is_told"), [("TEXT", True), ("octet-stream", True), ("PDF", False)])
+def test_a_document_whose_end_nobody_can_tell_is_shown_and_says_so(kind, is_told):
+    data = b"".join(PDF) if kind == "PDF" else b"Dear colleague"
+    line = obx("ED", f"^application^{kind}^Base64^{base64.b64encode(data).decode()}", code="D^Letter", units="")
+    report = one(map_text(oru(AT[0], line)), "DiagnosticReport")
+    assert len(report["presentedForm"]) == 1
+    assert ("may not be complete: Letter" in str(report.get("extension"))) is is_told
 
 
 @pytest.mark.hazard("HZ-HL7V2-39")

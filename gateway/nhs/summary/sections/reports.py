@@ -153,10 +153,10 @@ def kind_of(block: Block, part: Part, record: Record) -> tuple[Any, ...]:
     resource = part.held.resource
     report = block.report.resource if block.report else {}
     tested = specimen(record, resource) or specimen(record, report)
-    return (_code(resource.get("code")), _code(report.get("code")), tested.casefold(), part.held.publisher)
+    return (_codings(resource.get("code")), _codings(report.get("code")), tested.casefold(), part.held.publisher)
 
 
-def _code(concept: dict[str, Any] | None) -> frozenset[tuple[str, str]]:
+def _codings(concept: dict[str, Any] | None) -> frozenset[tuple[str, str]]:
     codings = (concept or {}).get("coding", ())
     sent = {(coding.get("system", ""), coding["code"]) for coding in codings if coding.get("code")}
     return frozenset(sent or {("", text(concept).casefold())})
