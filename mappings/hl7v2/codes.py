@@ -61,7 +61,8 @@ def codeable(field: Repetition, look: Look, publisher: str, default: str = "") -
     ``default`` names the coding system where the sender names none. The answer is shared between calls: build with it,
     do not change it.
     """
-    return _codeable(field.raw, field.encoding, publisher, default, tuple(settings(look.feed, "systems").items()))
+    systems = tuple(settings(look.feed, "systems").items()) if "systems" in look.feed.settings else ()
+    return _codeable(field.raw, field.encoding, publisher, default, systems)
 
 
 def required(segment: Segment, number: int, look: Look, publisher: str) -> dict[str, Any]:

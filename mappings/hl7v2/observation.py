@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from gateway.fhir.build import resource
@@ -76,11 +76,13 @@ class Result:
     def obx(self) -> Segment:
         return self.segments[0]
 
-    @cached_property
+    @property
     def time(self) -> str:
         """The time of the observation: the first OBX-14 of its lines, else OBR-7."""
-        own = (times.of(segment, 14) for segment in self.segments)
-        return next(filter(None, own), "") or times.of(self.obr, 7)
+        for segment in self.segments:
+            if text := times.of(segment, 14):
+                return text
+        return times.of(self.obr, 7)
 
     @cached_property
     def sent(self) -> Value:
@@ -98,8 +100,13 @@ def status_of(obx: Segment, obr: Segment) -> str:
     those that say themselves that they are corrected (senders write ``W`` over a corrected report), and a cancelled
     order those that are not settled.
     """
-    order = codes.target("result_unsaid", obr.text(25))
-    own = codes.target("result_status", obx.text(11)) if obx.text(11) else order
+    return _status(obx.text(11), obr.text(25))
+
+
+@lru_cache(maxsize=1024)
+def _status(said: str, said_of_order: str) -> str:
+    order = codes.target("result_unsaid", said_of_order)
+    own = codes.target("result_status", said) if said else order
     if (order == "entered-in-error" and own not in ("corrected", "amended")) or (
         order == "cancelled" and own in UNSETTLED
     ):
@@ -233,6 +240,8 @@ def observation(
 def flags(result: Result) -> list[dict[str, Any]]:
     """Return the abnormal flags of all lines of a result, the gravest first. "Normal" stands only where every line that
     says something carries it and nothing graver stands."""
+    if len(result.segments) == 1:
+        return values.interpretations(result.obx)
     lines = [segment for segment in result.segments if segment[5] or segment[8]]
     found = [values.interpretations(segment) for segment in lines]
     if len(found) == 1:
@@ -249,6 +258,8 @@ def _code(flag: dict[str, Any]) -> str:
 
 def ranges(result: Result) -> list[dict[str, Any]]:
     """Return the reference ranges of all lines of a result."""
+    if len(result.segments) == 1:
+        return values.reference_range(result.obx)
     found = [each for segment in result.segments for each in values.reference_range(segment)]
     return [each for number, each in enumerate(found) if each not in found[:number]]
 

@@ -58,13 +58,23 @@ def parent_of(obr: Segment) -> Key:
 
 def name_of(result: Result) -> Key:
     """Return what names a result within its order."""
-    return (code_of(result.obx), result.obx.whole(4).strip(), *parent_of(result.obr))
+    obx = result.obx
+    return _name(obx[3], obx[4], obx.encoding, parent_of(result.obr))
+
+
+@lru_cache(maxsize=16384)
+def _name(raw: str, sub: str, encoding: Encoding, parent: Key) -> Key:
+    """The name of a result by its OBX-3 and OBX-4 as sent."""
+    field = Segment("OBX", f"OBX{encoding.field * 4}{sub}", encoding)
+    return (_test(raw, encoding)[0], field.whole(4).strip(), *parent)
 
 
 def is_loose(result: Result) -> bool:
     """Whether only its place in the message says what a result was found in."""
+    if result.tie is None or result.tie.head is None:
+        return False
     name = name_of(result)
-    return result.tie is not None and result.tie.head is not None and not name[1] and len(name) == 2
+    return not name[1] and len(name) == 2
 
 
 class Names:
@@ -234,6 +244,8 @@ def match(free: dict[Key, Result], sent: list[Result]) -> dict[int, Key]:
     First those of the same time; then changes, which are of the nearest; then what replaces a preliminary.
     """
     taken: dict[int, Key] = {}
+    if not free:
+        return taken
     _match_time(free, sent, taken)
     for number, result in enumerate(sent):
         if number in taken or not free:

@@ -144,9 +144,14 @@ def _range(raw: str, units: str, encoding: Encoding) -> list[dict[str, Any]]:
 
 
 def interpretations(obx: Segment) -> list[dict[str, Any]]:
-    """Return OBX-8. None sent means none said: never "normal"."""
+    """Return OBX-8. None sent means none said: never "normal". Not to be changed: it is shared."""
+    return _interpretations(obx[8], obx.encoding) if obx[8] else []
+
+
+@lru_cache(maxsize=1024)
+def _interpretations(raw: str, encoding: Encoding) -> list[dict[str, Any]]:
     concepts: list[dict[str, Any]] = []
-    for field in obx.repetitions(8):
+    for field in Segment("OBX", f"OBX{encoding.field * 8}{raw}", encoding).repetitions(8):
         code = field.text(1).strip()
         known = codes.table("interpretation").get(code.upper())
         if known:
