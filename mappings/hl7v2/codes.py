@@ -67,8 +67,14 @@ def codeable(field: Repetition, look: Look, publisher: str, default: str = "") -
 
 def required(segment: Segment, number: int, look: Look, publisher: str) -> dict[str, Any]:
     """Return a CodeableConcept for a field that FHIR requires: the field's, else that it is unknown."""
-    found = next((codeable(field, look, publisher) for field in segment.repetitions(number)), {})
-    return found if found.get("text") else UNKNOWN
+    concept = first(segment, number, look, publisher)
+    return concept if concept.get("text") else UNKNOWN
+
+
+def first(segment: Segment, number: int, look: Look, publisher: str) -> dict[str, Any]:
+    """Return a CodeableConcept for the first repetition of a field; {} for none."""
+    fields = segment.repetitions(number)
+    return codeable(fields[0], look, publisher) if fields else {}
 
 
 @lru_cache(maxsize=16384)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from gateway.fhir.build import resource
 from mappings import Look
@@ -36,8 +38,7 @@ WITHDRAWN_BEFORE = "This value was withdrawn before, and was sent again later"
 Value = tuple[object, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Tie:
+class Tie(msgspec.Struct, frozen=True):
     """What a result depends on: the code, OBX-4 and words of the result that it was found in (an organism).
 
     ``head`` is that result's OBX where its place in the message ties the two, and ``source`` its key among the results
@@ -51,11 +52,10 @@ class Tie:
     source: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, dict=True):
     """One result of one message: its OBX (the lines of a text are one result), its comments, and the OBR it came under.
 
-    ``corrects``: the order says that something is corrected (OBR-25 ``C``), and no result says which. ``also`` holds
+    ``name`` is what names it within its order, as ``sameness`` says. ``corrects``: the order says that something is corrected (OBR-25 ``C``), and no result says which. ``also`` holds
     what a reader must be told beside the value; ``undone`` the values that a marked correction took back; ``posted``
     when the message was sent (MSH-7), 0 for not known.
     """
@@ -63,6 +63,7 @@ class Result:
     segments: tuple[Segment, ...]
     obr: Segment
     status: str
+    name: tuple[str, ...]
     notes: tuple[str, ...] = ()
     specimens: tuple[Taken, ...] = ()
     tie: Tie | None = None
@@ -229,7 +230,7 @@ def observation(
         dataAbsentReason=absent(result, elements),
         interpretation=[] if is_empty else flags(result),
         note=[{"text": text} for text in (*tied, *result.notes, *values.unit_beside(obx, elements), *result.also)],
-        method=next((codes.codeable(field, look, publisher) for field in obx.repetitions(17)), {}),
+        method=codes.first(obx, 17, look, publisher),
         specimen=specimen,
         referenceRange=[] if is_empty else ranges(result),
         derivedFrom=[source] if source else [],

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from gateway.fhir.build import resource
+from gateway.fhir.build import resource, without_empty
 from mappings import Group, Look
 from mappings.hl7v2 import codes, documents, times
 from mappings.hl7v2.datatypes import practitioner
@@ -308,25 +308,26 @@ def build(
         "DiagnosticReport",
         look.id("DiagnosticReport", f"{scope.ids}|{service}"),
         LAB if is_lab else OTHER,
+        is_clean=True,
         extension=[{"url": NOTE, "valueAnnotation": {"text": "\n".join(notes)}}] if notes else [],
-        identifier=identifiers(scope),
-        basedOn=request(obr, publisher),
+        identifier=without_empty(identifiers(scope)),
+        basedOn=without_empty(request(obr, publisher)),
         status=report.status,
         category=[{"coding": [{"system": SECTIONS, "code": code}]} for code in sections],
         code=codes.required(obr, 4, look, publisher),
         subject=scope.subject,
         encounter=scope.encounter,
         effectiveDateTime="" if end and end != start else start,
-        effectivePeriod={"start": start, "end": end} if end and end != start else {},
+        effectivePeriod=without_empty({"start": start, "end": end}) if end and end != start else {},
         issued=times.instant(times.of(obr, 22), zone),
-        resultsInterpreter=interpreter(obr),
+        resultsInterpreter=without_empty(interpreter(obr)),
         specimen=[reference(scope, taken) for taken in report.specimens],
         result=[
             look.reference("Observation", "|".join((scope.ids, *key)))
             for key in report.results
             if not any(attached.get(key, ()))
         ],
-        presentedForm=[form for _, form in forms if form],
+        presentedForm=without_empty([form for _, form in forms if form]),
     )
     return times.flagged(built, zone, obr[7], obr[8], obr[22], *(result.obx[14] for result, form in forms if form))
 
