@@ -169,7 +169,7 @@ def parse(text: str) -> Message:
         lines = [line.replace("\\\\", "\\") for line in lines]
     encoding = separators(lines[0])
     segments = []
-    if not all([line.startswith(encoding.field, 3) for line in lines]):
+    if not all(line.startswith(encoding.field, 3) for line in lines):
         lines = joined(lines, encoding.field, encoding.escape)
     for number, line in enumerate(lines, 1):
         name, sign = line[:3], line[3:4]
