@@ -32,7 +32,7 @@ def observation(
     one specimen."""
     values, code = made.values, made.code
     # a part kept confidential hides the whole: half a blood pressure gives the other half away
-    is_confidential = made.is_confidential or any(part.is_confidential for part in parts)
+    is_confidential = made.is_confidential or (bool(parts) and any(part.is_confidential for part in parts))
     profile = LAB_PROFILE if code.category == "laboratory" else PROFILE
     built = begun("Observation", look.id("Observation", made.key), made, profile, is_confidential, look)
     meta = built["meta"]
