@@ -12,6 +12,8 @@ import msgspec
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
+_NOTHING = frozenset({str, list, tuple, dict, type(None)})
+"""The types whose false value says nothing; those of 0 and False do."""
 
 
 def resource(
@@ -42,8 +44,8 @@ def resource(
     for name, value in elements.items():
         if not is_clean:
             value = without_empty(value)
-        if value or value is False or value == 0:
-            built[name[:-1] if name.endswith("_") else name] = value
+        if value or (type(value) not in _NOTHING and value == 0):
+            built[name[:-1] if name[-1] == "_" else name] = value
     return built
 
 
@@ -69,7 +71,7 @@ def without_empty(value: Any) -> Any:
 
 def _is_something(value: Any) -> bool:
     """Whether a value that is false in Python says something: 0, False."""
-    return value is not None and value not in ("", [], {})
+    return type(value) not in _NOTHING and value not in ("", [], {})
 
 
 def encode(resource: dict[str, Any]) -> bytes:

@@ -183,20 +183,24 @@ def size(session: Session) -> int:
 
 
 def rows_of(session: Session, groups: Sequence[int]) -> dict[int, list[Kept]]:
-    """The kept rows of each group; one that is in several is one ``Kept``."""
+    """The kept rows of each group; one that is in several is one ``Kept``.
+
+    The members are read by key, and only those that are in none of the groups by themselves: a child is mostly mapped
+    beside its parent. A join would read all of ``kept`` where PostgreSQL knows nothing of a table that is being filled.
+    """
     members: dict[int, list[Kept]] = {group: [] for group in groups}
     seen: dict[int, Kept] = {}
     listed = session.listed(groups)
     for row in session.rows(f"SELECT {_KEPT} FROM kept k WHERE {session.within('k.grp')}", listed):
         kept = seen[row[0]] = _kept(row)
         members[kept.grp].append(kept)
-    for row in session.rows(
-        f"SELECT {_KEPT}, m.grp FROM member m JOIN kept k ON k.key = m.kept WHERE {session.within('m.grp')}", listed
-    ):
-        member = seen.get(row[0])
-        if member is None:
-            member = seen[row[0]] = _kept(row)
-        members[row[-1]].append(member)
+    pairs = session.rows(f"SELECT kept, grp FROM member WHERE {session.within('grp')}", listed)
+    apart = sorted({key for key, _ in pairs} - seen.keys())
+    for row in session.rows(f"SELECT {_KEPT} FROM kept k WHERE {session.within('k.key')}", session.listed(apart)):
+        seen[row[0]] = _kept(row)
+    for key, group in pairs:
+        if key in seen:
+            members[group].append(seen[key])
     return members
 
 

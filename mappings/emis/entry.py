@@ -38,7 +38,8 @@ class Entry:
 
     @property
     def is_confidential(self) -> bool:
-        return is_true(self.values.get("IsConfidential", ""))
+        said = self.values.get("IsConfidential", "false")
+        return said != "false" and is_true(said)
 
     @property
     def security(self) -> tuple[str, ...]:

@@ -72,17 +72,22 @@ def resources(
         return [condition(entry, problem, look)]
     answer = []
     if entry.route in ("observation", "report"):
-        held = known(children, look)
-        parts = parts_of(entry, held)
-        members = members_of(held, parts, look)
+        parts: list[Entry] = []
+        members: list[dict[str, Any]] = []
+        specimens: list[dict[str, Any]] = []
+        if children:  # nine of ten rows have none
+            held = known(children, look)
+            parts = parts_of(entry, held)
+            members = members_of(held, parts, look)
+            specimens = specimens_of(held, look)
         if is_doubled(parts):
             answer += [apart(part, look) for part in parts]
             members = [look.reference("Observation", part.key) for part in parts] + members
             parts = []
         if entry.route == "report":
-            answer.append(report(entry, members, specimens_of(held, look), look))
+            answer.append(report(entry, members, specimens, look))
         elif not is_component(entry, look):
-            answer.append(observation(entry, parts, members, specimens_of(held, look), look))
+            answer.append(observation(entry, parts, members, specimens, look))
     elif entry.route == "referral":
         answer.append(referral(entry, ask, look))
     else:
@@ -142,8 +147,7 @@ def parts_of(entry: Entry, children: list[Entry]) -> list[Entry]:
 
 def is_doubled(parts: list[Entry]) -> bool:
     """Whether a panel has two systolic or two diastolic parts: joined, nobody could see which belongs to which."""
-    kinds = [part.code.part for part in parts]
-    return len(set(kinds)) < len(kinds)
+    return len(parts) > 1 and len({part.code.part for part in parts}) < len(parts)
 
 
 def apart(part: Entry, look: Look) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def observation(
     one specimen."""
     values, code = entry.values, entry.code
     # a part kept confidential hides the whole: half a blood pressure gives the other half away
-    is_confidential = entry.is_confidential or any(part.is_confidential for part in parts)
+    is_confidential = entry.is_confidential or (bool(parts) and any(part.is_confidential for part in parts))
     profile = LAB_PROFILE if code.category == "laboratory" else PROFILE
     built = begun("Observation", look.id("Observation", entry.key), entry, profile, is_confidential, look)
     meta = built["meta"]

@@ -113,6 +113,7 @@ def is_doubtful(values: Values, column: str) -> bool:
     return with_offset(_day(text, column), _time(text[11:19].rstrip("Z"), column))[1]
 
 
+@lru_cache(maxsize=1 << 14)
 def is_number(text: str) -> bool:
     """Whether ``text`` is a plain decimal number, in ASCII digits."""
     return _NUMBER.fullmatch(text) is not None and text.isascii()

@@ -30,7 +30,7 @@ def decode(payload: bytes, feed: Feed, warnings: Warnings) -> str:
     the set, and for a set whose letters we cannot read: a name spelled wrongly is another.
     """
     text = _decoded(payload, feed)
-    if C1.search(text):
+    if not text.isascii() and C1.search(text):
         warnings.append(("MSH-18", "letters of Windows-1252 where the character set has none"))
         text = text.translate(WINDOWS)
     return normalise(text)

@@ -61,13 +61,20 @@ def codeable(field: Repetition, look: Look, publisher: str, default: str = "") -
     ``default`` names the coding system where the sender names none. The answer is shared between calls: build with it,
     do not change it.
     """
-    return _codeable(field.raw, field.encoding, publisher, default, tuple(settings(look.feed, "systems").items()))
+    systems = tuple(settings(look.feed, "systems").items()) if "systems" in look.feed.settings else ()
+    return _codeable(field.raw, field.encoding, publisher, default, systems)
 
 
 def required(segment: Segment, number: int, look: Look, publisher: str) -> dict[str, Any]:
     """Return a CodeableConcept for a field that FHIR requires: the field's, else that it is unknown."""
-    found = next((codeable(field, look, publisher) for field in segment.repetitions(number)), {})
-    return found if found.get("text") else UNKNOWN
+    concept = first(segment, number, look, publisher)
+    return concept if concept.get("text") else UNKNOWN
+
+
+def first(segment: Segment, number: int, look: Look, publisher: str) -> dict[str, Any]:
+    """Return a CodeableConcept for the first repetition of a field; {} for none."""
+    fields = segment.repetitions(number)
+    return codeable(fields[0], look, publisher) if fields else {}
 
 
 @lru_cache(maxsize=16384)

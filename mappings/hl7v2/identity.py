@@ -237,24 +237,22 @@ def moved_visits(message: Message) -> list[str]:
     return [key for key in dict.fromkeys((visit_key(message), _entity(message["MRG"], 5, 4))) if key]
 
 
-def orders(message: Message, patient: str) -> list[tuple[str, list[Segment]]]:
-    """Return (order key, OBR and what follows it) for each OBR of the result message of ``patient``, by key. An OBX
-    that says nothing is padding."""
-    by_order: list[tuple[str, list[Segment]]] = []
+def orders(message: Message, patient: str) -> list[tuple[str, Segment]]:
+    """Return (order key, OBR) for each OBR of the result message of ``patient``, in order."""
+    by_order: list[tuple[str, Segment]] = []
     orc = Segment("ORC", "", message.encoding)
     for segment in message.segments:
         if segment.name == "ORC":
             orc = segment
         elif segment.name == "OBR":
-            by_order.append((order_key(segment, orc, patient), [segment]))
+            by_order.append((order_key(segment, orc, patient), segment))
             orc = Segment("ORC", "", message.encoding)
-        elif by_order and segment.name in ("OBX", "NTE", "SPM") and not is_padding(segment):
-            by_order[-1][1].append(segment)
     return by_order
 
 
 def is_padding(segment: Segment) -> bool:
-    """Whether an OBX has no name, no value and no status (InterSystems pads long reports with such)."""
+    """Whether an OBX has no name, no value and no status (InterSystems pads long reports with such): it says
+    nothing."""
     return segment.name == "OBX" and not (segment[3] or segment[5] or segment[11])
 
 

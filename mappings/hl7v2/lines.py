@@ -8,6 +8,7 @@ from mappings.hl7v2 import codes, documents, times
 from mappings.hl7v2.message import Segment
 from mappings.hl7v2.observation import UNSETTLED, WITHDRAWN, Result, Tie, status_of
 from mappings.hl7v2.orders import Commented, Order
+from mappings.hl7v2.sameness import name_of, parent_of
 from mappings.hl7v2.specimen import specimens_of
 from mappings.hl7v2.values import TEXT, words_of
 
@@ -26,18 +27,20 @@ def results_of(order: Order, posted: int = 0) -> list[Result]:
     all_statuses = [[status_of(part.segment, order.obr) for part in parts] for parts in grouped]
     statuses = [said[-1] for said in all_statuses]
     is_corrected = codes.target("result_unsaid", order.obr.text(25)) == "corrected" and not MARKED & set(statuses)
+    parent, heads = parent_of(order.obr), Heads(order)
     results = []
     for number, parts in enumerate(grouped):
-        segments = tuple(part.segment for part in parts)
-        notes = "\n".join(note for part in parts for note in part.notes)
+        segments = tuple([part.segment for part in parts])
+        notes = "\n".join([note for part in parts for note in part.notes])
         results.append(
             Result(
                 segments,
                 order.obr,
                 marked(all_statuses[number]),
+                name_of(segments[0], parent),
                 (notes,) if notes else (),
                 specimens,
-                tie(segments[0], order, grouped[:number]),
+                heads.tie(segments[0]),
                 is_corrected,
                 posted=posted,
             )
@@ -71,7 +74,9 @@ def group(order: Order) -> list[list[Commented]]:
 
 
 def is_part(parts: list[Commented], obx: Segment, obr: Segment) -> bool:
-    before = [part.segment for part in parts]
+    if not documents.is_document(obx):
+        return False
+    before = [parts[0].segment, parts[-1].segment]
     return documents.continues(before, obx) and standing(status_of(before[-1], obr)) == standing(status_of(obx, obr))
 
 
@@ -103,22 +108,34 @@ def is_susceptibility(obx: Segment) -> bool:
     return obx.text(8).upper() in SUSCEPTIBLE or obx.text(5).upper() in SUSCEPTIBLE
 
 
-def tie(obx: Segment, order: Order, before: list[list[Commented]]) -> Tie | None:
-    """Return what a result was found in: the parent that the order names (OBR-26); of a susceptibility without one, the
-    coded result before it with the same OBX-4, or the text after that which stands under the same OBX-3."""
-    obr = order.obr
-    code = obr.text(26, 1, 1) or obr.text(26, 1, 4) if obr[26] else ""
-    if obr[26] and (code or obr.text(26, 2) or obr.text(26, 3)):
-        return Tie(code, obr.text(26, 2), obr.text(26, 3) or order.values.get((code, obr.text(26, 2)), ""))
-    if not is_susceptibility(obx):
-        return None
-    nearest: dict[str, Segment] = {}
-    for parts in reversed(before):
-        head = parts[0].segment
-        if head[4] != obx[4] or is_susceptibility(head):
-            continue
-        source = nearest.setdefault(head[3], head)
-        if head.text(2).upper() in CODED:
-            words = source.text(5, 2) or words_of((source,))
-            return Tie(source.text(3) or source.text(3, 4), source[4], words, source)
-    return None
+class Heads:
+    """What the results of an order may have been found in, as they come: the last coded one of each OBX-4, and the last
+    of each OBX-4 and OBX-3. A culture of thousands of lines is read once."""
+
+    def __init__(self, order: Order):
+        obr = order.obr
+        code = obr.text(26, 1, 1) or obr.text(26, 1, 4) if obr[26] else ""
+        self.parent: Tie | None = None
+        if obr[26] and (code or obr.text(26, 2) or obr.text(26, 3)):
+            words = obr.text(26, 3) or order.values.get((code, obr.text(26, 2)), "")
+            self.parent = Tie(code, obr.text(26, 2), words)
+        self.coded: dict[str, Segment] = {}
+        self.last: dict[tuple[str, str], Segment] = {}
+
+    def tie(self, obx: Segment) -> Tie | None:
+        """Return what the next result was found in: the parent that the order names (OBR-26); of a susceptibility
+        without one, the coded result before it with the same OBX-4, or the text after that which stands under the same
+        OBX-3."""
+        if self.parent:
+            return self.parent
+        sub = obx[4]
+        if not is_susceptibility(obx):
+            self.last[sub, obx[3]] = obx
+            if obx.text(2).upper() in CODED:
+                self.coded[sub] = obx
+            return None
+        if sub not in self.coded:
+            return None
+        source = self.last[sub, self.coded[sub][3]]
+        words = source.text(5, 2) or words_of((source,))
+        return Tie(source.text(3) or source.text(3, 4), source[4], words, source)

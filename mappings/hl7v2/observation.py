@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from gateway.fhir.build import resource
 from mappings import Look
@@ -36,8 +38,7 @@ WITHDRAWN_BEFORE = "This value was withdrawn before, and was sent again later"
 Value = tuple[object, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Tie:
+class Tie(msgspec.Struct, frozen=True):
     """What a result depends on: the code, OBX-4 and words of the result that it was found in (an organism).
 
     ``head`` is that result's OBX where its place in the message ties the two, and ``source`` its key among the results
@@ -51,11 +52,10 @@ class Tie:
     source: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, dict=True):
     """One result of one message: its OBX (the lines of a text are one result), its comments, and the OBR it came under.
 
-    ``corrects``: the order says that something is corrected (OBR-25 ``C``), and no result says which. ``also`` holds
+    ``name`` is what names it within its order, as ``sameness`` says. ``corrects``: the order says that something is corrected (OBR-25 ``C``), and no result says which. ``also`` holds
     what a reader must be told beside the value; ``undone`` the values that a marked correction took back; ``posted``
     when the message was sent (MSH-7), 0 for not known.
     """
@@ -63,6 +63,7 @@ class Result:
     segments: tuple[Segment, ...]
     obr: Segment
     status: str
+    name: tuple[str, ...]
     notes: tuple[str, ...] = ()
     specimens: tuple[Taken, ...] = ()
     tie: Tie | None = None
@@ -76,11 +77,13 @@ class Result:
     def obx(self) -> Segment:
         return self.segments[0]
 
-    @cached_property
+    @property
     def time(self) -> str:
         """The time of the observation: the first OBX-14 of its lines, else OBR-7."""
-        own = (times.of(segment, 14) for segment in self.segments)
-        return next(filter(None, own), "") or times.of(self.obr, 7)
+        for segment in self.segments:
+            if text := times.of(segment, 14):
+                return text
+        return times.of(self.obr, 7)
 
     @cached_property
     def sent(self) -> Value:
@@ -98,8 +101,13 @@ def status_of(obx: Segment, obr: Segment) -> str:
     those that say themselves that they are corrected (senders write ``W`` over a corrected report), and a cancelled
     order those that are not settled.
     """
-    order = codes.target("result_unsaid", obr.text(25))
-    own = codes.target("result_status", obx.text(11)) if obx.text(11) else order
+    return _status(obx.text(11), obr.text(25))
+
+
+@lru_cache(maxsize=1024)
+def _status(said: str, said_of_order: str) -> str:
+    order = codes.target("result_unsaid", said_of_order)
+    own = codes.target("result_status", said) if said else order
     if (order == "entered-in-error" and own not in ("corrected", "amended")) or (
         order == "cancelled" and own in UNSETTLED
     ):
@@ -229,7 +237,7 @@ def observation(
         dataAbsentReason=absent(result, elements),
         interpretation=[] if is_empty else flags(result),
         note=[{"text": text} for text in (*tied, *result.notes, *values.unit_beside(obx, elements), *result.also)],
-        method=next((codes.codeable(field, look, publisher) for field in obx.repetitions(17)), {}),
+        method=codes.first(obx, 17, look, publisher),
         specimen=specimen,
         referenceRange=[] if is_empty else ranges(result),
         derivedFrom=[source] if source else [],
@@ -240,6 +248,8 @@ def observation(
 def flags(result: Result) -> list[dict[str, Any]]:
     """Return the abnormal flags of all lines of a result, the gravest first. "Normal" stands only where every line that
     says something carries it and nothing graver stands."""
+    if len(result.segments) == 1:
+        return values.interpretations(result.obx)
     lines = [segment for segment in result.segments if segment[5] or segment[8]]
     found = [values.interpretations(segment) for segment in lines]
     if len(found) == 1:
@@ -256,6 +266,8 @@ def _code(flag: dict[str, Any]) -> str:
 
 def ranges(result: Result) -> list[dict[str, Any]]:
     """Return the reference ranges of all lines of a result."""
+    if len(result.segments) == 1:
+        return values.reference_range(result.obx)
     found = [each for segment in result.segments for each in values.reference_range(segment)]
     return [each for number, each in enumerate(found) if each not in found[:number]]
 

@@ -56,13 +56,19 @@ def message_of(row: Row, look: Look) -> Message:
 
 def read(message: Message, patient: str) -> Results:
     """Return the orders of the result message of ``patient``. Raises ``Invalid`` as ``identity.orders`` does."""
-    keys = {id(segments[0]): key for key, segments in identity.orders(message, patient)}
+    keys = {id(obr): key for key, obr in identity.orders(message, patient)}
     orders: list[Order] = []
     values: dict[tuple[str, str], str] = {}
     waiting: list[str] = []
     notes = waiting
     for segment in message.segments:
         match segment.name:
+            case "OBX" if orders and not identity.is_padding(segment):
+                result = Commented(segment)
+                orders[-1].results.append(result)
+                notes = result.notes
+                if segment.text(2) in ("CE", "CWE", "CNE"):
+                    values[segment.text(3), segment.text(4)] = segment.text(5, 2) or segment.text(5, 5)
             case "PID" | "PV1" | "ORC":
                 notes = waiting
             case "OBR":
@@ -71,11 +77,6 @@ def read(message: Message, patient: str) -> Results:
             case "SPM" if orders:
                 orders[-1].specimens.append(Commented(segment))
                 notes = orders[-1].specimens[-1].notes
-            case "OBX" if orders and not identity.is_padding(segment):
-                orders[-1].results.append(Commented(segment))
-                notes = orders[-1].results[-1].notes
-                if segment.text(2) in ("CE", "CWE", "CNE"):
-                    values[segment.text(3), segment.text(4)] = segment.text(5, 2) or segment.text(5, 5)
             case "NTE" if segment.whole(3).strip():
                 notes.append(segment.whole(3).strip("\r\n"))
     if orders:

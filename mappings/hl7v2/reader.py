@@ -149,21 +149,22 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
     warnings = list(warnings)
     lines = mended(message, feed, warnings)
     values = Values(message=sent, event=message.event, control=message["MSH"].text(10))
-    if any(now != segment.raw for now, segment in zip(lines, message.segments)):
+    if lines != [segment.raw for segment in message.segments]:
         values["sent"], values["message"] = sent, _text(lines)
         message = parse(values["message"])
     values["feed"] = feed.name
     at = order(message, feed.zone)
     if not at:
         warnings.append(("MSH-7", "no time of the message, taken as its oldest"))
+    patient = patient_key(message, feed)
     return Row(
         table=message.kind,
         key=key,
         publisher=publisher(message, feed),
         order=at,
         values=values,
-        patient=patient_key(message, feed),
-        groups=adt_groups(message, feed) if message.kind == "ADT" else oru_groups(message, feed),
+        patient=patient,
+        groups=adt_groups(message, feed, patient) if message.kind == "ADT" else oru_groups(message, patient),
         line=line,
         warnings=tuple(warnings),
         by_content=True,
@@ -234,20 +235,19 @@ def is_cut(message: Message, payload: bytes) -> bool:
     return not (is_ended and any(not other[11] for other in others))
 
 
-def adt_groups(message: Message, feed: Feed) -> tuple[str, ...]:
-    """Return the groups of an ADT message: its patient, its visit; a merge belongs to both patients and the visits it
-    names."""
-    patients, visits = [patient_key(message, feed)], [visit_of(message)]
+def adt_groups(message: Message, feed: Feed, patient: str) -> tuple[str, ...]:
+    """Return the groups of an ADT message: its patient, by key, and its visit; a merge belongs to both patients and the
+    visits it names."""
+    patients, visits = [patient], [visit_of(message)]
     if EVENTS[message.event].merges:
         patients += prior_keys(message, feed)
         visits = moved_visits(message)
     return tuple([f"pat:{key}" for key in patients] + [f"visit:{key}" for key in visits if key])
 
 
-def oru_groups(message: Message, feed: Feed) -> tuple[str, ...]:
-    """Return the groups of a result message: its orders, and its patient, who is made from it only where no ADT tells
-    of them."""
-    patient = patient_key(message, feed)
+def oru_groups(message: Message, patient: str) -> tuple[str, ...]:
+    """Return the groups of a result message: its orders, and its patient, by key, who is made from it only where no ADT
+    tells of them."""
     keys = dict.fromkeys(key for key, _ in orders(message, patient))
     return (*(f"order:{key}" for key in keys), f"pat:{patient}")
 

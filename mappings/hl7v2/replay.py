@@ -30,6 +30,8 @@ ORDER_WEIGHTS = WEIGHTS | {"A": 0}
 """Of OBR-25 ``A`` says that some of the results are there, and not that one is amended."""
 
 
+MOST_DIGITS = 20
+"""Digits of a sequence number (MSH-13) that is one."""
 OWN_TIMES = {"A01": 44, "A04": 44, "A03": 45}
 """The field of PV1 that says when an event happened, where EVN-6 does not."""
 
@@ -57,14 +59,15 @@ def ordered(rows: list[Row], look: Look, clock: Clock) -> list[Sent]:
         return (
             times.rank(clock(sent, zone), zone) or sent.row.order,
             times.rank(header.text(7), zone),
-            int(sequence) if sequence.isascii() and sequence.isdigit() else 0,
+            int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) <= MOST_DIGITS else 0,
             sent.row.table == "ADT" and says_shielded(sent.message),
             int(control[1]) if (control := CONTROL_ID.fullmatch(header.text(10))) else 0,
             look.once(("hl7v2 weight", sent.row.key), lambda: weight(sent.message)) if len(rows) > 1 else 0,
             sent.row.key,
         )
 
-    return sorted((Sent(row, message_of(row, look)) for row in rows), key=place)
+    messages = [Sent(row, message_of(row, look)) for row in rows]
+    return sorted(messages, key=place) if len(messages) > 1 else messages
 
 
 def weight(message: Message) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gateway.fhir.build import resource
+from gateway.fhir.build import resource, without_empty
 from mappings import Group, Look
 from mappings.hl7v2 import codes, documents, times
 from mappings.hl7v2.datatypes import practitioner
@@ -130,12 +130,15 @@ def resources(scope: Scope, outcome: Outcome) -> list[dict[str, Any]]:
     built = []
     taken: dict[str, Taken] = {}
     sources = Found(results)
+    attached = attachments(results, look)
+    shown = {key for key, forms in attached.items() if any(forms)}
     for service, report in reports.items():
         is_lab = section_of(report.obr, look) == "lab"
-        built.append(build(report, service, scope, results))
+        built.append(build(report, service, scope, results, attached))
         for key in report.results:
-            taken.update((item.key, item) for item in results[key].specimens)
-            if not shown(results[key], look):
+            for item in results[key].specimens:
+                taken[item.key] = item
+            if key not in shown:
                 built.append(observed(results[key], key, sources, is_lab, scope))
         taken.update((item.key, item) for item in report.specimens)
     return built + [
@@ -168,22 +171,29 @@ def reference(scope: Scope, taken: Taken) -> dict[str, Any]:
     return scope.look.reference("Specimen", specimen_key(scope, taken)) | named
 
 
-def attachments(result: Result, look: Look) -> list[dict[str, Any]]:
-    """Return the documents of a result, {} for each that cannot be shown; none of a result that is none."""
-    return documents.documents(result.segments, look.feed.zone) if documents.is_document(result.obx) else []
+def attachments(results: dict[Key, Result], look: Look) -> dict[Key, list[dict[str, Any]]]:
+    """Return the documents of those results that are documents, {} for each that cannot be shown. A result with one
+    that can is shown as documents of its report, and needs no Observation."""
+    return {
+        key: documents.documents(result.segments, look.feed.zone)
+        for key, result in results.items()
+        if documents.is_document(result.obx)
+    }
 
 
-def shown(result: Result, look: Look) -> bool:
-    """Whether a result is shown as documents of its report, so that it needs no Observation."""
-    return any(attachments(result, look))
-
-
-def build(report: Report, service: str, scope: Scope, results: dict[Key, Result]) -> dict[str, Any]:
+def build(
+    report: Report,
+    service: str,
+    scope: Scope,
+    results: dict[Key, Result],
+    attached: dict[Key, list[dict[str, Any]]],
+) -> dict[str, Any]:
     """Return the DiagnosticReport; documents that are withdrawn or not whole are not shown."""
     obr, look, zone, publisher = report.obr, scope.look, scope.look.feed.zone, scope.publisher
     is_lab, said = section_of(obr, look) == "lab", obr.text(24).strip().upper()
-    live = [results[key] for key in report.results if results[key].status != "entered-in-error"]
-    forms = [(result, form) for result in live if not result.is_blank for form in attachments(result, look)]
+    sent = [(results[key], attached[key]) for key in report.results if key in attached]
+    live = [pair for pair in sent if pair[0].status != "entered-in-error" and not pair[0].is_blank]
+    forms = [(result, form) for result, of_result in live for form in of_result]
     lost = [codes.text_of(result.obx, 3) for result, form in forms if not form]
     for _ in lost:
         look.warn("OBX-5", "a document that is not whole or cannot be read")
@@ -201,25 +211,26 @@ def build(report: Report, service: str, scope: Scope, results: dict[Key, Result]
         "DiagnosticReport",
         look.id("DiagnosticReport", f"{scope.ids}|{service}"),
         LAB if is_lab else OTHER,
+        is_clean=True,
         extension=[{"url": NOTE, "valueAnnotation": {"text": "\n".join(notes)}}] if notes else [],
-        identifier=identifiers(scope),
-        basedOn=request(obr, publisher),
+        identifier=without_empty(identifiers(scope)),
+        basedOn=without_empty(request(obr, publisher)),
         status=report.status,
         category=[{"coding": [{"system": SECTIONS, "code": code}]} for code in sections],
         code=codes.required(obr, 4, look, publisher),
         subject=scope.subject,
         encounter=scope.encounter,
         effectiveDateTime="" if end and end != start else start,
-        effectivePeriod={"start": start, "end": end} if end and end != start else {},
+        effectivePeriod=without_empty({"start": start, "end": end}) if end and end != start else {},
         issued=times.instant(times.of(obr, 22), zone),
-        resultsInterpreter=interpreter(obr),
+        resultsInterpreter=without_empty(interpreter(obr)),
         specimen=[reference(scope, taken) for taken in report.specimens],
         result=[
             look.reference("Observation", "|".join((scope.ids, *key)))
             for key in report.results
-            if not shown(results[key], look)
+            if not any(attached.get(key, ()))
         ],
-        presentedForm=[form for _, form in forms if form],
+        presentedForm=without_empty([form for _, form in forms if form]),
     )
     return times.flagged(built, zone, obr[7], obr[8], obr[22], *(result.obx[14] for result, form in forms if form))
 

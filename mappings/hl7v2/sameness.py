@@ -10,8 +10,9 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
+
+from msgspec.structs import replace
 
 from mappings.hl7v2 import times
 from mappings.hl7v2.message import Encoding, Segment
@@ -56,15 +57,16 @@ def parent_of(obr: Segment) -> Key:
     return (f"of {code}", sub or words) if code or sub or words else ()
 
 
-def name_of(result: Result) -> Key:
-    """Return what names a result within its order."""
-    return (code_of(result.obx), result.obx.whole(4).strip(), *parent_of(result.obr))
+def name_of(obx: Segment, parent: Key) -> Key:
+    """Return what names a result within its order; ``parent`` names the parent result of its OBR."""
+    return (code_of(obx), obx.whole(4).strip(), *parent)
 
 
 def is_loose(result: Result) -> bool:
     """Whether only its place in the message says what a result was found in."""
-    name = name_of(result)
-    return result.tie is not None and result.tie.head is not None and not name[1] and len(name) == 2
+    if result.tie is None or result.tie.head is None:
+        return False
+    return not result.name[1] and len(result.name) == 2
 
 
 class Names:
@@ -82,7 +84,7 @@ class Names:
             services: dict[Key, str] = {}
             wholes: dict[Key, set[Whole]] = defaultdict(set)
             for service, result in message:
-                name, whole = name_of(result), whole_of(result.obx)
+                name, whole = result.name, whole_of(result.obx)
                 if services.setdefault(name, service) != service:
                     self.shared.add(name)
                 wholes[name].add(whole)
@@ -99,7 +101,7 @@ class Names:
     def key(self, service: str, result: Result) -> Key:
         """Return the key of a result: its name, with the service or the rest of OBX-3 where the name alone is not
         enough."""
-        name = name_of(result)
+        name = result.name
         key = (*name, service) if name in self.shared else name
         if name not in self.split:
             return key
@@ -125,16 +127,20 @@ class Slots:
         """
         placed: list[tuple[str, Key, Result]] = []
         own: set[Key] = set()
-        heads: dict[int, Key] = {}
-        for loose in (False, True):
-            named: dict[Key, list[tuple[str, Result]]] = defaultdict(list)
-            for service, result in sources:
-                if is_loose(result) is loose:
-                    tied = at_place(result, heads) if loose else result
-                    suffix = ("in", *tied.tie.source) if loose and tied.tie else ()
-                    named[(*names.key(service, result), *suffix)].append((service, tied))
+        loose = [source for source in sources if is_loose(source[1])]
+        named: dict[Key, list[tuple[str, Result]]] = defaultdict(list)
+        for service, result in sources:
+            if not loose or not is_loose(result):
+                named[names.key(service, result)].append((service, result))
+        placed += self._place_named(named, own, zone)
+        if loose:
+            heads = {id(result.obx): key for _, key, result in placed}
+            named = defaultdict(list)
+            for service, result in loose:
+                tied = at_place(result, heads)
+                suffix = ("in", *tied.tie.source) if tied.tie else ()
+                named[(*names.key(service, result), *suffix)].append((service, tied))
             placed += self._place_named(named, own, zone)
-            heads |= {id(result.obx): key for _, key, result in placed}
         return placed
 
     def _place_named(
@@ -142,15 +148,17 @@ class Slots:
     ) -> list[tuple[str, Key, Result]]:
         """Return (service, key, result) by name: first what matches a result held under its own name, so that none of
         another name takes it; then the rest."""
-        matched = {}
+        matched: dict[Key, dict[int, Key]] = {}
         for name, sources in named.items():
-            free = {key: self.results[key] for key in self.names.get(name, ()) if key not in own}
-            matched[name] = match(free, [result for _, result in sources])
-            own.update(matched[name].values())
+            if name in self.names:
+                free = {key: self.results[key] for key in self.names[name] if key not in own}
+                matched[name] = match(free, [result for _, result in sources])
+                own.update(matched[name].values())
         placed: list[tuple[str, Key, Result]] = []
         for name, sources in named.items():
+            of_name = matched.get(name, {})
             for number, (service, result) in enumerate(sources):
-                meant = [matched[name][number]] if number in matched[name] else self._meant(name, result, own)
+                meant = [of_name[number]] if number in of_name else self._meant(name, result, own)
                 keys = meant or [self._open(name, result, zone)]
                 if result.status != "entered-in-error" or not meant:
                     own.update(keys)
@@ -234,6 +242,8 @@ def match(free: dict[Key, Result], sent: list[Result]) -> dict[int, Key]:
     First those of the same time; then changes, which are of the nearest; then what replaces a preliminary.
     """
     taken: dict[int, Key] = {}
+    if not free:
+        return taken
     _match_time(free, sent, taken)
     for number, result in enumerate(sent):
         if number in taken or not free:

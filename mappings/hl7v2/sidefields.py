@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 
 from gateway.errors import Invalid
 from mappings import Feed
@@ -76,17 +77,26 @@ def _mended(segment: Segment, offset: str, warnings: Warnings) -> str:
 
 def _read(segment: Segment, number: int, offset: str, warnings: Warnings) -> str:
     """Return one field as it is to be read. What OBX-5 holds is the result itself: it is never left out."""
-    sent = segment[number]
-    first, *more = sent.split(segment.encoding.component if segment.name == "SPM" else "\0")
-    text = _hl7(first)
-    if not _is_time(text):
+    sent, sign = segment[number], segment.encoding.component
+    first, *more = sent.split(sign) if segment.name == "SPM" else [sent]
+    text = _time(first, "" if (segment.name, number) in WITHOUT_TIME_OF_DAY else offset)
+    if text is None:
         if segment.name == "OBX" and number == 5:
             return sent
         warnings.append((f"{segment.name}-{number}", NO_TIME))
         return ""
-    if (segment.name, number) not in WITHOUT_TIME_OF_DAY and (match := CLOCK.fullmatch(text)) and offset:
-        text = match[1] + offset
-    return segment.encoding.component.join((text, *more))
+    return sign.join((text, *more)) if more else text
+
+
+@lru_cache(maxsize=8192)
+def _time(sent: str, offset: str) -> str | None:
+    """Return a time as it is to be read, with ``offset`` where it is a time of day without one; None for no time. The
+    results of a message share a few times, and its messages a day."""
+    text = _hl7(sent)
+    if not _is_time(text):
+        return None
+    match = CLOCK.fullmatch(text) if offset else None
+    return match[1] + offset if match else text
 
 
 def _is_time(text: str) -> bool:

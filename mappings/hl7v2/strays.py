@@ -6,15 +6,17 @@ It would meet nothing there, and the wrong person's result would stay final.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from mappings import Look
 from mappings.hl7v2.documents import is_document
 from mappings.hl7v2.observation import WITHDRAWN, Result, Value
 from mappings.hl7v2.reported import Heard, Outcome, Spoken, is_marked, replay, report_status
-from mappings.hl7v2.sameness import Key, is_other, name_of, whole_of
+from mappings.hl7v2.sameness import Key, is_other, whole_of
 
 FOLLOWED = "Withdrawn by a message that the laboratory sent under another patient"
 DOUBTED = (
@@ -160,9 +162,9 @@ def about(change: Stray, outcome: Outcome) -> list[Key]:
     if change.result is None:
         report = outcome.reports.get(change.spoken.service)
         return [key for key in standing if report and key in report.results]
-    name, whole = name_of(change.result), whole_of(change.result.obx)
+    name, whole = change.result.name, whole_of(change.result.obx)
     return [
-        key for key, result in standing.items() if name_of(result) == name and not is_other(whole_of(result.obx), whole)
+        key for key, result in standing.items() if result.name == name and not is_other(whole_of(result.obx), whole)
     ]
 
 
@@ -170,4 +172,4 @@ def doubt_report(outcome: Outcome, key: Key, result: Result) -> None:
     """Have the report say so too where the result is a document, which is shown there alone."""
     for service, report in outcome.reports.items():
         if is_document(result.obx) and key in report.results:
-            outcome.reports[service] = replace(report, notes=[*report.notes, DOUBTED])
+            outcome.reports[service] = dataclasses.replace(report, notes=[*report.notes, DOUBTED])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from mappings.hl7v2 import codes
 from mappings.hl7v2.message import Segment

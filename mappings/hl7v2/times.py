@@ -133,9 +133,7 @@ def _order(time: datetime) -> int:
 def flagged(resource: dict[str, Any], zone: str, *texts: str) -> dict[str, Any]:
     """Return the resource, tagged when one of the source's ``texts`` falls into the hour that October repeats or March
     skips."""
-    is_ambiguous = any(
-        len(text) >= 10 and text[4:6] in ("03", "10") and is_time(text) and moment(text, zone)[2]
-        for text in texts
-        if text and text != DELETE
-    )
-    return tagged(resource, is_ambiguous)
+    for text in texts:
+        if text[4:6] in ("03", "10") and len(text) >= 10 and is_time(text) and moment(text, zone)[2]:
+            return tagged(resource)
+    return resource

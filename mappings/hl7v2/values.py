@@ -24,7 +24,9 @@ TEXT = {"TX", "FT", "ST", ""}
 
 def words_of(segments: tuple[Segment, ...]) -> str:
     """Return the words of OBX-5, the lines of a text joined by line breaks."""
-    return "\n".join(segment.whole(5).strip("\r\n") for segment in segments).strip()
+    if len(segments) == 1:
+        return segments[0].whole(5).strip()
+    return "\n".join([segment.whole(5).strip("\r\n") for segment in segments]).strip()
 
 
 def value(segments: tuple[Segment, ...], look: Look, publisher: str) -> dict[str, Any]:
@@ -68,10 +70,11 @@ def _takes_unit(words: str, named: str) -> bool:
 
 def unit_beside(obx: Segment, elements: dict[str, Any]) -> list[str]:
     """Return the note on a unit that the value itself cannot carry, none where there is no need of one."""
+    if not elements or "valueQuantity" in elements or "valueRange" in elements:
+        return []
     named = unit(obx).get("unit", "")
-    words = elements.get("valueString", "")
-    is_carried = "valueQuantity" in elements or "valueRange" in elements or words.endswith(f" {named}")
-    return [f"Unit sent: {named}"] if named and elements and not is_carried else []
+    is_carried = elements.get("valueString", "").endswith(f" {named}")
+    return [f"Unit sent: {named}"] if named and not is_carried else []
 
 
 def is_number(words: str) -> bool:
@@ -144,9 +147,14 @@ def _range(raw: str, units: str, encoding: Encoding) -> list[dict[str, Any]]:
 
 
 def interpretations(obx: Segment) -> list[dict[str, Any]]:
-    """Return OBX-8. None sent means none said: never "normal"."""
+    """Return OBX-8. None sent means none said: never "normal". Not to be changed: it is shared."""
+    return _interpretations(obx[8], obx.encoding) if obx[8] else []
+
+
+@lru_cache(maxsize=1024)
+def _interpretations(raw: str, encoding: Encoding) -> list[dict[str, Any]]:
     concepts: list[dict[str, Any]] = []
-    for field in obx.repetitions(8):
+    for field in Segment("OBX", f"OBX{encoding.field * 8}{raw}", encoding).repetitions(8):
         code = field.text(1).strip()
         known = codes.table("interpretation").get(code.upper())
         if known:
