@@ -9,12 +9,14 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from gateway import __version__
 from gateway.errors import Invalid
 from gateway.fhir import build
 from gateway.nhs.summary import ABSENCES, CAUTION, CODED, Section, sections
 from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, Line, completeness, notices
-from gateway.nhs.summary.record import Record
+from gateway.nhs.summary.record import Held, Record
 from gateway.nhs.summary.sections.rows import shown_time
 from gateway.steering import isolated
 from gateway.summary.banner import banner
@@ -49,9 +51,13 @@ def summary_document(record: Record, base: str = BASE) -> bytes:
     author = _author(base)
     composition = _composition(record, sections(record), str(name), moment, author["id"])
     named = {entry["reference"] for section in composition["section"] for entry in section.get("entry", ())}
-    resources = [_bare(held.resource) for held in record.resources if held.reference in named]
-    whole = [composition, _patient(record, base), author, *resources]
-    names = [f"{resource['resourceType']}/{resource['id']}" for resource in whole]
+    shown = [held for held in record.resources if held.reference in named]
+    ours = [composition, _patient(record, base), author]
+    names = [
+        *(f"{resource['resourceType']}/{resource['id']}" for resource in ours),
+        *(held.reference for held in shown),
+    ]
+    whole = [*ours, *map(_bare, shown)]
     bundle = {
         "resourceType": "Bundle",
         "id": str(uuid.uuid5(name, "bundle")),
@@ -157,8 +163,14 @@ def _paragraphs(said: Iterable[str]) -> str:
 
 def escape(words: str) -> str:
     """Words as XHTML text, with their lines and columns as sent. No word of ours stands in an attribute."""
+    if PLAIN.match(words) and "  " not in words:
+        return words
     lines = html.escape(isolated(words), quote=False).splitlines() or [""]
     return "<br/>".join(re.sub(r" {2,}", lambda run: "\u00a0" * len(run[0]), line) for line in lines)
+
+
+PLAIN = re.compile(r"[A-Za-z0-9 .,:;()/%+-]*\Z", re.ASCII)
+"""What is XHTML text as it is, as most cells are."""
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -167,9 +179,16 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
 
 
-def _bare(resource: dict[str, Any]) -> dict[str, Any]:
-    """A resource without its own narrative: what a source wrote there was judged by nobody."""
-    return {name: value for name, value in resource.items() if name != "text"} if "text" in resource else resource
+def _bare(held: Held) -> msgspec.Raw:
+    """A resource as it is served, without its own narrative: what a source wrote there was judged by nobody."""
+    body = held.served()
+    if NARRATIVE not in body:
+        return msgspec.Raw(body)
+    return msgspec.Raw(build.encode({name: value for name, value in build.decode(body).items() if name != "text"}))
+
+
+NARRATIVE = b'"text":{'
+"""How a narrative begins. A concept's text is a string, and in the words of a resource quotes are escaped."""
 
 
 def _resolved(document: bytes, inside: Mapping[bytes, bytes], base: str) -> bytes:

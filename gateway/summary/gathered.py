@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from gateway.fhir import build
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs import identifiers
 from gateway.nhs.summary.record import Held, Record
@@ -19,14 +20,15 @@ def linked(record: Record, base: str) -> dict[str, Any]:
     """The Patient that the document is about, without its own narrative. It is linked to the others, which are no
     entries: each link is an address of the API, under ``base``."""
     first, *others = record.patients
-    sent = [_outward(link, base) for link in first.resource.get("link", ())]
+    whole = build.decode(first.served())
+    sent = [_outward(link, base) for link in whole.get("link", ())]
     known = {link.get("other", {}).get("reference") for link in sent}
     more = [
         {"other": {"reference": base + other.reference, "display": f"{other.publisher}'s record"}, "type": "seealso"}
         for other in others
         if base + other.reference not in known
     ]
-    patient = {name: value for name, value in first.resource.items() if name not in ("text", "link")}
+    patient = {name: value for name, value in whole.items() if name not in ("text", "link")}
     return {**patient, "link": [*sent, *more]} if sent or more else patient
 
 
