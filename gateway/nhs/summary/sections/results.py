@@ -17,6 +17,7 @@ from gateway.nhs.summary.sections.measured import (
     blood_pressure,
     interpretation,
     is_outside,
+    pressure_flags,
     reference_range,
     value,
 )
@@ -274,7 +275,7 @@ def _only_result(record: Record, report: Held, line: Row) -> Row:
     head, result = _report(record, report), record.by_reference[line.references[0]].resource
     is_words = "valueString" in result
     other = line.title if is_words else head.title
-    named = f"{'as' if is_words else 'in'} {other}" if head.title != line.title else ""
+    named = f"{'as' if is_words else 'in'} {other}" if head.title != line.title and other.casefold() != "report" else ""
     return replace(
         line,
         title=head.title if is_words else line.title,
@@ -297,6 +298,7 @@ def _result(held: Held) -> Row:
     tags = {tag.get("code") for tag in resource.get("meta", {}).get("tag", ())}
     flags = [interpretation(concept) for concept in resource.get("interpretation", ())]
     pressure, needs_value = blood_pressure(resource), _is_result(held) and not flags
+    flags += pressure_flags(resource) if pressure else []
     return row(
         held,
         "Blood pressure" if pressure else text(resource.get("code")),
