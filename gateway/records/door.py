@@ -140,19 +140,31 @@ def refuse_early(door: Door, caller: Caller, act: access.Act, request_id: str, n
 
 
 def served(stored: Stored, publishers: dict[int, PublisherRow], decision: access.Decision) -> Found:
-    """Return a stored version as served to this caller: blanked where the decision says so, without what tells of a
-    section that is closed, with labels and source spliced in."""
+    """Return a stored version as served to this caller: as they may see it, with labels and source spliced in."""
+    return stamped(visible(stored, decision), publishers)
+
+
+def visible(stored: Stored, decision: access.Decision) -> Stored:
+    """A stored version as this caller may see it: blanked where the decision says so, and without what tells of a
+    section that is closed."""
     if stored.deleted:
-        return Found(stored.type, stored.id, stored.number, stored.updated, b"", True)
+        return stored
     if decision.blanks(stored.publisher, stored.labels):
         stored = replace(stored, body=build.encode(links.redact(build.decode(stored.body))))
     closed = decision.closed(stored.type, stored.publisher, stored.kind)
     if any(name.encode() in stored.body for name in closed):
         stored = replace(stored, body=build.encode(reasons.without(build.decode(stored.body), closed)))
-    publisher = publishers[stored.publisher]
-    source = f"{_urn(publisher.source, publisher.ods or publisher.code)}#{stored.delivery}"
-    body = serving.splice(stored, source, labels.security(stored.labels))
-    return Found(stored.type, stored.id, stored.number, stored.updated, body)
+    return stored
+
+
+def stamped(seen: Stored, publishers: dict[int, PublisherRow]) -> Found:
+    """A version that may be seen, with its number, time, source and labels spliced in."""
+    if seen.deleted:
+        return Found(seen.type, seen.id, seen.number, seen.updated, b"", True)
+    publisher = publishers[seen.publisher]
+    source = f"{_urn(publisher.source, publisher.ods or publisher.code)}#{seen.delivery}"
+    body = serving.splice(seen, source, labels.security(seen.labels))
+    return Found(seen.type, seen.id, seen.number, seen.updated, body)
 
 
 @lru_cache(maxsize=4096)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from gateway.errors import NotFound
 from gateway.fhir import build
 from gateway.fhir.dates import moment
 from gateway.nhs import access, identifiers, kinds, labels, roles
 from gateway.nhs.roles import CORE, Caller
+from gateway.nhs.summary.decoded import decoded
 from gateway.nhs.summary.record import Contribution, Held, Record
-from gateway.records.door import Door, audited, before_lookup, error, refuse_early, served
-from gateway.records.facts import about_head, about_number, facts_about
-from gateway.store import identities, registry, resources
+from gateway.records.door import Door, audited, before_lookup, error, refuse_early, stamped, visible
+from gateway.records.facts import about_head, about_number, facts_about, publishers_now
+from gateway.store import identities, resources
 from gateway.store.limits import passes
 from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
@@ -72,19 +74,20 @@ def _record(
     everything: Sequence[Stored],
     seen: Sequence[Stored],
 ) -> Record:
-    publishers = registry.publishers(session)
-    held = [_held(version, publishers, decision) for version in seen]
+    publishers = publishers_now(door, session)
+    held = list(_all_held(seen, publishers, decision))
+    people = [item for stored, item in zip(seen, held) if stored.type == "Patient"]
     gathered = decision.facts.patients
     opened, partly = _opened(decision)
     registered_patients = {patient.id for patient in gathered if patient.registered}
-    patients = _best_known_first(held, registered_patients)
+    patients = _best_known_first(people, registered_patients)
     claims = identities.claims_of(session, sorted(patient.key for patient in gathered))
     numbers = [number for _, number, _ in claims if identifiers.is_valid(number)]
     registered = [publishers[key] for key in sorted({patient.publisher for patient in gathered if patient.registered})]
     return Record(
         subject_id=patients[0].resource["id"] if patients else "",
         patients=tuple(patients),
-        resources=tuple(item for item in held if item.resource["resourceType"] != "Patient"),
+        resources=tuple(item for stored, item in zip(seen, held) if stored.type != "Patient"),
         contributions=tuple(_contributions(decision, seen, publishers)),
         sections=opened,
         withheld=decision.withheld and any(decision.hides(item.publisher, item.labels) for item in everything),
@@ -147,7 +150,7 @@ def _withheld_items(
                     yield right, _name(publishers[item.publisher])
 
 
-def _best_known_first(held: Sequence[Held], registered: set[str]) -> list[Held]:
+def _best_known_first(people: Sequence[Held], registered: set[str]) -> list[Held]:
     """The Patients, whichever of them was asked for: those of the practice registered with now, those of other
     practices, then active ones."""
 
@@ -156,14 +159,28 @@ def _best_known_first(held: Sequence[Held], registered: set[str]) -> list[Held]:
         is_registering = kinds.of(patient.kind).registers
         return resource["id"] not in registered, not is_registering, resource.get("active") is False, resource["id"]
 
-    return sorted((item for item in held if item.resource["resourceType"] == "Patient"), key=order)
+    return sorted(people, key=order)
 
 
-def _held(version: Stored, publishers: dict[int, PublisherRow], decision: access.Decision) -> Held:
-    publisher = publishers[version.publisher]
-    resource = build.decode(served(version, publishers, decision).body)
-    received = moment(publisher.received)
-    return Held(resource, _name(publisher), publisher.ods, version.kind, publisher.source, received, version.labels)
+def _all_held(seen: Iterable[Stored], publishers: dict[int, PublisherRow], decision: access.Decision) -> Iterator[Held]:
+    """The resources as this caller may see them, each with who recorded it."""
+    received = {key: moment(publisher.received) for key, publisher in publishers.items()}
+    whole: dict[tuple[str, int, str, int], bool] = {}
+    for stored in seen:
+        name = (stored.type, stored.publisher, stored.kind, stored.labels)
+        if name not in whole:
+            blanked = decision.blanks(stored.publisher, stored.labels)
+            whole[name] = not blanked and not decision.closed(stored.type, stored.publisher, stored.kind)
+        shown = stored if whole[name] else visible(stored, decision)
+        publisher = publishers[stored.publisher]
+        yield Held(
+            decoded(stored.type, shown.body), _name(publisher), publisher.ods, stored.kind, publisher.source,
+            received[stored.publisher], stored.labels, partial(_served, shown, publishers),
+        )  # fmt: skip
+
+
+def _served(shown: Stored, publishers: dict[int, PublisherRow]) -> bytes:
+    return stamped(shown, publishers).body
 
 
 def _name(publisher: PublisherRow) -> str:

@@ -68,7 +68,7 @@ def banner(record: Record) -> Banner:
     patient = record.patients[0].resource
     born, died = patient.get("birthDate", ""), _death(record)
     return Banner(
-        name=_name(patient),
+        name=name_line(patient),
         born=shown_date(born),
         age=age(born, _until(record, died)),
         sex=SEX.get(patient.get("gender", ""), "Not known"),
@@ -76,8 +76,8 @@ def banner(record: Record) -> Banner:
         deceased=_deceased(record, died),
         is_confirmed=record.died is not None or (died is not None and _confirms(died)),
         known_as=_known_as(patient),
-        address=_address(patient),
-        phone=", ".join(_phones(patient)),
+        address=address_line(patient),
+        phone=", ".join(phones(patient)),
         practice=" and ".join(record.registered_at),
         also=tuple(dict.fromkeys(_differing(record))),
     )
@@ -122,7 +122,8 @@ def _names(patient: dict[str, Any]) -> list[dict[str, Any]]:
     )
 
 
-def _name(patient: dict[str, Any]) -> str:
+def name_line(patient: dict[str, Any]) -> str:
+    """The best known name of a Patient, as the NHS writes it: SURNAME, Given (Title)."""
     names = _names(patient)
     if not names:
         return "NAME NOT KNOWN"
@@ -144,7 +145,7 @@ def _known_as(patient: dict[str, Any]) -> str:
     return next((name for name in said if name and name != " ".join(shown)), "")
 
 
-def _address(patient: dict[str, Any]) -> str:
+def address_line(patient: dict[str, Any]) -> str:
     """Where the person lives, as one line: not an old address, and home before others."""
     addresses = [address for address in patient.get("address", ()) if address.get("use") != "old"]
     if not addresses:
@@ -159,7 +160,8 @@ def _address(patient: dict[str, Any]) -> str:
     return ", ".join(dict.fromkeys(part for part in parts if part)) or address.get("text", "")
 
 
-def _phones(patient: dict[str, Any]) -> Iterator[str]:
+def phones(patient: dict[str, Any]) -> Iterator[str]:
+    """The telephone numbers of a Patient or of a contact that are in use, each with what it is for."""
     for contact in patient.get("telecom", ()):
         if contact.get("system") == "phone" and contact.get("use") != "old" and contact.get("value"):
             yield contact["value"] + (f" ({contact['use']})" if contact.get("use") else "")

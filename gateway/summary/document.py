@@ -1,21 +1,26 @@
-"""The summary as a FHIR document: an IPS-shaped Composition, coded entries, and narrative made here; a source's own is
-never passed on."""
+"""The summary as a FHIR document: an IPS-shaped Composition, one Patient, coded entries, and narrative made here; a
+source's own is never passed on."""
 
 from __future__ import annotations
 
 import html
 import re
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
+from gateway import __version__
 from gateway.errors import Invalid
 from gateway.fhir import build
 from gateway.nhs.summary import ABSENCES, CAUTION, CODED, Section, sections
 from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, Line, completeness, notices
-from gateway.nhs.summary.record import Record
+from gateway.nhs.summary.record import Held, Record
+from gateway.nhs.summary.sections.rows import shown_time
 from gateway.steering import isolated
 from gateway.summary.banner import banner
+from gateway.summary.gathered import HEAD, as_held, linked
 
 BASE = "https://gateway.invalid/fhir/"
 """The base URL of entries where the server's own is not known. References from entry to entry are relative to it."""
@@ -23,6 +28,8 @@ LOINC, HEADINGS = "http://loinc.org", "https://fhir.hl7.org.uk/CodeSystem/UKCore
 NOTICES, SOURCES = ("Notices", "48767-8"), ("Completeness of sources", "48766-0")
 """Title and LOINC code of the sections of words only: an annotation comment, and the information source."""
 XHTML = 'xmlns="http://www.w3.org/1999/xhtml"'
+TITLE, AUTHOR = "Summary record", "NHS record gateway"
+ACT_CLASS = "http://terminology.hl7.org/CodeSystem/v3-ActClass"
 
 
 def summary_bundle(record: Record, base: str = BASE) -> dict[str, Any]:
@@ -34,18 +41,23 @@ def summary_document(record: Record, base: str = BASE) -> bytes:
     """https://hl7.org/fhir/uv/ips/StructureDefinition-Bundle-uv-ips.html
 
     The document Bundle of a record. The same record makes the same bytes. Its entries are named under ``base``, the
-    address of the API, as is what an entry refers to outside of the document. Raises ``Invalid`` for a record
-    without a Patient.
+    address of the API, as is what an entry refers to outside of the document. Every entry is about the one Patient of
+    the document, whichever of a person's Patients its source knows. Raises ``Invalid`` for a record without a Patient.
     """
     if not record.patients:
         raise Invalid("record: no Patient")
     moment = record.now.isoformat(timespec="seconds")
     name = uuid.uuid5(uuid.NAMESPACE_URL, f"{record.subject_id} {moment} {record.caller_organisation}")
-    composition = _composition(record, sections(record), str(name), moment)
+    author = _author(base)
+    composition = _composition(record, sections(record), str(name), moment, author["id"])
     named = {entry["reference"] for section in composition["section"] for entry in section.get("entry", ())}
-    resources = [_bare(held.resource) for held in record.resources if held.reference in named]
-    whole = [composition, *_patients(record), *resources]
-    names = [f"{resource['resourceType']}/{resource['id']}" for resource in whole]
+    shown = [held for held in record.resources if held.reference in named]
+    ours = [composition, _patient(record, base), author]
+    names = [
+        *(f"{resource['resourceType']}/{resource['id']}" for resource in ours),
+        *(held.reference for held in shown),
+    ]
+    whole = [*ours, *map(_bare, shown)]
     bundle = {
         "resourceType": "Bundle",
         "id": str(uuid.uuid5(name, "bundle")),
@@ -54,27 +66,31 @@ def summary_document(record: Record, base: str = BASE) -> bytes:
         "timestamp": moment,
         "entry": [{"fullUrl": base + name, "resource": resource} for name, resource in zip(names, whole)],
     }
-    return _resolved(build.encode(bundle), {name.encode() for name in names}, base)
+    inside = {name.encode(): name.encode() for name in names}
+    inside |= {held.reference.encode(): names[1].encode() for held in record.patients}
+    return _resolved(build.encode(bundle), inside, base)
 
 
-def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str) -> dict[str, Any]:
+def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str, author: str) -> dict[str, Any]:
     contents = [_coded_section(lists) for lists in _by_code(shown)]
-    contents.append(_completeness(completeness(record, shown)))
+    contents.append(_completeness(record, completeness(record, shown)))
     if said := notices(record):
         contents.insert(0, _text_section(*NOTICES, _paragraphs(said)))
-    about = banner(record)
+    about, at = banner(record), f"{shown_time(record.here.isoformat())} {record.here.tzname()}"
+    words = (f"{TITLE} of {about.name}", f"Made {at} by {AUTHOR}", CAUTION)
     return {
         "resourceType": "Composition",
         "id": id_,
         "meta": {"profile": ["https://fhir.hl7.org.uk/StructureDefinition/UKCore-Composition"]},
-        "text": _narrative(_paragraphs((f"Summary record of {about.name}, {record.today.isoformat()}", CAUTION))),
+        "text": _narrative(_paragraphs(words)),
         "status": "final",
         "type": {"coding": [{"system": LOINC, "code": "60591-5", "display": "Patient summary Document"}]},
         "subject": {"reference": f"Patient/{record.subject_id}"},
         "date": moment,
-        "author": [{"type": "Device", "display": "NHS record gateway"}],
-        "title": "Summary record",
+        "author": [{"reference": f"Device/{author}", "display": AUTHOR}],
+        "title": TITLE,
         "confidentiality": "R",
+        "event": [{"code": [{"coding": [{"system": ACT_CLASS, "code": "PCPR"}]}], "period": {"end": moment}}],
         "section": contents,
     }
 
@@ -125,10 +141,12 @@ def _title(words: str, level: int) -> str:
     return f"{'–' * level} {words}" if level else words
 
 
-def _completeness(lines: Sequence[Line]) -> dict[str, Any]:
+def _completeness(record: Record, lines: Sequence[Line]) -> dict[str, Any]:
+    """How complete each source is, and how each holds the person: the Patients of the others are no entries, and what
+    they say stands here."""
     head = ("Source", "Last received", *(kind.title for kind in GRID))
     table = _table(head, [(line.name, line.received, *line.cells) for line in lines])
-    return _text_section(*SOURCES, _paragraphs((CAUTION, *HOW_TO_READ)) + table)
+    return _text_section(*SOURCES, _paragraphs((CAUTION, *HOW_TO_READ)) + table + _table(HEAD, as_held(record)))
 
 
 def _text_section(title: str, loinc: str, words: str) -> dict[str, Any]:
@@ -145,8 +163,14 @@ def _paragraphs(said: Iterable[str]) -> str:
 
 def escape(words: str) -> str:
     """Words as XHTML text, with their lines and columns as sent. No word of ours stands in an attribute."""
+    if PLAIN.match(words) and "  " not in words:
+        return words
     lines = html.escape(isolated(words), quote=False).splitlines() or [""]
     return "<br/>".join(re.sub(r" {2,}", lambda run: "\u00a0" * len(run[0]), line) for line in lines)
+
+
+PLAIN = re.compile(r"[A-Za-z0-9 .,:;()/%+-]*\Z", re.ASCII)
+"""What is XHTML text as it is, as most cells are."""
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -155,19 +179,26 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
 
 
-def _bare(resource: dict[str, Any]) -> dict[str, Any]:
-    """A resource without its own narrative: what a source wrote there was judged by nobody."""
-    return {name: value for name, value in resource.items() if name != "text"} if "text" in resource else resource
+def _bare(held: Held) -> msgspec.Raw:
+    """A resource as it is served, without its own narrative: what a source wrote there was judged by nobody."""
+    body = held.served()
+    if NARRATIVE not in body:
+        return msgspec.Raw(body)
+    return msgspec.Raw(build.encode({name: value for name, value in build.decode(body).items() if name != "text"}))
 
 
-def _resolved(document: bytes, inside: set[bytes], base: str) -> bytes:
-    """The document with each relative reference that leads out of it made absolute: it can be followed, and no reader
-    takes it for an entry that was lost. Between quotes these bytes are never words of a resource: there, quotes are
-    escaped."""
+NARRATIVE = b'"text":{'
+"""How a narrative begins. A concept's text is a string, and in the words of a resource quotes are escaped."""
+
+
+def _resolved(document: bytes, inside: Mapping[bytes, bytes], base: str) -> bytes:
+    """The document with each relative reference leading where ``inside`` says. One that leads out of it is made
+    absolute: it can be followed, and no reader takes it for an entry that was lost. Between quotes these bytes are
+    never words of a resource: there, quotes are escaped."""
     outside = base.encode()
 
     def resolved(match: re.Match[bytes]) -> bytes:
-        return match[0] if match[1] in inside else b'"reference":"' + outside + match[1] + b'"'
+        return b'"reference":"' + (inside.get(match[1]) or outside + match[1]) + b'"'
 
     return RELATIVE.sub(resolved, document)
 
@@ -175,17 +206,21 @@ def _resolved(document: bytes, inside: set[bytes], base: str) -> bytes:
 RELATIVE = re.compile(rb'"reference":"([A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64})"')
 
 
-def _patients(record: Record) -> list[dict[str, Any]]:
-    """The Patient whose demographics are shown, with a narrative of ours, linked to the others that were gathered: seen
-    together, never merged."""
-    first, *others = (_bare(held.resource) for held in record.patients)
+def _patient(record: Record, base: str) -> dict[str, Any]:
+    """The one Patient of the document: whose demographics are shown, with a narrative of ours and links to the others
+    that were gathered, seen together and never merged."""
     about = banner(record)
     words = [f"{title} {said}" for title, said in about.lines()]
-    first = {**first, "text": _narrative(_paragraphs((about.name, *words)))}
-    known = {link.get("other", {}).get("reference") for link in first.get("link", ())}
-    links = [
-        {"other": {"reference": f"Patient/{o['id']}"}, "type": "seealso"}
-        for o in others
-        if f"Patient/{o['id']}" not in known
-    ]
-    return [{**first, "link": [*first.get("link", ()), *links]} if links else first, *others]
+    return {**linked(record, base), "text": _narrative(_paragraphs((about.name, *words)))}
+
+
+def _author(base: str) -> dict[str, Any]:
+    """The Device that made the document, for the gateway at an address always the same."""
+    return {
+        "resourceType": "Device",
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, base)),
+        "text": _narrative(_paragraphs([f"{AUTHOR} {__version__}"])),
+        "status": "active",
+        "deviceName": [{"name": AUTHOR, "type": "user-friendly-name"}],
+        "version": [{"value": __version__}],
+    }

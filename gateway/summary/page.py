@@ -56,6 +56,11 @@ def is_in_columns(words: str) -> bool:
     return bool(COLUMNS.search(words))
 
 
+def is_saying_what(words: str) -> bool:
+    """Whether the words of a date say themselves what was then, as "Began 2019" does: they need no label."""
+    return words.startswith(("Began ", "Recorded "))
+
+
 def grouped(rows: Sequence[Row]) -> Iterator[list[Row]]:
     """Rows in groups: each with the deeper ones after it, which are its parts."""
     group: list[Row] = []
@@ -79,5 +84,5 @@ def _templates() -> Environment:
     )
     environment.finalize = shown
     environment.filters.update(dated=dated, grouped=grouped)
-    environment.tests["in_columns"] = is_in_columns
+    environment.tests.update(in_columns=is_in_columns, saying_what=is_saying_what)
     return environment

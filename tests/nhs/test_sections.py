@@ -931,6 +931,11 @@ def test_a_blood_pressure_of_two_plain_parts_is_one_value():
     ]
     found = one(record(result("o1", None, words="O/E - blood pressure reading", component=parts)), "results")
     assert (found.title, found.detail) == ("Blood pressure", "132/85 mmHg")
+    parts[0]["interpretation"] = [status("v3-ObservationInterpretation", "HH")]
+    found = one(record(result("o1", None, words="O/E - blood pressure reading", component=parts)), "results")
+    assert (found.title, found.detail, found.flags) == (
+        "Blood pressure", "132/85 mmHg", ("systolic: Critically high",),
+    )  # fmt: skip
 
 
 # Procedures

@@ -68,7 +68,7 @@ def test_every_entry_that_a_section_names_is_in_the_document_and_nothing_else_is
         named = {entry["reference"] for section in composition(bundle)["section"] for entry in section.get("entry", ())}
         held = {f"{entry['resource']['resourceType']}/{entry['resource']['id']}" for entry in bundle["entry"]}
         assert named <= held
-        assert {each.split("/")[0] for each in held - named} == {"Composition", "Patient"}
+        assert {each.split("/")[0] for each in held - named} == {"Composition", "Patient", "Device"}
         assert len({entry["fullUrl"] for entry in bundle["entry"]}) == len(bundle["entry"])
 
 
@@ -190,17 +190,19 @@ def test_a_record_without_a_patient_is_refused():
         summary_bundle(record(patients=(), subject_id="").__class__(**{**vars(record()), "patients": ()}))
 
 
-def test_whichever_patient_is_asked_the_rows_are_the_same_and_the_others_are_linked(served):
+def test_whichever_patient_is_asked_the_document_is_the_same_and_the_others_are_linked(served):
     client, headers = TestClient(served.app), {"Authorization": f"Bearer {served.token('dr-green')}"}
     number = served.world.people["demo"].nhs_number
-    first = client.post("/fhir/Patient/$summary", data={"identifier": number}, headers=headers).json()
-    patients = [each["resource"]["id"] for each in first["entry"] if each["resource"]["resourceType"] == "Patient"]
+    found = client.post("/fhir/Patient/_search", data={"identifier": number}, headers=headers).json()
+    patients = [each["resource"]["id"] for each in found["entry"]]
     assert len(patients) == 3
+    first = client.post("/fhir/Patient/$summary", data={"identifier": number}, headers=headers).json()
     for id_ in patients:
         bundle = client.get(f"/fhir/Patient/{id_}/$summary", headers=headers).json()
         assert bundle == first, "whichever Patient was asked for"
-    shown = next(each["resource"] for each in first["entry"] if each["resource"]["resourceType"] == "Patient")
+    (shown,) = (each["resource"] for each in first["entry"] if each["resource"]["resourceType"] == "Patient")
     assert composition(first)["subject"] == {"reference": f"Patient/{shown['id']}"}
+    base = first["entry"][1]["fullUrl"].removesuffix(shown["id"])
     linked = {link["other"]["reference"] for link in shown["link"] if link["type"] == "seealso"}
-    assert linked == {f"Patient/{other}" for other in patients if other != shown["id"]}
+    assert linked == {base + other for other in patients if other != shown["id"]}
     assert shown["meta"]["source"].startswith("urn:emis:"), "the registered practice's"

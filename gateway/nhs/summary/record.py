@@ -3,13 +3,14 @@ it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from gateway.fhir import build
 from gateway.nhs import reasons
 
 LOCAL = ZoneInfo("Europe/London")
@@ -19,7 +20,8 @@ LOCAL = ZoneInfo("Europe/London")
 @dataclass(frozen=True, slots=True)
 class Held:
     """One resource with who recorded it. ``kind`` is a name of ``kinds``; ``received`` is when its publisher
-    last sent anything."""
+    last sent anything. ``whole`` makes its bytes as they are served, with versionId, source and labels: few of a record
+    are shown, so that only those are made."""
 
     resource: dict[str, Any]
     publisher: str
@@ -28,10 +30,15 @@ class Held:
     source: str
     received: datetime
     labels: int = 0
+    whole: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
     reference: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reference", f"{self.resource['resourceType']}/{self.resource['id']}")
+
+    def served(self) -> bytes:
+        """The bytes of the resource as they are served."""
+        return self.whole() if self.whole else build.encode(self.resource)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ SECTIONS = (
          ("Date", "Vaccine", "More"), immunisations),
     SectionKind("encounters", "Encounters", "46240-8", "professional-contacts", "encounters",
          ("Began", "Contact", "More"), encounters, months=ENCOUNTER_MONTHS, most=60),
-    SectionKind("social-care", "Social care", "29762-2", "social-circumstances", kinds.SOCIAL_CARE,
+    SectionKind("social-care", "Social care", "28653-4", "services-and-care", kinds.SOCIAL_CARE,
          ("Date", "Service, assessment or circumstance", "More"), social_care),
 )  # fmt: skip
 """THE TABLE, in the order shown. Allergies and medicines have no ``most``: none of them is ever cut off."""

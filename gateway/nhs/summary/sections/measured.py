@@ -76,18 +76,26 @@ def _unit(quantity: dict[str, Any]) -> str:
 
 
 def blood_pressure(resource: dict[str, Any]) -> str:
-    """Both parts of a blood pressure as one, "" where it is not just these two with a value and no flag."""
+    """Both parts of a blood pressure as one, "" where it is not just these two with a value."""
     sent = {_side(component): component for component in resource.get("component", ())}
     pressures = [sent.get(side, {}).get("valueQuantity", {}) for side in ("systolic", "diastolic")]
-    is_plain = len(sent) == len(resource.get("component", ())) == 2 and not any(
-        "interpretation" in component for component in sent.values()
-    )
-    if not is_plain or not all("value" in pressure and "comparator" not in pressure for pressure in pressures):
+    if not len(sent) == len(resource.get("component", ())) == 2:
+        return ""
+    if not all("value" in pressure and "comparator" not in pressure for pressure in pressures):
         return ""
     first, second = pressures
     if _unit(first) != _unit(second):
         return ""
     return f"{first['value']}/{second['value']} {_unit(first)}"
+
+
+def pressure_flags(resource: dict[str, Any]) -> list[str]:
+    """What the sender says of each part of a blood pressure."""
+    return [
+        f"{_side(component)}: {interpretation(concept)}"
+        for component in resource.get("component", ())
+        for concept in component.get("interpretation", ())
+    ]
 
 
 def _side(component: dict[str, Any]) -> str:

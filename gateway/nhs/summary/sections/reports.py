@@ -31,16 +31,16 @@ class Part:
 
 @dataclass(slots=True)
 class Block:
-    """One report with its results, or (``report`` is None) a result that no report holds."""
+    """One report with its results, or (``report`` is None) a result that no report holds. ``at`` is when it was taken:
+    the report's time, else the latest of its results'."""
 
     report: Held | None
     parts: list[Part]
+    at: str = field(init=False)
 
-    @property
-    def at(self) -> str:
-        """When it was taken: the report's time, else the latest of its results'."""
+    def __post_init__(self) -> None:
         own = when(self.report.resource) if self.report else ""
-        return own or max((when(part.held.resource) for part in self.parts), default="", key=order)
+        self.at = own or max((when(part.held.resource) for part in self.parts), default="", key=order)
 
 
 def blocks(record: Record, results: Sequence[Held]) -> list[Block]:
@@ -87,12 +87,14 @@ def _nested(members: list[Held], free: dict[str, Held]) -> list[Part]:
     waiting = list(members)
     parts = {held.reference: Part(held) for held in waiting}
     for held in waiting:  # grows as members of members are found
-        for child in _children(held.resource):
+        for child in _children(held.resource) if "hasMember" in held.resource else ():
             if child in free:
                 parts[child] = Part(free[child])
                 waiting.append(free.pop(child))
     below: dict[str, str] = {}
     for name, part in parts.items():
+        if "hasMember" not in part.held.resource and "derivedFrom" not in part.held.resource:
+            continue  # as most
         for child in _children(part.held.resource):
             if child in parts and child != name:
                 below.setdefault(child, name)
@@ -151,7 +153,9 @@ def specimen(record: Record, resource: dict[str, Any]) -> str:
 def kind_of(block: Block, part: Part, record: Record) -> tuple[Any, ...]:
     """What makes two results results of one test: the code, what was tested, the report it came in, who did it."""
     resource = part.held.resource
-    report = block.report.resource if block.report else {}
+    if block.report is None:
+        return (_codings(resource.get("code")), "", specimen(record, resource).casefold(), part.held.publisher)
+    report = block.report.resource
     tested = specimen(record, resource) or specimen(record, report)
     return (_codings(resource.get("code")), _codings(report.get("code")), tested.casefold(), part.held.publisher)
 

@@ -4,7 +4,7 @@ says so, and no flag does not mean normal."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from gateway.nhs.summary.sections.measured import (
     blood_pressure,
     interpretation,
     is_outside,
+    pressure_flags,
     reference_range,
     value,
 )
@@ -55,7 +56,8 @@ NOTE = "Flags are the sender's: a result without one is not thereby normal. The 
 
 def results(record: Record) -> list[Row]:
     """The last results of each test, by report, newest report first and in the sent order within it. The same code,
-    exact time and value of several sources shows once and names them all. What is left out is not worded."""
+    exact time and value of several sources shows once and names them all. What is left out is not worded: one line for
+    each source says that there is more."""
     references = frozenset(observation.reference for observation in record.of("Observation") if _is_result(observation))
     held = [
         observation
@@ -68,8 +70,13 @@ def results(record: Record) -> list[Row]:
     lines = (line for block in grouped for line in _lines(record, block, kept, also))
     errors = of_errors(record)
     shown = [_with_flag(line, REPORT_IN_ERROR) if line.references[0] in errors else line for line in lines]
-    left_out = [held for block in grouped for held in _held(block) if held.reference not in kept]
-    return shown + [unworded(held) for held in left_out if held.reference in references]
+    left_out = {
+        held.publisher: held
+        for block in grouped
+        for held in _held(block)
+        if held.reference not in kept and held.reference in references
+    }
+    return shown + [unworded(held) for held in left_out.values()]
 
 
 def _is_group(held: Held) -> bool:
@@ -93,6 +100,9 @@ def _is_missing(resource: dict[str, Any]) -> bool:
 
 def _held(block: Block) -> Iterator[Held]:
     for part in block.parts:
+        if not part.parts:  # as most are
+            yield part.held
+            continue
         for below, _ in part.walk():
             yield below.held
 
@@ -103,21 +113,38 @@ def _held(block: Block) -> Iterator[Held]:
 def _collapsed(grouped: list[Block]) -> tuple[list[Block], dict[str, list[Held]]]:
     """The blocks without results that stand in no report and say just what another says; and by the reference of that
     other, who else says it."""
-    first: dict[tuple[Any, ...], Held] = {}
+    same = _names_of_same(grouped)
+    first: dict[Hashable, Held] = {}
     for block in sorted(grouped, key=lambda block: block.report is None):
         for held in _held(block):
-            known = first.setdefault(_same(held), held)
+            known = first.setdefault(same[held.reference], held)
             if block.report is None and _is_open(known) and not _is_open(held):
-                first[_same(held)] = held
+                first[same[held.reference]] = held
     also: dict[str, list[Held]] = {}
     left = []
     for block in grouped:
         part = block.parts[0] if block.parts and block.report is None else None
-        if part and not part.parts and first[_same(part.held)] is not part.held:
-            also.setdefault(first[_same(part.held)].reference, []).append(part.held)
+        leads = first[same[part.held.reference]] if part else None
+        if part and leads and not part.parts and leads is not part.held:
+            also.setdefault(leads.reference, []).append(part.held)
         else:
             left.append(block)
     return left, also
+
+
+def _names_of_same(grouped: Iterable[Block]) -> dict[str, Hashable]:
+    """By its reference, a name of each result that all and only those share that say the same. Those of one code and
+    time are few: only they are looked at whole."""
+    alike: dict[Hashable, list[Held]] = {}
+    for block in grouped:
+        for held in _held(block):
+            at = when(held.resource)
+            alike.setdefault((_code(held.resource), order(at)) if "T" in at else held.reference, []).append(held)
+    return {
+        held.reference: (name, *_said(held.resource)) if len(together) > 1 else held.reference
+        for name, together in alike.items()
+        for held in together
+    }
 
 
 def _is_open(held: Held) -> bool:
@@ -125,15 +152,12 @@ def _is_open(held: Held) -> bool:
     return STATUS.get(held.resource.get("status", ""), "") == STATUS["preliminary"]
 
 
-def _same(held: Held) -> tuple[Any, ...]:
-    """What two statements of one result share: code, exact time, value, comment, where it was taken from, and whether
-    it is a correction. Without a time nothing is the same."""
-    resource, at = held.resource, when(held.resource)
-    if "T" not in at:
-        return (held.reference,)
+def _said(resource: dict[str, Any]) -> tuple[Any, ...]:
+    """What two statements of one result share beside code and exact time: value, comment, where it was taken from, and
+    whether it is a correction."""
     is_correction = resource.get("status") in ("corrected", "amended")
     taken = text(resource.get("bodySite")), resource.get("specimen", {}).get("display", "")
-    return (_code(resource), order(at), value(resource), notes(resource), *taken, is_correction)
+    return (value(resource), notes(resource), *taken, is_correction)
 
 
 def _code(resource: dict[str, Any]) -> frozenset[str]:
@@ -143,11 +167,15 @@ def _code(resource: dict[str, Any]) -> frozenset[str]:
 def _kept(record: Record, grouped: Iterable[Block], references: frozenset[str]) -> set[str]:
     """The results that are shown: the last of each test, and the last critical ones of each. Those that mean something
     only together are shown together."""
-    count: dict[tuple[Any, ...], int] = {}
+    count: dict[Hashable, list[int]] = {}
     kept: set[str] = set()
-    dated = [(when(part.held.resource) or block.at, block, part) for block in grouped for part in block.parts]
+    dated = [
+        ((when(part.held.resource) if block.report else "") or block.at, block, part)
+        for block in grouped
+        for part in block.parts
+    ]
     for _, block, part in sorted(dated, key=lambda entry: order(entry[0]), reverse=True):
-        whole = [below for below, _ in part.walk()]
+        whole = [below for below, _ in part.walk()] if part.parts else [part]
         wanted = [below.held.reference in references and _is_wanted(record, block, below, count) for below in whole]
         if any(wanted):
             kept.update(below.held.reference for below in whole)
@@ -156,19 +184,21 @@ def _kept(record: Record, grouped: Iterable[Block], references: frozenset[str]) 
 
 def _is_critical(resource: dict[str, Any]) -> bool:
     """Whether the sender flagged a result, or a component of it, as critical."""
+    if "interpretation" not in resource and "component" not in resource:
+        return False
     flags = [flag for part in (resource, *resource.get("component", ())) for flag in part.get("interpretation", ())]
     return any(codes(flag) & CRITICAL or CRITICAL_WORDS.search(interpretation(flag)) for flag in flags)
 
 
-def _is_wanted(record: Record, block: Block, part: Part, count: dict[tuple[Any, ...], int]) -> bool:
-    is_critical = _is_critical(part.held.resource)
-    kind = kind_of(block, part, record)
-    names: list[tuple[Any, ...]] = [(kind, "any"), *([(kind, "critical")] if is_critical else [])]
-    wanted = False
-    for name in names:
-        count[name] = count.get(name, 0) + 1
-        wanted = wanted or count[name] <= LAST_OF_EACH
-    return wanted
+def _is_wanted(record: Record, block: Block, part: Part, count: dict[Hashable, list[int]]) -> bool:
+    """Whether a result is among the last of its test, or among its last critical ones. ``count`` holds how many of
+    both each test has had."""
+    had = count.setdefault(kind_of(block, part, record), [0, 0])
+    had[0] += 1
+    if not _is_critical(part.held.resource):
+        return had[0] <= LAST_OF_EACH
+    had[1] += 1
+    return min(had) <= LAST_OF_EACH
 
 
 # In words
@@ -178,7 +208,7 @@ def _lines(record: Record, block: Block, kept: set[str], also: dict[str, list[He
     """The lines of one report, or of one result that stands alone."""
     parts = [part for part in block.parts if part.held.reference in kept]
     if block.report is None:
-        return [line for part in parts for line in _part_lines(part, 0, also)]
+        return [line for part in parts for line in _part_lines(part, 0, also)] if parts else []
     report = block.report
     if not parts:
         return [_report(record, report)] if not block.parts and _tells(report) else []
@@ -245,7 +275,7 @@ def _only_result(record: Record, report: Held, line: Row) -> Row:
     head, result = _report(record, report), record.by_reference[line.references[0]].resource
     is_words = "valueString" in result
     other = line.title if is_words else head.title
-    named = f"{'as' if is_words else 'in'} {other}" if head.title != line.title else ""
+    named = f"{'as' if is_words else 'in'} {other}" if head.title != line.title and other.casefold() != "report" else ""
     return replace(
         line,
         title=head.title if is_words else line.title,
@@ -268,6 +298,7 @@ def _result(held: Held) -> Row:
     tags = {tag.get("code") for tag in resource.get("meta", {}).get("tag", ())}
     flags = [interpretation(concept) for concept in resource.get("interpretation", ())]
     pressure, needs_value = blood_pressure(resource), _is_result(held) and not flags
+    flags += pressure_flags(resource) if pressure else []
     return row(
         held,
         "Blood pressure" if pressure else text(resource.get("code")),
