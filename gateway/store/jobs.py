@@ -133,6 +133,11 @@ def end_gathering(session: Session, job: Job, pins: dict[str, Any], *, is_run: b
     return _change(session, job, ("gathering",), {"state": state, "lease": lease, "pins": _text(pins)})
 
 
+def give_back(session: Session, job: Job) -> bool:
+    """End the claim on a job that was taken, before its work is done: whoever comes next may take it at once."""
+    return _change(session, job, ("gathering", "running"), {"lease": 0, "outcome": _text({"claim": 0})})
+
+
 def fail(session: Session, job: Job) -> bool:
     """Mark a job failed, unless it has ended otherwise or somebody else has taken it."""
     return _change(session, job, tuple(_TAKEN), {"state": "failed", "lease": 0})

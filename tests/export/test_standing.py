@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from gateway import config
 from gateway.api.app import create_app
 from gateway.composition import Gateway, open_service
-from gateway.errors import Conflict, Refused
+from gateway.errors import Conflict, Refused, Unavailable
 from gateway.export import approval, asking, cut, national_list, part_files, running, standing, worker
 from gateway.intake import load
 from gateway.nhs import identifiers, pseudonym
@@ -279,7 +279,7 @@ def test_a_full_disk_is_told_as_one_and_the_run_goes_on_from_there(loaded, appro
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(part_files.PartFile, "close", full)
-    with pytest.raises(Refused, match="full"):
+    with pytest.raises(Unavailable, match="full"):
         running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
     monkeypatch.setattr(part_files.PartFile, "close", real)
     assert running.run(loaded, job, tmp_path / "out", ROOT, workers=1)["output"] and not list(
