@@ -11,6 +11,7 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 import sqlalchemy.exc
 
+from gateway import durable
 from gateway.commands import work
 from gateway.errors import Unavailable
 from gateway.export import approval, asking, cut, gather, lease, national_list, part_files, standing, worker
@@ -178,7 +179,7 @@ def away(*_):
 
 OUTAGES = {
     "the disk of a part": (part_files.PartFile, "close", full_disk, "disk-full"),
-    "the disk of the folder": (part_files, "write_whole", full_disk, "disk-full"),
+    "the disk of the folder": (durable, "write_whole", full_disk, "disk-full"),
     "the database while a part is cut": (cut, "cut", away, "database-away"),
     "the database in a write": (jobs, "finish_part", full_database, "disk-full"),
     "the database while members are gathered": (members, "stage", full_database, "disk-full"),
