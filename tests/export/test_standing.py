@@ -11,11 +11,22 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from gateway import config
+from gateway import config, records
 from gateway.api.app import create_app
 from gateway.composition import Gateway, open_service
 from gateway.errors import Conflict, Refused, Unavailable
-from gateway.export import approval, asking, cut, national_list, part_files, running, standing, worker
+from gateway.export import (
+    approval,
+    asking,
+    cut,
+    gather,
+    judgement,
+    national_list,
+    part_files,
+    running,
+    standing,
+    worker,
+)
 from gateway.intake import load
 from gateway.nhs import identifiers, pseudonym
 from gateway.store import jobs, labelling
@@ -343,6 +354,98 @@ def test_no_file_is_given_once_what_it_was_made_with_no_longer_stands(loaded, ma
     else:
         change(loaded, tmp_path, made)
         assert client.get(url, headers=signed(client, loaded)).status_code == 404, "by then its time is over too"
+
+
+@pytest.fixture
+def looks(monkeypatch) -> list[int]:
+    """The lists for which whole releases were looked through."""
+    searched, real = [], records.opted_out_since
+
+    def look(session, job, list_, *hold):
+        searched.append(list_)
+        return real(session, job, list_, *hold)
+
+    monkeypatch.setattr(judgement.records, "opted_out_since", look)
+    return searched
+
+
+def downloads(client: TestClient, store: Store, tmp_path: Path, job: str) -> list[int]:
+    """The status of each file of a release."""
+    names = sorted(contents(tmp_path / "exports" / job))
+    return [client.get(f"/fhir/bulk/{job}/{name}", headers=signed(client, store)).status_code for name in names]
+
+
+@pytest.mark.hazard("HZ-EXPORT-21")
+def test_a_release_is_looked_through_once_for_a_newer_list(
+    loaded, approved, client, made, tmp_path, looks, monkeypatch
+):
+    monkeypatch.setattr(gather, "PERSONS_A_PART", 3)
+    approved()
+    job = released(client, loaded, tmp_path)
+    looks.clear()  # the gathering's
+    assert set(downloads(client, loaded, tmp_path, job)) == {200} and not looks
+    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
+    assert set(downloads(client, loaded, tmp_path, job)) == {200} and looks == [2]
+    opt_out(loaded, tmp_path, made)
+    statuses = downloads(client, loaded, tmp_path, job)
+    assert set(statuses) == {409} and len(statuses) > 9 and looks == [2, 3], "also of the parts that they are not in"
+
+
+@pytest.mark.hazard("HZ-EXPORT-21")
+def test_a_list_that_comes_while_a_release_is_looked_through_is_looked_for_too(
+    loaded, approved, client, made, tmp_path, monkeypatch
+):
+    approved()
+    job = released(client, loaded, tmp_path)
+    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
+    real = judgement.Judgements._look
+
+    def then_two_more(*args):
+        monkeypatch.setattr(judgement.Judgements, "_look", real)
+        put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
+        opt_out(loaded, tmp_path, made)
+        return real(*args)
+
+    monkeypatch.setattr(judgement.Judgements, "_look", then_two_more)
+    assert set(downloads(client, loaded, tmp_path, job)) == {409}
+
+
+@pytest.mark.hazard("HZ-EXPORT-21")
+def test_who_gains_a_number_on_a_list_that_was_looked_for_is_met_in_their_own_file(
+    loaded, approved, client, made, tmp_path
+):
+    approved()
+    job = released(client, loaded, tmp_path)
+    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
+    assert set(downloads(client, loaded, tmp_path, job)) == {200}
+    reload(loaded, made, tmp_path, lambda rows: rows[number(made, "demo")].update(NhsNumber=UNKNOWN))
+    assert set(downloads(client, loaded, tmp_path, job)) == {409}
+
+
+def test_a_download_does_not_wait_long_for_another_that_looks_through_a_release(
+    loaded, approved, client, made, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(judgement, "PATIENCE", 0.05)
+    approved()
+    job = released(client, loaded, tmp_path)
+    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
+    url = f"/fhir/bulk/{job}/Patient.00000.ndjson"
+    with client.app.state.judgements._turn:
+        answer = client.get(url, headers=signed(client, loaded))
+    assert answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
+    assert client.get(url, headers=signed(client, loaded)).status_code == 200
+
+
+def test_only_so_many_releases_are_remembered(loaded, approved, client, made, tmp_path, looks, monkeypatch):
+    monkeypatch.setattr(judgement, "MOST", 1)
+    approved()
+    jobs_ = [released(client, loaded, tmp_path) for _ in range(2)]
+    looks.clear()
+    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
+    for job in (*jobs_, jobs_[1], jobs_[0]):
+        url = f"/fhir/bulk/{job}/Patient.00000.ndjson"
+        assert client.get(url, headers=signed(client, loaded)).status_code == 200
+    assert looks == [2, 2, 2]
 
 
 ASTRAY = [
