@@ -121,12 +121,16 @@ def cancel(door: Door, caller: Caller, id_: str, request: str) -> None:
     https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-delete-request
     """
     refuse_early(door, caller, Act(recipients.EXPORT), request)
-    with _told_not_found(door, caller, "export.cancel", request), door.store.write() as session:
-        job = _own(session, caller, id_, session.now)
-        if not recipients.within_scopes(caller, job.pins["types"]).issuperset(job.pins["types"]):
-            raise Forbidden(NO_SCOPE.text, NO_SCOPE.code)
-        jobs.finish(session, id_, "cancelled", {})
-        record_write(session, _event(caller, "export.cancel", "ok", request, job=id_, state=job.state))
+    try:
+        with _told_not_found(door, caller, "export.cancel", request), door.store.write() as session:
+            job = _own(session, caller, id_, session.now)
+            if not recipients.within_scopes(caller, job.pins["types"]).issuperset(job.pins["types"]):
+                raise Forbidden(NO_SCOPE.text, NO_SCOPE.code)
+            jobs.finish(session, id_, "cancelled", {})
+            record_write(session, _event(caller, "export.cancel", "ok", request, job=id_, state=job.state))
+    except Forbidden as refusal:
+        _audit(door, caller, "export.cancel", "refused", request, job=id_, why=str(refusal))
+        raise
     if job.outcome.get("out"):
         folder.discard(door.store, id_, Path(job.outcome["out"]))
 

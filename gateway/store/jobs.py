@@ -97,13 +97,12 @@ def _claimable(kind: str, now: int) -> Any:
     return select(JobRow.id).where(JobRow.kind == kind, is_free).order_by(col(JobRow.created)).limit(1)
 
 
-def count_unfinished(session: Session, kind: str, owner: str) -> int:
-    """How many jobs of an owner wait or run."""
-    unfinished = select(sqlalchemy.func.count()).where(
-        JobRow.kind == kind, JobRow.owner == owner, col(JobRow.state).in_(_TAKEN)
-    )
+def unfinished(session: Session, kind: str, owner: str) -> list[Job]:
+    """The jobs of an owner that wait or run."""
+    statement = select(JobRow.id).where(JobRow.kind == kind, JobRow.owner == owner, col(JobRow.state).in_(_TAKEN))
     with models(session) as rows:
-        return int(rows.exec(unfinished).one())
+        ids = list(rows.exec(statement))
+    return [job for id_ in ids if (job := get(session, id_))]
 
 
 def take(session: Session, id_: str) -> Job | None:

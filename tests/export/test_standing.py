@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from starlette.testclient import TestClient
 from gateway import config, records
 from gateway.api.app import create_app
 from gateway.composition import Gateway, open_service
-from gateway.errors import Conflict, Refused, Unavailable
+from gateway.errors import Conflict, Refused, Throttled, Unavailable
 from gateway.export import (
     approval,
     asking,
@@ -28,7 +29,8 @@ from gateway.export import (
     worker,
 )
 from gateway.intake import load
-from gateway.nhs import identifiers, pseudonym
+from gateway.nhs import identifiers, pseudonym, sandbox
+from gateway.nhs.roles import caller_from_claims
 from gateway.store import jobs, labelling
 from gateway.store.database import Store, open_store
 from gateway.terminology import sets
@@ -553,6 +555,17 @@ def test_a_client_with_many_unfinished_exports_waits(loaded, approved, client, m
     job = answers[0].headers["content-location"].rpartition("/")[2]
     client.delete(f"/fhir/bulk/{job}", headers=signed(client, loaded))
     assert client.get("/fhir/$export", headers=signed(client, loaded)).status_code == 202
+
+
+def test_a_client_of_the_same_name_at_another_issuer_does_not_use_up_a_turn(loaded, approved, monkeypatch):
+    monkeypatch.setattr(asking, "MOST_UNFINISHED", 1)
+    approved()
+    client = caller_from_claims({**sandbox.claims("researcher", "study"), "iss": "https://one.example"})
+    for issuer in ("https://one.example", "https://other.example"):
+        asked = replace(client, issuer=issuer)
+        asking.ask(loaded, "study", client.user, optout_days=7, client=asked)
+        with pytest.raises(Throttled):
+            asking.ask(loaded, "study", client.user, optout_days=7, client=asked)
 
 
 def test_references_into_types_that_do_not_leave_are_cut_and_counted(loaded, approved, client, tmp_path):
