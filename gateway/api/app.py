@@ -12,6 +12,7 @@ from fastapi.telemetry import TelemetryConfig
 from gateway import config, records
 from gateway.api import bulk, errors, fhir, operations, rates, sandbox, service
 from gateway.api.envelope import Envelope
+from gateway.api.forwarded import Forwarded
 from gateway.composition import Service
 from gateway.export.judgement import Judgements
 from gateway.metrics import Metrics
@@ -52,4 +53,6 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     errors.install(app)
     app.mount("/static", StaticFiles(directory=str(files("gateway.web") / "static")), name="static")
     app.add_middleware(Envelope, limit=settings.body_limit)
+    if settings.trusted_proxies:
+        app.add_middleware(Forwarded, trusted=settings.trusted_proxies)
     return app
