@@ -6,18 +6,18 @@ and a signed checkpoint of the audit. It holds the keys, so it is as secret as t
 
 from __future__ import annotations
 
+import glob
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
 
-from gateway import config, custody, keys
+from gateway import config, custody, durable, keys
 from gateway.composition import Gateway, open_gateway
-from gateway.errors import Invalid, Refused
+from gateway.errors import GatewayError, Invalid, Refused
 from gateway.export import standing
 from gateway.nhs import pseudonym
 from gateway.store import copying, jobs, ledger
@@ -45,27 +45,42 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def make(gateway: Gateway, out: Path, by: str) -> Manifest:
     """Write a backup into a new folder. Raises ``Refused`` for one that is there, ``Invalid`` where the store is
-    damaged: a backup of it would be kept and trusted."""
-    if out.exists():
-        raise Refused("the folder exists already: a backup is written into a new one")
+    damaged: a backup of it would be kept and trusted. The audit holds when it began and how it ended."""
+    with gateway.store.alone("backup"):
+        if out.exists():
+            raise Refused("the folder exists already: a backup is written into a new one")
+        _audit(gateway, by, "begun")
+        try:
+            with closing(gateway.audit()) as audit:
+                heads = audit.heads()  # before anything is copied, so that what is copied has them
+            manifest = _write(gateway, heads, out)
+        except BaseException:
+            with suppress(GatewayError):  # what failed is more to know than that it could not be recorded
+                _audit(gateway, by, "failed")
+            raise
+        _audit(gateway, by, "done")
+    return manifest
+
+
+def _audit(gateway: Gateway, by: str, outcome: str) -> None:
     with gateway.store.write() as session:
-        record_write(session, {"act": "backup", "by": by})
+        record_write(session, {"act": "backup", "by": by, "outcome": outcome})
     gateway.seal()
-    with closing(gateway.audit()) as audit:
-        heads = audit.heads()  # before anything is copied, so that what is copied has them
+
+
+def _write(gateway: Gateway, heads: Heads, out: Path) -> Manifest:
+    """Write the folder under another name, which it has until it is whole and on disk."""
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700, parents=True)
     try:
         manifest = _copy_all(gateway, heads, partial)
-        _write(partial / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-        for path in [*partial.rglob("*"), partial]:
-            _sync(path)
-        partial.rename(out)
+        durable.write(partial / MANIFEST, [msgspec.json.format(msgspec.json.encode(manifest), indent=1)])
+        durable.sync_all(partial)
+        durable.rename({partial: out})
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    _sync(out.parent)
     return manifest
 
 
@@ -100,7 +115,7 @@ def _copy_keys(folder: Path, to: Path) -> None:
     to.mkdir(mode=0o700)
     for path in folder.iterdir():
         if path.is_file() and not path.name.startswith("."):
-            _write(to / path.name, path.read_bytes())
+            durable.write(to / path.name, [path.read_bytes()])
 
 
 def _copy_export(folder: Path, to: Path) -> bool:
@@ -111,7 +126,7 @@ def _copy_export(folder: Path, to: Path) -> bool:
     to.mkdir(mode=0o700, parents=True)
     try:
         for path in [*sorted(folder.glob("*.ndjson")), folder / MANIFEST]:  # whoever removes them begins so, too
-            _copy(path, to / path.name)
+            durable.write(to / path.name, _pieces(path))
     except FileNotFoundError:
         shutil.rmtree(to)
         return False
@@ -127,11 +142,12 @@ def restore(folder: Path, settings: config.Settings, by: str, against: Sequence[
     manifest = _read(folder)
     _require_empty(settings, manifest)
     config.prepare_data_dir(settings)
-    is_filled = False
+    is_filled, before = False, _beside_database(settings)
     try:
-        for name in manifest.files:
+        for name, digest in manifest.files.items():
             if manifest.database == "sqlite" or not name.startswith(f"{DATABASE}/"):
-                _place(folder / name, _target(settings, name))
+                _place(folder / name, _target(settings, name), digest)
+        durable.sync_all(settings.data_dir)
         if manifest.database == "postgresql":
             copying.copy_in(settings.url, manifest.schema, folder / DATABASE)
             is_filled = True
@@ -146,8 +162,8 @@ def restore(folder: Path, settings: config.Settings, by: str, against: Sequence[
         shutil.rmtree(settings.data_dir, ignore_errors=True)
         if is_filled:
             copying.clear(settings.url)
-        elif manifest.database == "sqlite":
-            _database_file(settings).unlink(missing_ok=True)
+        for path in _beside_database(settings) - before:
+            path.unlink(missing_ok=True)
         raise
     return manifest
 
@@ -172,7 +188,8 @@ def _require_empty(settings: config.Settings, manifest: Manifest) -> None:
         raise Refused("the data folder is not empty: a restore needs a new one")
     if (settings.database_url.startswith("postgresql")) != (manifest.database == "postgresql"):
         raise Refused(f"GATEWAY_DATABASE_URL: the backup is of a {manifest.database} database")
-    if manifest.database == "sqlite" and _database_file(settings).exists():
+    names = {_database_file(settings).name + end for end in ("", "-wal", "-shm", "-journal")}
+    if any(path.name in names for path in _beside_database(settings)):  # SQLite would play an old log into the new file
         raise Refused("the database exists already: restore into an empty place")
 
 
@@ -186,9 +203,22 @@ def _database_file(settings: config.Settings) -> Path:
     return Path(settings.url.split("///", 1)[1])
 
 
-def _place(source: Path, target: Path) -> None:
+def _beside_database(settings: config.Settings) -> set[Path]:
+    """The file of a SQLite database, and what lies beside it under its name: its log and locks. It may lie outside of
+    the data folder."""
+    if settings.database_url.startswith("postgresql"):
+        return set()
+    path = _database_file(settings)
+    return set(path.parent.glob(f"{glob.escape(path.name)}*"))
+
+
+def _place(source: Path, target: Path, digest: str) -> None:
+    """Copy a file to its place and on disk. What is there is compared with the manifest, and not what was read."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _copy(source, target)
+    durable.write(target, _pieces(source))
+    durable.sync(target.parent)
+    if _hash(target) != digest:
+        raise Invalid("the backup: a file was changed while it was restored")
 
 
 def _prove(gateway: Gateway, manifest: Manifest, against: Sequence[Path]) -> None:
@@ -215,17 +245,6 @@ def _prove_root(gateway: Gateway, manifest: Manifest) -> None:
         gateway.export_root()
 
 
-def _write(path: Path, data: bytes) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-
-
-def _copy(source: Path, target: Path) -> None:
-    with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        for piece in _pieces(source):
-            file.write(piece)
-
-
 def _hash(path: Path) -> str:
     digest = hashlib.sha256()
     for piece in _pieces(path):
@@ -237,12 +256,3 @@ def _pieces(path: Path) -> Iterator[bytes]:
     with open(path, "rb") as file:
         while piece := file.read(1 << 20):
             yield piece
-
-
-def _sync(path: Path) -> None:
-    """Have a file, or the entries of a folder, on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

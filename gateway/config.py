@@ -10,6 +10,7 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -77,6 +78,13 @@ class Settings:
         default="1200/minute", metadata={"help": "requests without a valid token from one address; beyond it 429"}
     )
     export_rate: str = field(default="60/minute", metadata={"help": "exports that one client may start"})
+    trusted_proxies: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "addresses or networks, separated by commas: only a proxy there is believed whose address it "
+            "forwards (`X-Forwarded-For`), for the audit and the rates"
+        },
+    )
 
     @property
     def url(self) -> str:
@@ -125,6 +133,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         ("feeds", settings.feeds is None or settings.feeds.is_file()),
         ("issuers", settings.issuers is None or settings.issuers.is_file()),
         ("code_sets", settings.code_sets is None or settings.code_sets.is_dir()),
+        ("trusted_proxies", all(map(_is_network, settings.trusted_proxies))),
     ):
         if not is_right:
             raise Refused(f"GATEWAY_{name.upper()} has a value that is not allowed")
@@ -150,12 +159,22 @@ def _is_base(url: str) -> bool:
     )
 
 
+def _is_network(text: str) -> bool:
+    """Whether this is an address or a network, and not every address there is."""
+    try:
+        return ip_network(text).prefixlen > 0
+    except ValueError:
+        return False
+
+
 def _value(name: str, kind: str, text: str) -> object:
     try:
         if kind == "bool":
             return {"1": True, "true": True, "0": False, "false": False, "": False}[text.lower()]
         if kind == "int":
             return int(text)
+        if kind.startswith("tuple"):
+            return tuple(filter(None, (part.strip() for part in text.split(","))))
         return Path(text) if "Path" in kind else text
     except (KeyError, ValueError):
         raise Refused(f"{name} cannot be read") from None

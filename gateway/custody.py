@@ -6,14 +6,13 @@ copies to a place that nobody here can write show it too when the folder of keys
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from gateway import keys
+from gateway import durable, keys
 from gateway.errors import Invalid, Refused
 from gateway.signin import statement
 from gateway.store.heads import Heads
@@ -41,8 +40,8 @@ class Custody:
         return self.checked(text)
 
     def write(self, heads: Heads) -> None:
-        """Sign heads as the newest checkpoint."""
-        _write(self.folder, self.signed(heads))
+        """Sign heads as the newest checkpoint: it is written whole, or the one before stays."""
+        durable.write_whole(self.folder / CHECKPOINT, self.signed(heads).encode("ascii") + b"\n")
 
     @property
     def public(self) -> dict[str, Any]:
@@ -88,13 +87,3 @@ def begin(folder: Path, heads: Heads) -> None:
 def opened(folder: Path) -> Custody:
     """The keys of an audit. Raises ``Refused`` naming one that is missing or cannot be trusted."""
     return Custody(folder, keys.read(folder, keys.AUDIT_CHAIN), keys.read(folder, keys.AUDIT_SIGNING))
-
-
-def _write(folder: Path, text: str) -> None:
-    """Write the newest checkpoint whole, or leave the one before."""
-    temporary = folder / f".{CHECKPOINT}.{os.getpid()}"
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, folder / CHECKPOINT)

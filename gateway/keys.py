@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway import durable
 from gateway.errors import Refused
 
 
@@ -85,25 +86,12 @@ def read(folder: Path, key: Key) -> bytes:
 def _publish(folder: Path, key: Key, secret: bytes) -> None:
     """Give the key its name when it is whole and on disk, unless another process was first: then its key stands."""
     temporary = folder / f".{key.name}.{secrets.token_hex(8)}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secret)
-            file.flush()
-            os.fsync(file.fileno())
+        durable.write(temporary, [secret])
         # A link, because a rename would replace the key of a process that was faster.
         os.link(temporary, folder / key.name)
     except FileExistsError:
         return
     finally:
-        os.unlink(temporary)
-    _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    """Have the folder's entries on disk: a new name is otherwise lost with the power."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        temporary.unlink(missing_ok=True)
+    durable.sync(folder)

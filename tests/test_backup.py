@@ -210,6 +210,99 @@ def test_exports_that_come_and_go_while_a_backup_is_made_do_not_spoil_it(places,
         assert (elsewhere.exports / ("a" * 32) / "manifest.json").is_file()
 
 
+@pytest.fixture
+def backed(tmp_path) -> Path:
+    """A backup of an empty SQLite store."""
+    with composition.create_gateway(config.Settings(data_dir=tmp_path / "data", sandbox=True), "sandbox") as gateway:
+        backup.make(gateway, tmp_path / "backup", "me")
+    return tmp_path / "backup"
+
+
+def outside(tmp_path: Path) -> config.Settings:
+    """The settings of a place whose database lies outside of its data folder."""
+    (tmp_path / "outside").mkdir()
+    url = f"sqlite:///{tmp_path / 'outside' / 'store.db'}"
+    return config.Settings(data_dir=tmp_path / "other", database_url=url, sandbox=True)
+
+
+def test_a_restore_that_fails_leaves_nothing_beside_a_database_elsewhere(backed, tmp_path, monkeypatch):
+    elsewhere = outside(tmp_path)
+    (tmp_path / "outside" / "store.db.md").write_text("somebody else's")
+
+    def fails(gateway, *_):
+        with gateway.store.write() as session:
+            session.run("UPDATE clock SET label_seq = 1")
+        assert len(list((tmp_path / "outside").iterdir())) > 3
+        raise Invalid("the backup")
+
+    with monkeypatch.context() as patched, pytest.raises(Invalid):
+        patched.setattr(backup, "_prove", fails)
+        backup.restore(backed, elsewhere, "me")
+    assert [path.name for path in (tmp_path / "outside").iterdir()] == ["store.db.md"]
+    assert backup.restore(backed, elsewhere, "me").files
+
+
+@pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal"])
+def test_an_old_log_beside_the_place_of_the_database_is_refused(backed, tmp_path, end):
+    elsewhere = outside(tmp_path)
+    (tmp_path / "outside" / f"store.db{end}").write_bytes(b"an older store's")
+    with pytest.raises(Refused, match="exists already"):
+        backup.restore(backed, elsewhere, "me")
+    assert (tmp_path / "outside" / f"store.db{end}").read_bytes() == b"an older store's"
+
+
+def test_a_file_that_is_not_restored_as_it_was_is_told(backed, tmp_path, monkeypatch):
+    elsewhere, real, hashed = outside(tmp_path), backup._hash, []
+
+    def rotten(path: Path) -> str:
+        hashed.append(path)
+        return real(path) if backed in path.parents else "0" * 64
+
+    monkeypatch.setattr(backup, "_hash", rotten)
+    with pytest.raises(Invalid, match="changed while it was restored"):
+        backup.restore(backed, elsewhere, "me")
+    assert not elsewhere.data_dir.exists() and any(tmp_path / "other" in path.parents for path in hashed)
+
+
+def test_the_audit_holds_how_a_backup_ended(tmp_path, monkeypatch):
+    def outcomes() -> list[str]:
+        return [event["outcome"] for event in gateway.audit().events("write") if event["act"] == "backup"]
+
+    def fails(*_):
+        raise OSError(28, "full")
+
+    with composition.create_gateway(config.Settings(data_dir=tmp_path / "data", sandbox=True), "sandbox") as gateway:
+        backup.make(gateway, tmp_path / "one", "me")
+        with monkeypatch.context() as patched, pytest.raises(OSError):
+            patched.setattr(backup, "_copy_keys", fails)
+            backup.make(gateway, tmp_path / "two", "me")
+        with pytest.raises(Refused, match="exists already"):
+            backup.make(gateway, tmp_path / "one", "me")
+        assert outcomes() == ["begun", "done", "begun", "failed"]
+        verdict = gateway.audit().verify()
+        assert verdict.rows == verdict.sealed
+
+
+def test_a_second_backup_waits_for_the_first_and_leaves_it_alone(tmp_path, monkeypatch):
+    copy_keys, waiting = backup._copy_keys, []
+    with composition.create_gateway(config.Settings(data_dir=tmp_path / "data", sandbox=True), "sandbox") as gateway:
+
+        def second() -> None:
+            with pytest.raises(Refused, match="exists already"):
+                backup.make(gateway, tmp_path / "backup", "other")
+
+        def meanwhile(*arguments: Path) -> None:
+            waiting.append(threading.Thread(target=second))
+            waiting[0].start()
+            waiting[0].join(0.3)
+            copy_keys(*arguments)
+
+        monkeypatch.setattr(backup, "_copy_keys", meanwhile)
+        backup.make(gateway, tmp_path / "backup", "me")
+        waiting[0].join()
+    assert backup.restore(tmp_path / "backup", outside(tmp_path), "me").files
+
+
 def test_a_root_key_that_is_not_the_manifests_is_refused(tmp_path):
     settings = config.Settings(data_dir=tmp_path / "data", sandbox=True)
     elsewhere = config.Settings(data_dir=tmp_path / "other", sandbox=True)

@@ -50,7 +50,7 @@ def acts(command: TyperCommand | TyperGroup) -> dict[str, TyperCommand | TyperGr
 
 def test_the_table_of_settings_is_the_settings():
     def default(value: object) -> str:
-        text = {None: "", False: "0"}.get(value, str(value))
+        text = {None: "", False: "0", (): ""}.get(value, str(value))
         return f"`{text}`" if text else ""
 
     said = [

@@ -33,3 +33,17 @@ def test_feeds_that_a_load_would_refuse_are_refused_before(tmp_path, text):
         path.write_text(text)
     with pytest.raises(Refused, match="GATEWAY_FEEDS"):
         feeds.check(config.Settings(feeds=path))
+
+
+@pytest.mark.parametrize("text", ["*", "localhost", "127.0.0.1/33", "0.0.0.0/0", "::/0", "10.0.0.1/8", "127.0.0.1, x"])
+def test_a_proxy_is_an_address_or_a_network_and_not_everybody(text):
+    with pytest.raises(Refused, match="GATEWAY_TRUSTED_PROXIES"):
+        config.read({"GATEWAY_TRUSTED_PROXIES": text})
+
+
+@pytest.mark.parametrize(
+    "text, proxies",
+    [("", ()), ("127.0.0.1", ("127.0.0.1",)), (" 10.0.0.0/8,::1 , 192.0.2.7", ("10.0.0.0/8", "::1", "192.0.2.7"))],
+)
+def test_proxies_are_listed_with_commas(text, proxies):
+    assert config.read({"GATEWAY_TRUSTED_PROXIES": text}).trusted_proxies == proxies

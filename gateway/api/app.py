@@ -12,7 +12,9 @@ from fastapi.telemetry import TelemetryConfig
 from gateway import config, records
 from gateway.api import bulk, errors, fhir, operations, rates, sandbox, service
 from gateway.api.envelope import Envelope
+from gateway.api.forwarded import Forwarded
 from gateway.composition import Service
+from gateway.export.judgement import Judgements
 from gateway.metrics import Metrics
 
 SILENT: TelemetryConfig = {
@@ -46,9 +48,11 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     app.state.settings, app.state.base = settings, url.rstrip("/") + "/fhir"
     counts = Metrics(store, opened.door.audit, settings.data_dir)
     app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
-    app.state.rates = rates.open_rates(settings)
+    app.state.rates, app.state.judgements = rates.open_rates(settings), Judgements()
     app.state.readiness = service.Readiness(partial(records.check, opened.door))
     errors.install(app)
     app.mount("/static", StaticFiles(directory=str(files("gateway.web") / "static")), name="static")
     app.add_middleware(Envelope, limit=settings.body_limit)
+    if settings.trusted_proxies:
+        app.add_middleware(Forwarded, trusted=settings.trusted_proxies)
     return app

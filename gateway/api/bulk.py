@@ -88,8 +88,9 @@ def status(job: str, request: Request, caller: Known) -> Response:
 def download(job: str, name: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-output-file-request: one file of a release. Every
     download is authorised again, checked against the opt-outs of now, and audited."""
+    state = request.app.state
     path: Path = client.file(
-        request.app.state.door, request.app.state.settings.optout_days, caller, job, name, request.state.id
+        state.door, state.judgements, state.settings.optout_days, caller, job, name, request.state.id
     )
     return FileResponse(path, media_type="application/fhir+ndjson")
 

@@ -1,8 +1,8 @@
 """How often somebody may ask: a rate for each caller, one for each address that sends no valid token, and one for the
 exports of each client. The home of ``limits``.
 
-The counts are of one process, and are lost with it. An address is the one that connects: behind a proxy all strangers
-share one, so a caller with a valid token is never counted with them.
+The counts are of one process, and are lost with it. An address is the one that connects, or that a trusted proxy
+forwards: behind any other proxy all strangers share one, so a caller with a valid token is never counted with them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Rates:
 
     def count_caller(self, caller: Caller) -> None:
         """Count a request of a caller, whichever token it came with. Raises ``Throttled``."""
-        self._count(self.caller, caller.user, caller.organisation)
+        self._count(self.caller, caller.issuer, caller.user, caller.organisation)
 
     def count_stranger(self, request: Request) -> None:
         """Count a request without a valid token. Raises ``Throttled``."""
@@ -40,11 +40,14 @@ class Rates:
 
     def count_export(self, caller: Caller) -> None:
         """Count the start of an export. Raises ``Throttled``."""
-        self._count(self.export, caller.user, caller.organisation)
+        self._count(self.export, caller.issuer, caller.user, caller.organisation)
 
     def _count(self, rate: limits.RateLimitItem, *who: str) -> None:
-        if not self._counted.hit(rate, *who):
-            until = self._counted.get_window_stats(rate, *who).reset_time
+        """Count for somebody. A user's or client's id is its issuer's own: who has the same at another is counted
+        apart."""
+        name = repr(who)  # one name, because the library joins several with a character that they may hold
+        if not self._counted.hit(rate, name):
+            until = self._counted.get_window_stats(rate, name).reset_time
             raise Throttled("too many requests: ask again later", max(1, math.ceil(until - time.time())))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,13 +15,15 @@ import typer
 from gateway.commands._failures import OK, WITH_REJECTS
 from gateway.commands._options import Actor, AsJson, JsonAlways
 from gateway.commands._start import opened
-from gateway.errors import Invalid
+from gateway.errors import GatewayError, Invalid, Unavailable
 
 if TYPE_CHECKING:
     from gateway.composition import Gateway
     from gateway.store.audit import Audit
     from gateway.store.chain import Verdict
 
+PATIENCE = 2.0
+"""Seconds that `show` waits for a load's turn, to seal."""
 VERB = typer.Typer(help="The audit, and the hash chains that cover it and the ledger of releases.")
 
 
@@ -31,17 +34,42 @@ def show(
     ] = None,
     as_json: JsonAlways = False,
 ) -> int:
-    """Print the events in the order written, one JSON line each."""
-    with opened() as gateway, closing(gateway.audit()) as audit:
-        from gateway.store.changes import record_write
+    """Print the events in the order written, one JSON line each.
 
+    The audit records that it was looked at. Where it cannot be written, as on a full disk, the events are printed all
+    the same, standard error says so, and the exit code is 1.
+    """
+    with opened() as gateway, closing(gateway.audit()) as audit:
+        gateway.store.patience = PATIENCE
         events = audit.events(limit=limit)
         first = next(events, None)  # begins the snapshot, so that what is shown ends before this act
-        with gateway.store.write() as session:
-            record_write(session, {"act": "audit.show", "limit": limit or 0})
+        is_recorded = _is_recorded(audit, limit)
         for event in chain([] if first is None else [first], events):
             print(json.dumps(event))
-    return OK
+        if is_recorded:
+            _seal_soon(gateway)
+    return OK if is_recorded else WITH_REJECTS
+
+
+def _is_recorded(audit: Audit, limit: int | None) -> bool:
+    """Record the act among the reads, which wait for no load; say whether that could be done. Who may run this may read
+    the files too, and an audit that nobody can read is of no use in an outage."""
+    from gateway.store.changes import attributed
+
+    try:
+        audit.record(attributed({"act": "audit.show", "limit": limit or 0}))
+    except Unavailable:
+        print("gateway audit show: the audit cannot be written: this look at it is not recorded", file=sys.stderr)
+        return False
+    return True
+
+
+def _seal_soon(gateway: Gateway) -> None:
+    """Seal what was recorded, if nothing is in the way: else the next sealer does. To look at the audit needs no key."""
+    from gateway.store import faults
+
+    with suppress(GatewayError, OSError), faults.named():
+        gateway.seal()
 
 
 @VERB.command()

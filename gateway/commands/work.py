@@ -24,17 +24,18 @@ def work(
         bool, typer.Option("--with-parent", hidden=True, help="End when standard input closes.")
     ] = False,
 ) -> int:
-    """Run the exports that were requested over HTTP, until SIGINT or SIGTERM."""
+    """Run the exports that were requested over HTTP, until SIGINT or SIGTERM. An export under way is then given back
+    after the parts that are being cut: whoever works next goes on with it."""
     with opened() as gateway:
         from gateway.export import worker
 
         gateway.require_labelled()
-        root, folder = gateway.export_root(), gateway.exports()
+        root, folder, stop = gateway.export_root(), gateway.exports(), _told_to_stop(with_parent)
         if once:
-            while worker.work_once(gateway.store, folder, root):
+            while not stop.is_set() and worker.work_once(gateway.store, folder, root, stop=stop):
                 pass
             return OK
-        worker.work(gateway.store, folder, root, _told_to_stop(with_parent))
+        worker.work(gateway.store, folder, root, stop)
     return OK
 
 

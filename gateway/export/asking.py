@@ -48,7 +48,7 @@ def ask(
         in_force = national_list.require_fresh(session, session.now, optout_days)
         narrowed = _types(approved, types, client)
         _require_something(approved, types)
-        _require_turn(session, kind, owner)
+        _require_turn(session, kind, owner, client)
         pins = {
             "project": project, "version": version, "approved": standing.plain(approved), "profile": approved.profile,
             "setting": approved.setting, "key_version": approved.key_version, "optout_days": optout_days,
@@ -70,9 +70,17 @@ def _require_something(approved: Project, types: tuple[str, ...]) -> None:
         raise Invalid("_type: the project has none of these")
 
 
-def _require_turn(session: Session, kind: str, owner: str) -> None:
-    if kind == KIND and jobs.count_unfinished(session, kind, owner) >= MOST_UNFINISHED:
+def _require_turn(session: Session, kind: str, owner: str, client: Caller | None) -> None:
+    """A client's id is its issuer's own: the jobs of another's client of the same name are not counted."""
+    issuer = client.issuer if client else ""
+    unfinished = [job for job in jobs.unfinished(session, kind, owner) if _issuer(job) == issuer]
+    if kind == KIND and len(unfinished) >= MOST_UNFINISHED:
         raise Throttled("too many exports are waiting: wait for one of them, or cancel it", RETRY_SECONDS)
+
+
+def _issuer(job: jobs.Job) -> str:
+    client: dict[str, str] = job.pins.get("client") or {}
+    return client.get("issuer", "")
 
 
 def _types(approved: Project, asked: tuple[str, ...], client: Caller | None) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from gateway.errors import Conflict, Forbidden, NotFound, Refused, Unsupported
 from gateway.export import approval, asking, folder, standing
+from gateway.export.judgement import Judgements
 from gateway.nhs import recipients
 from gateway.nhs.decision import Act
 from gateway.nhs.project import Project
@@ -86,7 +87,7 @@ def status(door: Door, caller: Caller, id_: str, request: str) -> Status:
     return Status(job.outcome.get("manifest") if job.state == "done" else None, f"{job.state}: {percent} %", expires)
 
 
-def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: str) -> Path:
+def file(door: Door, judgements: Judgements, days: int, caller: Caller, id_: str, name: str, request: str) -> Path:
     """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-output-file-request
 
     The path of one released file. Refused when what the release was made with no longer stands, when somebody in it
@@ -101,8 +102,9 @@ def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: st
             job = _own(session, caller, id_, now)
             if job.state != "done":
                 raise NotFound("file")
-            approved = standing.require_standing(session, job, now, days, file=name)
+            approved, list_ = standing.require_file(session, job, now, days, name)
             _require_approved(approved, caller, [name.partition(".")[0]])
+        judgements.require_clear(door.store, job, list_)
     except (Refused, Conflict, Forbidden) as refusal:
         _audit(door, caller, "export.download", "refused", request, job=id_, file=name, why=str(refusal))
         raise refusal if isinstance(refusal, Conflict) else _forbidden(refusal) from None
@@ -120,12 +122,16 @@ def cancel(door: Door, caller: Caller, id_: str, request: str) -> None:
     project is no longer in force.
     """
     refuse_early(door, caller, Act(recipients.EXPORT), request)
-    with _told_not_found(door, caller, "export.cancel", request), door.store.write() as session:
-        job = _own(session, caller, id_, session.now)
-        if not recipients.within_scopes(caller, job.pins["types"]).issuperset(job.pins["types"]):
-            raise Forbidden(NO_SCOPE.text, NO_SCOPE.code)
-        jobs.finish(session, id_, "cancelled", {})
-        record_write(session, _event(caller, "export.cancel", "ok", request, job=id_, state=job.state))
+    try:
+        with _told_not_found(door, caller, "export.cancel", request), door.store.write() as session:
+            job = _own(session, caller, id_, session.now)
+            if not recipients.within_scopes(caller, job.pins["types"]).issuperset(job.pins["types"]):
+                raise Forbidden(NO_SCOPE.text, NO_SCOPE.code)
+            jobs.finish(session, id_, "cancelled", {})
+            record_write(session, _event(caller, "export.cancel", "ok", request, job=id_, state=job.state))
+    except Forbidden as refusal:
+        _audit(door, caller, "export.cancel", "refused", request, job=id_, why=str(refusal))
+        raise
     if job.outcome.get("out"):
         folder.discard(door.store, id_, Path(job.outcome["out"]))
 

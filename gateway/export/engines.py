@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import as_completed
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
-def map_parts(function: Callable[[P], R], parts: Sequence[P], *, workers: int | None = None) -> Iterator[R]:
+def map_parts(function: Callable[[P], R], parts: Sequence[P], *, workers: int | None = None) -> Generator[R]:
     """The results as they come. ``workers`` 0 or 1, or a single part: no pool."""
     count = min(workers if workers is not None else (os.cpu_count() or 1), len(parts))
     if count <= 1:

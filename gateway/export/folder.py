@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateway import durable
 from gateway.errors import Refused
-from gateway.export import part_files
 from gateway.export.standing import ends
 from gateway.store import jobs
 from gateway.store.database import Store
@@ -32,7 +32,8 @@ def take(out: Path, job: str) -> None:
     require_free(out, job)
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (out / MARK).is_file():
-        part_files.write_whole(out, MARK, job.encode())
+        durable.write_whole(out / MARK, job.encode())
+        durable.sync(out.parent)
 
 
 def release(out: Path) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from gateway import records
+from gateway import durable, records
 from gateway.export import part_files, standing
 from gateway.nhs import disclosure
 from gateway.nhs.project import Project
@@ -32,7 +32,7 @@ def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dic
     manifest = _manifest(job, project, files, persons, dict(sorted(dropped.items())))
     part_files.clear(out)
     data = json.dumps(manifest, indent=1, sort_keys=True).encode()
-    part_files.write_whole(out, "manifest.json", data)
+    durable.write_whole(out / "manifest.json", data)
     ledger.append(
         session,
         {

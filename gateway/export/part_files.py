@@ -4,11 +4,12 @@ claim on the job, and is given its own name by whoever still has that claim."""
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from gateway import durable
 
 
 def place(folder: Path, part: int, claim: int, files: Sequence[Mapping[str, Any]]) -> None:
@@ -18,8 +19,7 @@ def place(folder: Path, part: int, claim: int, files: Sequence[Mapping[str, Any]
     for path in folder.glob(f"*.{part:05d}.ndjson"):
         if path.name not in names:
             path.unlink(missing_ok=True)
-    for name in names:
-        os.replace(_temporary(folder, name, claim), folder / name)
+    durable.rename({_temporary(folder, name, claim): folder / name for name in names})
 
 
 def clear(folder: Path, claim: int | None = None) -> None:
@@ -28,23 +28,15 @@ def clear(folder: Path, claim: int | None = None) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_whole(folder: Path, name: str, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = folder / f".{name}.{os.getpid()}.part"
-    with os.fdopen(_create(temporary), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, folder / name)
-
-
 class PartFile:
     """One output file under the temporary name of a claim: the processes of a run that lost the job may still
     write."""
 
     def __init__(self, folder: Path, resource_type: str, part: int, claim: int):
         self.type, self.name = resource_type, f"{resource_type}.{part:05d}.ndjson"
-        self.file = os.fdopen(_create(_temporary(folder, self.name, claim)), "wb", buffering=1 << 20)
+        temporary = _temporary(folder, self.name, claim)
+        temporary.unlink(missing_ok=True)  # an earlier attempt of this claim was interrupted
+        self.file = durable.new(temporary)
         self.count, self.size, self.digest = 0, 0, hashlib.sha256()
 
     def write(self, line: bytes) -> None:
@@ -57,9 +49,7 @@ class PartFile:
 
     def close(self) -> dict[str, Any]:
         """Bring the file to disk; return what the manifest and the ledger say of it."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
+        durable.close(self.file)
         return {
             "type": self.type,
             "url": self.name,
@@ -76,8 +66,3 @@ class PartFile:
 
 def _temporary(folder: Path, name: str, claim: int) -> Path:
     return folder / f".{name}.{claim}.part"
-
-
-def _create(path: Path) -> int:
-    """A new file, for its owner only."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -6,13 +6,15 @@ continues with the first missing part.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from gateway import records
 from gateway.errors import Conflict, Refused, Unavailable
-from gateway.export import cut, engines, folder, gather, manifest, part_files, standing
+from gateway.export import cut, engines, folder, gather, lease, manifest, part_files, standing
 from gateway.store import faults, jobs
 from gateway.store.database import Store
 from gateway.store.session import Session
@@ -32,40 +34,60 @@ def run(
     claimed: jobs.Job | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    stop: threading.Event | None = None,
 ) -> dict[str, Any]:
     """Cut every part that is not cut yet, then release: manifest last, ledger with it. Returns the manifest.
 
     A job that was ``claimed`` is run under that claim. Any other is taken, whoever works on it: they stop. If a label
     changed since a part was cut, or its files are not there, it is cut again: what is hidden today does not leave
-    today. Raises ``Refused`` for a folder that holds anything else, and as ``gather`` and ``require_standing`` do.
+    today. When ``stop`` is set the job is given back, and ``gather.Stopped`` is raised after the parts under way.
+
+    Raises ``Refused`` for a folder that holds anything else, ``Unavailable`` for an outage, after which the job can be
+    run again, and as ``gather`` and ``require_standing`` do.
     """
-    job = _ready(store, id_, out, root, claimed)
-    _begin(store, job, out, root)
+    job = _taken(store, id_, out, claimed)
+    with _outages_named(), lease.kept(store, job, stop):
+        try:
+            job = _gathered(store, job, root)
+            _begin(store, job, out, root)
+            return _cut_and_release(store, job, out, root, workers, progress)
+        finally:
+            part_files.clear(out, job.claim)
+
+
+def _cut_and_release(
+    store: Store, job: jobs.Job, out: Path, root: bytes, workers: int | None, progress: Progress | None
+) -> dict[str, Any]:
     key = standing.key_of(job, root)
-    try:
-        while True:
-            with store.read() as session:
-                label_seq = records.label_seq(session)
-                todo, total = _to_cut(session, store, job, out, label_seq)
-            if not todo and (released := _release(store, job, out, label_seq)):
-                return released
-            parts = [cut.Part(store.url, id_, job.pins, number, str(out), job.claim, key) for number in todo]
-            results = engines.map_parts(cut.cut, parts, workers=workers)
+    while True:
+        with store.read() as session:
+            label_seq = records.label_seq(session)
+            todo, total = _to_cut(session, store, job, out, label_seq)
+        if not todo and (released := _release(store, job, out, label_seq)):
+            return released
+        parts = [cut.Part(store.url, job.id, job.pins, number, str(out), job.claim, key) for number in todo]
+        # Closed, so that no process of a pool writes on when this run ends early.
+        with closing(engines.map_parts(cut.cut, parts, workers=workers)) as results:
             for done, (number, outcome) in enumerate(results, total - len(todo) + 1):
                 _finish_part(store, job, out, number, outcome)
                 if progress:
                     progress("parts", done, total)
-    except (OSError, Unavailable) as error:  # the second where a part was read from the store meanwhile
-        if faults.FULL in (faults.meaning(error), getattr(error, "code", "")):
-            raise Refused(DISK_FULL) from None
+
+
+@contextmanager
+def _outages_named() -> Iterator[None]:
+    """Raise ``Unavailable`` for an outage of the database or of the disk that holds the folder."""
+    try:
+        with faults.named():
+            yield
+    except Unavailable as outage:
+        if outage.code == faults.FULL:
+            raise Unavailable(DISK_FULL, faults.FULL) from None
         raise
-    finally:
-        part_files.clear(out, job.claim)
 
 
-def _ready(store: Store, id_: str, out: Path, root: bytes, claimed: jobs.Job | None) -> jobs.Job:
-    """The job with its members, under this run's claim. A job that was only asked for, or whose gathering was killed,
-    is gathered now."""
+def _taken(store: Store, id_: str, out: Path, claimed: jobs.Job | None) -> jobs.Job:
+    """The job under this run's claim."""
     with store.write() as session:
         _require_unreleased(session, id_)
         folder.require_free(out, id_)
@@ -73,14 +95,19 @@ def _ready(store: Store, id_: str, out: Path, root: bytes, claimed: jobs.Job | N
         if job is None:
             raise gather.Stopped(gather.STOPPED)
         gather.hold(session, job)
-    if job.state == "gathering":
-        gather.gather(store, id_, root, job)
-        with store.read() as session:
-            gathered = jobs.get(session, id_)
-        if gathered is None or gathered.claim != job.claim:
-            raise gather.Stopped(gather.STOPPED)
-        return gathered
     return job
+
+
+def _gathered(store: Store, job: jobs.Job, root: bytes) -> jobs.Job:
+    """The job with its members. One that was only asked for, or whose gathering was killed, is gathered now."""
+    if job.state != "gathering":
+        return job
+    gather.gather(store, job.id, root, job)
+    with store.read() as session:
+        gathered = jobs.get(session, job.id)
+    if gathered is None or gathered.claim != job.claim:
+        raise gather.Stopped(gather.STOPPED)
+    return gathered
 
 
 def _require_unreleased(session: Session, id_: str) -> None:

@@ -66,26 +66,39 @@ def require_standing(
     optout_days: int,
     cleared: int = 0,
     hold: Callable[[], None] = lambda: None,
-    file: str = "",
 ) -> Project:
     """The project a job was made for, if what the job was made with still stands.
 
     Raises ``Refused`` when the project is not in force or was changed, or no list of opt-outs is fresh. Raises
     ``Conflict``, always in the same words, when a contributor's agreement has ended or somebody in the job has opted
     out since: a recipient is not told which. Nobody is looked for on the list ``cleared``; see ``clear``. ``hold`` is
-    called before each slice of the list is looked for. For one ``file`` of a release the people in it are asked about
-    as they are now, which takes the same time in a job of any size; the whole job is looked through for a new list.
+    called before each slice of the list is looked for.
     """
+    project, list_ = _in_force(session, job, now, optout_days)
+    if list_ != cleared and records.opted_out_since(session, job.id, list_, hold):
+        raise Conflict(MEMBERS_CHANGED)
+    return project
+
+
+def require_file(session: Session, job: Job, now: int, optout_days: int, file: str) -> tuple[Project, int]:
+    """The project of a release and the key of the opt-out list in force, if one ``file`` of it may still be given.
+    Raises as ``require_standing`` does.
+
+    The people in the file are asked about as they are now, which takes the same time in a job of any size. Whether
+    somebody in the rest of the job is on a newer list is asked by ``judgement``.
+    """
+    project, list_ = _in_force(session, job, now, optout_days)
+    if not _is_as_released(session, job, file):
+        raise Conflict(MEMBERS_CHANGED)
+    return project, list_
+
+
+def _in_force(session: Session, job: Job, now: int, optout_days: int) -> tuple[Project, int]:
+    """The project of a job and the key of the opt-out list, if both are in force and every agreement is."""
     project = require_unchanged(session, job, now)
     if not project.live(moment(now).date()).issuperset(job.pins["contributors"]):
         raise Conflict(MEMBERS_CHANGED)
-    in_force = national_list.require_fresh(session, now, optout_days)
-    is_looked_for = in_force.key != (job.pins["optout"] if file else cleared)
-    if file and not _is_as_released(session, job, file):
-        raise Conflict(MEMBERS_CHANGED)
-    if is_looked_for and records.opted_out_since(session, job.id, in_force.key, hold):
-        raise Conflict(MEMBERS_CHANGED)
-    return project
+    return project, national_list.require_fresh(session, now, optout_days).key
 
 
 def _is_as_released(session: Session, job: Job, file: str) -> bool:

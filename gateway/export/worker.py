@@ -8,25 +8,33 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from gateway import log, processes
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unavailable
 from gateway.export import folder, gather, running, standing
-from gateway.store import jobs, members
+from gateway.store import faults, jobs, members
 from gateway.store.database import Store
 from gateway.store.session import Session
 
 POLL_SECONDS, SWEEP_SECONDS = 1.0, 3600.0
+MOST_WAIT = 60.0
+"""Seconds between two attempts in an outage, at most: each waits twice as long as the one before."""
 
 
 def work(store: Store, exports: Path, root: bytes, stop: threading.Event, *, workers: int | None = None) -> None:
     """Run waiting exports until stopped, and remove expired ones. A job whose worker was killed is taken up again after
-    its lease."""
-    swept = -SWEEP_SECONDS
+    its lease. In an outage the worker waits and tries again; when it is stopped it gives back its job between parts."""
+    swept, wait = -SWEEP_SECONDS, POLL_SECONDS
     while not stop.is_set():
-        if time.monotonic() - swept >= SWEEP_SECONDS:
-            sweep(store, exports)
-            swept = time.monotonic()
-        if not work_once(store, exports, root, workers=workers):
-            stop.wait(POLL_SECONDS)
+        try:
+            if time.monotonic() - swept >= SWEEP_SECONDS:
+                sweep(store, exports)
+                swept = time.monotonic()
+            if not work_once(store, exports, root, workers=workers, stop=stop):
+                stop.wait(POLL_SECONDS)
+            wait = POLL_SECONDS
+        except Unavailable as outage:
+            log.event("export.outage", reason=outage.code, seconds=wait)
+            stop.wait(wait)
+            wait = min(2 * wait, MOST_WAIT)
 
 
 def beside(store: Store, exports: Path, root: bytes, *, workers: int | None = None) -> AbstractContextManager[None]:
@@ -34,22 +42,36 @@ def beside(store: Store, exports: Path, root: bytes, *, workers: int | None = No
     return processes.thread("exports", lambda stop: work(store, exports, root, stop, workers=workers))
 
 
-def work_once(store: Store, exports: Path, root: bytes, *, workers: int | None = None) -> bool:
+def work_once(
+    store: Store,
+    exports: Path,
+    root: bytes,
+    *,
+    workers: int | None = None,
+    stop: threading.Event | None = None,
+) -> bool:
     """Claim the oldest waiting export and run it into ``exports``/<job>; False when nothing waits.
 
-    A failure is the job's, not the worker's: the job is marked ``failed``, and the next one is taken.
+    A failure is the job's, not the worker's: the job is marked ``failed``, and the next one is taken. An outage is
+    neither's: it raises ``Unavailable``, and the job is taken up again after its lease.
     """
-    with store.read() as session:
-        if not jobs.is_waiting(session, standing.KIND, store.clock()):
+    with faults.named():
+        with store.read() as session:
+            if not jobs.is_waiting(session, standing.KIND, store.clock()):
+                return False
+        with store.write() as session:
+            job = jobs.claim(session, standing.KIND)
+        if job is None:
             return False
-    with store.write() as session:
-        job = jobs.claim(session, standing.KIND)
-    if job is None:
-        return False
-    try:
-        running.run(store, job.id, exports / job.id, root, claimed=job, workers=workers)
-    except Exception as error:  # the worker outlives any job; the log names what failed and holds no values
-        _fail(store, job, exports / job.id, error)
+        try:
+            running.run(store, job.id, exports / job.id, root, claimed=job, workers=workers, stop=stop)
+        except gather.Stopped:
+            log.event("export.stopped", job=job.id)
+            _clean(store, job.id, exports / job.id)
+        except Exception as error:  # the worker outlives any job; the log names what failed and holds no values
+            if isinstance(error, Unavailable) or faults.meaning(error):
+                raise
+            _fail(store, job, exports / job.id, error)
     return True
 
 
@@ -59,8 +81,13 @@ def _fail(store: Store, job: jobs.Job, out: Path, error: Exception) -> None:
     log.event("export.failed", job=job.id, error=type(error).__name__, reason=reason)
     with store.write() as session:
         jobs.fail(session, job)
-    _discard_members(store, job.id)
-    folder.discard(store, job.id, out)
+    _clean(store, job.id, out)
+
+
+def _clean(store: Store, id_: str, out: Path) -> None:
+    """Remove what was written for a job that has ended without a release. Another job is left as it is."""
+    _discard_members(store, id_)
+    folder.discard(store, id_, out)
 
 
 def sweep(store: Store, exports: Path) -> None:

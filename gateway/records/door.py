@@ -249,8 +249,10 @@ def event(
 
 def who(caller: Caller) -> dict[str, str]:
     """Return the caller's identity as fields of the audit event: who, as which issuer names them, by which token (its
-    ``jti``) and from where. A user's or client's id is its issuer's own: another's of the same name is a stranger."""
+    ``jti``) and from where; of a system also its project. A user's or client's id is its issuer's own: another's of the
+    same name is a stranger."""
     return {
+        **({"project": caller.project} if caller.project else {}),
         "issuer": caller.issuer, "user": caller.user, "name": caller.name, "role": caller.role, "organisation": caller.organisation, "token": caller.token,
         "address": caller.address,
     }  # fmt: skip

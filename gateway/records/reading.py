@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from gateway.errors import GatewayError, Gone, NotFound, Unsupported
+from gateway.errors import GatewayError, Gone, NotFound, TooLarge, Unsupported
 from gateway.fhir import build, params
 from gateway.fhir.search import Limits, Query, Whose
 from gateway.nhs import access, links
@@ -127,11 +127,15 @@ def search(door: Door, caller: Caller, query: Query, request_id: str) -> Page:
         decided = decide_search(door, session, caller, act, query)
         decision, refusal = decided.decision, decided.decision.refusal
         is_told = refusal is not None and (act.by_number or refusal.status != 404)
-        page, stored = (None, []) if is_told else _page(door, session, caller, decided, after)
+        fault: GatewayError = error(refusal or access.NOT_SHOWN, query.type)
+        try:
+            page, stored = (None, []) if is_told else _page(door, session, caller, decided, after)
+        except (TooLarge, Unsupported) as unanswered:  # found only when the person's record was looked at
+            page, stored, fault = None, [], unanswered
     # The read is closed: its audit may need a connection of its own.
-    audited(door, caller, act, decision, "refused" if refusal else "ok", request_id, stored, names)
+    audited(door, caller, act, decision, "refused" if refusal or page is None else "ok", request_id, stored, names)
     if page is None:
-        raise error(refusal or access.NOT_SHOWN, query.type)
+        raise fault
     return page
 
 

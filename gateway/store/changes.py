@@ -18,9 +18,14 @@ _INSERT = f"INSERT INTO audit ({columns.AUDIT.only('at stream event')}) VALUES (
 
 
 def record_write(session: Session, event: dict[str, Any]) -> None:
-    """Write the audit row of a change. One that no caller over HTTP made names the account of the operating system that
-    made it: the words after ``--as`` are only what somebody typed."""
-    insert(session, "write", event if "user" in event else {**event, "account": _account()})
+    """Write the audit row of a change."""
+    insert(session, "write", attributed(event))
+
+
+def attributed(event: dict[str, Any]) -> dict[str, Any]:
+    """An event with who is known to have made it. One that no caller over HTTP made names the account of the operating
+    system that made it: the words after ``--as`` are only what somebody typed."""
+    return event if "user" in event else {**event, "account": _account()}
 
 
 @lru_cache(maxsize=1)

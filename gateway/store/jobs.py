@@ -97,13 +97,12 @@ def _claimable(kind: str, now: int) -> Any:
     return select(JobRow.id).where(JobRow.kind == kind, is_free).order_by(col(JobRow.created)).limit(1)
 
 
-def count_unfinished(session: Session, kind: str, owner: str) -> int:
-    """How many jobs of an owner wait or run."""
-    unfinished = select(sqlalchemy.func.count()).where(
-        JobRow.kind == kind, JobRow.owner == owner, col(JobRow.state).in_(_TAKEN)
-    )
+def unfinished(session: Session, kind: str, owner: str) -> list[Job]:
+    """The jobs of an owner that wait or run."""
+    statement = select(JobRow.id).where(JobRow.kind == kind, JobRow.owner == owner, col(JobRow.state).in_(_TAKEN))
     with models(session) as rows:
-        return int(rows.exec(unfinished).one())
+        ids = list(rows.exec(statement))
+    return [job for id_ in ids if (job := get(session, id_))]
 
 
 def take(session: Session, id_: str) -> Job | None:
@@ -131,6 +130,11 @@ def end_gathering(session: Session, job: Job, pins: dict[str, Any], *, is_run: b
     """The membership is complete: whoever gathered it runs it under the same claim, or it waits to be claimed."""
     state, lease = ("running", session.now + LEASE) if is_run else ("gathered", 0)
     return _change(session, job, ("gathering",), {"state": state, "lease": lease, "pins": _text(pins)})
+
+
+def give_back(session: Session, job: Job) -> bool:
+    """End the claim on a job that was taken, before its work is done: whoever comes next may take it at once."""
+    return _change(session, job, ("gathering", "running"), {"lease": 0, "outcome": _text({"claim": 0})})
 
 
 def fail(session: Session, job: Job) -> bool:

@@ -132,6 +132,25 @@ def test_another_clients_job_is_as_one_that_is_not_there(approved, released, iss
     assert ask(approved, "GET", place).status_code == 200, "and it still stands"
 
 
+def test_a_cancel_that_is_refused_is_in_the_audit_with_who_asked(approved, released, issuer_key):
+    place, _ = released
+    token = client(approved, issuer_key, scope="system/Patient.rs")
+    before = len(approved.audit())
+    assert ask(approved, "DELETE", place, token=token).status_code == 403
+    (event,) = approved.audit()[before:]
+    assert (event["act"], event["outcome"], event["job"]) == ("export.cancel", "refused", place.rpartition("/")[2])
+    assert (event["project"], event["issuer"], event["user"]) == ("study", ISSUER, "researcher") and event["why"]
+
+
+def test_what_a_system_is_refused_early_is_in_the_audit_with_its_project(approved, issuer_key):
+    token = client(approved, issuer_key, scope="system/nonsense")
+    before = len(approved.audit())
+    assert ask(approved, "GET", "/fhir/$export", token=token, Prefer="respond-async").status_code == 403
+    assert ask(approved, "GET", "/fhir/Patient/1", token=token).status_code == 403
+    events = approved.audit()[before:]
+    assert [(event["outcome"], event["project"]) for event in events] == [("refused", "study")] * 2
+
+
 REFUSED_CLIENTS = {
     "one of nobody's people": ({"client_id": "mallory"}, "not-approved"),
     "the name of one of the people in other letters": ({"client_id": "RESEARCHER"}, "not-approved"),

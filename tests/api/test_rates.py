@@ -1,10 +1,13 @@
 """Rates: who asks too often is told when to ask again, and keeps nobody else out."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway import config
 from gateway.api import rates
-from gateway.errors import Refused
+from gateway.errors import Refused, Throttled
+from gateway.nhs.roles import Caller
 from tests.api.conftest import Api
 from tests.api.people import uid
 
@@ -41,6 +44,23 @@ def test_exports_are_counted_for_each_client(slow):
     headers = {"Prefer": "respond-async"}
     statuses = [slow.get("/fhir/$export", "researcher", headers).status_code for _ in range(4)]
     assert 429 not in statuses[:2] and statuses[2:] == [429, 429]
+
+
+ALIKE = [
+    (Caller("u", "", "o", issuer="https://a"), Caller("u", "", "o", issuer="https://b")),
+    (Caller("b/u", "", "o", issuer="https://a"), Caller("u", "", "o", issuer="https://a/b")),
+    (Caller("u", "", "o", issuer="https://a"), Caller("u", "", "p", issuer="https://a")),
+]
+
+
+@pytest.mark.parametrize("one, other", ALIKE, ids=["issuer", "where one ends", "organisation"])
+def test_who_has_somebody_s_name_elsewhere_does_not_use_up_their_rate(one, other):
+    counted = rates.open_rates(config.Settings(caller_rate="1/hour", export_rate="1/hour"))
+    for count in (counted.count_caller, counted.count_export):
+        count(one)
+        count(other)
+        with pytest.raises(Throttled):
+            count(replace(one, token="another", address="192.0.2.1"))
 
 
 @pytest.mark.parametrize("text", ["", "often", "5/century", "-1/minute", "0/minute"])

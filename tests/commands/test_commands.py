@@ -184,7 +184,7 @@ def audited() -> list[str]:
     if not (config.read().data_dir / "gateway.db").exists():
         return []
     with composition.open_gateway(config.read()) as gateway, contextlib.closing(gateway.writing_audit()) as audit:
-        return [event["act"] for event in audit.events("write")]
+        return [event["act"] for event in audit.events()]
 
 
 def run(line: Case, folder: Path, places: dict[str, str]) -> tuple[int, str, str]:

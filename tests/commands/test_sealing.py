@@ -2,19 +2,27 @@
 
 import json
 
+import pysqlite3.dbapi2 as sqlite
 import pytest
 
-from gateway import composition, config
-from gateway.commands import main
+from gateway import composition, config, durable
+from gateway.commands import audit, main
+from gateway.store.append_file import AppendFile
+from gateway.store.changes import record_write
 
-ACTS = ("rejects purge", "rejects drop 99", "rejects list", "optout status", "audit verify")
+ACTS = (
+    "rejects purge", "rejects drop 99", "audit show --limit 1", "rejects list", "optout status", "audit verify",
+)  # fmt: skip
 
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     monkeypatch.setenv("GATEWAY_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("GATEWAY_SANDBOX", "1")
-    composition.create_gateway(config.read(), "sandbox").close()
+    with composition.create_gateway(config.read(), "sandbox") as gateway:
+        with gateway.store.write() as session:
+            record_write(session, {"act": "init"})
+        gateway.seal()
 
 
 @pytest.mark.parametrize("words", ACTS)
@@ -24,3 +32,47 @@ def test_nothing_is_left_unsealed(data, capsys, words):
     assert main(["audit", "verify"]) == 0
     verdict = json.loads(capsys.readouterr().out)
     assert verdict["unsealed"] == 0 and verdict["keyed"] == verdict["rows"]
+
+
+def shown(capsys, words: str = "audit show") -> tuple[int, list[dict], str]:
+    """The exit code, the events and the errors of a look at the audit."""
+    capsys.readouterr()
+    code = main(words.split())
+    printed = capsys.readouterr()
+    return code, [json.loads(line) for line in printed.out.splitlines()], printed.err
+
+
+def test_the_audit_is_read_beside_a_load_and_the_look_is_recorded_and_sealed(data, capsys, monkeypatch):
+    monkeypatch.setattr(audit, "PATIENCE", 0.2)
+    with composition.open_gateway(config.read()) as gateway, gateway.store.write() as session:
+        record_write(session, {"act": "load"})  # which a seal of the writes would wait for
+        code, before, _ = shown(capsys)
+        assert code == 0 and [event["act"] for event in before] == ["init"]
+        code, events, _ = shown(capsys)
+    assert code == 0 and [(event["stream"], event["act"]) for event in events] == [
+        ("write", "init"),
+        ("read", "audit.show"),
+    ]
+    assert events[1]["account"]
+    with composition.open_gateway(config.read()) as gateway:
+        assert gateway.audit().unsealed(9)["read"] == (0, None)
+
+
+def full(*_):
+    error = sqlite.OperationalError("database or disk is full")
+    error.sqlite_errorcode = 13
+    raise error
+
+
+def test_on_a_full_disk_the_audit_is_read_and_it_is_said_that_the_look_is_not_recorded(data, capsys, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(AppendFile, "append", full)
+        code, events, said = shown(capsys)
+    assert code == 1 and [event["act"] for event in events] == ["init"] and "not recorded" in said
+
+
+@pytest.mark.parametrize("fails", [full, lambda *_: (_ for _ in ()).throw(OSError(28, "full"))])
+def test_a_look_that_is_recorded_and_cannot_be_sealed_is_left_to_the_next_sealer(data, capsys, monkeypatch, fails):
+    monkeypatch.setattr(durable, "write_whole", fails)
+    code, events, said = shown(capsys)
+    assert code == 0 and events and not said

@@ -6,18 +6,31 @@ import errno
 import json
 import os
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from gateway import config
+from gateway import config, records
 from gateway.api.app import create_app
 from gateway.composition import Gateway, open_service
-from gateway.errors import Conflict, Refused
-from gateway.export import approval, asking, cut, national_list, part_files, running, standing, worker
+from gateway.errors import Conflict, Refused, Throttled, Unavailable
+from gateway.export import (
+    approval,
+    asking,
+    cut,
+    gather,
+    judgement,
+    national_list,
+    part_files,
+    running,
+    standing,
+    worker,
+)
 from gateway.intake import load
-from gateway.nhs import identifiers, pseudonym
+from gateway.nhs import identifiers, pseudonym, sandbox
+from gateway.nhs.roles import caller_from_claims
 from gateway.store import jobs, labelling
 from gateway.store.database import Store, open_store
 from gateway.terminology import sets
@@ -279,7 +292,7 @@ def test_a_full_disk_is_told_as_one_and_the_run_goes_on_from_there(loaded, appro
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(part_files.PartFile, "close", full)
-    with pytest.raises(Refused, match="full"):
+    with pytest.raises(Unavailable, match="full"):
         running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
     monkeypatch.setattr(part_files.PartFile, "close", real)
     assert running.run(loaded, job, tmp_path / "out", ROOT, workers=1)["output"] and not list(
@@ -343,6 +356,98 @@ def test_no_file_is_given_once_what_it_was_made_with_no_longer_stands(loaded, ma
     else:
         change(loaded, tmp_path, made)
         assert client.get(url, headers=signed(client, loaded)).status_code == 404, "by then its time is over too"
+
+
+@pytest.fixture
+def looks(monkeypatch) -> list[int]:
+    """The lists for which whole releases were looked through."""
+    searched, real = [], records.opted_out_since
+
+    def look(session, job, list_, *hold):
+        searched.append(list_)
+        return real(session, job, list_, *hold)
+
+    monkeypatch.setattr(judgement.records, "opted_out_since", look)
+    return searched
+
+
+def downloads(client: TestClient, store: Store, tmp_path: Path, job: str) -> list[int]:
+    """The status of each file of a release."""
+    names = sorted(contents(tmp_path / "exports" / job))
+    return [client.get(f"/fhir/bulk/{job}/{name}", headers=signed(client, store)).status_code for name in names]
+
+
+@pytest.mark.hazard("HZ-EXPORT-21")
+def test_a_release_is_looked_through_once_for_a_newer_list(
+    loaded, approved, client, made, tmp_path, looks, monkeypatch
+):
+    monkeypatch.setattr(gather, "PERSONS_A_PART", 3)
+    approved()
+    job = released(client, loaded, tmp_path)
+    looks.clear()  # the gathering's
+    assert set(downloads(client, loaded, tmp_path, job)) == {200} and not looks
+    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
+    assert set(downloads(client, loaded, tmp_path, job)) == {200} and looks == [2]
+    opt_out(loaded, tmp_path, made)
+    statuses = downloads(client, loaded, tmp_path, job)
+    assert set(statuses) == {409} and len(statuses) > 9 and looks == [2, 3], "also of the parts that they are not in"
+
+
+@pytest.mark.hazard("HZ-EXPORT-21")
+def test_a_list_that_comes_while_a_release_is_looked_through_is_looked_for_too(
+    loaded, approved, client, made, tmp_path, monkeypatch
+):
+    approved()
+    job = released(client, loaded, tmp_path)
+    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
+    real = judgement.Judgements._look
+
+    def then_two_more(*args):
+        monkeypatch.setattr(judgement.Judgements, "_look", real)
+        put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
+        opt_out(loaded, tmp_path, made)
+        return real(*args)
+
+    monkeypatch.setattr(judgement.Judgements, "_look", then_two_more)
+    assert set(downloads(client, loaded, tmp_path, job)) == {409}
+
+
+@pytest.mark.hazard("HZ-EXPORT-21")
+def test_who_gains_a_number_on_a_list_that_was_looked_for_is_met_in_their_own_file(
+    loaded, approved, client, made, tmp_path
+):
+    approved()
+    job = released(client, loaded, tmp_path)
+    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
+    assert set(downloads(client, loaded, tmp_path, job)) == {200}
+    reload(loaded, made, tmp_path, lambda rows: rows[number(made, "demo")].update(NhsNumber=UNKNOWN))
+    assert set(downloads(client, loaded, tmp_path, job)) == {409}
+
+
+def test_a_download_does_not_wait_long_for_another_that_looks_through_a_release(
+    loaded, approved, client, made, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(judgement, "PATIENCE", 0.05)
+    approved()
+    job = released(client, loaded, tmp_path)
+    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
+    url = f"/fhir/bulk/{job}/Patient.00000.ndjson"
+    with client.app.state.judgements._turn:
+        answer = client.get(url, headers=signed(client, loaded))
+    assert answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
+    assert client.get(url, headers=signed(client, loaded)).status_code == 200
+
+
+def test_only_so_many_releases_are_remembered(loaded, approved, client, made, tmp_path, looks, monkeypatch):
+    monkeypatch.setattr(judgement, "MOST", 1)
+    approved()
+    jobs_ = [released(client, loaded, tmp_path) for _ in range(2)]
+    looks.clear()
+    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
+    for job in (*jobs_, jobs_[1], jobs_[0]):
+        url = f"/fhir/bulk/{job}/Patient.00000.ndjson"
+        assert client.get(url, headers=signed(client, loaded)).status_code == 200
+    assert looks == [2, 2, 2]
 
 
 ASTRAY = [
@@ -450,6 +555,17 @@ def test_a_client_with_many_unfinished_exports_waits(loaded, approved, client, m
     job = answers[0].headers["content-location"].rpartition("/")[2]
     client.delete(f"/fhir/bulk/{job}", headers=signed(client, loaded))
     assert client.get("/fhir/$export", headers=signed(client, loaded)).status_code == 202
+
+
+def test_a_client_of_the_same_name_at_another_issuer_does_not_use_up_a_turn(loaded, approved, monkeypatch):
+    monkeypatch.setattr(asking, "MOST_UNFINISHED", 1)
+    approved()
+    client = caller_from_claims({**sandbox.claims("researcher", "study"), "iss": "https://one.example"})
+    for issuer in ("https://one.example", "https://other.example"):
+        asked = replace(client, issuer=issuer)
+        asking.ask(loaded, "study", client.user, optout_days=7, client=asked)
+        with pytest.raises(Throttled):
+            asking.ask(loaded, "study", client.user, optout_days=7, client=asked)
 
 
 def test_references_into_types_that_do_not_leave_are_cut_and_counted(loaded, approved, client, tmp_path):
