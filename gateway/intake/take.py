@@ -57,17 +57,17 @@ def take(
     taken at all. ``replace`` has what the delivery lacks deleted; ``unread`` counts the columns that the source does
     not know. ``with_census`` adds who is who in the whole store to the report, which reads every person of it."""
     started = time.monotonic()
-    rows = rows.checked(source, _known(store, source))
+    rows = rows.checked(source, known(store, source))
     with alone(store, source):
         report = Report(source.name, files=files, unread=Counter(unread))
         begin(store, source, sets, report, name)
         with seldom_collected(), engine(store, source, feed, sets, rows.size, workers) as run:
-            _keep(store, source, rows, feed.name, report, run, progress, replace)
+            keep(store, source, rows, feed.name, report, run, progress, replace)
             map_touched(store, source, sets, report, run, progress)
         return end(store, report, started, with_census)
 
 
-def _known(store: Store, source: Source) -> Callable[[str], bool] | None:
+def known(store: Store, source: Source) -> Callable[[str], bool] | None:
     """Which publishers a live store takes rows from; None for a sandbox, which takes them from any."""
     if store.is_sandbox:
         return None
@@ -128,7 +128,7 @@ def _event(report: Report, outcome: str) -> dict[str, object]:
     return {"act": report.act, "source": report.source, "delivery": report.delivery, "outcome": outcome}
 
 
-def _keep(
+def keep(
     store: Store,
     source: Source,
     rows: Rows,
@@ -138,6 +138,7 @@ def _keep(
     progress: Progress,
     replace: Replace | None = None,
 ) -> None:
+    """Keep the rows, as the delivery of the report, and mark their groups to be mapped."""
     size, count = rows.size, 0
     progress("rows kept", 0, 1)
     publishers: dict[str, int] = {}
