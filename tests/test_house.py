@@ -66,7 +66,7 @@ ROOMS = {
         "store.ledger",
     },
     "backup": {"config", "custody", "keys", "nhs.pseudonym", "composition", "export.standing", "store"},
-    "metrics": {"store.audit", "store.database", "store.vitals"},
+    "metrics": {"store.audit", "store.database", "store.inbox", "store.vitals"},
     "api": {
         "metrics",
         "fhir",

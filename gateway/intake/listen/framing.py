@@ -34,6 +34,7 @@ class Framer:
         self._longest = longest
         self._buffer = bytearray()
         self._seen = 0
+        self._is_stray = False
         self.slips: Counter[str] = Counter()
 
     @property
@@ -64,17 +65,17 @@ class Framer:
         """Drop what stands before the next frame; return whether one has begun."""
         if self._seen:
             return True
-        while self._buffer:
-            between = len(self._buffer) - len(self._buffer.lstrip(BETWEEN))
-            del self._buffer[:between]
-            if self._buffer[:1] == VT:
-                return True
+        if not self._is_stray:
+            del self._buffer[: len(self._buffer) - len(self._buffer.lstrip(BETWEEN))]
             if self._may_begin():
                 return len(self._buffer) >= len(BEGINS[0])
-            start = self._buffer.find(VT)
-            self.slips["stray"] += bool(self._buffer)
-            del self._buffer[: start if start >= 0 else len(self._buffer)]
-        return False
+        start = self._buffer.find(VT)
+        if start:
+            self.slips["stray"] += bool(self._buffer) and not self._is_stray
+            self._is_stray |= bool(self._buffer)
+            del self._buffer[: start if start > 0 else len(self._buffer)]
+        self._is_stray &= not self._buffer
+        return bool(self._buffer)
 
     def _may_begin(self) -> bool:
         """Whether a message begins here without VT, or may, once more of it is here."""
