@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from hl7.client import MLLPClient
 
 from gateway.errors import Refused
-from gateway.intake import load, take
+from gateway.intake import flow, load, take
 from gateway.intake.listen import emptying, judging, listeners, mllp
 from gateway.store import registry, rejected
 from gateway.store.append_file import AppendFile
@@ -295,8 +295,12 @@ def test_rejects_for_which_there_is_no_room_wait(new_store, inbox_path, monkeypa
 
 
 @pytest.mark.hazard("HZ-FEED-09")
-def test_messages_over_a_connection_make_what_a_file_of_them_makes(new_store, inbox_path, tmp_path):
-    """Whatever their order, batches and repetitions."""
+@pytest.mark.parametrize("team_from", [500, pytest.param(2, marks=pytest.mark.slow)])
+def test_messages_over_a_connection_make_what_a_file_of_them_makes(
+    new_store, inbox_path, tmp_path, monkeypatch, team_from
+):
+    """Whatever their order, batches and repetitions, and whoever maps."""
+    monkeypatch.setattr(flow, "TEAM_FROM", team_from)
     folder = tmp_path / "hl7v2"
     folder.mkdir()
     events = ["A28", "A31", "A31", "A28"]
@@ -309,7 +313,10 @@ def test_messages_over_a_connection_make_what_a_file_of_them_makes(new_store, in
     by_file = new_store("file")
     load.load(by_file, sources()["hl7v2"], folder, Feed(name="ward"), CODE_SETS, workers=0)
     with listening(new_store("listen"), inbox_path) as listened:
-        for message in [*messages[::-1], *messages[::2]]:
+        with listened.store.alone("load hl7v2"):  # the first half comes as one batch
+            for message in messages[::-1]:
+                assert code(listened.sent(message)) == "AA"
+        for message in messages[::2]:
             assert code(listened.sent(message)) == "AA"
         listened.mapped()
         assert _bodies(listened.store) == _bodies(by_file) and len(_bodies(by_file)) == 4

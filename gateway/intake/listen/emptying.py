@@ -20,7 +20,7 @@ from gateway.intake.producers import IsKnown, Seen
 from gateway.store.inbox import DAY, Inbox, Message
 from mappings import Feed, Reject, Row, Source
 
-AT_ONCE, BYTES_AT_ONCE = 500, 1 << 24
+AT_ONCE, BYTES_AT_ONCE = 2000, 1 << 24
 """Messages and bytes mapped in one batch, at most."""
 LEAST_WAIT, MOST_WAIT = 1.0, 30.0
 """Seconds until a batch that failed is tried again: doubled each time."""
@@ -112,7 +112,7 @@ class Emptying:
         if not messages:
             return False
         flow = self._flows[feed]
-        if flow.take(Messages(messages, flow.feed))["not kept"]:
+        if flow.take(Messages(messages, flow.feed), len(messages))["not kept"]:
             raise NoRoom("no room for more rejects")
         self._inbox.settle(messages)
         self._emptied(feed, len(messages))
