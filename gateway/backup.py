@@ -87,6 +87,8 @@ def _write(gateway: Gateway, heads: Heads, out: Path) -> Manifest:
 def _copy_all(gateway: Gateway, heads: Heads, to: Path) -> Manifest:
     settings, store, place = gateway.settings, gateway.store, config.Settings(data_dir=to)
     (to / DATABASE).mkdir(mode=0o700)
+    if settings.inbox_file.is_file():  # before the database: what is mapped meanwhile is then in both, or in one
+        copying.copy_file(settings.inbox_file, place.inbox_file)
     released, schema = copying.copy_out(store, to / DATABASE, lambda copy: (_released(copy), copying.revision(copy)))
     if not store.postgres:
         copying.copy_file(settings.audit_file, place.audit_file)

@@ -97,6 +97,11 @@ class Settings:
         return self.data_dir / "audit.db"
 
     @property
+    def inbox_file(self) -> Path:
+        """The file of the messages that listeners received and have not mapped yet, wherever the database is."""
+        return self.data_dir / "inbox.db"
+
+    @property
     def keys(self) -> Path:
         """The folder of the secret keys."""
         return self.data_dir / "keys"

@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 
 from gateway import __version__, log
 from gateway.errors import Unavailable
-from gateway.store import vitals
+from gateway.store import inbox, vitals
 from gateway.store.audit import Audit
 from gateway.store.database import Store
 
@@ -47,6 +47,9 @@ STANDING = {
     "gateway_delivery_age_seconds": (("source",), "time since rows of the source last came"),
     "gateway_quarantined_groups": (("source",), "groups of rows in quarantine (100,000 at most are counted)"),
     "gateway_rejects_kept": ((), "rejects that are kept (100,000 at most)"),
+    "gateway_feed_waiting": (("feed",), "messages that a listener acknowledged and that are not mapped yet"),
+    "gateway_feed_oldest_waiting_seconds": (("feed",), "age of the oldest of them; 0 where none waits"),
+    "gateway_feed_messages_total": (("feed", "what"), "messages `received`, `kept`, `mapped`, sent again (`duplicates`), acknowledged by code (`AA` …) and by what became of them"),
     "gateway_jobs": (("state",), "jobs in each state"),
     "gateway_job_oldest_waiting_seconds": ((), "age of the oldest job that no worker has taken; 0 where none waits"),
     "gateway_export_releases": ((), "releases in the ledger"),
@@ -76,7 +79,7 @@ TABLE = {**COUNTED, **STANDING, **PROCESS}
 class Metrics:
     """The metrics of one server. What it counts starts at 0 when the process does."""
 
-    def __init__(self, store: Store, audit: Audit, folder: Path) -> None:
+    def __init__(self, store: Store, audit: Audit, folder: Path, inbox: Path) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(*self._row("gateway_http_requests_total"), registry=None)
         self._seconds = Histogram(*self._row("gateway_http_request_seconds"), buckets=BUCKETS, registry=None)
@@ -87,7 +90,7 @@ class Metrics:
             self._registry.register(metric)
         Info("gateway_build", COUNTED["gateway_build_info"][1], registry=self._registry).info({"version": __version__})
         ProcessCollector(registry=self._registry)
-        self._registry.register(_Standing(store, audit, folder))
+        self._registry.register(_Standing(store, audit, folder, inbox))
 
     @staticmethod
     def _row(name: str) -> tuple[str, str, tuple[str, ...]]:
@@ -124,8 +127,8 @@ class Metrics:
 class _Standing(Collector):
     """What is looked up when somebody asks."""
 
-    def __init__(self, store: Store, audit: Audit, folder: Path) -> None:
-        self._store, self._audit, self._folder = store, audit, folder
+    def __init__(self, store: Store, audit: Audit, folder: Path, inbox: Path) -> None:
+        self._store, self._audit, self._folder, self._inbox = store, audit, folder, inbox
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: the library would look everything up to learn the names."""
@@ -143,6 +146,7 @@ class _Standing(Collector):
             yield _gauge("gateway_store_up", 1)
             yield from _of_store(read)
         yield from self._of_audit()
+        yield from self._of_feeds()
         yield from self._of_disk()
 
     def _of_audit(self) -> Iterable[Metric]:
@@ -153,6 +157,24 @@ class _Standing(Collector):
         for act, count in sorted(self._audit.failures.items()):
             failures.add_metric([act], count)
         yield failures
+
+    def _of_feeds(self) -> Iterable[Metric]:
+        """How the feeds stand that listen with this data folder; absent where that cannot be read."""
+        try:
+            feeds = inbox.standings(self._inbox)
+        except Unavailable:
+            return
+        now = self._store.clock()
+        ages = {name: _seconds(now - feed.oldest) if feed.waiting else 0 for name, feed in feeds.items()}
+        yield _gauges("gateway_feed_waiting", {name: feed.waiting for name, feed in feeds.items()})
+        yield _gauges("gateway_feed_oldest_waiting_seconds", ages)
+        labels, text = STANDING["gateway_feed_messages_total"]
+        messages = CounterMetricFamily("gateway_feed_messages", text, labels=labels)
+        for name, feed in feeds.items():
+            for what, count in sorted(feed.counts.items()):
+                if what != inbox.LAST:
+                    messages.add_metric([name, what], count)
+        yield messages
 
     def _of_disk(self) -> Iterable[Metric]:
         try:

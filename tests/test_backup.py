@@ -14,6 +14,7 @@ from gateway import backup, composition, config, keys
 from gateway.errors import GatewayError, Invalid, Refused
 from gateway.export import standing
 from gateway.intake import load, take
+from gateway.intake.listen import emptying
 from gateway.store import copying, jobs, migrations
 from gateway.store.connecting import new_engine
 from gateway.store.database import Store, open_store
@@ -21,6 +22,7 @@ from gateway.store.session import Session, driver_of
 from gateway.synth import world
 from mappings import Feed, sources
 from tests.api.conftest import TODAY
+from tests.intake.listening import adt, code, listening
 
 
 @pytest.fixture(scope="module")
@@ -369,3 +371,18 @@ def test_the_commands_back_up_and_restore(tmp_path, monkeypatch):
     done = run("restore", str(tmp_path / "backup"), "--against", str(kept), "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["files"] > 4, done.stderr
     assert run("audit", "verify", "--against", str(kept)).returncode == 0
+
+
+@pytest.mark.hazard("HZ-FEED-06")
+def test_messages_that_wait_are_in_a_backup_and_mapped_after_a_restore(places, tmp_path, monkeypatch):
+    settings, elsewhere = places
+    with composition.create_gateway(settings, "sandbox") as gateway:
+        with monkeypatch.context() as still:
+            still.setattr(emptying.Emptying, "one", lambda *_: False)
+            with listening(gateway.store, settings.inbox_file) as listened:
+                assert code(listened.sent(adt("1"))) == "AA"
+        backup.make(gateway, tmp_path / "backup", "somebody")
+    backup.restore(tmp_path / "backup", elsewhere, "somebody")
+    with composition.open_gateway(elsewhere) as gateway, listening(gateway.store, elsewhere.inbox_file) as listened:
+        listened.mapped()
+        assert listened.rows() == 1

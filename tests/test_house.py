@@ -69,7 +69,7 @@ ROOMS = {
         "store.ledger",
     },
     "backup": {"config", "custody", "durable", "keys", "nhs.pseudonym", "composition", "export.standing", "store"},
-    "metrics": {"store.audit", "store.database", "store.vitals"},
+    "metrics": {"store.audit", "store.database", "store.inbox", "store.vitals"},
     "api": {
         "metrics",
         "fhir",

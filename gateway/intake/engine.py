@@ -72,6 +72,11 @@ class Team:
         for member in members:
             member.submit(model.make_ready)  # built while rows are kept, so that the first part need not wait
 
+    def renew(self) -> None:
+        """Have the workers look at the store anew: what they remember of it may have changed."""
+        for member in self._members:
+            member.submit(_renew)
+
     def read(self, producer: Rows, size: int) -> Iterator[Batch]:
         reader = self._members[-1]
         reader.submit(_open, producer, size)
@@ -101,6 +106,13 @@ def engine(
     if size < POOL_FROM or count == 0:
         yield Worker(store, source, feed, sets)
         return
+    with team(store, source, feed, sets, count) as members:
+        yield members
+
+
+@contextmanager
+def team(store: Store, source: Source, feed: Feed, sets: CodeSets, count: int) -> Iterator[Team]:
+    """So many worker processes, while a block runs."""
     with ExitStack() as stack:
         begun = (_start, (store.url, source.name, feed, sets))
         yield Team([stack.enter_context(processes.pool(1, *begun)) for _ in range(count)])
@@ -116,6 +128,10 @@ def _start(url: str, source: str, feed: Feed, sets: CodeSets) -> None:
     global _worker  # one for each process: a worker has no other place to keep it
     collect_seldom()
     _worker = Worker(open_store(url), sources()[source], feed, sets)
+
+
+def _renew() -> None:
+    _member().context = None
 
 
 def _open(producer: Rows, size: int) -> None:

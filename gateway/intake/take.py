@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from gateway import log
@@ -58,23 +58,20 @@ def take(
 ) -> Report:
     """Take rows in as one delivery called ``name``. Raises ``Refused`` before anything is kept where they must not be
     taken at all. ``replace`` has what the delivery lacks deleted; ``unread`` counts the columns that the source does
-    not know. After a change of the mapping's version what is kept of its publishers is read again. ``with_census`` adds who is who in the whole store to the report, which reads every person of it."""
+    not know. After a change of the mapping's version what is kept of its publishers is read again. ``with_census`` adds
+    who is who in the whole store to the report, which reads every person of it."""
     started = time.monotonic()
-    rows = rows.checked(source, _known(store, source))
+    rows = rows.checked(source, known(store, source))
     with alone(store, source):
         report = Report(source.name, files=files, unread=Counter(unread))
-        with store.read() as session:
-            is_current = deliveries.is_of_version(session, source.name, source.version)
         begin(store, source, sets, report, name)
         with seldom_collected(), engine(store, source, feed, sets, rows.size, workers) as run:
-            publishers = _keep(store, source, rows, feed.name, report, run, progress, replace)
-            if not is_current:
-                reread(store, source, feed, report, publishers)
+            keep(store, source, rows, feed, report, run, progress, replace)
             map_touched(store, source, sets, report, run, progress)
         return end(store, report, started, with_census)
 
 
-def _known(store: Store, source: Source) -> Callable[[str], bool] | None:
+def known(store: Store, source: Source) -> Callable[[str], bool] | None:
     """Which publishers a live store takes rows from; None for a sandbox, which takes them from any."""
     if store.is_sandbox:
         return None
@@ -106,6 +103,7 @@ def begin(
     so new code sets map everything again. ``indexes_all`` says that the delivery marks every group, and that
     ``map_touched`` will write the index of all of it again."""
     with store.write() as session:
+        report.rereads = not deliveries.is_of_version(session, source.name, source.version)
         report.delivery = deliveries.begin(
             session, source.name, name, source.version, sensitive.labelled_by(sets), index.fingerprint(), indexes_all
         )
@@ -135,17 +133,18 @@ def _event(report: Report, outcome: str) -> dict[str, object]:
     return {"act": report.act, "source": report.source, "delivery": report.delivery, "outcome": outcome}
 
 
-def _keep(
+def keep(
     store: Store,
     source: Source,
     rows: Rows,
-    feed: str,
+    feed: Feed,
     report: Report,
     run: Engine,
     progress: Progress,
     replace: Replace | None = None,
-) -> Collection[str]:
-    """Keep the rows, and return the codes of their publishers."""
+) -> None:
+    """Keep the rows, as the delivery of the report, and mark their groups to be mapped. After a change of the mapping's
+    version what is kept of their publishers is read again."""
     size, count = rows.size, 0
     progress("rows kept", 0, 1)
     publishers: dict[str, int] = {}
@@ -156,7 +155,7 @@ def _keep(
         for reject in batch.rejects:
             report.reject(reject.place, reject.reason)
         with store.write() as session:
-            report.kept.update(rejected.keep(session, source.name, feed, report.delivery, batch.rejects))
+            report.kept.update(rejected.keep(session, source.name, feed.name, report.delivery, batch.rejects))
             _meet(session, store, source, batch, publishers)
             report.rows.update(keeping.keep(session, report.delivery, batch.sent, publishers, again))
             _describe(session, store, source, batch.publishers, publishers)
@@ -179,7 +178,9 @@ def _keep(
         registry.received(session, publishers.values())
         touched.touch_new(session, report.delivery, deliveries.first_row(session, report.delivery))
         deliveries.is_mapping(session, report.delivery)
-    return publishers.keys()
+    if report.rereads:
+        reread(store, source, feed, report, publishers.keys())
+        report.rereads = False
 
 
 def _meet(session: Session, store: Store, source: Source, batch: Batch, keys: dict[str, int]) -> None:

@@ -31,45 +31,63 @@ BATCH = 1000
 WAIT_SECONDS = 30
 PROBE_BYTES, PROBE_SECONDS = 1 << 16, 1.0
 """A probe writes more than any row takes, and at most so often: between, its last outcome stands."""
+Packed = str | list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """The table of an append-only file: ``seq``, ``at`` (µs UTC), and one column for what is appended.
 
-    ``is_bytes`` says whether that is bytes or text; ``more`` is DDL for whatever else the file holds.
+    ``is_bytes`` says whether that is bytes or text; ``beside`` names columns of text that come with each value;
+    ``may_go`` says that rows are removed once they are of no more use, which is refused otherwise; ``more`` is DDL for
+    whatever else the file holds.
     """
 
     name: str
     column: str
     is_bytes: bool = False
+    beside: tuple[str, ...] = ()
+    may_go: bool = False
     more: str = ""
 
     @property
     def schema(self) -> str:
         """The statements that make the table where it is not there. The triggers refuse changes to its rows."""
         refused = "BEGIN SELECT RAISE(ABORT, 'append only'); END;"
+        kept = f"CREATE TRIGGER IF NOT EXISTS {self.name}_is_kept BEFORE DELETE ON {self.name} {refused}"
         return (
             f"CREATE TABLE IF NOT EXISTS {self.name} (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, "
-            f"{self.column} {'BLOB' if self.is_bytes else 'TEXT'} NOT NULL);"
+            f"{self.column} {'BLOB' if self.is_bytes else 'TEXT'} NOT NULL"
+            f"{''.join(f', {name} TEXT NOT NULL' for name in self.beside)});"
             f"CREATE TRIGGER IF NOT EXISTS {self.name}_is_append_only BEFORE UPDATE ON {self.name} {refused}"
-            f"CREATE TRIGGER IF NOT EXISTS {self.name}_is_kept BEFORE DELETE ON {self.name} {refused}{self.more}"
+            f"{'' if self.may_go else kept}{self.more}"
         )
 
     @property
     def insert(self) -> str:
-        """The statement that appends a JSON list of values. One statement is one transaction and releases the
-        interpreter once: a statement for each row would do so twice for each row."""
-        value = "unhex(value)" if self.is_bytes else "value"
-        columns = Columns(self.name, ("seq", "at", self.column)).only(f"at {self.column}")
-        return f"INSERT INTO {self.name} ({columns}) SELECT ?, {value} FROM json_each(?) ORDER BY key"
+        """The statement that appends a JSON list of values, each a list where others come beside it. One statement is
+        one transaction and releases the interpreter once: a statement for each row would do so twice for each row."""
+        value, *beside = [f"value->>{number}" for number in range(len(self.beside) + 1)] if self.beside else ["value"]
+        values = ", ".join([f"unhex({value})" if self.is_bytes else value, *beside])
+        columns = Columns(self.name, ("seq", "at", self.column, *self.beside)).all.removeprefix("seq, ")
+        return f"INSERT INTO {self.name} ({columns}) SELECT ?, {values} FROM json_each(?) ORDER BY key"
+
+    @property
+    def probe(self) -> str:
+        """The JSON list of one empty value."""
+        return msgspec.json.encode([[""] * (len(self.beside) + 1) if self.beside else ""]).decode()
+
+    def packed(self, value: str | bytes, beside: Sequence[str]) -> Packed:
+        """A value, and what comes beside it, as ``insert`` takes it."""
+        text = value.hex() if isinstance(value, bytes) else value
+        return [text, *beside] if self.beside else text
 
 
 @dataclass(slots=True)
 class _Waiting:
     """A row that is being written. A thread waits for it, or the event loop through ``future``."""
 
-    value: str
+    value: Packed
     future: asyncio.Future[None] | None = None
     is_done: bool = False
     fault: Exception | None = None
@@ -118,7 +136,7 @@ class AppendFile:
         # A row is inserted as well, because its table may be what fails.
         connection.execute("BEGIN IMMEDIATE")
         try:
-            connection.execute(self._insert, (0, '[""]'))
+            connection.execute(self._insert, (0, self.table.probe))
         finally:
             connection.execute("ROLLBACK")
 
@@ -133,12 +151,12 @@ class AppendFile:
             return error
         return None
 
-    def append(self, value: str | bytes) -> None:
+    def append(self, value: str | bytes, *beside: str) -> None:
         """Write one row durably, with those of everyone who waits: the first to come commits for all of them.
 
         One batch may be filled by the rows that came before, so batches are committed until this row is in one.
         """
-        row = _Waiting(_text(value))
+        row = _Waiting(self.table.packed(value, beside))
         self._waiting.append(row)
         if not self._turn.acquire(timeout=WAIT_SECONDS):
             raise TimeoutError
@@ -150,10 +168,10 @@ class AppendFile:
         if row.fault:
             raise row.fault
 
-    async def appended(self, value: str | bytes) -> None:
+    async def appended(self, value: str | bytes, *beside: str) -> None:
         """``append`` for the event loop: a thread commits all rows that came while it committed the ones before."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(_text(value), future))
+        self._waiting.append(_Waiting(self.table.packed(value, beside), future))
         if not self._is_called:
             self._is_called = True
             self._committer.submit(self._commit_called)
@@ -175,7 +193,7 @@ class AppendFile:
                 with suppress(RuntimeError):  # its loop is closed: nobody waits any more
                     row.future.get_loop().call_soon_threadsafe(_answer, row.future, fault)
 
-    def _write(self, connection: sqlite.Connection, values: Sequence[str]) -> None:
+    def _write(self, connection: sqlite.Connection, values: Sequence[Packed]) -> None:
         connection.execute(self._insert, (microseconds_now(), msgspec.json.encode(values).decode()))
 
     def _disconnect(self) -> None:
@@ -234,10 +252,6 @@ def _damage_named(path: Path) -> Iterator[None]:
         if faults.meaning(error) != faults.DAMAGED:
             raise
         raise Unavailable(f"{path.name} is damaged: an operator must restore it", AUDIT_DAMAGED) from None
-
-
-def _text(value: str | bytes) -> str:
-    return value.hex() if isinstance(value, bytes) else value
 
 
 def _answer(future: asyncio.Future[None], fault: Exception | None) -> None:

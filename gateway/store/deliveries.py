@@ -63,6 +63,13 @@ def is_mapping(session: Session, delivery: int) -> None:
         rows.get_one(Delivery, delivery).state = "mapping"
 
 
+def reopen(session: Session, delivery: int) -> bool:
+    """Have a delivery keep more rows, all of whose rows are mapped; return whether it is open still: another delivery of
+    the source ends it. Only rows that come from now on are new."""
+    sql = "UPDATE delivery SET state = 'keeping', first = ? WHERE key = ? AND state = 'mapping'"
+    return session.run(sql, session.next_key("kept"), delivery) > 0
+
+
 def end(session: Session, delivery: int, report: dict[str, Any]) -> None:
     """Mark a delivery as done and store its report."""
     with models(session) as rows:

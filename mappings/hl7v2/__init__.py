@@ -1,4 +1,4 @@
-"""HL7 v2 from hospitals: ADT (admission, transfer, discharge, people, merges) and ORU^R01 (results), from files.
+"""HL7 v2 from hospitals, in files and over MLLP: ADT (stays, people, merges) and ORU^R01 (results).
 
 A row is a message. A group is what one family of resources is made from: ``pat:`` a hospital number (Patient,
 allergies), ``visit:`` a visit number (Encounter, diagnoses, procedures), ``order:`` a filler number (reports,

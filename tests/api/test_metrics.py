@@ -1,7 +1,9 @@
 """What an alarm can use: every metric means what its row says, tells of nobody, and an outage is told by the scrape."""
 
+import asyncio
 import re
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from gateway.api import connection
 from gateway.commands import verbs
 from gateway.errors import Unavailable
 from gateway.store import jobs, ledger, rejected, vitals
+from gateway.store.inbox import Inbox
 from gateway.store.sent import Rejected
 from tests.api.people import ANN, uid
 from tests.toy import deliver, row
@@ -73,6 +76,23 @@ def test_what_stands_in_the_store_is_told(clinic):
     assert told[("gateway_export_releases",)] == 1
     assert told[("gateway_export_release_age_seconds",)] == pytest.approx(3600, abs=60)
     assert 0 < told[("gateway_disk_free_bytes",)] <= told[("gateway_disk_size_bytes",)]
+
+
+def test_how_feeds_stand_is_told(clinic):
+    with closing(Inbox(clinic.settings.inbox_file)) as inbox:
+        asyncio.run(inbox.keep(b"MSH", "ward", "1", "a", "AA", ""))
+        inbox.count("ward", {"received": 2, "AA": 1}, 5)
+        inbox.count("ward", {"received": 1}, 4)
+        inbox.count("lab", {"received": 1})
+    clock, clinic.store.clock = clinic.store.clock, lambda: time.time_ns() // 1000 + HOUR
+    told = scraped(clinic)
+    assert (told["gateway_feed_waiting", "ward"], told["gateway_feed_waiting", "lab"]) == (1, 0)
+    assert told["gateway_feed_oldest_waiting_seconds", "ward"] == pytest.approx(3600, abs=60)
+    assert told["gateway_feed_oldest_waiting_seconds", "lab"] == 0
+    assert told["gateway_feed_messages_total", "ward", "received"] == 3
+    assert ("gateway_feed_messages_total", "ward", "last") not in told and clock
+    clinic.settings.inbox_file.write_bytes(b"not a database" * 100)
+    assert ("gateway_feed_waiting", "ward") not in scraped(clinic), "a scrape tells of an outage and is none"
 
 
 def test_the_lag_of_the_audit_is_told(clinic):
@@ -151,6 +171,8 @@ def test_every_metric_has_its_row_and_every_row_its_metric(clinic):
         jobs.create(session, "one", "export", "somebody", {})
         ledger.append(session, {"release": "one"})
     clinic.service.door.audit.seal()
+    with closing(Inbox(clinic.settings.inbox_file)) as inbox:
+        inbox.count("ward", {"received": 1})
     answer = clinic.get("/metrics", "admin")
     told: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(answer.text):
@@ -162,7 +184,7 @@ def test_every_metric_has_its_row_and_every_row_its_metric(clinic):
 
 def test_no_label_can_name_anybody():
     assert {label for labels, _ in metrics.TABLE.values() for label in labels} == {
-        "route", "method", "status", "code", "version", "source", "state", "stream", "act",
+        "route", "method", "status", "code", "version", "source", "state", "stream", "act", "feed", "what",
     }  # fmt: skip
 
 

@@ -247,7 +247,7 @@ def test_a_live_store_learns_of_no_publisher_from_another_ones_rows(tmp_path, mo
 def test_two_loads_of_one_source_take_turns(store, monkeypatch):
     """The second waits for the first: else it would take its rows for those of a load that was cut off."""
     inside, most = [], []
-    original = taking._keep
+    original = taking.keep
 
     def keep(*arguments):
         inside.append(1)
@@ -256,7 +256,7 @@ def test_two_loads_of_one_source_take_turns(store, monkeypatch):
         original(*arguments)
         inside.pop()
 
-    monkeypatch.setattr(taking, "_keep", keep)
+    monkeypatch.setattr(taking, "keep", keep)
     reports = []
     threads = [
         threading.Thread(
