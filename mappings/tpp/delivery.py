@@ -251,7 +251,7 @@ def row(table: str, about: Table, values: Values, order: int, line: int, feed: F
 def groups(table: str, about: Table, values: Values, key: str) -> tuple[str, ...]:
     """Return the groups of a row. A deletion that does not say them keeps those of the row it deletes."""
     if table == PROBLEM and not reference_id(values, "IDCode"):
-        return () if is_true(values["RemovedData"].strip()) else (f"problem:{key}",)
+        return (f"problem:{key}",)
     columns = ((family, reference_id(values, column)) for family, column in about.groups)
     return tuple([f"{family}:{part.upper()}" for family, part in columns if part])
 

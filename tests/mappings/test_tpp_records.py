@@ -412,6 +412,7 @@ def test_only_gms_makes_a_regular_patient(status, is_regular):
     found = mapped(patient(), registered(RegistrationStatus=status))
     assert identity.is_regular_registration(found.one("EpisodeOfCare")) is is_regular
     assert bool(found.unlisted) is (status in ("Something new", "9999"))
+    assert "9999" not in str(found.one("EpisodeOfCare").get("type")), "a number is no word"
 
 
 @pytest.mark.hazard("HZ-TPP-15")
@@ -463,6 +464,7 @@ def test_a_superseded_number_is_gone_with_the_row_that_replaces_it():
 def test_a_deleted_patient_is_withheld_and_a_test_patient_is_nobody():
     found = mapped(patient(), registered(), deleted("SRPatient", "1"))
     assert found.one("Patient")["meta"]["security"] == ["withheld"] and found.one("Patient")["active"] is False
+    assert found.one("Patient")["identifier"][0]["value"] == "9990000018", "it is still known whose record is withheld"
     assert found.one("EpisodeOfCare")["status"] == "finished" and found.one("EpisodeOfCare")["meta"]["security"] == [
         "withheld"
     ]
