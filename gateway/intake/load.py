@@ -13,8 +13,7 @@ from gateway.intake.replacing import Replace
 from gateway.intake.report import Report
 from gateway.intake.take import Progress, alone, begin, end, map_touched, quiet, take
 from gateway.nhs.codesets import CodeSets
-from gateway.store import kept as keeping
-from gateway.store import quarantine, rejected, touched
+from gateway.store import kept, quarantine, rejected, touched
 from gateway.store.database import Store
 from mappings import Feed, Source
 
@@ -61,7 +60,7 @@ def remap(
     with alone(store, source):
         begin(store, source, sets, report, "remap", touched.touch_source, indexes_all=True)
         with store.read() as session:
-            size = keeping.size(session)
+            size = kept.size(session)
         with engine(store, source, feed, sets, size, workers) as run:
             map_touched(store, source, sets, report, run, progress, indexes_all=True)
         return end(store, report, started)
@@ -83,7 +82,7 @@ def replay_rejects(store: Store, source: Source, feed: Feed, sets: CodeSets, *, 
     What a crash leaves is replayed again, which changes nothing: its rows are kept already.
     """
     with store.read() as session:
-        keys = [kept.key for kept in rejected.waiting(session, source.name, feed.name)]
+        keys = [reject.key for reject in rejected.waiting(session, source.name, feed.name)]
     rows = Replayed(store, keys, feed)
     report = take(store, source, rows, feed, sets, name="rejects", workers=0, progress=progress)
     with store.write() as session:
