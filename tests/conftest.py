@@ -4,6 +4,7 @@ databases."""
 import itertools
 import shutil
 import tempfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,22 @@ def postgres_url(postgres_server) -> str:
 
 
 _numbers = itertools.count()
+
+
+@pytest.fixture
+def zip_opens(monkeypatch) -> list[tuple]:
+    """What the zips that the readers open meanwhile were opened by: one entry for each time."""
+    from mappings.readers import zip as archives
+
+    opens = []
+
+    class Zip(zipfile.ZipFile):
+        def __init__(self, *args):
+            opens.append(args)
+            super().__init__(*args)
+
+    monkeypatch.setattr(archives, "ZipFile", Zip)
+    return opens
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

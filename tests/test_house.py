@@ -3,6 +3,7 @@ calling."""
 
 import ast
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,41 @@ def test_rooms_import_downwards_only_and_in_no_circle():
         if order.index(target) > order.index(name)
     }
     assert up == set(), f"the rows of ROOMS are from below to above, and these imports go up: {up}"
+
+
+def test_modules_import_each_other_in_no_circle():
+    """What a module imports when it is imported itself; an import in a function or for the types alone is no arrow."""
+    names = {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in modules()}
+    graph = {name: {within for word in _at_import(path) if (within := _module(word, names)) and within != name}
+             for name, path in names.items()}  # fmt: skip
+    assert graph["gateway.intake.take"] >= {"gateway.store.deliveries", "gateway.intake.engine"}
+    while free := {name for name, targets in graph.items() if not targets & graph.keys()}:
+        graph = {name: targets for name, targets in graph.items() if name not in free}
+    assert not graph, f"among these modules is a circle: {sorted(graph)}"
+
+
+def _module(name: str, names: Mapping[str, Path]) -> str:
+    """The module that an imported name is, or is of; "" for one of another project."""
+    while name and name not in names:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def _at_import(path: Path) -> set[str]:
+    """What the body of a module imports."""
+    waiting: list[ast.stmt] = list(ast.parse(path.read_text(encoding="utf-8")).body)
+    found: set[str] = set()
+    for node in waiting:
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                waiting += node.orelse
+            case ast.If() | ast.Try():
+                waiting += [*node.body, *node.orelse]
+            case ast.Import():
+                found |= {alias.name for alias in node.names}
+            case ast.ImportFrom():
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
 
 
 JOINED = {

@@ -14,8 +14,7 @@ from gateway.intake.report import Report
 from gateway.intake.rereading import reread
 from gateway.intake.take import Progress, alone, begin, end, map_touched, quiet, take
 from gateway.nhs.codesets import CodeSets
-from gateway.store import kept as keeping
-from gateway.store import quarantine, rejected, touched
+from gateway.store import kept, quarantine, rejected, touched
 from gateway.store.database import Store
 from mappings import Feed, Source
 
@@ -65,7 +64,7 @@ def remap(
         begin(store, source, sets, report, "remap", touched.touch_source, indexes_all=True)
         reread(store, source, feed, report)
         with store.read() as session:
-            size = keeping.size(session)
+            size = kept.size(session)
         with engine(store, source, feed, sets, size, workers) as run:
             map_touched(store, source, sets, report, run, progress, indexes_all=True)
         return end(store, report, started)
@@ -89,7 +88,7 @@ def replay_rejects(store: Store, source: Source, feed: Feed, sets: CodeSets, *, 
     """
     feed = feed.within(store.namespace.bytes)
     with store.read() as session:
-        keys = [kept.key for kept in rejected.waiting(session, source.name, feed.name)]
+        keys = [reject.key for reject in rejected.waiting(session, source.name, feed.name)]
     rows = Replayed(store, keys, feed)
     report = take(store, source, rows, feed, sets, name="rejects", workers=0, progress=progress)
     with store.write() as session:

@@ -14,9 +14,9 @@ from gateway.errors import GatewayError, Invalid
 from gateway.fhir import build, index, model
 from gateway.nhs import identity, labels, optout, sensitive, ukcore
 from gateway.nhs.codesets import CodeSets
-from gateway.store import kept as keeping
 from gateway.store import sent
 from gateway.store.hashes import id_hash
+from gateway.store.kept import group_name, row_at, rows_in, rows_of
 from gateway.store.mapped import Mapped, Put
 from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
 from gateway.store.registry import PublisherRow
@@ -102,7 +102,7 @@ class Looker:
         if hash_ in self._near:
             row = self._near[hash_]
         elif (row := self._context.cache.get(hash_)) is None:
-            kept = keeping.row_at(self._session, hash_)
+            kept = row_at(self._session, hash_)
             row = row_of(kept, publisher or self._publisher) if kept else None
             if row is None or row.patient:
                 self._near[hash_] = row
@@ -121,7 +121,7 @@ class Looker:
             ),
             0,
         )
-        return [row_of(kept, name) for kept in keeping.rows_in(self._session, key, table) if not kept.deleted]
+        return [row_of(kept, name) for kept in rows_in(self._session, key, table) if not kept.deleted]
 
     def once(self, name: Hashable, make: Callable[[], T]) -> T:
         answer = self._shared.get((self._publisher, name))
@@ -169,7 +169,7 @@ def row_of(kept: sent.Kept, publisher: str) -> Row:
 
 def map_groups(session: Session, context: Context, touched: Sequence[tuple[int, int]]) -> list[Mapped]:
     """Map touched (patient, group) pairs, in the order given. A fault is a result, not an error."""
-    kept = keeping.rows_of(session, [group for _, group in touched])
+    kept = rows_of(session, [group for _, group in touched])
     near: dict[int, Row | None] = {}
     shared: Shared = {}
     for rows in kept.values():
@@ -194,7 +194,7 @@ def _map_group(
     members = [row for kept in rows if (row := near[kept.hash]) is not None]
     if len(members) > 1:
         members.sort(key=_in_order)
-    key = keeping.group_name(context.source.name, publisher.code, grp, rows)
+    key = group_name(context.source.name, publisher.code, grp, rows)
     group = Group(key, publisher.code, tuple(members))
     look = Looker(session, context, publisher.code, near, shared)
     mapped = Mapped(grp, patient, publisher.key, KIND_NUMBER[publisher.kind], None)

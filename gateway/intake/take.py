@@ -22,8 +22,18 @@ from gateway.intake.rereading import reread
 from gateway.memory import seldom_collected
 from gateway.nhs import sensitive
 from gateway.nhs.codesets import CodeSets
-from gateway.store import deliveries, identities, indexing, quarantine, registry, rejected, sharing, touched, writing
-from gateway.store import kept as keeping
+from gateway.store import (
+    deliveries,
+    identities,
+    indexing,
+    kept,
+    quarantine,
+    registry,
+    rejected,
+    sharing,
+    touched,
+    writing,
+)
 from gateway.store.batches import batches
 from gateway.store.changes import record_write
 from gateway.store.database import Store
@@ -157,7 +167,7 @@ def keep(
         with store.write() as session:
             report.kept.update(rejected.keep(session, source.name, feed.name, report.delivery, batch.rejects))
             _meet(session, store, source, batch, publishers)
-            report.rows.update(keeping.keep(session, report.delivery, batch.sent, publishers, again))
+            report.rows.update(kept.keep(session, report.delivery, batch.sent, publishers, again))
             _describe(session, store, source, batch.publishers, publishers)
         for row in batch.sent:
             if row.patient:

@@ -16,7 +16,6 @@ from gateway.intake.producers import Files
 from gateway.store import registry
 from gateway.store.database import open_store
 from mappings import Feed, Row, sources
-from mappings.readers import zip as archives
 from mappings.readers.files import HEAD, File
 from tests.intake.conftest import NAMESPACE, state, take
 from tests.mappings.harness import read_all
@@ -148,22 +147,14 @@ def test_a_live_store_stops_reading_at_the_first_row_of_a_publisher_that_it_does
 
 
 @pytest.mark.parametrize("count", [3, 40])
-def test_a_zip_of_many_files_is_opened_once(tmp_path, new_store, deliveries, code_sets, monkeypatch, count):
+def test_a_zip_of_many_files_is_opened_once(tmp_path, new_store, deliveries, code_sets, zip_opens, count):
     [message] = sorted(deliveries.path("hl7v2").glob("*.hl7"))[:1]
     path = tmp_path / "delivery.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(count):
             archive.write(message, f"{number}.hl7")
-    opens = []
-
-    class Zip(zipfile.ZipFile):
-        def __init__(self, *args):
-            opens.append(args)
-            super().__init__(*args)
-
-    monkeypatch.setattr(archives, "ZipFile", Zip)
     report = load.load(new_store(), sources()["hl7v2"], path, Feed(), code_sets, workers=0)
-    assert report.files == count and report.rows["new"] and len(opens) == 1
+    assert report.files == count and report.rows["new"] and len(zip_opens) == 1
 
 
 def test_the_size_of_a_delivery_is_asked_once(deliveries, monkeypatch):

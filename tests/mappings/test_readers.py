@@ -303,24 +303,16 @@ def test_what_fails_while_it_is_opened_or_read_is_refused_and_its_zip_closed(tmp
     assert len(zips) == 2 and all(made.fp is None for made in zips)
 
 
-def test_a_zip_is_opened_once_for_all_its_files_and_once_more_in_another_process(tmp_path, monkeypatch):
-    opens = []
-
-    class Zip(zipfile.ZipFile):
-        def __init__(self, *args):
-            opens.append(args)
-            super().__init__(*args)
-
-    monkeypatch.setattr(archives, "ZipFile", Zip)
+def test_a_zip_is_opened_once_for_all_its_files_and_once_more_in_another_process(tmp_path, zip_opens):
     path = archive(tmp_path / "z.zip", *((f"{number}.csv", b"1") for number in range(200)))
     found = delivered(path)
     assert [file.size for file in found] == [1] * 200
     for file in [*found, *found]:
         whole(file)
-    assert len(opens) == 1
+    assert len(zip_opens) == 1
     for file in pickle.loads(pickle.dumps(found)):
         assert file.size == 1 and whole(file)
-    assert len(opens) == 2
+    assert len(zip_opens) == 2
 
 
 def test_a_message_tells_the_words_of_a_files_name_and_no_number(tmp_path):
