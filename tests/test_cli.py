@@ -105,10 +105,10 @@ def test_without_a_verb_the_verbs_are_listed(gateway):
         ("init sandbox", 0, "a sandbox store"),
         ("init live", 2, "born sandbox"),
         ("load emis", 2, "Missing argument 'path'"),
-        ("load nobody x", 2, "there are cld, emis, hl7v2"),
+        ("load nobody x", 2, "there are cld, emis, fhir, hl7v2, tpp"),
         ("load emis nowhere", 2, "no such file or folder"),
         ("load emis nowhere --feed x", 2, "no such file or folder"),
-        ("remap nobody", 2, "there are cld, emis, hl7v2"),
+        ("remap nobody", 2, "there are cld, emis, fhir, hl7v2, tpp"),
         ("remap cld", 0, "cld"),
         ("remap cld --feed ward", 2, "no table of that name"),
         ("quarantine list", 0, ""),
@@ -643,3 +643,17 @@ def test_an_interrupted_load_ends_cleanly_and_goes_on_when_run_again(gateway, da
     report = json.loads(out)
     assert report["rows"]["read"] == held(data)[1] == many.written["emis"] + many.known["gp"]
     assert report["people"]["patients"] == many.known["gp"]
+
+
+def test_a_world_of_synthetic_people_is_written_once_and_for_as_many_as_there_are_numbers(gateway, tmp_path):
+    out = tmp_path / "world"
+    code, told, _ = gateway("synth", "--out", out, "--people", "12", "--today", "2026-03-01", "--json")
+    people = (out / "truth" / "people.ndjson").read_text(encoding="utf-8").splitlines()
+    assert code == 0 and json.loads(told)["written"]["emis"] > 100 and len(people) == 12
+    for words, reason in (
+        (("--out", out), "--out: a new or an empty folder"),
+        (("--out", tmp_path / "more", "--today", "soon"), "--today"),
+        (("--out", tmp_path / "more", "--people", "900000"), "--people: at most 899999"),
+    ):
+        code, _, refused = gateway("synth", *words)
+        assert code == 2 and reason in refused and not (tmp_path / "more").exists()

@@ -67,7 +67,7 @@ INTERACTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", INTERACTIONS.keys() - OURS.keys())
+@pytest.mark.parametrize("name", sorted(INTERACTIONS.keys() - OURS.keys()))
 def test_an_interaction_begins_with_the_address_of_its_specification(name):
     assert (inspect.getdoc(INTERACTIONS[name]) or "").startswith("https://")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, time
 from pathlib import Path
 
 from gateway.synth import cld, emis, hl7v2, optout, places
+from gateway.synth.answers import Answers
 from gateway.synth.emis.around import organisation_rows, reference_rows
 from gateway.synth.emis.rows import organisation_guid, patient_guid
 from gateway.synth.people import people
@@ -66,9 +67,10 @@ def write(
     canary: bool = False,
     practices: Sequence[Practice] = (),
     councils: Sequence[Council] = (places.COUNCIL,),
+    done: Callable[[int], None] = lambda number: None,
 ) -> Manifest:
-    """Write ``count`` people into ``folder``: ``emis/<extract>/``, ``hl7v2/``, ``cld/``, ``optout.csv`` and
-    ``manifest.json``.
+    """Write ``count`` people into ``folder``: ``emis/<extract>/``, ``hl7v2/``, ``cld/``, ``optout.csv``,
+    ``truth/people.ndjson`` and ``manifest.json``. ``done`` is called with the number of each person written.
 
     Everyone passes once, by all writers, and is forgotten: any number of people fits in the same memory. The same
     arguments write the same bytes. ``emis/`` holds the deliveries by time; ``emis.write_delta`` adds the next one.
@@ -83,15 +85,17 @@ def write(
         hl7v2.Feed(folder / "hl7v2") as feed,
         cld.Returns(folder / "cld", today, councils) as returns,
         optout.OptOuts(folder / "optout.csv") as optouts,
+        Answers(folder / "truth") as answers,
     ):
         practice_files.put_all(reference_rows())
         practice_files.put_all(organisation_rows(practices, when))
         for person in people(count, seed, today, canary, practices, councils):
-            for writer in (practice_files, feed, returns, optouts):
+            for writer in (practice_files, feed, returns, optouts, answers):
                 writer.add(person)
             if person.number in FIXED:
                 fixed[FIXED[person.number].role] = who(person)
             tally(known, person)
+            done(person.number)
     manifest = Manifest(
         folder=folder,
         seed=seed,
