@@ -426,7 +426,7 @@ def test_an_immunisation_that_is_needed_was_not_given(term):
 
 @pytest.mark.hazard("HZ-EMIS-36")
 @pytest.mark.parametrize(
-    "local", ["EGTON42", "EGTON59", "JHCFA12", "HNG0605", "^ESCTSI581274", "EMISNQFR12", "PCNQOE1"]
+    "local", ["EGTON42", "EGTON59", "JHCFA12", "HNG0605", "^ESCTSI581274", "EMISNQFR12", "PCNQOE1", "egton42"]
 )
 def test_a_local_code_keeps_its_system_and_its_whole_text(local):
     coding = mapped(code("5", "Asthma", CONDITIONS, local), observation("O1", "5")).one("Condition")["code"]["coding"][
