@@ -173,6 +173,9 @@ def test_a_disease_is_not_lost_to_a_category_that_holds_other_things(term, categ
         "Peanut allergy diagnosed at allergy clinic",
         "Had anaphylaxis with peanuts",
         "Drug hypersensitivity syndrome",
+        "Drug reaction NOS",
+        "Contrast reaction",
+        "Penicillin allergy label removed",
     ],
 )
 @pytest.mark.parametrize("category", [CONDITIONS, "Unset", "Symptoms and Findings"])
@@ -210,6 +213,7 @@ def test_words_of_allergy_are_heard_whatever_the_substance(term, category):
         "Cold sensitivity",
         "Side effects of medication discussed",
         "No side effects",
+        "Brother allergic to penicillin",
         "Amniotic fluid sent for culture and sensitivity",
     ],
 )
