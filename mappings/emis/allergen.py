@@ -80,9 +80,9 @@ _SIDES = {"": (), "substance": ("before", "after"), "substance-after": ("after",
 
 def _is_substance(part: str) -> bool:
     """Whether the words can name a substance, as they do before or after "intolerance"; none at all do not speak
-    against it. A noun of a substance decides: a cough is none, a cough suppressant is."""
+    against it. A noun of a substance at their end decides: a cough is none, a cough suppressant is."""
     words_of_it = part.replace("-", " ").split()
-    if not _nouns("substance").isdisjoint(words_of_it):
+    if words_of_it and words_of_it[-1] in _nouns("substance"):
         return True
     return head(part) in ("", "vaccination") and _nouns("not_a_substance").isdisjoint(words_of_it)
 

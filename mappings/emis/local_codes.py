@@ -44,8 +44,14 @@ def own(text: str, code_id: str) -> str:
     return re.sub(r"\s+", " ", text.strip()) or code_id
 
 
+SURE = 4
+"""Letters of a name from which on its case plays no part: no Read code begins with "egton" or "emis"."""
+
+
 def _is_local(code: str) -> bool:
-    return any(
-        code.startswith(row["text"]) if row["part"] == "prefix" else code.endswith(row["text"])
-        for row in code_table(__package__, "codes_local")
-    )
+    for row in code_table(__package__, "codes_local"):
+        name = row["text"]
+        said, name = (code.casefold(), name.casefold()) if len(name) >= SURE else (code, name)
+        if said.startswith(name) if row["part"] == "prefix" else said.endswith(name):
+            return True
+    return False
