@@ -73,8 +73,9 @@ ROWS = (
     Kind("care-home", 8, "care home", SECTIONS, "by list", CARE),
 )  # fmt: skip
 """THE TABLE. A council's return comes each quarter, and its feed is stale after 120 days; other feeds send daily.
-Hospital feeds carry no medicines and no immunisations. The rows after ``social-care`` have no source yet: they are our
-default, for governance to sign before the first feed."""
+Hospital feeds carry no medicines and no immunisations. The rows after ``social-care`` are our default, for governance
+to sign before the first feed: units of SystmOne are ``community``, or what the operator says; the others have no
+source."""
 
 ANY = ""
 UNDATED_DAYS = 7

@@ -35,6 +35,7 @@ def to_coded(group: Group, look: Look) -> list[dict[str, Any]]:
             raise Invalid("column IDCode")  # the entry has not come: the problem is not lost but waits
         return []
     if problem is not None and problem.patient != row.patient:
+        look.warn("IDCode", "a problem of another patient's entry")
         problem = None
     built = entry(row, look)
     if built.code.unlisted is not None:

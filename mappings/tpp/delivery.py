@@ -120,7 +120,7 @@ def _times(manifest: File, feed: Feed) -> dict[str, str]:
         if isinstance(item, Reject):
             raise Refused(f"{manifest.shown}: {item.place}: {item.reason}")
         line, values = item
-        name, time = values["FileName"].strip().removesuffix(".csv"), values["DateExtractTo"].strip()
+        name, time = re.sub(r"(?i)\.csv$", "", values["FileName"].strip()), values["DateExtractTo"].strip()
         if NAME.fullmatch(f"{name}.csv") is None:
             raise Refused(f"{manifest.shown}: line {line}: column FileName")
         if not _is_time(time):

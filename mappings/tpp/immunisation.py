@@ -74,7 +74,7 @@ def is_given_elsewhere(row: Row, concept: dict[str, Any]) -> bool:
 
 
 def vaccine(row: Row, concept: dict[str, Any], look: Look) -> dict[str, Any]:
-    """Return the vaccine: the codes of the act of vaccination, for want of a product, and the name of what was given."""
+    """Return the vaccine: the codes of the act of vaccination, for want of a product, and the name of what it was."""
     content = reference_id(row.values, "IDImmunisationContent")
     entry = look.row(CONTENT, content, CENTRAL) if content else None
     if content and entry is None:

@@ -4,6 +4,7 @@ person."""
 import datetime
 import html
 import itertools
+import json
 import re
 from pathlib import Path
 
@@ -80,6 +81,24 @@ def test_a_bulk_and_its_delta_end_as_the_whole_extract_of_that_day(new_store, ta
     assert state(whole) == state(store)
     take(store, tmp_path / "whole")
     assert state(whole) == state(store), "and the bulk of that day changes nothing"
+
+
+@pytest.mark.hazard("HZ-TPP-07")
+def test_a_whole_extract_deletes_what_it_lacks_where_that_is_asked_for(new_store, take, code_sets, tmp_path):
+    store = new_store()
+    take(store, SAMPLES / "bulk")
+    rows = [(table, values) for table, values in sample_rows() if key(table, values) != ("SRCode", PRACTICE, "1001")]
+    whole = write(tmp_path / "whole", rows, "20240314_0100")
+    assert take(store, whole).as_dict()["absent"], "without the wish it is only counted"
+    report = load.load(
+        store, sources()["tpp"], write(tmp_path / "again", rows, "20240315_0100"), Feed(), code_sets, workers=0,
+        replace=load.Replace(0),
+    )  # fmt: skip
+    assert report.as_dict()["replaced"] and report.as_dict()["absent"]
+    with store.read() as session:
+        gone = session.rows("SELECT deleted FROM kept WHERE body LIKE ?", '["SRCode","1001",%')
+        left = session.value("SELECT count(*) FROM kept WHERE deleted = 1")
+    assert gone == [(1,)] and left == 1
 
 
 def key(table: str, values: dict[str, str]) -> tuple[str, ...]:
@@ -183,6 +202,32 @@ def test_the_same_on_postgresql(postgres_url, take):
         count = session.value("SELECT count(*) FROM head WHERE deleted = 0 AND type = ?", TYPE_NUMBER["Condition"])
     assert count == 8
     store.close()
+
+
+# Bad input
+
+
+WORDS = ("Zanzibarre text 9990000034", "99999999999999999999", "a  b", "\u00a0")
+
+
+@pytest.mark.hazard("HZ-TPP-31")
+@pytest.mark.parametrize("word", WORDS, ids=repr)
+def test_a_column_that_holds_anything_crashes_nothing_and_is_told_by_its_place(new_store, take, tmp_path, caplog, word):
+    """Each column of each table in turn holds what it should not."""
+    rows = []
+    for number, (table, values) in enumerate(sample_rows()):
+        for place, column in enumerate(values):
+            if column not in ("RowIdentifier", "IDOrganisationVisibleTo", "IDPatient"):
+                rows.append((table, {**values, "RowIdentifier": f"{number}{place:02}", column: word}))
+    store = new_store()
+    report = take(store, write(tmp_path / "bad", rows, encoding="utf-8"))
+    with store.read() as session:
+        waiting = session.rows("SELECT place, reason FROM quarantine")
+        held = session.value("SELECT count(*) FROM head WHERE deleted = 0")
+    told = f"{json.dumps(report.as_dict())} {waiting} {caplog.text}"
+    assert held > 200 and report.rows["read"] > 500
+    assert "Zanzibarre" not in told and "9990000034" not in told
+    assert not [reason for _, reason in waiting if not re.fullmatch(r"column \w+|[A-Z]\w+", reason)]
 
 
 # The record as it is shown

@@ -97,6 +97,14 @@ def test_a_name_of_the_manifest_that_is_no_tables_is_refused_by_its_line(tmp_pat
     assert "Ann" not in str(refusal.value)
 
 
+def test_the_manifest_may_write_names_with_their_suffix_and_in_any_case(tmp_path):
+    write(tmp_path, [ZOE], tables=["SRPatient"])
+    path = tmp_path / "SRManifest.csv"
+    path.write_text(path.read_text(encoding="cp1252").replace("SRPatient", "srpatient.CSV"), encoding="cp1252")
+    (file,) = SOURCE.check(tmp_path, Feed())
+    assert file.title == "SRPatient 20240312_0100"
+
+
 def test_one_file_is_refused_unless_partial(tmp_path):
     write(tmp_path / "20240312_0100", [ZOE])
     file = tmp_path / "20240312_0100" / "SRPatient.csv"

@@ -647,7 +647,8 @@ def test_only_a_practice_is_a_practice():
     ]
 
 
-def test_a_problem_or_status_of_another_patient_is_not_taken():
+def test_a_problem_of_another_patient_is_not_taken_and_is_counted():
     entry = code("Asthma", "H33..", "195967001")
-    condition = mapped(entry, of_patient("SRProblem", "1", IDCode="1000", IDPatient="2")).one("Condition")
-    assert condition["category"][0]["coding"][0]["code"] == "encounter-diagnosis"
+    found = mapped(entry, of_patient("SRProblem", "1", IDCode="1000", IDPatient="2"))
+    assert found.one("Condition")["category"][0]["coding"][0]["code"] == "encounter-diagnosis"
+    assert found.unlisted == ["IDCode (a problem of another patient's entry)"]
