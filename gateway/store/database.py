@@ -33,6 +33,8 @@ BUSY_SECONDS = 30
 POOL_SECONDS = 10
 """Seconds that a request waits for a connection of the pool."""
 TRY_SECONDS = 0.005
+PAGES_KB = 256 * 1024
+"""Memory for pages that a connection to SQLite may keep."""
 MOST_WAITING = 8
 """Writes that wait for their turn at once, in a store whose patience has a limit."""
 NETWORK = {
@@ -56,7 +58,7 @@ def hash64(*parts: str) -> int:
     return int.from_bytes(blake2b("\x1f".join(parts).encode(), digest_size=8).digest(), "big", signed=True)
 
 
-@lru_cache(maxsize=1 << 17)
+@lru_cache(maxsize=1 << 14)
 def id_hash(id_: str) -> int:
     """The 64-bit form of a resource id: the start of a UUID, else a hash of it.
 
@@ -415,7 +417,7 @@ def _sqlite(path: Path) -> Engine:
     def settings(connection: sqlite.Connection, _record: object) -> None:
         # No mmap_size: never with writers in other processes (a stray write or a cut file is then corruption,
         # reference: reliability §1).
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-262144", "temp_store=MEMORY", "mmap_size=0",
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"cache_size=-{PAGES_KB}", "temp_store=MEMORY", "mmap_size=0",
                        "wal_autocheckpoint=16000", "trusted_schema=OFF"):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}")
 
