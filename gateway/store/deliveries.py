@@ -45,9 +45,9 @@ def begin(session: Session, source: str, name: str, version: str, sets: str, pla
 
 def is_of_version(session: Session, source: str, version: str) -> bool:
     """Whether the last complete delivery of a source was mapped by this version of the mapping; so is a first one."""
-    last = session.value(
-        "SELECT mapping FROM delivery WHERE source = ? AND state = 'done' ORDER BY key DESC LIMIT 1", source
-    )
+    newest = select(Delivery.mapping).where(Delivery.source == source, Delivery.state == "done")
+    with models(session) as rows:
+        last = rows.exec(newest.order_by(col(Delivery.key).desc()).limit(1)).first()
     return last is None or last.split(" ")[0] == version
 
 
@@ -66,8 +66,12 @@ def is_mapping(session: Session, delivery: int) -> None:
 def reopen(session: Session, delivery: int) -> bool:
     """Have a delivery keep more rows, all of whose rows are mapped; return whether it is open still: another delivery of
     the source ends it. Only rows that come from now on are new."""
-    sql = "UPDATE delivery SET state = 'keeping', first = ? WHERE key = ? AND state = 'mapping'"
-    return session.run(sql, session.next_key("kept"), delivery) > 0
+    with models(session) as rows:
+        row = rows.get(Delivery, delivery)
+        if row is None or row.state != "mapping":
+            return False
+        row.state, row.first = "keeping", session.next_key("kept")
+    return True
 
 
 def end(session: Session, delivery: int, report: dict[str, Any]) -> None:

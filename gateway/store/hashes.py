@@ -15,7 +15,7 @@ def hash64(*parts: str) -> int:
     return int.from_bytes(blake2b("\x1f".join(parts).encode(), digest_size=8).digest(), "big", signed=True)
 
 
-@lru_cache(maxsize=1 << 17)
+@lru_cache(maxsize=1 << 14)
 def id_hash(id_: str) -> int:
     """The 64-bit form of a resource id: the start of a UUID, else a hash of it.
 

@@ -13,6 +13,7 @@ from gateway.terminology import sets
 from mappings import Feed, sources
 from tests.api.conftest import Api
 from tests.cases.corpus import facts
+from tests.schema import sqlite_url
 
 pytestmark = pytest.mark.corpora
 
@@ -29,7 +30,7 @@ def loaded(tmp_path, shared):
 
     def load_case(case: str) -> tuple[Store, list[dict[str, Any]]]:
         folder, told = shared / "cases" / "gp-social" / case, EXPECTED[case]
-        store = open_store(f"sqlite:///{tmp_path / 'gateway.db'}", create="sandbox")
+        store = open_store(sqlite_url(tmp_path / "gateway.db"), create="sandbox")
         opened.append(store)
         source = sources()[told.get("source", "emis")]
         replacing = set(told.get("replace", ()))

@@ -13,6 +13,7 @@ from gateway.store.database import Store, open_store
 from gateway.terminology import sets
 from mappings import Feed, sources
 from tests.cases.corpus import facts
+from tests.schema import sqlite_url
 
 pytestmark = pytest.mark.corpora
 
@@ -39,7 +40,7 @@ def at(node: Any, path: str) -> str:
 @pytest.mark.parametrize("name", list(EXPECTED))
 def test_a_case_is_taken_in_as_it_should_be(tmp_path, shared, name):
     expected, folder = EXPECTED[name], shared / "cases" / "hl7v2" / name
-    store = open_store(f"sqlite:///{tmp_path / 'gateway.db'}", create="sandbox")
+    store = open_store(sqlite_url(tmp_path / "gateway.db"), create="sandbox")
     try:
         sent = sorted(path for path in folder.iterdir() if path.is_dir())
         reports = [load.load(store, sources()["hl7v2"], path, Feed(), CODE_SETS, workers=0) for path in sent]

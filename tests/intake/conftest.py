@@ -14,6 +14,7 @@ from gateway.store.database import Store, open_store
 from gateway.synth import emis, people, world
 from gateway.terminology import sets
 from mappings import Feed, Source, sources
+from tests.schema import sqlite_url
 
 TODAY = datetime.date(2026, 3, 1)
 NAMESPACE = uuid.UUID("5b0e8a52-0000-4000-8000-000000000001")
@@ -65,7 +66,7 @@ def new_store(tmp_path):
     opened: list[Store] = []
 
     def make(name: str = "gateway") -> Store:
-        opened.append(open_store(f"sqlite:///{tmp_path / name}.db", create="sandbox", namespace=NAMESPACE))
+        opened.append(open_store(sqlite_url(tmp_path / f"{name}.db"), create="sandbox", namespace=NAMESPACE))
         return opened[-1]
 
     yield make

@@ -78,8 +78,8 @@ def test_rows_in_any_order_end_in_the_same_store(filled, new_store, deliveries, 
     assert state(other) == state(filled)
 
 
-def test_both_databases_end_with_the_same_records(filled, deliveries, code_sets, postgres_url):
-    other = open_store(postgres_url, create="sandbox", namespace=NAMESPACE)
+def test_both_databases_end_with_the_same_records(filled, deliveries, code_sets, postgres_schema_url):
+    other = open_store(postgres_schema_url, create="sandbox", namespace=NAMESPACE)
     for name in NAMES:
         take(other, deliveries, name, code_sets)
     ours, theirs = state(filled), state(other)

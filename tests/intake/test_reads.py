@@ -19,6 +19,7 @@ from mappings import Feed, Row, sources
 from mappings.readers.files import HEAD, File
 from tests.intake.conftest import NAMESPACE, state, take
 from tests.mappings.harness import read_all
+from tests.schema import sqlite_url
 
 
 class Reads:
@@ -42,7 +43,7 @@ class Reads:
 
 def new(tmp_path, kind: str, source, path: Path):
     """A store of a kind that knows the publishers of the delivery."""
-    store = open_store(f"sqlite:///{tmp_path / kind}.db", create=kind, namespace=NAMESPACE)
+    store = open_store(sqlite_url(tmp_path / f"{kind}.db"), create=kind, namespace=NAMESPACE)
     with store.write() as session:
         for code in {row.publisher for row in read_all(source, path) if isinstance(row, Row)}:
             registry.ensure_publisher(session, source.name, code, source.kind)

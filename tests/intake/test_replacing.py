@@ -161,8 +161,8 @@ def test_where_absence_says_nothing_it_is_refused(new_store, tmp_path, code_sets
 
 
 @pytest.mark.hazard("HZ-EMIS-44")
-def test_it_is_the_same_on_postgresql(postgres_url, tmp_path, code_sets):
-    store = open_store(postgres_url, create="sandbox")
+def test_it_is_the_same_on_postgresql(postgres_schema_url, tmp_path, code_sets):
+    store = open_store(postgres_schema_url, create="sandbox")
     shares = ("Agreements_SharingOrganisation", {"OrganisationGuid": emis.PRACTICE, "IsActivated": "true"})
     for number, rows in enumerate(((observation(1), observation(2)), (observation(1),))):
         folder = emis.write(

@@ -13,6 +13,7 @@ from mappings import Feed, sources
 from mappings.emis import SOURCE
 from tests.mappings.harness import map_rows, read_all
 from tests.mappings.harness_emis import AGREEMENT, PRACTICE, owned, patient, sent, write
+from tests.schema import sqlite_url
 
 OTHER = AGREEMENT.replace("aa", "bb")
 GUID = PRACTICE.strip("{}").lower()
@@ -46,7 +47,7 @@ STATES = [
 def test_a_practice_shares_while_one_agreement_does(tmp_path, told, state):
     """Whatever the order of arrival."""
     for number, order in enumerate(itertools.permutations(told)):
-        store = open_store(f"sqlite:///{tmp_path / str(number)}.db", create="sandbox")
+        store = open_store(sqlite_url(tmp_path / f"{number}.db"), create="sandbox")
         for at, under, values in order:
             rows = AtHand([agreement(at, under, **values)])
             take.take(store, sources()["emis"], rows, Feed(), sets.load(sandbox=True), workers=0)

@@ -20,6 +20,7 @@ from gateway.store.database import open_store
 from tests.api.people import ANN, coded, observation, patient, registered, to, uid
 from tests.export.conftest import NOW, ROOT, document
 from tests.nhs.records import COUNCIL, TRUST, condition, held, record, titles
+from tests.schema import sqlite_url
 from tests.toy import deliver, resource, row, says
 
 HOSPICE = Kind(
@@ -52,7 +53,7 @@ def hospice(monkeypatch):
 @pytest.fixture
 def door(hospice, tmp_path):
     """Ann at her practice and cared for by a hospice, whose ODS code is that of the ward's users."""
-    store = open_store(f"sqlite:///{tmp_path / 'gateway.db'}", create="sandbox", clock=Clock())
+    store = open_store(sqlite_url(tmp_path / "gateway.db"), create="sandbox", clock=Clock())
     at_home = [patient(1, ANN, "Ames", "Ann"), registered(2, 1), observation(3, 1)]
     deliver(store, [says("P1", 1, ods="A99001", name="Quillbank Surgery"), row("ann", *at_home)])
     care = resource("EpisodeOfCare", uid(32), status="active", patient=to("Patient", 31))

@@ -16,6 +16,7 @@ from gateway.records import open_door
 from gateway.store import resources
 from gateway.store.database import open_store
 from tests.api.people import ANN, EVERYTHING, on_the_ward, patient, registered, to, uid
+from tests.schema import sqlite_url
 from tests.toy import deliver, row, says
 
 WARD = roles.caller_from_claims(sandbox.claims("dr-ward"))
@@ -165,7 +166,9 @@ element."""
 def with_courses(request, tmp_path):
     """The door of a store in which Ann has a course of a medicine; ``flags`` are the source's on each member."""
     url = (
-        f"sqlite:///{tmp_path / 'gateway.db'}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+        sqlite_url(tmp_path / "gateway.db")
+        if request.param == "sqlite"
+        else request.getfixturevalue("postgres_schema_url")
     )
     store = open_store(url, create="sandbox")
 

@@ -20,7 +20,7 @@ ROOT_BYTES = 32
 _ALPHABET = b"abcdefghijklmnopqrstuvwxyz234567"
 _THREE = [bytes(three) for three in itertools.product(_ALPHABET, repeat=3)]
 _TWO = [bytes(two) for two in itertools.product(_ALPHABET, repeat=2)]
-_SHIFTS = range(115, 9, -15)
+_LOW = (1 << 70) - 1
 
 
 def project_key(root: bytes, controller: str, project: str, version: int) -> bytes:
@@ -58,4 +58,9 @@ def base32(digest: bytes) -> bytes:
     b'aaaaaaaaaaaaaaaaaaaaaaaaaa'
     """
     bits = int.from_bytes(digest[:16], "big") << 2
-    return b"".join([_THREE[bits >> shift & 32767] for shift in _SHIFTS]) + _TWO[bits & 1023]
+    high, low = bits >> 70, bits & _LOW  # shifting all 130 bits nine times would take half as long again
+    return b"".join((
+        _THREE[high >> 45], _THREE[high >> 30 & 32767], _THREE[high >> 15 & 32767], _THREE[high & 32767],
+        _THREE[low >> 55], _THREE[low >> 40 & 32767], _THREE[low >> 25 & 32767], _THREE[low >> 10 & 32767],
+        _TWO[low & 1023],
+    ))  # fmt: skip
