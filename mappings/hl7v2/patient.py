@@ -14,7 +14,7 @@ from mappings.hl7v2.allergy import allergies, take_allergies
 from mappings.hl7v2.clinical import Coded
 from mappings.hl7v2.datatypes import GMP, address, human_name, organisation, telecom
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import Number, kept_priors, number, numbers_of, prior_numbers, visit_of
+from mappings.hl7v2.identity import UNPROVED, Number, kept_priors, number, numbers_of, prior_numbers, visit_of
 from mappings.hl7v2.message import DELETE, Message, Segment
 from mappings.hl7v2.replay import Fields, Sent, is_shielded, key_of, ordered, recorded
 from mappings.vocabulary import GMP_NUMBER, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
@@ -159,9 +159,11 @@ def from_results(group: Group, look: Look, person: Person) -> Person:
 
 def patient(person: Person, key: str, publisher: str, look: Look) -> dict[str, Any]:
     """Return the Patient. A shielded person's address, telephones, contacts, GP and trust are left out, and the
-    resource is restricted."""
+    resource is restricted. Address, telephones, contacts and GP of somebody whose number proves nothing are left out
+    too: a shield that comes with a mended name would not reach them."""
     fields, zone = person.fields, look.feed.zone
     shielded = is_shielded(fields)
+    is_placeless = shielded or key.startswith(UNPROVED)
     names = [human_name(field) for field in fields.repetitions("PID", 5)]
     names += [human_name(field, "nickname") for field in fields.repetitions("PID", 9)]
     telecoms = [telecom(field, "home") for field in fields.repetitions("PID", 13)]
@@ -175,17 +177,17 @@ def patient(person: Person, key: str, publisher: str, look: Look) -> dict[str, A
         identifier=identifiers(person, publisher, look),
         active=not person.survivor,
         name=names,
-        telecom=[] if shielded else telecoms,
+        telecom=[] if is_placeless else telecoms,
         gender=codes.target("gender", fields.text("PID", 8)),
         birthDate=times.date(fields.text("PID", 7)),
         **deceased(fields, zone),
-        address=[] if shielded else [address(field) for field in fields.repetitions("PID", 11)],
+        address=[] if is_placeless else [address(field) for field in fields.repetitions("PID", 11)],
         maritalStatus=first(fields, 16, "marital_status", publisher, look),
         contact=[]
-        if shielded
+        if is_placeless
         else [found for found in (contact(segment, publisher, look) for segment in person.contacts) if found],
         communication=languages(fields),
-        generalPractitioner=[] if shielded else general_practitioners(fields),
+        generalPractitioner=[] if is_placeless else general_practitioners(fields),
         managingOrganization={} if shielded or not is_ods_code(publisher) else organisation(publisher),
         link=links(person, look),
     )

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from gateway.nhs.identifiers import is_valid
 from mappings import Look
 from mappings.hl7v2 import codes, times
-from mappings.hl7v2.identity import numbers_of
+from mappings.hl7v2.identity import NO_BIRTH_DATES, named, numbers_of
 from mappings.hl7v2.message import Message
 from mappings.hl7v2.replay import Sent
-
-NO_NAMES = frozenset(
-    "baby infant newborn neonate twin triplet boy girl male female unknown unnamed not known nk of one two".split()
-)
-"""Words of a given name that name nobody: two twins may both be sent as ``Baby``."""
-NO_BIRTH_DATES = frozenset({"18000101", "19000101", "19010101", "99991231"})
 
 
 def survivor(key: str, look: Look) -> str:
@@ -82,12 +75,6 @@ def described(message: Message, look: Look) -> Described:
         pid.text(24).upper() == "Y",
         pid.text(25),
     )
-
-
-def named(text: str) -> str:
-    """Return a name to compare, "" for an initial and for words that name nobody."""
-    name = text.casefold()
-    return "" if len(name) < 2 or NO_NAMES & set(re.findall(r"[a-z]+", name)) else name
 
 
 def is_same(one: Described, right: Described) -> bool:

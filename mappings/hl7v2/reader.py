@@ -17,6 +17,7 @@ from mappings.hl7v2.batches import parts
 from mappings.hl7v2.charset import decode
 from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.identity import (
+    UNPROVED,
     is_padding,
     kept_priors,
     moved_visits,
@@ -150,6 +151,11 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
         values["sent"], values["message"] = sent, _text(lines)
         message = parse(values["message"])
     values["feed"] = feed.name
+    patient = patient_key(message, feed)
+    if patient.startswith(UNPROVED):
+        warnings.append(
+            ("PID-3", "no number that proves who it is: of one person with the same number, names, birth date and sex")
+        )
     at = order(message, feed.zone)
     if not at:
         warnings.append(("MSH-7", "no time of the message, taken as its oldest"))
@@ -159,7 +165,7 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
         publisher=publisher(message, feed),
         order=at,
         values=values,
-        patient=patient_key(message, feed),
+        patient=patient,
         groups=adt_groups(message, feed) if message.kind == "ADT" else oru_groups(message, feed),
         line=line,
         warnings=tuple(warnings),
