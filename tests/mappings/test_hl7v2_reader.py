@@ -475,6 +475,20 @@ def test_who_would_have_to_be_guessed_is_refused(tmp_path, pid):
     assert isinstance(found, Reject) and found.reason.startswith("PID-3") and found.payload
 
 
+def test_a_separator_may_be_a_letter_of_several_bytes(tmp_path):
+    text = adt("A28", "20250601").replace("^~\\&", "^~\u00a7&", 1)
+    assert one(tmp_path, text).patient == "RXX|H1"
+
+
+@pytest.mark.parametrize(("first", "second"), [("utf-8", "8859/1"), ("8859/1", "cp1252")])
+def test_a_message_has_one_key_in_every_character_set(tmp_path, first, second):
+    payload = oru("20250601", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F", pid=PID.replace("Ann", "Zo\u00eb")).encode()
+    other = payload.split(b"\r", 1)[1].replace(b"H1^^^", b"H2^^^")
+    for sent in (payload, payload + b"\r" + other):
+        keys = [[row.key for row in rows(tmp_path, sent, settings={"charset": name})] for name in (first, second)]
+        assert keys[0] == keys[1] and len(set(keys[0])) == len(keys[0]) == 1 + (sent != payload)
+
+
 ANN = "Marsh^Ann||19700203|2"
 
 
