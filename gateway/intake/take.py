@@ -56,7 +56,7 @@ def take(
 ) -> Report:
     """Take rows in as one delivery called ``name``. Raises ``Refused`` before anything is kept where they must not be
     taken at all. ``replace`` has what the delivery lacks deleted; ``unread`` counts the columns that the source does
-    not know. After a change of the mapping's version what is kept of its publishers is read again. ``with_census`` adds who is who in the whole store to the report, which reads every person of it."""
+    not know. After a change of the mapping's version what is kept is read again. ``with_census`` adds who is who in the whole store to the report, which reads every person of it."""
     started = time.monotonic()
     rows = rows.checked(source, _known(store, source))
     with alone(store, source):
@@ -67,7 +67,7 @@ def take(
         with seldom_collected(), engine(store, source, feed, sets, rows.size, workers) as run:
             publishers = _keep(store, source, rows, feed.name, report, run, progress, replace)
             if not is_current:
-                reread(store, source, feed, report, publishers)
+                reread(store, source, feed, report, publishers if source.is_keyed_by_feed else None)
             map_touched(store, source, sets, report, run, progress)
         return end(store, report, started, with_census)
 

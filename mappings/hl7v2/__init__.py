@@ -40,4 +40,5 @@ SOURCE = Source(
     hides=hides,
     withdrawn=withdrawn,
     reread=reread,
+    is_keyed_by_feed=True,
 )
