@@ -41,6 +41,7 @@ class Person:
         self.coded = Coded()
         self.survivor = ""
         self.replaced: dict[str, None] = {}
+        self.unproved: dict[int, str] = {}
         self.known = False
         self.deleted = False
 
@@ -63,6 +64,7 @@ class Person:
         A verification status holds for the number it was sent with, and for no other.
         """
         before = self.nhs_number()
+        self.unproved |= {field: pid.text(field) for field in (2, 4) if pid.text(field)}
         sent: dict[str, list[Number]] = {}
         for field in pid.repetitions(3):
             identifier = number(field, self.feed)
@@ -174,7 +176,7 @@ def patient(person: Person, key: str, publisher: str, look: Look) -> dict[str, A
         PROFILE,
         ("R",) if shielded else (),
         extension=extensions(fields, publisher, look),
-        identifier=identifiers(person, publisher, look),
+        identifier=identifiers(person, publisher, look) + unproved(person, key),
         active=not person.survivor,
         name=names,
         telecom=[] if is_placeless else telecoms,
@@ -231,6 +233,16 @@ def identifiers(person: Person, publisher: str, look: Look) -> list[dict[str, An
                 }
             )
     return entries
+
+
+def unproved(person: Person, key: str) -> list[dict[str, Any]]:
+    """Return the numbers of PID-2 and PID-4 of a patient who is known by such a one: nobody says whose they are."""
+    if not key.startswith(UNPROVED):
+        return []
+    return [
+        {"type": {"text": f"Number of PID-{field} as sent; it does not say whose it is"}, "value": value}
+        for field, value in sorted(person.unproved.items())
+    ]
 
 
 def deceased(fields: Fields, zone: str) -> dict[str, Any]:

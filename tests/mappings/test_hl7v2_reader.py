@@ -517,6 +517,9 @@ def test_a_number_that_proves_nothing_is_taken_with_names_birth_date_and_sex_and
     made = map_text(adt("A28", "20250601", pid + "|||1 High Street|||020"), settings=settings)
     [patient] = [each for each in made if each["resourceType"] == "Patient"]
     assert not {"address", "telecom"} & set(patient)
+    assert pid.split("|")[4 if "DNI" in pid else 2 if "|12345|" in pid else 3].split("^")[0] in str(
+        patient["identifier"]
+    )
 
 
 def test_the_feed_may_name_other_fields_that_hold_the_patients_number(tmp_path):
