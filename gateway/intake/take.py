@@ -56,7 +56,8 @@ def take(
 ) -> Report:
     """Take rows in as one delivery called ``name``. Raises ``Refused`` before anything is kept where they must not be
     taken at all. ``replace`` has what the delivery lacks deleted; ``unread`` counts the columns that the source does
-    not know. After a change of the mapping's version what is kept is read again. ``with_census`` adds who is who in the whole store to the report, which reads every person of it."""
+    not know. After a change of the mapping's version what is kept is read again. ``with_census`` adds who is who in
+    the whole store to the report, which reads every person of it."""
     started = time.monotonic()
     rows = rows.checked(source, _known(store, source))
     with alone(store, source):
