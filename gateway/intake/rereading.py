@@ -17,7 +17,7 @@ from gateway.store import registry
 from gateway.store.database import Store
 from mappings import Feed, Row, Source
 
-AT_ONCE = 2000
+AT_ONCE = 500
 FEED = "feed"
 """The column in which a source whose rows are read again keeps the name of the feed."""
 Name = tuple[str, str, str]

@@ -68,8 +68,8 @@ def take(
 ) -> Report:
     """Take rows in as one delivery called ``name``. Raises ``Refused`` before anything is kept where they must not be
     taken at all. ``replace`` has what the delivery lacks deleted; ``unread`` counts the columns that the source does
-    not know. After a change of the mapping's version what is kept of its publishers is read again. ``with_census`` adds
-    who is who in the whole store to the report, which reads every person of it."""
+    not know. After a change of the mapping's version what is kept is read again. ``with_census`` adds who is who in
+    the whole store to the report, which reads every person of it."""
     started = time.monotonic()
     rows = rows.checked(source, known(store, source))
     with alone(store, source):
@@ -154,7 +154,7 @@ def keep(
     replace: Replace | None = None,
 ) -> None:
     """Keep the rows, as the delivery of the report, and mark their groups to be mapped. After a change of the mapping's
-    version what is kept of their publishers is read again."""
+    version what is kept is read again."""
     size, count = rows.size, 0
     progress("rows kept", 0, 1)
     publishers: dict[str, int] = {}
@@ -189,7 +189,7 @@ def keep(
         touched.touch_new(session, report.delivery, deliveries.first_row(session, report.delivery))
         deliveries.is_mapping(session, report.delivery)
     if report.rereads:
-        reread(store, source, feed, report, publishers.keys())
+        reread(store, source, feed, report, publishers.keys() if source.is_keyed_by_feed else None)
         report.rereads = False
 
 

@@ -46,4 +46,5 @@ SOURCE = Source(
     withdrawn=withdrawn,
     settings=SETTINGS,
     reread=reread,
+    is_keyed_by_feed=True,
 )

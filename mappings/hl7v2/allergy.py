@@ -38,7 +38,7 @@ def allergies(
     look: Look,
 ) -> list[dict[str, Any]]:
     """Return one AllergyIntolerance for each substance. AL1 says nothing of verification, so nothing is said."""
-    made = []
+    resources = []
     for name, segment in sorted(held.items()):
         substance = segment.repetitions(3)[0]
         kind = segment.text(2).strip().upper()
@@ -55,8 +55,8 @@ def allergies(
             onsetDateTime=onset(segment, look.feed.zone),
             reaction=reaction(segment),
         )
-        made.append(times.flagged(built, look.feed.zone, segment[6] if times.is_time(segment[6]) else ""))
-    return made
+        resources.append(times.flagged(built, look.feed.zone, segment[6] if times.is_time(segment[6]) else ""))
+    return resources
 
 
 def onset(segment: Segment, zone: str) -> str:

@@ -37,13 +37,13 @@ class Coded:
 
     def current(self) -> list[tuple[str, Segment]]:
         """Return (key, DG1) of each diagnosis not taken back (DG1-21 ``D``); of one code, the type sent last counts."""
-        found: dict[str, Segment] = {}
+        diagnoses: dict[str, Segment] = {}
         for segments in self.diagnoses.values():
             for segment in segments:
                 key = code_key(segment)
                 if key and segment.text(21) != "D":
-                    found[key] = segment
-        return list(found.items())
+                    diagnoses[key] = segment
+        return list(diagnoses.items())
 
     def resources(
         self,
@@ -56,7 +56,7 @@ class Coded:
         look: Look,
     ) -> list[dict[str, Any]]:
         """Return the Conditions and Procedures, keyed by ``owner`` and code."""
-        made = [
+        built = [
             condition(segment, f"{owner}|{key}", subject, encounter, security, publisher, look)
             for key, segment in self.current()
         ]
@@ -68,23 +68,23 @@ class Coded:
             key = f"{key}|{segment.text(5)}"
             seen[key] = seen.get(key, 0) + 1
             name = f"{owner}|{key}|{seen[key]}"
-            made.append(
+            built.append(
                 procedure(
                     segment, name, subject, encounter, PERFORMED.get(status, "completed"), security, publisher, look
                 )
             )
-        return made
+        return built
 
     def references(self, owner: str, look: Look) -> list[dict[str, Any]]:
         """Return Encounter.diagnosis, in the sender's order of importance."""
-        made = []
+        entries = []
         for key, segment in self.current():
             rank = segment.text(15)
             entry: dict[str, Any] = {"condition": look.reference("Condition", f"{owner}|{key}")}
             if rank.isascii() and rank.isdigit() and int(rank) > 0:
                 entry["rank"] = int(rank)
-            made.append(entry)
-        return made
+            entries.append(entry)
+        return entries
 
 
 def code_key(segment: Segment) -> str:
@@ -104,7 +104,7 @@ def condition(
     """Return the Condition of a DG1: an encounter diagnosis, confirmed only when its type says final."""
     verification = codes.target("diagnosis_type", segment.text(6))
     clinician = next((practitioner(field) for field in segment.repetitions(16)), {})
-    made = resource(
+    condition_resource = resource(
         "Condition",
         look.id("Condition", key),
         CONDITION,
@@ -119,7 +119,7 @@ def condition(
         recordedDate=readable(segment.text(5), look.feed.zone),
         recorder=clinician,
     )
-    return times.flagged(made, look.feed.zone, segment[5] if times.is_time(segment[5]) else "")
+    return times.flagged(condition_resource, look.feed.zone, segment[5] if times.is_time(segment[5]) else "")
 
 
 def procedure(
@@ -134,7 +134,7 @@ def procedure(
 ) -> dict[str, Any]:
     """Return the Procedure of a PR1."""
     clinicians = [practitioner(field) for number in (11, 12) for field in segment.repetitions(number)]
-    made = resource(
+    procedure_resource = resource(
         "Procedure",
         look.id("Procedure", key),
         PROCEDURE,
@@ -144,9 +144,9 @@ def procedure(
         subject=subject,
         encounter=encounter,
         performedDateTime=readable(segment.text(5), look.feed.zone),
-        performer=[{"actor": found} for found in clinicians if found],
+        performer=[{"actor": clinician} for clinician in clinicians if clinician],
     )
-    return times.flagged(made, look.feed.zone, segment[5] if times.is_time(segment[5]) else "")
+    return times.flagged(procedure_resource, look.feed.zone, segment[5] if times.is_time(segment[5]) else "")
 
 
 def code(segment: Segment, publisher: str, look: Look) -> dict[str, Any]:
@@ -154,9 +154,9 @@ def code(segment: Segment, publisher: str, look: Look) -> dict[str, Any]:
     sender's own."""
     named = segment.text(2).strip()
     field = next(iter(segment.repetitions(3)), Repetition("", segment.encoding))
-    made = codes.codeable(field, look, publisher, named)
+    concept = codes.codeable(field, look, publisher, named)
     described = segment.text(4)
-    return {**made, "text": described or made["text"]} if described or made.get("text") else made
+    return {**concept, "text": described or concept["text"]} if described or concept.get("text") else concept
 
 
 def readable(text: str, zone: str) -> str:

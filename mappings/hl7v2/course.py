@@ -113,36 +113,36 @@ def is_at(earlier: str, later: str, zone: str) -> bool:
     return bool(earlier and later) and times.rank(earlier, zone) == times.rank(later, zone)
 
 
-def course(found: list[Sent], zone: str) -> Course:
+def course(events: list[Sent], zone: str) -> Course:
     """Return the course of a visit after its events, given in the order in which they happened."""
     answer = Course()
-    for sent in settled(standing(found, zone), zone):
+    for sent in settled(standing(events, zone), zone):
         answer.take(sent, zone)
     return answer
 
 
-def standing(found: list[Sent], zone: str) -> list[Sent]:
+def standing(events: list[Sent], zone: str) -> list[Sent]:
     """Return the events without each that a cancellation names by its time while another of its kind stands after it:
     the cancellation does not speak of that other one."""
-    for cancel in [sent for sent in found if EVENTS[sent.message.event].undoes and sent.message.event != "A12"]:
+    for cancel in [sent for sent in events if EVENTS[sent.message.event].undoes and sent.message.event != "A12"]:
         kinds, named = EVENTS[cancel.message.event].undoes, times.of(cancel.message["EVN"], 6)
-        at = next(number for number, sent in enumerate(found) if sent is cancel)
-        alike = [sent for sent in found[:at] if sent.message.event in kinds]
+        at = next(number for number, sent in enumerate(events) if sent is cancel)
+        alike = [sent for sent in events[:at] if sent.message.event in kinds]
         meant = [sent for sent in alike if is_at(happened(sent, zone), named, zone)]
         if meant and meant[-1] is not alike[-1] and not is_at(happened(alike[-1], zone), named, zone):
             gone = {id(meant[-1]), id(cancel)}
-            found = [sent for sent in found if id(sent) not in gone]
-    return found
+            events = [sent for sent in events if id(sent) not in gone]
+    return events
 
 
-def settled(found: list[Sent], zone: str) -> list[Sent]:
+def settled(events: list[Sent], zone: str) -> list[Sent]:
     """Return the messages with what was recorded after a cancellation behind it. A discharge entered in the evening
     for the afternoon is not the one that was cancelled at noon, whatever the order in which they happened."""
-    entered = {id(sent): times.rank(recorded(sent, zone), zone) for sent in found}
-    for cancel in [sent for sent in found if EVENTS[sent.message.event].undoes]:
-        at = next(number for number, sent in enumerate(found) if sent is cancel)
+    entered = {id(sent): times.rank(recorded(sent, zone), zone) for sent in events}
+    for cancel in [sent for sent in events if EVENTS[sent.message.event].undoes]:
+        at = next(number for number, sent in enumerate(events) if sent is cancel)
         undone = EVENTS[cancel.message.event].undoes
-        late = [sent.message.event in undone and entered[id(sent)] > entered[id(cancel)] for sent in found[:at]]
-        before = [sent for sent, is_late in zip(found, late) if not is_late]
-        found = [*before, cancel, *(sent for sent, is_late in zip(found, late) if is_late), *found[at + 1 :]]
-    return found
+        late = [sent.message.event in undone and entered[id(sent)] > entered[id(cancel)] for sent in events[:at]]
+        before = [sent for sent, is_late in zip(events, late) if not is_late]
+        events = [*before, cancel, *(sent for sent, is_late in zip(events, late) if is_late), *events[at + 1 :]]
+    return events

@@ -18,11 +18,11 @@ CONSULTANT = re.compile(r"C?(\d{7})")
 def human_name(field: Repetition, use: str = "") -> dict[str, Any]:
     """Return the HumanName of an XPN; ``use`` is for a field that is one by its nature (PID-9: alias). A use nobody
     maps is left out."""
-    given = [field.text(2), *field.text(3).split()]
+    given_names = [field.text(2), *field.text(3).split()]
     return {
         "use": codes.target("name_use", field.text(7)) or use,
         "family": field.text(1, 1),
-        "given": [name for name in given if name],
+        "given": [name for name in given_names if name],
         "prefix": [field.text(5)] if field.text(5) else [],
         "suffix": [field.text(4)] if field.text(4) else [],
     }

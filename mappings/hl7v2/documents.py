@@ -161,9 +161,9 @@ def is_whole(data: bytes, content: str) -> bool:
 def is_html_whole(data: bytes) -> bool:
     """Whether HTML ends with a tag and closes what must be closed. Some ends may be left out (``</p>``, ``</li>``), but
     not that of the page where its beginning was sent."""
-    found = Opened()
-    found.feed(data.decode("latin-1"))
-    return data.rstrip().endswith(b">") and not any(found.count.values())
+    opened = Opened()
+    opened.feed(data.decode("latin-1"))
+    return data.rstrip().endswith(b">") and not any(opened.count.values())
 
 
 class Opened(HTMLParser):

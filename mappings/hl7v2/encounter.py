@@ -71,8 +71,8 @@ def to_encounter(group: Group, look: Look) -> list[dict[str, Any]]:
     subject, encounter = look.reference("Patient", visit.patient), look.reference("Encounter", key)
     security = ("R",) if is_shielded(visit.fields) else ()
     status = standing(visit)
-    made = [build(visit, key, status, subject, security, group.publisher, look)]
-    return made + visit.coded.resources(f"visit|{key}", subject, encounter, status, security, group.publisher, look)
+    built = [build(visit, key, status, subject, security, group.publisher, look)]
+    return built + visit.coded.resources(f"visit|{key}", subject, encounter, status, security, group.publisher, look)
 
 
 def replay(group: Group, look: Look) -> Visit | None:
@@ -121,7 +121,7 @@ def build(
     extension, disposition = discharge(fields, publisher, look) if status == "finished" else ([], {})
     authority, _, number = key.partition("|")
     reason = fields.repetitions("PV2", 3)
-    made = resource(
+    encounter_resource = resource(
         "Encounter",
         look.id("Encounter", key),
         PROFILE,
@@ -145,7 +145,7 @@ def build(
         serviceProvider=organisation(publisher),
     )
     return times.flagged(
-        made, zone, start, end, *(text for stay in visit.course.stays for text in (stay.start, stay.end))
+        encounter_resource, zone, start, end, *(text for stay in visit.course.stays for text in (stay.start, stay.end))
     )
 
 
@@ -164,13 +164,17 @@ def encounter_class(code: str) -> dict[str, Any]:
 
 
 def concept(fields: Fields, field: int, table: str, publisher: str, look: Look) -> dict[str, Any]:
-    found = fields.repetitions("PV1", field)
-    return codes.concept(table, found[0], look, publisher) if found else {}
+    repetitions = fields.repetitions("PV1", field)
+    return codes.concept(table, repetitions[0], look, publisher) if repetitions else {}
 
 
 def admission(fields: Fields, publisher: str, look: Look) -> list[dict[str, Any]]:
-    found = concept(fields, 4, "admission_method", publisher, look)
-    return [{"url": UK_CORE_EXTENSION + "AdmissionMethod", "valueCodeableConcept": found}] if found else []
+    admission_method = concept(fields, 4, "admission_method", publisher, look)
+    return (
+        [{"url": UK_CORE_EXTENSION + "AdmissionMethod", "valueCodeableConcept": admission_method}]
+        if admission_method
+        else []
+    )
 
 
 def service(fields: Fields, publisher: str) -> dict[str, Any]:
@@ -181,12 +185,12 @@ def service(fields: Fields, publisher: str) -> dict[str, Any]:
 
 
 def participants(fields: Fields) -> list[dict[str, Any]]:
-    made = []
+    entries = []
     for field, role in ((7, "ATND"), (8, "REF"), (9, "CON"), (17, "ADM")):
-        found = [practitioner(each) for each in fields.repetitions("PV1", field)]
+        individuals = [practitioner(clinician) for clinician in fields.repetitions("PV1", field)]
         kind = [{"coding": [{"system": PARTICIPATION, "code": role}]}]
-        made += [{"type": kind, "individual": individual} for individual in found if individual]
-    return made
+        entries += [{"type": kind, "individual": individual} for individual in individuals if individual]
+    return entries
 
 
 def period(start: str, end: str, zone: str) -> dict[str, Any]:
@@ -198,7 +202,7 @@ def period(start: str, end: str, zone: str) -> dict[str, Any]:
 
 def locations(visit: Visit, status: str, publisher: str, look: Look) -> list[dict[str, Any]]:
     """Return the location history: every stay but the last is completed, and the last is when the visit is."""
-    made: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     stays = visit.course.stays
     for number, stay in enumerate(stays, 1):
         place = location(Repetition(stay.place, stay.encoding), publisher)
@@ -211,5 +215,5 @@ def locations(visit: Visit, status: str, publisher: str, look: Look) -> list[dic
         if place:
             start = (stay.start or visit.fields.time("PV1", 44)) if number == 1 else stay.start
             end = stay.end or (ended(visit) if last and status == "finished" else "")
-            made.append({"location": place, "status": state, "period": period(start, end, look.feed.zone)})
-    return made
+            entries.append({"location": place, "status": state, "period": period(start, end, look.feed.zone)})
+    return entries

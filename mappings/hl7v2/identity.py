@@ -1,8 +1,8 @@
 """The local keys in messages: of patients, visits and orders. An NHS number is never part of a key.
 
 What names somebody is read as the message and the feed say it. What would have to be guessed is refused: a patient of
-whom only a name is sent, or a number of another kind; an NHS number that is not valid, or comes without a birth date to
-hold it against; a merge whose retired number may be of two authorities.
+whom only a name is sent; a number that is not valid or says not whose it is, unless birth date, names and sex come with
+it; a valid NHS number without a birth date to hold it against; a merge whose retired number may be of two authorities.
 """
 
 from __future__ import annotations
@@ -22,6 +22,15 @@ NHS_AUTHORITIES = {"NHS", "NHSNBR", "NHS NUMBER", "NHSNUMBER", "2.16.840.1.11388
 NHS_TYPES = {"NH", "NHS", "NHSNMBR", "NHSNBR"}
 HOSPITAL_TYPES = {"MR", "MRN", "PI", "PATID", "HOSP", "LOCALID"}
 OTHER_TYPES = {"SS", "DL", "PPN", "DN", "AN", "VN", "NI"}
+
+
+NO_NAMES = frozenset(
+    "baby infant newborn neonate twin triplet boy girl male female unknown unnamed not known nk of one two".split()
+)
+"""Words of a given name that name nobody: two twins may both be sent as ``Baby``."""
+NO_BIRTH_DATES = frozenset({"18000101", "19000101", "19010101", "99991231"})
+UNPROVED = "claimed:|"
+"""Begins the key of a patient whose number proves nothing by itself."""
 
 
 class Number(NamedTuple):
@@ -150,15 +159,40 @@ def patient_key(message: Message, feed: Feed) -> str:
 
 
 def _nhs_key(pid: Segment, feed: Feed) -> str:
-    nhs = [
-        identifier.value
-        for identifier in numbers_of(pid, feed)
-        if identifier.nhs and identifiers.is_valid(identifier.value)
-    ]
+    nhs = [identifier.value for identifier in numbers_of(pid, feed) if identifier.nhs]
+    valid = [value for value in nhs if identifiers.is_valid(value)]
     born = pid.text(7)[:8]
-    if not nhs or not born:
+    if valid and born:
+        return f"nhs:|{_digest('patient', valid[0], born, namespace=feed.namespace)}"
+    claims = claimed(pid, nhs, feed)
+    if not claims:
         raise Invalid("PID-3 has no local patient number (an NHS number is never a key)")
-    return f"nhs:|{_digest('patient', nhs[0], born, namespace=feed.namespace)}"
+    return UNPROVED + _digest("claimed", *claims, namespace=feed.namespace)
+
+
+def claimed(pid: Segment, nhs: list[str], feed: Feed) -> list[str]:
+    """Return a number that proves nothing by itself, with the birth date, both names and the sex that all must agree
+    for two messages to be of one person; [] where one of them was not sent.
+
+    Such a number is one of ten digits as an NHS number whose check digit is wrong, but for one repeated digit, which
+    stands for no number (unless the feed's ``test_numbers`` name it), or one of PID-2 or PID-4 that does not say whose
+    it is.
+    """
+    tests = feed.settings.get("test_numbers") or ()
+    if not isinstance(tests, (list, tuple)):
+        raise Invalid("setting test_numbers")
+    mistyped = [value for value in nhs if re.fullmatch(r"\d{10}", value) and (len(set(value)) > 1 or value in tests)]
+    bare = [f"PID-{field} {pid.text(field)}" for field in (2, 4) if re.search(r"\w{3}", pid.text(field))]
+    born, sex = pid.text(7)[:8], codes.target("gender", pid.text(8))
+    who = [named(pid.text(5, 1, 1)), named(pid.text(5, 2)), sex if sex in ("male", "female") else ""]
+    who.append(born if re.fullmatch(r"\d{8}", born) and born not in NO_BIRTH_DATES else "")
+    return [(mistyped or bare)[0], *who] if (mistyped or bare) and all(who) else []
+
+
+def named(text: str) -> str:
+    """Return a name to compare, "" for an initial and for words that name nobody."""
+    name = text.casefold()
+    return "" if len(name) < 2 or NO_NAMES & set(re.findall(r"[a-z]+", name)) else name
 
 
 def _digest(*parts: str, namespace: bytes = b"") -> str:

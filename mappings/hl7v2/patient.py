@@ -14,7 +14,7 @@ from mappings.hl7v2.allergy import allergies, take_allergies
 from mappings.hl7v2.clinical import Coded
 from mappings.hl7v2.datatypes import GMP, address, human_name, organisation, telecom
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import Number, kept_priors, number, numbers_of, prior_numbers, visit_of
+from mappings.hl7v2.identity import UNPROVED, Number, kept_priors, number, numbers_of, prior_numbers, visit_of
 from mappings.hl7v2.message import DELETE, Message, Segment
 from mappings.hl7v2.replay import Fields, Sent, is_shielded, key_of, ordered, recorded
 from mappings.vocabulary import GMP_NUMBER, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
@@ -41,6 +41,7 @@ class Person:
         self.coded = Coded()
         self.survivor = ""
         self.replaced: dict[str, None] = {}
+        self.unproved: dict[int, str] = {}
         self.known = False
         self.deleted = False
 
@@ -63,6 +64,7 @@ class Person:
         A verification status holds for the number it was sent with, and for no other.
         """
         before = self.nhs_number()
+        self.unproved |= {field: pid.text(field) for field in (2, 4) if pid.text(field)}
         sent: dict[str, list[Number]] = {}
         for field in pid.repetitions(3):
             identifier = number(field, self.feed)
@@ -95,10 +97,10 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
         return []
     subject = look.reference("Patient", key)
     security = ("R",) if is_shielded(person.fields) else ()
-    made = [patient(person, key, group.publisher, look)]
-    made += allergies(person.allergies, key, subject, security, group.publisher, look)
-    made += person.coded.resources(f"patient|{key}", subject, {}, "finished", security, group.publisher, look)
-    return made
+    built = [patient(person, key, group.publisher, look)]
+    built += allergies(person.allergies, key, subject, security, group.publisher, look)
+    built += person.coded.resources(f"patient|{key}", subject, {}, "finished", security, group.publisher, look)
+    return built
 
 
 def replay(group: Group, look: Look, key: str) -> Person:
@@ -138,8 +140,8 @@ def retire(person: Person, sent: Sent, key: str, look: Look) -> None:
     person.survivor = sent.row.patient
     person.replaced.pop(person.survivor, None)
     held = prior_numbers(sent.message, look.feed)
-    alike = [found for found in held if found.key == key] or [
-        found for found in held if key.endswith(f"|{found.value}")
+    alike = [prior for prior in held if prior.key == key] or [
+        prior for prior in held if key.endswith(f"|{prior.value}")
     ]
     if len(alike) == 1:
         person.numbers.setdefault(alike[0].authority, alike)
@@ -159,49 +161,55 @@ def from_results(group: Group, look: Look, person: Person) -> Person:
 
 def patient(person: Person, key: str, publisher: str, look: Look) -> dict[str, Any]:
     """Return the Patient. A shielded person's address, telephones, contacts, GP and trust are left out, and the
-    resource is restricted."""
+    resource is restricted. Address, telephones, contacts and GP of somebody whose number proves nothing are left out
+    too: a shield that comes with a mended name would not reach them."""
     fields, zone = person.fields, look.feed.zone
     shielded = is_shielded(fields)
+    is_placeless = shielded or key.startswith(UNPROVED)
     names = [human_name(field) for field in fields.repetitions("PID", 5)]
     names += [human_name(field, "nickname") for field in fields.repetitions("PID", 9)]
     telecoms = [telecom(field, "home") for field in fields.repetitions("PID", 13)]
     telecoms += [telecom(field, "work") for field in fields.repetitions("PID", 14)]
-    made = resource(
+    patient_resource = resource(
         "Patient",
         look.id("Patient", key),
         PROFILE,
         ("R",) if shielded else (),
         extension=extensions(fields, publisher, look),
-        identifier=identifiers(person, publisher, look),
+        identifier=identifiers(person, publisher, look) + unproved(person, key),
         active=not person.survivor,
         name=names,
-        telecom=[] if shielded else telecoms,
+        telecom=[] if is_placeless else telecoms,
         gender=codes.target("gender", fields.text("PID", 8)),
         birthDate=times.date(fields.text("PID", 7)),
         **deceased(fields, zone),
-        address=[] if shielded else [address(field) for field in fields.repetitions("PID", 11)],
+        address=[] if is_placeless else [address(field) for field in fields.repetitions("PID", 11)],
         maritalStatus=first(fields, 16, "marital_status", publisher, look),
         contact=[]
-        if shielded
-        else [found for found in (contact(segment, publisher, look) for segment in person.contacts) if found],
+        if is_placeless
+        else [
+            contact_entry
+            for contact_entry in (contact(segment, publisher, look) for segment in person.contacts)
+            if contact_entry
+        ],
         communication=languages(fields),
-        generalPractitioner=[] if shielded else general_practitioners(fields),
+        generalPractitioner=[] if is_placeless else general_practitioners(fields),
         managingOrganization={} if shielded or not is_ods_code(publisher) else organisation(publisher),
         link=links(person, look),
     )
-    return times.flagged(made, zone, fields.segment("PID", 29)[29])
+    return times.flagged(patient_resource, zone, fields.segment("PID", 29)[29])
 
 
 def identifiers(person: Person, publisher: str, look: Look) -> list[dict[str, Any]]:
     """Return the NHS number, if its check digit is right, and the local numbers, each in the system of its
     authority."""
-    made: list[dict[str, Any]] = []
-    held = dict.fromkeys(found for each in person.numbers.values() for found in each)
-    for found in sorted(held, key=lambda each: (not each.nhs, each.authority, each.value)):
-        if found.nhs and is_valid(found.value):
+    entries: list[dict[str, Any]] = []
+    held = dict.fromkeys(identifier for of_authority in person.numbers.values() for identifier in of_authority)
+    for identifier in sorted(held, key=lambda kept: (not kept.nhs, kept.authority, kept.value)):
+        if identifier.nhs and is_valid(identifier.value):
             status = (
                 {"coding": [{"system": NUMBER_STATUS, "code": person.status}]}
-                if person.status and found == person.nhs_number()
+                if person.status and identifier == person.nhs_number()
                 else {}
             )
             extension = (
@@ -209,20 +217,32 @@ def identifiers(person: Person, publisher: str, look: Look) -> list[dict[str, An
                 if status
                 else []
             )
-            made.append({"extension": extension, "system": NHS_NUMBER, "value": found.value})
-        elif found.nhs:
-            made.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": found.value})
+            entries.append({"extension": extension, "system": NHS_NUMBER, "value": identifier.value})
+        elif identifier.nhs:
+            entries.append(
+                {"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": identifier.value}
+            )
         else:
-            named = codes.settings(look.feed, "identifier_systems").get(found.authority)
-            system = named or codes.local(publisher, found.authority or "Patient", "Id")
-            made.append(
+            named = codes.settings(look.feed, "identifier_systems").get(identifier.authority)
+            system = named or codes.local(publisher, identifier.authority or "Patient", "Id")
+            entries.append(
                 {
                     "system": system,
-                    "value": found.value,
+                    "value": identifier.value,
                     "assigner": organisation(publisher) if is_ods_code(publisher) else {},
                 }
             )
-    return made
+    return entries
+
+
+def unproved(person: Person, key: str) -> list[dict[str, Any]]:
+    """Return the numbers of PID-2 and PID-4 of a patient who is known by such a one: nobody says whose they are."""
+    if not key.startswith(UNPROVED):
+        return []
+    return [
+        {"type": {"text": f"Number of PID-{field} as sent; it does not say whose it is"}, "value": value}
+        for field, value in sorted(person.unproved.items())
+    ]
 
 
 def deceased(fields: Fields, zone: str) -> dict[str, Any]:
@@ -237,43 +257,43 @@ def deceased(fields: Fields, zone: str) -> dict[str, Any]:
 
 def extensions(fields: Fields, publisher: str, look: Look) -> list[dict[str, Any]]:
     ethnicity, religion = first(fields, 22, "ethnicity", publisher, look), fields.repetitions("PID", 17)
-    made = [{"url": UK_CORE_EXTENSION + "EthnicCategory", "valueCodeableConcept": ethnicity}] if ethnicity else []
+    built = [{"url": UK_CORE_EXTENSION + "EthnicCategory", "valueCodeableConcept": ethnicity}] if ethnicity else []
     if religion and (religion[0].text(2) or religion[0].text(1)):
-        made.append({"url": RELIGION, "valueCodeableConcept": {"text": religion[0].text(2) or religion[0].text(1)}})
-    return made
+        built.append({"url": RELIGION, "valueCodeableConcept": {"text": religion[0].text(2) or religion[0].text(1)}})
+    return built
 
 
 def first(fields: Fields, field: int, table: str, publisher: str, look: Look) -> dict[str, Any]:
-    found = fields.repetitions("PID", field)
-    return codes.concept(table, found[0], look, publisher) if found else {}
+    repetitions = fields.repetitions("PID", field)
+    return codes.concept(table, repetitions[0], look, publisher) if repetitions else {}
 
 
 def languages(fields: Fields) -> list[dict[str, Any]]:
     """Return the language: as a code when it is one of two letters (BCP 47), else in words."""
-    made: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     for field in fields.repetitions("PID", 15):
         code, words = field.text(1), field.text(2)
         coding = [{"system": "urn:ietf:bcp:47", "code": code.lower()}] if re.fullmatch(r"[A-Za-z]{2}", code) else []
         if coding or words or code:
-            made.append({"language": {"coding": coding, "text": words or ("" if coding else code)}})
-    return made
+            entries.append({"language": {"coding": coding, "text": words or ("" if coding else code)}})
+    return entries
 
 
 def general_practitioners(fields: Fields) -> list[dict[str, Any]]:
     """Return practice and GP of PD1-3 and PD1-4; PIMS repeats PD1-4 with the GP first and the practice after."""
-    made: list[dict[str, Any]] = []
+    practitioners: list[dict[str, Any]] = []
     for field in fields.repetitions("PD1", 3):
         code = (field.text(10) or field.text(3)).strip()
-        made.append(organisation(code if is_practice_code(code) else "", field.text(1)))
+        practitioners.append(organisation(code if is_practice_code(code) else "", field.text(1)))
     for field in fields.repetitions("PD1", 4):
         code = field.text(1).strip()
         if is_practice_code(code):
-            made.append(organisation(code))
+            practitioners.append(organisation(code))
         elif GMP.fullmatch(code) or field.text(2):
             names = " ".join(part for part in (field.text(6), field.text(3), field.text(2, 1)) if part)
             identifier = {"system": GMP_NUMBER, "value": code} if GMP.fullmatch(code) else {}
-            made.append({"type": "Practitioner", "identifier": identifier, "display": names})
-    return [found for found in made if found]
+            practitioners.append({"type": "Practitioner", "identifier": identifier, "display": names})
+    return [reference for reference in practitioners if reference]
 
 
 def contact(segment: Segment, publisher: str, look: Look) -> dict[str, Any]:
@@ -295,5 +315,7 @@ def contact(segment: Segment, publisher: str, look: Look) -> dict[str, Any]:
 
 
 def links(person: Person, look: Look) -> list[dict[str, Any]]:
-    made = [{"other": look.reference("Patient", person.survivor), "type": "replaced-by"}] if person.survivor else []
-    return made + [{"other": look.reference("Patient", prior), "type": "replaces"} for prior in sorted(person.replaced)]
+    entries = [{"other": look.reference("Patient", person.survivor), "type": "replaced-by"}] if person.survivor else []
+    return entries + [
+        {"other": look.reference("Patient", prior), "type": "replaces"} for prior in sorted(person.replaced)
+    ]

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from gateway.nhs.identifiers import is_valid
 from mappings import Look
 from mappings.hl7v2 import codes, times
-from mappings.hl7v2.identity import numbers_of
+from mappings.hl7v2.identity import NO_BIRTH_DATES, named, numbers_of
 from mappings.hl7v2.message import Message
 from mappings.hl7v2.replay import Sent
-
-NO_NAMES = frozenset(
-    "baby infant newborn neonate twin triplet boy girl male female unknown unnamed not known nk of one two".split()
-)
-"""Words of a given name that name nobody: two twins may both be sent as ``Baby``."""
-NO_BIRTH_DATES = frozenset({"18000101", "19000101", "19010101", "99991231"})
 
 
 def survivor(key: str, look: Look) -> str:
@@ -53,7 +46,9 @@ def is_one(known: list[Sent], new: Sent, look: Look) -> bool:
     contradicts."""
     theirs = described(new.message, look)
     ours = {described(sent.message, look) for sent in known}
-    return any(is_same(one, theirs) for one in ours) and not any(contradicts(one, theirs) for one in ours)
+    return any(is_same(known_person, theirs) for known_person in ours) and not any(
+        contradicts(known_person, theirs) for known_person in ours
+    )
 
 
 class Described(NamedTuple):
@@ -74,7 +69,11 @@ def described(message: Message, look: Look) -> Described:
     pid = message["PID"]
     born, sex = pid.text(7)[:8], codes.target("gender", pid.text(8))
     return Described(
-        frozenset(each.value for each in numbers_of(pid, look.feed) if each.nhs and is_valid(each.value)),
+        frozenset(
+            identifier.value
+            for identifier in numbers_of(pid, look.feed)
+            if identifier.nhs and is_valid(identifier.value)
+        ),
         born if len(times.date(born)) == 10 and born not in NO_BIRTH_DATES else "",
         named(pid.text(5, 1, 1)),
         named(pid.text(5, 2)),
@@ -84,28 +83,22 @@ def described(message: Message, look: Look) -> Described:
     )
 
 
-def named(text: str) -> str:
-    """Return a name to compare, "" for an initial and for words that name nobody."""
-    name = text.casefold()
-    return "" if len(name) < 2 or NO_NAMES & set(re.findall(r"[a-z]+", name)) else name
-
-
-def is_same(one: Described, right: Described) -> bool:
+def is_same(left: Described, right: Described) -> bool:
     """Whether two descriptions are of one person: the birth date agrees, and the NHS number, or else surname, given
     name and sex, all of them sent."""
-    if not one.born or one.born != right.born:
+    if not left.born or left.born != right.born:
         return False
-    names = [(one.surname, right.surname), (one.given, right.given), (one.sex, right.sex)]
-    return bool(one.nhs & right.nhs) or all(ours and ours == theirs for ours, theirs in names)
+    names = [(left.surname, right.surname), (left.given, right.given), (left.sex, right.sex)]
+    return bool(left.nhs & right.nhs) or all(ours and ours == theirs for ours, theirs in names)
 
 
-def contradicts(one: Described, right: Described) -> bool:
+def contradicts(left: Described, right: Described) -> bool:
     """Whether two descriptions cannot be of one person: other NHS numbers, another place in a multiple birth, or one
     number (a sibling's, typed in error) for two given names and two sexes, or of a multiple birth."""
-    if one.nhs and right.nhs and not one.nhs & right.nhs:
+    if left.nhs and right.nhs and not left.nhs & right.nhs:
         return True
-    if one.birth_order and right.birth_order and one.birth_order != right.birth_order:
+    if left.birth_order and right.birth_order and left.birth_order != right.birth_order:
         return True
-    is_renamed = bool(one.given and right.given and one.given != right.given)
-    is_other_sex = bool(one.sex and right.sex and one.sex != right.sex)
-    return is_renamed and (is_other_sex or one.is_multiple or right.is_multiple)
+    is_renamed = bool(left.given and right.given and left.given != right.given)
+    is_other_sex = bool(left.sex and right.sex and left.sex != right.sex)
+    return is_renamed and (is_other_sex or left.is_multiple or right.is_multiple)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from mappings.hl7v2.batches import parts
 from mappings.hl7v2.charset import decode
 from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.identity import (
+    UNPROVED,
     is_padding,
     kept_priors,
     moved_visits,
@@ -87,7 +89,8 @@ def rows(payload: bytes, feed: Feed, line: int = 0) -> Iterator[Row]:
     text = decode(payload, feed, warnings)
     message = parse(text)
     whole(payload, message)
-    for sent, part, key in zip(*_apart(text, message), _keys(payload, text, message)):
+    texts, apart = _apart(text, message)
+    for sent, part, key in zip(texts, apart, _keys(payload, texts, message)):
         kept = _row(sent, part, key, feed, line, warnings)
         yield kept
         yield from _merged(kept, feed)
@@ -120,23 +123,20 @@ def _apart(text: str, message: Message) -> tuple[list[str], list[Message]]:
     return [text] if len(apart) == 1 else [_text(segment.raw for segment in part.segments) for part in apart], apart
 
 
-def _keys(payload: bytes, text: str, message: Message) -> list[str]:
-    """Return the keys of a message's rows: of what was sent, whatever the character set that it is read in."""
+def _keys(payload: bytes, texts: list[str], message: Message) -> list[str]:
+    """Return the keys of a message's rows, by what was sent of each patient: its bytes, whatever the character set that
+    they are read in."""
     if not payload.isascii():
-        text = normalise(payload.removeprefix(b"\xef\xbb\xbf").decode("iso-8859-1"))
-        message = parse(text)
+        raw = normalise(payload.removeprefix(b"\xef\xbb\xbf").decode("iso-8859-1"))
+        with suppress(Invalid):  # a separator may be a letter of several bytes
+            apart = [raw] if len(texts) == 1 else _apart(raw, parse(raw))[0]
+            return [_key(sent.encode("iso-8859-1"), message) for sent in apart]
+    return [_key(sent.encode(), message) for sent in texts]
+
+
+def _key(sent: bytes, message: Message) -> str:
     header = message["MSH"]
-    name = "|".join(_utf8(header.text(number)) for number in (3, 4, 10))
-    texts, _ = _apart(text, message)
-    return [f"{name}|{hashlib.sha256(sent.encode('iso-8859-1')).hexdigest()[:16]}" for sent in texts]
-
-
-def _utf8(text: str) -> str:
-    """Return a text whose bytes were read as Latin-1 as it is in UTF-8, where it can be."""
-    try:
-        return text.encode("iso-8859-1").decode("utf-8")
-    except UnicodeError:
-        return text
+    return f"{header.text(3)}|{header.text(4)}|{header.text(10)}|{hashlib.sha256(sent).hexdigest()[:16]}"
 
 
 def row(payload: bytes, feed: Feed, line: int = 0) -> Row:
@@ -153,6 +153,11 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
         values["sent"], values["message"] = sent, _text(lines)
         message = parse(values["message"])
     values["feed"] = feed.name
+    patient = patient_key(message, feed)
+    if patient.startswith(UNPROVED):
+        warnings.append(
+            ("PID-3", "no number that proves who it is: of one person with the same number, names, birth date and sex")
+        )
     at = order(message, feed.zone)
     if not at:
         warnings.append(("MSH-7", "no time of the message, taken as its oldest"))

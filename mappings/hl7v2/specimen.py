@@ -29,7 +29,7 @@ class Taken:
 
 def specimens_of(order: Order) -> tuple[Taken, ...]:
     """Return the specimens of an order: its SPM, else what OBR-15 says."""
-    found = [
+    specimens = [
         Taken(
             number_of(item.segment) or words_of(item.segment, 4),
             item.segment,
@@ -38,9 +38,9 @@ def specimens_of(order: Order) -> tuple[Taken, ...]:
         )
         for item in order.specimens
     ]
-    if not found and order.obr[15]:
-        found = [Taken(words_of(order.obr, 15), order.obr, words_of(order.obr, 15))]
-    return tuple(item for item in found if item.key)
+    if not specimens and order.obr[15]:
+        specimens = [Taken(words_of(order.obr, 15), order.obr, words_of(order.obr, 15))]
+    return tuple(item for item in specimens if item.key)
 
 
 def number_of(spm: Segment) -> str:

@@ -205,10 +205,12 @@ def test_an_event_that_an_earlier_version_kept_is_the_one_that_is_filled_in_late
             yield item
 
     snapshot(tmp_path / "first", 1, service(Client_Type=""))
-    snapshot(tmp_path / "second", 2, service())
+    snapshot(tmp_path / "second", 2, service(LA_Code="504"))
+    snapshot(tmp_path / "third", 2, service())
     load.load(store, replace(current, version="2", read=read), tmp_path / "first", Feed(), code_sets, workers=0)
-    load.load(store, current, tmp_path / "second", Feed(), code_sets, workers=0)
-    [after] = [each for each in resources(store) if each["resourceType"] == "EpisodeOfCare"]
     key = "503|P1|Service|2025-03-01|Long term support: Community/Home support or domiciliary care|"
-    assert after["id"] == resource_id(store.namespace.bytes, "cld", "503", "EpisodeOfCare", key), "as it was before"
-    assert after["status"] == "active"
+    as_before = resource_id(store.namespace.bytes, "cld", "503", "EpisodeOfCare", key)
+    for later, count in (("second", 2), ("third", 2)):
+        load.load(store, current, tmp_path / later, Feed(), code_sets, workers=0)
+        held = {each["id"]: each["status"] for each in resources(store) if each["resourceType"] == "EpisodeOfCare"}
+        assert len(held) == count and held[as_before] == "active"

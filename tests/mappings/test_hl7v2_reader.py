@@ -13,7 +13,7 @@ from mappings import Feed, Reject, Row
 from mappings.hl7v2 import reader
 from mappings.hl7v2.message import parse
 from mappings.hl7v2.reader import check, read
-from tests.mappings.harness_hl7v2 import DEAD, PID, adt, map_rows, oru, visit
+from tests.mappings.harness_hl7v2 import DEAD, PID, adt, map_rows, map_text, oru, visit
 
 
 def rows(tmp_path, payload: bytes, **feed) -> list:
@@ -460,17 +460,66 @@ def test_a_patient_of_whom_only_an_nhs_number_is_sent_is_keyed_by_it_and_the_bir
     [
         "PID|1||||Marsh^Ann||19700203|2",
         "PID|1||9990001006^^^NHS||Marsh^Ann||0000|2",
-        "PID|1||9990001007^^^NHS||Marsh^Ann||19700203|2",
+        "PID|1||9990001007^^^NHS||Marsh^Ann||19700203|",
+        "PID|1||9990001007^^^NHS||Marsh^Baby||19700203|2",
+        "PID|1||999000100^^^NHS||Marsh^Ann||19700203|2",
         "PID|1||9999999999^^^NHS||Marsh^Ann||19700203|2",
-        "PID|1|12345|||Marsh^Ann||19700203|2",
+        "PID|1|12345|||Marsh^A||19700203|2",
         "PID|1||A12^^^GOV^SS||Marsh^Ann||19700203|2",
-        "PID|1|||12345|Marsh^Ann||19700203|2",
+        "PID|1|||12345|Marsh^Ann||19000101|2",
     ],
-    ids=["a name", "no birth date", "check digit", "a repeated digit", "PID-2 of nobody", "another kind", "PID-4"],
-)
+    ids=["a name", "no birth date", "no sex", "no given name", "nine digits", "a repeated digit", "PID-2 and an initial", "another kind", "PID-4 and a placeholder"],
+)  # fmt: skip
 def test_who_would_have_to_be_guessed_is_refused(tmp_path, pid):
     [found] = rows(tmp_path, oru("20250601", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F", pid=pid).encode())
     assert isinstance(found, Reject) and found.reason.startswith("PID-3") and found.payload
+
+
+def test_a_separator_may_be_a_letter_of_several_bytes(tmp_path):
+    text = adt("A28", "20250601").replace("^~\\&", "^~\u00a7&", 1)
+    assert one(tmp_path, text).patient == "RXX|H1"
+
+
+@pytest.mark.parametrize(("first", "second"), [("utf-8", "8859/1"), ("8859/1", "cp1252")])
+def test_a_message_has_one_key_in_every_character_set(tmp_path, first, second):
+    payload = oru("20250601", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F", pid=PID.replace("Ann", "Zo\u00eb")).encode()
+    other = payload.split(b"\r", 1)[1].replace(b"H1^^^", b"H2^^^")
+    for sent in (payload, payload + b"\r" + other):
+        keys = [[row.key for row in rows(tmp_path, sent, settings={"charset": name})] for name in (first, second)]
+        assert keys[0] == keys[1] and len(set(keys[0])) == len(keys[0]) == 1 + (sent != payload)
+
+
+ANN = "Marsh^Ann||19700203|2"
+
+
+@pytest.mark.hazard("HZ-HL7V2-47")
+@pytest.mark.parametrize(
+    ("pid", "settings"),
+    [
+        (f"PID|1||9990001007^^^NHS||{ANN}", {}),
+        (f"PID|1|12345|||{ANN}", {}),
+        (f"PID|1|||12345^^^^DNI|{ANN}", {}),
+        (f"PID|1||3333333333^^^NHS||{ANN}", {"test_numbers": ["3333333333"]}),
+    ],
+    ids=["check digit", "PID-2", "PID-4", "a test number"],
+)
+def test_a_number_that_proves_nothing_is_taken_with_names_birth_date_and_sex_and_joins_nobody_else(
+    tmp_path, pid, settings
+):
+    def key(text: str) -> str:
+        row = one(tmp_path, oru("20250601", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F", pid=text), settings=settings)
+        assert row.patient.startswith("claimed:|") and "no number that proves" in str(row.warnings)
+        return row.patient
+
+    assert key(pid) == key(pid.replace("Ann", "ANN"))
+    others = [("Ann", "Eve"), ("Marsh", "Stone"), ("19700203", "19700204"), ("203|2", "203|1")]
+    assert len({key(pid), *(key(pid.replace(*change)) for change in others)}) == 5
+    made = map_text(adt("A28", "20250601", pid + "|||1 High Street|||020"), settings=settings)
+    [patient] = [each for each in made if each["resourceType"] == "Patient"]
+    assert not {"address", "telecom"} & set(patient)
+    assert pid.split("|")[4 if "DNI" in pid else 2 if "|12345|" in pid else 3].split("^")[0] in str(
+        patient["identifier"]
+    )
 
 
 def test_the_feed_may_name_other_fields_that_hold_the_patients_number(tmp_path):
