@@ -31,7 +31,8 @@ class SectionKind:
     columns are called. ``kinds`` says which sources could hold it. ``months`` is its period, stated in the title;
     ``most`` bounds its rows; ``optional``: shown only when it holds something. ``last_known`` is its title where no
     practice of a current registration contributes. ``note`` is a sentence with its rows, ``caution`` one with or
-    without any, ``says`` makes some of the record. Sections of one LOINC code are one section of a document (``CODED``)."""
+    without any, ``says`` makes some of the record. Sections of one LOINC code are one section of a document
+    (``CODED``)."""
 
     id: str
     title: str
