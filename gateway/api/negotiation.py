@@ -37,9 +37,9 @@ class Range:
             return 0
         if self.type == kind or (kind == JSON and self.type in SAME_AS_JSON):
             return 3
-        if self.type == kind.partition("/")[0] + "/*" or (kind == JSON and self.type == "text/*"):
+        if self.type == kind.partition("/")[0] + "/*":
             return 2
-        return 1 if self.type == "*/*" else 0
+        return 1 if self.type == "*/*" or (kind == JSON and self.type == "text/*") else 0
 
 
 def chosen(request: Request, pairs: Sequence[tuple[str, str]], *kinds: str) -> str:

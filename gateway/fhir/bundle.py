@@ -45,9 +45,10 @@ def searchset(
     leads to this page again, where its parameters may not stand in a link. ``notes`` are what the answer does not hold,
     each an entry of mode ``outcome``.
     """
-    links = [("self", _link(base, query, here))]
+    url = _url(base, query)
+    links = [("self", _at(url, here))]
     if cursor:
-        links.append(("next", _link(base, query, cursor)))
+        links.append(("next", _at(url, cursor)))
     entries = [_entry(base, served, b'"search":{"mode":"match"}') for served in matches]
     entries += [_entry(base, served, b'"search":{"mode":"include"}') for served in included]
     entries += [_note(words) for words in notes]
@@ -91,11 +92,15 @@ def history(
     return _join(head, pages, entries)
 
 
-def _link(base: str, query: Query, cursor: str | None) -> str:
-    shown = [(name, value) for name, value in query.parameters if name not in PRIVATE]
-    if cursor:
-        shown.append(("_cursor", cursor))
-    return f"{base}/{query.type}" + (f"?{urlencode(shown)}" if shown else "")
+def _url(base: str, query: Query) -> str:
+    """The address of a search, without what names a person."""
+    shown = urlencode([(name, value) for name, value in query.parameters if name not in PRIVATE])
+    return f"{base}/{query.type}" + (f"?{shown}" if shown else "")
+
+
+def _at(url: str, cursor: str | None) -> str:
+    """The address of one page of it."""
+    return f"{url}{'&' if '?' in url else '?'}{urlencode({'_cursor': cursor})}" if cursor else url
 
 
 def _entry(base: str, served: Served, extra: bytes) -> bytes:

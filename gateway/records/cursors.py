@@ -29,7 +29,8 @@ def cursor(door: Door, caller: Caller, query: Query, at: tuple[int, int] | None)
     """Where a page begins (None: at the beginning), encrypted and bound to caller and query. It carries the parameters
     that name a person, which no link may."""
     private = [pair for pair in query.parameters if pair[0] in PRIVATE]
-    return Fernet(door.cursor_key).encrypt(msgspec.msgpack.encode((at, private, _bound(caller, query)))).decode()
+    sealed = Fernet(door.cursor_key).encrypt(msgspec.msgpack.encode((at, private, _bound(caller, query))))
+    return sealed.decode().rstrip("=")  # without its padding it stands in a link as it is
 
 
 def resumed(door: Door, caller: Caller, query: Query) -> tuple[Query, tuple[int, int] | None]:
@@ -38,9 +39,11 @@ def resumed(door: Door, caller: Caller, query: Query) -> tuple[Query, tuple[int,
     if query.cursor is None:
         return query, None
     key = Fernet(door.cursor_key)
+    unpadded = query.cursor.rstrip("=")
+    sealed = (unpadded + "=" * (-len(unpadded) % 4)).encode()
     try:
-        data = key.decrypt(query.cursor.encode())
-        age = time.time() - key.extract_timestamp(query.cursor.encode())
+        data = key.decrypt(sealed)
+        age = time.time() - key.extract_timestamp(sealed)
         at, private, bound = msgspec.msgpack.decode(
             data, type=tuple[tuple[int, int] | None, list[tuple[str, str]], bytes]
         )

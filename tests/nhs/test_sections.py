@@ -1116,14 +1116,14 @@ def test_an_encounter_is_dropped_only_when_it_surely_ended_before_the_period(sta
         (service(status="planned"), ("was planned on 31-Dec-2025",)),
         (
             service(status="finished", period={"start": "2024-09-20", "end": "2025-11-02"}),
-            ("ended 02-Nov-2025", "as at 31-Dec-2025"),
+            ("ended 02-Nov-2025",),
         ),
         (
             service(
                 status="finished",
                 period={"end": "2025-11-02", "_end": {"extension": [{"url": "urn:nhs-record-gateway:estimated"}]}},
             ),
-            ("ended 02-Nov-2025 (estimated)", "as at 31-Dec-2025"),
+            ("ended 02-Nov-2025 (estimated)",),
         ),
     ],
 )
@@ -1142,8 +1142,26 @@ def test_a_circumstance_is_as_at_the_returns_end_and_an_unknown_one_says_so():
     }
     about["effectivePeriod"] = {"start": "2025-10-01", "end": "2025-12-31"}
     found = one(record(held(about, COUNCIL)), "social-care")
-    assert (found.detail, found.when, found.flags) == ("not known", "31-Dec-2025", ("as at 31-Dec-2025",))
+    assert (found.detail, found.when, found.flags) == ("not known", "31-Dec-2025", ())
+    assert section(record(held(about, COUNCIL)), "social-care").notes == (
+        "As Vellshire Council knew it on 31-Dec-2025, the last day of its newest return.",
+    )
     assert not rows(record(held({**about, "valueCodeableConcept": {"text": "Yes"}}, COUNCIL)), "results")
+
+
+@pytest.mark.hazard("HZ-SUMMARY-18")
+def test_what_is_not_of_the_newest_return_says_of_which_day_it_is():
+    old, new = (
+        {"resourceType": "Observation", "id": end, "meta": {}, "status": "final", "code": {"text": end},
+         "effectivePeriod": {"end": end}}
+        for end in ("2025-09-30", "2025-12-31")
+    )  # fmt: skip
+    given = record(held(old, COUNCIL), held(new, COUNCIL))
+    flags = {found.title: found.flags for found in rows(given, "social-care")}
+    assert flags == {"2025-12-31": (), "2025-09-30": ("as at 30-Sep-2025",)}
+    assert [note[:43] for note in section(given, "social-care").notes] == [
+        "As Vellshire Council knew it on 31-Dec-2025"
+    ]
 
 
 def test_a_support_reason_that_is_no_longer_stated_says_so():

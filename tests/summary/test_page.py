@@ -162,6 +162,15 @@ def test_the_application_serves_the_page_with_a_policy_that_lets_nothing_else_in
 # In a real browser
 
 
+@pytest.mark.parametrize("accept, kind", [("text/*", "text/html"), ("text/*;q=0.5, application/json", "application/fhir+json"),
+                                          ("text/*, */*;q=0.1", "text/html"), ("application/*", "application/fhir+json")])  # fmt: skip
+def test_a_range_of_text_asks_for_the_page(served, accept, kind):
+    number = served.world.people["demo"].nhs_number
+    headers = {"Authorization": f"Bearer {served.token('dr-green')}", "Accept": accept}
+    answer = TestClient(served.app).post("/fhir/Patient/$summary", data={"identifier": number}, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, kind)
+
+
 @pytest.fixture(scope="module")
 def address(served):
     """The application on a port of this machine."""

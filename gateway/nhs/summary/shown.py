@@ -126,6 +126,8 @@ def _notes(kind: SectionKind, record: Record, rows: Sequence[Row]) -> Iterator[s
         yield NO_GP_ROWS
     if kind.caution or (rows and kind.note):
         yield kind.caution or kind.note
+    if rows and kind.says:
+        yield from kind.says(record)
 
 
 def _nil(record: Record, rows: Sequence[Row]) -> str:

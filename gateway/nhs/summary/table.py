@@ -22,7 +22,7 @@ from gateway.nhs.summary.sections.procedures import procedures
 from gateway.nhs.summary.sections.results import NOTE as FLAGS_ARE_THE_SENDERS
 from gateway.nhs.summary.sections.results import results
 from gateway.nhs.summary.sections.rows import Row
-from gateway.nhs.summary.sections.social_care import social_care
+from gateway.nhs.summary.sections.social_care import as_at_notes, social_care
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class SectionKind:
     columns are called. ``kinds`` says which sources could hold it. ``months`` is its period, stated in the title;
     ``most`` bounds its rows; ``optional``: shown only when it holds something. ``last_known`` is its title where no
     practice of a current registration contributes. ``note`` is a sentence with its rows, ``caution`` one with or
-    without any. Sections of one LOINC code are one section of a document (``CODED``)."""
+    without any, ``says`` makes some of the record. Sections of one LOINC code are one section of a document
+    (``CODED``)."""
 
     id: str
     title: str
@@ -46,6 +47,7 @@ class SectionKind:
     last_known: str = ""
     note: str = ""
     caution: str = ""
+    says: Callable[[Record], list[str]] | None = field(default=None, hash=False)
 
 
 NO_HOSPITAL_MEDICINES = "Medicines that a hospital gave are not here: no hospital feed sends them."
@@ -79,7 +81,7 @@ SECTIONS = (
     SectionKind("encounters", "Encounters", "46240-8", "professional-contacts", "encounters",
          ("Began", "Contact", "More"), encounters, months=ENCOUNTER_MONTHS, most=60),
     SectionKind("social-care", "Social care", "28653-4", "services-and-care", kinds.SOCIAL_CARE,
-         ("Date", "Service, assessment or circumstance", "More"), social_care),
+         ("Date", "Service, assessment or circumstance", "More"), social_care, says=as_at_notes),
 )  # fmt: skip
 """THE TABLE, in the order shown. Allergies and medicines have no ``most``: none of them is ever cut off."""
 

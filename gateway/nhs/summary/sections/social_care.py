@@ -34,15 +34,44 @@ STATED = frozenset({"Condition", "Observation"})
 
 def social_care(record: Record) -> list[Row]:
     """Services, requests, assessments, reviews, support reasons and circumstances; an open one is as it was on the
-    return's last day."""
+    return's last day. Where that is the day of its source's newest return, ``as_at_notes`` says so once for all."""
+    last = _last_days(record)
+    return newest(_row(held, last[held.publisher]) for held in _stated(record))
+
+
+def as_at_notes(record: Record) -> list[str]:
+    """The day of each council's newest return, above its rows."""
+    days = ((name, shown_date(last)) for name, last in _last_days(record).items() if last)
+    return [f"As {name} knew it on {last}, the last day of its newest return." for name, last in days]
+
+
+def _stated(record: Record) -> list[Held]:
     stated = (held for type_ in WORDS for held in record.of(type_))
-    return newest(_row(held) for held in stated if kinds.of(held.kind).is_social and not is_error(held.resource))
+    return [held for held in stated if kinds.of(held.kind).is_social and not is_error(held.resource)]
 
 
-def _row(held: Held) -> Row:
+def _last_days(record: Record) -> dict[str, str]:
+    """By council, the last day that any of its entries is as at; "" where none says."""
+    last: dict[str, str] = {}
+    for held in _stated(record):
+        last[held.publisher] = max(last.get(held.publisher, ""), _as_at(held.resource))
+    return last
+
+
+def _as_at(resource: dict[str, Any]) -> str:
+    last: str = extension(resource, AS_AT_URL).get("valueDate", "") or resource.get("effectivePeriod", {}).get(
+        "end", ""
+    )
+    return last
+
+
+def _row(held: Held, last: str) -> Row:
     resource = held.resource
-    as_at = extension(resource, AS_AT_URL).get("valueDate", "") or resource.get("effectivePeriod", {}).get("end", "")
-    title, detail, flags = WORDS[resource["resourceType"]](resource, shown_date(as_at) if as_at else "an unknown day")
+    as_at = _as_at(resource)
+    day = shown_date(as_at) if as_at else "an unknown day"
+    title, detail, flags = WORDS[resource["resourceType"]](resource, day)
+    if as_at and as_at == last:
+        flags = tuple(flag for flag in flags if flag != f"as at {day}")
     at = as_at if resource["resourceType"] in STATED else when(resource)
     silent = extension(resource, SILENT_URL).get("valueDate", "")
     flags = (*flags, f"not in the return to {shown_date(silent)}" if silent else "")
