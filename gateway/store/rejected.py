@@ -48,11 +48,14 @@ class Kept:
 
 
 def keep(session: Session, source: str, feed: str, delivery: int, rejects: Sequence[Rejected]) -> Counter[str]:
-    """Keep what can be replayed; return how many are ``kept`` and ``not kept`` for want of room. The same thing sent
-    again by the same feed is kept once, with its latest place and reason."""
+    """Keep what can be replayed; return how many are ``kept``, ``not kept`` for want of room, and ``without bytes``,
+    which nothing here can read again. The same thing sent again by the same feed is kept once, with its latest place
+    and reason."""
     by_hash = {_hash(source, feed, reject.payload): reject for reject in rejects if reject.payload}
+    without = sum(not reject.payload for reject in rejects)
+    counts = Counter({"without bytes": without} if without else {})
     if not by_hash:
-        return Counter()
+        return counts
     sql = f"SELECT hash, key FROM rejected WHERE {session.within('hash')}"
     held = dict(session.rows(sql, session.listed(list(by_hash))))
     session.many(
@@ -70,7 +73,8 @@ def keep(session: Session, source: str, feed: str, delivery: int, rejects: Seque
         [(key, hash_, source, feed, delivery, session.now, r.name, r.place, r.reason, len(r.payload), r.payload)
          for key, (hash_, r) in enumerate(new[:room], first)],
     )  # fmt: skip
-    return Counter({"kept": len(held) + room, "not kept": len(new) - room})
+    counts.update({"kept": len(held) + room, "not kept": len(new) - room})
+    return counts
 
 
 def _fitting(session: Session, sizes: Sequence[int]) -> int:
