@@ -65,7 +65,7 @@ class Gateway:
 
     def writing_audit(self) -> Audit:
         """Open the audit for writing, with keys that are created where it never had any. Raises ``Refused`` when its
-        file or its key is lost."""
+        file or its key is lost, or another key is in its place."""
         from gateway import custody
 
         self.require_audit_file()
@@ -75,6 +75,7 @@ class Gateway:
                     name = keys.AUDIT_CHAIN.name
                     raise Refused(f"keys/{name} is missing, and the audit is sealed under it: {RESTORE}")
                 custody.begin(self.settings.keys, audit.heads())
+        self.audit_keys().require_key()
         return self._audit()
 
     def seal(self) -> None:

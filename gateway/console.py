@@ -81,21 +81,31 @@ def progress(title: str, unit: str = "groups") -> Iterator[Callable[[str, int, i
         yield step
 
 
-def not_replaced(report: dict[str, Any]) -> str:
-    """Say why ``--replace`` deleted nothing, and how to have it done."""
+def replaced(report: dict[str, Any]) -> Text:
+    """Say what ``--replace`` deleted, or why nothing and how to have it done."""
+    absent = sum(report["absent"].values())
+    if report["replaced"] and absent:
+        return Text(f"--replace deleted {report['rows'].get('gone', 0):,} rows")
+    if report["replaced"]:
+        return Text("--replace deleted nothing: all that is held is in this delivery")
     if report["rejects"]:
-        return "--replace deleted nothing: rows of this delivery were rejected"
-    gone = sum(report["absent"].values())
-    return (
-        f"--replace deleted nothing: it would delete {gone:,} rows. If that is right: --replace --confirm-gone {gone}"
-    )
+        why = "rows of this delivery were rejected"
+    else:
+        why = f"it would delete {absent:,} rows. If that is right: --replace --confirm-gone {absent}"
+    return Text(f"--replace deleted nothing: {why}", style="bold red")
+
+
+def _rows_read(report: dict[str, Any]) -> str:
+    """How many rows came, of how many files, and what they were to what is held."""
+    rows = report["rows"]
+    kinds = ", ".join(f"{rows[kind]:,} {kind}" for kind in ("new", "changed", "unchanged", "older") if rows.get(kind))
+    return f"{rows.get('read', 0):,} rows read from {report['files']} files" + (f" ({kinds})" if kinds else "")
 
 
 def load_report(report: dict[str, Any]) -> None:
     """Print a load report: rows, resources by type, people, and what was not taken, by place and never by value."""
-    rows = report["rows"]
-    read = f"{rows.get('read', 0):,} rows kept from {report['files']} files"
-    title = f"{report['source']}: {read}, {report['written']:,} resources written in {report['seconds']:.1f} s"
+    read = f"{_rows_read(report)}, " if report["files"] else ""
+    title = f"{report['source']}: {read}{report['written']:,} resources written in {report['seconds']:.1f} s"
     table = _table("resource", *OUTCOMES)
     for name, outcomes in report["resources"].items():
         table.add_row(name, *(f"{outcomes[o]:,}" if o in outcomes else "" for o in OUTCOMES))
@@ -116,8 +126,8 @@ def load_report(report: dict[str, Any]) -> None:
             counts = list(report[key].items())
             shown = ", ".join(f"{name.rsplit('/', 1)[-1]} ({count:,})" for name, count in counts[:MOST])
             out.print(Text(f"{title}: {shown}" + (f" and {len(counts) - MOST} more" if len(counts) > MOST else "")))
-    if report["replaced"] is False:
-        out.print(Text(not_replaced(report), style="bold red"))
+    if report["replaced"] is not None:
+        out.print(replaced(report))
     if report["rejects"]:
         out.print(
             Text(
@@ -135,6 +145,11 @@ def load_report(report: dict[str, Any]) -> None:
             out.print(
                 Text(f"  not kept for want of room: {report['rejectsNotKept']:,}. Keep their files", style="bold red")
             )
+        if report["rejectsWithoutBytes"]:
+            words = (
+                f"  cannot be replayed: {report['rejectsWithoutBytes']:,}, their bytes are not kept. Keep their files"
+            )
+            out.print(Text(words, style="bold red"))
     out.print()
 
 
@@ -144,13 +159,13 @@ def people(counts: dict[str, int]) -> None:
         f"people: {counts.get('patients', 0):,} patient records of {counts.get('persons', 0):,} persons. "
         f"[green]{counts.get('gathered', 0):,} gathered[/] with another source's; "
         f"[yellow]{counts.get('notGathered', 0):,} not gathered[/] although a number agrees (possible mismatch, "
-        f"shown to nobody)"
+        f"shown to nobody)" + (": `gateway mismatches` lists them" if counts.get("notGathered") else "")
     )
 
 
-def summary(document: dict[str, Any]) -> None:
-    """Print a summary document: who it is about, then the first rows of each section with date and source, or why
-    there are none."""
+def summary(document: dict[str, Any], title: str) -> None:
+    """Print a summary document under a title: who it is about, then the first rows of each section with date and
+    source, or why there are none."""
     composition = document["entry"][0]["resource"]
     patient = next(entry["resource"] for entry in document["entry"] if entry["resource"]["resourceType"] == "Patient")
     name, numbers = (
@@ -162,7 +177,7 @@ def summary(document: dict[str, Any]) -> None:
         f"{name['family'].upper()}, {' '.join(name.get('given', ()))}", f"born {patient['birthDate']}", patient.get("gender", "sex not known"),
         f"NHS number {number[:3]} {number[3:6]} {number[6:]}",
     )  # fmt: skip
-    panel("   ".join(words), composition["title"])
+    panel("   ".join(words), title)
     for section in composition["section"]:
         rows = _rows(section["text"]["div"]) if "entry" in section else []
         if rows:

@@ -6,6 +6,8 @@ copies to a place that nobody here can write show it too when the folder of keys
 
 from __future__ import annotations
 
+import hmac
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +52,20 @@ class Custody:
 
     def signed(self, heads: Heads) -> str:
         """A checkpoint: heads, signed, as one line of text."""
-        return statement.sign(self.signing, msgspec.to_builtins(heads))
+        return statement.sign(self.signing, msgspec.to_builtins(msgspec.structs.replace(heads, key=self._fingerprint)))
+
+    def require_key(self) -> None:
+        """Raise ``Refused`` where the newest checkpoint names another key of the chains: seals under this one would
+        break them for good."""
+        with suppress(Invalid):  # which ``verify`` tells
+            kept = self.read()
+            if kept and kept.key not in ("", self._fingerprint):
+                raise Refused(f"keys/{keys.AUDIT_CHAIN.name} is not the key of this audit: restore it from a backup")
+
+    @property
+    def _fingerprint(self) -> str:
+        """What names the key of the chains and does not give it away; "" where it is not known."""
+        return hmac.new(self.key, b"the key of the audit's chains", "sha256").hexdigest()[:32] if self.key else ""
 
     def checked(self, text: str) -> Heads:
         """The heads of a checkpoint. Raises ``Invalid`` for what this store did not sign."""

@@ -167,8 +167,8 @@ def _ask(gateway: composition.Gateway, app: FastAPI) -> Asking:
 
 
 def _show_summary(showing: Showing, asking: Asking) -> Subject:
-    """Step 3: the summary of one person, for their GP."""
-    console.step(3, "One person's summary, asked for by a GP of the practice where she is registered")
+    """Step 3: the record of one person from all sources, for their GP."""
+    console.step(3, "One person's shared record, asked for by a GP of the practice where she is registered")
     identifier = {"system": NHS_NUMBER, "value": showing.world.people["demo"].nhs_number}
     body = {
         "resourceType": "Parameters",
@@ -179,8 +179,8 @@ def _show_summary(showing: Showing, asking: Asking) -> Subject:
     page = client.post(path, json=body, headers=asking.headers("dr-green", Accept="text/html")).raise_for_status()
     _keep(showing, "summary.json", document)
     (showing.out / "summary.html").write_text(_standalone(page.text, client), encoding="utf-8")
-    console.summary(document)
-    console.out.print("\nThe whole summary is in summary.json, and as a page in summary.html.")
+    console.summary(document, "Shared record: what all sources hold")
+    console.out.print("\nThe whole document is in summary.json, and as a page in summary.html.")
     reference: str = document["entry"][0]["resource"]["subject"]["reference"]
     return Subject(reference.rsplit("/", 1)[-1], document["entry"][1]["resource"])
 
@@ -368,11 +368,12 @@ def _beside(held: dict[str, Any], left: dict[str, Any]) -> Iterator[tuple[str, s
 
 
 def _repeated(events: list[dict[str, Any]]) -> list[tuple[tuple[str, ...], int]]:
-    """Events as rows of (who, role, act, outcome, why, when), each with how often it follows itself."""
+    """Events as rows of (who, role, act, outcome, why, when), each with how often it follows itself. Who is the account
+    of the operating system where nobody signed in; a load names its source."""
     rows: list[tuple[tuple[str, ...], int]] = []
     for event in events:
-        who = event.get("name") or event.get("user") or event.get("by", "")
-        why = event.get("refusal") or event.get("basis") or event.get("project", "")
+        who = event.get("name") or event.get("user") or event.get("by") or event.get("account", "")
+        why = next((event[name] for name in ("refusal", "basis", "project", "source") if event.get(name)), "")
         row = (who, event.get("role", ""), event["act"], event.get("outcome", "ok"), why)
         if rows and rows[-1][0][:-1] == row:
             rows[-1] = (rows[-1][0], rows[-1][1] + 1)

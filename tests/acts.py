@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "rejects replay": ("load",),
     "rejects drop": ("reject.drop",),
     "rejects purge": ("reject.purge",),
+    "mismatches": ("mismatch.list",),
     "validate": NO_STORE,
     "token": ("token",),
     "optout load": ("optout.load",),

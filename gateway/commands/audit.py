@@ -65,7 +65,8 @@ def _is_recorded(audit: Audit, limit: int | None) -> bool:
 
 
 def _seal_soon(gateway: Gateway) -> None:
-    """Seal what was recorded, if nothing is in the way: else the next sealer does. To look at the audit needs no key."""
+    """Seal what was recorded, if nothing is in the way: else the next sealer does. Looking at the audit needs no
+    key."""
     from gateway.store import faults
 
     with suppress(GatewayError, OSError), faults.named():

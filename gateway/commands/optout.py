@@ -12,7 +12,7 @@ import typer
 from gateway.commands._failures import OK
 from gateway.commands._options import JsonAlways
 from gateway.commands._start import acting, opened
-from gateway.errors import Invalid
+from gateway.errors import GatewayError, Invalid
 
 VERB = typer.Typer(help="The national data opt-out list.")
 
@@ -35,9 +35,13 @@ def load(
     with acting() as gateway:
         from gateway.export import national_list
 
-        loaded = national_list.load(
-            gateway.store, file, holds=holds, as_at=_date(as_at), confirmed_by=confirmed_by or ()
-        )
+        try:
+            loaded = national_list.load(
+                gateway.store, file, holds=holds, as_at=_date(as_at), confirmed_by=confirmed_by or ()
+            )
+        except GatewayError:
+            gateway.seal()  # the audit has the refusal
+            raise
         print(json.dumps(loaded))
     return OK
 

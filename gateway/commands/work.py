@@ -24,8 +24,10 @@ def work(
         bool, typer.Option("--with-parent", hidden=True, help="End when standard input closes.")
     ] = False,
 ) -> int:
-    """Run the exports that were requested over HTTP, until SIGINT or SIGTERM. An export under way is then given back
-    after the parts that are being cut: whoever works next goes on with it."""
+    """Run the exports that were requested over HTTP, until SIGINT or SIGTERM.
+
+    An export under way is then given back after the parts that are being cut: whoever works next goes on with it.
+    """
     with opened() as gateway:
         from gateway.export import worker
 

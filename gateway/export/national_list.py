@@ -31,8 +31,18 @@ def load(
     ``holds`` says what the numbers are (``optout_list.HOLDS``) and ``as_at`` on which day the list was true, from
     which its age counts; a live store needs both. Without a date a list is of today, and one that was loaded before of
     the day that it had then. Raises ``Invalid("line 7")``, or ``Refused`` for a list of nobody, the service's answer,
-    and for what ``optout_list.doubts`` finds, unless it is ``confirmed_by`` two people. Then the old list stays.
+    and for what ``optout_list.doubts`` finds, unless it is ``confirmed_by`` two people. Then the old list stays, and
+    the audit has the refusal.
     """
+    try:
+        return _load(store, path, holds, as_at, confirmed_by)
+    except (Invalid, Refused) as refusal:
+        with store.write() as session:
+            record_write(session, {"act": "optout.load", "outcome": "refused", "why": str(refusal)})
+        raise
+
+
+def _load(store: Store, path: Path, holds: str, as_at: date | None, confirmed_by: Sequence[str]) -> dict[str, Any]:
     _require_stated(holds, as_at, is_live=not store.is_sandbox)
     try:
         text = path.read_text(encoding="utf-8-sig")

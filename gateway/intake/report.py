@@ -14,8 +14,8 @@ PLACES = 200
 class Report:
     """The load report. ``as_dict`` is what is stored, printed with ``--json`` and kept by the demo.
 
-    ``rejects`` are what was not taken, by reason; ``kept`` how many of them are kept to be replayed, and how many are
-    not for want of room. ``emptied`` are the rows that replacing would take of tables that would lose most, and the
+    ``rejects`` are what was not taken, by reason; ``kept`` how many of them are kept to be replayed, how many are
+    not for want of room, and how many have no bytes of their own. ``emptied`` are the rows that replacing would take of tables that would lose most, and the
     patients who would lose everything. ``warnings`` are what was lost of rows that were taken all the same, by field
     and reason.
     """
@@ -68,6 +68,7 @@ class Report:
             "people": dict(sorted(self.people.items())), "labels": dict(sorted(self.labels.items())),
             "rejects": dict(self.rejects.most_common()), "places": self.places,
             "rejectsKept": self.kept["kept"], "rejectsNotKept": self.kept["not kept"],
+            "rejectsWithoutBytes": self.kept["without bytes"],
             "warnings": dict(self.warnings.most_common()),
             "ukCore": dict(self.uk_core.most_common()), "unmappedCodes": dict(self.unmapped.most_common(50)),
             "unlistedValues": dict(self.unlisted.most_common(50)),

@@ -15,14 +15,16 @@ Head = tuple[int, str]
 the hash of the last."""
 
 
-class Heads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The heads of the chains of one store at a moment (µs UTC)."""
+class Heads(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The heads of the chains of one store at a moment (µs UTC). ``key`` is the fingerprint of the key of its seals; ""
+    where who kept them did not know it."""
 
     store: str
     at: int
     read: Head
     write: Head
     ledger: Head
+    key: str = ""
 
     def chains(self) -> dict[str, Head]:
         """The heads by the name of their chain."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from gateway.store import columns
 from gateway.store.numbers import TYPE_NUMBER
@@ -128,6 +129,35 @@ def has_mismatch(session: Session, numbers: Sequence[str], patients: Sequence[in
     """Return whether another Patient claims one of these numbers without being gathered with these Patients."""
     sql = f"SELECT patient FROM claim WHERE {session.within('number')}"
     return bool({row[0] for row in session.rows(sql, session.listed(numbers))} - set(patients))
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A Patient that shares an NHS number and was not gathered. ``number`` counts the numbers shared and is none of
+    them."""
+
+    number: int
+    source: str
+    publisher: str
+    id: str
+    why: str
+
+    def plain(self) -> dict[str, str | int]:
+        return {
+            "number": self.number, "source": self.source, "publisher": self.publisher, "patient": self.id,
+            "why": self.why,
+        }  # fmt: skip
+
+
+def mismatches(session: Session) -> Iterator[Mismatch]:
+    """The Patients that share a number and were not gathered, by the number that they share."""
+    sql = (
+        "SELECT m.number, p.source, p.code, h.id, m.why FROM mismatch m JOIN head h ON h.patient = m.patient "
+        "AND h.type = ? AND h.deleted = 0 JOIN publisher p ON p.key = h.publisher ORDER BY m.number, h.id"
+    )
+    shared: dict[str, int] = {}
+    for number, source, publisher, id_, why in session.stream(sql, TYPE_NUMBER["Patient"]):
+        yield Mismatch(shared.setdefault(number, len(shared) + 1), source, publisher, id_, why)
 
 
 def census(session: Session) -> dict[str, int]:

@@ -50,9 +50,12 @@ class Kept:
 
 
 def keep(session: Session, source: str, feed: str, delivery: int, rejects: Sequence[sent.Rejected]) -> Counter[str]:
-    """Keep what can be replayed; return how many are ``kept`` and ``not kept`` for want of room. The same thing sent
-    again by the same feed is kept once, with its latest place and reason."""
+    """Keep what can be replayed; return how many are ``kept``, ``not kept`` for want of room, and ``without bytes``,
+    which nothing here can read again. The same thing sent again by the same feed is kept once, with its latest place
+    and reason."""
     by_hash = {_hash(source, feed, reject.payload): reject for reject in rejects if reject.payload}
+    without = sum(not reject.payload for reject in rejects)
+    counts = Counter({"without bytes": without} if without else {})
     held: set[int] = set()
     with models(session) as rows:
         for hashes in batches(list(by_hash), AT_ONCE):
@@ -71,7 +74,9 @@ def keep(session: Session, source: str, feed: str, delivery: int, rejects: Seque
             )
             for key, (hash_, reject) in enumerate(new[:room], first)
         )  # fmt: skip
-    return Counter({"kept": len(held) + room, "not kept": len(new) - room}) if by_hash else Counter()
+    if by_hash:
+        counts.update({"kept": len(held) + room, "not kept": len(new) - room})
+    return counts
 
 
 def _fitting(rows: sqlmodel.Session, sizes: Sequence[int]) -> int:

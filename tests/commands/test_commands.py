@@ -79,6 +79,8 @@ CASES = [
     case("rejects drop x", 2),
     case("rejects purge --days 30 --json", 0, "removed"),
     case("rejects purge --days x", 2),
+    case("mismatches --as me --json", 0, "number", "source", "publisher", "patient", "why"),
+    case("mismatches x", 2),
     case("validate {valid} --json", 0, "file", "line", "resourceType", "valid", "issues"),
     case("validate {invalid}", 1, "file", "line", "resourceType", "valid", "issues"),
     case("validate nowhere.json", 2),
@@ -192,6 +194,9 @@ def run(line: Case, folder: Path, places: dict[str, str]) -> tuple[int, str, str
         with composition.open_gateway(config.read()) as gateway:
             places["job"] = asking.start(gateway.store, "study", "operator", optout_days=7, kind=standing.BY_HAND)
     before = len(audited())
+    if line.words.startswith("mismatches --as"):
+        with composition.open_gateway(config.read()) as gateway, gateway.store.write() as session:
+            session.run("INSERT INTO mismatch (number, patient, why) SELECT 'x', min(patient), 'a test' FROM head")
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main([word.format(**places) for word in line.words.split()])

@@ -2,11 +2,13 @@
 
 import json
 
+import msgspec
 import pysqlite3.dbapi2 as sqlite
 import pytest
 
-from gateway import composition, config, durable
+from gateway import composition, config, custody, durable, keys
 from gateway.commands import audit, main
+from gateway.signin import statement
 from gateway.store.append_file import AppendFile
 from gateway.store.changes import record_write
 
@@ -76,3 +78,32 @@ def test_a_look_that_is_recorded_and_cannot_be_sealed_is_left_to_the_next_sealer
     monkeypatch.setattr(durable, "write_whole", fails)
     code, events, said = shown(capsys)
     assert code == 0 and events and not said
+
+
+def test_another_key_in_the_place_of_the_audit_s_seals_nothing(data, capsys):
+    path = config.read().keys / keys.AUDIT_CHAIN.name
+    key = path.read_bytes()
+    path.write_bytes(bytes(reversed(key)))
+    for words in ("rejects purge", "audit seal", "audit checkpoint", "optout load nowhere.csv", "init sandbox"):
+        assert main(words.split()) == 2
+        assert "keys/audit-chain.key is not the key of this audit" in capsys.readouterr().err
+    code, events, _ = shown(capsys)
+    assert code == 0 and events, "what is there can still be read"
+    assert main(["audit", "verify"]) == 1
+    path.write_bytes(key)
+    assert main(["audit", "seal"]) == 0
+
+
+def test_a_checkpoint_of_before_names_no_key_and_holds(data, capsys):
+    own = custody.opened(config.read().keys)
+    kept = own.read()
+    assert kept.key and kept.key not in path_text(own)
+    durable.write_whole(
+        own.folder / custody.CHECKPOINT, statement.sign(own.signing, {**msgspec.to_builtins(kept), "key": ""}).encode()
+    )
+    assert own.read().key == "" and main(["audit", "seal"]) == 0
+    assert own.read().key == kept.key
+
+
+def path_text(own: custody.Custody) -> str:
+    return own.key.hex()

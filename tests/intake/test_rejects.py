@@ -128,7 +128,7 @@ def test_what_finds_no_room_is_told_and_what_is_kept_stays(store, monkeypatch):
     assert keep(b"aaaa", b"bbbb") == {"kept": 2, "not kept": 0}
     assert keep(b"cccc") == {"kept": 0, "not kept": 1}, "more bytes than there is room for"
     assert keep(b"d", b"e", b"aaaa") == {"kept": 2, "not kept": 1}, "more rejects than there is room for"
-    assert keep(b"") == {} and [kept.size for kept in waiting(store)] == [4, 4, 1]
+    assert keep(b"") == {"without bytes": 1} and [kept.size for kept in waiting(store)] == [4, 4, 1]
 
 
 def test_rejects_are_dropped_and_purged(store):
