@@ -1,8 +1,8 @@
 """Maps what listeners kept, in the order it came, behind the senders; in a thread, because the domain is synchronous.
 
-A message leaves the inbox when the store has it. A batch that fails stays and is tried again: while it fails, the age of
-the oldest message grows, which is what an alarm asks, and messages are acknowledged until the inbox holds as many as the
-feed allows.
+A message leaves the inbox when the store has it. A batch that fails stays and is tried again. While it fails, the age
+of the oldest message grows, which is what an alarm asks, and messages are acknowledged until the inbox holds as many as
+the feed allows.
 """
 
 from __future__ import annotations
