@@ -62,9 +62,9 @@ def _listeners(settings: config.Settings, names: list[str], host: str | None, po
     from gateway import config, feeds
     from gateway.intake.listen import listeners
 
-    told = [feeds.read(settings, name) for name in dict.fromkeys(names)]
+    named = [feeds.read(settings, name) for name in dict.fromkeys(names)]
     every = [feeds.read(settings, name) for name in config.tables(settings.feeds, "GATEWAY_FEEDS")]
-    chosen = told or [feed for feed in every if listeners.is_one(feed)]
+    chosen = named or [feed for feed in every if listeners.is_one(feed)]
     if not chosen:
         raise Refused("no feed has a listen table: name one with --feed")
     if len(chosen) > 1 and (host is not None or port is not None):

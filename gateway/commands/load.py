@@ -16,7 +16,7 @@ from gateway.errors import Refused
 
 def load(
     source: SourceName,
-    path: Annotated[Path, typer.Argument(help="The delivery: a file, a folder or a zip.")],
+    path: Annotated[Path, typer.Argument(help="The delivery: a file, a folder or a zip; files may be gzipped.")],
     feed: FeedName = "default",
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 also when constraints of UK Core are broken.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -105,10 +106,13 @@ class Inbox:
         with faults.named():
             self._file = AppendFile(path, FILE)
             self._connection = self._file.connect()
+        self.arrived = threading.Event()
+        """Set when a message was kept. Whoever maps clears it before looking."""
 
     async def keep(self, payload: bytes, feed: str, control: str, digest: str, code: str, reason: str) -> None:
         """Return when the message is on disk. Raises what keeps it from being written."""
         await self._file.appended(payload, feed, control, digest, code, reason)
+        self.arrived.set()
 
     def same(self, control: str) -> dict[str, str]:
         """How the messages of a control id were acknowledged, by their digest."""

@@ -27,6 +27,7 @@ from mappings.emis.tables import (
 from mappings.emis.values import guid, is_true
 from mappings.readers.csv import check_header, csv_rows, unknown_columns
 from mappings.readers.files import File, delivered, is_zip, without_watch
+from mappings.readers.gzipped import is_gzip
 
 NAME = re.compile(
     r"\d+-\d+_([A-Za-z]+_[A-Za-z]+)_(\d{14})_\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?\.csv"
@@ -38,7 +39,7 @@ NOT_YET = {
     ".part": "not completely transferred: wait until the transfer ends, or fetch it again",
     ".tmp": "not completely transferred: wait until the transfer ends, or fetch it again",
     ".crdownload": "not completely transferred: wait until the transfer ends, or fetch it again",
-    ".gz": "compressed by gzip: decompress it first (gunzip), or give the delivery as one zip",
+    ".gz": "named as compressed by gzip and is not: fetch it again, or decompress it first",
     ".tgz": "an archive that is not read: unpack it, or give the delivery as one zip",
     ".tar": "an archive that is not read: unpack it, or give the delivery as one zip",
     ".7z": "an archive that is not read: unpack it, or give the delivery as one zip",
@@ -72,7 +73,7 @@ def check(path: Path, feed: Feed) -> list[File]:
     ``partial`` allows it), or a column missing.
     """
     partial = bool(feed.settings.get("partial"))
-    if path.is_file() and not is_zip(path) and (advice := not_yet(path.name)):
+    if path.is_file() and not (is_zip(path) or is_gzip(path)) and (advice := not_yet(path.name)):
         raise Refused(f"the delivery: {advice}")
     if path.is_file() and not partial and not is_zip(path):
         raise Refused(

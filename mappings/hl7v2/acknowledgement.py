@@ -2,7 +2,8 @@
 
 The answer is written with the message's own separators, and repeats its fields byte for byte: whatever its character
 set is, theirs is the same. Rules: HL7 v2.4 §2.9.2 and §2.9.3 (original and enhanced mode), §2.16.5 (ERR), HL7 v2.5
-§2.15.5; tables 0008 (codes), 0155 (when to answer) and 0357 (errors), https://terminology.hl7.org/CodeSystem-v2-0357.html.
+§2.15.5; tables 0008 (codes), 0155 (when to answer) and 0357 (errors,
+https://terminology.hl7.org/CodeSystem-v2-0357.html).
 """
 
 from __future__ import annotations

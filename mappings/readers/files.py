@@ -15,9 +15,10 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from gateway.errors import Refused
+from mappings.readers.gzipped import ENDING, Gzipped, is_gzip
 from mappings.readers.zip import DAMAGE, Archive
 
 CHUNK = 1 << 17
@@ -35,6 +36,7 @@ class File:
 
     ``member`` is its name in the zip at ``path``, or "". ``encodings`` are those that its text may have, the first
     that fits being meant; none for a file that the source decodes itself. ``whole`` leaves the one that fits.
+    ``is_gzip`` says that it is compressed by itself: its name has no ``.gz`` then.
     ``number`` is its place in the delivery, by name; ``title`` what the source knows it by, in words of the source's
     format. ``content`` is what it holds, where that is at hand and not on
     disk. ``archive`` is the zip, which all its files share, and
@@ -51,11 +53,13 @@ class File:
     content: bytes | None = field(default=None, compare=False, repr=False)
     archive: Archive | None = field(default=None, compare=False, repr=False)
     member_size: int = field(default=0, compare=False)
+    is_gzip: bool = field(default=False, compare=False)
 
     @property
     def name(self) -> str:
         """The file's own name, without its folders."""
-        return (self.member or self.path.name).rpartition("/")[2]
+        name = (self.member or self.path.name).rpartition("/")[2]
+        return name[: -len(ENDING)] if self.is_gzip and name.lower().endswith(ENDING) else name
 
     @property
     def shown(self) -> str:
@@ -70,7 +74,7 @@ class File:
 
     @property
     def size(self) -> int:
-        """Bytes of the file as it is read."""
+        """Bytes of the file as it is read; of one that is compressed by itself, as it lies there."""
         if self.content is not None:
             return len(self.content)
         return self.member_size if self.member else self.path.stat().st_size
@@ -133,13 +137,17 @@ class _Stream(io.RawIOBase):
             self._own.close()
 
     def _refusal(self) -> Refused:
-        return Refused(f"{self._file.shown}: {'damaged in the zip' if self._file.member else 'cannot be read'}")
+        is_packed = self._file.is_gzip and not self._file.member
+        fault = "damaged in the zip" if self._file.member else "damaged, cut off or too large" if is_packed else ""
+        return Refused(f"{self._file.shown}: {fault or 'cannot be read'}")
 
 
 def _opened(file: File, archive: Archive | None) -> IO[bytes]:
     if file.content is not None:
         return io.BytesIO(file.content)
-    return archive.open(file.member) if archive and file.member else file.path.open("rb", buffering=0)
+    if archive and file.member:
+        return archive.open(file.member)
+    return cast(IO[bytes], Gzipped(file.path)) if file.is_gzip else file.path.open("rb", buffering=0)
 
 
 class Survey:
@@ -180,13 +188,13 @@ class Survey:
 
 def delivered(path: Path, suffixes: Collection[str] = (), encodings: tuple[str, ...] = ()) -> list[File]:
     """Return the files at ``path`` (of these ``suffixes``): it, a folder's or a zip's, in order of name, hidden ones
-    left out.
+    left out. One that is compressed by gzip is read as what it holds.
 
     Raises ``Refused`` naming one that cannot be read: a delivery is never taken without one of its files.
     """
     if path.is_dir():
         paths = sorted(file for file in path.rglob("*") if (file.is_file() or file.is_symlink()) and not file.is_dir())
-        files = [File(file, encodings=encodings) for file in paths]
+        files = [File(file, encodings=encodings, is_gzip=is_gzip(file)) for file in paths]
     elif is_zip(path):
         archive = Archive(path)
         files = [
@@ -194,7 +202,7 @@ def delivered(path: Path, suffixes: Collection[str] = (), encodings: tuple[str, 
             for entry in archive.members()
         ]
     else:
-        return [_readable(File(path, encodings=encodings))]
+        return [_readable(File(path, encodings=encodings, is_gzip=is_gzip(path)))]
     visible = [file for file in files if not file.name.startswith(".")]
     wanted = [file for file in visible if not suffixes or Path(file.name).suffix.lower() in suffixes]
     return [_readable(replace(file, number=number)) for number, file in enumerate(wanted, 1)]
@@ -215,9 +223,9 @@ def _readable(file: File) -> File:
 def whole(file: File) -> File:
     """Read the file to its end and return it with its encoding known. Raises ``Refused`` as ``Survey`` does.
 
-    A file on disk that its source decodes is not read: there is nothing to find out. One in a zip may be damaged.
+    A file on disk that its source decodes is not read: there is nothing to find out. One that is compressed may be damaged.
     """
-    if not file.encodings and not file.member:
+    if not (file.encodings or file.member or file.is_gzip):
         return file
     survey = Survey(file)
     with file.survey(survey.see).open() as stream:

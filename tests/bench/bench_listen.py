@@ -1,7 +1,7 @@
 """The listener as a process: messages a second from socket to acknowledgement, each on disk before it, and to FHIR.
 
-Rows R1 to R4, R9 and R10 of the reliability targets, on SQLite, and on PostgreSQL where ``BENCH_POSTGRES`` holds the URL
-of an empty database."""
+Rows R1 to R4, R9 and R10 of the reliability targets, on SQLite, and on PostgreSQL where ``BENCH_POSTGRES`` holds the
+URL of an empty database."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def _sustained(room: Room, name: str, url: str, count: int, target: float) -> It
         whole, used = time.perf_counter() - started, listener.processor - used
         _whole(listener, sent)
         beside = (
-            f"acknowledged {sent.rate:,.0f}/s, p50 {sent.at(0.5):,.0f} ms, p99 {sent.at(0.99):,.0f} ms; mapped {behind:.1f} s "
-            f"after the last; {1000 * used / count:.2f} ms of processor a message; {listener.memory >> 20} MiB at most"
+            f"acknowledged {sent.rate:,.0f}/s, p50 {sent.at(0.5):,.0f} ms, p99 {sent.at(0.99):,.0f} ms; "
+            f"mapped {behind:.1f} s after the last; {1000 * used / count:.2f} ms of processor a message; {listener.memory >> 20} MiB at most"
         )
         yield Line(
             f"MLLP, {CONNECTIONS} senders, {name}: kept, acknowledged and stored",

@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def update(sender: int, number: int) -> bytes:
         f"MSH|^~\\&|PAS{sender}|RXQ|TIE|GW|{at}||ADT^A31^ADT_A05|{sender}-{number}|T|2.4",
         f"EVN||{at}",
         f"PID|1||Q{sender}^^^RXQ^PI||Hartley^Rose||19580214|F|||{sender} High Street^^Leeds^^LS1 1AA||0113496{number:04}",
-    ]
+    ]  # fmt: skip
     return "".join(f"{line}\r" for line in lines).encode()
 
 
@@ -95,6 +95,8 @@ async def _one(
             sent.again += 1
         finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 class Listening:

@@ -1,5 +1,7 @@
 """A delivery is whole or refused, by the file and column at fault; its rows have keys, an order and groups."""
 
+import gzip
+
 import pytest
 
 from gateway.errors import Refused
@@ -80,6 +82,15 @@ def test_a_file_that_cannot_be_read_as_it_is_gets_advice_that_helps(tmp_path, en
     path.write_bytes(b"\x85\x02")
     with pytest.raises(Refused, match=advice):
         SOURCE.check(path if is_alone else tmp_path, Feed())
+
+
+def test_files_that_are_compressed_by_gzip_are_read_as_what_they_hold(tmp_path):
+    write(tmp_path, [("Admin_Patient", owned(UsualGpUserInRoleGuid="{U7}"))])
+    plain = read_all(tmp_path)
+    for file in list(tmp_path.glob("*.csv")):
+        file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    assert read_all(tmp_path) == plain and plain
 
 
 def test_the_same_table_twice_is_refused(tmp_path):

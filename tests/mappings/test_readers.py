@@ -1,5 +1,6 @@
 """Fixed width, JSON lines, XML and zips to values, whatever is wrong with them. Nothing a file holds is told."""
 
+import gzip
 import io
 import pickle
 import random
@@ -320,3 +321,40 @@ def test_a_message_tells_the_words_of_a_files_name_and_no_number(tmp_path):
     with pytest.raises(Refused) as fault:
         [whole(file) for file in delivered(path, encodings=("utf-8",))]
     assert str(fault.value) == "file 1: line 1: not utf-8"
+
+
+# Files compressed by gzip
+
+
+def test_a_file_compressed_by_gzip_is_read_as_what_it_holds(tmp_path):
+    text = "name\nZoë\n" * 9000
+    (tmp_path / "a.csv").write_text(text, encoding="cp1252")
+    (tmp_path / "B.CSV.GZ").write_bytes(gzip.compress(text.encode("cp1252")))
+    (tmp_path / "c.dat.gz").write_bytes(gzip.compress(b"x"))
+    packed, plain = delivered(tmp_path, (".csv",), ("utf-8", "cp1252"))
+    assert (packed.name, plain.name) == ("B.CSV", "a.csv")
+    assert whole(packed).encoding == "cp1252" and whole(packed).text().read() == text
+    alone = delivered(tmp_path / "B.CSV.GZ", (".csv",), ("cp1252",))[0]
+    assert pickle.loads(pickle.dumps(alone)).open().read() == text.encode("cp1252")
+
+
+BOMB = gzip.compress(b"0" * (1 << 25))
+DAMAGED = {
+    "cut": gzip.compress(random.Random(1).randbytes(9000))[:-20],
+    "no end": gzip.compress(b"x" * 90_000)[:-8],
+    "another sum": gzip.compress(b"x" * 90_000)[:-8] + bytes(8),
+    "changed": gzip.compress(random.Random(1).randbytes(9000)).replace(b"\x00", b"\x01"),
+    "header only": b"\x1f\x8b",
+    "another method": b"\x1f\x8b\x07" + gzip.compress(b"x")[3:],
+    "bomb": BOMB,
+    "junk behind": gzip.compress(b"x") + b"junk",
+}
+
+
+@pytest.mark.hazard("HZ-LOAD-74")
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.parametrize("encodings", [("latin-1",), ()])
+def test_a_gzip_that_is_damaged_cut_off_or_a_bomb_is_refused_before_anything_is_kept(tmp_path, content, encodings):
+    (tmp_path / "Hartley.csv.gz").write_bytes(content)
+    with pytest.raises(Refused, match="^file 1: damaged, cut off or too large$"):
+        whole(delivered(tmp_path, (), encodings)[0])

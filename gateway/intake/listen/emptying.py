@@ -1,8 +1,8 @@
 """Maps what listeners kept, in the order it came, behind the senders; in a thread, because the domain is synchronous.
 
-A message leaves the inbox when the store has it. A batch that fails stays and is tried again: while it fails, the age of
-the oldest message grows, which is what an alarm asks, and messages are acknowledged until the inbox holds as many as the
-feed allows.
+A message leaves the inbox when the store has it. A batch that fails stays and is tried again. While it fails, the age
+of the oldest message grows, which is what an alarm asks, and messages are acknowledged until the inbox holds as many as
+the feed allows.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ AT_ONCE, BYTES_AT_ONCE = 2000, 1 << 24
 """Messages and bytes mapped in one batch, at most."""
 LEAST_WAIT, MOST_WAIT = 1.0, 30.0
 """Seconds until a batch that failed is tried again: doubled each time."""
-PAUSE = 0.1
-"""Seconds between two looks at an empty inbox."""
+PAUSE = 1.0
+"""Seconds between two looks at an inbox in which nothing arrives."""
 FORGET_SECONDS = 600.0
 
 
@@ -84,13 +84,14 @@ class Emptying:
         """Work until ``stop`` is set. What waits then is mapped at the next start."""
         try:
             while not stop.is_set():
+                self._inbox.arrived.clear()
                 is_idle = True
                 for feed in self._flows:
                     if time.monotonic() >= self._again.get(feed, 0.0) and not stop.is_set():
                         is_idle &= not self._guarded(feed)
                 self._forget()
-                if is_idle:
-                    stop.wait(PAUSE)
+                if is_idle and not stop.is_set():
+                    self._inbox.arrived.wait(PAUSE)
         finally:
             self._close()
 

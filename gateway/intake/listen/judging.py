@@ -97,6 +97,8 @@ def _of_items(items: list[Row | Reject], is_known: IsKnown) -> Verdict:
     rows = [item for item in items if isinstance(item, Row)]
     if len({row.line for row in rows}) + len(rejects) > 1:
         return Verdict("unreadable", "a frame holds more than one message, or a batch")
+    if not items:
+        return Verdict("unreadable", "nothing in it is read")
     if rejects:
         reason = rejects[0].reason
         return Verdict("unsupported" if reason.startswith("MSH-9") else "unreadable", reason)

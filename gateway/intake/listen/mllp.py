@@ -378,6 +378,7 @@ async def _run(
         await _serve(stations, stop, ready)
     finally:
         ended.set()
+        stations[0].inbox.arrived.set()
         await mapping
 
 
