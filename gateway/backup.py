@@ -190,8 +190,8 @@ def _require_empty(settings: config.Settings, manifest: Manifest) -> None:
         raise Refused("the data folder is not empty: a restore needs a new one")
     if (settings.database_url.startswith("postgresql")) != (manifest.database == "postgresql"):
         raise Refused(f"GATEWAY_DATABASE_URL: the backup is of a {manifest.database} database")
-    names = {_database_file(settings).name + end for end in ("", "-wal", "-shm", "-journal")}
-    if any(path.name in names for path in _beside_database(settings)):  # SQLite would play an old log into the new file
+    beside = {path.name for path in _beside_database(settings)}  # SQLite would play an old log into the new file
+    if beside and beside & {_database_file(settings).name + end for end in ("", "-wal", "-shm", "-journal")}:
         raise Refused("the database exists already: restore into an empty place")
 
 

@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 SECRET = "9990009990"
 """Stands in every bad input where a value would; no message may tell it."""
 VERBS = (
-    "init", "load", "remap", "quarantine", "rejects", "validate", "serve", "work", "token", "project", "optout", "export", "audit", "backup",
+    "init", "load", "remap", "quarantine", "rejects", "mismatches", "validate", "serve", "work", "token", "project", "optout", "export", "audit", "backup",
     "restore", "check", "demo",
 )  # fmt: skip
 
