@@ -55,9 +55,10 @@ class Tie(msgspec.Struct, frozen=True):
 class Result(msgspec.Struct, frozen=True, dict=True):
     """One result of one message: its OBX (the lines of a text are one result), its comments, and the OBR it came under.
 
-    ``name`` is what names it within its order, as ``sameness`` says. ``corrects``: the order says that something is corrected (OBR-25 ``C``), and no result says which. ``also`` holds
-    what a reader must be told beside the value; ``undone`` the values that a marked correction took back; ``posted``
-    when the message was sent (MSH-7), 0 for not known.
+    ``name`` is what names it within its order, as ``sameness`` says. ``corrects``: the order says that something is
+    corrected (OBR-25 ``C``), and no result says which. ``also`` holds what a reader must be told beside the value;
+    ``undone`` the values that a marked correction took back; ``posted`` when the message was sent (MSH-7), 0 for
+    not known.
     """
 
     segments: tuple[Segment, ...]

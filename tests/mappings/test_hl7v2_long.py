@@ -1,4 +1,4 @@
-"""A long message costs no more a line than a short one: of thousands of orders, of thousands of results, of any kind."""
+"""A long message costs no more a line than a short one: of thousands of orders or results, of any kind."""
 
 from __future__ import annotations
 
