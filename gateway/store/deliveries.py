@@ -71,8 +71,8 @@ def is_mapping(session: Session, delivery: int) -> None:
 
 
 def reopen(session: Session, delivery: int) -> bool:
-    """Have a delivery keep more rows, all of whose rows are mapped; return whether it is open still: another delivery of
-    the source ends it. Only rows that come from now on are new."""
+    """Have a delivery keep more rows, all of whose rows are mapped; return whether it is open still: another delivery
+    of the source ends it. Only rows that come from now on are new."""
     sql = "UPDATE delivery SET state = 'keeping', first = ? WHERE key = ? AND state = 'mapping'"
     return session.run(sql, session.next_key("kept"), delivery) > 0
 
