@@ -223,7 +223,8 @@ def _readable(file: File) -> File:
 def whole(file: File) -> File:
     """Read the file to its end and return it with its encoding known. Raises ``Refused`` as ``Survey`` does.
 
-    A file on disk that its source decodes is not read: there is nothing to find out. One that is compressed may be damaged.
+    A file on disk that its source decodes is not read: there is nothing to find out. One that is compressed may be
+    damaged.
     """
     if not (file.encodings or file.member or file.is_gzip):
         return file

@@ -47,7 +47,8 @@ def _sustained(room: Room, name: str, url: str, count: int, target: float) -> It
         _whole(listener, sent)
         beside = (
             f"acknowledged {sent.rate:,.0f}/s, p50 {sent.at(0.5):,.0f} ms, p99 {sent.at(0.99):,.0f} ms; "
-            f"mapped {behind:.1f} s after the last; {1000 * used / count:.2f} ms of processor a message; {listener.memory >> 20} MiB at most"
+            f"mapped {behind:.1f} s after the last; "
+            f"{1000 * used / count:.2f} ms of processor a message; {listener.memory >> 20} MiB at most"
         )
         yield Line(
             f"MLLP, {CONNECTIONS} senders, {name}: kept, acknowledged and stored",

@@ -1,5 +1,5 @@
-"""A network that cuts, splits, delays and swallows: after every message was sent until it was acknowledged, each is kept
-once, and the newest of each patient is shown."""
+"""A network that cuts, splits, delays and swallows: after every message was sent until it was acknowledged, each is
+kept once, and the newest of each patient is shown."""
 
 import asyncio
 import random
