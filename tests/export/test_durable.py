@@ -12,8 +12,6 @@ from gateway.store import jobs
 from tests.export.conftest import ROOT
 from tests.export.test_standing import start
 
-pytest_plugins = ["tests.export.conftest"]
-
 
 class Disk:
     """What a disk would still hold after a power cut: files whose bytes, and names whose folders, were synced."""
