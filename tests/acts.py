@@ -41,6 +41,9 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "check": READS_NOBODY,
     "restore": ("restore",),
     "serve": ("serve",),
+    "listen": ("listen.serve", "listen"),
+    "feeds": READS_NOBODY,
+    "synth": NO_STORE,
     "demo": ("init", "load"),
 }
 """Command → the acts that a clean run may write. ``rejects list`` and ``rejects show`` write one where they show what

@@ -30,6 +30,8 @@ def feeds(
 
         now = gateway.store.clock()
         shown = [_shown(name, standing, now) for name, standing in inbox.standings(gateway.settings.inbox_file).items()]
+    if not shown and not as_json:
+        print("no feed has listened here yet: gateway listen")
     for facts in shown:
         print(json.dumps(facts) if as_json else steering.line(_line(facts)))
     return WITH_REJECTS if any(facts["oldestSeconds"] > late for facts in shown) else OK

@@ -17,10 +17,10 @@ def mismatches(by: Actor = "operator", as_json: AsJson = False) -> int:
     list share one: somebody has to find out which is wrong, at its source.
     """
     with acting() as gateway:
-        from gateway.store import changes, identities
+        from gateway.records import mismatched
+        from gateway.store import changes
 
-        with gateway.store.read() as session:
-            listed = list(identities.mismatches(session))
+        listed = mismatched.mismatches(gateway.store)
         with gateway.store.write() as session:
             changes.record_write(session, {"act": "mismatch.list", "by": by, "count": len(listed)})
     for mismatch in listed:

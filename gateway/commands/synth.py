@@ -25,7 +25,7 @@ def synth(
     ] = "",
     as_json: AsJson = False,
 ) -> int:
-    """Write synthetic people: deliveries of every source that it can write, the list of opt-outs, and the answer key."""
+    """Write synthetic people: deliveries of EMIS, HL7 v2 and a council, the list of opt-outs, and the answer key."""
     start()
     from gateway import console
     from gateway.nhs.identifiers import SYNTHETIC

@@ -64,8 +64,8 @@ def is_mapping(session: Session, delivery: int) -> None:
 
 
 def reopen(session: Session, delivery: int) -> bool:
-    """Have a delivery keep more rows, all of whose rows are mapped; return whether it is open still: another delivery of
-    the source ends it. Only rows that come from now on are new."""
+    """Have a delivery keep more rows, all of whose rows are mapped; return whether it is open still: another delivery
+    of the source ends it. Only rows that come from now on are new."""
     with models(session) as rows:
         row = rows.get(Delivery, delivery)
         if row is None or row.state != "mapping":

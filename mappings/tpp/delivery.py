@@ -170,7 +170,9 @@ def _folded(name: str) -> str:
 
 
 def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
-    """Yield the rows of one file; a row without its key, its unit or its patient is a reject. A table that is not
+    """https://github.com/endeavourhealth/Transforms, https://github.com/opensafely-core/ehrql
+
+    Yield the rows of one file; a row without its key, its unit or its patient is a reject. A table that is not
     mapped has none."""
     table = table_of(file)
     if table not in TABLES:

@@ -126,9 +126,15 @@ CASES = [
     case("check --json", 0, "damage"),
     case("check x", 2),
     case("serve --port 85536", 2),
+    case("listen --feed none", 2),
+    case("feeds", 0),
+    case("feeds x", 2),
+    case("synth --out {world} --people 10 --json", 0, "people", "seed", "today", "written"),
+    case("synth --out {world}", 2),
     case("demo --no-serve --people 9", 2),
 ]
-ELSEWHERE = {"restore": "tests/test_backup.py", "serve": "tests/test_composition.py", "demo": "tests/test_demo.py"}
+ELSEWHERE = {"restore": "tests/test_backup.py", "serve": "tests/test_composition.py", "demo": "tests/test_demo.py",
+             "listen": "tests/commands/test_listening.py"}  # fmt: skip
 """Commands whose clean end is shown by a test of their own: they serve."""
 
 UNSEEN = {"work": "tests/export/test_worker.py", "rejects show": "tests/intake/test_rejects.py"}
@@ -156,7 +162,9 @@ def outcomes(tmp_path_factory) -> dict[Case, tuple[int, str, str]]:
     folder = tmp_path_factory.mktemp("operator")
     sent = world.write(folder / "sent", 10, 3, date(2026, 3, 1))
     places = {name: str(sent.path(name)) for name in ("emis", "cld", "optout")}
-    places |= {name: str(folder / name) for name in ("damaged", "project.toml", "out", "none", "resumed", "backup")}
+    places |= {
+        name: str(folder / name) for name in ("damaged", "project.toml", "out", "none", "resumed", "backup", "world")
+    }
     places["project"] = places["project.toml"]
     shutil.copytree(sent.path("emis"), folder / "damaged")
     (patients,) = (folder / "damaged").glob("*Admin_Patient_*")
@@ -238,7 +246,7 @@ def test_every_command_has_cases_for_its_clean_end_its_refusal_and_its_json():
     assert not [name for name in leaves() if (name, 2) not in ends], "no refusal"
     speaking = {words_of(line) for line in CASES if "--json" in line.words and line.names}
     able = {name for name, command in leaves().items() if any("--json" in part.opts for part in command.params)}
-    assert able == speaking | {"restore"}
+    assert able == speaking | {"restore", "listen", "feeds"}
     assert leaves().keys() - able == {"serve", "work", "demo"}, "a machine reads all others"
 
 

@@ -11,6 +11,7 @@ from gateway.commands import main
 from gateway.intake.report import Report
 from gateway.nhs import identifiers
 from gateway.store import rejected
+from gateway.store.sent import Rejected
 from tests import toy
 
 
@@ -47,7 +48,7 @@ def test_without_a_mismatch_no_command_is_named(monkeypatch):
 
 
 def test_rejects_without_bytes_are_counted(store):
-    sent = [rejected.Rejected("line 1", "x", payload=b"a"), rejected.Rejected("line 2", "x")]
+    sent = [Rejected("line 1", "x", payload=b"a"), Rejected("line 2", "x")]
     with store.write() as session:
         assert rejected.keep(session, "emis", "default", 1, sent) == Counter({"kept": 1, "without bytes": 1})
         assert rejected.keep(session, "emis", "default", 1, sent[1:]) == {"without bytes": 1}
