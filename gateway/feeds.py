@@ -37,6 +37,11 @@ def read(settings: config.Settings, name: str) -> Feed:
     return Feed(name=name, settings={key: table[key] for key in table if key not in CHECKS}, **shared)
 
 
+def names(settings: config.Settings) -> frozenset[str]:
+    """Return the feeds that have a table."""
+    return frozenset(config.tables(settings.feeds, "GATEWAY_FEEDS"))
+
+
 def check(settings: config.Settings) -> None:
     """Read every feed, as a load of it would. Raises ``Refused`` naming what cannot be used."""
     for name in config.tables(settings.feeds, "GATEWAY_FEEDS"):

@@ -189,8 +189,8 @@ class Source:
     reads a kept row again with today's settings of its feed: the row and those that are made beside it, deleted ones
     for what it makes no more. Raises ``Invalid`` where they do not let it be read. ``remap`` asks it, because keys are
     made of settings, of the rows whose column ``feed`` names the feed; None for a source whose rows are kept as they
-    came. So does the next load after a change of ``version``: of all rows, or where the source ``is_keyed_by_feed`` of
-    the publishers in the delivery.
+    came. After a change of ``version`` nothing is loaded before a remap has ended, by each feed where the source
+    ``is_keyed_by_feed``.
     """
 
     name: str

@@ -44,6 +44,7 @@ class Flow:
         ``count`` is about how many there are."""
         rows = rows.checked(self.source, take.known(self.store, self.source))
         with self._dismissed_on_failure(), take.alone(self.store, self.source):
+            take.require_read(self.store, self.source, self.feed)
             report = self._continued()
             before = Counter(report.kept)
             self._report = None  # one that fails half-way was cut off: the next delivery maps what it kept

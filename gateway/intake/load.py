@@ -12,7 +12,7 @@ from gateway.intake.producers import Files, Replayed
 from gateway.intake.replacing import Replace
 from gateway.intake.report import Report
 from gateway.intake.rereading import reread
-from gateway.intake.take import Progress, alone, begin, end, map_touched, quiet, take
+from gateway.intake.take import Progress, alone, begin, end, map_touched, quiet, remap_name, require_read, take
 from gateway.nhs.codesets import CodeSets
 from gateway.store import kept, quarantine, rejected, touched
 from gateway.store.database import Store
@@ -54,15 +54,23 @@ def load(
 
 
 def remap(
-    store: Store, source: Source, feed: Feed, sets: CodeSets, *, workers: int | None = None, progress: Progress = quiet
+    store: Store,
+    source: Source,
+    feed: Feed,
+    sets: CodeSets,
+    *,
+    claims: bool = True,
+    workers: int | None = None,
+    progress: Progress = quiet,
 ) -> Report:
     """Read with today's settings and map again everything a source ever sent, and write its index again: after a fix,
-    with another version of the mapping, other settings of the feed, or other search parameters."""
+    with another version of the mapping, other settings of the feed, or other search parameters. ``claims`` says that
+    there is no other feed, by which rows that name none may have come."""
     started, report = time.monotonic(), Report(source.name, "remap")
     feed = feed.within(store.namespace.bytes)
     with alone(store, source):
-        begin(store, source, sets, report, "remap", touched.touch_source, indexes_all=True)
-        reread(store, source, feed, report)
+        begin(store, source, sets, report, remap_name(source, feed), touched.touch_source, indexes_all=True)
+        reread(store, source, feed, report, claims)
         with store.read() as session:
             size = kept.size(session)
         with engine(store, source, feed, sets, size, workers) as run:
@@ -75,6 +83,7 @@ def replay(store: Store, source: Source, feed: Feed, sets: CodeSets, *, progress
     started, report = time.monotonic(), Report(source.name, "replay")
     feed = feed.within(store.namespace.bytes)
     with alone(store, source):
+        require_read(store, source, feed)
         begin(store, source, sets, report, "replay", quarantine.touch)
         map_touched(store, source, sets, report, Worker(store, source, feed, sets), progress)
         return end(store, report, started)

@@ -42,8 +42,6 @@ class Report:
     people: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     state: str = "running"
-    rereads: bool = False
-    """Whether what is kept must be read again first: the mapping has another version."""
 
     def reject(self, place: str, reason: str) -> None:
         """Count something that could not be taken, and say where while there is room."""

@@ -1,7 +1,7 @@
 """Reads what is kept again with today's settings of its feed: the keys of people and orders are made of them.
 
 A row that cannot be read any more stays as it is, and is told. What came by another feed is left alone. A row that does
-not say by which it came (version 0.1 did not keep it) is the feed's that asks, unless its publisher sends by another.
+not say by which it came (version 0.1 did not keep it) is of the only feed of its publisher, else of the only feed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ Name = tuple[str, str, str]
 """Publisher, table and key of a row."""
 
 
-def reread(store: Store, source: Source, feed: Feed, report: Report, publishers: Collection[str] | None = None) -> None:
+def reread(store: Store, source: Source, feed: Feed, report: Report, claims: bool) -> None:
     """Read the kept rows of a source again and keep what reads otherwise now; its groups, and those that it was in, are
-    marked to be mapped. ``publishers``: of these alone."""
+    marked to be mapped. ``claims`` says that rows which name no feed, of publishers that name none, came by this one;
+    where it does not, they stay as they are and are told."""
     if source.reread is None:
         return
     gone: dict[Name, Row] = {}
@@ -36,8 +37,11 @@ def reread(store: Store, source: Source, feed: Feed, report: Report, publishers:
         for row in rows:
             names.setdefault(row.publisher, set()).add(row.values[FEED])
     for rows in _batches(store, source):
-        theirs = [row for row in rows if publishers is None or row.publisher in publishers]
-        again = _again(source, [row for row in theirs if is_of(row, feed, names[row.publisher])], feed, report)
+        theirs = [row for row in rows if is_of(row, feed, names[row.publisher], claims or not source.is_keyed_by_feed)]
+        unclaimed = sum(not row.values[FEED] and names[row.publisher] == {""} for row in rows) if not claims else 0
+        if unclaimed and source.is_keyed_by_feed:
+            report.warnings["feed: not known of what an earlier version kept, load once by it"] += unclaimed
+        again = _again(source, theirs, feed, report)
         gone |= {_name(row): row for row in again if row.deleted}
         present = [row for row in again if not row.deleted]
         beside.update(_name(row) for row in present if row.aside)
@@ -45,9 +49,15 @@ def reread(store: Store, source: Source, feed: Feed, report: Report, publishers:
     _keep(store, source, [row for name, row in gone.items() if name not in beside], report)
 
 
-def is_of(row: Row, feed: Feed, names: Collection[str]) -> bool:
-    """Whether a row came by a feed, as far as it says so; ``names`` are the feeds by which its publisher sends."""
-    return row.values[FEED] == feed.name or (not row.values[FEED] and not set(names) - {"", feed.name})
+def is_of(row: Row, feed: Feed, names: Collection[str], claims: bool) -> bool:
+    """Whether a row came by a feed, as far as it says so; ``names`` are the feeds by which its publisher sends.
+
+    One that names none is of the only feed of its publisher, and, where the feed ``claims``, also of one that names
+    none.
+    """
+    if row.values[FEED]:
+        return bool(row.values[FEED] == feed.name)
+    return not set(names) - {"", feed.name} if claims else set(names) == {"", feed.name}
 
 
 def _batches(store: Store, source: Source) -> Iterator[list[Row]]:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from gateway import log
+from gateway.errors import Refused
 from gateway.fhir import index
 from gateway.intake import derive, replacing
 from gateway.intake.engine import Engine, Part, engine
 from gateway.intake.producers import Batch, Rows, unknown_publisher
 from gateway.intake.replacing import Replace
 from gateway.intake.report import Report
-from gateway.intake.rereading import reread
 from gateway.memory import seldom_collected
 from gateway.nhs import sensitive
 from gateway.nhs.codesets import CodeSets
@@ -68,11 +68,11 @@ def take(
 ) -> Report:
     """Take rows in as one delivery called ``name``. Raises ``Refused`` before anything is kept where they must not be
     taken at all. ``replace`` has what the delivery lacks deleted; ``unread`` counts the columns that the source does
-    not know. After a change of the mapping's version what is kept is read again. ``with_census`` adds who is who in
-    the whole store to the report, which reads every person of it."""
+    not know. ``with_census`` adds who is who in the whole store to the report, which reads every person of it."""
     started = time.monotonic()
     rows = rows.checked(source, known(store, source))
     with alone(store, source):
+        require_read(store, source, feed)
         report = Report(source.name, files=files, unread=Counter(unread))
         begin(store, source, sets, report, name)
         with seldom_collected(), engine(store, source, feed, sets, rows.size, workers) as run:
@@ -98,6 +98,23 @@ def alone(store: Store, source: Source) -> AbstractContextManager[None]:
     return store.alone(f"load {source.name}")
 
 
+def remap_name(source: Source, feed: Feed) -> str:
+    """What a remap's delivery is called: by its feed, where the feed's settings make the keys of a source."""
+    return f"remap {feed.name}" if source.is_keyed_by_feed else "remap"
+
+
+def require_read(store: Store, source: Source, feed: Feed) -> None:
+    """Refuse to add to what another version of the mapping has read: its keys are other ones, and one person would
+    become two. Raises ``Refused`` naming the command that reads it again."""
+    if source.reread is None:
+        return
+    with store.read() as session:
+        if deliveries.is_read(session, source.name, source.version, remap_name(source, feed)):
+            return
+    by_feed = f" --feed {feed.name}" if source.is_keyed_by_feed else ""
+    raise Refused(f"what is kept was read by another version of the mapping: gateway remap {source.name}{by_feed}")
+
+
 def begin(
     store: Store,
     source: Source,
@@ -113,7 +130,6 @@ def begin(
     so new code sets map everything again. ``indexes_all`` says that the delivery marks every group, and that
     ``map_touched`` will write the index of all of it again."""
     with store.write() as session:
-        report.rereads = not deliveries.is_of_version(session, source.name, source.version)
         report.delivery = deliveries.begin(
             session, source.name, name, source.version, sensitive.labelled_by(sets), index.fingerprint(), indexes_all
         )
@@ -153,8 +169,7 @@ def keep(
     progress: Progress,
     replace: Replace | None = None,
 ) -> None:
-    """Keep the rows, as the delivery of the report, and mark their groups to be mapped. After a change of the mapping's
-    version what is kept is read again."""
+    """Keep the rows, as the delivery of the report, and mark their groups to be mapped."""
     size, count = rows.size, 0
     progress("rows kept", 0, 1)
     publishers: dict[str, int] = {}
@@ -188,9 +203,6 @@ def keep(
         registry.received(session, publishers.values())
         touched.touch_new(session, report.delivery, deliveries.first_row(session, report.delivery))
         deliveries.is_mapping(session, report.delivery)
-    if report.rereads:
-        reread(store, source, feed, report, publishers.keys() if source.is_keyed_by_feed else None)
-        report.rereads = False
 
 
 def _meet(session: Session, store: Store, source: Source, batch: Batch, keys: dict[str, int]) -> None:

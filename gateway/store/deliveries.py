@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from sqlalchemy import func, not_
 from sqlmodel import col, select
 
 from gateway.store.hashes import hash64
@@ -34,7 +35,7 @@ def begin(session: Session, source: str, name: str, version: str, sets: str, pla
         last = rows.exec(newest).first()
         rows.add(
             Delivery(
-                key=key, source=source, name=f"{hash64(name) & (2**64 - 1):016x}", mapping=mapping, plan=plan,
+                key=key, source=source, name=_hidden(name), mapping=mapping, plan=plan,
                 first=session.next_key("kept"), started=session.now, state="keeping", report="",
             )
         )  # fmt: skip
@@ -43,12 +44,24 @@ def begin(session: Session, source: str, name: str, version: str, sets: str, pla
     return key
 
 
-def is_of_version(session: Session, source: str, version: str) -> bool:
-    """Whether the last complete delivery of a source was mapped by this version of the mapping; so is a first one."""
-    newest = select(Delivery.mapping).where(Delivery.source == source, Delivery.state == "done")
+def _hidden(name: str) -> str:
+    """A delivery's name as it is stored: a sender may have put a patient's into it."""
+    return f"{hash64(name) & (2**64 - 1):016x}"
+
+
+def is_read(session: Session, source: str, version: str, remap: str) -> bool:
+    """Whether what is kept of a source was read by this version of the mapping: no delivery was mapped by another, or a
+    remap of this name has ended since."""
+    of_version = col(Delivery.mapping).startswith(f"{version} ", autoescape=True)
+    others = select(func.max(col(Delivery.key))).where(Delivery.source == source, not_(of_version))
     with models(session) as rows:
-        last = rows.exec(newest.order_by(col(Delivery.key).desc()).limit(1)).first()
-    return last is None or last.split(" ")[0] == version
+        other = rows.exec(others).one()
+        if other is None:
+            return True
+        since = select(Delivery.report).where(Delivery.source == source, col(Delivery.key) > other)
+        ended = since.where(Delivery.name == _hidden(remap), Delivery.state == "done")
+        reports = list(rows.exec(ended))
+    return any(reports)  # one that was cut off, and taken over, has none
 
 
 def first_row(session: Session, delivery: int) -> int:

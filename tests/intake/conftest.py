@@ -43,7 +43,7 @@ def next_version(source: Source) -> Source:
     def to_fhir(group, look):
         return [{**made, "language": "en-GB"} for made in source.to_fhir(group, look)]
 
-    return dataclasses.replace(source, version="next", to_fhir=to_fhir)
+    return dataclasses.replace(source, version="next", to_fhir=to_fhir, reread=None)
 
 
 @pytest.fixture(scope="session")

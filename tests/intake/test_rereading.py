@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from gateway.errors import Refused
 from gateway.fhir import build
 from gateway.intake import load
+from gateway.intake.flow import Flow
 from gateway.intake.mapping import resource_id
+from gateway.intake.producers import AtHand
 from mappings import Feed, sources
 from mappings.readers.files import File
 from tests.intake.conftest import state
@@ -171,7 +174,7 @@ def _file(pid: str):
 
 
 @pytest.mark.hazard("HZ-HL7V2-44")
-def test_what_an_earlier_version_kept_is_read_again_with_the_next_delivery(store, tmp_path, code_sets):
+def test_nothing_is_added_to_what_an_earlier_version_kept_before_it_is_read_again(store, tmp_path, code_sets):
     def read(file, feed):
         for item in SOURCE.read(file, replace(feed, namespace=b"")):
             values = type(item.values)({name: text for name, text in item.values.items() if name != "feed"})
@@ -182,6 +185,17 @@ def test_what_an_earlier_version_kept_is_read_again_with_the_next_delivery(store
     load.load(store, earlier, tmp_path / "sent.hl7", Feed(), code_sets, workers=0)
     before = {each["id"] for each in resources(store)}
     later = oru("20250601110500", POTASSIUM.replace("7.9", "4.1"), pid=NHS_ONLY, order="|F3^LAB")
+    for act in (
+        lambda: send(store, tmp_path / "later", [later], code_sets),
+        lambda: load.replay(store, SOURCE, Feed(), code_sets),
+        lambda: load.replay_rejects(store, SOURCE, Feed(), code_sets),
+        lambda: Flow(store, SOURCE, Feed(), code_sets, "listen").take(AtHand(())),
+    ):
+        with pytest.raises(Refused, match="gateway remap hl7v2 --feed default"):
+            act()
+    load.remap(store, SOURCE, Feed(), code_sets, workers=0)
+    with pytest.raises(Refused, match="--feed other"):
+        send(store, tmp_path / "later", [later], code_sets, name="other")
     send(store, tmp_path / "later", [later], code_sets)
     held = resources(store)
     assert not dangling(store) and before - {each["id"] for each in held}
@@ -192,6 +206,36 @@ def test_what_an_earlier_version_kept_is_read_again_with_the_next_delivery(store
     ]
     named = [each["subject"]["reference"] for each in held if each["resourceType"] == "Observation"]
     assert named.count(f"Patient/{number['id']}") == 2
+
+
+@pytest.mark.hazard("HZ-HL7V2-44")
+def test_a_remap_that_was_cut_off_does_not_count(store, tmp_path, code_sets, monkeypatch):
+    send(store, tmp_path / "sent", SENT, code_sets)
+    current = replace(SOURCE, version="next")
+    with monkeypatch.context() as patch:
+        patch.setattr(load, "reread", lambda *words: 1 / 0)
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                load.remap(store, current, Feed(), code_sets, workers=0)
+    with pytest.raises(Refused, match="remap hl7v2"):
+        load.load(store, current, tmp_path / "sent", Feed(), code_sets, workers=0)
+    load.remap(store, current, Feed(), code_sets, workers=0)
+    assert load.load(store, current, tmp_path / "sent", Feed(), code_sets, workers=0).state == "done"
+
+
+@pytest.mark.hazard("HZ-HL7V2-44")
+def test_what_does_not_say_its_feed_is_taken_by_the_only_feed_there_is(store, tmp_path, code_sets):
+    def read(file, feed):
+        for item in SOURCE.read(file, feed):
+            values = type(item.values)({name: text for name, text in item.values.items() if name != "feed"})
+            yield structs.replace(item, values=values)
+
+    (tmp_path / "sent.hl7").write_bytes("\r".join(SENT).encode())
+    load.load(store, replace(SOURCE, read=read), tmp_path / "sent.hl7", Feed(), code_sets, workers=0)
+    royal = Feed(name="royal", settings={"authority": "RXX"})
+    untouched = load.remap(store, SOURCE, royal, code_sets, claims=False, workers=0)
+    assert not untouched.rows and untouched.warnings["feed: not known of what an earlier version kept, load once by it"]
+    assert load.remap(store, SOURCE, royal, code_sets, workers=0).rows and not dangling(store)
 
 
 @pytest.mark.hazard("HZ-CLD-16")
@@ -210,6 +254,9 @@ def test_an_event_that_an_earlier_version_kept_is_the_one_that_is_filled_in_late
     load.load(store, replace(current, version="2", read=read), tmp_path / "first", Feed(), code_sets, workers=0)
     key = "503|P1|Service|2025-03-01|Long term support: Community/Home support or domiciliary care|"
     as_before = resource_id(store.namespace.bytes, "cld", "503", "EpisodeOfCare", key)
+    with pytest.raises(Refused, match="gateway remap cld$"):
+        load.load(store, current, tmp_path / "second", Feed(), code_sets, workers=0)
+    load.remap(store, current, Feed(name="any"), code_sets, workers=0)
     for later, count in (("second", 2), ("third", 2)):
         load.load(store, current, tmp_path / later, Feed(), code_sets, workers=0)
         held = {each["id"]: each["status"] for each in resources(store) if each["resourceType"] == "EpisodeOfCare"}
