@@ -10,6 +10,7 @@ from functools import lru_cache
 from hashlib import blake2b, sha1
 from typing import Any, TypeVar, cast
 
+from gateway import log
 from gateway.errors import GatewayError, Invalid
 from gateway.fhir import build, index, model
 from gateway.nhs import identity, labels, optout, sensitive, ukcore
@@ -24,6 +25,9 @@ from gateway.store.session import Session
 from mappings import Feed, Group, Row, Source, Values
 
 T = TypeVar("T")
+BUGS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What a mapping raises that did not expect what was sent. It costs its group, and is logged; the database's own errors
+are none of these, and end the load."""
 
 
 @dataclass(frozen=True)
@@ -209,9 +213,11 @@ def _map_group(
             unmapped += sensitive.unmapped(resource)
         mapped.puts, mapped.faults, mapped.unmapped = puts, tuple(faults), tuple(unmapped)
         mapped.evidence = [(id_hash(item.patient), item.numbers, identity.encode_evidence(item)) for item in evidence]
-    except GatewayError as fault:
-        mapped.place = f"{_place(group)}: {fault}"
-        mapped.reason = _reason(fault)
+    except (GatewayError, *BUGS) as fault:
+        if not isinstance(fault, GatewayError):
+            log.bug(fault)
+        words = str(fault) if isinstance(fault, GatewayError) else "a bug of the mapping, which the log names"
+        mapped.puts, mapped.place, mapped.reason = None, f"{_place(group)}: {words}", _reason(fault)
         mapped.hides = sensitive.flagged() if _hides(context.source, group) else (0, 0)
         mapped.withdrawn = _withdrawn(context, group, look, publisher.kind)
     mapped.asked, mapped.unlisted = tuple(sorted(look.asked)), tuple(look.values_unlisted)
@@ -223,9 +229,9 @@ def _withdrawn(context: Context, group: Group, look: Looker, kind: str) -> list[
     """What the rows of a group at fault take back, ready to write. One that cannot be written hinders no other."""
     puts: list[Put] = []
     order = max([row.order for row in group.rows])
-    with suppress(GatewayError):
+    with suppress(GatewayError, *BUGS):
         for resource in context.source.withdrawn(group, look):
-            with suppress(GatewayError):
+            with suppress(GatewayError, *BUGS):
                 puts.append(prepare(resource, context, order, kind)[0])
     return puts
 
@@ -238,7 +244,7 @@ def _hides(source: Source, group: Group) -> bool:
     """Return whether faulty rows ask to be hidden. If not even this can be read, they count as hidden."""
     try:
         return source.hides(group)
-    except GatewayError:
+    except (GatewayError, *BUGS):
         return True
 
 
@@ -248,7 +254,7 @@ def _place(group: Group) -> str:
     return f"{row.table} line {row.line}" if row.line else row.table
 
 
-def _reason(fault: GatewayError) -> str:
+def _reason(fault: Exception) -> str:
     """The kind of a fault, for counting: its place without the numbers."""
     return str(fault).split(":")[0] if isinstance(fault, Invalid) else type(fault).__name__
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import Invalid
-from gateway.fhir import params
-from gateway.fhir.build import decode, resource
+from gateway.fhir import model, params
+from gateway.fhir.build import decode, encode, resource
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs.identifiers import is_valid, normalise
 from mappings import Group, Look, Row
@@ -26,6 +26,9 @@ SUBSET = (HL7 + "v3-ObservationValue", "SUBSETTED")
 """The tag of a resource of which a server left elements out (https://hl7.org/fhir/R4/search.html#summary)."""
 TEST = (HL7 + "v3-ActReason", "HTEST")
 VERIFICATION = UK_CORE_EXTENSION + "NHSNumberVerificationStatus"
+OF_ANOTHER = ("focus",)
+"""Elements that say a resource is about somebody or something else than its subject (a donor, a foetus): every reader
+here would take it for the subject's."""
 STATUSES = ("status", "verificationStatus")
 ESSENTIAL = (
     "status", "verificationStatus", "intent", "class", "relationship", "code", "vaccineCode", "medicationCodeableConcept",
@@ -64,7 +67,7 @@ def withdrawn(group: Group, look: Look) -> list[dict[str, Any]]:
 
 
 def _is_error(status: object) -> bool:
-    codings = status.get("coding", ()) if isinstance(status, dict) else ({"code": status},)
+    codings = (status.get("coding") or ()) if isinstance(status, dict) else ({"code": status},)
     return any(coding.get("code") == "entered-in-error" for coding in codings if isinstance(coding, dict))
 
 
@@ -75,19 +78,37 @@ def sent(row: Row) -> dict[str, Any]:
 
 def mapped(row: Row, look: Look) -> dict[str, Any]:
     """Return one resource as it is stored. Raises ``Invalid`` naming the element that cannot be taken."""
-    said = sent(row)
-    security = flags(said)
-    profile = _profile(said, look)
-    if "implicitRules" in said:
-        raise Invalid(f"{row.table}.implicitRules")
-    if _plain(said.get("text")).get("status") == "additional":
+    whole = sent(row)
+    if _plain(whole.get("text")).get("status") == "additional":
         look.warn(f"{row.table}.text", "the narrative says more than the elements, and is not taken")
+    said = _without_narrative(whole)
+    _require_shape(said)
+    profile = _profile(said, look)
+    for name in ("implicitRules", *OF_ANOTHER):
+        if name in said:
+            raise Invalid(f"{row.table}.{name}")
     said = _with_substance(said, look)
     if row.table == "Patient":
         said["identifier"] = [_identifier(item, look) for item in said.get("identifier", ())]
-    left = {name: value for name, value in said.items() if name not in ("resourceType", "id", "meta", "text")}
+    left = {name: value for name, value in said.items() if name not in ("resourceType", "id", "meta")}
     elements = rewritten(left, look)
-    return resource(row.table, look.id(row.table, row.key), profile, security, **elements)
+    return resource(row.table, look.id(row.table, row.key), profile, flags(said), **elements)
+
+
+def _without_narrative(said: dict[str, Any]) -> dict[str, Any]:
+    """Return a resource without its own narrative and that of what it contains: nobody judges whether it may be shown."""
+    kept = {name: value for name, value in said.items() if name != "text"}
+    if isinstance(within := kept.get("contained"), list):
+        kept["contained"] = [_without_narrative(item) if isinstance(item, dict) else item for item in within]
+    return kept
+
+
+def _require_shape(said: dict[str, Any]) -> None:
+    """Raise ``Invalid`` naming the first element that has another shape than R4 says: what follows takes it for
+    granted. Whether the rest is valid is asked of what is stored."""
+    for issue in model.check_resource(said, encode(said)):
+        if issue.code == "structure":
+            raise Invalid(f"{issue.location}: {issue.message}")
 
 
 def _plain(value: object) -> dict[str, Any]:
@@ -109,6 +130,8 @@ def _profile(said: dict[str, Any], look: Look) -> str | None:
 def flags(said: dict[str, Any]) -> tuple[str, ...]:
     """Return the flags of a resource for intake. A label that is not known hides, as the strictest known one does."""
     security = _plain(said.get("meta")).get("security", ())
+    if not isinstance(security, list | tuple):
+        return ("R",)
     words = {_flag(mark.get("system", ""), mark.get("code", "")) for mark in security if isinstance(mark, dict)}
     return tuple(sorted(words - {""}))
 
@@ -127,8 +150,8 @@ def _with_substance(said: dict[str, Any], look: Look) -> dict[str, Any]:
         return said
     key = str(reference.get("reference", ""))
     within = [item for item in said.get("contained", ()) if "#" + item.get("id", "") == key]
-    row = None if within else look.row("Medication", target(key)[1])
-    medication: dict[str, Any] = within[0] if within else sent(row) if row else {}
+    row = None if within else look.row("Medication", target(key)[1])  # None also for one that was deleted
+    medication: dict[str, Any] = within[0] if within else sent(row) if row and "resource" in row.values else {}
     concept = _plain(medication.get("code")) or ({"text": reference["display"]} if reference.get("display") else {})
     if not concept:
         raise Invalid("medicationReference: the substance is not in the data received")

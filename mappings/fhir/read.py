@@ -18,8 +18,9 @@ from mappings.fhir.references import Locality, is_id, local, target
 from mappings.readers.files import File, delivered
 
 SUFFIXES = (".json", ".ndjson", ".jsonl")
-TIMELESS = (("meta.lastUpdated", "missing: a later change cannot be told from an earlier one"),)
-"""The warning on a resource that tells no time, in a Bundle that tells none either."""
+TIMELESS = (("meta.lastUpdated", "missing: what arrives last counts"),)
+"""The warning on a resource that tells no time, in a Bundle that tells none either: an older file that is loaded late
+would win, but a correction is never passed over."""
 TOGETHER = frozenset({"Patient", "EpisodeOfCare"})
 """The types that are one group for each patient."""
 SKIPPED = frozenset({"OperationOutcome"})
@@ -106,7 +107,10 @@ def _row(entry: Entry, within: Locality, timestamp: str, publisher: str) -> Iter
     key = _id(resource, entry)
     resource = local(resource, within)
     patient = _patient(resource, name, key)
-    order = _order(resource.get("meta", {}).get("lastUpdated") or timestamp)
+    meta = resource.get("meta", {})
+    if not isinstance(meta, dict):
+        raise Invalid("meta")
+    order = _order(meta.get("lastUpdated") or timestamp)
     yield Row(
         name,
         key,
@@ -117,6 +121,7 @@ def _row(entry: Entry, within: Locality, timestamp: str, publisher: str) -> Iter
         groups=(f"Patient/{patient}" if name in TOGETHER else f"{name}/{key}",),
         line=entry.line,
         warnings=() if order else TIMELESS,
+        by_content=not order,
     )
 
 

@@ -75,6 +75,14 @@ def write(folder: Path, *sent: object, feed: Feed = FEED):
     return map_all(SOURCE, folder, feed)
 
 
+def shown(store) -> list[str]:
+    """The status of each Observation that the store shows."""
+    with store.read() as session:
+        ids = [id_ for (id_,) in session.rows("SELECT id FROM head WHERE deleted = 0 ORDER BY id")]
+        held = [observation for id_ in ids if (observation := resources.head_of(session, "Observation", id_))]
+    return [decode(observation.body)["status"] for observation in held]
+
+
 def test_a_sample_becomes_its_golden_file(golden):
     mapped = map_all(SOURCE, SAMPLES / "ward.json", FEED)
     assert not mapped.faults and not mapped.rejects
@@ -222,11 +230,12 @@ def test_a_medicine_that_nothing_names_waits_in_quarantine(tmp_path):
         weight(modifierExtension=[{"url": "urn:x", "valueBoolean": True}]),
         weight(referenceRange=[{"text": "1", "modifierExtension": [{"url": "urn:x", "valueBoolean": True}]}]),
         weight(implicitRules="https://ward.example/rules"),
+        weight(focus=[{"display": "Kidney donor"}]),
         weight(
             meta={"tag": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}]}
         ),
     ],
-    ids=["modifier", "inner modifier", "rules", "part"],
+    ids=["modifier", "inner modifier", "rules", "of another", "part"],
 )
 def test_what_would_be_misread_is_not_stored(sent, tmp_path):
     mapped = write(tmp_path / "in", bundle(patient(), sent))
@@ -303,11 +312,50 @@ def test_a_result_entered_in_error_is_withdrawn_though_the_rest_of_it_is_at_faul
     load.load(store, SOURCE, folder, FEED, sets.load(sandbox=True))
     write(folder, first, second)
     report = load.load(store, SOURCE, folder, FEED, sets.load(sandbox=True))
-    with store.read() as session:
-        ids = [id_ for (id_,) in session.rows("SELECT id FROM head WHERE deleted = 0")]
-        held = [stored for id_ in ids if (stored := resources.head_of(session, "Observation", id_))]
-    assert report.state == "done" and [decode(stored.body)["status"] for stored in held] == ["entered-in-error"]
-    assert b"61 kg" not in held[0].body
+    assert report.state == "done" and shown(store) == ["entered-in-error"]
+
+
+@pytest.mark.hazard("HZ-FHIR-04")
+def test_without_a_time_what_arrives_last_counts(store, tmp_path):
+    for number, status in enumerate(("preliminary", "final", "entered-in-error")):
+        folder = tmp_path / str(number)
+        write(folder, patient(), {name: value for name, value in weight(status=status).items() if name != "meta"})
+        load.load(store, SOURCE, folder, FEED, sets.load(sandbox=True))
+        assert shown(store) == [status]
+
+
+@pytest.mark.hazard("HZ-FHIR-06")
+@pytest.mark.parametrize(
+    "sent",
+    [
+        patient("p2", identifier=[{"value": "7", "extension": None}]),
+        patient("p2", identifier=7),
+        patient("p2", meta={"lastUpdated": "2026-01-01T00:00:00Z", "security": 7, "profile": [7]}),
+        weight("w2", contained="x", performer={"reference": ["a"]}),
+        weight("w2", status={"coding": None}),
+    ],
+)
+def test_what_is_of_another_type_than_r4_says_costs_itself_alone(store, sent, tmp_path):
+    write(tmp_path / "in", patient(), weight(), sent)
+    report = load.load(store, SOURCE, tmp_path / "in", FEED, sets.load(sandbox=True))
+    assert report.state == "done" and report.exit_code == 1 and shown(store) == ["final"]
+
+
+@pytest.mark.hazard("HZ-FHIR-01")
+def test_a_medicine_that_was_deleted_names_none(store, tmp_path):
+    gone = {**DELETED, "entry": [{"request": {"method": "DELETE", "url": "Medication/m1"}}]}
+    order = {"resourceType": "MedicationRequest", "id": "o1", "status": "active", "intent": "order",
+             "subject": {"reference": "Patient/p1"}, "medicationReference": {"reference": "Medication/m1"}}  # fmt: skip
+    write(tmp_path / "in", patient(), order, gone)
+    report = load.load(store, SOURCE, tmp_path / "in", FEED, sets.load(sandbox=True))
+    assert report.state == "done" and report.exit_code == 1
+
+
+def test_a_narrative_within_is_not_taken_either(tmp_path):
+    text = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">secret</div>'}
+    nurse = {"resourceType": "Practitioner", "id": "n", "name": [{"family": "Ward"}], "text": text}
+    made = stored(tmp_path / "in", bundle(patient(), weight(contained=[nurse], performer=[{"reference": "#n"}])))
+    assert b"secret" not in encode(made["Observation"])
 
 
 def test_types_that_are_not_taken_are_kept_and_counted(tmp_path):
