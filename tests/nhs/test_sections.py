@@ -1144,7 +1144,7 @@ def test_a_circumstance_is_as_at_the_returns_end_and_an_unknown_one_says_so():
     found = one(record(held(about, COUNCIL)), "social-care")
     assert (found.detail, found.when, found.flags) == ("not known", "31-Dec-2025", ())
     assert section(record(held(about, COUNCIL)), "social-care").notes == (
-        "As Vellshire Council knew it on 31-Dec-2025, the last day of its newest return.",
+        "Vellshire Council: as at 31-Dec-2025, unless a row says another day.",
     )
     assert not rows(record(held({**about, "valueCodeableConcept": {"text": "Yes"}}, COUNCIL)), "results")
 
@@ -1159,9 +1159,9 @@ def test_what_is_not_of_the_newest_return_says_of_which_day_it_is():
     given = record(held(old, COUNCIL), held(new, COUNCIL))
     flags = {found.title: found.flags for found in rows(given, "social-care")}
     assert flags == {"2025-12-31": (), "2025-09-30": ("as at 30-Sep-2025",)}
-    assert [note[:43] for note in section(given, "social-care").notes] == [
-        "As Vellshire Council knew it on 31-Dec-2025"
-    ]
+    assert section(given, "social-care").notes == (
+        "Vellshire Council: as at 31-Dec-2025, unless a row says another day.",
+    )
 
 
 def test_a_support_reason_that_is_no_longer_stated_says_so():
@@ -1303,3 +1303,14 @@ def test_the_table_has_a_right_of_the_roles_for_each_section():
     from gateway.nhs import roles
 
     assert {kind.right for kind in summary.SECTIONS} <= set(roles.SECTION_TYPES) | {"social-care"}
+
+
+@pytest.mark.hazard("HZ-SUMMARY-18")
+def test_what_a_later_return_does_not_hold_keeps_the_day_that_it_is_as_at():
+    silent = {"url": "urn:nhs-record-gateway:cld:not-reported-since", "valueDate": "2025-12-31"}
+    service = {"resourceType": "Observation", "id": "o1", "meta": {}, "status": "final", "code": {"text": "x"},
+               "effectivePeriod": {"end": "2025-06-30"}, "extension": [silent]}  # fmt: skip
+    assert one(record(held(service, COUNCIL)), "social-care").flags == (
+        "as at 30-Jun-2025",
+        "not in the return to 31-Dec-2025",
+    )

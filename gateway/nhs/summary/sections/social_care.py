@@ -34,15 +34,17 @@ STATED = frozenset({"Condition", "Observation"})
 
 def social_care(record: Record) -> list[Row]:
     """Services, requests, assessments, reviews, support reasons and circumstances; an open one is as it was on the
-    return's last day. Where that is the day of its source's newest return, ``as_at_notes`` says so once for all."""
+    return's last day. ``as_at_notes`` says once for all which day that is of most rows; a row of another day, or one
+    that a later return does not hold, says its own."""
     last = _last_days(record)
     return newest(_row(held, last[held.publisher]) for held in _stated(record))
 
 
 def as_at_notes(record: Record) -> list[str]:
-    """The day of each council's newest return, above its rows."""
+    """The newest day that any row of a council is as at, above its rows. A later return may have said nothing of the
+    person: this is no claim about it."""
     days = ((name, shown_date(last)) for name, last in _last_days(record).items() if last)
-    return [f"As {name} knew it on {last}, the last day of its newest return." for name, last in days]
+    return [f"{name}: as at {last}, unless a row says another day." for name, last in days]
 
 
 def _stated(record: Record) -> list[Held]:
@@ -70,10 +72,10 @@ def _row(held: Held, last: str) -> Row:
     as_at = _as_at(resource)
     day = shown_date(as_at) if as_at else "an unknown day"
     title, detail, flags = WORDS[resource["resourceType"]](resource, day)
-    if as_at and as_at == last:
+    silent = extension(resource, SILENT_URL).get("valueDate", "")
+    if as_at and as_at == last and not silent:
         flags = tuple(flag for flag in flags if flag != f"as at {day}")
     at = as_at if resource["resourceType"] in STATED else when(resource)
-    silent = extension(resource, SILENT_URL).get("valueDate", "")
     flags = (*flags, f"not in the return to {shown_date(silent)}" if silent else "")
     return row(held, _whose(resource) + title, at or as_at, (detail, _service_type(resource)), flags)
 
