@@ -81,6 +81,7 @@ def test_the_audit_that_the_server_writes_is_the_one_that_the_commands_read_and_
         read(address, token, 3)
         shown = [json.loads(line) for line in operator("audit", "show").stdout.splitlines()]
         assert [event["act"] for event in shown if event["stream"] == "read"] == ["search"] * 3
+        read(address, token, 3)  # after the look, which seals what it showed
         assert verified(operator)["unsealed"] >= 3
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0, process.stderr.read()

@@ -115,6 +115,8 @@ PLAIN = {
     ("database", "store"): "each process reads it when it opens the store",
     ("registry", "publisher"): "each decision reads the publishers",
     ("touched", "publisher"): "joined with kept rows",
+    ("kept", "publisher"): "joined with kept rows",
+    ("identities", "publisher"): "joined with the heads of Patients",
     ("outdated", "delivery"): "each process that opens the door reads it",
     ("permissions", "permission"): "each decision reads those in force",
     ("optouts", "optout_list"): "each worker of an export reads the list in force",
