@@ -109,9 +109,18 @@ class Gateway:
             return f"{self.settings.audit_file.name} is missing from the data folder"
         return ""
 
+    def require_data_folder(self) -> None:
+        """Raise ``Refused`` where the settings name a folder that does not exist: the database may lie elsewhere, so
+        that a wrong folder is not seen by opening the store."""
+        if not self.settings.data_dir.is_dir():
+            raise Refused(
+                "the data folder does not exist: GATEWAY_DATA_DIR names another than the store's, or run `gateway init`"
+            )
+
     def require_audit_file(self) -> None:
-        """Raise ``Refused`` when the file of the audit was there and is lost: a new one would verify, and what was
-        read before would be forgotten without a sign."""
+        """Raise ``Refused`` when the file of the audit was there and is lost, or the whole data folder: a new one would
+        verify, and what was read before would be forgotten without a sign."""
+        self.require_data_folder()
         if fault := self.lost_audit():
             raise Refused(
                 f"{fault}: {RESTORE}. Where there is none, remove keys/{keys.AUDIT.name} to begin a new audit"
@@ -241,8 +250,7 @@ def open_service(gateway: Gateway) -> Service:
 
     if gateway.store.is_sandbox != gateway.settings.sandbox:
         raise Refused("a sandbox store and GATEWAY_SANDBOX=1 go together; either alone does not serve")
-    if not gateway.settings.data_dir.is_dir():
-        raise Refused("the data folder does not exist: run `gateway init`")
+    gateway.require_data_folder()
     config.tables(gateway.settings.feeds, "GATEWAY_FEEDS")  # `load` would refuse it, and only then
     gateway.store.patience = WRITE_PATIENCE
     code_sets, issuers = gateway.require_labelled(), _issuers(gateway)

@@ -52,6 +52,19 @@ def can_be(day: str, born: str, known: str) -> bool:
     return day not in NO_DAYS and born <= day <= known
 
 
+YEARS_AHEAD = 10
+"""How far ahead something may be planned; what lies further ahead is a slip, or a day that stands for none."""
+
+
+def may_come(day: str, born: str, known: str) -> bool:
+    """The same of something that may lie ahead on the day ``known``, as a planned admission does.
+
+    >>> may_come("2026-01-02", "1960-01-15", "2025-06-10"), may_come("2099-01-02", "1960-01-15", "2025-06-10")
+    (True, False)
+    """
+    return can_be(day, born, f"{min(int(known[:4]) + YEARS_AHEAD, 9999)}{known[4:]}")
+
+
 def tagged(resource: dict[str, Any], is_ambiguous: bool = True) -> dict[str, Any]:
     """Return the resource, with the tag that says a time of it was shown twice by the clock."""
     return {**resource, "meta": {**resource["meta"], "tag": [AMBIGUOUS]}} if is_ambiguous else resource

@@ -24,7 +24,8 @@ PAGES = "pages of the database"
 def check(as_json: AsJson = False) -> int:
     """Look for damage in the database, the index and the audit.
 
-    Exit 0 where all is whole, 1 where something is damaged, 2 where it could not be looked at.
+    Exit 0 where all is whole, 1 where something is damaged, 2 where it could not be looked at, as in a data folder that
+    does not exist.
     """
     from gateway import console
 
@@ -40,6 +41,7 @@ def check(as_json: AsJson = False) -> int:
 def _of_all(progress: Progress) -> list[Fault]:
     faults: list[Fault] = []
     with _damage_told(faults, PAGES), opened() as gateway:
+        gateway.require_data_folder()
         with _damage_told(faults, PAGES):
             _of_store(gateway, progress, faults)
         with _damage_told(faults, "audit: its rows in the database"):

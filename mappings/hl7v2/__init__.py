@@ -17,7 +17,7 @@ from mappings.hl7v2.report import to_reports, withdrawn
 
 SETTINGS = frozenset(
     """authorities authority authority_aliases charset identifier_fields identifier_systems ignore_msh7_offset publisher
-    pv1_36 section senders systems""".split()
+    pv1_36 section senders systems test_numbers""".split()
 )
 """The settings of a feed that ``README.md`` tells."""
 FAMILIES = {"pat": to_patient, "visit": to_encounter, "order": to_reports}
@@ -37,7 +37,7 @@ SOURCE = Source(
     name="hl7v2",
     kind="hospital",
     title="HL7 v2 ADT and ORU messages",
-    version="3",
+    version="4",
     check=check,
     read=read,
     to_fhir=by_family(FAMILIES),

@@ -55,14 +55,14 @@ def allergies(
             onsetDateTime=onset(segment, look.feed.zone),
             reaction=reaction(segment),
         )
-        resources.append(times.flagged(built, look.feed.zone, segment[6] if times.is_time(segment[6]) else ""))
+        resources.append(times.flagged(built, look.feed.zone, times.of(segment, 6)))
     return resources
 
 
 def onset(segment: Segment, zone: str) -> str:
     """Return AL1-6, the date of identification, where it is a date (the field is withdrawn since 2.4 and holds other
     things too)."""
-    return times.fhir(segment.text(6), zone) if times.is_time(segment[6]) else ""
+    return times.fhir(times.of(segment, 6), zone)
 
 
 def reaction(segment: Segment) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from mappings import Look
 from mappings.hl7v2 import codes, times
 from mappings.hl7v2.datatypes import practitioner
 from mappings.hl7v2.message import Message, Repetition, Segment
+from mappings.hl7v2.possible import CANNOT_BE, is_after, known_day
 from mappings.vocabulary import HL7, UK_CORE
 
 CONDITION = UK_CORE + "UKCore-Condition"
@@ -25,6 +26,7 @@ class Coded:
     def __init__(self) -> None:
         self.diagnoses: dict[str, list[Segment]] = {}
         self.procedures: list[Segment] = []
+        self.known = ""
 
     def take(self, message: Message) -> None:
         sent: dict[str, list[Segment]] = {}
@@ -34,6 +36,7 @@ class Coded:
             self.diagnoses.pop(kind, None)  # so that the type sent last comes last
             self.diagnoses[kind] = segments
         self.procedures = message.all("PR1") or self.procedures
+        self.known = max(self.known, known_day(message))
 
     def current(self) -> list[tuple[str, Segment]]:
         """Return (key, DG1) of each diagnosis not taken back (DG1-21 ``D``); of one code, the type sent last counts."""
@@ -68,12 +71,18 @@ class Coded:
             key = f"{key}|{segment.text(5)}"
             seen[key] = seen.get(key, 0) + 1
             name = f"{owner}|{key}|{seen[key]}"
-            built.append(
-                procedure(
-                    segment, name, subject, encounter, PERFORMED.get(status, "completed"), security, publisher, look
-                )
-            )
+            done, performed = self.standing(segment, status, look)
+            built.append(procedure(segment, name, subject, encounter, done, performed, security, publisher, look))
         return built
+
+    def standing(self, segment: Segment, status: str, look: Look) -> tuple[str, str]:
+        """Return the status of a procedure, by that of its visit, and its time. Nobody knows whether one is done that
+        is dated after all messages which tell of it: it is planned, or its year is mistyped."""
+        done, performed = PERFORMED.get(status, "completed"), times.of(segment, 5)
+        if done == "preparation" or not is_after(performed, self.known):
+            return done, performed
+        look.warn("PR1-5", CANNOT_BE)
+        return "unknown", ""
 
     def references(self, owner: str, look: Look) -> list[dict[str, Any]]:
         """Return Encounter.diagnosis, in the sender's order of importance."""
@@ -116,10 +125,10 @@ def condition(
         code=code(segment, publisher, look),
         subject=subject,
         encounter=encounter,
-        recordedDate=readable(segment.text(5), look.feed.zone),
+        recordedDate=times.fhir(times.of(segment, 5), look.feed.zone),
         recorder=clinician,
     )
-    return times.flagged(condition_resource, look.feed.zone, segment[5] if times.is_time(segment[5]) else "")
+    return times.flagged(condition_resource, look.feed.zone, times.of(segment, 5))
 
 
 def procedure(
@@ -128,11 +137,12 @@ def procedure(
     subject: dict[str, Any],
     encounter: dict[str, Any],
     status: str,
+    performed: str,
     security: tuple[str, ...],
     publisher: str,
     look: Look,
 ) -> dict[str, Any]:
-    """Return the Procedure of a PR1."""
+    """Return the Procedure of a PR1, ``performed`` at an HL7 time or ""."""
     clinicians = [practitioner(field) for number in (11, 12) for field in segment.repetitions(number)]
     procedure_resource = resource(
         "Procedure",
@@ -143,10 +153,10 @@ def procedure(
         code=code(segment, publisher, look),
         subject=subject,
         encounter=encounter,
-        performedDateTime=readable(segment.text(5), look.feed.zone),
+        performedDateTime=times.fhir(performed, look.feed.zone),
         performer=[{"actor": clinician} for clinician in clinicians if clinician],
     )
-    return times.flagged(procedure_resource, look.feed.zone, segment[5] if times.is_time(segment[5]) else "")
+    return times.flagged(procedure_resource, look.feed.zone, performed)
 
 
 def code(segment: Segment, publisher: str, look: Look) -> dict[str, Any]:
@@ -157,8 +167,3 @@ def code(segment: Segment, publisher: str, look: Look) -> dict[str, Any]:
     concept = codes.codeable(field, look, publisher, named)
     described = segment.text(4)
     return {**concept, "text": described or concept["text"]} if described or concept.get("text") else concept
-
-
-def readable(text: str, zone: str) -> str:
-    """Return the FHIR time, or "" for something that is none (a comment in a date field)."""
-    return times.fhir(text, zone) if times.is_time(text) else ""

@@ -100,10 +100,10 @@ def coded(code: str) -> bool:
     return bool(re.fullmatch(r"\S+( \S+)*", code))
 
 
-def system(name: str, given: dict[str, Any], publisher: str) -> str:
-    """Return the URI of a coding system's HL7 name; what the feed has ``given`` comes first, a name nobody knows is
+def system(name: str, named: dict[str, Any], publisher: str) -> str:
+    """Return the URI of a coding system's HL7 name; what the feed has ``named`` comes first, a name nobody knows is
     the sender's own."""
-    return str(given[name]) if name in given else target("code_system", name) or local(publisher, name or "local")
+    return str(named[name]) if name in named else target("code_system", name) or local(publisher, name or "local")
 
 
 @lru_cache(maxsize=4096)

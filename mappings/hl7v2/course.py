@@ -44,7 +44,7 @@ class Course:
             self.stays, self.discharged = [], ""  # those of the admission that was cancelled
         before, self.status = self.status, self.next_status(event)
         if message.event == "A03":
-            self.discharged = happened(sent, zone) if message["EVN"].text(6) else ""
+            self.discharged = happened(sent, zone) if times.of(message["EVN"], 6) else ""
         if message.event == "A12":
             self.stays = without(self.stays, message, zone)
         elif self.status != "cancelled" or not self.stays:

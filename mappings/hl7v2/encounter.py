@@ -14,6 +14,7 @@ from mappings.hl7v2.discharge import discharge
 from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.identity import kept_priors
 from mappings.hl7v2.message import Message, Repetition
+from mappings.hl7v2.possible import CANNOT_BE, is_after, known_day
 from mappings.hl7v2.replay import Fields, happened, is_shielded, key_of, ordered, recorded
 from mappings.vocabulary import HL7, UK_CORE, UK_CORE_EXTENSION, UNKNOWN
 
@@ -34,6 +35,7 @@ class Visit:
         self.patient = ""
         self.survivors: dict[str, str] = {}
         self.is_cancelled = False
+        self.known = ""
         self.course = Course()
 
     def take(self, message: Message, patient: str) -> None:
@@ -48,6 +50,11 @@ class Visit:
         if message.event == "A13":
             self.fields.drop("PV1", *DISCHARGE)  # also what the cancelling message itself repeats of the discharge
         self.coded.take(message)
+        self.known = max(self.known, known_day(message))
+
+    def past(self, text: str) -> str:
+        """Return the time of something that has happened, "" for one that lies after all messages of the visit."""
+        return "" if is_after(text, self.known) else text
 
     def merge(self, row: Row) -> None:
         """Move the visit to the surviving patient, where it stays though a later message still names the prior
@@ -103,11 +110,11 @@ def standing(visit: Visit) -> str:
     """Return the Encounter's status; for a visit known only by updates, what its fields say, else ``unknown``."""
     if visit.status:
         return visit.status
-    if visit.fields.text("PV1", 45):
+    if visit.past(visit.fields.time("PV1", 45)):
         return "finished"
     if codes.target("class", visit.fields.text("PV1", 2)) == "PRENC":
         return "planned"
-    return "in-progress" if visit.fields.text("PV1", 44) else "unknown"
+    return "in-progress" if visit.past(visit.fields.time("PV1", 44)) else "unknown"
 
 
 def build(
@@ -115,9 +122,7 @@ def build(
 ) -> dict[str, Any]:
     """Return the Encounter. Of a shielded patient the places are left out, and the resource is restricted."""
     fields, zone = visit.fields, look.feed.zone
-    start, end = fields.time("PV1", 44), ended(visit) if status == "finished" else ""
-    if status == "planned":
-        start, end = start or fields.time("PV2", 8), fields.time("PV2", 9)
+    start, end = spell(visit, status, look)
     extension, disposition = discharge(fields, publisher, look) if status == "finished" else ([], {})
     authority, _, number = key.partition("|")
     reason = fields.repetitions("PV2", 3)
@@ -149,9 +154,23 @@ def build(
     )
 
 
+def spell(visit: Visit, status: str, look: Look) -> tuple[str, str]:
+    """Return when the visit began and ended, or is to. One that was not only planned neither began nor ended after all
+    that is known of it."""
+    fields, start = visit.fields, visit.fields.time("PV1", 44)
+    if status == "planned":
+        return start or fields.time("PV2", 8), fields.time("PV2", 9)
+    if status == "cancelled":
+        return start, ""
+    for number in (44, 45):
+        if fields.time("PV1", number) != visit.past(fields.time("PV1", number)):
+            look.warn(f"PV1-{number}", CANNOT_BE)
+    return visit.past(start), ended(visit) if status == "finished" else ""
+
+
 def ended(visit: Visit) -> str:
     """Return the time of discharge: PV1-45, else the time A03 gives for its event (EVN-6)."""
-    return visit.fields.time("PV1", 45) or visit.course.discharged
+    return visit.past(visit.fields.time("PV1", 45)) or visit.course.discharged
 
 
 def encounter_class(code: str) -> dict[str, Any]:
@@ -214,6 +233,7 @@ def locations(visit: Visit, status: str, publisher: str, look: Look) -> list[dic
         )
         if place:
             start = (stay.start or visit.fields.time("PV1", 44)) if number == 1 else stay.start
+            start = start if status in ("planned", "cancelled") else visit.past(start)
             end = stay.end or (ended(visit) if last and status == "finished" else "")
             entries.append({"location": place, "status": state, "period": period(start, end, look.feed.zone)})
     return entries

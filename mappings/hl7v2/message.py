@@ -64,9 +64,10 @@ class Repetition:
 
 
 class Segment:
-    """One line of a message. A segment that is not there answers "" to everything and is false."""
+    """One line of a message. A segment that is not there answers "" to everything and is false. ``doubted`` holds the
+    fields and components with a date that cannot be, as ``possible`` marks them."""
 
-    __slots__ = ("_fields", "_words", "encoding", "name", "raw")
+    __slots__ = ("_fields", "_words", "doubted", "encoding", "name", "raw")
 
     def __init__(self, name: str, raw: str, encoding: Encoding):
         self.name = name
@@ -76,6 +77,7 @@ class Segment:
         if name == "MSH":
             self._fields.insert(1, encoding.field)
         self._words: dict[int, str] = {}
+        self.doubted: frozenset[tuple[int, int]] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.raw)

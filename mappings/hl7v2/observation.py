@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import Any
@@ -81,10 +82,15 @@ class Result(msgspec.Struct, frozen=True, dict=True):
     @property
     def time(self) -> str:
         """The time of the observation: the first OBX-14 of its lines, else OBR-7."""
-        for segment in self.segments:
-            if text := times.of(segment, 14):
-                return text
-        return times.of(self.obr, 7)
+        return self._time(times.of)
+
+    @property
+    def time_sent(self) -> str:
+        """The same as it was sent, though it cannot be."""
+        return self._time(times.sent)
+
+    def _time(self, of: Callable[[Segment, int], str]) -> str:
+        return next((text for segment in self.segments if (text := of(segment, 14))), of(self.obr, 7))
 
     @cached_property
     def sent(self) -> Value:
@@ -252,12 +258,12 @@ def flags(result: Result) -> list[dict[str, Any]]:
     if len(result.segments) == 1:
         return values.interpretations(result.obx)
     lines = [segment for segment in result.segments if segment[5] or segment[8]]
-    found = [values.interpretations(segment) for segment in lines]
-    if len(found) == 1:
-        return found[0]
-    every = [flag for number, line in enumerate(found) for flag in line if flag not in sum(found[:number], [])]
+    by_line = [values.interpretations(segment) for segment in lines]
+    if len(by_line) == 1:
+        return by_line[0]
+    every = [flag for number, line in enumerate(by_line) for flag in line if flag not in sum(by_line[:number], [])]
     grave = sorted((flag for flag in every if _code(flag) != "N"), key=lambda flag: _code(flag) not in CRITICAL)
-    is_normal = not grave and all(any(_code(flag) == "N" for flag in line) for line in found)
+    is_normal = not grave and all(any(_code(flag) == "N" for flag in line) for line in by_line)
     return grave or (every[:1] if is_normal else [])
 
 
@@ -269,8 +275,8 @@ def ranges(result: Result) -> list[dict[str, Any]]:
     """Return the reference ranges of all lines of a result."""
     if len(result.segments) == 1:
         return values.reference_range(result.obx)
-    found = [each for segment in result.segments for each in values.reference_range(segment)]
-    return [each for number, each in enumerate(found) if each not in found[:number]]
+    of_lines = [limits for segment in result.segments for limits in values.reference_range(segment)]
+    return [limits for number, limits in enumerate(of_lines) if limits not in of_lines[:number]]
 
 
 def absent(result: Result, elements: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from mappings import Look, Row
 from mappings.hl7v2 import identity
 from mappings.hl7v2.message import Message, Segment, parse
+from mappings.hl7v2.possible import doubt
 
 
 @dataclass(slots=True)
@@ -50,8 +51,16 @@ def results_of(row: Row, look: Look) -> Results:
 
 
 def message_of(row: Row, look: Look) -> Message:
-    """Return a row's message, read once for all groups that are mapped together."""
-    return look.once(("hl7v2 message", row.key), lambda: parse(row.values["message"]))
+    """Return a row's message, read once for all groups that are mapped together. Its dates that cannot be are marked;
+    the reader counted them."""
+    return look.once(("hl7v2 message", row.key), lambda: believed(row.values["message"]))
+
+
+def believed(text: str) -> Message:
+    """Return a kept message with its dates that cannot be marked."""
+    message = parse(text)
+    doubt(message)
+    return message
 
 
 def read(message: Message, patient: str) -> Results:

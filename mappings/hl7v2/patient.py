@@ -16,6 +16,7 @@ from mappings.hl7v2.datatypes import GMP, address, human_name, organisation, tel
 from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.identity import UNPROVED, Number, kept_priors, number, numbers_of, prior_numbers, visit_of
 from mappings.hl7v2.message import DELETE, Message, Segment
+from mappings.hl7v2.possible import CANNOT_BE, is_before
 from mappings.hl7v2.replay import Fields, Sent, is_shielded, key_of, ordered, recorded
 from mappings.vocabulary import GMP_NUMBER, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
 
@@ -163,7 +164,7 @@ def patient(person: Person, key: str, publisher: str, look: Look) -> dict[str, A
     """Return the Patient. A shielded person's address, telephones, contacts, GP and trust are left out, and the
     resource is restricted. Address, telephones, contacts and GP of somebody whose number proves nothing are left out
     too: a shield that comes with a mended name would not reach them."""
-    fields, zone = person.fields, look.feed.zone
+    fields = person.fields
     shielded = is_shielded(fields)
     is_placeless = shielded or key.startswith(UNPROVED)
     names = [human_name(field) for field in fields.repetitions("PID", 5)]
@@ -182,7 +183,7 @@ def patient(person: Person, key: str, publisher: str, look: Look) -> dict[str, A
         telecom=[] if is_placeless else telecoms,
         gender=codes.target("gender", fields.text("PID", 8)),
         birthDate=times.date(fields.text("PID", 7)),
-        **deceased(fields, zone),
+        **deceased(fields, look),
         address=[] if is_placeless else [address(field) for field in fields.repetitions("PID", 11)],
         maritalStatus=first(fields, 16, "marital_status", publisher, look),
         contact=[]
@@ -197,7 +198,7 @@ def patient(person: Person, key: str, publisher: str, look: Look) -> dict[str, A
         managingOrganization={} if shielded or not is_ods_code(publisher) else organisation(publisher),
         link=links(person, look),
     )
-    return times.flagged(patient_resource, zone, fields.segment("PID", 29)[29])
+    return times.flagged(patient_resource, look.feed.zone, fields.time("PID", 29))
 
 
 def identifiers(person: Person, publisher: str, look: Look) -> list[dict[str, Any]]:
@@ -245,9 +246,13 @@ def unproved(person: Person, key: str) -> list[dict[str, Any]]:
     ]
 
 
-def deceased(fields: Fields, zone: str) -> dict[str, Any]:
-    """Return what this hospital says of a death: a report of this source, which changes nobody's access."""
-    said, when = fields.text("PID", 30).upper(), times.fhir(fields.time("PID", 29), zone)
+def deceased(fields: Fields, look: Look) -> dict[str, Any]:
+    """Return what this hospital says of a death: a report of this source, which changes nobody's access. A date before
+    the birth makes nobody dead; where the sender says so in PID-30 too, the death stands without its date."""
+    said, when = fields.text("PID", 30).upper(), times.fhir(fields.time("PID", 29), look.feed.zone)
+    if when and is_before(when, times.date(fields.text("PID", 7))):
+        look.warn("PID-29", CANNOT_BE)
+        when = ""
     if said == "N":
         return {"deceasedBoolean": False}
     if when:

@@ -57,7 +57,7 @@ class Described(NamedTuple):
     nhs: frozenset[str]
     born: str
     surname: str
-    given: str
+    forename: str
     sex: str
     is_multiple: bool
     birth_order: str
@@ -88,7 +88,7 @@ def is_same(left: Described, right: Described) -> bool:
     name and sex, all of them sent."""
     if not left.born or left.born != right.born:
         return False
-    names = [(left.surname, right.surname), (left.given, right.given), (left.sex, right.sex)]
+    names = [(left.surname, right.surname), (left.forename, right.forename), (left.sex, right.sex)]
     return bool(left.nhs & right.nhs) or all(ours and ours == theirs for ours, theirs in names)
 
 
@@ -99,6 +99,6 @@ def contradicts(left: Described, right: Described) -> bool:
         return True
     if left.birth_order and right.birth_order and left.birth_order != right.birth_order:
         return True
-    is_renamed = bool(left.given and right.given and left.given != right.given)
+    is_renamed = bool(left.forename and right.forename and left.forename != right.forename)
     is_other_sex = bool(left.sex and right.sex and left.sex != right.sex)
     return is_renamed and (is_other_sex or left.is_multiple or right.is_multiple)

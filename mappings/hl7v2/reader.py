@@ -29,6 +29,8 @@ from mappings.hl7v2.identity import (
     visit_of,
 )
 from mappings.hl7v2.message import Message, normalise, parse
+from mappings.hl7v2.possible import CANNOT_BE, doubt
+from mappings.hl7v2.replay import plausible
 from mappings.hl7v2.sidefields import mended
 from mappings.readers.files import HEAD, File, delivered
 
@@ -158,10 +160,10 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
         warnings.append(
             ("PID-3", "no number that proves who it is: of one person with the same number, names, birth date and sex")
         )
+    warnings.extend((place, CANNOT_BE) for place in doubt(message))
     at = order(message, feed.zone)
     if not at:
         warnings.append(("MSH-7", "no time of the message, taken as its oldest"))
-    patient = patient_key(message, feed)
     return Row(
         table=message.kind,
         key=key,
@@ -261,15 +263,16 @@ def order(message: Message, zone: str) -> int:
     """Return when the event happened: EVN-6, else EVN-2, else MSH-7; for results the latest OBR-22, else MSH-7, else
     the latest of OBR-14 and OBR-7. 0 for a message without any time: it is older than all others.
 
-    A cancelling event carries the time of what it cancels in EVN-6 (HL7 v2.4 chapter 3), so EVN-2 counts there.
+    A cancelling event carries the time of what it cancels in EVN-6 (HL7 v2.4 chapter 3), so EVN-2 counts there. A time
+    after the sending (a slip, or the time something is planned for) orders nothing.
     """
-    sent = message["MSH"].text(7)
+    sent = times.of(message["MSH"], 7)
     if message.kind == "ORU":
         obrs = message.all("OBR")
-        issued, received, taken = (max((obr.text(n) for obr in obrs), default="") for n in (22, 14, 7))
+        issued, received, taken = (max((times.of(obr, n) for obr in obrs), default="") for n in (22, 14, 7))
         texts = [issued, sent, received, taken]
     else:
-        event = message["EVN"]
-        texts = [event.text(2), event.text(6)] if EVENTS[message.event].cancels else [event.text(6), event.text(2)]
+        recorded, happened = (times.of(message["EVN"], n) for n in (2, 6))
+        texts = [recorded, happened] if EVENTS[message.event].cancels else [happened, recorded]
         texts.append(sent)
-    return next((times.order(text, zone) for text in texts if text), 0)
+    return times.rank(plausible(next(filter(None, texts), ""), sent, zone), zone)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 from gateway.errors import Invalid
@@ -17,10 +16,7 @@ from mappings.hl7v2 import times
 from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.message import DELETE, Encoding, Message, Segment
 from mappings.hl7v2.orders import message_of
-
-AHEAD = timedelta(days=1)
-"""How far a time may lie after the time of sending before it is a slip: clocks differ, and zones."""
-
+from mappings.hl7v2.possible import AHEAD
 
 CONTROL_ID = re.compile(r"[A-Za-z_.-]{0,12}(\d{1,20})")
 """A control id that counts (``W0999``); of others, such as random ones, no order is taken."""
@@ -108,7 +104,8 @@ def plausible(said: str, known: str, zone: str) -> str:
 
 
 class Fields:
-    """What some fields of some segments have come to: a value stays until another is sent, and ``""`` deletes it."""
+    """What some fields of some segments have come to: a value stays until another is sent, and ``""`` deletes it. A
+    date that cannot be counts as not sent."""
 
     def __init__(self, wanted: dict[str, tuple[int, ...]]):
         self._wanted = wanted
@@ -124,7 +121,7 @@ class Fields:
                 value = segment[number]
                 if value == DELETE:
                     self._held.pop((name, number), None)
-                elif value:
+                elif value and (number, 1) not in segment.doubted:
                     self._held[name, number] = segment
 
     def drop(self, name: str, *numbers: int) -> None:
@@ -134,8 +131,8 @@ class Fields:
 
     def segment(self, name: str, number: int) -> Segment:
         """Return the segment that holds the field now; an empty one if none does. Ask it for this field only."""
-        found = self._held.get((name, number))
-        return found if found is not None else NOTHING
+        segment = self._held.get((name, number))
+        return segment if segment is not None else NOTHING
 
     def text(self, name: str, number: int, component: int = 1) -> str:
         return self.segment(name, number).text(number, component)

@@ -43,9 +43,9 @@ def _test(raw: str, encoding: Encoding) -> tuple[str, Whole]:
     return code, tuple(" ".join(field.text(3, number).casefold().split()) for number in range(1, 7))
 
 
-def is_other(one: Whole, right: Whole) -> bool:
+def is_other(left: Whole, right: Whole) -> bool:
     """Whether two OBX-3 contradict each other in a component that both fill."""
-    return any(a and b and a != b for a, b in zip(one, right))
+    return any(a and b and a != b for a, b in zip(left, right))
 
 
 def parent_of(obr: Segment) -> Key:
@@ -95,7 +95,7 @@ class Names:
 
     def _tell_apart(self, wholes: dict[Key, set[Whole]]) -> None:
         for name, said in wholes.items():
-            if len(said) > 1 and any(is_other(one, right) for one, right in itertools.combinations(said, 2)):
+            if len(said) > 1 and any(is_other(left, right) for left, right in itertools.combinations(said, 2)):
                 self.split.setdefault(name, set()).update(said)
 
     def key(self, service: str, result: Result) -> Key:
@@ -206,31 +206,31 @@ def is_change(result: Result) -> bool:
     return result.status in CHANGES or result.corrects
 
 
-def is_less(one: Key, right: Key) -> bool:
+def is_less(left: Key, right: Key) -> bool:
     """Whether two names of one code differ only in that one of them leaves OBX-4 or the parent unsaid."""
-    is_sub = not one[1] or not right[1] or one[1] == right[1]
-    return one[0] == right[0] and is_sub and (len(one) == 2 or len(right) == 2 or one[2:] == right[2:])
+    is_sub = not left[1] or not right[1] or left[1] == right[1]
+    return left[0] == right[0] and is_sub and (len(left) == 2 or len(right) == 2 or left[2:] == right[2:])
 
 
 def time_of(result: Result) -> str:
-    """Return the time of the observation: OBX-14, else OBR-7."""
-    return result.time
+    """Return the time of the observation as it was sent, though it cannot be: OBX-14, else OBR-7."""
+    return result.time_sent
 
 
-def is_apart(one: Result, right: Result) -> bool:
+def is_apart(left: Result, right: Result) -> bool:
     """Whether two results were observed at different times: by OBX-14 where both have it, else by OBR-7."""
-    ours, theirs = times.of(one.obx, 14), times.of(right.obx, 14)
+    ours, theirs = times.sent(left.obx, 14), times.sent(right.obx, 14)
     if not ours or not theirs:
-        ours, theirs = times.of(one.obr, 7), times.of(right.obr, 7)
+        ours, theirs = times.sent(left.obr, 7), times.sent(right.obr, 7)
     if not ours or not theirs or ours == theirs:
         return False
     first, second = _moment(ours, theirs)
     return first != second
 
 
-def _moment(one: str, right: str) -> tuple[str, str]:
+def _moment(left: str, right: str) -> tuple[str, str]:
     """Return two times to compare, in the precision that both have; an offset counts."""
-    (first, ours, _), (second, theirs, _) = times.moment(one, ZONE), times.moment(right, ZONE)
+    (first, ours, _), (second, theirs, _) = times.moment(left, ZONE), times.moment(right, ZONE)
     digits = min(ours, theirs)
     return first.strftime("%Y%m%d%H%M%S")[:digits], second.strftime("%Y%m%d%H%M%S")[:digits]
 
@@ -249,7 +249,7 @@ def match(free: dict[Key, Result], sent: list[Result]) -> dict[int, Key]:
         if number in taken or not free:
             continue
         candidates = [key for key in free if _may_replace(free[key], result)]
-        if result.status == "entered-in-error" and len(candidates) > 1 and not times.of(result.obx, 14):
+        if result.status == "entered-in-error" and len(candidates) > 1 and not times.sent(result.obx, 14):
             continue
         if candidates:
             taken[number] = nearest = min(candidates, key=lambda key: (_distance(free[key], result), key))  # noqa: B023
@@ -309,7 +309,7 @@ def paired(free: dict[Key, Result], sent: list[Result], ours: list[int], theirs:
     a change before what is, then the rest in order."""
     pairs = [(peer, key) for peer, key in zip(ours, theirs) if sent[peer].sent == free[key].sent]
     taken, used = {peer for peer, _ in pairs}, {key for _, key in pairs}
-    for peer in sorted((each for each in ours if each not in taken), key=lambda each: is_change(sent[each])):
+    for peer in sorted((place for place in ours if place not in taken), key=lambda place: is_change(sent[place])):
         same = next((key for key in theirs if key not in used and free[key].sent == sent[peer].sent), None)
         if same is not None:
             pairs.append((peer, same))
@@ -354,7 +354,7 @@ def _may_replace(held: Result, new: Result) -> bool:
 
 
 def _distance(held: Result, new: Result) -> float:
-    one, right = time_of(held), time_of(new)
-    if not one or not right:
+    ours, theirs = time_of(held), time_of(new)
+    if not ours or not theirs:
         return 0.0
-    return abs((times.moment(one, ZONE)[0] - times.moment(right, ZONE)[0]).total_seconds())
+    return abs((times.moment(ours, ZONE)[0] - times.moment(theirs, ZONE)[0]).total_seconds())

@@ -77,8 +77,8 @@ def specimen(taken: Taken, key: str, subject: dict[str, Any], publisher: str, lo
         )
     rejected, number = words_of(segment, REJECTED), number_of(segment)
     said = [words_of(segment, 5), words_of(segment, 6), segment.whole(14).strip(), words_of(segment, 24)]
-    start, end = times.of(segment, 17), segment.text(17, 2)
-    specimen_made = resource(
+    start, end = times.of(segment, 17), times.of(segment, 17, 2)
+    built = resource(
         "Specimen",
         look.id("Specimen", key),
         PROFILE,
@@ -98,7 +98,7 @@ def specimen(taken: Taken, key: str, subject: dict[str, Any], publisher: str, lo
             {"text": text} for text in (*([f"Rejected: {rejected}"] if rejected else []), *said, *taken.notes) if text
         ],
     )
-    return times.flagged(specimen_made, zone, start, segment.text(18))
+    return times.flagged(built, zone, start, times.of(segment, 18))
 
 
 def when(start: str, end: str) -> dict[str, Any]:

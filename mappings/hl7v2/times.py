@@ -45,11 +45,11 @@ def moment(text: str, zone: str) -> tuple[datetime, int, bool]:
     match = TIME.fullmatch(text.strip())
     if not match:
         raise Invalid("time")
-    given = [part for part in match.groups()[:6] if part]
-    digits = 2 + 2 * len(given)
+    parts = [part for part in match.groups()[:6] if part]
+    digits = 2 + 2 * len(parts)
     if match[7] and digits < 14:
         raise Invalid("time")
-    year, month, day, hour, minute, second = [int(part) for part in given] + [1, 1, 0, 0, 0][len(given) - 1 :]
+    year, month, day, hour, minute, second = [int(part) for part in parts] + [1, 1, 0, 0, 0][len(parts) - 1 :]
     if year not in YEARS:
         raise Invalid("time")
     micro = int((match[7] or ".0")[1:].ljust(6, "0"))
@@ -104,9 +104,14 @@ def date(text: str) -> str:
     return "-".join(part for part in match.groups() if part)
 
 
-def of(segment: Segment, number: int) -> str:
-    """Return the text of a time field, or "" for one that is empty, deleted or no time."""
-    text = segment.text(number)
+def of(segment: Segment, number: int, component: int = 1) -> str:
+    """Return the text of a time field, or "" for one that is empty, deleted, no time or a time that cannot be."""
+    return "" if (number, component) in segment.doubted else sent(segment, number, component)
+
+
+def sent(segment: Segment, number: int, component: int = 1) -> str:
+    """The same as it was sent, though it cannot be: it tells apart what is sent under it."""
+    text = segment.text(number, component)
     return text if text and is_time(text) else ""
 
 

@@ -107,3 +107,28 @@ def test_a_checkpoint_of_before_names_no_key_and_holds(data, capsys):
 
 def path_text(own: custody.Custody) -> str:
     return own.key.hex()
+
+
+@pytest.mark.parametrize(
+    "words", ["audit verify", "audit show", "audit seal", "audit checkpoint", "check", "check --json"]
+)
+def test_a_data_folder_that_does_not_exist_is_named_before_the_audit(data, tmp_path, capsys, monkeypatch, words):
+    """The database lies elsewhere, so that only the audit and the keys are looked for in the wrong folder."""
+    monkeypatch.setenv("GATEWAY_DATABASE_URL", config.read().url)
+    monkeypatch.setenv("GATEWAY_DATA_DIR", str(tmp_path / "no-such"))
+    assert main(words.split()) == 2
+    printed = capsys.readouterr()
+    assert "the data folder does not exist" in printed.err and "served" not in printed.err and not printed.out
+    assert not (tmp_path / "no-such").exists()
+
+
+@pytest.mark.parametrize("words", ["audit verify", "audit checkpoint", "check"])
+def test_a_data_folder_that_does_not_exist_is_named_where_the_audit_lies_in_postgresql(
+    postgres_url, tmp_path, capsys, monkeypatch, words
+):
+    settings = config.Settings(data_dir=tmp_path / "data", database_url=postgres_url, sandbox=True)
+    composition.create_gateway(settings, "sandbox").close()
+    monkeypatch.setenv("GATEWAY_DATABASE_URL", postgres_url)
+    monkeypatch.setenv("GATEWAY_DATA_DIR", str(tmp_path / "no-such"))
+    assert main(words.split()) == 2
+    assert "the data folder does not exist" in capsys.readouterr().err and not (tmp_path / "no-such").exists()

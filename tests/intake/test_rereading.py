@@ -238,6 +238,24 @@ def test_what_does_not_say_its_feed_is_taken_by_the_only_feed_there_is(store, tm
     assert load.remap(store, SOURCE, royal, code_sets, workers=0).rows and not dangling(store)
 
 
+@pytest.mark.hazard("HZ-HL7V2-48")
+def test_a_death_that_an_earlier_version_believed_is_taken_back_by_a_remap(store, tmp_path, code_sets, monkeypatch):
+    dead = adt("A31", "20250610090000", BARE + "|" * 21 + "20990101")
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "sent.hl7").write_bytes(dead.encode())
+    with monkeypatch.context() as earlier:
+        for module in ("reader", "orders"):
+            earlier.setattr(f"mappings.hl7v2.{module}.doubt", lambda message: [])
+        load.load(store, replace(SOURCE, version="3"), tmp_path / "first", Feed(), code_sets, workers=0)
+    assert [each.get("deceasedDateTime") for each in resources(store)] == ["2099-01-01"]
+    load.remap(store, SOURCE, Feed(), code_sets, workers=0)
+    other = adt("A28", "20250611090000", BARE.replace("H1", "H9"))
+    send(store, tmp_path / "next", [other], code_sets)
+    assert len(resources(store)) == 2 and not any("deceasedDateTime" in each for each in resources(store))
+    report = send(store, tmp_path / "again", [dead.replace("0610", "0612")], code_sets)
+    assert report.as_dict()["warnings"]["PID-29: a date that cannot be"] == 1 and "2099" not in str(report.as_dict())
+
+
 @pytest.mark.hazard("HZ-CLD-16")
 def test_an_event_that_an_earlier_version_kept_is_the_one_that_is_filled_in_later(store, tmp_path, code_sets):
     current = sources()["cld"]

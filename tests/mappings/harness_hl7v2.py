@@ -44,8 +44,9 @@ class DictLook:
         return {"reference": f"{resource_type}/{self.id(resource_type, key, publisher)}"}
 
 
-def map_rows(rows: Iterable[Row], feed: Feed) -> list[dict]:
-    """Return what all groups of the rows make, sorted; a resource made by two groups is an error."""
+def map_rows(rows: Iterable[Row], feed: Feed, warnings: list[tuple[str, str]] | None = None) -> list[dict]:
+    """Return what all groups of the rows make, sorted; a resource made by two groups is an error. What the mapping
+    warns of is added to ``warnings``."""
     kept = {(each.publisher, each.table, each.key): each for each in rows}
     groups: dict[tuple[str, str], list[Row]] = {}
     for each in kept.values():
@@ -54,7 +55,7 @@ def map_rows(rows: Iterable[Row], feed: Feed) -> list[dict]:
     merges = {(each.table, each.key): each for each in kept.values() if each.table == "MERGE"}
     made, shared = [], {}
     for (publisher, key), members in groups.items():
-        look = DictLook(publisher, feed, merges, shared.setdefault(publisher, {}))
+        look = DictLook(publisher, feed, merges, shared.setdefault(publisher, {}), [] if warnings is None else warnings)
         made += SOURCE.to_fhir(Group(key, publisher, tuple(members)), look)
     made.sort(key=lambda each: (each["resourceType"], each["id"]))
     names = [(each["resourceType"], each["id"]) for each in made]

@@ -129,7 +129,7 @@ def test_a_number_with_a_wrong_check_digit_is_no_nhs_number():
 def test_death_is_as_this_hospital_reports_it():
     tail = "|" * 21
     assert (
-        patient(adt("A31", "20250101", PID + tail + "20250601101500|Y"))["deceasedDateTime"]
+        patient(adt("A31", "20250602", PID + tail + "20250601101500|Y"))["deceasedDateTime"]
         == "2025-06-01T10:15:00+01:00"
     )
     assert patient(adt("A31", "20250101", PID + tail + "|Y"))["deceasedBoolean"] is True

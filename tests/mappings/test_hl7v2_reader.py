@@ -303,7 +303,7 @@ def test_a_message_that_is_too_long_is_a_reject_by_its_line_and_the_rest_is_read
         (adt("A28", "2025010", sent="20250101"), "EVN-2"),
         (adt("A28", "20250101", PID.replace("19700203", "19701341")), "PID-7"),
         (adt("A28", "20250101", PID.replace("19700203", "0000")), "PID-7"),
-        (adt("A03", "20250101", visit(ended="2025010112300012")), "PV1-45"),
+        (adt("A03", "20250101", visit(admitted="20241230", ended="2025010112300012")), "PV1-45"),
         (adt("A03", "20250101", "DG1|1||I10^Hypertension|||F", "PR1|1||X^Y||yesterday"), "PR1-5"),
         (adt("A28", "20250101", "AL1|1|DA|P^Penicillin|||99999999"), "AL1-6"),
         (oru("20250601", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F|||202506012400"), "OBX-14"),
