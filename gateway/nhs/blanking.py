@@ -82,8 +82,8 @@ EXTENSIONS = frozenset(
         "urn:nhs-record-gateway:estimated",
     }
 )
-"""Extensions that stay, and their parts, wherever they stand: dates, counts, who prescribes, what was given, and what is
-not known."""
+"""Extensions that stay, and their parts, wherever they stand: dates, counts, who prescribes, what was given, and
+what is not known."""
 
 
 def stays(resource_type: str, element: str) -> bool:
@@ -129,11 +129,11 @@ def _told(value: Any) -> Any:
         return [_told(item) for item in value]
     if type(value) is not dict:
         return value
-    told = {name: _told(item) for name, item in value.items() if name not in ("extension", AS_NEEDED, f"_{AS_NEEDED}")}
+    left = {name: _told(item) for name, item in value.items() if name not in ("extension", AS_NEEDED, f"_{AS_NEEDED}")}
     if AS_NEEDED in value:
-        told["asNeededBoolean"] = True  # when it is needed says why; that it is taken when needed is the dose
+        left["asNeededBoolean"] = True  # when it is needed says why; that it is taken when needed is the dose
     extensions = _known(value.get("extension", ()))
-    return {**told, "extension": extensions} if extensions else told
+    return {**left, "extension": extensions} if extensions else left
 
 
 def _known(extensions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
