@@ -390,14 +390,14 @@ def test_messages_that_wait_are_in_a_backup_and_mapped_after_a_restore(places, t
 
 
 def test_what_failed_is_told_and_not_that_it_could_not_be_sealed(places, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
+    def closed(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
 
     settings, _ = places
     with composition.create_gateway(settings, "sandbox") as gateway:
 
         def write(*_):
-            monkeypatch.setattr(durable, "write_whole", full)
+            monkeypatch.setattr(durable, "write_whole", closed)
             raise Invalid("what failed first")
 
         monkeypatch.setattr(backup, "_write", write)
