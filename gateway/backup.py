@@ -20,7 +20,7 @@ from gateway.composition import Gateway, open_gateway
 from gateway.errors import GatewayError, Invalid, Refused
 from gateway.export import standing
 from gateway.nhs import pseudonym
-from gateway.store import copying, jobs, ledger
+from gateway.store import copying, faults, jobs, ledger
 from gateway.store.changes import record_write
 from gateway.store.heads import Heads
 from gateway.store.session import Session
@@ -44,18 +44,22 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def make(gateway: Gateway, out: Path, by: str) -> Manifest:
-    """Write a backup into a new folder. Raises ``Refused`` for one that is there, ``Invalid`` where the store is
-    damaged: a backup of it would be kept and trusted. The audit holds when it began and how it ended."""
+    """Write a backup into a new folder. Raises ``Refused`` for one that is there, and where another key is in the
+    place of the audit's; ``Invalid`` where the store is damaged: a backup of it would be kept and trusted. The audit holds when it began and how it ended."""
     with gateway.store.alone("backup"):
         if out.exists():
             raise Refused("the folder exists already: a backup is written into a new one")
+        gateway.require_audit()
         _audit(gateway, by, "begun")
         try:
             with closing(gateway.audit()) as audit:
                 heads = audit.heads()  # before anything is copied, so that what is copied has them
             manifest = _write(gateway, heads, out)
         except BaseException:
-            with suppress(GatewayError):  # what failed is more to know than that it could not be recorded
+            with (
+                suppress(GatewayError, OSError),
+                faults.named(),
+            ):  # what failed is more to know than that it could not be recorded
                 _audit(gateway, by, "failed")
             raise
         _audit(gateway, by, "done")

@@ -78,6 +78,11 @@ class Gateway:
         self.audit_keys().require_key()
         return self._audit()
 
+    def require_audit(self) -> None:
+        """Refuse an act whose audit could not be sealed, before it is done. Raises as ``writing_audit`` does."""
+        with closing(self.writing_audit()):
+            pass
+
     def seal(self) -> None:
         """Seal the audit, as a command does at its end that changed something. Raises as ``writing_audit`` does."""
         with closing(self.writing_audit()) as audit:

@@ -1,5 +1,6 @@
 """A backup is made while the store is used, holds everything, and a restore of it proves itself or leaves nothing."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import backup, composition, config, keys
+from gateway import backup, composition, config, durable, keys
 from gateway.errors import GatewayError, Invalid, Refused
 from gateway.export import standing
 from gateway.intake import load, take
@@ -386,3 +387,20 @@ def test_messages_that_wait_are_in_a_backup_and_mapped_after_a_restore(places, t
     with composition.open_gateway(elsewhere) as gateway, listening(gateway.store, elsewhere.inbox_file) as listened:
         listened.mapped()
         assert listened.rows() == 1
+
+
+def test_what_failed_is_told_and_not_that_it_could_not_be_sealed(places, tmp_path, monkeypatch):
+    def closed(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    settings, _ = places
+    with composition.create_gateway(settings, "sandbox") as gateway:
+
+        def write(*_):
+            monkeypatch.setattr(durable, "write_whole", closed)
+            raise Invalid("what failed first")
+
+        monkeypatch.setattr(backup, "_write", write)
+        with pytest.raises(Invalid, match="what failed first"):
+            backup.make(gateway, tmp_path / "backup", "me")
+        assert [*gateway.audit().events("write")][-1]["outcome"] == "failed"

@@ -35,8 +35,10 @@ def opened(settings: config.Settings | None = None) -> Gateway:
 
 @contextmanager
 def acting(settings: config.Settings | None = None) -> Iterator[Gateway]:
-    """Open the gateway for an act that the audit holds, and seal the audit when the act is done."""
+    """Open the gateway for an act that the audit holds, and seal the audit when the act is done. Raises ``Refused``
+    before the act where it could not be sealed: another key is in the place of the audit's, or a file is lost."""
     with opened(settings) as gateway:
+        gateway.require_audit()
         yield gateway
         gateway.seal()
 

@@ -32,7 +32,7 @@ def list_(
     as_json: AsJson = False,
 ) -> int:
     """List what is kept, with its place and the reason; never what it holds. Exit 1 if there is anything."""
-    with opened() as gateway:
+    with acting() if names else opened() as gateway:
         from gateway.store import changes, rejected
 
         with gateway.store.read() as session:

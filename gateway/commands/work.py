@@ -31,6 +31,7 @@ def work(
     with opened() as gateway:
         from gateway.export import worker
 
+        gateway.require_audit()
         gateway.require_labelled()
         root, folder, stop = gateway.export_root(), gateway.exports(), _told_to_stop(with_parent)
         if once:

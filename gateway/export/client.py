@@ -14,9 +14,9 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
-from gateway.errors import Conflict, Forbidden, NotFound, Refused, Unsupported
+from gateway.errors import Conflict, Forbidden, NotFound, Refused, Unavailable, Unsupported
 from gateway.export import approval, asking, folder, standing
-from gateway.export.judgement import Judgements
+from gateway.export.judgement import CODE, Judgements
 from gateway.nhs import recipients
 from gateway.nhs.decision import Act
 from gateway.nhs.project import Project
@@ -105,6 +105,10 @@ def file(door: Door, judgements: Judgements, days: int, caller: Caller, id_: str
             approved, list_ = standing.require_file(session, job, now, days, name)
             _require_approved(approved, caller, [name.partition(".")[0]])
         judgements.require_clear(door.store, job, list_)
+    except Unavailable as busy:
+        if busy.code == CODE:
+            _audit(door, caller, "export.download", "refused", request, job=id_, file=name, why=str(busy))
+        raise
     except (Refused, Conflict, Forbidden) as refusal:
         _audit(door, caller, "export.download", "refused", request, job=id_, file=name, why=str(refusal))
         raise refusal if isinstance(refusal, Conflict) else _forbidden(refusal) from None

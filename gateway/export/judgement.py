@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from gateway import records
 from gateway.errors import Conflict, Refused, Unavailable
@@ -14,8 +16,9 @@ from gateway.store.jobs import Job
 
 MOST = 10_000
 """Releases remembered, each for one list."""
-PATIENCE = 5.0
-"""Seconds that a download waits while a release is looked through."""
+PATIENCE = 0.1
+"""Seconds that a download waits while its release is looked through: it holds one of the server's threads."""
+CODE = "optout-check"
 CHECKING = "the release is being compared with a new opt-out list: ask again"
 
 
@@ -29,25 +32,36 @@ class Judgements:
 
     def __init__(self) -> None:
         self._refused: OrderedDict[str, tuple[int, bool]] = OrderedDict()
-        self._turn, self._lock = threading.Lock(), threading.Lock()
+        self._looking: set[str] = set()
+        self._lock, self._ended = threading.Lock(), threading.Condition()
 
     def require_clear(self, store: Store, job: Job, list_: int) -> None:
         """Raise ``Conflict`` when somebody in a release is on the list in force, which was ``list_`` or is newer;
-        ``Unavailable`` while another download looks through a release for longer than this one may wait."""
+        ``Unavailable`` while another download looks through this release for longer than this one may wait."""
         if list_ == job.pins["optout"]:
             return
         is_refused = self._known(job, list_)
         if is_refused is None:
-            if not self._turn.acquire(timeout=PATIENCE):  # each search holds a thread and a connection
-                raise Unavailable(CHECKING, "optout-check")
-            try:
+            with self._turn(job.id):
                 is_refused = self._known(job, list_)
                 if is_refused is None:
                     is_refused = self._look(store, job)
-            finally:
-                self._turn.release()
         if is_refused:
             raise Conflict(MEMBERS_CHANGED)
+
+    @contextmanager
+    def _turn(self, job: str) -> Iterator[None]:
+        """Have a release looked through by one download at a time; each search holds a thread and a connection."""
+        with self._ended:
+            if not self._ended.wait_for(lambda: job not in self._looking, PATIENCE):
+                raise Unavailable(CHECKING, CODE)
+            self._looking.add(job)
+        try:
+            yield
+        finally:
+            with self._ended:
+                self._looking.remove(job)
+                self._ended.notify_all()
 
     def _known(self, job: Job, list_: int) -> bool | None:
         with self._lock:

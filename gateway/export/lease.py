@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 
-from gateway import processes
+from gateway import log, processes
 from gateway.errors import Unavailable
 from gateway.store import jobs
 from gateway.store.database import Store
@@ -32,7 +32,7 @@ def _keep(store: Store, job: jobs.Job, stop: threading.Event, ended: threading.E
     seconds = jobs.LEASE / RENEWALS / 1_000_000
     renewed, is_ours = time.monotonic(), True
     while is_ours and not ended.wait(min(LOOK_SECONDS, seconds)):
-        with suppress(Unavailable):  # the next turn tries again
+        try:
             if stop.is_set():
                 with store.write() as session:
                     jobs.give_back(session, job)
@@ -41,3 +41,7 @@ def _keep(store: Store, job: jobs.Job, stop: threading.Event, ended: threading.E
                 with store.write() as session:
                     is_ours = jobs.hold(session, job)
                 renewed = time.monotonic()
+        except Unavailable:
+            continue  # the next turn tries again
+        except Exception as error:  # a thread that ends gives the job to another while this one works on
+            log.bug(error)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.fhir import paths
-from gateway.nhs import labels
+from gateway.nhs import blanking, labels
 
 KEPT_TYPES = frozenset(
     {
@@ -21,6 +21,7 @@ KEPT_TYPES = frozenset(
 """Types that no code set, link or doubt removes, because a missing allergy or medicine can harm. Only the item's own
 flag withholds one."""
 MEDICINES = KEPT_TYPES - {"AllergyIntolerance"}
+POINTERS = ("encounter", "text")
 BLANKED_TYPES = KEPT_TYPES | {"Immunization"}
 """Types that stay when they refer to something hidden. The referring elements are blanked."""
 
@@ -122,14 +123,6 @@ COURSE = "course"
 _LINKS_OF: dict[str, tuple[Link, ...]] = {
     type_: tuple(link for link in LINKS if link.type == type_) for type_ in {link.type for link in LINKS}
 }
-_LEFT_OUT = {
-    "AllergyIntolerance": ("encounter",),
-    "Immunization": ("encounter", "reasonCode", "reasonReference", "note"),
-    "MedicationRequest": ("encounter", "reasonCode", "reasonReference", "supportingInformation", "note"),
-    "MedicationStatement": ("context", "reasonCode", "reasonReference", "note"),
-}
-"""Elements that are removed from a blanked resource. Dosage and the content of an allergy stay, for the patient's
-safety."""
 
 
 def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict[int, str]]) -> None:
@@ -200,26 +193,20 @@ def _blank_pointers(
 
 
 def redact(resource: dict[str, Any]) -> dict[str, Any]:
-    """Return a blanked resource as others see it: without its reason, encounter, notes and narrative. Of other types
-    only the pointer to the hidden Encounter goes.
+    """Return a blanked resource as others see it: of an allergy, a medicine or an immunisation what ``blanking`` lists.
+    Of other types only the pointer to the hidden Encounter and the narrative go.
 
     >>> redact({"resourceType": "MedicationRequest", "id": "m", "status": "active", "reasonCode": [{"text": "x"}]})
     {'resourceType': 'MedicationRequest', 'id': 'm', 'status': 'active'}
     """
     type_ = resource["resourceType"]
-    gone = left_out(type_)
-    kept = {name: value for name, value in resource.items() if name not in gone and name.lstrip("_") not in gone}
-    for link in _LINKS_OF.get(type_, ()) if type_ in MEDICINES else ():
-        if link.referrer == COURSE and link.path[0] in kept:
-            kept[link.path[0]] = [reference for reference in kept[link.path[0]] if _is_to_medicine(reference)]
-    return {name: value for name, value in kept.items() if value != []}
+    if type_ in BLANKED_TYPES:
+        return blanking.blank(resource)
+    return {name: value for name, value in resource.items() if stays(type_, name)}
 
 
-def left_out(resource_type: str) -> frozenset[str]:
-    """The elements that a resource of a type loses when it is blanked."""
-    return frozenset({*_LEFT_OUT.get(resource_type, ("encounter",)), "text"})
-
-
-def _is_to_medicine(reference: dict[str, Any]) -> bool:
-    """Whether a reference stays within a course: a hidden medicine would have hidden the holder, not blanked it."""
-    return str(reference.get("reference", "")).partition("/")[0] in MEDICINES
+def stays(resource_type: str, element: str) -> bool:
+    """Whether an element of a type stays when its resource is blanked."""
+    if resource_type in BLANKED_TYPES:
+        return blanking.stays(resource_type, element)
+    return element.removeprefix("_") not in POINTERS

@@ -51,17 +51,17 @@ def _closed(resource_type: str, is_social: bool, rights: frozenset[str]) -> froz
 
 
 def without(resource: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """A resource without some elements. Where it had any, its narrative and the problems it contains, which may say the
-    same, are gone too.
+    """A resource without some elements and without the problems it contains. Where it had any, its narrative, which
+    may say the same, is gone too.
 
     >>> without({"resourceType": "Task", "id": "t", "text": {}, "reasonCode": {"text": "x"}}, {"reasonCode"})
     {'resourceType': 'Task', 'id': 't'}
     """
     gone = set(names)
     kept = {name: value for name, value in resource.items() if name.lstrip("_") not in gone}
-    if len(kept) == len(resource):
+    types, within = roles.SECTION_TYPES[PROBLEMS], kept.pop("contained", [])
+    contained = [item for item in within if item.get("resourceType") not in types]
+    if len(kept) + bool(within) == len(resource) and len(contained) == len(within):
         return resource
     kept.pop("text", None)
-    types = roles.SECTION_TYPES[PROBLEMS]
-    contained = [item for item in kept.pop("contained", ()) if item.get("resourceType") not in types]
     return {**kept, "contained": contained} if contained else kept

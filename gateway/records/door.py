@@ -149,11 +149,11 @@ def visible(stored: Stored, decision: access.Decision) -> Stored:
     section that is closed."""
     if stored.deleted:
         return stored
+    closed = decision.closed(stored.type, stored.publisher, stored.kind)
+    if any(name.encode() in stored.body for name in (*closed, "contained") if closed):  # before anything is blanked
+        stored = replace(stored, body=build.encode(reasons.without(build.decode(stored.body), closed)))
     if decision.blanks(stored.publisher, stored.labels):
         stored = replace(stored, body=build.encode(links.redact(build.decode(stored.body))))
-    closed = decision.closed(stored.type, stored.publisher, stored.kind)
-    if any(name.encode() in stored.body for name in closed):
-        stored = replace(stored, body=build.encode(reasons.without(build.decode(stored.body), closed)))
     return stored
 
 

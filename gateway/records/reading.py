@@ -252,6 +252,7 @@ def _would_tell(match: Stored, query: Query, decision: access.Decision) -> bool:
 
 def _asks_of_blanked(query: Query) -> bool:
     """Whether a count could tell what a blanked element holds: then no total is given."""
-    left_out = links.left_out(query.type)
     asked = {clause.param for clause in query.clauses} & params.of_type(query.type).keys()
-    return any(params.row(query.type, name).paths[query.type].split(".")[0] in left_out for name in asked)
+    return not all(
+        links.stays(query.type, params.row(query.type, name).paths[query.type].split(".")[0]) for name in asked
+    )

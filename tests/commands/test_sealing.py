@@ -80,18 +80,30 @@ def test_a_look_that_is_recorded_and_cannot_be_sealed_is_left_to_the_next_sealer
     assert code == 0 and events and not said
 
 
-def test_another_key_in_the_place_of_the_audit_s_seals_nothing(data, capsys):
+def test_another_key_in_the_place_of_the_audit_s_seals_nothing(data, capsys, tmp_path):
     path = config.read().keys / keys.AUDIT_CHAIN.name
     key = path.read_bytes()
     path.write_bytes(bytes(reversed(key)))
-    for words in ("rejects purge", "audit seal", "audit checkpoint", "optout load nowhere.csv", "init sandbox"):
+    backup, before = tmp_path / "backup", written()
+    commands = (
+        "rejects purge", "rejects list --names", "rejects show 1", "mismatches", "token --user dr-green", f"export resume 1 --out {backup}",
+        "work --once", f"backup {backup}", "audit seal", "audit checkpoint", "optout load nowhere.csv", "init sandbox",
+    )  # fmt: skip
+    for words in commands:
         assert main(words.split()) == 2
         assert "keys/audit-chain.key is not the key of this audit" in capsys.readouterr().err
+    assert written() == before and not backup.exists(), "each is refused before it acts"
     code, events, _ = shown(capsys)
     assert code == 0 and events, "what is there can still be read"
     assert main(["audit", "verify"]) == 1
     path.write_bytes(key)
     assert main(["audit", "seal"]) == 0
+
+
+def written() -> list[dict]:
+    """What the audit holds of writes."""
+    with composition.open_gateway(config.read()) as gateway:
+        return [*gateway.audit().events("write")]
 
 
 def test_a_checkpoint_of_before_names_no_key_and_holds(data, capsys):

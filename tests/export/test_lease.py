@@ -11,7 +11,7 @@ import pysqlite3.dbapi2 as sqlite
 import pytest
 import sqlalchemy.exc
 
-from gateway import durable
+from gateway import durable, log
 from gateway.commands import work
 from gateway.errors import Unavailable
 from gateway.export import approval, asking, cut, gather, lease, national_list, part_files, standing, worker
@@ -91,6 +91,25 @@ def test_a_lease_is_not_renewed_for_a_job_that_another_worker_has(loaded, approv
     with lease.kept(loaded, mine):
         time.sleep(0.3)
     assert job_of(loaded, job).claim == theirs.claim and job_of(loaded, job).lease == theirs.lease
+
+
+def test_a_fault_while_a_lease_is_renewed_is_logged_by_its_type_and_the_lease_is_kept(loaded, approved, monkeypatch):
+    monkeypatch.setattr(jobs, "LEASE", 40_000)
+    bugs, real = [], jobs.hold
+
+    def once(session, job):
+        monkeypatch.setattr(jobs, "hold", real)
+        raise RuntimeError("9990000018")
+
+    monkeypatch.setattr(log, "bug", bugs.append)
+    job = ask_approved(loaded, approved)
+    with loaded.write() as session:
+        mine = jobs.take(session, job)
+    monkeypatch.setattr(jobs, "hold", once)
+    loaded.clock = ticking()
+    with lease.kept(loaded, mine):
+        time.sleep(0.3)
+    assert [type(error) for error in bugs] == [RuntimeError] and job_of(loaded, job).lease > mine.lease
 
 
 # Told to stop
