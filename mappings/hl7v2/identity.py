@@ -80,8 +80,12 @@ def default_authority(feed: Feed) -> str:
 
 def numbers(segment: Segment, field: int, feed: Feed = NO_FEED) -> list[Number]:
     """Return the identifiers of a repeating CX field that have a value, but for words for none."""
-    every = (number(part, feed) for part in segment.repetitions(field))
-    return [each for each in every if each.value and (each.nhs or not is_none(each.value))]
+    identifiers_sent = (number(part, feed) for part in segment.repetitions(field))
+    return [
+        identifier
+        for identifier in identifiers_sent
+        if identifier.value and (identifier.nhs or not is_none(identifier.value))
+    ]
 
 
 def is_none(value: str) -> bool:
