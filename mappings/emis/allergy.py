@@ -44,11 +44,13 @@ def allergy(entry: Entry, look: Look) -> dict[str, Any]:
 
 
 def concept(code: Code) -> dict[str, Any]:
-    """Return the code, with the NHS's transfer-degraded concept before it where there is no SNOMED concept."""
+    """Return the code with its words, and the NHS's transfer-degraded concept before it where there is no SNOMED
+    concept: the words may be all that names the substance."""
     if code.is_coded:
         return code.concept
-    other = "non-drug" in code.text.casefold() or code.concept["coding"][0]["code"].startswith("14M")
-    return {**code.concept, "coding": [DEGRADED_OTHER_ALLERGY if other else DEGRADED_ALLERGY, *code.concept["coding"]]}
+    codings = code.concept.get("coding", [])
+    other = "non-drug" in code.text.casefold() or any(coding["code"].startswith("14M") for coding in codings[:1])
+    return {**code.concept, "coding": [DEGRADED_OTHER_ALLERGY if other else DEGRADED_ALLERGY, *codings]}
 
 
 def reaction(manifestation: str, severity: str) -> list[dict[str, Any]]:

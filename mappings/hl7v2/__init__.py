@@ -16,8 +16,8 @@ from mappings.hl7v2.replay import says_shielded
 from mappings.hl7v2.report import to_reports, withdrawn
 
 SETTINGS = frozenset(
-    """authorities authority authority_aliases charset identifier_fields identifier_systems ignore_msh7_offset publisher
-    pv1_36 section senders systems test_numbers""".split()
+    """authorities authority authority_aliases charset identifier_fields identifier_systems ignore_msh7_offset listen
+    publisher pv1_36 section senders systems test_numbers""".split()
 )
 """The settings of a feed that ``README.md`` tells."""
 FAMILIES = {"pat": to_patient, "visit": to_encounter, "order": to_reports}

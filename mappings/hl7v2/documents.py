@@ -199,32 +199,38 @@ def is_png_whole(data: bytes) -> bool:
 def is_tiff_whole(data: bytes) -> bool:
     """Whether all that a TIFF's directories point to lies within it: their values and the strips and tiles of each
     image (TIFF 6.0, chapter 2, https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf). It has no end of its
-    own."""
+    own. Directories that lie in each other, or that are more than fit into it, are not those of a whole one."""
     order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
 
     def number(at: int, size: int) -> int:
         return int.from_bytes(data[at : at + size], order) if at + size <= len(data) else len(data) + 1
 
     seen: set[int] = set()
-    at = number(4, 4)
-    while at and at not in seen:
-        seen.add(at)
+    at, left = number(4, 4), len(data)
+    while at:
         count = number(at, 2)
-        if at + 6 + 12 * count > len(data) or not _are_within(data, at + 2, count, number):
+        size = 6 + 12 * count
+        left -= size
+        if at in seen or left < 0 or at + size > len(data) or not _are_within(data, at + 2, count, number):
             return False
-        at = number(at + 2 + 12 * count, 4)
+        seen.add(at)
+        at = number(at + size - 4, 4)
     return bool(seen)
 
 
 def _are_within(data: bytes, start: int, count: int, number: Callable[[int, int], int]) -> bool:
     """Whether what the entries of one directory point to lies within a TIFF."""
     arrays: dict[int, list[int]] = {}
+    left = len(data)
     for at in range(start, start + 12 * count, 12):
         tag, size, values = number(at, 2), TIFF_SIZES.get(number(at + 2, 2), 1), number(at + 4, 4)
         place = at + 8 if size * values <= 4 else number(at + 8, 4)
         if place + size * values > len(data):
             return False
         if tag in TIFF_PIECES or tag in TIFF_PIECES.values():
+            left -= size * values
+            if tag in arrays or left < 0:
+                return False  # a directory has each tag once
             arrays[tag] = [number(place + size * number_of, size) for number_of in range(values)]
     return all(
         place + length <= len(data)

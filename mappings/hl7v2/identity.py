@@ -28,6 +28,11 @@ NO_NAMES = frozenset(
     "baby infant newborn neonate twin triplet boy girl male female unknown unnamed not known nk of one two".split()
 )
 """Words of a given name that name nobody: two twins may both be sent as ``Baby``."""
+NO_NUMBERS = frozenset(
+    "unknown unk none null nil nan na n a nk not known no number applicable available given recorded missing blank"
+    " undefined invalid dummy tbc tba x xx xxx".split()
+)
+"""Words that stand where a number would: what is made of them alone is nobody's."""
 NO_BIRTH_DATES = frozenset({"18000101", "19000101", "19010101", "99991231"})
 UNPROVED = "claimed:|"
 """Begins the key of a patient whose number proves nothing by itself."""
@@ -74,10 +79,33 @@ def default_authority(feed: Feed) -> str:
 
 
 def numbers(segment: Segment, field: int, feed: Feed = NO_FEED) -> list[Number]:
-    """Return the identifiers of a repeating CX field that have a value."""
+    """Return the identifiers of a repeating CX field that have a value, but for words for none."""
+    identifiers_sent = (number(part, feed) for part in segment.repetitions(field))
     return [
-        identifier for identifier in (number(part, feed) for part in segment.repetitions(field)) if identifier.value
+        identifier
+        for identifier in identifiers_sent
+        if identifier.value and (identifier.nhs or not is_none(identifier.value))
     ]
+
+
+def is_none(value: str) -> bool:
+    """Whether what stands for a number says that there is none: nothing, zeros, or nothing but words for it.
+
+    >>> is_none("N/A NONE"), is_none("Unknown"), is_none("000-000"), is_none("-"), is_none("NK12"), is_none("ABC")
+    (True, True, True, True, False, False)
+    """
+    return not re.search(r"[^\W0_]", value) or set(re.findall(r"\w+", value.casefold())) <= NO_NUMBERS
+
+
+def is_telling(value: str) -> bool:
+    """Whether a number that nobody vouches for may be one person's: it has two digits that differ and three letters or
+    digits together, and no word for none.
+
+    >>> is_telling("12345"), is_telling("A-203"), is_telling("0000000"), is_telling("UNKNOWN12"), is_telling("A111")
+    (True, True, False, False, False)
+    """
+    said = {word for word in re.findall(r"[^\W\d_]+", value.casefold()) if len(word) > 2}
+    return bool(re.search(r"\w{3}", value)) and len(set(re.findall(r"\d", value))) > 1 and not said & NO_NUMBERS
 
 
 def numbers_of(pid: Segment, feed: Feed = NO_FEED) -> list[Number]:
@@ -176,13 +204,13 @@ def claimed(pid: Segment, nhs: list[str], feed: Feed) -> list[str]:
 
     Such a number is one of ten digits as an NHS number whose check digit is wrong, but for one repeated digit, which
     stands for no number (unless the feed's ``test_numbers`` name it), or one of PID-2 or PID-4 that does not say whose
-    it is.
+    it is and is no placeholder: everybody without a number may have been sent with the same one.
     """
     tests = feed.settings.get("test_numbers") or ()
     if not isinstance(tests, (list, tuple)):
         raise Invalid("setting test_numbers")
     mistyped = [value for value in nhs if re.fullmatch(r"\d{10}", value) and (len(set(value)) > 1 or value in tests)]
-    bare = [f"PID-{field} {pid.text(field)}" for field in (2, 4) if re.search(r"\w{3}", pid.text(field))]
+    bare = [f"PID-{field} {pid.text(field)}" for field in (2, 4) if is_telling(pid.text(field))]
     born, sex = pid.text(7)[:8], codes.target("gender", pid.text(8))
     who = [named(pid.text(5, 1, 1)), named(pid.text(5, 2)), sex if sex in ("male", "female") else ""]
     who.append(born if re.fullmatch(r"\d{8}", born) and born not in NO_BIRTH_DATES else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import NamedTuple
 
 from gateway.nhs.identifiers import is_valid
@@ -31,24 +32,27 @@ def by_person(sent: list[Sent], look: Look) -> dict[str, list[Sent]]:
 
     Another hospital number is the same person only on positive evidence: a merge, or what ``is_same`` asks for.
     """
-    people: list[tuple[set[str], list[Sent]]] = []
-    for message_sent in sent:
-        key = survivor(message_sent.row.patient, look)
-        same = [person for person in people if key in person[0] or is_one(person[1], message_sent, look)]
-        people = [person for person in people if person not in same]
-        keys = {key}.union(*(person[0] for person in same))
-        people.append((keys, [*(message for person in same for message in person[1]), message_sent]))
-    return {min(keys): messages for keys, messages in people}
+    people: dict[int, Person] = {}
+    near: dict[str, set[int]] = defaultdict(set)  # by key and by birth date, without which nobody is the same
+    for number, message_sent in enumerate(sent):
+        key, said = survivor(message_sent.row.patient, look), described(message_sent.message, look)
+        new = Person({key}, [], {said})
+        asked = sorted(set().union(*(near[name] for name in new.names)))
+        same = [other for other in asked if key in people[other].keys or is_one(people[other].said, said)]
+        for joined in (people.pop(other) for other in same):
+            new = Person(new.keys | joined.keys, new.messages + joined.messages, new.said | joined.said)
+        new.messages.append(message_sent)
+        people[number] = new
+        for name in new.names:
+            near[name].difference_update(same)
+            near[name].add(number)
+    return {min(person.keys): person.messages for person in people.values()}
 
 
-def is_one(known: list[Sent], new: Sent, look: Look) -> bool:
-    """Whether a message is of the person whom the messages ``known`` describe: one of them says so and none
+def is_one(known: set[Described], new: Described) -> bool:
+    """Whether a message is of the person whom messages describe as ``known``: one of them says so and none
     contradicts."""
-    theirs = described(new.message, look)
-    ours = {described(sent.message, look) for sent in known}
-    return any(is_same(known_person, theirs) for known_person in ours) and not any(
-        contradicts(known_person, theirs) for known_person in ours
-    )
+    return any(is_same(ours, new) for ours in known) and not any(contradicts(ours, new) for ours in known)
 
 
 class Described(NamedTuple):
@@ -61,6 +65,19 @@ class Described(NamedTuple):
     sex: str
     is_multiple: bool
     birth_order: str
+
+
+class Person(NamedTuple):
+    """The keys of one person, their messages, and what those say of who it is."""
+
+    keys: set[str]
+    messages: list[Sent]
+    said: set[Described]
+
+    @property
+    def names(self) -> set[str]:
+        """Return the keys and birth dates by which others are looked for."""
+        return self.keys | {f"born {said.born}" for said in self.said if said.born}
 
 
 def described(message: Message, look: Look) -> Described:

@@ -79,5 +79,6 @@ SOURCE = Source(
     never=NEVER,
     replaces=REPLACED,
     unread=unread,
+    settings=frozenset({"delimiter", "organisation", "partial"}),
     kind_of=kind_of,
 )

@@ -33,7 +33,7 @@ def allergy(built: Entry, look: Look) -> dict[str, Any]:
         security(row),
         clinicalStatus=status(CLINICAL, STATUS.get(built.sense, "active")),
         verificationStatus=status(VERIFICATION, VERIFIED.get(built.sense, "unconfirmed")),
-        code=concept(built.code) if "coding" in built.code.concept else {"coding": [DEGRADED_ALLERGY]},
+        code=concept(built.code),
         patient=subject(row, look),
         encounter=encounter(values, look),
         onsetDateTime=when(values, "DateEvent"),

@@ -48,11 +48,12 @@ def clinical(ctv3: str, ctv3_text: str, snomed: str, snomed_text: str, listed: L
     allergy = allergen.listed(memberships) or next(
         (said for words_of in texts or [""] if (said := allergen.allergy_of(chapter, snomed, words_of, sense))), ""
     )
-    concept = {"coding": codings, "text": text} if codings and text else {"coding": codings} if codings else {}
+    spoken = text if ctv3 else "; ".join(texts)  # the words of a code that was not sent stand nowhere else
+    concept = {"coding": codings, "text": spoken} if codings and text else {"coding": codings} if codings else {}
     route = "allergy" if allergy else "medication" if is_drug(ctv3) and not sense else kind.route
     part = _parts().get(("snomed", snomed)) or _parts().get(("read", chapter)) or ""
     return Code(
-        concept or {"text": text or "Entry without a code"},
+        concept or {"text": spoken or "Entry without a code"},
         text,
         route,
         "vital-signs" if part else kind.observation_category,

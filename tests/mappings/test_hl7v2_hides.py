@@ -9,6 +9,7 @@ import pytest
 
 from mappings import Feed, Group
 from mappings.hl7v2 import SOURCE
+from mappings.hl7v2 import documents as documents_of
 from mappings.hl7v2.reader import rows
 from tests.mappings.harness_hl7v2 import DictLook, adt, map_rows, map_text, one, oru, visit
 from tests.mappings.test_hl7v2_results import obx
@@ -333,6 +334,47 @@ def test_an_image_that_is_cut_off_is_not_shown(kind, whole):
     assert [documents(("", cut), kind=kind) for cut in cuts] == [0] * len(cuts)
     if kind == "PNG":
         assert documents(("", whole[:60] + whole[70:]), kind=kind) == 0, "a hole in the middle"
+
+
+def overlapping(number: int) -> bytes:
+    """Return a TIFF of so many directories of so many entries, each of which begins one entry after the one before."""
+    data = bytearray(14 + 24 * number)
+    data[:8] = b"II*\0" + struct.pack("<I", 8)
+    for place in range(number):
+        struct.pack_into("<H", data, 8 + 12 * place, number)
+        following = 8 + 12 * (place + 1) if place + 1 < number else 0
+        struct.pack_into("<I", data, 10 + 12 * (place + number), following)
+    return bytes(data)
+
+
+def repeated(number: int) -> bytes:
+    """Return a TIFF whose one directory says many times where the same strips lie."""
+    entries = struct.pack("<HHII", 273, 1, 12 * number, 8) * number
+    return b"II*\0" + struct.pack("<IH", 8, number) + entries + bytes(4)
+
+
+@pytest.mark.hazard("HZ-HL7V2-46")
+@pytest.mark.parametrize("data", [overlapping(400), repeated(400)], ids=["directories", "strips"])
+def test_a_tiff_that_says_more_than_fits_into_it_is_not_whole_and_is_not_walked(data, monkeypatch):
+    walked: list[int] = []
+    within = documents_of._are_within
+
+    def counted(data, start, count, number):
+        walked.append(count)
+        return within(data, start, count, number)
+
+    monkeypatch.setattr(documents_of, "_are_within", counted)
+    assert not documents_of.is_tiff_whole(data)
+    assert sum(walked) <= len(data) / 12
+
+
+@pytest.mark.hazard("HZ-HL7V2-46")
+def test_a_tiff_of_several_pages_is_whole_unless_its_directories_go_round():
+    page = tiff("<", b"z" * 99)
+    first = page[:34] + struct.pack("<I", len(page)) + page[38:]
+    second = struct.pack("<H", 0) + bytes(4)
+    assert documents_of.is_tiff_whole(first + second)
+    assert not documents_of.is_tiff_whole(first + struct.pack("<HI", 0, 8))
 
 
 @pytest.mark.hazard("HZ-HL7V2-46")

@@ -475,6 +475,31 @@ def test_who_would_have_to_be_guessed_is_refused(tmp_path, pid):
     assert isinstance(found, Reject) and found.reason.startswith("PID-3") and found.payload
 
 
+ANN = "Marsh^Ann||19700203|2"
+PLACEHOLDERS = ["UNKNOWN", "NULL", "N/A NONE", "Not known", "0000000", "9999999", "111-111", "UNKNOWN 12", "A1111", "-"]
+
+
+@pytest.mark.hazard("HZ-HL7V2-48")
+@pytest.mark.parametrize("field", [2, 4])
+@pytest.mark.parametrize("placeholder", PLACEHOLDERS)
+def test_two_people_of_one_name_with_a_placeholder_for_a_number_are_not_one(tmp_path, placeholder, field):
+    pid = f"PID|1|{placeholder}|||{ANN}" if field == 2 else f"PID|1|||{placeholder}|{ANN}"
+    for sent in (oru("20250601", "OBX|1|NM|K^K^L||7.9|mmol/L|||||F", pid=pid), adt("A28", "20250601", pid)):
+        [found] = rows(tmp_path, sent.encode())
+        assert isinstance(found, Reject) and found.reason.startswith("PID-3") and found.payload
+
+
+@pytest.mark.hazard("HZ-HL7V2-48")
+@pytest.mark.parametrize("placeholder", ["UNKNOWN", "null", "N/A", "Not known", "0", "0000000", "-"])
+def test_a_placeholder_is_no_hospital_number_though_an_authority_stands_beside_it(tmp_path, placeholder):
+    [found] = rows(tmp_path, adt("A28", "20250601", f"PID|1||{placeholder}^^^RXX^MR||{ANN}").encode())
+    assert isinstance(found, Reject) and found.reason.startswith("PID-3")
+    beside = one(tmp_path, adt("A28", "20250601", f"PID|1||{placeholder}^^^RXX^MR~H5^^^RXX^MR||{ANN}"))
+    assert beside.patient == "RXX|H5"
+    [merged] = rows(tmp_path, adt("A40", "20250601", PID, f"MRG|{placeholder}^^^RXX^MR").encode())
+    assert isinstance(merged, Reject) and merged.reason == "MRG-1", "nobody is retired"
+
+
 def test_a_separator_may_be_a_letter_of_several_bytes(tmp_path):
     text = adt("A28", "20250601").replace("^~\\&", "^~\u00a7&", 1)
     assert one(tmp_path, text).patient == "RXX|H1"
@@ -487,9 +512,6 @@ def test_a_message_has_one_key_in_every_character_set(tmp_path, first, second):
     for sent in (payload, payload + b"\r" + other):
         keys = [[row.key for row in rows(tmp_path, sent, settings={"charset": name})] for name in (first, second)]
         assert keys[0] == keys[1] and len(set(keys[0])) == len(keys[0]) == 1 + (sent != payload)
-
-
-ANN = "Marsh^Ann||19700203|2"
 
 
 @pytest.mark.hazard("HZ-HL7V2-47")

@@ -1,13 +1,14 @@
 """Withdrawals that overtake their result, or are sent under another person than the result."""
 
 import itertools
+import time
 
 import pytest
 
 from mappings import Feed, Group
 from mappings.hl7v2 import SOURCE
 from mappings.hl7v2.reader import rows
-from mappings.hl7v2.strays import DOUBTED, FOLLOWED
+from mappings.hl7v2.strays import DOUBTED, FOLLOWED, MOST
 from tests.mappings.harness_hl7v2 import DictLook, adt, map_rows, map_text, oru
 from tests.mappings.test_hl7v2_hides import AT, sent_as
 from tests.mappings.test_hl7v2_sameness import OTHER, nm, values
@@ -115,6 +116,47 @@ def test_a_merge_in_between_changes_nothing_of_it(merge, expected):
 
 def order(issued: str, *segments: str, **kw) -> str:
     return oru(issued, *segments, **kw)
+
+
+def crowd(number: int, kind: str) -> Group:
+    """A result and a withdrawal sent under each of many people, all of one order number."""
+    sent = []
+    for place in range(number):
+        pid = f"PID|1||H{place}^^^RXX^MR||Reed{place}^Kay||19{place % 90 + 10}0203|2"
+        withdrawal = {
+            "one value": oru(AT[1], nm("7.9", "W"), pid=pid),
+            "own values": oru(AT[1], nm(f"{place}.5", "W"), pid=pid),
+            "the next one's": oru(AT[1], nm(f"{place + 1}.5", "W", code=f"T{(place + 1) % number}"), pid=pid),
+            "orders": oru(AT[1], status="W", pid=pid),
+        }[kind]
+        result = oru(AT[0], nm(f"{place}.5", code=f"T{place}"), pid=pid, code=f"S{place}")
+        sent += [row for text in (result, withdrawal) for row in rows(text.encode(), Feed()) if row.table == "ORU"]
+    return Group(sent[0].groups[0], "RXX", tuple(sent))
+
+
+@pytest.mark.hazard("HZ-HL7V2-49")
+@pytest.mark.parametrize("kind", ["one value", "own values", "the next one's", "orders"])
+def test_withdrawals_of_many_people_under_one_order_number_hold_nothing_up(kind):
+    def seconds(group: Group) -> float:
+        begun = time.process_time()
+        assert SOURCE.to_fhir(group, DictLook("RXX", Feed()))
+        return time.process_time() - begun
+
+    few, many = crowd(100, kind), crowd(400, kind)
+    assert min(seconds(many) for _ in range(2)) < 6 * min(seconds(few) for _ in range(3)) + 0.1
+
+
+@pytest.mark.hazard("HZ-HL7V2-49")
+@pytest.mark.parametrize("number", [2, MOST + 1, MOST + 2])
+def test_a_withdrawal_that_may_be_of_any_of_many_people_leaves_each_result_doubted(number):
+    sent = [
+        oru(AT[0], nm("7.9"), pid=f"PID|1||P{place}^^^RXX^MR||Reed{place}^Kay||19610101|2") for place in range(number)
+    ]
+    made = map_text(*sent, WITHDRAWN)
+    standing = [each for each in made if each["resourceType"] == "Observation" and each["status"] == "final"]
+    assert len(standing) == number
+    assert all(DOUBTED in [note["text"] for note in each["note"]] for each in standing)
+    assert warned(*sent, WITHDRAWN) == [MAYBE]
 
 
 WITHOUT_NAME = {"code": "", "status": "W"}

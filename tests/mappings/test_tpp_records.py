@@ -84,6 +84,33 @@ def test_an_allergy_on_the_problem_list_stays_an_allergy_and_becomes_a_condition
     assert allergy["clinicalStatus"]["coding"][0]["code"] == "active", "the problem ended, and not the allergy"
 
 
+@pytest.mark.hazard("HZ-TPP-32")
+@pytest.mark.parametrize(
+    ("texts", "degraded", "said"),
+    [
+        ({"CTV3Text": "Allergy to penicillin"}, "196461000000101", "Allergy to penicillin"),
+        ({"SNOMEDText": "Allergy to penicillin"}, "196461000000101", "Allergy to penicillin"),
+        ({"CTV3Text": "Non-drug allergy: peanut"}, "196471000000108", "Non-drug allergy: peanut"),
+        (
+            {"SNOMEDText": "Drug allergy", "CTV3Text": "Allergy to penicillin"},
+            "196461000000101",
+            "Drug allergy; Allergy to penicillin",
+        ),
+    ],
+)
+def test_an_allergy_without_a_code_keeps_the_words_that_name_its_substance(texts, degraded, said):
+    allergy = mapped(of_patient("SRCode", "1000", CTV3Code=" ", SNOMEDCode="-1", **texts)).one("AllergyIntolerance")
+    assert [coding["code"] for coding in allergy["code"]["coding"]] == [degraded]
+    assert allergy["code"]["text"] == said
+
+
+@pytest.mark.hazard("HZ-TPP-32")
+@pytest.mark.parametrize("term", [term for term, _, _ in ROUTES])
+def test_no_kind_of_entry_loses_its_words_for_want_of_a_code(term):
+    [made] = mapped(of_patient("SRCode", "1000", SNOMEDCode="-1", CTV3Text=term)).resources()
+    assert f"'text': '{term}'" in str(made)
+
+
 def test_any_code_of_the_stores_own_allergy_set_is_an_allergy():
     own = CodeSets((CodeSet("allergy", {(LOCAL, "Y1234"): "drug"}, covers=frozenset({LOCAL})),))
     assert types(map_rows(SOURCE, [code("Practice template 3", "Y1234")], own=own)) == ["AllergyIntolerance"]
