@@ -161,7 +161,6 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
     at = order(message, feed.zone)
     if not at:
         warnings.append(("MSH-7", "no time of the message, taken as its oldest"))
-    patient = patient_key(message, feed)
     return Row(
         table=message.kind,
         key=key,
