@@ -61,8 +61,18 @@ def _issues(body: bytes, resource: dict[str, Any] | None = None) -> list[Issue]:
         compiled.loose().decode(body)
     except UNREADABLE:
         return _bounded(body) or _everything(body)
-    resource = _plain.decode(body) if resource is None else resource
-    return [] if quick.is_sound(resource) else at_length(body, resource)
+    plain = _plain.decode(body) if resource is None else resource
+    return [] if quick.is_sound(plain) else _doubted(body, plain, is_at_hand=resource is not None)
+
+
+def _doubted(body: bytes, resource: dict[str, Any], is_at_hand: bool) -> list[Issue]:
+    """The rest of the long way for an ordinary text that the loose types decoded: it has its bounds, and no string
+    to look for. A dict at hand may hold decimals, which only JSON's own numbers can be measured against."""
+    try:
+        compiled.strict().decode(body)
+    except UNREADABLE:
+        return _everything(body) if is_at_hand else _listed(resource)
+    return rules.check(resource)
 
 
 def at_length(body: bytes, resource: dict[str, Any] | None = None) -> list[Issue]:
@@ -122,6 +132,10 @@ def _everything(body: bytes) -> list[Issue]:
         resource = structure.read(body)
     except UNREADABLE:
         return [Issue("error", "structure", "", "not JSON in UTF-8")]
+    return _listed(resource)
+
+
+def _listed(resource: object) -> list[Issue]:
     faults = structure.check(resource)
     if not faults:  # the types refused it, so something is wrong: never call it valid
         faults = [

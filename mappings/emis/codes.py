@@ -48,6 +48,12 @@ class Code:
     unlisted: str | None
 
 
+MOST_RECENT = 1 << 13
+_recent: dict[int, tuple[Values, Listed, Code]] = {}
+"""The answers for the rows looked up last, by ``id`` of their values, which are held here too: no other object has
+that ``id`` meanwhile."""
+
+
 def code_of(row: Row, look: Look, column: str = "CodeId") -> Code:
     """Return the clinical code of a row. Raises ``Invalid`` naming the column while the code has not arrived: guessing
     is not an option."""
@@ -59,7 +65,19 @@ def code_of(row: Row, look: Look, column: str = "CodeId") -> Code:
 
 
 def clinical(code: Values, code_id: str, look: Look) -> Code:
-    """Return what a row of the code table says, and what the store's code sets say of its codes."""
+    """Return what a row of the code table says, and what the store's code sets say of its codes. A load looks the same
+    rows up for every entry, so the answer for a row at hand is found by the row itself."""
+    recent = _recent.get(id(code))
+    if recent is not None and recent[0] is code and recent[1] == look.listed:
+        return recent[2]
+    if len(_recent) >= MOST_RECENT:
+        _recent.clear()
+    answer = _decided(code, code_id, look.listed)
+    _recent[id(code)] = code, look.listed, answer
+    return answer
+
+
+def _decided(code: Values, code_id: str, listed: Listed) -> Code:
     get = code.get
     return _clinical(
         code_id,
@@ -68,7 +86,7 @@ def clinical(code: Values, code_id: str, look: Look) -> Code:
         get("SnomedCTConceptId", ""),
         get("SnomedCTDescriptionId", ""),
         get("EmisCodeCategoryDescription", ""),
-        look.listed,
+        listed,
     )
 
 

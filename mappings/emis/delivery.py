@@ -24,7 +24,7 @@ from mappings.emis.tables import (
     TABLES,
     Table,
 )
-from mappings.emis.values import guid, is_true
+from mappings.emis.values import is_true, referred
 from mappings.readers.csv import check_header, csv_rows, unknown_columns
 from mappings.readers.files import File, delivered, is_zip, without_watch
 from mappings.readers.gzipped import is_gzip
@@ -179,14 +179,14 @@ def row(name: Named, table: Table, values: Values, order: int, line: int) -> Row
         part = values.get(column, "")
         if not part and column not in MAY_BE_EMPTY and (name.table, column) != ("Appointment_Slot", "PatientGuid"):
             return Reject(f"line {line}", f"column {column}")
-        parts.append(guid(part) if column.endswith("Guid") else part)
+        parts.append(referred(part) if column.endswith("Guid") else part)
     if table.agreed:
         parts.append(name.agreement)
-    publisher = name.agreement if table.central else guid(values.get("OrganisationGuid", ""))
+    publisher = name.agreement if table.central else referred(values.get("OrganisationGuid", ""))
     if not publisher:
         return Reject(f"line {line}", "column OrganisationGuid")
     deleted = is_true(values.get("Deleted", "")) and not table.agreed
-    patient = guid(values.get("PatientGuid", ""))
+    patient = referred(values.get("PatientGuid", ""))
     if not patient and not deleted and name.table in PERSONAL:
         return Reject(f"line {line}", "column PatientGuid")  # else all such rows would share a patient
     return Row(
@@ -196,7 +196,7 @@ def row(name: Named, table: Table, values: Values, order: int, line: int) -> Row
         order=order,
         values=values,
         patient=patient,
-        groups=tuple([f"{kind}:{guid(values[column])}" for kind, column in table.groups if column in values]),
+        groups=tuple([f"{kind}:{referred(values[column])}" for kind, column in table.groups if column in values]),
         deleted=deleted,
         bare=deleted and sum(map(bool, values.values())) <= KEYS_ONLY,
         directory=name.agreement,

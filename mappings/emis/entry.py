@@ -3,14 +3,15 @@ shares."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from mappings import Look, Row, Values
 from mappings.emis.codes import Code, code_of, coded
 from mappings.emis.qualifiers import NONE, Qualifiers, qualifiers
-from mappings.emis.values import entered, guid, is_true, partial
+from mappings.emis.values import entered, guid, is_true, partial, referred
 
 NEGATIVE = frozenset({"absent", "refuted", "declined", "not-given", "contraindicated", "planned"})
 """Senses that negate a finding or an act. Said by the words of a code they are part of it, and the code stays true."""
@@ -22,8 +23,7 @@ WITHOUT_VALUE = frozenset({"allergy", "family", "immunisation"})
 NOT_DONE = frozenset({"declined", "not-given", "contraindicated", "refuted"})
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct, gc=False):
     """``route`` is what the row becomes. ``sense`` is what changes its meaning; ``in_words`` says that the code's own
     term gives it, so that a negative FHIR form beside the negative code would deny it twice."""
 
@@ -170,19 +170,19 @@ def _lab(values: Values, kind: str, has_children: bool) -> str:
 
 
 def subject(values: Values, look: Look) -> dict[str, Any]:
-    return look.reference("Patient", guid(values["PatientGuid"]))
+    return look.reference("Patient", referred(values["PatientGuid"]))
 
 
 def encounter(values: Values, look: Look) -> dict[str, Any]:
     """Return the reference to the consultation, {} for none."""
     consultation = values.get("ConsultationGuid")
-    return look.reference("Encounter", guid(consultation)) if consultation else {}
+    return look.reference("Encounter", referred(consultation)) if consultation else {}
 
 
 def clinician(values: Values, look: Look, column: str = "ClinicianUserInRoleGuid") -> dict[str, Any]:
     """Return the reference to a user in role, {} for none."""
     user = values.get(column)
-    return look.reference("PractitionerRole", guid(user)) if user else {}
+    return look.reference("PractitionerRole", referred(user)) if user else {}
 
 
 def filed(entry: Entry, look: Look) -> list[dict[str, Any]]:

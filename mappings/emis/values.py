@@ -31,6 +31,10 @@ def guid(text: str) -> str:
     return text.strip("{} ").lower()
 
 
+referred = lru_cache(maxsize=1 << 10)(guid)
+"""``guid`` of what rows near each other refer to: a patient, a consultation, a user."""
+
+
 def is_true(text: str) -> bool:
     """Whether a column says yes, in any case."""
     return text != "false" and text.lower() in ("true", "1")

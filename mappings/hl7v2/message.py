@@ -87,6 +87,11 @@ class Segment:
         fields = self._fields
         return fields[number] if number < len(fields) else ""
 
+    def sent(self, numbers: tuple[int, ...]) -> list[tuple[int, str]]:
+        """Return the number and the raw text of those fields among ``numbers`` that are not empty."""
+        fields, width = self._fields, len(self._fields)
+        return [(number, fields[number]) for number in numbers if number < width and fields[number]]
+
     def __len__(self) -> int:
         """The number of the last field that was sent."""
         return self.raw.count(self.encoding.field) + (self.name == "MSH") if self.raw else 0
@@ -171,7 +176,7 @@ def parse(text: str) -> Message:
         lines = [line.replace("\\\\", "\\") for line in lines]
     encoding = separators(lines[0])
     segments = []
-    if not all(line.startswith(encoding.field, 3) for line in lines):
+    if {line[3:4] for line in lines} != {encoding.field}:
         lines = joined(lines, encoding.field, encoding.escape)
     for number, line in enumerate(lines, 1):
         name, sign = line[:3], line[3:4]
@@ -202,7 +207,11 @@ def separators(header: str) -> Encoding:
     """Return what MSH-1 and MSH-2 declare; raise ``Invalid("MSH-2")`` when there are fewer than four or they repeat
     each other."""
     field = header[3]
-    declared = header[4:].split(field, 1)[0]
+    return _encoding(field, header[4:].split(field, 1)[0])
+
+
+@lru_cache(maxsize=64)
+def _encoding(field: str, declared: str) -> Encoding:
     if len(declared) < 4 or len({field, *declared[:4]}) < 5 or any(sign.isalnum() for sign in declared[:4]):
         raise Invalid("MSH-2")
     return Encoding(field, *declared[:4])

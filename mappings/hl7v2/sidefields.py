@@ -59,9 +59,8 @@ def _mended(segment: Segment, offset: str, warnings: Warnings) -> str:
     if segment.name == "OBX" and segment.text(2).upper() in TYPES_OF_TIME:
         fields = (5, *fields)
     changed: dict[int, str] = {}
-    for number in fields:
-        sent = segment[number]
-        if not sent or sent == DELETE:
+    for number, sent in segment.sent(fields):
+        if sent == DELETE or _time(sent, offset) == sent:  # nearly all: a time as it is to be read
             continue
         now = sent.strip() and _read(segment, number, offset, warnings)
         if now != sent:

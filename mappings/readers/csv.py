@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Collection, Iterator
+from itertools import compress
 from typing import TextIO
 
 from gateway.errors import Refused
@@ -84,7 +85,7 @@ def csv_rows(
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         names = _names(file, reader, rename, keep)
         wanted = [name if keep is None or name in keep else "" for name in names]
-        width = len(names)
+        width, has_unwanted = len(names), "" in wanted
         while True:
             line = lines.begin_row()
             try:
@@ -98,7 +99,10 @@ def csv_rows(
             if fields is None:
                 return
             if len(fields) == width:
-                yield line, Values([pair for pair in zip(wanted, fields) if pair[1] and pair[0]])
+                values = Values(compress(zip(wanted, fields), fields))
+                if has_unwanted:
+                    values.pop("", None)
+                yield line, values
             elif fields:
                 yield Reject(f"line {line}", "number of fields")
 

@@ -7,14 +7,16 @@ import pytest
 from gateway.nhs import sensitive
 from gateway.nhs.codesets import EGTON, SNOMED, CodeSet, CodeSets
 from gateway.synth.codes import CODES as SYNTHETIC
+from mappings import Feed, Values
 from mappings.emis import SOURCE
 from mappings.emis.allergen import is_allergy
 from mappings.emis.category import is_listed
+from mappings.emis.codes import MOST_RECENT, clinical
 from mappings.emis.local_codes import national
 from mappings.emis.sense import sense_of
 from mappings.emis.words import frame, words
 from mappings.vocabulary import code_table
-from tests.mappings.harness import map_rows
+from tests.mappings.harness import DictLook, map_rows
 from tests.mappings.harness_emis import ALLERGIES, CONDITIONS, code, mapped, observation, patient, problem
 
 NAMES = """Administration, documents and attachments|Allergy and adverse drug reactions|Allergy and adverse reactions|
@@ -481,3 +483,11 @@ def test_a_term_of_a_megabyte_is_read_in_no_time(text):
     is_allergy(text)
     national(text)
     assert time.perf_counter() - began < 1
+
+
+def test_a_code_that_is_sent_again_is_what_it_says_now_and_not_what_it_said():
+    look = DictLook(SOURCE, {}, "", Feed())
+    terms = [f"Term {number}" for number in range(MOST_RECENT + 10)]
+    assert [clinical(Values(Term=term), "1", look).text for term in terms] == terms
+    first, second = Values(Term="Asthma"), Values(Term="Eczema")
+    assert [clinical(values, "1", look).text for values in (first, second, first)] == ["Asthma", "Eczema", "Asthma"]

@@ -14,6 +14,7 @@ from gateway.fhir import model
 from gateway.fhir.codes import UCUM
 from gateway.fhir.r4 import table
 from gateway.nhs.pseudonym import PERSON_SYSTEM, Pseudonymiser, base32, people, policy, project_key, stages
+from gateway.nhs.pseudonym.deaths import died_on
 
 KEY = bytes(range(32))
 PROFILES = ("sde-research", "minimal")
@@ -423,6 +424,29 @@ def stay(end: str, code: str = "79", **elements) -> dict:
         "period": {"start": "2024-05-01", "end": end},
         "hospitalization": {"dischargeDisposition": {"coding": [{"system": DISPOSITION, "code": code}]}}, **elements,
     }  # fmt: skip
+
+
+DEATHS = """UKCore-DischargeDestination 79|UKCore-DischargeMethod 4|UKCore-DischargeMethod 5|discharge-disposition exp|
+sct 419099009|sct 397709008|sct 371828006|sct 16983000|sct 63238001|sct 75004002|sct 399347008|readv2 22J..|
+readv2 22J4.|readv2 949..|readv2 9491.|readv2 94B..|readv2 94E..|readv2 9495.|icd-10 R95|icd-10 R99X|icd-10 I461|
+icd-10 I46.1|icd-10 P95X|icd-10 O95X|icd-10 O96.0|icd-10 O97|event-outcome NFA: Deceased|attendance-disposal 10|
+PV1-36 4|PV1-36 5|PV1-36 10""".replace("\n", "").split("|")
+SYSTEMS = {
+    **dict.fromkeys(("UKCore-DischargeDestination", "UKCore-DischargeMethod"), "https://fhir.hl7.org.uk/CodeSystem/"),
+    "discharge-disposition": "http://terminology.hl7.org/CodeSystem/", "sct": "http://snomed.info/",
+    "readv2": "http://read.info/", "icd-10": "http://hl7.org/fhir/sid/", "event-outcome": "urn:nhs-record-gateway:cld:",
+    **dict.fromkeys(("attendance-disposal", "PV1-36"), "https://fhir.nhs.uk/RXX/PAS/"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spaces", ["", " ", "\n  "])
+@pytest.mark.parametrize("death", DEATHS)
+def test_each_code_of_the_table_of_deaths_is_found_in_a_body(death, spaces):
+    system, code = death.split(" ", 1)
+    coding = f'{{"system":{spaces}"{SYSTEMS[system]}{system}","code"{spaces}:{spaces}"{code}"}}'
+    body = f'{{"resourceType":"Encounter","hospitalization":{{"a":[{coding}]}},"period":{{"end":"2024-05-06"}}}}'
+    assert died_on(body.encode()) == "2024-05-06"
+    assert died_on(body.replace(f'"{code}"', f'"0{code}"').encode()) is None
 
 
 @pytest.mark.hazard("HZ-EXPORT-12")

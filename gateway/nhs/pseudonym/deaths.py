@@ -26,7 +26,15 @@ CODES: tuple[tuple[str, str, str], ...] = (
     (_LOCAL + "PV1-36", "4|5|10", "PV1-36 of a table that no setting names: it may say died, so it counts"),
 )  # fmt: skip
 """(pattern of the beginning of the system, pattern of the code, where it is defined)"""
-_ANY = re.compile(rb'"code"\s*:\s*"(?:%s)"' % "|".join(codes for _, codes, _ in CODES).encode())
+_TAIL = r"\S*"
+_BEGINNINGS = [
+    code.removesuffix(_TAIL) if code.endswith(_TAIL) else f'{code}"'
+    for _, codes, _ in CODES
+    for code in codes.split("|")
+]
+_ANY = re.compile(rb'code"\s*:\s*"(?:%s)' % "|".join(_BEGINNINGS).encode())
+"""What every body has that names such a code, and few others have: a search that starts with a quotation mark, or looks
+for where a code ends, takes longer."""
 _PATTERNS = tuple((re.compile(system), re.compile(codes)) for system, codes, _ in CODES)
 _STATED = ("code", "hospitalization", "extension", "reasonCode", "diagnosis", "type")
 """Elements in which a code says what happened to the patient."""

@@ -5,13 +5,13 @@ A pseudonym is HMAC-SHA256, 128 bits, base32 in lower case.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from msgspec import Raw
 
 from gateway.errors import Refused
@@ -105,7 +105,7 @@ class Pseudonymiser:
             raise Refused("profile: days never leave in an export")
         self.setting, self.year = setting, year
         self.types = {name: _type(branch) for name, branch in branches.items()}
-        self._hmac = hmac.new(key, digestmod=hashlib.sha256)
+        self._hmac = HMAC(key, SHA256())
         self._drops: Counter[tuple[str, ...]] = Counter()
 
     @property
@@ -173,7 +173,7 @@ class Pseudonymiser:
         leaving = [
             (name, id_, body)
             for name, id_, body in resources
-            if f"{name}/{id_}" not in aliases and self._is_admitted(name, body, types, approved)
+            if not (aliases and f"{name}/{id_}" in aliases) and self._is_admitted(name, body, types, approved)
         ]
         if aliases:
             self._drops["Patient: retired",] += len(aliases)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Mapping
+
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from gateway.nhs.pseudonym.life import Stages
 from gateway.nhs.pseudonym.project_keys import base32
@@ -23,7 +24,7 @@ class Subject:
 
     def __init__(
         self,
-        key: hmac.HMAC,
+        key: HMAC,
         person: str,
         setting: str,
         life: Stages,
@@ -47,7 +48,7 @@ class Subject:
         if known is None:
             mac = self._hmac.copy()
             mac.update(text)
-            known = self._names[text] = base32(mac.digest())
+            known = self._names[text] = base32(mac.finalize())
         return known
 
     def target(self, target: str) -> bytes | None:
