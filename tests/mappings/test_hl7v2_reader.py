@@ -479,7 +479,7 @@ ANN = "Marsh^Ann||19700203|2"
 PLACEHOLDERS = ["UNKNOWN", "NULL", "N/A NONE", "Not known", "0000000", "9999999", "111-111", "UNKNOWN 12", "A1111", "-"]
 
 
-@pytest.mark.hazard("HZ-HL7V2-48")
+@pytest.mark.hazard("HZ-HL7V2-52")
 @pytest.mark.parametrize("field", [2, 4])
 @pytest.mark.parametrize("placeholder", PLACEHOLDERS)
 def test_two_people_of_one_name_with_a_placeholder_for_a_number_are_not_one(tmp_path, placeholder, field):
@@ -489,7 +489,7 @@ def test_two_people_of_one_name_with_a_placeholder_for_a_number_are_not_one(tmp_
         assert isinstance(found, Reject) and found.reason.startswith("PID-3") and found.payload
 
 
-@pytest.mark.hazard("HZ-HL7V2-48")
+@pytest.mark.hazard("HZ-HL7V2-52")
 @pytest.mark.parametrize("placeholder", ["UNKNOWN", "null", "N/A", "Not known", "0", "0000000", "-"])
 def test_a_placeholder_is_no_hospital_number_though_an_authority_stands_beside_it(tmp_path, placeholder):
     [found] = rows(tmp_path, adt("A28", "20250601", f"PID|1||{placeholder}^^^RXX^MR||{ANN}").encode())

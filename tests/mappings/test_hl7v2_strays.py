@@ -134,7 +134,7 @@ def crowd(number: int, kind: str) -> Group:
     return Group(sent[0].groups[0], "RXX", tuple(sent))
 
 
-@pytest.mark.hazard("HZ-HL7V2-49")
+@pytest.mark.hazard("HZ-HL7V2-53")
 @pytest.mark.parametrize("kind", ["one value", "own values", "the next one's", "orders"])
 def test_withdrawals_of_many_people_under_one_order_number_hold_nothing_up(kind):
     def seconds(group: Group) -> float:
@@ -146,7 +146,7 @@ def test_withdrawals_of_many_people_under_one_order_number_hold_nothing_up(kind)
     assert min(seconds(many) for _ in range(2)) < 6 * min(seconds(few) for _ in range(3)) + 0.1
 
 
-@pytest.mark.hazard("HZ-HL7V2-49")
+@pytest.mark.hazard("HZ-HL7V2-53")
 @pytest.mark.parametrize("number", [2, MOST + 1, MOST + 2])
 def test_a_withdrawal_that_may_be_of_any_of_many_people_leaves_each_result_doubted(number):
     sent = [
