@@ -45,7 +45,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def make(gateway: Gateway, out: Path, by: str) -> Manifest:
     """Write a backup into a new folder. Raises ``Refused`` for one that is there, and where another key is in the
-    place of the audit's; ``Invalid`` where the store is damaged: a backup of it would be kept and trusted. The audit holds when it began and how it ended."""
+    place of the audit's; ``Invalid`` where the store is damaged: a backup of it would be kept and trusted. The audit
+    holds when it began and how it ended."""
     with gateway.store.alone("backup"):
         if out.exists():
             raise Refused("the folder exists already: a backup is written into a new one")
@@ -56,10 +57,8 @@ def make(gateway: Gateway, out: Path, by: str) -> Manifest:
                 heads = audit.heads()  # before anything is copied, so that what is copied has them
             manifest = _write(gateway, heads, out)
         except BaseException:
-            with (
-                suppress(GatewayError, OSError),
-                faults.named(),
-            ):  # what failed is more to know than that it could not be recorded
+            # What failed is more to know than that it could not be recorded.
+            with suppress(GatewayError, OSError), faults.named():
                 _audit(gateway, by, "failed")
             raise
         _audit(gateway, by, "done")
