@@ -18,8 +18,7 @@ from hl7.client import MLLPClient
 from gateway.errors import Refused
 from gateway.intake import flow, load, take
 from gateway.intake.listen import emptying, judging, listeners, mllp
-from gateway.store import deliveries, registry, rejected
-from gateway.store import kept as keeping
+from gateway.store import deliveries, registry, rejected, touched
 from gateway.store.append_file import AppendFile
 from gateway.store.database import open_store
 from gateway.store.inbox import Inbox, standings
@@ -202,7 +201,7 @@ def test_what_was_kept_and_not_mapped_is_mapped_at_the_next_start(new_store, inb
 
 @pytest.mark.hazard("HZ-FEED-06")
 @pytest.mark.parametrize(
-    ("module", "where"), [(take, "keep"), (take, "map_touched"), (keeping, "touch_new"), (deliveries, "is_mapping")]
+    ("module", "where"), [(take, "keep"), (take, "map_touched"), (touched, "touch_new"), (deliveries, "is_mapping")]
 )
 def test_a_batch_that_fails_half_way_is_mapped_whole(new_store, inbox_path, monkeypatch, module, where):
     """Rows that were kept before the failure are unchanged the second time, and must be mapped all the same."""
