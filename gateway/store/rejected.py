@@ -79,6 +79,18 @@ def keep(session: Session, source: str, feed: str, delivery: int, rejects: Seque
     return counts
 
 
+def fitting(session: Session, source: str, feed: str, payloads: Sequence[bytes]) -> list[bool]:
+    """Whether each of these would be kept, in their order; what is kept already needs no room."""
+    hashes = [_hash(source, feed, payload) for payload in payloads]
+    held: set[int] = set()
+    with models(session) as rows:
+        for asked in batches(list(dict.fromkeys(hashes)), AT_ONCE):
+            held.update(rows.exec(select(Rejected.hash).where(col(Rejected.hash).in_(asked))))
+        sizes = {hash_: len(payload) for hash_, payload in zip(hashes, payloads) if hash_ not in held}
+        held.update(list(sizes)[: _fitting(rows, list(sizes.values()))])
+    return [hash_ in held for hash_ in hashes]
+
+
 def _fitting(rows: sqlmodel.Session, sizes: Sequence[int]) -> int:
     """How many of these find room, in their order."""
     held = select(func.count(), func.coalesce(func.sum(col(Rejected.size)), 0)).select_from(Rejected)

@@ -1,6 +1,7 @@
 """The listener: on disk before it is acknowledged, mapped behind it, and never a false AA."""
 
 import datetime
+import json
 import socket
 import ssl
 import threading
@@ -289,11 +290,18 @@ def test_rejects_for_which_there_is_no_room_wait(new_store, inbox_path, monkeypa
     with listening(new_store(), inbox_path, codes={"unreadable": "AA"}) as listened:
         assert code(listened.sent(GARBLED)) == code(listened.sent(GARBLED.replace(b"|9|", b"|8|"))) == "AA"
         until(lambda: len(listened.rejects()) == 1)
-        time.sleep(0.3)
-        assert listened.waiting() >= 1
+        until(lambda: listened.waiting() == 1)
+        for control in ("21", "22"):
+            assert code(listened.sent(adt(control, control))) == "AA"
+        until(lambda: listened.rows() == 2 and listened.waiting() == 1)  # nothing good waits behind it
+        time.sleep(0.3)  # it is tried again
         monkeypatch.setattr(rejected, "MOST", 9)
         listened.mapped()
         assert len(listened.rejects()) == 2
+    with listened.store.read() as session:
+        reports = [json.loads(report) for (report,) in session.rows("SELECT report FROM delivery WHERE state = 'done'")]
+    assert sum(sum(report["rejects"].values()) for report in reports) == 2, "each is counted once"
+    assert sum(report["rejectsNotKept"] for report in reports) == 0
 
 
 @pytest.mark.hazard("HZ-FEED-09")

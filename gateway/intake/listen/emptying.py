@@ -17,6 +17,7 @@ from gateway.errors import GatewayError, Unavailable
 from gateway.intake.flow import Flow
 from gateway.intake.listen import judging
 from gateway.intake.producers import IsKnown, Seen
+from gateway.store import rejected
 from gateway.store.inbox import DAY, Inbox, Message
 from mappings import Feed, Reject, Row, Source
 
@@ -78,6 +79,7 @@ class Emptying:
         self._inbox, self._flows, self._emptied, self._days = inbox, flows, emptied, days
         self._waits: dict[str, float] = {}
         self._again: dict[str, float] = {}
+        self._held: dict[str, list[Message]] = {}
         self._forgot = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -108,16 +110,35 @@ class Emptying:
         return more
 
     def one(self, feed: str) -> bool:
-        """Map one batch of a feed; return whether there was any."""
-        messages = self._inbox.batch(feed, AT_ONCE, BYTES_AT_ONCE)
-        if not messages:
-            return False
+        """Map one batch of a feed; return whether there was any. Rejects for which there is no room stay in the inbox,
+        uncounted until there is, and nothing waits behind them. Raises ``NoRoom`` where nothing else is left."""
+        held = self._held.get(feed, [])
+        most = BYTES_AT_ONCE + sum(len(message.payload) for message in held)
+        messages = self._inbox.batch(feed, AT_ONCE + len(held), most)
         flow = self._flows[feed]
-        if flow.take(Messages(messages, flow.feed), len(messages))["not kept"]:
+        fitting = self._fitting(flow, messages)
+        taken = {message.seq for message in fitting}
+        self._held[feed] = [message for message in messages if message.seq not in taken]
+        if not fitting:
+            if messages:
+                raise NoRoom("no room for more rejects")
+            return False
+        if flow.take(Messages(fitting, flow.feed), len(fitting))["not kept"]:
             raise NoRoom("no room for more rejects")
-        self._inbox.settle(messages)
-        self._emptied(feed, len(messages))
+        self._inbox.settle(fitting)
+        self._emptied(feed, len(fitting))
         return True
+
+    def _fitting(self, flow: Flow, messages: Sequence[Message]) -> list[Message]:
+        """Return the messages but for those known as rejects for which the store has no room."""
+        known = [message for message in messages if message.reason and message.payload]
+        if not known:
+            return list(messages)
+        payloads = [message.payload for message in known]
+        with flow.store.read() as session:
+            has_room = rejected.fitting(session, flow.source.name, flow.feed.name, payloads)
+        waiting = {message.seq for message, fits in zip(known, has_room) if not fits}
+        return [message for message in messages if message.seq not in waiting]
 
     def _forget(self) -> None:
         """Forget old control ids, now and then."""
