@@ -37,8 +37,8 @@ class Answers:
 
 def answer(person: Person) -> dict[str, Any]:
     """Return what is true of a person, and how each source holds them: ``publisher``, ``patient`` (the source's own
-    number), ``verified`` (whether it says that the NHS number is the person's own), and ``differs``, the names of what it
-    has otherwise than the truth."""
+    number), ``verified`` (whether it says that the NHS number is the person's own), and ``differs``, the names of what
+    it has otherwise than the truth."""
     held = {
         "emis": _held(person, person.gp, person.practice.ods, patient_guid(person) if person.gp else ""),
         "hl7v2": _held(person, person.hospital, person.trust.ods, person.hospital.number if person.hospital else ""),

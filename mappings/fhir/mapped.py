@@ -96,7 +96,8 @@ def mapped(row: Row, look: Look) -> dict[str, Any]:
 
 
 def _without_narrative(said: dict[str, Any]) -> dict[str, Any]:
-    """Return a resource without its own narrative and that of what it contains: nobody judges whether it may be shown."""
+    """Return a resource without its own narrative and that of what it contains: nobody judges whether it may be
+    shown."""
     kept = {name: value for name, value in said.items() if name != "text"}
     if isinstance(within := kept.get("contained"), list):
         kept["contained"] = [_without_narrative(item) if isinstance(item, dict) else item for item in within]
