@@ -558,14 +558,15 @@ def test_strict_tells_broken_constraints_of_uk_core_by_the_exit_code(gateway, tm
 @pytest.mark.parametrize("line, code", [('{}["SECRET"]', 1), ('assert "SECRET" == 1', 2)], ids=["data", "reason"])
 def test_a_bug_of_a_mapping_is_told_by_its_place(gateway, tmp_path, monkeypatch, caplog, line, code):
     """One that odd data may cause costs its group, one that is against our own reasoning ends the load."""
-    (tmp_path / "sources" / "lines_with_a_bug").mkdir(parents=True)
+    folder = tmp_path / "sources" / f"lines_with_a_bug_{code}"
+    folder.mkdir(parents=True)
     broken = BROKEN.replace("    patient = build", f"    {line.replace('SECRET', SECRET)}\n    patient = build")
-    (tmp_path / "sources" / "lines_with_a_bug" / "__init__.py").write_text(broken)
+    (folder / "__init__.py").write_text(broken)
     (tmp_path / "lines.txt").write_text("x")
     monkeypatch.setattr(mappings, "__path__", [*mappings.__path__, str(tmp_path / "sources")])
     ended, out, err = gateway("load", "lines", tmp_path / "lines.txt", "--json")
     told = out + err + caplog.text
-    assert ended == code and "lines_with_a_bug/__init__.py:13" in told and SECRET not in told
+    assert ended == code and f"{folder.name}/__init__.py:13" in told and SECRET not in told
     assert ("a bug of the mapping" in out) if code == 1 else ("a bug (AssertionError)" in err and not out)
 
 

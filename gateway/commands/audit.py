@@ -89,8 +89,10 @@ def verify(
     ] = None,
     as_json: JsonAlways = False,
 ) -> int:
-    """Recompute the hash chains, and compare them with checkpoints. Exit 1 where anything does not hold, 2 where there
-    is nothing to look at, as in a data folder that does not exist."""
+    """Recompute the hash chains, and compare them with checkpoints.
+
+    Exit 1 where anything does not hold, 2 where there is nothing to look at, as in a data folder that does not exist.
+    """
     with opened() as gateway:
         gateway.require_data_folder()
         if fault := gateway.lost_audit():

@@ -40,8 +40,10 @@ def _outward(link: dict[str, Any], base: str) -> dict[str, Any]:
 
 
 def as_held(record: Record) -> list[tuple[str, ...]]:
-    """How each source holds the person, a row under ``HEAD``; no rows where only one does."""
-    return [_row(held) for held in record.patients] if len(record.patients) > 1 else []
+    """How each source holds the person, a row under ``HEAD``, the best known first and the others by name; no rows
+    where only one does."""
+    best, *others = [_row(held) for held in record.patients]
+    return [best, *sorted(others)] if others else []
 
 
 def _row(held: Held) -> tuple[str, ...]:

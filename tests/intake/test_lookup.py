@@ -34,9 +34,8 @@ def test_the_rows_of_a_blood_pressure_are_read_once_for_all_their_groups(store, 
     read = []
 
     class Counted(entry.Entry):
-        def __init__(self, row, *rest):
-            read.append(row.key)
-            super().__init__(row, *rest)
+        def __post_init__(self):
+            read.append(self.key)
 
     monkeypatch.setattr(entry, "Entry", Counted)
     biological = "Biological values"
