@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pysqlite3.dbapi2 as sqlite
@@ -24,6 +25,7 @@ NETWORK = {
     "tcp_user_timeout": 15_000,
 }
 """A PostgreSQL server that no longer answers is noticed within these seconds (the last in ms)."""
+AGAIN_SECONDS = 0.02
 PAGES_KB = 256 * 1024
 """Memory for pages that a connection to SQLite may keep."""
 
@@ -59,7 +61,8 @@ def _sqlite(path: Path) -> Engine:
     def settings(connection: sqlite.Connection, _record: object) -> None:
         # No mmap_size: never with writers in other processes (a stray write or a cut file is then corruption,
         # reference: reliability §1).
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"cache_size=-{PAGES_KB}", "temp_store=MEMORY", "mmap_size=0",
+        _write_ahead(connection)
+        for pragma in ("synchronous=FULL", f"cache_size=-{PAGES_KB}", "temp_store=MEMORY", "mmap_size=0",
                        "wal_autocheckpoint=16000", "trusted_schema=OFF"):  # fmt: skip
             connection.execute(f"PRAGMA {pragma}")
 
@@ -72,3 +75,17 @@ def _sqlite(path: Path) -> Engine:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("gateway_write") else "BEGIN")
 
     return engine
+
+
+def _write_ahead(connection: sqlite.Connection) -> None:
+    """Put the database into WAL mode. Of two processes that do so at once with a new one, SQLite refuses the second
+    without waiting: it tries again."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite.OperationalError as error:
+            if (getattr(error, "sqlite_errorcode", 0) & 0xFF) != sqlite.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(AGAIN_SECONDS)

@@ -8,6 +8,8 @@ second to import.
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,12 +75,12 @@ def _is_current(engine: Engine) -> bool:
 
 @contextmanager
 def _alone(engine: Engine) -> Iterator[None]:
-    """One process at a time brings a schema up; others wait. The lock ends with the block, or with the process.
-
-    SQLite needs none: its upgrade begins as a write transaction, which is alone already.
-    """
+    """One process at a time brings a schema up; others wait. The lock ends with the block, or with the process. Each
+    migration is a transaction of its own, so that on SQLite too a lock must hold across them: that of its writers."""
     if engine.dialect.name != "postgresql":
-        yield
+        with open(f"{engine.url.database}.turn", "a", opener=_private) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(f"SELECT pg_advisory_lock({LOCK})")
@@ -86,6 +88,10 @@ def _alone(engine: Engine) -> Iterator[None]:
             yield
         finally:
             connection.exec_driver_sql(f"SELECT pg_advisory_unlock({LOCK})")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def revisions() -> list[str]:
