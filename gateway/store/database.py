@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import IO
 
 import pysqlite3.dbapi2 as sqlite
 import sqlalchemy
@@ -19,12 +15,11 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from gateway.errors import Refused, Unavailable
 from gateway.fhir.dates import microseconds_now
-from gateway.store import columns, faults, migrations
+from gateway.store import columns, faults, file_locks, migrations
 from gateway.store.connecting import new_engine
 from gateway.store.hashes import hash64
 from gateway.store.session import Session, driver_of
 
-TRY_SECONDS = 0.005
 MOST_WAITING = 8
 """Writes that wait for their turn at once, in a store whose patience has a limit."""
 Clock = Callable[[], int]
@@ -102,7 +97,7 @@ class Store:
                 finally:
                     session.run("SELECT pg_advisory_unlock(?)", hash64("alone", name))
         else:
-            with self._flock(f"{hash64('alone', name) & (2**64 - 1):016x}.alone"):
+            with file_locks.held(self.engine, f"{hash64('alone', name) & (2**64 - 1):016x}.alone"):
                 yield
 
     @contextmanager
@@ -119,7 +114,10 @@ class Store:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        with self._few_waiting(), nullcontext() if self.postgres else self._flock("turn", self.patience):
+        with (
+            self._few_waiting(),
+            nullcontext() if self.postgres else file_locks.held(self.engine, file_locks.TURN, self.patience),
+        ):
             yield
 
     @contextmanager
@@ -135,30 +133,8 @@ class Store:
         finally:
             self._waiting.release()
 
-    @contextmanager
-    def _flock(self, name: str, patience: float | None = None) -> Iterator[None]:
-        with open(f"{self.path}.{name}", "a", opener=_own) as file:
-            if patience is None:
-                fcntl.flock(file, fcntl.LOCK_EX)
-            else:
-                _lock_within(file, patience)
-            yield
-
     def close(self) -> None:
         self.engine.dispose()
-
-
-def _lock_within(file: IO[str], seconds: float) -> None:
-    """Lock a file. Raises ``Unavailable`` when others hold it for longer: a writer may be stopped, and not at work."""
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                raise faults.unavailable(faults.BUSY) from None
-            time.sleep(TRY_SECONDS)
 
 
 def _joined(engine: Engine, pooled: PoolProxiedConnection) -> Connection:
@@ -166,10 +142,6 @@ def _joined(engine: Engine, pooled: PoolProxiedConnection) -> Connection:
     connection = Connection(engine, pooled).execution_options(gateway_joined=True)
     connection.begin()  # whoever comes to a connection that has begun leaves its end to others
     return connection
-
-
-def _own(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def open_store(

@@ -8,8 +8,6 @@ second to import.
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ import sqlalchemy
 from sqlalchemy.engine import Engine
 
 from gateway.errors import Refused
+from gateway.store import file_locks
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -78,8 +77,7 @@ def _alone(engine: Engine) -> Iterator[None]:
     """One process at a time brings a schema up; others wait. The lock ends with the block, or with the process. Each
     migration is a transaction of its own, so that on SQLite too a lock must hold across them: that of its writers."""
     if engine.dialect.name != "postgresql":
-        with open(f"{engine.url.database}.turn", "a", opener=_private) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with file_locks.held(engine, file_locks.TURN):
             yield
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -88,10 +86,6 @@ def _alone(engine: Engine) -> Iterator[None]:
             yield
         finally:
             connection.exec_driver_sql(f"SELECT pg_advisory_unlock({LOCK})")
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def revisions() -> list[str]:
