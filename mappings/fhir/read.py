@@ -21,6 +21,8 @@ SUFFIXES = (".json", ".ndjson", ".jsonl")
 TIMELESS = (("meta.lastUpdated", "missing: what arrives last counts"),)
 """The warning on a resource that tells no time, in a Bundle that tells none either: an older file that is loaded late
 would win, but a correction is never passed over."""
+Object = dict[str, Any] | Invalid
+"""A resource as it was sent, or why it cannot be read."""
 TOGETHER = frozenset({"Patient", "EpisodeOfCare"})
 """The types that are one group for each patient."""
 SKIPPED = frozenset({"OperationOutcome"})
@@ -45,69 +47,76 @@ def publisher_of(feed: Feed) -> str:
     return code
 
 
-def locality(feed: Feed, names: dict[str, str]) -> Locality:
-    """Return what makes a reference local: the contributor's own address, and the names that a Bundle gives."""
+def base_of(feed: Feed) -> str:
+    """Return the contributor's own FHIR address, "" where the feed names none. Raises ``Refused``."""
     base = feed.settings.get("base", "")
     if not isinstance(base, str):
         raise Refused(f"GATEWAY_FEEDS: {feed.name}: base")
-    return Locality(base.rstrip("/"), names)
+    return base.rstrip("/")
 
 
 def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
     """https://hl7.org/fhir/R4/bundle.html, https://hl7.org/fhir/R4/nd-json.html
 
     Yield a row for each resource of a file, or what cannot be taken, by its line."""
+    publisher, base = publisher_of(feed), base_of(feed)
     with file.open() as stream:
         for line, body in files.read(stream, is_lines=file.name.lower().endswith(files.LINES)):
-            yield from _document(line, body, feed)
+            yield from _document(line, body, publisher, base)
 
 
-def _document(line: int, body: bytes, feed: Feed, is_outer: bool = True) -> Iterator[Row | Reject]:
+def _document(line: int, body: bytes, publisher: str, base: str, is_outer: bool = True) -> Iterator[Row | Reject]:
     """Yield what a document holds: a resource, or a Bundle of them. The answer to a batch is a Bundle of Bundles; none
     lies deeper."""
     bundle = read_bundle(body)
     if bundle is None:
-        yield from _taken(Entry(line, body), locality(feed, {}), "", publisher_of(feed))
+        yield from _taken(Entry(line, body), _object(body), Locality(base, {}), "", publisher)
         return
-    sent = list(entries(bundle, line, body))
-    within = locality(feed, {entry.full_url: name for entry in sent if entry.full_url and (name := _name(entry))})
-    for entry in sent:
-        if is_outer and read_bundle(entry.body) is not None:
-            yield from _document(entry.line, entry.body, feed, is_outer=False)
+    sent = [(entry, _object(entry.body)) for entry in entries(bundle, line, body)]
+    names = {entry.full_url: name for entry, resource in sent if entry.full_url and (name := _name(resource, entry))}
+    for entry, resource in sent:
+        if is_outer and _is_bundle(resource, entry):
+            yield from _document(entry.line, entry.body, publisher, base, is_outer=False)
         else:
-            yield from _taken(entry, within, bundle.timestamp, publisher_of(feed))
+            yield from _taken(entry, resource, Locality(base, names), bundle.timestamp, publisher)
 
 
-def _name(entry: Entry) -> str:
+def _is_bundle(resource: Object, entry: Entry) -> bool:
+    """Whether an entry holds a Bundle that can be read, whatever else is at fault with it."""
+    is_other = isinstance(resource, dict) and resource.get("resourceType") != "Bundle"
+    return not is_other and read_bundle(entry.body) is not None
+
+
+def _name(resource: Object, entry: Entry) -> str:
     """The type and id of an entry, or "" where they cannot be told."""
     try:
-        resource = _object(entry.body)
-        return f"{_type(resource)}/{_id(resource, entry)}"
+        return f"{_type(resource)}/{_id(resource, entry)}" if isinstance(resource, dict) else ""
     except Invalid:
         return ""
 
 
-def _taken(entry: Entry, within: Locality, timestamp: str, publisher: str) -> Iterator[Row | Reject]:
+def _taken(entry: Entry, resource: Object, within: Locality, timestamp: str, publisher: str) -> Iterator[Row | Reject]:
     try:
         if entry.is_deletion:
             yield _deletion(entry, within, timestamp, publisher)
         elif entry.body:
-            yield from _row(entry, within, timestamp, publisher)
+            yield from _row(entry, resource, within, timestamp, publisher)
     except Invalid as fault:
         yield Reject(f"line {entry.line}", str(fault), payload=entry.body)
 
 
-def _row(entry: Entry, within: Locality, timestamp: str, publisher: str) -> Iterator[Row]:
-    resource = _object(entry.body)
+def _row(entry: Entry, resource: Object, within: Locality, timestamp: str, publisher: str) -> Iterator[Row]:
+    if isinstance(resource, Invalid):
+        raise resource
     name = _type(resource)
     if name in SKIPPED:
         return
     if name == "Bundle":
         raise Invalid("a Bundle that cannot be read")
     key = _id(resource, entry)
-    resource = local(resource, within)
-    patient = _patient(resource, name, key)
-    meta = resource.get("meta", {})
+    said: dict[str, Any] = local(resource, within)
+    patient = _patient(said, name, key)
+    meta = said.get("meta", {})
     if not isinstance(meta, dict):
         raise Invalid("meta")
     order = _order(meta.get("lastUpdated") or timestamp)
@@ -116,7 +125,7 @@ def _row(entry: Entry, within: Locality, timestamp: str, publisher: str) -> Iter
         key,
         publisher,
         order,
-        Values(resource=encode({**resource, "id": key}).decode()),
+        Values(resource=encode({**said, "id": key}).decode()),
         patient=patient,
         groups=(f"Patient/{patient}" if name in TOGETHER else f"{name}/{key}",),
         line=entry.line,
@@ -136,15 +145,16 @@ def _deletion(entry: Entry, within: Locality, timestamp: str, publisher: str) ->
     return Row(name, key, publisher, order, Values(), deleted=True, bare=True, line=entry.line)
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _object(body: bytes) -> Object:
+    """Return the resource in a body, or the fault that it is refused for: it is read once, and asked several times."""
     try:
         resource = decode(body)
     except UNREADABLE:
-        raise Invalid("not JSON") from None
+        return Invalid("not JSON")
     if not isinstance(resource, dict):
-        raise Invalid("not a JSON object")
+        return Invalid("not a JSON object")
     if structure.duplicates(body):
-        raise Invalid("a name that stands twice in one object")
+        return Invalid("a name that stands twice in one object")
     return resource
 
 
