@@ -81,6 +81,19 @@ def code_table(package: str, name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
 
 
+@lru_cache
+def by_word(package: str, name: str, target: str = "") -> dict[str, str]:
+    """Return the column ``target`` of ``<name>.csv`` in a package by the words of its first column, which is the target
+    itself where none is named. Case plays no part: the words are folded.
+
+    >>> by_word("terminology", "maps/ucum", "ucum")["mmhg"]
+    'mm[Hg]'
+    """
+    rows = code_table(package, name)
+    word = next(iter(rows[0]))
+    return {row[word].casefold(): row[target or word] for row in rows}
+
+
 @lru_cache(maxsize=4096)
 def unit(written: str) -> dict[str, Any]:
     """Return ``unit`` as it was written and, where the curated table knows it, ``system`` and ``code`` of UCUM; {} for

@@ -15,7 +15,7 @@ from mappings.emis.local_codes import national, own
 from mappings.emis.sense import sense_of
 from mappings.emis.tables import CODE, DRUG_CODE
 from mappings.emis.words import matches, words
-from mappings.vocabulary import READ, code_table
+from mappings.vocabulary import READ, by_word, code_table
 
 EGTON = "https://fhir.hl7.org.uk/Id/egton-codes"
 EMIS_DRUG = "https://fhir.hl7.org.uk/Id/emis-drug-codes"
@@ -113,7 +113,7 @@ def _clinical(
         "allergy" if allergy else kind.route,
         kind.observation_category,
         "nil" if allergy == "nil" else sense,
-        _parts().get(("snomed", snomed)) or _parts().get(("read", read_code)) or "",
+        pressure_part(snomed, read_code),
         len(codings) > 1,
         category.is_stated(read_code) or not allergy and kind.is_disease,
         matches("result", words(text)),
@@ -173,22 +173,20 @@ def _drug(code_id: str, term: str, dmd: str) -> dict[str, Any]:
     return {"coding": codings, "text": text} if text else {"coding": codings}
 
 
-def coded(table: str, word: str, key: str = "", target: str = "code") -> str:
+def coded(table: str, word: str, target: str = "code") -> str:
     """Return the target of ``word`` in ``codes_<table>.csv`` (first column is the key), "" where no row has it. Case
     plays no part."""
-    return _table(table, target).get(word.strip().casefold(), "")
+    return by_word(__package__, f"codes_{table}", target).get(word.strip().casefold(), "")
 
 
 def label(table: str, word: str) -> str:
     """Return the label people read of ``word`` in ``codes_<table>.csv``."""
-    return _table(table, "label").get(word.strip().casefold(), "")
+    return by_word(__package__, f"codes_{table}", "label").get(word.strip().casefold(), "")
 
 
-@lru_cache
-def _table(name: str, target: str) -> dict[str, str]:
-    rows = code_table(__package__, f"codes_{name}")
-    first = next(iter(rows[0]))
-    return {row[first].casefold(): row[target] for row in rows}
+def pressure_part(snomed: str, read: str) -> str:
+    """Return which part of a blood pressure a code is, "" for none: by its SNOMED CT code, else by its Read code."""
+    return _parts().get(("snomed", snomed)) or _parts().get(("read", read)) or ""
 
 
 @lru_cache

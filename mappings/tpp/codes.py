@@ -12,11 +12,10 @@ from typing import Any
 from gateway.fhir.codes import DMD, SNOMED
 from mappings import Listed, Look, Row, Values
 from mappings.emis import allergen, category
-from mappings.emis.codes import DEGRADED_MEDICATION, Code, is_concept
+from mappings.emis.codes import DEGRADED_MEDICATION, Code, is_concept, pressure_part
 from mappings.emis.sense import sense_of
 from mappings.emis.words import head, matches, words
 from mappings.tpp.lists import term
-from mappings.vocabulary import code_table
 
 CTV3 = "http://read.info/ctv3"
 LOCAL = "urn:nhs-record-gateway:systmone-code"
@@ -51,7 +50,7 @@ def clinical(ctv3: str, ctv3_text: str, snomed: str, snomed_text: str, listed: L
     spoken = text if ctv3 else "; ".join(texts)  # the words of a code that was not sent stand nowhere else
     concept = {"coding": codings, "text": spoken} if codings and text else {"coding": codings} if codings else {}
     route = "allergy" if allergy else "medication" if is_drug(ctv3) and not sense else kind.route
-    part = _parts().get(("snomed", snomed)) or _parts().get(("read", chapter)) or ""
+    part = pressure_part(snomed, chapter)
     return Code(
         concept or {"text": spoken or "Entry without a code"},
         text,
@@ -114,12 +113,6 @@ def is_drug(ctv3: str) -> bool:
 def is_told(chapter: str, texts: list[str], sense: str) -> bool:
     """Whether a chapter or the words of a code say what it is. What neither says is a Condition, and is counted."""
     return bool(sense or category.by_chapter(chapter)[0] or any(head(words(text)) for text in texts))
-
-
-@lru_cache
-def _parts() -> dict[tuple[str, str], str]:
-    rows = code_table("mappings.emis", "codes_blood_pressure")
-    return {(row["system"], row["code"]): row["part"] for row in rows}
 
 
 def drug_concept(values: Values) -> dict[str, Any]:

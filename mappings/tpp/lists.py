@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from mappings import Look, Row
 from mappings.tpp.tables import CENTRAL, CONTENT, CTV3, MAPPING, OPTION
-from mappings.vocabulary import code_table
+from mappings.vocabulary import by_word
 
 _WORDS_OF = {MAPPING: "Mapping", OPTION: "ConfiguredListOption", CONTENT: "Name"}
 
@@ -37,23 +35,9 @@ def term(code: str, look: Look) -> str:
 def coded(name: str, text: str, target: str = "code") -> str:
     """Return the target of a word in ``codes_<name>.csv`` (first column is the key), "" where no row has it. Case plays
     no part."""
-    return _table(name, target).get(text.strip().casefold(), "")
+    return by_word(__package__, f"codes_{name}", target).get(text.strip().casefold(), "")
 
 
 def is_listed(name: str, text: str) -> bool:
     """Whether ``codes_<name>.csv`` has a word."""
-    return text.strip().casefold() in _keys(name)
-
-
-@lru_cache
-def _table(name: str, target: str) -> dict[str, str]:
-    rows = code_table(__package__, f"codes_{name}")
-    key = next(iter(rows[0]))
-    return {row[key].casefold(): row[target] for row in rows}
-
-
-@lru_cache
-def _keys(name: str) -> frozenset[str]:
-    rows = code_table(__package__, f"codes_{name}")
-    key = next(iter(rows[0]))
-    return frozenset(row[key].casefold() for row in rows)
+    return text.strip().casefold() in by_word(__package__, f"codes_{name}")
