@@ -13,9 +13,13 @@ from functools import lru_cache
 from hashlib import sha1
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
 from gateway.errors import GatewayError
+from gateway.fhir import model
+from gateway.fhir.build import encode
+from gateway.nhs import ukcore
 from gateway.nhs.codesets import CodeSets
 from gateway.terminology import sets
 from mappings import Feed, Group, Reject, Row, Source
@@ -40,6 +44,23 @@ Kept = dict[tuple[str, str, str], Row]
 def packaged_sets() -> CodeSets:
     """The code sets of a sandbox."""
     return sets.load(sandbox=True)
+
+
+def written(resources: Iterable[dict]) -> str:
+    """Resources as a golden file holds them."""
+    lines = [msgspec.json.format(encode(resource), indent=1).decode() for resource in resources]
+    return "[\n" + ",\n".join(lines) + "\n]\n"
+
+
+def faults(resources: Iterable[dict]) -> list[str]:
+    """What R4 or UK Core has against resources, as intake writes them: labels are taken off first."""
+    told = []
+    for resource in resources:
+        meta = {name: value for name, value in resource["meta"].items() if name != "security"}
+        body = {**resource, "meta": meta}
+        issues = [*model.check(encode(body)), *(issue for issue in ukcore.check(body) if issue.severity == "error")]
+        told += [f"{resource['resourceType']}: {issue.location}: {issue.message}" for issue in issues]
+    return told
 
 
 class DictLook:

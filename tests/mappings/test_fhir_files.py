@@ -6,7 +6,6 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from gateway.errors import Refused
@@ -19,7 +18,7 @@ from mappings import Feed, Reject
 from mappings.fhir import SOURCE
 from mappings.fhir.mapped import flags
 from mappings.readers.files import File
-from tests.mappings.harness import map_all
+from tests.mappings.harness import map_all, written
 
 FEED = Feed("ward", settings={"publisher": "RYJ", "base": "https://ward.example/fhir/"})
 SAMPLES = Path(__file__).parents[2] / "mappings" / "fhir" / "samples"
@@ -86,8 +85,7 @@ def shown(store) -> list[str]:
 def test_a_sample_becomes_its_golden_file(golden):
     mapped = map_all(SOURCE, SAMPLES / "ward.json", FEED)
     assert not mapped.faults and not mapped.rejects
-    lines = [msgspec.json.format(encode(item), indent=1).decode() for item in mapped.resources()]
-    golden(SAMPLES / "ward.json.fhir.json", "[\n" + ",\n".join(lines) + "\n]\n")
+    golden(SAMPLES / "ward.json.fhir.json", written(mapped.resources()))
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from gateway.fhir.build import encode
 from mappings import Feed
+from tests.mappings.harness import written
 from tests.mappings.harness_hl7v2 import map_path
 
 SAMPLES = Path(__file__).parents[2] / "mappings" / "hl7v2" / "samples"
@@ -17,8 +16,7 @@ FEED = Feed(settings={"pv1_36": {"I": "discharge_method", "E": "attendance_dispo
 def test_a_sample_becomes_its_golden_file(path, golden):
     resources, rejects = map_path(path, FEED)
     assert not rejects
-    lines = [msgspec.json.format(encode(each), indent=1).decode() for each in resources]
-    golden(path.with_name(path.name + ".fhir.json"), "[\n" + ",\n".join(lines) + "\n]\n")
+    golden(path.with_name(path.name + ".fhir.json"), written(resources))
 
 
 def test_all_samples_together_are_one_hospital(tmp_path):
