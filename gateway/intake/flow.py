@@ -44,7 +44,6 @@ class Flow:
         ``count`` is about how many there are."""
         rows = rows.checked(self.source, take.known(self.store, self.source))
         with self._dismissed_on_failure(), take.alone(self.store, self.source):
-            take.require_read(self.store, self.source, self.feed)
             report = self._continued()
             before = Counter(report.kept)
             self._report = None  # one that fails half-way was cut off: the next delivery maps what it kept
@@ -73,6 +72,7 @@ class Flow:
                 if deliveries.reopen(session, self._report.delivery):
                     return self._report
             self.close()
+        take.require_read(self.store, self.source, self.feed)
         self._begun = time.monotonic()
         self._report = Report(self.source.name, self._act)
         take.begin(self.store, self.source, self.sets, self._report, self.feed.name)
