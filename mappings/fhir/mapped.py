@@ -158,11 +158,10 @@ def _with_substance(said: dict[str, Any], look: Look) -> dict[str, Any]:
         raise Invalid("medicationReference: the substance is not in the data received")
     if within:
         said = {**said, "contained": [item for item in said["contained"] if item is not medication]}
+    named = {**said, "medicationReference": concept}  # in its place: the order of the elements is the sender's
     return {
-        ("medicationCodeableConcept" if name == "medicationReference" else name): (
-            concept if name == "medicationReference" else value
-        )
-        for name, value in said.items()
+        "medicationCodeableConcept" if element == "medicationReference" else element: value
+        for element, value in named.items()
     }
 
 
