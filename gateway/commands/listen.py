@@ -45,7 +45,7 @@ def listen(
     with opened(settings) as gateway, closing(gateway.writing_audit()) as audit:
         from gateway import memory
         from gateway.commands._deliveries import source_named
-        from gateway.intake.listen import mllp
+        from gateway.intake.listen import stations
         from gateway.store.inbox import Inbox
 
         gateway.mark_audit()
@@ -53,7 +53,7 @@ def listen(
         memory.collect_seldom()
         with closing(Inbox(settings.inbox_file)) as inbox, audit.sealing(), _audited(gateway, listeners):
             pairs = [(listener, source) for listener in listeners]
-            mllp.run(gateway.store, sets, inbox, pairs, lambda ports: _print(listeners, ports, as_json), _watch)
+            stations.run(gateway.store, sets, inbox, pairs, lambda ports: _print(listeners, ports, as_json), _watch)
     return OK
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.intake.listen import listeners, mllp
+from gateway.intake.listen import listeners, stations
 from gateway.nhs.codesets import CodeSets
 from gateway.store import inbox, rejected
 from gateway.store.database import Store
@@ -135,7 +135,7 @@ def listening(store: Store, path: Path, feed: Feed | None = None, **settings: ob
 
     opened = Inbox(path)
     pairs = [(listener, sources()["hl7v2"])]
-    thread = threading.Thread(target=mllp.run, args=(store, CODE_SETS, opened, pairs, ready, stops.append))
+    thread = threading.Thread(target=stations.run, args=(store, CODE_SETS, opened, pairs, ready, stops.append))
     thread.start()
     assert up.wait(WITHIN)
     listened = Listened(store, path, ports[0], opened, feed)

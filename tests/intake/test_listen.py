@@ -17,7 +17,7 @@ from hl7.client import MLLPClient
 
 from gateway.errors import Refused
 from gateway.intake import flow, load, take
-from gateway.intake.listen import emptying, judging, listeners, mllp
+from gateway.intake.listen import emptying, judging, listeners, stations
 from gateway.store import deliveries, registry, rejected, touched
 from gateway.store.append_file import AppendFile
 from gateway.store.database import open_store
@@ -170,7 +170,7 @@ def test_what_becomes_of_a_message(new_store, inbox_path, message, settings, exp
 
 @pytest.mark.hazard("HZ-FEED-05")
 def test_a_live_store_takes_production_messages_of_known_publishers_only(tmp_path, inbox_path, monkeypatch):
-    monkeypatch.setattr(mllp, "KNOWN_SECONDS", 0.0)
+    monkeypatch.setattr(stations, "KNOWN_SECONDS", 0.0)
     store = open_store(f"sqlite:///{tmp_path / 'live.db'}", create="live")
     try:
         with listening(store, inbox_path) as listened:
