@@ -33,7 +33,8 @@ class Judgements:
     def __init__(self) -> None:
         self._refused: OrderedDict[str, tuple[int, bool]] = OrderedDict()
         self._looking: set[str] = set()
-        self._lock, self._ended = threading.Lock(), threading.Condition()
+        self._ended = threading.Condition()
+        """Told when a search ended; also the lock of what is remembered."""
 
     def require_clear(self, store: Store, job: Job, list_: int) -> None:
         """Raise ``Conflict`` when somebody in a release is on the list in force, which was ``list_`` or is newer;
@@ -64,7 +65,7 @@ class Judgements:
                 self._ended.notify_all()
 
     def _known(self, job: Job, list_: int) -> bool | None:
-        with self._lock:
+        with self._ended:
             known, is_refused = self._refused.get(job.id, (0, False))
             return is_refused if known >= list_ else None
 
@@ -74,7 +75,7 @@ class Judgements:
             if in_force is None:
                 raise Refused("no opt-out list is loaded: nobody is released")
             is_refused = records.opted_out_since(session, job.id, in_force.key)
-        with self._lock:
+        with self._ended:
             self._refused[job.id] = in_force.key, is_refused
             self._refused.move_to_end(job.id)
             while len(self._refused) > MOST:

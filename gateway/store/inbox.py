@@ -45,7 +45,7 @@ FILE = Table(
 LAST = "last"
 """The tally of when a feed's last message came (µs UTC). All others count."""
 DAY = 86_400_000_000
-_TAKEN = f"SELECT {WAITING.only('seq at message control digest code reason')} FROM inbox WHERE feed = ? AND seq > ?"
+_TAKEN = f"SELECT {WAITING.only('seq at message control digest code reason')} FROM inbox WHERE feed = ?"
 _SAME = (
     f"SELECT {KNOWN.only('digest code')} FROM known WHERE control = ? "
     f"UNION ALL SELECT {WAITING.only('digest code')} FROM inbox WHERE control = ?"
@@ -128,7 +128,7 @@ class Inbox:
         messages: list[Message] = []
         size = 0
         with faults.named(), self._used() as connection, closing(connection.cursor()) as cursor:
-            for seq, at, payload, *others in cursor.execute(f"{_TAKEN} ORDER BY seq LIMIT ?", (feed, 0, most)):
+            for seq, at, payload, *others in cursor.execute(f"{_TAKEN} ORDER BY seq LIMIT ?", (feed, most)):
                 size += len(payload)
                 if messages and size > most_bytes:
                     break

@@ -79,7 +79,8 @@ class Emptying:
         self._inbox, self._flows, self._emptied, self._days = inbox, flows, emptied, days
         self._waits: dict[str, float] = {}
         self._again: dict[str, float] = {}
-        self._held: dict[str, list[Message]] = {}
+        self._held: dict[str, tuple[int, int]] = {}
+        """Messages, and their bytes, that found no room when a feed was last looked at."""
         self._forgot = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -112,13 +113,11 @@ class Emptying:
     def one(self, feed: str) -> bool:
         """Map one batch of a feed; return whether there was any. Rejects for which there is no room stay in the inbox,
         uncounted until there is, and nothing waits behind them. Raises ``NoRoom`` where nothing else is left."""
-        held = self._held.get(feed, [])
-        most = BYTES_AT_ONCE + sum(len(message.payload) for message in held)
-        messages = self._inbox.batch(feed, AT_ONCE + len(held), most)
+        held, held_bytes = self._held.get(feed, (0, 0))
+        messages = self._inbox.batch(feed, AT_ONCE + held, BYTES_AT_ONCE + held_bytes)
         flow = self._flows[feed]
         fitting = self._fitting(flow, messages)
-        taken = {message.seq for message in fitting}
-        self._held[feed] = [message for message in messages if message.seq not in taken]
+        self._held[feed] = len(messages) - len(fitting), _bytes_of(messages) - _bytes_of(fitting)
         if not fitting:
             if messages:
                 raise NoRoom("no room for more rejects")
@@ -156,6 +155,10 @@ class Emptying:
                 flow.close()
             except Unavailable as error:  # the next delivery of the source ends it
                 log.event("listen.stuck", reason=error.code)
+
+
+def _bytes_of(messages: Sequence[Message]) -> int:
+    return sum(len(message.payload) for message in messages)
 
 
 def _log_stuck(error: Exception, wait: float) -> None:
