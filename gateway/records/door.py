@@ -150,11 +150,16 @@ def visible(stored: Stored, decision: access.Decision) -> Stored:
     if stored.deleted:
         return stored
     closed = decision.closed(stored.type, stored.publisher, stored.kind)
-    if any(name.encode() in stored.body for name in (*closed, "contained") if closed):  # before anything is blanked
-        stored = replace(stored, body=build.encode(reasons.without(build.decode(stored.body), closed)))
-    if decision.blanks(stored.publisher, stored.labels):
-        stored = replace(stored, body=build.encode(links.redact(build.decode(stored.body))))
-    return stored
+    tells = bool(closed) and any(name.encode() in stored.body for name in (*closed, "contained"))
+    is_blanked = decision.blanks(stored.publisher, stored.labels)
+    if not (tells or is_blanked):
+        return stored
+    resource = build.decode(stored.body)
+    if tells:  # before anything is blanked
+        resource = reasons.without(resource, closed)
+    if is_blanked:
+        resource = links.redact(resource)
+    return replace(stored, body=build.encode(resource))
 
 
 def stamped(seen: Stored, publishers: dict[int, PublisherRow]) -> Found:

@@ -63,10 +63,12 @@ def get(session: Session, id_: str) -> Job | None:
     """A job, or None."""
     with models(session) as rows:
         row = rows.get(JobRow, id_)
-        if row is None:
-            return None
-        pins, outcome = msgspec.json.decode(row.pins), msgspec.json.decode(row.outcome)
-        return Job(row.id, row.kind, row.owner, row.state, row.created, row.lease, pins, outcome)
+        return _job(row) if row else None
+
+
+def _job(row: JobRow) -> Job:
+    pins, outcome = msgspec.json.decode(row.pins), msgspec.json.decode(row.outcome)
+    return Job(row.id, row.kind, row.owner, row.state, row.created, row.lease, pins, outcome)
 
 
 def is_waiting(session: Session, kind: str, now: int) -> bool:
@@ -99,10 +101,9 @@ def _claimable(kind: str, now: int) -> Any:
 
 def unfinished(session: Session, kind: str, owner: str) -> list[Job]:
     """The jobs of an owner that wait or run."""
-    statement = select(JobRow.id).where(JobRow.kind == kind, JobRow.owner == owner, col(JobRow.state).in_(_TAKEN))
+    statement = select(JobRow).where(JobRow.kind == kind, JobRow.owner == owner, col(JobRow.state).in_(_TAKEN))
     with models(session) as rows:
-        ids = list(rows.exec(statement))
-    return [job for id_ in ids if (job := get(session, id_))]
+        return [_job(row) for row in rows.exec(statement)]
 
 
 def take(session: Session, id_: str) -> Job | None:

@@ -196,8 +196,9 @@ def rows_of(session: Session, groups: Sequence[int]) -> dict[int, list[Kept]]:
         members[kept.grp].append(kept)
     pairs = session.rows(f"SELECT kept, grp FROM member WHERE {session.within('grp')}", listed)
     apart = sorted({key for key, _ in pairs} - seen.keys())
-    for row in session.rows(f"SELECT {_KEPT} FROM kept k WHERE {session.within('k.key')}", session.listed(apart)):
-        seen[row[0]] = _kept(row)
+    if apart:
+        sql = f"SELECT {_KEPT} FROM kept k WHERE {session.within('k.key')}"
+        seen |= {row[0]: _kept(row) for row in session.rows(sql, session.listed(apart))}
     for key, group in pairs:
         if key in seen:
             members[group].append(seen[key])

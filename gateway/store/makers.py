@@ -52,6 +52,8 @@ def _current_number(old: Old | None) -> int:
 
 
 def made_by(session: Session, groups: Sequence[int]) -> dict[tuple[int, str], Old]:
+    if not groups:
+        return {}
     sql = f"SELECT type, id, {_OLD} FROM head WHERE {session.within('grp')}"
     return {(row[0], row[1]): Old(*row[2:]) for row in session.rows(sql, session.listed(groups))}
 

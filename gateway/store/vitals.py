@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.store.audit import Audit
 from gateway.store.database import Store
@@ -36,10 +35,11 @@ class Vitals:
 
 def read(store: Store, audit: Audit) -> Vitals:
     """Read the numbers of a store and of its audit. Raises ``Unavailable`` for an outage."""
+    unsealed = audit.unsealed(MOST_COUNTED)  # it reads by itself: never two connections for one question
     with store.read() as session:
         if session.postgres:
             session.run(f"SET LOCAL statement_timeout = {MOST_SECONDS * 1000}")
-        releases, released = _row(session, "SELECT count(*), max(at) FROM ledger")
+        releases, released = session.row("SELECT count(*), max(at) FROM ledger") or (0, None)
         return Vitals(
             now=store.clock(),
             received=dict(
@@ -51,7 +51,7 @@ def read(store: Store, audit: Audit) -> Vitals:
             waiting=session.value(f"SELECT min(created) FROM job WHERE {_WAITING}"),
             releases=releases,
             released=released,
-            unsealed=audit.unsealed(MOST_COUNTED),
+            unsealed=unsealed,
         )
 
 
@@ -60,7 +60,3 @@ def _counted(session: Session, column: str, table: str) -> dict[str, int]:
     most = f"SELECT {column} FROM {table} LIMIT {MOST_COUNTED}"
     sql = f"SELECT {column}, count(*) FROM ({most}) AS counted GROUP BY {column}"
     return dict(session.rows(sql))
-
-
-def _row(session: Session, sql: str) -> tuple[Any, ...]:
-    return session.row(sql) or (0, None)

@@ -19,7 +19,7 @@ from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, Line, completene
 from gateway.nhs.summary.record import Held, Record
 from gateway.nhs.summary.sections.rows import shown_time
 from gateway.steering import isolated
-from gateway.summary.banner import banner
+from gateway.summary.banner import Banner, banner
 from gateway.summary.gathered import HEAD, as_held, linked
 
 BASE = "https://gateway.invalid/fhir/"
@@ -48,11 +48,11 @@ def summary_document(record: Record, base: str = BASE) -> bytes:
         raise Invalid("record: no Patient")
     moment = record.now.isoformat(timespec="seconds")
     name = uuid.uuid5(uuid.NAMESPACE_URL, f"{record.subject_id} {moment} {record.caller_organisation}")
-    author = _author(base)
-    composition = _composition(record, sections(record), str(name), moment, author["id"])
+    author, about = _author(base), banner(record)
+    composition = _composition(record, about, sections(record), str(name), moment, author["id"])
     named = {entry["reference"] for section in composition["section"] for entry in section.get("entry", ())}
     shown = [held for held in record.resources if held.reference in named]
-    ours = [composition, _patient(record, base), author]
+    ours = [composition, _patient(record, about, base), author]
     names = [
         *(f"{resource['resourceType']}/{resource['id']}" for resource in ours),
         *(held.reference for held in shown),
@@ -71,12 +71,14 @@ def summary_document(record: Record, base: str = BASE) -> bytes:
     return _resolved(build.encode(bundle), inside, base)
 
 
-def _composition(record: Record, shown: Sequence[Section], id_: str, moment: str, author: str) -> dict[str, Any]:
+def _composition(
+    record: Record, about: Banner, shown: Sequence[Section], id_: str, moment: str, author: str
+) -> dict[str, Any]:
     contents = [_coded_section(lists) for lists in _by_code(shown)]
     contents.append(_completeness(record, completeness(record, shown)))
     if said := notices(record):
         contents.insert(0, _text_section(*NOTICES, _paragraphs(said)))
-    about, at = banner(record), f"{shown_time(record.here.isoformat())} {record.here.tzname()}"
+    at = f"{shown_time(record.here.isoformat())} {record.here.tzname()}"
     words = (f"{TITLE} of {about.name}", f"Made {at} by {AUTHOR}", CAUTION)
     return {
         "resourceType": "Composition",
@@ -206,10 +208,9 @@ def _resolved(document: bytes, inside: Mapping[bytes, bytes], base: str) -> byte
 RELATIVE = re.compile(rb'"reference":"([A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64})"')
 
 
-def _patient(record: Record, base: str) -> dict[str, Any]:
+def _patient(record: Record, about: Banner, base: str) -> dict[str, Any]:
     """The one Patient of the document: whose demographics are shown, with a narrative of ours and links to the others
     that were gathered, seen together and never merged."""
-    about = banner(record)
     words = [f"{title} {said}" for title, said in about.lines()]
     return {**linked(record, base), "text": _narrative(_paragraphs((about.name, *words)))}
 

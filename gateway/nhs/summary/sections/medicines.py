@@ -110,12 +110,11 @@ def courses(record: Record) -> list[Course]:
             continue
         plans = [name for name in _based_on(held.resource) if name in known]
         period = held.resource.get("effectivePeriod", {})
+        issued = extension(held.resource, LAST_ISSUE).get("valueDateTime", "")
         for name in plans:
             ends[name] = (period.get("end", ""), is_estimated(period))
-            stated_last = extension(held.resource, LAST_ISSUE).get("valueDateTime", "")
-            last[name] = max(last.get(name, ""), stated_last, key=order)
+            last[name] = max(last.get(name, ""), issued, key=order)
         if not plans:
-            issued = extension(held.resource, LAST_ISSUE).get("valueDateTime", "")
             stated.append(
                 Course(held, "", held.resource.get("status", ""), issued or when(held.resource), *_end(period))
             )

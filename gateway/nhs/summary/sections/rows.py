@@ -172,7 +172,7 @@ def order(value: str) -> str:
     ['', '2026-07', '2026-07-01', '2026-07-01T14:30:00+01:00', '2026-07-01T13:45:00Z']
     """
     moment = _moment(value)
-    return f"{day(value)}T{moment.isoformat(timespec='microseconds')}" if moment else value
+    return f"{moment.astimezone(LOCAL).date()}T{moment.isoformat(timespec='microseconds')}" if moment else value
 
 
 def day(value: str) -> str:
