@@ -79,7 +79,7 @@ TABLE = {**COUNTED, **STANDING, **PROCESS}
 class Metrics:
     """The metrics of one server. What it counts starts at 0 when the process does."""
 
-    def __init__(self, store: Store, audit: Audit, folder: Path, inbox: Path) -> None:
+    def __init__(self, store: Store, audit: Audit, folder: Path, inbox_file: Path) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(*self._row("gateway_http_requests_total"), registry=None)
         self._seconds = Histogram(*self._row("gateway_http_request_seconds"), buckets=BUCKETS, registry=None)
@@ -90,7 +90,7 @@ class Metrics:
             self._registry.register(metric)
         Info("gateway_build", COUNTED["gateway_build_info"][1], registry=self._registry).info({"version": __version__})
         ProcessCollector(registry=self._registry)
-        self._registry.register(_Standing(store, audit, folder, inbox))
+        self._registry.register(_Standing(store, audit, folder, inbox_file))
 
     @staticmethod
     def _row(name: str) -> tuple[str, str, tuple[str, ...]]:
@@ -127,8 +127,8 @@ class Metrics:
 class _Standing(Collector):
     """What is looked up when somebody asks."""
 
-    def __init__(self, store: Store, audit: Audit, folder: Path, inbox: Path) -> None:
-        self._store, self._audit, self._folder, self._inbox = store, audit, folder, inbox
+    def __init__(self, store: Store, audit: Audit, folder: Path, inbox_file: Path) -> None:
+        self._store, self._audit, self._folder, self._inbox = store, audit, folder, inbox_file
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: the library would look everything up to learn the names."""
@@ -172,8 +172,7 @@ class _Standing(Collector):
         messages = CounterMetricFamily("gateway_feed_messages", text, labels=labels)
         for name, feed in feeds.items():
             for what, count in sorted(feed.counts.items()):
-                if what != inbox.LAST:
-                    messages.add_metric([name, what], count)
+                messages.add_metric([name, what], count)
         yield messages
 
     def _of_disk(self) -> Iterable[Metric]:

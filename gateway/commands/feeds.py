@@ -38,16 +38,12 @@ def feeds(
 
 
 def _shown(name: str, standing: Standing, now: int) -> dict[str, Any]:
-    from gateway.store.inbox import LAST
-
-    last = standing.counts.get(LAST, 0)
-    counts = {key: value for key, value in sorted(standing.counts.items()) if key != LAST}
     return {
         "feed": name,
         "waiting": standing.waiting,
         "oldestSeconds": max(now - standing.oldest, 0) // 1_000_000 if standing.waiting else 0,
-        "lastSeconds": max(now - last, 0) // 1_000_000 if last else None,
-        "counts": counts,
+        "lastSeconds": max(now - standing.last, 0) // 1_000_000 if standing.last else None,
+        "counts": dict(sorted(standing.counts.items())),
     }
 
 

@@ -20,9 +20,8 @@ KEPT_TYPES = frozenset(
 )
 """Types that no code set, link or doubt removes, because a missing allergy or medicine can harm. Only the item's own
 flag withholds one."""
-MEDICINES = KEPT_TYPES - {"AllergyIntolerance"}
 POINTERS = ("encounter", "text")
-BLANKED_TYPES = KEPT_TYPES | {"Immunization"}
+BLANKED_TYPES = frozenset(blanking.KEPT)
 """Types that stay when they refer to something hidden. The referring elements are blanked."""
 
 
@@ -142,7 +141,7 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
                 if target is None:
                     continue
                 other, other_type, other_own = target
-                if link.referrer == COURSE and other_type in MEDICINES:
+                if link.referrer == COURSE and other_type in blanking.MEDICINES:
                     courses.setdefault(other, []).append(key)
                     other_own &= labels.LEGAL
                 if link.referrer:

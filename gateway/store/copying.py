@@ -142,15 +142,6 @@ def clear(url: str) -> None:
     engine.dispose()
 
 
-def counts(session: Session) -> dict[str, int]:
-    """How many rows each table has."""
-    return {name: session.value(f"SELECT count(*) FROM {name}") for name in _names()}
-
-
-def _names() -> list[str]:
-    return sorted(tables.StoreInfo.metadata.tables)
-
-
 def _columns(session: Session) -> dict[str, list[str]]:
     """The columns of each table that a PostgreSQL database has of ours, in the order of its revision."""
     rows = session.rows(

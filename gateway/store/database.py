@@ -17,7 +17,7 @@ from gateway.errors import Refused, Unavailable
 from gateway.fhir.dates import microseconds_now
 from gateway.store import columns, faults, file_locks, migrations
 from gateway.store.connecting import new_engine
-from gateway.store.hashes import hash64
+from gateway.store.hashes import hash64, hex64
 from gateway.store.session import Session, driver_of
 
 MOST_WAITING = 8
@@ -97,7 +97,7 @@ class Store:
                 finally:
                     session.run("SELECT pg_advisory_unlock(?)", hash64("alone", name))
         else:
-            with file_locks.held(self.engine, f"{hash64('alone', name) & (2**64 - 1):016x}.alone"):
+            with file_locks.held(self.engine, f"{hex64('alone', name)}.alone"):
                 yield
 
     @contextmanager

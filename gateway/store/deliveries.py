@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import func, not_
 from sqlmodel import col, select
 
-from gateway.store.hashes import hash64
+from gateway.store.hashes import hex64
 from gateway.store.models import models
 from gateway.store.outdated import indexed_otherwise
 from gateway.store.session import Session
@@ -46,7 +46,7 @@ def begin(session: Session, source: str, name: str, version: str, sets: str, pla
 
 def _hidden(name: str) -> str:
     """A delivery's name as it is stored: a sender may have put a patient's into it."""
-    return f"{hash64(name) & (2**64 - 1):016x}"
+    return hex64(name)
 
 
 def is_read(session: Session, source: str, version: str, remap: str) -> bool:

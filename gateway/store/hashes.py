@@ -15,6 +15,11 @@ def hash64(*parts: str) -> int:
     return int.from_bytes(blake2b("\x1f".join(parts).encode(), digest_size=8).digest(), "big", signed=True)
 
 
+def hex64(*parts: str) -> str:
+    """``hash64`` as sixteen hexadecimal digits, for names of files and rows from which nobody can read the parts."""
+    return f"{hash64(*parts) & (2**64 - 1):016x}"
+
+
 @lru_cache(maxsize=1 << 14)
 def id_hash(id_: str) -> int:
     """The 64-bit form of a resource id: the start of a UUID, else a hash of it.

@@ -22,7 +22,7 @@ import pysqlite3.dbapi2 as sqlite
 from gateway.errors import Refused
 from gateway.store import faults
 from gateway.store.append_file import AppendFile, Table
-from gateway.store.hashes import hash64
+from gateway.store.hashes import hex64
 from gateway.store.statements import Columns
 
 WAITING = Columns("inbox", ("seq", "at", "message", "feed", "control", "digest", "code", "reason"))
@@ -44,7 +44,6 @@ FILE = Table(
 )
 LAST = "last"
 """The tally of when a feed's last message came (µs UTC). All others count."""
-DAY = 86_400_000_000
 _TAKEN = f"SELECT {WAITING.only('seq at message control digest code reason')} FROM inbox WHERE feed = ?"
 _SAME = (
     f"SELECT {KNOWN.only('digest code')} FROM known WHERE control = ? "
@@ -75,17 +74,18 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a feed stands: how many messages wait, since when the oldest does (µs UTC, 0 for none), and what was counted
-    of it ever since (``received``, ``mapped``, ``AA`` …)."""
+    """How a feed stands: how many messages wait, since when the oldest does, when its last one came (µs UTC, 0 for
+    none), and what was counted of it ever since (``received``, ``mapped``, ``AA`` …)."""
 
     waiting: int
     oldest: int
+    last: int
     counts: Mapping[str, int]
 
 
 def control_of(feed: str, *names: str) -> str:
     """The name of a control id: of a feed, and of who sent it. What was sent cannot be told from it."""
-    return f"{hash64('control', feed, *names) & (2**64 - 1):016x}"
+    return hex64("control", feed, *names)
 
 
 def digest_of(payload: bytes) -> str:
@@ -178,7 +178,9 @@ def standings(path: Path) -> dict[str, Standing]:
         counts: dict[str, dict[str, int]] = {feed: {} for feed in waiting}
         for feed, name, value in connection.execute(f"SELECT {TALLY.all} FROM tally"):
             counts.setdefault(feed, {})[name] = value
-    return {feed: Standing(*waiting.get(feed, (0, 0)), counts[feed]) for feed in sorted(counts)}
+    return {
+        feed: Standing(*waiting.get(feed, (0, 0)), counts[feed].pop(LAST, 0), counts[feed]) for feed in sorted(counts)
+    }
 
 
 @contextmanager

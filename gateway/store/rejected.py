@@ -13,6 +13,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import col, delete, func, select
 
 from gateway.errors import NotFound
+from gateway.fhir.dates import DAY
 from gateway.store import sent
 from gateway.store.batches import batches
 from gateway.store.hashes import hash64
@@ -25,7 +26,6 @@ MOST, MOST_BYTES = 100_000, 1 << 30
 report of its load, and whoever sent it still has the file."""
 AT_ONCE = 10_000
 """Keys in one statement: a database bounds its parameters."""
-DAY = 86_400_000_000
 _PAYLOAD: Any = Rejected.payload
 _WITHOUT_PAYLOAD = defer(_PAYLOAD)
 """Not to read what was sent where only its place is asked for: it may be long."""

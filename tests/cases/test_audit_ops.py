@@ -22,7 +22,6 @@ from gateway.synth import world
 from tests.cases.corpus import facts
 from tests.project import PROJECT
 
-HERE = Path(__file__).parent
 RIGHT = facts("audit_ops")
 NHS = "https://fhir.nhs.uk/Id/nhs-number|9990000018"
 pytestmark = pytest.mark.corpora

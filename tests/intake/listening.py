@@ -94,7 +94,7 @@ class Listened:
         return self.sender().sent(message)
 
     def standing(self) -> inbox.Standing:
-        return inbox.standings(self.path).get(self.feed.name, inbox.Standing(0, 0, {}))
+        return inbox.standings(self.path).get(self.feed.name, inbox.Standing(0, 0, 0, {}))
 
     def waiting(self) -> int:
         return self.standing().waiting

@@ -20,7 +20,6 @@ EXTRACTED = int((datetime(2024, 6, 1, 1) - SINCE).total_seconds()) << LINE_BITS
 """The order of the first row of an extract of 2024-06-01, which rows come from."""
 SAMPLES = Path(__file__).parents[2] / "mappings" / "tpp" / "samples"
 PRACTICE, NURSES = "A99777", "ZZ9"
-CENTRAL_TABLES = frozenset(name for name, table in TABLES.items() if table.is_central)
 
 
 def sent(table: str, order: int = 1, **values: str) -> Row:

@@ -56,10 +56,6 @@ def read(sent: object, name: str = "a.json", feed: Feed = FEED) -> list:
     return list(SOURCE.read(File(Path(name), content=content, encodings=("utf-8",)), feed))
 
 
-def rejected(sent: object, name: str = "a.json") -> list[str]:
-    return [f"{item.place}: {item.reason}" for item in read(sent, name) if isinstance(item, Reject)]
-
-
 def stored(folder: Path, *sent: object, feed: Feed = FEED) -> dict[str, dict]:
     """Write each as a file; return what they come to without a fault, by type."""
     mapped = write(folder, *sent, feed=feed)

@@ -16,7 +16,6 @@ from tests.mappings.test_hl7v2_results import obx
 from tests.mappings.test_hl7v2_sameness import nm, observations, values
 
 AT = [f"2026010209{minute:02}00" for minute in range(0, 60, 10)]
-POTASSIUM = "K^Potassium^L"
 
 
 def pid(number: str, given: str, sex: str, nhs: str = "", born: str = "20260101", **fields: str) -> str:

@@ -1189,9 +1189,6 @@ def test_a_service_says_in_which_role_the_person_was_met(client, title):
     assert one(record(held(given, COUNCIL)), "social-care").title == title
 
 
-RECEIVED = "urn:nhs-record-gateway:cld:received-as"
-
-
 @pytest.mark.hazard("HZ-SUMMARY-40")
 @pytest.mark.parametrize(
     "client, received, title",

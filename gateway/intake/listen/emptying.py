@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 
 from gateway import log
 from gateway.errors import GatewayError, Unavailable
+from gateway.fhir.dates import DAY
 from gateway.intake.flow import Flow
 from gateway.intake.listen import judging
 from gateway.intake.producers import IsKnown, Seen
 from gateway.store import rejected
-from gateway.store.inbox import DAY, Inbox, Message
+from gateway.store.inbox import Inbox, Message
 from mappings import Feed, Reject, Row, Source
 
 AT_ONCE, BYTES_AT_ONCE = 2000, 1 << 24
