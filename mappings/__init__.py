@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from msgspec import Struct
 
 from gateway.errors import Invalid
+from mappings.readers.cells import Cell
 from mappings.readers.files import File
 
 T = TypeVar("T")
@@ -190,7 +191,8 @@ class Source:
     for what it makes no more. Raises ``Invalid`` where they do not let it be read. ``remap`` asks it, because keys are
     made of settings, of the rows whose column ``feed`` names the feed; None for a source whose rows are kept as they
     came. After a change of ``version`` nothing is loaded before a remap has ended, by each feed where the source
-    ``is_keyed_by_feed``.
+    ``is_keyed_by_feed``. The mapping document is measured with ``cells(file, feed)``, which takes a sample apart, and
+    completed with ``unmapped(table, column)``: why a column is mapped to nothing, "" for one that is mapped.
     """
 
     name: str
@@ -209,6 +211,8 @@ class Source:
     kind_of: Callable[[str], str] = lambda code: ""
     settings: frozenset[str] = frozenset()
     reread: Callable[[Row, Feed], list[Row]] | None = None
+    cells: Callable[[File, Feed], Iterable[Cell]] | None = None
+    unmapped: Callable[[str, str], str] = lambda table, column: ""
     is_keyed_by_feed: bool = False
 
 

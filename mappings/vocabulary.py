@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -70,6 +73,32 @@ def tagged(resource: dict[str, Any], is_ambiguous: bool = True) -> dict[str, Any
     return {**resource, "meta": {**resource["meta"], "tag": [AMBIGUOUS]}} if is_ambiguous else resource
 
 
+UNLEARNT = "\N{REPLACEMENT CHARACTER}"
+_unlearnt: set[tuple[str, str]] = set()
+"""The tables whose words stand for none that is sent, by package and name. Empty but in ``unlearning``."""
+
+
+@contextmanager
+def unlearning(package: str, name: str) -> Iterator[None]:
+    """Read a code table as if it listed none of the words that are sent: the mapping document measures so what a table
+    decides. Everything that mappings remember is forgotten before and after, so that no load may run beside it."""
+    _unlearnt.add((package, name))
+    _forget()
+    try:
+        yield
+    finally:
+        _unlearnt.clear()
+        _forget()
+
+
+def _forget() -> None:
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "mappings":
+            for member in vars(module).values():
+                if hasattr(member, "cache_clear"):
+                    member.cache_clear()
+
+
 @lru_cache
 def code_table(package: str, name: str) -> list[dict[str, str]]:
     """Return the rows of ``<name>.csv`` in a package, by column; lines beginning with ``#`` tell the origin.
@@ -78,7 +107,10 @@ def code_table(package: str, name: str) -> list[dict[str, str]]:
     True
     """
     text = files(package).joinpath(f"{name}.csv").read_text(encoding="utf-8")
-    return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
+    if (package, name) in _unlearnt:
+        rows = [{column: f"{UNLEARNT}{value}" if not place else value for place, (column, value) in enumerate(row.items())} for row in rows]  # fmt: skip
+    return rows
 
 
 @lru_cache

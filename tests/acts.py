@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "rejects purge": ("reject.purge",),
     "mismatches": ("mismatch.list",),
     "validate": NO_STORE,
+    "explain": NO_STORE,
     "token": ("token",),
     "optout load": ("optout.load",),
     "optout status": READS_NOBODY,

@@ -56,6 +56,7 @@ ROOMS = {
         "store.changes",
     },
     "web": set(),
+    "explain": {"fhir", "nhs", "terminology", "mappings", "intake", "web"},
     "composition": {
         "config",
         "custody",
@@ -110,6 +111,7 @@ HOMES = {
     "uvicorn": {"gateway/api"},
     "limits": {"gateway/api/rates.py"},
     "prometheus_client": {"gateway/metrics.py"},
+    "markdown_it": {"gateway/explain/mapping_document.py"},
     "pyspark": {"gateway/export"},
     "defusedxml": {"mappings/readers/xml.py"},
     "rich": {"gateway/demo.py", "gateway/console.py"},

@@ -10,7 +10,7 @@ from mappings import Group, Publisher, Row, Source, by_family
 from mappings.cld.columns import NEVER
 from mappings.cld.event import to_event
 from mappings.cld.person import council, in_refuge, to_person
-from mappings.cld.read import check, read, reread, unread
+from mappings.cld.read import cells, check, read, reread, unread
 
 FAMILIES = {"event": to_event, "person": to_person, "la": council}
 
@@ -36,6 +36,7 @@ SOURCE = Source(
     publisher=publisher,
     hides=hides,
     unread=unread,
+    cells=cells,
     reread=reread,
     never={"Event": frozenset({NEVER})},
     settings=frozenset({"councils"}),

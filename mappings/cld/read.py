@@ -37,6 +37,7 @@ from mappings.cld.snapshots import (
     sampled,
 )
 from mappings.cld.times import iso
+from mappings.readers.cells import Cell, csv_cells
 from mappings.readers.csv import check_header, csv_rows, unknown_columns
 from mappings.readers.files import File, delivered
 
@@ -295,3 +296,8 @@ def digest(said: dict[str, str]) -> str:
     return blake2b(
         "\x1f".join(f"{column}\x1e{text}" for column, text in said.items()).encode(), digest_size=8
     ).hexdigest()
+
+
+def cells(file: File, feed: Feed) -> Iterator[Cell]:
+    """Yield the cells of a sample file."""
+    return csv_cells(file, "Client Level Data", file.encoding)

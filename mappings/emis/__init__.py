@@ -7,7 +7,7 @@ tells the quirks and what a clinician has to sign.
 """
 
 from mappings import Group, Publisher, Row, Source, by_family
-from mappings.emis.delivery import check, read, unread
+from mappings.emis.delivery import cells, check, read, unread
 from mappings.emis.directory import to_location, to_organisation, to_user
 from mappings.emis.encounter import to_encounter
 from mappings.emis.medication import to_course, to_issue
@@ -70,5 +70,6 @@ SOURCE = Source(
     never=NEVER,
     replaces=REPLACED,
     unread=unread,
+    cells=cells,
     settings=frozenset({"partial"}),
 )

@@ -25,6 +25,7 @@ from mappings.emis.tables import (
     Table,
 )
 from mappings.emis.values import is_true, referred
+from mappings.readers.cells import Cell, csv_cells
 from mappings.readers.csv import check_header, csv_rows, unknown_columns
 from mappings.readers.files import File, delivered, is_zip, without_watch
 from mappings.readers.gzipped import is_gzip
@@ -229,3 +230,8 @@ def organisation(guid: str, row: Row, look: Look) -> dict[str, Any]:
 def extracted(order: int) -> str:
     """Return the day of the extract an order is of, for what a source says only by a date that has passed."""
     return f"{SINCE + timedelta(seconds=order >> PROCESSING_BITS):%Y-%m-%d}"
+
+
+def cells(file: File, feed: Feed) -> Iterator[Cell]:
+    """Yield the cells of a sample file."""
+    return csv_cells(file, named(file).table, file.encoding)

@@ -7,6 +7,7 @@ because a registration says whose number is sure. ``README.md`` tells the settin
 from mappings import Publisher, Row, Source
 from mappings.fhir.mapped import hides, to_fhir, withdrawn
 from mappings.fhir.read import check, read
+from mappings.readers.cells import json_cells
 
 
 def publisher(row: Row) -> Publisher:
@@ -25,5 +26,6 @@ SOURCE = Source(
     publisher=publisher,
     hides=hides,
     withdrawn=withdrawn,
+    cells=lambda file, feed: json_cells(file),
     settings=frozenset({"publisher", "base", "numbers"}),
 )

@@ -8,6 +8,7 @@ results). Messages are replayed in the order the events happened, so that the or
 
 from gateway.nhs.identifiers import is_ods_code
 from mappings import Group, Publisher, Row, Source, by_family
+from mappings.hl7v2.cells import message_cells
 from mappings.hl7v2.encounter import to_encounter
 from mappings.hl7v2.message import parse
 from mappings.hl7v2.patient import to_patient
@@ -46,5 +47,6 @@ SOURCE = Source(
     withdrawn=withdrawn,
     settings=SETTINGS,
     reread=reread,
+    cells=lambda file, feed: message_cells(file),
     is_keyed_by_feed=True,
 )

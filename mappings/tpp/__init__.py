@@ -10,8 +10,9 @@ from gateway.nhs.identifiers import is_ods_code, is_practice_code
 from mappings import Group, Publisher, Row, Source, by_family
 from mappings.tpp.allergy import to_sensitivity
 from mappings.tpp.coded import to_coded
+from mappings.tpp.columns import reason
 from mappings.tpp.condition import to_problem
-from mappings.tpp.delivery import check, read, unread
+from mappings.tpp.delivery import cells, check, read, unread
 from mappings.tpp.directory import to_branch, to_organisation, to_profile, to_staff, to_trust
 from mappings.tpp.encounter import to_event
 from mappings.tpp.entry import is_hidden
@@ -79,6 +80,8 @@ SOURCE = Source(
     never=NEVER,
     replaces=REPLACED,
     unread=unread,
+    cells=cells,
+    unmapped=reason,
     settings=frozenset({"delimiter", "organisation", "partial"}),
     kind_of=kind_of,
 )

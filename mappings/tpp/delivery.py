@@ -18,6 +18,7 @@ from gateway.errors import Refused
 from mappings import Feed, Reject, Row, Values
 from mappings.emis.delivery import not_yet
 from mappings.emis.values import is_true
+from mappings.readers.cells import Cell, csv_cells
 from mappings.readers.csv import check_header, csv_rows, header
 from mappings.readers.files import File, delivered, is_zip, whole, without_watch
 from mappings.tpp.columns import TABLES as COLUMNS
@@ -271,3 +272,10 @@ def reference_id(values: Values, column: str) -> str:
 def extracted(order: int) -> str:
     """Return the day of the extract an order is of, for what a source says only by a date that has passed."""
     return f"{SINCE + timedelta(seconds=order >> LINE_BITS):%Y-%m-%d}"
+
+
+def cells(file: File, feed: Feed) -> Iterator[Cell]:
+    """Yield the cells of a sample file; its manifest has none."""
+    table = table_of(file)
+    if table in TABLES:
+        yield from csv_cells(file, table, file.encoding, delimiter(feed))

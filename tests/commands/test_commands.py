@@ -81,6 +81,8 @@ CASES = [
     case("rejects purge --days x", 2),
     case("mismatches --as me --json", 0, "number", "source", "publisher", "patient", "why"),
     case("mismatches x", 2),
+    case("explain fhir --json", 0, "source", "version", "counts", "columns"),
+    case("explain none", 2),
     case("validate {valid} --json", 0, "file", "line", "resourceType", "valid", "issues"),
     case("validate {invalid}", 1, "file", "line", "resourceType", "valid", "issues"),
     case("validate nowhere.json", 2),

@@ -43,10 +43,16 @@ def sources() -> str:
     import mappings
 
     rows = (
-        (f"[`{name}`](../mappings/{name}/README.md)", source.title, source.kind, source.version)
+        (
+            f"[`{name}`](../mappings/{name}/README.md)",
+            f"[what becomes what](../mappings/{name}/explained.md)",
+            source.title,
+            source.kind,
+            source.version,
+        )
         for name, source in sorted(mappings.sources().items())
     )
-    return table(("Source", "Format", "Kind of publisher", "Version of the mapping"), rows)
+    return table(("Source", "Columns", "Format", "Kind of publisher", "Version of the mapping"), rows)
 
 
 def users() -> str:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from mappings import Feed
+from gateway.explain.trials import sample_feed
 from tests.mappings.harness import written
 from tests.mappings.harness_hl7v2 import map_path
 
 SAMPLES = Path(__file__).parents[2] / "mappings" / "hl7v2" / "samples"
-FEED = Feed(settings={"pv1_36": {"I": "discharge_method", "E": "attendance_disposal"}})
+FEED = sample_feed(SAMPLES)
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.hl7")), ids=lambda path: path.name)
