@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from mappings.readers.cells import Cell
 from mappings.readers.files import File
@@ -21,13 +22,7 @@ def message_cells(file: File) -> Iterator[Cell]:
             for column, start, end in _parts(fields[place], place + shift):
                 value = fields[place][start:end]
                 if value:
-                    yield Cell(
-                        fields[0],
-                        column,
-                        row,
-                        value,
-                        lambda new, r=row, p=place, s=start, e=end: _with(lines, r, p, s, e, new),  # type: ignore[misc]
-                    )
+                    yield Cell(fields[0], column, row, value, partial(_with, lines, row, place, start, end))
 
 
 def _parts(field: str, number: int) -> Iterator[tuple[str, int, int]]:

@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mappings.readers.files import File
@@ -41,7 +42,7 @@ def csv_cells(file: File, table: str, encoding: str, delimiter: str = ",") -> It
 
     for row, fields in enumerate(rows):
         for column, value in enumerate(fields):
-            yield Cell(table, header[column].strip(), row, value, lambda new, r=row, c=column: with_value(r, c, new))  # type: ignore[misc]
+            yield Cell(table, header[column].strip(), row, value, partial(with_value, row, column))
 
 
 def json_cells(file: File) -> Iterator[Cell]:
@@ -52,7 +53,7 @@ def json_cells(file: File) -> Iterator[Cell]:
     for row, resource in enumerate(entries or [whole]):
         for path, holder, key in _leaves(resource, resource["resourceType"]):
             table, _, column = path.partition(".")
-            yield Cell(table, column, row, str(holder[key]), lambda new, h=holder, k=key: _replaced(whole, h, k, new))  # type: ignore[misc]
+            yield Cell(table, column, row, str(holder[key]), partial(_replaced, whole, holder, key))
 
 
 def _replaced(whole: Any, holder: Any, key: Any, value: str) -> bytes:
