@@ -113,7 +113,7 @@ HOMES = {
     "prometheus_client": {"gateway/metrics.py"},
     "markdown_it": {"gateway/explain/mapping_document.py"},
     "pyspark": {"gateway/export"},
-    "defusedxml": {"mappings/readers/xml.py"},
+    "defusedxml": {"mappings/readers/xml.py", "gateway/fhir/as_xml.py"},
     "rich": {"gateway/demo.py", "gateway/console.py"},
 }
 

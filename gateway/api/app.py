@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.telemetry import TelemetryConfig
 
 from gateway import config, records
-from gateway.api import bulk, errors, fhir, operations, rates, sandbox, service
+from gateway.api import answer, bulk, errors, fhir, operations, rates, sandbox, service
 from gateway.api.envelope import Envelope
 from gateway.api.forwarded import Forwarded
 from gateway.composition import Service
@@ -50,7 +50,7 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
     app.state.rates, app.state.judgements = rates.open_rates(settings), Judgements()
     app.state.readiness = service.Readiness(partial(records.check, opened.door))
-    errors.install(app)
+    errors.install(app, answer.failed)
     app.mount("/static", StaticFiles(directory=str(files("gateway.web") / "static")), name="static")
     app.add_middleware(Envelope, limit=settings.body_limit)
     if settings.trusted_proxies:

@@ -7,8 +7,10 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 
+from gateway.api.errors import JSON, XML
+from gateway.api.negotiation import SAME
 from gateway.errors import Invalid, TooLarge, WrongMedia
-from gateway.fhir import model, structure
+from gateway.fhir import as_xml, model, structure
 
 FORM = "application/x-www-form-urlencoded"
 MOST_OF_FORM, MOST_OF_JSON = 64 * 1024, 16 * 1024
@@ -48,6 +50,17 @@ async def body(request: Request, most: int) -> bytes:
     return b"".join(chunks)
 
 
+def resource(request: Request, sent: bytes) -> bytes:
+    """The resource of a body, in JSON. Raises ``WrongMedia`` for a body that is said to be neither JSON nor XML,
+    ``Invalid`` for what cannot be read."""
+    type_ = _content_type(request)
+    if type_ in SAME[XML]:
+        sent = as_xml.to_json(sent)
+    elif type_ and type_ not in SAME[JSON]:
+        raise WrongMedia(f"content-type: {JSON}, {XML}")
+    return checked_json(sent)
+
+
 def checked_json(sent: bytes) -> bytes:
     """The bytes of a JSON body: not too deep, and no object with one name twice. It computes, so the event loop should
     not call it."""
@@ -59,7 +72,11 @@ def checked_json(sent: bytes) -> bytes:
 
 def is_form(request: Request) -> bool:
     """Return whether the content type of the body is a form."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
+    return _content_type(request) == FORM
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _pairs(sent: bytes) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,8 +12,8 @@ from starlette.exceptions import HTTPException
 
 from gateway import errors, log
 
-JSON = "application/fhir+json"
-"""The media type, as it is asked for."""
+JSON, XML = "application/fhir+json", "application/fhir+xml"
+"""The media types, as they are asked for."""
 FHIR_JSON = f"{JSON}; charset=utf-8"
 """The content type of an answer (R4, http: "SHALL explicitly set the character encoding")."""
 RETRY_SECONDS = 5
@@ -56,45 +57,49 @@ def _of(error: errors.GatewayError) -> tuple[int, str]:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def respond(error: errors.GatewayError) -> Response:
-    """Return the response for a failure."""
+Failed = tuple[bytes, int, dict[str, str]]
+"""An OperationOutcome in JSON, the status, headers."""
+
+
+def of(error: errors.GatewayError) -> Failed:
+    """Return what is answered to a failure."""
     status, code = _of(error)
     if status == 401:
-        return Response(outcome(code, UNAUTHENTICATED), status, {"WWW-Authenticate": "Bearer"}, FHIR_JSON)
+        return outcome(code, UNAUTHENTICATED), status, {"WWW-Authenticate": "Bearer"}
     headers = {}
     if status == 503:
         headers = {"Retry-After": str(RETRY_SECONDS)}
     if isinstance(error, errors.Throttled):
         headers = {"Retry-After": str(error.seconds)}
-    return Response(outcome(code, str(error), getattr(error, "code", "")), status, headers, FHIR_JSON)
+    return outcome(code, str(error), getattr(error, "code", "")), status, headers
 
 
-def install(app: FastAPI) -> None:
-    """Register handlers that answer every failure by the table. They are coroutines: a failure is answered also when
-    every thread is busy."""
+def install(app: FastAPI, answer: Callable[[Request, Failed], Response]) -> None:
+    """Register handlers that answer every failure by the table, in the form that ``answer`` gives it. They are
+    coroutines: a failure is answered also when every thread is busy."""
 
     @app.exception_handler(errors.GatewayError)
     async def ours(request: Request, error: errors.GatewayError) -> Response:
         if isinstance(error, errors.Unavailable):
             log.event("unavailable", reason=error.code)
         request.app.state.metrics.refused(getattr(error, "code", "") or _of(error)[1])
-        return respond(error)
+        return answer(request, of(error))
 
     @app.exception_handler(HTTPException)
-    async def framework(_request: Request, error: HTTPException) -> Response:
+    async def framework(request: Request, error: HTTPException) -> Response:
         code = {404: "not-found", 405: "not-supported", 413: "too-long"}.get(error.status_code, "invalid")
         headers = dict(error.headers or {})
         if headers.get("allow", headers.get("Allow")) == "GET":
             headers = {"Allow": "GET, HEAD"}
-        return Response(outcome(code, "no such interaction"), error.status_code, headers, FHIR_JSON)
+        return answer(request, (outcome(code, "no such interaction"), error.status_code, headers))
 
     @app.exception_handler(RequestValidationError)
-    async def shape(_request: Request, error: RequestValidationError) -> Response:
+    async def shape(request: Request, error: RequestValidationError) -> Response:
         places = sorted(
             {str(fault["loc"][-1]) for fault in error.errors() if fault["loc"][0] != "body" or len(fault["loc"]) > 1}
         )
-        return Response(outcome("invalid", "the request is not of the right shape" + (f": {', '.join(places)}" if places else "")), 400,
-                        media_type=FHIR_JSON)  # fmt: skip
+        where = f": {', '.join(places)}" if places else ""
+        return answer(request, (outcome("invalid", f"the request is not of the right shape{where}"), 400, {}))
 
 
 def bug() -> Response:

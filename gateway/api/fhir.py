@@ -12,9 +12,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from gateway import records
-from gateway.api import asked, negotiation, paging
+from gateway.api import asked, paging
+from gateway.api.answer import Form
 from gateway.api.auth import Known
-from gateway.api.errors import FHIR_JSON
 from gateway.errors import NotFound
 from gateway.fhir import bundle, model, params
 from gateway.fhir.parse import known, local, parse
@@ -41,35 +41,37 @@ async def read(resource_type: str, id_: str, request: Request, caller: Known) ->
     SQLite finds one resource in less time than a switch to a thread takes, and threads that use it wait for one
     another. So this, the most frequent request, stays on the event loop, which waits only for the audit.
     """
-    _plain(request)
+    form = _plain(request)
     door = request.app.state.door
     ask = partial(records.read, door, caller, supported(resource_type), id_, request.state.id)
     sealed = await run_in_threadpool(ask) if door.store.postgres else ask()
     (current,) = await sealed.opened()
     if _has(request, current.version):
         return Response(status_code=304, headers=_tags(current))
-    return Response(current.body, headers=_tags(current), media_type=FHIR_JSON)
+    if form.is_as_made:
+        return form.answer(current.body, _tags(current))
+    return await run_in_threadpool(form.answer, current.body, _tags(current))
 
 
 @router.get("/{resource_type}/{id_}/_history/{version}")
 def vread(resource_type: str, id_: str, version: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/R4/http.html#vread: one version by its number."""
-    _plain(request)
+    form = _plain(request)
     if not _VERSION.match(version):
         raise NotFound(supported(resource_type))
     type_, number = supported(resource_type), int(version)
     older = records.vread(request.app.state.door, caller, type_, id_, number, request.state.id)
-    return Response(older.body, headers=_tags(older), media_type=FHIR_JSON)
+    return form.answer(older.body, _tags(older))
 
 
 @router.get("/{resource_type}/{id_}/_history")
 def history(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/R4/http.html#history: every version of one resource, or those since a moment, in pages."""
     pairs = asked.in_query(request)
-    negotiation.chosen(request, pairs)
+    form = Form(request, pairs)
     paging.read(pairs)
     versions = records.history(request.app.state.door, caller, supported(resource_type), id_, request.state.id)
-    return Response(_history(request, resource_type, id_, versions), media_type=FHIR_JSON)
+    return form.answer(_history(request, resource_type, id_, versions))
 
 
 @router.get("/{resource_type}")
@@ -89,13 +91,13 @@ async def find_by_post(resource_type: str, request: Request, caller: Known) -> R
 
 
 def _search(request: Request, caller: Caller, resource_type: str, pairs: list[tuple[str, str]]) -> Response:
-    negotiation.chosen(request, pairs)
+    form = Form(request, pairs)
     query = parse(resource_type, local(resource_type, pairs, _base(request)))
     page = records.search(request.app.state.door, caller, query, request.state.id)
     body = bundle.searchset(
         _base(request), query, page.matches, page.included, page.next, page.total, page.here, page.notes
     )
-    return Response(body, media_type=FHIR_JSON)
+    return form.answer(body)
 
 
 def _history(request: Request, resource_type: str, id_: str, versions: list[records.Found]) -> bytes:
@@ -106,11 +108,12 @@ def _history(request: Request, resource_type: str, id_: str, versions: list[reco
     return bundle.history(_base(request), resource_type, id_, [since[number] for number in shown], len(since), links)
 
 
-def _plain(request: Request) -> None:
-    """Check that a read has no parameters but the format of its answer."""
+def _plain(request: Request) -> Form:
+    """Return the form of the answer to a read, which has no other parameters."""
     pairs = asked.in_query(request)
-    negotiation.chosen(request, pairs)
+    form = Form(request, pairs)
     known(pairs)
+    return form
 
 
 def _base(request: Request) -> str:

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from gateway.api.errors import JSON
+from gateway.api.errors import JSON, XML
 from gateway.errors import NotAcceptable
 
 HTML = "text/html"
-SAME_AS_JSON = frozenset({JSON, "application/json", "text/json"})
-"""Media types that ask for FHIR as JSON."""
-SHORT = {"json": JSON, "html": HTML, "application/fhir json": JSON}
+SAME = {
+    JSON: frozenset({JSON, "application/json", "text/json"}),
+    XML: frozenset({XML, "application/xml", "text/xml"}),
+}
+"""Kind of answer → the media types that ask for it."""
+SHORT = {"json": JSON, "xml": XML, "html": HTML, "application/fhir json": JSON, "application/fhir xml": XML}
 """Short forms of ``_format``, and a plus sign that was not encoded."""
 VERSIONS = frozenset({"4.0", "4.0.1"})
 MOST_RANGES = 50
@@ -35,7 +38,7 @@ class Range:
         """How closely the range names a kind of answer: 0 not at all, 3 the type itself."""
         if self.version and self.version not in VERSIONS:
             return 0
-        if self.type == kind or (kind == JSON and self.type in SAME_AS_JSON):
+        if self.type in SAME.get(kind, {kind}):
             return 3
         if self.type == kind.partition("/")[0] + "/*":
             return 2

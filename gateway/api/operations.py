@@ -12,9 +12,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from gateway import records
-from gateway.api import asked, negotiation
+from gateway.api import asked
+from gateway.api.answer import Form
 from gateway.api.auth import Known
-from gateway.api.errors import FHIR_JSON
 from gateway.api.negotiation import HTML
 from gateway.errors import Invalid, Unsupported
 from gateway.fhir import build
@@ -82,18 +82,18 @@ def _in_body(request: Request, sent: bytes) -> Pairs:
     if asked.is_form(request):
         return asked.in_form(request, sent)
     query = asked.in_query(request)
-    return query if not sent and request.headers.get("content-type") is None else query + _parameters(sent)
+    return query if not sent and request.headers.get("content-type") is None else query + _parameters(request, sent)
 
 
 def _by_id(request: Request, caller: Caller, id_: str, pairs: Pairs) -> Response:
-    kind = negotiation.chosen(request, pairs, HTML)
+    form = Form(request, pairs, HTML)
     _check(pairs, "profile", "view")
     record = records.person(request.app.state.door, caller, request.state.id, id_=id_, view=_view(pairs))
-    return _answer(request, record, kind)
+    return _answer(request, record, form)
 
 
 def _by_number(request: Request, caller: Caller, pairs: Pairs) -> Response:
-    kind = negotiation.chosen(request, pairs, HTML)
+    form = Form(request, pairs, HTML)
     _check(pairs, "identifier", "profile", "view")
     values = [value for name, value in pairs if name == "identifier"]
     if len(values) != 1:
@@ -103,7 +103,7 @@ def _by_number(request: Request, caller: Caller, pairs: Pairs) -> Response:
     if system not in ("", NHS_NUMBER) or not identifiers.is_valid(number):
         raise Invalid("identifier")
     door, view = request.app.state.door, _view(pairs)
-    return _answer(request, records.person(door, caller, request.state.id, number=number, view=view), kind)
+    return _answer(request, records.person(door, caller, request.state.id, number=number, view=view), form)
 
 
 def _view(pairs: Pairs) -> str:
@@ -121,9 +121,9 @@ def _check(pairs: Pairs, *names: str) -> None:
         raise Unsupported("parameter profile")
 
 
-def _parameters(sent: bytes) -> Pairs:
+def _parameters(request: Request, sent: bytes) -> Pairs:
     try:
-        resource = build.decode(asked.checked_json(sent))
+        resource = build.decode(asked.resource(request, sent))
         if resource.get("resourceType", "Parameters") != "Parameters":
             raise Invalid("Parameters")
         return [_parameter(parameter) for parameter in resource.get("parameter", [])]
@@ -145,11 +145,11 @@ def _parameter(parameter: dict[str, Any]) -> tuple[str, str]:
     return name, value
 
 
-def _answer(request: Request, record: Record, kind: str) -> Response:
-    if kind == HTML:
+def _answer(request: Request, record: Record, form: Form) -> Response:
+    if form.kind == HTML:
         headers = {
             "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; "
             "base-uri 'none'"
         }
         return Response(page.summary_page(record), headers=headers, media_type=f"{HTML}; charset=utf-8")
-    return Response(document.summary_document(record, f"{request.app.state.base}/"), media_type=FHIR_JSON)
+    return form.answer(document.summary_document(record, f"{request.app.state.base}/"))

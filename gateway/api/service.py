@@ -9,9 +9,10 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request, Response
 
 from gateway import __version__
-from gateway.api import asked, negotiation
+from gateway.api import asked
+from gateway.api.answer import Form
 from gateway.api.auth import Known
-from gateway.api.errors import FHIR_JSON, RETRY_SECONDS
+from gateway.api.errors import RETRY_SECONDS
 from gateway.errors import Forbidden, GatewayError
 from gateway.fhir import build, capability
 from gateway.fhir.parse import known
@@ -74,10 +75,10 @@ class Readiness:
 def metadata(request: Request) -> Response:
     """https://hl7.org/fhir/R4/http.html#capabilities: the CapabilityStatement, for anybody."""
     pairs = asked.in_query(request)
-    negotiation.chosen(request, pairs)
+    form = Form(request, pairs)
     known(pairs)
     statement = capability.statement(version=__version__, url=request.app.state.base)
-    return Response(build.encode(statement), media_type=FHIR_JSON)
+    return form.answer(build.encode(statement))
 
 
 @router.get("/metrics")

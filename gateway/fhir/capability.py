@@ -33,7 +33,7 @@ def statement(version: str, url: str) -> dict[str, Any]:
         "software": {"name": "NHS record gateway", "version": version},
         "implementation": {"description": "Linked GP, hospital and social-care records", "url": url},
         "instantiates": ["http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"],
-        "fhirVersion": "4.0.1", "format": ["application/fhir+json", "json"],
+        "fhirVersion": "4.0.1", "format": ["application/fhir+json", "json", "application/fhir+xml", "xml"],
         "rest": [{
             "mode": "server",
             "security": {

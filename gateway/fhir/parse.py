@@ -18,6 +18,8 @@ from gateway.fhir.index import WHOLE_IDENTIFIERS, fold
 from gateway.fhir.search import Clause, Include, Query
 
 MOST_CLAUSES, MOST_VALUES, MOST_COUNT, USUAL_COUNT = 30, 50, 250, 50
+FORM = frozenset({"_format", "_pretty"})
+"""What the answer shall look like: whoever answers has read it."""
 PREFIXES = ("eq", "ne", "gt", "ge", "lt", "le", "sa", "eb", "ap")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,48}(:[A-Za-z]{1,24})?\Z")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
@@ -54,9 +56,9 @@ def named(name: str) -> str:
 
 def known(pairs: Sequence[tuple[str, str]], *names: str) -> None:
     """Raises ``Unsupported``, by name, for a parameter of a read or an operation that is neither one of ``names`` nor
-    ``_format``, which whoever answers has read."""
+    of ``FORM``."""
     for name, _ in pairs:
-        if name != "_format" and name not in names:
+        if name not in FORM and name not in names:
             raise Unsupported(named(name))
 
 
@@ -220,7 +222,7 @@ class _Reader:
             raise Unsupported("parameter _total")
         self.total = value == "accurate"
 
-    def _format(self, _value: str) -> None:
+    def _form(self, _value: str) -> None:
         """Whoever answers has read it."""
 
     def query(self, pairs: Sequence[tuple[str, str]]) -> Query:
@@ -245,7 +247,7 @@ class _Reader:
 
 _CONTROLS = {
     "_id": _Reader._id, "_lastUpdated": _Reader._updated, "_count": _Reader._count, "_sort": _Reader._sort, "_include": _Reader._include,
-    "_cursor": _Reader._cursor, "_total": _Reader._total, "_format": _Reader._format, "_summary": _Reader._summary,
+    "_cursor": _Reader._cursor, "_total": _Reader._total, **dict.fromkeys(FORM, _Reader._form), "_summary": _Reader._summary,
 }  # fmt: skip
 
 

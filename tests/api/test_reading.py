@@ -63,11 +63,11 @@ def test_a_parameter_that_a_read_does_not_know_is_refused_by_name(clinic, path):
         assert (answer.status_code, answer.json()["issue"][0]["details"]["text"]) == (400, f"parameter {name}")
         assert "9990009990" not in answer.text
     assert clinic.get(path, _format="json").status_code == 200
-    assert clinic.get(path, _format="xml").status_code == 406
+    assert clinic.get(path, _format="turtle").status_code == 406
 
 
 ACCEPTS = [
-    ("application/fhir+xml", 406), ("application/xml, text/xml", 406), ("text/turtle", 406), ("application/json-patch+json", 406),
+    ("application/fhir+xml", 200), ("application/xml, text/xml", 200), ("text/turtle", 406), ("application/fhir+turtle", 406), ("application/json-patch+json", 406),
     ("application/fhir+json", 200), ("Application/FHIR+JSON; charset=utf-8", 200), ("application/json", 200), ("application/*", 200), ("*/*", 200),
     ("application/fhir+xml, application/fhir+json;q=0.5", 200), ("text/html, */*;q=0.8", 200),
     ("application/fhir+json; fhirVersion=4.0", 200), ("application/fhir+json; fhirVersion=3.0", 406), ("application/fhir+json;q=x", 406),
@@ -75,7 +75,7 @@ ACCEPTS = [
 
 
 @pytest.mark.parametrize("accept, status", ACCEPTS)
-def test_who_takes_no_json_is_told_that_it_is_all_there_is(clinic, accept, status):
+def test_who_takes_neither_json_nor_xml_is_told_that_they_are_all_there_is(clinic, accept, status):
     for path in (*READS, f"/fhir/Observation?patient={uid(1)}", "/fhir/metadata"):
         assert clinic.get(path, headers={"Accept": accept}).status_code == status, path
     found = clinic.ask("POST", "/fhir/Observation/_search", headers={"Accept": accept}, data={"patient": uid(1)})
@@ -85,7 +85,7 @@ def test_who_takes_no_json_is_told_that_it_is_all_there_is(clinic, accept, statu
 def test_a_page_is_for_the_summary_only_and_the_format_asked_for_goes_before_the_header(clinic):
     told = [clinic.get(path, headers={"Accept": "text/html"}) for path in READS]
     assert [answer.status_code for answer in told] == [406, 406, 406, 200]
-    assert told[0].json()["issue"][0]["details"]["text"] == "accept: application/fhir+json"
+    assert told[0].json()["issue"][0]["details"]["text"] == "accept: application/fhir+json, application/fhir+xml"
     assert clinic.get(OBS, headers={"Accept": "application/fhir+xml"}, _format="json").status_code == 200
 
 

@@ -323,7 +323,7 @@ REFUSED = [
     ("Observation", {"_count": "-1"}, 400, "parameter _count"),
     ("Observation", {"_count": "²"}, 400, "parameter _count"),
     ("Observation", {"_total": SECRET}, 400, "parameter _total"),
-    ("Observation", {"_format": "xml"}, 406, "accept: application/fhir+json"),
+    ("Observation", {"_format": "ttl"}, 406, "accept: application/fhir+json, application/fhir+xml"),
     ("Observation", {"date": SECRET}, 400, "parameter date"),
     ("Observation", {"date": "2024-13"}, 400, "parameter date"),
     ("Observation", {"_lastUpdated": SECRET}, 400, "parameter _lastUpdated"),

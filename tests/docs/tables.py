@@ -85,7 +85,8 @@ CONTROLS = {
     "_include": "a reference to follow, as `Type:parameter`",
     "_cursor": "part of a `next` link; do not build it yourself",
     "_total": "`accurate` or `none`",
-    "_format": "`json`",
+    "_format": "`json` or `xml`",
+    "_pretty": "`true` for an indented answer, or `false`",
     "_summary": "`count` for the total alone, as `_count=0`; or `false`",
 }
 """What each of the parameters that every type takes holds."""

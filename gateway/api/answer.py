@@ -1,0 +1,60 @@
+"""The answer of FHIR in the form that the client asked for: JSON as it is stored or made, or XML; indented on request.
+
+Sources: https://hl7.org/fhir/R4/http.html#mime-type and #general (``_pretty``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from fastapi import Request, Response
+
+from gateway.api import asked, negotiation
+from gateway.api.errors import FHIR_JSON, JSON, XML, Failed
+from gateway.errors import GatewayError, Invalid
+from gateway.fhir import as_xml
+
+PRETTY = "_pretty"
+
+
+class Form:
+    """What the client asked for. Made before the answer is looked for, so that a kind that we do not have is refused
+    first."""
+
+    __slots__ = ("is_pretty", "kind")
+
+    def __init__(self, request: Request, pairs: Sequence[tuple[str, str]], *kinds: str):
+        """Raises ``NotAcceptable`` where the client takes neither JSON nor XML nor one of ``kinds``, ``Invalid`` for a
+        ``_pretty`` that is no boolean."""
+        self.kind = negotiation.chosen(request, pairs, XML, *kinds)
+        asked = [value for name, value in pairs if name == PRETTY]
+        if any(value not in ("true", "false") for value in asked):
+            raise Invalid("parameter _pretty: true or false")
+        self.is_pretty = "true" in asked
+
+    def answer(self, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+        """Return the response with a resource, which comes in JSON. It computes for XML, so it is not for the event
+        loop where ``is_as_made`` is false."""
+        if self.kind == XML:
+            return Response(as_xml.to_xml(body, self.is_pretty), headers=headers, media_type=f"{XML}; charset=utf-8")
+        if self.is_pretty:
+            body = msgspec.json.format(body, indent=2)
+        return Response(body, headers=headers, media_type=FHIR_JSON)
+
+    @property
+    def is_as_made(self) -> bool:
+        """Whether the answer is the JSON as it comes."""
+        return self.kind == JSON and not self.is_pretty
+
+
+def failed(request: Request, failure: Failed) -> Response:
+    """Return the response to a failure, in XML where that is what the client takes: JSON for any other wish."""
+    body, status, headers = failure
+    try:
+        kind = negotiation.chosen(request, asked.in_query(request), XML)
+    except GatewayError:
+        kind = JSON
+    if kind == XML:
+        return Response(as_xml.to_xml(body), status, headers, f"{XML}; charset=utf-8")
+    return Response(body, status, headers, FHIR_JSON)
