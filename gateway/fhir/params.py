@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 PATIENT_TYPES = (
     "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter",
     "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Flag", "Consent", "FamilyMemberHistory", "Specimen",
+    "RelatedPerson",
 )  # fmt: skip
 DIRECTORY_TYPES = ("Organization", "Practitioner", "PractitionerRole", "Location")
 """THE list of types that are about no patient: any signed-in role reads them, and only a source's own flag hides
@@ -82,7 +83,7 @@ _MAIN = frozenset
 
 PARAMS = (
     Param(1, "identifier", "token", "clinical", _same("identifier", *SEARCHABLE), is_global=True,
-          apart=_own("Patient", "Task", "Flag", "Specimen", *DIRECTORY_TYPES)),
+          apart=_own("Patient", "Task", "Flag", "Specimen", "RelatedPerson", *DIRECTORY_TYPES)),
     Param(2, "code", "token", "clinical", {
         **_same("code", "AllergyIntolerance", "Condition", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task"),
         **_same("medicationCodeableConcept", "MedicationRequest", "MedicationStatement"),
@@ -100,7 +101,7 @@ PARAMS = (
     Param(8, "class", "token", "", _same("class", "Encounter")),
     Param(9, "gender", "token", "individual", _same("gender", "Patient"),
           systems={"Patient": "http://hl7.org/fhir/administrative-gender"}),
-    Param(10, "relationship", "token", "", _same("relationship", "FamilyMemberHistory")),
+    Param(10, "relationship", "token", "", _same("relationship", "FamilyMemberHistory", "RelatedPerson")),
     Param(20, "encounter", "reference", "clinical", _same(
         "encounter", "Condition", "MedicationRequest", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task", "Flag"),
         targets=("Encounter",), apart={"MedicationRequest": "medications", **_own("Condition", "Task")}),

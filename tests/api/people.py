@@ -139,6 +139,7 @@ EVERYTHING = {
         _held("FamilyMemberHistory", 120, status="completed", patient=P, date="2021-05-04", relationship=coded("r120"),
               condition=[{"code": coded("c120")}]),
         _held("Specimen", 121, status="available", type=coded("t121"), subject=P, receivedTime="2021-05-04"),
+        _held("RelatedPerson", 122, active=True, patient=P, relationship=[coded("r122")], name=[{"family": "Ames", "given": ["Alf"]}]),
         _held("Organization", 116, name="Wéllshire Office", type=[coded("t116")]),
         _held("Practitioner", 117, name=[{"family": "Quill-Stone", "given": ["Idris"]}]),
         _held("PractitionerRole", 118, practitioner=PRACTITIONER, organization=ORG),
