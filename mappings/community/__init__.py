@@ -12,7 +12,7 @@ from mappings.community.delivery import check, read, unread
 from mappings.community.diagnosis import to_diagnosis
 from mappings.community.directory import to_provider, to_staff
 from mappings.community.facts import to_coded, to_fact
-from mappings.community.person import SAID_YES, to_about, to_patient, to_risk
+from mappings.community.person import tells_of_danger, to_about, to_patient, to_risk
 from mappings.community.tables import ACCOMMODATION, HEADER, NEVER, PERSON, PROTECTION, VULNERABILITY
 from mappings.community.vaccine import to_vaccine
 
@@ -45,8 +45,7 @@ def hides(group: Group) -> bool:
     person does where an indicator says yes, in the group that the flags are made in."""
     if any(row.table in CONFIDENTIAL for row in group.rows):
         return True
-    is_about = group.key.startswith("about:")
-    return is_about and any(row.values[name].upper() == "Y" for row in group.of(PERSON) for name in SAID_YES)
+    return group.key.startswith("about:") and any(map(tells_of_danger, group.of(PERSON)))
 
 
 SOURCE = Source(

@@ -21,7 +21,7 @@ from mappings import Feed, Look, Reject, Row, Values
 from mappings.cld.times import iso
 from mappings.community.columns import LEFT
 from mappings.community.columns import TABLES as COLUMNS
-from mappings.community.tables import HEADER, MANDATORY, PATIENT_ID, PERIOD, REQUIRED, SUBMISSION, TABLES, Table
+from mappings.community.tables import HEADER, MADE, MANDATORY, PATIENT_ID, PERIOD, REQUIRED, SUBMISSION, TABLES, Table
 from mappings.readers.csv import Rename, check_header, csv_rows, unknown_columns
 from mappings.readers.files import File, delivered, is_zip, whole
 
@@ -173,7 +173,7 @@ def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
     """https://digital.nhs.uk/data-and-information/data-collections-and-data-sets/data-sets/community-services-data-set
 
     Yield the rows of a file; at its end, where none was turned away, that the table was read whole."""
-    table, provider, month, _ = file.title.split(" ")
+    table, provider, month, minute = file.title.split(" ")
     if table not in TABLES:
         return
     about, order, is_whole = TABLES[table], order_of(file), True
@@ -187,7 +187,7 @@ def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
         is_whole = is_whole and isinstance(answer, Row)
         yield answer
     if is_whole:
-        yield Row(SUBMISSION, f"{table} {month}", provider, order, Values({"Table": table, PERIOD: month}))
+        yield Row(SUBMISSION, f"{table} {month}", provider, order, Values({PERIOD: month, MADE: minute}))
 
 
 def row(table: str, values: Values, provider: str, month: str, order: int, line: int, feed: Feed) -> Row | Reject:
@@ -204,7 +204,7 @@ def row(table: str, values: Values, provider: str, month: str, order: int, line:
         key=key,
         publisher=provider,
         order=order,
-        values=Values(filled | {PERIOD: month}),
+        values=Values(filled | {PERIOD: month, MADE: made_on(order)}),
         patient=whose(about, filled, feed),
         groups=tuple([f"{family}:{name}" for family, name in _groups(table, about, filled, key, feed) if name]),
         line=0,  # a month restates what it had: a row that only moved has not changed

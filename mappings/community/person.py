@@ -19,6 +19,8 @@ from mappings.vocabulary import ETHNIC_CATEGORY, HL7, NUMBER_STATUS, UK_CORE, UK
 
 LOOKED_AFTER, SAFEGUARDING = "ChildLookedAfter_Indicator", "Safeguarding_Indicator"
 SAID_YES = {LOOKED_AFTER: "Looked after child", SAFEGUARDING: "Safeguarding vulnerability factors recorded"}
+OF_A_CHILD_IN_CARE = frozenset({"FPX", "FPM", "FPF", "APX", "APM", "APF"})
+"""Foster and adoptive parents: who is one tells that the child is or was in care."""
 NOBODY = "NOX"
 """The code of somebody who lives alone: no carer."""
 _LANGUAGE = re.compile(r"[a-z]{2}")
@@ -125,6 +127,12 @@ def to_about(group: Group, look: Look) -> list[dict[str, Any]]:
     return [*carer(row, patient, look), *flags, *stated(row, patient, "", {}, look)]
 
 
+def tells_of_danger(row: Row) -> bool:
+    """Whether the row of a person tells that a child is in care or that somebody is in danger."""
+    carer_is = row.values["Relationship_MainCarer"].upper()
+    return carer_is in OF_A_CHILD_IN_CARE or any(row.values[column].upper() == "Y" for column in SAID_YES)
+
+
 def carer(row: Row, patient: dict[str, Any], look: Look) -> list[dict[str, Any]]:
     """Return the main carer, of whom the data set says only what they are to the patient."""
     code = row.values["Relationship_MainCarer"].upper()
@@ -142,6 +150,7 @@ def carer(row: Row, patient: dict[str, Any], look: Look) -> list[dict[str, Any]]
             "RelatedPerson",
             look.id("RelatedPerson", row.key),
             UK_CORE + "UKCore-RelatedPerson",
+            ("R",) if code in OF_A_CHILD_IN_CARE else (),
             active=True,
             patient=patient,
             relationship=[relation, main],

@@ -23,8 +23,9 @@ BLOOD_SPOT, EXAMINATION = "CYP604BloodSpotResult", "CYP605IPE"
 PROVISIONAL, PRIMARY, SECONDARY = "CYP606ProvDiag", "CYP607PrimDiag", "CYP608SecDiag"
 ASSESSMENT, BREASTFEEDING, BODY = "CYP609CodedAssessmentReferral", "CYP610BreastfeedingStatus", "CYP611Obs"
 CONTACT_ASSESSMENT, STAFF = "CYP612CodedAssessmentContact", "CYP901StaffDetails"
-SUBMISSION, PERIOD = "Submission", "Period"
-"""A table of a submission that was read whole, and the month that a row is of: kept with each row."""
+SUBMISSION, PERIOD, MADE = "Submission", "Period", "Made"
+"""A table of a submission that was read whole; the month that a row is of and the day its submission was made, kept
+with each row. Both decide what comes of it, so a row that is sent again has changed."""
 
 
 class Table(NamedTuple):

@@ -54,7 +54,9 @@ def activity(key: str = "V1", of: str = "K1", **values: str) -> Row:
 
 def whole(table: str, month: str = MONTH, made: str = MADE) -> Row:
     """That a table of a submission was read to its end."""
-    return Row("Submission", f"{table} {month}", PROVIDER, number(f"{month}-01", made), Values({"Period": month}))
+    return Row(
+        "Submission", f"{table} {month}", PROVIDER, number(f"{month}-01", made), Values({"Period": month, "Made": made})
+    )
 
 
 def mapped(*rows: Row) -> Mapped:
