@@ -43,6 +43,8 @@ def to_referral(group: Group, look: Look) -> list[dict[str, Any]]:
 
 def request(row: Row, services: list[Row], reasons: list[Row], look: Look) -> dict[str, Any]:
     values = row.values
+    if values["Priority_Type"] and not codes.is_listed("priority", values["Priority_Type"]):
+        look.unlisted(REFERRAL, "Priority_Type", values["Priority_Type"])
     received, is_doubtful = moment(values, "ReferralRequest_ReceivedDate", "ReferralRequest_ReceivedTime")
     why = [codes.concept("primary-reason-for-referral", values["PrimaryReferralReason"])]
     why += [codes.concept("other-reason-for-referral", other.values["ReferralReason_Other"]) for other in reasons]
@@ -107,7 +109,8 @@ def episodes(row: Row, services: list[Row], contacts: list[Row], look: Look) -> 
     begun = min((when for contact in contacts if (when := attended(contact))), default="")
     if not begun:
         return []
-    discharged, made = day(row.values, "Discharge_Date"), []
+    discharged = day(row.values, "Discharge_Date")
+    resources = []
     of_the_referral: list[Row | None] = [*services] or [None]
     for service in of_the_referral:
         if service is not None and is_past(day(service.values, "Referral_RejectionDate"), made_on(service.order)):
@@ -115,7 +118,7 @@ def episodes(row: Row, services: list[Row], contacts: list[Row], look: Look) -> 
         closed = day(service.values, "Referral_ClosureDate") if service else ""
         end = min(filter(None, (closed, discharged)), default="")
         has_ended = is_past(end, made_on(max(row.order, service.order if service else 0)))
-        made.append(
+        resources.append(
             resource(
                 "EpisodeOfCare",
                 look.id("EpisodeOfCare", service.key if service else row.key),
@@ -131,7 +134,7 @@ def episodes(row: Row, services: list[Row], contacts: list[Row], look: Look) -> 
                 referralRequest=[look.reference("ServiceRequest", row.key)],
             )
         )
-    return made
+    return resources
 
 
 def attended(contact: Row) -> str:
@@ -143,11 +146,11 @@ def attended(contact: Row) -> str:
 
 def to_onward(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the ServiceRequest of a referral to somebody else. Whether it is still open nobody says."""
-    made = []
+    resources = []
     for row in group.of(ONWARD):
         if not counts(row, look):
             continue
-        made.append(
+        resources.append(
             resource(
                 "ServiceRequest",
                 look.id("ServiceRequest", f"{row.table}|{row.key}"),
@@ -163,4 +166,4 @@ def to_onward(group: Group, look: Look) -> list[dict[str, Any]]:
                 reasonCode=[codes.concept("onward-referral-reason", row.values["Onward_ReferralReason"])],
             )
         )
-    return made
+    return resources

@@ -109,7 +109,9 @@ NOT_MAPPED: dict[tuple[str, str], str] = {
     ("CYP201CareContact", "ReasonableOffer_Date"): _WAITING_TIME,
     ("CYP201CareContact", "ClinicallyAppropriate_Date"): _WAITING_TIME,
     ("CYP201CareContact", "Contact_CancellationDate"): "the status says that it was cancelled",
-    ("CYP201CareContact", "Contact_CancellationReason"): "the status says by whom it was cancelled; FHIR R4 has no place for why",
+    ("CYP201CareContact", "Contact_CancellationReason"): (
+        "the status says by whom it was cancelled; FHIR R4 has no place for why"
+    ),
     ("CYP201CareContact", "ReplacementAppointment_OfferedDate"): _WAITING_TIME,
     ("CYP201CareContact", "ReplacementAppointment_BookedDate"): _WAITING_TIME,
     ("CYP202CareActivity", "CareActivity_Duration"): "that of its contact is told",
@@ -118,7 +120,10 @@ NOT_MAPPED: dict[tuple[str, str], str] = {
 }
 """Table and column → why nothing is made of it."""
 LEFT: dict[str, str] = {
-    "CYP004CarePlanType": "care plans: the data set says that there is one and not what is in it, and no section of a care record shows CarePlan to a clinician yet",
+    "CYP004CarePlanType": (
+        "care plans: the data set says that there is one and not what is in it, and no section of a care record shows "
+        "CarePlan to a clinician yet"
+    ),
     "CYP005CarePlanAgreement": "who agreed to a care plan: as CYP004CarePlanType",
     "CYP007EmpStatus": "employment, which decides nothing in care",
     "CYP008OverseasVisitorChargCat": "who pays, and a person's immigration status with it",

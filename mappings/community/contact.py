@@ -85,8 +85,9 @@ def status(row: Row) -> str:
 def class_of(row: Row, look: Look) -> dict[str, Any]:
     """Return the class by how the contact was made, and where; marked as unknown where that is not said."""
     how, values = row.values["ConsMechanism"], row.values
-    if how and not codes.is_listed("mechanism", how):
-        look.unlisted(CONTACT, "ConsMechanism", how)
+    for name, column in (("mechanism", "ConsMechanism"), ("attendance", "AttendanceStatus")):
+        if values[column] and not codes.is_listed(name, values[column]):
+            look.unlisted(CONTACT, column, values[column])
     code = codes.target("mechanism", how, "class")
     if code == "AMB" and values["Activity_LocationType"].upper() == AT_HOME:
         code = "HH"
@@ -125,17 +126,17 @@ def to_activity(group: Group, look: Look) -> list[dict[str, Any]]:
     patient = look.reference("Patient", referral_of(contact, look).patient)
     encounter = look.reference("Encounter", contact.key)
     when, is_doubtful = moment(contact.values, "Contact_Date", "Contact_Time")
-    made = [*done(row, patient, when, encounter, look), *found(row, patient, when, encounter, look)]
+    resources = [*done(row, patient, when, encounter, look), *findings(row, patient, when, encounter, look)]
     for kept in group.rows:
         if kept.deleted or not counts(kept, look):
             continue
         if kept.table == BREASTFEEDING:
-            made += stated(kept, patient, when, encounter, look)
+            resources += stated(kept, patient, when, encounter, look)
         elif kept.table == BODY:
-            made += measured(kept, patient, when, encounter, look)
+            resources += measured(kept, patient, when, encounter, look)
         elif kept.table == CONTACT_ASSESSMENT:
-            made.append(scored(kept, "survey", patient, when, encounter, look))
-    return [tagged(each, is_doubtful) for each in made]
+            resources.append(scored(kept, "survey", patient, when, encounter, look))
+    return [tagged(built, is_doubtful) for built in resources]
 
 
 def performer(row: Row, look: Look) -> dict[str, Any]:
@@ -165,22 +166,25 @@ def done(row: Row, patient: dict[str, Any], when: str, encounter: dict[str, Any]
     ]
 
 
-def found(row: Row, patient: dict[str, Any], when: str, encounter: dict[str, Any], look: Look) -> list[dict[str, Any]]:
+def findings(
+    row: Row, patient: dict[str, Any], when: str, encounter: dict[str, Any], look: Look
+) -> list[dict[str, Any]]:
     """Return what was found and observed. A finding in ICD-10 is a diagnosis of the visit; one in another scheme may be
     anything that was seen, and is an Observation."""
-    values, made = row.values, []
+    values = row.values
+    resources = []
     finding = codes.clinical("finding", values["Finding_Scheme"], values["CodedFinding"], look, "Finding_Scheme")
     if finding and values["Finding_Scheme"] == "01":
-        made.append(condition(row, finding, patient, look, when=when, encounter=encounter))
+        resources.append(condition(row, finding, patient, look, when=when, encounter=encounter))
     elif finding:
-        made.append(observation(row, "finding", finding, {}, patient, when, encounter, look))
+        resources.append(observation(row, "finding", finding, {}, patient, when, encounter, look))
     code = codes.clinical(
         "observation", values["Observation_Scheme"], values["CodedObservation"], look, "Observation_Scheme"
     )
     if code:
         amount = value(values["ObservationValue"], values["UC_UnitOfMeasurement"])
-        made.append(observation(row, "observation", code, amount, patient, when, encounter, look))
-    return made
+        resources.append(observation(row, "observation", code, amount, patient, when, encounter, look))
+    return resources
 
 
 def observation(

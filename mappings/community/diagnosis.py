@@ -27,15 +27,17 @@ OF_A_VISIT = {"coding": [{"system": HL7 + "condition-category", "code": "encount
 def to_diagnosis(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Condition. Nothing says whether it is over, so it has no clinical status: a referral that ends heals
     nobody, and a previous diagnosis may still hold."""
-    made = []
+    resources = []
     for row in group.rows:
         if row.deleted or not counts(row, look):
             continue
         column, date, certainty, words = COLUMNS[row.table]
         code = codes.clinical("diagnosis", row.values["Diagnosis_Scheme"], row.values[column], look, "Diagnosis_Scheme")
         patient = look.reference("Patient", row.patient) if row.table == HISTORY else referred(row, look)
-        made.append(condition(row, code, patient, look, when=day(row.values, date), certainty=certainty, words=words))
-    return made
+        resources.append(
+            condition(row, code, patient, look, when=day(row.values, date), certainty=certainty, words=words)
+        )
+    return resources
 
 
 def condition(

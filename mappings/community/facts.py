@@ -40,11 +40,11 @@ def category(code: str) -> list[dict[str, Any]]:
 
 def to_fact(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return an Observation for each fact that a row of a patient states."""
-    made = []
+    resources = []
     for row in group.rows:
         if not row.deleted and counts(row, look):
-            made += stated(row, look.reference("Patient", row.patient), "", {}, look)
-    return made
+            resources += stated(row, look.reference("Patient", row.patient), "", {}, look)
+    return resources
 
 
 def stated(row: Row, patient: dict[str, Any], when: str, encounter: dict[str, Any], look: Look) -> list[dict[str, Any]]:
@@ -73,14 +73,14 @@ def stated(row: Row, patient: dict[str, Any], when: str, encounter: dict[str, An
 def to_coded(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Observation of a SNOMED CT concept: a circumstance, a technology in use, or the score of an
     assessment."""
-    made = []
+    resources = []
     for row in group.rows:
         if row.deleted or not counts(row, look):
             continue
         patient = referred(row, look) if row.table == ASSESSMENT else look.reference("Patient", row.patient)
         when = day(row.values, WHEN[row.table])
-        made.append(scored(row, CATEGORIES[row.table], patient, when, {}, look))
-    return made
+        resources.append(scored(row, CATEGORIES[row.table], patient, when, {}, look))
+    return resources
 
 
 def scored(

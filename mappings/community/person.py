@@ -19,6 +19,7 @@ from mappings.vocabulary import ETHNIC_CATEGORY, HL7, NUMBER_STATUS, UK_CORE, UK
 
 LOOKED_AFTER, SAFEGUARDING = "ChildLookedAfter_Indicator", "Safeguarding_Indicator"
 SAID_YES = {LOOKED_AFTER: "Looked after child", SAFEGUARDING: "Safeguarding vulnerability factors recorded"}
+LISTS = {"gender": "Gender", "ethnicity": "EthnicCategory", "number-status": "NHSNumber_Status"}
 OF_A_CHILD_IN_CARE = frozenset({"FPX", "FPM", "FPF", "APX", "APM", "APF"})
 """Foster and adoptive parents: who is one tells that the child is or was in care."""
 NOBODY = "NOX"
@@ -33,6 +34,9 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
         return []
     values, known = row.values, made_on(row.order)
     born, died = day(values, "DateOfBirth"), day(values, "DateOfDeath")
+    for list_, column in LISTS.items():
+        if values[column] and values[column].upper() not in codes.person(list_):
+            look.unlisted(PERSON, column, values[column])
     if born > known:
         look.warn("DateOfBirth", "a date that cannot be")
         born = ""
@@ -160,7 +164,7 @@ def carer(row: Row, patient: dict[str, Any], look: Look) -> list[dict[str, Any]]
 
 def to_risk(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Flag of a child protection plan, which ends with it, or of a vulnerability factor."""
-    made = []
+    resources = []
     for row in group.rows:
         if row.deleted or row.table not in (PROTECTION, VULNERABILITY) or not counts(row, look):
             continue
@@ -168,14 +172,14 @@ def to_risk(group: Group, look: Look) -> list[dict[str, Any]]:
         if row.table == VULNERABILITY:
             factor = codes.concept("safeguarding-vulnerability-factors-type", row.values["SafeguardingFactors_Type"])
             code = {**factor, "text": "Safeguarding vulnerability factor"}
-            made.append(flag(row, f"{row.table}|{row.key}", code, patient, {}, "active", look))
+            resources.append(flag(row, f"{row.table}|{row.key}", code, patient, {}, "active", look))
             continue
         start, end = day(row.values, "CPP_StartDate"), day(row.values, "CPP_EndDate")
         reason = codes.concept("child-protection-plan-reason", row.values["CPP_Reason"])
         status = "inactive" if end and end <= made_on(row.order) else "active"
         code = {**reason, "text": "Child protection plan"}
-        made.append(flag(row, f"{row.table}|{row.key}", code, patient, {"start": start, "end": end}, status, look))
-    return made
+        resources.append(flag(row, f"{row.table}|{row.key}", code, patient, {"start": start, "end": end}, status, look))
+    return resources
 
 
 def flag(

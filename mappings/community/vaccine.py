@@ -17,15 +17,15 @@ from mappings.vocabulary import UK_CORE, UNKNOWN
 def to_vaccine(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Immunization. One of a day that lies ahead of its submission was not given yet: it is counted and
     makes nothing."""
-    made = []
+    resources = []
     for row in group.rows:
         if row.deleted or not counts(row, look):
             continue
         if day(row.values, "Immunisation_Date") > made_on(row.order):
             look.warn("Immunisation_Date", "a date that cannot be")
             continue
-        made.append(immunisation(row, look))
-    return made
+        resources.append(immunisation(row, look))
+    return resources
 
 
 def immunisation(row: Row, look: Look) -> dict[str, Any]:

@@ -118,3 +118,24 @@ def test_a_column_that_holds_anything_crashes_nothing_and_is_told_by_its_place(n
     assert held > 50 and report.rows["read"] > 150
     assert "Zanzibarre" not in told and "9990000034" not in told
     assert not [reason for _, reason in waiting if not re.fullmatch(r"column \w+|[A-Z]\w+", reason)]
+
+
+@pytest.mark.hazard("HZ-COMM-17")
+def test_a_month_that_is_sent_again_unchanged_is_as_known_on_its_own_day(new_store, take, tmp_path):
+    """A contact that was ahead of the first submission is past for the second, whichever is loaded first, and although
+    the table cannot be read whole."""
+    rows = [
+        ("CYP001MPI", {"LocalPatientID": "C1"}),
+        ("CYP101Referral", {"ServiceRequestID": "R1", "LocalPatientID": "C1"}),
+        ("CYP201CareContact", {"CareContactID": "K1", "ServiceRequestID": "R1", "Contact_Date": "2024-03-01"}),
+        ("CYP201CareContact", {"CareContactID": "K2"}),  # turned away: nothing tells that the table was read whole
+    ]
+    early = write(tmp_path / "early", rows, made="2024-02-16T09:30")
+    late = write(tmp_path / "late", rows, made="2024-03-18T08:00")
+    ends = []
+    for name, order in (("one", (early, late)), ("two", (late, early))):
+        store = new_store(name)
+        for path in order:
+            take(store, path)
+        ends.append(state(store))
+    assert ends[0] == ends[1]

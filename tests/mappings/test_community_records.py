@@ -250,6 +250,16 @@ def test_a_vaccination_of_tomorrow_was_not_given_and_one_of_another_provider_is_
     assert "primarySource" not in mapped(person(), jab(Immunisation_Date="2024-01-09")).one("Immunization")
 
 
+def test_a_value_that_no_list_has_is_counted_and_takes_nothing_with_it():
+    odd = person(Gender="Q", EthnicCategory="!", NHSNumber_Status="77", Relationship_MainCarer="ZZZ")
+    found = mapped(odd, referral(Priority_Type="A"), contact("8", ConsMechanism="77"))
+    columns = ("Gender", "EthnicCategory", "NHSNumber_Status", "Relationship_MainCarer")
+    expected = [f"CYP001MPI {column}" for column in columns] + ["CYP101Referral Priority_Type"]
+    expected += ["CYP201CareContact AttendanceStatus", "CYP201CareContact ConsMechanism"]
+    assert sorted(found.unlisted) == sorted(expected)
+    assert found.one("Encounter")["status"] == "unknown" and found.one("Patient")["identifier"]
+
+
 def test_what_has_not_come_keeps_waiting_and_is_not_lost():
     for lone in (contact(), activity(), sent("CYP611Obs", CareActivityID="V9", Weight="60")):
         assert len(map_rows(SOURCE, [lone], FEED).faults) >= 1
