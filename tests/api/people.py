@@ -140,6 +140,8 @@ EVERYTHING = {
               condition=[{"code": coded("c120")}]),
         _held("Specimen", 121, status="available", type=coded("t121"), subject=P, receivedTime="2021-05-04"),
         _held("RelatedPerson", 122, active=True, patient=P, relationship=[coded("r122")], name=[{"family": "Ames", "given": ["Alf"]}]),
+        _held("CarePlan", 123, status="active", intent="plan", category=[coded("k123")], subject=P, encounter=E,
+              period={"start": "2021-05-04", "end": "2021-05-05"}),
         _held("Organization", 116, name="Wéllshire Office", type=[coded("t116")]),
         _held("Practitioner", 117, name=[{"family": "Quill-Stone", "given": ["Idris"]}]),
         _held("PractitionerRole", 118, practitioner=PRACTITIONER, organization=ORG),

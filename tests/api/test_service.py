@@ -11,7 +11,7 @@ from gateway.fhir import model, params
 TYPES = [
     "Patient", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter",
     "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Organization", "Practitioner", "PractitionerRole", "Location", "Flag",
-    "Consent", "FamilyMemberHistory", "Specimen", "RelatedPerson",
+    "Consent", "FamilyMemberHistory", "Specimen", "RelatedPerson", "CarePlan",
 ]  # fmt: skip
 
 

@@ -20,8 +20,8 @@ MOST = 1 << 24
 """Bytes that what is read may become here: the bounds let small archives grow to a megabyte, and others 200 times."""
 FAULTS = (
     base64.b64decode(  # an entry without a name
-        "UEsDBBQAAAAAAA6Oe11IgG+MGgAAABoAAAAFAAAAYS5jc3ZuYW1lLGJvcm4KQW1lcywxOTgwLTAyLTI5ClBLAQIUAxQAAAAAAA6Oe11IgG+MGgAA"
-        "ABoAAAAAAAAABQAAAAAAAACAAQAAAABhLmNzdlBLBQYAAAAAAQABADMAAAA9AAAAAAA="
+        "UEsDBBQAAAAAAA6Oe11IgG+MGgAAABoAAAAFAAAAYS5jc3ZuYW1lLGJvcm4KQW1lcywxOTgwLTAyLTI5ClBLAQIUAxQAAAAA"
+        "AA6Oe11IgG+MGgAAABoAAAAAAAAABQAAAAAAAACAAQAAAABhLmNzdlBLBQYAAAAAAQABADMAAAA9AAAAAAA="
     ),
 )
 _folder = Path(tempfile.mkdtemp(prefix="fuzz-archives-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
