@@ -1,5 +1,4 @@
-"""``python -m tests.fuzz [--seconds N] [name…]``: every target, or those named, each for N seconds in a process of its
-own.
+"""``python -m tests.fuzz [--seconds N] [name…]``: every target, or those named, each in a process of its own.
 
 An error that is not declared, an input that takes more than ten seconds and one that needs more than two gigabytes end
 a target; its input is then under ``--keep``. Atheris has wheels for Linux on x86-64 alone.
