@@ -95,16 +95,16 @@ def class_of(row: Row, look: Look) -> dict[str, Any]:
 
 
 def types(row: Row) -> list[dict[str, Any]]:
-    """Return what kind of contact it was: first or follow-up, how, with whom, whether in a group, and how it came out
-    where nobody was seen."""
+    """Return what kind of contact it was: first or follow-up, how, with whom, whether in a group. Where nobody was seen
+    that comes before the rest, for a reader names a contact by its first type."""
     values = row.values
     state = codes.target("attendance", values["AttendanceStatus"], "status")
     return [
+        codes.labelled("attendance", "attendance-status", values["AttendanceStatus"]) if state == "cancelled" else {},
         codes.concept("consultation-type", values["Consultation_Type"]),
         codes.labelled("mechanism", "consultation-mechanism", values["ConsMechanism"]),
         codes.concept("care-contact-subject", values["CareContact_Subject"]),
         {"text": "Group therapy"} if values["GroupTherapyIndicator"].upper() == "Y" else {},
-        codes.labelled("attendance", "attendance-status", values["AttendanceStatus"]) if state == "cancelled" else {},
         {"coding": [{"system": codes.URN + "team", "code": values["TeamID_Local"]}]} if values["TeamID_Local"] else {},
     ]
 
