@@ -18,8 +18,7 @@ def main() -> None:
     module = f"tests.fuzz.fuzz_{name}"
     sys.path.insert(0, str(Path(__file__).parents[2]))
     modules = importlib.import_module(module).MODULES
-    for loaded in [loaded for loaded in sys.modules if loaded.startswith((*modules, "tests.fuzz.fuzz_"))]:
-        del sys.modules[loaded]  # they are loaded again, instrumented
+    forget((*modules, "tests.fuzz.fuzz_"))  # they are loaded again, instrumented
     with atheris.instrument_imports(include=list(modules)):
         target = importlib.import_module(module)
     corpus = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
@@ -31,6 +30,15 @@ def main() -> None:
     )  # fmt: skip
     atheris.Setup([sys.argv[0], *options, str(corpus)], target.target)
     atheris.Fuzz()
+
+
+def forget(names: tuple[str, ...]) -> None:
+    """Forget the modules whose names begin so, by their packages too: ``from package import module`` asks these."""
+    for name in [name for name in sys.modules if name.startswith(names)]:
+        del sys.modules[name]
+        package, _, module = name.rpartition(".")
+        if package in sys.modules:
+            vars(sys.modules[package]).pop(module, None)
 
 
 if __name__ == "__main__":
