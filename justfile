@@ -33,6 +33,10 @@ types:
 bench *ARGUMENTS:
     {{python}} -m tests.bench {{ARGUMENTS}}
 
+# fuzz what reads bytes from outside: each target for a minute, or those named
+fuzz *ARGUMENTS:
+    {{python}} -m tests.fuzz {{ARGUMENTS}}
+
 # show the main job with synthetic people
 demo *ARGUMENTS:
     .venv/bin/gateway demo {{ARGUMENTS}}

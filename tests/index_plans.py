@@ -7,8 +7,9 @@ import pytest
 
 from gateway.fhir import index, params
 
-ADDED_SINCE_0_1 = ("FamilyMemberHistory", "Specimen")
-"""The types that version 0.1 stored and had no search parameters for. It had the rows of every other type."""
+ADDED_SINCE_0_1 = ("FamilyMemberHistory", "Specimen", "RelatedPerson", "CarePlan")
+"""The types that version 0.1 stored and had no search parameters for. It had the rows of every other
+type."""
 
 
 @contextmanager

@@ -58,12 +58,10 @@ def tables() -> dict[str, set[str]]:
 
 NO_SOURCE = {
     "DocumentReference": "no source sends letters",
-    "RelatedPerson": "no source sends next of kin as people of their own",
     "Medication": "a medicine's code is in its request or statement",
     "Appointment": "no delivery holds the appointment book",
     "Slot": "no delivery holds the appointment book",
     "Schedule": "no delivery holds the appointment book",
-    "CarePlan": "no delivery holds care plans",
     "CareTeam": "no delivery holds care teams",
     "DeviceRequest": "appliances come as medicines",
     "Device": "no delivery names devices",
@@ -82,7 +80,7 @@ NO_SOURCE = {
 _ALL = frozenset(NO_SOURCE)
 _NO_PATIENT = frozenset({"Slot", "Schedule", "HealthcareService"})
 _NO_RECORD = frozenset({"Bundle", "Coverage", "Device", "Group"})
-_PEOPLE = frozenset({"RelatedPerson", "CareTeam"})
+_PEOPLE = frozenset({"CareTeam"})
 WAITING: dict[str, dict[frozenset[str], str]] = {
     "route (fhir.params.SEARCHABLE)": {_ALL: "nothing is stored that could be asked for"},
     "capability statement": {_ALL: "it tells of routes, and there is none"},
@@ -104,11 +102,10 @@ WAITING: dict[str, dict[frozenset[str], str]] = {
         _PEOPLE: "says who people are, and not what of",
         frozenset({"List"}): "its entries are judged themselves",
         frozenset({"Medication"}): "a medicine is never removed for a code that no set covers",
-        frozenset({"Appointment", "DeviceRequest", "CarePlan"}): "as ServiceRequest: its words and codes are judged",
+        frozenset({"Appointment", "DeviceRequest"}): "as ServiceRequest: its words and codes are judged",
     },
     "links (nhs.links.LINKS)": {
         _NO_PATIENT | _NO_RECORD: "holds no reference to a clinical item that is stored",
-        frozenset({"RelatedPerson"}): "refers to its Patient only",
         frozenset({"Medication"}): "refers to no item of a record",
     },
     "summary (nhs.summary.sections)": {_ALL: "nothing is stored that a section could show"},
@@ -120,26 +117,28 @@ WAITING: dict[str, dict[frozenset[str], str]] = {
 
 DIRECTORY = dict.fromkeys(params.DIRECTORY_TYPES, "about no patient")
 KEPT = dict.fromkeys(links.KEPT_TYPES, "an allergy or medicine is never removed for a code that no set covers")
+CONTACT = {"RelatedPerson": "says who people are, and not what of"}
 EPISODE = {"EpisodeOfCare": "a registration or a service: its type is judged as sensitive codes are"}
 NOT_HERE: dict[str, dict[str, str]] = {
-    "main date (fhir.params.PARAMS)": {**DIRECTORY, "Specimen": "R4 has no date parameter of its main date but collected, which no source sends"},
-    "words (nhs.sensitive.CODED)": {**DIRECTORY, **KEPT, "Patient": "judged by its flag alone", "Consent": "a choice, read by nhs.optout"},
+    "main date (fhir.params.PARAMS)": {**DIRECTORY, "RelatedPerson": "R4 has no date parameter of when somebody was a relation",
+        "Specimen": "R4 has no date parameter of its main date but collected, which no source sends"},
+    "words (nhs.sensitive.CODED)": {**DIRECTORY, **KEPT, **CONTACT, "Patient": "judged by its flag alone", "Consent": "a choice, read by nhs.optout"},
     "unreviewed (nhs.sensitive.WITHHELD_UNREVIEWED)": {
-        **DIRECTORY, **KEPT, **EPISODE, "Patient": "judged by its flag alone", "Consent": "a choice, read by nhs.optout",
-        "Encounter": "where somebody was: sensitive services are a set of their own", "ServiceRequest": "as Encounter",
+        **DIRECTORY, **KEPT, **EPISODE, **CONTACT, "Patient": "judged by its flag alone", "Consent": "a choice, read by nhs.optout",
+        "Encounter": "where somebody was: sensitive services are a set of their own", "ServiceRequest": "as Encounter", "CarePlan": "as ServiceRequest: its words and codes are judged",
         "Immunization": "a missing immunisation harms",
     },
-    "links (nhs.links.LINKS)": {**DIRECTORY, "Patient": "its label is on everything of it", "Consent": "a choice, shown with nothing else"},
+    "links (nhs.links.LINKS)": {**DIRECTORY, "RelatedPerson": "refers to its Patient only", "Patient": "its label is on everything of it", "Consent": "a choice, shown with nothing else"},
     "summary (nhs.summary.sections)": {
         **DIRECTORY,
         "Consent": "a choice governs what is shown and is not shown itself",
-        **dict.fromkeys(("FamilyMemberHistory", "Flag"), "waits: Direct care"),
+        **dict.fromkeys(("FamilyMemberHistory", "Flag", "RelatedPerson", "CarePlan"), "waits: Direct care"),
         "Specimen": "shown with its result: waits: Direct care",
     },
     "export (nhs.pseudonym)": {
         **DIRECTORY,
-        **dict.fromkeys(("Flag", "Consent"), "about care of one person, of no use to research"),
-        "FamilyMemberHistory": "speaks of relatives, who have not been asked",
+        **dict.fromkeys(("Flag", "Consent", "CarePlan"), "about care of one person, of no use to research"),
+        **dict.fromkeys(("FamilyMemberHistory", "RelatedPerson"), "speaks of relatives, who have not been asked"),
         "Specimen": "holds nothing that its result does not",
     },
 }  # fmt: skip

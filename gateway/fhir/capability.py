@@ -61,7 +61,7 @@ def _resource(name: str) -> dict[str, Any]:
         ],
     }  # fmt: skip
     for about in params.about(name):
-        shared = "clinical" if about == "patient" and name not in ("Task", "Specimen") else name
+        shared = "clinical" if about == "patient" and name not in ("Task", "Specimen", "RelatedPerson") else name
         resource["searchParam"].append(
             {"name": about, "definition": f"{DEFINITION}{shared}-{about}", "type": "reference"}
         )

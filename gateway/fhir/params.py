@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 PATIENT_TYPES = (
     "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter",
     "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Flag", "Consent", "FamilyMemberHistory", "Specimen",
+    "RelatedPerson", "CarePlan",
 )  # fmt: skip
 DIRECTORY_TYPES = ("Organization", "Practitioner", "PractitionerRole", "Location")
 """THE list of types that are about no patient: any signed-in role reads them, and only a source's own flag hides
@@ -71,6 +72,7 @@ _STATUS = {
     "Immunization": "http://hl7.org/fhir/event-status",
     "EpisodeOfCare": "http://hl7.org/fhir/episode-of-care-status",
     "ServiceRequest": "http://hl7.org/fhir/request-status",
+    "CarePlan": "http://hl7.org/fhir/request-status",
     "Task": "http://hl7.org/fhir/task-status",
     "Consent": "http://hl7.org/fhir/consent-state-codes",
     "Location": "http://hl7.org/fhir/location-status",
@@ -82,14 +84,14 @@ _MAIN = frozenset
 
 PARAMS = (
     Param(1, "identifier", "token", "clinical", _same("identifier", *SEARCHABLE), is_global=True,
-          apart=_own("Patient", "Task", "Flag", "Specimen", *DIRECTORY_TYPES)),
+          apart=_own("Patient", "Task", "Flag", "Specimen", "RelatedPerson", *DIRECTORY_TYPES)),
     Param(2, "code", "token", "clinical", {
         **_same("code", "AllergyIntolerance", "Condition", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task"),
         **_same("medicationCodeableConcept", "MedicationRequest", "MedicationStatement"),
         **_same("condition.code", "FamilyMemberHistory")}, apart=_own("Task")),
     Param(3, "category", "token", "", _same(
         "category", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport",
-        "Procedure", "ServiceRequest", "Consent"),
+        "Procedure", "ServiceRequest", "Consent", "CarePlan"),
         systems={"AllergyIntolerance": "http://hl7.org/fhir/allergy-intolerance-category"}),
     Param(4, "status", "token", "", _same("status", *_STATUS),
           apart={"MedicationRequest": "medications", "MedicationStatement": "medications"}, systems=_STATUS),
@@ -100,10 +102,11 @@ PARAMS = (
     Param(8, "class", "token", "", _same("class", "Encounter")),
     Param(9, "gender", "token", "individual", _same("gender", "Patient"),
           systems={"Patient": "http://hl7.org/fhir/administrative-gender"}),
-    Param(10, "relationship", "token", "", _same("relationship", "FamilyMemberHistory")),
+    Param(10, "relationship", "token", "", _same("relationship", "FamilyMemberHistory", "RelatedPerson")),
     Param(20, "encounter", "reference", "clinical", _same(
-        "encounter", "Condition", "MedicationRequest", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task", "Flag"),
-        targets=("Encounter",), apart={"MedicationRequest": "medications", **_own("Condition", "Task")}),
+        "encounter", "Condition", "MedicationRequest", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task", "Flag",
+        "CarePlan"),
+        targets=("Encounter",), apart={"MedicationRequest": "medications", **_own("Condition", "Task", "CarePlan")}),
     Param(21, "service-provider", "reference", "", _same("serviceProvider", "Encounter"), targets=("Organization",),
           is_indexed=False),
     Param(22, "result", "reference", "", _same("result", "DiagnosticReport"), targets=("Observation",), is_indexed=False),
@@ -122,9 +125,9 @@ PARAMS = (
     Param(40, "date", "date", "clinical", {
         "AllergyIntolerance": "recordedDate", "Observation": "effective", "DiagnosticReport": "effective", "Encounter": "period",
         "Procedure": "performed", "Immunization": "occurrence", "EpisodeOfCare": "period", "Flag": "period", "Consent": "dateTime",
-        "FamilyMemberHistory": "date"},
+        "FamilyMemberHistory": "date", "CarePlan": "period"},
         main=_MAIN({"AllergyIntolerance", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "Flag",
-                    "Consent", "FamilyMemberHistory"})),
+                    "Consent", "FamilyMemberHistory", "CarePlan"})),
     Param(41, "recorded-date", "date", "", _same("recordedDate", "Condition")),
     Param(42, "onset-date", "date", "", _same("onset", "Condition"), main=_MAIN({"Condition"})),
     Param(43, "authoredon", "date", "", _same("authoredOn", "MedicationRequest"), main=_MAIN({"MedicationRequest"})),

@@ -180,6 +180,8 @@ PROFILES: dict[str, Profile] = {
     "PractitionerRole": Profile((), ("active", "period", "practitioner", "organization", "specialty", "location", "telecom")),
     "Location": Profile((Rule("identifier:ods.value", "1..* in UK Core", _numbered(*ODS)),), ("status", "name", "address")),
     "FamilyMemberHistory": Profile((), ("status", "patient", "date", "name", "relationship", "condition")),
+    "CarePlan": Profile((), ("status", "intent", "category", "subject")),
+    "RelatedPerson": Profile((), ("active", "patient", "relationship", "name", "telecom", "address")),
     "Specimen": Profile(
         (_broken("collection.collector", "ukcore-spec-001: the extension for the collector or its reference, not both", _collector),),
         ("status", "type", "subject", "receivedTime")),

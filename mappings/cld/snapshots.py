@@ -306,13 +306,29 @@ def silent(stated: Snapshot, kind: str, start: str, end: str, look: Look) -> Sil
         for snapshot in known(look)
         if snapshot > stated and snapshot.until >= stated.until and snapshot.holds(kind, start, end)
     ]
-    return believed([(snapshot, snapshot.beside(stated, kind)) for snapshot in later], look, "Event")
+    worth = [(snapshot, _beside(snapshot, stated, kind, look)) for snapshot in later]
+    return believed(worth, look, "Event")
 
 
 def without_person(stated: Snapshot, look: Look) -> Silence:
     """Return the snapshots after ``stated`` that no longer have a person whom it had."""
     later = [snapshot for snapshot in known(look) if snapshot > stated and snapshot.full]
-    return believed([(snapshot, snapshot.beside_all(stated)) for snapshot in later], look, "Person")
+    worth = [(snapshot, _beside(snapshot, stated, EVERYBODY, look)) for snapshot in later]
+    return believed(worth, look, "Person")
+
+
+EVERYBODY = ""
+"""In place of an event type: the people of all types."""
+
+
+def _beside(snapshot: Snapshot, earlier: Snapshot, kind: str, look: Look) -> Evidence:
+    """Return what the people of a return say of its being whole, worked out once for all groups that ask it of the same
+    two."""
+
+    def judge() -> Evidence:
+        return snapshot.beside_all(earlier) if kind == EVERYBODY else snapshot.beside(earlier, kind)
+
+    return look.once(("beside", snapshot.id, earlier.id, kind), judge)
 
 
 def believed(later: list[tuple[Snapshot, Evidence]], look: Look, what: str) -> Silence:

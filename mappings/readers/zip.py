@@ -98,6 +98,8 @@ def _fault(entries: list[ZipInfo], size: int) -> str:
 
 def _entry_fault(entry: ZipInfo) -> str:
     name = PurePosixPath(entry.filename)
+    if not entry.filename:  # ``zipfile`` asks for its last character
+        return "no name"
     if name.is_absolute() or ".." in name.parts or "\\" in entry.filename or ":" in entry.filename:
         return "a path that leads outside"
     if stat.S_ISLNK(entry.external_attr >> 16):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.nhs import kinds
 from gateway.nhs.summary.record import Held, Record
@@ -32,18 +32,30 @@ STATED = frozenset({"Condition", "Observation"})
 """What a return states without saying since when: dated by the return's last day."""
 
 
+class Said(NamedTuple):
+    """What a row says of an entry. ``tells_day``: its state says the day that it is as at, which need not be said
+    again; ``is_past``: the council states it no more."""
+
+    title: str
+    detail: str = ""
+    state: str = ""
+    tells_day: bool = False
+    is_past: bool = False
+
+
 def social_care(record: Record) -> list[Row]:
     """Services, requests, assessments, reviews, support reasons and circumstances; an open one is as it was on the
     return's last day. ``as_at_notes`` says once for all which day that is of most rows; a row of another day, or one
     that a later return does not hold, says its own."""
-    last = _last_days(record)
-    return newest(_row(held, last[held.publisher]) for held in _stated(record))
+    stated = _stated(record)
+    last = _last_days(stated)
+    return newest(_row(held, last[held.publisher]) for held in stated)
 
 
 def as_at_notes(record: Record) -> list[str]:
     """The newest day that any row of a council is as at, above its rows. A later return may have said nothing of the
     person: this is no claim about it."""
-    days = ((name, shown_date(last)) for name, last in _last_days(record).items() if last)
+    days = ((name, shown_date(last)) for name, last in _last_days(_stated(record)).items() if last)
     return [f"{name}: as at {last}, unless a row says another day." for name, last in days]
 
 
@@ -52,10 +64,10 @@ def _stated(record: Record) -> list[Held]:
     return [held for held in stated if kinds.of(held.kind).is_social and not is_error(held.resource)]
 
 
-def _last_days(record: Record) -> dict[str, str]:
+def _last_days(stated: list[Held]) -> dict[str, str]:
     """By council, the last day that any of its entries is as at; "" where none says."""
     last: dict[str, str] = {}
-    for held in _stated(record):
+    for held in stated:
         last[held.publisher] = max(last.get(held.publisher, ""), _as_at(held.resource))
     return last
 
@@ -71,13 +83,17 @@ def _row(held: Held, last: str) -> Row:
     resource = held.resource
     as_at = _as_at(resource)
     day = shown_date(as_at) if as_at else "an unknown day"
-    title, detail, flags = WORDS[resource["resourceType"]](resource, day)
+    said = WORDS[resource["resourceType"]](resource, day)
     silent = extension(resource, SILENT_URL).get("valueDate", "")
-    if as_at and as_at == last and not silent:
-        flags = tuple(flag for flag in flags if flag != f"as at {day}")
+    is_told_above = bool(as_at) and as_at == last and not silent
     at = as_at if resource["resourceType"] in STATED else when(resource)
-    flags = (*flags, f"not in the return to {shown_date(silent)}" if silent else "")
-    return row(held, _whose(resource) + title, at or as_at, (detail, _service_type(resource)), flags)
+    flags = (
+        said.state,
+        "" if said.tells_day or is_told_above else f"as at {day}",
+        "no longer stated" if said.is_past else "",
+        f"not in the return to {shown_date(silent)}" if silent else "",
+    )
+    return row(held, _whose(resource) + said.title, at or as_at, (said.detail, _service_type(resource)), flags)
 
 
 def _whose(resource: dict[str, Any]) -> str:
@@ -96,19 +112,19 @@ def _service_type(resource: dict[str, Any]) -> str:
     return text(extension(resource, SERVICE_TYPE_URL).get("valueCodeableConcept"))
 
 
-def _service(resource: dict[str, Any], as_at: str) -> tuple[str, str, tuple[str, ...]]:
+def _service(resource: dict[str, Any], as_at: str) -> Said:
     period, status = resource.get("period", {}), resource.get("status")
     provider = resource.get("managingOrganization", {}).get("display", "")
     title = text((resource.get("type") or [{}])[0]) or "Service"
     if status == "active":
-        return title, provider, (f"was active on {as_at}",)
+        return Said(title, provider, f"was active on {as_at}", tells_day=True)
     if status in ("planned", "waitlist", "onhold"):
-        return title, provider, (f"was {'on hold' if status == 'onhold' else 'planned'} on {as_at}",)
+        return Said(title, provider, f"was {'on hold' if status == 'onhold' else 'planned'} on {as_at}", tells_day=True)
     ended = f"ended {shown_date(period['end'])}" if period.get("end") else "ended, date unknown"
-    return title, provider, (ended + (" (estimated)" if is_estimated(period) else ""), f"as at {as_at}")
+    return Said(title, provider, ended + (" (estimated)" if is_estimated(period) else ""))
 
 
-def _event(resource: dict[str, Any], as_at: str) -> tuple[str, str, tuple[str, ...]]:
+def _event(resource: dict[str, Any], as_at: str) -> Said:
     """A request, an assessment or a review: open ones as at the return, ended ones with their end."""
     reason = resource.get("reasonCode")
     said = "; ".join(text(concept) for concept in (reason if isinstance(reason, list) else [reason]) if concept)
@@ -119,23 +135,23 @@ def _event(resource: dict[str, Any], as_at: str) -> tuple[str, str, tuple[str, .
         if concept.get("valueCodeableConcept")
     )
     detail = " · ".join(part for part in (said, f"outcome: {outcome}" if outcome else "") if part)
-    return text(resource.get("code")), detail, (f"was open on {as_at}" if is_open else f"as at {as_at}",)
+    return Said(text(resource.get("code")), detail, f"was open on {as_at}" if is_open else "", tells_day=is_open)
 
 
-def _support_reason(resource: dict[str, Any], as_at: str) -> tuple[str, str, tuple[str, ...]]:
-    no_more = "no longer stated" if clinical_status(resource) == "inactive" else ""
-    return f"Support reason: {text(resource.get('code'), NOT_KNOWN)}", "", (f"as at {as_at}", no_more)
+def _support_reason(resource: dict[str, Any], as_at: str) -> Said:
+    words = f"Support reason: {text(resource.get('code'), NOT_KNOWN)}"
+    return Said(words, is_past=clinical_status(resource) == "inactive")
 
 
-def _circumstance(resource: dict[str, Any], as_at: str) -> tuple[str, str, tuple[str, ...]]:
-    return text(resource.get("code")), text(resource.get("valueCodeableConcept"), NOT_KNOWN), (f"as at {as_at}",)
+def _circumstance(resource: dict[str, Any], as_at: str) -> Said:
+    return Said(text(resource.get("code")), text(resource.get("valueCodeableConcept"), NOT_KNOWN))
 
 
-WORDS: dict[str, Callable[[dict[str, Any], str], tuple[str, str, tuple[str, ...]]]] = {
+WORDS: dict[str, Callable[[dict[str, Any], str], Said]] = {
     "EpisodeOfCare": _service,
     "ServiceRequest": _event,
     "Task": _event,
     "Condition": _support_reason,
     "Observation": _circumstance,
 }
-"""Title, detail and flags of each type that a council's return makes."""
+"""What is said of each type that a council's return makes."""

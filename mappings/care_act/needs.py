@@ -1,0 +1,276 @@
+"""Assessments to Task, plans to CarePlan, people to Patient, and the council to Organization."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from gateway.errors import Invalid
+from gateway.fhir.build import decode, resource
+from gateway.fhir.codes import NHS_NUMBER
+from gateway.fhir.dates import interval
+from gateway.nhs.identifiers import is_valid, normalise
+from mappings import Group, Look, Row
+from mappings.care_act.documents import ALIAS, ASSESSMENT, COUNCIL, PERSON, PLAN, SUBJECT, identifier, listed, local
+from mappings.care_act.questions import URN, concept, output
+from mappings.cld.codes import URN as CLD
+from mappings.emis.patient import LOCAL_NUMBER
+from mappings.vocabulary import UK_CORE, code_table
+
+GENDERS = {"1": "male", "2": "female", "9": "other", "0": "unknown"}
+_ACCURACY = re.compile(r"[AEU]{3}")
+FLAGS = {
+    "capacityToCompleteAssessment": "Has the capacity to complete the assessment",
+    "advocateRequired": "Requires an advocate",
+}
+
+
+@lru_cache
+def _statuses() -> dict[str, dict[str, str]]:
+    return {row["code"]: row for row in code_table(__package__, "codes_status")}
+
+
+def said_of(row: Row) -> dict[str, Any]:
+    return decode(row.values["document"].encode())
+
+
+def state(said: dict[str, Any], name: str, look: Look) -> str:
+    """Return the status in FHIR. Raises ``Invalid("status")`` for one that the standard does not have."""
+    word = said.get("status")
+    if not isinstance(word, str) or word not in _statuses():
+        raise Invalid("status")
+    return _statuses()[word][name]
+
+
+def moment(said: dict[str, Any], name: str) -> str:
+    """Return a dateTime as it was sent, "" for none. Raises ``Invalid`` naming the property."""
+    value = said.get(name)
+    if value in (None, ""):
+        return ""
+    try:
+        interval(str(value))
+    except Invalid:
+        raise Invalid(name) from None
+    return str(value)
+
+
+def labels(said: dict[str, Any]) -> tuple[str, ...]:
+    """Return the flag of a document about somebody who has not agreed that it is shared: what is not said is no
+    consent."""
+    return () if said.get("consentToInformationSharing") is True else ("R",)
+
+
+def of_person(row: Row, look: Look) -> dict[str, Any]:
+    """Return the patient of a document: the person whose identifier it names, or the identifier alone."""
+    alias = look.row(ALIAS, row.patient)
+    return look.reference("Patient", alias.values["person"] if alias else row.patient)
+
+
+def named(item: Any) -> dict[str, Any]:
+    return {"system": item.get("system", ""), "value": item["value"]} if identifier(item) else {}
+
+
+def to_assessment(group: Group, look: Look) -> list[dict[str, Any]]:
+    """Return the Task of an assessment, with the answers to the statutory questions as its outputs."""
+    row = next(iter(group.of(ASSESSMENT)), None)
+    if row is None:
+        return []
+    said = said_of(row)
+    reviews = [item for item in listed(said, "review") if isinstance(item, dict) and item.get("isReview") is True]
+    earlier = [item for review in reviews for item in listed(review, "previousId") if identifier(item)]
+    plan, when = said.get("planId"), moment(said, "dateCompleted")
+    word = "Care Act needs assessment" + (" (review)" if reviews else "")
+    return [
+        resource(
+            "Task",
+            look.id("Task", row.key),
+            UK_CORE + "UKCore-Task",
+            labels(said),
+            identifier=[named(said["identifier"])],
+            basedOn=[look.reference("Task", local(identifier(item), look.feed)) for item in earlier],
+            status=state(said, "task", look),
+            intent="plan",
+            code={"coding": [{"system": URN + "document", "code": ASSESSMENT}], "text": word},
+            focus=look.reference("CarePlan", local(identifier(plan), look.feed)) if identifier(plan) else {},
+            for_=of_person(row, look),
+            executionPeriod={"end": when},
+            authoredOn=when,
+            owner=look.reference("Organization", row.publisher),
+            input=[
+                {
+                    "type": {"coding": [{"system": URN + "property", "code": name}], "text": text},
+                    "valueBoolean": said[name],
+                }
+                for name, text in FLAGS.items()
+                if isinstance(said.get(name), bool)
+            ],
+            output=[output(question, look) for question in listed(said, "assessmentQuestion")],
+        )
+    ]
+
+
+def to_plan(group: Group, look: Look) -> list[dict[str, Any]]:
+    """Return the CarePlan, with an activity for each component: what is done, by whom, how often, for which outcome."""
+    row = next(iter(group.of(PLAN)), None)
+    if row is None:
+        return []
+    said = said_of(row)
+    status, assessment = state(said, "plan", look), said.get("assessmentId")
+    components = [item for item in listed(said, "careComponent") if isinstance(item, dict)]
+    times: list[Any] = [item.get("time") if isinstance(item.get("time"), dict) else {} for item in components]
+    starts = sorted(filter(None, (moment(time or {}, "startDateTime") for time in times)))
+    ends = [moment(time or {}, "endDateTime") for time in times]
+    return [
+        resource(
+            "CarePlan",
+            look.id("CarePlan", row.key),
+            UK_CORE + "UKCore-CarePlan",
+            labels(said),
+            identifier=[named(said["identifier"])],
+            status=status,
+            intent="plan",
+            category=[{"coding": [{"system": URN + "document", "code": PLAN}], "text": "Care and support plan"}],
+            subject=of_person(row, look),
+            period={"start": starts[0] if starts else "", "end": max(ends) if ends and all(ends) else ""},
+            created=moment(said, "dateCompleted"),
+            author=look.reference("Organization", row.publisher),
+            supportingInfo=[look.reference("Task", local(identifier(assessment), look.feed))]
+            if identifier(assessment)
+            else [],
+            activity=[activity(item, time or {}, status, look) for item, time in zip(components, times)],
+        )
+    ]
+
+
+def activity(component: dict[str, Any], time: dict[str, Any], status: str, look: Look) -> dict[str, Any]:
+    """Return a care component. Whether it takes place nobody says: it is in progress while the plan is active."""
+    what = component.get("activity")
+    what = what if isinstance(what, dict) else {}
+    start, end = moment(time, "startDateTime")[:10], moment(time, "endDateTime")[:10]
+    frequency = time.get("frequency")
+    words = [
+        frequency if isinstance(frequency, str) else "",
+        f"from {start}" if start else "",
+        f"until {end}" if end else "",
+    ]
+    payment = " (paid for by direct payment)" if what.get("directPayment") is True else ""
+    outcome = what.get("outcome")
+    actors = [item for item in listed(component, "actor") if isinstance(item, dict)]
+    return {
+        "detail": {
+            "code": concept("outcome", outcome, look) if isinstance(outcome, str) and outcome else {},
+            "status": "in-progress" if status == "active" else "unknown",
+            "scheduledString": " ".join(filter(None, words)),
+            "performer": [
+                {"identifier": named(actor.get("actorId")), "display": str(actor.get("actorType") or "Somebody")}
+                for actor in actors
+            ],
+            "description": f"{what.get('activityDescription') or ''}{payment}".strip(),
+        }
+    }
+
+
+def to_person(group: Group, look: Look) -> list[dict[str, Any]]:
+    """Return the Patient of a person, or of an identifier alone where no document says who it is."""
+    row = next(iter(group.of(PERSON)), None)
+    if row is not None:
+        return [patient(row, said_of(row), look)]
+    subject = next(iter(group.of(SUBJECT)), None)
+    if subject is None or look.row(ALIAS, subject.key) is not None:
+        return []
+    return [patient(subject, decode(subject.values["identifier"].encode()), look)]
+
+
+def patient(row: Row, said: dict[str, Any], look: Look) -> dict[str, Any]:
+    died = partial(said.get("deceasedDate"), "deceasedDate")
+    is_dead = said.get("isDeceased")
+    addresses = [item for item in listed(said, "address") if isinstance(item, dict)]
+    contacts = [item for item in listed(said, "contact") if isinstance(item, dict)]
+    return resource(
+        "Patient",
+        look.id("Patient", row.key),
+        UK_CORE + "UKCore-Patient",
+        identifier=[numbered(item) for item in listed(said, "identifier") if identifier(item)],
+        name=[name_of(item) for item in listed(said, "name") if isinstance(item, dict)],
+        telecom=[
+            {"system": system, "value": value}
+            for item in contacts
+            for system, place in (("phone", "telephone"), ("email", "email"))
+            for value in listed(item, place)
+            if isinstance(value, str)
+        ],
+        gender=GENDERS.get(str(said.get("genderCode", "")), ""),
+        birthDate=partial(said.get("dateOfBirth"), "dateOfBirth"),
+        deceasedDateTime=died if is_dead is not False else "",
+        deceasedBoolean=True if is_dead is True and not died else None,
+        address=[address_of(item) for item in addresses],
+        communication=[
+            {"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": language["languageCode"]}]}}
+            for item in listed(said, "communication")
+            if isinstance(item, dict)
+            for language in listed(item, "language")
+            if isinstance(language, dict) and isinstance(language.get("languageCode"), str)
+        ],
+        managingOrganization=look.reference("Organization", row.publisher),
+    )
+
+
+def numbered(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an identifier. An NHS number has no status here, and one whose check digit is wrong identifies nobody."""
+    if item.get("system") != NHS_NUMBER:
+        return {"system": item.get("system") or LOCAL_NUMBER, "value": item["value"]}
+    number = normalise(item["value"])
+    if is_valid(number):
+        return {"system": NHS_NUMBER, "value": number}
+    return {"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": item["value"]}
+
+
+def name_of(item: dict[str, Any]) -> dict[str, Any]:
+    family = " ".join(part for part in listed(item, "familyName") if isinstance(part, str))
+    forenames = [part for part in listed(item, "givenName") if isinstance(part, str)]
+    return {"use": "official" if item.get("use") == "official" else "", "family": family, "given": forenames}
+
+
+def address_of(item: dict[str, Any]) -> dict[str, Any]:
+    lines = [item[name] for name in ("line1", "line2", "line3") if isinstance(item.get(name), str)]
+    use = item.get("use")
+    return {
+        "use": use if use in ("home", "work", "temp", "old", "billing") else "",
+        "line": lines,
+        "city": item["city"] if isinstance(item.get("city"), str) else "",
+        "postalCode": item["postcode"] if isinstance(item.get("postcode"), str) else "",
+    }
+
+
+def partial(item: Any, name: str) -> str:
+    """Return a PartialDate in the precision that its accuracy indicator allows: a letter each for day, month and year;
+    one that is estimated or unknown is not said.
+
+    >>> partial({"date": "1972-01-15", "accuracyIndicator": "UAA"}, "dateOfBirth")
+    '1972-01'
+    """
+    if not isinstance(item, dict):
+        return ""
+    date = moment(item, "date")[:10]
+    accuracy = item.get("accuracyIndicator", "AAA")
+    if not date or not isinstance(accuracy, str) or not _ACCURACY.fullmatch(accuracy):
+        return date if not accuracy else ""
+    day, month, year = (letter == "A" for letter in accuracy)
+    return date if day and month and year else date[:7] if month and year else date[:4] if year else ""
+
+
+def to_council(group: Group, look: Look) -> list[dict[str, Any]]:
+    """Return the Organization of the council, by its social-care code."""
+    if not group.of(COUNCIL):
+        return []
+    code = group.publisher
+    return [
+        resource(
+            "Organization",
+            look.id("Organization", code),
+            UK_CORE + "UKCore-Organization",
+            identifier=[{"system": CLD + "la-code", "value": code}],
+            name=f"Council {code}",
+        )
+    ]
