@@ -9,6 +9,7 @@ nines but the last digits.
 from __future__ import annotations
 
 from random import Random
+from typing import Literal
 
 from gateway.synth.truth import Address, Council, Practice, Staff, Trust
 
@@ -143,8 +144,9 @@ COUNCIL = Council("990", "Vellshire County Council")
 COUNCILS = (COUNCIL, Council("991", "Borough of Marlowbridge"))
 
 
-def practices(count: int) -> tuple[Practice, ...]:
-    """Return the first ``count`` practices (1–99), each with a doctor and a nurse; A99001 is the first."""
+def practices(count: int, tpp: int = 0) -> tuple[Practice, ...]:
+    """Return the first ``count`` practices (1–99), each with a doctor and a nurse; A99001 is the first. The last
+    ``tpp`` of them use SystmOne, the others EMIS."""
     surgeries = []
     for number in range(count):
         turn = number % len(_PRACTICE_NAMES)
@@ -154,7 +156,8 @@ def practices(count: int) -> tuple[Practice, ...]:
         place = Address("", f"{10 + number} Chapel Lane", TOWNS[number % len(TOWNS)], COUNTY, f"ZA{1 + number % 9} 9ZZ")
         doctor = Staff(*_GP_STAFF[turn], *_GP, f"G99999{number:02d}")
         nurse = Staff(*_NURSE_STAFF[turn], *_NURSE, f"99Z00{number:02d}E")
-        surgeries.append(Practice(f"A99{number + 1:03d}", name, place, (doctor, nurse)))
+        system: Literal["emis", "tpp"] = "tpp" if number >= count - tpp else "emis"
+        surgeries.append(Practice(f"A99{number + 1:03d}", name, place, (doctor, nurse), system))
     return tuple(surgeries)
 
 
