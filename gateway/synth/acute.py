@@ -147,7 +147,7 @@ def child_asthma(life: Life, draw: Random) -> Story:
         letters=(aftercare.letter(stay, life, "Admitted overnight with asthma.", "Inhaler technique taught."),),
         medicines=(
             aftercare.medicine(
-                "child.salbutamol", "salbutamol", "Inhale two puffs when required", life, since, "200", "dose", "child.asthma"
+                "child.salbutamol", "salbutamol", "Two puffs when required", life, since, "200", "dose", "child.asthma"
             ),
         ),
     )  # fmt: skip

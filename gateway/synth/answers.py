@@ -10,12 +10,14 @@ A tester compares what a system gathered with it. It is no part of any delivery.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import msgspec
 
-from gateway.synth import expected, tpp
+from gateway.synth import cld, expected, tpp
 from gateway.synth.emis.rows import patient_guid
 from gateway.synth.outputs import Files
 from gateway.synth.truth import Person, Seen
@@ -29,12 +31,15 @@ NAMES = ("people", "links", "events", "consents", "mess")
 class Answers:
     """The answer key in the making: a line a fact, in the order of the people's numbers."""
 
-    def __init__(self, files: Files, inside: str = "truth/"):
+    def __init__(self, files: Files, today: date, inside: str = "truth/"):
+        self._periods = cld.periods(today)
         self._files = {name: files.file(f"{inside}{name}.ndjson") for name in NAMES}
         self._encode = msgspec.json.Encoder().encode
         self.expected: Counter[tuple[str, str]] = Counter()
 
     def add(self, person: Person) -> None:
+        if person.care and not is_told_of(person, self._periods):
+            person = replace(person, care=None, mess=tuple(mess for mess in person.mess if mess.source != "care"))
         self._put("people", answer(person))
         for link in links(person):
             self._put("links", link)
@@ -52,6 +57,11 @@ class Answers:
 
     def _put(self, name: str, fact: dict[str, Any]) -> None:
         self._files[name].write(self._encode(fact).decode() + "\n")
+
+
+def is_told_of(person: Person, periods: Sequence[cld.Period]) -> bool:
+    """Whether a snapshot of the council has a row of the person."""
+    return any(cld.is_told(event, person, period) for event in person.story.support for period in periods)
 
 
 def answer(person: Person) -> dict[str, Any]:

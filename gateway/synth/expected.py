@@ -27,6 +27,8 @@ def of(person: Person) -> Counter[tuple[str, str]]:
 def _practice(person: Person) -> dict[str, int]:
     story = person.story
     kinds = Counter(CODES[entry.code].kind for entry in story.entries)
+    if person.practice.system == "tpp":  # a vaccination declined is an entry there, in no table of its own
+        kinds["Immunisation"] -= sum(entry.code.endswith(" declined") for entry in story.entries)
     return {
         "Patient": 1,
         "Encounter": len(story.consultations),

@@ -45,9 +45,9 @@ def message(person: Person, letter: Letter, place: int) -> hl7v2.Message:
     control = f"{person.number:07d}L{place:03d}"
     author = hl7v2.clinician(person.trust.staff[1], "GMC")
     document = f"{person.seen('hospital').number}L{place:02d}^{person.trust.ods}"
+    what = f"LETTER^{hl7v2.escape(letter.kind)}^{person.trust.ods}LET"
     lines = [
-        f"OBX|{line}|TX|LETTER^{hl7v2.escape(letter.kind)}^{person.trust.ods}LET||{hl7v2.escape(person.free(text))}||||||F"
-        for line, text in enumerate(letter.lines, 1)
+        f"OBX|{line}|TX|{what}||{hl7v2.escape(person.free(text))}||||||F" for line, text in enumerate(letter.lines, 1)
     ]
     segments = [
         f"MSH|^~\\&|LETTERS|{person.trust.ods}|TIE|{hl7v2.REGION}|{hl7v2.stamp(sent)}||MDM^T02^MDM_T02|{control}"

@@ -80,9 +80,10 @@ def patient(person: Person) -> dict[str, Any]:
     }
     if not restricted:
         answer["address"] = [_address(person.address, f"{person.moved or person.registered}")]
+        since = {"start": f"{person.registered}"}
         answer["telecom"] = [
-            {"id": "phone1", "system": "phone", "use": "mobile", "value": person.mobile, "period": {"start": f"{person.registered}"}}
-        ]  # fmt: skip
+            {"id": "phone1", "system": "phone", "use": "mobile", "value": person.mobile, "period": since}
+        ]
         if not person.death and person.gp:
             answer["generalPractitioner"] = [_practice(person)]
     if person.death:

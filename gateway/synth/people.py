@@ -165,6 +165,8 @@ def basics(number: int, seed: int, today: date, mix: Mix = "demo") -> Basics:
     born = years_before(today, draw.uniform(band.low, band.high + 0.99))
     if fixed:
         born = years_before(today, fixed.age + draw.uniform(0.1, 0.9))
+        if "hospital: day and month of birth swapped" in fixed.mess:
+            born = born.replace(day=born.month % 12 + 1)  # a day that can be a month, and another one
     sex = fixed.sex if fixed else draw.choices(("F", "M", "I"), (0.52, 0.478, 0.002))[0]
     ethnicity, names, _ = draw.choices(places.ETHNICITIES, [weight for *_, weight in places.ETHNICITIES])[0]
     years = (today - born).days // 365

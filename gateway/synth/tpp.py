@@ -302,7 +302,7 @@ def entry_rows(person: Person, entry: Entry, seen: Consultation | None) -> Rows:
     if code.kind == "Immunisation" and not code.term.endswith("declined"):
         yield (
             "SRImmunisation",
-            {**values, "ImmsReadCode": ctv3(code.read), "ImmsSNOMEDCode": code.snomed or NONE, "VaccPart": "1"},
+            {**values, "ImmsReadCode": ctv3(code.read), "ImmsSNOMEDCode": code.snomed or NONE},
         )
         return
     if code.kind == "Referral":

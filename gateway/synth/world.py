@@ -140,7 +140,7 @@ class Writers:
         if is_in("pds"):
             self._all["pds"] = pds.Traces(files)
         if is_in("truth"):
-            self._all["truth"] = Answers(files)
+            self._all["truth"] = Answers(files, plan.today)
         self._adders = [writer.add for writer in self._all.values()]  # type: ignore[attr-defined]
 
     def begin(self) -> None:
