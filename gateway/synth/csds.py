@@ -22,9 +22,10 @@ class Submission:
     """The tables of one submission in the making."""
 
     def __init__(self, files: Files, today: date, inside: str = "csds/"):
+        self._start = years_before(today, 1)
         self._period = {
             "organisation_identifier_code_of_provider": PROVIDER,
-            "reporting_period_start_date": f"{years_before(today, 1)}",
+            "reporting_period_start_date": f"{self._start}",
             "reporting_period_end_date": f"{today - timedelta(days=1)}",
         }
         self._tables = {name: Table(files.file(f"{inside}{name}.csv"), names) for name, names in tables("csds").items()}
@@ -37,7 +38,8 @@ class Submission:
 
     def add(self, person: Person) -> None:
         """Write what the teams did for a person; nothing for one that no team saw."""
-        if not person.story.courses:
+        courses = [course for course in person.story.courses if self._is_told(course)]
+        if not courses:
             return
         local = f"C{person.number:07d}"
         self._put(
@@ -62,8 +64,12 @@ class Submission:
                 "registration_start_date": f"{person.registered}",
             },
         )
-        for number, course in enumerate(person.story.courses, 1):
+        for number, course in enumerate(courses, 1):
             self._course(local, f"{local}R{number:02d}", course)
+
+    def _is_told(self, course: Course) -> bool:
+        """Whether the referral was open, or somebody was seen, in the period."""
+        return course.ended is None or course.ended >= self._start
 
     def _course(self, local: str, referral: str, course: Course) -> None:
         self._put(
@@ -88,6 +94,8 @@ class Submission:
             },
         )
         for number, at in enumerate(course.contacts, 1):
+            if at.date() < self._start:
+                continue
             contact = f"{referral}C{number:03d}"
             self._put(
                 "CYP201CareContact",

@@ -52,6 +52,6 @@ def test_whoever_every_source_knows_rightly_is_one_person_and_nobody_is_gathered
 
 @pytest.mark.slow
 def test_linkage_by_kind_of_mess(tmp_path, golden):
-    by_kind = scores(tmp_path, 6_000)
+    by_kind = scores(tmp_path, 3_000)
     assert not [kind for kind, score in by_kind.items() if score.wrong]
     golden(GOLDEN, linkage.table(by_kind))
