@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.synth import cld, expected, tpp
+from gateway.synth import changes, cld, expected, tpp
 from gateway.synth.emis.rows import patient_guid
 from gateway.synth.outputs import Files
 from gateway.synth.truth import Person, Seen
@@ -31,7 +31,8 @@ NAMES = ("people", "links", "events", "consents", "mess")
 class Answers:
     """The answer key in the making: a line a fact, in the order of the people's numbers."""
 
-    def __init__(self, files: Files, today: date, inside: str = "truth/"):
+    def __init__(self, files: Files, today: date, with_deltas: bool, inside: str = "truth/"):
+        self._today, self._with_deltas = today, with_deltas
         self._periods = cld.periods(today)
         self._files = {name: files.file(f"{inside}{name}.ndjson") for name in NAMES}
         self._encode = msgspec.json.Encoder().encode
@@ -52,6 +53,14 @@ class Answers:
                 "mess",
                 {"kind": mess.kind, "person": person.number, "source": mess.source, "record": mess.record},
             )
+        if self._with_deltas and (change := changes.change_of(person, self._today)):
+            number = next(record for _, _, record, _ in known(person))
+            self._put(
+                "mess", {"kind": f"delta: {change.kind}", "person": person.number, "source": "gp", "record": number}
+            )
+            self.expected[person.practice.system, "Encounter"] += len(change.story.consultations)
+        if person.care:
+            self.expected.update(expected.of_council(person, self._periods))
         for record in person.records:
             self.expected.update(expected.of(record))
 

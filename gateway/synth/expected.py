@@ -6,7 +6,9 @@ Types that the truth tells without knowing how a mapping routes codes. A test co
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
+from gateway.synth import cld
 from gateway.synth.codes import CODES
 from gateway.synth.truth import Person
 
@@ -22,6 +24,18 @@ def of(person: Person) -> Counter[tuple[str, str]]:
         counts["hl7v2", "Encounter"] += len(story.visits)
         counts["hl7v2", "DiagnosticReport"] += len(story.reports)
     return +counts
+
+
+COUNCIL = {"Request": "ServiceRequest", "Assessment": "Task", "Review": "Task", "Service": "EpisodeOfCare"}
+
+
+def of_council(person: Person, periods: Sequence[cld.Period]) -> Counter[tuple[str, str]]:
+    """Return the counts of what the council's snapshots tell of a person: an event once, in however many it is."""
+    counts: Counter[tuple[str, str]] = Counter({("cld", "Patient"): 1})
+    for event in person.story.support:
+        if any(cld.is_told(event, person, period) for period in periods):
+            counts["cld", COUNCIL[event.kind]] += 1
+    return counts
 
 
 def _practice(person: Person) -> dict[str, int]:

@@ -13,12 +13,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from gateway import processes
-from gateway.synth import cds, cld, csds, emis, hl7v2, letters, optout, pds, places, tpp
+from gateway.synth import cds, changes, cld, csds, emis, hl7v2, letters, optout, pds, places, tpp
 from gateway.synth.answers import Answers
 from gateway.synth.emis.around import organisation_rows, reference_rows
 from gateway.synth.emis.rows import organisation_guid, patient_guid
@@ -28,14 +28,19 @@ from gateway.synth.people import people
 from gateway.synth.rates import Mix
 from gateway.synth.truth import Council, Person, Practice
 
+STAMP = "%Y%m%d%H%M%S"
+"""How a delivery's folder is named: by its time."""
+
 BLOCK = hl7v2.EACH
 """People of a block: as many as share a file of the feed."""
+
+NEXT_DAY = timedelta(days=1)
 
 FORMATS = ("emis", "hl7v2", "cld", "optout", "truth")
 """What the demo writes."""
 
-ALL_FORMATS = ("emis", "tpp", "hl7v2", "letters", "cds", "cld", "csds", "optout", "pds", "truth")
-"""What can be written. ``cds`` is CDS 6-2 and ECDS."""
+ALL_FORMATS = ("emis", "tpp", "deltas", "hl7v2", "letters", "cds", "cld", "csds", "optout", "pds", "truth")
+"""What can be written. ``deltas`` are the second deliveries of ``emis`` and ``tpp``; ``cds`` is CDS 6-2 and ECDS."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,9 @@ class Manifest:
         """Return the folder (or the opt-out file) of a source, to load from."""
         if source == "tpp":
             return self.folder / "tpp" / self.emis.name
+        if source in ("emis delta", "tpp delta"):
+            when = datetime.strptime(self.emis.name, STAMP) + NEXT_DAY
+            return self.folder / source.partition(" ")[0] / f"{when:{STAMP}}"
         name: str = getattr(self, source, source)
         return self.folder / name
 
@@ -100,7 +108,7 @@ class Plan(NamedTuple):
 
     @property
     def extract(self) -> str:
-        return f"{self.when:%Y%m%d%H%M%S}"
+        return f"{self.when:{STAMP}}"
 
 
 class Block(NamedTuple):
@@ -114,6 +122,33 @@ class Block(NamedTuple):
     last: int
 
 
+class Deltas:
+    """The second deliveries in the making, of what changed the day after the first ones."""
+
+    def __init__(self, plan: Plan, files: Files, with_tpp: bool):
+        self._today, when = plan.today, plan.when + NEXT_DAY
+        inside = f"{when:{STAMP}}/"
+        self._emis = emis.Extract(files, when, 2, f"emis/{inside}")
+        self._tpp = tpp.Extract(files, when, f"tpp/{inside}", plan.when) if with_tpp else None
+        self.written = 0
+
+    def begin(self) -> None:
+        self._emis.begin()
+        self._emis.put_all(reference_rows())
+        if self._tpp:
+            self._tpp.begin()
+
+    def add(self, person: Person) -> None:
+        change = changes.change_of(person, self._today)
+        if change is None:
+            return
+        self.written += 1
+        if person.practice.system == "emis":
+            self._emis.put_of(person, changes.emis_rows(person, change))
+        elif self._tpp:
+            self._tpp.put_all(changes.tpp_rows(person, change))
+
+
 class Writers:
     """A writer for each format of the plan, over the same files."""
 
@@ -125,6 +160,8 @@ class Writers:
             self._emis = self._all["emis"] = emis.Extract(files, plan.when, inside=f"emis/{plan.extract}/")
         if is_in("tpp") and any(practice.system == "tpp" for practice in plan.practices):
             self._tpp = self._all["tpp"] = tpp.Extract(files, plan.when, inside=f"tpp/{plan.extract}/")
+        if is_in("deltas"):
+            self._all["deltas"] = Deltas(plan, files, self._tpp is not None)
         if is_in("hl7v2"):
             self._all["hl7v2"] = hl7v2.Feed(files, "hl7v2/")
         if is_in("letters"):
@@ -140,7 +177,7 @@ class Writers:
         if is_in("pds"):
             self._all["pds"] = pds.Traces(files)
         if is_in("truth"):
-            self._all["truth"] = Answers(files, plan.today)
+            self._all["truth"] = Answers(files, plan.today, "deltas" in plan.formats)
         self._adders = [writer.add for writer in self._all.values()]  # type: ignore[attr-defined]
 
     def begin(self) -> None:

@@ -63,7 +63,8 @@ def kinds_of(folder: Path) -> dict[int, set[str]]:
     """The kinds of mess that each person has; nobody is in it who has none."""
     kinds: dict[int, set[str]] = defaultdict(set)
     for fact in lines(folder, "mess"):
-        kinds[fact["person"]].add(fact["kind"])
+        if not fact["kind"].startswith("delta: "):
+            kinds[fact["person"]].add(fact["kind"])
     return kinds
 
 

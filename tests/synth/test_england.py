@@ -145,7 +145,7 @@ def test_each_label_says_what_the_record_has_otherwise(tmp_path):
 def test_every_kind_of_mess_and_every_rate_names_its_source_or_that_it_is_ours():
     planted = {rate.name for rate in rates("mess", "england")}
     assert planted | {"hospital: birth date ten years out"} == set(mess.KINDS)
-    for kind in ("age", "journey", "known", "mess", "target"):
+    for kind in ("age", "change", "journey", "known", "mess", "target"):
         assert [rate.name for rate in rates(kind, "england") if rate.rate and not rate.source] == []
 
 

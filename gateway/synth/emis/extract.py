@@ -70,6 +70,11 @@ class Extract:
         for table, values in rows:
             self.put(table, values)
 
+    def put_of(self, person: Person, rows: Iterable[tuple[str, Values]]) -> None:
+        """Write rows about a person, with the person's own ProcessingIds."""
+        self._next = person.number * EACH
+        self.put_all(rows)
+
     def add(self, person: Person) -> None:
         """Write everything that practices with EMIS hold of a person; nothing for one they do not know."""
         self._next = person.number * EACH
