@@ -60,8 +60,12 @@ def truth_links(folder: Path, sources: Iterable[str] = ("emis", "tpp", "hl7v2", 
 
 
 def kinds_of(folder: Path) -> dict[int, set[str]]:
-    """The kinds of mess that each person has; nobody is in it who has none."""
+    """The kinds of mess that each person has; nobody is in it who has none. Having died is one: a record is then no
+    current registration."""
     kinds: dict[int, set[str]] = defaultdict(set)
+    for who in lines(folder, "people"):
+        if who["death"]:
+            kinds[who["number"]].add("has died")
     for fact in lines(folder, "mess"):
         if not fact["kind"].startswith("delta: "):
             kinds[fact["person"]].add(fact["kind"])

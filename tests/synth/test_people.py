@@ -69,6 +69,28 @@ def test_codes_carry_their_check_digit():
     assert len(set(ids)) == len(ids)
 
 
+CATEGORIES = frozenset(
+    {
+        "Administration, documents and attachments",
+        "Allergy and adverse drug reactions",
+        "Biochemistry",
+        "Biological values",
+        "Conditions, operations and procedures",
+        "Family history",
+        "Haematology",
+        "Immunisations",
+        "Obstetrics and Birth",
+        "Personal Health and Social",
+        "Referral",
+    }
+)
+"""Of the names that Endeavour's EMIS transform lists (``emis/csv/schema/coding/ClinicalCodeType.java``), those used."""
+
+
+def test_categories_are_those_of_the_cited_source():
+    assert {code.category for code in CODES.values()} == CATEGORIES
+
+
 def test_nothing_happens_before_birth_or_after_death(everyone):
     for person in everyone:
         last = person.death or date(2026, 11, 23)
