@@ -107,7 +107,7 @@ def cataract(life: Life, draw: Random) -> Story:
 
 def birth_given(life: Life, draw: Random) -> Story:
     """A pregnancy: booked by the practice, clinics, the birth in hospital, and a visit of the team at home."""
-    if life.delivery is None or life.sex == "M":
+    if life.delivery is None:
         return Story()
     born = life.delivery
     booked = born - timedelta(days=210)

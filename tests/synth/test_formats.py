@@ -4,13 +4,16 @@ import csv
 import json
 import tracemalloc
 from collections import Counter
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 
 import pytest
 
 from gateway.nhs import identifiers
-from gateway.synth import cds, layouts, places, tpp, world
+from gateway.synth import cds, csds, layouts, places, tpp, world
+from gateway.synth.outputs import Parts
 from gateway.synth.people import people
+from gateway.synth.truth import Course, Story
 from mappings.cld.columns import COLUMNS
 from mappings.emis.columns import TABLES as EMIS
 from mappings.tpp.columns import TABLES as TPP
@@ -44,9 +47,26 @@ def test_our_own_reading_of_the_layouts_agrees_with_the_mappings():
         assert table not in TPP or set(columns) <= set(TPP[table]), table
 
 
-def test_two_processes_write_the_same_bytes_as_none(made, tmp_path):
-    again = write(tmp_path, workers=2)
-    assert tree(again.folder) == tree(made.folder)
+def test_two_processes_write_the_same_bytes_as_none(tmp_path):
+    """More blocks than wait at once: a block that is ready early waits for those before it."""
+    alone, together = (
+        world.write(
+            tmp_path / str(workers), 620, 1, TODAY, practices=PRACTICES, mix="england", workers=workers,
+            formats=("emis", "tpp", "hl7v2", "truth"),
+        )
+        for workers in (0, 2)
+    )  # fmt: skip
+    assert tree(together.folder) == tree(alone.folder)
+
+
+def test_what_a_team_did_before_the_period_is_in_no_submission():
+    visits = tuple(datetime(year, 2, 20, 9) for year in (2024, 2025, 2026))
+    (someone,) = people(1, 1, TODAY)
+    course = Course("course", date(2024, 2, 1), "12", "01", visits)
+    parts = Parts()
+    csds.Submission(parts, TODAY).add(replace(someone, story=Story(courses=(course,))))
+    contacts = parts.take()["csds/CYP201CareContact.csv"].decode().splitlines()
+    assert len(contacts) == 1 and "2026-02-20" in contacts[0]
 
 
 def test_a_larger_world_begins_as_a_smaller_one(made, tmp_path):
