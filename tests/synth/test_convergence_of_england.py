@@ -27,7 +27,7 @@ from mappings import Feed, sources
 from tests.intake.conftest import state
 
 TODAY = date(2026, 3, 1)
-POPULATION = int(os.environ.get("GATEWAY_TEST_POPULATION", "2000"))
+POPULATION = int(os.environ.get("GATEWAY_TEST_POPULATION", "200"))
 NAMESPACE = uuid.UUID("5b0e8a52-0000-4000-8000-000000000002")
 DELIVERIES = ("emis", "emis delta", "tpp", "tpp delta", "hl7v2", "cld")
 NAMES = {number: name for name, number in TYPE_NUMBER.items()}
