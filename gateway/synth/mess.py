@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from gateway.nhs import identifiers
 from gateway.synth import kin, places
 from gateway.synth.draw import day, digest, guid, years_before
+from gateway.synth.packs import CAST
 from gateway.synth.truth import Mess, Person, Practice, Seen, Story
 
 Source = Literal["gp", "hospital", "care", "pds", ""]
@@ -29,6 +30,8 @@ FIRST = (
 
 SUPERSEDED = 810_000
 """From which index on NHS numbers are those that people had before."""
+
+SUPERSEDED_OF_PACKS = 895_000
 
 SHORT = {
     "Margaret": "Peggy", "Dorothy": "Dot", "Patricia": "Pat", "Barbara": "Babs", "Susan": "Sue", "Deborah": "Debbie",
@@ -288,7 +291,10 @@ def _gender_changed(person: Person, draw: Random, _: Around) -> Person:
 
 
 def former_number(person: Person) -> str:
-    """Return the NHS number that the person may have had before: one in ten people can have one; "" for the others."""
+    """Return the NHS number that the person may have had before: one in ten people can have one, and everyone of a
+    pack; "" for the others."""
+    if person.number in CAST:
+        return identifiers.synthetic(SUPERSEDED_OF_PACKS + person.number % 1000)
     return identifiers.synthetic(SUPERSEDED + person.number // 10) if person.number % 10 == 3 else ""
 
 

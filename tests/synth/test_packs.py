@@ -10,7 +10,7 @@ from gateway.intake import load
 from gateway.nhs import identifiers, labels
 from gateway.store.database import open_store
 from gateway.store.numbers import TYPE_NUMBER
-from gateway.synth import places, world
+from gateway.synth import mess, places, world
 from gateway.synth.packs import CAST, FIRST, PACKS
 from gateway.synth.people import MOST, people
 from gateway.terminology import sets
@@ -38,6 +38,8 @@ GROUPS = {
     "twice": 1,
     "twin-first": 1,
     "twin-second": 2,
+    "superseded": 2,
+    "gender-changed": 2,
 }
 """Into how many groups the records of each person of the identity pack come."""
 
@@ -140,6 +142,8 @@ def test_people_of_the_journeys_pack_have_what_their_row_says(loaded, role, numb
 def test_every_pack_has_numbers_of_its_own_after_all_ordinary_people():
     numbers = [number for pack, cast in PACKS.items() for number in cast if pack != "demo"]
     assert len(set(numbers)) == len(numbers) and min(numbers) == FIRST == MOST + 1
+    former = [mess.former_number(person) for person in people(0, 1, TODAY, numbers=numbers)]
+    assert len(set(former)) == len(former) and min(former) > identifiers.synthetic(mess.SUPERSEDED + MOST // 10)
     assert all(identifiers.is_synthetic(identifiers.synthetic(number - 1)) for number in numbers)
 
 
@@ -150,6 +154,6 @@ def test_whatever_the_seed_each_kind_of_mess_and_each_journey_of_a_pack_is_there
         0, seed, TODAY, practices=places.practices(3, tpp=1), mix="england", numbers=tuple(PACKS[pack])
     ):
         fixed = PACKS[pack][person.number]
-        assert {mess.kind for mess in person.mess} == set(fixed.mess), fixed.role
+        assert {planted.kind for planted in person.mess} == set(fixed.mess), fixed.role
         assert person.gp and (person.hospital or "attendance" not in fixed.journeys)
         assert bool(person.death) is fixed.dies
