@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gateway import processes
 from gateway.synth import cds, changes, cld, csds, emis, hl7v2, letters, optout, pds, places, tpp
@@ -120,6 +120,24 @@ class Block(NamedTuple):
     expected: Counter[tuple[str, str]]
     fixed: dict[str, Who]
     last: int
+
+
+@dataclass
+class Totals:
+    """The counts of all blocks so far, and the fixed people met."""
+
+    written: Counter[str]
+    known: Counter[str] = field(
+        default_factory=lambda: Counter(dict.fromkeys(("everywhere", "gp", "hospital", "social-care"), 0))
+    )
+    expected: Counter[tuple[str, str]] = field(default_factory=Counter)
+    fixed: dict[str, Who] = field(default_factory=dict)
+
+    def add(self, part: Block) -> None:
+        self.written.update(part.written)
+        self.known.update(part.known)
+        self.expected.update(part.expected)
+        self.fixed |= part.fixed
 
 
 class Deltas:
@@ -257,43 +275,38 @@ def write(
     """
     plan = Plan(seed, today, canary, tuple(practices or places.practices(2)), tuple(councils), mix, tuple(formats))
     numbers = numbers or range(1, count + 1)
-    fixed: dict[str, Who] = {}
-    known = Counter(dict.fromkeys(("everywhere", "gp", "hospital", "social-care"), 0))
-    expected: Counter[tuple[str, str]] = Counter()
-    written: Counter[str] = Counter({name: 0 for name in plan.formats if name != "truth"})
+    total = Totals(Counter({name: 0 for name in plan.formats if name != "truth"}))
     seen: set[str] = set()
     folder.mkdir(parents=True, exist_ok=True)
     for part in made_in_order(plan, [(), *blocks(numbers)], workers):
         append(folder, part.parts, seen)
-        fixed |= part.fixed
-        known.update(part.known)
-        written.update(part.written)
-        expected.update(part.expected)
+        total.add(part)
         if part.last:
             done(part.last - numbers[0] + 1)
     if "truth" in plan.formats:
-        save_expected(folder, expected)
-    manifest = Manifest(
+        save_expected(folder, total.expected)
+    manifest = manifest_of(folder, plan, len(numbers), total)
+    save(folder / "manifest.json", {**asdict(manifest), "folder": "."})
+    return manifest
+
+
+def manifest_of(folder: Path, plan: Plan, count: int, total: Totals) -> Manifest:
+    return Manifest(
         folder=folder,
-        seed=seed,
-        today=today,
-        count=len(numbers),
+        seed=plan.seed,
+        today=plan.today,
+        count=count,
         emis=Path("emis") / plan.extract,
         hl7v2=Path("hl7v2"),
         cld=Path("cld"),
         optout=Path("optout.csv"),
         practices={practice.ods: organisation_guid(practice) for practice in plan.practices},
         trust=places.TRUST.ods,
-        councils=tuple(council.code for council in councils),
-        people=fixed,
-        known=dict(known),
-        written=dict(written),
+        councils=tuple(council.code for council in plan.councils),
+        people=total.fixed,
+        known=dict(total.known),
+        written=dict(total.written),
     )
-    document = {**asdict(manifest), "folder": "."}
-    (folder / "manifest.json").write_text(
-        json.dumps(document, indent=1, default=str, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
-    )
-    return manifest
 
 
 def blocks(numbers: Sequence[int]) -> Iterator[tuple[int, ...]]:
@@ -323,9 +336,12 @@ def save_expected(folder: Path, expected: Counter[tuple[str, str]]) -> None:
     by_source: dict[str, dict[str, int]] = {}
     for (source, name), count in sorted(expected.items()):
         by_source.setdefault(source, {})[name] = count
-    (folder / "truth" / "expected.json").write_text(
-        json.dumps(by_source, indent=1) + "\n", encoding="utf-8", newline="\n"
-    )
+    save(folder / "truth" / "expected.json", by_source)
+
+
+def save(path: Path, document: dict[str, Any]) -> None:
+    text = json.dumps(document, indent=1, default=str, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def who(person: Person) -> Who:
