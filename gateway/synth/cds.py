@@ -116,7 +116,7 @@ def common(name: str, person: Person, seen: Seen, unique: str, on: date, today: 
         "PersonCurrentGender": SEXES[seen.sex or person.sex],
         "EthnicCategory": person.ethnicity,
         "AgeAtCDSActivityDate": f"{max(0, (on - seen.birth).days // 365):03d}",
-        "OrganisationCodeCodeofProvider": person.trust.site,
+        "OrganisationCodeCodeofProvider": person.trust.ods,
         "GeneralMedicalPractitionerRegistered": person.practice.staff[0].number,
         "GPPracticeRegistered": person.practice.ods,
     }

@@ -189,7 +189,7 @@ class Writers:
         if is_in("cld"):
             self._all["cld"] = cld.Returns(files, plan.today, plan.councils, "cld/")
         if is_in("csds"):
-            self._all["csds"] = csds.Submission(files, plan.today)
+            self._all["csds"] = csds.Submissions(files, plan.today)
         if is_in("optout"):
             self._all["optout"] = optout.OptOuts(files)
         if is_in("pds"):
