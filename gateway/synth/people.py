@@ -120,9 +120,14 @@ def true(
     )
     if someone.registered > end:
         someone = replace(someone, registered=end)
+    if "homeless" in life.has:
+        return replace(someone, address=places.NO_ABODE)
     if "moved house" in life.has:
         draw = stream(seed, number, "moved house")
         someone = replace(someone, moved=life.ago(draw, 0.6, 0.1), old_address=address(draw))
+    if mother := kin.mother_of(number, mix):
+        hers = true(mother, seed, today, practices, councils, mix)
+        someone = replace(someone, address=hers.address, practice=hers.practice, council=hers.council)
     return someone
 
 

@@ -1,9 +1,9 @@
 """Invented practices, hospital, council, streets and names. Nothing here is anywhere.
 
 Postcodes have a valid form in an area that does not exist: ZA, a letter pair the format allows and Royal Mail does not
-use. ZZ99 would mean something in NHS data (no fixed abode, other countries), and XX is not a form that every checker
-takes. Telephone numbers come from Ofcom's ranges for drama, mail goes to example.com, and registration numbers are all
-nines but the last digits.
+use. ZZ99 means something in NHS data (no fixed abode, which a homeless person here has; other countries), and XX is not
+a form that every checker takes. Telephone numbers come from Ofcom's ranges for drama, mail goes to example.com, and
+registration numbers are all nines but the last digits.
 """
 
 from __future__ import annotations
@@ -142,6 +142,10 @@ TRUST = Trust(
 )
 COUNCIL = Council("990", "Vellshire County Council")
 COUNCILS = (COUNCIL, Council("991", "Borough of Marlowbridge"))
+
+
+NO_ABODE = Address("", "No fixed abode", "", "", "ZZ99 3VZ")
+"""Where somebody without a home lives, with the postcode that NHS systems use for it."""
 
 
 def practices(count: int, tpp: int = 0) -> tuple[Practice, ...]:

@@ -110,6 +110,7 @@ def test_babies_have_their_mothers_surname_and_birthday_of_the_delivery():
         mother, baby = england([number, number + 1])
         born = next(visit for visit in mother.story.visits if visit.key == "birth").moves[0].at.date()
         assert (mother.sex, baby.family, baby.birth) == ("F", mother.family, born)
+        assert (baby.address, baby.practice) == (mother.address, mother.practice)
         assert 18 < (born - mother.birth).days / 365.25 < 42 and mother.nhs_number != baby.nhs_number
 
 
