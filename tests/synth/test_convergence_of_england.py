@@ -131,6 +131,7 @@ def killed(folder: Path, written: world.Manifest, seed: int) -> tuple[Store, int
     return opened(path), kills
 
 
+@pytest.mark.hazard("HZ-SYNTH-02")
 def test_a_few_people_of_england_converge(tmp_path):
     converge(tmp_path, 20, orders()[1:])
 

@@ -113,6 +113,7 @@ def those(pack: str) -> list[tuple[str, int]]:
     return [(fixed.role, number) for number, fixed in PACKS[pack].items()]
 
 
+@pytest.mark.hazard("HZ-SYNTH-03")
 @pytest.mark.parametrize(("role", "number"), those("identity"))
 def test_people_of_the_identity_pack_are_gathered_as_their_row_says(loaded, role, number):
     groups = loaded.of_person[role, number] - {None}
