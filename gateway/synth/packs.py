@@ -50,6 +50,11 @@ _IDENTITY = _numbered(
         "twin-second", "M", 31, _SEEN, "the hospital has the first twin's number: with nobody gathered there",
         mess=("hospital: twin's number",), twin=FIRST + 15,
     ),
+    Fixed("young-twin-first", "M", 6, _SEEN, "a child, the twin born first: never gathered with the second"),
+    Fixed(
+        "young-twin-second", "M", 6, _SEEN, "his brother, at one address: the hospital has the first twin's number",
+        mess=("hospital: twin's number",), twin=FIRST + 17,
+    ),
     _mess("superseded", "hospital: superseded number", "the NHS number of before: not gathered until PDS says it"),
     _mess("gender-changed", "hospital: gender and number changed", "former number, name and sex: nothing may link them"),
 )  # fmt: skip

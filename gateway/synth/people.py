@@ -125,8 +125,9 @@ def true(
     if "moved house" in life.has:
         draw = stream(seed, number, "moved house")
         someone = replace(someone, moved=life.ago(draw, 0.6, 0.1), old_address=address(draw))
-    if mother := kin.mother_of(number, mix):
-        hers = true(mother, seed, today, practices, councils, mix)
+    kept_home = kin.mother_of(number, mix) or (kin.twin_of(number, mix) if (end - who.birth).days < 18 * 366 else 0)
+    if kept_home:
+        hers = true(kept_home, seed, today, practices, councils, mix)
         someone = replace(someone, address=hers.address, practice=hers.practice, council=hers.council)
     return someone
 

@@ -38,6 +38,8 @@ GROUPS = {
     "twice": 1,
     "twin-first": 1,
     "twin-second": 2,
+    "young-twin-first": 1,
+    "young-twin-second": 2,
     "superseded": 2,
     "gender-changed": 2,
 }
