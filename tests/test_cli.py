@@ -659,7 +659,7 @@ def test_a_world_of_synthetic_people_is_written_once_and_for_as_many_as_there_ar
     for words, reason in (
         (("--out", out), "--out: a new or an empty folder"),
         (("--out", tmp_path / "more", "--today", "soon"), "--today"),
-        (("--out", tmp_path / "more", "--people", "900000"), "--people: at most 899999"),
+        (("--out", tmp_path / "more", "--people", "900000"), "--people: at most 800000"),
     ):
         code, _, refused = gateway("synth", *words)
         assert code == 2 and reason in refused and not (tmp_path / "more").exists()

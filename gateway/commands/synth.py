@@ -1,10 +1,11 @@
-"""``gateway synth``: synthetic people, as their GP, hospital and council would send them."""
+"""``gateway synth``: synthetic people, as their GP, hospital, community trust and council would send them."""
 
 from __future__ import annotations
 
 import datetime
 import json
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,13 @@ from gateway.commands._start import start
 from gateway.errors import Invalid, Refused
 
 
+class Mixture(StrEnum):
+    """How often what happens to people: as in England, or as in the demo."""
+
+    ENGLAND = "england"
+    DEMO = "demo"
+
+
 def synth(
     out: Annotated[Path, typer.Option(help="A new or empty folder.")],
     people: Annotated[int, typer.Option(min=10, help="How many people; the first ten are in every world.")] = 200,
@@ -23,29 +31,52 @@ def synth(
     today: Annotated[
         str, typer.Option(help="The day (YYYY-MM-DD) before which everything happened; by default today.")
     ] = "",
+    mix: Annotated[
+        Mixture, typer.Option(help="Ages and illnesses near England's, or the demo's: fewer, older and sicker.")
+    ] = Mixture.ENGLAND,
+    pack: Annotated[
+        str, typer.Option(help="Write the fixed people of a pack instead: demo, identity, privacy or journeys.")
+    ] = "",
+    workers: Annotated[int, typer.Option(min=0, help="Further processes; the bytes are the same.")] = 0,
     as_json: AsJson = False,
 ) -> int:
-    """Write synthetic people: deliveries of EMIS, HL7 v2 and a council, the list of opt-outs, and the answer key."""
+    """Write synthetic people: deliveries of each source, the list of opt-outs, PDS traces, and the answer key."""
     start()
     from gateway import console
-    from gateway.nhs.identifiers import SYNTHETIC
-    from gateway.synth import world
+    from gateway.synth import places, world
+    from gateway.synth.packs import PACKS
+    from gateway.synth.people import MOST
 
-    if people > SYNTHETIC:
-        raise Refused(f"--people: at most {SYNTHETIC}, one for each synthetic NHS number")
+    if people > MOST:
+        raise Refused(f"--people: at most {MOST}, for there are no more synthetic NHS numbers")
+    if pack and pack not in PACKS:
+        raise Refused(f"--pack: one of {', '.join(PACKS)}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Refused("--out: a new or an empty folder is needed")
     day, started = _date(today), time.monotonic()
+    numbers = tuple(PACKS[pack]) if pack else ()
     with console.progress("synth", "people") as progress:
-        manifest = world.write(out, people, seed, day, done=lambda number: progress("people written", number, people))
+        manifest = world.write(
+            out,
+            people,
+            seed,
+            day,
+            practices=places.practices(3, tpp=1),
+            mix=mix.value,
+            formats=world.ALL_FORMATS,
+            numbers=numbers,
+            workers=workers,
+            done=lambda number: progress("people written", number, len(numbers) or people),
+        )
     seconds = time.monotonic() - started
     if as_json:
-        print(json.dumps({"people": people, "seed": seed, "today": str(day), "written": manifest.written}))
+        print(json.dumps({"people": manifest.count, "seed": seed, "today": str(day), "written": manifest.written}))
         return OK
-    print(f"{people} people of {day}, seed {seed}, in {seconds:.1f} s ({people / max(seconds, 0.001):.0f} people/s)")
-    for name in ("emis", "hl7v2", "cld", "optout"):
-        print(f"  {manifest.path(name).relative_to(out)}: {manifest.written[name]}")
-    print("  truth/people.ndjson: who is who; manifest.json: the ten who are in every world")
+    rate = manifest.count / max(seconds, 0.001)
+    print(f"{manifest.count} people of {day}, seed {seed}, in {seconds:.1f} s ({rate:.0f} people/s)")
+    for name, count in manifest.written.items():
+        print(f"  {manifest.path(name).relative_to(out)}: {count}")
+    print("  truth/: who is who, whose each record is, what is wrong in it; manifest.json: who is fixed")
     return OK
 
 

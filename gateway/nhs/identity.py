@@ -220,6 +220,8 @@ def disagreement(first: Evidence, other: Evidence, number: str) -> str:
         return "no name agrees"
     if sure == 1 and not (has_family and has_given) and not _meet(first.postcodes, other.postcodes):
         return "a claimed number, and neither both names nor postcode agree"
+    if sure == 1 and not has_given and _are_others(first.givens, other.givens):
+        return "a claimed number and another forename, as a twin has"
     return ""
 
 
@@ -227,6 +229,14 @@ def contradicts(first: Evidence, other: Evidence) -> bool:
     """Whether two Patients cannot be one person: opposite sex, or other birth dates."""
     return bool(first.sex and other.sex and first.sex != other.sex) or bool(
         first.born and other.born and first.born != other.born
+    )
+
+
+def _are_others(some: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether forenames are known of both, and none begins as one of the other's: twins share birth date, surname and
+    postcode, and a number that one of them claims may be the other's."""
+    return bool(some and others) and not any(
+        name.startswith(other) or other.startswith(name) for name in some for other in others
     )
 
 

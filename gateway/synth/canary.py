@@ -11,7 +11,8 @@ from gateway.synth.truth import Address, Person
 
 
 def marked(person: Person) -> Person:
-    """Return the person with a token of their own in every string that tells who they are."""
+    """Return the person with a token of their own in every string that tells who they are, and without further
+    records."""
     number, letters = person.number, token(person.number)
     eight = f"{int(person.key[:12], 16) % 10**8:08d}"
     inward = f"{1 + number // 400 % 8}{places.INWARD[number // 20 % 20]}{places.INWARD[number % 20]}"
@@ -40,6 +41,8 @@ def marked(person: Person) -> Person:
             f"{letters}oldhouse", f"1 {letters}oldstreet", f"{letters}oldtown", person.address.county, postcode
         ),
         word=f"{letters}text",
+        mess=(),
+        also=(),
     )
 
 

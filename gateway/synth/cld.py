@@ -3,17 +3,17 @@ in every row."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from gateway.synth import places
+from gateway.synth.layouts import tables
+from gateway.synth.outputs import Files, Folder, Table
 from gateway.synth.truth import Council, Person, Support
-from mappings.cld.columns import COLUMNS
 
+COLUMNS = tables("cld")["CLD"]
 GENDERS = {"M": "Male", "F": "Female", "I": "Not known", "U": "Not known"}
 ETHNICITIES = {
     "A": "White: English, Welsh, Scottish, Northern Irish or British",
@@ -77,42 +77,39 @@ def submitted(period: Period, today: date) -> date:
 
 
 class Returns:
-    """Open snapshots: a file for each council and period. Rows go to their files as they come; nothing is kept."""
+    """Snapshots in the making: a file for each council and period. Rows go to their files as they come; nothing is
+    kept."""
 
-    def __init__(self, folder: Path, today: date, councils: Sequence[Council] = (places.COUNCIL,)):
-        self._folder, self._today, self._periods, self._councils = folder, today, periods(today), councils
-        self._open = ExitStack()
-        self._writers: dict[tuple[str, Period], csv.DictWriter[str]] = {}
+    def __init__(self, files: Files, today: date, councils: Sequence[Council] = (places.COUNCIL,), inside: str = ""):
+        self._periods = periods(today)
+        self._tables: dict[tuple[str, Period], Table] = {}
+        for council in councils:
+            for period in self._periods:
+                name = f"{inside}CLD_{council.code}_{submitted(period, today):%Y%m%d}.csv"
+                self._tables[council.code, period] = Table(files.file(name), COLUMNS)
         self.written = 0
 
-    def __enter__(self) -> Returns:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for council in self._councils:
-            for period in self._periods:
-                path = self._folder / f"CLD_{council.code}_{submitted(period, self._today):%Y%m%d}.csv"
-                file = self._open.enter_context(path.open("w", encoding="utf-8", newline=""))
-                writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\r\n")
-                writer.writeheader()
-                self._writers[council.code, period] = writer
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
+    def begin(self) -> None:
+        """Write the headers."""
+        for table in self._tables.values():
+            table.head()
 
     def add(self, person: Person) -> None:
         """Write the events of a person into each snapshot that tells of them; nothing for one the council does not
         know."""
         if person.care:
             for period in self._periods:
-                writer = self._writers[person.council.code, period]
+                table = self._tables[person.council.code, period]
                 for row in rows(person, period, last=period == self._periods[-1]):
-                    writer.writerow(row)
+                    table.put(row)
                     self.written += 1
 
 
 def write(people: Iterable[Person], folder: Path, today: date, councils: Sequence[Council] = (places.COUNCIL,)) -> int:
     """Write two quarterly snapshots for each council into ``folder`` and return how many rows they hold."""
-    with Returns(folder, today, councils) as returns:
+    with Folder(folder) as files:
+        returns = Returns(files, today, councils)
+        returns.begin()
         for person in people:
             returns.add(person)
         return returns.written

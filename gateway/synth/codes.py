@@ -1,8 +1,8 @@
 """The small reviewed list of clinical codes that the journeys use. SNOMED CT ids carry their Verhoeff digit (tested).
 
 Concepts in common use only; where we were not sure of an id the row has none, and the source's own coding is all there
-is, as in life. ``EMISSENS1`` is invented: it stands for a code of the sensitive sets, whose members are licensed and
-not in this repository.
+is, as in life. ``EMISSENS1`` to ``4`` are invented: they stand for codes of the sensitive sets, whose members are
+licensed and not in this repository.
 
 Categories are the names that EMIS gives them, as Endeavour Discovery's EMIS transform lists them
 (https://github.com/endeavourhealth/Transforms, ``emis/csv/schema/coding/ClinicalCodeType.java``), and not those of our
@@ -106,6 +106,24 @@ CODES = {
             ("scr dissent", "Express dissent for Summary Care Record dataset upload", "9Ndo.00", "", *_ADMIN),
             ("frailty meeting", "Frailty team discussion (local)", "EMISNQFR12", "", *_ADMIN),
             ("sensitive", "Sensitive problem (invented)", SENSITIVE, "", *_CONDITION),
+            ("sensitive pregnancy", "Sensitive pregnancy item (invented)", "EMISSENS2", "", *_CONDITION),
+            ("sensitive fertility", "Sensitive fertility item (invented)", "EMISSENS3", "", *_CONDITION),
+            ("sensitive gender", "Sensitive gender item (invented)", "EMISSENS4", "", *_CONDITION),
+            ("heart attack", "Acute myocardial infarction", "G30..00", "57054005", *_CONDITION),
+            ("stroke", "Stroke", "G66..00", "230690007", *_CONDITION),
+            ("copd", "Chronic obstructive pulmonary disease", "H3...00", "13645005", *_CONDITION),
+            ("copd review", "Chronic obstructive pulmonary disease annual review", "66YM.00", "", *_ADMIN),
+            ("asthma review", "Asthma annual review", "66YJ.00", "", *_ADMIN),
+            ("breast cancer", "Malignant neoplasm of female breast", "B34..00", "254837009", *_CONDITION),
+            ("prostate cancer", "Malignant neoplasm of prostate", "B46..00", "399068003", *_CONDITION),
+            ("urgent referral", "Fast track cancer referral", "8HHt.00", "", "Referral", "Referral"),
+            ("self-harm", "Self-harm", "U2...00", "248062006", *_CONDITION),
+            ("homeless", "Homeless", "13D2.00", "32911000", *_SOCIAL),
+            ("osteoarthritis", "Osteoarthritis", "N05..00", "396275006", *_CONDITION),
+            ("cataract", "Cataract", "F46..00", "193570009", *_CONDITION),
+            ("pregnant", "Patient pregnant", "62...00", "77386006", "Obstetrics and Birth", "Observation"),
+            ("learning disability register", "On learning disability register", "918e.00", "416075005", *_ADMIN),
+            ("learning disability check", "Learning disability health check (local)", "EMISNQLD01", "", *_ADMIN),
         ],
         1,
     )
@@ -133,6 +151,11 @@ DRUGS = {
             ("omeprazole", "Omeprazole 20mg gastro-resistant capsules", "317291008"),
             ("doxycycline", "Doxycycline 100mg capsules", ""),
             ("alendronic acid", "Alendronic acid 70mg tablets", ""),
+            ("aspirin", "Aspirin 75mg dispersible tablets", "319775004"),
+            ("bisoprolol", "Bisoprolol 2.5mg tablets", ""),
+            ("clopidogrel", "Clopidogrel 75mg tablets", ""),
+            ("tiotropium", "Tiotropium 18microgram inhalation powder capsules", ""),
+            ("prednisolone", "Prednisolone 5mg tablets", ""),
         ],
         1,
     )

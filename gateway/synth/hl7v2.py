@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.synth.draw import years_before
+from gateway.synth.outputs import Files, Folder
 from gateway.synth.truth import Item, Move, Person, Report, Staff, Visit
 
 STRUCTURES = {
@@ -39,52 +40,52 @@ class Message(NamedTuple):
 
 
 class Feed:
-    """An open feed. Keeps the messages of a hundred people, to send them in order of time, and writes a file for each
-    hundred."""
+    """A feed in the making. Keeps the messages about a hundred people (by their numbers), to send them in order of
+    time, and writes a file for each hundred."""
 
-    def __init__(self, folder: Path):
-        self._folder = folder
+    def __init__(self, files: Files, inside: str = ""):
+        self._files, self._inside = files, inside
         self._held: list[Message] = []
-        self._people = self._files = self.written = 0
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def __enter__(self) -> Feed:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._close_file()
+        self._block = 0
+        self.written = 0
 
     def add(self, person: Person) -> None:
         """Take the messages about a person; none for one the hospital does not know."""
-        if person.hospital:
-            self._held += messages(person)
-            self._people += 1
-            if self._people % EACH == 0:
-                self._close_file()
+        block = (person.number - 1) // EACH + 1
+        if block != self._block:
+            self.end()
+            self._block = block
+        number = 0
+        for record in person.records:
+            if record.hospital:
+                about = list(messages(record, number))
+                number += len(about)
+                self._held += about
 
-    def _close_file(self) -> None:
+    def end(self) -> None:
+        """Write what is held."""
         if self._held:
-            self._files += 1
             self.written += len(self._held)
-            path = self._folder / f"feed-{self._files:05d}.hl7"
             text = "".join(message.text for message in sorted(self._held))
-            path.write_text(text, encoding="utf-8", newline="")
+            self._files.file(f"{self._inside}feed-{self._block:05d}.hl7").write(text)
             self._held = []
 
 
 def write(people: Iterable[Person], folder: Path) -> int:
     """Write the feed about ``people`` into ``folder`` and return how many messages it holds."""
-    with Feed(folder) as feed:
+    with Folder(folder) as files:
+        feed = Feed(files)
         for person in people:
             feed.add(person)
+        feed.end()
     return feed.written
 
 
-def messages(person: Person) -> Iterator[Message]:
-    """Yield the messages about one person in the order they were sent."""
+def messages(person: Person, before: int = 0) -> Iterator[Message]:
+    """Yield the messages about one record in the order they were sent; ``before`` were sent about the person's
+    others."""
     events = sorted(messages_of(person), key=lambda event: event[:2])
-    for number, (at, _, event, of, segments) in enumerate(events, 1):
+    for number, (at, _, event, of, segments) in enumerate(events, before + 1):
         sent = at + timedelta(minutes=3)
         kind = "ORU^R01^ORU_R01" if event == "R01" else f"ADT^{event}^{STRUCTURES[event]}"
         system = "LAB" if event == "R01" else "PAS"
@@ -210,7 +211,7 @@ def pid(person: Person, at: date, holder: str = "", dead: bool = False) -> str:
         3: "~".join(numbers),
         5: f"{escape(seen.family)}^{escape(seen.given)}^{escape(person.middle)}^^{person.title}^^L",
         7: f"{seen.birth:%Y%m%d}",
-        8: SEXES[person.sex],
+        8: SEXES[seen.sex or person.sex],
         11: f"{lines}^{escape(where.town)}^{escape(where.county)}^{where.postcode}^GBR^H",
         13: phones,
         22: person.ethnicity,

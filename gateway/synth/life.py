@@ -11,13 +11,15 @@ from gateway.synth.draw import day, years_before
 
 class Life(NamedTuple):
     """From when to when something may happen (``end`` is the death, or yesterday), and what else the person has:
-    journeys and variants."""
+    journeys and variants.
+    ``delivery`` is the day that a mother gave birth, or her baby was born."""
 
     birth: date
     end: date
     sex: str
     has: frozenset[str] = frozenset()
     alive: bool = True
+    delivery: date | None = None
 
     @property
     def age(self) -> float:
@@ -25,6 +27,5 @@ class Life(NamedTuple):
 
     def ago(self, draw: Random, most: float, least: float) -> date:
         """Return a day between ``most`` and ``least`` years before the end, never before the tenth day of life."""
-        return day(
-            draw, max(years_before(self.end, most), self.birth + timedelta(days=10)), years_before(self.end, least)
-        )
+        first = min(max(years_before(self.end, most), self.birth + timedelta(days=10)), self.end)
+        return day(draw, first, max(first, years_before(self.end, least)))

@@ -5,26 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 
+from gateway.synth.outputs import Files, Folder
 from gateway.synth.truth import Person
 
 
 class OptOuts:
-    """An open list. A line is the number, a comma and a line feed, without a header."""
+    """A list in the making. A line is the number, a comma and a line feed, without a header."""
 
-    def __init__(self, path: Path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", encoding="ascii", newline="")
+    def __init__(self, files: Files, name: str = "optout.csv"):
+        self._file = files.file(name, "ascii")
         self.written = 0
-
-    def __enter__(self) -> OptOuts:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
 
     def add(self, person: Person) -> None:
         if person.is_("opted-out"):
@@ -34,7 +25,8 @@ class OptOuts:
 
 def write(people: Iterable[Person], path: Path) -> int:
     """Write the numbers of those of ``people`` who have opted out and return how many they are."""
-    with OptOuts(path) as optouts:
+    with Folder(path.parent) as files:
+        optouts = OptOuts(files, path.name)
         for person in people:
             optouts.add(person)
-    return optouts.written
+        return optouts.written

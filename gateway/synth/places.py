@@ -1,14 +1,15 @@
 """Invented practices, hospital, council, streets and names. Nothing here is anywhere.
 
 Postcodes have a valid form in an area that does not exist: ZA, a letter pair the format allows and Royal Mail does not
-use. ZZ99 would mean something in NHS data (no fixed abode, other countries), and XX is not a form that every checker
-takes. Telephone numbers come from Ofcom's ranges for drama, mail goes to example.com, and registration numbers are all
-nines but the last digits.
+use. ZZ99 means something in NHS data (no fixed abode, which a homeless person here has; other countries), and XX is not
+a form that every checker takes. Telephone numbers come from Ofcom's ranges for drama, mail goes to example.com, and
+registration numbers are all nines but the last digits.
 """
 
 from __future__ import annotations
 
 from random import Random
+from typing import Literal
 
 from gateway.synth.truth import Address, Council, Practice, Staff, Trust
 
@@ -143,8 +144,13 @@ COUNCIL = Council("990", "Vellshire County Council")
 COUNCILS = (COUNCIL, Council("991", "Borough of Marlowbridge"))
 
 
-def practices(count: int) -> tuple[Practice, ...]:
-    """Return the first ``count`` practices (1–99), each with a doctor and a nurse; A99001 is the first."""
+NO_ABODE = Address("", "No fixed abode", "", "", "ZZ99 3VZ")
+"""Where somebody without a home lives, with the postcode that NHS systems use for it."""
+
+
+def practices(count: int, tpp: int = 0) -> tuple[Practice, ...]:
+    """Return the first ``count`` practices (1–99), each with a doctor and a nurse; A99001 is the first. The last
+    ``tpp`` of them use SystmOne, the others EMIS."""
     surgeries = []
     for number in range(count):
         turn = number % len(_PRACTICE_NAMES)
@@ -154,7 +160,8 @@ def practices(count: int) -> tuple[Practice, ...]:
         place = Address("", f"{10 + number} Chapel Lane", TOWNS[number % len(TOWNS)], COUNTY, f"ZA{1 + number % 9} 9ZZ")
         doctor = Staff(*_GP_STAFF[turn], *_GP, f"G99999{number:02d}")
         nurse = Staff(*_NURSE_STAFF[turn], *_NURSE, f"99Z00{number:02d}E")
-        surgeries.append(Practice(f"A99{number + 1:03d}", name, place, (doctor, nurse)))
+        system: Literal["emis", "tpp"] = "tpp" if number >= count - tpp else "emis"
+        surgeries.append(Practice(f"A99{number + 1:03d}", name, place, (doctor, nurse), system))
     return tuple(surgeries)
 
 

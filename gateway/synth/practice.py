@@ -274,6 +274,28 @@ def sensitive(life: Life, draw: Random) -> Story:
     )
 
 
+def sensitive_pregnancy(life: Life, draw: Random) -> Story:
+    """An item of the (invented) set on the ending of a pregnancy."""
+    return _sensitive("sensitive pregnancy", life, draw) if life.sex != "M" else Story()
+
+
+def sensitive_fertility(life: Life, draw: Random) -> Story:
+    """An item of the (invented) set on assisted fertilisation."""
+    return _sensitive("sensitive fertility", life, draw)
+
+
+def sensitive_gender(life: Life, draw: Random) -> Story:
+    """An item of the (invented) set on gender."""
+    return _sensitive("sensitive gender", life, draw)
+
+
+def _sensitive(code: str, life: Life, draw: Random) -> Story:
+    at = moment(draw, life.ago(draw, 2, 0.5))
+    key = code.replace(" ", ".")
+    entry = Entry(key, code, at.date(), f"{key}.seen", problem=Problem())
+    return Story(consultations=(Consultation(f"{key}.seen", at),), entries=(entry,))
+
+
 def objection(life: Life, draw: Random) -> Story:
     """A Type 1 objection to secondary use, recorded at the practice."""
     return Story(entries=(Entry("objection", "type 1 objection", life.ago(draw, 6, 1)),))

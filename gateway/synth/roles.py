@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from gateway.synth.truth import Practice
 
 DEMO, OPTED_OUT, RESTRICTED, SENSITIVE, MERGED, TYPE_1, DISSENT, TWIN, TWIN_SIBLING, MISMATCH = range(1, 11)
 """Their numbers, by what they show."""
 
-ELSEWHERE = frozenset({TWIN_SIBLING, MISMATCH})
-"""Registered at the last practice; the other fixed people are at the first. All of them are the first council's."""
-
 
 class Fixed(NamedTuple):
     """``age`` is in whole years at the reference date; the journeys are what this person has, and their variants, and
-    no others."""
+    no others. ``mess`` are keys of ``mess.KINDS``. ``at`` is the place of the practice among those of the world (the
+    last where there are fewer). ``twin`` and ``mother`` are numbers of other fixed people. All are the first
+    council's."""
 
     role: str
     sex: str
     age: int
     journeys: tuple[str, ...]
     shows: str
+    mess: tuple[str, ...] = ()
+    at: int = 0
+    twin: int = 0
+    mother: int = 0
+    dies: bool = False
+    roles: tuple[str, ...] = ()
+
+    def practice(self, practices: Sequence[Practice]) -> Practice:
+        return practices[min(self.at, len(practices) - 1)]
 
 
 _COMMON = ("check_up", "immunisations", "attendance", "contact")
@@ -70,6 +81,7 @@ FIXED = {
         69,
         (*_COMMON, "pneumonia"),
         "two hospital numbers made one by A40, and a late A08 for the dead number",
+        mess=("hospital: merged",),
     ),
     TYPE_1: Fixed(
         "type-1",
@@ -87,9 +99,11 @@ FIXED = {
         33,
         (*_COMMON, "asthma"),
         "born with 9, of the same surname; the hospital holds 9's NHS number for him by mistake",
+        mess=("hospital: twin's number",),
+        twin=9,
     ),
     TWIN_SIBLING: Fixed(
-        "twin-sibling", "F", 33, (*_COMMON, "penicillin_allergy"), "twin of 8: must never be gathered with him"
+        "twin-sibling", "F", 33, (*_COMMON, "penicillin_allergy"), "twin of 8: must never be gathered with him", at=1
     ),
     MISMATCH: Fixed(
         "mismatch",
@@ -97,6 +111,8 @@ FIXED = {
         66,
         (*_COMMON, "hypertension"),
         "the hospital holds another birth date: a possible mismatch, not shown",
+        mess=("hospital: birth date ten years out",),
+        at=1,
     ),
 }
 

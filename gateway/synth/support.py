@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
 from random import Random
 
 from gateway.synth.draw import chance
 from gateway.synth.life import Life
-from gateway.synth.truth import Entry, Problem, Story, Support
+from gateway.synth.truth import Course, Entry, Problem, Story, Support
+
+NURSING, FROM_COUNCIL = "12", "10"
+"""Kind of team and source of referral, as codes of the Community Services Data Set; written from memory."""
 
 
 def reablement(home: date, life: Life, draw: Random) -> Story:
@@ -98,7 +102,16 @@ def frailty(life: Life, draw: Random) -> Story:
             )
         )
         reviewed += timedelta(days=330)
-    return Story(entries=tuple(entries), support=tuple(support))
+    nurse = Course("frailty.nurse", agreed, NURSING, FROM_COUNCIL, tuple(visits(agreed, life)))
+    return Story(entries=tuple(entries), support=tuple(support), courses=(nurse,))
+
+
+def visits(since: date, life: Life) -> Iterator[datetime]:
+    """Yield the community nurse's visits of the last four months: each week, at a quarter past ten."""
+    on = max(since + timedelta(days=7), life.end - timedelta(days=120))
+    while on <= life.end:
+        yield datetime.combine(on, time(10, 15))
+        on += timedelta(days=7)
 
 
 def contact(life: Life, draw: Random) -> Story:

@@ -30,10 +30,13 @@ class Staff:
 
 @dataclass(frozen=True, slots=True)
 class Practice:
+    """A practice. ``system`` is the GP system it uses, and so which writer tells of its patients."""
+
     ods: str
     name: str
     address: Address
     staff: tuple[Staff, ...]
+    system: Literal["emis", "tpp"] = "emis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,44 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter that the hospital wrote; ``kind`` is its title, ``visit`` the key of what it is about."""
+
+    key: str
+    at: datetime
+    kind: str
+    lines: tuple[str, ...]
+    visit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Clinic:
+    """One outpatient appointment. ``attended`` is the code ATTENDED OR DID NOT ATTEND, ``first`` FIRST ATTENDANCE,
+    ``outcome`` OUTCOME OF ATTENDANCE."""
+
+    key: str
+    at: datetime
+    specialty: str
+    attended: str = "5"
+    first: bool = False
+    outcome: str = "2"
+    procedures: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A referral to a team of the community trust, with the days it saw the person. ``team`` is the code SERVICE OR
+    TEAM TYPE REFERRED TO (COMMUNITY CARE), ``source`` SOURCE OF REFERRAL FOR COMMUNITY."""
+
+    key: str
+    asked: date
+    team: str
+    source: str
+    contacts: tuple[datetime, ...]
+    ended: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Support:
     """One social-care event. ``kind`` is Request, Assessment, Service or Review; ``words`` holds its own columns by
     neutral names.
@@ -203,6 +244,9 @@ class Story:
     visits: tuple[Visit, ...] = ()
     reports: tuple[Report, ...] = ()
     support: tuple[Support, ...] = ()
+    letters: tuple[Letter, ...] = ()
+    clinics: tuple[Clinic, ...] = ()
+    courses: tuple[Course, ...] = ()
 
     def __add__(self, other: Story) -> Story:
         return Story(*(getattr(self, name) + getattr(other, name) for name in Story.__slots__))
@@ -220,11 +264,25 @@ class Seen:
     family: str
     verified: bool = False
     retired: str = ""
+    sex: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mess:
+    """Something that a source has otherwise than the truth, or a trap: a key of ``mess.KINDS``, in which source, and
+    the number by which that source knows the record."""
+
+    kind: str
+    source: Literal["gp", "hospital", "care", "pds", ""]
+    record: str
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
     """A person and how each kind of source holds them (None: not known there). ``roles`` are keys of ``roles.ROLES``.
+
+    ``also`` are further records of the same person, as if each were somebody: a second registration, a former
+    practice, a second hospital number. Only the source that holds it is not None there, and ``key`` is its own.
 
     Someone who ``moved`` house lived at ``old_address`` before that day. ``key`` is the hex digest all of this
     person's generated ids are made from; ``word`` is what free text about them carries ("" or a canary).
@@ -258,6 +316,20 @@ class Person:
     moved: date | None = None
     old_address: Address | None = None
     word: str = ""
+    left: date | None = None
+    former_numbers: tuple[str, ...] = ()
+    mess: tuple[Mess, ...] = ()
+    also: tuple[Person, ...] = ()
+
+    @property
+    def records(self) -> tuple[Person, ...]:
+        """The person and all further records of them."""
+        return (self, *self.also)
+
+    @property
+    def known_death(self) -> date | None:
+        """When the person died, as far as this practice knows: not one that they had left, or that was not told."""
+        return None if self.is_("death not known") or self.left else self.death
 
     def address_on(self, day: date) -> Address:
         """Return where the person lived on a day."""

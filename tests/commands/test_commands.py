@@ -133,6 +133,8 @@ CASES = [
     case("feeds x", 2),
     case("synth --out {world} --people 10 --json", 0, "people", "seed", "today", "written"),
     case("synth --out {world}", 2),
+    case("synth --out {pack} --pack privacy --json", 0, "people", "seed", "today", "written"),
+    case("synth --out {pack} --pack nobody", 2),
     case("demo --no-serve --people 9", 2),
 ]
 ELSEWHERE = {"restore": "tests/test_backup.py", "serve": "tests/test_composition.py", "demo": "tests/test_demo.py",
@@ -165,7 +167,8 @@ def outcomes(tmp_path_factory) -> dict[Case, tuple[int, str, str]]:
     sent = world.write(folder / "sent", 10, 3, date(2026, 3, 1))
     places = {name: str(sent.path(name)) for name in ("emis", "cld", "optout")}
     places |= {
-        name: str(folder / name) for name in ("damaged", "project.toml", "out", "none", "resumed", "backup", "world")
+        name: str(folder / name)
+        for name in ("damaged", "project.toml", "out", "none", "resumed", "backup", "world", "pack")
     }
     places["project"] = places["project.toml"]
     shutil.copytree(sent.path("emis"), folder / "damaged")

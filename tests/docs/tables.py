@@ -273,7 +273,20 @@ def metrics() -> str:
     return table(("Metric", "Labels", "Meaning"), rows)
 
 
+def scenarios() -> str:
+    from gateway.nhs import identifiers
+    from gateway.synth.packs import PACKS
+
+    rows = (
+        (f"`{pack}`", f"`{fixed.role}`", identifiers.synthetic(number - 1), fixed.shows)
+        for pack, cast in PACKS.items()
+        for number, fixed in cast.items()
+    )
+    return table(("Pack", "Person", "NHS number", "What must be seen"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "scenarios": scenarios,
     "settings": settings,
     "sources": sources,
     "users": users,

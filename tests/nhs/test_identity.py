@@ -128,6 +128,18 @@ PAIRS = [
         "",
     ),
     (
+        "claimed, a twin of one sex at one address",
+        one("a", VERIFIED, given="bea", postcode="ZZ11ZZ"),
+        one("b", given="eve", postcode="ZZ11ZZ"),
+        "a claimed number and another forename, as a twin has",
+    ),
+    (
+        "claimed, no forename and postcode",
+        one("a", VERIFIED, given="", postcode="ZZ11ZZ"),
+        one("b", given="eve", postcode="ZZ11ZZ"),
+        "",
+    ),
+    (
         "claimed, postcode and no name",
         one("a", VERIFIED, postcode="ZZ11ZZ"),
         one("b", family="x y", given="q", postcode="ZZ11ZZ"),

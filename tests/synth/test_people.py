@@ -11,8 +11,9 @@ import pytest
 from gateway.nhs import identifiers
 from gateway.synth import places, roles
 from gateway.synth.codes import CODES, DRUGS, SENSITIVE
-from gateway.synth.journeys import JOURNEYS, LIKELIHOOD, VARIANTS
+from gateway.synth.journeys import JOURNEYS, VARIANTS
 from gateway.synth.people import canaries, people
+from gateway.synth.rates import by_name
 
 TODAY = date(2026, 11, 24)
 ROOMS = Path(__file__).parents[2] / "gateway" / "synth"
@@ -66,6 +67,28 @@ def test_codes_carry_their_check_digit():
         assert not code or verhoeff(code), code
     ids = [code.id for code in CODES.values()] + [drug.id for drug in DRUGS.values()]
     assert len(set(ids)) == len(ids)
+
+
+CATEGORIES = frozenset(
+    {
+        "Administration, documents and attachments",
+        "Allergy and adverse drug reactions",
+        "Biochemistry",
+        "Biological values",
+        "Conditions, operations and procedures",
+        "Family history",
+        "Haematology",
+        "Immunisations",
+        "Obstetrics and Birth",
+        "Personal Health and Social",
+        "Referral",
+    }
+)
+"""Of the names that Endeavour's EMIS transform lists (``emis/csv/schema/coding/ClinicalCodeType.java``), those used."""
+
+
+def test_categories_are_those_of_the_cited_source():
+    assert {code.category for code in CODES.values()} == CATEGORIES
 
 
 def test_nothing_happens_before_birth_or_after_death(everyone):
@@ -158,7 +181,7 @@ def test_most_are_known_to_all_three_sources_and_no_child_to_the_council(everyon
 
 def test_every_journey_happens_to_someone(everyone):
     assert set(JOURNEYS) | VARIANTS >= {name for fixed in roles.FIXED.values() for name in fixed.journeys}
-    assert set(JOURNEYS) | VARIANTS == set(LIKELIHOOD) | {"check_up"}
+    assert set(JOURNEYS) | VARIANTS == set(by_name("journey", "england")) | {"check_up", "birth_given", "born"}
     codes = {entry.code for person in everyone for entry in person.story.entries}
     assert codes >= {
         "hypertension",
@@ -200,7 +223,7 @@ def test_the_fixed_people_play_their_roles(everyone):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_fixed_people_are_registered_where_they_always_are(seed):
     held = {person.number: person.practice.ods for person in people(10, seed, TODAY)}
-    assert held == {number: "A99002" if number in roles.ELSEWHERE else "A99001" for number in roles.FIXED}
+    assert held == {number: "A99002" if fixed.at else "A99001" for number, fixed in roles.FIXED.items()}
 
 
 def test_the_sensitive_item_has_a_medicine_and_a_consultation(everyone):

@@ -79,9 +79,10 @@ def test_the_writers_alone_write_what_the_world_writes(made, tmp_path):
     hl7v2.write(people(60, 1, TODAY), tmp_path / "hl7v2")
     cld.write(people(60, 1, TODAY), tmp_path / "cld", TODAY)
     optout.write(people(60, 1, TODAY), tmp_path / "optout.csv")
-    for name in ("manifest.json", "truth/people.ndjson"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes((made.folder / name).read_bytes())
+    for path in [made.folder / "manifest.json", *(made.folder / "truth").iterdir()]:
+        copy = tmp_path / path.relative_to(made.folder)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(path.read_bytes())
     assert tree(tmp_path) == tree(made.folder)
 
 

@@ -30,10 +30,12 @@ def reference_rows() -> Rows:
 
 
 def organisation_rows(practices: Sequence[Practice], when: datetime) -> Rows:
-    """Return the practices with their sites, staff and sharing agreements."""
+    """Return the practices that use EMIS with their sites, staff and sharing agreements."""
     region = {"OrganisationGuid": REGION, "OrganisationName": "Vellshire Integrated Care Board", "ODSCode": "QZZ"}
     yield "Admin_Organisation", {**region, "OrganisationType": "Integrated Care Board", "OpenDate": "2022-07-01"}
     for number, practice in enumerate(practices):
+        if practice.system != "emis":
+            continue
         organisation, site = organisation_guid(practice), guid("location", practice.ods)
         yield (
             "Admin_Organisation",

@@ -4,67 +4,86 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from gateway.synth import places
 from gateway.synth.draw import guid
 from gateway.synth.emis.around import organisation_rows, reference_rows
 from gateway.synth.emis.rows import Values, patient_rows
+from gateway.synth.layouts import tables
+from gateway.synth.outputs import Files, Folder, Table
 from gateway.synth.truth import Person, Practice
-from mappings.emis.columns import TABLES
 
 AGREEMENT = guid("sharing agreement")
+TABLES = tables("emis")
+EACH = 2_000
+"""ProcessingIds that one person's rows may take: so the rows of a person have the same ones in any world."""
 
 
 class Extract:
-    """An open delivery. Rows go to their files as they come, numbered in order; nothing is kept, so any number of
-    people fits.
+    """A delivery in the making. Rows go to their files as they come; nothing is kept, so any number of people fits.
 
-    Every table has its file even when no row came, as in a real delivery.
+    Every table has its file even when no row came, as in a real delivery. ``where`` is a folder, which is closed with
+    the block, or the files of a world, in its folder ``inside``.
     """
 
-    def __init__(self, folder: Path, when: datetime, number: int = 1):
-        self._folder, self._when, self._number = folder, when, number
-        self._open = ExitStack()
-        self._writers: dict[str, tuple[Any, tuple[str, ...]]] = {}
+    def __init__(self, where: Path | Files, when: datetime, number: int = 1, inside: str = ""):
+        self._folder = Folder(where) if isinstance(where, Path) else None
+        files: Files = self._folder if self._folder is not None else where  # type: ignore[assignment]
+        self._next = 0
         self.written = dict.fromkeys(TABLES, 0)
+        self._tables = {}
+        if self._folder is not None:
+            self._folder.__enter__()
+        for table, columns in TABLES.items():
+            file = files.file(f"{inside}{file_name(table, when, number)}")
+            self._tables[table] = Table(file, columns, quoting=csv.QUOTE_ALL)
+        if self._folder is not None:
+            self.begin()
 
     def __enter__(self) -> Extract:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for table, columns in TABLES.items():
-            path = self._folder / file_name(table, self._when, self._number)
-            file = self._open.enter_context(path.open("w", encoding="utf-8", newline=""))
-            writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-            writer.writerow(columns)
-            self._writers[table] = writer, columns
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open.close()
+        if self._folder is not None:
+            self._folder.__exit__(kind, error, trace)
+
+    def begin(self) -> None:
+        """Write the headers."""
+        for table in self._tables.values():
+            table.head()
 
     def put(self, table: str, values: Values) -> None:
-        """Write one row. A value for a column the table does not have is a bug here and stops the run."""
-        writer, columns = self._writers[table]
+        """Write one row, with the next ProcessingId."""
         self.written[table] += 1
-        values = {**values, "ProcessingId": str(self.written[table])} if "ProcessingId" in columns else values
-        if not values.keys() <= set(columns):
-            raise KeyError(table)
-        writer.writerow([values.get(column, "") for column in columns])
+        self._next += 1
+        if table in _WITHOUT_ID:
+            self._tables[table].put(values)
+        else:
+            self._tables[table].put({**values, "ProcessingId": str(self._next)})
 
     def put_all(self, rows: Iterable[tuple[str, Values]]) -> None:
         for table, values in rows:
             self.put(table, values)
 
+    def put_of(self, person: Person, rows: Iterable[tuple[str, Values]]) -> None:
+        """Write rows about a person, with the person's own ProcessingIds."""
+        self._next = person.number * EACH
+        self.put_all(rows)
+
     def add(self, person: Person) -> None:
-        """Write everything the practice holds of a person; nothing for one it does not know."""
-        if person.gp:
-            self.put_all(patient_rows(person))
+        """Write everything that practices with EMIS hold of a person; nothing for one they do not know."""
+        self._next = person.number * EACH
+        for record in person.records:
+            if record.gp and record.practice.system == "emis":
+                self.put_all(patient_rows(record))
+
+
+_WITHOUT_ID = frozenset(table for table, columns in TABLES.items() if "ProcessingId" not in columns)
 
 
 def write(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import lru_cache
 
 from gateway.synth.codes import CODES, DRUGS
 from gateway.synth.draw import guid
@@ -19,21 +20,24 @@ CLINIC = "Clinic"
 
 
 def organisation_guid(practice: Practice) -> str:
-    return guid("organisation", practice.ods)
+    return _guid("organisation", practice.ods)
 
 
 def user_guid(practice: Practice, place: int) -> str:
     """Return the user in role: 0 is the doctor, 1 the nurse."""
-    return guid("user", practice.ods, place)
+    return _guid("user", practice.ods, place)
+
+
+_guid = lru_cache(maxsize=4096)(guid)
 
 
 def patient_guid(person: Person) -> str:
-    return guid(person.key, "patient")
+    return _guid(person.key, "patient")
 
 
 def item_guid(person: Person, key: str) -> str:
     """Return the GUID of one entry, consultation or medicine; "" for no key, as a link that is not there."""
-    return guid(person.key, "item", key) if key else ""
+    return _guid(person.key, "item", key) if key else ""
 
 
 def patient_rows(person: Person) -> Rows:
@@ -64,12 +68,13 @@ def patient_rows(person: Person) -> Rows:
 def patient(person: Person) -> Values:
     """Return the Admin_Patient row. EMIS's postcode has seven places, so no space."""
     seen = person.seen("gp")
+    death = person.known_death
     return {
         **owner(person),
         "UsualGpUserInRoleGuid": user_guid(person.practice, 0),
-        "Sex": person.sex,
+        "Sex": seen.sex or person.sex,
         "DateOfBirth": f"{seen.birth}",
-        "DateOfDeath": f"{person.death or ''}",
+        "DateOfDeath": f"{death or ''}",
         "Title": person.title,
         "GivenName": seen.given,
         "MiddleNames": person.middle,
@@ -87,7 +92,7 @@ def patient(person: Person) -> Values:
         "CarerName": person.carer,
         "CarerRelation": "Daughter" if person.carer else "",
         "PersonGuid": guid(person.key, "person"),
-        "DateofDeactivation": f"{person.death or ''}",
+        "DateofDeactivation": f"{person.left or death or ''}",
         "Deleted": NO,
         "SpineSensitive": YES if person.is_("restricted") else NO,
         "IsConfidential": NO,
@@ -105,8 +110,11 @@ def owner(person: Person) -> Values:
 def registration(person: Person) -> Rows:
     day = {"HistoryDate": f"{person.registered}", "HistoryTime": "10:00:00"}
     yield "Admin_PatientHistory", {**owner(person), **day, "StatusDescription": "Registered"}
-    if person.death:
-        day = {"HistoryDate": f"{person.death}", "HistoryTime": "18:00:00"}
+    if person.left:
+        day = {"HistoryDate": f"{person.left}", "HistoryTime": "12:00:00"}
+        yield "Admin_PatientHistory", {**owner(person), **day, "StatusDescription": "Deducted"}
+    elif death := person.known_death:
+        day = {"HistoryDate": f"{death}", "HistoryTime": "18:00:00"}
         yield "Admin_PatientHistory", {**owner(person), **day, "StatusDescription": "Deceased"}
     agreed = {
         "ModifiedDate": f"{person.registered}",
@@ -205,7 +213,7 @@ def referral(person: Person, entry: Entry) -> Values:
 
 
 def drug_record(person: Person, medicine: Medicine) -> Values:
-    active = medicine.repeat and not medicine.stopped and not person.death
+    active = medicine.repeat and not medicine.stopped and not person.death and not person.left
     return {
         **owner(person),
         **clinicians(person),
