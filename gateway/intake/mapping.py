@@ -114,6 +114,13 @@ class Looker:
                 self._context.cache[hash_] = row
         return None if row is None or row.deleted else row
 
+    def rows(self, group: str, publisher: str | None = None) -> list[Row]:
+        name = publisher or self._publisher
+        grp = sent.group_hash(self._source, name, group)
+        self.asked.add(grp)
+        held = [row_of(kept, name) for kept in rows_of(self._session, [grp])[grp] if not kept.deleted]
+        return sorted((row for row in held if not row.patient), key=lambda row: (row.table, row.key))
+
     def all(self, table: str, publisher: str | None = None) -> list[Row]:
         name = publisher or self._publisher
         self.asked.add(sent.row_hash(self._source, name, table, "*"))

@@ -20,6 +20,7 @@ from mappings.emis.tables import (
     MAY_BE_EMPTY,
     OF_A_REGISTRATION,
     PATIENT,
+    PATIENT_AUDIT,
     REGISTRATION,
     TABLES,
     Table,
@@ -28,6 +29,7 @@ from mappings.emis.values import is_true, referred
 from mappings.readers.csv import check_header, csv_rows, unknown_columns
 from mappings.readers.files import File, delivered, is_zip, without_watch
 from mappings.readers.gzipped import is_gzip
+from mappings.vocabulary import by_word
 
 NAME = re.compile(
     r"\d+-\d+_([A-Za-z]+_[A-Za-z]+)_(\d{14})_\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?\.csv"
@@ -196,12 +198,39 @@ def row(name: Named, table: Table, values: Values, order: int, line: int) -> Row
         order=order,
         values=values,
         patient=patient,
-        groups=tuple([f"{kind}:{referred(values[column])}" for kind, column in table.groups if column in values]),
+        groups=groups_of(name.table, values),
         deleted=deleted,
         bare=deleted and sum(map(bool, values.values())) <= KEYS_ONLY,
         directory=name.agreement,
         line=line if table.groups else 0,  # code tables are sent whole each day: a row that only moved has not changed
+        warnings=warnings(name.table, values),
     )
+
+
+def groups_of(table: str, values: Values) -> tuple[str, ...]:
+    """Return the groups that a row is mapped with: those of its table; of an audit, its item's."""
+    if table == PATIENT_AUDIT:
+        family = audited_family(values)
+        return (f"{family}:{referred(values['ItemGuid'])}",) if family else ()
+    return tuple([f"{kind}:{referred(values[column])}" for kind, column in TABLES[table].groups if column in values])
+
+
+def audited_family(values: Values) -> str:
+    """Return the family of groups that the item of an audit is mapped in, "" where no table knows its type."""
+    return by_word(__package__, "codes_audit_item", "family").get(values["ItemType"].strip().casefold(), "")
+
+
+def warnings(table: str, values: Values) -> tuple[tuple[str, str], ...]:
+    """Return what is lost of a row: an audit of a type of item that no table knows is kept, and told nowhere."""
+    is_lost = table == PATIENT_AUDIT and not audited_family(values)
+    return ((f"{PATIENT_AUDIT} ItemType", "a type of item that no table lists"),) if is_lost else ()
+
+
+def reread(row: Row, feed: Feed) -> list[Row]:
+    """Return a kept row in the groups that this version of the mapping maps it with; [] for one that is in them
+    already. Earlier versions kept diaries, appointments and audits in none."""
+    groups = groups_of(row.table, row.values) if row.table in TABLES else row.groups
+    return [] if groups == row.groups else [replace(row, groups=groups)]
 
 
 def registrations(patient: Row) -> Iterator[Row]:
