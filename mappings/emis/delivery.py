@@ -14,10 +14,13 @@ from msgspec.structs import replace
 from gateway.errors import Refused
 from mappings import Feed, Look, Reject, Row, Values
 from mappings.emis.columns import TABLES as COLUMNS
+from mappings.emis.personal import codes as personal_codes
 from mappings.emis.tables import (
     AGREEMENT,
     ALIASES,
+    CODE,
     MAY_BE_EMPTY,
+    OBSERVATION,
     OF_A_REGISTRATION,
     PATIENT,
     PATIENT_AUDIT,
@@ -89,7 +92,12 @@ def check(path: Path, feed: Feed) -> list[File]:
     files.sort(key=lambda file: (*reading_order(names[file]), file.path, file.member))
     if not partial:
         check_complete([names[file] for file in files])
-    files = [dataclasses.replace(file, title=names[file].table.replace("_", " ")) for file in files]
+    codes = {(name.time, name.agreement): file for file, name in names.items() if name.table == CODE}
+    files = [
+        dataclasses.replace(file, title=name.table.replace("_", " "), beside=codes.get((name.time, name.agreement)))
+        for file in files
+        if (name := names[file])
+    ]
     for file in files:
         check_header(file, COLUMNS[names[file].table], rename=column)
     return files
@@ -149,6 +157,7 @@ def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
     wanted = frozenset((*COLUMNS[name.table], *new_columns(without_watch(file)))) - table.never
     seconds = int((datetime.strptime(name.time, "%Y%m%d%H%M%S") - SINCE).total_seconds()) << PROCESSING_BITS
     is_numbered = "ProcessingId" in wanted
+    personal = personal_codes(file.beside) if name.table == OBSERVATION else frozenset()
     for item in csv_rows(file, rename=column, keep=wanted):
         if isinstance(item, Reject):
             yield item
@@ -157,11 +166,19 @@ def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
         number = values.pop("ProcessingId", "") if is_numbered else str(line)
         if number.isascii() and number.isdigit() and len(number) < 11:
             read_row = row(name, table, values, seconds + int(number), line)
+            if personal and values.get("CodeId") in personal and isinstance(read_row, Row):
+                read_row = with_patient(read_row)
             yield read_row
             if name.table == PATIENT and isinstance(read_row, Row):
                 yield from registrations(read_row)
         else:
             yield Reject(f"line {line}", "column ProcessingId")
+
+
+def with_patient(entry: Row) -> Row:
+    """Return an entry that is mapped with its patient too, unless it is confidential: what is, is not told there."""
+    is_told = not is_true(entry.values.get("IsConfidential", "")) and entry.patient
+    return replace(entry, groups=(*entry.groups, f"pat:{entry.patient}")) if is_told else entry
 
 
 def new_columns(file: File) -> list[str]:
@@ -227,10 +244,10 @@ def warnings(table: str, values: Values) -> tuple[tuple[str, str], ...]:
 
 
 def reread(row: Row, feed: Feed) -> list[Row]:
-    """Return a kept row in the groups that this version of the mapping maps it with; [] for one that is in them
-    already. Earlier versions kept diaries, appointments and audits in none."""
-    groups = groups_of(row.table, row.values) if row.table in TABLES else row.groups
-    return [] if groups == row.groups else [replace(row, groups=groups)]
+    """Return a kept row in the groups that this version of the mapping maps it with; [] for one that is in any.
+    Earlier versions kept diaries, appointments and audits in none."""
+    groups = groups_of(row.table, row.values) if not row.groups and row.table in TABLES else ()
+    return [replace(row, groups=groups)] if groups else []
 
 
 def registrations(patient: Row) -> Iterator[Row]:

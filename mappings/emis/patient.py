@@ -14,8 +14,9 @@ from mappings.emis.audit import provenance
 from mappings.emis.codes import coded, label
 from mappings.emis.delivery import extracted
 from mappings.emis.delivery import organisation as organisation_of
+from mappings.emis.demographics import about
 from mappings.emis.entry import clinician
-from mappings.emis.tables import HISTORY, PATIENT, REGISTRATION_AUDIT
+from mappings.emis.tables import HISTORY, OBSERVATION, PATIENT, REGISTRATION_AUDIT
 from mappings.emis.tables import REGISTRATION as REGISTERED
 from mappings.emis.values import address, day, day_before, guid, identifier, is_true
 from mappings.vocabulary import ESTIMATED, NUMBER_STATUS, UK_CORE, can_be, tagged
@@ -41,7 +42,7 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
     count_impossible(row, look)
     count_unlisted(row, look)
     current = registration(row, since_registration(row, group.of(HISTORY)), look)
-    person = patient(row, look)
+    person = patient(row, about(group.of(OBSERVATION), look), look)
     known = [earlier(row, spell, after, look) for spell, after in past(row, group)]
     audits = [audit for audit in group.rows if audit.table == REGISTRATION_AUDIT]
     return [
@@ -172,13 +173,15 @@ def security(row: Row) -> tuple[str, ...]:
     return (*flags, "withheld") if row.deleted else flags
 
 
-def patient(row: Row, look: Look) -> dict[str, Any]:
+def patient(row: Row, told: dict[str, Any], look: Look) -> dict[str, Any]:
+    """Return the Patient; ``told`` are the elements that its coded entries tell."""
     values = row.values
     return resource(
         "Patient",
         look.id("Patient", row.key),
         UK_CORE + "UKCore-Patient",
         security(row),
+        extension=told["extension"],
         identifier=identifiers(row, look),
         active=not row.deleted,
         name=[name(values)],
@@ -188,6 +191,7 @@ def patient(row: Row, look: Look) -> dict[str, Any]:
         deceasedDateTime=died(row),
         address=[address(values)],
         contact=contacts(values),
+        communication=told["communication"],
         generalPractitioner=practitioners(row, look),
         managingOrganization=organisation(row, look),
     )
