@@ -173,15 +173,15 @@ def security(row: Row) -> tuple[str, ...]:
     return (*flags, "withheld") if row.deleted else flags
 
 
-def patient(row: Row, told: dict[str, Any], look: Look) -> dict[str, Any]:
-    """Return the Patient; ``told`` are the elements that its coded entries tell."""
+def patient(row: Row, of_entries: dict[str, Any], look: Look) -> dict[str, Any]:
+    """Return the Patient; ``of_entries`` are the elements that its coded entries tell."""
     values = row.values
     return resource(
         "Patient",
         look.id("Patient", row.key),
         UK_CORE + "UKCore-Patient",
         security(row),
-        extension=told["extension"],
+        extension=of_entries["extension"],
         identifier=identifiers(row, look),
         active=not row.deleted,
         name=[name(values)],
@@ -191,7 +191,7 @@ def patient(row: Row, told: dict[str, Any], look: Look) -> dict[str, Any]:
         deceasedDateTime=died(row),
         address=[address(values)],
         contact=contacts(values),
-        communication=told["communication"],
+        communication=of_entries["communication"],
         generalPractitioner=practitioners(row, look),
         managingOrganization=organisation(row, look),
     )
