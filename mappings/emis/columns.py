@@ -418,7 +418,7 @@ NOT_MAPPED: dict[tuple[str, str], str] = {
         "EstimatedNhsCost", "ScriptPharmacyStamp", "Compliance", "AverageCompliance", "PharmacyMessage", "PharmacyText",
     )], PHARMACY),
 }  # fmt: skip
-"""(table, column) → why it makes no element, deliberately. Every other column changes a resource: a test measures it."""
+"""(table, column) → why it makes no element, deliberately. Every other changes a resource: a test measures it."""
 
 
 def reason(table: str, column: str) -> str:

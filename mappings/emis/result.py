@@ -9,7 +9,7 @@ from mappings import Look, Values
 from mappings.emis.codes import coded
 from mappings.emis.entry import Entry, clinician, encounter, filed, subject
 from mappings.emis.statement import is_statement
-from mappings.emis.values import entered, is_number, is_true, partial, quantity
+from mappings.emis.values import entered, identifier, is_number, is_true, partial, quantity
 from mappings.vocabulary import AMBIGUOUS, HL7, TAG, UK_CORE, absent, tagged
 
 CATEGORY = {
@@ -182,6 +182,7 @@ def report(entry: Entry, results: list[dict[str, Any]], specimens: list[dict[str
     values = entry.values
     id_ = look.id("DiagnosticReport", entry.key)
     built = begun("DiagnosticReport", id_, entry, REPORT_PROFILE, entry.is_confidential, look)
+    built["identifier"] = [identifier(entry.key)]
     built |= {"status": "final", "category": LAB_REPORT, "code": entry.code.concept, "subject": subject(values, look)}
     ambiguous = circumstances(built, values, look)
     if specimens:
