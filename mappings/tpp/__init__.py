@@ -9,6 +9,7 @@ the quirks and what a clinician has to sign.
 from gateway.nhs.identifiers import is_ods_code, is_practice_code
 from mappings import Group, Publisher, Row, Source, by_family
 from mappings.tpp.allergy import to_sensitivity
+from mappings.tpp.appointment import to_appointment
 from mappings.tpp.coded import to_coded
 from mappings.tpp.condition import to_problem
 from mappings.tpp.delivery import check, read, unread
@@ -37,6 +38,7 @@ FAMILIES = {
     "child": to_child,
     "person": to_person,
     "note": to_note,
+    "appointment": to_appointment,
     "org": to_organisation,
     "trust": to_trust,
     "ccg": to_trust,
