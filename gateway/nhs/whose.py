@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.fhir import index, params
+from gateway.fhir import index, params, paths
 
 WORDS = dict.fromkeys(params.BOOK_TYPES, ("comment", "text"))
 """Elements of a type about nobody that people fill with names ("Mrs Quill, dressing"). They are never kept: whoever
@@ -20,8 +20,7 @@ def fault(resource: dict[str, Any]) -> str:
     """
     name = resource["resourceType"]
     if name in params.WITHOUT_SUBJECT:
-        element = params.subject(name)
-        return f"{name}.{element}: several patients" if len(index.patients(resource, element)) > 1 else ""
+        return _several(resource, name, params.subject(name))
     if name not in params.DIRECTORY_TYPES:
         return ""
     if words := next((element for element in WORDS.get(name, ()) if element in resource), ""):
@@ -29,10 +28,26 @@ def fault(resource: dict[str, Any]) -> str:
     return f"{name}: a reference to a patient" if _names_a_patient(resource) else ""
 
 
+def _several(resource: dict[str, Any], name: str, element: str) -> str:
+    """The fault of a resource that names another patient beside the one whom it is about: by reference, by an
+    identifier alone, or as a whole within itself."""
+    logical = [
+        value
+        for value in paths.values(resource, paths.path(element))
+        if isinstance(value, dict) and value.get("type") == "Patient" and "reference" not in value
+    ]
+    if len(index.patients(resource, element)) + len(logical) > 1:
+        return f"{name}.{element}: several patients"
+    within = resource.get("contained", ())
+    return f"{name}.contained: a patient" if any(item.get("resourceType") == "Patient" for item in within) else ""
+
+
 def _names_a_patient(value: object) -> bool:
     if isinstance(value, dict):
         reference = value.get("reference")
-        if isinstance(reference, str) and "Patient/" in reference or value.get("type") == "Patient":
+        if isinstance(reference, str) and "Patient/" in reference:
+            return True
+        if "Patient" in (value.get("type"), value.get("resourceType")):
             return True
         return any(_names_a_patient(inner) for inner in value.values())
     return isinstance(value, list) and any(_names_a_patient(inner) for inner in value)

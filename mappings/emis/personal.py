@@ -1,9 +1,9 @@
 """Which codes are an ethnic category, a main language or the need of an interpreter: entries in EMIS, and elements of
 the Patient in FHIR.
 
-Which entries these are is known by their code alone, and the code is in another file. So a delivery's code table is read
-once for each of its files of observations, and an entry of such a code is mapped with its patient too. A look-up from
-the patient would have to go through every entry there is of them.
+Which entries these are is known by their code alone, and the code is in another file. So a delivery's code table is
+read once for each of its files of observations, and an entry of such a code is mapped with its patient too. A look-up
+from the patient would have to go through every entry there is of them.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from tests.toy import source
 
 P2 = to("Patient", 2)
 SLOT, SCHEDULE, APPOINTMENT, PROVENANCE = (EVERYTHING[type_] for type_ in ("Slot", "Schedule", "Appointment", "Provenance"))  # fmt: skip
+WITHIN = {"resourceType": "Patient", "id": "p"}
 TWO = [*APPOINTMENT["participant"], {"actor": P2, "status": "accepted"}]
 FAULTS = [
     ({**SLOT, "comment": "Mrs Quill, dressing"}, "Slot.comment: words that may name a patient"),
@@ -22,12 +23,21 @@ FAULTS = [
     ({**EVERYTHING["Location"], "extension": [{"url": "x", "valueReference": {"type": "Patient"}}]},
      "Location: a reference to a patient"),
     ({**APPOINTMENT, "participant": TWO}, "Appointment.participant.actor: several patients"),
+    ({**SCHEDULE, "contained": [WITHIN], "actor": [{"reference": "#p"}]}, "Schedule: a reference to a patient"),
+    (
+        {**APPOINTMENT, "participant": [*APPOINTMENT["participant"], {"actor": {"type": "Patient", "identifier": {"value": "1"}}, "status": "accepted"}]},
+        "Appointment.participant.actor: several patients",
+    ),
+    (
+        {**APPOINTMENT, "contained": [WITHIN], "participant": [*APPOINTMENT["participant"], {"actor": {"reference": "#p"}, "status": "accepted"}]},
+        "Appointment.contained: a patient",
+    ),
     ({**PROVENANCE, "target": [to("Patient", 1), P2]}, "Provenance.target: several patients"),
 ]  # fmt: skip
 
 
 @pytest.mark.hazard("HZ-ACCESS-28")
-@pytest.mark.parametrize("resource, fault", FAULTS, ids=[fault for _, fault in FAULTS])
+@pytest.mark.parametrize("resource, fault", FAULTS, ids=[f"{n} {fault}" for n, (_, fault) in enumerate(FAULTS)])
 def test_what_would_show_one_patient_in_what_is_anothers_is_never_stored(resource, fault):
     context = Context(source([]), Feed(), b"", {}, CodeSets())
     with pytest.raises(Invalid, match=f"^{fault}$"):
