@@ -1,4 +1,4 @@
-"""Entries that say something of the patient by their code alone: a resuscitation decision, frailty, smoking, a carer."""
+"""Entries that say something of the patient by code alone: a resuscitation decision, frailty, smoking, a carer."""
 
 from __future__ import annotations
 

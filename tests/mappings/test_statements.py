@@ -1,5 +1,5 @@
-"""What a code says by itself of a patient (a resuscitation decision, frailty, a carer) is shown, and nothing is said that
-somebody denied."""
+"""What a code says by itself of a patient (a resuscitation decision, frailty, a carer) is shown, unless somebody denied
+it."""
 
 import pytest
 
