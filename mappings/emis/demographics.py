@@ -9,7 +9,7 @@ from gateway.fhir.codes import SNOMED
 from mappings import Look, Row
 from mappings.emis.codes import coded
 from mappings.emis.entry import Entry, entry_of
-from mappings.emis.personal import LANGUAGE, NEEDS, beginning, beginnings
+from mappings.emis.personal import NEEDS, beginning, beginnings, language
 from mappings.vocabulary import ETHNIC_CATEGORY, READ, UK_CORE_EXTENSION
 
 INTERPRETER = "http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired"
@@ -22,8 +22,8 @@ def about(rows: list[Row], look: Look) -> dict[str, Any]:
     for entry in sorted(telling(rows, look), key=lambda entry: (entry.effective, entry.row.order)):
         if category := ethnicity(entry):
             said["ethnicity"] = category
-        if language := LANGUAGE.match(entry.code.text):
-            said["language"] = language[1].strip()
+        if name := language(entry.code.text):
+            said["language"] = name
         if (needs := next((NEEDS[code] for code in snomed(entry) if code in NEEDS), None)) is not None:
             said["interpreter"] = needs
     extensions: list[dict[str, Any]] = []
@@ -59,8 +59,8 @@ def snomed(entry: Entry) -> list[str]:
     return [coding["code"] for coding in entry.code.concept["coding"] if coding["system"] == SNOMED]
 
 
-def communication(language: str) -> list[dict[str, Any]]:
+def communication(name: str) -> list[dict[str, Any]]:
     """Return the language somebody mainly speaks, coded where the table has its name."""
-    code = coded("language", language)
+    code = coded("language", name)
     coding = [{"system": "urn:ietf:bcp:47", "code": code}] if code else []
-    return [{"language": {"coding": coding, "text": language}, "preferred": True}] if language else []
+    return [{"language": {"coding": coding, "text": name}, "preferred": True}] if name else []

@@ -19,7 +19,7 @@ from mappings.vocabulary import code_table
 
 NEEDS = {"315594003": True, "315595002": False}
 """SNOMED CT: an interpreter is needed, is not needed."""
-LANGUAGE = re.compile(r"\s*main (?:spoken )?language(?: is)?[\s:-]+(.+)", re.IGNORECASE)
+_LANGUAGE = re.compile(r"main (?:spoken )?language(?: is)?\b(.*)", re.IGNORECASE)
 _COLUMNS = frozenset({"CodeId", "Term", "ReadTermId", "SnomedCTConceptId", "EmisCodeCategoryDescription"})
 
 
@@ -40,7 +40,17 @@ def is_personal(code: Values) -> bool:
     read = national(code.get("ReadTermId", ""))
     if code.get("EmisCodeCategoryDescription", "").strip() == "Ethnicity" or read and beginning(read):
         return True
-    return code.get("SnomedCTConceptId", "") in NEEDS or LANGUAGE.match(code.get("Term", "")) is not None
+    return code.get("SnomedCTConceptId", "") in NEEDS or bool(language(code.get("Term", "")))
+
+
+def language(term: str) -> str:
+    """Return the language that a term says somebody mainly speaks, "" for any other term.
+
+    >>> language("Main spoken language Polish"), language("Main spoken language"), language("Asthma")
+    ('Polish', '', '')
+    """
+    match = _LANGUAGE.match(term.strip())
+    return match[1].strip(" :-") if match else ""
 
 
 def beginning(read: str) -> str:
