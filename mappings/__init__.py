@@ -143,6 +143,10 @@ class Look(Protocol):
     def row(self, table: str, key: str, publisher: str | None = None) -> Row | None:
         """The kept, not deleted row, or None. ``publisher`` defaults to the group's."""
 
+    def rows(self, group: str, publisher: str | None = None) -> list[Row]:
+        """The kept, not deleted rows of no patient in a group, by table and key: what belongs together and has another
+        publisher. The group that asks is mapped again when one of them changes, comes or goes."""
+
     def all(self, table: str, publisher: str | None = None) -> list[Row]:
         """All kept, not deleted rows of a small table (CLD's snapshots), by key."""
 

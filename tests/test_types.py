@@ -59,9 +59,6 @@ def tables() -> dict[str, set[str]]:
 NO_SOURCE = {
     "DocumentReference": "no source sends letters",
     "Medication": "a medicine's code is in its request or statement",
-    "Appointment": "no delivery holds the appointment book",
-    "Slot": "no delivery holds the appointment book",
-    "Schedule": "no delivery holds the appointment book",
     "CareTeam": "no delivery holds care teams",
     "DeviceRequest": "appliances come as medicines",
     "Device": "no delivery names devices",
@@ -78,7 +75,7 @@ NO_SOURCE = {
 """Type → why no source makes it. When one does, the type goes from here, and every table must speak of it."""
 
 _ALL = frozenset(NO_SOURCE)
-_NO_PATIENT = frozenset({"Slot", "Schedule", "HealthcareService"})
+_NO_PATIENT = frozenset({"HealthcareService"})
 _NO_RECORD = frozenset({"Bundle", "Coverage", "Device", "Group"})
 _PEOPLE = frozenset({"CareTeam"})
 WAITING: dict[str, dict[frozenset[str], str]] = {
@@ -102,7 +99,7 @@ WAITING: dict[str, dict[frozenset[str], str]] = {
         _PEOPLE: "says who people are, and not what of",
         frozenset({"List"}): "its entries are judged themselves",
         frozenset({"Medication"}): "a medicine is never removed for a code that no set covers",
-        frozenset({"Appointment", "DeviceRequest"}): "as ServiceRequest: its words and codes are judged",
+        frozenset({"DeviceRequest"}): "as ServiceRequest: its words and codes are judged",
     },
     "links (nhs.links.LINKS)": {
         _NO_PATIENT | _NO_RECORD: "holds no reference to a clinical item that is stored",
@@ -116,23 +113,31 @@ WAITING: dict[str, dict[frozenset[str], str]] = {
 """Table → types that no source makes → why the table says nothing of them. Every cell has its reason."""
 
 DIRECTORY = dict.fromkeys(params.DIRECTORY_TYPES, "about no patient")
+BY_TARGET = {"Provenance": "says how something came to be, and is hidden with it whatever hides that"}
 KEPT = dict.fromkeys(links.KEPT_TYPES, "an allergy or medicine is never removed for a code that no set covers")
 CONTACT = {"RelatedPerson": "says who people are, and not what of"}
 EPISODE = {"EpisodeOfCare": "a registration or a service: its type is judged as sensitive codes are"}
 NOT_HERE: dict[str, dict[str, str]] = {
-    "main date (fhir.params.PARAMS)": {**DIRECTORY, "RelatedPerson": "R4 has no date parameter of when somebody was a relation",
+    "identifier (fhir.params.PARAMS)": {"Provenance": "R4 gives it none"},
+    "main date (fhir.params.PARAMS)": {
+        **{type_: why for type_, why in DIRECTORY.items() if type_ not in params.BOOK_TYPES},
+        "RelatedPerson": "R4 has no date parameter of when somebody was a relation",
         "Specimen": "R4 has no date parameter of its main date but collected, which no source sends"},
-    "words (nhs.sensitive.CODED)": {**DIRECTORY, **KEPT, **CONTACT, "Patient": "judged by its flag alone", "Consent": "a choice, read by nhs.optout"},
+    "words (nhs.sensitive.CODED)": {
+        **DIRECTORY, **KEPT, **BY_TARGET, **CONTACT, "Patient": "judged by its flag alone", "Consent": "a choice, read by nhs.optout"},
     "unreviewed (nhs.sensitive.WITHHELD_UNREVIEWED)": {
-        **DIRECTORY, **KEPT, **EPISODE, **CONTACT, "Patient": "judged by its flag alone", "Consent": "a choice, read by nhs.optout",
-        "Encounter": "where somebody was: sensitive services are a set of their own", "ServiceRequest": "as Encounter", "CarePlan": "as ServiceRequest: its words and codes are judged",
+        **DIRECTORY, **KEPT, **EPISODE, **BY_TARGET, **CONTACT, "Appointment": "as Encounter", "Patient": "judged by its flag alone",
+        "Consent": "a choice, read by nhs.optout",
+        "Encounter": "where somebody was: sensitive services are a set of their own", "ServiceRequest": "as Encounter",
+        "CarePlan": "as ServiceRequest: its words and codes are judged",
         "Immunization": "a missing immunisation harms",
     },
     "links (nhs.links.LINKS)": {**DIRECTORY, "RelatedPerson": "refers to its Patient only", "Patient": "its label is on everything of it", "Consent": "a choice, shown with nothing else"},
     "summary (nhs.summary.sections)": {
         **DIRECTORY,
         "Consent": "a choice governs what is shown and is not shown itself",
-        **dict.fromkeys(("FamilyMemberHistory", "Flag", "RelatedPerson", "CarePlan"), "waits: Direct care"),
+        **dict.fromkeys(("FamilyMemberHistory", "Flag", "RelatedPerson", "CarePlan", "Appointment"), "waits: Direct care"),
+        "Provenance": "says who keyed in a row, which no reader of a summary asks",
         "Specimen": "shown with its result: waits: Direct care",
     },
     "export (nhs.pseudonym)": {
@@ -140,6 +145,8 @@ NOT_HERE: dict[str, dict[str, str]] = {
         **dict.fromkeys(("Flag", "Consent", "CarePlan"), "about care of one person, of no use to research"),
         **dict.fromkeys(("FamilyMemberHistory", "RelatedPerson"), "speaks of relatives, who have not been asked"),
         "Specimen": "holds nothing that its result does not",
+        "Appointment": "its times are instants, which nothing cuts, and its participants are staff beside the patient",
+        "Provenance": "says what staff did, of no use to research",
     },
 }  # fmt: skip
 """Table → type → why the table says nothing of it."""
@@ -191,7 +198,10 @@ def test_who_a_type_is_about_is_an_element_that_r4_has(type_):
     if type_ in ("Patient", *params.DIRECTORY_TYPES):
         assert not subject
         return
-    (element,) = [element for element in r4.types()[type_].elements if element.name == subject]
+    first, *rest = subject.split(".")
+    (element,) = [element for element in r4.types()[type_].elements if element.name == first]
+    for name in rest:
+        (element,) = [each for each in r4.types()[element.names[element.name]].elements if each.name == name]
     assert not element.targets or "Patient" in element.targets
 
 

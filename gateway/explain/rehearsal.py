@@ -51,6 +51,14 @@ class HeldLook:
         row = self._kept.get(place)
         return None if row is None or row.deleted else row
 
+    def rows(self, group: str, publisher: str | None = None) -> list[Row]:
+        name = publisher or self._publisher
+        self.asked.add((name, group, "group"))
+        rows = [row for row in self._kept.values() if row.publisher == name and group in row.groups]
+        return sorted(
+            (row for row in rows if not row.deleted and not row.patient), key=lambda row: (row.table, row.key)
+        )
+
     def all(self, table: str, publisher: str | None = None) -> list[Row]:
         name = publisher or self._publisher
         self.asked.add((name, table, "*"))

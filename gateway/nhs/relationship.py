@@ -19,6 +19,11 @@ ATTENDING = {
 kinds of publisher, and for how long."""
 
 
+NO_ACT = frozenset({"proposal", "plan", "option"})
+"""The intents of a request that asks nobody to do anything yet: a recall in a diary is no care that is being given, and
+is never ended when the patient leaves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Basis:
     """Why somebody may view: ``least_reason`` is the shortest reason text taken, ``longest`` the hours it may last at
@@ -47,6 +52,8 @@ def is_current(kind: str, resource: dict[str, Any], stored: int, received: int, 
     """
     type_ = resource["resourceType"]
     if type_ not in kinds.of(kind).attends or resource.get("status") not in ATTENDING[type_]:
+        return False
+    if type_ == "ServiceRequest" and resource.get("intent") in NO_ACT:
         return False
     if has_ended(resource, now) or not kinds.is_recent(kind, received, now):
         return False

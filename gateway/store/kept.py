@@ -77,7 +77,9 @@ def keep(
     session.ignore("member", _MEMBER, sorted({(group, s.key) for s in (*added, *changed) for group in s.groups[1:]}))
     touched = {(s.patient, group) for s in added for group in s.groups[1:]}
     touched.update((s.patient, group) for s in changed for group in (*s.old_groups, *s.groups))
-    touched.update(askers(session, {hash_ for s in (*added, *changed) for hash_ in (s.hash, s.all_hash)}))
+    changes = (*added, *changed)
+    of_nobody = {group for s in changes if not s.patient for group in (*s.old_groups, *s.groups)}
+    touched.update(askers(session, of_nobody | {hash_ for s in changes for hash_ in (s.hash, s.all_hash)}))
     touch(session, delivery, touched)
     return counts
 

@@ -7,7 +7,11 @@ tells the quirks and what a clinician has to sign.
 """
 
 from mappings import Group, Publisher, Row, Source, by_family
-from mappings.emis.delivery import cells, check, read, unread
+from mappings.emis.appointment import to_session, to_slot
+from mappings.emis.audit import audited
+from mappings.emis.columns import reason
+from mappings.emis.delivery import cells, check, read, reread, unread
+from mappings.emis.diary import to_diary
 from mappings.emis.directory import to_location, to_organisation, to_user
 from mappings.emis.encounter import to_encounter
 from mappings.emis.medication import to_course, to_issue
@@ -17,11 +21,14 @@ from mappings.emis.tables import AGREEMENT, NEVER, REPLACED
 from mappings.emis.values import guid, is_true
 
 FAMILIES = {
-    "obs": to_observation,
+    "obs": audited(to_observation),
     "pat": to_patient,
-    "enc": to_encounter,
-    "drug": to_course,
-    "issue": to_issue,
+    "enc": audited(to_encounter),
+    "drug": audited(to_course),
+    "issue": audited(to_issue),
+    "diary": audited(to_diary),
+    "session": to_session,
+    "slot": to_slot,
     "org": to_organisation,
     "loc": to_location,
     "user": to_user,
@@ -61,7 +68,7 @@ SOURCE = Source(
     name="emis",
     kind="gp",
     title="EMIS Web IM1 extract 8.2",
-    version="4",
+    version="5",
     check=check,
     read=read,
     to_fhir=by_family(FAMILIES),
@@ -71,5 +78,7 @@ SOURCE = Source(
     replaces=REPLACED,
     unread=unread,
     cells=cells,
+    unmapped=reason,
+    reread=reread,
     settings=frozenset({"partial"}),
 )

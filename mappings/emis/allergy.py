@@ -8,7 +8,7 @@ from gateway.fhir.build import resource
 from mappings import Look
 from mappings.emis.codes import DEGRADED_ALLERGY, DEGRADED_OTHER_ALLERGY, Code, coded
 from mappings.emis.entry import Entry, clinician, encounter, subject
-from mappings.emis.values import entered
+from mappings.emis.values import entered, identifier
 from mappings.vocabulary import HL7, UK_CORE, UNKNOWN, tagged
 
 CLINICAL, VERIFICATION = HL7 + "allergyintolerance-clinical", HL7 + "allergyintolerance-verification"
@@ -28,6 +28,7 @@ def allergy(entry: Entry, look: Look) -> dict[str, Any]:
         look.id("AllergyIntolerance", entry.key),
         UK_CORE + "UKCore-AllergyIntolerance",
         entry.security,
+        identifier=[identifier(entry.key)],
         clinicalStatus=status(CLINICAL, STATUS.get(entry.sense, "active")),
         verificationStatus=status(VERIFICATION, VERIFIED.get(entry.sense, "unconfirmed")),
         code=concept(entry.code),

@@ -8,7 +8,7 @@ from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from mappings import Look, Values
 from mappings.emis.entry import NOT_DONE, Entry, clinician, encounter, filed, problem, subject
-from mappings.emis.values import day, entered
+from mappings.emis.values import day, entered, identifier
 from mappings.emis.words import matches, words
 from mappings.vocabulary import HL7, UK_CORE, UNKNOWN, tagged
 
@@ -40,6 +40,7 @@ def immunisation(entry: Entry, look: Look) -> dict[str, Any]:
         UK_CORE + "UKCore-Immunization",
         entry.security,
         is_clean=True,
+        identifier=[identifier(entry.key)],
         extension=[{"url": VACCINATION, "valueCodeableConcept": entry.code.concept}],
         status="not-done" if not_done else "completed",
         statusReason=why(entry) if not_done else None,
@@ -91,6 +92,7 @@ def procedure(entry: Entry, look: Look) -> dict[str, Any]:
         UK_CORE + "UKCore-Procedure",
         entry.security,
         is_clean=True,
+        identifier=[identifier(entry.key)],
         status="not-done" if not_done else "unknown" if entry.sense in ("suspected", "uncertain") else "completed",
         statusReason=why(entry) if not_done else None,
         code=entry.code.concept,
@@ -122,6 +124,7 @@ def family_history(entry: Entry, look: Look) -> dict[str, Any]:
         look.id("FamilyMemberHistory", entry.key),
         UK_CORE + "UKCore-FamilyMemberHistory",
         entry.security,
+        identifier=[identifier(entry.key)],
         extension=consultation(entry, look),
         status="completed",
         patient=subject(values, look),
@@ -148,6 +151,7 @@ def specimen(entry: Entry, look: Look) -> dict[str, Any]:
         look.id("Specimen", entry.key),
         UK_CORE + "UKCore-Specimen",
         entry.security,
+        identifier=[identifier(entry.key)],
         extension=[*consultation(entry, look), *filed(entry, look)],
         type=entry.code.concept,
         subject=subject(values, look),

@@ -372,3 +372,55 @@ TABLES: dict[str, tuple[str, ...]] = {
         "ProcessingId",
     ),  # fmt: skip
 }
+
+UNAVAILABLE = "the specification says that it is currently unavailable: an empty column"
+PHARMACY = "a message to one pharmacy about one prescription, or what a machine counted of it: never kept"
+NO_ELEMENT = "FHIR has no element for it, and no reader was found who needs it"
+NOT_MAPPED: dict[tuple[str, str], str] = {
+    # "" stands for every table that has the column
+    ("", "ProcessingId"): "the order of rows in one extract: the order of a row, and never shown",
+    ("CareRecord_Consultation", "EnteredByUserInRoleGuid"): "who keyed it in took no part; the audit tells it, where one comes",
+    ("CareRecord_Diary", "EnteredByUserInRoleGuid"): "as CareRecord_Consultation: a ServiceRequest has no recorder",
+    ("Admin_Location", "OpenDate"): "a Location is active or not, and has no period",
+    ("Admin_Location", "MainContactName"): "a person's name in a directory that any role reads: never kept",
+    ("Admin_Organisation", "CDB"): "the supplier's number of its customer",
+    ("Admin_Patient", "ResidentialInstituteCode"): "a code of the practice for an institution, without a name or an address",
+    ("Admin_Patient", "PersonGuid"): "EMIS's own key of a person across practices: linked by NHS number, never by a supplier's guess",
+    ("Admin_Patient", "ExternalUsualGPGuid"): "a key of a row that is in no table: the name and organisation are taken",
+    ("Admin_Patient", "ContactComments"): "free words about relatives and neighbours: never kept",
+    ("Admin_UserInRole", "JobCategoryCode"): "its code system is retired in UK Core; JobCategoryName has the words",
+    ("Agreements_SharingOrganisation", "LastModifiedDate"): "the order of the extract decides between two statements",
+    ("Appointment_Session", "Description"): "free words of reception in what is about nobody; names stand in it: never kept",
+    ("Appointment_Slot", "PatientWaitInMin"): "computed by EMIS; when the patient was sent in and left is taken",
+    ("Appointment_Slot", "AppointmentDelayInMin"): "as PatientWaitInMin",
+    ("Appointment_Slot", "ActualDurationInMinutes"): "as PatientWaitInMin",
+    ("Appointment_Slot", "IsBookableOnline"): "says who may book, which is not done here",
+    ("Appointment_Slot", "BookingMethod"): NO_ELEMENT,
+    ("Appointment_Slot", "ContextType"): "a heading above NationalSlotCategoryName, which is taken",
+    ("Appointment_Slot", "NationalSlotCategoryDescription"): "the national definition of NationalSlotCategoryName, the same for all",
+    ("Appointment_Slot", "ExternalPatientOrganisation"): "whose patient another practice's is: of nobody here, and never kept",
+    ("CareRecord_Observation", "DocumentGuid"): "an attachment that the extract does not hold",
+    ("CareRecord_Problem", "LastReviewUserInRoleGuid"): "that and when a problem was reviewed is in a note; by whom has no element",
+    **dict.fromkeys([("CareRecord_ObservationReferral", name) for name in (
+        "ReferralReceivedDate", "ReferralReceivedTime", "ReferralEndDate", "ReferralSourceId", "ReferralSourceOrganisationGuid",
+        "ReferralReasonCodeId", "ReferringCareProfessionalStaffGroupCodeId", "ReferralEpisodeRTTMeasurementTypeId",
+        "ReferralEpisodeClosureDate", "ReferralEpisodeDischargeLetterIssuedDate", "ReferralClosureReasonCodeId",
+    )], UNAVAILABLE),
+    ("Coding_ClinicalCode", "NationalCode"): "a value of the NHS Data Dictionary for returns (ACTIVITY LOCATION TYPE CODE A01), and no clinical code",
+    ("Coding_ClinicalCode", "NationalCodeCategory"): "as NationalCode",
+    ("Coding_ClinicalCode", "NationalDescription"): "as NationalCode",
+    ("Coding_ClinicalCode", "ParentCodeID"): "one of several parents in EMIS's own hierarchy: chapter, category and words decide",
+    ("Coding_DrugCode", "BNFChapterRef"): "the specification calls it a legacy field, and its example is NULL",
+    ("Prescribing_IssueRecord", "EmisCode"): "a legacy code beside CodeId, which is taken",
+    ("Prescribing_IssueRecord", "ExpiryDate"): "the specification calls it a legacy field, and its example is NULL",
+    ("Prescribing_IssueRecord", "ReviewDate"): NO_ELEMENT,
+    **dict.fromkeys([("Prescribing_IssueRecord", name) for name in (
+        "EstimatedNhsCost", "ScriptPharmacyStamp", "Compliance", "AverageCompliance", "PharmacyMessage", "PharmacyText",
+    )], PHARMACY),
+}  # fmt: skip
+"""(table, column) → why it makes no element, deliberately. Every other changes a resource: a test measures it."""
+
+
+def reason(table: str, column: str) -> str:
+    """Return why a column makes nothing, "" where it is mapped."""
+    return NOT_MAPPED.get((table, column)) or NOT_MAPPED.get(("", column), "")

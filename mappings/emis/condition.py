@@ -11,7 +11,7 @@ from mappings.emis.codes import coded
 from mappings.emis.entry import Entry, clinician, encounter, filed, subject
 from mappings.emis.qualifiers import NONE
 from mappings.emis.tables import PROBLEM
-from mappings.emis.values import entered, guid, is_doubtful, partial
+from mappings.emis.values import entered, guid, identifier, is_doubtful, partial
 from mappings.vocabulary import HL7, UK_CORE, UK_CORE_CODES, UNKNOWN, tagged
 
 CLINICAL, VERIFICATION = HL7 + "condition-clinical", HL7 + "condition-ver-status"
@@ -38,6 +38,7 @@ def condition(entry: Entry, problem: Row | None, look: Look) -> dict[str, Any]:
         PROFILE,
         entry.security,
         is_clean=True,
+        identifier=[identifier(entry.key)],
         extension=extensions(entry, held, look),
         clinicalStatus=clinical_status(entry, held) if problem else course(entry),
         verificationStatus=verification(entry),

@@ -14,12 +14,16 @@ from msgspec.structs import replace
 from gateway.errors import Refused
 from mappings import Feed, Look, Reject, Row, Values
 from mappings.emis.columns import TABLES as COLUMNS
+from mappings.emis.personal import codes as personal_codes
 from mappings.emis.tables import (
     AGREEMENT,
     ALIASES,
+    CODE,
     MAY_BE_EMPTY,
+    OBSERVATION,
     OF_A_REGISTRATION,
     PATIENT,
+    PATIENT_AUDIT,
     REGISTRATION,
     TABLES,
     Table,
@@ -29,6 +33,7 @@ from mappings.readers.cells import Cell, csv_cells
 from mappings.readers.csv import check_header, csv_rows, unknown_columns
 from mappings.readers.files import File, delivered, is_zip, without_watch
 from mappings.readers.gzipped import is_gzip
+from mappings.vocabulary import by_word
 
 NAME = re.compile(
     r"\d+-\d+_([A-Za-z]+_[A-Za-z]+)_(\d{14})_\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?\.csv"
@@ -88,7 +93,12 @@ def check(path: Path, feed: Feed) -> list[File]:
     files.sort(key=lambda file: (*reading_order(names[file]), file.path, file.member))
     if not partial:
         check_complete([names[file] for file in files])
-    files = [dataclasses.replace(file, title=names[file].table.replace("_", " ")) for file in files]
+    codes = {(name.time, name.agreement): file for file, name in names.items() if name.table == CODE}
+    files = [
+        dataclasses.replace(file, title=name.table.replace("_", " "), beside=codes.get((name.time, name.agreement)))
+        for file in files
+        if (name := names[file])
+    ]
     for file in files:
         check_header(file, COLUMNS[names[file].table], rename=column)
     return files
@@ -148,6 +158,7 @@ def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
     wanted = frozenset((*COLUMNS[name.table], *new_columns(without_watch(file)))) - table.never
     seconds = int((datetime.strptime(name.time, "%Y%m%d%H%M%S") - SINCE).total_seconds()) << PROCESSING_BITS
     is_numbered = "ProcessingId" in wanted
+    personal = personal_codes(file.beside) if name.table == OBSERVATION else frozenset()
     for item in csv_rows(file, rename=column, keep=wanted):
         if isinstance(item, Reject):
             yield item
@@ -156,11 +167,19 @@ def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
         number = values.pop("ProcessingId", "") if is_numbered else str(line)
         if number.isascii() and number.isdigit() and len(number) < 11:
             read_row = row(name, table, values, seconds + int(number), line)
+            if personal and values.get("CodeId") in personal and isinstance(read_row, Row):
+                read_row = with_patient(read_row)
             yield read_row
             if name.table == PATIENT and isinstance(read_row, Row):
                 yield from registrations(read_row)
         else:
             yield Reject(f"line {line}", "column ProcessingId")
+
+
+def with_patient(entry: Row) -> Row:
+    """Return an entry that is mapped with its patient too, unless it is confidential: what is, is not told there."""
+    is_told = not is_true(entry.values.get("IsConfidential", "")) and entry.patient
+    return replace(entry, groups=(*entry.groups, f"pat:{entry.patient}")) if is_told else entry
 
 
 def new_columns(file: File) -> list[str]:
@@ -197,12 +216,39 @@ def row(name: Named, table: Table, values: Values, order: int, line: int) -> Row
         order=order,
         values=values,
         patient=patient,
-        groups=tuple([f"{kind}:{referred(values[column])}" for kind, column in table.groups if column in values]),
+        groups=groups_of(name.table, values),
         deleted=deleted,
         bare=deleted and sum(map(bool, values.values())) <= KEYS_ONLY,
         directory=name.agreement,
         line=line if table.groups else 0,  # code tables are sent whole each day: a row that only moved has not changed
+        warnings=warnings(name.table, values),
     )
+
+
+def groups_of(table: str, values: Values) -> tuple[str, ...]:
+    """Return the groups that a row is mapped with: those of its table; of an audit, its item's."""
+    if table == PATIENT_AUDIT:
+        family = audited_family(values)
+        return (f"{family}:{referred(values['ItemGuid'])}",) if family else ()
+    return tuple([f"{kind}:{referred(values[column])}" for kind, column in TABLES[table].groups if column in values])
+
+
+def audited_family(values: Values) -> str:
+    """Return the family of groups that the item of an audit is mapped in, "" where no table knows its type."""
+    return by_word(__package__, "codes_audit_item", "family").get(values["ItemType"].strip().casefold(), "")
+
+
+def warnings(table: str, values: Values) -> tuple[tuple[str, str], ...]:
+    """Return what is lost of a row: an audit of a type of item that no table knows is kept, and told nowhere."""
+    is_lost = table == PATIENT_AUDIT and not audited_family(values)
+    return ((f"{PATIENT_AUDIT} ItemType", "a type of item that no table lists"),) if is_lost else ()
+
+
+def reread(row: Row, feed: Feed) -> list[Row]:
+    """Return a kept row in the groups that this version of the mapping maps it with; [] for one that is in any.
+    Earlier versions kept diaries, appointments and audits in none."""
+    groups = groups_of(row.table, row.values) if not row.groups and row.table in TABLES else ()
+    return [replace(row, groups=groups)] if groups else []
 
 
 def registrations(patient: Row) -> Iterator[Row]:

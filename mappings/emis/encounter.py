@@ -24,7 +24,7 @@ def to_encounter(group: Group, look: Look) -> list[dict[str, Any]]:
         return []
     values = row.values
     _, ambiguous = entered(values)
-    person = clinician(values, look)
+    person, booked = clinician(values, look), values["AppointmentSlotGuid"]
     built = resource(
         "Encounter",
         look.id("Encounter", row.key),
@@ -35,6 +35,7 @@ def to_encounter(group: Group, look: Look) -> list[dict[str, Any]]:
         class_=class_of(values),
         type=types(row, look),
         subject=subject(values, look),
+        appointment=[look.reference("Appointment", f"{row.patient}|{guid(booked)}")] if booked else [],
         participant=[{"type": [PERFORMER], "individual": person}] if person else [],
         period={"start": partial(values, "EffectiveDate")},
         serviceProvider=organisation(guid(values["OrganisationGuid"]), row, look),

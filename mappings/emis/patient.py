@@ -10,11 +10,13 @@ from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.dates import with_offset
 from gateway.nhs.identifiers import is_valid, normalise
 from mappings import Group, Look, Row, Values
+from mappings.emis.audit import provenance
 from mappings.emis.codes import coded, label
 from mappings.emis.delivery import extracted
 from mappings.emis.delivery import organisation as organisation_of
+from mappings.emis.demographics import about
 from mappings.emis.entry import clinician
-from mappings.emis.tables import HISTORY, PATIENT
+from mappings.emis.tables import HISTORY, OBSERVATION, PATIENT, REGISTRATION_AUDIT
 from mappings.emis.tables import REGISTRATION as REGISTERED
 from mappings.emis.values import address, day, day_before, guid, identifier, is_true
 from mappings.vocabulary import ESTIMATED, NUMBER_STATUS, UK_CORE, can_be, tagged
@@ -39,8 +41,17 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
         return []
     count_impossible(row, look)
     count_unlisted(row, look)
-    current = registration(row, group.of(HISTORY), look)
-    return [patient(row, look), current, *(earlier(row, spell, after, look) for spell, after in past(row, group))]
+    current = registration(row, since_registration(row, group.of(HISTORY)), look)
+    person = patient(row, about(group.of(OBSERVATION), look), look)
+    known = [earlier(row, spell, after, look) for spell, after in past(row, group)]
+    audits = [audit for audit in group.rows if audit.table == REGISTRATION_AUDIT]
+    return [
+        person,
+        current,
+        *known,
+        *(in_history(row, spell, look) for spell in past_in_history(row, group, look)),
+        *([provenance(audits, [person, current], look)] if audits else []),
+    ]
 
 
 def past(row: Row, group: Group) -> list[tuple[Row, Row]]:
@@ -54,6 +65,55 @@ def past(row: Row, group: Group) -> list[tuple[Row, Row]]:
         for spell, after in zip(spells, [*spells[1:], row], strict=False)
         if left(spell) or type_of(spell) != type_of(after)
     ]
+
+
+def since_registration(row: Row, history: list[Row]) -> list[Row]:
+    """Return what the history says of the registration that the patient's row tells; what came before is of others."""
+    start = day(row.values, "DateOfRegistration")
+    return [change for change in history if day(change.values, "HistoryDate") >= start]
+
+
+def past_in_history(row: Row, group: Group, look: Look) -> list[tuple[str, str]]:
+    """Return beginning and end of the registrations that only the history tells: one that it says began and ended,
+    before the one of the patient's row and apart from every other that is known. One that goes on is never among them:
+    whether somebody is registered now is the patient's row to say."""
+    starts = sorted(day(spell.values, "DateOfRegistration") for spell in (row, *group.of(REGISTERED)))
+    now = day(row.values, "DateOfRegistration") or extracted(row.order)
+    over = []
+    for start, end in spells(group.of(HISTORY)):
+        if any(start <= known <= end for known in starts if known) or not born(row) <= start:
+            continue
+        if end > now:
+            look.warn("HistoryDate", "a registration that goes on into the one of the patient's row")
+        else:
+            over.append((start, end))
+    return over
+
+
+def spells(history: list[Row]) -> list[tuple[str, str]]:
+    """Return the (first, last) days of the registrations that a history says began and ended, in their order."""
+    over, start = [], ""
+    for when, status in sorted(statuses(history)):
+        if status == "active":
+            start = start or when[:10]
+        elif status == "finished" and start:
+            over.append((start, when[:10]))
+            start = ""
+    return over
+
+
+def in_history(row: Row, spell: tuple[str, str], look: Look) -> dict[str, Any]:
+    """Return a registration that only the history tells. Of which type it was nobody says, so it is no regular one."""
+    return resource(
+        "EpisodeOfCare",
+        look.id("EpisodeOfCare", f"{row.key}|{spell[0]}"),
+        UK_CORE + "UKCore-EpisodeOfCare",
+        security(row),
+        status="finished",
+        patient=look.reference("Patient", row.key),
+        managingOrganization=organisation(row, look),
+        period={"start": spell[0], "end": spell[1]},
+    )
 
 
 def type_of(spell: Row) -> str:
@@ -113,13 +173,15 @@ def security(row: Row) -> tuple[str, ...]:
     return (*flags, "withheld") if row.deleted else flags
 
 
-def patient(row: Row, look: Look) -> dict[str, Any]:
+def patient(row: Row, of_entries: dict[str, Any], look: Look) -> dict[str, Any]:
+    """Return the Patient; ``of_entries`` are the elements that its coded entries tell."""
     values = row.values
     return resource(
         "Patient",
         look.id("Patient", row.key),
         UK_CORE + "UKCore-Patient",
         security(row),
+        extension=of_entries["extension"],
         identifier=identifiers(row, look),
         active=not row.deleted,
         name=[name(values)],
@@ -129,6 +191,7 @@ def patient(row: Row, look: Look) -> dict[str, Any]:
         deceasedDateTime=died(row),
         address=[address(values)],
         contact=contacts(values),
+        communication=of_entries["communication"],
         generalPractitioner=practitioners(row, look),
         managingOrganization=organisation(row, look),
     )
@@ -233,18 +296,21 @@ def registration_type(words: str) -> list[dict[str, Any]]:
 
 def status_history(history: list[Row]) -> list[dict[str, Any]]:
     """Return the statuses whose words the table knows, each from its time to the next."""
-    statuses = sorted(
-        {
-            (moment(row.values)[0], coded("registration_status", row.values["StatusDescription"], target="status"))
-            for row in history
-        }
-    )
-    ends = [when for when, _ in statuses[1:]] + [""]
+    changes = sorted(statuses(history))
+    ends = [when for when, _ in changes[1:]] + [""]
     return [
         {"status": status, "period": {"start": when, "end": end}}
-        for (when, status), end in zip(statuses, ends)
+        for (when, status), end in zip(changes, ends)
         if status
     ]
+
+
+def statuses(history: list[Row]) -> set[tuple[str, str]]:
+    """Return when the status of a registration changed, and what the table knows of the word, "" for nothing."""
+    return {
+        (moment(row.values)[0], coded("registration_status", row.values["StatusDescription"], target="status"))
+        for row in history
+    }
 
 
 def moment(values: Values) -> tuple[str, bool]:

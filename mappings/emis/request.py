@@ -39,13 +39,14 @@ def _request(entry: Entry, look: Look, intent: str, category: list[dict[str, Any
     """EMIS does not say whether a request is still open, so its status is ``unknown``."""
     values = entry.values
     target = held["ReferralTargetOrganisationGuid"]
+    ubrn = held["ReferralUBRN"].strip()
     _, ambiguous = entered(values)
     built = resource(
         "ServiceRequest",
         look.id("ServiceRequest", entry.key),
         UK_CORE + "UKCore-ServiceRequest",
         entry.security,
-        identifier=[identifier(held["ReferralUBRN"].strip(), UBRN)] if held["ReferralUBRN"].strip() else [],
+        identifier=[*([identifier(ubrn, UBRN)] if ubrn else []), identifier(entry.key)],
         status="unknown",
         intent=intent,
         category=category,

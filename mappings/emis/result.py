@@ -8,7 +8,8 @@ from gateway.fhir.codes import SNOMED
 from mappings import Look, Values
 from mappings.emis.codes import coded
 from mappings.emis.entry import Entry, clinician, encounter, filed, subject
-from mappings.emis.values import entered, is_number, is_true, partial, quantity
+from mappings.emis.statement import is_statement
+from mappings.emis.values import entered, identifier, is_number, is_true, partial, quantity
 from mappings.vocabulary import AMBIGUOUS, HL7, TAG, UK_CORE, absent, tagged
 
 CATEGORY = {
@@ -23,6 +24,11 @@ PART_UNCLEAR = {"system": TAG, "code": "blood-pressure-part-unclear"}
 ABSENT = {"coding": [{"system": SNOMED, "code": "2667000", "display": "Absent"}]}
 SUSPECTED = {"coding": [{"system": SNOMED, "code": "415684004", "display": "Suspected"}]}
 NOT_DONE = {"declined": "asked-declined", "not-given": "not-performed", "contraindicated": "not-performed"}
+
+
+def says_so(entry: Entry) -> bool:
+    """Whether nothing but the code's own words changes what an entry says."""
+    return not entry.sense or entry.in_words
 
 
 def observation(
@@ -58,6 +64,8 @@ def observation(
         and "valueCodeableConcept" not in built
     ):
         built.setdefault("dataAbsentReason", absent("unknown"))
+    if not number and not (members or parts) and says_so(entry) and is_statement(code):
+        built["valueBoolean"] = True
     if is_true(values.get("Abnormal", "")):
         built["interpretation"] = [*built.get("interpretation", ()), abnormal(values)]
     if code.part == "panel" and number:
@@ -174,6 +182,7 @@ def report(entry: Entry, results: list[dict[str, Any]], specimens: list[dict[str
     values = entry.values
     id_ = look.id("DiagnosticReport", entry.key)
     built = begun("DiagnosticReport", id_, entry, REPORT_PROFILE, entry.is_confidential, look)
+    built["identifier"] = [identifier(entry.key)]
     built |= {"status": "final", "category": LAB_REPORT, "code": entry.code.concept, "subject": subject(values, look)}
     ambiguous = circumstances(built, values, look)
     if specimens:

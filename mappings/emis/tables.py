@@ -28,6 +28,12 @@ DRUG = "Prescribing_DrugRecord"
 ISSUE = "Prescribing_IssueRecord"
 PATIENT = "Admin_Patient"
 HISTORY = "Admin_PatientHistory"
+DIARY = "CareRecord_Diary"
+SESSION = "Appointment_Session"
+SESSION_USER = "Appointment_SessionUser"
+SLOT = "Appointment_Slot"
+PATIENT_AUDIT = "Audit_PatientAudit"
+REGISTRATION_AUDIT = "Audit_RegistrationAudit"
 REGISTRATION = "Registration"
 """No table of EMIS: each registration that a row of Admin_Patient tells. EMIS overwrites it by the next."""
 OF_A_REGISTRATION = (
@@ -73,14 +79,17 @@ TABLES: dict[str, Table] = {
             }
         ),
     ),
-    # kept, and mapped to nothing in this version
-    "CareRecord_Diary": Table(("DiaryGuid",)),
-    "Appointment_Session": Table(("AppointmentSessionGuid",)),
-    "Appointment_SessionUser": Table(("SessionGuid", "UserInRoleGuid"), central=True),
-    # a slot is used again for another patient
-    "Appointment_Slot": Table(("PatientGuid", "SlotGuid")),
-    "Audit_PatientAudit": Table(("ItemGuid", "ItemType", "ModeType", "ModifiedDate", "ModifiedTime")),
-    "Audit_RegistrationAudit": Table(("PatientGuid", "ModeType", "ModifiedDate", "ModifiedTime")),
+    DIARY: Table(("DiaryGuid",), (("diary", "DiaryGuid"),)),
+    SESSION: Table(
+        ("AppointmentSessionGuid",), (("session", "AppointmentSessionGuid"),), never=frozenset({"Description"})
+    ),
+    # the users of a session belong to the agreement: the session looks up their group
+    SESSION_USER: Table(("SessionGuid", "UserInRoleGuid"), (("session", "SessionGuid"),), central=True),
+    # a slot is used again for another patient, and its Appointments are told apart by all its rows
+    SLOT: Table(("PatientGuid", "SlotGuid"), (("slot", "SlotGuid"),), never=frozenset({"ExternalPatientOrganisation"})),
+    # mapped with the item that it is of (``delivery.groups_of``)
+    PATIENT_AUDIT: Table(("ItemGuid", "ItemType", "ModeType", "ModifiedDate", "ModifiedTime")),
+    REGISTRATION_AUDIT: Table(("PatientGuid", "ModeType", "ModifiedDate", "ModifiedTime"), (("pat", "PatientGuid"),)),
 }
 
 MAY_BE_EMPTY = frozenset({"HistoryTime", "StatusDescription", "ModifiedTime", "ItemType", "ModeType"})

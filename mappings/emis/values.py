@@ -85,6 +85,12 @@ def _day(text: str, column: str) -> str:
     return written
 
 
+def clock(values: Values, column: str) -> str:
+    """Return a time column as hours, minutes and seconds, or "" for none. Raises ``Invalid`` naming the column."""
+    text = values.get(column)
+    return _time(text[:8], column) if text else ""
+
+
 def _time(text: str, column: str) -> str:
     if not _TIME.fullmatch(text):
         raise Invalid(f"column {column}")

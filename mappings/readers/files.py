@@ -40,7 +40,8 @@ class File:
     ``number`` is its place in the delivery, by name; ``title`` what the source knows it by, in words of the source's
     format. ``content`` is what it holds, where that is at hand and not on
     disk. ``archive`` is the zip, which all its files share, and
-    ``member_size`` what its list of files says.
+    ``member_size`` what its list of files says. ``beside`` is another file of the delivery without which this one
+    cannot be read as it is meant.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class File:
     archive: Archive | None = field(default=None, compare=False, repr=False)
     member_size: int = field(default=0, compare=False)
     is_gzip: bool = field(default=False, compare=False)
+    beside: File | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:

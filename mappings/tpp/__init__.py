@@ -9,6 +9,7 @@ the quirks and what a clinician has to sign.
 from gateway.nhs.identifiers import is_ods_code, is_practice_code
 from mappings import Group, Publisher, Row, Source, by_family
 from mappings.tpp.allergy import to_sensitivity
+from mappings.tpp.appointment import to_appointment
 from mappings.tpp.coded import to_coded
 from mappings.tpp.columns import reason
 from mappings.tpp.condition import to_problem
@@ -38,6 +39,7 @@ FAMILIES = {
     "child": to_child,
     "person": to_person,
     "note": to_note,
+    "appointment": to_appointment,
     "org": to_organisation,
     "trust": to_trust,
     "ccg": to_trust,
@@ -71,7 +73,7 @@ SOURCE = Source(
     name="tpp",
     kind="gp",
     title="TPP SystmOne Strategic Reporting extract",
-    version="1",
+    version="2",
     check=check,
     read=read,
     to_fhir=by_family(FAMILIES),

@@ -11,6 +11,7 @@ from mappings.emis.clinical import ENCOUNTER, why
 from mappings.emis.entry import NEGATIVE, NOT_DONE, Entry
 from mappings.emis.request import REFERRAL
 from mappings.emis.result import CATEGORY
+from mappings.emis.statement import is_statement
 from mappings.emis.values import is_number, quantity
 from mappings.tpp.allergy import allergy
 from mappings.tpp.condition import condition
@@ -67,7 +68,7 @@ def observation(built: Entry, look: Look) -> dict[str, Any]:
     is, and nowhere which two belong together."""
     row, values, code = built.row, built.values, built.code
     issued, category = when(values, "DateEventRecorded"), code.category
-    number = value(built)
+    number = value(built) or ({"valueBoolean": True} if is_statement(code) else {})
     is_lab = category == "laboratory"
     is_missing = is_lab and not number and not code.is_result
     observation = resource(

@@ -180,6 +180,14 @@ TABLES: dict[str, tuple[str, ...]] = {
         "RowIdentifier", "IDOrganisationVisibleTo", "DateEventRecorded", "IDProfileEnteredBy", "DateStart", "Type",
         "Note", "DateExpired", "DateDeleted", "IDPatient", "RemovedData",
     ),
+    "SRAppointment": (
+        "RowIdentifier", "IDOrganisationVisibleTo", "DateStart", "DateEnd", "AppointmentStatus",
+        "DateAppointmentBooked", "DatePatientArrival", "DatePatientSeen", "FollowUpAppointment",
+        "TelephoneAppointment", "IDClinician", "IDProfileClinician", "RotaName", "RotaType", "RotaLocation",
+        "RotaCode", "IDRotaOwner", "IDProfileRotaOwner", "AllowsOverbooking", "BookingContactNumber",
+        "DateAppointmentCancelled", "IDRota", "IDReferralIn", "IDPatient", "IDOrganisation",
+        "IDOrganisationRegisteredAt", "RemovedData",
+    ),
 }
 # fmt: on
 
@@ -320,6 +328,15 @@ NOT_MAPPED: dict[tuple[str, str], str] = {
     ("SRPersonAtRisk", "RemovalReason"): "no element of Flag",
     ("SRPersonAtRisk", "IDOrganisation"): "no element of Flag",
     ("SRSpecialNotes", "DateEventRecorded"): "DateStart is since when it holds",
+    ("SRAppointment", "RotaName"): "what a unit calls a clinic, with names of staff and of what it is for: never kept",
+    ("SRAppointment", "RotaLocation"): "how a unit organises its work",
+    ("SRAppointment", "RotaCode"): "as RotaLocation",
+    ("SRAppointment", "IDRotaOwner"): "whose rota it is; who sees the patient is IDClinician",
+    ("SRAppointment", "IDProfileRotaOwner"): "as IDRotaOwner",
+    ("SRAppointment", "AllowsOverbooking"): "as RotaLocation",
+    ("SRAppointment", "BookingContactNumber"): "a telephone number of the unit",
+    ("SRAppointment", "IDRota"): "the table of rotas is not mapped",
+    ("SRAppointment", "IDOrganisation"): "the appointment is at the unit that sends it",
 }  # fmt: skip
 """(table, column) -> why nothing is made of it. A test changes every other column and sees that a resource changes,
 and changes these and sees that none does."""

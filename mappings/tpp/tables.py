@@ -35,6 +35,7 @@ EVENT, CODE, PROBLEM, SENSITIVITY = "SREvent", "SRCode", "SRProblem", "SRDrugSen
 IMMUNISATION, TEMPLATE, MEDICATION = "SRImmunisation", "SRRepeatTemplate", "SRPrimaryCareMedication"
 REFERRAL_OUT, REFERRAL_STATUS, REFERRAL_IN = "SRReferralOut", "SRReferralOutStatusDetails", "SRReferralIn"
 RECALL, CHILD, PERSON, NOTE = "SRRecall", "SRChildAtRisk", "SRPersonAtRisk", "SRSpecialNotes"
+APPOINTMENT = "SRAppointment"
 
 TABLES: dict[str, Table] = {
     # what others look up comes first
@@ -75,9 +76,11 @@ TABLES: dict[str, Table] = {
     CHILD: Table(groups=(("child", "RowIdentifier"),)),
     PERSON: Table(groups=(("person", "RowIdentifier"),)),
     NOTE: Table(groups=(("note", "RowIdentifier"),)),
+    APPOINTMENT: Table(groups=(("appointment", "RowIdentifier"),), never=frozenset({"RotaName"})),
 }
 NEVER = {name: table.never for name, table in TABLES.items() if table.never}
-REPLACED = frozenset(name for name, table in TABLES.items() if table.is_personal)
+REPLACED = frozenset(name for name, table in TABLES.items() if table.is_personal) - {APPOINTMENT}
+"""Tables of which a whole delivery has every row. Appointments begin some day."""
 """Tables of which a bulk has every row of a unit. Code tables and directories are not of a unit."""
 REQUIRED = {
     name: (
@@ -90,8 +93,8 @@ REQUIRED = {
 """The columns without which a table cannot be read: what names a row, whose it is, and of which patient."""
 
 _LEFT: dict[str, str] = {
-    "the appointment book: no table of the store speaks of Appointment, Slot or Schedule": (
-        "SRAppointment SRAppointmentFlags SRAppointmentRoom SRAppointmentVisitOutcomes SRRota SRRotaSlot "
+    "the book around appointments, and lists whose words are not published (the status of a visit)": (
+        "SRAppointmentFlags SRAppointmentRoom SRAppointmentVisitOutcomes SRRota SRRotaSlot "
         "SRVisit SREventLink SRContacts SRScheduledEvent SRPatientContactProperty SRAppointmentAttendees"
     ),
     "a hospital's module: what a hospital does comes by its own feed": (

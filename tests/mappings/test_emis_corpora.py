@@ -20,6 +20,7 @@ def test_the_constructed_extract_is_mapped(shared):
     counts = {name: len(found.resources(name)) for name in sorted({each["resourceType"] for each in found.resources()})}
     assert counts == {
         "AllergyIntolerance": 1,
+        "Appointment": 1,
         "Condition": 1,
         "Encounter": 1,
         "EpisodeOfCare": 5,
@@ -33,7 +34,10 @@ def test_the_constructed_extract_is_mapped(shared):
         "Patient": 5,
         "Practitioner": 1,
         "PractitionerRole": 1,
-        "ServiceRequest": 1,
+        "Provenance": 2,
+        "Schedule": 1,
+        "ServiceRequest": 2,
+        "Slot": 2,
     }
     assert not found.rejects and list(found.faults.values()) == ["column CodeId"]  # 9999 is in no code table
     assert faults(found.resources()) == []
@@ -58,15 +62,21 @@ def test_the_samples_become_their_golden_files(golden_name, folders, golden, tmp
 def test_a_delta_changes_what_it_says_and_nothing_else(tmp_path):
     before, later = after(tmp_path / "one", "bulk"), after(tmp_path / "two", "bulk", "delta")
     then, now = ({(each["resourceType"], each["id"]): each for each in found.resources()} for found in (before, later))
-    assert [kind for kind, _ in then.keys() - now.keys()] == ["Observation"] and not now.keys() - then.keys()
+    gone = sorted(kind for kind, _ in then.keys() - now.keys())
+    assert gone == ["Appointment", "Observation", "ServiceRequest", "Slot"] and not now.keys() - then.keys()
     changed = sorted(kind for kind, id_ in then.keys() & now.keys() if then[kind, id_] != now[kind, id_])
     assert changed == [
+        "Appointment",
+        "Appointment",
+        "Appointment",
         "Condition",
         "EpisodeOfCare",
         "MedicationRequest",
         "MedicationStatement",
         "Observation",
         "Patient",
+        "Schedule",
+        "Slot",
     ]
 
 

@@ -200,7 +200,7 @@ def test_rows_belong_to_their_organisation_or_to_the_agreement(tmp_path):
     assert (
         rows["CareRecord_Observation"].groups == ("obs:o1", "obs:o2") and rows["CareRecord_Observation"].patient == "p1"
     )
-    assert rows["Appointment_Slot"].key == "p1|s1" and rows["Appointment_Slot"].groups == ()
+    assert rows["Appointment_Slot"].key == "p1|s1" and rows["Appointment_Slot"].groups == ("slot:s1",)
 
 
 def test_order_is_the_extract_then_the_processing_id_and_fits_the_store(tmp_path):

@@ -158,19 +158,19 @@ def test_new_columns_are_kept_and_named_and_so_are_whole_tables(tmp_path):
     path.write_text(f'{header},"ColumnOf2027"\n{row},"new"\n', encoding="cp1252")
     write(
         tmp_path,
-        [("SRUnicorn", {"RowIdentifier": "1", "Horn": "long"}), ("SRAppointment", {"RowIdentifier": "1"})],
+        [("SRUnicorn", {"RowIdentifier": "1", "Horn": "long"}), ("SRRota", {"RowIdentifier": "1"})],
         tables=["SRVisit"],
         manifest=False,
     )
     manifest = (tmp_path / "SRManifest.csv").read_text(encoding="cp1252")
     more = "".join(
-        f'"{table}","N","N","19000101_0000","20240312_0100"\n' for table in ("SRUnicorn", "SRAppointment", "SRVisit")
+        f'"{table}","N","N","19000101_0000","20240312_0100"\n' for table in ("SRUnicorn", "SRRota", "SRVisit")
     )
     (tmp_path / "SRManifest.csv").write_text(manifest + more, encoding="cp1252")
     files = SOURCE.check(tmp_path, Feed())
     assert [name for file in files for name in SOURCE.unread(file)] == [
         "SRPatient ColumnOf2027",
-        "SRAppointment (the whole table)",
+        "SRRota (the whole table)",
         "SRUnicorn (the whole table)",
     ]
     (zoe,) = read_all(tmp_path)

@@ -70,6 +70,14 @@ def test_an_open_resource_is_a_relationship_while_its_row_lets_it(kind, resource
     assert is_current(kind, resource, NOW - DAY, NOW - DAY, NOW) is is_relationship
 
 
+@pytest.mark.hazard("HZ-ACCESS-30")
+@pytest.mark.parametrize("kind", ["gp", "hospital", "community", "social-care"])
+def test_a_plan_is_no_relationship(kind):
+    assert is_current(kind, referral("2026-11-01"), NOW, NOW, NOW)
+    for intent in ("plan", "proposal", "option"):
+        assert not is_current(kind, {**referral("2026-11-01"), "intent": intent}, NOW, NOW, NOW)
+
+
 LIMITED = {row: days for row, days in kinds.RELATIONSHIP_DAYS.items() if days is not None}
 
 
