@@ -184,6 +184,12 @@ PROFILES: dict[str, Profile] = {
         (_broken("collection.collector", "ukcore-spec-001: the extension for the collector or its reference, not both", _collector),),
         ("status", "type", "subject", "receivedTime")),
     "Flag": Profile((), ("status", "code", "subject")),
+    "Appointment": Profile(
+        (), ("status", "specialty", "appointmentType", "reasonCode", "reasonReference", "start", "basedOn", "participant")
+    ),
+    "Slot": Profile((), ("specialty", "appointmentType", "schedule", "status", "start", "end")),
+    "Schedule": Profile((), ("active", "specialty", "actor", "planningHorizon")),
+    "Provenance": Profile((), ("target", "recorded", "agent", "signature")),
     "Consent": Profile((), ("status", "scope", "category", "patient", "dateTime", "performer", "organization", "source[x]")),
 }  # fmt: skip
 

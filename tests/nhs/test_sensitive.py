@@ -368,8 +368,9 @@ def test_a_reference_that_leads_nowhere_or_in_a_circle_spreads_nothing_more():
 
 def test_no_link_removes_an_allergy_a_medicine_or_an_immunisation():
     for link in links.LINKS:
-        assert link.referrer in ("remove", "course", "") and link.target in ("remove", "")
+        assert link.referrer in ("remove", "course", "follow", "") and link.target in ("remove", "")
         assert link.referrer != "course" or link.type in blanking.MEDICINES
+        assert link.referrer != "follow" or link.type not in links.BLANKED_TYPES
         causes = {}
         links._reach(causes, link.type, SENSITIVE, "Condition")
         assert set(causes) == ({BLANKED} if link.type in links.BLANKED_TYPES else {LINKED})
