@@ -1,0 +1,134 @@
+"""Every column of every format changes a resource, or is named with the reason why it does not; measured on the
+samples. A column that repeats is measured by its first repetition; that the others stand where they should is
+measured by their places."""
+
+import re
+from functools import cache
+
+import msgspec
+import pytest
+
+from gateway.errors import GatewayError
+from mappings import Feed, Group, Reject, Row, Values
+from mappings.cds import SOURCE
+from mappings.cds.columns import FIXED, FORMATS, REASONS, columns, length
+from mappings.cds.delivery import check, sent
+from mappings.cds.record import Replacements, row
+from mappings.readers.files import whole
+from tests.mappings.harness import DictLook, keep
+from tests.mappings.harness_cds import SAMPLES
+
+CASES = [
+    (form, column)
+    for form in FORMATS
+    for column in columns(form)
+    if column.reason != "other" and not re.search(r"(?<!\d)([2-9]|[1-5]\d)$", column.name)
+]
+
+
+@cache
+def _records(form: str) -> tuple[tuple[int, Values], ...]:
+    """Line and items of each record of the samples in a format."""
+    answer = []
+    for file in check(SAMPLES / "first", Feed()):
+        if file.title == form:
+            for item in sent(whole(file), Feed()):
+                assert not isinstance(item, Reject), item
+                answer.append(item)
+    return tuple(answer)
+
+
+@cache
+def _replacements() -> tuple[Row, ...]:
+    """A later bulk replacement of each group, sender and period in the samples, which takes all back."""
+    found = Replacements()
+    for form in FORMATS:
+        for line, values in _records(form):
+            if values["Protocol"] == "020":
+                later = row(form, line, Values({**values, "ExtractDate": "2024-05-02"}), Feed())
+                found.see(later)
+    return tuple(found.rows())
+
+
+def _made(read: Row) -> str:
+    """What one record makes in its groups, and what it is in the store."""
+    answer = [read.publisher, read.table, read.key, str(read.order), str(read.deleted), str(read.groups)]
+    kept = keep([read, *_replacements()], SOURCE)
+    for key in read.groups:
+        look = DictLook(SOURCE, kept, read.publisher, Feed())
+        try:
+            answer.append(str(SOURCE.to_fhir(Group(key, read.publisher, (read,)), look)))
+        except GatewayError as fault:
+            answer.append(f"fault: {fault}")
+    return "\n".join(answer)
+
+
+@cache
+def _before(form: str) -> tuple[str, ...]:
+    return tuple(
+        _made(read) for line, values in _records(form) if isinstance(read := row(form, line, values, Feed()), Row)
+    )
+
+
+def is_read(form: str, column: str) -> bool:
+    """Whether a record of the samples becomes something else without the column, or with another value in it."""
+    for (line, values), before in zip(_records(form), _before(form)):
+        written = values[column]
+        for value in {"", "1", "9999" if written.isdigit() else "20240312" if not written else "Other"} - {written}:
+            after = row(
+                form,
+                line,
+                Values({**values, column: value} if value else {k: v for k, v in values.items() if k != column}),
+                Feed(),
+            )
+            if isinstance(after, Reject) or _made(after) != before:
+                return True
+    return False  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "column"), CASES, ids=lambda part: part if isinstance(part, str) else part.name)
+def test_a_column_changes_a_resource_or_has_its_reason(form, column):
+    if column.name in ("CDSVersion", "DiagnosisSchemeInUse", "ProcedureSchemeInUse", "InvestigationSchemeinUse"):
+        return  # tests of delivery: what another version or scheme does
+    assert is_read(form, column.kept_as) != bool(column.reason), column.reason or "nothing reads it"
+
+
+def test_a_column_has_an_item_or_a_reason():
+    for form in FORMATS:
+        for column in columns(form):
+            assert bool(column.item) != bool(column.reason), (form, column)
+            assert not column.reason or column.reason in REASONS, (form, column)
+        kept = [(column.line, column.kept_as) for column in columns(form)]
+        assert len(kept) == len(set(kept)), form
+
+
+@pytest.mark.parametrize("form", [*FIXED, "lines"])
+def test_the_columns_of_fixed_width_stand_side_by_side(form):
+    """No character of a line belongs to two columns or to none."""
+    for line in sorted({column.line for column in columns(form)}):
+        place = 38 if line else 1
+        for column in sorted((c for c in columns(form) if c.line == line), key=lambda c: c.start):
+            assert column.start == place, (line, column)
+            place += column.length
+        assert place - 1 == length(form, line)
+
+
+def test_the_lengths_are_those_that_are_published():
+    assert [length(form) for form in FIXED] == [6429, 4592, 5916]
+
+
+@pytest.mark.corpora
+def test_every_published_offset_is_known(shared):
+    published = msgspec.json.decode((shared / "data" / "schema" / "barts_cds_fixed.json").read_bytes())
+    for form, name in (("inpatient", "SusInpatient"), ("outpatient", "SusOutpatient"), ("emergency", "SusEmergency")):
+        starts = {column.start for column in columns(form)}
+        ends = {column.start + column.length for column in columns(form)}
+        fields = published[name]
+        assert [f for f in fields if f["start"] not in starts or f["start"] + f["length"] not in ends] == []
+
+
+@pytest.mark.corpora
+def test_every_published_column_of_emergency_care_is_known_in_its_place(shared):
+    published = msgspec.json.decode((shared / "data" / "schema" / "barts_schema.json").read_bytes())
+    name = next(name for name in published if name.endswith("SusEmergencyCareDataSet.java"))
+    assert [column.name for column in columns("ecds")] == published[name]["variants"][0]["cols"]
