@@ -24,6 +24,7 @@ ALLERGY_VERIFICATION = HL7 + "allergyintolerance-verification"
 ALLERGY_CLINICAL = HL7 + "allergyintolerance-clinical"
 ENCOUNTER_DIAGNOSIS = {"coding": [{"system": HL7 + "condition-category", "code": "encounter-diagnosis"}]}
 _ICD = re.compile(r"([A-Z]\d\d)([\dX-]?)([\dX-]?)[ -]*([DA]?)")
+_READ = re.compile(r"[A-Za-z0-9][A-Za-z0-9.]{4}([A-Za-z0-9]{2})?")
 _OPCS = re.compile(r"([A-Z]\d\d)([\d-]?)")
 FAMILY = re.compile(r"Z8[0-4]")
 """ICD-10 categories of family history: nothing that the patient has."""
@@ -59,7 +60,8 @@ def diagnoses(row: Row, look: Look) -> list[Coded]:
     for item in ("Diagnosis", "DiagnosisRead", "AeDiagnosis"):
         coded: dict[str, Coded] = {}
         for number in numbered(row.values, item):
-            text = row.values[f"{item}{number}"].strip().upper()
+            text = row.values[f"{item}{number}"].strip()
+            text = text if item == "DiagnosisRead" else text.upper()
             if text and text not in coded:
                 coded[text] = Coded(len(coded) + 1, concept_of(item, row, f"{item}{number}", look), text, item, number)
         if coded:
@@ -72,8 +74,13 @@ def concept_of(item: str, row: Row, name: str, look: Look) -> dict[str, Any]:
     if item == "Diagnosis":
         return icd(text, row, look)
     if item == "DiagnosisRead":
-        return {"coding": [{"system": READ, "code": text}]}
+        return read_code(text)
     return {"coding": [codes.own(row, "ae-diagnosis", text)], "text": f"A&E diagnosis code {text}"}
+
+
+def read_code(text: str) -> dict[str, Any]:
+    """Return the concept of a Read v2 code, with its dots; what has another form stays as text."""
+    return {"coding": [{"system": READ, "code": text}]} if _READ.fullmatch(text) else {"text": text}
 
 
 def icd(text: str, row: Row, look: Look) -> dict[str, Any]:
@@ -237,7 +244,8 @@ def operations(row: Row) -> Iterator[Operation]:
             if item == "Procedure" and SITE.match(code) and answer:
                 answer[-1].sites.append(code)
             elif code and code != "-":
-                answer.append(Operation(item, number, row.values[f"{item}{number}"].strip().replace(".", ""), []))
+                own = row.values[f"{item}{number}"].strip()
+                answer.append(Operation(item, number, own if item == "ProcedureRead" else own.replace(".", ""), []))
         if answer:
             yield from answer
             return
@@ -292,7 +300,7 @@ def procedure_code(row: Row, operation: Operation, look: Look) -> dict[str, Any]
     if operation.item == "Procedure":
         return opcs(operation.code, row, look)
     if operation.item == "ProcedureRead":
-        return {"coding": [{"system": READ, "code": operation.code}]}
+        return read_code(operation.code)
     return {
         "coding": [codes.own(row, "ae-treatment", operation.code)],
         "text": f"A&E treatment code {operation.code}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +11,7 @@ from mappings import Look, Row
 from mappings.hl7v2 import codes as shared
 from mappings.vocabulary import UK_CORE_CODES, code_table
 
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,5}")
 SYSTEMS = {**shared.SYSTEMS, "outcome": UK_CORE_CODES + "OutcomeOfAttendanceEngland"}
 
 
@@ -37,12 +39,13 @@ def concept(name: str, row: Row, item: str, look: Look) -> dict[str, Any]:
         look.unlisted(row.table, item, code)
     if target and name in SYSTEMS:
         return {"coding": [{"system": SYSTEMS[name], "code": target}], "text": words}
-    return {"coding": [own(row, name, code)], "text": words or code} if shared.coded(code) else {"text": words or code}
+    return {"coding": [own(row, name, code)], "text": words or code}
 
 
 def own(row: Row, name: str, code: str) -> dict[str, str]:
-    """Return a coding that only the provider defines."""
-    return {"system": shared.local(row.publisher, name), "code": code}
+    """Return a coding that only the provider defines; {} for what is no code of a few letters and digits. Codes that no
+    map knows are told in the load report, and a column may hold anything."""
+    return {"system": shared.local(row.publisher, name), "code": code} if _CODE.fullmatch(code) else {}
 
 
 def words(name: str, row: Row, item: str, look: Look) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.nhs.identifiers import is_practice_code
 from mappings import Row
-from mappings.cds.codes import table
+from mappings.cds import codes
 from mappings.cds.record import short
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
@@ -48,7 +48,7 @@ def participant(role: str, individual: dict[str, Any]) -> dict[str, Any]:
 
 def professional(row: Row, issuer: str, number: str) -> dict[str, Any]:
     """Return a reference to somebody by the register's number; {} where the register is not known to us."""
-    system = table("issuer").get(row.values[issuer].strip(), ("", ""))[0]
+    system = codes.table("issuer").get(row.values[issuer].strip(), ("", ""))[0]
     value = code_of(row, number)
     match = CONSULTANT.fullmatch(value)
     if match and (system or not row.values[issuer].strip()):
@@ -86,5 +86,5 @@ def service(row: Row) -> dict[str, Any]:
     Dictionary."""
     function, specialty = row.values["TreatmentFunction"].strip(), row.values["MainSpecialty"].strip()
     names = (("treatment-function", function, "Treatment function"), ("main-specialty", specialty, "Main specialty"))
-    codings = [{"system": shared.local(row.publisher, name), "code": code} for name, code, _ in names if code]
+    codings = [codes.own(row, name, code) for name, code, _ in names]
     return {"coding": codings, "text": ", ".join(f"{title} {code}" for _, code, title in names if code)}

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from hashlib import blake2b
 
 from gateway.errors import Invalid
-from gateway.nhs.identifiers import is_trust_code
+from gateway.nhs.identifiers import is_trust_code, is_valid
 from mappings import Feed, Reject, Row, Values
 from mappings.cds.codes import table
 from mappings.cds.columns import FIXED, SUS
@@ -52,9 +53,9 @@ def _row(form: str, line: int, values: Values, feed: Feed) -> Row:
     count = seconds(values, *(("ExtractDate", "ExtractTime") if is_bulk else ("ApplicableDate", "ApplicableTime")))
     is_deleted = not is_bulk and values["UpdateType"].strip() == DELETE
     publisher = provider(values, feed)
-    key = key_of(name, values, is_bulk)
+    key = key_of(name, values, is_bulk, feed)
     kept = Values({**(anonymous(values) if is_withheld(values) else values), "Protocol": protocol})
-    patient = patient_of(kept, key, publisher)
+    patient = patient_of(kept, key, publisher, feed)
     return Row(
         table=name,
         key=key,
@@ -62,7 +63,7 @@ def _row(form: str, line: int, values: Values, feed: Feed) -> Row:
         order=(count << LINE_BITS) + line,
         values=kept,
         patient="" if is_deleted else patient,
-        groups=() if is_deleted else groups(name, kept, key, patient),
+        groups=() if is_deleted else groups(name, kept, key, patient, feed),
         deleted=is_deleted,
         bare=is_deleted,  # all that it has to say is its identifier: the last values stay
         line=line,
@@ -108,16 +109,29 @@ def short(code: str) -> str:
     return text[:3] if len(text) == 5 and text.endswith("00") and is_trust_code(text[:3]) else text
 
 
-def key_of(name: str, values: Values, is_bulk: bool) -> str:
+def without_nhs_number(text: str, feed: Feed) -> str:
+    """Return a number of the sender's, with a digest in place of an NHS number in it: some trusts number by it, and no
+    key may hold one. The digest is keyed with the store's own namespace."""
+    return re.sub(
+        r"(?<!\d)\d{10}(?!\d)", lambda match: _digest(match[0], feed) if is_valid(match[0]) else match[0], text
+    )
+
+
+def _digest(number: str, feed: Feed) -> str:
+    return blake2b(number.encode(), digest_size=16, key=feed.namespace).hexdigest()
+
+
+def key_of(name: str, values: Values, is_bulk: bool, feed: Feed) -> str:
     """Return what names a record: CDS UNIQUE IDENTIFIER, which bulk replacement need not have; there the number of the
     spell, attendance or entry."""
     unique: str = values["UniqueId"].strip()
     if unique:
-        return unique
+        return without_nhs_number(unique, feed)
     number = values[NUMBER[name]].strip()
     if not is_bulk or not number or is_withheld(values):
         raise Invalid("column UniqueId")
-    return "|".join(("bulk", values["LocalId"].strip(), number, values["EpisodeNumber"].strip()))
+    parts = (values["LocalId"].strip(), number, values["EpisodeNumber"].strip())
+    return "|".join(("bulk", *(without_nhs_number(part, feed) for part in parts)))
 
 
 def is_withheld(values: Values) -> bool:
@@ -131,18 +145,18 @@ def anonymous(values: Values) -> Values:
     return Values({**{name: text for name, text in values.items() if not IDENTIFYING.fullmatch(name)}, WITHHELD: "1"})
 
 
-def patient_of(values: Values, key: str, publisher: str) -> str:
+def patient_of(values: Values, key: str, publisher: str, feed: Feed) -> str:
     """Return the local key of the patient. One whose identity is withheld, or who has no local number, is the patient
     of this record alone."""
-    number = values["LocalId"].strip()
+    number = without_nhs_number(values["LocalId"].strip(), feed)
     if is_withheld(values):
         return f"{WITHHELD}|{key}"
     return f"{short(values['LocalIdOrganisation']) or publisher}|{number}" if number else f"record|{key}"
 
 
-def groups(name: str, values: Values, key: str, patient: str) -> tuple[str, ...]:
+def groups(name: str, values: Values, key: str, patient: str, feed: Feed) -> tuple[str, ...]:
     """Return the groups of a row, its own first: the spell, attendance or list entry, and the patient."""
-    number = values[NUMBER[name]].strip()
+    number = without_nhs_number(values[NUMBER[name]].strip(), feed)
     if name == INPATIENT:
         own = f"spell:{patient}|{number}" if number else f"spell:record|{key}"
     elif name == WAITING:

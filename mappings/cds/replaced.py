@@ -17,24 +17,31 @@ def stands(row: Row, look: Look) -> bool:
     """Whether no later bulk extract took a record back. A record of net change is only deleted by name."""
     if row.values["Protocol"] != BULK:
         return True
-    return not any(replaces(later, row) for later in believed(look))
+    same = look.once(REPLACEMENT, lambda: believed(look.all(REPLACEMENT))).get(about(row), ())
+    return not any(replaces(later, row) for later in same)
 
 
-def believed(look: Look) -> list[Row]:
-    """Return the replacements whose files were read whole."""
-    every = look.once(REPLACEMENT, lambda: look.all(REPLACEMENT))
+About = tuple[str, str, str]
+"""Replacement group, sender and prime recipient."""
+
+
+def believed(every: list[Row]) -> dict[About, list[Row]]:
+    """Return the replacements whose files were read whole, by what they are about."""
     partial = {row.key.rpartition("|")[0] for row in every if row.values["State"] == "part"}
-    return [row for row in every if row.key.rpartition("|")[0] not in partial]
+    by_subject: dict[About, list[Row]] = {}
+    for row in every:
+        if row.key.rpartition("|")[0] not in partial:
+            by_subject.setdefault(about(row), []).append(row)
+    return by_subject
+
+
+def about(row: Row) -> About:
+    values = row.values
+    return values["BulkGroup"].strip(), short(values["Sender"]), short(values["Recipient"])
 
 
 def replaces(later: Row, row: Row) -> bool:
-    """Whether a replacement speaks of a record that it does not have."""
-    values = later.values
-    same = (values["BulkGroup"], values["Sender"], values["Recipient"]) == (
-        row.values["BulkGroup"].strip(),
-        short(row.values["Sender"]),
-        short(row.values["Recipient"]),
-    )
+    """Whether a replacement speaks of a record of its own kind that it does not have."""
+    is_later = int(later.values["Extract"]) > row.order >> LINE_BITS
     active = day(row.values, "ActivityDate")
-    is_later = int(values["Extract"]) > row.order >> LINE_BITS
-    return same and is_later and values["PeriodStart"] <= active <= values["PeriodEnd"]
+    return is_later and bool(later.values["PeriodStart"] <= active <= later.values["PeriodEnd"])
