@@ -30,6 +30,7 @@ REASONS = {
     "place": "the exact place of an injury, which would be personal data without a use here",
     "social": "a need for information or housing, which UK Core has no profile for in an attendance",
     "critical": "days, levels and activities of critical care, which are counted for payment",
+    "undated": "a time without its date: an attendance may go on over midnight",
     "derived": "worked out by SUS from other columns of the row",
 }
 """Why nothing is made of a column, by the key in its table."""

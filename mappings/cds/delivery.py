@@ -17,7 +17,7 @@ from gateway.errors import Refused
 from mappings import Feed, Reject, Row, Values
 from mappings.cds.columns import FIXED, SUS, columns, layout, length
 from mappings.cds.lines import records
-from mappings.cds.record import Replacements, row
+from mappings.cds.record import Replacements, is_version, row
 from mappings.readers.csv import csv_rows
 from mappings.readers.files import HEAD, File, delivered, without_watch
 from mappings.readers.fixed_width import fixed_width_rows
@@ -71,15 +71,6 @@ def first_line(file: File) -> str:
     with without_watch(file).open(HEAD) as stream:
         line = stream.readline(1 << 16)
     return line.removeprefix(b"\xef\xbb\xbf").decode("latin-1").rstrip("\r\n")
-
-
-def is_version(text: str) -> bool:
-    """Whether a version says 6-2.
-
-    >>> is_version("NHS6-2"), is_version("CDS062"), is_version("NHS6-1"), is_version("620000")
-    (True, True, False, False)
-    """
-    return bool(re.fullmatch(r"[A-Z]{1,4}0?6-?2 *", text))
 
 
 def _fixed(file: File, type_: str) -> str:

@@ -24,6 +24,7 @@ DELETE, ORIGINAL = "1", "9"
 WITHHELD = "withheld"
 TABLE_OF = {**FIXED, **SUS, "ecds": EMERGENCY}
 """The table of the rows of a format; one of several lines holds all."""
+HAVE_A_VERSION = frozenset({*FIXED, "lines"})
 NUMBER = {INPATIENT: "SpellNumber", OUTPATIENT: "Attendance", EMERGENCY: "Attendance", WAITING: "EntryNumber"}
 """The item that numbers what a record tells of."""
 IDENTIFYING = re.compile(
@@ -32,6 +33,15 @@ IDENTIFYING = re.compile(
     r"|PatientPathwayIdentifier|UniqueBookingReference\w+|AmbulanceIncidentNumber|OrganisationCodeResidenceResponsibility"
 )  # fmt: skip
 """The items that a record whose identity is withheld does not keep, whatever its sender left in them."""
+
+
+def is_version(text: str) -> bool:
+    """Whether a version says 6-2.
+
+    >>> is_version("NHS6-2"), is_version("CDS062"), is_version("NHS6-1"), is_version("620000")
+    (True, True, False, False)
+    """
+    return bool(re.fullmatch(r"[A-Z]{1,4}0?6-?2 *", text))
 
 
 def row(form: str, line: int, values: Values, feed: Feed) -> Row | Reject:
@@ -46,6 +56,8 @@ def _row(form: str, line: int, values: Values, feed: Feed) -> Row:
     about = table("cds_type").get(values["Type"].strip())
     if about is None or TABLE_OF.get(form, about[0]) != about[0]:
         raise Invalid("column Type")
+    if form in HAVE_A_VERSION and not is_version(values["Version"]):
+        raise Invalid("column Version")
     if values["Test"].strip().upper() in ("1", "Y", "YES", "T", "TRUE"):
         raise Invalid("a test interchange")
     protocol = protocol_of(values)

@@ -100,6 +100,13 @@ def test_a_record_of_another_type_than_its_file_is_refused(tmp_path):
     assert rows(write(tmp_path, f"{WRITTEN['outpatient']}\n{other}"))[1] == Reject("line 2", "column Type")
 
 
+@pytest.mark.hazard("HZ-CDS-21")
+@pytest.mark.parametrize("form", ["inpatient", "outpatient", "emergency"])
+def test_a_line_of_another_version_is_refused(form, tmp_path):
+    other = WRITTEN[form].replace("NHS6-2", "NHS6-1")
+    assert rows(write(tmp_path, f"{WRITTEN[form]}\n{other}"))[1] == Reject("line 2", "column Version")
+
+
 LINES = several_lines(
     "7", **STAYED, Diagnosis1="I10X", Procedure1="W371", Ward1="W9", WardSite1="RZZ01", WardStart1="20240311"
 )
