@@ -107,7 +107,8 @@ def test_an_illness_of_the_family_is_not_the_patients():
 
 @pytest.mark.hazard("HZ-CDS-05")
 @pytest.mark.parametrize(
-    ("code", "status"), [("Z853", "inactive"), ("Z867", "inactive"), ("Z921", "inactive"), ("I10X", "")]
+    ("code", "status"),
+    [("Z853", "inactive"), ("Z867", "inactive"), ("Z915", "inactive"), ("Z921", ""), ("Z911", ""), ("I10X", "")],
 )
 def test_an_illness_that_is_over_is_inactive(code, status):
     condition = mapped(stay(Diagnosis1=code)).one("Condition")
