@@ -11,8 +11,8 @@ from gateway.fhir.build import resource
 from mappings import Group, Look, Row
 from mappings.cds import codes
 from mappings.cds.clinical import conditions, labels, procedures
-from mappings.cds.people import consultant, place, referrer, service
-from mappings.cds.record import OUTPATIENT, is_withheld
+from mappings.cds.people import attended_at, consultant, referrer, service
+from mappings.cds.record import OUTPATIENT
 from mappings.cds.replaced import standing
 from mappings.cds.spell import subject
 from mappings.cds.values import day, is_doubtful, known, past, time, when
@@ -99,7 +99,7 @@ def minutes(row: Row) -> dict[str, Any]:
 
 
 def clinic(row: Row) -> dict[str, Any]:
-    return {} if is_withheld(row.values) else place(row, "Site", "Clinic", "Clinic")
+    return attended_at(row, "Clinic", "Clinic")
 
 
 def appointment(row: Row, status: str, words: str, look: Look) -> list[dict[str, Any]]:

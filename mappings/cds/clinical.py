@@ -31,7 +31,7 @@ FAMILY = re.compile(r"Z8[0-4]")
 ALLERGY = re.compile(r"Z88|Z910")
 """ICD-10: personal history of allergy to medicines and others."""
 HISTORY = re.compile(r"Z8[5-7]|Z915")
-"""ICD-10: personal history, of what is over. Others of the block go on: Z92.1 is long-term use of anticoagulants *now*."""
+"""ICD-10: personal history, of what is over. Others go on: Z92.1 is the long-term use of anticoagulants *now*."""
 SITE = re.compile(r"Z")
 """OPCS-4: the chapter that says only where or on which side the operation before it was."""
 METHOD = re.compile(r"Y")

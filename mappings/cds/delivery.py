@@ -144,7 +144,7 @@ def unread(file: File) -> list[str]:
 
 def has_header(file: File) -> bool:
     """Whether the first line names the columns."""
-    return file.title in SUS or folded(split(first_line(file))[0]) == "cdstypecode"
+    return file.title in SUS or "cdstypecode" in map(folded, split(first_line(file)))
 
 
 def read(file: File, feed: Feed) -> Iterator[Row | Reject]:

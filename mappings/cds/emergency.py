@@ -17,8 +17,8 @@ from mappings.cds.clinical import (
     procedures,
     status,
 )
-from mappings.cds.people import participant, place, professional
-from mappings.cds.record import EMERGENCY, is_withheld
+from mappings.cds.people import attended_at, participant, place, professional
+from mappings.cds.record import EMERGENCY
 from mappings.cds.replaced import standing
 from mappings.cds.spell import period, subject
 from mappings.cds.values import is_doubtful, known, numbered, past, when
@@ -85,7 +85,7 @@ def attendance(
             "destination": place(row, "DestinationSite") if left else {},
             "dischargeDisposition": codes.snomed(values["EcDestination"].strip()) if left else {},
         },
-        location=[{"location": where}] if (where := {} if is_withheld(values) else place(row, "Site")) else [],
+        location=[{"location": where}] if (where := attended_at(row)) else [],
         serviceProvider=organisation(row.publisher),
     )
     return tagged(built, is_doubtful(values, *TIMES))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from mappings import Reject, Values
 from mappings.cds.columns import layout, length
-from mappings.cds.values import numbered
 from mappings.readers.files import File
 from mappings.readers.fixed_width import LONGEST
 
@@ -24,6 +24,9 @@ SCHEMES = {
 """What is coded, by line and DIAGNOSIS or PROCEDURE SCHEME IN USE."""
 REPEATED = {"02": "Diagnosis", "03": "Procedure", "04": "Ward", "06": "Critical", "12": "AeInvestigation"}
 """Lines of which a record may have several: each adds to the repetitions of the one before."""
+SLOTS = {"02": 50, "03": 50, "04": 1, "06": 1, "12": 51}
+"""How many repetitions such a line has room for."""
+_NUMBER = re.compile(r"\d+$")
 
 
 class Record:
@@ -34,6 +37,7 @@ class Record:
         self.values = Values()
         self.fault = ""
         self.lines = 0
+        self.turns: dict[str, int] = {}
 
     def take(self, content: str, is_trimmed: bool) -> None:
         """Take one line in. A fault makes the whole record one that cannot be read: it would lack a part."""
@@ -67,15 +71,12 @@ class Record:
         self.values.update(values)
 
     def renumbered(self, kind: str, values: Values) -> Values:
-        """Return the items of a line with numbers that go on from those of the lines before it."""
-        names = {name.rstrip("0123456789") for name in values if name[-1].isdigit()}
-        used = max((number for name in names for number in numbered(self.values, name)), default=0)
+        """Return the items of a line with numbers that go on from those of the lines of its kind before it."""
+        before, self.turns[kind] = self.turns.get(kind, 0), self.turns.get(kind, 0) + 1
+        shift = before * SLOTS[kind]
         return Values(
-            {
-                f"{stem}{int(name.removeprefix(stem)) + used}" if (stem := name.rstrip("0123456789")) in names else name: text
-                for name, text in values.items()
-            }
-        )  # fmt: skip
+            {_NUMBER.sub(lambda match: str(int(match[0]) + shift), name): text for name, text in values.items()}
+        )
 
 
 def cut(content: str, kind: str) -> Values:

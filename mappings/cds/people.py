@@ -8,7 +8,7 @@ from typing import Any
 from gateway.nhs.identifiers import is_practice_code
 from mappings import Row
 from mappings.cds import codes
-from mappings.cds.record import short
+from mappings.cds.record import is_withheld, short
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
 from mappings.vocabulary import GMC_NUMBER, GMP_NUMBER, HL7
@@ -79,6 +79,14 @@ def place(row: Row, site: str, ward: str = "", words: str = "Ward") -> dict[str,
     key, shown = "|".join((short(at), within)), ", ".join(part for part in (f"{words} {within}", short(at)) if part)
     identifier = {"system": shared.local(row.publisher, "Location", "Id"), "value": key}
     return {"type": "Location", "identifier": identifier, "display": shown}
+
+
+def attended_at(row: Row, unit: str = "", words: str = "") -> dict[str, Any]:
+    """Return where an attendance was: the site and, where one is named, the clinic. Records of several lines say the
+    site in the line of ward stays. {} for somebody whose identity is withheld."""
+    if is_withheld(row.values):
+        return {}
+    return place(row, "Site" if row.values["Site"].strip() else "WardSite1", unit, words)
 
 
 def service(row: Row) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def pieces(folder: Path) -> dict[str, Path]:
         "second": SAMPLES / "second",
         "corrected": write(
             folder / "corrected",
-            several_lines("1", **{**NET, **STAY, "ApplicableDate": "20240601", "Diagnosis1": "I10X"}),
+            several_lines("1", **{**NET, **STAY, "ApplicableDate": "20240601", "Diagnosis1": "I10X", "SpellNumber": "S99"}),
             several_lines("2", **HEADER | {"Type": "011", "UniqueId": "BRZZ00X1", "UpdateType": "1", "ApplicableDate": "20240601"}),
             several_lines("3", **{**NET, **SEEN, "ApplicableDate": "20240101", "UniqueId": "BRZZ00A2", "AppointmentDate": "20231218"}),
         ),

@@ -1,6 +1,7 @@
 """Which format a file has, what of it is refused, and what of a record that cannot be read is kept of the others."""
 
 import zipfile
+from random import Random
 
 import pytest
 
@@ -204,6 +205,30 @@ def test_emergency_care_may_have_a_header(tmp_path):
     header = "|".join(column.name for column in columns("ecds"))
     (row,) = rows(write(tmp_path, f"{header}\n{WRITTEN['ecds']}"))
     assert isinstance(row, Row) and row.values["ArrivalDate"] == "20240320"
+
+
+def test_emergency_care_with_a_header_may_be_in_any_order_and_separated_by_commas(tmp_path):
+    header = [column.name for column in columns("ecds")]
+    cells = WRITTEN["ecds"].split("|")
+    (row,) = rows(write(tmp_path, ",".join(header[::-1]) + "\n" + ",".join(cells[::-1])))
+    assert isinstance(row, Row) and (row.values["ArrivalDate"], row.key) == ("20240320", "BRZZ00X1")
+
+
+@pytest.mark.hazard("HZ-CDS-25")
+@pytest.mark.parametrize("form", WRITTEN)
+def test_damaged_text_crashes_nothing(form, tmp_path):
+    """Letters changed, left out, doubled and lines joined, in many ways: each record is read, rejected or waits."""
+    dice, text = Random(form), WRITTEN[form].rstrip("\n")
+    for _ in range(25):
+        letters = list(text)
+        for _ in range(dice.randrange(1, 6)):
+            place = dice.randrange(len(letters))
+            letters[place] = dice.choice(("", letters[place] * 2, "\n", '"', "|", "\u00e9", "9", " "))
+        try:
+            result = map_all(SOURCE, write(tmp_path, f"{text}\n{''.join(letters)}"))
+        except Refused:
+            continue  # the header, or a quote that never ends
+        assert result or result.rejects
 
 
 def test_a_waiting_list_is_read_from_several_lines(tmp_path):

@@ -443,6 +443,11 @@ def test_the_provider_publishes(items, publisher):
     assert not isinstance(said, Reject) and said.publisher == "RXX"
 
 
+def test_the_site_of_an_attendance_may_stand_in_the_line_of_ward_stays():
+    (there,) = mapped(seen(WardSite1="RZZ01", Clinic="FRAC1")).one("Encounter")["location"]
+    assert there["location"]["identifier"]["value"] == "RZZ01|FRAC1"
+
+
 def test_a_time_that_the_clock_showed_twice_is_tagged():
     result = mapped(seen(AppointmentDate="20231029", AppointmentTime="013000"))
     assert result.one("Encounter")["meta"]["tag"][0]["code"] == "ambiguous-time"
