@@ -22,6 +22,8 @@ REPLACEMENT = "Replacement"
 NET, BULK = "010", "020"
 DELETE, ORIGINAL = "1", "9"
 WITHHELD = "withheld"
+LONGEST_PERIOD = 36
+"""Months that one bulk replacement may speak of: SUS works by financial years, and a slip of the key takes back all."""
 TABLE_OF = {**FIXED, **SUS, "ecds": EMERGENCY}
 """The table of the rows of a format; one of several lines holds all."""
 HAVE_A_VERSION = frozenset({*FIXED, "lines"})
@@ -99,6 +101,8 @@ def protocol_of(values: Values) -> str:
         start, end = day(values, "PeriodStart"), day(values, "PeriodEnd")
         if not start or start > end:
             raise Invalid("column PeriodStart" if not start else "column PeriodEnd")
+        if month_of(end) - month_of(start) >= LONGEST_PERIOD:
+            raise Invalid("column PeriodEnd")
     return protocol
 
 
@@ -195,17 +199,37 @@ class Replacements:
             self._found.setdefault((stated.publisher, stated.key), stated)
 
     def rows(self) -> Iterator[Row]:
-        """Yield a row for each replacement, to be looked up."""
+        """Yield a row for each replacement and month of its period, to be looked up by the records of that month."""
+        state = "whole" if self._is_whole else "part"
         for stated in self._found.values():
-            state = "whole" if self._is_whole else "part"
-            yield Row(
-                REPLACEMENT,
-                f"{stated.key}|{state}",
-                stated.publisher,
-                stated.order,
-                Values({**stated.values, "State": state}),
-                aside=True,
-            )
+            values = Values({**stated.values, "State": state})
+            for name in tables(stated.values["PeriodStart"], stated.values["PeriodEnd"]):
+                yield Row(name, f"{stated.key}|{state}", stated.publisher, stated.order, values, aside=True)
+
+
+def table_of(active: str) -> str:
+    """Return the table of replacements that may speak of a day: those of one month stand together, so that a new one
+    touches the records of its own period alone.
+
+    >>> table_of("2024-03-11")
+    'Replacement 2024-03'
+    """
+    return f"{REPLACEMENT} {active[:7]}"
+
+
+def tables(start: str, end: str) -> list[str]:
+    """Return the tables of the months of a period.
+
+    >>> tables("2023-12-01", "2024-01-31")
+    ['Replacement 2023-12', 'Replacement 2024-01']
+    """
+    first, last = month_of(start), month_of(end)
+    return [table_of(f"{number // 12:04}-{number % 12 + 1:02}") for number in range(first, last + 1)]
+
+
+def month_of(active: str) -> int:
+    """Return the number of a day's month."""
+    return int(active[:4]) * 12 + int(active[5:7]) - 1
 
 
 def replacement(item: Row) -> Row:

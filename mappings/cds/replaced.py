@@ -4,7 +4,7 @@ lacks, whatever arrives first."""
 from __future__ import annotations
 
 from mappings import Group, Look, Row
-from mappings.cds.record import BULK, REPLACEMENT, short
+from mappings.cds.record import BULK, short, table_of
 from mappings.cds.values import LINE_BITS, day
 
 
@@ -17,7 +17,8 @@ def stands(row: Row, look: Look) -> bool:
     """Whether no later bulk extract took a record back. A record of net change is only deleted by name."""
     if row.values["Protocol"] != BULK:
         return True
-    same = look.once(REPLACEMENT, lambda: believed(look.all(REPLACEMENT))).get(about(row), ())
+    name = table_of(day(row.values, "ActivityDate"))
+    same = look.once(name, lambda: believed(look.all(name))).get(about(row), ())
     return not any(replaces(later, row) for later in same)
 
 

@@ -8,7 +8,7 @@ from gateway.nhs.identifiers import synthetic
 from mappings import Feed, Group, Reject
 from mappings.cds import SOURCE
 from mappings.cds.record import Replacements
-from tests.mappings.harness import map_rows
+from tests.mappings.harness import DictLook, keep, map_rows
 from tests.mappings.harness_cds import (
     PERSON,
     SEEN,
@@ -385,6 +385,15 @@ def test_a_record_of_net_change_is_only_deleted_by_name():
     assert visits([seen(Attendance="A1", BulkGroup="060"), *replaced("K2", extract="20240502")]) == ["A1", "K2"]
 
 
+def test_a_record_asks_for_the_replacements_of_its_own_month_alone():
+    """Else each bulk extract would map all that was ever sent in bulk again."""
+    row = replaced("K1")[0]
+    look = DictLook(SOURCE, keep([row], SOURCE), row.publisher, Feed())
+    SOURCE.to_fhir(Group(row.groups[0], row.publisher, (row,)), look)
+    assert look.asked == {("RZZ", "Replacement 2024-03", "*")}
+    assert {each.table for each in replaced("K1") if each.aside} == {"Replacement 2024-03"}
+
+
 @pytest.mark.hazard("HZ-CDS-18")
 def test_a_bulk_replacement_with_a_reject_takes_nothing_back():
     found = Replacements()
@@ -420,6 +429,7 @@ def test_a_test_interchange_is_refused(flag):
         ({"Protocol": "020", "BulkGroup": "060", "ExtractDate": "20240402", "ActivityDate": ""}, "column ActivityDate"),
         ({"Protocol": "020", "BulkGroup": "060", "ExtractDate": "20240402"}, "column PeriodStart"),
         ({"Protocol": "020", "BulkGroup": "060", "PeriodStart": "20240331", "PeriodEnd": "20240301"}, "column PeriodEnd"),
+        ({"Protocol": "020", "BulkGroup": "060", "PeriodStart": "20200101", "PeriodEnd": "20240331"}, "column PeriodEnd"),
     ],
     ids=str,
 )  # fmt: skip
