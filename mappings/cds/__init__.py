@@ -1,8 +1,8 @@
 """Commissioning data sets: CDS 6-2 of fixed width, emergency care (ECDS) and what SUS gives back as CSV.
 
-A row is one CDS record (``Inpatient``, ``Outpatient``, ``Emergency`` or ``Waiting``) or what a bulk extract replaces
-(``Replacement`` and its month, only looked up). A group is one hospital provider spell, one attendance, one entry of a waiting list,
-or one patient. ``README.md`` tells the rules and what a clinician has to sign.
+A row is one CDS record (``Inpatient``, ``Outpatient``, ``Emergency`` or ``Waiting``) or what a bulk extract replaces in
+a month (``Replacement 2024-03``, only looked up). A group is one hospital provider spell, one attendance, one entry of
+a waiting list, or one patient. ``README.md`` tells the rules and what a clinician has to sign.
 """
 
 from gateway.nhs.identifiers import is_ods_code
