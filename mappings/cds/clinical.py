@@ -192,7 +192,10 @@ def allergy(
     recorded: str,
     look: Look,
 ) -> dict[str, Any]:
-    """Return the allergy that a personal history of allergy is, beside its Condition."""
+    """Return the allergy that a personal history of allergy is, beside its Condition: in words, because a prescriber
+    who reads a code alone is not warned."""
+    to = codes.label("allergy", coded.code.replace(".", "")[:4])
+    words = f"Personal history of allergy{f' to {to}' if to else ''}, {coded.concept['text']}"
     return resource(
         "AllergyIntolerance",
         look.id("AllergyIntolerance", key),
@@ -200,7 +203,7 @@ def allergy(
         labels(row),
         clinicalStatus=status(ALLERGY_CLINICAL, "active"),
         verificationStatus=status(ALLERGY_VERIFICATION, "unconfirmed"),
-        code={**coded.concept, "text": f"Personal history of allergy, {coded.concept['text']}"},
+        code={**coded.concept, "text": words},
         patient=subject,
         encounter=encounter,
         recordedDate=recorded,

@@ -116,12 +116,14 @@ def test_an_illness_that_is_over_is_inactive(code, status):
 
 
 @pytest.mark.hazard("HZ-CDS-06")
-@pytest.mark.parametrize("code", ["Z880", "Z887", "Z910"])
-def test_a_history_of_allergy_is_an_allergy_and_a_condition(code):
+@pytest.mark.parametrize(
+    ("code", "to"), [("Z880", "to penicillin,"), ("Z887", "to serum and vaccine,"), ("Z910", "no medicine")]
+)
+def test_a_history_of_allergy_is_an_allergy_and_a_condition(code, to):
     result = mapped(stay(Diagnosis1="I10X", Diagnosis2=code))
     allergy = result.one("AllergyIntolerance")
     assert (certainty(allergy), allergy["clinicalStatus"]["coding"][0]["code"]) == ("unconfirmed", "active")
-    assert len(result.resources("Condition")) == 2
+    assert len(result.resources("Condition")) == 2 and to in allergy["code"]["text"]
 
 
 @pytest.mark.parametrize(
