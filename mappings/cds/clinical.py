@@ -125,7 +125,7 @@ def conditions(
     """
     resources, references = [], []
     for coded in diagnoses(row, look):
-        key, code = f"{row.key}|{coded.item}|{coded.code}", coded.code.replace(".", "")
+        key, code = f"{row.table}|{row.key}|{coded.item}|{coded.code}", coded.code.replace(".", "")
         is_icd = coded.item == "Diagnosis"
         if is_icd and FAMILY.match(code):
             resources.append(family_history(row, coded, key, subject, recorded, look))
@@ -229,7 +229,7 @@ def procedures(row: Row, subject: dict[str, Any], encounter: dict[str, Any], loo
     resources: list[dict[str, Any]] = []
     main, seen = "", {}  # type: ignore[var-annotated]
     for operation in operations(row):
-        name = f"{row.key}|{operation.item}|{operation.code}|{row.values[date_item(operation)].strip()}"
+        name = f"{row.table}|{row.key}|{operation.item}|{operation.code}|{row.values[date_item(operation)].strip()}"
         seen[name] = seen.get(name, 0) + 1
         key = f"{name}|{seen[name]}"
         is_method = operation.item == "Procedure" and bool(METHOD.match(operation.code)) and bool(main)

@@ -153,7 +153,7 @@ def qualified_diagnoses(
     code that is sent twice is one diagnosis, of the certainty that comes first."""
     resources, references = [], []
     for number, code in distinct(row, "EcDiagnosis"):
-        key = f"{row.key}|diagnosis|{code}"
+        key = f"{row.table}|{row.key}|diagnosis|{code}"
         resources.append(
             resource(
                 "Condition",
@@ -188,7 +188,7 @@ def comorbidities(row: Row, person: dict[str, Any], arrived: str, look: Look) ->
     return [
         resource(
             "Condition",
-            look.id("Condition", f"{row.key}|comorbidity|{code}"),
+            look.id("Condition", f"{row.table}|{row.key}|comorbidity|{code}"),
             UK_CORE + "UKCore-Condition",
             labels(row),
             verificationStatus=status(VERIFICATION, UNSURE),
@@ -217,7 +217,7 @@ def done(row: Row, person: dict[str, Any], encounter: dict[str, Any], look: Look
             state, performed = performance(row, *times, look)
             built = resource(
                 "Procedure",
-                look.id("Procedure", f"{row.key}|{item}|{number}"),
+                look.id("Procedure", f"{row.table}|{row.key}|{item}|{number}"),
                 UK_CORE + "UKCore-Procedure",
                 labels(row),
                 status=state,
@@ -243,7 +243,7 @@ def injury(row: Row, person: dict[str, Any], encounter: dict[str, Any], look: Lo
         return []
     built = resource(
         "Observation",
-        look.id("Observation", f"{row.key}|injury"),
+        look.id("Observation", f"{row.table}|{row.key}|injury"),
         UK_CORE + "UKCore-Observation",
         labels(row),
         status="final",
@@ -267,7 +267,7 @@ def safeguarding(
     return [
         resource(
             "Flag",
-            look.id("Flag", f"{row.key}|{code}"),
+            look.id("Flag", f"{row.table}|{row.key}|{code}"),
             UK_CORE + "UKCore-Flag",
             ("R",),
             status="active",
@@ -309,7 +309,7 @@ def request(
 ) -> dict[str, Any]:
     return resource(
         "ServiceRequest",
-        look.id("ServiceRequest", f"{row.key}|{name}"),
+        look.id("ServiceRequest", f"{row.table}|{row.key}|{name}"),
         UK_CORE + "UKCore-ServiceRequest",
         labels(row),
         status=state,

@@ -184,15 +184,16 @@ def is_last(row: Row) -> str:
 
 
 def critical_care(row: Row, name: str, look: Look) -> list[dict[str, Any]]:
-    """Return an Encounter for each period of critical care in an episode."""
-    resources = []
+    """Return an Encounter for each period of critical care in an episode; of two of one number and day the first."""
+    resources: dict[str, dict[str, Any]] = {}
     for n in numbered(row.values, "CriticalStart"):
         start = past(row, f"CriticalStart{n}", look, f"CriticalStartTime{n}")
         end = past(row, f"CriticalEnd{n}", look, f"CriticalEndTime{n}")
         number, unit = row.values[f"CriticalId{n}"].strip(), row.values[f"CriticalUnit{n}"].strip()
+        key = f"critical|{row.key}|{number}|{start[:10]}"
         built = resource(
             "Encounter",
-            look.id("Encounter", f"critical|{row.key}|{number or row.values[f'CriticalStart{n}']}"),
+            look.id("Encounter", key),
             PROFILE,
             labels(row),
             identifier=[{"system": shared.local(row.publisher, "CriticalCare", "Id"), "value": number}]
@@ -207,8 +208,8 @@ def critical_care(row: Row, name: str, look: Look) -> list[dict[str, Any]]:
             partOf=look.reference("Encounter", name),
         )
         times = ((f"CriticalStart{n}", f"CriticalStartTime{n}"), (f"CriticalEnd{n}", f"CriticalEndTime{n}"))
-        resources.append(tagged(built, is_doubtful(row.values, *times)))
-    return resources
+        resources.setdefault(key, tagged(built, is_doubtful(row.values, *times)))
+    return list(resources.values())
 
 
 def birth(row: Row, person: dict[str, Any], encounter: dict[str, Any], look: Look) -> list[dict[str, Any]]:
@@ -222,7 +223,7 @@ def birth(row: Row, person: dict[str, Any], encounter: dict[str, Any], look: Loo
     return [
         resource(
             "Observation",
-            look.id("Observation", f"{row.key}|birth|{name}"),
+            look.id("Observation", f"{row.table}|{row.key}|birth|{name}"),
             UK_CORE + "UKCore-Observation",
             labels(row),
             status="final",

@@ -32,7 +32,7 @@ def entry(row: Row, key: str, look: Look) -> dict[str, Any]:
     elective = codes.concept("admission_method", row, "ElectiveType", look)
     return resource(
         "ServiceRequest",
-        look.id("ServiceRequest", key),
+        look.id("ServiceRequest", f"wait|{key}"),
         UK_CORE + "UKCore-ServiceRequest",
         labels(row),
         identifier=[{"system": shared.local(row.publisher, "WaitingListEntry", "Id"), "value": number}] if number else [],

@@ -205,6 +205,17 @@ def test_a_spell_without_discharge_goes_on_and_says_nothing_of_its_end():
     assert spell["status"] == "in-progress" and "dischargeDisposition" not in spell["hospitalization"]
 
 
+def test_critical_care_is_part_of_its_episode_and_told_once():
+    again = {"CriticalStart2": "20240312", "CriticalId2": "CC1", "CriticalStart3": "20240313", "CriticalId3": "CC2"}
+    result = mapped(stay(CriticalStart1="20240312", CriticalId1="CC1", CriticalEnd1="20240313", **again))
+    periods = [each for each in result.resources("Encounter") if "Critical care" in each["type"][0]["text"]]
+    (episode,) = (
+        each for each in result.resources("Encounter") if "serviceType" in each or "Episode" in str(each["type"])
+    )
+    assert sorted(each["status"] for each in periods) == ["finished", "in-progress"]
+    assert {each["partOf"]["reference"] for each in periods} == {f"Encounter/{episode['id']}"}
+
+
 def test_a_birth_at_home_is_no_admission():
     result = mapped(stay(Type="150", SpellNumber="", BirthWeight="3000", LiveOrStill="1"))
     assert {each["class"].get("code", "") for each in result.resources("Encounter")} == {""}
@@ -463,6 +474,13 @@ def test_the_site_of_an_attendance_may_stand_in_the_line_of_ward_stays():
 def test_a_time_that_the_clock_showed_twice_is_tagged():
     result = mapped(seen(AppointmentDate="20231029", AppointmentTime="013000"))
     assert result.one("Encounter")["meta"]["tag"][0]["code"] == "ambiguous-time"
+
+
+def test_records_of_several_kinds_may_have_one_identifier():
+    """They should not, and a slip of one trust must not mix what they make."""
+    same = {"UniqueId": "SAME", "Diagnosis1": "I10X", "Procedure1": "W371", "ProcedureDate1": "20240312"}
+    result = mapped(stay(**same), seen(**same), came(**same), waits(**same))
+    assert len(result.resources("Condition")) == len(result.resources("Procedure")) == 3
 
 
 def test_a_record_of_nothing_but_its_header_is_kept():
