@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import compress
 from typing import TextIO
 
@@ -72,18 +72,27 @@ def unknown_columns(file: File, known: Collection[str], rename: Rename = same) -
 
 
 def csv_rows(
-    file: File, delimiter: str = ",", rename: Rename = same, keep: Collection[str] | None = None
+    file: File,
+    delimiter: str = ",",
+    rename: Rename = same,
+    keep: Collection[str] | None = None,
+    names: Sequence[str] = (),
+    has_header: bool = True,
 ) -> Iterator[tuple[int, Values] | Reject]:
     """Yield (line, filled columns by name) of each row; a row that is no row is a reject with its line.
 
     The line is the row's first. ``keep`` names the columns wanted: others are never held. A row of more or fewer
     fields than the header is not guessed at: a shifted column is another value. No more than ``LONGEST`` characters of
-    a row are held.
+    a row are held. ``names`` are those of the columns by their place, for a file whose header names some of them
+    twice, or that has no header.
     """
     with file.text() as text:
         lines = _Lines(text)
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        names = _names(file, reader, rename, keep)
+        if not names:
+            names = _names(file, reader, rename, keep)
+        elif has_header:
+            next(reader, None)
         wanted = [name if keep is None or name in keep else "" for name in names]
         width, has_unwanted = len(names), "" in wanted
         while True:

@@ -25,14 +25,14 @@ def width(layout: Sequence[Field]) -> int:
     return max(field.start + field.length - 1 for field in layout)
 
 
-def fixed_width_rows(file: File, layout: Sequence[Field]) -> Iterator[tuple[int, Values] | Reject]:
+def fixed_width_rows(file: File, layout: Sequence[Field], length: int = 0) -> Iterator[tuple[int, Values] | Reject]:
     """Yield (line, filled columns by name) of each line, spaces at the ends of a column left out.
 
     A line that is not as long as the layout is a reject: a shifted column is another value. Empty lines are passed
-    over.
+    over. ``length`` is that of a line whose last columns are not wanted.
     """
     wanted = [(field.name, field.start - 1, field.start - 1 + field.length) for field in layout]
-    length = width(layout)
+    length = length or width(layout)
     with file.text(newline=None) as text:
         number = 0
         while line := text.readline(LONGEST):

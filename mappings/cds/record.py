@@ -1,0 +1,247 @@
+"""One record to a row: who sent it, what names it, in which order it counts, whose it is, which groups it makes.
+
+Source: NHS Data Model and Dictionary, Commissioning Data Set Submission Protocol
+(https://www.datadictionary.nhs.uk/supporting_information/commissioning_data_set_submission_protocol.html).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from hashlib import blake2b
+
+from gateway.errors import Invalid
+from gateway.nhs.identifiers import is_trust_code, is_valid
+from mappings import Feed, Reject, Row, Values
+from mappings.cds.codes import table
+from mappings.cds.columns import FIXED, SUS
+from mappings.cds.values import LINE_BITS, day, seconds
+
+INPATIENT, OUTPATIENT, EMERGENCY, WAITING = "Inpatient", "Outpatient", "Emergency", "Waiting"
+REPLACEMENT = "Replacement"
+NET, BULK = "010", "020"
+DELETE, ORIGINAL = "1", "9"
+WITHHELD = "withheld"
+LONGEST_PERIOD = 36
+"""Months that one bulk replacement may speak of: SUS works by financial years, and a slip of the key takes back all."""
+TABLE_OF = {**FIXED, **SUS, "ecds": EMERGENCY}
+"""The table of the rows of a format; one of several lines holds all."""
+HAVE_A_VERSION = frozenset({*FIXED, "lines"})
+NUMBER = {INPATIENT: "SpellNumber", OUTPATIENT: "Attendance", EMERGENCY: "Attendance", WAITING: "EntryNumber"}
+"""The item that numbers what a record tells of."""
+IDENTIFYING = re.compile(
+    r"LocalId(Organisation)?|Nhs\w+|NumberStatus|BirthDate|FullName|RequestedName|Title|Forename|Surname|Suffix|Initials|Address\w*"
+    r"|Postcode|SpellNumber|Attendance|EntryNumber|Gp|Practice|Referrer|ReferringOrganisation|Language|Gender|Ethnicity|MaritalStatus"
+    r"|PatientPathwayIdentifier|UniqueBookingReference\w+|AmbulanceIncidentNumber|OrganisationCodeResidenceResponsibility"
+)  # fmt: skip
+"""The items that a record whose identity is withheld does not keep, whatever its sender left in them."""
+
+
+def is_version(text: str) -> bool:
+    """Whether a version says 6-2.
+
+    >>> is_version("NHS6-2"), is_version("CDS062"), is_version("NHS6-1"), is_version("620000")
+    (True, True, False, False)
+    """
+    return bool(re.fullmatch(r"[A-Z]{1,4}0?6-?2 *", text))
+
+
+def row(form: str, line: int, values: Values, feed: Feed) -> Row | Reject:
+    """Return the row of a record, or a reject that names the item at fault."""
+    try:
+        return _row(form, line, values, feed)
+    except Invalid as fault:
+        return Reject(f"line {line}", str(fault))
+
+
+def _row(form: str, line: int, values: Values, feed: Feed) -> Row:
+    about = table("cds_type").get(values["Type"].strip())
+    if about is None or TABLE_OF.get(form, about[0]) != about[0]:
+        raise Invalid("column Type")
+    if form in HAVE_A_VERSION and not is_version(values["Version"]):
+        raise Invalid("column Version")
+    if values["Test"].strip().upper() in ("1", "Y", "YES", "T", "TRUE"):
+        raise Invalid("a test interchange")
+    protocol = protocol_of(values)
+    is_bulk, name = protocol == BULK, about[0]
+    count = seconds(values, *(("ExtractDate", "ExtractTime") if is_bulk else ("ApplicableDate", "ApplicableTime")))
+    is_deleted = not is_bulk and values["UpdateType"].strip() == DELETE
+    publisher = provider(values, feed)
+    key = key_of(name, values, is_bulk, feed)
+    kept = Values({**(anonymous(values) if is_withheld(values) else values), "Protocol": protocol})
+    patient = patient_of(kept, key, publisher, feed)
+    return Row(
+        table=name,
+        key=key,
+        publisher=publisher,
+        order=(count << LINE_BITS) + line,
+        values=kept,
+        patient="" if is_deleted else patient,
+        groups=() if is_deleted else groups(name, kept, key, patient, feed),
+        deleted=is_deleted,
+        bare=is_deleted,  # all that it has to say is its identifier: the last values stay
+        line=line,
+    )
+
+
+def protocol_of(values: Values) -> str:
+    """Return net change or bulk replacement. Raises ``Invalid`` for a record that is neither, or that lacks what its
+    protocol asks for."""
+    protocol = values["Protocol"].strip() or (NET if values["UpdateType"].strip() else BULK)
+    if protocol not in (NET, BULK):
+        raise Invalid("column Protocol")
+    if protocol == NET and values["UpdateType"].strip() not in (DELETE, ORIGINAL):
+        raise Invalid("column UpdateType")
+    if protocol == BULK:
+        for item in ("BulkGroup", "Sender"):
+            if not values[item].strip():
+                raise Invalid(f"column {item}")
+        if not day(values, "ActivityDate"):
+            raise Invalid("column ActivityDate")
+        start, end = day(values, "PeriodStart"), day(values, "PeriodEnd")
+        if not start or start > end:
+            raise Invalid("column PeriodStart" if not start else "column PeriodEnd")
+        if month_of(end) - month_of(start) >= LONGEST_PERIOD:
+            raise Invalid("column PeriodEnd")
+    return protocol
+
+
+def provider(values: Values, feed: Feed) -> str:
+    """Return the provider's ODS code; where a record does not say it, the feed's setting, else the sender's."""
+    stated = (values["Provider"], str(feed.settings.get("provider", "")), values["Sender"])
+    code: str = next((short(text) for text in stated if text.strip()), "")
+    if not code:
+        raise Invalid("column Provider")
+    return code
+
+
+def short(code: str) -> str:
+    """Return an organisation's code without the zeros that fill a trust's up to five characters.
+
+    >>> short("RZZ00"), short("RZZ01"), short(" 8A123 ")
+    ('RZZ', 'RZZ01', '8A123')
+    """
+    text = code.strip().upper()
+    return text[:3] if len(text) == 5 and text.endswith("00") and is_trust_code(text[:3]) else text
+
+
+def without_nhs_number(text: str, feed: Feed) -> str:
+    """Return a number of the sender's, with a digest in place of an NHS number in it: some trusts number by it, and no
+    key may hold one. The digest is keyed with the store's own namespace."""
+    return re.sub(
+        r"(?<!\d)\d{10}(?!\d)", lambda match: _digest(match[0], feed) if is_valid(match[0]) else match[0], text
+    )
+
+
+def _digest(number: str, feed: Feed) -> str:
+    return blake2b(number.encode(), digest_size=16, key=feed.namespace).hexdigest()
+
+
+def key_of(name: str, values: Values, is_bulk: bool, feed: Feed) -> str:
+    """Return what names a record: CDS UNIQUE IDENTIFIER, which bulk replacement need not have; there the number of the
+    spell, attendance or entry."""
+    unique: str = values["UniqueId"].strip()
+    if unique:
+        return without_nhs_number(unique, feed)
+    number = values[NUMBER[name]].strip()
+    if not is_bulk or not number or is_withheld(values):
+        raise Invalid("column UniqueId")
+    parts = (values["LocalId"].strip(), number, values["EpisodeNumber"].strip())
+    return "|".join(("bulk", *(without_nhs_number(part, feed) for part in parts)))
+
+
+def is_withheld(values: Values) -> bool:
+    """Whether the patient's identity is withheld: by the flag, or by a reason."""
+    flag, reason = values["WithheldFlag"].strip().upper(), values["WithheldReason"].strip()
+    return flag in ("1", "Y", "T") or bool(reason) or values[WITHHELD] == "1"
+
+
+def anonymous(values: Values) -> Values:
+    """Return what a record whose identity is withheld may keep."""
+    return Values({**{name: text for name, text in values.items() if not IDENTIFYING.fullmatch(name)}, WITHHELD: "1"})
+
+
+def patient_of(values: Values, key: str, publisher: str, feed: Feed) -> str:
+    """Return the local key of the patient. One whose identity is withheld, or who has no local number, is the patient
+    of this record alone."""
+    number = without_nhs_number(values["LocalId"].strip(), feed)
+    if is_withheld(values):
+        return f"{WITHHELD}|{key}"
+    return f"{short(values['LocalIdOrganisation']) or publisher}|{number}" if number else f"record|{key}"
+
+
+def groups(name: str, values: Values, key: str, patient: str, feed: Feed) -> tuple[str, ...]:
+    """Return the groups of a row, its own first: the spell, attendance or list entry, and the patient."""
+    number = without_nhs_number(values[NUMBER[name]].strip(), feed)
+    if name == INPATIENT:
+        own = f"spell:{patient}|{number}" if number else f"spell:record|{key}"
+    elif name == WAITING:
+        own = f"wait:{patient}|{number}" if number else f"wait:record|{key}"
+    else:
+        own = f"{'visit' if name == OUTPATIENT else 'emergency'}:{key}"
+    return own, f"pat:{patient}"
+
+
+class Replacements:
+    """What the bulk records of a file replace. A file of which a record cannot be read replaces nothing: what it lacks
+    may be that record."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], Row] = {}
+        self._is_whole = True
+
+    def see(self, item: Row | Reject) -> None:
+        """Take in a row or reject of the file."""
+        if isinstance(item, Reject):
+            self._is_whole = False
+        elif item.values["Protocol"] == BULK:
+            stated = replacement(item)
+            self._found.setdefault((stated.publisher, stated.key), stated)
+
+    def rows(self) -> Iterator[Row]:
+        """Yield a row for each replacement and month of its period, to be looked up by the records of that month."""
+        state = "whole" if self._is_whole else "part"
+        for stated in self._found.values():
+            values = Values({**stated.values, "State": state})
+            for name in tables(stated.values["PeriodStart"], stated.values["PeriodEnd"]):
+                yield Row(name, f"{stated.key}|{state}", stated.publisher, stated.order, values, aside=True)
+
+
+def table_of(active: str) -> str:
+    """Return the table of replacements that may speak of a day: those of one month stand together, so that a new one
+    touches the records of its own period alone.
+
+    >>> table_of("2024-03-11")
+    'Replacement 2024-03'
+    """
+    return f"{REPLACEMENT} {active[:7]}"
+
+
+def tables(start: str, end: str) -> list[str]:
+    """Return the tables of the months of a period.
+
+    >>> tables("2023-12-01", "2024-01-31")
+    ['Replacement 2023-12', 'Replacement 2024-01']
+    """
+    first, last = month_of(start), month_of(end)
+    return [table_of(f"{number // 12:04}-{number % 12 + 1:02}") for number in range(first, last + 1)]
+
+
+def month_of(active: str) -> int:
+    """Return the number of a day's month."""
+    return int(active[:4]) * 12 + int(active[5:7]) - 1
+
+
+def replacement(item: Row) -> Row:
+    """Return the replacement that a bulk record belongs to: group, sender, recipient, period and time of extract."""
+    values = item.values
+    parts = Values(
+        BulkGroup=values["BulkGroup"].strip(),
+        Sender=short(values["Sender"]),
+        Recipient=short(values["Recipient"]),
+        PeriodStart=day(values, "PeriodStart"),
+        PeriodEnd=day(values, "PeriodEnd"),
+        Extract=str(item.order >> LINE_BITS),
+    )
+    order = item.order >> LINE_BITS << LINE_BITS
+    return Row(REPLACEMENT, "|".join(parts.values()), item.publisher, order, parts)
