@@ -37,9 +37,10 @@ def gather(session: Session, mapped: Sequence[Mapped]) -> None:
 
 def regather(session: Session, patients: Iterable[int]) -> None:
     """Gather these Patients again, and every person that it affects, after a ruling or a trace."""
-    claimed = identities.claims_of(session, sorted(set(patients)))
-    if claimed:
-        _gather(session, _settled(session, claimed), {patient for patient, _, _ in claimed})
+    held = {patient: body for patient, _, body in identities.claims_of(session, sorted(set(patients)))}
+    sent = {patient: settled.as_sent(identity.decode_evidence(body)) for patient, body in held.items()}
+    if sent:
+        _gather(session, _settled(session, _claims(sent)), sent.keys())
 
 
 def _gather(session: Session, claimed: Sequence[Claim], patients: Collection[int]) -> None:
@@ -70,9 +71,13 @@ def _settled(session: Session, claimed: Sequence[Claim]) -> Sequence[Claim]:
         if traced.is_verified(trace.outcome) and trace.until > session.now and trace.asked == compared:
             verified[trace.patient] |= {trace.number, trace.answer} - {""}
     ids = identities.ids_of(session, sorted({patient for pair in stands.joined for patient in pair[:2]}))
+    return _claims(_laid(evidence_of, stands, verified, ids))
+
+
+def _claims(evidence_of: Mapping[int, Evidence]) -> list[Claim]:
     return [
         (patient, number, identity.encode_evidence(evidence))
-        for patient, evidence in _laid(evidence_of, stands, verified, ids).items()
+        for patient, evidence in evidence_of.items()
         for number in evidence.numbers
     ]
 
