@@ -4,6 +4,7 @@ import csv
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -76,10 +77,13 @@ def gathered(evidence: Mapping[int, Evidence]) -> set[Pair]:
 # linkage_fake_1000: 1,000 records of 251 people with errors, as Splink's authors publish it
 
 
+NUMBERS = ("none", "right", "wrong", "verified")
+
+
 def fake_1000(file: Path, number: str = "none") -> tuple[dict[int, Evidence], dict[int, int]]:
     """The records as evidence, and the true person of each. It has no NHS numbers: ``number`` says which each gets.
     ``none``; ``right``: its person's, and the first record is registered; ``wrong``: as right, but every twentieth
-    record that is not registered has the next person's."""
+    record that is not registered has the next person's; ``verified``: its person's, and every record is verified."""
     with file.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     truth = {int(row["unique_id"]): int(row["cluster"]) for row in rows}
@@ -95,13 +99,15 @@ def _said(rows: list[dict[str, str]], number: str) -> Iterator[Evidence]:
         if number == "wrong" and not is_first and claimed % 20 == 0:
             person = (person + 1) % many
         identifiers = [] if number == "none" else [{"system": NHS_NUMBER, "value": synthetic(person)}]
-        yield identity.of_patient(
+        said = identity.of_patient(
             {
                 "id": row["unique_id"], "identifier": identifiers, "birthDate": row["dob"],
                 "name": [{"family": row["surname"], "given": [row["first_name"]]}],
             },
             registered=is_first,
         )  # fmt: skip
+        sure = tuple((held, identity.VERIFIED) for held, _ in said.grades)
+        yield replace(said, grades=sure) if number == "verified" else said
 
 
 # A synthetic world, whose answer key says who is who and what is wrong in which source
