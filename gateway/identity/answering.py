@@ -44,12 +44,12 @@ def join(store: Store, item: str, first: str, other: str, by: str, why: str, ord
     verified for both and their birth dates agree."""
     open_items = review.review(store)
     question = _item(open_items, item)
-    one, two = (_patient(open_items, question, id_) for id_ in (first, other))
-    if one == two:
+    patient, second = (_patient(open_items, question, id_) for id_ in (first, other))
+    if patient == second:
         raise Invalid("the two records are one")
     number = _number(question, ordinal)
-    ruling.require_joinable(open_items.evidence[one], open_items.evidence[two], number)
-    return _rule(store, JOIN, by, why, item=question.id, patient=one, other=two, number=number)
+    ruling.require_joinable(open_items.evidence[patient], open_items.evidence[second], number)
+    return _rule(store, JOIN, by, why, item=question.id, patient=patient, other=second, number=number)
 
 
 def undo(store: Store, key: int, by: str, why: str) -> dict[str, Any]:
@@ -108,14 +108,14 @@ def _state(session: Session, key: int) -> str:
     return WAITING if any(waiting.key == key for waiting in stands.waiting) else IN_FORCE
 
 
-def _stands(stands: ruling.Standing, made: Ruling) -> bool:
-    match made.act:
+def _stands(stands: ruling.Standing, past: Ruling) -> bool:
+    match past.act:
         case ruling.CONFIRM:
-            return made.item in stands.confirmed
+            return past.item in stands.confirmed
         case ruling.SEPARATE:
-            return (made.patient, made.number) in stands.apart
+            return (past.patient, past.number) in stands.apart
         case ruling.JOIN:
-            return (min(made.patient, made.other), max(made.patient, made.other), made.number) in stands.joined
+            return (min(past.patient, past.other), max(past.patient, past.other), past.number) in stands.joined
     return False
 
 

@@ -49,7 +49,7 @@ class Search:
     """What is searched by: as the record says it, the birth date as YYYY-MM-DD."""
 
     family: str
-    given: str
+    forename: str
     born: str
     gender: str = ""
     postcode: str = ""
@@ -88,7 +88,7 @@ class Pds:
     def by_demographics(self, search: Search, request: str, *, fuzzy: bool) -> Answer:
         """Search for one unique match: an exact one, or with ``fuzzy`` one that sounds alike. Raises as
         ``by_number``."""
-        parameters = [("family", search.family), ("given", search.given), ("birthdate", f"eq{search.born}")]
+        parameters = [("family", search.family), ("given", search.forename), ("birthdate", f"eq{search.born}")]
         parameters += [
             (name, value)
             for name, value in (("gender", search.gender), ("address-postalcode", search.postcode))

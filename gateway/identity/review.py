@@ -187,17 +187,17 @@ def _numbers(patient: dict[str, Any]) -> set[str]:
 # What a reviewer is shown
 
 
-def plain(item: Item, found: Review, *, values: bool) -> dict[str, Any]:
+def plain(item: Item, open_items: Review, *, values: bool) -> dict[str, Any]:
     """An item as JSON. With ``values`` also what a reviewer compares; a restricted or withheld record never says it."""
-    records = [_record(found, patient, values=values) for patient in item.patients if patient in found.held]
+    records = [_record(open_items, patient, values=values) for patient in item.patients if patient in open_items.held]
     shown: dict[str, Any] = {"item": item.id, "kind": item.kind, "why": item.why, "records": records}
     is_hidden = any(record.get("hidden") for record in records)
     shown["numbers"] = [spaced(number) for number in item.numbers] if values and not is_hidden else len(item.numbers)
     return shown
 
 
-def _record(found: Review, patient: int, *, values: bool) -> dict[str, Any]:
-    held, evidence = found.held[patient], found.evidence.get(patient)
+def _record(open_items: Review, patient: int, *, values: bool) -> dict[str, Any]:
+    held, evidence = open_items.held[patient], open_items.evidence.get(patient)
     shown: dict[str, Any] = {
         "patient": held.id, "source": held.source, "publisher": held.publisher,
         "grade": evidence.best if evidence else identity.CLAIMED,

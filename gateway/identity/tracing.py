@@ -159,10 +159,10 @@ def searched(patient: Mapping[str, Any], evidence: Evidence) -> Search | None:
     given name that says something."""
     named = [name for name in patient.get("name", ()) if name.get("use") != "old"]
     for name in named:
-        family, given = str(name.get("family", "")).strip(), next(iter(name.get("given", ())), "").strip()
+        family, forename = str(name.get("family", "")).strip(), next(iter(name.get("given", ())), "").strip()
         if (
             identity.fold(family) in evidence.families
-            and identity.fold(given.partition(" ")[0]) in evidence.givens
+            and identity.fold(forename.partition(" ")[0]) in evidence.givens
             and evidence.born
         ):
             postcodes = [
@@ -170,7 +170,7 @@ def searched(patient: Mapping[str, Any], evidence: Evidence) -> Search | None:
                 for address in patient.get("address", ())
                 if address.get("use") != "old"
             ]
-            return Search(family[:35], given[:35], evidence.born, evidence.sex, next(filter(None, postcodes), ""))
+            return Search(family[:35], forename[:35], evidence.born, evidence.sex, next(filter(None, postcodes), ""))
     return None
 
 

@@ -64,6 +64,7 @@ def test_what_stands_of_rulings(rulings, apart, joined, confirmed, waiting):
     )  # fmt: skip
 
 
+@pytest.mark.hazard("HZ-ID-07")
 @given(st.lists(st.tuples(st.sampled_from([CONFIRM, SEPARATE, JOIN, UNDO]), st.integers(0, 6)), max_size=12))
 @settings(max_examples=200, deadline=None)
 def test_one_person_alone_never_widens(acts):
