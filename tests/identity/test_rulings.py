@@ -8,15 +8,17 @@ from hypothesis import strategies as st
 
 from gateway.care import permit
 from gateway.errors import Invalid, Refused
-from gateway.identity import answering, review
+from gateway.identity import answering, review, tracing
 from gateway.nhs import ruling
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.ruling import CONFIRM, JOIN, SEPARATE, UNDO, Ruling
 from gateway.records import open_door
-from gateway.store import identities
+from gateway.store import identities, registry
+from gateway.store.database import open_store
 from gateway.store.hashes import id_hash
 from tests.identity.people import GREEN, A, B, at_the_practice, at_the_trust, observation, patient, uid
 from tests.identity.test_tracing import persons
+from tests.schema import sqlite_url
 from tests.toy import deliver, resource, row, says
 
 WHY = "seen at the desk"
@@ -95,6 +97,14 @@ def test_a_record_held_apart_from_a_number_is_neither_gathered_nor_found_by_it(s
     assert seen(A) == {101} and persons(store) == {"1", "2", "3"}
     at_the_trust(store, patient(2, A, maritalStatus={"text": "single"}), order=2)
     assert seen(A) == {101}, "a later delivery does not undo it"
+
+
+@pytest.mark.hazard("HZ-ID-08")
+def test_a_number_does_not_find_the_only_record_that_is_held_apart_from_it(store, seen):
+    at_the_practice(store, patient(1, A))
+    at_the_trust(store, patient(2, A, family="Gooch", given="Bea", postcode=""))
+    answering.separate(store, only(store, "number"), uid(1), "ann", WHY)
+    assert seen(A) == "ptv-required", "the practice's own patient is not found by a number that is not theirs"
 
 
 @pytest.mark.hazard("HZ-ID-08")
@@ -257,6 +267,18 @@ def test_a_record_that_has_or_had_two_numbers_is_listed(store):
     at_the_trust(store, patient(3, A, B, family="Quillfeather"))
     at_the_practice(store, patient(2, A, family="Other", born="1999-01-01"), order=2)
     assert {item.patients for item in items(store, "two-numbers")} == {(id_hash(uid(2)),), (id_hash(uid(3)),)}
+
+
+@pytest.mark.hazard("HZ-ID-11")
+def test_a_number_of_the_test_range_is_listed_in_a_live_store_and_never_asked_about(tmp_path):
+    live = open_store(sqlite_url(tmp_path / "gateway.db"), create="live")
+    with live.write() as session:
+        registry.ensure_publisher(session, "trust", "T", "hospital")
+    at_the_trust(live, patient(1, A), patient(2, "9434765919"))
+    asked = [record.id for record in tracing.due(live)]
+    (item,) = items(live, "test-number")
+    live.close()
+    assert item.patients == (id_hash(uid(1)),) and asked == [uid(2)]
 
 
 def test_the_list_says_no_value_unless_it_is_asked_for(store):

@@ -87,9 +87,10 @@ def test_a_trace_ends_and_the_record_is_claimed_until_it_is_traced_again(store, 
     assert trace(store).asked == 1 and trace(store).asked == 0
     with store.write() as session:
         session.run("UPDATE trace SET until = 1")
-    fake.people = {}
-    assert outcome(trace(store)) == "not-found"
-    assert grade(store, 1) == "claimed"
+    fake.troubles = [(429, {"retry-after": "3600"})]
+    assert trace(store).stopped and grade(store, 1) == "claimed", "it is claimed again also where nobody answers"
+    fake.troubles = []
+    assert outcome(trace(store)) == "verified" and grade(store, 1) == "verified"
 
 
 def test_a_delivery_that_changes_nothing_keeps_what_was_traced(store, fake, trace):
