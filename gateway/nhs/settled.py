@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import blake2b
 
-from gateway.nhs.identity import LINKS, VERIFIED, Evidence
+from gateway.nhs.identity import VERIFIED, Evidence
 
 Grades = dict[str, str]
 
@@ -32,9 +32,9 @@ def settle(
 ) -> Evidence:
     """Return the evidence with the numbers that PDS verified for it, without those it is held apart from.
 
-    A number it is held apart from stays among ``numbers``, so that whoever holds that number is refused as before, and
-    has no grade: nothing is gathered or found over it, whoever verified it. ``joined`` are (Patient, number); a join
-    stands only while its number is verified for this record.
+    A number it is held apart from stays among ``numbers`` while its source says it, so that whoever holds that number
+    is refused as before, and has no grade: nothing is gathered or found over it, whoever verified it. ``joined`` are
+    (Patient, number); a join stands only while its number is verified for this record.
     """
     evidence, apart = as_sent(evidence), tuple(sorted(set(apart)))
     grades = {**dict(evidence.grades), **dict.fromkeys(verified, VERIFIED)}
@@ -44,7 +44,7 @@ def settle(
         return evidence
     return replace(
         evidence,
-        numbers=_numbers(evidence, {**grades, **{number: "" for number in apart if number != LINKS}}),
+        numbers=_numbers(evidence, grades),
         grades=tuple(sorted(settled.items())),
         apart=apart,
         joined=others,

@@ -113,6 +113,10 @@ def _said(rows: list[dict[str, str]], number: str) -> Iterator[Evidence]:
 # A synthetic world, whose answer key says who is who and what is wrong in which source
 
 
+Named = tuple[str, str]
+"""(source, its own number)"""
+
+
 class World(NamedTuple):
     """The records of a loaded world: their evidence, who each truly is, what is wrong in each, and the pairs that the
     store has gathered."""
@@ -123,33 +127,49 @@ class World(NamedTuple):
     gathered: set[Pair]
 
 
-def world(store: Store, answers: Path) -> World:
-    """Read a store that a world was loaded into, and the world's answer key."""
-    known = _answers(answers)
+def world(store: Store, folder: Path) -> World:
+    """Read a store that a world was loaded into, and the world's answer key in ``folder/truth``."""
+    truth_of, wrong = _truth(folder / "truth")
     with store.read() as session:
         evidence = {patient: identity.decode_evidence(body) for patient, body in proposals.evidences(session)}
         held = reviewed.held(session, list(evidence))
         person_of = identities.persons_of(session, list(evidence))
     truth, mess, people = {}, {}, defaultdict(list)
     for patient, record in held.items():
-        numbers = {item.get("value", "").strip("{}").upper() for item in decode(record.body)["identifier"]}
-        labelled = next((known[record.source, number] for number in numbers if (record.source, number) in known), None)
-        if labelled:
-            truth[patient], mess[patient] = labelled
+        numbers = (_plain(item.get("value", "")) for item in decode(record.body)["identifier"])
+        number = next((number for number in numbers if (record.source, number) in truth_of), None)
+        if number:
+            truth[patient], mess[patient] = truth_of[record.source, number], wrong[record.source, number]
             people[person_of[patient]].append(patient)
     evidence = {patient: evidence[patient] for patient in truth}
     return World(evidence, truth, mess, pairs(people.values()))
 
 
-def _answers(file: Path) -> dict[tuple[str, str], tuple[int, list[str]]]:
-    """(source, its own number) → the person, and what is wrong in the record."""
-    known = {}
-    for line in file.read_text(encoding="utf-8").splitlines():
-        key = json.loads(line)
+def _truth(folder: Path) -> tuple[dict[Named, int], dict[Named, list[str]]]:
+    """(source, its own number) → the person, and what is wrong in the record: from the world's links and labels where
+    it has some, else from how each source differs."""
+    people, wrong = {}, defaultdict(list)
+    for key in _lines(folder / "people.ndjson"):
         for source, seen in key["sources"].items():
-            wrong = [f"{source}: other {name}" for name in seen["differs"]]
-            if not seen["verified"]:
-                wrong.append(f"{source}: number not verified")
             for number in filter(None, (seen["patient"], seen.get("retired", ""))):
-                known[source, number.strip("{}").upper()] = (key["number"], wrong)
-    return known
+                people[source, _plain(number)] = key["number"]
+                if not (folder / "mess.ndjson").is_file():
+                    wrong[source, _plain(number)] += [f"{source}: other {name}" for name in seen["differs"]]
+                    wrong[source, _plain(number)] += [] if seen["verified"] else [f"{source}: number not verified"]
+    for link in _lines(folder / "links.ndjson"):
+        for number in filter(None, (link["record"], link.get("retired", ""))):
+            people[link["source"], _plain(number)] = link["person"]
+    source_of = {"gp": ("emis", "tpp"), "hospital": ("hl7v2",), "care": ("cld",)}
+    for label in _lines(folder / "mess.ndjson"):
+        for source in source_of.get(label["source"], ()):
+            wrong[source, _plain(label["record"])].append(label["kind"])
+    return people, wrong
+
+
+def _lines(file: Path) -> Iterator[dict]:
+    if file.is_file():
+        yield from map(json.loads, file.read_text(encoding="utf-8").splitlines())
+
+
+def _plain(number: str) -> str:
+    return number.strip("{}").upper()

@@ -47,7 +47,7 @@ def test_gathering_and_proposals_have_floors_in_a_synthetic_world(tmp_path):
     store = open_store(sqlite_url(tmp_path / "gateway.db"), create="sandbox")
     for name in ("emis", "hl7v2", "cld"):
         load.load(store, sources()[name], written.path(name), Feed(), sets.load(sandbox=True))
-    loaded = linkage.world(store, written.folder / "truth" / "people.ndjson")
+    loaded = linkage.world(store, written.folder)
     store.close()
     ours = linkage.score(loaded.gathered, loaded.truth)
     assert ours.precision == 1 and ours.recall >= 0.88, ours.line("ours")
