@@ -1,5 +1,6 @@
-"""``python -m tests.identity WORLD [FAKE_1000]``: the table of linkage for a world of ``gateway synth``, before and after
-its people are traced at a fake PDS, and for Splink's labelled records.
+"""``python -m tests.identity WORLD [FAKE_1000]``: the table of linkage for a world of ``gateway synth``.
+
+Before and after its people are traced at a fake PDS, and for Splink's labelled records.
 """
 
 import sys

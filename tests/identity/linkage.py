@@ -157,8 +157,7 @@ def _truth(folder: Path) -> tuple[dict[Named, int], dict[Named, list[str]]]:
                     wrong[source, _plain(number)] += [f"{source}: other {name}" for name in seen["differs"]]
                     wrong[source, _plain(number)] += [] if seen["verified"] else [f"{source}: number not verified"]
     for link in _lines(folder / "links.ndjson"):
-        for number in filter(None, (link["record"], link.get("retired", ""))):
-            people[link["source"], _plain(number)] = link["person"]
+        people[link["source"], _plain(link["record"])] = link["person"]
     source_of = {"gp": ("emis", "tpp"), "hospital": ("hl7v2",), "care": ("cld",)}
     for label in _lines(folder / "mess.ndjson"):
         for source in source_of.get(label["source"], ()):
