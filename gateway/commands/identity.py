@@ -122,6 +122,9 @@ def history(as_json: AsJson = False) -> int:
 @VERB.command()
 def trace(
     publisher: Annotated[str, typer.Option(help="Only records of the publisher with this code.")] = "",
+    everyone: Annotated[
+        bool, typer.Option("--all", help="Also records whose number their source verified, or registers.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many records.", show_default=False)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count who would be traced, and ask nobody.")] = False,
     by: Actor = "operator",
@@ -135,7 +138,7 @@ def trace(
         from gateway import console
         from gateway.identity import tracing
 
-        records = tracing.due(gateway.store, publisher)[:limit]
+        records = tracing.due(gateway.store, publisher, everyone=everyone)[:limit]
         if dry_run:
             report = tracing.Report(due=len(records))
         else:

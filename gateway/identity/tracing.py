@@ -61,21 +61,21 @@ class Report:
         return {"due": self.due, "asked": self.asked, "outcomes": self.outcomes, "stopped": self.stopped}
 
 
-def due(store: Store, publisher: str = "") -> list[Due]:
+def due(store: Store, publisher: str = "", *, everyone: bool = False) -> list[Due]:
     """The records to trace, in the order in which they were made: not retired by their source, no number of theirs
-    verified or registered, and no trace of the same evidence in force. A live store never asks about a number of the
+    verified or registered unless ``everyone`` is asked about, and no trace of the same evidence in force. A live store never asks about a number of the
     test range, a sandbox about no other."""
     with store.read() as session:
-        return list(_due(session, publisher, store.clock(), store.is_sandbox))
+        return list(_due(session, publisher, store.clock(), store.is_sandbox, everyone))
 
 
-def _due(session: Session, publisher: str, now: int, is_sandbox: bool) -> Iterator[Due]:
+def _due(session: Session, publisher: str, now: int, is_sandbox: bool, everyone: bool) -> Iterator[Due]:
     for patient, id_, body in traces.in_pages(session, publisher):
         held = identities.claims_of(session, [patient])
         if not held:
             continue
         evidence = settled.as_sent(identity.decode_evidence(held[0][2]))
-        if evidence.replaced or evidence.best != identity.CLAIMED:
+        if evidence.replaced or (evidence.best != identity.CLAIMED and not everyone):
             continue
         compared, in_force = settled.digest(evidence), set[str]()
         for trace in traces.newest(session, [patient]):

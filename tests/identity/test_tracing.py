@@ -127,6 +127,16 @@ def test_a_superseding_number_of_somebody_else_gathers_nobody(store, fake, trace
     assert [item.kind for item in review.review(store).items] == ["pds"]
 
 
+@pytest.mark.hazard("HZ-ID-03")
+def test_a_superseded_number_that_its_source_verified_is_found_when_all_are_asked_about(store, fake, trace, seen):
+    at_the_practice(store, patient(1, B))
+    at_the_trust(store, patient(2, A, verified=True))
+    fake.hold([Someone(A, replaced_by=B), Someone(B)])
+    assert trace(store).asked == 0 and persons(store) == {"1", "2"}
+    assert trace(store, everyone=True).outcomes == {"superseded": 1, "verified": 1}
+    assert persons(store) == {"1 2"} and seen(A) == seen(B) == {101, 102}
+
+
 # Records without a number
 
 
