@@ -11,6 +11,7 @@ from gateway import steering
 from gateway.commands._failures import OK, WITH_REJECTS
 from gateway.commands._options import Actor, AsJson
 from gateway.commands._start import acting, opened
+from gateway.errors import Refused
 
 VERB = typer.Typer(help="Who a record is of: what needs a person's decision, traces at PDS, proposals.")
 ItemName = Annotated[str, typer.Argument(metavar="ITEM", help="The item's name, as `review` prints it.")]
@@ -36,6 +37,8 @@ def review(
         from gateway.identity import review as reviews
         from gateway.store import changes
 
+        if kind is not None and kind not in reviews.KINDS:
+            raise Refused(f"--kind: one of {', '.join(reviews.KINDS)}")
         open_items = reviews.review(gateway.store)
         items = [item for item in open_items.items if kind is None or item.kind == kind]
         shown = [reviews.plain(item, open_items, values=values) for item in items]
