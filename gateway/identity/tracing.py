@@ -63,8 +63,10 @@ class Report:
 
 def due(store: Store, publisher: str = "", *, everyone: bool = False) -> list[Due]:
     """The records to trace, in the order in which they were made: not retired by their source, no number of theirs
-    verified or registered unless ``everyone`` is asked about, and no trace of the same evidence in force. A live store never asks about a number of the
-    test range, a sandbox about no other."""
+    verified or registered unless ``everyone`` is asked about, and no trace of the same evidence in force.
+
+    A live store never asks about a number of the test range, a sandbox about no other.
+    """
     with store.read() as session:
         return list(_due(session, publisher, store.clock(), store.is_sandbox, everyone))
 
