@@ -8,7 +8,8 @@ functions, so that a command pays only for what it opens.
 from __future__ import annotations
 
 import uuid
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ from gateway.store.database import Clock, Store, open_store
 
 if TYPE_CHECKING:
     from gateway.custody import Custody
+    from gateway.identity.pds import Access, Pds
     from gateway.nhs.codesets import CodeSets
     from gateway.nhs.roles import Caller
     from gateway.records import Door
@@ -171,6 +173,43 @@ class Gateway:
         from gateway.signin import sandbox
 
         return sandbox.token(self.sandbox_key(), user, project, self.store.clock())
+
+    @contextmanager
+    def pds(self) -> Iterator[Pds]:
+        """Open the client of PDS that the settings describe. Raises ``Refused`` where they describe none, or a part of
+        one."""
+        from gateway.egress import Origin
+        from gateway.identity.pds import Pds
+
+        access = self._pds_access()
+        with ExitStack() as opening:
+            tokens = None
+            if access.token:
+                tokens = opening.enter_context(Origin(access.token.rpartition("/")[0]))
+            origin = opening.enter_context(Origin(access.base, per_second=access.per_second))
+            yield Pds(access, origin, tokens, self.store.clock)
+
+    def _pds_access(self) -> Access:
+        """What the file of ``GATEWAY_PDS`` says. A live store signs in: only a sandbox asks a fake without a token."""
+        from gateway.identity.pds import Access
+
+        path, name = self.settings.pds, "GATEWAY_PDS"
+        facts = config.tables(path, name)
+        if path is None or not facts:
+            raise Refused(f"{name} is not set: it names the file that says how PDS is asked")
+        if unknown := set(facts) - {"base", "token", "client", "kid", "key", "organisation", "per_second"}:
+            raise Refused(f"{name}: {len(unknown)} keys are not known")
+        words = {key: str(facts.get(key, "")) for key in ("base", "token", "client", "kid", "organisation")}
+        signs = [bool(words["token"]), bool(words["client"]), bool(words["kid"]), "key" in facts]
+        if any(signs) != all(signs) or not (all(signs) or self.store.is_sandbox):
+            raise Refused(f"{name}: token, client, kid and key go together, and a live store needs them")
+        rate = facts.get("per_second", 4)
+        if not words["base"] or not isinstance(rate, int | float) or not 0 < rate <= 100:
+            raise Refused(f"{name}: base or per_second")
+        secret = b""
+        if all(signs):
+            secret = keys.read_file(path.parent / str(facts["key"]), f"{name}: key", 1000, "make it anew")
+        return Access(**words, key=secret, per_second=float(rate))
 
     def close(self) -> None:
         self.store.close()

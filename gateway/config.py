@@ -53,6 +53,13 @@ class Settings:
             "vouch for: `organisations`, `operators`, `projects`, `acr`"
         },
     )
+    pds: Path | None = field(
+        default=None,
+        metadata={
+            "help": "TOML file that says how PDS is asked: `base`, `token`, `client`, `kid`, `key` (a file), "
+            "`organisation`, `per_second`; unset, nobody is traced"
+        },
+    )
     code_sets: Path | None = field(
         default=None,
         metadata={
@@ -137,6 +144,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         ("body_limit", settings.body_limit > 0),
         ("feeds", settings.feeds is None or settings.feeds.is_file()),
         ("issuers", settings.issuers is None or settings.issuers.is_file()),
+        ("pds", settings.pds is None or settings.pds.is_file()),
         ("code_sets", settings.code_sets is None or settings.code_sets.is_dir()),
         ("trusted_proxies", all(map(_is_network, settings.trusted_proxies))),
     ):

@@ -70,16 +70,21 @@ def read_or_create(folder: Path, key: Key, create: Callable[[], bytes]) -> bytes
 def read(folder: Path, key: Key) -> bytes:
     """Return the key in ``folder``. Raises ``Refused``, naming the file, when it cannot be read, when other users can
     read it, or when it is shorter than such a key can be."""
+    return read_file(folder / key.name, f"keys/{key.name}", key.least, "restore it from a backup")
+
+
+def read_file(path: Path, name: str, least: int, remedy: str) -> bytes:
+    """Return the secret in a file. Raises ``Refused`` with the name that it is to be called by, as ``read`` does."""
     try:
-        with open(folder / key.name, "rb") as file:
+        with open(path, "rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             secret = file.read()
     except OSError:
-        raise Refused(f"keys/{key.name} cannot be read") from None
+        raise Refused(f"{name} cannot be read") from None
     if mode & 0o077:
-        raise Refused(f"keys/{key.name} can be read by others: chmod 600 it")
-    if len(secret) < key.least:
-        raise Refused(f"keys/{key.name} is empty or cut short (it needs {key.least} bytes): restore it from a backup")
+        raise Refused(f"{name} can be read by others: chmod 600 it")
+    if len(secret) < least:
+        raise Refused(f"{name} is empty or cut short (it needs {least} bytes): {remedy}")
     return secret
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from gateway.fhir import build
-from gateway.nhs import identity, sensitive
+from gateway.nhs import identity, ruling, sensitive, settled, traced
 from gateway.nhs.codesets import CodeSets
-from gateway.nhs.labels import HIDDEN_ALWAYS
+from gateway.nhs.identity import Evidence
+from gateway.nhs.labels import HIDDEN_ALWAYS, RESTRICTED
 from gateway.nhs.labels import names as label_names
-from gateway.store import identities, labelling, resources
+from gateway.store import identities, labelling, resources, rulings, traces
 from gateway.store.hashes import id_hash
 from gateway.store.mapped import Mapped
 from gateway.store.session import Session
+
+Claim = tuple[int, str, bytes]
+"""(patient, number, evidence)"""
 
 
 def gather(session: Session, mapped: Sequence[Mapped]) -> None:
@@ -28,6 +32,19 @@ def gather(session: Session, mapped: Sequence[Mapped]) -> None:
         for patient, numbers, evidence in group.evidence
         for number in numbers
     ]
+    _gather(session, _settled(session, claimed), patients)
+
+
+def regather(session: Session, patients: Iterable[int]) -> None:
+    """Gather these Patients again, and every person that it affects, after a ruling or a trace."""
+    held = {patient: body for patient, _, body in identities.claims_of(session, sorted(set(patients)))}
+    sent = {patient: settled.as_sent(identity.decode_evidence(body)) for patient, body in held.items()}
+    if sent:
+        _gather(session, _settled(session, _claims(sent)), sent.keys())
+
+
+def _gather(session: Session, claimed: Sequence[Claim], patients: Collection[int]) -> None:
+    """Replace the claims of Patients, of those without any too, and gather all that they reach."""
     numbers = identities.replace_claims(session, sorted(patients), claimed)
     claims = identities.connected(session, numbers)
     evidences = {patient: identity.decode_evidence(evidence) for patient, _, evidence in claims}
@@ -37,17 +54,65 @@ def gather(session: Session, mapped: Sequence[Mapped]) -> None:
         hashes = sorted(id_hash(patient) for patient in person.patients)
         rows += [(patient, hashes[0], person.grade, person.why) for patient in hashes]
     missed = [(number, id_hash(patient), why) for number, patient, why in mismatches]
-    identities.replace_persons(session, sorted(evidences.keys() | patients), rows, missed)
+    identities.replace_persons(session, sorted(evidences.keys() | set(patients)), rows, missed)
+
+
+def _settled(session: Session, claimed: Sequence[Claim]) -> Sequence[Claim]:
+    """The claims with what people ruled and PDS answered laid over them."""
+    patients = sorted({patient for patient, _, _ in claimed})
+    stands = ruling.standing(ruling.Ruling(*row) for row in rulings.of_patients(session, patients))
+    answers = traces.newest(session, patients)
+    if not (stands.apart or stands.joined or answers):
+        return claimed
+    evidence_of = {patient: identity.decode_evidence(evidence) for patient, _, evidence in claimed}
+    verified: dict[int, set[str]] = defaultdict(set)
+    for trace in answers:
+        compared = settled.digest(evidence_of[trace.patient])
+        if traced.is_verified(trace.outcome) and trace.until > session.now and trace.asked == compared:
+            verified[trace.patient] |= {trace.number, trace.answer} - {""}
+    ids = identities.ids_of(session, sorted({patient for pair in stands.joined for patient in pair[:2]}))
+    return _claims(_laid(evidence_of, stands, verified, ids))
+
+
+def _claims(evidence_of: Mapping[int, Evidence]) -> list[Claim]:
+    return [
+        (patient, number, identity.encode_evidence(evidence))
+        for patient, evidence in evidence_of.items()
+        for number in evidence.numbers
+    ]
+
+
+def _laid(
+    evidence_of: Mapping[int, Evidence],
+    stands: ruling.Standing,
+    verified: Mapping[int, set[str]],
+    ids: Mapping[int, str],
+) -> dict[int, Evidence]:
+    laid = {}
+    for patient, evidence in evidence_of.items():
+        joined = [pair for pair in stands.joined if patient in pair[:2]]
+        laid[patient] = settled.settle(
+            evidence,
+            verified=verified.get(patient, ()),
+            apart=[number for held, number in stands.apart if held == patient],
+            joined=[(ids.get(other, ""), pair[2]) for pair in joined for other in {*pair[:2]} - {patient}],
+        )
+    return laid
 
 
 def label(session: Session, patients: Iterable[int], sets: CodeSets) -> Counter[str]:
     """Derive the labels of these patients' whole records again; return how many resources carry each label because of
-    it."""
+    it. Whom PDS restricts is restricted until PDS says otherwise."""
     counts: Counter[str] = Counter()
     changed = False
-    for patient in labelling.with_labels(session, [patient for patient in patients if patient]):
+    patients = [patient for patient in patients if patient]
+    newest = traces.newest_of(session, patients, traced.VERIFIED)
+    restricted = {trace.patient for trace in newest if trace.restricted}
+    for patient in sorted({*labelling.with_labels(session, patients), *restricted}):
         held = resources.of_patients(session, [patient])
         own = labelling.own_of(session, patient)
+        if patient in restricted:
+            own |= {stored.key: own.get(stored.key, 0) | RESTRICTED for stored in held if stored.type == "Patient"}
         derived = sensitive.derive(
             [(stored.key, build.decode(stored.body), own.get(stored.key, 0)) for stored in held], sets
         )

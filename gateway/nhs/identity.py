@@ -27,6 +27,9 @@ GRADES = (VERIFIED, REGISTERED, CLAIMED)
 """How surely a Patient's number is its own, the surest first. ``verified``: PDS, PID-32 or CDS status said 01.
 ``registered``: the number of a patient now regularly registered in a GP system. ``claimed``: all else."""
 
+LINKS = "links"
+"""Stands among what a Patient is held apart from for the links that its source made."""
+
 _NO_NAME = frozenset(
     {
         "unknown",
@@ -54,7 +57,11 @@ _NO_BIRTH_DATE = frozenset({"1900-01-01", "1899-12-30", "1901-01-01"})
 class Evidence:
     """The evidence of identity in one Patient resource. ``numbers`` are all it claims: NHS numbers, and
     ``patient:<id>`` of itself and of each Patient it is linked with, so that what must be gathered together is found
-    together. ``grades`` are of its NHS numbers."""
+    together. ``grades`` are of the NHS numbers by which it may be gathered.
+
+    The last three are laid over what the source says (``settled``). ``apart`` are numbers that somebody holds it apart
+    from: they stay in ``numbers``, to refuse, and gather nothing. ``joined`` are Patients it was joined with. ``sent``
+    are the grades as its source gave them, where others hold."""
 
     patient: str
     numbers: tuple[str, ...]
@@ -66,10 +73,17 @@ class Evidence:
     postcodes: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     replaced: bool = False
+    apart: tuple[str, ...] = ()
+    joined: tuple[str, ...] = ()
+    sent: tuple[tuple[str, str], ...] | None = None
 
     def grade(self, number: str) -> str:
         """Return the grade of ``number`` for this Patient."""
         return dict(self.grades).get(number, CLAIMED)
+
+    def claims(self, number: str) -> bool:
+        """Whether it may be gathered and found by ``number``."""
+        return any(number == claimed for claimed, _ in self.grades)
 
     @property
     def best(self) -> str:
@@ -101,7 +115,7 @@ def evidence(resources: Iterable[dict[str, Any]], kind: str) -> list[Evidence]:
     episodes = filter(is_regular_registration, resources) if kinds.of(kind).registers else ()
     registered = {_id(episode.get("patient")) for episode in episodes}
     return [
-        _evidence(resource, resource["id"] in registered)
+        of_patient(resource, resource["id"] in registered)
         for resource in resources
         if resource["resourceType"] == "Patient"
     ]
@@ -127,7 +141,8 @@ def _registration_types(episode: dict[str, Any]) -> Iterable[dict[str, Any]]:
             yield extension["valueCodeableConcept"]
 
 
-def _evidence(patient: dict[str, Any], registered: bool) -> Evidence:
+def of_patient(patient: dict[str, Any], registered: bool = False) -> Evidence:
+    """Return what one Patient resource gives as evidence; ``registered``: it is regularly registered where it is."""
     grades: dict[str, str] = {}
     for identifier in patient.get("identifier", ()):
         number = normalise(identifier.get("value", ""))
@@ -213,6 +228,8 @@ def disagreement(first: Evidence, other: Evidence, number: str) -> str:
         return "neither number is verified or registered"
     if not first.born or first.born != other.born:
         return "birth dates do not agree"
+    if _are_joined(first, other) and first.grade(number) == other.grade(number) == VERIFIED:
+        return ""
     if contradicts(first, other):
         return "sex contradicts"
     has_family, has_given = _meet(first.families, other.families), _meet(first.givens, other.givens)
@@ -226,8 +243,9 @@ def disagreement(first: Evidence, other: Evidence, number: str) -> str:
 
 
 def contradicts(first: Evidence, other: Evidence) -> bool:
-    """Whether two Patients cannot be one person: opposite sex, or other birth dates."""
-    return bool(first.sex and other.sex and first.sex != other.sex) or bool(
+    """Whether two Patients cannot be one person: opposite sex, unless somebody joined them, or other birth dates."""
+    is_other_sex = bool(first.sex and other.sex and first.sex != other.sex)
+    return (is_other_sex and not _are_joined(first, other)) or bool(
         first.born and other.born and first.born != other.born
     )
 
@@ -238,6 +256,10 @@ def _are_others(some: Sequence[str], others: Sequence[str]) -> bool:
     return bool(some and others) and not any(
         name.startswith(other) or other.startswith(name) for name in some for other in others
     )
+
+
+def _are_joined(first: Evidence, other: Evidence) -> bool:
+    return other.patient in first.joined and first.patient in other.joined
 
 
 def _meet(some: Sequence[str], others: Sequence[str]) -> bool:
@@ -251,9 +273,7 @@ def gather(evidences: Iterable[Evidence]) -> tuple[list[Person], list[tuple[str,
     say; the ones it retired are not asked who they are.
     """
     by_id = {claimant.patient: claimant for claimant in sorted(evidences, key=lambda claimant: claimant.patient)}
-    units = _groups(
-        by_id, [(claimant.patient, other) for claimant in by_id.values() for other in claimant.links if other in by_id]
-    )
+    units = _groups(by_id, _linked(by_id))
     unit_of = {patient: unit[0] for unit in units for patient in unit}
     speakers = {
         unit[0]: [by_id[id_] for id_ in unit if not by_id[id_].replaced] or [by_id[id_] for id_ in unit]
@@ -262,7 +282,7 @@ def gather(evidences: Iterable[Evidence]) -> tuple[list[Person], list[tuple[str,
     edges: list[tuple[str, str]] = []
     why: dict[tuple[str, str], str] = {}
     for number in sorted({number for claimant in by_id.values() for number, _ in claimant.grades}):
-        claimants = sorted({unit_of[claimant.patient] for claimant in by_id.values() if number in claimant.numbers})
+        claimants = sorted({unit_of[claimant.patient] for claimant in by_id.values() if claimant.claims(number)})
         edges += _agreed(number, claimants, speakers, why)
     persons = _groups(speakers, edges)
     persons = [part for whole in persons for part in _sound(whole, speakers)]
@@ -270,6 +290,16 @@ def gather(evidences: Iterable[Evidence]) -> tuple[list[Person], list[tuple[str,
     members = {unit[0]: unit for unit in units}
     people = [_person([by_id[id_] for unit in person for id_ in members[unit]], len(person)) for person in persons]
     return sorted(people, key=lambda person: person.patients), _mismatches(by_id, unit_of, person_of, why)
+
+
+def _linked(by_id: dict[str, Evidence]) -> list[tuple[str, str]]:
+    """Pairs of Patients that a source linked, but of those that somebody holds apart from its links."""
+    return [
+        (claimant.patient, other)
+        for claimant in by_id.values()
+        for other in claimant.links
+        if other in by_id and LINKS not in claimant.apart and LINKS not in by_id[other].apart
+    ]
 
 
 def _agreed(
@@ -306,7 +336,7 @@ def _units_disagree(some: list[Evidence], others: list[Evidence], number: str) -
         disagreement(first, other, number)
         for first in some
         for other in others
-        if number in first.numbers and number in other.numbers
+        if first.claims(number) and other.claims(number)
     ]
     if not reasons:
         return "the number is one that the source has replaced"
@@ -318,7 +348,7 @@ def _contradict(some: list[Evidence], others: list[Evidence]) -> bool:
 
 
 def _is_sure(unit: list[Evidence], number: str) -> bool:
-    return any(number in claimant.numbers and claimant.grade(number) != CLAIMED for claimant in unit)
+    return any(claimant.claims(number) and claimant.grade(number) != CLAIMED for claimant in unit)
 
 
 def _sound(person: list[str], speakers: dict[str, list[Evidence]]) -> list[list[str]]:
@@ -348,7 +378,7 @@ def _mismatches(
     several, return all claimants."""
     mismatches = []
     for number in sorted({number for claimant in by_id.values() for number, _ in claimant.grades}):
-        claimants = [claimant for claimant in by_id.values() if number in claimant.numbers]
+        claimants = [claimant for claimant in by_id.values() if claimant.claims(number)]
         persons = {person_of[unit_of[claimant.patient]] for claimant in claimants}
         if len(persons) < 2:
             continue

@@ -9,11 +9,11 @@ from typing import Any
 from gateway.errors import Invalid
 from gateway.fhir import build
 from gateway.fhir.search import PatientKey, Query
-from gateway.nhs import access, identifiers, identity, kinds, relationship
+from gateway.nhs import access, identifiers, identity, kinds, relationship, traced
 from gateway.nhs.optout import standing
 from gateway.nhs.roles import Caller
 from gateway.records.door import Door
-from gateway.store import find, identities, permissions, preferences, registry, resources
+from gateway.store import find, identities, permissions, preferences, registry, resources, traces
 from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
 from gateway.store.session import Session
@@ -41,8 +41,15 @@ def about_head(head: Stored | None) -> About:
 
 
 def about_number(session: Session, number: str) -> About:
-    """Return the Patients that claim a number."""
-    return About(frozenset(PatientKey(patient) for patient, _, _ in identities.claimants(session, [number])), number)
+    """Return the Patients that claim a number, and are not held apart from it."""
+    return About(
+        frozenset(
+            PatientKey(patient)
+            for patient, _, evidence in identities.claimants(session, [number])
+            if identity.decode_evidence(evidence).claims(number)
+        ),
+        number,
+    )
 
 
 def about_query(session: Session, query: Query) -> About | None:
@@ -103,6 +110,7 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
     numbers = sorted({number for _, number, _ in claims if identifiers.is_valid(number)})
     wide = sorted({patient for patient, _, _ in identities.claimants(session, numbers)} | set(members) | about.asked)
     known = _patients(session, wide, publishers, now)
+    own = sorted({number for _, number, evidence in claims if identity.decode_evidence(evidence).claims(number)})
     stated = standing((name, at) for _, name, at in preferences.stated(session, members))
     return replace(
         facts,
@@ -110,7 +118,7 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
         patients=tuple(known[key] for key in members if key in known),
         claimants=tuple(known.values()),
         persons=tuple(persons),
-        permission=_permission(session, caller, _sure(claims, numbers) or numbers, now),
+        permission=_permission(session, caller, _sure(claims, own) or own, now),
         recorded=recorded,
     )
 
@@ -165,6 +173,9 @@ def _patients(
     }
     registered = _registered(session, patients, now)
     attending = _attending(session, patients, publishers, now)
+    died = {
+        trace.patient for trace in traces.newest_of(session, patients, traced.VERIFIED) if traced.is_dead(trace.died)
+    }
     facts: dict[int, access.PatientFact] = {}
     for patient in resources.of_patients(session, patients, ["Patient"]):
         publisher, kind = publishers[patient.publisher], kinds.of(patient.kind)
@@ -173,7 +184,7 @@ def _patients(
             grade=grades.get(patient.patient, identity.CLAIMED),
             registered=patient.patient in registered,
             attending=patient.patient in attending,
-            deceased=kind.registers and _is_dead(build.decode(patient.body)),
+            deceased=patient.patient in died or kind.registers and _is_dead(build.decode(patient.body)),
         )  # fmt: skip
     return facts
 

@@ -8,7 +8,7 @@ from functools import partial
 from gateway.errors import NotFound
 from gateway.fhir import build
 from gateway.fhir.dates import moment
-from gateway.nhs import access, identifiers, kinds, labels, roles
+from gateway.nhs import access, identifiers, identity, kinds, labels, roles
 from gateway.nhs.roles import CORE, Caller
 from gateway.nhs.summary.decoded import decoded
 from gateway.nhs.summary.record import Contribution, Held, Record
@@ -82,7 +82,6 @@ def _record(
     registered_patients = {patient.id for patient in gathered if patient.registered}
     patients = _best_known_first(people, registered_patients)
     claims = identities.claims_of(session, sorted(patient.key for patient in gathered))
-    numbers = [number for _, number, _ in claims if identifiers.is_valid(number)]
     registered = [publishers[key] for key in sorted({patient.publisher for patient in gathered if patient.registered})]
     return Record(
         subject_id=patients[0].resource["id"] if patients else "",
@@ -91,7 +90,7 @@ def _record(
         contributions=tuple(_contributions(decision, seen, publishers)),
         sections=opened,
         withheld=decision.withheld and any(decision.hides(item.publisher, item.labels) for item in everything),
-        mismatch=identities.has_mismatch(session, numbers, [patient.key for patient in gathered]),
+        mismatch=_has_mismatch(session, claims),
         registered_at=tuple(publisher.name or publisher.ods for publisher in registered),
         registered=frozenset(publisher.ods for publisher in registered),
         caller_name=caller.name,
@@ -103,6 +102,22 @@ def _record(
         own_only=not decision.withheld and bool(decision.facts.active - decision.facts.own),
         died=_died(everything),
     )
+
+
+def _has_mismatch(session: Session, claims: Sequence[tuple[int, str, bytes]]) -> bool:
+    """Whether another Patient claims a number of these, without being gathered with them or held apart from it."""
+    gathered, numbers = {patient for patient, _, _ in claims}, _claimed(claims)
+    others = identities.claimants(session, sorted({number for _, number in numbers}))
+    return bool({patient for patient, _ in _claimed(others)} - gathered)
+
+
+def _claimed(claims: Iterable[tuple[int, str, bytes]]) -> set[tuple[int, str]]:
+    """(patient, number) of the NHS numbers that Patients claim and are not held apart from."""
+    return {
+        (patient, number)
+        for patient, number, evidence in claims
+        if identifiers.is_valid(number) and identity.decode_evidence(evidence).claims(number)
+    }
 
 
 def _by_role(caller: Caller, view: str) -> frozenset[str]:

@@ -95,6 +95,14 @@ def gathered(session: Session, persons: Sequence[int]) -> list[tuple[int, int, s
     )
 
 
+def ids_of(session: Session, patients: Sequence[int]) -> dict[int, str]:
+    """Patient → the id of its Patient resource."""
+    if not patients:
+        return {}
+    sql = f"SELECT patient, id FROM head WHERE {session.within('patient')} AND type = ?"
+    return dict(session.rows(sql, session.listed(patients), TYPE_NUMBER["Patient"]))
+
+
 def pages(session: Session, size: int) -> Iterator[list[tuple[int, int]]]:
     """(patient, person) of every Patient, in pages of whole persons by person: each of about ``size`` Patients."""
     low = _LEAST
@@ -123,12 +131,6 @@ def held_by(session: Session, patients: Sequence[int], publishers: Sequence[int]
     )
     rows = session.rows(sql, session.listed(patients), TYPE_NUMBER["Patient"], session.listed(publishers))
     return {patient for (patient,) in rows}
-
-
-def has_mismatch(session: Session, numbers: Sequence[str], patients: Sequence[int]) -> bool:
-    """Return whether another Patient claims one of these numbers without being gathered with these Patients."""
-    sql = f"SELECT patient FROM claim WHERE {session.within('number')}"
-    return bool({row[0] for row in session.rows(sql, session.listed(numbers))} - set(patients))
 
 
 @dataclass(frozen=True, slots=True)

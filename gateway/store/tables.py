@@ -339,6 +339,57 @@ class Mismatch(SQLModel, table=True):
     why: str = Field(sa_column=text())
 
 
+class Ruling(SQLModel, table=True):
+    """What a person decided about who a record is of, append-only: ``act`` is ``confirm``, ``separate``, ``join`` or
+    ``undo`` (of the ruling ``undoes``). ``patient`` and ``other`` are Patients, 0 where none is meant."""
+
+    __tablename__ = "ruling"
+    __table_args__ = (Index("ruling_patient", "patient"), Index("ruling_other", "other"))
+    key: int = Field(sa_column=serial())
+    at: int = Field(sa_column=big())
+    act: str = Field(sa_column=text())
+    item: str = Field(sa_column=text())
+    patient: int = Field(sa_column=big())
+    other: int = Field(sa_column=big())
+    number: str = Field(sa_column=text())
+    undoes: int = Field(sa_column=big())
+    by: str = Field(sa_column=text())
+    why: str = Field(sa_column=text())
+
+
+class Trace(SQLModel, table=True):
+    """What PDS answered about one Patient's number, or about a Patient without one. ``asked`` and ``answered`` are
+    digests of what was compared; the newest row of a Patient counts, until ``until``."""
+
+    __tablename__ = "trace"
+    __table_args__ = (Index("trace_patient", "patient"), Index("trace_until", "until"))
+    key: int = Field(sa_column=serial())
+    patient: int = Field(sa_column=big())
+    number: str = Field(sa_column=text())
+    answer: str = Field(sa_column=text())
+    outcome: str = Field(sa_column=text())
+    asked: str = Field(sa_column=text())
+    answered: str = Field(sa_column=text())
+    restricted: int = Field(sa_column=small())
+    died: str = Field(sa_column=text())
+    at: int = Field(sa_column=big())
+    until: int = Field(sa_column=big())
+
+
+class Proposal(SQLModel, table=True):
+    """Two Patients that may be one person, with the probability in millionths and the reasons by field. It gathers
+    nobody."""
+
+    __tablename__ = "proposal"
+    __table_args__ = (PrimaryKeyConstraint("model", "patient", "other"), CLUSTERED)
+    model: str = Field(sa_column=Column(String(64), nullable=False))
+    patient: int = Field(sa_column=big())
+    other: int = Field(sa_column=big())
+    probability: int = Field(sa_column=big())
+    reasons: str = Field(sa_column=text())
+    at: int = Field(sa_column=big())
+
+
 class Preference(SQLModel, table=True):
     """A coded choice of the patient (summary consent, Type 1 …) found in a resource; the latest dated one stands."""
 

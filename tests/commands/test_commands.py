@@ -23,6 +23,7 @@ from typer.core import TyperCommand, TyperGroup
 from gateway import commands, composition, config
 from gateway.commands import main
 from gateway.export import asking, standing
+from gateway.identity import review
 from gateway.synth import world
 from tests import acts
 from tests.project import PROJECT
@@ -48,6 +49,7 @@ REPORT = ("source", "state", "files", "rows", "rejects", "places", "resources", 
           "unmappedCodes", "unlistedValues", "seconds")  # fmt: skip
 KEPT = ("number", "source", "feed", "delivery", "place", "reason", "bytes")
 MANIFEST = ("transactionTime", "request", "requiresAccessToken", "output", "deleted", "error", "extension")
+RULING = ("ruling", "act", "state")
 CASES = [
     case("init sandbox --json", 0, "store", "mode"),
     case("init live", 2),
@@ -83,6 +85,22 @@ CASES = [
     case("mismatches x", 2),
     case("explain fhir --json", 0, "source", "version", "counts", "columns"),
     case("explain none", 2),
+    case("identity review --json", 1, "item", "kind", "why", "records", "numbers"),
+    case("identity review --kind superseded", 0),
+    case("identity review --kind none", 2),
+    case("identity separate {item} {record} --why seen --json", 0, *RULING),
+    case("identity separate none {record} --why seen", 2),
+    case("identity undo 1 --why again --as me --json", 0, *RULING),
+    case("identity undo 99 --why again --as me", 2),
+    case("identity confirm {item} --why seen --json", 0, *RULING),
+    case("identity confirm none --why seen", 2),
+    case("identity join none {record} {record} --why seen --as me", 2),
+    case("identity history --json", 0, *RULING[:2], "item", "undoes", "by", "why", "stands", "at"),
+    case("identity history x", 2),
+    case("identity trace --dry-run --json", 0, "due", "asked", "outcomes", "stopped"),
+    case("identity trace", 2),
+    case("identity propose --json", 0, "proposals"),
+    case("identity propose x", 2),
     case("validate {valid} --json", 0, "file", "line", "resourceType", "valid", "issues"),
     case("validate {invalid}", 1, "file", "line", "resourceType", "valid", "issues"),
     case("validate nowhere.json", 2),
@@ -138,11 +156,12 @@ CASES = [
     case("demo --no-serve --people 9", 2),
 ]
 ELSEWHERE = {"restore": "tests/test_backup.py", "serve": "tests/test_composition.py", "demo": "tests/test_demo.py",
-             "listen": "tests/commands/test_listening.py"}  # fmt: skip
-"""Commands whose clean end is shown by a test of their own: they serve."""
+             "listen": "tests/commands/test_listening.py", "identity join": "tests/identity/test_operator.py"}  # fmt: skip
+"""Commands whose clean end is shown by a test of their own: they serve, or two people run them."""
 
-UNSEEN = {"work": "tests/export/test_worker.py", "rejects show": "tests/intake/test_rejects.py"}
-"""Commands that here find nothing to do, or would print a patient's data, and where their acts are seen."""
+UNSEEN = {"work": "tests/export/test_worker.py", "rejects show": "tests/intake/test_rejects.py",
+          "identity trace": "tests/identity/test_operator.py"}  # fmt: skip
+"""Commands that here find nothing to do, would print a patient's data or call out, and where their acts are seen."""
 
 
 def leaves() -> dict[str, TyperCommand]:
@@ -210,11 +229,27 @@ def run(line: Case, folder: Path, places: dict[str, str]) -> tuple[int, str, str
     if line.words.startswith("mismatches --as"):
         with composition.open_gateway(config.read()) as gateway, gateway.store.write() as session:
             session.run("INSERT INTO mismatch (number, patient, why) SELECT 'x', min(patient), 'a test' FROM head")
+    if line.words.startswith("identity"):
+        _ask_about_identity(places)
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main([word.format(**places) for word in line.words.split()])
     ACTED[line.words] = set(audited()[before:])
     return code, out.getvalue(), err.getvalue()
+
+
+def _ask_about_identity(places: dict[str, str]) -> None:
+    """Have the review ask about one number and those that claim it."""
+    with composition.open_gateway(config.read()) as gateway:
+        with gateway.store.write() as session:
+            number = session.value("SELECT min(number) FROM claim WHERE number NOT LIKE 'patient:%'")
+            session.run("DELETE FROM mismatch")
+            session.run(
+                "INSERT INTO mismatch (number, patient, why) SELECT ?, min(patient), 'a test' FROM head", number
+            )
+        asked = review.review(gateway.store)
+        places["item"] = next((item.id for item in asked.items), "none")
+        places["record"] = next(iter(asked.held.values())).id
 
 
 @pytest.mark.parametrize("line", CASES, ids=lambda line: line.words)
@@ -251,7 +286,7 @@ def test_every_command_has_cases_for_its_clean_end_its_refusal_and_its_json():
     assert not [name for name in leaves() if (name, 2) not in ends], "no refusal"
     speaking = {words_of(line) for line in CASES if "--json" in line.words and line.names}
     able = {name for name, command in leaves().items() if any("--json" in part.opts for part in command.params)}
-    assert able == speaking | {"restore", "listen", "feeds"}
+    assert able == speaking | {"restore", "listen", "feeds", "identity join"}
     assert leaves().keys() - able == {"serve", "work", "demo"}, "a machine reads all others"
 
 

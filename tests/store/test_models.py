@@ -109,6 +109,7 @@ def test_what_runs_often_starts_without_importing_sqlmodel_or_alembic(tmp_path):
 HOT_TABLES = {
     "clock", "kept", "member", "depends", "touched", "quarantine", "head", "version", "history", "entry", "entry_global", "word",
     "second_date", "label", "claim", "person", "mismatch", "preference", "audit", "seal", "optout", "part_member", "gathered",
+    "ruling", "trace",
 }  # fmt: skip
 """Read or written with each resource, person, request or batch: by plain statements. Every other table is cold."""
 PLAIN = {
@@ -117,6 +118,9 @@ PLAIN = {
     ("touched", "publisher"): "joined with kept rows",
     ("kept", "publisher"): "joined with kept rows",
     ("identities", "publisher"): "joined with the heads of Patients",
+    ("traces", "publisher"): "joined with the heads of Patients",
+    ("reviewed", "publisher"): "joined with the heads of Patients",
+    ("proposals", "proposal"): "written some thousands at once",
     ("outdated", "delivery"): "each process that opens the door reads it",
     ("permissions", "permission"): "each decision reads those in force",
     ("optouts", "optout_list"): "each worker of an export reads the list in force",

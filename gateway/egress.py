@@ -1,0 +1,132 @@
+"""The one place that calls out over HTTP: one origin a client, bounded, paced and tried again; no redirect is followed.
+
+An address may hold an NHS number where the other side's API asks for it. No message, and no log line, repeats one.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from gateway.errors import Refused, Throttled, Unavailable
+
+TIMEOUT = 15.0
+"""Seconds to connect, and to wait for the next bytes."""
+MOST_BYTES = 2_000_000
+ATTEMPTS = 4
+AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+"""Statuses after which the same request is sent again."""
+LONGEST_PAUSE = 30.0
+"""Seconds. Whoever asks for a longer one is not asked again now."""
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that came: its status and its JSON object, {} where the body is none."""
+
+    status: int
+    body: dict[str, Any]
+
+
+class Origin:
+    """A client of one server. Only its own addresses are called, over TLS unless it is this machine.
+
+    ``pause`` and ``transport`` are the outside world, for tests. Used as a context manager, it closes its connections.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        *,
+        per_second: float = 4,
+        pause: Callable[[float], None] = time.sleep,
+        transport: httpx.BaseTransport | None = None,
+    ):
+        parts = urlsplit(base)
+        is_near = parts.hostname in LOOPBACK
+        if not parts.hostname or parts.scheme not in ("https", "http") or (parts.scheme == "http" and not is_near):
+            raise Refused("an address to call is https://…, or http://… on this machine")
+        self._pause, self._gap, self._free_at = pause, 1 / per_second, 0.0
+        self._client = httpx.Client(
+            base_url=base, timeout=TIMEOUT, follow_redirects=False, trust_env=not is_near, transport=transport
+        )
+
+    def get(self, path: str, params: Sequence[tuple[str, str]] = (), headers: Mapping[str, str] | None = None) -> Reply:
+        """GET a path below the base. Raises ``Throttled`` where the server goes on asking to wait, ``Unavailable``
+        where it does not answer or answers with no JSON object."""
+        return self._sent("GET", path, headers=dict(headers or {}), params=list(params))
+
+    def post(self, path: str, form: Mapping[str, str]) -> Reply:
+        """POST a form. Raises as ``get`` does."""
+        return self._sent("POST", path, data=dict(form))
+
+    def _sent(self, method: str, path: str, **parts: Any) -> Reply:
+        """Send a request until it is answered. The same headers are sent again, so that the other side knows it."""
+        for attempt in range(ATTEMPTS):
+            is_last = attempt == ATTEMPTS - 1
+            self._wait_for_turn()
+            try:
+                reply, asked = self._once(method, path, **parts)
+            except httpx.HTTPError:
+                if is_last:
+                    raise Unavailable("the other server does not answer", "no-answer") from None
+                self._pause(_backoff(attempt))
+                continue
+            if reply.status not in AGAIN:
+                return reply
+            wait = asked if asked is not None else _backoff(attempt)
+            if reply.status == 429 and (is_last or wait > LONGEST_PAUSE):
+                raise Throttled("the other server asks to wait", int(wait) or 1)
+            if is_last:
+                raise Unavailable(f"the other server answers {reply.status}", "no-answer")
+            self._pause(min(wait, LONGEST_PAUSE))
+        raise AssertionError("unreachable")
+
+    def _once(self, method: str, path: str, **parts: Any) -> tuple[Reply, float | None]:
+        with self._client.stream(method, path, **parts) as response:
+            content = b""
+            for piece in response.iter_bytes():
+                content += piece
+                if len(content) > MOST_BYTES:
+                    raise Unavailable("the other server's answer is too long", "no-answer")
+            return Reply(response.status_code, _object(content)), _seconds(response.headers.get("retry-after", ""))
+
+    def _wait_for_turn(self) -> None:
+        """Keep the rate: no two requests start closer together."""
+        now = time.monotonic()
+        if now < self._free_at:
+            self._pause(self._free_at - now)
+        self._free_at = max(now, self._free_at) + self._gap
+
+    def __enter__(self) -> Origin:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(content, type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return {}
+
+
+def _seconds(text: str) -> float | None:
+    """Retry-After in seconds; its form as a date is not read, and the pause is ours."""
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
+
+
+def _backoff(attempt: int) -> float:
+    return float(2**attempt) * (0.5 + random.random() / 2)

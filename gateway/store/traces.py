@@ -1,0 +1,84 @@
+"""Traces at rest: what PDS answered about the numbers of Patients. The newest of a Patient and number counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+from gateway.store import columns
+from gateway.store.numbers import TYPE_NUMBER
+from gateway.store.session import Session
+
+
+class TraceRow(NamedTuple):
+    """One trace as it lies in the store; times in µs UTC. ``number`` is the one claimed, ``answer`` the one that PDS
+    gave; "" for none."""
+
+    key: int
+    patient: int
+    number: str
+    answer: str
+    outcome: str
+    asked: str
+    answered: str
+    restricted: int
+    died: str
+    at: int
+    until: int
+
+
+_ALL = columns.TRACE.all
+
+
+def add(session: Session, row: TraceRow) -> None:
+    """Add a trace; its key and its time are given here."""
+    key = session.next_key("trace")
+    session.insert("trace", _ALL, [tuple(row._replace(key=key, at=session.now))])
+
+
+def newest(session: Session, patients: Sequence[int]) -> list[TraceRow]:
+    """The newest trace of each of these Patients and numbers, in the order made."""
+    if session.value("SELECT 1 FROM trace LIMIT 1") is None:
+        return []  # as where nobody is traced
+    sql = f"SELECT {_ALL} FROM trace WHERE {session.within('patient')} ORDER BY key"
+    rows = (TraceRow(*row) for row in session.rows(sql, session.listed(patients)))
+    return sorted({(row.patient, row.number): row for row in rows}.values())
+
+
+def newest_of(session: Session, patients: Sequence[int], outcomes: Collection[str]) -> list[TraceRow]:
+    """The newest trace of each of these Patients that ended with one of the outcomes, ended or not."""
+    if session.value("SELECT 1 FROM trace LIMIT 1") is None:
+        return []
+    sql = f"SELECT {_ALL} FROM trace WHERE {session.within('patient')} ORDER BY key"
+    rows = (TraceRow(*row) for row in session.rows(sql, session.listed(patients)))
+    return sorted({row.patient: row for row in rows if row.outcome in outcomes}.values())
+
+
+def every(session: Session) -> list[TraceRow]:
+    """The newest trace of each Patient and number, of all Patients."""
+    rows = (TraceRow(*row) for row in session.rows(f"SELECT {_ALL} FROM trace ORDER BY key"))
+    return sorted({(row.patient, row.number): row for row in rows}.values())
+
+
+def ended(session: Session, now: int) -> list[int]:
+    """The Patients of whom a trace has ended."""
+    return [row[0] for row in session.rows("SELECT DISTINCT patient FROM trace WHERE until <= ? ORDER BY 1", now)]
+
+
+def held_patients(session: Session, after: int, size: int, publisher: str = "") -> list[tuple[int, int, str, bytes]]:
+    """(key, patient, id, body) of the current Patient resources after a head's key, ``size`` of them, of the publisher
+    with this code where one is named."""
+    sql = (
+        "SELECT h.key, h.patient, h.id, v.body FROM head h JOIN version v ON v.key = h.body "
+        "JOIN publisher p ON p.key = h.publisher WHERE h.type = ? AND h.deleted = 0 AND h.key > ? "
+        "AND (? = '' OR p.code = ?) ORDER BY h.key LIMIT ?"
+    )
+    return session.rows(sql, TYPE_NUMBER["Patient"], after, publisher, publisher, size)
+
+
+def in_pages(session: Session, publisher: str = "", size: int = 500) -> Iterator[tuple[int, str, bytes]]:
+    """(patient, id, body) of every current Patient resource, or of one publisher's."""
+    after = 0
+    while page := held_patients(session, after, size, publisher):
+        yield from ((patient, id_, body) for _, patient, id_, body in page)
+        after = page[-1][0]

@@ -1,0 +1,1 @@
+"""A local stand-in for PDS: for tests, and for testers (``python -m tests.pds``)."""
