@@ -102,6 +102,16 @@ class Settings:
         return self.data_dir / "inbox.db"
 
     @property
+    def watch_file(self) -> Path:
+        """The file of how the watched folders stand."""
+        return self.data_dir / "watch.json"
+
+    @property
+    def spool(self) -> Path:
+        """The folder of what is fetched or decrypted, while it is loaded."""
+        return self.data_dir / "spool"
+
+    @property
     def keys(self) -> Path:
         """The folder of the secret keys."""
         return self.data_dir / "keys"
@@ -196,7 +206,7 @@ def close_folders(settings: Settings) -> None:
 
     Raises ``Refused`` where that needs somebody else's rights. A group that a volume's owner lets in stays.
     """
-    for folder in (settings.data_dir, settings.keys, settings.exports):
+    for folder in (settings.data_dir, settings.keys, settings.exports, settings.spool):
         mode = stat.S_IMODE(folder.stat().st_mode) if folder.is_dir() else 0
         if not mode & 0o077:
             continue

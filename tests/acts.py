@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "restore": ("restore",),
     "serve": ("serve",),
     "listen": ("listen.serve", "listen"),
+    "watch": ("watch.serve", "load"),
     "feeds": READS_NOBODY,
     "synth": NO_STORE,
     "demo": ("init", "load"),

@@ -29,9 +29,11 @@ def load(
     workers: int | None = None,
     progress: Progress = quiet,
     replace: Replace | None = None,
+    name: str = "",
 ) -> Report:
     """Load one delivery: a file, a folder or a zip. Raises ``Refused``, before anything is kept, if it is not a
-    delivery of this source. ``replace`` deletes what a whole delivery lacks."""
+    delivery of this source. ``replace`` deletes what a whole delivery lacks. ``name`` is what the delivery is called,
+    where the name of its file is not."""
     feed = feed.within(store.namespace.bytes)
     if replace:
         replacing.check(source, feed)
@@ -43,7 +45,7 @@ def load(
         rows,
         feed,
         sets,
-        name=path.name,
+        name=name or path.name,
         files=len(files),
         workers=workers,
         progress=progress,

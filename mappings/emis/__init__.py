@@ -7,6 +7,7 @@ tells the quirks and what a clinician has to sign.
 """
 
 from mappings import Group, Publisher, Row, Source, by_family
+from mappings.emis.arrivals import arrivals
 from mappings.emis.delivery import check, read, unread
 from mappings.emis.directory import to_location, to_organisation, to_user
 from mappings.emis.encounter import to_encounter
@@ -71,4 +72,5 @@ SOURCE = Source(
     replaces=REPLACED,
     unread=unread,
     settings=frozenset({"partial"}),
+    arrivals=arrivals,
 )

@@ -9,6 +9,7 @@ the quirks and what a clinician has to sign.
 from gateway.nhs.identifiers import is_ods_code, is_practice_code
 from mappings import Group, Publisher, Row, Source, by_family
 from mappings.tpp.allergy import to_sensitivity
+from mappings.tpp.arrivals import arrivals
 from mappings.tpp.coded import to_coded
 from mappings.tpp.condition import to_problem
 from mappings.tpp.delivery import check, read, unread
@@ -81,4 +82,5 @@ SOURCE = Source(
     unread=unread,
     settings=frozenset({"delimiter", "organisation", "partial"}),
     kind_of=kind_of,
+    arrivals=arrivals,
 )

@@ -127,6 +127,7 @@ CASES = [
     case("check x", 2),
     case("serve --port 85536", 2),
     case("listen --feed none", 2),
+    case("watch --feed none", 2),
     case("feeds", 0),
     case("feeds x", 2),
     case("synth --out {world} --people 10 --json", 0, "people", "seed", "today", "written"),
@@ -134,7 +135,7 @@ CASES = [
     case("demo --no-serve --people 9", 2),
 ]
 ELSEWHERE = {"restore": "tests/test_backup.py", "serve": "tests/test_composition.py", "demo": "tests/test_demo.py",
-             "listen": "tests/commands/test_listening.py"}  # fmt: skip
+             "listen": "tests/commands/test_listening.py", "watch": "tests/commands/test_watching.py"}  # fmt: skip
 """Commands whose clean end is shown by a test of their own: they serve."""
 
 UNSEEN = {"work": "tests/export/test_worker.py", "rejects show": "tests/intake/test_rejects.py"}
@@ -246,7 +247,7 @@ def test_every_command_has_cases_for_its_clean_end_its_refusal_and_its_json():
     assert not [name for name in leaves() if (name, 2) not in ends], "no refusal"
     speaking = {words_of(line) for line in CASES if "--json" in line.words and line.names}
     able = {name for name, command in leaves().items() if any("--json" in part.opts for part in command.params)}
-    assert able == speaking | {"restore", "listen", "feeds"}
+    assert able == speaking | {"restore", "listen", "watch", "feeds"}
     assert leaves().keys() - able == {"serve", "work", "demo"}, "a machine reads all others"
 
 
