@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -31,6 +31,8 @@ WHY = {
     "NODATA": "it is not encrypted with PGP",
 }
 """gpg's words for what went wrong, and ours."""
+BAD_PASSPHRASE = 11
+"""libgpg-error's number, in the low 16 bits of an error."""
 
 
 class Keys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,6 +142,8 @@ def _fault(said: Iterable[list[str]], rules: Keys) -> str:
     by_word: dict[str, list[list[str]]] = {}
     for word, *arguments in said:
         by_word.setdefault(word, []).append(arguments)
+    if any(int(code) & 0xFFFF == BAD_PASSPHRASE for _, code in _errors(by_word)):
+        return WHY["BAD_PASSPHRASE"]
     fault = next((words for word, words in WHY.items() if word in by_word), "")
     if "DECRYPTION_OKAY" not in by_word:
         return fault or "it cannot be decrypted"
@@ -149,6 +153,12 @@ def _fault(said: Iterable[list[str]], rules: Keys) -> str:
     if rules.signed_by and signers.isdisjoint(map(_hex, rules.signed_by)):
         return "not signed by a key of signed_by"
     return ""
+
+
+def _errors(by_word: Mapping[str, list[list[str]]]) -> list[tuple[str, str]]:
+    """What gpg says as (place, number): ``pkdecrypt_failed 67108875``, ``symkey_decrypt 11_BAD_PASSPHRASE``."""
+    errors = [(arguments[0], arguments[-1].partition("_")[0]) for arguments in by_word.get("ERROR", []) if arguments]
+    return [(place, code) for place, code in errors if code.isdigit()]
 
 
 def _hex(fingerprint: str) -> str:
