@@ -14,7 +14,7 @@ from mappings import Arrival, Feed, ReadFile
 from mappings.emis.delivery import NAME
 from mappings.emis.tables import TABLES
 
-NUMBERS = re.compile(r"(\d{1,10})-(\d{1,10})_")
+NUMBERS = re.compile(r"(\d+)-(\d+)_")
 
 
 def arrivals(names: Iterable[str], read: ReadFile, feed: Feed) -> list[Arrival]:
@@ -36,13 +36,13 @@ def arrivals(names: Iterable[str], read: ReadFile, feed: Feed) -> list[Arrival]:
 
 def _extract(time: str, agreement: str, folder: str, files: dict[str, str], partial: bool) -> Arrival:
     absent = [table for table in TABLES if table not in files.values()]
-    numbers = [tuple(map(int, NUMBERS.match(name.rpartition("/")[2]).groups())) for name in files]  # type: ignore[union-attr]
+    ranges = [match for name in files if (match := NUMBERS.match(name.rpartition("/")[2]))]
     return Arrival(
         files=tuple(sorted(files)),
         title=f"extract of {time}",
         time=time,
         lacks=absent[0] if absent and not partial else "",
         stream=agreement,
-        after=f"{min(first for first, _ in numbers) - 1:010}",
-        until=f"{max(last for _, last in numbers):010}",
+        after=f"{min(int(match[1]) for match in ranges) - 1:020}",
+        until=f"{max(int(match[2]) for match in ranges):020}",
     )
