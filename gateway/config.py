@@ -23,7 +23,8 @@ DATABASES = ("postgresql://", "sqlite:///")
 HOST, PORT = "127.0.0.1", 8000
 EVERYWHERE = ("0.0.0.0", "::", "")
 FEEDS_HELP = (
-    "TOML file, one table a feed: `encoding`, `zone`, `default` (`share` or `withhold`), and what a source documents"
+    "TOML file, one table a feed: `encoding`, `zone`, `default` (`share` or `withhold`), `watch`, `pgp`, and what a "
+    "source documents"
 )
 
 
