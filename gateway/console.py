@@ -112,10 +112,14 @@ def load_report(report: dict[str, Any]) -> None:
     out.print(Text(title, style="bold"), *([table] if report["resources"] else ()))
     if report["people"]:
         people(report["people"])
+    if coded := _coded(report["publishers"]):
+        out.print(Text(coded))
+    if report["lagSeconds"] is not None:
+        out.print(f"extracted {report['extracted']}, all of it visible {_long(report['lagSeconds'])} later")
     for title, key in (
         ("labels", "labels"),
         ("UK Core's constraints broken", "ukCore"),
-        ("codes without a standard code", "unmappedCodes"),
+        ("codes without a standard code, by their system", "unmappedCodes"),
         ("values that no code table lists", "unlistedValues"),
         ("left out of rows that were taken", "warnings"),
         ("columns that are not known, kept with their rows", "unreadColumns"),
@@ -151,6 +155,25 @@ def load_report(report: dict[str, Any]) -> None:
             )
             out.print(Text(words, style="bold red"))
     out.print()
+
+
+def _coded(publishers: dict[str, dict[str, int]]) -> str:
+    """How much of what came has a standard code, by publisher; "" where nothing that came is coded."""
+    shares = [
+        f"{name} {counts['coded'] / counts['concepts']:.0%} of {counts['concepts']:,}"
+        for name, counts in publishers.items()
+        if counts["concepts"]
+    ]
+    more = f" and {len(shares) - MOST} more" if len(shares) > MOST else ""
+    return f"with a standard code: {', '.join(shares[:MOST])}{more}" if shares else ""
+
+
+def _long(seconds: int) -> str:
+    """A time in the largest unit that shows it."""
+    for unit, name in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:,.0f} {name}"
+    return f"{seconds:,} seconds"
 
 
 def people(counts: dict[str, int]) -> None:

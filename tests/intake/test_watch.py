@@ -468,6 +468,17 @@ def test_gzipped_files_and_a_zip_are_loaded_as_what_they_hold(here, tmp_path):
     assert len(drop.standing.gaps) == 1 and "fourth.zip" in drop.lying()
 
 
+def test_a_report_tells_when_the_source_made_it_and_how_long_it_took(here, tmp_path):
+    """Local time of the feed, in summer."""
+    here.clock = lambda: 1_720_778_400_000_000  # 2024-07-12T10:00:00Z
+    folder = harness_emis.write(tmp_path / "extract", time="20240712100000")
+    report = loading.load(here, sources()["emis"], folder, Feed(), CODE_SETS, workers=0).as_dict()
+    assert (report["extracted"], report["lagSeconds"]) == ("2024-07-12T09:00:00+00:00", 3600)
+    (tmp_path / "a.hl7").write_bytes(message(1))
+    report = loading.load(here, sources()["hl7v2"], tmp_path / "a.hl7", Feed(), CODE_SETS, workers=0).as_dict()
+    assert (report["extracted"], report["lagSeconds"]) == (None, None)
+
+
 # Settings
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
+from gateway.intake.arriving import time_of
 from gateway.intake.watch.watches import Watching
 from gateway.store.hashes import hex64
 from gateway.store.watched import Gap, Standing
@@ -69,19 +68,3 @@ def hours_between(first: str, second: str) -> float | None:
     """
     times = [time_of(first), time_of(second)]
     return None if None in times else (times[1] - times[0]).total_seconds() / 3600  # type: ignore[operator]
-
-
-def time_of(digits: str) -> datetime | None:
-    """The time that digits say, to the day, minute or second.
-
-    >>> time_of("20240312_0100")
-    datetime.datetime(2024, 3, 12, 1, 0)
-    """
-    plain = digits.replace("_", "")[:14]
-    for length, form in ((14, "%Y%m%d%H%M%S"), (12, "%Y%m%d%H%M"), (8, "%Y%m%d")):
-        if len(plain) >= length:
-            try:
-                return datetime.strptime(plain[:length], form)
-            except ValueError:
-                continue
-    return None

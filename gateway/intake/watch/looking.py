@@ -6,9 +6,8 @@ digest of its files; everything else is done again.
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
@@ -18,7 +17,7 @@ import msgspec
 
 from gateway import durable, log
 from gateway.errors import GatewayError, Refused, Unavailable
-from gateway.intake import load, staging, unsealing
+from gateway.intake import arriving, load, staging, unsealing
 from gateway.intake.report import Report
 from gateway.intake.watch import gaps, landing
 from gateway.intake.watch.landing import Lying
@@ -30,12 +29,9 @@ from gateway.store.hashes import hex64
 from gateway.store.watched import Standing
 from mappings import Arrival
 from mappings.readers.files import is_zip
-from mappings.readers.zip import Archive
 
 FIRST_WAIT, LONGEST_WAIT = 10, 900
 """Seconds until what failed for a time is tried again, twice as many each time."""
-LARGEST_MANIFEST = 10_000_000
-GZIP = ".gz"
 
 
 class Stopped(BaseException):
@@ -201,7 +197,7 @@ class Looker:
         by_clear: dict[str, str] = {}
         zips = []
         for name in files:
-            clear = _clear(name)
+            clear = arriving.clear(name)
             if "/" not in name and name.lower().endswith(".zip") and is_zip(self.watch.folder / name):
                 zips.append(self._zipped(name))
             else:
@@ -214,19 +210,10 @@ class Looker:
 
     def _zipped(self, name: str) -> Arrival:
         """The delivery in a zip. One that cannot be read says nothing: its load says why."""
-        archive = Archive(self.watch.folder / name)
         try:
-            members = [member.filename for member in archive.members()]
-
-            def read(member: str) -> bytes:
-                with archive.open(member) as file:
-                    return file.read(LARGEST_MANIFEST)
-
-            arrivals = self.watch.source.arrivals(members, read, self.watch.feed)
+            arrivals = arriving.in_zip(self.watch.folder / name, self.watch.source, self.watch.feed)
         except Refused:
             return Arrival((name,))
-        finally:
-            archive.close()
         if len(arrivals) != 1:
             return Arrival((name,), time=max((arrival.time for arrival in arrivals), default=""))
         return replace(arrivals[0], files=(name,), lacks="")  # a zip that lacks something will not get it any more
@@ -234,15 +221,10 @@ class Looker:
     def _read(self, name: str) -> bytes:
         """What a small file holds, decrypted and decompressed."""
         path = self.watch.folder / name
-        staged = (
-            staging.together(self.desk.spool, {path.name: path}, self.watch.feed)
-            if unsealing.is_sealed(name)
-            else nullcontext(path.parent)
-        )
-        with staged as folder:
-            clear = folder / unsealing.clear_name(path.name)
-            with gzip.open(clear) if clear.name.lower().endswith(GZIP) else clear.open("rb") as file:
-                return file.read(LARGEST_MANIFEST)
+        if not unsealing.is_sealed(name):
+            return arriving.read_small(path)
+        with staging.together(self.desk.spool, {path.name: path}, self.watch.feed) as folder:
+            return arriving.read_small(folder / unsealing.clear_name(path.name))
 
     def _is_known(self, ready: Ready) -> bool:
         """Whether what is left where it lies was loaded or refused."""
@@ -356,12 +338,6 @@ def _ready(arrival: Arrival, files: dict[str, Lying], markers: dict[str, str]) -
     names = [*sorted(arrival.files), *sorted(own)]
     mtime = max(files[name].mtime for name in arrival.files)
     return Ready(arrival, tuple(sorted(arrival.files)), tuple(names), mtime, hex64("ready", *tokens))
-
-
-def _clear(name: str) -> str:
-    """The name of a file once it is decrypted and decompressed."""
-    clear = unsealing.clear_name(name)
-    return clear[: -len(GZIP)] if clear.lower().endswith(GZIP) else clear
 
 
 def _words(error: OSError) -> str:
