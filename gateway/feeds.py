@@ -10,8 +10,8 @@ from gateway import config
 from gateway.errors import Refused
 from mappings import Feed, sources
 
-WATCH, PGP = "watch", "pgp"
-OF_THE_WAY = frozenset({WATCH, PGP})
+WATCH, PGP, LIST_SIZES = "watch", "pgp", "list_sizes"
+OF_THE_WAY = frozenset({WATCH, PGP, LIST_SIZES})
 """The keys that say how deliveries of any source come in. Who uses them reads them (``gateway.intake``)."""
 DEFAULT = "default"
 """The feed that needs no table."""
@@ -44,6 +44,18 @@ def watched(settings: config.Settings) -> list[Feed]:
     """Return the feeds whose table says what is watched for them."""
     every = [read(settings, name) for name in config.tables(settings.feeds, "GATEWAY_FEEDS")]
     return [feed for feed in every if WATCH in feed.settings]
+
+
+def list_sizes(settings: config.Settings) -> dict[str, int]:
+    """Return how many people publishers say that they have, by ODS or publisher code, of all feeds. Raises ``Refused``
+    naming the feed of a table that is none."""
+    sizes: dict[str, int] = {}
+    for name in config.tables(settings.feeds, "GATEWAY_FEEDS"):
+        table = read(settings, name).settings.get(LIST_SIZES, {})
+        if not isinstance(table, dict) or not all(type(size) is int and size >= 0 for size in table.values()):
+            raise Refused(f"GATEWAY_FEEDS: {name}: {LIST_SIZES} has a number for each publisher")
+        sizes |= table
+    return sizes
 
 
 def names(settings: config.Settings) -> frozenset[str]:

@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "listen": ("listen.serve", "listen"),
     "watch": ("watch.serve", "load"),
     "feeds": READS_NOBODY,
+    "quality": READS_NOBODY,
     "synth": NO_STORE,
     "demo": ("init", "load"),
 }

@@ -130,6 +130,8 @@ CASES = [
     case("watch --feed none", 2),
     case("feeds", 0),
     case("feeds x", 2),
+    case("quality --json", 0, "source"),
+    case("quality x", 2),
     case("synth --out {world} --people 10 --json", 0, "people", "seed", "today", "written"),
     case("synth --out {world}", 2),
     case("demo --no-serve --people 9", 2),
