@@ -55,7 +55,7 @@ ROOMS = {
         "store.optouts",
         "store.changes",
     },
-    "web": set(),
+    "web": {"steering"},
     "composition": {
         "config",
         "custody",
@@ -72,6 +72,7 @@ ROOMS = {
     "backup": {"config", "custody", "durable", "keys", "nhs.pseudonym", "composition", "export.standing", "store"},
     "metrics": {"store.audit", "store.database", "store.inbox", "store.vitals", "store.watched"},
     "api": {
+        "feeds",
         "metrics",
         "fhir",
         "nhs",

@@ -69,7 +69,8 @@ def take(
 ) -> Report:
     """Take rows in as one delivery called ``name``. Raises ``Refused`` before anything is kept where they must not be
     taken at all. ``replace`` has what the delivery lacks deleted; ``unread`` counts the columns that the source does
-    not know. ``extracted`` is when the source made it (µs UTC, 0 where nobody says). ``with_census`` adds who is who in the whole store to the report, which reads every person of it."""
+    not know. ``extracted`` is when the source made it (µs UTC, 0 where nobody says). ``with_census`` adds who is who
+    in the whole store to the report, which reads every person of it."""
     started = time.monotonic()
     rows = rows.checked(source, known(store, source))
     with alone(store, source):

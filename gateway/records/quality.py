@@ -10,9 +10,12 @@ from typing import Any
 
 import msgspec
 
+from gateway.errors import Forbidden
 from gateway.fhir import build
 from gateway.fhir.dates import DAY
-from gateway.nhs import identity, kinds
+from gateway.nhs import access, identity, kinds
+from gateway.nhs.roles import Caller
+from gateway.records.door import Door, who
 from gateway.store import registry, tallies
 from gateway.store.database import Store
 from gateway.store.registry import PublisherRow
@@ -160,3 +163,15 @@ def _of_source(name: str, reports: list[dict[str, Any]]) -> SourceQuality:
             counts.update(report.get(cause, {}))
     lags = [report["lagSeconds"] for report in own if report.get("lagSeconds") is not None]
     return SourceQuality(name, len(own), max(lags, default=None), causes)
+
+
+def ask(
+    door: Door, caller: Caller, request_id: str, stated: Mapping[str, int]
+) -> tuple[list[Quality], list[SourceQuality]]:
+    """``measure`` for whoever may run the gateway, audited before it leaves. Raises ``Forbidden``."""
+    refusal = access.before_lookup(caller, access.Act("jobs"), access.Facts.of_nobody(0))
+    outcome = "refused" if refusal else "ok"
+    door.audit.record({"act": "quality", **who(caller), "outcome": outcome, "request": request_id})
+    if refusal:
+        raise Forbidden("the quality of data is for operators", refusal.code)
+    return measure(door.store, stated)
