@@ -32,9 +32,9 @@ def feeds(
 
         now, settings = gateway.store.clock(), gateway.settings
         listened = [_listened(*pair, now, late) for pair in inbox.standings(settings.inbox_file).items()]
-        standings = watched.standings(settings.watch_file)
-        for feed in tables.watched(settings):
-            standings.setdefault(feed.name, watched.Standing())
+        known = watched.standings(settings.watch_file)
+        names = sorted(feed.name for feed in tables.watched(settings))
+        standings = {name: known.get(name, watched.Standing()) for name in names}
         shown = [*listened, *(_watched(*pair, now) for pair in standings.items())]
     if not shown and not as_json:
         print("no feed has listened or was watched here yet: gateway listen, gateway watch")

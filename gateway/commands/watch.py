@@ -54,6 +54,7 @@ def watch(
         memory.collect_seldom()
         settings.spool.mkdir(mode=0o700, exist_ok=True)
         with watched.alone(settings.watch_file):
+            watched.forget_others(settings.watch_file, _names(settings))
             watcher = Watcher(
                 gateway.store, gateway.code_sets(), watches, settings.spool, settings.watch_file,
                 lambda *became: _print(as_json, *became), workers,
@@ -107,6 +108,13 @@ def _watches(settings: config.Settings, names: list[str]) -> list[Watch]:
     if len(set(folders)) < len(folders):
         raise Refused("two feeds watch one folder")
     return opened_watches
+
+
+def _names(settings: config.Settings) -> frozenset[str]:
+    """The feeds that say that they are watched, whether this command watches them or not."""
+    from gateway import feeds
+
+    return frozenset(feed.name for feed in feeds.watched(settings))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -101,6 +101,14 @@ def save(path: Path, standing: Mapping[str, Standing]) -> None:
     """Write how every feed stands."""
     with faults.named():
         durable.write_whole(path, msgspec.json.encode(standing))
+
+
+def forget_others(path: Path, names: Collection[str]) -> None:
+    """Forget feeds that are watched no more: they would be late for ever."""
+    before = standings(path)
+    after = {name: standing for name, standing in before.items() if name in names}
+    if after != before:
+        save(path, after)
 
 
 @contextmanager

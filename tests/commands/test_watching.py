@@ -80,6 +80,16 @@ def test_without_a_folder_to_watch_it_does_not_start(data, text, capsys):
     assert "GATEWAY_FEEDS" in capsys.readouterr().err
 
 
+def test_a_feed_that_is_watched_no_more_is_forgotten(data, capsys):
+    put(data, "a.hl7", 1)
+    assert main(["watch", "--once"]) == 0
+    (data / "feeds.toml").write_text(TABLE.format(folder=data / "drop").replace("ward", "other"))
+    capsys.readouterr()
+    assert main(["feeds"]) == 1 and "ward" not in capsys.readouterr().out
+    assert main(["watch", "--once"]) == 0
+    assert list(watched.standings(data / "data" / "watch.json")) == ["other"]
+
+
 def test_two_feeds_of_one_folder_are_refused(data, capsys):
     text = TABLE.format(folder=data / "drop")
     (data / "feeds.toml").write_text(text + text.replace("ward", "other"))

@@ -234,8 +234,8 @@ def test_a_link_is_not_followed(drop, tmp_path):
 @pytest.mark.hazard("HZ-FEED-12")
 def test_deliveries_are_loaded_in_the_order_of_their_extracts(here, tmp_path):
     drop = Drop(here, tmp_path, "emis")
-    for number, day in ((3, 14), (1, 12), (2, 13)):
-        emis(drop, number, day)
+    for number, day, folder in ((3, 14, "a/"), (1, 12, "b/"), (2, 13, "c/")):
+        emis(drop, number, day, folder)
     assert drop.watcher.once()
     assert [title for title, _ in drop.told] == [f"extract of 202403{day}010000" for day in (12, 13, 14)]
 
@@ -262,16 +262,18 @@ def test_one_stream_waits_for_its_gap_and_the_other_goes_on(here, tmp_path):
     emis(drop, 5, 12, agreement=other)
     assert drop.watcher.once()
     emis(drop, 7, 14)
+    emis(drop, 8, 15)
     emis(drop, 6, 15, agreement=other)
-    assert not drop.watcher.once() and drop.loads() == 3 and drop.standing.waiting == 1
+    assert not drop.watcher.once() and drop.loads() == 3 and drop.standing.waiting == 2
+    assert len(drop.standing.gaps) == 1
 
 
 def test_numbers_that_begin_anew_are_no_gap(here, tmp_path):
     drop = Drop(here, tmp_path, "emis")
-    for number, day in ((205, 12), (1, 13), (2, 14)):
+    for number, day in ((205, 12), (1, 13), (204, 11), (2, 14)):  # one comes late, with a number of the old count
         emis(drop, number, day)
         assert drop.watcher.once(), day
-    assert not drop.standing.gaps and drop.loads() == 3
+    assert not drop.standing.gaps and drop.loads() == 4
 
 
 @pytest.mark.hazard("HZ-FEED-12")
