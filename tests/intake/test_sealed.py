@@ -151,7 +151,7 @@ def test_without_gpg_the_operator_is_told(rings, feed, tmp_path, monkeypatch):
 @pytest.mark.hazard("HZ-FEED-18")
 def test_what_a_kill_leaves_decrypted_goes_with_the_next_load(tmp_path):
     program = (
-        "import os, sys, time; from pathlib import Path; from gateway.intake import staging; from mappings import Feed\n"
+        "import sys, time; from pathlib import Path; from gateway.intake import staging\n"
         "with staging._room(Path(sys.argv[1])) as folder:\n"
         "    (folder / 'a.csv').write_text('secret'); print('in', flush=True); time.sleep(60)\n"
     )
