@@ -23,7 +23,8 @@ DATABASES = ("postgresql://", "sqlite:///")
 HOST, PORT = "127.0.0.1", 8000
 EVERYWHERE = ("0.0.0.0", "::", "")
 FEEDS_HELP = (
-    "TOML file, one table a feed: `encoding`, `zone`, `default` (`share` or `withhold`), and what a source documents"
+    "TOML file, one table a feed: `encoding`, `zone`, `default` (`share` or `withhold`), `watch`, `pgp`, and what a "
+    "source documents"
 )
 
 
@@ -107,6 +108,16 @@ class Settings:
     def inbox_file(self) -> Path:
         """The file of the messages that listeners received and have not mapped yet, wherever the database is."""
         return self.data_dir / "inbox.db"
+
+    @property
+    def watch_file(self) -> Path:
+        """The file of how the watched folders stand."""
+        return self.data_dir / "watch.json"
+
+    @property
+    def spool(self) -> Path:
+        """The folder of what is fetched or decrypted, while it is loaded."""
+        return self.data_dir / "spool"
 
     @property
     def keys(self) -> Path:
@@ -204,7 +215,7 @@ def close_folders(settings: Settings) -> None:
 
     Raises ``Refused`` where that needs somebody else's rights. A group that a volume's owner lets in stays.
     """
-    for folder in (settings.data_dir, settings.keys, settings.exports):
+    for folder in (settings.data_dir, settings.keys, settings.exports, settings.spool):
         mode = stat.S_IMODE(folder.stat().st_mode) if folder.is_dir() else 0
         if not mode & 0o077:
             continue

@@ -112,10 +112,14 @@ def load_report(report: dict[str, Any]) -> None:
     out.print(Text(title, style="bold"), *([table] if report["resources"] else ()))
     if report["people"]:
         people(report["people"])
+    if coded := _coded(report["publishers"]):
+        out.print(Text(coded))
+    if report["lagSeconds"] is not None:
+        out.print(f"extracted {report['extracted']}, all of it visible {_long(report['lagSeconds'])} later")
     for title, key in (
         ("labels", "labels"),
         ("UK Core's constraints broken", "ukCore"),
-        ("codes without a standard code", "unmappedCodes"),
+        ("codes without a standard code, by their system", "unmappedCodes"),
         ("values that no code table lists", "unlistedValues"),
         ("left out of rows that were taken", "warnings"),
         ("columns that are not known, kept with their rows", "unreadColumns"),
@@ -151,6 +155,61 @@ def load_report(report: dict[str, Any]) -> None:
             )
             out.print(Text(words, style="bold red"))
     out.print()
+
+
+def quality(publishers: Sequence[dict[str, Any]], sources: Sequence[dict[str, Any]]) -> None:
+    """Print what each publisher sends, and what the deliveries of each source came to."""
+    table = _table("publisher", "patients", "with number", "gathered", "list", "stated", "coded", "last sent")
+    for row in publishers:
+        name = f"{row['source']} {row['name'] or row['ods'] or row['publisher']}"
+        listed = "" if row["listSize"] is None else f"{row['listSize']:,}"
+        stated = f"{row['statedListSize']:,}" if row["statedListSize"] else ""
+        shares = [_share(row[part], row["patients"]) for part in ("withNhsNumber", "gathered")]
+        coded = _share(row["coded"], row["concepts"])
+        ago = f"{_long(row['ageSeconds'])} ago"
+        table.add_row(Text(name), f"{row['patients']:,}", *shares, listed, stated, coded, ago)
+    out.print(table)
+    for row in sources:
+        lag = "" if row["lagSeconds"] is None else f", visible at most {_long(row['lagSeconds'])} after the extract"
+        out.print(Text(f"{row['source']}: {row['deliveries']:,} deliveries in 30 days{lag}", style="bold"))
+        for title, part in QUALITY:
+            if row[part]:
+                counts = list(row[part].items())
+                shown = ", ".join(f"{name} ({count:,})" for name, count in counts[:MOST])
+                out.print(Text(f"  {title}: {shown}" + (f" and {len(counts) - MOST} more" if counts[MOST:] else "")))
+
+
+QUALITY = (
+    ("rejected", "rejects"),
+    ("left out or mended", "warnings"),
+    ("codes without a standard code, by system", "unmappedCodes"),
+    ("values that no code table lists", "unlistedValues"),
+    ("columns that are not known", "unreadColumns"),
+)
+"""The parts of a source's quality that are printed, and their titles."""
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else ""
+
+
+def _coded(publishers: dict[str, dict[str, int]]) -> str:
+    """How much of what came has a standard code, by publisher; "" where nothing that came is coded."""
+    shares = [
+        f"{name} {counts['coded'] / counts['concepts']:.0%} of {counts['concepts']:,}"
+        for name, counts in publishers.items()
+        if counts["concepts"]
+    ]
+    more = f" and {len(shares) - MOST} more" if len(shares) > MOST else ""
+    return f"with a standard code: {', '.join(shares[:MOST])}{more}" if shares else ""
+
+
+def _long(seconds: int) -> str:
+    """A time in the largest unit that shows it."""
+    for unit, name in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:,.0f} {name}"
+    return f"{seconds:,} seconds"
 
 
 def people(counts: dict[str, int]) -> None:

@@ -10,6 +10,9 @@ from gateway import config
 from gateway.errors import Refused
 from mappings import Feed, sources
 
+WATCH, PGP, LIST_SIZES = "watch", "pgp", "list_sizes"
+OF_THE_WAY = frozenset({WATCH, PGP, LIST_SIZES})
+"""The keys that say how deliveries of any source come in. Who uses them reads them (``gateway.intake``)."""
 DEFAULT = "default"
 """The feed that needs no table."""
 
@@ -30,11 +33,29 @@ def read(settings: config.Settings, name: str) -> Feed:
     for key, is_usable in CHECKS.items():
         if key in table and not is_usable(table[key]):
             raise Refused(f"GATEWAY_FEEDS: {name}: {key}")
-    known = frozenset(CHECKS).union(*(source.settings for source in sources().values()))
+    known = frozenset(CHECKS).union(OF_THE_WAY, *(source.settings for source in sources().values()))
     if unknown := sorted(table.keys() - known):
         raise Refused(f"GATEWAY_FEEDS: {name}: a key that no source knows, number {[*table].index(unknown[0]) + 1}")
     shared = {key: table[key] for key in CHECKS if key in table}
     return Feed(name=name, settings={key: table[key] for key in table if key not in CHECKS}, **shared)
+
+
+def watched(settings: config.Settings) -> list[Feed]:
+    """Return the feeds whose table says what is watched for them."""
+    every = [read(settings, name) for name in config.tables(settings.feeds, "GATEWAY_FEEDS")]
+    return [feed for feed in every if WATCH in feed.settings]
+
+
+def list_sizes(settings: config.Settings) -> dict[str, int]:
+    """Return how many people publishers say that they have, by ODS or publisher code, of all feeds. Raises ``Refused``
+    naming the feed of a table that is none."""
+    sizes: dict[str, int] = {}
+    for name in config.tables(settings.feeds, "GATEWAY_FEEDS"):
+        table = read(settings, name).settings.get(LIST_SIZES, {})
+        if not isinstance(table, dict) or not all(type(size) is int and size >= 0 for size in table.values()):
+            raise Refused(f"GATEWAY_FEEDS: {name}: {LIST_SIZES} has a number for each publisher")
+        sizes |= table
+    return sizes
 
 
 def names(settings: config.Settings) -> frozenset[str]:

@@ -76,5 +76,5 @@ def configure(level: str = "INFO") -> None:
     handler.setFormatter(logging.Formatter("%(message)s"))
     _logger.handlers, _logger.propagate = [handler], False
     _logger.setLevel(level)
-    for noisy in ("httpx", "httpcore", "uvicorn.access", "sqlalchemy", "alembic", "asyncio"):
+    for noisy in ("httpx", "httpcore", "uvicorn.access", "sqlalchemy", "alembic", "asyncio", "asyncssh"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)

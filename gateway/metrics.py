@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 
 from gateway import __version__, log
 from gateway.errors import Unavailable
-from gateway.store import inbox, vitals
+from gateway.store import inbox, vitals, watched
 from gateway.store.audit import Audit
 from gateway.store.database import Store
 
@@ -50,6 +50,14 @@ STANDING = {
     "gateway_feed_waiting": (("feed",), "messages that a listener acknowledged and that are not mapped yet"),
     "gateway_feed_oldest_waiting_seconds": (("feed",), "age of the oldest of them; 0 where none waits"),
     "gateway_feed_messages_total": (("feed", "what"), "messages `received`, `kept`, `mapped`, sent again (`duplicates`), acknowledged by code (`AA` …) and by what became of them"),
+    "gateway_watch_waiting": (("feed",), "deliveries that are whole in a watched folder and are not loaded"),
+    "gateway_watch_incomplete": (("feed",), "deliveries there that have not come whole"),
+    "gateway_watch_refused": (("feed",), "deliveries that were refused and lie in `failed`"),
+    "gateway_watch_gaps": (("feed",), "gaps between deliveries that nothing has filled"),
+    "gateway_watch_age_seconds": (("feed",), "time since a delivery was loaded, or since the folder is watched"),
+    "gateway_watch_look_age_seconds": (("feed",), "time since the folder could be looked at"),
+    "gateway_watch_behind": (("feed",), "1 where `gateway feeds` names something to look at, else 0"),
+    "gateway_watch_deliveries_total": (("feed", "what"), "deliveries `loaded`, loaded `with rejects`, sent `again`, `refused`, and `retries` after an outage"),
     "gateway_jobs": (("state",), "jobs in each state"),
     "gateway_job_oldest_waiting_seconds": ((), "age of the oldest job that no worker has taken; 0 where none waits"),
     "gateway_export_releases": ((), "releases in the ledger"),
@@ -79,7 +87,7 @@ TABLE = {**COUNTED, **STANDING, **PROCESS}
 class Metrics:
     """The metrics of one server. What it counts starts at 0 when the process does."""
 
-    def __init__(self, store: Store, audit: Audit, folder: Path, inbox_file: Path) -> None:
+    def __init__(self, store: Store, audit: Audit, folder: Path, inbox_file: Path, watch_file: Path) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(*self._row("gateway_http_requests_total"), registry=None)
         self._seconds = Histogram(*self._row("gateway_http_request_seconds"), buckets=BUCKETS, registry=None)
@@ -90,7 +98,7 @@ class Metrics:
             self._registry.register(metric)
         Info("gateway_build", COUNTED["gateway_build_info"][1], registry=self._registry).info({"version": __version__})
         ProcessCollector(registry=self._registry)
-        self._registry.register(_Standing(store, audit, folder, inbox_file))
+        self._registry.register(_Standing(store, audit, folder, inbox_file, watch_file))
 
     @staticmethod
     def _row(name: str) -> tuple[str, str, tuple[str, ...]]:
@@ -127,8 +135,9 @@ class Metrics:
 class _Standing(Collector):
     """What is looked up when somebody asks."""
 
-    def __init__(self, store: Store, audit: Audit, folder: Path, inbox_file: Path) -> None:
-        self._store, self._audit, self._folder, self._inbox = store, audit, folder, inbox_file
+    def __init__(self, store: Store, audit: Audit, folder: Path, inbox_file: Path, watch_file: Path) -> None:
+        self._store, self._audit, self._folder = store, audit, folder
+        self._inbox, self._watched = inbox_file, watch_file
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: the library would look everything up to learn the names."""
@@ -147,6 +156,7 @@ class _Standing(Collector):
             yield from _of_store(read)
         yield from self._of_audit()
         yield from self._of_feeds()
+        yield from self._of_watched()
         yield from self._of_disk()
 
     def _of_audit(self) -> Iterable[Metric]:
@@ -174,6 +184,29 @@ class _Standing(Collector):
             for what, count in sorted(feed.counts.items()):
                 messages.add_metric([name, what], count)
         yield messages
+
+    def _of_watched(self) -> Iterable[Metric]:
+        """How the folders stand that are watched with this data folder; absent where that cannot be read."""
+        try:
+            feeds = watched.standings(self._watched)
+        except Unavailable:
+            return
+        now = self._store.clock()
+        yield _gauges("gateway_watch_waiting", {name: feed.waiting for name, feed in feeds.items()})
+        yield _gauges("gateway_watch_incomplete", {name: feed.incomplete for name, feed in feeds.items()})
+        yield _gauges("gateway_watch_refused", {name: feed.refused for name, feed in feeds.items()})
+        yield _gauges("gateway_watch_gaps", {name: len(feed.gaps) for name, feed in feeds.items()})
+        ages = {name: _seconds(now - max(feed.loaded, feed.began)) for name, feed in feeds.items()}
+        yield _gauges("gateway_watch_age_seconds", ages)
+        looks = {name: _seconds(now - max(feed.looked, feed.began)) for name, feed in feeds.items()}
+        yield _gauges("gateway_watch_look_age_seconds", looks)
+        yield _gauges("gateway_watch_behind", {name: int(bool(feed.faults(now))) for name, feed in feeds.items()})
+        labels, text = STANDING["gateway_watch_deliveries_total"]
+        deliveries = CounterMetricFamily("gateway_watch_deliveries", text, labels=labels)
+        for name, feed in feeds.items():
+            for what, count in sorted(feed.counts.items()):
+                deliveries.add_metric([name, what], count)
+        yield deliveries
 
     def _of_disk(self) -> Iterable[Metric]:
         try:

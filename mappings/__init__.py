@@ -173,6 +173,43 @@ class Look(Protocol):
         """``{"reference": "Type/id"}``; may be made before its target arrives."""
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A delivery in a folder where deliveries arrive, as the names of its files tell it.
+
+    ``files`` are paths in that folder. ``title`` says which delivery it is in words of the source's format, and holds
+    no word that a sender chose. ``time`` is when it was extracted, in digits that sort. ``lacks`` names what has not
+    come yet, "" for nothing. Deliveries of one ``stream`` follow one another: each begins ``after`` something and ends
+    with ``until``, texts that sort. One that begins after more than the last one's end leaves a gap. "" as ``after``
+    says that it holds everything, or that nobody can tell.
+    """
+
+    files: tuple[str, ...]
+    title: str = ""
+    time: str = ""
+    lacks: str = ""
+    stream: str = ""
+    after: str = ""
+    until: str = ""
+
+
+ReadFile = Callable[[str], bytes]
+"""Returns what a small file of an arrival holds, by its path. Raises ``Refused`` for one that cannot be read."""
+
+
+def each_alone(names: Iterable[str], read: ReadFile, feed: Feed) -> list[Arrival]:
+    """Each file of the folder, and each folder in it, as a delivery of its own: where names tell nothing.
+
+    >>> each_alone(["b/1.hl7", "a.hl7", "b/2.hl7"], lambda name: b"", Feed())
+    ... # doctest: +ELLIPSIS
+    [Arrival(files=('b/1.hl7', 'b/2.hl7'), title='', ...), Arrival(files=('a.hl7',), title='', ...)]
+    """
+    by_top: dict[str, list[str]] = {}
+    for name in names:
+        by_top.setdefault(name.partition("/")[0], []).append(name)
+    return [Arrival(tuple(files)) for files in by_top.values()]
+
+
 @dataclass(frozen=True)
 class Source:
     """A supplier's format.
@@ -197,6 +234,8 @@ class Source:
     came. After a change of ``version`` nothing is loaded before a remap has ended, by each feed where the source
     ``is_keyed_by_feed``. The mapping document is measured with ``cells(file, feed)``, which takes a sample apart, and
     completed with ``unmapped(table, column)``: why a column is mapped to nothing, "" for one that is mapped.
+    ``arrivals(names, read, feed)`` groups the files of a folder where deliveries arrive, by their names, into
+    deliveries.
     """
 
     name: str
@@ -218,6 +257,7 @@ class Source:
     cells: Callable[[File, Feed], Iterable[Cell]] | None = None
     unmapped: Callable[[str, str], str] = lambda table, column: ""
     is_keyed_by_feed: bool = False
+    arrivals: Callable[[Iterable[str], ReadFile, Feed], list[Arrival]] = each_alone
 
 
 def by_family(

@@ -51,7 +51,9 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "restore": ("restore",),
     "serve": ("serve",),
     "listen": ("listen.serve", "listen"),
+    "watch": ("watch.serve", "load"),
     "feeds": READS_NOBODY,
+    "quality": READS_NOBODY,
     "synth": NO_STORE,
     "demo": ("init", "load"),
 }
@@ -61,6 +63,7 @@ is a delivery of its own, so a ``load``. ``demo`` writes into a store of its own
 
 ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/metrics"): READS_NOBODY,
+    ("GET", "/quality"): ("quality",),
     ("GET", "/fhir/Patient/{id_}/$summary"): ("shared",),
     ("GET", "/fhir/Patient/$summary"): ("shared",),
     ("POST", "/fhir/Patient/{id_}/$summary"): ("shared",),

@@ -30,14 +30,14 @@ ROOMS = {
     "fhir": {"errors"},
     "nhs": {"fhir"},
     "terminology": {"fhir", "nhs.codesets"},
-    "store": {"processes", "fhir"},
+    "store": {"processes", "durable", "fhir"},
     "records": {"fhir", "nhs", "terminology", "store"},
     "care": {"fhir", "nhs", "store", "records"},
     "mappings": {"fhir", "nhs.identifiers", "terminology"},
     "feeds": {"config", "mappings"},
     "signin": {"nhs.roles", "nhs.sandbox"},
     "custody": {"durable", "keys", "signin", "store.heads"},
-    "intake": {"processes", "fhir", "nhs", "terminology", "store", "records", "mappings"},
+    "intake": {"processes", "durable", "fhir", "nhs", "terminology", "store", "records", "mappings"},
     "identity": {"egress", "fhir", "nhs", "store", "intake.derive", "signin.assertion"},
     "summary": {"steering", "fhir", "nhs", "terminology", "records", "web"},
     "export": {
@@ -57,7 +57,7 @@ ROOMS = {
         "store.optouts",
         "store.changes",
     },
-    "web": set(),
+    "web": {"steering"},
     "explain": {"fhir", "nhs", "terminology", "mappings", "intake", "web"},
     "composition": {
         "config",
@@ -75,8 +75,9 @@ ROOMS = {
         "store.ledger",
     },
     "backup": {"config", "custody", "durable", "keys", "nhs.pseudonym", "composition", "export.standing", "store"},
-    "metrics": {"store.audit", "store.database", "store.inbox", "store.vitals"},
+    "metrics": {"store.audit", "store.database", "store.inbox", "store.vitals", "store.watched"},
     "api": {
+        "feeds",
         "metrics",
         "fhir",
         "nhs",
@@ -100,6 +101,7 @@ ROOMS = {
 """Who may import whom, from below to above. ``terminology`` names the ``CodeSets`` that it fills (DECISIONS)."""
 
 HOMES = {
+    "asyncssh": {"gateway/intake/watch/sftp.py"},
     "jose": {"gateway/signin"},
     "typer": {"gateway/commands"},
     "click": set(),

@@ -46,7 +46,7 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     )
     url = settings.base_url or url or config.address(config.HOST, config.PORT)
     app.state.settings, app.state.base = settings, url.rstrip("/") + "/fhir"
-    counts = Metrics(store, opened.door.audit, settings.data_dir, settings.inbox_file)
+    counts = Metrics(store, opened.door.audit, settings.data_dir, settings.inbox_file, settings.watch_file)
     app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
     app.state.rates, app.state.judgements = rates.open_rates(settings), Judgements()
     app.state.readiness = service.Readiness(partial(records.check, opened.door))

@@ -8,18 +8,24 @@ from collections.abc import Callable
 
 from fastapi import APIRouter, Request, Response
 
-from gateway import __version__
-from gateway.api import asked
+from gateway import __version__, feeds
+from gateway.api import asked, negotiation
 from gateway.api.answer import Form
 from gateway.api.auth import Known
 from gateway.api.errors import RETRY_SECONDS
 from gateway.errors import Forbidden, GatewayError
 from gateway.fhir import build, capability
+from gateway.fhir.dates import moment
 from gateway.fhir.parse import known
 from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.nhs import access
+from gateway.records import quality
+from gateway.web.quality_page import quality_page
 
 router = APIRouter()
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'"
+}
 READY_SECONDS, CHECK_SECONDS = 1.0, 5.0
 """How long an answer to readiness holds, and how long it may take."""
 
@@ -90,3 +96,17 @@ def metrics(request: Request, caller: Known) -> Response:
         raise Forbidden("metrics are for operators", refusal.code)
     counts: Metrics = request.app.state.metrics
     return Response(counts.text(), media_type=CONTENT_TYPE)
+
+
+@router.get("/quality")
+def data_quality(request: Request, caller: Known) -> Response:
+    """How good the data of each publisher is, as a page or as JSON, for whoever may run the gateway. It counts, and
+    names nobody."""
+    kind = negotiation.chosen(request, asked.in_query(request), negotiation.HTML)
+    door, settings = request.app.state.door, request.app.state.settings
+    publishers, sources = quality.ask(door, caller, request.state.id, feeds.list_sizes(settings))
+    by_publisher, by_source = [row.as_dict() for row in publishers], [row.as_dict() for row in sources]
+    if kind == negotiation.HTML:
+        page = quality_page(by_publisher, by_source, moment(door.store.clock()))
+        return Response(page, headers=PAGE_HEADERS, media_type=f"{negotiation.HTML}; charset=utf-8")
+    return Response(build.encode({"publishers": by_publisher, "sources": by_source}), media_type="application/json")

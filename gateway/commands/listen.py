@@ -45,11 +45,14 @@ def listen(
     with opened(settings) as gateway, closing(gateway.writing_audit()) as audit:
         from gateway import memory
         from gateway.commands._deliveries import source_named
+        from gateway.intake import take
         from gateway.intake.listen import stations
         from gateway.store.inbox import Inbox
 
-        gateway.mark_audit()
         source, sets = source_named(SOURCE), gateway.code_sets()
+        for listener in listeners:
+            take.require_read(gateway.store, source, listener.feed)
+        gateway.mark_audit()
         memory.collect_seldom()
         with closing(Inbox(settings.inbox_file)) as inbox, audit.sealing(), _audited(gateway, listeners):
             pairs = [(listener, source) for listener in listeners]

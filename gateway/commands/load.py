@@ -16,7 +16,9 @@ from gateway.errors import Refused
 
 def load(
     source: SourceName,
-    path: Annotated[Path, typer.Argument(help="The delivery: a file, a folder or a zip; files may be gzipped.")],
+    path: Annotated[
+        Path, typer.Argument(help="The delivery: a file, a folder or a zip; files may be gzipped or PGP-encrypted.")
+    ],
     feed: FeedName = "default",
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 also when constraints of UK Core are broken.")
@@ -45,18 +47,25 @@ def load(
         raise Refused("no such file or folder")
     from gateway import console, feeds
     from gateway.intake import load as intake
+    from gateway.intake import staging
     from gateway.intake.replacing import Replace
 
-    with acting(settings) as gateway, console.progress(source) as progress:
+    stream = feeds.read(settings, feed)
+    with (
+        acting(settings) as gateway,
+        console.progress(source) as progress,
+        staging.opened(settings.spool, path, stream) as ready,
+    ):
         report = intake.load(
             gateway.store,
             format_,
-            path,
-            feeds.read(settings, feed),
+            ready,
+            stream,
             gateway.code_sets(),
             workers=workers,
             progress=progress,
             replace=Replace(confirm) if replace or confirm else None,
+            name=path.name,
         )
     print_report(report, as_json)
     return WITH_REJECTS if report.exit_code or (strict and report.uk_core) else OK

@@ -6,7 +6,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from gateway.intake import replacing
+from gateway.errors import Refused
+from gateway.intake import arriving, replacing
 from gateway.intake.engine import Worker, engine
 from gateway.intake.producers import Files, Replayed
 from gateway.intake.replacing import Replace
@@ -29,9 +30,11 @@ def load(
     workers: int | None = None,
     progress: Progress = quiet,
     replace: Replace | None = None,
+    name: str = "",
 ) -> Report:
     """Load one delivery: a file, a folder or a zip. Raises ``Refused``, before anything is kept, if it is not a
-    delivery of this source. ``replace`` deletes what a whole delivery lacks."""
+    delivery of this source. ``replace`` deletes what a whole delivery lacks. ``name`` is what the delivery is called,
+    where the name of its file is not."""
     feed = feed.within(store.namespace.bytes)
     if replace:
         replacing.check(source, feed)
@@ -43,14 +46,23 @@ def load(
         rows,
         feed,
         sets,
-        name=path.name,
+        name=name or path.name,
         files=len(files),
         workers=workers,
         progress=progress,
         with_census=True,
         replace=replace,
         unread=Counter(name for file in files for name in source.unread(file)),
+        extracted=_extracted(path, source, feed),
     )
+
+
+def _extracted(path: Path, source: Source, feed: Feed) -> int:
+    """When a delivery was extracted (µs UTC). Not knowing it hinders no load."""
+    try:
+        return arriving.extracted(arriving.at(path, source, feed), feed)
+    except (Refused, OSError, EOFError):
+        return 0
 
 
 def remap(

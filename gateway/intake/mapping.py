@@ -213,12 +213,16 @@ def _map_group(
         built = context.source.to_fhir(group, look)
         puts, faults, unmapped, evidence = [], [], [], identity.evidence(built, publisher.kind)
         order = max([row.order for row in members])
+        concepts = coded = 0
         for resource in built:
             put, broken = prepare(resource, context, order, publisher.kind)
             puts.append(put)
             faults += broken
-            unmapped += sensitive.unmapped(resource)
+            count, standard, without = sensitive.coded(resource)
+            concepts, coded = concepts + count, coded + standard
+            unmapped += without
         mapped.puts, mapped.faults, mapped.unmapped = puts, tuple(faults), tuple(unmapped)
+        mapped.concepts, mapped.coded = concepts, coded
         mapped.evidence = [(id_hash(item.patient), item.numbers, identity.encode_evidence(item)) for item in evidence]
     except (GatewayError, *BUGS) as fault:
         if not isinstance(fault, GatewayError):

@@ -65,15 +65,17 @@ def take(
     with_census: bool = False,
     replace: Replace | None = None,
     unread: Mapping[str, int] | None = None,
+    extracted: int = 0,
 ) -> Report:
     """Take rows in as one delivery called ``name``. Raises ``Refused`` before anything is kept where they must not be
     taken at all. ``replace`` has what the delivery lacks deleted; ``unread`` counts the columns that the source does
-    not know. ``with_census`` adds who is who in the whole store to the report, which reads every person of it."""
+    not know. ``extracted`` is when the source made it (µs UTC, 0 where nobody says). ``with_census`` adds who is who
+    in the whole store to the report, which reads every person of it."""
     started = time.monotonic()
     rows = rows.checked(source, known(store, source))
     with alone(store, source):
         require_read(store, source, feed)
-        report = Report(source.name, files=files, unread=Counter(unread))
+        report = Report(source.name, files=files, unread=Counter(unread), feed=feed.name, extracted=extracted)
         begin(store, source, sets, report, name)
         with seldom_collected(), engine(store, source, feed, sets, rows.size, workers) as run:
             keep(store, source, rows, feed, report, run, progress, replace)
@@ -145,6 +147,11 @@ def end(store: Store, report: Report, started: float, with_census: bool = True) 
         with store.read() as session:
             report.people.update(identities.census(session))
     report.state, report.seconds = "done", time.monotonic() - started
+    with store.read() as session:
+        known = registry.publishers(session)
+    report.publishers = {key: known[key].code for key in report.concepts if key in known}
+    if report.extracted:
+        report.lag = max(store.clock() - report.extracted, 0) / 1e6
     with store.write() as session:
         deliveries.end(session, report.delivery, report.as_dict())
         written = sum(count for (_, outcome), count in report.resources.items() if outcome != "unchanged")
@@ -309,6 +316,8 @@ def _write(
     report.resources.update(written.counts)
     report.labels.update(labels)
     for group in mapped:
+        report.concepts[group.publisher] += group.concepts
+        report.coded[group.publisher] += group.coded
         if group.puts is None and group.grp not in waiting:
             report.reject(group.place, group.reason)
         report.uk_core.update(group.faults)

@@ -284,14 +284,24 @@ def derive(items: Iterable[tuple[int, dict[str, Any], int]], sets: CodeSets) -> 
 def unmapped(resource: dict[str, Any]) -> list[str]:
     """The main codes of a resource that have no SNOMED CT or dm+d beside them, as ``system|code``, to be counted in
     the load report."""
-    codes = []
+    return coded(resource)[2]
+
+
+def coded(resource: dict[str, Any]) -> tuple[int, int, list[str]]:
+    """How many main concepts a resource has, how many of them have a standard code, and ``unmapped`` of the others.
+    One that holds words alone has none."""
+    codes: list[str] = []
+    count = standard = 0
     for element in CODED.get(resource["resourceType"], ()):
         concepts = resource.get(element, [])
         for concept in concepts if type(concepts) is list else (concepts,):
+            count += 1
             codings = concept.get("coding", ())
-            if codings and not any(coding.get("system", "").startswith(_STANDARD) for coding in codings):
+            if any(coding.get("system", "").startswith(_STANDARD) for coding in codings):
+                standard += 1
+            elif codings:
                 codes.append(f"{codings[0].get('system', 'no system')}|{codings[0].get('code', '')}")
-    return codes
+    return count, standard, codes
 
 
 _STANDARD = (

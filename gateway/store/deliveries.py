@@ -64,6 +64,16 @@ def is_read(session: Session, source: str, version: str, remap: str) -> bool:
     return any(reports)  # one that was cut off, and taken over, has none
 
 
+def is_loaded(session: Session, source: str, name: str) -> bool:
+    """Whether a delivery of this name ended: one that was cut off, and taken over, has no report."""
+    ended = select(Delivery.report).where(
+        Delivery.source == source, Delivery.name == _hidden(name), Delivery.state == "done"
+    )
+    with models(session) as rows:
+        reports = list(rows.exec(ended))
+    return any(reports)
+
+
 def first_row(session: Session, delivery: int) -> int:
     """The key of the first row this delivery could have added."""
     with models(session) as rows:

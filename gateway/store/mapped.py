@@ -39,6 +39,7 @@ class Mapped(msgspec.Struct, array_like=True, gc=False):
 
     ``hides`` are the label bits that rows at fault put on the Patient and on everything else the group made before.
     ``withdrawn`` takes the place of what the group holds under the same names although the group is at fault.
+    ``concepts`` counts the main concepts of its resources, ``coded`` those with a standard code.
     """
 
     grp: int
@@ -56,6 +57,8 @@ class Mapped(msgspec.Struct, array_like=True, gc=False):
     unlisted: tuple[str, ...] = ()
     withdrawn: list[Put] = []
     warnings: tuple[str, ...] = ()
+    concepts: int = 0
+    coded: int = 0
 
 
 Name = tuple[str, str]

@@ -7,6 +7,7 @@ A row is what one submission says of one event (table ``Event``) or person (``Pe
 """
 
 from mappings import Group, Publisher, Row, Source, by_family
+from mappings.cld.arrivals import arrivals
 from mappings.cld.columns import NEVER
 from mappings.cld.event import to_event
 from mappings.cld.person import council, in_refuge, to_person
@@ -40,4 +41,5 @@ SOURCE = Source(
     reread=reread,
     never={"Event": frozenset({NEVER})},
     settings=frozenset({"councils"}),
+    arrivals=arrivals,
 )

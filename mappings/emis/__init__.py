@@ -8,6 +8,7 @@ tells the quirks and what a clinician has to sign.
 
 from mappings import Group, Publisher, Row, Source, by_family
 from mappings.emis.appointment import to_session, to_slot
+from mappings.emis.arrivals import arrivals
 from mappings.emis.audit import audited
 from mappings.emis.columns import reason
 from mappings.emis.delivery import cells, check, read, reread, unread
@@ -81,4 +82,5 @@ SOURCE = Source(
     unmapped=reason,
     reread=reread,
     settings=frozenset({"partial"}),
+    arrivals=arrivals,
 )

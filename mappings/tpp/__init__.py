@@ -10,6 +10,7 @@ from gateway.nhs.identifiers import is_ods_code, is_practice_code
 from mappings import Group, Publisher, Row, Source, by_family
 from mappings.tpp.allergy import to_sensitivity
 from mappings.tpp.appointment import to_appointment
+from mappings.tpp.arrivals import arrivals
 from mappings.tpp.coded import to_coded
 from mappings.tpp.columns import reason
 from mappings.tpp.condition import to_problem
@@ -86,4 +87,5 @@ SOURCE = Source(
     unmapped=reason,
     settings=frozenset({"delimiter", "organisation", "partial"}),
     kind_of=kind_of,
+    arrivals=arrivals,
 )

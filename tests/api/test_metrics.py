@@ -13,7 +13,7 @@ from gateway import metrics
 from gateway.api import connection
 from gateway.commands import verbs
 from gateway.errors import Unavailable
-from gateway.store import jobs, ledger, rejected, vitals
+from gateway.store import jobs, ledger, rejected, vitals, watched
 from gateway.store.inbox import Inbox
 from gateway.store.sent import Rejected
 from tests.api.people import ANN, uid
@@ -76,6 +76,29 @@ def test_what_stands_in_the_store_is_told(clinic):
     assert told[("gateway_export_releases",)] == 1
     assert told[("gateway_export_release_age_seconds",)] == pytest.approx(3600, abs=60)
     assert 0 < told[("gateway_disk_free_bytes",)] <= told[("gateway_disk_size_bytes",)]
+
+
+def watched_feed(clinic) -> None:
+    """The file of a feed that has a gap and refused deliveries, and of one that has neither."""
+    now = clinic.store.clock()
+    standing = watched.Standing(
+        "emis", began=now - 3 * HOUR, looked=now - HOUR, loaded=now - 2 * HOUR, waiting=1, refused=2,
+        counts={"loaded": 5}, look=30,
+    )  # fmt: skip
+    standing.gaps.append(watched.Gap("x", "1", "2", now))
+    watched.save(clinic.settings.watch_file, {"practice": standing, "quiet": watched.Standing("cld", began=now)})
+
+
+@pytest.mark.hazard("HZ-FEED-15")
+def test_how_watched_folders_stand_is_told(clinic):
+    watched_feed(clinic)
+    told = scraped(clinic)
+    names = ("waiting", "incomplete", "refused", "gaps", "behind")
+    assert [told[f"gateway_watch_{name}", "practice"] for name in names] == [1, 0, 2, 1, 1]
+    assert [told[f"gateway_watch_{name}", "quiet"] for name in names] == [0] * 5
+    assert told["gateway_watch_deliveries_total", "practice", "loaded"] == 5
+    assert told["gateway_watch_age_seconds", "practice"] == pytest.approx(7200, abs=60)
+    assert told["gateway_watch_look_age_seconds", "practice"] == pytest.approx(3600, abs=60)
 
 
 def test_how_feeds_stand_is_told(clinic):
@@ -173,6 +196,7 @@ def test_every_metric_has_its_row_and_every_row_its_metric(clinic):
     clinic.service.door.audit.seal()
     with closing(Inbox(clinic.settings.inbox_file)) as inbox:
         inbox.count("ward", {"received": 1})
+    watched_feed(clinic)
     answer = clinic.get("/metrics", "admin")
     told: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(answer.text):

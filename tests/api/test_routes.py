@@ -19,6 +19,7 @@ PERMISSION = json.dumps({"number": ANN, "basis": "permission", "reason": "asked"
 
 REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("GET", "/metrics"): ("/metrics", "admin", {}, "", "jobs"),
+    ("GET", "/quality"): ("/quality", "admin", {}, "", "jobs"),
     ("GET", "/fhir/Patient/{id_}/$summary"): (f"/fhir/Patient/{uid(1)}/$summary", "dr-green", {}, "", "shared"),
     ("GET", "/fhir/Patient/$summary"): (f"/fhir/Patient/$summary?{NUMBER}", "dr-green", {}, "", "shared"),
     ("POST", "/fhir/Patient/{id_}/$summary"): (f"/fhir/Patient/{uid(1)}/$summary", "dr-green", FORM, "", "shared"),

@@ -147,8 +147,11 @@ CASES = [
     case("check x", 2),
     case("serve --port 85536", 2),
     case("listen --feed none", 2),
+    case("watch --feed none", 2),
     case("feeds", 0),
     case("feeds x", 2),
+    case("quality --json", 0, "source"),
+    case("quality x", 2),
     case("synth --out {world} --people 10 --json", 0, "people", "seed", "today", "written"),
     case("synth --out {world}", 2),
     case("synth --out {pack} --pack privacy --json", 0, "people", "seed", "today", "written"),
@@ -156,7 +159,8 @@ CASES = [
     case("demo --no-serve --people 9", 2),
 ]
 ELSEWHERE = {"restore": "tests/test_backup.py", "serve": "tests/test_composition.py", "demo": "tests/test_demo.py",
-             "listen": "tests/commands/test_listening.py", "identity join": "tests/identity/test_operator.py"}  # fmt: skip
+             "listen": "tests/commands/test_listening.py", "watch": "tests/commands/test_watching.py",
+             "identity join": "tests/identity/test_operator.py"}  # fmt: skip
 """Commands whose clean end is shown by a test of their own: they serve, or two people run them."""
 
 UNSEEN = {"work": "tests/export/test_worker.py", "rejects show": "tests/intake/test_rejects.py",
@@ -286,7 +290,7 @@ def test_every_command_has_cases_for_its_clean_end_its_refusal_and_its_json():
     assert not [name for name in leaves() if (name, 2) not in ends], "no refusal"
     speaking = {words_of(line) for line in CASES if "--json" in line.words and line.names}
     able = {name for name, command in leaves().items() if any("--json" in part.opts for part in command.params)}
-    assert able == speaking | {"restore", "listen", "feeds", "identity join"}
+    assert able == speaking | {"restore", "listen", "watch", "feeds", "identity join"}
     assert leaves().keys() - able == {"serve", "work", "demo"}, "a machine reads all others"
 
 

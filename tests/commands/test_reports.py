@@ -33,6 +33,9 @@ TOLD = {
     "to confirm": ({"replaced": False, "absent": {"Patient": 4}}, "--replace --confirm-gone 4"),
     "rejected": ({"replaced": False, "rejects": {"x": 1}}, "deleted nothing: rows of this delivery were rejected"),
     "no bytes": ({"rejects": {"x": 3}, "rejectsWithoutBytes": 2}, "cannot be replayed: 2, their bytes are not kept"),
+    "coded": ({"publishers": {"A1": {"concepts": 8, "coded": 6}, "A2": {"concepts": 0}}}, "code: A1 75% of 8"),
+    "lag": ({"extracted": "2026-03-01T00:00:00Z", "lagSeconds": 7200}, "all of it visible 2 hours later"),
+    "system": ({"unmappedCodes": {"urn:lab": 3}}, "codes without a standard code, by their system: urn:lab (3)"),
     "not gathered": ({"people": {"notGathered": 5}}, "`gateway mismatches` lists them"),
 }
 
@@ -45,6 +48,16 @@ def test_a_load_is_told_as_it_was(monkeypatch, changes, words):
 def test_without_a_mismatch_no_command_is_named(monkeypatch):
     assert "mismatches" not in told(monkeypatch, people={"patients": 2, "persons": 2})
     assert "--replace" not in told(monkeypatch)
+
+
+@pytest.mark.hazard("HZ-FEED-20")
+def test_a_report_names_systems_and_no_code_that_a_supplier_wrote(store):
+    concept = {"coding": [{"system": "urn:lab", "code": "HARTLEY ROSE"}], "text": "x"}
+    made = toy.resource("Observation", "00000001-0000-5000-8000-000000000000", status="final", code=concept)
+    words = toy.resource("Observation", "00000002-0000-5000-8000-000000000000", status="final", code={"text": "x"})
+    report = toy.deliver(store, [toy.row("a", made), toy.row("b", words)]).as_dict()
+    assert report["unmappedCodes"] == {"urn:lab": 1} and "HARTLEY" not in json.dumps(report)
+    assert report["publishers"] == {"P1": {"concepts": 2, "coded": 0}} and report["lagSeconds"] is None
 
 
 def test_rejects_without_bytes_are_counted(store):

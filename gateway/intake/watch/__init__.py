@@ -1,0 +1,1 @@
+"""Watches folders where deliveries arrive, and SFTP servers: each delivery is loaded once, whole and in its order."""

@@ -1,0 +1,177 @@
+"""How good the data of each publisher is, in counts: its people and its list, what is coded, what was rejected, how
+fresh it is. Nobody can be known from it, so it is asked about no person."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from gateway.errors import Forbidden
+from gateway.fhir import build
+from gateway.fhir.dates import DAY
+from gateway.nhs import access, identity, kinds
+from gateway.nhs.roles import Caller
+from gateway.records.door import Door, who
+from gateway.store import registry, tallies
+from gateway.store.database import Store
+from gateway.store.registry import PublisherRow
+from gateway.store.serving import instant
+
+DAYS = 30
+"""Days of deliveries that are looked at."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One publisher. ``listed`` are the people with a current regular registration, None where the kind of publisher
+    registers nobody; ``stated`` is what the publisher says of its list (0: nothing). ``concepts`` and ``coded`` are of
+    the last ``DAYS`` days; ``received`` is when it last sent something (µs UTC), ``age`` the seconds since."""
+
+    source: str
+    code: str
+    ods: str
+    name: str
+    kind: str
+    state: str
+    patients: int
+    numbered: int
+    gathered: int
+    mismatched: int
+    listed: int | None
+    stated: int
+    concepts: int
+    coded: int
+    received: int
+    age: int
+
+    @property
+    def title(self) -> str:
+        return self.name or self.ods or self.code
+
+    @property
+    def difference(self) -> float | None:
+        """The share by which the list differs from what is stated of it; None where either is not known."""
+        return (self.listed - self.stated) / self.stated if self.listed is not None and self.stated else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "source": self.source, "publisher": self.code, "ods": self.ods, "name": self.name, "kind": self.kind,
+            "state": self.state, "patients": self.patients, "withNhsNumber": self.numbered, "gathered": self.gathered,
+            "notGathered": self.mismatched, "listSize": self.listed, "statedListSize": self.stated or None,
+            "concepts": self.concepts, "coded": self.coded, "received": instant(self.received), "ageSeconds": self.age,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SourceQuality:
+    """What the deliveries of a source came to in the last ``DAYS`` days, by cause. ``lag`` is the longest time from an
+    extract until all of it could be seen (seconds), None where no source said."""
+
+    source: str
+    deliveries: int = 0
+    lag: int | None = None
+    causes: Mapping[str, Counter[str]] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON."""
+        causes = {name: dict(counts.most_common()) for name, counts in self.causes.items()}
+        return {"source": self.source, "deliveries": self.deliveries, "lagSeconds": self.lag, **causes}
+
+
+CAUSES = {
+    "rows": "rows read",
+    "rejects": "rejected",
+    "warnings": "left out or mended",
+    "unmappedCodes": "codes without a standard code, by system",
+    "unlistedValues": "values that no code table lists, by column",
+    "unreadColumns": "columns that are not known",
+    "ukCore": "UK Core's constraints broken",
+}
+"""The parts of a load report that are added up, and their titles."""
+
+
+def measure(store: Store, stated: Mapping[str, int] = {}) -> tuple[list[Quality], list[SourceQuality]]:  # noqa: B006
+    """Count, for every publisher and source. ``stated`` has the list sizes that are known from elsewhere, by ODS or
+    publisher code. It reads every person of the store."""
+    now = store.clock()
+    with store.read() as session:
+        publishers = registry.publishers(session)
+        counts = tallies.people(session)
+        registered = _registered(tallies.episodes(session), publishers)
+        reports = [report for _, report in tallies.reports(session, now - DAYS * DAY)]
+    coded = _coded(reports)
+    rows = [
+        _quality(row, counts, registered, coded.get((row.source, row.code), Counter()), stated, now)
+        for row in publishers.values()
+    ]
+    shown = [row for row in rows if row.patients or row.concepts]
+    sources = [_of_source(name, reports) for name in sorted({report["source"] for report in reports})]
+    return sorted(shown, key=lambda row: (row.source, row.title, row.code)), sources
+
+
+def _quality(
+    row: PublisherRow,
+    counts: Mapping[str, Mapping[int, int]],
+    registered: Mapping[int, int],
+    coded: Mapping[str, int],
+    stated: Mapping[str, int],
+    now: int,
+) -> Quality:
+    registers = kinds.of(row.kind).registers
+    of_it = {which: counts[which].get(row.key, 0) for which in tallies.WHICH}
+    return Quality(
+        row.source, row.code, row.ods, row.name, row.kind, row.state, of_it["patients"], of_it["numbered"],
+        of_it["gathered"], of_it["mismatched"], registered.get(row.key, 0) if registers else None,
+        stated.get(row.ods) or stated.get(row.code) or 0, coded.get("concepts", 0), coded.get("coded", 0),
+        row.received, max(now - row.received, 0) // 1_000_000,
+    )  # fmt: skip
+
+
+def _registered(episodes: Any, publishers: Mapping[int, PublisherRow]) -> Counter[int]:
+    """How many people are regularly registered with each publisher now."""
+    listed: set[tuple[int, int]] = set()
+    for publisher, patient, body in episodes:
+        if publisher in publishers and kinds.of(publishers[publisher].kind).registers:
+            try:
+                episode = build.decode(bytes(body))
+            except msgspec.DecodeError:  # `gateway check` names what is damaged
+                continue
+            if identity.is_regular_registration(episode):
+                listed.add((publisher, patient))
+    return Counter(publisher for publisher, _ in listed)
+
+
+def _coded(reports: list[dict[str, Any]]) -> dict[tuple[str, str], Counter[str]]:
+    """Main concepts, and those with a standard code, by source and publisher."""
+    coded: dict[tuple[str, str], Counter[str]] = {}
+    for report in reports:
+        for code, counts in report.get("publishers", {}).items():  # a report of an earlier version has none
+            coded.setdefault((report["source"], code), Counter()).update(counts)
+    return coded
+
+
+def _of_source(name: str, reports: list[dict[str, Any]]) -> SourceQuality:
+    own = [report for report in reports if report["source"] == name]
+    causes = {cause: Counter[str]() for cause in CAUSES}
+    for report in own:
+        for cause, counts in causes.items():
+            counts.update(report.get(cause, {}))
+    lags = [report["lagSeconds"] for report in own if report.get("lagSeconds") is not None]
+    return SourceQuality(name, len(own), max(lags, default=None), causes)
+
+
+def ask(
+    door: Door, caller: Caller, request_id: str, stated: Mapping[str, int]
+) -> tuple[list[Quality], list[SourceQuality]]:
+    """``measure`` for whoever may run the gateway, audited before it leaves. Raises ``Forbidden``."""
+    refusal = access.before_lookup(caller, access.Act("jobs"), access.Facts.of_nobody(0))
+    outcome = "refused" if refusal else "ok"
+    door.audit.record({"act": "quality", **who(caller), "outcome": outcome, "request": request_id})
+    if refusal:
+        raise Forbidden("the quality of data is for operators", refusal.code)
+    return measure(door.store, stated)

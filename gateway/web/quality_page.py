@@ -1,0 +1,118 @@
+"""The data quality page: each publisher's people, codes and freshness as bars with the numbers beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gateway.steering import isolated
+
+LATE_DAYS = 2
+"""Days without anything after which a publisher is marked."""
+FAR = 0.05
+"""Share by which a list may differ from what is stated of it before it is marked."""
+LEAST_CODED = 0.8
+"""Share of main codes that should be standard ones."""
+CAUSES = (
+    ("rejects", "Rejected"),
+    ("warnings", "Left out of rows that were taken, or mended"),
+    ("unmappedCodes", "Codes without a standard code, by system"),
+    ("unlistedValues", "Values that no code table lists, by column"),
+    ("unreadColumns", "Columns that are not known"),
+)
+MOST = 12
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A share as a bar: ``width`` of 100, the words beside it, and whether it needs a look."""
+
+    width: float
+    words: str
+    is_low: bool = False
+
+
+def quality_page(publishers: Sequence[dict[str, Any]], sources: Sequence[dict[str, Any]], now: datetime) -> str:
+    """The page of what ``gateway quality --json`` prints. No script, one style sheet of ours, and nobody in it."""
+    return _templates().get_template("quality.html").render(
+        publishers=[_line(row) for row in publishers],
+        sources=[_causes(row) for row in sources],
+        now=f"{now:%d-%b-%Y %H:%M} UTC",
+    )  # fmt: skip
+
+
+def _line(row: dict[str, Any]) -> dict[str, Any]:
+    days = row["ageSeconds"] / 86_400
+    return {
+        "name": row["name"] or row["ods"] or row["publisher"],
+        "about": f"{row['source']}, {row['kind']}",
+        "patients": f"{row['patients']:,}",
+        "numbered": _bar(row["withNhsNumber"], row["patients"]),
+        "gathered": _bar(row["gathered"], row["patients"]),
+        "mismatched": row["notGathered"],
+        "list": _list(row),
+        "coded": _bar(row["coded"], row["concepts"], LEAST_CODED),
+        "last": f"{days:.0f} days ago" if days >= 2 else f"{row['ageSeconds'] // 3600} hours ago",
+        "is_late": days > LATE_DAYS,
+    }
+
+
+def _bar(part: int, whole: int, least: float = 0.0) -> Bar | None:
+    """A share of a whole; None where there is no whole."""
+    if not whole:
+        return None
+    return Bar(100 * part / whole, f"{part / whole:.0%} ({part:,} of {whole:,})", part / whole < least)
+
+
+def _list(row: dict[str, Any]) -> Bar | None:
+    """The list that was received against what is stated of it; None for a publisher that registers nobody."""
+    size, stated = row["listSize"], row["statedListSize"]
+    if size is None:
+        return None
+    if not stated:
+        return Bar(0, f"{size:,}; nothing stated")
+    difference = (size - stated) / stated
+    return Bar(
+        min(100 * size / stated, 100), f"{size:,} of {stated:,} stated ({difference:+.1%})", abs(difference) > FAR
+    )
+
+
+def _causes(row: dict[str, Any]) -> dict[str, Any]:
+    """The causes of a source, each with its counts as bars of the largest."""
+    parts = []
+    for name, title in CAUSES:
+        counts = sorted(row[name].items(), key=lambda item: (-item[1], item[0]))
+        bars = [(cause, Bar(100 * count / counts[0][1], f"{count:,}")) for cause, count in counts[:MOST]]
+        parts.append({"title": title, "bars": bars, "more": len(counts) - len(bars)})
+    rows = ", ".join(f"{count:,} {name}" for name, count in row["rows"].items() if name != "read")
+    return {
+        "name": row["source"],
+        "deliveries": row["deliveries"],
+        "read": f"{row['rows'].get('read', 0):,}",
+        "rows": rows,
+        "lag": None if row["lagSeconds"] is None else f"{row['lagSeconds'] / 3600:,.1f} hours",
+        "parts": [part for part in parts if part["bars"]],
+    }
+
+
+def shown(value: object) -> object:
+    """A value as it goes into the page: what others wrote cannot turn the text after it."""
+    return isolated(value) if type(value) is str else value
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("gateway.web", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.finalize = shown
+    return environment
