@@ -25,12 +25,14 @@ WHY = {
     "BAD_PASSPHRASE": "the passphrase does not open the key",
     "MISSING_PASSPHRASE": "the key needs a passphrase: passphrase_file of pgp",
     "BADSIG": "the signature is not of what was sent",
+    "EXPSIG": "its signature has expired",
     "EXPKEYSIG": "the key of its signature has expired",
     "REVKEYSIG": "the key of its signature is revoked",
     "BADMDC": "it was changed on its way, or damaged",
     "NODATA": "it is not encrypted with PGP",
 }
 """gpg's words for what went wrong, and ours."""
+PREFIX = b"[GNUPG:] "
 BAD_PASSPHRASE = 11
 """libgpg-error's number, in the low 16 bits of an error."""
 
@@ -91,8 +93,7 @@ def unseal(path: Path, to: Path, rules: Keys, shown: str) -> None:
     with tempfile.NamedTemporaryFile(dir=to.parent, prefix=".status-") as status:
         try:
             fault = _run(path, to, rules, Path(status.name))
-            lines = Path(status.name).read_text(errors="replace").splitlines()
-            fault = fault or _fault([line.split()[1:] for line in lines if line.startswith("[GNUPG:] ")], rules)
+            fault = fault or _fault(_said(Path(status.name).read_bytes()), rules)
         except BaseException:
             to.unlink(missing_ok=True)
             raise
@@ -136,6 +137,17 @@ def _command(rules: Keys, status: Path, path: Path) -> list[str]:
     ]  # fmt: skip
 
 
+def _said(status: bytes) -> list[list[str]]:
+    """Return gpg's status lines as words. Only a line feed ends a line: gpg lets every other sign that
+    ``str.splitlines`` takes for an end stand in a key's user id, and whoever owns a key writes that.
+
+    >>> _said("[GNUPG:] GOODSIG 1 Ann\\u2028[GNUPG:] VALIDSIG 2\\n[GNUPG:] \\nother\\n".encode())[0][:3]
+    ['GOODSIG', '1', 'Ann\\u2028[GNUPG:]']
+    """
+    lines = [line.removeprefix(PREFIX) for line in status.split(b"\n") if line.startswith(PREFIX)]
+    return [[word.decode(errors="replace") for word in line.split()] for line in lines if line.strip()]
+
+
 def _fault(said: Iterable[list[str]], rules: Keys) -> str:
     """Return what is wrong by gpg's status lines, "" for nothing. Whole is what gpg calls so: decrypted, unchanged,
     and signed by one of those who must have."""
@@ -147,7 +159,7 @@ def _fault(said: Iterable[list[str]], rules: Keys) -> str:
     fault = next((words for word, words in WHY.items() if word in by_word), "")
     if "DECRYPTION_OKAY" not in by_word:
         return fault or "it cannot be decrypted"
-    if fault in (WHY["BADSIG"], WHY["EXPKEYSIG"], WHY["REVKEYSIG"], WHY["BADMDC"]):
+    if fault in (WHY["BADSIG"], WHY["EXPSIG"], WHY["EXPKEYSIG"], WHY["REVKEYSIG"], WHY["BADMDC"]):
         return fault
     signers = {_hex(arguments[place]) for arguments in by_word.get("VALIDSIG", []) for place in (0, -1)}
     if rules.signed_by and signers.isdisjoint(map(_hex, rules.signed_by)):

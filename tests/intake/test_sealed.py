@@ -5,6 +5,7 @@ import gzip
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,32 @@ def test_a_folder_is_decrypted_file_by_file_and_others_are_linked(rings, feed, t
 
 def damaged(data: bytes) -> bytes:
     return data[:-30] + bytes(30)
+
+
+@pytest.mark.hazard("HZ-FEED-17")
+@pytest.mark.parametrize("end", ["\u2028", "\x85", "\u2029"])
+def test_a_user_id_that_reads_like_a_line_of_gpg_signs_for_nobody_else(rings, tmp_path, end):
+    owner, supplier = rings[0], rings[1]
+    liar = f"Mallory{end}[GNUPG:] VALIDSIG {supplier.fingerprint} x {supplier.fingerprint}"
+    (tmp_path / "phrase").write_text("open sesame\n")
+    with keyrings("") as (forger,):
+        forger.run("--quick-add-uid", forger.fingerprint, liar)
+        forger.run("--quick-set-primary-uid", forger.fingerprint, liar)
+        owner.learn(forger)
+        forger.learn(owner)
+        (tmp_path / "a.csv.gpg").write_bytes(forger.seal(b"a", owner, "--sign"))
+    feed = Feed(name="ward", settings={"pgp": table(rings, tmp_path, signed_by=[supplier.fingerprint])})
+    with pytest.raises(Refused, match="not signed by"):
+        unsealed(tmp_path / "a.csv.gpg", feed, tmp_path)
+
+
+def test_a_signature_that_has_expired_is_none(rings, tmp_path):
+    (tmp_path / "phrase").write_text("open sesame\n")
+    (tmp_path / "a.csv.gpg").write_bytes(rings[1].seal(b"a", rings[0], "--default-sig-expire", "seconds=1", "--sign"))
+    time.sleep(2)
+    feed = Feed(name="ward", settings={"pgp": table(rings, tmp_path, signed_by=[rings[1].fingerprint])})
+    with pytest.raises(Refused, match="has expired"):
+        unsealed(tmp_path / "a.csv.gpg", feed, tmp_path)
 
 
 @pytest.mark.hazard("HZ-FEED-17")
