@@ -283,8 +283,13 @@ def _authority(prior: Number, kept: list[Number], beside: Number | None) -> str:
 
 
 def visit_key(message: Message) -> str:
-    """Return ``authority|number`` of PV1-19, or ""."""
-    return _entity(message["PV1"], 19, 4)
+    """Return ``authority|number`` of PV1-19, or "" for none and for words that stand for none."""
+    return _visit(message["PV1"], 19)
+
+
+def _visit(segment: Segment, field: int) -> str:
+    key = _entity(segment, field, 4)
+    return "" if not key or is_none(key.partition("|")[2]) else key
 
 
 def visit_of(message: Message) -> str:
@@ -296,7 +301,9 @@ def visit_of(message: Message) -> str:
 
 def moved_visits(message: Message) -> list[str]:
     """Return the visits a merge names (PV1-19, MRG-5): they follow the surviving patient."""
-    return [key for key in dict.fromkeys((visit_key(message), _entity(message["MRG"], 5, 4))) if key]
+    named = [_visit(segment, 19) for segment in message.all("PV1")]
+    named += [_visit(segment, 5) for segment in message.all("MRG")]
+    return [key for key in dict.fromkeys(named) if key]
 
 
 def orders(message: Message, patient: str) -> list[tuple[str, Segment]]:
@@ -339,6 +346,26 @@ def publisher(message: Message, feed: Feed) -> str:
     if not code:
         raise Invalid("MSH-4")
     return str(code)
+
+
+def document_key(message: Message, patient: str) -> str:
+    """Return the unique document number with its namespace (TXA-12), else a digest of whose, what and when; of a
+    message that says none of it, the message's own."""
+    txa, header = message["TXA"], message["MSH"]
+    if key := _entity(txa, 12, 2):
+        return key
+    says = [txa[number] for number in (4, 6, 14, 15, 16)]
+    return f"digest:|{_digest('document', patient, txa[2], *(says if any(says) else (header[7], header[10])))}"
+
+
+def parent_document_key(message: Message) -> str:
+    """Return the key of the document that this one replaces or appends to (TXA-13), "" for none; without a namespace it
+    is of the document's own."""
+    txa = message["TXA"]
+    own, parent = _entity(txa, 12, 2), _entity(txa, 13, 2)
+    if parent.startswith("|"):
+        parent = f"{own.partition('|')[0]}{parent}"
+    return "" if parent == own else parent
 
 
 def _entity(segment: Segment, field: int, namespace: int) -> str:

@@ -149,11 +149,12 @@ def retire(person: Person, sent: Sent, key: str, look: Look) -> None:
 
 
 def from_results(group: Group, look: Look, person: Person) -> Person:
-    """Return a minimal patient from result messages, for a number no ADT tells of. As soon as one does, results change
-    nothing."""
+    """Return a minimal patient from messages that are no ADT, for a number no ADT tells of. As soon as one does, they
+    change nothing."""
     minimal = Person(RESULT_DEMOGRAPHICS, look.feed)
     minimal.survivor, minimal.replaced, minimal.numbers = person.survivor, person.replaced, person.numbers
-    for sent in ordered(group.of("ORU"), look, recorded):
+    others = [row for row in group.rows if row.table != "ADT" and not row.deleted]
+    for sent in ordered(others, look, recorded):
         minimal.known = True
         minimal.fields.take(sent.message)
         minimal.take_numbers(sent.message["PID"])

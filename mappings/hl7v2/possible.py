@@ -47,6 +47,10 @@ KINDS = {
     ("SPM", 17, 1): PAST,  # specimen taken, from
     ("SPM", 17, 2): PAST,  # and to
     ("SPM", 18, 1): PAST,  # specimen received
+    ("TXA", 4, 1): PAST,  # what a document tells of
+    ("TXA", 6, 1): PAST,  # document written
+    ("TXA", 7, 1): PAST,  # and typed
+    ("TXA", 8, 1): PAST,  # and edited
 }
 """THE TABLE of (segment, field, component) that say when something was or will be. What OBX-5 holds is the result
 itself, and is never judged."""

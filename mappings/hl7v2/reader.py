@@ -19,16 +19,19 @@ from mappings.hl7v2.charset import decode
 from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.identity import (
     UNPROVED,
+    document_key,
     is_padding,
     kept_priors,
     moved_visits,
     orders,
+    parent_document_key,
     patient_key,
     prior_keys,
     publisher,
     visit_of,
 )
 from mappings.hl7v2.message import Message, normalise, parse
+from mappings.hl7v2.message_types import ADT, TABLES, TYPES
 from mappings.hl7v2.possible import CANNOT_BE, doubt
 from mappings.hl7v2.replay import plausible
 from mappings.hl7v2.sidefields import mended
@@ -102,7 +105,7 @@ def rows(payload: bytes, feed: Feed, line: int = 0) -> Iterator[Row]:
 def reread(row: Row, feed: Feed) -> list[Row]:
     """Return a kept row as today's settings of its feed read it, under its key and publisher, and what is looked up of
     it, deleted ones for the numbers that it retires no more. Raises ``Invalid`` as ``rows`` does."""
-    if row.table not in ("ADT", "ORU"):
+    if row.table not in TABLES:
         return []
     sent = row.values["sent"] or row.values["message"]
     kept = replace(_row(sent, parse(sent), row.key, feed, row.line, []), publisher=row.publisher)
@@ -165,13 +168,13 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
     if not at:
         warnings.append(("MSH-7", "no time of the message, taken as its oldest"))
     return Row(
-        table=message.kind,
+        table=table_of(message),
         key=key,
         publisher=publisher(message, feed),
         order=at,
         values=values,
         patient=patient,
-        groups=adt_groups(message, feed, patient) if message.kind == "ADT" else oru_groups(message, patient),
+        groups=groups_of(message, feed, patient),
         line=line,
         warnings=tuple(warnings),
         by_content=True,
@@ -211,13 +214,14 @@ def whole(payload: bytes, message: Message) -> None:
     if not header.text(9):
         raise Invalid("MSH-9")
     kind = message.kind, message.event
-    if not (kind[0] == "ADT" and kind[1] in EVENTS) and kind != ("ORU", "R01"):
+    type_ = TYPES.get(kind)
+    if type_ is None:
         raise Invalid(f"MSH-9: {_type(*kind)} is not read")
     if not message["PID"]:
         raise Invalid("no PID (a truncated message?)")
-    if kind[0] == "ORU" and not message["OBR"]:
-        raise Invalid("no OBR (a truncated message?)")
-    if kind[0] == "ORU" and is_cut(message, payload):
+    if type_.needs and not any(message[name] for name in type_.needs):
+        raise Invalid(f"no {' or '.join(type_.needs)} (a truncated message?)")
+    if type_.table != ADT and is_cut(message, payload):
         raise Invalid("the last OBX ends with OBX-5 or before, without OBX-11 (a truncated message?)")
 
 
@@ -242,6 +246,22 @@ def is_cut(message: Message, payload: bytes) -> bool:
     return not (is_ended and any(not other[11] for other in others))
 
 
+def table_of(message: Message) -> str:
+    """Return the table of the rows that hold a message of this type."""
+    return TYPES[message.kind, message.event].table
+
+
+def groups_of(message: Message, feed: Feed, patient: str) -> tuple[str, ...]:
+    """Return the groups of a message, its patient's by key among them."""
+    match table_of(message):
+        case "ADT":
+            return adt_groups(message, feed, patient)
+        case "MDM":
+            return mdm_groups(message, patient)
+        case _:
+            return oru_groups(message, patient)
+
+
 def adt_groups(message: Message, feed: Feed, patient: str) -> tuple[str, ...]:
     """Return the groups of an ADT message: its patient, by key, and its visit; a merge belongs to both patients and the
     visits it names."""
@@ -259,6 +279,12 @@ def oru_groups(message: Message, patient: str) -> tuple[str, ...]:
     return (*(f"order:{key}" for key in keys), f"pat:{patient}")
 
 
+def mdm_groups(message: Message, patient: str) -> tuple[str, ...]:
+    """Return the groups of a document's message: the document, the one that it is about too, and the patient."""
+    keys = [document_key(message, patient), parent_document_key(message)]
+    return (*(f"doc:{key}" for key in keys if key), f"pat:{patient}")
+
+
 def order(message: Message, zone: str) -> int:
     """Return when the event happened: EVN-6, else EVN-2, else MSH-7; for results the latest OBR-22, else MSH-7, else
     the latest of OBR-14 and OBR-7. 0 for a message without any time: it is older than all others.
@@ -273,6 +299,7 @@ def order(message: Message, zone: str) -> int:
         texts = [issued, sent, received, taken]
     else:
         recorded, happened = (times.of(message["EVN"], n) for n in (2, 6))
-        texts = [recorded, happened] if EVENTS[message.event].cancels else [happened, recorded]
+        event = EVENTS.get(message.event)
+        texts = [recorded, happened] if event and event.cancels else [happened, recorded]
         texts.append(sent)
     return times.rank(plausible(next(filter(None, texts), ""), sent, zone), zone)
