@@ -348,6 +348,35 @@ def publisher(message: Message, feed: Feed) -> str:
     return str(code)
 
 
+def account_key(segment: Segment, field: int) -> str:
+    """Return ``authority|number`` of an account (PID-18, MRG-3), or ""."""
+    return _visit(segment, field)
+
+
+def moved_places(message: Message) -> list[str]:
+    """Return what a move takes to another patient: the visits that it names, else the account. Raises ``Invalid`` where
+    it names neither."""
+    visits = [f"visit:{key}" for key in moved_visits(message)]
+    account = account_key(message["MRG"], 3) or account_key(message["PID"], 18)
+    if not visits and not account:
+        raise Invalid("MRG-3 and MRG-5")
+    return visits or [f"account:{account}"]
+
+
+def moved_priors(message: Message, feed: Feed, patient: str) -> list[str]:
+    """Return the keys of the patients whom a move takes visits from: none where the patient stays the same. Raises
+    ``Invalid("MRG-1")`` for an account that moves from nobody."""
+    keys = dict.fromkeys(identifier.key for identifier in prior_numbers(message, feed))
+    if not keys and message.event == "A44":
+        raise Invalid("MRG-1")
+    return [key for key in keys if key != patient]
+
+
+def is_of_one(message: Message, feed: Feed, patient: str) -> bool:
+    """Whether what a message says of accounts is of one patient: MRG-1 names nobody else."""
+    return all(identifier.key == patient for identifier in prior_numbers(message, feed))
+
+
 def document_key(message: Message, patient: str) -> str:
     """Return the unique document number with its namespace (TXA-12), else a digest of whose, what and when; of a
     message that says none of it, the message's own."""

@@ -23,7 +23,7 @@ from mappings.hl7v2.lines import group as lines_of
 from mappings.hl7v2.message import Message, Repetition, Segment
 from mappings.hl7v2.observation import status_of
 from mappings.hl7v2.orders import Commented, Order
-from mappings.hl7v2.people import by_person
+from mappings.hl7v2.people import by_person, owner
 from mappings.hl7v2.replay import NOTHING, Fields, Sent, key_of, ordered, recorded
 from mappings.hl7v2.units import unit
 from mappings.vocabulary import HL7, UK_CORE
@@ -61,6 +61,7 @@ class Letter:
     visit: str = ""
     parents: dict[str, str] = field(default_factory=dict)
     first: Sent | None = None
+    last: Sent | None = None
     is_known: bool = False
     is_cancelled: bool = False
     is_replaced: bool = False
@@ -78,8 +79,8 @@ class Letter:
         self._revive()
         self._edit(event, sent)
         self.fields.take(message)
-        self.patient, self.visit = sent.row.patient, visit_key(message) or self.visit
-        self.first, self.is_known = self.first or sent, True
+        self.visit = visit_key(message) or self.visit
+        self.first, self.last, self.is_known = self.first or sent, sent, True
         if parent := parent_document_key(message):
             self.parents[parent] = "appends" if event not in REPLACES else "replaces"
 
@@ -142,6 +143,8 @@ def replayed(group: Group, look: Look) -> tuple[str, dict[str, Letter]]:
     for person, sent in people.items():
         for item in sent:
             letters[person].take(item, key)
+            if letters[person].last is item:
+                letters[person].patient = owner(item.row, look)
     owners = [letter for letter in letters.values() if letter.is_known]
     if len(owners) > 1:
         look.warn("TXA-12", "one document number, two people")
@@ -161,8 +164,8 @@ def across(stray: Letter, owners: list[Letter], look: Look) -> None:
         owners[0].is_replaced |= stray.is_replaced
         return
     look.warn("TXA-12", "a cancellation or replacement that may be of another patient's document")
-    for owner in owners:
-        owner.notes[DOUBTED] = None
+    for letter in owners:
+        letter.notes[DOUBTED] = None
 
 
 def build(letter: Letter, key: str, ids: str, publisher: str, look: Look) -> dict[str, Any]:

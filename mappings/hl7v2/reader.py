@@ -20,8 +20,11 @@ from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.identity import (
     UNPROVED,
     document_key,
+    is_of_one,
     is_padding,
     kept_priors,
+    moved_places,
+    moved_priors,
     moved_visits,
     orders,
     parent_document_key,
@@ -95,11 +98,15 @@ def rows(payload: bytes, feed: Feed, line: int = 0) -> Iterator[Row]:
     message = parse(text)
     whole(payload, message)
     texts, apart = _apart(text, message)
+    kept: list[Row] = []
     for sent, part, key in zip(texts, apart, _keys(payload, texts, message)):
-        kept = _row(sent, part, key, feed, line, warnings)
-        yield kept
-        yield from _merged(kept, feed)
+        kept.append(_row(sent, part, key, feed, line, warnings))
         warnings = []
+    if message.kind == ADT and EVENTS[message.event].swaps:
+        _check_swap(kept)
+    for each in kept:
+        yield each
+        yield from _looked_up(each, feed)
 
 
 def reread(row: Row, feed: Feed) -> list[Row]:
@@ -109,17 +116,38 @@ def reread(row: Row, feed: Feed) -> list[Row]:
         return []
     sent = row.values["sent"] or row.values["message"]
     kept = replace(_row(sent, parse(sent), row.key, feed, row.line, []), publisher=row.publisher)
-    merged = list(_merged(kept, feed))
-    is_merge = row.table == "ADT" and EVENTS[row.values["event"]].merges
-    retired = set(kept_priors(row)) - {item.key for item in merged} if is_merge else set()
+    made = list(_looked_up(kept, feed))
+    retired = _looked_up_keys(row) - {(item.table, item.key) for item in made}
     return [
         kept,
-        *merged,
+        *made,
         *(
-            Row("MERGE", prior, row.publisher, row.order, Values(), deleted=True, bare=True, aside=True)
-            for prior in sorted(retired)
+            Row(table, key, row.publisher, row.order, Values(), deleted=True, bare=True, aside=True)
+            for table, key in sorted(retired)
         ),
     ]
+
+
+def _looked_up_keys(row: Row) -> set[tuple[str, str]]:
+    """Return the tables and keys of what was made of a kept row to be looked up."""
+    if row.table != ADT:
+        return set()
+    merges = kept_priors(row) if EVENTS[row.values["event"]].merges else []
+    places, priors = row.values["places"] or [], row.values["priors"] or []
+    return {("MERGE", key) for key in merges} | {("MOVED", key) for key in _moves(places, priors)}
+
+
+def _moves(places: Iterable[str], priors: Iterable[str]) -> list[str]:
+    return [f"{place}|from|{prior}" for place in places for prior in priors]
+
+
+def _check_swap(kept: list[Row]) -> None:
+    """Raise ``Invalid`` unless two patients change places: each has a visit and a place of their own."""
+    said = [parse(row.values["message"]) for row in kept]
+    patients, visits = {row.patient for row in kept}, {visit_of(message) for message in said}
+    places = {message["PV1"][3] for message in said}
+    if len(kept) != 2 or not all(len(each - {""}) == 2 for each in (patients, visits, places)):
+        raise Invalid("PID and PV1: not two patients, each with a visit and a place")
 
 
 def _apart(text: str, message: Message) -> tuple[list[str], list[Message]]:
@@ -159,6 +187,8 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
         message = parse(values["message"])
     values["feed"] = feed.name
     patient = patient_key(message, feed)
+    if message.kind == ADT and EVENTS[message.event].moves:
+        values["places"], values["priors"] = moved_places(message), moved_priors(message, feed, patient)
     if patient.startswith(UNPROVED):
         warnings.append(
             ("PID-3", "no number that proves who it is: of one person with the same number, names, birth date and sex")
@@ -181,13 +211,18 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
     )
 
 
-def _merged(merge: Row, feed: Feed) -> Iterator[Row]:
-    """Yield what is looked up of a merge: the retired number's row, which names the survivor."""
-    if merge.table != "ADT" or not EVENTS[merge.values["event"]].merges:
+def _looked_up(row: Row, feed: Feed) -> Iterator[Row]:
+    """Yield what is looked up of a message: of a merge the retired number's row, which names the survivor; of a move
+    that of each visit or account and the patient whom it left."""
+    if row.table != ADT:
         return
-    for prior in prior_keys(parse(merge.values["message"]), feed):
-        values = Values(survivor=merge.patient)
-        yield Row("MERGE", prior, merge.publisher, merge.order, values, merge.patient, line=merge.line, aside=True)
+    event = EVENTS[row.values["event"]]
+    keys = [("MERGE", prior) for prior in prior_keys(parse(row.values["message"]), feed)] if event.merges else []
+    if event.moves:
+        keys = [("MOVED", key) for key in _moves(row.values["places"], row.values["priors"])]
+    for table, key in keys:
+        values = Values(survivor=row.patient)
+        yield Row(table, key, row.publisher, row.order, values, row.patient, line=row.line, aside=True)
 
 
 def _text(lines: Iterable[str]) -> str:
@@ -200,7 +235,8 @@ def people(message: Message) -> list[Message]:
     places = [place for place, segment in enumerate(message.segments) if segment.name == "PID"]
     if len(places) < 2:
         return [message]
-    if message.kind == "ADT" and not EVENTS[message.event].merges:
+    event = EVENTS.get(message.event)
+    if message.kind == ADT and not (event and (event.merges or event.swaps)):
         raise Invalid("more than one PID")
     head, ends = message.segments[: places[0]], [*places[1:], len(message.segments)]
     return [Message(head + message.segments[start:end], message.encoding) for start, end in zip(places, ends)]
@@ -265,9 +301,12 @@ def groups_of(message: Message, feed: Feed, patient: str) -> tuple[str, ...]:
 def adt_groups(message: Message, feed: Feed, patient: str) -> tuple[str, ...]:
     """Return the groups of an ADT message: its patient, by key, and its visit; a merge belongs to both patients and the
     visits it names."""
-    patients, visits = [patient], [visit_of(message)]
-    if EVENTS[message.event].merges:
+    event, patients, visits = EVENTS[message.event], [patient], [visit_of(message)]
+    if event.accounts and not is_of_one(message, feed, patient):
+        raise Invalid("MRG-1: accounts of two patients")
+    if event.merges:
         patients += prior_keys(message, feed)
+    if event.merges or event.moves:
         visits = moved_visits(message)
     return tuple([f"pat:{key}" for key in patients] + [f"visit:{key}" for key in visits if key])
 

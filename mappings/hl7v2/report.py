@@ -17,7 +17,7 @@ from mappings.hl7v2.datatypes import practitioner
 from mappings.hl7v2.message import Repetition, Segment
 from mappings.hl7v2.observation import Result, observation
 from mappings.hl7v2.orders import results_of as orders_in
-from mappings.hl7v2.people import by_person
+from mappings.hl7v2.people import by_person, owner
 from mappings.hl7v2.replay import Sent, key_of, ordered, plausible
 from mappings.hl7v2.reported import Heard, Outcome, Report, hear, orders_of
 from mappings.hl7v2.sameness import Key
@@ -100,7 +100,7 @@ def scopes(group: Group, look: Look) -> list[tuple[Scope, Outcome]]:
         scope = Scope(
             filler,
             filler if len(people) == 1 else f"{filler}|person|{person}",
-            look.reference("Patient", sent[-1].row.patient),
+            look.reference("Patient", owner(sent[-1].row, look)),
             look.reference("Encounter", visit) if visit else {},
             group.publisher,
             look,

@@ -8,7 +8,7 @@ import pytest
 from mappings import Feed, Group
 from mappings.hl7v2 import SOURCE
 from mappings.hl7v2.reader import row
-from tests.mappings.harness_hl7v2 import DEAD, PID, DictLook, map_rows, map_text, one, visit
+from tests.mappings.harness_hl7v2 import DEAD, PID, DictLook, map_rows, map_sent, map_text, one, visit
 
 PDF = base64.b64encode(b"%PDF-1.4 a letter %%EOF").decode()
 CUT = base64.b64encode(b"%PDF-1.4 half a letter").decode()
@@ -210,13 +210,6 @@ def test_a_document_under_a_retired_number_is_the_same_document():
     merge = "\r".join(
         ["MSH|^~\\&|PAS|RXX|TIE|RXX|20250602||ADT^A40|m|T|2.4", "EVN|A40|20250602", PID, "MRG|H3^^^RXX^MR"]
     )
-    made = map_text_of_all(mdm("T02", "20250601120000", *FILE, pid=old), merge, mdm("T11", "20250603"))
+    made = map_sent(mdm("T02", "20250601120000", *FILE, pid=old), merge, mdm("T11", "20250603"))
     (letter,) = [each for each in made if each["resourceType"] == "DocumentReference"]
     assert letter["status"] == "entered-in-error"
-
-
-def map_text_of_all(*messages: str) -> list[dict]:
-    from mappings.hl7v2.reader import rows
-
-    feed = Feed()
-    return map_rows([each for message in messages for each in rows(message.encode(), feed)], feed)
