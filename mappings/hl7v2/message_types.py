@@ -18,7 +18,7 @@ class Type(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
-ADT, RESULT, DOCUMENT = "ADT", "ORU", "MDM"
+ADT, RESULT, DOCUMENT, ORDER, VACCINE = "ADT", "ORU", "MDM", "ORM", "VXU"
 _LETTER = Type(DOCUMENT, ("TXA",))
 TYPES = {
     **{(ADT, event): Type(ADT) for event in EVENTS},
@@ -28,5 +28,7 @@ TYPES = {
     ("ORU", "R32"): Type(RESULT, ("OBR",)),  # point of care: the order was placed before
     **{("MDM", f"T{number:02d}"): _LETTER for number in range(1, 12)},
 }
+ALSO_ALLERGIES = (ORDER, VACCINE)
+"""Tables of messages of which allergies are read, beside ADT: who orders or gives something is told of them."""
 TABLES = frozenset(type_.table for type_ in TYPES.values())
 """The tables of rows that hold messages; others hold what is looked up of them."""
