@@ -331,7 +331,7 @@ def order_key(obr: Segment, orc: Segment, patient: str) -> str:
     filler = _entity(obr, 3, 2) or _entity(orc, 3, 2)
     placer = _entity(obr, 2, 2) or _entity(orc, 2, 2)
     if not filler and not placer:
-        return f"digest:|{_digest('order', patient, obr[4], obr[7] or obr[14] or obr[22], obr[15])}"
+        return unnumbered_order(obr, patient)
     return filler or f"placer:{placer}"
 
 
@@ -375,6 +375,17 @@ def moved_priors(message: Message, feed: Feed, patient: str) -> list[str]:
 def is_of_one(message: Message, feed: Feed, patient: str) -> bool:
     """Whether what a message says of accounts is of one patient: MRG-1 names nobody else."""
     return all(identifier.key == patient for identifier in prior_numbers(message, feed))
+
+
+def unnumbered_order(obr: Segment, patient: str) -> str:
+    """Return the key of an order that carries no number."""
+    return f"digest:|{_digest('order', patient, obr[4], obr[7] or obr[14] or obr[22], obr[15])}"
+
+
+def request_numbers(orc: Segment, obr: Segment) -> tuple[str, str]:
+    """Return the keys of an order: by the placer's number (OBR-2, else ORC-2) and by the filler's, "" for none."""
+    placer, filler = (_entity(obr, number, 2) or _entity(orc, number, 2) for number in (2, 3))
+    return f"placer:{placer}" if placer else "", f"filler:{filler}" if filler else ""
 
 
 def document_key(message: Message, patient: str) -> str:

@@ -18,14 +18,13 @@ from mappings import Group, Look
 from mappings.hl7v2 import codes, documents, times, values
 from mappings.hl7v2.datatypes import organisation, practitioner
 from mappings.hl7v2.identity import document_key, parent_document_key, visit_key
-from mappings.hl7v2.lines import CODED
 from mappings.hl7v2.lines import group as lines_of
 from mappings.hl7v2.message import Message, Repetition, Segment
 from mappings.hl7v2.observation import status_of
 from mappings.hl7v2.orders import Commented, Order
 from mappings.hl7v2.people import by_person, owner
 from mappings.hl7v2.replay import NOTHING, Fields, Sent, key_of, ordered, recorded
-from mappings.hl7v2.units import unit
+from mappings.hl7v2.service_requests import numbered, placed_order
 from mappings.vocabulary import HL7, UK_CORE
 
 PROFILE = UK_CORE + "UKCore-DocumentReference"
@@ -266,17 +265,24 @@ def context(letter: Letter, publisher: str, look: Look) -> dict[str, Any]:
         "encounter": [look.reference("Encounter", letter.visit)] if letter.visit else [],
         "period": {"start": start},
         "related": [
-            order_by(number, publisher) for field_ in (14, 15) for number in letter.fields.repetitions("TXA", field_)
+            order_by(number, kind, letter.patient, publisher, look)
+            for field_, kind in ((14, "placer"), (15, "filler"))
+            for number in letter.fields.repetitions("TXA", field_)
         ],
     }
 
 
-def order_by(number: Repetition, publisher: str) -> dict[str, Any]:
-    """Return an order by its number."""
-    authority = number.text(2, 1) or number.text(2, 2)
-    system = codes.identifiers_of(publisher, authority, "ServiceRequest")
-    value = number.text(1).strip()
-    return {"type": "ServiceRequest", "identifier": {"system": system, "value": value}} if value else {}
+def order_by(number: Repetition, kind: str, patient: str, publisher: str, look: Look) -> dict[str, Any]:
+    """Return an order by its number, and the one that was placed where it was sent."""
+    authority, value = number.text(2, 1) or number.text(2, 2), number.text(1).strip()
+    if not value:
+        return {}
+    key = f"{kind}:{authority}|{value}"
+    return {
+        **placed_order(key, "", patient, look),
+        "type": "ServiceRequest",
+        "identifier": numbered(key, publisher),
+    }
 
 
 def absent(reason: str) -> dict[str, Any]:
@@ -312,7 +318,7 @@ def attachments(contents: Iterable[Message], look: Look) -> tuple[list[dict[str,
             for _ in lost:
                 look.warn("OBX-5", "a document that is not whole or cannot be read")
         elif segments[0]:
-            written.append((codes.text_of(segments[0], 3), words_of(segments)))
+            written.append((codes.text_of(segments[0], 3), values.in_words(segments)))
         if comments:
             written.append(("Comment", comments))
     if text := joined(written):
@@ -331,24 +337,6 @@ def pieces(message: Message) -> list[list[Commented]]:
         elif segment.name == "NTE" and segment.whole(3).strip():
             (order.results or [waiting])[-1].notes.append(segment.whole(3).strip("\r\n"))
     return [[waiting]] * bool(waiting.notes) + lines_of(order)
-
-
-def words_of(segments: tuple[Segment, ...]) -> str:
-    """Return the words of a part that is no file: a text, or a value with its unit, range and flags."""
-    obx = segments[0]
-    kind = obx.text(2).upper()
-    if kind in values.TEXT:
-        return values.words_of(segments)
-    if kind in CODED:
-        words = ", ".join(field.text(9) or field.text(2) or field.text(1) for field in obx.repetitions(5))
-    else:
-        words = " ".join(part for part in values.words_of(segments).split(obx.encoding.component) if part)
-    beside = [
-        f"range {obx.whole(7).strip()}" if obx[7] else "",
-        ", ".join(flag.text(2) or flag.text(1) for flag in obx.repetitions(8)),
-    ]
-    said = "; ".join(part for part in beside if part)
-    return " ".join(part for part in (words, unit(obx).get("unit", ""), f"({said})" if said else "") if part)
 
 
 def joined(written: list[tuple[str, str]]) -> str:

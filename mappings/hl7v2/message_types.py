@@ -26,9 +26,17 @@ TYPES = {
     ("ORU", "R30"): Type(RESULT, ("OBR",)),  # point of care: the order is not known yet
     ("ORU", "R31"): Type(RESULT, ("OBR",)),  # point of care: look for the order
     ("ORU", "R32"): Type(RESULT, ("OBR",)),  # point of care: the order was placed before
+    ("ORM", "O01"): Type(ORDER, ("OBR", "ORC")),  # order
+    ("ORR", "O02"): Type(ORDER, ("ORC",)),  # and its answer
+    ("OML", "O21"): Type(ORDER, ("OBR", "ORC")),  # laboratory order
+    ("OML", "O33"): Type(ORDER, ("OBR", "ORC")),  # by specimen
+    ("OML", "O35"): Type(ORDER, ("OBR", "ORC")),  # by specimen and container
+    ("OMG", "O19"): Type(ORDER, ("OBR", "ORC")),  # general order
     **{("MDM", f"T{number:02d}"): _LETTER for number in range(1, 12)},
 }
 ALSO_ALLERGIES = (ORDER, VACCINE)
 """Tables of messages of which allergies are read, beside ADT: who orders or gives something is told of them."""
+NOT_READ = ("RXO", "RXE", "RXD", "RXG", "RQD", "ODS", "ODT")
+"""Segments of orders of medicines, supplies and diet, which are not read."""
 TABLES = frozenset(type_.table for type_ in TYPES.values())
 """The tables of rows that hold messages; others hold what is looked up of them."""

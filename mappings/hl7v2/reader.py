@@ -34,9 +34,10 @@ from mappings.hl7v2.identity import (
     visit_of,
 )
 from mappings.hl7v2.message import Message, normalise, parse
-from mappings.hl7v2.message_types import ADT, TABLES, TYPES
+from mappings.hl7v2.message_types import ADT, NOT_READ, ORDER, TABLES, TYPES
 from mappings.hl7v2.possible import CANNOT_BE, doubt
 from mappings.hl7v2.replay import plausible
+from mappings.hl7v2.service_requests import asked_in, looked_up
 from mappings.hl7v2.sidefields import mended
 from mappings.readers.files import HEAD, File, delivered
 
@@ -214,6 +215,10 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
 def _looked_up(row: Row, feed: Feed) -> Iterator[Row]:
     """Yield what is looked up of a message: of a merge the retired number's row, which names the survivor; of a move
     that of each visit or account and the patient whom it left."""
+    if row.table == ORDER:
+        for number, (request, services) in looked_up(parse(row.values["message"]), row.patient).items():
+            values = Values(request=request, services=services)
+            yield Row("ORDER", number, row.publisher, row.order, values, row.patient, line=row.line, aside=True)
     if row.table != ADT:
         return
     event = EVENTS[row.values["event"]]
@@ -292,6 +297,8 @@ def groups_of(message: Message, feed: Feed, patient: str) -> tuple[str, ...]:
     match table_of(message):
         case "ADT":
             return adt_groups(message, feed, patient)
+        case "ORM":
+            return orm_groups(message, patient)
         case "MDM":
             return mdm_groups(message, patient)
         case _:
@@ -316,6 +323,18 @@ def oru_groups(message: Message, patient: str) -> tuple[str, ...]:
     tells of them."""
     keys = dict.fromkeys(key for key, _ in orders(message, patient))
     return (*(f"order:{key}" for key in keys), f"pat:{patient}")
+
+
+def orm_groups(message: Message, patient: str) -> tuple[str, ...]:
+    """Return the groups of an order message: its orders, and the patient. Raises ``Invalid`` for one of medicines, diet
+    or supplies alone, and for an order without any number."""
+    unread = [name for name in NOT_READ if message[name]]
+    if unread and not message["OBR"]:
+        raise Invalid(f"{unread[0]}: orders of medicines, diet and supplies are not read")
+    keys = dict.fromkeys(asked.key for asked in asked_in(message, patient))
+    if "" in keys:
+        raise Invalid("ORC-2 and ORC-3: a change of an order without a number")
+    return (*(f"request:{key}" for key in keys), f"pat:{patient}")
 
 
 def mdm_groups(message: Message, patient: str) -> tuple[str, ...]:
