@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.nhs.identifiers import is_ods_code
 from mappings import Group, Look, Publisher, Row, Source, by_family
-from mappings.hl7v2 import letters, report, service_requests
+from mappings.hl7v2 import letters, report, service_requests, vaccinations
 from mappings.hl7v2.encounter import to_encounter
 from mappings.hl7v2.message import parse
 from mappings.hl7v2.patient import to_patient
@@ -28,6 +28,7 @@ FAMILIES = {
     "order": report.to_reports,
     "doc": letters.to_letters,
     "request": service_requests.to_requests,
+    "vax": vaccinations.to_vaccinations,
 }
 
 

@@ -388,6 +388,13 @@ def request_numbers(orc: Segment, obr: Segment) -> tuple[str, str]:
     return f"placer:{placer}" if placer else "", f"filler:{filler}" if filler else ""
 
 
+def vaccination_key(orc: Segment, rxa: Segment, patient: str) -> str:
+    """Return what names a vaccination: its patient and filler number (ORC-3), else the placer's, else a digest of
+    vaccine and day."""
+    number = _entity(orc, 3, 2) or _entity(orc, 2, 2)
+    return f"{patient}|{number or 'digest:' + _digest('vaccination', rxa.text(5) or rxa.text(5, 2), rxa.text(3)[:8])}"
+
+
 def document_key(message: Message, patient: str) -> str:
     """Return the unique document number with its namespace (TXA-12), else a digest of whose, what and when; of a
     message that says none of it, the message's own."""

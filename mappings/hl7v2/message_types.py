@@ -26,6 +26,7 @@ TYPES = {
     ("ORU", "R30"): Type(RESULT, ("OBR",)),  # point of care: the order is not known yet
     ("ORU", "R31"): Type(RESULT, ("OBR",)),  # point of care: look for the order
     ("ORU", "R32"): Type(RESULT, ("OBR",)),  # point of care: the order was placed before
+    ("VXU", "V04"): Type(VACCINE, ("RXA",)),  # vaccinations
     ("ORM", "O01"): Type(ORDER, ("OBR", "ORC")),  # order
     ("ORR", "O02"): Type(ORDER, ("ORC",)),  # and its answer
     ("OML", "O21"): Type(ORDER, ("OBR", "ORC")),  # laboratory order

@@ -47,6 +47,7 @@ KINDS = {
     ("SPM", 17, 1): PAST,  # specimen taken, from
     ("SPM", 17, 2): PAST,  # and to
     ("SPM", 18, 1): PAST,  # specimen received
+    ("RXA", 3, 1): PAST,  # vaccine given
     ("TXA", 4, 1): PAST,  # what a document tells of
     ("TXA", 6, 1): PAST,  # document written
     ("TXA", 7, 1): PAST,  # and typed

@@ -39,6 +39,7 @@ from mappings.hl7v2.possible import CANNOT_BE, doubt
 from mappings.hl7v2.replay import plausible
 from mappings.hl7v2.service_requests import asked_in, looked_up
 from mappings.hl7v2.sidefields import mended
+from mappings.hl7v2.vaccinations import vaccination_groups
 from mappings.readers.files import HEAD, File, delivered
 
 LONGEST = 1 << 25
@@ -299,6 +300,8 @@ def groups_of(message: Message, feed: Feed, patient: str) -> tuple[str, ...]:
             return adt_groups(message, feed, patient)
         case "ORM":
             return orm_groups(message, patient)
+        case "VXU":
+            return (*(f"vax:{key}" for key in vaccination_groups(message, patient)), f"pat:{patient}")
         case "MDM":
             return mdm_groups(message, patient)
         case _:
