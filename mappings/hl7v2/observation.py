@@ -42,7 +42,8 @@ Value = tuple[object, str]
 class Tie(msgspec.Struct, frozen=True):
     """What a result depends on: the code, OBX-4 and words of the result that it was found in (an organism).
 
-    ``head`` is that result's OBX where its place in the message ties the two, and ``source`` its key among the results
+    ``order`` is the key of its order, where that is another one (OBR-29), and ``source`` its name there. ``head`` is that
+    result's OBX where its place in the message ties the two, and ``source`` its key among the results
     in force, as ``sameness`` finds it.
     """
 
@@ -51,6 +52,7 @@ class Tie(msgspec.Struct, frozen=True):
     words: str
     head: Segment | None = None
     source: tuple[str, ...] = ()
+    order: str = ""
 
 
 class Result(msgspec.Struct, frozen=True, dict=True):

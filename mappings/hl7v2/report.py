@@ -155,6 +155,7 @@ def resources(scope: Scope, outcome: Outcome) -> list[dict[str, Any]]:
 def observed(result: Result, key: Key, sources: Found, is_lab: bool, scope: Scope) -> dict[str, Any]:
     """Return the Observation of a result with what it was found in and its specimen (of several nobody says which)."""
     source, result = source_of(result, key, sources)
+    name = (scope.ids, *source) if source else elsewhere(result, scope)
     return observation(
         result,
         "|".join((scope.ids, *key)),
@@ -162,10 +163,17 @@ def observed(result: Result, key: Key, sources: Found, is_lab: bool, scope: Scop
         scope.encounter,
         is_lab,
         reference(scope, result.specimens[0]) if len(result.specimens) == 1 else {},
-        scope.look.reference("Observation", "|".join((scope.ids, *source))) if source else {},
+        scope.look.reference("Observation", "|".join(name)) if name else {},
         scope.publisher,
         scope.look,
     )
+
+
+def elsewhere(result: Result, scope: Scope) -> Key:
+    """Return the name of the result of another order that a result was found in, () for none. Of an order number of two
+    people nobody knows whose that is."""
+    tie = result.tie
+    return (tie.order, *tie.source) if tie and tie.order and scope.ids == scope.filler else ()
 
 
 def specimen_key(scope: Scope, taken: Taken) -> str:
