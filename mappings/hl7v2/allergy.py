@@ -19,19 +19,22 @@ PROFILE = UK_CORE + "UKCore-AllergyIntolerance"
 VERIFICATION, CLINICAL = HL7 + "allergyintolerance-verification", HL7 + "allergyintolerance-clinical"
 ERROR = "entered-in-error"
 UNDONE = "Removed by its sender before, and stated again later"
+CHANGED = "Changed by its sender to another substance"
 NOT_MET = "an allergy to be removed that nobody stated"
 
 
 @dataclass(frozen=True)
 class Stated:
     """One allergy as it was stated last: its AL1 or IAM, the reactions (IAR) and comments behind it. ``is_removed``: it
-    was deleted; ``came_back``: and stated again."""
+    was deleted; ``came_back``: and stated again; ``by_al1``: an AL1 states it too.
+    """
 
     segment: Segment
     reactions: tuple[Segment, ...] = ()
     notes: tuple[str, ...] = ()
     is_removed: bool = False
     came_back: bool = False
+    by_al1: bool = False
 
     @property
     def is_iam(self) -> bool:
@@ -65,37 +68,41 @@ def take_allergies(held: dict[str, Stated], message: Message) -> int:
 
 def stated(message: Message) -> list[Stated]:
     """Return the allergies of a message, each IAM with the IAR and NTE that follow it."""
-    found: list[Stated] = []
+    allergies_said: list[Stated] = []
     at: Stated | None = None
     for segment in message.segments:
         if segment.name in ("AL1", "IAM"):
             at = Stated(segment)
-            found.append(at)
+            allergies_said.append(at)
         elif at is not None and at.is_iam and segment.name == "IAR":
-            found[-1] = at = replace(at, reactions=(*at.reactions, segment))
+            allergies_said[-1] = at = replace(at, reactions=(*at.reactions, segment))
         elif at is not None and at.is_iam and segment.name == "NTE":
-            found[-1] = at = replace(at, notes=(*at.notes, segment.whole(3).strip()))
+            allergies_said[-1] = at = replace(at, notes=(*at.notes, segment.whole(3).strip()))
         else:
             at = None
-    return found
+    return allergies_said
 
 
 def keep(held: dict[str, Stated], said: Stated, name: str) -> None:
-    """Take what is stated: in the place of what was known under the same unique number (IAM-7). ``X`` changes nothing
-    that is known."""
+    """Take what is stated. What another substance was under the same unique number (IAM-7) is taken back, unless an AL1
+    stated it too. ``X`` changes nothing that is known."""
     known = held.get(name)
     if said.is_iam and said.segment.text(6).upper() == "X" and known and not known.is_removed:
         return
     if said.is_iam and (number := said.segment[7]):
         for other in [other for other, allergy in held.items() if allergy.is_iam and allergy.segment[7] == number]:
-            if other != name:
-                del held[other]
-    held[name] = replace(said, came_back=bool(known and (known.is_removed or known.came_back)))
+            if other != name and not held[other].by_al1:
+                held[other] = replace(held[other], notes=(*held[other].notes, CHANGED), is_removed=True)
+    held[name] = replace(
+        said,
+        came_back=bool(known and (known.is_removed or known.came_back)),
+        by_al1=not said.is_iam or bool(known and known.by_al1),
+    )
 
 
 def remove(held: dict[str, Stated], said: Stated, name: str) -> bool:
-    """Mark an allergy as removed: the one of the unique number, of the substance, or of its words alone. Returns whether
-    there is one."""
+    """Mark an allergy as removed: the one of the unique number, of the substance, or of its words alone. Returns
+    whether there is one."""
     number, words = said.segment[7], said.segment.text(3, 2).casefold()
     candidates = [
         other for other, allergy in held.items() if number and allergy.is_iam and allergy.segment[7] == number
@@ -174,7 +181,7 @@ def concept(system: str, code: str) -> dict[str, Any]:
 def notes(said: Stated) -> list[str]:
     """Return what a reader must be told beside the allergy: why it was removed or changed, what kind of reaction it is
     where FHIR has no word for it, who reported it."""
-    told = [UNDONE] if said.came_back and not said.is_removed else []
+    remarks = [UNDONE] if said.came_back and not said.is_removed else []
     if said.is_iam:
         segment = said.segment
         kind = (
@@ -184,11 +191,11 @@ def notes(said: Stated) -> list[str]:
         )
         by = " ".join(part for part in (segment.text(14, 2), segment.text(14, 1)) if part)
         relation = segment.text(15, 2)
-        told += [f"Kind of reaction: {kind}" if kind else ""]
-        told += [f"Reported by {by}{f' ({relation})' if relation else ''}" if by else ""]
-        told += [f"Reason for the change: {segment.text(8)}" if segment.text(8) and not said.is_removed else ""]
-        told += [f"What was done: {reaction.text(4)}" for reaction in said.reactions if reaction.text(4)]
-    return [*told, *said.notes]
+        remarks += [f"Kind of reaction: {kind}" if kind else ""]
+        remarks += [f"Reported by {by}{f' ({relation})' if relation else ''}" if by else ""]
+        remarks += [f"Reason for the change: {segment.text(8)}" if segment.text(8) and not said.is_removed else ""]
+        remarks += [f"What was done: {reaction.text(4)}" for reaction in said.reactions if reaction.text(4)]
+    return [*remarks, *said.notes]
 
 
 def reactions(said: Stated) -> list[dict[str, Any]]:

@@ -172,10 +172,10 @@ def build(letter: Letter, key: str, ids: str, publisher: str, look: Look) -> dic
     fields, zone = letter.fields, look.feed.zone
     is_error = letter.status == "entered-in-error"
     title = fields.text("TXA", 25) or type_of(fields, publisher, look).get("text", "") or fields.text("TXA", 16)
-    attached, told = ([], []) if is_error else attachments(letter.contents, look)
-    notes = [*letter.notes, *told, *([REPLACED] if letter.is_replaced else [])]
+    attached, remarks = ([], []) if is_error else attachments(letter.contents, look)
+    notes = [*letter.notes, *remarks, *([REPLACED] if letter.is_replaced else [])]
     notes += [f"Reason for the change: {why}"] if (why := fields.text("TXA", 21)) else []
-    notes += [EMPTY] if not (attached or told or is_error) else []
+    notes += [EMPTY] if not (attached or remarks or is_error) else []
     created = [fields.time("TXA", 6), fields.time("TXA", 4), fields.time("TXA", 8), first_recorded(letter, zone)]
     shown = [{"attachment": attachment} for attachment in attached]
     built = resource(
@@ -198,7 +198,7 @@ def build(letter: Letter, key: str, ids: str, publisher: str, look: Look) -> dic
             for parent, code in letter.parents.items()
         ],
         description="; ".join(part for part in (title, *notes) if part),
-        content=shown or [{"attachment": absent("error" if told or is_error else "unknown") | {"title": title}}],
+        content=shown or [{"attachment": absent("error" if remarks or is_error else "unknown") | {"title": title}}],
         context=context(letter, publisher, look),
     )
     return times.flagged(built, zone, *created)
@@ -302,19 +302,19 @@ def attachments(contents: Iterable[Message], look: Look) -> tuple[list[dict[str,
     """Return the attachments of a document, and what a reader must be told of those that are not shown: its embedded
     files as they were sent, and all that is text in one."""
     attached: list[dict[str, Any]] = []
-    told: dict[str, None] = {}
+    remarks: dict[str, None] = {}
     written: list[tuple[str, str]] = []
     for parts in (parts for message in contents for parts in pieces(message)):
         segments = tuple(part.segment for part in parts)
         comments = "\n".join(note for part in parts for note in part.notes)
         if status_of(segments[-1], NOTHING) == "entered-in-error":
-            told[WITHDRAWN_PART] = None
+            remarks[WITHDRAWN_PART] = None
         elif segments[0] and documents.is_document(segments[0]):
             forms = documents.documents(segments, look.feed.zone)
             attached += [form for form in forms if form]
             lost = [form for form in forms if not form]
             doubtful = [form for form in forms if form.get("contentType") in documents.ENDLESS]
-            told |= dict.fromkeys([NOT_WHOLE] * bool(lost) + [ENDLESS] * bool(doubtful))
+            remarks |= dict.fromkeys([NOT_WHOLE] * bool(lost) + [ENDLESS] * bool(doubtful))
             for _ in lost:
                 look.warn("OBX-5", "a document that is not whole or cannot be read")
         elif segments[0]:
@@ -324,7 +324,7 @@ def attachments(contents: Iterable[Message], look: Look) -> tuple[list[dict[str,
     if text := joined(written):
         data = base64.b64encode(text.encode()).decode()
         attached.insert(0, {"contentType": "text/plain; charset=utf-8", "data": data, "title": written[0][0]})
-    return attached, list(told)
+    return attached, list(remarks)
 
 
 def pieces(message: Message) -> list[list[Commented]]:

@@ -106,9 +106,9 @@ def rows(payload: bytes, feed: Feed, line: int = 0) -> Iterator[Row]:
         warnings = []
     if message.kind == ADT and EVENTS[message.event].swaps:
         _check_swap(kept)
-    for each in kept:
-        yield each
-        yield from _looked_up(each, feed)
+    for row in kept:
+        yield row
+        yield from _looked_up(row, feed)
 
 
 def reread(row: Row, feed: Feed) -> list[Row]:
@@ -118,11 +118,11 @@ def reread(row: Row, feed: Feed) -> list[Row]:
         return []
     sent = row.values["sent"] or row.values["message"]
     kept = replace(_row(sent, parse(sent), row.key, feed, row.line, []), publisher=row.publisher)
-    made = list(_looked_up(kept, feed))
-    retired = _looked_up_keys(row) - {(item.table, item.key) for item in made}
+    beside = list(_looked_up(kept, feed))
+    retired = _looked_up_keys(row) - {(item.table, item.key) for item in beside}
     return [
         kept,
-        *made,
+        *beside,
         *(
             Row(table, key, row.publisher, row.order, Values(), deleted=True, bare=True, aside=True)
             for table, key in sorted(retired)
@@ -148,8 +148,8 @@ def _check_swap(kept: list[Row]) -> None:
     said = [parse(row.values["message"]) for row in kept]
     patients, visits = {row.patient for row in kept}, {visit_of(message) for message in said}
     places = {message["PV1"][3] for message in said}
-    if len(kept) != 2 or not all(len(each - {""}) == 2 for each in (patients, visits, places)):
-        raise Invalid("PID and PV1: not two patients, each with a visit and a place")
+    if len(kept) != 2 or not all(len(side - {""}) == 2 for side in (patients, visits, places)):
+        raise Invalid("PID and PV1: not two patients, row with a visit and a place")
 
 
 def _apart(text: str, message: Message) -> tuple[list[str], list[Message]]:

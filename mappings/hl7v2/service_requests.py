@@ -65,20 +65,21 @@ def service_of(obr: Segment) -> str:
 
 
 def asked_in(message: Message, patient: str) -> list[Asked]:
-    """Return the orders of a message of ``patient``: an OBR without an ORC before it is of the ORC of the OBR before."""
-    found: list[Asked] = []
+    """Return the orders of a message of ``patient``. An OBR without an ORC before it is of the ORC of the OBR
+    before."""
+    orders: list[Asked] = []
     last = NOTHING
     for segment in message.segments:
-        at = found[-1] if found else None
+        at = orders[-1] if orders else None
         match segment.name:
             case "ORC":
-                found.append(Asked(orc=segment, patient=patient))
+                orders.append(Asked(orc=segment, patient=patient))
                 if segment.text(1).upper() == "RO":
-                    found[-1].replaces = last
+                    orders[-1].replaces = last
                 last = segment if segment.text(1).upper() in REPLACED else last
             case "OBR" if at is None or at.obr:
                 before = at or Asked(patient=patient)
-                found.append(Asked(orc=before.orc, obr=segment, timing=before.timing, patient=patient))
+                orders.append(Asked(orc=before.orc, obr=segment, timing=before.timing, patient=patient))
             case "OBR" if at is not None:
                 at.obr = segment
             case "TQ1" if at is not None and not at.timing:
@@ -91,7 +92,7 @@ def asked_in(message: Message, patient: str) -> list[Asked]:
                 at.answers.append(Commented(segment))
             case "NTE" if at is not None and segment.whole(3).strip():
                 at.notes.append(segment.whole(3).strip("\r\n"))
-    return found
+    return orders
 
 
 @dataclass
@@ -144,7 +145,7 @@ def to_requests(group: Group, look: Look) -> list[dict[str, Any]]:
         subject = look.reference("Patient", owner(sent[-1].row, look))
         for service, request in requests.items():
             built += resources(request, f"{ids}|{service}", subject, group.publisher, look)
-    return list({(each["resourceType"], each["id"]): each for each in built}.values())
+    return list({(item["resourceType"], item["id"]): item for item in built}.values())
 
 
 def replay(key: str, sent: list[Sent], look: Look) -> dict[str, Request]:
@@ -260,8 +261,8 @@ def notes(request: Request, priority: str) -> list[str]:
         for item in asked.answers
         if item.segment[5]
     ]
-    told = [f"Clinical details: {details}" if details else "", f"Priority sent: {priority}" if priority else ""]
-    return [*request.notes, *told, *answers, *asked.notes]
+    remarks = [f"Clinical details: {details}" if details else "", f"Priority sent: {priority}" if priority else ""]
+    return [*request.notes, *remarks, *answers, *asked.notes]
 
 
 def placed_order(number: str, service: str, patient: str, look: Look) -> dict[str, Any]:
@@ -279,9 +280,9 @@ def placed_order(number: str, service: str, patient: str, look: Look) -> dict[st
 
 def looked_up(message: Message, patient: str) -> dict[str, tuple[str, list[str]]]:
     """Return (the order's key, its tests) by each number under which a result may look for an order of a message."""
-    found: dict[str, tuple[str, list[str]]] = {}
+    orders: dict[str, tuple[str, list[str]]] = {}
     for asked in asked_in(message, patient):
         for number in asked.keys if asked.obr else ():
             if number:
-                found.setdefault(number, (asked.key, []))[1].append(asked.service)
-    return found
+                orders.setdefault(number, (asked.key, []))[1].append(asked.service)
+    return orders

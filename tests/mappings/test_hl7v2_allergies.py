@@ -76,7 +76,12 @@ def test_a_removal_that_meets_nothing_is_counted_and_removes_nothing():
 
 def test_an_update_takes_the_place_of_what_has_its_number_and_x_changes_nothing():
     sent = a60("20250601", iam("A", "P1^Penicilin^L", "7^EPR"))
-    assert allergies(sent, a60("20250602", iam("U", PENICILLIN, "7^EPR"))) == {NAME: ("active", None)}
+    update = a60("20250602", iam("U", PENICILLIN, "7^EPR"))
+    assert allergies(sent, update) == {NAME: ("active", None), "Penicilin": (None, "entered-in-error")}
+    stated = adt("A28", "20250531", "AL1|1|DA|P1^Penicilin^L")
+    assert allergies(stated, sent, update) == {NAME: ("active", None), "Penicilin": ("active", None)}, (
+        "AL1 states it too"
+    )
     assert allergies(a60("20250601", iam("A", f17="C")), a60("20250602", iam("X", f17="U"))) == {
         NAME: ("active", "confirmed")
     }
