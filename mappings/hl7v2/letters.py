@@ -58,6 +58,7 @@ class Letter:
     contents: list[Message] = field(default_factory=list)
     patient: str = ""
     visit: str = ""
+    services: list[Segment] = field(default_factory=list)
     parents: dict[str, str] = field(default_factory=dict)
     first: Sent | None = None
     last: Sent | None = None
@@ -78,7 +79,7 @@ class Letter:
         self._revive()
         self._edit(event, sent)
         self.fields.take(message)
-        self.visit = visit_key(message) or self.visit
+        self.visit, self.services = visit_key(message) or self.visit, message.all("OBR") or self.services
         self.first, self.last, self.is_known = self.first or sent, sent, True
         if parent := parent_document_key(message):
             self.parents[parent] = "appends" if event not in REPLACES else "replaces"
@@ -259,10 +260,11 @@ def authenticator(fields: Fields) -> dict[str, Any]:
 
 
 def context(letter: Letter, publisher: str, look: Look) -> dict[str, Any]:
-    """Return the visit, the time of what the document tells of, and the orders that it answers."""
+    """Return the visit, the service and time of what the document tells of, and the orders that it answers."""
     start = times.fhir(letter.fields.time("TXA", 4), look.feed.zone)
     return {
         "encounter": [look.reference("Encounter", letter.visit)] if letter.visit else [],
+        "event": [codes.first(service, 4, look, publisher) for service in letter.services],
         "period": {"start": start},
         "related": [
             order_by(number, kind, letter.patient, publisher, look)

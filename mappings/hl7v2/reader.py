@@ -33,8 +33,8 @@ from mappings.hl7v2.identity import (
     publisher,
     visit_of,
 )
-from mappings.hl7v2.message import Message, normalise, parse
-from mappings.hl7v2.message_types import ADT, NOT_READ, ORDER, TABLES, TYPES
+from mappings.hl7v2.message import Message, Segment, normalise, parse
+from mappings.hl7v2.message_types import ADT, NOT_READ, ORDER, RESULT, TABLES, TYPES, VACCINE
 from mappings.hl7v2.possible import CANNOT_BE, doubt
 from mappings.hl7v2.replay import plausible
 from mappings.hl7v2.service_requests import asked_in, looked_up
@@ -46,6 +46,7 @@ LONGEST = 1 << 25
 """Characters of a message at most: 32 MiB, so that an embedded document may have 16 MiB before base64 encodes it."""
 SUFFIXES = {".hl7", ".txt", ".dat", ".er7", ".oru", ".adt"}
 TEXTS = {"TX", "FT", "ST", "ED", "RP", ""}
+OF_PATIENT = "an observation of the patient beside the orders, not read"
 TYPE = re.compile(r"[A-Z]{3}\^[A-Z]\d\d")
 
 
@@ -196,6 +197,7 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
             ("PID-3", "no number that proves who it is: of one person with the same number, names, birth date and sex")
         )
     warnings.extend((place, CANNOT_BE) for place in doubt(message))
+    warnings.extend(("OBX-5", OF_PATIENT) for _ in of_patient(message))
     at = order(message, feed.zone)
     if not at:
         warnings.append(("MSH-7", "no time of the message, taken as its oldest"))
@@ -242,7 +244,7 @@ def people(message: Message) -> list[Message]:
     if len(places) < 2:
         return [message]
     event = EVENTS.get(message.event)
-    if message.kind == ADT and not (event and (event.merges or event.swaps)):
+    if message.kind == ADT and not (event and (event.merges or event.swaps or event.accounts)):
         raise Invalid("more than one PID")
     head, ends = message.segments[: places[0]], [*places[1:], len(message.segments)]
     return [Message(head + message.segments[start:end], message.encoding) for start, end in zip(places, ends)]
@@ -286,6 +288,16 @@ def is_cut(message: Message, payload: bytes) -> bool:
         return False
     is_ended = payload.rstrip(b"\x1c\x1a ")[-1:] in (b"\r", b"\n")
     return not (is_ended and any(not other[11] for other in others))
+
+
+def of_patient(message: Message) -> list[Segment]:
+    """Return the OBX of an order, result or vaccination message that stand before all of these: they are of the patient,
+    and are not read."""
+    if table_of(message) not in (RESULT, ORDER, VACCINE):
+        return []
+    names = [segment.name for segment in message.segments]
+    first = min((names.index(name) for name in ("ORC", "OBR", "RXA") if name in names), default=len(names))
+    return [obx for obx in message.segments[:first] if obx.name == "OBX" and not is_padding(obx)]
 
 
 def table_of(message: Message) -> str:
