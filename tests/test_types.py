@@ -59,9 +59,6 @@ def tables() -> dict[str, set[str]]:
 NO_SOURCE = {
     "RelatedPerson": "no source sends next of kin as people of their own",
     "Medication": "a medicine's code is in its request or statement",
-    "Appointment": "no delivery holds the appointment book",
-    "Slot": "no delivery holds the appointment book",
-    "Schedule": "no delivery holds the appointment book",
     "CarePlan": "no delivery holds care plans",
     "CareTeam": "no delivery holds care teams",
     "DeviceRequest": "appliances come as medicines",
@@ -79,7 +76,7 @@ NO_SOURCE = {
 """Type → why no source makes it. When one does, the type goes from here, and every table must speak of it."""
 
 _ALL = frozenset(NO_SOURCE)
-_NO_PATIENT = frozenset({"Slot", "Schedule", "HealthcareService"})
+_NO_PATIENT = frozenset({"HealthcareService"})
 _NO_RECORD = frozenset({"Bundle", "Coverage", "Device", "Group"})
 _PEOPLE = frozenset({"RelatedPerson", "CareTeam"})
 WAITING: dict[str, dict[frozenset[str], str]] = {
@@ -103,7 +100,7 @@ WAITING: dict[str, dict[frozenset[str], str]] = {
         _PEOPLE: "says who people are, and not what of",
         frozenset({"List"}): "its entries are judged themselves",
         frozenset({"Medication"}): "a medicine is never removed for a code that no set covers",
-        frozenset({"Appointment", "DeviceRequest", "CarePlan"}): "as ServiceRequest: its words and codes are judged",
+        frozenset({"DeviceRequest", "CarePlan"}): "as ServiceRequest: its words and codes are judged",
     },
     "links (nhs.links.LINKS)": {
         _NO_PATIENT | _NO_RECORD: "holds no reference to a clinical item that is stored",
@@ -118,13 +115,16 @@ WAITING: dict[str, dict[frozenset[str], str]] = {
 """Table → types that no source makes → why the table says nothing of them. Every cell has its reason."""
 
 DIRECTORY = dict.fromkeys(params.DIRECTORY_TYPES, "about no patient")
+BY_TARGET = {"Provenance": "says how something came to be, and is hidden with it whatever hides that"}
 KEPT = dict.fromkeys(links.KEPT_TYPES, "an allergy or medicine is never removed for a code that no set covers")
 EPISODE = {"EpisodeOfCare": "a registration or a service: its type is judged as sensitive codes are"}
 NOT_HERE: dict[str, dict[str, str]] = {
-    "main date (fhir.params.PARAMS)": {**DIRECTORY, "Specimen": "R4 has no date parameter of its main date but collected, which no source sends"},
-    "words (nhs.sensitive.CODED)": {**DIRECTORY, **KEPT, "Patient": "judged by its flag alone", "Consent": "a choice, read by nhs.optout"},
+    "identifier (fhir.params.PARAMS)": {"Provenance": "R4 gives it none"},
+    "main date (fhir.params.PARAMS)": {
+        **{type_: why for type_, why in DIRECTORY.items() if type_ not in params.BOOK_TYPES}, "Specimen": "R4 has no date parameter of its main date but collected, which no source sends"},
+    "words (nhs.sensitive.CODED)": {**DIRECTORY, **KEPT, **BY_TARGET, "Patient": "judged by its flag alone", "Consent": "a choice, read by nhs.optout"},
     "unreviewed (nhs.sensitive.WITHHELD_UNREVIEWED)": {
-        **DIRECTORY, **KEPT, **EPISODE, "Patient": "judged by its flag alone", "Consent": "a choice, read by nhs.optout",
+        **DIRECTORY, **KEPT, **EPISODE, **BY_TARGET, "Appointment": "as Encounter", "Patient": "judged by its flag alone", "Consent": "a choice, read by nhs.optout",
         "Encounter": "where somebody was: sensitive services are a set of their own", "ServiceRequest": "as Encounter",
         "Immunization": "a missing immunisation harms",
     },
@@ -132,7 +132,8 @@ NOT_HERE: dict[str, dict[str, str]] = {
     "summary (nhs.summary.sections)": {
         **DIRECTORY,
         "Consent": "a choice governs what is shown and is not shown itself",
-        **dict.fromkeys(("FamilyMemberHistory", "Flag"), "waits: Direct care"),
+        **dict.fromkeys(("FamilyMemberHistory", "Flag", "Appointment"), "waits: Direct care"),
+        "Provenance": "says who keyed in a row, which no reader of a summary asks",
         "Specimen": "shown with its result: waits: Direct care",
         "DocumentReference": "a letter is read whole, and no section tells of one: waits: Direct care",
     },
@@ -142,6 +143,8 @@ NOT_HERE: dict[str, dict[str, str]] = {
         "FamilyMemberHistory": "speaks of relatives, who have not been asked",
         "Specimen": "holds nothing that its result does not",
         "DocumentReference": "its content never leaves, and R4 has no document without content",
+        "Appointment": "its times are instants, which nothing cuts, and its participants are staff beside the patient",
+        "Provenance": "says what staff did, of no use to research",
     },
 }  # fmt: skip
 """Table → type → why the table says nothing of it."""
@@ -193,7 +196,10 @@ def test_who_a_type_is_about_is_an_element_that_r4_has(type_):
     if type_ in ("Patient", *params.DIRECTORY_TYPES):
         assert not subject
         return
-    (element,) = [element for element in r4.types()[type_].elements if element.name == subject]
+    first, *rest = subject.split(".")
+    (element,) = [element for element in r4.types()[type_].elements if element.name == first]
+    for name in rest:
+        (element,) = [each for each in r4.types()[element.names[element.name]].elements if each.name == name]
     assert not element.targets or "Patient" in element.targets
 
 

@@ -13,6 +13,8 @@ DATE = "2026-11-27"
 COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination"
 """The extension that says which parameters must be asked together."""
 PLAIN, UK_CORE = "http://hl7.org/fhir/StructureDefinition/", "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
+OWN_PATIENT = frozenset({"Task", "Specimen", *params.WITHOUT_SUBJECT})
+"""Types whose parameter ``patient`` has a definition of its own, where others share one."""
 PERSON = (
     "A search names one person: `patient` (one Patient resource, and what its source holds), `patient.identifier` "
     "(an NHS number: all that every source holds of the person) or `_id`. Patient.link leads to the person's other "
@@ -61,7 +63,7 @@ def _resource(name: str) -> dict[str, Any]:
         ],
     }  # fmt: skip
     for about in params.about(name):
-        shared = "clinical" if about == "patient" and name not in ("Task", "Specimen") else name
+        shared = "clinical" if about == "patient" and name not in OWN_PATIENT else name
         resource["searchParam"].append(
             {"name": about, "definition": f"{DEFINITION}{shared}-{about}", "type": "reference"}
         )

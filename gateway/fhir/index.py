@@ -120,8 +120,20 @@ def _patient(resource: dict[str, Any], resource_type: str) -> str:
     if resource_type == "Patient":
         return str(resource["id"])
     element = params.subject(resource_type)
+    if resource_type in params.WITHOUT_SUBJECT:
+        return next(iter(patients(resource, element)), "")
     reference: str = resource.get(element, {}).get("reference", "") if element else ""
     return reference[8:] if reference.startswith("Patient/") else ""
+
+
+def patients(resource: dict[str, Any], element: str) -> list[str]:
+    """The ids of the Patients that an element names among others, each once.
+
+    >>> patients({"target": [{"reference": "Encounter/e"}, {"reference": "Patient/p"}]}, "target")
+    ['p']
+    """
+    named = [name for name in paths.references(resource, paths.path(element)) if name.startswith("Patient/")]
+    return list(dict.fromkeys(name[8:] for name in named))
 
 
 def _interval(resource: dict[str, Any], names: tuple[str, ...]) -> tuple[int, int] | None:

@@ -15,17 +15,23 @@ from dataclasses import dataclass, field
 PATIENT_TYPES = (
     "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter",
     "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Flag", "Consent", "FamilyMemberHistory", "Specimen",
-    "DocumentReference",
+    "DocumentReference", "Appointment", "Provenance",
 )  # fmt: skip
-DIRECTORY_TYPES = ("Organization", "Practitioner", "PractitionerRole", "Location")
-"""THE list of types that are about no patient: any signed-in role reads them, and only a source's own flag hides
-them."""
+BOOK_TYPES = ("Schedule", "Slot")
+"""The empty pages of an appointment book: when who works where, and what of it is free. They never say for whom."""
+DIRECTORY_TYPES = ("Organization", "Practitioner", "PractitionerRole", "Location", *BOOK_TYPES)
+"""THE list of types that are about no patient: any signed-in role reads them, a book's only of its own organisation,
+and only a source's own flag hides them."""
 SEARCHABLE = ("Patient", *PATIENT_TYPES, *DIRECTORY_TYPES)
 SUBJECT = {
     "AllergyIntolerance": "patient", "Immunization": "patient", "EpisodeOfCare": "patient", "Consent": "patient", "Task": "for",
     "FamilyMemberHistory": "patient", "RelatedPerson": "patient", "Coverage": "beneficiary", "Patient": "",
+    "Appointment": "participant.actor", "Provenance": "target",
 }  # fmt: skip
-"""The element that says which patient a resource is about, where it is not ``subject``."""
+"""The element that says which patient a resource is about, where it is not ``subject``. One that also names others says
+it by the one Patient among them."""
+WITHOUT_SUBJECT = frozenset({"Appointment", "Provenance"})
+"""Types of which R4 has the parameter ``patient`` alone, whatever their element is called."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +84,17 @@ _STATUS = {
     "FamilyMemberHistory": "http://hl7.org/fhir/history-status",
     "Specimen": "http://hl7.org/fhir/specimen-status",
     "DocumentReference": "http://hl7.org/fhir/document-reference-status",
+    "Appointment": "http://hl7.org/fhir/appointmentstatus",
+    "Slot": "http://hl7.org/fhir/slotstatus",
 }
 """The types that are found by status, and the code system each status is of (R4, the value sets they are bound to)."""
+_IDENTIFIED = [name for name in SEARCHABLE if name != "Provenance"]
+"""The types that have identifiers in R4."""
 _MAIN = frozenset
 
 PARAMS = (
-    Param(1, "identifier", "token", "clinical", _same("identifier", *SEARCHABLE), is_global=True,
-          apart=_own("Patient", "Task", "Flag", "Specimen", *DIRECTORY_TYPES)),
+    Param(1, "identifier", "token", "clinical", _same("identifier", *_IDENTIFIED), is_global=True,
+          apart=_own("Patient", "Task", "Flag", "Specimen", "Appointment", *DIRECTORY_TYPES)),
     Param(2, "code", "token", "clinical", {
         **_same("code", "AllergyIntolerance", "Condition", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task"),
         **_same("medicationCodeableConcept", "MedicationRequest", "MedicationStatement"),
@@ -122,13 +132,22 @@ PARAMS = (
     Param(27, "organization", "reference", "", {
         "PractitionerRole": "organization", "EpisodeOfCare": "managingOrganization", "Patient": "managingOrganization"},
         targets=("Organization",), is_global=True),
+    Param(28, "schedule", "reference", "", _same("schedule", "Slot"), targets=("Schedule",), is_global=True),
+    Param(29, "actor", "reference", "", _same("actor", "Schedule"), targets=("Practitioner", "PractitionerRole", "Location"),
+          is_global=True),
+    Param(30, "actor", "reference", "", _same("participant.actor", "Appointment"),
+          targets=("Practitioner", "PractitionerRole", "Location"), is_indexed=False),
+    Param(31, "slot", "reference", "", _same("slot", "Appointment"), targets=("Slot",), is_indexed=False),
+    Param(32, "target", "reference", "", _same("target", "Provenance"), targets=("Patient", *PATIENT_TYPES)),
+    Param(33, "agent", "reference", "", _same("agent.who", "Provenance"), targets=("Practitioner", "PractitionerRole", "Organization"),
+          is_indexed=False),
     Param(40, "date", "date", "clinical", {
         "AllergyIntolerance": "recordedDate", "Observation": "effective", "DiagnosticReport": "effective", "Encounter": "period",
         "Procedure": "performed", "Immunization": "occurrence", "EpisodeOfCare": "period", "Flag": "period", "Consent": "dateTime",
-        "FamilyMemberHistory": "date", "DocumentReference": "date"},
-        apart=_own("DocumentReference"),
+        "FamilyMemberHistory": "date", "DocumentReference": "date", "Appointment": "start", "Schedule": "planningHorizon"},
         main=_MAIN({"AllergyIntolerance", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "Flag",
-                    "Consent", "FamilyMemberHistory", "DocumentReference"})),
+                    "Consent", "FamilyMemberHistory", "DocumentReference", "Appointment", "Schedule"}),
+        apart=_own("DocumentReference", "Appointment", "Schedule")),
     Param(41, "recorded-date", "date", "", _same("recordedDate", "Condition")),
     Param(42, "onset-date", "date", "", _same("onset", "Condition"), main=_MAIN({"Condition"})),
     Param(43, "authoredon", "date", "", _same("authoredOn", "MedicationRequest"), main=_MAIN({"MedicationRequest"})),
@@ -138,6 +157,8 @@ PARAMS = (
     Param(47, "period", "date", "", _same("executionPeriod", "Task")),
     Param(48, "birthdate", "date", "individual", _same("birthDate", "Patient"), main=_MAIN({"Patient"})),
     Param(49, "issued", "date", "", _same("issued", "DiagnosticReport")),
+    Param(50, "start", "date", "", _same("start", "Slot"), main=_MAIN({"Slot"})),
+    Param(51, "recorded", "date", "", _same("recorded", "Provenance"), main=_MAIN({"Provenance"})),
     Param(60, "family", "string", "individual", _same("name.family", "Patient", "Practitioner"), is_global=True),
     Param(61, "given", "string", "individual", _same("name.given", "Patient", "Practitioner"), is_global=True),
     Param(62, "name", "string", "", _same("name", "Organization", "Location"), is_global=True),
@@ -176,7 +197,8 @@ def about(resource_type: str) -> tuple[str, ...]:
     ``patient``."""
     if resource_type not in PATIENT_TYPES:
         return ()
-    return ("patient",) if subject(resource_type) == "patient" else ("patient", "subject")
+    is_alone = resource_type in WITHOUT_SUBJECT or subject(resource_type) == "patient"
+    return ("patient",) if is_alone else ("patient", "subject")
 
 
 def includes(resource_type: str) -> dict[str, tuple[str, ...]]:

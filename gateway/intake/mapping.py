@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from gateway import log
 from gateway.errors import GatewayError, Invalid
 from gateway.fhir import build, index, model
-from gateway.nhs import identity, labels, optout, sensitive, ukcore
+from gateway.nhs import identity, labels, optout, sensitive, ukcore, whose
 from gateway.nhs.codesets import CodeSets
 from gateway.store import sent
 from gateway.store.hashes import id_hash
@@ -261,7 +261,7 @@ def _reason(fault: Exception) -> str:
 
 def prepare(resource: dict[str, Any], context: Context, order: int, kind: str) -> tuple[Put, list[str]]:
     """One resource of a publisher of this kind, ready to write, with the UK Core constraints it breaks. Raises
-    ``Invalid`` where it is not R4."""
+    ``Invalid`` where it is not R4, or would show one patient in what is another's or nobody's."""
     resource = dict(resource)
     meta = dict(resource["meta"])
     security = meta.pop("security", ())
@@ -273,6 +273,8 @@ def prepare(resource: dict[str, Any], context: Context, order: int, kind: str) -
     )
     if issues:
         raise Invalid(f"{resource['resourceType']}: {issues[0].location}: {issues[0].message}")
+    if fault := whose.fault(resource):
+        raise Invalid(fault)
     entries = index.entries(resource)
     put = Put(
         TYPE_NUMBER[resource["resourceType"]], resource["id"], id_hash(entries.patient) if entries.patient else 0, order, body,

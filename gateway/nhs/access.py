@@ -126,10 +126,14 @@ def _without_persons(facts: Facts) -> Facts:
 def _about_nobody(rules: Sequence[Rule], act: Act, facts: Facts, trace: list[str]) -> Decision:
     trace += [f"7 role: {rule.reason}" for rule in rules]
     if act.type in roles.DIRECTORY:
-        trace.append("7 role: organisations and staff are open to any role")
-        allow = Allow(roles.DIRECTORY, facts.active, None, labels.HIDDEN_ALWAYS)
-        history = facts.own & facts.active if act.name in ("vread", "history") else None
-        return Decision(None, Limits((allow,), Whose.NOBODY, history), trace=tuple(trace), facts=facts)
+        trace.append("7 role: organisations and staff are open to any role, an appointment book to its own")
+        own = facts.own & facts.active
+        allows = (
+            Allow(roles.DIRECTORY - roles.BOOK, facts.active, None, labels.HIDDEN_ALWAYS),
+            Allow(roles.BOOK, own, None, labels.HIDDEN_ALWAYS),
+        )
+        history = own if act.name in ("vread", "history") else None
+        return Decision(None, Limits(allows, Whose.NOBODY, history), trace=tuple(trace), facts=facts)
     return Decision(None, Limits(), trace=tuple(trace), facts=facts)
 
 

@@ -28,9 +28,10 @@ BLANKED_TYPES = frozenset(blanking.KEPT)
 @dataclass(frozen=True, slots=True)
 class Link:
     """A reference over which a label spreads. ``referrer`` is what happens to the resource that holds the reference
-    when its target is hidden, ``target`` what happens to the target when the holder is: ``remove``, ``course`` or
-    ``""``. What may not be removed is blanked instead. ``course``: both are of one course of a medicine, so the holder
-    has the target's own flag too; any other target blanks it."""
+    when its target is hidden, ``target`` what happens to the target when the holder is: ``remove``, ``course``,
+    ``follow`` or ``""``. What may not be removed is blanked instead. ``course``: both are of one course of a medicine,
+    so the holder has the target's own flag too; any other target blanks it. ``follow``: the holder says nothing but how
+    the target came to be, so whatever hides the target, at any distance, hides the holder."""
 
     type: str
     path: tuple[str, ...]
@@ -101,6 +102,10 @@ LINKS = tuple(
         ("ClinicalImpression", "problem", "remove", "remove"),
         ("Appointment", "reasonReference", "remove", ""),
         ("Appointment", "basedOn", "remove", ""),
+        ("Appointment", "supportingInformation", "remove", ""),
+        ("Encounter", "appointment", "remove", "remove"),
+        ("Provenance", "target", "follow", ""),
+        ("Provenance", "entity.what", "follow", ""),
         ("Task", "encounter", "remove", "remove"),
         ("Task", "focus", "remove", ""),
         ("Task", "basedOn", "remove", ""),
@@ -117,7 +122,7 @@ LINKS = tuple(
 medicine's own flag does not reach its reason: the problem is not the secret, and problems are not hidden for the sake
 of a medicine. It reaches every issue and statement of its course, because each names the medicine. An issue's flag does
 not reach the authorisation, which has a flag of its own."""
-COURSE = "course"
+COURSE, FOLLOW = "course", "follow"
 
 _LINKS_OF: dict[str, tuple[Link, ...]] = {
     type_: tuple(link for link in LINKS if link.type == type_) for type_ in {link.type for link in LINKS}
@@ -131,6 +136,7 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
         for key, resource, own in items
     }
     courses: dict[int, list[int]] = {}
+    followers: list[tuple[int, str]] = []
     for key, resource, own in items:
         type_ = resource["resourceType"]
         for link in _LINKS_OF.get(type_, ()):
@@ -141,6 +147,9 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
                 if target is None:
                     continue
                 other, other_type, other_own = target
+                if link.referrer == FOLLOW:
+                    followers.append((key, reference))
+                    continue
                 if link.referrer == COURSE and other_type in blanking.MEDICINES:
                     courses.setdefault(other, []).append(key)
                     other_own &= labels.LEGAL
@@ -155,6 +164,17 @@ def spread(items: list[tuple[int, dict[str, Any], int]], derived: dict[int, dict
         if type_ == "Encounter" and (own & labels.SPREADING or labels.LINKED in derived[key])
     }
     _blank_pointers(items, hidden_encounters, derived)
+    for key, reference in followers:
+        other, other_type, other_own = at[reference]
+        _follow(derived[key], other_own | sum(derived[other]), other_type)
+
+
+def _follow(causes: dict[int, str], hidden: int, type_: str) -> None:
+    """Add to ``causes`` what whatever hides a target puts on a resource that only says how the target came to be."""
+    if hidden & labels.LEGAL:
+        causes.setdefault(labels.LEGAL, f"of a legally excluded {type_}")
+    if hidden & (labels.SPREADING | labels.LINKED):
+        causes.setdefault(labels.LINKED, f"of a hidden {type_}")
 
 
 def _flag_courses(courses: dict[int, list[int]], flags: dict[int, int], derived: dict[int, dict[int, str]]) -> None:

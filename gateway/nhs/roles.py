@@ -88,6 +88,7 @@ SECTION_TYPES: Mapping[str, frozenset[str]] = {
     "family": frozenset({"FamilyMemberHistory"}),
     "alerts": frozenset({"Flag"}),
     "choices": frozenset({"Consent"}),
+    "provenance": frozenset({"Provenance"}),
     "contacts": frozenset({"RelatedPerson"}),
     kinds.SOCIAL_CARE: frozenset({"Task", "CarePlan", "CareTeam", "DeviceRequest", "QuestionnaireResponse"}),
 }
@@ -97,12 +98,15 @@ SECTIONS_WAITING: Mapping[str, str] = {"contacts": "Every source"}
 """Sections whose types no source makes yet, and the issue that they wait for."""
 
 DIRECTORY = frozenset(params.DIRECTORY_TYPES)
+BOOK = frozenset(params.BOOK_TYPES)
+"""Of the directory, what only the organisation's own staff read: a book that fills up while somebody waits outside may
+tell of a person, and shows when each member of staff works."""
 
 CORE = frozenset({"allergies", "medicines"})
 ALL = frozenset(SECTION_TYPES)
 PHARMACY = CORE | {"problems", "results", "immunisations", "alerts"}
 SOCIAL = CORE | {"immunisations", "encounters", kinds.SOCIAL_CARE, "alerts", "contacts"}
-ADDITIONAL = ALL - {kinds.SOCIAL_CARE}
+ADDITIONAL = ALL - {kinds.SOCIAL_CARE, "provenance"}
 
 CLINICIANS = frozenset({"R8000", "R8001", "R8016", "R0260"})
 PHARMACISTS = frozenset({"R8003", "R1290"})

@@ -185,6 +185,12 @@ PROFILES: dict[str, Profile] = {
         ("status", "type", "subject", "receivedTime")),
     "DocumentReference": Profile((), ("identifier", "status", "type", "category", "subject", "date", "author", "description", "content")),
     "Flag": Profile((), ("status", "code", "subject")),
+    "Appointment": Profile(
+        (), ("status", "specialty", "appointmentType", "reasonCode", "reasonReference", "start", "basedOn", "participant")
+    ),
+    "Slot": Profile((), ("specialty", "appointmentType", "schedule", "status", "start", "end")),
+    "Schedule": Profile((), ("active", "specialty", "actor", "planningHorizon")),
+    "Provenance": Profile((), ("target", "recorded", "agent", "signature")),
     "Consent": Profile((), ("status", "scope", "category", "patient", "dateTime", "performer", "organization", "source[x]")),
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ TYPES = (
     "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Organization", "Practitioner",
     "PractitionerRole", "Location", "Flag", "Consent", "FamilyMemberHistory", "Specimen", "DocumentReference", "RelatedPerson",
     "Medication", "Appointment", "Slot", "Schedule", "CarePlan", "CareTeam", "DeviceRequest", "Device", "List", "Communication",
-    "Coverage", "Group", "HealthcareService", "Composition", "Bundle", "QuestionnaireResponse", "ClinicalImpression",
+    "Coverage", "Group", "HealthcareService", "Composition", "Bundle", "QuestionnaireResponse", "ClinicalImpression", "Provenance",
 )  # fmt: skip
 """A type's number in ``head.type`` is its place here: add at the end, never reorder."""
 

@@ -14,9 +14,10 @@ from mappings import Group, Look, Row
 from mappings.fhir.references import logical, target
 from mappings.vocabulary import HL7, UK_CORE, UK_CORE_EXTENSION
 
-TYPES = frozenset(params.SEARCHABLE) - {"Consent", "Task"}
+TYPES = frozenset(params.SEARCHABLE) - {"Consent", "Task", "Provenance", *params.BOOK_TYPES}
 """The types that are mapped. A Consent would change who may see what, and a Task is a request to somebody: neither
-comes in by a file. Other types that are sent are kept, and counted."""
+comes in by a file. A Provenance is of several things, and of somebody's only if one of them is a Patient; a book is its
+own organisation's. Other types that are sent are kept, and counted."""
 LOOKED_UP = frozenset({"Medication"})
 """Types that are kept to be looked up: the substance of a MedicationRequest."""
 HARMLESS = frozenset({"U", "L", "M", "N"})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import Invalid, Refused
-from gateway.fhir import dates, files, params, structure
+from gateway.fhir import dates, files, params, paths, structure
 from gateway.fhir.build import decode, encode
 from gateway.fhir.model import RESOURCE_TYPES, UNREADABLE
 from gateway.nhs.identifiers import is_ods_code, is_valid
@@ -182,11 +182,10 @@ def _patient(resource: dict[str, Any], name: str, key: str) -> str:
         return key
     if name not in params.PATIENT_TYPES:
         return ""
-    subject = resource.get(params.subject(name))
-    reference = subject.get("reference") if isinstance(subject, dict) else None
-    target_type, patient = target(reference) if isinstance(reference, str) else ("", "")
-    if target_type == "Patient":
-        return patient
+    named = [target(reference) for reference in paths.references(resource, paths.path(params.subject(name)))]
+    patients = {key for type_, key in named if type_ == "Patient"}
+    if len(patients) == 1:
+        return patients.pop()
     if name in TYPES:
         raise Invalid(f"{name}.{params.subject(name)}: not a patient of this contributor")
     return ""

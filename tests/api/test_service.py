@@ -11,7 +11,7 @@ from gateway.fhir import model, params
 TYPES = [
     "Patient", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter",
     "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Organization", "Practitioner", "PractitionerRole", "Location", "Flag",
-    "Consent", "FamilyMemberHistory", "Specimen", "DocumentReference",
+    "Consent", "FamilyMemberHistory", "Specimen", "DocumentReference", "Appointment", "Provenance", "Schedule", "Slot",
 ]  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_it_tells_of_the_operations(capability):
 
 
 ASKED_FOR = {
-    "identifier": set(TYPES),
+    "identifier": set(TYPES) - {"Provenance"},
     "patient": {*params.PATIENT_TYPES},
     "code": {"AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Procedure",
              "ServiceRequest", "Task"},
@@ -56,7 +56,7 @@ ASKED_FOR = {
                  "ServiceRequest", "Consent", "DocumentReference"},
     "status": {"MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization",
                "EpisodeOfCare", "ServiceRequest", "Task", "Consent", "Location", "DocumentReference"},
-    "subject": {*params.PATIENT_TYPES} - {"AllergyIntolerance", "Immunization", "EpisodeOfCare", "Consent", "FamilyMemberHistory"},
+    "subject": {*params.PATIENT_TYPES} - {"AllergyIntolerance", "Immunization", "EpisodeOfCare", "Consent", "FamilyMemberHistory", "Appointment", "Provenance"},
     "encounter": {"Condition", "MedicationRequest", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task", "Flag",
                   "DocumentReference"},
     "date": {"AllergyIntolerance", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "Flag", "Consent",

@@ -417,11 +417,22 @@ def test_a_row_for_own_records_never_opens_others_beside_a_row_that_does(monkeyp
 # What is about no person
 
 
+@pytest.mark.hazard("HZ-ACCESS-27")
+@pytest.mark.parametrize("type_", sorted(roles.BOOK))
+def test_an_appointment_book_is_read_by_its_own_organisation_only(type_):
+    for user, caller in USERS.items():
+        decision = decide(caller, Act("search", type_), facts(caller))
+        for publisher, kind in ((GP, "gp"), (TRUST, "hospital"), (COUNCIL, "social-care")):
+            is_own = caller.kind == "user" and caller.activities and ODS[publisher] == caller.organisation
+            shown = decision.refusal is None and visible(decision, type_, publisher, kind)
+            assert shown == bool(is_own), (user, publisher)
+
+
 def test_the_directory_is_open_to_any_role_and_shows_no_patient():
     for user in ("dr-green", "receptionist", "privacy-officer", "admin"):
         decision = decide(USERS[user], Act("search", "Organization"), Facts.of_nobody(NOW))
         assert decision.refusal is None and decision.limits.patients is Whose.NOBODY
-        assert all(allow.types == roles.DIRECTORY for allow in decision.limits.allow)
+        assert [allow.types for allow in decision.limits.allow] == [roles.DIRECTORY - roles.BOOK, roles.BOOK]
     assert decide(USERS["researcher"], Act("search", "Organization"), Facts.of_nobody(NOW)).refusal
 
 

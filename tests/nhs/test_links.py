@@ -64,6 +64,13 @@ def pair(number: int, link: Link, confidential: str) -> tuple[dict, dict]:
     plain = {"holder": link.type, "target": target_type(link)}
     ids = {"holder": uid(at), "target": uid(at + 1)}
     pointing = placed(link.type, link.path, {"reference": f"{plain['target']}/{ids['target']}"})
+    if link.type == "Provenance":  # of Ann, whatever else it is of; an entity says what it was to the act
+        also = (
+            {"target": [to("Patient", 1)], "entity": [{**pointing["entity"][0], "role": "source"}]}
+            if "entity" in pointing
+            else {}
+        )
+        pointing = also or {"target": [*pointing["target"], to("Patient", 1)]}
     made = []
     for side, type_ in plain.items():
         without = {key: value for key, value in EVERYTHING[type_].items() if key not in ("encounter", "result")}

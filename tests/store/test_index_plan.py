@@ -11,7 +11,7 @@ import pytest
 
 from gateway.fhir import build, index, params
 
-PLAN = "8e649be739cd29da"
+PLAN = "cbe4fd61c0cfa1f7"
 ENTRIES = "d68d4d88ef58cff4"
 BODIES = json.loads((Path(__file__).parent / "version_0_1.json").read_text())["tables"]["version"]["rows"]
 AGAIN = "from gateway.fhir import index; print(index.fingerprint())"
