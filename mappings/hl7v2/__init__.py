@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.nhs.identifiers import is_ods_code
 from mappings import Group, Look, Publisher, Row, Source, by_family
-from mappings.hl7v2 import letters, report, service_requests, vaccinations
+from mappings.hl7v2 import bookings, letters, report, service_requests, vaccinations
 from mappings.hl7v2.encounter import to_encounter
 from mappings.hl7v2.message import parse
 from mappings.hl7v2.patient import to_patient
@@ -29,6 +29,7 @@ FAMILIES = {
     "doc": letters.to_letters,
     "request": service_requests.to_requests,
     "vax": vaccinations.to_vaccinations,
+    "appt": bookings.to_bookings,
 }
 
 

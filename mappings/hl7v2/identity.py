@@ -395,6 +395,16 @@ def vaccination_key(orc: Segment, rxa: Segment, patient: str) -> str:
     return f"{patient}|{number or 'digest:' + _digest('vaccination', rxa.text(5) or rxa.text(5, 2), rxa.text(3)[:8])}"
 
 
+def appointment_key(message: Message) -> str:
+    """Return the filler's number of an appointment (SCH-2), else the placer's (SCH-1), with its place in a series
+    (SCH-3). Raises ``Invalid`` where it has neither."""
+    sch = message["SCH"]
+    number = _entity(sch, 2, 2) or _entity(sch, 1, 2)
+    if not number:
+        raise Invalid("SCH-1 and SCH-2")
+    return f"{number}|{sch.text(3)}" if sch.text(3) else number
+
+
 def document_key(message: Message, patient: str) -> str:
     """Return the unique document number with its namespace (TXA-12), else a digest of whose, what and when; of a
     message that says none of it, the message's own."""

@@ -18,7 +18,7 @@ class Type(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
-ADT, RESULT, DOCUMENT, ORDER, VACCINE = "ADT", "ORU", "MDM", "ORM", "VXU"
+ADT, RESULT, DOCUMENT, ORDER, VACCINE, BOOKING = "ADT", "ORU", "MDM", "ORM", "VXU", "SIU"
 _LETTER = Type(DOCUMENT, ("TXA",))
 TYPES = {
     **{(ADT, event): Type(ADT) for event in EVENTS},
@@ -26,6 +26,7 @@ TYPES = {
     ("ORU", "R30"): Type(RESULT, ("OBR",)),  # point of care: the order is not known yet
     ("ORU", "R31"): Type(RESULT, ("OBR",)),  # point of care: look for the order
     ("ORU", "R32"): Type(RESULT, ("OBR",)),  # point of care: the order was placed before
+    **{("SIU", event): Type(BOOKING, ("SCH",)) for event in ("S12", "S13", "S14", "S15", "S16", "S17", "S26")},
     ("VXU", "V04"): Type(VACCINE, ("RXA",)),  # vaccinations
     ("ORM", "O01"): Type(ORDER, ("OBR", "ORC")),  # order
     ("ORR", "O02"): Type(ORDER, ("ORC",)),  # and its answer

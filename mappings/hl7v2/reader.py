@@ -19,6 +19,7 @@ from mappings.hl7v2.charset import decode
 from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.identity import (
     UNPROVED,
+    appointment_key,
     document_key,
     is_of_one,
     is_padding,
@@ -314,6 +315,8 @@ def groups_of(message: Message, feed: Feed, patient: str) -> tuple[str, ...]:
             return orm_groups(message, patient)
         case "VXU":
             return (*(f"vax:{key}" for key in vaccination_groups(message, patient)), f"pat:{patient}")
+        case "SIU":
+            return f"appt:{appointment_key(message)}", f"pat:{patient}"
         case "MDM":
             return mdm_groups(message, patient)
         case _:
