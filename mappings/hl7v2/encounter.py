@@ -12,7 +12,7 @@ from mappings.hl7v2.course import Course, course
 from mappings.hl7v2.datatypes import location, organisation, practitioner
 from mappings.hl7v2.discharge import discharge
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import account_key, kept_priors
+from mappings.hl7v2.identity import account_key, kept_priors, several
 from mappings.hl7v2.message import Message, Repetition
 from mappings.hl7v2.people import moved, survivor
 from mappings.hl7v2.possible import CANNOT_BE, is_after, known_day
@@ -69,7 +69,7 @@ class Visit:
     def move(self, row: Row, look: Look) -> None:
         """Move the visit to the patient of a move (A44, A45), from the one whose it is: of anybody else's it is not
         believed."""
-        priors = row.values["priors"] or []
+        priors = several(row.values["priors"])
         holder = survivor(self.patient, look)
         if self.patient and holder not in {survivor(key, look) for key in (row.patient, *priors)}:
             look.warn("MRG-1", "a move of a visit that is another patient's, not followed")

@@ -348,6 +348,11 @@ def publisher(message: Message, feed: Feed) -> str:
     return str(code)
 
 
+def several(column: str) -> list[str]:
+    """Return the keys that a column of a row holds, a line each."""
+    return column.split("\n") if column else []
+
+
 def account_key(segment: Segment, field: int) -> str:
     """Return ``authority|number`` of an account (PID-18, MRG-3), or ""."""
     return _visit(segment, field)

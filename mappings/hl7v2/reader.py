@@ -32,6 +32,7 @@ from mappings.hl7v2.identity import (
     patient_key,
     prior_keys,
     publisher,
+    several,
     visit_of,
 )
 from mappings.hl7v2.message import Message, Segment, normalise, parse
@@ -137,11 +138,12 @@ def _looked_up_keys(row: Row) -> set[tuple[str, str]]:
     if row.table != ADT:
         return set()
     merges = kept_priors(row) if EVENTS[row.values["event"]].merges else []
-    places, priors = row.values["places"] or [], row.values["priors"] or []
-    return {("MERGE", key) for key in merges} | {("MOVED", key) for key in _moves(places, priors)}
+    return {("MERGE", key) for key in merges} | {("MOVED", key) for key in _moves(row)}
 
 
-def _moves(places: Iterable[str], priors: Iterable[str]) -> list[str]:
+def _moves(row: Row) -> list[str]:
+    """Return the keys under which a move is looked up: what moved, and the patient whom it left."""
+    places, priors = several(row.values["places"]), several(row.values["priors"])
     return [f"{place}|from|{prior}" for place in places for prior in priors]
 
 
@@ -192,7 +194,8 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
     values["feed"] = feed.name
     patient = patient_key(message, feed)
     if message.kind == ADT and EVENTS[message.event].moves:
-        values["places"], values["priors"] = moved_places(message), moved_priors(message, feed, patient)
+        values["places"] = "\n".join(moved_places(message))
+        values["priors"] = "\n".join(moved_priors(message, feed, patient))
     if patient.startswith(UNPROVED):
         warnings.append(
             ("PID-3", "no number that proves who it is: of one person with the same number, names, birth date and sex")
@@ -221,14 +224,14 @@ def _looked_up(row: Row, feed: Feed) -> Iterator[Row]:
     that of each visit or account and the patient whom it left."""
     if row.table == ORDER:
         for number, (request, services) in looked_up(parse(row.values["message"]), row.patient).items():
-            values = Values(request=request, services=services)
+            values = Values(request=request, services="\n".join(services))
             yield Row("ORDER", number, row.publisher, row.order, values, row.patient, line=row.line, aside=True)
     if row.table != ADT:
         return
     event = EVENTS[row.values["event"]]
     keys = [("MERGE", prior) for prior in prior_keys(parse(row.values["message"]), feed)] if event.merges else []
     if event.moves:
-        keys = [("MOVED", key) for key in _moves(row.values["places"], row.values["priors"])]
+        keys = [("MOVED", key) for key in _moves(row)]
     for table, key in keys:
         values = Values(survivor=row.patient)
         yield Row(table, key, row.publisher, row.order, values, row.patient, line=row.line, aside=True)

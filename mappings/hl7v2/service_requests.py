@@ -271,7 +271,7 @@ def placed_order(number: str, service: str, patient: str, look: Look) -> dict[st
     row = look.row("ORDER", number) if number else None
     if row is None or survivor(row.patient, look) != survivor(patient, look):
         return {}
-    services = row.values["services"]
+    services = row.values["services"].split("\n")
     chosen = service if service in services else services[0] if len(services) == 1 else None
     if chosen is None:
         return {}
