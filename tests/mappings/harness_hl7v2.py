@@ -48,6 +48,7 @@ def map_rows(rows: Iterable[Row], feed: Feed, warnings: list[tuple[str, str]] | 
     """Return what all groups of the rows make, sorted; a resource made by two groups is an error. What the mapping
     warns of is added to ``warnings``."""
     kept = {(each.publisher, each.table, each.key): each for each in rows}
+    assert all(type(value) is str for each in kept.values() for value in each.values.values()), "a row keeps text only"
     groups: dict[tuple[str, str], list[Row]] = {}
     for each in kept.values():
         for key in each.groups:

@@ -135,3 +135,9 @@ def test_a_series_is_an_appointment_each_and_one_without_a_number_is_refused():
     assert len(bookings(siu("S12", "20250601", f3="1"), siu("S12", "20250601", f3="2", start="20250617093000"))) == 2
     with pytest.raises(Invalid, match="SCH-1 and SCH-2"):
         list(rows(siu("S12", "20250601", number="", f1="").encode(), Feed()))
+
+
+@pytest.mark.hazard("HZ-HL7V2-93")
+def test_a_change_of_a_cancelled_appointment_does_not_book_it_again():
+    (made,) = bookings(BOOKED, siu("S15", "20250602"), siu("S14", "20250603", f25="Booked"))
+    assert made["status"] == "cancelled"
