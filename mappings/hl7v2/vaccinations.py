@@ -133,7 +133,7 @@ def immunization(sent: Sent, dose: Given, key: str, publisher: str, look: Look) 
         location={"display": place} if (place := place_of(rxa)) else {},
         manufacturer={"type": "Organization", "display": maker} if (maker := codes.text_of(rxa, 17)) else {},
         lotNumber=", ".join(lot.text(1) for lot in rxa.repetitions(15)),
-        expirationDate=times.date(rxa.text(16)) if rxa.text(16) else "",
+        expirationDate=times.date(times.of(rxa, 16)),
         site=codes.first(dose.route, 2, look, publisher),
         route=codes.first(dose.route, 1, look, publisher),
         doseQuantity=amount(rxa) if is_given else {},
