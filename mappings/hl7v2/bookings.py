@@ -6,6 +6,7 @@ in a series (SCH-3). Its messages are replayed in order; each brings all that ta
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -71,7 +72,8 @@ class Booking:
         places = {"AIS": 7, "AIG": 11, "AIL": 9, "AIP": 9}
         lengths = [(self.fields.text("SCH", 9), self.fields.text("SCH", 10))]
         lengths += [(part.text(places[part.name]), part.text(places[part.name] + 1)) for part in self.parts]
-        return next((int(length) for length, unit in lengths if length.isascii() and length.isdigit() and unit.upper() in MINUTES), 0)  # fmt: skip
+        counted = [length for length, unit in lengths if re.fullmatch("[0-9]{1,5}", length) and unit.upper() in MINUTES]
+        return int(counted[0]) if counted else 0
 
 
 def to_bookings(group: Group, look: Look) -> list[dict[str, Any]]:

@@ -295,8 +295,8 @@ def is_cut(message: Message, payload: bytes) -> bool:
 
 
 def of_patient(message: Message) -> list[Segment]:
-    """Return the OBX of an order, result or vaccination message that stand before all of these: they are of the patient,
-    and are not read."""
+    """Return the OBX of an order, result or vaccination message that stand before all of these: they are of the
+    patient, and are not read."""
     if table_of(message) not in (RESULT, ORDER, VACCINE):
         return []
     names = [segment.name for segment in message.segments]
