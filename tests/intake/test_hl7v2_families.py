@@ -1,5 +1,5 @@
-"""Documents, orders, vaccinations, appointments, allergies and moves through the store: what arrives last first comes to
-the same."""
+"""Documents, orders, vaccinations, appointments, allergies and moves through the store: what arrives last first comes
+to the same."""
 
 from pathlib import Path
 
