@@ -57,7 +57,6 @@ def tables() -> dict[str, set[str]]:
 
 
 NO_SOURCE = {
-    "DocumentReference": "no source sends letters",
     "Medication": "a medicine's code is in its request or statement",
     "CareTeam": "no delivery holds care teams",
     "DeviceRequest": "appliances come as medicines",
@@ -139,12 +138,14 @@ NOT_HERE: dict[str, dict[str, str]] = {
         **dict.fromkeys(("FamilyMemberHistory", "Flag", "RelatedPerson", "CarePlan", "Appointment"), "waits: Direct care"),
         "Provenance": "says who keyed in a row, which no reader of a summary asks",
         "Specimen": "shown with its result: waits: Direct care",
+        "DocumentReference": "a letter is read whole, and no section tells of one: waits: Direct care",
     },
     "export (nhs.pseudonym)": {
         **DIRECTORY,
         **dict.fromkeys(("Flag", "Consent", "CarePlan"), "about care of one person, of no use to research"),
         **dict.fromkeys(("FamilyMemberHistory", "RelatedPerson"), "speaks of relatives, who have not been asked"),
         "Specimen": "holds nothing that its result does not",
+        "DocumentReference": "its content never leaves, and R4 has no document without content",
         "Appointment": "its times are instants, which nothing cuts, and its participants are staff beside the patient",
         "Provenance": "says what staff did, of no use to research",
     },

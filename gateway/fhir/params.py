@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 PATIENT_TYPES = (
     "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter",
     "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Flag", "Consent", "FamilyMemberHistory", "Specimen",
-    "RelatedPerson", "CarePlan", "Appointment", "Provenance",
+    "RelatedPerson", "CarePlan", "DocumentReference", "Appointment", "Provenance",
 )  # fmt: skip
 BOOK_TYPES = ("Schedule", "Slot")
 """The empty pages of an appointment book: when who works where, and what of it is free. They never say for whom."""
@@ -84,6 +84,7 @@ _STATUS = {
     "Location": "http://hl7.org/fhir/location-status",
     "FamilyMemberHistory": "http://hl7.org/fhir/history-status",
     "Specimen": "http://hl7.org/fhir/specimen-status",
+    "DocumentReference": "http://hl7.org/fhir/document-reference-status",
     "Appointment": "http://hl7.org/fhir/appointmentstatus",
     "Slot": "http://hl7.org/fhir/slotstatus",
 }
@@ -101,21 +102,21 @@ PARAMS = (
         **_same("condition.code", "FamilyMemberHistory")}, apart=_own("Task")),
     Param(3, "category", "token", "", _same(
         "category", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport",
-        "Procedure", "ServiceRequest", "Consent", "CarePlan"),
+        "Procedure", "ServiceRequest", "Consent", "CarePlan", "DocumentReference"),
         systems={"AllergyIntolerance": "http://hl7.org/fhir/allergy-intolerance-category"}),
     Param(4, "status", "token", "", _same("status", *_STATUS),
           apart={"MedicationRequest": "medications", "MedicationStatement": "medications"}, systems=_STATUS),
     Param(5, "clinical-status", "token", "", _same("clinicalStatus", "Condition", "AllergyIntolerance")),
     Param(6, "vaccine-code", "token", "", _same("vaccineCode", "Immunization")),
-    Param(7, "type", "token", "clinical", _same("type", "Encounter", "EpisodeOfCare", "Organization", "Specimen"),
+    Param(7, "type", "token", "clinical", _same("type", "Encounter", "EpisodeOfCare", "Organization", "Specimen", "DocumentReference"),
           apart=_own("Organization", "Specimen")),
     Param(8, "class", "token", "", _same("class", "Encounter")),
     Param(9, "gender", "token", "individual", _same("gender", "Patient"),
           systems={"Patient": "http://hl7.org/fhir/administrative-gender"}),
     Param(10, "relationship", "token", "", _same("relationship", "FamilyMemberHistory", "RelatedPerson")),
-    Param(20, "encounter", "reference", "clinical", _same(
+    Param(20, "encounter", "reference", "clinical", {**_same(
         "encounter", "Condition", "MedicationRequest", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task", "Flag",
-        "CarePlan"),
+        "CarePlan"), "DocumentReference": "context.encounter"},
         targets=("Encounter",), apart={"MedicationRequest": "medications", **_own("Condition", "Task", "CarePlan")}),
     Param(21, "service-provider", "reference", "", _same("serviceProvider", "Encounter"), targets=("Organization",),
           is_indexed=False),
@@ -125,7 +126,7 @@ PARAMS = (
     Param(24, "performer", "reference", "", {
         **_same("performer", "Observation", "DiagnosticReport", "ServiceRequest"), **_same("performer.actor", "Procedure", "Immunization")},
         targets=("Practitioner", "PractitionerRole", "Organization"), is_indexed=False),
-    Param(25, "author", "reference", "", _same("author", "Flag"), targets=("Practitioner", "PractitionerRole", "Organization"),
+    Param(25, "author", "reference", "", _same("author", "Flag", "DocumentReference"), targets=("Practitioner", "PractitionerRole", "Organization"),
           is_indexed=False),
     Param(26, "practitioner", "reference", "", _same("practitioner", "PractitionerRole"), is_global=True,
           targets=("Practitioner",)),
@@ -144,10 +145,11 @@ PARAMS = (
     Param(40, "date", "date", "clinical", {
         "AllergyIntolerance": "recordedDate", "Observation": "effective", "DiagnosticReport": "effective", "Encounter": "period",
         "Procedure": "performed", "Immunization": "occurrence", "EpisodeOfCare": "period", "Flag": "period", "Consent": "dateTime",
-        "FamilyMemberHistory": "date", "CarePlan": "period", "Appointment": "start", "Schedule": "planningHorizon"},
+        "FamilyMemberHistory": "date", "CarePlan": "period", "DocumentReference": "date", "Appointment": "start",
+        "Schedule": "planningHorizon"},
         main=_MAIN({"AllergyIntolerance", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "Flag",
-                    "Consent", "FamilyMemberHistory", "CarePlan", "Appointment", "Schedule"}),
-        apart=_own("Appointment", "Schedule")),
+                    "Consent", "FamilyMemberHistory", "CarePlan", "DocumentReference", "Appointment", "Schedule"}),
+        apart=_own("DocumentReference", "Appointment", "Schedule")),
     Param(41, "recorded-date", "date", "", _same("recordedDate", "Condition")),
     Param(42, "onset-date", "date", "", _same("onset", "Condition"), main=_MAIN({"Condition"})),
     Param(43, "authoredon", "date", "", _same("authoredOn", "MedicationRequest"), main=_MAIN({"MedicationRequest"})),

@@ -185,6 +185,7 @@ PROFILES: dict[str, Profile] = {
     "Specimen": Profile(
         (_broken("collection.collector", "ukcore-spec-001: the extension for the collector or its reference, not both", _collector),),
         ("status", "type", "subject", "receivedTime")),
+    "DocumentReference": Profile((), ("identifier", "status", "type", "category", "subject", "date", "author", "description", "content")),
     "Flag": Profile((), ("status", "code", "subject")),
     "Appointment": Profile(
         (), ("status", "specialty", "appointmentType", "reasonCode", "reasonReference", "start", "basedOn", "participant")

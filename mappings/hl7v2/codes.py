@@ -38,6 +38,11 @@ def target(name: str, code: str) -> str:
     return table(name).get(code.strip().upper(), ("", ""))[0]
 
 
+def label(name: str, code: str) -> str:
+    """Return what ``code`` means, in words, or "" when the table has no row."""
+    return table(name).get(code.strip().upper(), ("", ""))[1]
+
+
 def concept(name: str, field: Repetition, look: Look, publisher: str) -> dict[str, Any]:
     """Return a CodeableConcept for a code of table ``name``: the table's coding, or the sender's own when no row maps
     it."""

@@ -13,7 +13,8 @@ from mappings.hl7v2.events import EVENTS, Event
 from mappings.hl7v2.message import DELETE, Encoding, Message, Repetition
 from mappings.hl7v2.replay import Sent, happened, recorded
 
-MOVES = {"A02", "A06", "A07"}
+TRANSFERS = {"A02", "A17"}
+MOVES = TRANSFERS | {"A06", "A07"}
 """Events that happen where the patient comes to a place, at their time."""
 
 
@@ -66,15 +67,17 @@ class Course:
         last = self.stays[-1] if self.stays else None
         if last is None:
             admitted = times.of(message["PV1"], 44)
-            self.stays = [replace(now, start=when if message.event == "A02" else admitted or when)]
+            self.stays = [replace(now, start=when if message.event in TRANSFERS else admitted or when)]
         elif last.place == place:
             return
         elif not is_move and not is_elsewhere(last, now):
             self.stays = [*self.stays[:-1], replace(last, place=max(last.place, place, key=len))]
-        elif len(self.stays) == 1 and message.event != "A02" and (before == "planned" or not before and is_move):
+        elif (
+            len(self.stays) == 1 and message.event not in TRANSFERS and (before == "planned" or not before and is_move)
+        ):
             admitted = times.of(message["PV1"], 44)
             self.stays = [replace(now, start=admitted or when)]  # where the patient was to come, and did not
-        elif before == "finished" and message.event == "A02" and self.discharged_before(when, message, zone):
+        elif before == "finished" and message.event in TRANSFERS and self.discharged_before(when, message, zone):
             return
         elif is_move:
             self.stays = [*self.stays[:-1], replace(last, end=when), now]

@@ -12,8 +12,9 @@ from mappings.hl7v2.course import Course, course
 from mappings.hl7v2.datatypes import location, organisation, practitioner
 from mappings.hl7v2.discharge import discharge
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import kept_priors
+from mappings.hl7v2.identity import account_key, kept_priors, several
 from mappings.hl7v2.message import Message, Repetition
+from mappings.hl7v2.people import moved, survivor
 from mappings.hl7v2.possible import CANNOT_BE, is_after, known_day
 from mappings.hl7v2.replay import Fields, happened, is_shielded, key_of, ordered, recorded
 from mappings.vocabulary import HL7, UK_CORE, UK_CORE_EXTENSION, UNKNOWN
@@ -33,6 +34,7 @@ class Visit:
         self.fields = Fields(WANTED)
         self.coded = Coded()
         self.patient = ""
+        self.account = ""
         self.survivors: dict[str, str] = {}
         self.is_cancelled = False
         self.known = ""
@@ -43,6 +45,7 @@ class Visit:
         cancelled admission those of the stay that the next one begins anew."""
         event = EVENTS[message.event]
         self.patient = self.survivors.get(patient, patient)
+        self.account = account_key(message["PID"], 18) or self.account
         if self.is_cancelled and event.revives:
             self.fields.drop("PV1", *DISCHARGE, 44)
         self.is_cancelled = event.status == "cancelled" or (self.is_cancelled and not event.revives)
@@ -62,6 +65,22 @@ class Visit:
         self.patient = row.patient
         self.survivors.pop(self.patient, None)
         self.survivors.update(dict.fromkeys(kept_priors(row), self.patient))
+
+    def move(self, row: Row, look: Look) -> None:
+        """Move the visit to the patient of a move (A44, A45), from the one whose it is: of anybody else's it is not
+        believed."""
+        priors = several(row.values["priors"])
+        holder = survivor(self.patient, look)
+        if self.patient and holder not in {survivor(key, look) for key in (row.patient, *priors)}:
+            look.warn("MRG-1", "a move of a visit that is another patient's, not followed")
+            return
+        self.survivors.update(dict.fromkeys([*priors, *([self.patient] if self.patient else [])], row.patient))
+        self.survivors.pop(row.patient, None)
+        self.patient = row.patient
+
+    def is_of_another(self, patient: str) -> bool:
+        """Whether the visit is known to be of another patient."""
+        return bool(self.patient) and self.survivors.get(patient, patient) != self.patient
 
     @property
     def status(self) -> str:
@@ -94,7 +113,11 @@ def replay(group: Group, look: Look) -> Visit | None:
             keys_told.clear()
             continue
         visit = visit or Visit()
-        if event.merges:
+        if event.swaps and visit.is_of_another(sent.row.patient):
+            look.warn("PID-3", "a swap of beds with the visit of another patient, not followed")
+        elif event.moves:
+            visit.move(sent.row, look)
+        elif event.merges:
             visit.merge(sent.row)
         else:
             keys_told.add(sent.row.key)
@@ -102,6 +125,8 @@ def replay(group: Group, look: Look) -> Visit | None:
     if visit is None or not keys_told:
         return None
     rows = [row for row in group.of("ADT") if row.key in keys_told]
+    if visit.account:
+        visit.patient = moved(f"account:{visit.account}", visit.patient, look)
     visit.course = course(ordered(rows, look, happened), look.feed.zone)
     return visit
 

@@ -13,7 +13,9 @@ class Event:
     """``visit``: speaks of a visit. ``status``: the Encounter's new status ("" leaves it), taken from the statuses of
     ``only`` (empty: from any). ``cancels``: EVN-6 holds the time of the cancelled event, so EVN-2 tells when this one
     happened; ``undoes`` names the events it cancels where another of them may follow. ``revives``: may open a
-    cancelled visit again. ``merges`` and ``deletes`` speak of a patient, or of a visit.
+    cancelled visit again. ``merges`` and ``deletes`` speak of a patient, or of a visit. ``swaps``: two patients change
+    places, each with a PID and a PV1. ``moves``: visits, or all of an account, go from the patient of MRG-1 to that of
+    PID. ``accounts``: speaks of account numbers of one patient alone.
     """
 
     visit: bool = True
@@ -24,6 +26,9 @@ class Event:
     revives: bool = False
     merges: bool = False
     deletes: bool = False
+    swaps: bool = False
+    moves: bool = False
+    accounts: bool = False
 
 
 EVENTS = {
@@ -43,6 +48,9 @@ EVENTS = {
     "A14": Event(status="planned", only=("",)),  # pending admit
     "A15": Event(),  # pending transfer
     "A16": Event(),  # pending discharge
+    "A17": Event(  # swap patients
+        status="in-progress", only=("", "arrived", "in-progress", "planned", "onleave"), swaps=True
+    ),
     "A21": Event(status="onleave", only=("", "arrived", "in-progress")),  # leave of absence, out
     "A22": Event(status="in-progress", only=("", "onleave")),  # leave of absence, back
     "A23": Event(deletes=True),  # delete the visit
@@ -61,4 +69,10 @@ EVENTS = {
     "A36": Event(visit=False, merges=True),
     "A39": Event(visit=False, merges=True),
     "A40": Event(visit=False, merges=True),
+    "A47": Event(visit=False, merges=True),  # change identifier: the prior number is another's no more
+    "A44": Event(moves=True),  # move an account to another patient
+    "A45": Event(moves=True),  # move visits to another patient
+    "A35": Event(visit=False, accounts=True),  # merge account numbers
+    "A41": Event(visit=False, accounts=True),  # merge accounts
+    "A60": Event(visit=False),  # allergies
 }

@@ -283,8 +283,13 @@ def _authority(prior: Number, kept: list[Number], beside: Number | None) -> str:
 
 
 def visit_key(message: Message) -> str:
-    """Return ``authority|number`` of PV1-19, or ""."""
-    return _entity(message["PV1"], 19, 4)
+    """Return ``authority|number`` of PV1-19, or "" for none and for words that stand for none."""
+    return _visit(message["PV1"], 19)
+
+
+def _visit(segment: Segment, field: int) -> str:
+    key = _entity(segment, field, 4)
+    return "" if not key or is_none(key.partition("|")[2]) else key
 
 
 def visit_of(message: Message) -> str:
@@ -296,7 +301,9 @@ def visit_of(message: Message) -> str:
 
 def moved_visits(message: Message) -> list[str]:
     """Return the visits a merge names (PV1-19, MRG-5): they follow the surviving patient."""
-    return [key for key in dict.fromkeys((visit_key(message), _entity(message["MRG"], 5, 4))) if key]
+    named = [_visit(segment, 19) for segment in message.all("PV1")]
+    named += [_visit(segment, 5) for segment in message.all("MRG")]
+    return [key for key in dict.fromkeys(named) if key]
 
 
 def orders(message: Message, patient: str) -> list[tuple[str, Segment]]:
@@ -324,7 +331,7 @@ def order_key(obr: Segment, orc: Segment, patient: str) -> str:
     filler = _entity(obr, 3, 2) or _entity(orc, 3, 2)
     placer = _entity(obr, 2, 2) or _entity(orc, 2, 2)
     if not filler and not placer:
-        return f"digest:|{_digest('order', patient, obr[4], obr[7] or obr[14] or obr[22], obr[15])}"
+        return unnumbered_order(obr, patient)
     return filler or f"placer:{placer}"
 
 
@@ -339,6 +346,88 @@ def publisher(message: Message, feed: Feed) -> str:
     if not code:
         raise Invalid("MSH-4")
     return str(code)
+
+
+def several(column: str) -> list[str]:
+    """Return the keys that a column of a row holds, a line each."""
+    return column.split("\n") if column else []
+
+
+def account_key(segment: Segment, field: int) -> str:
+    """Return ``authority|number`` of an account (PID-18, MRG-3), or ""."""
+    return _visit(segment, field)
+
+
+def moved_places(message: Message) -> list[str]:
+    """Return what a move takes to another patient: the visits that it names, else the account. Raises ``Invalid`` where
+    it names neither."""
+    visits = [f"visit:{key}" for key in moved_visits(message)]
+    account = account_key(message["MRG"], 3) or account_key(message["PID"], 18)
+    if not visits and not account:
+        raise Invalid("MRG-3 and MRG-5")
+    return visits or [f"account:{account}"]
+
+
+def moved_priors(message: Message, feed: Feed, patient: str) -> list[str]:
+    """Return the keys of the patients whom a move takes visits from: none where the patient stays the same. Raises
+    ``Invalid("MRG-1")`` for an account that moves from nobody."""
+    keys = dict.fromkeys(identifier.key for identifier in prior_numbers(message, feed))
+    if not keys and message.event == "A44":
+        raise Invalid("MRG-1")
+    return [key for key in keys if key != patient]
+
+
+def is_of_one(message: Message, feed: Feed, patient: str) -> bool:
+    """Whether what a message says of accounts is of one patient: MRG-1 names nobody else."""
+    return all(identifier.key == patient for identifier in prior_numbers(message, feed))
+
+
+def unnumbered_order(obr: Segment, patient: str) -> str:
+    """Return the key of an order that carries no number."""
+    return f"digest:|{_digest('order', patient, obr[4], obr[7] or obr[14] or obr[22], obr[15])}"
+
+
+def request_numbers(orc: Segment, obr: Segment) -> tuple[str, str]:
+    """Return the keys of an order: by the placer's number (OBR-2, else ORC-2) and by the filler's, "" for none."""
+    placer, filler = (_entity(obr, number, 2) or _entity(orc, number, 2) for number in (2, 3))
+    return f"placer:{placer}" if placer else "", f"filler:{filler}" if filler else ""
+
+
+def vaccination_key(orc: Segment, rxa: Segment, patient: str) -> str:
+    """Return what names a vaccination: its patient and filler number (ORC-3), else the placer's, else a digest of
+    vaccine and day."""
+    number = _entity(orc, 3, 2) or _entity(orc, 2, 2)
+    return f"{patient}|{number or 'digest:' + _digest('vaccination', rxa.text(5) or rxa.text(5, 2), rxa.text(3)[:8])}"
+
+
+def appointment_key(message: Message) -> str:
+    """Return the filler's number of an appointment (SCH-2), else the placer's (SCH-1), with its place in a series
+    (SCH-3). Raises ``Invalid`` where it has neither."""
+    sch = message["SCH"]
+    number = _entity(sch, 2, 2) or _entity(sch, 1, 2)
+    if not number:
+        raise Invalid("SCH-1 and SCH-2")
+    return f"{number}|{sch.text(3)}" if sch.text(3) else number
+
+
+def document_key(message: Message, patient: str) -> str:
+    """Return the unique document number with its namespace (TXA-12), else a digest of whose, what and when; of a
+    message that says none of it, the message's own."""
+    txa, header = message["TXA"], message["MSH"]
+    if key := _entity(txa, 12, 2):
+        return key
+    says = [txa[number] for number in (4, 6, 14, 15, 16)]
+    return f"digest:|{_digest('document', patient, txa[2], *(says if any(says) else (header[7], header[10])))}"
+
+
+def parent_document_key(message: Message) -> str:
+    """Return the key of the document that this one replaces or appends to (TXA-13), "" for none; without a namespace it
+    is of the document's own."""
+    txa = message["TXA"]
+    own, parent = _entity(txa, 12, 2), _entity(txa, 13, 2)
+    if parent.startswith("|"):
+        parent = f"{own.partition('|')[0]}{parent}"
+    return "" if parent == own else parent
 
 
 def _entity(segment: Segment, field: int, namespace: int) -> str:

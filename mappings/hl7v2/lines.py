@@ -108,6 +108,16 @@ def is_susceptibility(obx: Segment) -> bool:
     return obx.text(8).upper() in SUSCEPTIBLE or obx.text(5).upper() in SUSCEPTIBLE
 
 
+def outers(sub: str) -> list[str]:
+    """Return the OBX-4 that one is nested in, the nearest first.
+
+    >>> outers("1.2.3"), outers("1")
+    (['1.2', '1'], [])
+    """
+    parts = sub.split(".")
+    return [".".join(parts[:length]) for length in range(len(parts) - 1, 0, -1)]
+
+
 class Heads:
     """What the results of an order may have been found in, as they come: the last coded one of each OBX-4, and the last
     of each OBX-4 and OBX-3. A culture of thousands of lines is read once."""
@@ -119,22 +129,29 @@ class Heads:
         if obr[26] and (code or obr.text(26, 2) or obr.text(26, 3)):
             words = obr.text(26, 3) or order.values.get((code, obr.text(26, 2)), "")
             self.parent = Tie(code, obr.text(26, 2), words)
+            if order.parent:
+                other, obx = order.parent
+                name = name_of(obx, parent_of(other.obr))
+                self.parent = Tie(code, obr.text(26, 2), words, None, name, other.key)
         self.coded: dict[str, Segment] = {}
         self.last: dict[tuple[str, str], Segment] = {}
 
     def tie(self, obx: Segment) -> Tie | None:
         """Return what the next result was found in: the parent that the order names (OBR-26); of a susceptibility
         without one, the coded result before it with the same OBX-4, or the text after that which stands under the same
-        OBX-3."""
+        OBX-3; of a result whose OBX-4 is nested (``1.1``) the one outside of it (``1``)."""
         if self.parent:
             return self.parent
         sub = obx[4]
+        outer = next((name for name in outers(sub) if name in self.coded), "")
         if not is_susceptibility(obx):
             self.last[sub, obx[3]] = obx
             if obx.text(2).upper() in CODED:
                 self.coded[sub] = obx
-            return None
-        if sub not in self.coded:
+            sub = outer
+        elif sub not in self.coded:
+            sub = outer
+        if sub not in self.coded or self.coded[sub] is obx:
             return None
         source = self.last[sub, self.coded[sub][3]]
         words = source.text(5, 2) or words_of((source,))

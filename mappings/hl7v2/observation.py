@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from gateway.fhir.build import resource
+from gateway.fhir.build import encode, resource
 from mappings import Look
 from mappings.hl7v2 import codes, documents, times, values
 from mappings.hl7v2.message import Segment
@@ -43,7 +43,7 @@ class Tie(msgspec.Struct, frozen=True):
     """What a result depends on: the code, OBX-4 and words of the result that it was found in (an organism).
 
     ``head`` is that result's OBX where its place in the message ties the two, and ``source`` its key among the results
-    in force, as ``sameness`` finds it.
+    in force, as ``sameness`` finds it; or its name in ``order``, the key of the other order that OBR-29 names.
     """
 
     code: str
@@ -51,6 +51,7 @@ class Tie(msgspec.Struct, frozen=True):
     words: str
     head: Segment | None = None
     source: tuple[str, ...] = ()
+    order: str = ""
 
 
 class Result(msgspec.Struct, frozen=True, dict=True):
@@ -261,7 +262,7 @@ def flags(result: Result) -> list[dict[str, Any]]:
     by_line = [values.interpretations(segment) for segment in lines]
     if len(by_line) == 1:
         return by_line[0]
-    every = [flag for number, line in enumerate(by_line) for flag in line if flag not in sum(by_line[:number], [])]
+    every = once_each(flag for line in by_line for flag in line)
     grave = sorted((flag for flag in every if _code(flag) != "N"), key=lambda flag: _code(flag) not in CRITICAL)
     is_normal = not grave and all(any(_code(flag) == "N" for flag in line) for line in by_line)
     return grave or (every[:1] if is_normal else [])
@@ -275,8 +276,12 @@ def ranges(result: Result) -> list[dict[str, Any]]:
     """Return the reference ranges of all lines of a result."""
     if len(result.segments) == 1:
         return values.reference_range(result.obx)
-    of_lines = [limits for segment in result.segments for limits in values.reference_range(segment)]
-    return [limits for number, limits in enumerate(of_lines) if limits not in of_lines[:number]]
+    return once_each(limits for segment in result.segments for limits in values.reference_range(segment))
+
+
+def once_each(elements: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return elements in their order, those that are equal once: a text may have a hundred thousand lines."""
+    return list({encode(element): element for element in elements}.values())
 
 
 def absent(result: Result, elements: dict[str, Any]) -> dict[str, Any]:

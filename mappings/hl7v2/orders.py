@@ -26,7 +26,9 @@ class Commented:
 @dataclass(slots=True)
 class Order:
     """One OBR and what follows it. Not to be changed: all groups of the message share it. ``values`` holds the words of
-    the message's results by code and OBX-4, for what another order says was found in them."""
+    the message's results by code and OBX-4, for what another order says was found in them. ``parent`` is
+    the order that OBR-29 names with its OBX that OBR-26 names, where the message has that one.
+    """
 
     key: str
     obr: Segment
@@ -34,6 +36,7 @@ class Order:
     specimens: list[Commented] = field(default_factory=list)
     results: list[Commented] = field(default_factory=list)
     values: dict[tuple[str, str], str] = field(default_factory=dict)
+    parent: tuple[Order, Segment] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +95,24 @@ def read(message: Message, patient: str) -> Results:
         orders[-1].notes.extend(waiting)
     by_key: dict[str, list[Order]] = {}
     for order in orders:
+        order.parent = parent_of(order, orders)
         by_key.setdefault(order.key, []).append(order)
     return Results(by_key, identity.visit_key(message))
+
+
+def parent_of(order: Order, orders: list[Order]) -> tuple[Order, Segment] | None:
+    """Return the other order that OBR-29 names and its one OBX that OBR-26 names, None where there is not exactly
+    one."""
+    obr = order.obr
+    if not obr[29] or not obr[26]:
+        return None
+    placer, filler = (obr.text(29, part, 1) or obr.text(29, part) for part in (1, 2))
+    number, at, code, sub = filler or placer, 3 if filler else 2, obr.text(26, 1, 1), obr.text(26, 2)
+    fits = [
+        (other, item.segment)
+        for other in orders
+        if number and code and other.key != order.key and other.obr.text(at) == number
+        for item in other.results
+        if item.segment.text(3) == code and (not sub or item.segment.text(4) == sub)
+    ]
+    return fits[0] if len(fits) == 1 else None

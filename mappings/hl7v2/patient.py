@@ -10,12 +10,13 @@ from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs.identifiers import is_ods_code, is_practice_code, is_valid
 from mappings import Feed, Group, Look
 from mappings.hl7v2 import codes, times
-from mappings.hl7v2.allergy import allergies, take_allergies
+from mappings.hl7v2.allergy import NOT_MET, Stated, allergies, take_allergies
 from mappings.hl7v2.clinical import Coded
 from mappings.hl7v2.datatypes import GMP, address, human_name, organisation, telecom
 from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.identity import UNPROVED, Number, kept_priors, number, numbers_of, prior_numbers, visit_of
 from mappings.hl7v2.message import DELETE, Message, Segment
+from mappings.hl7v2.message_types import ADT, ALSO_ALLERGIES
 from mappings.hl7v2.possible import CANNOT_BE, is_before
 from mappings.hl7v2.replay import Fields, Sent, is_shielded, key_of, ordered, recorded
 from mappings.vocabulary import GMP_NUMBER, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
@@ -38,7 +39,8 @@ class Person:
         self.numbers: dict[str, list[Number]] = {}
         self.status = ""
         self.contacts: list[Segment] = []
-        self.allergies: dict[str, Segment] = {}
+        self.allergies: dict[str, Stated] = {}
+        self.missed = 0
         self.coded = Coded()
         self.survivor = ""
         self.replaced: dict[str, None] = {}
@@ -54,7 +56,7 @@ class Person:
         contacts = message.all("NK1")
         if contacts:
             self.contacts = [contact for contact in contacts if contact[2] not in ("", DELETE)]
-        take_allergies(self.allergies, message)
+        self.missed += take_allergies(self.allergies, message)
         if not visit_of(message):
             self.coded.take(message)
 
@@ -96,6 +98,8 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
     person = replay(group, look, key)
     if person.deleted or not (person.known or person.survivor):
         return []
+    for _ in range(person.missed):
+        look.warn("IAM-6", NOT_MET)
     subject = look.reference("Patient", key)
     security = ("R",) if is_shielded(person.fields) else ()
     built = [patient(person, key, group.publisher, look)]
@@ -107,8 +111,12 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
 def replay(group: Group, look: Look, key: str) -> Person:
     """Return the state after all ADT messages. Only if there is none for this patient, use the result messages."""
     person = Person(DEMOGRAPHICS, look.feed)
-    for sent in ordered(group.of("ADT"), look, recorded):
+    also = [row for table in ALSO_ALLERGIES for row in group.of(table)]
+    for sent in ordered([*group.of(ADT), *also], look, recorded):
         message = sent.message
+        if sent.row.table != ADT:
+            person.missed += 0 if person.survivor else take_allergies(person.allergies, message)
+            continue
         event = EVENTS[message.event]
         if event.merges and key != sent.row.patient:
             retire(person, sent, key, look)
@@ -149,11 +157,13 @@ def retire(person: Person, sent: Sent, key: str, look: Look) -> None:
 
 
 def from_results(group: Group, look: Look, person: Person) -> Person:
-    """Return a minimal patient from result messages, for a number no ADT tells of. As soon as one does, results change
-    nothing."""
+    """Return a minimal patient from messages that are no ADT, for a number no ADT tells of. As soon as one does, they
+    change nothing."""
     minimal = Person(RESULT_DEMOGRAPHICS, look.feed)
     minimal.survivor, minimal.replaced, minimal.numbers = person.survivor, person.replaced, person.numbers
-    for sent in ordered(group.of("ORU"), look, recorded):
+    minimal.allergies, minimal.missed = person.allergies, person.missed
+    others = [row for row in group.rows if row.table != ADT and not row.deleted]
+    for sent in ordered(others, look, recorded):
         minimal.known = True
         minimal.fields.take(sent.message)
         minimal.take_numbers(sent.message["PID"])

@@ -6,10 +6,11 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from gateway.nhs.identifiers import is_valid
-from mappings import Look
+from mappings import Look, Row
 from mappings.hl7v2 import codes, times
-from mappings.hl7v2.identity import NO_BIRTH_DATES, named, numbers_of
+from mappings.hl7v2.identity import NO_BIRTH_DATES, account_key, named, numbers_of, visit_key
 from mappings.hl7v2.message import Message
+from mappings.hl7v2.orders import message_of
 from mappings.hl7v2.replay import Sent
 
 
@@ -27,6 +28,35 @@ def survivor(key: str, look: Look) -> str:
     return seen[-1]
 
 
+def owner(row: Row, look: Look) -> str:
+    """Return the key of the patient whose a message is now: its own, or the one to whom the visit or the account that
+    it names was moved (A44, A45). The reader keeps a row ``MOVED`` for what moved and the patient whom it left: a
+    message of anybody else stays where it is."""
+    return look.once(("hl7v2 owner", row.key), lambda: _owner(row, look))
+
+
+def _owner(row: Row, look: Look) -> str:
+    message, patient = message_of(row, look), row.patient
+    places = {"visit": visit_key(message), "account": account_key(message["PID"], 18)}
+    for kind, key in places.items():
+        if key:
+            patient = moved(f"{kind}:{key}", patient, look)
+    return patient
+
+
+def moved(place: str, patient: str, look: Look) -> str:
+    """Return to whom a visit or an account of ``patient`` was moved, step by step: a move that happened before the last
+    one is not followed."""
+    at, seen = 0, {patient}
+    while True:
+        names = dict.fromkeys((patient, survivor(patient, look)))
+        steps = [step for name in names if (step := look.row("MOVED", f"{place}|from|{name}")) and step.order >= at]
+        if not steps or steps[0].values["survivor"] in seen and steps[0].order == at:
+            return patient
+        at, patient = steps[0].order, steps[0].values["survivor"]
+        seen.add(patient)
+
+
 def by_person(sent: list[Sent], look: Look) -> dict[str, list[Sent]]:
     """Return the messages by person, in their order; the name of a person is the least of their patient keys.
 
@@ -35,7 +65,7 @@ def by_person(sent: list[Sent], look: Look) -> dict[str, list[Sent]]:
     people: dict[int, Person] = {}
     near: dict[str, set[int]] = defaultdict(set)  # by key and by birth date, without which nobody is the same
     for number, message_sent in enumerate(sent):
-        key, said = survivor(message_sent.row.patient, look), described(message_sent.message, look)
+        key, said = survivor(owner(message_sent.row, look), look), described(message_sent.message, look)
         new = Person({key}, [], {said})
         asked = sorted(set().union(*(near[name] for name in new.names)))
         same = [other for other in asked if key in people[other].keys or is_one(people[other].said, said)]

@@ -47,6 +47,21 @@ KINDS = {
     ("SPM", 17, 1): PAST,  # specimen taken, from
     ("SPM", 17, 2): PAST,  # and to
     ("SPM", 18, 1): PAST,  # specimen received
+    ("ORC", 9, 1): PAST,  # order placed
+    ("OBR", 6, 1): COMING,  # and wanted
+    ("IAM", 11, 1): PAST,  # allergy begins
+    ("IAM", 13, 1): PAST,  # and told of
+    ("AIS", 4, 1): COMING,  # appointment: its service,
+    ("AIG", 8, 1): COMING,  # equipment,
+    ("AIL", 6, 1): COMING,  # place
+    ("AIP", 6, 1): COMING,  # and staff
+    ("RXA", 3, 1): PAST,  # vaccine given
+    ("RXA", 16, 1): COMING,  # it expires
+    ("RXA", 22, 1): PAST,  # and was entered
+    ("TXA", 4, 1): PAST,  # what a document tells of
+    ("TXA", 6, 1): PAST,  # document written
+    ("TXA", 7, 1): PAST,  # and typed
+    ("TXA", 8, 1): PAST,  # and edited
 }
 """THE TABLE of (segment, field, component) that say when something was or will be. What OBX-5 holds is the result
 itself, and is never judged."""

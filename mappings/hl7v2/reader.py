@@ -19,25 +19,36 @@ from mappings.hl7v2.charset import decode
 from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.identity import (
     UNPROVED,
+    appointment_key,
+    document_key,
+    is_of_one,
     is_padding,
     kept_priors,
+    moved_places,
+    moved_priors,
     moved_visits,
     orders,
+    parent_document_key,
     patient_key,
     prior_keys,
     publisher,
+    several,
     visit_of,
 )
-from mappings.hl7v2.message import Message, normalise, parse
+from mappings.hl7v2.message import Message, Segment, normalise, parse
+from mappings.hl7v2.message_types import ADT, NOT_READ, ORDER, RESULT, TABLES, TYPES, VACCINE
 from mappings.hl7v2.possible import CANNOT_BE, doubt
 from mappings.hl7v2.replay import plausible
+from mappings.hl7v2.service_requests import asked_in, looked_up
 from mappings.hl7v2.sidefields import mended
+from mappings.hl7v2.vaccinations import vaccination_groups
 from mappings.readers.files import HEAD, File, delivered
 
 LONGEST = 1 << 25
 """Characters of a message at most: 32 MiB, so that an embedded document may have 16 MiB before base64 encodes it."""
 SUFFIXES = {".hl7", ".txt", ".dat", ".er7", ".oru", ".adt"}
 TEXTS = {"TX", "FT", "ST", "ED", "RP", ""}
+OF_PATIENT = "an observation of the patient beside the orders, not read"
 TYPE = re.compile(r"[A-Z]{3}\^[A-Z]\d\d")
 
 
@@ -92,31 +103,57 @@ def rows(payload: bytes, feed: Feed, line: int = 0) -> Iterator[Row]:
     message = parse(text)
     whole(payload, message)
     texts, apart = _apart(text, message)
+    kept: list[Row] = []
     for sent, part, key in zip(texts, apart, _keys(payload, texts, message)):
-        kept = _row(sent, part, key, feed, line, warnings)
-        yield kept
-        yield from _merged(kept, feed)
+        kept.append(_row(sent, part, key, feed, line, warnings))
         warnings = []
+    if message.kind == ADT and EVENTS[message.event].swaps:
+        _check_swap(kept)
+    for row in kept:
+        yield row
+        yield from _looked_up(row, feed)
 
 
 def reread(row: Row, feed: Feed) -> list[Row]:
     """Return a kept row as today's settings of its feed read it, under its key and publisher, and what is looked up of
     it, deleted ones for the numbers that it retires no more. Raises ``Invalid`` as ``rows`` does."""
-    if row.table not in ("ADT", "ORU"):
+    if row.table not in TABLES:
         return []
     sent = row.values["sent"] or row.values["message"]
     kept = replace(_row(sent, parse(sent), row.key, feed, row.line, []), publisher=row.publisher)
-    merged = list(_merged(kept, feed))
-    is_merge = row.table == "ADT" and EVENTS[row.values["event"]].merges
-    retired = set(kept_priors(row)) - {item.key for item in merged} if is_merge else set()
+    beside = list(_looked_up(kept, feed))
+    retired = _looked_up_keys(row) - {(item.table, item.key) for item in beside}
     return [
         kept,
-        *merged,
+        *beside,
         *(
-            Row("MERGE", prior, row.publisher, row.order, Values(), deleted=True, bare=True, aside=True)
-            for prior in sorted(retired)
+            Row(table, key, row.publisher, row.order, Values(), deleted=True, bare=True, aside=True)
+            for table, key in sorted(retired)
         ),
     ]
+
+
+def _looked_up_keys(row: Row) -> set[tuple[str, str]]:
+    """Return the tables and keys of what was made of a kept row to be looked up."""
+    if row.table != ADT:
+        return set()
+    merges = kept_priors(row) if EVENTS[row.values["event"]].merges else []
+    return {("MERGE", key) for key in merges} | {("MOVED", key) for key in _moves(row)}
+
+
+def _moves(row: Row) -> list[str]:
+    """Return the keys under which a move is looked up: what moved, and the patient whom it left."""
+    places, priors = several(row.values["places"]), several(row.values["priors"])
+    return [f"{place}|from|{prior}" for place in places for prior in priors]
+
+
+def _check_swap(kept: list[Row]) -> None:
+    """Raise ``Invalid`` unless two patients change places: each has a visit and a place of their own."""
+    said = [parse(row.values["message"]) for row in kept]
+    patients, visits = {row.patient for row in kept}, {visit_of(message) for message in said}
+    places = {message["PV1"][3] for message in said}
+    if len(kept) != 2 or not all(len(side - {""}) == 2 for side in (patients, visits, places)):
+        raise Invalid("PID and PV1: not two patients, row with a visit and a place")
 
 
 def _apart(text: str, message: Message) -> tuple[list[str], list[Message]]:
@@ -156,35 +193,48 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
         message = parse(values["message"])
     values["feed"] = feed.name
     patient = patient_key(message, feed)
+    if message.kind == ADT and EVENTS[message.event].moves:
+        values["places"] = "\n".join(moved_places(message))
+        values["priors"] = "\n".join(moved_priors(message, feed, patient))
     if patient.startswith(UNPROVED):
         warnings.append(
             ("PID-3", "no number that proves who it is: of one person with the same number, names, birth date and sex")
         )
     warnings.extend((place, CANNOT_BE) for place in doubt(message))
+    warnings.extend(("OBX-5", OF_PATIENT) for _ in of_patient(message))
     at = order(message, feed.zone)
     if not at:
         warnings.append(("MSH-7", "no time of the message, taken as its oldest"))
     return Row(
-        table=message.kind,
+        table=table_of(message),
         key=key,
         publisher=publisher(message, feed),
         order=at,
         values=values,
         patient=patient,
-        groups=adt_groups(message, feed, patient) if message.kind == "ADT" else oru_groups(message, patient),
+        groups=groups_of(message, feed, patient),
         line=line,
         warnings=tuple(warnings),
         by_content=True,
     )
 
 
-def _merged(merge: Row, feed: Feed) -> Iterator[Row]:
-    """Yield what is looked up of a merge: the retired number's row, which names the survivor."""
-    if merge.table != "ADT" or not EVENTS[merge.values["event"]].merges:
+def _looked_up(row: Row, feed: Feed) -> Iterator[Row]:
+    """Yield what is looked up of a message: of a merge the retired number's row, which names the survivor; of a move
+    that of each visit or account and the patient whom it left."""
+    if row.table == ORDER:
+        for number, (request, services) in looked_up(parse(row.values["message"]), row.patient).items():
+            values = Values(request=request, services="\n".join(services))
+            yield Row("ORDER", number, row.publisher, row.order, values, row.patient, line=row.line, aside=True)
+    if row.table != ADT:
         return
-    for prior in prior_keys(parse(merge.values["message"]), feed):
-        values = Values(survivor=merge.patient)
-        yield Row("MERGE", prior, merge.publisher, merge.order, values, merge.patient, line=merge.line, aside=True)
+    event = EVENTS[row.values["event"]]
+    keys = [("MERGE", prior) for prior in prior_keys(parse(row.values["message"]), feed)] if event.merges else []
+    if event.moves:
+        keys = [("MOVED", key) for key in _moves(row)]
+    for table, key in keys:
+        values = Values(survivor=row.patient)
+        yield Row(table, key, row.publisher, row.order, values, row.patient, line=row.line, aside=True)
 
 
 def _text(lines: Iterable[str]) -> str:
@@ -197,7 +247,8 @@ def people(message: Message) -> list[Message]:
     places = [place for place, segment in enumerate(message.segments) if segment.name == "PID"]
     if len(places) < 2:
         return [message]
-    if message.kind == "ADT" and not EVENTS[message.event].merges:
+    event = EVENTS.get(message.event)
+    if message.kind == ADT and not (event and (event.merges or event.swaps or event.accounts)):
         raise Invalid("more than one PID")
     head, ends = message.segments[: places[0]], [*places[1:], len(message.segments)]
     return [Message(head + message.segments[start:end], message.encoding) for start, end in zip(places, ends)]
@@ -211,13 +262,14 @@ def whole(payload: bytes, message: Message) -> None:
     if not header.text(9):
         raise Invalid("MSH-9")
     kind = message.kind, message.event
-    if not (kind[0] == "ADT" and kind[1] in EVENTS) and kind != ("ORU", "R01"):
+    type_ = TYPES.get(kind)
+    if type_ is None:
         raise Invalid(f"MSH-9: {_type(*kind)} is not read")
     if not message["PID"]:
         raise Invalid("no PID (a truncated message?)")
-    if kind[0] == "ORU" and not message["OBR"]:
-        raise Invalid("no OBR (a truncated message?)")
-    if kind[0] == "ORU" and is_cut(message, payload):
+    if type_.needs and not any(message[name] for name in type_.needs):
+        raise Invalid(f"no {' or '.join(type_.needs)} (a truncated message?)")
+    if type_.table != ADT and is_cut(message, payload):
         raise Invalid("the last OBX ends with OBX-5 or before, without OBX-11 (a truncated message?)")
 
 
@@ -242,12 +294,47 @@ def is_cut(message: Message, payload: bytes) -> bool:
     return not (is_ended and any(not other[11] for other in others))
 
 
+def of_patient(message: Message) -> list[Segment]:
+    """Return the OBX of an order, result or vaccination message that stand before all of these: they are of the
+    patient, and are not read."""
+    if table_of(message) not in (RESULT, ORDER, VACCINE):
+        return []
+    names = [segment.name for segment in message.segments]
+    first = min((names.index(name) for name in ("ORC", "OBR", "RXA") if name in names), default=len(names))
+    return [obx for obx in message.segments[:first] if obx.name == "OBX" and not is_padding(obx)]
+
+
+def table_of(message: Message) -> str:
+    """Return the table of the rows that hold a message of this type."""
+    return TYPES[message.kind, message.event].table
+
+
+def groups_of(message: Message, feed: Feed, patient: str) -> tuple[str, ...]:
+    """Return the groups of a message, its patient's by key among them."""
+    match table_of(message):
+        case "ADT":
+            return adt_groups(message, feed, patient)
+        case "ORM":
+            return orm_groups(message, patient)
+        case "VXU":
+            return (*(f"vax:{key}" for key in vaccination_groups(message, patient)), f"pat:{patient}")
+        case "SIU":
+            return f"appt:{appointment_key(message)}", f"pat:{patient}"
+        case "MDM":
+            return mdm_groups(message, patient)
+        case _:
+            return oru_groups(message, patient)
+
+
 def adt_groups(message: Message, feed: Feed, patient: str) -> tuple[str, ...]:
     """Return the groups of an ADT message: its patient, by key, and its visit; a merge belongs to both patients and the
     visits it names."""
-    patients, visits = [patient], [visit_of(message)]
-    if EVENTS[message.event].merges:
+    event, patients, visits = EVENTS[message.event], [patient], [visit_of(message)]
+    if event.accounts and not is_of_one(message, feed, patient):
+        raise Invalid("MRG-1: accounts of two patients")
+    if event.merges:
         patients += prior_keys(message, feed)
+    if event.merges or event.moves:
         visits = moved_visits(message)
     return tuple([f"pat:{key}" for key in patients] + [f"visit:{key}" for key in visits if key])
 
@@ -257,6 +344,24 @@ def oru_groups(message: Message, patient: str) -> tuple[str, ...]:
     tells of them."""
     keys = dict.fromkeys(key for key, _ in orders(message, patient))
     return (*(f"order:{key}" for key in keys), f"pat:{patient}")
+
+
+def orm_groups(message: Message, patient: str) -> tuple[str, ...]:
+    """Return the groups of an order message: its orders, and the patient. Raises ``Invalid`` for one of medicines, diet
+    or supplies alone, and for an order without any number."""
+    unread = [name for name in NOT_READ if message[name]]
+    if unread and not message["OBR"]:
+        raise Invalid(f"{unread[0]}: orders of medicines, diet and supplies are not read")
+    keys = dict.fromkeys(asked.key for asked in asked_in(message, patient))
+    if "" in keys:
+        raise Invalid("ORC-2 and ORC-3: a change of an order without a number")
+    return (*(f"request:{key}" for key in keys), f"pat:{patient}")
+
+
+def mdm_groups(message: Message, patient: str) -> tuple[str, ...]:
+    """Return the groups of a document's message: the document, the one that it is about too, and the patient."""
+    keys = [document_key(message, patient), parent_document_key(message)]
+    return (*(f"doc:{key}" for key in keys if key), f"pat:{patient}")
 
 
 def order(message: Message, zone: str) -> int:
@@ -273,6 +378,7 @@ def order(message: Message, zone: str) -> int:
         texts = [issued, sent, received, taken]
     else:
         recorded, happened = (times.of(message["EVN"], n) for n in (2, 6))
-        texts = [recorded, happened] if EVENTS[message.event].cancels else [happened, recorded]
+        event = EVENTS.get(message.event)
+        texts = [recorded, happened] if event and event.cancels else [happened, recorded]
         texts.append(sent)
     return times.rank(plausible(next(filter(None, texts), ""), sent, zone), zone)

@@ -14,13 +14,16 @@ from gateway.fhir.build import resource, without_empty
 from mappings import Group, Look
 from mappings.hl7v2 import codes, documents, times
 from mappings.hl7v2.datatypes import practitioner
+from mappings.hl7v2.identity import request_numbers
 from mappings.hl7v2.message import Repetition, Segment
 from mappings.hl7v2.observation import Result, observation
 from mappings.hl7v2.orders import results_of as orders_in
-from mappings.hl7v2.people import by_person
-from mappings.hl7v2.replay import Sent, key_of, ordered, plausible
+from mappings.hl7v2.people import by_person, owner
+from mappings.hl7v2.replay import NOTHING, Sent, key_of, ordered, plausible
 from mappings.hl7v2.reported import Heard, Outcome, Report, hear, orders_of
 from mappings.hl7v2.sameness import Key
+from mappings.hl7v2.service_requests import placed_order
+from mappings.hl7v2.service_requests import service_of as code_of_service
 from mappings.hl7v2.specimen import Taken, specimen
 from mappings.hl7v2.strays import outcomes
 from mappings.hl7v2.ties import Found, source_of
@@ -40,6 +43,7 @@ class Scope:
 
     filler: str
     ids: str
+    patient: str
     subject: dict[str, Any]
     encounter: dict[str, Any]
     publisher: str
@@ -100,7 +104,8 @@ def scopes(group: Group, look: Look) -> list[tuple[Scope, Outcome]]:
         scope = Scope(
             filler,
             filler if len(people) == 1 else f"{filler}|person|{person}",
-            look.reference("Patient", sent[-1].row.patient),
+            whose := owner(sent[-1].row, look),
+            look.reference("Patient", whose),
             look.reference("Encounter", visit) if visit else {},
             group.publisher,
             look,
@@ -134,12 +139,13 @@ def resources(scope: Scope, outcome: Outcome) -> list[dict[str, Any]]:
     shown = {key for key, forms in attached.items() if any(forms)}
     for service, report in reports.items():
         is_lab = section_of(report.obr, look) == "lab"
-        built.append(build(report, service, scope, results, attached))
+        order = order_of(report.obr, scope)
+        built.append(build(report, service, scope, results, attached, order))
         for key in report.results:
             for item in results[key].specimens:
                 taken[item.key] = item
             if key not in shown:
-                built.append(observed(results[key], key, sources, is_lab, scope))
+                built.append(observed(results[key], key, sources, is_lab, scope) | based_on(order))
         taken.update((item.key, item) for item in report.specimens)
     return built + [
         specimen(item, specimen_key(scope, item), scope.subject, scope.publisher, look) for item in taken.values()
@@ -149,6 +155,7 @@ def resources(scope: Scope, outcome: Outcome) -> list[dict[str, Any]]:
 def observed(result: Result, key: Key, sources: Found, is_lab: bool, scope: Scope) -> dict[str, Any]:
     """Return the Observation of a result with what it was found in and its specimen (of several nobody says which)."""
     source, result = source_of(result, key, sources)
+    name = (scope.ids, *source) if source else elsewhere(result, scope)
     return observation(
         result,
         "|".join((scope.ids, *key)),
@@ -156,10 +163,17 @@ def observed(result: Result, key: Key, sources: Found, is_lab: bool, scope: Scop
         scope.encounter,
         is_lab,
         reference(scope, result.specimens[0]) if len(result.specimens) == 1 else {},
-        scope.look.reference("Observation", "|".join((scope.ids, *source))) if source else {},
+        scope.look.reference("Observation", "|".join(name)) if name else {},
         scope.publisher,
         scope.look,
     )
+
+
+def elsewhere(result: Result, scope: Scope) -> Key:
+    """Return the name of the result of another order that a result was found in, () for none. Of an order number of two
+    people nobody knows whose that is."""
+    tie = result.tie
+    return (tie.order, *tie.source) if tie and tie.order and scope.ids == scope.filler else ()
 
 
 def specimen_key(scope: Scope, taken: Taken) -> str:
@@ -187,6 +201,7 @@ def build(
     scope: Scope,
     results: dict[Key, Result],
     attached: dict[Key, list[dict[str, Any]]],
+    order: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the DiagnosticReport; documents that are withdrawn or not whole are not shown."""
     obr, look, zone, publisher = report.obr, scope.look, scope.look.feed.zone, scope.publisher
@@ -214,7 +229,7 @@ def build(
         is_clean=True,
         extension=[{"url": NOTE, "valueAnnotation": {"text": "\n".join(notes)}}] if notes else [],
         identifier=without_empty(identifiers(scope)),
-        basedOn=without_empty(request(obr, publisher)),
+        basedOn=without_empty(request(obr, publisher, order)),
         status=report.status,
         category=[{"coding": [{"system": SECTIONS, "code": code}]} for code in sections],
         code=codes.required(obr, 4, look, publisher),
@@ -243,15 +258,28 @@ def identifiers(scope: Scope) -> list[dict[str, Any]]:
     return [{"system": codes.identifiers_of(scope.publisher, authority, "DiagnosticReport"), "value": number}]
 
 
-def request(obr: Segment, publisher: str) -> list[dict[str, Any]]:
-    """Return the request by its number (OBR-2), and who made it (OBR-16) in words."""
+def order_of(obr: Segment, scope: Scope) -> dict[str, Any]:
+    """Return a reference to the order that was placed (ORM, OML, OMG), {} where none was sent."""
+    placer, filler = request_numbers(NOTHING, obr)
+    own = "" if scope.filler.startswith("digest:") else scope.filler
+    key = placer or filler or (own if own.startswith("placer:") or not own else f"filler:{own}")
+    return placed_order(key, code_of_service(obr), scope.patient, scope.look)
+
+
+def based_on(order: dict[str, Any]) -> dict[str, Any]:
+    return {"basedOn": [order]} if order else {}
+
+
+def request(obr: Segment, publisher: str, order: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the request: the one that was placed, its number (OBR-2), and who made it (OBR-16) in words."""
     number = obr.text(2)
     names = [person["display"] for field in obr.repetitions(16) if (person := practitioner(field)).get("display")]
-    if not number and not names:
+    if not number and not names and not order:
         return []
     system = codes.identifiers_of(publisher, obr.text(2, 2, 1), "ServiceRequest")
     return [
         {
+            **order,
             "type": "ServiceRequest",
             "identifier": {"system": system, "value": number} if number else {},
             "display": f"Requested by {', '.join(names)}" if names else "",

@@ -16,8 +16,8 @@ from mappings.hl7v2.message import DELETE, Message, Segment
 
 TIMES = {
     "MSH": (7,), "EVN": (2, 6), "PID": (7, 29, 33), "PV1": (44, 45), "PV2": (8, 9),
-    "ORC": (9,), "OBR": (6, 7, 8, 14, 22), "OBX": (14, 19), "SPM": (17, 18), "TXA": (4, 5, 6, 7, 8),
-    "DG1": (5,), "PR1": (5,), "AL1": (6,), "IAM": (11, 13),
+    "ORC": (9,), "OBR": (6, 7, 8, 14, 22), "OBX": (14, 19), "SPM": (17, 18), "TXA": (4, 6, 7, 8),
+    "DG1": (5,), "PR1": (5,), "AL1": (6,), "IAM": (11, 13), "RXA": (3, 4, 16, 22), "AIS": (4,), "AIG": (8,), "AIL": (6,), "AIP": (6,),
 }  # fmt: skip
 """The fields that hold a time, by segment; also OBX-5 where OBX-2 says so."""
 TYPES_OF_TIME = {"TS", "DTM"}

@@ -31,6 +31,8 @@ def source_of(result: Result, key: Key, sources: Found) -> tuple[Key, Result]:
     tie = result.tie
     if tie is None:
         return (), result
+    if tie.order:
+        return (), replace(result, tie=replace(tie, words=said(tie.words, "")))
     if tie.source in sources.by_key:
         return tied(result, tie, tie.source, sources.by_key[tie.source])
     candidates = [

@@ -29,6 +29,21 @@ def words_of(segments: tuple[Segment, ...]) -> str:
     return "\n".join([segment.whole(5).strip("\r\n") for segment in segments]).strip()
 
 
+def in_words(segments: tuple[Segment, ...]) -> str:
+    """Return what the OBX of one value say, in words: a text as it is, a value with its unit, range and flags."""
+    obx = segments[0]
+    kind = obx.text(2).upper()
+    if kind in TEXT:
+        return words_of(segments)
+    if kind in ("CE", "CWE", "CNE"):
+        words = ", ".join(field.text(9) or field.text(2) or field.text(1) for field in obx.repetitions(5))
+    else:
+        words = " ".join(part for part in words_of(segments).split(obx.encoding.component) if part)
+    flags = ", ".join(flag.text(2) or flag.text(1) for flag in obx.repetitions(8))
+    beside = "; ".join(part for part in (f"range {obx.whole(7).strip()}" if obx[7] else "", flags) if part)
+    return " ".join(part for part in (words, unit(obx).get("unit", ""), f"({beside})" if beside else "") if part)
+
+
 def value(segments: tuple[Segment, ...], look: Look, publisher: str) -> dict[str, Any]:
     """Return ``{"valueQuantity": …}`` or the like for the OBX of one result (a text sent by lines has several), {} for
     none."""

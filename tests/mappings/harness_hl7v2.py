@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mappings import Feed, Group, Reject, Row
 from mappings.hl7v2 import SOURCE
-from mappings.hl7v2.reader import row
+from mappings.hl7v2.reader import row, rows
 from tests.mappings.harness import read_all, resource_id
 
 
@@ -48,14 +48,15 @@ def map_rows(rows: Iterable[Row], feed: Feed, warnings: list[tuple[str, str]] | 
     """Return what all groups of the rows make, sorted; a resource made by two groups is an error. What the mapping
     warns of is added to ``warnings``."""
     kept = {(each.publisher, each.table, each.key): each for each in rows}
+    assert all(type(value) is str for each in kept.values() for value in each.values.values()), "a row keeps text only"
     groups: dict[tuple[str, str], list[Row]] = {}
     for each in kept.values():
         for key in each.groups:
             groups.setdefault((each.publisher, key), []).append(each)
-    merges = {(each.table, each.key): each for each in kept.values() if each.table == "MERGE"}
+    near = {(each.table, each.key): each for each in kept.values() if each.table in ("MERGE", "MOVED", "ORDER")}
     made, shared = [], {}
     for (publisher, key), members in groups.items():
-        look = DictLook(publisher, feed, merges, shared.setdefault(publisher, {}), [] if warnings is None else warnings)
+        look = DictLook(publisher, feed, near, shared.setdefault(publisher, {}), [] if warnings is None else warnings)
         made += SOURCE.to_fhir(Group(key, publisher, tuple(members)), look)
     made.sort(key=lambda each: (each["resourceType"], each["id"]))
     names = [(each["resourceType"], each["id"]) for each in made]
@@ -67,6 +68,12 @@ def map_text(*messages: str, settings: dict | None = None) -> list[dict]:
     """Return what messages make, given as text with newlines between segments."""
     feed = Feed(settings=settings or {})
     return map_rows([row(message.strip().encode(), feed) for message in messages], feed)
+
+
+def map_sent(*messages: str, settings: dict | None = None, warnings: list[tuple[str, str]] | None = None) -> list[dict]:
+    """The same of messages of which rows to be looked up are made: merges, moves, orders."""
+    feed = Feed(settings=settings or {})
+    return map_rows([each for message in messages for each in rows(message.strip().encode(), feed)], feed, warnings)
 
 
 def map_path(path: Path, feed: Feed) -> tuple[list[dict], list[Reject]]:

@@ -21,6 +21,7 @@ LINES = {
     "tests": "OBX|{0}|NM|T{0}^Test^LIMS||{0}.5|g/L|4-11|N|||F",
     "repeats of one test": "OBX|{0}|NM|T^Test^LIMS||{0}.5|g/L|4-11|N|||F",
     "lines of a text": "OBX|{0}|TX|T^Text^LIMS||Line {0}||||||F",
+    "flags and ranges of a text": "OBX|{0}|TX|T^Text^LIMS||Line {0}||{0}-{0}.5|X{0}|||F",
     "susceptibilities": "OBX|{0}|ST|A{0}^Drug^LIMS|1|S|||S|||F",
     "organisms": "OBX|{0}|CE|ORG^Organism^LIMS|{0}|E{0}^Organism {0}^LIMS||||||F",
     "parts of a document": "OBX|{0}|ED|DOC^Letter^LIMS|1|^TEXT^^A^Part {0} ||||||F",

@@ -184,8 +184,8 @@ def test_a_truncated_message_is_turned_away_and_the_next_one_read(tmp_path, cut,
 @pytest.mark.parametrize(
     "message, reason",
     [
-        (adt("A17", "20250101"), "MSH-9: ADT^A17 is not read"),
-        (adt("A28", "20250101").replace("ADT^A28", "MDM^T02"), "MSH-9: MDM^T02 is not read"),
+        (adt("A43", "20250101"), "MSH-9: ADT^A43 is not read"),
+        (adt("A28", "20250101").replace("ADT^A28", "DFT^P03"), "MSH-9: DFT^P03 is not read"),
         (adt("A28", "20250101").replace("ADT^A28", "Marsh^9990001006"), "MSH-9: a message of another type is not read"),
         (adt("A40", "20250101"), "MRG-1"),
         (adt("A40", "20250101", "MRG|H1^^^RXX^MR"), "MRG-1"),

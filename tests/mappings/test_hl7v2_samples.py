@@ -22,10 +22,14 @@ def test_a_sample_becomes_its_golden_file(path, golden):
 def test_all_samples_together_are_one_hospital(tmp_path):
     resources, rejects = map_path(SAMPLES, FEED)
     patients = [each for each in resources if each["resourceType"] == "Patient"]
-    assert not rejects and len(patients) == 4
-    encounter = next(each for each in resources if each["resourceType"] == "Encounter")
-    assert {
+    assert not rejects and len(patients) == 6
+    encounters = {f"Encounter/{each['id']}" for each in resources if each["resourceType"] == "Encounter"}
+    named = {
         each["encounter"]["reference"]
         for each in resources
-        if each["resourceType"] == "DiagnosticReport" and "encounter" in each
-    } == {f"Encounter/{encounter['id']}"}
+        if each["resourceType"] in ("DiagnosticReport", "ServiceRequest") and "encounter" in each
+    }
+    assert named and named <= encounters
+    requests = {f"ServiceRequest/{each['id']}" for each in resources if each["resourceType"] == "ServiceRequest"}
+    based = [each for each in resources if each["resourceType"] == "Observation" and "basedOn" in each]
+    assert based and {each["basedOn"][0]["reference"] for each in based} <= requests
