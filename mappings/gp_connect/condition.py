@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.fhir.build import resource
-from mappings.emis.condition import CLINICAL, PROFILE, RELATED, VERIFICATION, status, verification
+from mappings.emis.condition import (
+    CLINICAL,
+    EPISODE,
+    EPISODES,
+    PROFILE,
+    RELATED,
+    VERIFICATION,
+    status,
+    verification,
+)
 from mappings.gp_connect.allergy import ERROR, code_of
 from mappings.gp_connect.allergy_said import said_allergy
 from mappings.gp_connect.concepts import entry_of, with_text
 from mappings.gp_connect.elements import extension_name
 from mappings.gp_connect.stu3 import Sent, named, parts_of, target, value_of
-from mappings.vocabulary import UNKNOWN
+from mappings.vocabulary import UK_CORE_CODES, UNKNOWN
 
 ENDED = frozenset({"inactive", "resolved", "remission"})
 SIGNIFICANCES = {"major": "Major", "minor": "Minor"}
@@ -27,7 +36,7 @@ def to_condition(sent: Sent) -> list[dict[str, Any]]:
         sent.look.id("Condition", sent.name),
         PROFILE,
         sent.security,
-        extension=related(sent),
+        extension=[*related(sent), *episode(sent)],
         identifier=sent.identifiers(),
         clinicalStatus=None if certainty == ERROR else clinical_status(sent),
         verificationStatus=status(VERIFICATION, certainty)
@@ -104,6 +113,15 @@ def related(sent: Sent) -> list[dict[str, Any]]:
         if parts.get("type") == "parent" and name == "Condition":
             answer.append({"url": RELATED, "valueReference": sent.look.reference("Condition", named("Condition", key))})
     return answer
+
+
+def episode(sent: Sent) -> list[dict[str, Any]]:
+    """Return the kind of episode (first, new, review, end) with the practice's own words; [] for none."""
+    concept = with_text(sent.converted(value_of(sent.extension("ConditionEpisode")) or {}, "extension"))
+    words = [str(coding.get("code", "")).casefold() for coding in concept.get("coding", ())]
+    code = next((EPISODES[word] for word in words if word in EPISODES), "")
+    known = [{"system": UK_CORE_CODES + "ConditionEpisodicity", "code": code}] if code else concept.get("coding", [])
+    return [{"url": EPISODE, "valueCodeableConcept": {**concept, "coding": known}}] if concept else []
 
 
 def is_elsewhere(sent: Sent) -> bool:

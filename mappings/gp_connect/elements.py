@@ -103,7 +103,7 @@ MAPPED = {
     ),
     "HealthcareService": _mapped("name"),
     "List": _mapped(
-        "status mode title code subject encounter date note entry emptyReason extension:ListWarningCode "
+        "status title code subject encounter date entry emptyReason extension:ListWarningCode "
         "extension:RelatedProblemHeader"
     ),
     "QuestionnaireResponse": _mapped("item"),
@@ -163,7 +163,8 @@ LEFT: dict[str, dict[str, str]] = {
         "a service is shown by its name where a referral names it",
     ),
     "List": {
-        "identifier": _UNUSED, "source": _UNUSED, "orderedBy": "the order of a page",
+        "identifier": _UNUSED, "source": _UNUSED, "orderedBy": "the order of a page", "mode": "always a snapshot",
+        "note": "the words of the warning codes and of the reason for an empty List",
         "extension:ClinicalSetting": "always general practice, and UK Core retired it",
     },
     "QuestionnaireResponse": dict.fromkeys(

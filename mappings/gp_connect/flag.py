@@ -24,7 +24,10 @@ WARNINGS = {
 """Warning code of a List → what a reader is told."""
 UNKNOWN_WARNING = "The practice's system warns that data may be missing"
 EMPTY = "Nothing is recorded, which does not say that there is none"
-ORDER = (*WARNINGS, "other", "no-content-recorded")
+NOTHING = "no-content-recorded"
+NOTHING_SENT = "Nothing was sent, for a reason that is not known"
+ORDER = (*WARNINGS, "other", NOTHING, "empty")
+WORDS = {**WARNINGS, "other": UNKNOWN_WARNING, NOTHING: EMPTY, "empty": NOTHING_SENT}
 
 
 def to_flags(group: Group, patient: Row, look: Look) -> list[dict[str, Any]]:
@@ -35,25 +38,23 @@ def to_flags(group: Group, patient: Row, look: Look) -> list[dict[str, Any]]:
             if code not in WARNINGS:
                 look.unlisted("List", "ListWarningCode", code)
             gaps.setdefault(code if code in WARNINGS else "other", []).append(row)
-        if row.values["empty"]:
-            gaps.setdefault("no-content-recorded", []).append(row)
+        if reason := row.values["empty"]:
+            gaps.setdefault(NOTHING if reason == NOTHING else "empty", []).append(row)
     return [flag(kind, gaps[kind], patient, look) for kind in ORDER if kind in gaps]
 
 
 def flag(kind: str, rows: list[Row], patient: Row, look: Look) -> dict[str, Any]:
     areas = sorted({row.values["title"] for row in rows})
-    words = WARNINGS.get(kind) or (EMPTY if kind == "no-content-recorded" else UNKNOWN_WARNING)
+    words = WORDS[kind]
     coding = {"system": UK_CORE_CODES + "ListWarningCode", "code": kind} if kind in WARNINGS else {}
-    coding = (
-        {"system": UK_CORE_CODES + "ListEmptyReasonCode", "code": kind} if kind == "no-content-recorded" else coding
-    )
+    coding = {"system": UK_CORE_CODES + "ListEmptyReasonCode", "code": kind} if kind == NOTHING else coding
     return resource(
         "Flag",
         look.id("Flag", f"{named('Patient', patient.key)}|{kind}"),
         PROFILE,
         status="active",
         category=[CATEGORY],
-        code={"coding": [coding] if coding else [], "text": f"{words}: {', '.join(areas)}"},
+        code={"coding": [coding] if coding else [], "text": f"{words} ({', '.join(areas)})"},
         subject=look.reference("Patient", named("Patient", patient.key)),
         period={"start": max((row.values["time"] for row in rows), default="")},
     )

@@ -30,8 +30,8 @@ Resource = dict[str, Any]
 
 @dataclass(frozen=True)
 class Statement:
-    """What one List of an area says: its code and title, whether it is what was asked for, its warnings, and whether it
-    is empty."""
+    """What one List of an area says: its code and title, whether it is what was asked for, its warnings, and why it is
+    empty ("" for one that is not)."""
 
     patient: str
     code: str
@@ -40,7 +40,7 @@ class Statement:
     is_primary: bool
     date: str
     warnings: tuple[str, ...]
-    is_empty: bool
+    empty: str
     is_whole: bool
 
 
@@ -120,6 +120,14 @@ def warnings(resource: Resource) -> tuple[str, ...]:
     return tuple(dict.fromkeys(code for code in codes if isinstance(code, str)))
 
 
+def empty_reason(resource: Resource) -> str:
+    """Return the code that says why a List is empty, ``unknown`` for none."""
+    codings = _plain(resource.get("emptyReason")).get("coding", ())
+    return next(
+        (str(coding["code"]) for coding in codings if isinstance(coding, dict) and coding.get("code")), "unknown"
+    )
+
+
 def _statement(resource: Resource, kind: dict[str, str], resources: dict[tuple[str, str], Resource]) -> Statement:
     contained = {f"#{_plain(item).get('id')}" for item in resource.get("contained", ())}
     references = [reference_of(_plain(entry).get("item")) for entry in resource.get("entry", ())]
@@ -132,7 +140,7 @@ def _statement(resource: Resource, kind: dict[str, str], resources: dict[tuple[s
         is_primary=kind["kind"] == "primary",
         date=str(resource.get("date", "")),
         warnings=said,
-        is_empty=not references,
+        empty="" if references else empty_reason(resource),
         is_whole=kind["kind"] == "primary"
         and not said
         and resource.get("status") == "current"

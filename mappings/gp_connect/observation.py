@@ -58,7 +58,7 @@ def observation(sent: Sent, code: dict[str, Any]) -> dict[str, Any]:
         categories = CATEGORY["vital-signs"]
     number = value(sent)
     members = related(sent, "has-member")
-    is_missing = is_lab and not (number or members or parts or sent.many("dataAbsentReason") or is_worded(code))
+    is_missing = is_lab and not (number or members or parts or "dataAbsentReason" in sent.said or is_worded(code))
     built = resource(
         "Observation",
         sent.look.id("Observation", sent.name),

@@ -18,7 +18,7 @@ from gateway.fhir import files, structure
 from gateway.fhir.build import decode, encode
 from gateway.fhir.codes import ODS
 from gateway.fhir.dates import interval, with_offset
-from gateway.fhir.model import UNREADABLE
+from gateway.fhir.model import RESOURCE_TYPES, UNREADABLE
 from gateway.nhs.identifiers import is_ods_code, is_valid
 from mappings import Feed, Reject, Row, Values
 from mappings.fhir.bundles import Bundle, entries, read_bundle
@@ -42,6 +42,8 @@ SUBJECTS = {
     "QuestionnaireResponse": "subject",
 }  # fmt: skip
 """The element that says whose a resource is. Other types are of the directory."""
+TYPES_SENT = frozenset((*RESOURCE_TYPES, "ProcedureRequest", "ReferralRequest"))
+"""Types that an entry may be of: those of R4, and those of STU3 that GP Connect uses."""
 LENIENT = frozenset({"List", "QuestionnaireResponse", "DocumentReference"})
 """Types that are not mapped by themselves: one that does not say whose it is costs nothing."""
 _ID = re.compile(r"[^\s/|#?]{1,128}")
@@ -150,7 +152,7 @@ def _object(body: bytes) -> dict[str, Any] | Invalid:
         resource = decode(body)
     except UNREADABLE:
         return Invalid("an entry without a resource")
-    if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+    if not isinstance(resource, dict) or str(resource.get("resourceType")) not in TYPES_SENT:
         return Invalid("resourceType")
     if structure.duplicates(body):
         return Invalid("a name that stands twice in one object")
@@ -326,7 +328,7 @@ def _contained_key(resource: dict[str, Any]) -> str:
     if len(key) >= 16 and _ID.fullmatch(key):
         return key
     for item in resource.get("identifier", ()):
-        if isinstance(item, dict) and item.get("value"):
+        if isinstance(item, dict) and item.get("value") and not is_valid(str(item["value"])):
             return f"contained|{item.get('system', '')}|{item['value']}"
     return f"contained|{key}"
 
@@ -368,7 +370,7 @@ def _statement(statement: of_lists.Statement, answer: Answer) -> Row:
         title=statement.title,
         kind="primary" if statement.is_primary else "secondary",
         warnings=" ".join(statement.warnings),
-        empty="true" if statement.is_empty and statement.is_primary else "",
+        empty=statement.empty if statement.is_primary else "",
         time=answer.time,
     )
     row = _aside(STATEMENT, f"{statement.patient}|{statement.code}", values, answer)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.dates import interval, with_offset
+from gateway.fhir.r4 import table
 
 EMPTY = "an empty value: left out"
 NO_DATE = "no date: left out"
@@ -43,6 +45,22 @@ class Repaired:
     said: dict[str, Any] = field(default_factory=dict)
     repairs: list[tuple[str, str]] = field(default_factory=list)
     is_doubtful: bool = False
+
+
+@lru_cache
+def _names() -> frozenset[str]:
+    """Every element that R4 has anywhere."""
+    return frozenset(name for type_ in table.types().values() for element in type_.elements for name in element.names)
+
+
+def place_of(path: str, own: frozenset[str] = frozenset()) -> str:
+    """Return a path of elements as a report may hold it: a name that neither R4 nor ``own`` has may be anything, and is
+    not told.
+
+    >>> place_of("code.coding.code"), place_of("code.Ines Sampleton")
+    ('code.coding.code', 'code.element')
+    """
+    return ".".join(name if name in own or name in _names() else "element" for name in path.split("."))
 
 
 def repaired(resource: dict[str, Any]) -> Repaired:

@@ -15,8 +15,8 @@ from mappings import Look, Row
 from mappings.emis.codes import DESCRIPTION_ID, is_concept
 from mappings.emis.entry import FILED_UNDER
 from mappings.fhir.mapped import flags
-from mappings.gp_connect.elements import LEFT, MAPPED, extension_name
-from mappings.gp_connect.repair import ALONE, IN_A_LIST, repaired
+from mappings.gp_connect.elements import LEFT, MAPPED, NAMES, extension_name
+from mappings.gp_connect.repair import ALONE, IN_A_LIST, place_of, repaired
 from mappings.vocabulary import UK_CORE_EXTENSION, by_word, tagged, unit
 
 HEADING, FILED = "Heading", "Filed"
@@ -113,7 +113,7 @@ class Sent:
         return labels(self.said)
 
     def warn(self, element: str, reason: str) -> None:
-        self.look.warn(f"{self.row.table}.{element}", reason)
+        self.look.warn(f"{self.row.table}.{place_of(element, NAMES)}", reason)
 
     def one(self, element: str) -> Any:
         """Return an element that R4 has once, None where it was not sent."""
@@ -200,7 +200,7 @@ class Sent:
         if not isinstance(value, dict):
             return value
         if "modifierExtension" in value:
-            raise Invalid(f"{self.row.table}.{place}: modifierExtension")
+            raise Invalid(f"{self.row.table}.{place_of(place, NAMES)}: modifierExtension")
         if isinstance(value.get("reference"), str):
             return self.reference(value, place)
         answer = {
