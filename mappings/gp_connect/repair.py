@@ -113,6 +113,8 @@ def _value(value: Any, name: str, place: str, answer: Repaired) -> Any:
 
 def _time(text: str, name: str, place: str, answer: Repaired) -> str:
     """Return a date or time as R4 writes it, "" for what is none."""
+    if not text:
+        return ""
     parts = _TIME.fullmatch(text)
     try:
         if _DATE.fullmatch(text):

@@ -79,10 +79,12 @@ def labels(said: dict[str, Any]) -> tuple[str, ...]:
     """Return the flags of a resource as it was sent, for intake; a label that is not known hides."""
     meta = said.get("meta")
     security = meta.get("security", ()) if isinstance(meta, dict) else ()
-    marks = [security] if isinstance(security, dict) else list(security) if isinstance(security, list) else []
+    marks = list(security) if isinstance(security, list | tuple) else [security]
     for concept in said.get("securityLabel", ()):
         marks += concept.get("coding", [{}]) if isinstance(concept, dict) else [{}]
-    known = [{**mark, "system": system_of(str(mark.get("system", "")))} for mark in marks if isinstance(mark, dict)]
+    known = [
+        {**mark, "system": system_of(str(mark.get("system", "")))} if isinstance(mark, dict) else {} for mark in marks
+    ]
     return flags({"meta": {"security": known}})
 
 

@@ -20,9 +20,7 @@ OF_ALL = {"id", "meta", "implicitRules", "language", "text", "contained", "exten
 
 @cache
 def _samples() -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (name, (SAMPLES / name).read_text(encoding="utf-8")) for name in ("record.json", "died_20240312.json")
-    )
+    return tuple((name, (SAMPLES / name).read_text(encoding="utf-8")) for name in ("record.json", "died_20240312.json"))
 
 
 def _resources(document: dict) -> list[dict]:
