@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 PATIENT_TYPES = (
     "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter",
     "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Flag", "Consent", "FamilyMemberHistory", "Specimen",
+    "DocumentReference",
 )  # fmt: skip
 DIRECTORY_TYPES = ("Organization", "Practitioner", "PractitionerRole", "Location")
 """THE list of types that are about no patient: any signed-in role reads them, and only a source's own flag hides
@@ -76,6 +77,7 @@ _STATUS = {
     "Location": "http://hl7.org/fhir/location-status",
     "FamilyMemberHistory": "http://hl7.org/fhir/history-status",
     "Specimen": "http://hl7.org/fhir/specimen-status",
+    "DocumentReference": "http://hl7.org/fhir/document-reference-status",
 }
 """The types that are found by status, and the code system each status is of (R4, the value sets they are bound to)."""
 _MAIN = frozenset
@@ -89,20 +91,21 @@ PARAMS = (
         **_same("condition.code", "FamilyMemberHistory")}, apart=_own("Task")),
     Param(3, "category", "token", "", _same(
         "category", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport",
-        "Procedure", "ServiceRequest", "Consent"),
+        "Procedure", "ServiceRequest", "Consent", "DocumentReference"),
         systems={"AllergyIntolerance": "http://hl7.org/fhir/allergy-intolerance-category"}),
     Param(4, "status", "token", "", _same("status", *_STATUS),
           apart={"MedicationRequest": "medications", "MedicationStatement": "medications"}, systems=_STATUS),
     Param(5, "clinical-status", "token", "", _same("clinicalStatus", "Condition", "AllergyIntolerance")),
     Param(6, "vaccine-code", "token", "", _same("vaccineCode", "Immunization")),
-    Param(7, "type", "token", "clinical", _same("type", "Encounter", "EpisodeOfCare", "Organization", "Specimen"),
+    Param(7, "type", "token", "clinical", _same("type", "Encounter", "EpisodeOfCare", "Organization", "Specimen", "DocumentReference"),
           apart=_own("Organization", "Specimen")),
     Param(8, "class", "token", "", _same("class", "Encounter")),
     Param(9, "gender", "token", "individual", _same("gender", "Patient"),
           systems={"Patient": "http://hl7.org/fhir/administrative-gender"}),
     Param(10, "relationship", "token", "", _same("relationship", "FamilyMemberHistory")),
-    Param(20, "encounter", "reference", "clinical", _same(
+    Param(20, "encounter", "reference", "clinical", {**_same(
         "encounter", "Condition", "MedicationRequest", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task", "Flag"),
+        "DocumentReference": "context.encounter"},
         targets=("Encounter",), apart={"MedicationRequest": "medications", **_own("Condition", "Task")}),
     Param(21, "service-provider", "reference", "", _same("serviceProvider", "Encounter"), targets=("Organization",),
           is_indexed=False),
@@ -112,7 +115,7 @@ PARAMS = (
     Param(24, "performer", "reference", "", {
         **_same("performer", "Observation", "DiagnosticReport", "ServiceRequest"), **_same("performer.actor", "Procedure", "Immunization")},
         targets=("Practitioner", "PractitionerRole", "Organization"), is_indexed=False),
-    Param(25, "author", "reference", "", _same("author", "Flag"), targets=("Practitioner", "PractitionerRole", "Organization"),
+    Param(25, "author", "reference", "", _same("author", "Flag", "DocumentReference"), targets=("Practitioner", "PractitionerRole", "Organization"),
           is_indexed=False),
     Param(26, "practitioner", "reference", "", _same("practitioner", "PractitionerRole"), is_global=True,
           targets=("Practitioner",)),
@@ -122,9 +125,10 @@ PARAMS = (
     Param(40, "date", "date", "clinical", {
         "AllergyIntolerance": "recordedDate", "Observation": "effective", "DiagnosticReport": "effective", "Encounter": "period",
         "Procedure": "performed", "Immunization": "occurrence", "EpisodeOfCare": "period", "Flag": "period", "Consent": "dateTime",
-        "FamilyMemberHistory": "date"},
+        "FamilyMemberHistory": "date", "DocumentReference": "date"},
+        apart=_own("DocumentReference"),
         main=_MAIN({"AllergyIntolerance", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "Flag",
-                    "Consent", "FamilyMemberHistory"})),
+                    "Consent", "FamilyMemberHistory", "DocumentReference"})),
     Param(41, "recorded-date", "date", "", _same("recordedDate", "Condition")),
     Param(42, "onset-date", "date", "", _same("onset", "Condition"), main=_MAIN({"Condition"})),
     Param(43, "authoredon", "date", "", _same("authoredOn", "MedicationRequest"), main=_MAIN({"MedicationRequest"})),

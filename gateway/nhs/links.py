@@ -20,7 +20,7 @@ KEPT_TYPES = frozenset(
 )
 """Types that no code set, link or doubt removes, because a missing allergy or medicine can harm. Only the item's own
 flag withholds one."""
-POINTERS = ("encounter", "text")
+POINTERS = ("encounter", "context", "text")
 BLANKED_TYPES = frozenset(blanking.KEPT)
 """Types that stay when they refer to something hidden. The referring elements are blanked."""
 
@@ -187,8 +187,15 @@ def _blank_pointers(
     for key, resource, _ in items:
         for element in ("encounter", "context"):
             pointer = resource.get(element)
-            if type(pointer) is dict and pointer.get("reference") in hidden:
+            if type(pointer) is dict and _leads_to(pointer, hidden):
                 derived[key].setdefault(labels.BLANKED, "its Encounter is hidden")
+
+
+def _leads_to(pointer: dict[str, Any], hidden: set[str]) -> bool:
+    """Whether a reference, or a DocumentReference's context that holds several, leads to something hidden."""
+    if "encounter" in pointer:
+        return not hidden.isdisjoint(paths.references(pointer, ("encounter",)))
+    return pointer.get("reference") in hidden
 
 
 def redact(resource: dict[str, Any]) -> dict[str, Any]:

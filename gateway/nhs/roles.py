@@ -93,7 +93,7 @@ SECTION_TYPES: Mapping[str, frozenset[str]] = {
 }
 """A right is to a section; these are the types it opens. ``Patient`` comes with any of them; a type in no section is
 nobody's."""
-SECTIONS_WAITING: Mapping[str, str] = {"documents": "Every source", "contacts": "Every source"}
+SECTIONS_WAITING: Mapping[str, str] = {"contacts": "Every source"}
 """Sections whose types no source makes yet, and the issue that they wait for."""
 
 DIRECTORY = frozenset(params.DIRECTORY_TYPES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -106,6 +108,7 @@ def labelled_by(sets: CodeSets) -> str:
         sorted(DIRECTORY),
         sorted((label.name, label.bit) for label in LABELS),
         labels.SPREADING,
+        _WRITTEN,
     )
     return blake2b(repr((sets.fingerprint, rules)).encode(), digest_size=8).hexdigest()
 
@@ -218,11 +221,13 @@ def _doubt(resource: dict[str, Any], resource_type: str, kind: str, feed_default
 
 
 _WORDS = frozenset({"display", "text", "title", "name", "description", "conclusion", "comment", "valueString"})
+_WRITTEN = ("text/", "application/rtf", "application/xml")
+"""How the types of documents begin whose bytes are words. Those of a PDF or an image nobody reads."""
 
 
 def _words(resource: dict[str, Any]) -> Iterator[str]:
-    """The words of a resource: displays, texts, titles, names of services and clinics; not its narrative, which is
-    never served."""
+    """The words of a resource: displays, texts, titles, names of services and clinics, and documents that are text; not
+    its narrative, which is never served."""
     waiting: list[Any] = [
         {key: value for key, value in resource.items() if key not in ("meta", "text", "subject", "patient")}
     ]
@@ -231,11 +236,20 @@ def _words(resource: dict[str, Any]) -> Iterator[str]:
         if type(value) is list:
             waiting += [inner for inner in value if type(inner) is dict or type(inner) is list]
             continue
+        if "data" in value and str(value.get("contentType", "")).startswith(_WRITTEN):
+            yield _written(value["data"])
         for key, inner in value.items():
             if type(inner) is dict or type(inner) is list:
                 waiting.append(inner)
             elif key in _WORDS and type(inner) is str:
                 yield inner
+
+
+def _written(data: str) -> str:
+    try:
+        return base64.b64decode(data).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return ""
 
 
 def _hints(words: str) -> bool:

@@ -183,6 +183,7 @@ PROFILES: dict[str, Profile] = {
     "Specimen": Profile(
         (_broken("collection.collector", "ukcore-spec-001: the extension for the collector or its reference, not both", _collector),),
         ("status", "type", "subject", "receivedTime")),
+    "DocumentReference": Profile((), ("identifier", "status", "type", "category", "subject", "date", "author", "description", "content")),
     "Flag": Profile((), ("status", "code", "subject")),
     "Consent": Profile((), ("status", "scope", "category", "patient", "dateTime", "performer", "organization", "source[x]")),
 }  # fmt: skip

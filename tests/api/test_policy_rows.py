@@ -202,7 +202,7 @@ def test_what_waits_is_this_and_nothing_more():
     waiting += [f"{label.waits}: {label.name}" for label in labels.LABELS if label.waits]
     waiting += [f"{issue}: {name}" for name, issue in (*project.WAITS.items(), *roles.SECTIONS_WAITING.items())]
     assert sorted(waiting) == [
-        "Direct care: audit", "Direct care: review", "Every source: contacts", "Every source: documents", "Secondary use: export-admin",
+        "Direct care: audit", "Direct care: review", "Every source: contacts", "Secondary use: export-admin",
     ]  # fmt: skip
 
 

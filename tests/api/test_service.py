@@ -11,7 +11,7 @@ from gateway.fhir import model, params
 TYPES = [
     "Patient", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter",
     "Procedure", "Immunization", "EpisodeOfCare", "ServiceRequest", "Task", "Organization", "Practitioner", "PractitionerRole", "Location", "Flag",
-    "Consent", "FamilyMemberHistory", "Specimen",
+    "Consent", "FamilyMemberHistory", "Specimen", "DocumentReference",
 ]  # fmt: skip
 
 
@@ -53,12 +53,14 @@ ASKED_FOR = {
     "code": {"AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Procedure",
              "ServiceRequest", "Task"},
     "category": {"AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Procedure",
-                 "ServiceRequest", "Consent"},
+                 "ServiceRequest", "Consent", "DocumentReference"},
     "status": {"MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization",
-               "EpisodeOfCare", "ServiceRequest", "Task", "Consent", "Location"},
+               "EpisodeOfCare", "ServiceRequest", "Task", "Consent", "Location", "DocumentReference"},
     "subject": {*params.PATIENT_TYPES} - {"AllergyIntolerance", "Immunization", "EpisodeOfCare", "Consent", "FamilyMemberHistory"},
-    "encounter": {"Condition", "MedicationRequest", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task", "Flag"},
-    "date": {"AllergyIntolerance", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "Flag", "Consent"},
+    "encounter": {"Condition", "MedicationRequest", "Observation", "DiagnosticReport", "Procedure", "ServiceRequest", "Task", "Flag",
+                  "DocumentReference"},
+    "date": {"AllergyIntolerance", "Observation", "DiagnosticReport", "Encounter", "Procedure", "Immunization", "EpisodeOfCare", "Flag", "Consent",
+             "DocumentReference"},
     "onset-date": {"Condition"}, "authoredon": {"MedicationRequest"}, "effective": {"MedicationStatement"}, "authored": {"ServiceRequest"},
     "authored-on": {"Task"}, "family": {"Patient"}, "given": {"Patient"}, "birthdate": {"Patient"},
 }  # fmt: skip

@@ -23,6 +23,8 @@ WARD = roles.caller_from_claims(sandbox.claims("dr-ward"))
 READABLE = frozenset(params.PATIENT_TYPES)
 FRONT = [link for link in LINKS if link.type in READABLE]
 NO_ROUTE = [link for link in LINKS if link.type not in READABLE]
+REQUIRED = {"relatesTo": {"code": "replaces"}}
+"""What R4 requires beside the reference in the element that holds it."""
 SIDES = ("holder", "target", "nobody")
 """Which of the two the source marks confidential."""
 
@@ -49,6 +51,8 @@ def placed(type_: str, path: tuple[str, ...], reference: dict) -> dict:
     first, *rest = path
     (element,) = [each for each in r4.types()[type_].elements if first in each.names]
     value = placed(element.names[first], tuple(rest), reference) if rest else reference
+    if first in REQUIRED:
+        value = {**REQUIRED[first], **value}
     if first == "extension":
         value = {"url": "urn:test:link", **value}
     return {first: [value] if element.is_many else value}

@@ -1,5 +1,6 @@
 """What is hidden, and what never is."""
 
+import base64
 import itertools
 import time
 import timeit
@@ -184,6 +185,48 @@ def test_a_confidential_consultation_hides_what_was_said_in_it():
     )
     assert found["o"] & LINKED and found["r"] & LINKED
     assert found["m"] == BLANKED
+
+
+@pytest.mark.hazard("HZ-ACCESS-27")
+def test_a_document_goes_with_its_order_its_visit_and_what_it_replaces():
+    order = make("ServiceRequest", "order", code=SECRET)
+    letter = make("DocumentReference", "letter", type=PLAIN, context={"related": [refer("ServiceRequest", "order")]})
+    newer = make(
+        "DocumentReference", "newer", relatesTo=[{"code": "replaces", "target": refer("DocumentReference", "old")}]
+    )
+    found = derived(order, letter, newer, make("DocumentReference", "old"), newer=["R"])
+    assert found["letter"] & LINKED and found["old"] & LINKED
+    found = derived(order, letter, newer, make("DocumentReference", "old"), old=["R"])
+    assert found["newer"] & LINKED
+
+
+@pytest.mark.hazard("HZ-ACCESS-27")
+def test_a_document_does_not_tell_of_a_visit_that_is_hidden_for_something_else():
+    visit = {"encounter": [refer("Encounter", "other"), refer("Encounter", "e")], "period": {"start": "2024-01-01"}}
+    letter = make("DocumentReference", "letter", type=PLAIN, context=visit)
+    secret = make("Condition", "secret", code=SECRET, encounter=refer("Encounter", "e"))
+    found = derived(make("Encounter", "e"), make("Encounter", "other"), secret, letter)
+    assert found["letter"] == BLANKED
+    assert "context" not in links.redact(letter) and links.redact(letter)["type"] == PLAIN
+
+
+@pytest.mark.parametrize(
+    "kind, words, bits",
+    [
+        ("text/plain", "Seen in the HIV clinic", UNCLASSIFIED),
+        ("text/html; charset=utf-8", "<p>Chlamydia: negative</p>", UNCLASSIFIED),
+        ("application/rtf", "{\\rtf1 fertility}", UNCLASSIFIED),
+        ("text/plain", "Seen in the fracture clinic", 0),
+        ("application/pdf", "%PDF hiv", 0),
+    ],
+)
+@pytest.mark.hazard("HZ-ACCESS-27")
+def test_the_words_of_a_document_that_is_text_are_read(kind, words, bits):
+    attachment = {"contentType": kind, "data": base64.b64encode(words.encode()).decode()}
+    assert (
+        own(make("DocumentReference", "letter", type=concept("urn:x", "L"), content=[{"attachment": attachment}]))[0]
+        == bits
+    )
 
 
 def test_a_hidden_result_hides_its_report_and_a_hidden_report_its_results():

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.fhir import build, index, params
 
-PLAN = "70b2ad11acc2ab3c"
+PLAN = "8e649be739cd29da"
 ENTRIES = "d68d4d88ef58cff4"
 BODIES = json.loads((Path(__file__).parent / "version_0_1.json").read_text())["tables"]["version"]["rows"]
 AGAIN = "from gateway.fhir import index; print(index.fingerprint())"
