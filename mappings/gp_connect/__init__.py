@@ -12,6 +12,7 @@ from mappings import Group, Look, Publisher, Row, Source
 from mappings.gp_connect.allergy import ERROR, code_of, to_allergy
 from mappings.gp_connect.condition import to_condition
 from mappings.gp_connect.directory import to_location, to_organisation, to_practitioner, to_role
+from mappings.gp_connect.document import to_document
 from mappings.gp_connect.encounter import to_encounter
 from mappings.gp_connect.immunisation import to_immunisation
 from mappings.gp_connect.medication import to_request, to_statement
@@ -26,6 +27,7 @@ MAKERS = {
     "AllergyIntolerance": to_allergy,
     "Condition": to_condition,
     "DiagnosticReport": to_report,
+    "DocumentReference": to_document,
     "Encounter": to_encounter,
     "Immunization": to_immunisation,
     "Location": to_location,
@@ -97,7 +99,7 @@ def essential(whole: dict[str, Any]) -> dict[str, Any]:
 
 
 ESSENTIAL = frozenset(
-    "status verificationStatus intent class relationship code vaccineCode medicationCodeableConcept patient subject "
+    "status verificationStatus intent class content relationship code vaccineCode medicationCodeableConcept patient subject "
     "occurrenceDateTime".split()
 )
 

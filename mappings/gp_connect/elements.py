@@ -88,6 +88,10 @@ MAPPED = {
         "occurrenceDateTime occurrencePeriod authoredOn requester specialty recipient reasonCode reasonReference description "
         "supportingInfo note"
     ),
+    "DocumentReference": _mapped(
+        "masterIdentifier identifier status docStatus type class subject created indexed author authenticator custodian relatesTo "
+        "description securityLabel content context"
+    ),
     "Encounter": _mapped(
         "identifier status class type priority subject episodeOfCare participant period length reason location serviceProvider"
     ),
@@ -143,6 +147,7 @@ LEFT: dict[str, dict[str, str]] = {
     "ReferralRequest": {
         "definition": _UNUSED, "relevantHistory": "the versions are the supplier's own",
     },
+    "DocumentReference": {},
     "Encounter": {
         "statusHistory": _UNUSED, "classHistory": _UNUSED, "incomingReferral": _UNUSED, "appointment": _ELSEWHERE,
         "diagnosis": "problems name their consultation themselves", "account": "nobody is billed",

@@ -44,7 +44,7 @@ SUBJECTS = {
 """The element that says whose a resource is. Other types are of the directory."""
 TYPES_SENT = frozenset((*RESOURCE_TYPES, "ProcedureRequest", "ReferralRequest"))
 """Types that an entry may be of: those of R4, and those of STU3 that GP Connect uses."""
-LENIENT = frozenset({"List", "QuestionnaireResponse", "DocumentReference"})
+LENIENT = frozenset({"List", "QuestionnaireResponse"})
 """Types that are not mapped by themselves: one that does not say whose it is costs nothing."""
 _ID = re.compile(r"[^\s/|#?]{1,128}")
 _IN_A_NAME = re.compile(r"(?<!\d)(20\d\d)-?(\d\d)-?(\d\d)(?:[T_ -]?(\d\d)[:.-]?(\d\d)(?:[:.-]?(\d\d))?)?(?!\d)")

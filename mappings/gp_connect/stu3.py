@@ -24,7 +24,7 @@ HEADING, FILED = "Heading", "Filed"
 TYPES = {
     name: name
     for name in (
-        "AllergyIntolerance", "Condition", "DiagnosticReport", "Encounter", "Immunization", "Location", "MedicationRequest",
+        "AllergyIntolerance", "Condition", "DiagnosticReport", "DocumentReference", "Encounter", "Immunization", "Location", "MedicationRequest",
         "MedicationStatement", "Observation", "Organization", "Patient", "Practitioner", "PractitionerRole", "Specimen",
     )
 } | {"ProcedureRequest": "ServiceRequest", "ReferralRequest": "ServiceRequest"}  # fmt: skip
@@ -35,6 +35,7 @@ ONCE = frozenset(
     {
         ("Condition", "stage"),
         ("DiagnosticReport", "category"),
+        ("DocumentReference", "class"),
         ("Location", "type"),
         ("MedicationRequest", "category"),
         ("Observation", "interpretation"),
