@@ -99,9 +99,10 @@ def essential(whole: dict[str, Any]) -> dict[str, Any]:
 
 
 ESSENTIAL = frozenset(
-    "status verificationStatus intent class content relationship code vaccineCode medicationCodeableConcept patient subject "
-    "occurrenceDateTime".split()
+    "status verificationStatus intent class content relationship code vaccineCode medicationCodeableConcept patient "
+    "subject occurrenceDateTime".split()
 )
+"""What a resource that was entered in error needs to be valid R4 and to say so."""
 
 SOURCE = Source(
     name="gp_connect",

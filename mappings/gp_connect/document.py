@@ -9,7 +9,7 @@ from gateway.fhir.build import resource
 from gateway.nhs.identifiers import is_valid
 from mappings.gp_connect.concepts import with_text
 from mappings.gp_connect.stu3 import Sent, named, target
-from mappings.vocabulary import UK_CORE
+from mappings.vocabulary import UK_CORE, UNKNOWN
 
 _TEN_DIGITS = re.compile(r"(?<!\d)\d{10}(?!\d)")
 HELD_ELSEWHERE = "Held by the practice: not in the data received"
@@ -27,7 +27,8 @@ def to_document(sent: Sent) -> list[dict[str, Any]]:
         extension=sent.filed(),
         masterIdentifier=sent.one("masterIdentifier"),
         identifier=sent.identifiers(),
-        status=sent.text("status") or "current",
+        status=sent.text("status"),
+        _status=None if sent.text("status") else UNKNOWN,
         docStatus=sent.text("docStatus"),
         type=with_text(sent.one("type") or {}),
         category=[with_text(concept) for concept in sent.many("class")],

@@ -102,7 +102,7 @@ def is_worded(code: dict[str, Any]) -> bool:
 
 def is_pressure(code: dict[str, Any]) -> bool:
     snomed, read = codes(code, SNOMED), codes(code, READ)
-    return any(pressure_part(*pair) for pair in [(one, "") for one in snomed] + [("", one) for one in read])
+    return any(pressure_part(*pair) for pair in [(number, "") for number in snomed] + [("", number) for number in read])
 
 
 def value(sent: Sent) -> dict[str, Any]:

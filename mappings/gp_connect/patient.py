@@ -70,7 +70,7 @@ def identifier(item: dict[str, Any], sent: Sent) -> dict[str, Any]:
         if extension_name(str(node.get("url", ""))) == "NHSNumberVerificationStatus"
     ]
     statuses = [sent.converted(value_of(node) or {}, "identifier.extension") for node in nodes]
-    coding = [one for status in statuses for one in status.get("coding", ()) if one.get("system") == NUMBER_STATUS]
+    coding = [item for status in statuses for item in status.get("coding", ()) if item.get("system") == NUMBER_STATUS]
     verified = [{"url": VERIFICATION, "valueCodeableConcept": {"coding": coding[:1]}}] if coding else []
     return {"extension": verified, "use": item.get("use", ""), "system": NHS_NUMBER, "value": number}
 

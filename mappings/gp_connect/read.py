@@ -383,10 +383,10 @@ def _statement(statement: of_lists.Statement, answer: Answer) -> Row:
 def _areas(answer: Answer, left_out: frozenset[str]) -> Iterator[Row]:
     """Yield that an answer tells of an area, so that its items are mapped again, and that it tells of it wholly. One
     with a warning, a part that cannot be read or no time never does."""
-    told = answer.lists.statements
-    areas = {(statement.patient, statement.area) for statement in told if statement.patient}
-    warned = {(statement.patient, statement.area) for statement in told if statement.warnings}
-    wholes = {(statement.patient, statement.area) for statement in told if statement.is_whole} - warned
+    statements = answer.lists.statements
+    areas = {(statement.patient, statement.area) for statement in statements if statement.patient}
+    warned = {(statement.patient, statement.area) for statement in statements if statement.warnings}
+    wholes = {(statement.patient, statement.area) for statement in statements if statement.is_whole} - warned
     areas |= {(patient, ISSUES) for patient, area in areas if area == "medications"}
     wholes |= {(patient, ISSUES) for patient, area in wholes if area == "medications" and answer.has_issues}
     for patient, area in sorted(areas):
