@@ -18,7 +18,7 @@ CATEGORY = {"text": "Completeness of the GP record"}
 STATEMENT = "Statement"
 WARNINGS = {
     "confidential-items": "Items are excluded because of confidentiality or the patient's preferences",
-    "data-in-transit": "The record of the previous practice has not been transferred: earlier information may be missing",
+    "data-in-transit": "The previous practice's record has not been transferred: earlier information may be missing",
     "data-awaiting-filing": "Data of others waits for the practice's review and is missing",
 }
 """Warning code of a List → what a reader is told."""
