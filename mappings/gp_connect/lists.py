@@ -131,7 +131,6 @@ def empty_reason(resource: Resource) -> str:
 def _statement(resource: Resource, kind: dict[str, str], resources: dict[tuple[str, str], Resource]) -> Statement:
     contained = {f"#{_plain(item).get('id')}" for item in resource.get("contained", ())}
     references = [reference_of(_plain(entry).get("item")) for entry in resource.get("entry", ())]
-    said = warnings(resource)
     return Statement(
         patient=target(reference_of(resource.get("subject")))[1],
         code=kind["code"],
@@ -139,10 +138,9 @@ def _statement(resource: Resource, kind: dict[str, str], resources: dict[tuple[s
         title=kind["name"],
         is_primary=kind["kind"] == "primary",
         date=str(resource.get("date", "")),
-        warnings=said,
+        warnings=warnings(resource),
         empty="" if references else empty_reason(resource),
         is_whole=kind["kind"] == "primary"
-        and not said
         and resource.get("status") == "current"
         and all(target(reference) in resources or reference in contained for reference in references),
     )

@@ -44,6 +44,8 @@ SUBJECTS = {
 """The element that says whose a resource is. Other types are of the directory."""
 TYPES_SENT = frozenset((*RESOURCE_TYPES, "ProcedureRequest", "ReferralRequest"))
 """Types that an entry may be of: those of R4, and those of STU3 that GP Connect uses."""
+SKIPPED = frozenset({"OperationOutcome"})
+"""What a server says of its answer: no part of a record."""
 LENIENT = frozenset({"List", "QuestionnaireResponse"})
 """Types that are not mapped by themselves: one that does not say whose it is costs nothing."""
 _ID = re.compile(r"[^\s/|#?]{1,128}")
@@ -141,7 +143,11 @@ def _rows(bundle: Bundle, line: int, body: bytes, name: str, feed: Feed) -> Iter
         if url and isinstance(resource, dict) and _is_named(resource)
     }
     within = Locality("", names)
-    resources = [(at, item if isinstance(item, Invalid) else local(item, within)) for at, item, _ in sent]
+    resources = [
+        (at, item if isinstance(item, Invalid) or not names else local(item, within))
+        for at, item, _ in sent
+        if not (isinstance(item, dict) and item["resourceType"] in SKIPPED)
+    ]
     answer = _answer([item for _, item in resources if isinstance(item, dict)], _meta(body), name, feed)
     yield from _read_items(resources, answer)
     yield from _beside(answer, feed)

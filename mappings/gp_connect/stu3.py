@@ -45,6 +45,8 @@ ONCE = frozenset(
 """Elements that STU3 has once and R4 several times."""
 LOCAL_CONCEPT = "urn:nhs-record-gateway:gp-local-concept"
 """The system of what a practice's system sends as SNOMED CT and no released edition holds: EMIS's own extension."""
+OF_ALL = frozenset({"resourceType", "id", "meta", "extension", "text", "language"})
+"""Elements of every resource that are read by themselves, or say nothing of a patient."""
 READ_ELSEWHERE = frozenset(
     {"NHSNumberVerificationStatus", "MedicationQuantityText", "ValueApproximation", "FastingStatus"}
 )
@@ -299,7 +301,10 @@ def sent(row: Row, look: Look) -> Sent:
         if name in mended.said:
             raise Invalid(f"{row.table}.{name}")
     mapped, left = MAPPED[row.table], LEFT.get(row.table, {})
-    names = [element for element in mended.said if element not in ("resourceType", "id", "meta", "extension")]
+    narrative = mended.said.get("text")
+    if isinstance(narrative, dict) and narrative.get("status") == "additional":
+        answer.warn("text", "the narrative says more than the elements, and is not taken")
+    names = [element for element in mended.said if element not in OF_ALL]
     names += [f"extension:{extension_name(str(node.get('url', '')))}" for node in mended.said.get("extension", ())]
     for element in names:
         if reason := left.get(element):

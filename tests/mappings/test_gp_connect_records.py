@@ -84,6 +84,11 @@ def test_a_whole_answer_without_an_item_takes_it_away_and_one_with_a_warning_doe
         answer(named(ALLERGIES, "AllergyIntolerance/not-sent", at=LATER)),
         answer({"resourceType": "Observation", "id": "o1"}, named(ALLERGIES, at=LATER)),  # a part cannot be read
         answer(named("problems-allergies-related-to-problems", at=LATER)),
+        answer(
+            named(ALLERGIES, at=LATER),
+            named("problems-allergies-related-to-problems", warnings=("confidential-items",)),
+        ),
+        answer({"resourceType": "AllergyIntolerance", "id": "a 2"}, named(ALLERGIES, at=LATER)),
     ],
 )
 def test_an_answer_that_does_not_tell_of_an_area_wholly_takes_nothing_away(later):
@@ -168,6 +173,16 @@ def test_an_item_of_a_hidden_consultation_or_problem_refers_to_it_so_that_it_is_
 
 
 @pytest.mark.hazard("HZ-GPC-03")
+def test_an_item_under_the_topic_of_a_problem_refers_to_the_problem_so_that_it_is_hidden_with_it():
+    about = {"url": f"{CARE_CONNECT}RelatedProblemHeader-1", "extension": [{"url": "target", "valueReference": {"reference": "Condition/c1"}}]}  # fmt: skip
+    topic = {**named("25851000000105", observation(), id="t"), "extension": [about]}
+    outer = named("325851000000107", "List/t", id="l", encounter={"reference": "Encounter/e1"})
+    found = mapped(answer(observation(), problem(), topic, outer))
+    filed = [node["valueReference"]["reference"] for node in found.one("Observation")["extension"]]
+    assert filed == [f"Condition/{found.one('Condition')['id']}"]
+
+
+@pytest.mark.hazard("HZ-GPC-03")
 def test_a_consultation_never_tells_the_title_of_a_topic():
     consultation = {"resourceType": "Encounter", "id": "e1", "status": "finished", "subject": PATIENT}
     topic = named("25851000000105", observation(), id="t", title="A secret problem")
@@ -179,11 +194,12 @@ def test_a_consultation_never_tells_the_title_of_a_topic():
 
 
 @pytest.mark.hazard("HZ-GPC-04")
-def test_an_ended_allergy_is_resolved_with_its_reason_and_one_resource_with_what_it_was():
+@pytest.mark.parametrize("status", ["resolved", None])
+def test_an_ended_allergy_is_resolved_with_its_reason_and_one_resource_with_what_it_was(status):
     key = "0a1b2c3d-0000-0000-0001"
     over = {"url": f"{GPC}AllergyIntoleranceEnd-1", "extension": [{"url": "endDate", "valueDateTime": "2019-02-03"}, {"url": "reasonEnded", "valueString": "Tolerated since"}]}  # fmt: skip
     first = answer(allergy(key), named(ALLERGIES, allergy(key), at=EARLIER))
-    gone = named(ENDED, f"#{key}", at=LATER, contained=[allergy(key, clinicalStatus="resolved", extension=[over])])
+    gone = named(ENDED, f"#{key}", at=LATER, contained=[allergy(key, clinicalStatus=status, extension=[over])])
     found = mapped(first, answer(named(ALLERGIES, at=LATER), gone)).one("AllergyIntolerance")
     assert found["id"] == mapped(first).one("AllergyIntolerance")["id"] and status_of(found) == "resolved"
     assert found["clinicalStatus"]["extension"][0]["extension"][1]["valueString"] == "Tolerated since"
@@ -325,6 +341,8 @@ def test_a_number_is_as_sure_as_the_practice_says(status, grade):
     found = mapped(sent)
     evidence = identity.evidence(found.resources(), "gp")[0]
     assert evidence.grades == (("9990000018", grade),)
+    systems = [item.get("system", "") for item in found.one("Patient")["identifier"]]
+    assert systems == ["https://fhir.nhs.uk/Id/nhs-number", ""]
 
 
 @pytest.mark.hazard("HZ-GPC-11")
@@ -427,6 +445,14 @@ def test_one_bad_entry_costs_no_other(sent, reason):
     items = read(answer(sent, observation()))
     assert [item.reason for item in items if isinstance(item, Reject)] == [reason]
     assert {"Patient", "Observation", "Organization"} <= {getattr(item, "table", "") for item in items}
+
+
+def test_what_a_server_says_of_its_answer_and_a_narrative_are_no_part_of_the_record():
+    said = {"resourceType": "OperationOutcome", "issue": [{"severity": "warning", "code": "not-supported"}]}
+    told = observation(text={"status": "additional", "div": "<div>more</div>"}, language="en")
+    found = mapped(answer(said, told))
+    assert found.unlisted == ["Observation.text (the narrative says more than the elements, and is not taken)"]
+    assert "more" not in str(found.resources())
 
 
 def test_an_id_that_stands_twice_and_says_two_things_is_a_reject_and_the_same_twice_is_one():
