@@ -73,7 +73,8 @@ def is_beside(resource: dict) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_the_published_answers_go_in_by_the_front_door(shared, store):
-    report = load.load(store, SOURCE, answers(shared)[0].parent, Feed(), sets.load(sandbox=True))
+    report = load.load(store, SOURCE, answers(shared)[0].parent, Feed(), sets.load(sandbox=True), workers=0)
     assert report.state == "done" and report.rejects == {OF_ANOTHER: 3} and not report.uk_core
     assert set(report.unlisted) == {f"{type_} resource" for type_ in NOT_TAKEN}
