@@ -31,8 +31,8 @@ from mappings.readers.files import File, delivered
 
 SUFFIXES = (".json",)
 SEEN, WHOLE, STATEMENT = "Seen", "Whole", "Statement"
-"""Tables of what is made beside the resources: that an area was answered, that it was answered wholly, and what its List
-says."""
+"""Tables of what is made beside the resources: that an area was answered, that it was answered wholly, and what its
+List says."""
 TIMELESS = ("meta.lastUpdated", "the answer tells no time: what arrives last counts")
 TWICE = "id: stands twice in the Bundle and says two things"
 SUBJECTS = {

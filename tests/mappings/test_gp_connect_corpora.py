@@ -1,4 +1,4 @@
-"""The published consumer test data of GP Connect: every entry is mapped, looked up or named; nothing made is invalid."""
+"""The published consumer test data of GP Connect: every entry is mapped, looked up or named, and nothing is invalid."""
 
 import json
 from collections import Counter
