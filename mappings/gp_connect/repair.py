@@ -27,7 +27,8 @@ IN_A_LIST = "a list where one value is due: the first is taken"
 DAYS = frozenset({"birthDate", "expirationDate"})
 TIMES = DAYS | frozenset(
     "start end time date issued authoredOn effectiveDateTime assertedDate onsetDateTime abatementDateTime "
-    "lastOccurrence dateAsserted occurrenceDateTime created indexed collectedDateTime receivedTime deceasedDateTime valueDateTime "
+    "lastOccurrence "
+    "dateAsserted occurrenceDateTime created indexed collectedDateTime receivedTime deceasedDateTime valueDateTime "
     "authored lastUpdated creation".split()
 )
 """Elements that hold a date or a time, whatever they stand in."""

@@ -17,7 +17,7 @@ from mappings.emis.entry import FILED_UNDER
 from mappings.fhir.mapped import flags
 from mappings.gp_connect.elements import LEFT, MAPPED, NAMES, extension_name
 from mappings.gp_connect.repair import ALONE, IN_A_LIST, place_of, repaired
-from mappings.vocabulary import UK_CORE_EXTENSION, by_word, tagged, unit
+from mappings.vocabulary import HL7, UK_CORE_EXTENSION, by_word, tagged, unit
 
 HEADING, FILED = "Heading", "Filed"
 """Tables of what is made beside the resources: where in a consultation an item stands, and under which problems."""
@@ -54,6 +54,8 @@ READ_ELSEWHERE = frozenset(
 DESCRIPTION_DISPLAY = UK_CORE_EXTENSION + "CodingSCTDescDisplay"
 NOT_TAKEN = "a reference to what is not taken"
 NO_INSTANT = "a day where R4 has only a time: said in a note"
+_MOVED = re.compile(r"^http://hl7\.org/fhir/(v[23])/")
+"""Where the tables of HL7 v2 and v3 were in STU3. R4 calls them by terminology.hl7.org."""
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/([^\s/|#?]{1,128})(?:/_history/\S{1,64})?")
 
 
@@ -94,10 +96,11 @@ def labels(said: dict[str, Any]) -> tuple[str, ...]:
 def system_of(system: str) -> str:
     """Return the name of a code system in R4.
 
-    >>> system_of("http://hl7.org/fhir/v3/ActCode")
-    'http://terminology.hl7.org/CodeSystem/v3-ActCode'
+    >>> system_of("http://hl7.org/fhir/v3/ActCode"), system_of("https://gp-system.example")
+    ('http://terminology.hl7.org/CodeSystem/v3-ActCode', 'https://gp-system.example')
     """
-    return by_word(__package__, "codes_system", "r4").get(system.strip().casefold(), system.strip())
+    known = by_word(__package__, "codes_system", "r4").get(system.strip().casefold())
+    return known or _MOVED.sub(rf"{HL7}\1-", system.strip())
 
 
 @dataclass(frozen=True)
