@@ -115,5 +115,5 @@ SOURCE = Source(
     publisher=publisher,
     hides=hides,
     withdrawn=withdrawn,
-    settings=frozenset({"publisher", "filtered"}),
+    settings=frozenset({"publisher", "whole"}),
 )

@@ -33,6 +33,8 @@ SUFFIXES = (".json",)
 SEEN, WHOLE, STATEMENT = "Seen", "Whole", "Statement"
 """Tables of what is made beside the resources: that an area was answered, that it was answered wholly, and what its
 List says."""
+ALWAYS_WHOLE = frozenset({"allergies", "ended-allergies", "immunisations"})
+"""The areas whose request takes no period, no number and no filter, so that every answer has all of them."""
 TIMELESS = ("meta.lastUpdated", "the answer tells no time: what arrives last counts")
 TWICE = "id: stands twice in the Bundle and says two things"
 SUBJECTS = {
@@ -85,7 +87,7 @@ class Answer:
 def check(path: Path, feed: Feed) -> list[File]:
     """Return the files of the delivery. Raises ``Refused`` where there are none, and for a setting that is wrong."""
     publisher_of_feed(feed)
-    filtered(feed)
+    asked_whole(feed)
     answers = delivered(path, SUFFIXES, (feed.encoding,))
     if not answers:
         raise Refused("the delivery: no .json file")
@@ -100,12 +102,12 @@ def publisher_of_feed(feed: Feed) -> str:
     return code
 
 
-def filtered(feed: Feed) -> frozenset[str]:
-    """Return the areas of which a feed asks for a part only: what is not in such an answer is not gone. Raises
+def asked_whole(feed: Feed) -> frozenset[str]:
+    """Return the areas that a feed asks for wholly: only there is gone what an answer no longer has. Raises
     ``Refused``."""
-    areas = feed.settings.get("filtered", [])
+    areas = feed.settings.get("whole", sorted(ALWAYS_WHOLE))
     if not isinstance(areas, list) or not all(isinstance(area, str) and area in AREAS for area in areas):
-        raise Refused(f"GATEWAY_FEEDS: {feed.name}: filtered: a list of clinical areas ({', '.join(sorted(AREAS))})")
+        raise Refused(f"GATEWAY_FEEDS: {feed.name}: whole: a list of clinical areas ({', '.join(sorted(AREAS))})")
     return frozenset(areas)
 
 
@@ -357,7 +359,6 @@ def _patient(resource: dict[str, Any], type_: str, key: str, answer: Answer) -> 
 
 def _beside(answer: Answer, feed: Feed) -> Iterator[Row]:
     """Yield what is known beside the resources: where items stand, and of which areas the answer tells how wholly."""
-    left_out = filtered(feed)
     for (type_, key), heading in answer.lists.headings.items():
         values = Values(encounter=heading.encounter, title=heading.title, problem=heading.problem)
         yield _aside(HEADING, f"{type_}/{key}", values, answer, answer.patient)
@@ -367,7 +368,7 @@ def _beside(answer: Answer, feed: Feed) -> Iterator[Row]:
     for statement in answer.lists.statements:
         if statement.patient:
             yield _statement(statement, answer)
-    yield from _areas(answer, left_out)
+    yield from _areas(answer, asked_whole(feed))
 
 
 def _statement(statement: of_lists.Statement, answer: Answer) -> Row:
@@ -386,7 +387,7 @@ def _statement(statement: of_lists.Statement, answer: Answer) -> Row:
     )  # fmt: skip
 
 
-def _areas(answer: Answer, left_out: frozenset[str]) -> Iterator[Row]:
+def _areas(answer: Answer, asked: frozenset[str]) -> Iterator[Row]:
     """Yield that an answer tells of an area, so that its items are mapped again, and that it tells of it wholly. One
     with a warning, a part that cannot be read or no time never does."""
     statements = answer.lists.statements
@@ -400,7 +401,7 @@ def _areas(answer: Answer, left_out: frozenset[str]) -> Iterator[Row]:
     if answer.has_rejects or not answer.order:
         return
     for patient, area in sorted(wholes):
-        if area not in left_out and not (area == ISSUES and "medications" in left_out):
+        if area in asked or (area == ISSUES and "medications" in asked):
             yield _aside(WHOLE, f"{patient}|{area}", Values(time=answer.time), answer, patient)
 
 

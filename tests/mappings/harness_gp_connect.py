@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mappings import Feed, Reject, Row
 from mappings.gp_connect import SOURCE
+from mappings.gp_connect.lists import AREAS
 from mappings.readers.files import File
 from tests.mappings.harness import Mapped, map_rows
 
@@ -96,15 +97,19 @@ def answer(*resources: dict, **elements: object) -> dict:
     return {"resourceType": "Bundle", "type": "collection", "entry": entries, **elements}
 
 
+WHOLE = Feed(settings={"whole": sorted(AREAS)})
+"""A feed that asks for every area wholly."""
+
+
 def read(sent: object, name: str = "answer.json", feed: Feed | None = None) -> list[Row | Reject]:
     content = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
-    return list(SOURCE.read(File(Path(name), content=content, encodings=("utf-8",)), feed or Feed()))
+    return list(SOURCE.read(File(Path(name), content=content, encodings=("utf-8",)), feed or WHOLE))
 
 
 def mapped(*answers: object, feed: Feed | None = None) -> Mapped:
     """What answers come to, without a fault or reject."""
     items = [item for sent in answers for item in read(sent, feed=feed)]
-    found = map_rows(SOURCE, [item for item in items if isinstance(item, Row)], feed)
+    found = map_rows(SOURCE, [item for item in items if isinstance(item, Row)], feed or WHOLE)
     assert not found.faults and not [item for item in items if isinstance(item, Reject)]
     return found
 

@@ -26,6 +26,7 @@ from tests.mappings.harness_gp_connect import (
     PROBLEMS,
     READ,
     UNCATEGORISED,
+    WHOLE,
     allergy,
     answer,
     concept,
@@ -44,7 +45,7 @@ EARLIER, LATER = "2024-03-12T10:00:00Z", "2024-04-02T09:00:00Z"
 
 
 def loaded(store, folder, *answers: dict) -> object:
-    return load.load(store, SOURCE, write(folder, *answers), Feed(), sets.load(sandbox=True))
+    return load.load(store, SOURCE, write(folder, *answers), WHOLE, sets.load(sandbox=True))
 
 
 def held(store, type_: str) -> int:
@@ -101,10 +102,16 @@ def test_an_answer_that_does_not_tell_of_an_area_wholly_takes_nothing_away(later
 def test_a_feed_that_asks_for_a_part_of_an_area_loses_nothing_by_it():
     first, later = answer(plan(), named(MEDICINES, plan(), at=EARLIER)), answer(named(MEDICINES, at=LATER))
     assert mapped(first, later).resources("MedicationRequest") == []
-    part = Feed("part", settings={"filtered": ["medications"]})
-    assert len(mapped(first, later, feed=part).resources("MedicationRequest")) == 1
-    with pytest.raises(Refused, match="GATEWAY_FEEDS: part: filtered"):
-        SOURCE.check(None, Feed("part", settings={"filtered": ["pills"]}))
+    for feed in (Feed(), Feed("part", settings={"whole": ["allergies"]})):
+        assert len(mapped(first, later, feed=feed).resources("MedicationRequest")) == 1
+    with pytest.raises(Refused, match="GATEWAY_FEEDS: part: whole"):
+        SOURCE.check(None, Feed("part", settings={"whole": ["pills"]}))
+
+
+@pytest.mark.hazard("HZ-GPC-01")
+def test_an_allergy_that_is_gone_is_gone_for_every_feed_since_no_request_asks_for_a_part():
+    first, later = answer(allergy(), named(ALLERGIES, allergy(), at=EARLIER)), answer(named(ALLERGIES, at=LATER))
+    assert mapped(first, later, feed=Feed()).resources("AllergyIntolerance") == []
 
 
 @pytest.mark.hazard("HZ-GPC-01")

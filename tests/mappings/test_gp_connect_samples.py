@@ -7,14 +7,14 @@ import pytest
 
 from mappings.gp_connect import SOURCE
 from tests.mappings.harness import Mapped, faults, map_all, map_rows, read_all, written
-from tests.mappings.harness_gp_connect import SAMPLES
+from tests.mappings.harness_gp_connect import SAMPLES, WHOLE
 
 
 def after(folder, *names: str) -> Mapped:
     """What the store would hold after these answers."""
     for name in names:
         shutil.copy(SAMPLES / name, folder / name)
-    return map_all(SOURCE, folder)
+    return map_all(SOURCE, folder, WHOLE)
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_a_later_answer_takes_away_what_it_tells_of_wholly_and_nothing_else(tmp_
 
 def test_answers_shuffled_and_sent_twice_come_to_the_same(tmp_path):
     found = after(tmp_path, "record.json", "later.json")
-    rows = read_all(SOURCE, tmp_path)
+    rows = read_all(SOURCE, tmp_path, WHOLE)
     for seed in range(5):
         again = [*rows, *rows[: len(rows) // 2]]
         Random(seed).shuffle(again)
-        assert map_rows(SOURCE, again).resources() == found.resources()
+        assert map_rows(SOURCE, again, WHOLE).resources() == found.resources()
