@@ -178,7 +178,14 @@ def test_every_type_that_no_source_makes_has_its_reason_in_each_table_that_is_si
     assert all(WAITING[name].values())
 
 
-ONLY_READ = {("fhir", "Bundle"): "what resources come in", ("fhir", "Medication"): "written into what refers to it"}
+ONLY_READ = {
+    ("fhir", "Bundle"): "what resources come in",
+    ("fhir", "Medication"): "written into what refers to it",
+    ("gp_connect", "Medication"): "written into what refers to it",
+    ("gp_connect", "HealthcareService"): "shown by its name where a referral names it",
+    ("gp_connect", "QuestionnaireResponse"): "its members are named by the group that refers to it",
+    ("gp_connect", "List"): "says what is missing or gone, and where items stand",
+}
 """Types that a source names because it reads them: it makes none."""
 
 

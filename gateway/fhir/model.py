@@ -56,7 +56,7 @@ def check_resource(resource: dict[str, Any], body: bytes) -> list[Issue]:
 def _issues(body: bytes, resource: dict[str, Any] | None = None) -> list[Issue]:
     """Accept at once what is plainly sound, else go the long way."""
     if not quick.is_ordinary(body):
-        return at_length(body, resource)
+        return at_length(body)
     try:
         compiled.loose().decode(body)
     except UNREADABLE:
@@ -75,8 +75,9 @@ def _doubted(body: bytes, resource: dict[str, Any], is_at_hand: bool) -> list[Is
     return rules.check(resource)
 
 
-def at_length(body: bytes, resource: dict[str, Any] | None = None) -> list[Issue]:
-    """The long way: the strict types, then what they cannot express. Says everything that is wrong."""
+def at_length(body: bytes) -> list[Issue]:
+    """The long way: the strict types, then what they cannot express. Says everything that is wrong. It reads the body:
+    a dict at hand may hold decimals, which only JSON's own numbers can be measured against."""
     issues = _bounded(body)
     if issues:
         return issues
@@ -84,7 +85,7 @@ def at_length(body: bytes, resource: dict[str, Any] | None = None) -> list[Issue
         compiled.strict().decode(body)
     except UNREADABLE:
         return _everything(body)
-    return _meant(_plain.decode(body) if resource is None else resource, body)
+    return _meant(_plain.decode(body), body)
 
 
 def _bounded(body: bytes) -> list[Issue]:

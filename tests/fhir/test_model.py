@@ -5,12 +5,14 @@ import importlib
 import json
 import time
 from collections import Counter
+from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.fhir import model, narrative
+from gateway.fhir.build import encode
 from gateway.fhir.issues import MOST, Issue
 from tests.fhir.mutate import FAULTS, mutants, nodes
 from tests.fhir.resources import CODE, DIV, PATIENT, body, made, one_of_each, samples
@@ -439,3 +441,12 @@ def test_broken_official_examples_are_refused(examples):
     print(f"{refused.total() / made_.total():7.1%} of {made_.total():4} single faults")
     assert set(made_) >= set(FAULTS) - {"an oid that is none"}
     assert refused.total() / made_.total() >= 0.95 and all(refused[kind] / made_[kind] >= 0.85 for kind in made_)
+
+
+@pytest.mark.parametrize("text", ['" in quotes', "\nA line", " a space", "x" * 70_000, "a\x7fb"])
+def test_a_decimal_beside_words_of_any_kind_is_a_number(text):
+    quantity = {"value": Decimal("120.000"), "unit": "mm[Hg]"}
+    result = {"resourceType": "Observation", "id": "o", "status": "final", "code": {"text": "a"}}
+    result |= {"note": [{"text": text}], "valueQuantity": quantity}
+    sent = encode(result)
+    assert model.check_resource(result, sent) == model.check(sent)

@@ -132,10 +132,10 @@ def _past(held: Held) -> Row:
 
 
 def _ends(resource: dict[str, Any]) -> list[dict[str, Any]]:
-    """The end date that UK Core's allergy-end extension gives."""
+    """The end date that UK Core's allergy-end extension gives. Its place is the clinical status."""
     outer = (
         extension
-        for extension in resource.get("extension", ())
+        for extension in (*resource.get("clinicalStatus", {}).get("extension", ()), *resource.get("extension", ()))
         if extension.get("url", "").endswith("AllergyIntoleranceEnd")
     )
     return [inner for extension in outer for inner in extension.get("extension", ()) if inner.get("url") == "endDate"]

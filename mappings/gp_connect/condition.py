@@ -1,0 +1,131 @@
+"""A problem to Condition. What it is filed as (major, minor) is no severity, and its status ends nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.fhir.build import resource
+from mappings.emis.condition import (
+    CLINICAL,
+    EPISODE,
+    EPISODES,
+    PROFILE,
+    RELATED,
+    VERIFICATION,
+    status,
+    verification,
+)
+from mappings.gp_connect.allergy import ERROR, code_of
+from mappings.gp_connect.allergy_said import said_allergy
+from mappings.gp_connect.concepts import entry_of, with_text
+from mappings.gp_connect.elements import extension_name
+from mappings.gp_connect.stu3 import Sent, named, parts_of, target, value_of
+from mappings.vocabulary import UK_CORE_CODES, UNKNOWN
+
+ENDED = frozenset({"inactive", "resolved", "remission"})
+SIGNIFICANCES = {"major": "Major", "minor": "Minor"}
+
+
+def to_condition(sent: Sent) -> list[dict[str, Any]]:
+    """Return the Condition, and an AllergyIntolerance where the problem is one and the record has no other of it."""
+    certainty = code_of(sent.one("verificationStatus"))
+    code = with_text(sent.one("code") or {}) or {"text": "Problem without a code"}
+    entry = entry_of(sent.row, code, sent.look)
+    condition = resource(
+        "Condition",
+        sent.look.id("Condition", sent.name),
+        PROFILE,
+        sent.security,
+        extension=[*related(sent), *episode(sent)],
+        identifier=sent.identifiers(),
+        clinicalStatus=None if certainty == ERROR else clinical_status(sent),
+        verificationStatus=status(VERIFICATION, certainty)
+        if certainty and certainty != "unknown"
+        else verification(entry),
+        category=categories(sent),
+        severity=sent.one("severity"),
+        code=code,
+        bodySite=sent.many("bodySite"),
+        subject=sent.subject(),
+        encounter=sent.encounter(),
+        **sent.choice("onset"),
+        **abatement(sent),
+        recordedDate=sent.text("assertedDate"),
+        asserter=sent.one("asserter"),
+        stage=sent.many("stage"),
+        evidence=[*sent.many("evidence"), *actual(sent)],
+        note=[*sent.many("note"), *ended(sent)],
+    )
+    answer = [sent.finished(condition)]
+    if entry.route == "allergy" and not is_elsewhere(sent):
+        answer.append(said_allergy(sent, code, entry, "onsetDateTime", "assertedDate"))
+    return answer
+
+
+def clinical_status(sent: Sent) -> dict[str, Any]:
+    """Return the status as it was sent. One that says nothing is not known: neither active nor past."""
+    code = code_of(sent.one("clinicalStatus"))
+    return status(CLINICAL, code) if code else UNKNOWN
+
+
+def categories(sent: Sent) -> list[dict[str, Any]]:
+    """Return the category; significance is a second one in its own words: how the practice files it."""
+    said = value_of(sent.extension("ProblemSignificance"))
+    word = SIGNIFICANCES.get(str(said).casefold(), str(said)) if isinstance(said, str) else ""
+    return [*sent.many("category"), *([{"text": word}] if word else [])]
+
+
+def abatement(sent: Sent) -> dict[str, Any]:
+    """Return when it ended. R4 no longer has an end that is only said to be, and lets no problem end that is still
+    active: those are said in a note."""
+    if code_of(sent.one("clinicalStatus")) not in ENDED:
+        return {}
+    return {name: value for name, value in sent.choice("abatement").items() if name != "abatementBoolean"}
+
+
+def ended(sent: Sent) -> list[dict[str, Any]]:
+    """Return as a note an end that Condition has no element for."""
+    said = sent.choice("abatement")
+    if not said or said.keys() == abatement(sent).keys() or said.get("abatementBoolean") is False:
+        return []
+    at = next(iter(said.values()))
+    return [{"text": f"End date of the problem: {at}" if isinstance(at, str) else "Ended, without a date"}]
+
+
+def actual(sent: Sent) -> list[dict[str, Any]]:
+    """Return the item that the problem is: both say one thing, so what hides one hides the other."""
+    reference = sent.converted(value_of(sent.extension("ActualProblem")) or {}, "extension")
+    return [{"detail": [reference]}] if reference else []
+
+
+def related(sent: Sent) -> list[dict[str, Any]]:
+    """Return the problems that this one is a part of. Its own parts and siblings say so themselves: a hidden one of
+    them must not hide it."""
+    nodes = [
+        node
+        for node in sent.said.get("extension", ())
+        if extension_name(str(node.get("url"))) == "RelatedProblemHeader"
+    ]
+    answer = []
+    for node in nodes:
+        parts = parts_of(node)
+        name, key = target(str((parts.get("target") or {}).get("reference", "")))
+        if parts.get("type") == "parent" and name == "Condition":
+            answer.append({"url": RELATED, "valueReference": sent.look.reference("Condition", named("Condition", key))})
+    return answer
+
+
+def episode(sent: Sent) -> list[dict[str, Any]]:
+    """Return the kind of episode (first, new, review, end) with the practice's own words; [] for none."""
+    concept = with_text(sent.converted(value_of(sent.extension("ConditionEpisode")) or {}, "extension"))
+    words = [str(coding.get("code", "")).casefold() for coding in concept.get("coding", ())]
+    code = next((EPISODES[word] for word in words if word in EPISODES), "")
+    known = [{"system": UK_CORE_CODES + "ConditionEpisodicity", "code": code}] if code else concept.get("coding", [])
+    return [{"url": EPISODE, "valueCodeableConcept": {**concept, "coding": known}}] if concept else []
+
+
+def is_elsewhere(sent: Sent) -> bool:
+    """Whether the item that the problem is makes an allergy itself."""
+    value = value_of(sent.extension("ActualProblem"))
+    name, key = target(str(value.get("reference", ""))) if isinstance(value, dict) else ("", "")
+    return name in ("AllergyIntolerance", "Observation") and sent.look.row(name, key) is not None

@@ -1,0 +1,136 @@
+"""Immunization: given, or not given with the reason. Who entered it is not who gave it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.fhir.build import resource
+from mappings.emis.clinical import REASONS, VACCINATION
+from mappings.emis.entry import NOT_DONE, Entry
+from mappings.gp_connect.allergy import ERROR, is_null
+from mappings.gp_connect.concepts import entry_of, with_text
+from mappings.gp_connect.repair import repaired
+from mappings.gp_connect.stu3 import Sent, value_of
+from mappings.vocabulary import HL7, UK_CORE, UK_CORE_EXTENSION, UNKNOWN
+
+PROFILE = UK_CORE + "UKCore-Immunization"
+PARENT_PRESENT = UK_CORE_EXTENSION + "ParentPresent"
+NAMELESS = {"text": "Vaccination not named in the data received"}
+NOT_GIVEN = NOT_DONE | {"absent", "planned", "suspected", "uncertain"}
+ENTERED = "EP"
+"""The function of who entered it (v2 table 0443): no performer."""
+ORIGINS = HL7 + "immunization-origin"
+
+
+def to_immunisation(sent: Sent) -> list[dict[str, Any]]:
+    """Return the Immunization. It is ``not-done`` where the sender says so, or the words of its code do."""
+    procedure = with_text(sent.converted(value_of(sent.extension("VaccinationProcedure")) or {}, "extension"))
+    vaccine = sent.one("vaccineCode") or {}
+    vaccine = with_text(vaccine) if vaccine and not is_null(vaccine) else {}
+    entry = entry_of(sent.row, procedure or vaccine, sent.look)
+    is_error = sent.text("status") == ERROR
+    is_not_done = not is_error and (
+        sent.one("notGiven") is True or sent.text("status") == "not-done" or entry.sense in NOT_GIVEN
+    )
+    at = sent.text("date")
+    immunisation = resource(
+        "Immunization",
+        sent.look.id("Immunization", sent.name),
+        PROFILE,
+        sent.security,
+        extension=extensions(sent, procedure),
+        identifier=sent.identifiers(),
+        status=ERROR if is_error else "not-done" if is_not_done else "completed",
+        statusReason=why_not(sent, entry) if is_not_done else None,
+        vaccineCode=vaccine or procedure or NAMELESS,
+        patient=sent.subject(),
+        encounter=sent.encounter("encounter"),
+        occurrenceDateTime=at,
+        _occurrenceDateTime=None if at else UNKNOWN,
+        recorded=recorded(sent),
+        primarySource=sent.one("primarySource"),
+        reportOrigin=sent.one("reportOrigin"),
+        location=sent.one("location"),
+        manufacturer=sent.one("manufacturer"),
+        lotNumber=sent.text("lotNumber"),
+        expirationDate=sent.text("expirationDate"),
+        site=sent.one("site"),
+        route=sent.one("route"),
+        doseQuantity=sent.one("doseQuantity"),
+        performer=[] if is_not_done else performers(sent),
+        note=[*sent.many("note"), *entered_by(sent)],
+        reasonCode=reasons(sent, "reason"),
+        reasonReference=sent.problems(),
+        reaction=[reaction(item) for item in sent.many("reaction")],
+        protocolApplied=[protocol(item) for item in sent.many("vaccinationProtocol")],
+    )
+    return [sent.finished(immunisation)]
+
+
+def extensions(sent: Sent, procedure: dict[str, Any]) -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = [{"url": VACCINATION, "valueCodeableConcept": procedure}] if procedure else []
+    present = value_of(sent.extension("ParentPresent"))
+    return [*nodes, {"url": PARENT_PRESENT, "valueBoolean": present}] if isinstance(present, bool) else nodes
+
+
+def recorded(sent: Sent) -> str:
+    """Return when it was entered. Some senders write the time as a string."""
+    at = value_of(sent.extension("DateRecorded"))
+    return str(repaired({"date": at}).said.get("date", ""))
+
+
+def why_not(sent: Sent, entry: Entry) -> dict[str, Any]:
+    """Return why it was not given: as the sender says, else the words of the code."""
+    said = reasons(sent, "reasonNotGiven")
+    if said:
+        return said[0]
+    code = REASONS.get(entry.sense)
+    words = entry.code.text if entry.sense in NOT_GIVEN else "Not given, without a reason"
+    return {"coding": [code], "text": words} if code else {"text": words}
+
+
+def reasons(sent: Sent, name: str) -> list[dict[str, Any]]:
+    explanation = sent.one("explanation")
+    concepts = explanation.get(name, []) if isinstance(explanation, dict) else []
+    return [with_text(concept) for concept in concepts]
+
+
+def performers(sent: Sent) -> list[dict[str, Any]]:
+    """Return who gave it, each with the function that was told. Who entered it is none."""
+    return [
+        {"function": item.get("role"), "actor": item["actor"]}
+        for item in sent.many("practitioner")
+        if item.get("actor") and function(item) != ENTERED
+    ]
+
+
+def entered_by(sent: Sent) -> list[dict[str, Any]]:
+    """Return as a note's author who entered it: R4 has no other place."""
+    entered = [item["actor"] for item in sent.many("practitioner") if item.get("actor") and function(item) == ENTERED]
+    return [
+        {"authorReference": actor, "text": "Entered in the practice's system"}
+        for actor in entered
+        if "reference" in actor
+    ]
+
+
+def function(item: dict[str, Any]) -> str:
+    codings = (item.get("role") or {}).get("coding", [{}])
+    return str(codings[0].get("code", "")) if codings else ""
+
+
+def reaction(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: item[name] for name in ("date", "detail", "reported") if name in item}
+
+
+def protocol(item: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of a course. R4 wants the number of the dose: one that was not told is said to be unknown."""
+    dose, series = item.get("doseSequence"), item.get("seriesDoses")
+    known = {"doseNumberPositiveInt": dose} if isinstance(dose, int) and dose > 0 else {"_doseNumberString": UNKNOWN}
+    return {
+        "series": item.get("series", ""),
+        "authority": item.get("authority"),
+        "targetDisease": item.get("targetDisease", []),
+        **known,
+        **({"seriesDosesPositiveInt": series} if isinstance(series, int) and series > 0 else {}),
+    }
