@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -26,6 +27,8 @@ GOLDEN = ".fhir.json"
 SETTINGS = "feed.toml"
 INVENTED = ("true", "1", "2024-02-03", "Other")
 """What is tried in a column that the samples leave empty."""
+MOST_EMPTY = 2
+"""How many places of a column are tried that hold nothing."""
 OTHERS = 2
 """How many other values of the column are tried in each place."""
 ORDERS, NAMES_ROW = "says which row is the newest", "names the row"
@@ -233,7 +236,11 @@ def _attempts(samples: Samples) -> Iterator[Attempt]:
     for _, cell in cells:
         if cell.value:
             in_column.setdefault((cell.table, cell.column), []).append(cell.value)
+    empty: Counter[tuple[str, str]] = Counter()
     for number, cell in cells:
+        empty[cell.table, cell.column] += not cell.value
+        if not cell.value and empty[cell.table, cell.column] > MOST_EMPTY:
+            continue
         yield Attempt(number, cell, _others(cell.value, in_column.get((cell.table, cell.column), [])))
 
 

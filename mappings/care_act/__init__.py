@@ -4,8 +4,9 @@ A group is one assessment, one plan, one person or the council. ``README.md`` te
 """
 
 from mappings import Group, Publisher, Row, Source, by_family
-from mappings.care_act.documents import ASSESSMENT, COUNCIL, PLAN, check, read
+from mappings.care_act.documents import ASSESSMENT, COUNCIL, PLAN, check, documents_in, read
 from mappings.care_act.needs import labels, said_of, to_assessment, to_council, to_person, to_plan
+from mappings.readers.cells import json_cells
 
 FAMILIES = {"assessment": to_assessment, "plan": to_plan, "person": to_person, "council": to_council}
 
@@ -31,4 +32,5 @@ SOURCE = Source(
     publisher=publisher,
     hides=hides,
     settings=frozenset({"council"}),
+    cells=lambda file, feed: json_cells(file, documents_in),
 )

@@ -171,3 +171,8 @@ def stripped(said: dict[str, Any]) -> dict[str, Any]:
         return said
     questions = [item for item in listed(said, "assessmentQuestion") if is_statutory(item)]
     return {**said, "assessmentQuestion": questions}
+
+
+def documents_in(whole: Any) -> list[tuple[str, Any]]:
+    """Return the type and the content of each document of a sample file."""
+    return [(document["@type"], document) for document in whole.get("@graph", [whole])]

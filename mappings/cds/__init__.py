@@ -8,7 +8,8 @@ a waiting list, or one patient. ``README.md`` tells the rules and what a clinici
 from gateway.nhs.identifiers import is_ods_code
 from mappings import Group, Publisher, Row, Source, by_family
 from mappings.cds.attendance import to_attendance
-from mappings.cds.delivery import check, read, unread
+from mappings.cds.columns import reason
+from mappings.cds.delivery import cells, check, read, unread
 from mappings.cds.emergency import to_emergency
 from mappings.cds.patient import to_patient
 from mappings.cds.record import is_withheld
@@ -47,5 +48,7 @@ SOURCE = Source(
     publisher=publisher,
     hides=hides,
     unread=unread,
+    cells=cells,
+    unmapped=reason,
     settings=frozenset({"provider", "trimmed"}),
 )

@@ -124,3 +124,19 @@ def layout(name: str, line: str = "") -> tuple[Field, ...]:
 def length(name: str, line: str = "") -> int:
     """Return how many characters a line of the format has."""
     return max(column.start + column.length - 1 for column in columns(name) if column.line == line)
+
+
+def reason(table: str, column: str) -> str:
+    """Return why a column of a format (``lines 02``, ``sus_apc``) is mapped to nothing, "" for one that is mapped."""
+    return _reasons(table.partition(" ")[0]).get(column, "")
+
+
+@lru_cache
+def _reasons(name: str) -> dict[str, str]:
+    return {column.name: REASONS[column.reason] for column in columns(name) if column.reason}
+
+
+@lru_cache
+def fields(name: str, line: str = "") -> tuple[Field, ...]:
+    """Return where every column of a format (or of one of its lines) stands, by the name that the format gives it."""
+    return tuple(Field(column.name, column.start, column.length) for column in columns(name) if column.line == line)

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from gateway.errors import Refused
 from mappings import Feed, Reject, Row, Values
-from mappings.cds.columns import FIXED, SUS, columns, layout, length
+from mappings.cds.columns import FIXED, SUS, columns, fields, layout, length
 from mappings.cds.lines import records
 from mappings.cds.record import Replacements, is_version, row
+from mappings.readers.cells import Cell, csv_cells, fixed_cells
 from mappings.readers.csv import csv_rows
 from mappings.readers.files import HEAD, File, delivered, without_watch
 from mappings.readers.fixed_width import fixed_width_rows
@@ -124,6 +125,10 @@ def named(form_: str, header: list[str]) -> list[str]:
     return answer
 
 
+REPETITION = re.compile(r"(?<!\d)([2-9]|[1-9]\d)$")
+"""The number at the end of a column that is no first one of those that repeat."""
+
+
 def is_repeated(name: str) -> bool:
     """Whether a column of our tables is one of those that repeat, which extracts name in ways that are not
     published."""
@@ -169,3 +174,19 @@ def sent(file: File, feed: Feed) -> Iterator[tuple[int, Values] | Reject]:
     names = named(file.title, header) if is_named else [column.kept_as for column in columns(file.title)]
     keep = frozenset(names) - {""}
     return csv_rows(file, delimiter(line), keep=keep, names=names, has_header=is_named)
+
+
+def _cells(file: File) -> Iterator[Cell]:
+    """Yield the cells of a file: those of a record of several lines by the kind of the line."""
+    form_ = file.title
+    if form_ in FIXED:
+        return fixed_cells(file, file.encoding, lambda line: (form_, fields(form_)))
+    if form_ == "lines":
+        return fixed_cells(file, file.encoding, lambda line: (f"lines {line[:2]}", fields(form_, line[:2])))
+    names = () if has_header(file) else tuple(column.name for column in columns(form_))
+    return csv_cells(file, form_, file.encoding, delimiter(first_line(file)), names)
+
+
+def cells(file: File, feed: Feed) -> Iterator[Cell]:
+    """Yield the cells of a sample file. Of columns that repeat, the first stands for the others."""
+    return (cell for cell in _cells(file) if not REPETITION.search(cell.column))

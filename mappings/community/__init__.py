@@ -7,8 +7,9 @@ A row belongs to the provider that the header table names. A group is what one f
 
 from mappings import Group, Publisher, Row, Source, by_family
 from mappings.community.care import to_onward, to_referral
+from mappings.community.columns import reason
 from mappings.community.contact import to_activity, to_contact
-from mappings.community.delivery import check, read, unread
+from mappings.community.delivery import cells, check, read, unread
 from mappings.community.diagnosis import to_diagnosis
 from mappings.community.directory import to_provider, to_staff
 from mappings.community.facts import to_coded, to_fact
@@ -60,4 +61,6 @@ SOURCE = Source(
     hides=hides,
     never=NEVER,
     unread=unread,
+    cells=cells,
+    unmapped=reason,
 )

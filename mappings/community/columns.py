@@ -134,3 +134,8 @@ LEFT: dict[str, str] = {
 }
 """Tables that are not read → why."""
 # fmt: on
+
+
+def reason(table: str, column: str) -> str:
+    """Return why a column is mapped to nothing, "" for one that is mapped."""
+    return NOT_MAPPED.get((table, column), "")

@@ -22,6 +22,7 @@ from mappings.cld.times import iso
 from mappings.community.columns import LEFT
 from mappings.community.columns import TABLES as COLUMNS
 from mappings.community.tables import HEADER, MADE, MANDATORY, PATIENT_ID, PERIOD, REQUIRED, SUBMISSION, TABLES, Table
+from mappings.readers.cells import Cell, csv_cells
 from mappings.readers.csv import Rename, check_header, csv_rows, unknown_columns
 from mappings.readers.files import File, delivered, is_zip, whole
 
@@ -240,3 +241,9 @@ def counts(kept: Row, look: Look) -> bool:
     one. What a later submission of the month no longer has was taken back."""
     newest = look.row(SUBMISSION, f"{kept.table} {kept.values[PERIOD]}")
     return newest is None or kept.order >= newest.order
+
+
+def cells(file: File, feed: Feed) -> Iterator[Cell]:
+    """Yield the cells of a sample file of a table that is read."""
+    table = table_of(file)
+    return csv_cells(file, table, file.encoding) if table in TABLES else iter(())

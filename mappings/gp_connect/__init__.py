@@ -13,6 +13,7 @@ from mappings.gp_connect.allergy import ERROR, code_of, to_allergy
 from mappings.gp_connect.condition import to_condition
 from mappings.gp_connect.directory import to_location, to_organisation, to_practitioner, to_role
 from mappings.gp_connect.document import to_document
+from mappings.gp_connect.elements import reason
 from mappings.gp_connect.encounter import to_encounter
 from mappings.gp_connect.immunisation import to_immunisation
 from mappings.gp_connect.medication import to_request, to_statement
@@ -22,6 +23,7 @@ from mappings.gp_connect.read import SEEN, WHOLE, check, ods_of, read
 from mappings.gp_connect.report import to_report, to_specimen
 from mappings.gp_connect.request import to_procedure_request, to_referral
 from mappings.gp_connect.stu3 import held, labels, sent
+from mappings.readers.cells import json_cells
 
 MAKERS = {
     "AllergyIntolerance": to_allergy,
@@ -116,4 +118,6 @@ SOURCE = Source(
     hides=hides,
     withdrawn=withdrawn,
     settings=frozenset({"publisher", "whole"}),
+    cells=lambda file, feed: json_cells(file),
+    unmapped=reason,
 )

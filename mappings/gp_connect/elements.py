@@ -183,3 +183,8 @@ NAMES = frozenset(
     name for table in (MAPPED, LEFT) for names in table.values() for name in names if not name.startswith("extension:")
 )
 """Every top-level element of the tables."""
+
+
+def reason(type_: str, path: str) -> str:
+    """Return why an element is mapped to nothing, "" for one that is mapped."""
+    return LEFT.get(type_, {}).get(path.partition(".")[0], "")

@@ -8,12 +8,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mappings.readers.files import File
+
+if TYPE_CHECKING:  # its module reads ``mappings``, which reads this one
+    from mappings.readers.fixed_width import Field
 
 
 @dataclass(frozen=True)
@@ -28,16 +31,18 @@ class Cell:
     with_value: Callable[[str], bytes]
 
 
-def csv_cells(file: File, table: str, encoding: str, delimiter: str = ",") -> Iterator[Cell]:
-    """Yield each cell of a CSV file with a header, the empty ones too."""
+def csv_cells(file: File, table: str, encoding: str, delimiter: str = ",", names: Sequence[str] = ()) -> Iterator[Cell]:
+    """Yield each cell of a CSV file, the empty ones too. ``names`` are the columns of one without a header."""
     with file.text(encoding) as text:
-        header, *rows = list(csv.reader(text, delimiter=delimiter))
+        rows = list(csv.reader(text, delimiter=delimiter))
+    first = [] if names else [rows.pop(0)]
+    header = names or first[0]
 
     def with_value(row: int, column: int, value: str) -> bytes:
         changed = [list(fields) for fields in rows]
         changed[row][column] = value
         text = io.StringIO(newline="")
-        csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows([header, *changed])
+        csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows([*first, *changed])
         return text.getvalue().encode(encoding)
 
     for row, fields in enumerate(rows):
@@ -45,14 +50,40 @@ def csv_cells(file: File, table: str, encoding: str, delimiter: str = ",") -> It
             yield Cell(table, header[column].strip(), row, value, partial(with_value, row, column))
 
 
-def json_cells(file: File) -> Iterator[Cell]:
-    """Yield each value of the resources of a FHIR JSON file: a Bundle's entries, or the resource itself."""
+def fixed_cells(file: File, encoding: str, layout: Callable[[str], tuple[str, Sequence[Field]]]) -> Iterator[Cell]:
+    """Yield each field of a file of fixed width, the empty ones too; ``layout`` says of which table a line is, and where
+    its fields stand."""
+    with file.text(encoding) as text:
+        lines = text.read().splitlines()
+
+    def with_value(row: int, field: Field, value: str) -> bytes:
+        line, start = lines[row], field.start - 1
+        changed = line[:start] + value.ljust(field.length)[: field.length] + line[start + field.length :]
+        return "\r\n".join([*lines[:row], changed, *lines[row + 1 :], ""]).encode(encoding)
+
+    for row, line in enumerate(lines):
+        table, fields = layout(line)
+        for field in fields:
+            value = line[field.start - 1 : field.start - 1 + field.length].strip()
+            yield Cell(table, field.name, row, value, partial(with_value, row, field))
+
+
+def resources(whole: Any) -> list[tuple[str, Any]]:
+    """The type and the content of each entry of a Bundle, which may stand in Parameters, or of the resource itself."""
+    inner = [item["resource"] for item in whole.get("parameter", ()) if "resource" in item]
+    if inner:
+        return [part for bundle in inner for part in resources(bundle)]
+    entries = [entry["resource"] for entry in whole.get("entry", ()) if "resource" in entry]
+    return [(resource["resourceType"], resource) for resource in entries or [whole]]
+
+
+def json_cells(file: File, parts: Callable[[Any], list[tuple[str, Any]]] = resources) -> Iterator[Cell]:
+    """Yield each value of a JSON file; ``parts`` names the tables that it has and what is in each of them."""
     with file.open() as stream:
         whole = json.load(stream)
-    entries = [entry["resource"] for entry in whole.get("entry", ()) if "resource" in entry]
-    for row, resource in enumerate(entries or [whole]):
-        for path, holder, key in _leaves(resource, resource["resourceType"]):
-            table, _, column = path.partition(".")
+    for row, (table, part) in enumerate(parts(whole)):
+        for path, holder, key in _leaves(part, table):
+            column = path.removeprefix(f"{table}.")
             yield Cell(table, column, row, str(holder[key]), partial(_replaced, whole, holder, key))
 
 
