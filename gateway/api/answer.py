@@ -16,6 +16,10 @@ from gateway.errors import GatewayError, Invalid
 from gateway.fhir import as_xml
 
 PRETTY = "_pretty"
+NOTHING = "default-src 'none'; sandbox"
+"""What XML may do in a browser, which would show the XHTML within it as a page."""
+PAGE = "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'"
+"""What a page may load: style, pictures and fonts of ours."""
 
 
 class Form:
@@ -28,16 +32,17 @@ class Form:
         """Raises ``NotAcceptable`` where the client takes neither JSON nor XML nor one of ``kinds``, ``Invalid`` for a
         ``_pretty`` that is no boolean."""
         self.kind = negotiation.chosen(request, pairs, XML, *kinds)
-        asked = [value for name, value in pairs if name == PRETTY]
-        if any(value not in ("true", "false") for value in asked):
+        wishes = [value for name, value in pairs if name == PRETTY]
+        if any(value not in ("true", "false") for value in wishes):
             raise Invalid("parameter _pretty: true or false")
-        self.is_pretty = "true" in asked
+        self.is_pretty = "true" in wishes
 
     def answer(self, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
         """Return the response with a resource, which comes in JSON. It computes for XML, so it is not for the event
         loop where ``is_as_made`` is false."""
         if self.kind == XML:
-            return Response(as_xml.to_xml(body, self.is_pretty), headers=headers, media_type=f"{XML}; charset=utf-8")
+            sealed = {**(headers or {}), "Content-Security-Policy": NOTHING}
+            return Response(as_xml.to_xml(body, self.is_pretty), headers=sealed, media_type=f"{XML}; charset=utf-8")
         if self.is_pretty:
             body = msgspec.json.format(body, indent=2)
         return Response(body, headers=headers, media_type=FHIR_JSON)
@@ -58,3 +63,9 @@ def failed(request: Request, failure: Failed) -> Response:
     if kind == XML:
         return Response(as_xml.to_xml(body), status, headers, f"{XML}; charset=utf-8")
     return Response(body, status, headers, FHIR_JSON)
+
+
+def page(html: str) -> Response:
+    """Return the response with a page of ours."""
+    headers = {"Content-Security-Policy": PAGE}
+    return Response(html, headers=headers, media_type=f"{negotiation.HTML}; charset=utf-8")

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from gateway import records
 from gateway.api import asked
-from gateway.api.answer import Form
+from gateway.api.answer import Form, page
 from gateway.api.auth import Known
 from gateway.api.negotiation import HTML
 from gateway.errors import Invalid, Unsupported
@@ -23,7 +23,8 @@ from gateway.fhir.parse import known
 from gateway.nhs import access, identifiers
 from gateway.nhs.roles import Caller
 from gateway.nhs.summary.record import Record
-from gateway.summary import document, page
+from gateway.summary import document
+from gateway.summary.page import summary_page
 
 router = APIRouter(prefix="/fhir")
 Pairs = list[tuple[str, str]]
@@ -147,9 +148,5 @@ def _parameter(parameter: dict[str, Any]) -> tuple[str, str]:
 
 def _answer(request: Request, record: Record, form: Form) -> Response:
     if form.kind == HTML:
-        headers = {
-            "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; "
-            "base-uri 'none'"
-        }
-        return Response(page.summary_page(record), headers=headers, media_type=f"{HTML}; charset=utf-8")
+        return page(summary_page(record))
     return form.answer(document.summary_document(record, f"{request.app.state.base}/"))

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from gateway import __version__, feeds
 from gateway.api import asked, negotiation
-from gateway.api.answer import Form
+from gateway.api.answer import Form, page
 from gateway.api.auth import Known
 from gateway.api.errors import RETRY_SECONDS
 from gateway.errors import Forbidden, GatewayError
@@ -23,9 +23,6 @@ from gateway.records import quality
 from gateway.web.quality_page import quality_page
 
 router = APIRouter()
-PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'"
-}
 READY_SECONDS, CHECK_SECONDS = 1.0, 5.0
 """How long an answer to readiness holds, and how long it may take."""
 
@@ -102,11 +99,12 @@ def metrics(request: Request, caller: Known) -> Response:
 def data_quality(request: Request, caller: Known) -> Response:
     """How good the data of each publisher is, as a page or as JSON, for whoever may run the gateway. It counts, and
     names nobody."""
-    kind = negotiation.chosen(request, asked.in_query(request), negotiation.HTML)
+    pairs = asked.in_query(request)
+    kind = negotiation.chosen(request, pairs, negotiation.HTML)
+    known(pairs)
     door, settings = request.app.state.door, request.app.state.settings
     publishers, sources = quality.ask(door, caller, request.state.id, feeds.list_sizes(settings))
     by_publisher, by_source = [row.as_dict() for row in publishers], [row.as_dict() for row in sources]
     if kind == negotiation.HTML:
-        page = quality_page(by_publisher, by_source, moment(door.store.clock()))
-        return Response(page, headers=PAGE_HEADERS, media_type=f"{negotiation.HTML}; charset=utf-8")
+        return page(quality_page(by_publisher, by_source, moment(door.store.clock())))
     return Response(build.encode({"publishers": by_publisher, "sources": by_source}), media_type="application/json")

@@ -143,7 +143,18 @@ def _parsed(document: bytes, place: str) -> Node:
         root: Node = fromstring(document, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError):
         raise Invalid(f"{place}: not well-formed, or with a DTD or an entity of its own") from None
+    _bound(root)
     return root
+
+
+def _bound(root: Node) -> None:
+    """Raise ``Invalid`` for a document that is deeper than any resource, its XHTML included. It does not go down
+    itself."""
+    level, depth = [root], 0
+    while level:
+        level, depth = [child for node in level for child in node], depth + 1
+        if depth > 2 * DEEPEST:
+            raise Invalid("XML: too deep")
 
 
 def _name(node: Node, namespace: str = FHIR) -> str:

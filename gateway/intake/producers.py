@@ -11,14 +11,16 @@ from typing import Protocol
 
 import msgspec
 
+from gateway import log
 from gateway.errors import NotFound, Refused
-from gateway.intake.mapping import resource_id
+from gateway.intake.mapping import BUGS, resource_id
 from gateway.store.database import Store
 from gateway.store.hashes import id_hash
 from gateway.store.sent import Body, Rejected, Sent, encode_body, group_hash, row_hash, table_hash
 from mappings import Feed, Publisher, Reject, Row, Source
 from mappings.readers.files import File, Survey, whole
 
+UNREAD = "from here on it cannot be read: a fault of the gateway, which is logged"
 IsKnown = Callable[[str], bool]
 """Return whether the store accepts rows of the publisher with this code."""
 Seen = Callable[[int], None]
@@ -76,14 +78,24 @@ class Files:
         if is_known is None:
             return whole(file)
         survey = Survey(file)
-        refuse_unknown(source, source.read(file.survey(survey.see), self.feed), is_known)
+        refuse_unknown(source, guarded(source.read(file.survey(survey.see), self.feed)), is_known)
         return survey.file
 
     def read(self, source: Source, seen: Seen) -> Iterator[Row | Reject]:
         for file in self.files:
             counted = replace(file, watch=lambda chunk: seen(len(chunk)))
-            for item in source.read(counted, self.feed):
+            for item in guarded(source.read(counted, self.feed)):
                 yield _placed(item, file) if isinstance(item, Reject) else item
+
+
+def guarded(items: Iterator[Row | Reject]) -> Iterator[Row | Reject]:
+    """Yield the items. A reader's bug ends its file and not the load: the rest of the file is one reject, so that
+    nothing is taken to be whole that was not read to its end."""
+    try:
+        yield from items
+    except BUGS as fault:
+        log.bug(fault)
+        yield Reject("", UNREAD)
 
 
 def _placed(reject: Reject, file: File) -> Reject:
@@ -119,7 +131,7 @@ class Replayed:
                 kept = rejected.one(session, key)
         except NotFound:  # dropped since
             return
-        for item in source.read(File(Path(kept.name), content=kept.payload), self.feed):
+        for item in guarded(source.read(File(Path(kept.name), content=kept.payload), self.feed)):
             yield replace(item, place=kept.place, name=kept.name) if isinstance(item, Reject) else item
 
 

@@ -31,6 +31,7 @@ def stable(text: bytes) -> object:
 def test_an_answer_in_xml_is_the_answer_in_json(clinic, path):
     answer = clinic.get(path, headers=XML)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/fhir+xml; charset=utf-8")
+    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
     read = as_xml.to_json(answer.content)
     assert stable(read) == stable(clinic.get(path).content)
     assert path == "/fhir/metadata" or model.check(read) == []

@@ -145,3 +145,9 @@ def test_the_xml_that_others_wrote_is_read_as_valid_resources(shared):
         again = as_xml.to_json(as_xml.to_xml(resource))
         assert numbered(again) == numbered(resource), path.name
     assert {path.name for path in refused} == NOT_R4
+
+
+def test_xhtml_that_is_too_deep_is_refused_and_nothing_goes_down_it():
+    deep = '<div xmlns="http://www.w3.org/1999/xhtml">' + "<b>" * 5000 + "</b>" * 5000 + "</div>"
+    with pytest.raises(Invalid, match="XML: too deep"):
+        as_xml.to_json(BASIC.format(f"<text>{deep}</text>").encode())

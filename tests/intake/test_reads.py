@@ -13,13 +13,15 @@ import pytest
 from gateway.errors import Refused
 from gateway.intake import load
 from gateway.intake.producers import Files
+from gateway.nhs.codesets import CodeSets
 from gateway.store import registry
 from gateway.store.database import open_store
 from mappings import Feed, Row, sources
-from mappings.readers.files import HEAD, File
+from mappings.readers.files import HEAD, File, delivered
 from tests.intake.conftest import NAMESPACE, state, take
 from tests.mappings.harness import read_all
 from tests.schema import sqlite_url
+from tests.toy import NOBODY, resource, row, source
 
 
 class Reads:
@@ -137,9 +139,9 @@ def test_a_live_store_stops_reading_at_the_first_row_of_a_publisher_that_it_does
     taken = []
 
     def read(file, feed):
-        for row in sources()["hl7v2"].read(file, feed):
-            taken.append(row)
-            yield row
+        for item in sources()["hl7v2"].read(file, feed):
+            taken.append(item)
+            yield item
 
     rows = Files(tuple(source.check(deliveries.path("hl7v2"), Feed())), Feed())
     with pytest.raises(Refused, match="a publisher that this store does not know"):
@@ -163,3 +165,23 @@ def test_the_size_of_a_delivery_is_asked_once(deliveries, monkeypatch):
     asked = []
     monkeypatch.setattr(File, "size", property(lambda file: asked.append(file) or 1))
     assert rows.size == rows.size == len(asked) == len(rows.files) and rows == pickle.loads(pickle.dumps(rows))
+
+
+@pytest.mark.hazard("HZ-LOAD-75")
+def test_a_bug_of_a_reader_costs_the_rest_of_its_file_and_not_the_load(store, tmp_path, caplog):
+    """What was read before it is kept, the other files are read, and the report names the place."""
+
+    def read(file, feed):
+        yield row(file.stem, resource("Patient", f"0000000{file.stem}-0000-5000-8000-000000000000"))
+        if file.stem == "1":
+            raise TypeError("9990009990")
+
+    for number in (1, 2):
+        (tmp_path / f"{number}.csv").write_text("x\n")
+    toy = replace(source([]), check=lambda path, feed: delivered(path, (".csv",), ("utf-8",)), read=read)
+    report = load.load(store, toy, tmp_path, NOBODY, CodeSets(), workers=0)
+    assert report.exit_code == 1 and report.as_dict()["resources"]["Patient"] == {"created": 2}
+    assert report.as_dict()["places"] == [
+        "toy file 1: from here on it cannot be read: a fault of the gateway, which is logged"
+    ]
+    assert "TypeError" in caplog.text and "9990009990" not in caplog.text
