@@ -20,6 +20,8 @@ RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation -w dist . \
 RUN /opt/build/bin/cyclonedx-py environment /opt/gateway/bin/python --pyproject pyproject.toml -o /opt/gateway/sbom.json
 
 FROM python:3.13-slim
+# gpg reads the deliveries that suppliers encrypt.
+RUN apt-get update && apt-get install -y --no-install-recommends gnupg && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --create-home gateway && install -d -o gateway -g gateway -m 0700 /data
 COPY --from=build /opt/gateway /opt/gateway
 ENV PATH=/opt/gateway/bin:$PATH GATEWAY_DATA_DIR=/data PYTHONUNBUFFERED=1

@@ -58,7 +58,7 @@ ROOMS = {
         "store.changes",
     },
     "web": {"steering"},
-    "explain": {"fhir", "nhs", "terminology", "mappings", "intake", "web"},
+    "explain": {"nhs", "terminology", "mappings", "intake"},
     "composition": {
         "config",
         "custody",

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Hashable, Iterable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -14,8 +13,7 @@ from gateway.errors import GatewayError
 from gateway.intake.mapping import resource_id
 from gateway.nhs.codesets import CodeSets
 from gateway.terminology import sets
-from mappings import Feed, Group, Listed, Reject, Row, Source
-from mappings.readers.files import whole
+from mappings import Feed, Group, Listed, Row, Source
 
 T = TypeVar("T")
 NAMESPACE = uuid.UUID("6f1cdb2e-0b5c-4d8f-9f0a-0d6c2a1f4e77").bytes
@@ -90,7 +88,7 @@ def keep(rows: Iterable[Row], source: Source) -> Kept:
         if held is None:
             kept[place], values_of[place] = row, value_order
             continue
-        newest = max(held, row, key=lambda each: (each.order, each.deleted))
+        newest = max(held, row, key=lambda state: (state.order, state.deleted))
         filled = row if value_order > values_of[place] else held
         kept[place] = replace(filled, order=newest.order, deleted=newest.deleted)
         values_of[place] = max(value_order, values_of[place])
@@ -120,8 +118,3 @@ def map_group(source: Source, group: Group, look: HeldLook) -> tuple[list[dict[s
         return source.to_fhir(group, look), ""
     except GatewayError as fault:
         return [], str(fault)
-
-
-def read_all(source: Source, path: Path, feed: Feed) -> list[Row | Reject]:
-    """Every row and reject of a delivery, its files checked as intake checks them."""
-    return [item for file in source.check(path, feed) for item in source.read(whole(file), feed)]

@@ -148,7 +148,7 @@ class Trials:
         return keep((item for of_file in items for item in of_file if isinstance(item, Row)), self._samples.source)
 
     def _map(self, kept: Kept, only: Iterable[GroupKey] | None, asked: dict[Place, set[GroupKey]]) -> Made:
-        made: Made = {}
+        by_group: Made = {}
         source = self._samples.source
         for place, group in gathered(kept, None if only is None else set(only)).items():
             look = HeldLook(source, kept, place[0], self._samples.feed, self._listed)
@@ -156,12 +156,12 @@ class Trials:
                 resources, fault = map_group(source, group, look)
             except BUGS:
                 resources, fault = [], "fault"
-            made[place] = {(each["resourceType"], each["id"]): each for each in resources}
+            by_group[place] = {(item["resourceType"], item["id"]): item for item in resources}
             if fault:
-                made[place]["", ""] = {"resourceType": ""}
+                by_group[place]["", ""] = {"resourceType": ""}
             for question in look.asked:
                 asked.setdefault(question, set()).add(place)
-        return made
+        return by_group
 
     def _reading(self, before: list[Row | Reject], now: list[Row | Reject], onto: Effect) -> None:
         """What the reading alone made another: rejects, order, publishers."""
@@ -178,8 +178,8 @@ class Trials:
                 onto.other.add("tells of the publisher")
 
     def _compare(self, after: Made, groups: set[GroupKey], onto: Effect) -> None:
-        held = {name: each for place in groups for name, each in self._made.get(place, {}).items()}
-        now = {name: each for place in groups for name, each in after.get(place, {}).items()}
+        held = {name: resource for place in groups for name, resource in self._made.get(place, {}).items()}
+        now = {name: resource for place in groups for name, resource in after.get(place, {}).items()}
         if ("", "") in now and ("", "") not in held:
             onto.other.add("holds the group back")
             return
@@ -194,11 +194,11 @@ def _place(row: Row) -> Place:
     return row.publisher, row.table, row.key
 
 
-Told = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """Told how many of how many trials are done."""
 
 
-def measure(samples: Samples, told: Told = lambda done, all_: None) -> Effects:
+def measure(samples: Samples, progress: Progress = lambda done, all_: None) -> Effects:
     """Return what each column of the samples does."""
     trials = Trials(samples)
     attempts = list(_attempts(samples))
@@ -210,7 +210,7 @@ def measure(samples: Samples, told: Told = lambda done, all_: None) -> Effects:
             trials.effect(attempt.number, attempt.cell.with_value(value), effect)
         by_attempt.append(effect)
         _add(effects.setdefault((attempt.cell.table, attempt.cell.column), Effect()), effect, attempt.cell)
-        told(done, len(attempts))
+        progress(done, len(attempts))
     for package, name in code_tables(samples.source):
         with vocabulary.unlearning(package, name):
             without = Trials(replace(samples, items=_read(samples)))
@@ -293,11 +293,11 @@ def _read(samples: Samples) -> list[list[Row | Reject]]:
 
 def _others(value: str, in_column: list[str]) -> list[str]:
     """What to write in the place of a value: nothing, its opposite, what stands in other rows."""
-    others = [each for each in dict.fromkeys(in_column) if each != value][:OTHERS]
+    others = [other for other in dict.fromkeys(in_column) if other != value][:OTHERS]
     if not in_column:
         return list(INVENTED)
     opposite = _opposite(value)
-    return [each for each in dict.fromkeys(["", opposite, *others]) if each != value]
+    return [other for other in dict.fromkeys(["", opposite, *others]) if other != value]
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.errors import Refused
@@ -18,6 +19,7 @@ from gateway.nhs.codesets import CodeSets
 from gateway.store import kept, quarantine, rejected, touched
 from gateway.store.database import Store
 from mappings import Feed, Source
+from mappings.readers.files import File
 
 
 def load(
@@ -53,14 +55,20 @@ def load(
         with_census=True,
         replace=replace,
         unread=Counter(name for file in files for name in source.unread(file)),
-        extracted=_extracted(path, source, feed),
+        extracted=_extracted(files, source, feed),
     )
 
 
-def _extracted(path: Path, source: Source, feed: Feed) -> int:
-    """When a delivery was extracted (µs UTC). Not knowing it hinders no load."""
+def _extracted(files: Sequence[File], source: Source, feed: Feed) -> int:
+    """When a delivery was extracted (µs UTC), as the names of its files tell it. Not knowing it hinders no load."""
+    by_name = {f"{(file.member or str(file.path)).rpartition('/')[0]}/{file.name}": file for file in files}
+
+    def read(name: str) -> bytes:
+        with by_name[name].open() as stream:
+            return stream.read(arriving.LARGEST_MANIFEST)
+
     try:
-        return arriving.extracted(arriving.at(path, source, feed), feed)
+        return arriving.extracted(source.arrivals(by_name, read, feed), feed)
     except (Refused, OSError, EOFError):
         return 0
 

@@ -111,6 +111,10 @@ def zipped(folder: Path, path: Path, inside: str = "") -> Path:
     return path
 
 
+CLOCKED = {"seconds": 0, "lagSeconds": 0}
+"""What two reports of one delivery may say otherwise, since they are made one after the other."""
+
+
 @pytest.mark.parametrize("name", ["emis", "hl7v2", "cld"])
 @pytest.mark.parametrize("inside", ["", "extract/"])
 def test_a_zip_loads_like_its_folder(tmp_path, new_store, deliveries, code_sets, name, inside):
@@ -118,7 +122,7 @@ def test_a_zip_loads_like_its_folder(tmp_path, new_store, deliveries, code_sets,
     of_zip, of_folder = new_store("zip"), new_store("folder")
     report = load.load(of_zip, sources()[name], path, Feed(), code_sets, workers=0).as_dict()
     expected = take(of_folder, deliveries, name, code_sets).as_dict()
-    assert {**report, "seconds": 0} == {**expected, "seconds": 0}
+    assert {**report, **CLOCKED} == {**expected, **CLOCKED}
     assert state(of_zip) == state(of_folder)
 
 
