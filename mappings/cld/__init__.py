@@ -8,7 +8,7 @@ A row is what one submission says of one event (table ``Event``) or person (``Pe
 
 from mappings import Group, Publisher, Row, Source, by_family
 from mappings.cld.arrivals import arrivals
-from mappings.cld.columns import NEVER
+from mappings.cld.columns import NEVER, NOT_MAPPED
 from mappings.cld.event import to_event
 from mappings.cld.person import council, in_refuge, to_person
 from mappings.cld.read import cells, check, read, reread, unread
@@ -38,6 +38,7 @@ SOURCE = Source(
     hides=hides,
     unread=unread,
     cells=cells,
+    unmapped=lambda table, column: NOT_MAPPED.get(column, ""),
     reread=reread,
     never={"Event": frozenset({NEVER})},
     settings=frozenset({"councils"}),

@@ -73,3 +73,18 @@ DISCRIMINATORS = {
     "Review": (),
 }
 """What tells two events of one person, type, start and client type apart (DHSC: unique events)."""
+
+_CARER_FOR = "another person's number: who is cared for is never found through the carer's record"
+_COST = "what care costs: it only tells two lines of one event apart"
+NOT_MAPPED = {
+    "Client Funding Status": "who pays, and nothing of care",
+    "Event Reference": "the council's own number, which may be of several events: it only tells lines apart",
+    NEVER: "free text about people: never kept",
+    "Adult 1 Linked Person_ID": _CARER_FOR,
+    "Adult 2 Linked Person_ID": _CARER_FOR,
+    "Adult 3 Linked Person_ID": _CARER_FOR,
+    "Unit Cost": _COST,
+    "Cost Frequency (Unit Type)": _COST,
+    "Planned units per week": _COST,
+}
+"""Column → why nothing is made of it."""

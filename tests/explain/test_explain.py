@@ -31,7 +31,12 @@ def explained(name: str) -> mapping_document.Explanation:
     return mapping_document.Explanation(sources()[name], trials.measure(trials.open_samples(sources()[name])))
 
 
-@pytest.mark.parametrize("name", MEASURED)
+LONG = {"cds", "gp_connect"}
+"""Sources whose samples take a minute to measure."""
+EACH = [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in MEASURED]
+
+
+@pytest.mark.parametrize("name", EACH)
 def test_the_document_of_a_source_is_what_its_samples_show(name, golden):
     golden(HOME / name / "explained.md", mapping_document.markdown(explained(name)))
 
