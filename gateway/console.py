@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -157,8 +157,9 @@ def load_report(report: dict[str, Any]) -> None:
     out.print()
 
 
-def quality(publishers: Sequence[dict[str, Any]], sources: Sequence[dict[str, Any]]) -> None:
-    """Print what each publisher sends, and what the deliveries of each source came to."""
+def quality(publishers: Sequence[dict[str, Any]], sources: Sequence[dict[str, Any]], titles: Mapping[str, str]) -> None:
+    """Print what each publisher sends, and what the deliveries of each source came to. ``titles`` are of the parts of a
+    source's quality."""
     table = _table("publisher", "patients", "with number", "gathered", "list", "stated", "coded", "last sent")
     for row in publishers:
         name = f"{row['source']} {row['name'] or row['ods'] or row['publisher']}"
@@ -172,21 +173,11 @@ def quality(publishers: Sequence[dict[str, Any]], sources: Sequence[dict[str, An
     for row in sources:
         lag = "" if row["lagSeconds"] is None else f", visible at most {_long(row['lagSeconds'])} after the extract"
         out.print(Text(f"{row['source']}: {row['deliveries']:,} deliveries in 30 days{lag}", style="bold"))
-        for title, part in QUALITY:
+        for part, title in titles.items():
             if row[part]:
                 counts = list(row[part].items())
                 shown = ", ".join(f"{name} ({count:,})" for name, count in counts[:MOST])
                 out.print(Text(f"  {title}: {shown}" + (f" and {len(counts) - MOST} more" if counts[MOST:] else "")))
-
-
-QUALITY = (
-    ("rejected", "rejects"),
-    ("left out or mended", "warnings"),
-    ("codes without a standard code, by system", "unmappedCodes"),
-    ("values that no code table lists", "unlistedValues"),
-    ("columns that are not known", "unreadColumns"),
-)
-"""The parts of a source's quality that are printed, and their titles."""
 
 
 def _share(part: int, whole: int) -> str:

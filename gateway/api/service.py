@@ -106,5 +106,5 @@ def data_quality(request: Request, caller: Known) -> Response:
     publishers, sources = quality.ask(door, caller, request.state.id, feeds.list_sizes(settings))
     by_publisher, by_source = [row.as_dict() for row in publishers], [row.as_dict() for row in sources]
     if kind == negotiation.HTML:
-        return page(quality_page(by_publisher, by_source, moment(door.store.clock())))
+        return page(quality_page(by_publisher, by_source, moment(door.store.clock()), quality.CAUSES))
     return Response(build.encode({"publishers": by_publisher, "sources": by_source}), media_type="application/json")

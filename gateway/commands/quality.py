@@ -16,7 +16,7 @@ def quality(as_json: AsJson = False) -> int:
     """
     with opened() as gateway:
         from gateway import console, feeds
-        from gateway.records.quality import measure
+        from gateway.records.quality import CAUSES, measure
 
         publishers, sources = measure(gateway.store, feeds.list_sizes(gateway.settings))
     by_publisher, by_source = [row.as_dict() for row in publishers], [row.as_dict() for row in sources]
@@ -24,7 +24,7 @@ def quality(as_json: AsJson = False) -> int:
         for row in by_publisher + by_source:
             print(json.dumps(row))
     else:
-        console.quality(by_publisher, by_source)
+        console.quality(by_publisher, by_source, CAUSES)
     return OK
 
 

@@ -52,11 +52,6 @@ class Quality:
     def title(self) -> str:
         return self.name or self.ods or self.code
 
-    @property
-    def difference(self) -> float | None:
-        """The share by which the list differs from what is stated of it; None where either is not known."""
-        return (self.listed - self.stated) / self.stated if self.listed is not None and self.stated else None
-
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON."""
         return {
@@ -84,7 +79,6 @@ class SourceQuality:
 
 
 CAUSES = {
-    "rows": "rows read",
     "rejects": "rejected",
     "warnings": "left out or mended",
     "unmappedCodes": "codes without a standard code, by system",
@@ -92,7 +86,7 @@ CAUSES = {
     "unreadColumns": "columns that are not known",
     "ukCore": "UK Core's constraints broken",
 }
-"""The parts of a load report that are added up, and their titles."""
+"""The parts of a load report that are added up and shown, with their titles. ``rows`` are added up beside them."""
 
 
 def measure(store: Store, stated: Mapping[str, int] = {}) -> tuple[list[Quality], list[SourceQuality]]:  # noqa: B006
@@ -157,7 +151,7 @@ def _coded(reports: list[dict[str, Any]]) -> dict[tuple[str, str], Counter[str]]
 
 def _of_source(name: str, reports: list[dict[str, Any]]) -> SourceQuality:
     own = [report for report in reports if report["source"] == name]
-    causes = {cause: Counter[str]() for cause in CAUSES}
+    causes = {cause: Counter[str]() for cause in ("rows", *CAUSES)}
     for report in own:
         for cause, counts in causes.items():
             counts.update(report.get(cause, {}))

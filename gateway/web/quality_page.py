@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -18,13 +18,6 @@ FAR = 0.05
 """Share by which a list may differ from what is stated of it before it is marked."""
 LEAST_CODED = 0.8
 """Share of main codes that should be standard ones."""
-CAUSES = (
-    ("rejects", "Rejected"),
-    ("warnings", "Left out of rows that were taken, or mended"),
-    ("unmappedCodes", "Codes without a standard code, by system"),
-    ("unlistedValues", "Values that no code table lists, by column"),
-    ("unreadColumns", "Columns that are not known"),
-)
 MOST = 12
 
 
@@ -37,11 +30,14 @@ class Bar:
     is_low: bool = False
 
 
-def quality_page(publishers: Sequence[dict[str, Any]], sources: Sequence[dict[str, Any]], now: datetime) -> str:
-    """The page of what ``gateway quality --json`` prints. No script, one style sheet of ours, and nobody in it."""
+def quality_page(
+    publishers: Sequence[dict[str, Any]], sources: Sequence[dict[str, Any]], now: datetime, titles: Mapping[str, str]
+) -> str:
+    """The page of what ``gateway quality --json`` prints. No script, one style sheet of ours, and nobody in it.
+    ``titles`` are of the parts of a source's quality."""
     return _templates().get_template("quality.html").render(
         publishers=[_line(row) for row in publishers],
-        sources=[_causes(row) for row in sources],
+        sources=[_causes(row, titles) for row in sources],
         now=f"{now:%d-%b-%Y %H:%M} UTC",
     )  # fmt: skip
 
@@ -82,13 +78,13 @@ def _list(row: dict[str, Any]) -> Bar | None:
     )
 
 
-def _causes(row: dict[str, Any]) -> dict[str, Any]:
+def _causes(row: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
     """The causes of a source, each with its counts as bars of the largest."""
     parts = []
-    for name, title in CAUSES:
+    for name, title in titles.items():
         counts = sorted(row[name].items(), key=lambda item: (-item[1], item[0]))
         bars = [(cause, Bar(100 * count / counts[0][1], f"{count:,}")) for cause, count in counts[:MOST]]
-        parts.append({"title": title, "bars": bars, "more": len(counts) - len(bars)})
+        parts.append({"title": title[0].upper() + title[1:], "bars": bars, "more": len(counts) - len(bars)})
     rows = ", ".join(f"{count:,} {name}" for name, count in row["rows"].items() if name != "read")
     return {
         "name": row["source"],

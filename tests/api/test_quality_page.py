@@ -2,6 +2,7 @@
 
 import datetime
 
+from gateway.records.quality import CAUSES
 from gateway.web.quality_page import quality_page
 from tests.api.people import ANN, uid
 
@@ -23,6 +24,6 @@ def test_a_name_that_a_publisher_sent_is_words_on_the_page():
         "withNhsNumber": 1, "gathered": 0, "notGathered": 0, "listSize": 90, "statedListSize": 100, "concepts": 10,
         "coded": 7, "ageSeconds": 300_000,
     }  # fmt: skip
-    page = quality_page([row], [], datetime.datetime(2026, 3, 1))
+    page = quality_page([row], [], datetime.datetime(2026, 3, 1), CAUSES)
     assert "<b>x</b>" not in page and "&lt;b&gt;" in page and "(-10.0%)" in page and page.count(">look<") == 2
     assert "late" in page
