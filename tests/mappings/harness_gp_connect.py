@@ -76,7 +76,7 @@ def extension(name: str, base: str = GPC, **value: object) -> dict:
 
 
 def named(code: str, *items: dict | str, at: str = "2024-03-12T10:00:00Z", warnings: tuple[str, ...] = (), **elements) -> dict:  # fmt: skip
-    """A List of an area. Items are resources or references."""
+    """A List of an area. Items are resources or references; without one, nothing is recorded of the area."""
     references = [item if isinstance(item, str) else f"{item['resourceType']}/{item['id']}" for item in items]
     return {
         "resourceType": "List",
@@ -87,6 +87,7 @@ def named(code: str, *items: dict | str, at: str = "2024-03-12T10:00:00Z", warni
         **({"date": at} if at else {}),
         "extension": [extension("ListWarningCode", valueCode=code) for code in warnings],
         "entry": [{"item": {"reference": reference}} for reference in references],
+        **({} if references else {"emptyReason": EMPTY}),
         **elements,
     }
 

@@ -98,6 +98,71 @@ def test_an_answer_that_does_not_tell_of_an_area_wholly_takes_nothing_away(later
     assert len(map_rows(SOURCE, rows).resources("AllergyIntolerance")) == 1
 
 
+def empty(*codes: str) -> dict:
+    return {"coding": [{"code": code} for code in codes]}
+
+
+@pytest.mark.hazard("HZ-GPC-13")
+@pytest.mark.parametrize(
+    ("elements", "count"),
+    [
+        ({"emptyReason": empty("no-content-recorded")}, 0),
+        ({"emptyReason": empty("unavailable")}, 1),
+        ({"emptyReason": empty("withheld")}, 1),
+        ({"emptyReason": empty("notasked")}, 1),
+        ({"emptyReason": empty("no-content-recorded", "withheld")}, 1),
+        ({"emptyReason": {"text": "Not asked"}}, 1),
+        ({"emptyReason": None}, 1),
+        ({"entry": None, "emptyReason": None}, 1),
+        ({"entry": 5}, 1),
+        ({"entry": [None]}, 1),
+    ],
+)
+def test_an_empty_list_takes_away_only_where_it_says_that_nothing_is_recorded(elements, count):
+    first = answer(allergy(), named(ALLERGIES, allergy(), at=EARLIER))
+    later = answer(named(ALLERGIES, at=LATER, **elements))
+    assert len(mapped(first, later, feed=Feed()).resources("AllergyIntolerance")) == count
+
+
+@pytest.mark.hazard("HZ-GPC-13")
+def test_a_list_with_items_and_a_reason_to_be_empty_takes_nothing_away():
+    both = answer(allergy("a1"), allergy("a2"), named(ALLERGIES, allergy("a1"), allergy("a2"), at=EARLIER))
+    later = answer(allergy("a1"), named(ALLERGIES, allergy("a1"), at=LATER, emptyReason=empty("withheld")))
+    assert len(mapped(both, later).resources("AllergyIntolerance")) == 2
+
+
+@pytest.mark.hazard("HZ-GPC-13")
+@pytest.mark.parametrize(
+    "other",
+    [
+        named(ALLERGIES, "AllergyIntolerance/not-sent", at=LATER),
+        named(ALLERGIES, at=LATER, status="retired"),
+        named(ALLERGIES, at=LATER, emptyReason=empty("withheld")),
+        named(ALLERGIES, at=LATER, subject=None, emptyReason=empty("withheld")),
+        named(ALLERGIES, at=LATER, warnings=("confidential-items",)),
+        named(ALLERGIES, at=LATER, subject=None, warnings=("confidential-items",)),
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_two_lists_of_an_area_one_that_is_not_whole_makes_the_area_so(other, is_first):
+    lists = [named(ALLERGIES, at=LATER, id="one"), {**other, "id": "two"}]
+    first = answer(allergy(), named(ALLERGIES, allergy(), at=EARLIER))
+    found = mapped(first, answer(*(lists if is_first else reversed(lists))))
+    assert len(found.resources("AllergyIntolerance")) == 1
+    words = str(found.resources("Flag"))
+    assert ("confidentiality" in words) == bool(other["extension"])
+    assert ("Nothing is recorded" in words) == (not other["entry"])
+    assert ("Nothing was sent" in words) == (other.get("emptyReason") == empty("withheld"))
+
+
+@pytest.mark.hazard("HZ-GPC-13")
+def test_a_list_of_another_patient_than_the_answers_takes_nothing_away():
+    whose = {"subject": {"reference": "Patient/p2"}}
+    other = {"resourceType": "Bundle", "entry": [{"resource": patient(id="p2")}, {"resource": PRACTICE}, {"resource": allergy(patient=whose["subject"])}], "meta": {"lastUpdated": EARLIER}}  # fmt: skip
+    found = mapped(other, answer(named(ALLERGIES, at=LATER, **whose)))
+    assert len(found.resources("AllergyIntolerance")) == 1
+
+
 @pytest.mark.hazard("HZ-GPC-01")
 def test_a_feed_that_asks_for_a_part_of_an_area_loses_nothing_by_it():
     first, later = answer(plan(), named(MEDICINES, plan(), at=EARLIER)), answer(named(MEDICINES, at=LATER))
