@@ -309,6 +309,66 @@ def test_an_allergy_that_was_sent_as_something_else_is_an_allergy_too(sent):
     assert len(found.resources(sent["resourceType"])) == 1 and faults(found.resources()) == []
 
 
+CEPHALOSPORIN = concept("293963004", "Cephalosporin allergy")
+
+
+@pytest.mark.hazard("HZ-GPC-14")
+@pytest.mark.parametrize("is_concept", [True, False])
+@pytest.mark.parametrize(
+    ("make", "elements", "verification"),
+    [
+        (problem, {"verificationStatus": "entered-in-error"}, "entered-in-error"),
+        (problem, {"verificationStatus": "refuted"}, "refuted"),
+        (problem, {"verificationStatus": "confirmed"}, "unconfirmed"),
+        (observation, {"status": "entered-in-error"}, "entered-in-error"),
+        (observation, {"status": "cancelled"}, ""),
+    ],
+)
+def test_an_allergy_of_an_item_in_error_or_refuted_is_never_active(make, elements, verification, is_concept):
+    if is_concept and make is problem:
+        elements = {name: {"coding": [{"code": code}]} for name, code in elements.items()}
+    found = mapped(answer(make(code=CEPHALOSPORIN, **elements)))
+    assert faults(found.resources()) == []
+    allergies = found.resources("AllergyIntolerance")
+    assert [status_of(item, "verificationStatus") for item in allergies] == ([verification] if verification else [])
+    active = [item for item in allergies if "clinicalStatus" in item and status_of(item) == "active"]
+    assert len(active) == (verification == "unconfirmed")
+
+
+@pytest.mark.hazard("HZ-GPC-14")
+@pytest.mark.parametrize("make", [problem, observation])
+def test_an_allergy_of_an_item_in_error_is_withdrawn_as_one_in_error(store, tmp_path, make):
+    element = "verificationStatus" if make is problem else "status"
+    wrong = make(code=CEPHALOSPORIN, **{element: "entered-in-error"}, bodySite=[{"coding": [{"code": 7}]}])
+    assert loaded(store, tmp_path / "1", answer(make(code=CEPHALOSPORIN), meta={"lastUpdated": EARLIER})).exit_code == 0
+    assert loaded(store, tmp_path / "2", answer(wrong, meta={"lastUpdated": LATER})).state == "done"
+    with store.read() as session:
+        ids = [id_ for (id_,) in session.rows("SELECT id FROM head WHERE deleted = 0")]
+        bodies = [json.loads(head.body) for id_ in ids if (head := resources.head_of(session, "AllergyIntolerance", id_))]  # fmt: skip
+    assert [status_of(body, "verificationStatus") for body in bodies] == ["entered-in-error"]
+    assert "clinicalStatus" not in bodies[0]
+
+
+@pytest.mark.hazard("HZ-GPC-14")
+@pytest.mark.parametrize(
+    ("status", "verifications"), [("final", ["unconfirmed"]), ("cancelled", ["unconfirmed"]), ("entered-in-error", ["entered-in-error"])]
+)  # fmt: skip
+def test_a_problem_makes_the_allergy_that_its_cancelled_item_does_not(status, verifications):
+    actual = extension("ActualProblem", CARE_CONNECT, valueReference={"reference": "Observation/o1"})
+    sent = problem(code=CEPHALOSPORIN, extension=[actual])
+    found = mapped(answer(observation(code=CEPHALOSPORIN, status=status), sent))
+    allergies = found.resources("AllergyIntolerance")
+    assert [status_of(item, "verificationStatus") for item in allergies] == verifications
+
+
+@pytest.mark.hazard("HZ-GPC-14")
+def test_a_cancelled_entry_of_the_family_is_no_history():
+    code = concept("12C..00", "FH: Cardiovascular disease", READ)
+    found = mapped(answer(observation(code=code, status="cancelled")))
+    assert found.resources("FamilyMemberHistory") == []
+    assert "Observation.status (cancelled: makes no history or allergy)" in found.unlisted
+
+
 def test_a_problem_that_is_an_allergy_of_the_record_makes_no_second_one():
     actual = extension("ActualProblem", CARE_CONNECT, valueReference={"reference": "AllergyIntolerance/a1"})
     sent = problem(code=concept("91936005", "Allergy to penicillin"), extension=[actual], clinicalStatus="inactive")
