@@ -22,9 +22,10 @@ PATIENT = {"reference": "Patient/p1"}
 SNOMED, READ = "http://snomed.info/sct", "http://read.info/readv2"
 GPC = "https://fhir.nhs.uk/STU3/StructureDefinition/Extension-CareConnect-GPC-"
 CARE_CONNECT = "https://fhir.hl7.org.uk/STU3/StructureDefinition/Extension-CareConnect-"
-ALLERGIES, ENDED, MEDICINES, PROBLEMS, UNCATEGORISED = (
+ALLERGIES, ENDED, IMMUNISATIONS, MEDICINES, PROBLEMS, UNCATEGORISED = (
     "886921000000105",
     "1103671000000101",
+    "1102181000000102",
     "933361000000108",
     "717711000000103",
     "826501000000100",

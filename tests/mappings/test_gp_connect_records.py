@@ -19,6 +19,7 @@ from tests.mappings.harness_gp_connect import (
     EMPTY,
     ENDED,
     GPC,
+    IMMUNISATIONS,
     MEDICINES,
     NOPAT,
     PATIENT,
@@ -411,6 +412,55 @@ def test_a_vaccination_that_was_not_given_is_never_shown_as_given(elements, stat
     assert given["status"] == status and faults(found.resources()) == [] and given["vaccineCode"]["text"] == words
     assert len(given.get("performer", [])) == (status != "not-done")  # who entered it gave nothing
     assert ("statusReason" in given) == (status == "not-done")
+
+
+def vaccination(**elements: object) -> dict:
+    basic = {"resourceType": "Immunization", "id": "i1", "status": "completed", "notGiven": False, "patient": PATIENT}
+    return {**basic, "vaccineCode": concept(text="Influenza vaccination"), "date": "2024-03-01", **elements}
+
+
+@pytest.mark.hazard("HZ-GPC-15")
+@pytest.mark.parametrize(
+    ("elements", "status", "reason"),
+    [
+        ({}, "completed", ""),
+        ({"status": None}, "completed", ""),
+        ({"date": None}, "completed", ""),
+        ({"date": "2024-03-12"}, "completed", ""),
+        ({"date": "2024-03-12T18:00:00Z"}, "completed", ""),
+        ({"date": "2024-03"}, "completed", ""),
+        ({"date": "2024-03-13"}, "not-done", "Dated after the answer that tells of it"),
+        ({"date": "2099-01-01"}, "not-done", "Dated after the answer that tells of it"),
+        ({"date": "2099"}, "not-done", "Dated after the answer that tells of it"),
+        ({"status": "in-progress"}, "not-done", "Not completed: in-progress"),
+        ({"status": "on-hold"}, "not-done", "Not completed: on-hold"),
+        ({"status": "stopped"}, "not-done", "Not completed: stopped"),
+        ({"date": "2099-01-01", "status": "entered-in-error"}, "entered-in-error", ""),
+    ],
+)
+def test_only_a_vaccination_that_was_completed_before_its_answer_is_shown_as_given(elements, status, reason):
+    found = mapped(answer(vaccination(**elements), named(IMMUNISATIONS, vaccination())))
+    shown = found.one("Immunization")
+    assert (shown["status"], shown.get("statusReason", {}).get("text", "")) == (status, reason)
+    assert faults(found.resources()) == []
+
+
+@pytest.mark.hazard("HZ-GPC-15")
+@pytest.mark.parametrize("status", ["unheard-of", 7])
+def test_a_vaccination_of_a_status_that_is_not_known_waits_in_quarantine(status):
+    found = map_rows(SOURCE, read(answer(vaccination(status=status))))
+    assert found.resources("Immunization") == [] and "Immunization.status" in str(found.faults)
+
+
+@pytest.mark.hazard("HZ-GPC-15")
+def test_a_vaccination_that_was_planned_is_given_once_a_later_answer_tells_the_same_of_it(store, tmp_path):
+    sent = vaccination(date="2024-03-20")
+    for number, (at, status) in enumerate(((EARLIER, "not-done"), (LATER, "completed"), (EARLIER, "completed"))):
+        loaded(store, tmp_path / str(number), answer(sent, named(IMMUNISATIONS, sent, at=at)))
+        with store.read() as session:
+            ids = [id_ for (id_,) in session.rows("SELECT id FROM head WHERE deleted = 0")]
+            heads = [head for id_ in ids if (head := resources.head_of(session, "Immunization", id_))]
+        assert [json.loads(head.body)["status"] for head in heads] == [status]
 
 
 @pytest.mark.hazard("HZ-GPC-09")
