@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from mappings.gp_connect.elements import extension_name
-from mappings.gp_connect.stu3 import parts_of, target, value_of
+from mappings.gp_connect.stu3 import many, parts_of, target, value_of
 from mappings.vocabulary import code_table
 
 BY_TYPE = {
@@ -24,6 +24,8 @@ BY_TYPE = {
 """The area of a type, for an item that no List names."""
 NOTHING = "no-content-recorded"
 """The only reason of an empty List that says that there is nothing to name."""
+UNREADABLE = "unreadable"
+"""The warning of a List that cannot be read."""
 ISSUES = "issues"
 """The area of issues of a medicine: an answer may leave them all out."""
 AREAS = frozenset(row["area"] for row in code_table(__package__, "codes_list"))
@@ -116,9 +118,11 @@ def items(resource: Resource) -> Iterator[tuple[str, str]]:
 
 
 def warnings(resource: Resource) -> tuple[str, ...]:
-    """Return the warning codes of a List."""
-    codes = [value_of(node) for node in extensions(resource, "ListWarningCode")]
-    return tuple(dict.fromkeys(code for code in codes if isinstance(code, str)))
+    """Return the warning codes of a List. What cannot be read may be one."""
+    values = [value_of(node) for node in extensions(resource, "ListWarningCode")]
+    codes = [value.strip() if isinstance(value, str) else "" for value in values]
+    codes += ["" for node in many(resource.get("extension")) if not isinstance(node, dict | None)]
+    return tuple(dict.fromkeys(code or UNREADABLE for code in codes))
 
 
 def empty_reason(resource: Resource) -> str:
@@ -207,16 +211,6 @@ def extensions(resource: Resource, name: str) -> list[Resource]:
 def codings_of(concept: object) -> list[Resource]:
     """Return the codings of a concept, whatever was sent in its place."""
     return [coding for coding in many(_plain(concept).get("coding")) if isinstance(coding, dict)]
-
-
-def many(value: object) -> list[Any]:
-    """Return the items of an element that is a list: one that was sent alone is one, null is none. The Lists of an
-    answer are read before its repairs.
-
-    >>> many(None), many({"reference": "Observation/o1"})
-    ([], [{'reference': 'Observation/o1'}])
-    """
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def reference_of(value: object) -> str:

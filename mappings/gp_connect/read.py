@@ -26,7 +26,7 @@ from mappings.fhir.references import Locality, local
 from mappings.gp_connect import lists as of_lists
 from mappings.gp_connect.lists import AREAS, ISSUES, NOTHING, Lists, area_of, read_lists
 from mappings.gp_connect.repair import repaired
-from mappings.gp_connect.stu3 import FILED, HEADING, LOOKED_UP, TYPES, target
+from mappings.gp_connect.stu3 import FILED, HEADING, LOOKED_UP, TYPES, many, target
 from mappings.readers.files import File, delivered
 
 SUFFIXES = (".json",)
@@ -175,7 +175,7 @@ def _is_named(resource: dict[str, Any]) -> bool:
 def _meta(body: bytes) -> dict[str, Any]:
     """Return the ``meta`` of the Bundle, or of the one that Parameters hold."""
     document = decode(body)
-    for part in document.get("parameter", ()) if isinstance(document, dict) else ():
+    for part in many(document.get("parameter")) if isinstance(document, dict) else ():
         if isinstance(part, dict) and isinstance(part.get("resource"), dict):
             document = part["resource"]
             break
@@ -294,9 +294,8 @@ def _item(line: int, resource: dict[str, Any], answer: Answer, bodies: dict[tupl
     patient = _patient(resource, type_, key, answer)
     area = area_of(answer.lists, type_, key, resource)
     yield _row(line, type_, key, patient, area, resource, answer, bodies)
-    contained = resource.get("contained", ())
-    for inner in contained if type_ == "List" and isinstance(contained, list) else ():
-        if not isinstance(inner, dict) or inner.get("resourceType") not in SUBJECTS:
+    for inner in many(resource.get("contained")) if type_ == "List" else ():
+        if not isinstance(inner, dict) or str(inner.get("resourceType")) not in SUBJECTS:
             continue
         inner_type = inner["resourceType"]
         whose = _patient(inner, inner_type, "", answer) or patient
@@ -346,7 +345,7 @@ def _contained_key(resource: dict[str, Any]) -> str:
     key = str(resource.get("id", "")).strip().removeprefix("#")
     if len(key) >= 16 and _ID.fullmatch(key):
         return key
-    for item in resource.get("identifier", ()):
+    for item in many(resource.get("identifier")):
         if isinstance(item, dict) and item.get("value") and not is_valid(str(item["value"])):
             return f"contained|{item.get('system', '')}|{item['value']}"
     return f"contained|{key}"

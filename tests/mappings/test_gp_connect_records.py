@@ -1,6 +1,7 @@
 """What answers of GP Connect come to: the traps that could mislead a reader, each by itself."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -26,6 +27,7 @@ from tests.mappings.harness_gp_connect import (
     PRACTICE,
     PROBLEMS,
     READ,
+    SAMPLES,
     UNCATEGORISED,
     WHOLE,
     allergy,
@@ -627,6 +629,68 @@ def test_one_bad_entry_costs_no_other(sent, reason):
     items = read(answer(sent, observation()))
     assert [item.reason for item in items if isinstance(item, Reject)] == [reason]
     assert {"Patient", "Observation", "Organization"} <= {getattr(item, "table", "") for item in items}
+
+
+def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every place within a value, as the names and numbers that lead there."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, item in inner:
+        yield (*path, step)
+        yield from places(item, (*path, step))
+
+
+def replaced(value: object, path: tuple[str | int, ...], other: object) -> object:
+    if not path:
+        return other
+    step, *rest = path
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    kept = {name: replaced(item, tuple(rest), other) if name == step else item for name, item in items}
+    return kept if isinstance(value, dict) else list(kept.values())
+
+
+SAMPLE = [entry["resource"] for entry in json.loads((SAMPLES / "record.json").read_text(encoding="utf-8"))["entry"]]
+CONTAINED = named(ENDED, "#1", contained=[{**allergy("1"), "identifier": [{"system": "urn:x", "value": "1"}]}])
+
+
+@pytest.mark.parametrize("type_", sorted({resource["resourceType"] for resource in SAMPLE}))
+def test_a_value_of_a_wrong_type_never_ends_the_load(type_):
+    sent = [resource for resource in (*SAMPLE, CONTAINED) if resource["resourceType"] == type_]
+    names = [(item, path) for item in sent for path in places(item)]
+    paths = {tuple(step for step in path if isinstance(step, str)): (item, path) for item, path in names}
+    feed = Feed(settings={"publisher": "A99001"})
+    for resource, path in paths.values():
+        for wrong in (None, 5, [None], [5], [[]], {"a": 5}):
+            items = read(answer(replaced(resource, path, wrong), observation("beside")), feed=feed)
+            assert "beside" in {getattr(item, "key", "") for item in items}, path
+            for row in items:
+                assert isinstance(row, Reject) or SOURCE.publisher(row).code == "A99001"
+
+
+@pytest.mark.parametrize("element", ["entry", "meta", "type", "parameter", "resourceType", "identifier"])
+@pytest.mark.parametrize("wrong", [None, 5, [None], [5], [[]], {"a": 5}])
+def test_a_bundle_with_a_value_of_a_wrong_type_never_ends_the_load(element, wrong):
+    assert read({**answer(), element: wrong})
+    assert read({"resourceType": "Parameters", "parameter": [{"resource": {**answer(), element: wrong}}]})
+
+
+@pytest.mark.hazard("HZ-GPC-13")
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [extension("ListWarningCode")],
+        [extension("ListWarningCode", valueCode=" ")],
+        [extension("ListWarningCode", valueCode=7)],
+        [extension("ListWarningCode", valueCodeableConcept={"coding": [{"code": "confidential-items"}]})],
+        ["confidential-items"],
+        "confidential-items",
+        7,
+    ],
+)
+def test_a_list_with_a_warning_that_cannot_be_read_takes_nothing_away_and_tells_so(nodes):
+    first = answer(allergy(), named(ALLERGIES, allergy(), at=EARLIER))
+    found = mapped(first, answer(named(ALLERGIES, at=LATER, extension=nodes)))
+    assert len(found.resources("AllergyIntolerance")) == 1
+    assert "warns that data may be missing" in str(found.resources("Flag"))
 
 
 def test_what_a_server_says_of_its_answer_and_a_narrative_are_no_part_of_the_record():
