@@ -16,10 +16,10 @@ from mappings.emis.condition import (
     verification,
 )
 from mappings.gp_connect.allergy import ERROR, code_of
-from mappings.gp_connect.allergy_said import said_allergy
+from mappings.gp_connect.allergy_said import is_cancelled, said_allergy
 from mappings.gp_connect.concepts import entry_of, with_text
 from mappings.gp_connect.elements import extension_name
-from mappings.gp_connect.stu3 import Sent, named, parts_of, target, value_of
+from mappings.gp_connect.stu3 import Sent, held, named, parts_of, target, value_of
 from mappings.vocabulary import UK_CORE_CODES, UNKNOWN
 
 ENDED = frozenset({"inactive", "resolved", "remission"})
@@ -125,7 +125,8 @@ def episode(sent: Sent) -> list[dict[str, Any]]:
 
 
 def is_elsewhere(sent: Sent) -> bool:
-    """Whether the item that the problem is makes an allergy itself."""
+    """Whether the item that the problem is makes an allergy itself. A cancelled one does not."""
     value = value_of(sent.extension("ActualProblem"))
     name, key = target(str(value.get("reference", ""))) if isinstance(value, dict) else ("", "")
-    return name in ("AllergyIntolerance", "Observation") and sent.look.row(name, key) is not None
+    row = sent.look.row(name, key) if name in ("AllergyIntolerance", "Observation") else None
+    return row is not None and not (name == "Observation" and is_cancelled(held(row)))

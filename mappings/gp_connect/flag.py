@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row
+from mappings.gp_connect.lists import NOTHING
 from mappings.gp_connect.stu3 import named
 from mappings.vocabulary import UK_CORE, UK_CORE_CODES
 
@@ -24,7 +25,6 @@ WARNINGS = {
 """Warning code of a List → what a reader is told."""
 UNKNOWN_WARNING = "The practice's system warns that data may be missing"
 EMPTY = "Nothing is recorded, which does not say that there is none"
-NOTHING = "no-content-recorded"
 NOTHING_SENT = "Nothing was sent, for a reason that is not known"
 ORDER = (*WARNINGS, "other", NOTHING, "empty")
 WORDS = {**WARNINGS, "other": UNKNOWN_WARNING, NOTHING: EMPTY, "empty": NOTHING_SENT}
@@ -38,7 +38,7 @@ def to_flags(group: Group, patient: Row, look: Look) -> list[dict[str, Any]]:
             if code not in WARNINGS:
                 look.unlisted("List", "ListWarningCode", code)
             gaps.setdefault(code if code in WARNINGS else "other", []).append(row)
-        if reason := row.values["empty"]:
+        for reason in row.values["empty"].split():
             gaps.setdefault(NOTHING if reason == NOTHING else "empty", []).append(row)
     return [flag(kind, gaps[kind], patient, look) for kind in ORDER if kind in gaps]
 

@@ -1,13 +1,18 @@
-"""Immunization: given, or not given with the reason. Who entered it is not who gave it."""
+"""Immunization: given, or not given with the reason. Who entered it is not who gave it.
+
+Only one that is completed, or has no status, and is not dated after its answer counts as given.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from gateway.errors import Invalid
 from gateway.fhir.build import resource
+from gateway.fhir.dates import interval
 from mappings.emis.clinical import REASONS, VACCINATION
 from mappings.emis.entry import NOT_DONE, Entry
-from mappings.gp_connect.allergy import ERROR, is_null
+from mappings.gp_connect.allergy import ERROR, code_of, is_null
 from mappings.gp_connect.concepts import entry_of, with_text
 from mappings.gp_connect.repair import repaired
 from mappings.gp_connect.stu3 import Sent, value_of
@@ -17,20 +22,28 @@ PROFILE = UK_CORE + "UKCore-Immunization"
 PARENT_PRESENT = UK_CORE_EXTENSION + "ParentPresent"
 NAMELESS = {"text": "Vaccination not named in the data received"}
 NOT_GIVEN = NOT_DONE | {"absent", "planned", "suspected", "uncertain"}
+UNFINISHED = frozenset({"preparation", "in-progress", "on-hold", "stopped", "aborted"})
+"""Statuses of an act that was not completed. STU3 has none of them here; senders write them."""
+KNOWN = UNFINISHED | {"", "completed", "not-done", ERROR}
+LATER = "Dated after the answer that tells of it"
 ENTERED = "EP"
 """The function of who entered it (v2 table 0443): no performer."""
 ORIGINS = HL7 + "immunization-origin"
 
 
 def to_immunisation(sent: Sent) -> list[dict[str, Any]]:
-    """Return the Immunization. It is ``not-done`` where the sender says so, or the words of its code do."""
+    """Return the Immunization. It is ``not-done`` where the sender says so, the words of its code do, or it cannot have
+    been completed by then. Raises ``Invalid`` for a status that is not known."""
     procedure = with_text(sent.converted(value_of(sent.extension("VaccinationProcedure")) or {}, "extension"))
     vaccine = sent.one("vaccineCode") or {}
     vaccine = with_text(vaccine) if vaccine and not is_null(vaccine) else {}
     entry = entry_of(sent.row, procedure or vaccine, sent.look)
-    is_error = sent.text("status") == ERROR
+    is_error = status_of(sent) == ERROR
     is_not_done = not is_error and (
-        sent.one("notGiven") is True or sent.text("status") == "not-done" or entry.sense in NOT_GIVEN
+        sent.one("notGiven") is True
+        or status_of(sent) == "not-done"
+        or entry.sense in NOT_GIVEN
+        or bool(unfinished(sent))
     )
     at = sent.text("date")
     immunisation = resource(
@@ -73,6 +86,24 @@ def extensions(sent: Sent, procedure: dict[str, Any]) -> list[dict[str, Any]]:
     return [*nodes, {"url": PARENT_PRESENT, "valueBoolean": present}] if isinstance(present, bool) else nodes
 
 
+def status_of(sent: Sent) -> str:
+    """Return the status, "" for none. Raises ``Invalid`` for one that is not known: it may mean anything."""
+    status = code_of(sent.one("status"))
+    if status not in KNOWN or (not status and sent.one("status") is not None):
+        raise Invalid("Immunization.status")
+    return status
+
+
+def unfinished(sent: Sent) -> str:
+    """Return why it cannot have been given when the answer was, "" where it can. The whole day of the answer counts as
+    before it: times of an answer are often only days. One without a time hinders nothing."""
+    status, at = status_of(sent), sent.text("date")
+    if status in UNFINISHED:
+        return f"Not completed: {status}"
+    begins = min(interval(at)[0], interval(at[:10])[0]) if at else 0
+    return LATER if 0 < sent.row.order < begins else ""
+
+
 def recorded(sent: Sent) -> str:
     """Return when it was entered. Some senders write the time as a string."""
     at = value_of(sent.extension("DateRecorded"))
@@ -85,7 +116,7 @@ def why_not(sent: Sent, entry: Entry) -> dict[str, Any]:
     if said:
         return said[0]
     code = REASONS.get(entry.sense)
-    words = entry.code.text if entry.sense in NOT_GIVEN else "Not given, without a reason"
+    words = entry.code.text if entry.sense in NOT_GIVEN else unfinished(sent) or "Not given, without a reason"
     return {"coding": [code], "text": words} if code else {"text": words}
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from mappings.gp_connect.elements import extension_name
-from mappings.gp_connect.stu3 import parts_of, target, value_of
+from mappings.gp_connect.stu3 import many, parts_of, target, value_of
 from mappings.vocabulary import code_table
 
 BY_TYPE = {
@@ -22,6 +22,10 @@ BY_TYPE = {
     "Specimen": "investigations", "ReferralRequest": "referrals",
 }  # fmt: skip
 """The area of a type, for an item that no List names."""
+NOTHING = "no-content-recorded"
+"""The only reason of an empty List that says that there is nothing to name."""
+UNREADABLE = "unreadable"
+"""The warning of a List that cannot be read."""
 ISSUES = "issues"
 """The area of issues of a medicine: an answer may leave them all out."""
 AREAS = frozenset(row["area"] for row in code_table(__package__, "codes_list"))
@@ -31,7 +35,8 @@ Resource = dict[str, Any]
 @dataclass(frozen=True)
 class Statement:
     """What one List of an area says: its code and title, whether it is what was asked for, its warnings, and why it is
-    empty ("" for one that is not)."""
+    empty ("" for one that is not). ``is_whole``: it names all of its area; an empty one only where it says that
+    nothing is recorded."""
 
     patient: str
     code: str
@@ -70,8 +75,7 @@ def _codes() -> dict[str, dict[str, str]]:
 
 def kind_of(resource: Resource) -> dict[str, str]:
     """Return the row of the table for a List, {} for one of another kind."""
-    codings = _plain(resource.get("code")).get("coding", ())
-    codes = (str(coding.get("code", "")).strip() for coding in codings if isinstance(coding, dict))
+    codes = (str(coding.get("code", "")).strip() for coding in codings_of(resource.get("code")))
     return next((_codes()[code] for code in codes if code in _codes()), {})
 
 
@@ -107,41 +111,44 @@ def area_of(lists: Lists, type_: str, key: str, resource: Resource) -> str:
 
 def items(resource: Resource) -> Iterator[tuple[str, str]]:
     """Yield what a List names within the answer, as (type, id)."""
-    for entry in resource.get("entry", ()):
+    for entry in many(resource.get("entry")):
         name, key = target(reference_of(_plain(entry).get("item")))
         if key:
             yield name, key
 
 
 def warnings(resource: Resource) -> tuple[str, ...]:
-    """Return the warning codes of a List."""
-    nodes = [_plain(node) for node in resource.get("extension", ())]
-    codes = [value_of(node) for node in nodes if extension_name(str(node.get("url", ""))) == "ListWarningCode"]
-    return tuple(dict.fromkeys(code for code in codes if isinstance(code, str)))
+    """Return the warning codes of a List. What cannot be read may be one."""
+    values = [value_of(node) for node in extensions(resource, "ListWarningCode")]
+    codes = [value.strip() if isinstance(value, str) else "" for value in values]
+    codes += ["" for node in many(resource.get("extension")) if not isinstance(node, dict | None)]
+    return tuple(dict.fromkeys(code or UNREADABLE for code in codes))
 
 
 def empty_reason(resource: Resource) -> str:
-    """Return the code that says why a List is empty, ``unknown`` for none."""
-    codings = _plain(resource.get("emptyReason")).get("coding", ())
-    return next(
-        (str(coding["code"]) for coding in codings if isinstance(coding, dict) and coding.get("code")), "unknown"
-    )
+    """Return the code that says why a List is empty, ``unknown`` for none. Of several that nothing is recorded counts
+    last."""
+    codes = [str(coding["code"]).strip() for coding in codings_of(resource.get("emptyReason")) if coding.get("code")]
+    return min(codes, key=lambda code: code == NOTHING, default="unknown")
 
 
 def _statement(resource: Resource, kind: dict[str, str], resources: dict[tuple[str, str], Resource]) -> Statement:
-    contained = {f"#{_plain(item).get('id')}" for item in resource.get("contained", ())}
-    references = [reference_of(_plain(entry).get("item")) for entry in resource.get("entry", ())]
+    contained = {f"#{_plain(item).get('id')}" for item in many(resource.get("contained"))}
+    references = [reference_of(_plain(entry).get("item")) for entry in many(resource.get("entry"))]
+    reason = empty_reason(resource) if resource.get("emptyReason") or not references else ""
+    subject, patient = target(reference_of(resource.get("subject")))
     return Statement(
-        patient=target(reference_of(resource.get("subject")))[1],
+        patient=patient if subject == "Patient" else "",
         code=kind["code"],
         area=kind["area"],
         title=kind["name"],
         is_primary=kind["kind"] == "primary",
         date=str(resource.get("date", "")),
         warnings=warnings(resource),
-        empty="" if references else empty_reason(resource),
+        empty="" if references else reason,
         is_whole=kind["kind"] == "primary"
         and resource.get("status") == "current"
+        and reason in ("", NOTHING)
         and all(target(reference) in resources or reference in contained for reference in references),
     )
 
@@ -162,9 +169,8 @@ def _walk(
     seen.add(key)
     if kind_of(resource)["name"] == "Heading":
         title = str(resource.get("title", "")).strip()
-    for node in resource.get("extension", ()):
-        if extension_name(str(_plain(node).get("url", ""))) == "RelatedProblemHeader":
-            problem = target(reference_of(parts_of(node).get("target")))[1] or problem
+    for node in extensions(resource, "RelatedProblemHeader"):
+        problem = target(reference_of(parts_of(node).get("target")))[1] or problem
     for name, item in items(resource):
         if name == "List" and item in by_id:
             _walk(by_id[item], encounter, title, problem, by_id, answer, seen)
@@ -175,26 +181,36 @@ def _walk(
 
 def _file(key: str, resource: Resource, answer: Lists) -> None:
     """Note the items that a problem is linked with. Another problem is no item of it."""
-    for node in resource.get("extension", ()):
-        if extension_name(str(_plain(node).get("url", ""))) == "RelatedClinicalContent":
-            item = target(reference_of(value_of(node)))
-            if item[1] and item[0] not in ("Condition", "Encounter", "List"):
-                answer.problems.setdefault(item, []).append(key)
+    for node in extensions(resource, "RelatedClinicalContent"):
+        item = target(reference_of(value_of(node)))
+        if item[1] and item[0] not in ("Condition", "Encounter", "List"):
+            answer.problems.setdefault(item, []).append(key)
 
 
 def _results(report: Resource, resources: dict[tuple[str, str], Resource], answer: Lists) -> None:
     """Note that the results of a report, and what they are made of, are of the investigations."""
-    waiting = [target(reference_of(result)) for result in report.get("result", ())]
+    waiting = [target(reference_of(result)) for result in many(report.get("result"))]
     while waiting:
         item = waiting.pop()
         if item in answer.area or item not in resources:
             continue
         answer.area[item] = "investigations"
-        related = resources[item].get("related", ())
+        related = many(resources[item].get("related"))
         waiting += [target(reference_of(_plain(member).get("target"))) for member in related]
-    waiting = [target(reference_of(asked)) for asked in report.get("basedOn", ())]
+    waiting = [target(reference_of(asked)) for asked in many(report.get("basedOn"))]
     for item in waiting:
         answer.area.setdefault(item, "investigations")
+
+
+def extensions(resource: Resource, name: str) -> list[Resource]:
+    """Return the extensions that GP Connect calls by this name."""
+    nodes = [_plain(node) for node in many(resource.get("extension"))]
+    return [node for node in nodes if extension_name(str(node.get("url", ""))) == name]
+
+
+def codings_of(concept: object) -> list[Resource]:
+    """Return the codings of a concept, whatever was sent in its place."""
+    return [coding for coding in many(_plain(concept).get("coding")) if isinstance(coding, dict)]
 
 
 def reference_of(value: object) -> str:

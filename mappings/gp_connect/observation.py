@@ -15,7 +15,7 @@ from mappings.emis.codes import pressure_part
 from mappings.emis.entry import Entry
 from mappings.emis.result import CATEGORY
 from mappings.emis.words import matches, words
-from mappings.gp_connect.allergy_said import said_allergy
+from mappings.gp_connect.allergy_said import is_cancelled, said_allergy
 from mappings.gp_connect.concepts import codes, entry_of, with_text
 from mappings.gp_connect.stu3 import Sent, held, named, target
 from mappings.vocabulary import HL7, READ, UK_CORE, absent
@@ -24,19 +24,26 @@ LABORATORY = "laboratory"
 FAMILY_HEADING = frozenset({"family history", "family", "fh", "family hx"})
 """Titles of a heading under which what is written is of relatives, whatever its code says."""
 FAMILY = {"coding": [{"system": HL7 + "v3-RoleCode", "code": "FAMMEMB"}], "text": "Family member"}
+CANCELLED_ENTRY = "cancelled: makes no history or allergy"
 DEGRADED_TEXT = "Entry without a code"
 RELATIONS = {"has-member": "hasMember", "derived-from": "derivedFrom"}
 IS_A_GROUP = frozenset({"QuestionnaireResponse"})
 
 
 def to_observation(sent: Sent) -> list[dict[str, Any]]:
-    """Return the Observation, or the FamilyMemberHistory; and an AllergyIntolerance beside it where its code is one."""
+    """Return the Observation, or the FamilyMemberHistory; and an AllergyIntolerance beside it where its code is one. A
+    cancelled one makes neither of the two."""
     code = with_text(sent.one("code") or {}) or {"text": DEGRADED_TEXT}
     entry = entry_of(sent.row, code, sent.look)
-    if is_of_family(sent, entry):
+    is_of_relative = is_of_family(sent, entry)
+    is_allergy = entry.route == "allergy" and not any(name.startswith("value") for name in sent.said)
+    if is_cancelled(sent.said) and (is_of_relative or is_allergy):
+        sent.warn("status", CANCELLED_ENTRY)
+        return [] if is_of_relative else [observation(sent, code)]
+    if is_of_relative:
         return [family_history(sent, code)]
     answer = [observation(sent, code)]
-    if entry.route == "allergy" and not any(name.startswith("value") for name in sent.said):
+    if is_allergy:
         answer.append(said_allergy(sent, code, entry, "effectiveDateTime", "issued"))
     return answer
 

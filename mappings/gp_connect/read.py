@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,9 @@ from mappings import Feed, Reject, Row, Values
 from mappings.fhir.bundles import Bundle, entries, read_bundle
 from mappings.fhir.references import Locality, local
 from mappings.gp_connect import lists as of_lists
-from mappings.gp_connect.lists import AREAS, ISSUES, Lists, area_of, read_lists
+from mappings.gp_connect.lists import AREAS, ISSUES, NOTHING, Lists, area_of, read_lists
 from mappings.gp_connect.repair import repaired
-from mappings.gp_connect.stu3 import FILED, HEADING, LOOKED_UP, TYPES, target
+from mappings.gp_connect.stu3 import FILED, HEADING, LOOKED_UP, TYPES, many, target
 from mappings.readers.files import File, delivered
 
 SUFFIXES = (".json",)
@@ -175,7 +175,7 @@ def _is_named(resource: dict[str, Any]) -> bool:
 def _meta(body: bytes) -> dict[str, Any]:
     """Return the ``meta`` of the Bundle, or of the one that Parameters hold."""
     document = decode(body)
-    for part in document.get("parameter", ()) if isinstance(document, dict) else ():
+    for part in many(document.get("parameter")) if isinstance(document, dict) else ():
         if isinstance(part, dict) and isinstance(part.get("resource"), dict):
             document = part["resource"]
             break
@@ -194,7 +194,18 @@ def _answer(resources: list[dict[str, Any]], meta: dict[str, Any], name: str, fe
     lists = read_lists(by_name, sent_lists)
     order, time = _time(lists, meta, name)
     patients = frozenset(key for type_, key in by_name if type_ == "Patient")
-    return Answer(publisher, order, time, lists, patients, any(item.get("intent") == "order" for item in resources))
+    has_issues = any(item.get("intent") == "order" for item in resources)
+    answer = Answer(publisher, order, time, lists, patients, has_issues)
+    lists.statements = [replace(part, patient=_whose(part.patient, answer)) for part in lists.statements]
+    return answer
+
+
+def _whose(patient: str, answer: Answer) -> str:
+    """Return whose a List is, as its subject says it: "" for another patient than the answer's, the answer's where it
+    says none."""
+    if not patient:
+        return answer.patient
+    return patient if not answer.patients or patient in answer.patients else ""
 
 
 def _publisher(by_name: dict[tuple[str, str], dict[str, Any]]) -> str:
@@ -283,9 +294,8 @@ def _item(line: int, resource: dict[str, Any], answer: Answer, bodies: dict[tupl
     patient = _patient(resource, type_, key, answer)
     area = area_of(answer.lists, type_, key, resource)
     yield _row(line, type_, key, patient, area, resource, answer, bodies)
-    contained = resource.get("contained", ())
-    for inner in contained if type_ == "List" and isinstance(contained, list) else ():
-        if not isinstance(inner, dict) or inner.get("resourceType") not in SUBJECTS:
+    for inner in many(resource.get("contained")) if type_ == "List" else ():
+        if not isinstance(inner, dict) or str(inner.get("resourceType")) not in SUBJECTS:
             continue
         inner_type = inner["resourceType"]
         whose = _patient(inner, inner_type, "", answer) or patient
@@ -335,7 +345,7 @@ def _contained_key(resource: dict[str, Any]) -> str:
     key = str(resource.get("id", "")).strip().removeprefix("#")
     if len(key) >= 16 and _ID.fullmatch(key):
         return key
-    for item in resource.get("identifier", ()):
+    for item in many(resource.get("identifier")):
         if isinstance(item, dict) and item.get("value") and not is_valid(str(item["value"])):
             return f"contained|{item.get('system', '')}|{item['value']}"
     return f"contained|{key}"
@@ -365,19 +375,27 @@ def _beside(answer: Answer, feed: Feed) -> Iterator[Row]:
     for (type_, key), problems in answer.lists.problems.items():
         values = Values(problems=" ".join(sorted(set(problems))))
         yield _aside(FILED, f"{type_}/{key}", values, answer, answer.patient)
+    statements: dict[tuple[str, str], list[of_lists.Statement]] = {}
     for statement in answer.lists.statements:
         if statement.patient:
-            yield _statement(statement, answer)
+            statements.setdefault((statement.patient, statement.code), []).append(statement)
+    for same in statements.values():
+        yield _statement(same, answer)
     yield from _areas(answer, asked_whole(feed))
 
 
-def _statement(statement: of_lists.Statement, answer: Answer) -> Row:
+def _statement(same: list[of_lists.Statement], answer: Answer) -> Row:
+    """Return what all Lists of one code say of a patient: each warning, and nothing recorded only where all are
+    empty."""
+    statement = same[0]
+    reasons = {part.empty for part in same if part.is_primary}
+    reasons -= {"", NOTHING} if "" in reasons else set()
     values = Values(
         area=statement.area,
         title=statement.title,
         kind="primary" if statement.is_primary else "secondary",
-        warnings=" ".join(statement.warnings),
-        empty=statement.empty if statement.is_primary else "",
+        warnings=" ".join(dict.fromkeys(code for part in same for code in part.warnings)),
+        empty=" ".join(sorted(reasons)),
         time=answer.time,
     )
     row = _aside(STATEMENT, f"{statement.patient}|{statement.code}", values, answer)
@@ -389,11 +407,13 @@ def _statement(statement: of_lists.Statement, answer: Answer) -> Row:
 
 def _areas(answer: Answer, asked: frozenset[str]) -> Iterator[Row]:
     """Yield that an answer tells of an area, so that its items are mapped again, and that it tells of it wholly. One
-    with a warning, a part that cannot be read or no time never does."""
+    with a warning, a List that is not whole, a part that cannot be read or no time never does."""
     statements = answer.lists.statements
     areas = {(statement.patient, statement.area) for statement in statements if statement.patient}
-    warned = {(statement.patient, statement.area) for statement in statements if statement.warnings}
-    wholes = {(statement.patient, statement.area) for statement in statements if statement.is_whole} - warned
+    wholes = {(statement.patient, statement.area) for statement in statements if statement.is_whole}
+    for statement in statements:
+        if statement.warnings or (statement.is_primary and not statement.is_whole):
+            wholes.discard((statement.patient, statement.area))
     areas |= {(patient, ISSUES) for patient, area in areas if area == "medications"}
     wholes |= {(patient, ISSUES) for patient, area in wholes if area == "medications" and answer.has_issues}
     for patient, area in sorted(areas):

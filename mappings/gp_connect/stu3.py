@@ -261,11 +261,21 @@ class Sent:
         return answer
 
 
+def many(value: object) -> list[Any]:
+    """Return the items of an element that is a list: one that was sent alone is one, null is none. The Lists of an
+    answer are read before its repairs.
+
+    >>> many(None), many({"reference": "Observation/o1"})
+    ([], [{'reference': 'Observation/o1'}])
+    """
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
 def parts_of(node: dict[str, Any]) -> dict[str, Any]:
     """Return the values of an extension's parts by their names."""
     answer: dict[str, Any] = {}
-    for part in node.get("extension", ()):
-        value = value_of(part)
+    for part in many(node.get("extension")):
+        value = value_of(part) if isinstance(part, dict) else None
         if value is not None:
             answer.setdefault(str(part.get("url", "")), value)
     return answer

@@ -22,9 +22,10 @@ PATIENT = {"reference": "Patient/p1"}
 SNOMED, READ = "http://snomed.info/sct", "http://read.info/readv2"
 GPC = "https://fhir.nhs.uk/STU3/StructureDefinition/Extension-CareConnect-GPC-"
 CARE_CONNECT = "https://fhir.hl7.org.uk/STU3/StructureDefinition/Extension-CareConnect-"
-ALLERGIES, ENDED, MEDICINES, PROBLEMS, UNCATEGORISED = (
+ALLERGIES, ENDED, IMMUNISATIONS, MEDICINES, PROBLEMS, UNCATEGORISED = (
     "886921000000105",
     "1103671000000101",
+    "1102181000000102",
     "933361000000108",
     "717711000000103",
     "826501000000100",
@@ -76,7 +77,7 @@ def extension(name: str, base: str = GPC, **value: object) -> dict:
 
 
 def named(code: str, *items: dict | str, at: str = "2024-03-12T10:00:00Z", warnings: tuple[str, ...] = (), **elements) -> dict:  # fmt: skip
-    """A List of an area. Items are resources or references."""
+    """A List of an area. Items are resources or references; without one, nothing is recorded of the area."""
     references = [item if isinstance(item, str) else f"{item['resourceType']}/{item['id']}" for item in items]
     return {
         "resourceType": "List",
@@ -87,6 +88,7 @@ def named(code: str, *items: dict | str, at: str = "2024-03-12T10:00:00Z", warni
         **({"date": at} if at else {}),
         "extension": [extension("ListWarningCode", valueCode=code) for code in warnings],
         "entry": [{"item": {"reference": reference}} for reference in references],
+        **({} if references else {"emptyReason": EMPTY}),
         **elements,
     }
 

@@ -1,6 +1,7 @@
 """What answers of GP Connect come to: the traps that could mislead a reader, each by itself."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,12 +20,14 @@ from tests.mappings.harness_gp_connect import (
     EMPTY,
     ENDED,
     GPC,
+    IMMUNISATIONS,
     MEDICINES,
     NOPAT,
     PATIENT,
     PRACTICE,
     PROBLEMS,
     READ,
+    SAMPLES,
     UNCATEGORISED,
     WHOLE,
     allergy,
@@ -96,6 +99,71 @@ def test_an_answer_that_does_not_tell_of_an_area_wholly_takes_nothing_away(later
     first = answer(allergy(), named(ALLERGIES, allergy(), at=EARLIER))
     rows = [item for sent in (first, later) for item in read(sent) if not isinstance(item, Reject)]
     assert len(map_rows(SOURCE, rows).resources("AllergyIntolerance")) == 1
+
+
+def empty(*codes: str) -> dict:
+    return {"coding": [{"code": code} for code in codes]}
+
+
+@pytest.mark.hazard("HZ-GPC-13")
+@pytest.mark.parametrize(
+    ("elements", "count"),
+    [
+        ({"emptyReason": empty("no-content-recorded")}, 0),
+        ({"emptyReason": empty("unavailable")}, 1),
+        ({"emptyReason": empty("withheld")}, 1),
+        ({"emptyReason": empty("notasked")}, 1),
+        ({"emptyReason": empty("no-content-recorded", "withheld")}, 1),
+        ({"emptyReason": {"text": "Not asked"}}, 1),
+        ({"emptyReason": None}, 1),
+        ({"entry": None, "emptyReason": None}, 1),
+        ({"entry": 5}, 1),
+        ({"entry": [None]}, 1),
+    ],
+)
+def test_an_empty_list_takes_away_only_where_it_says_that_nothing_is_recorded(elements, count):
+    first = answer(allergy(), named(ALLERGIES, allergy(), at=EARLIER))
+    later = answer(named(ALLERGIES, at=LATER, **elements))
+    assert len(mapped(first, later, feed=Feed()).resources("AllergyIntolerance")) == count
+
+
+@pytest.mark.hazard("HZ-GPC-13")
+def test_a_list_with_items_and_a_reason_to_be_empty_takes_nothing_away():
+    both = answer(allergy("a1"), allergy("a2"), named(ALLERGIES, allergy("a1"), allergy("a2"), at=EARLIER))
+    later = answer(allergy("a1"), named(ALLERGIES, allergy("a1"), at=LATER, emptyReason=empty("withheld")))
+    assert len(mapped(both, later).resources("AllergyIntolerance")) == 2
+
+
+@pytest.mark.hazard("HZ-GPC-13")
+@pytest.mark.parametrize(
+    "other",
+    [
+        named(ALLERGIES, "AllergyIntolerance/not-sent", at=LATER),
+        named(ALLERGIES, at=LATER, status="retired"),
+        named(ALLERGIES, at=LATER, emptyReason=empty("withheld")),
+        named(ALLERGIES, at=LATER, subject=None, emptyReason=empty("withheld")),
+        named(ALLERGIES, at=LATER, warnings=("confidential-items",)),
+        named(ALLERGIES, at=LATER, subject=None, warnings=("confidential-items",)),
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_two_lists_of_an_area_one_that_is_not_whole_makes_the_area_so(other, is_first):
+    lists = [named(ALLERGIES, at=LATER, id="one"), {**other, "id": "two"}]
+    first = answer(allergy(), named(ALLERGIES, allergy(), at=EARLIER))
+    found = mapped(first, answer(*(lists if is_first else reversed(lists))))
+    assert len(found.resources("AllergyIntolerance")) == 1
+    words = str(found.resources("Flag"))
+    assert ("confidentiality" in words) == bool(other["extension"])
+    assert ("Nothing is recorded" in words) == (not other["entry"])
+    assert ("Nothing was sent" in words) == (other.get("emptyReason") == empty("withheld"))
+
+
+@pytest.mark.hazard("HZ-GPC-13")
+def test_a_list_of_another_patient_than_the_answers_takes_nothing_away():
+    whose = {"subject": {"reference": "Patient/p2"}}
+    other = {"resourceType": "Bundle", "entry": [{"resource": patient(id="p2")}, {"resource": PRACTICE}, {"resource": allergy(patient=whose["subject"])}], "meta": {"lastUpdated": EARLIER}}  # fmt: skip
+    found = mapped(other, answer(named(ALLERGIES, at=LATER, **whose)))
+    assert len(found.resources("AllergyIntolerance")) == 1
 
 
 @pytest.mark.hazard("HZ-GPC-01")
@@ -244,6 +312,66 @@ def test_an_allergy_that_was_sent_as_something_else_is_an_allergy_too(sent):
     assert len(found.resources(sent["resourceType"])) == 1 and faults(found.resources()) == []
 
 
+CEPHALOSPORIN = concept("293963004", "Cephalosporin allergy")
+
+
+@pytest.mark.hazard("HZ-GPC-14")
+@pytest.mark.parametrize("is_concept", [True, False])
+@pytest.mark.parametrize(
+    ("make", "elements", "verification"),
+    [
+        (problem, {"verificationStatus": "entered-in-error"}, "entered-in-error"),
+        (problem, {"verificationStatus": "refuted"}, "refuted"),
+        (problem, {"verificationStatus": "confirmed"}, "unconfirmed"),
+        (observation, {"status": "entered-in-error"}, "entered-in-error"),
+        (observation, {"status": "cancelled"}, ""),
+    ],
+)
+def test_an_allergy_of_an_item_in_error_or_refuted_is_never_active(make, elements, verification, is_concept):
+    if is_concept and make is problem:
+        elements = {name: {"coding": [{"code": code}]} for name, code in elements.items()}
+    found = mapped(answer(make(code=CEPHALOSPORIN, **elements)))
+    assert faults(found.resources()) == []
+    allergies = found.resources("AllergyIntolerance")
+    assert [status_of(item, "verificationStatus") for item in allergies] == ([verification] if verification else [])
+    active = [item for item in allergies if "clinicalStatus" in item and status_of(item) == "active"]
+    assert len(active) == (verification == "unconfirmed")
+
+
+@pytest.mark.hazard("HZ-GPC-14")
+@pytest.mark.parametrize("make", [problem, observation])
+def test_an_allergy_of_an_item_in_error_is_withdrawn_as_one_in_error(store, tmp_path, make):
+    element = "verificationStatus" if make is problem else "status"
+    wrong = make(code=CEPHALOSPORIN, **{element: "entered-in-error"}, bodySite=[{"coding": [{"code": 7}]}])
+    assert loaded(store, tmp_path / "1", answer(make(code=CEPHALOSPORIN), meta={"lastUpdated": EARLIER})).exit_code == 0
+    assert loaded(store, tmp_path / "2", answer(wrong, meta={"lastUpdated": LATER})).state == "done"
+    with store.read() as session:
+        ids = [id_ for (id_,) in session.rows("SELECT id FROM head WHERE deleted = 0")]
+        bodies = [json.loads(head.body) for id_ in ids if (head := resources.head_of(session, "AllergyIntolerance", id_))]  # fmt: skip
+    assert [status_of(body, "verificationStatus") for body in bodies] == ["entered-in-error"]
+    assert "clinicalStatus" not in bodies[0]
+
+
+@pytest.mark.hazard("HZ-GPC-14")
+@pytest.mark.parametrize(
+    ("status", "verifications"), [("final", ["unconfirmed"]), ("cancelled", ["unconfirmed"]), ("entered-in-error", ["entered-in-error"])]
+)  # fmt: skip
+def test_a_problem_makes_the_allergy_that_its_cancelled_item_does_not(status, verifications):
+    actual = extension("ActualProblem", CARE_CONNECT, valueReference={"reference": "Observation/o1"})
+    sent = problem(code=CEPHALOSPORIN, extension=[actual])
+    found = mapped(answer(observation(code=CEPHALOSPORIN, status=status), sent))
+    allergies = found.resources("AllergyIntolerance")
+    assert [status_of(item, "verificationStatus") for item in allergies] == verifications
+
+
+@pytest.mark.hazard("HZ-GPC-14")
+def test_a_cancelled_entry_of_the_family_is_no_history():
+    code = concept("12C..00", "FH: Cardiovascular disease", READ)
+    found = mapped(answer(observation(code=code, status="cancelled")))
+    assert found.resources("FamilyMemberHistory") == []
+    assert "Observation.status (cancelled: makes no history or allergy)" in found.unlisted
+
+
 def test_a_problem_that_is_an_allergy_of_the_record_makes_no_second_one():
     actual = extension("ActualProblem", CARE_CONNECT, valueReference={"reference": "AllergyIntolerance/a1"})
     sent = problem(code=concept("91936005", "Allergy to penicillin"), extension=[actual], clinicalStatus="inactive")
@@ -286,6 +414,55 @@ def test_a_vaccination_that_was_not_given_is_never_shown_as_given(elements, stat
     assert given["status"] == status and faults(found.resources()) == [] and given["vaccineCode"]["text"] == words
     assert len(given.get("performer", [])) == (status != "not-done")  # who entered it gave nothing
     assert ("statusReason" in given) == (status == "not-done")
+
+
+def vaccination(**elements: object) -> dict:
+    basic = {"resourceType": "Immunization", "id": "i1", "status": "completed", "notGiven": False, "patient": PATIENT}
+    return {**basic, "vaccineCode": concept(text="Influenza vaccination"), "date": "2024-03-01", **elements}
+
+
+@pytest.mark.hazard("HZ-GPC-15")
+@pytest.mark.parametrize(
+    ("elements", "status", "reason"),
+    [
+        ({}, "completed", ""),
+        ({"status": None}, "completed", ""),
+        ({"date": None}, "completed", ""),
+        ({"date": "2024-03-12"}, "completed", ""),
+        ({"date": "2024-03-12T18:00:00Z"}, "completed", ""),
+        ({"date": "2024-03"}, "completed", ""),
+        ({"date": "2024-03-13"}, "not-done", "Dated after the answer that tells of it"),
+        ({"date": "2099-01-01"}, "not-done", "Dated after the answer that tells of it"),
+        ({"date": "2099"}, "not-done", "Dated after the answer that tells of it"),
+        ({"status": "in-progress"}, "not-done", "Not completed: in-progress"),
+        ({"status": "on-hold"}, "not-done", "Not completed: on-hold"),
+        ({"status": "stopped"}, "not-done", "Not completed: stopped"),
+        ({"date": "2099-01-01", "status": "entered-in-error"}, "entered-in-error", ""),
+    ],
+)
+def test_only_a_vaccination_that_was_completed_before_its_answer_is_shown_as_given(elements, status, reason):
+    found = mapped(answer(vaccination(**elements), named(IMMUNISATIONS, vaccination())))
+    shown = found.one("Immunization")
+    assert (shown["status"], shown.get("statusReason", {}).get("text", "")) == (status, reason)
+    assert faults(found.resources()) == []
+
+
+@pytest.mark.hazard("HZ-GPC-15")
+@pytest.mark.parametrize("status", ["unheard-of", 7])
+def test_a_vaccination_of_a_status_that_is_not_known_waits_in_quarantine(status):
+    found = map_rows(SOURCE, read(answer(vaccination(status=status))))
+    assert found.resources("Immunization") == [] and "Immunization.status" in str(found.faults)
+
+
+@pytest.mark.hazard("HZ-GPC-15")
+def test_a_vaccination_that_was_planned_is_given_once_a_later_answer_tells_the_same_of_it(store, tmp_path):
+    sent = vaccination(date="2024-03-20")
+    for number, (at, status) in enumerate(((EARLIER, "not-done"), (LATER, "completed"), (EARLIER, "completed"))):
+        loaded(store, tmp_path / str(number), answer(sent, named(IMMUNISATIONS, sent, at=at)))
+        with store.read() as session:
+            ids = [id_ for (id_,) in session.rows("SELECT id FROM head WHERE deleted = 0")]
+            heads = [head for id_ in ids if (head := resources.head_of(session, "Immunization", id_))]
+        assert [json.loads(head.body)["status"] for head in heads] == [status]
 
 
 @pytest.mark.hazard("HZ-GPC-09")
@@ -452,6 +629,68 @@ def test_one_bad_entry_costs_no_other(sent, reason):
     items = read(answer(sent, observation()))
     assert [item.reason for item in items if isinstance(item, Reject)] == [reason]
     assert {"Patient", "Observation", "Organization"} <= {getattr(item, "table", "") for item in items}
+
+
+def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every place within a value, as the names and numbers that lead there."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, item in inner:
+        yield (*path, step)
+        yield from places(item, (*path, step))
+
+
+def replaced(value: object, path: tuple[str | int, ...], other: object) -> object:
+    if not path:
+        return other
+    step, *rest = path
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    kept = {name: replaced(item, tuple(rest), other) if name == step else item for name, item in items}
+    return kept if isinstance(value, dict) else list(kept.values())
+
+
+SAMPLE = [entry["resource"] for entry in json.loads((SAMPLES / "record.json").read_text(encoding="utf-8"))["entry"]]
+CONTAINED = named(ENDED, "#1", contained=[{**allergy("1"), "identifier": [{"system": "urn:x", "value": "1"}]}])
+
+
+@pytest.mark.parametrize("type_", sorted({resource["resourceType"] for resource in SAMPLE}))
+def test_a_value_of_a_wrong_type_never_ends_the_load(type_):
+    sent = [resource for resource in (*SAMPLE, CONTAINED) if resource["resourceType"] == type_]
+    names = [(item, path) for item in sent for path in places(item)]
+    paths = {tuple(step for step in path if isinstance(step, str)): (item, path) for item, path in names}
+    feed = Feed(settings={"publisher": "A99001"})
+    for resource, path in paths.values():
+        for wrong in (None, 5, [None], [5], [[]], {"a": 5}):
+            items = read(answer(replaced(resource, path, wrong), observation("beside")), feed=feed)
+            assert "beside" in {getattr(item, "key", "") for item in items}, path
+            for row in items:
+                assert isinstance(row, Reject) or SOURCE.publisher(row).code == "A99001"
+
+
+@pytest.mark.parametrize("element", ["entry", "meta", "type", "parameter", "resourceType", "identifier"])
+@pytest.mark.parametrize("wrong", [None, 5, [None], [5], [[]], {"a": 5}])
+def test_a_bundle_with_a_value_of_a_wrong_type_never_ends_the_load(element, wrong):
+    assert read({**answer(), element: wrong})
+    assert read({"resourceType": "Parameters", "parameter": [{"resource": {**answer(), element: wrong}}]})
+
+
+@pytest.mark.hazard("HZ-GPC-13")
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [extension("ListWarningCode")],
+        [extension("ListWarningCode", valueCode=" ")],
+        [extension("ListWarningCode", valueCode=7)],
+        [extension("ListWarningCode", valueCodeableConcept={"coding": [{"code": "confidential-items"}]})],
+        ["confidential-items"],
+        "confidential-items",
+        7,
+    ],
+)
+def test_a_list_with_a_warning_that_cannot_be_read_takes_nothing_away_and_tells_so(nodes):
+    first = answer(allergy(), named(ALLERGIES, allergy(), at=EARLIER))
+    found = mapped(first, answer(named(ALLERGIES, at=LATER, extension=nodes)))
+    assert len(found.resources("AllergyIntolerance")) == 1
+    assert "warns that data may be missing" in str(found.resources("Flag"))
 
 
 def test_what_a_server_says_of_its_answer_and_a_narrative_are_no_part_of_the_record():
