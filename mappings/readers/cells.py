@@ -51,8 +51,8 @@ def csv_cells(file: File, table: str, encoding: str, delimiter: str = ",", names
 
 
 def fixed_cells(file: File, encoding: str, layout: Callable[[str], tuple[str, Sequence[Field]]]) -> Iterator[Cell]:
-    """Yield each field of a file of fixed width, the empty ones too; ``layout`` says of which table a line is, and where
-    its fields stand."""
+    """Yield each field of a file of fixed width, the empty ones too; ``layout`` says of which table a line is, and
+    where its fields stand."""
     with file.text(encoding) as text:
         lines = text.read().splitlines()
 
