@@ -39,7 +39,8 @@ class Standing(msgspec.Struct):
     ``trouble`` says why nothing is loaded now, ``retry`` when it is tried again after so many ``attempts``. ``late``
     and ``look`` are the hours and seconds that its settings allow. ``still`` holds size, time and first sight of each
     file by its token, ``known`` what became of those that are left where they lie. ``settling`` are the files on their
-    way to ``done``, ``failed`` or out; ``sent_away`` those to be moved likewise on a server.
+    way to ``done``, ``failed`` or out, ``facts`` the size, time and node that each of them had when it was looked at;
+    ``sent_away`` those to be moved likewise on a server.
     """
 
     source: str = ""
@@ -62,6 +63,7 @@ class Standing(msgspec.Struct):
     still: dict[str, tuple[int, int, int]] = {}
     known: dict[str, str] = {}
     settling: dict[str, str] = {}
+    facts: dict[str, tuple[int, int, int]] = {}
     sent_away: dict[str, str] = {}
 
     def count(self, what: str) -> None:

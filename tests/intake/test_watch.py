@@ -222,6 +222,49 @@ def test_an_extract_of_tpp_waits_for_its_manifest_and_what_that_lists(here, tmp_
     assert not folder.exists()
 
 
+@pytest.mark.hazard("HZ-FEED-22")
+@pytest.mark.parametrize("after, source", [("move", "hl7v2"), ("move", "cld"), ("delete", "cld")])
+@pytest.mark.parametrize("name", ["done", "failed"])
+def test_a_link_in_the_place_of_our_folders_leads_nothing_into_another_feed(here, tmp_path, name, after, source):
+    drop = Drop(here, tmp_path, source, after=after)
+    (tmp_path / "other").mkdir()
+    (drop.folder / name).symlink_to(tmp_path / "other")
+    drop.put("a.hl7", message(1))
+    assert not drop.watcher.once() and "is a link" in drop.standing.trouble and drop.kept() == 0
+    assert not list((tmp_path / "other").iterdir()) and (drop.folder / "a.hl7").is_file()
+    (drop.folder / name).unlink()
+    assert drop.watcher.once() is (source == "hl7v2")
+
+
+@pytest.mark.hazard("HZ-FEED-22")
+@pytest.mark.parametrize("place", ["done", "done/x", "x"])
+def test_a_link_that_appears_while_a_delivery_is_loaded_is_not_followed(drop, tmp_path, monkeypatch, place):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.hl7").write_bytes(message(2))
+    drop.put("x/a.hl7", message(1))
+    real = loading.load
+
+    def swapped(*args, **words):
+        report = real(*args, **words)
+        if place == "x":
+            (drop.folder / "x").rename(drop.folder / ".y")
+        (drop.folder / place).parent.mkdir(exist_ok=True)
+        (drop.folder / place).symlink_to(tmp_path / "other")
+        return report
+
+    monkeypatch.setattr(loading, "load", swapped)
+    drop.watcher.once()
+    assert [path.read_bytes() for path in (tmp_path / "other").iterdir()] == [message(2)]
+
+
+@pytest.mark.parametrize("name", ["done", "failed"])
+def test_a_file_that_is_named_as_one_of_our_folders_is_a_delivery_and_stops_no_other(drop, name):
+    drop.put(name, message(1))
+    drop.put("a.hl7", message(2))
+    assert drop.watcher.once() and drop.kept() == 2
+    assert drop.lying() == ["done/a.hl7", f"done/{name}.file"]
+
+
 def test_a_link_is_not_followed(drop, tmp_path):
     (tmp_path / "elsewhere.hl7").write_bytes(message(1))
     (drop.folder / "a.hl7").symlink_to(tmp_path / "elsewhere.hl7")
@@ -349,8 +392,8 @@ def test_what_is_cut_off_is_done_again_and_nothing_twice(store, tmp_path, monkey
             if when == "after" or (when == "half" and where != "put_away"):
                 real(*args, **words)
             elif when == "half":
-                folder, names, to = args
-                real(folder, list(names)[:1], to)
+                folder, files, to = args
+                real(folder, dict(list(files.items())[:1]), to)
             raise Killed
 
         with monkeypatch.context() as patch:
@@ -360,6 +403,31 @@ def test_what_is_cut_off_is_done_again_and_nothing_twice(store, tmp_path, monkey
         drop.again()
     assert drop.watcher.once() and drop.kept() == 2 and drop.loads() == 1
     assert drop.lying() == ["done/x/a.hl7", "done/x/b.hl7"]
+
+
+@pytest.mark.hazard("HZ-FEED-23")
+@pytest.mark.parametrize("after", ["move", "delete"])
+@pytest.mark.parametrize("source", ["hl7v2", "cld"])
+def test_a_file_that_is_replaced_while_another_of_its_name_is_loaded_is_loaded_too(
+    here, tmp_path, monkeypatch, source, after
+):
+    drop = Drop(here, tmp_path, source, after=after)
+    path = drop.put("a.hl7", message(1))
+    real = loading.load
+
+    def replaced(*args, **words):
+        try:
+            return real(*args, **words)
+        finally:
+            monkeypatch.setattr(loading, "load", real)
+            path.with_name("a.part").write_bytes(message(2))
+            path.with_name("a.part").rename(path)
+
+    monkeypatch.setattr(loading, "load", replaced)
+    outcome = drop.looker.look()
+    assert path.read_bytes() == message(2), outcome
+    drop.watcher.once()
+    assert drop.kept() == (2 if source == "hl7v2" else 0) and len(drop.told) == 2 and not path.exists()
 
 
 @pytest.mark.hazard("HZ-FEED-14")

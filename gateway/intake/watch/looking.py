@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from gateway import durable, log
+from gateway import log
 from gateway.errors import GatewayError, Refused, Unavailable
 from gateway.intake import arriving, load, staging, unsealing
 from gateway.intake.report import Report
@@ -56,6 +56,7 @@ class Ready:
     names: tuple[str, ...]
     mtime: int
     token: str
+    facts: dict[str, landing.Facts]
 
     @property
     def order(self) -> tuple[str, int, tuple[str, ...]]:
@@ -132,6 +133,8 @@ class Looker:
         log.event("watch.waits", source=standing.source, reason=why, seconds=seconds)
 
     def _look(self) -> Outcome:
+        if (self.watch.remote or self.watch.settings.after != "leave") and landing.make_way(self.watch.folder):
+            log.event("watch.renamed", source=self.standing.source)
         self._settle()
         whole = self._whole()
         standing, waiting = self.standing, [ready for ready in whole if not self._is_known(ready)]
@@ -258,7 +261,7 @@ class Looker:
         standing.count("loaded" if report else "again")
         if report and report.rejects:
             standing.count("with rejects")
-        (self.watch.folder / FAILED / f"{ready.top}{landing.REPORT}").unlink(missing_ok=True)
+        landing.remove_report(self.watch.folder, f"{ready.top}{landing.REPORT}")
         self._put_away(ready, DONE)
         self.desk.became(self.watch, arrival.title, report, "")
         return Outcome.LOADED
@@ -299,13 +302,11 @@ class Looker:
         self.standing.count("refused")
         log.event("watch.refused", source=self.standing.source, reason=why)
         if self.watch.remote or self.watch.settings.after != "leave":
-            folder = self.watch.folder / FAILED
-            folder.mkdir(mode=0o700, exist_ok=True)
             about = {
                 "feed": self.watch.feed.name, "source": self.watch.source.name, "delivery": ready.arrival.title,
                 "files": len(ready.files), "at": self._now, "reason": why,
             }  # fmt: skip
-            durable.write_whole(folder / f"{ready.top}{landing.REPORT}", msgspec.json.encode(about))
+            landing.write_report(self.watch.folder, f"{ready.top}{landing.REPORT}", msgspec.json.encode(about))
         self._put_away(ready, FAILED)
         self.desk.became(self.watch, ready.arrival.title, None, why)
 
@@ -313,6 +314,7 @@ class Looker:
         """Move the files of a delivery, delete them or leave them. What is begun is remembered, and ended after a
         kill."""
         after, standing = self.watch.settings.after, self.standing
+        standing.facts = ready.facts
         if self.watch.remote:
             standing.sent_away |= dict.fromkeys(ready.names, to)
             standing.settling = dict.fromkeys(ready.names, "" if to == DONE else FAILED)
@@ -326,9 +328,11 @@ class Looker:
     def _settle(self) -> None:
         """End what was begun of putting files away."""
         standing = self.standing
+        facts = standing.facts
         for to in sorted(set(standing.settling.values())):
-            landing.put_away(self.watch.folder, [name for name, goal in standing.settling.items() if goal == to], to)
-        standing.settling = {}
+            files = {name: facts[name] for name, goal in standing.settling.items() if goal == to and name in facts}
+            landing.put_away(self.watch.folder, files, to)
+        standing.settling, standing.facts = {}, {}
 
 
 def _ready(arrival: Arrival, files: dict[str, Lying], markers: dict[str, str]) -> Ready:
@@ -337,7 +341,8 @@ def _ready(arrival: Arrival, files: dict[str, Lying], markers: dict[str, str]) -
     own = {markers[name] for name in arrival.files if name in markers} - of_others
     names = [*sorted(arrival.files), *sorted(own)]
     mtime = max(files[name].mtime for name in arrival.files)
-    return Ready(arrival, tuple(sorted(arrival.files)), tuple(names), mtime, hex64("ready", *tokens))
+    facts = {name: landing.facts(files[name]) for name in names}
+    return Ready(arrival, tuple(sorted(arrival.files)), tuple(names), mtime, hex64("ready", *tokens), facts)
 
 
 def _words(error: OSError) -> str:
