@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,15 +94,42 @@ def standings(path: Path) -> dict[str, Standing]:
     with faults.named():
         data = path.read_bytes() if path.is_file() else b"{}"
     try:
-        return dict(sorted(_decoded(data).items()))
-    except msgspec.DecodeError:
+        return {name: _renamed(each, _name) for name, each in sorted(_decoded(data).items())}
+    except (msgspec.DecodeError, ValueError):
         return {}
 
 
 def save(path: Path, standing: Mapping[str, Standing]) -> None:
     """Write how every feed stands."""
     with faults.named():
-        durable.write_whole(path, msgspec.json.encode(standing))
+        durable.write_whole(path, msgspec.json.encode({name: _renamed(each, _text) for name, each in standing.items()}))
+
+
+def _renamed(standing: Standing, spell: Callable[[str], str]) -> Standing:
+    """How a feed stands, with the names of files spelled otherwise."""
+    return msgspec.structs.replace(
+        standing,
+        settling={spell(name): to for name, to in standing.settling.items()},
+        facts={spell(name): facts for name, facts in standing.facts.items()},
+        sent_away={spell(name): to for name, to in standing.sent_away.items()},
+    )
+
+
+def _text(name: str) -> str:
+    """A file's name as JSON can hold it: one that is not UTF-8 as its bytes, behind a NUL, which no name holds.
+
+    >>> _text(os.fsdecode(bytes([90, 235]))), _text("Zoë")
+    ('\\x005aeb', 'Zoë')
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return f"\0{os.fsencode(name).hex()}"
+    return name
+
+
+def _name(text: str) -> str:
+    return os.fsdecode(bytes.fromhex(text[1:])) if text.startswith("\0") else text
 
 
 def forget_others(path: Path, names: Collection[str]) -> None:

@@ -512,6 +512,39 @@ def test_it_stops_between_two_transactions_and_goes_on_at_the_next_start(drop):
     assert drop.again().once() and drop.loads() == 1 and drop.kept() == 1
 
 
+@pytest.mark.hazard("HZ-FEED-24")
+@pytest.mark.parametrize("after", ["move", "delete", "leave"])
+@pytest.mark.parametrize("name", [b"Zo\xeb.hl7", b"x\xff/a.hl7", b"\xed\xa0\x80.hl7"])
+def test_a_name_that_is_not_utf_8_is_refused_and_stops_no_other(drop, tmp_path, name, after):
+    drop = Drop(drop.store, tmp_path, after=after)
+    drop.put(os.fsdecode(name), message(1))
+    drop.put("z.hl7", message(2))
+    assert not drop.watcher.once() and drop.kept() == 1
+    assert drop.standing.reason == "the name of a file is not UTF-8" and drop.standing.refused == 1
+    assert (drop.folder / os.fsdecode(name)).exists() is (after == "leave")
+
+
+@pytest.mark.hazard("HZ-FEED-24")
+def test_names_on_their_way_are_remembered_whatever_their_bytes(tmp_path):
+    names = dict.fromkeys([os.fsdecode(b"Zo\xeb"), "Zoë", "a"], "done")
+    standing = watched.Standing(settling=names, facts=dict.fromkeys(names, (1, 2, 3)), sent_away=names)
+    watched.save(tmp_path / "watch.json", {"ward": standing})
+    assert watched.standings(tmp_path / "watch.json") == {"ward": standing}
+
+
+@pytest.mark.hazard("HZ-FEED-24")
+@pytest.mark.parametrize("error", [UnicodeEncodeError("utf-8", "x", 0, 1, "y"), OSError(28, "full"), KeyError("x")])
+def test_a_feed_that_cannot_be_remembered_waits_and_ends_nothing(drop, monkeypatch, error):
+    def broken(*_):
+        raise error
+
+    drop.put("a.hl7", message(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(watched, "save", broken)
+        assert drop.looker.look() is Outcome.HELD and drop.looker.standing.trouble
+    assert drop.watcher.once() and drop.loads() == 1
+
+
 # Packed
 
 

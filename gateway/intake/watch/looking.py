@@ -120,8 +120,20 @@ class Looker:
             log.bug(error)
             self._wait(f"a bug ({type(error).__name__}): the log names the lines of code")
             outcome = Outcome.HELD
-        self.desk.save()
-        return outcome
+        return outcome if self._is_saved() else Outcome.HELD
+
+    def _is_saved(self) -> bool:
+        """Remember how it stands. Where that cannot be, this feed waits and the others go on."""
+        try:
+            self.desk.save()
+        except (Unavailable, OSError) as error:
+            self._wait(str(error) if isinstance(error, Unavailable) else _words(error))
+            return False
+        except Exception as error:
+            log.bug(error)
+            self._wait(f"a bug ({type(error).__name__}): the log names the lines of code")
+            return False
+        return True
 
     def _wait(self, why: str) -> None:
         """Try again later, and say why."""
@@ -269,6 +281,8 @@ class Looker:
     def _load(self, ready: Ready) -> Report | None:
         """Load a delivery and return its report; None for one that the store has already."""
         desk, watch = self.desk, self.watch
+        if not all(map(_is_text, ready.files)):
+            raise Refused("the name of a file is not UTF-8")
         name = f"watch {watch.feed.name} {landing.digest(watch.folder, ready.files)}"
         with desk.store.read() as session:
             if deliveries.is_loaded(session, watch.source.name, name):
@@ -343,6 +357,11 @@ def _ready(arrival: Arrival, files: dict[str, Lying], markers: dict[str, str]) -
     mtime = max(files[name].mtime for name in arrival.files)
     facts = {name: landing.facts(files[name]) for name in names}
     return Ready(arrival, tuple(sorted(arrival.files)), tuple(names), mtime, hex64("ready", *tokens), facts)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is UTF-8: the system gives every other byte as half a surrogate pair."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in name)
 
 
 def _words(error: OSError) -> str:
