@@ -162,21 +162,43 @@ def test_a_file_that_grows_is_not_loaded_before_it_stands_still(here, tmp_path):
     assert drop.looker.look() is Outcome.LOADED and drop.kept() == 1
 
 
-def test_what_lies_there_for_long_needs_no_second_look(here, tmp_path):
-    drop = Drop(here, tmp_path, still_seconds=3600)
-    facts = (tmp_path / "drop").stat()
-    drop.put("a.hl7", message(1))
+@pytest.mark.hazard("HZ-FEED-11")
+def test_a_share_whose_clock_is_behind_makes_no_growing_file_whole(here, tmp_path):
+    now = [OLD * 1_000_000]
+    here.clock = lambda: now[0]
+    drop = Drop(here, tmp_path, still_seconds=60)
+    path = drop.put("a.hl7", message(1)[:40])
+    for second, piece in enumerate((40, 80, len(message(1)))):
+        path.write_bytes(message(1)[:piece])
+        os.utime(path, (OLD - 90_000 + second, OLD - 90_000 + second))
+        assert drop.looker.look() is Outcome.NOTHING and drop.standing.incomplete == 1
+        now[0] += 30_000_000
     assert drop.looker.look() is Outcome.NOTHING
-    here.clock = lambda: int((facts.st_ctime + 3700) * 1_000_000)
-    assert drop.again().once() and drop.kept() == 1
+    now[0] += 30_000_000
+    assert drop.again().once() and drop.kept() == 1, "the looks before a restart count"
+
+
+@pytest.mark.hazard("HZ-FEED-11")
+def test_a_new_file_with_the_node_of_a_temporary_one_is_not_whole_at_once(here, tmp_path):
+    drop = Drop(here, tmp_path, still_seconds=3600)
+    part = drop.put("a.hl7.part", message(1))
+    assert drop.looker.look() is Outcome.NOTHING
+    part.write_bytes(message(1)[:40])  # as the system does that gives a node anew
+    part.rename(drop.folder / "b.hl7")
+    assert drop.looker.look() is Outcome.NOTHING
+    (drop.folder / "b.hl7").write_bytes(message(1)[:60])
+    assert drop.looker.look() is Outcome.NOTHING and drop.kept() == 0
 
 
 def test_a_file_that_was_seen_under_a_temporary_name_is_whole_when_it_gets_its_own(here, tmp_path):
     drop = Drop(here, tmp_path, still_seconds=3600)
     path = drop.put("a.hl7.part", message(1))
     assert drop.looker.look() is Outcome.NOTHING
-    path.rename(drop.folder / "a.hl7")
+    path.rename(drop.folder / "x.hl7")
+    drop.put("y.hl7.part", message(2))
     assert drop.looker.look() is Outcome.LOADED
+    (drop.folder / "y.hl7.part").rename(drop.folder / "y.hl7")
+    assert drop.looker.look() is Outcome.LOADED and drop.kept() == 2
 
 
 @pytest.mark.parametrize(

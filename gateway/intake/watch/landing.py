@@ -36,12 +36,11 @@ Facts: TypeAlias = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Lying:
-    """A file that lies there: its size, when its bytes changed (``mtime``) and when anything of it did (``changed``;
-    µs UTC, 0 where nobody says)."""
+    """A file that lies there: its size, when its bytes changed (``mtime``, µs UTC by the clock of its disk) and its
+    node (0 where nobody says)."""
 
     size: int
     mtime: int
-    changed: int = 0
     node: int = 0
 
 
@@ -54,24 +53,20 @@ def is_temporary(name: str) -> bool:
     return name.startswith((".", "~$")) or name.lower().endswith(TEMPORARY)
 
 
-def lying(folder: Path) -> tuple[dict[str, Lying], frozenset[int]]:
-    """The files in a folder by their paths in it, and the nodes of those that are being written. Links, and what is
-    done or failed, are left alone."""
+def lying(folder: Path) -> tuple[dict[str, Lying], frozenset[Lying]]:
+    """The files in a folder by their paths in it, and those that are being written. Links, and what is done or failed,
+    are left alone."""
     files: dict[str, Lying] = {}
-    temporary: set[int] = set()
+    temporary: set[Lying] = set()
     for path, name in _walk(folder, ""):
         facts = path.stat(follow_symlinks=False)
         if not stat.S_ISREG(facts.st_mode):
             continue
+        file = Lying(facts.st_size, facts.st_mtime_ns // 1000, facts.st_ino)
         if is_temporary(path.name):
-            temporary.add(facts.st_ino)
+            temporary.add(file)
         elif not name.endswith(REPORT):
-            files[name] = Lying(
-                facts.st_size,
-                facts.st_mtime_ns // 1000,
-                max(facts.st_mtime_ns, facts.st_ctime_ns) // 1000,
-                facts.st_ino,
-            )
+            files[name] = file
     return dict(sorted(files.items())), frozenset(temporary)
 
 
@@ -94,25 +89,25 @@ def token(name: str, file: Lying) -> str:
 def standing_still(
     files: Mapping[str, Lying],
     before: Mapping[str, tuple[int, int, int]],
-    renamed: Collection[int],
+    renamed: Collection[Lying],
     now: int,
     seconds: int,
 ) -> tuple[set[str], dict[str, tuple[int, int, int]]]:
     """Which files are whole, and what to remember of the others and them until the next look (size, time of the bytes,
     when they were first seen so).
 
-    ``renamed`` are the nodes of files that were temporary before: such a one was whole when it got its name. The clock
-    of a share may be another: what it says of the future counts for nothing, and only looking does.
+    ``renamed`` are the files that were temporary at the last look: one that is the same still was whole when it got its
+    name, while a node alone may be that of a new file. The clock of a share may be another: only looking tells, and by
+    our own clock.
     """
     whole: set[str] = set()
     seen: dict[str, tuple[int, int, int]] = {}
     for name, file in files.items():
         key = hex64("name", os.fsencode(name).hex())
         last = before.get(key, (-1, -1, now))
-        first = last[2] if last[:2] == (file.size, file.mtime) else now
+        first = last[2] if last[:2] == (file.size, file.mtime) and last[2] <= now else now
         seen[key] = (file.size, file.mtime, first)
-        is_old = 0 < file.changed <= now - seconds * US
-        if is_old or now - first >= seconds * US or file.node in renamed:
+        if now - first >= seconds * US or file in renamed:
             whole.add(name)
     return whole, seen
 

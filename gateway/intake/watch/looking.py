@@ -92,11 +92,12 @@ class Desk:
 
 
 class Looker:
-    """The look at one feed. ``renamed`` remembers, while it runs, which files are being written."""
+    """The look at one feed. ``_temporary`` remembers, while it runs, which files were being written at the last look, and are
+    whole since then."""
 
     def __init__(self, desk: Desk, watch: Watch, standing: Standing):
         self.desk, self.watch, self.standing = desk, watch, standing
-        self._temporary: frozenset[int] = frozenset()
+        self._temporary: frozenset[Lying] = frozenset()
         standing.source, standing.late, standing.look = (
             watch.source.name, watch.settings.late_hours, watch.settings.look_seconds,
         )  # fmt: skip
@@ -190,7 +191,7 @@ class Looker:
         files, temporary = landing.lying(watch.folder)
         seconds = 0 if watch.remote else watch.settings.still_seconds
         still, standing_still = landing.standing_still(files, standing.still, self._temporary, self._now, seconds)
-        self._temporary |= temporary
+        self._temporary = temporary | frozenset(files[name] for name in still if files[name] in self._temporary)
         markers: dict[str, str] = {}
         if watch.settings.marker:
             markers = landing.marked(files, watch.settings.marker)
