@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Refused
+from gateway.intake import arriving
 from gateway.intake import load as loading
 from gateway.intake.watch import landing, watches
 from gateway.intake.watch.looking import Outcome
@@ -242,6 +243,38 @@ def test_an_extract_of_tpp_waits_for_its_manifest_and_what_that_lists(here, tmp_
     (folder / "SRPatient.csv").write_bytes(patients)
     assert drop.looker.look() is Outcome.LOADED and drop.told == [("extract of 20240312_0100", "loaded")]
     assert not folder.exists()
+
+
+@pytest.mark.hazard("HZ-FEED-26")
+@pytest.mark.parametrize(
+    "broken", [lambda data: data[:30], lambda data: data[:-6], lambda data: data[:20] + bytes(20) + data[40:],
+               lambda data: b"FileName" + data, lambda data: b"", lambda data: data[:3],
+               lambda data: gzip.compress(b'"A","B"\r\n"1","2"\r\n')],
+    ids=["begun", "cut off", "changed", "no gzip", "empty", "head", "other columns"],
+)  # fmt: skip
+def test_a_manifest_that_is_being_written_or_damaged_stops_no_other_extract(here, tmp_path, broken):
+    now = [OLD * 1_000_000]
+    here.clock = lambda: now[0]
+    drop = Drop(here, tmp_path, "tpp", still_seconds=60)
+    folder = tpp(drop, 12)
+    whole = gzip.compress((folder / "SRManifest.csv").read_bytes())
+    (folder / "SRManifest.csv").unlink()
+    (folder / "SRManifest.csv.gz").write_bytes(broken(whole))
+    tpp(drop, 13)
+    assert drop.looker.look() is Outcome.NOTHING and not drop.looker.standing.trouble
+    assert drop.looker.standing.incomplete == 2
+    now[0] += 61_000_000
+    outcomes = [drop.looker.look() for _ in range(3)]
+    assert Outcome.LOADED in outcomes and Outcome.REFUSED in outcomes, (outcomes, drop.looker.standing.trouble)
+    assert drop.loads() == 1 and (drop.folder / "failed" / folder.name).is_dir()
+
+
+@pytest.mark.hazard("HZ-FEED-26")
+def test_a_manifest_is_not_read_before_it_stands_still(here, tmp_path, monkeypatch):
+    drop = Drop(here, tmp_path, "tpp", still_seconds=60)
+    tpp(drop, 12)
+    monkeypatch.setattr(arriving, "read_small", lambda path: pytest.fail("read"))
+    assert drop.looker.look() is Outcome.NOTHING and not drop.looker.standing.trouble
 
 
 @pytest.mark.hazard("HZ-FEED-22")

@@ -6,7 +6,7 @@ digest of its files; everything else is done again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -199,7 +199,7 @@ class Looker:
         if not watch.remote:
             standing.still = standing_still
         own = {name: file for name, file in files.items() if name not in markers.values()}
-        arrivals = self._arrivals(own)
+        arrivals = self._arrivals(own, still)
         complete = [arrival for arrival in arrivals if not arrival.lacks and still.issuperset(arrival.files)]
         standing.incomplete = len(arrivals) - len(complete)
         whole = sorted((_ready(arrival, files, markers) for arrival in complete), key=lambda ready: ready.order)
@@ -208,17 +208,24 @@ class Looker:
             standing.known = {name: what for name, what in standing.known.items() if name in tokens}
         return whole
 
-    def _arrivals(self, files: dict[str, Lying]) -> list[Arrival]:
-        """The deliveries, by the names that the files have once they are decrypted and decompressed."""
+    def _arrivals(self, files: Collection[str], still: Collection[str]) -> list[Arrival]:
+        """The deliveries, by the names that the files have once they are decrypted and decompressed. What does not
+        stand still is not read."""
         by_clear: dict[str, str] = {}
         zips = []
+
+        def read(clear: str) -> bytes:
+            if by_clear[clear] not in still:
+                raise Refused("the file is being written")
+            return self._read(by_clear[clear])
+
         for name in files:
             clear = arriving.clear(name)
-            if "/" not in name and name.lower().endswith(".zip") and is_zip(self.watch.folder / name):
+            if name in still and "/" not in name and name.lower().endswith(".zip") and is_zip(self.watch.folder / name):
                 zips.append(self._zipped(name))
             else:
                 by_clear[name if clear in by_clear else clear] = name
-        arrivals = self.watch.source.arrivals(by_clear, lambda clear: self._read(by_clear[clear]), self.watch.feed)
+        arrivals = self.watch.source.arrivals(by_clear, read, self.watch.feed)
         return [
             *(replace(arrival, files=tuple(by_clear[name] for name in arrival.files)) for arrival in arrivals),
             *zips,
