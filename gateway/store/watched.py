@@ -94,7 +94,7 @@ def standings(path: Path) -> dict[str, Standing]:
     with faults.named():
         data = path.read_bytes() if path.is_file() else b"{}"
     try:
-        return {name: _renamed(each, _name) for name, each in sorted(_decoded(data).items())}
+        return {name: _renamed(feed, _name) for name, feed in sorted(_decoded(data).items())}
     except (msgspec.DecodeError, ValueError):
         return {}
 
@@ -102,7 +102,7 @@ def standings(path: Path) -> dict[str, Standing]:
 def save(path: Path, standing: Mapping[str, Standing]) -> None:
     """Write how every feed stands."""
     with faults.named():
-        durable.write_whole(path, msgspec.json.encode({name: _renamed(each, _text) for name, each in standing.items()}))
+        durable.write_whole(path, msgspec.json.encode({name: _renamed(feed, _text) for name, feed in standing.items()}))
 
 
 def _renamed(standing: Standing, spell: Callable[[str], str]) -> Standing:

@@ -312,6 +312,32 @@ def test_a_link_that_appears_while_a_delivery_is_loaded_is_not_followed(drop, tm
     assert [path.read_bytes() for path in (tmp_path / "other").iterdir()] == [message(2)]
 
 
+@pytest.mark.hazard("HZ-FEED-22")
+@pytest.mark.parametrize("kind", ["link", "folder link", "pipe", "another", "nothing"])
+def test_what_is_another_thing_than_was_looked_at_is_not_read(drop, tmp_path, monkeypatch, kind):
+    path = drop.put("x/a.hl7", message(1))
+    shutil.copytree(drop.folder / "x", tmp_path / "other")
+    real = landing.digest
+
+    def swapped(*args):
+        monkeypatch.setattr(landing, "digest", real)
+        if kind == "folder link":
+            (drop.folder / "x").rename(drop.folder / ".x")
+            (drop.folder / "x").symlink_to(tmp_path / "other")
+        else:
+            path.unlink()
+        if kind == "link":
+            path.symlink_to(tmp_path / "other" / "a.hl7")
+        elif kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "another":
+            path.write_bytes(message(22))
+        return real(*args)
+
+    monkeypatch.setattr(landing, "digest", swapped)
+    assert drop.looker.look() is Outcome.HELD and "changed" in drop.standing.trouble and drop.kept() == 0
+
+
 @pytest.mark.parametrize("name", ["done", "failed"])
 def test_a_file_that_is_named_as_one_of_our_folders_is_a_delivery_and_stops_no_other(drop, name):
     drop.put(name, message(1))

@@ -10,12 +10,12 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 from gateway import durable
 from gateway.errors import Unavailable
@@ -27,6 +27,7 @@ TEMPORARY = (".part", ".tmp", ".filepart", ".partial", ".crdownload", ".writing"
 REPORT = ".report.json"
 ASIDE = ".file"
 """How a file is called on that was named as one of our folders."""
+CHANGED = "a file changed while it was looked at"
 NO_FOLDER = "done or failed beside the deliveries is a link or no folder"
 CHUNK = 1 << 20
 US = 1_000_000
@@ -143,16 +144,37 @@ def _is_marker(name: str, marker: str) -> bool:
     return name == marker if not star else name.startswith(before) and name.endswith(behind)
 
 
-def digest(folder: Path, names: Sequence[str]) -> str:
-    """The digest of files and their names: what a delivery is known by."""
+def digest(folder: Path, files: Mapping[str, Facts]) -> str:
+    """The digest of files and their names: what a delivery is known by. Raises ``Unavailable`` where one is not the
+    file any more that was looked at, but another, or a link, or a pipe."""
     whole = sha256()
-    for name in sorted(names):
+    for name, own in sorted(files.items()):
         content = sha256()
-        with (folder / name).open("rb") as file:
+        with _opened_file(folder, PurePosixPath(name), own) as file:
             while piece := file.read(CHUNK):
                 content.update(piece)
         whole.update(sha256(os.fsencode(name)).digest() + content.digest())
     return whole.hexdigest()
+
+
+def _opened_file(folder: Path, path: PurePosixPath, own: Facts) -> IO[bytes]:
+    try:
+        with _opened(folder, path.parent) as parent:
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+            file = os.fdopen(os.open(path.name, flags, dir_fd=parent), "rb")
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise
+        raise Unavailable(CHANGED, "watch-file") from None
+    here = os.fstat(file.fileno())
+    if not stat.S_ISREG(here.st_mode) or _facts(here) != own:
+        file.close()
+        raise Unavailable(CHANGED, "watch-file")
+    return file
+
+
+def _facts(here: os.stat_result) -> Facts:
+    return here.st_size, here.st_mtime_ns // 1000, here.st_ino
 
 
 def facts(file: Lying) -> Facts:
@@ -177,7 +199,7 @@ def put_away(folder: Path, files: Mapping[str, Facts], to: str) -> None:
 def _put_away(folder: Path, path: PurePosixPath, own: Facts, to: str) -> None:
     with suppress(FileNotFoundError), _opened(folder, path.parent) as source:
         here = os.stat(path.name, dir_fd=source, follow_symlinks=False)
-        if not stat.S_ISREG(here.st_mode) or (here.st_size, here.st_mtime_ns // 1000, here.st_ino) != own:
+        if not stat.S_ISREG(here.st_mode) or _facts(here) != own:
             return
         if not to:
             os.unlink(path.name, dir_fd=source)
@@ -188,7 +210,7 @@ def _put_away(folder: Path, path: PurePosixPath, own: Facts, to: str) -> None:
 
 
 def write_report(folder: Path, name: str, data: bytes) -> None:
-    """Write a report into ``failed``, in place of the one that is there. Raises ``Unavailable`` as ``put_away`` does."""
+    """Write a report into ``failed``, over the one that is there. Raises ``Unavailable`` as ``put_away`` does."""
     with _opened(folder, PurePosixPath(FAILED), make=True) as goal:
         part = f".{secrets.token_hex(8)}.part"
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=goal)

@@ -291,7 +291,8 @@ class Looker:
         desk, watch = self.desk, self.watch
         if not all(map(_is_text, ready.files)):
             raise Refused("the name of a file is not UTF-8")
-        name = f"watch {watch.feed.name} {landing.digest(watch.folder, ready.files)}"
+        own = {file: ready.facts[file] for file in ready.files}
+        name = f"watch {watch.feed.name} {landing.digest(watch.folder, own)}"
         with desk.store.read() as session:
             if deliveries.is_loaded(session, watch.source.name, name):
                 return None
