@@ -92,8 +92,8 @@ class Desk:
 
 
 class Looker:
-    """The look at one feed. ``_temporary`` remembers, while it runs, which files were being written at the last look, and are
-    whole since then."""
+    """The look at one feed. ``_temporary`` remembers, while it runs, which files were being written at the last look,
+    and are whole since then."""
 
     def __init__(self, desk: Desk, watch: Watch, standing: Standing):
         self.desk, self.watch, self.standing = desk, watch, standing
