@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -31,9 +32,12 @@ def clear(name: str) -> str:
 
 
 def read_small(path: Path) -> bytes:
-    """What a small file holds, decompressed."""
-    with gzip.open(path) if path.name.lower().endswith(ENDING) else path.open("rb") as file:
-        return file.read(LARGEST_MANIFEST)
+    """What a small file holds, decompressed. Raises ``Refused`` for one that is damaged or cut off."""
+    try:
+        with gzip.open(path) if path.name.lower().endswith(ENDING) else path.open("rb") as file:
+            return file.read(LARGEST_MANIFEST)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise Refused("a file of the delivery is damaged or cut off") from None
 
 
 def in_zip(path: Path, source: Source, feed: Feed) -> list[Arrival]:

@@ -5,11 +5,14 @@ https://www.gnupg.org/documentation/manuals/gnupg/, https://github.com/gpg/gnupg
 
 from __future__ import annotations
 
+import os
+import select
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -32,6 +35,11 @@ WHY = {
     "NODATA": "it is not encrypted with PGP",
 }
 """gpg's words for what went wrong, and ours."""
+FATAL = ("BADMDC", "BADSIG", "REVKEYSIG", "EXPKEYSIG", "EXPSIG")
+"""Those that no other word excuses: gpg also says NO_SECKEY of every further recipient of a file that it decrypts, and
+VALIDSIG of a signature whose key is revoked."""
+QUIET_SECONDS = 300
+"""How long gpg may bring nothing: it may wait for somebody who types a passphrase, or for an agent that hangs."""
 PREFIX = b"[GNUPG:] "
 BAD_PASSPHRASE = 11
 """libgpg-error's number, in the low 16 bits of an error."""
@@ -117,13 +125,21 @@ def _run(path: Path, to: Path, rules: Keys, status: Path) -> str:
         ) as process,
     ):
         assert process.stdout
-        while piece := process.stdout.read(CHUNK):
+        while piece := _next(process.stdout):
             count += len(piece)
             if count > most:
                 process.kill()
                 return "too large when decrypted"
             out.write(piece)
+        if piece is None:
+            process.kill()
+            return "gpg gave nothing for too long"
     return ""
+
+
+def _next(stream: IO[bytes]) -> bytes | None:
+    """The next bytes of a pipe, none at its end; None where nothing comes for too long."""
+    return os.read(stream.fileno(), CHUNK) if select.select([stream], [], [], QUIET_SECONDS)[0] else None
 
 
 def _command(rules: Keys, status: Path, path: Path) -> list[str]:
@@ -156,11 +172,10 @@ def _fault(said: Iterable[list[str]], rules: Keys) -> str:
         by_word.setdefault(word, []).append(arguments)
     if any(int(code) & 0xFFFF == BAD_PASSPHRASE for _, code in _errors(by_word)):
         return WHY["BAD_PASSPHRASE"]
-    fault = next((words for word, words in WHY.items() if word in by_word), "")
+    if fatal := next((WHY[word] for word in FATAL if word in by_word), ""):
+        return fatal
     if "DECRYPTION_OKAY" not in by_word:
-        return fault or "it cannot be decrypted"
-    if fault in (WHY["BADSIG"], WHY["EXPSIG"], WHY["EXPKEYSIG"], WHY["REVKEYSIG"], WHY["BADMDC"]):
-        return fault
+        return next((words for word, words in WHY.items() if word in by_word), "it cannot be decrypted")
     signers = {_hex(arguments[place]) for arguments in by_word.get("VALIDSIG", []) for place in (0, -1)}
     if rules.signed_by and signers.isdisjoint(map(_hex, rules.signed_by)):
         return "not signed by a key of signed_by"

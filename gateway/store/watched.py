@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,7 +39,8 @@ class Standing(msgspec.Struct):
     ``trouble`` says why nothing is loaded now, ``retry`` when it is tried again after so many ``attempts``. ``late``
     and ``look`` are the hours and seconds that its settings allow. ``still`` holds size, time and first sight of each
     file by its token, ``known`` what became of those that are left where they lie. ``settling`` are the files on their
-    way to ``done``, ``failed`` or out; ``sent_away`` those to be moved likewise on a server.
+    way to ``done``, ``failed`` or out, ``facts`` the size, time and node that each of them had when it was looked at;
+    ``sent_away`` those to be moved likewise on a server.
     """
 
     source: str = ""
@@ -62,6 +63,7 @@ class Standing(msgspec.Struct):
     still: dict[str, tuple[int, int, int]] = {}
     known: dict[str, str] = {}
     settling: dict[str, str] = {}
+    facts: dict[str, tuple[int, int, int]] = {}
     sent_away: dict[str, str] = {}
 
     def count(self, what: str) -> None:
@@ -92,15 +94,42 @@ def standings(path: Path) -> dict[str, Standing]:
     with faults.named():
         data = path.read_bytes() if path.is_file() else b"{}"
     try:
-        return dict(sorted(_decoded(data).items()))
-    except msgspec.DecodeError:
+        return {name: _renamed(feed, _name) for name, feed in sorted(_decoded(data).items())}
+    except (msgspec.DecodeError, ValueError):
         return {}
 
 
 def save(path: Path, standing: Mapping[str, Standing]) -> None:
     """Write how every feed stands."""
     with faults.named():
-        durable.write_whole(path, msgspec.json.encode(standing))
+        durable.write_whole(path, msgspec.json.encode({name: _renamed(feed, _text) for name, feed in standing.items()}))
+
+
+def _renamed(standing: Standing, spell: Callable[[str], str]) -> Standing:
+    """How a feed stands, with the names of files spelled otherwise."""
+    return msgspec.structs.replace(
+        standing,
+        settling={spell(name): to for name, to in standing.settling.items()},
+        facts={spell(name): facts for name, facts in standing.facts.items()},
+        sent_away={spell(name): to for name, to in standing.sent_away.items()},
+    )
+
+
+def _text(name: str) -> str:
+    """A file's name as JSON can hold it: one that is not UTF-8 as its bytes, behind a NUL, which no name holds.
+
+    >>> _text(os.fsdecode(bytes([90, 235]))), _text("Zoë")
+    ('\\x005aeb', 'Zoë')
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return f"\0{os.fsencode(name).hex()}"
+    return name
+
+
+def _name(text: str) -> str:
+    return os.fsdecode(bytes.fromhex(text[1:])) if text.startswith("\0") else text
 
 
 def forget_others(path: Path, names: Collection[str]) -> None:

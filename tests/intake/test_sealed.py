@@ -97,6 +97,45 @@ def test_a_signature_that_has_expired_is_none(rings, tmp_path):
         unsealed(tmp_path / "a.csv.gpg", feed, tmp_path)
 
 
+@pytest.mark.hazard("HZ-FEED-21")
+@pytest.mark.parametrize("is_named", [True, False], ids=["signed_by", "nobody named"])
+def test_a_revoked_signer_is_found_behind_a_second_recipient(rings, tmp_path, is_named):
+    """gpg says NO_SECKEY of the supplier's own key, for which it encrypts too, before it speaks of the signature."""
+    (tmp_path / "phrase").write_text("open sesame\n")
+    with keyrings("") as (signer,):
+        for each, other in ((signer, rings[0]), (signer, rings[2]), (rings[0], signer)):
+            each.learn(other)
+        data = signer.seal(MESSAGE, rings[0], "--recipient", rings[2].fingerprint, "--sign")
+        (tmp_path / "a.hl7.gpg").write_bytes(data)
+        named = {"signed_by": [signer.fingerprint]} if is_named else {}
+        feed = Feed(name="ward", settings={"pgp": table(rings, tmp_path, **named)})
+        assert unsealed(tmp_path / "a.hl7.gpg", feed, tmp_path) == MESSAGE
+        revocation = (signer.folder / "openpgp-revocs.d" / f"{signer.fingerprint}.rev").read_text()
+        rings[0].run("--import", data=revocation.replace(":-----BEGIN", "-----BEGIN").encode())
+    with pytest.raises(Refused, match="revoked"):
+        unsealed(tmp_path / "a.hl7.gpg", feed, tmp_path)
+
+
+@pytest.mark.hazard("HZ-FEED-21")
+@pytest.mark.parametrize("rules", [unsealing.Keys(), unsealing.Keys(signed_by=("A" * 40,))])
+@pytest.mark.parametrize("before", ["NO_SECKEY 1", "NODATA 1", "BADSIG 1 Ann", "GOODSIG 1 Ann"])
+@pytest.mark.parametrize("word", unsealing.FATAL)
+def test_no_other_word_of_gpg_excuses_a_signature_that_is_none(word, before, rules):
+    lines = [before, "DECRYPTION_OKAY", f"{word} 1 Ann", f"VALIDSIG {'A' * 40} x {'A' * 40}"]
+    assert unsealing._fault([line.split() for line in lines], rules)
+
+
+def test_a_gpg_that_hangs_is_ended(rings, feed, tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/gpg").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "bin/gpg").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
+    monkeypatch.setattr(unsealing, "QUIET_SECONDS", 0.2)
+    (tmp_path / "a.hl7.gpg").write_bytes(b"x")
+    with pytest.raises(Refused, match="gpg gave nothing for too long"):
+        unsealed(tmp_path / "a.hl7.gpg", feed, tmp_path)
+
+
 @pytest.mark.hazard("HZ-FEED-17")
 @pytest.mark.parametrize(
     "make, rules, why",

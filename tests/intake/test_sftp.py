@@ -1,6 +1,7 @@
 """Deliveries on a real SFTP server: fetched once, whole, from the server that is meant, and moved there when loaded."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ class Server:
     def __init__(self, root: Path, client: asyncssh.SSHKey):
         self.root, self.key, self.client = root, asyncssh.generate_private_key("ssh-ed25519"), client
         self.cut, self.reads = 0, 0
+        self.hangs, self.longer = "", 0
         self.port = 0
         self._loop = asyncio.new_event_loop()
         self._listener: asyncssh.SSHAcceptor | None = None
@@ -46,7 +48,20 @@ class Server:
             def __init__(self, channel):
                 super().__init__(channel, chroot=str(outer.root))
 
+            async def scandir(self, path):
+                if outer.hangs == "scandir":
+                    await asyncio.sleep(2)
+                async for entry in super().scandir(path):
+                    yield entry
+
+            async def rename(self, oldpath, newpath):
+                if outer.hangs == "rename":
+                    await asyncio.sleep(2)
+                super().rename(oldpath, newpath)
+
             def read(self, file, offset, size):
+                if outer.longer:
+                    return bytes(min(size, max(0, outer.longer - offset)))
                 outer.reads += 1
                 if outer.cut and outer.reads > outer.cut:
                     self.channel.get_connection().abort()
@@ -220,6 +235,71 @@ def test_a_server_with_another_key_gets_nothing_and_gives_nothing(pull):
     feed.put("a.hl7", message(1))
     assert not feed.watcher.once() and feed.loads() == 0 and feed.remote == ["a.hl7"]
     assert feed.standing.trouble == "SFTP: the server shows another key than host_key"
+
+
+@pytest.mark.hazard("HZ-FEED-25")
+@pytest.mark.parametrize("act", ["scandir", "rename"])
+def test_a_server_that_hangs_is_given_up(pull, server, monkeypatch, act):
+    monkeypatch.setattr(sftp, "ACT_SECONDS", 0.5)
+    feed = pull()
+    feed.put("a.hl7", message(1))
+    server.hangs = act
+    feed.watcher.once()
+    assert not feed.watcher.once() and "SFTP" in feed.standing.trouble
+    server.hangs = ""
+    assert feed.watcher.once() and feed.loads() == 1 and feed.remote == ["done/a.hl7"]
+
+
+@pytest.mark.hazard("HZ-FEED-25")
+@pytest.mark.parametrize("longer", [1, 1 << 26])
+def test_a_file_of_another_length_than_was_listed_is_no_file(pull, server, longer):
+    feed = pull()
+    feed.put("a.hl7", message(1))
+    server.longer = longer
+    feed.watcher.once()
+    assert feed.loads() == 0 and feed.here == [] and feed.remote == ["a.hl7"]
+    server.longer = 0
+    assert feed.watcher.once() and feed.loads() == 1
+
+
+@pytest.mark.hazard("HZ-FEED-25")
+def test_names_without_number_are_refused(pull, monkeypatch):
+    monkeypatch.setattr(sftp, "MOST_NAMES", 10)
+    feed = pull()
+    for number in range(11):
+        feed.put(f"{number}.part", b"")
+    assert not feed.watcher.once() and "more than 10 names" in feed.standing.trouble
+
+
+@pytest.mark.hazard("HZ-FEED-23")
+@pytest.mark.parametrize("after", ["move", "delete"])
+def test_a_file_that_is_replaced_on_the_server_before_it_is_moved_is_loaded_too(pull, after):
+    feed = pull(after=after)
+    feed.put("a.hl7", message(1))
+    assert feed.watcher._lookers[0].look() is Outcome.LOADED
+    feed.put("a.hl7", message(1000))
+    assert feed.watcher.once() and feed.loads() == 2
+    assert feed.remote == {"move": ["done/a.hl7"], "delete": []}[after]
+
+
+@pytest.mark.parametrize("name", ["done", "failed"])
+@pytest.mark.parametrize("after", ["move", "leave"])
+def test_a_file_on_the_server_that_is_named_as_one_of_our_folders_stops_no_other(pull, name, after):
+    feed = pull(after=after)
+    feed.put(name, message(1))
+    feed.put("a.hl7", message(2))
+    assert feed.watcher.once() and feed.watcher.once()
+    assert feed.remote == {"move": ["done/a.hl7", f"done/{name}.file"], "leave": sorted(["a.hl7", name])}[after]
+    assert feed.loads() == (2 if after == "move" else 1)
+
+
+@pytest.mark.hazard("HZ-FEED-24")
+def test_a_name_on_the_server_that_is_not_utf_8_is_refused_and_stops_no_other(pull):
+    feed = pull()
+    feed.put(os.fsdecode(b"Zo\xeb.hl7"), message(1))
+    feed.put("z.hl7", message(2))
+    assert not feed.watcher.once() and feed.loads() == 1
+    assert not feed.watcher.once() and feed.remote == ["done/z.hl7", os.fsdecode(b"failed/Zo\xeb.hl7")]
 
 
 def test_a_key_that_the_server_does_not_know_is_told(pull, tmp_path):

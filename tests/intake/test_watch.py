@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Refused
+from gateway.intake import arriving
 from gateway.intake import load as loading
 from gateway.intake.watch import landing, watches
 from gateway.intake.watch.looking import Outcome
@@ -162,21 +163,43 @@ def test_a_file_that_grows_is_not_loaded_before_it_stands_still(here, tmp_path):
     assert drop.looker.look() is Outcome.LOADED and drop.kept() == 1
 
 
-def test_what_lies_there_for_long_needs_no_second_look(here, tmp_path):
-    drop = Drop(here, tmp_path, still_seconds=3600)
-    facts = (tmp_path / "drop").stat()
-    drop.put("a.hl7", message(1))
+@pytest.mark.hazard("HZ-FEED-11")
+def test_a_share_whose_clock_is_behind_makes_no_growing_file_whole(here, tmp_path):
+    now = [OLD * 1_000_000]
+    here.clock = lambda: now[0]
+    drop = Drop(here, tmp_path, still_seconds=60)
+    path = drop.put("a.hl7", message(1)[:40])
+    for second, piece in enumerate((40, 80, len(message(1)))):
+        path.write_bytes(message(1)[:piece])
+        os.utime(path, (OLD - 90_000 + second, OLD - 90_000 + second))
+        assert drop.looker.look() is Outcome.NOTHING and drop.standing.incomplete == 1
+        now[0] += 30_000_000
     assert drop.looker.look() is Outcome.NOTHING
-    here.clock = lambda: int((facts.st_ctime + 3700) * 1_000_000)
-    assert drop.again().once() and drop.kept() == 1
+    now[0] += 30_000_000
+    assert drop.again().once() and drop.kept() == 1, "the looks before a restart count"
+
+
+@pytest.mark.hazard("HZ-FEED-11")
+def test_a_new_file_with_the_node_of_a_temporary_one_is_not_whole_at_once(here, tmp_path):
+    drop = Drop(here, tmp_path, still_seconds=3600)
+    part = drop.put("a.hl7.part", message(1))
+    assert drop.looker.look() is Outcome.NOTHING
+    part.write_bytes(message(1)[:40])  # as the system does that gives a node anew
+    part.rename(drop.folder / "b.hl7")
+    assert drop.looker.look() is Outcome.NOTHING
+    (drop.folder / "b.hl7").write_bytes(message(1)[:60])
+    assert drop.looker.look() is Outcome.NOTHING and drop.kept() == 0
 
 
 def test_a_file_that_was_seen_under_a_temporary_name_is_whole_when_it_gets_its_own(here, tmp_path):
     drop = Drop(here, tmp_path, still_seconds=3600)
     path = drop.put("a.hl7.part", message(1))
     assert drop.looker.look() is Outcome.NOTHING
-    path.rename(drop.folder / "a.hl7")
+    path.rename(drop.folder / "x.hl7")
+    drop.put("y.hl7.part", message(2))
     assert drop.looker.look() is Outcome.LOADED
+    (drop.folder / "y.hl7.part").rename(drop.folder / "y.hl7")
+    assert drop.looker.look() is Outcome.LOADED and drop.kept() == 2
 
 
 @pytest.mark.parametrize(
@@ -220,6 +243,107 @@ def test_an_extract_of_tpp_waits_for_its_manifest_and_what_that_lists(here, tmp_
     (folder / "SRPatient.csv").write_bytes(patients)
     assert drop.looker.look() is Outcome.LOADED and drop.told == [("extract of 20240312_0100", "loaded")]
     assert not folder.exists()
+
+
+@pytest.mark.hazard("HZ-FEED-26")
+@pytest.mark.parametrize(
+    "broken", [lambda data: data[:30], lambda data: data[:-6], lambda data: data[:20] + bytes(20) + data[40:],
+               lambda data: b"FileName" + data, lambda data: b"", lambda data: data[:3],
+               lambda data: gzip.compress(b'"A","B"\r\n"1","2"\r\n')],
+    ids=["begun", "cut off", "changed", "no gzip", "empty", "head", "other columns"],
+)  # fmt: skip
+def test_a_manifest_that_is_being_written_or_damaged_stops_no_other_extract(here, tmp_path, broken):
+    now = [OLD * 1_000_000]
+    here.clock = lambda: now[0]
+    drop = Drop(here, tmp_path, "tpp", still_seconds=60)
+    folder = tpp(drop, 12)
+    whole = gzip.compress((folder / "SRManifest.csv").read_bytes())
+    (folder / "SRManifest.csv").unlink()
+    (folder / "SRManifest.csv.gz").write_bytes(broken(whole))
+    tpp(drop, 13)
+    assert drop.looker.look() is Outcome.NOTHING and not drop.looker.standing.trouble
+    assert drop.looker.standing.incomplete == 2
+    now[0] += 61_000_000
+    outcomes = [drop.looker.look() for _ in range(3)]
+    assert Outcome.LOADED in outcomes and Outcome.REFUSED in outcomes, (outcomes, drop.looker.standing.trouble)
+    assert drop.loads() == 1 and (drop.folder / "failed" / folder.name).is_dir()
+
+
+@pytest.mark.hazard("HZ-FEED-26")
+def test_a_manifest_is_not_read_before_it_stands_still(here, tmp_path, monkeypatch):
+    drop = Drop(here, tmp_path, "tpp", still_seconds=60)
+    tpp(drop, 12)
+    monkeypatch.setattr(arriving, "read_small", lambda path: pytest.fail("read"))
+    assert drop.looker.look() is Outcome.NOTHING and not drop.looker.standing.trouble
+
+
+@pytest.mark.hazard("HZ-FEED-22")
+@pytest.mark.parametrize("after, source", [("move", "hl7v2"), ("move", "cld"), ("delete", "cld")])
+@pytest.mark.parametrize("name", ["done", "failed"])
+def test_a_link_in_the_place_of_our_folders_leads_nothing_into_another_feed(here, tmp_path, name, after, source):
+    drop = Drop(here, tmp_path, source, after=after)
+    (tmp_path / "other").mkdir()
+    (drop.folder / name).symlink_to(tmp_path / "other")
+    drop.put("a.hl7", message(1))
+    assert not drop.watcher.once() and "is a link" in drop.standing.trouble and drop.kept() == 0
+    assert not list((tmp_path / "other").iterdir()) and (drop.folder / "a.hl7").is_file()
+    (drop.folder / name).unlink()
+    assert drop.watcher.once() is (source == "hl7v2")
+
+
+@pytest.mark.hazard("HZ-FEED-22")
+@pytest.mark.parametrize("place", ["done", "done/x", "x"])
+def test_a_link_that_appears_while_a_delivery_is_loaded_is_not_followed(drop, tmp_path, monkeypatch, place):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.hl7").write_bytes(message(2))
+    drop.put("x/a.hl7", message(1))
+    real = loading.load
+
+    def swapped(*args, **words):
+        report = real(*args, **words)
+        if place == "x":
+            (drop.folder / "x").rename(drop.folder / ".y")
+        (drop.folder / place).parent.mkdir(exist_ok=True)
+        (drop.folder / place).symlink_to(tmp_path / "other")
+        return report
+
+    monkeypatch.setattr(loading, "load", swapped)
+    drop.watcher.once()
+    assert [path.read_bytes() for path in (tmp_path / "other").iterdir()] == [message(2)]
+
+
+@pytest.mark.hazard("HZ-FEED-22")
+@pytest.mark.parametrize("kind", ["link", "folder link", "pipe", "another", "nothing"])
+def test_what_is_another_thing_than_was_looked_at_is_not_read(drop, tmp_path, monkeypatch, kind):
+    path = drop.put("x/a.hl7", message(1))
+    shutil.copytree(drop.folder / "x", tmp_path / "other")
+    real = landing.digest
+
+    def swapped(*args):
+        monkeypatch.setattr(landing, "digest", real)
+        if kind == "folder link":
+            (drop.folder / "x").rename(drop.folder / ".x")
+            (drop.folder / "x").symlink_to(tmp_path / "other")
+        else:
+            path.unlink()
+        if kind == "link":
+            path.symlink_to(tmp_path / "other" / "a.hl7")
+        elif kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "another":
+            path.write_bytes(message(22))
+        return real(*args)
+
+    monkeypatch.setattr(landing, "digest", swapped)
+    assert drop.looker.look() is Outcome.HELD and "changed" in drop.standing.trouble and drop.kept() == 0
+
+
+@pytest.mark.parametrize("name", ["done", "failed"])
+def test_a_file_that_is_named_as_one_of_our_folders_is_a_delivery_and_stops_no_other(drop, name):
+    drop.put(name, message(1))
+    drop.put("a.hl7", message(2))
+    assert drop.watcher.once() and drop.kept() == 2
+    assert drop.lying() == ["done/a.hl7", f"done/{name}.file"]
 
 
 def test_a_link_is_not_followed(drop, tmp_path):
@@ -349,8 +473,8 @@ def test_what_is_cut_off_is_done_again_and_nothing_twice(store, tmp_path, monkey
             if when == "after" or (when == "half" and where != "put_away"):
                 real(*args, **words)
             elif when == "half":
-                folder, names, to = args
-                real(folder, list(names)[:1], to)
+                folder, files, to = args
+                real(folder, dict(list(files.items())[:1]), to)
             raise Killed
 
         with monkeypatch.context() as patch:
@@ -360,6 +484,31 @@ def test_what_is_cut_off_is_done_again_and_nothing_twice(store, tmp_path, monkey
         drop.again()
     assert drop.watcher.once() and drop.kept() == 2 and drop.loads() == 1
     assert drop.lying() == ["done/x/a.hl7", "done/x/b.hl7"]
+
+
+@pytest.mark.hazard("HZ-FEED-23")
+@pytest.mark.parametrize("after", ["move", "delete"])
+@pytest.mark.parametrize("source", ["hl7v2", "cld"])
+def test_a_file_that_is_replaced_while_another_of_its_name_is_loaded_is_loaded_too(
+    here, tmp_path, monkeypatch, source, after
+):
+    drop = Drop(here, tmp_path, source, after=after)
+    path = drop.put("a.hl7", message(1))
+    real = loading.load
+
+    def replaced(*args, **words):
+        try:
+            return real(*args, **words)
+        finally:
+            monkeypatch.setattr(loading, "load", real)
+            path.with_name("a.part").write_bytes(message(2))
+            path.with_name("a.part").rename(path)
+
+    monkeypatch.setattr(loading, "load", replaced)
+    outcome = drop.looker.look()
+    assert path.read_bytes() == message(2), outcome
+    drop.watcher.once()
+    assert drop.kept() == (2 if source == "hl7v2" else 0) and len(drop.told) == 2 and not path.exists()
 
 
 @pytest.mark.hazard("HZ-FEED-14")
@@ -442,6 +591,39 @@ def test_it_stops_between_two_transactions_and_goes_on_at_the_next_start(drop):
     drop.looker.desk.is_stopping = lambda: True
     assert not drop.watcher.once() and drop.lying() == ["a.hl7"] and drop.loads() == 0
     assert drop.again().once() and drop.loads() == 1 and drop.kept() == 1
+
+
+@pytest.mark.hazard("HZ-FEED-24")
+@pytest.mark.parametrize("after", ["move", "delete", "leave"])
+@pytest.mark.parametrize("name", [b"Zo\xeb.hl7", b"x\xff/a.hl7", b"\xed\xa0\x80.hl7"])
+def test_a_name_that_is_not_utf_8_is_refused_and_stops_no_other(drop, tmp_path, name, after):
+    drop = Drop(drop.store, tmp_path, after=after)
+    drop.put(os.fsdecode(name), message(1))
+    drop.put("z.hl7", message(2))
+    assert not drop.watcher.once() and drop.kept() == 1
+    assert drop.standing.reason == "the name of a file is not UTF-8" and drop.standing.refused == 1
+    assert (drop.folder / os.fsdecode(name)).exists() is (after == "leave")
+
+
+@pytest.mark.hazard("HZ-FEED-24")
+def test_names_on_their_way_are_remembered_whatever_their_bytes(tmp_path):
+    names = dict.fromkeys([os.fsdecode(b"Zo\xeb"), "Zoë", "a"], "done")
+    standing = watched.Standing(settling=names, facts=dict.fromkeys(names, (1, 2, 3)), sent_away=names)
+    watched.save(tmp_path / "watch.json", {"ward": standing})
+    assert watched.standings(tmp_path / "watch.json") == {"ward": standing}
+
+
+@pytest.mark.hazard("HZ-FEED-24")
+@pytest.mark.parametrize("error", [UnicodeEncodeError("utf-8", "x", 0, 1, "y"), OSError(28, "full"), KeyError("x")])
+def test_a_feed_that_cannot_be_remembered_waits_and_ends_nothing(drop, monkeypatch, error):
+    def broken(*_):
+        raise error
+
+    drop.put("a.hl7", message(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(watched, "save", broken)
+        assert drop.looker.look() is Outcome.HELD and drop.looker.standing.trouble
+    assert drop.watcher.once() and drop.loads() == 1
 
 
 # Packed

@@ -6,7 +6,7 @@ digest of its files; everything else is done again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from gateway import durable, log
+from gateway import log
 from gateway.errors import GatewayError, Refused, Unavailable
 from gateway.intake import arriving, load, staging, unsealing
 from gateway.intake.report import Report
@@ -56,6 +56,7 @@ class Ready:
     names: tuple[str, ...]
     mtime: int
     token: str
+    facts: dict[str, landing.Facts]
 
     @property
     def order(self) -> tuple[str, int, tuple[str, ...]]:
@@ -91,11 +92,12 @@ class Desk:
 
 
 class Looker:
-    """The look at one feed. ``renamed`` remembers, while it runs, which files are being written."""
+    """The look at one feed. ``_temporary`` remembers, while it runs, which files were being written at the last look,
+    and are whole since then."""
 
     def __init__(self, desk: Desk, watch: Watch, standing: Standing):
         self.desk, self.watch, self.standing = desk, watch, standing
-        self._temporary: frozenset[int] = frozenset()
+        self._temporary: frozenset[Lying] = frozenset()
         standing.source, standing.late, standing.look = (
             watch.source.name, watch.settings.late_hours, watch.settings.look_seconds,
         )  # fmt: skip
@@ -119,8 +121,20 @@ class Looker:
             log.bug(error)
             self._wait(f"a bug ({type(error).__name__}): the log names the lines of code")
             outcome = Outcome.HELD
-        self.desk.save()
-        return outcome
+        return outcome if self._is_saved() else Outcome.HELD
+
+    def _is_saved(self) -> bool:
+        """Remember how it stands. Where that cannot be, this feed waits and the others go on."""
+        try:
+            self.desk.save()
+        except (Unavailable, OSError) as error:
+            self._wait(str(error) if isinstance(error, Unavailable) else _words(error))
+            return False
+        except Exception as error:
+            log.bug(error)
+            self._wait(f"a bug ({type(error).__name__}): the log names the lines of code")
+            return False
+        return True
 
     def _wait(self, why: str) -> None:
         """Try again later, and say why."""
@@ -132,6 +146,8 @@ class Looker:
         log.event("watch.waits", source=standing.source, reason=why, seconds=seconds)
 
     def _look(self) -> Outcome:
+        if (self.watch.remote or self.watch.settings.after != "leave") and landing.make_way(self.watch.folder):
+            log.event("watch.renamed", source=self.standing.source)
         self._settle()
         whole = self._whole()
         standing, waiting = self.standing, [ready for ready in whole if not self._is_known(ready)]
@@ -175,7 +191,7 @@ class Looker:
         files, temporary = landing.lying(watch.folder)
         seconds = 0 if watch.remote else watch.settings.still_seconds
         still, standing_still = landing.standing_still(files, standing.still, self._temporary, self._now, seconds)
-        self._temporary |= temporary
+        self._temporary = temporary | frozenset(files[name] for name in still if files[name] in self._temporary)
         markers: dict[str, str] = {}
         if watch.settings.marker:
             markers = landing.marked(files, watch.settings.marker)
@@ -183,7 +199,7 @@ class Looker:
         if not watch.remote:
             standing.still = standing_still
         own = {name: file for name, file in files.items() if name not in markers.values()}
-        arrivals = self._arrivals(own)
+        arrivals = self._arrivals(own, still)
         complete = [arrival for arrival in arrivals if not arrival.lacks and still.issuperset(arrival.files)]
         standing.incomplete = len(arrivals) - len(complete)
         whole = sorted((_ready(arrival, files, markers) for arrival in complete), key=lambda ready: ready.order)
@@ -192,17 +208,24 @@ class Looker:
             standing.known = {name: what for name, what in standing.known.items() if name in tokens}
         return whole
 
-    def _arrivals(self, files: dict[str, Lying]) -> list[Arrival]:
-        """The deliveries, by the names that the files have once they are decrypted and decompressed."""
+    def _arrivals(self, files: Collection[str], still: Collection[str]) -> list[Arrival]:
+        """The deliveries, by the names that the files have once they are decrypted and decompressed. What does not
+        stand still is not read."""
         by_clear: dict[str, str] = {}
         zips = []
+
+        def read(clear: str) -> bytes:
+            if by_clear[clear] not in still:
+                raise Refused("the file is being written")
+            return self._read(by_clear[clear])
+
         for name in files:
             clear = arriving.clear(name)
-            if "/" not in name and name.lower().endswith(".zip") and is_zip(self.watch.folder / name):
+            if name in still and "/" not in name and name.lower().endswith(".zip") and is_zip(self.watch.folder / name):
                 zips.append(self._zipped(name))
             else:
                 by_clear[name if clear in by_clear else clear] = name
-        arrivals = self.watch.source.arrivals(by_clear, lambda clear: self._read(by_clear[clear]), self.watch.feed)
+        arrivals = self.watch.source.arrivals(by_clear, read, self.watch.feed)
         return [
             *(replace(arrival, files=tuple(by_clear[name] for name in arrival.files)) for arrival in arrivals),
             *zips,
@@ -258,7 +281,7 @@ class Looker:
         standing.count("loaded" if report else "again")
         if report and report.rejects:
             standing.count("with rejects")
-        (self.watch.folder / FAILED / f"{ready.top}{landing.REPORT}").unlink(missing_ok=True)
+        landing.remove_report(self.watch.folder, f"{ready.top}{landing.REPORT}")
         self._put_away(ready, DONE)
         self.desk.became(self.watch, arrival.title, report, "")
         return Outcome.LOADED
@@ -266,7 +289,10 @@ class Looker:
     def _load(self, ready: Ready) -> Report | None:
         """Load a delivery and return its report; None for one that the store has already."""
         desk, watch = self.desk, self.watch
-        name = f"watch {watch.feed.name} {landing.digest(watch.folder, ready.files)}"
+        if not all(map(_is_text, ready.files)):
+            raise Refused("the name of a file is not UTF-8")
+        own = {file: ready.facts[file] for file in ready.files}
+        name = f"watch {watch.feed.name} {landing.digest(watch.folder, own)}"
         with desk.store.read() as session:
             if deliveries.is_loaded(session, watch.source.name, name):
                 return None
@@ -299,13 +325,11 @@ class Looker:
         self.standing.count("refused")
         log.event("watch.refused", source=self.standing.source, reason=why)
         if self.watch.remote or self.watch.settings.after != "leave":
-            folder = self.watch.folder / FAILED
-            folder.mkdir(mode=0o700, exist_ok=True)
             about = {
                 "feed": self.watch.feed.name, "source": self.watch.source.name, "delivery": ready.arrival.title,
                 "files": len(ready.files), "at": self._now, "reason": why,
             }  # fmt: skip
-            durable.write_whole(folder / f"{ready.top}{landing.REPORT}", msgspec.json.encode(about))
+            landing.write_report(self.watch.folder, f"{ready.top}{landing.REPORT}", msgspec.json.encode(about))
         self._put_away(ready, FAILED)
         self.desk.became(self.watch, ready.arrival.title, None, why)
 
@@ -313,6 +337,7 @@ class Looker:
         """Move the files of a delivery, delete them or leave them. What is begun is remembered, and ended after a
         kill."""
         after, standing = self.watch.settings.after, self.standing
+        standing.facts = ready.facts
         if self.watch.remote:
             standing.sent_away |= dict.fromkeys(ready.names, to)
             standing.settling = dict.fromkeys(ready.names, "" if to == DONE else FAILED)
@@ -326,9 +351,11 @@ class Looker:
     def _settle(self) -> None:
         """End what was begun of putting files away."""
         standing = self.standing
+        facts = standing.facts
         for to in sorted(set(standing.settling.values())):
-            landing.put_away(self.watch.folder, [name for name, goal in standing.settling.items() if goal == to], to)
-        standing.settling = {}
+            files = {name: facts[name] for name, goal in standing.settling.items() if goal == to and name in facts}
+            landing.put_away(self.watch.folder, files, to)
+        standing.settling, standing.facts = {}, {}
 
 
 def _ready(arrival: Arrival, files: dict[str, Lying], markers: dict[str, str]) -> Ready:
@@ -337,7 +364,13 @@ def _ready(arrival: Arrival, files: dict[str, Lying], markers: dict[str, str]) -
     own = {markers[name] for name in arrival.files if name in markers} - of_others
     names = [*sorted(arrival.files), *sorted(own)]
     mtime = max(files[name].mtime for name in arrival.files)
-    return Ready(arrival, tuple(sorted(arrival.files)), tuple(names), mtime, hex64("ready", *tokens))
+    facts = {name: landing.facts(files[name]) for name in names}
+    return Ready(arrival, tuple(sorted(arrival.files)), tuple(names), mtime, hex64("ready", *tokens), facts)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is UTF-8: the system gives every other byte as half a surrogate pair."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in name)
 
 
 def _words(error: OSError) -> str:
