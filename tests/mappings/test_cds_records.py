@@ -8,7 +8,7 @@ from gateway.nhs.identifiers import synthetic
 from mappings import Feed, Group, Reject
 from mappings.cds import SOURCE
 from mappings.cds.record import Replacements
-from tests.mappings.harness import DictLook, keep, map_rows
+from tests.mappings.harness import DictLook, faults, keep, map_rows
 from tests.mappings.harness_cds import (
     PERSON,
     SEEN,
@@ -54,6 +54,14 @@ def test_an_attendance_is_a_visit(code):
     assert (encounter["status"], encounter["class"]["code"]) == ("finished", "AMB")
     assert encounter["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "2"
     assert not result.resources("Appointment")
+
+
+@pytest.mark.hazard("HZ-CDS-26")
+@pytest.mark.parametrize("minutes", ["", "0", "000", "?", "\N{SUPERSCRIPT TWO}", "9" * 20])
+def test_an_appointment_of_no_stated_length_is_told_and_does_not_wait(minutes):
+    result = mapped(seen(Attended="3", Minutes=minutes))
+    assert "minutesDuration" not in result.one("Appointment") and faults(result.resources()) == []
+    assert mapped(seen(Attended="3", Minutes="020")).one("Appointment")["minutesDuration"] == 20
 
 
 @pytest.mark.hazard("HZ-CDS-01")
