@@ -143,3 +143,17 @@ def unit(written: str) -> dict[str, Any]:
 @lru_cache
 def _ucum() -> dict[str, str]:
     return {row["text"]: row["ucum"] for row in code_table("terminology", "maps/ucum") if row["ucum"]}
+
+
+@lru_cache(maxsize=16384)
+def protected(scheme: str, code: str) -> str:
+    """Return the words of an ``ICD`` (ICD-10) or ``OPCS`` (OPCS-4) code that tells of something protected, with or
+    without its point; "" for any other. Whoever makes a concept of one writes them into its text: the sets of sensitive
+    codes are of SNOMED CT and Read, and hospitals send codes without words.
+
+    >>> protected("ICD", "B24"), protected("ICD", "N74.3"), protected("ICD", "I10"), protected("OPCS", "B24")
+    ('HIV disease', 'gonococcal pelvic inflammatory disease (gonorrhoea)', '', '')
+    """
+    bare = code.strip().upper().replace(".", "")
+    rows = (row for row in code_table("mappings", "codes_protected") if row["system"] == scheme)
+    return next((row["label"] for row in rows if bare.startswith(row["code"])), "")

@@ -4,10 +4,14 @@ from itertools import permutations
 
 import pytest
 
+from gateway.nhs.codesets import CodeSets
 from gateway.nhs.identifiers import synthetic
+from gateway.nhs.labels import UNCLASSIFIED
+from gateway.nhs.sensitive import own_labels
 from mappings import Feed, Group, Reject
 from mappings.cds import SOURCE
 from mappings.cds.record import Replacements
+from mappings.vocabulary import code_table, protected
 from tests.mappings.harness import DictLook, faults, keep, map_rows
 from tests.mappings.harness_cds import (
     PERSON,
@@ -177,11 +181,29 @@ def test_what_is_dated_after_all_that_is_known_has_not_happened():
 
 @pytest.mark.hazard("HZ-CDS-10")
 @pytest.mark.parametrize(
-    ("code", "words"), [("B24X", "HIV"), ("A510", "sexually"), ("O049", "termination"), ("I10X", "")]
+    ("code", "words"),
+    [("B24X", "HIV"), ("A510", "sexually"), ("O049", "termination"), ("I10X", "")]
+    + [(code, "gonorrhoea") for code in ("N743", "K671", "M730A")]
+    + [(code, "syphili") for code in ("N742A", "N290", "I980", "M731", "K672", "M031")]
+    + [("N744", "chlamydia"), ("K670", "chlamydia"), ("P964", "termination"), ("B24X and more", "HIV")],
 )
 def test_a_code_of_something_protected_has_words_by_which_it_is_held_back(code, words):
     text = mapped(stay(Diagnosis1=code)).one("Condition")["code"]["text"]
     assert words in text and (bool(words) or ":" not in text)
+
+
+@pytest.mark.hazard("HZ-CDS-10")
+def test_an_illness_of_the_family_that_is_protected_has_its_words_too():
+    (told,) = mapped(stay(Diagnosis1="Z830")).one("FamilyMemberHistory")["condition"]
+    assert "HIV" in told["code"]["text"]
+
+
+@pytest.mark.hazard("HZ-CDS-10")
+@pytest.mark.parametrize("row", code_table("mappings", "codes_protected"), ids=lambda row: row["code"])
+def test_the_words_of_every_protected_code_hold_it_back(row):
+    text = {"text": f"{row['code']}: {protected(row['system'], row['code'])}"}
+    bits, _ = own_labels({"resourceType": "Condition", "code": text}, (), CodeSets(), "hospital", "share")
+    assert bits == UNCLASSIFIED
 
 
 # The spell
