@@ -7,7 +7,6 @@ document, or several under ``@graph``; ``.jsonl`` and ``.ndjson`` hold one a lin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,13 @@ import msgspec
 from gateway.errors import Invalid, Refused
 from gateway.fhir.build import decode, encode
 from gateway.fhir.dates import interval
-from gateway.nhs.identifiers import is_council_code, is_valid
+from gateway.nhs.identifiers import is_council_code
 from mappings import Feed, Reject, Row, Values
 from mappings.care_act.questions import is_statutory
 from mappings.cld.read import submitted
 from mappings.readers.files import File, delivered
 from mappings.readers.json_lines import json_rows
+from mappings.vocabulary import without_nhs_number
 
 ASSESSMENT, PLAN, PERSON = "CareNeedsAssessment", "CarePlan", "Person"
 SUBJECT, ALIAS, COUNCIL = "Subject", "Alias", "Council"
@@ -149,10 +149,8 @@ def person_key(item: Any, feed: Feed) -> str:
 
 
 def local(name: str, feed: Feed) -> str:
-    """Return an identifier as a key: a digest of one that may be an NHS number, which no key is."""
-    if not is_valid(name.rpartition("|")[2]):
-        return name
-    return "#" + blake2b(name.encode(), digest_size=12, key=feed.namespace[:64]).hexdigest()
+    """Return an identifier as a key: a digest of one in which an NHS number may stand, which no key holds."""
+    return without_nhs_number(name, feed.namespace)
 
 
 def completed(said: dict[str, Any]) -> int:

@@ -1,6 +1,7 @@
 """Care Act assessments and plans: what becomes of a document, what is never kept of it, and who may see it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,17 @@ def test_no_nhs_number_is_a_key_and_no_relative_is_kept():
     for row in found.kept.values():
         assert not any(number in f"{row.key} {row.patient} {row.groups}" for number in ("9990000034", "9990000050"))
     assert "9990000042" not in str([row.values for row in found.kept.values()])
+
+
+@pytest.mark.hazard("HZ-CARE-03")
+@pytest.mark.parametrize(
+    "written", ["9990000018", "AS-9990000018-1", "999 000 0018", "AS-999-000-0018", "X99900000181"]
+)
+def test_an_nhs_number_within_an_identifier_is_in_no_key(tmp_path, written):
+    plan = {**assessment(assessmentId=identifier(written)), "@type": "CarePlan", "identifier": identifier("P1")}
+    found = loaded(tmp_path, assessment(identifier=identifier(written), personId=identifier(written)), plan)
+    for row in found.kept.values():
+        assert "9990000018" not in re.sub(r"[ -]", "", f"{row.key} {row.patient} {row.groups}")
 
 
 @pytest.mark.hazard("HZ-CARE-04")
