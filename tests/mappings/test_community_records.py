@@ -9,7 +9,7 @@ from gateway.errors import Refused
 from mappings import Feed, Reject, Values
 from mappings.community import SOURCE
 from mappings.community.delivery import number, row
-from tests.mappings.harness import map_all, map_rows
+from tests.mappings.harness import faults, map_all, map_rows
 from tests.mappings.harness_community import (
     ANN,
     FEED,
@@ -64,6 +64,26 @@ def test_nothing_is_done_or_found_in_a_contact_that_did_not_take_place(attendanc
     assert not found.resources("Procedure") and not found.resources("Observation")
     assert "AttendanceStatus (an activity of a contact that did not take place)" in found.unlisted
     assert len(mapped(person(), referral(), contact("5"), work, weight).resources("Observation")) == 2
+
+
+@pytest.mark.hazard("HZ-COMM-02")
+@pytest.mark.parametrize(
+    ("attendance", "done", "seen"),
+    [("5", "completed", "final"), *((code, "unknown", "unknown") for code in ("", "0", "8"))],
+)
+def test_what_was_done_in_a_contact_of_which_nobody_says_whether_it_took_place_is_unknown(attendance, done, seen):
+    work = activity(Procedure_Scheme="06", CodedProcedure="82078001", Finding_Scheme="01", CodedFinding="J459")
+    others = [
+        sent("CYP611Obs", CareActivityID="V1", Weight="60"),
+        sent("CYP610BreastfeedingStatus", CareActivityID="V1", BreastfeedingStatus="01"),
+        sent("CYP612CodedAssessmentContact", CareActivityID="V1", SNOMED_ID="718087004", Score="7"),
+    ]
+    found = mapped(person(), referral(), contact(attendance), work, *others)
+    assert statuses(found, "Procedure") == [done] and set(statuses(found, "Observation")) == {seen}
+    assert len(found.resources("Observation")) >= 2
+    is_told = "AttendanceStatus (an activity of a contact of which nobody says that it took place)" in found.unlisted
+    assert is_told == ("verificationStatus" in found.one("Condition")) == (seen == "unknown")
+    assert faults(found.resources()) == []
 
 
 @pytest.mark.hazard("HZ-COMM-03")
