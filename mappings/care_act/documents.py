@@ -7,6 +7,7 @@ document, or several under ``@graph``; ``.jsonl`` and ``.ndjson`` hold one a lin
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from mappings.vocabulary import without_nhs_number
 ASSESSMENT, PLAN, PERSON = "CareNeedsAssessment", "CarePlan", "Person"
 SUBJECT, ALIAS, COUNCIL = "Subject", "Alias", "Council"
 """Whom a document is about, by one identifier; which person an identifier is of; who sends the documents."""
+AHEAD = "ahead"
+"""Kept with a document whose day of completion had not come when it was sent."""
 LINES = (".jsonl", ".ndjson")
 SUFFIXES = (".json", ".jsonld", *LINES)
 LARGEST = 1 << 26
@@ -111,18 +114,20 @@ def rows(said: dict[str, Any], sent_at: int, feed: Feed) -> Iterator[Row]:
     if not key:
         raise Invalid("identifier")
     order = sent_at if sent_at >= 10**9 else completed(said)
-    yield row(kind, local(key, feed), name, stripped(said), order, publisher)
+    yield row(kind, local(key, feed), name, stripped(said), order, publisher, lies_ahead(said, order))
     about = Values({"identifier": encode({"identifier": subject}).decode()})
     yield Row(SUBJECT, name, publisher, order, about, patient=name, groups=(f"person:{name}",), aside=True)
 
 
-def row(kind: str, key: str, person: str, said: dict[str, Any], order: int, publisher: str) -> Row:
+def row(
+    kind: str, key: str, person: str, said: dict[str, Any], order: int, publisher: str, is_ahead: bool = False
+) -> Row:
     return Row(
         kind,
         key,
         publisher,
         order,
-        Values({"document": encode(said).decode()}),
+        Values({"document": encode(said).decode(), **({AHEAD: "1"} if is_ahead else {})}),
         patient=person,
         groups=(f"{GROUPS[kind]}:{key}",),
     )
@@ -159,7 +164,16 @@ def completed(said: dict[str, Any]) -> int:
     if not isinstance(when, str):
         raise Invalid("dateCompleted")
     interval(when)
+    if when[:10] > date.today().isoformat():
+        raise Invalid("dateCompleted")  # whatever is sent later would never replace it
     return int(when[:10].replace("-", "").ljust(8, "0")) * 1000
+
+
+def lies_ahead(said: dict[str, Any], order: int) -> bool:
+    """Whether a document is said to be completed after the day of its file. It is kept with the row, so that one which
+    is sent again after that day has changed."""
+    sent_on = str(order // 1000)
+    return str(said.get("dateCompleted") or "")[:10] > f"{sent_on[:4]}-{sent_on[4:6]}-{sent_on[6:]}"
 
 
 def stripped(said: dict[str, Any]) -> dict[str, Any]:

@@ -120,6 +120,29 @@ def test_a_status_is_that_of_the_standard_and_any_other_waits(tmp_path, word, ta
     assert list(loaded(tmp_path, assessment(status="finished")).faults.values()) == ["status"]
 
 
+@pytest.mark.hazard("HZ-CARE-08")
+@pytest.mark.parametrize("word", ["active", "unknown", "ended", "completed"])
+@pytest.mark.parametrize("day", [None, "", "2099-08-11T14:30:00Z", "2026-08-21"])
+def test_an_assessment_is_completed_only_with_a_day_that_has_come(tmp_path, word, day):
+    sent = assessment(status=word, dateCompleted=day)
+    plan = {**sent, "@type": "CarePlan", "identifier": identifier("P1")}
+    found = loaded(tmp_path, sent, plan)
+    task = found.one("Task")
+    assert task["status"] == "in-progress" and task["businessStatus"] == {"text": f"{word}, not said to be completed"}
+    assert "authoredOn" not in task and "created" not in found.one("CarePlan")
+    assert ("CareNeedsAssessment" in str(found.unlisted) or "dateCompleted" in str(found.unlisted)) == bool(day)
+    assert faults(found.resources()) == []
+    again = loaded(tmp_path, assessment(status=word, dateCompleted="2026-08-21"), name="sent_2026-08-21.jsonld")
+    assert (again.one("Task")["status"], again.one("Task")["authoredOn"]) == ("completed", "2026-08-21")
+
+
+@pytest.mark.hazard("HZ-CARE-08")
+def test_a_day_that_lies_ahead_orders_no_document_of_a_file_without_a_date(tmp_path):
+    """Nothing that is sent later would ever replace it."""
+    found = loaded(tmp_path, assessment(dateCompleted="2099-08-11"), name="sent.jsonld")
+    assert [reject.reason for reject in found.rejects] == ["dateCompleted"]
+
+
 def test_a_later_file_replaces_an_earlier_one_in_any_order(tmp_path):
     for first, second in (("a", "b"), ("b", "a")):
         folder = tmp_path / first
