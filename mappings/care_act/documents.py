@@ -96,7 +96,7 @@ def documents(file: File) -> Iterator[tuple[str, dict[str, Any] | Reject]]:
 
 def rows(said: dict[str, Any], sent_at: int, feed: Feed) -> Iterator[Row]:
     """Yield the rows of one document. Raises ``Invalid`` naming the property that keeps it from being read."""
-    kind = said.get("@type")
+    kind = kind_of(said)
     if kind not in GROUPS:
         raise Invalid("@type")
     publisher = council(feed)
@@ -117,6 +117,12 @@ def rows(said: dict[str, Any], sent_at: int, feed: Feed) -> Iterator[Row]:
     yield row(kind, local(key, feed), name, stripped(said), order, publisher, lies_ahead(said, order))
     about = Values({"identifier": encode({"identifier": subject}).decode()})
     yield Row(SUBJECT, name, publisher, order, about, patient=name, groups=(f"person:{name}",), aside=True)
+
+
+def kind_of(said: dict[str, Any]) -> str:
+    """Return the type of a document, "" where it has none or several."""
+    types = listed(said, "@type")
+    return types[0] if len(types) == 1 and isinstance(types[0], str) else ""
 
 
 def row(
@@ -143,7 +149,8 @@ def identifier(item: Any) -> str:
     """Return an Identifier object as one text, "" for what is none."""
     if not isinstance(item, dict) or not isinstance(value := item.get("value"), str) or not value.strip():
         return ""
-    return f"{item.get('system', '')}|{value.strip()}"
+    system = item.get("system")
+    return f"{system or ''}|{value.strip()}" if system is None or isinstance(system, str) else ""
 
 
 def person_key(item: Any, feed: Feed) -> str:
@@ -187,4 +194,4 @@ def stripped(said: dict[str, Any]) -> dict[str, Any]:
 
 def documents_in(whole: Any) -> list[tuple[str, Any]]:
     """Return the type and the content of each document of a sample file."""
-    return [(document["@type"], document) for document in whole.get("@graph", [whole])]
+    return [(kind_of(document), document) for document in whole.get("@graph", [whole])]

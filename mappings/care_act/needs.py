@@ -88,7 +88,7 @@ def of_person(row: Row, look: Look) -> dict[str, Any]:
 
 
 def named(item: Any) -> dict[str, Any]:
-    return {"system": item.get("system", ""), "value": item["value"]} if identifier(item) else {}
+    return {"system": item.get("system"), "value": item["value"]} if identifier(item) else {}
 
 
 def to_assessment(group: Group, look: Look) -> list[dict[str, Any]]:
