@@ -22,6 +22,9 @@ REPLACEMENT = "Replacement"
 NET, BULK = "010", "020"
 DELETE, ORIGINAL = "1", "9"
 WITHHELD = "withheld"
+LAST_LINE = (1 << LINE_BITS) - 1
+"""The place of a deletion within its second: without a time all records of a day are of one second, and the lines of
+two files say nothing of which was first."""
 LONGEST_PERIOD = 36
 """Months that one bulk replacement may speak of: SUS works by financial years, and a slip of the key takes back all."""
 TABLE_OF = {**FIXED, **SUS, "ecds": EMERGENCY}
@@ -74,7 +77,7 @@ def _row(form: str, line: int, values: Values, feed: Feed) -> Row:
         table=name,
         key=key,
         publisher=publisher,
-        order=(count << LINE_BITS) + line,
+        order=(count << LINE_BITS) + (LAST_LINE if is_deleted else line),
         values=kept,
         patient="" if is_deleted else patient,
         groups=() if is_deleted else groups(name, kept, key, patient, feed),

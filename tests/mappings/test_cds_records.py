@@ -389,6 +389,18 @@ def test_a_deletion_takes_a_record_back_and_a_later_one_brings_it_again(order):
 
 
 @pytest.mark.hazard("HZ-CDS-17")
+@pytest.mark.parametrize("time", ["", "093000"])
+def test_a_deletion_of_the_same_second_wins_wherever_it_stands_in_its_file(time):
+    """Without a time both count from midnight, and the lines of two files say nothing of which was first."""
+    at = {"ApplicableDate": "20240501", "ApplicableTime": time}
+    gone = sent(2, **dict.fromkeys(PERSON, ""), Type="130", UniqueId="BRZZ00E1", UpdateType="1", **at)
+    for order in permutations([stay(50, **at), gone]):
+        assert mapped(*order).resources() == []
+    later = stay(1, **{**at, "ApplicableDate": "20240502"})
+    assert mapped(gone, later).resources("Encounter")
+
+
+@pytest.mark.hazard("HZ-CDS-17")
 def test_an_older_record_never_replaces_a_newer_one():
     newer, older = stay(ApplicableTime="093001", Diagnosis1="I10X"), stay(Diagnosis1="J189")
     for order in permutations([newer, older]):
