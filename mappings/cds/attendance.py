@@ -24,7 +24,6 @@ from mappings.vocabulary import UK_CORE, UK_CORE_EXTENSION, tagged
 
 AMB = {"system": ACT, "code": "AMB", "display": "Ambulatory"}
 VISIT = "visit"
-PRIORITY = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActPriority"}
 NO_VISIT = "diagnoses or procedures of an appointment that did not take place"
 AT = ("AppointmentDate", "AppointmentTime")
 _MINUTES = re.compile(r"[0-9]{1,4}")

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from gateway.fhir.build import resource
-from gateway.fhir.codes import SNOMED
 from mappings import Look, Row
 from mappings.cds import codes
 from mappings.cds.people import professional
 from mappings.cds.record import is_withheld
 from mappings.cds.values import CANNOT_BE, day, known, numbered, when
-from mappings.vocabulary import HL7, READ, UK_CORE, UNKNOWN, protected
+from mappings.vocabulary import HL7, READ, UK_CORE, protected
 
 ICD = "http://hl7.org/fhir/sid/icd-10"
 OPCS = "https://fhir.hl7.org.uk/CodeSystem/OPCS-4"
@@ -322,12 +321,3 @@ def opcs(text: str, row: Row, look: Look) -> dict[str, Any]:
         }
     code = f"{match[1]}.{match[2]}" if match[2] not in ("", "-") else match[1]
     return {"coding": [{"system": OPCS, "code": code}], "text": f"OPCS-4 {code}{sensitive('OPCS', code)}"}
-
-
-def required(concept: dict[str, Any]) -> dict[str, Any]:
-    """Return the concept, or that it is unknown where FHIR requires one."""
-    return concept or UNKNOWN
-
-
-def is_snomed(concept: dict[str, Any]) -> bool:
-    return any(coding["system"] == SNOMED for coding in concept.get("coding", ()))
