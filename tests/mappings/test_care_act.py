@@ -136,13 +136,6 @@ def test_an_assessment_is_completed_only_with_a_day_that_has_come(tmp_path, word
     assert (again.one("Task")["status"], again.one("Task")["authoredOn"]) == ("completed", "2026-08-21")
 
 
-@pytest.mark.hazard("HZ-CARE-08")
-def test_a_day_that_lies_ahead_orders_no_document_of_a_file_without_a_date(tmp_path):
-    """Nothing that is sent later would ever replace it."""
-    found = loaded(tmp_path, assessment(dateCompleted="2099-08-11"), name="sent.jsonld")
-    assert [reject.reason for reject in found.rejects] == ["dateCompleted"]
-
-
 def test_a_later_file_replaces_an_earlier_one_in_any_order(tmp_path):
     for first, second in (("a", "b"), ("b", "a")):
         folder = tmp_path / first
