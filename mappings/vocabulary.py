@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from hashlib import blake2b
 from importlib.resources import files
 from typing import Any
 
 from gateway.fhir.codes import UCUM
+from gateway.nhs.identifiers import is_valid
 
 HL7 = "http://terminology.hl7.org/CodeSystem/"
 """The start of HL7's own code systems."""
@@ -143,3 +146,44 @@ def unit(written: str) -> dict[str, Any]:
 @lru_cache
 def _ucum() -> dict[str, str]:
     return {row["text"]: row["ucum"] for row in code_table("terminology", "maps/ucum") if row["ucum"]}
+
+
+@lru_cache(maxsize=16384)
+def protected(scheme: str, code: str) -> str:
+    """Return the words of an ``ICD`` (ICD-10) or ``OPCS`` (OPCS-4) code that tells of something protected, with or
+    without its point; "" for any other. Whoever makes a concept of one writes them into its text: the sets of sensitive
+    codes are of SNOMED CT and Read, and hospitals send codes without words.
+
+    >>> protected("ICD", "B24"), protected("ICD", "N74.3"), protected("ICD", "I10"), protected("OPCS", "B24")
+    ('HIV disease', 'gonococcal pelvic inflammatory disease (gonorrhoea)', '', '')
+    """
+    bare = code.strip().upper().replace(".", "")
+    rows = (row for row in code_table("mappings", "codes_protected") if row["system"] == scheme)
+    return next((row["label"] for row in rows if bare.startswith(row["code"])), "")
+
+
+_BETWEEN = re.compile(r"[\W_]+")
+_DIGITS = re.compile(r"[0-9]{10,}")
+
+
+def without_nhs_number(text: str, namespace: bytes) -> str:
+    """Return a number of the sender's as part of a key: a digest of one in which an NHS number may stand, whatever is
+    written around and between its digits. Some number people and records by it, and no key may hold one. The digest is
+    keyed with the store's own namespace.
+
+    >>> [without_nhs_number(text, b"")[0] for text in ("A9990000018001", "999 000-0018", "9990000019", "A-1")]
+    ['#', '#', '9', 'A']
+    """
+    if not holds_nhs_number(text):
+        return text
+    return "#" + blake2b(text.encode(), digest_size=12, key=namespace[:64]).hexdigest()
+
+
+def holds_nhs_number(text: str) -> bool:
+    """Whether any ten digits of a text that follow one another, with or without signs between them, are an NHS
+    number."""
+    return any(
+        is_valid(run[0][start : start + 10])
+        for run in _DIGITS.finditer(_BETWEEN.sub("", text))
+        for start in range(len(run[0]) - 9)
+    )

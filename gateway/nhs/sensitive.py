@@ -40,7 +40,7 @@ CODED: dict[str, tuple[str, ...]] = {
     "DeviceRequest": ("codeCodeableConcept",),
 }
 """The elements that say what a resource is about. Where none is coded in a system that the sets cover, its words are
-read."""
+read (of ``WORDS_ALWAYS_READ`` in any case)."""
 WITHHELD_UNREVIEWED = frozenset(
     {
         "Observation",
@@ -59,6 +59,10 @@ WITHHELD_UNREVIEWED = frozenset(
     }
 )
 """Of these, an uncovered item of a feed that is not reviewed (``withhold``) is unclassified, whatever its words."""
+
+WORDS_ALWAYS_READ = frozenset({"DocumentReference", "Composition", "Appointment"})
+"""Of these, the words are read whatever the code: it says which kind of document or service it is, not what it is
+about."""
 
 _HINT = re.compile(
     r"\bhiv\b|\baids\b|chlamydia|gonorrh|syphil|treponem|trichomon|genital "
@@ -99,6 +103,7 @@ def labelled_by(sets: CodeSets) -> str:
     rules = (
         sorted(CODED.items()),
         sorted(WITHHELD_UNREVIEWED),
+        sorted(WORDS_ALWAYS_READ),
         _HINT.pattern,
         sorted(_SECURITY.items()),
         sorted(_EFFECT.items()),
@@ -146,8 +151,11 @@ def own_labels(
             for _, code in _codings({element: resource[element]}):
                 for name, effect in sets.find("*", code):
                     _judge(resource_type, name, effect, causes)
-    if resource_type in CODED and not _is_covered(resource, resource_type, sets):
-        _doubt(resource, resource_type, kind, feed_default, causes)
+    if resource_type in CODED:
+        if not _is_covered(resource, resource_type, sets):
+            _doubt(resource, resource_type, kind, feed_default, causes)
+        elif resource_type in WORDS_ALWAYS_READ and _words_hint(resource):
+            causes[labels.UNCLASSIFIED] = f"the code is of its kind alone, its words hint ({kind or 'unknown'})"
     if resource_type in optout.STATED_IN and labels.CHOICE not in causes and optout.has_consent_like_words(resource):
         choice = preference(resource, sets)
         if choice and choice[0].startswith(optout.UNRECOGNISED):
@@ -216,7 +224,7 @@ def _doubt(resource: dict[str, Any], resource_type: str, kind: str, feed_default
     """An item no set covers: unclassified when its feed is not reviewed, or when its words hint."""
     if feed_default == "withhold" and resource_type in WITHHELD_UNREVIEWED:
         causes[labels.UNCLASSIFIED] = f"no covered code, {kind or 'unknown'} feed not reviewed"
-    elif any(_hints(words) for words in _words(resource)):
+    elif _words_hint(resource):
         causes[labels.UNCLASSIFIED] = f"no covered code, its words hint ({kind or 'unknown'})"
 
 
@@ -250,6 +258,10 @@ def _written(data: str) -> str:
         return base64.b64decode(data).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
         return ""
+
+
+def _words_hint(resource: dict[str, Any]) -> bool:
+    return any(_hints(words) for words in _words(resource))
 
 
 def _hints(words: str) -> bool:

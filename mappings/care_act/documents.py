@@ -7,7 +7,6 @@ document, or several under ``@graph``; ``.jsonl`` and ``.ndjson`` hold one a lin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,19 @@ import msgspec
 from gateway.errors import Invalid, Refused
 from gateway.fhir.build import decode, encode
 from gateway.fhir.dates import interval
-from gateway.nhs.identifiers import is_council_code, is_valid
+from gateway.nhs.identifiers import is_council_code
 from mappings import Feed, Reject, Row, Values
 from mappings.care_act.questions import is_statutory
 from mappings.cld.read import submitted
 from mappings.readers.files import File, delivered
 from mappings.readers.json_lines import json_rows
+from mappings.vocabulary import without_nhs_number
 
 ASSESSMENT, PLAN, PERSON = "CareNeedsAssessment", "CarePlan", "Person"
 SUBJECT, ALIAS, COUNCIL = "Subject", "Alias", "Council"
 """Whom a document is about, by one identifier; which person an identifier is of; who sends the documents."""
+AHEAD = "ahead"
+"""Kept with a document whose day of completion had not come when it was sent."""
 LINES = (".jsonl", ".ndjson")
 SUFFIXES = (".json", ".jsonld", *LINES)
 LARGEST = 1 << 26
@@ -93,7 +95,7 @@ def documents(file: File) -> Iterator[tuple[str, dict[str, Any] | Reject]]:
 
 def rows(said: dict[str, Any], sent_at: int, feed: Feed) -> Iterator[Row]:
     """Yield the rows of one document. Raises ``Invalid`` naming the property that keeps it from being read."""
-    kind = said.get("@type")
+    kind = kind_of(said)
     if kind not in GROUPS:
         raise Invalid("@type")
     publisher = council(feed)
@@ -111,18 +113,26 @@ def rows(said: dict[str, Any], sent_at: int, feed: Feed) -> Iterator[Row]:
     if not key:
         raise Invalid("identifier")
     order = sent_at if sent_at >= 10**9 else completed(said)
-    yield row(kind, local(key, feed), name, stripped(said), order, publisher)
+    yield row(kind, local(key, feed), name, stripped(said), order, publisher, lies_ahead(said, order))
     about = Values({"identifier": encode({"identifier": subject}).decode()})
     yield Row(SUBJECT, name, publisher, order, about, patient=name, groups=(f"person:{name}",), aside=True)
 
 
-def row(kind: str, key: str, person: str, said: dict[str, Any], order: int, publisher: str) -> Row:
+def kind_of(said: dict[str, Any]) -> str:
+    """Return the type of a document, "" where it has none or several."""
+    types = listed(said, "@type")
+    return types[0] if len(types) == 1 and isinstance(types[0], str) else ""
+
+
+def row(
+    kind: str, key: str, person: str, said: dict[str, Any], order: int, publisher: str, is_ahead: bool = False
+) -> Row:
     return Row(
         kind,
         key,
         publisher,
         order,
-        Values({"document": encode(said).decode()}),
+        Values({"document": encode(said).decode(), **({AHEAD: "1"} if is_ahead else {})}),
         patient=person,
         groups=(f"{GROUPS[kind]}:{key}",),
     )
@@ -138,7 +148,8 @@ def identifier(item: Any) -> str:
     """Return an Identifier object as one text, "" for what is none."""
     if not isinstance(item, dict) or not isinstance(value := item.get("value"), str) or not value.strip():
         return ""
-    return f"{item.get('system', '')}|{value.strip()}"
+    system = item.get("system")
+    return f"{system or ''}|{value.strip()}" if system is None or isinstance(system, str) else ""
 
 
 def person_key(item: Any, feed: Feed) -> str:
@@ -149,10 +160,8 @@ def person_key(item: Any, feed: Feed) -> str:
 
 
 def local(name: str, feed: Feed) -> str:
-    """Return an identifier as a key: a digest of one that may be an NHS number, which no key is."""
-    if not is_valid(name.rpartition("|")[2]):
-        return name
-    return "#" + blake2b(name.encode(), digest_size=12, key=feed.namespace[:64]).hexdigest()
+    """Return an identifier as a key: a digest of one in which an NHS number may stand, which no key holds."""
+    return without_nhs_number(name, feed.namespace)
 
 
 def completed(said: dict[str, Any]) -> int:
@@ -162,6 +171,13 @@ def completed(said: dict[str, Any]) -> int:
         raise Invalid("dateCompleted")
     interval(when)
     return int(when[:10].replace("-", "").ljust(8, "0")) * 1000
+
+
+def lies_ahead(said: dict[str, Any], order: int) -> bool:
+    """Whether a document is said to be completed after the day of its file. It is kept with the row, so that one which
+    is sent again after that day has changed."""
+    sent_on = str(order // 1000)
+    return str(said.get("dateCompleted") or "")[:10] > f"{sent_on[:4]}-{sent_on[4:6]}-{sent_on[6:]}"
 
 
 def stripped(said: dict[str, Any]) -> dict[str, Any]:
@@ -175,4 +191,4 @@ def stripped(said: dict[str, Any]) -> dict[str, Any]:
 
 def documents_in(whole: Any) -> list[tuple[str, Any]]:
     """Return the type and the content of each document of a sample file."""
-    return [(document["@type"], document) for document in whole.get("@graph", [whole])]
+    return [(kind_of(document), document) for document in whole.get("@graph", [whole])]

@@ -12,7 +12,18 @@ from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.dates import interval
 from gateway.nhs.identifiers import is_valid, normalise
 from mappings import Group, Look, Row
-from mappings.care_act.documents import ALIAS, ASSESSMENT, COUNCIL, PERSON, PLAN, SUBJECT, identifier, listed, local
+from mappings.care_act.documents import (
+    AHEAD,
+    ALIAS,
+    ASSESSMENT,
+    COUNCIL,
+    PERSON,
+    PLAN,
+    SUBJECT,
+    identifier,
+    listed,
+    local,
+)
 from mappings.care_act.questions import URN, concept, output
 from mappings.cld.codes import URN as CLD
 from mappings.emis.patient import LOCAL_NUMBER
@@ -55,6 +66,15 @@ def moment(said: dict[str, Any], name: str) -> str:
     return str(value)
 
 
+def completed_on(row: Row, said: dict[str, Any], look: Look) -> str:
+    """Return when a document was completed, "" where nobody says it or the time had not come when it was sent."""
+    when = moment(said, "dateCompleted")
+    if when and AHEAD in row.values:
+        look.warn("dateCompleted", "a day of completion that lies ahead of its file")
+        return ""
+    return when
+
+
 def labels(said: dict[str, Any]) -> tuple[str, ...]:
     """Return the flag of a document about somebody who has not agreed that it is shared: what is not said is no
     consent."""
@@ -68,7 +88,7 @@ def of_person(row: Row, look: Look) -> dict[str, Any]:
 
 
 def named(item: Any) -> dict[str, Any]:
-    return {"system": item.get("system", ""), "value": item["value"]} if identifier(item) else {}
+    return {"system": item.get("system"), "value": item["value"]} if identifier(item) else {}
 
 
 def to_assessment(group: Group, look: Look) -> list[dict[str, Any]]:
@@ -79,7 +99,8 @@ def to_assessment(group: Group, look: Look) -> list[dict[str, Any]]:
     said = said_of(row)
     reviews = [item for item in listed(said, "review") if isinstance(item, dict) and item.get("isReview") is True]
     earlier = [item for review in reviews for item in listed(review, "previousId") if identifier(item)]
-    plan, when = said.get("planId"), moment(said, "dateCompleted")
+    plan, when, status = said.get("planId"), completed_on(row, said, look), state(said, "task", look)
+    is_open = status == "completed" and not when
     word = "Care Act needs assessment" + (" (review)" if reviews else "")
     return [
         resource(
@@ -89,7 +110,8 @@ def to_assessment(group: Group, look: Look) -> list[dict[str, Any]]:
             labels(said),
             identifier=[named(said["identifier"])],
             basedOn=[look.reference("Task", local(identifier(item), look.feed)) for item in earlier],
-            status=state(said, "task", look),
+            status="in-progress" if is_open else status,
+            businessStatus={"text": f"{said['status']}, not said to be completed"} if is_open else {},
             intent="plan",
             code={"coding": [{"system": URN + "document", "code": ASSESSMENT}], "text": word},
             focus=look.reference("CarePlan", local(identifier(plan), look.feed)) if identifier(plan) else {},
@@ -133,7 +155,7 @@ def to_plan(group: Group, look: Look) -> list[dict[str, Any]]:
             category=[{"coding": [{"system": URN + "document", "code": PLAN}], "text": "Care and support plan"}],
             subject=of_person(row, look),
             period={"start": starts[0] if starts else "", "end": max(ends) if ends and all(ends) else ""},
-            created=moment(said, "dateCompleted"),
+            created=completed_on(row, said, look),
             author=look.reference("Organization", row.publisher),
             supportingInfo=[look.reference("Task", local(identifier(assessment), look.feed))]
             if identifier(assessment)

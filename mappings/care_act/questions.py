@@ -26,7 +26,8 @@ def answers(list_: str) -> frozenset[str]:
 
 
 def is_statutory(item: Any) -> bool:
-    return isinstance(item, dict) and item.get("questionId") in dictionary()
+    id_ = item.get("questionId") if isinstance(item, dict) else None
+    return isinstance(id_, str) and id_ in dictionary()
 
 
 def output(question: dict[str, Any], look: Look) -> dict[str, Any]:

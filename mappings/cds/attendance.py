@@ -3,6 +3,7 @@ ahead."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,9 +24,9 @@ from mappings.vocabulary import UK_CORE, UK_CORE_EXTENSION, tagged
 
 AMB = {"system": ACT, "code": "AMB", "display": "Ambulatory"}
 VISIT = "visit"
-PRIORITY = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActPriority"}
 NO_VISIT = "diagnoses or procedures of an appointment that did not take place"
 AT = ("AppointmentDate", "AppointmentTime")
+_MINUTES = re.compile(r"[0-9]{1,4}")
 
 
 def to_attendance(group: Group, look: Look) -> list[dict[str, Any]]:
@@ -93,9 +94,11 @@ def outcome(row: Row, look: Look) -> list[dict[str, Any]]:
 
 
 def minutes(row: Row) -> dict[str, Any]:
-    """Return how long the appointment was planned to be."""
+    """Return how long the appointment was planned to be, {} where nobody says it: no minutes are no length."""
     count = row.values["Minutes"].strip()
-    return {"value": int(count), "unit": "min", "system": "http://unitsofmeasure.org", "code": "min"} if count.isdigit() and int(count) else {}  # fmt: skip
+    if not _MINUTES.fullmatch(count) or not int(count):
+        return {}
+    return {"value": int(count), "unit": "min", "system": "http://unitsofmeasure.org", "code": "min"}
 
 
 def clinic(row: Row) -> dict[str, Any]:
@@ -123,7 +126,7 @@ def appointment(row: Row, status: str, words: str, look: Look) -> list[dict[str,
         description=", ".join(kind["text"] for kind in kinds(row, look)),
         start=start if has_time else "",
         end=ended(row, start) if has_time else "",
-        minutesDuration=int(row.values["Minutes"]) if minutes(row) else 0,
+        minutesDuration=minutes(row).get("value"),
         comment="; ".join(comment),
         participant=actors,
     )
@@ -133,5 +136,5 @@ def appointment(row: Row, status: str, words: str, look: Look) -> list[dict[str,
 def ended(row: Row, start: str) -> str:
     """Return when an appointment was to end: FHIR asks for an end beside a start. Where nobody says how long it was to
     be, it ends as it begins."""
-    length = int(row.values["Minutes"]) if minutes(row) else 0
+    length = minutes(row).get("value", 0)
     return (datetime.fromisoformat(start) + timedelta(minutes=length)).isoformat()

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gateway.fhir.build import resource
-from gateway.fhir.codes import SNOMED
 from mappings import Look, Row
 from mappings.cds import codes
 from mappings.cds.people import professional
 from mappings.cds.record import is_withheld
 from mappings.cds.values import CANNOT_BE, day, known, numbered, when
-from mappings.vocabulary import HL7, READ, UK_CORE, UNKNOWN
+from mappings.vocabulary import HL7, READ, UK_CORE, protected
 
 ICD = "http://hl7.org/fhir/sid/icd-10"
 OPCS = "https://fhir.hl7.org.uk/CodeSystem/OPCS-4"
@@ -93,26 +91,24 @@ def icd(text: str, row: Row, look: Look) -> dict[str, Any]:
     match = _ICD.fullmatch(text.upper().replace(".", ""))
     if match is None:
         look.unlisted(row.table, "Diagnosis", text)
-        return {"coding": [codes.own(row, "diagnosis", text.strip())], "text": f"Diagnosis code {text}"}
+        return {
+            "coding": [codes.own(row, "diagnosis", text.strip())],
+            "text": f"Diagnosis code {text}{sensitive('ICD', text)}",
+        }
     rest = "".join(part for part in (match[2], match[3]) if part not in ("", "X", "-"))
     code = f"{match[1]}.{rest}" if rest else match[1]
     kind = {"D": " (dagger: the cause)", "A": " (asterisk: the manifestation)"}.get(match[4], "")
     return {"coding": [{"system": ICD, "code": code}], "text": f"ICD-10 {code}{kind}{sensitive('ICD', code)}"}
 
 
-@lru_cache(maxsize=8192)
 def sensitive(scheme: str, code: str) -> str:
-    """Return the words of a code that tells of something protected, "" for any other. Without them nothing would know
-    it: CDS sends codes without words, and the sets of sensitive codes are of SNOMED CT and Read.
+    """Return the words of a code that tells of something protected, as the end of its text.
 
     >>> sensitive("ICD", "B24"), sensitive("ICD", "I10")
     (': HIV disease', '')
     """
-    bare = code.replace(".", "")
-    for prefix, (system, words) in codes.table("sensitive").items():
-        if system == scheme and bare.startswith(prefix):
-            return f": {words}"
-    return ""
+    words = protected(scheme, code)
+    return f": {words}" if words else ""
 
 
 def conditions(
@@ -319,15 +315,9 @@ def opcs(text: str, row: Row, look: Look) -> dict[str, Any]:
     match = _OPCS.fullmatch(text.upper())
     if match is None:
         look.unlisted(row.table, "Procedure", text)
-        return {"coding": [codes.own(row, "procedure", text)], "text": f"Procedure code {text}"}
+        return {
+            "coding": [codes.own(row, "procedure", text)],
+            "text": f"Procedure code {text}{sensitive('OPCS', text)}",
+        }
     code = f"{match[1]}.{match[2]}" if match[2] not in ("", "-") else match[1]
     return {"coding": [{"system": OPCS, "code": code}], "text": f"OPCS-4 {code}{sensitive('OPCS', code)}"}
-
-
-def required(concept: dict[str, Any]) -> dict[str, Any]:
-    """Return the concept, or that it is unknown where FHIR requires one."""
-    return concept or UNKNOWN
-
-
-def is_snomed(concept: dict[str, Any]) -> bool:
-    return any(coding["system"] == SNOMED for coding in concept.get("coding", ()))

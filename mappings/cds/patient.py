@@ -12,7 +12,7 @@ from mappings.cds import codes
 from mappings.cds.people import general_practitioners
 from mappings.cds.record import is_withheld, short
 from mappings.cds.replaced import stands
-from mappings.cds.values import CANNOT_BE, day, known
+from mappings.cds.values import past
 from mappings.emis.patient import VERIFICATION
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
@@ -45,7 +45,7 @@ def patient(newest: Row, rows: list[Row], key: str, look: Look) -> dict[str, Any
         active=True,
         name=names(newest),
         gender=gender(newest, look),
-        birthDate=born(newest, look),
+        birthDate=past(newest, "BirthDate", look),
         address=addresses(newest),
         maritalStatus=codes.concept("marital_status", last(rows, "MaritalStatus"), "MaritalStatus", look),
         communication=[{"language": codes.snomed(values["Language"].strip())}] if values["Language"].strip() else [],
@@ -57,15 +57,6 @@ def patient(newest: Row, rows: list[Row], key: str, look: Look) -> dict[str, Any
 def last(rows: list[Row], item: str) -> Row:
     """Return the newest row that says something: not every type of record has every item."""
     return next((row for row in reversed(rows) if row.values[item].strip()), rows[-1])
-
-
-def born(row: Row, look: Look) -> str:
-    """Return the birth date, "" where it is none or cannot be."""
-    birth = day(row.values, "BirthDate")
-    if birth > known(row):
-        look.warn("BirthDate", CANNOT_BE)
-        return ""
-    return birth
 
 
 def gender(row: Row, look: Look) -> str:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from hashlib import blake2b
 
 from gateway.errors import Invalid
-from gateway.nhs.identifiers import is_trust_code, is_valid
+from gateway.nhs.identifiers import is_trust_code
 from mappings import Feed, Reject, Row, Values
 from mappings.cds.codes import table
 from mappings.cds.columns import FIXED, SUS
 from mappings.cds.values import LINE_BITS, day, seconds
+from mappings.vocabulary import without_nhs_number
 
 INPATIENT, OUTPATIENT, EMERGENCY, WAITING = "Inpatient", "Outpatient", "Emergency", "Waiting"
 REPLACEMENT = "Replacement"
 NET, BULK = "010", "020"
 DELETE, ORIGINAL = "1", "9"
 WITHHELD = "withheld"
+LAST_LINE = (1 << LINE_BITS) - 1
+"""The place of a deletion within its second: without a time all records of a day are of one second, and the lines of
+two files say nothing of which was first."""
 LONGEST_PERIOD = 36
 """Months that one bulk replacement may speak of: SUS works by financial years, and a slip of the key takes back all."""
 TABLE_OF = {**FIXED, **SUS, "ecds": EMERGENCY}
@@ -74,7 +77,7 @@ def _row(form: str, line: int, values: Values, feed: Feed) -> Row:
         table=name,
         key=key,
         publisher=publisher,
-        order=(count << LINE_BITS) + line,
+        order=(count << LINE_BITS) + (LAST_LINE if is_deleted else line),
         values=kept,
         patient="" if is_deleted else patient,
         groups=() if is_deleted else groups(name, kept, key, patient, feed),
@@ -125,29 +128,17 @@ def short(code: str) -> str:
     return text[:3] if len(text) == 5 and text.endswith("00") and is_trust_code(text[:3]) else text
 
 
-def without_nhs_number(text: str, feed: Feed) -> str:
-    """Return a number of the sender's, with a digest in place of an NHS number in it: some trusts number by it, and no
-    key may hold one. The digest is keyed with the store's own namespace."""
-    return re.sub(
-        r"(?<!\d)\d{10}(?!\d)", lambda match: _digest(match[0], feed) if is_valid(match[0]) else match[0], text
-    )
-
-
-def _digest(number: str, feed: Feed) -> str:
-    return blake2b(number.encode(), digest_size=16, key=feed.namespace).hexdigest()
-
-
 def key_of(name: str, values: Values, is_bulk: bool, feed: Feed) -> str:
     """Return what names a record: CDS UNIQUE IDENTIFIER, which bulk replacement need not have; there the number of the
     spell, attendance or entry."""
     unique: str = values["UniqueId"].strip()
     if unique:
-        return without_nhs_number(unique, feed)
+        return without_nhs_number(unique, feed.namespace)
     number = values[NUMBER[name]].strip()
     if not is_bulk or not number or is_withheld(values):
         raise Invalid("column UniqueId")
     parts = (values["LocalId"].strip(), number, values["EpisodeNumber"].strip())
-    return "|".join(("bulk", *(without_nhs_number(part, feed) for part in parts)))
+    return "|".join(("bulk", *(without_nhs_number(part, feed.namespace) for part in parts)))
 
 
 def is_withheld(values: Values) -> bool:
@@ -164,7 +155,7 @@ def anonymous(values: Values) -> Values:
 def patient_of(values: Values, key: str, publisher: str, feed: Feed) -> str:
     """Return the local key of the patient. One whose identity is withheld, or who has no local number, is the patient
     of this record alone."""
-    number = without_nhs_number(values["LocalId"].strip(), feed)
+    number = without_nhs_number(values["LocalId"].strip(), feed.namespace)
     if is_withheld(values):
         return f"{WITHHELD}|{key}"
     return f"{short(values['LocalIdOrganisation']) or publisher}|{number}" if number else f"record|{key}"
@@ -172,7 +163,7 @@ def patient_of(values: Values, key: str, publisher: str, feed: Feed) -> str:
 
 def groups(name: str, values: Values, key: str, patient: str, feed: Feed) -> tuple[str, ...]:
     """Return the groups of a row, its own first: the spell, attendance or list entry, and the patient."""
-    number = without_nhs_number(values[NUMBER[name]].strip(), feed)
+    number = without_nhs_number(values[NUMBER[name]].strip(), feed.namespace)
     if name == INPATIENT:
         own = f"spell:{patient}|{number}" if number else f"spell:record|{key}"
     elif name == WAITING:

@@ -12,7 +12,7 @@ from mappings.cds.people import consultant, referrer, service
 from mappings.cds.record import WAITING
 from mappings.cds.replaced import standing
 from mappings.cds.spell import subject
-from mappings.cds.values import known, past, when
+from mappings.cds.values import past, when
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
 from mappings.vocabulary import UK_CORE
@@ -57,7 +57,7 @@ def entry(row: Row, key: str, look: Look) -> dict[str, Any]:
 def removal(row: Row, look: Look) -> tuple[str, str]:
     """Return the status of an entry that was taken off the list and why; ("", "") while it stands on it."""
     date, reason = past(row, "RemovalDate", look), row.values["Removal"].strip()
-    if not date or date > known(row):
+    if not date:
         return "", ""
     state, words = codes.table("removal").get(reason, ("unknown", "for a reason that is not listed"))
     if reason not in codes.table("removal"):

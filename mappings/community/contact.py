@@ -22,6 +22,7 @@ from mappings.community.tables import (
     CONTACT_ID,
 )
 from mappings.community.times import moment
+from mappings.emis.condition import VERIFICATION
 from mappings.vocabulary import HL7, ODS_SITE, UK_CORE, UNKNOWN, tagged
 
 PERFORMER = {"coding": [{"system": HL7 + "v3-ParticipationType", "code": "PPRF"}]}
@@ -111,7 +112,7 @@ def types(row: Row) -> list[dict[str, Any]]:
 
 def to_activity(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return what was done, found and measured in a contact. Nothing is done in a contact that did not take place: such
-    rows are counted and make nothing."""
+    rows are counted and make nothing. Of one that may have taken place all is in doubt."""
     row = next((kept for kept in group.of(ACTIVITY) if counts(kept, look)), None)
     if row is None:
         if any(not kept.deleted and kept.table != ACTIVITY and counts(kept, look) for kept in group.rows):
@@ -136,7 +137,18 @@ def to_activity(group: Group, look: Look) -> list[dict[str, Any]]:
             resources += measured(kept, patient, when, encounter, look)
         elif kept.table == CONTACT_ASSESSMENT:
             resources.append(scored(kept, "survey", patient, when, encounter, look))
+    if status(contact) == "unknown":
+        look.warn("AttendanceStatus", "an activity of a contact of which nobody says that it took place")
+        resources = [doubted(built) for built in resources]
     return [tagged(built, is_doubtful) for built in resources]
+
+
+def doubted(built: dict[str, Any]) -> dict[str, Any]:
+    """Return what was sent of a contact of which nobody says whether it took place: a diagnosis is unconfirmed, and
+    whether anything else was done or found is unknown."""
+    if built["resourceType"] == "Condition":
+        return {**built, "verificationStatus": {"coding": [{"system": VERIFICATION, "code": "unconfirmed"}]}}
+    return {**built, "status": "unknown"}
 
 
 def performer(row: Row, look: Look) -> dict[str, Any]:

@@ -12,11 +12,10 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from hashlib import blake2b
 from pathlib import Path
 
 from gateway.errors import Invalid, Refused
-from gateway.nhs.identifiers import is_ods_code, is_valid
+from gateway.nhs.identifiers import is_ods_code
 from mappings import Feed, Look, Reject, Row, Values
 from mappings.cld.times import iso
 from mappings.community.columns import LEFT
@@ -25,6 +24,7 @@ from mappings.community.tables import HEADER, MADE, MANDATORY, PATIENT_ID, PERIO
 from mappings.readers.cells import Cell, csv_cells
 from mappings.readers.csv import Rename, check_header, csv_rows, unknown_columns
 from mappings.readers.files import File, delivered, is_zip, whole
+from mappings.vocabulary import without_nhs_number
 
 NAME = re.compile(r"(CYP\d{3})[A-Za-z]{0,40}\.csv", re.IGNORECASE)
 _BY_NUMBER = {name[:6]: name for name in (*TABLES, *LEFT)}
@@ -230,10 +230,9 @@ def whose(about: Table, values: Values, feed: Feed) -> str:
 
 
 def local(number: str, feed: Feed) -> str:
-    """Return a provider's number of a patient as a key: a digest of one that may be an NHS number, which no key is."""
-    if not is_valid(number):
-        return number
-    return "#" + blake2b(number.encode(), digest_size=12, key=feed.namespace[:64]).hexdigest()
+    """Return a provider's number of a patient as a key: a digest of one in which an NHS number may stand, which no
+    key holds."""
+    return without_nhs_number(number, feed.namespace)
 
 
 def counts(kept: Row, look: Look) -> bool:

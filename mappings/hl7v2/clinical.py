@@ -10,13 +10,20 @@ from mappings.hl7v2 import codes, times
 from mappings.hl7v2.datatypes import practitioner
 from mappings.hl7v2.message import Message, Repetition, Segment
 from mappings.hl7v2.possible import CANNOT_BE, is_after, known_day
-from mappings.vocabulary import HL7, UK_CORE
+from mappings.vocabulary import HL7, UK_CORE, protected
 
 CONDITION = UK_CORE + "UKCore-Condition"
 PROCEDURE = UK_CORE + "UKCore-Procedure"
 PERFORMED = {"planned": "preparation", "cancelled": "unknown", "arrived": "unknown"}
 """A PR1 is completed only of a visit that took place; nothing says that the procedure of a cancelled one was done or
 not done."""
+SCHEMES = {
+    "DG1": ("ICD", "http://hl7.org/fhir/sid/icd-10", "ICD-10"),
+    "PR1": ("OPCS", "https://fhir.hl7.org.uk/CodeSystem/OPCS-4", "OPCS-4"),
+}
+"""The scheme that hospitals code diagnoses and procedures in: its name in the table of protected codes, URI, title."""
+STATED = frozenset(uri for uri, _ in codes.table("code_system").values())
+"""The systems that a sender names in a way we know: their codes are of no other scheme."""
 
 
 class Coded:
@@ -166,4 +173,19 @@ def code(segment: Segment, publisher: str, look: Look) -> dict[str, Any]:
     field = next(iter(segment.repetitions(3)), Repetition("", segment.encoding))
     concept = codes.codeable(field, look, publisher, named)
     described = segment.text(4)
-    return {**concept, "text": described or concept["text"]} if described or concept.get("text") else concept
+    if described or concept.get("text"):
+        concept = {**concept, "text": described or concept["text"]}
+    return held_back(concept, segment.name)
+
+
+def held_back(concept: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the concept of a DG1 or PR1 with the words of what is protected, by which it is held back. A code without
+    words and without the name of its system may be one, and its words say so."""
+    scheme, uri, title = SCHEMES[name]
+    for coding in concept.get("coding", ()):
+        words = protected(scheme, coding["code"])
+        if words and coding["system"] == uri:
+            return {**concept, "text": f"{concept['text']}: {words}"}
+        if words and coding["system"] not in STATED and concept["text"] == coding["code"]:
+            return {**concept, "text": f"{concept['text']} (in {title}: {words})"}
+    return concept

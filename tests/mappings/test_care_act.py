@@ -1,6 +1,7 @@
 """Care Act assessments and plans: what becomes of a document, what is never kept of it, and who may see it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,17 @@ def test_no_nhs_number_is_a_key_and_no_relative_is_kept():
     assert "9990000042" not in str([row.values for row in found.kept.values()])
 
 
+@pytest.mark.hazard("HZ-CARE-03")
+@pytest.mark.parametrize(
+    "written", ["9990000018", "AS-9990000018-1", "999 000 0018", "AS-999-000-0018", "X99900000181"]
+)
+def test_an_nhs_number_within_an_identifier_is_in_no_key(tmp_path, written):
+    plan = {**assessment(assessmentId=identifier(written)), "@type": "CarePlan", "identifier": identifier("P1")}
+    found = loaded(tmp_path, assessment(identifier=identifier(written), personId=identifier(written)), plan)
+    for row in found.kept.values():
+        assert "9990000018" not in re.sub(r"[ -]", "", f"{row.key} {row.patient} {row.groups}")
+
+
 @pytest.mark.hazard("HZ-CARE-04")
 def test_a_document_is_of_the_person_whose_identifier_it_names_whichever_it_is():
     found = map_all(SOURCE, SAMPLE, FEED)
@@ -106,6 +118,22 @@ def test_a_status_is_that_of_the_standard_and_any_other_waits(tmp_path, word, ta
     found = loaded(tmp_path, *both)
     assert (found.one("Task")["status"], found.one("CarePlan")["status"]) == (task, plan)
     assert list(loaded(tmp_path, assessment(status="finished")).faults.values()) == ["status"]
+
+
+@pytest.mark.hazard("HZ-CARE-08")
+@pytest.mark.parametrize("word", ["active", "unknown", "ended", "completed"])
+@pytest.mark.parametrize("day", [None, "", "2099-08-11T14:30:00Z", "2026-08-21"])
+def test_an_assessment_is_completed_only_with_a_day_that_has_come(tmp_path, word, day):
+    sent = assessment(status=word, dateCompleted=day)
+    plan = {**sent, "@type": "CarePlan", "identifier": identifier("P1")}
+    found = loaded(tmp_path, sent, plan)
+    task = found.one("Task")
+    assert task["status"] == "in-progress" and task["businessStatus"] == {"text": f"{word}, not said to be completed"}
+    assert "authoredOn" not in task and "created" not in found.one("CarePlan")
+    assert ("CareNeedsAssessment" in str(found.unlisted) or "dateCompleted" in str(found.unlisted)) == bool(day)
+    assert faults(found.resources()) == []
+    again = loaded(tmp_path, assessment(status=word, dateCompleted="2026-08-21"), name="sent_2026-08-21.jsonld")
+    assert (again.one("Task")["status"], again.one("Task")["authoredOn"]) == ("completed", "2026-08-21")
 
 
 def test_a_later_file_replaces_an_earlier_one_in_any_order(tmp_path):
@@ -150,15 +178,40 @@ def test_a_feed_has_to_say_which_council_sends():
         SOURCE.check(SAMPLE, Feed())
 
 
-ODD = (None, 1, "x", [], {}, [None], [{}], {"value": 1}, True)
+ODD = (None, 1, "x", [], {}, [None], [{}], {"value": 1}, True, ["x"], [[]])
+
+
+def places(value, path=()):
+    """Every place within a document."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, each in inner:
+        yield (*path, name)
+        yield from places(each, (*path, name))
+
+
+def with_odd(document, path, odd):
+    changed = json.loads(json.dumps(document))
+    within = changed
+    for name in path[:-1]:
+        within = within[name]
+    within[path[-1]] = odd
+    return changed
 
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)
-def test_a_property_of_another_shape_crashes_nothing(tmp_path, odd):
-    documents = json.loads(SAMPLE.read_text(encoding="utf-8"))["@graph"]
-    for number, document in enumerate(documents[:3]):
-        for name in document:
-            if name != "@type":
-                found = loaded(tmp_path / f"{number}{name}", {**document, name: odd})
-                assert not set(found.faults.values()) - {"status", "dateCompleted", "date"}
-                assert faults(found.resources()) == []
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_property_of_another_shape_crashes_nothing(tmp_path, odd, number):
+    document = json.loads(SAMPLE.read_text(encoding="utf-8"))["@graph"][number]
+    for path in places(document):
+        found = loaded(tmp_path, with_odd(document, path, odd))
+        assert not set(found.faults.values()) - {"status", "dateCompleted", "date", "startDateTime", "endDateTime"}, (
+            path
+        )
+        assert not {reject.reason for reject in found.rejects} - {"@type", "identifier", "personId", "dateCompleted"}
+        assert faults(found.resources()) == [], path
+
+
+def test_one_type_may_stand_in_a_list(tmp_path):
+    """JSON-LD writes a value alone or in a list."""
+    assert loaded(tmp_path, assessment(**{"@type": ["CareNeedsAssessment"]})).one("Task")
+    assert loaded(tmp_path, assessment(**{"@type": ["CareNeedsAssessment", "Person"]})).rejects[0].reason == "@type"

@@ -1,14 +1,19 @@
 """What a CDS record means: who was seen, what is certain, whose it is, and what a later record takes back."""
 
+import re
 from itertools import permutations
 
 import pytest
 
+from gateway.nhs.codesets import CodeSets
 from gateway.nhs.identifiers import synthetic
+from gateway.nhs.labels import UNCLASSIFIED
+from gateway.nhs.sensitive import own_labels
 from mappings import Feed, Group, Reject
 from mappings.cds import SOURCE
 from mappings.cds.record import Replacements
-from tests.mappings.harness import DictLook, keep, map_rows
+from mappings.vocabulary import code_table, protected
+from tests.mappings.harness import DictLook, faults, keep, map_rows
 from tests.mappings.harness_cds import (
     PERSON,
     SEEN,
@@ -54,6 +59,14 @@ def test_an_attendance_is_a_visit(code):
     assert (encounter["status"], encounter["class"]["code"]) == ("finished", "AMB")
     assert encounter["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "2"
     assert not result.resources("Appointment")
+
+
+@pytest.mark.hazard("HZ-CDS-26")
+@pytest.mark.parametrize("minutes", ["", "0", "000", "?", "\N{SUPERSCRIPT TWO}", "9" * 20])
+def test_an_appointment_of_no_stated_length_is_told_and_does_not_wait(minutes):
+    result = mapped(seen(Attended="3", Minutes=minutes))
+    assert "minutesDuration" not in result.one("Appointment") and faults(result.resources()) == []
+    assert mapped(seen(Attended="3", Minutes="020")).one("Appointment")["minutesDuration"] == 20
 
 
 @pytest.mark.hazard("HZ-CDS-01")
@@ -169,11 +182,29 @@ def test_what_is_dated_after_all_that_is_known_has_not_happened():
 
 @pytest.mark.hazard("HZ-CDS-10")
 @pytest.mark.parametrize(
-    ("code", "words"), [("B24X", "HIV"), ("A510", "sexually"), ("O049", "termination"), ("I10X", "")]
+    ("code", "words"),
+    [("B24X", "HIV"), ("A510", "sexually"), ("O049", "termination"), ("I10X", "")]
+    + [(code, "gonorrhoea") for code in ("N743", "K671", "M730A")]
+    + [(code, "syphili") for code in ("N742A", "N290", "I980", "M731", "K672", "M031")]
+    + [("N744", "chlamydia"), ("K670", "chlamydia"), ("P964", "termination"), ("B24X and more", "HIV")],
 )
 def test_a_code_of_something_protected_has_words_by_which_it_is_held_back(code, words):
     text = mapped(stay(Diagnosis1=code)).one("Condition")["code"]["text"]
     assert words in text and (bool(words) or ":" not in text)
+
+
+@pytest.mark.hazard("HZ-CDS-10")
+def test_an_illness_of_the_family_that_is_protected_has_its_words_too():
+    (told,) = mapped(stay(Diagnosis1="Z830")).one("FamilyMemberHistory")["condition"]
+    assert "HIV" in told["code"]["text"]
+
+
+@pytest.mark.hazard("HZ-CDS-10")
+@pytest.mark.parametrize("row", code_table("mappings", "codes_protected"), ids=lambda row: row["code"])
+def test_the_words_of_every_protected_code_hold_it_back(row):
+    text = {"text": f"{row['code']}: {protected(row['system'], row['code'])}"}
+    bits, _ = own_labels({"resourceType": "Condition", "code": text}, (), CodeSets(), "hospital", "share")
+    assert bits == UNCLASSIFIED
 
 
 # The spell
@@ -306,11 +337,13 @@ def test_a_number_that_cannot_be_identifies_nobody(number):
 
 @pytest.mark.hazard("HZ-CDS-15")
 @pytest.mark.parametrize(
-    "items", [{"LocalId": "9990000018"}, {"UniqueId": "BRZZ00 9990000018 1"}, {"SpellNumber": "9990000018"}], ids=str
+    "written",
+    ["9990000018", "BRZZ00 9990000018 1", "RZZ9990000018001", "999 000 0018", "A-999-000-0018", "999.000.0018"],
 )
-def test_no_key_holds_an_nhs_number(items):
-    row = stay(**items)
-    assert "9990000018" not in f"{row.key} {row.patient} {row.groups}"
+@pytest.mark.parametrize("item", ["LocalId", "UniqueId", "SpellNumber"])
+def test_no_key_holds_an_nhs_number(item, written):
+    row = stay(**{item: written})
+    assert "9990000018" not in re.sub(r"[ .-]", "", f"{row.key} {row.patient} {row.groups}")
     other = answer(feed=Feed(namespace=b"another store"), **{**dict(SEEN), "LocalId": "9990000018"})
     again = answer(feed=Feed(namespace=b"one store"), **{**dict(SEEN), "LocalId": "9990000018"})
     assert not isinstance(other, Reject) and not isinstance(again, Reject) and other.patient != again.patient
@@ -353,6 +386,18 @@ def test_a_deletion_takes_a_record_back_and_a_later_one_brings_it_again(order):
     assert codes_of(mapped(*(rows[place] for place in order)).resources("Condition")) == ["I10"]
     until = mapped(*(rows[place] for place in order if place != 2))
     assert until.resources() == []
+
+
+@pytest.mark.hazard("HZ-CDS-17")
+@pytest.mark.parametrize("time", ["", "093000"])
+def test_a_deletion_of_the_same_second_wins_wherever_it_stands_in_its_file(time):
+    """Without a time both count from midnight, and the lines of two files say nothing of which was first."""
+    at = {"ApplicableDate": "20240501", "ApplicableTime": time}
+    gone = sent(2, **dict.fromkeys(PERSON, ""), Type="130", UniqueId="BRZZ00E1", UpdateType="1", **at)
+    for order in permutations([stay(50, **at), gone]):
+        assert mapped(*order).resources() == []
+    later = stay(1, **{**at, "ApplicableDate": "20240502"})
+    assert mapped(gone, later).resources("Encounter")
 
 
 @pytest.mark.hazard("HZ-CDS-17")

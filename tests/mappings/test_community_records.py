@@ -1,5 +1,6 @@
 """What a community submission says of a person's care, trap by trap."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from gateway.errors import Refused
 from mappings import Feed, Reject, Values
 from mappings.community import SOURCE
 from mappings.community.delivery import number, row
-from tests.mappings.harness import map_all, map_rows
+from tests.mappings.harness import faults, map_all, map_rows
 from tests.mappings.harness_community import (
     ANN,
     FEED,
@@ -63,6 +64,26 @@ def test_nothing_is_done_or_found_in_a_contact_that_did_not_take_place(attendanc
     assert not found.resources("Procedure") and not found.resources("Observation")
     assert "AttendanceStatus (an activity of a contact that did not take place)" in found.unlisted
     assert len(mapped(person(), referral(), contact("5"), work, weight).resources("Observation")) == 2
+
+
+@pytest.mark.hazard("HZ-COMM-02")
+@pytest.mark.parametrize(
+    ("attendance", "done", "seen"),
+    [("5", "completed", "final"), *((code, "unknown", "unknown") for code in ("", "0", "8"))],
+)
+def test_what_was_done_in_a_contact_of_which_nobody_says_whether_it_took_place_is_unknown(attendance, done, seen):
+    work = activity(Procedure_Scheme="06", CodedProcedure="82078001", Finding_Scheme="01", CodedFinding="J459")
+    others = [
+        sent("CYP611Obs", CareActivityID="V1", Weight="60"),
+        sent("CYP610BreastfeedingStatus", CareActivityID="V1", BreastfeedingStatus="01"),
+        sent("CYP612CodedAssessmentContact", CareActivityID="V1", SNOMED_ID="718087004", Score="7"),
+    ]
+    found = mapped(person(), referral(), contact(attendance), work, *others)
+    assert statuses(found, "Procedure") == [done] and set(statuses(found, "Observation")) == {seen}
+    assert len(found.resources("Observation")) >= 2
+    is_told = "AttendanceStatus (an activity of a contact of which nobody says that it took place)" in found.unlisted
+    assert is_told == ("verificationStatus" in found.one("Condition")) == (seen == "unknown")
+    assert faults(found.resources()) == []
 
 
 @pytest.mark.hazard("HZ-COMM-03")
@@ -135,12 +156,12 @@ def test_the_number_of_the_mother_is_kept_nowhere(tmp_path):
 
 
 @pytest.mark.hazard("HZ-COMM-08")
-def test_an_nhs_number_that_serves_as_local_number_is_no_key_and_names_nobody():
-    found = mapped(
-        person("", key=ANN), referral(patient=ANN), sent("CYP402SVF", LocalPatientID=ANN, SafeguardingFactors_Type="1")
-    )
+@pytest.mark.parametrize("written", [ANN, f"{ANN[:3]} {ANN[3:6]}-{ANN[6:]}", f"RYA{ANN}001", f"P-{ANN}-1"])
+def test_an_nhs_number_that_serves_as_local_number_is_no_key_and_names_nobody(written):
+    risk = sent("CYP402SVF", LocalPatientID=written, SafeguardingFactors_Type="1")
+    found = mapped(person("", key=written), referral(patient=written), risk)
     for kept in found.kept.values():
-        assert ANN not in kept.key and ANN not in kept.patient and ANN not in str(kept.groups)
+        assert ANN not in re.sub(r"[ -]", "", f"{kept.key} {kept.patient} {kept.groups}")
     patient = found.one("Patient")
     assert "identifier" not in patient
     assert found.one("ServiceRequest")["subject"] == {"reference": f"Patient/{patient['id']}"}

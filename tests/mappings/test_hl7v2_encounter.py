@@ -236,6 +236,27 @@ def test_a_working_diagnosis_is_not_confirmed(kind, status):
     assert found.get("verificationStatus", {"coding": [{"code": None}]})["coding"][0]["code"] == status
 
 
+@pytest.mark.hazard("HZ-CDS-10")
+@pytest.mark.parametrize(
+    ("segment", "type_", "text"),
+    [
+        ("DG1|1|I10|B24^^I10", "Condition", "B24: HIV disease"),
+        ("DG1|1||B24^^ICD10", "Condition", "B24: HIV disease"),
+        ("DG1|1||B24^Immune disorder^I10", "Condition", "Immune disorder: HIV disease"),
+        ("DG1|1||Z83.0^^I10", "Condition", "Z83.0: HIV disease in the family"),
+        ("DG1|1||X1^^L^N74.3^^I10", "Condition", "X1: gonococcal pelvic inflammatory disease (gonorrhoea)"),
+        ("DG1|1||B24", "Condition", "B24 (in ICD-10: HIV disease)"),
+        ("DG1|1||B24^Broken leg^PAS", "Condition", "Broken leg"),
+        ("DG1|1||I10^^I10", "Condition", "I10"),
+        ("PR1|1||Q14.1^^O4", "Procedure", "Q14.1: termination of pregnancy"),
+        ("PR1|1||Q141", "Procedure", "Q141 (in OPCS-4: termination of pregnancy)"),
+        ("PR1|1||W37.1^Hip^O4", "Procedure", "Hip"),
+    ],
+)
+def test_a_protected_code_of_a_visit_has_words_by_which_it_is_held_back(segment, type_, text):
+    assert one(map_text(adt("A01", "20250601", visit(), segment)), type_)["code"]["text"] == text
+
+
 def test_a_procedure_of_a_visit_that_was_planned_is_not_completed():
     assert (
         one(map_text(adt("A05", "20250601", visit(kind="P"), "PR1|1||W37.1^Hip^O4||20250701")), "Procedure")["status"]

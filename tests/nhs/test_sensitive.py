@@ -229,6 +229,24 @@ def test_the_words_of_a_document_that_is_text_are_read(kind, words, bits):
     )
 
 
+@pytest.mark.parametrize(
+    "resource, default, bits",
+    [
+        (make("DocumentReference", "d", type=concept(SNOMED, "2"), description="HIV clinic"), "share", UNCLASSIFIED),
+        (make("DocumentReference", "d", type=concept(SNOMED, "2"), description="Fracture clinic"), "share", 0),
+        (make("DocumentReference", "d", type=concept(SNOMED, "2"), description="Fracture clinic"), "withhold", 0),
+        (make("Composition", "c", type=concept(SNOMED, "2"), section=[{"title": "HIV"}]), "share", UNCLASSIFIED),
+        (make("Appointment", "a", serviceType=[concept(SNOMED, "2")], comment="HIV clinic"), "share", UNCLASSIFIED),
+        (make("Appointment", "a", serviceType=[concept(SNOMED, "2")], comment="Eye clinic"), "share", 0),
+        (make("Appointment", "a", reasonCode=[concept(SNOMED, "2")], comment="HIV clinic"), "share", UNCLASSIFIED),
+    ],
+)  # fmt: skip
+@pytest.mark.hazard("HZ-ACCESS-32")
+def test_a_covered_kind_of_document_or_service_does_not_speak_for_the_words_beside_it(resource, default, bits):
+    """The kind says that it is a letter or a clinic; what the letter is about stands in its words."""
+    assert own(resource, default=default)[0] == bits
+
+
 def test_a_hidden_result_hides_its_report_and_a_hidden_report_its_results():
     results = [make("Observation", "a", code=SECRET), make("Observation", "b", code=PLAIN)]
     report = make("DiagnosticReport", "r", code=PLAIN, result=[refer("Observation", "a"), refer("Observation", "b")])
