@@ -34,6 +34,8 @@ APPENDS = frozenset({"T05", "T06"})
 REPLACES = frozenset({"T07", "T08", "T09", "T10"})
 """What the event of a document says of its parent (TXA-13); any other event only links the two."""
 EDITS = frozenset({"T07", "T08"})
+NOTIFIES = frozenset({"T03"})
+"""A notice of a status alone: it does not send a document again that was cancelled."""
 OPEN = frozenset({"", "U", "N", "L", "M"})
 """TXA-18 that asks for nothing: usual control, normal, low, moderate. Anything else closes the document."""
 SHUT = "UN"
@@ -76,7 +78,8 @@ class Letter:
         if event in CANCELS:
             self.is_cancelled = True
             return
-        self._revive()
+        if event not in NOTIFIES:
+            self._revive()
         self._edit(event, sent)
         self.fields.take(message)
         self.visit, self.services = visit_key(message) or self.visit, message.all("OBR") or self.services

@@ -93,6 +93,15 @@ def test_a_cancelled_document_keeps_no_content_and_comes_back_only_when_sent_aga
 
 
 @pytest.mark.hazard("HZ-HL7V2-80")
+@pytest.mark.parametrize("event", [f"T{n:02}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)])
+def test_a_notice_of_its_status_does_not_bring_a_cancelled_document_back(event):
+    sent, gone = mdm("T02", "20250601120000", *FILE), mdm("T11", "20250601130000")
+    letter = letters(sent, gone, mdm(event, "20250601140000", *FILE))["D1"]
+    assert letter["status"] == ("entered-in-error" if event == "T03" else "current")
+    assert bool(words(letter)) == ("was cancelled before" in letter.get("description", "")) == (event != "T03")
+
+
+@pytest.mark.hazard("HZ-HL7V2-80")
 @pytest.mark.parametrize("event", ["T09", "T10", "T08"])
 def test_a_replaced_document_is_superseded_and_says_so(event):
     made = letters(
