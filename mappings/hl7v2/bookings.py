@@ -83,7 +83,9 @@ def taking(message: Message, known: list[Segment]) -> list[Segment]:
     """Return what takes part after a message: all that it names, else what was ``known``. Where it deletes something
     (segment action code ``D`` in AIS-2, AIG-2, AIL-2, AIP-2, or in RGS-2 for all that follows), it tells of changes:
     what it does not name stays, behind what has a new time."""
-    staying, gone, is_group_gone = [], [], False
+    staying: list[Segment] = []
+    gone: list[Segment] = []
+    is_group_gone = False
     for segment in message.segments:
         if segment.name == "RGS":
             is_group_gone = segment.text(2).upper() == GONE
