@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.fhir.build import resource
-from mappings import Group, Look
+from mappings import Group, Look, Values
 from mappings.hl7v2 import codes, times, values
 from mappings.hl7v2.datatypes import practitioner
 from mappings.hl7v2.identity import is_padding, request_numbers, unnumbered_order, visit_key
@@ -266,23 +266,31 @@ def notes(request: Request, priority: str) -> list[str]:
 
 
 def placed_order(number: str, service: str, patient: str, look: Look) -> dict[str, Any]:
-    """Return a reference to the order with a placer's or filler's number (by its key) that asks for ``service``, or for
-    one thing alone; {} where no order of this patient has it."""
-    row = look.row("ORDER", number) if number else None
+    """Return a reference to the order with a placer's or filler's number (by its key) that asks for ``service``; where
+    one of the two names no service, to the only one of the number. {} where no order of this patient has it."""
+    row = look.row("ORDER", f"{number}|{service}") if number and service else None
+    if row is None and number:
+        row = look.row("ORDER", number)
+        if row is not None and (row.values["service"] and service or look.row("ORDER", f"{number}|") is not None):
+            return {}
     if row is None or survivor(row.patient, look) != survivor(patient, look):
         return {}
-    services = row.values["services"].split("\n")
-    chosen = service if service in services else services[0] if len(services) == 1 else None
-    if chosen is None:
-        return {}
-    return look.reference("ServiceRequest", f"{row.values['request']}|{chosen}")
+    return look.reference("ServiceRequest", f"{row.values['request']}|{row.values['service']}")
 
 
-def looked_up(message: Message, patient: str) -> dict[str, tuple[str, list[str]]]:
-    """Return (the order's key, its tests) by each number under which a result may look for an order of a message."""
-    orders: dict[str, tuple[str, list[str]]] = {}
+def looked_up(message: Message, patient: str) -> dict[str, Values]:
+    """Return what is looked up of an order message by key: each number with each of its services, so that a later
+    message which names fewer takes none away; the number alone, of its last service; and the number with no service
+    where one message names several."""
+    rows: dict[str, Values] = {}
     for asked in asked_in(message, patient):
         for number in asked.keys if asked.obr else ():
-            if number:
-                orders.setdefault(number, (asked.key, []))[1].append(asked.service)
-    return orders
+            if not number:
+                continue
+            values = Values(request=asked.key, service=asked.service)
+            if number in rows and rows[number] != values:
+                rows[f"{number}|"] = values
+            rows[number] = values
+            if asked.service:
+                rows[f"{number}|{asked.service}"] = values
+    return rows

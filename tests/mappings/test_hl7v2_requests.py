@@ -136,7 +136,10 @@ RESULT = "OBX|1|NM|HB^Haemoglobin||120|g/L||||F"
 @pytest.mark.parametrize("order, sent, is_linked", [
     (NEW, oru("20250601100000", RESULT, order="P1^PAS|F1^LAB"), True),
     (orm("20250601070000", orc(number="", filler="F1^LAB"), obr()), oru("20250601100000", RESULT, order="|F1^LAB"), True),
-    (NEW, oru("20250601100000", RESULT, order="P1^PAS|F1^LAB", code=UE), True),
+    (NEW, oru("20250601100000", RESULT, order="P1^PAS|F1^LAB", code=UE), False),
+    (NEW, oru("20250601100000", RESULT, order="P1^PAS|F1^LAB", code=""), True),
+    (orm("20250601070000", orc(), obr("")), oru("20250601100000", RESULT, order="P1^PAS|F1^LAB"), True),
+    (orm("20250601070000", orc(), obr(), obr(UE)), oru("20250601100000", RESULT, order="P1^PAS|F1^LAB", code=""), False),
     (orm("20250601070000", orc(), obr(), obr(UE)), oru("20250601100000", RESULT, order="P1^PAS|F1^LAB"), True),
     (orm("20250601070000", orc(), obr(), obr(UE)), oru("20250601100000", RESULT, order="P1^PAS|F1^LAB", code="LFT^Liver^LIMS"), False),
     (NEW, oru("20250601100000", RESULT, order="P2^PAS|F1^LAB"), False),
@@ -153,6 +156,27 @@ def test_a_result_is_based_on_the_order_of_its_number_and_patient(order, sent, i
             for each in of_type(type_, made)
         ]
         assert len(found) == 2 and all((reference in ids) == is_linked for reference in found)
+
+
+BOTH, ONE = orm("20250601070000", orc(), obr(), obr(UE)), orm("20250601080000", orc("XO"), obr())
+
+
+@pytest.mark.hazard("HZ-HL7V2-89")
+@pytest.mark.parametrize("code", [FBC, UE])
+def test_a_result_is_of_its_own_test_though_a_later_message_names_fewer(code):
+    sent = oru("20250601100000", RESULT, order="P1^PAS|F1^LAB", code=code)
+    for arrived in itertools.permutations((BOTH, ONE, sent)):
+        made = map_sent(*arrived)
+        asked = {f"ServiceRequest/{each['id']}": each["code"]["text"] for each in of_type("ServiceRequest", made)}
+        (report,) = of_type("DiagnosticReport", made)
+        assert [asked[each["reference"]] for each in report["basedOn"]] == [code.split("^")[1]]
+
+
+@pytest.mark.hazard("HZ-HL7V2-89")
+def test_a_letter_is_tied_to_no_one_of_several_tests_of_an_order():
+    for arrived in itertools.permutations((BOTH, ONE, mdm("T02", "20250601120000", *FILE, f14="P1^PAS"))):
+        (letter,) = of_type("DocumentReference", map_sent(*arrived))
+        assert "reference" not in letter["context"]["related"][0]
 
 
 def test_a_letter_is_related_to_the_order_that_it_answers():
