@@ -24,9 +24,15 @@ from mappings.vocabulary import HL7, UK_CORE
 PROFILE = UK_CORE + "UKCore-ServiceRequest"
 SECTIONS = HL7 + "v2-0074"
 TAKEN_BACK = frozenset({"revoked", "entered-in-error"})
-REVIVES = frozenset({"NW", "RO", "XO", "XX", "XR", "UC", "UD"})
-"""ORC-1 that opens an order again which was cancelled: it is placed anew or changed, or could not be cancelled."""
+REVIVES = frozenset({"NW", "RO", "XO", "XX", "XR", "UC", "UD", "UM"})
+"""ORC-1 that opens an order again which was cancelled: it is placed anew or changed, or could not be cancelled or replaced."""
+CHANGES = frozenset({"RO", "XO", "XX", "XR"})
+"""ORC-1 that opens an order again which was completed: it is replaced or changed. Another answer does not."""
+UNABLE = frozenset({"UC", "UD", "UH", "UM"})
+"""ORC-1 of what could not be cancelled, discontinued, held or replaced: the order stands as it did before."""
+HALTED = TAKEN_BACK | {"on-hold"}
 REPLACED = frozenset({"RP", "RQ", "RU"})
+NOTED_REPLACED = "Replaced by another order"
 
 
 @dataclass
@@ -102,6 +108,7 @@ class Request:
     asked: Asked
     placed: str
     status: str = ""
+    before: str = ""
     visit: str = ""
     numbers: dict[str, None] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
@@ -116,15 +123,21 @@ class Request:
 
     def settle(self, orc: Segment) -> None:
         """Take the status of ORC-1 and ORC-5: what takes an order back counts, and only an order that is placed anew,
-        changed or could not be cancelled is open again."""
+        changed or could not be cancelled is open again. One that is completed stays so until it is changed."""
         control = orc.text(1).upper()
         by_control, by_status = codes.target("order_control", control), codes.target("order_status", orc.text(5))
         said = next((status for status in (by_control, by_status) if status in TAKEN_BACK), by_status or by_control)
+        if control in UNABLE:
+            said = by_status or self.before or by_control
+            self.notes.pop(NOTED_REPLACED, None)
         if self.status in TAKEN_BACK and said not in TAKEN_BACK and control not in REVIVES:
             said = ""
+        if self.status == "completed" and said not in TAKEN_BACK and control not in CHANGES:
+            said = ""
         self.status = said or self.status
+        self.before = self.before if self.status in HALTED else self.status
         if control in REPLACED:
-            self.notes["Replaced by another order"] = None
+            self.notes[NOTED_REPLACED] = None
         if said in TAKEN_BACK and (why := orc.text(16, 2) or orc.text(16)):
             self.notes[f"Reason: {why}"] = None
 

@@ -92,6 +92,21 @@ def test_the_status_of_an_order(said, status):
     ((("CA", ""), ("NW", "")), "active"),
     ((("HD", ""), ("RL", "")), "active"),
     ((("SC", "CM"),), "completed"),
+    ((("SC", "CM"), ("CA", ""), ("UC", "")), "completed"),
+    ((("SC", "CM"), ("DC", ""), ("UD", "")), "completed"),
+    ((("SC", "CM"), ("NA", "")), "completed"),
+    ((("SC", "CM"), ("OK", "")), "completed"),
+    ((("SC", "CM"), ("SN", ""), ("SC", "IP")), "completed"),
+    ((("SC", "CM"), ("HD", ""), ("UH", "")), "completed"),
+    ((("SC", "CM"), ("XO", "")), "active"),
+    ((("SC", "CM"), ("RO", "IP")), "active"),
+    ((("SC", "CM"), ("SC", "ER")), "entered-in-error"),
+    ((("SC", "CM"), ("OC", "")), "revoked"),
+    ((("HD", ""), ("CA", ""), ("UC", "")), "active"),
+    ((("RP", ""), ("UM", "")), "active"),
+    ((("HD", ""), ("UH", "")), "active"),
+    ((("CA", ""), ("UC", "CM")), "completed"),
+    ((("CA", ""), ("UH", "")), "revoked"),
 ])  # fmt: skip
 def test_a_cancelled_order_is_open_again_only_when_it_is_placed_again_or_could_not_be_cancelled(changes, status):
     later = [orm(f"2025060108000{n}", orc(*said, reason="D^Duplicate")) for n, said in enumerate(changes)]
@@ -99,6 +114,7 @@ def test_a_cancelled_order_is_open_again_only_when_it_is_placed_again_or_could_n
     assert request["status"] == status and request["code"]["text"] == "Full blood count"
     if changes[0] == ("CA", ""):
         assert {"text": "Reason: Duplicate"} in request["note"]
+    assert {"text": "Replaced by another order"} not in request.get("note", ())
 
 
 def test_a_replaced_order_is_revoked_and_the_new_one_names_it():
