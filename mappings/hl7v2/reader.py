@@ -221,8 +221,8 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
 
 def _looked_up(row: Row, feed: Feed) -> Iterator[Row]:
     """Yield what is looked up of a message: of a merge the retired number's row, which names the survivor; of a move
-    that of each visit or account and the patient whom it left; of an order that of each of its numbers and services; of a document
-    whether it is cancelled and what it replaces."""
+    that of each visit or account and the patient whom it left; of an order that of each of its numbers and services;
+    of a document whether it is cancelled and what it replaces."""
     if row.table == ORDER:
         for key, values in service_requests.looked_up(parse(row.values["message"]), row.patient).items():
             yield Row("ORDER", key, row.publisher, row.order, values, row.patient, line=row.line, aside=True)

@@ -25,7 +25,8 @@ PROFILE = UK_CORE + "UKCore-ServiceRequest"
 SECTIONS = HL7 + "v2-0074"
 TAKEN_BACK = frozenset({"revoked", "entered-in-error"})
 REVIVES = frozenset({"NW", "RO", "XO", "XX", "XR", "UC", "UD", "UM"})
-"""ORC-1 that opens an order again which was cancelled: it is placed anew or changed, or could not be cancelled or replaced."""
+"""ORC-1 that opens an order again which was cancelled: it is placed anew or changed, or could not be cancelled or
+replaced."""
 CHANGES = frozenset({"RO", "XO", "XX", "XR"})
 """ORC-1 that opens an order again which was completed: it is replaced or changed. Another answer does not."""
 UNABLE = frozenset({"UC", "UD", "UH", "UM"})

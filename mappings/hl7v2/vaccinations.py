@@ -1,8 +1,7 @@
 """Vaccinations (VXU) to Immunizations: what was given, or was not and why.
 
 HL7 v2.5.1 chapter 4 (ORC, RXA, RXR) and the CDC guide for immunization messaging 1.5. A vaccination is known by its
-filler number (ORC-3) within its patient; senders that give many the same number have them told apart by vaccine and
-day.
+filler number (ORC-3) and its person; senders that give many the same number have them told apart by vaccine and day.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from mappings.hl7v2 import codes, times, values
 from mappings.hl7v2.datatypes import practitioner
 from mappings.hl7v2.identity import is_padding, vaccination_key, visit_key
 from mappings.hl7v2.message import Message, Segment
-from mappings.hl7v2.people import owner
+from mappings.hl7v2.people import by_person, owner
 from mappings.hl7v2.replay import NOTHING, Sent, key_of, ordered, recorded
 from mappings.vocabulary import HL7, UK_CORE
 
@@ -79,21 +78,32 @@ def vaccination_groups(message: Message, patient: str) -> list[str]:
 
 
 def to_vaccinations(group: Group, look: Look) -> list[dict[str, Any]]:
-    """Return the Immunizations of a ``vax:`` group: the last that was said of each. What is said to be given on a day
-    that lies ahead, or before the birth, was not given then: it is counted, and changes nothing that was sent
-    before."""
+    """Return the Immunizations of a ``vax:`` group: the last that was said of each. A number of two people is a
+    vaccination of each; one person's are found under all their numbers."""
     key = key_of(group, "vax:")
+    built: list[dict[str, Any]] = []
+    for sent in by_person(ordered(group.of("VXU"), look, recorded), look).values():
+        whose = min(owner(item.row, look) for item in sent)
+        ids = key if key.startswith(f"{whose}|digest:") else f"{whose}|{key}"
+        for name, said in replay(key, sent, look).items():
+            built.append(immunization(*said, "|".join((ids, *name)), group.publisher, look))
+    return [dose for dose in built if dose]
+
+
+def replay(key: str, sent: list[Sent], look: Look) -> dict[tuple[str, str], tuple[Sent, Given]]:
+    """Return what was last said of each vaccination of one person, by vaccine and day. What is said to be given on a
+    day that lies ahead, or before the birth, was not given then: it is counted, and changes nothing that was sent
+    before."""
     slots: dict[tuple[str, str], tuple[Sent, Given]] = {}
-    for sent in ordered(group.of("VXU"), look, recorded):
-        for dose in given_in(sent.message):
-            if vaccination_key(dose.orc, dose.rxa, sent.row.patient) != key:
+    for item in sent:
+        for dose in given_in(item.message):
+            if vaccination_key(dose.orc, dose.rxa, item.row.patient) != key:
                 continue
             if times.is_doubted(dose.rxa, 3) and completion(dose) == "completed":
                 look.warn("RXA-3", CANNOT_HAVE_BEEN)
                 continue
-            place(slots, sent, dose, look)
-    built = [immunization(*slots[name], "|".join((key, *name)), group.publisher, look) for name in slots]
-    return [dose for dose in built if dose]
+            place(slots, item, dose, look)
+    return slots
 
 
 def place(slots: dict[tuple[str, str], tuple[Sent, Given]], sent: Sent, dose: Given, look: Look) -> None:

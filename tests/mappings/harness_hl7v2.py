@@ -55,7 +55,7 @@ def map_rows(rows: Iterable[Row], feed: Feed, warnings: list[tuple[str, str]] | 
     for each in kept.values():
         for key in each.groups:
             groups.setdefault((each.publisher, key), []).append(each)
-    near = {(each.table, each.key): each for each in kept.values() if each.aside}
+    near = {(each.table, each.key): each for each in kept.values() if each.aside or each.table == "MERGE"}
     made, shared = [], {}
     for (publisher, key), members in groups.items():
         look = DictLook(publisher, feed, near, shared.setdefault(publisher, {}), [] if warnings is None else warnings)
