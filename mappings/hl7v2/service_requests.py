@@ -282,12 +282,14 @@ def notes(request: Request, priority: str) -> list[str]:
 def placed_order(number: str, service: str, patient: str, look: Look) -> dict[str, Any]:
     """Return a reference to the order with a placer's or filler's number (by its key) that asks for ``service``; where
     one of the two names no service, to the only one of the number. {} where no order of this patient has it."""
-    row = look.row("ORDER", f"{number}|{service}") if number and service else None
-    if row is None and number:
-        row = look.row("ORDER", number)
-        if row is not None and (row.values["service"] and service or look.row("ORDER", f"{number}|") is not None):
-            return {}
-    if row is None or survivor(row.patient, look) != survivor(patient, look):
+    row = look.row("ORDER", number) if number else None
+    if row is None:  # most results: a number without a row has none for its services
+        return {}
+    own = look.row("ORDER", f"{number}|{service}") if service else None
+    if own is None and (row.values["service"] and service or look.row("ORDER", f"{number}|") is not None):
+        return {}
+    row = own or row
+    if survivor(row.patient, look) != survivor(patient, look):
         return {}
     return look.reference("ServiceRequest", f"{row.values['request']}|{row.values['service']}")
 
