@@ -1,7 +1,8 @@
 """Appointments that were booked, moved, cancelled or not kept (SIU) to Appointments.
 
 HL7 v2.4 chapter 10. An appointment is known by the filler's number (SCH-2), else the placer's (SCH-1), with its place
-in a series (SCH-3). Its messages are replayed in order; each brings all that takes part (AIS, AIG, AIL, AIP).
+in a series (SCH-3). Its messages are replayed in order; each brings all that takes part (AIS, AIG, AIL, AIP), or
+what it changes of that.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ OPENS = frozenset({"S12", "S13"})
 """Events that book an appointment again that had ended."""
 WITHOUT_TIME = frozenset({"cancelled", "waitlist"})
 """Statuses that need no start (R4, app-3)."""
+PARTS = ("AIS", "AIG", "AIL", "AIP")
+"""A service, equipment, a place, a person."""
+GONE = "D"
 MINUTES = frozenset({"MIN", "M", "MINUTE", "MINUTES"})
 NO_LENGTH = "Nobody said how long"
 WANTED: dict[str, tuple[int, ...]] = {"SCH": (1, 2, 6, 7, 8, 9, 10, 11)}
@@ -54,8 +58,7 @@ class Booking:
             status = ""
         self.status = status or self.status or "booked"
         self.fields.take(message)
-        parts = [segment for segment in message.segments if segment.name in ("AIS", "AIG", "AIL", "AIP")]
-        self.parts = parts or self.parts
+        self.parts = taking(message, self.parts)
         notes = [words for segment in message.all("NTE") if (words := segment.whole(3).strip())]
         notes += [f"{codes.text_of(obx, 3)}: {values.in_words((obx,))}" for obx in message.all("OBX") if obx[5].strip()]
         self.notes = notes or self.notes
@@ -74,6 +77,30 @@ class Booking:
         lengths += [(part.text(places[part.name]), part.text(places[part.name] + 1)) for part in self.parts]
         counted = [length for length, unit in lengths if re.fullmatch("[0-9]{1,5}", length) and unit.upper() in MINUTES]
         return int(counted[0]) if counted else 0
+
+
+def taking(message: Message, known: list[Segment]) -> list[Segment]:
+    """Return what takes part after a message: all that it names, else what was ``known``. Where it deletes something
+    (segment action code ``D`` in AIS-2, AIG-2, AIL-2, AIP-2, or in RGS-2 for all that follows), it tells of changes:
+    what it does not name stays, behind what has a new time."""
+    staying: list[Segment] = []
+    gone: list[Segment] = []
+    is_group_gone = False
+    for segment in message.segments:
+        if segment.name == "RGS":
+            is_group_gone = segment.text(2).upper() == GONE
+        elif segment.name in PARTS:
+            is_gone = is_group_gone or segment.text(2).upper() == GONE
+            (gone if is_gone else staying).append(segment)
+    if not gone:
+        return staying or known
+    named = {named_part(segment) for segment in (*staying, *gone)}
+    return [*staying, *(segment for segment in known if named_part(segment) not in named)]
+
+
+def named_part(part: Segment) -> tuple[str, str]:
+    """Return what names a part of an appointment: its kind with the service, thing, place or person."""
+    return part.name, part[3]
 
 
 def to_bookings(group: Group, look: Look) -> list[dict[str, Any]]:

@@ -394,10 +394,13 @@ def request_numbers(orc: Segment, obr: Segment) -> tuple[str, str]:
 
 
 def vaccination_key(orc: Segment, rxa: Segment, patient: str) -> str:
-    """Return what names a vaccination: its patient and filler number (ORC-3), else the placer's, else a digest of
-    vaccine and day."""
-    number = _entity(orc, 3, 2) or _entity(orc, 2, 2)
-    return f"{patient}|{number or 'digest:' + _digest('vaccination', rxa.text(5) or rxa.text(5, 2), rxa.text(3)[:8])}"
+    """Return what names a vaccination: its filler number (ORC-3), else the placer's, which more people than one may
+    have; else its patient with a digest of vaccine and day. A word that stands for no number is none."""
+    numbers_ = (_entity(orc, number, 2) for number in (3, 2))
+    number = next((key for key in numbers_ if key and not is_none(key.partition("|")[2])), "")
+    if number:
+        return number
+    return f"{patient}|digest:{_digest('vaccination', rxa.text(5) or rxa.text(5, 2), rxa.text(3)[:8])}"
 
 
 def appointment_key(message: Message) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.fhir.build import resource
 from gateway.nhs.identifiers import is_ods_code
-from mappings import Group, Look
+from mappings import Group, Look, Values
 from mappings.hl7v2 import codes, documents, times, values
 from mappings.hl7v2.datatypes import organisation, practitioner
 from mappings.hl7v2.identity import document_key, parent_document_key, visit_key
@@ -34,13 +34,18 @@ APPENDS = frozenset({"T05", "T06"})
 REPLACES = frozenset({"T07", "T08", "T09", "T10"})
 """What the event of a document says of its parent (TXA-13); any other event only links the two."""
 EDITS = frozenset({"T07", "T08"})
+NOTIFIES = frozenset({"T03"})
+"""A notice of a status alone: it does not send a document again that was cancelled."""
 OPEN = frozenset({"", "U", "N", "L", "M"})
 """TXA-18 that asks for nothing: usual control, normal, low, moderate. Anything else closes the document."""
 SHUT = "UN"
 """TXA-19 of a document that is not available for patient care."""
+STANDING, SUCCESSOR = "STANDING", "SUCCESSOR"
+"""Tables of rows to be looked up: whether a document is cancelled, and what replaced it."""
 WANTED: dict[str, tuple[int, ...]] = {"TXA": (2, 4, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 19, 21, 22, 25)}
 
 REPLACED = "Replaced by another document"
+NOT_REPLACED = "Another document replaced this one, and was cancelled itself"
 EDITED = "Edited after it was final"
 CANCELLED_BEFORE = "This document was cancelled before, and was sent again later"
 DOUBTED = "This document was cancelled or replaced under another patient. Ask the sender whether it stands"
@@ -65,18 +70,21 @@ class Letter:
     is_known: bool = False
     is_cancelled: bool = False
     is_replaced: bool = False
+    replacements: dict[str, None] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
 
     def take(self, sent: Sent, key: str) -> None:
         """Take one message about this document, or about one that replaces it."""
         message, event = sent.message, sent.message.event
-        if document_key(message, sent.row.patient) != key:
-            self.is_replaced |= event in REPLACES
+        if (other := document_key(message, sent.row.patient)) != key:
+            if event in REPLACES:
+                self.replacements[other] = None
             return
         if event in CANCELS:
             self.is_cancelled = True
             return
-        self._revive()
+        if event not in NOTIFIES:
+            self._revive()
         self._edit(event, sent)
         self.fields.take(message)
         self.visit, self.services = visit_key(message) or self.visit, message.all("OBR") or self.services
@@ -145,6 +153,7 @@ def replayed(group: Group, look: Look) -> tuple[str, dict[str, Letter]]:
             letters[person].take(item, key)
             if letters[person].last is item:
                 letters[person].patient = owner(item.row, look)
+        letters[person].is_replaced = any(stands(other, look) for other in letters[person].replacements)
     owners = [letter for letter in letters.values() if letter.is_known]
     if len(owners) > 1:
         look.warn("TXA-12", "one document number, two people")
@@ -153,6 +162,33 @@ def replayed(group: Group, look: Look) -> tuple[str, dict[str, Letter]]:
             across(letter, owners, look)
     ids = {person: key if len(owners) < 2 else f"{key}|person|{person}" for person in letters}
     return key, {ids[person]: letter for person, letter in letters.items() if letter.is_known}
+
+
+def stands(key: str, look: Look) -> bool:
+    """Whether a document that replaced another still does: it is not cancelled, or what replaced it stands."""
+    seen: set[str] = set()
+    while key not in seen:
+        seen.add(key)
+        said, later = look.row(STANDING, key), look.row(SUCCESSOR, key)
+        if said is None or not said.values["cancelled"]:
+            return True
+        key = later.values["document"] if later is not None else key
+    return False
+
+
+def looked_up(message: Message, patient: str) -> list[tuple[str, str, Values]]:
+    """Return (table, key, values) of what is looked up of a document's message: whether it cancels the document or
+    sends it again, and what it replaces. A notice of its status says neither, unless it says that it is cancelled."""
+    key, parent, event = document_key(message, patient), parent_document_key(message), message.event
+    is_cancelled = (
+        event in CANCELS or codes.target("document_availability", message["TXA"].text(19)) == "entered-in-error"
+    )
+    rows = []
+    if is_cancelled or event not in NOTIFIES:
+        rows.append((STANDING, key, Values(cancelled="yes" if is_cancelled else "")))
+    if parent and event in REPLACES:
+        rows.append((SUCCESSOR, parent, Values(document=key)))
+    return rows
 
 
 def across(stray: Letter, owners: list[Letter], look: Look) -> None:
@@ -174,7 +210,8 @@ def build(letter: Letter, key: str, ids: str, publisher: str, look: Look) -> dic
     is_error = letter.status == "entered-in-error"
     title = fields.text("TXA", 25) or type_of(fields, publisher, look).get("text", "") or fields.text("TXA", 16)
     attached, remarks = ([], []) if is_error else attachments(letter.contents, look)
-    notes = [*letter.notes, *remarks, *([REPLACED] if letter.is_replaced else [])]
+    replaced = [REPLACED if letter.is_replaced else NOT_REPLACED] if letter.is_replaced or letter.replacements else []
+    notes = [*letter.notes, *remarks, *replaced]
     notes += [f"Reason for the change: {why}"] if (why := fields.text("TXA", 21)) else []
     notes += [EMPTY] if not (attached or remarks or is_error) else []
     created = [fields.time("TXA", 6), fields.time("TXA", 4), fields.time("TXA", 8), first_recorded(letter, zone)]

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from gateway.errors import Invalid, Refused
 from mappings import Feed, Reject, Row, Values
-from mappings.hl7v2 import times
+from mappings.hl7v2 import letters, service_requests, times
 from mappings.hl7v2.batches import parts
 from mappings.hl7v2.charset import decode
 from mappings.hl7v2.events import EVENTS
@@ -36,10 +36,10 @@ from mappings.hl7v2.identity import (
     visit_of,
 )
 from mappings.hl7v2.message import Message, Segment, normalise, parse
-from mappings.hl7v2.message_types import ADT, NOT_READ, ORDER, RESULT, TABLES, TYPES, VACCINE
+from mappings.hl7v2.message_types import ADT, DOCUMENT, NOT_READ, ORDER, RESULT, TABLES, TYPES, VACCINE
 from mappings.hl7v2.possible import CANNOT_BE, doubt
-from mappings.hl7v2.replay import plausible
-from mappings.hl7v2.service_requests import asked_in, looked_up
+from mappings.hl7v2.replay import Sent, plausible, recorded
+from mappings.hl7v2.service_requests import asked_in
 from mappings.hl7v2.sidefields import mended
 from mappings.hl7v2.vaccinations import vaccination_groups
 from mappings.readers.files import HEAD, File, delivered
@@ -221,11 +221,16 @@ def _row(sent: str, message: Message, key: str, feed: Feed, line: int, warnings:
 
 def _looked_up(row: Row, feed: Feed) -> Iterator[Row]:
     """Yield what is looked up of a message: of a merge the retired number's row, which names the survivor; of a move
-    that of each visit or account and the patient whom it left."""
+    that of each visit or account and the patient whom it left; of an order that of each of its numbers and services;
+    of a document whether it is cancelled and what it replaces."""
     if row.table == ORDER:
-        for number, (request, services) in looked_up(parse(row.values["message"]), row.patient).items():
-            values = Values(request=request, services="\n".join(services))
-            yield Row("ORDER", number, row.publisher, row.order, values, row.patient, line=row.line, aside=True)
+        for key, values in service_requests.looked_up(parse(row.values["message"]), row.patient).items():
+            yield Row("ORDER", key, row.publisher, row.order, values, row.patient, line=row.line, aside=True)
+    if row.table == DOCUMENT:
+        message = parse(row.values["message"])
+        at = times.rank(recorded(Sent(row, message), feed.zone), feed.zone) or row.order
+        for table, key, values in letters.looked_up(message, row.patient):
+            yield Row(table, key, row.publisher, at, values, row.patient, line=row.line, aside=True)
     if row.table != ADT:
         return
     event = EVENTS[row.values["event"]]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.fhir.build import resource
-from mappings import Group, Look
+from mappings import Group, Look, Values
 from mappings.hl7v2 import codes, times, values
 from mappings.hl7v2.datatypes import practitioner
 from mappings.hl7v2.identity import is_padding, request_numbers, unnumbered_order, visit_key
@@ -24,9 +24,16 @@ from mappings.vocabulary import HL7, UK_CORE
 PROFILE = UK_CORE + "UKCore-ServiceRequest"
 SECTIONS = HL7 + "v2-0074"
 TAKEN_BACK = frozenset({"revoked", "entered-in-error"})
-REVIVES = frozenset({"NW", "RO", "XO", "XX", "XR", "UC", "UD"})
-"""ORC-1 that opens an order again which was cancelled: it is placed anew or changed, or could not be cancelled."""
+REVIVES = frozenset({"NW", "RO", "XO", "XX", "XR", "UC", "UD", "UM"})
+"""ORC-1 that opens an order again which was cancelled: it is placed anew or changed, or could not be cancelled or
+replaced."""
+CHANGES = frozenset({"RO", "XO", "XX", "XR"})
+"""ORC-1 that opens an order again which was completed: it is replaced or changed. Another answer does not."""
+UNABLE = frozenset({"UC", "UD", "UH", "UM"})
+"""ORC-1 of what could not be cancelled, discontinued, held or replaced: the order stands as it did before."""
+HALTED = TAKEN_BACK | {"on-hold"}
 REPLACED = frozenset({"RP", "RQ", "RU"})
+NOTED_REPLACED = "Replaced by another order"
 
 
 @dataclass
@@ -102,6 +109,7 @@ class Request:
     asked: Asked
     placed: str
     status: str = ""
+    before: str = ""
     visit: str = ""
     numbers: dict[str, None] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
@@ -116,15 +124,21 @@ class Request:
 
     def settle(self, orc: Segment) -> None:
         """Take the status of ORC-1 and ORC-5: what takes an order back counts, and only an order that is placed anew,
-        changed or could not be cancelled is open again."""
+        changed or could not be cancelled is open again. One that is completed stays so until it is changed."""
         control = orc.text(1).upper()
         by_control, by_status = codes.target("order_control", control), codes.target("order_status", orc.text(5))
         said = next((status for status in (by_control, by_status) if status in TAKEN_BACK), by_status or by_control)
+        if control in UNABLE:
+            said = by_status or self.before or by_control
+            self.notes.pop(NOTED_REPLACED, None)
         if self.status in TAKEN_BACK and said not in TAKEN_BACK and control not in REVIVES:
             said = ""
+        if self.status == "completed" and said not in TAKEN_BACK and control not in CHANGES:
+            said = ""
         self.status = said or self.status
+        self.before = self.before if self.status in HALTED else self.status
         if control in REPLACED:
-            self.notes["Replaced by another order"] = None
+            self.notes[NOTED_REPLACED] = None
         if said in TAKEN_BACK and (why := orc.text(16, 2) or orc.text(16)):
             self.notes[f"Reason: {why}"] = None
 
@@ -266,23 +280,33 @@ def notes(request: Request, priority: str) -> list[str]:
 
 
 def placed_order(number: str, service: str, patient: str, look: Look) -> dict[str, Any]:
-    """Return a reference to the order with a placer's or filler's number (by its key) that asks for ``service``, or for
-    one thing alone; {} where no order of this patient has it."""
+    """Return a reference to the order with a placer's or filler's number (by its key) that asks for ``service``; where
+    one of the two names no service, to the only one of the number. {} where no order of this patient has it."""
     row = look.row("ORDER", number) if number else None
-    if row is None or survivor(row.patient, look) != survivor(patient, look):
+    if row is None:  # most results: a number without a row has none for its services
         return {}
-    services = row.values["services"].split("\n")
-    chosen = service if service in services else services[0] if len(services) == 1 else None
-    if chosen is None:
+    own = look.row("ORDER", f"{number}|{service}") if service else None
+    if own is None and (row.values["service"] and service or look.row("ORDER", f"{number}|") is not None):
         return {}
-    return look.reference("ServiceRequest", f"{row.values['request']}|{chosen}")
+    row = own or row
+    if survivor(row.patient, look) != survivor(patient, look):
+        return {}
+    return look.reference("ServiceRequest", f"{row.values['request']}|{row.values['service']}")
 
 
-def looked_up(message: Message, patient: str) -> dict[str, tuple[str, list[str]]]:
-    """Return (the order's key, its tests) by each number under which a result may look for an order of a message."""
-    orders: dict[str, tuple[str, list[str]]] = {}
+def looked_up(message: Message, patient: str) -> dict[str, Values]:
+    """Return what is looked up of an order message by key: each number with each of its services, so that a later
+    message which names fewer takes none away; the number alone, of its last service; and the number with no service
+    where one message names several."""
+    rows: dict[str, Values] = {}
     for asked in asked_in(message, patient):
         for number in asked.keys if asked.obr else ():
-            if number:
-                orders.setdefault(number, (asked.key, []))[1].append(asked.service)
-    return orders
+            if not number:
+                continue
+            values = Values(request=asked.key, service=asked.service)
+            if number in rows and rows[number] != values:
+                rows[f"{number}|"] = values
+            rows[number] = values
+            if asked.service:
+                rows[f"{number}|{asked.service}"] = values
+    return rows

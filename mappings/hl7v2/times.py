@@ -106,7 +106,12 @@ def date(text: str) -> str:
 
 def of(segment: Segment, number: int, component: int = 1) -> str:
     """Return the text of a time field, or "" for one that is empty, deleted, no time or a time that cannot be."""
-    return "" if (number, component) in segment.doubted else sent(segment, number, component)
+    return "" if is_doubted(segment, number, component) else sent(segment, number, component)
+
+
+def is_doubted(segment: Segment, number: int, component: int = 1) -> bool:
+    """Whether a time field holds a time that cannot be."""
+    return (number, component) in segment.doubted
 
 
 def sent(segment: Segment, number: int, component: int = 1) -> str:

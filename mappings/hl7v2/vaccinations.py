@@ -1,8 +1,7 @@
 """Vaccinations (VXU) to Immunizations: what was given, or was not and why.
 
 HL7 v2.5.1 chapter 4 (ORC, RXA, RXR) and the CDC guide for immunization messaging 1.5. A vaccination is known by its
-filler number (ORC-3) within its patient; senders that give many the same number have them told apart by vaccine and
-day.
+filler number (ORC-3) and its person; senders that give many the same number have them told apart by vaccine and day.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from mappings.hl7v2 import codes, times, values
 from mappings.hl7v2.datatypes import practitioner
 from mappings.hl7v2.identity import is_padding, vaccination_key, visit_key
 from mappings.hl7v2.message import Message, Segment
-from mappings.hl7v2.people import owner
+from mappings.hl7v2.people import by_person, owner
 from mappings.hl7v2.replay import NOTHING, Sent, key_of, ordered, recorded
 from mappings.vocabulary import HL7, UK_CORE
 
@@ -27,6 +26,7 @@ NONE_GIVEN = "998"
 UNKNOWN_AMOUNT = "999"
 CHANGES = frozenset({"U", "D"})
 UNSAID = "The sender did not say whether it was given"
+CANNOT_HAVE_BEEN = "given on a day that cannot be: no vaccination is made of it"
 IN_PART = "Given in part"
 
 
@@ -78,15 +78,32 @@ def vaccination_groups(message: Message, patient: str) -> list[str]:
 
 
 def to_vaccinations(group: Group, look: Look) -> list[dict[str, Any]]:
-    """Return the Immunizations of a ``vax:`` group: the last that was said of each."""
+    """Return the Immunizations of a ``vax:`` group: the last that was said of each. A number of two people is a
+    vaccination of each; one person's are found under all their numbers."""
     key = key_of(group, "vax:")
-    slots: dict[tuple[str, str], tuple[Sent, Given]] = {}
-    for sent in ordered(group.of("VXU"), look, recorded):
-        for dose in given_in(sent.message):
-            if vaccination_key(dose.orc, dose.rxa, sent.row.patient) == key:
-                place(slots, sent, dose, look)
-    built = [immunization(*slots[name], "|".join((key, *name)), group.publisher, look) for name in slots]
+    built: list[dict[str, Any]] = []
+    for sent in by_person(ordered(group.of("VXU"), look, recorded), look).values():
+        whose = min(owner(item.row, look) for item in sent)
+        ids = key if key.startswith(f"{whose}|digest:") else f"{whose}|{key}"
+        for name, said in replay(key, sent, look).items():
+            built.append(immunization(*said, "|".join((ids, *name)), group.publisher, look))
     return [dose for dose in built if dose]
+
+
+def replay(key: str, sent: list[Sent], look: Look) -> dict[tuple[str, str], tuple[Sent, Given]]:
+    """Return what was last said of each vaccination of one person, by vaccine and day. What is said to be given on a
+    day that lies ahead, or before the birth, was not given then: it is counted, and changes nothing that was sent
+    before."""
+    slots: dict[tuple[str, str], tuple[Sent, Given]] = {}
+    for item in sent:
+        for dose in given_in(item.message):
+            if vaccination_key(dose.orc, dose.rxa, item.row.patient) != key:
+                continue
+            if times.is_doubted(dose.rxa, 3) and completion(dose) == "completed":
+                look.warn("RXA-3", CANNOT_HAVE_BEEN)
+                continue
+            place(slots, item, dose, look)
+    return slots
 
 
 def place(slots: dict[tuple[str, str], tuple[Sent, Given]], sent: Sent, dose: Given, look: Look) -> None:
@@ -145,26 +162,35 @@ def immunization(sent: Sent, dose: Given, key: str, publisher: str, look: Look) 
     return times.flagged(built, zone, times.of(rxa, 3))
 
 
-def status_of(dose: Given, look: Look) -> tuple[str, list[str]]:
-    """Return the status and what a reader must be told: RXA-21 ``D`` was an error; RXA-20 ``RE`` and ``NA`` were not
-    given; without RXA-20 a reason to refuse (RXA-18) says so, and else the guide takes it as given."""
-    rxa = dose.rxa
-    said = rxa.text(20).upper()
+def completion(dose: Given) -> str:
+    """Return the status: RXA-21 ``D`` was an error; RXA-20 ``RE``, ``NA`` and a code that nobody knows were not given;
+    without RXA-20 a reason to refuse (RXA-18) says so, and else the guide takes it as given."""
+    rxa, said = dose.rxa, dose.rxa.text(20).upper()
     if rxa.text(21).upper() == "D":
-        return "entered-in-error", []
-    status = codes.target("vaccination_status", said)
-    refused = ", ".join(item.text(2) or item.text(1) for item in rxa.repetitions(18))
-    if status == "completed" and refused:
+        return "entered-in-error"
+    return codes.target("vaccination_status", said) or ("not-done" if said or refusal(rxa) else "completed")
+
+
+def refusal(rxa: Segment) -> str:
+    """Return why it was refused (RXA-18), in words."""
+    return ", ".join(item.text(2) or item.text(1) for item in rxa.repetitions(18))
+
+
+def status_of(dose: Given, look: Look) -> tuple[str, list[str]]:
+    """Return the status and what a reader must be told."""
+    rxa, status, said = dose.rxa, completion(dose), dose.rxa.text(20).upper()
+    if status == "entered-in-error":
+        return status, []
+    in_part = [IN_PART] * (said == "PA")
+    if status == "completed" and (refused := refusal(rxa)):
         look.warn("RXA-18", "given, and a reason why it was refused")
-        return status, [f"A reason why it was refused was sent too: {refused}"] + [IN_PART] * (said == "PA")
-    if status:
-        return status, [IN_PART] * (said == "PA")
-    if refused or said:
-        return "not-done", [f"Completion sent: {said}"] if said else []
-    if rxa.text(15) or rxa.text(9):
-        return "completed", []
+        return status, [f"A reason why it was refused was sent too: {refused}", *in_part]
+    if status == "not-done" and said and not codes.target("vaccination_status", said):
+        return status, [f"Completion sent: {said}"]
+    if status == "not-done" or said or rxa.text(15) or rxa.text(9):
+        return status, in_part
     look.warn("RXA-20", "nobody says whether it was given")
-    return "completed", [UNSAID]
+    return status, [UNSAID]
 
 
 def reason(dose: Given, status: str, look: Look, publisher: str) -> dict[str, Any]:

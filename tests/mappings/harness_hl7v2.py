@@ -47,13 +47,15 @@ class DictLook:
 def map_rows(rows: Iterable[Row], feed: Feed, warnings: list[tuple[str, str]] | None = None) -> list[dict]:
     """Return what all groups of the rows make, sorted; a resource made by two groups is an error. What the mapping
     warns of is added to ``warnings``."""
-    kept = {(each.publisher, each.table, each.key): each for each in rows}
+    kept: dict[tuple[str, str, str], Row] = {}
+    for each in sorted(rows, key=lambda row: row.order if row.aside else 0):
+        kept[each.publisher, each.table, each.key] = each
     assert all(type(value) is str for each in kept.values() for value in each.values.values()), "a row keeps text only"
     groups: dict[tuple[str, str], list[Row]] = {}
     for each in kept.values():
         for key in each.groups:
             groups.setdefault((each.publisher, key), []).append(each)
-    near = {(each.table, each.key): each for each in kept.values() if each.table in ("MERGE", "MOVED", "ORDER")}
+    near = {(each.table, each.key): each for each in kept.values() if each.aside or each.table == "MERGE"}
     made, shared = [], {}
     for (publisher, key), members in groups.items():
         look = DictLook(publisher, feed, near, shared.setdefault(publisher, {}), [] if warnings is None else warnings)

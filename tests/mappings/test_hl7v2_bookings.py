@@ -141,3 +141,34 @@ def test_a_series_is_an_appointment_each_and_one_without_a_number_is_refused():
 def test_a_change_of_a_cancelled_appointment_does_not_book_it_again():
     (made,) = bookings(BOOKED, siu("S15", "20250602"), siu("S14", "20250603", f25="Booked"))
     assert made["status"] == "cancelled"
+
+
+OLD = (
+    "AIS|1||CARD^Cardiology clinic^L|20250610093000",
+    "AIL|1||CLIN^^^RXX01",
+    "AIP|1||C1234567^Marsh^Sarah|||20250610093000",
+)
+GONE = ("AIS|1|D|CARD^Cardiology clinic^L|20250610093000", "AIL|1|D|CLIN^^^RXX01")
+NEW = ("AIS|2|A|CARD^Cardiology clinic^L|20250617140000", "AIL|2|A|WEST^^^RXX02")
+MOVES = [
+    ((*GONE, *NEW), "2025-06-17T14:00:00+01:00", ["WEST, RXX02", "Sarah Marsh"]),
+    ((*NEW, *GONE), "2025-06-17T14:00:00+01:00", ["WEST, RXX02", "Sarah Marsh"]),
+    (("RGS|1|D", *OLD, "RGS|2|A", *NEW), "2025-06-17T14:00:00+01:00", ["WEST, RXX02"]),
+    ((GONE[1],), "2025-06-10T09:30:00+01:00", ["Sarah Marsh"]),
+    (("AIP|1|D|C1234567^Marsh^Sarah", "AIS|1|X|CARD^Cardiology clinic^L|20250610093000"), "2025-06-10T09:30:00+01:00", ["CLIN, RXX01"]),
+    (NEW, "2025-06-17T14:00:00+01:00", ["WEST, RXX02"]),
+]  # fmt: skip
+
+
+@pytest.mark.hazard("HZ-HL7V2-93")
+@pytest.mark.parametrize("event", ["S13", "S14"])
+@pytest.mark.parametrize("parts, start, who", MOVES)
+def test_what_a_move_deletes_takes_part_no_more_and_has_no_time(parts, start, who, event):
+    for before in ([siu("S12", "20250601", *OLD, start="")], []):
+        if not before and who == ["Sarah Marsh"]:
+            continue  # nothing but what was deleted is told
+        (made,) = bookings(*before, siu(event, "20250602", *parts, start=""))
+        assert made["start"] == start
+        shown = [each["actor"]["display"] for each in made["participant"][1:]]
+        assert shown == who if before else not {"CLIN, RXX01"} & set(shown)
+        assert [each["text"] for each in made["serviceType"]] == ["Cardiology clinic"]

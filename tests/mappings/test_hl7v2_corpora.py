@@ -14,6 +14,7 @@ from gateway.fhir.build import encode
 from mappings import Feed, Group, Reject, Row
 from mappings.hl7v2 import SOURCE
 from mappings.hl7v2.message import parse
+from mappings.hl7v2.possible import CANNOT_BE
 from mappings.hl7v2.reader import of_patient
 from tests.mappings.harness_hl7v2 import DictLook
 
@@ -75,9 +76,12 @@ WORDS = {"TXA": (12,), "OBR": (4,), "RXA": (5, 15), "IAM": (3,), "RXR": (1, 2), 
 
 @pytest.mark.parametrize("folder", TAKEN)
 def test_no_value_of_the_new_families_is_lost(shared, folder):
-    """Each message by itself, so that none replaces what another said."""
+    """Each message by itself, so that none replaces what another said. A dose of a day that cannot be is counted and
+    makes nothing: some samples date one after their own sending."""
     lost = Counter()
     for row in _mapped(shared / "data" / "hl7v2" / folder)[0]:
+        if ("RXA-3", CANNOT_BE) in row.warnings:
+            continue
         if row.table in ("MDM", "ORM", "VXU", "SIU") or row.values["event"] == "A60":
             shown = _shown(row)
             lost.update(place for place, words in _values(row) if words and words not in shown)

@@ -30,7 +30,7 @@ def letters(*messages: str) -> dict[str, dict]:
     """What messages make, by document number: the same in every order of arrival."""
     answers = []
     for arrived in itertools.permutations(messages):
-        made = [each for each in map_text(*arrived) if each["resourceType"] == "DocumentReference"]
+        made = [each for each in map_sent(*arrived) if each["resourceType"] == "DocumentReference"]
         answers.append(made)
     assert all(answer == answers[0] for answer in answers)
     return {each["identifier"][0]["value"]: each for each in answers[0]}
@@ -93,6 +93,15 @@ def test_a_cancelled_document_keeps_no_content_and_comes_back_only_when_sent_aga
 
 
 @pytest.mark.hazard("HZ-HL7V2-80")
+@pytest.mark.parametrize("event", [f"T{n:02}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)])
+def test_a_notice_of_its_status_does_not_bring_a_cancelled_document_back(event):
+    sent, gone = mdm("T02", "20250601120000", *FILE), mdm("T11", "20250601130000")
+    letter = letters(sent, gone, mdm(event, "20250601140000", *FILE))["D1"]
+    assert letter["status"] == ("entered-in-error" if event == "T03" else "current")
+    assert bool(words(letter)) == ("was cancelled before" in letter.get("description", "")) == (event != "T03")
+
+
+@pytest.mark.hazard("HZ-HL7V2-80")
 @pytest.mark.parametrize("event", ["T09", "T10", "T08"])
 def test_a_replaced_document_is_superseded_and_says_so(event):
     made = letters(
@@ -104,6 +113,44 @@ def test_a_replaced_document_is_superseded_and_says_so(event):
     assert words(made["D1"]), "what was acted on can be read still"
     assert made["D2"]["relatesTo"][0]["code"] == "replaces"
     assert made["D2"]["relatesTo"][0]["target"]["reference"].endswith(made["D1"]["id"])
+
+
+FIRST = mdm("T02", "20250601120000", *FILE)
+SECOND = mdm("T10", "20250601130000", *TEXT, number="D2^EPR", parent="D1^EPR")
+CHAINS = [
+    ((mdm("T11", "20250601140000", number="D2^EPR"),), {"D1": "current", "D2": "entered-in-error"}),
+    ((mdm("T11", "20250601140000", number="D2^EPR", parent="D1^EPR"),), {"D1": "current", "D2": "entered-in-error"}),
+    ((mdm("T03", "20250601140000", number="D2^EPR", f19="CA"),), {"D1": "current", "D2": "entered-in-error"}),
+    ((mdm("T03", "20250601140000", number="D2^EPR"),), {"D1": "superseded", "D2": "current"}),
+    (
+        (mdm("T11", "20250601140000", number="D2^EPR"), mdm("T02", "20250601150000", *TEXT, number="D2^EPR")),
+        {"D1": "superseded", "D2": "current"},
+    ),
+    (
+        (mdm("T11", "20250601140000", number="D2^EPR"), mdm("T03", "20250601150000", *TEXT, number="D2^EPR")),
+        {"D1": "current", "D2": "entered-in-error"},
+    ),
+    (
+        (
+            mdm("T10", "20250601140000", *TEXT, number="D3^EPR", parent="D2^EPR"),
+            mdm("T11", "20250601150000", number="D2^EPR"),
+        ),
+        {"D1": "superseded", "D2": "entered-in-error", "D3": "current"},
+    ),
+    (
+        (mdm("T10", "20250601140000", *TEXT, number="D1^EPR", parent="D2^EPR"),),
+        {"D1": "superseded", "D2": "superseded"},
+    ),
+]
+
+
+@pytest.mark.hazard("HZ-HL7V2-80")
+@pytest.mark.parametrize("later, statuses", CHAINS)
+def test_a_letter_is_current_again_when_what_replaced_it_is_cancelled(later, statuses):
+    made = letters(FIRST, SECOND, *later)
+    assert {number: letter["status"] for number, letter in made.items()} == statuses
+    is_back = statuses["D1"] == "current"
+    assert ("was cancelled itself" in made["D1"].get("description", "")) == is_back and words(made["D1"])
 
 
 def test_an_addendum_is_a_document_of_its_own_and_under_the_same_number_it_comes_behind():

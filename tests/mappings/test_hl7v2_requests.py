@@ -92,6 +92,21 @@ def test_the_status_of_an_order(said, status):
     ((("CA", ""), ("NW", "")), "active"),
     ((("HD", ""), ("RL", "")), "active"),
     ((("SC", "CM"),), "completed"),
+    ((("SC", "CM"), ("CA", ""), ("UC", "")), "completed"),
+    ((("SC", "CM"), ("DC", ""), ("UD", "")), "completed"),
+    ((("SC", "CM"), ("NA", "")), "completed"),
+    ((("SC", "CM"), ("OK", "")), "completed"),
+    ((("SC", "CM"), ("SN", ""), ("SC", "IP")), "completed"),
+    ((("SC", "CM"), ("HD", ""), ("UH", "")), "completed"),
+    ((("SC", "CM"), ("XO", "")), "active"),
+    ((("SC", "CM"), ("RO", "IP")), "active"),
+    ((("SC", "CM"), ("SC", "ER")), "entered-in-error"),
+    ((("SC", "CM"), ("OC", "")), "revoked"),
+    ((("HD", ""), ("CA", ""), ("UC", "")), "active"),
+    ((("RP", ""), ("UM", "")), "active"),
+    ((("HD", ""), ("UH", "")), "active"),
+    ((("CA", ""), ("UC", "CM")), "completed"),
+    ((("CA", ""), ("UH", "")), "revoked"),
 ])  # fmt: skip
 def test_a_cancelled_order_is_open_again_only_when_it_is_placed_again_or_could_not_be_cancelled(changes, status):
     later = [orm(f"2025060108000{n}", orc(*said, reason="D^Duplicate")) for n, said in enumerate(changes)]
@@ -99,6 +114,7 @@ def test_a_cancelled_order_is_open_again_only_when_it_is_placed_again_or_could_n
     assert request["status"] == status and request["code"]["text"] == "Full blood count"
     if changes[0] == ("CA", ""):
         assert {"text": "Reason: Duplicate"} in request["note"]
+    assert {"text": "Replaced by another order"} not in request.get("note", ())
 
 
 def test_a_replaced_order_is_revoked_and_the_new_one_names_it():
@@ -136,7 +152,10 @@ RESULT = "OBX|1|NM|HB^Haemoglobin||120|g/L||||F"
 @pytest.mark.parametrize("order, sent, is_linked", [
     (NEW, oru("20250601100000", RESULT, order="P1^PAS|F1^LAB"), True),
     (orm("20250601070000", orc(number="", filler="F1^LAB"), obr()), oru("20250601100000", RESULT, order="|F1^LAB"), True),
-    (NEW, oru("20250601100000", RESULT, order="P1^PAS|F1^LAB", code=UE), True),
+    (NEW, oru("20250601100000", RESULT, order="P1^PAS|F1^LAB", code=UE), False),
+    (NEW, oru("20250601100000", RESULT, order="P1^PAS|F1^LAB", code=""), True),
+    (orm("20250601070000", orc(), obr("")), oru("20250601100000", RESULT, order="P1^PAS|F1^LAB"), True),
+    (orm("20250601070000", orc(), obr(), obr(UE)), oru("20250601100000", RESULT, order="P1^PAS|F1^LAB", code=""), False),
     (orm("20250601070000", orc(), obr(), obr(UE)), oru("20250601100000", RESULT, order="P1^PAS|F1^LAB"), True),
     (orm("20250601070000", orc(), obr(), obr(UE)), oru("20250601100000", RESULT, order="P1^PAS|F1^LAB", code="LFT^Liver^LIMS"), False),
     (NEW, oru("20250601100000", RESULT, order="P2^PAS|F1^LAB"), False),
@@ -153,6 +172,27 @@ def test_a_result_is_based_on_the_order_of_its_number_and_patient(order, sent, i
             for each in of_type(type_, made)
         ]
         assert len(found) == 2 and all((reference in ids) == is_linked for reference in found)
+
+
+BOTH, ONE = orm("20250601070000", orc(), obr(), obr(UE)), orm("20250601080000", orc("XO"), obr())
+
+
+@pytest.mark.hazard("HZ-HL7V2-89")
+@pytest.mark.parametrize("code", [FBC, UE])
+def test_a_result_is_of_its_own_test_though_a_later_message_names_fewer(code):
+    sent = oru("20250601100000", RESULT, order="P1^PAS|F1^LAB", code=code)
+    for arrived in itertools.permutations((BOTH, ONE, sent)):
+        made = map_sent(*arrived)
+        asked = {f"ServiceRequest/{each['id']}": each["code"]["text"] for each in of_type("ServiceRequest", made)}
+        (report,) = of_type("DiagnosticReport", made)
+        assert [asked[each["reference"]] for each in report["basedOn"]] == [code.split("^")[1]]
+
+
+@pytest.mark.hazard("HZ-HL7V2-89")
+def test_a_letter_is_tied_to_no_one_of_several_tests_of_an_order():
+    for arrived in itertools.permutations((BOTH, ONE, mdm("T02", "20250601120000", *FILE, f14="P1^PAS"))):
+        (letter,) = of_type("DocumentReference", map_sent(*arrived))
+        assert "reference" not in letter["context"]["related"][0]
 
 
 def test_a_letter_is_related_to_the_order_that_it_answers():

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from gateway.nhs import ukcore
-from tests.mappings.harness_hl7v2 import PID, map_sent
+from tests.mappings.harness_hl7v2 import DEAD, PID, adt, map_sent
 
 FLU, HPV = "140^Influenza^CVX", "48^HPV^CVX"
 
@@ -118,7 +118,7 @@ def test_what_others_gave_is_told_from_what_was_given_here(said, is_first, text)
 def test_vaccinations_that_share_a_number_are_each_kept():
     assert len(doses(vxu("20241002", orc(), rxa(), orc(), rxa(HPV)))) == 2, "in one message"
     assert len(doses(vxu("20241002", orc(), rxa()), vxu("20241003", orc(), rxa(HPV)))) == 2, "in two"
-    assert len(doses(vxu("20241002", orc(), rxa()), vxu("20241003", orc(), rxa(day="20241101")))) == 2, "a second dose"
+    assert len(doses(vxu("20241002", orc(), rxa()), vxu("20241102", orc(), rxa(day="20241101")))) == 2, "a second dose"
     other = "PID|1||H9^^^RXX^MR||Quill^Bo||19500101|1"
     assert (
         len(
@@ -147,3 +147,49 @@ def test_an_update_changes_the_vaccination_and_a_deletion_takes_it_back():
 def test_a_day_that_nobody_knows_and_an_amount_of_999_are_not_made_up():
     (dose,) = doses(vxu("20241002", orc(), rxa(day="", f6="999")))
     assert dose["occurrenceString"] == "unknown" and "doseQuantity" not in dose
+
+
+@pytest.mark.hazard("HZ-HL7V2-90")
+@pytest.mark.parametrize("fields", [{}, {"f20": ""}, {"f20": "PA"}, {"f20": "", "f9": "", "f15": ""}, {"f21": "U"}])
+@pytest.mark.parametrize("day", ["20991001", "20241101", "1941"])
+def test_a_dose_of_a_day_that_cannot_be_was_not_given_and_changes_nothing(day, fields):
+    warnings = []
+    assert not doses(vxu("20241002", orc(), rxa(day=day, **fields)), warnings=warnings)
+    assert ("RXA-3", "given on a day that cannot be: no vaccination is made of it") in warnings
+    (dose,) = doses(vxu("20241002", orc(), rxa()), vxu("20241003", orc(), rxa(day=day, **fields)))
+    assert dose["status"] == "completed" and dose["occurrenceDateTime"] == "2024-10-01"
+
+
+def test_a_dose_that_was_refused_or_taken_back_counts_though_its_day_cannot_be():
+    (refused,) = doses(vxu("20241002", orc(), rxa(day="20991001", f20="RE")))
+    assert refused["status"] == "not-done" and "occurrenceDateTime" not in refused
+    (gone,) = doses(vxu("20241002", orc(), rxa()), vxu("20241003", orc(), rxa(day="20991001", f21="D")))
+    assert gone["status"] == "entered-in-error"
+
+
+MERGED = adt("A40", "20241005090000", DEAD, "MRG|H1^^^RXX^MR")
+"""H1 is retired: the patient is H2 now."""
+
+
+@pytest.mark.hazard("HZ-HL7V2-91")
+def test_a_vaccination_is_found_under_the_number_that_its_patient_had_before_a_merge():
+    sent = vxu("20241002", orc(), rxa())
+    (gone,) = doses(sent, MERGED, vxu("20241006", orc(), rxa(f21="D"), pid=DEAD))
+    assert gone["status"] == "entered-in-error"
+    assert len(doses(sent, MERGED, vxu("20241006", orc(), rxa(), pid=DEAD))) == 1, "sent again"
+    (changed,) = doses(sent, MERGED, vxu("20241006", orc(), rxa(HPV, f21="U"), pid=DEAD))
+    assert changed["vaccineCode"]["coding"][0]["code"] == "48"
+
+
+@pytest.mark.hazard("HZ-HL7V2-91")
+def test_a_deletion_under_another_patient_takes_back_nothing():
+    other = "PID|1||H9^^^RXX^MR||Quill^Bo||19500101|1"
+    made = doses(vxu("20241002", orc(), rxa()), vxu("20241006", orc(), rxa(f21="D"), pid=other))
+    assert [dose["status"] for dose in made] == ["completed"]
+
+
+@pytest.mark.hazard("HZ-HL7V2-91")
+@pytest.mark.parametrize("number", ["UNKNOWN^SYS", "0000^SYS"])
+def test_a_word_for_no_number_joins_no_vaccinations(number):
+    made = doses(vxu("20241002", orc(number), rxa()), vxu("20241003", orc(number), rxa(HPV, f21="U")))
+    assert len(made) == 2
