@@ -122,9 +122,8 @@ def _traced(session: Session) -> Iterator[Question]:
     whatever the record says now."""
     answers = traces.every(session)
     patients = sorted({trace.patient for trace in answers})
-    for trace in traces.newest_of(session, patients, traced.VERIFIED):
-        if trace.restricted:
-            yield "restricted", KINDS["restricted"], (trace.patient,), (trace.number or trace.answer,)
+    for trace in traced.restricting(traces.of_patients(session, patients)):
+        yield "restricted", KINDS["restricted"], (trace.patient,), (trace.number or trace.answer,)
     evidence = _evidence(session, patients)
     for trace in answers:
         if trace.patient not in evidence or trace.asked != settled.digest(evidence[trace.patient]):

@@ -203,7 +203,7 @@ def _keep(store: Store, sets: CodeSets, record: Due, verdict: Verdict, by: str) 
         row = TraceRow(
             key=0, patient=record.patient, number=record.number, answer=verdict.number, outcome=verdict.outcome,
             asked=settled.digest(record.evidence), answered=known.digest if known else "",
-            restricted=int(is_theirs and known is not None and known.restricted),
+            restricted=int(known is not None and known.restricted),
             died=known.died if is_theirs and known else "", at=session.now,
             until=session.now + traced.BY_NAME[verdict.outcome].days * traced.DAY,
         )  # fmt: skip

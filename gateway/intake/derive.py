@@ -106,8 +106,7 @@ def label(session: Session, patients: Iterable[int], sets: CodeSets) -> Counter[
     counts: Counter[str] = Counter()
     changed = False
     patients = [patient for patient in patients if patient]
-    newest = traces.newest_of(session, patients, traced.VERIFIED)
-    restricted = {trace.patient for trace in newest if trace.restricted}
+    restricted = {trace.patient for trace in traced.restricting(traces.of_patients(session, patients))}
     for patient in sorted({*labelling.with_labels(session, patients), *restricted}):
         held = resources.of_patients(session, [patient])
         own = labelling.own_of(session, patient)

@@ -9,9 +9,10 @@ Sources: NHSDigital/personal-demographics-service-api, specification of ``GET Pa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs import identity
@@ -50,6 +51,8 @@ OUTCOMES = (
 BY_NAME = {outcome.name: outcome for outcome in OUTCOMES}
 VERIFIED = frozenset({"verified", "superseded", "traced"})
 """Outcomes that make the numbers verified for the record."""
+ANSWERED = VERIFIED | {"differs", "superseded-differs", "likely"}
+"""Outcomes for which PDS gave a person, and with it whether the person is restricted."""
 FORMAL = "2"
 """DeathNotificationStatus: notified by the registrar. 1 is informal, U removed."""
 _DEATH = "Extension-UKCore-DeathNotificationStatus"
@@ -79,6 +82,42 @@ class Verdict:
 def is_verified(outcome: str) -> bool:
     """Whether an outcome verifies the numbers of its trace."""
     return outcome in VERIFIED
+
+
+class Said(Protocol):
+    """What is kept of a trace, as far as it says whom PDS restricts."""
+
+    @property
+    def patient(self) -> int: ...
+    @property
+    def number(self) -> str: ...
+    @property
+    def answer(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def restricted(self) -> int: ...
+
+
+AnySaid = TypeVar("AnySaid", bound=Said)
+
+
+def restricting(traces: Iterable[AnySaid]) -> list[AnySaid]:
+    """The traces, in the order made, by which PDS restricts a record. It stays so until PDS says otherwise of the same
+    number, asked or answered; what verifies nothing takes back nothing that was verified."""
+    stands: list[AnySaid] = []
+    for trace in traces:
+        if trace.outcome in ANSWERED:
+            stands = [former for former in stands if not _takes_back(trace, former)]
+            if trace.restricted:
+                stands.append(trace)
+    return stands
+
+
+def _takes_back(trace: Said, former: Said) -> bool:
+    is_same = trace.number == former.number or trace.answer == former.answer
+    is_sure = is_verified(trace.outcome) or not is_verified(former.outcome)
+    return trace.patient == former.patient and is_same and is_sure
 
 
 def is_dead(died: str) -> bool:

@@ -1,6 +1,7 @@
 """A record's number is verified only by what PDS answers, about this record, while it still says the same."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -215,6 +216,79 @@ def test_a_restriction_is_taken_off_when_pds_says_so(store, fake, trace, seen):
         session.run("UPDATE trace SET until = 1")
     trace(store)
     assert seen(A) == {101, 102}
+
+
+@pytest.mark.hazard("HZ-ID-16")
+@pytest.mark.parametrize(
+    "record, held, expected",
+    [
+        ((A,), Someone(A, security="R", family="Gooch", given="Bea"), "differs"),
+        ((A,), Someone(A, security="R", gender="male"), "differs"),
+        ((A,), Someone(A, security="R", born="1999-01-01"), "differs"),
+        ((), Someone(A, security="R", family="Fernsbee"), "likely"),
+    ],
+)
+def test_whoever_pds_restricts_is_hidden_whatever_else_the_record_says(
+    store, fake, trace, seen, record, held, expected
+):
+    fake.hold([held])
+    at_the_trust(store, patient(2, *record, postcode=""))
+    assert outcome(trace(store)) == expected
+    with store.read() as session:
+        assert labelling.labelled(session, [id_hash(uid(2))], labels.RESTRICTED) == {id_hash(uid(2))}
+    fake.hold([replace(held, security="U")])
+    with store.write() as session:
+        session.run("UPDATE trace SET until = 1")
+    assert outcome(trace(store)) == expected
+    with store.read() as session:
+        assert not labelling.labelled(session, [id_hash(uid(2))], labels.RESTRICTED), "it ends when PDS says so"
+
+
+@pytest.mark.hazard("HZ-ID-16")
+def test_a_superseding_number_of_a_restricted_stranger_hides_the_record_too(store, fake, trace, seen):
+    at_the_practice(store, patient(1, A))
+    at_the_trust(store, patient(2, A))
+    fake.hold([Someone(A, replaced_by=B), Someone(B, given="Bea", family="Gooch", security="R")])
+    assert outcome(trace(store)) == "superseded-differs" and seen(A) == "no-record"
+
+
+@pytest.mark.hazard("HZ-ID-16")
+@pytest.mark.parametrize("restricted", [A, B])
+def test_a_trace_of_the_second_number_does_not_lift_what_pds_said_of_the_first(store, fake, trace, seen, restricted):
+    fake.hold([Someone(number, security="R" if number == restricted else "U") for number in (A, B)])
+    at_the_practice(store, patient(1, A))
+    at_the_trust(store, patient(2, A, B))
+    assert trace(store).outcomes == {"verified": 2}
+    assert seen(A) == "no-record"
+    assert [item.patients for item in review.review(store).items if item.kind == "restricted"] == [(id_hash(uid(2)),)]
+    fake.hold([Someone(A), Someone(B)])
+    with store.write() as session:
+        session.run("UPDATE trace SET until = 1")
+    trace(store)
+    assert seen(A) == {101, 102}
+
+
+@pytest.mark.hazard("HZ-ID-16")
+def test_a_likely_match_does_not_lift_what_an_exact_one_said(store, fake, trace):
+    at_the_trust(store, patient(2, A))
+    fake.hold([Someone(A, security="R")])
+    trace(store)
+    at_the_trust(store, patient(2, family="Fernsbey"), order=2)
+    fake.people = {B: Someone(B)}
+    assert outcome(trace(store)) == "likely"
+    with store.read() as session:
+        assert labelling.labelled(session, [id_hash(uid(2))], labels.RESTRICTED)
+
+
+@pytest.mark.hazard("HZ-ID-16")
+@pytest.mark.parametrize("dead", [A, B])
+def test_a_death_by_one_number_is_not_undone_by_the_other(store, fake, trace, seen, dead):
+    death = {"death": "2026-01-01T00:00:00+00:00", "died": "2"}
+    fake.hold([Someone(number, **(death if number == dead else {})) for number in (A, B)])
+    at_the_practice(store, patient(1, A))
+    at_the_trust(store, patient(2, A, B))
+    trace(store)
+    assert seen(A) == {101}
 
 
 @pytest.mark.parametrize("died, shown", [("2", {101}), ("1", {101, 102}), ("U", {101, 102})])
