@@ -59,9 +59,10 @@ class Evidence:
     ``patient:<id>`` of itself and of each Patient it is linked with, so that what must be gathered together is found
     together. ``grades`` are of the NHS numbers by which it may be gathered.
 
-    The last three are laid over what the source says (``settled``). ``apart`` are numbers that somebody holds it apart
+    The last four are laid over what the source says (``settled``). ``apart`` are numbers that somebody holds it apart
     from: they stay in ``numbers``, to refuse, and gather nothing. ``joined`` are Patients it was joined with. ``sent``
-    are the grades as its source gave them, where others hold."""
+    are the grades as its source gave them, where others hold. ``paired`` are numbers of which PDS says that one
+    replaced the other."""
 
     patient: str
     numbers: tuple[str, ...]
@@ -76,6 +77,7 @@ class Evidence:
     apart: tuple[str, ...] = ()
     joined: tuple[str, ...] = ()
     sent: tuple[tuple[str, str], ...] | None = None
+    paired: tuple[tuple[str, str], ...] = ()
 
     def grade(self, number: str) -> str:
         """Return the grade of ``number`` for this Patient."""

@@ -46,21 +46,22 @@ def of_patients(session: Session, patients: Sequence[int]) -> list[TraceRow]:
 
 def newest(session: Session, patients: Sequence[int]) -> list[TraceRow]:
     """The newest trace of each of these Patients and numbers, in the order made."""
-    return _newest(of_patients(session, patients))
+    return newest_by_number(of_patients(session, patients))
 
 
 def newest_of(session: Session, patients: Sequence[int], outcomes: Collection[str]) -> list[TraceRow]:
     """The newest trace of each of these Patients and numbers that ended with one of the outcomes, ended or not."""
-    return _newest(row for row in of_patients(session, patients) if row.outcome in outcomes)
+    return newest_by_number(row for row in of_patients(session, patients) if row.outcome in outcomes)
 
 
-def _newest(rows: Iterable[TraceRow]) -> list[TraceRow]:
+def newest_by_number(rows: Iterable[TraceRow]) -> list[TraceRow]:
+    """The newest of each Patient and number among traces in the order made."""
     return sorted({(row.patient, row.number): row for row in rows}.values())
 
 
 def every(session: Session) -> list[TraceRow]:
     """The newest trace of each Patient and number, of all Patients."""
-    return _newest(TraceRow(*row) for row in session.rows(f"SELECT {_ALL} FROM trace ORDER BY key"))
+    return newest_by_number(TraceRow(*row) for row in session.rows(f"SELECT {_ALL} FROM trace ORDER BY key"))
 
 
 def ended(session: Session, now: int) -> list[int]:

@@ -138,6 +138,29 @@ def test_a_superseded_number_that_its_source_verified_is_found_when_all_are_aske
     assert persons(store) == {"1 2"} and seen(A) == seen(B) == {101, 102}
 
 
+@pytest.mark.hazard("HZ-ID-17")
+@pytest.mark.parametrize("ending", ["the trace ends", "the record changes"])
+def test_a_number_that_was_traced_still_refuses_when_its_trace_no_longer_holds(store, fake, trace, seen, ending):
+    """Wide to refuse: whom an opt-out list or another record names by the old number is still named by it."""
+    at_the_practice(store, patient(1, A))
+    at_the_trust(store, patient(3, A, family="Gooch", given="Bea", postcode=""))
+    fake.hold([Someone(A, replaced_by=B), Someone(B)])
+    trace(store, everyone=True)
+    if ending == "the trace ends":
+        with store.write() as session:
+            session.run("UPDATE trace SET until = 1")
+        fake.troubles = [(429, {"retry-after": "3600"})]
+        trace(store)
+    else:
+        at_the_practice(store, patient(1, B), order=2)
+    with store.read() as session:
+        held = {number: {claim[0] for claim in identities.claimants(session, [number])} for number in (A, B)}
+    assert id_hash(uid(1)) in held[A] & held[B]
+    with store.write() as session:
+        session.run("UPDATE head SET labels = ? WHERE id = ?", labels.RESTRICTED, uid(3))
+    assert seen(A if ending == "the trace ends" else B) == "no-record"
+
+
 # Records without a number
 
 
