@@ -18,6 +18,7 @@ from gateway.store.database import open_store
 from gateway.store.hashes import id_hash
 from tests.identity.people import GREEN, A, B, at_the_practice, at_the_trust, observation, patient, uid
 from tests.identity.test_tracing import persons
+from tests.pds.fake import Someone
 from tests.schema import sqlite_url
 from tests.toy import deliver, resource, row, says
 
@@ -267,6 +268,26 @@ def test_a_record_that_has_or_had_two_numbers_is_listed(store):
     at_the_trust(store, patient(3, A, B, family="Quillfeather"))
     at_the_practice(store, patient(2, A, family="Other", born="1999-01-01"), order=2)
     assert {item.patients for item in items(store, "two-numbers")} == {(id_hash(uid(2)),), (id_hash(uid(3)),)}
+
+
+@pytest.mark.hazard("HZ-ID-11")
+def test_two_numbers_are_explained_only_where_pds_says_that_one_replaced_the_other(store, fake, trace):
+    at_the_trust(store, patient(1, A, B))
+    fake.hold([Someone(A), Someone(B)])
+    assert trace(store).outcomes == {"verified": 2}
+    assert len(items(store, "two-numbers")) == 1, "each was traced to itself: two people, or one whom PDS holds twice"
+    fake.hold([Someone(A, replaced_by=B)])
+    with store.write() as session:
+        session.run("UPDATE trace SET until = 1")
+    assert trace(store).outcomes == {"superseded": 1, "verified": 1}
+    assert items(store, "two-numbers") == []
+
+
+@pytest.mark.hazard("HZ-ID-18")
+def test_a_record_that_claims_two_numbers_shows_nobody_the_other_ones_record(store, seen):
+    at_the_practice(store, patient(1, A))
+    at_the_trust(store, patient(2, B, verified=True), patient(3, A, B))
+    assert persons(store) == {"1", "2", "3"} and seen(A) == {101}
 
 
 @pytest.mark.hazard("HZ-ID-11")
