@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from gateway.errors import Throttled, Unavailable
 from gateway.fhir import build
-from gateway.identity.pds import Answer, Search
+from gateway.identity.pds import MOST_LETTERS, Answer, Search
 from gateway.intake import derive
 from gateway.nhs import identity, settled, traced
 from gateway.nhs.codesets import CodeSets
@@ -27,6 +27,8 @@ from gateway.store.database import Store
 from gateway.store.session import Session
 from gateway.store.traces import TraceRow
 
+MOST_UNKNOWN = 10
+"""So many answers in a row that say nothing of a record end a run: what is asked is hardly PDS."""
 PURPOSE = "trace the NHS number of a record that is held"
 
 
@@ -96,12 +98,13 @@ def run(
     by: str,
     step: Callable[[str, int, int], None] = lambda phase, done, of: None,
 ) -> Report:
-    """Trace records, each in a transaction of its own, until all are done or PDS asks to wait; what was done stays.
+    """Trace records, each in a transaction of its own, until all are done or PDS asks to wait; what was done stays. What
+    PDS answers about one record never holds up the next.
 
     Ended traces are taken off first. Raises ``Refused`` where PDS refuses this gateway.
     """
     _end_old(store)
-    report = Report(due=len(records))
+    report, unknown = Report(due=len(records)), 0
     for record in records:
         try:
             verdict = _ask(store, service, record, by)
@@ -115,6 +118,10 @@ def run(
         report.asked += 1
         report.outcomes[verdict.outcome] = report.outcomes.get(verdict.outcome, 0) + 1
         step("records", report.asked, report.due)
+        unknown = unknown + 1 if verdict.outcome in traced.UNKNOWN else 0
+        if unknown == MOST_UNKNOWN:
+            report.stopped = f"{unknown} answers in a row were none: see that the address is that of PDS"
+            break
     return report
 
 
@@ -147,13 +154,11 @@ def _searched(store: Store, service: Service, record: Due, search: Search, by: s
 
 
 def _judged(record: Due, answer: Answer, judge: Callable[[traced.Known], Verdict]) -> Verdict:
-    """The verdict on an answer. Raises ``Unavailable`` for a Patient that does not hold together."""
+    """The verdict on an answer; a Patient that does not hold together is unreadable."""
     if answer.patient is None:
         return Verdict(answer.outcome)
     known = traced.known(answer.patient)
-    if known is None:
-        raise Unavailable("PDS answers with a Patient without its number", "no-answer")
-    return judge(known)
+    return judge(known) if known else Verdict("unreadable")
 
 
 def searched(patient: Mapping[str, Any], evidence: Evidence) -> Search | None:
@@ -172,7 +177,13 @@ def searched(patient: Mapping[str, Any], evidence: Evidence) -> Search | None:
                 for address in patient.get("address", ())
                 if address.get("use") != "old"
             ]
-            return Search(family[:35], forename[:35], evidence.born, evidence.sex, next(filter(None, postcodes), ""))
+            return Search(
+                family[:MOST_LETTERS],
+                forename[:MOST_LETTERS],
+                evidence.born,
+                evidence.sex,
+                next(filter(None, postcodes), ""),
+            )
     return None
 
 

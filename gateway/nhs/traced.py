@@ -44,6 +44,8 @@ OUTCOMES = (
     Outcome("likely", 30, True, "one partial match by demographics: a proposal, which gathers nobody"),
     Outcome("none", 30, False, "no match by demographics"),
     Outcome("many", 30, False, "several match by demographics: PDS does not say who"),
+    Outcome("rejected", 7, True, "PDS does not take what this record asks: a number or a name that it finds malformed"),
+    Outcome("unreadable", 7, True, "PDS answers with what this gateway cannot read"),
     Outcome("too-little", 30, False, "the record says too little to search by"),
 )  # fmt: skip
 """Days are our own numbers, unsigned."""
@@ -53,6 +55,8 @@ VERIFIED = frozenset({"verified", "superseded", "traced"})
 """Outcomes that make the numbers verified for the record."""
 ANSWERED = VERIFIED | {"differs", "superseded-differs", "likely"}
 """Outcomes for which PDS gave a person, and with it whether the person is restricted."""
+UNKNOWN = frozenset({"rejected", "unreadable"})
+"""Outcomes that say nothing of the record. Many of them in a row say that what is asked is not PDS."""
 FORMAL = "2"
 """DeathNotificationStatus: notified by the registrar. 1 is informal, U removed."""
 _DEATH = "Extension-UKCore-DeathNotificationStatus"
@@ -127,7 +131,14 @@ def is_dead(died: str) -> bool:
 
 def known(patient: dict[str, Any]) -> Known | None:
     """Read a Patient of PDS; None where it does not hold together: an id that is no NHS number, or not its
-    identifier's."""
+    identifier's, or elements of another shape than FHIR's."""
+    try:
+        return _known(patient)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _known(patient: dict[str, Any]) -> Known | None:
     number = normalise(str(patient.get("id", "")))
     values = {
         normalise(str(identifier.get("value", "")))

@@ -361,3 +361,52 @@ def test_a_run_stops_where_pds_asks_to_wait_and_keeps_what_was_done(store, fake,
     assert (report.due, report.asked) == (2, 0) and "wait" in report.stopped
     fake.troubles = []
     assert trace(store).asked == 2
+
+
+@pytest.mark.hazard("HZ-ID-19")
+@pytest.mark.parametrize("status", [400, 404, 409, 422, 418, 302])
+def test_a_record_that_pds_does_not_take_holds_up_no_other(store, fake, trace, status):
+    fake.hold([Someone(A), Someone(B)])
+    at_the_trust(store, patient(1, A), patient(2, B))
+    fake.troubles = [(status, {})]
+    report = trace(store)
+    assert report.asked == 2 and not report.stopped
+    assert report.outcomes == {"unreadable" if status < 400 else "rejected": 1, "verified": 1}
+    assert trace(store).asked == 0, "it is asked about again after some days"
+    assert [item.kind for item in review.review(store).items] == ["pds"]
+
+
+ODD = [
+    {"identifier": [None]},
+    {"identifier": ["x"]},
+    {"birthDate": None},
+    {"birthDate": 1980},
+    {"name": [{"family": None, "given": ["Ann"]}, None]},
+    {"name": "Fernsby"},
+    {"address": [None, {"postalCode": None}]},
+    {"meta": None},
+    {"meta": {"security": [{"code": None}]}},
+    {"extension": [None, {"url": None}]},
+    {"id": None},
+]
+
+
+@pytest.mark.hazard("HZ-ID-19")
+@pytest.mark.parametrize("odd", ODD)
+def test_a_patient_of_pds_of_another_shape_holds_up_no_other(store, fake, trace, monkeypatch, odd):
+    fake.hold([Someone(A), Someone(B)])
+    at_the_trust(store, patient(1, A), patient(2, B))
+    from tests.pds import fake as served
+
+    answers = served.patient
+    monkeypatch.setattr(served, "patient", lambda someone: {**answers(someone), **(odd if someone.number == A else {})})
+    report = trace(store)
+    assert report.asked == 2 and not report.stopped and grade(store, 2) == "verified"
+
+
+@pytest.mark.hazard("HZ-ID-19")
+def test_a_run_stops_where_no_answer_is_that_of_pds(store, fake, trace):
+    at_the_trust(store, *(patient(number) for number in range(1, 13)))
+    fake.troubles = [(400, {})] * 30
+    report = trace(store)
+    assert report.asked == tracing.MOST_UNKNOWN and report.stopped

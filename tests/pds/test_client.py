@@ -129,7 +129,6 @@ def test_a_request_is_sent_again_with_the_same_id_after_a_pause(client, fake, tr
         ([(429, {"retry-after": "3600"})], Throttled, 1),
         ([(500, {})] * 9, Unavailable, ATTEMPTS),
         ([(403, {})], Refused, 1),
-        ([(418, {})], Unavailable, 1),
     ],
 )
 def test_what_does_not_end_is_given_up(client, fake, troubles, error, sent):
@@ -137,6 +136,32 @@ def test_what_does_not_end_is_given_up(client, fake, troubles, error, sent):
     with pytest.raises(error) as refusal:
         client().by_number(A, ASKED)
     assert len(fake.requests) == sent and A not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "status, outcome", [(400, "rejected"), (418, "rejected"), (404, "rejected"), (302, "unreadable")]
+)
+def test_an_answer_that_is_none_is_an_outcome_of_its_record(client, fake, status, outcome):
+    fake.troubles = [(status, {})] * 2
+    assert client().by_number(A, ASKED).outcome == outcome
+    assert client().by_demographics(SEARCH, ASKED, fuzzy=False).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    "body, outcome",
+    [
+        ({"resourceType": "Bundle", "entry": [None, {"resource": None}, {"resource": 1}, 5]}, "none"),
+        ({"resourceType": "Bundle", "entry": None}, "none"),
+        ({"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Patient"}, "search": None}]}, ""),
+        ({"resourceType": "OperationOutcome", "issue": [None, {"details": None}, {"details": {"coding": [None]}}]},
+         "unreadable"),
+    ],
+)  # fmt: skip
+def test_an_answer_of_another_shape_breaks_nothing(client, fake, monkeypatch, body, outcome):
+    pds = client()
+    monkeypatch.setattr(pds._origin, "get", lambda *parts: Reply(200, body))
+    answer = pds.by_demographics(SEARCH, ASKED, fuzzy=False)
+    assert (answer.outcome, answer.score) == (outcome, 1 if outcome else 0)
 
 
 def test_a_server_that_is_not_there_is_given_up_without_naming_who_was_asked_about(client, fake):
