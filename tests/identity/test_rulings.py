@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.care import permit
 from gateway.errors import Invalid, Refused
 from gateway.identity import answering, review, tracing
-from gateway.nhs import ruling
+from gateway.nhs import four_eyes, ruling
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.ruling import CONFIRM, JOIN, SEPARATE, UNDO, Ruling
 from gateway.records import open_door
@@ -76,6 +76,62 @@ def test_one_person_alone_never_widens(acts):
     stands = ruling.standing(rulings)
     assert not stands.joined
     assert bool(stands.apart) == any(act == SEPARATE for act, _ in acts)
+
+
+@pytest.mark.hazard("HZ-ID-07")
+@pytest.mark.parametrize(
+    "first, other",
+    [
+        ("Zoë", "Zoe\u0308"),
+        ("ann", "a\u200bnn"),
+        ("ann", "ann\u00ad"),
+        ("ann", "ann\ufe0f"),
+        ("ann", "ann\u3164"),
+        ("ann", "ａｎｎ"),
+        ("ann", "𝐀nn"),
+        ("A. Guardian", "a guardian"),
+        ("o'brien", "O’Brien"),
+        ("ann-marie", "ann\u2011marie"),
+        ("ann@trust", "ann @trust."),
+        ("ﬁona", "Fiona"),
+        ("straße", "STRASSE"),
+    ],
+)
+def test_two_spellings_of_one_name_are_one_person(first, other):
+    assert not four_eyes.are_two_people([first, other])
+    assert not ruling.standing([by(first, 1, JOIN), by(other, 2, JOIN)]).joined
+
+
+def test_different_names_are_two_people_in_any_script():
+    for first, other in [("ann", "anne"), ("राम", "रमा"), ("李", "王"), ("user1", "user2"), ("José", "Jose")]:
+        assert four_eyes.are_two_people([first, other])
+    assert not four_eyes.are_two_people(["ann", "...", "\u200b", "\ufe0f"]), "what shows nothing is nobody"
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        "9990000018",
+        "999.000.0018",
+        "999/000/0018",
+        "999–000–0018",
+        "9 9 9 0 0 0 0 0 1 8",
+        "９９９００００018",
+        "999\u00a0000  0018",
+        "nr9990000018x",
+        "at 10 999 000 0018",
+        "٩٩٩٠٠٠٠٠١٨",
+        "999,000,0018",
+    ],
+)
+def test_a_number_is_found_in_a_reason_however_it_is_written(why):
+    with pytest.raises(Invalid, match="no NHS number"):
+        ruling.require_why(f"seen {why} today")
+
+
+@pytest.mark.parametrize("why", ["seen on 27.11.2026 at 10:30", "bed 4, ward 12, bay 3", "call 020 7946 0000"])
+def test_a_reason_may_hold_other_digits(why):
+    assert ruling.require_why(why) == why
 
 
 @pytest.mark.parametrize("why", ["", "  ", "no", "x" * 501, "she is 999 000 0018", "9990000018 is hers"])
