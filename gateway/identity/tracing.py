@@ -27,6 +27,8 @@ from gateway.store.database import Store
 from gateway.store.session import Session
 from gateway.store.traces import TraceRow
 
+PAGE = 200
+"""Records whose ended traces are taken off in one transaction."""
 MOST_UNKNOWN = 10
 """So many answers in a row that say nothing of a record end a run: what is asked is hardly PDS."""
 PURPOSE = "trace the NHS number of a record that is held"
@@ -126,9 +128,24 @@ def run(
 
 
 def _end_old(store: Store) -> None:
-    """Take off what traces verified that have ended: a record is claimed again until it is traced anew."""
-    with store.write() as session:
-        derive.regather(session, traces.ended(session, session.now))
+    """Take off what traces verified that have ended: a record is claimed again until it is traced anew. Who was ended
+    before is left alone."""
+    with store.read() as session:
+        patients = [patient for patient in traces.ended(session, store.clock()) if _is_laid_over(session, patient)]
+    for start in range(0, len(patients), PAGE):
+        with store.write() as session:
+            derive.regather(session, patients[start : start + PAGE])
+
+
+def _is_laid_over(session: Session, patient: int) -> bool:
+    """Whether a record has other grades than its source gave it, or a number that replaced another."""
+    held = identities.claims_of(session, [patient])
+    evidence = identity.decode_evidence(held[0][2]) if held else None
+    return (
+        evidence is not None
+        and evidence.sent is not None
+        and (evidence.grades != evidence.sent or bool(evidence.paired))
+    )
 
 
 def _ask(store: Store, service: Service, record: Due, by: str) -> Verdict:

@@ -65,8 +65,12 @@ def every(session: Session) -> list[TraceRow]:
 
 
 def ended(session: Session, now: int) -> list[int]:
-    """The Patients of whom a trace has ended."""
-    return [row[0] for row in session.rows("SELECT DISTINCT patient FROM trace WHERE until <= ? ORDER BY 1", now)]
+    """The Patients of whom the newest trace of a number has ended."""
+    sql = (
+        "SELECT DISTINCT t.patient FROM trace t WHERE t.until <= ? AND NOT EXISTS (SELECT 1 FROM trace n "
+        "WHERE n.patient = t.patient AND n.number = t.number AND n.key > t.key) ORDER BY 1"
+    )
+    return [row[0] for row in session.rows(sql, now)]
 
 
 def held_patients(session: Session, after: int, size: int, publisher: str = "") -> list[tuple[int, int, str, bytes]]:

@@ -94,6 +94,28 @@ def test_a_trace_ends_and_the_record_is_claimed_until_it_is_traced_again(store, 
     assert outcome(trace(store)) == "verified" and grade(store, 1) == "verified"
 
 
+def test_a_trace_that_ended_is_taken_off_once_and_in_pages(store, fake, trace, monkeypatch):
+    fake.hold([Someone(A), Someone(B), Someone(C)])
+    at_the_trust(store, patient(1, A), patient(2, B), patient(3, C))
+    trace(store)
+    with store.write() as session:
+        session.run("UPDATE trace SET until = 1")
+    fake.troubles = [(429, {"retry-after": "3600"})] * 9
+    pages: list[int] = []
+    regather = tracing.derive.regather
+    monkeypatch.setattr(tracing, "PAGE", 2)
+    monkeypatch.setattr(
+        tracing.derive, "regather", lambda session, page: (pages.append(len(page)), regather(session, page))
+    )
+    assert trace(store).stopped and pages == [2, 1]
+    assert [grade(store, number) for number in (1, 2, 3)] == ["claimed"] * 3
+    assert trace(store).stopped and pages == [2, 1], "nothing is left to take off"
+    fake.troubles = []
+    assert trace(store).asked == 3
+    del pages[:]
+    assert trace(store).asked == 0 and not pages, "a newer trace is in force"
+
+
 def test_a_delivery_that_changes_nothing_keeps_what_was_traced(store, fake, trace):
     fake.hold([Someone(A)])
     at_the_trust(store, patient(1, A))
