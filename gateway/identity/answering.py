@@ -70,7 +70,7 @@ def history(store: Store) -> list[dict[str, Any]]:
     with store.read() as session:
         rows = rulings.history(session)
         past = [Ruling(*row) for row in rulings.every(session)]
-    stands, numbers = ruling.standing(past), {each.key: each.number for each in past}
+    stands, numbers = ruling.standing(past), {act.key: act.number for act in past}
     return [
         {
             "ruling": key, "at": at, "act": act, "item": item, "undoes": undoes, "by": by, "why": why,

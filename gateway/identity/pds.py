@@ -157,7 +157,7 @@ def _code(reply: Reply) -> str:
 def _objects(parent: object, name: str) -> list[dict[str, Any]]:
     """The objects of a list, whatever else stands there."""
     listed = parent.get(name) if isinstance(parent, dict) else None
-    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
 
 
 def _resource(entry: dict[str, Any]) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def run(
     by: str,
     step: Callable[[str, int, int], None] = lambda phase, done, of: None,
 ) -> Report:
-    """Trace records, each in a transaction of its own, until all are done or PDS asks to wait; what was done stays. What
+    """Trace records, one a transaction, until all are done or PDS asks to wait; what was done stays. What
     PDS answers about one record never holds up the next.
 
     Ended traces are taken off first. Raises ``Refused`` where PDS refuses this gateway.

@@ -377,15 +377,15 @@ def _of_one_number(
     if len(numbers) < 2:
         return [person]
     pairs = {pair for unit in person for said in speakers[unit] for pair in said.paired}
-    one = {
+    first_of = {
         number: group[0]
         for group in _groups(numbers, [pair for pair in pairs if numbers.issuperset(pair)])
         for number in group
     }
-    surely = [{one[number] for number in sure[unit]} for unit in person if sure[unit]]
+    surely = [{first_of[number] for number in sure[unit]} for unit in person if sure[unit]]
     if not any(some.isdisjoint(others) for some, others in combinations(surely, 2)):
         return [person]
-    bridges = {unit for unit in person if len({one[number] for number in claimed[unit] & numbers}) > 1}
+    bridges = {unit for unit in person if len({first_of[number] for number in claimed[unit] & numbers}) > 1}
     why.update({(number, unit): "claims numbers of several people" for unit in bridges for number in claimed[unit]})
     within = set(person) - bridges
     return _groups(person, [pair for pair in edges if within.issuperset(pair)])
