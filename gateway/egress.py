@@ -20,6 +20,8 @@ from gateway.errors import Refused, Throttled, Unavailable
 
 TIMEOUT = 15.0
 """Seconds to connect, and to wait for the next bytes."""
+LONGEST_ANSWER = 60.0
+"""Seconds in which an answer is there whole."""
 MOST_BYTES = 2_000_000
 ATTEMPTS = 4
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
@@ -57,8 +59,9 @@ class Origin:
             raise Refused("an address to call is https://…, or http://… on this machine")
         self._pause, self._gap, self._free_at = pause, 1 / per_second, 0.0
         self._client = httpx.Client(
-            base_url=base, timeout=TIMEOUT, follow_redirects=False, trust_env=not is_near, transport=transport
-        )
+            base_url=base, timeout=TIMEOUT, follow_redirects=False, trust_env=not is_near, transport=transport,
+            headers={"Accept-Encoding": "identity"},
+        )  # fmt: skip
 
     def get(self, path: str, params: Sequence[tuple[str, str]] = (), headers: Mapping[str, str] | None = None) -> Reply:
         """GET a path below the base. Raises ``Throttled`` where the server goes on asking to wait, ``Unavailable``
@@ -93,11 +96,7 @@ class Origin:
 
     def _once(self, method: str, path: str, **parts: Any) -> tuple[Reply, float | None]:
         with self._client.stream(method, path, **parts) as response:
-            content = b""
-            for piece in response.iter_bytes():
-                content += piece
-                if len(content) > MOST_BYTES:
-                    raise Unavailable("the other server's answer is too long", "no-answer")
+            content = _whole(response)
             return Reply(response.status_code, _object(content)), _seconds(response.headers.get("retry-after", ""))
 
     def _wait_for_turn(self) -> None:
@@ -114,6 +113,21 @@ class Origin:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._client.close()
+
+
+def _whole(response: httpx.Response) -> bytes:
+    """The body as it was sent, bounded in length and time. Compressed ones are not read: a few bytes of one can be a
+    memory full."""
+    if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise Unavailable("the other server's answer is compressed, which was not asked for", "no-answer")
+    content, ends = bytearray(), time.monotonic() + LONGEST_ANSWER
+    for piece in response.iter_raw():
+        content += piece
+        if len(content) > MOST_BYTES:
+            raise Unavailable("the other server's answer is too long", "no-answer")
+        if time.monotonic() > ends:
+            raise Unavailable("the other server's answer takes too long", "no-answer")
+    return bytes(content)
 
 
 def _object(content: bytes) -> dict[str, Any]:

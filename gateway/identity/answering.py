@@ -69,8 +69,8 @@ def history(store: Store) -> list[dict[str, Any]]:
     """Every ruling in the order made, with whether it stands; never a number."""
     with store.read() as session:
         rows = rulings.history(session)
-        stands = ruling.standing(Ruling(*row) for row in rulings.every(session))
-        numbers = {row[0]: row[5] for row in rulings.every(session)}
+        past = [Ruling(*row) for row in rulings.every(session)]
+    stands, numbers = ruling.standing(past), {act.key: act.number for act in past}
     return [
         {
             "ruling": key, "at": at, "act": act, "item": item, "undoes": undoes, "by": by, "why": why,

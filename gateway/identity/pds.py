@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.egress import Origin, Reply
-from gateway.errors import Refused, Unavailable
+from gateway.errors import Refused
 from gateway.signin import assertion
 
 SPARE = 30_000_000
@@ -81,9 +81,7 @@ class Pds:
         reply = self._get(f"Patient/{number}", (), request)
         if reply.status == 200 and reply.body.get("resourceType") == "Patient":
             return Answer(reply.body)
-        if outcome := NOT_THERE.get(_code(reply)):
-            return Answer(outcome=outcome)
-        raise _unexpected(reply)
+        return Answer(outcome=NOT_THERE.get(_code(reply)) or _unexpected(reply))
 
     def by_demographics(self, search: Search, request: str, *, fuzzy: bool) -> Answer:
         """Search for one unique match: an exact one, or with ``fuzzy`` one that sounds alike. Raises as
@@ -99,13 +97,13 @@ class Pds:
         if reply.status == 200 and _code(reply) == "TOO_MANY_MATCHES":
             return Answer(outcome="many")
         if reply.status != 200 or reply.body.get("resourceType") != "Bundle":
-            raise _unexpected(reply)
+            return Answer(outcome=_unexpected(reply))
         entries = [
-            entry for entry in reply.body.get("entry", ()) if entry.get("resource", {}).get("resourceType") == "Patient"
+            entry for entry in _objects(reply.body, "entry") if _resource(entry).get("resourceType") == "Patient"
         ]
         if len(entries) != 1:
             return Answer(outcome="many" if entries else "none")
-        return Answer(entries[0]["resource"], score=_score(entries[0]))
+        return Answer(_resource(entries[0]), score=_score(entries[0]))
 
     def _get(self, path: str, parameters: Sequence[tuple[str, str]], request: str) -> Reply:
         """One request; a token that is no longer taken is fetched anew, once."""
@@ -115,7 +113,7 @@ class Pds:
             reply = self._origin.get(path, parameters, self._headers(request))
         if reply.status in (401, 403):
             raise Refused("PDS refuses this gateway: the key, its name or its permissions are not as registered")
-        return reply
+        return Reply(reply.status, _without_nulls(reply.body))
 
     def _headers(self, request: str) -> dict[str, str]:
         headers = {"X-Request-ID": request, "X-Correlation-ID": self.run, "Accept": "application/fhir+json"}
@@ -150,16 +148,38 @@ def _code(reply: Reply) -> str:
     """The Spine error code of an OperationOutcome; "" for another body."""
     if reply.body.get("resourceType") != "OperationOutcome":
         return ""
-    for issue in reply.body.get("issue", ()):
-        for coding in issue.get("details", {}).get("coding", ()):
+    for issue in _objects(reply.body, "issue"):
+        for coding in _objects(issue.get("details"), "coding"):
             return str(coding.get("code", ""))
     return ""
 
 
+def _objects(parent: object, name: str) -> list[dict[str, Any]]:
+    """The objects of a list, whatever else stands there."""
+    listed = parent.get(name) if isinstance(parent, dict) else None
+    return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+
+
+def _resource(entry: dict[str, Any]) -> dict[str, Any]:
+    resource = entry.get("resource")
+    return resource if isinstance(resource, dict) else {}
+
+
 def _score(entry: dict[str, Any]) -> float:
-    score = entry.get("search", {}).get("score", 0)
+    search = entry.get("search")
+    score = search.get("score", 0) if isinstance(search, dict) else 0
     return float(score) if isinstance(score, (int, float)) else 0.0
 
 
-def _unexpected(reply: Reply) -> Unavailable:
-    return Unavailable(f"PDS answers {reply.status} and what this gateway does not know", "no-answer")
+def _unexpected(reply: Reply) -> str:
+    """The outcome of an answer that is none: the question of this one record is rejected, or the answer unreadable."""
+    return "rejected" if 400 <= reply.status < 500 else "unreadable"
+
+
+def _without_nulls(element: Any) -> Any:
+    """JSON without null, which FHIR knows only beside an extension of a primitive."""
+    if isinstance(element, dict):
+        return {name: _without_nulls(value) for name, value in element.items() if value is not None}
+    if isinstance(element, list):
+        return [_without_nulls(value) for value in element if value is not None]
+    return element

@@ -122,9 +122,8 @@ def _traced(session: Session) -> Iterator[Question]:
     whatever the record says now."""
     answers = traces.every(session)
     patients = sorted({trace.patient for trace in answers})
-    for trace in traces.newest_of(session, patients, traced.VERIFIED):
-        if trace.restricted:
-            yield "restricted", KINDS["restricted"], (trace.patient,), (trace.number or trace.answer,)
+    for trace in traced.restricting(traces.of_patients(session, patients)):
+        yield "restricted", KINDS["restricted"], (trace.patient,), (trace.number or trace.answer,)
     evidence = _evidence(session, patients)
     for trace in answers:
         if trace.patient not in evidence or trace.asked != settled.digest(evidence[trace.patient]):
@@ -137,14 +136,12 @@ def _traced(session: Session) -> Iterator[Question]:
 
 
 def _two_numbers(session: Session) -> Iterator[Question]:
-    """A record that claims two numbers, or claimed another before: unless PDS says that all are one person's, or it is
-    held apart from the other."""
-    explained = {
-        (trace.patient, number)
-        for trace in traces.every(session)
-        if traced.is_verified(trace.outcome)
-        for number in (trace.number, trace.answer)
-    }
+    """A record that claims two numbers, or claimed another before: unless PDS says that one replaced the other, or it
+    is held apart from the other."""
+    pairs: dict[int, list[tuple[str, str]]] = {}
+    for trace in traces.every(session):
+        if traced.is_verified(trace.outcome) and trace.number:
+            pairs.setdefault(trace.patient, []).append((trace.number, trace.answer))
     numbers: dict[int, set[str]] = {}
     apart: dict[int, tuple[str, ...]] = {}
     for patient, number, body in reviewed.all_claims(session):
@@ -154,7 +151,7 @@ def _two_numbers(session: Session) -> Iterator[Question]:
         numbers.setdefault(patient, set()).update(_numbers(build.decode(body)))
     for patient, claimed in sorted(numbers.items()):
         claimed -= set(apart.get(patient, ()))
-        if len(claimed) > 1 and any((patient, number) not in explained for number in claimed):
+        if len(claimed) > 1 and not identity.are_one(claimed, pairs.get(patient, ())):
             yield "two-numbers", KINDS["two-numbers"], (patient,), tuple(sorted(claimed))
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from gateway.errors import Throttled, Unavailable
 from gateway.fhir import build
-from gateway.identity.pds import Answer, Search
+from gateway.identity.pds import MOST_LETTERS, Answer, Search
 from gateway.intake import derive
 from gateway.nhs import identity, settled, traced
 from gateway.nhs.codesets import CodeSets
@@ -27,6 +27,10 @@ from gateway.store.database import Store
 from gateway.store.session import Session
 from gateway.store.traces import TraceRow
 
+PAGE = 200
+"""Records whose ended traces are taken off in one transaction."""
+MOST_UNKNOWN = 10
+"""So many answers in a row that say nothing of a record end a run: what is asked is hardly PDS."""
 PURPOSE = "trace the NHS number of a record that is held"
 
 
@@ -96,12 +100,13 @@ def run(
     by: str,
     step: Callable[[str, int, int], None] = lambda phase, done, of: None,
 ) -> Report:
-    """Trace records, each in a transaction of its own, until all are done or PDS asks to wait; what was done stays.
+    """Trace records, one a transaction, until all are done or PDS asks to wait; what was done stays. What
+    PDS answers about one record never holds up the next.
 
     Ended traces are taken off first. Raises ``Refused`` where PDS refuses this gateway.
     """
     _end_old(store)
-    report = Report(due=len(records))
+    report, unknown = Report(due=len(records)), 0
     for record in records:
         try:
             verdict = _ask(store, service, record, by)
@@ -115,13 +120,32 @@ def run(
         report.asked += 1
         report.outcomes[verdict.outcome] = report.outcomes.get(verdict.outcome, 0) + 1
         step("records", report.asked, report.due)
+        unknown = unknown + 1 if verdict.outcome in traced.UNKNOWN else 0
+        if unknown == MOST_UNKNOWN:
+            report.stopped = f"{unknown} answers in a row were none: see that the address is that of PDS"
+            break
     return report
 
 
 def _end_old(store: Store) -> None:
-    """Take off what traces verified that have ended: a record is claimed again until it is traced anew."""
-    with store.write() as session:
-        derive.regather(session, traces.ended(session, session.now))
+    """Take off what traces verified that have ended: a record is claimed again until it is traced anew. Who was ended
+    before is left alone."""
+    with store.read() as session:
+        patients = [patient for patient in traces.ended(session, store.clock()) if _is_laid_over(session, patient)]
+    for start in range(0, len(patients), PAGE):
+        with store.write() as session:
+            derive.regather(session, patients[start : start + PAGE])
+
+
+def _is_laid_over(session: Session, patient: int) -> bool:
+    """Whether a record has other grades than its source gave it, or a number that replaced another."""
+    held = identities.claims_of(session, [patient])
+    evidence = identity.decode_evidence(held[0][2]) if held else None
+    return (
+        evidence is not None
+        and evidence.sent is not None
+        and (evidence.grades != evidence.sent or bool(evidence.paired))
+    )
 
 
 def _ask(store: Store, service: Service, record: Due, by: str) -> Verdict:
@@ -147,13 +171,11 @@ def _searched(store: Store, service: Service, record: Due, search: Search, by: s
 
 
 def _judged(record: Due, answer: Answer, judge: Callable[[traced.Known], Verdict]) -> Verdict:
-    """The verdict on an answer. Raises ``Unavailable`` for a Patient that does not hold together."""
+    """The verdict on an answer; a Patient that does not hold together is unreadable."""
     if answer.patient is None:
         return Verdict(answer.outcome)
     known = traced.known(answer.patient)
-    if known is None:
-        raise Unavailable("PDS answers with a Patient without its number", "no-answer")
-    return judge(known)
+    return judge(known) if known else Verdict("unreadable")
 
 
 def searched(patient: Mapping[str, Any], evidence: Evidence) -> Search | None:
@@ -172,7 +194,13 @@ def searched(patient: Mapping[str, Any], evidence: Evidence) -> Search | None:
                 for address in patient.get("address", ())
                 if address.get("use") != "old"
             ]
-            return Search(family[:35], forename[:35], evidence.born, evidence.sex, next(filter(None, postcodes), ""))
+            return Search(
+                family[:MOST_LETTERS],
+                forename[:MOST_LETTERS],
+                evidence.born,
+                evidence.sex,
+                next(filter(None, postcodes), ""),
+            )
     return None
 
 
@@ -203,7 +231,7 @@ def _keep(store: Store, sets: CodeSets, record: Due, verdict: Verdict, by: str) 
         row = TraceRow(
             key=0, patient=record.patient, number=record.number, answer=verdict.number, outcome=verdict.outcome,
             asked=settled.digest(record.evidence), answered=known.digest if known else "",
-            restricted=int(is_theirs and known is not None and known.restricted),
+            restricted=int(known is not None and known.restricted),
             died=known.died if is_theirs and known else "", at=session.now,
             until=session.now + traced.BY_NAME[verdict.outcome].days * traced.DAY,
         )  # fmt: skip

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gateway.fhir import build
 from gateway.nhs import identity, ruling, sensitive, settled, traced
@@ -18,6 +19,22 @@ from gateway.store.session import Session
 
 Claim = tuple[int, str, bytes]
 """(patient, number, evidence)"""
+
+
+@dataclass
+class _Answered:
+    """What PDS answered about one record: the numbers it verifies, which of them replaced which, and all it ever
+    verified."""
+
+    verified: set[str] = field(default_factory=set)
+    paired: set[tuple[str, str]] = field(default_factory=set)
+    traced: set[str] = field(default_factory=set)
+
+    def hold(self, number: str, answer: str) -> None:
+        """Take an answer that is in force."""
+        self.verified |= {number, answer} - {""}
+        if number and answer != number:
+            self.paired.add((number, answer))
 
 
 def gather(session: Session, mapped: Sequence[Mapped]) -> None:
@@ -61,17 +78,19 @@ def _settled(session: Session, claimed: Sequence[Claim]) -> Sequence[Claim]:
     """The claims with what people ruled and PDS answered laid over them."""
     patients = sorted({patient for patient, _, _ in claimed})
     stands = ruling.standing(ruling.Ruling(*row) for row in rulings.of_patients(session, patients))
-    answers = traces.newest(session, patients)
+    answers = traces.of_patients(session, patients)
     if not (stands.apart or stands.joined or answers):
         return claimed
     evidence_of = {patient: identity.decode_evidence(evidence) for patient, _, evidence in claimed}
-    verified: dict[int, set[str]] = defaultdict(set)
-    for trace in answers:
+    answered = {patient: _Answered() for patient in evidence_of}
+    for trace in traces.newest_by_number(trace for trace in answers if traced.is_verified(trace.outcome)):
+        answered[trace.patient].traced |= {trace.number, trace.answer} - {""}
+    for trace in traces.newest_by_number(answers):
         compared = settled.digest(evidence_of[trace.patient])
         if traced.is_verified(trace.outcome) and trace.until > session.now and trace.asked == compared:
-            verified[trace.patient] |= {trace.number, trace.answer} - {""}
+            answered[trace.patient].hold(trace.number, trace.answer)
     ids = identities.ids_of(session, sorted({patient for pair in stands.joined for patient in pair[:2]}))
-    return _claims(_laid(evidence_of, stands, verified, ids))
+    return _claims(_laid(evidence_of, stands, answered, ids))
 
 
 def _claims(evidence_of: Mapping[int, Evidence]) -> list[Claim]:
@@ -85,7 +104,7 @@ def _claims(evidence_of: Mapping[int, Evidence]) -> list[Claim]:
 def _laid(
     evidence_of: Mapping[int, Evidence],
     stands: ruling.Standing,
-    verified: Mapping[int, set[str]],
+    answered: Mapping[int, _Answered],
     ids: Mapping[int, str],
 ) -> dict[int, Evidence]:
     laid = {}
@@ -93,7 +112,9 @@ def _laid(
         joined = [pair for pair in stands.joined if patient in pair[:2]]
         laid[patient] = settled.settle(
             evidence,
-            verified=verified.get(patient, ()),
+            verified=answered[patient].verified,
+            traced=answered[patient].traced,
+            paired=answered[patient].paired,
             apart=[number for held, number in stands.apart if held == patient],
             joined=[(ids.get(other, ""), pair[2]) for pair in joined for other in {*pair[:2]} - {patient}],
         )
@@ -106,8 +127,7 @@ def label(session: Session, patients: Iterable[int], sets: CodeSets) -> Counter[
     counts: Counter[str] = Counter()
     changed = False
     patients = [patient for patient in patients if patient]
-    newest = traces.newest_of(session, patients, traced.VERIFIED)
-    restricted = {trace.patient for trace in newest if trace.restricted}
+    restricted = {trace.patient for trace in traced.restricting(traces.of_patients(session, patients))}
     for patient in sorted({*labelling.with_labels(session, patients), *restricted}):
         held = resources.of_patients(session, [patient])
         own = labelling.own_of(session, patient)

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import msgspec
@@ -59,9 +60,10 @@ class Evidence:
     ``patient:<id>`` of itself and of each Patient it is linked with, so that what must be gathered together is found
     together. ``grades`` are of the NHS numbers by which it may be gathered.
 
-    The last three are laid over what the source says (``settled``). ``apart`` are numbers that somebody holds it apart
+    The last four are laid over what the source says (``settled``). ``apart`` are numbers that somebody holds it apart
     from: they stay in ``numbers``, to refuse, and gather nothing. ``joined`` are Patients it was joined with. ``sent``
-    are the grades as its source gave them, where others hold."""
+    are the grades as its source gave them, where others hold. ``paired`` are numbers of which PDS says that one
+    replaced the other."""
 
     patient: str
     numbers: tuple[str, ...]
@@ -76,6 +78,7 @@ class Evidence:
     apart: tuple[str, ...] = ()
     joined: tuple[str, ...] = ()
     sent: tuple[tuple[str, str], ...] | None = None
+    paired: tuple[tuple[str, str], ...] = ()
 
     def grade(self, number: str) -> str:
         """Return the grade of ``number`` for this Patient."""
@@ -284,7 +287,7 @@ def gather(evidences: Iterable[Evidence]) -> tuple[list[Person], list[tuple[str,
     for number in sorted({number for claimant in by_id.values() for number, _ in claimant.grades}):
         claimants = sorted({unit_of[claimant.patient] for claimant in by_id.values() if claimant.claims(number)})
         edges += _agreed(number, claimants, speakers, why)
-    persons = _groups(speakers, edges)
+    persons = [part for whole in _groups(speakers, edges) for part in _of_one_number(whole, edges, speakers, why)]
     persons = [part for whole in persons for part in _sound(whole, speakers)]
     person_of = {unit: index for index, person in enumerate(persons) for unit in person}
     members = {unit[0]: unit for unit in units}
@@ -360,6 +363,38 @@ def _sound(person: list[str], speakers: dict[str, list[Evidence]]) -> list[list[
     return [person]
 
 
+def _of_one_number(
+    person: list[str],
+    edges: Iterable[tuple[str, str]],
+    speakers: dict[str, list[Evidence]],
+    why: dict[tuple[str, str], str],
+) -> list[list[str]]:
+    """Keep a person none of whose units are sure of numbers that the others are not, unless PDS says that one number
+    replaced the other. Otherwise leave out the units that claim several of those numbers, who bridge them."""
+    claimed = {unit: _numbers_of(speakers[unit]) for unit in person}
+    sure = {unit: {number for number in claimed[unit] if _is_sure(speakers[unit], number)} for unit in person}
+    numbers = set().union(*sure.values())
+    if len(numbers) < 2:
+        return [person]
+    pairs = {pair for unit in person for said in speakers[unit] for pair in said.paired}
+    first_of = {
+        number: group[0]
+        for group in _groups(numbers, [pair for pair in pairs if numbers.issuperset(pair)])
+        for number in group
+    }
+    surely = [{first_of[number] for number in sure[unit]} for unit in person if sure[unit]]
+    if not any(some.isdisjoint(others) for some, others in combinations(surely, 2)):
+        return [person]
+    bridges = {unit for unit in person if len({first_of[number] for number in claimed[unit] & numbers}) > 1}
+    why.update({(number, unit): "claims numbers of several people" for unit in bridges for number in claimed[unit]})
+    within = set(person) - bridges
+    return _groups(person, [pair for pair in edges if within.issuperset(pair)])
+
+
+def _numbers_of(unit: list[Evidence]) -> set[str]:
+    return {number for claimant in unit for number, _ in claimant.grades}
+
+
 def _person(evidences: list[Evidence], units: int) -> Person:
     grade = min((claimant.best for claimant in evidences), key=GRADES.index)
     if units > 1:
@@ -390,6 +425,16 @@ def _mismatches(
                     (number, claimant.patient, why.get((number, unit), "contradicts another that shares the number"))
                 )
     return mismatches
+
+
+def are_one(numbers: Iterable[str], pairs: Iterable[tuple[str, str]]) -> bool:
+    """Whether pairs of numbers, of which one replaced the other, connect all of these.
+
+    >>> are_one("ac", [("a", "b"), ("b", "c")]), are_one("ac", [("a", "a"), ("c", "c")])
+    (True, False)
+    """
+    pairs, numbers = list(pairs), set(numbers)
+    return any(numbers.issubset(group) for group in _groups(numbers.union(*pairs), pairs))
 
 
 def _groups(nodes: Iterable[str], edges: Iterable[tuple[str, str]]) -> list[list[str]]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from unicodedata import normalize
 
 from gateway.errors import Invalid, Refused
 from gateway.nhs import four_eyes, identifiers, identity
@@ -104,9 +105,20 @@ def require_why(why: str) -> str:
     number in it: reasons are listed."""
     if not 3 <= len(why.strip()) <= LONGEST_WHY:
         raise Invalid(f"--why: a reason of 3 to {LONGEST_WHY} characters")
-    if any(identifiers.is_valid(digits) for digits in re.findall(r"(?<!\d)\d{3}[ -]?\d{3}[ -]?\d{4}(?!\d)", why)):
+    if _holds_number(why):
         raise Invalid("--why: write no NHS number into a reason")
     return why.strip()
+
+
+def _holds_number(text: str) -> bool:
+    """Whether groups of digits that follow each other, with whatever but letters between them, are an NHS number."""
+    for run in re.findall(r"[\d\W_]+", normalize("NFKC", text)):
+        groups = re.findall(r"\d+", run)
+        for start in range(len(groups)):
+            for end in range(start + 1, min(start + 10, len(groups)) + 1):
+                if identifiers.is_valid("".join(str(int(digit)) for digit in "".join(groups[start:end]))):
+                    return True
+    return False
 
 
 def require_joinable(first: Evidence, other: Evidence, number: str) -> None:

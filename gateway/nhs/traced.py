@@ -9,9 +9,10 @@ Sources: NHSDigital/personal-demographics-service-api, specification of ``GET Pa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs import identity
@@ -43,6 +44,8 @@ OUTCOMES = (
     Outcome("likely", 30, True, "one partial match by demographics: a proposal, which gathers nobody"),
     Outcome("none", 30, False, "no match by demographics"),
     Outcome("many", 30, False, "several match by demographics: PDS does not say who"),
+    Outcome("rejected", 7, True, "PDS does not take what this record asks: a number or a name that it finds malformed"),
+    Outcome("unreadable", 7, True, "PDS answers with what this gateway cannot read"),
     Outcome("too-little", 30, False, "the record says too little to search by"),
 )  # fmt: skip
 """Days are our own numbers, unsigned."""
@@ -50,6 +53,10 @@ OUTCOMES = (
 BY_NAME = {outcome.name: outcome for outcome in OUTCOMES}
 VERIFIED = frozenset({"verified", "superseded", "traced"})
 """Outcomes that make the numbers verified for the record."""
+ANSWERED = VERIFIED | {"differs", "superseded-differs", "likely"}
+"""Outcomes for which PDS gave a person, and with it whether the person is restricted."""
+UNKNOWN = frozenset({"rejected", "unreadable"})
+"""Outcomes that say nothing of the record. Many of them in a row say that what is asked is not PDS."""
 FORMAL = "2"
 """DeathNotificationStatus: notified by the registrar. 1 is informal, U removed."""
 _DEATH = "Extension-UKCore-DeathNotificationStatus"
@@ -81,6 +88,42 @@ def is_verified(outcome: str) -> bool:
     return outcome in VERIFIED
 
 
+class Said(Protocol):
+    """What is kept of a trace, as far as it says whom PDS restricts."""
+
+    @property
+    def patient(self) -> int: ...
+    @property
+    def number(self) -> str: ...
+    @property
+    def answer(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def restricted(self) -> int: ...
+
+
+AnySaid = TypeVar("AnySaid", bound=Said)
+
+
+def restricting(traces: Iterable[AnySaid]) -> list[AnySaid]:
+    """The traces, in the order made, by which PDS restricts a record. It stays so until PDS says otherwise of the same
+    number, asked or answered; what verifies nothing takes back nothing that was verified."""
+    stands: list[AnySaid] = []
+    for trace in traces:
+        if trace.outcome in ANSWERED:
+            stands = [former for former in stands if not _takes_back(trace, former)]
+            if trace.restricted:
+                stands.append(trace)
+    return stands
+
+
+def _takes_back(trace: Said, former: Said) -> bool:
+    is_same = trace.number == former.number or trace.answer == former.answer
+    is_sure = is_verified(trace.outcome) or not is_verified(former.outcome)
+    return trace.patient == former.patient and is_same and is_sure
+
+
 def is_dead(died: str) -> bool:
     """Whether a death notification confirms a death: a formal one does, an informal or removed one does not."""
     return died == FORMAL
@@ -88,7 +131,14 @@ def is_dead(died: str) -> bool:
 
 def known(patient: dict[str, Any]) -> Known | None:
     """Read a Patient of PDS; None where it does not hold together: an id that is no NHS number, or not its
-    identifier's."""
+    identifier's, or elements of another shape than FHIR's."""
+    try:
+        return _known(patient)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _known(patient: dict[str, Any]) -> Known | None:
     number = normalise(str(patient.get("id", "")))
     values = {
         normalise(str(identifier.get("value", "")))

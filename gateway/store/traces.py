@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.store import columns
@@ -36,33 +36,41 @@ def add(session: Session, row: TraceRow) -> None:
     session.insert("trace", _ALL, [tuple(row._replace(key=key, at=session.now))])
 
 
-def newest(session: Session, patients: Sequence[int]) -> list[TraceRow]:
-    """The newest trace of each of these Patients and numbers, in the order made."""
+def of_patients(session: Session, patients: Sequence[int]) -> list[TraceRow]:
+    """Every trace of these Patients, in the order made."""
     if session.value("SELECT 1 FROM trace LIMIT 1") is None:
         return []  # as where nobody is traced
     sql = f"SELECT {_ALL} FROM trace WHERE {session.within('patient')} ORDER BY key"
-    rows = (TraceRow(*row) for row in session.rows(sql, session.listed(patients)))
-    return sorted({(row.patient, row.number): row for row in rows}.values())
+    return [TraceRow(*row) for row in session.rows(sql, session.listed(patients))]
+
+
+def newest(session: Session, patients: Sequence[int]) -> list[TraceRow]:
+    """The newest trace of each of these Patients and numbers, in the order made."""
+    return newest_by_number(of_patients(session, patients))
 
 
 def newest_of(session: Session, patients: Sequence[int], outcomes: Collection[str]) -> list[TraceRow]:
-    """The newest trace of each of these Patients that ended with one of the outcomes, ended or not."""
-    if session.value("SELECT 1 FROM trace LIMIT 1") is None:
-        return []
-    sql = f"SELECT {_ALL} FROM trace WHERE {session.within('patient')} ORDER BY key"
-    rows = (TraceRow(*row) for row in session.rows(sql, session.listed(patients)))
-    return sorted({row.patient: row for row in rows if row.outcome in outcomes}.values())
+    """The newest trace of each of these Patients and numbers that ended with one of the outcomes, ended or not."""
+    return newest_by_number(row for row in of_patients(session, patients) if row.outcome in outcomes)
+
+
+def newest_by_number(rows: Iterable[TraceRow]) -> list[TraceRow]:
+    """The newest of each Patient and number among traces in the order made."""
+    return sorted({(row.patient, row.number): row for row in rows}.values())
 
 
 def every(session: Session) -> list[TraceRow]:
     """The newest trace of each Patient and number, of all Patients."""
-    rows = (TraceRow(*row) for row in session.rows(f"SELECT {_ALL} FROM trace ORDER BY key"))
-    return sorted({(row.patient, row.number): row for row in rows}.values())
+    return newest_by_number(TraceRow(*row) for row in session.rows(f"SELECT {_ALL} FROM trace ORDER BY key"))
 
 
 def ended(session: Session, now: int) -> list[int]:
-    """The Patients of whom a trace has ended."""
-    return [row[0] for row in session.rows("SELECT DISTINCT patient FROM trace WHERE until <= ? ORDER BY 1", now)]
+    """The Patients of whom the newest trace of a number has ended."""
+    sql = (
+        "SELECT DISTINCT t.patient FROM trace t WHERE t.until <= ? AND NOT EXISTS (SELECT 1 FROM trace n "
+        "WHERE n.patient = t.patient AND n.number = t.number AND n.key > t.key) ORDER BY 1"
+    )
+    return [row[0] for row in session.rows(sql, now)]
 
 
 def held_patients(session: Session, after: int, size: int, publisher: str = "") -> list[tuple[int, int, str, bytes]]:

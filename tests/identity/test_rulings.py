@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.care import permit
 from gateway.errors import Invalid, Refused
 from gateway.identity import answering, review, tracing
-from gateway.nhs import ruling
+from gateway.nhs import four_eyes, ruling
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.ruling import CONFIRM, JOIN, SEPARATE, UNDO, Ruling
 from gateway.records import open_door
@@ -18,6 +18,7 @@ from gateway.store.database import open_store
 from gateway.store.hashes import id_hash
 from tests.identity.people import GREEN, A, B, at_the_practice, at_the_trust, observation, patient, uid
 from tests.identity.test_tracing import persons
+from tests.pds.fake import Someone
 from tests.schema import sqlite_url
 from tests.toy import deliver, resource, row, says
 
@@ -75,6 +76,62 @@ def test_one_person_alone_never_widens(acts):
     stands = ruling.standing(rulings)
     assert not stands.joined
     assert bool(stands.apart) == any(act == SEPARATE for act, _ in acts)
+
+
+@pytest.mark.hazard("HZ-ID-07")
+@pytest.mark.parametrize(
+    "first, other",
+    [
+        ("Zoë", "Zoe\u0308"),
+        ("ann", "a\u200bnn"),
+        ("ann", "ann\u00ad"),
+        ("ann", "ann\ufe0f"),
+        ("ann", "ann\u3164"),
+        ("ann", "ａｎｎ"),
+        ("ann", "𝐀nn"),
+        ("A. Guardian", "a guardian"),
+        ("o'brien", "O’Brien"),
+        ("ann-marie", "ann\u2011marie"),
+        ("ann@trust", "ann @trust."),
+        ("ﬁona", "Fiona"),
+        ("straße", "STRASSE"),
+    ],
+)
+def test_two_spellings_of_one_name_are_one_person(first, other):
+    assert not four_eyes.are_two_people([first, other])
+    assert not ruling.standing([by(first, 1, JOIN), by(other, 2, JOIN)]).joined
+
+
+def test_different_names_are_two_people_in_any_script():
+    for first, other in [("ann", "anne"), ("राम", "रमा"), ("李", "王"), ("user1", "user2"), ("José", "Jose")]:
+        assert four_eyes.are_two_people([first, other])
+    assert not four_eyes.are_two_people(["ann", "...", "\u200b", "\ufe0f"]), "what shows nothing is nobody"
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        "9990000018",
+        "999.000.0018",
+        "999/000/0018",
+        "999–000–0018",
+        "9 9 9 0 0 0 0 0 1 8",
+        "９９９００００018",
+        "999\u00a0000  0018",
+        "nr9990000018x",
+        "at 10 999 000 0018",
+        "٩٩٩٠٠٠٠٠١٨",
+        "999,000,0018",
+    ],
+)
+def test_a_number_is_found_in_a_reason_however_it_is_written(why):
+    with pytest.raises(Invalid, match="no NHS number"):
+        ruling.require_why(f"seen {why} today")
+
+
+@pytest.mark.parametrize("why", ["seen on 27.11.2026 at 10:30", "bed 4, ward 12, bay 3", "call 020 7946 0000"])
+def test_a_reason_may_hold_other_digits(why):
+    assert ruling.require_why(why) == why
 
 
 @pytest.mark.parametrize("why", ["", "  ", "no", "x" * 501, "she is 999 000 0018", "9990000018 is hers"])
@@ -267,6 +324,26 @@ def test_a_record_that_has_or_had_two_numbers_is_listed(store):
     at_the_trust(store, patient(3, A, B, family="Quillfeather"))
     at_the_practice(store, patient(2, A, family="Other", born="1999-01-01"), order=2)
     assert {item.patients for item in items(store, "two-numbers")} == {(id_hash(uid(2)),), (id_hash(uid(3)),)}
+
+
+@pytest.mark.hazard("HZ-ID-11")
+def test_two_numbers_are_explained_only_where_pds_says_that_one_replaced_the_other(store, fake, trace):
+    at_the_trust(store, patient(1, A, B))
+    fake.hold([Someone(A), Someone(B)])
+    assert trace(store).outcomes == {"verified": 2}
+    assert len(items(store, "two-numbers")) == 1, "each was traced to itself: two people, or one whom PDS holds twice"
+    fake.hold([Someone(A, replaced_by=B)])
+    with store.write() as session:
+        session.run("UPDATE trace SET until = 1")
+    assert trace(store).outcomes == {"superseded": 1, "verified": 1}
+    assert items(store, "two-numbers") == []
+
+
+@pytest.mark.hazard("HZ-ID-18")
+def test_a_record_that_claims_two_numbers_shows_nobody_the_other_ones_record(store, seen):
+    at_the_practice(store, patient(1, A))
+    at_the_trust(store, patient(2, B, verified=True), patient(3, A, B))
+    assert persons(store) == {"1", "2", "3"} and seen(A) == {101}
 
 
 @pytest.mark.hazard("HZ-ID-11")

@@ -1,6 +1,7 @@
 """A record's number is verified only by what PDS answers, about this record, while it still says the same."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -93,6 +94,28 @@ def test_a_trace_ends_and_the_record_is_claimed_until_it_is_traced_again(store, 
     assert outcome(trace(store)) == "verified" and grade(store, 1) == "verified"
 
 
+def test_a_trace_that_ended_is_taken_off_once_and_in_pages(store, fake, trace, monkeypatch):
+    fake.hold([Someone(A), Someone(B), Someone(C)])
+    at_the_trust(store, patient(1, A), patient(2, B), patient(3, C))
+    trace(store)
+    with store.write() as session:
+        session.run("UPDATE trace SET until = 1")
+    fake.troubles = [(429, {"retry-after": "3600"})] * 9
+    pages: list[int] = []
+    regather = tracing.derive.regather
+    monkeypatch.setattr(tracing, "PAGE", 2)
+    monkeypatch.setattr(
+        tracing.derive, "regather", lambda session, page: (pages.append(len(page)), regather(session, page))
+    )
+    assert trace(store).stopped and pages == [2, 1]
+    assert [grade(store, number) for number in (1, 2, 3)] == ["claimed"] * 3
+    assert trace(store).stopped and pages == [2, 1], "nothing is left to take off"
+    fake.troubles = []
+    assert trace(store).asked == 3
+    del pages[:]
+    assert trace(store).asked == 0 and not pages, "a newer trace is in force"
+
+
 def test_a_delivery_that_changes_nothing_keeps_what_was_traced(store, fake, trace):
     fake.hold([Someone(A)])
     at_the_trust(store, patient(1, A))
@@ -135,6 +158,29 @@ def test_a_superseded_number_that_its_source_verified_is_found_when_all_are_aske
     assert trace(store).asked == 0 and persons(store) == {"1", "2"}
     assert trace(store, everyone=True).outcomes == {"superseded": 1, "verified": 1}
     assert persons(store) == {"1 2"} and seen(A) == seen(B) == {101, 102}
+
+
+@pytest.mark.hazard("HZ-ID-17")
+@pytest.mark.parametrize("ending", ["the trace ends", "the record changes"])
+def test_a_number_that_was_traced_still_refuses_when_its_trace_no_longer_holds(store, fake, trace, seen, ending):
+    """Wide to refuse: whom an opt-out list or another record names by the old number is still named by it."""
+    at_the_practice(store, patient(1, A))
+    at_the_trust(store, patient(3, A, family="Gooch", given="Bea", postcode=""))
+    fake.hold([Someone(A, replaced_by=B), Someone(B)])
+    trace(store, everyone=True)
+    if ending == "the trace ends":
+        with store.write() as session:
+            session.run("UPDATE trace SET until = 1")
+        fake.troubles = [(429, {"retry-after": "3600"})]
+        trace(store)
+    else:
+        at_the_practice(store, patient(1, B), order=2)
+    with store.read() as session:
+        held = {number: {claim[0] for claim in identities.claimants(session, [number])} for number in (A, B)}
+    assert id_hash(uid(1)) in held[A] & held[B]
+    with store.write() as session:
+        session.run("UPDATE head SET labels = ? WHERE id = ?", labels.RESTRICTED, uid(3))
+    assert seen(A if ending == "the trace ends" else B) == "no-record"
 
 
 # Records without a number
@@ -217,6 +263,79 @@ def test_a_restriction_is_taken_off_when_pds_says_so(store, fake, trace, seen):
     assert seen(A) == {101, 102}
 
 
+@pytest.mark.hazard("HZ-ID-16")
+@pytest.mark.parametrize(
+    "record, held, expected",
+    [
+        ((A,), Someone(A, security="R", family="Gooch", given="Bea"), "differs"),
+        ((A,), Someone(A, security="R", gender="male"), "differs"),
+        ((A,), Someone(A, security="R", born="1999-01-01"), "differs"),
+        ((), Someone(A, security="R", family="Fernsbee"), "likely"),
+    ],
+)
+def test_whoever_pds_restricts_is_hidden_whatever_else_the_record_says(
+    store, fake, trace, seen, record, held, expected
+):
+    fake.hold([held])
+    at_the_trust(store, patient(2, *record, postcode=""))
+    assert outcome(trace(store)) == expected
+    with store.read() as session:
+        assert labelling.labelled(session, [id_hash(uid(2))], labels.RESTRICTED) == {id_hash(uid(2))}
+    fake.hold([replace(held, security="U")])
+    with store.write() as session:
+        session.run("UPDATE trace SET until = 1")
+    assert outcome(trace(store)) == expected
+    with store.read() as session:
+        assert not labelling.labelled(session, [id_hash(uid(2))], labels.RESTRICTED), "it ends when PDS says so"
+
+
+@pytest.mark.hazard("HZ-ID-16")
+def test_a_superseding_number_of_a_restricted_stranger_hides_the_record_too(store, fake, trace, seen):
+    at_the_practice(store, patient(1, A))
+    at_the_trust(store, patient(2, A))
+    fake.hold([Someone(A, replaced_by=B), Someone(B, given="Bea", family="Gooch", security="R")])
+    assert outcome(trace(store)) == "superseded-differs" and seen(A) == "no-record"
+
+
+@pytest.mark.hazard("HZ-ID-16")
+@pytest.mark.parametrize("restricted", [A, B])
+def test_a_trace_of_the_second_number_does_not_lift_what_pds_said_of_the_first(store, fake, trace, seen, restricted):
+    fake.hold([Someone(number, security="R" if number == restricted else "U") for number in (A, B)])
+    at_the_practice(store, patient(1, A))
+    at_the_trust(store, patient(2, A, B))
+    assert trace(store).outcomes == {"verified": 2}
+    assert seen(A) == "no-record"
+    assert [item.patients for item in review.review(store).items if item.kind == "restricted"] == [(id_hash(uid(2)),)]
+    fake.hold([Someone(A), Someone(B)])
+    with store.write() as session:
+        session.run("UPDATE trace SET until = 1")
+    trace(store)
+    assert seen(A) == {101, 102}
+
+
+@pytest.mark.hazard("HZ-ID-16")
+def test_a_likely_match_does_not_lift_what_an_exact_one_said(store, fake, trace):
+    at_the_trust(store, patient(2, A))
+    fake.hold([Someone(A, security="R")])
+    trace(store)
+    at_the_trust(store, patient(2, family="Fernsbey"), order=2)
+    fake.people = {B: Someone(B)}
+    assert outcome(trace(store)) == "likely"
+    with store.read() as session:
+        assert labelling.labelled(session, [id_hash(uid(2))], labels.RESTRICTED)
+
+
+@pytest.mark.hazard("HZ-ID-16")
+@pytest.mark.parametrize("dead", [A, B])
+def test_a_death_by_one_number_is_not_undone_by_the_other(store, fake, trace, seen, dead):
+    death = {"death": "2026-01-01T00:00:00+00:00", "died": "2"}
+    fake.hold([Someone(number, **(death if number == dead else {})) for number in (A, B)])
+    at_the_practice(store, patient(1, A))
+    at_the_trust(store, patient(2, A, B))
+    trace(store)
+    assert seen(A) == {101}
+
+
 @pytest.mark.parametrize("died, shown", [("2", {101}), ("1", {101, 102}), ("U", {101, 102})])
 def test_a_death_counts_when_the_registrar_notified_it(store, fake, trace, seen, died, shown):
     fake.hold([Someone(A, death="2026-01-01T00:00:00+00:00", died=died)])
@@ -264,3 +383,52 @@ def test_a_run_stops_where_pds_asks_to_wait_and_keeps_what_was_done(store, fake,
     assert (report.due, report.asked) == (2, 0) and "wait" in report.stopped
     fake.troubles = []
     assert trace(store).asked == 2
+
+
+@pytest.mark.hazard("HZ-ID-19")
+@pytest.mark.parametrize("status", [400, 404, 409, 422, 418, 302])
+def test_a_record_that_pds_does_not_take_holds_up_no_other(store, fake, trace, status):
+    fake.hold([Someone(A), Someone(B)])
+    at_the_trust(store, patient(1, A), patient(2, B))
+    fake.troubles = [(status, {})]
+    report = trace(store)
+    assert report.asked == 2 and not report.stopped
+    assert report.outcomes == {"unreadable" if status < 400 else "rejected": 1, "verified": 1}
+    assert trace(store).asked == 0, "it is asked about again after some days"
+    assert [item.kind for item in review.review(store).items] == ["pds"]
+
+
+ODD = [
+    {"identifier": [None]},
+    {"identifier": ["x"]},
+    {"birthDate": None},
+    {"birthDate": 1980},
+    {"name": [{"family": None, "given": ["Ann"]}, None]},
+    {"name": "Fernsby"},
+    {"address": [None, {"postalCode": None}]},
+    {"meta": None},
+    {"meta": {"security": [{"code": None}]}},
+    {"extension": [None, {"url": None}]},
+    {"id": None},
+]
+
+
+@pytest.mark.hazard("HZ-ID-19")
+@pytest.mark.parametrize("odd", ODD)
+def test_a_patient_of_pds_of_another_shape_holds_up_no_other(store, fake, trace, monkeypatch, odd):
+    fake.hold([Someone(A), Someone(B)])
+    at_the_trust(store, patient(1, A), patient(2, B))
+    from tests.pds import fake as served
+
+    answers = served.patient
+    monkeypatch.setattr(served, "patient", lambda someone: {**answers(someone), **(odd if someone.number == A else {})})
+    report = trace(store)
+    assert report.asked == 2 and not report.stopped and grade(store, 2) == "verified"
+
+
+@pytest.mark.hazard("HZ-ID-19")
+def test_a_run_stops_where_no_answer_is_that_of_pds(store, fake, trace):
+    at_the_trust(store, *(patient(number) for number in range(1, 13)))
+    fake.troubles = [(400, {})] * 30
+    report = trace(store)
+    assert report.asked == tracing.MOST_UNKNOWN and report.stopped

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -223,6 +224,40 @@ def test_two_numbers_never_bring_contradicting_people_together():
     assert gathered(
         one("a", VERIFIED, sex="female"), bridge, one("c", VERIFIED, number=M, sex="male", given="tom")
     ) == {"a", "b", "c"}
+
+
+def of_both(grade, paired=()):
+    """A record that says both numbers."""
+    return replace(one("r"), numbers=(N, M, "patient:r"), grades=((N, grade), (M, grade)), paired=paired)
+
+
+@pytest.mark.hazard("HZ-ID-18")
+@pytest.mark.parametrize(
+    "others, bridge, people",
+    [
+        ([one("x", REGISTERED), one("y", REGISTERED, number=M)], of_both(CLAIMED), {"x", "y", "r"}),
+        ([one("x", REGISTERED), one("y", VERIFIED, number=M)], of_both(REGISTERED), {"x", "y", "r"}),
+        ([one("x", VERIFIED), one("y", VERIFIED, number=M)], of_both(VERIFIED), {"x", "y", "r"}),
+        ([one("x", VERIFIED), one("y", VERIFIED, number=M)], of_both(VERIFIED, ((N, M),)), {"rxy"}),
+        ([one("x", VERIFIED), one("y", VERIFIED, number=M)], of_both(VERIFIED, ((N, N), (M, M))), {"x", "y", "r"}),
+        ([one("x", VERIFIED), one("z"), one("y", VERIFIED, number=M)], of_both(CLAIMED), {"xz", "y", "r"}),
+        ([one("x", VERIFIED), one("z"), one("y", number=M)], of_both(VERIFIED), {"rxyz"}),
+        ([one("x", VERIFIED)], of_both(CLAIMED), {"rx"}),
+    ],
+)
+def test_a_record_of_two_numbers_joins_nobody_who_is_sure_of_one_with_one_sure_of_the_other(others, bridge, people):
+    """But where PDS says that the one number replaced the other."""
+    assert gathered(*others, bridge) == people == gathered(bridge, *reversed(others))
+    if "r" in people:
+        told = {why for _, who, why in identity.gather([*others, bridge])[1] if who == "r"}
+        assert told == {"claims numbers of several people"}
+
+
+@pytest.mark.hazard("HZ-ID-18")
+def test_a_record_that_its_source_merged_is_of_the_number_of_the_one_that_stays():
+    stays, retired = one("a", VERIFIED, links=("b",)), one("b", VERIFIED, number=M, links=("a",), replaced=True)
+    assert gathered(stays, retired, one("c", REGISTERED)) == {"abc"}
+    assert gathered(stays, retired, one("y", VERIFIED, number=M)) == {"ab", "y"}
 
 
 def test_grade_and_why_say_how_sure_and_hold_no_value():

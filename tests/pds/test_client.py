@@ -1,9 +1,13 @@
 """The client of PDS: how it signs in, what it sends, and what it makes of every answer."""
 
+import gzip
+import itertools
 import uuid
 
+import httpx
 import pytest
 
+from gateway import egress
 from gateway.egress import ATTEMPTS, Origin, Reply
 from gateway.errors import Refused, Throttled, Unavailable
 from gateway.fhir.dates import microseconds_now
@@ -129,7 +133,6 @@ def test_a_request_is_sent_again_with_the_same_id_after_a_pause(client, fake, tr
         ([(429, {"retry-after": "3600"})], Throttled, 1),
         ([(500, {})] * 9, Unavailable, ATTEMPTS),
         ([(403, {})], Refused, 1),
-        ([(418, {})], Unavailable, 1),
     ],
 )
 def test_what_does_not_end_is_given_up(client, fake, troubles, error, sent):
@@ -137,6 +140,32 @@ def test_what_does_not_end_is_given_up(client, fake, troubles, error, sent):
     with pytest.raises(error) as refusal:
         client().by_number(A, ASKED)
     assert len(fake.requests) == sent and A not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "status, outcome", [(400, "rejected"), (418, "rejected"), (404, "rejected"), (302, "unreadable")]
+)
+def test_an_answer_that_is_none_is_an_outcome_of_its_record(client, fake, status, outcome):
+    fake.troubles = [(status, {})] * 2
+    assert client().by_number(A, ASKED).outcome == outcome
+    assert client().by_demographics(SEARCH, ASKED, fuzzy=False).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    "body, outcome",
+    [
+        ({"resourceType": "Bundle", "entry": [None, {"resource": None}, {"resource": 1}, 5]}, "none"),
+        ({"resourceType": "Bundle", "entry": None}, "none"),
+        ({"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Patient"}, "search": None}]}, ""),
+        ({"resourceType": "OperationOutcome", "issue": [None, {"details": None}, {"details": {"coding": [None]}}]},
+         "unreadable"),
+    ],
+)  # fmt: skip
+def test_an_answer_of_another_shape_breaks_nothing(client, fake, monkeypatch, body, outcome):
+    pds = client()
+    monkeypatch.setattr(pds._origin, "get", lambda *parts: Reply(200, body))
+    answer = pds.by_demographics(SEARCH, ASKED, fuzzy=False)
+    assert (answer.outcome, answer.score) == (outcome, 1 if outcome else 0)
 
 
 def test_a_server_that_is_not_there_is_given_up_without_naming_who_was_asked_about(client, fake):
@@ -151,6 +180,37 @@ def test_a_server_that_is_not_there_is_given_up_without_naming_who_was_asked_abo
 def test_nothing_is_sent_in_the_clear_but_on_this_machine(base):
     with pytest.raises(Refused, match="https"):
         Origin(base)
+
+
+def answered(response) -> Reply:
+    """What an origin makes of one response."""
+    with Origin("https://pds.example", transport=httpx.MockTransport(lambda request: response)) as origin:
+        return origin.get("x")
+
+
+def test_an_answer_that_is_compressed_is_not_unpacked():
+    packed = gzip.compress(b" " * 50_000_000 + b"{}")
+    with pytest.raises(Unavailable, match="compressed"):
+        answered(httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(packed)))
+
+
+def test_no_compressed_answer_is_asked_for(client, fake):
+    client().by_number(A, ASKED)
+    assert fake.requests[-1]["headers"]["accept-encoding"] == "identity"
+
+
+def test_an_answer_that_is_too_long_or_drips_is_given_up(monkeypatch):
+    with pytest.raises(Unavailable, match="too long"):
+        answered(httpx.Response(200, stream=httpx.ByteStream(b" " * (egress.MOST_BYTES + 1))))
+    moments = itertools.count(0, 10)
+    monkeypatch.setattr(egress.time, "monotonic", lambda: float(next(moments)))
+
+    class Dripping(httpx.SyncByteStream):
+        def __iter__(self):
+            return itertools.repeat(b" ", 1000)
+
+    with pytest.raises(Unavailable, match="takes too long"):
+        answered(httpx.Response(200, stream=Dripping()))
 
 
 SEARCH = Search("Fernsby", "Ann", "1980-02-03", "female", "ze1 0aa")
