@@ -1,8 +1,10 @@
 """What is planned, booked and entered: the diary, the appointment book, the history of registrations and the audits."""
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.nhs import identity
+from mappings import Feed, Values
 from mappings.emis import SOURCE
 from mappings.emis.delivery import PROCESSING_BITS, audited_family, reread
 from tests.mappings.harness import faults, map_rows
@@ -330,6 +332,36 @@ def test_the_last_change_of_a_registration_is_told_of_patient_and_registration()
     assert told["activity"] == {"text": "Amend"} and faults([told]) == []
 
 
+@pytest.mark.hazard("HZ-EMIS-64")
+def test_no_item_and_no_patient_waits_for_a_date_of_what_is_told_beside_it():
+    never = "2024-13-40"
+    wrong = audit("O1", "Observation", ModifiedDate=never)
+    rows = [ASTHMA, observation("O1", "101"), wrong]
+    assert {each["resourceType"] for each in mapped(*rows).resources()} == {"Condition"}
+    (last,) = mapped(*rows, audit("O1", "Observation", "Update")).resources("Provenance")
+    assert last["recorded"] == "2024-03-11T09:31:00+00:00"
+    amended = sent("Audit_RegistrationAudit", **owned(ModifiedDate=never, ModeType="Amend"))
+    mistyped = patient(DateOfRegistration=never)
+    registered = replace(
+        mistyped, table="Registration", key=f"{mistyped.key}|{never}", values=Values(DateOfRegistration=never)
+    )
+    made = mapped(patient(), amended, registered, change(never, "Registered")).resources()
+    assert sorted(each["resourceType"] for each in made) == ["EpisodeOfCare", "Patient"]
+
+
+def test_of_two_audits_of_one_time_the_same_one_counts_in_any_order():
+    ways = [("Insert", "Update"), ("Update", "Insert")]
+    last = [
+        mapped(
+            ASTHMA,
+            observation("O1", "101"),
+            *(audit("O1", "Observation", mode, order=number) for number, mode in enumerate(way, 1)),
+        ).resources("Provenance")
+        for way in ways
+    ]
+    assert last[0] == last[1]
+
+
 # What an earlier version kept in no group
 
 
@@ -338,10 +370,6 @@ def test_the_last_change_of_a_registration_is_told_of_patient_and_registration()
     "row", [diary(), slot(), session(), user("U1"), audit("I1", "Drug Issue")], ids=lambda row: row.table
 )
 def test_what_an_earlier_version_kept_in_no_group_is_read_again_into_its_own(row):
-    from msgspec.structs import replace
-
-    from mappings import Feed
-
     (again,) = reread(replace(row, groups=()), Feed())
     assert again.groups == row.groups and again.order == row.order > EXTRACTED
     assert reread(row, Feed()) == []
