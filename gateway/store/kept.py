@@ -117,10 +117,7 @@ class _State:
         before = (self.deleted, self.body, self.groups)
         if (row.order, row.deleted) > (self.order, self.deleted):
             self.order, self.deleted, self.is_resent = row.order, row.deleted, True
-        if not row.bare and (row.order, row.body) > (
-            self.value_order,
-            self.body if self.value_order == row.order else b"",
-        ):
+        if not row.bare and (row.order, len(row.groups), row.body) > (self.value_order, len(self.groups), self.body):
             self.value_order, self.body, self.groups, self.is_resent = row.order, row.body, row.groups, True
             self.patient = row.patient or self.patient
         if (self.deleted, self.body, self.groups) != before:

@@ -73,3 +73,24 @@ def test_a_table_that_is_mapped_without_its_order_costs_nothing_when_it_is_sent_
         path = emis.write(tmp_path / time, rows, time)
         report = load.load(store, sources()["emis"], path, Feed(), code_sets, workers=0)
     assert not sum(report.resources.values()), report.resources
+
+
+@pytest.mark.hazard("HZ-EMIS-61")
+def test_an_extract_that_first_came_without_its_code_table_says_the_same_once_it_is_whole(
+    new_store, code_sets, tmp_path
+):
+    codes = [("Coding_ClinicalCode", {"CodeId": "1", "Term": "White British", "ReadTermId": "9i00.00",
+                                      "EmisCodeCategoryDescription": "Ethnicity"})]  # fmt: skip
+    rows = [*EMIS, *codes, ("CareRecord_Observation", emis.dated(ObservationGuid="{O1}", CodeId="1"))]
+    part = emis.write(tmp_path / "part", [row for row in rows if row not in codes], without="Coding_ClinicalCode")
+    whole = emis.write(tmp_path / "whole", rows)
+    ends = []
+    for name, paths in (("whole", [whole]), ("part", [part, whole]), ("backwards", [whole, part])):
+        store = new_store(name)
+        for path in paths:
+            load.load(store, sources()["emis"], path, Feed(settings={"partial": True}), code_sets, workers=0)
+        ends.append(state(store))
+    assert ends[0] == ends[1] == ends[2]
+    with store.read() as session:
+        groups = session.rows("SELECT count(*) FROM member m JOIN kept k ON k.key = m.kept WHERE k.grp <> m.grp")
+    assert groups[0][0] >= 2  # the issue with its course, the entry with its patient
