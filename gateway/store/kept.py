@@ -39,8 +39,8 @@ def keep(
 
     An older row never replaces a newer one, whatever the order of arrival. A delete that carries only keys keeps the
     last values, and values older than a delete still fill a row that has none, so that any order of arrival ends in the
-    same row. The old and new groups of changed rows, and the groups that looked them up, are marked to be mapped; so are
-    those of a row of a ``dated`` table that says later what it said before.
+    same row. The old and new groups of changed rows, and the groups that looked them up, are marked to be mapped; so
+    are those of a row of a ``dated`` table that says later what it said before.
     """
     states = _present(session, sent)
     counts: Counter[str] = Counter()
