@@ -215,25 +215,27 @@ class Source:
     """A supplier's format.
 
     ``check(path, feed)`` returns the delivery's files in reading order, or raises ``Refused`` naming the file or
-    column at fault (not ours, incomplete, unreadable). It reads no more than their beginnings; intake reads each whole
-    once, before anything is kept, to see that it is text of its encoding. ``read(file, feed)`` yields rows and
-    rejects. ``to_fhir(group, look)`` returns dicts made by ``gateway.fhir.build.resource`` or raises
+    column at fault (not ours, incomplete, unreadable). It reads no more than their beginnings; intake reads each
+    whole once, before anything is kept, to see that it is text of its encoding. ``read(file, feed)`` yields rows
+    and rejects. ``to_fhir(group, look)`` returns dicts made by ``gateway.fhir.build.resource`` or raises
     ``Invalid("column x")``. ``publisher(row)`` answers who publishes, for the rows that say so. ``hides(group)``:
     whether any row asks for what it tells to be hidden; asked of a group at fault, which keeps what it made last: a
-    flag must not wait for a birth date to be mended. ``withdrawn(group, look)``: what its rows take back, asked of a
-    group at fault too: minimal resources, entered in error, with the ids that ``to_fhir`` gives them. Those that the
-    group holds are written, and nothing else of it changes: no fault may keep a withdrawn result in sight.
+    flag must not wait for a birth date to be mended. ``withdrawn(group, look)``: what its rows take back, asked of
+    a group at fault too: minimal resources, entered in error, with the ids that ``to_fhir`` gives them. Those that
+    the group holds are written, and nothing else of it changes: no fault may keep a withdrawn result in sight.
     ``replaces`` are the tables of which a whole delivery has every row, so that ``load --replace`` deletes what it
-    lacks; none for a source that cannot say so. ``unread(file)`` names the columns of a file that the source does not
-    know, with their table. ``settings`` are the keys of a feed's table that the source reads, and its README tells.
-    ``version`` is the mapping's: another one maps everything again. ``kind_of(code)`` answers the kind of a publisher
-    of this code where a supplier serves several kinds, "" for the source's own ``kind``. ``reread(row, feed)``
-    reads a kept row again with today's settings of its feed: the row and those that are made beside it, deleted ones
-    for what it makes no more. Raises ``Invalid`` where they do not let it be read. ``remap`` asks it, because keys are
-    made of settings, of the rows whose column ``feed`` names the feed; None for a source whose rows are kept as they
-    came. After a change of ``version`` nothing is loaded before a remap has ended, by each feed where the source
-    ``is_keyed_by_feed``. The mapping document is measured with ``cells(file, feed)``, which takes a sample apart, and
-    completed with ``unmapped(table, column)``: why a column is mapped to nothing, "" for one that is mapped.
+    lacks; none for a source that cannot say so. ``dated`` are the tables of which ``to_fhir`` reads the order of a
+    row, the time of its extract: what says later what it said before is mapped again, in these alone.
+    ``unread(file)`` names the columns of a file that the source does not know, with their table. ``settings`` are
+    the keys of a feed's table that the source reads, and its README tells. ``version`` is the mapping's: another
+    one maps everything again. ``kind_of(code)`` answers the kind of a publisher of this code where a supplier
+    serves several kinds, "" for the source's own ``kind``. ``reread(row, feed)`` reads a kept row again with
+    today's settings of its feed: the row and those that are made beside it, deleted ones for what it makes no more.
+    Raises ``Invalid`` where they do not let it be read. ``remap`` asks it, because keys are made of settings, of
+    the rows whose column ``feed`` names the feed; None for a source whose rows are kept as they came. After a
+    change of ``version`` nothing is loaded before a remap has ended, by each feed where the source
+    ``is_keyed_by_feed``. The mapping document is measured with ``cells(file, feed)``, which takes a sample apart,
+    and completed with ``unmapped(table, column)``: why a column is mapped to nothing, "" for one that is mapped.
     ``arrivals(names, read, feed)`` groups the files of a folder where deliveries arrive, by their names, into
     deliveries.
     """
@@ -250,6 +252,7 @@ class Source:
     withdrawn: Callable[[Group, Look], list[dict[str, Any]]] = lambda group, look: []
     never: Mapping[str, frozenset[str]] = field(default_factory=dict)
     replaces: frozenset[str] = frozenset()
+    dated: frozenset[str] = frozenset()
     unread: Callable[[File], list[str]] = lambda file: []
     kind_of: Callable[[str], str] = lambda code: ""
     settings: frozenset[str] = frozenset()

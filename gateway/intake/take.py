@@ -38,6 +38,7 @@ from gateway.store.batches import batches
 from gateway.store.changes import record_write
 from gateway.store.database import Store
 from gateway.store.mapped import MADE_TWICE, Mapped
+from gateway.store.sent import table_hash
 from gateway.store.session import Session
 from mappings import Feed, Publisher, Source
 
@@ -189,7 +190,8 @@ def keep(
         with store.write() as session:
             report.kept.update(rejected.keep(session, source.name, feed.name, report.delivery, batch.rejects))
             _meet(session, store, source, batch, publishers)
-            report.rows.update(kept.keep(session, report.delivery, batch.sent, publishers, again))
+            dated = _dated(source, batch)
+            report.rows.update(kept.keep(session, report.delivery, batch.sent, publishers, again, dated))
             _describe(session, store, source, batch.publishers, publishers)
         for row in batch.sent:
             if row.patient:
@@ -210,6 +212,12 @@ def keep(
         registry.received(session, publishers.values())
         touched.touch_new(session, report.delivery, deliveries.first_row(session, report.delivery))
         deliveries.is_mapping(session, report.delivery)
+
+
+def _dated(source: Source, batch: Batch) -> frozenset[int]:
+    """The hashes of the tables of a batch that are mapped with the order of their rows."""
+    codes = {row.publisher for row in batch.sent} if source.dated else ()
+    return frozenset([table_hash(source.name, code, table) for code in codes for table in source.dated])
 
 
 def _meet(session: Session, store: Store, source: Source, batch: Batch, keys: dict[str, int]) -> None:

@@ -6,7 +6,7 @@ Nothing here knows a source; rows come as ``Sent`` and go out as ``Kept``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -31,14 +31,16 @@ def keep(
     sent: Sequence[Sent],
     publishers: Mapping[str, int],
     again: Counter[str] | None = None,
+    dated: Collection[int] = frozenset(),
 ) -> Counter[str]:
     """Keep rows; return counts of ``new``, ``changed``, ``unchanged``, ``older``. ``publishers`` gives the key of each
     publisher's code. ``again`` counts the patients' rows that were held before: many that are unchanged tell a whole
-    delivery from one of changes.
+    delivery from one of changes. ``dated`` are the hashes of the tables that are mapped with the order of their rows.
 
     An older row never replaces a newer one, whatever the order of arrival. A delete that carries only keys keeps the
     last values, and values older than a delete still fill a row that has none, so that any order of arrival ends in the
-    same row. The old and new groups of changed rows, and the groups that looked them up, are marked to be mapped.
+    same row. The old and new groups of changed rows, and the groups that looked them up, are marked to be mapped; so
+    are those of a row of a ``dated`` table that says later what it said before.
     """
     states = _present(session, sent)
     counts: Counter[str] = Counter()
@@ -54,10 +56,8 @@ def keep(
         counts[kind] += not row.aside
     added = [state for state in states.values() if not state.key]
     changed = [state for state in states.values() if state.key and state.is_changed]
-    session.many(
-        "UPDATE kept SET ord = ?, vord = ? WHERE key = ?",
-        [(s.order, s.value_order, s.key) for s in states.values() if s.key and s.is_resent and not s.is_changed],
-    )
+    resent = [state for state in states.values() if state.key and state.is_resent and not state.is_changed]
+    session.many("UPDATE kept SET ord = ?, vord = ? WHERE key = ?", [(s.order, s.value_order, s.key) for s in resent])
     first = session.next_key("kept") if added else 0
     for key, state in enumerate(added, first):
         state.key = key
@@ -76,8 +76,9 @@ def keep(
     session.many("DELETE FROM member WHERE kept = ?", [(s.key,) for s in changed if s.old_groups[1:] != s.groups[1:]])
     session.ignore("member", _MEMBER, sorted({(group, s.key) for s in (*added, *changed) for group in s.groups[1:]}))
     touched = {(s.patient, group) for s in added for group in s.groups[1:]}
-    touched.update((s.patient, group) for s in changed for group in (*s.old_groups, *s.groups))
-    changes = (*added, *changed)
+    later = [state for state in resent if state.all_hash in dated]
+    touched.update((s.patient, group) for s in (*changed, *later) for group in (*s.old_groups, *s.groups))
+    changes = (*added, *changed, *later)
     of_nobody = {group for s in changes if not s.patient for group in (*s.old_groups, *s.groups)}
     touched.update(askers(session, of_nobody | {hash_ for s in changes for hash_ in (s.hash, s.all_hash)}))
     touch(session, delivery, touched)
@@ -116,10 +117,7 @@ class _State:
         before = (self.deleted, self.body, self.groups)
         if (row.order, row.deleted) > (self.order, self.deleted):
             self.order, self.deleted, self.is_resent = row.order, row.deleted, True
-        if not row.bare and (row.order, row.body) > (
-            self.value_order,
-            self.body if self.value_order == row.order else b"",
-        ):
+        if not row.bare and (row.order, len(row.groups), row.body) > (self.value_order, len(self.groups), self.body):
             self.value_order, self.body, self.groups, self.is_resent = row.order, row.body, row.groups, True
             self.patient = row.patient or self.patient
         if (self.deleted, self.body, self.groups) != before:

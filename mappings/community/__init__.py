@@ -14,7 +14,7 @@ from mappings.community.diagnosis import to_diagnosis
 from mappings.community.directory import to_provider, to_staff
 from mappings.community.facts import to_coded, to_fact
 from mappings.community.person import tells_of_danger, to_about, to_patient, to_risk
-from mappings.community.tables import ACCOMMODATION, HEADER, NEVER, PERSON, PROTECTION, VULNERABILITY
+from mappings.community.tables import ACCOMMODATION, HEADER, NEVER, PERSON, PROTECTION, TABLES, VULNERABILITY
 from mappings.community.vaccine import to_vaccine
 
 FAMILIES = {
@@ -60,6 +60,7 @@ SOURCE = Source(
     publisher=publisher,
     hides=hides,
     never=NEVER,
+    dated=frozenset(TABLES),
     unread=unread,
     cells=cells,
     unmapped=reason,

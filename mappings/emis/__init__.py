@@ -18,7 +18,7 @@ from mappings.emis.encounter import to_encounter
 from mappings.emis.medication import to_course, to_issue
 from mappings.emis.observation import to_observation
 from mappings.emis.patient import to_patient
-from mappings.emis.tables import AGREEMENT, NEVER, REPLACED
+from mappings.emis.tables import AGREEMENT, DATED, NEVER, REPLACED
 from mappings.emis.values import guid, is_true
 
 FAMILIES = {
@@ -77,6 +77,7 @@ SOURCE = Source(
     hides=hides,
     never=NEVER,
     replaces=REPLACED,
+    dated=DATED,
     unread=unread,
     cells=cells,
     unmapped=reason,

@@ -1,8 +1,10 @@
 """The appointment book: a session to Schedule; a slot to Slot, and to an Appointment for each patient it was given to.
 
-EMIS uses a slot again for another patient, and empties it when an appointment is cancelled. It does not say so: a slot
-that another row of the same slot replaced was cancelled
-(endeavourhealth/Transforms emis/csv/transforms/appointment/SlotPreTransformer.java).
+EMIS uses a slot again for another patient, and empties it when an appointment is cancelled. It does not say so: what
+another row of the same slot replaced was cancelled
+(endeavourhealth/Transforms emis/csv/transforms/appointment/SlotPreTransformer.java). An extract of changes has only the
+rows that changed, so a row says nothing of another by being newer: an emptied one does, and one that was booked after
+the extract that last told of the other.
 """
 
 from __future__ import annotations
@@ -15,14 +17,14 @@ from gateway.fhir.build import resource
 from gateway.fhir.dates import LONDON, with_offset
 from mappings import Group, Look, Row, Values
 from mappings.emis.codes import code_of, coded
-from mappings.emis.delivery import PROCESSING_BITS, directory
+from mappings.emis.delivery import PROCESSING_BITS, SINCE, directory
 from mappings.emis.tables import SESSION, SESSION_USER, SLOT
 from mappings.emis.values import clock, day, guid, identifier, is_true, referred
 from mappings.vocabulary import UK_CORE, UK_CORE_CODES, UK_CORE_EXTENSION, UNKNOWN, tagged
 
 CHANNEL = UK_CORE_CODES + "DeliveryChannel"
-FINAL = frozenset({"noshow"})
-"""What stays as it is when the slot is given to somebody else: who did not come did not cancel."""
+FINAL = frozenset({"noshow", "arrived", "fulfilled"})
+"""What stays as it is when the slot is given to somebody else: who came or did not come did not cancel."""
 
 
 def to_session(group: Group, look: Look) -> list[dict[str, Any]]:
@@ -62,20 +64,51 @@ def _actors(session: Row, look: Look) -> list[dict[str, Any]]:
 
 
 def to_slot(group: Group, look: Look) -> list[dict[str, Any]]:
-    """Return the Slot as its newest row has it, and an Appointment for each patient who has or had it.
-
-    What the last extract that speaks of the slot says is so now; a patient of an earlier one has it no longer. A slot
-    that was deleted with its patient takes the Appointment with it: it was no cancellation.
+    """Return the Slot as the newest row that stands has it, and an Appointment for each patient who has or had it. A
+    slot that was deleted with its patient takes the Appointment with it: it was no cancellation.
     """
     rows = [row for row in group.rows if row.table == SLOT]
-    last = max((extract(row) for row in rows), default=0)
-    now = [row for row in rows if extract(row) == last and not row.deleted]
-    resources = [slot(max(now, key=lambda row: row.order), look)] if now else []
+    replaced = {row.key for row in rows if any(replaces(other, row) for other in rows if other is not row)}
+    now = [row for row in rows if not row.deleted and row.key not in replaced]
+    resources = [slot(max(now, key=lambda row: (row.order, row.key)), look)] if now else []
     for row in rows:
-        is_gone = row.deleted and (not now and extract(row) == last or not row.values["AppointmentDate"])
+        is_gone = row.deleted and (row.key not in replaced or not row.values["AppointmentDate"])
         if row.patient and not is_gone:
-            resources.append(appointment(row, row not in now, look))
+            resources.append(appointment(row, row.key in replaced, look))
     return resources
+
+
+def replaces(other: Row, row: Row) -> bool:
+    """Whether a row of the same slot took the place of another. A delete is judged by its own extract: what is said of
+    the slot later does not make it a cancellation."""
+    if other.patient and not other.values["AppointmentDate"]:
+        return False  # a deleted row that never came with values
+    began = since(other)
+    if not row.deleted:
+        return extract(other) > extract(row) and (not began or began > extracted_at(row))
+    if other.deleted or extract(other) > extract(row):
+        return False
+    return extract(other) == extract(row) or bool(booked(row)) and began > booked(row)
+
+
+def since(row: Row) -> str:
+    """Return from when on a slot has been what a row says: empty by its extract, a patient's by the booking; "" where
+    nobody says when it was booked."""
+    return booked(row) if row.patient else extracted_at(row)
+
+
+def booked(row: Row) -> str:
+    """Return when a row was booked, at the end of its day where no time is given; "" for one that does not say."""
+    try:
+        on, at = day(row.values, "BookedDate"), clock(row.values, "BookedTime")
+    except Invalid:
+        return ""
+    return f"{on}T{at or '23:59:59'}" if on else ""
+
+
+def extracted_at(row: Row) -> str:
+    """Return the second of the extract that a row is of."""
+    return (SINCE + timedelta(seconds=extract(row))).isoformat()
 
 
 def extract(row: Row) -> int:
@@ -115,7 +148,8 @@ def appointment(row: Row, replaced: bool, look: Look) -> dict[str, Any]:
     since. What was booked into a private session is confidential."""
     values = row.values
     session = look.row(SESSION, guid(values["SessionGuid"]))
-    start, end, ambiguous = times(values)
+    said = status(values, replaced)
+    start, end, ambiguous = times_of(values, said, look)
     created, booked_twice = moment(values, "BookedDate", "BookedTime")
     is_private = session is not None and is_true(session.values["Private"])
     minutes = whole(values, "PlannedDurationInMinutes")
@@ -126,8 +160,8 @@ def appointment(row: Row, replaced: bool, look: Look) -> dict[str, Any]:
         ("R",) if is_private else (),
         extension=channel(values),
         identifier=[identifier(key_of(row))],
-        status=status(values, replaced),
-        cancelationReason=reason(row, look) if status(values, replaced) == "noshow" else {},
+        status=said,
+        cancelationReason=reason(row, look) if said == "noshow" else {},
         serviceCategory=[{"text": values["ServiceSetting"].strip()}],
         serviceType=[{"text": values["NationalSlotCategoryName"].strip()}],
         appointmentType={"text": values["SlotType"].strip()},
@@ -200,6 +234,18 @@ def times(values: Values) -> tuple[str, str, bool]:
             raise Invalid(f"column {column}")
     start, ambiguous = moment(values, "AppointmentDate", "AppointmentStartTime")
     return start, later(start, whole(values, "PlannedDurationInMinutes")), ambiguous
+
+
+def times_of(values: Values, said: str, look: Look) -> tuple[str, str, bool]:
+    """Return the times of an appointment, none where one that was cancelled lacks them: a cancellation does not wait
+    for a time."""
+    try:
+        return times(values)
+    except Invalid:
+        if said != "cancelled":
+            raise
+    look.warn("AppointmentStartTime", "a cancelled appointment without its time")
+    return "", "", False
 
 
 def later(start: str, minutes: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from gateway.fhir.dates import with_offset
 from mappings import Group, Look, Row
@@ -32,15 +33,18 @@ def audited(make: Maker) -> Maker:
         if len(group.rows) == 1 or not resources:  # nine of ten groups
             return resources
         audits = [row for row in group.rows if row.table == PATIENT_AUDIT]
-        return [*resources, provenance(audits, resources, look)] if audits else resources
+        return [*resources, *provenance(audits, resources, look)]
 
     return with_provenance
 
 
-def provenance(audits: list[Row], targets: list[dict[str, Any]], look: Look) -> dict[str, Any]:
-    """Return the Provenance of the newest of these audits. It targets the Patient too: R4 has no other element that
-    says whose it is. Confidential is what one of its targets is."""
-    last = max(audits, key=lambda row: (moment(row)[0], row.order))
+def provenance(audits: list[Row], targets: list[dict[str, Any]], look: Look) -> list[dict[str, Any]]:
+    """Return the Provenance of the newest of these audits, [] for none. It targets the Patient too: R4 has no other
+    element that says whose it is. Confidential is what one of its targets is."""
+    timed = [audit for audit in audits if is_timed(audit, look)]
+    if not timed:
+        return []
+    last = max(timed, key=lambda row: (moment(row)[0], row.key))
     when, ambiguous = moment(last)
     flags = {flag: None for target in targets for flag in target["meta"].get("security", ())}
     named = [{"reference": f"{target['resourceType']}/{target['id']}"} for target in targets]
@@ -55,7 +59,17 @@ def provenance(audits: list[Row], targets: list[dict[str, Any]], look: Look) -> 
         activity=activity(last.values["ModeType"].strip()),
         agent=[{"type": AUTHOR, "who": clinician(last.values, look, "UserInRoleGuid") or UNKNOWN}],
     )
-    return tagged(built, ambiguous)
+    return [tagged(built, ambiguous)]
+
+
+def is_timed(audit: Row, look: Look) -> bool:
+    """Whether the time of an audit can be read. One that cannot is counted, and its item does not wait for it."""
+    try:
+        moment(audit)
+    except Invalid:
+        look.warn(f"{audit.table} ModifiedDate", "a time that cannot be read")
+        return False
+    return True
 
 
 def activity(words: str) -> dict[str, Any]:

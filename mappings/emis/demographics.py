@@ -19,7 +19,7 @@ def about(rows: list[Row], look: Look) -> dict[str, Any]:
     """Return ``extension`` and ``communication`` of a Patient, each from the newest entry that says it. An entry that
     is confidential, denied or doubted says nothing here."""
     said: dict[str, Any] = {}
-    for entry in sorted(telling(rows, look), key=lambda entry: (entry.effective, entry.row.order)):
+    for entry in sorted(telling(rows, look), key=written):
         if category := ethnicity(entry):
             said["ethnicity"] = category
         if name := language(entry.code.text):
@@ -34,13 +34,25 @@ def about(rows: list[Row], look: Look) -> dict[str, Any]:
     return {"extension": extensions, "communication": communication(said.get("language", ""))}
 
 
+def written(entry: Entry) -> tuple[str, ...]:
+    """Return what entries are ordered by: when each took effect, and of one day when it was entered. The order of its
+    extract says nothing, as an unchanged entry may be sent again."""
+    return (entry.effective, entry.values.get("EnteredDate", ""), entry.values.get("EnteredTime", ""), entry.key)
+
+
 def telling(rows: list[Row], look: Look) -> list[Entry]:
-    """Return the entries that say what their code says; those whose code has not come are waited for elsewhere."""
+    """Return the entries that say what their code says; those whose code has not come are waited for elsewhere. One
+    whose date cannot be read waits by itself, and the Patient does not wait for it."""
     entries = []
     for row in rows:
         try:
             entry = entry_of(row, look)
         except Invalid:
+            continue
+        try:
+            written(entry)
+        except Invalid:
+            look.warn("EffectiveDate", "an ethnicity, a language or an interpreter of a date that cannot be read")
             continue
         if not entry.is_confidential and (not entry.sense or entry.in_words):
             entries.append(entry)

@@ -142,7 +142,13 @@ def belongs(part: Entry, panel: Entry) -> bool:
 def parts_of(entry: Entry, children: list[Entry]) -> list[Entry]:
     """Return the children that are the parts of a blood pressure, systolic first as people write them."""
     parts = [child for child in children if belongs(child, entry)]
-    return sorted(parts, key=lambda child: (child.code.part != "systolic", child.row.order))
+    return sorted(parts, key=lambda child: (child.code.part != "systolic", *place(child)))
+
+
+def place(child: Entry) -> tuple[int, str]:
+    """Return where an entry stands in its file, which is the order that people see. Not the order of its extract: an
+    unchanged entry that is sent again has another, and nothing is mapped for it."""
+    return child.row.line, child.key
 
 
 def is_doubled(parts: list[Entry]) -> bool:
@@ -160,7 +166,7 @@ def apart(part: Entry, look: Look) -> dict[str, Any]:
 
 def specimens_of(children: list[Entry], look: Look) -> list[dict[str, Any]]:
     """Return references to the children that are the specimens which a report or result is of."""
-    specimens = sorted((child for child in children if child.route == "specimen"), key=lambda child: child.row.order)
+    specimens = sorted((child for child in children if child.route == "specimen"), key=place)
     return [look.reference("Specimen", child.key) for child in specimens]
 
 
@@ -169,7 +175,7 @@ def members_of(children: list[Entry], parts: list[Entry], look: Look) -> list[di
     results = [child for child in children if child.route == "observation" and child not in parts]
     return [
         look.reference("Observation", child.key)
-        for child in sorted(results, key=lambda child: child.row.order)
+        for child in sorted(results, key=place)
         if "Value" in child.values or child.code.category == "laboratory"
     ]
 

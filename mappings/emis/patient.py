@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.dates import with_offset
@@ -41,24 +42,37 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
         return []
     count_impossible(row, look)
     count_unlisted(row, look)
-    current = registration(row, since_registration(row, group.of(HISTORY)), look)
+    history = [change for change in group.of(HISTORY) if is_dated(change, "HistoryDate", look)]
+    registrations = [spell for spell in group.of(REGISTERED) if is_dated(spell, "DateOfRegistration", look)]
+    current = registration(row, since_registration(row, history), look)
     person = patient(row, about(group.of(OBSERVATION), look), look)
-    known = [earlier(row, spell, after, look) for spell, after in past(row, group)]
+    known = [earlier(row, spell, after, look) for spell, after in past(row, registrations)]
     audits = [audit for audit in group.rows if audit.table == REGISTRATION_AUDIT]
     return [
         person,
         current,
         *known,
-        *(in_history(row, spell, look) for spell in past_in_history(row, group, look)),
-        *([provenance(audits, [person, current], look)] if audits else []),
+        *(in_history(row, spell, look) for spell in past_in_history(row, registrations, history, look)),
+        *provenance(audits, [person, current], look),
     ]
 
 
-def past(row: Row, group: Group) -> list[tuple[Row, Row]]:
+def is_dated(row: Row, column: str, look: Look) -> bool:
+    """Whether a date of what stands beside the patient's row can be read. The Patient does not wait for it."""
+    try:
+        day(row.values, column)
+        day(row.values, "DateofDeactivation")
+    except Invalid:
+        look.warn(column, "a date that cannot be read")
+        return False
+    return True
+
+
+def past(row: Row, registrations: list[Row]) -> list[tuple[Row, Row]]:
     """Return the earlier registrations, each with the one sent after it: those that were ended, and those after
     which one of another type came. One without an end after which the same type came had another date by mistake."""
     now = row.values["DateOfRegistration"][:10]
-    spells = [spell for spell in group.of(REGISTERED) if spell.values["DateOfRegistration"][:10] != now]
+    spells = [spell for spell in registrations if spell.values["DateOfRegistration"][:10] != now]
     spells.sort(key=lambda spell: spell.order)
     return [
         (spell, after)
@@ -73,14 +87,14 @@ def since_registration(row: Row, history: list[Row]) -> list[Row]:
     return [change for change in history if day(change.values, "HistoryDate") >= start]
 
 
-def past_in_history(row: Row, group: Group, look: Look) -> list[tuple[str, str]]:
+def past_in_history(row: Row, registrations: list[Row], history: list[Row], look: Look) -> list[tuple[str, str]]:
     """Return beginning and end of the registrations that only the history tells: one that it says began and ended,
     before the one of the patient's row and apart from every other that is known. One that goes on is never among them:
     whether somebody is registered now is the patient's row to say."""
-    starts = sorted(day(spell.values, "DateOfRegistration") for spell in (row, *group.of(REGISTERED)))
+    starts = sorted(day(spell.values, "DateOfRegistration") for spell in (row, *registrations))
     now = day(row.values, "DateOfRegistration") or extracted(row.order)
     over = []
-    for start, end in spells(group.of(HISTORY)):
+    for start, end in spells(history):
         if any(start <= known <= end for known in starts if known) or not born(row) <= start:
             continue
         if end > now:

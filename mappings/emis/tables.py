@@ -101,6 +101,10 @@ REPLACED = frozenset(
 """Tables of which a bulk has every row of a practice. Audits and appointments begin some day; code tables are not of a
 practice."""
 
+DATED = frozenset({PATIENT, REGISTRATION, DRUG, ISSUE, SLOT, ORGANISATION, "Admin_Location"})
+"""Tables of which the mapping reads when a row was extracted: a date counts as past by then, and a slot is whose row
+came last."""
+
 NEVER = {name: table.never for name, table in TABLES.items() if table.never}
 
 ALIASES = {"UsusalGpUserInRoleGuid": "UsualGpUserInRoleGuid"}

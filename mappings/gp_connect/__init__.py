@@ -118,6 +118,7 @@ SOURCE = Source(
     hides=hides,
     withdrawn=withdrawn,
     settings=frozenset({"publisher", "whole"}),
+    dated=frozenset({"Immunization"}),
     cells=lambda file, feed: json_cells(file),
     unmapped=reason,
 )

@@ -23,7 +23,7 @@ from mappings.tpp.immunisation import to_immunisation
 from mappings.tpp.medication import to_medication, to_repeat
 from mappings.tpp.patient import to_patient
 from mappings.tpp.request import to_recall, to_received, to_referral
-from mappings.tpp.tables import CENTRAL, CHILD, NEVER, ORGANISATION, PERSON, REPLACED
+from mappings.tpp.tables import CENTRAL, CHILD, DATED, NEVER, ORGANISATION, PERSON, REPLACED
 
 FAMILIES = {
     "pat": to_patient,
@@ -82,6 +82,7 @@ SOURCE = Source(
     hides=hides,
     never=NEVER,
     replaces=REPLACED,
+    dated=DATED,
     unread=unread,
     cells=cells,
     unmapped=reason,

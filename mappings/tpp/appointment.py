@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row, Values
@@ -22,12 +24,18 @@ TIMES = ("DateStart", "DateEnd", "DateAppointmentBooked", "DatePatientArrival", 
 
 
 def to_appointment(group: Group, look: Look) -> list[dict[str, Any]]:
-    """Return the Appointment. Raises ``Invalid`` naming the column of a time that it lacks."""
+    """Return the Appointment. Raises ``Invalid`` naming the column of a time that it lacks; a cancellation waits for
+    none."""
     row = next(iter(group.of(APPOINTMENT)), None)
     if row is None:
         return []
     values, referral = row.values, reference_id(row.values, "IDReferralIn")
     said = word(row, "AppointmentStatus", look)
+    became = status(row, said, look)
+    if became == "cancelled":
+        values = readable(values, look)
+        row = replace(row, values=values)
+    start, end = times(values, became)
     texts = [f"Status of the appointment: {said}"] if said else []
     built = resource(
         "Appointment",
@@ -36,11 +44,11 @@ def to_appointment(group: Group, look: Look) -> list[dict[str, Any]]:
         security(row),
         extension=channel(values),
         identifier=[identifier(row)],
-        status=status(row, said, look),
+        status=became,
         serviceType=[{"text": word(row, "RotaType", look)}],
         appointmentType=FOLLOW_UP if is_true(values["FollowUpAppointment"].strip()) else {},
-        start=instant(values, "DateStart"),
-        end=instant(values, "DateEnd"),
+        start=start,
+        end=end,
         created=when(values, "DateAppointmentBooked"),
         comment="; ".join(texts),
         basedOn=[look.reference("ServiceRequest", f"{REFERRAL_IN}|{referral}")] if referral else [],
@@ -69,6 +77,28 @@ def beginnings(said: str) -> list[str]:
     parts = said.split()
     texts = [" ".join(parts[:length]) for length in range(len(parts), 0, -1)]
     return [text for text in texts if coded("appointment_status", text, "status")]
+
+
+def readable(values: Values, look: Look) -> Values:
+    """Return what a cancelled appointment says, without the times that cannot be read."""
+    kept = Values(values)
+    for column in TIMES:
+        try:
+            when(values, column)
+        except Invalid:
+            look.warn(column, "a time of a cancelled appointment that cannot be read")
+            del kept[column]
+    return kept
+
+
+def times(values: Values, became: str) -> tuple[str, str]:
+    """Return start and end, the end being the start where nobody says it. One that was cancelled may have neither.
+    Raises ``Invalid`` naming the column of the start where any other lacks it."""
+    end = when(values, "DateEnd")
+    if became == "cancelled" and "T" not in when(values, "DateStart"):
+        return "", ""
+    start = instant(values, "DateStart")
+    return start, end if "T" in end else start
 
 
 def instant(values: Values, column: str) -> str:

@@ -82,6 +82,13 @@ NEVER = {name: table.never for name, table in TABLES.items() if table.never}
 REPLACED = frozenset(name for name, table in TABLES.items() if table.is_personal) - {APPOINTMENT}
 """Tables of which a whole delivery has every row. Appointments begin some day."""
 """Tables of which a bulk has every row of a unit. Code tables and directories are not of a unit."""
+DATED = frozenset(
+    {
+        *(ORGANISATION, PATIENT, REGISTRATION, ADDRESS, RELATIONSHIP, PROBLEM, SENSITIVITY, TEMPLATE, MEDICATION),
+        *(REFERRAL_STATUS, REFERRAL_IN, CHILD, PERSON, NOTE),
+    }
+)
+"""Tables of which the mapping reads when a row was extracted: a date counts as past by then."""
 REQUIRED = {
     name: (
         *((table.key,) if table.key == "RowIdentifier" else ("RowIdentifier", table.key)),

@@ -1,6 +1,7 @@
 """The appointment book of EMIS in a real store: who takes a session comes by another publisher than the session."""
 
 import dataclasses
+import itertools
 
 import pytest
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from gateway.store import resources
 from gateway.store.numbers import TYPE_NUMBER
 from mappings import Feed
 from mappings.emis import SOURCE
+from tests.intake.conftest import state
 from tests.mappings import harness_emis as emis
 from tests.mappings.test_emis_book import ASTHMA, DAY, diary, session, slot, user
 
@@ -70,3 +72,22 @@ def test_what_version_4_kept_is_mapped_by_a_remap_and_nothing_is_loaded_before(s
     assert {"ServiceRequest", "Schedule", "Slot", "Appointment"} <= created
     report = deliver(store, slot(DAY, PatientGuid=""))
     assert report.resources["Appointment", "updated"] == report.resources["Slot", "updated"] == 1
+
+
+@pytest.mark.hazard("HZ-EMIS-62")
+def test_a_slot_that_is_emptied_by_the_row_it_had_before_ends_the_same_in_any_order(new_store):
+    """The row of the empty slot is the same to the byte each time, and stands in the same line."""
+    extracts = [
+        [emis.patient(), slot(PatientGuid="")],
+        [slot(DAY)],
+        [replace(slot(PatientGuid=""), order=slot(2 * DAY).order)],
+    ]
+    ends = []
+    for number, order in enumerate(itertools.permutations(extracts)):
+        store = new_store(str(number))
+        for rows in order:
+            deliver(store, *rows)
+        ends.append(state(store))
+        (booked,), (free,) = bodies(store, "Appointment"), bodies(store, "Slot")
+        assert '"status":"cancelled"' in booked and '"status":"free"' in free
+    assert all(end == ends[0] for end in ends)

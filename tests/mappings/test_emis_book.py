@@ -1,8 +1,10 @@
 """What is planned, booked and entered: the diary, the appointment book, the history of registrations and the audits."""
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.nhs import identity
+from mappings import Feed, Values
 from mappings.emis import SOURCE
 from mappings.emis.delivery import PROCESSING_BITS, audited_family, reread
 from tests.mappings.harness import faults, map_rows
@@ -121,6 +123,11 @@ def test_what_became_of_an_appointment_is_told_by_its_own_marks_and_times(said, 
     assert faults([made]) == []
 
 
+BEFORE, BOOKED = (
+    {"BookedDate": "2024-05-20", "BookedTime": "10:00:00"},
+    {"BookedDate": "2024-06-01", "BookedTime": "10:00:00"},
+)
+"""When an appointment was booked: before the extract of the first rows, and after it."""
 REPLACED = [
     ("emptied", [slot(), slot(DAY, PatientGuid="")], ["cancelled"], "free"),
     ("emptied, and its row deleted", [slot(), slot(DAY, PatientGuid=""), slot(DAY + 1, Deleted="true")], ["cancelled"], "free"),
@@ -129,6 +136,19 @@ REPLACED = [
      ["cancelled", "noshow"], "busy"),
     ("did not come, and emptied since", [slot(DidNotAttend="true"), slot(DAY, PatientGuid="")], ["noshow"], "free"),
     ("deleted with the patient in it", [slot(), slot(DAY, Deleted="true")], [], None),
+    ("deleted with the patient in it, and offered again", [slot(), slot(DAY, Deleted="true"), slot(2 * DAY, PatientGuid="")], [], "free"),
+    ("deleted with a patient of a slot that was empty once",
+     [slot(PatientGuid=""), slot(DAY, **BOOKED), slot(2 * DAY, Deleted="true", **BOOKED)], [], None),
+    ("emptied, and its row deleted later",
+     [slot(**BEFORE), slot(DAY, PatientGuid=""), slot(2 * DAY, Deleted="true", **BEFORE)], ["cancelled"], "free"),
+    ("two patients, and one of them sent again", [slot(**BEFORE), slot(2, PatientGuid="{P2}", **BEFORE), slot(DAY, SendInTime="09:00:00", **BEFORE)],
+     ["arrived", "booked"], "busy"),
+    ("two patients, and one of them deleted", [slot(**BEFORE), slot(2, PatientGuid="{P2}", **BEFORE), sent("Appointment_Slot", DAY, **owned(SlotGuid="{S1}", Deleted="true"))], ["booked"], "busy"),
+    ("booked by another since", [slot(**BEFORE), slot(DAY, PatientGuid="{P2}", **BOOKED)], ["cancelled", "booked"], "busy"),
+    ("booked by another since, that day", [slot(**BEFORE), slot(DAY, PatientGuid="{P2}", BookedDate="2024-06-01")], ["cancelled", "booked"], "busy"),
+    ("seen, and given to another", [slot(LeftTime="09:40:00"), slot(DAY, PatientGuid="{P2}")], ["fulfilled", "booked"], "busy"),
+    ("came, and emptied since", [slot(SendInTime="09:10:00"), slot(DAY, PatientGuid="")], ["arrived"], "free"),
+    ("seen by the word of the slot, and emptied since", [slot(SlotStatus="Left"), slot(DAY, PatientGuid="")], ["fulfilled"], "free"),
     ("deleted without a patient", [slot(), slot(DAY, PatientGuid="", Deleted="true")], ["cancelled"], None),
     ("two patients of one extract", [slot(), slot(2, PatientGuid="{P2}")], ["booked", "booked"], "busy"),
     ("came back", [slot(), slot(DAY, PatientGuid=""), slot(2 * DAY)], ["booked"], "busy"),
@@ -145,6 +165,16 @@ def test_an_appointment_whose_slot_was_given_up_is_cancelled(rows, statuses, fre
         assert sorted(each["status"] for each in made) == sorted(statuses)
         assert [each["status"] for each in found.resources("Slot")] == ([free] if free else [])
         assert faults(found.resources()) == []
+
+
+@pytest.mark.hazard("HZ-EMIS-63")
+@pytest.mark.parametrize("lacking", [("AppointmentStartTime",), ("AppointmentDate", "AppointmentStartTime")])
+def test_a_cancellation_does_not_wait_for_a_time(lacking):
+    rows = [slot(**dict.fromkeys(lacking, "")), slot(DAY, PatientGuid="")]
+    found = mapped(*rows)
+    (made,) = found.resources("Appointment")
+    assert made["status"] == "cancelled" and not made.keys() & {"start", "end"} and faults([made]) == []
+    assert list(map_rows(SOURCE, rows[:1]).faults.values()) == [f"column {lacking[0]}"]
 
 
 @pytest.mark.hazard("HZ-EMIS-55")
@@ -302,6 +332,36 @@ def test_the_last_change_of_a_registration_is_told_of_patient_and_registration()
     assert told["activity"] == {"text": "Amend"} and faults([told]) == []
 
 
+@pytest.mark.hazard("HZ-EMIS-64")
+def test_no_item_and_no_patient_waits_for_a_date_of_what_is_told_beside_it():
+    never = "2024-13-40"
+    wrong = audit("O1", "Observation", ModifiedDate=never)
+    rows = [ASTHMA, observation("O1", "101"), wrong]
+    assert {each["resourceType"] for each in mapped(*rows).resources()} == {"Condition"}
+    (last,) = mapped(*rows, audit("O1", "Observation", "Update")).resources("Provenance")
+    assert last["recorded"] == "2024-03-11T09:31:00+00:00"
+    amended = sent("Audit_RegistrationAudit", **owned(ModifiedDate=never, ModeType="Amend"))
+    mistyped = patient(DateOfRegistration=never)
+    registered = replace(
+        mistyped, table="Registration", key=f"{mistyped.key}|{never}", values=Values(DateOfRegistration=never)
+    )
+    made = mapped(patient(), amended, registered, change(never, "Registered")).resources()
+    assert sorted(each["resourceType"] for each in made) == ["EpisodeOfCare", "Patient"]
+
+
+def test_of_two_audits_of_one_time_the_same_one_counts_in_any_order():
+    ways = [("Insert", "Update"), ("Update", "Insert")]
+    last = [
+        mapped(
+            ASTHMA,
+            observation("O1", "101"),
+            *(audit("O1", "Observation", mode, order=number) for number, mode in enumerate(way, 1)),
+        ).resources("Provenance")
+        for way in ways
+    ]
+    assert last[0] == last[1]
+
+
 # What an earlier version kept in no group
 
 
@@ -310,10 +370,6 @@ def test_the_last_change_of_a_registration_is_told_of_patient_and_registration()
     "row", [diary(), slot(), session(), user("U1"), audit("I1", "Drug Issue")], ids=lambda row: row.table
 )
 def test_what_an_earlier_version_kept_in_no_group_is_read_again_into_its_own(row):
-    from msgspec.structs import replace
-
-    from mappings import Feed
-
     (again,) = reread(replace(row, groups=()), Feed())
     assert again.groups == row.groups and again.order == row.order > EXTRACTED
     assert reread(row, Feed()) == []

@@ -91,5 +91,24 @@ def test_an_entry_that_is_deleted_or_becomes_confidential_is_off_the_patient(tmp
         assert said(patient) == {}, name
 
 
+@pytest.mark.hazard("HZ-EMIS-64")
+def test_a_patient_does_not_wait_for_the_date_of_an_ethnicity(tmp_path):
+    delivery(tmp_path, {"CodeId": "1", ON: "2024-02-31"}, {"CodeId": "4"})
+    answer = map_all(SOURCE, tmp_path)
+    (patient,) = answer.resources("Patient")
+    assert said(patient) == {"language": ("pl", "Polish")} and list(answer.faults.values()) == ["column EffectiveDate"]
+
+
+@pytest.mark.hazard("HZ-EMIS-61")
+def test_of_two_ethnicities_of_one_day_the_one_that_was_entered_last_counts_whichever_is_sent_again(tmp_path):
+    first = {"ObservationGuid": "{O1}", "CodeId": "1", "EnteredDate": "2024-03-11", "EnteredTime": "09:00:00"}
+    last = {"ObservationGuid": "{O0}", "CodeId": "2", "EnteredDate": "2024-03-11", "EnteredTime": "10:00:00"}
+    for name, entries in {"first": (first, last), "last": (last, first)}.items():
+        delivery(tmp_path / name, *entries)
+        delivery(tmp_path / name, entries[0], time="20240313010000")
+        (patient,) = map_all(SOURCE, tmp_path / name).resources("Patient")
+        assert said(patient) == {"EthnicCategory": "J"}, name
+
+
 def test_every_category_of_the_data_dictionary_has_its_beginnings():
     assert {category for category, _ in beginnings().values()} == {*"ABCDEFGHJKLMNPRSZ", ""}

@@ -46,10 +46,30 @@ def test_an_appointment_is_of_its_patient_and_of_who_sees_them():
     assert len(booked["participant"]) == 1
 
 
-@pytest.mark.parametrize("column", ["DateStart", "DateEnd"])
 @pytest.mark.parametrize("value", ["", "11 Mar 2024 00:00:00"])
-def test_an_appointment_without_a_time_of_day_waits(column, value):
-    assert list(map_rows(SOURCE, [appointment(**{column: value})]).faults.values()) == [f"column {column}"]
+def test_an_appointment_without_a_time_of_day_waits_and_one_without_its_end_does_not(value):
+    assert list(map_rows(SOURCE, [appointment(DateStart=value)]).faults.values()) == ["column DateStart"]
+    (booked,) = map_rows(SOURCE, [appointment(DateEnd=value)]).resources("Appointment")
+    assert booked["start"] == booked["end"] == "2024-03-11T09:20:00+00:00" and faults([booked]) == []
+
+
+CANCELLED = {"DateAppointmentCancelled": "10 Mar 2024 08:00:00"}
+LACKING = [
+    ({"DateStart": "", "DateEnd": ""}, ""),
+    ({"DateStart": ""}, ""),
+    ({"DateEnd": ""}, "2024-03-11T09:20:00+00:00"),
+    ({"DateStart": "11 Mar 2024 00:00:00", "DateEnd": "11 Mar 2024 00:00:00"}, ""),
+    ({"DateStart": "nine", "DateAppointmentBooked": "ten"}, ""),
+]
+
+
+@pytest.mark.hazard("HZ-TPP-34")
+@pytest.mark.parametrize("lacking, start", LACKING)
+@pytest.mark.parametrize("said", [CANCELLED, {"AppointmentStatus": "Cancelled by Patient"}])
+def test_a_cancellation_does_not_wait_for_a_time(lacking, start, said):
+    (made,) = map_rows(SOURCE, [appointment(**lacking, **said)]).resources("Appointment")
+    assert made["status"] == "cancelled" and made.get("start", "") == made.get("end", "") == start
+    assert faults([made]) == []
 
 
 def test_a_removed_appointment_is_gone():
