@@ -23,6 +23,7 @@ from gateway.summary import document
 OURS = {
     "/livez": "asked by process managers",
     "/readyz": "asked by process managers",
+    "/quality": "counts for operators, of our own",
     "/sandbox/permission": "stands in for a national service, in a sandbox only",
     "care.permission.permit": "what the route of the sandbox does",
     "records.refuse_early": "no interaction, but the beginning of each",

@@ -57,7 +57,8 @@ def failed(request: Request, failure: Failed) -> Response:
     """Return the response to a failure, in XML where that is what the client takes: JSON for any other wish."""
     body, status, headers = failure
     try:
-        kind = negotiation.chosen(request, asked.in_query(request), XML)
+        # a browser, which would rather have a page, shows JSON and stores XML
+        kind = negotiation.chosen(request, asked.in_query(request), XML, negotiation.HTML)
     except GatewayError:
         kind = JSON
     if kind == XML:

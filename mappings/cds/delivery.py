@@ -153,7 +153,9 @@ def has_header(file: File) -> bool:
 
 
 def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
-    """Yield the rows of one file, and at its end what it replaces whole (bulk replacement)."""
+    """https://www.datadictionary.nhs.uk/data_sets/cds_v6-2.html
+
+    Yield the rows of one file, and at its end what it replaces whole (bulk replacement)."""
     replacements = Replacements()
     for item in sent(file, feed):
         answer = item if isinstance(item, Reject) else row(file.title, item[0], item[1], feed)

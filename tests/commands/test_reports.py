@@ -57,7 +57,7 @@ def test_a_report_names_systems_and_no_code_that_a_supplier_wrote(store):
     words = toy.resource("Observation", "00000002-0000-5000-8000-000000000000", status="final", code={"text": "x"})
     report = toy.deliver(store, [toy.row("a", made), toy.row("b", words)]).as_dict()
     assert report["unmappedCodes"] == {"urn:lab": 1} and "HARTLEY" not in json.dumps(report)
-    assert report["publishers"] == {"P1": {"concepts": 2, "coded": 0}} and report["lagSeconds"] is None
+    assert report["publishers"] == {"publisher 1": {"concepts": 2, "coded": 0}} and report["lagSeconds"] is None
 
 
 def test_rejects_without_bytes_are_counted(store):
