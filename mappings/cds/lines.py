@@ -26,7 +26,7 @@ REPEATED = {"02": "Diagnosis", "03": "Procedure", "04": "Ward", "06": "Critical"
 """Lines of which a record may have several: each adds to the repetitions of the one before."""
 SLOTS = {"02": 50, "03": 50, "04": 1, "06": 1, "12": 51}
 """How many repetitions such a line has room for."""
-_NUMBER = re.compile(r"\d+$")
+_NUMBER = re.compile(r"(?<!\d)\d+$")
 
 
 class Record:

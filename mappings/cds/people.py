@@ -16,7 +16,7 @@ from mappings.vocabulary import GMC_NUMBER, GMP_NUMBER, HL7
 PARTICIPATION = HL7 + "v3-ParticipationType"
 CONSULTANT = re.compile(r"C(\d{7})")
 GP = re.compile(r"[GR]\d{7}")
-NOBODY = re.compile(r"[A-Z]9{7,8}|[A-Z]99999[89]\d|[A-Z]9999981|V8199[789]|X9999[89]|\d*9{7,}\d*")
+NOBODY = re.compile(r"[A-Z]9{7,8}|[A-Z]99999[89]\d|[A-Z]9999981|V8199[789]|X9999[89]|\d{0,12}9{7,12}\d{0,12}")
 """Default codes, which stand for nobody in particular (NHS Data Model and Dictionary: CONSULTANT CODE, REFERRER CODE,
 GENERAL MEDICAL PRACTITIONER)."""
 
