@@ -77,6 +77,8 @@ def tagged(resource: dict[str, Any], is_ambiguous: bool = True) -> dict[str, Any
 
 
 UNLEARNT = "\N{REPLACEMENT CHARACTER}"
+_learnt: set[tuple[str, str]] = set()
+"""The tables that were read since all was forgotten."""
 _unlearnt: set[tuple[str, str]] = set()
 """The tables whose words stand for none that is sent, by package and name. Empty but in ``unlearning``."""
 
@@ -94,7 +96,15 @@ def unlearning(package: str, name: str) -> Iterator[None]:
         _forget()
 
 
+@contextmanager
+def learning() -> Iterator[set[tuple[str, str]]]:
+    """Give the tables, by package and name, that are read from now on: a table that is remembered is read again."""
+    _forget()
+    yield _learnt
+
+
 def _forget() -> None:
+    _learnt.clear()
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "mappings":
             for member in vars(module).values():
@@ -109,6 +119,7 @@ def code_table(package: str, name: str) -> list[dict[str, str]]:
     >>> code_table("terminology", "maps/ucum")[0].keys() >= {"text", "ucum"}
     True
     """
+    _learnt.add((package, name))
     text = files(package).joinpath(f"{name}.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
     if (package, name) in _unlearnt:

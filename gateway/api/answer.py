@@ -41,8 +41,7 @@ class Form:
         """Return the response with a resource, which comes in JSON. It computes for XML, so it is not for the event
         loop where ``is_as_made`` is false."""
         if self.kind == XML:
-            sealed = {**(headers or {}), "Content-Security-Policy": NOTHING}
-            return Response(as_xml.to_xml(body, self.is_pretty), headers=sealed, media_type=f"{XML}; charset=utf-8")
+            return _in_xml(as_xml.to_xml(body, self.is_pretty), 200, headers or {})
         if self.is_pretty:
             body = msgspec.json.format(body, indent=2)
         return Response(body, headers=headers, media_type=FHIR_JSON)
@@ -62,8 +61,13 @@ def failed(request: Request, failure: Failed) -> Response:
     except GatewayError:
         kind = JSON
     if kind == XML:
-        return Response(as_xml.to_xml(body), status, headers, f"{XML}; charset=utf-8")
+        return _in_xml(as_xml.to_xml(body), status, headers)
     return Response(body, status, headers, FHIR_JSON)
+
+
+def _in_xml(body: bytes, status: int, headers: Mapping[str, str]) -> Response:
+    sealed = {**headers, "Content-Security-Policy": NOTHING}
+    return Response(body, status, sealed, f"{XML}; charset=utf-8")
 
 
 def page(html: str) -> Response:

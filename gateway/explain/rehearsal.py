@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Hashable, Iterable
+from functools import cache
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -23,8 +24,9 @@ Place = tuple[str, str, str]
 Kept = dict[Place, Row]
 
 
+@cache
 def packaged_sets() -> CodeSets:
-    """The code sets of a sandbox."""
+    """The code sets of a sandbox, read once."""
     return sets.load(sandbox=True)
 
 

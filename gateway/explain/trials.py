@@ -5,7 +5,6 @@ Nothing here knows a source: what is said of a column is what its functions did 
 
 from __future__ import annotations
 
-import sys
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -115,7 +114,14 @@ class Trials:
         self._asked: dict[Place, set[GroupKey]] = {}
         self._made = self._map(self._kept, None, self._asked)
 
-    def effect(self, number: int, content: bytes, onto: Effect) -> None:
+    def tried(self, attempt: Attempt) -> Effect:
+        """What all values of an attempt change."""
+        effect = Effect()
+        for value in attempt.values:
+            self._try(attempt.number, attempt.cell.with_value(value), effect)
+        return effect
+
+    def _try(self, number: int, content: bytes, onto: Effect) -> None:
         """Add what another content of file ``number`` changes."""
         source, feed = self._samples.source, self._samples.feed
         try:
@@ -127,15 +133,11 @@ class Trials:
         self._reading(before, now, onto)
         kept = self._keep([*self._samples.items[:number], now, *self._samples.items[number + 1 :]])
         touched = {place for place in kept.keys() | self._kept.keys() if kept.get(place) != self._kept.get(place)}
-        groups = {
-            (row.publisher, key)
-            for place in touched
-            for row in (kept.get(place), self._kept.get(place))
-            if row
-            for key in row.groups
-        }
-        for publisher, table, key in touched:
-            groups |= self._asked.get((publisher, table, key), set()) | self._asked.get((publisher, table, "*"), set())
+        rows = [row for place in touched for row in (kept.get(place), self._kept.get(place)) if row]
+        groups = {(row.publisher, key) for row in rows for key in row.groups}
+        questions = {*touched, *((publisher, table, "*") for publisher, table, _ in touched)}
+        for question in questions | {(publisher, key, "group") for publisher, key in groups}:
+            groups = groups | self._asked.get(question, set())
         self._compare(self._map(kept, groups, {}), groups, onto)
 
     def unlike(self, other: Trials) -> set[tuple[str, str, str]]:
@@ -200,25 +202,26 @@ Progress = Callable[[int, int], None]
 
 def measure(samples: Samples, progress: Progress = lambda done, all_: None) -> Effects:
     """Return what each column of the samples does."""
-    trials = Trials(samples)
     attempts = list(_attempts(samples))
     effects: Effects = {}
     by_attempt: list[Effect] = []
-    for done, attempt in enumerate(attempts, 1):
-        effect = Effect()
-        for value in attempt.values:
-            trials.effect(attempt.number, attempt.cell.with_value(value), effect)
-        by_attempt.append(effect)
-        _add(effects.setdefault((attempt.cell.table, attempt.cell.column), Effect()), effect, attempt.cell)
-        progress(done, len(attempts))
-    for package, name in code_tables(samples.source):
+    with vocabulary.learning() as learnt:
+        trials = Trials(replace(samples, items=_read(samples)))
+        for done, attempt in enumerate(attempts, 1):
+            effect = trials.tried(attempt)
+            by_attempt.append(effect)
+            _add(effects.setdefault(attempt.column, Effect()), effect, attempt.cell)
+            progress(done, len(attempts))
+        tables = sorted(filter(_is_of_codes, learnt))
+    for package, name in tables:
         with vocabulary.unlearning(package, name):
             without = Trials(replace(samples, items=_read(samples)))
             decided = trials.unlike(without)
             for attempt, before in zip(attempts, by_attempt) if decided else ():
-                moves_rows = {ORDERS, NAMES_ROW} & effects[attempt.cell.table, attempt.cell.column].other
-                if not moves_rows and before.touched & decided and _is_less(without, attempt, before.touched & decided):
-                    effects[attempt.cell.table, attempt.cell.column].tables.add(_title(package, name, samples.source))
+                effect, shared = effects[attempt.column], before.touched & decided
+                moves_rows = {ORDERS, NAMES_ROW} & effect.other
+                if shared and not moves_rows and shared - without.tried(attempt).touched:  # it does less without
+                    effect.tables.add(_title(package, name, samples.source))
     return effects
 
 
@@ -228,6 +231,10 @@ class Attempt(NamedTuple):
     number: int
     cell: Cell
     values: list[str]
+
+    @property
+    def column(self) -> tuple[str, str]:
+        return self.cell.table, self.cell.column
 
 
 def _attempts(samples: Samples) -> Iterator[Attempt]:
@@ -251,14 +258,6 @@ def _add(onto: Effect, effect: Effect, cell: Cell) -> None:
     onto.is_filled |= bool(cell.value)
 
 
-def _is_less(without: Trials, attempt: Attempt, before: set[tuple[str, str, str]]) -> bool:
-    """Whether a change of the cell does less where a table is unlearnt: it is looked up there."""
-    after = Effect()
-    for value in attempt.values:
-        without.effect(attempt.number, attempt.cell.with_value(value), after)
-    return bool(before - after.touched)
-
-
 def taken_apart(samples: Samples, file: File) -> Iterator[Cell]:
     """The cells of a sample."""
     if samples.source.cells is None:
@@ -266,20 +265,9 @@ def taken_apart(samples: Samples, file: File) -> Iterator[Cell]:
     return iter(samples.source.cells(file, samples.feed))
 
 
-def code_tables(source: Source) -> list[tuple[str, str]]:
-    """Package and name of the code tables that the modules of a source may read: its own, those of the sources that it
-    borrows from, and units."""
-    own = f"mappings.{source.name}"
-    packages = {own} & sys.modules.keys() | {"mappings"}
-    for name, module in list(sys.modules.items()):
-        if name == own or name.startswith(own + "."):
-            for member in vars(module).values():
-                home = getattr(member, "__module__", None) or ""
-                if home.startswith("mappings.") and home.count(".") > 1:
-                    packages.add(home.rpartition(".")[0])
-    tables = [(package, path.name[:-4]) for package in sorted(packages) for path in files(package).iterdir()
-              if path.name.startswith("codes") and path.name.endswith(".csv")]  # fmt: skip
-    return [*sorted(tables), ("terminology", "maps/ucum")]
+def _is_of_codes(table: tuple[str, str]) -> bool:
+    """Whether a table translates codes or words: others say where columns stand."""
+    return table[1].startswith(("codes", "maps/"))
 
 
 def _title(package: str, name: str, source: Source) -> str:

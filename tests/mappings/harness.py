@@ -6,14 +6,13 @@ and what was refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
-from gateway.explain import rehearsal
-from gateway.explain.rehearsal import NAMESPACE, HeldLook, Kept, gathered, keep, map_group
+from gateway.explain.rehearsal import NAMESPACE, GroupKey, HeldLook, Kept, gathered, keep, map_group, packaged_sets
 from gateway.fhir import model
 from gateway.fhir.build import encode
 from gateway.intake.mapping import resource_id as store_id
@@ -27,10 +26,6 @@ from mappings.readers.files import whole
 def resource_id(source: str, publisher: str, resource_type: str, key: str) -> str:
     """The id of what a row becomes, as the store derives it."""
     return store_id(NAMESPACE, source, publisher, resource_type, key)
-
-
-packaged_sets = lru_cache(rehearsal.packaged_sets)
-"""The code sets of a sandbox, read once."""
 
 
 def written(resources: Iterable[dict]) -> str:
@@ -55,6 +50,17 @@ class DictLook(HeldLook):
 
     def __init__(self, source: Source, kept: Kept, publisher: str, feed: Feed, own: CodeSets | None = None):
         super().__init__(source, kept, publisher, feed, (own or packaged_sets()).find)
+
+
+def by_group(
+    source: Source, kept: Kept, only: Collection[GroupKey] | None = None, feed: Feed | None = None
+) -> dict[GroupKey, str]:
+    """What each group of kept rows becomes, or each of ``only``, as text: to be compared with what it was."""
+    texts = {}
+    for place, group in gathered(kept, only).items():
+        resources, fault = map_group(source, group, DictLook(source, kept, group.publisher, feed or Feed()))
+        texts[place] = f"fault: {fault}" if fault else str(resources)
+    return texts
 
 
 class Mapped(dict):

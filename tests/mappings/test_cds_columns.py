@@ -10,14 +10,13 @@ from functools import cache
 import msgspec
 import pytest
 
-from gateway.errors import GatewayError
-from mappings import Feed, Group, Reject, Row, Values
+from mappings import Feed, Reject, Row, Values
 from mappings.cds import SOURCE
 from mappings.cds.columns import FIXED, FORMATS, REASONS, columns, length
 from mappings.cds.delivery import check, sent
 from mappings.cds.record import Replacements, row
 from mappings.readers.files import whole
-from tests.mappings.harness import DictLook, keep
+from tests.mappings.harness import by_group, keep
 from tests.mappings.harness_cds import SAMPLES, mapped, stay
 
 CASES = [
@@ -56,13 +55,8 @@ def _made(read: Row) -> str:
     """What one record makes in its groups, and what it is in the store."""
     answer = [read.publisher, read.table, read.key, str(read.order), str(read.deleted), str(read.groups)]
     kept = keep([read, *_replacements()], SOURCE)
-    for key in read.groups:
-        look = DictLook(SOURCE, kept, read.publisher, Feed())
-        try:
-            answer.append(str(SOURCE.to_fhir(Group(key, read.publisher, (read,)), look)))
-        except GatewayError as fault:
-            answer.append(f"fault: {fault}")
-    return "\n".join(answer)
+    made = by_group(SOURCE, kept, {(read.publisher, key) for key in read.groups})
+    return "\n".join([*answer, *made.values()])
 
 
 @cache

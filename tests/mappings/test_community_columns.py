@@ -5,14 +5,13 @@ from functools import cache
 
 import pytest
 
-from gateway.errors import GatewayError
-from mappings import Group, Reject, Row, Values
+from mappings import Reject, Row, Values
 from mappings.community import SOURCE
 from mappings.community.columns import LEFT, NOT_MAPPED, TABLES
 from mappings.community.delivery import number, row
 from mappings.community.tables import REQUIRED
 from mappings.community.tables import TABLES as ABOUT
-from tests.mappings.harness import DictLook, keep
+from tests.mappings.harness import by_group, keep
 from tests.mappings.harness_community import FEED, MADE, MONTH, PROVIDER, sample_rows
 
 CASES = [(table, column) for table, columns in TABLES.items() for column in columns]
@@ -40,19 +39,7 @@ def _made(changed: int = -1, other: Row | None = None) -> Made:
     """What each group makes, with another row for one of the sample (None: without it)."""
     sent = [other if place == changed else read for place, (_, _, read) in enumerate(_sample())]
     kept = keep([each for each in sent if each is not None], SOURCE)
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for member in kept.values():
-        for key in member.groups:
-            groups.setdefault((member.publisher, key), []).append(member)
-    answer = {}
-    for (publisher, key), members in groups.items():
-        members.sort(key=lambda each: (each.table, each.order, each.key))
-        look = DictLook(SOURCE, kept, publisher, FEED)
-        try:
-            answer[publisher, key] = str(SOURCE.to_fhir(Group(key, publisher, tuple(members)), look))
-        except GatewayError as fault:
-            answer[publisher, key] = f"fault: {fault}"
-    return answer
+    return by_group(SOURCE, kept, feed=FEED)
 
 
 @cache

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import GatewayError
-from mappings import Feed, Group, Row, Values
+from mappings import Row, Values
 from mappings.emis import SOURCE
 from mappings.emis.columns import NOT_MAPPED, TABLES, reason
 from mappings.emis.delivery import Named, registrations, row
 from mappings.emis.tables import PATIENT
 from mappings.emis.tables import TABLES as ABOUT
-from tests.mappings.harness import DictLook, keep
+from tests.mappings.harness import by_group, keep
 from tests.mappings.harness_emis import AGREEMENT, EXTRACTED
 
 BULK = Path(__file__).parents[2] / "mappings" / "emis" / "samples" / "bulk"
@@ -58,19 +57,7 @@ def _resources(changed: int = -1, other: tuple[Row, ...] = (), only: frozenset[t
     """What each group makes, or each of ``only``, with other rows for one of the sample."""
     sent = [each for number, (_, _, rows) in enumerate(_sample()) for each in (other if number == changed else rows)]
     kept = keep(sent, SOURCE)
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for member in kept.values():
-        for key in member.groups:
-            groups.setdefault((member.publisher, key), []).append(member)
-    answer = {}
-    for publisher, key in groups.keys() if only is None else groups.keys() & only:
-        members = sorted(groups[publisher, key], key=lambda each: (each.table, each.order, each.key))
-        look = DictLook(SOURCE, kept, publisher, Feed())
-        try:
-            answer[publisher, key] = str(SOURCE.to_fhir(Group(key, publisher, tuple(members)), look))
-        except GatewayError as fault:
-            answer[publisher, key] = f"fault: {fault}"
-    return answer
+    return by_group(SOURCE, kept, only)
 
 
 @cache

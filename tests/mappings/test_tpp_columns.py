@@ -7,14 +7,13 @@ from functools import cache
 import msgspec
 import pytest
 
-from gateway.errors import GatewayError
-from mappings import Feed, Group, Reject, Row, Values
+from mappings import Feed, Reject, Row, Values
 from mappings.tpp import SOURCE
 from mappings.tpp.columns import NOT_MAPPED, TABLES, reason
 from mappings.tpp.delivery import row
 from mappings.tpp.tables import LEFT, REQUIRED
 from mappings.tpp.tables import TABLES as ABOUT
-from tests.mappings.harness import DictLook, keep
+from tests.mappings.harness import by_group, keep
 from tests.mappings.harness_tpp import EXTRACTED, SAMPLES, sample_rows
 
 CASES = [(table, column) for table, columns in TABLES.items() for column in columns]
@@ -43,19 +42,7 @@ def _made(
     """What each group makes, or each of ``only``, with another row for one of the sample (None: without it)."""
     sent = [other if number == changed else read for number, (_, _, read) in enumerate(_sample())]
     kept = keep([each for each in sent if each is not None], SOURCE)
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for member in kept.values():
-        for key in member.groups:
-            groups.setdefault((member.publisher, key), []).append(member)
-    answer = {}
-    for publisher, key in groups.keys() if only is None else groups.keys() & only:
-        members = sorted(groups[publisher, key], key=lambda each: (each.table, each.order, each.key))
-        look = DictLook(SOURCE, kept, publisher, Feed())
-        try:
-            answer[publisher, key] = str(SOURCE.to_fhir(Group(key, publisher, tuple(members)), look))
-        except GatewayError as fault:
-            answer[publisher, key] = f"fault: {fault}"
-    return answer
+    return by_group(SOURCE, kept, only)
 
 
 @cache
