@@ -8,7 +8,7 @@ from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row
 from mappings.community import codes
-from mappings.community.delivery import counts, made_on
+from mappings.community.delivery import made_on, standing
 from mappings.community.tables import CONTACT, ONWARD, REASON, REFERRAL, REFERRAL_ID, SERVICE
 from mappings.community.times import day, moment
 from mappings.emis.request import REFERRAL as REFERRAL_CATEGORY
@@ -32,12 +32,12 @@ def referred(row: Row, look: Look) -> dict[str, Any]:
 
 def to_referral(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the ServiceRequest, and an EpisodeOfCare for each service that gave care for it."""
-    row = next((kept for kept in group.of(REFERRAL) if counts(kept, look)), None)
+    row = next(standing(group.of(REFERRAL), look), None)
     if row is None:
         return []
-    services = [kept for kept in group.of(SERVICE) if counts(kept, look)]
-    reasons = [kept for kept in group.of(REASON) if counts(kept, look)]
-    contacts = [kept for kept in group.of(CONTACT) if counts(kept, look)]
+    services = list(standing(group.of(SERVICE), look))
+    reasons = list(standing(group.of(REASON), look))
+    contacts = list(standing(group.of(CONTACT), look))
     return [request(row, services, reasons, look), *episodes(row, services, contacts, look)]
 
 
@@ -147,9 +147,7 @@ def attended(contact: Row) -> str:
 def to_onward(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the ServiceRequest of a referral to somebody else. Whether it is still open nobody says."""
     resources = []
-    for row in group.of(ONWARD):
-        if not counts(row, look):
-            continue
+    for row in standing(group.of(ONWARD), look):
         resources.append(
             resource(
                 "ServiceRequest",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -229,6 +229,11 @@ def counts(kept: Row, look: Look) -> bool:
     one. What a later submission of the month no longer has was taken back."""
     newest = look.row(SUBMISSION, f"{kept.table} {kept.values[PERIOD]}")
     return newest is None or kept.order >= newest.order
+
+
+def standing(rows: Iterable[Row], look: Look) -> Iterator[Row]:
+    """Yield the rows that count and were not deleted."""
+    return (row for row in rows if not row.deleted and counts(row, look))
 
 
 def cells(file: File, feed: Feed) -> Iterator[Cell]:
