@@ -22,6 +22,7 @@ from gateway.fhir.model import RESOURCE_TYPES, UNREADABLE
 from gateway.nhs.identifiers import is_ods_code, is_valid
 from mappings import Feed, Reject, Row, Values
 from mappings.fhir.bundles import Bundle, entries, read_bundle
+from mappings.fhir.read import publisher_of
 from mappings.fhir.references import Locality, local
 from mappings.gp_connect import lists as of_lists
 from mappings.gp_connect.lists import AREAS, ISSUES, NOTHING, Lists, area_of, read_lists
@@ -96,10 +97,7 @@ def check(path: Path, feed: Feed) -> list[File]:
 
 def publisher_of_feed(feed: Feed) -> str:
     """Return the practice that a feed is of, "" where its table does not say. Raises ``Refused``."""
-    code = feed.settings.get("publisher", "")
-    if not isinstance(code, str) or (code and not is_ods_code(code)):
-        raise Refused(f"GATEWAY_FEEDS: {feed.name}: publisher: an ODS code")
-    return code
+    return "" if feed.settings.get("publisher", "") == "" else publisher_of(feed, "an ODS code")
 
 
 def asked_whole(feed: Feed) -> frozenset[str]:
