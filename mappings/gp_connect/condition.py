@@ -94,7 +94,7 @@ def ended(sent: Sent) -> list[dict[str, Any]]:
 
 def actual(sent: Sent) -> list[dict[str, Any]]:
     """Return the item that the problem is: both say one thing, so what hides one hides the other."""
-    reference = sent.converted(value_of(sent.extension("ActualProblem")) or {}, "extension")
+    reference = sent.extension_value("ActualProblem")
     return [{"detail": [reference]}] if reference else []
 
 
@@ -117,7 +117,7 @@ def related(sent: Sent) -> list[dict[str, Any]]:
 
 def episode(sent: Sent) -> list[dict[str, Any]]:
     """Return the kind of episode (first, new, review, end) with the practice's own words; [] for none."""
-    concept = with_text(sent.converted(value_of(sent.extension("ConditionEpisode")) or {}, "extension"))
+    concept = with_text(sent.extension_value("ConditionEpisode"))
     words = [str(coding.get("code", "")).casefold() for coding in concept.get("coding", ())]
     code = next((EPISODES[word] for word in words if word in EPISODES), "")
     known = [{"system": UK_CORE_CODES + "ConditionEpisodicity", "code": code}] if code else concept.get("coding", [])

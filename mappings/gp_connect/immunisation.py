@@ -34,7 +34,7 @@ ORIGINS = HL7 + "immunization-origin"
 def to_immunisation(sent: Sent) -> list[dict[str, Any]]:
     """Return the Immunization. It is ``not-done`` where the sender says so, the words of its code do, or it cannot have
     been completed by then. Raises ``Invalid`` for a status that is not known."""
-    procedure = with_text(sent.converted(value_of(sent.extension("VaccinationProcedure")) or {}, "extension"))
+    procedure = with_text(sent.extension_value("VaccinationProcedure"))
     vaccine = sent.one("vaccineCode") or {}
     vaccine = with_text(vaccine) if vaccine and not is_null(vaccine) else {}
     entry = entry_of(sent.row, procedure or vaccine, sent.look)

@@ -123,7 +123,7 @@ def last_issue(sent: Sent) -> list[dict[str, Any]]:
 
 def prescriber(sent: Sent) -> list[dict[str, Any]]:
     """Return who prescribes it: the practice, or another organisation."""
-    agency = sent.converted(value_of(sent.extension("PrescribingAgency")), "extension")
+    agency = sent.extension_value("PrescribingAgency")
     return [{"url": PRESCRIBER, "valueCodeableConcept": agency}] if agency else []
 
 
@@ -142,7 +142,7 @@ def dosage(item: dict[str, Any]) -> dict[str, Any]:
 
 def course_type(sent: Sent) -> dict[str, Any]:
     """Return acute, continuous or repeat dispensing, with the practice's own type beside it."""
-    concept = with_text(sent.converted(value_of(sent.extension("PrescriptionType")) or {}, "extension"))
+    concept = with_text(sent.extension_value("PrescriptionType"))
     words = [str(coding.get("code", "")) for coding in concept.get("coding", ())]
     kind = next((PRESCRIPTION_TYPES[word] for word in words if word in PRESCRIPTION_TYPES), "")
     if words and not kind:

@@ -80,7 +80,7 @@ def contact(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def ethnicity(sent: Sent) -> list[dict[str, Any]]:
-    concept = sent.converted(value_of(sent.extension("EthnicCategory")) or {}, "extension")
+    concept = sent.extension_value("EthnicCategory")
     return [{"url": ETHNICITY, "valueCodeableConcept": concept}] if concept else []
 
 

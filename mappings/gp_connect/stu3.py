@@ -155,6 +155,10 @@ class Sent:
         nodes = self.said.get("extension", ())
         return next((node for node in nodes if extension_name(str(node.get("url", ""))) == name), {})
 
+    def extension_value(self, name: str) -> Any:
+        """Return the value of an extension as R4 has it, {} for none."""
+        return self.converted(value_of(self.extension(name)) or {}, "extension")
+
     def parts(self, name: str) -> dict[str, Any]:
         """Return the values of the parts of an extension by the part's name."""
         return parts_of(self.extension(name))
