@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.fhir.build import resource
 from mappings.emis.condition import (
     CLINICAL,
     EPISODE,
@@ -31,11 +30,9 @@ def to_condition(sent: Sent) -> list[dict[str, Any]]:
     certainty = code_of(sent.one("verificationStatus"))
     code = with_text(sent.one("code") or {}) or {"text": "Problem without a code"}
     entry = entry_of(sent.row, code, sent.look)
-    condition = resource(
+    condition = sent.built(
         "Condition",
-        sent.look.id("Condition", sent.name),
         PROFILE,
-        sent.security,
         extension=[*related(sent), *episode(sent)],
         identifier=sent.identifiers(),
         clinicalStatus=None if certainty == ERROR else clinical_status(sent),
@@ -56,7 +53,7 @@ def to_condition(sent: Sent) -> list[dict[str, Any]]:
         evidence=[*sent.many("evidence"), *actual(sent)],
         note=[*sent.many("note"), *ended(sent)],
     )
-    answer = [sent.finished(condition)]
+    answer = [condition]
     if entry.route == "allergy" and not is_elsewhere(sent):
         answer.append(said_allergy(sent, code, entry, "onsetDateTime", "assertedDate"))
     return answer

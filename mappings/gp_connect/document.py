@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gateway.fhir.build import resource
 from gateway.nhs.identifiers import is_valid
 from mappings.gp_connect.concepts import with_text
 from mappings.gp_connect.stu3 import Sent, named, target
@@ -19,11 +18,9 @@ def to_document(sent: Sent) -> list[dict[str, Any]]:
     """Return the DocumentReference. Its content is where the practice's system says, and is not fetched."""
     indexed, said = sent.instant("indexed")
     texts = [sent.text("description"), *(note["text"] for note in said)]
-    document = resource(
+    document = sent.built(
         "DocumentReference",
-        sent.look.id("DocumentReference", sent.name),
         UK_CORE + "UKCore-DocumentReference",
-        sent.security,
         extension=sent.filed(),
         masterIdentifier=sent.one("masterIdentifier"),
         identifier=sent.identifiers(),
@@ -43,7 +40,7 @@ def to_document(sent: Sent) -> list[dict[str, Any]]:
         content=contents(sent),
         context=context(sent),
     )
-    return [sent.finished(document)]
+    return [document]
 
 
 def contents(sent: Sent) -> list[dict[str, Any]]:

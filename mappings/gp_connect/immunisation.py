@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import Invalid
-from gateway.fhir.build import resource
 from gateway.fhir.dates import interval
 from mappings.emis.clinical import REASONS, VACCINATION
 from mappings.emis.entry import NOT_DONE, Entry
@@ -46,11 +45,9 @@ def to_immunisation(sent: Sent) -> list[dict[str, Any]]:
         or bool(unfinished(sent))
     )
     at = sent.text("date")
-    immunisation = resource(
+    immunisation = sent.built(
         "Immunization",
-        sent.look.id("Immunization", sent.name),
         PROFILE,
-        sent.security,
         extension=extensions(sent, procedure),
         identifier=sent.identifiers(),
         status=ERROR if is_error else "not-done" if is_not_done else "completed",
@@ -77,7 +74,7 @@ def to_immunisation(sent: Sent) -> list[dict[str, Any]]:
         reaction=[reaction(item) for item in sent.many("reaction")],
         protocolApplied=[protocol(item) for item in sent.many("vaccinationProtocol")],
     )
-    return [sent.finished(immunisation)]
+    return [immunisation]
 
 
 def extensions(sent: Sent, procedure: dict[str, Any]) -> list[dict[str, Any]]:

@@ -32,11 +32,9 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
 
 def patient(sent: Sent) -> dict[str, Any]:
     spoken = languages(sent)
-    built = resource(
+    return sent.built(
         "Patient",
-        sent.look.id("Patient", sent.name),
         UK_CORE + "UKCore-Patient",
-        sent.security,
         extension=[*ethnicity(sent), *interpreter(sent)],
         identifier=[identifier(item, sent) for item in sent.said.get("identifier", ())],
         active=sent.one("active"),
@@ -53,7 +51,6 @@ def patient(sent: Sent) -> dict[str, Any]:
         generalPractitioner=sent.many("generalPractitioner"),
         managingOrganization=sent.one("managingOrganization"),
     )
-    return sent.finished(built)
 
 
 def identifier(item: dict[str, Any], sent: Sent) -> dict[str, Any]:

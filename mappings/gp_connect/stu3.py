@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.errors import Invalid
-from gateway.fhir.build import decode
+from gateway.fhir.build import decode, resource
 from gateway.fhir.codes import SNOMED
 from gateway.fhir.dates import interval
 from mappings import Look, Row
@@ -200,8 +200,10 @@ class Sent:
         self.warn(element, NO_INSTANT)
         return "", [{"text": f"{element.capitalize()}: {text}"}]
 
-    def finished(self, resource: dict[str, Any]) -> dict[str, Any]:
-        return tagged(resource, self.is_doubtful)
+    def built(self, resource_type: str, profile: str, /, **elements: Any) -> dict[str, Any]:
+        """Return what the resource becomes: under its own id, with its flags and whether a time of it is in doubt."""
+        id_ = self.look.id(resource_type, self.name)
+        return tagged(resource(resource_type, id_, profile, self.security, **elements), self.is_doubtful)
 
     def converted(self, value: Any, place: str) -> Any:
         """Return a value of STU3 as R4 has it. Raises ``Invalid`` for a modifier extension, which may turn the
