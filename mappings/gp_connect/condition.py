@@ -17,8 +17,7 @@ from mappings.emis.condition import (
 from mappings.gp_connect.allergy import ERROR, code_of
 from mappings.gp_connect.allergy_said import is_cancelled, said_allergy
 from mappings.gp_connect.concepts import entry_of, with_text
-from mappings.gp_connect.elements import extension_name
-from mappings.gp_connect.stu3 import Sent, held, named, parts_of, target, value_of
+from mappings.gp_connect.stu3 import Sent, extensions, held, named, parts_of, referred, target, value_of
 from mappings.vocabulary import UK_CORE_CODES, UNKNOWN
 
 ENDED = frozenset({"inactive", "resolved", "remission"})
@@ -98,13 +97,8 @@ def actual(sent: Sent) -> list[dict[str, Any]]:
 def related(sent: Sent) -> list[dict[str, Any]]:
     """Return the problems that this one is a part of. Its own parts and siblings say so themselves: a hidden one of
     them must not hide it."""
-    nodes = [
-        node
-        for node in sent.said.get("extension", ())
-        if extension_name(str(node.get("url"))) == "RelatedProblemHeader"
-    ]
     answer = []
-    for node in nodes:
+    for node in extensions(sent.said, "RelatedProblemHeader"):
         parts = parts_of(node)
         name, key = target(str((parts.get("target") or {}).get("reference", "")))
         if parts.get("type") == "parent" and name == "Condition":
@@ -123,7 +117,6 @@ def episode(sent: Sent) -> list[dict[str, Any]]:
 
 def is_elsewhere(sent: Sent) -> bool:
     """Whether the item that the problem is makes an allergy itself. A cancelled one does not."""
-    value = value_of(sent.extension("ActualProblem"))
-    name, key = target(str(value.get("reference", ""))) if isinstance(value, dict) else ("", "")
+    name, key = referred(value_of(sent.extension("ActualProblem")))
     row = sent.look.row(name, key) if name in ("AllergyIntolerance", "Observation") else None
     return row is not None and not (name == "Observation" and is_cancelled(held(row)))

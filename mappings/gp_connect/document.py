@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.nhs.identifiers import is_valid
 from mappings.gp_connect.concepts import with_text
-from mappings.gp_connect.stu3 import Sent, named, target
+from mappings.gp_connect.stu3 import Sent, named, referred
 from mappings.vocabulary import UK_CORE, UNKNOWN
 
 _TEN_DIGITS = re.compile(r"(?<!\d)\d{10}(?!\d)")
@@ -66,8 +66,7 @@ def attachment(item: dict[str, Any], sent: Sent) -> dict[str, Any]:
 def context(sent: Sent) -> dict[str, Any]:
     """Return the circumstances. R4 lets a document be of several consultations."""
     said = sent.one("context") or {}
-    reference = (sent.said.get("context") or {}).get("encounter") or {}
-    name, key = target(str(reference.get("reference", ""))) if isinstance(reference, dict) else ("", "")
+    name, key = referred((sent.said.get("context") or {}).get("encounter"))
     known = sent.look.reference("Encounter", named(name, key)) if name == "Encounter" else sent.encounter("")
     related = [item.get("ref") or {"identifier": item.get("identifier")} for item in said.get("related", ())]
     return {**said, "encounter": [known] if known else [], "related": [item for item in related if item]}

@@ -13,7 +13,7 @@ from mappings.emis.clinical import REASONS, VACCINATION
 from mappings.emis.entry import NOT_DONE, Entry
 from mappings.gp_connect.allergy import ERROR, code_of, is_null
 from mappings.gp_connect.concepts import entry_of, with_text
-from mappings.gp_connect.repair import repaired
+from mappings.gp_connect.repair import repaired_time
 from mappings.gp_connect.stu3 import Sent, value_of
 from mappings.vocabulary import HL7, UK_CORE, UK_CORE_EXTENSION, UNKNOWN
 
@@ -103,8 +103,7 @@ def unfinished(sent: Sent) -> str:
 
 def recorded(sent: Sent) -> str:
     """Return when it was entered. Some senders write the time as a string."""
-    at = value_of(sent.extension("DateRecorded"))
-    return str(repaired({"date": at}).said.get("date", ""))
+    return repaired_time(value_of(sent.extension("DateRecorded")))
 
 
 def why_not(sent: Sent, entry: Entry) -> dict[str, Any]:

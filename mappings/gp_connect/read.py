@@ -26,8 +26,8 @@ from mappings.fhir.read import publisher_of
 from mappings.fhir.references import Locality, local
 from mappings.gp_connect import lists as of_lists
 from mappings.gp_connect.lists import AREAS, ISSUES, NOTHING, Lists, area_of, read_lists
-from mappings.gp_connect.repair import repaired
-from mappings.gp_connect.stu3 import FILED, HEADING, LOOKED_UP, TYPES, many, target
+from mappings.gp_connect.repair import repaired_time
+from mappings.gp_connect.stu3 import FILED, HEADING, LOOKED_UP, TYPES, many, referred
 from mappings.readers.files import File, delivered
 
 SUFFIXES = (".json",)
@@ -214,8 +214,7 @@ def _publisher(by_name: dict[tuple[str, str], dict[str, Any]]) -> str:
         for patient in patients:
             value = patient.get(element)
             for reference in value if isinstance(value, list) else [value]:
-                name = target(str(reference.get("reference", ""))) if isinstance(reference, dict) else ("", "")
-                if code := ods_of(by_name.get(name, {})):
+                if code := ods_of(by_name.get(referred(reference), {})):
                     return code
     codes = {ods_of(item) for (type_, _), item in by_name.items() if type_ == "Organization"} - {""}
     return codes.pop() if len(codes) == 1 else ""
@@ -236,15 +235,10 @@ def _time(lists: Lists, meta: dict[str, Any], name: str) -> tuple[int, str]:
     asked, else the date in the name of its file; (0, "") for none of them."""
     dates = [statement.date for statement in lists.statements if statement.is_primary]
     for texts in ([str(meta.get("lastUpdated", ""))], dates, [_in_a_name(name)]):
-        orders = [(_order(text), text) for text in map(_whole_time, texts)]
+        orders = [(_order(text), text) for text in map(repaired_time, texts)]
         if known := [pair for pair in orders if pair[0]]:
             return max(known)
     return 0, ""
-
-
-def _whole_time(text: str) -> str:
-    """Return a time with its offset, "" for what is none."""
-    return str(repaired({"date": text}).said.get("date", ""))
 
 
 def _order(text: str) -> int:
@@ -333,7 +327,7 @@ def _key(resource: dict[str, Any]) -> str:
             raise Invalid("id: an NHS number is no id")
         return key
     if resource["resourceType"] == "List" and (kind := of_lists.kind_of(resource)):
-        return f"{target(of_lists.reference_of(resource.get('subject')))[1]}|{kind['code']}"
+        return f"{referred(resource.get('subject'))[1]}|{kind['code']}"
     raise Invalid(f"{resource['resourceType']}.id")
 
 
@@ -357,7 +351,7 @@ def _patient(resource: dict[str, Any], type_: str, key: str, answer: Answer) -> 
     if type_ not in SUBJECTS:
         return ""
     element = SUBJECTS[type_]
-    name, patient = target(of_lists.reference_of(resource.get(element)))
+    name, patient = referred(resource.get(element))
     if name == "Patient" and (not answer.patients or patient in answer.patients):
         return patient
     if type_ in LENIENT or not key:

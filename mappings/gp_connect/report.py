@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mappings.gp_connect.concepts import with_text
-from mappings.gp_connect.elements import extension_name
-from mappings.gp_connect.stu3 import Sent, value_of
+from mappings.gp_connect.stu3 import Sent, extensions, value_of
 from mappings.vocabulary import UK_CORE
 
 NAMELESS = {"text": "Report without a code"}
@@ -64,7 +63,7 @@ def to_specimen(sent: Sent) -> list[dict[str, Any]]:
 def fasting_status(sent: Sent) -> dict[str, Any]:
     """Return whether the patient was fasting, which STU3 says in an extension of the collection and R4 has an element
     for; {} for nothing said."""
-    for node in (sent.said.get("collection") or {}).get("extension", ()):
-        if extension_name(str(node.get("url", ""))) == "FastingStatus" and (concept := value_of(node)):
+    for node in extensions(sent.said.get("collection") or {}, "FastingStatus"):
+        if concept := value_of(node):
             return {"fastingStatusCodeableConcept": with_text(sent.converted(concept, "collection"))}
     return {}

@@ -152,8 +152,7 @@ class Sent:
 
     def extension(self, name: str) -> dict[str, Any]:
         """Return the extension that GP Connect calls by this name, {} for none."""
-        nodes = self.said.get("extension", ())
-        return next((node for node in nodes if extension_name(str(node.get("url", ""))) == name), {})
+        return next(iter(extensions(self.said, name)), {})
 
     def extension_value(self, name: str) -> Any:
         """Return the value of an extension as R4 has it, {} for none."""
@@ -168,8 +167,7 @@ class Sent:
 
     def encounter(self, element: str = "context") -> dict[str, Any]:
         """Return the consultation: the one that the item names, else the one in whose lists it stands; {} for none."""
-        value = self.said.get(element)
-        name, key = target(str(value.get("reference", ""))) if isinstance(value, dict) else ("", "")
+        name, key = referred(self.said.get(element))
         if name != "Encounter":
             heading = self.heading()
             key = heading.values["encounter"] if heading else ""
@@ -275,6 +273,27 @@ def many(value: object) -> list[Any]:
     ([], [{'reference': 'Observation/o1'}])
     """
     return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def plain(value: object) -> dict[str, Any]:
+    """Return an object, {} for what is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def reference_of(value: object) -> str:
+    """Return what a Reference refers to, "" for none."""
+    return str(plain(value).get("reference", ""))
+
+
+def referred(value: object) -> tuple[str, str]:
+    """Return the type and id of what a Reference refers to within the record, or ("", "")."""
+    return target(reference_of(value))
+
+
+def extensions(said: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the extensions that GP Connect calls by this name."""
+    nodes = [plain(node) for node in many(said.get("extension"))]
+    return [node for node in nodes if extension_name(str(node.get("url", ""))) == name]
 
 
 def parts_of(node: dict[str, Any]) -> dict[str, Any]:
