@@ -56,18 +56,31 @@ NOT_TAKEN = "a reference to what is not taken"
 NO_INSTANT = "a day where R4 has only a time: said in a note"
 _MOVED = re.compile(r"^http://hl7\.org/fhir/(v[23])/")
 """Where the tables of HL7 v2 and v3 were in STU3. R4 calls them by terminology.hl7.org."""
-_REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/([^\s/|#?]{1,128})(?:/_history/\S{1,64})?")
+_ID = r"[^\s/|#?]{1,128}"
+"""Ids have characters that FHIR does not allow."""
+_IS_ID = re.compile(_ID)
+_REFERENCE = re.compile(rf"([A-Z][A-Za-z]+)/({_ID})(?:/_history/\S{{1,64}})?")
 
 
 def target(reference: str) -> tuple[str, str]:
-    """Return the type and id of a reference within the record, or ("", ""). Ids have characters that FHIR does not
-    allow.
+    """Return the type and id of a reference within the record, or ("", "").
 
     >>> target("Encounter/4000000000000000_d144"), target("Referral items are not supported")
     (('Encounter', '4000000000000000_d144'), ('', ''))
     """
     match = _REFERENCE.fullmatch(reference.strip())
     return (match[1], match[2]) if match else ("", "")
+
+
+def is_id(text: str) -> bool:
+    """Whether a reference could name a resource by this id."""
+    return _IS_ID.fullmatch(text) is not None
+
+
+def is_named(said: dict[str, Any]) -> bool:
+    """Whether a resource has an id, but for spaces around it."""
+    key = said.get("id")
+    return isinstance(key, str) and is_id(key.strip())
 
 
 def named(type_: str, key: str) -> str:
