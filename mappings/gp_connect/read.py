@@ -21,7 +21,7 @@ from mappings.fhir.bundles import Bundle, entries, read_bundle
 from mappings.fhir.references import Locality, local
 from mappings.gp_connect.answered import Answer, answer_of, asked_whole, beside, publisher_of_feed
 from mappings.gp_connect.lists import area_of, kind_of
-from mappings.gp_connect.stu3 import LOOKED_UP, TYPES, is_id, is_named, many, referred
+from mappings.gp_connect.stu3 import LOOKED_UP, TYPES, is_id, is_named, many, plain, referred
 from mappings.readers.files import File, delivered
 
 SUFFIXES = (".json",)
@@ -100,7 +100,7 @@ def _rows(bundle: Bundle, line: int, body: bytes, name: str, feed: Feed) -> Iter
         for at, item, _ in sent
         if not (isinstance(item, dict) and item["resourceType"] in SKIPPED)
     ]
-    answer = answer_of([item for _, item in resources if isinstance(item, dict)], _meta(body), name, feed)
+    answer = answer_of([item for _, item in resources if isinstance(item, dict)], _meta(bundle), name, feed)
     yield from _read_items(resources, answer)
     yield from beside(answer, feed)
 
@@ -117,15 +117,12 @@ def _object(body: bytes) -> dict[str, Any] | Invalid:
     return resource
 
 
-def _meta(body: bytes) -> dict[str, Any]:
-    """Return the ``meta`` of the Bundle, or of the one that Parameters hold."""
-    document = decode(body)
-    for part in many(document.get("parameter")) if isinstance(document, dict) else ():
-        if isinstance(part, dict) and isinstance(part.get("resource"), dict):
-            document = part["resource"]
-            break
-    meta = document.get("meta")
-    return meta if isinstance(meta, dict) else {}
+def _meta(bundle: Bundle) -> dict[str, Any]:
+    """Return the ``meta`` of the Bundle, {} for none that can be read."""
+    try:
+        return plain(decode(bytes(bundle.meta)))
+    except UNREADABLE:
+        return {}
 
 
 def _read_items(resources: list[tuple[int, dict[str, Any] | Invalid]], answer: Answer) -> Iterator[Row | Reject]:
