@@ -77,15 +77,19 @@ def request(row: Row, services: list[Row], reasons: list[Row], look: Look) -> di
 def status(row: Row, services: list[Row]) -> str:
     """Return whether a referral is open. One that was discharged, or whose services have all closed, is completed; one
     that all have turned down is revoked. A day that lies ahead of the submission has not come."""
-    known = made_on(row.order)
-    if is_past(day(row.values, "Discharge_Date"), known):
+    if has_come(row, "Discharge_Date"):
         return "completed"
-    closed = [is_past(day(service.values, "Referral_ClosureDate"), made_on(service.order)) for service in services]
-    rejected = [is_past(day(service.values, "Referral_RejectionDate"), made_on(service.order)) for service in services]
+    closed = [has_come(service, "Referral_ClosureDate") for service in services]
+    rejected = [has_come(service, "Referral_RejectionDate") for service in services]
     if services and all(rejected):
         return "revoked"
     ended = [is_closed or is_rejected for is_closed, is_rejected in zip(closed, rejected)]
     return "completed" if services and all(ended) else "active"
+
+
+def has_come(row: Row, column: str) -> bool:
+    """Whether the day in a column had come when the submission of its row was made."""
+    return is_past(day(row.values, column), made_on(row.order))
 
 
 def is_past(day_: str, known: str) -> bool:
@@ -113,7 +117,7 @@ def episodes(row: Row, services: list[Row], contacts: list[Row], look: Look) -> 
     resources = []
     of_the_referral: list[Row | None] = [*services] or [None]
     for service in of_the_referral:
-        if service is not None and is_past(day(service.values, "Referral_RejectionDate"), made_on(service.order)):
+        if service is not None and has_come(service, "Referral_RejectionDate"):
             continue
         closed = day(service.values, "Referral_ClosureDate") if service else ""
         end = min(filter(None, (closed, discharged)), default="")
