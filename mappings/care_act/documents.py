@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from gateway.errors import Invalid, Refused
 from gateway.fhir.build import decode, encode
 from gateway.fhir.dates import interval
+from gateway.fhir.model import UNREADABLE
 from gateway.nhs.identifiers import is_council_code
 from mappings import Feed, Reject, Row, Values
 from mappings.care_act.questions import is_statutory
@@ -77,14 +76,13 @@ def documents(file: File) -> Iterator[tuple[str, dict[str, Any] | Reject]]:
     """Yield the place and the object of each document."""
     if file.name.lower().endswith(LINES):
         for line in json_rows(file):
-            place = line.place if isinstance(line, Reject) else f"line {line[0]}"
-            yield place, line if isinstance(line, Reject) else line[1]
+            yield (line.place, line) if isinstance(line, Reject) else (f"line {line[0]}", line[1])
         return
     with file.open() as stream:
         content = stream.read(LARGEST + 1)
     try:
         whole = decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         yield "", Reject("", "not JSON")
         return
     graph = whole.get("@graph") if isinstance(whole, dict) else whole
@@ -142,6 +140,16 @@ def listed(said: dict[str, Any], name: str) -> list[Any]:
     """Return the values of a property, which JSON-LD may write alone where there is only one."""
     value = said.get(name)
     return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def objects(said: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the values of a property that are objects."""
+    return [item for item in listed(said, name) if isinstance(item, dict)]
+
+
+def texts(said: dict[str, Any], name: str) -> list[str]:
+    """Return the values of a property that are texts."""
+    return [item for item in listed(said, name) if isinstance(item, str)]
 
 
 def identifier(item: Any) -> str:

@@ -23,6 +23,8 @@ from mappings.care_act.documents import (
     identifier,
     listed,
     local,
+    objects,
+    texts,
 )
 from mappings.care_act.questions import URN, concept, output
 from mappings.cld.codes import URN as CLD
@@ -46,7 +48,7 @@ def said_of(row: Row) -> dict[str, Any]:
     return decode(row.values["document"].encode())
 
 
-def state(said: dict[str, Any], name: str, look: Look) -> str:
+def state(said: dict[str, Any], name: str) -> str:
     """Return the status in FHIR. Raises ``Invalid("status")`` for one that the standard does not have."""
     word = said.get("status")
     if not isinstance(word, str) or word not in _statuses():
@@ -87,6 +89,12 @@ def of_person(row: Row, look: Look) -> dict[str, Any]:
     return look.reference("Patient", alias.values["person"] if alias else row.patient)
 
 
+def document(resource_type: str, item: Any, look: Look) -> dict[str, Any]:
+    """Return a reference to another document by its identifier, {} for none."""
+    name = identifier(item)
+    return look.reference(resource_type, local(name, look.feed)) if name else {}
+
+
 def named(item: Any) -> dict[str, Any]:
     return {"system": item.get("system"), "value": item["value"]} if identifier(item) else {}
 
@@ -97,9 +105,8 @@ def to_assessment(group: Group, look: Look) -> list[dict[str, Any]]:
     if row is None:
         return []
     said = said_of(row)
-    reviews = [item for item in listed(said, "review") if isinstance(item, dict) and item.get("isReview") is True]
-    earlier = [item for review in reviews for item in listed(review, "previousId") if identifier(item)]
-    plan, when, status = said.get("planId"), completed_on(row, said, look), state(said, "task", look)
+    reviews = [item for item in objects(said, "review") if item.get("isReview") is True]
+    when, status = completed_on(row, said, look), state(said, "task")
     is_open = status == "completed" and not when
     word = "Care Act needs assessment" + (" (review)" if reviews else "")
     return [
@@ -109,12 +116,12 @@ def to_assessment(group: Group, look: Look) -> list[dict[str, Any]]:
             UK_CORE + "UKCore-Task",
             labels(said),
             identifier=[named(said["identifier"])],
-            basedOn=[look.reference("Task", local(identifier(item), look.feed)) for item in earlier],
+            basedOn=[document("Task", item, look) for review in reviews for item in listed(review, "previousId")],
             status="in-progress" if is_open else status,
             businessStatus={"text": f"{said['status']}, not said to be completed"} if is_open else {},
             intent="plan",
             code={"coding": [{"system": URN + "document", "code": ASSESSMENT}], "text": word},
-            focus=look.reference("CarePlan", local(identifier(plan), look.feed)) if identifier(plan) else {},
+            focus=document("CarePlan", said.get("planId"), look),
             for_=of_person(row, look),
             executionPeriod={"end": when},
             authoredOn=when,
@@ -138,11 +145,11 @@ def to_plan(group: Group, look: Look) -> list[dict[str, Any]]:
     if row is None:
         return []
     said = said_of(row)
-    status, assessment = state(said, "plan", look), said.get("assessmentId")
-    components = [item for item in listed(said, "careComponent") if isinstance(item, dict)]
-    times: list[Any] = [item.get("time") if isinstance(item.get("time"), dict) else {} for item in components]
-    starts = sorted(filter(None, (moment(time or {}, "startDateTime") for time in times)))
-    ends = [moment(time or {}, "endDateTime") for time in times]
+    status = state(said, "plan")
+    components = objects(said, "careComponent")
+    times = [time if isinstance(time := item.get("time"), dict) else {} for item in components]
+    starts = [start for time in times if (start := moment(time, "startDateTime"))]
+    ends = [moment(time, "endDateTime") for time in times]
     return [
         resource(
             "CarePlan",
@@ -154,13 +161,11 @@ def to_plan(group: Group, look: Look) -> list[dict[str, Any]]:
             intent="plan",
             category=[{"coding": [{"system": URN + "document", "code": PLAN}], "text": "Care and support plan"}],
             subject=of_person(row, look),
-            period={"start": starts[0] if starts else "", "end": max(ends) if ends and all(ends) else ""},
+            period={"start": min(starts, default=""), "end": max(ends) if ends and all(ends) else ""},
             created=completed_on(row, said, look),
             author=look.reference("Organization", row.publisher),
-            supportingInfo=[look.reference("Task", local(identifier(assessment), look.feed))]
-            if identifier(assessment)
-            else [],
-            activity=[activity(item, time or {}, status, look) for item, time in zip(components, times)],
+            supportingInfo=[document("Task", said.get("assessmentId"), look)],
+            activity=[activity(item, time, status, look) for item, time in zip(components, times)],
         )
     ]
 
@@ -178,7 +183,6 @@ def activity(component: dict[str, Any], time: dict[str, Any], status: str, look:
     ]
     payment = " (paid for by direct payment)" if what.get("directPayment") is True else ""
     outcome = what.get("outcome")
-    actors = [item for item in listed(component, "actor") if isinstance(item, dict)]
     return {
         "detail": {
             "code": concept("outcome", outcome, look) if isinstance(outcome, str) and outcome else {},
@@ -186,7 +190,7 @@ def activity(component: dict[str, Any], time: dict[str, Any], status: str, look:
             "scheduledString": " ".join(filter(None, words)),
             "performer": [
                 {"identifier": named(actor.get("actorId")), "display": str(actor.get("actorType") or "Somebody")}
-                for actor in actors
+                for actor in objects(component, "actor")
             ],
             "description": f"{what.get('activityDescription') or ''}{payment}".strip(),
         }
@@ -207,32 +211,28 @@ def to_person(group: Group, look: Look) -> list[dict[str, Any]]:
 def patient(row: Row, said: dict[str, Any], look: Look) -> dict[str, Any]:
     died = partial(said.get("deceasedDate"), "deceasedDate")
     is_dead = said.get("isDeceased")
-    addresses = [item for item in listed(said, "address") if isinstance(item, dict)]
-    contacts = [item for item in listed(said, "contact") if isinstance(item, dict)]
     return resource(
         "Patient",
         look.id("Patient", row.key),
         UK_CORE + "UKCore-Patient",
         identifier=[numbered(item) for item in listed(said, "identifier") if identifier(item)],
-        name=[name_of(item) for item in listed(said, "name") if isinstance(item, dict)],
+        name=[name_of(item) for item in objects(said, "name")],
         telecom=[
             {"system": system, "value": value}
-            for item in contacts
+            for item in objects(said, "contact")
             for system, place in (("phone", "telephone"), ("email", "email"))
-            for value in listed(item, place)
-            if isinstance(value, str)
+            for value in texts(item, place)
         ],
         gender=GENDERS.get(str(said.get("genderCode", "")), ""),
         birthDate=partial(said.get("dateOfBirth"), "dateOfBirth"),
         deceasedDateTime=died if is_dead is not False else "",
         deceasedBoolean=True if is_dead is True and not died else None,
-        address=[address_of(item) for item in addresses],
+        address=[address_of(item) for item in objects(said, "address")],
         communication=[
             {"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": language["languageCode"]}]}}
-            for item in listed(said, "communication")
-            if isinstance(item, dict)
-            for language in listed(item, "language")
-            if isinstance(language, dict) and isinstance(language.get("languageCode"), str)
+            for item in objects(said, "communication")
+            for language in objects(item, "language")
+            if isinstance(language.get("languageCode"), str)
         ],
         managingOrganization=look.reference("Organization", row.publisher),
     )
@@ -249,9 +249,11 @@ def numbered(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def name_of(item: dict[str, Any]) -> dict[str, Any]:
-    family = " ".join(part for part in listed(item, "familyName") if isinstance(part, str))
-    forenames = [part for part in listed(item, "givenName") if isinstance(part, str)]
-    return {"use": "official" if item.get("use") == "official" else "", "family": family, "given": forenames}
+    return {
+        "use": "official" if item.get("use") == "official" else "",
+        "family": " ".join(texts(item, "familyName")),
+        "given": texts(item, "givenName"),
+    }
 
 
 def address_of(item: dict[str, Any]) -> dict[str, Any]:

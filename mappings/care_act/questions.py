@@ -41,10 +41,9 @@ def output(question: dict[str, Any], look: Look) -> dict[str, Any]:
     kind = {"coding": [{"system": URN + "question", "code": id_}], "text": dictionary()[id_]}
     if list_ := LISTS.get(id_):
         concepts = [concept(list_, text, look) for text in texts]
-        return {"type": kind, "valueCodeableConcept": concepts[0]} if len(concepts) == 1 else {
-            "type": kind, "valueString": "; ".join(texts)
-        }  # fmt: skip
-    if question.get("answerType") == "Boolean" and len(texts) == 1 and texts[0].casefold() in YES | NO:
+        if len(concepts) == 1:
+            return {"type": kind, "valueCodeableConcept": concepts[0]}
+    elif question.get("answerType") == "Boolean" and len(texts) == 1 and texts[0].casefold() in YES | NO:
         return {"type": kind, "valueBoolean": texts[0].casefold() in YES}
     return {"type": kind, "valueString": "; ".join(texts)}
 

@@ -8,7 +8,7 @@ from gateway.errors import Invalid
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row
 from mappings.community import codes
-from mappings.community.delivery import counts, made_on
+from mappings.community.delivery import made_on, standing
 from mappings.community.tables import CONTACT, ONWARD, REASON, REFERRAL, REFERRAL_ID, SERVICE
 from mappings.community.times import day, moment
 from mappings.emis.request import REFERRAL as REFERRAL_CATEGORY
@@ -32,12 +32,12 @@ def referred(row: Row, look: Look) -> dict[str, Any]:
 
 def to_referral(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the ServiceRequest, and an EpisodeOfCare for each service that gave care for it."""
-    row = next((kept for kept in group.of(REFERRAL) if counts(kept, look)), None)
+    row = next(standing(group.of(REFERRAL), look), None)
     if row is None:
         return []
-    services = [kept for kept in group.of(SERVICE) if counts(kept, look)]
-    reasons = [kept for kept in group.of(REASON) if counts(kept, look)]
-    contacts = [kept for kept in group.of(CONTACT) if counts(kept, look)]
+    services = list(standing(group.of(SERVICE), look))
+    reasons = list(standing(group.of(REASON), look))
+    contacts = list(standing(group.of(CONTACT), look))
     return [request(row, services, reasons, look), *episodes(row, services, contacts, look)]
 
 
@@ -77,15 +77,19 @@ def request(row: Row, services: list[Row], reasons: list[Row], look: Look) -> di
 def status(row: Row, services: list[Row]) -> str:
     """Return whether a referral is open. One that was discharged, or whose services have all closed, is completed; one
     that all have turned down is revoked. A day that lies ahead of the submission has not come."""
-    known = made_on(row.order)
-    if is_past(day(row.values, "Discharge_Date"), known):
+    if has_come(row, "Discharge_Date"):
         return "completed"
-    closed = [is_past(day(service.values, "Referral_ClosureDate"), made_on(service.order)) for service in services]
-    rejected = [is_past(day(service.values, "Referral_RejectionDate"), made_on(service.order)) for service in services]
+    closed = [has_come(service, "Referral_ClosureDate") for service in services]
+    rejected = [has_come(service, "Referral_RejectionDate") for service in services]
     if services and all(rejected):
         return "revoked"
     ended = [is_closed or is_rejected for is_closed, is_rejected in zip(closed, rejected)]
     return "completed" if services and all(ended) else "active"
+
+
+def has_come(row: Row, column: str) -> bool:
+    """Whether the day in a column had come when the submission of its row was made."""
+    return is_past(day(row.values, column), made_on(row.order))
 
 
 def is_past(day_: str, known: str) -> bool:
@@ -113,7 +117,7 @@ def episodes(row: Row, services: list[Row], contacts: list[Row], look: Look) -> 
     resources = []
     of_the_referral: list[Row | None] = [*services] or [None]
     for service in of_the_referral:
-        if service is not None and is_past(day(service.values, "Referral_RejectionDate"), made_on(service.order)):
+        if service is not None and has_come(service, "Referral_RejectionDate"):
             continue
         closed = day(service.values, "Referral_ClosureDate") if service else ""
         end = min(filter(None, (closed, discharged)), default="")
@@ -147,9 +151,7 @@ def attended(contact: Row) -> str:
 def to_onward(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the ServiceRequest of a referral to somebody else. Whether it is still open nobody says."""
     resources = []
-    for row in group.of(ONWARD):
-        if not counts(row, look):
-            continue
+    for row in standing(group.of(ONWARD), look):
         resources.append(
             resource(
                 "ServiceRequest",

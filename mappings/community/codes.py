@@ -26,8 +26,8 @@ def target(name: str, code: str, column: str) -> str:
     return _targets(name, column).get(code.upper(), "")
 
 
-def is_listed(name: str, code: str, column: str = "label") -> bool:
-    return code.upper() in _targets(name, column)
+def is_listed(name: str, code: str) -> bool:
+    return code.upper() in _targets(name, "label")
 
 
 @lru_cache
@@ -37,16 +37,18 @@ def _labels() -> dict[tuple[str, str], str]:
 
 def concept(list_: str, code: str) -> dict[str, Any]:
     """Return a code of one of the Data Dictionary's lists, with its words where we could read the list."""
+    return _shown(list_, code, _labels().get((list_, code.upper()), ""))
+
+
+def labelled(name: str, list_: str, code: str) -> dict[str, Any]:
+    """Return a code of a list that has a table of its own (``codes_<name>.csv``)."""
+    return _shown(list_, code, target(name, code, "label"))
+
+
+def _shown(list_: str, code: str, label: str) -> dict[str, Any]:
     if not code:
         return {}
-    label = _labels().get((list_, code.upper()), "")
     return {"coding": [{"system": URN + list_, "code": code, **({"display": label} if label else {})}]}
-
-
-def labelled(name: str, list_: str, code: str, target_column: str = "label") -> dict[str, Any]:
-    """Return a code of a list that has a table of its own (``codes_<name>.csv``)."""
-    label = target(name, code, target_column)
-    return {"coding": [{"system": URN + list_, "code": code, **({"display": label} if label else {})}]} if code else {}
 
 
 @lru_cache

@@ -10,7 +10,7 @@ from gateway.fhir.build import resource
 from mappings import Group, Look, Row
 from mappings.community import codes
 from mappings.community.care import referral_of
-from mappings.community.delivery import counts, made_on
+from mappings.community.delivery import made_on, standing
 from mappings.community.diagnosis import condition
 from mappings.community.facts import category, measured, scored, stated, value
 from mappings.community.tables import (
@@ -32,14 +32,12 @@ AT_HOME = "A01"
 
 def to_contact(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Encounter. A contact to which somebody did not come, or that was cancelled, is no visit."""
-    row = next((kept for kept in group.of(CONTACT) if counts(kept, look)), None)
+    row = next(standing(group.of(CONTACT), look), None)
     if row is None:
         return []
     values, referral = row.values, referral_of(row, look)
     start, is_doubtful = moment(values, "Contact_Date", "Contact_Time")
-    people = sorted(
-        {kept.values["CareProfessionalID_Local"] for kept in group.of(ACTIVITY) if counts(kept, look)} - {""}
-    )
+    people = sorted({kept.values["CareProfessionalID_Local"] for kept in standing(group.of(ACTIVITY), look)} - {""})
     site, state = values["Treatment_OrgSiteID"].upper(), status(row)
     place = codes.concept("activity-location-type", values["Activity_LocationType"])
     minutes = values["CareContact_Duration"]
@@ -113,9 +111,9 @@ def types(row: Row) -> list[dict[str, Any]]:
 def to_activity(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return what was done, found and measured in a contact. Nothing is done in a contact that did not take place: such
     rows are counted and make nothing. Of one that may have taken place all is in doubt."""
-    row = next((kept for kept in group.of(ACTIVITY) if counts(kept, look)), None)
+    row = next(standing(group.of(ACTIVITY), look), None)
     if row is None:
-        if any(not kept.deleted and kept.table != ACTIVITY and counts(kept, look) for kept in group.rows):
+        if any(kept.table != ACTIVITY for kept in standing(group.rows, look)):
             raise Invalid("column CareActivityID")  # the activity has not come
         return []
     contact = look.row(CONTACT, row.values[CONTACT_ID])
@@ -128,9 +126,7 @@ def to_activity(group: Group, look: Look) -> list[dict[str, Any]]:
     encounter = look.reference("Encounter", contact.key)
     when, is_doubtful = moment(contact.values, "Contact_Date", "Contact_Time")
     resources = [*done(row, patient, when, encounter, look), *findings(row, patient, when, encounter, look)]
-    for kept in group.rows:
-        if kept.deleted or not counts(kept, look):
-            continue
+    for kept in standing(group.rows, look):
         if kept.table == BREASTFEEDING:
             resources += stated(kept, patient, when, encounter, look)
         elif kept.table == BODY:

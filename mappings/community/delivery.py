@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 
 from gateway.errors import Invalid, Refused
@@ -22,7 +21,7 @@ from mappings.community.columns import LEFT
 from mappings.community.columns import TABLES as COLUMNS
 from mappings.community.tables import HEADER, MADE, MANDATORY, PATIENT_ID, PERIOD, REQUIRED, SUBMISSION, TABLES, Table
 from mappings.readers.cells import Cell, csv_cells
-from mappings.readers.csv import Rename, check_header, csv_rows, unknown_columns
+from mappings.readers.csv import Rename, check_header, csv_rows, spelt_as, unknown_columns
 from mappings.readers.files import File, delivered, is_zip, whole
 from mappings.vocabulary import without_nhs_number
 
@@ -147,19 +146,9 @@ def order_of(file: File) -> int:
     return number(f"{month}-01", minute)
 
 
-@lru_cache
-def _spellings(table: str) -> dict[str, str]:
-    return {_folded(name): name for name in COLUMNS[table]}
-
-
-def _folded(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.casefold())
-
-
 def rename(table: str) -> Rename:
     """Return what calls the columns of a table as we do, whatever their case and underscores."""
-    names = _spellings(table)
-    return lambda name: names.get(_folded(name), name.strip())
+    return spelt_as(COLUMNS[table])
 
 
 def unread(file: File) -> list[str]:
@@ -240,6 +229,11 @@ def counts(kept: Row, look: Look) -> bool:
     one. What a later submission of the month no longer has was taken back."""
     newest = look.row(SUBMISSION, f"{kept.table} {kept.values[PERIOD]}")
     return newest is None or kept.order >= newest.order
+
+
+def standing(rows: Iterable[Row], look: Look) -> Iterator[Row]:
+    """Yield the rows that count and were not deleted."""
+    return (row for row in rows if not row.deleted and counts(row, look))
 
 
 def cells(file: File, feed: Feed) -> Iterator[Cell]:

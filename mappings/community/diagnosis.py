@@ -8,7 +8,7 @@ from gateway.fhir.build import resource
 from mappings import Group, Look, Row
 from mappings.community import codes
 from mappings.community.care import referred
-from mappings.community.delivery import counts
+from mappings.community.delivery import standing
 from mappings.community.tables import HISTORY, PRIMARY, PROVISIONAL, SECONDARY
 from mappings.community.times import day
 from mappings.emis.condition import VERIFICATION
@@ -28,9 +28,7 @@ def to_diagnosis(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Condition. Nothing says whether it is over, so it has no clinical status: a referral that ends heals
     nobody, and a previous diagnosis may still hold."""
     resources = []
-    for row in group.rows:
-        if row.deleted or not counts(row, look):
-            continue
+    for row in standing(group.rows, look):
         column, date, certainty, words = COLUMNS[row.table]
         code = codes.clinical("diagnosis", row.values["Diagnosis_Scheme"], row.values[column], look, "Diagnosis_Scheme")
         patient = look.reference("Patient", row.patient) if row.table == HISTORY else referred(row, look)

@@ -8,7 +8,7 @@ from gateway.fhir.build import resource
 from gateway.fhir.codes import ODS
 from mappings import Group, Look
 from mappings.community import codes
-from mappings.community.delivery import counts
+from mappings.community.delivery import standing
 from mappings.community.tables import HEADER, STAFF
 from mappings.vocabulary import UK_CORE
 
@@ -34,7 +34,7 @@ def to_provider(group: Group, look: Look) -> list[dict[str, Any]]:
 def to_staff(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the PractitionerRole of a care professional, and the Practitioner where a registration is known. The data
     set has nobody's name."""
-    row = next((kept for kept in group.of(STAFF) if counts(kept, look)), None)
+    row = next(standing(group.of(STAFF), look), None)
     if row is None:
         return []
     values, own = row.values, {"system": LOCAL_STAFF, "value": row.key}

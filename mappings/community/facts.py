@@ -10,7 +10,7 @@ from gateway.fhir.build import resource
 from mappings import Group, Look, Row
 from mappings.community import codes
 from mappings.community.care import referred
-from mappings.community.delivery import counts
+from mappings.community.delivery import standing
 from mappings.community.tables import ACCOMMODATION, ASSESSMENT, CIRCUMSTANCE, TECHNOLOGY
 from mappings.community.times import day
 from mappings.emis.values import is_number
@@ -41,9 +41,8 @@ def category(code: str) -> list[dict[str, Any]]:
 def to_fact(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return an Observation for each fact that a row of a patient states."""
     resources = []
-    for row in group.rows:
-        if not row.deleted and counts(row, look):
-            resources += stated(row, look.reference("Patient", row.patient), "", {}, look)
+    for row in standing(group.rows, look):
+        resources += stated(row, look.reference("Patient", row.patient), "", {}, look)
     return resources
 
 
@@ -74,9 +73,7 @@ def to_coded(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Observation of a SNOMED CT concept: a circumstance, a technology in use, or the score of an
     assessment."""
     resources = []
-    for row in group.rows:
-        if row.deleted or not counts(row, look):
-            continue
+    for row in standing(group.rows, look):
         patient = referred(row, look) if row.table == ASSESSMENT else look.reference("Patient", row.patient)
         when = day(row.values, WHEN[row.table])
         resources.append(scored(row, CATEGORIES[row.table], patient, when, {}, look))

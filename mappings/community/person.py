@@ -10,9 +10,9 @@ from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs.identifiers import is_practice_code, is_valid, normalise
 from mappings import Group, Look, Row
 from mappings.community import codes
-from mappings.community.delivery import counts, made_on
+from mappings.community.delivery import made_on, standing
 from mappings.community.facts import stated
-from mappings.community.tables import GP, PERSON, PROTECTION, VULNERABILITY
+from mappings.community.tables import GP, PERSON, VULNERABILITY
 from mappings.community.times import day
 from mappings.emis.patient import LOCAL_NUMBER, VERIFICATION
 from mappings.vocabulary import ETHNIC_CATEGORY, HL7, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION, can_be
@@ -29,7 +29,7 @@ _LANGUAGE = re.compile(r"[a-z]{2}")
 
 def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Patient. A birth date after the submission, or a death that cannot be, is left out and counted."""
-    row = next((kept for kept in group.of(PERSON) if counts(kept, look)), None)
+    row = next(standing(group.of(PERSON), look), None)
     if row is None:
         return []
     values, known = row.values, made_on(row.order)
@@ -56,7 +56,7 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
             deceasedDateTime=died,
             address=[{"postalCode": values["Postcode"]}],
             communication=languages(values["LanguagePreferred"]),
-            generalPractitioner=practices([kept for kept in group.of(GP) if counts(kept, look)]),
+            generalPractitioner=practices(list(standing(group.of(GP), look))),
             managingOrganization=look.reference("Organization", row.publisher),
         )
     ]
@@ -119,7 +119,7 @@ def practices(rows: list[Row]) -> list[dict[str, Any]]:
 def to_about(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return what else the row of a person says: the main carer, flags, and facts such as the preferred place of
     death."""
-    row = next((kept for kept in group.of(PERSON) if counts(kept, look)), None)
+    row = next(standing(group.of(PERSON), look), None)
     if row is None:
         return []
     patient = look.reference("Patient", row.patient)
@@ -165,9 +165,7 @@ def carer(row: Row, patient: dict[str, Any], look: Look) -> list[dict[str, Any]]
 def to_risk(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Flag of a child protection plan, which ends with it, or of a vulnerability factor."""
     resources = []
-    for row in group.rows:
-        if row.deleted or row.table not in (PROTECTION, VULNERABILITY) or not counts(row, look):
-            continue
+    for row in standing(group.rows, look):
         patient = look.reference("Patient", row.patient)
         if row.table == VULNERABILITY:
             factor = codes.concept("safeguarding-vulnerability-factors-type", row.values["SafeguardingFactors_Type"])

@@ -7,7 +7,7 @@ from typing import Any
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row
 from mappings.community import codes
-from mappings.community.delivery import counts, made_on
+from mappings.community.delivery import made_on, standing
 from mappings.community.tables import CODED_IMMUNISATION
 from mappings.community.times import day
 from mappings.emis.clinical import VACCINATION
@@ -18,9 +18,7 @@ def to_vaccine(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the Immunization. One of a day that lies ahead of its submission was not given yet: it is counted and
     makes nothing."""
     resources = []
-    for row in group.rows:
-        if row.deleted or not counts(row, look):
-            continue
+    for row in standing(group.rows, look):
         if day(row.values, "Immunisation_Date") > made_on(row.order):
             look.warn("Immunisation_Date", "a date that cannot be")
             continue

@@ -31,6 +31,7 @@ class Bundle(msgspec.Struct, tag_field="resourceType", tag="Bundle"):
     """What is read of a Bundle."""
 
     timestamp: str = ""
+    meta: msgspec.Raw = msgspec.Raw()
     entry: list[_Sent] = []
 
 

@@ -38,12 +38,12 @@ def check(path: Path, feed: Feed) -> list[File]:
     return resources
 
 
-def publisher_of(feed: Feed) -> str:
+def publisher_of(feed: Feed, advice: str = "the contributor's ODS code is needed") -> str:
     """Return the ODS code of the contributor, which a feed's table must name: a resource's own word for it decides
     nothing. Raises ``Refused``."""
     code = feed.settings.get("publisher", "")
     if not isinstance(code, str) or not is_ods_code(code):
-        raise Refused(f"GATEWAY_FEEDS: {feed.name}: publisher: the contributor's ODS code is needed")
+        raise Refused(f"GATEWAY_FEEDS: {feed.name}: publisher: {advice}")
     return code
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from gateway.fhir.build import resource
 from mappings import Group, Look, Publisher, Row, Source
 from mappings.gp_connect.allergy import ERROR, code_of, to_allergy
+from mappings.gp_connect.answered import SEEN, WHOLE, ods_of
 from mappings.gp_connect.condition import to_condition
 from mappings.gp_connect.directory import to_location, to_organisation, to_practitioner, to_role
 from mappings.gp_connect.document import to_document
@@ -19,7 +20,7 @@ from mappings.gp_connect.immunisation import to_immunisation
 from mappings.gp_connect.medication import to_request, to_statement
 from mappings.gp_connect.observation import to_observation
 from mappings.gp_connect.patient import to_patient
-from mappings.gp_connect.read import SEEN, WHOLE, check, ods_of, read
+from mappings.gp_connect.read import check, read
 from mappings.gp_connect.report import to_report, to_specimen
 from mappings.gp_connect.request import to_procedure_request, to_referral
 from mappings.gp_connect.stu3 import held, labels, sent

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.fhir.build import resource
 from mappings.emis.allergy import CLINICAL, VERIFICATION, status
 from mappings.emis.codes import DEGRADED_ALLERGY, DEGRADED_OTHER_ALLERGY
 from mappings.gp_connect.concepts import is_coded, with_text
@@ -22,11 +21,9 @@ NAMELESS = "Substance not named in the data received"
 def to_allergy(sent: Sent) -> list[dict[str, Any]]:
     """Return the AllergyIntolerance. An unconfirmed one is no clinician's doubt: GP Connect always says so."""
     is_error = code_of(sent.one("verificationStatus")) == ERROR
-    allergy = resource(
+    allergy = sent.built(
         "AllergyIntolerance",
-        sent.look.id("AllergyIntolerance", sent.name),
         PROFILE,
-        sent.security,
         extension=evidence(sent),
         identifier=sent.identifiers(),
         clinicalStatus=None if is_error else clinical_status(sent),
@@ -45,7 +42,7 @@ def to_allergy(sent: Sent) -> list[dict[str, Any]]:
         note=sent.many("note"),
         reaction=[reaction(item) for item in sent.many("reaction")],
     )
-    return [sent.finished(allergy)]
+    return [allergy]
 
 
 def code_of(value: object) -> str:

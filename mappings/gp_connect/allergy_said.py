@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.fhir.build import resource
 from mappings.emis.allergy import CLINICAL, VERIFICATION, status
 from mappings.emis.codes import DEGRADED_ALLERGY
 from mappings.emis.entry import Entry
@@ -25,11 +24,9 @@ def said_allergy(sent: Sent, code: dict[str, Any], entry: Entry, onset: str, rec
     certainty = verification(sent, entry)
     clinical = "inactive" if certainty == REFUTED else "active"
     concept = code if is_coded(code) else {**code, "coding": [DEGRADED_ALLERGY, *code.get("coding", [])]}
-    allergy = resource(
+    return sent.built(
         "AllergyIntolerance",
-        sent.look.id("AllergyIntolerance", sent.name),
         PROFILE,
-        sent.security,
         clinicalStatus=None if certainty == ERROR else status(CLINICAL, clinical),
         verificationStatus=status(VERIFICATION, certainty),
         code=concept,
@@ -39,7 +36,6 @@ def said_allergy(sent: Sent, code: dict[str, Any], entry: Entry, onset: str, rec
         recordedDate=sent.text(recorded),
         note=[{"text": NOTE}],
     )
-    return sent.finished(allergy)
 
 
 def verification(sent: Sent, entry: Entry) -> str:

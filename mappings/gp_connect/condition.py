@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.fhir.build import resource
 from mappings.emis.condition import (
     CLINICAL,
     EPISODE,
@@ -18,8 +17,7 @@ from mappings.emis.condition import (
 from mappings.gp_connect.allergy import ERROR, code_of
 from mappings.gp_connect.allergy_said import is_cancelled, said_allergy
 from mappings.gp_connect.concepts import entry_of, with_text
-from mappings.gp_connect.elements import extension_name
-from mappings.gp_connect.stu3 import Sent, held, named, parts_of, target, value_of
+from mappings.gp_connect.stu3 import Sent, extensions, held, named, parts_of, referred, target, value_of
 from mappings.vocabulary import UK_CORE_CODES, UNKNOWN
 
 ENDED = frozenset({"inactive", "resolved", "remission"})
@@ -31,11 +29,9 @@ def to_condition(sent: Sent) -> list[dict[str, Any]]:
     certainty = code_of(sent.one("verificationStatus"))
     code = with_text(sent.one("code") or {}) or {"text": "Problem without a code"}
     entry = entry_of(sent.row, code, sent.look)
-    condition = resource(
+    condition = sent.built(
         "Condition",
-        sent.look.id("Condition", sent.name),
         PROFILE,
-        sent.security,
         extension=[*related(sent), *episode(sent)],
         identifier=sent.identifiers(),
         clinicalStatus=None if certainty == ERROR else clinical_status(sent),
@@ -56,7 +52,7 @@ def to_condition(sent: Sent) -> list[dict[str, Any]]:
         evidence=[*sent.many("evidence"), *actual(sent)],
         note=[*sent.many("note"), *ended(sent)],
     )
-    answer = [sent.finished(condition)]
+    answer = [condition]
     if entry.route == "allergy" and not is_elsewhere(sent):
         answer.append(said_allergy(sent, code, entry, "onsetDateTime", "assertedDate"))
     return answer
@@ -94,20 +90,15 @@ def ended(sent: Sent) -> list[dict[str, Any]]:
 
 def actual(sent: Sent) -> list[dict[str, Any]]:
     """Return the item that the problem is: both say one thing, so what hides one hides the other."""
-    reference = sent.converted(value_of(sent.extension("ActualProblem")) or {}, "extension")
+    reference = sent.extension_value("ActualProblem")
     return [{"detail": [reference]}] if reference else []
 
 
 def related(sent: Sent) -> list[dict[str, Any]]:
     """Return the problems that this one is a part of. Its own parts and siblings say so themselves: a hidden one of
     them must not hide it."""
-    nodes = [
-        node
-        for node in sent.said.get("extension", ())
-        if extension_name(str(node.get("url"))) == "RelatedProblemHeader"
-    ]
     answer = []
-    for node in nodes:
+    for node in extensions(sent.said, "RelatedProblemHeader"):
         parts = parts_of(node)
         name, key = target(str((parts.get("target") or {}).get("reference", "")))
         if parts.get("type") == "parent" and name == "Condition":
@@ -117,7 +108,7 @@ def related(sent: Sent) -> list[dict[str, Any]]:
 
 def episode(sent: Sent) -> list[dict[str, Any]]:
     """Return the kind of episode (first, new, review, end) with the practice's own words; [] for none."""
-    concept = with_text(sent.converted(value_of(sent.extension("ConditionEpisode")) or {}, "extension"))
+    concept = with_text(sent.extension_value("ConditionEpisode"))
     words = [str(coding.get("code", "")).casefold() for coding in concept.get("coding", ())]
     code = next((EPISODES[word] for word in words if word in EPISODES), "")
     known = [{"system": UK_CORE_CODES + "ConditionEpisodicity", "code": code}] if code else concept.get("coding", [])
@@ -126,7 +117,6 @@ def episode(sent: Sent) -> list[dict[str, Any]]:
 
 def is_elsewhere(sent: Sent) -> bool:
     """Whether the item that the problem is makes an allergy itself. A cancelled one does not."""
-    value = value_of(sent.extension("ActualProblem"))
-    name, key = target(str(value.get("reference", ""))) if isinstance(value, dict) else ("", "")
+    name, key = referred(value_of(sent.extension("ActualProblem")))
     row = sent.look.row(name, key) if name in ("AllergyIntolerance", "Observation") else None
     return row is not None and not (name == "Observation" and is_cancelled(held(row)))

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.fhir.build import resource
 from mappings.gp_connect.concepts import with_text
-from mappings.gp_connect.stu3 import Sent, value_of
+from mappings.gp_connect.stu3 import Sent
 from mappings.vocabulary import UK_CORE, UK_CORE_EXTENSION
 
 MAIN_LOCATION = UK_CORE_EXTENSION + "MainLocation"
 
 
 def to_organisation(sent: Sent) -> list[dict[str, Any]]:
-    main = sent.converted(value_of(sent.extension("MainLocation")) or {}, "extension")
-    organisation = resource(
+    main = sent.extension_value("MainLocation")
+    organisation = sent.built(
         "Organization",
-        sent.look.id("Organization", sent.name),
         UK_CORE + "UKCore-Organization",
-        sent.security,
         extension=[{"url": MAIN_LOCATION, "valueReference": main}] if main else [],
         identifier=sent.identifiers(),
         active=sent.one("active"),
@@ -30,15 +27,13 @@ def to_organisation(sent: Sent) -> list[dict[str, Any]]:
         partOf=sent.one("partOf"),
         contact=sent.many("contact"),
     )
-    return [sent.finished(organisation)]
+    return [organisation]
 
 
 def to_practitioner(sent: Sent) -> list[dict[str, Any]]:
-    practitioner = resource(
+    practitioner = sent.built(
         "Practitioner",
-        sent.look.id("Practitioner", sent.name),
         UK_CORE + "UKCore-Practitioner",
-        sent.security,
         identifier=sent.identifiers(),
         active=sent.one("active"),
         name=sent.many("name"),
@@ -48,7 +43,7 @@ def to_practitioner(sent: Sent) -> list[dict[str, Any]]:
         qualification=sent.many("qualification"),
         communication=[*sent.many("communication"), *languages(sent)],
     )
-    return [sent.finished(practitioner)]
+    return [practitioner]
 
 
 def languages(sent: Sent) -> list[dict[str, Any]]:
@@ -58,11 +53,9 @@ def languages(sent: Sent) -> list[dict[str, Any]]:
 
 
 def to_role(sent: Sent) -> list[dict[str, Any]]:
-    role = resource(
+    role = sent.built(
         "PractitionerRole",
-        sent.look.id("PractitionerRole", sent.name),
         UK_CORE + "UKCore-PractitionerRole",
-        sent.security,
         identifier=sent.identifiers(),
         active=sent.one("active"),
         period=sent.one("period"),
@@ -73,16 +66,14 @@ def to_role(sent: Sent) -> list[dict[str, Any]]:
         location=sent.many("location"),
         telecom=sent.many("telecom"),
     )
-    return [sent.finished(role)]
+    return [role]
 
 
 def to_location(sent: Sent) -> list[dict[str, Any]]:
     """Return the Location. R4 has several types where STU3 has one."""
-    location = resource(
+    location = sent.built(
         "Location",
-        sent.look.id("Location", sent.name),
         UK_CORE + "UKCore-Location",
-        sent.security,
         identifier=sent.identifiers(),
         status=sent.text("status"),
         operationalStatus=sent.one("operationalStatus"),
@@ -97,4 +88,4 @@ def to_location(sent: Sent) -> list[dict[str, Any]]:
         managingOrganization=sent.one("managingOrganization"),
         partOf=sent.one("partOf"),
     )
-    return [sent.finished(location)]
+    return [location]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gateway.fhir.build import resource
 from gateway.nhs.identifiers import is_valid
 from mappings.gp_connect.concepts import with_text
-from mappings.gp_connect.stu3 import Sent, named, target
+from mappings.gp_connect.stu3 import Sent, named, referred
 from mappings.vocabulary import UK_CORE, UNKNOWN
 
 _TEN_DIGITS = re.compile(r"(?<!\d)\d{10}(?!\d)")
@@ -19,11 +18,9 @@ def to_document(sent: Sent) -> list[dict[str, Any]]:
     """Return the DocumentReference. Its content is where the practice's system says, and is not fetched."""
     indexed, said = sent.instant("indexed")
     texts = [sent.text("description"), *(note["text"] for note in said)]
-    document = resource(
+    document = sent.built(
         "DocumentReference",
-        sent.look.id("DocumentReference", sent.name),
         UK_CORE + "UKCore-DocumentReference",
-        sent.security,
         extension=sent.filed(),
         masterIdentifier=sent.one("masterIdentifier"),
         identifier=sent.identifiers(),
@@ -43,7 +40,7 @@ def to_document(sent: Sent) -> list[dict[str, Any]]:
         content=contents(sent),
         context=context(sent),
     )
-    return [sent.finished(document)]
+    return [document]
 
 
 def contents(sent: Sent) -> list[dict[str, Any]]:
@@ -69,8 +66,7 @@ def attachment(item: dict[str, Any], sent: Sent) -> dict[str, Any]:
 def context(sent: Sent) -> dict[str, Any]:
     """Return the circumstances. R4 lets a document be of several consultations."""
     said = sent.one("context") or {}
-    reference = (sent.said.get("context") or {}).get("encounter") or {}
-    name, key = target(str(reference.get("reference", ""))) if isinstance(reference, dict) else ("", "")
+    name, key = referred((sent.said.get("context") or {}).get("encounter"))
     known = sent.look.reference("Encounter", named(name, key)) if name == "Encounter" else sent.encounter("")
     related = [item.get("ref") or {"identifier": item.get("identifier")} for item in said.get("related", ())]
     return {**said, "encounter": [known] if known else [], "related": [item for item in related if item]}

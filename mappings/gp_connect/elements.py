@@ -7,10 +7,12 @@ and another changes each element of the samples and looks whether a resource cha
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _EXTENSION = re.compile(r"(?:Extension-?)?(?:coding-)?(?:CareConnect-|UKCore-)?(?:GPC-)?(.+?)(?:-\d+)?", re.IGNORECASE)
 
 
+@lru_cache(maxsize=1024)
 def extension_name(url: str) -> str:
     """Return what an extension is called, whoever published it: the same ones have several addresses.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.fhir.build import resource
 from mappings.emis.codes import coded
 from mappings.gp_connect.concepts import with_text
 from mappings.gp_connect.stu3 import Sent
@@ -16,11 +15,9 @@ def to_encounter(sent: Sent) -> list[dict[str, Any]]:
     """Return the Encounter. GP Connect does not say its class: the words of its type may."""
     types = [with_text(concept) for concept in sent.many("type")]
     reasons = [with_text(concept) for concept in sent.many("reason")]
-    encounter = resource(
+    encounter = sent.built(
         "Encounter",
-        sent.look.id("Encounter", sent.name),
         UK_CORE + "UKCore-Encounter",
-        sent.security,
         identifier=sent.identifiers(),
         status=sent.text("status") or "unknown",
         class_=sent.one("class") or class_of(types),
@@ -35,7 +32,7 @@ def to_encounter(sent: Sent) -> list[dict[str, Any]]:
         location=[item for item in sent.many("location") if item.get("location")],
         serviceProvider=sent.one("serviceProvider"),
     )
-    return [sent.finished(encounter)]
+    return [encounter]
 
 
 def class_of(types: list[dict[str, Any]]) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from typing import Any
 
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row
+from mappings.gp_connect.answered import STATEMENT
 from mappings.gp_connect.lists import NOTHING
 from mappings.gp_connect.stu3 import named
 from mappings.vocabulary import UK_CORE, UK_CORE_CODES
 
 PROFILE = UK_CORE + "UKCore-Flag"
 CATEGORY = {"text": "Completeness of the GP record"}
-STATEMENT = "Statement"
 WARNINGS = {
     "confidential-items": "Items are excluded because of confidentiality or the patient's preferences",
     "data-in-transit": "The previous practice's record has not been transferred: earlier information may be missing",

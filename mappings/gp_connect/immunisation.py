@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import Invalid
-from gateway.fhir.build import resource
 from gateway.fhir.dates import interval
 from mappings.emis.clinical import REASONS, VACCINATION
 from mappings.emis.entry import NOT_DONE, Entry
 from mappings.gp_connect.allergy import ERROR, code_of, is_null
 from mappings.gp_connect.concepts import entry_of, with_text
-from mappings.gp_connect.repair import repaired
+from mappings.gp_connect.repair import repaired_time
 from mappings.gp_connect.stu3 import Sent, value_of
 from mappings.vocabulary import HL7, UK_CORE, UK_CORE_EXTENSION, UNKNOWN
 
@@ -34,7 +33,7 @@ ORIGINS = HL7 + "immunization-origin"
 def to_immunisation(sent: Sent) -> list[dict[str, Any]]:
     """Return the Immunization. It is ``not-done`` where the sender says so, the words of its code do, or it cannot have
     been completed by then. Raises ``Invalid`` for a status that is not known."""
-    procedure = with_text(sent.converted(value_of(sent.extension("VaccinationProcedure")) or {}, "extension"))
+    procedure = with_text(sent.extension_value("VaccinationProcedure"))
     vaccine = sent.one("vaccineCode") or {}
     vaccine = with_text(vaccine) if vaccine and not is_null(vaccine) else {}
     entry = entry_of(sent.row, procedure or vaccine, sent.look)
@@ -46,11 +45,9 @@ def to_immunisation(sent: Sent) -> list[dict[str, Any]]:
         or bool(unfinished(sent))
     )
     at = sent.text("date")
-    immunisation = resource(
+    immunisation = sent.built(
         "Immunization",
-        sent.look.id("Immunization", sent.name),
         PROFILE,
-        sent.security,
         extension=extensions(sent, procedure),
         identifier=sent.identifiers(),
         status=ERROR if is_error else "not-done" if is_not_done else "completed",
@@ -77,7 +74,7 @@ def to_immunisation(sent: Sent) -> list[dict[str, Any]]:
         reaction=[reaction(item) for item in sent.many("reaction")],
         protocolApplied=[protocol(item) for item in sent.many("vaccinationProtocol")],
     )
-    return [sent.finished(immunisation)]
+    return [immunisation]
 
 
 def extensions(sent: Sent, procedure: dict[str, Any]) -> list[dict[str, Any]]:
@@ -106,8 +103,7 @@ def unfinished(sent: Sent) -> str:
 
 def recorded(sent: Sent) -> str:
     """Return when it was entered. Some senders write the time as a string."""
-    at = value_of(sent.extension("DateRecorded"))
-    return str(repaired({"date": at}).said.get("date", ""))
+    return repaired_time(value_of(sent.extension("DateRecorded")))
 
 
 def why_not(sent: Sent, entry: Entry) -> dict[str, Any]:

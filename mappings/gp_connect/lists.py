@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from mappings.gp_connect.elements import extension_name
-from mappings.gp_connect.stu3 import many, parts_of, target, value_of
+from mappings.gp_connect.stu3 import extensions, many, parts_of, plain, reference_of, referred, target, value_of
 from mappings.vocabulary import code_table
 
 BY_TYPE = {
@@ -92,7 +91,7 @@ def read_lists(resources: dict[tuple[str, str], Resource], lists: list[Resource]
                 answer.area[item] = kind["area"]
     by_id = {str(resource.get("id", "")): resource for resource, kind in kinds if kind["kind"] == "structure"}
     for resource in by_id.values():
-        if encounter := target(reference_of(resource.get("encounter")))[1]:
+        if encounter := referred(resource.get("encounter"))[1]:
             _walk(resource, encounter, "", "", by_id, answer, set())
     for (type_, key), resource in resources.items():
         if type_ == "Condition":
@@ -112,7 +111,7 @@ def area_of(lists: Lists, type_: str, key: str, resource: Resource) -> str:
 def items(resource: Resource) -> Iterator[tuple[str, str]]:
     """Yield what a List names within the answer, as (type, id)."""
     for entry in many(resource.get("entry")):
-        name, key = target(reference_of(_plain(entry).get("item")))
+        name, key = referred(plain(entry).get("item"))
         if key:
             yield name, key
 
@@ -133,10 +132,10 @@ def empty_reason(resource: Resource) -> str:
 
 
 def _statement(resource: Resource, kind: dict[str, str], resources: dict[tuple[str, str], Resource]) -> Statement:
-    contained = {f"#{_plain(item).get('id')}" for item in many(resource.get("contained"))}
-    references = [reference_of(_plain(entry).get("item")) for entry in many(resource.get("entry"))]
+    contained = {f"#{plain(item).get('id')}" for item in many(resource.get("contained"))}
+    references = [reference_of(plain(entry).get("item")) for entry in many(resource.get("entry"))]
     reason = empty_reason(resource) if resource.get("emptyReason") or not references else ""
-    subject, patient = target(reference_of(resource.get("subject")))
+    subject, patient = referred(resource.get("subject"))
     return Statement(
         patient=patient if subject == "Patient" else "",
         code=kind["code"],
@@ -170,7 +169,7 @@ def _walk(
     if kind_of(resource)["name"] == "Heading":
         title = str(resource.get("title", "")).strip()
     for node in extensions(resource, "RelatedProblemHeader"):
-        problem = target(reference_of(parts_of(node).get("target")))[1] or problem
+        problem = referred(parts_of(node).get("target"))[1] or problem
     for name, item in items(resource):
         if name == "List" and item in by_id:
             _walk(by_id[item], encounter, title, problem, by_id, answer, seen)
@@ -182,41 +181,26 @@ def _walk(
 def _file(key: str, resource: Resource, answer: Lists) -> None:
     """Note the items that a problem is linked with. Another problem is no item of it."""
     for node in extensions(resource, "RelatedClinicalContent"):
-        item = target(reference_of(value_of(node)))
+        item = referred(value_of(node))
         if item[1] and item[0] not in ("Condition", "Encounter", "List"):
             answer.problems.setdefault(item, []).append(key)
 
 
 def _results(report: Resource, resources: dict[tuple[str, str], Resource], answer: Lists) -> None:
     """Note that the results of a report, and what they are made of, are of the investigations."""
-    waiting = [target(reference_of(result)) for result in many(report.get("result"))]
+    waiting = [referred(result) for result in many(report.get("result"))]
     while waiting:
         item = waiting.pop()
         if item in answer.area or item not in resources:
             continue
         answer.area[item] = "investigations"
         related = many(resources[item].get("related"))
-        waiting += [target(reference_of(_plain(member).get("target"))) for member in related]
-    waiting = [target(reference_of(asked)) for asked in many(report.get("basedOn"))]
+        waiting += [referred(plain(member).get("target")) for member in related]
+    waiting = [referred(asked) for asked in many(report.get("basedOn"))]
     for item in waiting:
         answer.area.setdefault(item, "investigations")
 
 
-def extensions(resource: Resource, name: str) -> list[Resource]:
-    """Return the extensions that GP Connect calls by this name."""
-    nodes = [_plain(node) for node in many(resource.get("extension"))]
-    return [node for node in nodes if extension_name(str(node.get("url", ""))) == name]
-
-
 def codings_of(concept: object) -> list[Resource]:
     """Return the codings of a concept, whatever was sent in its place."""
-    return [coding for coding in many(_plain(concept).get("coding")) if isinstance(coding, dict)]
-
-
-def reference_of(value: object) -> str:
-    """Return what a Reference refers to, "" for none."""
-    return str(_plain(value).get("reference", ""))
-
-
-def _plain(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return [coding for coding in many(plain(concept).get("coding")) if isinstance(coding, dict)]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.fhir.build import resource
 from mappings.emis.codes import DEGRADED_MEDICATION
 from mappings.emis.medication import (
     COMMUNITY,
@@ -37,11 +36,9 @@ NOT_TAKEN = {"n": "not-taken"}
 
 def to_statement(sent: Sent) -> list[dict[str, Any]]:
     """Return the course. One that is said not to be taken is so, whatever its status."""
-    statement = resource(
+    statement = sent.built(
         "MedicationStatement",
-        sent.look.id("MedicationStatement", sent.name),
         STATEMENT,
-        sent.security,
         extension=[*last_issue(sent), *prescriber(sent)],
         identifier=[item for item in sent.identifiers() if item.get("system")],
         basedOn=sent.many("basedOn"),
@@ -61,18 +58,16 @@ def to_statement(sent: Sent) -> list[dict[str, Any]]:
         note=[*sent.many("note"), *dose_changed(sent)],
         dosage=[dosage(item) for item in sent.many("dosage")],
     )
-    return [sent.finished(statement)]
+    return [statement]
 
 
 def to_request(sent: Sent) -> list[dict[str, Any]]:
     """Return the plan or issue. A status of ``completed`` says that it was issued, and nothing of what is taken."""
     parts = sent.parts("MedicationRepeatInformation")
     why = sent.parts("MedicationStatusReason")
-    request = resource(
+    request = sent.built(
         "MedicationRequest",
-        sent.look.id("MedicationRequest", sent.name),
         REQUEST,
-        sent.security,
         extension=repeat_information(parts),
         identifier=sent.identifiers(),
         status=sent.text("status") or "unknown",
@@ -98,7 +93,7 @@ def to_request(sent: Sent) -> list[dict[str, Any]]:
         substitution=substitution(sent),
         priorPrescription=sent.one("priorPrescription"),
     )
-    return [sent.finished(request)]
+    return [request]
 
 
 def substance(sent: Sent) -> dict[str, Any]:
@@ -123,7 +118,7 @@ def last_issue(sent: Sent) -> list[dict[str, Any]]:
 
 def prescriber(sent: Sent) -> list[dict[str, Any]]:
     """Return who prescribes it: the practice, or another organisation."""
-    agency = sent.converted(value_of(sent.extension("PrescribingAgency")), "extension")
+    agency = sent.extension_value("PrescribingAgency")
     return [{"url": PRESCRIBER, "valueCodeableConcept": agency}] if agency else []
 
 
@@ -142,7 +137,7 @@ def dosage(item: dict[str, Any]) -> dict[str, Any]:
 
 def course_type(sent: Sent) -> dict[str, Any]:
     """Return acute, continuous or repeat dispensing, with the practice's own type beside it."""
-    concept = with_text(sent.converted(value_of(sent.extension("PrescriptionType")) or {}, "extension"))
+    concept = with_text(sent.extension_value("PrescriptionType"))
     words = [str(coding.get("code", "")) for coding in concept.get("coding", ())]
     kind = next((PRESCRIPTION_TYPES[word] for word in words if word in PRESCRIPTION_TYPES), "")
     if words and not kind:

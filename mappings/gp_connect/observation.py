@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.errors import Invalid
-from gateway.fhir.build import resource
 from gateway.fhir.codes import SNOMED
 from mappings.emis.clinical import ENCOUNTER
 from mappings.emis.codes import pressure_part
@@ -66,11 +65,9 @@ def observation(sent: Sent, code: dict[str, Any]) -> dict[str, Any]:
     number = value(sent)
     members = related(sent, "has-member")
     is_missing = is_lab and not (number or members or parts or "dataAbsentReason" in sent.said or is_worded(code))
-    built = resource(
+    built = sent.built(
         "Observation",
-        sent.look.id("Observation", sent.name),
         UK_CORE + ("UKCore-Observation-Lab" if is_lab else "UKCore-Observation"),
-        sent.security,
         extension=sent.filed(),
         identifier=sent.identifiers(),
         basedOn=sent.many("basedOn"),
@@ -95,7 +92,7 @@ def observation(sent: Sent, code: dict[str, Any]) -> dict[str, Any]:
         component=parts,
     )
     count_relations(sent)
-    return sent.finished(built)
+    return built
 
 
 def distinct(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -194,11 +191,9 @@ def family_history(sent: Sent, code: dict[str, Any]) -> dict[str, Any]:
     number = sent.one("valueQuantity") or {}
     said = [f"Value: {number['value']} {number.get('unit', '')}".strip()] if "value" in number else []
     said += [sent.text("valueString")] if sent.text("valueString") else []
-    built = resource(
+    return sent.built(
         "FamilyMemberHistory",
-        sent.look.id("FamilyMemberHistory", sent.name),
         UK_CORE + "UKCore-FamilyMemberHistory",
-        sent.security,
         extension=[{"url": ENCOUNTER, "valueReference": encounter}] if encounter else [],
         identifier=sent.identifiers(),
         status="entered-in-error" if sent.text("status") == "entered-in-error" else "completed",
@@ -208,4 +203,3 @@ def family_history(sent: Sent, code: dict[str, Any]) -> dict[str, Any]:
         reasonReference=sent.problems(),
         condition=[{"code": code, "note": [*comments(sent), *({"text": text} for text in said)]}],
     )
-    return sent.finished(built)

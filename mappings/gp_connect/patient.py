@@ -12,7 +12,7 @@ from mappings.emis.patient import REGISTRATION, VERIFICATION
 from mappings.gp_connect.concepts import with_text
 from mappings.gp_connect.elements import extension_name
 from mappings.gp_connect.flag import to_flags
-from mappings.gp_connect.stu3 import Sent, parts_of, sent, value_of
+from mappings.gp_connect.stu3 import Sent, extensions, parts_of, sent, value_of
 from mappings.vocabulary import NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
 
 ETHNICITY = UK_CORE_EXTENSION + "EthnicCategory"
@@ -32,11 +32,9 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
 
 def patient(sent: Sent) -> dict[str, Any]:
     spoken = languages(sent)
-    built = resource(
+    return sent.built(
         "Patient",
-        sent.look.id("Patient", sent.name),
         UK_CORE + "UKCore-Patient",
-        sent.security,
         extension=[*ethnicity(sent), *interpreter(sent)],
         identifier=[identifier(item, sent) for item in sent.said.get("identifier", ())],
         active=sent.one("active"),
@@ -53,7 +51,6 @@ def patient(sent: Sent) -> dict[str, Any]:
         generalPractitioner=sent.many("generalPractitioner"),
         managingOrganization=sent.one("managingOrganization"),
     )
-    return sent.finished(built)
 
 
 def identifier(item: dict[str, Any], sent: Sent) -> dict[str, Any]:
@@ -80,12 +77,12 @@ def contact(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def ethnicity(sent: Sent) -> list[dict[str, Any]]:
-    concept = sent.converted(value_of(sent.extension("EthnicCategory")) or {}, "extension")
+    concept = sent.extension_value("EthnicCategory")
     return [{"url": ETHNICITY, "valueCodeableConcept": concept}] if concept else []
 
 
 def interpreter(sent: Sent) -> list[dict[str, Any]]:
-    required = [spoken.get("interpreterRequired") for spoken in _spoken(sent)]
+    required = [parts_of(node).get("interpreterRequired") for node in extensions(sent.said, "NHSCommunication")]
     said = [value for value in required if isinstance(value, bool)]
     return [{"url": INTERPRETER, "valueBoolean": any(said)}] if said else []
 
@@ -93,7 +90,7 @@ def interpreter(sent: Sent) -> list[dict[str, Any]]:
 def languages(sent: Sent) -> list[dict[str, Any]]:
     """Return the languages of CareConnect's extension as R4's own element, with how well and in which way."""
     answer = []
-    for node in _nodes(sent):
+    for node in extensions(sent.said, "NHSCommunication"):
         said = parts_of(node)
         language = sent.converted(said.get("language") or {}, "extension")
         if not language:
@@ -110,18 +107,6 @@ def languages(sent: Sent) -> list[dict[str, Any]]:
         preferred = said.get("preferred")
         answer.append({**spoken, **({"preferred": preferred} if isinstance(preferred, bool) else {})})
     return answer
-
-
-def _nodes(sent: Sent) -> list[dict[str, Any]]:
-    return [
-        node
-        for node in sent.said.get("extension", ())
-        if extension_name(str(node.get("url", ""))) == "NHSCommunication"
-    ]
-
-
-def _spoken(sent: Sent) -> list[dict[str, Any]]:
-    return [parts_of(node) for node in _nodes(sent)]
 
 
 def registration(sent: Sent) -> list[dict[str, Any]]:

@@ -75,6 +75,11 @@ def repaired(resource: dict[str, Any]) -> Repaired:
     return answer
 
 
+def repaired_time(value: object) -> str:
+    """Return a date or time that stands where none is due as R4 writes it, "" for what is none."""
+    return str(repaired({"date": value}).said.get("date", ""))
+
+
 def _object(value: dict[str, Any], place: str, answer: Repaired) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, inner in value.items():

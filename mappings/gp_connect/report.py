@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.fhir.build import resource
 from mappings.gp_connect.concepts import with_text
-from mappings.gp_connect.elements import extension_name
-from mappings.gp_connect.stu3 import Sent, value_of
+from mappings.gp_connect.stu3 import Sent, extensions, value_of
 from mappings.vocabulary import UK_CORE
 
 NAMELESS = {"text": "Report without a code"}
@@ -17,11 +15,9 @@ def to_report(sent: Sent) -> list[dict[str, Any]]:
     """Return the DiagnosticReport. Its results are Observations of their own."""
     issued, said = sent.instant("issued")
     performers = [item.get("actor", item) for item in sent.many("performer")]
-    report = resource(
+    report = sent.built(
         "DiagnosticReport",
-        sent.look.id("DiagnosticReport", sent.name),
         UK_CORE + "UKCore-DiagnosticReport",
-        sent.security,
         extension=sent.filed(),
         identifier=sent.identifiers(),
         basedOn=sent.many("basedOn"),
@@ -39,18 +35,16 @@ def to_report(sent: Sent) -> list[dict[str, Any]]:
         conclusionCode=[with_text(concept) for concept in sent.many("codedDiagnosis")],
         presentedForm=sent.many("presentedForm"),
     )
-    return [sent.finished(report)]
+    return [report]
 
 
 def to_specimen(sent: Sent) -> list[dict[str, Any]]:
     """Return the Specimen. R4 has no place for a quantity without a method but the collection's."""
     collection = {name: value for name, value in (sent.one("collection") or {}).items() if name != "extension"}
     fasting = fasting_status(sent)
-    specimen = resource(
+    specimen = sent.built(
         "Specimen",
-        sent.look.id("Specimen", sent.name),
         UK_CORE + "UKCore-Specimen",
-        sent.security,
         extension=sent.filed(),
         identifier=sent.identifiers(),
         accessionIdentifier=sent.one("accessionIdentifier"),
@@ -63,13 +57,13 @@ def to_specimen(sent: Sent) -> list[dict[str, Any]]:
         collection={**collection, **fasting},
         note=sent.many("note"),
     )
-    return [sent.finished(specimen)]
+    return [specimen]
 
 
 def fasting_status(sent: Sent) -> dict[str, Any]:
     """Return whether the patient was fasting, which STU3 says in an extension of the collection and R4 has an element
     for; {} for nothing said."""
-    for node in (sent.said.get("collection") or {}).get("extension", ()):
-        if extension_name(str(node.get("url", ""))) == "FastingStatus" and (concept := value_of(node)):
+    for node in extensions(sent.said.get("collection") or {}, "FastingStatus"):
+        if concept := value_of(node):
             return {"fastingStatusCodeableConcept": with_text(sent.converted(concept, "collection"))}
     return {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.fhir.build import resource
 from mappings.emis.codes import DEGRADED_ALLERGY
 from mappings.emis.request import REFERRAL
 from mappings.gp_connect.concepts import with_text
@@ -20,11 +19,9 @@ def to_procedure_request(sent: Sent) -> list[dict[str, Any]]:
     """Return the ServiceRequest of a diary entry (a plan) or of a test that was asked for."""
     code = with_text(sent.one("code") or {}) or {"text": "Request without a code"}
     priority = sent.text("priority")
-    request = resource(
+    request = sent.built(
         "ServiceRequest",
-        sent.look.id("ServiceRequest", sent.name),
         PROFILE,
-        sent.security,
         identifier=sent.identifiers(),
         basedOn=sent.many("basedOn"),
         replaces=sent.many("replaces"),
@@ -50,7 +47,7 @@ def to_procedure_request(sent: Sent) -> list[dict[str, Any]]:
         bodySite=sent.many("bodySite"),
         note=[*sent.many("note"), *({"text": text} for text in on_behalf(sent))],
     )
-    return [sent.finished(request)]
+    return [request]
 
 
 def to_referral(sent: Sent) -> list[dict[str, Any]]:
@@ -59,11 +56,9 @@ def to_referral(sent: Sent) -> list[dict[str, Any]]:
     services, reasons = ([with_text(item) for item in sent.many(name)] for name in ("serviceRequested", "reasonCode"))
     kind = sent.one("type")
     said = [sent.text("description"), *on_behalf(sent)]
-    request = resource(
+    request = sent.built(
         "ServiceRequest",
-        sent.look.id("ServiceRequest", sent.name),
         PROFILE,
-        sent.security,
         identifier=sent.identifiers(),
         basedOn=sent.many("basedOn"),
         replaces=sent.many("replaces"),
@@ -86,7 +81,7 @@ def to_referral(sent: Sent) -> list[dict[str, Any]]:
         supportingInfo=sent.many("supportingInfo"),
         note=[*({"text": text} for text in said if text), *sent.many("note")],
     )
-    return [sent.finished(request)]
+    return [request]
 
 
 def intent(sent: Sent) -> str:

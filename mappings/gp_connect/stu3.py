@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.errors import Invalid
-from gateway.fhir.build import decode
+from gateway.fhir.build import decode, resource
 from gateway.fhir.codes import SNOMED
 from gateway.fhir.dates import interval
 from mappings import Look, Row
@@ -56,18 +56,31 @@ NOT_TAKEN = "a reference to what is not taken"
 NO_INSTANT = "a day where R4 has only a time: said in a note"
 _MOVED = re.compile(r"^http://hl7\.org/fhir/(v[23])/")
 """Where the tables of HL7 v2 and v3 were in STU3. R4 calls them by terminology.hl7.org."""
-_REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/([^\s/|#?]{1,128})(?:/_history/\S{1,64})?")
+_ID = r"[^\s/|#?]{1,128}"
+"""Ids have characters that FHIR does not allow."""
+_IS_ID = re.compile(_ID)
+_REFERENCE = re.compile(rf"([A-Z][A-Za-z]+)/({_ID})(?:/_history/\S{{1,64}})?")
 
 
 def target(reference: str) -> tuple[str, str]:
-    """Return the type and id of a reference within the record, or ("", ""). Ids have characters that FHIR does not
-    allow.
+    """Return the type and id of a reference within the record, or ("", "").
 
     >>> target("Encounter/4000000000000000_d144"), target("Referral items are not supported")
     (('Encounter', '4000000000000000_d144'), ('', ''))
     """
     match = _REFERENCE.fullmatch(reference.strip())
     return (match[1], match[2]) if match else ("", "")
+
+
+def is_id(text: str) -> bool:
+    """Whether a reference could name a resource by this id."""
+    return _IS_ID.fullmatch(text) is not None
+
+
+def is_named(said: dict[str, Any]) -> bool:
+    """Whether a resource has an id, but for spaces around it."""
+    key = said.get("id")
+    return isinstance(key, str) and is_id(key.strip())
 
 
 def named(type_: str, key: str) -> str:
@@ -152,8 +165,11 @@ class Sent:
 
     def extension(self, name: str) -> dict[str, Any]:
         """Return the extension that GP Connect calls by this name, {} for none."""
-        nodes = self.said.get("extension", ())
-        return next((node for node in nodes if extension_name(str(node.get("url", ""))) == name), {})
+        return next(iter(extensions(self.said, name)), {})
+
+    def extension_value(self, name: str) -> Any:
+        """Return the value of an extension as R4 has it, {} for none."""
+        return self.converted(value_of(self.extension(name)) or {}, "extension")
 
     def parts(self, name: str) -> dict[str, Any]:
         """Return the values of the parts of an extension by the part's name."""
@@ -164,8 +180,7 @@ class Sent:
 
     def encounter(self, element: str = "context") -> dict[str, Any]:
         """Return the consultation: the one that the item names, else the one in whose lists it stands; {} for none."""
-        value = self.said.get(element)
-        name, key = target(str(value.get("reference", ""))) if isinstance(value, dict) else ("", "")
+        name, key = referred(self.said.get(element))
         if name != "Encounter":
             heading = self.heading()
             key = heading.values["encounter"] if heading else ""
@@ -196,8 +211,10 @@ class Sent:
         self.warn(element, NO_INSTANT)
         return "", [{"text": f"{element.capitalize()}: {text}"}]
 
-    def finished(self, resource: dict[str, Any]) -> dict[str, Any]:
-        return tagged(resource, self.is_doubtful)
+    def built(self, resource_type: str, profile: str, /, **elements: Any) -> dict[str, Any]:
+        """Return what the resource becomes: under its own id, with its flags and whether a time of it is in doubt."""
+        id_ = self.look.id(resource_type, self.name)
+        return tagged(resource(resource_type, id_, profile, self.security, **elements), self.is_doubtful)
 
     def converted(self, value: Any, place: str) -> Any:
         """Return a value of STU3 as R4 has it. Raises ``Invalid`` for a modifier extension, which may turn the
@@ -269,6 +286,27 @@ def many(value: object) -> list[Any]:
     ([], [{'reference': 'Observation/o1'}])
     """
     return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def plain(value: object) -> dict[str, Any]:
+    """Return an object, {} for what is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def reference_of(value: object) -> str:
+    """Return what a Reference refers to, "" for none."""
+    return str(plain(value).get("reference", ""))
+
+
+def referred(value: object) -> tuple[str, str]:
+    """Return the type and id of what a Reference refers to within the record, or ("", "")."""
+    return target(reference_of(value))
+
+
+def extensions(said: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the extensions that GP Connect calls by this name."""
+    nodes = [plain(node) for node in many(said.get("extension"))]
+    return [node for node in nodes if extension_name(str(node.get("url", ""))) == name]
 
 
 def parts_of(node: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Collection, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import compress
 from typing import TextIO
 
@@ -23,6 +24,20 @@ Rename = Callable[[str], str]
 def same(name: str) -> str:
     """A column is called what the file calls it."""
     return name
+
+
+def spelt_as(columns: Iterable[str]) -> Rename:
+    """Return what calls these columns as we do, whatever their case and the signs between their letters.
+
+    >>> spelt_as(["NHSNumber_Status"])("nhs number status")
+    'NHSNumber_Status'
+    """
+    names = {_folded(name): name for name in columns}
+    return lambda name: names.get(_folded(name), name.strip())
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
 def header(file: File, delimiter: str = ",", rename: Rename = same, known: Collection[str] | None = None) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from mappings import Feed, Reject, Row, Values
 from mappings.emis.delivery import not_yet
 from mappings.emis.values import is_true
 from mappings.readers.cells import Cell, csv_cells
-from mappings.readers.csv import check_header, csv_rows, header
+from mappings.readers.csv import Rename, check_header, csv_rows, header, spelt_as
 from mappings.readers.files import File, delivered, is_zip, whole, without_watch
 from mappings.tpp.columns import TABLES as COLUMNS
 from mappings.tpp.tables import CENTRAL, LEFT, PATIENT, PROBLEM, REQUIRED, TABLES, Table
@@ -155,19 +155,9 @@ def time_of(file: File) -> str:
     return file.title.partition(" ")[2]
 
 
-def rename(table: str) -> Callable[[str], str]:
+def rename(table: str) -> Rename:
     """Return what calls the columns of a table as we do: versions differ in case and in where they stand."""
-    names = _spellings(table)
-    return lambda name: names.get(_folded(name), name.strip())
-
-
-@lru_cache
-def _spellings(table: str) -> dict[str, str]:
-    return {_folded(name): name for name in COLUMNS[table]}
-
-
-def _folded(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.casefold())
+    return spelt_as(COLUMNS[table])
 
 
 def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
@@ -212,7 +202,8 @@ def _new_to_any(file: File, table: str) -> list[str]:
     with file.survey(lambda chunk: None).text() as text:
         line = text.readline(1 << 16)
     separator = next((sign for sign in ",\t|;~^" if sign in line), ",")
-    names = [rename(table)(name) for name in next(csv.reader([line], delimiter=separator), [])]
+    ours = rename(table)
+    names = [ours(name) for name in next(csv.reader([line], delimiter=separator), [])]
     return [name for name in names if name and name not in COLUMNS[table]]
 
 

@@ -631,6 +631,12 @@ def test_one_bad_entry_costs_no_other(sent, reason):
     assert {"Patient", "Observation", "Organization"} <= {getattr(item, "table", "") for item in items}
 
 
+def test_an_entry_that_is_no_text_costs_no_other():
+    items = read(json.dumps(answer(allergy(), observation(comment="mark"))).encode().replace(b"mark", b"\xff"))
+    assert [item.reason for item in items if isinstance(item, Reject)] == ["an entry without a resource"]
+    assert {"Patient", "AllergyIntolerance", "Organization"} <= {getattr(item, "table", "") for item in items}
+
+
 def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     """Every place within a value, as the names and numbers that lead there."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
