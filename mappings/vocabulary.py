@@ -44,6 +44,8 @@ def absent(code: str) -> dict[str, Any]:
     return {"coding": [{"system": ABSENT_REASON, "code": code}]}
 
 
+CANNOT_BE = "a date that cannot be"
+"""The warning for a date that is left out: before birth, after what is known, or one that stands for none."""
 NO_DAYS = frozenset({"0001-01-01", "1753-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1901-01-01"})
 """Days that systems fill in where a date is not known."""
 

@@ -11,8 +11,8 @@ from mappings import Look, Row
 from mappings.cds import codes
 from mappings.cds.people import professional
 from mappings.cds.record import is_withheld
-from mappings.cds.values import CANNOT_BE, day, known, numbered, when
-from mappings.vocabulary import HL7, READ, UK_CORE, protected
+from mappings.cds.values import day, known, numbered, when
+from mappings.vocabulary import CANNOT_BE, HL7, READ, UK_CORE, protected
 
 ICD = "http://hl7.org/fhir/sid/icd-10"
 OPCS = "https://fhir.hl7.org.uk/CodeSystem/OPCS-4"

@@ -9,12 +9,11 @@ from functools import lru_cache
 from gateway.errors import Invalid
 from gateway.fhir.dates import with_offset
 from mappings import Look, Row, Values
-from mappings.vocabulary import NO_DAYS
+from mappings.vocabulary import CANNOT_BE, NO_DAYS
 
 SINCE = datetime(2000, 1, 1)
 LINE_BITS = 31
 """The seconds since 2000 before the line of a row keep an order under 2**63 until 2136."""
-CANNOT_BE = "a date that cannot be"
 _DAY = (
     (re.compile(r"(\d{4})-?(\d\d)-?(\d\d)"), (1, 2, 3)),
     (re.compile(r"(\d\d)/(\d\d)/(\d{4})"), (3, 2, 1)),

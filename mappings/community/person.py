@@ -15,7 +15,7 @@ from mappings.community.facts import stated
 from mappings.community.tables import GP, PERSON, PROTECTION, VULNERABILITY
 from mappings.community.times import day
 from mappings.emis.patient import LOCAL_NUMBER, VERIFICATION
-from mappings.vocabulary import ETHNIC_CATEGORY, HL7, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION, can_be
+from mappings.vocabulary import CANNOT_BE, ETHNIC_CATEGORY, HL7, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION, can_be
 
 LOOKED_AFTER, SAFEGUARDING = "ChildLookedAfter_Indicator", "Safeguarding_Indicator"
 SAID_YES = {LOOKED_AFTER: "Looked after child", SAFEGUARDING: "Safeguarding vulnerability factors recorded"}
@@ -38,10 +38,10 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
         if values[column] and values[column].upper() not in codes.person(list_):
             look.unlisted(PERSON, column, values[column])
     if born > known:
-        look.warn("DateOfBirth", "a date that cannot be")
+        look.warn("DateOfBirth", CANNOT_BE)
         born = ""
     if died and not can_be(died, born, known):
-        look.warn("DateOfDeath", "a date that cannot be")
+        look.warn("DateOfDeath", CANNOT_BE)
         died = ""
     return [
         resource(

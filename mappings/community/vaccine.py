@@ -11,7 +11,7 @@ from mappings.community.delivery import counts, made_on
 from mappings.community.tables import CODED_IMMUNISATION
 from mappings.community.times import day
 from mappings.emis.clinical import VACCINATION
-from mappings.vocabulary import UK_CORE, UNKNOWN
+from mappings.vocabulary import CANNOT_BE, UK_CORE, UNKNOWN
 
 
 def to_vaccine(group: Group, look: Look) -> list[dict[str, Any]]:
@@ -22,7 +22,7 @@ def to_vaccine(group: Group, look: Look) -> list[dict[str, Any]]:
         if row.deleted or not counts(row, look):
             continue
         if day(row.values, "Immunisation_Date") > made_on(row.order):
-            look.warn("Immunisation_Date", "a date that cannot be")
+            look.warn("Immunisation_Date", CANNOT_BE)
             continue
         resources.append(immunisation(row, look))
     return resources

@@ -20,7 +20,7 @@ from mappings.emis.entry import clinician
 from mappings.emis.tables import HISTORY, OBSERVATION, PATIENT, REGISTRATION_AUDIT
 from mappings.emis.tables import REGISTRATION as REGISTERED
 from mappings.emis.values import address, day, day_before, guid, identifier, is_true
-from mappings.vocabulary import ESTIMATED, NUMBER_STATUS, UK_CORE, can_be, tagged
+from mappings.vocabulary import CANNOT_BE, ESTIMATED, NUMBER_STATUS, UK_CORE, can_be, tagged
 
 LOCAL_NUMBER = "https://fhir.nhs.uk/Id/local-patient-identifier"
 VERIFICATION = UK_CORE + "Extension-UKCore-NHSNumberVerificationStatus"
@@ -169,7 +169,7 @@ def count_impossible(row: Row, look: Look) -> None:
     """Count the dates of a patient that cannot be. They say nothing of the person."""
     for column, kept in (("DateOfBirth", born(row)), ("DateOfDeath", died(row)), ("DateofDeactivation", left(row))):
         if day(row.values, column) and not kept:
-            look.warn(column, "a date that cannot be")
+            look.warn(column, CANNOT_BE)
 
 
 def count_unlisted(row: Row, look: Look) -> None:

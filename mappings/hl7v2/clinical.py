@@ -9,8 +9,8 @@ from mappings import Look
 from mappings.hl7v2 import codes, times
 from mappings.hl7v2.datatypes import practitioner
 from mappings.hl7v2.message import Message, Repetition, Segment
-from mappings.hl7v2.possible import CANNOT_BE, is_after, known_day
-from mappings.vocabulary import HL7, UK_CORE, protected
+from mappings.hl7v2.possible import is_after, known_day
+from mappings.vocabulary import CANNOT_BE, HL7, UK_CORE, protected
 
 CONDITION = UK_CORE + "UKCore-Condition"
 PROCEDURE = UK_CORE + "UKCore-Procedure"

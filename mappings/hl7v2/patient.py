@@ -17,9 +17,9 @@ from mappings.hl7v2.events import EVENTS
 from mappings.hl7v2.identity import UNPROVED, Number, kept_priors, number, numbers_of, prior_numbers, visit_of
 from mappings.hl7v2.message import DELETE, Message, Segment
 from mappings.hl7v2.message_types import ADT, ALSO_ALLERGIES
-from mappings.hl7v2.possible import CANNOT_BE, is_before
+from mappings.hl7v2.possible import is_before
 from mappings.hl7v2.replay import Fields, Sent, is_shielded, key_of, ordered, recorded
-from mappings.vocabulary import GMP_NUMBER, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
+from mappings.vocabulary import CANNOT_BE, GMP_NUMBER, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
 
 PROFILE = UK_CORE + "UKCore-Patient"
 RELIGION = "http://hl7.org/fhir/StructureDefinition/patient-religion"

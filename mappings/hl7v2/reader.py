@@ -37,12 +37,13 @@ from mappings.hl7v2.identity import (
 )
 from mappings.hl7v2.message import Message, Segment, normalise, parse
 from mappings.hl7v2.message_types import ADT, DOCUMENT, NOT_READ, ORDER, RESULT, TABLES, TYPES, VACCINE
-from mappings.hl7v2.possible import CANNOT_BE, doubt
+from mappings.hl7v2.possible import doubt
 from mappings.hl7v2.replay import Sent, plausible, recorded
 from mappings.hl7v2.service_requests import asked_in
 from mappings.hl7v2.sidefields import mended
 from mappings.hl7v2.vaccinations import vaccination_groups
 from mappings.readers.files import HEAD, File, delivered
+from mappings.vocabulary import CANNOT_BE
 
 LONGEST = 1 << 25
 """Characters of a message at most: 32 MiB, so that an embedded document may have 16 MiB before base64 encodes it."""

@@ -17,7 +17,7 @@ from mappings.tpp.entry import is_elsewhere, is_hidden, name, organisation
 from mappings.tpp.lists import coded, is_listed, word
 from mappings.tpp.tables import ADDRESS, CONTACT, PATIENT, REGISTRATION, RELATIONSHIP
 from mappings.tpp.times import day
-from mappings.vocabulary import HL7, NUMBER_STATUS, UK_CORE, can_be
+from mappings.vocabulary import CANNOT_BE, HL7, NUMBER_STATUS, UK_CORE, can_be
 
 BIRTH_PLACE = "http://hl7.org/fhir/StructureDefinition/patient-birthPlace"
 HOME = (
@@ -78,7 +78,7 @@ def died(row: Row) -> str:
 def count_impossible(row: Row, look: Look) -> None:
     for column, kept in (("DateBirth", born(row)), ("DateDeath", died(row))):
         if day(row.values, column) and not kept:
-            look.warn(column, "a date that cannot be")
+            look.warn(column, CANNOT_BE)
 
 
 def labels(row: Row, group: Group) -> tuple[str, ...]:
@@ -213,7 +213,7 @@ def episode(row: Row, spell: Row, group: Group, look: Look) -> dict[str, Any]:
     end = (left if left and left <= known else "") or died(row)
     is_possible = born(row) <= start <= known
     if start and not is_possible:
-        look.warn("DateRegistration", "a date that cannot be")
+        look.warn("DateRegistration", CANNOT_BE)
     return resource(
         "EpisodeOfCare",
         look.id("EpisodeOfCare", name(spell)),
