@@ -23,11 +23,18 @@ UK_CORE_EXTENSION = UK_CORE + "Extension-UKCore-"
 UK_CORE_CODES = "https://fhir.hl7.org.uk/CodeSystem/UKCore-"
 ETHNIC_CATEGORY = UK_CORE_CODES + "EthnicCategoryEngland"
 NUMBER_STATUS = UK_CORE_CODES + "NHSNumberVerificationStatusEngland"
+NUMBER_VERIFICATION = UK_CORE_EXTENSION + "NHSNumberVerificationStatus"
+"""The extension of an NHS number that says how it was verified, by a code of ``NUMBER_STATUS``."""
+WRONG_NUMBER = {"text": "NHS number as sent; its check digit is wrong"}
+"""The type of an identifier that is shown and identifies nobody."""
 GMC_NUMBER = "https://fhir.hl7.org.uk/Id/gmc-number"
 GMP_NUMBER = "https://fhir.hl7.org.uk/Id/gmp-number"
 NMC_NUMBER = "https://fhir.hl7.org.uk/Id/nmc-number"
+LOCAL_NUMBER = "https://fhir.nhs.uk/Id/local-patient-identifier"
 ODS_SITE = "https://fhir.nhs.uk/Id/ods-site-code"
 READ = "http://read.info/readv2"
+REGISTRATION_TYPE = "urn:nhs-record-gateway:registration-type"
+"""The registration types that practice systems' own words are translated to; ``R`` is a regular, GMS, patient."""
 
 ABSENT_REASON = HL7 + "data-absent-reason"
 UNKNOWN = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}

@@ -8,8 +8,7 @@ from gateway.fhir.build import resource
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs.identifiers import is_valid, normalise
 from mappings import Group, Look, Row, Values
-from mappings.emis.patient import GENDERS, LOCAL_NUMBER, VERIFICATION
-from mappings.emis.patient import REGISTRATION as REGISTRATION_TYPE
+from mappings.emis.patient import GENDERS
 from mappings.emis.values import is_true
 from mappings.tpp.delivery import extracted
 from mappings.tpp.directory import address as address_of
@@ -17,7 +16,17 @@ from mappings.tpp.entry import is_elsewhere, is_hidden, name, organisation
 from mappings.tpp.lists import coded, is_listed, word
 from mappings.tpp.tables import ADDRESS, CONTACT, PATIENT, REGISTRATION, RELATIONSHIP
 from mappings.tpp.times import day
-from mappings.vocabulary import CANNOT_BE, HL7, NUMBER_STATUS, UK_CORE, can_be
+from mappings.vocabulary import (
+    CANNOT_BE,
+    HL7,
+    LOCAL_NUMBER,
+    NUMBER_STATUS,
+    NUMBER_VERIFICATION,
+    REGISTRATION_TYPE,
+    UK_CORE,
+    WRONG_NUMBER,
+    can_be,
+)
 
 BIRTH_PLACE = "http://hl7.org/fhir/StructureDefinition/patient-birthPlace"
 HOME = (
@@ -119,10 +128,10 @@ def identifiers(row: Row, look: Look) -> list[dict[str, Any]]:
     if is_valid(number):
         is_matched = is_true(row.values["SpineMatched"].strip())
         coding = {"coding": [{"system": NUMBER_STATUS, "code": "01"}]}
-        extension = [{"url": VERIFICATION, "valueCodeableConcept": coding}] if is_matched else []
+        extension = [{"url": NUMBER_VERIFICATION, "valueCodeableConcept": coding}] if is_matched else []
         numbers.append({"extension": extension, "system": NHS_NUMBER, "value": number})
     elif any(map(str.isdigit, number)):
-        numbers.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": number})
+        numbers.append({"type": WRONG_NUMBER, "value": number})
     own = {"system": LOCAL_NUMBER, "value": row.key, "assigner": organisation(row.publisher, look)}
     return [*numbers, own]
 
