@@ -33,6 +33,10 @@ NMC_NUMBER = "https://fhir.hl7.org.uk/Id/nmc-number"
 LOCAL_NUMBER = "https://fhir.nhs.uk/Id/local-patient-identifier"
 ODS_SITE = "https://fhir.nhs.uk/Id/ods-site-code"
 READ = "http://read.info/readv2"
+ALLERGY_CLINICAL, ALLERGY_VERIFICATION = HL7 + "allergyintolerance-clinical", HL7 + "allergyintolerance-verification"
+CONDITION_CLINICAL, CONDITION_VERIFICATION = HL7 + "condition-clinical", HL7 + "condition-ver-status"
+CONDITION_CATEGORY = HL7 + "condition-category"
+ENCOUNTER_DIAGNOSIS = {"coding": [{"system": CONDITION_CATEGORY, "code": "encounter-diagnosis"}]}
 REGISTRATION_TYPE = "urn:nhs-record-gateway:registration-type"
 """The registration types that practice systems' own words are translated to; ``R`` is a regular, GMS, patient."""
 
@@ -49,6 +53,15 @@ AMBIGUOUS = {"system": TAG, "code": "ambiguous-time"}
 def absent(code: str) -> dict[str, Any]:
     """Return the concept of a reason why a value is absent (``unknown``, ``not-performed``…)."""
     return {"coding": [{"system": ABSENT_REASON, "code": code}]}
+
+
+def status(system: str, code: str) -> dict[str, Any]:
+    """Return the concept of a status; {} for none.
+
+    >>> status(CONDITION_CLINICAL, "active")["coding"][0]["code"], status(CONDITION_CLINICAL, "")
+    ('active', {})
+    """
+    return {"coding": [{"system": system, "code": code}]} if code else {}
 
 
 CANNOT_BE = "a date that cannot be"

@@ -12,15 +12,21 @@ from mappings.cds import codes
 from mappings.cds.people import professional
 from mappings.cds.record import is_withheld
 from mappings.cds.values import day, known, numbered, when
-from mappings.vocabulary import CANNOT_BE, HL7, READ, UK_CORE, protected
+from mappings.vocabulary import (
+    ALLERGY_CLINICAL,
+    ALLERGY_VERIFICATION,
+    CANNOT_BE,
+    CONDITION_CLINICAL,
+    CONDITION_VERIFICATION,
+    ENCOUNTER_DIAGNOSIS,
+    READ,
+    UK_CORE,
+    protected,
+    status,
+)
 
 ICD = "http://hl7.org/fhir/sid/icd-10"
 OPCS = "https://fhir.hl7.org.uk/CodeSystem/OPCS-4"
-VERIFICATION = HL7 + "condition-ver-status"
-CLINICAL = HL7 + "condition-clinical"
-ALLERGY_VERIFICATION = HL7 + "allergyintolerance-verification"
-ALLERGY_CLINICAL = HL7 + "allergyintolerance-clinical"
-ENCOUNTER_DIAGNOSIS = {"coding": [{"system": HL7 + "condition-category", "code": "encounter-diagnosis"}]}
 _ICD = re.compile(r"([A-Z]\d\d)([\dX-]?)([\dX-]?)[ -]*([DA]?)")
 _READ = re.compile(r"[A-Za-z0-9][A-Za-z0-9.]{4}([A-Za-z0-9]{2})?")
 _OPCS = re.compile(r"([A-Z]\d\d)([\d-]?)")
@@ -151,8 +157,8 @@ def condition(
         look.id("Condition", key),
         UK_CORE + "UKCore-Condition",
         labels(row),
-        clinicalStatus=status(CLINICAL, "inactive") if is_over else {},
-        verificationStatus=status(VERIFICATION, certainty),
+        clinicalStatus=status(CONDITION_CLINICAL, "inactive") if is_over else {},
+        verificationStatus=status(CONDITION_VERIFICATION, certainty),
         category=[ENCOUNTER_DIAGNOSIS],
         code=coded.concept,
         subject=subject,
@@ -204,10 +210,6 @@ def allergy(
         encounter=encounter,
         recordedDate=recorded,
     )
-
-
-def status(system: str, code: str) -> dict[str, Any]:
-    return {"coding": [{"system": system, "code": code}]} if code else {}
 
 
 class Operation(NamedTuple):

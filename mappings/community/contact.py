@@ -22,8 +22,7 @@ from mappings.community.tables import (
     CONTACT_ID,
 )
 from mappings.community.times import moment
-from mappings.emis.condition import VERIFICATION
-from mappings.vocabulary import HL7, ODS_SITE, UK_CORE, UNKNOWN, tagged
+from mappings.vocabulary import CONDITION_VERIFICATION, HL7, ODS_SITE, UK_CORE, UNKNOWN, tagged
 
 PERFORMER = {"coding": [{"system": HL7 + "v3-ParticipationType", "code": "PPRF"}]}
 AT_HOME = "A01"
@@ -147,7 +146,7 @@ def doubted(built: dict[str, Any]) -> dict[str, Any]:
     """Return what was sent of a contact of which nobody says whether it took place: a diagnosis is unconfirmed, and
     whether anything else was done or found is unknown."""
     if built["resourceType"] == "Condition":
-        return {**built, "verificationStatus": {"coding": [{"system": VERIFICATION, "code": "unconfirmed"}]}}
+        return {**built, "verificationStatus": {"coding": [{"system": CONDITION_VERIFICATION, "code": "unconfirmed"}]}}
     return {**built, "status": "unknown"}
 
 
