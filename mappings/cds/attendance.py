@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
+from gateway.fhir.codes import UCUM
 from mappings import Group, Look, Row
 from mappings.cds import codes
 from mappings.cds.clinical import conditions, labels, procedures
@@ -98,7 +99,7 @@ def minutes(row: Row) -> dict[str, Any]:
     count = row.values["Minutes"].strip()
     if not _MINUTES.fullmatch(count) or not int(count):
         return {}
-    return {"value": int(count), "unit": "min", "system": "http://unitsofmeasure.org", "code": "min"}
+    return {"value": int(count), "unit": "min", "system": UCUM, "code": "min"}
 
 
 def clinic(row: Row) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
+from gateway.fhir.codes import UCUM
 from mappings import Group, Look, Row
 from mappings.community import codes
 from mappings.community.care import referral_of
@@ -58,7 +59,7 @@ def to_contact(group: Group, look: Look) -> list[dict[str, Any]]:
         if state == "finished"
         else [],
         period={"start": start},
-        length={"value": Decimal(minutes), "unit": "min", "system": "http://unitsofmeasure.org", "code": "min"}
+        length={"value": Decimal(minutes), "unit": "min", "system": UCUM, "code": "min"}
         if minutes.isascii() and minutes.isdigit() and state == "finished"
         else {},
         location=[
