@@ -17,7 +17,8 @@ from gateway.errors import Refused
 from mappings import Feed, Reject, Row, Values
 from mappings.cds.columns import FIXED, SUS, columns, fields, layout, length
 from mappings.cds.lines import records
-from mappings.cds.record import Replacements, is_version, row
+from mappings.cds.record import is_version, row
+from mappings.cds.replaced import Replacements
 from mappings.readers.cells import Cell, csv_cells, fixed_cells
 from mappings.readers.csv import csv_rows
 from mappings.readers.files import HEAD, File, delivered, without_watch

@@ -53,6 +53,11 @@ def when(values: Values, item: str, time_item: str) -> str:
     return with_offset(date_, clock)[0] if date_ and clock else date_
 
 
+def month_of(active: str) -> int:
+    """Return the number of a day's month."""
+    return int(active[:4]) * 12 + int(active[5:7]) - 1
+
+
 def is_doubtful(values: Values, *items: tuple[str, str]) -> bool:
     """Whether one of these dates and times is one that the clock showed twice."""
     pairs = ((day(values, item), time(values, clock)) for item, clock in items)
