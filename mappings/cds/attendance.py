@@ -12,11 +12,10 @@ from gateway.fhir.build import resource
 from gateway.fhir.codes import UCUM
 from mappings import Group, Look, Row
 from mappings.cds import codes
-from mappings.cds.clinical import conditions, labels, procedures
+from mappings.cds.clinical import conditions, procedures
 from mappings.cds.people import attended_at, consultant, referrer, service
-from mappings.cds.record import OUTPATIENT
+from mappings.cds.record import OUTPATIENT, labels, subject
 from mappings.cds.replaced import standing
-from mappings.cds.spell import subject
 from mappings.cds.values import day, is_doubtful, known, past, time, when
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
@@ -53,7 +52,7 @@ def to_attendance(group: Group, look: Look) -> list[dict[str, Any]]:
 
 def visit(row: Row, look: Look) -> list[dict[str, Any]]:
     encounter, person = look.reference("Encounter", f"visit|{row.key}"), subject(row, look)
-    start = past(row, *AT[:1], look, AT[1])
+    start = past(row, AT[0], look, AT[1])
     resources, references = conditions(row, person, encounter, "", start, look)
     built = resource(
         "Encounter",

@@ -10,7 +10,7 @@ from gateway.fhir.build import resource
 from mappings import Look, Row
 from mappings.cds import codes
 from mappings.cds.people import professional
-from mappings.cds.record import is_withheld
+from mappings.cds.record import labels
 from mappings.cds.values import day, known, numbered, when
 from mappings.vocabulary import (
     ALLERGY_CLINICAL,
@@ -51,11 +51,6 @@ class Coded(NamedTuple):
     code: str
     item: str
     number: int
-
-
-def labels(row: Row) -> tuple[str, ...]:
-    """Return the labels of all that a record makes: restricted where the patient's identity is withheld."""
-    return ("R",) if is_withheld(row.values) else ()
 
 
 def diagnoses(row: Row, look: Look) -> list[Coded]:

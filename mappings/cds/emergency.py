@@ -8,12 +8,11 @@ from typing import Any
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row
 from mappings.cds import codes
-from mappings.cds.clinical import conditions, labels, performance, procedures
+from mappings.cds.clinical import conditions, performance, procedures
 from mappings.cds.people import attended_at, participant, place, professional
-from mappings.cds.record import EMERGENCY
+from mappings.cds.record import EMERGENCY, labels, subject
 from mappings.cds.replaced import standing
-from mappings.cds.spell import period, subject
-from mappings.cds.values import is_doubtful, known, numbered, past, when
+from mappings.cds.values import is_doubtful, known, numbered, past, period, when
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
 from mappings.hl7v2.encounter import ACT, PROFILE

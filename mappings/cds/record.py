@@ -7,10 +7,11 @@ Source: NHS Data Model and Dictionary, Commissioning Data Set Submission Protoco
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from gateway.errors import Invalid
 from gateway.nhs.identifiers import is_trust_code
-from mappings import Feed, Reject, Row, Values
+from mappings import Feed, Look, Reject, Row, Values
 from mappings.cds.codes import table
 from mappings.cds.columns import FIXED, SUS
 from mappings.cds.values import LINE_BITS, day, month_of, seconds
@@ -143,6 +144,16 @@ def is_withheld(values: Values) -> bool:
     """Whether the patient's identity is withheld: by the flag, or by a reason."""
     flag, reason = values["WithheldFlag"].strip().upper(), values["WithheldReason"].strip()
     return flag in ("1", "Y", "T") or bool(reason) or values[WITHHELD] == "1"
+
+
+def labels(row: Row) -> tuple[str, ...]:
+    """Return the labels of all that a record makes: restricted where the patient's identity is withheld."""
+    return ("R",) if is_withheld(row.values) else ()
+
+
+def subject(row: Row, look: Look) -> dict[str, Any]:
+    """Return the reference to the patient of a record."""
+    return look.reference("Patient", row.patient)
 
 
 def anonymous(values: Values) -> Values:

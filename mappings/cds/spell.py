@@ -8,11 +8,11 @@ from gateway.fhir.build import resource
 from gateway.fhir.codes import UCUM
 from mappings import Group, Look, Row
 from mappings.cds import codes
-from mappings.cds.clinical import conditions, labels, procedures
+from mappings.cds.clinical import conditions, procedures
 from mappings.cds.people import consultant, place, referrer, service
-from mappings.cds.record import INPATIENT, is_withheld
+from mappings.cds.record import INPATIENT, is_withheld, labels, subject
 from mappings.cds.replaced import standing
-from mappings.cds.values import day, is_doubtful, known, numbered, past
+from mappings.cds.values import day, is_doubtful, known, numbered, past, period
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
 from mappings.hl7v2.encounter import ACT, PROFILE
@@ -88,16 +88,6 @@ def spell(rows: list[Row], key: str, look: Look) -> dict[str, Any]:
 
 def is_outside(row: Row) -> bool:
     return row.values["Type"].strip() in OUTSIDE
-
-
-def subject(row: Row, look: Look) -> dict[str, Any]:
-    """Return the reference to the patient of a record."""
-    return look.reference("Patient", row.patient)
-
-
-def period(start: str, end: str) -> dict[str, Any]:
-    """Return the period; an end before its start is left out rather than resources to fit."""
-    return {"start": start, "end": end if not (start and end) or end[:10] >= start[:10] else ""}
 
 
 def method(row: Row, look: Look) -> list[dict[str, Any]]:

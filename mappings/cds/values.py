@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.dates import with_offset
@@ -101,6 +102,11 @@ def past(row: Row, item: str, look: Look, time_item: str = "") -> str:
         look.warn(item, CANNOT_BE)
         return ""
     return text
+
+
+def period(start: str, end: str) -> dict[str, Any]:
+    """Return the period; an end before its start is left out rather than resources to fit."""
+    return {"start": start, "end": end if not (start and end) or end[:10] >= start[:10] else ""}
 
 
 def numbered(values: Values, item: str) -> list[int]:
