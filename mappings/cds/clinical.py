@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -220,10 +221,11 @@ def procedures(row: Row, subject: dict[str, Any], encounter: dict[str, Any], loo
     """Return the procedures of a record. A code that says only where, on which side or how belongs to the operation
     before it: sites become its body sites, methods procedures that are part of it."""
     resources: list[dict[str, Any]] = []
-    main, seen = "", {}  # type: ignore[var-annotated]
+    main = ""
+    seen: Counter[str] = Counter()
     for operation in operations(row):
         name = f"{row.table}|{row.key}|{operation.item}|{operation.code}|{row.values[date_item(operation)].strip()}"
-        seen[name] = seen.get(name, 0) + 1
+        seen[name] += 1
         key = f"{name}|{seen[name]}"
         is_method = operation.item == "Procedure" and bool(METHOD.match(operation.code)) and bool(main)
         resources.append(procedure(row, operation, key, main if is_method else "", subject, encounter, look))
@@ -236,12 +238,13 @@ def operations(row: Row) -> Iterator[Operation]:
     for item in ("Procedure", "ProcedureRead", "AeTreatment"):
         answer: list[Operation] = []
         for number in numbered(row.values, item):
-            code = row.values[f"{item}{number}"].strip().upper().replace(".", "")
+            written = row.values[f"{item}{number}"].strip()
+            code = written.upper().replace(".", "")
             if item == "Procedure" and SITE.match(code) and answer:
                 answer[-1].sites.append(code)
             elif code and code != "-":
-                own = row.values[f"{item}{number}"].strip()
-                answer.append(Operation(item, number, own if item == "ProcedureRead" else own.replace(".", ""), []))
+                own = written if item == "ProcedureRead" else written.replace(".", "")
+                answer.append(Operation(item, number, own, []))
         if answer:
             yield from answer
             return
