@@ -20,7 +20,7 @@ from mappings.cds.values import day, is_doubtful, known, past, time, when
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
 from mappings.hl7v2.encounter import ACT, PROFILE
-from mappings.vocabulary import UK_CORE, UK_CORE_EXTENSION, tagged
+from mappings.vocabulary import UK_CORE, tagged
 
 AMB = {"system": ACT, "code": "AMB", "display": "Ambulatory"}
 VISIT = "visit"
@@ -89,8 +89,7 @@ def kinds(row: Row, look: Look) -> list[dict[str, Any]]:
 
 
 def outcome(row: Row, look: Look) -> list[dict[str, Any]]:
-    said = codes.concept("outcome", row, "Outcome", look)
-    return [{"url": UK_CORE_EXTENSION + "OutcomeOfAttendance", "valueCodeableConcept": said}] if said else []
+    return codes.extension("OutcomeOfAttendance", codes.concept("outcome", row, "Outcome", look))
 
 
 def minutes(row: Row) -> dict[str, Any]:

@@ -16,16 +16,7 @@ from mappings.cds.values import is_doubtful, known, numbered, past, period, when
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
 from mappings.hl7v2.encounter import ACT, PROFILE
-from mappings.vocabulary import (
-    CONDITION_VERIFICATION,
-    ENCOUNTER_DIAGNOSIS,
-    UK_CORE,
-    UK_CORE_EXTENSION,
-    UNKNOWN,
-    absent,
-    status,
-    tagged,
-)
+from mappings.vocabulary import CONDITION_VERIFICATION, ENCOUNTER_DIAGNOSIS, UK_CORE, UNKNOWN, absent, status, tagged
 
 EMER = {"system": ACT, "code": "EMER", "display": "Emergency"}
 TIMES = tuple((f"{name}Date", f"{name}Time") for name in ("Arrival", "Assessment", "Seen", "Conclusion", "Departure"))
@@ -135,7 +126,7 @@ def discharge(row: Row, look: Look) -> list[dict[str, Any]]:
     """Return the discharge status in SNOMED CT, else the disposal of an A&E attendance."""
     code = row.values["DischargeStatus"].strip()
     said = codes.snomed(code) if code else codes.concept("disposal", row, "Disposal", look)
-    return [{"url": UK_CORE_EXTENSION + "EmergencyCareDischargeStatus", "valueCodeableConcept": said}] if said else []
+    return codes.extension("EmergencyCareDischargeStatus", said)
 
 
 def certainty(row: Row, number: int, look: Look) -> str:

@@ -15,7 +15,7 @@ from mappings.cds.replaced import stands
 from mappings.cds.values import past
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
-from mappings.vocabulary import NUMBER_STATUS, NUMBER_VERIFICATION, UK_CORE, UK_CORE_EXTENSION, WRONG_NUMBER
+from mappings.vocabulary import NUMBER_STATUS, NUMBER_VERIFICATION, UK_CORE, WRONG_NUMBER
 
 STATUSES = frozenset({"01", "02", "03", "04", "05", "06", "07", "08"})
 
@@ -112,5 +112,4 @@ def ethnicity(row: Row, look: Look) -> list[dict[str, Any]]:
     code = row.values["Ethnicity"].strip().upper()
     if code and code not in codes.table("ethnicity") and code[0] in codes.table("ethnicity"):
         row = Row(row.table, row.key, row.publisher, row.order, type(row.values)(Ethnicity=code[0]))
-    said = codes.concept("ethnicity", row, "Ethnicity", look)
-    return [{"url": UK_CORE_EXTENSION + "EthnicCategory", "valueCodeableConcept": said}] if said else []
+    return codes.extension("EthnicCategory", codes.concept("ethnicity", row, "Ethnicity", look))

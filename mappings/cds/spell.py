@@ -16,7 +16,7 @@ from mappings.cds.values import day, is_doubtful, known, numbered, past, period
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
 from mappings.hl7v2.encounter import ACT, PROFILE
-from mappings.vocabulary import UK_CORE, UK_CORE_EXTENSION, tagged
+from mappings.vocabulary import UK_CORE, tagged
 
 IMP = {"system": ACT, "code": "IMP", "display": "Inpatient"}
 ELSEWHERE = {"display": "Birth or delivery outside a hospital spell"}
@@ -91,13 +91,11 @@ def is_outside(row: Row) -> bool:
 
 
 def method(row: Row, look: Look) -> list[dict[str, Any]]:
-    said = codes.concept("discharge_method", row, "DischargeMethod", look)
-    return [{"url": UK_CORE_EXTENSION + "DischargeMethod", "valueCodeableConcept": said}] if said else []
+    return codes.extension("DischargeMethod", codes.concept("discharge_method", row, "DischargeMethod", look))
 
 
 def admission(row: Row, look: Look) -> list[dict[str, Any]]:
-    said = codes.concept("admission_method", row, "AdmissionMethod", look)
-    return [{"url": UK_CORE_EXTENSION + "AdmissionMethod", "valueCodeableConcept": said}] if said else []
+    return codes.extension("AdmissionMethod", codes.concept("admission_method", row, "AdmissionMethod", look))
 
 
 def ward_times(row: Row) -> list[tuple[str, str]]:
