@@ -11,8 +11,9 @@ from mappings.hl7v2.clinical import Coded
 from mappings.hl7v2.course import Course, course
 from mappings.hl7v2.datatypes import location, organisation, practitioner
 from mappings.hl7v2.discharge import discharge
+from mappings.hl7v2.entities import account_key, several
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import account_key, kept_priors, several
+from mappings.hl7v2.identity import kept_priors
 from mappings.hl7v2.message import Message, Repetition
 from mappings.hl7v2.people import moved, survivor
 from mappings.hl7v2.possible import is_after, known_day

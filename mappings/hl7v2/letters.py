@@ -17,7 +17,7 @@ from gateway.nhs.identifiers import is_ods_code
 from mappings import Group, Look, Values
 from mappings.hl7v2 import codes, documents, times, values
 from mappings.hl7v2.datatypes import organisation, practitioner
-from mappings.hl7v2.identity import document_key, parent_document_key, visit_key
+from mappings.hl7v2.entities import document_key, parent_document_key, visit_key
 from mappings.hl7v2.lines import group as lines_of
 from mappings.hl7v2.message import Message, Repetition, Segment
 from mappings.hl7v2.observation import status_of

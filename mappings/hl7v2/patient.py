@@ -13,8 +13,9 @@ from mappings.hl7v2 import codes, times
 from mappings.hl7v2.allergy import NOT_MET, Stated, allergies, take_allergies
 from mappings.hl7v2.clinical import Coded
 from mappings.hl7v2.datatypes import GMP, address, human_name, organisation, telecom
+from mappings.hl7v2.entities import visit_of
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import UNPROVED, Number, kept_priors, number, numbers_of, prior_numbers, visit_of
+from mappings.hl7v2.identity import UNPROVED, Number, kept_priors, number, numbers_of, prior_numbers
 from mappings.hl7v2.message import DELETE, Message, Segment
 from mappings.hl7v2.message_types import ADT, ALSO_ALLERGIES
 from mappings.hl7v2.possible import is_before

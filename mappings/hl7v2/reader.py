@@ -16,25 +16,19 @@ from mappings import Feed, Reject, Row, Values
 from mappings.hl7v2 import letters, service_requests, times, vaccinations
 from mappings.hl7v2.batches import parts
 from mappings.hl7v2.charset import decode
-from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import (
-    UNPROVED,
+from mappings.hl7v2.entities import (
     appointment_key,
     document_key,
-    is_of_one,
     is_padding,
-    kept_priors,
     moved_places,
-    moved_priors,
     moved_visits,
     orders,
     parent_document_key,
-    patient_key,
-    prior_keys,
-    publisher,
     several,
     visit_of,
 )
+from mappings.hl7v2.events import EVENTS
+from mappings.hl7v2.identity import UNPROVED, is_of_one, kept_priors, moved_priors, patient_key, prior_keys, publisher
 from mappings.hl7v2.message import Message, Segment, normalise, parse
 from mappings.hl7v2.message_types import ADT, DOCUMENT, NOT_READ, ORDER, RESULT, TABLES, TYPES, VACCINE
 from mappings.hl7v2.possible import doubt

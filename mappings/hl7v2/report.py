@@ -14,7 +14,7 @@ from gateway.fhir.build import resource, without_empty
 from mappings import Group, Look
 from mappings.hl7v2 import codes, documents, times
 from mappings.hl7v2.datatypes import practitioner
-from mappings.hl7v2.identity import request_numbers
+from mappings.hl7v2.entities import request_numbers
 from mappings.hl7v2.message import Repetition, Segment
 from mappings.hl7v2.observation import Result, observation
 from mappings.hl7v2.orders import results_of as orders_in

@@ -13,7 +13,7 @@ from gateway.fhir.build import resource
 from mappings import Group, Look, Values
 from mappings.hl7v2 import codes, times, values
 from mappings.hl7v2.datatypes import practitioner
-from mappings.hl7v2.identity import is_padding, request_numbers, unnumbered_order, visit_key
+from mappings.hl7v2.entities import is_padding, request_numbers, unnumbered_order, visit_key
 from mappings.hl7v2.message import Message, Segment
 from mappings.hl7v2.orders import Commented, Order
 from mappings.hl7v2.people import by_person, owner, survivor
