@@ -14,6 +14,8 @@ from mappings import Feed, Look
 from mappings.hl7v2.message import Encoding, Repetition, Segment
 from mappings.vocabulary import CONDITION_VERIFICATION, ETHNIC_CATEGORY, HL7, UK_CORE_CODES, UNKNOWN, code_table
 
+CODED = frozenset({"CE", "CWE", "CNE"})
+"""The types (OBX-2) of a value that is a code."""
 SYSTEMS = {
     "admission_method": UK_CORE_CODES + "AdmissionMethodEngland",
     "discharge_method": UK_CORE_CODES + "DischargeMethodEngland",

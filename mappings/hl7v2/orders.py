@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mappings import Look, Row
-from mappings.hl7v2 import entities
+from mappings.hl7v2 import codes, entities
 from mappings.hl7v2.message import Message, Segment, parse
 from mappings.hl7v2.possible import doubt
 
@@ -79,7 +79,7 @@ def read(message: Message, patient: str) -> Results:
                 result = Commented(segment)
                 orders[-1].results.append(result)
                 notes = result.notes
-                if segment.text(2) in ("CE", "CWE", "CNE"):
+                if segment.text(2) in codes.CODED:
                     values[segment.text(3), segment.text(4)] = segment.text(5, 2) or segment.text(5, 5)
             case "PID" | "PV1" | "ORC":
                 notes = waiting
