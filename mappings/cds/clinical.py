@@ -60,17 +60,16 @@ def diagnoses(row: Row, look: Look) -> list[Coded]:
     for item in ("Diagnosis", "DiagnosisRead", "AeDiagnosis"):
         coded: dict[str, Coded] = {}
         for number in numbered(row.values, item):
-            text = row.values[f"{item}{number}"].strip()
-            text = text if item == "DiagnosisRead" else text.upper()
-            if text and text not in coded:
-                coded[text] = Coded(len(coded) + 1, concept_of(item, row, f"{item}{number}", look), text, item, number)
+            written = row.values[f"{item}{number}"].strip()
+            code = written if item == "DiagnosisRead" else written.upper()
+            if code and code not in coded:
+                coded[code] = Coded(len(coded) + 1, concept_of(item, row, written, look), code, item, number)
         if coded:
             return list(coded.values())
     return []
 
 
-def concept_of(item: str, row: Row, name: str, look: Look) -> dict[str, Any]:
-    text = row.values[name].strip()
+def concept_of(item: str, row: Row, text: str, look: Look) -> dict[str, Any]:
     if item == "Diagnosis":
         return icd(text, row, look)
     if item == "DiagnosisRead":
