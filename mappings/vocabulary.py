@@ -23,11 +23,22 @@ UK_CORE_EXTENSION = UK_CORE + "Extension-UKCore-"
 UK_CORE_CODES = "https://fhir.hl7.org.uk/CodeSystem/UKCore-"
 ETHNIC_CATEGORY = UK_CORE_CODES + "EthnicCategoryEngland"
 NUMBER_STATUS = UK_CORE_CODES + "NHSNumberVerificationStatusEngland"
+NUMBER_VERIFICATION = UK_CORE_EXTENSION + "NHSNumberVerificationStatus"
+"""The extension of an NHS number that says how it was verified, by a code of ``NUMBER_STATUS``."""
+WRONG_NUMBER = {"text": "NHS number as sent; its check digit is wrong"}
+"""The type of an identifier that is shown and identifies nobody."""
 GMC_NUMBER = "https://fhir.hl7.org.uk/Id/gmc-number"
 GMP_NUMBER = "https://fhir.hl7.org.uk/Id/gmp-number"
 NMC_NUMBER = "https://fhir.hl7.org.uk/Id/nmc-number"
+LOCAL_NUMBER = "https://fhir.nhs.uk/Id/local-patient-identifier"
 ODS_SITE = "https://fhir.nhs.uk/Id/ods-site-code"
 READ = "http://read.info/readv2"
+ALLERGY_CLINICAL, ALLERGY_VERIFICATION = HL7 + "allergyintolerance-clinical", HL7 + "allergyintolerance-verification"
+CONDITION_CLINICAL, CONDITION_VERIFICATION = HL7 + "condition-clinical", HL7 + "condition-ver-status"
+CONDITION_CATEGORY = HL7 + "condition-category"
+ENCOUNTER_DIAGNOSIS = {"coding": [{"system": CONDITION_CATEGORY, "code": "encounter-diagnosis"}]}
+REGISTRATION_TYPE = "urn:nhs-record-gateway:registration-type"
+"""The registration types that practice systems' own words are translated to; ``R`` is a regular, GMS, patient."""
 
 ABSENT_REASON = HL7 + "data-absent-reason"
 UNKNOWN = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
@@ -44,6 +55,17 @@ def absent(code: str) -> dict[str, Any]:
     return {"coding": [{"system": ABSENT_REASON, "code": code}]}
 
 
+def status(system: str, code: str) -> dict[str, Any]:
+    """Return the concept of a status; {} for none.
+
+    >>> status(CONDITION_CLINICAL, "active")["coding"][0]["code"], status(CONDITION_CLINICAL, "")
+    ('active', {})
+    """
+    return {"coding": [{"system": system, "code": code}]} if code else {}
+
+
+CANNOT_BE = "a date that cannot be"
+"""The warning for a date that is left out: before birth, after what is known, or one that stands for none."""
 NO_DAYS = frozenset({"0001-01-01", "1753-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1901-01-01"})
 """Days that systems fill in where a date is not known."""
 

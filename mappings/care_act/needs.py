@@ -28,8 +28,7 @@ from mappings.care_act.documents import (
 )
 from mappings.care_act.questions import URN, concept, output
 from mappings.cld.codes import URN as CLD
-from mappings.emis.patient import LOCAL_NUMBER
-from mappings.vocabulary import UK_CORE, code_table
+from mappings.vocabulary import LOCAL_NUMBER, UK_CORE, WRONG_NUMBER, code_table
 
 GENDERS = {"1": "male", "2": "female", "9": "other", "0": "unknown"}
 _ACCURACY = re.compile(r"[AEU]{3}")
@@ -245,7 +244,7 @@ def numbered(item: dict[str, Any]) -> dict[str, Any]:
     number = normalise(item["value"])
     if is_valid(number):
         return {"system": NHS_NUMBER, "value": number}
-    return {"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": item["value"]}
+    return {"type": WRONG_NUMBER, "value": item["value"]}
 
 
 def name_of(item: dict[str, Any]) -> dict[str, Any]:

@@ -9,18 +9,18 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
+from gateway.fhir.codes import UCUM
 from mappings import Group, Look, Row
 from mappings.cds import codes
-from mappings.cds.clinical import conditions, labels, procedures
+from mappings.cds.clinical import conditions, procedures
 from mappings.cds.people import attended_at, consultant, referrer, service
-from mappings.cds.record import OUTPATIENT
+from mappings.cds.record import OUTPATIENT, labels, subject
 from mappings.cds.replaced import standing
-from mappings.cds.spell import subject
 from mappings.cds.values import day, is_doubtful, known, past, time, when
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
 from mappings.hl7v2.encounter import ACT, PROFILE
-from mappings.vocabulary import UK_CORE, UK_CORE_EXTENSION, tagged
+from mappings.vocabulary import UK_CORE, tagged
 
 AMB = {"system": ACT, "code": "AMB", "display": "Ambulatory"}
 VISIT = "visit"
@@ -52,7 +52,7 @@ def to_attendance(group: Group, look: Look) -> list[dict[str, Any]]:
 
 def visit(row: Row, look: Look) -> list[dict[str, Any]]:
     encounter, person = look.reference("Encounter", f"visit|{row.key}"), subject(row, look)
-    start = past(row, *AT[:1], look, AT[1])
+    start = past(row, AT[0], look, AT[1])
     resources, references = conditions(row, person, encounter, "", start, look)
     built = resource(
         "Encounter",
@@ -89,8 +89,7 @@ def kinds(row: Row, look: Look) -> list[dict[str, Any]]:
 
 
 def outcome(row: Row, look: Look) -> list[dict[str, Any]]:
-    said = codes.concept("outcome", row, "Outcome", look)
-    return [{"url": UK_CORE_EXTENSION + "OutcomeOfAttendance", "valueCodeableConcept": said}] if said else []
+    return codes.extension("OutcomeOfAttendance", codes.concept("outcome", row, "Outcome", look))
 
 
 def minutes(row: Row) -> dict[str, Any]:
@@ -98,7 +97,7 @@ def minutes(row: Row) -> dict[str, Any]:
     count = row.values["Minutes"].strip()
     if not _MINUTES.fullmatch(count) or not int(count):
         return {}
-    return {"value": int(count), "unit": "min", "system": "http://unitsofmeasure.org", "code": "min"}
+    return {"value": int(count), "unit": "min", "system": UCUM, "code": "min"}
 
 
 def clinic(row: Row) -> dict[str, Any]:

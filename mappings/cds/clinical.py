@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -10,17 +11,23 @@ from gateway.fhir.build import resource
 from mappings import Look, Row
 from mappings.cds import codes
 from mappings.cds.people import professional
-from mappings.cds.record import is_withheld
-from mappings.cds.values import CANNOT_BE, day, known, numbered, when
-from mappings.vocabulary import HL7, READ, UK_CORE, protected
+from mappings.cds.record import labels
+from mappings.cds.values import day, known, numbered, when
+from mappings.vocabulary import (
+    ALLERGY_CLINICAL,
+    ALLERGY_VERIFICATION,
+    CANNOT_BE,
+    CONDITION_CLINICAL,
+    CONDITION_VERIFICATION,
+    ENCOUNTER_DIAGNOSIS,
+    READ,
+    UK_CORE,
+    protected,
+    status,
+)
 
 ICD = "http://hl7.org/fhir/sid/icd-10"
 OPCS = "https://fhir.hl7.org.uk/CodeSystem/OPCS-4"
-VERIFICATION = HL7 + "condition-ver-status"
-CLINICAL = HL7 + "condition-clinical"
-ALLERGY_VERIFICATION = HL7 + "allergyintolerance-verification"
-ALLERGY_CLINICAL = HL7 + "allergyintolerance-clinical"
-ENCOUNTER_DIAGNOSIS = {"coding": [{"system": HL7 + "condition-category", "code": "encounter-diagnosis"}]}
 _ICD = re.compile(r"([A-Z]\d\d)([\dX-]?)([\dX-]?)[ -]*([DA]?)")
 _READ = re.compile(r"[A-Za-z0-9][A-Za-z0-9.]{4}([A-Za-z0-9]{2})?")
 _OPCS = re.compile(r"([A-Z]\d\d)([\d-]?)")
@@ -47,28 +54,22 @@ class Coded(NamedTuple):
     number: int
 
 
-def labels(row: Row) -> tuple[str, ...]:
-    """Return the labels of all that a record makes: restricted where the patient's identity is withheld."""
-    return ("R",) if is_withheld(row.values) else ()
-
-
 def diagnoses(row: Row, look: Look) -> list[Coded]:
     """Return the diagnoses of a record in their order, each code once. Read codes count where there is no ICD-10, A&E
     codes where there is neither: they say the same more coarsely."""
     for item in ("Diagnosis", "DiagnosisRead", "AeDiagnosis"):
         coded: dict[str, Coded] = {}
         for number in numbered(row.values, item):
-            text = row.values[f"{item}{number}"].strip()
-            text = text if item == "DiagnosisRead" else text.upper()
-            if text and text not in coded:
-                coded[text] = Coded(len(coded) + 1, concept_of(item, row, f"{item}{number}", look), text, item, number)
+            written = row.values[f"{item}{number}"].strip()
+            code = written if item == "DiagnosisRead" else written.upper()
+            if code and code not in coded:
+                coded[code] = Coded(len(coded) + 1, concept_of(item, row, written, look), code, item, number)
         if coded:
             return list(coded.values())
     return []
 
 
-def concept_of(item: str, row: Row, name: str, look: Look) -> dict[str, Any]:
-    text = row.values[name].strip()
+def concept_of(item: str, row: Row, text: str, look: Look) -> dict[str, Any]:
     if item == "Diagnosis":
         return icd(text, row, look)
     if item == "DiagnosisRead":
@@ -151,8 +152,8 @@ def condition(
         look.id("Condition", key),
         UK_CORE + "UKCore-Condition",
         labels(row),
-        clinicalStatus=status(CLINICAL, "inactive") if is_over else {},
-        verificationStatus=status(VERIFICATION, certainty),
+        clinicalStatus=status(CONDITION_CLINICAL, "inactive") if is_over else {},
+        verificationStatus=status(CONDITION_VERIFICATION, certainty),
         category=[ENCOUNTER_DIAGNOSIS],
         code=coded.concept,
         subject=subject,
@@ -206,10 +207,6 @@ def allergy(
     )
 
 
-def status(system: str, code: str) -> dict[str, Any]:
-    return {"coding": [{"system": system, "code": code}]} if code else {}
-
-
 class Operation(NamedTuple):
     """One procedure: the number of its item, its code, when it was done, and what qualifies it."""
 
@@ -223,10 +220,11 @@ def procedures(row: Row, subject: dict[str, Any], encounter: dict[str, Any], loo
     """Return the procedures of a record. A code that says only where, on which side or how belongs to the operation
     before it: sites become its body sites, methods procedures that are part of it."""
     resources: list[dict[str, Any]] = []
-    main, seen = "", {}  # type: ignore[var-annotated]
+    main = ""
+    seen: Counter[str] = Counter()
     for operation in operations(row):
         name = f"{row.table}|{row.key}|{operation.item}|{operation.code}|{row.values[date_item(operation)].strip()}"
-        seen[name] = seen.get(name, 0) + 1
+        seen[name] += 1
         key = f"{name}|{seen[name]}"
         is_method = operation.item == "Procedure" and bool(METHOD.match(operation.code)) and bool(main)
         resources.append(procedure(row, operation, key, main if is_method else "", subject, encounter, look))
@@ -239,12 +237,13 @@ def operations(row: Row) -> Iterator[Operation]:
     for item in ("Procedure", "ProcedureRead", "AeTreatment"):
         answer: list[Operation] = []
         for number in numbered(row.values, item):
-            code = row.values[f"{item}{number}"].strip().upper().replace(".", "")
+            written = row.values[f"{item}{number}"].strip()
+            code = written.upper().replace(".", "")
             if item == "Procedure" and SITE.match(code) and answer:
                 answer[-1].sites.append(code)
             elif code and code != "-":
-                own = row.values[f"{item}{number}"].strip()
-                answer.append(Operation(item, number, own if item == "ProcedureRead" else own.replace(".", ""), []))
+                own = written if item == "ProcedureRead" else written.replace(".", "")
+                answer.append(Operation(item, number, own, []))
         if answer:
             yield from answer
             return

@@ -9,7 +9,7 @@ from typing import Any
 from gateway.fhir.codes import SNOMED
 from mappings import Look, Row
 from mappings.hl7v2 import codes as shared
-from mappings.vocabulary import UK_CORE_CODES, code_table
+from mappings.vocabulary import UK_CORE_CODES, UK_CORE_EXTENSION, code_table
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,5}")
 SYSTEMS = {**shared.SYSTEMS, "outcome": UK_CORE_CODES + "OutcomeOfAttendanceEngland"}
@@ -40,6 +40,11 @@ def concept(name: str, row: Row, item: str, look: Look) -> dict[str, Any]:
     if target and name in SYSTEMS:
         return {"coding": [{"system": SYSTEMS[name], "code": target}], "text": words}
     return {"coding": [own(row, name, code)], "text": words or code}
+
+
+def extension(name: str, said: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return UK Core's extension that holds a concept; [] for none."""
+    return [{"url": UK_CORE_EXTENSION + name, "valueCodeableConcept": said}] if said else []
 
 
 def own(row: Row, name: str, code: str) -> dict[str, str]:

@@ -17,14 +17,15 @@ from gateway.errors import Refused
 from mappings import Feed, Reject, Row, Values
 from mappings.cds.columns import FIXED, SUS, columns, fields, layout, length
 from mappings.cds.lines import records
-from mappings.cds.record import Replacements, is_version, row
+from mappings.cds.record import is_version, row
+from mappings.cds.replaced import Replacements
 from mappings.readers.cells import Cell, csv_cells, fixed_cells
 from mappings.readers.csv import csv_rows
 from mappings.readers.files import HEAD, File, delivered, without_watch
 from mappings.readers.fixed_width import fixed_width_rows
 
-TYPE_OF = {"1": "inpatient", "2": "inpatient"}
-"""The format of a record of one line, by the beginning of its type where ``0`` does not say it."""
+TYPE_OF = {"1": "inpatient", "2": "inpatient", "020": "outpatient", "021": "outpatient", "010": "emergency"}
+"""The format of a record of one line, by its type or the beginning of it."""
 SAYS = {
     "sus_apc": "hospitalproviderspellnumber",
     "sus_op": "attendedordidnotattend",
@@ -75,7 +76,7 @@ def first_line(file: File) -> str:
 
 
 def _fixed(file: File, type_: str) -> str:
-    name = TYPE_OF.get(type_[:1]) or {"020": "outpatient", "021": "outpatient", "010": "emergency"}.get(type_)
+    name = TYPE_OF.get(type_[:1]) or TYPE_OF.get(type_)
     if name is None:
         raise Refused(f"{file.shown}: line 1: column CDSRecordType: no layout of this type is public")
     return name

@@ -8,24 +8,15 @@ from typing import Any
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row
 from mappings.cds import codes
-from mappings.cds.clinical import (
-    ENCOUNTER_DIAGNOSIS,
-    VERIFICATION,
-    conditions,
-    labels,
-    performance,
-    procedures,
-    status,
-)
+from mappings.cds.clinical import conditions, performance, procedures
 from mappings.cds.people import attended_at, participant, place, professional
-from mappings.cds.record import EMERGENCY
+from mappings.cds.record import EMERGENCY, labels, subject
 from mappings.cds.replaced import standing
-from mappings.cds.spell import period, subject
-from mappings.cds.values import is_doubtful, known, numbered, past, when
+from mappings.cds.values import is_doubtful, known, numbered, past, period, when
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
 from mappings.hl7v2.encounter import ACT, PROFILE
-from mappings.vocabulary import UK_CORE, UK_CORE_EXTENSION, UNKNOWN, tagged
+from mappings.vocabulary import CONDITION_VERIFICATION, ENCOUNTER_DIAGNOSIS, UK_CORE, UNKNOWN, absent, status, tagged
 
 EMER = {"system": ACT, "code": "EMER", "display": "Emergency"}
 TIMES = tuple((f"{name}Date", f"{name}Time") for name in ("Arrival", "Assessment", "Seen", "Conclusion", "Departure"))
@@ -135,7 +126,7 @@ def discharge(row: Row, look: Look) -> list[dict[str, Any]]:
     """Return the discharge status in SNOMED CT, else the disposal of an A&E attendance."""
     code = row.values["DischargeStatus"].strip()
     said = codes.snomed(code) if code else codes.concept("disposal", row, "Disposal", look)
-    return [{"url": UK_CORE_EXTENSION + "EmergencyCareDischargeStatus", "valueCodeableConcept": said}] if said else []
+    return codes.extension("EmergencyCareDischargeStatus", said)
 
 
 def certainty(row: Row, number: int, look: Look) -> str:
@@ -160,7 +151,7 @@ def qualified_diagnoses(
                 look.id("Condition", key),
                 UK_CORE + "UKCore-Condition",
                 labels(row),
-                verificationStatus=status(VERIFICATION, certainty(row, number, look)),
+                verificationStatus=status(CONDITION_VERIFICATION, certainty(row, number, look)),
                 category=[ENCOUNTER_DIAGNOSIS],
                 code=codes.snomed(code),
                 subject=person,
@@ -191,7 +182,7 @@ def comorbidities(row: Row, person: dict[str, Any], arrived: str, look: Look) ->
             look.id("Condition", f"{row.table}|{row.key}|comorbidity|{code}"),
             UK_CORE + "UKCore-Condition",
             labels(row),
-            verificationStatus=status(VERIFICATION, UNSURE),
+            verificationStatus=status(CONDITION_VERIFICATION, UNSURE),
             category=[{"text": "Comorbidity told at an emergency attendance"}],
             code=codes.snomed(code),
             subject=person,
@@ -251,13 +242,10 @@ def injury(row: Row, person: dict[str, Any], encounter: dict[str, Any], look: Lo
         subject=person,
         encounter=encounter,
         effectiveDateTime=happened,
-        dataAbsentReason={} if components else UNKNOWN_REASON,
+        dataAbsentReason={} if components else absent("unknown"),
         component=components,
     )
     return [tagged(built, is_doubtful(row.values, ("InjuryDate", "InjuryTime")))]
-
-
-UNKNOWN_REASON = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "unknown"}]}
 
 
 def safeguarding(

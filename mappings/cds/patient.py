@@ -13,10 +13,9 @@ from mappings.cds.people import general_practitioners
 from mappings.cds.record import is_withheld, short
 from mappings.cds.replaced import stands
 from mappings.cds.values import past
-from mappings.emis.patient import VERIFICATION
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
-from mappings.vocabulary import NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
+from mappings.vocabulary import NUMBER_STATUS, NUMBER_VERIFICATION, UK_CORE, WRONG_NUMBER
 
 STATUSES = frozenset({"01", "02", "03", "04", "05", "06", "07", "08"})
 
@@ -73,9 +72,9 @@ def number(row: Row) -> list[dict[str, Any]]:
     text, status = normalise(row.values["NhsNumber"]), row.values["NumberStatus"].strip().zfill(2)
     if not is_valid(text):
         is_some = any(map(str.isdigit, text)) and len(set(text)) > 1
-        return [{"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": text}] if is_some else []
+        return [{"type": WRONG_NUMBER, "value": text}] if is_some else []
     said = {"coding": [{"system": NUMBER_STATUS, "code": status}]} if status in STATUSES else {}
-    extension = [{"url": VERIFICATION, "valueCodeableConcept": said}] if said else []
+    extension = [{"url": NUMBER_VERIFICATION, "valueCodeableConcept": said}] if said else []
     return [{"extension": extension, "system": NHS_NUMBER, "value": text}]
 
 
@@ -113,5 +112,4 @@ def ethnicity(row: Row, look: Look) -> list[dict[str, Any]]:
     code = row.values["Ethnicity"].strip().upper()
     if code and code not in codes.table("ethnicity") and code[0] in codes.table("ethnicity"):
         row = Row(row.table, row.key, row.publisher, row.order, type(row.values)(Ethnicity=code[0]))
-    said = codes.concept("ethnicity", row, "Ethnicity", look)
-    return [{"url": UK_CORE_EXTENSION + "EthnicCategory", "valueCodeableConcept": said}] if said else []
+    return codes.extension("EthnicCategory", codes.concept("ethnicity", row, "Ethnicity", look))

@@ -7,18 +7,17 @@ Source: NHS Data Model and Dictionary, Commissioning Data Set Submission Protoco
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from typing import Any
 
 from gateway.errors import Invalid
 from gateway.nhs.identifiers import is_trust_code
-from mappings import Feed, Reject, Row, Values
+from mappings import Feed, Look, Reject, Row, Values
 from mappings.cds.codes import table
 from mappings.cds.columns import FIXED, SUS
-from mappings.cds.values import LINE_BITS, day, seconds
+from mappings.cds.values import LINE_BITS, day, month_of, seconds
 from mappings.vocabulary import without_nhs_number
 
 INPATIENT, OUTPATIENT, EMERGENCY, WAITING = "Inpatient", "Outpatient", "Emergency", "Waiting"
-REPLACEMENT = "Replacement"
 NET, BULK = "010", "020"
 DELETE, ORIGINAL = "1", "9"
 WITHHELD = "withheld"
@@ -147,6 +146,16 @@ def is_withheld(values: Values) -> bool:
     return flag in ("1", "Y", "T") or bool(reason) or values[WITHHELD] == "1"
 
 
+def labels(row: Row) -> tuple[str, ...]:
+    """Return the labels of all that a record makes: restricted where the patient's identity is withheld."""
+    return ("R",) if is_withheld(row.values) else ()
+
+
+def subject(row: Row, look: Look) -> dict[str, Any]:
+    """Return the reference to the patient of a record."""
+    return look.reference("Patient", row.patient)
+
+
 def anonymous(values: Values) -> Values:
     """Return what a record whose identity is withheld may keep."""
     return Values({**{name: text for name, text in values.items() if not IDENTIFYING.fullmatch(name)}, WITHHELD: "1"})
@@ -171,68 +180,3 @@ def groups(name: str, values: Values, key: str, patient: str, feed: Feed) -> tup
     else:
         own = f"{'visit' if name == OUTPATIENT else 'emergency'}:{key}"
     return own, f"pat:{patient}"
-
-
-class Replacements:
-    """What the bulk records of a file replace. A file of which a record cannot be read replaces nothing: what it lacks
-    may be that record."""
-
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, str], Row] = {}
-        self._is_whole = True
-
-    def see(self, item: Row | Reject) -> None:
-        """Take in a row or reject of the file."""
-        if isinstance(item, Reject):
-            self._is_whole = False
-        elif item.values["Protocol"] == BULK:
-            stated = replacement(item)
-            self._found.setdefault((stated.publisher, stated.key), stated)
-
-    def rows(self) -> Iterator[Row]:
-        """Yield a row for each replacement and month of its period, to be looked up by the records of that month."""
-        state = "whole" if self._is_whole else "part"
-        for stated in self._found.values():
-            values = Values({**stated.values, "State": state})
-            for name in tables(stated.values["PeriodStart"], stated.values["PeriodEnd"]):
-                yield Row(name, f"{stated.key}|{state}", stated.publisher, stated.order, values, aside=True)
-
-
-def table_of(active: str) -> str:
-    """Return the table of replacements that may speak of a day: those of one month stand together, so that a new one
-    touches the records of its own period alone.
-
-    >>> table_of("2024-03-11")
-    'Replacement 2024-03'
-    """
-    return f"{REPLACEMENT} {active[:7]}"
-
-
-def tables(start: str, end: str) -> list[str]:
-    """Return the tables of the months of a period.
-
-    >>> tables("2023-12-01", "2024-01-31")
-    ['Replacement 2023-12', 'Replacement 2024-01']
-    """
-    first, last = month_of(start), month_of(end)
-    return [table_of(f"{number // 12:04}-{number % 12 + 1:02}") for number in range(first, last + 1)]
-
-
-def month_of(active: str) -> int:
-    """Return the number of a day's month."""
-    return int(active[:4]) * 12 + int(active[5:7]) - 1
-
-
-def replacement(item: Row) -> Row:
-    """Return the replacement that a bulk record belongs to: group, sender, recipient, period and time of extract."""
-    values = item.values
-    parts = Values(
-        BulkGroup=values["BulkGroup"].strip(),
-        Sender=short(values["Sender"]),
-        Recipient=short(values["Recipient"]),
-        PeriodStart=day(values, "PeriodStart"),
-        PeriodEnd=day(values, "PeriodEnd"),
-        Extract=str(item.order >> LINE_BITS),
-    )
-    order = item.order >> LINE_BITS << LINE_BITS
-    return Row(REPLACEMENT, "|".join(parts.values()), item.publisher, order, parts)

@@ -3,9 +3,73 @@ lacks, whatever arrives first."""
 
 from __future__ import annotations
 
-from mappings import Group, Look, Row
-from mappings.cds.record import BULK, short, table_of
-from mappings.cds.values import LINE_BITS, day
+from collections.abc import Iterator
+
+from mappings import Group, Look, Reject, Row, Values
+from mappings.cds.record import BULK, short
+from mappings.cds.values import LINE_BITS, day, month_of
+
+REPLACEMENT = "Replacement"
+
+
+class Replacements:
+    """What the bulk records of a file replace. A file of which a record cannot be read replaces nothing: what it lacks
+    may be that record."""
+
+    def __init__(self) -> None:
+        self._stated: dict[tuple[str, str], Row] = {}
+        self._is_whole = True
+
+    def see(self, item: Row | Reject) -> None:
+        """Take in a row or reject of the file."""
+        if isinstance(item, Reject):
+            self._is_whole = False
+        elif item.values["Protocol"] == BULK:
+            stated = replacement(item)
+            self._stated.setdefault((stated.publisher, stated.key), stated)
+
+    def rows(self) -> Iterator[Row]:
+        """Yield a row for each replacement and month of its period, to be looked up by the records of that month."""
+        state = "whole" if self._is_whole else "part"
+        for stated in self._stated.values():
+            values = Values({**stated.values, "State": state})
+            for name in tables(stated.values["PeriodStart"], stated.values["PeriodEnd"]):
+                yield Row(name, f"{stated.key}|{state}", stated.publisher, stated.order, values, aside=True)
+
+
+def table_of(active: str) -> str:
+    """Return the table of replacements that may speak of a day: those of one month stand together, so that a new one
+    touches the records of its own period alone.
+
+    >>> table_of("2024-03-11")
+    'Replacement 2024-03'
+    """
+    return f"{REPLACEMENT} {active[:7]}"
+
+
+def tables(start: str, end: str) -> list[str]:
+    """Return the tables of the months of a period.
+
+    >>> tables("2023-12-01", "2024-01-31")
+    ['Replacement 2023-12', 'Replacement 2024-01']
+    """
+    first, last = month_of(start), month_of(end)
+    return [table_of(f"{number // 12:04}-{number % 12 + 1:02}") for number in range(first, last + 1)]
+
+
+def replacement(item: Row) -> Row:
+    """Return the replacement that a bulk record belongs to: group, sender, recipient, period and time of extract."""
+    group, sender, recipient = about(item)
+    parts = Values(
+        BulkGroup=group,
+        Sender=sender,
+        Recipient=recipient,
+        PeriodStart=day(item.values, "PeriodStart"),
+        PeriodEnd=day(item.values, "PeriodEnd"),
+        Extract=str(item.order >> LINE_BITS),
+    )
+    order = item.order >> LINE_BITS << LINE_BITS
+    return Row(REPLACEMENT, "|".join(parts.values()), item.publisher, order, parts)
 
 
 def standing(group: Group, name: str, look: Look) -> list[Row]:

@@ -8,15 +8,15 @@ from gateway.fhir.build import resource
 from gateway.fhir.codes import UCUM
 from mappings import Group, Look, Row
 from mappings.cds import codes
-from mappings.cds.clinical import conditions, labels, procedures
+from mappings.cds.clinical import conditions, procedures
 from mappings.cds.people import consultant, place, referrer, service
-from mappings.cds.record import INPATIENT, is_withheld
+from mappings.cds.record import INPATIENT, is_withheld, labels, subject
 from mappings.cds.replaced import standing
-from mappings.cds.values import day, is_doubtful, known, numbered, past
+from mappings.cds.values import day, is_doubtful, known, numbered, past, period
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation
 from mappings.hl7v2.encounter import ACT, PROFILE
-from mappings.vocabulary import UK_CORE, UK_CORE_EXTENSION, tagged
+from mappings.vocabulary import UK_CORE, tagged
 
 IMP = {"system": ACT, "code": "IMP", "display": "Inpatient"}
 ELSEWHERE = {"display": "Birth or delivery outside a hospital spell"}
@@ -90,24 +90,12 @@ def is_outside(row: Row) -> bool:
     return row.values["Type"].strip() in OUTSIDE
 
 
-def subject(row: Row, look: Look) -> dict[str, Any]:
-    """Return the reference to the patient of a record."""
-    return look.reference("Patient", row.patient)
-
-
-def period(start: str, end: str) -> dict[str, Any]:
-    """Return the period; an end before its start is left out rather than resources to fit."""
-    return {"start": start, "end": end if not (start and end) or end[:10] >= start[:10] else ""}
-
-
 def method(row: Row, look: Look) -> list[dict[str, Any]]:
-    said = codes.concept("discharge_method", row, "DischargeMethod", look)
-    return [{"url": UK_CORE_EXTENSION + "DischargeMethod", "valueCodeableConcept": said}] if said else []
+    return codes.extension("DischargeMethod", codes.concept("discharge_method", row, "DischargeMethod", look))
 
 
 def admission(row: Row, look: Look) -> list[dict[str, Any]]:
-    said = codes.concept("admission_method", row, "AdmissionMethod", look)
-    return [{"url": UK_CORE_EXTENSION + "AdmissionMethod", "valueCodeableConcept": said}] if said else []
+    return codes.extension("AdmissionMethod", codes.concept("admission_method", row, "AdmissionMethod", look))
 
 
 def ward_times(row: Row) -> list[tuple[str, str]]:

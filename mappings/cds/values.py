@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.dates import with_offset
 from mappings import Look, Row, Values
-from mappings.vocabulary import NO_DAYS
+from mappings.vocabulary import CANNOT_BE, NO_DAYS
 
 SINCE = datetime(2000, 1, 1)
 LINE_BITS = 31
 """The seconds since 2000 before the line of a row keep an order under 2**63 until 2136."""
-CANNOT_BE = "a date that cannot be"
 _DAY = (
     (re.compile(r"(\d{4})-?(\d\d)-?(\d\d)"), (1, 2, 3)),
     (re.compile(r"(\d\d)/(\d\d)/(\d{4})"), (3, 2, 1)),
@@ -52,6 +52,11 @@ def when(values: Values, item: str, time_item: str) -> str:
     """Return a date, with its time and offset where a time is sent; "" for none."""
     date_, clock = day(values, item), time(values, time_item)
     return with_offset(date_, clock)[0] if date_ and clock else date_
+
+
+def month_of(active: str) -> int:
+    """Return the number of a day's month."""
+    return int(active[:4]) * 12 + int(active[5:7]) - 1
 
 
 def is_doubtful(values: Values, *items: tuple[str, str]) -> bool:
@@ -97,6 +102,11 @@ def past(row: Row, item: str, look: Look, time_item: str = "") -> str:
         look.warn(item, CANNOT_BE)
         return ""
     return text
+
+
+def period(start: str, end: str) -> dict[str, Any]:
+    """Return the period; an end before its start is left out rather than resources to fit."""
+    return {"start": start, "end": end if not (start and end) or end[:10] >= start[:10] else ""}
 
 
 def numbered(values: Values, item: str) -> list[int]:

@@ -7,11 +7,10 @@ from typing import Any
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row
 from mappings.cds import codes
-from mappings.cds.clinical import diagnoses, labels, opcs, operations, procedure_code
+from mappings.cds.clinical import diagnoses, opcs, operations, procedure_code
 from mappings.cds.people import consultant, referrer, service
-from mappings.cds.record import WAITING
+from mappings.cds.record import WAITING, labels, subject
 from mappings.cds.replaced import standing
-from mappings.cds.spell import subject
 from mappings.cds.values import past, when
 from mappings.hl7v2 import codes as shared
 from mappings.hl7v2.datatypes import organisation

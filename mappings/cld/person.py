@@ -18,7 +18,7 @@ from mappings.cld.event import PROFILE, said
 from mappings.cld.snapshots import Silence, Snapshot
 from mappings.cld.times import iso
 from mappings.cld.whose import received_as
-from mappings.vocabulary import HL7, UK_CORE_EXTENSION, can_be
+from mappings.vocabulary import CONDITION_CLINICAL, HL7, UK_CORE_EXTENSION, WRONG_NUMBER, can_be
 
 REASON = "Primary Support Reason"
 REFUGE = "Refuge"
@@ -99,7 +99,7 @@ def nhs_number(text: str) -> dict[str, Any]:
     number = normalise(text)
     if is_valid(number):
         return {"system": NHS_NUMBER, "value": number}
-    return {"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": text}
+    return {"type": WRONG_NUMBER, "value": text}
 
 
 def names(lines: list[Row]) -> list[dict[str, Any]]:
@@ -151,7 +151,7 @@ def reasons(key: str, rows: list[Row], latest: Snapshot, gone: Silence, look: Lo
             clinicalStatus={
                 "coding": [
                     {
-                        "system": HL7 + "condition-clinical",
+                        "system": CONDITION_CLINICAL,
                         "code": "active" if snapshot == latest and not gone.whole else "inactive",
                     }
                 ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.build import resource
+from gateway.fhir.codes import UCUM
 from mappings import Group, Look, Row
 from mappings.community import codes
 from mappings.community.care import referral_of
@@ -22,8 +23,7 @@ from mappings.community.tables import (
     CONTACT_ID,
 )
 from mappings.community.times import moment
-from mappings.emis.condition import VERIFICATION
-from mappings.vocabulary import HL7, ODS_SITE, UK_CORE, UNKNOWN, tagged
+from mappings.vocabulary import CONDITION_VERIFICATION, HL7, ODS_SITE, UK_CORE, UNKNOWN, tagged
 
 PERFORMER = {"coding": [{"system": HL7 + "v3-ParticipationType", "code": "PPRF"}]}
 AT_HOME = "A01"
@@ -57,7 +57,7 @@ def to_contact(group: Group, look: Look) -> list[dict[str, Any]]:
         if state == "finished"
         else [],
         period={"start": start},
-        length={"value": Decimal(minutes), "unit": "min", "system": "http://unitsofmeasure.org", "code": "min"}
+        length={"value": Decimal(minutes), "unit": "min", "system": UCUM, "code": "min"}
         if minutes.isascii() and minutes.isdigit() and state == "finished"
         else {},
         location=[
@@ -143,7 +143,7 @@ def doubted(built: dict[str, Any]) -> dict[str, Any]:
     """Return what was sent of a contact of which nobody says whether it took place: a diagnosis is unconfirmed, and
     whether anything else was done or found is unknown."""
     if built["resourceType"] == "Condition":
-        return {**built, "verificationStatus": {"coding": [{"system": VERIFICATION, "code": "unconfirmed"}]}}
+        return {**built, "verificationStatus": {"coding": [{"system": CONDITION_VERIFICATION, "code": "unconfirmed"}]}}
     return {**built, "status": "unknown"}
 
 

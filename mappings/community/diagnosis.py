@@ -11,8 +11,7 @@ from mappings.community.care import referred
 from mappings.community.delivery import standing
 from mappings.community.tables import HISTORY, PRIMARY, PROVISIONAL, SECONDARY
 from mappings.community.times import day
-from mappings.emis.condition import VERIFICATION
-from mappings.vocabulary import HL7, UK_CORE
+from mappings.vocabulary import CONDITION_VERIFICATION, ENCOUNTER_DIAGNOSIS, UK_CORE, status
 
 COLUMNS = {
     PROVISIONAL: ("ProvisionalDiagnosis", "ProvisionalDiagnosis_Date", "provisional", "Provisional diagnosis"),
@@ -21,7 +20,6 @@ COLUMNS = {
     HISTORY: ("PreviousDiagnosis", "Diagnosis_Date", "", "Previous diagnosis, as the service was told"),
 }
 """Table → the columns of its code and date, what it says of certainty, and what to call it."""
-OF_A_VISIT = {"coding": [{"system": HL7 + "condition-category", "code": "encounter-diagnosis"}]}
 
 
 def to_diagnosis(group: Group, look: Look) -> list[dict[str, Any]]:
@@ -53,8 +51,8 @@ def condition(
         "Condition",
         look.id("Condition", f"{row.table}|{row.key}"),
         UK_CORE + "UKCore-Condition",
-        verificationStatus={"coding": [{"system": VERIFICATION, "code": certainty}]} if certainty else {},
-        category=[OF_A_VISIT],
+        verificationStatus=status(CONDITION_VERIFICATION, certainty),
+        category=[ENCOUNTER_DIAGNOSIS],
         code=code,
         subject=patient,
         encounter=encounter or {},

@@ -14,8 +14,18 @@ from mappings.community.delivery import made_on, standing
 from mappings.community.facts import stated
 from mappings.community.tables import GP, PERSON, VULNERABILITY
 from mappings.community.times import day
-from mappings.emis.patient import LOCAL_NUMBER, VERIFICATION
-from mappings.vocabulary import ETHNIC_CATEGORY, HL7, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION, can_be
+from mappings.vocabulary import (
+    CANNOT_BE,
+    ETHNIC_CATEGORY,
+    HL7,
+    LOCAL_NUMBER,
+    NUMBER_STATUS,
+    NUMBER_VERIFICATION,
+    UK_CORE,
+    UK_CORE_EXTENSION,
+    WRONG_NUMBER,
+    can_be,
+)
 
 LOOKED_AFTER, SAFEGUARDING = "ChildLookedAfter_Indicator", "Safeguarding_Indicator"
 SAID_YES = {LOOKED_AFTER: "Looked after child", SAFEGUARDING: "Safeguarding vulnerability factors recorded"}
@@ -38,10 +48,10 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
         if values[column] and values[column].upper() not in codes.person(list_):
             look.unlisted(PERSON, column, values[column])
     if born > known:
-        look.warn("DateOfBirth", "a date that cannot be")
+        look.warn("DateOfBirth", CANNOT_BE)
         born = ""
     if died and not can_be(died, born, known):
-        look.warn("DateOfDeath", "a date that cannot be")
+        look.warn("DateOfDeath", CANNOT_BE)
         died = ""
     return [
         resource(
@@ -71,10 +81,10 @@ def identifiers(row: Row, look: Look) -> list[dict[str, Any]]:
     if is_valid(number):
         status = codes.person("number-status").get(values["NHSNumber_Status"], "")
         coded = {"coding": [{"system": NUMBER_STATUS, "code": status}]}
-        extension = [{"url": VERIFICATION, "valueCodeableConcept": coded}] if status else []
+        extension = [{"url": NUMBER_VERIFICATION, "valueCodeableConcept": coded}] if status else []
         numbers.append({"extension": extension, "system": NHS_NUMBER, "value": number})
     elif any(map(str.isdigit, number)):
-        numbers.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": number})
+        numbers.append({"type": WRONG_NUMBER, "value": number})
     own = values["LocalPatientID"]
     if own != row.key:  # it may be an NHS number, perhaps another person's: nobody is found by it
         return numbers

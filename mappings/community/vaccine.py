@@ -11,7 +11,7 @@ from mappings.community.delivery import made_on, standing
 from mappings.community.tables import CODED_IMMUNISATION
 from mappings.community.times import day
 from mappings.emis.clinical import VACCINATION
-from mappings.vocabulary import UK_CORE, UNKNOWN
+from mappings.vocabulary import CANNOT_BE, UK_CORE, UNKNOWN
 
 
 def to_vaccine(group: Group, look: Look) -> list[dict[str, Any]]:
@@ -20,7 +20,7 @@ def to_vaccine(group: Group, look: Look) -> list[dict[str, Any]]:
     resources = []
     for row in standing(group.rows, look):
         if day(row.values, "Immunisation_Date") > made_on(row.order):
-            look.warn("Immunisation_Date", "a date that cannot be")
+            look.warn("Immunisation_Date", CANNOT_BE)
             continue
         resources.append(immunisation(row, look))
     return resources

@@ -9,9 +9,8 @@ from mappings import Look
 from mappings.emis.codes import DEGRADED_ALLERGY, DEGRADED_OTHER_ALLERGY, Code, coded
 from mappings.emis.entry import Entry, clinician, encounter, subject
 from mappings.emis.values import entered, identifier
-from mappings.vocabulary import HL7, UK_CORE, UNKNOWN, tagged
+from mappings.vocabulary import ALLERGY_CLINICAL, ALLERGY_VERIFICATION, UK_CORE, UNKNOWN, status, tagged
 
-CLINICAL, VERIFICATION = HL7 + "allergyintolerance-clinical", HL7 + "allergyintolerance-verification"
 VERIFIED = {"refuted": "refuted", "confirmed": "confirmed"}
 """EMIS does not say how certain an allergy is: it is unconfirmed, as in GP Connect, unless a qualifier says
 otherwise."""
@@ -29,8 +28,8 @@ def allergy(entry: Entry, look: Look) -> dict[str, Any]:
         UK_CORE + "UKCore-AllergyIntolerance",
         entry.security,
         identifier=[identifier(entry.key)],
-        clinicalStatus=status(CLINICAL, STATUS.get(entry.sense, "active")),
-        verificationStatus=status(VERIFICATION, VERIFIED.get(entry.sense, "unconfirmed")),
+        clinicalStatus=status(ALLERGY_CLINICAL, STATUS.get(entry.sense, "active")),
+        verificationStatus=status(ALLERGY_VERIFICATION, VERIFIED.get(entry.sense, "unconfirmed")),
         code=concept(entry.code),
         patient=subject(values, look),
         encounter=encounter(values, look),
@@ -74,7 +73,3 @@ def words_of(entry: Entry) -> list[dict[str, Any]]:
     if entry.in_words or entry.said.is_mixed or entry.sense in ("", "refuted", "confirmed", "resolved"):
         return []
     return [{"text": entry.said.words}]
-
-
-def status(system: str, code: str) -> dict[str, Any]:
-    return {"coding": [{"system": system, "code": code}]}

@@ -21,7 +21,6 @@ from mappings.vocabulary import HL7, UK_CORE, UNKNOWN, tagged
 
 AUTHOR = {"coding": [{"system": HL7 + "provenance-participant-type", "code": "enterer", "display": "Enterer"}]}
 
-
 Maker = Callable[[Group, Look], list[dict[str, Any]]]
 
 
@@ -51,7 +50,7 @@ def provenance(audits: list[Row], targets: list[dict[str, Any]], look: Look) -> 
     patient = look.reference("Patient", referred(last.values["PatientGuid"]))
     built = resource(
         "Provenance",
-        look.id("Provenance", f"{last.groups[0]}"),
+        look.id("Provenance", last.groups[0]),
         UK_CORE + "UKCore-Provenance",
         tuple(flags),
         target=[*named, *([] if patient in named else [patient])],

@@ -12,12 +12,19 @@ from mappings.emis.entry import Entry, clinician, encounter, filed, subject
 from mappings.emis.qualifiers import NONE
 from mappings.emis.tables import PROBLEM
 from mappings.emis.values import entered, guid, identifier, is_doubtful, partial
-from mappings.vocabulary import HL7, UK_CORE, UK_CORE_CODES, UNKNOWN, tagged
+from mappings.vocabulary import (
+    CONDITION_CATEGORY,
+    CONDITION_CLINICAL,
+    CONDITION_VERIFICATION,
+    ENCOUNTER_DIAGNOSIS,
+    UK_CORE,
+    UK_CORE_CODES,
+    UNKNOWN,
+    status,
+    tagged,
+)
 
-CLINICAL, VERIFICATION = HL7 + "condition-clinical", HL7 + "condition-ver-status"
-CATEGORY = HL7 + "condition-category"
-DIAGNOSIS = [{"coding": [{"system": CATEGORY, "code": "encounter-diagnosis"}]}]
-PROBLEM_LIST = [{"coding": [{"system": CATEGORY, "code": "problem-list-item"}]}]
+PROBLEM_LIST = [{"coding": [{"system": CONDITION_CATEGORY, "code": "problem-list-item"}]}]
 PROFILE = UK_CORE + "UKCore-Condition"
 EPISODE = UK_CORE + "Extension-UKCore-ConditionEpisode"
 EPISODES = {"first": "first", "new": "new", "review": "review", "end": "end"}
@@ -67,9 +74,9 @@ def clinical_status(entry: Entry, held: Values) -> dict[str, Any]:
     other unknown."""
     said = held["ProblemStatusDescription"].casefold()
     if said.startswith("active"):
-        return status(CLINICAL, "active")
+        return status(CONDITION_CLINICAL, "active")
     if said.startswith(("past", "inactive")) or held["EndDate"]:
-        return status(CLINICAL, "inactive")
+        return status(CONDITION_CLINICAL, "inactive")
     return course(entry) or UNKNOWN
 
 
@@ -84,18 +91,18 @@ def course(entry: Entry) -> dict[str, Any]:
     """Return the clinical status that words or qualifiers give: resolved, in remission, or history of; {} for none."""
     if entry.sense == "resolved":
         words = f"{entry.code.text} {entry.said.words}".casefold()
-        return status(CLINICAL, "remission" if "remission" in words else "resolved")
-    return status(CLINICAL, "inactive") if entry.sense == "history" else {}
+        return status(CONDITION_CLINICAL, "remission" if "remission" in words else "resolved")
+    return status(CONDITION_CLINICAL, "inactive") if entry.sense == "history" else {}
 
 
 def verification(entry: Entry) -> dict[str, Any]:
     """Return what is said of certainty. The words of a code that denies ("ruled out") deny by themselves: only
     qualifiers refute."""
     if entry.in_words:
-        return status(VERIFICATION, "provisional") if entry.sense == "suspected" else {}
+        return status(CONDITION_VERIFICATION, "provisional") if entry.sense == "suspected" else {}
     if entry.sense in ("", "resolved", "history"):
         return {}
-    return status(VERIFICATION, VERIFIED.get(entry.sense, "unconfirmed"))
+    return status(CONDITION_VERIFICATION, VERIFIED.get(entry.sense, "unconfirmed"))
 
 
 def words_of(entry: Entry) -> list[dict[str, Any]]:
@@ -109,7 +116,7 @@ def categories(held: Values, is_problem: bool) -> list[dict[str, Any]]:
     """Return the category; a problem's significance is a second one in its own words: how the practice files it, not
     how bad it is."""
     if not is_problem:
-        return DIAGNOSIS
+        return [ENCOUNTER_DIAGNOSIS]
     significance = held["SignificanceDescription"].strip()
     return [*PROBLEM_LIST, {"text": significance}] if significance else PROBLEM_LIST
 
@@ -148,7 +155,3 @@ def problem_notes(held: Values) -> list[dict[str, Any]]:
     if reviewed := partial(held, "LastReviewDate"):
         texts.append(f"Last reviewed: {reviewed}")
     return [{"text": text} for text in texts]
-
-
-def status(system: str, code: str) -> dict[str, Any]:
-    return {"coding": [{"system": system, "code": code}]}

@@ -62,7 +62,7 @@ def telling(rows: list[Row], look: Look) -> list[Entry]:
 def ethnicity(entry: Entry) -> dict[str, Any]:
     """Return the ethnic category of an entry, {} for one that names none."""
     read = next((coding["code"] for coding in entry.code.concept["coding"] if coding["system"] == READ), "")
-    category, label = beginnings().get(beginning(read), ("", "")) if read else ("", "")
+    category, label = beginnings().get(beginning(read), ("", ""))
     coding = {"system": ETHNIC_CATEGORY, "code": category, "display": label}
     return {"coding": [coding], "text": entry.code.text} if category else {}
 

@@ -17,16 +17,21 @@ from mappings.emis.delivery import extracted
 from mappings.emis.delivery import organisation as organisation_of
 from mappings.emis.demographics import about
 from mappings.emis.entry import clinician
-from mappings.emis.tables import HISTORY, OBSERVATION, PATIENT, REGISTRATION_AUDIT
-from mappings.emis.tables import REGISTRATION as REGISTERED
+from mappings.emis.tables import HISTORY, OBSERVATION, PATIENT, REGISTRATION, REGISTRATION_AUDIT
 from mappings.emis.values import address, day, day_before, guid, identifier, is_true
-from mappings.vocabulary import ESTIMATED, NUMBER_STATUS, UK_CORE, can_be, tagged
+from mappings.vocabulary import (
+    CANNOT_BE,
+    ESTIMATED,
+    LOCAL_NUMBER,
+    NUMBER_STATUS,
+    NUMBER_VERIFICATION,
+    REGISTRATION_TYPE,
+    UK_CORE,
+    WRONG_NUMBER,
+    can_be,
+    tagged,
+)
 
-LOCAL_NUMBER = "https://fhir.nhs.uk/Id/local-patient-identifier"
-VERIFICATION = UK_CORE + "Extension-UKCore-NHSNumberVerificationStatus"
-REGISTRATION = "urn:nhs-record-gateway:registration-type"
-"""The registration types that this source's own words are translated to (``codes_registration.csv``); ``R`` is a
-regular, GMS, patient."""
 GENDERS = {"M": "male", "F": "female", "I": "other", "U": "unknown"}
 
 
@@ -43,7 +48,7 @@ def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
     count_impossible(row, look)
     count_unlisted(row, look)
     history = [change for change in group.of(HISTORY) if is_dated(change, "HistoryDate", look)]
-    registrations = [spell for spell in group.of(REGISTERED) if is_dated(spell, "DateOfRegistration", look)]
+    registrations = [spell for spell in group.of(REGISTRATION) if is_dated(spell, "DateOfRegistration", look)]
     current = registration(row, since_registration(row, history), look)
     person = patient(row, about(group.of(OBSERVATION), look), look)
     known = [earlier(row, spell, after, look) for spell, after in past(row, registrations)]
@@ -169,7 +174,7 @@ def count_impossible(row: Row, look: Look) -> None:
     """Count the dates of a patient that cannot be. They say nothing of the person."""
     for column, kept in (("DateOfBirth", born(row)), ("DateOfDeath", died(row)), ("DateofDeactivation", left(row))):
         if day(row.values, column) and not kept:
-            look.warn(column, "a date that cannot be")
+            look.warn(column, CANNOT_BE)
 
 
 def count_unlisted(row: Row, look: Look) -> None:
@@ -219,10 +224,10 @@ def identifiers(row: Row, look: Look) -> list[dict[str, Any]]:
     number, said = normalise(values["NhsNumber"]), values["NHSNumberStatus"].strip()
     if is_valid(number):
         verified = {"coding": [{"system": NUMBER_STATUS, "code": said}]} if re.fullmatch(r"0[1-8]", said) else {}
-        extension = [{"url": VERIFICATION, "valueCodeableConcept": verified}] if verified else []
+        extension = [{"url": NUMBER_VERIFICATION, "valueCodeableConcept": verified}] if verified else []
         numbers.append({"extension": extension, "system": NHS_NUMBER, "value": number})
     elif any(map(str.isdigit, number)):
-        numbers.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": number})
+        numbers.append({"type": WRONG_NUMBER, "value": number})
     if values["PatientNumber"].strip():
         numbers.append(
             {"system": LOCAL_NUMBER, "value": values["PatientNumber"].strip(), "assigner": organisation(row, look)}
@@ -304,7 +309,7 @@ def episode(
 
 def registration_type(words: str) -> list[dict[str, Any]]:
     code = coded("registration", words)
-    coding = [{"system": REGISTRATION, "code": code, "display": label("registration", words)}] if code else []
+    coding = [{"system": REGISTRATION_TYPE, "code": code, "display": label("registration", words)}] if code else []
     return [{"coding": coding, "text": words}]
 
 

@@ -37,10 +37,12 @@ def _codes(table: File, size: int) -> frozenset[str]:
 
 def is_personal(code: Values) -> bool:
     """Whether a row of the code table is an ethnicity, a main language or the need of an interpreter."""
-    read = national(code.get("ReadTermId", ""))
-    if code.get("EmisCodeCategoryDescription", "").strip() == "Ethnicity" or read and beginning(read):
-        return True
-    return code.get("SnomedCTConceptId", "") in NEEDS or bool(language(code.get("Term", "")))
+    return (
+        code.get("EmisCodeCategoryDescription", "").strip() == "Ethnicity"
+        or bool(beginning(national(code.get("ReadTermId", ""))))
+        or code.get("SnomedCTConceptId", "") in NEEDS
+        or bool(language(code.get("Term", "")))
+    )
 
 
 def language(term: str) -> str:

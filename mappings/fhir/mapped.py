@@ -12,7 +12,7 @@ from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs.identifiers import is_valid, normalise
 from mappings import Group, Look, Row
 from mappings.fhir.references import logical, target
-from mappings.vocabulary import HL7, UK_CORE, UK_CORE_EXTENSION
+from mappings.vocabulary import HL7, NUMBER_VERIFICATION, UK_CORE, WRONG_NUMBER
 
 TYPES = frozenset(params.SEARCHABLE) - {"Consent", "Task", "Provenance", *params.BOOK_TYPES}
 """The types that are mapped. A Consent would change who may see what, and a Task is a request to somebody: neither
@@ -26,7 +26,6 @@ CONFIDENTIALITY, ACT_CODE = HL7 + "v3-Confidentiality", HL7 + "v3-ActCode"
 SUBSET = (HL7 + "v3-ObservationValue", "SUBSETTED")
 """The tag of a resource of which a server left elements out (https://hl7.org/fhir/R4/search.html#summary)."""
 TEST = (HL7 + "v3-ActReason", "HTEST")
-VERIFICATION = UK_CORE_EXTENSION + "NHSNumberVerificationStatus"
 OF_ANOTHER = ("focus",)
 """Elements that say a resource is about somebody or something else than its subject (a donor, a foetus): every reader
 here would take it for the subject's."""
@@ -172,10 +171,10 @@ def _identifier(item: dict[str, Any], look: Look) -> dict[str, Any]:
     if item.get("system") != NHS_NUMBER:
         return item
     if not is_valid(str(item.get("value", ""))):
-        return {"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": item.get("value", "")}
+        return {"type": WRONG_NUMBER, "value": item.get("value", "")}
     item = {**item, "value": normalise(item["value"])}
     if look.feed.settings.get("numbers") != "verified":
-        item["extension"] = [said for said in item.get("extension", ()) if said.get("url") != VERIFICATION]
+        item["extension"] = [said for said in item.get("extension", ()) if said.get("url") != NUMBER_VERIFICATION]
     return item
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mappings.emis.allergy import CLINICAL, VERIFICATION, status
 from mappings.emis.codes import DEGRADED_ALLERGY, DEGRADED_OTHER_ALLERGY
 from mappings.gp_connect.concepts import is_coded, with_text
 from mappings.gp_connect.stu3 import Sent
-from mappings.vocabulary import HL7, UK_CORE, UK_CORE_EXTENSION, UNKNOWN
+from mappings.vocabulary import ALLERGY_CLINICAL, ALLERGY_VERIFICATION, HL7, UK_CORE, UK_CORE_EXTENSION, UNKNOWN, status
 
 PROFILE = UK_CORE + "UKCore-AllergyIntolerance"
 END = UK_CORE_EXTENSION + "AllergyIntoleranceEnd"
@@ -27,7 +26,7 @@ def to_allergy(sent: Sent) -> list[dict[str, Any]]:
         extension=evidence(sent),
         identifier=sent.identifiers(),
         clinicalStatus=None if is_error else clinical_status(sent),
-        verificationStatus=status(VERIFICATION, code_of(sent.one("verificationStatus")) or "unconfirmed"),
+        verificationStatus=status(ALLERGY_VERIFICATION, code_of(sent.one("verificationStatus")) or "unconfirmed"),
         type=sent.text("type"),
         category=sent.many("category"),
         criticality=sent.text("criticality"),
@@ -61,7 +60,7 @@ def clinical_status(sent: Sent) -> dict[str, Any]:
     nodes = [{"url": "endDate", "valueDateTime": end}] if end else []
     nodes += [{"url": "reasonEnded", "valueString": reason}] if reason else []
     code = code_of(sent.one("clinicalStatus")) or ("resolved" if nodes else "active")
-    return {"extension": [{"url": END, "extension": nodes}] if nodes else [], **status(CLINICAL, code)}
+    return {"extension": [{"url": END, "extension": nodes}] if nodes else [], **status(ALLERGY_CLINICAL, code)}
 
 
 def substance(sent: Sent) -> dict[str, Any]:

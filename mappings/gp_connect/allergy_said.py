@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mappings.emis.allergy import CLINICAL, VERIFICATION, status
 from mappings.emis.codes import DEGRADED_ALLERGY
 from mappings.emis.entry import Entry
 from mappings.gp_connect.allergy import ERROR, PROFILE, code_of
 from mappings.gp_connect.concepts import is_coded
 from mappings.gp_connect.stu3 import Sent
+from mappings.vocabulary import ALLERGY_CLINICAL, ALLERGY_VERIFICATION, status
 
 NOTE = "Recorded as another kind of entry, not on the practice's list of allergies"
 REFUTED, CANCELLED = "refuted", "cancelled"
@@ -27,8 +27,8 @@ def said_allergy(sent: Sent, code: dict[str, Any], entry: Entry, onset: str, rec
     return sent.built(
         "AllergyIntolerance",
         PROFILE,
-        clinicalStatus=None if certainty == ERROR else status(CLINICAL, clinical),
-        verificationStatus=status(VERIFICATION, certainty),
+        clinicalStatus=None if certainty == ERROR else status(ALLERGY_CLINICAL, clinical),
+        verificationStatus=status(ALLERGY_VERIFICATION, certainty),
         code=concept,
         patient=sent.subject(),
         encounter=sent.encounter(),

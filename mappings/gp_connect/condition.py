@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mappings.emis.condition import (
-    CLINICAL,
-    EPISODE,
-    EPISODES,
-    PROFILE,
-    RELATED,
-    VERIFICATION,
-    status,
-    verification,
-)
+from mappings.emis.condition import EPISODE, EPISODES, PROFILE, RELATED, verification
 from mappings.gp_connect.allergy import ERROR, code_of
 from mappings.gp_connect.allergy_said import is_cancelled, said_allergy
 from mappings.gp_connect.concepts import entry_of, with_text
 from mappings.gp_connect.stu3 import Sent, extensions, held, named, parts_of, referred, target, value_of
-from mappings.vocabulary import UK_CORE_CODES, UNKNOWN
+from mappings.vocabulary import CONDITION_CLINICAL, CONDITION_VERIFICATION, UK_CORE_CODES, UNKNOWN, status
 
 ENDED = frozenset({"inactive", "resolved", "remission"})
 SIGNIFICANCES = {"major": "Major", "minor": "Minor"}
@@ -35,7 +26,7 @@ def to_condition(sent: Sent) -> list[dict[str, Any]]:
         extension=[*related(sent), *episode(sent)],
         identifier=sent.identifiers(),
         clinicalStatus=None if certainty == ERROR else clinical_status(sent),
-        verificationStatus=status(VERIFICATION, certainty)
+        verificationStatus=status(CONDITION_VERIFICATION, certainty)
         if certainty and certainty != "unknown"
         else verification(entry),
         category=categories(sent),
@@ -61,7 +52,7 @@ def to_condition(sent: Sent) -> list[dict[str, Any]]:
 def clinical_status(sent: Sent) -> dict[str, Any]:
     """Return the status as it was sent. One that says nothing is not known: neither active nor past."""
     code = code_of(sent.one("clinicalStatus"))
-    return status(CLINICAL, code) if code else UNKNOWN
+    return status(CONDITION_CLINICAL, code) if code else UNKNOWN
 
 
 def categories(sent: Sent) -> list[dict[str, Any]]:

@@ -8,17 +8,22 @@ from gateway.fhir.build import resource
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs.identifiers import is_valid, normalise
 from mappings import Group, Look
-from mappings.emis.patient import REGISTRATION, VERIFICATION
 from mappings.gp_connect.concepts import with_text
 from mappings.gp_connect.elements import extension_name
 from mappings.gp_connect.flag import to_flags
 from mappings.gp_connect.stu3 import Sent, extensions, parts_of, sent, value_of
-from mappings.vocabulary import NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
+from mappings.vocabulary import (
+    NUMBER_STATUS,
+    NUMBER_VERIFICATION,
+    REGISTRATION_TYPE,
+    UK_CORE,
+    UK_CORE_EXTENSION,
+    WRONG_NUMBER,
+)
 
 ETHNICITY = UK_CORE_EXTENSION + "EthnicCategory"
 INTERPRETER = "http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired"
 PROFICIENCY = "http://hl7.org/fhir/StructureDefinition/patient-proficiency"
-WRONG_NUMBER = {"text": "NHS number as sent; its check digit is wrong"}
 
 
 def to_patient(group: Group, look: Look) -> list[dict[str, Any]]:
@@ -68,7 +73,7 @@ def identifier(item: dict[str, Any], sent: Sent) -> dict[str, Any]:
     ]
     statuses = [sent.converted(value_of(node) or {}, "identifier.extension") for node in nodes]
     coding = [item for status in statuses for item in status.get("coding", ()) if item.get("system") == NUMBER_STATUS]
-    verified = [{"url": VERIFICATION, "valueCodeableConcept": {"coding": coding[:1]}}] if coding else []
+    verified = [{"url": NUMBER_VERIFICATION, "valueCodeableConcept": {"coding": coding[:1]}}] if coding else []
     return {"extension": verified, "use": item.get("use", ""), "system": NHS_NUMBER, "value": number}
 
 
@@ -117,8 +122,8 @@ def registration(sent: Sent) -> list[dict[str, Any]]:
     if not kind and not period:
         return []
     is_over = bool(period.get("end")) or sent.one("active") is False or bool(sent.choice("deceased"))
-    codings = [coding for coding in kind.get("coding", ()) if coding.get("system") != REGISTRATION] + [
-        coding for coding in kind.get("coding", ()) if coding.get("system") == REGISTRATION
+    codings = [coding for coding in kind.get("coding", ()) if coding.get("system") != REGISTRATION_TYPE] + [
+        coding for coding in kind.get("coding", ()) if coding.get("system") == REGISTRATION_TYPE
     ]
     return [
         resource(

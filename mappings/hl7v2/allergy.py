@@ -13,10 +13,9 @@ from gateway.fhir.build import resource
 from mappings import Look
 from mappings.hl7v2 import codes, times
 from mappings.hl7v2.message import DELETE, Message, Repetition, Segment
-from mappings.vocabulary import HL7, UK_CORE, UNKNOWN
+from mappings.vocabulary import ALLERGY_CLINICAL, ALLERGY_VERIFICATION, UK_CORE, UNKNOWN, status
 
 PROFILE = UK_CORE + "UKCore-AllergyIntolerance"
-VERIFICATION, CLINICAL = HL7 + "allergyintolerance-verification", HL7 + "allergyintolerance-clinical"
 ERROR = "entered-in-error"
 UNDONE = "Removed by its sender before, and stated again later"
 CHANGED = "Changed by its sender to another substance"
@@ -159,8 +158,8 @@ def allergy(
         PROFILE,
         security,
         identifier=[{"system": system, "value": identified}] if identified else [],
-        clinicalStatus=concept(CLINICAL, clinical),
-        verificationStatus=concept(VERIFICATION, said.status),
+        clinicalStatus=status(ALLERGY_CLINICAL, clinical),
+        verificationStatus=status(ALLERGY_VERIFICATION, said.status),
         type=codes.target("allergy_type", segment.text(9)) if said.is_iam else "",
         category=[category] if category else [],
         code=codes.codeable(segment.repetitions(3)[0], look, publisher),
@@ -172,10 +171,6 @@ def allergy(
         reaction=reactions(said),
     )
     return times.flagged(built, zone, onset, reported)
-
-
-def concept(system: str, code: str) -> dict[str, Any]:
-    return {"coding": [{"system": system, "code": code}]} if code else {}
 
 
 def notes(said: Stated) -> list[str]:

@@ -9,8 +9,8 @@ from mappings import Look
 from mappings.hl7v2 import codes, times
 from mappings.hl7v2.datatypes import practitioner
 from mappings.hl7v2.message import Message, Repetition, Segment
-from mappings.hl7v2.possible import CANNOT_BE, is_after, known_day
-from mappings.vocabulary import HL7, UK_CORE, protected
+from mappings.hl7v2.possible import is_after, known_day
+from mappings.vocabulary import CANNOT_BE, CONDITION_VERIFICATION, ENCOUNTER_DIAGNOSIS, UK_CORE, protected, status
 
 CONDITION = UK_CORE + "UKCore-Condition"
 PROCEDURE = UK_CORE + "UKCore-Procedure"
@@ -118,17 +118,14 @@ def condition(
     look: Look,
 ) -> dict[str, Any]:
     """Return the Condition of a DG1: an encounter diagnosis, confirmed only when its type says final."""
-    verification = codes.target("diagnosis_type", segment.text(6))
     clinician = next((practitioner(field) for field in segment.repetitions(16)), {})
     condition_resource = resource(
         "Condition",
         look.id("Condition", key),
         CONDITION,
         security,
-        verificationStatus={"coding": [{"system": codes.SYSTEMS["diagnosis_type"], "code": verification}]}
-        if verification
-        else {},
-        category=[{"coding": [{"system": HL7 + "condition-category", "code": "encounter-diagnosis"}]}],
+        verificationStatus=status(CONDITION_VERIFICATION, codes.target("diagnosis_type", segment.text(6))),
+        category=[ENCOUNTER_DIAGNOSIS],
         code=code(segment, publisher, look),
         subject=subject,
         encounter=encounter,

@@ -12,8 +12,10 @@ from gateway.fhir.build import without_empty
 from gateway.fhir.codes import SNOMED
 from mappings import Feed, Look
 from mappings.hl7v2.message import Encoding, Repetition, Segment
-from mappings.vocabulary import ETHNIC_CATEGORY, HL7, UK_CORE_CODES, UNKNOWN, code_table
+from mappings.vocabulary import CONDITION_VERIFICATION, ETHNIC_CATEGORY, HL7, UK_CORE_CODES, UNKNOWN, code_table
 
+CODED = frozenset({"CE", "CWE", "CNE"})
+"""The types (OBX-2) of a value that is a code."""
 SYSTEMS = {
     "admission_method": UK_CORE_CODES + "AdmissionMethodEngland",
     "discharge_method": UK_CORE_CODES + "DischargeMethodEngland",
@@ -23,7 +25,7 @@ SYSTEMS = {
     "marital_status": UK_CORE_CODES + "PersonMaritalStatusEngland",
     "relationship": HL7 + "v3-RoleCode",
     "interpretation": HL7 + "v3-ObservationInterpretation",
-    "diagnosis_type": HL7 + "condition-ver-status",
+    "diagnosis_type": CONDITION_VERIFICATION,
 }
 
 

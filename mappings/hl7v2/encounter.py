@@ -11,13 +11,14 @@ from mappings.hl7v2.clinical import Coded
 from mappings.hl7v2.course import Course, course
 from mappings.hl7v2.datatypes import location, organisation, practitioner
 from mappings.hl7v2.discharge import discharge
+from mappings.hl7v2.entities import account_key, several
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import account_key, kept_priors, several
+from mappings.hl7v2.identity import kept_priors
 from mappings.hl7v2.message import Message, Repetition
 from mappings.hl7v2.people import moved, survivor
-from mappings.hl7v2.possible import CANNOT_BE, is_after, known_day
+from mappings.hl7v2.possible import is_after, known_day
 from mappings.hl7v2.replay import Fields, happened, is_shielded, key_of, ordered, recorded
-from mappings.vocabulary import HL7, UK_CORE, UK_CORE_EXTENSION, UNKNOWN
+from mappings.vocabulary import CANNOT_BE, HL7, UK_CORE, UK_CORE_EXTENSION, UNKNOWN
 
 PROFILE = UK_CORE + "UKCore-Encounter"
 ACT = HL7 + "v3-ActCode"

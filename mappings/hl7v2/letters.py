@@ -17,7 +17,7 @@ from gateway.nhs.identifiers import is_ods_code
 from mappings import Group, Look, Values
 from mappings.hl7v2 import codes, documents, times, values
 from mappings.hl7v2.datatypes import organisation, practitioner
-from mappings.hl7v2.identity import document_key, parent_document_key, visit_key
+from mappings.hl7v2.entities import document_key, parent_document_key, visit_key
 from mappings.hl7v2.lines import group as lines_of
 from mappings.hl7v2.message import Message, Repetition, Segment
 from mappings.hl7v2.observation import status_of
@@ -67,7 +67,6 @@ class Letter:
     parents: dict[str, str] = field(default_factory=dict)
     first: Sent | None = None
     last: Sent | None = None
-    is_known: bool = False
     is_cancelled: bool = False
     is_replaced: bool = False
     replacements: dict[str, None] = field(default_factory=dict)
@@ -88,7 +87,7 @@ class Letter:
         self._edit(event, sent)
         self.fields.take(message)
         self.visit, self.services = visit_key(message) or self.visit, message.all("OBR") or self.services
-        self.first, self.last, self.is_known = self.first or sent, sent, True
+        self.first, self.last = self.first or sent, sent
         if parent := parent_document_key(message):
             self.parents[parent] = "appends" if event not in REPLACES else "replaces"
 
@@ -107,6 +106,11 @@ class Letter:
             self.contents = [*(self.contents if event in APPENDS else ()), sent.message]
 
     @property
+    def is_known(self) -> bool:
+        """Whether a message tells of the document itself, and not only that it is cancelled or replaced."""
+        return self.last is not None
+
+    @property
     def status(self) -> str:
         said = codes.target("document_availability", self.fields.text("TXA", 19))
         if self.is_cancelled or said == "entered-in-error":
@@ -117,7 +121,7 @@ class Letter:
 def to_letters(group: Group, look: Look) -> list[dict[str, Any]]:
     """Return the DocumentReferences of a ``doc:`` group: one, or one for each person whose document has the number."""
     key, letters = replayed(group, look)
-    return [build(letter, key, ids, group.publisher, look) for ids, letter in letters.items() if letter.is_known]
+    return [build(letter, key, ids, group.publisher, look) for ids, letter in letters.items()]
 
 
 def withdrawn(group: Group, look: Look) -> list[dict[str, Any]]:
@@ -133,7 +137,7 @@ def withdrawn(group: Group, look: Look) -> list[dict[str, Any]]:
             content=[{"attachment": absent("error")}],
         )
         for ids, letter in letters.items()
-        if letter.is_known and letter.status == "entered-in-error"
+        if letter.status == "entered-in-error"
     ]
 
 
@@ -144,24 +148,27 @@ def hides(message: Message) -> bool:
 
 
 def replayed(group: Group, look: Look) -> tuple[str, dict[str, Letter]]:
-    """Return the document's key, and what the messages come to by what the ids are made of."""
+    """Return the document's key, and what the messages come to, by what the ids are made of; nothing for a person of
+    whom no message tells of the document itself."""
     key = key_of(group, "doc:")
-    people = by_person(ordered(group.of("MDM"), look, recorded), look)
-    letters = {person: Letter() for person in people}
-    for person, sent in people.items():
+    letters: dict[str, Letter] = {}
+    for person, sent in by_person(ordered(group.of("MDM"), look, recorded), look).items():
+        letter = letters[person] = Letter()
         for item in sent:
-            letters[person].take(item, key)
-            if letters[person].last is item:
-                letters[person].patient = owner(item.row, look)
-        letters[person].is_replaced = any(stands(other, look) for other in letters[person].replacements)
+            letter.take(item, key)
+        letter.patient = owner(letter.last.row, look) if letter.last else ""
+        letter.is_replaced = any(stands(other, look) for other in letter.replacements)
     owners = [letter for letter in letters.values() if letter.is_known]
     if len(owners) > 1:
         look.warn("TXA-12", "one document number, two people")
     for letter in letters.values():
         if not letter.is_known and owners and (letter.is_cancelled or letter.is_replaced):
             across(letter, owners, look)
-    ids = {person: key if len(owners) < 2 else f"{key}|person|{person}" for person in letters}
-    return key, {ids[person]: letter for person, letter in letters.items() if letter.is_known}
+    return key, {
+        key if len(owners) < 2 else f"{key}|person|{person}": letter
+        for person, letter in letters.items()
+        if letter.is_known
+    }
 
 
 def stands(key: str, look: Look) -> bool:
@@ -169,9 +176,10 @@ def stands(key: str, look: Look) -> bool:
     seen: set[str] = set()
     while key not in seen:
         seen.add(key)
-        said, later = look.row(STANDING, key), look.row(SUCCESSOR, key)
+        said = look.row(STANDING, key)
         if said is None or not said.values["cancelled"]:
             return True
+        later = look.row(SUCCESSOR, key)
         key = later.values["document"] if later is not None else key
     return False
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from msgspec.structs import replace
+
 from mappings.hl7v2 import codes, documents, times
 from mappings.hl7v2.message import Segment
 from mappings.hl7v2.observation import UNSETTLED, WITHDRAWN, Result, Tie, status_of
@@ -13,7 +15,6 @@ from mappings.hl7v2.specimen import specimens_of
 from mappings.hl7v2.values import TEXT, words_of
 
 SUSCEPTIBLE = {"S", "I", "R", "MS", "VS", "SDD", "NS", "SENSITIVE", "SUSCEPTIBLE", "RESISTANT", "INTERMEDIATE"}
-CODED = {"CE", "CWE", "CNE"}
 MARKED = {"corrected", "amended"}
 READING = re.compile(r"(?!\d+[.)]\s*[A-Za-z])[<>=≤≥~±+-]*\s*\.?\d[\d.,:/^*eE+ -]*\s?[^\s\d]{0,4}\S{0,10}")
 """A measurement in words: ``5.1``, ``< 0.5 mg/L``, ``1:128``, ``120/80``; not ``1. Skin``, the first line of a list."""
@@ -127,12 +128,10 @@ class Heads:
         code = obr.text(26, 1, 1) or obr.text(26, 1, 4) if obr[26] else ""
         self.parent: Tie | None = None
         if obr[26] and (code or obr.text(26, 2) or obr.text(26, 3)):
-            words = obr.text(26, 3) or order.values.get((code, obr.text(26, 2)), "")
-            self.parent = Tie(code, obr.text(26, 2), words)
+            self.parent = Tie(code, obr.text(26, 2), obr.text(26, 3) or order.values.get((code, obr.text(26, 2)), ""))
             if order.parent:
                 other, obx = order.parent
-                name = name_of(obx, parent_of(other.obr))
-                self.parent = Tie(code, obr.text(26, 2), words, None, name, other.key)
+                self.parent = replace(self.parent, source=name_of(obx, parent_of(other.obr)), order=other.key)
         self.coded: dict[str, Segment] = {}
         self.last: dict[tuple[str, str], Segment] = {}
 
@@ -146,7 +145,7 @@ class Heads:
         outer = next((name for name in outers(sub) if name in self.coded), "")
         if not is_susceptibility(obx):
             self.last[sub, obx[3]] = obx
-            if obx.text(2).upper() in CODED:
+            if obx.text(2).upper() in codes.CODED:
                 self.coded[sub] = obx
             sub = outer
         elif sub not in self.coded:

@@ -15,7 +15,7 @@ from mappings import Look
 from mappings.hl7v2 import codes, documents, times, values
 from mappings.hl7v2.message import Segment
 from mappings.hl7v2.specimen import Taken
-from mappings.vocabulary import ABSENT_REASON, HL7, UK_CORE
+from mappings.vocabulary import HL7, UK_CORE, absent
 
 LAB = UK_CORE + "UKCore-Observation-Lab"
 OTHER = UK_CORE + "UKCore-Observation"
@@ -242,7 +242,7 @@ def observation(
         if (producer := obx.text(23) or codes.text_of(obx, 15))
         else [],
         **elements,
-        dataAbsentReason=absent(result, elements),
+        dataAbsentReason=without_value(result, elements),
         interpretation=[] if is_empty else flags(result),
         note=[{"text": text} for text in (*tied, *result.notes, *values.unit_beside(obx, elements), *result.also)],
         method=codes.first(obx, 17, look, publisher),
@@ -284,11 +284,11 @@ def once_each(elements: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({encode(element): element for element in elements}.values())
 
 
-def absent(result: Result, elements: dict[str, Any]) -> dict[str, Any]:
+def without_value(result: Result, elements: dict[str, Any]) -> dict[str, Any]:
     """Return why there is no value, where there is none."""
     if elements:
         return {}
     code = "not-asked" if result.obx.text(11) == "N" else WITHOUT_VALUE.get(result.status, "unknown")
     if documents.is_document(result.obx) and result.status not in WITHOUT_VALUE:
         code = "error"
-    return {"coding": [{"system": ABSENT_REASON, "code": code}]}
+    return absent(code)

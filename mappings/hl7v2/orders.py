@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mappings import Look, Row
-from mappings.hl7v2 import identity
+from mappings.hl7v2 import codes, entities
 from mappings.hl7v2.message import Message, Segment, parse
 from mappings.hl7v2.possible import doubt
 
@@ -67,19 +67,19 @@ def believed(text: str) -> Message:
 
 
 def read(message: Message, patient: str) -> Results:
-    """Return the orders of the result message of ``patient``. Raises ``Invalid`` as ``identity.orders`` does."""
-    keys = {id(obr): key for key, obr in identity.orders(message, patient)}
+    """Return the orders of the result message of ``patient``. Raises ``Invalid`` as ``entities.orders`` does."""
+    keys = {id(obr): key for key, obr in entities.orders(message, patient)}
     orders: list[Order] = []
     values: dict[tuple[str, str], str] = {}
     waiting: list[str] = []
     notes = waiting
     for segment in message.segments:
         match segment.name:
-            case "OBX" if orders and not identity.is_padding(segment):
+            case "OBX" if orders and not entities.is_padding(segment):
                 result = Commented(segment)
                 orders[-1].results.append(result)
                 notes = result.notes
-                if segment.text(2) in ("CE", "CWE", "CNE"):
+                if segment.text(2) in codes.CODED:
                     values[segment.text(3), segment.text(4)] = segment.text(5, 2) or segment.text(5, 5)
             case "PID" | "PV1" | "ORC":
                 notes = waiting
@@ -97,7 +97,7 @@ def read(message: Message, patient: str) -> Results:
     for order in orders:
         order.parent = parent_of(order, orders)
         by_key.setdefault(order.key, []).append(order)
-    return Results(by_key, identity.visit_key(message))
+    return Results(by_key, entities.visit_key(message))
 
 
 def parent_of(order: Order, orders: list[Order]) -> tuple[Order, Segment] | None:

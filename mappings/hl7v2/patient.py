@@ -13,13 +13,22 @@ from mappings.hl7v2 import codes, times
 from mappings.hl7v2.allergy import NOT_MET, Stated, allergies, take_allergies
 from mappings.hl7v2.clinical import Coded
 from mappings.hl7v2.datatypes import GMP, address, human_name, organisation, telecom
+from mappings.hl7v2.entities import visit_of
 from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import UNPROVED, Number, kept_priors, number, numbers_of, prior_numbers, visit_of
+from mappings.hl7v2.identity import UNPROVED, Number, kept_priors, number, numbers_of, prior_numbers
 from mappings.hl7v2.message import DELETE, Message, Segment
 from mappings.hl7v2.message_types import ADT, ALSO_ALLERGIES
-from mappings.hl7v2.possible import CANNOT_BE, is_before
+from mappings.hl7v2.possible import is_before
 from mappings.hl7v2.replay import Fields, Sent, is_shielded, key_of, ordered, recorded
-from mappings.vocabulary import GMP_NUMBER, NUMBER_STATUS, UK_CORE, UK_CORE_EXTENSION
+from mappings.vocabulary import (
+    CANNOT_BE,
+    GMP_NUMBER,
+    NUMBER_STATUS,
+    NUMBER_VERIFICATION,
+    UK_CORE,
+    UK_CORE_EXTENSION,
+    WRONG_NUMBER,
+)
 
 PROFILE = UK_CORE + "UKCore-Patient"
 RELIGION = "http://hl7.org/fhir/StructureDefinition/patient-religion"
@@ -223,16 +232,10 @@ def identifiers(person: Person, publisher: str, look: Look) -> list[dict[str, An
                 if person.status and identifier == person.nhs_number()
                 else {}
             )
-            extension = (
-                [{"url": UK_CORE_EXTENSION + "NHSNumberVerificationStatus", "valueCodeableConcept": status}]
-                if status
-                else []
-            )
+            extension = [{"url": NUMBER_VERIFICATION, "valueCodeableConcept": status}] if status else []
             entries.append({"extension": extension, "system": NHS_NUMBER, "value": identifier.value})
         elif identifier.nhs:
-            entries.append(
-                {"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": identifier.value}
-            )
+            entries.append({"type": WRONG_NUMBER, "value": identifier.value})
         else:
             named = codes.settings(look.feed, "identifier_systems").get(identifier.authority)
             system = named or codes.local(publisher, identifier.authority or "Patient", "Id")

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from gateway.nhs.identifiers import is_valid
 from mappings import Look, Row
 from mappings.hl7v2 import codes, times
-from mappings.hl7v2.identity import NO_BIRTH_DATES, account_key, named, numbers_of, visit_key
+from mappings.hl7v2.entities import account_key, visit_key
+from mappings.hl7v2.identity import NO_BIRTH_DATES, named, numbers_of
 from mappings.hl7v2.message import Message
 from mappings.hl7v2.orders import message_of
 from mappings.hl7v2.replay import Sent

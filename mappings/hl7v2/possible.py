@@ -18,7 +18,6 @@ AHEAD = timedelta(days=1)
 """How far a time may lie after the time of sending before it is a slip: clocks differ, and zones."""
 BEFORE_BIRTH = timedelta(days=300)
 """How long before birth something may be dated that is filed under a child: antenatal tests, the mother's admission."""
-CANNOT_BE = "a date that cannot be"
 BEGUN = frozenset({"in-progress", "arrived", "finished", "onleave"})
 """The statuses of a visit that has begun."""
 PLANNING = frozenset({"A05", "A14", "A15", "A16", "A25", "A26", "A27", "A38"})

@@ -13,36 +13,29 @@ from msgspec.structs import replace
 
 from gateway.errors import Invalid, Refused
 from mappings import Feed, Reject, Row, Values
-from mappings.hl7v2 import letters, service_requests, times
+from mappings.hl7v2 import letters, service_requests, times, vaccinations
 from mappings.hl7v2.batches import parts
 from mappings.hl7v2.charset import decode
-from mappings.hl7v2.events import EVENTS
-from mappings.hl7v2.identity import (
-    UNPROVED,
+from mappings.hl7v2.entities import (
     appointment_key,
     document_key,
-    is_of_one,
     is_padding,
-    kept_priors,
     moved_places,
-    moved_priors,
     moved_visits,
     orders,
     parent_document_key,
-    patient_key,
-    prior_keys,
-    publisher,
     several,
     visit_of,
 )
+from mappings.hl7v2.events import EVENTS
+from mappings.hl7v2.identity import UNPROVED, is_of_one, kept_priors, moved_priors, patient_key, prior_keys, publisher
 from mappings.hl7v2.message import Message, Segment, normalise, parse
 from mappings.hl7v2.message_types import ADT, DOCUMENT, NOT_READ, ORDER, RESULT, TABLES, TYPES, VACCINE
-from mappings.hl7v2.possible import CANNOT_BE, doubt
+from mappings.hl7v2.possible import doubt
 from mappings.hl7v2.replay import Sent, plausible, recorded
-from mappings.hl7v2.service_requests import asked_in
 from mappings.hl7v2.sidefields import mended
-from mappings.hl7v2.vaccinations import vaccination_groups
 from mappings.readers.files import HEAD, File, delivered
+from mappings.vocabulary import CANNOT_BE
 
 LONGEST = 1 << 25
 """Characters of a message at most: 32 MiB, so that an embedded document may have 16 MiB before base64 encodes it."""
@@ -322,7 +315,7 @@ def groups_of(message: Message, feed: Feed, patient: str) -> tuple[str, ...]:
         case "ORM":
             return orm_groups(message, patient)
         case "VXU":
-            return (*(f"vax:{key}" for key in vaccination_groups(message, patient)), f"pat:{patient}")
+            return (*(f"vax:{key}" for key in vaccinations.keyed(message, patient)), f"pat:{patient}")
         case "SIU":
             return f"appt:{appointment_key(message)}", f"pat:{patient}"
         case "MDM":
@@ -357,7 +350,7 @@ def orm_groups(message: Message, patient: str) -> tuple[str, ...]:
     unread = [name for name in NOT_READ if message[name]]
     if unread and not message["OBR"]:
         raise Invalid(f"{unread[0]}: orders of medicines, diet and supplies are not read")
-    keys = dict.fromkeys(asked.key for asked in asked_in(message, patient))
+    keys = service_requests.keyed(message, patient)
     if "" in keys:
         raise Invalid("ORC-2 and ORC-3: a change of an order without a number")
     return (*(f"request:{key}" for key in keys), f"pat:{patient}")

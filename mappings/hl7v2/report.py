@@ -14,7 +14,7 @@ from gateway.fhir.build import resource, without_empty
 from mappings import Group, Look
 from mappings.hl7v2 import codes, documents, times
 from mappings.hl7v2.datatypes import practitioner
-from mappings.hl7v2.identity import request_numbers
+from mappings.hl7v2.entities import request_numbers
 from mappings.hl7v2.message import Repetition, Segment
 from mappings.hl7v2.observation import Result, observation
 from mappings.hl7v2.orders import results_of as orders_in
@@ -22,17 +22,16 @@ from mappings.hl7v2.people import by_person, owner
 from mappings.hl7v2.replay import NOTHING, Sent, key_of, ordered, plausible
 from mappings.hl7v2.reported import Heard, Outcome, Report, hear, orders_of
 from mappings.hl7v2.sameness import Key
-from mappings.hl7v2.service_requests import placed_order
+from mappings.hl7v2.service_requests import SECTIONS, placed_order
 from mappings.hl7v2.service_requests import service_of as code_of_service
 from mappings.hl7v2.specimen import Taken, specimen
 from mappings.hl7v2.strays import outcomes
 from mappings.hl7v2.ties import Found, source_of
-from mappings.vocabulary import HL7, UK_CORE, UNKNOWN
+from mappings.vocabulary import UK_CORE, UNKNOWN
 
 LAB = UK_CORE + "UKCore-DiagnosticReport-Lab"
 OTHER = UK_CORE + "UKCore-DiagnosticReport"
 NOTE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.note"
-SECTIONS = HL7 + "v2-0074"
 NOT_WHOLE = "A document was sent that is not whole or cannot be read. It is not shown: {}"
 ENDLESS = "The format of a document does not say where it ends, so that it may not be complete: {}"
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from mappings.hl7v2 import times
+from mappings.hl7v2 import codes, times
 from mappings.hl7v2.message import Encoding, Segment
 from mappings.hl7v2.observation import CHANGES, FIRST, UNSETTLED, WITHDRAWN, Result
 
@@ -337,8 +337,7 @@ def _by_value(free: dict[Key, Result], sent: list[Result], here: list[Key], peer
 
 def is_one_code(held: Segment, new: Segment) -> bool:
     """Whether two coded values have one code: an organism whose words are refined."""
-    coded = {"CE", "CWE", "CNE"}
-    is_coded = held.text(2).upper() in coded and new.text(2).upper() in coded
+    is_coded = held.text(2).upper() in codes.CODED and new.text(2).upper() in codes.CODED
     return is_coded and bool(held.text(5)) and (held.text(5), held.text(5, 3)) == (new.text(5), new.text(5, 3))
 
 

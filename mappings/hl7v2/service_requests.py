@@ -13,7 +13,7 @@ from gateway.fhir.build import resource
 from mappings import Group, Look, Values
 from mappings.hl7v2 import codes, times, values
 from mappings.hl7v2.datatypes import practitioner
-from mappings.hl7v2.identity import is_padding, request_numbers, unnumbered_order, visit_key
+from mappings.hl7v2.entities import is_padding, request_numbers, unnumbered_order, visit_key
 from mappings.hl7v2.message import Message, Segment
 from mappings.hl7v2.orders import Commented, Order
 from mappings.hl7v2.people import by_person, owner, survivor
@@ -102,6 +102,20 @@ def asked_in(message: Message, patient: str) -> list[Asked]:
     return orders
 
 
+def keyed(message: Message, patient: str) -> dict[str, list[Asked]]:
+    """Return the orders of a message of ``patient`` by their key, in order."""
+    orders: dict[str, list[Asked]] = {}
+    for asked in asked_in(message, patient):
+        orders.setdefault(asked.key, []).append(asked)
+    return orders
+
+
+def by_key(sent: Sent, look: Look) -> dict[str, list[Asked]]:
+    """Return the same, read once for all groups that are mapped together: a message of many orders has a group for
+    each. Not to be changed."""
+    return look.once(("hl7v2 asked", sent.row.key), lambda: keyed(sent.message, sent.row.patient))
+
+
 @dataclass
 class Request:
     """What the messages so far say of one test of an order."""
@@ -166,9 +180,7 @@ def replay(key: str, sent: list[Sent], look: Look) -> dict[str, Request]:
     """Return the tests of an order by what names them. What names none (a cancellation by number) is of all."""
     requests: dict[str, Request] = {}
     for item in sent:
-        for asked in asked_in(item.message, item.row.patient):
-            if asked.key != key:
-                continue
+        for asked in by_key(item, look).get(key, ()):
             if asked.obr and asked.service not in requests:
                 placed = times.of(asked.orc, 9) or times.of(item.message["MSH"], 7)
                 requests[asked.service] = Request(asked, placed)

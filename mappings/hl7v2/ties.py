@@ -45,7 +45,7 @@ def source_of(result: Result, key: Key, sources: Found) -> tuple[Key, Result]:
         for candidate in candidates
         if tie.words and value_of(candidate[1].obx).casefold() == tie.words.casefold()
     ]
-    coded = [candidate for candidate in candidates if candidate[1].obx.text(2).upper() in ("CE", "CWE", "CNE")]
+    coded = [candidate for candidate in candidates if candidate[1].obx.text(2).upper() in codes.CODED]
     chosen = (named or coded or candidates)[:1]
     if not chosen or (len(candidates) > 1 and not named and len(coded) != 1):
         return (), replace(result, tie=replace(tie, words=said(tie.words, "")))

@@ -13,7 +13,7 @@ from gateway.fhir.build import resource
 from mappings import Group, Look
 from mappings.hl7v2 import codes, times, values
 from mappings.hl7v2.datatypes import practitioner
-from mappings.hl7v2.identity import is_padding, vaccination_key, visit_key
+from mappings.hl7v2.entities import is_padding, vaccination_key, visit_key
 from mappings.hl7v2.message import Message, Segment
 from mappings.hl7v2.people import by_person, owner
 from mappings.hl7v2.replay import NOTHING, Sent, key_of, ordered, recorded
@@ -72,9 +72,18 @@ def behind(dose: Given, segment: Segment) -> None:
             dose.notes.append(segment.whole(3).strip("\r\n"))
 
 
-def vaccination_groups(message: Message, patient: str) -> list[str]:
-    """Return the keys of the vaccinations of a message."""
-    return list(dict.fromkeys(vaccination_key(dose.orc, dose.rxa, patient) for dose in given_in(message)))
+def keyed(message: Message, patient: str) -> dict[str, list[Given]]:
+    """Return the vaccinations of a message of ``patient`` by their key, in order."""
+    doses: dict[str, list[Given]] = {}
+    for dose in given_in(message):
+        doses.setdefault(vaccination_key(dose.orc, dose.rxa, patient), []).append(dose)
+    return doses
+
+
+def by_key(sent: Sent, look: Look) -> dict[str, list[Given]]:
+    """Return the same, read once for all groups that are mapped together: a message of many vaccinations has a group
+    for each. Not to be changed."""
+    return look.once(("hl7v2 given", sent.row.key), lambda: keyed(sent.message, sent.row.patient))
 
 
 def to_vaccinations(group: Group, look: Look) -> list[dict[str, Any]]:
@@ -96,9 +105,7 @@ def replay(key: str, sent: list[Sent], look: Look) -> dict[tuple[str, str], tupl
     before."""
     slots: dict[tuple[str, str], tuple[Sent, Given]] = {}
     for item in sent:
-        for dose in given_in(item.message):
-            if vaccination_key(dose.orc, dose.rxa, item.row.patient) != key:
-                continue
+        for dose in by_key(item, look).get(key, ()):
             if times.is_doubted(dose.rxa, 3) and completion(dose) == "completed":
                 look.warn("RXA-3", CANNOT_HAVE_BEEN)
                 continue

@@ -35,7 +35,7 @@ def in_words(segments: tuple[Segment, ...]) -> str:
     kind = obx.text(2).upper()
     if kind in TEXT:
         return words_of(segments)
-    if kind in ("CE", "CWE", "CNE"):
+    if kind in codes.CODED:
         words = ", ".join(field.text(9) or field.text(2) or field.text(1) for field in obx.repetitions(5))
     else:
         words = " ".join(part for part in words_of(segments).split(obx.encoding.component) if part)

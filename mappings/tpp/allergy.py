@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row
-from mappings.emis.allergy import CLINICAL, STATUS, VERIFICATION, VERIFIED, concept, status
+from mappings.emis.allergy import STATUS, VERIFIED, concept
 from mappings.emis.codes import DEGRADED_ALLERGY
 from mappings.emis.entry import Entry
 from mappings.emis.values import is_true
@@ -15,7 +15,7 @@ from mappings.tpp.delivery import extracted, reference_id
 from mappings.tpp.entry import clinician, encounter, name, notes, places, recorder, security, subject
 from mappings.tpp.tables import CENTRAL, DRUG_CODE, SENSITIVITY
 from mappings.tpp.times import day, is_doubtful, when
-from mappings.vocabulary import UK_CORE, tagged
+from mappings.vocabulary import ALLERGY_CLINICAL, ALLERGY_VERIFICATION, UK_CORE, status, tagged
 
 PROFILE = UK_CORE + "UKCore-AllergyIntolerance"
 ACTION = "urn:nhs-record-gateway:multilex-action"
@@ -31,8 +31,8 @@ def allergy(built: Entry, look: Look) -> dict[str, Any]:
         look.id("AllergyIntolerance", name(row)),
         PROFILE,
         security(row),
-        clinicalStatus=status(CLINICAL, STATUS.get(built.sense, "active")),
-        verificationStatus=status(VERIFICATION, VERIFIED.get(built.sense, "unconfirmed")),
+        clinicalStatus=status(ALLERGY_CLINICAL, STATUS.get(built.sense, "active")),
+        verificationStatus=status(ALLERGY_VERIFICATION, VERIFIED.get(built.sense, "unconfirmed")),
         code=concept(built.code),
         patient=subject(row, look),
         encounter=encounter(values, look),
@@ -61,8 +61,8 @@ def to_sensitivity(group: Group, look: Look) -> list[dict[str, Any]]:
         look.id("AllergyIntolerance", name(row)),
         PROFILE,
         security(row),
-        clinicalStatus=status(CLINICAL, "inactive" if is_over else "active"),
-        verificationStatus=status(VERIFICATION, "unconfirmed"),
+        clinicalStatus=status(ALLERGY_CLINICAL, "inactive" if is_over else "active"),
+        verificationStatus=status(ALLERGY_VERIFICATION, "unconfirmed"),
         category=["medication"],
         code=substance(row, look),
         patient=subject(row, look),

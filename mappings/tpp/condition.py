@@ -6,17 +6,7 @@ from typing import Any
 
 from gateway.fhir.build import resource
 from mappings import Group, Look, Row
-from mappings.emis.condition import (
-    CLINICAL,
-    DIAGNOSIS,
-    EPISODE,
-    EPISODES,
-    PROBLEM_LIST,
-    PROFILE,
-    course,
-    status,
-    verification,
-)
+from mappings.emis.condition import EPISODE, EPISODES, PROBLEM_LIST, PROFILE, course, verification
 from mappings.emis.entry import Entry
 from mappings.tpp.codes import concept_of
 from mappings.tpp.delivery import extracted
@@ -24,7 +14,7 @@ from mappings.tpp.entry import clinician, encounter, name, places, recorder, sec
 from mappings.tpp.lists import word
 from mappings.tpp.tables import PROBLEM
 from mappings.tpp.times import day, is_doubtful, when
-from mappings.vocabulary import UK_CORE_CODES, tagged
+from mappings.vocabulary import CONDITION_CLINICAL, ENCOUNTER_DIAGNOSIS, UK_CORE_CODES, status, tagged
 
 
 def condition(built: Entry, problem: Row | None, look: Look) -> dict[str, Any]:
@@ -39,7 +29,7 @@ def condition(built: Entry, problem: Row | None, look: Look) -> dict[str, Any]:
         extension=episode(row, look),
         clinicalStatus=clinical_status(problem) if problem else course(built),
         verificationStatus=verification(built),
-        category=categories(problem, look) if problem else DIAGNOSIS,
+        category=categories(problem, look) if problem else [ENCOUNTER_DIAGNOSIS],
         code=built.code.concept,
         subject=subject(row, look),
         encounter=encounter(values, look),
@@ -94,7 +84,7 @@ def ends_later(problem: Row | None) -> list[dict[str, Any]]:
 
 def clinical_status(problem: Row) -> dict[str, Any]:
     """Return active, or inactive for a problem that ended: ended does not say healed."""
-    return status(CLINICAL, "inactive" if ended(problem) else "active")
+    return status(CONDITION_CLINICAL, "inactive" if ended(problem) else "active")
 
 
 def categories(problem: Row, look: Look) -> list[dict[str, Any]]:

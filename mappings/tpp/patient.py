@@ -8,8 +8,7 @@ from gateway.fhir.build import resource
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs.identifiers import is_valid, normalise
 from mappings import Group, Look, Row, Values
-from mappings.emis.patient import GENDERS, LOCAL_NUMBER, VERIFICATION
-from mappings.emis.patient import REGISTRATION as REGISTRATION_TYPE
+from mappings.emis.patient import GENDERS
 from mappings.emis.values import is_true
 from mappings.tpp.delivery import extracted
 from mappings.tpp.directory import address as address_of
@@ -17,7 +16,17 @@ from mappings.tpp.entry import is_elsewhere, is_hidden, name, organisation
 from mappings.tpp.lists import coded, is_listed, word
 from mappings.tpp.tables import ADDRESS, CONTACT, PATIENT, REGISTRATION, RELATIONSHIP
 from mappings.tpp.times import day
-from mappings.vocabulary import HL7, NUMBER_STATUS, UK_CORE, can_be
+from mappings.vocabulary import (
+    CANNOT_BE,
+    HL7,
+    LOCAL_NUMBER,
+    NUMBER_STATUS,
+    NUMBER_VERIFICATION,
+    REGISTRATION_TYPE,
+    UK_CORE,
+    WRONG_NUMBER,
+    can_be,
+)
 
 BIRTH_PLACE = "http://hl7.org/fhir/StructureDefinition/patient-birthPlace"
 HOME = (
@@ -78,7 +87,7 @@ def died(row: Row) -> str:
 def count_impossible(row: Row, look: Look) -> None:
     for column, kept in (("DateBirth", born(row)), ("DateDeath", died(row))):
         if day(row.values, column) and not kept:
-            look.warn(column, "a date that cannot be")
+            look.warn(column, CANNOT_BE)
 
 
 def labels(row: Row, group: Group) -> tuple[str, ...]:
@@ -119,10 +128,10 @@ def identifiers(row: Row, look: Look) -> list[dict[str, Any]]:
     if is_valid(number):
         is_matched = is_true(row.values["SpineMatched"].strip())
         coding = {"coding": [{"system": NUMBER_STATUS, "code": "01"}]}
-        extension = [{"url": VERIFICATION, "valueCodeableConcept": coding}] if is_matched else []
+        extension = [{"url": NUMBER_VERIFICATION, "valueCodeableConcept": coding}] if is_matched else []
         numbers.append({"extension": extension, "system": NHS_NUMBER, "value": number})
     elif any(map(str.isdigit, number)):
-        numbers.append({"type": {"text": "NHS number as sent; its check digit is wrong"}, "value": number})
+        numbers.append({"type": WRONG_NUMBER, "value": number})
     own = {"system": LOCAL_NUMBER, "value": row.key, "assigner": organisation(row.publisher, look)}
     return [*numbers, own]
 
@@ -213,7 +222,7 @@ def episode(row: Row, spell: Row, group: Group, look: Look) -> dict[str, Any]:
     end = (left if left and left <= known else "") or died(row)
     is_possible = born(row) <= start <= known
     if start and not is_possible:
-        look.warn("DateRegistration", "a date that cannot be")
+        look.warn("DateRegistration", CANNOT_BE)
     return resource(
         "EpisodeOfCare",
         look.id("EpisodeOfCare", name(spell)),

@@ -80,8 +80,8 @@ TABLES: dict[str, Table] = {
 }
 NEVER = {name: table.never for name, table in TABLES.items() if table.never}
 REPLACED = frozenset(name for name, table in TABLES.items() if table.is_personal) - {APPOINTMENT}
-"""Tables of which a whole delivery has every row. Appointments begin some day."""
-"""Tables of which a bulk has every row of a unit. Code tables and directories are not of a unit."""
+"""Tables of which a bulk has every row of a unit. Appointments begin some day; code tables and directories are not of a
+unit."""
 DATED = frozenset(
     {
         *(ORGANISATION, PATIENT, REGISTRATION, ADDRESS, RELATIONSHIP, PROBLEM, SENSITIVITY, TEMPLATE, MEDICATION),

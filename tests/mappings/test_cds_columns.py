@@ -14,7 +14,8 @@ from mappings import Feed, Reject, Row, Values
 from mappings.cds import SOURCE
 from mappings.cds.columns import FIXED, FORMATS, REASONS, columns, length
 from mappings.cds.delivery import check, sent
-from mappings.cds.record import Replacements, row
+from mappings.cds.record import row
+from mappings.cds.replaced import Replacements
 from mappings.readers.files import whole
 from tests.mappings.harness import by_group, keep
 from tests.mappings.harness_cds import SAMPLES, mapped, stay

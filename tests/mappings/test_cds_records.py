@@ -11,7 +11,7 @@ from gateway.nhs.labels import UNCLASSIFIED
 from gateway.nhs.sensitive import own_labels
 from mappings import Feed, Group, Reject
 from mappings.cds import SOURCE
-from mappings.cds.record import Replacements
+from mappings.cds.replaced import Replacements
 from mappings.vocabulary import code_table, protected
 from tests.mappings.harness import DictLook, faults, keep, map_rows
 from tests.mappings.harness_cds import (

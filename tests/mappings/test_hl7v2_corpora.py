@@ -14,8 +14,8 @@ from gateway.fhir.build import encode
 from mappings import Feed, Group, Reject, Row
 from mappings.hl7v2 import SOURCE
 from mappings.hl7v2.message import parse
-from mappings.hl7v2.possible import CANNOT_BE
 from mappings.hl7v2.reader import of_patient
+from mappings.vocabulary import CANNOT_BE
 from tests.mappings.harness_hl7v2 import DictLook
 
 pytestmark = pytest.mark.corpora

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from mappings import Feed
 from mappings.hl7v2 import times
 from mappings.hl7v2.message import parse
-from mappings.hl7v2.possible import CANNOT_BE, KINDS, doubt
+from mappings.hl7v2.possible import KINDS, doubt
 from mappings.hl7v2.reader import rows
 from mappings.hl7v2.sidefields import TIMES
+from mappings.vocabulary import CANNOT_BE
 from tests.mappings.harness_hl7v2 import DEAD, PID, adt, map_rows, map_text, one, oru, visit
 
 FEED = Feed()
