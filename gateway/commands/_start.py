@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +41,23 @@ def acting(settings: config.Settings | None = None) -> Iterator[Gateway]:
         gateway.require_audit()
         yield gateway
         gateway.seal()
+
+
+@contextmanager
+def serving(gateway: Gateway, act: str, feeds: Iterable[str]) -> Iterator[None]:
+    """Have the audit hold when an act that lasts began and ended, and for which feeds: where no end follows, it was
+    killed."""
+    from gateway.store.changes import record_write
+
+    names = sorted(feeds)
+
+    def record(outcome: str) -> None:
+        with gateway.store.write() as session:
+            record_write(session, {"act": act, "outcome": outcome, "feeds": names})
+
+    record("begun")
+    yield
+    record("done")
 
 
 def _check_packages() -> None:
