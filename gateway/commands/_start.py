@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,16 +44,14 @@ def acting(settings: config.Settings | None = None) -> Iterator[Gateway]:
 
 
 @contextmanager
-def serving(gateway: Gateway, act: str, feeds: Iterable[str]) -> Iterator[None]:
-    """Have the audit hold when an act that lasts began and ended, and for which feeds: where no end follows, it was
+def serving(gateway: Gateway, act: str, **facts: object) -> Iterator[None]:
+    """Have the audit hold when an act that lasts began and ended, with what it is about: where no end follows, it was
     killed."""
     from gateway.store.changes import record_write
 
-    names = sorted(feeds)
-
     def record(outcome: str) -> None:
         with gateway.store.write() as session:
-            record_write(session, {"act": act, "outcome": outcome, "feeds": names})
+            record_write(session, {"act": act, "outcome": outcome, **facts})
 
     record("begun")
     yield

@@ -53,11 +53,11 @@ def listen(
             take.require_read(gateway.store, source, listener.feed)
         gateway.mark_audit()
         memory.collect_seldom()
-        names = [listener.feed.name for listener in listeners]
+        feeds = sorted(listener.feed.name for listener in listeners)
         with (
             closing(Inbox(settings.inbox_file)) as inbox,
             audit.sealing(),
-            serving(gateway, "listen.serve", names),
+            serving(gateway, "listen.serve", feeds=feeds),
         ):
             pairs = [(listener, source) for listener in listeners]
             stations.run(gateway.store, sets, inbox, pairs, lambda ports: _print(listeners, ports, as_json), _watch)

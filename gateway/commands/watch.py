@@ -53,8 +53,8 @@ def watch(
                 gateway.store, gateway.code_sets(), watches, settings.spool, settings.watch_file,
                 lambda *became: _print(as_json, *became), workers,
             )  # fmt: skip
-            feeds = [folder_watch.feed.name for folder_watch in watches]
-            with audit.sealing(), serving(gateway, "watch.serve", feeds):
+            feeds = sorted(folder_watch.feed.name for folder_watch in watches)
+            with audit.sealing(), serving(gateway, "watch.serve", feeds=feeds):
                 return _run(watcher, once, as_json, watches)
 
 
