@@ -21,7 +21,7 @@ from gateway.nhs.codesets import CodeSets
 from gateway.nhs.identifiers import is_synthetic
 from gateway.nhs.identity import Evidence
 from gateway.nhs.traced import Verdict
-from gateway.store import identities, labelling, traces
+from gateway.store import identities, labelling, reviewed, traces
 from gateway.store.changes import record_write
 from gateway.store.database import Store
 from gateway.store.session import Session
@@ -76,7 +76,7 @@ def due(store: Store, publisher: str = "", *, everyone: bool = False) -> list[Du
 
 
 def _due(session: Session, publisher: str, now: int, is_sandbox: bool, everyone: bool) -> Iterator[Due]:
-    for patient, id_, body in traces.in_pages(session, publisher):
+    for patient, id_, body in reviewed.in_pages(session, publisher):
         held = identities.claims_of(session, [patient])
         if not held:
             continue

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from gateway.store import columns
-from gateway.store.numbers import TYPE_NUMBER
 from gateway.store.session import Session
 
 
@@ -71,22 +70,3 @@ def ended(session: Session, now: int) -> list[int]:
         "WHERE n.patient = t.patient AND n.number = t.number AND n.key > t.key) ORDER BY 1"
     )
     return [row[0] for row in session.rows(sql, now)]
-
-
-def held_patients(session: Session, after: int, size: int, publisher: str = "") -> list[tuple[int, int, str, bytes]]:
-    """(key, patient, id, body) of the current Patient resources after a head's key, ``size`` of them, of the publisher
-    with this code where one is named."""
-    sql = (
-        "SELECT h.key, h.patient, h.id, v.body FROM head h JOIN version v ON v.key = h.body "
-        "JOIN publisher p ON p.key = h.publisher WHERE h.type = ? AND h.deleted = 0 AND h.key > ? "
-        "AND (? = '' OR p.code = ?) ORDER BY h.key LIMIT ?"
-    )
-    return session.rows(sql, TYPE_NUMBER["Patient"], after, publisher, publisher, size)
-
-
-def in_pages(session: Session, publisher: str = "", size: int = 500) -> Iterator[tuple[int, str, bytes]]:
-    """(patient, id, body) of every current Patient resource, or of one publisher's."""
-    after = 0
-    while page := held_patients(session, after, size, publisher):
-        yield from ((patient, id_, body) for _, patient, id_, body in page)
-        after = page[-1][0]
