@@ -68,30 +68,24 @@ def all_claims(session: Session) -> Iterator[tuple[int, str, bytes]]:
     return session.stream(sql)
 
 
-def held_patients(session: Session, after: int, size: int, publisher: str = "") -> list[tuple[int, int, str, bytes]]:
-    """(key, patient, id, body) of the current Patient resources after a head's key, ``size`` of them, of the publisher
-    with this code where one is named."""
+def pages(session: Session, publisher: str = "", size: int = 500) -> Iterator[list[tuple[int, str, bytes]]]:
+    """(patient, id, body) of every current Patient resource, or of one publisher's, in pages."""
     sql = (
         "SELECT h.key, h.patient, h.id, v.body FROM head h JOIN version v ON v.key = h.body "
         "JOIN publisher p ON p.key = h.publisher WHERE h.type = ? AND h.deleted = 0 AND h.key > ? "
         "AND (? = '' OR p.code = ?) ORDER BY h.key LIMIT ?"
     )
-    return session.rows(sql, PATIENT, after, publisher, publisher, size)
-
-
-def in_pages(session: Session, publisher: str = "", size: int = 500) -> Iterator[tuple[int, str, bytes]]:
-    """(patient, id, body) of every current Patient resource, or of one publisher's."""
     after = 0
-    while page := held_patients(session, after, size, publisher):
-        yield from ((patient, id_, body) for _, patient, id_, body in page)
+    while page := session.rows(sql, PATIENT, after, publisher, publisher, size):
+        yield [(patient, id_, body) for _, patient, id_, body in page]
         after = page[-1][0]
 
 
 def evidences(session: Session) -> Iterator[tuple[int, bytes]]:
     """(patient, evidence) of every Patient that is there, each once."""
     sql = (
-        "SELECT c.patient, min(c.number) FROM claim c JOIN head h ON h.patient = c.patient AND h.type = ? "
-        "AND h.deleted = 0 GROUP BY c.patient ORDER BY c.patient"
+        "SELECT c.patient, c.evidence FROM claim c JOIN head h ON h.patient = c.patient AND h.type = ? "
+        "AND h.deleted = 0 WHERE c.number = (SELECT min(number) FROM claim WHERE patient = c.patient) "
+        "ORDER BY c.patient"
     )
-    for patient, number in session.rows(sql, PATIENT):
-        yield patient, session.value("SELECT evidence FROM claim WHERE patient = ? AND number = ?", patient, number)
+    return session.stream(sql, PATIENT)

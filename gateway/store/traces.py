@@ -43,11 +43,6 @@ def of_patients(session: Session, patients: Sequence[int]) -> list[TraceRow]:
     return [TraceRow(*row) for row in session.rows(sql, session.listed(patients))]
 
 
-def newest(session: Session, patients: Sequence[int]) -> list[TraceRow]:
-    """The newest trace of each of these Patients and numbers, in the order made."""
-    return newest_by_number(of_patients(session, patients))
-
-
 def newest_of(session: Session, patients: Sequence[int], outcomes: Collection[str]) -> list[TraceRow]:
     """The newest trace of each of these Patients and numbers that ended with one of the outcomes, ended or not."""
     return newest_by_number(row for row in of_patients(session, patients) if row.outcome in outcomes)
@@ -59,8 +54,8 @@ def newest_by_number(rows: Iterable[TraceRow]) -> list[TraceRow]:
 
 
 def every(session: Session) -> list[TraceRow]:
-    """The newest trace of each Patient and number, of all Patients."""
-    return newest_by_number(TraceRow(*row) for row in session.rows(f"SELECT {_ALL} FROM trace ORDER BY key"))
+    """All traces, in the order made."""
+    return [TraceRow(*row) for row in session.rows(f"SELECT {_ALL} FROM trace ORDER BY key")]
 
 
 def ended(session: Session, now: int) -> list[int]:
