@@ -112,29 +112,23 @@ class Looker:
         standing = self.standing
         if standing.retry > self._now:
             return Outcome.HELD
-        try:
+        outcome, is_saved = Outcome.HELD, False
+        with self._trying():
             outcome = self._look()
-        except (Unavailable, OSError) as error:
-            self._wait(str(error) if isinstance(error, Unavailable) else _words(error))
-            outcome = Outcome.HELD
-        except Exception as error:
-            log.bug(error)
-            self._wait(f"a bug ({type(error).__name__}): the log names the lines of code")
-            outcome = Outcome.HELD
-        return outcome if self._is_saved() else Outcome.HELD
-
-    def _is_saved(self) -> bool:
-        """Remember how it stands. Where that cannot be, this feed waits and the others go on."""
-        try:
+        with self._trying():
             self.desk.save()
+            is_saved = True
+        return outcome if is_saved else Outcome.HELD
+
+    @contextmanager
+    def _trying(self) -> Iterator[None]:
+        """Have this feed wait where the block fails, and the others go on."""
+        try:
+            yield
         except (Unavailable, OSError) as error:
             self._wait(str(error) if isinstance(error, Unavailable) else _words(error))
-            return False
         except Exception as error:
-            log.bug(error)
-            self._wait(f"a bug ({type(error).__name__}): the log names the lines of code")
-            return False
-        return True
+            self._wait(_bug(error))
 
     def _wait(self, why: str) -> None:
         """Try again later, and say why."""
@@ -272,8 +266,7 @@ class Looker:
         except (Unavailable, OSError):
             raise
         except Exception as error:
-            log.bug(error)
-            words = f"a bug ({type(error).__name__}): the log names the lines of code"
+            words = _bug(error)
             self._refuse(ready, str(error) if isinstance(error, GatewayError) else words)
             return Outcome.REFUSED
         gaps.passed(standing, arrival)
@@ -371,6 +364,12 @@ def _ready(arrival: Arrival, files: dict[str, Lying], markers: dict[str, str]) -
 def _is_text(name: str) -> bool:
     """Whether a name is UTF-8: the system gives every other byte as half a surrogate pair."""
     return not any("\ud800" <= sign <= "\udfff" for sign in name)
+
+
+def _bug(error: Exception) -> str:
+    """Log an error that nobody foresaw, and say so."""
+    log.bug(error)
+    return f"a bug ({type(error).__name__}): the log names the lines of code"
 
 
 def _words(error: OSError) -> str:
