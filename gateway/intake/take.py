@@ -150,12 +150,11 @@ def end(store: Store, report: Report, started: float, with_census: bool = True) 
         with store.read() as session:
             report.people.update(identities.census(session))
     report.state, report.seconds = "done", time.monotonic() - started
-    with store.read() as session:
-        known = registry.publishers(session)
-    report.publishers = {key: _shown(known[key]) for key in report.concepts if key in known}
     if report.extracted:
         report.lag = max(store.clock() - report.extracted, 0) / 1e6
     with store.write() as session:
+        known = registry.publishers(session)
+        report.publishers = {key: _shown(known[key]) for key in report.concepts if key in known}
         deliveries.end(session, report.delivery, report.as_dict())
         written = sum(count for (_, outcome), count in report.resources.items() if outcome != "unchanged")
         counts = {"rows": report.rows["read"], "rejects": sum(report.rejects.values()), "written": written}
