@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from gateway.errors import Throttled, Unavailable
 from gateway.fhir import build
+from gateway.fhir.dates import DAY
 from gateway.identity.pds import MOST_LETTERS, Answer, Search
 from gateway.intake import derive
 from gateway.nhs import identity, settled, traced
@@ -233,7 +234,7 @@ def _keep(store: Store, sets: CodeSets, record: Due, verdict: Verdict, by: str) 
             asked=settled.digest(record.evidence), answered=known.digest if known else "",
             restricted=int(known is not None and known.restricted),
             died=known.died if is_theirs and known else "", at=session.now,
-            until=session.now + traced.BY_NAME[verdict.outcome].days * traced.DAY,
+            until=session.now + traced.BY_NAME[verdict.outcome].days * DAY,
         )  # fmt: skip
         was_restricted = bool(labelling.with_labels(session, [record.patient]))
         traces.add(session, row)

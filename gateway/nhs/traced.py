@@ -19,9 +19,6 @@ from gateway.nhs import identity
 from gateway.nhs.identifiers import is_valid, normalise
 from gateway.nhs.identity import CLAIMED, Evidence
 
-DAY = 86_400_000_000
-"""µs."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
