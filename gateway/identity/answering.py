@@ -69,13 +69,13 @@ def history(store: Store) -> list[dict[str, Any]]:
     """Every ruling in the order made, with whether it stands; never a number."""
     with store.read() as session:
         past = [(at, why, Ruling(*row)) for at, why, row in rulings.history(session)]
-    stands = ruling.standing(made for _, _, made in past)
+    stands = ruling.standing(kept for _, _, kept in past)
     return [
         {
-            "ruling": made.key, "at": at, "act": made.act, "item": made.item, "undoes": made.undoes, "by": made.by,
-            "why": why, "stands": _stands(stands, made),
+            "ruling": kept.key, "at": at, "act": kept.act, "item": kept.item, "undoes": kept.undoes, "by": kept.by,
+            "why": why, "stands": _stands(stands, kept),
         }
-        for at, why, made in past
+        for at, why, kept in past
     ]  # fmt: skip
 
 
