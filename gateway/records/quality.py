@@ -14,6 +14,7 @@ from gateway.errors import Forbidden
 from gateway.fhir import build
 from gateway.fhir.dates import DAY
 from gateway.nhs import access, identity, kinds
+from gateway.nhs.identifiers import name_in_reports
 from gateway.nhs.roles import Caller
 from gateway.records.door import Door, who
 from gateway.store import registry, tallies
@@ -95,7 +96,9 @@ def measure(store: Store, stated: Mapping[str, int] = {}) -> tuple[list[Quality]
         reports = [report for _, report in tallies.reports(session, now - DAYS * DAY)]
     coded = _coded(reports)
     rows = [
-        _quality(row, counts, registered, coded.get((row.source, row.code), Counter()), stated, now)
+        _quality(
+            row, counts, registered, coded.get((row.source, name_in_reports(row.ods, row.key)), Counter()), stated, now
+        )
         for row in publishers.values()
     ]
     shown = [row for row in rows if row.patients or row.concepts]
@@ -135,11 +138,11 @@ def _registered(episodes: Any, publishers: Mapping[int, PublisherRow]) -> Counte
 
 
 def _coded(reports: list[dict[str, Any]]) -> dict[tuple[str, str], Counter[str]]:
-    """Main concepts, and those with a standard code, by source and publisher."""
+    """Main concepts, and those with a standard code, by source and what reports call a publisher."""
     coded: dict[tuple[str, str], Counter[str]] = {}
     for report in reports:
-        for code, counts in report.get("publishers", {}).items():  # a report of an earlier version has none
-            coded.setdefault((report["source"], code), Counter()).update(counts)
+        for name, counts in report.get("publishers", {}).items():  # a report of an earlier version has none
+            coded.setdefault((report["source"], name), Counter()).update(counts)
     return coded
 
 
