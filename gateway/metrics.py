@@ -7,7 +7,7 @@ from the store is the same at each of them. Source: https://prometheus.io/docs/p
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from prometheus_client import (
@@ -162,11 +162,8 @@ class _Standing(Collector):
     def _of_audit(self) -> Iterable[Metric]:
         if self._audit.sealed:
             yield _gauge("gateway_audit_seal_age_seconds", _seconds(self._store.clock() - self._audit.sealed))
-        labels, text = STANDING["gateway_audit_failures_total"]
-        failures = CounterMetricFamily("gateway_audit_failures", text, labels=labels)
-        for act, count in sorted(self._audit.failures.items()):
-            failures.add_metric([act], count)
-        yield failures
+        failures = self._audit.failures.items()
+        yield _counters("gateway_audit_failures_total", {(act,): count for act, count in sorted(failures)})
 
     def _of_feeds(self) -> Iterable[Metric]:
         """How the feeds stand that listen with this data folder; absent where that cannot be read."""
@@ -178,12 +175,7 @@ class _Standing(Collector):
         ages = {name: _seconds(now - feed.oldest) if feed.waiting else 0 for name, feed in feeds.items()}
         yield _gauges("gateway_feed_waiting", {name: feed.waiting for name, feed in feeds.items()})
         yield _gauges("gateway_feed_oldest_waiting_seconds", ages)
-        labels, text = STANDING["gateway_feed_messages_total"]
-        messages = CounterMetricFamily("gateway_feed_messages", text, labels=labels)
-        for name, feed in feeds.items():
-            for what, count in sorted(feed.counts.items()):
-                messages.add_metric([name, what], count)
-        yield messages
+        yield _counters("gateway_feed_messages_total", _by_feed(feeds))
 
     def _of_watched(self) -> Iterable[Metric]:
         """How the folders stand that are watched with this data folder; absent where that cannot be read."""
@@ -201,12 +193,7 @@ class _Standing(Collector):
         looks = {name: _seconds(now - max(feed.looked, feed.began)) for name, feed in feeds.items()}
         yield _gauges("gateway_watch_look_age_seconds", looks)
         yield _gauges("gateway_watch_behind", {name: int(bool(feed.faults(now))) for name, feed in feeds.items()})
-        labels, text = STANDING["gateway_watch_deliveries_total"]
-        deliveries = CounterMetricFamily("gateway_watch_deliveries", text, labels=labels)
-        for name, feed in feeds.items():
-            for what, count in sorted(feed.counts.items()):
-                deliveries.add_metric([name, what], count)
-        yield deliveries
+        yield _counters("gateway_watch_deliveries_total", _by_feed(feeds))
 
     def _of_disk(self) -> Iterable[Metric]:
         try:
@@ -243,6 +230,20 @@ def _gauges(name: str, values: dict[str, float] | dict[str, int]) -> Metric:
     for label, value in sorted(values.items()):
         family.add_metric([label], value)
     return family
+
+
+def _counters(name: str, values: Mapping[tuple[str, ...], int]) -> Metric:
+    """One count for each value of the metric's labels, in the order given. The library adds ``_total``."""
+    labels, text = STANDING[name]
+    family = CounterMetricFamily(name.removesuffix("_total"), text, labels=labels)
+    for key, count in values.items():
+        family.add_metric(key, count)
+    return family
+
+
+def _by_feed(feeds: Mapping[str, inbox.Standing] | Mapping[str, watched.Standing]) -> dict[tuple[str, ...], int]:
+    """What the feeds counted, by feed and by what it is."""
+    return {(name, what): count for name, feed in feeds.items() for what, count in sorted(feed.counts.items())}
 
 
 def _seconds(microseconds: int) -> float:

@@ -58,7 +58,7 @@ ROOMS = {
         "store.changes",
     },
     "web": {"steering"},
-    "explain": {"nhs", "terminology", "mappings", "intake"},
+    "explain": {"nhs", "terminology", "mappings", "intake", "web"},
     "composition": {
         "config",
         "custody",

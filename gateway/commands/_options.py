@@ -17,4 +17,8 @@ Actor = Annotated[str, typer.Option("--as", metavar="NAME", help="Who does this,
 Workers = Annotated[
     int | None, typer.Option(min=0, help="Processes to use; by default one for each core.", show_default=False)
 ]
+Mappers = Annotated[
+    int | None,
+    typer.Option(min=0, help="Processes that map; by default one for each core, at most eight.", show_default=False),
+]
 OutFolder = Annotated[Path, typer.Option(help="The folder to write the release into: new, or empty.")]

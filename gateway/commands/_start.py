@@ -43,6 +43,21 @@ def acting(settings: config.Settings | None = None) -> Iterator[Gateway]:
         gateway.seal()
 
 
+@contextmanager
+def serving(gateway: Gateway, act: str, **facts: object) -> Iterator[None]:
+    """Have the audit hold when an act that lasts began and ended, with what it is about: where no end follows, it was
+    killed."""
+    from gateway.store.changes import record_write
+
+    def record(outcome: str) -> None:
+        with gateway.store.write() as session:
+            record_write(session, {"act": act, "outcome": outcome, **facts})
+
+    record("begun")
+    yield
+    record("done")
+
+
 def _check_packages() -> None:
     """Raise ``Refused`` where another project's package has one of our three names; PyPI has some."""
     for name in ("mappings", "terminology"):

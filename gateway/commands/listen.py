@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.commands._failures import OK
 from gateway.commands._options import AsJson
-from gateway.commands._start import opened, start
+from gateway.commands._start import opened, serving, start
 from gateway.errors import Refused
 
 if TYPE_CHECKING:
     from gateway import config
-    from gateway.composition import Gateway
     from gateway.intake.listen.listeners import Listener
 
 SOURCE = "hl7v2"
@@ -54,7 +53,12 @@ def listen(
             take.require_read(gateway.store, source, listener.feed)
         gateway.mark_audit()
         memory.collect_seldom()
-        with closing(Inbox(settings.inbox_file)) as inbox, audit.sealing(), _audited(gateway, listeners):
+        feeds = sorted(listener.feed.name for listener in listeners)
+        with (
+            closing(Inbox(settings.inbox_file)) as inbox,
+            audit.sealing(),
+            serving(gateway, "listen.serve", feeds=feeds),
+        ):
             pairs = [(listener, source) for listener in listeners]
             stations.run(gateway.store, sets, inbox, pairs, lambda ports: _print(listeners, ports, as_json), _watch)
     return OK
@@ -73,22 +77,6 @@ def _listeners(settings: config.Settings, names: list[str], host: str | None, po
     if len(chosen) > 1 and (host is not None or port is not None):
         raise Refused("--host and --port are for one feed")
     return [listeners.opened(feed, host, port) for feed in chosen]
-
-
-@contextmanager
-def _audited(gateway: Gateway, listeners: list[Listener]) -> Iterator[None]:
-    """Have the audit hold when listening began and ended, and for which feeds: where no end follows, it was killed."""
-    from gateway.store.changes import record_write
-
-    names = sorted(listener.feed.name for listener in listeners)
-
-    def record(outcome: str) -> None:
-        with gateway.store.write() as session:
-            record_write(session, {"act": "listen.serve", "outcome": outcome, "feeds": names})
-
-    record("begun")
-    yield
-    record("done")
 
 
 def _print(listeners: list[Listener], ports: Mapping[str, int], as_json: bool) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from gateway.commands._deliveries import print_report, source_named
 from gateway.commands._failures import OK, WITH_REJECTS
-from gateway.commands._options import AsJson, FeedName, SourceName
+from gateway.commands._options import AsJson, FeedName, Mappers, SourceName
 from gateway.commands._start import acting, start
 from gateway.errors import Refused
 
@@ -23,12 +23,7 @@ def load(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 also when constraints of UK Core are broken.")
     ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=0, help="Processes that map; by default one for each core, at most eight.", show_default=False
-        ),
-    ] = None,
+    workers: Mappers = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Delete what was sent before and this whole delivery lacks.")
     ] = False,

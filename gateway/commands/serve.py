@@ -6,18 +6,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Annotated
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated
 
 import typer
 
 from gateway import config
 from gateway.commands._failures import OK
-from gateway.commands._start import opened
-
-if TYPE_CHECKING:
-    from gateway.composition import Gateway
+from gateway.commands._start import opened, serving
 
 LEAST_WAIT, MOST_WAIT = 1.0, 60.0
 """Seconds before a worker that ended is started again: doubled each time, until one has lived as long as the most."""
@@ -50,24 +46,10 @@ def serve(
             bound = listeners[0].getsockname()[1]
             app = create_app(service, config.address(host, bound))
             memory.collect_seldom()
-            with service.door.audit.sealing(), _audited(gateway), nullcontext() if no_work else _worker():
+            with service.door.audit.sealing(), serving(gateway, "serve"), nullcontext() if no_work else _worker():
                 log.event("serving", port=bound, mode=gateway.store.mode)
                 server.serve(app, listeners)
     return OK
-
-
-@contextmanager
-def _audited(gateway: Gateway) -> Iterator[None]:
-    """Have the audit hold when the server began and ended: where no end follows, it was killed."""
-    from gateway.store.changes import record_write
-
-    def record(outcome: str) -> None:
-        with gateway.store.write() as session:
-            record_write(session, {"act": "serve", "outcome": outcome})
-
-    record("begun")
-    yield
-    record("done")
 
 
 def _worker() -> AbstractContextManager[None]:

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.commands._failures import OK, WITH_REJECTS
-from gateway.commands._options import AsJson
-from gateway.commands._start import opened, start
+from gateway.commands._options import AsJson, Mappers
+from gateway.commands._start import opened, serving, start
 from gateway.errors import Refused
 
 if TYPE_CHECKING:
     from gateway import config
-    from gateway.composition import Gateway
     from gateway.intake.report import Report
     from gateway.intake.watch.watches import Watch
     from gateway.intake.watch.watching import Watcher
@@ -31,12 +30,7 @@ def watch(
     once: Annotated[
         bool, typer.Option("--once", help="Load what is there and end: 1 if something was not loaded, or is missing.")
     ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=0, help="Processes that map; by default one for each core, at most eight.", show_default=False
-        ),
-    ] = None,
+    workers: Mappers = None,
     as_json: AsJson = False,
 ) -> int:
     """Load deliveries as they arrive in folders or on SFTP servers, until SIGINT or SIGTERM.
@@ -59,7 +53,8 @@ def watch(
                 gateway.store, gateway.code_sets(), watches, settings.spool, settings.watch_file,
                 lambda *became: _print(as_json, *became), workers,
             )  # fmt: skip
-            with audit.sealing(), _audited(gateway, watches):
+            feeds = sorted(folder_watch.feed.name for folder_watch in watches)
+            with audit.sealing(), serving(gateway, "watch.serve", feeds=feeds):
                 return _run(watcher, once, as_json, watches)
 
 
@@ -115,22 +110,6 @@ def _names(settings: config.Settings) -> frozenset[str]:
     from gateway import feeds
 
     return frozenset(feed.name for feed in feeds.watched(settings))
-
-
-@contextmanager
-def _audited(gateway: Gateway, watches: list[Watch]) -> Iterator[None]:
-    """Have the audit hold when watching began and ended, and for which feeds: where no end follows, it was killed."""
-    from gateway.store.changes import record_write
-
-    names = sorted(folder_watch.feed.name for folder_watch in watches)
-
-    def record(outcome: str) -> None:
-        with gateway.store.write() as session:
-            record_write(session, {"act": "watch.serve", "outcome": outcome, "feeds": names})
-
-    record("begun")
-    yield
-    record("done")
 
 
 def _print(as_json: bool, watch: Watch, title: str, report: Report | None, why: str) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from gateway.explain.trials import Effect, Effects
+from gateway.web.templating import environment
 from mappings import Source
 
 REACHES, DECIDES, READS, LEFT_OUT, NOTHING = (
@@ -81,10 +81,9 @@ def markdown(explanation: Explanation) -> str:
 
 def page(explanation: Explanation) -> str:
     """The document as one HTML page that needs nothing beside it."""
-    environment = Environment(loader=PackageLoader("gateway.web"), autoescape=True)
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown(explanation))
     style = files("gateway.web").joinpath("static", "document.css").read_text(encoding="utf-8")
-    template = environment.get_template("explain.html")
+    template = environment().get_template("explain.html")
     return template.render(title=explanation.source.title, body=Markup(body), style=Markup(style))
 
 

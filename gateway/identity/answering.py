@@ -68,15 +68,14 @@ def undo(store: Store, key: int, by: str, why: str) -> dict[str, Any]:
 def history(store: Store) -> list[dict[str, Any]]:
     """Every ruling in the order made, with whether it stands; never a number."""
     with store.read() as session:
-        rows = rulings.history(session)
-        past = [Ruling(*row) for row in rulings.every(session)]
-    stands, numbers = ruling.standing(past), {act.key: act.number for act in past}
+        past = [(at, why, Ruling(*row)) for at, why, row in rulings.history(session)]
+    stands = ruling.standing(kept for _, _, kept in past)
     return [
         {
-            "ruling": key, "at": at, "act": act, "item": item, "undoes": undoes, "by": by, "why": why,
-            "stands": _stands(stands, Ruling(key, act, item, patient, other, numbers[key], undoes, by)),
+            "ruling": kept.key, "at": at, "act": kept.act, "item": kept.item, "undoes": kept.undoes, "by": kept.by,
+            "why": why, "stands": _stands(stands, kept),
         }
-        for key, at, act, item, patient, other, undoes, by, why in rows
+        for at, why, kept in past
     ]  # fmt: skip
 
 
@@ -115,7 +114,7 @@ def _stands(stands: ruling.Standing, past: Ruling) -> bool:
         case ruling.SEPARATE:
             return (past.patient, past.number) in stands.apart
         case ruling.JOIN:
-            return (min(past.patient, past.other), max(past.patient, past.other), past.number) in stands.joined
+            return past.pair in stands.joined
     return False
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from gateway.errors import Refused
 from gateway.nhs import identity, labels
 from gateway.nhs.identity import Evidence
-from gateway.store import identities, labelling, proposals
+from gateway.store import identities, labelling, proposals, reviewed
 from gateway.store.changes import record_write
 from gateway.store.database import Store
 
@@ -69,7 +69,7 @@ class Pair:
 def propose(store: Store, by: str) -> int:
     """Replace the proposals of the review; return how many there are. Raises ``Refused`` where Splink is missing."""
     with store.read() as session:
-        evidence = {patient: identity.decode_evidence(body) for patient, body in proposals.evidences(session)}
+        evidence = {patient: identity.decode_evidence(body) for patient, body in reviewed.evidences(session)}
         hidden = labelling.labelled(session, list(evidence), labels.HIDDEN_ALWAYS)
         person_of = identities.persons_of(session, list(evidence))
     shown = {patient: said for patient, said in evidence.items() if patient not in hidden and not said.replaced}

@@ -6,7 +6,7 @@ An item's name changes when what it is about changes, so a confirmed one comes b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import combinations
@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway.fhir import build
 from gateway.fhir.codes import NHS_NUMBER
+from gateway.intake import derive
 from gateway.nhs import identity, labels, ruling, settled, traced
 from gateway.nhs.identifiers import is_synthetic, is_valid, normalise, spaced
 from gateway.nhs.identity import Evidence
@@ -21,6 +22,7 @@ from gateway.store import identities, proposals, reviewed, rulings, traces
 from gateway.store.database import Store
 from gateway.store.reviewed import HeldPatient
 from gateway.store.session import Session
+from gateway.store.traces import TraceRow
 
 KINDS = {
     "number": "several people claim one NHS number",
@@ -69,21 +71,22 @@ def review(store: Store) -> Review:
     """Everything that waits for a decision, in the order of ``KINDS``."""
     with store.read() as session:
         stands = ruling.standing(ruling.Ruling(*row) for row in rulings.every(session))
-        questions = [question for ask in _ASKED for question in ask(session)]
+        past = traces.every(session)
+        answers = traces.newest_by_number(past)
+        questions = [
+            *_shared(session), *_disagreeing(session), *_traced(session, past, answers),
+            *_two_numbers(session, answers), *_proposed(session),
+        ]  # fmt: skip
         if not store.is_sandbox:
             questions += _test_numbers(session)
         patients = sorted({patient for _, _, patients, _ in questions for patient in patients})
-        held, evidence = reviewed.held(session, patients), _evidence(session, patients)
+        held, evidence = reviewed.held(session, patients), derive.evidence_of(session, patients)
     named = [_named(store.namespace.bytes, evidence, question) for question in questions]
     is_there = [item for item in named if any(patient in held for patient in item.patients)]
     order = list(KINDS)
     items = sorted({item.id: item for item in is_there if item.id not in stands.confirmed}.values(),
                    key=lambda item: (order.index(item.kind), item.why, item.id))  # fmt: skip
     return Review(tuple(items), held, evidence, stands.waiting)
-
-
-def _evidence(session: Session, patients: Sequence[int]) -> dict[int, Evidence]:
-    return {patient: identity.decode_evidence(body) for patient, _, body in identities.claims_of(session, patients)}
 
 
 def _named(key: bytes, evidence: dict[int, Evidence], question: Question) -> Item:
@@ -99,32 +102,30 @@ def _named(key: bytes, evidence: dict[int, Evidence], question: Question) -> Ite
 
 def _shared(session: Session) -> Iterator[Question]:
     """A number that is claimed by records that were not gathered, with all that claim it."""
-    for number, reasons in reviewed.shared(session).items():
-        claimants = {
-            patient
-            for patient, _, body in identities.claimants(session, [number])
-            if identity.decode_evidence(body).claims(number)
-        }
-        yield "number", "; ".join(reasons), tuple(sorted(claimants)), (number,)
+    shared = reviewed.shared(session)
+    claimants: dict[str, set[int]] = {number: set() for number in shared}
+    for patient, number, body in identities.claimants(session, list(shared)):
+        if identity.decode_evidence(body).claims(number):
+            claimants[number].add(patient)
+    for number, reasons in shared.items():
+        yield "number", "; ".join(reasons), tuple(sorted(claimants[number])), (number,)
 
 
 def _disagreeing(session: Session) -> Iterator[Question]:
     """Records of one person that contradict each other: their source linked them, and nobody asks a source why."""
     for patients in reviewed.gatherings(session):
-        evidence = _evidence(session, patients)
+        evidence = derive.evidence_of(session, patients)
         pairs = combinations((evidence[patient] for patient in patients if patient in evidence), 2)
         if any(identity.contradicts(first, other) for first, other in pairs):
             yield "gathering", "birth dates or sex of linked records contradict", tuple(patients), ()
 
 
-def _traced(session: Session) -> Iterator[Question]:
+def _traced(session: Session, past: Sequence[TraceRow], answers: Sequence[TraceRow]) -> Iterator[Question]:
     """What PDS answered that a person must look at, as long as the record says what was asked; and whom it restricts,
-    whatever the record says now."""
-    answers = traces.every(session)
-    patients = sorted({trace.patient for trace in answers})
-    for trace in traced.restricting(traces.of_patients(session, patients)):
+    whatever the record says now. ``answers`` are the newest of all ``past`` traces."""
+    for trace in traced.restricting(past):
         yield "restricted", KINDS["restricted"], (trace.patient,), (trace.number or trace.answer,)
-    evidence = _evidence(session, patients)
+    evidence = derive.evidence_of(session, (trace.patient for trace in answers))
     for trace in answers:
         if trace.patient not in evidence or trace.asked != settled.digest(evidence[trace.patient]):
             continue
@@ -135,11 +136,11 @@ def _traced(session: Session) -> Iterator[Question]:
             yield kind, outcome.meaning, (trace.patient,), numbers
 
 
-def _two_numbers(session: Session) -> Iterator[Question]:
+def _two_numbers(session: Session, answers: Iterable[TraceRow]) -> Iterator[Question]:
     """A record that claims two numbers, or claimed another before: unless PDS says that one replaced the other, or it
     is held apart from the other."""
     pairs: dict[int, list[tuple[str, str]]] = {}
-    for trace in traces.every(session):
+    for trace in answers:
         if traced.is_verified(trace.outcome) and trace.number:
             pairs.setdefault(trace.patient, []).append((trace.number, trace.answer))
     numbers: dict[int, set[str]] = {}
@@ -164,11 +165,6 @@ def _test_numbers(session: Session) -> Iterator[Question]:
 def _proposed(session: Session) -> Iterator[Question]:
     for _, patient, other, probability, reasons in proposals.every(session):
         yield "proposal", f"probability {probability / 1e6:.3f}: {reasons}", (patient, other), ()
-
-
-_ASKED: tuple[Callable[[Session], Iterable[Question]], ...] = (
-    _shared, _disagreeing, _traced, _two_numbers, _proposed,
-)  # fmt: skip
 
 
 def _numbers(patient: dict[str, Any]) -> set[str]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from gateway.errors import Throttled, Unavailable
 from gateway.fhir import build
+from gateway.fhir.dates import DAY
 from gateway.identity.pds import MOST_LETTERS, Answer, Search
 from gateway.intake import derive
 from gateway.nhs import identity, settled, traced
@@ -21,7 +22,7 @@ from gateway.nhs.codesets import CodeSets
 from gateway.nhs.identifiers import is_synthetic
 from gateway.nhs.identity import Evidence
 from gateway.nhs.traced import Verdict
-from gateway.store import identities, labelling, traces
+from gateway.store import labelling, reviewed, traces
 from gateway.store.changes import record_write
 from gateway.store.database import Store
 from gateway.store.session import Session
@@ -76,20 +77,25 @@ def due(store: Store, publisher: str = "", *, everyone: bool = False) -> list[Du
 
 
 def _due(session: Session, publisher: str, now: int, is_sandbox: bool, everyone: bool) -> Iterator[Due]:
-    for patient, id_, body in traces.in_pages(session, publisher):
-        held = identities.claims_of(session, [patient])
-        if not held:
-            continue
-        evidence = settled.as_sent(identity.decode_evidence(held[0][2]))
-        if evidence.replaced or (evidence.best != identity.CLAIMED and not everyone):
-            continue
-        compared, in_force = settled.digest(evidence), set[str]()
-        for trace in traces.newest(session, [patient]):
-            if trace.asked == compared and trace.until > now:
-                in_force.add(trace.number)
-        for number in [number for number, _ in evidence.grades] or [""]:
-            if number not in in_force and (not number or is_synthetic(number) == is_sandbox):
-                yield Due(patient, id_, number, evidence, build.decode(body))
+    for page in reviewed.pages(session, publisher):
+        patients = [patient for patient, _, _ in page]
+        evidences = derive.evidence_of(session, patients)
+        in_force = {
+            (trace.patient, trace.number, trace.asked)
+            for trace in traces.newest_by_number(traces.of_patients(session, patients))
+            if trace.until > now
+        }
+        for patient, id_, body in page:
+            if patient not in evidences:
+                continue
+            evidence = settled.as_sent(evidences[patient])
+            if evidence.replaced or (evidence.best != identity.CLAIMED and not everyone):
+                continue
+            compared = settled.digest(evidence)
+            for number in [number for number, _ in evidence.grades] or [""]:
+                is_askable = not number or is_synthetic(number) == is_sandbox
+                if is_askable and (patient, number, compared) not in in_force:
+                    yield Due(patient, id_, number, evidence, build.decode(body))
 
 
 def run(
@@ -131,21 +137,16 @@ def _end_old(store: Store) -> None:
     """Take off what traces verified that have ended: a record is claimed again until it is traced anew. Who was ended
     before is left alone."""
     with store.read() as session:
-        patients = [patient for patient in traces.ended(session, store.clock()) if _is_laid_over(session, patient)]
+        evidences = derive.evidence_of(session, traces.ended(session, store.clock()))
+        patients = [patient for patient, evidence in sorted(evidences.items()) if _is_laid_over(evidence)]
     for start in range(0, len(patients), PAGE):
         with store.write() as session:
             derive.regather(session, patients[start : start + PAGE])
 
 
-def _is_laid_over(session: Session, patient: int) -> bool:
+def _is_laid_over(evidence: Evidence) -> bool:
     """Whether a record has other grades than its source gave it, or a number that replaced another."""
-    held = identities.claims_of(session, [patient])
-    evidence = identity.decode_evidence(held[0][2]) if held else None
-    return (
-        evidence is not None
-        and evidence.sent is not None
-        and (evidence.grades != evidence.sent or bool(evidence.paired))
-    )
+    return evidence.sent is not None and (evidence.grades != evidence.sent or bool(evidence.paired))
 
 
 def _ask(store: Store, service: Service, record: Due, by: str) -> Verdict:
@@ -233,7 +234,7 @@ def _keep(store: Store, sets: CodeSets, record: Due, verdict: Verdict, by: str) 
             asked=settled.digest(record.evidence), answered=known.digest if known else "",
             restricted=int(known is not None and known.restricted),
             died=known.died if is_theirs and known else "", at=session.now,
-            until=session.now + traced.BY_NAME[verdict.outcome].days * traced.DAY,
+            until=session.now + traced.BY_NAME[verdict.outcome].days * DAY,
         )  # fmt: skip
         was_restricted = bool(labelling.with_labels(session, [record.patient]))
         traces.add(session, row)

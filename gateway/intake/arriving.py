@@ -13,7 +13,6 @@ from gateway.errors import Refused
 from gateway.fhir.dates import microseconds
 from gateway.intake.unsealing import clear_name
 from mappings import Arrival, Feed, Source
-from mappings.readers.files import is_zip
 from mappings.readers.gzipped import ENDING
 from mappings.readers.zip import DAMAGE, Archive
 
@@ -55,16 +54,6 @@ def in_zip(path: Path, source: Source, feed: Feed) -> list[Arrival]:
         return source.arrivals([member.filename for member in archive.members()], read, feed)
     finally:
         archive.close()
-
-
-def at(path: Path, source: Source, feed: Feed) -> list[Arrival]:
-    """The deliveries at a path: a file, a folder or a zip. Nothing is decrypted."""
-    if is_zip(path):
-        return in_zip(path, source, feed)
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    root = path if path.is_dir() else path.parent
-    by_clear = {clear(str(file.relative_to(root))): file for file in files if not file.is_dir()}
-    return source.arrivals(by_clear, lambda name: read_small(by_clear[name]), feed)
 
 
 def extracted(arrivals: Iterable[Arrival], feed: Feed) -> int:

@@ -52,10 +52,15 @@ def gather(session: Session, mapped: Sequence[Mapped]) -> None:
     _gather(session, _settled(session, claimed), patients)
 
 
+def evidence_of(session: Session, patients: Iterable[int]) -> dict[int, Evidence]:
+    """Patient → its evidence with all that is laid over it, of these Patients."""
+    held = {patient: body for patient, _, body in identities.claims_of(session, sorted(set(patients)))}
+    return {patient: identity.decode_evidence(body) for patient, body in held.items()}
+
+
 def regather(session: Session, patients: Iterable[int]) -> None:
     """Gather these Patients again, and every person that it affects, after a ruling or a trace."""
-    held = {patient: body for patient, _, body in identities.claims_of(session, sorted(set(patients)))}
-    sent = {patient: settled.as_sent(identity.decode_evidence(body)) for patient, body in held.items()}
+    sent = {patient: settled.as_sent(evidence) for patient, evidence in evidence_of(session, patients).items()}
     if sent:
         _gather(session, _settled(session, _claims(sent)), sent.keys())
 
@@ -81,34 +86,34 @@ def _settled(session: Session, claimed: Sequence[Claim]) -> Sequence[Claim]:
     answers = traces.of_patients(session, patients)
     if not (stands.apart or stands.joined or answers):
         return claimed
-    evidence_of = {patient: identity.decode_evidence(evidence) for patient, _, evidence in claimed}
-    answered = {patient: _Answered() for patient in evidence_of}
+    evidences = {patient: identity.decode_evidence(evidence) for patient, _, evidence in claimed}
+    answered = {patient: _Answered() for patient in evidences}
     for trace in traces.newest_by_number(trace for trace in answers if traced.is_verified(trace.outcome)):
         answered[trace.patient].traced |= {trace.number, trace.answer} - {""}
     for trace in traces.newest_by_number(answers):
-        compared = settled.digest(evidence_of[trace.patient])
+        compared = settled.digest(evidences[trace.patient])
         if traced.is_verified(trace.outcome) and trace.until > session.now and trace.asked == compared:
             answered[trace.patient].hold(trace.number, trace.answer)
     ids = identities.ids_of(session, sorted({patient for pair in stands.joined for patient in pair[:2]}))
-    return _claims(_laid(evidence_of, stands, answered, ids))
+    return _claims(_laid(evidences, stands, answered, ids))
 
 
-def _claims(evidence_of: Mapping[int, Evidence]) -> list[Claim]:
+def _claims(evidences: Mapping[int, Evidence]) -> list[Claim]:
     return [
         (patient, number, identity.encode_evidence(evidence))
-        for patient, evidence in evidence_of.items()
+        for patient, evidence in evidences.items()
         for number in evidence.numbers
     ]
 
 
 def _laid(
-    evidence_of: Mapping[int, Evidence],
+    evidences: Mapping[int, Evidence],
     stands: ruling.Standing,
     answered: Mapping[int, _Answered],
     ids: Mapping[int, str],
 ) -> dict[int, Evidence]:
     laid = {}
-    for patient, evidence in evidence_of.items():
+    for patient, evidence in evidences.items():
         joined = [pair for pair in stands.joined if patient in pair[:2]]
         laid[patient] = settled.settle(
             evidence,

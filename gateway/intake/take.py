@@ -22,7 +22,7 @@ from gateway.intake.report import Report
 from gateway.memory import seldom_collected
 from gateway.nhs import sensitive
 from gateway.nhs.codesets import CodeSets
-from gateway.nhs.identifiers import is_ods_code
+from gateway.nhs.identifiers import name_in_reports
 from gateway.store import (
     deliveries,
     identities,
@@ -39,7 +39,6 @@ from gateway.store.batches import batches
 from gateway.store.changes import record_write
 from gateway.store.database import Store
 from gateway.store.mapped import MADE_TWICE, Mapped
-from gateway.store.registry import PublisherRow
 from gateway.store.sent import table_hash
 from gateway.store.session import Session
 from mappings import Feed, Publisher, Source
@@ -150,12 +149,11 @@ def end(store: Store, report: Report, started: float, with_census: bool = True) 
         with store.read() as session:
             report.people.update(identities.census(session))
     report.state, report.seconds = "done", time.monotonic() - started
-    with store.read() as session:
-        known = registry.publishers(session)
-    report.publishers = {key: _shown(known[key]) for key in report.concepts if key in known}
     if report.extracted:
         report.lag = max(store.clock() - report.extracted, 0) / 1e6
     with store.write() as session:
+        known = registry.publishers(session)
+        report.publishers = {key: name_in_reports(known[key].ods, key) for key in report.concepts if key in known}
         deliveries.end(session, report.delivery, report.as_dict())
         written = sum(count for (_, outcome), count in report.resources.items() if outcome != "unchanged")
         counts = {"rows": report.rows["read"], "rejects": sum(report.rejects.values()), "written": written}
@@ -335,9 +333,3 @@ def _write(
         report.unlisted.update(group.unlisted)
         report.warnings.update(group.warnings)
     return [(patient, grp) for patient, grp in part if grp in waiting]
-
-
-def _shown(publisher: PublisherRow) -> str:
-    """What a report calls a publisher: its ODS code, else its number in the store. The source's own key for it may hold
-    whatever a supplier put into the column."""
-    return publisher.ods if is_ods_code(publisher.ods) else f"publisher {publisher.key}"

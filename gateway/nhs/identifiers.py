@@ -84,6 +84,12 @@ def is_ods_code(code: str) -> bool:
     return bool(_ORGANISATION.fullmatch(code))
 
 
+def name_in_reports(ods: str, key: int) -> str:
+    """What a report calls a publisher: its ODS code, else its number in the store. The source's own key for it may hold
+    whatever a supplier put into the column."""
+    return ods if is_ods_code(ods) else f"publisher {key}"
+
+
 def is_practice_code(code: str) -> bool:
     """Whether ``code`` has the shape of a GP practice's ODS code: a letter and five digits."""
     return bool(_PRACTICE.fullmatch(code))

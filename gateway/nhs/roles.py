@@ -94,8 +94,6 @@ SECTION_TYPES: Mapping[str, frozenset[str]] = {
 }
 """A right is to a section; these are the types it opens. ``Patient`` comes with any of them; a type in no section is
 nobody's."""
-SECTIONS_WAITING: Mapping[str, str] = {}
-"""Sections whose types no source makes yet, and the issue that they wait for."""
 
 DIRECTORY = frozenset(params.DIRECTORY_TYPES)
 BOOK = frozenset(params.BOOK_TYPES)

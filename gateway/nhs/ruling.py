@@ -33,6 +33,11 @@ class Ruling(NamedTuple):
     undoes: int = 0
     by: str = ""
 
+    @property
+    def pair(self) -> tuple[int, int, str]:
+        """What a join is about, whichever of its Patients was named first."""
+        return min(self.patient, self.other), max(self.patient, self.other), self.number
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -57,7 +62,7 @@ def standing(rulings: Iterable[Ruling]) -> Standing:
         if ruling.act == SEPARATE:
             separate[ruling.patient, ruling.number] = ruling
         elif ruling.act == JOIN:
-            joins.setdefault(_pair(ruling), []).append(ruling)
+            joins.setdefault(ruling.pair, []).append(ruling)
         elif ruling.act == CONFIRM:
             confirmed[ruling.item] = ruling
         elif ruling.act == UNDO and (target := by_key.get(ruling.undoes)):
@@ -82,7 +87,7 @@ def _undo(
 ) -> None:
     """Take one ruling back. That a record is held apart is taken back by two people, all else by one."""
     if target.act == JOIN:
-        joins.pop(_pair(target), None)
+        joins.pop(target.pair, None)
     elif target.act == CONFIRM:
         confirmed.pop(target.item, None)
     elif target.act == SEPARATE and separate.get((target.patient, target.number)) == target:
@@ -90,10 +95,6 @@ def _undo(
         undos.append(ruling)
         if _two(undos):
             del separate[target.patient, target.number]
-
-
-def _pair(ruling: Ruling) -> tuple[int, int, str]:
-    return min(ruling.patient, ruling.other), max(ruling.patient, ruling.other), ruling.number
 
 
 def _two(rulings: Sequence[Ruling]) -> bool:

@@ -19,9 +19,6 @@ from gateway.nhs import identity
 from gateway.nhs.identifiers import is_valid, normalise
 from gateway.nhs.identity import CLAIMED, Evidence
 
-DAY = 86_400_000_000
-"""µs."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -107,21 +104,22 @@ AnySaid = TypeVar("AnySaid", bound=Said)
 
 
 def restricting(traces: Iterable[AnySaid]) -> list[AnySaid]:
-    """The traces, in the order made, by which PDS restricts a record. It stays so until PDS says otherwise of the same
-    number, asked or answered; what verifies nothing takes back nothing that was verified."""
-    stands: list[AnySaid] = []
+    """Of traces in the order made those by which PDS restricts a record, by record. It stays so until PDS says
+    otherwise of the same number, asked or answered; what verifies nothing takes back nothing that was verified."""
+    stands: dict[int, list[AnySaid]] = {}
     for trace in traces:
         if trace.outcome in ANSWERED:
-            stands = [former for former in stands if not _takes_back(trace, former)]
+            before = stands.get(trace.patient, ())
+            stands[trace.patient] = [former for former in before if not _takes_back(trace, former)]
             if trace.restricted:
-                stands.append(trace)
-    return stands
+                stands[trace.patient].append(trace)
+    return [trace for of_record in stands.values() for trace in of_record]
 
 
 def _takes_back(trace: Said, former: Said) -> bool:
     is_same = trace.number == former.number or trace.answer == former.answer
     is_sure = is_verified(trace.outcome) or not is_verified(former.outcome)
-    return trace.patient == former.patient and is_same and is_sure
+    return is_same and is_sure
 
 
 def is_dead(died: str) -> bool:

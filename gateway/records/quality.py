@@ -14,6 +14,7 @@ from gateway.errors import Forbidden
 from gateway.fhir import build
 from gateway.fhir.dates import DAY
 from gateway.nhs import access, identity, kinds
+from gateway.nhs.identifiers import name_in_reports
 from gateway.nhs.roles import Caller
 from gateway.records.door import Door, who
 from gateway.store import registry, tallies
@@ -29,14 +30,9 @@ DAYS = 30
 class Quality:
     """One publisher. ``listed`` are the people with a current regular registration, None where the kind of publisher
     registers nobody; ``stated`` is what the publisher says of its list (0: nothing). ``concepts`` and ``coded`` are of
-    the last ``DAYS`` days; ``received`` is when it last sent something (µs UTC), ``age`` the seconds since."""
+    the last ``DAYS`` days; ``age`` are the seconds since it last sent something."""
 
-    source: str
-    code: str
-    ods: str
-    name: str
-    kind: str
-    state: str
+    publisher: PublisherRow
     patients: int
     numbered: int
     gathered: int
@@ -45,20 +41,20 @@ class Quality:
     stated: int
     concepts: int
     coded: int
-    received: int
     age: int
 
     @property
     def title(self) -> str:
-        return self.name or self.ods or self.code
+        return self.publisher.name or self.publisher.ods or self.publisher.code
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON."""
+        row = self.publisher
         return {
-            "source": self.source, "publisher": self.code, "ods": self.ods, "name": self.name, "kind": self.kind,
-            "state": self.state, "patients": self.patients, "withNhsNumber": self.numbered, "gathered": self.gathered,
+            "source": row.source, "publisher": row.code, "ods": row.ods, "name": row.name, "kind": row.kind,
+            "state": row.state, "patients": self.patients, "withNhsNumber": self.numbered, "gathered": self.gathered,
             "notGathered": self.mismatched, "listSize": self.listed, "statedListSize": self.stated or None,
-            "concepts": self.concepts, "coded": self.coded, "received": instant(self.received), "ageSeconds": self.age,
+            "concepts": self.concepts, "coded": self.coded, "received": instant(row.received), "ageSeconds": self.age,
         }  # fmt: skip
 
 
@@ -100,12 +96,14 @@ def measure(store: Store, stated: Mapping[str, int] = {}) -> tuple[list[Quality]
         reports = [report for _, report in tallies.reports(session, now - DAYS * DAY)]
     coded = _coded(reports)
     rows = [
-        _quality(row, counts, registered, coded.get((row.source, row.code), Counter()), stated, now)
+        _quality(
+            row, counts, registered, coded.get((row.source, name_in_reports(row.ods, row.key)), Counter()), stated, now
+        )
         for row in publishers.values()
     ]
     shown = [row for row in rows if row.patients or row.concepts]
     sources = [_of_source(name, reports) for name in sorted({report["source"] for report in reports})]
-    return sorted(shown, key=lambda row: (row.source, row.title, row.code)), sources
+    return sorted(shown, key=lambda row: (row.publisher.source, row.title, row.publisher.code)), sources
 
 
 def _quality(
@@ -119,10 +117,9 @@ def _quality(
     registers = kinds.of(row.kind).registers
     of_it = {which: counts[which].get(row.key, 0) for which in tallies.WHICH}
     return Quality(
-        row.source, row.code, row.ods, row.name, row.kind, row.state, of_it["patients"], of_it["numbered"],
-        of_it["gathered"], of_it["mismatched"], registered.get(row.key, 0) if registers else None,
-        stated.get(row.ods) or stated.get(row.code) or 0, coded.get("concepts", 0), coded.get("coded", 0),
-        row.received, max(now - row.received, 0) // 1_000_000,
+        row, of_it["patients"], of_it["numbered"], of_it["gathered"], of_it["mismatched"],
+        registered.get(row.key, 0) if registers else None, stated.get(row.ods) or stated.get(row.code) or 0,
+        coded.get("concepts", 0), coded.get("coded", 0), max(now - row.received, 0) // 1_000_000,
     )  # fmt: skip
 
 
@@ -141,11 +138,11 @@ def _registered(episodes: Any, publishers: Mapping[int, PublisherRow]) -> Counte
 
 
 def _coded(reports: list[dict[str, Any]]) -> dict[tuple[str, str], Counter[str]]:
-    """Main concepts, and those with a standard code, by source and publisher."""
+    """Main concepts, and those with a standard code, by source and what reports call a publisher."""
     coded: dict[tuple[str, str], Counter[str]] = {}
     for report in reports:
-        for code, counts in report.get("publishers", {}).items():  # a report of an earlier version has none
-            coded.setdefault((report["source"], code), Counter()).update(counts)
+        for name, counts in report.get("publishers", {}).items():  # a report of an earlier version has none
+            coded.setdefault((report["source"], name), Counter()).update(counts)
     return coded
 
 

@@ -1,4 +1,4 @@
-"""Locks between processes, in files beside a SQLite database. They end with their block, or with the process."""
+"""Locks between processes, in files beside a database. They end with their block, or with the process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import IO
 
 from sqlalchemy.engine import Engine
 
+from gateway.errors import Refused
 from gateway.store import faults
 
 TURN = "turn"
@@ -28,6 +29,18 @@ def held(engine: Engine, name: str, patience: float | None = None) -> Iterator[N
         else:
             _lock_within(file, patience)
         yield
+
+
+def sole(path: str, command: str) -> int:
+    """Lock a file as the only process that runs a command with this data folder; the lock ends when the descriptor is
+    closed. Raises ``Refused`` where another one runs."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise Refused(f"another `{command}` runs with this data folder") from None
+    return lock
 
 
 def _own(path: str, flags: int) -> int:

@@ -7,7 +7,6 @@ same message sent again gets the same answer.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections import Counter
@@ -19,8 +18,7 @@ from pathlib import Path
 
 import pysqlite3.dbapi2 as sqlite
 
-from gateway.errors import Refused
-from gateway.store import faults
+from gateway.store import faults, file_locks
 from gateway.store.append_file import AppendFile, Table
 from gateway.store.hashes import hex64
 from gateway.store.statements import Columns
@@ -97,12 +95,7 @@ class Inbox:
     """The open file, of one listening process: a second one is refused with ``Refused``."""
 
     def __init__(self, path: Path):
-        self._lock = os.open(f"{path}.listener", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise Refused("another `gateway listen` runs with this data folder") from None
+        self._lock = file_locks.sole(f"{path}.listener", "gateway listen")
         with faults.named():
             self._file = AppendFile(path, FILE)
             self._connection = self._file.connect()

@@ -66,3 +66,26 @@ def all_claims(session: Session) -> Iterator[tuple[int, str, bytes]]:
     """(patient, number, evidence) of every NHS number that a Patient claims, by patient."""
     sql = f"SELECT {columns.CLAIM.all} FROM claim WHERE number NOT LIKE 'patient:%' ORDER BY patient, number"
     return session.stream(sql)
+
+
+def pages(session: Session, publisher: str = "", size: int = 500) -> Iterator[list[tuple[int, str, bytes]]]:
+    """(patient, id, body) of every current Patient resource, or of one publisher's, in pages."""
+    sql = (
+        "SELECT h.key, h.patient, h.id, v.body FROM head h JOIN version v ON v.key = h.body "
+        "JOIN publisher p ON p.key = h.publisher WHERE h.type = ? AND h.deleted = 0 AND h.key > ? "
+        "AND (? = '' OR p.code = ?) ORDER BY h.key LIMIT ?"
+    )
+    after = 0
+    while page := session.rows(sql, PATIENT, after, publisher, publisher, size):
+        yield [(patient, id_, body) for _, patient, id_, body in page]
+        after = page[-1][0]
+
+
+def evidences(session: Session) -> Iterator[tuple[int, bytes]]:
+    """(patient, evidence) of every Patient that is there, each once."""
+    sql = (
+        "SELECT c.patient, c.evidence FROM claim c JOIN head h ON h.patient = c.patient AND h.type = ? "
+        "AND h.deleted = 0 WHERE c.number = (SELECT min(number) FROM claim WHERE patient = c.patient) "
+        "ORDER BY c.patient"
+    )
+    return session.stream(sql, PATIENT)

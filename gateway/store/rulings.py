@@ -36,9 +36,9 @@ def every(session: Session) -> list[Row]:
     return session.rows(f"SELECT {_ROW} FROM ruling ORDER BY key")
 
 
-def history(session: Session) -> list[tuple[int, int, str, str, int, int, int, str, str]]:
-    """(key, at, act, item, patient, other, undoes, by, why) of all rulings, in the order made; never a number."""
-    return session.rows("SELECT key, at, act, item, patient, other, undoes, by, why FROM ruling ORDER BY key")
+def history(session: Session) -> list[tuple[int, str, Row]]:
+    """(at, why, ruling) of all rulings, in the order made."""
+    return [(at, why, tuple(row)) for at, why, *row in session.rows(f"SELECT at, why, {_ROW} FROM ruling ORDER BY key")]
 
 
 def by_key(session: Session, key: int) -> Row | None:

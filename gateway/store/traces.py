@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from gateway.store import columns
-from gateway.store.numbers import TYPE_NUMBER
 from gateway.store.session import Session
 
 
@@ -44,11 +43,6 @@ def of_patients(session: Session, patients: Sequence[int]) -> list[TraceRow]:
     return [TraceRow(*row) for row in session.rows(sql, session.listed(patients))]
 
 
-def newest(session: Session, patients: Sequence[int]) -> list[TraceRow]:
-    """The newest trace of each of these Patients and numbers, in the order made."""
-    return newest_by_number(of_patients(session, patients))
-
-
 def newest_of(session: Session, patients: Sequence[int], outcomes: Collection[str]) -> list[TraceRow]:
     """The newest trace of each of these Patients and numbers that ended with one of the outcomes, ended or not."""
     return newest_by_number(row for row in of_patients(session, patients) if row.outcome in outcomes)
@@ -60,8 +54,8 @@ def newest_by_number(rows: Iterable[TraceRow]) -> list[TraceRow]:
 
 
 def every(session: Session) -> list[TraceRow]:
-    """The newest trace of each Patient and number, of all Patients."""
-    return newest_by_number(TraceRow(*row) for row in session.rows(f"SELECT {_ALL} FROM trace ORDER BY key"))
+    """All traces, in the order made."""
+    return [TraceRow(*row) for row in session.rows(f"SELECT {_ALL} FROM trace ORDER BY key")]
 
 
 def ended(session: Session, now: int) -> list[int]:
@@ -71,22 +65,3 @@ def ended(session: Session, now: int) -> list[int]:
         "WHERE n.patient = t.patient AND n.number = t.number AND n.key > t.key) ORDER BY 1"
     )
     return [row[0] for row in session.rows(sql, now)]
-
-
-def held_patients(session: Session, after: int, size: int, publisher: str = "") -> list[tuple[int, int, str, bytes]]:
-    """(key, patient, id, body) of the current Patient resources after a head's key, ``size`` of them, of the publisher
-    with this code where one is named."""
-    sql = (
-        "SELECT h.key, h.patient, h.id, v.body FROM head h JOIN version v ON v.key = h.body "
-        "JOIN publisher p ON p.key = h.publisher WHERE h.type = ? AND h.deleted = 0 AND h.key > ? "
-        "AND (? = '' OR p.code = ?) ORDER BY h.key LIMIT ?"
-    )
-    return session.rows(sql, TYPE_NUMBER["Patient"], after, publisher, publisher, size)
-
-
-def in_pages(session: Session, publisher: str = "", size: int = 500) -> Iterator[tuple[int, str, bytes]]:
-    """(patient, id, body) of every current Patient resource, or of one publisher's."""
-    after = 0
-    while page := held_patients(session, after, size, publisher):
-        yield from ((patient, id_, body) for _, patient, id_, body in page)
-        after = page[-1][0]

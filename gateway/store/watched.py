@@ -7,7 +7,6 @@ put a patient's name there.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,8 +15,7 @@ from pathlib import Path
 import msgspec
 
 from gateway import durable
-from gateway.errors import Refused
-from gateway.store import faults
+from gateway.store import faults, file_locks
 
 
 class Gap(msgspec.Struct):
@@ -143,12 +141,7 @@ def forget_others(path: Path, names: Collection[str]) -> None:
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Be the only watcher of a data folder while the block runs. A second one is refused with ``Refused``."""
-    lock = os.open(f"{path}.watcher", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise Refused("another `gateway watch` runs with this data folder") from None
+    lock = file_locks.sole(f"{path}.watcher", "gateway watch")
     try:
         yield
     finally:

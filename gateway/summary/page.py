@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from gateway.errors import Invalid
@@ -17,6 +17,7 @@ from gateway.nhs.summary.record import Record
 from gateway.nhs.summary.sections.rows import Row, shown_time
 from gateway.steering import isolated
 from gateway.summary.banner import banner
+from gateway.web.templating import environment
 
 DATE = re.compile(r"\b(?:\d{2}-)?[A-Z][a-z]{2}-\d{4}(?: \d{2}:\d{2})?\b")
 COLUMNS = re.compile(r"\S {3,}\S")
@@ -45,11 +46,6 @@ def dated(words: str) -> Markup:
     return Markup(DATE.sub(lambda date: f'<span class="date">{date[0]}</span>', safe))  # escaped above
 
 
-def shown(value: object) -> object:
-    """A value as it goes into the page: what others wrote cannot turn the text after it."""
-    return isolated(value) if type(value) is str else value
-
-
 def is_in_columns(words: str) -> bool:
     """Whether words are laid out in columns by spaces, as a laboratory's text reports are: only a font of one width
     keeps them."""
@@ -75,14 +71,7 @@ def grouped(rows: Sequence[Row]) -> Iterator[list[Row]]:
 
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("gateway.web", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.finalize = shown
-    environment.filters.update(dated=dated, grouped=grouped)
-    environment.tests.update(in_columns=is_in_columns, saying_what=is_saying_what)
-    return environment
+    templates = environment()
+    templates.filters.update(dated=dated, grouped=grouped)
+    templates.tests.update(in_columns=is_in_columns, saying_what=is_saying_what)
+    return templates

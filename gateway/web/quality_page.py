@@ -8,9 +8,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
-from gateway.steering import isolated
+from gateway.web.templating import environment
 
 LATE_DAYS = 2
 """Days without anything after which a publisher is marked."""
@@ -96,19 +96,6 @@ def _causes(row: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def shown(value: object) -> object:
-    """A value as it goes into the page: what others wrote cannot turn the text after it."""
-    return isolated(value) if type(value) is str else value
-
-
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("gateway.web", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.finalize = shown
-    return environment
+    return environment()

@@ -22,7 +22,7 @@ from tests.export.conftest import document
 from tests.toy import deliver, resource, row, says
 
 ROOT = Path(__file__).parents[2]
-ISSUES = {"Direct care", "Secondary use", "Every source"}
+ISSUES = {"Direct care", "Secondary use"}
 
 
 # Roles: each row is removed, and what it allowed is refused at the front door
@@ -117,9 +117,8 @@ def test_a_type_is_found_by_its_section_and_by_nothing_else(everything, monkeypa
         roles._types.cache_clear()
 
 
-def test_a_section_without_a_readable_type_waits():
-    silent = roles.SECTION_TYPES.keys() - {section for section, _ in READABLE}
-    assert silent == roles.SECTIONS_WAITING.keys() and set(roles.SECTIONS_WAITING.values()) <= ISSUES
+def test_no_section_is_without_a_readable_type():
+    assert roles.SECTION_TYPES.keys() == {section for section, _ in READABLE}
 
 
 # Rows that are enforced by a test of their own
@@ -200,7 +199,7 @@ def test_every_row_is_enforced_or_waits():
 def test_what_waits_is_this_and_nothing_more():
     waiting = [f"{rule.waits}: {', '.join(sorted(rule.acts))}" for rule in roles.RULES if rule.waits]
     waiting += [f"{label.waits}: {label.name}" for label in labels.LABELS if label.waits]
-    waiting += [f"{issue}: {name}" for name, issue in (*project.WAITS.items(), *roles.SECTIONS_WAITING.items())]
+    waiting += [f"{issue}: {name}" for name, issue in project.WAITS.items()]
     assert sorted(waiting) == [
         "Direct care: audit", "Direct care: review", "Secondary use: export-admin",
     ]  # fmt: skip

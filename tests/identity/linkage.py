@@ -14,7 +14,7 @@ from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs import identity
 from gateway.nhs.identifiers import synthetic
 from gateway.nhs.identity import Evidence
-from gateway.store import identities, proposals, reviewed
+from gateway.store import identities, reviewed
 from gateway.store.database import Store
 
 Pair = tuple[int, int]
@@ -131,7 +131,7 @@ def world(store: Store, folder: Path) -> World:
     """Read a store that a world was loaded into, and the world's answer key in ``folder/truth``."""
     truth_of, wrong = _truth(folder / "truth")
     with store.read() as session:
-        evidence = {patient: identity.decode_evidence(body) for patient, body in proposals.evidences(session)}
+        evidence = {patient: identity.decode_evidence(body) for patient, body in reviewed.evidences(session)}
         held = reviewed.held(session, list(evidence))
         person_of = identities.persons_of(session, list(evidence))
     truth, mess, people = {}, {}, defaultdict(list)

@@ -44,22 +44,22 @@ def counted(store, source: str) -> tuple[int, int]:
 
 def test_people_are_counted_by_publisher(store, sent):
     rows, by_source = measured(store, sent)
-    assert {row.source for row in rows} == {"emis", "hl7v2", "cld"}
+    assert {row.publisher.source for row in rows} == {"emis", "hl7v2", "cld"}
     for source in ("emis", "hl7v2", "cld"):
-        own = [row for row in rows if row.source == source]
+        own = [row for row in rows if row.publisher.source == source]
         assert (sum(row.patients for row in own), sum(row.gathered for row in own)) == counted(store, source)
         assert all(row.numbered <= row.patients for row in own) and sum(row.numbered for row in own)
-    assert any(row.listed for row in rows if row.kind == "gp")
-    assert all((row.listed is None) == (row.kind != "gp") for row in rows)
+    assert any(row.listed for row in rows if row.publisher.kind == "gp")
+    assert all((row.listed is None) == (row.publisher.kind != "gp") for row in rows)
     assert {row.source: row.deliveries for row in by_source} == {"emis": 1, "hl7v2": 1, "cld": 1}
-    assert all(0 < row.coded <= row.concepts for row in rows if row.kind == "gp")
+    assert all(0 < row.coded <= row.concepts for row in rows if row.publisher.kind == "gp")
 
 
 def test_a_list_is_held_against_what_is_stated_of_it(store, sent):
     rows, _ = measured(store, sent)
     practice = next(row for row in rows if row.listed)
-    rows = quality.measure(store, {practice.ods: practice.listed * 2})[0]
-    (again,) = [row for row in rows if row.code == practice.code and row.source == practice.source]
+    rows = quality.measure(store, {practice.publisher.ods: practice.listed * 2})[0]
+    (again,) = [row for row in rows if row.publisher.key == practice.publisher.key]
     assert again.stated == 2 * practice.listed
 
 

@@ -6,12 +6,12 @@ digest of its files; everything else is done again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -68,6 +68,7 @@ class Ready:
         return self.files[0].partition("/")[0]
 
 
+Said = TypeVar("Said")
 Became: TypeAlias = Callable[[Watch, str, Report | None, str], None]
 """Called with what became of a delivery: its title, its report, or why it was refused."""
 
@@ -92,12 +93,13 @@ class Desk:
 
 
 class Looker:
-    """The look at one feed. ``_temporary`` remembers, while it runs, which files were being written at the last look,
-    and are whole since then."""
+    """The look at one feed. While it runs, ``_temporary`` remembers which files were being written at the last look,
+    and are whole since then; ``_said`` what a manifest or a zip says that lies there unchanged."""
 
     def __init__(self, desk: Desk, watch: Watch, standing: Standing):
         self.desk, self.watch, self.standing = desk, watch, standing
         self._temporary: frozenset[Lying] = frozenset()
+        self._said: dict[str, tuple[Lying, Any]] = {}
         standing.source, standing.late, standing.look = (
             watch.source.name, watch.settings.late_hours, watch.settings.look_seconds,
         )  # fmt: skip
@@ -112,29 +114,23 @@ class Looker:
         standing = self.standing
         if standing.retry > self._now:
             return Outcome.HELD
-        try:
+        outcome, is_saved = Outcome.HELD, False
+        with self._trying():
             outcome = self._look()
-        except (Unavailable, OSError) as error:
-            self._wait(str(error) if isinstance(error, Unavailable) else _words(error))
-            outcome = Outcome.HELD
-        except Exception as error:
-            log.bug(error)
-            self._wait(f"a bug ({type(error).__name__}): the log names the lines of code")
-            outcome = Outcome.HELD
-        return outcome if self._is_saved() else Outcome.HELD
-
-    def _is_saved(self) -> bool:
-        """Remember how it stands. Where that cannot be, this feed waits and the others go on."""
-        try:
+        with self._trying():
             self.desk.save()
+            is_saved = True
+        return outcome if is_saved else Outcome.HELD
+
+    @contextmanager
+    def _trying(self) -> Iterator[None]:
+        """Have this feed wait where the block fails, and the others go on."""
+        try:
+            yield
         except (Unavailable, OSError) as error:
             self._wait(str(error) if isinstance(error, Unavailable) else _words(error))
-            return False
         except Exception as error:
-            log.bug(error)
-            self._wait(f"a bug ({type(error).__name__}): the log names the lines of code")
-            return False
-        return True
+            self._wait(_bug(error))
 
     def _wait(self, why: str) -> None:
         """Try again later, and say why."""
@@ -208,21 +204,23 @@ class Looker:
             standing.known = {name: what for name, what in standing.known.items() if name in tokens}
         return whole
 
-    def _arrivals(self, files: Collection[str], still: Collection[str]) -> list[Arrival]:
+    def _arrivals(self, files: Mapping[str, Lying], still: Collection[str]) -> list[Arrival]:
         """The deliveries, by the names that the files have once they are decrypted and decompressed. What does not
         stand still is not read."""
         by_clear: dict[str, str] = {}
         zips = []
+        self._said = {name: said for name, said in self._said.items() if files.get(name) == said[0]}
 
         def read(clear: str) -> bytes:
-            if by_clear[clear] not in still:
+            name = by_clear[clear]
+            if name not in still:
                 raise Refused("the file is being written")
-            return self._read(by_clear[clear])
+            return self._once(name, files[name], self._read)
 
         for name in files:
             clear = arriving.clear(name)
             if name in still and "/" not in name and name.lower().endswith(".zip") and is_zip(self.watch.folder / name):
-                zips.append(self._zipped(name))
+                zips.append(self._zipped(name, files[name]))
             else:
                 by_clear[name if clear in by_clear else clear] = name
         arrivals = self.watch.source.arrivals(by_clear, read, self.watch.feed)
@@ -231,15 +229,25 @@ class Looker:
             *zips,
         ]
 
-    def _zipped(self, name: str) -> Arrival:
+    def _once(self, name: str, file: Lying, read: Callable[[str], Said]) -> Said:
+        """What a file says. It is read, and decrypted, once as long as it lies there."""
+        if name not in self._said:
+            self._said[name] = file, read(name)
+        said: Said = self._said[name][1]
+        return said
+
+    def _zipped(self, name: str, file: Lying) -> Arrival:
         """The delivery in a zip. One that cannot be read says nothing: its load says why."""
         try:
-            arrivals = arriving.in_zip(self.watch.folder / name, self.watch.source, self.watch.feed)
+            arrivals = self._once(name, file, self._in_zip)
         except Refused:
             return Arrival((name,))
         if len(arrivals) != 1:
             return Arrival((name,), time=max((arrival.time for arrival in arrivals), default=""))
         return replace(arrivals[0], files=(name,), lacks="")  # a zip that lacks something will not get it any more
+
+    def _in_zip(self, name: str) -> list[Arrival]:
+        return arriving.in_zip(self.watch.folder / name, self.watch.source, self.watch.feed)
 
     def _read(self, name: str) -> bytes:
         """What a small file holds, decrypted and decompressed."""
@@ -272,8 +280,7 @@ class Looker:
         except (Unavailable, OSError):
             raise
         except Exception as error:
-            log.bug(error)
-            words = f"a bug ({type(error).__name__}): the log names the lines of code"
+            words = _bug(error)
             self._refuse(ready, str(error) if isinstance(error, GatewayError) else words)
             return Outcome.REFUSED
         gaps.passed(standing, arrival)
@@ -371,6 +378,12 @@ def _ready(arrival: Arrival, files: dict[str, Lying], markers: dict[str, str]) -
 def _is_text(name: str) -> bool:
     """Whether a name is UTF-8: the system gives every other byte as half a surrogate pair."""
     return not any("\ud800" <= sign <= "\udfff" for sign in name)
+
+
+def _bug(error: Exception) -> str:
+    """Log an error that nobody foresaw, and say so."""
+    log.bug(error)
+    return f"a bug ({type(error).__name__}): the log names the lines of code"
 
 
 def _words(error: OSError) -> str:
