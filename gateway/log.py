@@ -29,8 +29,14 @@ TELLING = (
 )
 """Loggers of others whose lines hold rows, URLs or headers: off for good, whatever level somebody sets."""
 
+
+def _nothing(_: logging.LogRecord) -> bool:
+    """A filter rather than ``disabled``, which ``logging.config`` sets back on every logger that it does not name."""
+    return False
+
+
 for _name in TELLING:
-    logging.getLogger(_name).disabled = True
+    logging.getLogger(_name).addFilter(_nothing)
 
 
 def event(name: str, **fields: str | int | float) -> None:

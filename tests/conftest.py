@@ -2,6 +2,7 @@
 databases."""
 
 import itertools
+import os
 import shutil
 import tempfile
 import zipfile
@@ -13,6 +14,25 @@ SHARED = Path(__file__).parents[2] / "shared"
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
 )
+
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES = 4 * 1024**3
+"""What a run may write, with much to spare."""
+
+
+def _write_to_memory() -> None:
+    """Have the tests write where no disk is waited for: what they write need not outlive the machine. An own TMPDIR
+    stands."""
+    if "TMPDIR" in os.environ or not MEMORY.is_dir():
+        return
+    held = os.statvfs(MEMORY)
+    is_large = held.f_bavail * held.f_frsize >= MEMORY_BYTES
+    if is_large and os.access(MEMORY, os.W_OK) and not held.f_flag & os.ST_NOEXEC:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None  # asked anew
+
+
+_write_to_memory()
 
 
 def pytest_addoption(parser):

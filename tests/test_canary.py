@@ -15,6 +15,7 @@ import http.client
 import io
 import json
 import logging
+import logging.config
 import os
 import re
 import threading
@@ -555,10 +556,12 @@ def test_a_bug_in_a_command_is_told_without_a_value(monkeypatch, capsys):
 
 def test_every_log_line_at_debug_names_nobody(run, server, tmp_path):
     """A load, a release and requests good and bad are heard here; and whatever the tests above said in this process."""
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})  # as libraries do
     export(run, tmp_path, "logged", "minimal", "in-sde")
     for user in ("", "dr-green"):
         ask_badly(run, server, user)
     said = "\n".join(run.heard.lines)
     assert '"event":"request"' in said and '"event":"export.part"' in said and "uvicorn" in said
+    assert not [line for line in run.heard.lines if run.told.found(line) or run.ids.found(line)]
     assert not run.told.found(said)
     assert not run.ids.found(said)

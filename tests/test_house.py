@@ -39,6 +39,7 @@ ROOMS = {
     "custody": {"durable", "keys", "signin", "store.heads"},
     "intake": {"processes", "durable", "fhir", "nhs", "terminology", "store", "records", "mappings"},
     "identity": {"egress", "fhir", "nhs", "store", "intake.derive", "signin.assertion"},
+    "web": {"steering"},
     "summary": {"steering", "fhir", "nhs", "terminology", "records", "web"},
     "export": {
         "durable",
@@ -57,7 +58,6 @@ ROOMS = {
         "store.optouts",
         "store.changes",
     },
-    "web": {"steering"},
     "explain": {"nhs", "terminology", "mappings", "intake", "web"},
     "composition": {
         "config",

@@ -128,7 +128,7 @@ def stopped(monkeypatch, module, name: str, stop: threading.Event) -> None:
     monkeypatch.setattr(module, name, stops)
 
 
-@pytest.mark.parametrize("module, name, state", [(cut, "cut", "running"), (members, "stage", "gathering")])
+@pytest.mark.parametrize("module, name, state", [(cut, "cut", "running"), (gather, "_place", "gathering")])
 def test_a_worker_that_is_stopped_gives_its_job_back_and_the_next_goes_on(
     loaded, approved, tmp_path, monkeypatch, module, name, state
 ):

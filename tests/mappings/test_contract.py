@@ -48,7 +48,7 @@ def test_the_samples_show_every_type_a_source_makes(name):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Call)
-                and ast.unparse(node.func).endswith("look.id")
+                and ast.unparse(node.func).endswith(("look.id", "sent.built"))
                 and isinstance(node.args[0], ast.Constant)
             ):
                 made.add(node.args[0].value)

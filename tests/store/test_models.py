@@ -118,7 +118,6 @@ PLAIN = {
     ("touched", "publisher"): "joined with kept rows",
     ("kept", "publisher"): "joined with kept rows",
     ("identities", "publisher"): "joined with the heads of Patients",
-    ("traces", "publisher"): "joined with the heads of Patients",
     ("reviewed", "publisher"): "joined with the heads of Patients",
     ("proposals", "proposal"): "written some thousands at once",
     ("outdated", "delivery"): "each process that opens the door reads it",
