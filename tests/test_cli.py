@@ -627,6 +627,7 @@ def many(tmp_path_factory) -> world.Manifest:
     return world.write(tmp_path_factory.mktemp("many"), 540, 5, date(2026, 3, 1))
 
 
+@pytest.mark.slow
 def test_an_interrupted_load_ends_cleanly_and_goes_on_when_run_again(gateway, data, many):
     with _start(
         ["load", "emis", str(many.path("emis"))],

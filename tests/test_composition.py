@@ -75,6 +75,7 @@ def verified(operator) -> dict:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_the_audit_that_the_server_writes_is_the_one_that_the_commands_read_and_sigterm_seals(operator):
     token = operator("token", "--user", "dr-green").stdout.strip()
     with served(operator) as (process, address):
@@ -93,6 +94,7 @@ def test_the_audit_that_the_server_writes_is_the_one_that_the_commands_read_and_
         assert not list((operator.data.parent / "elsewhere").glob("audit*"))
 
 
+@pytest.mark.slow
 def test_an_audit_whose_file_is_gone_is_refused_and_not_made_anew(operator):
     for path in operator.data.glob("audit.db*"):
         path.unlink()
@@ -117,6 +119,7 @@ def test_a_server_that_is_interrupted_seals_its_audit_and_exits_0(operator):
     assert verdict["rows"] == verdict["sealed"] > 2 and verdict["unsealed"] == 0 and not verdict["broken"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operator", ["sqlite in the data folder"], indirect=True)
 def test_a_worker_that_ends_beside_the_server_is_logged_and_started_again(operator):
     """Its key is damaged, so it ends at once with 2; when the key is whole, the next one stays and exports run."""

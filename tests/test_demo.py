@@ -222,6 +222,7 @@ def test_a_folder_that_is_not_empty_is_refused_and_left_as_it_is(tmp_path, capsy
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.slow
 def test_it_ends_serving_until_it_is_interrupted(tmp_path):
     arguments = [sys.executable, "-m", "gateway", "demo", "--people", "10", "--out", str(tmp_path / "out")]
     with subprocess.Popen(

@@ -171,8 +171,11 @@ def test_every_pattern_is_linear():
     """A text of 20 kB, fifty times more quickly than a megabyte may take: a quadratic pattern takes far longer."""
     slow = {}
     for place, pattern, methods in patterns():
-        took = slowest(pattern, methods, size_of(place), SECONDS / 50)
-        if took > SECONDS / 50:
+        limit = SECONDS / 50
+        took = slowest(pattern, methods, size_of(place), limit)
+        if took > limit:  # once more: the machine may have been busy
+            took = min(took, slowest(pattern, methods, size_of(place), limit))
+        if took > limit:
             slow[place] = round(took, 3)
     assert slow == {}
 

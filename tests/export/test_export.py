@@ -205,6 +205,7 @@ def approve(operator, tmp_path, made) -> None:
     assert operator("optout", "load", str(made.path("optout")), *stated, *confirmed).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_command_killed_half_way_is_resumed_by_part_and_is_byte_identical(operator, made, tmp_path):
     approve(operator, tmp_path, made)
     whole, folder = tmp_path / "whole", tmp_path / "killed"

@@ -377,6 +377,7 @@ def downloads(client: TestClient, store: Store, tmp_path: Path, job: str) -> lis
     return [client.get(f"/fhir/bulk/{job}/{name}", headers=signed(client, store)).status_code for name in names]
 
 
+@pytest.mark.slow
 @pytest.mark.hazard("HZ-EXPORT-21")
 def test_a_release_is_looked_through_once_for_a_newer_list(
     loaded, approved, client, made, tmp_path, looks, monkeypatch

@@ -182,7 +182,7 @@ load.load(store, source, path, Feed(), sets.load(sandbox=True), workers=0)
 """
 
 
-@pytest.mark.parametrize("part", [0.15, 0.4, 0.6, 0.8])
+@pytest.mark.parametrize("part", [0.4, *(pytest.param(part, marks=pytest.mark.slow) for part in (0.15, 0.6, 0.8))])
 def test_a_load_killed_anywhere_and_run_again_loses_nothing_and_does_nothing_twice(
     filled, new_store, deliveries, code_sets, part
 ):
@@ -205,6 +205,7 @@ def test_a_load_killed_anywhere_and_run_again_loses_nothing_and_does_nothing_twi
         )
 
 
+@pytest.mark.slow
 def test_a_pool_of_processes_writes_what_one_process_writes(filled, new_store, deliveries, code_sets, monkeypatch):
     monkeypatch.setattr(engine, "POOL_FROM", 1)
     other = new_store("pool")

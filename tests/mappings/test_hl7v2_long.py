@@ -11,6 +11,7 @@ from mappings import Feed
 from mappings.hl7v2.reader import row
 from tests.mappings.harness_hl7v2 import PID, map_rows
 
+pytestmark = pytest.mark.slow
 SHORT, TIMES = 200, 5
 """Lines of the short message, and how many times as many the long one has."""
 MOST = 2.5

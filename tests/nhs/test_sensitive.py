@@ -3,6 +3,7 @@
 import base64
 import itertools
 import time
+import sys
 import timeit
 
 import pytest
@@ -493,4 +494,5 @@ def test_judging_a_result_takes_microseconds():
         encounter=refer("Encounter", "e"),
     )
     best = min(timeit.repeat(lambda: own(result), timer=time.process_time, number=2000, repeat=5)) / 2000
-    assert best < 40e-6, "8 µs on the reference; five times that on a busy machine"
+    limit = 40e-6 * (3 if sys.gettrace() else 1)  # a run that measures coverage is slower
+    assert best < limit, "8 µs on the reference; five times that on a busy machine"

@@ -13,8 +13,8 @@ IMPLANTS = re.compile(
     r"\b(pacemaker|(cardioverter.?)?defibrillator|icd\b|crt-?[dp]\b|ppm\b|stent|implant|\w*prosthe|\w*arthroplast|coil(s|ing|ed)?\b|shunt|"
     r"stimulator|pump|port-?a-?cath|(hip|knee|shoulder|joint|elbow|ankle|disc|valve) replacement|intrauterine|iucd|iud\b|cochlear|"
     r"intra-?ocular lens|iol\b|graft|plate|internal fixation|intramedullary nail|nailing|dynamic hip screw|mesh|loop recorder|nerve device|"
-    r"tavi\b|tavr\b|transcatheter (aortic|mitral|pulmonary|tricuspid)|e?t?evar\b|ventricular assist|lvad\b|clip(ping)? of .*aneurysm|"
-    r"aneurysm clip|(cava|caval|ivc) filter|filter (insertion|placement)|(insertion|placement) of .*filter|replacement of (?!"
+    r"tavi\b|tavr\b|transcatheter (aortic|mitral|pulmonary|tricuspid)|e?t?evar\b|ventricular assist|lvad\b|clip(ping)? of .{0,80}aneurysm|"
+    r"aneurysm clip|(cava|caval|ivc) filter|filter (insertion|placement)|(insertion|placement) of .{0,80}filter|replacement of (?!"
     r"(\w+ )?(dressing|plaster|cast|bandage|catheter|tube|bag|fluid|blood|electrolyte)))",
     re.IGNORECASE,
 )  # fmt: skip
