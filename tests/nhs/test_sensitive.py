@@ -2,8 +2,8 @@
 
 import base64
 import itertools
-import time
 import sys
+import time
 import timeit
 
 import pytest
