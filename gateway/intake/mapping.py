@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from gateway import log
 from gateway.errors import GatewayError, Invalid
 from gateway.fhir import build, index, model
+from gateway.fhir.issues import Issue
 from gateway.nhs import identity, labels, optout, sensitive, ukcore, whose
 from gateway.nhs.codesets import CodeSets
 from gateway.store import sent
@@ -270,6 +271,12 @@ def _reason(fault: Exception) -> str:
     return str(fault).split(":")[0] if isinstance(fault, Invalid) else type(fault).__name__
 
 
+def _issues_without_meta(resource: dict[str, Any]) -> list[Issue]:
+    """What is wrong with a resource whose ``meta`` holds nothing yet: an empty object would be a fault of ours."""
+    without = {name: value for name, value in resource.items() if name != "meta"}
+    return model.check_resource(without, build.encode(without))
+
+
 def prepare(resource: dict[str, Any], context: Context, order: int, kind: str) -> tuple[Put, list[str]]:
     """One resource of a publisher of this kind, ready to write, with the UK Core constraints it breaks. Raises
     ``Invalid`` where it is not R4, or would show one patient in what is another's or nobody's."""
@@ -279,9 +286,7 @@ def prepare(resource: dict[str, Any], context: Context, order: int, kind: str) -
     resource["meta"] = meta
     own, causes = sensitive.own_labels(resource, list(security), context.sets, kind, context.feed.default)
     body = build.encode(resource)
-    issues = model.check_resource(
-        resource if meta else {name: value for name, value in resource.items() if name != "meta"}, body
-    )
+    issues = model.check_resource(resource, body) if meta else _issues_without_meta(resource)
     if issues:
         raise Invalid(f"{resource['resourceType']}: {issues[0].location}: {issues[0].message}")
     if fault := whose.fault(resource):

@@ -295,6 +295,13 @@ def test_a_resource_without_a_time_is_taken_with_a_warning():
     assert read({**bundle(patient()), "timestamp": "2026-01-01T00:00:00Z"})[0].warnings == ()
 
 
+def test_a_resource_with_a_quotation_and_no_profile_is_taken(store, tmp_path):
+    note = [{"text": 'He said "better".\nSeen again.'}]
+    write(tmp_path / "in", patient(), {name: value for name, value in weight(note=note).items() if name != "meta"})
+    report = load.load(store, SOURCE, tmp_path / "in", FEED, sets.load(sandbox=True))
+    assert not report.rejects and shown(store) == ["final"]
+
+
 @pytest.mark.hazard("HZ-FHIR-05")
 def test_a_result_entered_in_error_is_withdrawn_though_the_rest_of_it_is_at_fault(store, tmp_path):
     folder = tmp_path / "in"
