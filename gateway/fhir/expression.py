@@ -81,7 +81,7 @@ class _Parser:
     def _typed(self) -> Step:
         step = self._path()
         while operator := self._take("as", "is"):
-            step = _then(step, (_of_type if operator == "as" else _is_type)(self._take()))
+            step = _then(step, (_OfType if operator == "as" else _is_type)(self._take()))
         return step
 
     def _path(self) -> Step:
@@ -107,7 +107,7 @@ class _Parser:
         if word in ("true", "false"):
             return _constant("boolean", word == "true")
         if word == self.type or word in _ABSTRACT:
-            return lambda level: level
+            return _Path()
         return self._invoked(word)
 
     def _invoked(self, name: str) -> Step:
@@ -115,10 +115,11 @@ class _Parser:
         if not self._take("("):
             if not re.match(r"[A-Za-z]", name):
                 raise ValueError(f"expression: {self.text}")
-            return _element(name)
+            return _Element(name)
+        step: Step
         match name:
             case "as" | "ofType":
-                step = _of_type(self._take())
+                step = _OfType(self._take())
             case "exists":
                 step = _exists
             case "resolve":
@@ -144,20 +145,30 @@ def _words(text: str) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
-def _names(type_: str, name: str) -> tuple[tuple[str, str], ...]:
-    """The (JSON name, type) that an element of a type goes by: one, or one for each type of a choice."""
+def _names(type_: str, name: str, wanted: str) -> tuple[tuple[str, str], ...]:
+    """The (JSON name, type) that an element of a type goes by: one, or one for each type of a choice, or that of the
+    type wanted."""
     known = table.types().get(type_)
     for element in known.elements if known else ():
         if element.name == name or element.name == f"{name}[x]":
-            return tuple(element.names.items())
+            return tuple(pair for pair in element.names.items() if wanted in ("", pair[1]))
     return ()
 
 
-def _element(name: str) -> Step:
-    def step(level: list[Typed]) -> list[Typed]:
+class _Element:
+    """The element of a name; of a choice, where ``wanted`` is a type, only that one."""
+
+    __slots__ = ("name", "wanted")
+
+    def __init__(self, name: str, wanted: str = ""):
+        self.name, self.wanted = name, wanted
+
+    def __call__(self, level: list[Typed]) -> list[Typed]:
         inner: list[Typed] = []
         for type_, value in level:
-            for written, kind in _names(type_, name) if type(value) is dict else ():
+            if type(value) is not dict:
+                continue
+            for written, kind in _names(type_, self.name, self.wanted):
                 held = value.get(written)
                 if type(held) is list:
                     inner += [(kind, item) for item in held if item is not None]
@@ -165,21 +176,48 @@ def _element(name: str) -> Step:
                     inner.append((kind, held))
         return inner
 
-    return step
+
+class _OfType:
+    """The values of a type. R4 itself once writes ``DateTime`` for ``dateTime``."""
+
+    __slots__ = ("wanted",)
+
+    def __init__(self, name: str):
+        self.wanted = name if name in table.types() else name[:1].lower() + name[1:]
+
+    def __call__(self, level: list[Typed]) -> list[Typed]:
+        return [(type_, value) for type_, value in level if type_ == self.wanted]
+
+
+class _Path:
+    """Steps one after the other."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self, *steps: Step):
+        self.steps = steps
+
+    def __call__(self, level: list[Typed]) -> list[Typed]:
+        for step in self.steps:
+            if not level:
+                return level
+            level = step(level)
+        return level
 
 
 def _then(first: Step, second: Step) -> Step:
-    return lambda level: second(first(level))
+    """Both steps, one after the other. A choice and the type wanted of it are read as one element."""
+    steps = first.steps if isinstance(first, _Path) else (first,)
+    last = steps[-1] if steps else None
+    if isinstance(last, _Element) and isinstance(second, _OfType) and not last.wanted:
+        return _Path(*steps[:-1], _Element(last.name, second.wanted))
+    if second is _exists:  # it asks of nothing, too
+        return lambda level: _exists(first(level))
+    return _Path(*steps, second)
 
 
 def _constant(type_: str, value: object) -> Step:
     return lambda _: [(type_, value)]
-
-
-def _of_type(name: str) -> Step:
-    """The values of a type. R4 itself once writes ``DateTime`` for ``dateTime``."""
-    wanted = name if name in table.types() else name[:1].lower() + name[1:]
-    return lambda level: [(type_, value) for type_, value in level if type_ == wanted]
 
 
 def _is_type(name: str) -> Step:
@@ -210,7 +248,7 @@ def _where(criterion: Step) -> Step:
 
 
 def _extension(url: str) -> Step:
-    every = _element("extension")
+    every = _Element("extension")
     return lambda level: [item for item in every(level) if item[1].get("url") == url]
 
 

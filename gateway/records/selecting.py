@@ -76,11 +76,11 @@ class Selection:
         while True:
             batch = find.find(self._session, replace(query, count=size), limits or self._decided.decision.limits, after)
             if self._left:
-                self._hops.count(min(len(batch), size))
-            yield from filter(self._matches, batch[:size])
+                self._hops.count(len(batch))
+            yield from filter(self._matches, batch)
             if len(batch) <= size:
                 return
-            after = find.position(query, batch[size - 1])
+            after = find.position(query, batch[-1])
             size = min(size * 4, MOST_SORTED)
 
     def _matches(self, stored: Stored) -> bool:
