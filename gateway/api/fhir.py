@@ -92,7 +92,7 @@ async def find_by_post(resource_type: str, request: Request, caller: Known) -> R
 
 @router.get("/{resource_type}/{id_}/{inner}")
 def find_of_patient(resource_type: str, id_: str, inner: str, request: Request, caller: Known) -> Response:
-    """https://hl7.org/fhir/R4/http.html#vsearch: a search in the compartment of one Patient (``Patient/1/Observation``).
+    """https://hl7.org/fhir/R4/http.html#vsearch: a search of one type in a Patient's compartment.
 
     Of the compartment's ways to belong to a Patient we take the one that says whom a resource is about.
     """

@@ -149,9 +149,10 @@ def test_a_filter_finds_what_matches_and_nothing_else(rich, type_, asked, number
     assert total == len(numbers)
 
 
-@pytest.mark.parametrize(
-    "asked", [{"_id": uid(1)}, {"identifier": f"{people.NHS_NUMBER}|{ANN}"}, {"family": "ames", "given": "ann"}]
-)
+NAMED = [{"_id": uid(1)}, {"identifier": f"{people.NHS_NUMBER}|{ANN}"}, {"family": "ames", "given": "ann"}]
+
+
+@pytest.mark.parametrize("asked", NAMED)
 def test_a_patient_who_is_named_may_be_asked_anything(rich, asked):
     for more, is_there in (({"_has:Observation:patient:code": "k"}, True), ({"_has:Observation:subject:code": "zz"}, False),
                            ({"gender:not": "male"}, True), ({"deceased": "false"}, True), ({"deceased": "true"}, False),
@@ -235,8 +236,8 @@ HIDDEN = {
     "one": {"reason": "hiv", "when": "2021-01-01", "visits": (70, 74), "linked": (75, 76), "more": 2},
     "other": {"reason": "flu", "when": "2024-06-06", "visits": (74, 74), "linked": (76, 76), "more": 0},
 }
-"""Two stores that differ in what is withheld from the trust alone: in the problem, in what is confidential, and in which
-hidden visit a medicine or a measurement is of."""
+"""Two stores that differ in what is withheld from the trust alone: in the problem, in what is confidential, and in
+which hidden visit a medicine or a measurement is of."""
 
 
 def withheld(reason: str, when: str, visits: tuple[int, int], linked: tuple[int, int], more: int) -> list:
