@@ -77,6 +77,7 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/fhir/{resource_type}/{id_}/_history/{version}"): ("vread",),
     ("GET", "/fhir/{resource_type}/{id_}/_history"): ("history",),
     ("GET", "/fhir/{resource_type}"): ("search",),
+    ("GET", "/fhir/{resource_type}/{id_}/{inner}"): ("search",),
     ("POST", "/fhir/{resource_type}/_search"): ("search",),
     ("POST", "/sandbox/permission"): ("permit",),
 }

@@ -90,9 +90,20 @@ async def find_by_post(resource_type: str, request: Request, caller: Known) -> R
     return await run_in_threadpool(lambda: _search(request, caller, type_, asked.in_form(request, sent)))
 
 
+@router.get("/{resource_type}/{id_}/{inner}")
+def find_of_patient(resource_type: str, id_: str, inner: str, request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/R4/http.html#vsearch: a search of one type in a Patient's compartment.
+
+    Of the compartment's ways to belong to a Patient we take the one that says whom a resource is about.
+    """
+    if resource_type != "Patient" or not params.about(inner):
+        raise NotFound(f"compartment {supported(resource_type)}")
+    return _search(request, caller, inner, [("patient", f"Patient/{id_}"), *asked.in_query(request)])
+
+
 def _search(request: Request, caller: Caller, resource_type: str, pairs: list[tuple[str, str]]) -> Response:
     form = Form(request, pairs)
-    query = parse(resource_type, local(resource_type, pairs, _base(request)))
+    query = parse(resource_type, local(resource_type, pairs, _base(request)), is_lenient=_is_lenient(request))
     page = records.search(request.app.state.door, caller, query, request.state.id)
     body = bundle.searchset(
         _base(request), query, page.matches, page.included, page.next, page.total, page.here, page.notes
@@ -114,6 +125,12 @@ def _plain(request: Request) -> Form:
     form = Form(request, pairs)
     known(pairs)
     return form
+
+
+def _is_lenient(request: Request) -> bool:
+    """Whether the client wants what we do not know to be left out (https://hl7.org/fhir/R4/search.html#errors)."""
+    wishes = ",".join(request.headers.getlist("prefer")).lower().replace(" ", "").replace(";", ",")
+    return "handling=lenient" in wishes.split(",")
 
 
 def _base(request: Request) -> str:

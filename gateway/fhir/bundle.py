@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
+from gateway.fhir.params import is_private
 from gateway.fhir.search import Query
-
-PRIVATE = frozenset({"identifier", "family", "given", "birthdate", "patient.identifier", "subject.identifier", "patient:Patient.identifier",
-                     "subject:Patient.identifier"})  # fmt: skip
-"""Parameters whose values never go into a link: they name a person."""
 
 
 class Served(Protocol):
@@ -94,7 +91,7 @@ def history(
 
 def _url(base: str, query: Query) -> str:
     """The address of a search, without what names a person."""
-    shown = urlencode([(name, value) for name, value in query.parameters if name not in PRIVATE])
+    shown = urlencode([(name, value) for name, value in query.parameters if not is_private(query.type, name)])
     return f"{base}/{query.type}" + (f"?{shown}" if shown else "")
 
 

@@ -1,11 +1,13 @@
-"""The CapabilityStatement, made from the table that is searched and indexed by, so that it cannot promise anything
+"""The CapabilityStatement, made from the tables that are searched and indexed by, so that it cannot promise anything
 else."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from gateway.fhir import params
+from gateway.fhir import params, parse
+from gateway.fhir.matching import clauses
+from gateway.fhir.r4.defined import Definition
 
 DEFINITION = "http://hl7.org/fhir/SearchParameter/"
 INTERACTIONS = ("read", "vread", "history-instance", "search-type")
@@ -13,8 +15,6 @@ DATE = "2026-11-27"
 COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination"
 """The extension that says which parameters must be asked together."""
 PLAIN, UK_CORE = "http://hl7.org/fhir/StructureDefinition/", "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
-OWN_PATIENT = frozenset({"Task", "Specimen", "RelatedPerson", *params.WITHOUT_SUBJECT})
-"""Types whose parameter ``patient`` has a definition of its own, where others share one."""
 PERSON = (
     "A search names one person: `patient` (one Patient resource, and what its source holds), `patient.identifier` "
     "(an NHS number: all that every source holds of the person) or `_id`. Patient.link leads to the person's other "
@@ -43,30 +43,32 @@ def statement(version: str, url: str) -> dict[str, Any]:
                 "service": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}]}],
                 "description": "A bearer token of a known issuer; every answer is decided, limited and audited.",
             },
+            "documentation": _documentation(),
             "resource": [_resource(name) for name in params.SEARCHABLE],
             "operation": [_operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export")],
         }],
     }  # fmt: skip
 
 
+def _documentation() -> str:
+    """What is said of searches of every type."""
+    taken = {kind: (clauses.MISSING, *module.MODIFIERS) for kind, module in sorted(clauses.KINDS.items())}
+    listed = "; ".join(f"{kind}: {' '.join(f'`:{modifier}`' for modifier in names)}" for kind, names in taken.items())
+    return (
+        f"Modifiers by kind of parameter: {listed}; reference: `:[type]`. Chains and `_has` follow at most "
+        f"{parse.MOST_HOPS} references. `_sort` takes at most {parse.MOST_KEYS} parameters. `:in`, `:not-in`, `:above` "
+        "and `:below` are refused by name. Whatever is not known is refused, unless `Prefer: handling=lenient` is sent."
+    )
+
+
 def _resource(name: str) -> dict[str, Any]:
-    rows = params.searchable(name).values()
     resource: dict[str, Any] = {
         "type": name,
         "interaction": [{"code": code} for code in INTERACTIONS],
         "profile": PLAIN + name, "supportedProfile": [UK_CORE + name],
         "versioning": "versioned", "readHistory": True, "updateCreate": False, "conditionalRead": "not-match",
-        "searchParam": [
-            {"name": "_id", "definition": DEFINITION + "Resource-id", "type": "token"},
-            {"name": "_lastUpdated", "definition": DEFINITION + "Resource-lastUpdated", "type": "date"},
-            *({"name": row.name, "definition": DEFINITION + row.definition(name), "type": row.kind} for row in rows),
-        ],
+        "searchParam": [_parameter(row) for row in params.searchable(name).values()],
     }  # fmt: skip
-    for about in params.about(name):
-        shared = "clinical" if about == "patient" and name not in OWN_PATIENT else name
-        resource["searchParam"].append(
-            {"name": about, "definition": f"{DEFINITION}{shared}-{about}", "type": "reference"}
-        )
     together = _together(name)
     if together:
         resource["extension"] = [_combination(names) for names in together]
@@ -79,15 +81,22 @@ def _resource(name: str) -> dict[str, Any]:
                 "documentation": "The person's NHS number, as system|value.",
             }
         )
-    include = [f"{name}:{param}" for param in params.includes(name)]
-    if include:
+    if include := [f"{name}:{param}" for param in params.includes(name)]:
         resource["searchInclude"] = include
+    if referring := [f"{source}:{param}" for source, param in params.referring(name)]:
+        resource["searchRevInclude"] = referring
     if name == "Patient":
         resource["operation"] = [
             _operation("summary", "http://hl7.org/fhir/uv/ips/OperationDefinition/summary"),
             _operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"),
         ]
     return resource
+
+
+def _parameter(row: Definition) -> dict[str, Any]:
+    parameter = {"name": row.name, "definition": DEFINITION + row.id, "type": row.kind}
+    narrower = params.OURS.get((row.type, row.name))
+    return parameter | ({"documentation": f"Reads {narrower} only."} if narrower else {})
 
 
 def _together(name: str) -> tuple[tuple[str, ...], ...]:

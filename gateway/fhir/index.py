@@ -94,7 +94,7 @@ class _Plan(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _compiled(resource_type: str) -> _Plan:
-    rows = params.searchable(resource_type).values()
+    rows = params.indexed(resource_type).values()
     main = params.main_date(resource_type)
     return _Plan(
         [(p.number, _element(p.paths[resource_type]), p.is_global, p.number == IDENTIFIER and resource_type in WHOLE_IDENTIFIERS)

@@ -19,22 +19,28 @@ class Clause:
 
     ``values`` by ``kind``: ``token`` → (system or None, code or None) where None means any and "" means no system;
     ``date`` → (prefix, low µs, high µs) of the UTC interval asked for, half-open; ``reference`` → (type, id);
-    ``string`` → (folded text, exact); ``id`` → the id. ``param`` is the name in ``params.py`` (``code``, ``date``,
-    ``_id``, ``_lastUpdated``).
+    ``string`` → (folded text, text); ``id`` → the id; of other kinds as ``matching`` reads them. With the ``modifier``
+    ``missing`` they are booleans. ``param`` is the name of the parameter (``code``, ``date``, ``_id``,
+    ``_lastUpdated``).
+
+    ``chain`` → (type led to, clause on it); ``has`` → (type that refers, its parameter, clause on it).
     """
 
     param: str
     kind: str
     values: tuple[Any, ...]
+    modifier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """One ``_include``: from ``type`` by ``param`` (``DiagnosticReport:result``)."""
+    """One ``_include`` or ``_revinclude``: from ``type`` by ``param`` (``DiagnosticReport:result``), to ``target`` or
+    to any. ``iterates``: also from what was included."""
 
     type: str
     param: str
     target: str = ""
+    iterates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,10 @@ class Query:
     ``patients`` are the ids, as asked, of Patient resources named by ``patient``/``subject``/``_id`` on Patient;
     ``number`` is the value of a chained ``patient.identifier`` (or ``identifier`` on Patient with the NHS-number
     system).
-    ``sort`` is ("date" | "_lastUpdated", descending). ``parameters`` is the canonical list of what was asked, for the
-    self link and for binding cursors; identifiers never go into links.
+    ``sort`` is ("date" | "_lastUpdated", descending), which the store keeps; ``order`` is any other order, by
+    (parameter, descending), which is made in memory. ``parameters`` is the canonical list of what was asked, for the
+    self link and for binding cursors; identifiers never go into links. ``ignored`` are the names that a lenient search
+    left out.
     """
 
     type: str
@@ -58,6 +66,9 @@ class Query:
     cursor: str | None = None
     total: bool = False
     parameters: tuple[tuple[str, str], ...] = ()
+    order: tuple[tuple[str, bool], ...] = ()
+    revincludes: tuple[Include, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

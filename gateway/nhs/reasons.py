@@ -27,8 +27,8 @@ ROWS: Mapping[str, Mapping[str, str]] = {
     "FamilyMemberHistory": dict.fromkeys(("reasonCode", "reasonReference"), PROBLEMS),
 }
 """THE TABLE: type → element → the right to the section that it tells of. A reason for a contact, a medicine or a
-procedure is a problem of the patient, in other words. No search parameter may read one of these elements: what it finds
-would tell what they hold (a test compares the two tables)."""
+procedure is a problem of the patient, in other words. No index may read one of these elements: what it finds would
+tell what they hold (a test compares the two tables). A filter reads the resource as its caller sees it."""
 
 
 def closed(resource_type: str, kind: str, rights: frozenset[str]) -> frozenset[str]:

@@ -9,7 +9,7 @@ import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 
 from gateway.errors import Gone, Invalid
-from gateway.fhir.bundle import PRIVATE
+from gateway.fhir.params import is_private
 from gateway.fhir.parse import parse
 from gateway.fhir.search import Query
 from gateway.nhs.roles import Caller
@@ -20,7 +20,7 @@ CURSOR_SECONDS, CLOCKS_DIFFER = 3600, 60
 
 def here(door: Door, caller: Caller, query: Query, after: tuple[int, int] | None) -> str | None:
     """The handle of a page whose own parameters do not lead to it: a later page, or one about somebody who is named."""
-    if after is None and not any(name in PRIVATE for name, _ in query.parameters):
+    if after is None and not any(is_private(query.type, name) for name, _ in query.parameters):
         return None
     return cursor(door, caller, query, after)
 
@@ -28,7 +28,7 @@ def here(door: Door, caller: Caller, query: Query, after: tuple[int, int] | None
 def cursor(door: Door, caller: Caller, query: Query, at: tuple[int, int] | None) -> str:
     """Where a page begins (None: at the beginning), encrypted and bound to caller and query. It carries the parameters
     that name a person, which no link may."""
-    private = [pair for pair in query.parameters if pair[0] in PRIVATE]
+    private = [pair for pair in query.parameters if is_private(query.type, pair[0])]
     sealed = Fernet(door.cursor_key).encrypt(msgspec.msgpack.encode((at, private, _bound(caller, query))))
     return sealed.decode().rstrip("=")  # without its padding it stands in a link as it is
 
@@ -53,11 +53,11 @@ def resumed(door: Door, caller: Caller, query: Query) -> tuple[Query, tuple[int,
         raise Invalid("parameter _cursor")
     if not -CLOCKS_DIFFER <= age <= CURSOR_SECONDS:
         raise Gone("the link has expired: search again")
-    public = [pair for pair in query.parameters if pair[0] not in PRIVATE]
+    public = [pair for pair in query.parameters if not is_private(query.type, pair[0])]
     return parse(query.type, [*public, *private]), at
 
 
 def _bound(caller: Caller, query: Query) -> bytes:
-    shown = sorted(pair for pair in query.parameters if pair[0] not in PRIVATE)
+    shown = sorted(pair for pair in query.parameters if not is_private(query.type, pair[0]))
     who_asks = (caller.issuer, caller.user, caller.organisation, caller.role)
     return hashlib.sha256(repr((who_asks, query.type, shown)).encode()).digest()

@@ -1,20 +1,20 @@
-"""What ``_include`` adds to the matches of a page: https://hl7.org/fhir/R4/search.html#include."""
+"""What ``_include`` and ``_revinclude`` add to the matches of a page: https://hl7.org/fhir/R4/search.html#include."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from gateway.fhir import build, params, paths
-from gateway.nhs import access, links
-from gateway.nhs.roles import DIRECTORY, Caller
-from gateway.records.deciding import Decided, decide
-from gateway.records.door import Door
-from gateway.store import resources
+from gateway.fhir import params
+from gateway.fhir.search import Clause, Include
+from gateway.nhs.roles import DIRECTORY
+from gateway.records.deciding import Decided
+from gateway.records.door import as_seen
+from gateway.records.hopping import Hops, led
 from gateway.store.limits import passes
 from gateway.store.resources import Stored
-from gateway.store.session import Session
 
-MOST_INCLUDED = 250
+MOST_INCLUDED, MOST_ROUNDS = 250, 4
+"""Resources on one page, and how far ``:iterate`` goes on."""
 
 
 def fitting(decided: Decided, matches: list[Stored]) -> list[Stored]:
@@ -23,63 +23,85 @@ def fitting(decided: Decided, matches: list[Stored]) -> list[Stored]:
         return matches
     named: set[tuple[str, str]] = set()
     for number, match in enumerate(matches):
-        named |= wanted(decided, [match]).keys()
+        named |= {target for include in decided.query.includes for target in _pointed(decided, match, include)}
         if number and len(named) > MOST_INCLUDED:
             return matches[:number]
     return matches
 
 
-def included(
-    door: Door,
-    session: Session,
-    caller: Caller,
-    decided: Decided,
-    matches: Sequence[Stored],
-    wanted: Mapping[tuple[str, str], Sequence[Stored]],
-) -> list[Stored]:
-    """What matched resources, as the caller sees them, point at and ``_include`` names, each within the limits of the
-    person whom the match is about; the directory has its own."""
+def included(hops: Hops, decided: Decided, matches: Sequence[Stored]) -> tuple[list[Stored], bool]:
+    """What comes with the matches, each as the caller could read it and within the limits of the person whom the
+    resource is about that leads to it; and whether some of it is left out."""
     seen = {(match.type, match.id) for match in matches}
-    included = []
-    for (type_, id_), pointing in list(wanted.items())[:MOST_INCLUDED]:
-        head = None if (type_, id_) in seen else resources.head_of(session, type_, id_)
-        if head is None or head.deleted:
-            continue
-        if type_ in DIRECTORY:
-            directory = decide(door, session, caller, access.Act("read", type_), None)
-            if directory.refusal is None and passes(directory.limits)(head):
-                included.append(head)
-        elif any(_shows(decided.of(match), head) for match in {match.patient: match for match in pointing}.values()):
-            included.append(head)
-    return included
+    added: list[Stored] = []
+    frontier = list(matches)
+    for number in range(MOST_ROUNDS if _iterates(decided) else 1):
+        near: dict[tuple[str, str], Stored] = {}
+        for head in _next(hops, decided, frontier, is_first=not number):
+            near.setdefault((head.type, head.id), head)
+        frontier = [head for name, head in near.items() if name not in seen]
+        seen |= near.keys()
+        added += frontier
+        if len(added) > MOST_INCLUDED or not frontier:
+            break
+    return added[:MOST_INCLUDED], len(added) > MOST_INCLUDED
 
 
-def _shows(decision: access.Decision, head: Stored) -> bool:
-    """Whether a decision lets a resource through whole."""
-    return passes(decision.limits)(head) and not decision.blanks(head.publisher, head.labels)
+def _iterates(decided: Decided) -> bool:
+    return any(include.iterates for include in (*decided.query.includes, *decided.query.revincludes))
 
 
-def wanted(decided: Decided, matches: Sequence[Stored]) -> dict[tuple[str, str], list[Stored]]:
-    """(type, id) of what ``_include`` names, in the order of the matches, with the matches that point at it."""
-    query = decided.query
+def _next(hops: Hops, decided: Decided, frontier: Sequence[Stored], is_first: bool) -> Iterator[Stored]:
+    """What is one step from these resources."""
+    for include in decided.query.includes:
+        if is_first or include.iterates:
+            yield from _led_to(hops, decided, frontier, include)
+    for include in decided.query.revincludes:
+        if is_first or include.iterates:
+            yield from _referring(hops, decided, frontier, include)
+
+
+def _led_to(hops: Hops, decided: Decided, frontier: Sequence[Stored], include: Include) -> Iterator[Stored]:
+    """What the resources, as the caller sees them, point at."""
     wanted: dict[tuple[str, str], list[Stored]] = {}
-    for include in query.includes:
-        targets = params.includes(query.type)[include.param]
-        names = _path(query.type, include.param)
-        for match in matches:
-            resource = build.decode(match.body)
-            is_blanked = decided.of(match).blanks(match.publisher, match.labels)
-            seen = links.redact(resource) if is_blanked else resource
-            for reference in paths.references(seen, names):
-                type_, _, id_ = reference.partition("/")
-                if id_ and type_ in targets and include.target in ("", type_):
-                    wanted.setdefault((type_, id_), []).append(match)
-    return wanted
+    for resource in frontier:
+        for target in _pointed(decided, resource, include):
+            wanted.setdefault(target, []).append(resource)
+    for (type_, id_), pointing in wanted.items():
+        head = hops.at(type_, id_)
+        if head and not _is_blanked(hops, head) and any(_is_near(decided, resource, head) for resource in pointing):
+            yield head
 
 
-def _path(resource_type: str, name: str) -> paths.Path:
-    """The element that a reference parameter reads."""
-    is_about = name in ("patient", "subject")
-    return paths.path(
-        params.subject(resource_type) if is_about else params.row(resource_type, name).paths[resource_type]
-    )
+def _pointed(decided: Decided, resource: Stored, include: Include) -> list[tuple[str, str]]:
+    """(type, id) of what an include names of a resource."""
+    if resource.type != include.type:
+        return []
+    targets = params.includes(include.type)[include.param]
+    allowed = [target for target in targets if include.target in ("", target)]
+    return led(include.type, include.param, as_seen(resource, decided.of(resource)), allowed)
+
+
+def _is_near(decided: Decided, resource: Stored, head: Stored) -> bool:
+    """Whether what a resource leads to is of the directory, or of the same person and within its limits: a reference to
+    somebody else's record brings nothing of it."""
+    return head.type in DIRECTORY or passes(decided.of(resource).limits)(head)
+
+
+def _is_blanked(hops: Hops, head: Stored) -> bool:
+    return hops.decision(head.type, head.patient).blanks(head.publisher, head.labels)
+
+
+def _referring(hops: Hops, decided: Decided, frontier: Sequence[Stored], include: Include) -> Iterator[Stored]:
+    """What refers to the resources, as the caller sees it."""
+    targets = [target for target in params.includes(include.type)[include.param] if include.target in ("", target)]
+    near: dict[int, list[Stored]] = {}
+    for resource in frontier:
+        if resource.type in targets and (resource.type in DIRECTORY) == (include.type in DIRECTORY):
+            near.setdefault(resource.patient, []).append(resource)
+    for patient, resources in near.items():
+        names = [(resource.type, resource.id) for resource in resources]
+        for head in hops.about(include.type, patient, Clause(include.param, "reference", tuple(names))):
+            is_led = not set(led(include.type, include.param, hops.seen(head), targets)).isdisjoint(names)
+            if is_led and (head.type in DIRECTORY or passes(decided.of(resources[0]).limits)(head)):
+                yield head

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
-from gateway.errors import GatewayError, Gone, NotFound, TooLarge, Unsupported
-from gateway.fhir import build, params
-from gateway.fhir.search import Limits, Query, Whose
-from gateway.nhs import access, links
+from gateway.errors import GatewayError, Gone, NotFound, TooLarge
+from gateway.fhir.search import Query, Whose
+from gateway.nhs import access
 from gateway.nhs.roles import DIRECTORY, Caller
-from gateway.records import by_system, cursors, including
+from gateway.records import cursors, including
 from gateway.records.deciding import Decided, decide, decide_search
 from gateway.records.door import (
     Door,
@@ -25,8 +24,10 @@ from gateway.records.door import (
     served,
 )
 from gateway.records.facts import about_head, publishers_now
+from gateway.records.hopping import Hops
 from gateway.records.linking import linked, practice_first, within
-from gateway.store import find, resources
+from gateway.records.selecting import Selection
+from gateway.store import resources
 from gateway.store.hashes import id_hash
 from gateway.store.limits import passes
 from gateway.store.resources import Stored
@@ -37,6 +38,7 @@ MORE_HELD = (
     "Other records of this person hold more: search with patient.identifier, or with each Patient that "
     "Patient.link names."
 )
+IGNORED = "This search was lenient and left out what it does not know:"
 """What a page does not hold, as it is told."""
 
 
@@ -130,7 +132,7 @@ def search(door: Door, caller: Caller, query: Query, request_id: str) -> Page:
         fault: GatewayError = error(refusal or access.NOT_SHOWN, query.type)
         try:
             page, stored = (None, []) if is_told else _page(door, session, caller, decided, after)
-        except (TooLarge, Unsupported) as unanswered:  # found only when the person's record was looked at
+        except TooLarge as unanswered:  # found only when the person's record was looked at
             page, stored, fault = None, [], unanswered
     # The read is closed: its audit may need a connection of its own.
     audited(door, caller, act, decision, "refused" if refusal or page is None else "ok", request_id, stored, names)
@@ -148,75 +150,42 @@ def _page(
     door: Door, session: Session, caller: Caller, decided: Decided, after: tuple[int, int] | None
 ) -> tuple[Page, list[Stored]]:
     """One page of a decided search, and the resources on it for the audit."""
-    decision = decided.decision
-    here = cursors.here(door, caller, decided.query, after)
-    if decision.refusal:
-        return Page([], [], None, 0 if decided.query.total else None, here), []
-    asked = decided
-    query = by_system.resolved(session, decided.query, decision)
-    decided = replace(decided, query=query)
-    matches, has_more = _matches(session, query, decision, after) if query.count else ([], False)
+    query = decided.query
+    here = cursors.here(door, caller, query, after)
+    if decided.decision.refusal:
+        return Page([], [], None, 0 if query.total else None, here), []
+    hops = Hops(door, session, caller)
+    selection = Selection(session, decided, hops)
+    matches, has_more = selection.page(after)
     fitting = including.fitting(decided, matches)
     if len(fitting) < len(matches):
         matches, has_more = fitting, True
-    resume = cursors.cursor(door, caller, query, find.position(query, matches[-1])) if has_more else None
-    wanted = including.wanted(decided, matches)
-    included = including.included(door, session, caller, decided, matches, wanted)
+    resume = cursors.cursor(door, caller, query, selection.position(matches, after)) if has_more else None
+    included, is_cut = including.included(hops, decided, matches)
     publishers = publishers_now(door, session)
     page = Page(
-        _linked(decided, [served(match, publishers, decision) for match in matches], resume or after),
-        _linked(decided, [served(resource, publishers, decision) for resource in included], None),
+        _linked(decided, [served(match, publishers, decided.of(match)) for match in matches], resume or after),
+        _linked(decided, [served(resource, publishers, decided.of(resource)) for resource in included], None),
         resume,
-        _total(session, query, decision.limits),
+        selection.count() if query.total else None,
         here,
-        _notes(session, asked, wanted, after),
+        tuple(_notes(decided, selection, is_cut, after)),
     )
     return page, [*matches, *included]
 
 
-def _matches(
-    session: Session, query: Query, decision: access.Decision, after: tuple[int, int] | None
-) -> tuple[list[Stored], bool]:
-    """The matches of one page, and whether another page has any. What would tell of something hidden is left out
-    before the page is cut: else its links would speak of it, and pages be shorter than others."""
-    matches: list[Stored] = []
-    while True:
-        batch = find.find(session, query, decision.limits, after)
-        matches += [match for match in batch if not _would_tell(match, query, decision)]
-        if len(matches) > query.count:
-            return matches[: query.count], True
-        if len(batch) <= query.count:
-            return matches, False
-        after = find.position(query, batch[-1])
+def _notes(decided: Decided, selection: Selection, is_cut: bool, after: tuple[int, int] | None) -> Iterator[str]:
+    """What an answer tells about what it does not hold, most of it on its first page."""
+    if is_cut:
+        yield CUT
+    if after is None and decided.query.count and _others_hold_more(decided, selection):
+        yield MORE_HELD
+    if after is None:
+        yield from (f"{IGNORED} {name}" for name in decided.query.ignored)
 
 
-def _total(session: Session, query: Query, limits: Limits) -> int | None:
-    """How many match, where that was asked for and tells nothing that is blanked."""
-    if not query.total:
-        return None
-    if not _asks_of_blanked(query):
-        return find.count(session, query, limits)
-    if not query.count:
-        raise Unsupported("a count by encounter")
-    return None
-
-
-def _notes(
-    session: Session,
-    decided: Decided,
-    wanted: Mapping[tuple[str, str], Sequence[Stored]],
-    after: tuple[int, int] | None,
-) -> tuple[str, ...]:
-    """What the first page of an answer tells about what it does not hold."""
-    notes = [CUT] if len(wanted) > including.MOST_INCLUDED else []
-    if after is None and decided.query.count and _others_hold_more(session, decided):
-        notes.append(MORE_HELD)
-    return tuple(notes)
-
-
-def _others_hold_more(session: Session, decided: Decided) -> bool:
-    """Whether a search on one Patient of a person misses what another of them holds and this caller may see. What rests
-    on a blanked element or on no index is not looked at: other Patients are reason enough."""
+def _others_hold_more(decided: Decided, selection: Selection) -> bool:
+    """Whether a search on one Patient of a person misses what another of them holds and this caller may see."""
     narrow, whole = decided.decision.limits.patients, decided.whole.patients
     if isinstance(narrow, Whose) or isinstance(whole, Whose) or decided.query.type == "Patient":
         return False
@@ -224,9 +193,7 @@ def _others_hold_more(session: Session, decided: Decided) -> bool:
     others = whole & seen - narrow
     if not others or not narrow or not decided.query.patients:
         return False
-    elsewhere = replace(decided.whole, patients=others)
-    is_unindexed = _asks_of_blanked(decided.query) or by_system.is_needed(decided.query)
-    return is_unindexed or bool(find.find(session, replace(decided.query, count=0), elsewhere))
+    return selection.has_any(replace(decided.whole, patients=others))
 
 
 def _linked(decided: Decided, answer: list[Found], cut: object) -> list[Found]:
@@ -239,20 +206,3 @@ def _linked(decided: Decided, answer: list[Found], cut: object) -> list[Found]:
     if cut or any(name == "_sort" for name, _ in decided.query.parameters):
         return answer
     return sorted(answer, key=lambda shown: practice_first(shown.id, decided.decision))
-
-
-def _would_tell(match: Stored, query: Query, decision: access.Decision) -> bool:
-    """Whether a match rests on an element that is blanked for this caller: answering would tell what it holds."""
-    if not decision.blanks(match.publisher, match.labels):
-        return False
-    asked = {clause.param for clause in query.clauses} & params.of_type(match.type).keys()
-    shown = links.redact(build.decode(match.body))
-    return any(params.row(match.type, name).paths[match.type].split(".")[0] not in shown for name in asked)
-
-
-def _asks_of_blanked(query: Query) -> bool:
-    """Whether a count could tell what a blanked element holds: then no total is given."""
-    asked = {clause.param for clause in query.clauses} & params.of_type(query.type).keys()
-    return not all(
-        links.stays(query.type, params.row(query.type, name).paths[query.type].split(".")[0]) for name in asked
-    )

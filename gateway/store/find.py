@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.errors import Unsupported
 from gateway.fhir import params
 from gateway.fhir.codes import token_hash
 from gateway.fhir.parse import clause_hashes
+from gateway.fhir.plan import narrowed
 from gateway.fhir.search import Allow, Clause, Limits, Query, Whose
 from gateway.store import limits as within
 from gateway.store.hashes import id_hash
@@ -38,8 +38,8 @@ class _Where:
 
 
 def find(session: Session, query: Query, limits: Limits, after: tuple[int, int] | None = None) -> list[Stored]:
-    """The current resources a query matches within limits, in its order: at most ``count`` + 1, so that the caller
-    knows whether more follow.
+    """The current resources that the indexed clauses of a query match within limits, in its order: at most ``count`` +
+    1, so that the caller knows whether more follow. What no index answers is left to the caller.
 
     ``after`` is the (sort value, key) of the last one seen.
     """
@@ -78,7 +78,7 @@ def candidates(session: Session, query: Query, publishers: Sequence[int]) -> lis
 
 
 def count(session: Session, query: Query, limits: Limits) -> int:
-    """How many resources the query matches within limits."""
+    """How many resources the indexed clauses of a query match within limits."""
     where = _conditions(session, query, limits)
     return (
         session.value(f"SELECT count(*) FROM head h WHERE {' AND '.join(where.sql)}", *where.parameters) if where else 0
@@ -101,7 +101,7 @@ def _conditions(session: Session, query: Query, limits: Limits) -> _Where | None
     where = _Where(session, [sql], parameters)
     where.add("h.type = ?", TYPE_NUMBER[query.type])
     where.add("h.deleted = 0")
-    for clause in query.clauses:
+    for clause in narrowed(query).clauses:
         _clause(where, query.type, clause)
     return where
 
@@ -121,8 +121,6 @@ def _clause(where: _Where, resource_type: str, clause: Clause) -> None:
 
 def _hashes(where: _Where, resource_type: str, clause: Clause) -> None:
     row = params.row(resource_type, clause.param)
-    if clause.kind == "token" and any(code is None for _, code in clause.values):
-        raise Unsupported(f"parameter {clause.param}: system|")  # ``records`` reads what no index holds
     values = sorted(set(clause_hashes(clause)))
     if row.is_global:
         where.add("h.key IN (SELECT e.head FROM entry_global e WHERE e.param = ? AND " + where.session.within("e.value") + ")",
@@ -136,9 +134,10 @@ def _words(where: _Where, resource_type: str, clause: Clause) -> None:
     row = params.row(resource_type, clause.param)
     ways: list[str] = []
     parameters: list[object] = []
-    for text, exact in clause.values:
-        ways.append("w.word = ?" if exact else "(w.word >= ? AND w.word < ?)")
-        parameters += [text] if exact else [text, text + "\U0010ffff"]
+    for text, _ in clause.values:
+        is_whole = clause.modifier == "exact"
+        ways.append("w.word = ?" if is_whole else "(w.word >= ? AND w.word < ?)")
+        parameters += [text] if is_whole else [text, text + "\U0010ffff"]
     where.add(
         f"h.key IN (SELECT w.head FROM word w WHERE w.param = ? AND ({' OR '.join(ways)}))", row.number, *parameters
     )
@@ -171,6 +170,23 @@ def _updated(where: _Where, clause: Clause) -> None:
         ways.append(text)
         parameters += bounds
     where.add(f"({' OR '.join(ways)})", *parameters)
+
+
+def was_updated(updated: int, prefix: str, start: int, end: int) -> bool:
+    """Whether a commit was at the time asked for: the same as the condition in SQL."""
+    low, high = start // 1000 * 1000, -(-end // 1000) * 1000
+    match prefix:
+        case "eq" | "ap":
+            return low <= updated < high
+        case "ne":
+            return not low <= updated < high
+        case "gt" | "sa":
+            return updated >= high
+        case "ge":
+            return updated >= low
+        case "le":
+            return updated < high
+    return updated < low
 
 
 def _moments(prefix: str, low: int, high: int) -> tuple[str, list[int]]:

@@ -112,9 +112,9 @@ def test_no_element_that_tells_of_a_closed_section_stays():
         assert kept.isdisjoint(reasons.ROWS.get(type_, {})), type_
 
 
-def test_every_search_but_by_encounter_reads_what_stays():
+def test_every_index_but_of_encounters_reads_what_stays():
     for type_ in blanking.KEPT:
-        asked = {name: row_.paths[type_].split(".")[0] for name, row_ in params.of_type(type_).items()}
+        asked = {name: row_.paths[type_].split(".")[0] for name, row_ in params.indexed(type_).items()}
         assert {name for name, first in asked.items() if not links.stays(type_, first)} <= {"encounter"}, type_
 
 

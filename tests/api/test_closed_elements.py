@@ -127,7 +127,7 @@ def test_each_reason_of_a_type_that_some_right_opens_is_in_the_table():
     }
 
 
-def test_no_search_parameter_reads_an_element_of_the_table():
+def test_no_index_reads_an_element_of_the_table():
     for type_, elements in reasons.ROWS.items():
-        read = {param.paths[type_].split(".")[0] for param in params.of_type(type_).values()}
+        read = {param.paths[type_].split(".")[0] for param in params.indexed(type_).values()}
         assert read.isdisjoint(elements), type_

