@@ -68,6 +68,8 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/fhir/Patient/$summary"): ("shared",),
     ("POST", "/fhir/Patient/{id_}/$summary"): ("shared",),
     ("POST", "/fhir/Patient/$summary"): ("shared",),
+    ("GET", "/fhir/Patient/{id_}/$everything"): ("everything",),
+    ("POST", "/fhir/Patient/{id_}/$everything"): ("everything",),
     ("GET", "/fhir/$export"): ("export.start",),
     ("GET", "/fhir/Patient/$export"): ("export.start",),
     ("GET", "/fhir/bulk/{job}"): ("export.status",),

@@ -85,6 +85,7 @@ def _resource(name: str) -> dict[str, Any]:
     if name == "Patient":
         resource["operation"] = [
             _operation("summary", "http://hl7.org/fhir/uv/ips/OperationDefinition/summary"),
+            _operation("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"),
             _operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"),
         ]
     return resource

@@ -24,6 +24,8 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("GET", "/fhir/Patient/$summary"): (f"/fhir/Patient/$summary?{NUMBER}", "dr-green", {}, "", "shared"),
     ("POST", "/fhir/Patient/{id_}/$summary"): (f"/fhir/Patient/{uid(1)}/$summary", "dr-green", FORM, "", "shared"),
     ("POST", "/fhir/Patient/$summary"): ("/fhir/Patient/$summary", "dr-green", FORM, NUMBER, "shared"),
+    ("GET", "/fhir/Patient/{id_}/$everything"): (f"/fhir/Patient/{uid(1)}/$everything", "dr-green", {}, "", "everything"),
+    ("POST", "/fhir/Patient/{id_}/$everything"): (f"/fhir/Patient/{uid(1)}/$everything", "dr-green", FORM, "", "everything"),
     ("GET", "/fhir/$export"): ("/fhir/$export", "researcher", {"prefer": "respond-async"}, "", "export"),
     ("GET", "/fhir/Patient/$export"): ("/fhir/Patient/$export", "researcher", {"prefer": "respond-async"}, "", "export"),
     ("GET", "/fhir/bulk/{job}"): (f"/fhir/bulk/{JOB}", "researcher", {}, "", "export"),
