@@ -25,6 +25,21 @@ PATIENT = (
     "of a POST."
 )
 
+BINARY = {
+    "type": "Binary", "interaction": [{"code": "read"}],
+    "documentation": "A content that a DocumentReference holds. `$docref` answers with its address.",
+}  # fmt: skip
+OPERATIONS = {
+    "Patient": (
+        ("summary", "http://hl7.org/fhir/uv/ips/OperationDefinition/summary"),
+        ("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"),
+        ("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"),
+    ),
+    "DocumentReference": (("docref", "http://hl7.org/fhir/us/core/OperationDefinition/docref"),),
+    "Observation": (("lastn", "http://hl7.org/fhir/OperationDefinition/Observation-lastn"),),
+}
+"""Type → (name, definition) of its operations."""
+
 
 def statement(version: str, url: str) -> dict[str, Any]:
     """https://hl7.org/fhir/R4/http.html#capabilities
@@ -43,7 +58,7 @@ def statement(version: str, url: str) -> dict[str, Any]:
                 "service": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}]}],
                 "description": "A bearer token of a known issuer; every answer is decided, limited and audited.",
             },
-            "resource": [_resource(name) for name in params.SEARCHABLE],
+            "resource": [*(_resource(name) for name in params.SEARCHABLE), BINARY],
             "operation": [_operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export")],
         }],
     }  # fmt: skip
@@ -82,12 +97,8 @@ def _resource(name: str) -> dict[str, Any]:
     include = [f"{name}:{param}" for param in params.includes(name)]
     if include:
         resource["searchInclude"] = include
-    if name == "Patient":
-        resource["operation"] = [
-            _operation("summary", "http://hl7.org/fhir/uv/ips/OperationDefinition/summary"),
-            _operation("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"),
-            _operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"),
-        ]
+    if name in OPERATIONS:
+        resource["operation"] = [_operation(*row) for row in OPERATIONS[name]]
     return resource
 
 

@@ -54,7 +54,7 @@ def portion(pairs: Sequence[tuple[str, str]], *more: str) -> Portion:
     values = {name: value for name, value in pairs if name != "_type"}
     if sum(name in NAMES and name != "_type" for name, _ in pairs) > len(values.keys() & set(NAMES)):
         raise Invalid("parameters: each of _since, _count, start and end once")
-    since, start, end = _bound(values, "_since", 0), _bound(values, "start", 0), _bound(values, "end", 1)
+    since, (start, end) = _bound(values, "_since", 0), between(pairs)
     return Portion(
         _types([value for name, value in pairs if name == "_type"]),
         None if since is None else -(-since // 1000) * 1000,  # a change is the millisecond that it is served with
@@ -64,6 +64,12 @@ def portion(pairs: Sequence[tuple[str, str]], *more: str) -> Portion:
         _cursor(values.get("_cursor")),
         tuple((name, value) for name, value in pairs if name != "_cursor"),
     )
+
+
+def between(pairs: Sequence[tuple[str, str]]) -> tuple[int | None, int | None]:
+    """The bounds that ``start`` and ``end`` set (µs UTC, half-open), None where there is none."""
+    values = dict(pairs)
+    return _bound(values, "start", 0), _bound(values, "end", 1)
 
 
 def _types(values: Sequence[str]) -> frozenset[str] | None:

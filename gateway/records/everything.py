@@ -55,7 +55,7 @@ def everything(door: Door, caller: Caller, id_: str, portion: Portion, request_i
     if not is_shown:
         raise NotFound("Patient")
     resume = handles.handle(door, caller, what, portion.parameters, _position(shown[-1][0])) if has_more else None
-    own = [found for stored, found in answer if stored.type not in DIRECTORY]
+    own = [shown_as for stored, shown_as in answer if stored.type not in DIRECTORY]
     return Page(linked(own, decision), _directory_of(answer), resume, None, portion.cursor)
 
 
@@ -133,4 +133,4 @@ def _position(last: Stored) -> Place:
 
 
 def _directory_of(answer: Sequence[tuple[Stored, Found]]) -> list[Found]:
-    return [found for stored, found in answer if stored.type in DIRECTORY]
+    return [shown_as for stored, shown_as in answer if stored.type in DIRECTORY]

@@ -1,5 +1,7 @@
 """Operations that collect one person's record: what they hold, in pages, by date, and that limits hold on every hop."""
 
+import base64
+
 import pytest
 
 from gateway import config
@@ -40,6 +42,47 @@ def staff(name: str = "Quill", order: int = 1):
     )
 
 
+LETTER, PAGE = b"Dear Ann", b"<script>alert(1)</script>"
+
+
+def letter(id_: int, code: str, date: str, *attachments: dict, **elements) -> dict:
+    return resource(
+        "DocumentReference", uid(id_), status="current", type=coded(code, "urn:test:letters"), subject=to("Patient", 1), date=date,
+        content=[{"attachment": attachment} for attachment in attachments], **elements,
+    )  # fmt: skip
+
+
+def attached(type_: str, data: bytes) -> dict:
+    return {"contentType": type_, "data": base64.b64encode(data).decode(), "title": "Clinic letter"}
+
+
+def letters() -> list:
+    """A letter of two contents, one about care of another year than its date, one that is hidden from others."""
+    care = {"period": {"start": "2019-01-01", "end": "2019-02-01"}}
+    return [
+        row("letter", letter(601, "a", "2024-01-01T10:00:00Z", attached("text/plain; charset=utf-8", LETTER), attached("text/html", PAGE))),
+        row("late", letter(602, "b", "2024-06-01T10:00:00Z", {"url": "https://elsewhere.example/1", "contentType": "a/b"}, context=care)),
+        row("secret", letter(603, "a", "2024-02-01T10:00:00Z", attached("text/plain of words", LETTER), security=["R"])),
+    ]  # fmt: skip
+
+
+def results() -> list:
+    """Two codes, one named by two systems, with a tie, an error that is the newest, and one the ward is not shown."""
+    both = {"coding": [{"system": "urn:a", "code": "1"}, {"system": "urn:b", "code": "2"}]}
+    laboratory = [coded("laboratory", HL7 + "observation-category")]
+
+    def result(id_: int, code: dict, day: str, **elements) -> dict:
+        return {**observation(id_, 1, effectiveDateTime=day, category=laboratory, **elements), "code": code}
+
+    return [
+        row("r1", result(701, coded("1", "urn:a"), "2020-01-01")), row("r2", result(702, both, "2020-01-02")),
+        row("r3", result(703, coded("2", "urn:b"), "2020-01-03")), row("r4", result(704, coded("2", "urn:b"), "2020-01-03")),
+        row("r5", {**result(705, coded("2", "urn:b"), "2020-01-09"), "status": "entered-in-error"}),
+        row("r6", result(706, {"text": "Words"}, "2020-01-04")), row("r7", result(707, {"text": "words"}, "2020-01-05")),
+        row("r8", result(708, coded("1", "urn:a"), "2020-01-08", security=["R"])),
+    ]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def full(tmp_path_factory, data_dir):
     """Ann with resources of several dates, and the staff that they name. Tests only read it."""
@@ -55,7 +98,7 @@ def full(tmp_path_factory, data_dir):
                  recordedDate="1999-01-01"),
         resource("Procedure", uid(513), status="completed", subject=to("Patient", 1), performedDateTime="1999-01-01"),
     )  # fmt: skip
-    deliver(store, [staff(), old], SETS)
+    deliver(store, [staff(), old, *letters(), *results()], SETS)
     deliver(store, [staff("New", 2)], SETS)
     api = Api(store, folder)
     api.permit(people.ANN, "dr-ward")
@@ -81,7 +124,7 @@ DATED = [
 def test_what_may_hold_ever_since_is_not_cut_by_the_beginning_of_a_time(full):
     for asked, expected in DATED:
         answer = full.get(ALL, **asked)
-        found = {name for name in ids(answer, "match") if not name.startswith(("Patient", "E"))}
+        found = {name for name in ids(answer, "match") if not name.startswith(("Patient", "E", "Doc", "Observation/7"))}
         assert found == expected, asked
         assert model.check(answer.content) == []
         assert ("_type" in asked or "_since" in asked) == ("Patient/1" not in ids(answer)), asked
@@ -165,3 +208,90 @@ def test_what_a_hidden_item_leads_to_is_not_told(clinic):
     assert "Practitioner/501" in ids(clinic.get(ALL)) and "Observation/510" in ids(clinic.get(ALL))
     shown = ids(clinic.get(ALL, "dr-ward"))
     assert "Observation/3" in shown and not {"Observation/510", "Practitioner/501"} & set(shown)
+
+
+DOCREF = [
+    ("dr-green", {}, ["603", "601", "602"]), ("dr-ward", {}, ["601", "602"]), ("dr-green", {"start": "2024"}, ["603", "601"]),
+    ("dr-green", {"start": "2019-02-01", "end": "2023"}, ["602"]), ("dr-green", {"type": "urn:test:letters|a"}, ["603", "601"]),
+    ("dr-green", {"type": "b,c"}, ["602"]), ("dr-green", {"type": "urn:other|a"}, []), ("dr-green", {"on-demand": "false", "end": "2023"}, ["602"]),
+    ("dr-other", {}, []),
+]  # fmt: skip
+LASTN = [
+    ("dr-green", {"category": "laboratory"}, ["708", "707"]), ("dr-ward", {"category": "laboratory"}, ["707", "703", "704"]),
+    ("dr-green", {"category": "laboratory", "max": "2"}, ["708", "703", "704", "707", "706"]),
+    ("dr-green", {"code": "urn:a|1"}, ["708"]), ("dr-ward", {"code": "urn:a|1", "max": "9"}, ["702", "701"]),
+    ("dr-green", {"category": "vital-signs"}, []), ("dr-other", {"category": "laboratory"}, []),
+]  # fmt: skip
+
+
+@pytest.mark.hazard("HZ-API-10")
+def test_the_newest_result_is_one_that_holds_and_that_this_caller_sees(full):
+    for user, asked, expected in LASTN:
+        answer = full.get("/fhir/Observation/$lastn", user, subject=f"Patient/{uid(1)}", **asked)
+        assert sorted(name.partition("/")[2] for name in ids(answer)) == sorted(expected), (user, asked)
+        assert model.check(answer.content) == []
+    body = {"resourceType": "Parameters", "parameter": [
+        {"name": "patient", "valueId": uid(31)}, {"name": "max", "valuePositiveInt": 2}, {"name": "category", "valueCodeableConcept": coded("laboratory", HL7 + "observation-category")}]}  # fmt: skip
+    posted = full.ask("POST", "/fhir/Observation/$lastn", json=body, headers={"Content-Type": "application/fhir+json"})
+    numbers = [name.partition("/")[2] for name in ids(posted)]
+    assert (numbers[0], set(numbers[1:3]), numbers[3:]) == ("708", {"703", "704"}, ["707", "706"])
+
+
+def test_a_persons_documents_come_with_the_addresses_of_their_contents(full):
+    for user, asked, expected in DOCREF:
+        answer = full.get("/fhir/DocumentReference/$docref", user, patient=uid(31), **asked)
+        assert [name.partition("/")[2] for name in ids(answer)] == expected, (user, asked)
+        assert model.check(answer.content) == [] and b'"data"' not in answer.content
+    letter_ = full.get(f"/fhir/DocumentReference/$docref?patient={uid(1)}&type=a").json()["entry"][1]["resource"]
+    attachment = letter_["content"][0]["attachment"]
+    assert attachment["url"].endswith(f"/fhir/Binary/{uid(601)}.0") and attachment["size"] == len(LETTER)
+    assert letter_["meta"]["tag"][0]["code"] == "SUBSETTED"
+    assert full.get("/fhir/" + attachment["url"].partition("/fhir/")[2]).content == LETTER
+
+
+WRONG = [
+    ("DocumentReference/$docref", "on-demand", "true", "parameter on-demand: no document is made on demand"),
+    ("DocumentReference/$docref", "profile", "x", "parameter profile"), ("DocumentReference/$docref", "start", "x", "parameter start"),
+    ("DocumentReference/$docref", "patient", "a b", "parameter patient: one Patient is needed"),
+    ("Observation/$lastn", "max", "0", "parameter max"), ("Observation/$lastn", "date", "2020", "parameter date"),
+    ("Observation/$lastn", "code", "|", "parameter code: code, |code, system| or system|code"),
+]  # fmt: skip
+
+
+def test_what_no_operation_knows_is_refused_by_name(full):
+    for path, name, value, words in WRONG:
+        answer = full.get(f"/fhir/{path}", **({"patient": uid(1)} | {name: value}))
+        assert (answer.status_code, answer.json()["issue"][0]["diagnostics"]) == (400, words)
+
+
+BINARIES = [
+    ("601.0", "", 200, "text/plain; charset=utf-8", "inline", LETTER), ("601.1", "text/html", 200, "text/html", "attachment", PAGE),
+    ("603.0", "", 200, "application/octet-stream", "attachment", LETTER), ("601.2", "", 404, "", "", b""), ("602.0", "", 404, "", "", b""),
+    ("3.0", "", 404, "", "", b""), ("601", "", 404, "", "", b""),
+]  # fmt: skip
+
+
+@pytest.mark.hazard("HZ-API-11")
+def test_a_content_is_read_as_its_document_is_and_cannot_act_in_a_browser(full):
+    for name, accept, status, type_, disposition, data in BINARIES:
+        number, dot, place = name.partition(".")
+        path = f"/fhir/Binary/{uid(int(number))}{dot}{place}"
+        answer = full.get(path, headers={"Accept": accept} if accept else {})
+        assert answer.status_code == status, name
+        if status == 200:
+            headers = answer.headers
+            assert (headers["content-type"], headers["content-disposition"], answer.content) == (
+                type_,
+                disposition,
+                data,
+            )
+            assert headers["x-content-type-options"] == "nosniff" and "sandbox" in headers["content-security-policy"]
+        for user in ("dr-other", *(["dr-ward"] if number == "603" else [])):
+            refused = full.get(path, user)
+            assert (refused.status_code, refused.content) == (404, full.get(f"/fhir/Binary/{uid(9)}.0", user).content)
+    assert full.get(f"/fhir/Binary/{uid(601)}.0", "receptionist").status_code == 403
+    event = full.audit()[-3]
+    assert (event["act"], event["type"]) == ("read", "DocumentReference")
+    wrapped = full.get(f"/fhir/Binary/{uid(601)}.0", headers={"Accept": "application/fhir+json"})
+    assert model.check(wrapped.content) == [] and base64.b64decode(wrapped.json()["data"]) == LETTER
+    assert wrapped.json()["securityContext"] == to("DocumentReference", 601)
