@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from gateway.errors import Invalid
-from gateway.fhir import dates
+from gateway.fhir import dates, subset
 from gateway.fhir.parse import MOST_COUNT, known
 
 _NUMBER = re.compile(r"[0-9]{1,9}\Z", re.ASCII)
@@ -48,7 +48,7 @@ class Page:
 
 def read(pairs: Sequence[tuple[str, str]]) -> Page:
     """What the parameters ask for. Raises ``Unsupported`` or ``Invalid`` by name."""
-    known(pairs, "_since", "_count", CURSOR)
+    known(pairs, "_since", "_count", CURSOR, *subset.NAMES)
     values = dict(pairs)
     for name in ("_count", CURSOR):
         if name in values and not _NUMBER.match(values[name]):

