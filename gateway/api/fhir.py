@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from functools import partial
 
 from fastapi import APIRouter, Request, Response
@@ -16,7 +17,7 @@ from gateway import records
 from gateway.api import asked, paging
 from gateway.api.answer import Form
 from gateway.api.auth import Known
-from gateway.errors import Invalid, NotFound
+from gateway.errors import Invalid, NotFound, Unsupported
 from gateway.fhir import bundle, model, params
 from gateway.fhir.parse import known, local, parse
 from gateway.fhir.subset import NAMES, WHOLE, Subset, subset
@@ -43,12 +44,14 @@ async def read(resource_type: str, id_: str, request: Request, caller: Known) ->
     SQLite finds one resource in less time than a switch to a thread takes, and threads that use it wait for one
     another. So this, the most frequent request, stays on the event loop, which waits only for the audit.
     """
+    if id_ == "_history":
+        raise Unsupported("a history of a type: ask for one resource's, or for what changed of a person ($everything)")
     form, part = _plain(request, resource_type)
     door = request.app.state.door
     ask = partial(records.read, door, caller, supported(resource_type), id_, request.state.id)
     sealed = await run_in_threadpool(ask) if door.store.postgres else ask()
     (current,) = await sealed.opened()
-    if _has(request, current.version):
+    if _has(request, current):
         return Response(status_code=304, headers=_tags(current))
     if form.is_as_made and part is WHOLE:
         return form.answer(current.body, _tags(current))
@@ -113,7 +116,12 @@ def _search(request: Request, caller: Caller, resource_type: str, pairs: list[tu
 def _history(request: Request, resource_type: str, id_: str, versions: list[records.Found], part: Subset) -> bytes:
     pairs = asked.in_query(request)
     page = paging.read(pairs)
-    since = [version for version in versions if page.is_since(version.updated)]
+    nexts = [None, *(version.updated for version in versions)]
+    since = [
+        version
+        for version, until in zip(versions, nexts)
+        if page.is_since(version.updated) and page.is_at(version.updated, until)
+    ]
     places, links = page.cut([version.version for version in since])
     shown = [] if part.is_count else _parts([since[place] for place in places], part)
     if part.is_count:
@@ -144,9 +152,25 @@ def _base(request: Request) -> str:
     return base
 
 
-def _has(request: Request, version: int) -> bool:
-    """Whether the client says it has this version (RFC 9110: one tag, a list of them, or ``*``; compared weakly)."""
-    return any(star or tag == str(version) for tag, star in _TAG.findall(request.headers.get("if-none-match", "")))
+def _has(request: Request, current: records.Found) -> bool:
+    """Whether the client says it has this version (RFC 9110: one tag, a list of them, or ``*``; compared weakly), or,
+    where it names no tag, whether nothing has changed since the moment that it names."""
+    tags = request.headers.get("if-none-match")
+    if tags is not None:
+        return any(star or tag == str(current.version) for tag, star in _TAG.findall(tags))
+    since = _moment(request.headers.get("if-modified-since", ""))
+    second = current.updated // 1_000_000
+    # A moment is a whole second, in which there may have been two versions: the later one would not be sent.
+    return since is not None and (second < since or second == since and current.version == 1)
+
+
+def _moment(text: str) -> int | None:
+    """A date of HTTP in seconds since 1970; None for what is none, which RFC 9110 §13.1.3 has ignored."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return int(moment.timestamp()) if moment.tzinfo is not None else None
 
 
 def _tags(version: records.Found) -> dict[str, str]:

@@ -80,7 +80,8 @@ def metadata(request: Request) -> Response:
     pairs = asked.in_query(request)
     form = Form(request, pairs)
     known(pairs)
-    statement = capability.statement(version=__version__, url=request.app.state.base)
+    state = request.app.state
+    statement = capability.statement(__version__, state.base, has_cors=bool(state.settings.cors_origins))
     return form.answer(build.encode(statement))
 
 

@@ -41,7 +41,7 @@ OPERATIONS = {
 """Type → (name, definition) of its operations."""
 
 
-def statement(version: str, url: str) -> dict[str, Any]:
+def statement(version: str, url: str, has_cors: bool = False) -> dict[str, Any]:
     """https://hl7.org/fhir/R4/http.html#capabilities
 
     The CapabilityStatement of this server at ``url``."""
@@ -54,7 +54,7 @@ def statement(version: str, url: str) -> dict[str, Any]:
         "rest": [{
             "mode": "server",
             "security": {
-                "cors": False,
+                "cors": has_cors,
                 "service": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}]}],
                 "description": "A bearer token of a known issuer; every answer is decided, limited and audited.",
             },
@@ -70,7 +70,7 @@ def _resource(name: str) -> dict[str, Any]:
         "type": name,
         "interaction": [{"code": code} for code in INTERACTIONS],
         "profile": PLAIN + name, "supportedProfile": [UK_CORE + name],
-        "versioning": "versioned", "readHistory": True, "updateCreate": False, "conditionalRead": "not-match",
+        "versioning": "versioned", "readHistory": True, "updateCreate": False, "conditionalRead": "full-support",
         "searchParam": [
             {"name": "_id", "definition": DEFINITION + "Resource-id", "type": "token"},
             {"name": "_lastUpdated", "definition": DEFINITION + "Resource-lastUpdated", "type": "date"},
