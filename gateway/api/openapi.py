@@ -1,7 +1,7 @@
 """The OpenAPI document, made from the tables that route, search and authorise, so that it cannot promise anything else.
 
-Source: https://spec.openapis.org/oas/v3.1.0. What searches of a type take is read from the CapabilityStatement, which is
-made from THE TABLE of search parameters; who may, from THE TABLE of roles.
+Source: https://spec.openapis.org/oas/v3.1.0. What searches of a type take is read from the CapabilityStatement, which
+is made from THE TABLE of search parameters; who may, from THE TABLE of roles.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ def document(routes: Iterable[BaseRoute], version: str, url: str, *, has_cors: b
 
 
 DESCRIPTION = (
-    "Reads the linked record of a person. Each answer is decided, limited and audited: what is not the caller's is as what "
-    "is not there. The CapabilityStatement at `/fhir/metadata` says the same in FHIR."
+    "Reads the linked record of a person. Each answer is decided, limited and audited: what is not the caller's is as "
+    "what is not there. The CapabilityStatement at `/fhir/metadata` says the same in FHIR."
 )
 RESOURCE = {"type": "object", "required": ["resourceType"], "properties": {"resourceType": {"type": "string"}}}
 KINDS = {
@@ -176,10 +176,8 @@ def _words(route: APIRoute) -> tuple[str, str]:
 
 def _in_path(route: APIRoute) -> list[dict[str, Any]]:
     names = [name for name in _IN_PATH.findall(route.path) if name != ANY_TYPE]
-    return [
-        {"name": name.rstrip("_"), "in": "path", "required": True, "schema": {"type": "string", "pattern": r"^[A-Za-z0-9\-.]{1,64}$"}}
-        for name in names
-    ]  # fmt: skip
+    schema = {"type": "string", "pattern": r"^[A-Za-z0-9\-.]{1,64}$"}
+    return [{"name": name.rstrip("_"), "in": "path", "required": True, "schema": schema} for name in names]
 
 
 def _parameter(name: str, kind: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A part of a resource, as ``_summary`` and ``_elements`` ask for it. What changes the meaning of the rest always stays.
+"""A part of a resource, as ``_summary`` and ``_elements`` ask for it. What changes the meaning of the rest stays.
 
 https://hl7.org/fhir/R4/search.html#summary
 """
