@@ -1,12 +1,15 @@
 """Operations that collect one person's record: what they hold, in pages, by date, and that limits hold on every hop."""
 
 import base64
+import re
 
 import pytest
 
 from gateway import config
 from gateway.composition import create_gateway
 from gateway.fhir import model
+from gateway.nhs import labels
+from gateway.store.hashes import id_hash
 from tests.api import people
 from tests.api.conftest import Api
 from tests.api.people import HL7, SETS, coded, observation, to, uid
@@ -295,3 +298,38 @@ def test_a_content_is_read_as_its_document_is_and_cannot_act_in_a_browser(full):
     wrapped = full.get(f"/fhir/Binary/{uid(601)}.0", headers={"Accept": "application/fhir+json"})
     assert model.check(wrapped.content) == [] and base64.b64decode(wrapped.json()["data"]) == LETTER
     assert wrapped.json()["securityContext"] == to("DocumentReference", 601)
+
+
+def stated(full, id_: int, **columns: int) -> None:
+    """Set columns of the head of a resource."""
+    with full.store.write() as session:
+        for name, value in columns.items():
+            assert session.run(f"UPDATE head SET {name} = ? WHERE id_hash = ?", value, id_hash(uid(id_))) == 1
+
+
+def told_to_the_ward(full) -> list[bytes]:
+    """All that the ward is answered, but for the sealed handle of a next page."""
+    person = f"/fhir/Patient/{uid(1)}/$everything"
+    paths = [person, f"{person}?start=2001", f"{person}?_type=Practitioner,Observation", f"{person}?_count=1", f"/fhir/Binary/{uid(601)}.0",
+             f"/fhir/Binary/{uid(601)}.7", f"/fhir/Observation/$lastn?patient={uid(1)}&max=2", f"/fhir/DocumentReference/$docref?patient={uid(1)}",
+             f"/fhir/Observation?patient={uid(1)}&_summary=true", f"/fhir/Observation?patient={uid(1)}&_elements=code"]  # fmt: skip
+    answers, pages = [full.get(path, "dr-ward") for path in paths], full.get(f"{person}?_count=8", "dr-ward")
+    while pages:
+        answers.append(pages)
+        pages = following(full, pages, "dr-ward")
+    return [
+        re.sub(rb"_cursor=[^\"]*", b"_cursor=", answer.content) + str(answer.status_code).encode() for answer in answers
+    ]
+
+
+@pytest.mark.hazard("HZ-API-09")
+@pytest.mark.parametrize("id_", [510, 601])
+def test_a_withheld_item_is_as_one_that_is_not_there(full, id_):
+    """Byte for byte, in every answer that collects, counts, pages or leads on."""
+    before = told_to_the_ward(full)
+    stated(full, id_, labels=labels.CONFIDENTIAL)
+    withheld = told_to_the_ward(full)
+    stated(full, id_, labels=0, deleted=1)
+    absent = told_to_the_ward(full)
+    stated(full, id_, deleted=0)
+    assert withheld == absent != before
