@@ -39,11 +39,21 @@ def _names(observation: Resource) -> set[tuple[str, str]]:
 
 def _groups(named: Sequence[tuple[int, set[tuple[str, str]]]]) -> list[list[int]]:
     """The places by code, in the order of their first: those that share a name, directly or by another, are of one."""
-    groups: list[tuple[set[tuple[str, str]], list[int]]] = []
-    order = {place: number for number, (place, _) in enumerate(named)}
+    leaders: dict[int, int] = {}
+    bearers: dict[tuple[str, str], int] = {}
     for place, names in named:
-        joined = [group for group in groups if group[0] & names]
-        groups = [group for group in groups if not group[0] & names]
-        members = sorted([place, *(other for _, places in joined for other in places)], key=order.__getitem__)
-        groups.append((names.union(*(others for others, _ in joined)), members))
-    return sorted((places for _, places in groups), key=lambda places: order[places[0]])
+        leaders[place] = place
+        for name in names:
+            leaders[_leader(leaders, place)] = _leader(leaders, bearers.setdefault(name, place))
+    groups: dict[int, list[int]] = {}
+    for place, _ in named:
+        groups.setdefault(_leader(leaders, place), []).append(place)
+    return list(groups.values())
+
+
+def _leader(leaders: dict[int, int], place: int) -> int:
+    """The place that stands for the group of a place; the way to it gets shorter as it is gone."""
+    while leaders[place] != place:
+        leaders[place] = leaders[leaders[place]]
+        place = leaders[place]
+    return place
