@@ -141,7 +141,7 @@ def _operation(route: APIRoute, method: str, type_: str, taken: dict[str, str]) 
         else {}
     )
     operation: dict[str, Any] = {
-        "operationId": "-".join([method.lower(), *re.findall(r"\w+", route.path.replace(TYPE, type_))]),
+        "operationId": _name(method, route.path.replace(TYPE, type_)),
         "summary": summary,
         "parameters": [*_in_path(route), *(_parameter(name, taken.get(name, "")) for name in names)],
         "responses": _responses(row),
@@ -159,6 +159,11 @@ def _operation(route: APIRoute, method: str, type_: str, taken: dict[str, str]) 
     elif row.act:
         operation["description"] = f"Decided as `{row.act}`. {_who(row.act, type_)}"
     return operation
+
+
+def _name(method: str, path: str) -> str:
+    """A name of an operation, of the words of its path."""
+    return "-".join([method.lower(), *re.findall(r"\w+", path), *(["root"] if path.endswith("/") else [])])
 
 
 def _shared() -> tuple[str, ...]:

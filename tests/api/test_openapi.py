@@ -31,7 +31,7 @@ def test_it_tells_of_each_route_for_each_type_and_of_nothing_else(everything, de
         for type_ in (params.SEARCHABLE if "{resource_type}" in route.path else ("",))
     }
     assert told(described) == expected and len(expected) > 150
-    assert {(method, route.path) for route in routes for method in route.methods - {"HEAD"}} == openapi.ROWS.keys()
+    assert {(method, route.path) for route in routes for method in route.methods - {"HEAD"}} >= openapi.ROWS.keys()
     ids = [operation["operationId"] for methods in described["paths"].values() for operation in methods.values()]
     assert len(ids) == len(set(ids))
 
