@@ -41,6 +41,7 @@ def staff(name: str = "Quill", order: int = 1):
             "PractitionerRole", uid(503), practitioner=to("Practitioner", 501), organization=to("Organization", 502)
         ),
         resource("Organization", uid(504), name="Unused"),
+        resource("Practitioner", uid(506), name=[{"family": "Asker"}]),
         order=order,
     )
 
@@ -98,7 +99,7 @@ def full(tmp_path_factory, data_dir):
         observation(510, 1, effectiveDateTime="2001-02-03", performer=[to("PractitionerRole", 503)]),
         observation(511, 1),
         resource("AllergyIntolerance", uid(512), clinicalStatus=active, code={"text": "x"}, patient=to("Patient", 1),
-                 recordedDate="1999-01-01"),
+                 recordedDate="1999-01-01", extension=[{"url": "urn:test:asked-by", "valueReference": to("Practitioner", 506)}]),
         resource("Procedure", uid(513), status="completed", subject=to("Patient", 1), performedDateTime="1999-01-01"),
     )  # fmt: skip
     deliver(store, [staff(), old, *letters(), *results()], SETS)
@@ -134,9 +135,14 @@ def test_what_may_hold_ever_since_is_not_cut_by_the_beginning_of_a_time(full):
 
 
 def test_the_directory_is_followed_to_its_end_and_only_where_something_leads(full):
-    assert ids(full.get(ALL), "include") == ["Practitioner/501", "Organization/502", "PractitionerRole/503"]
-    assert ids(full.get(ALL, start="2002"), "include") == []
-    assert ids(full.get(ALL, _type="Practitioner")) == ["Practitioner/501"]
+    assert ids(full.get(ALL), "include") == [
+        "Practitioner/501",
+        "Organization/502",
+        "PractitionerRole/503",
+        "Practitioner/506",
+    ]
+    assert ids(full.get(ALL, start="2002"), "include") == ["Practitioner/506"]
+    assert ids(full.get(ALL, _type="Practitioner")) == ["Practitioner/501", "Practitioner/506"]
     moment = full.get(f"/fhir/Observation/{uid(510)}").json()["meta"]["lastUpdated"]
     changed = full.get(f"/fhir/Practitioner/{uid(501)}").json()["meta"]["lastUpdated"]
     assert moment < changed and ids(full.get(ALL, _since=changed)) == ["Practitioner/501"]
@@ -201,7 +207,7 @@ def test_whoever_may_not_read_a_patient_is_answered_as_for_an_unknown_one(clinic
 
 @pytest.mark.hazard("HZ-API-09")
 def test_what_a_hidden_item_leads_to_is_not_told(clinic):
-    """A hidden observation's performer stays away; an allergy whose visit is hidden leads nowhere."""
+    """A hidden observation's performer stays away."""
     hidden = [
         staff(),
         row("flagged", observation(510, 1, performer=[to("Practitioner", 501)], security=["R"])),
@@ -333,3 +339,13 @@ def test_a_withheld_item_is_as_one_that_is_not_there(full, id_):
     absent = told_to_the_ward(full)
     stated(full, id_, deleted=0)
     assert withheld == absent != before
+
+
+@pytest.mark.hazard("HZ-API-09")
+def test_what_is_blanked_of_an_item_leads_nowhere(full):
+    assert "Practitioner/506" in ids(full.get(ALL, "dr-ward"))
+    stated(full, 512, labels=labels.BLANKED)
+    shown = ids(full.get(ALL, "dr-ward"))
+    assert "AllergyIntolerance/512" in shown and "Practitioner/506" not in shown
+    assert "Practitioner/506" in ids(full.get(ALL)), "the organisation that recorded it is shown it whole"
+    stated(full, 512, labels=0)
