@@ -349,3 +349,22 @@ def test_what_is_blanked_of_an_item_leads_nowhere(full):
     assert "AllergyIntolerance/512" in shown and "Practitioner/506" not in shown
     assert "Practitioner/506" in ids(full.get(ALL)), "the organisation that recorded it is shown it whole"
     stated(full, 512, labels=0)
+
+
+@pytest.mark.hazard("HZ-API-09")
+def test_the_directory_is_what_would_be_read_of_it(full):
+    stated(full, 506, labels=labels.HIDDEN_ALWAYS)
+    assert full.get(f"/fhir/Practitioner/{uid(506)}").status_code == 404
+    assert "Practitioner/506" not in ids(full.get(ALL)) and "Practitioner/501" in ids(full.get(ALL))
+    stated(full, 506, labels=0)
+
+
+@pytest.mark.hazard("HZ-API-09")
+def test_the_time_of_care_that_is_blanked_finds_no_document(full):
+    def shown(user: str, **asked) -> list[str]:
+        return ids(full.get("/fhir/DocumentReference/$docref", user, patient=uid(1), **asked))
+
+    stated(full, 602, labels=labels.BLANKED)
+    assert shown("dr-ward", end="2020") == [] and shown("dr-ward", start="2024-05") == ["DocumentReference/602"]
+    assert shown("dr-green", end="2020") == ["DocumentReference/602"]
+    stated(full, 602, labels=0)
