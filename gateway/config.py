@@ -93,6 +93,13 @@ class Settings:
             "forwards (`X-Forwarded-For`), for the audit and the rates"
         },
     )
+    cors_origins: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "origins, separated by commas (`https://app.example`), whose pages may call the API from a "
+            "browser; unset, none"
+        },
+    )
 
     @property
     def url(self) -> str:
@@ -158,6 +165,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         ("pds", settings.pds is None or settings.pds.is_file()),
         ("code_sets", settings.code_sets is None or settings.code_sets.is_dir()),
         ("trusted_proxies", all(map(_is_network, settings.trusted_proxies))),
+        ("cors_origins", all(map(_is_origin, settings.cors_origins))),
     ):
         if not is_right:
             raise Refused(f"GATEWAY_{name.upper()} has a value that is not allowed")
@@ -181,6 +189,15 @@ def _is_base(url: str) -> bool:
         and is_plain
         and "@" not in parts.netloc
     )
+
+
+def _is_origin(text: str) -> bool:
+    """Whether this is one origin as a browser writes it: https, or http of this machine, and nothing after the port."""
+    if not _is_base(text):
+        return False
+    parts = urlsplit(text)
+    is_safe = parts.scheme == "https" or parts.hostname in ("localhost", "127.0.0.1", "::1")
+    return is_safe and text == f"{parts.scheme}://{parts.netloc}" and text == text.lower() and "*" not in text
 
 
 def _is_network(text: str) -> bool:

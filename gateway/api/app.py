@@ -10,7 +10,20 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.telemetry import TelemetryConfig
 
 from gateway import config, records
-from gateway.api import answer, bulk, errors, fhir, operations, rates, sandbox, service
+from gateway.api import (
+    answer,
+    attachments,
+    bulk,
+    collecting,
+    errors,
+    fhir,
+    operations,
+    origins,
+    rates,
+    sandbox,
+    service,
+)
+from gateway.api.compression import Compression
 from gateway.api.envelope import Envelope
 from gateway.api.forwarded import Forwarded
 from gateway.composition import Service
@@ -32,7 +45,7 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     """The application of an open service. Its links begin with ``GATEWAY_BASE_URL``, or where that is not set with
     ``url``, the address of who listens."""
     settings, store = opened.gateway.settings, opened.gateway.store
-    parts = [service, operations, bulk, fhir, *([sandbox] if store.is_sandbox else [])]
+    parts = [service, operations, collecting, attachments, bulk, fhir, *([sandbox] if store.is_sandbox else [])]
     # One flat list: a router inside another is looked through at each request.
     routes = [route for part in parts for route in part.router.routes]
     app = FastAPI(
@@ -52,7 +65,10 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     app.state.readiness = service.Readiness(partial(records.check, opened.door))
     errors.install(app, answer.failed)
     app.mount("/static", StaticFiles(directory=str(files("gateway.web") / "static")), name="static")
+    app.add_middleware(Compression)
     app.add_middleware(Envelope, limit=settings.body_limit)
+    if settings.cors_origins:
+        app.add_middleware(origins.allowing, origins=settings.cors_origins)
     if settings.trusted_proxies:
         app.add_middleware(Forwarded, trusted=settings.trusted_proxies)
     return app

@@ -45,6 +45,6 @@ def _verified(request: Request) -> Caller:
 Known = Annotated[Caller, Depends(caller)]
 """A route's argument: the verified caller."""
 
-PUBLIC = {"/fhir/metadata", "/livez", "/readyz"}
+PUBLIC = {"/fhir/metadata", "/livez", "/openapi.json", "/readyz"}
 """The routes that answer without a caller, beside the style sheet. A test checks that every other route asks for
 ``Known``."""

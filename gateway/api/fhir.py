@@ -6,6 +6,8 @@ They are defined in https://hl7.org/fhir/R4/http.html.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
 from functools import partial
 
 from fastapi import APIRouter, Request, Response
@@ -15,9 +17,10 @@ from gateway import records
 from gateway.api import asked, paging
 from gateway.api.answer import Form
 from gateway.api.auth import Known
-from gateway.errors import NotFound
+from gateway.errors import Invalid, NotFound, Unsupported
 from gateway.fhir import bundle, model, params
 from gateway.fhir.parse import known, local, parse
+from gateway.fhir.subset import NAMES, WHOLE, Subset, subset
 from gateway.nhs.access import Act
 from gateway.nhs.roles import Caller
 
@@ -41,27 +44,29 @@ async def read(resource_type: str, id_: str, request: Request, caller: Known) ->
     SQLite finds one resource in less time than a switch to a thread takes, and threads that use it wait for one
     another. So this, the most frequent request, stays on the event loop, which waits only for the audit.
     """
-    form = _plain(request)
+    if id_ == "_history":
+        raise Unsupported("a history of a type: ask for one resource's, or for what changed of a person ($everything)")
+    form, part = _plain(request, resource_type)
     door = request.app.state.door
     ask = partial(records.read, door, caller, supported(resource_type), id_, request.state.id)
     sealed = await run_in_threadpool(ask) if door.store.postgres else ask()
     (current,) = await sealed.opened()
-    if _has(request, current.version):
+    if _has(request, current):
         return Response(status_code=304, headers=_tags(current))
-    if form.is_as_made:
+    if form.is_as_made and part is WHOLE:
         return form.answer(current.body, _tags(current))
-    return await run_in_threadpool(form.answer, current.body, _tags(current))
+    return await run_in_threadpool(lambda: form.answer(part.part(current.body, current.type), _tags(current)))
 
 
 @router.get("/{resource_type}/{id_}/_history/{version}")
 def vread(resource_type: str, id_: str, version: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/R4/http.html#vread: one version by its number."""
-    form = _plain(request)
+    form, part = _plain(request, resource_type)
     if not _VERSION.match(version):
         raise NotFound(supported(resource_type))
     type_, number = supported(resource_type), int(version)
     older = records.vread(request.app.state.door, caller, type_, id_, number, request.state.id)
-    return form.answer(older.body, _tags(older))
+    return form.answer(part.part(older.body, type_), _tags(older))
 
 
 @router.get("/{resource_type}/{id_}/_history")
@@ -70,8 +75,9 @@ def history(resource_type: str, id_: str, request: Request, caller: Known) -> Re
     pairs = asked.in_query(request)
     form = Form(request, pairs)
     paging.read(pairs)
-    versions = records.history(request.app.state.door, caller, supported(resource_type), id_, request.state.id)
-    return form.answer(_history(request, resource_type, id_, versions))
+    part = subset(supported(resource_type), pairs)
+    versions = records.history(request.app.state.door, caller, resource_type, id_, request.state.id)
+    return form.answer(_history(request, resource_type, id_, versions, part))
 
 
 @router.get("/{resource_type}")
@@ -102,29 +108,54 @@ def find_of_patient(resource_type: str, id_: str, inner: str, request: Request, 
 
 
 def _search(request: Request, caller: Caller, resource_type: str, pairs: list[tuple[str, str]]) -> Response:
-    form = Form(request, pairs)
+    form, part = Form(request, pairs), subset(resource_type, pairs)
     query = parse(resource_type, local(resource_type, pairs, _base(request)), is_lenient=_is_lenient(request))
     page = records.search(request.app.state.door, caller, query, request.state.id)
     body = bundle.searchset(
-        _base(request), query, page.matches, page.included, page.next, page.total, page.here, page.notes
+        _base(request),
+        query,
+        _parts(page.matches, part),
+        _parts(page.included, part),
+        page.next,
+        page.total,
+        page.here,
+        page.notes,
     )
     return form.answer(body)
 
 
-def _history(request: Request, resource_type: str, id_: str, versions: list[records.Found]) -> bytes:
+def _history(request: Request, resource_type: str, id_: str, versions: list[records.Found], part: Subset) -> bytes:
     pairs = asked.in_query(request)
     page = paging.read(pairs)
-    since = [version for version in versions if page.is_since(version.updated)]
-    shown, links = page.cut([version.version for version in since])
-    return bundle.history(_base(request), resource_type, id_, [since[number] for number in shown], len(since), links)
+    nexts = [None, *(version.updated for version in versions)]
+    since = [
+        version
+        for version, until in zip(versions, nexts)
+        if page.is_since(version.updated) and page.is_at(version.updated, until)
+    ]
+    places, links = page.cut([version.version for version in since])
+    shown = [] if part.is_count else _parts([since[place] for place in places], part)
+    if part.is_count:
+        links = links[:1]
+    return bundle.history(_base(request), resource_type, id_, shown, len(since), links)
 
 
-def _plain(request: Request) -> Form:
-    """Return the form of the answer to a read, which has no other parameters."""
+def _parts(versions: list[records.Found], part: Subset) -> list[records.Found]:
+    """The versions, of each the part that is asked for."""
+    if part is WHOLE:
+        return versions
+    return [replace(version, body=part.part(version.body, version.type)) for version in versions]
+
+
+def _plain(request: Request, resource_type: str) -> tuple[Form, Subset]:
+    """Return the form of the answer to a read, and the part of the resource that is asked for."""
     pairs = asked.in_query(request)
     form = Form(request, pairs)
-    known(pairs)
-    return form
+    known(pairs, *NAMES)
+    part = subset(supported(resource_type), pairs)
+    if part.is_count:
+        raise Invalid("parameter _summary: there is nothing to count")
+    return form, part
 
 
 def _is_lenient(request: Request) -> bool:
@@ -138,9 +169,25 @@ def _base(request: Request) -> str:
     return base
 
 
-def _has(request: Request, version: int) -> bool:
-    """Whether the client says it has this version (RFC 9110: one tag, a list of them, or ``*``; compared weakly)."""
-    return any(star or tag == str(version) for tag, star in _TAG.findall(request.headers.get("if-none-match", "")))
+def _has(request: Request, current: records.Found) -> bool:
+    """Whether the client says it has this version (RFC 9110: one tag, a list of them, or ``*``; compared weakly), or,
+    where it names no tag, whether nothing has changed since the moment that it names."""
+    tags = request.headers.get("if-none-match")
+    if tags is not None:
+        return any(star or tag == str(current.version) for tag, star in _TAG.findall(tags))
+    since = _moment(request.headers.get("if-modified-since", ""))
+    second = current.updated // 1_000_000
+    # A moment is a whole second, in which there may have been two versions: the later one would not be sent.
+    return since is not None and (second < since or second == since and current.version == 1)
+
+
+def _moment(text: str) -> int | None:
+    """A date of HTTP in seconds since 1970; None for what is none, which RFC 9110 §13.1.3 has ignored."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return int(moment.timestamp()) if moment.tzinfo is not None else None
 
 
 def _tags(version: records.Found) -> dict[str, str]:

@@ -6,18 +6,16 @@ https://hl7.org/fhir/uv/ips/OperationDefinition-summary.html and https://hl7.org
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from gateway import records
-from gateway.api import asked
+from gateway.api import asked, parameters
 from gateway.api.answer import Form, page
 from gateway.api.auth import Known
 from gateway.api.negotiation import HTML
+from gateway.api.parameters import Pairs
 from gateway.errors import Invalid, Unsupported
-from gateway.fhir import build
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.parse import known
 from gateway.nhs import access, identifiers
@@ -27,7 +25,6 @@ from gateway.summary import document
 from gateway.summary.page import summary_page
 
 router = APIRouter(prefix="/fhir")
-Pairs = list[tuple[str, str]]
 PROFILES = frozenset(
     {
         "http://hl7.org/fhir/uv/ips/StructureDefinition/Composition-uv-ips",
@@ -60,7 +57,7 @@ def summary_by_number(request: Request, caller: Known) -> Response:
 async def summary_by_post(id_: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/uv/ips/OperationDefinition-summary.html: the same, as many clients invoke operations."""
     sent = await _sent(request, caller, by_number=False)
-    return await run_in_threadpool(lambda: _by_id(request, caller, id_, _in_body(request, sent)))
+    return await run_in_threadpool(lambda: _by_id(request, caller, id_, parameters.in_body(request, sent, VALUES)))
 
 
 @router.post("/Patient/$summary")
@@ -68,22 +65,14 @@ async def summary_by_number_in_body(request: Request, caller: Known) -> Response
     """https://hl7.org/fhir/uv/ips/OperationDefinition-summary.html: the same with the identifier in the body, where no
     log keeps it. The body is a form or a Parameters resource."""
     sent = await _sent(request, caller, by_number=True)
-    return await run_in_threadpool(lambda: _by_number(request, caller, _in_body(request, sent)))
+    return await run_in_threadpool(lambda: _by_number(request, caller, parameters.in_body(request, sent, VALUES)))
 
 
 async def _sent(request: Request, caller: Caller, by_number: bool) -> bytes:
     """The bytes of the body. A role that may see no summary is refused before they are read."""
     door, id_ = request.app.state.door, request.state.id
     await run_in_threadpool(lambda: records.refuse_person_early(door, caller, id_, by_number=by_number))
-    return await asked.body(request, asked.MOST_OF_FORM if asked.is_form(request) else asked.MOST_OF_JSON)
-
-
-def _in_body(request: Request, sent: bytes) -> Pairs:
-    """The parameters of the URL and of the body, which is a form, a Parameters resource or nothing."""
-    if asked.is_form(request):
-        return asked.in_form(request, sent)
-    query = asked.in_query(request)
-    return query if not sent and request.headers.get("content-type") is None else query + _parameters(request, sent)
+    return await asked.body(request, parameters.most(request))
 
 
 def _by_id(request: Request, caller: Caller, id_: str, pairs: Pairs) -> Response:
@@ -120,30 +109,6 @@ def _check(pairs: Pairs, *names: str) -> None:
     known(pairs, *names)
     if any(name == "profile" and value.partition("|")[0] not in PROFILES for name, value in pairs):
         raise Unsupported("parameter profile")
-
-
-def _parameters(request: Request, sent: bytes) -> Pairs:
-    try:
-        resource = build.decode(asked.resource(request, sent))
-        if resource.get("resourceType", "Parameters") != "Parameters":
-            raise Invalid("Parameters")
-        return [_parameter(parameter) for parameter in resource.get("parameter", [])]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise Invalid("Parameters: identifier") from None
-
-
-def _parameter(parameter: dict[str, Any]) -> tuple[str, str]:
-    """One parameter as a form would hold it. An unknown one is refused without its name, which in a body may be
-    anything."""
-    name = parameter["name"]
-    if name not in VALUES:
-        raise Unsupported("Parameters: only identifier, profile and view are known")
-    (value,) = (parameter[key] for key in VALUES[name] if key in parameter)
-    if isinstance(value, dict):
-        return name, f"{value.get('system', '')}|{value['value']}"
-    if not isinstance(value, str):
-        raise TypeError
-    return name, value
 
 
 def _answer(request: Request, record: Record, form: Form) -> Response:

@@ -6,10 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 
 from gateway import __version__, feeds
-from gateway.api import asked, negotiation
+from gateway.api import asked, negotiation, openapi
 from gateway.api.answer import Form, page
 from gateway.api.auth import Known
 from gateway.api.errors import RETRY_SECONDS
@@ -80,8 +81,19 @@ def metadata(request: Request) -> Response:
     pairs = asked.in_query(request)
     form = Form(request, pairs)
     known(pairs)
-    statement = capability.statement(version=__version__, url=request.app.state.base)
+    state = request.app.state
+    statement = capability.statement(__version__, state.base, has_cors=bool(state.settings.cors_origins))
     return form.answer(build.encode(statement))
+
+
+@router.get("/openapi.json")
+def openapi_document(request: Request) -> Response:
+    """https://spec.openapis.org/oas/v3.1.0: what this server answers, for generators and testers, for anybody."""
+    state = request.app.state
+    described = openapi.document(
+        request.app.routes, __version__, state.base, has_cors=bool(state.settings.cors_origins)
+    )
+    return Response(msgspec.json.encode(described), media_type="application/json")
 
 
 @router.get("/metrics")

@@ -53,6 +53,25 @@ def searchset(
     return _join(head, links, entries)
 
 
+def collected(
+    base: str,
+    path: str,
+    parameters: Sequence[tuple[str, str]],
+    matches: Sequence[Served],
+    included: Sequence[Served],
+    cursor: str | None = None,
+    here: str | None = None,
+) -> bytes:
+    """https://hl7.org/fhir/R4/bundle.html#searchset
+
+    The searchset of an operation at ``path``, with links to this page and to the next."""
+    url = f"{base}/{path}" + (f"?{urlencode(parameters)}" if parameters else "")
+    links = [("self", _at(url, here)), *([("next", _at(url, cursor))] if cursor else [])]
+    entries = [_entry(base, served, b'"search":{"mode":"match"}') for served in matches]
+    entries += [_entry(base, served, b'"search":{"mode":"include"}') for served in included]
+    return _join({"resourceType": "Bundle", "type": "searchset"}, links, entries)
+
+
 def _note(words: str) -> bytes:
     issue = {"severity": "warning", "code": "incomplete", "details": {"text": words}, "diagnostics": words}
     outcome = {"resource": {"resourceType": "OperationOutcome", "issue": [issue]}, "search": {"mode": "outcome"}}

@@ -25,8 +25,23 @@ PATIENT = (
     "of a POST."
 )
 
+BINARY = {
+    "type": "Binary", "interaction": [{"code": "read"}],
+    "documentation": "A content that a DocumentReference holds. `$docref` answers with its address.",
+}  # fmt: skip
+OPERATIONS = {
+    "Patient": (
+        ("summary", "http://hl7.org/fhir/uv/ips/OperationDefinition/summary"),
+        ("everything", "http://hl7.org/fhir/OperationDefinition/Patient-everything"),
+        ("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"),
+    ),
+    "DocumentReference": (("docref", "http://hl7.org/fhir/us/core/OperationDefinition/docref"),),
+    "Observation": (("lastn", "http://hl7.org/fhir/OperationDefinition/Observation-lastn"),),
+}
+"""Type → (name, definition) of its operations."""
 
-def statement(version: str, url: str) -> dict[str, Any]:
+
+def statement(version: str, url: str, has_cors: bool = False) -> dict[str, Any]:
     """https://hl7.org/fhir/R4/http.html#capabilities
 
     The CapabilityStatement of this server at ``url``."""
@@ -39,12 +54,12 @@ def statement(version: str, url: str) -> dict[str, Any]:
         "rest": [{
             "mode": "server",
             "security": {
-                "cors": False,
+                "cors": has_cors,
                 "service": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}]}],
                 "description": "A bearer token of a known issuer; every answer is decided, limited and audited.",
             },
             "documentation": _documentation(),
-            "resource": [_resource(name) for name in params.SEARCHABLE],
+            "resource": [*(_resource(name) for name in params.SEARCHABLE), BINARY],
             "operation": [_operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export")],
         }],
     }  # fmt: skip
@@ -66,7 +81,7 @@ def _resource(name: str) -> dict[str, Any]:
         "type": name,
         "interaction": [{"code": code} for code in INTERACTIONS],
         "profile": PLAIN + name, "supportedProfile": [UK_CORE + name],
-        "versioning": "versioned", "readHistory": True, "updateCreate": False, "conditionalRead": "not-match",
+        "versioning": "versioned", "readHistory": True, "updateCreate": False, "conditionalRead": "full-support",
         "searchParam": [_parameter(row) for row in params.searchable(name).values()],
     }  # fmt: skip
     together = _together(name)
@@ -85,11 +100,8 @@ def _resource(name: str) -> dict[str, Any]:
         resource["searchInclude"] = include
     if referring := [f"{source}:{param}" for source, param in params.referring(name)]:
         resource["searchRevInclude"] = referring
-    if name == "Patient":
-        resource["operation"] = [
-            _operation("summary", "http://hl7.org/fhir/uv/ips/OperationDefinition/summary"),
-            _operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"),
-        ]
+    if name in OPERATIONS:
+        resource["operation"] = [_operation(*row) for row in OPERATIONS[name]]
     return resource
 
 

@@ -166,8 +166,7 @@ class _Reader:
         self.count = min(int(value), MOST_COUNT)
 
     def _summary(self, value: str) -> None:
-        if value not in ("count", "false"):
-            raise Unsupported("parameter _summary")
+        """Of the kinds of summary only a count concerns the search; ``subset`` reads the others."""
         self.is_counted |= value == "count"
 
     def _sort(self, value: str) -> None:
@@ -250,6 +249,7 @@ _CONTROLS: dict[str, Callable[[_Reader, str], None]] = {
     "_id": _Reader._id, "_lastUpdated": _Reader._updated, "_count": _Reader._count, "_sort": _Reader._sort, "_include": _Reader._include,
     "_include:iterate": _Reader._include_on, "_revinclude": _Reader._revinclude, "_revinclude:iterate": _Reader._revinclude_on,
     "_cursor": _Reader._cursor, "_total": _Reader._total, **dict.fromkeys(FORM, _Reader._form), "_summary": _Reader._summary,
+    "_elements": _Reader._form,
 }  # fmt: skip
 
 

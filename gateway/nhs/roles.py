@@ -115,7 +115,7 @@ SUPPORT = frozenset({"R8015"})
 SYSTEM = frozenset({"system"})
 """A system client has no role; it has a project."""
 
-RESOURCES = frozenset({"read", "vread", "search", "history"})
+RESOURCES = frozenset({"read", "vread", "search", "history", "everything"})
 NONE: frozenset[str] = frozenset()
 
 
@@ -155,7 +155,7 @@ RULES: tuple[Rule, ...] = (
     Rule(SOCIAL_WORKERS, VIEW_DETAIL, RESOURCES, SOCIAL, "the same sections as resources"),
     Rule(SOCIAL_WORKERS, VIEW_SUMMARY, PERMIT, NONE, "who asks the patient records the answer"),
     Rule(OFFICE, TRACE, PERMIT, NONE, "reception may record relationship and permission, and sees nothing clinical"),
-    Rule(OFFICE, DEMOGRAPHICS, frozenset({"read", "search"}), NONE, "reception finds its own organisation's patients", own=True, demographics=True),
+    Rule(OFFICE, DEMOGRAPHICS, frozenset({"read", "search", "everything"}), NONE, "reception finds its own organisation's patients", own=True, demographics=True),
     Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"audit"}), NONE, "who looked, for the organisation they answer for", waits=DIRECT_CARE),
     Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"history", "vread"}), ALL, "superseded and deleted versions of their own organisation", own=True),
     Rule(SUPPORT, LOCAL_ADMIN, frozenset({"jobs"}), NONE, "runs the gateway; sees no patient"),

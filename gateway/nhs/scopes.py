@@ -40,6 +40,7 @@ NEEDS: Mapping[str, Need] = {
     "vread": Need("r"),
     "history": Need("r"),
     "search": Need("s"),
+    "everything": Need("rs"),
     "summary": Need("rs"),
     "shared": Need("rs"),
     "export": Need("rs"),

@@ -78,11 +78,12 @@ def _put(api: Api, id_: int, bits: int) -> None:
 
 
 def _is_shown(api: Api, id_: int, patient: int, user: str) -> bool:
-    """Whether a caller is answered with an item, by its id and among the person's."""
+    """Whether a caller is answered with an item, by its id, among the person's, and in everything of the person."""
     status = api.get(f"/fhir/Observation/{uid(id_)}", user).status_code
     assert status in (200, 404)
     is_found = f"Observation/{uid(id_)}" in api.found(f"/fhir/Observation?patient={uid(patient)}&_count=100", user)
-    assert is_found == (status == 200)
+    everything = api.get(f"/fhir/Patient/{uid(patient)}/$everything", user)
+    assert is_found == (status == 200) == (f"Observation/{uid(id_)}" in everything.text)
     return is_found
 
 

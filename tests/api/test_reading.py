@@ -1,5 +1,6 @@
 """Reads, versions and history on both databases: what is served, its tags, and who may see what was."""
 
+import time
 from email.utils import parsedate_to_datetime
 
 import pytest
@@ -47,6 +48,27 @@ def test_a_version_the_client_has_is_not_sent_again(clinic):
         assert (answer.status_code, answer.headers["etag"], bool(answer.content)) == (status, 'W/"1"', status == 200), (
             tag
         )
+
+
+@pytest.mark.hazard("HZ-API-13")
+def test_a_change_within_the_second_that_a_client_names_is_sent(clinic):
+    """Two versions of one second have one date, so a client that has the first is sent the second."""
+    modified = clinic.get(OBS).headers["last-modified"]
+    later, earlier = "Fri, 01 Jan 2999 00:00:00 GMT", "Fri, 01 Jan 1999 00:00:00 GMT"
+    asked = [(modified, 304), (later, 304), (earlier, 200), ("yesterday", 200), ("", 200)]
+    for date, status in asked:
+        assert clinic.get(OBS, headers={"If-Modified-Since": date}).status_code == status, date
+    both = {"If-Modified-Since": later, "If-None-Match": 'W/"7"'}
+    assert clinic.get(OBS, headers=both).status_code == 200, "a tag goes before a date"
+    send_again(clinic, valueString="second")
+    modified = clinic.get(OBS).headers["last-modified"]
+    assert clinic.get(OBS, headers={"If-Modified-Since": modified}).status_code == 200
+    assert clinic.get(OBS, headers={"If-Modified-Since": later}).status_code == 304
+
+
+def test_a_history_of_a_type_is_refused_by_name(clinic):
+    answer = clinic.get("/fhir/Observation/_history")
+    assert (answer.status_code, answer.json()["issue"][0]["code"]) == (400, "not-supported")
 
 
 READS = (OBS, f"{OBS}/_history", f"{OBS}/_history/1", f"/fhir/Patient/{uid(1)}/$summary")
@@ -134,9 +156,25 @@ def test_a_history_is_read_in_pages_and_since_a_moment(clinic):
     assert clinic.get(f"{OBS}/_history", _since="2999-01-01T00:00:00Z").json()["total"] == 0
 
 
+def test_a_history_at_a_moment_is_what_was_current_then(clinic):
+    moments = [clinic.get(OBS).json()["meta"]["lastUpdated"]]
+    for order, words in enumerate(("second", "third"), 2):
+        time.sleep(0.002)
+        deliver(clinic.store, [row("ann-obs", observation(3, 1, valueString=words), order=order)], SETS)
+        moments.append(clinic.get(OBS).json()["meta"]["lastUpdated"])
+
+    def shown(**asked) -> list[str]:
+        entries = clinic.get(f"{OBS}/_history", **asked).json().get("entry", ())
+        return [entry["resource"]["meta"]["versionId"] for entry in entries]
+
+    assert [shown(_at=moment) for moment in moments] == [["1"], ["2"], ["3"]]
+    assert shown(_at=moments[0][:4]) == ["3", "2", "1"] and shown(_at="2999") == ["3"] and shown(_at="2001") == []
+    assert shown(_at=moments[1], _since=moments[2]) == []
+
+
 @pytest.mark.parametrize(
     "name, value",
-    [("_count", "x"), ("_count", "-1"), ("_since", "9990009990"), ("_at", "2020"), (paging.CURSOR, "x")],
+    [("_count", "x"), ("_count", "-1"), ("_since", "9990009990"), ("_at", "9990009990"), (paging.CURSOR, "x")],
 )
 def test_a_history_that_is_asked_for_wrongly_is_refused_by_name(clinic, name, value):
     answer = clinic.get(f"{OBS}/_history", **{name: value})

@@ -83,3 +83,38 @@ def test_the_directory_is_open_to_any_role_and_names_no_patient(town):
     assert b'"resourceType":"Practitioner"' in roles[0]
     assert town.get("/fhir/Practitioner", "receptionist", _count="1").status_code == 200
     assert town.get("/fhir/Organization", "researcher").status_code == 403
+
+
+REFERENCE = re.compile(rb'"reference":"((?:Organization|Practitioner|PractitionerRole|Location|Slot|Schedule)/[^"]+)"')
+
+
+def named(pages: list[bytes]) -> list[str]:
+    return [name.decode() for page in pages for name in re.findall(rb'"fullUrl":"[^"]*/fhir/([^"]+)"', page)]
+
+
+def searched(api, user: str, asked: dict[str, str]) -> set[str]:
+    """What a person's searches of every type find, and what of the directory these lead to."""
+    answers = {type_: api.get(f"/fhir/{type_}", user, **asked, _count="250") for type_ in params.PATIENT_TYPES}
+    answers["Patient"] = api.get("/fhir/Patient", user, identifier=asked["patient.identifier"])
+    bodies = [answer.content for answer in answers.values() if answer.status_code == 200]
+    found, waiting = set(named(bodies)), [name.decode() for body in bodies for name in REFERENCE.findall(body)]
+    for name in waiting:
+        if name not in found and (answer := api.get(f"/fhir/{name}", user)).status_code == 200:
+            found.add(name)
+            waiting += [other.decode() for other in REFERENCE.findall(answer.content)]
+    return found
+
+
+@pytest.mark.hazard("HZ-API-07")
+@pytest.mark.parametrize("user", ["dr-green", "dr-ward", "social-worker", "receptionist"])
+def test_everything_is_what_every_search_finds_and_where_it_leads_each_once(town, made, user):
+    for role in ("demo", "hospital") if "hospital" in made.people else ("demo",):
+        asked = of(made, role)
+        expected = searched(town, user, asked)
+        patients = sorted(name for name in expected if name.startswith("Patient/"))
+        for patient in patients:
+            pages = walk(town, f"/fhir/{patient}/$everything", user, _count="17")
+            found = named(pages)
+            assert set(found) == expected and len(found) == len(expected)
+            assert named(walk(town, f"/fhir/{patient}/$everything", user)) == found
+        assert patients or user != "dr-green"

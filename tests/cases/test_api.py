@@ -320,6 +320,8 @@ def self_link(facts, joan, tmp_path):
 def promises(facts, joan, tmp_path):
     value = {"token": "x", "date": "2020", "string": "abc", "uri": "urn:x", "quantity": "1"}
     for resource in joan.ask("metadata").json()["rest"][0]["resource"]:
+        if resource["type"] == "Binary":  # is found in its DocumentReference
+            continue
         assert resource["profile"] and resource["supportedProfile"]
         assert resource["conditionalRead"] == facts["conditionalRead"]
         refused = [

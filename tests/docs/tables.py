@@ -91,7 +91,8 @@ CONTROLS = {
     "_total": "`accurate`, `estimate` (which is accurate too) or `none`",
     "_format": "`json` or `xml`",
     "_pretty": "`true` for an indented answer, or `false`",
-    "_summary": "`count` for the total alone, as `_count=0`; or `false`",
+    "_summary": "`true`, `text` or `data` for a part of each resource; `count` for the total alone; or `false`",
+    "_elements": "elements of the type, with commas between them: a part of each resource",
 }
 """What each of the parameters that every type takes holds."""
 

@@ -201,7 +201,7 @@ def test_a_request_that_names_several_people_is_answered_for_none():
 @pytest.mark.parametrize(
     "caller", [GREEN, WARD, USERS["social-worker"]], ids=lambda caller: caller.role + caller.organisation
 )
-@pytest.mark.parametrize("act", ["summary", "shared", "read", "search", "vread", "history"])
+@pytest.mark.parametrize("act", ["summary", "shared", "everything", "read", "search", "vread", "history"])
 @pytest.mark.hazard("HZ-ACCESS-04")
 def test_a_restricted_patient_is_shown_to_nobody_however_it_is_known(caller, act):
     someone_else = PatientFact("claimed", 9, OTHER, ODS[OTHER], "gp", labels=labels.RESTRICTED)
@@ -496,7 +496,7 @@ def matrix() -> str:
     for user, caller in USERS.items():
         title = "system client" if caller.kind == "system" else roles.ROLES.get(caller.role, "no role")
         lines.append(f"{user}: {title}, {caller.organisation or 'nowhere'}")
-        for name in ("summary", "shared", "search", "history"):
+        for name in ("summary", "shared", "everything", "search", "history"):
             lines += _rows(caller, name)
         for name in ("permit", "audit", "export", "export-admin"):
             refusal = decide(caller, Act(name), Facts.of_nobody(NOW)).refusal
@@ -506,14 +506,15 @@ def matrix() -> str:
 
 
 def _rows(caller, name):
-    types = ["Patient"] if name in access.VIEWS else sorted(roles.types_of(roles.ALL) | roles.DIRECTORY)
+    is_whole = name in access.VIEWS or name == "everything"
+    types = ["Patient"] if is_whole else sorted(roles.types_of(roles.ALL) | roles.DIRECTORY)
     seen, refused = {}, {}
     for resource_type in types:
         decision = decide(caller, Act(name, resource_type, True), facts(caller))
         if decision.refusal:
             refused.setdefault(decision.refusal.code, []).append(resource_type)
             continue
-        shown = sorted(roles.types_of(roles.ALL)) if name in access.VIEWS else [resource_type]
+        shown = sorted(roles.types_of(roles.ALL)) if is_whole else [resource_type]
         for label, publisher, kind in (
             ("own", None, None),
             ("gp", GP, "gp"),
@@ -535,7 +536,7 @@ def _rows(caller, name):
             if found:
                 hidden = labels.HIDDEN_ALWAYS if label in ("own", "directory") else decision.hidden
                 seen.setdefault((label, hidden), []).extend(found)
-        if name in access.VIEWS:
+        if is_whole:
             yield f"  {name}: sections {', '.join(sorted(decision.sections))}"
     for (label, hidden), found in seen.items():
         yield f"  {name}, {label}: {_named(found)}; {HIDDEN[hidden]}"

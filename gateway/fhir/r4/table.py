@@ -33,7 +33,7 @@ DATED = frozenset({"date", "dateTime", "instant"})
 @dataclass(frozen=True, slots=True)
 class Element:
     """One element of a type. ``names`` maps each JSON name to its type: one, or one for each type of a choice
-    (``valueQuantity``)."""
+    (``valueQuantity``). ``is_summary`` and ``is_modifier`` are what R4's definition says."""
 
     name: str
     names: dict[str, str]
@@ -41,6 +41,8 @@ class Element:
     is_many: bool
     codes: frozenset[str]
     targets: frozenset[str]
+    is_summary: bool = False
+    is_modifier: bool = False
 
     @property
     def is_choice(self) -> bool:
@@ -68,12 +70,13 @@ def types() -> dict[str, Type]:
 
 
 def _element(row: list[Any], codes: dict[str, frozenset[str]]) -> Element:
-    name, kinds, least, many, bound, targets = row
+    name, kinds, least, many, bound, targets, flags = row
     if name.endswith("[x]"):
         names = {name[:-3] + kind[0].upper() + kind[1:]: kind for kind in kinds}
     else:
         names = {name: kinds[0]}
-    return Element(name, names, least > 0, bool(many), codes.get(bound, frozenset()), frozenset(targets))
+    code_set, led = codes.get(bound, frozenset()), frozenset(targets)
+    return Element(name, names, least > 0, bool(many), code_set, led, bool(flags & 1), bool(flags & 2))
 
 
 @lru_cache(maxsize=1)
