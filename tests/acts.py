@@ -78,6 +78,8 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/fhir/{resource_type}/{id_}/_history"): ("history",),
     ("GET", "/fhir/{resource_type}"): ("search",),
     ("POST", "/fhir/{resource_type}/_search"): ("search",),
+    ("POST", "/fhir/{resource_type}/$validate"): READS_NOBODY,
+    ("POST", "/fhir/{resource_type}/{id_}/$validate"): READS_NOBODY,
     ("POST", "/sandbox/permission"): ("permit",),
 }
 """Route → the act of each answer to a known caller. The public routes (``gateway.api.auth.PUBLIC``) know nobody."""

@@ -108,7 +108,7 @@ HOMES = {
     "httpx": {"gateway/egress.py", "gateway/demo.py"},
     "splink": {"gateway/identity/proposing.py"},
     "duckdb": {"gateway/identity/proposing.py"},
-    "fhir.resources": set(),
+    "fhir.resources": {"gateway/fhir/second_opinion.py"},
     "sqlmodel": {"gateway/store"},
     "sqlalchemy": {"gateway/store"},
     "alembic": {"gateway/store"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from gateway import errors, log
+from gateway.fhir.issues import Issue
 
 JSON, XML = "application/fhir+json", "application/fhir+xml"
 """The media types, as they are asked for."""
@@ -38,6 +39,23 @@ STATUS: dict[type[errors.GatewayError], tuple[int, str]] = {
 def outcome(code: str, text: str, detail: str = "") -> bytes:
     """An OperationOutcome of one issue; ``detail`` is a machine-readable code of ours."""
     return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": [_issue(code, text, detail)]})
+
+
+def outcome_of(issues: Iterable[Issue]) -> bytes:
+    """An OperationOutcome of issues, each with its place."""
+    return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": [_placed(issue) for issue in issues]})
+
+
+def _placed(issue: Issue) -> dict[str, Any]:
+    place = {"expression": [issue.location]} if issue.location else {}
+    words = f"{issue.location}: {issue.message}" if issue.location else issue.message
+    return {
+        "severity": issue.severity,
+        "code": issue.code,
+        "details": {"text": issue.message},
+        "diagnostics": words,
+        **place,
+    }
 
 
 def _issue(code: str, text: str, detail: str) -> dict[str, Any]:

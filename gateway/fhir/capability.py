@@ -82,8 +82,9 @@ def _resource(name: str) -> dict[str, Any]:
     include = [f"{name}:{param}" for param in params.includes(name)]
     if include:
         resource["searchInclude"] = include
+    resource["operation"] = [_operation("validate", "http://hl7.org/fhir/OperationDefinition/Resource-validate")]
     if name == "Patient":
-        resource["operation"] = [
+        resource["operation"] += [
             _operation("summary", "http://hl7.org/fhir/uv/ips/OperationDefinition/summary"),
             _operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export"),
         ]
