@@ -27,7 +27,10 @@ STATUS: dict[type[errors.GatewayError], tuple[int, str]] = {
     errors.Gone: (410, "deleted"),
     errors.NotFound: (404, "not-found"),
     errors.NotAcceptable: (406, "not-supported"),
+    errors.NotAllowed: (405, "not-supported"),
     errors.Conflict: (409, "conflict"),
+    errors.Stale: (412, "conflict"),
+    errors.Unprocessable: (422, "processing"),
     errors.TooLarge: (413, "too-long"),
     errors.WrongMedia: (415, "not-supported"),
     errors.Refused: (400, "business-rule"),
@@ -84,7 +87,11 @@ def of(error: errors.GatewayError) -> Failed:
     status, code = _of(error)
     if status == 401:
         return outcome(code, UNAUTHENTICATED), status, {"WWW-Authenticate": "Bearer"}
-    headers = {}
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.Unprocessable):
+        return outcome_of(error.issues), status, headers
+    if isinstance(error, errors.NotAllowed):
+        headers = {"Allow": "GET, HEAD"}
     if status == 503:
         headers = {"Retry-After": str(RETRY_SECONDS)}
     if isinstance(error, errors.Throttled):

@@ -17,6 +17,7 @@ from gateway.errors import Forbidden, GatewayError
 from gateway.fhir import build, capability
 from gateway.fhir.dates import moment
 from gateway.fhir.parse import known
+from gateway.intake.write import ACCEPTED
 from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.nhs import access
 from gateway.records import quality
@@ -80,7 +81,7 @@ def metadata(request: Request) -> Response:
     pairs = asked.in_query(request)
     form = Form(request, pairs)
     known(pairs)
-    statement = capability.statement(version=__version__, url=request.app.state.base)
+    statement = capability.statement(__version__, request.app.state.base, ACCEPTED)
     return form.answer(build.encode(statement))
 
 

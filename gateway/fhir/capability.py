@@ -3,12 +3,14 @@ else."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from gateway.fhir import params
 
 DEFINITION = "http://hl7.org/fhir/SearchParameter/"
 INTERACTIONS = ("read", "vread", "history-instance", "search-type")
+WRITES = ("create", "update", "delete")
 DATE = "2026-11-27"
 COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination"
 """The extension that says which parameters must be asked together."""
@@ -26,10 +28,10 @@ PATIENT = (
 )
 
 
-def statement(version: str, url: str) -> dict[str, Any]:
+def statement(version: str, url: str, written: Collection[str] = ()) -> dict[str, Any]:
     """https://hl7.org/fhir/R4/http.html#capabilities
 
-    The CapabilityStatement of this server at ``url``."""
+    The CapabilityStatement of this server at ``url``, where contributors write the types ``written``."""
     return {
         "resourceType": "CapabilityStatement", "status": "active", "date": DATE, "kind": "instance",
         "software": {"name": "NHS record gateway", "version": version},
@@ -43,19 +45,20 @@ def statement(version: str, url: str) -> dict[str, Any]:
                 "service": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}]}],
                 "description": "A bearer token of a known issuer; every answer is decided, limited and audited.",
             },
-            "resource": [_resource(name) for name in params.SEARCHABLE],
+            "resource": [_resource(name, name in written) for name in params.SEARCHABLE],
             "operation": [_operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export")],
         }],
     }  # fmt: skip
 
 
-def _resource(name: str) -> dict[str, Any]:
+def _resource(name: str, is_written: bool) -> dict[str, Any]:
     rows = params.searchable(name).values()
     resource: dict[str, Any] = {
         "type": name,
-        "interaction": [{"code": code} for code in INTERACTIONS],
+        "interaction": [{"code": code} for code in (*INTERACTIONS, *(WRITES if is_written else ()))],
         "profile": PLAIN + name, "supportedProfile": [UK_CORE + name],
-        "versioning": "versioned", "readHistory": True, "updateCreate": False, "conditionalRead": "not-match",
+        "versioning": "versioned", "readHistory": True, "updateCreate": is_written,
+        "conditionalRead": "not-match",
         "searchParam": [
             {"name": "_id", "definition": DEFINITION + "Resource-id", "type": "token"},
             {"name": "_lastUpdated", "definition": DEFINITION + "Resource-lastUpdated", "type": "date"},

@@ -165,6 +165,7 @@ RULES: tuple[Rule, ...] = (
     Rule(SUPPORT, LOCAL_ADMIN, frozenset({"jobs"}), NONE, "runs the gateway; sees no patient"),
     Rule(SUPPORT, LOCAL_ADMIN, frozenset({"export-admin"}), NONE, "runs the exports of projects; sees no patient", waits=SECONDARY_USE),
     Rule(SYSTEM, "", frozenset({"export"}), NONE, "a project's client fetches its own export", scope="system"),
+    Rule(SYSTEM, "", WRITES, CONTRIBUTED, "a contributor's client writes what its own organisation recorded", own=True, scope="system"),
     Rule(SYSTEM, "", VALIDATE, NONE, "a client checks what it would send; nobody is shown", scope="system"),
     Rule(CLINICIANS, VIEW_DETAIL, VALIDATE, NONE, "checks a resource that they hold; nobody is shown"),
     Rule(SUPPORT, LOCAL_ADMIN, VALIDATE, NONE, "checks what integrators send; nobody is shown"),

@@ -47,6 +47,9 @@ NEEDS: Mapping[str, Need] = {
     "audit": Need("rs", "AuditEvent"),
     "jobs": Need("r", EVERY),
     "export-admin": Need("cud", EVERY),
+    "create": Need("c"),
+    "update": Need("u"),
+    "delete": Need("d"),
     "validate": Need(""),
 }
 """THE TABLE of what each act needs. Permission to view is a patient's consent that somebody records. The metrics and

@@ -86,6 +86,9 @@ ASKED: dict[tuple[frozenset[str], str], Callable[[Api], int]] = {
     (roles.SUPPORT, "jobs"): _get("/metrics", "admin"),
     (roles.SUPPORT, "validate"): _validate("admin"),
     (roles.CLINICIANS, "validate"): _validate("dr-green"),
+    (roles.SYSTEM, "create"): lambda api: (
+        api.ask("POST", "/fhir/Patient", "tester", json={"resourceType": "Patient"}).status_code
+    ),
     (roles.SYSTEM, "validate"): _validate("tester"),
 }
 """What each row allows, asked over HTTP by one who has it."""

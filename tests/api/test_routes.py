@@ -36,6 +36,9 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("POST", "/fhir/{resource_type}/_search"): ("/fhir/Observation/_search", "dr-green", FORM, f"patient={uid(1)}", "search"),
     ("POST", "/fhir/{resource_type}/$validate"): ("/fhir/Patient/$validate", "admin", JSON, "{}", "validate"),
     ("POST", "/fhir/{resource_type}/{id_}/$validate"): ("/fhir/Patient/a/$validate", "admin", JSON, "{}", "validate"),
+    ("POST", "/fhir/{resource_type}"): ("/fhir/Patient", "tester", JSON, '{"resourceType":"Patient"}', "create"),
+    ("PUT", "/fhir/{resource_type}/{id_}"): ("/fhir/Patient/a", "tester", JSON, '{"resourceType":"Patient","id":"a"}', "update"),
+    ("DELETE", "/fhir/{resource_type}/{id_}"): ("/fhir/Patient/a", "tester", {}, "", "delete"),
     ("POST", "/sandbox/permission"): ("/sandbox/permission", "dr-ward", JSON, PERMISSION, "permit"),
 }  # fmt: skip
 """Each route that asks who is calling → a request of somebody who may, and the act that it is."""

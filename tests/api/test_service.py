@@ -7,6 +7,7 @@ import pytest
 from opentelemetry import trace
 
 from gateway.fhir import model, params
+from gateway.intake.write import ACCEPTED
 
 TYPES = [
     "Patient", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter",
@@ -14,6 +15,7 @@ TYPES = [
     "Consent", "FamilyMemberHistory", "Specimen", "RelatedPerson", "CarePlan", "DocumentReference", "Appointment", "Provenance", "Schedule",
     "Slot",
 ]  # fmt: skip
+READ = {"read", "vread", "history-instance", "search-type"}
 
 
 @pytest.fixture
@@ -39,12 +41,14 @@ def test_it_tells_of_the_parameters_and_includes_that_are_taken(everything, capa
         assert set(each.get("searchInclude", ())) == {
             f"{each['type']}:{name}" for name in params.includes(each["type"])
         }
-        assert {code["code"] for code in each["interaction"]} == {"read", "vread", "history-instance", "search-type"}
+        written = {"create", "update", "delete"} if each["type"] in ACCEPTED else set()
+        assert {code["code"] for code in each["interaction"]} == {*READ, *written}
+        assert each["updateCreate"] is bool(written)
 
 
 def test_it_tells_of_the_operations(capability):
     (patient,) = [each for each in capability["rest"][0]["resource"] if each["type"] == "Patient"]
-    assert [each["name"] for each in patient["operation"]] == ["summary", "export"]
+    assert [each["name"] for each in patient["operation"]] == ["validate", "summary", "export"]
     assert [each["name"] for each in capability["rest"][0]["operation"]] == ["export"]
 
 

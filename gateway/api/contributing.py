@@ -1,0 +1,156 @@
+"""Writes of contributors: create, update and delete. Each reads the request, asks ``intake.write`` and wraps the answer.
+
+They are defined in https://hl7.org/fhir/R4/http.html.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from gateway import records
+from gateway.api import asked
+from gateway.api.answer import Form
+from gateway.api.auth import Known
+from gateway.api.errors import outcome_of
+from gateway.errors import Invalid, Unprocessable
+from gateway.fhir import build, model
+from gateway.fhir.issues import Issue
+from gateway.fhir.parse import known
+from gateway.intake.write import ANY_VERSION, Change, Done, require_type, write
+from gateway.nhs.access import Act
+from gateway.nhs.roles import Caller
+
+router = APIRouter(prefix="/fhir")
+_TAG = re.compile(r'(?:W/)?"([0-9]{1,9})"|(\*)')
+_RETURN = re.compile(r"(?:^|[,;\s])return\s*=\s*\"?(minimal|representation|OperationOutcome)\b", re.IGNORECASE)
+
+
+@router.post("/{resource_type}")
+async def create(resource_type: str, request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/R4/http.html#create: a new resource, under an id that the server gives."""
+    return await _asked(request, caller, "create", resource_type, _create)
+
+
+@router.put("/{resource_type}/{id_}")
+async def update(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/R4/http.html#update: the resource of an id, which is made where nobody has it."""
+    return await _asked(request, caller, "update", resource_type, lambda ask, sent: _update(ask, sent, id_))
+
+
+@router.delete("/{resource_type}/{id_}")
+async def delete(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/R4/http.html#delete: the resource of an id is no more. Its versions are kept."""
+    return await _asked(request, caller, "delete", resource_type, lambda ask, sent: _delete(ask, id_))
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One request that writes: who asks, of which type, and in which form it is answered."""
+
+    request: Request
+    caller: Caller
+    type: str
+    form: Form
+
+    @property
+    def base(self) -> str:
+        base: str = self.request.app.state.base
+        return base
+
+    def make(self, change: Change) -> Done:
+        """Make one change."""
+        door, id_ = self.request.app.state.door, self.request.state.id
+        (done,) = write(door, self.caller, [change], id_, self.base)
+        return done
+
+
+async def _asked(
+    request: Request, caller: Caller, act: str, resource_type: str, answer: Callable[[Asking, bytes], Response]
+) -> Response:
+    """The body is read when the caller may write such a thing at all. The rest computes and waits, so it is done in a
+    thread."""
+    pairs = asked.in_query(request)
+    form = Form(request, pairs)
+    known(pairs)
+    door, id_ = request.app.state.door, request.state.id
+    require_type(resource_type)
+    await run_in_threadpool(records.refuse_early, door, caller, Act(act, resource_type), id_)
+    sent = await asked.body(request, request.app.state.settings.body_limit)
+    return await run_in_threadpool(answer, Asking(request, caller, resource_type, form), sent)
+
+
+def _create(ask: Asking, sent: bytes) -> Response:
+    resource = _resource(ask, sent)
+    return _written(ask, ask.make(Change("create", ask.type, str(uuid.uuid4()), resource)))
+
+
+def _update(ask: Asking, sent: bytes, id_: str) -> Response:
+    resource = _resource(ask, sent)
+    if resource.get("id") != id_:
+        raise Invalid(f"{ask.type}.id: not the id of the address")
+    return _written(ask, ask.make(Change("update", ask.type, id_, resource, _expected(ask.request))))
+
+
+def _delete(ask: Asking, id_: str) -> Response:
+    done = ask.make(Change("delete", ask.type, id_, None, _expected(ask.request)))
+    return Response(status_code=204, headers={"ETag": f'W/"{done.version.version}"'})
+
+
+def _resource(ask: Asking, sent: bytes) -> dict[str, object]:
+    """The resource of a body. Raises ``Invalid`` for what cannot be read or is of another type, ``Unprocessable`` with
+    everything that is wrong with it."""
+    body = asked.resource(ask.request, sent)
+    issues = model.check(body)
+    try:
+        resource = build.decode(body)
+    except model.UNREADABLE:
+        raise Invalid("body: JSON in UTF-8") from None
+    if not isinstance(resource, dict) or resource.get("resourceType") != ask.type:
+        raise Invalid("resourceType: not the type of the address")
+    if issues:
+        raise Unprocessable(issues)
+    return resource
+
+
+def _expected(request: Request) -> int | None:
+    """The version that ``If-Match`` names. Raises ``Invalid`` where it names none or several."""
+    lines = request.headers.getlist("if-match")
+    if not lines:
+        return None
+    match = _TAG.fullmatch(lines[0].strip()) if len(lines) == 1 else None
+    if match is None:
+        raise Invalid("if-match: one version")
+    return int(match[1]) if match[1] else ANY_VERSION
+
+
+def _written(ask: Asking, done: Done) -> Response:
+    """The answer to a change: where it is, its version, and as much as the client prefers."""
+    version, form = done.version, ask.form
+    headers = {
+        "ETag": f'W/"{version.version}"',
+        "Last-Modified": records.http_date(version.updated),
+        "Location": f"{ask.base}/{version.type}/{version.id}/_history/{version.version}",
+    }
+    status = 201 if done.outcome == "created" else 200
+    match _preferred(ask.request):
+        case "minimal":
+            return Response(status_code=status, headers=headers)
+        case "operationoutcome":
+            fine = Issue("information", "informational", "", done.outcome)
+            answer = form.answer(outcome_of(done.notes or (fine,)), headers)
+        case _:
+            answer = form.answer(version.body, headers)
+    answer.status_code = status
+    return answer
+
+
+def _preferred(request: Request) -> str:
+    """What of the answer the client prefers; the resource where it does not say."""
+    match = _RETURN.search(",".join(request.headers.getlist("prefer")))
+    return match[1].lower() if match else "representation"

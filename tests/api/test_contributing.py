@@ -1,0 +1,182 @@
+"""Writes of contributors over HTTP: what is made, what stands then, and what is refused with nothing written."""
+
+import json
+
+import pytest
+
+from tests.api.people import ANN, uid
+
+JSON = {"Content-Type": "application/fhir+json"}
+PATIENT = {"resourceType": "Patient", "gender": "female", "birthDate": "1980-02-29"}
+CODE = {"coding": [{"system": "http://snomed.info/sct", "code": "27113001", "display": "Body weight"}]}
+
+
+def observation(patient, **elements):
+    return {
+        "resourceType": "Observation", "status": "final", "code": CODE, "subject": {"reference": f"Patient/{patient}"},
+        "valueQuantity": {"value": 1, "unit": "kg"}, **elements,
+    }  # fmt: skip
+
+
+def ask(api, method, path, body=None, headers=None, user="tester"):
+    content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    return api.ask(method, f"/fhir/{path}", user, {**JSON, **(headers or {})}, content=content)
+
+
+def made(api, body):
+    answer = ask(api, "POST", body["resourceType"], body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+def stands(api):
+    """All that the store holds of versions, rows and indexes: what a refused write must not change."""
+    tables = ("head", "version", "kept", "entry", "touched", "quarantine", "claim", "person", "rejected", "delivery")
+    with api.store.read() as session:
+        return {table: session.value(f"SELECT count(*) FROM {table}") for table in tables}
+
+
+def test_a_resource_is_created_updated_and_deleted(clinic):
+    answer = ask(clinic, "POST", "Patient", {**PATIENT, "id": "mine"})
+    id_ = answer.json()["id"]
+    assert answer.status_code == 201 and id_ != "mine" and answer.headers["etag"] == 'W/"1"'
+    assert answer.headers["location"].endswith(f"/fhir/Patient/{id_}/_history/1") and answer.headers["last-modified"]
+    assert answer.json()["meta"]["versionId"] == "1" and answer.json()["meta"]["source"].startswith("urn:fhir:8A998#")
+    changed = {**PATIENT, "id": id_, "gender": "male"}
+    assert ask(clinic, "PUT", f"Patient/{id_}", changed, {"If-Match": 'W/"7"'}).status_code == 412
+    answer = ask(clinic, "PUT", f"Patient/{id_}", changed, {"If-Match": 'W/"1"'})
+    assert (answer.status_code, answer.headers["etag"], answer.json()["gender"]) == (200, 'W/"2"', "male")
+    again = ask(clinic, "PUT", f"Patient/{id_}", changed)
+    assert again.headers["etag"] == 'W/"2"', "equal bytes make no new version"
+    assert ask(clinic, "DELETE", f"Patient/{id_}").status_code == 204
+    assert ask(clinic, "DELETE", f"Patient/{id_}").status_code == 204
+    answer = ask(clinic, "PUT", f"Patient/{id_}", changed)
+    assert (answer.status_code, answer.headers["etag"]) == (201, 'W/"4"')
+
+
+def test_the_client_may_name_a_free_id_and_its_own_references_hold(clinic):
+    assert ask(clinic, "PUT", "Patient/ward-1", {**PATIENT, "id": "ward-1"}).status_code == 201
+    id_ = made(clinic, observation("ward-1"))
+    body = ask(clinic, "PUT", f"Observation/{id_}", {**observation("ward-1"), "id": id_, "status": "amended"}).json()
+    assert body["subject"] == {"reference": "Patient/ward-1"} and body["status"] == "amended"
+    assert ask(clinic, "PUT", "Observation/ward-1", {**observation("ward-1"), "id": "ward-1"}).status_code == 409
+    answer = ask(clinic, "DELETE", "Patient/ward-1")
+    assert answer.status_code == 409, "an observation would be nobody's"
+    assert ask(clinic, "DELETE", f"Observation/{id_}").status_code == 204
+    assert ask(clinic, "DELETE", "Patient/ward-1").status_code == 204
+
+
+PREFERENCES = {"minimal": None, "representation": "Patient", "OperationOutcome": "OperationOutcome"}
+
+
+@pytest.mark.parametrize("preference, type_", PREFERENCES.items())
+def test_the_client_gets_as_much_as_it_prefers(clinic, preference, type_):
+    answer = ask(clinic, "POST", "Patient", PATIENT, {"Prefer": f"respond-async, return={preference}"})
+    assert answer.status_code == 201 and answer.headers["location"]
+    assert answer.json()["resourceType"] == type_ if type_ else answer.content == b""
+
+
+def test_xml_is_taken_and_given(clinic):
+    headers = {"Content-Type": "application/fhir+xml", "Accept": "application/fhir+xml"}
+    body = b'<Patient xmlns="http://hl7.org/fhir"><gender value="female"/></Patient>'
+    answer = ask(clinic, "POST", "Patient", body, headers)
+    assert answer.status_code == 201 and b'<gender value="female"/>' in answer.content
+
+
+def test_what_is_written_is_gathered_labelled_and_audited_as_what_is_loaded(clinic):
+    number = {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": ANN}
+    id_ = made(clinic, {**PATIENT, "identifier": [number]})
+    with clinic.store.read() as session:
+        assert session.value("SELECT count(*) FROM claim WHERE number = ?", ANN) == 3
+    hidden = made(clinic, observation(id_, meta={"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]}))  # fmt: skip
+    with clinic.store.read() as session:
+        assert session.value("SELECT own FROM head WHERE id = ?", hidden) == 1
+    event = [event for event in clinic.audit() if event["act"] == "create"][-1]
+    assert (
+        event["stream"] == "write" and event["resources"] == [f"Observation/{hidden}/1"] and event["user"] == "tester"
+    )
+    assert event["patients"] == [id_] and event["outcome"] == "created"
+
+
+def nested(depth):
+    return (
+        b'{"resourceType":"Patient","extension":'
+        + b'[{"url":"urn:a","extension":' * depth
+        + b"[]"
+        + b"}]" * depth
+        + b"}"
+    )
+
+
+REFUSED = [
+    ("not JSON", "POST", "Patient", b"{", 400),
+    ("NaN", "POST", "Patient", b'{"resourceType":"Patient","multipleBirthInteger":NaN}', 400),
+    ("a name twice", "POST", "Patient", b'{"resourceType":"Patient","active":true,"active":false}', 400),
+    ("half a pair", "POST", "Patient", b'{"resourceType":"Patient","language":"\\ud800"}', 400),
+    ("no UTF-8", "POST", "Patient", b'{"resourceType":"Patient","language":"\xff"}', 400),
+    ("a list", "POST", "Patient", b"[]", 400),
+    ("200 deep", "POST", "Patient", nested(100), 413),
+    ("a huge value", "POST", "Patient", {**PATIENT, "name": [{"text": "x" * 1_100_000}]}, 422),
+    ("a huge number", "POST", "Observation", observation(uid(1), valueQuantity={"value": 10**400}), 422),
+    ("another type", "POST", "Observation", PATIENT, 400),
+    ("another id", "PUT", "Patient/a", {**PATIENT, "id": "b"}, 400),
+    ("no id", "PUT", "Patient/a", PATIENT, 400),
+    ("an NHS number as id", "PUT", f"Patient/{ANN}", {**PATIENT, "id": ANN}, 400),
+    ("an NHS number in the id", "PUT", f"Patient/x-{ANN}", {**PATIENT, "id": f"x-{ANN}"}, 400),
+    ("a fault of R4", "POST", "Patient", {**PATIENT, "birthDate": "Zebedee"}, 422),
+    ("a part", "POST", "Patient", {**PATIENT, "meta": {"tag": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}]}}, 422),
+    ("a modifier", "POST", "Patient", {**PATIENT, "modifierExtension": [{"url": "urn:a", "valueBoolean": True}]}, 422),
+    ("somebody else's subject", "POST", "Observation", observation(uid(1)), 422),
+    ("nobody's subject", "POST", "Observation", observation("none"), 422),
+    ("no subject", "POST", "Observation", {key: value for key, value in observation("a").items() if key != "subject"}, 422),
+    ("an urn of nothing", "POST", "Observation", {**observation("a"), "subject": {"reference": "urn:uuid:0"}}, 422),
+    ("somebody else's resource", "PUT", f"Patient/{uid(1)}", {**PATIENT, "id": uid(1)}, 404),
+    ("somebody else's, deleted", "DELETE", f"Patient/{uid(1)}", None, 404),
+    ("nothing, deleted", "DELETE", "Patient/none", None, 404),
+    ("a consent", "POST", "Consent", {"resourceType": "Consent"}, 405),
+    ("a type that is not served", "POST", "Zebra", PATIENT, 404),
+    ("a condition that nobody knows", "POST", "Patient?name=x", PATIENT, 400),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "method, path, body, status", [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
+def test_a_refused_write_changes_nothing_and_repeats_no_value(town, method, path, body, status):
+    before = stands(town)
+    answer = ask(town, method, path, body)
+    assert answer.status_code == status and answer.json()["resourceType"] == "OperationOutcome", answer.text
+    assert stands(town) == before
+    assert "Zebedee" not in answer.text and ANN not in answer.text
+
+
+def test_a_fault_is_told_with_its_place(town):
+    (issue,) = ask(town, "POST", "Observation", observation(uid(1))).json()["issue"]
+    assert issue["expression"] == ["Observation.subject.reference"]
+    issues = ask(town, "POST", "Patient", {**PATIENT, "birthDate": "Zebedee", "gender": "Zebedee"}).json()["issue"]
+    assert {issue["expression"][0] for issue in issues} == {"Patient.birthDate", "Patient.gender"}
+
+
+@pytest.mark.parametrize(
+    "user, status", [("dr-green", 403), ("admin", 403), ("researcher", 403), ("no-role", 401), ("", 401)]
+)
+def test_nobody_but_a_contributors_client_writes(town, user, status):
+    before = stands(town)
+    assert ask(town, "POST", "Patient", PATIENT, user=user).status_code in (status, 401)
+    assert stands(town) == before
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory, data_dir):
+    """A practice, a trust and their people, on SQLite: for writes that are refused."""
+    from gateway.store.database import open_store
+    from tests.api.conftest import Api
+    from tests.api.people import fill
+
+    folder = data_dir(tmp_path_factory.mktemp("town") / "data")
+    store = open_store(f"sqlite:///{folder / 'gateway.db'}", create="sandbox")
+    fill(store)
+    api = Api(store, folder)
+    yield api
+    api.close()
+    store.close()
