@@ -83,6 +83,10 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("POST", "/fhir/{resource_type}"): ("create",),
     ("PUT", "/fhir/{resource_type}/{id_}"): ("update",),
     ("DELETE", "/fhir/{resource_type}/{id_}"): ("delete",),
+    ("PATCH", "/fhir/{resource_type}/{id_}"): ("update",),
+    ("PUT", "/fhir/{resource_type}"): ("update",),
+    ("PATCH", "/fhir/{resource_type}"): ("update",),
+    ("DELETE", "/fhir/{resource_type}"): ("delete",),
     ("POST", "/sandbox/permission"): ("permit",),
 }
 """Route → the act of each answer to a known caller. The public routes (``gateway.api.auth.PUBLIC``) know nobody."""

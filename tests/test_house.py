@@ -117,6 +117,7 @@ HOMES = {
     "fastapi": {"gateway/api", "gateway/web", "gateway/demo.py"},
     "starlette": {"gateway/api", "gateway/web"},
     "uvicorn": {"gateway/api"},
+    "jsonpatch": {"gateway/intake/patching.py"},
     "limits": {"gateway/api/rates.py"},
     "prometheus_client": {"gateway/metrics.py"},
     "markdown_it": {"gateway/explain/mapping_document.py"},

@@ -68,6 +68,18 @@ def as_json(request: Request, sent: bytes) -> bytes:
     return sent
 
 
+def json_of(request: Request, sent: bytes, kind: str) -> bytes:
+    """A JSON body of one content type. Raises ``WrongMedia`` for another."""
+    if _content_type(request) != kind:
+        raise WrongMedia(f"content-type: {kind}")
+    return checked_json(sent)
+
+
+def pairs_of(text: str) -> list[tuple[str, str]]:
+    """The (name, value) pairs of a query that stands in a header or a resource."""
+    return _pairs(text.encode())
+
+
 def checked_json(sent: bytes) -> bytes:
     """The bytes of a JSON body: not too deep, and no object with one name twice. It computes, so the event loop should
     not call it."""

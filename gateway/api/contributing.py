@@ -6,7 +6,6 @@ They are defined in https://hl7.org/fhir/R4/http.html.
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,11 +21,15 @@ from gateway.errors import Invalid, Unprocessable
 from gateway.fhir import build, model
 from gateway.fhir.issues import Issue
 from gateway.fhir.parse import known
-from gateway.intake.write import ANY_VERSION, Change, Done, require_type, write
+from gateway.intake import patching
+from gateway.intake.change import Change, Pairs
+from gateway.intake.write import ANY_VERSION, Done, require_type, write
 from gateway.nhs.access import Act
 from gateway.nhs.roles import Caller
 
 router = APIRouter(prefix="/fhir")
+FORMAT = frozenset({"_format", "_pretty"})
+"""What an address says of the answer, beside criteria."""
 _TAG = re.compile(r'(?:W/)?"([0-9]{1,9})"|(\*)')
 _RETURN = re.compile(r"(?:^|[,;\s])return\s*=\s*\"?(minimal|representation|OperationOutcome)\b", re.IGNORECASE)
 
@@ -43,6 +46,30 @@ async def update(resource_type: str, id_: str, request: Request, caller: Known) 
     return await _asked(request, caller, "update", resource_type, lambda ask, sent: _update(ask, sent, id_))
 
 
+@router.put("/{resource_type}")
+async def update_by_criteria(resource_type: str, request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/R4/http.html#cond-update: the one resource that the criteria match, or a new one."""
+    return await _asked(request, caller, "update", resource_type, lambda ask, sent: _update(ask, sent, ""), True)
+
+
+@router.patch("/{resource_type}/{id_}")
+async def patch(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/R4/http.html#patch: a JSON Patch on the resource as it was sent."""
+    return await _asked(request, caller, "update", resource_type, lambda ask, sent: _patch(ask, sent, id_))
+
+
+@router.patch("/{resource_type}")
+async def patch_by_criteria(resource_type: str, request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/R4/http.html#patch: a JSON Patch on the one resource that the criteria match."""
+    return await _asked(request, caller, "update", resource_type, lambda ask, sent: _patch(ask, sent, ""), True)
+
+
+@router.delete("/{resource_type}")
+async def delete_by_criteria(resource_type: str, request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/R4/http.html#3.1.0.7.1: the one resource that the criteria match is no more."""
+    return await _asked(request, caller, "delete", resource_type, lambda ask, sent: _delete(ask, ""), True)
+
+
 @router.delete("/{resource_type}/{id_}")
 async def delete(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/R4/http.html#delete: the resource of an id is no more. Its versions are kept."""
@@ -51,12 +78,14 @@ async def delete(resource_type: str, id_: str, request: Request, caller: Known) 
 
 @dataclass(frozen=True)
 class Asking:
-    """One request that writes: who asks, of which type, and in which form it is answered."""
+    """One request that writes: who asks, of which type, in which form it is answered, and the criteria in its
+    address."""
 
     request: Request
     caller: Caller
     type: str
     form: Form
+    criteria: Pairs | None = None
 
     @property
     def base(self) -> str:
@@ -71,34 +100,48 @@ class Asking:
 
 
 async def _asked(
-    request: Request, caller: Caller, act: str, resource_type: str, answer: Callable[[Asking, bytes], Response]
+    request: Request,
+    caller: Caller,
+    act: str,
+    resource_type: str,
+    answer: Callable[[Asking, bytes], Response],
+    has_criteria: bool = False,
 ) -> Response:
     """The body is read when the caller may write such a thing at all. The rest computes and waits, so it is done in a
     thread."""
     pairs = asked.in_query(request)
     form = Form(request, pairs)
-    known(pairs)
+    criteria = tuple(pair for pair in pairs if pair[0] not in FORMAT) if has_criteria else None
+    known([pair for pair in pairs if not has_criteria or pair[0] in FORMAT])
     door, id_ = request.app.state.door, request.state.id
     require_type(resource_type)
     await run_in_threadpool(records.refuse_early, door, caller, Act(act, resource_type), id_)
     sent = await asked.body(request, request.app.state.settings.body_limit)
-    return await run_in_threadpool(answer, Asking(request, caller, resource_type, form), sent)
+    return await run_in_threadpool(answer, Asking(request, caller, resource_type, form, criteria), sent)
 
 
 def _create(ask: Asking, sent: bytes) -> Response:
     resource = _resource(ask, sent)
-    return _written(ask, ask.make(Change("create", ask.type, str(uuid.uuid4()), resource)))
+    lines = ask.request.headers.getlist("if-none-exist")
+    criteria = tuple(asked.pairs_of(lines[0].rpartition("?")[2])) if lines else None
+    return _written(ask, ask.make(Change("create", ask.type, "", resource, criteria=criteria)))
 
 
 def _update(ask: Asking, sent: bytes, id_: str) -> Response:
     resource = _resource(ask, sent)
-    if resource.get("id") != id_:
+    if ask.criteria is None and resource.get("id") != id_:
         raise Invalid(f"{ask.type}.id: not the id of the address")
-    return _written(ask, ask.make(Change("update", ask.type, id_, resource, _expected(ask.request))))
+    return _written(ask, ask.make(Change("update", ask.type, id_, resource, _expected(ask.request), ask.criteria)))
+
+
+def _patch(ask: Asking, sent: bytes, id_: str) -> Response:
+    operations = patching.operations(asked.json_of(ask.request, sent, patching.MEDIA))
+    change = Change("update", ask.type, id_, None, _expected(ask.request), ask.criteria, tuple(operations))
+    return _written(ask, ask.make(change))
 
 
 def _delete(ask: Asking, id_: str) -> Response:
-    done = ask.make(Change("delete", ask.type, id_, None, _expected(ask.request)))
+    done = ask.make(Change("delete", ask.type, id_, None, _expected(ask.request), ask.criteria))
     return Response(status_code=204, headers={"ETag": f'W/"{done.version.version}"'})
 
 

@@ -10,7 +10,8 @@ from gateway.fhir import params
 
 DEFINITION = "http://hl7.org/fhir/SearchParameter/"
 INTERACTIONS = ("read", "vread", "history-instance", "search-type")
-WRITES = ("create", "update", "delete")
+WRITES = ("create", "update", "patch", "delete")
+CONDITIONAL = {"conditionalCreate": True, "conditionalUpdate": True, "conditionalDelete": "single"}
 DATE = "2026-11-27"
 COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination"
 """The extension that says which parameters must be asked together."""
@@ -59,6 +60,7 @@ def _resource(name: str, is_written: bool) -> dict[str, Any]:
         "profile": PLAIN + name, "supportedProfile": [UK_CORE + name],
         "versioning": "versioned", "readHistory": True, "updateCreate": is_written,
         "conditionalRead": "not-match",
+        **(CONDITIONAL if is_written else {}),
         "searchParam": [
             {"name": "_id", "definition": DEFINITION + "Resource-id", "type": "token"},
             {"name": "_lastUpdated", "definition": DEFINITION + "Resource-lastUpdated", "type": "date"},

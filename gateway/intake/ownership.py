@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import Invalid, NotAllowed, NotFound, Unprocessable
-from gateway.fhir import params
+from gateway.fhir import build, params
 from gateway.fhir.issues import Issue
 from gateway.intake.mapping import resource_id
 from gateway.nhs import access
@@ -66,6 +66,19 @@ class Owner:
     def id(self, resource_type: str, key: str) -> str:
         """The id of what a row becomes."""
         return resource_id(self.door.store.namespace.bytes, WRITTEN, self.publisher.code, resource_type, key)
+
+    def sent(self, held: Stored) -> dict[str, Any]:
+        """The newest version of a resource as its sender sent it, with its references by ids. Raises ``NotFound``
+        where it is not kept."""
+        row = kept.row_at(self.session, self.row_hash(held.type, self.key(held.type, held.id, held)))
+        if row is None or row.deleted or "resource" not in row.body.values:
+            raise NotFound(held.type)
+        resource: dict[str, Any] = referring(build.decode(row.body.values["resource"].encode()), self._by_id)
+        return {**resource, "id": held.id}
+
+    def _by_id(self, reference: str) -> str:
+        name, key = target(reference)
+        return f"{name}/{self.id(name, key)}" if name in TYPES else reference
 
     def row_hash(self, resource_type: str, key: str) -> int:
         """The name of a row in the store."""

@@ -6,6 +6,7 @@ with its next delivery. Nothing waits in quarantine: what the mapping refuses is
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,10 +24,11 @@ from gateway.errors import (
     Unavailable,
     Unprocessable,
 )
-from gateway.fhir import index, params
+from gateway.fhir import build, index, model, params
 from gateway.fhir.dates import DAY
 from gateway.fhir.issues import Issue
-from gateway.intake import derive, producers, take
+from gateway.intake import derive, patching, producers, take
+from gateway.intake.change import FOUND, Change, by_criteria
 from gateway.intake.mapping import Context, map_groups
 from gateway.intake.ownership import Owner, require_id
 from gateway.nhs import access, labels, sensitive
@@ -52,25 +54,9 @@ ANY_VERSION = -1
 
 
 @dataclass(frozen=True)
-class Change:
-    """One change that is asked for: to create, update or delete the resource of a type and id. ``expected`` is the
-    version that must be current."""
-
-    act: str
-    type: str
-    id: str
-    resource: dict[str, Any] | None = None
-    expected: int | None = None
-
-    @property
-    def name(self) -> Name:
-        return self.type, self.id
-
-
-@dataclass(frozen=True)
 class Done:
     """One change that was made: the version that stands now, what happened (``created``, ``updated``, ``unchanged``,
-    ``deleted``), and what there is to say of it."""
+    ``deleted``, ``found``), and what there is to say of it."""
 
     version: Found
     outcome: str
@@ -151,6 +137,7 @@ class _Transaction:
 
     def run(self, changes: Sequence[Change]) -> list[Done]:
         """Make the changes."""
+        changes = [self._resolved(change) for change in changes]
         if len({change.name for change in changes}) < len(changes):
             raise Invalid("one resource is named twice")
         held = {change.name: self._held(change) for change in changes}
@@ -159,6 +146,21 @@ class _Transaction:
         mapped = self._keep(delivery, rows)
         written = self._put(delivery, rows, held, mapped)
         return [self._done(change, held[change.name], written, mapped) for change in changes]
+
+    def _resolved(self, change: Change) -> Change:
+        """The change with the id that its criteria lead to, and with the resource that its patch makes."""
+        if change.criteria is not None:
+            change = by_criteria(self.owner, change)
+        id_ = change.id or str(uuid.uuid4())
+        resource = change.resource
+        if change.patch is not None:
+            held = self._held(replace(change, id=id_))
+            if held is None or held.deleted:
+                raise NotFound(change.type)
+            resource = patching.patched(self.owner.sent(held), list(change.patch))
+            if issues := model.check(build.encode(resource)):
+                raise Unprocessable(issues)
+        return replace(change, id=id_, resource=resource)
 
     def _held(self, change: Change) -> Stored | None:
         """What stands under the name of a change. Raises what forbids the change."""
@@ -184,6 +186,8 @@ class _Transaction:
         rows = []
         for change in changes:
             key, standing = keys[change.name], held[change.name]
+            if change.act == FOUND:
+                continue
             order = self._order(change.type, key)
             if change.act != "delete":
                 said = self.owner.referring(change.resource or {}, kept_here, self.base)
@@ -258,8 +262,7 @@ class _Transaction:
         outcome = outcomes.get(change.name, "unchanged")
         if outcome == "updated" and (held is None or held.deleted):
             outcome = "created"
-        if change.act == "delete":
-            outcome = "deleted"
+        outcome = {"delete": "deleted", FOUND: FOUND}.get(change.act, outcome)
         group = next((group for group in mapped if group.grp == stored.grp), None)
         shown = replace(stored, labels=stored.labels & ~labels.HIDDEN_ALWAYS)  # which are not the sender's to know
         version = stamped(shown, {self.owner.publisher.key: self.owner.publisher})
@@ -267,17 +270,22 @@ class _Transaction:
 
     def event(self, change: Change, done: Done, request_id: str) -> dict[str, object]:
         """The audit event of one change."""
-        act, now = access.Act(change.act, change.type), self.door.store.clock()
+        act, now = access.Act("create" if change.act == FOUND else change.act, change.type), self.door.store.clock()
         facts = access.Facts.of_nobody(now, not self.door.store.is_sandbox, self.door.missing)
         decision = access.decide(self.owner.caller, act, facts)
         version = done.version
         return {
             **event(self.owner.caller, act, decision, done.outcome, request_id),
-            "patients": [id_] if (id_ := self.patients.get(change.name)) else [], "source": WRITTEN, "count": 1, "resources": [f"{version.type}/{version.id}/{version.version}"],
+            "patients": [id_] if (id_ := self.patients.get((version.type, version.id))) else [], "source": WRITTEN, "count": 1, "resources": [f"{version.type}/{version.id}/{version.version}"],
         }  # fmt: skip
 
 
 def _row(said: dict[str, Any], resource_type: str, key: str, publisher: str, order: int) -> Row:
+    """The row of a resource, without the labels that it got here: they are found anew in what it says."""
+    meta = said.get("meta", {})
+    if any(mark.get("system") == labels.OURS for mark in meta.get("security", ())):
+        own = [mark for mark in meta["security"] if mark.get("system") != labels.OURS]
+        said = {**said, "meta": {**meta, "security": own}}
     try:
         return row_of(said, resource_type, key, publisher, order)
     except Invalid as fault:

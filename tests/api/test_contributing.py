@@ -180,3 +180,75 @@ def town(tmp_path_factory, data_dir):
     yield api
     api.close()
     store.close()
+
+
+# Conditions and patches
+
+
+MINE = {"system": "urn:test:ward", "value": "w1"}
+BY_MINE = "identifier=urn:test:ward%7Cw1"
+PATCH = {"Content-Type": "application/json-patch+json"}
+
+
+def test_a_condition_finds_its_one_resource_among_ones_own(clinic):
+    first = ask(clinic, "POST", "Patient", {**PATIENT, "identifier": [MINE]}, {"If-None-Exist": BY_MINE})
+    again = ask(clinic, "POST", "Patient", {**PATIENT, "identifier": [MINE]}, {"If-None-Exist": BY_MINE})
+    id_ = first.json()["id"]
+    assert (first.status_code, again.status_code, again.json()["id"]) == (201, 200, id_)
+    body = {**PATIENT, "identifier": [MINE], "gender": "male"}
+    assert ask(clinic, "PUT", f"Patient?{BY_MINE}", body).headers["etag"] == 'W/"2"'
+    assert ask(clinic, "PUT", f"Patient?{BY_MINE}", {**body, "id": "other"}).status_code == 400
+    operations = [{"op": "replace", "path": "/gender", "value": "female"}]
+    assert ask(clinic, "PATCH", f"Patient?{BY_MINE}", operations, PATCH).json()["gender"] == "female"
+    assert ask(clinic, "PUT", "Patient?identifier=urn:test:ward%7Cw2", {**PATIENT, "id": "w2"}).json()["id"] == "w2"
+    made(clinic, body)
+    for method, sent in (("PUT", body), ("DELETE", None)):
+        assert ask(clinic, method, f"Patient?{BY_MINE}", sent).status_code == 412, "two match"
+    assert ask(clinic, "DELETE", f"Patient/{id_}").status_code == 204
+    assert ask(clinic, "DELETE", f"Patient?{BY_MINE}").status_code == 204
+    assert ask(clinic, "DELETE", f"Patient?{BY_MINE}").status_code == 404
+    others = f"identifier=https://fhir.nhs.uk/Id/nhs-number%7C{ANN}"
+    assert ask(clinic, "DELETE", f"Patient?{others}").status_code == 404, "another organisation's Patients"
+    for criteria in ("", "?gender=female", "?zebra=1"):
+        assert ask(clinic, "DELETE", f"Patient{criteria}").status_code == 400
+
+
+def test_a_patch_is_of_what_was_sent_and_keeps_what_hides_it(clinic):
+    label = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]}
+    patient = made(clinic, PATIENT)
+    id_ = made(clinic, observation(patient, meta=label))
+    operations = [
+        {"op": "test", "path": "/status", "value": "final"},
+        {"op": "replace", "path": "/status", "value": "amended"},
+    ]
+    answer = ask(clinic, "PATCH", f"Observation/{id_}", operations, {**PATCH, "If-Match": 'W/"1"'})
+    assert answer.status_code == 200 and answer.json()["status"] == "amended", answer.text
+    assert answer.json()["subject"]["reference"] == f"Patient/{patient}"
+    assert "R" in {mark["code"] for mark in answer.json()["meta"]["security"]}
+    assert ask(clinic, "PATCH", f"Observation/{id_}", operations, {**PATCH, "If-Match": 'W/"1"'}).status_code == 412
+
+
+GROWING = [{"op": "add", "path": "/name", "value": [{"text": "x" * 1000}]}] + [
+    {"op": "copy", "from": "/name", "path": "/name/-"}
+] * 30
+BAD_PATCHES = [
+    ("no list", {}, 400),
+    ("no operation", [{"op": "zebra", "path": "/a"}], 422),
+    ("no such place", [{"op": "remove", "path": "/zebra/1"}], 422),
+    ("a test that fails", [{"op": "test", "path": "/gender", "value": "male"}], 422),
+    ("another id", [{"op": "replace", "path": "/id", "value": "x"}], 422),
+    ("nothing left", [{"op": "replace", "path": "", "value": []}], 422),
+    ("no R4", [{"op": "add", "path": "/zebra", "value": 1}], 422),
+    ("too many", [{"op": "test", "path": "/gender", "value": "female"}] * 101, 413),
+    ("one that grows for ever", GROWING, 413),
+]
+
+
+@pytest.mark.parametrize(
+    "operations, status", [case[1:] for case in BAD_PATCHES], ids=[case[0] for case in BAD_PATCHES]
+)
+def test_a_bad_patch_changes_nothing(town, operations, status):
+    ask(town, "PUT", "Patient/patched", {**PATIENT, "id": "patched"})
+    before = stands(town)
+    assert ask(town, "PATCH", "Patient/patched", operations, PATCH).status_code == status
+    assert stands(town) == before

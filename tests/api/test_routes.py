@@ -12,6 +12,7 @@ from tests import acts
 from tests.api.people import ANN, uid
 
 JSON = {"content-type": "application/json"}
+PATCH = {"content-type": "application/json-patch+json"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 NUMBER = "identifier=https%3A%2F%2Ffhir.nhs.uk%2FId%2Fnhs-number%7C" + ANN
 JOB, FILE = "0" * 32, "Patient.00000.ndjson"
@@ -38,6 +39,10 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("POST", "/fhir/{resource_type}/{id_}/$validate"): ("/fhir/Patient/a/$validate", "admin", JSON, "{}", "validate"),
     ("POST", "/fhir/{resource_type}"): ("/fhir/Patient", "tester", JSON, '{"resourceType":"Patient"}', "create"),
     ("PUT", "/fhir/{resource_type}/{id_}"): ("/fhir/Patient/a", "tester", JSON, '{"resourceType":"Patient","id":"a"}', "update"),
+    ("PATCH", "/fhir/{resource_type}/{id_}"): ("/fhir/Patient/a", "tester", PATCH, "[]", "update"),
+    ("PUT", "/fhir/{resource_type}"): ("/fhir/Patient?identifier=a%7Cb", "tester", JSON, '{"resourceType":"Patient"}', "update"),
+    ("PATCH", "/fhir/{resource_type}"): ("/fhir/Patient?identifier=a%7Cb", "tester", PATCH, "[]", "update"),
+    ("DELETE", "/fhir/{resource_type}"): ("/fhir/Patient?identifier=a%7Cb", "tester", {}, "", "delete"),
     ("DELETE", "/fhir/{resource_type}/{id_}"): ("/fhir/Patient/a", "tester", {}, "", "delete"),
     ("POST", "/sandbox/permission"): ("/sandbox/permission", "dr-ward", JSON, PERMISSION, "permit"),
 }  # fmt: skip

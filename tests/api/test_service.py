@@ -41,7 +41,7 @@ def test_it_tells_of_the_parameters_and_includes_that_are_taken(everything, capa
         assert set(each.get("searchInclude", ())) == {
             f"{each['type']}:{name}" for name in params.includes(each["type"])
         }
-        written = {"create", "update", "delete"} if each["type"] in ACCEPTED else set()
+        written = {"create", "update", "patch", "delete"} if each["type"] in ACCEPTED else set()
         assert {code["code"] for code in each["interaction"]} == {*READ, *written}
         assert each["updateCreate"] is bool(written)
 
