@@ -80,6 +80,8 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("POST", "/fhir/{resource_type}/_search"): ("search",),
     ("POST", "/fhir/{resource_type}/$validate"): READS_NOBODY,
     ("POST", "/fhir/{resource_type}/{id_}/$validate"): READS_NOBODY,
+    ("POST", "/fhir"): ("create",),
+    ("POST", "/fhir/"): ("create",),
     ("POST", "/fhir/{resource_type}"): ("create",),
     ("PUT", "/fhir/{resource_type}/{id_}"): ("update",),
     ("DELETE", "/fhir/{resource_type}/{id_}"): ("delete",),

@@ -10,7 +10,19 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.telemetry import TelemetryConfig
 
 from gateway import config, records
-from gateway.api import answer, bulk, contributing, errors, fhir, operations, rates, sandbox, service, validating
+from gateway.api import (
+    answer,
+    bulk,
+    contributing,
+    errors,
+    fhir,
+    interchange,
+    operations,
+    rates,
+    sandbox,
+    service,
+    validating,
+)
 from gateway.api.envelope import Envelope
 from gateway.api.forwarded import Forwarded
 from gateway.composition import Service
@@ -32,7 +44,16 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     """The application of an open service. Its links begin with ``GATEWAY_BASE_URL``, or where that is not set with
     ``url``, the address of who listens."""
     settings, store = opened.gateway.settings, opened.gateway.store
-    parts = [service, operations, bulk, validating, contributing, fhir, *([sandbox] if store.is_sandbox else [])]
+    parts = [
+        service,
+        operations,
+        bulk,
+        validating,
+        interchange,
+        contributing,
+        fhir,
+        *([sandbox] if store.is_sandbox else []),
+    ]
     # One flat list: a router inside another is looked through at each request.
     routes = [route for part in parts for route in part.router.routes]
     app = FastAPI(

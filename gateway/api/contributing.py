@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +20,6 @@ from gateway.api.auth import Known
 from gateway.api.errors import outcome_of
 from gateway.errors import Invalid, Unprocessable
 from gateway.fhir import build, model
-from gateway.fhir.issues import Issue
 from gateway.fhir.parse import known
 from gateway.intake import patching
 from gateway.intake.change import Change, Pairs
@@ -30,6 +30,7 @@ from gateway.nhs.roles import Caller
 router = APIRouter(prefix="/fhir")
 FORMAT = frozenset({"_format", "_pretty"})
 """What an address says of the answer, beside criteria."""
+REPRESENTATION = "representation"
 _TAG = re.compile(r'(?:W/)?"([0-9]{1,9})"|(\*)')
 _RETURN = re.compile(r"(?:^|[,;\s])return\s*=\s*\"?(minimal|representation|OperationOutcome)\b", re.IGNORECASE)
 
@@ -145,16 +146,19 @@ def _delete(ask: Asking, id_: str) -> Response:
     return Response(status_code=204, headers={"ETag": f'W/"{done.version.version}"'})
 
 
-def _resource(ask: Asking, sent: bytes) -> dict[str, object]:
-    """The resource of a body. Raises ``Invalid`` for what cannot be read or is of another type, ``Unprocessable`` with
-    everything that is wrong with it."""
-    body = asked.resource(ask.request, sent)
+def _resource(ask: Asking, sent: bytes) -> dict[str, Any]:
+    return as_resource(ask.type, asked.resource(ask.request, sent))
+
+
+def as_resource(resource_type: str, body: bytes) -> dict[str, Any]:
+    """The resource of a body in JSON. Raises ``Invalid`` for what cannot be read or is of another type,
+    ``Unprocessable`` with everything that is wrong with it."""
     issues = model.check(body)
     try:
         resource = build.decode(body)
     except model.UNREADABLE:
         raise Invalid("body: JSON in UTF-8") from None
-    if not isinstance(resource, dict) or resource.get("resourceType") != ask.type:
+    if not isinstance(resource, dict) or resource.get("resourceType") != resource_type:
         raise Invalid("resourceType: not the type of the address")
     if issues:
         raise Unprocessable(issues)
@@ -162,11 +166,14 @@ def _resource(ask: Asking, sent: bytes) -> dict[str, object]:
 
 
 def _expected(request: Request) -> int | None:
-    """The version that ``If-Match`` names. Raises ``Invalid`` where it names none or several."""
-    lines = request.headers.getlist("if-match")
-    if not lines:
+    return expected_version(request.headers.getlist("if-match"))
+
+
+def expected_version(tags: list[str]) -> int | None:
+    """The version that ``If-Match`` names, None without one. Raises ``Invalid`` where it names none or several."""
+    if not tags:
         return None
-    match = _TAG.fullmatch(lines[0].strip()) if len(lines) == 1 else None
+    match = _TAG.fullmatch(tags[0].strip()) if len(tags) == 1 else None
     if match is None:
         raise Invalid("if-match: one version")
     return int(match[1]) if match[1] else ANY_VERSION
@@ -181,19 +188,18 @@ def _written(ask: Asking, done: Done) -> Response:
         "Location": f"{ask.base}/{version.type}/{version.id}/_history/{version.version}",
     }
     status = 201 if done.outcome == "created" else 200
-    match _preferred(ask.request):
+    match preferred(ask.request) or REPRESENTATION:
         case "minimal":
             return Response(status_code=status, headers=headers)
         case "operationoutcome":
-            fine = Issue("information", "informational", "", done.outcome)
-            answer = form.answer(outcome_of(done.notes or (fine,)), headers)
+            answer = form.answer(outcome_of(done.told), headers)
         case _:
             answer = form.answer(version.body, headers)
     answer.status_code = status
     return answer
 
 
-def _preferred(request: Request) -> str:
-    """What of the answer the client prefers; the resource where it does not say."""
+def preferred(request: Request) -> str:
+    """How much of the answer the client prefers, "" where it does not say."""
     match = _RETURN.search(",".join(request.headers.getlist("prefer")))
-    return match[1].lower() if match else "representation"
+    return match[1].lower() if match else ""

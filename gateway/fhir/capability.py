@@ -11,6 +11,7 @@ from gateway.fhir import params
 DEFINITION = "http://hl7.org/fhir/SearchParameter/"
 INTERACTIONS = ("read", "vread", "history-instance", "search-type")
 WRITES = ("create", "update", "patch", "delete")
+SYSTEM_WRITES = ("transaction", "batch")
 CONDITIONAL = {"conditionalCreate": True, "conditionalUpdate": True, "conditionalDelete": "single"}
 DATE = "2026-11-27"
 COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination"
@@ -47,6 +48,7 @@ def statement(version: str, url: str, written: Collection[str] = ()) -> dict[str
                 "description": "A bearer token of a known issuer; every answer is decided, limited and audited.",
             },
             "resource": [_resource(name, name in written) for name in params.SEARCHABLE],
+            **({"interaction": [{"code": code} for code in SYSTEM_WRITES]} if written else {}),
             "operation": [_operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export")],
         }],
     }  # fmt: skip

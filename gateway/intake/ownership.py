@@ -22,7 +22,7 @@ from gateway.store.limits import passes
 from gateway.store.mapped import Name
 from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
-from gateway.store.sent import row_hash
+from gateway.store.sent import group_hash, row_hash
 from gateway.store.session import Session
 from mappings import AS_IS, WRITTEN
 from mappings.fhir.mapped import TYPES
@@ -79,6 +79,10 @@ class Owner:
     def _by_id(self, reference: str) -> str:
         name, key = target(reference)
         return f"{name}/{self.id(name, key)}" if name in TYPES else reference
+
+    def group_hash(self, group: str) -> int:
+        """The name of a group of rows in the store."""
+        return group_hash(WRITTEN, self.publisher.code, group)
 
     def row_hash(self, resource_type: str, key: str) -> int:
         """The name of a row in the store."""

@@ -7,7 +7,6 @@ with its next delivery. Nothing waits in quarantine: what the mapping refuses is
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,10 +27,10 @@ from gateway.fhir import build, index, model, params
 from gateway.fhir.dates import DAY
 from gateway.fhir.issues import Issue
 from gateway.intake import derive, patching, producers, take
-from gateway.intake.change import FOUND, Change, by_criteria
+from gateway.intake.change import FOUND, Change, by_criteria, names_of, placed, referred, within
 from gateway.intake.mapping import Context, map_groups
 from gateway.intake.ownership import Owner, require_id
-from gateway.nhs import access, labels, sensitive
+from gateway.nhs import access, labels, roles, sensitive
 from gateway.nhs.identifiers import is_ods_code
 from gateway.nhs.roles import Caller
 from gateway.records import Door, Found
@@ -62,6 +61,11 @@ class Done:
     outcome: str
     notes: tuple[Issue, ...] = ()
 
+    @property
+    def told(self) -> tuple[Issue, ...]:
+        """What is said of it: never nothing."""
+        return self.notes or (Issue("information", "informational", "", self.outcome),)
+
 
 def publisher_of(caller: Caller) -> str:
     """The ODS code of the publisher that a caller writes for. Raises ``Forbidden`` where there is none."""
@@ -78,6 +82,18 @@ def require_type(resource_type: str) -> None:
         raise NotAllowed(f"{resource_type}: not written over the API")
 
 
+def require_writer(door: Door, caller: Caller, request_id: str) -> None:
+    """Raise the refusal of a caller who may write nothing at all, before anything is read of what they send."""
+    refusals = [access.before_lookup(caller, access.Act(act), _facts(door)) for act in roles.WRITES]
+    if all(refusals):
+        records.refuse_early(door, caller, access.Act("create"), request_id)
+    publisher_of(caller)
+
+
+def _facts(door: Door) -> access.Facts:
+    return access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing)
+
+
 def write(door: Door, caller: Caller, changes: Sequence[Change], request_id: str, base: str = "") -> list[Done]:
     """https://hl7.org/fhir/R4/http.html#create
 
@@ -90,8 +106,6 @@ def write(door: Door, caller: Caller, changes: Sequence[Change], request_id: str
     source = sources()[WRITTEN]
     try:
         code = publisher_of(caller)
-        for change in changes:
-            require_type(change.type)
         with take.alone(door.store, source, door.store.patience), door.store.write() as session:
             writing_ = _Transaction(door, session, source, _owner(door, session, source, caller, code), base)
             done = writing_.run(changes)
@@ -134,21 +148,36 @@ class _Transaction:
     base: str
     patients: dict[Name, str] = field(default_factory=dict)
     """The ids of the patients whom what is written is about, for the audit."""
+    places: dict[int, str] = field(default_factory=dict)
+    """Where in the request each group of rows comes from; those that are written here are its keys."""
 
     def run(self, changes: Sequence[Change]) -> list[Done]:
         """Make the changes."""
         changes = [self._resolved(change) for change in changes]
         if len({change.name for change in changes}) < len(changes):
             raise Invalid("one resource is named twice")
+        changes = self._referred(changes)
         held = {change.name: self._held(change) for change in changes}
         rows = self._rows(changes, held)
         delivery = self._delivery()
         mapped = self._keep(delivery, rows)
-        written = self._put(delivery, rows, held, mapped)
+        written = self._put(delivery, mapped)
         return [self._done(change, held[change.name], written, mapped) for change in changes]
+
+    def _referred(self, changes: Sequence[Change]) -> list[Change]:
+        """The changes with their references to one another by id."""
+        names, referring = names_of(changes), []
+        for change in changes:
+            with placed(change.place):
+                referring.append(referred(self.owner, change, names) if change.place else change)
+        return referring
 
     def _resolved(self, change: Change) -> Change:
         """The change with the id that its criteria lead to, and with the resource that its patch makes."""
+        with placed(change.place):
+            return self._identified(change)
+
+    def _identified(self, change: Change) -> Change:
         if change.criteria is not None:
             change = by_criteria(self.owner, change)
         id_ = change.id or str(uuid.uuid4())
@@ -164,6 +193,10 @@ class _Transaction:
 
     def _held(self, change: Change) -> Stored | None:
         """What stands under the name of a change. Raises what forbids the change."""
+        with placed(change.place):
+            return self._permitted(change)
+
+    def _permitted(self, change: Change) -> Stored | None:
         require_id(change.id)
         try:
             held = self.owner.held(change.type, change.id)
@@ -190,11 +223,15 @@ class _Transaction:
                 continue
             order = self._order(change.type, key)
             if change.act != "delete":
-                said = self.owner.referring(change.resource or {}, kept_here, self.base)
-                rows.append(_row(said, change.type, key, self.owner.publisher.code, order))
+                with placed(change.place):
+                    said = self.owner.referring(change.resource or {}, kept_here, self.base)
+                    rows.append(_row(said, change.type, key, self.owner.publisher.code, order))
+                self.places |= {self.owner.group_hash(group): change.place for group in rows[-1].groups}
                 self.patients[change.name] = self.owner.id("Patient", rows[-1].patient) if rows[-1].patient else ""
             elif standing is not None and not standing.deleted:
-                self._require_nothing_of(standing, gone)
+                with placed(change.place):
+                    self._require_nothing_of(standing, gone)
+                self.places[standing.grp] = change.place
                 rows.append(deletion_of(change.type, key, self.owner.publisher.code, order))
         return rows
 
@@ -235,17 +272,14 @@ class _Transaction:
         registry.received(session, [publisher.key])
         return map_groups(session, context, [(patient, grp) for grp, patient in sorted(patients.items())])
 
-    def _put(
-        self, delivery: int, rows: Sequence[Row], held: Mapping[Name, Stored | None], mapped: Sequence[Mapped]
-    ) -> Written:
+    def _put(self, delivery: int, mapped: Sequence[Mapped]) -> Written:
         """Write what the groups became. Raises where one that was asked for cannot be."""
         session = self.session
-        own = {stored.grp for stored in held.values() if stored}
-        for row in rows:
-            own |= set(producers.sent(self.door.store.namespace.bytes, self.source, row).groups)
-        _require_taken([group for group in mapped if group.grp in own])
+        own = [group for group in mapped if group.grp in self.places]
+        if faults := [_within_place(self.places[group.grp], group) for group in own if group.puts is None]:
+            raise Unprocessable(faults)
         written = writing.put_many(session, delivery, self.source.version, mapped)
-        if any(group.puts is None for group in mapped if group.grp in own):
+        if any(group.puts is None for group in own):
             raise Conflict("id: it is taken")
         touched.depend(session, [(asked, group.patient, group.grp) for group in mapped for asked in group.asked])
         quarantine.settle(session, WRITTEN, delivery, mapped)
@@ -270,9 +304,8 @@ class _Transaction:
 
     def event(self, change: Change, done: Done, request_id: str) -> dict[str, object]:
         """The audit event of one change."""
-        act, now = access.Act("create" if change.act == FOUND else change.act, change.type), self.door.store.clock()
-        facts = access.Facts.of_nobody(now, not self.door.store.is_sandbox, self.door.missing)
-        decision = access.decide(self.owner.caller, act, facts)
+        act = access.Act("create" if change.act == FOUND else change.act, change.type)
+        decision = access.decide(self.owner.caller, act, _facts(self.door))
         version = done.version
         return {
             **event(self.owner.caller, act, decision, done.outcome, request_id),
@@ -292,11 +325,10 @@ def _row(said: dict[str, Any], resource_type: str, key: str, publisher: str, ord
         raise Unprocessable([_issue(str(fault))]) from None
 
 
-def _require_taken(mapped: Sequence[Mapped]) -> None:
-    """Raise ``Unprocessable`` where the mapping refuses any of these groups."""
-    faults = Counter(group.place.partition(": ")[2] for group in mapped if group.puts is None)
-    if faults:
-        raise Unprocessable([_issue(words) for words in faults])
+def _within_place(place: str, group: Mapped) -> Issue:
+    """Why the mapping refuses a group, with its place in the request."""
+    issue = _issue(group.place.partition(": ")[2])
+    return within(place, issue) if place else issue
 
 
 def _issue(words: str, severity: str = "error") -> Issue:

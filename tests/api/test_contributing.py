@@ -142,44 +142,28 @@ REFUSED = [
 @pytest.mark.parametrize(
     "method, path, body, status", [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
 )
-def test_a_refused_write_changes_nothing_and_repeats_no_value(town, method, path, body, status):
-    before = stands(town)
-    answer = ask(town, method, path, body)
+def test_a_refused_write_changes_nothing_and_repeats_no_value(ward, method, path, body, status):
+    before = stands(ward)
+    answer = ask(ward, method, path, body)
     assert answer.status_code == status and answer.json()["resourceType"] == "OperationOutcome", answer.text
-    assert stands(town) == before
+    assert stands(ward) == before
     assert "Zebedee" not in answer.text and ANN not in answer.text
 
 
-def test_a_fault_is_told_with_its_place(town):
-    (issue,) = ask(town, "POST", "Observation", observation(uid(1))).json()["issue"]
+def test_a_fault_is_told_with_its_place(ward):
+    (issue,) = ask(ward, "POST", "Observation", observation(uid(1))).json()["issue"]
     assert issue["expression"] == ["Observation.subject.reference"]
-    issues = ask(town, "POST", "Patient", {**PATIENT, "birthDate": "Zebedee", "gender": "Zebedee"}).json()["issue"]
+    issues = ask(ward, "POST", "Patient", {**PATIENT, "birthDate": "Zebedee", "gender": "Zebedee"}).json()["issue"]
     assert {issue["expression"][0] for issue in issues} == {"Patient.birthDate", "Patient.gender"}
 
 
 @pytest.mark.parametrize(
     "user, status", [("dr-green", 403), ("admin", 403), ("researcher", 403), ("no-role", 401), ("", 401)]
 )
-def test_nobody_but_a_contributors_client_writes(town, user, status):
-    before = stands(town)
-    assert ask(town, "POST", "Patient", PATIENT, user=user).status_code in (status, 401)
-    assert stands(town) == before
-
-
-@pytest.fixture(scope="module")
-def town(tmp_path_factory, data_dir):
-    """A practice, a trust and their people, on SQLite: for writes that are refused."""
-    from gateway.store.database import open_store
-    from tests.api.conftest import Api
-    from tests.api.people import fill
-
-    folder = data_dir(tmp_path_factory.mktemp("town") / "data")
-    store = open_store(f"sqlite:///{folder / 'gateway.db'}", create="sandbox")
-    fill(store)
-    api = Api(store, folder)
-    yield api
-    api.close()
-    store.close()
+def test_nobody_but_a_contributors_client_writes(ward, user, status):
+    before = stands(ward)
+    assert ask(ward, "POST", "Patient", PATIENT, user=user).status_code in (status, 401)
+    assert stands(ward) == before
 
 
 # Conditions and patches
@@ -247,8 +231,8 @@ BAD_PATCHES = [
 @pytest.mark.parametrize(
     "operations, status", [case[1:] for case in BAD_PATCHES], ids=[case[0] for case in BAD_PATCHES]
 )
-def test_a_bad_patch_changes_nothing(town, operations, status):
-    ask(town, "PUT", "Patient/patched", {**PATIENT, "id": "patched"})
-    before = stands(town)
-    assert ask(town, "PATCH", "Patient/patched", operations, PATCH).status_code == status
-    assert stands(town) == before
+def test_a_bad_patch_changes_nothing(ward, operations, status):
+    ask(ward, "PUT", "Patient/patched", {**PATIENT, "id": "patched"})
+    before = stands(ward)
+    assert ask(ward, "PATCH", "Patient/patched", operations, PATCH).status_code == status
+    assert stands(ward) == before

@@ -15,6 +15,11 @@ JSON = {"content-type": "application/json"}
 PATCH = {"content-type": "application/json-patch+json"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 NUMBER = "identifier=https%3A%2F%2Ffhir.nhs.uk%2FId%2Fnhs-number%7C" + ANN
+TRANSACTION = {
+    "resourceType": "Bundle",
+    "type": "transaction",
+    "entry": [{"resource": {"resourceType": "Patient"}, "request": {"method": "POST", "url": "Patient"}}],
+}
 JOB, FILE = "0" * 32, "Patient.00000.ndjson"
 PERMISSION = json.dumps({"number": ANN, "basis": "permission", "reason": "asked"})
 
@@ -37,6 +42,8 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("POST", "/fhir/{resource_type}/_search"): ("/fhir/Observation/_search", "dr-green", FORM, f"patient={uid(1)}", "search"),
     ("POST", "/fhir/{resource_type}/$validate"): ("/fhir/Patient/$validate", "admin", JSON, "{}", "validate"),
     ("POST", "/fhir/{resource_type}/{id_}/$validate"): ("/fhir/Patient/a/$validate", "admin", JSON, "{}", "validate"),
+    ("POST", "/fhir"): ("/fhir", "tester", JSON, json.dumps(TRANSACTION), "create"),
+    ("POST", "/fhir/"): ("/fhir/", "tester", JSON, json.dumps(TRANSACTION), "create"),
     ("POST", "/fhir/{resource_type}"): ("/fhir/Patient", "tester", JSON, '{"resourceType":"Patient"}', "create"),
     ("PUT", "/fhir/{resource_type}/{id_}"): ("/fhir/Patient/a", "tester", JSON, '{"resourceType":"Patient","id":"a"}', "update"),
     ("PATCH", "/fhir/{resource_type}/{id_}"): ("/fhir/Patient/a", "tester", PATCH, "[]", "update"),
