@@ -89,6 +89,7 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("PUT", "/fhir/{resource_type}"): ("update",),
     ("PATCH", "/fhir/{resource_type}"): ("update",),
     ("DELETE", "/fhir/{resource_type}"): ("delete",),
+    ("POST", "/fhir/$reset"): ("reset",),
     ("POST", "/sandbox/permission"): ("permit",),
 }
 """Route → the act of each answer to a known caller. The public routes (``gateway.api.auth.PUBLIC``) know nobody."""

@@ -44,16 +44,9 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     """The application of an open service. Its links begin with ``GATEWAY_BASE_URL``, or where that is not set with
     ``url``, the address of who listens."""
     settings, store = opened.gateway.settings, opened.gateway.store
-    parts = [
-        service,
-        operations,
-        bulk,
-        validating,
-        interchange,
-        contributing,
-        fhir,
-        *([sandbox] if store.is_sandbox else []),
-    ]
+    # A sandbox's own routes come first: their names would stand for a type.
+    own = [sandbox] if store.is_sandbox else []
+    parts = [*own, service, operations, bulk, validating, interchange, contributing, fhir]
     # One flat list: a router inside another is looked through at each request.
     routes = [route for part in parts for route in part.router.routes]
     app = FastAPI(

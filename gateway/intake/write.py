@@ -315,14 +315,18 @@ class _Transaction:
 
 def _row(said: dict[str, Any], resource_type: str, key: str, publisher: str, order: int) -> Row:
     """The row of a resource, without the labels that it got here: they are found anew in what it says."""
-    meta = said.get("meta", {})
-    if any(mark.get("system") == labels.OURS for mark in meta.get("security", ())):
-        own = [mark for mark in meta["security"] if mark.get("system") != labels.OURS]
-        said = {**said, "meta": {**meta, "security": own}}
+    said = _without_ours(said)
     try:
         return row_of(said, resource_type, key, publisher, order)
     except Invalid as fault:
         raise Unprocessable([_issue(str(fault))]) from None
+
+
+def _without_ours(said: dict[str, Any]) -> dict[str, Any]:
+    meta = said.get("meta", {})
+    marks = [mark for mark in meta.get("security", ()) if mark.get("system") != labels.OURS]
+    rest = {name: value for name, value in meta.items() if name != "security"} | ({"security": marks} if marks else {})
+    return {**{name: value for name, value in said.items() if name != "meta"}, **({"meta": rest} if rest else {})}
 
 
 def _within_place(place: str, group: Mapped) -> Issue:

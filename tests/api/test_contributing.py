@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from gateway.intake import load
+from gateway.store.resources import of_publisher
+from mappings import Feed, sources
 from tests.api.people import ANN, uid
 
 JSON = {"Content-Type": "application/fhir+json"}
@@ -236,3 +239,51 @@ def test_a_bad_patch_changes_nothing(ward, operations, status):
     before = stands(ward)
     assert ask(ward, "PATCH", "Patient/patched", operations, PATCH).status_code == status
     assert stands(ward) == before
+
+
+# What else reads the same rows
+
+
+def test_a_tester_begins_anew_and_nobody_elses_record_is_touched(clinic):
+    before = [clinic.get(f"/fhir/Patient/{uid(1)}").text, clinic.get(f"/fhir/Observation/{uid(3)}").text]
+    patient = made(clinic, PATIENT)
+    seen = made(clinic, observation(patient))
+    answer = ask(clinic, "POST", "$reset")
+    assert answer.status_code == 200 and "deleted: 2" in answer.text
+    for name in (f"Patient/{patient}", f"Observation/{seen}"):
+        assert ask(clinic, "PATCH", name, [], PATCH).status_code == 404
+    assert [clinic.get(f"/fhir/Patient/{uid(1)}").text, clinic.get(f"/fhir/Observation/{uid(3)}").text] == before
+    assert ask(clinic, "POST", "$reset", user="dr-green").status_code == 403
+
+
+def test_what_was_written_stands_after_a_remap_and_beside_files_of_the_same_contributor(clinic, tmp_path):
+    ask(clinic, "PUT", "Patient/p1", {**PATIENT, "id": "p1"})
+    seen = made(clinic, observation("p1"))
+    told = {"resourceType": "Patient", "id": "p1", "gender": "male"}
+    (tmp_path / "p.json").write_text(json.dumps(told))
+    door, source = clinic.service.door, sources()["fhir"]
+    feed = Feed("ward", settings={"publisher": "8A998"})
+    load.load(clinic.store, source, tmp_path / "p.json", feed, door.sets)
+    load.remap(clinic.store, source, feed, door.sets)
+    kept_as_is = [{"op": "test", "path": "/subject/reference", "value": "Patient/p1"}]
+    answer = ask(clinic, "PATCH", f"Observation/{seen}", kept_as_is, PATCH)
+    assert answer.status_code == 200 and answer.headers["etag"] == 'W/"1"', "a remap changed nothing"
+    assert ask(clinic, "PATCH", "Patient/p1", [], PATCH).json()["gender"] == "female", "a file's id is its own"
+    with clinic.store.read() as session:
+        publisher = session.value("SELECT publisher FROM head WHERE id = 'p1'")
+        ((_, loaded),) = [
+            name for name in of_publisher(session, publisher) if name not in (("Patient", "p1"), ("Observation", seen))
+        ]
+    body = {**PATIENT, "id": loaded}
+    answer = ask(clinic, "PUT", f"Patient/{loaded}", body)
+    assert (answer.status_code, answer.headers["etag"]) == (200, 'W/"2"'), "what was loaded may be written"
+    load.load(clinic.store, source, tmp_path / "p.json", feed, door.sets)
+    assert ask(clinic, "PATCH", f"Patient/{loaded}", [], PATCH).json()["id"] == loaded
+
+
+def test_labels_that_were_made_here_do_not_come_back_as_the_senders(clinic):
+    patient = made(clinic, PATIENT)
+    ours = {"security": [{"system": "urn:nhs-record-gateway:label", "code": "linked"}]}
+    id_ = made(clinic, observation(patient, meta=ours))
+    with clinic.store.read() as session:
+        assert session.value("SELECT own FROM head WHERE id = ?", id_) == 0

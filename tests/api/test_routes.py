@@ -51,6 +51,7 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("PATCH", "/fhir/{resource_type}"): ("/fhir/Patient?identifier=a%7Cb", "tester", PATCH, "[]", "update"),
     ("DELETE", "/fhir/{resource_type}"): ("/fhir/Patient?identifier=a%7Cb", "tester", {}, "", "delete"),
     ("DELETE", "/fhir/{resource_type}/{id_}"): ("/fhir/Patient/a", "tester", {}, "", "delete"),
+    ("POST", "/fhir/$reset"): ("/fhir/$reset", "tester", {}, "", "delete"),
     ("POST", "/sandbox/permission"): ("/sandbox/permission", "dr-ward", JSON, PERMISSION, "permit"),
 }  # fmt: skip
 """Each route that asks who is calling → a request of somebody who may, and the act that it is."""
