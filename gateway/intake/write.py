@@ -225,6 +225,7 @@ class _Transaction:
             if change.act != "delete":
                 with placed(change.place):
                     said = self.owner.referring(change.resource or {}, kept_here, self.base)
+                    said = said if standing is None else _without_ours(said)
                     rows.append(_row(said, change.type, key, self.owner.publisher.code, order))
                 self.places |= {self.owner.group_hash(group): change.place for group in rows[-1].groups}
                 self.patients[change.name] = self.owner.id("Patient", rows[-1].patient) if rows[-1].patient else ""
@@ -314,8 +315,6 @@ class _Transaction:
 
 
 def _row(said: dict[str, Any], resource_type: str, key: str, publisher: str, order: int) -> Row:
-    """The row of a resource, without the labels that it got here: they are found anew in what it says."""
-    said = _without_ours(said)
     try:
         return row_of(said, resource_type, key, publisher, order)
     except Invalid as fault:
@@ -323,6 +322,8 @@ def _row(said: dict[str, Any], resource_type: str, key: str, publisher: str, ord
 
 
 def _without_ours(said: dict[str, Any]) -> dict[str, Any]:
+    """A resource without the labels that it got here, which its next version gets anew by what it says. Taken for the
+    sender's own they would hide it for ever. On what is new here they are a stranger's, and hide it."""
     meta = said.get("meta", {})
     marks = [mark for mark in meta.get("security", ()) if mark.get("system") != labels.OURS]
     rest = {name: value for name, value in meta.items() if name != "security"} | ({"security": marks} if marks else {})

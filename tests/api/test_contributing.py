@@ -145,6 +145,7 @@ REFUSED = [
 @pytest.mark.parametrize(
     "method, path, body, status", [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
 )
+@pytest.mark.hazard("HZ-WRITE-02")
 def test_a_refused_write_changes_nothing_and_repeats_no_value(ward, method, path, body, status):
     before = stands(ward)
     answer = ask(ward, method, path, body)
@@ -200,6 +201,7 @@ def test_a_condition_finds_its_one_resource_among_ones_own(clinic):
         assert ask(clinic, "DELETE", f"Patient{criteria}").status_code == 400
 
 
+@pytest.mark.hazard("HZ-WRITE-04")
 def test_a_patch_is_of_what_was_sent_and_keeps_what_hides_it(clinic):
     label = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]}
     patient = made(clinic, PATIENT)
@@ -281,9 +283,12 @@ def test_what_was_written_stands_after_a_remap_and_beside_files_of_the_same_cont
     assert ask(clinic, "PATCH", f"Patient/{loaded}", [], PATCH).json()["id"] == loaded
 
 
+@pytest.mark.hazard("HZ-WRITE-05")
 def test_labels_that_were_made_here_do_not_come_back_as_the_senders(clinic):
-    patient = made(clinic, PATIENT)
+    """On what is new here nobody knows whose they are, so they hide."""
     ours = {"security": [{"system": "urn:nhs-record-gateway:label", "code": "linked"}]}
-    id_ = made(clinic, observation(patient, meta=ours))
+    patient = made(clinic, PATIENT)
+    read, copied = made(clinic, observation(patient)), made(clinic, observation(patient, meta=ours))
+    assert ask(clinic, "PUT", f"Observation/{read}", {**observation(patient, meta=ours), "id": read}).status_code == 200
     with clinic.store.read() as session:
-        assert session.value("SELECT own FROM head WHERE id = ?", id_) == 0
+        assert [session.value("SELECT own FROM head WHERE id = ?", id_) for id_ in (read, copied)] == [0, 1]

@@ -148,6 +148,7 @@ def test_writes_do_what_a_plain_model_does(door):
     )
 
 
+@pytest.mark.hazard("HZ-WRITE-01")
 def test_of_two_who_update_at_once_neither_loses_a_change(door):
     write(door, TESTER, [put("n", 1)], "r")
     faults: list[BaseException] = []
@@ -230,6 +231,7 @@ while True:
 
 
 @pytest.mark.slow
+@pytest.mark.hazard("HZ-WRITE-03")
 def test_a_kill_leaves_all_of_a_transaction_or_nothing(tmp_path):
     url = f"sqlite:///{tmp_path / 'gateway.db'}"
     open_store(url, create="sandbox").close()
