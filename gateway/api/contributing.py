@@ -1,4 +1,4 @@
-"""Writes of contributors: create, update and delete. Each reads the request, asks ``intake.write`` and wraps the answer.
+"""Writes of contributors, one resource at a time: each reads the request, asks ``intake.write`` and wraps the answer.
 
 They are defined in https://hl7.org/fhir/R4/http.html.
 """

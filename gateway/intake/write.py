@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from gateway import records
@@ -103,7 +104,7 @@ def write(door: Door, caller: Caller, changes: Sequence[Change], request_id: str
     source is loaded. ``base`` is our own address."""
     for act in dict.fromkeys((change.act, change.type) for change in changes):
         records.refuse_early(door, caller, access.Act(*act), request_id)
-    source = sources()[WRITTEN]
+    source = _source()
     try:
         code = publisher_of(caller)
         with take.alone(door.store, source, door.store.patience), door.store.write() as session:
@@ -115,6 +116,12 @@ def write(door: Door, caller: Caller, changes: Sequence[Change], request_id: str
         _audit_refusal(door, caller, changes, fault, request_id)
         raise
     return done
+
+
+@lru_cache(maxsize=1)
+def _source() -> Source:
+    """The source of what is written, found once: looking for sources reads folders."""
+    return sources()[WRITTEN]
 
 
 def _audit_refusal(door: Door, caller: Caller, changes: Sequence[Change], fault: GatewayError, request_id: str) -> None:

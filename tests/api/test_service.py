@@ -50,6 +50,7 @@ def test_it_tells_of_the_operations(capability):
     (patient,) = [each for each in capability["rest"][0]["resource"] if each["type"] == "Patient"]
     assert [each["name"] for each in patient["operation"]] == ["validate", "summary", "export"]
     assert [each["name"] for each in capability["rest"][0]["operation"]] == ["export"]
+    assert [each["code"] for each in capability["rest"][0]["interaction"]] == ["transaction", "batch"]
 
 
 ASKED_FOR = {
