@@ -1,5 +1,8 @@
 """The kinds of failure, one class each. A message names the place, never the value: values are patients."""
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class GatewayError(Exception):
     """Base of all failures of the gateway's own. The message is safe to log and to show."""
@@ -47,6 +50,22 @@ class Gone(NotFound):
 
 class Conflict(GatewayError):
     """The state has changed since it was read."""
+
+
+class Stale(GatewayError):
+    """The resource is not of the version that the request names, or its condition does not hold (412)."""
+
+
+class NotAllowed(GatewayError):
+    """What is named may not be changed by this caller, who may read it; or nobody may change it (405)."""
+
+
+class Unprocessable(GatewayError):
+    """A resource is not taken (422). ``issues`` say why: each has a severity, code, location and message."""
+
+    def __init__(self, issues: Sequence[Any]):
+        super().__init__("the resource is not taken")
+        self.issues = issues
 
 
 class Refused(GatewayError):

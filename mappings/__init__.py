@@ -30,6 +30,13 @@ class Values(dict[str, Any]):
         return ""
 
 
+WRITTEN = "fhir"
+"""The source of what contributors write over the API."""
+AS_IS = "@"
+"""How the key of a row of that source begins whose resource already has its id: the rest of the key. No id of FHIR has
+the sign, so no file can claim such a key."""
+
+
 class Row(Struct, frozen=True, gc=False):
     """One thing a source sent: a CSV row, or a whole HL7 v2 message.
 

@@ -86,6 +86,18 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/fhir/{resource_type}"): ("search",),
     ("GET", "/fhir/{resource_type}/{id_}/{inner}"): ("search",),
     ("POST", "/fhir/{resource_type}/_search"): ("search",),
+    ("POST", "/fhir/{resource_type}/$validate"): READS_NOBODY,
+    ("POST", "/fhir/{resource_type}/{id_}/$validate"): READS_NOBODY,
+    ("POST", "/fhir"): ("create",),
+    ("POST", "/fhir/"): ("create",),
+    ("POST", "/fhir/{resource_type}"): ("create",),
+    ("PUT", "/fhir/{resource_type}/{id_}"): ("update",),
+    ("DELETE", "/fhir/{resource_type}/{id_}"): ("delete",),
+    ("PATCH", "/fhir/{resource_type}/{id_}"): ("update",),
+    ("PUT", "/fhir/{resource_type}"): ("update",),
+    ("PATCH", "/fhir/{resource_type}"): ("update",),
+    ("DELETE", "/fhir/{resource_type}"): ("delete",),
+    ("POST", "/fhir/$reset"): ("reset",),
     ("POST", "/sandbox/permission"): ("permit",),
 }
 """Route → the act of each answer to a known caller. The public routes (``gateway.api.auth.PUBLIC``) know nobody."""

@@ -15,13 +15,16 @@ from gateway.api import (
     attachments,
     bulk,
     collecting,
+    contributing,
     errors,
     fhir,
+    interchange,
     operations,
     origins,
     rates,
     sandbox,
     service,
+    validating,
 )
 from gateway.api.compression import Compression
 from gateway.api.envelope import Envelope
@@ -45,7 +48,10 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     """The application of an open service. Its links begin with ``GATEWAY_BASE_URL``, or where that is not set with
     ``url``, the address of who listens."""
     settings, store = opened.gateway.settings, opened.gateway.store
-    parts = [service, operations, collecting, attachments, bulk, fhir, *([sandbox] if store.is_sandbox else [])]
+    # A sandbox's own routes come first: their names would stand for a type.
+    own = [sandbox] if store.is_sandbox else []
+    reading = [service, operations, collecting, attachments, bulk]
+    parts = [*own, *reading, validating, interchange, contributing, fhir]
     # One flat list: a router inside another is looked through at each request.
     routes = [route for part in parts for route in part.router.routes]
     app = FastAPI(

@@ -53,12 +53,31 @@ async def body(request: Request, most: int) -> bytes:
 def resource(request: Request, sent: bytes) -> bytes:
     """The resource of a body, in JSON. Raises ``WrongMedia`` for a body that is said to be neither JSON nor XML,
     ``Invalid`` for what cannot be read."""
+    return checked_json(as_json(request, sent))
+
+
+def as_json(request: Request, sent: bytes) -> bytes:
+    """A body in JSON, whatever is wrong with it. Raises ``WrongMedia`` for one that is said to be neither JSON nor XML,
+    ``TooLarge`` for one too large or too deep, ``Invalid`` for XML that cannot be read."""
     type_ = _content_type(request)
     if type_ in SAME[XML]:
         sent = as_xml.to_json(sent)
     elif type_ and type_ not in SAME[JSON]:
         raise WrongMedia(f"content-type: {JSON}, {XML}")
+    model.bound(sent)
+    return sent
+
+
+def json_of(request: Request, sent: bytes, kind: str) -> bytes:
+    """A JSON body of one content type. Raises ``WrongMedia`` for another."""
+    if _content_type(request) != kind:
+        raise WrongMedia(f"content-type: {kind}")
     return checked_json(sent)
+
+
+def pairs_of(text: str) -> list[tuple[str, str]]:
+    """The (name, value) pairs of a query that stands in a header or a resource."""
+    return _pairs(text.encode())
 
 
 def checked_json(sent: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from gateway import errors, log
+from gateway.fhir.issues import Issue
 
 JSON, XML = "application/fhir+json", "application/fhir+xml"
 """The media types, as they are asked for."""
@@ -26,7 +27,10 @@ STATUS: dict[type[errors.GatewayError], tuple[int, str]] = {
     errors.Gone: (410, "deleted"),
     errors.NotFound: (404, "not-found"),
     errors.NotAcceptable: (406, "not-supported"),
+    errors.NotAllowed: (405, "not-supported"),
     errors.Conflict: (409, "conflict"),
+    errors.Stale: (412, "conflict"),
+    errors.Unprocessable: (422, "processing"),
     errors.TooLarge: (413, "too-long"),
     errors.WrongMedia: (415, "not-supported"),
     errors.Refused: (400, "business-rule"),
@@ -38,6 +42,23 @@ STATUS: dict[type[errors.GatewayError], tuple[int, str]] = {
 def outcome(code: str, text: str, detail: str = "") -> bytes:
     """An OperationOutcome of one issue; ``detail`` is a machine-readable code of ours."""
     return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": [_issue(code, text, detail)]})
+
+
+def outcome_of(issues: Iterable[Issue]) -> bytes:
+    """An OperationOutcome of issues, each with its place."""
+    return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": [_placed(issue) for issue in issues]})
+
+
+def _placed(issue: Issue) -> dict[str, Any]:
+    place = {"expression": [issue.location]} if issue.location else {}
+    words = f"{issue.location}: {issue.message}" if issue.location else issue.message
+    return {
+        "severity": issue.severity,
+        "code": issue.code,
+        "details": {"text": issue.message},
+        "diagnostics": words,
+        **place,
+    }
 
 
 def _issue(code: str, text: str, detail: str) -> dict[str, Any]:
@@ -66,7 +87,11 @@ def of(error: errors.GatewayError) -> Failed:
     status, code = _of(error)
     if status == 401:
         return outcome(code, UNAUTHENTICATED), status, {"WWW-Authenticate": "Bearer"}
-    headers = {}
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.Unprocessable):
+        return outcome_of(error.issues), status, headers
+    if isinstance(error, errors.NotAllowed):
+        headers = {"Allow": "GET, HEAD"}
     if status == 503:
         headers = {"Retry-After": str(RETRY_SECONDS)}
     if isinstance(error, errors.Throttled):

@@ -72,8 +72,20 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/fhir/{resource_type}/{id_}"): Row("read", _PART),
     ("GET", "/fhir/{resource_type}/{id_}/_history/{version}"): Row("vread", _PART),
     ("GET", "/fhir/{resource_type}/{id_}/_history"): Row("history", ("_since", "_at", "_count", "_cursor", *_PART)),
+    ("GET", "/fhir/{resource_type}/{id_}/{inner}"): Row("search", _PART),
     ("GET", "/fhir/{resource_type}"): Row("search"),
     ("POST", "/fhir/{resource_type}/_search"): Row("search"),
+    ("POST", "/fhir/{resource_type}"): Row("create", _SHAPE, status=201),
+    ("PUT", "/fhir/{resource_type}/{id_}"): Row("update", _SHAPE),
+    ("PUT", "/fhir/{resource_type}"): Row("update", _SHAPE),
+    ("PATCH", "/fhir/{resource_type}/{id_}"): Row("update", _SHAPE),
+    ("PATCH", "/fhir/{resource_type}"): Row("update", _SHAPE),
+    ("DELETE", "/fhir/{resource_type}/{id_}"): Row("delete", _SHAPE, status=204),
+    ("DELETE", "/fhir/{resource_type}"): Row("delete", _SHAPE, status=204),
+    ("POST", "/fhir"): Row(query=_SHAPE),
+    ("POST", "/fhir/{resource_type}/$validate"): Row("validate", ("profile", "mode", *_SHAPE)),
+    ("POST", "/fhir/{resource_type}/{id_}/$validate"): Row("validate", ("profile", "mode", *_SHAPE)),
+    ("POST", "/fhir/$reset"): Row("delete", _SHAPE),
     ("POST", "/sandbox/permission"): Row("permit", answers=(), status=201),
 }  # fmt: skip
 """THE TABLE of routes. One that has no row is told of with its path alone; a test wants one for each."""
@@ -84,7 +96,7 @@ def document(routes: Iterable[BaseRoute], version: str, url: str, *, has_cors: b
 
     The document of a server whose FHIR base is ``url``. A route of any type is told of once for each type that is
     served."""
-    statement = capability.statement(version, url, has_cors)
+    statement = capability.statement(version, url, has_cors=has_cors)
     taken = {
         resource["type"]: {param["name"]: param["type"] for param in resource.get("searchParam", ())}
         for resource in statement["rest"][0]["resource"]

@@ -1,4 +1,4 @@
-"""The extra route of a sandbox: a named user records permission to view."""
+"""The extra routes of a sandbox: a named user records permission to view, and a tester begins anew."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from starlette.concurrency import run_in_threadpool
 from gateway import records
 from gateway.api import asked
 from gateway.api.auth import Known
+from gateway.api.errors import FHIR_JSON, outcome_of
 from gateway.care import permit
 from gateway.errors import Invalid
+from gateway.fhir.issues import Issue
+from gateway.intake.resetting import reset
 from gateway.nhs import identifiers
 from gateway.nhs.access import Act
 from gateway.nhs.roles import Caller
 
-router = APIRouter(prefix="/sandbox")
+router = APIRouter()
 
 
 class PermissionRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -26,7 +29,7 @@ class PermissionRequest(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
 
 
-@router.post("/permission", status_code=201)
+@router.post("/sandbox/permission", status_code=201)
 async def permission(request: Request, caller: Known) -> Response:
     """Record permission to view for the caller's organisation: ``{"number", "basis", "reason"}``."""
     door = request.app.state.door
@@ -34,6 +37,13 @@ async def permission(request: Request, caller: Known) -> Response:
     sent = await asked.body(request, asked.MOST_OF_JSON)
     await run_in_threadpool(_permit, request, caller, sent)
     return Response(status_code=201)
+
+
+@router.post("/fhir/$reset")
+def reset_own(request: Request, caller: Known) -> Response:
+    """Delete all that the caller's own publisher holds."""
+    count = reset(request.app.state.door, caller, request.state.id)
+    return Response(outcome_of([Issue("information", "informational", "", f"deleted: {count}")]), media_type=FHIR_JSON)
 
 
 def _permit(request: Request, caller: Caller, sent: bytes) -> None:

@@ -18,6 +18,7 @@ from gateway.errors import Forbidden, GatewayError
 from gateway.fhir import build, capability
 from gateway.fhir.dates import moment
 from gateway.fhir.parse import known
+from gateway.intake.write import ACCEPTED
 from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.nhs import access
 from gateway.records import quality
@@ -82,7 +83,8 @@ def metadata(request: Request) -> Response:
     form = Form(request, pairs)
     known(pairs)
     state = request.app.state
-    statement = capability.statement(__version__, state.base, has_cors=bool(state.settings.cors_origins))
+    has_cors = bool(state.settings.cors_origins)
+    statement = capability.statement(__version__, state.base, has_cors=has_cors, written=ACCEPTED)
     return form.answer(build.encode(statement))
 
 

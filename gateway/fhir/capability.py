@@ -3,6 +3,7 @@ else."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from gateway.fhir import params, parse
@@ -11,6 +12,9 @@ from gateway.fhir.r4.defined import Definition
 
 DEFINITION = "http://hl7.org/fhir/SearchParameter/"
 INTERACTIONS = ("read", "vread", "history-instance", "search-type")
+WRITES = ("create", "update", "patch", "delete")
+SYSTEM_WRITES = ("transaction", "batch")
+CONDITIONAL = {"conditionalCreate": True, "conditionalUpdate": True, "conditionalDelete": "single"}
 DATE = "2026-11-27"
 COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination"
 """The extension that says which parameters must be asked together."""
@@ -29,6 +33,7 @@ BINARY = {
     "type": "Binary", "interaction": [{"code": "read"}],
     "documentation": "A content that a DocumentReference holds. `$docref` answers with its address.",
 }  # fmt: skip
+VALIDATE = ("validate", "http://hl7.org/fhir/OperationDefinition/Resource-validate")
 OPERATIONS = {
     "Patient": (
         ("summary", "http://hl7.org/fhir/uv/ips/OperationDefinition/summary"),
@@ -38,13 +43,13 @@ OPERATIONS = {
     "DocumentReference": (("docref", "http://hl7.org/fhir/us/core/OperationDefinition/docref"),),
     "Observation": (("lastn", "http://hl7.org/fhir/OperationDefinition/Observation-lastn"),),
 }
-"""Type → (name, definition) of its operations."""
+"""Type → (name, definition) of its operations, beside that of all types."""
 
 
-def statement(version: str, url: str, has_cors: bool = False) -> dict[str, Any]:
+def statement(version: str, url: str, *, has_cors: bool = False, written: Collection[str] = ()) -> dict[str, Any]:
     """https://hl7.org/fhir/R4/http.html#capabilities
 
-    The CapabilityStatement of this server at ``url``."""
+    The CapabilityStatement of this server at ``url``, where contributors write the types ``written``."""
     return {
         "resourceType": "CapabilityStatement", "status": "active", "date": DATE, "kind": "instance",
         "software": {"name": "NHS record gateway", "version": version},
@@ -59,7 +64,8 @@ def statement(version: str, url: str, has_cors: bool = False) -> dict[str, Any]:
                 "description": "A bearer token of a known issuer; every answer is decided, limited and audited.",
             },
             "documentation": _documentation(),
-            "resource": [*(_resource(name) for name in params.SEARCHABLE), BINARY],
+            "resource": [*(_resource(name, name in written) for name in params.SEARCHABLE), BINARY],
+            **({"interaction": [{"code": code} for code in SYSTEM_WRITES]} if written else {}),
             "operation": [_operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export")],
         }],
     }  # fmt: skip
@@ -76,12 +82,13 @@ def _documentation() -> str:
     )
 
 
-def _resource(name: str) -> dict[str, Any]:
+def _resource(name: str, is_written: bool) -> dict[str, Any]:
     resource: dict[str, Any] = {
         "type": name,
-        "interaction": [{"code": code} for code in INTERACTIONS],
+        "interaction": [{"code": code} for code in (*INTERACTIONS, *(WRITES if is_written else ()))],
         "profile": PLAIN + name, "supportedProfile": [UK_CORE + name],
-        "versioning": "versioned", "readHistory": True, "updateCreate": False, "conditionalRead": "full-support",
+        "versioning": "versioned", "readHistory": True, "updateCreate": is_written, "conditionalRead": "full-support",
+        **(CONDITIONAL if is_written else {}),
         "searchParam": [_parameter(row) for row in params.searchable(name).values()],
     }  # fmt: skip
     together = _together(name)
@@ -100,8 +107,7 @@ def _resource(name: str) -> dict[str, Any]:
         resource["searchInclude"] = include
     if referring := [f"{source}:{param}" for source, param in params.referring(name)]:
         resource["searchRevInclude"] = referring
-    if name in OPERATIONS:
-        resource["operation"] = [_operation(*row) for row in OPERATIONS[name]]
+    resource["operation"] = [_operation(*row) for row in (VALIDATE, *OPERATIONS.get(name, ()))]
     return resource
 
 

@@ -23,7 +23,7 @@ from gateway.store.mapped import Mapped, Put
 from gateway.store.numbers import KIND_NUMBER, TYPE_NUMBER, UNDATED
 from gateway.store.registry import PublisherRow
 from gateway.store.session import Session
-from mappings import Feed, Group, Row, Source, Values
+from mappings import AS_IS, WRITTEN, Feed, Group, Row, Source, Values
 
 T = TypeVar("T")
 BUGS = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -48,12 +48,16 @@ class Context:
 @lru_cache(maxsize=1 << 17)
 def resource_id(namespace: bytes, source: str, publisher: str, resource_type: str, key: str) -> str:
     """The id of what a row becomes: the same row, the same id, in this store only. ``uuid.uuid5`` in a third of its
-    time.
+    time. What was written over the API has the id that it was written under.
 
     >>> import uuid
     >>> resource_id(uuid.NAMESPACE_OID.bytes, "s", "p", "T", "k") == str(uuid.uuid5(uuid.NAMESPACE_OID, "s|p|T|k"))
     True
+    >>> resource_id(b"", "fhir", "RYJ", "Patient", "@a1")
+    'a1'
     """
+    if source == WRITTEN and key.startswith(AS_IS):
+        return key[len(AS_IS) :]
     digest = bytearray(
         sha1(namespace + f"{source}|{publisher}|{resource_type}|{key}".encode(), usedforsecurity=False).digest()[:16]
     )

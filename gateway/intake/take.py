@@ -96,10 +96,10 @@ def known(store: Store, source: Source) -> Callable[[str], bool] | None:
     return codes.__contains__
 
 
-def alone(store: Store, source: Source) -> AbstractContextManager[None]:
+def alone(store: Store, source: Source, patience: float | None = None) -> AbstractContextManager[None]:
     """One delivery of a source at a time: a group is mapped from rows that nobody else is changing, and a delivery that
-    is not done was cut off."""
-    return store.alone(f"load {source.name}")
+    is not done was cut off. Others wait, or get ``Unavailable`` after ``patience`` seconds."""
+    return store.alone(f"load {source.name}", patience)
 
 
 def remap_name(source: Source, feed: Feed) -> str:

@@ -43,8 +43,10 @@ __all__ = [
     "Permission", "Refusal", "before_lookup", "decide",
 ]  # fmt: skip
 
-ABOUT_NOBODY = frozenset({"permit", "audit", "export", "export-admin", "jobs"})
-"""Acts that depend on the caller alone."""
+ABOUT_NOBODY = frozenset({"permit", "audit", "export", "export-admin", "jobs"}) | roles.WRITES | roles.VALIDATE
+"""Acts that depend on the caller alone. What is written is the caller's own organisation's, which intake sees to."""
+WITHOUT_PROJECT = roles.WRITES | roles.VALIDATE
+"""Acts of a system client that is bound to no project."""
 VIEWS = frozenset({SUMMARY, SHARED})
 """Documents that speak of the whole person: they need relationship and permission even of who recorded part of it."""
 
@@ -60,7 +62,7 @@ def decide(caller: Caller, act: Act, facts: Facts) -> Decision:
     if refusal:
         return Decision(refusal, trace=tuple(trace), facts=_without_persons(facts))
     rules = roles.rules_for(caller, act.name)
-    if act.name in ABOUT_NOBODY or act.type in roles.DIRECTORY:
+    if act.name in ABOUT_NOBODY or _is_of_directory(act):
         return _about_nobody(rules, act, facts, trace)
     opening = tuple(rule for rule in rules if act.name in VIEWS or roles.opens(rule, act.type))
     return _about_a_person(Case.of(caller, act, facts, opening, trace))
@@ -74,8 +76,7 @@ def before_lookup(caller: Caller, act: Act, facts: Facts) -> Refusal | None:
 
 def _caller_alone(caller: Caller, act: Act, facts: Facts, trace: list[str]) -> Refusal | None:
     """Steps 0 to 2, and whether the gateway may answer anybody."""
-    is_anonymous = caller.kind == "user" and not caller.role or caller.kind == "system" and not caller.project
-    if not caller.user or is_anonymous:
+    if not caller.user or _is_anonymous(caller, act):
         return _refuse(NOT_KNOWN, trace, "0 authenticate: no selected role, or a client of no project")
     who = roles.ROLES.get(caller.role, "unknown role") if caller.kind == "user" else "system client"
     trace.append(f"0 authenticate: {who}")
@@ -92,9 +93,24 @@ def _caller_alone(caller: Caller, act: Act, facts: Facts, trace: list[str]) -> R
     return None
 
 
+def _is_anonymous(caller: Caller, act: Act) -> bool:
+    """Whether a caller is nobody for this act: of no role or of no project. What writes is bound to no project: one
+    client both recording care and fetching for secondary use would join the two."""
+    if caller.kind == "user":
+        return not caller.role
+    if act.name in roles.WRITES:
+        return bool(caller.project)
+    return not caller.project and act.name not in WITHOUT_PROJECT
+
+
+def _is_of_directory(act: Act) -> bool:
+    """Whether an act reads organisations, staff or books."""
+    return act.type in roles.DIRECTORY and act.name not in ABOUT_NOBODY
+
+
 def _by_role(caller: Caller, act: Act, trace: list[str]) -> Refusal | None:
     """Step 1: a row of the role, with its activity."""
-    if act.type in roles.DIRECTORY:
+    if _is_of_directory(act):
         if caller.kind != "user" or caller.role not in roles.ROLES or not caller.activities:
             return _refuse(NO_ROLE, trace, "1 activity: a known role with an activity reads the directory")
     elif not any(roles.opens(rule, act.type) for rule in roles.rules_for(caller, act.name)):
@@ -125,7 +141,7 @@ def _without_persons(facts: Facts) -> Facts:
 
 def _about_nobody(rules: Sequence[Rule], act: Act, facts: Facts, trace: list[str]) -> Decision:
     trace += [f"7 role: {rule.reason}" for rule in rules]
-    if act.type in roles.DIRECTORY:
+    if _is_of_directory(act):
         trace.append("7 role: organisations and staff are open to any role, an appointment book to its own")
         own = facts.own & facts.active
         allows = (

@@ -105,6 +105,8 @@ ALL = frozenset(SECTION_TYPES)
 PHARMACY = CORE | {"problems", "results", "immunisations", "alerts"}
 SOCIAL = CORE | {"immunisations", "encounters", kinds.SOCIAL_CARE, "alerts", "contacts"}
 ADDITIONAL = ALL - {kinds.SOCIAL_CARE, "provenance"}
+CONTRIBUTED = ALL - {"choices", "provenance"}
+"""What a contributor's client may write: no Consent, which would change who may see what."""
 
 CLINICIANS = frozenset({"R8000", "R8001", "R8016", "R0260"})
 PHARMACISTS = frozenset({"R8003", "R1290"})
@@ -116,6 +118,8 @@ SYSTEM = frozenset({"system"})
 """A system client has no role; it has a project."""
 
 RESOURCES = frozenset({"read", "vread", "search", "history", "everything"})
+WRITES = frozenset({"create", "update", "delete"})
+VALIDATE = frozenset({"validate"})
 NONE: frozenset[str] = frozenset()
 
 
@@ -161,6 +165,10 @@ RULES: tuple[Rule, ...] = (
     Rule(SUPPORT, LOCAL_ADMIN, frozenset({"jobs"}), NONE, "runs the gateway; sees no patient"),
     Rule(SUPPORT, LOCAL_ADMIN, frozenset({"export-admin"}), NONE, "runs the exports of projects; sees no patient", waits=SECONDARY_USE),
     Rule(SYSTEM, "", frozenset({"export"}), NONE, "a project's client fetches its own export", scope="system"),
+    Rule(SYSTEM, "", WRITES, CONTRIBUTED, "a contributor's client writes what its own organisation recorded", own=True, scope="system"),
+    Rule(SYSTEM, "", VALIDATE, NONE, "a client checks what it would send; nobody is shown", scope="system"),
+    Rule(CLINICIANS, VIEW_DETAIL, VALIDATE, NONE, "checks a resource that they hold; nobody is shown"),
+    Rule(SUPPORT, LOCAL_ADMIN, VALIDATE, NONE, "checks what integrators send; nobody is shown"),
 )  # fmt: skip
 """THE TABLE of who may do what."""
 
@@ -202,7 +210,9 @@ def knows(caller: Caller, act: str, resource_type: str = "") -> bool:
 
 def opens(rule: Rule, resource_type: str) -> bool:
     """Whether a row opens a type of resource at all; a row that is about no type does."""
-    if not resource_type or not rule.acts & RESOURCES:
+    if not resource_type or not rule.acts & (RESOURCES | WRITES):
+        return True
+    if rule.acts & WRITES and resource_type in DIRECTORY - BOOK:
         return True
     if resource_type in types_of(rule.sections) or (rule.demographics and resource_type == "Patient"):
         return True

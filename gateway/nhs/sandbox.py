@@ -8,6 +8,8 @@ from typing import Any
 from gateway.errors import Refused
 
 PRACTICE, OTHER_PRACTICE, TRUST, COUNCIL = "A99001", "A99002", "RZZ", "990"
+TESTER = "8A998"
+"""The organisation of integration testers. What they write is their own publisher's."""
 
 
 def _user(
@@ -58,6 +60,7 @@ USERS: dict[str, dict[str, Any]] = {
         "org_code": "8A999",
         "project": "demo",
     },
+    "tester": {"sub": "tester", "client_id": "tester", "scope": "system/*.cud", "org_code": TESTER},
 }
 """Claims in the shape CIS2 gives them (``nationalrbacaccess``, ``selectedrole``); activity codes as a token holds
 them, not expanded."""

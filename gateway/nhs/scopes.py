@@ -48,9 +48,14 @@ NEEDS: Mapping[str, Need] = {
     "audit": Need("rs", "AuditEvent"),
     "jobs": Need("r", EVERY),
     "export-admin": Need("cud", EVERY),
+    "create": Need("c"),
+    "update": Need("u"),
+    "delete": Need("d"),
+    "validate": Need(""),
 }
 """THE TABLE of what each act needs. Permission to view is a patient's consent that somebody records. The metrics and
-the exports of all projects are about no type, so only a scope on all of them reaches these. An act without a row is
+the exports of all projects are about no type, so only a scope on all of them reaches these. Any scope on
+a type lets resources of it be checked. An act without a row is
 reached by no scope."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
@@ -85,19 +86,19 @@ class Store:
                 )
 
     @contextmanager
-    def alone(self, name: str) -> Iterator[None]:
-        """Hold a lock called ``name`` across all processes while the block runs. Others wait. The lock ends with the
-        block or the process."""
+    def alone(self, name: str, patience: float | None = None) -> Iterator[None]:
+        """Hold a lock called ``name`` across all processes while the block runs. Others wait, or get ``Unavailable``
+        after ``patience`` seconds. The lock ends with the block or the process."""
         if self.postgres:
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 session = Session(driver_of(connection), True)
-                session.run("SELECT pg_advisory_lock(?)", hash64("alone", name))
+                _lock(session, hash64("alone", name), patience)
                 try:
                     yield
                 finally:
                     session.run("SELECT pg_advisory_unlock(?)", hash64("alone", name))
         else:
-            with file_locks.held(self.engine, f"{hex64('alone', name)}.alone"):
+            with file_locks.held(self.engine, f"{hex64('alone', name)}.alone", patience):
                 yield
 
     @contextmanager
@@ -135,6 +136,18 @@ class Store:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _lock(session: Session, number: int, patience: float | None) -> None:
+    """Take an advisory lock. Raises ``Unavailable`` when others hold it for longer than ``patience``."""
+    if patience is None:
+        session.run("SELECT pg_advisory_lock(?)", number)
+        return
+    until = time.monotonic() + patience
+    while not session.value("SELECT pg_try_advisory_lock(?)", number):
+        if time.monotonic() >= until:
+            raise faults.unavailable(faults.BUSY)
+        time.sleep(file_locks.TRY_SECONDS)
 
 
 def _joined(engine: Engine, pooled: PoolProxiedConnection) -> Connection:

@@ -62,6 +62,12 @@ def of_patients(session: Session, patients: Sequence[int], types: Iterable[str] 
     return _current(session, condition, *parameters)
 
 
+def of_publisher(session: Session, publisher: int) -> list[tuple[str, str]]:
+    """The type and id of every current resource of a publisher. It reads every head: for a sandbox."""
+    rows = session.rows("SELECT type, id FROM head WHERE publisher = ? AND deleted = 0 ORDER BY key", publisher)
+    return [(TYPES[type_], id_) for type_, id_ in rows]
+
+
 def _current(session: Session, condition: str, *parameters: object) -> list[Stored]:
     sql = f"SELECT {STORED} FROM head h JOIN version v ON v.key = h.body WHERE {condition}"
     return [stored(row) for row in session.rows(sql, *parameters)]

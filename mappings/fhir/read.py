@@ -115,12 +115,18 @@ def _row(entry: Entry, resource: Object, within: Locality, timestamp: str, publi
         raise Invalid("a Bundle that cannot be read")
     key = _id(resource, entry)
     said: dict[str, Any] = local(resource, within)
-    patient = _patient(said, name, key)
     meta = said.get("meta", {})
     if not isinstance(meta, dict):
         raise Invalid("meta")
     order = _order(meta.get("lastUpdated") or timestamp)
-    yield Row(
+    yield row_of(said, name, key, publisher, order, entry.line)
+
+
+def row_of(said: dict[str, Any], name: str, key: str, publisher: str, order: int, line: int = 0) -> Row:
+    """The row of a resource whose references are its contributor's own keys. ``order`` is 0 where no time is told.
+    Raises ``Invalid`` where it does not say whose it is."""
+    patient = _patient(said, name, key)
+    return Row(
         name,
         key,
         publisher,
@@ -128,10 +134,15 @@ def _row(entry: Entry, resource: Object, within: Locality, timestamp: str, publi
         Values(resource=encode({**said, "id": key}).decode()),
         patient=patient,
         groups=(f"Patient/{patient}" if name in TOGETHER else f"{name}/{key}",),
-        line=entry.line,
+        line=line,
         warnings=() if order else TIMELESS,
         by_content=not order,
     )
+
+
+def deletion_of(name: str, key: str, publisher: str, order: int, line: int = 0) -> Row:
+    """The row of a deletion."""
+    return Row(name, key, publisher, order, Values(), deleted=True, bare=True, line=line)
 
 
 def _deletion(entry: Entry, within: Locality, timestamp: str, publisher: str) -> Row:
@@ -142,7 +153,7 @@ def _deletion(entry: Entry, within: Locality, timestamp: str, publisher: str) ->
     order = _order(entry.modified or timestamp)
     if not order:
         raise Invalid("Bundle.timestamp: a deletion needs a time")
-    return Row(name, key, publisher, order, Values(), deleted=True, bare=True, line=entry.line)
+    return deletion_of(name, key, publisher, order, entry.line)
 
 
 def _object(body: bytes) -> Object:

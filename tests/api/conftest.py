@@ -123,6 +123,18 @@ def everything(tmp_path_factory, data_dir) -> Api:
     store.close()
 
 
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory, data_dir) -> Api:
+    """The same people on SQLite, for a module of writes that are refused."""
+    folder = data_dir(tmp_path_factory.mktemp("ward") / "data")
+    store = create_gateway(config.Settings(data_dir=folder), "sandbox").store
+    people.fill(store)
+    api = Api(store, folder)
+    yield api
+    api.close()
+    store.close()
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory) -> world.Manifest:
     """Ten synthetic people, as their sources' files; the practice wrote every decimal with one digit more, a zero."""

@@ -190,9 +190,9 @@ def ask_raw(api, path: str, query: bytes) -> dict:
 
 
 METHODS = [
-    ("PUT", f"/fhir/Patient/{uid(1)}", "GET"), ("DELETE", f"/fhir/Patient/{uid(1)}", "GET"), ("PATCH", f"/fhir/Patient/{uid(1)}", "GET"),
-    ("POST", "/fhir/Patient", "GET"), ("POST", "/fhir/metadata", "GET"), ("DELETE", "/livez", "GET"), ("POST", "/fhir/$export", "GET"),
-    ("GET", "/sandbox/permission", "POST"), ("POST", f"/fhir/Patient/{uid(1)}/_history", "GET"),
+    ("PUT", f"/fhir/Patient/{uid(1)}/_history", "GET"), ("DELETE", f"/fhir/Patient/{uid(1)}/_history/1", "GET"),
+    ("DELETE", "/livez", "GET"), ("POST", "/metrics", "GET"), ("GET", "/sandbox/permission", "POST"),
+    ("POST", f"/fhir/Patient/{uid(1)}/_history", "GET"),
 ]  # fmt: skip
 
 

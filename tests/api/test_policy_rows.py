@@ -59,6 +59,10 @@ def _permit(user: str) -> Callable[[Api], int]:
     return lambda api: api.permit(ANN, user).status_code
 
 
+def _validate(user: str) -> Callable[[Api], int]:
+    return lambda api: api.ask("POST", "/fhir/Patient/$validate", user, json={"resourceType": "Patient"}).status_code
+
+
 SHARED = f"/fhir/Patient/$summary?identifier={ANN}"
 SUMMARY = f"{SHARED}&view=summary"
 ASKED: dict[tuple[frozenset[str], str], Callable[[Api], int]] = {
@@ -80,6 +84,12 @@ ASKED: dict[tuple[frozenset[str], str], Callable[[Api], int]] = {
     (roles.OFFICE, "search"): _get("/fhir/Patient?family=ames&birthdate=1980-02-29&given=ann", "receptionist"),
     (roles.GUARDIANS, "history"): _get(f"/fhir/Observation/{uid(3)}/_history", "privacy-officer"),
     (roles.SUPPORT, "jobs"): _get("/metrics", "admin"),
+    (roles.SUPPORT, "validate"): _validate("admin"),
+    (roles.CLINICIANS, "validate"): _validate("dr-green"),
+    (roles.SYSTEM, "create"): lambda api: (
+        api.ask("POST", "/fhir/Patient", "tester", json={"resourceType": "Patient"}).status_code
+    ),
+    (roles.SYSTEM, "validate"): _validate("tester"),
 }
 """What each row allows, asked over HTTP by one who has it."""
 

@@ -12,8 +12,14 @@ from tests import acts
 from tests.api.people import ANN, uid
 
 JSON = {"content-type": "application/json"}
+PATCH = {"content-type": "application/json-patch+json"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 NUMBER = "identifier=https%3A%2F%2Ffhir.nhs.uk%2FId%2Fnhs-number%7C" + ANN
+TRANSACTION = {
+    "resourceType": "Bundle",
+    "type": "transaction",
+    "entry": [{"resource": {"resourceType": "Patient"}, "request": {"method": "POST", "url": "Patient"}}],
+}
 JOB, FILE = "0" * 32, "Patient.00000.ndjson"
 PERMISSION = json.dumps({"number": ANN, "basis": "permission", "reason": "asked"})
 
@@ -42,6 +48,18 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("GET", "/fhir/{resource_type}"): (f"/fhir/Observation?patient={uid(1)}", "dr-green", {}, "", "search"),
     ("GET", "/fhir/{resource_type}/{id_}/{inner}"): (f"/fhir/Patient/{uid(1)}/Observation", "dr-green", {}, "", "search"),
     ("POST", "/fhir/{resource_type}/_search"): ("/fhir/Observation/_search", "dr-green", FORM, f"patient={uid(1)}", "search"),
+    ("POST", "/fhir/{resource_type}/$validate"): ("/fhir/Patient/$validate", "admin", JSON, "{}", "validate"),
+    ("POST", "/fhir/{resource_type}/{id_}/$validate"): ("/fhir/Patient/a/$validate", "admin", JSON, "{}", "validate"),
+    ("POST", "/fhir"): ("/fhir", "tester", JSON, json.dumps(TRANSACTION), "create"),
+    ("POST", "/fhir/"): ("/fhir/", "tester", JSON, json.dumps(TRANSACTION), "create"),
+    ("POST", "/fhir/{resource_type}"): ("/fhir/Patient", "tester", JSON, '{"resourceType":"Patient"}', "create"),
+    ("PUT", "/fhir/{resource_type}/{id_}"): ("/fhir/Patient/a", "tester", JSON, '{"resourceType":"Patient","id":"a"}', "update"),
+    ("PATCH", "/fhir/{resource_type}/{id_}"): ("/fhir/Patient/a", "tester", PATCH, "[]", "update"),
+    ("PUT", "/fhir/{resource_type}"): ("/fhir/Patient?identifier=a%7Cb", "tester", JSON, '{"resourceType":"Patient"}', "update"),
+    ("PATCH", "/fhir/{resource_type}"): ("/fhir/Patient?identifier=a%7Cb", "tester", PATCH, "[]", "update"),
+    ("DELETE", "/fhir/{resource_type}"): ("/fhir/Patient?identifier=a%7Cb", "tester", {}, "", "delete"),
+    ("DELETE", "/fhir/{resource_type}/{id_}"): ("/fhir/Patient/a", "tester", {}, "", "delete"),
+    ("POST", "/fhir/$reset"): ("/fhir/$reset", "tester", {}, "", "delete"),
     ("POST", "/sandbox/permission"): ("/sandbox/permission", "dr-ward", JSON, PERMISSION, "permit"),
 }  # fmt: skip
 """Each route that asks who is calling → a request of somebody who may, and the act that it is."""

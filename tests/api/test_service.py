@@ -7,6 +7,7 @@ import pytest
 from opentelemetry import trace
 
 from gateway.fhir import model, params
+from gateway.intake.write import ACCEPTED
 
 TYPES = [
     "Patient", "AllergyIntolerance", "Condition", "MedicationRequest", "MedicationStatement", "Observation", "DiagnosticReport", "Encounter",
@@ -14,6 +15,7 @@ TYPES = [
     "Consent", "FamilyMemberHistory", "Specimen", "RelatedPerson", "CarePlan", "DocumentReference", "Appointment", "Provenance", "Schedule",
     "Slot",
 ]  # fmt: skip
+READ = {"read", "vread", "history-instance", "search-type"}
 
 
 @pytest.fixture
@@ -41,7 +43,9 @@ def test_it_tells_of_the_parameters_and_includes_that_are_taken(everything, capa
         }
         referring = {f"{source}:{name}" for source, name in params.referring(each["type"])}
         assert set(each.get("searchRevInclude", ())) == referring
-        assert {code["code"] for code in each["interaction"]} == {"read", "vread", "history-instance", "search-type"}
+        written = {"create", "update", "patch", "delete"} if each["type"] in ACCEPTED else set()
+        assert {code["code"] for code in each["interaction"]} == {*READ, *written}
+        assert each["updateCreate"] is bool(written)
 
 
 def test_it_tells_of_the_operations(capability):
@@ -51,11 +55,13 @@ def test_it_tells_of_the_operations(capability):
         if "operation" in each
     }
     assert operations == {
-        "Patient": ["summary", "everything", "export"],
-        "DocumentReference": ["docref"],
-        "Observation": ["lastn"],
+        **{name: ["validate"] for name in params.SEARCHABLE},
+        "Patient": ["validate", "summary", "everything", "export"],
+        "DocumentReference": ["validate", "docref"],
+        "Observation": ["validate", "lastn"],
     }
     assert [each["name"] for each in capability["rest"][0]["operation"]] == ["export"]
+    assert [each["code"] for each in capability["rest"][0]["interaction"]] == ["transaction", "batch"]
 
 
 ASKED_FOR = {

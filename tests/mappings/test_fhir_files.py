@@ -383,3 +383,14 @@ def test_what_others_wrote_is_taken(shared, folder, least, faults, rejects):
             whole = {name: value for name, value in {**item, "meta": meta}.items() if value != {}}
             assert not model.check(encode(whole)), (path.name, item["resourceType"])
     assert at_fault == faults and refused <= rejects and stored_count >= least
+
+
+@pytest.mark.parametrize(
+    "reference", ["Patient/@p1", "https://ward.example/fhir/Patient/@p1", "Patient/@p1/_history/1"]
+)
+def test_no_file_claims_what_somebody_wrote_over_the_api(reference):
+    file = File(Path("a.json"), content=encode(weight(subject={"reference": reference})))
+    (item,) = SOURCE.read(file, FEED)
+    assert isinstance(item, Reject)
+    (item,) = SOURCE.read(File(Path("a.json"), content=encode(patient("@p1"))), FEED)
+    assert isinstance(item, Reject)

@@ -1,0 +1,207 @@
+"""Batch and transaction: several writes in one Bundle, each by itself or all of them together.
+
+https://hl7.org/fhir/R4/http.html#transaction. What is read is asked for one by one: an entry with GET is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from gateway import records
+from gateway.api import asked, errors
+from gateway.api.answer import Form
+from gateway.api.auth import Known
+from gateway.api.contributing import as_resource, expected_version, preferred
+from gateway.errors import GatewayError, Invalid, TooLarge, Unavailable, Unsupported
+from gateway.fhir import model
+from gateway.fhir.parse import known
+from gateway.intake import patching
+from gateway.intake.change import Change, Pairs, placed
+from gateway.intake.write import Done, require_type, require_writer, write
+from gateway.nhs.roles import Caller
+
+router = APIRouter(prefix="/fhir")
+MOST = 1000
+"""Entries of one Bundle: so many are written within the time that other writers wait."""
+ACTS = {"DELETE": "delete", "POST": "create", "PUT": "update", "PATCH": "update"}
+"""Method → the act that it is, in the order in which a transaction is processed."""
+ORDER = {method: number for number, method in enumerate(ACTS)}
+
+
+class _Request(msgspec.Struct):
+    method: str = ""
+    url: str = ""
+    ifMatch: str = ""
+    ifNoneExist: str = ""
+
+
+class _Entry(msgspec.Struct):
+    fullUrl: str = ""
+    request: _Request = msgspec.field(default_factory=_Request)
+    resource: msgspec.Raw = msgspec.Raw()
+
+
+class _Bundle(msgspec.Struct):
+    resourceType: str
+    type: str = ""
+    entry: list[_Entry] = []
+
+
+class _Binary(msgspec.Struct):
+    resourceType: str
+    contentType: str = ""
+    data: str = ""
+
+
+_decoder, _binary = msgspec.json.Decoder(_Bundle), msgspec.json.Decoder(_Binary)
+
+
+@router.post("")
+@router.post("/")
+async def interchange(request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/R4/http.html#transaction: the writes of a Bundle: all or none of a transaction, each by
+    itself of a batch."""
+    pairs = asked.in_query(request)
+    form = Form(request, pairs)
+    known(pairs)
+    await run_in_threadpool(require_writer, request.app.state.door, caller, request.state.id)
+    sent = await asked.body(request, request.app.state.settings.body_limit)
+    return await run_in_threadpool(_answer, request, caller, form, sent)
+
+
+def _answer(request: Request, caller: Caller, form: Form, sent: bytes) -> Response:
+    bundle = _read(asked.resource(request, sent))
+    if bundle.type == "batch":
+        responses = [_alone(request, caller, number, entry) for number, entry in enumerate(bundle.entry)]
+    else:
+        responses = _together(request, caller, bundle.entry)
+    answer = {"resourceType": "Bundle", "type": f"{bundle.type}-response", "entry": responses}
+    if not responses:
+        del answer["entry"]
+    return form.answer(msgspec.json.encode(answer))
+
+
+def _read(body: bytes) -> _Bundle:
+    """The Bundle of a body. Raises ``Invalid`` for what is no batch and no transaction, ``TooLarge`` for too many
+    entries."""
+    try:
+        bundle = _decoder.decode(body)
+    except model.UNREADABLE:
+        raise Invalid("body: not a Bundle that can be read") from None
+    if bundle.resourceType != "Bundle" or bundle.type not in ("batch", "transaction"):
+        raise Invalid("Bundle.type: batch or transaction")
+    if len(bundle.entry) > MOST:
+        raise TooLarge(f"Bundle.entry: more than {MOST}")
+    return bundle
+
+
+def _together(request: Request, caller: Caller, entries: Sequence[_Entry]) -> list[dict[str, Any]]:
+    """The responses to the entries of a transaction, in their order."""
+    changes = [_change(request, number, entry) for number, entry in enumerate(entries)]
+    urls = [change.full_url for change in changes if change.full_url]
+    if len(set(urls)) < len(urls):
+        raise Invalid("Bundle.entry.fullUrl: the same twice")
+    order = sorted(range(len(entries)), key=lambda number: ORDER[entries[number].request.method])
+    door, id_, base = request.app.state.door, request.state.id, request.app.state.base
+    done = write(door, caller, [changes[number] for number in order], id_, base) if changes else []
+    by_number = dict(zip(order, done))
+    return [_response(request, by_number[number]) for number in range(len(entries))]
+
+
+def _alone(request: Request, caller: Caller, number: int, entry: _Entry) -> dict[str, Any]:
+    """The response to one entry of a batch. Raises ``Unavailable``: then it is so for those that follow, too."""
+    try:
+        change = _change(request, number, entry)
+        (done,) = write(request.app.state.door, caller, [change], request.state.id, request.app.state.base)
+    except Unavailable:
+        raise
+    except GatewayError as fault:
+        outcome, status, _ = errors.of(fault)
+        return {"response": {"status": _status(status), "outcome": msgspec.Raw(outcome)}}
+    return _response(request, done)
+
+
+def _change(request: Request, number: int, entry: _Entry) -> Change:
+    """The change that an entry asks for. What is wrong with it is told with its place."""
+    place = f"Bundle.entry[{number}]"
+    with placed(place):
+        asks = entry.request
+        if asks.method not in ACTS:
+            raise Unsupported("request.method: POST, PUT, PATCH or DELETE")
+        type_, id_, criteria = _address(request, asks.url)
+        require_type(type_)
+        if asks.method == "POST" and (id_ or criteria is not None):
+            raise Invalid("request.url: a type")
+        if asks.method != "POST" and not id_ and criteria is None:
+            raise Invalid("request.url: an id or criteria")
+        if asks.method == "POST" and asks.ifNoneExist:
+            criteria = tuple(asked.pairs_of(asks.ifNoneExist.rpartition("?")[2]))
+        change = Change(
+            ACTS[asks.method], type_, id_, None, expected_version([asks.ifMatch] if asks.ifMatch else []), criteria,
+            full_url=entry.fullUrl, place=place,
+        )  # fmt: skip
+        return _with_content(change, asks.method, bytes(entry.resource))
+
+
+def _with_content(change: Change, method: str, body: bytes) -> Change:
+    """The change with its resource or its patch."""
+    if method == "DELETE":
+        return change
+    if method == "PATCH":
+        return replace(change, patch=tuple(patching.operations(_patch(body))))
+    resource = as_resource(change.type, body)
+    if method == "PUT" and change.criteria is None and resource.get("id") != change.id:
+        raise Invalid(f"{change.type}.id: not the id of the address")
+    return replace(change, resource=resource)
+
+
+def _patch(body: bytes) -> bytes:
+    """The JSON Patch in a Binary."""
+    try:
+        binary = _binary.decode(body)
+        if binary.contentType == patching.MEDIA:
+            return base64.b64decode(binary.data, validate=True)
+    except (*model.UNREADABLE, binascii.Error):
+        pass
+    raise Unsupported(f"resource: a Binary of {patching.MEDIA}")
+
+
+def _address(request: Request, url: str) -> tuple[str, str, Pairs | None]:
+    """The type, the id and the criteria of an address: ``Patient``, ``Patient/1`` or ``Patient?identifier=…``."""
+    path, has_criteria, query = url.removeprefix(f"{request.app.state.base}/").partition("?")
+    type_, _, id_ = path.strip("/").partition("/")
+    if "/" in id_ or "$" in path:
+        raise Unsupported("request.url: a type, an id or criteria")
+    return type_, id_, tuple(asked.pairs_of(query)) if has_criteria else None
+
+
+def _response(request: Request, done: Done) -> dict[str, Any]:
+    """The response to an entry whose change was made, with the resource for who prefers it."""
+    version = done.version
+    status = {"created": 201, "deleted": 204}.get(done.outcome, 200)
+    response: dict[str, Any] = {"status": _status(status), "etag": f'W/"{version.version}"'}
+    if done.outcome == "deleted":
+        return {"response": response}
+    address = f"{request.app.state.base}/{version.type}/{version.id}"
+    response["location"] = f"{address}/_history/{version.version}"
+    response["lastModified"] = records.instant(version.updated)
+    answer: dict[str, Any] = {"fullUrl": address}
+    wish = preferred(request)
+    if wish == "representation":
+        answer["resource"] = msgspec.Raw(version.body)
+    elif wish == "operationoutcome":
+        response["outcome"] = msgspec.Raw(errors.outcome_of(done.told))
+    return {**answer, "response": response}
+
+
+def _status(status: int) -> str:
+    return f"{status} {HTTPStatus(status).phrase}"

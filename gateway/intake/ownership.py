@@ -1,0 +1,140 @@
+"""Whose an id is that a contributor writes under, and which of the contributor's rows it and its references are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.errors import Invalid, NotAllowed, NotFound, Unprocessable
+from gateway.fhir import build, params
+from gateway.fhir.issues import Issue
+from gateway.intake.mapping import resource_id
+from gateway.nhs import access
+from gateway.nhs.identifiers import is_valid
+from gateway.nhs.roles import Caller
+from gateway.records import Door
+from gateway.records.deciding import decide
+from gateway.records.facts import about_head
+from gateway.store import kept, resources
+from gateway.store.limits import passes
+from gateway.store.mapped import Name
+from gateway.store.registry import PublisherRow
+from gateway.store.resources import Stored
+from gateway.store.sent import group_hash, row_hash
+from gateway.store.session import Session
+from mappings import AS_IS, WRITTEN
+from mappings.fhir.mapped import TYPES
+from mappings.fhir.references import is_id, referring, target
+
+_TEN = re.compile(r"(?<![0-9])[0-9]{10}(?![0-9])")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """One contributor within one transaction: its publisher, and who asks in its name."""
+
+    door: Door
+    session: Session
+    caller: Caller
+    publisher: PublisherRow
+
+    def held(self, resource_type: str, id_: str) -> Stored | None:
+        """The resource of an id, or its tombstone, where it is this contributor's; None where nobody has the id. Raises
+        ``NotFound`` for what the caller cannot read, ``NotAllowed`` for what another publisher recorded."""
+        head = resources.head_of(self.session, resource_type, id_)
+        if head is None or head.publisher == self.publisher.key:
+            return head
+        act = access.Act("read", resource_type)
+        about = None if resource_type in params.DIRECTORY_TYPES else about_head(head)
+        decision = decide(self.door, self.session, self.caller, act, about)
+        if decision.refusal or head.deleted or not passes(decision.limits)(head):
+            raise NotFound(resource_type)
+        raise NotAllowed(f"{resource_type}: another organisation recorded it")
+
+    def key(self, resource_type: str, id_: str, held: Stored | None) -> str:
+        """The key of the row that a resource is made from. What is new here has its id as key."""
+        own = AS_IS + id_
+        if held is None or kept.row_at(self.session, self.row_hash(resource_type, own)):
+            return own
+        for row in kept.rows_of(self.session, [held.grp])[held.grp]:
+            if row.body.table == resource_type and self.id(resource_type, row.body.key) == id_:
+                return row.body.key
+        return own
+
+    def id(self, resource_type: str, key: str) -> str:
+        """The id of what a row becomes."""
+        return resource_id(self.door.store.namespace.bytes, WRITTEN, self.publisher.code, resource_type, key)
+
+    def sent(self, held: Stored) -> dict[str, Any]:
+        """The newest version of a resource as its sender sent it, with its references by ids. Raises ``NotFound``
+        where it is not kept."""
+        row = kept.row_at(self.session, self.row_hash(held.type, self.key(held.type, held.id, held)))
+        if row is None or row.deleted or "resource" not in row.body.values:
+            raise NotFound(held.type)
+        resource: dict[str, Any] = referring(build.decode(row.body.values["resource"].encode()), self._by_id)
+        return {**resource, "id": held.id}
+
+    def _by_id(self, reference: str) -> str:
+        name, key = target(reference)
+        return f"{name}/{self.id(name, key)}" if name in TYPES else reference
+
+    def group_hash(self, group: str) -> int:
+        """The name of a group of rows in the store."""
+        return group_hash(WRITTEN, self.publisher.code, group)
+
+    def row_hash(self, resource_type: str, key: str) -> int:
+        """The name of a row in the store."""
+        return row_hash(WRITTEN, self.publisher.code, resource_type, key)
+
+    def referring(self, resource: dict[str, Any], keys: Mapping[Name, str], base: str) -> dict[str, Any]:
+        """Return a resource with its references by the keys of the contributor's rows. ``keys`` are those that are
+        written with it, ``base`` is our own address. Raises ``Unprocessable`` with the place of each reference to what
+        is not there or is another's: nobody can tell which of the two."""
+        faults = [
+            Issue("error", "not-found", place, "refers to nothing that your organisation recorded here")
+            for place, reference in _references(resource, str(resource.get("resourceType", "")))
+            if self._key_of(reference, keys, base) is None
+        ]
+        if faults:
+            raise Unprocessable(faults)
+        referred: dict[str, Any] = referring(resource, lambda text: self._key_of(text, keys, base) or text)
+        return referred
+
+    def _key_of(self, reference: str, keys: Mapping[Name, str], base: str) -> str | None:
+        """A reference by key; as it is where it names nothing here; None where what it names is not there."""
+        if reference.startswith("urn:uuid:"):
+            return None
+        name, id_ = target(reference.removeprefix(f"{base}/"))
+        if AS_IS in id_:
+            return None
+        if name not in TYPES:
+            return reference
+        if key := keys.get((name, id_)):
+            return f"{name}/{key}"
+        head = resources.head_of(self.session, name, id_)
+        if head is None or head.deleted or head.publisher != self.publisher.key:
+            return None
+        return f"{name}/{self.key(name, id_, head)}"
+
+
+def require_id(id_: str) -> None:
+    """Raise ``Invalid`` for what is no id, or holds an NHS number."""
+    if not is_id(id_):
+        raise Invalid("id: not an id")
+    if any(is_valid(digits) for digits in _TEN.findall(id_)):
+        raise Invalid("id: an NHS number is no id")
+
+
+def _references(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Each reference of a value with its place."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == "reference" and isinstance(inner, str):
+                yield f"{path}.{name}", inner
+            else:
+                yield from _references(inner, f"{path}.{name}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _references(inner, f"{path}[{index}]")

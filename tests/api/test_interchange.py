@@ -1,0 +1,119 @@
+"""Batch and transaction: all or nothing together, each by itself, in the order of the specification."""
+
+import json
+
+import pytest
+
+from tests.api.people import uid
+from tests.api.test_contributing import PATIENT, ask, made, observation, stands
+
+PRACTITIONER = {"resourceType": "Practitioner", "identifier": [{"system": "urn:test:gmc", "value": "C1"}]}
+
+
+def entry(method, url, resource=None, full_url="", **request):
+    return {
+        **({"fullUrl": full_url} if full_url else {}),
+        **({"resource": resource} if resource else {}),
+        "request": {"method": method, "url": url, **request},
+    }
+
+
+def bundle(*entries, kind="transaction"):
+    return {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
+
+
+def statuses(answer):
+    assert answer.status_code == 200, answer.text
+    return [each["response"]["status"][:3] for each in answer.json()["entry"]]
+
+
+def send(api, *entries, kind="transaction", headers=None):
+    return ask(api, "POST", "", bundle(*entries, kind=kind), headers)
+
+
+def test_a_transaction_resolves_what_its_entries_call_one_another(clinic):
+    gone = made(clinic, PATIENT)
+    answer = send(
+        clinic,
+        entry("POST", "Observation", {**observation("x"), "subject": {"reference": "urn:uuid:1"},
+                                      "performer": [{"reference": "Practitioner?identifier=urn:test:gmc|C1"}, {"reference": "Practitioner/tmp"}]}),
+        entry("PUT", "Patient/ward-2", {**PATIENT, "id": "ward-2", "generalPractitioner": [{"reference": "urn:uuid:2"}]}, "urn:uuid:1"),
+        entry("POST", "Practitioner", PRACTITIONER, "urn:uuid:2", ifNoneExist="identifier=urn:test:gmc|C1"),
+        entry("POST", "Practitioner", {"resourceType": "Practitioner"}, "https://ward.example/fhir/Practitioner/tmp"),
+        entry("DELETE", f"Patient/{gone}"),
+        headers={"Prefer": "return=representation"},
+    )  # fmt: skip
+    assert statuses(answer) == ["201", "201", "201", "201", "204"]
+    seen, patient, gp, other, _ = answer.json()["entry"]
+    assert seen["resource"]["subject"]["reference"] == "Patient/ward-2"
+    assert [each.get("reference") for each in seen["resource"]["performer"]][
+        1
+    ] == f"Practitioner/{other['resource']['id']}"
+    assert patient["resource"]["generalPractitioner"][0]["reference"] == f"Practitioner/{gp['resource']['id']}"
+    assert [version["response"]["etag"] for version in (seen, patient)] == ['W/"1"'] * 2
+    again = send(clinic, entry("POST", "Practitioner", PRACTITIONER, ifNoneExist="identifier=urn:test:gmc|C1"))
+    assert statuses(again) == ["200"] and again.json()["entry"][0]["fullUrl"].endswith(gp["resource"]["id"])
+
+
+def test_a_batch_does_what_it_can(ward):
+    answer = send(
+        ward,
+        entry("POST", "Patient", PATIENT),
+        entry("POST", "Patient", {**PATIENT, "birthDate": "Zebedee"}),
+        entry("DELETE", f"Patient/{uid(1)}"),
+        entry("POST", "Consent", {"resourceType": "Consent"}),
+        entry("GET", "Patient/1"),
+        kind="batch",
+    )
+    assert statuses(answer) == ["201", "422", "404", "405", "400"]
+    (issue,) = answer.json()["entry"][1]["response"]["outcome"]["issue"]
+    assert issue["expression"] == ["Bundle.entry[1].resource.birthDate"] and "Zebedee" not in answer.text
+
+
+GOOD = entry("POST", "Patient", PATIENT)
+LOOKED_FOR = {**observation("x"), "subject": {"reference": "Patient?identifier=urn:test:none|1"}}
+REFUSED = [
+    ("a fault of R4", [GOOD, entry("POST", "Patient", {**PATIENT, "gender": "Zebedee"})], 422, "Bundle.entry[1].resource.gender"),
+    ("what the mapping refuses", [GOOD, entry("POST", "Patient", {**PATIENT, "implicitRules": "urn:a"})], 422, "Bundle.entry[1]"),
+    ("a urn of nothing", [GOOD, entry("POST", "Observation", {**observation("x"), "subject": {"reference": "urn:uuid:9"}})], 422,
+     "Bundle.entry[1].resource.subject.reference"),
+    ("somebody else's subject", [GOOD, entry("POST", "Observation", observation(uid(1)))], 422, "Bundle.entry[1].resource.subject.reference"),
+    ("a condition that matches nothing", [GOOD, entry("POST", "Observation", LOOKED_FOR)], 412, "Bundle.entry[1]"),
+    ("another version", [GOOD, entry("PUT", "Patient/no", {**PATIENT, "id": "no"}, ifMatch='W/"4"')], 412, "Bundle.entry[1]"),
+    ("one id twice", [entry("PUT", "Patient/a", {**PATIENT, "id": "a"}), entry("DELETE", "Patient/a")], 400, "twice"),
+    ("one address twice", [{**GOOD, "fullUrl": "urn:uuid:1"}] * 2, 400, "twice"),
+    ("one id of two types", [entry("PUT", "Patient/a", {**PATIENT, "id": "a"}),
+                             entry("PUT", "Observation/a", {**observation("a"), "id": "a"})], 409, "taken"),
+    ("a read", [GOOD, entry("GET", "Patient/1")], 400, "Bundle.entry[1]"),
+    ("no request", [GOOD, {"resource": PATIENT}], 400, "Bundle.entry[1]"),
+    ("no resource", [GOOD, entry("POST", "Patient")], 400, "Bundle.entry[1]"),
+    ("an operation", [GOOD, entry("POST", "Patient/$validate", PATIENT)], 400, "Bundle.entry[1]"),
+    ("an id for a POST", [GOOD, entry("POST", "Patient/a", PATIENT)], 400, "Bundle.entry[1]"),
+    ("10,000 entries", [GOOD] * 10_000, 413, "more than 1000"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("entries, status, place", [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+def test_a_transaction_that_is_refused_anywhere_changes_nothing(ward, entries, status, place):
+    before = stands(ward)
+    answer = send(ward, *entries)
+    assert answer.status_code == status and place in answer.text, answer.text
+    assert "Zebedee" not in answer.text and stands(ward) == before
+
+
+@pytest.mark.parametrize("body", [
+    b"{", b"[]", b'{"resourceType":"Bundle"}', b'{"resourceType":"Bundle","type":"collection","entry":[]}',
+    b'{"resourceType":"Bundle","type":"batch","entry":{}}', b'{"resourceType":"Bundle","type":"batch","entry":[1]}',
+    json.dumps(PATIENT).encode(),
+])  # fmt: skip
+def test_what_is_no_batch_and_no_transaction_is_refused(ward, body):
+    assert ask(ward, "POST", "", body).status_code == 400
+
+
+def test_entries_that_point_at_one_another_in_a_circle_are_taken(ward):
+    first = {"resourceType": "Organization", "name": "A", "partOf": {"reference": "urn:uuid:2"}}
+    second = {"resourceType": "Organization", "name": "B", "partOf": {"reference": "urn:uuid:1"}}
+    answer = send(
+        ward, entry("POST", "Organization", first, "urn:uuid:1"), entry("POST", "Organization", second, "urn:uuid:2")
+    )
+    assert statuses(answer) == ["201", "201"]
