@@ -74,9 +74,9 @@ def before_lookup(caller: Caller, act: Act, facts: Facts) -> Refusal | None:
 
 def _caller_alone(caller: Caller, act: Act, facts: Facts, trace: list[str]) -> Refusal | None:
     """Steps 0 to 2, and whether the gateway may answer anybody."""
-    is_anonymous = caller.kind == "user" and not caller.role or caller.kind == "system" and not caller.project
-    if not caller.user or is_anonymous:
-        return _refuse(NOT_KNOWN, trace, "0 authenticate: no selected role, or a client of no project")
+    is_bound = caller.role if caller.kind == "user" else caller.project or caller.publishers
+    if not caller.user or not is_bound:
+        return _refuse(NOT_KNOWN, trace, "0 authenticate: no selected role, or a client of no project or publisher")
     who = roles.ROLES.get(caller.role, "unknown role") if caller.kind == "user" else "system client"
     trace.append(f"0 authenticate: {who}")
     if refusal := _by_role(caller, act, trace):
