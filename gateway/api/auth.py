@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 
 from gateway.errors import Unauthenticated
 from gateway.nhs.roles import Caller
@@ -20,11 +21,14 @@ async def caller(request: Request) -> Caller:
     """The caller of a request. Raises ``Unauthenticated``, or ``Throttled`` where there are too many requests. A
     request without a caller is counted but not audited.
 
-    It does not block, so it is a coroutine: that saves each request the switch to a thread.
+    It does not block, so it is a coroutine: that saves each request the switch to a thread. Only the registry that
+    stands behind a token of our own is looked at in one.
     """
-    rates = request.app.state.rates
+    rates, tokens = request.app.state.rates, request.app.state.tokens
     try:
         known = _verified(request)
+        if known.issuer == tokens.name:
+            await run_in_threadpool(tokens.require_standing, known)
     except Unauthenticated:
         rates.count_stranger(request)
         raise
@@ -45,6 +49,6 @@ def _verified(request: Request) -> Caller:
 Known = Annotated[Caller, Depends(caller)]
 """A route's argument: the verified caller."""
 
-PUBLIC = {"/fhir/metadata", "/livez", "/readyz"}
-"""The routes that answer without a caller, beside the style sheet. A test checks that every other route asks for
-``Known``."""
+PUBLIC = {"/fhir/metadata", "/livez", "/readyz", "/auth/token", "/auth/introspect", "/auth/revoke", "/auth/jwks"}
+"""The routes that answer without a caller, beside the style sheet: those of ``/auth`` ask for a signed assertion. A test
+checks that every other route asks for ``Known``."""
