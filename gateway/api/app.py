@@ -16,6 +16,7 @@ from gateway.api.forwarded import Forwarded
 from gateway.composition import Service
 from gateway.export.judgement import Judgements
 from gateway.metrics import Metrics
+from gateway.signin import offered
 
 SILENT: TelemetryConfig = {
     "tracing": False,
@@ -45,8 +46,9 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
         telemetry=SILENT,
     )
     url = settings.base_url or url or config.address(config.HOST, config.PORT)
-    app.state.settings, app.state.base = settings, url.rstrip("/") + "/fhir"
-    app.state.tokens, app.state.token_url = opened.tokens, url.rstrip("/") + tokens.TOKEN
+    root = url.rstrip("/")
+    app.state.settings, app.state.root, app.state.base = settings, root, root + "/fhir"
+    app.state.tokens, app.state.token_url = opened.tokens, root + offered.TOKEN
     counts = Metrics(store, opened.door.audit, settings.data_dir, settings.inbox_file, settings.watch_file)
     app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
     app.state.rates, app.state.judgements = rates.open_rates(settings), Judgements()

@@ -20,6 +20,7 @@ from gateway.fhir.parse import known
 from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.nhs import access
 from gateway.records import quality
+from gateway.signin import offered
 from gateway.web.quality_page import quality_page
 
 router = APIRouter()
@@ -80,7 +81,8 @@ def metadata(request: Request) -> Response:
     pairs = asked.in_query(request)
     form = Form(request, pairs)
     known(pairs)
-    statement = capability.statement(version=__version__, url=request.app.state.base)
+    state = request.app.state
+    statement = capability.statement(__version__, state.base, offered.endpoints(state.tokens, state.root))
     return form.answer(build.encode(statement))
 
 

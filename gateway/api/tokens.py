@@ -15,45 +15,53 @@ from starlette.concurrency import run_in_threadpool
 
 from gateway.api import asked
 from gateway.api.errors import RETRY_SECONDS
-from gateway.errors import GatewayError, Throttled, TooLarge, Unauthenticated, Unavailable, WrongMedia
+from gateway.errors import GatewayError, NotFound, Throttled, TooLarge, Unauthenticated, Unavailable, WrongMedia
 from gateway.nhs.roles import Caller
-from gateway.signin import compact
+from gateway.signin import compact, offered
 from gateway.signin.client_assertion import Proof
 from gateway.signin.token_endpoint import NotGranted, TokenEndpoint
 from gateway.signin.verify import verify
 
 router = APIRouter()
-TOKEN, INTROSPECT, REVOKE, JWKS = "/auth/token", "/auth/introspect", "/auth/revoke", "/auth/jwks"
-"""The paths below the address that clients use."""
 STATUS = {"invalid_client": 401, "temporarily_unavailable": 503}
 """The status of an error of OAuth, where it is not 400."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 Form = dict[str, str]
 
 
-@router.post(TOKEN)
+@router.post(offered.TOKEN)
 async def token(request: Request) -> Response:
     """https://hl7.org/fhir/smart-app-launch/backend-services.html#issue-access-token: a token for a registered system,
     which signs who it is."""
     return await _answered(request, "token.issue", _token)
 
 
-@router.post(INTROSPECT)
+@router.post(offered.INTROSPECT)
 async def introspect(request: Request) -> Response:
     """https://www.rfc-editor.org/rfc/rfc7662: whether a client's own token stands, and what it may."""
     return await _answered(request, "token.introspect", _introspect)
 
 
-@router.post(REVOKE)
+@router.post(offered.REVOKE)
 async def revoke(request: Request) -> Response:
     """https://www.rfc-editor.org/rfc/rfc7009: take back a client's own token, at once."""
     return await _answered(request, "token.revoke", _revoke)
 
 
-@router.get(JWKS)
+@router.get(offered.JWKS)
 def jwks(request: Request) -> Response:
     """https://www.rfc-editor.org/rfc/rfc7517#section-5: the public keys of the gateway's own tokens."""
     return _json(request.app.state.tokens.jwks)
+
+
+@router.get("/fhir/.well-known/smart-configuration")
+def smart_configuration(request: Request) -> Response:
+    """https://hl7.org/fhir/smart-app-launch/conformance.html#using-well-known: how to sign in, for anybody. Not found
+    where this gateway issues no tokens of its own."""
+    state = request.app.state
+    if not state.tokens.is_on:
+        raise NotFound("no sign-in of this gateway's own: GATEWAY_TOKEN_KEY is not set")
+    return _json(offered.configuration(state.tokens, state.root))
 
 
 def _token(request: Request, form: Form) -> Response:

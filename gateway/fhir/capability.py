@@ -3,6 +3,8 @@ else."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from gateway.fhir import params
@@ -10,6 +12,9 @@ from gateway.fhir import params
 DEFINITION = "http://hl7.org/fhir/SearchParameter/"
 INTERACTIONS = ("read", "vread", "history-instance", "search-type")
 DATE = "2026-11-27"
+SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+NONE: Mapping[str, str] = MappingProxyType({})
 COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination"
 """The extension that says which parameters must be asked together."""
 PLAIN, UK_CORE = "http://hl7.org/fhir/StructureDefinition/", "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
@@ -26,10 +31,11 @@ PATIENT = (
 )
 
 
-def statement(version: str, url: str) -> dict[str, Any]:
+def statement(version: str, url: str, endpoints: Mapping[str, str] = NONE) -> dict[str, Any]:
     """https://hl7.org/fhir/R4/http.html#capabilities
 
-    The CapabilityStatement of this server at ``url``."""
+    The CapabilityStatement of this server at ``url``. ``endpoints`` are the addresses of its own sign-in, as SMART
+    names them (``token``, ``authorize``)."""
     return {
         "resourceType": "CapabilityStatement", "status": "active", "date": DATE, "kind": "instance",
         "software": {"name": "NHS record gateway", "version": version},
@@ -39,14 +45,21 @@ def statement(version: str, url: str) -> dict[str, Any]:
         "rest": [{
             "mode": "server",
             "security": {
+                **_oauth_uris(endpoints),
                 "cors": False,
-                "service": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}]}],
+                "service": [{"coding": [{"system": SERVICE, "code": code}]} for code in ("OAuth", *(["SMART-on-FHIR"] if endpoints else []))],
                 "description": "A bearer token of a known issuer; every answer is decided, limited and audited.",
             },
             "resource": [_resource(name) for name in params.SEARCHABLE],
             "operation": [_operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export")],
         }],
     }  # fmt: skip
+
+
+def _oauth_uris(endpoints: Mapping[str, str]) -> dict[str, Any]:
+    """https://hl7.org/fhir/smart-app-launch/conformance.html#declaring-support-for-oauth2-endpoints"""
+    inner = [{"url": name, "valueUri": address} for name, address in endpoints.items()]
+    return {"extension": [{"url": OAUTH_URIS, "extension": inner}]} if inner else {}
 
 
 def _resource(name: str) -> dict[str, Any]:

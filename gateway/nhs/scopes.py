@@ -131,6 +131,17 @@ def _in_order(letters: Iterable[str]) -> str:
     return "".join(sorted(letters, key="cruds".index))
 
 
+def offered(acts: Iterable[str], level: str) -> list[str]:
+    """The scopes on all types that acts have a use for, in the words of SMART v2 and v1.
+
+    >>> offered(["export"], "system")
+    ['system/*.read', 'system/*.rs']
+    """
+    useful = frozenset("".join(NEEDS[act].letters for act in acts if act in NEEDS))
+    words = [word for word, letters in V1.items() if useful and useful >= frozenset(letters)]
+    return [f"{level}/*.{word}" for word in (*words, *filter(None, [_in_order(useful)]))]
+
+
 def is_readable(scope: str, level: str) -> bool:
     """Whether a scope is of a level and opens anything that can be honoured."""
     return bool(_letters([scope], level))

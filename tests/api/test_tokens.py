@@ -477,3 +477,37 @@ def test_a_live_store_without_a_key_says_that_it_issues_none(tmp_path):
     with create_gateway(config.Settings(data_dir=tmp_path, token_key=path), "live") as gateway:
         assert TokenEndpoint(gateway.store, gateway.token_key()).jwks["keys"][0]["alg"] == "ES384"
     assert keys.is_present(tmp_path / "keys", keys.SANDBOX_ISSUER) is False
+
+
+def test_a_client_discovers_what_is_offered_and_no_more(systems):
+    """The configuration of SMART and the CapabilityStatement name addresses that answer."""
+    told = systems.api.get("/fhir/.well-known/smart-configuration", "")
+    assert told.status_code == 200 and told.headers["content-type"] == "application/json"
+    members = told.json()
+    assert members["token_endpoint"] == systems.url
+    assert members["scopes_supported"] == ["system/*.read", "system/*.rs"]
+    assert "authorization_endpoint" not in members or "authorize-post" in members["capabilities"]
+    for scope in members["scopes_supported"]:
+        assert systems.token(scope=scope)["scope"] == scope
+    root = systems.api.app.state.root
+    for name, address in members.items():
+        if name.endswith(("_endpoint", "_uri")):
+            assert systems.api.client.request("OPTIONS", address.removeprefix(root)).status_code == 405, name
+    (security,) = [rest["security"] for rest in systems.api.get("/fhir/metadata", "").json()["rest"]]
+    (extension,) = security["extension"]
+    addresses = {part["url"]: part["valueUri"] for part in extension["extension"]}
+    assert addresses["token"] == systems.url and addresses["revoke"] == members["revocation_endpoint"]
+    assert "SMART-on-FHIR" in json.dumps(security["service"])
+    (key,) = systems.api.get("/auth/jwks", "").json()["keys"]
+    assert key["kid"] == claims_of(systems.token()["access_token"])[0]["kid"] and "d" not in key
+
+
+def test_what_is_off_is_not_promised(systems):
+    state = systems.api.app.state
+    kept, state.tokens = state.tokens, TokenEndpoint(systems.api.store, b"")
+    answers = [systems.api.get(path, "") for path in ("/fhir/.well-known/smart-configuration", "/fhir/metadata")]
+    refused = systems.ask(systems.ward.form("x"))
+    state.tokens = kept
+    assert answers[0].status_code == 404 and "GATEWAY_TOKEN_KEY" in answers[0].text
+    assert "oauth-uris" not in answers[1].text and "SMART" not in answers[1].text
+    assert (refused.status_code, refused.json()["error"]) == (503, "temporarily_unavailable")
