@@ -155,15 +155,19 @@ def _backoff(attempt: int) -> float:
 DOCUMENT_TIMEOUT, DOCUMENT_BYTES = 5.0, 64 * 1024
 
 
-def document(url: str, *, is_near: bool = False, transport: httpx.BaseTransport | None = None) -> dict[str, Any]:
+def document(
+    url: str, *, is_near: bool = False, is_ours: bool = False, transport: httpx.BaseTransport | None = None
+) -> dict[str, Any]:
     """The JSON object at an https address that somebody else chose, such as a client's JWKS. It is asked for once.
 
     The name is resolved here and only an address of the public network is called, so that no name leads into ours.
-    ``is_near`` lets the address be this machine's own, also without TLS. Raises ``Refused`` for an address that may not
+    ``is_near`` lets the address be this machine's own, also without TLS; ``is_ours`` any address, because our operator
+    trusts whoever named it. Raises ``Refused`` for an address that may not
     be called, ``Unavailable`` where there is no such document.
     """
     parts, port = _parts(url, is_near)
-    address = parts.hostname if is_near and parts.hostname in LOOPBACK else _public(parts.hostname or "", port)
+    is_free = is_ours or (is_near and parts.hostname in LOOPBACK)
+    address = (parts.hostname or "") if is_free else _public(parts.hostname or "", port)
     host = f"[{address}]" if ":" in address else address
     pinned = httpx.URL(url).copy_with(host=host)
     try:
@@ -182,9 +186,11 @@ def document(url: str, *, is_near: bool = False, transport: httpx.BaseTransport 
     return members
 
 
-def require_document_address(url: str, *, is_near: bool = False) -> None:
+def require_document_address(url: str, *, is_near: bool = False, is_ours: bool = False) -> None:
     """Raise ``Refused`` for an address that ``document`` never calls, as far as its words say."""
     parts, _ = _parts(url, is_near)
+    if is_ours:
+        return
     with suppress(ValueError):
         if not ip_address(parts.hostname or "").is_global and not (is_near and parts.hostname in LOOPBACK):
             raise Refused(NOT_CALLED)

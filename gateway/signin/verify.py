@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 from typing import Any, TypeVar
 
-from jose import jws
+from jose import backends, jws
 
 from gateway.errors import Unauthenticated
 from gateway.signin.compact import FORBIDDEN_HEADERS, LEEWAY, chosen_key, json_object, parts, seconds_of, text
 from gateway.signin.issuers import TYPES, Issuer, Issuers
+from gateway.signin.remote_keys import RemoteKeys
 
 OF_ANOTHER_KIND = {
     "nonce": "an ID token",
@@ -68,13 +69,35 @@ def _verified(token: str, issuers: Issuers[Answer], seconds: int) -> dict[str, A
     header, claims = parts(token)
     issuer = issuers.by_name[text(claims, "iss")]
     algorithm = _header(header, issuer)
-    name = (issuer.iss, header["kid"], algorithm)
-    if name not in issuers.keys:
-        issuers.keys[name] = chosen_key(header["kid"], algorithm, issuer.jwks)
-    payload = jws.verify(token, issuers.keys[name], [algorithm])
+    payload = jws.verify(token, _key(header["kid"], algorithm, issuer, issuers), [algorithm])
     claims = json_object(payload)
     _claims(claims, issuer, seconds)
     return claims
+
+
+def _key(kid: str, algorithm: str, issuer: Issuer, issuers: Issuers[Answer]) -> backends.base.Key:
+    """(3) The parsed key, of the set in force."""
+    name, jwks = (issuer.iss, kid, algorithm), issuer.keys
+    known = issuers.keys.get(name)
+    if known is None or known[0] is not jwks:
+        issuers.keys.pop(name, None)
+        known = issuers.keys[name] = jwks, chosen_key(kid, algorithm, jwks)
+    return known[1]
+
+
+def wanted(token: str, issuers: Issuers[Answer], now: int) -> tuple[RemoteKeys, str] | None:
+    """The published keys that should be asked for before a token is verified, and the key id that it names; None for
+    most tokens. It does not block, and believes nothing of the token."""
+    if not issuers.has_remote:
+        return None
+    try:
+        if issuers.verified.get(hashlib.sha256(token.encode("ascii")).digest(), now // 1_000_000) is not None:
+            return None
+        header, claims = parts(token)
+        remote, kid = issuers.by_name[text(claims, "iss")].remote, text(header, "kid")
+    except Exception:  # the token does not hold, as ``verify`` will say
+        return None
+    return (remote, kid) if remote and remote.is_wanted(kid) else None
 
 
 def _header(header: dict[str, Any], issuer: Issuer) -> str:
