@@ -10,13 +10,14 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.telemetry import TelemetryConfig
 
 from gateway import config, records
-from gateway.api import answer, bulk, errors, fhir, operations, rates, sandbox, service, tokens
+from gateway.api import answer, authorize, bulk, errors, fhir, operations, rates, sandbox, service, tokens
 from gateway.api.envelope import Envelope
 from gateway.api.forwarded import Forwarded
 from gateway.composition import Service
 from gateway.export.judgement import Judgements
 from gateway.metrics import Metrics
 from gateway.signin import offered
+from gateway.signin.launch import Launch
 
 SILENT: TelemetryConfig = {
     "tracing": False,
@@ -33,7 +34,7 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     """The application of an open service. Its links begin with ``GATEWAY_BASE_URL``, or where that is not set with
     ``url``, the address of who listens."""
     settings, store = opened.gateway.settings, opened.gateway.store
-    parts = [service, tokens, operations, bulk, fhir, *([sandbox] if store.is_sandbox else [])]
+    parts = [service, tokens, operations, bulk, fhir, *([sandbox, authorize] if store.is_sandbox else [])]
     # One flat list: a router inside another is looked through at each request.
     routes = [route for part in parts for route in part.router.routes]
     app = FastAPI(
@@ -49,6 +50,7 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     root = url.rstrip("/")
     app.state.settings, app.state.root, app.state.base = settings, root, root + "/fhir"
     app.state.tokens, app.state.token_url = opened.tokens, root + offered.TOKEN
+    app.state.launch = Launch(store, opened.gateway.sandbox_key(), app.state.base) if store.is_sandbox else None
     counts = Metrics(store, opened.door.audit, settings.data_dir, settings.inbox_file, settings.watch_file)
     app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
     app.state.rates, app.state.judgements = rates.open_rates(settings), Judgements()

@@ -59,7 +59,7 @@ Known = Annotated[Caller, Depends(caller)]
 """A route's argument: the verified caller."""
 
 PUBLIC = {"/fhir/metadata", "/livez", "/readyz", "/auth/token", "/auth/introspect", "/auth/revoke", "/auth/jwks",
-    "/fhir/.well-known/smart-configuration",
+    "/fhir/.well-known/smart-configuration", "/auth/authorize",
 }  # fmt: skip
 """The routes that answer without a caller, beside the style sheet: those of ``/auth`` ask for a signed assertion. A test
 checks that every other route asks for ``Known``."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from fastapi import APIRouter, Request, Response
+from starlette.datastructures import State
 
 from gateway import __version__, feeds
 from gateway.api import asked, negotiation
@@ -82,8 +83,12 @@ def metadata(request: Request) -> Response:
     form = Form(request, pairs)
     known(pairs)
     state = request.app.state
-    statement = capability.statement(__version__, state.base, offered.endpoints(state.tokens, state.root))
+    statement = capability.statement(__version__, state.base, _endpoints(state))
     return form.answer(build.encode(statement))
+
+
+def _endpoints(state: State) -> dict[str, str]:
+    return offered.endpoints(state.tokens, state.root, launches=state.launch is not None)
 
 
 @router.get("/metrics")

@@ -61,10 +61,13 @@ def smart_configuration(request: Request) -> Response:
     state = request.app.state
     if not state.tokens.is_on:
         raise NotFound("no sign-in of this gateway's own: GATEWAY_TOKEN_KEY is not set")
-    return _json(offered.configuration(state.tokens, state.root))
+    return _json(offered.configuration(state.tokens, state.root, launches=state.launch is not None))
 
 
 def _token(request: Request, form: Form) -> Response:
+    launch = request.app.state.launch
+    if launch is not None and form.get("grant_type") == "authorization_code":
+        return _json(launch.redeemed(form, _about(request)))
     if form.get("grant_type") != "client_credentials":
         raise NotGranted("unsupported_grant_type" if form.get("grant_type") else "invalid_request", "grant_type")
     endpoint, proof = _proven(request, form)

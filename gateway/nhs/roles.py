@@ -36,6 +36,13 @@ class Caller:
     """Where the request came from, for the audit; never a reason to permit anything."""
     publishers: frozenset[str] = frozenset()
     """Of a system that is registered here: the publishers (``source:code``) that it may write for."""
+    patient: str = ""
+    """The id of the only Patient that an app was launched for; "" where it was launched for none."""
+
+    @property
+    def level(self) -> str:
+        """The level of the scopes that count: of an app that was launched for one patient only those about patients."""
+        return "patient" if self.patient else self.kind
 
 
 ROLES: Mapping[str, str] = {
@@ -286,6 +293,7 @@ def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
         scopes=held,
         token=_text(claims, "jti"),
         issuer=_text(claims, "iss"),
+        patient=_text(claims, "patient") if "patient" in levels else "",
     )
 
 

@@ -55,8 +55,7 @@ def issuer(store: Store, key: bytes) -> Issuer:
 
 
 class TokenEndpoint:
-    """The endpoint of a store. ``key`` signs its tokens; without one it issues none. ``url`` is the address at which
-    clients reach it, which their assertions are for."""
+    """The endpoint of a store. ``key`` signs its tokens; without one it issues none."""
 
     def __init__(self, store: Store, key: bytes, keys: KeySets | None = None):
         self._store, self._key = store, key
