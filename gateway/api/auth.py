@@ -58,8 +58,9 @@ def _verified(request: Request, token: str) -> Caller:
 Known = Annotated[Caller, Depends(caller)]
 """A route's argument: the verified caller."""
 
-PUBLIC = {"/fhir/metadata", "/livez", "/readyz", "/auth/token", "/auth/introspect", "/auth/revoke", "/auth/jwks",
-    "/fhir/.well-known/smart-configuration", "/auth/authorize",
+PUBLIC = {
+    "/fhir/metadata", "/livez", "/readyz", "/fhir/.well-known/smart-configuration",
+    "/auth/token", "/auth/introspect", "/auth/revoke", "/auth/jwks", "/auth/authorize",
 }  # fmt: skip
-"""The routes that answer without a caller, beside the style sheet: those of ``/auth`` ask for a signed assertion. A test
-checks that every other route asks for ``Known``."""
+"""The routes that answer without a caller, beside the style sheet. Those of ``/auth`` ask for a signed assertion, or
+are the sandbox's sign-in. A test checks that every other route asks for ``Known``."""

@@ -34,7 +34,8 @@ Answer = TypeVar("Answer")
 class Issuer:
     """An accepted issuer of tokens: its name, the audience they must be for, its algorithms and public keys (a JWKS),
     and how long one may live at most in seconds. ``typ`` is the only type that its access tokens have, where it names
-    one (``at+jwt``: RFC 9068). ``remote`` are its keys where it publishes them, instead of ``jwks``. ``vouches`` says whom it may vouch for; who leaves it out is trusted for anybody.
+    one (``at+jwt``: RFC 9068). ``remote`` are its keys where it publishes them, instead of ``jwks``. ``vouches``
+    says whom it may vouch for; who leaves it out is trusted for anybody.
     Raises ``Refused`` for anything that could not be verified safely."""
 
     iss: str
@@ -87,8 +88,8 @@ def _from_table(name: str, table: Mapping[str, Any]) -> Issuer:
         vouches = vouching.from_table(table)
     except (KeyError, TypeError, OSError, ValueError, AttributeError):
         raise Refused(
-            f"GATEWAY_ISSUERS: {name}: iss, audience, algorithms and jwks (a file) or discovery (an address) are needed, "
-            "each of its kind"
+            f"GATEWAY_ISSUERS: {name}: iss, audience, algorithms and jwks (a file) or discovery (an address) are "
+            "needed, each of its kind"
         ) from None
     if unknown:
         raise Refused(f"GATEWAY_ISSUERS: {name}: a key that is not known")

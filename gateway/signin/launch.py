@@ -1,7 +1,7 @@
 """The sandbox's authorisation server: an app is launched on its own, for one of the named users and one patient.
 
-https://hl7.org/fhir/smart-app-launch/app-launch.html, with PKCE (https://www.rfc-editor.org/rfc/rfc7636). Only a sandbox
-store has one, whose people are synthetic: any app may ask, and no user has a password.
+https://hl7.org/fhir/smart-app-launch/app-launch.html, with PKCE (https://www.rfc-editor.org/rfc/rfc7636). Only a
+sandbox store has one, whose people are synthetic: any app may ask, and no user has a password.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class Asked:
     def place(self, **answer: str) -> str:
         """Where the browser goes back to, with an answer."""
         mark = "&" if "?" in self.redirect else "?"
-        told = {**answer, **({"state": self.state} if self.state else {})}
-        return f"{self.redirect}{mark}{urlencode(told)}"
+        parameters = {**answer, **({"state": self.state} if self.state else {})}
+        return f"{self.redirect}{mark}{urlencode(parameters)}"
 
 
 class Launch:
@@ -123,12 +123,12 @@ class Launch:
         if (form.get("client_id"), form.get("redirect_uri")) != (body["client_id"], body["redirect"]):
             raise NotGranted("invalid_grant", "client_id and redirect_uri are those that the code was given to")
         context = {"patient": body["patient"]} if body["patient"] else {}
-        told = {**claims(body["sub"]), "scope": body["scopes"], **context}
+        token_claims = {**claims(body["sub"]), "scope": body["scopes"], **context}
         with self._store.write() as session:
             if not clients.spend(session, clients.CODE, body["jti"], (body["exp"] + compact.LEEWAY) * 1_000_000):
                 raise NotGranted("invalid_grant", "code: it was used before")
             seconds = MINUTES * 60
-            token = issue(self._key, ISSUER, AUDIENCE, told, session.now, seconds, self._algorithm)
+            token = issue(self._key, ISSUER, AUDIENCE, token_claims, session.now, seconds, self._algorithm)
             event = {"act": "token.launch", "issuer": ISSUER, "user": body["sub"], "app": body["client_id"], **about,
                      "scopes": body["scopes"].split(), "outcome": "ok", "token": number_of(token)}  # fmt: skip
             record_write(session, event)
