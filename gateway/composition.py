@@ -241,8 +241,8 @@ class Gateway:
 
 @dataclass(frozen=True)
 class Service:
-    """A gateway that answers requests: its door, the issuers whose callers it knows, and its own token endpoint. Used as
-    a context manager, it closes the audit at the end; the gateway stays open."""
+    """A gateway that answers requests: its door, the issuers whose callers it knows, and its own token endpoint. Used
+    as a context manager, it closes the audit at the end; the gateway stays open."""
 
     gateway: Gateway
     door: Door

@@ -50,15 +50,15 @@ class Settings:
     issuers: Path | None = field(
         default=None,
         metadata={
-            "help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks` or `discovery`, and whom it "
-            "may vouch for: `organisations`, `operators`, `projects`, `acr`"
+            "help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks` or `discovery`, and "
+            "whom it may vouch for: `organisations`, `operators`, `projects`, `acr`"
         },
     )
     token_key: Path | None = field(
         default=None,
         metadata={
-            "help": "PEM file (mode 0600) of the private key, RSA or EC, that signs the tokens of the token endpoint for "
-            "registered systems; unset, a live store issues none"
+            "help": "PEM file (mode 0600) of the private key, RSA or EC, that signs the tokens of the token endpoint "
+            "for registered systems; unset, a live store issues none"
         },
     )
     pds: Path | None = field(

@@ -1,5 +1,5 @@
-"""A real OpenID provider (npm ``oidc-provider``) as the issuer by discovery: a system and a person sign in at it, its ID
-tokens are refused, and its keys change without a restart of the gateway."""
+"""A real OpenID provider (npm ``oidc-provider``) as the issuer by discovery: a system and a person sign in at it, its
+ID tokens are refused, and its keys change without a restart of the gateway."""
 
 import base64
 import hashlib
