@@ -50,8 +50,8 @@ class Settings:
     issuers: Path | None = field(
         default=None,
         metadata={
-            "help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks` or `discovery`, and "
-            "whom it may vouch for: `organisations`, `operators`, `projects`, `acr`"
+            "help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks` or `discovery`, "
+            "and whom it may vouch for: `organisations`, `operators`, `projects`, `acr`"
         },
     )
     token_key: Path | None = field(
