@@ -115,8 +115,8 @@ def _check(client: Client, is_near: bool) -> None:
     ):
         if not all(map(pattern.fullmatch, values)):
             raise Refused(f"{option}: not of its form")
-    if not client.publishers and not client.projects:
-        raise Refused("a client is for a --project or a --publisher")
+    if bool(client.publishers) == bool(client.projects):  # one that is for both would join care and secondary use
+        raise Refused("a client is for a --project or for a --publisher, and not for both")
     if not client.scopes or not all(scopes.is_readable(scope, LEVEL) for scope in client.scopes):
         raise Refused(f"--scope: such as {LEVEL}/*.rs or {LEVEL}/Patient.read, without a query")
     _check_keys(client.keys, client.keys_at, is_near)

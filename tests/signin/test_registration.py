@@ -15,7 +15,7 @@ JWKS = public_jwks(new_key(), "RS384")
 WARD = Client("ward", "", "RZZ", (), ("study",), frozenset({"system/*.rs"}), JWKS, "", True)
 WRONG = {
     "id": {"id": "a b"}, "organisation": {"organisation": "rzz"}, "project": {"projects": ("a b",)}, "publisher": {"publishers": ("emis",)},
-    "for nothing": {"projects": ()}, "no scope": {"scopes": frozenset()}, "a scope of users": {"scopes": frozenset({"user/*.rs"})},
+    "for nothing": {"projects": ()}, "for care and secondary use": {"publishers": ("fhir:A99001",)}, "no scope": {"scopes": frozenset()}, "a scope of users": {"scopes": frozenset({"user/*.rs"})},
     "a scope with a query": {"scopes": frozenset({"system/Observation.rs?category=laboratory"})}, "a type that is none": {"scopes": frozenset({"system/Nothing.rs"})},
     "no keys": {"keys": None}, "keys twice": {"keys_at": "https://keys.example/x"}, "an address of ours": {"keys": None, "keys_at": "https://10.0.0.1/x"},
 }  # fmt: skip
@@ -30,7 +30,14 @@ def test_a_client_that_is_not_right_is_refused_whole(store, wrong):
 
 def test_a_client_is_kept_as_it_was_registered(store):
     registration.add(store, WARD, "me")
-    gp = replace(WARD, id="gp", publishers=("fhir:A99001", "fhir:A99002"), keys=None, keys_at="https://keys.example/x")
+    gp = replace(
+        WARD,
+        id="gp",
+        projects=(),
+        publishers=("fhir:A99001", "fhir:A99002"),
+        keys=None,
+        keys_at="https://keys.example/x",
+    )
     registration.add(store, gp, "me")
     registration.set_active(store, "ward", False, "me")
     assert registration.every(store) == [gp, replace(WARD, is_active=False)]
