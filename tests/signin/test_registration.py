@@ -10,6 +10,7 @@ from gateway.signin import registration
 from gateway.signin.issue import new_key, public_jwks
 from gateway.signin.registration import Client
 from gateway.signin.statement import new_signing_key
+from gateway.store import clients
 
 JWKS = public_jwks(new_key(), "RS384")
 WARD = Client("ward", "", "RZZ", (), ("study",), frozenset({"system/*.rs"}), JWKS, "", True)
@@ -69,3 +70,16 @@ def test_a_file_of_public_keys_is_read(tmp_path):
     path = tmp_path / "jwks.json"
     path.write_text(json.dumps(JWKS))
     assert registration.keys_file(path) == JWKS
+
+
+def test_what_holds_once_is_used_once_and_forgotten_when_it_would_have_ended(store):
+    with store.write() as session:
+        ends = session.now + 1_000_000
+        uses = [clients.spend(session, kind, "a", ends) for kind in (clients.CODE, clients.CODE, clients.TOKEN)]
+        assert uses == [True, False, True]
+    with store.write() as session:
+        assert not clients.spend(session, clients.CODE, "a", ends)
+        assert clients.is_spent(session, clients.TOKEN, "a") and not clients.is_spent(session, clients.TOKEN, "b")
+        session.now = ends
+        assert clients.spend(session, clients.CODE, "b", ends + 1)
+        assert not clients.is_spent(session, clients.TOKEN, "a")
