@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.nhs.roles import Caller
     from gateway.records import Door
     from gateway.signin.issuers import Issuers
+    from gateway.signin.token_endpoint import TokenEndpoint
     from gateway.store.audit import Audit
 
 RESTORE = "restore it from a backup"
@@ -167,6 +168,21 @@ class Gateway:
             raise Refused("tokens are issued only by a sandbox store with GATEWAY_SANDBOX=1")
         return keys.read_or_create(self.settings.keys, keys.SANDBOX_ISSUER, new_key)
 
+    def token_key(self) -> bytes:
+        """The private key of the token endpoint: the operator's, or in a sandbox that of its issuer; b"" where a live
+        store has none, and issues no tokens. Raises ``Refused`` for one that cannot be read or cannot sign."""
+        from gateway.signin.issue import algorithm_of
+
+        path, name = self.settings.token_key, "GATEWAY_TOKEN_KEY"
+        if path is None:
+            return self.sandbox_key() if self.store.is_sandbox else b""
+        key = keys.read_file(path, name, 200, "make it anew")
+        try:
+            algorithm_of(key)
+        except Refused as refusal:
+            raise Refused(f"{name}: {refusal}") from None
+        return key
+
     def sandbox_token(self, user: str, project: str = "") -> str:
         """A token for one of the sandbox's named users. Raises ``Refused`` outside of a sandbox, and for other
         names."""
@@ -225,12 +241,13 @@ class Gateway:
 
 @dataclass(frozen=True)
 class Service:
-    """A gateway that answers requests: its door and the issuers whose callers it knows. Used as a context manager, it
-    closes the audit at the end; the gateway stays open."""
+    """A gateway that answers requests: its door, the issuers whose callers it knows, and its own token endpoint. Used
+    as a context manager, it closes the audit at the end; the gateway stays open."""
 
     gateway: Gateway
     door: Door
     issuers: Issuers[Caller]
+    tokens: TokenEndpoint
 
     def close(self) -> None:
         self.door.audit.close()
@@ -291,25 +308,30 @@ def open_service(gateway: Gateway) -> Service:
     both a sandbox store and ``GATEWAY_SANDBOX=1``, a live store needs its code sets, labels must be of the sets in
     force, and the file of the audit must not be lost."""
     from gateway import records
+    from gateway.signin.token_endpoint import TokenEndpoint
 
     if gateway.store.is_sandbox != gateway.settings.sandbox:
         raise Refused("a sandbox store and GATEWAY_SANDBOX=1 go together; either alone does not serve")
     gateway.require_data_folder()
     config.tables(gateway.settings.feeds, "GATEWAY_FEEDS")  # `load` would refuse it, and only then
     gateway.store.patience = WRITE_PATIENCE
-    code_sets, issuers = gateway.require_labelled(), _issuers(gateway)
+    code_sets, token_key = gateway.require_labelled(), gateway.token_key()
+    issuers = _issuers(gateway, token_key)
     door = records.open_door(gateway.store, code_sets, gateway.writing_audit())
     gateway.mark_audit()
-    return Service(gateway, door, issuers)
+    return Service(gateway, door, issuers, TokenEndpoint(gateway.store, token_key))
 
 
-def _issuers(gateway: Gateway) -> Issuers[Caller]:
-    """Return the accepted token issuers: the configured OpenID issuers, and the sandbox's own in a sandbox."""
-    from gateway.signin import callers, issuers, sandbox
+def _issuers(gateway: Gateway, token_key: bytes) -> Issuers[Caller]:
+    """Return the accepted token issuers: the configured OpenID issuers, the token endpoint, and the sandbox's own in a
+    sandbox."""
+    from gateway.signin import callers, issuers, sandbox, token_endpoint
 
     accepted = issuers.from_tables(config.tables(gateway.settings.issuers, "GATEWAY_ISSUERS"))
     if gateway.store.is_sandbox:
         accepted.append(sandbox.issuer(gateway.sandbox_key()))
+    if token_key:
+        accepted.append(token_endpoint.issuer(gateway.store, token_key))
     if not accepted:
-        raise Refused("GATEWAY_ISSUERS names no issuer")
+        raise Refused("GATEWAY_ISSUERS names no issuer, and GATEWAY_TOKEN_KEY no key of our own")
     return callers.known(accepted)

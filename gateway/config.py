@@ -50,8 +50,15 @@ class Settings:
     issuers: Path | None = field(
         default=None,
         metadata={
-            "help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks`, and whom it may "
-            "vouch for: `organisations`, `operators`, `projects`, `acr`"
+            "help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks` or `discovery`, "
+            "and whom it may vouch for: `organisations`, `operators`, `projects`, `acr`"
+        },
+    )
+    token_key: Path | None = field(
+        default=None,
+        metadata={
+            "help": "PEM file (mode 0600) of the private key, RSA or EC, that signs the tokens of the token endpoint "
+            "for registered systems; unset, a live store issues none"
         },
     )
     pds: Path | None = field(
@@ -84,6 +91,9 @@ class Settings:
     )
     stranger_rate: str = field(
         default="1200/minute", metadata={"help": "requests without a valid token from one address; beyond it 429"}
+    )
+    token_rate: str = field(
+        default="60/minute", metadata={"help": "tokens that one registered system may ask for; beyond it 429"}
     )
     export_rate: str = field(default="60/minute", metadata={"help": "exports that one client may start"})
     trusted_proxies: tuple[str, ...] = field(
@@ -162,6 +172,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         ("body_limit", settings.body_limit > 0),
         ("feeds", settings.feeds is None or settings.feeds.is_file()),
         ("issuers", settings.issuers is None or settings.issuers.is_file()),
+        ("token_key", settings.token_key is None or settings.token_key.is_file()),
         ("pds", settings.pds is None or settings.pds.is_file()),
         ("code_sets", settings.code_sets is None or settings.code_sets.is_dir()),
         ("trusted_proxies", all(map(_is_network, settings.trusted_proxies))),

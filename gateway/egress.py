@@ -1,4 +1,5 @@
-"""The one place that calls out over HTTP: one origin a client, bounded, paced and tried again; no redirect is followed.
+"""The one place that calls out over HTTP: one origin a client, bounded, paced and tried again, or one small document of
+an address that somebody else chose; no redirect is followed.
 
 An address may hold an NHS number where the other side's API asks for it. No message, and no log line, repeats one.
 """
@@ -6,12 +7,15 @@ An address may hold an NHS number where the other side's API asks for it. No mes
 from __future__ import annotations
 
 import random
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 import msgspec
@@ -115,15 +119,15 @@ class Origin:
         self._client.close()
 
 
-def _whole(response: httpx.Response) -> bytes:
+def _whole(response: httpx.Response, most: int = MOST_BYTES, seconds: float = LONGEST_ANSWER) -> bytes:
     """The body as it was sent, bounded in length and time. Compressed ones are not read: a few bytes of one can be a
     memory full."""
     if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise Unavailable("the other server's answer is compressed, which was not asked for", "no-answer")
-    content, ends = bytearray(), time.monotonic() + LONGEST_ANSWER
+    content, ends = bytearray(), time.monotonic() + seconds
     for piece in response.iter_raw():
         content += piece
-        if len(content) > MOST_BYTES:
+        if len(content) > most:
             raise Unavailable("the other server's answer is too long", "no-answer")
         if time.monotonic() > ends:
             raise Unavailable("the other server's answer takes too long", "no-answer")
@@ -144,3 +148,82 @@ def _seconds(text: str) -> float | None:
 
 def _backoff(attempt: int) -> float:
     return float(2**attempt) * (0.5 + random.random() / 2)
+
+
+# Documents at addresses that others chose
+
+DOCUMENT_TIMEOUT, DOCUMENT_BYTES = 5.0, 64 * 1024
+
+
+def document(
+    url: str, *, is_near: bool = False, is_ours: bool = False, transport: httpx.BaseTransport | None = None
+) -> dict[str, Any]:
+    """The JSON object at an https address that somebody else chose, such as a client's JWKS. It is asked for once.
+
+    The name is resolved here and only an address of the public network is called, so that no name leads into ours.
+    ``is_near`` lets the address be this machine's own, also without TLS; ``is_ours`` any address, because our operator
+    trusts whoever named it. Raises ``Refused`` for an address that may not
+    be called, ``Unavailable`` where there is no such document.
+    """
+    parts, port = _parts(url, is_near)
+    is_free = is_ours or (is_near and parts.hostname in LOOPBACK)
+    address = (parts.hostname or "") if is_free else _public(parts.hostname or "", port)
+    host = f"[{address}]" if ":" in address else address
+    pinned = httpx.URL(url).copy_with(host=host)
+    try:
+        with (
+            httpx.Client(timeout=DOCUMENT_TIMEOUT, trust_env=False, transport=transport) as client,
+            client.stream(
+                "GET", pinned, extensions={"sni_hostname": parts.hostname or ""},
+                headers={"Host": parts.netloc, "Accept": "application/json", "Accept-Encoding": "identity"},
+            ) as response,
+        ):  # fmt: skip
+            content = _whole(response, DOCUMENT_BYTES, DOCUMENT_TIMEOUT)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise Unavailable("the other server does not answer", "no-answer") from None
+    if response.status_code != 200 or not (members := _object(content)):
+        raise Unavailable("the other server has no such document", "no-answer")
+    return members
+
+
+def require_document_address(url: str, *, is_near: bool = False, is_ours: bool = False) -> None:
+    """Raise ``Refused`` for an address that ``document`` never calls, as far as its words say."""
+    parts, _ = _parts(url, is_near)
+    if is_ours:
+        return
+    with suppress(ValueError):
+        if not ip_address(parts.hostname or "").is_global and not (is_near and parts.hostname in LOOPBACK):
+            raise Refused(NOT_CALLED)
+
+
+NOT_CALLED = "an address of a document is https://… on the public network, without a user, a query or a fragment"
+
+
+def _parts(url: str, is_near: bool) -> tuple[SplitResult, int]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise Refused(NOT_CALLED) from None
+    schemes = ("https", "http") if is_near and parts.hostname in LOOPBACK else ("https",)
+    is_plain = url.isascii() and url.isprintable() and not any(mark in url for mark in "@?#\\ ")
+    if parts.scheme not in schemes or not parts.hostname or not is_plain or len(url) > 500:
+        raise Refused(NOT_CALLED)
+    return parts, port
+
+
+def _public(host: str, port: int) -> str:
+    """An address of a host, all of whose addresses are of the public network."""
+    try:
+        addresses = {entry[4][0] for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError):
+        raise Unavailable("the other server's name is not known", "no-answer") from None
+    if not addresses or not all(map(_is_public, addresses)):
+        raise Refused(NOT_CALLED)
+    return min(map(str, addresses), key=lambda address: (":" in address, address))
+
+
+def _is_public(text: object) -> bool:
+    address = ip_address(str(text))
+    inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
+    return bool(address.is_global and inner.is_global and not inner.is_multicast)

@@ -13,6 +13,7 @@ from gateway import config, records
 from gateway.api import (
     answer,
     attachments,
+    authorize,
     bulk,
     collecting,
     contributing,
@@ -24,6 +25,7 @@ from gateway.api import (
     rates,
     sandbox,
     service,
+    tokens,
     validating,
 )
 from gateway.api.compression import Compression
@@ -32,6 +34,8 @@ from gateway.api.forwarded import Forwarded
 from gateway.composition import Service
 from gateway.export.judgement import Judgements
 from gateway.metrics import Metrics
+from gateway.signin import offered
+from gateway.signin.launch import Launch
 
 SILENT: TelemetryConfig = {
     "tracing": False,
@@ -49,8 +53,8 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     ``url``, the address of who listens."""
     settings, store = opened.gateway.settings, opened.gateway.store
     # A sandbox's own routes come first: their names would stand for a type.
-    own = [sandbox] if store.is_sandbox else []
-    reading = [service, operations, collecting, attachments, bulk]
+    own = [sandbox, authorize] if store.is_sandbox else []
+    reading = [service, tokens, operations, collecting, attachments, bulk]
     parts = [*own, *reading, validating, interchange, contributing, fhir]
     # One flat list: a router inside another is looked through at each request.
     routes = [route for part in parts for route in part.router.routes]
@@ -64,7 +68,10 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
         telemetry=SILENT,
     )
     url = settings.base_url or url or config.address(config.HOST, config.PORT)
-    app.state.settings, app.state.base = settings, url.rstrip("/") + "/fhir"
+    root = url.rstrip("/")
+    app.state.settings, app.state.root, app.state.base = settings, root, root + "/fhir"
+    app.state.tokens, app.state.token_url = opened.tokens, root + offered.TOKEN
+    app.state.launch = Launch(store, opened.gateway.sandbox_key(), app.state.base) if store.is_sandbox else None
     counts = Metrics(store, opened.door.audit, settings.data_dir, settings.inbox_file, settings.watch_file)
     app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
     app.state.rates, app.state.judgements = rates.open_rates(settings), Judgements()

@@ -86,6 +86,13 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/fhir/{resource_type}/$validate"): Row("validate", ("profile", "mode", *_SHAPE)),
     ("POST", "/fhir/{resource_type}/{id_}/$validate"): Row("validate", ("profile", "mode", *_SHAPE)),
     ("POST", "/fhir/$reset"): Row("delete", _SHAPE),
+    ("POST", "/auth/token"): Row(answers=(PLAIN_JSON,)),
+    ("POST", "/auth/introspect"): Row(answers=(PLAIN_JSON,)),
+    ("POST", "/auth/revoke"): Row(answers=()),
+    ("GET", "/auth/jwks"): Row(answers=(PLAIN_JSON,)),
+    ("GET", "/fhir/.well-known/smart-configuration"): Row(answers=(PLAIN_JSON,)),
+    ("GET", "/auth/authorize"): Row(answers=(HTML,)),
+    ("POST", "/auth/authorize"): Row(answers=(HTML,)),
     ("POST", "/sandbox/permission"): Row("permit", answers=(), status=201),
 }  # fmt: skip
 """THE TABLE of routes. One that has no row is told of with its path alone; a test wants one for each."""

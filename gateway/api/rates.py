@@ -1,5 +1,5 @@
-"""How often somebody may ask: a rate for each caller, one for each address that sends no valid token, and one for the
-exports of each client. The home of ``limits``.
+"""How often somebody may ask: a rate for each caller, one for each address that sends no valid token, and one each for
+the exports and the tokens of a client. The home of ``limits``.
 
 The counts are of one process, and are lost with it. An address is the one that connects, or that a trusted proxy
 forwards: behind any other proxy all strangers share one, so a caller with a valid token is never counted with them.
@@ -28,6 +28,7 @@ class Rates:
     caller: limits.RateLimitItem
     stranger: limits.RateLimitItem
     export: limits.RateLimitItem
+    token: limits.RateLimitItem
     _counted: FixedWindowRateLimiter
 
     def count_caller(self, caller: Caller) -> None:
@@ -42,6 +43,10 @@ class Rates:
         """Count the start of an export. Raises ``Throttled``."""
         self._count(self.export, caller.issuer, caller.user, caller.organisation)
 
+    def count_token(self, client: str) -> None:
+        """Count a request of a registered system that proved who it is. Raises ``Throttled``."""
+        self._count(self.token, client)
+
     def _count(self, rate: limits.RateLimitItem, *who: str) -> None:
         """Count for somebody. A user's or client's id is its issuer's own: who has the same at another is counted
         apart."""
@@ -53,10 +58,10 @@ class Rates:
 
 def open_rates(settings: Settings) -> Rates:
     """The rates that the settings name. Raises ``Refused`` naming one that cannot be read."""
-    caller, stranger, export = (
-        _rate(name, getattr(settings, name)) for name in ("caller_rate", "stranger_rate", "export_rate")
+    caller, stranger, export, token = (
+        _rate(name, getattr(settings, name)) for name in ("caller_rate", "stranger_rate", "export_rate", "token_rate")
     )
-    return Rates(caller, stranger, export, FixedWindowRateLimiter(MemoryStorage()))
+    return Rates(caller, stranger, export, token, FixedWindowRateLimiter(MemoryStorage()))
 
 
 def _rate(name: str, text: str) -> limits.RateLimitItem:

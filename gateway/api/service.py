@@ -22,6 +22,7 @@ from gateway.intake.write import ACCEPTED
 from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.nhs import access
 from gateway.records import quality
+from gateway.signin import offered
 from gateway.web.quality_page import quality_page
 
 router = APIRouter()
@@ -84,7 +85,8 @@ def metadata(request: Request) -> Response:
     known(pairs)
     state = request.app.state
     has_cors = bool(state.settings.cors_origins)
-    statement = capability.statement(__version__, state.base, has_cors=has_cors, written=ACCEPTED)
+    endpoints = offered.endpoints(state.tokens, state.root, launches=state.launch is not None)
+    statement = capability.statement(__version__, state.base, endpoints, has_cors=has_cors, written=ACCEPTED)
     return form.answer(build.encode(statement))
 
 

@@ -3,7 +3,8 @@ else."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from gateway.fhir import params, parse
@@ -16,6 +17,9 @@ WRITES = ("create", "update", "patch", "delete")
 SYSTEM_WRITES = ("transaction", "batch")
 CONDITIONAL = {"conditionalCreate": True, "conditionalUpdate": True, "conditionalDelete": "single"}
 DATE = "2026-11-27"
+SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+NONE: Mapping[str, str] = MappingProxyType({})
 COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination"
 """The extension that says which parameters must be asked together."""
 PLAIN, UK_CORE = "http://hl7.org/fhir/StructureDefinition/", "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
@@ -46,10 +50,18 @@ OPERATIONS = {
 """Type → (name, definition) of its operations, beside that of all types."""
 
 
-def statement(version: str, url: str, *, has_cors: bool = False, written: Collection[str] = ()) -> dict[str, Any]:
+def statement(
+    version: str,
+    url: str,
+    endpoints: Mapping[str, str] = NONE,
+    *,
+    has_cors: bool = False,
+    written: Collection[str] = (),
+) -> dict[str, Any]:
     """https://hl7.org/fhir/R4/http.html#capabilities
 
-    The CapabilityStatement of this server at ``url``, where contributors write the types ``written``."""
+    The CapabilityStatement of this server at ``url``, where contributors write the types ``written``. ``endpoints`` are
+    the addresses of its own sign-in, as SMART names them (``token``, ``authorize``)."""
     return {
         "resourceType": "CapabilityStatement", "status": "active", "date": DATE, "kind": "instance",
         "software": {"name": "NHS record gateway", "version": version},
@@ -59,8 +71,9 @@ def statement(version: str, url: str, *, has_cors: bool = False, written: Collec
         "rest": [{
             "mode": "server",
             "security": {
+                **_oauth_uris(endpoints),
                 "cors": has_cors,
-                "service": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "OAuth"}]}],
+                "service": [{"coding": [{"system": SERVICE, "code": code}]} for code in ("OAuth", *(["SMART-on-FHIR"] if endpoints else []))],
                 "description": "A bearer token of a known issuer; every answer is decided, limited and audited.",
             },
             "documentation": _documentation(),
@@ -69,6 +82,12 @@ def statement(version: str, url: str, *, has_cors: bool = False, written: Collec
             "operation": [_operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export")],
         }],
     }  # fmt: skip
+
+
+def _oauth_uris(endpoints: Mapping[str, str]) -> dict[str, Any]:
+    """https://hl7.org/fhir/smart-app-launch/conformance.html#declaring-support-for-oauth2-endpoints"""
+    inner = [{"url": name, "valueUri": address} for name, address in endpoints.items()]
+    return {"extension": [{"url": OAUTH_URIS, "extension": inner}]} if inner else {}
 
 
 def _documentation() -> str:

@@ -77,7 +77,7 @@ def before_lookup(caller: Caller, act: Act, facts: Facts) -> Refusal | None:
 def _caller_alone(caller: Caller, act: Act, facts: Facts, trace: list[str]) -> Refusal | None:
     """Steps 0 to 2, and whether the gateway may answer anybody."""
     if not caller.user or _is_anonymous(caller, act):
-        return _refuse(NOT_KNOWN, trace, "0 authenticate: no selected role, or a client of no project")
+        return _refuse(NOT_KNOWN, trace, "0 authenticate: no selected role, or a client of no project or publisher")
     who = roles.ROLES.get(caller.role, "unknown role") if caller.kind == "user" else "system client"
     trace.append(f"0 authenticate: {who}")
     if refusal := _by_role(caller, act, trace):
@@ -122,9 +122,11 @@ def _by_role(caller: Caller, act: Act, trace: list[str]) -> Refusal | None:
 
 def _is_in_scope(caller: Caller, act: Act) -> bool:
     """Whether the token's scopes cover the act; a document is covered when they cover one of its sections."""
-    if not scopes.cover(caller.scopes, caller.kind, act.name, act.type):
+    if not scopes.cover(caller.scopes, caller.level, act.name, act.type):
         return False
-    scoped = scopes.types(caller.scopes, caller.kind, act.name)
+    if caller.patient and act.name in ABOUT_NOBODY:
+        return False
+    scoped = scopes.types(caller.scopes, caller.level, act.name)
     return act.name not in VIEWS or any(
         roles.covered(rule.sections, scoped) for rule in roles.rules_for(caller, act.name)
     )
@@ -155,6 +157,8 @@ def _about_nobody(rules: Sequence[Rule], act: Act, facts: Facts, trace: list[str
 
 def _about_a_person(case: Case) -> Decision:
     """Steps 3 to 8."""
+    if case.caller.patient not in ("", *(patient.id for patient in case.facts.patients)):
+        return _refused(case, NOT_FOUND, "2 scopes: the app was launched for another patient")
     held = "what the organisation recorded is not withheld from it" if case.own_patients else "none held"
     case.trace.append(f"3 own record: {held}")
     basis = _basis(case)

@@ -34,6 +34,15 @@ class Caller:
     issuer: str = ""
     address: str = ""
     """Where the request came from, for the audit; never a reason to permit anything."""
+    publishers: frozenset[str] = frozenset()
+    """Of a system that is registered here: the publishers (``source:code``) that it may write for."""
+    patient: str = ""
+    """The id of the only Patient that an app was launched for; "" where it was launched for none."""
+
+    @property
+    def level(self) -> str:
+        """The level of the scopes that count: of an app that was launched for one patient only those about patients."""
+        return "patient" if self.patient else self.kind
 
 
 ROLES: Mapping[str, str] = {
@@ -225,6 +234,11 @@ def _has(rule: Rule, held: frozenset[str], scopes: frozenset[str]) -> bool:
     return bool(rule.activity) and rule.activity in held
 
 
+def system_acts() -> frozenset[str]:
+    """The acts that a system client may do at all."""
+    return frozenset().union(*(rule.acts for rule in RULES if rule.roles >= SYSTEM))
+
+
 def types_of(sections: Iterable[str]) -> frozenset[str]:
     """The resource types that sections open; the Patient comes with any."""
     return _types(frozenset(sections))
@@ -275,6 +289,7 @@ def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
             token=_text(claims, "jti"),
             project=_text(claims, "project"),
             issuer=_text(claims, "iss"),
+            publishers=_publishers(claims),
         )
     if "system" in levels:
         raise Unauthenticated("token: system scopes of no client")
@@ -288,6 +303,7 @@ def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
         scopes=held,
         token=_text(claims, "jti"),
         issuer=_text(claims, "iss"),
+        patient=_text(claims, "patient") if "patient" in levels else "",
     )
 
 
@@ -301,6 +317,13 @@ def _selected(claims: Mapping[str, Any]) -> Mapping[str, Any]:
     if len(roles) > 1:
         raise Unauthenticated("token: one role must be selected")
     return roles[0] if roles else {}
+
+
+def _publishers(claims: Mapping[str, Any]) -> frozenset[str]:
+    publishers = claims.get("publishers", [])
+    if not isinstance(publishers, list) or not all(isinstance(name, str) for name in publishers):
+        raise Unauthenticated("token: publishers")
+    return frozenset(publishers)
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

@@ -110,6 +110,49 @@ def _letters(scopes: Iterable[str], level: str) -> dict[str, frozenset[str]]:
     return letters
 
 
+def within(asked: Iterable[str], granted: Iterable[str], acts: Iterable[str], level: str) -> list[str]:
+    """What a token may name of the scopes that are asked for: no letter that was not granted, and none that no act
+    needs. A scope that is covered whole stays as it was asked, others get the letters that are left; those of another
+    level, or that cannot be read, are left out.
+
+    >>> within(["system/*.cruds", "system/Patient.read"], ["system/Patient.rs"], ["export"], "system")
+    ['system/Patient.read', 'system/Patient.rs']
+    """
+    useful = frozenset("".join(NEEDS[act].letters for act in acts if act in NEEDS))
+    letters = {type_: held & useful for type_, held in _letters(granted, level).items()}
+    of_every = letters.get(EVERY, frozenset())
+    named: set[str] = set()
+    for scope in asked:
+        for type_, wanted in _letters([scope], level).items():
+            held = {type_: letters.get(type_, frozenset()) | of_every, **(letters if type_ == EVERY else {})}
+            left = {name: wanted & having for name, having in held.items()}
+            if left[type_] == wanted:
+                left = {}
+                named.add(scope)
+            named |= {f"{level}/{name}.{_in_order(having)}" for name, having in left.items() if having}
+    return sorted(named)
+
+
+def _in_order(letters: Iterable[str]) -> str:
+    return "".join(sorted(letters, key="cruds".index))
+
+
+def offered(acts: Iterable[str], level: str) -> list[str]:
+    """The scopes on all types that acts have a use for, in the words of SMART v2 and v1.
+
+    >>> offered(["export"], "system")
+    ['system/*.read', 'system/*.rs']
+    """
+    useful = frozenset("".join(NEEDS[act].letters for act in acts if act in NEEDS))
+    words = [word for word, letters in V1.items() if useful and useful >= frozenset(letters)]
+    return [f"{level}/*.{word}" for word in (*words, *filter(None, [_in_order(useful)]))]
+
+
+def is_readable(scope: str, level: str) -> bool:
+    """Whether a scope is of a level and opens anything that can be honoured."""
+    return bool(_letters([scope], level))
+
+
 def cover(scopes: frozenset[str] | None, level: str, act: str, resource_type: str = "") -> bool:
     """Whether scopes let an act be done at all: on its type, or where it names none, on the type of its row."""
     opened = types(scopes, level, act)

@@ -26,7 +26,7 @@ class _Way:
 def limited(case: Case, basis: str, own: frozenset[int], others: frozenset[int]) -> Decision:
     """The decision that shows what these publishers recorded, as the rows of the role and the token's scopes let it."""
     hidden = labels.HIDDEN_FROM_OTHERS & ~(labels.SERVICE if case.facts.consented else 0)
-    scoped = scopes.types(case.caller.scopes, case.caller.kind, case.act.name)
+    scoped = scopes.types(case.caller.scopes, case.caller.level, case.act.name)
     core_only = others & case.practices if _is_core_only(case) else frozenset()
     if core_only:
         case.trace.append("6 choices: of a practice the core summary only")

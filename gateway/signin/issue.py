@@ -17,6 +17,8 @@ from jose import jwk, jws, jwt
 from gateway.errors import Refused
 from gateway.signin.issuers import LEAST_RSA_BITS
 
+OF_CURVES = {"secp256r1": "ES256", "secp384r1": "ES384"}
+
 
 def new_key() -> bytes:
     """A new private RSA key as PEM."""
@@ -49,6 +51,20 @@ def public_jwks(private_pem: bytes, algorithm: str = "RS256") -> dict[str, Any]:
     return {"keys": [{**numbers, "alg": algorithm, "use": "sig", "kid": hashlib.sha256(public).hexdigest()[:32]}]}
 
 
+def algorithm_of(private_pem: bytes) -> str:
+    """The algorithm that a private key signs with. Raises ``Refused`` for a key of another kind, or too weak."""
+    try:
+        private = serialization.load_pem_private_key(private_pem, None)
+    except (ValueError, TypeError):
+        raise Refused("the key is not a private key in PEM") from None
+    if isinstance(private, rsa.RSAPrivateKey) and private.key_size >= LEAST_RSA_BITS:
+        return "RS256"
+    curve = private.curve.name if isinstance(private, ec.EllipticCurvePrivateKey) else ""
+    if curve not in OF_CURVES:
+        raise Refused("the key is neither RSA of 2048 bits nor EC on P-256 or P-384")
+    return OF_CURVES[curve]
+
+
 def issue(
     private_pem: bytes,
     iss: str,
@@ -57,16 +73,18 @@ def issue(
     now: int,
     seconds: int = 3600,
     algorithm: str = "RS256",
+    typ: str = "JWT",
 ) -> str:
     """https://www.rfc-editor.org/rfc/rfc7519
 
-    A signed token with these claims, valid for ``seconds`` from ``now`` (µs UTC).
+    A signed token with these claims, valid for ``seconds`` from ``now`` (µs UTC). ``typ`` is the type that its header
+    names.
     """
     issued = now // 1_000_000
     kid = public_jwks(private_pem, algorithm)["keys"][0]["kid"]
     body = {**claims, "iss": iss, "aud": audience, "iat": issued, "exp": issued + seconds}
     body.setdefault("jti", hashlib.sha256(json.dumps([body, now], sort_keys=True).encode()).hexdigest()[:32])
-    token: str = jws.sign(body, private_pem.decode(), headers={"kid": kid}, algorithm=algorithm)
+    token: str = jws.sign(body, private_pem.decode(), headers={"kid": kid, "typ": typ}, algorithm=algorithm)
     return token
 
 

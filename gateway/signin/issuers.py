@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 from jose import backends
 
 from gateway.errors import Refused
-from gateway.signin import vouching
+from gateway.signin import openid, remote_keys, vouching
+from gateway.signin.remote_keys import RemoteKeys
 from gateway.signin.vouching import Vouches
 
 CACHED = 60
@@ -33,7 +34,8 @@ Answer = TypeVar("Answer")
 class Issuer:
     """An accepted issuer of tokens: its name, the audience they must be for, its algorithms and public keys (a JWKS),
     and how long one may live at most in seconds. ``typ`` is the only type that its access tokens have, where it names
-    one (``at+jwt``: RFC 9068). ``vouches`` says whom it may vouch for; who leaves it out is trusted for anybody.
+    one (``at+jwt``: RFC 9068). ``remote`` are its keys where it publishes them, instead of ``jwks``. ``vouches``
+    says whom it may vouch for; who leaves it out is trusted for anybody.
     Raises ``Refused`` for anything that could not be verified safely."""
 
     iss: str
@@ -43,6 +45,12 @@ class Issuer:
     longest: int = 3600
     typ: str = ""
     vouches: Vouches | None = None
+    remote: RemoteKeys | None = None
+
+    @property
+    def keys(self) -> Mapping[str, Any]:
+        """The JWKS in force."""
+        return self.remote.jwks if self.remote else self.jwks
 
     def __post_init__(self) -> None:
         if not self.iss or not self.audience or not self.algorithms:
@@ -51,14 +59,11 @@ class Issuer:
             raise Refused("issuer: typ is not that of an access token")
         if unknown := set(self.algorithms) - set(KEY_TYPES):
             raise Refused(f"issuer: algorithm not taken: {', '.join(sorted(unknown))}")
-        keys = self.jwks.get("keys") if isinstance(self.jwks, Mapping) else None
-        if not isinstance(keys, (list, tuple)) or not keys or not all(isinstance(key, Mapping) for key in keys):
-            raise Refused("issuer: jwks has no keys")
-        if any({"d", "k", "p", "q"} & set(key) for key in keys):
-            raise Refused("issuer: jwks holds a private or secret key")
+        if not self.remote and (reason := remote_keys.problem(self.jwks)):
+            raise Refused(f"issuer: {reason}")
 
 
-KEYS = frozenset({"iss", "audience", "algorithms", "jwks", "typ", "longest"})
+KEYS = frozenset({"iss", "audience", "algorithms", "jwks", "discovery", "typ", "longest"})
 """The keys of an issuer's table that say how its tokens are verified; ``vouching.KEYS`` say whom it may vouch for."""
 
 
@@ -69,15 +74,22 @@ def from_tables(tables: Mapping[str, Any]) -> list[Issuer]:
 
 
 def _from_table(name: str, table: Mapping[str, Any]) -> Issuer:
+    if ("jwks" in table) == ("discovery" in table):
+        raise Refused(f"GATEWAY_ISSUERS: {name}: either jwks or discovery is needed")
     try:
-        jwks = json.loads(Path(table["jwks"]).read_text(encoding="utf-8"))
         unknown = table.keys() - KEYS - vouching.KEYS
         limits = {key: table[key] for key in ("typ", "longest") if key in table}
+        if "discovery" in table:
+            remote, jwks = RemoteKeys(openid.asking(table["discovery"], table["iss"])), {}
+            limits = {"typ": openid.TYPE, "remote": remote, **limits}
+        else:
+            jwks = json.loads(Path(table["jwks"]).read_text(encoding="utf-8"))
         issuer = Issuer(table["iss"], table["audience"], tuple(table["algorithms"]), jwks, **limits)
         vouches = vouching.from_table(table)
     except (KeyError, TypeError, OSError, ValueError, AttributeError):
         raise Refused(
-            f"GATEWAY_ISSUERS: {name}: iss, audience, algorithms and jwks (a file) are needed, each of its kind"
+            f"GATEWAY_ISSUERS: {name}: iss, audience, algorithms and jwks (a file) or discovery (an address) are "
+            "needed, each of its kind"
         ) from None
     if unknown:
         raise Refused(f"GATEWAY_ISSUERS: {name}: a key that is not known")
@@ -122,6 +134,8 @@ class Issuers(Generic[Answer]):
         if len(self.by_name) < len(listed):
             raise Refused("issuers: two issuers have one name")
         self.read = read
-        self.keys: dict[tuple[str, str, str], backends.base.Key] = {}
-        """Parsed keys by issuer, key id and algorithm. It grows no larger than the issuers' own key sets."""
+        self.keys: dict[tuple[str, str, str], tuple[Mapping[str, Any], backends.base.Key]] = {}
+        """Parsed keys by issuer, key id and algorithm, each with the set that it was in: a newer set has it parsed
+        again."""
+        self.has_remote = any(issuer.remote for issuer in listed)
         self.verified: Verified[Answer] = Verified()

@@ -8,6 +8,7 @@ from gateway.store.statements import Columns
 
 AUDIT = Columns("audit", ("seq", "at", "stream", "event"))
 CLAIM = Columns("claim", ("patient", "number", "evidence"))
+CLIENT = Columns("client", ("id", "name", "organisation", "publishers", "projects", "scopes", "jwks", "jwks_url", "state", "added", "changed"))  # fmt: skip
 CLOCK = Columns("clock", ("id", "commit_seq", "updated", "label_seq"))
 DELIVERY = Columns("delivery", ("key", "source", "name", "mapping", "plan", "first", "started", "state", "report"))
 DEPENDS = Columns("depends", ("dep", "patient", "grp"))
@@ -38,6 +39,7 @@ RULING = Columns("ruling", ("key", "at", "act", "item", "patient", "other", "num
 SEAL = Columns("seal", ("stream", "last", "rows", "hash"))
 SECOND_DATE = Columns("second_date", ("head", "param", "low", "high"))
 SHARING = Columns("sharing", ("publisher", "agreement", "state", "ord"))
+SPENT = Columns("spent", ("kind", "digest", "until"))
 STORE = Columns("store", ("id", "mode", "namespace", "created"))
 TOUCHED = Columns("touched", ("delivery", "patient", "grp"))
 TRACE = Columns("trace", ("key", "patient", "number", "answer", "outcome", "asked", "answered", "restricted", "died", "at", "until"))  # fmt: skip

@@ -415,6 +415,35 @@ class Permission(SQLModel, table=True):
     until: int = Field(sa_column=big())
 
 
+class Client(SQLModel, table=True):
+    """A system that may ask this gateway for tokens: whom it acts for, what it may ask, and its public keys, inline or
+    by an address. ``publishers`` are ``source:code``; lists are separated by spaces."""
+
+    __tablename__ = "client"
+    id: str = Field(sa_column=Column(String(128), primary_key=True))
+    name: str = Field(sa_column=text())
+    organisation: str = Field(sa_column=text())
+    publishers: str = Field(sa_column=text())
+    projects: str = Field(sa_column=text())
+    scopes: str = Field(sa_column=text())
+    jwks: str = Field(sa_column=text())
+    jwks_url: str = Field(sa_column=text())
+    state: str = Field(sa_column=text())
+    added: int = Field(sa_column=big())
+    changed: int = Field(sa_column=big())
+
+
+class Spent(SQLModel, table=True):
+    """What holds once and was used, or held and was taken back, by its digest: assertions, codes, tokens. A row is
+    kept until what it stands for would have ended."""
+
+    __tablename__ = "spent"
+    __table_args__ = (PrimaryKeyConstraint("kind", "digest"), Index("spent_until", "until"), CLUSTERED)
+    kind: str = Field(sa_column=Column(String(16), nullable=False))
+    digest: str = Field(sa_column=Column(String(64), nullable=False))
+    until: int = Field(sa_column=big())
+
+
 class WriteAudit(SQLModel, table=True):
     """What was changed and by whom, in the transaction that changed it. On PostgreSQL also every read."""
 

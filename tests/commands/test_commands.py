@@ -24,6 +24,7 @@ from gateway import commands, composition, config
 from gateway.commands import main
 from gateway.export import asking, standing
 from gateway.identity import review
+from gateway.signin.issue import new_key, public_jwks
 from gateway.synth import world
 from tests import acts
 from tests.project import PROJECT
@@ -106,6 +107,29 @@ CASES = [
     case("validate nowhere.json", 2),
     case("token --user dr-green --json", 0, "access_token", "token_type"),
     case("token --user nobody --json", 2),
+    case("client add ward {client} --jwks {jwks} --json", 0, "client", "state"),
+    case("client add ward {client} --jwks {jwks}", 2),
+    case("client add ward {client} --jwks {valid}", 2),
+    case("client add near {client} --jwks-url https://10.0.0.1/jwks.json", 2),
+    case("client key ward --jwks {jwks} --json", 0, "client", "state"),
+    case("client key nobody --jwks {jwks}", 2),
+    case("client disable ward --json", 0, "client", "state"),
+    case("client disable nobody", 2),
+    case("client enable ward --json", 0, "client", "state"),
+    case("client enable nobody", 2),
+    case(
+        "client list --json",
+        0,
+        "client",
+        "organisation",
+        "publishers",
+        "projects",
+        "scopes",
+        "keys",
+        "jwksUrl",
+        "state",
+    ),
+    case("client list x", 2),
     case("optout load {optout} --json", 0, "state", "loaded", "count", "hash"),
     case("optout load nowhere.csv", 2),
     case("optout status --json", 0, "state", "loaded", "count", "hash"),
@@ -202,6 +226,9 @@ def outcomes(tmp_path_factory) -> dict[Case, tuple[int, str, str]]:
     (folder / "project.toml").write_text(PROJECT)
     places["unread"] = str(folder / "unread.hl7")
     Path(places["unread"]).write_text(f"MSH|^~\\&|PAS|RZZ|||20260101||ADT^A01|1|P|2.4\rPID|1||{SECRET}^^^NHS\r")
+    places["client"] = "--organisation RZZ --project study --scope system/*.rs"
+    places["jwks"] = str(folder / "jwks.json")
+    (folder / "jwks.json").write_text(json.dumps(public_jwks(new_key(), "RS384")))
     for name, born in (("valid", "1960-01-01"), ("invalid", SECRET)):
         places[name] = str(folder / f"{name}.json")
         Path(places[name]).write_text(json.dumps({"resourceType": "Patient", "birthDate": born}))
@@ -237,9 +264,14 @@ def run(line: Case, folder: Path, places: dict[str, str]) -> tuple[int, str, str
         _ask_about_identity(places)
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main([word.format(**places) for word in line.words.split()])
+        code = main([part for word in line.words.split() for part in _written(word, places)])
     ACTED[line.words] = set(audited()[before:])
     return code, out.getvalue(), err.getvalue()
+
+
+def _written(word: str, places: dict[str, str]) -> list[str]:
+    """A word of a command line with its places; ``{client}`` is several."""
+    return places["client"].split() if word == "{client}" else [word.format(**places)]
 
 
 def _ask_about_identity(places: dict[str, str]) -> None:

@@ -1,0 +1,29 @@
+"""The page on which somebody who tries an app in a sandbox says who they are, and for which patient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from jinja2 import Environment
+
+from gateway.web.templating import environment
+
+PASSED_ON = ("response_type", "client_id", "redirect_uri", "scope", "state", "aud", "code_challenge", "code_challenge_method")  # fmt: skip
+"""The parameters of the app that come back with the form."""
+
+
+def authorize_page(
+    app: str, form: Mapping[str, str], users: Mapping[str, str], needs_patient: bool, why: str = ""
+) -> str:
+    """The page as HTML, for an app of this id. ``form`` is what it asked, ``users`` the role of each named user, and
+    ``why`` the reason why the last choice was refused."""
+    kept = {name: form[name] for name in PASSED_ON if name in form}
+    return _templates().get_template("authorize.html").render(
+        app=app, kept=kept, users=users, needs_patient=needs_patient, why=why
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    return environment()

@@ -1,0 +1,193 @@
+"""A SMART app in a sandbox: its user signs in for one patient, and the app reads what they may see of that one."""
+
+import base64
+import hashlib
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from gateway import config
+from gateway.composition import create_gateway
+from gateway.nhs.sandbox import claims
+from gateway.signin.issue import issue
+from gateway.signin.sandbox import AUDIENCE, ISSUER
+from tests.api import people
+from tests.api.conftest import Api, Clock
+from tests.api.people import ABE, ANN, uid
+
+CALLBACK, VERIFIER = "https://app.example/back", "v" * 43
+
+
+def challenge(verifier: str = VERIFIER) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+class App:
+    """An app, and the sandbox in which it is tried."""
+
+    def __init__(self, api: Api):
+        self.api = api
+
+    def asks(self, **changed: str) -> dict[str, str]:
+        form = {"response_type": "code", "client_id": "growth", "redirect_uri": CALLBACK, "state": "s&1",
+                "scope": "launch/patient patient/*.rs", "aud": self.api.app.state.base,
+                "code_challenge": challenge(), "code_challenge_method": "S256", **changed}  # fmt: skip
+        return {name: value for name, value in form.items() if value}
+
+    def chosen(self, user: str = "dr-green", number: str = ANN, **changed: str):
+        return self.api.client.post("/auth/authorize", data={**self.asks(**changed), "user": user, "number": number})
+
+    def code(self, user: str = "dr-green", number: str = ANN, **changed: str) -> str:
+        answer = self.chosen(user, number, **changed)
+        assert answer.status_code == 303, answer.text
+        told = parse_qs(urlsplit(answer.headers["location"]).query)
+        assert answer.headers["location"].startswith(CALLBACK) and told["state"] == ["s&1"]
+        return told["code"][0]
+
+    def redeem(self, code: str, **changed: str):
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "client_id": "growth",
+                "code_verifier": VERIFIER, **changed}  # fmt: skip
+        return self.api.client.post("/auth/token", data=form)
+
+    def launched(self, **changed: str) -> dict:
+        answer = self.redeem(self.code(**changed))
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def status(self, token: str, path: str, **form: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        method = "POST" if form else "GET"
+        return self.api.client.request(method, path, headers=headers, **({"data": form} if form else {})).status_code
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory, data_dir) -> App:
+    folder = data_dir(tmp_path_factory.mktemp("apps") / "data")
+    store = create_gateway(config.Settings(data_dir=folder), "sandbox", clock=Clock()).store
+    people.fill(store)
+    api = Api(store, folder)
+    yield App(api)
+    api.close()
+    store.close()
+
+
+def test_an_app_is_told_where_its_user_signs_in(app):
+    members = app.api.get("/fhir/.well-known/smart-configuration", "").json()
+    assert members["authorization_endpoint"].endswith("/auth/authorize")
+    assert {"launch-standalone", "client-public", "context-standalone-patient", "permission-patient"} <= set(
+        members["capabilities"]
+    )
+    assert "authorize" in app.api.get("/fhir/metadata", "").text
+    shown = app.api.client.get("/auth/authorize", params=app.asks(state='"><script>'))
+    assert shown.status_code == 200 and "dr-green" in shown.text and "<script>" not in shown.text
+    assert "researcher" not in shown.text and "form-action" not in shown.headers["content-security-policy"]
+
+
+@pytest.mark.hazard("HZ-SYSTEM-03")
+def test_an_app_reads_the_patient_that_it_was_launched_for_and_nobody_else(app):
+    """A practice registers both; the app was launched for one."""
+    members = app.launched()
+    token, ann = members["access_token"], members["patient"]
+    other = app.launched(number=ABE)["patient"]
+    assert ann != other and members["scope"] == "launch/patient patient/*.rs"
+    number = f"https://fhir.nhs.uk/Id/nhs-number|{ABE}"
+    assert app.status(token, f"/fhir/Patient/{ann}") == 200
+    assert app.status(token, f"/fhir/Observation?patient={ann}") == 200
+    assert app.status(token, f"/fhir/Patient/{ann}/$summary") == 200
+    assert app.api.get(f"/fhir/Patient/{other}").status_code == 200, "the user may see them"
+    for path in (f"/fhir/Patient/{other}", f"/fhir/Patient/{other}/_history", f"/fhir/Patient/{other}/$summary"):
+        assert app.status(token, path) == 404, path
+    assert app.status(token, "/fhir/Patient/_search", identifier=number) == 404
+    assert app.status(token, "/fhir/Patient/$summary", identifier=number) == 404
+    headers = {"Authorization": f"Bearer {token}"}
+    for query in (f"Patient?_id={ann},{other}", f"Observation?patient={other}"):
+        bundle = app.api.client.get(f"/fhir/{query}", headers=headers).text
+        assert other not in bundle.replace(query, ""), query
+    assert app.status(token, "/sandbox/permission", number=ABE) in (403, 415)
+
+
+def test_scopes_of_users_and_of_one_type_are_kept_and_others_left_out(app):
+    members = app.launched(scope="patient/Observation.read launch/patient openid fhirUser system/*.rs online_access")
+    assert members["scope"] == "patient/Observation.read launch/patient"
+    token = members["access_token"]
+    assert app.status(token, f"/fhir/Observation?patient={members['patient']}") == 200
+    assert app.status(token, f"/fhir/Condition?patient={members['patient']}") == 403
+    of_user = app.launched(scope="user/*.rs", number="")
+    assert "patient" not in of_user and app.status(of_user["access_token"], f"/fhir/Patient/{uid(1)}") == 200
+
+
+BACK = {
+    "another response": ({"response_type": "token"}, "unsupported_response_type"), "no challenge": ({"code_challenge": ""}, "invalid_request"),
+    "a plain challenge": ({"code_challenge_method": "plain"}, "invalid_request"), "another server": ({"aud": "https://x.example/fhir"}, "invalid_request"),
+    "no scope": ({"scope": "openid system/*.rs"}, "invalid_scope"), "a launch of another's": ({"launch": "x"}, "invalid_request"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changed, error", BACK.values(), ids=BACK)
+def test_what_an_app_asks_wrongly_goes_back_to_it(app, changed, error):
+    for answer in (app.chosen(**changed), app.api.client.get("/auth/authorize", params=app.asks(**changed))):
+        told = parse_qs(urlsplit(answer.headers["location"]).query)
+        assert (answer.status_code, told["error"], told["state"]) == (303, [error], ["s&1"]) and "code" not in told
+
+
+@pytest.mark.parametrize(
+    "redirect",
+    [
+        "",
+        "http://app.example/x",
+        "javascript:alert(1)",
+        "https://a@app.example/",
+        "https://app.example/#x",
+        "//x",
+        "https://",
+    ],
+)
+def test_nobody_is_sent_to_an_address_that_is_no_apps(app, redirect):
+    answer = app.chosen(redirect_uri=redirect)
+    assert answer.status_code == 400 and "location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "user, number",
+    [("dr-other", ANN), ("no-role", ANN), ("researcher", ANN), ("nobody", ANN), ("dr-green", "999"), ("dr-green", "")],
+)
+def test_no_code_is_given_for_whom_the_user_may_not_see(app, user, number):
+    assert "location" not in app.chosen(user, number).headers
+
+
+GRANTS = {
+    "another verifier": {"code_verifier": "w" * 43}, "a short verifier": {"code_verifier": "v"}, "no verifier": {"code_verifier": ""},
+    "another app": {"client_id": "other"}, "another address": {"redirect_uri": "https://app.example/other"}, "no code": {"code": "x.y.z"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changed", GRANTS.values(), ids=GRANTS)
+def test_a_code_is_only_for_the_app_that_asked(app, changed):
+    answer = app.redeem(**{"code": app.code(), **changed})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+
+
+def test_a_code_holds_once_and_for_a_minute_and_is_no_token(app):
+    code = app.code()
+    assert app.status(code, f"/fhir/Patient/{uid(1)}") == 401
+    assert app.redeem(code).status_code == 200
+    assert app.redeem(code).json()["error_description"] == "code: it was used before"
+    late = app.code()
+    app.api.store.clock.now += 61_000_000
+    assert app.redeem(late).json()["error"] == "invalid_grant"
+    token = app.api.token("dr-green")
+    assert app.redeem(token).json()["error"] == "invalid_grant", "a token is no code"
+    events = [event for event in app.api.audit() if event["act"] == "token.launch"]
+    assert events and code not in json.dumps(events) and events[-1]["app"] == "growth"
+
+
+def test_scopes_about_a_patient_without_a_patient_open_nothing(app):
+    key, now = app.api.gateway.sandbox_key(), app.api.store.clock()
+    for context, status in (({}, 403), ({"patient": ""}, 403), ({"patient": uid(1)}, 200)):
+        token = issue(key, ISSUER, AUDIENCE, {**claims("dr-green"), "scope": "patient/*.rs", **context}, now)
+        assert app.status(token, f"/fhir/Patient/{uid(1)}") == status, context
+    token = issue(
+        key, ISSUER, AUDIENCE, {**claims("dr-green"), "scope": "user/*.rs patient/*.cruds", "patient": "x"}, now
+    )
+    assert app.status(token, f"/fhir/Patient/{uid(1)}") == 404, "a scope of users does not free an app from its patient"
