@@ -401,7 +401,7 @@ class _InProcess(httpx.BaseTransport):
         async def ask() -> httpx.Response:
             again = httpx.Request(request.method, request.url, headers=request.headers, content=request.read())
             answer = await self._inner.handle_async_request(again)
-            content = await answer.aread()
+            content = b"".join([part async for part in answer.aiter_raw()])  # as sent: it may be compressed
             return httpx.Response(answer.status_code, headers=answer.headers, content=content)
 
         return asyncio.run(ask())
