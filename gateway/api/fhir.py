@@ -103,7 +103,7 @@ def find_of_patient(resource_type: str, id_: str, inner: str, request: Request, 
     Of the compartment's ways to belong to a Patient we take the one that says whom a resource is about.
     """
     if resource_type != "Patient" or not params.about(inner):
-        raise NotFound(f"compartment {supported(resource_type)}")
+        raise NotFound("no such interaction")
     return _search(request, caller, inner, [("patient", f"Patient/{id_}"), *asked.in_query(request)])
 
 
