@@ -126,6 +126,11 @@ CASES = [
     ("Condition", {"_tag": "x"}, []),
     ("Condition", {"_security": "R"}, []),
     ("Condition", {"_security:missing": "true"}, [311, 312]),
+    ("Condition", {"_lastUpdated:missing": "true"}, []),
+    ("Condition", {"_lastUpdated:missing": "false", "_lastUpdated": "gt2020"}, [311, 312]),
+    ("Encounter", {"_has:Condition:encounter:_lastUpdated:missing": "false"}, [321]),
+    ("Encounter", {"_has:Condition:encounter:_lastUpdated:missing": "true"}, []),
+    ("Condition", {"encounter._lastUpdated:missing": "false"}, [311]),
     # hops
     ("Condition", {"encounter.length": "gt60"}, [311]),
     ("Condition", {"encounter:Encounter.part-of.type": "t322"}, [311]),
@@ -233,14 +238,18 @@ def test_a_lenient_search_says_what_it_left_out(rich, prefer):
 # What is hidden is told by nothing
 
 HIDDEN = {
-    "one": {"reason": "hiv", "when": "2021-01-01", "visits": (70, 74), "linked": (75, 76), "more": 2},
-    "other": {"reason": "flu", "when": "2024-06-06", "visits": (74, 74), "linked": (76, 76), "more": 0},
-}
-"""Two stores that differ in what is withheld from the trust alone: in the problem, in what is confidential, and in
-which hidden visit a medicine or a measurement is of."""
+    "one": {"reason": "hiv", "when": "2021-01-01", "visits": (70, 74), "linked": (75, 76), "more": 2, "known_as": (51, 52)},
+    "other": {"reason": "flu", "when": "2024-06-06", "visits": (74, 74), "linked": (76, 76), "more": 0, "known_as": (53, 54)},
+}  # fmt: skip
+"""Two stores that differ in what is withheld from the trust alone: in the problem, in what is confidential, in which
+hidden visit a medicine or a measurement is of, and in the ids under which the practice knows one who objects."""
+ON_THE_WARD = row("measured", observation(55, 32, "w", effectiveDateTime="2024-05-01"), publisher="T")
+"""What the trust holds of Abe, who objects: a search on a Patient of his elsewhere must not lead to it."""
 
 
-def withheld(reason: str, when: str, visits: tuple[int, int], linked: tuple[int, int], more: int) -> list:
+def withheld(
+    reason: str, when: str, visits: tuple[int, int], linked: tuple[int, int], more: int, known_as: tuple[int, int]
+) -> list:
     secret = {"security": ["R"]}
     hidden = [
         encounter(visit, 1, type=[coded(f"{reason}{visit}")], period={"start": when, "end": when}, **secret)
@@ -274,7 +283,9 @@ def withheld(reason: str, when: str, visits: tuple[int, int], linked: tuple[int,
         observation(80 + n, 1, "k", effectiveDateTime=when, focus=[to("Observation", 77)], **secret)
         for n in range(more)
     ]
-    return [row("held", *hidden, problem, *medicines, *weights, about, *extra)]
+    elsewhere, its_own = known_as
+    objecting = [people.patient(elsewhere, people.ABE, "Ames", "Abe"), observation(its_own, elsewhere, "w")]
+    return [row("held", *hidden, problem, *medicines, *weights, about, *extra), row("known", *objecting)]
 
 
 ASKED = [
@@ -307,6 +318,10 @@ ASKED = [
         "_has:MedicationRequest:patient:encounter={70}", "_has:MedicationRequest:patient:encounter:missing=true",
         "_revinclude=MedicationRequest:subject&_revinclude:iterate=Observation:focus",
     )
+] + [
+    f"{path}{more}"
+    for path in ("Observation?patient={51}", "Patient/{51}/Observation?", "Observation?subject=Patient/{53}", "Encounter?patient={51}", "Patient?_id={51}")
+    for more in ("", "&_total=accurate", "&status:not=x")
 ] + [f"Patient/{uid(1)}/Condition?severity=hiv", f"Patient/{uid(1)}/Encounter?_sort=-type"]  # fmt: skip
 
 
@@ -318,6 +333,7 @@ def stores(tmp_path_factory, data_dir):
         store = create_gateway(config.Settings(data_dir=folder), "sandbox", clock=lambda: Clock().now).store
         people.fill(store)
         deliver(store, withheld(**difference), SETS)
+        deliver(store, [ON_THE_WARD], SETS, name="trust", kind="hospital")
         opened.append(Api(store, folder))
         assert opened[-1].permit(ANN, "dr-ward").status_code == 201
     yield opened
@@ -340,7 +356,11 @@ def test_two_stores_that_differ_in_what_is_withheld_answer_alike(stores):
         path = re.sub(r"\{(\d+)\}", lambda number: uid(int(number[1])), asked)
         status, text = answered(one, path, "dr-ward")
         assert (status, text) == answered(other, path, "dr-ward"), path
-        secrets = [word for word in (uid(70), uid(74), uid(75), uid(76), "hiv", "flu") if word not in path]
+        secrets = [
+            word
+            for word in (*(uid(number) for number in (51, 52, 53, 54, 70, 74, 75, 76)), "hiv", "flu")
+            if word not in path
+        ]
         assert status < 500 and not any(word in text for word in secrets), path
         differing += answered(one, path, "dr-green") != answered(other, path, "dr-green")
     assert differing > len(ASKED) // 3
