@@ -25,7 +25,7 @@ def left(query: Query) -> tuple[Clause, ...]:
 
 def _narrows(resource_type: str, clause: Clause) -> bool:
     """Whether the index finds at least all that matches a clause, and little else."""
-    if clause.kind == "id" or clause.param == "_lastUpdated":
+    if clause.kind == "id" or (clause.param, clause.modifier) == ("_lastUpdated", ""):
         return True
     row = params.indexed(resource_type).get(clause.param)
     if row is None or clause.kind != row.kind or (resource_type, clause.param) in params.NARROWER:
