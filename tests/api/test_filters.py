@@ -8,6 +8,7 @@ import pytest
 
 from gateway import config
 from gateway.composition import create_gateway
+from gateway.records import hopping
 from tests.api import people
 from tests.api.conftest import Api, Clock
 from tests.api.people import ANN, EVERYTHING, SETS, coded, encounter, observation, row, to, uid
@@ -233,6 +234,36 @@ def test_a_lenient_search_says_what_it_left_out(rich, prefer):
     assert len(modes(answer)[0]) == 2 and "parameter nonsense" in answer.text and "Zebrafish" not in answer.text
     for strict in ("handling=strict", ""):
         assert rich.get("/fhir/Observation", headers={"Prefer": strict}, **asked).status_code == 400
+
+
+MANY = ",".join([*(f"{number}||mg" for number in range(49)), "gt0"])
+
+
+def test_what_a_search_compares_is_bounded_and_refused_by_name(rich, monkeypatch):
+    asked = {**ANN_IS_ASKED, "code:not": "zz", "combo-value-quantity": [MANY] * 20}
+    assert rich.get("/fhir/Observation", **asked).status_code == 200
+    monkeypatch.setattr(hopping, "MOST_COMPARED", 1500)
+    refused = rich.get("/fhir/Observation", **asked, _total="accurate")
+    assert refused.status_code == 413 and "parameter combo-value-quantity" in refused.text
+    assert rich.get("/fhir/Observation", **ANN_IS_ASKED, **{"code:not": "zz", "combo-value-quantity": "5.4"}).status_code == 200  # fmt: skip
+    monkeypatch.setattr(hopping, "MOST_COMPARED", 200)
+    through = {**ANN_IS_ASKED, "_has:Observation:has-member:combo-value-quantity": MANY}
+    assert "parameter combo-value-quantity" in rich.get("/fhir/Observation", **through).text
+
+
+def test_a_total_a_second_page_and_a_label_read_no_resource_twice(rich, monkeypatch):
+    stamped, calls = hopping.stamped, []
+    monkeypatch.setattr(hopping, "stamped", lambda *seen: calls.append(seen) or stamped(*seen))
+    monkeypatch.setattr(hopping, "MOST_READ", 6)
+    asked = {**ANN_IS_ASKED, "_tag:missing": "true", "_source:missing": "false", "_security:missing": "true"}
+    for order in ({}, {"_sort": "code,-date"}):
+        calls.clear()
+        answer = rich.get("/fhir/Observation", **asked, **order, _total="accurate", _count="4")
+        assert answer.status_code == 200 and answer.json()["total"] == 6 == len(calls), order
+        (link,) = (link["url"] for link in answer.json()["link"] if link["relation"] == "next")
+        calls.clear()
+        answer = rich.get(link.partition(":8000")[2]).json()
+        assert answer["total"] == 6 == len(calls) and len(answer["entry"]) == 2, order
 
 
 # What is hidden is told by nothing
