@@ -8,17 +8,13 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from gateway.errors import Invalid
-from gateway.fhir import dates, params, paths
-from gateway.fhir.codes import hashes, token_hash, tokens
+from gateway.fhir import dates, params, paths, token_index
+from gateway.fhir.codes import tokens
 from gateway.fhir.search import Entries
 
 CHOICES = frozenset({"effective", "performed", "occurrence", "onset"})
 REVISION = 1
 """Raise it when the code that reads or hashes an element changes what is written for the same row of the table."""
-IDENTIFIER = params.row("Patient", "identifier").number
-WHOLE_IDENTIFIERS = frozenset(params.PATIENT_TYPES)
-"""Types whose identifiers are found as system|value only: every row of every source has one, and half as many entries
-is much less to write."""
 
 
 def fingerprint() -> str:
@@ -55,16 +51,16 @@ def entries(resource: dict[str, Any]) -> Entries:
         value = resource.get(path) if isinstance(path, str) else paths.values(resource, path)
         if value is not None:
             if type(value) is str:
-                with_patient.append((number, token_hash(None, value)))
+                with_patient.append(token_index.of_code(number, value))
                 continue
             to = everywhere if is_global else with_patient
             for system, code in tokens(value):
-                to += _token(number, system, code, is_whole)
+                to += token_index.of_coding(number, system, code, is_whole)
     for number, path, is_global in reference_rows:
         for reference in paths.references(resource, path):
             if "/" in reference:
                 to = everywhere if is_global else with_patient
-                to.append((number, token_hash("", reference)))
+                to.append(token_index.of_reference(number, reference))
     low, high = _interval(resource, main) or (None, None)
     seconds = []
     for number, names in date_rows:
@@ -73,13 +69,6 @@ def entries(resource: dict[str, Any]) -> Entries:
             seconds.append((number, *interval))
     words = tuple([(number, fold(text)) for number, path in word_rows for text in paths.values(resource, path)])
     return Entries(patient, low, high, tuple(with_patient), tuple(everywhere), words, tuple(seconds))
-
-
-@lru_cache(maxsize=131072)
-def _token(number: int, system: str, code: str, is_whole: bool) -> tuple[tuple[int, int], ...]:
-    """What a coding is found by: itself, and its code in any system unless it is found whole only."""
-    whole, code_alone = hashes(system, code)
-    return ((number, whole),) if is_whole else ((number, whole), (number, code_alone))
 
 
 class _Plan(NamedTuple):
@@ -97,7 +86,7 @@ def _compiled(resource_type: str) -> _Plan:
     rows = params.indexed(resource_type).values()
     main = params.main_date(resource_type)
     return _Plan(
-        [(p.number, _element(p.paths[resource_type]), p.is_global, p.number == IDENTIFIER and resource_type in WHOLE_IDENTIFIERS)
+        [(p.number, _element(p.paths[resource_type]), p.is_global, token_index.is_whole(resource_type, p.name))
          for p in rows if p.kind == "token"],
         [(p.number, paths.path(p.paths[resource_type]), p.is_global) for p in rows if p.kind == "reference"],
         [(p.number, _dated(p.paths[resource_type])) for p in rows if p.kind == "date" and p is not main],

@@ -44,6 +44,7 @@ OURS = {
 REFUSED = {
     "phonetic": "no sounds are compared",
     "near": "no distances are measured",
+    "link": "links are made for each answer, as its caller may see them: search by identifier",
 }
 """Parameters of R4 that are not answered, each with the reason."""
 NAMING = frozenset({"identifier", "family", "given", "birthdate"})

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from gateway.errors import Invalid, TooLarge, Unsupported
 from gateway.fhir import dates, params
-from gateway.fhir.codes import NHS_NUMBER, token_hash
+from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.matching import by_date, clauses
 from gateway.fhir.matching.escapes import split
 from gateway.fhir.plan import narrowed
@@ -27,9 +27,6 @@ FORM = frozenset({"_format", "_pretty"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,48}(:[A-Za-z]{1,24}(-[a-z]{1,8})?)?\Z")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 _CURSOR = re.compile(r"[A-Za-z0-9_\-=]{1,2000}\Z")
-PLAIN = {"status", "gender"}
-"""Parameters of one code alone, which is indexed as of any system: ``final``, ``|final`` and ``final`` of its own
-system ask the same."""
 CHAINS = (".identifier", ":Patient.identifier")
 """Chained parameters that say who is asked about, after ``patient`` or ``subject``: the person's NHS number."""
 
@@ -318,10 +315,3 @@ def _has(resource_type: str, name: str, value: str, now: int, hops: int) -> Clau
     if len(parts) != 4 or (parts[1], parts[2]) not in params.referring(resource_type):
         raise Unsupported("parameter _has: _has:Type:reference:parameter")
     return Clause("_has", "has", ((parts[1], parts[2], clause(parts[1], parts[3], value, now, hops + 1)),))
-
-
-def clause_hashes(clause: Clause) -> list[int]:
-    """The 64-bit hashes a token or reference clause is found by."""
-    if clause.kind == "reference":
-        return [token_hash("", f"{kind}/{id_}") for kind, id_ in clause.values]
-    return [token_hash(system or None if clause.param in PLAIN else system, code) for system, code in clause.values]

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.fhir import params
-from gateway.fhir.index import WHOLE_IDENTIFIERS
+from gateway.fhir import params, token_index
 from gateway.fhir.search import Clause, Query
 
 
@@ -25,16 +24,11 @@ def left(query: Query) -> tuple[Clause, ...]:
 
 def _narrows(resource_type: str, clause: Clause) -> bool:
     """Whether the index finds at least all that matches a clause, and little else."""
-    if clause.kind == "id" or clause.param == "_lastUpdated":
+    if clause.kind == "id" or (clause.param, clause.modifier) == ("_lastUpdated", ""):
         return True
     row = params.indexed(resource_type).get(clause.param)
     if row is None or clause.kind != row.kind or (resource_type, clause.param) in params.NARROWER:
         return False
     if clause.modifier:
         return (clause.kind, clause.modifier) == ("string", "exact")
-    return clause.kind != "token" or all(_is_hashed(resource_type, clause, *value) for value in clause.values)
-
-
-def _is_hashed(resource_type: str, clause: Clause, system: str | None, code: str | None) -> bool:
-    is_whole = clause.param == "identifier" and resource_type in WHOLE_IDENTIFIERS
-    return code is not None and (system is not None or not is_whole)
+    return token_index.is_held(resource_type, clause)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from gateway.errors import TooLarge
@@ -19,11 +20,13 @@ from gateway.records.door import Door, as_seen, stamped
 from gateway.records.facts import About, publishers_now
 from gateway.store import find, resources
 from gateway.store.limits import passes
+from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
 from gateway.store.session import Session
 
-MOST_READ = 20_000
-"""Resources that one search reads at most of what no index finds."""
+MOST_READ, MOST_COMPARED = 20_000, 1_000_000
+"""Resources that one search reads at most of what no index finds, and what it compares at most in them: each value that
+they hold with each that was asked, of each parameter."""
 TOO_MUCH = "too much would have to be read: add search parameters"
 META = "Resource.meta"
 Test = Callable[[Stored, dict[str, Any]], bool]
@@ -37,7 +40,12 @@ class Hops:
         self._decisions: dict[tuple[str, int], access.Decision] = {}
         self._heads: dict[tuple[str, str], Stored | None] = {}
         self._referring: dict[tuple[str, str, Clause, int], frozenset[str]] = {}
-        self._read = 0
+        self._read = self._compared = 0
+        self._stamp: tuple[dict[str, Any], dict[str, Any]] | None = None
+
+    @cached_property
+    def _publishers(self) -> dict[int, PublisherRow]:
+        return publishers_now(self._door, self._session)
 
     def decision(self, type_: str, patient: int) -> access.Decision:
         """The decision about a read by id of a resource of this type about a Patient, or about nobody for 0."""
@@ -84,6 +92,17 @@ class Hops:
         if self._read > MOST_READ:
             raise TooLarge(TOO_MUCH)
 
+    def _spender(self, param: str) -> clauses.Spend:
+        """What the comparisons of a parameter are told to. It raises ``TooLarge`` by its name when this search has made
+        too many."""
+
+        def spend(comparisons: int) -> None:
+            self._compared += comparisons
+            if self._compared > MOST_COMPARED:
+                raise TooLarge(f"parameter {param}: {TOO_MUCH}, or ask for fewer values")
+
+        return spend
+
     def test(self, type_: str, clause: Clause) -> Test:
         """The test of a resource, as the caller sees it, by one clause."""
         if clause.kind == "id" or (clause.param == "_lastUpdated" and clause.kind == "date" and not clause.modifier):
@@ -93,7 +112,7 @@ class Hops:
         if clause.kind == "has":
             return self._referred_to(*clause.values[0])
         definition = params.searchable(type_)[clause.param]
-        test = clauses.test(definition, clause)
+        test = clauses.test(definition, clause, self._spender(clause.param))
         if definition.expression.startswith(META):
             return lambda stored, resource: test(self._stamped(stored, resource))
         return lambda _, resource: test(resource)
@@ -105,21 +124,24 @@ class Hops:
         return lambda stored, _: any(find.was_updated(stored.updated, *value) for value in clause.values)
 
     def _stamped(self, stored: Stored, resource: dict[str, Any]) -> dict[str, Any]:
-        """A resource with the source and the labels that it is served with."""
-        publishers = publishers_now(self._door, self._session)
-        return build.decode(stamped(replace(stored, body=build.encode(resource)), publishers).body)
+        """A resource with the source and the labels that it is served with. The clauses ask of one resource after the
+        other, so the last one is remembered."""
+        if self._stamp is None or self._stamp[0] is not resource:
+            body = stamped(replace(stored, body=build.encode(resource)), self._publishers).body
+            self._stamp = resource, build.decode(body)
+        return self._stamp[1]
 
     def _chained(self, type_: str, clause: Clause) -> Test:
         tests = {target: self.test(target, inner) for target, inner in clause.values}
+        answers: dict[tuple[str, str], bool] = {}  # many resources lead to one
 
-        def test(_: Stored, resource: dict[str, Any]) -> bool:
-            for target, id_ in led(type_, clause.param, resource, tests):
+        def leads_to_match(target: str, id_: str) -> bool:
+            if (target, id_) not in answers:
                 head = self.at(target, id_)
-                if head and tests[target](head, self.seen(head)):
-                    return True
-            return False
+                answers[target, id_] = head is not None and tests[target](head, self.seen(head))
+            return answers[target, id_]
 
-        return test
+        return lambda _, resource: any(leads_to_match(*target) for target in led(type_, clause.param, resource, tests))
 
     def _referred_to(self, source: str, param: str, inner: Clause) -> Test:
         matches = self.test(source, inner)

@@ -185,13 +185,14 @@ def _notes(decided: Decided, selection: Selection, is_cut: bool, after: tuple[in
 
 
 def _others_hold_more(decided: Decided, selection: Selection) -> bool:
-    """Whether a search on one Patient of a person misses what another of them holds and this caller may see."""
+    """Whether a search on one Patient of a person misses what another of them holds and this caller may see. A Patient
+    whom the caller may not see is as an unknown one: not even its id is told to be known."""
     narrow, whole = decided.decision.limits.patients, decided.whole.patients
     if isinstance(narrow, Whose) or isinstance(whole, Whose) or decided.query.type == "Patient":
         return False
     seen = {fact.key for fact in within(decided.decision.facts.patients, decided.whole)}
     others = whole & seen - narrow
-    if not others or not narrow or not decided.query.patients:
+    if not others or not narrow or not narrow <= seen or not decided.query.patients:
         return False
     return selection.has_any(replace(decided.whole, patients=others))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from gateway.errors import TooLarge
@@ -34,6 +35,9 @@ class Selection:
     def __init__(self, session: Session, decided: Decided, hops: Hops):
         self._session, self._decided, self._hops = session, decided, hops
         self._left = [hops.test(decided.query.type, clause) for clause in plan.left(decided.query)]
+        self._judged: dict[int, bool] = {}
+        self._counted = 0
+        self._rest: Iterator[Stored] | None = None
 
     @cached_property
     def _every(self) -> list[Test]:
@@ -44,12 +48,11 @@ class Selection:
         count = self._decided.query.count
         if not count:
             return [], False
-        matches: list[Stored] = []
-        for match in self._sorted(after) if self._decided.query.order else self._stream(after):
-            if len(matches) == count:
-                return matches, True
-            matches.append(match)
-        return matches, False
+        stream = iter(self._sorted(after)) if self._decided.query.order else self._stream(after)
+        matches = list(islice(stream, count + 1))
+        if after is None:  # the rest of it is what a total still has to count
+            self._counted, self._rest = len(matches), stream
+        return matches[:count], len(matches) > count
 
     def position(self, matches: list[Stored], after: At | None) -> At:
         """The place where a page ends."""
@@ -61,7 +64,9 @@ class Selection:
         """How many match. The index counts, unless what it found may be blanked."""
         query = self._decided.query
         if self._left or _asks_of_blanked(query):
-            return sum(1 for _ in self._stream(None))
+            self._rest = self._rest or self._stream(None)
+            self._counted += sum(1 for _ in self._rest)
+            return self._counted
         return find.count(self._session, query, self._decided.decision.limits)
 
     def has_any(self, limits: Limits) -> bool:
@@ -76,7 +81,7 @@ class Selection:
         while True:
             batch = find.find(self._session, replace(query, count=size), limits or self._decided.decision.limits, after)
             if self._left:
-                self._hops.count(len(batch))
+                self._hops.count(sum(stored.key not in self._judged for stored in batch))
             yield from filter(self._matches, batch)
             if len(batch) <= size:
                 return
@@ -84,8 +89,14 @@ class Selection:
             size = min(size * 4, MOST_SORTED)
 
     def _matches(self, stored: Stored) -> bool:
-        """Whether a resource matches as this caller sees it. What the index found in one that is blanked is asked
-        again."""
+        """Whether a resource matches as this caller sees it: asked once, though a page, a total and a note want to
+        know."""
+        if stored.key not in self._judged:
+            self._judged[stored.key] = self._judge(stored)
+        return self._judged[stored.key]
+
+    def _judge(self, stored: Stored) -> bool:
+        """What the index found in a resource that is blanked is asked again."""
         decision = self._decided.of(stored)
         tests = self._every if decision.blanks(stored.publisher, stored.labels) else self._left
         if not tests:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.fhir import params
+from gateway.fhir import params, token_index
 from gateway.fhir.codes import token_hash
-from gateway.fhir.parse import clause_hashes
 from gateway.fhir.plan import narrowed
 from gateway.fhir.search import Allow, Clause, Limits, Query, Whose
 from gateway.store import limits as within
@@ -121,7 +120,7 @@ def _clause(where: _Where, resource_type: str, clause: Clause) -> None:
 
 def _hashes(where: _Where, resource_type: str, clause: Clause) -> None:
     row = params.row(resource_type, clause.param)
-    values = sorted(set(clause_hashes(clause)))
+    values = sorted(set(token_index.asked(clause)))
     if row.is_global:
         where.add("h.key IN (SELECT e.head FROM entry_global e WHERE e.param = ? AND " + where.session.within("e.value") + ")",
                   row.number, where.session.listed(values))  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 
 from gateway import config
 from gateway.composition import create_gateway
+from gateway.records import hopping
 from tests.api import people
 from tests.api.conftest import Api, Clock
 from tests.api.people import ANN, EVERYTHING, SETS, coded, encounter, observation, row, to, uid
@@ -126,6 +127,11 @@ CASES = [
     ("Condition", {"_tag": "x"}, []),
     ("Condition", {"_security": "R"}, []),
     ("Condition", {"_security:missing": "true"}, [311, 312]),
+    ("Condition", {"_lastUpdated:missing": "true"}, []),
+    ("Condition", {"_lastUpdated:missing": "false", "_lastUpdated": "gt2020"}, [311, 312]),
+    ("Encounter", {"_has:Condition:encounter:_lastUpdated:missing": "false"}, [321]),
+    ("Encounter", {"_has:Condition:encounter:_lastUpdated:missing": "true"}, []),
+    ("Condition", {"encounter._lastUpdated:missing": "false"}, [311]),
     # hops
     ("Condition", {"encounter.length": "gt60"}, [311]),
     ("Condition", {"encounter:Encounter.part-of.type": "t322"}, [311]),
@@ -230,17 +236,51 @@ def test_a_lenient_search_says_what_it_left_out(rich, prefer):
         assert rich.get("/fhir/Observation", headers={"Prefer": strict}, **asked).status_code == 400
 
 
+MANY = ",".join([*(f"{number}||mg" for number in range(49)), "gt0"])
+
+
+def test_what_a_search_compares_is_bounded_and_refused_by_name(rich, monkeypatch):
+    asked = {**ANN_IS_ASKED, "code:not": "zz", "combo-value-quantity": [MANY] * 20}
+    assert rich.get("/fhir/Observation", **asked).status_code == 200
+    monkeypatch.setattr(hopping, "MOST_COMPARED", 1500)
+    refused = rich.get("/fhir/Observation", **asked, _total="accurate")
+    assert refused.status_code == 413 and "parameter combo-value-quantity" in refused.text
+    assert rich.get("/fhir/Observation", **ANN_IS_ASKED, **{"code:not": "zz", "combo-value-quantity": "5.4"}).status_code == 200  # fmt: skip
+    monkeypatch.setattr(hopping, "MOST_COMPARED", 200)
+    through = {**ANN_IS_ASKED, "_has:Observation:has-member:combo-value-quantity": MANY}
+    assert "parameter combo-value-quantity" in rich.get("/fhir/Observation", **through).text
+
+
+def test_a_total_a_second_page_and_a_label_read_no_resource_twice(rich, monkeypatch):
+    stamped, calls = hopping.stamped, []
+    monkeypatch.setattr(hopping, "stamped", lambda *seen: calls.append(seen) or stamped(*seen))
+    monkeypatch.setattr(hopping, "MOST_READ", 6)
+    asked = {**ANN_IS_ASKED, "_tag:missing": "true", "_source:missing": "false", "_security:missing": "true"}
+    for order in ({}, {"_sort": "code,-date"}):
+        calls.clear()
+        answer = rich.get("/fhir/Observation", **asked, **order, _total="accurate", _count="4")
+        assert answer.status_code == 200 and answer.json()["total"] == 6 == len(calls), order
+        (link,) = (link["url"] for link in answer.json()["link"] if link["relation"] == "next")
+        calls.clear()
+        answer = rich.get(link.partition(":8000")[2]).json()
+        assert answer["total"] == 6 == len(calls) and len(answer["entry"]) == 2, order
+
+
 # What is hidden is told by nothing
 
 HIDDEN = {
-    "one": {"reason": "hiv", "when": "2021-01-01", "visits": (70, 74), "linked": (75, 76), "more": 2},
-    "other": {"reason": "flu", "when": "2024-06-06", "visits": (74, 74), "linked": (76, 76), "more": 0},
-}
-"""Two stores that differ in what is withheld from the trust alone: in the problem, in what is confidential, and in
-which hidden visit a medicine or a measurement is of."""
+    "one": {"reason": "hiv", "when": "2021-01-01", "visits": (70, 74), "linked": (75, 76), "more": 2, "known_as": (51, 52)},
+    "other": {"reason": "flu", "when": "2024-06-06", "visits": (74, 74), "linked": (76, 76), "more": 0, "known_as": (53, 54)},
+}  # fmt: skip
+"""Two stores that differ in what is withheld from the trust alone: in the problem, in what is confidential, in which
+hidden visit a medicine or a measurement is of, and in the ids under which the practice knows one who objects."""
+ON_THE_WARD = row("measured", observation(55, 32, "w", effectiveDateTime="2024-05-01"), publisher="T")
+"""What the trust holds of Abe, who objects: a search on a Patient of his elsewhere must not lead to it."""
 
 
-def withheld(reason: str, when: str, visits: tuple[int, int], linked: tuple[int, int], more: int) -> list:
+def withheld(
+    reason: str, when: str, visits: tuple[int, int], linked: tuple[int, int], more: int, known_as: tuple[int, int]
+) -> list:
     secret = {"security": ["R"]}
     hidden = [
         encounter(visit, 1, type=[coded(f"{reason}{visit}")], period={"start": when, "end": when}, **secret)
@@ -274,7 +314,9 @@ def withheld(reason: str, when: str, visits: tuple[int, int], linked: tuple[int,
         observation(80 + n, 1, "k", effectiveDateTime=when, focus=[to("Observation", 77)], **secret)
         for n in range(more)
     ]
-    return [row("held", *hidden, problem, *medicines, *weights, about, *extra)]
+    elsewhere, its_own = known_as
+    objecting = [people.patient(elsewhere, people.ABE, "Ames", "Abe"), observation(its_own, elsewhere, "w")]
+    return [row("held", *hidden, problem, *medicines, *weights, about, *extra), row("known", *objecting)]
 
 
 ASKED = [
@@ -307,6 +349,10 @@ ASKED = [
         "_has:MedicationRequest:patient:encounter={70}", "_has:MedicationRequest:patient:encounter:missing=true",
         "_revinclude=MedicationRequest:subject&_revinclude:iterate=Observation:focus",
     )
+] + [
+    f"{path}{more}"
+    for path in ("Observation?patient={51}", "Patient/{51}/Observation?", "Observation?subject=Patient/{53}", "Encounter?patient={51}", "Patient?_id={51}")
+    for more in ("", "&_total=accurate", "&status:not=x")
 ] + [f"Patient/{uid(1)}/Condition?severity=hiv", f"Patient/{uid(1)}/Encounter?_sort=-type"]  # fmt: skip
 
 
@@ -318,6 +364,7 @@ def stores(tmp_path_factory, data_dir):
         store = create_gateway(config.Settings(data_dir=folder), "sandbox", clock=lambda: Clock().now).store
         people.fill(store)
         deliver(store, withheld(**difference), SETS)
+        deliver(store, [ON_THE_WARD], SETS, name="trust", kind="hospital")
         opened.append(Api(store, folder))
         assert opened[-1].permit(ANN, "dr-ward").status_code == 201
     yield opened
@@ -340,7 +387,11 @@ def test_two_stores_that_differ_in_what_is_withheld_answer_alike(stores):
         path = re.sub(r"\{(\d+)\}", lambda number: uid(int(number[1])), asked)
         status, text = answered(one, path, "dr-ward")
         assert (status, text) == answered(other, path, "dr-ward"), path
-        secrets = [word for word in (uid(70), uid(74), uid(75), uid(76), "hiv", "flu") if word not in path]
+        secrets = [
+            word
+            for word in (*(uid(number) for number in (51, 52, 53, 54, 70, 74, 75, 76)), "hiv", "flu")
+            if word not in path
+        ]
         assert status < 500 and not any(word in text for word in secrets), path
         differing += answered(one, path, "dr-green") != answered(other, path, "dr-green")
     assert differing > len(ASKED) // 3

@@ -60,12 +60,12 @@ def indexed_values(row: params.Param, type_: str, resource: dict) -> set:
     held = compiled(type_, definition.expression)(resource)
     match row.kind:
         case "token":
-            return {frozenset(hashes(*pair)) for typed in held for pair in by_token.held_tokens(typed)}
+            return {frozenset(hashes(*pair)) for typed in held for pair in by_token.held(typed, "")}
         case "reference":
             return {frozenset({index.token_hash("", written(typed))}) for typed in held}
         case "string":
             return {(row.number, index.fold(text)) for typed in held for text in by_string.texts(typed)}
-    return {interval for typed in held for interval in by_date.intervals(typed)}
+    return {interval for typed in held for interval in by_date.held(typed)}
 
 
 @pytest.mark.parametrize("type_", params.SEARCHABLE)

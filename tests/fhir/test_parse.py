@@ -13,7 +13,13 @@ SORT = "parameter _sort: up to five search parameters of the type"
 
 REFUSED = [
     ("Observation", [("subject.nickname", SECRET)], Unsupported, "parameter subject.nickname"),
-    ("Observation", [("specimen.subject:Patient.link.link.link", SECRET)], Unsupported, "parameter link: too many references"),
+    ("Observation", [("encounter.part-of.part-of.part-of.type", SECRET)], Unsupported, "parameter type: too many references"),
+    ("Patient", [("link", SECRET)], Unsupported, "parameter link: links are made for each answer, as its caller may see them: search by identifier"),
+    ("Patient", [("link:missing", "true")], Unsupported, "parameter link:missing: links are made for each answer, as its caller may see them: search by identifier"),
+    ("Patient", [("_sort", "link")], Unsupported, SORT),
+    ("Observation", [("subject:Patient.link", SECRET)], Unsupported, "parameter"),
+    ("Patient", [("_has:Patient:link:gender", SECRET)], Unsupported, "parameter _has: _has:Type:reference:parameter"),
+    ("Patient", [("_revinclude", "Patient:link")], Unsupported, "parameter _revinclude: Type:parameter"),
     ("Observation", [("_has:Practitioner:link:code", SECRET)], Unsupported, "parameter _has: _has:Type:reference:parameter"),
     ("Practitioner", [("_has:Observation:performer:code", SECRET)], Unsupported, "parameter _has: _has:Type:reference:parameter"),
     ("Organization", [("phonetic", SECRET)], Unsupported, "parameter phonetic: no sounds are compared"),

@@ -2,8 +2,7 @@
 
 import random
 
-from gateway.fhir import build, params, plan
-from gateway.fhir.index import WHOLE_IDENTIFIERS
+from gateway.fhir import build, params, plan, token_index
 from gateway.fhir.matching import clauses
 from gateway.fhir.parse import clause
 from gateway.fhir.search import Query
@@ -64,7 +63,7 @@ def values(type_: str, row_: params.Param) -> list[str]:
         + [f"{own}|{code}" for _, code in codings]
         + ["urn:test:codes|a", "urn:other|b"]
     )
-    is_whole = row_.name == "identifier" and type_ in WHOLE_IDENTIFIERS
+    is_whole = token_index.is_whole(type_, row_.name)
     return asked if is_whole else [*asked, "a", "|b", "final", "zz", *(code for _, code in codings)]
 
 

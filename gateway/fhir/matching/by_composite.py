@@ -14,7 +14,8 @@ from gateway.fhir.matching.escapes import split
 from gateway.fhir.r4.defined import Definition, definitions
 
 Read = Callable[[str, Definition, str, str, int], Any]
-Matches = Callable[[str, Typed, Any], bool]
+Held = Callable[[str, Typed], list[Any]]
+Matches = Callable[[str, Any, Any], bool]
 
 
 def components(definition: Definition) -> list[Definition]:
@@ -35,10 +36,21 @@ def read(label: str, definition: Definition, text: str, now: int, reader: Read) 
     return tuple(reader(label, part, "", text, now) for part, text in zip(parts, texts))
 
 
-def matches(parts: Sequence[Definition], typed: Typed, values: tuple[Any, ...], test: Matches) -> bool:
-    """Whether one element holds each part of what was asked; ``test`` compares a part of any kind."""
+def held(parts: Sequence[Definition], typed: Typed, of_kind: Held) -> list[list[Any]]:
+    """What one element holds of each part; ``of_kind`` reads a value of any kind."""
     type_, element = typed
-    return type(element) is dict and all(
-        any(test(part.kind, held, value) for held in compiled(type_, part.expression)(element))
-        for part, value in zip(parts, values)
+    if type(element) is not dict:
+        return [[] for _ in parts]
+    return [
+        [value for inner in compiled(type_, part.expression)(element) for value in of_kind(part.kind, inner)]
+        for part in parts
+    ]
+
+
+def matches(
+    parts: Sequence[Definition], element: Sequence[Sequence[Any]], values: tuple[Any, ...], test: Matches
+) -> bool:
+    """Whether one element holds each part of what was asked; ``test`` compares a part of any kind."""
+    return all(
+        any(test(part.kind, inner, value) for inner in of_part) for part, of_part, value in zip(parts, element, values)
     )

@@ -26,12 +26,12 @@ def read(label: str, _definition: Definition, _modifier: str, text: str, now: in
     return (prefix, *(dates.widened(low, high, now) if prefix == "ap" else (low, high)))
 
 
-def matches(typed: Typed, value: Asked, _modifier: str) -> bool:
-    """Whether one of the times of a value is as was asked."""
-    return any(_compare(*value, low, high) for low, high in intervals(typed))
+def matches(interval: Interval, value: Asked, _modifier: str) -> bool:
+    """Whether a time is as was asked."""
+    return _compare(*value, *interval)
 
 
-def intervals(typed: Typed) -> list[Interval]:
+def held(typed: Typed, _modifier: str = "") -> list[Interval]:
     """The intervals of a value; none for one that cannot be read."""
     type_, value = typed
     try:
@@ -74,4 +74,4 @@ def _compare(prefix: str, start: int, end: int, low: int, high: int) -> bool:
 
 def order(typed: Typed) -> Interval | tuple[()]:
     """What a value is sorted by: its beginning, then its end."""
-    return min(intervals(typed), default=())
+    return min(held(typed), default=())

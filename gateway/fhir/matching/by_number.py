@@ -32,10 +32,15 @@ def read(label: str, _definition: Definition, _modifier: str, text: str) -> Aske
     return match[1] or "eq", number, Decimal(5).scaleb(int(exponent) - 1)
 
 
-def matches(typed: Typed, value: Asked, _modifier: str) -> bool:
-    """Whether a number is as was asked."""
+def held(typed: Typed, _modifier: str) -> list[Decimal]:
+    """The number that a value is; none where it is no number."""
     number = as_decimal(typed[1])
-    return number is not None and compare(value, (number, 0), (number, 0))
+    return [] if number is None else [number]
+
+
+def matches(number: Decimal, value: Asked, _modifier: str) -> bool:
+    """Whether a number is as was asked."""
+    return compare(value, (number, 0), (number, 0))
 
 
 def as_decimal(value: Any) -> Decimal | None:
@@ -47,14 +52,14 @@ def compare(asked: Asked, low: Bound, high: Bound) -> bool:
     """R4's prefixes over an interval that a resource holds. Only ``eq``, ``ne`` and ``ap`` look at how many digits were
     asked."""
     prefix, number, half = asked
-    at, around = (number, 0), half if prefix != "ap" else max(abs(number) / 10, half)
-    is_within = low >= (number - around, 0) and high < (number + around, 0)
+    at = (number, 0)
     match prefix:
         case "eq":
-            return is_within
+            return _is_within(number, half, low, high)
         case "ne":
-            return not is_within
+            return not _is_within(number, half, low, high)
         case "ap":
+            around = max(abs(number) / 10, half)
             return low <= (number + around, 0) and high >= (number - around, 0)
         case "gt":
             return high > at
@@ -67,6 +72,10 @@ def compare(asked: Asked, low: Bound, high: Bound) -> bool:
         case "sa":
             return low > at
     return high < at
+
+
+def _is_within(number: Decimal, half: Decimal, low: Bound, high: Bound) -> bool:
+    return low >= (number - half, 0) and high < (number + half, 0)
 
 
 def order(typed: Typed) -> Decimal:

@@ -17,6 +17,7 @@ from gateway.fhir.r4.defined import Definition
 
 MODIFIERS: tuple[str, ...] = ()
 Asked = tuple[by_number.Asked, str, str]
+Held = tuple[Bound, Bound, dict[str, Any]]
 
 
 def read(label: str, definition: Definition, _modifier: str, text: str) -> Asked:
@@ -28,11 +29,17 @@ def read(label: str, definition: Definition, _modifier: str, text: str) -> Asked
     return by_number.read(label, definition, "", number), system, code
 
 
-def matches(typed: Typed, value: Asked, _modifier: str) -> bool:
-    """Whether a quantity or a range is as was asked. One that is only bounded (``<5``) is all that lies beyond."""
-    asked, system, code = value
+def held(typed: Typed, _modifier: str) -> list[Held]:
+    """The interval of a quantity or a range, with what has its unit; none for one without a number."""
     bounds = interval(typed)
-    return bounds is not None and _is_of(_with_unit(typed), system, code) and by_number.compare(asked, *bounds)
+    return [(*bounds, _with_unit(typed))] if bounds else []
+
+
+def matches(quantity: Held, value: Asked, _modifier: str) -> bool:
+    """Whether a quantity or a range is as was asked. One that is only bounded (``<5``) is all that lies beyond."""
+    low, high, unit = quantity
+    asked, system, code = value
+    return _is_of(unit, system, code) and by_number.compare(asked, low, high)
 
 
 def interval(typed: Typed) -> tuple[Bound, Bound] | None:

@@ -32,13 +32,19 @@ def read(label: str, definition: Definition, modifier: str, text: str) -> Any:
     return kind.replace("*", ""), id_
 
 
-def matches(typed: Typed, value: Any, modifier: str) -> bool:
+def held(typed: Typed, modifier: str) -> list[Any]:
+    """The reference as it is written, or with ``identifier`` the tokens that it has in place of one."""
+    if modifier != "identifier":
+        return [written(typed)]
+    identifier = typed[1].get("identifier") if type(typed[1]) is dict else None
+    return [] if identifier is None else by_token.held(("Identifier", identifier), "")
+
+
+def matches(reference: Any, value: Any, modifier: str) -> bool:
     """Whether a reference leads to what was asked."""
     if modifier == "identifier":
-        held = typed[1].get("identifier") if type(typed[1]) is dict else None
-        return held is not None and by_token.matches(("Identifier", held), value, "")
+        return by_token.matches(reference, value, "")
     kind, id_ = value
-    reference = written(typed)
     return reference == (f"{kind}/{id_}" if kind else id_) or (not kind and _is_id(reference, id_))
 
 

@@ -28,16 +28,20 @@ def read(label: str, _definition: Definition, _modifier: str, text: str) -> Word
     return fold(words), words
 
 
-def matches(typed: Typed, value: Words, modifier: str) -> bool:
+def held(typed: Typed, modifier: str) -> list[str]:
+    """The texts of a value as they are compared."""
+    return texts(typed) if modifier == "exact" else [fold(text) for text in texts(typed)]
+
+
+def matches(text: str, value: Words, modifier: str) -> bool:
     """Whether a text begins with what was asked, contains it or is just that."""
     folded, exact = value
-    held = texts(typed)
     match modifier:
         case "exact":
-            return exact in held
+            return exact == text
         case "contains":
-            return any(folded in fold(text) for text in held)
-    return any(fold(text).startswith(folded) for text in held)
+            return folded in text
+    return text.startswith(folded)
 
 
 def texts(typed: Typed) -> list[str]:

@@ -42,19 +42,25 @@ def _words(label: str, text: str) -> str:
     return words
 
 
-def matches(typed: Typed, value: Any, modifier: str) -> bool:
-    """Whether a value of a resource is what was asked. ``not`` is the clause's, which asks of all values."""
+def matches(token: Any, value: Any, modifier: str) -> bool:
+    """Whether one thing that a value holds is what was asked. ``not`` is the clause's, which asks of all values."""
     if modifier == "text":
-        return any(f" {fold(words)}".find(f" {value}") >= 0 for words in _told(typed[1]))
+        return f" {value}" in token
     if modifier == "of-type":
-        return _is_of_type(typed[1], *value)
+        system, code, number = value
+        return token[1:] == (code, number) and system in ("", token[0])
     system, code = value
-    return any(system in (None, held) and code in (None, held_code) for held, held_code in held_tokens(typed))
+    return system in (None, token[0]) and code in (None, token[1])
 
 
-def held_tokens(typed: Typed) -> list[tuple[str, str]]:
-    """The (system, code) pairs of a value. A ContactPoint's system is no code system, so its value is of none."""
+def held(typed: Typed, modifier: str) -> list[Any]:
+    """What a value holds as it is compared: (system, code) pairs, its words, or (system, code, value) of an identifier
+    of a type. A ContactPoint's system is no code system, so its value is of none."""
     type_, value = typed
+    if modifier == "text":
+        return [f" {fold(words)}" for words in _told(value)]
+    if modifier == "of-type":
+        return _of_types(value)
     return [("", value.get("value", ""))] if type_ == "ContactPoint" else tokens(value)
 
 
@@ -67,14 +73,13 @@ def _told(value: Any) -> list[str]:
     return [text for text in words if type(text) is str]
 
 
-def _is_of_type(value: Any, system: str, code: str, number: str) -> bool:
-    is_identifier = type(value) is dict and value.get("value") == number
-    return is_identifier and any(
-        code == held and system in ("", of) for of, held in tokens(value.get("type", {})) if held
-    )
+def _of_types(value: Any) -> list[tuple[str, str, Any]]:
+    if type(value) is not dict:
+        return []
+    return [(system, code, value.get("value")) for system, code in tokens(value.get("type", {})) if code]
 
 
 def order(typed: Typed) -> str:
     """What a value is sorted by: its words, else its code."""
     words = _told(typed[1])
-    return fold(words[0]) if words else next((code for _, code in held_tokens(typed)), "").casefold()
+    return fold(words[0]) if words else next((code for _, code in held(typed, "")), "").casefold()

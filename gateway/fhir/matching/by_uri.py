@@ -14,10 +14,15 @@ def read(_label: str, _definition: Definition, _modifier: str, text: str) -> str
     return unescape(text)
 
 
-def matches(typed: Typed, value: str, _modifier: str) -> bool:
-    """Whether a URI is what was asked, or is that with a fragment or a version of its own."""
-    held = typed[1]
-    return type(held) is str and value in (held, held.partition("#")[0], held.partition("|")[0])
+def held(typed: Typed, _modifier: str) -> list[str]:
+    """What a URI is found by: itself, and itself without its fragment or its version."""
+    uri = typed[1]
+    return [uri, uri.partition("#")[0], uri.partition("|")[0]] if type(uri) is str else []
+
+
+def matches(uri: str, value: str, _modifier: str) -> bool:
+    """Whether a URI is what was asked."""
+    return uri == value
 
 
 def order(typed: Typed) -> str:

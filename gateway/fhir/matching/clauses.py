@@ -26,7 +26,17 @@ KINDS: dict[str, ModuleType] = {
     "uri": by_uri,
 }  # fmt: skip
 MISSING = "missing"
+READING = 4
+"""What it costs to read a parameter of a resource, and each value that it holds there, in comparisons of two values."""
 Test = Callable[[dict[str, Any]], bool]
+Spend = Callable[[int], None]
+Held = Callable[[Typed], list[Any]]
+Size = Callable[[list[Any]], int]
+Matches = Callable[[Any, Any], bool]
+
+
+def _for_nothing(_comparisons: int) -> None:
+    """No budget: for a test of one resource."""
 
 
 def modifiers(definition: Definition) -> tuple[str, ...]:
@@ -48,8 +58,9 @@ def read(label: str, definition: Definition, modifier: str, text: str, now: int)
     return KINDS[definition.kind].read(label, definition, modifier, text)
 
 
-def test(definition: Definition, clause: Clause) -> Test:
-    """The test of a resource of the definition's type.
+def test(definition: Definition, clause: Clause, spend: Spend = _for_nothing) -> Test:
+    """The test of a resource of the definition's type. What a resource holds is read once, and compared with each value
+    that was asked; ``spend`` is told what that costs at most, in comparisons, before any is made.
 
     >>> from gateway.fhir.params import searchable
     >>> final = test(searchable("Observation")["status"], Clause("status", "token", ((None, "final"),)))
@@ -59,10 +70,14 @@ def test(definition: Definition, clause: Clause) -> Test:
     values, modifier = _values(definition), clause.modifier
     if modifier == MISSING:
         return lambda resource: (not values(resource)) in clause.values
-    match = _match(definition, clause)
-    if modifier == "not":
-        return lambda resource: not any(map(match, values(resource)))
-    return lambda resource: any(map(match, values(resource)))
+    held, size, matches = _comparison(definition, "" if modifier == "not" else modifier)
+
+    def is_match(resource: dict[str, Any]) -> bool:
+        holds = [value for typed in values(resource) for value in held(typed)]
+        spend(READING + size(holds) * (READING + len(clause.values)))
+        return any(matches(value, asked) for value in holds for asked in clause.values)
+
+    return (lambda resource: not is_match(resource)) if modifier == "not" else is_match
 
 
 def _values(definition: Definition) -> Callable[[dict[str, Any]], list[Typed]]:
@@ -72,17 +87,28 @@ def _values(definition: Definition) -> Callable[[dict[str, Any]], list[Typed]]:
     return read_all
 
 
-def _match(definition: Definition, clause: Clause) -> Callable[[Typed], bool]:
+def _comparison(definition: Definition, modifier: str) -> tuple[Held, Size, Matches]:
+    """How a parameter reads what it compares, how many comparisons that is with one value, and how it compares."""
     if definition.kind == "composite":
         parts = by_composite.components(definition)
-        return lambda typed: any(by_composite.matches(parts, typed, value, _part) for value in clause.values)
-    matches = KINDS[definition.kind].matches
-    modifier = "" if clause.modifier == "not" else clause.modifier
-    return lambda typed: any(matches(typed, value, modifier) for value in clause.values)
+        return (
+            lambda typed: [by_composite.held(parts, typed, _held_part)],
+            lambda elements: sum(len(part) for element in elements for part in element),
+            lambda element, asked: by_composite.matches(parts, element, asked, _part),
+        )
+    kind = KINDS[definition.kind]
+    return (
+        lambda typed: kind.held(typed, modifier), len, lambda value, asked: kind.matches(value, asked, modifier)
+    )  # fmt: skip
 
 
-def _part(kind: str, typed: Typed, value: Any) -> bool:
-    is_match: bool = KINDS[kind].matches(typed, value, "")
+def _held_part(kind: str, typed: Typed) -> list[Any]:
+    values: list[Any] = KINDS[kind].held(typed, "")
+    return values
+
+
+def _part(kind: str, value: Any, asked: Any) -> bool:
+    is_match: bool = KINDS[kind].matches(value, asked, "")
     return is_match
 
 
