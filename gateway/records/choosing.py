@@ -10,7 +10,7 @@ from gateway.fhir import build
 from gateway.fhir.portion import MOST, Portion
 from gateway.nhs import access
 from gateway.nhs.roles import Caller
-from gateway.records.deciding import decide
+from gateway.records.deciding import decide, shows
 from gateway.records.door import Door, Found, audited, refuse_early, served, visible
 from gateway.records.facts import about_head, publishers_now
 from gateway.store import compartment, resources
@@ -31,8 +31,8 @@ def chosen(
     """https://hl7.org/fhir/R4/operations.html
 
     What ``choose`` takes of a type, of the whole person of one Patient. It sees what this caller would be shown: what
-    is hidden or blanked decides nothing. Nobody, or somebody who may not be shown, has none, as in a search. Raises
-    ``TooLarge`` rather than to leave anything out.
+    is hidden or blanked decides nothing. A Patient that is not shown has none, as one that is not there: else its id
+    would be told to be of a person. Raises ``TooLarge`` rather than to leave anything out.
     """
     act = access.Act("search", resource_type)
     refuse_early(door, caller, act, request_id, names)
@@ -40,13 +40,14 @@ def chosen(
         head = resources.head_of(session, "Patient", patient)
         decision = decide(door, session, caller, act, about_head(head))
         portion = Portion(frozenset({resource_type}))
-        held = [] if decision.refusal else compartment.of_person(session, decision.limits, portion)
+        is_shown = shows(decision, head)
+        held = compartment.of_person(session, decision.limits, portion) if is_shown else []
         shown = [(build.decode(visible(stored, decision).body), stored.low) for stored in held]
         taken = [held[place] for place in choose(shown)]
         publishers = publishers_now(door, session) if taken else {}
         answer = [served(stored, publishers, decision) for stored in taken[:MOST]]
     is_whole = len(taken) <= MOST
-    outcome = "ok" if is_whole and not decision.refusal else "refused"
+    outcome = "ok" if is_whole and is_shown else "refused" if decision.refusal or not is_whole else "not found"
     audited(door, caller, act, decision, outcome, request_id, taken if is_whole else (), names)
     if not is_whole:
         raise TooLarge("too many match: narrow what is asked for")

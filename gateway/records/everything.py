@@ -15,12 +15,11 @@ from gateway.fhir.portion import Portion
 from gateway.nhs import access
 from gateway.nhs.roles import DIRECTORY, Caller
 from gateway.records import handles
-from gateway.records.deciding import decide
+from gateway.records.deciding import decide, shows
 from gateway.records.door import Door, Found, Page, audited, refuse_early, served, visible
 from gateway.records.facts import about_head, publishers_now
 from gateway.records.linking import linked
 from gateway.store import compartment, resources
-from gateway.store.limits import passes
 from gateway.store.resources import Stored
 from gateway.store.session import Session
 
@@ -45,7 +44,7 @@ def everything(door: Door, caller: Caller, id_: str, portion: Portion, request_i
     with door.store.read() as session:
         head = resources.head_of(session, "Patient", id_)
         decision = decide(door, session, caller, act, about_head(head))
-        is_shown = decision.refusal is None and head and not head.deleted and passes(decision.limits)(head)
+        is_shown = shows(decision, head)
         judged = _part(door, session, caller, decision, portion, after) if is_shown else []
         shown, has_more = judged[: portion.count], len(judged) > portion.count
         publishers = publishers_now(door, session) if shown else {}
@@ -105,8 +104,7 @@ class _Directory:
         """A resource of the directory as it would be read, if it would."""
         if (type_, id_) not in self._judged:
             head, decision = resources.head_of(self._session, type_, id_), self._decision(type_)
-            is_shown = head and not head.deleted and decision.refusal is None and passes(decision.limits)(head)
-            self._judged[type_, id_] = (head, decision) if head and is_shown else None
+            self._judged[type_, id_] = (head, decision) if shows(decision, head) else None
         return self._judged[type_, id_]
 
     def _decision(self, type_: str) -> access.Decision:

@@ -317,7 +317,7 @@ def told_to_the_ward(full) -> list[bytes]:
     """All that the ward is answered, but for the sealed handle of a next page."""
     person = f"/fhir/Patient/{uid(1)}/$everything"
     paths = [person, f"{person}?start=2001", f"{person}?_type=Practitioner,Observation", f"{person}?_count=1", f"/fhir/Binary/{uid(601)}.0",
-             f"/fhir/Binary/{uid(601)}.7", f"/fhir/Observation/$lastn?patient={uid(1)}&max=2", f"/fhir/DocumentReference/$docref?patient={uid(1)}",
+             f"/fhir/Binary/{uid(601)}.7", f"/fhir/Observation/$lastn?patient={uid(1)}&max=2", f"/fhir/Observation/$lastn?patient={uid(99)}", f"/fhir/DocumentReference/$docref?patient={uid(1)}",
              f"/fhir/Observation?patient={uid(1)}&_summary=true", f"/fhir/Observation?patient={uid(1)}&_elements=code"]  # fmt: skip
     answers, pages = [full.get(path, "dr-ward") for path in paths], full.get(f"{person}?_count=8", "dr-ward")
     while pages:
@@ -339,6 +339,29 @@ def test_a_withheld_item_is_as_one_that_is_not_there(full, id_):
     absent = told_to_the_ward(full)
     stated(full, id_, deleted=0)
     assert withheld == absent != before
+
+
+CHOOSING = ["Observation/$lastn", "DocumentReference/$docref"]
+
+
+@pytest.mark.hazard("HZ-API-09")
+def test_a_patient_that_is_not_shown_is_as_one_that_is_not_there(full, clinic):
+    """Of a ward without permission, which holds a record of the same person, and of a Patient that is no longer."""
+    rows = [row("o", observation(710, 31), publisher="T")]
+    deliver(clinic.store, rows, SETS, name="trust", kind="hospital")
+    own = clinic.get(f"/fhir/Observation/$lastn?patient={uid(31)}", "dr-ward")
+    assert "entry" in own.json(), "of its own record of the person it is answered"
+    for path in CHOOSING:
+        assert clinic.get(f"/fhir/Patient/{uid(1)}", "dr-ward").status_code == 404
+        answers = {
+            clinic.get(f"/fhir/{path}?patient={uid(id_)}", "dr-ward").content.replace(uid(id_).encode(), b"")
+            for id_ in (1, 99)
+        }
+        assert len(answers) == 1 and b"entry" not in answers.pop()
+        assert full.get(f"/fhir/{path}?patient={uid(31)}").json()["entry"]
+        stated(full, 31, deleted=1)
+        assert "entry" not in full.get(f"/fhir/{path}?patient={uid(31)}").json()
+        stated(full, 31, deleted=0)
 
 
 @pytest.mark.hazard("HZ-API-09")
