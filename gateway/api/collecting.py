@@ -17,8 +17,7 @@ from gateway.api.answer import Form
 from gateway.api.auth import Known
 from gateway.api.parameters import Pairs
 from gateway.errors import Invalid, Unsupported
-from gateway.fhir import build, bundle, docref, lastn
-from gateway.fhir.codes import tokens
+from gateway.fhir import build, bundle, coded, docref, lastn
 from gateway.fhir.parse import known
 from gateway.fhir.portion import between, portion
 from gateway.nhs.access import Act
@@ -113,12 +112,12 @@ def _documents(request: Request, caller: Caller, pairs: Pairs) -> Response:
     known(pairs, *DOCREF)
     if any(name == "on-demand" and value != "false" for name, value in pairs):
         raise Unsupported("parameter on-demand: no document is made on demand")
-    patient, (start, end), types = _patient(pairs, "patient"), between(pairs), _codes(pairs, "type")
+    patient, (start, end), types = _patient(pairs, "patient"), between(pairs), coded.asked(pairs, "type")
 
     def choose(documents: Sequence[tuple[dict[str, Any], int]]) -> list[int]:
         fitting = [
             (-(docref.care(document) or (low, 0))[0], place) for place, (document, low) in enumerate(documents)
-            if _has(document.get("type", []), types) and docref.is_within(document, start, end)
+            if coded.has(document.get("type", []), types) and docref.is_within(document, start, end)
         ]  # fmt: skip
         return [place for _, place in sorted(fitting)]
 
@@ -136,15 +135,13 @@ def _newest(request: Request, caller: Caller, pairs: Pairs) -> Response:
     most = [value for name, value in pairs if name == "max"] or ["1"]
     if len(most) != 1 or not _MOST_OF_CODE.match(most[0]):
         raise Invalid("parameter max")
-    patient, wanted = (
-        _patient(pairs, "patient", "subject"),
-        [(name, _codes(pairs, name)) for name in ("category", "code")],
-    )
+    patient = _patient(pairs, "patient", "subject")
+    wanted = [(name, coded.asked(pairs, name)) for name in ("category", "code")]
 
     def choose(observations: Sequence[tuple[dict[str, Any], int]]) -> list[int]:
         places = [
             place for place, (observation, _) in enumerate(observations)
-            if all(_has(observation.get(name, []), codes) for name, codes in wanted)
+            if all(coded.has(observation.get(name, []), codes) for name, codes in wanted)
         ]  # fmt: skip
         return [places[number] for number in lastn.last([observations[place] for place in places], int(most[0]))]
 
@@ -166,24 +163,3 @@ def _patient(pairs: Pairs, *names: str) -> str:
     if match is None:
         raise Invalid(f"parameter {names[0]}: one Patient is needed")
     return match[1]
-
-
-def _codes(pairs: Pairs, name: str) -> list[tuple[str | None, str | None]]:
-    """(system, code) of each value of a parameter; None is any."""
-    codes: list[tuple[str | None, str | None]] = []
-    for text in (text for key, value in pairs if key == name for text in value.split(",")):
-        system, bar, code = text.rpartition("|")
-        if not text.strip("|") or "\\" in text:
-            raise Invalid(f"parameter {name}: code, |code, system| or system|code")
-        codes.append((system if bar else None, code or None))
-    return codes
-
-
-def _has(value: object, wanted: Sequence[tuple[str | None, str | None]]) -> bool:
-    """Whether a coded element has one of the codes wanted; none wanted is any."""
-    held = tokens(value)
-    return not wanted or any(
-        system in (None, held_system) and code in (None, held_code)
-        for system, code in wanted
-        for held_system, held_code in held
-    )

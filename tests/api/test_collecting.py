@@ -229,7 +229,8 @@ LASTN = [
     ("dr-green", {"category": "laboratory"}, ["708", "707"]), ("dr-ward", {"category": "laboratory"}, ["707", "703", "704"]),
     ("dr-green", {"category": "laboratory", "max": "2"}, ["708", "703", "704", "707", "706"]),
     ("dr-green", {"code": "urn:a|1"}, ["708"]), ("dr-ward", {"code": "urn:a|1", "max": "9"}, ["702", "701"]),
-    ("dr-green", {"category": "vital-signs"}, []), ("dr-other", {"category": "laboratory"}, []),
+    ("dr-green", {"code": ["urn:a|1", "urn:b|2"], "max": "9"}, ["702"]), ("dr-green", {"code": "urn:a|1,urn:b|2"}, ["708"]),
+    ("dr-green", {"category": ["laboratory", "vital-signs"]}, []), ("dr-green", {"category": "vital-signs"}, []), ("dr-other", {"category": "laboratory"}, []),
 ]  # fmt: skip
 
 
@@ -244,6 +245,20 @@ def test_the_newest_result_is_one_that_holds_and_that_this_caller_sees(full):
     posted = full.ask("POST", "/fhir/Observation/$lastn", json=body, headers={"Content-Type": "application/fhir+json"})
     numbers = [name.partition("/")[2] for name in ids(posted)]
     assert (numbers[0], set(numbers[1:3]), numbers[3:]) == ("708", {"703", "704"}, ["707", "706"])
+
+
+TYPED = [
+    ("Observation/$lastn", ({"name": "subject", "valueReference": to("Patient", 1)}, {"name": "code", "valueCoding": {"code": "1"}}), ["708"]),
+    ("Observation/$lastn", ({"name": "patient", "valueReference": to("Patient", 1)}, {"name": "category", "valueCodeableConcept": {"coding": [{"code": "laboratory"}]}}), ["708", "707"]),
+    ("DocumentReference/$docref", ({"name": "patient", "valueReference": to("Patient", 1)}, {"name": "type", "valueCoding": {"system": "urn:test:letters", "code": "b"}}), ["602"]),
+]  # fmt: skip
+
+
+def test_parameters_take_each_type_that_their_table_names(full):
+    for path, typed, expected in TYPED:
+        body = {"resourceType": "Parameters", "parameter": list(typed)}
+        answer = full.ask("POST", f"/fhir/{path}", json=body, headers={"Content-Type": "application/fhir+json"})
+        assert [name.partition("/")[2] for name in ids(answer)] == expected, path
 
 
 def test_a_persons_documents_come_with_the_addresses_of_their_contents(full):
