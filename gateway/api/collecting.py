@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -114,19 +112,21 @@ def _documents(request: Request, caller: Caller, pairs: Pairs) -> Response:
         raise Unsupported("parameter on-demand: no document is made on demand")
     patient, (start, end), types = _patient(pairs, "patient"), between(pairs), coded.asked(pairs, "type")
 
-    def choose(documents: Sequence[tuple[dict[str, Any], int]]) -> list[int]:
-        fitting = [
-            (-(docref.care(document) or (low, 0))[0], place) for place, (document, low) in enumerate(documents)
-            if coded.has(document.get("type", []), types) and docref.is_within(document, start, end)
-        ]  # fmt: skip
-        return [place for _, place in sorted(fitting)]
-
-    shown = _chosen(request, caller, "DocumentReference", patient, choose, pairs)
     base = request.app.state.base
-    addressed = [
-        replace(document, body=build.encode(docref.referring(build.decode(document.body), base))) for document in shown
-    ]
-    return form.answer(bundle.collected(base, "DocumentReference/$docref", pairs, addressed, []))
+
+    def look(body: bytes, low: int) -> int | None:
+        """When the care was that a fitting document is about."""
+        document = build.elements(body, "type", "date", "context")
+        fits = coded.has(document.get("type", []), types) and docref.is_within(document, start, end)
+        return (docref.care(document) or (low, 0))[0] if fits else None
+
+    def shape(body: bytes) -> bytes:
+        return build.encode(docref.referring(build.decode(body), base))
+
+    shown = _chosen(
+        request, caller, "DocumentReference", patient, records.Choice(look, docref.newest_first, shape), pairs
+    )
+    return form.answer(bundle.collected(base, "DocumentReference/$docref", pairs, shown, []))
 
 
 def _newest(request: Request, caller: Caller, pairs: Pairs) -> Response:
@@ -138,22 +138,21 @@ def _newest(request: Request, caller: Caller, pairs: Pairs) -> Response:
     patient = _patient(pairs, "patient", "subject")
     wanted = [(name, coded.asked(pairs, name)) for name in ("category", "code")]
 
-    def choose(observations: Sequence[tuple[dict[str, Any], int]]) -> list[int]:
-        places = [
-            place for place, (observation, _) in enumerate(observations)
-            if all(coded.has(observation.get(name, []), codes) for name, codes in wanted)
-        ]  # fmt: skip
-        return [places[number] for number in lastn.last([observations[place] for place in places], int(most[0]))]
+    def look(body: bytes, low: int) -> tuple[dict[str, Any], int] | None:
+        observation = build.elements(body, "status", "code", "category")
+        fits = all(coded.has(observation.get(name, []), codes) for name, codes in wanted)
+        return (observation, low) if fits else None
 
-    shown = _chosen(request, caller, "Observation", patient, choose, pairs)
+    choice = records.Choice(look, lambda fitting: lastn.last(fitting, int(most[0])))
+    shown = _chosen(request, caller, "Observation", patient, choice, pairs)
     return form.answer(bundle.collected(request.app.state.base, "Observation/$lastn", pairs, shown, []))
 
 
 def _chosen(
-    request: Request, caller: Caller, type_: str, patient: str, choose: records.Choice, pairs: Pairs
+    request: Request, caller: Caller, type_: str, patient: str, choice: records.Choice, pairs: Pairs
 ) -> list[records.Found]:
     names = [name for name, _ in pairs]
-    return records.chosen(request.app.state.door, caller, type_, patient, choose, request.state.id, names)
+    return records.chosen(request.app.state.door, caller, type_, patient, choice, request.state.id, names)
 
 
 def _patient(pairs: Pairs, *names: str) -> str:

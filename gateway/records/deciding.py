@@ -41,7 +41,7 @@ def decide(door: Door, session: Session, caller: Caller, act: access.Act, about:
     return access.decide(caller, act, facts_about(door, session, caller, about))
 
 
-def shows(decision: access.Decision, head: Stored | None) -> TypeGuard[Stored]:
+def is_shown(head: Stored | None, decision: access.Decision) -> TypeGuard[Stored]:
     """Whether the current version of an id is shown to the caller of a decision about whom it is about."""
     return head is not None and not head.deleted and decision.refusal is None and passes(decision.limits)(head)
 

@@ -1,6 +1,7 @@
 """Operations that collect one person's record: what they hold, in pages, by date, and that limits hold on every hop."""
 
 import base64
+import importlib
 import re
 
 import pytest
@@ -9,12 +10,15 @@ from gateway import config
 from gateway.composition import create_gateway
 from gateway.fhir import model
 from gateway.nhs import labels
+from gateway.records import choosing
+from gateway.store import compartment
 from gateway.store.hashes import id_hash
 from tests.api import people
 from tests.api.conftest import Api
 from tests.api.people import HL7, SETS, coded, observation, to, uid
 from tests.toy import deliver, resource, row
 
+everything = importlib.import_module("gateway.records.everything")  # the package has a function of this name
 ALL = f"/fhir/Patient/{uid(1)}/$everything"
 
 
@@ -152,7 +156,7 @@ def test_pages_hold_each_resource_once_and_are_the_callers_own(full):
     whole, answer, found = ids(full.get(ALL)), full.get(ALL, _count="2"), []
     while answer:
         found += ids(answer)
-        assert len(ids(answer)) <= 2
+        assert len(ids(answer, "match")) <= 2
         answer = following(full, answer)
     assert found == whole and len(set(found)) == len(whole) > 8
     first = full.get(ALL, _count="2")
@@ -357,6 +361,39 @@ def test_a_withheld_item_is_as_one_that_is_not_there(full, id_):
 
 
 CHOOSING = ["Observation/$lastn", "DocumentReference/$docref"]
+
+
+def test_the_work_of_a_request_is_bounded(full, monkeypatch):
+    """What is read at once, what a page holds, what is looked at; and the record is read for its directory once."""
+    whole, documents = ids(full.get(ALL)), full.get(f"/fhir/DocumentReference/$docref?patient={uid(1)}").content
+    monkeypatch.setattr(compartment, "BATCH_BYTES", 600)
+    assert ids(full.get(ALL)) == whole
+    assert full.get(f"/fhir/DocumentReference/$docref?patient={uid(1)}").content == documents
+    walks, walk = [], everything._Directory.pointed_at
+    monkeypatch.setattr(everything._Directory, "pointed_at", lambda *args: walks.append(args) or walk(*args))
+    for asked in ({"_count": "3"}, {}):
+        monkeypatch.setattr(everything, "MOST_BYTES", 1 if not asked else 10**6)
+        answer, found = full.get(ALL, **asked), []
+        while answer:
+            found.append(ids(answer))
+            answer = following(full, answer)
+        assert [name for page in found for name in page] == whole and len(walks) == 1, asked
+        assert asked or len(found) > 10, "a page of few bytes holds one resource"
+        walks.clear()
+    monkeypatch.setattr(choosing, "MOST_BYTES", 1000)
+    refused = full.get(f"/fhir/Observation/$lastn?patient={uid(1)}")
+    assert refused.status_code == 413 and full.audit()[-1]["outcome"] == "refused"
+
+
+@pytest.mark.hazard("HZ-API-09")
+def test_a_directory_of_many_comes_in_pages_of_its_own(full, monkeypatch):
+    whole = ids(full.get(ALL))
+    monkeypatch.setattr(everything, "MOST", 2)
+    answer, found = full.get(ALL), []
+    while answer:
+        found.append(ids(answer))
+        answer = following(full, answer)
+    assert [name for page in found for name in page] == whole and [len(page) for page in found[1:]] == [2]
 
 
 @pytest.mark.hazard("HZ-API-09")
