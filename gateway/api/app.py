@@ -74,6 +74,7 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     app.state.launch = Launch(store, opened.gateway.sandbox_key(), app.state.base) if store.is_sandbox else None
     counts = Metrics(store, opened.door.audit, settings.data_dir, settings.inbox_file, settings.watch_file)
     app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
+    app.state.documents = {}
     app.state.rates, app.state.judgements = rates.open_rates(settings), Judgements()
     app.state.readiness = service.Readiness(partial(records.check, opened.door))
     errors.install(app, answer.failed)

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -17,8 +15,7 @@ from gateway.api.answer import Form
 from gateway.api.auth import Known
 from gateway.api.parameters import Pairs
 from gateway.errors import Invalid, Unsupported
-from gateway.fhir import build, bundle, docref, lastn
-from gateway.fhir.codes import tokens
+from gateway.fhir import build, bundle, coded, docref, lastn
 from gateway.fhir.parse import known
 from gateway.fhir.portion import between, portion
 from gateway.nhs.access import Act
@@ -113,21 +110,23 @@ def _documents(request: Request, caller: Caller, pairs: Pairs) -> Response:
     known(pairs, *DOCREF)
     if any(name == "on-demand" and value != "false" for name, value in pairs):
         raise Unsupported("parameter on-demand: no document is made on demand")
-    patient, (start, end), types = _patient(pairs, "patient"), between(pairs), _codes(pairs, "type")
+    patient, (start, end), types = _patient(pairs, "patient"), between(pairs), coded.asked(pairs, "type")
 
-    def choose(documents: Sequence[tuple[dict[str, Any], int]]) -> list[int]:
-        fitting = [
-            (-(docref.care(document) or (low, 0))[0], place) for place, (document, low) in enumerate(documents)
-            if _has(document.get("type", []), types) and docref.is_within(document, start, end)
-        ]  # fmt: skip
-        return [place for _, place in sorted(fitting)]
-
-    shown = _chosen(request, caller, "DocumentReference", patient, choose, pairs)
     base = request.app.state.base
-    addressed = [
-        replace(document, body=build.encode(docref.referring(build.decode(document.body), base))) for document in shown
-    ]
-    return form.answer(bundle.collected(base, "DocumentReference/$docref", pairs, addressed, []))
+
+    def look(body: bytes, low: int) -> int | None:
+        """When the care was that a fitting document is about."""
+        document = build.elements(body, "type", "date", "context")
+        fits = coded.has(document.get("type", []), types) and docref.is_within(document, start, end)
+        return (docref.care(document) or (low, 0))[0] if fits else None
+
+    def shape(body: bytes) -> bytes:
+        return build.encode(docref.referring(build.decode(body), base))
+
+    shown = _chosen(
+        request, caller, "DocumentReference", patient, records.Choice(look, docref.newest_first, shape), pairs
+    )
+    return form.answer(bundle.collected(base, "DocumentReference/$docref", pairs, shown, []))
 
 
 def _newest(request: Request, caller: Caller, pairs: Pairs) -> Response:
@@ -136,27 +135,24 @@ def _newest(request: Request, caller: Caller, pairs: Pairs) -> Response:
     most = [value for name, value in pairs if name == "max"] or ["1"]
     if len(most) != 1 or not _MOST_OF_CODE.match(most[0]):
         raise Invalid("parameter max")
-    patient, wanted = (
-        _patient(pairs, "patient", "subject"),
-        [(name, _codes(pairs, name)) for name in ("category", "code")],
-    )
+    patient = _patient(pairs, "patient", "subject")
+    wanted = [(name, coded.asked(pairs, name)) for name in ("category", "code")]
 
-    def choose(observations: Sequence[tuple[dict[str, Any], int]]) -> list[int]:
-        places = [
-            place for place, (observation, _) in enumerate(observations)
-            if all(_has(observation.get(name, []), codes) for name, codes in wanted)
-        ]  # fmt: skip
-        return [places[number] for number in lastn.last([observations[place] for place in places], int(most[0]))]
+    def look(body: bytes, low: int) -> tuple[dict[str, Any], int] | None:
+        observation = build.elements(body, "status", "code", "category")
+        fits = all(coded.has(observation.get(name, []), codes) for name, codes in wanted)
+        return (observation, low) if fits else None
 
-    shown = _chosen(request, caller, "Observation", patient, choose, pairs)
+    choice = records.Choice(look, lambda fitting: lastn.last(fitting, int(most[0])))
+    shown = _chosen(request, caller, "Observation", patient, choice, pairs)
     return form.answer(bundle.collected(request.app.state.base, "Observation/$lastn", pairs, shown, []))
 
 
 def _chosen(
-    request: Request, caller: Caller, type_: str, patient: str, choose: records.Choice, pairs: Pairs
+    request: Request, caller: Caller, type_: str, patient: str, choice: records.Choice, pairs: Pairs
 ) -> list[records.Found]:
     names = [name for name, _ in pairs]
-    return records.chosen(request.app.state.door, caller, type_, patient, choose, request.state.id, names)
+    return records.chosen(request.app.state.door, caller, type_, patient, choice, request.state.id, names)
 
 
 def _patient(pairs: Pairs, *names: str) -> str:
@@ -166,24 +162,3 @@ def _patient(pairs: Pairs, *names: str) -> str:
     if match is None:
         raise Invalid(f"parameter {names[0]}: one Patient is needed")
     return match[1]
-
-
-def _codes(pairs: Pairs, name: str) -> list[tuple[str | None, str | None]]:
-    """(system, code) of each value of a parameter; None is any."""
-    codes: list[tuple[str | None, str | None]] = []
-    for text in (text for key, value in pairs if key == name for text in value.split(",")):
-        system, bar, code = text.rpartition("|")
-        if not text.strip("|") or "\\" in text:
-            raise Invalid(f"parameter {name}: code, |code, system| or system|code")
-        codes.append((system if bar else None, code or None))
-    return codes
-
-
-def _has(value: object, wanted: Sequence[tuple[str | None, str | None]]) -> bool:
-    """Whether a coded element has one of the codes wanted; none wanted is any."""
-    held = tokens(value)
-    return not wanted or any(
-        system in (None, held_system) and code in (None, held_code)
-        for system, code in wanted
-        for held_system, held_code in held
-    )

@@ -8,11 +8,17 @@ all the same: only paths of the FHIR API are, which answer with none.
 
 from __future__ import annotations
 
-from starlette.middleware.gzip import GZipMiddleware
+import zlib
+
+from starlette.datastructures import Headers
+from starlette.middleware.gzip import GZipResponder, IdentityResponder
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 LEAST, LEVEL = 1400, 4
 """Bytes that fit into one packet anyway, and a level that costs some milliseconds a megabyte."""
+LARGE, SAMPLES, SAMPLE, WORTH = 256 * 1024, 16, 1024, 0.5
+"""Of an answer of many bytes some pieces are tried first. Where they stay larger than this part of themselves, it holds
+letters and pictures in base64, of which a megabyte costs a fifth of a second and saves little."""
 COMPRESSED, AS_SENT = "/fhir/", ("/fhir/Binary/",)
 """Where answers are compressed, and where contents are what a source sent: letters and pictures, mostly compressed."""
 
@@ -22,9 +28,31 @@ class Compression:
     has the headers of GET."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app, self._gzip = app, GZipMiddleware(app, minimum_size=LEAST, compresslevel=LEVEL)
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        is_compressed = scope["type"] == "http" and path.startswith(COMPRESSED) and not path.startswith(AS_SENT)
-        await (self._gzip if is_compressed else self._app)(scope, receive, send)
+        if scope["type"] != "http" or not path.startswith(COMPRESSED) or path.startswith(AS_SENT):
+            await self._app(scope, receive, send)
+            return
+        accepts = "gzip" in Headers(scope=scope).get("accept-encoding", "")
+        responder = _Responder(self._app, LEAST, LEVEL) if accepts else IdentityResponder(self._app, LEAST)
+        await responder(scope, receive, send)
+
+
+class _Responder(GZipResponder):
+    """The framework's, but for what it is not worth it for."""
+
+    async def apply_compression(self, body: bytes, *, more_body: bool) -> bytes:
+        if self._compressor is None and not more_body and not is_worth_it(body):
+            return body
+        return await super().apply_compression(body, more_body=more_body)
+
+
+def is_worth_it(body: bytes) -> bool:
+    """Whether a body gets so much smaller that it is worth the time: a large one is judged by pieces of it."""
+    if len(body) < LARGE:
+        return True
+    step = len(body) // SAMPLES
+    pieces = b"".join(body[start : start + SAMPLE] for start in range(0, step * SAMPLES, step))
+    return len(zlib.compress(pieces, LEVEL)) < WORTH * len(pieces)

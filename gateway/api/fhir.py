@@ -185,9 +185,9 @@ def _moment(text: str) -> int | None:
     """A date of HTTP in seconds since 1970; None for what is none, which RFC 9110 §13.1.3 has ignored."""
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        return int(moment.timestamp()) if moment.tzinfo is not None else None
+    except (ValueError, TypeError, OverflowError):  # the library raises each of them
         return None
-    return int(moment.timestamp()) if moment.tzinfo is not None else None
 
 
 def _tags(version: records.Found) -> dict[str, str]:

@@ -25,7 +25,9 @@ from gateway.fhir.subset import NAMES as SUBSET
 from gateway.nhs import roles
 
 NDJSON, HTML, TEXT, BYTES, PLAIN_JSON = "application/fhir+ndjson", "text/html", "text/plain", "*/*", "application/json"
+PATCHES = ("application/json-patch+json",)
 TYPE, ANY_TYPE = "{resource_type}", "resource_type"
+COMPARTMENT = "/fhir/{resource_type}/{id_}/{inner}"
 _ADDRESS = re.compile(r"(https?://\S+?)[:,]? +")
 _IN_PATH = re.compile(r"\{(\w+)\}")
 
@@ -33,11 +35,12 @@ _IN_PATH = re.compile(r"\{(\w+)\}")
 @dataclass(frozen=True, slots=True)
 class Row:
     """What the document says of a route beside its path: the act that policy is asked for, the parameters of its query,
-    those of its body, and the media types of its answer."""
+    those of its body or the media types of what it is sent, and the media types of its answer."""
 
     act: str = ""
     query: tuple[str, ...] = ()
     body: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
     answers: tuple[str, ...] = (JSON, XML)
     status: int = 200
 
@@ -45,6 +48,12 @@ class Row:
 _SHAPE = tuple(sorted(FORM))
 _PART = (*SUBSET, *_SHAPE)
 _SUMMARY = tuple(operations.VALUES)
+_RESOURCE = (JSON, XML)
+_PROOF = ("client_assertion_type", "client_assertion")
+_TOKEN = ("grant_type", "scope", *_PROOF, "code", "redirect_uri", "client_id", "code_verifier")
+_LAUNCH = (
+    "response_type", "client_id", "redirect_uri", "scope", "state", "aud", "code_challenge", "code_challenge_method",
+)  # fmt: skip
 _COLLECT = tuple(dict.fromkeys((*collecting.EVERYTHING, *PORTION)))
 ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/livez"): Row(answers=(TEXT,)),
@@ -55,8 +64,8 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/fhir/metadata"): Row(query=_SHAPE),
     ("GET", "/fhir/Patient/{id_}/$summary"): Row("shared", ("profile", "view", *_SHAPE), answers=(JSON, XML, HTML)),
     ("GET", "/fhir/Patient/$summary"): Row("shared", (*_SUMMARY, *_SHAPE), answers=(JSON, XML, HTML)),
-    ("POST", "/fhir/Patient/{id_}/$summary"): Row("shared", _SHAPE, ("profile", "view"), (JSON, XML, HTML)),
-    ("POST", "/fhir/Patient/$summary"): Row("shared", _SHAPE, _SUMMARY, (JSON, XML, HTML)),
+    ("POST", "/fhir/Patient/{id_}/$summary"): Row("shared", _SHAPE, ("profile", "view"), answers=(JSON, XML, HTML)),
+    ("POST", "/fhir/Patient/$summary"): Row("shared", _SHAPE, _SUMMARY, answers=(JSON, XML, HTML)),
     ("GET", "/fhir/Patient/{id_}/$everything"): Row("everything", (*_COLLECT, *_SHAPE)),
     ("POST", "/fhir/Patient/{id_}/$everything"): Row("everything", _SHAPE, tuple(collecting.EVERYTHING)),
     ("GET", "/fhir/DocumentReference/$docref"): Row("search", (*collecting.DOCREF, *_SHAPE)),
@@ -72,30 +81,31 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/fhir/{resource_type}/{id_}"): Row("read", _PART),
     ("GET", "/fhir/{resource_type}/{id_}/_history/{version}"): Row("vread", _PART),
     ("GET", "/fhir/{resource_type}/{id_}/_history"): Row("history", ("_since", "_at", "_count", "_cursor", *_PART)),
-    ("GET", "/fhir/{resource_type}/{id_}/{inner}"): Row("search", _PART),
+    ("GET", COMPARTMENT): Row("search", _PART),
     ("GET", "/fhir/{resource_type}"): Row("search"),
     ("POST", "/fhir/{resource_type}/_search"): Row("search"),
-    ("POST", "/fhir/{resource_type}"): Row("create", _SHAPE, status=201),
-    ("PUT", "/fhir/{resource_type}/{id_}"): Row("update", _SHAPE),
-    ("PUT", "/fhir/{resource_type}"): Row("update", _SHAPE),
-    ("PATCH", "/fhir/{resource_type}/{id_}"): Row("update", _SHAPE),
-    ("PATCH", "/fhir/{resource_type}"): Row("update", _SHAPE),
+    ("POST", "/fhir/{resource_type}"): Row("create", _SHAPE, sent=_RESOURCE, status=201),
+    ("PUT", "/fhir/{resource_type}/{id_}"): Row("update", _SHAPE, sent=_RESOURCE),
+    ("PUT", "/fhir/{resource_type}"): Row("update", _SHAPE, sent=_RESOURCE),
+    ("PATCH", "/fhir/{resource_type}/{id_}"): Row("update", _SHAPE, sent=PATCHES),
+    ("PATCH", "/fhir/{resource_type}"): Row("update", _SHAPE, sent=PATCHES),
     ("DELETE", "/fhir/{resource_type}/{id_}"): Row("delete", _SHAPE, status=204),
     ("DELETE", "/fhir/{resource_type}"): Row("delete", _SHAPE, status=204),
-    ("POST", "/fhir"): Row(query=_SHAPE),
-    ("POST", "/fhir/{resource_type}/$validate"): Row("validate", ("profile", "mode", *_SHAPE)),
-    ("POST", "/fhir/{resource_type}/{id_}/$validate"): Row("validate", ("profile", "mode", *_SHAPE)),
+    ("POST", "/fhir"): Row("create", _SHAPE, sent=_RESOURCE),
+    ("POST", "/fhir/"): Row("create", _SHAPE, sent=_RESOURCE),
+    ("POST", "/fhir/{resource_type}/$validate"): Row("validate", ("profile", "mode", *_SHAPE), sent=_RESOURCE),
+    ("POST", "/fhir/{resource_type}/{id_}/$validate"): Row("validate", ("profile", "mode", *_SHAPE), sent=_RESOURCE),
     ("POST", "/fhir/$reset"): Row("delete", _SHAPE),
-    ("POST", "/auth/token"): Row(answers=(PLAIN_JSON,)),
-    ("POST", "/auth/introspect"): Row(answers=(PLAIN_JSON,)),
-    ("POST", "/auth/revoke"): Row(answers=()),
+    ("POST", "/auth/token"): Row(body=_TOKEN, answers=(PLAIN_JSON,)),
+    ("POST", "/auth/introspect"): Row(body=("token", *_PROOF), answers=(PLAIN_JSON,)),
+    ("POST", "/auth/revoke"): Row(body=("token", *_PROOF), answers=()),
     ("GET", "/auth/jwks"): Row(answers=(PLAIN_JSON,)),
     ("GET", "/fhir/.well-known/smart-configuration"): Row(answers=(PLAIN_JSON,)),
-    ("GET", "/auth/authorize"): Row(answers=(HTML,)),
-    ("POST", "/auth/authorize"): Row(answers=(HTML,)),
-    ("POST", "/sandbox/permission"): Row("permit", answers=(), status=201),
+    ("GET", "/auth/authorize"): Row(query=_LAUNCH, answers=(HTML,)),
+    ("POST", "/auth/authorize"): Row(body=_LAUNCH, answers=(HTML,)),
+    ("POST", "/sandbox/permission"): Row("permit", answers=(), sent=(PLAIN_JSON,), status=201),
 }  # fmt: skip
-"""THE TABLE of routes. One that has no row is told of with its path alone; a test wants one for each."""
+"""THE TABLE of routes. A test wants a row for each, and asks each of them whether its act is the one decided."""
 
 
 def document(routes: Iterable[BaseRoute], version: str, url: str, *, has_cors: bool = False) -> dict[str, Any]:
@@ -144,15 +154,18 @@ KINDS = {
 def _told(route: APIRoute) -> Iterator[tuple[str, str]]:
     """(method, type) of what a route answers; the type is "" where its path names none."""
     types: Sequence[str] = params.SEARCHABLE if TYPE in route.path else ("",)
+    if route.path == COMPARTMENT:  # served of Patient alone
+        types = ("Patient",)
     for method in sorted((route.methods or set()) - {"HEAD"}):
         for type_ in types:
             yield method, type_
 
 
 def _operation(route: APIRoute, method: str, type_: str, taken: dict[str, str]) -> dict[str, Any]:
-    row = ROWS.get((method, route.path), Row())
+    row = ROWS[method, route.path]
     summary, address = _words(route)
     is_search = TYPE in route.path and row.act == "search"
+    taken = {} if route.path == COMPARTMENT else taken  # there it is the inner type that is searched
     names = row.query if not is_search else _shared() if method == "POST" else (*dict.fromkeys((*taken, *_shared())),)
     fields = (
         ({**taken, **dict.fromkeys(parse._CONTROLS, "")} if is_search else dict.fromkeys(row.body, ""))
@@ -170,9 +183,13 @@ def _operation(route: APIRoute, method: str, type_: str, taken: dict[str, str]) 
     if type_:
         operation["tags"] = [type_]
     if fields:
-        operation["requestBody"] = _body(fields, is_search)
-    elif method == "POST":
-        operation["requestBody"] = {"content": {PLAIN_JSON: {"schema": {"type": "object"}}}}
+        operation["requestBody"] = _body(fields, is_search or route.path in PUBLIC)
+    elif row.sent:
+        schemas = {PATCHES[0]: {"type": "array"}, PLAIN_JSON: {"type": "object"}}
+        content = {
+            media: {"schema": schemas.get(media, {"$ref": "#/components/schemas/Resource"})} for media in row.sent
+        }
+        operation["requestBody"] = {"required": True, "content": content}
     if route.path in PUBLIC:
         operation["security"] = []
     elif row.act:
@@ -209,14 +226,14 @@ def _parameter(name: str, kind: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": {"type": "string"}, **described}
 
 
-def _body(fields: Iterable[str], is_search: bool) -> dict[str, Any]:
+def _body(fields: Iterable[str], is_form: bool) -> dict[str, Any]:
     form = {
         "type": "object",
         "properties": {name: {"type": "string"} for name in fields},
         "additionalProperties": False,
     }
     content: dict[str, Any] = {asked.FORM: {"schema": form}}
-    if not is_search:
+    if not is_form:
         content |= {media: {"schema": {"$ref": "#/components/schemas/Parameters"}} for media in (JSON,)}
     return {"content": content}
 

@@ -55,14 +55,23 @@ def _parameter(parameter: dict[str, Any], values: Values) -> tuple[str, str]:
 
 
 def _text(value: Any) -> str:
-    """A value as a form would hold it: a boolean or a number as JSON writes it, a coded one as ``system|code``."""
+    """A value as a form would hold it: a boolean or a number as JSON writes it, a coded one as ``system|code`` (without a
+    system it is one of any, as a form says it), a reference as what it refers to."""
     match value:
         case bool():
             return "true" if value else "false"
         case int() | str():
             return str(value)
         case {"coding": [_, *_] as codings}:
-            return ",".join(f"{coding.get('system', '')}|{coding['code']}" for coding in codings)
+            return ",".join(_token(coding) for coding in codings)
+        case {"code": str()}:
+            return _token(value)
+        case {"reference": str() as text}:
+            return text
         case {"value": str() as text}:
             return f"{value.get('system', '')}|{text}"
     raise TypeError
+
+
+def _token(coding: Mapping[str, str]) -> str:
+    return f"{coding['system']}|{coding['code']}" if "system" in coding else coding["code"]

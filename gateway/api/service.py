@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable
 
@@ -83,21 +84,41 @@ def metadata(request: Request) -> Response:
     pairs = asked.in_query(request)
     form = Form(request, pairs)
     known(pairs)
+    return _once(request, f"metadata {form.kind} {form.is_pretty}", lambda: form.answer(_statement(request)))
+
+
+def _statement(request: Request) -> bytes:
     state = request.app.state
     has_cors = bool(state.settings.cors_origins)
     endpoints = offered.endpoints(state.tokens, state.root, launches=state.launch is not None)
     statement = capability.statement(__version__, state.base, endpoints, has_cors=has_cors, written=ACCEPTED)
-    return form.answer(build.encode(statement))
+    return build.encode(statement)
 
 
 @router.get("/openapi.json")
 def openapi_document(request: Request) -> Response:
     """https://spec.openapis.org/oas/v3.1.0: what this server answers, for generators and testers, for anybody."""
+    return _once(request, "openapi", lambda: Response(_described(request), media_type="application/json"))
+
+
+def _described(request: Request) -> bytes:
     state = request.app.state
-    described = openapi.document(
-        request.app.routes, __version__, state.base, has_cors=bool(state.settings.cors_origins)
-    )
-    return Response(msgspec.json.encode(described), media_type="application/json")
+    has_cors = bool(state.settings.cors_origins)
+    return msgspec.json.encode(openapi.document(request.app.routes, __version__, state.base, has_cors=has_cors))
+
+
+def _once(request: Request, name: str, make: Callable[[], Response]) -> Response:
+    """A document for anybody, which is the same as long as the process runs: made once, and not sent to who has it."""
+    made: dict[str, Response] = request.app.state.documents
+    if name not in made:
+        response = make()
+        tag = hashlib.sha256(response.body).hexdigest()[:32]
+        response.headers.update({"ETag": f'W/"{tag}"', "Cache-Control": "no-cache"})
+        made[name] = response
+    headers, body = dict(made[name].headers), bytes(made[name].body)
+    if headers["etag"].removeprefix("W/") in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers={name: headers[name] for name in ("etag", "cache-control")})
+    return Response(body, headers=headers)
 
 
 @router.get("/metrics")

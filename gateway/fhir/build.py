@@ -6,6 +6,7 @@ and security at a constant offset on the way out, without parsing.
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -83,3 +84,15 @@ def decode(body: bytes) -> dict[str, Any]:
     """Return the plain dict of stored bytes, decimals as ``Decimal``."""
     resource: dict[str, Any] = _decoder.decode(body)
     return resource
+
+
+def elements(body: bytes, *names: str) -> dict[str, Any]:
+    """Some elements of stored bytes. The others are passed over, which costs a tenth of making them."""
+    held = _reader(names).decode(body)
+    return {name: value for name in names if (value := getattr(held, name)) is not None}
+
+
+@lru_cache(maxsize=64)
+def _reader(names: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    kind = msgspec.defstruct("Elements", [(name, Any, None) for name in names])
+    return msgspec.json.Decoder(kind, float_hook=Decimal)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.errors import Invalid
@@ -34,6 +35,15 @@ def care(document: Resource) -> tuple[int, int] | None:
         return period or (dates.interval(document["date"]) if "date" in document else None)
     except Invalid:
         return None
+
+
+def newest_first(moments: Sequence[int]) -> list[int]:
+    """The places of documents in the order of an answer; of one moment, in the order of the store.
+
+    >>> newest_first([3, 5, 5])
+    [1, 2, 0]
+    """
+    return sorted(range(len(moments)), key=lambda place: -moments[place])
 
 
 def referring(document: Resource, base: str) -> Resource:

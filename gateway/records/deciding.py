@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
 from gateway.fhir.search import Clause, Limits, PatientKey, Query, Whose
 from gateway.nhs import access
@@ -38,6 +39,11 @@ class Decided:
 def decide(door: Door, session: Session, caller: Caller, act: access.Act, about: About | None) -> access.Decision:
     """The decision about one person, or about the directory where ``about`` is None."""
     return access.decide(caller, act, facts_about(door, session, caller, about))
+
+
+def is_shown(head: Stored | None, decision: access.Decision) -> TypeGuard[Stored]:
+    """Whether the current version of an id is shown to the caller of a decision about whom it is about."""
+    return head is not None and not head.deleted and decision.refusal is None and passes(decision.limits)(head)
 
 
 def decide_search(door: Door, session: Session, caller: Caller, act: access.Act, query: Query) -> Decided:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.fhir.portion import LASTING, Portion
@@ -15,10 +17,22 @@ PATIENT, OTHER, DIRECTORY = range(3)
 """The parts of a person's record, in the order of its pages."""
 _PART = f"CASE WHEN h.type = {TYPE_NUMBER['Patient']} THEN {PATIENT} ELSE {OTHER} END"
 
+BATCH_BYTES, BATCH_ROWS = 8 * 1024 * 1024, 1000
+"""What is read at once at most; a resource that alone is larger is read alone."""
 
-def of_person(
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A current resource that is not read yet: its key, its part of the record, and the bytes of its body."""
+
+    key: int
+    part: int
+    size: int
+
+
+def held(
     session: Session, limits: Limits, portion: Portion, after: tuple[int, int] | None = None, most: int | None = None
-) -> list[Stored]:
+) -> list[Held]:
     """The current resources within limits that a portion has, at most ``most``, after the (part, key) of the last one
     seen. A Patient has no clinical date that ``start`` and ``end`` could speak of."""
     sql, values = within.condition(session, limits)
@@ -33,11 +47,36 @@ def of_person(
         parameters += [after[0], after[0], after[1]]
     end = "" if most is None else " LIMIT ?"
     rows = session.rows(
-        f"SELECT {STORED} FROM head h JOIN version v ON v.key = h.body WHERE {' AND '.join(parts)} "
-        f"ORDER BY {_PART}, h.key{end}",
+        f"SELECT h.key, {_PART}, length(v.body) FROM head h JOIN version v ON v.key = h.body "
+        f"WHERE {' AND '.join(parts)} ORDER BY {_PART}, h.key{end}",
         *parameters, *([] if most is None else [most]),
     )  # fmt: skip
-    return [stored(row) for row in rows]
+    return [Held(*row) for row in rows]
+
+
+def read(session: Session, wanted: Sequence[Held]) -> Iterator[Stored]:
+    """The resources in the order in which they are wanted, of which only some megabytes are in memory at once: a record
+    may hold hundreds of letters."""
+    for batch in _batches(wanted):
+        rows = session.rows(
+            f"SELECT {STORED} FROM head h JOIN version v ON v.key = h.body WHERE {session.within('h.key')}",
+            session.listed([item.key for item in batch]),
+        )
+        by_key = {row[0]: row for row in rows}
+        yield from (stored(by_key[item.key]) for item in batch)
+
+
+def _batches(wanted: Sequence[Held]) -> Iterator[list[Held]]:
+    batch: list[Held] = []
+    size = 0
+    for item in wanted:
+        if batch and (size + item.size > BATCH_BYTES or len(batch) == BATCH_ROWS):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += item.size
+    if batch:
+        yield batch
 
 
 def position(last: Stored) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import pytest
 from starlette.routing import Mount
 
 from gateway.api import auth, openapi
-from gateway.fhir import params
+from gateway.fhir import capability, params
 from gateway.nhs import roles
 from tests.api.people import uid
 
@@ -22,16 +22,22 @@ def told(described) -> set[tuple[str, str]]:
     return {(method.upper(), path) for path, methods in described["paths"].items() for method in methods}
 
 
+def served(path: str) -> tuple[str, ...]:
+    if path.endswith("/{inner}"):
+        return ("Patient",)
+    return tuple(params.SEARCHABLE) if "{resource_type}" in path else ("",)
+
+
 def test_it_tells_of_each_route_for_each_type_and_of_nothing_else(everything, described):
     routes = [route for route in everything.app.routes if not isinstance(route, Mount)]
     expected = {
         (method, re.sub(r"_\}", "}", route.path.replace("{resource_type}", type_)))
         for route in routes
         for method in route.methods - {"HEAD"}
-        for type_ in (params.SEARCHABLE if "{resource_type}" in route.path else ("",))
+        for type_ in served(route.path)
     }
     assert told(described) == expected and len(expected) > 150
-    assert {(method, route.path) for route in routes for method in route.methods - {"HEAD"}} >= openapi.ROWS.keys()
+    assert {(method, route.path) for route in routes for method in route.methods - {"HEAD"}} == openapi.ROWS.keys()
     ids = [operation["operationId"] for methods in described["paths"].values() for operation in methods.values()]
     assert len(ids) == len(set(ids))
 
@@ -58,6 +64,22 @@ def test_it_says_who_may_and_what_a_search_takes(described):
         if operation.get("security") == []
     }
     assert public == auth.PUBLIC and roles.VERSION
+
+
+def test_a_document_for_anybody_is_made_once_and_not_sent_again(everything, monkeypatch):
+    for path in ("/openapi.json", "/fhir/metadata", "/fhir/metadata?_format=xml"):
+        first = everything.get(path, "")
+        monkeypatch.setattr(openapi, "document", None)
+        monkeypatch.setattr(capability, "statement", None)
+        again = everything.get(path, "")
+        assert again.content == first.content and again.headers["etag"] == first.headers["etag"], path
+        assert again.headers["content-type"] == first.headers["content-type"]
+        held = everything.get(path, "", {"If-None-Match": first.headers["etag"]})
+        assert (held.status_code, held.content, held.headers["etag"]) == (304, b"", first.headers["etag"])
+        assert everything.get(path, "", {"If-None-Match": '"other"'}).status_code == 200
+        monkeypatch.undo()
+    tags = {everything.get(f"/fhir/metadata?_format={form}", "").headers["etag"] for form in ("json", "xml")}
+    assert len(tags) == 2
 
 
 IPS = "http://hl7.org/fhir/uv/ips/StructureDefinition/Bundle-uv-ips"

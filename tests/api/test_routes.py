@@ -5,7 +5,7 @@ import json
 import pytest
 from starlette.routing import Mount
 
-from gateway.api import auth
+from gateway.api import auth, openapi
 from gateway.nhs import access
 from gateway.nhs.access import NO_ROLE
 from tests import acts
@@ -103,6 +103,18 @@ def test_an_answer_of_a_route_is_an_act_in_the_audit(clinic, method, path):
     asked(clinic, method, REQUESTS[method, path])
     rows = acts.ROUTES[method, path]
     assert {event["act"] for event in clinic.audit()[before:]} == (set() if isinstance(rows, str) else set(rows))
+
+
+AUDITED_AS = {"quality": "jobs", "reset": "delete"}
+"""Acts of the audit that have another name than the one that policy is asked for."""
+
+
+def test_openapi_tells_the_act_that_is_asked_for_and_audited():
+    """Beside the tests above, which show of each request that policy is asked for its act, and what is audited."""
+    assert {route: openapi.ROWS[route].act for route in REQUESTS} == {route: row[-1] for route, row in REQUESTS.items()}
+    for route, names in acts.ROUTES.items():
+        audited = () if isinstance(names, str) else names
+        assert {AUDITED_AS.get(name, name.partition(".")[0]) for name in audited} <= {openapi.ROWS[route].act}, route
 
 
 def test_every_route_has_its_row_of_acts(clinic):

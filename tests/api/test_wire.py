@@ -1,8 +1,17 @@
 """What is around an answer: compression, and which pages of other origins a browser lets read it."""
 
+import base64
+import json
+import random
+
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from gateway import config
+from gateway.api.compression import Compression
 from gateway.errors import Refused
 from tests.api.conftest import Api
 from tests.api.people import uid
@@ -19,6 +28,19 @@ def test_a_large_answer_is_compressed_for_who_accepts_it_and_a_small_one_never(e
     for path in (f"/fhir/Patient/{uid(1)}", "/fhir/Patient/unknown"):
         assert "content-encoding" not in everything.get(path, headers=GZIP).headers
     assert "content-encoding" not in everything.get("/metrics", "admin", GZIP).headers, "outside of the FHIR API"
+
+
+def test_what_gets_no_smaller_is_sent_as_it_is():
+    """A large answer of letters in base64 costs a second of time for a quarter of its size."""
+    entry = json.dumps({"resourceType": "Observation", "code": {"coding": [{"system": "http://snomed.info/sct"}]}})
+    lines = ",".join(f"{entry}{number}" for number in range(9000)).encode()
+    letters = base64.b64encode(random.Random(1).randbytes(600_000))
+    for body, is_compressed in (
+        (lines, True), (letters, False), (lines[:9000] + letters, False), (lines + letters[:90_000], True), (letters[:9000], True),
+    ):  # fmt: skip
+        app = Starlette(routes=[Route("/fhir/x", lambda _, body=body: Response(body))])
+        answer = TestClient(Compression(app)).get("/fhir/x", headers=GZIP)
+        assert answer.content == body and ("content-encoding" in answer.headers) == is_compressed, len(body)
 
 
 def test_head_has_the_headers_of_get(everything):
