@@ -7,12 +7,14 @@ An address may hold an NHS number where the other side's API asks for it. No mes
 from __future__ import annotations
 
 import random
+import re
 import socket
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from types import TracebackType
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -153,11 +155,20 @@ def _backoff(attempt: int) -> float:
 # Documents at addresses that others chose
 
 DOCUMENT_TIMEOUT, DOCUMENT_BYTES = 5.0, 64 * 1024
+"""Seconds in which a document is there whole, from the first packet to the last byte; bytes of it at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON object, and the seconds that its ``Cache-Control`` lets it be kept: None where it says nothing."""
+
+    members: dict[str, Any]
+    seconds: float | None = None
 
 
 def document(
     url: str, *, is_near: bool = False, is_ours: bool = False, transport: httpx.BaseTransport | None = None
-) -> dict[str, Any]:
+) -> Document:
     """The JSON object at an https address that somebody else chose, such as a client's JWKS. It is asked for once.
 
     The name is resolved here and only an address of the public network is called, so that no name leads into ours.
@@ -172,9 +183,10 @@ def document(
     pinned = httpx.URL(url).copy_with(host=host)
     try:
         with (
+            _ended_after(DOCUMENT_TIMEOUT) as trace,
             httpx.Client(timeout=DOCUMENT_TIMEOUT, trust_env=False, transport=transport) as client,
             client.stream(
-                "GET", pinned, extensions={"sni_hostname": parts.hostname or ""},
+                "GET", pinned, extensions={"sni_hostname": parts.hostname or "", "trace": trace},
                 headers={"Host": parts.netloc, "Accept": "application/json", "Accept-Encoding": "identity"},
             ) as response,
         ):  # fmt: skip
@@ -183,7 +195,43 @@ def document(
         raise Unavailable("the other server does not answer", "no-answer") from None
     if response.status_code != 200 or not (members := _object(content)):
         raise Unavailable("the other server has no such document", "no-answer")
-    return members
+    return Document(members, _kept_for(response.headers))
+
+
+def _kept_for(headers: httpx.Headers) -> float | None:
+    """https://www.rfc-editor.org/rfc/rfc9111#section-4.2"""
+    directives = headers.get("cache-control", "").lower()
+    if re.search(r"\bno-(?:store|cache)\b", directives):
+        return 0.0
+    age = re.search(r"\bmax-age\s*=\s*\"?(\d{1,9})\b", directives, re.ASCII)
+    return max(0.0, float(age[1]) - (_seconds(headers.get("age", "")) or 0)) if age else None
+
+
+@contextmanager
+def _ended_after(seconds: float) -> Iterator[Callable[[str, dict[str, Any]], None]]:
+    """End a request's connection after so many seconds, whatever it does then: the timeouts of the client are those of
+    one read, and a server that sends a byte of its headers now and then would hold the thread for hours. Gives what is
+    to be the request's extension ``trace``."""
+    ends, sockets = time.monotonic() + seconds, []
+
+    def trace(event: str, facts: dict[str, Any]) -> None:
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            sockets.append(facts["return_value"].get_extra_info("socket"))
+        if event.endswith(".started") and "close" not in event and time.monotonic() > ends:
+            raise httpx.ReadTimeout("the document takes too long")
+
+    def end() -> None:
+        for connected in sockets[-1:]:
+            with suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield trace
+    finally:
+        timer.cancel()
 
 
 def require_document_address(url: str, *, is_near: bool = False, is_ours: bool = False) -> None:
@@ -192,7 +240,7 @@ def require_document_address(url: str, *, is_near: bool = False, is_ours: bool =
     if is_ours:
         return
     with suppress(ValueError):
-        if not ip_address(parts.hostname or "").is_global and not (is_near and parts.hostname in LOOPBACK):
+        if not _is_public(ip_address(parts.hostname or "")) and not (is_near and parts.hostname in LOOPBACK):
             raise Refused(NOT_CALLED)
 
 
@@ -223,7 +271,16 @@ def _public(host: str, port: int) -> str:
     return min(map(str, addresses), key=lambda address: (":" in address, address))
 
 
+_INWARD = tuple(map(ip_network, (
+    "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "fec0::/10", "168.63.129.16/32",
+)))  # fmt: skip
+"""Networks that count as public and may lead into ours: IPv4 within IPv6 (compatible, translated, NAT64), the site-local
+of old, and the address at which Azure's machines find its platform."""
+
+
 def _is_public(text: object) -> bool:
     address = ip_address(str(text))
+    if any(address in network for network in _INWARD):
+        return False
     inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
     return bool(address.is_global and inner.is_global and not inner.is_multicast)

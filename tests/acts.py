@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "optout load": ("optout.load",),
     "optout status": READS_NOBODY,
     "client add": ("client.add",),
+    "client change": ("client.change",),
     "client key": ("client.key",),
     "client disable": ("client.disable",),
     "client enable": ("client.enable",),

@@ -70,7 +70,7 @@ def _in_xml(body: bytes, status: int, headers: Mapping[str, str]) -> Response:
     return Response(body, status, sealed, f"{XML}; charset=utf-8")
 
 
-def page(html: str) -> Response:
+def page(html: str, status: int = 200) -> Response:
     """Return the response with a page of ours."""
     headers = {"Content-Security-Policy": PAGE}
-    return Response(html, headers=headers, media_type=f"{negotiation.HTML}; charset=utf-8")
+    return Response(html, status, headers=headers, media_type=f"{negotiation.HTML}; charset=utf-8")

@@ -17,7 +17,7 @@ from gateway.nhs.roles import caller_from_claims
 from gateway.signin import offered
 from gateway.signin.launch import Asked, Launch, NotAsked
 from gateway.signin.sandbox import ISSUER
-from gateway.web.authorize_page import authorize_page
+from gateway.web.authorize_page import authorize_page, refused_page
 
 router = APIRouter()
 
@@ -25,8 +25,10 @@ router = APIRouter()
 @router.get(offered.AUTHORIZE)
 def authorize(request: Request) -> Response:
     """https://hl7.org/fhir/smart-app-launch/app-launch.html#obtain-authorization-code: ask the user who they are. The
-    parameters go on in the form of the page."""
-    return _asked_for(request, asked.in_query(request))
+    parameters go on in the form of the page, and nothing but that form is answered to the app: apps are not registered,
+    so an address that sends browsers on would send them anywhere (https://www.rfc-editor.org/rfc/rfc9700#section-4.11.2).
+    """
+    return _asked_for(request, asked.in_query(request), is_chosen=False)
 
 
 @router.post(offered.AUTHORIZE)
@@ -34,10 +36,13 @@ async def authorize_by_post(request: Request) -> Response:
     """https://hl7.org/fhir/smart-app-launch/app-launch.html#obtain-authorization-code: the same in a form, and what the
     user chose on the page."""
     sent = await asked.form_body(request)
-    return await run_in_threadpool(lambda: _asked_for(request, asked.in_form(request, sent)))
+    is_ours = request.headers.get("sec-fetch-site", "same-origin") == "same-origin"
+    return await run_in_threadpool(lambda: _asked_for(request, asked.in_form(request, sent), is_chosen=is_ours))
 
 
-def _asked_for(request: Request, pairs: list[tuple[str, str]]) -> Response:
+def _asked_for(request: Request, pairs: list[tuple[str, str]], *, is_chosen: bool) -> Response:
+    """The page, or what the user chose on it. ``is_chosen``: the parameters may be a choice, because no link and no
+    page of another site sent them."""
     request.app.state.rates.count_stranger(request)
     form = dict(pairs)
     if len(form) < len(pairs):
@@ -46,8 +51,8 @@ def _asked_for(request: Request, pairs: list[tuple[str, str]]) -> Response:
     try:
         wish = launch.asked(form)
     except NotAsked as refusal:
-        return _back(refusal.place)
-    user = form.get("user", "")
+        return page(refused_page(form["client_id"], str(refusal), refusal.place), 400)
+    user = form.get("user", "") if is_chosen else ""
     if not user:
         return page(authorize_page(wish.client, form, _roles(), wish.needs_patient))
     if user not in _roles():
@@ -56,7 +61,7 @@ def _asked_for(request: Request, pairs: list[tuple[str, str]]) -> Response:
         patient = _patient(request, wish, user, form.get("number", ""))
     except (Forbidden, NotFound, Invalid) as refusal:
         return page(authorize_page(wish.client, form, _roles(), wish.needs_patient, str(refusal)))
-    return _back(wish.place(code=launch.code(wish, user, patient)))
+    return RedirectResponse(wish.place(code=launch.code(wish, user, patient)), 303)
 
 
 def _patient(request: Request, wish: Asked, user: str, number: str) -> str:
@@ -79,7 +84,3 @@ def _roles() -> dict[str, str]:
     """The role of each named user who has one."""
     held = {user: next(iter(claims.get("nhsid_nrbac_roles", ())), None) for user, claims in sandbox.USERS.items()}
     return {user: role["role_name"] for user, role in held.items() if role}
-
-
-def _back(place: str) -> Response:
-    return RedirectResponse(place, 303)

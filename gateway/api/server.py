@@ -83,6 +83,7 @@ def serve(
             timeout_graceful_shutdown=GRACE,
         )
     )
+    app.state.issuers.ask_for_keys()
     with _stopping(server), _stopped_by(stop, server):
         server.run(sockets=list(listeners))
 

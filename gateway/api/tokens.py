@@ -54,7 +54,7 @@ def jwks(request: Request) -> Response:
     return _json(request.app.state.tokens.jwks)
 
 
-@router.get("/fhir/.well-known/smart-configuration")
+@router.get(offered.CONFIGURATION)
 def smart_configuration(request: Request) -> Response:
     """https://hl7.org/fhir/smart-app-launch/conformance.html#using-well-known: how to sign in, for anybody. Not found
     where this gateway issues no tokens of its own."""
@@ -121,24 +121,32 @@ async def _answered(request: Request, act: str, answer: Callable[[Request, Form]
         sent = await asked.form_body(request)
         return await run_in_threadpool(_answer, request, act, sent, answer)
     except (WrongMedia, TooLarge) as error:
+        try:
+            request.app.state.rates.count_stranger(request)
+        except Throttled as throttled:
+            return _later(throttled)
         return _refused("invalid_request", str(error), 413 if isinstance(error, TooLarge) else 400)
 
 
 def _answer(request: Request, act: str, sent: bytes, answer: Callable[[Request, Form], Response]) -> Response:
     try:
-        return answer(request, _form(request, sent))
-    except NotGranted as refusal:
-        if refusal.client:
-            _audit(request, act, refusal)
         try:
-            request.app.state.rates.count_stranger(request)
-        except Throttled as throttled:
-            return _later(throttled)
-        return _refused(refusal.code, str(refusal), STATUS.get(refusal.code, 400))
+            return answer(request, _form(request, sent))
+        except NotGranted as refusal:
+            return _not_granted(request, act, refusal)
     except Throttled as throttled:
         return _later(throttled)
     except Unavailable as error:
-        return _refused("temporarily_unavailable", str(error), 503, {"Retry-After": str(RETRY_SECONDS)})
+        return _refused("temporarily_unavailable", str(error), 503)
+
+
+def _not_granted(request: Request, act: str, refusal: NotGranted) -> Response:
+    """The answer to a refusal. It is counted before it is audited, so that who asks too often writes nothing: to name
+    a client takes no secret. Raises ``Throttled`` or ``Unavailable``."""
+    request.app.state.rates.count_stranger(request)
+    if refusal.client:
+        _audit(request, act, refusal)
+    return _refused(refusal.code, str(refusal), STATUS.get(refusal.code, 400))
 
 
 def _form(request: Request, sent: bytes) -> Form:
@@ -164,6 +172,8 @@ def _later(error: Throttled) -> Response:
 
 
 def _refused(code: str, words: str, status: int, headers: Mapping[str, str] = NOTHING) -> Response:
+    if status == 503:
+        headers = {"Retry-After": str(RETRY_SECONDS), **headers}
     return _json({"error": code, "error_description": words}, status, headers)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -41,17 +42,61 @@ def add(
         from gateway.signin import registration
 
         keys = registration.keys_file(jwks) if jwks else None
-        scopes = frozenset(part for text in scope for part in text.split())
         registered = registration.Client(
-            client, name, organisation, tuple(publisher or ()), tuple(project or ()), scopes, keys, jwks_url, True
+            client,
+            name,
+            organisation,
+            tuple(publisher or ()),
+            tuple(project or ()),
+            _scopes(scope),
+            keys,
+            jwks_url,
+            True,
         )
         registration.add(gateway.store, registered, by)
     return _print(client, "active", as_json)
 
 
 @VERB.command()
+def change(
+    client: Id,
+    organisation: Annotated[str, typer.Option(help="ODS code of the organisation that the client acts for.")] = "",
+    scope: Annotated[
+        list[str] | None, typer.Option(help="A scope that it may be given; repeatable.", show_default=False)
+    ] = None,
+    name: Annotated[str, typer.Option(help="What people call it.")] = "",
+    project: Annotated[
+        list[str] | None, typer.Option(help="A project whose exports it may fetch; repeatable.", show_default=False)
+    ] = None,
+    publisher: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SOURCE:CODE", help="A publisher that it may write for; repeatable.", show_default=False),
+    ] = None,
+    by: Actor = "operator",
+    as_json: AsJson = False,
+) -> int:
+    """Change what a client may do. A list that is named replaces the one before; the rest stays. Its tokens end."""
+    facts: dict[str, object] = {"organisation": organisation, "name": name, "projects": tuple(project or ()),
+                                "publishers": tuple(publisher or ()), "scopes": _scopes(scope or ())}  # fmt: skip
+    wanted = {name: value for name, value in facts.items() if value}
+    with acting() as gateway:
+        from gateway.errors import Refused
+        from gateway.signin import registration
+
+        if not wanted:
+            raise Refused("nothing to change: name --organisation, --scope, --name, --project or --publisher")
+        registration.change(gateway.store, client, by, **wanted)
+    return _print(client, "changed", as_json)
+
+
+def _scopes(words: Iterable[str]) -> frozenset[str]:
+    """Scopes, each an option or several in one."""
+    return frozenset(part for text in words for part in text.split())
+
+
+@VERB.command()
 def key(client: Id, jwks: Jwks = None, jwks_url: JwksUrl = "", by: Actor = "operator", as_json: AsJson = False) -> int:
-    """Replace the keys of a client. The old ones no longer hold."""
+    """Replace the keys of a client. The old ones no longer hold, nor do the tokens that it got with them."""
     with acting() as gateway:
         from gateway.signin import registration
 

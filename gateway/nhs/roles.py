@@ -36,6 +36,8 @@ class Caller:
     """Where the request came from, for the audit; never a reason to permit anything."""
     publishers: frozenset[str] = frozenset()
     """Of a system that is registered here: the publishers (``source:code``) that it may write for."""
+    registered: int = 0
+    """Of a system that is registered here: when its registration was last changed before the token (µs UTC)."""
     patient: str = ""
     """The id of the only Patient that an app was launched for; "" where it was launched for none."""
 
@@ -290,6 +292,7 @@ def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
             project=_text(claims, "project"),
             issuer=_text(claims, "iss"),
             publishers=_publishers(claims),
+            registered=_registered(claims),
         )
     if "system" in levels:
         raise Unauthenticated("token: system scopes of no client")
@@ -317,6 +320,13 @@ def _selected(claims: Mapping[str, Any]) -> Mapping[str, Any]:
     if len(roles) > 1:
         raise Unauthenticated("token: one role must be selected")
     return roles[0] if roles else {}
+
+
+def _registered(claims: Mapping[str, Any]) -> int:
+    changed = claims.get("registered", 0)
+    if type(changed) is not int:
+        raise Unauthenticated("token: registered")
+    return changed
 
 
 def _publishers(claims: Mapping[str, Any]) -> frozenset[str]:

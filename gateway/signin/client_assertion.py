@@ -19,7 +19,7 @@ from gateway import egress
 from gateway.errors import GatewayError
 from gateway.signin.compact import FORBIDDEN_HEADERS, LEEWAY, chosen_key, json_object, parts, seconds_of, text
 from gateway.signin.registration import ALGORITHMS, Client
-from gateway.signin.remote_keys import RemoteKeys
+from gateway.signin.remote_keys import KeysUnavailable, RemoteKeys
 
 LONGEST = 300
 """Seconds that an assertion may live at most."""
@@ -49,22 +49,24 @@ class Proof:
 class KeySets:
     """The keys of clients: inline, or at an address and kept. ``is_near`` lets an address be on this machine."""
 
-    def __init__(self, is_near: bool, ask: Callable[..., Mapping[str, Any]] = egress.document):
+    def __init__(self, is_near: bool, ask: Callable[..., egress.Document] = egress.document):
         self._is_near, self._ask = is_near, ask
         self._remote: OrderedDict[str, RemoteKeys] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, client: Client, kid: str) -> Mapping[str, Any]:
-        """The JWKS of a client, asked for again where it lacks a key."""
+        """The JWKS of a client, asked for again where it lacks a key. Raises ``KeysUnavailable`` where its address has
+        none."""
         if client.keys is not None:
             return client.keys
         with self._lock:
             if client.keys_at not in self._remote:
                 address = client.keys_at
-                self._remote[address] = RemoteKeys(lambda: self._ask(address, is_near=self._is_near))
+                self._remote[address] = RemoteKeys(lambda: self._ask(address, is_near=self._is_near), is_strict=True)
                 if len(self._remote) > FETCHED:
                     self._remote.popitem(last=False)
             remote = self._remote[client.keys_at]
+            self._remote.move_to_end(client.keys_at)
         remote.refresh(kid)
         return remote.jwks
 
@@ -74,8 +76,9 @@ def verified(
 ) -> Proof:
     """The client that an assertion proves, with an ``aud`` of exactly ``endpoint``, at ``seconds`` UTC.
 
-    Raises ``NotProven``: before the signature is verified always with the same words, so that nobody learns which
-    clients there are; after it with the name of the claim.
+    Raises ``NotProven``: before the signature is verified always with the same words, after it with the name of the
+    claim. An id is no secret: how long it takes tells which there are. Raises ``KeysUnavailable`` where a client's
+    address of keys does not answer.
     """
     client = None
     try:
@@ -86,6 +89,8 @@ def verified(
         algorithm, kid = _header(header, client), text(header, "kid")
         payload = jws.verify(assertion, chosen_key(kid, algorithm, keys.of(client, kid)), [algorithm])
         claims = json_object(payload)
+    except KeysUnavailable:
+        raise
     except Exception:  # jose raises kinds that it does not document
         raise NotProven("client_assertion: it does not hold", client.id if client else "") from None
     try:

@@ -5,19 +5,24 @@ Whether a store may issue tokens is for the caller to decide.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from jose import jwk, jws, jwt
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from jose import backends, jwk, jws, jwt
 
 from gateway.errors import Refused
 from gateway.signin.issuers import LEAST_RSA_BITS
 
 OF_CURVES = {"secp256r1": "ES256", "secp384r1": "ES384"}
+KEPT = 16
+"""Keys that are kept as read: to read an RSA key proves its primes, which costs more than fifty signatures."""
 
 
 def new_key() -> bytes:
@@ -34,10 +39,12 @@ def public_jwks(private_pem: bytes, algorithm: str = "RS256") -> dict[str, Any]:
     The JWKS of a private key: what others verify with. Raises ``Refused`` for a key that cannot be read or is of
     another type.
     """
-    try:
-        private = serialization.load_pem_private_key(private_pem, None)
-    except (ValueError, TypeError):
-        raise Refused("the key is not a private key in PEM") from None
+    return copy.deepcopy(_public_jwks(private_pem, algorithm))
+
+
+@lru_cache(maxsize=KEPT)
+def _public_jwks(private_pem: bytes, algorithm: str) -> dict[str, Any]:
+    private = _private(private_pem)
     if not isinstance(private, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):
         raise Refused("the key is neither RSA nor EC")
     public = private.public_key().public_bytes(
@@ -51,12 +58,22 @@ def public_jwks(private_pem: bytes, algorithm: str = "RS256") -> dict[str, Any]:
     return {"keys": [{**numbers, "alg": algorithm, "use": "sig", "kid": hashlib.sha256(public).hexdigest()[:32]}]}
 
 
-def algorithm_of(private_pem: bytes) -> str:
-    """The algorithm that a private key signs with. Raises ``Refused`` for a key of another kind, or too weak."""
+@lru_cache(maxsize=KEPT)
+def _private(private_pem: bytes) -> PrivateKeyTypes:
     try:
-        private = serialization.load_pem_private_key(private_pem, None)
+        return serialization.load_pem_private_key(private_pem, None)
     except (ValueError, TypeError):
         raise Refused("the key is not a private key in PEM") from None
+
+
+@lru_cache(maxsize=KEPT)
+def _signer(private_pem: bytes, algorithm: str) -> backends.base.Key:
+    return jwk.construct(private_pem.decode(), algorithm)
+
+
+def algorithm_of(private_pem: bytes) -> str:
+    """The algorithm that a private key signs with. Raises ``Refused`` for a key of another kind, or too weak."""
+    private = _private(private_pem)
     if isinstance(private, rsa.RSAPrivateKey) and private.key_size >= LEAST_RSA_BITS:
         return "RS256"
     curve = private.curve.name if isinstance(private, ec.EllipticCurvePrivateKey) else ""
@@ -81,10 +98,12 @@ def issue(
     names.
     """
     issued = now // 1_000_000
-    kid = public_jwks(private_pem, algorithm)["keys"][0]["kid"]
+    kid = _public_jwks(private_pem, algorithm)["keys"][0]["kid"]
     body = {**claims, "iss": iss, "aud": audience, "iat": issued, "exp": issued + seconds}
     body.setdefault("jti", hashlib.sha256(json.dumps([body, now], sort_keys=True).encode()).hexdigest()[:32])
-    token: str = jws.sign(body, private_pem.decode(), headers={"kid": kid, "typ": typ}, algorithm=algorithm)
+    token: str = jws.sign(
+        body, _signer(private_pem, algorithm), headers={"kid": kid, "typ": typ}, algorithm=algorithm
+    )  # fmt: skip
     return token
 
 

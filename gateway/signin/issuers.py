@@ -6,13 +6,14 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from jose import backends
 
-from gateway.errors import Refused
+from gateway.errors import Refused, Unavailable
 from gateway.signin import openid, remote_keys, vouching
 from gateway.signin.remote_keys import RemoteKeys
 from gateway.signin.vouching import Vouches
@@ -137,5 +138,16 @@ class Issuers(Generic[Answer]):
         self.keys: dict[tuple[str, str, str], tuple[Mapping[str, Any], backends.base.Key]] = {}
         """Parsed keys by issuer, key id and algorithm, each with the set that it was in: a newer set has it parsed
         again."""
-        self.has_remote = any(issuer.remote for issuer in listed)
+        self.remote = [issuer.remote for issuer in listed if issuer.remote]
         self.verified: Verified[Answer] = Verified()
+
+    def ask_for_keys(self) -> None:
+        """Ask for the published keys of all issuers, each in a thread beside: the first callers after a start then
+        find them."""
+        for remote in self.remote:
+            threading.Thread(target=_ask, args=(remote,), name="keys", daemon=True).start()
+
+
+def _ask(remote: RemoteKeys) -> None:
+    with suppress(Unavailable):  # it is logged, and the next caller asks again
+        remote.refresh("")

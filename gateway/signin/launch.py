@@ -17,16 +17,18 @@ from urllib.parse import urlencode, urlsplit
 
 from jose import jws
 
-from gateway.errors import Invalid
+from gateway.errors import Invalid, Unauthenticated
 from gateway.nhs import scopes
+from gateway.nhs.roles import Caller
 from gateway.nhs.sandbox import USERS, claims
 from gateway.signin import compact
-from gateway.signin.issue import algorithm_of, issue, number_of, public_jwks
+from gateway.signin.issue import algorithm_of, issue, public_jwks
 from gateway.signin.sandbox import AUDIENCE, ISSUER, MINUTES
 from gateway.signin.token_endpoint import NotGranted
 from gateway.store import clients
 from gateway.store.changes import record_write
 from gateway.store.database import Store
+from gateway.store.session import Session
 
 CODE_SECONDS = 60
 CONTEXT = "launch/patient"
@@ -36,11 +38,13 @@ _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:/-]{0,127}", re.ASCII)
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}", re.ASCII)
 _CODE_NAME = f"{ISSUER}:code"
+_LAUNCHED = "launch-"
+"""How the number of a token begins that was given for a code: ``launch-`` and the number of the code."""
 NEAR = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 
 
 class NotAsked(Invalid):
-    """A request of an app that is answered to the app, at ``place``."""
+    """A request that is not right, of an app that can be answered at ``place``."""
 
     def __init__(self, message: str, place: str):
         super().__init__(message)
@@ -113,7 +117,8 @@ class Launch:
     def redeemed(self, form: Mapping[str, str], about: Mapping[str, str]) -> dict[str, Any]:
         """https://hl7.org/fhir/smart-app-launch/app-launch.html#obtain-access-token
 
-        The answer with a token for a code. The code is used up with the audit of the token. Raises ``NotGranted``.
+        The answer with a token for a code. The code is used up with the audit of the token. Raises ``NotGranted``. A
+        code that comes again also ends the token that was given for it: one of the two who had it is not the app.
         """
         body = self._body(form.get("code", ""))
         verifier = form.get("code_verifier", "")
@@ -123,17 +128,34 @@ class Launch:
         if (form.get("client_id"), form.get("redirect_uri")) != (body["client_id"], body["redirect"]):
             raise NotGranted("invalid_grant", "client_id and redirect_uri are those that the code was given to")
         context = {"patient": body["patient"]} if body["patient"] else {}
-        token_claims = {**claims(body["sub"]), "scope": body["scopes"], **context}
-        with self._store.write() as session:
-            if not clients.spend(session, clients.CODE, body["jti"], (body["exp"] + compact.LEEWAY) * 1_000_000):
-                raise NotGranted("invalid_grant", "code: it was used before")
-            seconds = MINUTES * 60
-            token = issue(self._key, ISSUER, AUDIENCE, token_claims, session.now, seconds, self._algorithm)
-            event = {"act": "token.launch", "issuer": ISSUER, "user": body["sub"], "app": body["client_id"], **about,
-                     "scopes": body["scopes"].split(), "outcome": "ok", "token": number_of(token)}  # fmt: skip
-            record_write(session, event)
+        number, seconds = _LAUNCHED + body["jti"], MINUTES * 60
+        token_claims = {**claims(body["sub"]), "scope": body["scopes"], **context, "jti": number}
+        event = {"act": "token.launch", "issuer": ISSUER, "user": body["sub"], "app": body["client_id"], **about,
+                 "scopes": body["scopes"].split(), "token": number}  # fmt: skip
+        with self._store.write(is_aside=True) as session:
+            is_first = self._use(session, body)
+            if is_first:
+                token = issue(self._key, ISSUER, AUDIENCE, token_claims, session.now, seconds, self._algorithm)
+            else:
+                clients.spend(session, clients.TOKEN, number, session.now + (seconds + compact.LEEWAY) * 1_000_000)
+            record_write(session, {**event, "outcome": "ok" if is_first else "refused"})
+        if not is_first:
+            raise NotGranted("invalid_grant", "code: it was used before")
         return {"access_token": token, "token_type": "Bearer", "expires_in": seconds, "scope": body["scopes"],
                 **context, "need_patient_banner": True}  # fmt: skip
+
+    def _use(self, session: Session, body: Mapping[str, Any]) -> bool:
+        """Use up a code; False where it was used before. Raises ``NotGranted`` where it has ended meanwhile."""
+        until = (body["exp"] + compact.LEEWAY) * 1_000_000
+        if until <= session.now:
+            raise NotGranted("invalid_grant", "code")
+        return clients.spend(session, clients.CODE, body["jti"], until)
+
+    def require_standing(self, caller: Caller) -> None:
+        """Raise ``Unauthenticated`` where the token of a launched app has ended before its time."""
+        with self._store.read() as session:
+            if clients.is_spent(session, clients.TOKEN, caller.token):
+                raise Unauthenticated("token: revoked")
 
     def _body(self, code: str) -> dict[str, Any]:
         """The claims of a code of ours that is in time. Raises ``NotGranted``."""
@@ -149,6 +171,11 @@ class Launch:
         except Exception:  # jose raises kinds that it does not document
             raise NotGranted("invalid_grant", "code") from None
         return body
+
+
+def is_launched(caller: Caller) -> bool:
+    """Whether a caller's token was given to an app for a code."""
+    return caller.issuer == ISSUER and caller.token.startswith(_LAUNCHED)
 
 
 def _is_offered(scope: str) -> bool:

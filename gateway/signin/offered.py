@@ -13,6 +13,7 @@ from gateway.signin.token_endpoint import GRANT, TokenEndpoint
 
 TOKEN, INTROSPECT, REVOKE, JWKS = "/auth/token", "/auth/introspect", "/auth/revoke", "/auth/jwks"
 AUTHORIZE = "/auth/authorize"
+CONFIGURATION = "/fhir/.well-known/smart-configuration"
 """The paths below the address that clients use."""
 
 
@@ -28,12 +29,12 @@ def endpoints(tokens: TokenEndpoint, root: str, *, launches: bool = False) -> di
 def configuration(tokens: TokenEndpoint, root: str, *, launches: bool = False) -> dict[str, Any]:
     """https://hl7.org/fhir/smart-app-launch/conformance.html#metadata
 
-    The SMART configuration of a gateway that issues tokens; ``launches``: also to apps, as a sandbox does.
+    The SMART configuration of a gateway that issues tokens; ``launches``: also to apps, as a sandbox does. Without
+    ``issuer``, which is for servers that issue ID tokens.
     """
     addresses = {"token_endpoint": TOKEN, "introspection_endpoint": INTROSPECT, "revocation_endpoint": REVOKE,
                  "jwks_uri": JWKS}  # fmt: skip
     configured: dict[str, Any] = {
-        "issuer": tokens.name,
         **{name: root + path for name, path in addresses.items()},
         "grant_types_supported": [GRANT],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],

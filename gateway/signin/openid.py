@@ -5,8 +5,7 @@ https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from gateway import egress
 from gateway.errors import Refused, Unavailable
@@ -16,15 +15,15 @@ TYPE = "at+jwt"
 issuer's name and signature, is of type ``JWT``."""
 
 
-def asking(url: str, iss: str) -> Callable[[], Mapping[str, Any]]:
+def asking(url: str, iss: str) -> Callable[[], egress.Document]:
     """What asks for the keys of the issuer ``iss`` whose discovery document is at ``url``. Raises ``Refused`` for an
     address that may not be called: https, or http on this machine."""
     if not isinstance(url, str) or not isinstance(iss, str):
         raise TypeError("url")
     egress.require_document_address(url, is_near=True, is_ours=True)
 
-    def ask() -> Mapping[str, Any]:
-        document = egress.document(url, is_near=True, is_ours=True)
+    def ask() -> egress.Document:
+        document = egress.document(url, is_near=True, is_ours=True).members
         if document.get("issuer") != iss:
             raise Unavailable("the discovery document is another issuer's", "another-issuer")
         at = document.get("jwks_uri")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ class Client:
     keys: dict[str, Any] | None
     keys_at: str
     is_active: bool
+    changed: int = field(default=0, compare=False)
+    """When the registration was last changed (µs UTC)."""
 
     def as_dict(self) -> dict[str, Any]:
         """The client as an operator sees it."""
@@ -60,7 +62,7 @@ def of_row(row: ClientRow) -> Client:
     return Client(
         row.id, row.name, row.organisation, tuple(row.publishers.split()), tuple(row.projects.split()),
         frozenset(row.scopes.split()), json.loads(row.jwks) if row.jwks else None, row.jwks_url,
-        row.state == clients.ACTIVE,
+        row.state == clients.ACTIVE, row.changed,
     )  # fmt: skip
 
 
@@ -96,14 +98,32 @@ def add(store: Store, client: Client, by: str) -> None:
     """Register a client, active at once. Raises ``Refused`` naming the option that is not right, and for an id that
     there is; audited in the same transaction."""
     _check(client, is_near=store.is_sandbox)
-    row = ClientRow(
-        client.id, client.name, client.organisation, " ".join(client.publishers), " ".join(client.projects),
-        " ".join(sorted(client.scopes)), json.dumps(client.keys) if client.keys else "", client.keys_at, clients.ACTIVE,
-    )  # fmt: skip
     with store.write() as session:
-        if not clients.add(session, row):
+        if not clients.add(session, _row(client)):
             raise Refused("there is a client of that id")
         record_write(session, {"act": "client.add", "by": by, **client.as_dict()})
+
+
+def _row(client: Client) -> ClientRow:
+    return ClientRow(
+        client.id, client.name, client.organisation, " ".join(client.publishers), " ".join(client.projects),
+        " ".join(sorted(client.scopes)), json.dumps(client.keys) if client.keys else "", client.keys_at,
+        clients.ACTIVE if client.is_active else clients.DISABLED,
+    )  # fmt: skip
+
+
+def change(store: Store, id_: str, by: str, **facts: Any) -> None:
+    """Change what a client is or may do: ``facts`` are fields of ``Client``, and what they leave out stays. The tokens
+    that it has end. Raises ``Refused`` as ``add`` does, and for an id that there is not; audited with what it may do
+    then."""
+    with store.write() as session:
+        row = clients.get(session, id_)
+        if row is None:
+            raise Refused(UNKNOWN)
+        changed = replace(of_row(row), **facts)
+        _check(changed, is_near=store.is_sandbox)
+        clients.replace(session, _row(changed)._replace(added=row.added))
+        record_write(session, {"act": "client.change", "by": by, **changed.as_dict()})
 
 
 def _check(client: Client, is_near: bool) -> None:
@@ -130,7 +150,7 @@ def _check_keys(keys: object, keys_at: str, is_near: bool) -> None:
 
 
 def set_keys(store: Store, id_: str, keys: dict[str, Any] | None, keys_at: str, by: str) -> None:
-    """Replace the keys of a client. Raises ``Refused`` as ``add`` does, and for an id that there is not."""
+    """Replace the keys of a client; the tokens that it got with the old ones end. Raises ``Refused`` as ``add`` does, and for an id that there is not."""
     _check_keys(keys, keys_at, store.is_sandbox)
     kids = [key.get("kid", "") for key in (keys or {}).get("keys", ())]
     with store.write() as session:

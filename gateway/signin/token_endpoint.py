@@ -21,6 +21,7 @@ from gateway.signin.compact import LEEWAY
 from gateway.signin.issue import algorithm_of, issue, number_of, public_jwks
 from gateway.signin.issuers import Issuer
 from gateway.signin.registration import LEVEL, Client
+from gateway.signin.remote_keys import KeysUnavailable
 from gateway.signin.vouching import Vouches
 from gateway.store import clients
 from gateway.store.changes import record_write
@@ -87,6 +88,8 @@ class TokenEndpoint:
             )
         except NotProven as error:
             raise NotGranted("invalid_client", str(error), error.client) from None
+        except KeysUnavailable:
+            raise NotGranted("temporarily_unavailable", "the client's keys could not be had at its jwks_url") from None
         if form.get("client_id", proof.client.id) != proof.client.id:
             raise NotGranted("invalid_client", "client_id", proof.client.id)
         return proof
@@ -108,35 +111,41 @@ class TokenEndpoint:
         named = scopes.within(asked, client.scopes, roles.system_acts(), LEVEL)
         if not named:
             raise NotGranted("invalid_scope", "scope: none that is asked for is granted", client.id)
-        claims = {"sub": client.id, "client_id": client.id, "org_code": client.organisation, "project": project,
-                  "publishers": list(client.publishers), "scope": " ".join(named)}  # fmt: skip
-        with self._store.write() as session:
-            self._use(session, proof)
+        claims: dict[str, object] = {"sub": client.id, "client_id": client.id, "org_code": client.organisation, "project": project,
+                                     "publishers": list(client.publishers), "scope": " ".join(named)}  # fmt: skip
+        with self._store.write(is_aside=True) as session:
+            claims["registered"] = self._use(session, proof)
             token = issue(self._key, self.name, self.name, claims, session.now, SECONDS, algorithm_of(self._key), TYPE)
             event = {"act": "token.issue", **self._about(client), **about, "project": project, "outcome": "ok",
                      "scopes": named, "kid": proof.kid, "token": number_of(token)}  # fmt: skip
             record_write(session, event)
         return {"access_token": token, "token_type": "bearer", "expires_in": SECONDS, "scope": " ".join(named)}
 
-    def _use(self, session: Session, proof: Proof) -> None:
-        """Use up an assertion. Raises ``NotGranted`` where it was used before, or the client was changed meanwhile."""
+    def _use(self, session: Session, proof: Proof) -> int:
+        """Use up an assertion; return when the registration was last changed (µs UTC). Raises ``NotGranted`` where it
+        was used before, or since it was verified has ended or its client was changed: to wait for the writer's turn
+        takes seconds."""
         row = clients.get(session, proof.client.id)
         if row is None or registration.of_row(row) != proof.client:
             raise NotGranted("invalid_client", "client_assertion: it does not hold", proof.client.id)
+        if proof.until <= session.now:
+            raise NotGranted("invalid_client", "client_assertion: exp", proof.client.id)
         if not clients.spend(session, clients.ASSERTION, proof.digest, proof.until):
             raise NotGranted("invalid_client", "client_assertion: jti was used before", proof.client.id)
+        return row.changed
 
     def _about(self, client: Client) -> dict[str, str]:
         return {"issuer": self.name, "user": client.id, "name": client.name, "role": "",
                 "organisation": client.organisation}  # fmt: skip
 
     def require_standing(self, caller: Caller) -> None:
-        """Raise ``Unauthenticated`` where a caller's own token was revoked, or the registry no longer says what the
-        token says: a client is kept out at once, not when its token ends."""
+        """Raise ``Unauthenticated`` where a caller's own token was revoked, its client's registration was changed since
+        (its keys too, which may have been stolen), or the registry does not say what the token says: a client is kept
+        out at once, not when its token ends."""
         with self._store.read() as session:
             row = clients.get(session, caller.user)
             is_revoked = clients.is_spent(session, clients.TOKEN, caller.token)
-        if row is None or is_revoked:
+        if row is None or is_revoked or row.changed != caller.registered:
             raise Unauthenticated("token: revoked")
         client = registration.of_row(row)
         named = caller.scopes or frozenset()
@@ -155,7 +164,7 @@ class TokenEndpoint:
         What a client learns of a token: of its own that stands, whose it is and what it may; of any other, that it is
         not active. ``until`` is in seconds UTC.
         """
-        with self._store.write() as session:
+        with self._store.write(is_aside=True) as session:
             self._use(session, proof)
         if caller is None or not self._is_own(caller, proof):
             return {"active": False}
@@ -167,7 +176,7 @@ class TokenEndpoint:
 
         Take back a client's own token. Any other is left as it is, and nobody is told which it was.
         """
-        with self._store.write() as session:
+        with self._store.write(is_aside=True) as session:
             self._use(session, proof)
             if caller is None or not self._is_own(caller, proof):
                 return

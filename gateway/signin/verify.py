@@ -88,7 +88,7 @@ def _key(kid: str, algorithm: str, issuer: Issuer, issuers: Issuers[Answer]) -> 
 def wanted(token: str, issuers: Issuers[Answer], now: int) -> tuple[RemoteKeys, str] | None:
     """The published keys that should be asked for before a token is verified, and the key id that it names; None for
     most tokens. It does not block, and believes nothing of the token."""
-    if not issuers.has_remote:
+    if not issuers.remote:
         return None
     try:
         if issuers.verified.get(hashlib.sha256(token.encode("ascii")).digest(), now // 1_000_000) is not None:

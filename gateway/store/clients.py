@@ -13,6 +13,9 @@ from gateway.store.session import Session
 ACTIVE, DISABLED = "active", "disabled"
 ASSERTION, CODE, TOKEN = "assertion", "code", "token"
 """Kinds of what holds once: client assertions and authorisation codes that were used, tokens that were taken back."""
+KEPT_BEYOND = 600_000_000
+"""Microseconds that a row of what has ended is kept: the clocks of two servers differ, and a server that is ahead must
+not forget what another still takes."""
 _ALL = columns.CLIENT.all
 _MARKS = ", ".join("?" * len(columns.CLIENT.names))
 
@@ -50,6 +53,13 @@ def every(session: Session) -> list[ClientRow]:
     return [ClientRow(*row) for row in session.rows(f"SELECT {_ALL} FROM client ORDER BY id")]
 
 
+def replace(session: Session, row: ClientRow) -> bool:
+    """Write a client anew, with the time of its change. Return False where there is none of that id."""
+    values = row._replace(changed=session.now)
+    marks = ", ".join(f"{name} = ?" for name in columns.CLIENT.names)
+    return bool(session.run(f"UPDATE client SET {marks} WHERE id = ?", *values, row.id))
+
+
 def set_state(session: Session, id_: str, state: str) -> bool:
     """Set the state of a client. Return False where there is none of that id."""
     return bool(session.run("UPDATE client SET state = ?, changed = ? WHERE id = ?", state, session.now, id_))
@@ -63,8 +73,9 @@ def set_keys(session: Session, id_: str, jwks: str, jwks_url: str) -> bool:
 
 def spend(session: Session, kind: str, digest: str, until: int) -> bool:
     """Note that something was used or taken back, until it would have ended (µs UTC). Return False where it was
-    before. What has ended is forgotten."""
-    session.run("DELETE FROM spent WHERE until <= ?", session.now)
+    before. What has ended ten minutes ago is forgotten. Whether it has ended already is for the caller to judge, by
+    ``session.now``."""
+    session.run("DELETE FROM spent WHERE until <= ?", session.now - KEPT_BEYOND)
     sql = f"INSERT INTO spent ({columns.SPENT.all}) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
     return bool(session.run(sql, kind, digest, until))
 

@@ -66,9 +66,9 @@ class Store:
                 yield Session(driver, False, lambda: _joined(self.engine, pooled))
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, is_aside: bool = False) -> Iterator[Session]:
         """A write transaction with the writer's turn, the next ``commit_seq`` and a time later than every earlier one.
-        Raises ``Unavailable``, with its reason, for an outage of the database, and when the turn does not come within
+        One that ``is_aside`` changes no record: the ``commit_seq`` stays, and with it all that is cached by it. Raises ``Unavailable``, with its reason, for an outage of the database, and when the turn does not come within
         the store's ``patience``."""
         with self._faults(), self._turn(), self.engine.connect() as connection:
             connection = connection.execution_options(gateway_write=True)
@@ -79,7 +79,7 @@ class Store:
                         session.run(f"SET LOCAL lock_timeout = {int(self.patience * 1000)}")
                     session.run("SELECT pg_advisory_xact_lock(727001)")
                 last = session.row("SELECT commit_seq, updated FROM clock WHERE id = 1") or (0, 0)
-                session.commit_seq, session.now = last[0] + 1, max(self.clock(), last[1] + 1000)
+                session.commit_seq, session.now = last[0] + (not is_aside), max(self.clock(), last[1] + 1000)
                 yield session
                 session.run(
                     "UPDATE clock SET commit_seq = ?, updated = ? WHERE id = 1", session.commit_seq, session.now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from jinja2 import Environment
 
@@ -22,6 +23,13 @@ def authorize_page(
     return _templates().get_template("authorize.html").render(
         app=app, kept=kept, users=users, needs_patient=needs_patient, why=why
     )  # fmt: skip
+
+
+def refused_page(app: str, why: str, place: str) -> str:
+    """The page as HTML where what an app asked is not right, with a link back to the app: the user decides whether to
+    follow it, because anybody can name any address."""
+    host = urlsplit(place).netloc
+    return _templates().get_template("authorize_refused.html").render(app=app, why=why, place=place, host=host)
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import html
 import json
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -125,10 +127,37 @@ BACK = {
 
 
 @pytest.mark.parametrize("changed, error", BACK.values(), ids=BACK)
-def test_what_an_app_asks_wrongly_goes_back_to_it(app, changed, error):
+def test_what_an_app_asks_wrongly_is_shown_with_a_way_back_and_nobody_is_sent_on(app, changed, error):
     for answer in (app.chosen(**changed), app.api.client.get("/auth/authorize", params=app.asks(**changed))):
-        told = parse_qs(urlsplit(answer.headers["location"]).query)
-        assert (answer.status_code, told["error"], told["state"]) == (303, [error], ["s&1"]) and "code" not in told
+        assert answer.status_code == 400 and "location" not in answer.headers
+        (address,) = re.findall(r'href="(https://app[^"]+)"', answer.text)
+        back = parse_qs(urlsplit(html.unescape(address)).query)
+        assert (back["error"], back["state"]) == ([error], ["s&1"]) and "code" not in back
+
+
+def test_no_link_and_no_other_site_chooses_for_the_user(app):
+    """Apps are not registered: what sends a browser on without its user sends it anywhere."""
+    choice = {**app.asks(scope="user/*.rs"), "user": "dr-green"}
+    by_link = app.api.client.get("/auth/authorize", params=choice)
+    elsewhere = app.api.client.post("/auth/authorize", data=choice, headers={"Sec-Fetch-Site": "cross-site"})
+    for answer in (by_link, elsewhere):
+        assert answer.status_code == 200 and "location" not in answer.headers and "<select" in answer.text
+    here = app.api.client.post("/auth/authorize", data=choice, headers={"Sec-Fetch-Site": "same-origin"})
+    assert here.status_code == 303
+
+
+def test_a_code_that_comes_again_ends_the_token_that_was_given_for_it(app):
+    code = app.code()
+    token, other = app.redeem(code).json()["access_token"], app.launched()["access_token"]
+    assert app.status(token, "/fhir/Observation?patient=x") == 200
+    assert app.redeem(code, code_verifier="w" * 43).status_code == 400
+    assert app.status(token, "/fhir/Observation?patient=x") == 200, "only who knows the verifier has had the code"
+    assert app.redeem(code).json()["error_description"] == "code: it was used before"
+    assert app.status(token, "/fhir/Observation?patient=x") == 401
+    assert app.status(other, "/fhir/Observation?patient=x") == 200
+    launches = [event for event in app.api.audit() if event["act"] == "token.launch"]
+    (refused,) = (event for event in launches if event["outcome"] == "refused")
+    assert refused["token"] in {event["token"] for event in launches if event["outcome"] == "ok"}
 
 
 @pytest.mark.parametrize(

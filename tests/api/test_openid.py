@@ -1,5 +1,7 @@
 """An issuer by its discovery document: its keys are followed without a restart, and only its access tokens hold."""
 
+import time
+
 import pytest
 
 from gateway import config
@@ -98,6 +100,35 @@ def test_a_document_of_another_issuer_or_an_outage_changes_no_keys(staffed, monk
         staffed.source.document = wrong
         assert (staffed.status(), staffed.status(OTHER_KEY)) == (200, 401)
     staffed.source.document, staffed.source.keys = document, kept
+
+
+def test_while_no_keys_can_be_had_nobody_is_told_that_their_token_does_not_hold(staffed, monkeypatch):
+    state = staffed.api.app.state
+    (remote,) = state.issuers.remote
+    kept, document = dict(vars(remote)), staffed.source.document
+    remote.__init__(remote._ask)
+    staffed.source.document = {}
+    token = issue(SHARED_KEY, staffed.source.url, "gateway", {**GREEN, "jti": "cold"}, staffed.api.store.clock(), 300,
+                  typ="at+jwt")  # fmt: skip
+    asked = {"headers": {"Authorization": f"Bearer {token}"}}
+    answer = staffed.api.client.get("/fhir/Patient?_id=x", **asked)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    staffed.source.document = document
+    monkeypatch.setattr(remote_keys, "EMPTY_GAP", 0)
+    assert staffed.api.client.get("/fhir/Patient?_id=x", **asked).status_code == 200
+    vars(remote).update(kept)
+
+
+def test_a_server_asks_for_the_keys_when_it_starts(staffed):
+    (remote,) = staffed.api.app.state.issuers.remote
+    kept = dict(vars(remote))
+    remote.__init__(remote._ask)
+    staffed.api.app.state.issuers.ask_for_keys()
+    until = time.monotonic() + 10
+    while not remote.is_held and time.monotonic() < until:
+        time.sleep(0.01)
+    assert remote.is_held
+    vars(remote).update(kept)
 
 
 TABLES = {

@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives import serialization
 
 from gateway import config, keys
 from gateway.composition import create_gateway
-from gateway.errors import Refused
+from gateway.egress import Document
+from gateway.errors import Refused, Unavailable
 from gateway.signin import registration
 from gateway.signin.client_assertion import KeySets
 from gateway.signin.issue import issue
-from gateway.signin.token_endpoint import TokenEndpoint
+from gateway.signin.token_endpoint import NotGranted, TokenEndpoint
 from gateway.store import clients
 from tests.api.conftest import Api, Clock
 from tests.signin.systems import KIND, OTHER_KEY, SHARED_KEY, System, ec_key
@@ -50,9 +51,11 @@ class Ward:
         self.gp.register(api.store, projects=(), publishers=("fhir:A99001",))
         registration.set_active(api.store, "off", False, "me")
 
-    def fetch(self, address: str, *, is_near: bool) -> dict:
+    def fetch(self, address: str, *, is_near: bool) -> Document:
         self.fetched.append((address, is_near))
-        return self.published
+        if not self.published:
+            raise Unavailable("away")
+        return Document(self.published)
 
     @property
     def now(self) -> int:
@@ -252,10 +255,39 @@ def test_an_assertion_is_used_once_also_after_a_restart_and_is_then_forgotten(sy
     answer = systems.ask(systems.ward.form(assertion))
     systems.api.app.state.tokens = kept
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client") and "jti" in answer.text
-    systems.api.store.clock.now += 400_000_000
+    systems.api.store.clock.now += 400_000_000 + clients.KEPT_BEYOND
     systems.token()
     with systems.api.store.read() as session:
         assert session.value("SELECT count(*) FROM spent WHERE kind = ?", clients.ASSERTION) == 1
+
+
+@pytest.mark.hazard("HZ-SYSTEM-02")
+def test_an_assertion_that_ended_while_its_use_waited_for_a_turn_gets_nothing(systems):
+    """Verified just before its end, used just after it: the row of its first use may be gone by then."""
+    endpoint, form = systems.api.app.state.tokens, systems.ward.form(systems.assertion())
+    assert systems.ask(form).status_code == 200
+    late = systems.ward.form(systems.assertion())
+    proof = endpoint.proven(late, systems.url)
+    clock = systems.api.store.clock
+    kept, clock.now = clock.now, proof.until
+    with pytest.raises(NotGranted, match="exp"):
+        endpoint.granted(proof, late, {})
+    clock.now = kept
+
+
+def test_keys_that_cannot_be_had_are_no_fault_of_the_client(systems):
+    state, systems.fetched = systems.api.app.state, []
+    kept, state.tokens = (
+        state.tokens,
+        TokenEndpoint(systems.api.store, systems.api.gateway.token_key(), KeySets(False, systems.fetch)),
+    )
+    published, systems.published = systems.published, None
+    answers = [systems.ask(systems.trust.form(systems.assertion(systems.trust))) for _ in range(3)]
+    state.tokens, systems.published = kept, published
+    for answer in answers:
+        assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
+        assert answer.headers["retry-after"] == "5"
+    assert len(systems.fetched) == 1
 
 
 def test_one_jti_of_several_clients_is_several(systems):
@@ -329,6 +361,7 @@ def test_a_jku_may_name_the_registered_address_and_no_other(systems):
 
 
 CHANGES = {
+    "narrowed": lambda store: registration.change(store, "brief", "me", scopes=frozenset({"system/Patient.rs"})),
     "disabled": lambda store: registration.set_active(store, "brief", False, "me"),
     "another organisation": lambda store: _set(store, "organisation", "RZZ"),
     "another project": lambda store: _set(store, "projects", "other"),
@@ -355,12 +388,18 @@ def test_a_token_ends_at_once_when_the_registry_no_longer_says_what_it_says(syst
         session.run("DELETE FROM client WHERE id IN ('brief', 'gone')")
 
 
-def test_new_keys_keep_the_tokens_that_there_are_and_end_the_old_ones_assertions(systems):
+@pytest.mark.hazard("HZ-SYSTEM-01")
+def test_new_keys_end_what_was_got_with_the_old_ones_and_nothing_brings_it_back(systems):
     brief = System("rekeyed", SHARED_KEY)
     brief.register(systems.api.store)
     token = systems.token(brief)["access_token"]
-    registration.set_keys(systems.api.store, "rekeyed", System("rekeyed", OTHER_KEY).jwks, "", "me")
     assert systems.get(token).status_code == 404
+    for is_active in (False, True):
+        registration.set_active(systems.api.store, "rekeyed", is_active, "me")
+    assert systems.get(token).status_code == 401, "let in again, it signs in again"
+    token = systems.token(brief)["access_token"]
+    registration.set_keys(systems.api.store, "rekeyed", System("rekeyed", OTHER_KEY).jwks, "", "me")
+    assert systems.get(token).status_code == 401
     assert systems.ask(brief.form(systems.assertion(brief))).status_code == 401
     systems.token(System("rekeyed", OTHER_KEY))
 
@@ -373,12 +412,14 @@ def test_a_token_of_ours_ends_after_five_minutes(systems):
 
 def forged(systems, **claims: object) -> str:
     name = systems.api.app.state.tokens.name
+    (ward,) = (client for client in registration.every(systems.api.store) if client.id == "ward")
     token = {
         "sub": "ward",
         "client_id": "ward",
         "org_code": "8A999",
         "project": "demo",
         "scope": "system/*.rs",
+        "registered": ward.changed,
         **claims,
     }
     return issue(systems.api.gateway.token_key(), name, name, token, systems.api.store.clock(), 300, "RS256", "at+jwt")
@@ -389,7 +430,7 @@ def test_our_own_key_vouches_for_registered_systems_alone(systems):
     from gateway.nhs.sandbox import claims
 
     assert systems.get(forged(systems)).status_code == 404
-    for more in ({"client_id": "nobody"}, {"org_code": "RZZ"}, {"project": "x"}, {"publishers": ["fhir:A99001"]},
+    for more in ({"client_id": "nobody"}, {"registered": 1}, {"registered": "x"}, {"org_code": "RZZ"}, {"project": "x"}, {"publishers": ["fhir:A99001"]},
                  {"scope": "system/*.cruds"}):  # fmt: skip
         assert systems.get(forged(systems, **more)).status_code == 401, more
     name = systems.api.app.state.tokens.name
@@ -450,6 +491,15 @@ def test_a_refusal_of_a_registered_client_is_audited_without_a_value(systems):
     assert "9990009990" not in json.dumps(event)
 
 
+def test_an_audit_that_cannot_be_written_is_said_in_the_words_of_oauth(systems, monkeypatch):
+    def away(event):
+        raise Unavailable("the audit cannot be written")
+
+    monkeypatch.setattr(systems.api.app.state.door.audit, "record", away)
+    answer = systems.ask(systems.ward.form(systems.assertion(aud="x")))
+    assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
+
+
 def test_a_client_and_a_stranger_may_ask_only_so_often(systems, tmp_path, data_dir):
     with create_gateway(config.Settings(data_dir=data_dir(tmp_path / "data")), "sandbox", clock=Clock()) as gateway:
         api = Api(gateway.store, tmp_path / "data", token_rate="2/minute", stranger_rate="3/minute")
@@ -461,7 +511,11 @@ def test_a_client_and_a_stranger_may_ask_only_so_often(systems, tmp_path, data_d
             assertion = here.sign(here.claims(url, gateway.store.clock() // 1_000_000, **claims))
             return api.client.post("/auth/token", data=here.form(assertion))
 
-        assert [ask(aud="x").status_code for _ in range(4)] == [401, 401, 401, 429]
+        before = len(api.audit())
+        assert [ask(aud="x").status_code for _ in range(9)] == [401, 401, 401, *[429] * 6]
+        assert len(api.audit()) == before + 3, "who asks too often writes nothing"
+        too_long = api.client.post("/auth/token", data={"scope": "x" * 70_000})
+        assert (too_long.status_code, too_long.json()["error"]) == (429, "temporarily_unavailable")
         answers = [ask() for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 200, 429]
         assert answers[2].headers["retry-after"] and answers[2].json()["error"] == "temporarily_unavailable"
@@ -494,7 +548,7 @@ def test_a_client_discovers_what_is_offered_and_no_more(systems):
     told = systems.api.get("/fhir/.well-known/smart-configuration", "")
     assert told.status_code == 200 and told.headers["content-type"] == "application/json"
     members = told.json()
-    assert members["token_endpoint"] == systems.url
+    assert members["token_endpoint"] == systems.url and "issuer" not in members
     scopes = [scope for scope in members["scopes_supported"] if scope.startswith("system/")]
     every = System("every", SHARED_KEY)
     every.register(systems.api.store, scopes=frozenset({"system/*.cruds"}))

@@ -99,4 +99,4 @@ def _printed(text: str) -> Iterator[tuple[int, str]]:
 
 def tools() -> bool:
     """Whether the programs that the guides call are there."""
-    return all(shutil.which(name) for name in ("bash", "curl", "jq"))
+    return all(shutil.which(name) for name in ("bash", "curl", "jq", "openssl", "basenc"))

@@ -72,7 +72,35 @@ def test_a_file_of_public_keys_is_read(tmp_path):
     assert registration.keys_file(path) == JWKS
 
 
-def test_what_holds_once_is_used_once_and_forgotten_when_it_would_have_ended(store):
+def test_a_client_is_changed_whole_and_what_is_not_named_stays(store):
+    registration.add(store, WARD, "me")
+    registration.change(store, "ward", "me", scopes=frozenset({"system/Patient.rs"}), organisation="RYY")
+    (ward,) = registration.every(store)
+    assert ward == replace(WARD, scopes=frozenset({"system/Patient.rs"}), organisation="RYY")
+    registration.set_active(store, "ward", False, "me")
+    registration.change(store, "ward", "me", projects=("other",))
+    assert registration.every(store) == [replace(ward, projects=("other",), is_active=False)], "it stays kept out"
+    for wrong in ({"organisation": "rzz"}, {"publishers": ("fhir:A99001",)}, {"scopes": frozenset({"user/*.rs"})}):
+        with pytest.raises(Refused):
+            registration.change(store, "ward", "me", **wrong)
+    with pytest.raises(Refused, match="no client"):
+        registration.change(store, "nobody", "me", name="x")
+
+
+def test_a_use_moves_no_stamp_and_a_change_of_a_client_does(store):
+    """What is cached by the stamp stays while systems ask for tokens."""
+    with store.read() as session:
+        before = session.stamp()
+    with store.write(is_aside=True) as session:
+        clients.spend(session, clients.ASSERTION, "a", session.now)
+    with store.read() as session:
+        assert session.stamp() == before
+    registration.add(store, WARD, "me")
+    with store.read() as session:
+        assert session.stamp() == before + 1
+
+
+def test_what_holds_once_is_used_once_and_forgotten_ten_minutes_after_it_would_have_ended(store):
     with store.write() as session:
         ends = session.now + 1_000_000
         uses = [clients.spend(session, kind, "a", ends) for kind in (clients.CODE, clients.CODE, clients.TOKEN)]
@@ -81,5 +109,7 @@ def test_what_holds_once_is_used_once_and_forgotten_when_it_would_have_ended(sto
         assert not clients.spend(session, clients.CODE, "a", ends)
         assert clients.is_spent(session, clients.TOKEN, "a") and not clients.is_spent(session, clients.TOKEN, "b")
         session.now = ends
+        assert not clients.spend(session, clients.CODE, "a", ends), "another server's clock may be behind"
+        session.now = ends + clients.KEPT_BEYOND
         assert clients.spend(session, clients.CODE, "b", ends + 1)
         assert not clients.is_spent(session, clients.TOKEN, "a")
