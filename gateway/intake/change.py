@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from gateway.errors import Conflict, Invalid, NotAllowed, NotFound, Stale, TooLarge, Unprocessable, Unsupported
-from gateway.fhir import params
+from gateway.fhir import build, params, plan
 from gateway.fhir.issues import Issue
+from gateway.fhir.matching import clauses
 from gateway.fhir.parse import parse
 from gateway.fhir.search import Allow, Limits, PatientKey, Query, Whose
 from gateway.intake.ownership import Owner
@@ -24,6 +25,8 @@ FOUND = "found"
 """The act of a create whose resource is there already."""
 PLAIN = (Invalid, Unsupported, TooLarge, NotFound, NotAllowed, Stale, Conflict)
 """Failures that are no more than their words."""
+AT_ONCE = 20
+"""Resources that are read at once to find the one that criteria match."""
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -121,14 +124,48 @@ def referred(owner: Owner, change: Change, names: Mapping[str, str]) -> Change:
 
 
 def matched(owner: Owner, resource_type: str, criteria: Pairs) -> list[Stored]:
-    """At most two of the contributor's own resources that the criteria match. Raises ``Invalid`` for criteria that
-    would look through all of them."""
-    query = parse(resource_type, [*criteria, ("_count", "1")])
-    is_narrow = query.number or query.patients or {clause.param for clause in query.clauses} & {"identifier", "_id"}
+    """At most two of the contributor's own resources that the criteria match, to the letter. Raises ``Invalid`` for
+    criteria that would look through all of them or are none, ``TooLarge`` where too much would have to be read."""
+    query = _query(resource_type, criteria)
+    allow = Allow(frozenset({resource_type}), frozenset({owner.publisher.key}))
+    limits = Limits((allow,), _whose(owner, query))
+    left = plan.left(query)
+    tests = [clauses.test(params.searchable(resource_type)[clause.param], clause) for clause in left]
+    cost = sum(len(clause.values) for clause in left)
+    matches: list[Stored] = []
+    for found in _found(owner, query, limits):
+        owner.look(cost)
+        resource = build.decode(found.body) if tests else {}
+        if all(test(resource) for test in tests):
+            matches.append(found)
+        if len(matches) > 1:
+            break
+    return matches
+
+
+def _query(resource_type: str, criteria: Pairs) -> Query:
+    """The search that criteria are. What else a search may say (how it is answered, what is seen by other resources or
+    of labels) is no criterion: it would be passed over, or tell of what the contributor may not read."""
+    is_control = any(name.startswith("_") and name not in ("_id", "_lastUpdated") for name, _ in criteria)
+    query = Query(resource_type) if is_control else parse(resource_type, [*criteria, ("_count", str(AT_ONCE))])
+    if is_control or any(clause.kind == "chain" for clause in query.clauses):
+        raise Invalid("criteria: search parameters of the resource itself")
+    indexed = {clause.param for clause in plan.narrowed(query).clauses}
+    is_narrow = query.number is not None or query.patients or indexed & {"identifier", "_id"}
     if not criteria or not is_narrow:
         raise Invalid("criteria: an identifier, an id or a patient is needed")
-    allow = Allow(frozenset({resource_type}), frozenset({owner.publisher.key}))
-    return find.find(owner.session, query, Limits((allow,), _whose(owner, query)))
+    return query
+
+
+def _found(owner: Owner, query: Query, limits: Limits) -> Iterator[Stored]:
+    """What the index finds of a query, a few at a time."""
+    after = None
+    while True:
+        batch = find.find(owner.session, query, limits, after)
+        yield from batch
+        if len(batch) <= query.count:
+            return
+        after = find.position(query, batch[-1])
 
 
 def _whose(owner: Owner, query: Query) -> frozenset[PatientKey] | Whose:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.errors import Invalid, NotAllowed, NotFound, Unprocessable
+from gateway.errors import Invalid, NotAllowed, NotFound, TooLarge, Unprocessable
 from gateway.fhir import build, params
 from gateway.fhir.issues import Issue
 from gateway.intake.mapping import resource_id
@@ -28,6 +29,8 @@ from mappings import AS_IS, WRITTEN
 from mappings.fhir.mapped import TYPES
 from mappings.fhir.references import is_id, referring, target
 
+MOST_LOOKED = 20_000
+"""Values that the criteria of one request compare at most, beyond what the index finds: others wait for the lock."""
 _TEN = re.compile(r"(?<![0-9])[0-9]{10}(?![0-9])")
 
 
@@ -39,6 +42,13 @@ class Owner:
     session: Session
     caller: Caller
     publisher: PublisherRow
+    looked: Counter[str] = field(default_factory=Counter)
+
+    def look(self, cost: int) -> None:
+        """Raise ``TooLarge`` when criteria have been asked of too much, counted in the values compared."""
+        self.looked["values"] += cost
+        if self.looked["values"] > MOST_LOOKED:
+            raise TooLarge("criteria: too many resources would have to be looked through")
 
     def held(self, resource_type: str, id_: str) -> Stored | None:
         """The resource of an id, or its tombstone, where it is this contributor's; None where nobody has the id. Raises

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.intake import load
+from gateway.intake import load, ownership
 from gateway.store.resources import of_publisher
 from mappings import Feed, sources
 from tests.api.people import ANN, uid
@@ -199,6 +199,37 @@ def test_a_condition_finds_its_one_resource_among_ones_own(clinic):
     assert ask(clinic, "DELETE", f"Patient?{others}").status_code == 404, "another organisation's Patients"
     for criteria in ("", "?gender=female", "?zebra=1"):
         assert ask(clinic, "DELETE", f"Patient{criteria}").status_code == 400
+
+
+LETTER = [
+    ("status:not=final", 404), ("status=final", 204), ("code=http://loinc.org|", 404), ("code=http://snomed.info/sct|", 204),
+    ("value-quantity=5", 404), ("value-quantity=1", 204), ("_lastUpdated=lt2000-01-01", 404), ("identifier:missing=false", 404),
+    ("status:missing=false", 204), ("encounter.status=finished", 400), ("_security=R", 400), ("_has:Provenance:target:agent=x", 400),
+    ("_include=Observation:patient", 400), ("_lastUpdated:missing=true", 400), ("_sort=date", 400),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("clause, status", LETTER)
+@pytest.mark.hazard("HZ-WRITE-06")
+def test_what_is_deleted_by_criteria_matches_each_of_them(ward, clause, status):
+    patient = made(ward, PATIENT)
+    made(ward, observation(patient))
+    assert ask(ward, "DELETE", f"Observation?patient={patient}&{clause}").status_code == status
+
+
+@pytest.mark.parametrize("criteria", ["identifier:missing=true", "identifier:not=urn:test:none%7C1", "code=x"])
+def test_criteria_that_no_index_narrows_are_refused(ward, criteria):
+    made(ward, observation(made(ward, PATIENT)))
+    assert ask(ward, "DELETE", f"Observation?{criteria}").status_code == 400
+
+
+def test_of_many_that_the_index_finds_only_so_many_are_looked_through(ward, monkeypatch):
+    monkeypatch.setattr(ownership, "MOST_LOOKED", 30)
+    patient = made(ward, PATIENT)
+    for _ in range(31):
+        made(ward, observation(patient))
+    assert ask(ward, "DELETE", f"Observation?patient={patient}&status:not=final").status_code == 413
+    assert ask(ward, "DELETE", f"Observation?patient={patient}&status=final").status_code == 412
 
 
 @pytest.mark.hazard("HZ-WRITE-04")
