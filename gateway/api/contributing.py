@@ -96,7 +96,7 @@ class Asking:
     def make(self, change: Change) -> Done:
         """Make one change."""
         door, id_ = self.request.app.state.door, self.request.state.id
-        (done,) = write(door, self.caller, [change], id_, self.base)
+        (done,) = write(door, self.caller, [change], id_, self.base, self.request.app.state.defaults)
         return done
 
 

@@ -111,8 +111,7 @@ def _together(request: Request, caller: Caller, entries: Sequence[_Entry]) -> li
     if len(set(urls)) < len(urls):
         raise Invalid("Bundle.entry.fullUrl: the same twice")
     order = sorted(range(len(entries)), key=lambda number: ORDER[entries[number].request.method])
-    door, id_, base = request.app.state.door, request.state.id, request.app.state.base
-    done = write(door, caller, [changes[number] for number in order], id_, base) if changes else []
+    done = _write(request, caller, [changes[number] for number in order]) if changes else []
     by_number = dict(zip(order, done))
     return [_response(request, by_number[number]) for number in range(len(entries))]
 
@@ -121,13 +120,18 @@ def _alone(request: Request, caller: Caller, number: int, entry: _Entry) -> dict
     """The response to one entry of a batch. Raises ``Unavailable``: then it is so for those that follow, too."""
     try:
         change = _change(request, number, entry)
-        (done,) = write(request.app.state.door, caller, [change], request.state.id, request.app.state.base)
+        (done,) = _write(request, caller, [change])
     except Unavailable:
         raise
     except GatewayError as fault:
         outcome, status, _ = errors.of(fault)
         return {"response": {"status": _status(status), "outcome": msgspec.Raw(outcome)}}
     return _response(request, done)
+
+
+def _write(request: Request, caller: Caller, changes: Sequence[Change]) -> list[Done]:
+    state = request.app.state
+    return write(state.door, caller, changes, request.state.id, state.base, state.defaults)
 
 
 def _change(request: Request, number: int, entry: _Entry) -> Change:

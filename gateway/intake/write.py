@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from gateway import records
@@ -27,7 +28,7 @@ from gateway.errors import (
 from gateway.fhir import build, index, model, params
 from gateway.fhir.dates import DAY
 from gateway.fhir.issues import Issue
-from gateway.intake import derive, patching, producers, take
+from gateway.intake import derive, mapping, patching, producers, take
 from gateway.intake.change import FOUND, Change, by_criteria, names_of, placed, referred, within
 from gateway.intake.mapping import Context, map_groups
 from gateway.intake.ownership import Owner, require_id
@@ -36,19 +37,21 @@ from gateway.nhs.identifiers import is_ods_code
 from gateway.nhs.roles import Caller
 from gateway.records import Door, Found
 from gateway.records.door import audited, event, stamped
-from gateway.store import deliveries, kept, outdated, quarantine, registry, resources, sharing, touched, writing
+from gateway.store import deliveries, kept, outdated, quarantine, registry, resources, sent, sharing, touched, writing
 from gateway.store.changes import record_write
 from gateway.store.mapped import Mapped, Name, Written
 from gateway.store.resources import Stored
 from gateway.store.session import Session
 from mappings import WRITTEN, Feed, Row, Source, sources
-from mappings.fhir.mapped import TYPES
-from mappings.fhir.read import deletion_of, row_of
+from mappings.fhir.mapped import TYPES, UNKNOWN, WRITES, is_known
+from mappings.fhir.read import deletion_of, row_of, written_over
 
 NAME = "api"
 """What the deliveries are called that hold what was written: one begins each day."""
 ACCEPTED = TYPES
 """The types that are written over the API."""
+NOTHING_SET: Mapping[str, str] = MappingProxyType({})
+"""The defaults where no operator set any."""
 ANY_VERSION = -1
 """The expected version of who only asks that there is one (``If-Match: *``)."""
 
@@ -97,20 +100,30 @@ def _facts(door: Door) -> access.Facts:
     return access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing)
 
 
-def write(door: Door, caller: Caller, changes: Sequence[Change], request_id: str, base: str = "") -> list[Done]:
+def write(
+    door: Door,
+    caller: Caller,
+    changes: Sequence[Change],
+    request_id: str,
+    base: str = "",
+    defaults: Mapping[str, str] = NOTHING_SET,
+) -> list[Done]:
     """https://hl7.org/fhir/R4/http.html#create
 
     Make all the changes, in this order, or none. Raises ``Forbidden`` for a caller who may not, ``NotFound`` and
     ``NotAllowed`` for what is not theirs, ``Stale`` for another version than the expected one, ``Conflict`` for an id
     that is taken, ``Unprocessable`` with the issues of what is not taken, ``Unavailable`` while a delivery of the
-    source is loaded. ``base`` is our own address."""
+    source is loaded. ``base`` is our own address. ``defaults`` say by publisher what becomes of uncoded results that are
+    new here (``share``, ``withhold``); of a publisher that they do not name, a live store withholds them."""
     for act in dict.fromkeys((change.act, change.type) for change in changes):
         records.refuse_early(door, caller, access.Act(*act), request_id)
     source = _source()
     try:
         code = publisher_of(caller)
         with take.alone(door.store, source, door.store.patience), door.store.write() as session:
-            writing_ = _Transaction(door, session, source, _owner(door, session, source, caller, code), base)
+            owner = _owner(door, session, source, caller, code)
+            default = defaults.get(code) or ("share" if door.store.is_sandbox else "withhold")
+            writing_ = _Transaction(door, session, source, owner, base, default)
             done = writing_.run(changes)
             for change, version in zip(changes, done):
                 record_write(session, writing_.event(change, version, request_id))
@@ -155,6 +168,7 @@ class _Transaction:
     source: Source
     owner: Owner
     base: str
+    default: str
     patients: dict[Name, str] = field(default_factory=dict)
     """The ids of the patients whom what is written is about, for the audit."""
     places: dict[int, str] = field(default_factory=dict)
@@ -230,12 +244,15 @@ class _Transaction:
             key, standing = keys[change.name], held[change.name]
             if change.act == FOUND:
                 continue
-            order = self._order(change.type, key)
+            before = kept.row_at(self.session, self.owner.row_hash(change.type, key))
+            # It counts more than what is held, also where a sender's clock went ahead.
+            order = max(self.session.now, before.order + 1 if before else 0)
             if change.act != "delete":
                 with placed(change.place):
                     said = self.owner.referring(change.resource or {}, kept_here, self.base)
                     said = said if standing is None else _without_ours(said)
-                    rows.append(_row(said, change.type, key, self.owner.publisher.code, order))
+                    row = _row(said, change.type, key, self.owner.publisher.code, order)
+                    rows.append(written_over(row, self._standing(before), self.default))
                 self.places |= {self.owner.group_hash(group): change.place for group in rows[-1].groups}
                 self.patients[change.name] = self.owner.id("Patient", rows[-1].patient) if rows[-1].patient else ""
             elif standing is not None and not standing.deleted:
@@ -245,10 +262,13 @@ class _Transaction:
                 rows.append(deletion_of(change.type, key, self.owner.publisher.code, order))
         return rows
 
-    def _order(self, resource_type: str, key: str) -> int:
-        """The order of a row that counts more than what is held, also where a sender's clock went ahead."""
-        row = kept.row_at(self.session, self.owner.row_hash(resource_type, key))
-        return max(self.session.now, row.order + 1 if row else 0)
+    def _standing(self, before: sent.Kept | None) -> Row | None:
+        """The row that another takes the place of. Raises ``Unprocessable`` for one that does not say by what feed it
+        came: what that decided would be lost."""
+        row = mapping.row_of(before, self.owner.publisher.code) if before else None
+        if row and not is_known(row):
+            raise Unprocessable([_issue(f"{row.table}: {UNKNOWN}")])
+        return row
 
     def _require_nothing_of(self, standing: Stored, gone: set[Name]) -> None:
         """Raise ``Conflict`` for a Patient of whom anything stays."""
@@ -263,8 +283,8 @@ class _Transaction:
         other = outdated.labelled_otherwise(self.session, rules), outdated.indexed_otherwise(self.session, plan)
         if any(WRITTEN in names for names in other):
             raise Unavailable("the source is mapped by other rules: restart, or run `gateway remap fhir`", "code-sets")
-        mapping = f"{self.source.version} {rules}"
-        return deliveries.standing(self.session, WRITTEN, NAME, mapping, plan, self.session.now - DAY)
+        made_by = f"{self.source.version} {rules}"
+        return deliveries.standing(self.session, WRITTEN, NAME, made_by, plan, self.session.now - DAY)
 
     def _keep(self, delivery: int, rows: Sequence[Row]) -> list[Mapped]:
         """Keep the rows and map the groups that they touch."""
@@ -272,12 +292,12 @@ class _Transaction:
             return []
         session, publisher = self.session, self.owner.publisher
         first = session.next_key("kept")
-        sent = [producers.sent(self.door.store.namespace.bytes, self.source, row) for row in rows]
-        kept.keep(session, delivery, sent, {publisher.code: publisher.key})
+        ready = [producers.sent(self.door.store.namespace.bytes, self.source, row) for row in rows]
+        kept.keep(session, delivery, ready, {publisher.code: publisher.key})
         touched.touch_new(session, delivery, first)
         pairs = touched.pairs(session, delivery)
         patients = {grp: patient for patient, grp in reversed(pairs)}
-        feed = Feed(NAME).within(self.door.store.namespace.bytes)
+        feed = Feed(NAME, settings={WRITES: True}).within(self.door.store.namespace.bytes)
         context = Context(self.source, feed, feed.namespace, registry.publishers(session), self.door.sets)
         registry.received(session, [publisher.key])
         return map_groups(session, context, [(patient, grp) for grp, patient in sorted(patients.items())])
