@@ -57,7 +57,7 @@ class Stale(GatewayError):
 
 
 class NotAllowed(GatewayError):
-    """What is named may not be changed by this caller, who may read it; or nobody may change it (405)."""
+    """What is named is nothing that anybody writes over the API (405)."""
 
 
 class Unprocessable(GatewayError):

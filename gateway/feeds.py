@@ -58,6 +58,18 @@ def list_sizes(settings: config.Settings) -> dict[str, int]:
     return sizes
 
 
+def defaults(settings: config.Settings) -> dict[str, str]:
+    """What becomes of uncoded results (``share``, ``withhold``) by the publisher that feeds name. Of two feeds of one
+    publisher the stricter counts."""
+    found: dict[str, str] = {}
+    for name in config.tables(settings.feeds, "GATEWAY_FEEDS"):
+        feed = read(settings, name)
+        publisher = str(feed.settings.get("publisher", ""))
+        if publisher and found.get(publisher) != "withhold":
+            found[publisher] = feed.default
+    return found
+
+
 def names(settings: config.Settings) -> frozenset[str]:
     """Return the feeds that have a table."""
     return frozenset(config.tables(settings.feeds, "GATEWAY_FEEDS"))

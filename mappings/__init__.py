@@ -230,7 +230,8 @@ class Source:
     flag must not wait for a birth date to be mended. ``withdrawn(group, look)``: what its rows take back, asked of
     a group at fault too: minimal resources, entered in error, with the ids that ``to_fhir`` gives them. Those that
     the group holds are written, and nothing else of it changes: no fault may keep a withdrawn result in sight.
-    ``replaces`` are the tables of which a whole delivery has every row, so that ``load --replace`` deletes what it
+    ``default(group, feed)``: what the group says of uncoded results, where its rows know better than the feed that
+    is mapped now. ``replaces`` are the tables of which a whole delivery has every row, so that ``load --replace`` deletes what it
     lacks; none for a source that cannot say so. ``dated`` are the tables of which ``to_fhir`` reads the order of a
     row, the time of its extract: what says later what it said before is mapped again, in these alone.
     ``unread(file)`` names the columns of a file that the source does not know, with their table. ``settings`` are
@@ -257,6 +258,7 @@ class Source:
     publisher: Callable[[Row], Publisher | None] = lambda row: None
     hides: Callable[[Group], bool] = lambda group: False
     withdrawn: Callable[[Group, Look], list[dict[str, Any]]] = lambda group, look: []
+    default: Callable[[Group, Feed], str] = lambda group, feed: feed.default
     never: Mapping[str, frozenset[str]] = field(default_factory=dict)
     replaces: frozenset[str] = frozenset()
     dated: frozenset[str] = frozenset()

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from fastapi.telemetry import TelemetryConfig
 
-from gateway import config, records
+from gateway import config, feeds, records
 from gateway.api import (
     answer,
     attachments,
@@ -70,6 +70,7 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     url = settings.base_url or url or config.address(config.HOST, config.PORT)
     root = url.rstrip("/")
     app.state.settings, app.state.root, app.state.base = settings, root, root + "/fhir"
+    app.state.defaults = feeds.defaults(settings)
     app.state.tokens, app.state.token_url = opened.tokens, root + offered.TOKEN
     app.state.launch = Launch(store, opened.gateway.sandbox_key(), app.state.base) if store.is_sandbox else None
     counts = Metrics(store, opened.door.audit, settings.data_dir, settings.inbox_file, settings.watch_file)

@@ -18,12 +18,12 @@ from gateway.api import asked
 from gateway.api.answer import Form
 from gateway.api.auth import Known
 from gateway.api.errors import outcome_of
-from gateway.errors import Invalid, Unprocessable
+from gateway.errors import GatewayError, Invalid, Unprocessable
 from gateway.fhir import build, model
 from gateway.fhir.parse import known
 from gateway.intake import patching
 from gateway.intake.change import Change, Pairs
-from gateway.intake.write import ANY_VERSION, Done, require_type, write
+from gateway.intake.write import ANY_VERSION, Done, refused, require_type, write
 from gateway.nhs.access import Act
 from gateway.nhs.roles import Caller
 
@@ -44,7 +44,7 @@ async def create(resource_type: str, request: Request, caller: Known) -> Respons
 @router.put("/{resource_type}/{id_}")
 async def update(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/R4/http.html#update: the resource of an id, which is made where nobody has it."""
-    return await _asked(request, caller, "update", resource_type, lambda ask, sent: _update(ask, sent, id_))
+    return await _asked(request, caller, "update", resource_type, lambda ask, sent: _update(ask, sent, id_), id_=id_)
 
 
 @router.put("/{resource_type}")
@@ -56,7 +56,7 @@ async def update_by_criteria(resource_type: str, request: Request, caller: Known
 @router.patch("/{resource_type}/{id_}")
 async def patch(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/R4/http.html#patch: a JSON Patch on the resource as it was sent."""
-    return await _asked(request, caller, "update", resource_type, lambda ask, sent: _patch(ask, sent, id_))
+    return await _asked(request, caller, "update", resource_type, lambda ask, sent: _patch(ask, sent, id_), id_=id_)
 
 
 @router.patch("/{resource_type}")
@@ -74,7 +74,7 @@ async def delete_by_criteria(resource_type: str, request: Request, caller: Known
 @router.delete("/{resource_type}/{id_}")
 async def delete(resource_type: str, id_: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/R4/http.html#delete: the resource of an id is no more. Its versions are kept."""
-    return await _asked(request, caller, "delete", resource_type, lambda ask, sent: _delete(ask, id_))
+    return await _asked(request, caller, "delete", resource_type, lambda ask, sent: _delete(ask, id_), id_=id_)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Asking:
     def make(self, change: Change) -> Done:
         """Make one change."""
         door, id_ = self.request.app.state.door, self.request.state.id
-        (done,) = write(door, self.caller, [change], id_, self.base)
+        (done,) = write(door, self.caller, [change], id_, self.base, self.request.app.state.defaults)
         return done
 
 
@@ -105,8 +105,9 @@ async def _asked(
     caller: Caller,
     act: str,
     resource_type: str,
-    answer: Callable[[Asking, bytes], Response],
+    read: Callable[[Asking, bytes], Change],
     has_criteria: bool = False,
+    id_: str = "",
 ) -> Response:
     """The body is read when the caller may write such a thing at all. The rest computes and waits, so it is done in a
     thread."""
@@ -114,36 +115,59 @@ async def _asked(
     form = Form(request, pairs)
     criteria = tuple(pair for pair in pairs if pair[0] not in FORMAT) if has_criteria else None
     known([pair for pair in pairs if not has_criteria or pair[0] in FORMAT])
-    door, id_ = request.app.state.door, request.state.id
     require_type(resource_type)
-    await run_in_threadpool(records.refuse_early, door, caller, Act(act, resource_type), id_)
+    door, asks = request.app.state.door, Change(act, resource_type, id_, criteria=criteria)
+    await run_in_threadpool(records.refuse_early, door, caller, Act(act, resource_type), request.state.id)
     sent = await asked.body(request, request.app.state.settings.body_limit)
-    return await run_in_threadpool(answer, Asking(request, caller, resource_type, form, criteria), sent)
+    return await run_in_threadpool(_answer, Asking(request, caller, resource_type, form, criteria), sent, read, asks)
 
 
-def _create(ask: Asking, sent: bytes) -> Response:
-    resource = _resource(ask, sent)
-    lines = ask.request.headers.getlist("if-none-exist")
-    criteria = tuple(asked.pairs_of(lines[0].rpartition("?")[2])) if lines else None
-    return _written(ask, ask.make(Change("create", ask.type, "", resource, criteria=criteria)))
-
-
-def _update(ask: Asking, sent: bytes, id_: str) -> Response:
-    resource = _resource(ask, sent)
-    if ask.criteria is None and resource.get("id") != id_:
-        raise Invalid(f"{ask.type}.id: not the id of the address")
-    return _written(ask, ask.make(Change("update", ask.type, id_, resource, _expected(ask.request), ask.criteria)))
-
-
-def _patch(ask: Asking, sent: bytes, id_: str) -> Response:
-    operations = patching.operations(asked.json_of(ask.request, sent, patching.MEDIA))
-    change = Change("update", ask.type, id_, None, _expected(ask.request), ask.criteria, tuple(operations))
+def _answer(ask: Asking, sent: bytes, read: Callable[[Asking, bytes], Change], asks: Change) -> Response:
+    """The answer to a change. One that cannot be read is audited as what its address ``asks``."""
+    try:
+        change = read(ask, sent)
+    except GatewayError as fault:
+        refused(ask.request.app.state.door, ask.caller, [asks], fault, ask.request.state.id)
+        raise
     return _written(ask, ask.make(change))
 
 
-def _delete(ask: Asking, id_: str) -> Response:
-    done = ask.make(Change("delete", ask.type, id_, None, _expected(ask.request), ask.criteria))
-    return Response(status_code=204, headers={"ETag": f'W/"{done.version.version}"'})
+def _create(ask: Asking, sent: bytes) -> Change:
+    lines = ask.request.headers.getlist("if-none-exist")
+    if len(lines) > 1:
+        raise Invalid("if-none-exist: one condition")
+    criteria = condition(lines[0]) if lines else None
+    return Change("create", ask.type, "", _resource(ask, sent), criteria=criteria)
+
+
+def condition(text: str) -> Pairs:
+    """The criteria of ``If-None-Exist``, with or without an address before them."""
+    before, mark, query = text.partition("?")
+    return tuple(asked.pairs_of(query if mark and "=" not in before else text))
+
+
+def _update(ask: Asking, sent: bytes, id_: str) -> Change:
+    resource = _resource(ask, sent)
+    if ask.criteria is None and resource.get("id") != id_:
+        raise Invalid(f"{ask.type}.id: not the id of the address")
+    is_new = only_new(ask.request.headers.getlist("if-none-match"))
+    return Change("update", ask.type, id_, resource, _expected(ask.request), ask.criteria, is_new=is_new)
+
+
+def only_new(tags: list[str]) -> bool:
+    """Whether ``If-None-Match`` asks that there is none yet. Raises ``Invalid`` for one that asks for anything else."""
+    if tags and [tag.strip() for tag in tags] != ["*"]:
+        raise Invalid("if-none-match: *")
+    return bool(tags)
+
+
+def _patch(ask: Asking, sent: bytes, id_: str) -> Change:
+    operations = patching.operations(asked.json_of(ask.request, sent, patching.MEDIA))
+    return Change("update", ask.type, id_, None, _expected(ask.request), ask.criteria, tuple(operations))
+
+
+def _delete(ask: Asking, id_: str) -> Change:
+    return Change("delete", ask.type, id_, None, _expected(ask.request), ask.criteria)
 
 
 def _resource(ask: Asking, sent: bytes) -> dict[str, Any]:
@@ -182,6 +206,8 @@ def expected_version(tags: list[str]) -> int | None:
 def _written(ask: Asking, done: Done) -> Response:
     """The answer to a change: where it is, its version, and as much as the client prefers."""
     version, form = done.version, ask.form
+    if done.outcome == "deleted":
+        return Response(status_code=204, headers={"ETag": f'W/"{version.version}"'})
     headers = {
         "ETag": f'W/"{version.version}"',
         "Last-Modified": records.http_date(version.updated),

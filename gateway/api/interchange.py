@@ -20,21 +20,18 @@ from gateway import records
 from gateway.api import asked, errors
 from gateway.api.answer import Form
 from gateway.api.auth import Known
-from gateway.api.contributing import as_resource, expected_version, preferred
-from gateway.errors import GatewayError, Invalid, TooLarge, Unavailable, Unsupported
-from gateway.fhir import model
+from gateway.api.contributing import as_resource, condition, expected_version, only_new, preferred
+from gateway.errors import GatewayError, Invalid, TooLarge, Unsupported
+from gateway.fhir import model, params
 from gateway.fhir.parse import known
 from gateway.intake import patching
-from gateway.intake.change import Change, Pairs, placed
-from gateway.intake.write import Done, require_type, require_writer, write
+from gateway.intake.change import MOST, Change, Pairs, placed
+from gateway.intake.write import Done, refused, require_type, require_writer, write
 from gateway.nhs.roles import Caller
 
 router = APIRouter(prefix="/fhir")
-MOST = 1000
-"""Entries of one Bundle: so many are written within the time that other writers wait."""
 ACTS = {"DELETE": "delete", "POST": "create", "PUT": "update", "PATCH": "update"}
-"""Method → the act that it is, in the order in which a transaction is processed."""
-ORDER = {method: number for number, method in enumerate(ACTS)}
+"""Method → the act that it is."""
 
 
 class _Request(msgspec.Struct):
@@ -42,6 +39,7 @@ class _Request(msgspec.Struct):
     url: str = ""
     ifMatch: str = ""
     ifNoneExist: str = ""
+    ifNoneMatch: str = ""
 
 
 class _Entry(msgspec.Struct):
@@ -81,7 +79,7 @@ async def interchange(request: Request, caller: Known) -> Response:
 def _answer(request: Request, caller: Caller, form: Form, sent: bytes) -> Response:
     bundle = _read(asked.resource(request, sent))
     if bundle.type == "batch":
-        responses = [_alone(request, caller, number, entry) for number, entry in enumerate(bundle.entry)]
+        responses = _each(request, caller, bundle.entry)
     else:
         responses = _together(request, caller, bundle.entry)
     answer = {"resourceType": "Bundle", "type": f"{bundle.type}-response", "entry": responses}
@@ -106,28 +104,53 @@ def _read(body: bytes) -> _Bundle:
 
 def _together(request: Request, caller: Caller, entries: Sequence[_Entry]) -> list[dict[str, Any]]:
     """The responses to the entries of a transaction, in their order."""
-    changes = [_change(request, number, entry) for number, entry in enumerate(entries)]
-    urls = [change.full_url for change in changes if change.full_url]
-    if len(set(urls)) < len(urls):
-        raise Invalid("Bundle.entry.fullUrl: the same twice")
-    order = sorted(range(len(entries)), key=lambda number: ORDER[entries[number].request.method])
-    door, id_, base = request.app.state.door, request.state.id, request.app.state.base
-    done = write(door, caller, [changes[number] for number in order], id_, base) if changes else []
-    by_number = dict(zip(order, done))
-    return [_response(request, by_number[number]) for number in range(len(entries))]
+    changes = [_asked_for(request, caller, number, entry) for number, entry in enumerate(entries)]
+    done = _write(request, caller, changes) if changes else []
+    return [_response(request, each) for each in done]
+
+
+def _each(request: Request, caller: Caller, entries: Sequence[_Entry]) -> list[dict[str, Any]]:
+    """The responses to the entries of a batch. After one that had to wait in vain the rest are answered as it was: each
+    would wait as long."""
+    responses: list[dict[str, Any]] = []
+    for number, entry in enumerate(entries):
+        responses.append(_alone(request, caller, number, entry))
+        if responses[-1]["response"]["status"].startswith("503"):
+            return responses + [responses[-1]] * (len(entries) - len(responses))
+    return responses
 
 
 def _alone(request: Request, caller: Caller, number: int, entry: _Entry) -> dict[str, Any]:
-    """The response to one entry of a batch. Raises ``Unavailable``: then it is so for those that follow, too."""
+    """The response to one entry of a batch, whatever becomes of the others: entries before it stand already, and who
+    sent the whole again would write them twice."""
     try:
-        change = _change(request, number, entry)
-        (done,) = write(request.app.state.door, caller, [change], request.state.id, request.app.state.base)
-    except Unavailable:
-        raise
+        change = _asked_for(request, caller, number, entry)
+        (done,) = _write(request, caller, [change])
     except GatewayError as fault:
-        outcome, status, _ = errors.of(fault)
-        return {"response": {"status": _status(status), "outcome": msgspec.Raw(outcome)}}
+        return _failed(fault)
     return _response(request, done)
+
+
+def _failed(fault: GatewayError) -> dict[str, Any]:
+    outcome, status, _ = errors.of(fault)
+    return {"response": {"status": _status(status), "outcome": msgspec.Raw(outcome)}}
+
+
+def _write(request: Request, caller: Caller, changes: Sequence[Change]) -> list[Done]:
+    state = request.app.state
+    return write(state.door, caller, changes, request.state.id, state.base, state.defaults)
+
+
+def _asked_for(request: Request, caller: Caller, number: int, entry: _Entry) -> Change:
+    """The change that an entry asks for. One that cannot be read is audited as what its address asks."""
+    try:
+        return _change(request, number, entry)
+    except GatewayError as fault:
+        type_, id_, criteria = _parts(request, entry.request.url)
+        act = ACTS.get(entry.request.method, "create")
+        asks = Change(act, type_ if type_ in params.SEARCHABLE else "", id_, criteria=criteria)
+        refused(request.app.state.door, caller, [asks], fault, request.state.id)
+        raise
 
 
 def _change(request: Request, number: int, entry: _Entry) -> Change:
@@ -144,10 +167,10 @@ def _change(request: Request, number: int, entry: _Entry) -> Change:
         if asks.method != "POST" and not id_ and criteria is None:
             raise Invalid("request.url: an id or criteria")
         if asks.method == "POST" and asks.ifNoneExist:
-            criteria = tuple(asked.pairs_of(asks.ifNoneExist.rpartition("?")[2]))
+            criteria = condition(asks.ifNoneExist)
         change = Change(
             ACTS[asks.method], type_, id_, None, expected_version([asks.ifMatch] if asks.ifMatch else []), criteria,
-            full_url=entry.fullUrl, place=place,
+            full_url=entry.fullUrl, place=place, is_new=only_new([asks.ifNoneMatch] if asks.ifNoneMatch else []),
         )  # fmt: skip
         return _with_content(change, asks.method, bytes(entry.resource))
 
@@ -168,7 +191,7 @@ def _patch(body: bytes) -> bytes:
     """The JSON Patch in a Binary."""
     try:
         binary = _binary.decode(body)
-        if binary.contentType == patching.MEDIA:
+        if binary.resourceType == "Binary" and binary.contentType.partition(";")[0].strip() == patching.MEDIA:
             return base64.b64decode(binary.data, validate=True)
     except (*model.UNREADABLE, binascii.Error):
         pass
@@ -177,10 +200,15 @@ def _patch(body: bytes) -> bytes:
 
 def _address(request: Request, url: str) -> tuple[str, str, Pairs | None]:
     """The type, the id and the criteria of an address: ``Patient``, ``Patient/1`` or ``Patient?identifier=…``."""
+    type_, id_, criteria = _parts(request, url)
+    if "/" in id_ or "$" in type_ + id_:
+        raise Unsupported("request.url: a type, an id or criteria")
+    return type_, id_, criteria
+
+
+def _parts(request: Request, url: str) -> tuple[str, str, Pairs | None]:
     path, has_criteria, query = url.removeprefix(f"{request.app.state.base}/").partition("?")
     type_, _, id_ = path.strip("/").partition("/")
-    if "/" in id_ or "$" in path:
-        raise Unsupported("request.url: a type, an id or criteria")
     return type_, id_, tuple(asked.pairs_of(query)) if has_criteria else None
 
 

@@ -1,25 +1,21 @@
-"""One change that a contributor asks for, and the resource that its criteria name."""
+"""One change that a contributor asks for, its place in a request, and the bounds and the order of several."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl
 
 from gateway.errors import Conflict, Invalid, NotAllowed, NotFound, Stale, TooLarge, Unprocessable, Unsupported
-from gateway.fhir import params
 from gateway.fhir.issues import Issue
-from gateway.fhir.parse import parse
-from gateway.fhir.search import Allow, Limits, PatientKey, Query, Whose
-from gateway.intake.ownership import Owner
-from gateway.store import find, identities
-from gateway.store.hashes import id_hash
 from gateway.store.mapped import Name
-from gateway.store.resources import Stored
-from mappings.fhir.references import referring, target
+from mappings.fhir.references import target
 
+MOST = 1000
+"""Changes of one request: so many are written within the time that other writers wait."""
+ORDER = ("delete", "create", "update")
+"""The order in which changes that are made together are processed (https://hl7.org/fhir/R4/http.html#trules)."""
 FOUND = "found"
 """The act of a create whose resource is there already."""
 PLAIN = (Invalid, Unsupported, TooLarge, NotFound, NotAllowed, Stale, Conflict)
@@ -28,11 +24,21 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """A resource that a patch made of one version of an id."""
+
+    id: str
+    number: int
+    resource: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Change:
     """One change that is asked for: to create, update or delete the resource of a type and id. ``expected`` is the
     version that must be current. ``criteria`` are what to look for among the contributor's own: what a create does
     not make again, what an update or delete is of, in the place of an id. ``patch`` are operations on what stands.
-    ``full_url`` is what the rest of a transaction calls it, ``place`` where it stands in the request."""
+    ``is_new`` says that nothing may stand there. ``full_url`` is what the rest of a transaction calls it, ``place``
+    where it stands in the request. ``ahead`` is what its patch makes of the version that stood before the lock."""
 
     act: str
     type: str
@@ -43,6 +49,8 @@ class Change:
     patch: tuple[dict[str, Any], ...] | None = None
     full_url: str = ""
     place: str = ""
+    is_new: bool = False
+    ahead: Ahead | None = None
 
     @property
     def name(self) -> Name:
@@ -72,74 +80,6 @@ def within(place: str, issue: Issue) -> Issue:
     return replace(issue, location=f"{place}.resource{dot}{path}")
 
 
-def by_criteria(owner: Owner, change: Change) -> Change:
-    """https://hl7.org/fhir/R4/http.html#cond-update
-
-    The change with the id of the one resource that its criteria match. Raises ``Stale`` where they match several,
-    ``NotFound`` where a delete or a patch matches none, ``Invalid`` where what is sent has another id."""
-    matches = matched(owner, change.type, change.criteria or ())
-    if len(matches) > 1:
-        raise Stale(f"{change.type}: the criteria match several")
-    sent_id = str((change.resource or {}).get("id", ""))
-    match change.act, bool(matches):
-        case "create", True:
-            return replace(change, act=FOUND, id=matches[0].id)
-        case "create", False:
-            return change
-        case "update", False if change.patch is None:
-            return replace(change, id=sent_id)
-        case _, False:
-            raise NotFound(change.type)
-    if change.act == "update" and sent_id and sent_id != matches[0].id:
-        raise Invalid(f"{change.type}.id: not the id of what the criteria match")
-    return replace(change, id=matches[0].id)
-
-
-def referred(owner: Owner, change: Change, names: Mapping[str, str]) -> Change:
-    """https://hl7.org/fhir/R4/http.html#trules
-
-    The change with its references to others of the request, which ``names`` calls by their addresses there, and its
-    conditional references by id. One to a directory that matches nothing here stays: it names by identifier. Raises
-    ``Stale`` for one that does not match one resource."""
-    if change.resource is None:
-        return change
-
-    def to(reference: str) -> str:
-        if reference in names:
-            return names[reference]
-        type_, mark, query = reference.partition("?")
-        if not mark or type_ not in params.SEARCHABLE:
-            return reference
-        matches = matched(owner, type_, tuple(parse_qsl(query, keep_blank_values=True)))
-        if not matches and type_ in params.DIRECTORY_TYPES:
-            return reference
-        if len(matches) != 1:
-            raise Stale(f"{change.type}: a conditional reference that does not match one resource")
-        return f"{type_}/{matches[0].id}"
-
-    return replace(change, resource=referring(change.resource, to))
-
-
-def matched(owner: Owner, resource_type: str, criteria: Pairs) -> list[Stored]:
-    """At most two of the contributor's own resources that the criteria match. Raises ``Invalid`` for criteria that
-    would look through all of them."""
-    query = parse(resource_type, [*criteria, ("_count", "1")])
-    is_narrow = query.number or query.patients or {clause.param for clause in query.clauses} & {"identifier", "_id"}
-    if not criteria or not is_narrow:
-        raise Invalid("criteria: an identifier, an id or a patient is needed")
-    allow = Allow(frozenset({resource_type}), frozenset({owner.publisher.key}))
-    return find.find(owner.session, query, Limits((allow,), _whose(owner, query)))
-
-
-def _whose(owner: Owner, query: Query) -> frozenset[PatientKey] | Whose:
-    """The patients whom criteria name, by id or by NHS number; anybody where they name none."""
-    named = frozenset(PatientKey(id_hash(id_)) for id_ in query.patients)
-    if query.number is None:
-        return named or Whose.ANYBODY
-    claiming = {PatientKey(patient) for patient, _, _ in identities.claimants(owner.session, [query.number])}
-    return named & claiming if named else frozenset(claiming)
-
-
 def names_of(changes: Iterable[Change]) -> dict[str, str]:
     """``Type/id`` of each resource of a request by what the request calls it: its full address, and for one that has
     no id yet also the end of that address."""
@@ -151,3 +91,21 @@ def names_of(changes: Iterable[Change]) -> dict[str, str]:
             if type_ == change.type and change.act == "create":
                 names[f"{type_}/{key}"] = f"{change.type}/{change.id}"
     return names
+
+
+def in_order(changes: Sequence[Change]) -> list[int]:
+    """The places of changes that are made together in the order in which they are. Raises ``TooLarge`` for too many."""
+    if len(changes) > MOST:
+        raise TooLarge(f"more than {MOST} changes at once")
+    return sorted(range(len(changes)), key=lambda place: ORDER.index(changes[place].act))
+
+
+def require_apart(changes: Iterable[Change]) -> None:
+    """Raise ``Invalid`` for changes that are one and the same by what they are called or by their criteria."""
+    changes = list(changes)
+    urls = [change.full_url for change in changes if change.full_url]
+    if len(set(urls)) < len(urls):
+        raise Invalid("Bundle.entry.fullUrl: the same twice")
+    asked = [(change.type, tuple(sorted(change.criteria))) for change in changes if change.criteria is not None]
+    if len(set(asked)) < len(asked):
+        raise Invalid("criteria: the same twice")

@@ -218,9 +218,10 @@ def _map_group(
         built = context.source.to_fhir(group, look)
         puts, faults, unmapped, evidence = [], [], [], identity.evidence(built, publisher.kind)
         order = max([row.order for row in members])
+        default = context.source.default(group, context.feed)
         concepts = coded = 0
         for resource in built:
-            put, broken = prepare(resource, context, order, publisher.kind)
+            put, broken = prepare(resource, context, order, publisher.kind, default)
             puts.append(put)
             faults += broken
             count, standard, without = sensitive.coded(resource)
@@ -246,9 +247,10 @@ def _withdrawn(context: Context, group: Group, look: Looker, kind: str) -> list[
     puts: list[Put] = []
     order = max([row.order for row in group.rows])
     with suppress(GatewayError, *BUGS):
+        default = context.source.default(group, context.feed)
         for resource in context.source.withdrawn(group, look):
             with suppress(GatewayError, *BUGS):
-                puts.append(prepare(resource, context, order, kind)[0])
+                puts.append(prepare(resource, context, order, kind, default)[0])
     return puts
 
 
@@ -281,14 +283,15 @@ def _issues_without_meta(resource: dict[str, Any]) -> list[Issue]:
     return model.check_resource(without, build.encode(without))
 
 
-def prepare(resource: dict[str, Any], context: Context, order: int, kind: str) -> tuple[Put, list[str]]:
-    """One resource of a publisher of this kind, ready to write, with the UK Core constraints it breaks. Raises
-    ``Invalid`` where it is not R4, or would show one patient in what is another's or nobody's."""
+def prepare(resource: dict[str, Any], context: Context, order: int, kind: str, default: str) -> tuple[Put, list[str]]:
+    """One resource of a publisher of this kind, ready to write, with the UK Core constraints it breaks. ``default`` is
+    what becomes of uncoded results. Raises ``Invalid`` where it is not R4, or would show one patient in what is
+    another's or nobody's."""
     resource = dict(resource)
     meta = dict(resource["meta"])
     security = meta.pop("security", ())
     resource["meta"] = meta
-    own, causes = sensitive.own_labels(resource, list(security), context.sets, kind, context.feed.default)
+    own, causes = sensitive.own_labels(resource, list(security), context.sets, kind, default)
     body = build.encode(resource)
     issues = model.check_resource(resource, body) if meta else _issues_without_meta(resource)
     if issues:

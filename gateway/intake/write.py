@@ -6,10 +6,11 @@ with its next delivery. Nothing waits in quarantine: what the mapping refuses is
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from gateway import records
@@ -21,34 +22,42 @@ from gateway.errors import (
     NotAllowed,
     NotFound,
     Stale,
+    TooLarge,
     Unavailable,
     Unprocessable,
 )
-from gateway.fhir import build, index, model, params
+from gateway.fhir import build, index, model, params, paths
 from gateway.fhir.dates import DAY
 from gateway.fhir.issues import Issue
-from gateway.intake import derive, patching, producers, take
-from gateway.intake.change import FOUND, Change, by_criteria, names_of, placed, referred, within
+from gateway.intake import derive, mapping, patching, producers, take
+from gateway.intake.change import FOUND, Ahead, Change, in_order, placed, within
 from gateway.intake.mapping import Context, map_groups
 from gateway.intake.ownership import Owner, require_id
+from gateway.intake.resolving import identified, resolved
 from gateway.nhs import access, labels, roles, sensitive
 from gateway.nhs.identifiers import is_ods_code
 from gateway.nhs.roles import Caller
 from gateway.records import Door, Found
-from gateway.records.door import audited, event, stamped
-from gateway.store import deliveries, kept, outdated, quarantine, registry, resources, sharing, touched, writing
+from gateway.records.door import event, stamped
+from gateway.store import deliveries, kept, outdated, quarantine, registry, resources, sent, sharing, touched, writing
 from gateway.store.changes import record_write
 from gateway.store.mapped import Mapped, Name, Written
 from gateway.store.resources import Stored
 from gateway.store.session import Session
 from mappings import WRITTEN, Feed, Row, Source, sources
-from mappings.fhir.mapped import TYPES
-from mappings.fhir.read import deletion_of, row_of
+from mappings.fhir.mapped import TYPES, UNKNOWN, WRITES, is_known
+from mappings.fhir.read import deletion_of, row_of, written_over
 
 NAME = "api"
 """What the deliveries are called that hold what was written: one begins each day."""
 ACCEPTED = TYPES
 """The types that are written over the API."""
+NOTHING_SET: Mapping[str, str] = MappingProxyType({})
+"""The defaults where no operator set any."""
+ATTEMPTS = 3
+"""How often patches are made anew of what somebody changed while they were made."""
+MOST_INDEXED = 2000
+"""Values by which one resource can be found at most: each is written while others wait."""
 ANY_VERSION = -1
 """The expected version of who only asks that there is one (``If-Match: *``)."""
 
@@ -97,27 +106,91 @@ def _facts(door: Door) -> access.Facts:
     return access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing)
 
 
-def write(door: Door, caller: Caller, changes: Sequence[Change], request_id: str, base: str = "") -> list[Done]:
+def write(
+    door: Door,
+    caller: Caller,
+    changes: Sequence[Change],
+    request_id: str,
+    base: str = "",
+    defaults: Mapping[str, str] = NOTHING_SET,
+) -> list[Done]:
     """https://hl7.org/fhir/R4/http.html#create
 
-    Make all the changes, in this order, or none. Raises ``Forbidden`` for a caller who may not, ``NotFound`` and
-    ``NotAllowed`` for what is not theirs, ``Stale`` for another version than the expected one, ``Conflict`` for an id
+    Make all the changes or none, in the order of the specification; return what was done in the order given. Raises ``Forbidden`` for a caller who may not, ``NotFound`` for
+    what is not theirs, ``Stale`` for another version than the expected one, ``Conflict`` for an id
     that is taken, ``Unprocessable`` with the issues of what is not taken, ``Unavailable`` while a delivery of the
-    source is loaded. ``base`` is our own address."""
+    source is loaded. ``base`` is our own address. ``defaults`` say by publisher what becomes of uncoded results that are
+    new here (``share``, ``withhold``); of a publisher that they do not name, a live store withholds them."""
     for act in dict.fromkeys((change.act, change.type) for change in changes):
         records.refuse_early(door, caller, access.Act(*act), request_id)
-    source = _source()
     try:
-        code = publisher_of(caller)
-        with take.alone(door.store, source, door.store.patience), door.store.write() as session:
-            writing_ = _Transaction(door, session, source, _owner(door, session, source, caller, code), base)
-            done = writing_.run(changes)
-            for change, version in zip(changes, done):
-                record_write(session, writing_.event(change, version, request_id))
+        code, order = publisher_of(caller), in_order(changes)
+        default = defaults.get(code) or ("share" if door.store.is_sandbox else "withhold")
+        wish = _Wish(door, caller, code, base, default, request_id)
+        done = _made(wish, [changes[place] for place in order])
     except GatewayError as fault:
-        _audit_refusal(door, caller, changes, fault, request_id)
+        refused(door, caller, changes, fault, request_id)
         raise
-    return done
+    by_place = dict(zip(order, done))
+    return [by_place[place] for place in range(len(changes))]
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """Who writes for which publisher, under which settings."""
+
+    door: Door
+    caller: Caller
+    code: str
+    base: str
+    default: str
+    request_id: str
+
+
+def _made(wish: _Wish, changes: Sequence[Change]) -> list[Done]:
+    """The changes made, with their audit. What takes long is done before others have to wait. Raises ``Unavailable``
+    where what is patched changes each time before it is written."""
+    source, store = _source(), wish.door.store
+    for change in changes:
+        with placed(change.place):
+            _require_findable(change.resource)
+    for _ in range(ATTEMPTS):
+        ready = _ahead(wish, changes)
+        with suppress(_Moved), take.alone(store, source, store.patience), store.write() as session:
+            owner = _owner(wish.door, session, source, wish.caller, wish.code)
+            writing_ = _Transaction(wish.door, session, source, owner, wish.base, wish.default)
+            done = writing_.run(ready)
+            for change, version in zip(changes, done):
+                record_write(session, writing_.event(change, version, wish.request_id))
+            return done
+    raise Unavailable("what is patched changes too often: try again")
+
+
+class _Moved(Exception):
+    """What a patch was made of is no more what stands."""
+
+
+def _ahead(wish: _Wish, changes: Sequence[Change]) -> Sequence[Change]:
+    """The changes with what their patches make of what stands now, read while nobody waits."""
+    if all(change.patch is None for change in changes):
+        return changes
+    with wish.door.store.read() as session:
+        known = registry.publishers(session).values()
+        rows = [row for row in known if (row.source, row.code) == (WRITTEN, wish.code)]
+        if not rows:
+            return changes
+        owner = Owner(wish.door, session, wish.caller, rows[0])
+        reading = _Transaction(wish.door, session, _source(), owner, wish.base, wish.default)
+        return [reading.patched_ahead(change) for change in changes]
+
+
+def _require_findable(resource: dict[str, Any] | None) -> None:
+    """Raise ``TooLarge`` for a resource of which too much would be indexed."""
+    if resource is None:
+        return
+    entries = index.entries({"id": "new", **resource})
+    if sum(map(len, (entries.tokens, entries.globals, entries.words, entries.dates))) > MOST_INDEXED:
+        raise TooLarge(f"{resource.get('resourceType')}: too many values to be found by")
 
 
 @lru_cache(maxsize=1)
@@ -126,13 +199,50 @@ def _source() -> Source:
     return sources()[WRITTEN]
 
 
-def _audit_refusal(door: Door, caller: Caller, changes: Sequence[Change], fault: GatewayError, request_id: str) -> None:
-    """One event for each kind of change that was not made; of an outage there is none, and nothing to audit."""
+def refused(door: Door, caller: Caller, changes: Sequence[Change], fault: GatewayError, request_id: str) -> None:
+    """Audit changes that were not made: one event for each kind of them, with the ids that they name and the patients
+    whom those are about. Of an outage there is none, and nothing to audit."""
     if isinstance(fault, Unavailable):
         return
     outcome = f"not written: {type(fault).__name__}"
+    patients = _patients_named(door, changes)
     for act, type_ in dict.fromkeys((change.act, change.type) for change in changes):
-        audited(door, caller, access.Act(act, type_), access.Decision(None), outcome, request_id)
+        mine = [change for change in changes if (change.act, change.type) == (act, type_)]
+        criteria = [name for change in mine for name, _ in change.criteria or ()]
+        said = event(caller, access.Act(act, type_), access.Decision(None), outcome, request_id, names=criteria)
+        names = [f"{change.type}/{change.id}" for change in mine if _is_id(change.id)]
+        about = {patient for change in mine for patient in patients.get(change.name, ())}
+        door.audit.record({**said, "resources": names, "patients": sorted(about)})
+
+
+def _is_id(id_: str) -> bool:
+    """Whether an id may be told: it is one, and no NHS number."""
+    try:
+        require_id(id_)
+    except Invalid:
+        return False
+    return True
+
+
+def _patients_named(door: Door, changes: Sequence[Change]) -> dict[Name, set[str]]:
+    """The patients whom what changes name is about, whoever recorded it, by the names of the changes."""
+    about: dict[Name, set[str]] = {}
+    with door.store.read() as session:
+        for change in changes:
+            if _is_id(change.id):
+                about.setdefault(change.name, set()).update(_about(resources.head_of(session, *change.name)))
+    return about
+
+
+def _about(stored: Stored | None) -> set[str]:
+    """The ids of the patients whom a resource is about as it stands."""
+    if stored is None or stored.deleted:
+        return set()
+    if stored.type == "Patient":
+        return {stored.id}
+    element = params.subject(stored.type)
+    references = paths.references(build.decode(stored.body), paths.path(element)) if element else []
+    return {reference.rpartition("/")[2] for reference in references if reference.startswith("Patient/")}
 
 
 def _owner(door: Door, session: Session, source: Source, caller: Caller, code: str) -> Owner:
@@ -155,17 +265,15 @@ class _Transaction:
     source: Source
     owner: Owner
     base: str
-    patients: dict[Name, str] = field(default_factory=dict)
-    """The ids of the patients whom what is written is about, for the audit."""
+    default: str
+    patients: dict[Name, set[str]] = field(default_factory=dict)
+    """The ids of the patients whom each resource is about, before and after, for the audit."""
     places: dict[int, str] = field(default_factory=dict)
     """Where in the request each group of rows comes from; those that are written here are its keys."""
 
     def run(self, changes: Sequence[Change]) -> list[Done]:
         """Make the changes."""
-        changes = [self._resolved(change) for change in changes]
-        if len({change.name for change in changes}) < len(changes):
-            raise Invalid("one resource is named twice")
-        changes = self._referred(changes)
+        changes = resolved(self.owner, changes, self._patched)
         held = {change.name: self._held(change) for change in changes}
         rows = self._rows(changes, held)
         delivery = self._delivery()
@@ -173,32 +281,33 @@ class _Transaction:
         written = self._put(delivery, mapped)
         return [self._done(change, held[change.name], written, mapped) for change in changes]
 
-    def _referred(self, changes: Sequence[Change]) -> list[Change]:
-        """The changes with their references to one another by id."""
-        names, referring = names_of(changes), []
-        for change in changes:
-            with placed(change.place):
-                referring.append(referred(self.owner, change, names) if change.place else change)
-        return referring
-
-    def _resolved(self, change: Change) -> Change:
-        """The change with the id that its criteria lead to, and with the resource that its patch makes."""
+    def patched_ahead(self, change: Change) -> Change:
+        """The change with what its patch makes of what stands now."""
+        if change.patch is None:
+            return change
         with placed(change.place):
-            return self._identified(change)
-
-    def _identified(self, change: Change) -> Change:
-        if change.criteria is not None:
-            change = by_criteria(self.owner, change)
-        id_ = change.id or str(uuid.uuid4())
-        resource = change.resource
-        if change.patch is not None:
-            held = self._held(replace(change, id=id_))
-            if held is None or held.deleted:
-                raise NotFound(change.type)
-            resource = patching.patched(self.owner.sent(held), list(change.patch))
+            named = identified(self.owner, change)
+            held = self._standing_of(named)
+            resource = patching.patched(self.owner.sent(held), change.patch, self.owner.looked)
             if issues := model.check(build.encode(resource)):
                 raise Unprocessable(issues)
-        return replace(change, id=id_, resource=resource)
+            _require_findable(resource)
+        return replace(change, ahead=Ahead(named.id, held.number, resource))
+
+    def _patched(self, change: Change) -> Change:
+        """The change with the resource that its patch makes. Raises ``_Moved`` where that is of another version."""
+        if change.patch is None:
+            return change
+        held = self._standing_of(change)
+        if change.ahead is None or (change.ahead.id, change.ahead.number) != (held.id, held.number):
+            raise _Moved
+        return replace(change, resource=change.ahead.resource)
+
+    def _standing_of(self, change: Change) -> Stored:
+        held = self._permitted(change)
+        if held is None or held.deleted:
+            raise NotFound(change.type)
+        return held
 
     def _held(self, change: Change) -> Stored | None:
         """What stands under the name of a change. Raises what forbids the change."""
@@ -216,6 +325,8 @@ class _Transaction:
         current = 0 if held is None or held.deleted else held.number
         if change.expected is not None and (not current or change.expected not in (current, ANY_VERSION)):
             raise Stale(f"{change.type}: another version is current")
+        if change.is_new and current:
+            raise Stale(f"{change.type}: there is one already")
         if held is None and change.act == "delete":
             raise NotFound(change.type)
         return held
@@ -224,37 +335,47 @@ class _Transaction:
         """The rows that the changes are. What is deleted already has none."""
         keys = {change.name: self.owner.key(*change.name, held[change.name]) for change in changes}
         gone = {change.name for change in changes if change.act == "delete"}
-        kept_here = {name: key for name, key in keys.items() if name not in gone}
+        kept_here = {name: None if name in gone else key for name, key in keys.items()}
+        renewed = {change.name for change in changes if change.act != FOUND}
         rows = []
         for change in changes:
             key, standing = keys[change.name], held[change.name]
+            self.patients[change.name] = _about(standing)
             if change.act == FOUND:
                 continue
-            order = self._order(change.type, key)
+            before = kept.row_at(self.session, self.owner.row_hash(change.type, key))
+            # It counts more than what is held, also where a sender's clock went ahead.
+            order = max(self.session.now, before.order + 1 if before else 0)
             if change.act != "delete":
                 with placed(change.place):
                     said = self.owner.referring(change.resource or {}, kept_here, self.base)
                     said = said if standing is None else _without_ours(said)
-                    rows.append(_row(said, change.type, key, self.owner.publisher.code, order))
+                    row = _row(said, change.type, key, self.owner.publisher.code, order)
+                    rows.append(written_over(row, self._standing(before), self.default))
                 self.places |= {self.owner.group_hash(group): change.place for group in rows[-1].groups}
-                self.patients[change.name] = self.owner.id("Patient", rows[-1].patient) if rows[-1].patient else ""
+                if rows[-1].patient:
+                    self.patients[change.name].add(self.owner.id("Patient", rows[-1].patient))
             elif standing is not None and not standing.deleted:
                 with placed(change.place):
-                    self._require_nothing_of(standing, gone)
+                    self._require_nothing_of(standing, renewed)
                 self.places[standing.grp] = change.place
                 rows.append(deletion_of(change.type, key, self.owner.publisher.code, order))
         return rows
 
-    def _order(self, resource_type: str, key: str) -> int:
-        """The order of a row that counts more than what is held, also where a sender's clock went ahead."""
-        row = kept.row_at(self.session, self.owner.row_hash(resource_type, key))
-        return max(self.session.now, row.order + 1 if row else 0)
+    def _standing(self, before: sent.Kept | None) -> Row | None:
+        """The row that another takes the place of. Raises ``Unprocessable`` for one that does not say by what feed it
+        came: what that decided would be lost."""
+        row = mapping.row_of(before, self.owner.publisher.code) if before else None
+        if row and not is_known(row):
+            raise Unprocessable([_issue(f"{row.table}: {UNKNOWN}")])
+        return row
 
-    def _require_nothing_of(self, standing: Stored, gone: set[Name]) -> None:
-        """Raise ``Conflict`` for a Patient of whom anything stays."""
+    def _require_nothing_of(self, standing: Stored, renewed: set[Name]) -> None:
+        """Raise ``Conflict`` for a Patient of whom anything stays. What the request deletes or writes does not: no
+        reference to what it deletes is taken."""
         if standing.type == "Patient":
             stays = resources.of_patients(self.session, [standing.patient])
-            if any((resource.type, resource.id) not in gone for resource in stays):
+            if any((resource.type, resource.id) not in renewed for resource in stays):
                 raise Conflict("Patient: delete first what is recorded of the patient")
 
     def _delivery(self) -> int:
@@ -263,8 +384,8 @@ class _Transaction:
         other = outdated.labelled_otherwise(self.session, rules), outdated.indexed_otherwise(self.session, plan)
         if any(WRITTEN in names for names in other):
             raise Unavailable("the source is mapped by other rules: restart, or run `gateway remap fhir`", "code-sets")
-        mapping = f"{self.source.version} {rules}"
-        return deliveries.standing(self.session, WRITTEN, NAME, mapping, plan, self.session.now - DAY)
+        made_by = f"{self.source.version} {rules}"
+        return deliveries.standing(self.session, WRITTEN, NAME, made_by, plan, self.session.now - DAY)
 
     def _keep(self, delivery: int, rows: Sequence[Row]) -> list[Mapped]:
         """Keep the rows and map the groups that they touch."""
@@ -272,12 +393,12 @@ class _Transaction:
             return []
         session, publisher = self.session, self.owner.publisher
         first = session.next_key("kept")
-        sent = [producers.sent(self.door.store.namespace.bytes, self.source, row) for row in rows]
-        kept.keep(session, delivery, sent, {publisher.code: publisher.key})
+        ready = [producers.sent(self.door.store.namespace.bytes, self.source, row) for row in rows]
+        kept.keep(session, delivery, ready, {publisher.code: publisher.key})
         touched.touch_new(session, delivery, first)
         pairs = touched.pairs(session, delivery)
         patients = {grp: patient for patient, grp in reversed(pairs)}
-        feed = Feed(NAME).within(self.door.store.namespace.bytes)
+        feed = Feed(NAME, settings={WRITES: True}).within(self.door.store.namespace.bytes)
         context = Context(self.source, feed, feed.namespace, registry.publishers(session), self.door.sets)
         registry.received(session, [publisher.key])
         return map_groups(session, context, [(patient, grp) for grp, patient in sorted(patients.items())])
@@ -319,7 +440,7 @@ class _Transaction:
         version = done.version
         return {
             **event(self.owner.caller, act, decision, done.outcome, request_id),
-            "patients": [id_] if (id_ := self.patients.get((version.type, version.id))) else [], "source": WRITTEN, "count": 1, "resources": [f"{version.type}/{version.id}/{version.version}"],
+            "patients": sorted(self.patients.get((version.type, version.id), ())), "source": WRITTEN, "count": 1, "resources": [f"{version.type}/{version.id}/{version.version}"],
         }  # fmt: skip
 
 

@@ -5,8 +5,8 @@ because a registration says whose number is sure. ``README.md`` tells the settin
 """
 
 from mappings import Publisher, Row, Source
-from mappings.fhir.mapped import hides, to_fhir, withdrawn
-from mappings.fhir.read import check, read
+from mappings.fhir.mapped import default, hides, to_fhir, withdrawn
+from mappings.fhir.read import check, read, reread
 from mappings.readers.cells import json_cells
 
 
@@ -26,6 +26,8 @@ SOURCE = Source(
     publisher=publisher,
     hides=hides,
     withdrawn=withdrawn,
+    default=default,
+    reread=reread,
     cells=lambda file, feed: json_cells(file),
     settings=frozenset({"publisher", "base", "numbers"}),
 )

@@ -10,7 +10,7 @@ from gateway.fhir import model, params
 from gateway.fhir.build import decode, encode, resource
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.nhs.identifiers import is_valid, normalise
-from mappings import Group, Look, Row
+from mappings import AS_IS, Feed, Group, Look, Row
 from mappings.fhir.references import logical, target
 from mappings.vocabulary import HL7, NUMBER_VERIFICATION, UK_CORE, WRONG_NUMBER
 
@@ -29,6 +29,13 @@ TEST = (HL7 + "v3-ActReason", "HTEST")
 OF_ANOTHER = ("focus",)
 """Elements that say a resource is about somebody or something else than its subject (a donor, a foetus): every reader
 here would take it for the subject's."""
+FEED, DEFAULT, NUMBERS, BY_API = "feed", "default", "numbers", "written"
+"""The columns of a row, beside the resource, that hold what was decided of it as it came: the name of its feed, and that
+feed's words for uncoded results and verified numbers, where they differ from the usual; and that it came over the
+API. What is mapped later by another feed, or by none, keeps them."""
+WRITES = "written"
+"""The setting of the feed by which what is written over the API is mapped. No operator's table can have it."""
+UNKNOWN = "kept by an earlier version, run `gateway remap fhir`"
 STATUSES = ("status", "verificationStatus")
 ESSENTIAL = (
     "status", "verificationStatus", "intent", "class", "relationship", "code", "vaccineCode", "medicationCodeableConcept",
@@ -43,11 +50,36 @@ def to_fhir(group: Group, look: Look) -> list[dict[str, Any]]:
     for row in group.rows:
         if row.deleted:
             continue
+        if look.feed.settings.get(WRITES) and not is_known(row):
+            raise Invalid(f"{row.table}: {UNKNOWN}")
         if row.table in TYPES:
             resources.append(mapped(row, look))
         elif row.table not in LOOKED_UP:
             look.unlisted(row.table, "resource", "not taken")
     return resources
+
+
+def is_known(row: Row) -> bool:
+    """Whether a row says by what it came. Earlier versions did not keep it."""
+    return bool(row.values[FEED] or is_written(row))
+
+
+def is_written(row: Row) -> bool:
+    """Whether a row came over the API."""
+    return bool(row.values[BY_API]) or row.key.startswith(AS_IS)
+
+
+def default(group: Group, feed: Feed) -> str:
+    """What becomes of uncoded results of a group: what was decided when its rows came."""
+    usual = {row.values[DEFAULT] or ("share" if is_known(row) else feed.default) for row in group.rows}
+    return "withhold" if "withhold" in usual else "share"
+
+
+def is_sure(row: Row, feed: Feed) -> bool:
+    """Whether a contributor's word that a number was verified counts: where the feed by which the row came says so.
+    Over the API it is never more than a word."""
+    settings = row.values if row.values[FEED] else feed.settings
+    return not is_written(row) and settings.get(NUMBERS) == "verified"
 
 
 def hides(group: Group) -> bool:
@@ -89,7 +121,7 @@ def mapped(row: Row, look: Look) -> dict[str, Any]:
             raise Invalid(f"{row.table}.{name}")
     said = _with_substance(said, look)
     if row.table == "Patient":
-        said["identifier"] = [_identifier(item, look) for item in said.get("identifier", ())]
+        said["identifier"] = [_identifier(item, is_sure(row, look.feed)) for item in said.get("identifier", ())]
     left = {name: value for name, value in said.items() if name not in ("resourceType", "id", "meta")}
     elements = rewritten(left, look)
     return resource(row.table, look.id(row.table, row.key), profile, flags(said), **elements)
@@ -165,15 +197,15 @@ def _with_substance(said: dict[str, Any], look: Look) -> dict[str, Any]:
     }
 
 
-def _identifier(item: dict[str, Any], look: Look) -> dict[str, Any]:
+def _identifier(item: dict[str, Any], is_sure: bool) -> dict[str, Any]:
     """Return an identifier. An NHS number whose check digit is wrong is kept as text; a contributor's word that a
-    number was verified counts where the feed says so."""
+    number was verified is left out where it does not count."""
     if item.get("system") != NHS_NUMBER:
         return item
     if not is_valid(str(item.get("value", ""))):
         return {"type": WRONG_NUMBER, "value": item.get("value", "")}
     item = {**item, "value": normalise(item["value"])}
-    if look.feed.settings.get("numbers") != "verified":
+    if not is_sure:
         item["extension"] = [said for said in item.get("extension", ()) if said.get("url") != NUMBER_VERIFICATION]
     return item
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.errors import Invalid, Refused
 from gateway.fhir import dates, files, params, paths, structure
 from gateway.fhir.build import decode, encode
@@ -13,7 +15,7 @@ from gateway.fhir.model import RESOURCE_TYPES, UNREADABLE
 from gateway.nhs.identifiers import is_ods_code, is_valid
 from mappings import Feed, Reject, Row, Values
 from mappings.fhir.bundles import Entry, entries, read_bundle
-from mappings.fhir.mapped import TYPES
+from mappings.fhir.mapped import BY_API, DEFAULT, FEED, NUMBERS, TYPES, is_written
 from mappings.fhir.references import Locality, is_id, local, target
 from mappings.readers.files import File, delivered
 
@@ -59,10 +61,38 @@ def read(file: File, feed: Feed) -> Iterator[Row | Reject]:
     """https://hl7.org/fhir/R4/bundle.html, https://hl7.org/fhir/R4/nd-json.html
 
     Yield a row for each resource of a file, or what cannot be taken, by its line."""
-    publisher, base = publisher_of(feed), base_of(feed)
+    publisher, base, decided = publisher_of(feed), base_of(feed), decided_by(feed)
     with file.open() as stream:
         for line, body in files.read(stream, is_lines=file.name.lower().endswith(files.LINES)):
-            yield from _document(line, body, publisher, base)
+            for item in _document(line, body, publisher, base):
+                if isinstance(item, Row) and not item.bare:
+                    item = replace(item, values=Values({**item.values, **decided}))
+                yield item
+
+
+def decided_by(feed: Feed) -> dict[str, Any]:
+    """The columns that say by which feed a row came, and what that decides."""
+    withheld = {DEFAULT: feed.default} if feed.default != "share" else {}
+    sure = {NUMBERS: "verified"} if feed.settings.get(NUMBERS) == "verified" else {}
+    return {FEED: feed.name, **withheld, **sure}
+
+
+def written_over(row: Row, standing: Row | None, default: str) -> Row:
+    """The row of what is written over the API, in the place of the one that stands: what was decided of uncoded results
+    when that came still holds. ``default`` decides it for what is new."""
+    withheld = (standing.values[DEFAULT] if standing else default) == "withhold"
+    return replace(row, values=Values({**row.values, BY_API: "api", **({DEFAULT: "withhold"} if withheld else {})}))
+
+
+def reread(row: Row, feed: Feed) -> list[Row]:
+    """Return a kept row with what its feed decides today; [] for one of another contributor. Of what was written over
+    the API the feed decides no more than what becomes of uncoded results."""
+    if row.publisher != feed.settings.get("publisher") or row.deleted:
+        return []
+    said, decided = {"resource": row.values["resource"]}, decided_by(feed)
+    if is_written(row):
+        decided = {BY_API: "api", **{name: word for name, word in decided.items() if name == DEFAULT}}
+    return [replace(row, values=Values({**said, **decided}))]
 
 
 def _document(line: int, body: bytes, publisher: str, base: str, is_outer: bool = True) -> Iterator[Row | Reject]:

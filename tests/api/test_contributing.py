@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.intake import load
+from gateway.intake import load, ownership
 from gateway.store.resources import of_publisher
 from mappings import Feed, sources
 from tests.api.people import ANN, uid
@@ -111,6 +111,7 @@ def nested(depth):
     )
 
 
+DASHED = f"{ANN[:3]}-{ANN[3:6]}-{ANN[6:]}"
 REFUSED = [
     ("not JSON", "POST", "Patient", b"{", 400),
     ("NaN", "POST", "Patient", b'{"resourceType":"Patient","multipleBirthInteger":NaN}', 400),
@@ -126,6 +127,9 @@ REFUSED = [
     ("no id", "PUT", "Patient/a", PATIENT, 400),
     ("an NHS number as id", "PUT", f"Patient/{ANN}", {**PATIENT, "id": ANN}, 400),
     ("an NHS number in the id", "PUT", f"Patient/x-{ANN}", {**PATIENT, "id": f"x-{ANN}"}, 400),
+    ("an NHS number in groups", "PUT", f"Patient/{DASHED}", {**PATIENT, "id": DASHED}, 400),
+    ("an NHS number with dots", "PUT", f"Patient/a.{DASHED.replace('-', '.')}", {**PATIENT, "id": f"a.{DASHED.replace('-', '.')}"}, 400),
+    ("more to be found by than is taken", "POST", "Patient", {**PATIENT, "name": [{"given": [f"n{n}" for n in range(2001)]}]}, 413),
     ("a fault of R4", "POST", "Patient", {**PATIENT, "birthDate": "Zebedee"}, 422),
     ("a part", "POST", "Patient", {**PATIENT, "meta": {"tag": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}]}}, 422),
     ("a modifier", "POST", "Patient", {**PATIENT, "modifierExtension": [{"url": "urn:a", "valueBoolean": True}]}, 422),
@@ -201,6 +205,37 @@ def test_a_condition_finds_its_one_resource_among_ones_own(clinic):
         assert ask(clinic, "DELETE", f"Patient{criteria}").status_code == 400
 
 
+LETTER = [
+    ("status:not=final", 404), ("status=final", 204), ("code=http://loinc.org|", 404), ("code=http://snomed.info/sct|", 204),
+    ("value-quantity=5", 404), ("value-quantity=1", 204), ("_lastUpdated=lt2000-01-01", 404), ("identifier:missing=false", 404),
+    ("status:missing=false", 204), ("encounter.status=finished", 400), ("_security=R", 400), ("_has:Provenance:target:agent=x", 400),
+    ("_include=Observation:patient", 400), ("_lastUpdated:missing=true", 400), ("_sort=date", 400),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("clause, status", LETTER)
+@pytest.mark.hazard("HZ-WRITE-06")
+def test_what_is_deleted_by_criteria_matches_each_of_them(ward, clause, status):
+    patient = made(ward, PATIENT)
+    made(ward, observation(patient))
+    assert ask(ward, "DELETE", f"Observation?patient={patient}&{clause}").status_code == status
+
+
+@pytest.mark.parametrize("criteria", ["identifier:missing=true", "identifier:not=urn:test:none%7C1", "code=x"])
+def test_criteria_that_no_index_narrows_are_refused(ward, criteria):
+    made(ward, observation(made(ward, PATIENT)))
+    assert ask(ward, "DELETE", f"Observation?{criteria}").status_code == 400
+
+
+def test_of_many_that_the_index_finds_only_so_many_are_looked_through(ward, monkeypatch):
+    monkeypatch.setattr(ownership, "MOST_LOOKED", 30)
+    patient = made(ward, PATIENT)
+    for _ in range(31):
+        made(ward, observation(patient))
+    assert ask(ward, "DELETE", f"Observation?patient={patient}&status:not=final").status_code == 413
+    assert ask(ward, "DELETE", f"Observation?patient={patient}&status=final").status_code == 412
+
+
 @pytest.mark.hazard("HZ-WRITE-04")
 def test_a_patch_is_of_what_was_sent_and_keeps_what_hides_it(clinic):
     label = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]}
@@ -217,6 +252,68 @@ def test_a_patch_is_of_what_was_sent_and_keeps_what_hides_it(clinic):
     assert ask(clinic, "PATCH", f"Observation/{id_}", operations, {**PATCH, "If-Match": 'W/"1"'}).status_code == 412
 
 
+@pytest.mark.hazard("HZ-WRITE-10")
+def test_a_patch_keeps_the_digits_of_a_number(ward):
+    id_ = made(ward, observation(made(ward, PATIENT)))
+    for digits in ("1.50", "0.1234567890123456789", "1.1"):
+        body = f'[{{"op": "replace", "path": "/valueQuantity/value", "value": {digits}}}]'.encode()
+        assert f'"value":{digits},' in ask(ward, "PATCH", f"Observation/{id_}", body, PATCH).text
+    same = [{"op": "test", "path": "/valueQuantity/value", "value": 1.1}]
+    assert ask(ward, "PATCH", f"Observation/{id_}", same, PATCH).status_code == 200
+
+
+def test_an_update_by_criteria_overwrites_nothing_that_they_do_not_match(ward):
+    ask(ward, "PUT", "Patient/stands", {**PATIENT, "id": "stands"})
+    body = {**PATIENT, "id": "stands", "gender": "male"}
+    other = "Patient?identifier=urn:test:none%7C9"
+    assert ask(ward, "PUT", other, body).status_code == 409
+    assert ask(ward, "PUT", other, body, {"If-Match": 'W/"1"'}).status_code == 200
+    assert ask(ward, "PUT", "Patient/stands", body, {"If-None-Match": "*"}).status_code == 412
+    assert ask(ward, "PUT", "Patient/stands", body, {"If-None-Match": 'W/"1"'}).status_code == 400
+    fresh = {**PATIENT, "id": "fresh"}
+    assert ask(ward, "PUT", "Patient/fresh", fresh, {"If-None-Match": "*"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "condition", ["identifier=urn:test:q%7Ca?b", "Patient?identifier=urn:test:q%7Ca?b", "?identifier=urn:test:q%7Ca?b"]
+)
+def test_a_condition_may_hold_a_question_mark(ward, condition):
+    body = {**PATIENT, "identifier": [{"system": "urn:test:q", "value": "a?b"}]}
+    ask(ward, "POST", "Patient", body, {"If-None-Exist": "identifier=urn:test:q%7Ca?b"})
+    assert ask(ward, "POST", "Patient", body, {"If-None-Exist": condition}).status_code == 200
+
+
+@pytest.mark.hazard("HZ-WRITE-11")
+def test_the_audit_names_whom_each_change_and_each_refusal_was_about(ward):
+    first, second = made(ward, PATIENT), made(ward, PATIENT)
+    id_ = made(ward, observation(first))
+
+    def told(method, path, body=None, headers=None, user="tester"):
+        ask(ward, method, path, body, headers, user)
+        event = ward.audit()[-1]
+        return event["patients"], [name.split("/")[1] for name in event["resources"]], event["outcome"]
+
+    moved = {**observation(second), "id": id_}
+    assert told("PUT", f"Observation/{id_}", moved) == (sorted([first, second]), [id_], "updated")
+    stale = {"If-Match": 'W/"9"'}
+    assert told("PUT", f"Observation/{id_}", moved, stale) == ([second], [id_], "not written: Stale")
+    assert told("PUT", f"Observation/{id_}", {**moved, "status": "x"}) == (
+        [second],
+        [id_],
+        "not written: Unprocessable",
+    )
+    assert told("PUT", f"Observation/{id_}", b"{") == ([second], [id_], "not written: Invalid")
+    assert told("DELETE", f"Patient/{uid(1)}") == ([uid(1)], [uid(1)], "not written: NotFound")
+    assert told("DELETE", f"Observation/{id_}") == ([second], [id_], "deleted")
+    assert told("DELETE", f"Patient/{ANN}") == ([], [], "not written: Invalid")
+    body = {
+        "resourceType": "Bundle",
+        "type": "batch",
+        "entry": [{"request": {"method": "PUT", "url": f"Patient/{first}"}}],
+    }
+    assert told("POST", "", body) == ([first], [first], "not written: Invalid")
+
+
 GROWING = [{"op": "add", "path": "/name", "value": [{"text": "x" * 1000}]}] + [
     {"op": "copy", "from": "/name", "path": "/name/-"}
 ] * 30
@@ -230,6 +327,12 @@ BAD_PATCHES = [
     ("no R4", [{"op": "add", "path": "/zebra", "value": 1}], 422),
     ("too many", [{"op": "test", "path": "/gender", "value": "female"}] * 101, 413),
     ("one that grows for ever", GROWING, 413),
+    (
+        "many that go through much",
+        [{"op": "add", "path": "/name", "value": [{"text": "x" * 900_000}]}]
+        + [{"op": "add", "path": "/active", "value": True}] * 30,
+        413,
+    ),
 ]
 
 

@@ -1,9 +1,12 @@
 """Batch and transaction: all or nothing together, each by itself, in the order of the specification."""
 
 import json
+from itertools import count
 
 import pytest
 
+from gateway.errors import Unavailable
+from gateway.intake import take
 from tests.api.people import uid
 from tests.api.test_contributing import PATIENT, ask, made, observation, stands
 
@@ -70,6 +73,7 @@ def test_a_batch_does_what_it_can(ward):
     assert issue["expression"] == ["Bundle.entry[1].resource.birthDate"] and "Zebedee" not in answer.text
 
 
+TWIN, STOOD = {"system": "urn:test:x", "value": "1"}, "stood"
 GOOD = entry("POST", "Patient", PATIENT)
 LOOKED_FOR = {**observation("x"), "subject": {"reference": "Patient?identifier=urn:test:none|1"}}
 REFUSED = [
@@ -84,6 +88,18 @@ REFUSED = [
     ("one address twice", [{**GOOD, "fullUrl": "urn:uuid:1"}] * 2, 400, "twice"),
     ("one id of two types", [entry("PUT", "Patient/a", {**PATIENT, "id": "a"}),
                              entry("PUT", "Observation/a", {**observation("a"), "id": "a"})], 409, "taken"),
+    ("one condition twice", [entry("POST", "Patient", PATIENT, ifNoneExist="identifier=urn:test:x|1")] * 2, 400, "twice"),
+    ("what another entry's condition matches", [
+        entry("POST", "Patient", {**PATIENT, "identifier": [TWIN]}, ifNoneExist="identifier=urn:test:x|1"),
+        entry("POST", "Patient", {**PATIENT, "identifier": [TWIN]}, ifNoneExist="identifier=urn:test:x|1&gender=female"),
+    ], 400, "same resource"),
+    ("a condition that two entries match", [
+        entry("POST", "Patient", {**PATIENT, "identifier": [TWIN]}), entry("POST", "Patient", {**PATIENT, "identifier": [TWIN]}),
+        entry("POST", "Observation", {**observation("x"), "subject": {"reference": "Patient?identifier=urn:test:x|1"}}),
+    ], 412, "Bundle.entry[2]"),
+    ("what stands already", [GOOD, entry("PUT", f"Patient/{STOOD}", {**PATIENT, "id": STOOD}, ifNoneMatch="*")], 412, "Bundle.entry[1]"),
+    ("a subject that goes", [GOOD, entry("DELETE", f"Patient/{STOOD}"), entry("POST", "Observation", observation(STOOD))], 422,
+     "Bundle.entry[2].resource.subject.reference"),
     ("a read", [GOOD, entry("GET", "Patient/1")], 400, "Bundle.entry[1]"),
     ("no request", [GOOD, {"resource": PATIENT}], 400, "Bundle.entry[1]"),
     ("no resource", [GOOD, entry("POST", "Patient")], 400, "Bundle.entry[1]"),
@@ -95,6 +111,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("entries, status, place", [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
 def test_a_transaction_that_is_refused_anywhere_changes_nothing(ward, entries, status, place):
+    ask(ward, "PUT", f"Patient/{STOOD}", {**PATIENT, "id": STOOD})
     before = stands(ward)
     answer = send(ward, *entries)
     assert answer.status_code == status and place in answer.text, answer.text
@@ -117,3 +134,43 @@ def test_entries_that_point_at_one_another_in_a_circle_are_taken(ward):
         ward, entry("POST", "Organization", first, "urn:uuid:1"), entry("POST", "Organization", second, "urn:uuid:2")
     )
     assert statuses(answer) == ["201", "201"]
+
+
+@pytest.mark.hazard("HZ-WRITE-09")
+def test_a_batch_that_has_to_wait_in_vain_says_what_stands_already(ward, monkeypatch):
+    """Who sends a whole answer of 503 again would write the first entries twice."""
+    alone, calls = take.alone, count()
+
+    def busy(*asked):
+        if next(calls) == 2:
+            raise Unavailable("a delivery is loaded")
+        return alone(*asked)
+
+    monkeypatch.setattr(take, "alone", busy)
+    answer = send(ward, *[entry("POST", "Patient", PATIENT)] * 5, kind="batch")
+    assert statuses(answer) == ["201", "201", "503", "503", "503"] and next(calls) == 3
+    assert answer.json()["entry"][4]["response"]["outcome"]["resourceType"] == "OperationOutcome"
+
+
+def test_criteria_are_of_what_the_transaction_leaves(ward):
+    value = {"system": "urn:test:left", "value": "1"}
+    by_value = "identifier=urn:test:left|1"
+    old = made(ward, {**PATIENT, "identifier": [value]})
+    answer = send(
+        ward,
+        entry("POST", "Observation", {**observation("x"), "subject": {"reference": f"Patient?{by_value}"}}),
+        entry("POST", "Patient", {**PATIENT, "identifier": [value]}, ifNoneExist=by_value),
+        entry("DELETE", f"Patient/{old}"),
+        headers={"Prefer": "return=representation"},
+    )
+    assert statuses(answer) == ["201", "201", "204"]
+    seen, patient, _ = answer.json()["entry"]
+    assert seen["resource"]["subject"]["reference"] == f"Patient/{patient['resource']['id']}" != f"Patient/{old}"
+
+
+def test_one_transaction_moves_what_was_recorded_of_a_patient_and_deletes_them(ward):
+    wrong, right = made(ward, PATIENT), made(ward, PATIENT)
+    seen = made(ward, observation(wrong))
+    moved = entry("PUT", f"Observation/{seen}", {**observation(right), "id": seen})
+    assert send(ward, entry("DELETE", f"Patient/{wrong}")).status_code == 409
+    assert statuses(send(ward, entry("DELETE", f"Patient/{wrong}"), moved)) == ["204", "200"]

@@ -132,7 +132,7 @@ FAILURES = {
     "NotFound": "unknown, or not visible to the caller",
     "NotAcceptable": "`Accept` or `_format` takes no format that this answer has, such as XML",
     "Conflict": "the state has changed since, or an id is taken",
-    "NotAllowed": "what another organisation recorded, or a type that nobody writes over the API",
+    "NotAllowed": "a type that nobody writes over the API",
     "Stale": "another version is current than `If-Match` names, or a condition does not hold",
     "Unprocessable": "a resource is not taken; each issue names its place",
     "Gone": "the resource was visible to the caller and has been deleted, or a link is older than an hour",

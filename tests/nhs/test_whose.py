@@ -41,7 +41,7 @@ FAULTS = [
 def test_what_would_show_one_patient_in_what_is_anothers_is_never_stored(resource, fault):
     context = Context(source([]), Feed(), b"", {}, CodeSets())
     with pytest.raises(Invalid, match=f"^{fault}$"):
-        prepare({"meta": {"versionId": "1"}, **resource}, context, 1, "gp")
+        prepare({"meta": {"versionId": "1"}, **resource}, context, 1, "gp", "share")
 
 
 @pytest.mark.parametrize("resource", EVERYTHING.values(), ids=EVERYTHING.keys())
