@@ -75,6 +75,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/fhir/{resource_type}/{id_}/{inner}"): Row("search", _PART),
     ("GET", "/fhir/{resource_type}"): Row("search"),
     ("POST", "/fhir/{resource_type}/_search"): Row("search"),
+    ("POST", "/fhir/{resource_type}/{id_}/{inner}/_search"): Row("search"),
     ("POST", "/fhir/{resource_type}"): Row("create", _SHAPE, status=201),
     ("PUT", "/fhir/{resource_type}/{id_}"): Row("update", _SHAPE),
     ("PUT", "/fhir/{resource_type}"): Row("update", _SHAPE),
