@@ -92,6 +92,7 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/fhir/{resource_type}"): ("search",),
     ("GET", "/fhir/{resource_type}/{id_}/{inner}"): ("search",),
     ("POST", "/fhir/{resource_type}/_search"): ("search",),
+    ("POST", "/fhir/{resource_type}/{id_}/{inner}/_search"): ("search",),
     ("POST", "/fhir/{resource_type}/$validate"): READS_NOBODY,
     ("POST", "/fhir/{resource_type}/{id_}/$validate"): READS_NOBODY,
     ("POST", "/fhir"): ("create",),

@@ -90,10 +90,7 @@ def find(resource_type: str, request: Request, caller: Known) -> Response:
 async def find_by_post(resource_type: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/R4/http.html#search: the same search with its parameters in the body, where no log keeps
     them. The body is read when the role may search, and in a thread."""
-    type_, door = supported(resource_type), request.app.state.door
-    await run_in_threadpool(records.refuse_early, door, caller, Act("search", type_), request.state.id)
-    sent = await asked.form_body(request)
-    return await run_in_threadpool(lambda: _search(request, caller, type_, asked.in_form(request, sent)))
+    return await _search_by_post(request, caller, supported(resource_type))
 
 
 @router.get("/{resource_type}/{id_}/{inner}")
@@ -102,9 +99,32 @@ def find_of_patient(resource_type: str, id_: str, inner: str, request: Request, 
 
     Of the compartment's ways to belong to a Patient we take the one that says whom a resource is about.
     """
+    type_ = _in_compartment(resource_type, inner)
+    return _search(request, caller, type_, [("patient", f"Patient/{id_}"), *asked.in_query(request)])
+
+
+@router.post("/{resource_type}/{id_}/{inner}/_search")
+async def find_of_patient_by_post(
+    resource_type: str, id_: str, inner: str, request: Request, caller: Known
+) -> Response:
+    """https://hl7.org/fhir/R4/http.html#vsearch: the same search of a compartment with its parameters in the body."""
+    type_ = _in_compartment(resource_type, inner)
+    return await _search_by_post(request, caller, type_, ("patient", f"Patient/{id_}"))
+
+
+def _in_compartment(resource_type: str, inner: str) -> str:
+    """Return the type that is searched in a compartment. Raises ``NotFound`` for any compartment but a Patient's."""
     if resource_type != "Patient" or not params.about(inner):
         raise NotFound("no such interaction")
-    return _search(request, caller, inner, [("patient", f"Patient/{id_}"), *asked.in_query(request)])
+    return inner
+
+
+async def _search_by_post(request: Request, caller: Caller, type_: str, *pairs: tuple[str, str]) -> Response:
+    await run_in_threadpool(
+        records.refuse_early, request.app.state.door, caller, Act("search", type_), request.state.id
+    )
+    sent = await asked.form_body(request)
+    return await run_in_threadpool(lambda: _search(request, caller, type_, [*pairs, *asked.in_form(request, sent)]))
 
 
 def _search(request: Request, caller: Caller, resource_type: str, pairs: list[tuple[str, str]]) -> Response:

@@ -84,6 +84,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", COMPARTMENT): Row("search", _PART),
     ("GET", "/fhir/{resource_type}"): Row("search"),
     ("POST", "/fhir/{resource_type}/_search"): Row("search"),
+    ("POST", COMPARTMENT + "/_search"): Row("search"),
     ("POST", "/fhir/{resource_type}"): Row("create", _SHAPE, sent=_RESOURCE, status=201),
     ("PUT", "/fhir/{resource_type}/{id_}"): Row("update", _SHAPE, sent=_RESOURCE),
     ("PUT", "/fhir/{resource_type}"): Row("update", _SHAPE, sent=_RESOURCE),
@@ -154,7 +155,7 @@ KINDS = {
 def _told(route: APIRoute) -> Iterator[tuple[str, str]]:
     """(method, type) of what a route answers; the type is "" where its path names none."""
     types: Sequence[str] = params.SEARCHABLE if TYPE in route.path else ("",)
-    if route.path == COMPARTMENT:  # served of Patient alone
+    if route.path.startswith(COMPARTMENT):  # served of Patient alone
         types = ("Patient",)
     for method in sorted((route.methods or set()) - {"HEAD"}):
         for type_ in types:
@@ -165,7 +166,7 @@ def _operation(route: APIRoute, method: str, type_: str, taken: dict[str, str]) 
     row = ROWS[method, route.path]
     summary, address = _words(route)
     is_search = TYPE in route.path and row.act == "search"
-    taken = {} if route.path == COMPARTMENT else taken  # there it is the inner type that is searched
+    taken = {} if route.path.startswith(COMPARTMENT) else taken  # there it is the inner type that is searched
     names = row.query if not is_search else _shared() if method == "POST" else (*dict.fromkeys((*taken, *_shared())),)
     fields = (
         ({**taken, **dict.fromkeys(parse._CONTROLS, "")} if is_search else dict.fromkeys(row.body, ""))

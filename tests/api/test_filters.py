@@ -220,6 +220,10 @@ def test_what_refers_to_a_match_comes_with_it_and_an_include_goes_on(rich):
 def test_a_search_of_a_compartment_is_about_its_patient(rich):
     path = f"/fhir/Patient/{uid(1)}/Observation"
     assert rich.found(path, code="k") == rich.found("/fhir/Observation", **ANN_IS_ASKED, code="k") != []
+    sent = {"headers": {"Content-Type": "application/x-www-form-urlencoded"}, "content": "code=k&_total=accurate"}
+    by_post = rich.ask("POST", f"{path}/_search", **sent).json()
+    assert [entry["resource"]["id"] for entry in by_post["entry"]] == [uid(302), uid(301)] and by_post["total"] == 2
+    assert rich.ask("POST", f"/fhir/Encounter/{uid(322)}/Observation/_search", **sent).status_code == 404
     for wrong, status in ((f"/fhir/Encounter/{uid(322)}/Observation", 404), (f"/fhir/Patient/{uid(1)}/Organization", 404),
                           (f"/fhir/Patient/{uid(1)}/$nothing", 404), (f"{path}?patient={uid(11)}", 400), (f"/fhir/Patient/{uid(1)},{uid(11)}/Observation", 400)):  # fmt: skip
         assert rich.get(wrong).status_code == status, wrong

@@ -47,6 +47,7 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("GET", "/fhir/{resource_type}/{id_}/_history"): (f"/fhir/Patient/{uid(1)}/_history", "dr-green", {}, "", "history"),
     ("GET", "/fhir/{resource_type}"): (f"/fhir/Observation?patient={uid(1)}", "dr-green", {}, "", "search"),
     ("GET", "/fhir/{resource_type}/{id_}/{inner}"): (f"/fhir/Patient/{uid(1)}/Observation", "dr-green", {}, "", "search"),
+    ("POST", "/fhir/{resource_type}/{id_}/{inner}/_search"): (f"/fhir/Patient/{uid(1)}/Observation/_search", "dr-green", FORM, "code=x", "search"),
     ("POST", "/fhir/{resource_type}/_search"): ("/fhir/Observation/_search", "dr-green", FORM, f"patient={uid(1)}", "search"),
     ("POST", "/fhir/{resource_type}/$validate"): ("/fhir/Patient/$validate", "admin", JSON, "{}", "validate"),
     ("POST", "/fhir/{resource_type}/{id_}/$validate"): ("/fhir/Patient/a/$validate", "admin", JSON, "{}", "validate"),
