@@ -55,8 +55,8 @@ def _parameter(parameter: dict[str, Any], values: Values) -> tuple[str, str]:
 
 
 def _text(value: Any) -> str:
-    """A value as a form would hold it: a boolean or a number as JSON writes it, a coded one as ``system|code`` (without a
-    system it is one of any, as a form says it), a reference as what it refers to."""
+    """A value as a form would hold it: a boolean or a number as JSON writes it, a coded one as ``system|code``
+    (without a system it is one of any, as a form says it), a reference as what it refers to."""
     match value:
         case bool():
             return "true" if value else "false"

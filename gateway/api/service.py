@@ -109,13 +109,13 @@ def _described(request: Request) -> bytes:
 
 def _once(request: Request, name: str, make: Callable[[], Response]) -> Response:
     """A document for anybody, which is the same as long as the process runs: made once, and not sent to who has it."""
-    made: dict[str, Response] = request.app.state.documents
-    if name not in made:
+    documents: dict[str, Response] = request.app.state.documents
+    if name not in documents:
         response = make()
         tag = hashlib.sha256(response.body).hexdigest()[:32]
         response.headers.update({"ETag": f'W/"{tag}"', "Cache-Control": "no-cache"})
-        made[name] = response
-    headers, body = dict(made[name].headers), bytes(made[name].body)
+        documents[name] = response
+    headers, body = dict(documents[name].headers), bytes(documents[name].body)
     if headers["etag"].removeprefix("W/") in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers={name: headers[name] for name in ("etag", "cache-control")})
     return Response(body, headers=headers)

@@ -87,7 +87,7 @@ def decode(body: bytes) -> dict[str, Any]:
 
 
 def elements(body: bytes, *names: str) -> dict[str, Any]:
-    """Some elements of stored bytes. The others are passed over, which costs a tenth of making them."""
+    """Some elements of stored bytes. The others are passed over: half the time, and no memory."""
     held = _reader(names).decode(body)
     return {name: value for name in names if (value := getattr(held, name)) is not None}
 

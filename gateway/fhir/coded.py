@@ -1,7 +1,8 @@
 """Which codes an operation asks for, and whether a coded element has them.
 
 A value may be ``code`` (of any system), ``|code`` (of none), ``system|`` (any code) or ``system|code``. Values with
-commas between them are alternatives; what is said again must hold as well: https://hl7.org/fhir/R4/search.html#combining
+commas between them are alternatives; what is said again must hold as well.
+Source: https://hl7.org/fhir/R4/search.html#combining
 """
 
 from __future__ import annotations

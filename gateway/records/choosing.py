@@ -62,13 +62,13 @@ def chosen(
             taken, fault = [], unanswered
         publishers = publishers_now(door, session) if taken else {}
         for stored in compartment.read(session, taken):
-            found = served(stored, publishers, decision)
-            seen.append((replace(stored, body=b""), replace(found, body=choice.shape(found.body))))
+            shown = served(stored, publishers, decision)
+            seen.append((replace(stored, body=b""), replace(shown, body=choice.shape(shown.body))))
     outcome = "refused" if decision.refusal or fault else "ok" if may_see else "not found"
     audited(door, caller, act, decision, outcome, request_id, [stored for stored, _ in seen], names)
     if fault:
         raise fault
-    return [found for _, found in seen]
+    return [shown for _, shown in seen]
 
 
 def _taken(session: Session, decision: access.Decision, resource_type: str, choice: Choice) -> list[Held]:

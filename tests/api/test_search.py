@@ -227,7 +227,7 @@ def test_a_cursor_ends_with_its_hour(everything, monkeypatch):
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 3700)
     answer = everything.get(link)
-    assert answer.status_code == 410 and "search again" in answer.text
+    assert answer.status_code == 410 and "ask again" in answer.text
 
 
 PRIVATE = [

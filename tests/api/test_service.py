@@ -48,6 +48,19 @@ def test_it_tells_of_the_parameters_and_includes_that_are_taken(everything, capa
         assert each["updateCreate"] is bool(written)
 
 
+def test_it_tells_of_each_operation_that_has_a_route(everything, capability):
+    """But for ``$reset``, which no definition describes: a sandbox's own."""
+    (rest,) = capability["rest"]
+    named = {("", each["name"]) for each in rest["operation"]}
+    named |= {(of["type"], each["name"]) for of in rest["resource"] for each in of.get("operation", ())}
+    routed = set()
+    for path in {route.path for route in everything.app.routes if "/$" in getattr(route, "path", "")}:
+        before, _, name = path.removeprefix("/fhir/").rpartition("$")
+        type_ = before.partition("/")[0]
+        routed |= {(each, name) for each in (params.SEARCHABLE if type_ == "{resource_type}" else [type_])}
+    assert named == routed - {("", "reset")}
+
+
 def test_it_tells_of_the_operations(capability):
     operations = {
         each["type"]: [operation["name"] for operation in each["operation"]]
