@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway import log
-from gateway.egress import Document
 from gateway.errors import GatewayError, Unavailable
+
+if TYPE_CHECKING:
+    from gateway.egress import Document
 
 GAP, EMPTY_GAP = 30.0, 5.0
 """Seconds between two requests for a set at least; the second while there is none."""
