@@ -91,8 +91,8 @@ class Owner:
 
     def referring(self, resource: dict[str, Any], keys: Mapping[Name, str | None], base: str) -> dict[str, Any]:
         """Return a resource with its references by the keys of the contributor's rows. ``keys`` are those that are
-        written with it, None of what is deleted with it; ``base`` is our own address. Raises ``Unprocessable`` with the place of each reference to what
-        is not there or is another's: nobody can tell which of the two."""
+        written with it, None of what is deleted with it; ``base`` is our own address. Raises ``Unprocessable`` with the
+        place of each reference to what is not there or is another's: nobody can tell which of the two."""
         faults = [
             Issue("error", "not-found", place, "refers to nothing that your organisation recorded here")
             for place, reference in _references(resource, str(resource.get("resourceType", "")))
