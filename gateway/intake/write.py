@@ -78,8 +78,8 @@ class Done:
 
 
 def publisher_of(caller: Caller) -> str:
-    """The ODS code of the publisher that a caller writes for: its own organisation, where the registry of clients does not
-    say otherwise. Raises ``Forbidden`` where there is none."""
+    """The ODS code of the publisher that a caller writes for: its own organisation, where the registry of clients does
+    not say otherwise. Raises ``Forbidden`` where there is none."""
     is_its_own = not caller.publishers or f"{WRITTEN}:{caller.organisation}" in caller.publishers
     if caller.kind != "system" or caller.project or not is_ods_code(caller.organisation) or not is_its_own:
         raise Forbidden("this client writes for no publisher", "no-publisher")
