@@ -61,13 +61,13 @@ def list_sizes(settings: config.Settings) -> dict[str, int]:
 def defaults(settings: config.Settings) -> dict[str, str]:
     """What becomes of uncoded results (``share``, ``withhold``) by the publisher that feeds name. Of two feeds of one
     publisher the stricter counts."""
-    found: dict[str, str] = {}
+    by_publisher: dict[str, str] = {}
     for name in config.tables(settings.feeds, "GATEWAY_FEEDS"):
         feed = read(settings, name)
         publisher = str(feed.settings.get("publisher", ""))
-        if publisher and found.get(publisher) != "withhold":
-            found[publisher] = feed.default
-    return found
+        if publisher and by_publisher.get(publisher) != "withhold":
+            by_publisher[publisher] = feed.default
+    return by_publisher
 
 
 def names(settings: config.Settings) -> frozenset[str]:

@@ -230,10 +230,10 @@ class Source:
     flag must not wait for a birth date to be mended. ``withdrawn(group, look)``: what its rows take back, asked of
     a group at fault too: minimal resources, entered in error, with the ids that ``to_fhir`` gives them. Those that
     the group holds are written, and nothing else of it changes: no fault may keep a withdrawn result in sight.
-    ``default(group, feed)``: what the group says of uncoded results, where its rows know better than the feed that
-    is mapped now. ``replaces`` are the tables of which a whole delivery has every row, so that ``load --replace`` deletes what it
-    lacks; none for a source that cannot say so. ``dated`` are the tables of which ``to_fhir`` reads the order of a
-    row, the time of its extract: what says later what it said before is mapped again, in these alone.
+    ``default(group, feed)``: what the group says of uncoded results, where its rows know better than the feed that is
+    mapped now. ``replaces`` are the tables of which a whole delivery has every row, so that ``load --replace``
+    deletes what it lacks; none for a source that cannot say so. ``dated`` are the tables of which ``to_fhir`` reads
+    the order of a row, the time of its extract: what says later what it said before is mapped again, in these alone.
     ``unread(file)`` names the columns of a file that the source does not know, with their table. ``settings`` are
     the keys of a feed's table that the source reads, and its README tells. ``version`` is the mapping's: another
     one maps everything again. ``kind_of(code)`` answers the kind of a publisher of this code where a supplier

@@ -26,7 +26,8 @@ router = APIRouter()
 def authorize(request: Request) -> Response:
     """https://hl7.org/fhir/smart-app-launch/app-launch.html#obtain-authorization-code: ask the user who they are. The
     parameters go on in the form of the page, and nothing but that form is answered to the app: apps are not registered,
-    so an address that sends browsers on would send them anywhere (https://www.rfc-editor.org/rfc/rfc9700#section-4.11.2).
+    so an address that sends browsers on would send them anywhere
+    (https://www.rfc-editor.org/rfc/rfc9700#section-4.11.2).
     """
     return _asked_for(request, asked.in_query(request), is_chosen=False)
 

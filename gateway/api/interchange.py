@@ -105,8 +105,8 @@ def _read(body: bytes) -> _Bundle:
 def _together(request: Request, caller: Caller, entries: Sequence[_Entry]) -> list[dict[str, Any]]:
     """The responses to the entries of a transaction, in their order."""
     changes = [_asked_for(request, caller, number, entry) for number, entry in enumerate(entries)]
-    done = _write(request, caller, changes) if changes else []
-    return [_response(request, each) for each in done]
+    written = _write(request, caller, changes) if changes else []
+    return [_response(request, done) for done in written]
 
 
 def _each(request: Request, caller: Caller, entries: Sequence[_Entry]) -> list[dict[str, Any]]:

@@ -33,11 +33,11 @@ def matched(owner: Owner, resource_type: str, criteria: Pairs, passed: Collectio
     tests = [clauses.test(params.searchable(resource_type)[clause.param], clause) for clause in left]
     cost = sum(len(clause.values) for clause in left)
     matches: list[Stored] = []
-    for found in _found(owner, query, limits):
+    for head in _indexed(owner, query, limits):
         owner.look(cost)
-        resource = build.decode(found.body) if tests else {}
-        if (found.type, found.id) not in passed and all(test(resource) for test in tests):
-            matches.append(found)
+        resource = build.decode(head.body) if tests else {}
+        if (head.type, head.id) not in passed and all(test(resource) for test in tests):
+            matches.append(head)
         if len(matches) > 1:
             break
     return matches
@@ -57,7 +57,7 @@ def asked(resource_type: str, criteria: Pairs) -> Query:
     return query
 
 
-def _found(owner: Owner, query: Query, limits: Limits) -> Iterator[Stored]:
+def _indexed(owner: Owner, query: Query, limits: Limits) -> Iterator[Stored]:
     """What the index finds of a query, a few at a time."""
     after = None
     while True:

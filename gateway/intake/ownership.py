@@ -27,6 +27,8 @@ from mappings.fhir.references import is_id, referring, target
 
 MOST_LOOKED = 20_000
 """Values that the criteria of one request compare at most, beyond what the index finds: others wait for the lock."""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
+"""Random digits: one of some hundred holds ten of them in a row that make a number."""
 _TEN, _BETWEEN = re.compile(r"(?<![0-9])(?:[0-9][-.]*){9}[0-9](?![0-9])"), re.compile(r"[-.]")
 
 
@@ -91,8 +93,8 @@ class Owner:
 
     def referring(self, resource: dict[str, Any], keys: Mapping[Name, str | None], base: str) -> dict[str, Any]:
         """Return a resource with its references by the keys of the contributor's rows. ``keys`` are those that are
-        written with it, None of what is deleted with it; ``base`` is our own address. Raises ``Unprocessable`` with the place of each reference to what
-        is not there or is another's: nobody can tell which of the two."""
+        written with it, None of what is deleted with it; ``base`` is our own address. Raises ``Unprocessable`` with the
+        place of each reference to what is not there or is another's: nobody can tell which of the two."""
         faults = [
             Issue("error", "not-found", place, "refers to nothing that your organisation recorded here")
             for place, reference in _references(resource, str(resource.get("resourceType", "")))
@@ -122,10 +124,10 @@ class Owner:
 
 
 def require_id(id_: str) -> None:
-    """Raise ``Invalid`` for what is no id, or holds an NHS number."""
+    """Raise ``Invalid`` for what is no id, or holds an NHS number and is no UUID."""
     if not is_id(id_):
         raise Invalid("id: not an id")
-    if any(is_valid(_BETWEEN.sub("", digits)) for digits in _TEN.findall(id_)):
+    if not _UUID.match(id_) and any(is_valid(_BETWEEN.sub("", digits)) for digits in _TEN.findall(id_)):
         raise Invalid("id: an NHS number is no id")
 
 

@@ -50,8 +50,8 @@ def operations(sent: bytes) -> list[dict[str, Any]]:
 def patched(resource: dict[str, Any], listed: Sequence[dict[str, Any]], spent: Counter[str]) -> dict[str, Any]:
     """https://www.rfc-editor.org/rfc/rfc6902
 
-    The resource, which is changed in place, after all the operations. ``spent`` counts the bytes that the patches of one
-    request have gone through. Raises ``Unprocessable`` naming the first operation that fails, ``TooLarge`` for a
+    The resource, which is changed in place, after all the operations. ``spent`` counts the bytes that the patches of
+    one request have gone through. Raises ``Unprocessable`` naming the first operation that fails, ``TooLarge`` for a
     resource that grows too large and for too many that make it grow."""
     names = {name: resource.get(name) for name in ("resourceType", "id")}
     after: Any = resource

@@ -39,8 +39,8 @@ def resolved(owner: Owner, changes: Sequence[Change], patched: Patched) -> list[
     named = [_called(change, names) for change in named]
     sent = Sent(owner, named)
     written = {change.name for change in named if change.act != FOUND}
-    found: dict[str, str] = {}
-    return [_linked(owner, change, sent, written, found) for change in named]
+    meanings: dict[str, str] = {}
+    return [_linked(owner, change, sent, written, meanings) for change in named]
 
 
 def identified(owner: Owner, change: Change, gone: Collection[Name] = ()) -> Change:
@@ -84,7 +84,7 @@ def _called(change: Change, names: Mapping[str, str]) -> Change:
     return replace(change, resource=referring(change.resource, lambda text: names.get(text, text)))
 
 
-def _linked(owner: Owner, change: Change, sent: Sent, written: Collection[Name], found: dict[str, str]) -> Change:
+def _linked(owner: Owner, change: Change, sent: Sent, written: Collection[Name], meanings: dict[str, str]) -> Change:
     """The change with its conditional references by id. Raises ``Invalid`` where its own criteria, which match nothing
     that stands, match another of the request."""
     with placed(change.place):
@@ -96,9 +96,9 @@ def _linked(owner: Owner, change: Change, sent: Sent, written: Collection[Name],
             return change
 
         def to(reference: str) -> str:
-            if reference not in found:
-                found[reference] = _conditional(owner, reference, sent, written)
-            return found[reference]
+            if reference not in meanings:
+                meanings[reference] = _conditional(owner, reference, sent, written)
+            return meanings[reference]
 
         return replace(change, resource=referring(change.resource, to))
 

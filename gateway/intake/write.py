@@ -116,11 +116,12 @@ def write(
 ) -> list[Done]:
     """https://hl7.org/fhir/R4/http.html#create
 
-    Make all the changes or none, in the order of the specification; return what was done in the order given. Raises ``Forbidden`` for a caller who may not, ``NotFound`` for
-    what is not theirs, ``Stale`` for another version than the expected one, ``Conflict`` for an id
-    that is taken, ``Unprocessable`` with the issues of what is not taken, ``Unavailable`` while a delivery of the
-    source is loaded. ``base`` is our own address. ``defaults`` say by publisher what becomes of uncoded results that are
-    new here (``share``, ``withhold``); of a publisher that they do not name, a live store withholds them."""
+    Make all the changes or none, in the order of the specification; return what was done in the order given. Raises
+    ``Forbidden`` for a caller who may not, ``NotFound`` for what is not theirs, ``Stale`` for another version than the
+    expected one, ``Conflict`` for an id that is taken, ``Unprocessable`` with the issues of what is not taken,
+    ``TooLarge`` for what would make others wait, ``Unavailable`` while a delivery of the source is loaded. ``base`` is
+    our own address. ``defaults`` say by publisher what becomes of uncoded results that are new here (``share``,
+    ``withhold``); of a publisher that they do not name, a live store withholds them."""
     for act in dict.fromkeys((change.act, change.type) for change in changes):
         records.refuse_early(door, caller, access.Act(*act), request_id)
     try:
