@@ -571,9 +571,10 @@ def test_a_client_discovers_what_is_offered_and_no_more(systems):
 def test_what_is_off_is_not_promised(systems):
     state = systems.api.app.state
     kept, state.tokens = state.tokens, TokenEndpoint(systems.api.store, b"")
+    documents, state.documents = state.documents, {}
     answers = [systems.api.get(path, "") for path in ("/fhir/.well-known/smart-configuration", "/fhir/metadata")]
     refused = systems.ask(systems.ward.form("x"))
-    state.tokens = kept
+    state.tokens, state.documents = kept, documents
     assert answers[0].status_code == 404 and "GATEWAY_TOKEN_KEY" in answers[0].text
     assert "oauth-uris" not in answers[1].text and "SMART" not in answers[1].text
     assert (refused.status_code, refused.json()["error"]) == (503, "temporarily_unavailable")

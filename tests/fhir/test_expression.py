@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from gateway.fhir import build, index, params
+from gateway.fhir import build, index, params, token_index
 from gateway.fhir.codes import hashes
 from gateway.fhir.expression import compiled
 from gateway.fhir.matching import by_composite, by_date, by_string, by_token
@@ -62,7 +62,7 @@ def indexed_values(row: params.Param, type_: str, resource: dict) -> set:
         case "token":
             return {frozenset(hashes(*pair)) for typed in held for pair in by_token.held(typed, "")}
         case "reference":
-            return {frozenset({index.token_hash("", written(typed))}) for typed in held}
+            return {frozenset({token_index.of_reference(row.number, written(typed))[1]}) for typed in held}
         case "string":
             return {(row.number, index.fold(text)) for typed in held for text in by_string.texts(typed)}
     return {interval for typed in held for interval in by_date.held(typed)}
