@@ -75,6 +75,25 @@ def test_the_reason_of_an_open_section_follows_the_right_to_problems(told):
 
 
 @pytest.mark.hazard("HZ-SUMMARY-39")
+@pytest.mark.parametrize(
+    "type_, asked",
+    [
+        ("Encounter", {"reason-code": SECRET}),
+        ("Encounter", {"reason-code:missing": "false"}),
+        ("Encounter", {"diagnosis": f"Condition/{uid(PROBLEM)}"}),
+        ("Encounter", {"diagnosis.code": SECRET}),
+        ("Immunization", {"reason-reference": f"Condition/{uid(PROBLEM)}"}),
+        ("EpisodeOfCare", {"condition:missing": "false"}),
+        ("Patient", {"_has:Encounter:patient:reason-code": SECRET}),
+    ],
+)
+def test_no_filter_finds_by_the_reason_of_an_open_section(told, type_, asked):
+    who = {"_id": uid(1)} if type_ == "Patient" else {"patient": uid(1)}
+    assert told.found(f"/fhir/{type_}", "dr-ward", **who, **asked)
+    assert told.found(f"/fhir/{type_}", "social-worker", **who, **asked) == []
+
+
+@pytest.mark.hazard("HZ-SUMMARY-39")
 @pytest.mark.parametrize("accept", ["application/fhir+json", "text/html"])
 @pytest.mark.parametrize("view", ["shared", "summary"])
 def test_no_page_and_no_entry_of_the_document_tells_the_reason(told, accept, view):
