@@ -88,8 +88,8 @@ def publisher_of(caller: Caller) -> str:
 
 def require_type(resource_type: str) -> None:
     """Raise ``NotFound`` for a type that is not served, ``NotAllowed`` for one that nobody writes over the API."""
-    if resource_type not in params.SEARCHABLE:
-        raise NotFound("resource type")
+    if resource_type not in params.SEARCHABLE:  # any other word may be a value in the wrong place
+        raise NotFound(f"resource type {resource_type}" if resource_type in model.RESOURCE_TYPES else "resource type")
     if resource_type not in ACCEPTED:
         raise NotAllowed(f"{resource_type}: not written over the API")
 
