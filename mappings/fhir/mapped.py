@@ -30,9 +30,9 @@ OF_ANOTHER = ("focus",)
 """Elements that say a resource is about somebody or something else than its subject (a donor, a foetus): every reader
 here would take it for the subject's."""
 FEED, DEFAULT, NUMBERS, BY_API = "feed", "default", "numbers", "written"
-"""The columns of a row, beside the resource, that hold what was decided of it as it came: the name of its feed, and that
-feed's words for uncoded results and verified numbers, where they differ from the usual; and that it came over the
-API. What is mapped later by another feed, or by none, keeps them."""
+"""The columns of a row, beside the resource, that hold what was decided of it as it came: the name of its feed, that
+feed's words for uncoded results and verified numbers, where they differ from the usual; and that it came over the API.
+What is mapped later by another feed, or by none, keeps them."""
 WRITES = "written"
 """The setting of the feed by which what is written over the API is mapped. No operator's table can have it."""
 UNKNOWN = "kept by an earlier version, run `gateway remap fhir`"
