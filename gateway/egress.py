@@ -274,8 +274,8 @@ def _public(host: str, port: int) -> str:
 _INWARD = tuple(map(ip_network, (
     "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "fec0::/10", "168.63.129.16/32",
 )))  # fmt: skip
-"""Networks that count as public and may lead into ours: IPv4 within IPv6 (compatible, translated, NAT64), the site-local
-of old, and the address at which Azure's machines find its platform."""
+"""Networks that count as public and may lead into ours: IPv4 within IPv6 (compatible, translated, NAT64), the
+site-local ones of old, and the address at which Azure's machines find its platform."""
 
 
 def _is_public(text: object) -> bool:

@@ -150,7 +150,8 @@ def _check_keys(keys: object, keys_at: str, is_near: bool) -> None:
 
 
 def set_keys(store: Store, id_: str, keys: dict[str, Any] | None, keys_at: str, by: str) -> None:
-    """Replace the keys of a client; the tokens that it got with the old ones end. Raises ``Refused`` as ``add`` does, and for an id that there is not."""
+    """Replace the keys of a client; the tokens that it got with the old ones end. Raises ``Refused`` as ``add`` does,
+    and for an id that there is not."""
     _check_keys(keys, keys_at, store.is_sandbox)
     kids = [key.get("kid", "") for key in (keys or {}).get("keys", ())]
     with store.write() as session:

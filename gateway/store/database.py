@@ -68,8 +68,9 @@ class Store:
     @contextmanager
     def write(self, *, is_aside: bool = False) -> Iterator[Session]:
         """A write transaction with the writer's turn, the next ``commit_seq`` and a time later than every earlier one.
-        One that ``is_aside`` changes no record: the ``commit_seq`` stays, and with it all that is cached by it. Raises ``Unavailable``, with its reason, for an outage of the database, and when the turn does not come within
-        the store's ``patience``."""
+        One that ``is_aside`` changes no record: the ``commit_seq`` stays, and with it all that is cached by it. Raises
+        ``Unavailable``, with its reason, for an outage of the database, and when the turn does not come within the
+        store's ``patience``."""
         with self._faults(), self._turn(), self.engine.connect() as connection:
             connection = connection.execution_options(gateway_write=True)
             with connection.begin():

@@ -18,13 +18,18 @@ HERE = Path(__file__).parents[1] / "clients"
 PYTHON = {"fhirpy": "fhirpy==2.3.1", "fhirclient": "fhirclient==4.4.0"}
 KIT = "fhir-kit-client@2.0.3"
 HAPI = "8.4.0"
+JARS = [
+    ("ca.uhn.hapi.fhir", "hapi-fhir-client", HAPI),
+    ("ca.uhn.hapi.fhir", "hapi-fhir-structures-r4", HAPI),
+    ("org.slf4j", "slf4j-nop", "2.0.17"),
+]
+DEPENDENCIES = "".join(
+    f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version></dependency>"
+    for group, name, version in JARS
+)
 POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 <modelVersion>4.0.0</modelVersion><groupId>test</groupId><artifactId>client</artifactId><version>1</version>
-<dependencies>
-<dependency><groupId>ca.uhn.hapi.fhir</groupId><artifactId>hapi-fhir-client</artifactId><version>{HAPI}</version></dependency>
-<dependency><groupId>ca.uhn.hapi.fhir</groupId><artifactId>hapi-fhir-structures-r4</artifactId><version>{HAPI}</version></dependency>
-<dependency><groupId>org.slf4j</groupId><artifactId>slf4j-nop</artifactId><version>2.0.17</version></dependency>
-</dependencies></project>"""
+<dependencies>{DEPENDENCIES}</dependencies></project>"""
 pytestmark = pytest.mark.slow
 
 

@@ -252,7 +252,8 @@ door = open_door(open_store(sys.argv[1]), SETS)
 number = int(sys.argv[2])
 while True:
     number += 1
-    write(door, TESTER, [Change("update", "Patient", f"{number}-{n}", patient(f"{number}-{n}", 1)) for n in range(20)], "r")
+    names = [f"{number}-{n}" for n in range(20)]
+    write(door, TESTER, [Change("update", "Patient", name, patient(name, 1)) for name in names], "r")
     print("ready", flush=True)
 """
 
