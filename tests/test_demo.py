@@ -34,6 +34,7 @@ def demo(tmp_path_factory):
     return out, done.stdout
 
 
+@pytest.mark.slow
 def test_what_a_demo_keeps_is_its_owners_to_read(demo):
     kept = [demo[0], *demo[0].rglob("*")]
     assert len(kept) > 30 and not [path for path in kept if path.stat().st_mode & 0o077]

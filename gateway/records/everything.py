@@ -25,7 +25,7 @@ from gateway.store.compartment import Held
 from gateway.store.resources import Stored
 from gateway.store.session import Session
 
-_REFERENCE = re.compile(rb'"reference":"(' + "|".join(sorted(DIRECTORY)).encode() + rb')/([A-Za-z0-9\-.]{1,64})"')
+_TO_DIRECTORY = re.compile(rb'"reference":"(' + "|".join(sorted(DIRECTORY)).encode() + rb')/([A-Za-z0-9\-.]{1,64})"')
 """A reference to the directory in the bytes of a resource. Within a string its quotes would be escaped."""
 MOST_BYTES = 32 * 1024 * 1024
 """Of a page's own resources: a thousand letters may be a gigabyte."""
@@ -142,7 +142,7 @@ def _of_person(portion: Portion) -> frozenset[str] | None:
 
 def _references(body: bytes) -> dict[Name, None]:
     """What a resource refers to in the directory, each once."""
-    return {(type_.decode(), id_.decode()): None for type_, id_ in _REFERENCE.findall(body)}
+    return {(type_.decode(), id_.decode()): None for type_, id_ in _TO_DIRECTORY.findall(body)}
 
 
 def _position(last: Stored) -> Place:

@@ -23,7 +23,7 @@ def told(described) -> set[tuple[str, str]]:
 
 
 def served(path: str) -> tuple[str, ...]:
-    if path.endswith("/{inner}"):
+    if "/{inner}" in path:
         return ("Patient",)
     return tuple(params.SEARCHABLE) if "{resource_type}" in path else ("",)
 

@@ -31,8 +31,8 @@ def explained(name: str) -> mapping_document.Explanation:
     return mapping_document.Explanation(sources()[name], trials.measure(trials.open_samples(sources()[name])))
 
 
-LONG = {"cds", "gp_connect", "hl7v2"}
-"""Sources whose samples take half a minute or more to measure."""
+LONG = {"cds", "gp_connect", "hl7v2", "tpp"}
+"""Sources whose samples take long to measure."""
 EACH = [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in MEASURED]
 
 

@@ -305,6 +305,7 @@ def deliveries(tmp_path_factory) -> list[list[Row]]:
     return [[row for row in read_all(SOURCE, file) if isinstance(row, Row)] for file in files]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(first=st.lists(st.integers(0, 5), max_size=8), seed=st.integers(0, 2**16))
 def test_any_order_of_arrival_and_any_repetition_end_the_same(deliveries, first, seed):
