@@ -20,7 +20,7 @@ from gateway.api.auth import Known
 from gateway.api.errors import outcome_of
 from gateway.errors import GatewayError, Invalid, Unprocessable
 from gateway.fhir import build, model
-from gateway.fhir.parse import known
+from gateway.fhir.parse import FORM, known
 from gateway.intake import patching
 from gateway.intake.change import Change, Pairs
 from gateway.intake.write import ANY_VERSION, Done, refused, require_type, write
@@ -28,8 +28,6 @@ from gateway.nhs.access import Act
 from gateway.nhs.roles import Caller
 
 router = APIRouter(prefix="/fhir")
-FORMAT = frozenset({"_format", "_pretty"})
-"""What an address says of the answer, beside criteria."""
 REPRESENTATION = "representation"
 _TAG = re.compile(r'(?:W/)?"([0-9]{1,9})"|(\*)')
 _RETURN = re.compile(r"(?:^|[,;\s])return\s*=\s*\"?(minimal|representation|OperationOutcome)\b", re.IGNORECASE)
@@ -113,8 +111,8 @@ async def _asked(
     thread."""
     pairs = asked.in_query(request)
     form = Form(request, pairs)
-    criteria = tuple(pair for pair in pairs if pair[0] not in FORMAT) if has_criteria else None
-    known([pair for pair in pairs if not has_criteria or pair[0] in FORMAT])
+    criteria = tuple(pair for pair in pairs if pair[0] not in FORM) if has_criteria else None
+    known([pair for pair in pairs if not has_criteria or pair[0] in FORM])
     require_type(resource_type)
     door, asks = request.app.state.door, Change(act, resource_type, id_, criteria=criteria)
     await run_in_threadpool(records.refuse_early, door, caller, Act(act, resource_type), request.state.id)

@@ -9,7 +9,7 @@ from gateway.errors import Invalid
 from gateway.fhir import build, params, paths, plan
 from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.matching import clauses
-from gateway.fhir.parse import parse
+from gateway.fhir.parse import FORM, parse
 from gateway.fhir.search import Allow, Clause, Limits, PatientKey, Query, Whose
 from gateway.intake.change import FOUND, Change, Pairs
 from gateway.intake.ownership import Owner
@@ -45,7 +45,9 @@ def matched(owner: Owner, resource_type: str, criteria: Pairs, passed: Collectio
 
 def asked(resource_type: str, criteria: Pairs) -> Query:
     """The search that criteria are. What else a search may say (how it is answered, what is seen by other resources or
-    of labels) is no criterion: it would be passed over, or tell of what the contributor may not read."""
+    of labels) is no criterion: it would be passed over, or tell of what the contributor may not read. The form of the
+    answer may stand among them, where clients write it at every address."""
+    criteria = tuple(pair for pair in criteria if pair[0] not in FORM)
     is_control = any(name.startswith("_") and name not in ("_id", "_lastUpdated") for name, _ in criteria)
     query = Query(resource_type) if is_control else parse(resource_type, [*criteria, ("_count", str(AT_ONCE))])
     if is_control or any(clause.kind == "chain" for clause in query.clauses):
