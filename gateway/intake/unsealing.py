@@ -176,7 +176,7 @@ def _fault(said: Iterable[list[str]], rules: Keys) -> str:
         return fatal
     if "DECRYPTION_OKAY" not in by_word:
         return next((words for word, words in WHY.items() if word in by_word), "it cannot be decrypted")
-    signers = {_hex(arguments[place]) for arguments in by_word.get("VALIDSIG", []) for place in (0, -1)}
+    signers = {_hex(arguments[place]) for arguments in by_word.get("VALIDSIG", []) for place in (0, -1) if arguments}
     if rules.signed_by and signers.isdisjoint(map(_hex, rules.signed_by)):
         return "not signed by a key of signed_by"
     return ""
@@ -185,7 +185,7 @@ def _fault(said: Iterable[list[str]], rules: Keys) -> str:
 def _errors(by_word: Mapping[str, list[list[str]]]) -> list[tuple[str, str]]:
     """What gpg says as (place, number): ``pkdecrypt_failed 67108875``, ``symkey_decrypt 11_BAD_PASSPHRASE``."""
     errors = [(arguments[0], arguments[-1].partition("_")[0]) for arguments in by_word.get("ERROR", []) if arguments]
-    return [(place, code) for place, code in errors if code.isdigit()]
+    return [(place, code) for place, code in errors if code.isascii() and code.isdigit()]
 
 
 def _hex(fingerprint: str) -> str:

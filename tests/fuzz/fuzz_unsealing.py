@@ -12,6 +12,8 @@ OKAY = b"[GNUPG:] DECRYPTION_OKAY\n"
 FAULTS = (
     f"[GNUPG:] GOODSIG B Ann\u2028[GNUPG:] VALIDSIG {KEY} {KEY}\n".encode() + OKAY,
     b"[GNUPG:] \n" + OKAY,
+    b"[GNUPG:] VALIDSIG\n" + OKAY,
+    "[GNUPG:] ERROR place \u00b2\n".encode() + OKAY,
 )
 
 
