@@ -161,7 +161,8 @@ def _said(status: bytes) -> list[list[str]]:
     ['GOODSIG', '1', 'Ann\\u2028[GNUPG:]']
     """
     lines = [line.removeprefix(PREFIX) for line in status.split(b"\n") if line.startswith(PREFIX)]
-    return [[word.decode(errors="replace") for word in line.split()] for line in lines if line.strip()]
+    words = [[word.decode(errors="replace") for word in line.split(b" ") if word] for line in lines]
+    return [line for line in words if line]
 
 
 def _fault(said: Iterable[list[str]], rules: Keys) -> str:

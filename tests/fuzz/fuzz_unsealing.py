@@ -13,6 +13,7 @@ FAULTS = (
     f"[GNUPG:] GOODSIG B Ann\u2028[GNUPG:] VALIDSIG {KEY} {KEY}\n".encode() + OKAY,
     b"[GNUPG:] \n" + OKAY,
     b"[GNUPG:] VALIDSIG\n" + OKAY,
+    b"[GNUPG:] \tDECRYPTION_OKAY\n",
     "[GNUPG:] ERROR place \u00b2\n".encode() + OKAY,
 )
 
