@@ -16,6 +16,13 @@ from gateway.commands._start import acting, opened
 VERB = typer.Typer(help="System clients: who may ask the token endpoint for tokens, and with which keys.")
 Id = Annotated[str, typer.Argument(metavar="CLIENT", help="The client's id, as its tokens name it.")]
 Jwks = Annotated[Path | None, typer.Option(help="A file with the client's public keys (JWKS).", show_default=False)]
+Projects = Annotated[
+    list[str] | None, typer.Option(help="A project whose exports it may fetch; repeatable.", show_default=False)
+]
+Publishers = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SOURCE:CODE", help="A publisher that it may write for; repeatable.", show_default=False),
+]
 JwksUrl = Annotated[str, typer.Option(help="The https address where the client publishes its keys (JWKS).")]
 
 
@@ -25,13 +32,8 @@ def add(
     organisation: Annotated[str, typer.Option(help="ODS code of the organisation that the client acts for.")],
     scope: Annotated[list[str], typer.Option(help="A scope that it may be given, such as system/*.rs; repeatable.")],
     name: Annotated[str, typer.Option(help="What people call it.")] = "",
-    project: Annotated[
-        list[str] | None, typer.Option(help="A project whose exports it may fetch; repeatable.", show_default=False)
-    ] = None,
-    publisher: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SOURCE:CODE", help="A publisher that it may write for; repeatable.", show_default=False),
-    ] = None,
+    project: Projects = None,
+    publisher: Publishers = None,
     jwks: Jwks = None,
     jwks_url: JwksUrl = "",
     by: Actor = "operator",
@@ -65,13 +67,8 @@ def change(
         list[str] | None, typer.Option(help="A scope that it may be given; repeatable.", show_default=False)
     ] = None,
     name: Annotated[str, typer.Option(help="What people call it.")] = "",
-    project: Annotated[
-        list[str] | None, typer.Option(help="A project whose exports it may fetch; repeatable.", show_default=False)
-    ] = None,
-    publisher: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SOURCE:CODE", help="A publisher that it may write for; repeatable.", show_default=False),
-    ] = None,
+    project: Projects = None,
+    publisher: Publishers = None,
     by: Actor = "operator",
     as_json: AsJson = False,
 ) -> int:
