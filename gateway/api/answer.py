@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from fastapi import Request, Response
 
+from gateway import records
 from gateway.api import asked, negotiation
 from gateway.api.errors import FHIR_JSON, JSON, XML, Failed
 from gateway.errors import GatewayError, Invalid
@@ -74,3 +75,8 @@ def page(html: str, status: int = 200) -> Response:
     """Return the response with a page of ours."""
     headers = {"Content-Security-Policy": PAGE}
     return Response(html, status, headers=headers, media_type=f"{negotiation.HTML}; charset=utf-8")
+
+
+def version_headers(version: records.Found) -> dict[str, str]:
+    """Which version is answered, and of when (RFC 9110 §8.8)."""
+    return {"ETag": f'W/"{version.version}"', "Last-Modified": records.http_date(version.updated)}

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 
 from gateway import records
 from gateway.api import asked
-from gateway.api.answer import NOTHING, Form
+from gateway.api.answer import NOTHING, Form, version_headers
 from gateway.api.auth import Known
 from gateway.api.errors import JSON, XML
 from gateway.api.negotiation import SAME
@@ -44,7 +44,7 @@ def binary(id_: str, request: Request, caller: Known) -> Response:
         records.refuse_early(request.app.state.door, caller, Act("read", "DocumentReference"), request.state.id)
         raise NotFound("Binary")
     document, attachment = _held(request, caller, name[1], int(name[2]))
-    headers = {"ETag": f'W/"{document.version}"', "Last-Modified": records.http_date(document.updated)}
+    headers = version_headers(document)
     data = docref.decoded(attachment)
     if data is None:
         raise NotFound("Binary")

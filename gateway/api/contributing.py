@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from gateway import records
 from gateway.api import asked
-from gateway.api.answer import Form
+from gateway.api.answer import Form, version_headers
 from gateway.api.auth import Known
 from gateway.api.errors import outcome_of
 from gateway.errors import GatewayError, Invalid, Unprocessable
@@ -207,8 +207,7 @@ def _written(ask: Asking, done: Done) -> Response:
     if done.outcome == "deleted":
         return Response(status_code=204, headers={"ETag": f'W/"{version.version}"'})
     headers = {
-        "ETag": f'W/"{version.version}"',
-        "Last-Modified": records.http_date(version.updated),
+        **version_headers(version),
         "Location": f"{ask.base}/{version.type}/{version.id}/_history/{version.version}",
     }
     status = 201 if done.outcome == "created" else 200

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from gateway import records
 from gateway.api import asked, paging
-from gateway.api.answer import Form
+from gateway.api.answer import Form, version_headers
 from gateway.api.auth import Known
 from gateway.errors import Invalid, NotFound, Unsupported
 from gateway.fhir import bundle, model, params
@@ -211,8 +211,4 @@ def _moment(text: str) -> int | None:
 
 
 def _tags(version: records.Found) -> dict[str, str]:
-    return {
-        "ETag": f'W/"{version.version}"',
-        "Last-Modified": records.http_date(version.updated),
-        "Cache-Control": "no-store",
-    }
+    return {**version_headers(version), "Cache-Control": "no-store"}
