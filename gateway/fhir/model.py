@@ -7,6 +7,7 @@ where. No message of a decoder is forwarded: it would carry the value.
 from __future__ import annotations
 
 import re
+from decimal import InvalidOperation
 from itertools import accumulate
 from typing import Any
 
@@ -19,8 +20,9 @@ from gateway.fhir.r4 import table
 
 DEEPEST, LARGEST = 64, 20_000_000
 RESOURCE_TYPES = table.resource_types()
-UNREADABLE = (ValueError, RecursionError)
-"""How decoding fails: msgspec's errors are ValueErrors, and so is that of bytes that are not UTF-8."""
+UNREADABLE = (ValueError, RecursionError, InvalidOperation)
+"""How decoding fails: msgspec's errors are ValueErrors, and so is that of bytes that are not UTF-8. No ``Decimal`` holds
+a number whose exponent has twenty digits."""
 _plain = msgspec.json.Decoder()
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _REST = bytes(set(range(256)) - {*_STEPS, ord('"')})

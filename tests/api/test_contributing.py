@@ -114,6 +114,7 @@ def nested(depth):
 DASHED = f"{ANN[:3]}-{ANN[3:6]}-{ANN[6:]}"
 REFUSED = [
     ("not JSON", "POST", "Patient", b"{", 400),
+    ("an exponent that no decimal holds", "POST", "Observation", b'{"resourceType":"Observation","status":"final","code":{"text":"a"},"valueQuantity":{"value":1e-99999999999999999999}}', 400),
     ("NaN", "POST", "Patient", b'{"resourceType":"Patient","multipleBirthInteger":NaN}', 400),
     ("a name twice", "POST", "Patient", b'{"resourceType":"Patient","active":true,"active":false}', 400),
     ("half a pair", "POST", "Patient", b'{"resourceType":"Patient","language":"\\ud800"}', 400),

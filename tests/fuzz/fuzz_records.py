@@ -11,7 +11,7 @@ from mappings.readers.json_lines import json_rows
 from mappings.readers.xml import is_well_formed, xml_rows
 
 MODULES = ("mappings.readers",)
-FAULTS: tuple[bytes, ...] = ()
+FAULTS = (b'{"a":6e66666666666666666666}\n',)
 
 
 def SEEDS() -> list[bytes]:

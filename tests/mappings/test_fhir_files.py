@@ -103,6 +103,7 @@ def test_a_delivery_without_fhir_is_refused(tmp_path):
     ("sent", "reason"),
     [
         (b"{", "line 1: not JSON"),
+        (b'{"resourceType":"Patient","a":6e66666666666666666666}', "line 1: not JSON"),
         (b"[]", "line 1: not a JSON object"),
         (b'{"resourceType": "Patient", "id": "p1", "id": "p2"}', "line 1: a name that stands twice in one object"),
         ({"resourceType": "Person9", "id": "p"}, "line 1: resourceType"),
