@@ -1,13 +1,15 @@
 """``python -m tests.fuzz [--seconds N] [name…]``: every target, or those named, each in a process of its own.
 
 An error that is not declared, an input that takes more than ten seconds and one that needs more than two gigabytes end
-a target; its input is then under ``--keep``. Atheris has wheels for Linux on x86-64 alone.
+a target; its input is then under ``--keep``. ``--seed`` makes a run that another can repeat: continuous integration
+asks for the same inputs each time, so that it judges the change and not its luck. Atheris has wheels for Linux on x86-64 alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import pkgutil
 import subprocess
 import sys
@@ -27,6 +29,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"which ones: {', '.join(names())}")
     parser.add_argument("--seconds", type=int, default=60, help="how long each runs (60)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the same inputs for the same number; 0 for others each time (0)"
+    )
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="where inputs at fault are kept")
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - set(names()):
@@ -38,8 +43,15 @@ def main() -> int:
     at_fault = []
     for name in arguments.names or names():
         print(f"+ {name}", flush=True)
-        command = [sys.executable, "-m", "tests.fuzz.one", name, str(arguments.seconds), str(arguments.keep)]
-        if subprocess.run(command, check=False, timeout=arguments.seconds * 2 + 120).returncode:
+        command = [
+            sys.executable,
+            "-m",
+            "tests.fuzz.one",
+            name,
+            *map(str, (arguments.seconds, arguments.seed, arguments.keep)),
+        ]
+        environment = os.environ | ({"PYTHONHASHSEED": "0"} if arguments.seed else {})
+        if subprocess.run(command, check=False, timeout=arguments.seconds * 2 + 120, env=environment).returncode:
             at_fault.append(name)
     if at_fault:
         print(f"at fault: {', '.join(at_fault)}; the inputs are in {arguments.keep}")

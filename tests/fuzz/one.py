@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz.one NAME SECONDS KEEP``: one target under Atheris; what ``python -m tests.fuzz`` runs."""
+"""``python -m tests.fuzz.one NAME SECONDS SEED KEEP``: one target under Atheris; what ``python -m tests.fuzz`` runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SLOWEST, LARGEST, LONGEST = 10, 2048, 1 << 14
 
 
 def main() -> None:
-    name, seconds, keep = sys.argv[1:4]
+    name, seconds, seed, keep = sys.argv[1:5]
     module = f"tests.fuzz.fuzz_{name}"
     sys.path.insert(0, str(Path(__file__).parents[2]))
     modules = importlib.import_module(module).MODULES
@@ -22,10 +22,10 @@ def main() -> None:
     with atheris.instrument_imports(include=list(modules)):
         target = importlib.import_module(module)
     corpus = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
-    for number, seed in enumerate((*target.SEEDS(), *target.FAULTS)):
-        (corpus / str(number)).write_bytes(seed[:LONGEST])
+    for number, known in enumerate((*target.SEEDS(), *target.FAULTS)):
+        (corpus / str(number)).write_bytes(known[:LONGEST])
     options = (
-        f"-max_total_time={seconds}", f"-timeout={SLOWEST}", f"-rss_limit_mb={LARGEST}", f"-max_len={LONGEST}",
+        f"-max_total_time={seconds}", f"-seed={seed}", f"-timeout={SLOWEST}", f"-rss_limit_mb={LARGEST}", f"-max_len={LONGEST}",
         f"-artifact_prefix={keep}/{name}-", "-print_final_stats=1", "-verbosity=0",
     )  # fmt: skip
     atheris.Setup([sys.argv[0], *options, str(corpus)], target.target)
