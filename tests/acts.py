@@ -46,6 +46,8 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "project list": READS_NOBODY,
     "export run": ("export.start", "export.gather", "export.release"),
     "export resume": ("export.resume", "export.gather", "export.release"),
+    "attack": ("export.attack",),
+    "trace": ("export.trace",),
     "work": ("export.gather", "export.release"),
     "audit show": ("audit.show",),
     "audit seal": READS_NOBODY,

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from gateway import log, records
 from gateway.export import part_files
 from gateway.fhir.dates import moment
-from gateway.nhs.pseudonym import Pseudonymiser, order_key
+from gateway.nhs.pseudonym import Pseudonymiser, order_key, place
 from gateway.store.database import open_store
 
 
@@ -75,4 +74,4 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
 def _ordered(key: bytes, resources: Sequence[tuple[str, str, bytes]]) -> list[tuple[str, str, bytes]]:
     """The resources of a person in the order of this release: that of the source, which is by its own ids, could be
     matched with another release."""
-    return sorted(resources, key=lambda resource: blake2b(f"{resource[0]}/{resource[1]}".encode(), key=key).digest())
+    return sorted(resources, key=lambda resource: place(key, f"{resource[0]}/{resource[1]}"))
