@@ -85,6 +85,8 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/fhir/Binary/{id_}"): ("read",),
     ("GET", "/fhir/$export"): ("export.start",),
     ("GET", "/fhir/Patient/$export"): ("export.start",),
+    ("POST", "/fhir/$export"): ("export.start",),
+    ("POST", "/fhir/Patient/$export"): ("export.start",),
     ("GET", "/fhir/bulk/{job}"): ("export.status",),
     ("GET", "/fhir/bulk/{job}/{name}"): ("export.download",),
     ("DELETE", "/fhir/bulk/{job}"): ("export.cancel",),

@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway import log, records
 from gateway.export import part_files
+from gateway.export.chosen import Choice
 from gateway.fhir.dates import moment
 from gateway.nhs.pseudonym import Pseudonymiser, order_key, place
 from gateway.store.database import open_store
@@ -37,6 +38,7 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
     pseudonymiser = Pseudonymiser(pins["profile"], pins["setting"], part.key, moment(pins["started"]).year)
     files: dict[str, part_files.PartFile] = {}
     types, approved = frozenset(pins["types"]), frozenset(pins["approved"]["types"])
+    choice = Choice(pins.get("filters", ()), pins.get("elements", ()), pins["started"])
     persons, order = 0, order_key(part.key, pins["release"])
     store = open_store(part.url)
     try:
@@ -47,7 +49,10 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
                     person.person, _ordered(order, person.resources), types, approved, person.lives
                 )
                 is_in = False
-                for resource_type, line in lines:
+                for resource_type, leaving in lines:
+                    line = choice.line(resource_type, leaving)
+                    if line is None:
+                        continue
                     is_in = True
                     if resource_type not in files:
                         files[resource_type] = part_files.PartFile(
