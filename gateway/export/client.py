@@ -42,7 +42,10 @@ class Status:
 
 
 def refuse(door: Door, caller: Caller, request: str) -> None:
-    """Raise ``Forbidden`` for a caller who may export nothing, before the body of a request is read."""
+    """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-kick-off-request
+
+    Raises ``Forbidden`` for a caller who may export nothing, before the body of the request is read.
+    """
     refuse_early(door, caller, Act(recipients.EXPORT), request)
 
 
