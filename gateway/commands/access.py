@@ -70,7 +70,6 @@ def _of_audit(gateway: Gateway, number: int) -> dict[str, Any]:
 
 
 def _rehearsed(gateway: Gateway, claims: Path | None, user: str, act: str, type_: str, patient: str) -> dict[str, Any]:
-    from gateway import records
     from gateway.nhs import access, policy_table
     from gateway.nhs.steps import steps
     from gateway.records import explaining
@@ -78,8 +77,7 @@ def _rehearsed(gateway: Gateway, claims: Path | None, user: str, act: str, type_
 
     caller = _caller(gateway, claims, user)
     with closing(gateway.writing_audit()) as audit:
-        door = records.open_door(gateway.store, gateway.require_labelled(), audit)
-        decision = explaining.rehearsed(door, caller, access.Act(act, type_), patient)
+        decision = explaining.rehearsed(gateway.door(audit), caller, access.Act(act, type_), patient)
         asked = {"for": caller.user, "role": caller.role, "asked": act, "type": type_, "patients": [patient]}
         audit.record(attributed({"act": "access.explain", **asked}))
     refusal = decision.refusal.code if decision.refusal else ""
@@ -146,7 +144,8 @@ def diff(old: Table, new: Table = "now", as_json: AsJson = False) -> int:
             audit.record(attributed({"act": "access.diff", "versions": names}))
     for change in outcome.changes:
         row = change.plain()
-        words = f"{row['title']} ({row['role']}), {row['act']} {row['type']}: {row['events']} events of {row['callers']} callers"
+        asked = f"{row['title']} ({row['role']}), {row['act']} {row['type']}"
+        words = f"{asked}: {row['events']} events of {row['callers']} callers"
         more = "".join(f"; {name} {', '.join(row[name])}" for name in ("gains", "loses") if row[name])
         print(json.dumps(row) if as_json else steering.line(words + more))
     counts = {"changes": len(outcome.changes), "alike": outcome.alike, "unknown": outcome.unknown}

@@ -100,9 +100,9 @@ def opened(table: Mapping[str, Any], role: str, activities: Collection[str], act
         types = _types(table, rule)
         own |= types
         others |= set() if rule["own"] else types
-    one = {resource_type} if act in roles.RESOURCES - {"everything"} else own
+    reached = {resource_type} if act in roles.RESOURCES - {"everything"} else own
     is_allowed = bool(rows) and (resource_type in own or act not in roles.RESOURCES)
-    return Opened(is_allowed, frozenset(own & one), frozenset(others & one))
+    return Opened(is_allowed, frozenset(own & reached), frozenset(others & reached))
 
 
 def _types(table: Mapping[str, Any], rule: Mapping[str, Any]) -> set[str]:

@@ -40,7 +40,8 @@ def steps(trace: Sequence[str], *, is_audited: bool) -> list[Step]:
     """The ten steps of a decision's trace. A step that nothing is said of was not asked for this act, or where one
     before it refused, not reached.
 
-    >>> [step.outcome for step in steps(["0 authenticate: Nurse", "1 activity: none: refused, role"], is_audited=True)][:3]
+    >>> trace = ["0 authenticate: Nurse", "1 activity: none: refused, role"]
+    >>> [step.outcome for step in steps(trace, is_audited=True)][:3]
     ['passed', 'refused', 'not reached']
     """
     said: dict[int, list[str]] = {}
