@@ -59,6 +59,12 @@ class Gateway:
         records.require_sets(self.store, code_sets)
         return code_sets
 
+    def door(self, audit: Audit) -> Door:
+        """Open the door for a command that asks what would be decided. Raises as ``require_labelled``."""
+        from gateway import records
+
+        return records.open_door(self.store, self.require_labelled(), audit)
+
     def audit(self) -> Audit:
         """Open the audit for reading. Raises ``Refused`` when its file is not there: an empty one would verify."""
         self.require_audit_file()

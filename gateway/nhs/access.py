@@ -40,7 +40,7 @@ from gateway.nhs.showing import SHARED, SUMMARY, limited
 __all__ = [
     "ABOUT_NOBODY", "ATTENDING", "BASES", "DECEASED", "NOT_FOUND", "NOT_SHOWN", "NOT_YOUR_ROLE", "NO_RECORD", "NO_RELATIONSHIP",
     "NO_SCOPE", "PTV_REQUIRED", "REFUSALS", "SHARED", "SUMMARY", "VIEWS", "WITHHELD", "Act", "Decision", "Facts", "PatientFact",
-    "Permission", "Refusal", "before_lookup", "decide",
+    "Permission", "Refusal", "before_lookup", "decide", "refused_early",
 ]  # fmt: skip
 
 ABOUT_NOBODY = frozenset({"permit", "audit", "export", "export-admin", "jobs"}) | roles.WRITES | roles.VALIDATE
@@ -71,7 +71,14 @@ def decide(caller: Caller, act: Act, facts: Facts) -> Decision:
 def before_lookup(caller: Caller, act: Act, facts: Facts) -> Refusal | None:
     """Return the refusal that depends on the caller alone (and on the gateway being ready), for asking before anything
     is looked up."""
-    return _caller_alone(caller, act, facts, [])
+    return refused_early(caller, act, facts).refusal
+
+
+def refused_early(caller: Caller, act: Act, facts: Facts) -> Decision:
+    """``before_lookup`` with the rules that fired; a decision without a refusal is none yet, and shows nothing."""
+    trace: list[str] = []
+    refusal = _caller_alone(caller, act, facts, trace)
+    return Decision(refusal, trace=tuple(trace), facts=_without_persons(facts))
 
 
 def _caller_alone(caller: Caller, act: Act, facts: Facts, trace: list[str]) -> Refusal | None:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from gateway.errors import Forbidden, GatewayError, NotFound, Refused, Unauthenticated, Unavailable
 from gateway.fhir import build, index
 from gateway.fhir.dates import moment
-from gateway.nhs import access, codesets, labels, links, reasons, sensitive
+from gateway.nhs import access, codesets, labels, links, policy_table, reasons, sensitive
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.roles import Caller
 from gateway.records.cache import Cache
@@ -125,10 +125,8 @@ def check(door: Door) -> None:
 
 def before_lookup(door: Door, caller: Caller, act: access.Act) -> access.Decision:
     """The refusal that depends on the caller alone, if any: it comes before anything is looked up."""
-    refusal = access.before_lookup(
-        caller, act, access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing)
-    )
-    return access.Decision(refusal, facts=access.Facts.of_nobody(0))
+    facts = access.Facts.of_nobody(door.store.clock(), not door.store.is_sandbox, door.missing)
+    return access.refused_early(caller, act, facts)
 
 
 def refuse_early(door: Door, caller: Caller, act: access.Act, request_id: str, names: Iterable[str] = ()) -> None:
@@ -246,14 +244,15 @@ def event(
     names: Iterable[str] = (),
 ) -> dict[str, Any]:
     """The audit event of one act: what was asked, by whom, why and how it was answered. It holds every version that was
-    shown, and the ``names`` of the parameters of the request, never their values."""
+    shown, the ``names`` of the parameters of the request, never their values, and by which version of the tables of
+    roles and for which activities it was decided."""
     seen = list(stored)
     return {
         "act": act.name, "type": act.type, **who(caller), "basis": decision.basis, "outcome": outcome,
         "refusal": decision.refusal.code if decision.refusal else "", "trace": list(decision.trace),
         "patients": sorted({patient.id for patient in decision.facts.patients}), "count": len(seen),
         "resources": [f"{version.type}/{version.id}/{version.number}" for version in seen], "request": request_id,
-        "parameters": sorted(set(names)),
+        "parameters": sorted(set(names)), "policy": policy_table.name_in_force(), "activities": sorted(caller.activities),
     }  # fmt: skip
 
 
