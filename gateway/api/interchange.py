@@ -26,7 +26,8 @@ from gateway.fhir import model, params
 from gateway.fhir.parse import known
 from gateway.intake import patching
 from gateway.intake.change import MOST, Change, Pairs, placed
-from gateway.intake.write import Done, refused, require_type, require_writer, write
+from gateway.intake.unmade import refused
+from gateway.intake.write import Done, require_type, require_writer, write
 from gateway.nhs.roles import Caller
 
 router = APIRouter(prefix="/fhir")

