@@ -32,7 +32,7 @@ from gateway.fhir.issues import Issue
 from gateway.intake import derive, mapping, patching, producers, take
 from gateway.intake.change import FOUND, Ahead, Change, in_order, placed, within
 from gateway.intake.mapping import Context, map_groups
-from gateway.intake.ownership import Owner, require_id
+from gateway.intake.ownership import Owner, place_of, require_id
 from gateway.intake.resolving import identified, resolved
 from gateway.intake.unmade import about, refused
 from gateway.nhs import access, labels, roles, sensitive
@@ -327,12 +327,19 @@ class _Transaction:
         return row
 
     def _require_nothing_of(self, standing: Stored, renewed: set[Name]) -> None:
-        """Raise ``Conflict`` for a Patient of whom anything stays. What the request deletes or writes does not: no
-        reference to what it deletes is taken."""
-        if standing.type == "Patient":
-            stays = resources.of_patients(self.session, [standing.patient])
-            if any((resource.type, resource.id) not in renewed for resource in stays):
-                raise Conflict("Patient: delete first what is recorded of the patient")
+        """Raise ``Conflict`` for a Patient of whom anything stays, and for what anything of its patient names that
+        stays. What the request deletes or writes does not: no reference to what it deletes is taken. An entry of the
+        directory may go: whoever names it has its name."""
+        if standing.type in params.DIRECTORY_TYPES:
+            return
+        theirs = resources.of_patients(self.session, [standing.patient])
+        stays = [resource for resource in theirs if (resource.type, resource.id) not in renewed]
+        if standing.type == "Patient" and stays:
+            raise Conflict("Patient: delete first what is recorded of the patient")
+        address = f"{standing.type}/{standing.id}"
+        for resource in stays:
+            if address.encode() in resource.body and (place := place_of(build.decode(resource.body), address)):
+                raise Conflict(f"{standing.type}: {place} refers to it")
 
     def _delivery(self) -> int:
         """Today's delivery. Raises ``Unavailable`` where what this process knows is not what the store was made by."""

@@ -69,6 +69,22 @@ def test_the_client_may_name_a_free_id_and_its_own_references_hold(clinic):
     assert ask(clinic, "DELETE", "Patient/ward-1").status_code == 204
 
 
+def test_what_others_name_is_deleted_with_them_or_not_at_all(clinic):
+    patient = made(clinic, PATIENT)
+    stay = made(clinic, {"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}, "subject": {"reference": f"Patient/{patient}"}})  # fmt: skip
+    named = {"encounter": {"reference": f"Encounter/{stay}"}}
+    id_ = made(clinic, observation(patient, **named))
+    answer = ask(clinic, "DELETE", f"Encounter/{stay}")
+    assert answer.status_code == 409 and "Observation.encounter" in answer.text and stay not in answer.text
+    moved = {**observation(patient), "id": id_}
+    entries = [
+        {"request": {"method": "DELETE", "url": f"Encounter/{stay}"}},
+        {"resource": moved, "request": {"method": "PUT", "url": f"Observation/{id_}"}},
+    ]
+    answer = ask(clinic, "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    assert answer.status_code == 200, "what no more names it goes with it"
+
+
 PREFERENCES = {"minimal": None, "representation": "Patient", "OperationOutcome": "OperationOutcome"}
 
 
