@@ -49,8 +49,6 @@ from mappings import WRITTEN, Feed, Row, Source, sources
 from mappings.fhir.mapped import TYPES, UNKNOWN, WRITES, is_known
 from mappings.fhir.read import deletion_of, row_of, written_over
 
-NAME = "api"
-"""What the deliveries are called that hold what was written: one begins each day."""
 ACCEPTED = TYPES
 """The types that are written over the API."""
 NOTHING_SET: Mapping[str, str] = MappingProxyType({})
@@ -348,7 +346,7 @@ class _Transaction:
         if any(WRITTEN in names for names in other):
             raise Unavailable("the source is mapped by other rules: restart, or run `gateway remap fhir`", "code-sets")
         made_by = f"{self.source.version} {rules}"
-        return deliveries.standing(self.session, WRITTEN, NAME, made_by, plan, self.session.now - DAY)
+        return deliveries.standing(self.session, WRITTEN, deliveries.BY_API, made_by, plan, self.session.now - DAY)
 
     def _keep(self, delivery: int, rows: Sequence[Row]) -> list[Mapped]:
         """Keep the rows and map the groups that they touch."""
@@ -361,7 +359,7 @@ class _Transaction:
         touched.touch_new(session, delivery, first)
         pairs = touched.pairs(session, delivery)
         patients = {grp: patient for patient, grp in reversed(pairs)}
-        feed = Feed(NAME, settings={WRITES: True}).within(self.door.store.namespace.bytes)
+        feed = Feed(deliveries.BY_API, settings={WRITES: True}).within(self.door.store.namespace.bytes)
         context = Context(self.source, feed, feed.namespace, registry.publishers(session), self.door.sets)
         registry.received(session, [publisher.key])
         return map_groups(session, context, [(patient, grp) for grp, patient in sorted(patients.items())])

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from gateway.intake import load, ownership
+from gateway.records import quality
 from gateway.store.resources import of_publisher
-from mappings import Feed, sources
+from mappings import WRITTEN, Feed, sources
 from tests.api.people import ANN, uid
 
 JSON = {"Content-Type": "application/fhir+json"}
@@ -115,6 +116,18 @@ def test_what_is_written_is_gathered_labelled_and_audited_as_what_is_loaded(clin
         event["stream"] == "write" and event["resources"] == [f"Observation/{hidden}/1"] and event["user"] == "tester"
     )
     assert event["patients"] == [id_] and event["outcome"] == "created"
+
+
+def test_what_is_written_counts_in_the_quality_of_its_publisher(clinic):
+    assert quality.WRITTEN == WRITTEN
+    patient = made(clinic, PATIENT)
+    id_ = made(clinic, observation(patient))
+    ask(clinic, "PUT", f"Observation/{id_}", {**observation(patient, code={"text": "words"}), "id": id_})
+    publishers, by_source = quality.measure(clinic.store)
+    (row,) = [row for row in publishers if row.publisher.source == WRITTEN]
+    assert (row.patients, row.concepts, row.coded) == (1, 2, 1)
+    (source,) = [source for source in by_source if source.source == WRITTEN]
+    assert (source.deliveries, source.causes["rows"]) == (1, {"Patient": 1, "Observation": 2})
 
 
 def nested(depth):
