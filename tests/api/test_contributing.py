@@ -426,3 +426,16 @@ def test_labels_that_were_made_here_do_not_come_back_as_the_senders(clinic):
     assert ask(clinic, "PUT", f"Observation/{read}", {**observation(patient, meta=ours), "id": read}).status_code == 200
     with clinic.store.read() as session:
         assert [session.value("SELECT own FROM head WHERE id = ?", id_) for id_ in (read, copied)] == [0, 1]
+
+
+def test_a_medication_is_written_within_its_request(clinic):
+    """A Medication is no resource of its own here: its code stands in the request, which is served with it."""
+    patient = made(clinic, PATIENT)
+    within = {"resourceType": "Medication", "id": "m", "code": {"coding": [{"system": "https://dmd.nhs.uk", "code": "321177009"}]}}  # fmt: skip
+    order = {"resourceType": "MedicationRequest", "status": "active", "intent": "order", "subject": {"reference": f"Patient/{patient}"}}  # fmt: skip
+    answer = ask(clinic, "POST", "MedicationRequest", order | {"contained": [within], "medicationReference": {"reference": "#m"}})  # fmt: skip
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["medicationCodeableConcept"] == within["code"]
+    assert ask(clinic, "POST", "Medication", within).status_code == 404
+    dangling = order | {"medicationReference": {"reference": "Medication/m"}}
+    assert ask(clinic, "POST", "MedicationRequest", dangling).status_code == 422
