@@ -70,6 +70,7 @@ def test_the_client_may_name_a_free_id_and_its_own_references_hold(clinic):
     assert ask(clinic, "DELETE", "Patient/ward-1").status_code == 204
 
 
+@pytest.mark.hazard("HZ-WRITE-12")
 def test_what_others_name_is_deleted_with_them_or_not_at_all(clinic):
     patient = made(clinic, PATIENT)
     stay = made(clinic, {"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}, "subject": {"reference": f"Patient/{patient}"}})  # fmt: skip

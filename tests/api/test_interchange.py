@@ -84,6 +84,7 @@ READS = (
 )  # fmt: skip
 
 
+@pytest.mark.hazard("HZ-WRITE-13")
 @pytest.mark.parametrize("user", ["dr-green", "dr-ward", "receptionist"])
 def test_a_batch_reads_what_the_same_requests_read_with_the_same_audit(ward, user):
     before = len(ward.audit())

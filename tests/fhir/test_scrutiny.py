@@ -120,6 +120,7 @@ CASES = {
     "a pulse in words": (pulse("valueQuantity", valueString="fast"), "Observation"),
     "a pulse without unit": (pulse(quantity={"value": 70, "system": UCUM, "code": "/min"}), "Observation.valueQuantity.unit"),
     "a pulse in seconds": (pulse(quantity={"value": 70, "unit": "s", "system": UCUM, "code": "s"}), "Observation.valueQuantity"),
+    "a pulse in units of somebody's": (pulse(quantity={"value": 70, "unit": "/min", "system": "urn:a", "code": "/min"}), "Observation.valueQuantity"),
     "a pulse by name alone": (pulse() | {"code": CODE, "meta": {"profile": [HL7 + "heartrate"]}}, "Observation.code"),
     "half a blood pressure": (pressure(("8480-6", MMHG)), "Observation.component"),
     "a pressure without value": (pressure(("8480-6", MMHG), ("8462-4", {})), "Observation.component[1]"),
