@@ -119,7 +119,7 @@ ADDITIONAL = ALL - {kinds.SOCIAL_CARE, "provenance"}
 CONTRIBUTED = ALL - {"choices", "provenance"}
 """What a contributor's client may write: no Consent, which would change who may see what."""
 UNWRITTEN = frozenset({"Task"})
-"""Of what those sections hold, what nobody writes: a Task is a request to somebody, whom a record gateway cannot ask."""
+"""Of what those sections hold, what nobody writes: a Task is a request to somebody, whom a gateway cannot ask."""
 
 CLINICIANS = frozenset({"R8000", "R8001", "R8016", "R0260"})
 PHARMACISTS = frozenset({"R8003", "R1290"})
