@@ -23,7 +23,8 @@ from gateway.fhir import build, model
 from gateway.fhir.parse import FORM, known
 from gateway.intake import patching
 from gateway.intake.change import Change, Pairs
-from gateway.intake.write import ANY_VERSION, Done, refused, require_type, write
+from gateway.intake.unmade import refused
+from gateway.intake.write import ANY_VERSION, Done, require_type, write
 from gateway.nhs.access import Act
 from gateway.nhs.roles import Caller
 

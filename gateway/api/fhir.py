@@ -62,11 +62,16 @@ async def read(resource_type: str, id_: str, request: Request, caller: Known) ->
 def vread(resource_type: str, id_: str, version: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/R4/http.html#vread: one version by its number."""
     form, part = _plain(request, resource_type)
-    if not _VERSION.match(version):
-        raise NotFound(supported(resource_type))
-    type_, number = supported(resource_type), int(version)
-    older = records.vread(request.app.state.door, caller, type_, id_, number, request.state.id)
+    type_ = supported(resource_type)
+    older = records.vread(request.app.state.door, caller, type_, id_, number_of(type_, version), request.state.id)
     return form.answer(part.part(older.body, type_), _tags(older))
+
+
+def number_of(resource_type: str, version: str) -> int:
+    """The number of a version. Raises ``NotFound`` for what is none."""
+    if not _VERSION.match(version):
+        raise NotFound(resource_type)
+    return int(version)
 
 
 @router.get("/{resource_type}/{id_}/_history")
@@ -99,7 +104,7 @@ def find_of_patient(resource_type: str, id_: str, inner: str, request: Request, 
 
     Of the compartment's ways to belong to a Patient we take the one that says whom a resource is about.
     """
-    type_ = _in_compartment(resource_type, inner)
+    type_ = in_compartment(resource_type, inner)
     return _search(request, caller, type_, [("patient", f"Patient/{id_}"), *asked.in_query(request)])
 
 
@@ -108,11 +113,11 @@ async def find_of_patient_by_post(
     resource_type: str, id_: str, inner: str, request: Request, caller: Known
 ) -> Response:
     """https://hl7.org/fhir/R4/http.html#vsearch: the same search of a compartment with its parameters in the body."""
-    type_ = _in_compartment(resource_type, inner)
+    type_ = in_compartment(resource_type, inner)
     return await _search_by_post(request, caller, type_, ("patient", f"Patient/{id_}"))
 
 
-def _in_compartment(resource_type: str, inner: str) -> str:
+def in_compartment(resource_type: str, inner: str) -> str:
     """Return the type that is searched in a compartment. Raises ``NotFound`` for any compartment but a Patient's."""
     if resource_type != "Patient" or not params.about(inner):
         raise NotFound("no such interaction")
@@ -128,10 +133,16 @@ async def _search_by_post(request: Request, caller: Caller, type_: str, *pairs: 
 
 
 def _search(request: Request, caller: Caller, resource_type: str, pairs: list[tuple[str, str]]) -> Response:
-    form, part = Form(request, pairs), subset(resource_type, pairs)
+    form = Form(request, pairs)
+    return form.answer(page_of(request, caller, resource_type, pairs))
+
+
+def page_of(request: Request, caller: Caller, resource_type: str, pairs: list[tuple[str, str]]) -> bytes:
+    """The page of a search, in JSON."""
+    part = subset(resource_type, pairs)
     query = parse(resource_type, local(resource_type, pairs, _base(request)), is_lenient=_is_lenient(request))
     page = records.search(request.app.state.door, caller, query, request.state.id)
-    body = bundle.searchset(
+    return bundle.searchset(
         _base(request),
         query,
         _parts(page.matches, part),
@@ -141,7 +152,6 @@ def _search(request: Request, caller: Caller, resource_type: str, pairs: list[tu
         page.here,
         page.notes,
     )
-    return form.answer(body)
 
 
 def _history(request: Request, resource_type: str, id_: str, versions: list[records.Found], part: Subset) -> bytes:

@@ -1,6 +1,6 @@
-"""Batch and transaction: several writes in one Bundle, each by itself or all of them together.
+"""Batch and transaction: several requests in one Bundle, each by itself or all of them together.
 
-https://hl7.org/fhir/R4/http.html#transaction. What is read is asked for one by one: an entry with GET is refused.
+https://hl7.org/fhir/R4/http.html#transaction. A batch may read too; what a transaction writes is read afterwards.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ from gateway.api import asked, errors
 from gateway.api.answer import Form
 from gateway.api.auth import Known
 from gateway.api.contributing import as_resource, condition, expected_version, only_new, preferred
+from gateway.api.reading_entries import MOST_READ, answered
 from gateway.errors import GatewayError, Invalid, TooLarge, Unsupported
 from gateway.fhir import model, params
 from gateway.fhir.parse import known
 from gateway.intake import patching
 from gateway.intake.change import MOST, Change, Pairs, placed
-from gateway.intake.write import Done, refused, require_type, require_writer, write
+from gateway.intake.unmade import refused
+from gateway.intake.write import Done, require_type, require_writer, write
 from gateway.nhs.roles import Caller
 
 router = APIRouter(prefix="/fhir")
+READ = "GET"
 ACTS = {"DELETE": "delete", "POST": "create", "PUT": "update", "PATCH": "update"}
 """Method → the act that it is."""
 
@@ -66,18 +69,27 @@ _decoder, _binary = msgspec.json.Decoder(_Bundle), msgspec.json.Decoder(_Binary)
 @router.post("")
 @router.post("/")
 async def interchange(request: Request, caller: Known) -> Response:
-    """https://hl7.org/fhir/R4/http.html#transaction: the writes of a Bundle: all or none of a transaction, each by
-    itself of a batch."""
+    """https://hl7.org/fhir/R4/http.html#transaction: the requests of a Bundle: all or none of the writes of a
+    transaction, each write and read of a batch by itself."""
     pairs = asked.in_query(request)
     form = Form(request, pairs)
     known(pairs)
-    await run_in_threadpool(require_writer, request.app.state.door, caller, request.state.id)
+    await run_in_threadpool(_require_somebody, request, caller)
     sent = await asked.body(request, request.app.state.settings.body_limit)
     return await run_in_threadpool(_answer, request, caller, form, sent)
 
 
+def _require_somebody(request: Request, caller: Caller) -> None:
+    """Raise the refusal of a caller who may neither read nor write anything, before the body is read."""
+    door = request.app.state.door
+    if not records.may_read(door, caller):
+        require_writer(door, caller, request.state.id)
+
+
 def _answer(request: Request, caller: Caller, form: Form, sent: bytes) -> Response:
     bundle = _read(asked.resource(request, sent))
+    if bundle.type == "transaction" or any(entry.request.method != READ for entry in bundle.entry):
+        require_writer(request.app.state.door, caller, request.state.id)
     if bundle.type == "batch":
         responses = _each(request, caller, bundle.entry)
     else:
@@ -99,6 +111,8 @@ def _read(body: bytes) -> _Bundle:
         raise Invalid("Bundle.type: batch or transaction")
     if len(bundle.entry) > MOST:
         raise TooLarge(f"Bundle.entry: more than {MOST}")
+    if sum(entry.request.method == READ for entry in bundle.entry) > MOST_READ:
+        raise TooLarge(f"Bundle.entry: more than {MOST_READ} reads")
     return bundle
 
 
@@ -124,11 +138,19 @@ def _alone(request: Request, caller: Caller, number: int, entry: _Entry) -> dict
     """The response to one entry of a batch, whatever becomes of the others: entries before it stand already, and who
     sent the whole again would write them twice."""
     try:
+        if entry.request.method == READ:
+            with placed(f"Bundle.entry[{number}]"):
+                return _shown(answered(request, caller, entry.request.url))
         change = _asked_for(request, caller, number, entry)
         (done,) = _write(request, caller, [change])
     except GatewayError as fault:
         return _failed(fault)
     return _response(request, done)
+
+
+def _shown(answer: dict[str, Any]) -> dict[str, Any]:
+    """The response to an entry that was read."""
+    return {**answer, "response": {"status": _status(200), **answer.get("response", {})}}
 
 
 def _failed(fault: GatewayError) -> dict[str, Any]:
@@ -159,7 +181,7 @@ def _change(request: Request, number: int, entry: _Entry) -> Change:
     with placed(place):
         asks = entry.request
         if asks.method not in ACTS:
-            raise Unsupported("request.method: POST, PUT, PATCH or DELETE")
+            raise Unsupported("request.method: POST, PUT, PATCH or DELETE, and GET in a batch")
         type_, id_, criteria = _address(request, asks.url)
         require_type(type_)
         if asks.method == "POST" and (id_ or criteria is not None):

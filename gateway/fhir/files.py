@@ -29,37 +29,40 @@ class _Bundle(msgspec.Struct):
 _entries = msgspec.json.Decoder(_Bundle)
 
 
-def validate_lines(names: Sequence[str], stdin: BinaryIO, more: MORE) -> Iterator[dict[str, Any]]:
+def validate_lines(
+    names: Sequence[str], stdin: BinaryIO, more: MORE, closer: MORE = lambda _: []
+) -> Iterator[dict[str, Any]]:
     """One result a resource: ``{"file", "line", "resourceType", "valid", "issues"}``; a Bundle's own, and one for each
     resource in it.
 
-    ``valid`` means R4; ``more`` adds issues (UK Core's) that do not make it invalid. ``-`` is standard input.
+    ``valid`` means R4, and no error among what a ``closer`` look finds; ``more`` adds issues (UK Core's) that do not
+    make it invalid. ``-`` is standard input.
     Raises ``Refused`` for a file that cannot be read."""
     for number, name in enumerate(names, 1):
         try:
             if name == "-":
-                yield from _validate_stream(name, stdin, more)
+                yield from _validate_stream(name, stdin, more, closer)
             else:
                 with open(name, "rb") as stream:
-                    yield from _validate_stream(name, stream, more)
+                    yield from _validate_stream(name, stream, more, closer)
         except OSError:
             raise Refused(f"file {number} cannot be read") from None
 
 
-def _validate_stream(name: str, stream: BinaryIO, more: MORE) -> Iterator[dict[str, Any]]:
+def _validate_stream(name: str, stream: BinaryIO, more: MORE, closer: MORE) -> Iterator[dict[str, Any]]:
     for line, body in read(stream, is_lines=name.endswith(LINES)):
-        yield from _validate_all(name, line, body, more)
+        yield from _validate_all(name, line, body, more, closer)
 
 
-def _validate_all(name: str, line: int, body: bytes, more: MORE) -> Iterator[dict[str, Any]]:
-    result = validate(name, line, body, more)
+def _validate_all(name: str, line: int, body: bytes, more: MORE, closer: MORE) -> Iterator[dict[str, Any]]:
+    result = validate(name, line, body, more, closer)
     yield result
     if result["resourceType"] == "Bundle":
         for at, resource in within(line, body):
-            yield from _validate_all(name, at, resource, more)
+            yield from _validate_all(name, at, resource, more, closer)
 
 
-def validate(name: str, line: int, body: bytes, more: MORE) -> dict[str, Any]:
+def validate(name: str, line: int, body: bytes, more: MORE, closer: MORE = lambda _: []) -> dict[str, Any]:
     """https://hl7.org/fhir/R4/validation.html
 
     The result of one resource."""
@@ -70,7 +73,9 @@ def validate(name: str, line: int, body: bytes, more: MORE) -> dict[str, Any]:
     named = resource.get("resourceType") if isinstance(resource, dict) else ""
     resource_type = named if isinstance(named, str) and named in model.RESOURCE_TYPES else ""
     if valid and isinstance(resource, dict):
-        issues = [*issues, *more(resource)]
+        closely = closer(resource)
+        valid = not any(issue.severity == "error" for issue in closely)
+        issues = [*closely, *more(resource)]
     return {
         "file": name,
         "line": line,

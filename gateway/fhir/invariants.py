@@ -40,11 +40,11 @@ def _choices(stem: str) -> frozenset[str]:
     )  # fmt: skip
 
 
-def _has(node: dict[str, Any], *names: str) -> bool:
+def has(node: dict[str, Any], *names: str) -> bool:
     return not _names(names).isdisjoint(node)
 
 
-def _value(node: dict[str, Any], stem: str) -> bool:
+def has_value(node: dict[str, Any], stem: str) -> bool:
     return not _choices(stem).isdisjoint(node)
 
 
@@ -52,28 +52,28 @@ def _coded(node: dict[str, Any], element: str, system: str, *codes: str) -> bool
     return any(c.get("system") == system and c.get("code") in codes for c in node.get(element, {}).get("coding", ()))
 
 
-def _in_order(first: object, second: object) -> bool:
+def in_order(first: object, second: object) -> bool:
     try:
         return dates.interval(first)[0] < dates.interval(second)[1]
     except (Invalid, TypeError):
         return True
 
 
-def _not_both(name: str, other: str) -> Predicate:
+def not_both(name: str, other: str) -> Predicate:
     first, second = _names((name,)), _names((other,))
     return lambda node: first.isdisjoint(node) or second.isdisjoint(node)
 
 
-def _needs(name: str, other: str) -> Predicate:
+def needs(name: str, other: str) -> Predicate:
     first, second = _names((name,)), _names((other,))
     return lambda node: first.isdisjoint(node) or not second.isdisjoint(node)
 
 
 def _any_entry(node: dict[str, Any], name: str) -> bool:
-    return any(_has(entry, name) for entry in node.get("entry", ()))
+    return any(has(entry, name) for entry in node.get("entry", ()))
 
 
-def _either(*names: str) -> Predicate:
+def either(*names: str) -> Predicate:
     wanted = _names(names)
     return lambda node: not wanted.isdisjoint(node)
 
@@ -84,7 +84,7 @@ _CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 
 
 def _obs_7(node: dict[str, Any]) -> bool:
-    if "component" not in node or not _value(node, "value"):
+    if "component" not in node or not has_value(node, "value"):
         return True
     own = {(c.get("system"), c.get("code"), c.get("display")) for c in node.get("code", {}).get("coding", ())}
     return not any(
@@ -125,9 +125,9 @@ def _range(node: dict[str, Any]) -> bool:
 INVARIANTS: dict[str, tuple[Invariant, ...]] = {
     "AllergyIntolerance": (
         Invariant("ait-1", "clinicalStatus is needed unless entered in error",
-                  lambda n: _has(n, "clinicalStatus") or _coded(n, "verificationStatus", _AIT, "entered-in-error")),
+                  lambda n: has(n, "clinicalStatus") or _coded(n, "verificationStatus", _AIT, "entered-in-error")),
         Invariant("ait-2", "clinicalStatus is not given when entered in error",
-                  lambda n: not (_has(n, "clinicalStatus") and _coded(n, "verificationStatus", _AIT, "entered-in-error"))),
+                  lambda n: not (has(n, "clinicalStatus") and _coded(n, "verificationStatus", _AIT, "entered-in-error"))),
     ),
     "Bundle": (
         Invariant("bdl-1", "total only in a searchset or history", lambda n: "total" not in n or _bundle("searchset", "history")(n)),
@@ -144,108 +144,108 @@ INVARIANTS: dict[str, tuple[Invariant, ...]] = {
         Invariant("bdl-12", "a message begins with a MessageHeader", lambda n: n.get("type") != "message" or _first_is("MessageHeader")(n)),
     ),
     "BundleEntry": (
-        Invariant("bdl-5", "an entry has a resource, request or response", _either("resource", "request", "response")),
+        Invariant("bdl-5", "an entry has a resource, request or response", either("resource", "request", "response")),
         Invariant("bdl-8", "fullUrl is not version specific", lambda n: "/_history/" not in n.get("fullUrl", "")),
     ),
-    "CarePlanActivity": (Invariant("cpl-3", "detail or reference, not both", _not_both("detail", "reference")),),
+    "CarePlanActivity": (Invariant("cpl-3", "detail or reference, not both", not_both("detail", "reference")),),
     "CompositionSection": (
-        Invariant("cmp-1", "a section has text, entries or sections", _either("text", "entry", "section")),
-        Invariant("cmp-2", "emptyReason only without entries", _not_both("emptyReason", "entry")),
+        Invariant("cmp-1", "a section has text, entries or sections", either("text", "entry", "section")),
+        Invariant("cmp-2", "emptyReason only without entries", not_both("emptyReason", "entry")),
     ),
     "Condition": (
         Invariant("con-4", "an abated condition is inactive, resolved or in remission",
-                  lambda n: not _value(n, "abatement") or _coded(n, "clinicalStatus", _CLINICAL, "resolved", "remission", "inactive")),
+                  lambda n: not has_value(n, "abatement") or _coded(n, "clinicalStatus", _CLINICAL, "resolved", "remission", "inactive")),
         Invariant("con-5", "clinicalStatus is not given when entered in error",
-                  lambda n: not (_has(n, "clinicalStatus") and _coded(n, "verificationStatus", _CON, "entered-in-error"))),
+                  lambda n: not (has(n, "clinicalStatus") and _coded(n, "verificationStatus", _CON, "entered-in-error"))),
     ),
-    "ConditionStage": (Invariant("con-1", "summary or assessment", _either("summary", "assessment")),),
-    "ConditionEvidence": (Invariant("con-2", "code or detail", _either("code", "detail")),),
-    "Consent": (Invariant("ppc-1", "a policy or a policyRule", _either("policy", "policyRule")),),
+    "ConditionStage": (Invariant("con-1", "summary or assessment", either("summary", "assessment")),),
+    "ConditionEvidence": (Invariant("con-2", "code or detail", either("code", "detail")),),
+    "Consent": (Invariant("ppc-1", "a policy or a policyRule", either("policy", "policyRule")),),
     "FamilyMemberHistory": (
-        Invariant("fhs-1", "age or born, not both", lambda n: not (_value(n, "age") and _value(n, "born"))),
-        Invariant("fhs-2", "estimatedAge only with age", lambda n: not _has(n, "estimatedAge") or _value(n, "age")),
+        Invariant("fhs-1", "age or born, not both", lambda n: not (has_value(n, "age") and has_value(n, "born"))),
+        Invariant("fhs-2", "estimatedAge only with age", lambda n: not has(n, "estimatedAge") or has_value(n, "age")),
     ),
-    "GoalTarget": (Invariant("gol-1", "detail needs measure", lambda n: not _value(n, "detail") or _has(n, "measure")),),
-    "ImmunizationEducation": (Invariant("imm-1", "documentType or reference", _either("documentType", "reference")),),
+    "GoalTarget": (Invariant("gol-1", "detail needs measure", lambda n: not has_value(n, "detail") or has(n, "measure")),),
+    "ImmunizationEducation": (Invariant("imm-1", "documentType or reference", either("documentType", "reference")),),
     "List": (
-        Invariant("lst-1", "emptyReason only without entries", _not_both("emptyReason", "entry")),
+        Invariant("lst-1", "emptyReason only without entries", not_both("emptyReason", "entry")),
         Invariant("lst-2", "deleted only in a list of changes", lambda n: n.get("mode") == "changes" or not _any_entry(n, "deleted")),
         Invariant("lst-3", "dates of entries only in a working list", lambda n: n.get("mode") == "working" or not _any_entry(n, "date")),
     ),
     "Observation": (
-        Invariant("obs-6", "dataAbsentReason only without a value", lambda n: not (_has(n, "dataAbsentReason") and _value(n, "value"))),
+        Invariant("obs-6", "dataAbsentReason only without a value", lambda n: not (has(n, "dataAbsentReason") and has_value(n, "value"))),
         Invariant("obs-7", "a component does not repeat the code whose value is given", _obs_7),
     ),
-    "ObservationReferenceRange": (Invariant("obs-3", "low, high or text", _either("low", "high", "text")),),
+    "ObservationReferenceRange": (Invariant("obs-3", "low, high or text", either("low", "high", "text")),),
     "Organization": (
-        Invariant("org-1", "an identifier or a name", _either("identifier", "name")),
+        Invariant("org-1", "an identifier or a name", either("identifier", "name")),
         Invariant("org-2", "no address of use home", lambda n: not any(a.get("use") == "home" for a in n.get("address", ()))),
         Invariant("org-3", "no telecom of use home", lambda n: not any(t.get("use") == "home" for t in n.get("telecom", ()))),
     ),
     "ParametersParameter": (
         Invariant("inv-1", "one of value, resource and part",
-                  lambda n: (_value(n, "value") + ("resource" in n) + ("part" in n)) == 1),
+                  lambda n: (has_value(n, "value") + ("resource" in n) + ("part" in n)) == 1),
     ),
-    "PatientContact": (Invariant("pat-1", "a contact has details", _either("name", "telecom", "address", "organization")),),
+    "PatientContact": (Invariant("pat-1", "a contact has details", either("name", "telecom", "address", "organization")),),
     "QuestionnaireItem": (
         Invariant("que-1", "a group has items, a display has none",
                   lambda n: not (n.get("type") == "group" and not n.get("item")) and not (n.get("type") == "display" and n.get("item"))),
-        Invariant("que-3", "a display has no code", lambda n: n.get("type") != "display" or not _has(n, "code")),
-        Invariant("que-4", "answerOption or answerValueSet", _not_both("answerOption", "answerValueSet")),
-        Invariant("que-6", "a display is neither required nor repeated", lambda n: n.get("type") != "display" or not _has(n, "required", "repeats")),
-        Invariant("que-9", "a display is not read-only", lambda n: n.get("type") != "display" or not _has(n, "readOnly")),
-        Invariant("que-11", "answerOption or initial", _not_both("answerOption", "initial")),
-        Invariant("que-12", "several enableWhen need enableBehavior", lambda n: len(n.get("enableWhen", ())) < 2 or _has(n, "enableBehavior")),
+        Invariant("que-3", "a display has no code", lambda n: n.get("type") != "display" or not has(n, "code")),
+        Invariant("que-4", "answerOption or answerValueSet", not_both("answerOption", "answerValueSet")),
+        Invariant("que-6", "a display is neither required nor repeated", lambda n: n.get("type") != "display" or not has(n, "required", "repeats")),
+        Invariant("que-9", "a display is not read-only", lambda n: n.get("type") != "display" or not has(n, "readOnly")),
+        Invariant("que-11", "answerOption or initial", not_both("answerOption", "initial")),
+        Invariant("que-12", "several enableWhen need enableBehavior", lambda n: len(n.get("enableWhen", ())) < 2 or has(n, "enableBehavior")),
     ),
-    "ServiceRequest": (Invariant("prr-1", "orderDetail needs code", _needs("orderDetail", "code")),),
-    "Task": (Invariant("inv-1", "lastModified is not before authoredOn", lambda n: _in_order(n.get("authoredOn"), n.get("lastModified"))),),
+    "ServiceRequest": (Invariant("prr-1", "orderDetail needs code", needs("orderDetail", "code")),),
+    "Task": (Invariant("inv-1", "lastModified is not before authoredOn", lambda n: in_order(n.get("authoredOn"), n.get("lastModified"))),),
     "ValueSetComposeInclude": (
-        Invariant("vsd-1", "valueSet or system", _either("valueSet", "system")),
-        Invariant("vsd-2", "concepts and filters need a system", lambda n: not _has(n, "concept", "filter") or _has(n, "system")),
-        Invariant("vsd-3", "concept or filter", _not_both("concept", "filter")),
+        Invariant("vsd-1", "valueSet or system", either("valueSet", "system")),
+        Invariant("vsd-2", "concepts and filters need a system", lambda n: not has(n, "concept", "filter") or has(n, "system")),
+        Invariant("vsd-3", "concept or filter", not_both("concept", "filter")),
     ),
     "ValueSetExpansionContains": (
-        Invariant("vsd-6", "code or display", _either("code", "display")),
-        Invariant("vsd-9", "a code unless abstract", lambda n: _has(n, "code") or n.get("abstract") is True),
-        Invariant("vsd-10", "a code needs a system", _needs("code", "system")),
+        Invariant("vsd-6", "code or display", either("code", "display")),
+        Invariant("vsd-9", "a code unless abstract", lambda n: has(n, "code") or n.get("abstract") is True),
+        Invariant("vsd-10", "a code needs a system", needs("code", "system")),
     ),
-    "StructureDefinition": (Invariant("sdf-6", "a snapshot or a differential", _either("snapshot", "differential")),),
-    "StructureDefinitionMapping": (Invariant("sdf-2", "name or uri", _either("name", "uri")),),
-    "Attachment": (Invariant("att-1", "data needs contentType", _needs("data", "contentType")),),
-    "ContactPoint": (Invariant("cpt-2", "value needs system", _needs("value", "system")),),
-    "Quantity": (Invariant("qty-3", "code needs system", _needs("code", "system")),),
+    "StructureDefinition": (Invariant("sdf-6", "a snapshot or a differential", either("snapshot", "differential")),),
+    "StructureDefinitionMapping": (Invariant("sdf-2", "name or uri", either("name", "uri")),),
+    "Attachment": (Invariant("att-1", "data needs contentType", needs("data", "contentType")),),
+    "ContactPoint": (Invariant("cpt-2", "value needs system", needs("value", "system")),),
+    "Quantity": (Invariant("qty-3", "code needs system", needs("code", "system")),),
     "Age": (
         Invariant("age-1", "a UCUM code, and above nought", lambda n: _in_ucum(n) and not n.get("value", 1) <= 0),
-        Invariant("qty-3", "code needs system", _needs("code", "system")),
+        Invariant("qty-3", "code needs system", needs("code", "system")),
     ),
     "Duration": (Invariant("drt-1", "a code is UCUM and has a value", lambda n: "code" not in n or (n.get("system") == UCUM and "value" in n)),),
     "Count": (
         Invariant("cnt-3", "a whole number of ones",
                   lambda n: _in_ucum(n) and n.get("code", "1") == "1" and not n.get("value", 0) % 1 > 0),
-        Invariant("qty-3", "code needs system", _needs("code", "system")),
+        Invariant("qty-3", "code needs system", needs("code", "system")),
     ),
     "Distance": (
         Invariant("dis-1", "a UCUM code", _in_ucum),
-        Invariant("qty-3", "code needs system", _needs("code", "system")),
+        Invariant("qty-3", "code needs system", needs("code", "system")),
     ),
-    "Expression": (Invariant("exp-1", "expression or reference", _either("expression", "reference")),),
-    "Period": (Invariant("per-1", "the end is not before the start", lambda n: _in_order(n.get("start"), n.get("end"))),),
+    "Expression": (Invariant("exp-1", "expression or reference", either("expression", "reference")),),
+    "Period": (Invariant("per-1", "the end is not before the start", lambda n: in_order(n.get("start"), n.get("end"))),),
     "Range": (Invariant("rng-2", "low is not above high", _range),),
     "Ratio": (
         Invariant("rat-1", "numerator and denominator go together",
                   lambda n: ("numerator" in n) == ("denominator" in n) and ("numerator" in n or "extension" in n)),
     ),
     "TimingRepeat": (
-        Invariant("tim-1", "duration needs durationUnit", _needs("duration", "durationUnit")),
-        Invariant("tim-2", "period needs periodUnit", _needs("period", "periodUnit")),
+        Invariant("tim-1", "duration needs durationUnit", needs("duration", "durationUnit")),
+        Invariant("tim-2", "period needs periodUnit", needs("period", "periodUnit")),
         Invariant("tim-4", "duration is not negative", lambda n: not n.get("duration", 0) < 0),
         Invariant("tim-5", "period is not negative", lambda n: not n.get("period", 0) < 0),
-        Invariant("tim-6", "periodMax needs period", _needs("periodMax", "period")),
-        Invariant("tim-7", "durationMax needs duration", _needs("durationMax", "duration")),
-        Invariant("tim-8", "countMax needs count", _needs("countMax", "count")),
-        Invariant("tim-9", "offset needs when", _needs("offset", "when")),
-        Invariant("tim-10", "timeOfDay or when", _not_both("timeOfDay", "when")),
+        Invariant("tim-6", "periodMax needs period", needs("periodMax", "period")),
+        Invariant("tim-7", "durationMax needs duration", needs("durationMax", "duration")),
+        Invariant("tim-8", "countMax needs count", needs("countMax", "count")),
+        Invariant("tim-9", "offset needs when", needs("offset", "when")),
+        Invariant("tim-10", "timeOfDay or when", not_both("timeOfDay", "when")),
     ),
-    "DataRequirementCodeFilter": (Invariant("drq-1", "path or searchParam", lambda n: _has(n, "path") != _has(n, "searchParam")),),
-    "DataRequirementDateFilter": (Invariant("drq-2", "path or searchParam", lambda n: _has(n, "path") != _has(n, "searchParam")),),
+    "DataRequirementCodeFilter": (Invariant("drq-1", "path or searchParam", lambda n: has(n, "path") != has(n, "searchParam")),),
+    "DataRequirementDateFilter": (Invariant("drq-2", "path or searchParam", lambda n: has(n, "path") != has(n, "searchParam")),),
 }  # fmt: skip

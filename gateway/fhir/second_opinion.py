@@ -1,6 +1,7 @@
-"""What ``fhir.resources`` says of a resource: a second opinion, where that package is installed.
+"""What ``fhir.resources`` says of a resource: a second opinion, told beside our own.
 
-It reads R4B, which for the types served here is R4. It decides nothing: where the two differ, a reader looks.
+It reads R4B, which for the types served here is R4. It decides nothing: where the two differ, a reader looks. It is
+imported when it is first asked: its models take longer to load than the rest of the gateway.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.fhir.issues import Issue
+from gateway.fhir.r4 import table
 
 NAME = "fhir.resources"
 
@@ -17,8 +19,8 @@ NAME = "fhir.resources"
 def opinion(resource_type: str, body: bytes) -> list[Issue] | None:
     """https://pypi.org/project/fhir.resources/
 
-    What it has against a resource, as information; None where it is not installed or does not know the type. Its own
-    words hold values, so only its places and kinds are told."""
+    What it has against a resource, as information; None where it does not know the type. Its own words hold values, so
+    only its places and kinds are told."""
     model = _model(resource_type)
     if model is None:
         return None
@@ -36,9 +38,11 @@ def opinion(resource_type: str, body: bytes) -> list[Issue] | None:
 
 @lru_cache(maxsize=256)
 def _model(resource_type: str) -> Any:
+    if resource_type not in table.resource_types():
+        return None
     try:
         module = importlib.import_module(f"{NAME}.R4B.{resource_type.lower()}")
-    except ImportError:
+    except ModuleNotFoundError:  # a type that R4B left out
         return None
     return getattr(module, resource_type, None)
 

@@ -123,6 +123,16 @@ class Owner:
         return f"{name}/{self.key(name, id_, head)}"
 
 
+def place_of(resource: dict[str, Any], address: str) -> str:
+    """Where a resource refers to ``Type/id``, "" where it does not.
+
+    >>> place_of({"resourceType": "Observation", "encounter": {"reference": "Encounter/e"}}, "Encounter/e")
+    'Observation.encounter.reference'
+    """
+    places = _references(resource, str(resource.get("resourceType", "")))
+    return next((place for place, reference in places if reference == address), "")
+
+
 def require_id(id_: str) -> None:
     """Raise ``Invalid`` for what is no id, or holds an NHS number and is no UUID."""
     if not is_id(id_):

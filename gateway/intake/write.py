@@ -26,14 +26,15 @@ from gateway.errors import (
     Unavailable,
     Unprocessable,
 )
-from gateway.fhir import build, index, model, params, paths
+from gateway.fhir import build, index, model, params
 from gateway.fhir.dates import DAY
 from gateway.fhir.issues import Issue
 from gateway.intake import derive, mapping, patching, producers, take
 from gateway.intake.change import FOUND, Ahead, Change, in_order, placed, within
 from gateway.intake.mapping import Context, map_groups
-from gateway.intake.ownership import Owner, require_id
+from gateway.intake.ownership import Owner, place_of, require_id
 from gateway.intake.resolving import identified, resolved
+from gateway.intake.unmade import about, refused
 from gateway.nhs import access, labels, roles, sensitive
 from gateway.nhs.identifiers import is_ods_code
 from gateway.nhs.roles import Caller
@@ -48,8 +49,6 @@ from mappings import WRITTEN, Feed, Row, Source, sources
 from mappings.fhir.mapped import TYPES, UNKNOWN, WRITES, is_known
 from mappings.fhir.read import deletion_of, row_of, written_over
 
-NAME = "api"
-"""What the deliveries are called that hold what was written: one begins each day."""
 ACCEPTED = TYPES
 """The types that are written over the API."""
 NOTHING_SET: Mapping[str, str] = MappingProxyType({})
@@ -200,52 +199,6 @@ def _source() -> Source:
     return sources()[WRITTEN]
 
 
-def refused(door: Door, caller: Caller, changes: Sequence[Change], fault: GatewayError, request_id: str) -> None:
-    """Audit changes that were not made: one event for each kind of them, with the ids that they name and the patients
-    whom those are about. Of an outage there is none, and nothing to audit."""
-    if isinstance(fault, Unavailable):
-        return
-    outcome = f"not written: {type(fault).__name__}"
-    patients = _patients_named(door, changes)
-    for act, type_ in dict.fromkeys((change.act, change.type) for change in changes):
-        mine = [change for change in changes if (change.act, change.type) == (act, type_)]
-        criteria = [name for change in mine for name, _ in change.criteria or ()]
-        said = event(caller, access.Act(act, type_), access.Decision(None), outcome, request_id, names=criteria)
-        names = [f"{change.type}/{change.id}" for change in mine if _is_id(change.id)]
-        about = {patient for change in mine for patient in patients.get(change.name, ())}
-        door.audit.record({**said, "resources": names, "patients": sorted(about)})
-
-
-def _is_id(id_: str) -> bool:
-    """Whether an id may be told: it is one, and no NHS number."""
-    try:
-        require_id(id_)
-    except Invalid:
-        return False
-    return True
-
-
-def _patients_named(door: Door, changes: Sequence[Change]) -> dict[Name, set[str]]:
-    """The patients whom what changes name is about, whoever recorded it, by the names of the changes."""
-    about: dict[Name, set[str]] = {}
-    with door.store.read() as session:
-        for change in changes:
-            if _is_id(change.id):
-                about.setdefault(change.name, set()).update(_about(resources.head_of(session, *change.name)))
-    return about
-
-
-def _about(stored: Stored | None) -> set[str]:
-    """The ids of the patients whom a resource is about as it stands."""
-    if stored is None or stored.deleted:
-        return set()
-    if stored.type == "Patient":
-        return {stored.id}
-    element = params.subject(stored.type)
-    references = paths.references(build.decode(stored.body), paths.path(element)) if element else []
-    return {reference.rpartition("/")[2] for reference in references if reference.startswith("Patient/")}
-
-
 def _owner(door: Door, session: Session, source: Source, caller: Caller, code: str) -> Owner:
     """The caller's publisher. A live store knows it only where the operator registered it."""
     store = door.store
@@ -341,7 +294,7 @@ class _Transaction:
         rows = []
         for change in changes:
             key, standing = keys[change.name], held[change.name]
-            self.patients[change.name] = _about(standing)
+            self.patients[change.name] = about(standing)
             if change.act == FOUND:
                 continue
             before = kept.row_at(self.session, self.owner.row_hash(change.type, key))
@@ -372,12 +325,19 @@ class _Transaction:
         return row
 
     def _require_nothing_of(self, standing: Stored, renewed: set[Name]) -> None:
-        """Raise ``Conflict`` for a Patient of whom anything stays. What the request deletes or writes does not: no
-        reference to what it deletes is taken."""
-        if standing.type == "Patient":
-            stays = resources.of_patients(self.session, [standing.patient])
-            if any((resource.type, resource.id) not in renewed for resource in stays):
-                raise Conflict("Patient: delete first what is recorded of the patient")
+        """Raise ``Conflict`` for a Patient of whom anything stays, and for what anything of its patient names that
+        stays. What the request deletes or writes does not: no reference to what it deletes is taken. An entry of the
+        directory may go: whoever names it has its name."""
+        if standing.type in params.DIRECTORY_TYPES:
+            return
+        theirs = resources.of_patients(self.session, [standing.patient])
+        stays = [resource for resource in theirs if (resource.type, resource.id) not in renewed]
+        if standing.type == "Patient" and stays:
+            raise Conflict("Patient: delete first what is recorded of the patient")
+        address = f"{standing.type}/{standing.id}"
+        for resource in stays:
+            if address.encode() in resource.body and (place := place_of(build.decode(resource.body), address)):
+                raise Conflict(f"{standing.type}: {place} refers to it")
 
     def _delivery(self) -> int:
         """Today's delivery. Raises ``Unavailable`` where what this process knows is not what the store was made by."""
@@ -386,7 +346,7 @@ class _Transaction:
         if any(WRITTEN in names for names in other):
             raise Unavailable("the source is mapped by other rules: restart, or run `gateway remap fhir`", "code-sets")
         made_by = f"{self.source.version} {rules}"
-        return deliveries.standing(self.session, WRITTEN, NAME, made_by, plan, self.session.now - DAY)
+        return deliveries.standing(self.session, WRITTEN, deliveries.BY_API, made_by, plan, self.session.now - DAY)
 
     def _keep(self, delivery: int, rows: Sequence[Row]) -> list[Mapped]:
         """Keep the rows and map the groups that they touch."""
@@ -399,7 +359,7 @@ class _Transaction:
         touched.touch_new(session, delivery, first)
         pairs = touched.pairs(session, delivery)
         patients = {grp: patient for patient, grp in reversed(pairs)}
-        feed = Feed(NAME, settings={WRITES: True}).within(self.door.store.namespace.bytes)
+        feed = Feed(deliveries.BY_API, settings={WRITES: True}).within(self.door.store.namespace.bytes)
         context = Context(self.source, feed, feed.namespace, registry.publishers(session), self.door.sets)
         registry.received(session, [publisher.key])
         return map_groups(session, context, [(patient, grp) for grp, patient in sorted(patients.items())])

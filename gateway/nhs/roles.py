@@ -118,6 +118,8 @@ SOCIAL = CORE | {"immunisations", "encounters", kinds.SOCIAL_CARE, "alerts", "co
 ADDITIONAL = ALL - {kinds.SOCIAL_CARE, "provenance"}
 CONTRIBUTED = ALL - {"choices", "provenance"}
 """What a contributor's client may write: no Consent, which would change who may see what."""
+UNWRITTEN = frozenset({"Task"})
+"""Of what those sections hold, what nobody writes: a Task is a request to somebody, whom a gateway cannot ask."""
 
 CLINICIANS = frozenset({"R8000", "R8001", "R8016", "R0260"})
 PHARMACISTS = frozenset({"R8003", "R1290"})
@@ -176,7 +178,7 @@ RULES: tuple[Rule, ...] = (
     Rule(SUPPORT, LOCAL_ADMIN, frozenset({"jobs"}), NONE, "runs the gateway; sees no patient"),
     Rule(SUPPORT, LOCAL_ADMIN, frozenset({"export-admin"}), NONE, "runs the exports of projects; sees no patient", waits=SECONDARY_USE),
     Rule(SYSTEM, "", frozenset({"export"}), NONE, "a project's client fetches its own export", scope="system"),
-    Rule(SYSTEM, "", WRITES, CONTRIBUTED, "a contributor's client writes what its own organisation recorded", own=True, scope="system"),
+    Rule(SYSTEM, "", WRITES, CONTRIBUTED, "a contributor's client writes what its own organisation recorded, and no Task", own=True, scope="system"),
     Rule(SYSTEM, "", VALIDATE, NONE, "a client checks what it would send; nobody is shown", scope="system"),
     Rule(CLINICIANS, VIEW_DETAIL, VALIDATE, NONE, "checks a resource that they hold; nobody is shown"),
     Rule(SUPPORT, LOCAL_ADMIN, VALIDATE, NONE, "checks what integrators send; nobody is shown"),
@@ -223,6 +225,8 @@ def opens(rule: Rule, resource_type: str) -> bool:
     """Whether a row opens a type of resource at all; a row that is about no type does."""
     if not resource_type or not rule.acts & (RESOURCES | WRITES):
         return True
+    if rule.acts & WRITES and resource_type in UNWRITTEN:
+        return False
     if rule.acts & WRITES and resource_type in DIRECTORY - BOOK:
         return True
     if resource_type in types_of(rule.sections) or (rule.demographics and resource_type == "Patient"):

@@ -1,4 +1,5 @@
-"""Judges a resource as ``$validate`` does: R4, then UK Core, then a second opinion. Nobody's record is looked at.
+"""Judges a resource as ``$validate`` does: R4, closely, then UK Core, then a second opinion. Nobody's record is looked
+at.
 
 An issue names a place, never a value.
 """
@@ -10,7 +11,7 @@ from typing import Any
 import msgspec
 
 from gateway.errors import Invalid
-from gateway.fhir import build, model, second_opinion
+from gateway.fhir import build, model, scrutiny, second_opinion
 from gateway.fhir.issues import Issue
 from gateway.nhs import ukcore
 
@@ -70,9 +71,25 @@ def validated(resource_type: str, id_: str, body: bytes, mode: str = "", profile
     resource = _plain(sent)
     issues += _of_address(resource, resource_type, id_, mode)
     if not issues and resource:
-        issues = _by_profile(resource, profile)
+        issues = [*scrutiny.scrutinise(resource), *_by_profile(resource, profile)]
     issues += second_opinion.opinion(resource_type, sent) or []
     return issues or [FINE]
+
+
+def claimed(resource: dict[str, Any]) -> list[Issue]:
+    """What is said by the profiles of UK Core that a resource names."""
+    return ukcore.check_claimed(resource)
+
+
+def claimed_and_second(resource: dict[str, Any]) -> list[Issue]:
+    """The same, and what ``fhir.resources`` says."""
+    type_ = str(resource["resourceType"])
+    return [*claimed(resource), *(second_opinion.opinion(type_, build.encode(resource)) or [])]
+
+
+def nothing(resource: dict[str, Any]) -> list[Issue]:
+    """No closer look."""
+    return []
 
 
 def _asked(resource_type: str, body: bytes, mode: str, profile: str) -> tuple[bytes, str, str]:

@@ -5,7 +5,18 @@ audit, answer. Nothing is returned before its audit is on disk.
 """
 
 from gateway.records.choosing import Choice, chosen
-from gateway.records.door import Door, Found, Page, check, http_date, open_door, refuse_early, require_sets, who
+from gateway.records.door import (
+    Door,
+    Found,
+    Page,
+    check,
+    http_date,
+    may_read,
+    open_door,
+    refuse_early,
+    require_sets,
+    who,
+)
 from gateway.records.everything import everything
 from gateway.records.membership import count as count_members
 from gateway.records.membership import data_moment, label_seq, members, names, opted_out_since, stream, today
@@ -15,7 +26,8 @@ from gateway.records.reading import history, read, search, vread
 from gateway.store.serving import instant
 
 __all__ = [
-    "Choice", "Door", "Found", "Nameable", "Page", "check", "chosen", "count_members", "count_nameable", "data_moment", "everything", "history", "http_date", "instant", "label_seq",
-    "members", "nameable", "names", "open_door", "opted_out_since", "person", "read", "refuse_early", "refuse_person_early", "require_sets",
+    "Choice", "Door", "Found", "Nameable", "Page", "check", "chosen", "count_members", "count_nameable",
+    "data_moment", "everything", "history", "http_date", "instant", "label_seq", "may_read", "members", "nameable",
+    "names", "open_door", "opted_out_since", "person", "read", "refuse_early", "refuse_person_early", "require_sets",
     "search", "stream", "today", "vread", "was_held", "who",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from gateway.errors import Forbidden, GatewayError, NotFound, Refused, Unauthenticated, Unavailable
-from gateway.fhir import build, index
+from gateway.fhir import build, index, params
 from gateway.fhir.dates import moment
 from gateway.nhs import access, codesets, labels, links, policy_table, reasons, sensitive
 from gateway.nhs.codesets import CodeSets
@@ -135,6 +135,12 @@ def refuse_early(door: Door, caller: Caller, act: access.Act, request_id: str, n
     if early.refusal:
         audited(door, caller, act, early, "refused", request_id, names=names)
         raise error(early.refusal, act.type)
+
+
+def may_read(door: Door, caller: Caller) -> bool:
+    """Whether a caller may search any type at all, as far as the caller alone decides it. It is no answer to anything:
+    each read is decided and audited by itself."""
+    return any(not before_lookup(door, caller, access.Act("search", type_)).refusal for type_ in params.SEARCHABLE)
 
 
 def served(stored: Stored, publishers: dict[int, PublisherRow], decision: access.Decision) -> Found:

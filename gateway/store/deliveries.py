@@ -15,6 +15,8 @@ from gateway.store.session import Session
 from gateway.store.tables import Delivery
 from gateway.store.touched import retouch, touch_new, touch_source
 
+BY_API = "api"
+"""What the deliveries are called that hold what was written over the API: one begins each day, and has no report."""
 _MIXED = ""
 """The plan of a delivery after which some of the source is indexed by one plan and some by another."""
 
@@ -64,6 +66,12 @@ def standing(session: Session, source: str, name: str, mapping: str, plan: str, 
             )
         )  # fmt: skip
     return key
+
+
+def by_api(session: Session, source: str, since: int) -> list[int]:
+    """The deliveries of what was written over the API that began after ``since`` (µs UTC)."""
+    ours = "SELECT key FROM delivery WHERE source = ? AND name = ? AND state = 'done' AND report = '' AND started >= ?"
+    return [key for (key,) in session.rows(ours, source, _hidden(BY_API), since)]
 
 
 def _hidden(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -38,6 +38,15 @@ def episodes(session: Session) -> Iterator[tuple[int, int, bytes]]:
         "SELECT h.publisher, h.patient, v.body FROM person p JOIN head h ON h.patient = p.patient AND h.type = ? "
         "JOIN version v ON v.key = h.body WHERE h.deleted = 0",
         TYPE_NUMBER["EpisodeOfCare"],
+    )
+
+
+def written(session: Session, deliveries: Sequence[int]) -> Iterator[tuple[int, int, bytes]]:
+    """(delivery, publisher, body) of every version that some deliveries wrote, a few at a time."""
+    return session.stream(
+        f"SELECT v.delivery, h.publisher, v.body FROM version v JOIN head h ON h.key = v.head "
+        f"WHERE v.deleted = 0 AND {session.within('v.delivery')}",
+        session.listed(deliveries),
     )
 
 

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from gateway.intake import load, ownership
+from gateway.records import quality
 from gateway.store.resources import of_publisher
-from mappings import Feed, sources
+from mappings import WRITTEN, Feed, sources
 from tests.api.people import ANN, uid
 
 JSON = {"Content-Type": "application/fhir+json"}
@@ -69,6 +70,23 @@ def test_the_client_may_name_a_free_id_and_its_own_references_hold(clinic):
     assert ask(clinic, "DELETE", "Patient/ward-1").status_code == 204
 
 
+@pytest.mark.hazard("HZ-WRITE-12")
+def test_what_others_name_is_deleted_with_them_or_not_at_all(clinic):
+    patient = made(clinic, PATIENT)
+    stay = made(clinic, {"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}, "subject": {"reference": f"Patient/{patient}"}})  # fmt: skip
+    named = {"encounter": {"reference": f"Encounter/{stay}"}}
+    id_ = made(clinic, observation(patient, **named))
+    answer = ask(clinic, "DELETE", f"Encounter/{stay}")
+    assert answer.status_code == 409 and "Observation.encounter" in answer.text and stay not in answer.text
+    moved = {**observation(patient), "id": id_}
+    entries = [
+        {"request": {"method": "DELETE", "url": f"Encounter/{stay}"}},
+        {"resource": moved, "request": {"method": "PUT", "url": f"Observation/{id_}"}},
+    ]
+    answer = ask(clinic, "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    assert answer.status_code == 200, "what no more names it goes with it"
+
+
 PREFERENCES = {"minimal": None, "representation": "Patient", "OperationOutcome": "OperationOutcome"}
 
 
@@ -99,6 +117,18 @@ def test_what_is_written_is_gathered_labelled_and_audited_as_what_is_loaded(clin
         event["stream"] == "write" and event["resources"] == [f"Observation/{hidden}/1"] and event["user"] == "tester"
     )
     assert event["patients"] == [id_] and event["outcome"] == "created"
+
+
+def test_what_is_written_counts_in_the_quality_of_its_publisher(clinic):
+    assert quality.WRITTEN == WRITTEN
+    patient = made(clinic, PATIENT)
+    id_ = made(clinic, observation(patient))
+    ask(clinic, "PUT", f"Observation/{id_}", {**observation(patient, code={"text": "words"}), "id": id_})
+    publishers, by_source = quality.measure(clinic.store)
+    (row,) = [row for row in publishers if row.publisher.source == WRITTEN]
+    assert (row.patients, row.concepts, row.coded) == (1, 2, 1)
+    (source,) = [source for source in by_source if source.source == WRITTEN]
+    assert (source.deliveries, source.causes["rows"]) == (1, {"Patient": 1, "Observation": 2})
 
 
 def nested(depth):
@@ -397,3 +427,16 @@ def test_labels_that_were_made_here_do_not_come_back_as_the_senders(clinic):
     assert ask(clinic, "PUT", f"Observation/{read}", {**observation(patient, meta=ours), "id": read}).status_code == 200
     with clinic.store.read() as session:
         assert [session.value("SELECT own FROM head WHERE id = ?", id_) for id_ in (read, copied)] == [0, 1]
+
+
+def test_a_medication_is_written_within_its_request(clinic):
+    """A Medication is no resource of its own here: its code stands in the request, which is served with it."""
+    patient = made(clinic, PATIENT)
+    within = {"resourceType": "Medication", "id": "m", "code": {"coding": [{"system": "https://dmd.nhs.uk", "code": "321177009"}]}}  # fmt: skip
+    order = {"resourceType": "MedicationRequest", "status": "active", "intent": "order", "subject": {"reference": f"Patient/{patient}"}}  # fmt: skip
+    answer = ask(clinic, "POST", "MedicationRequest", order | {"contained": [within], "medicationReference": {"reference": "#m"}})  # fmt: skip
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["medicationCodeableConcept"] == within["code"]
+    assert ask(clinic, "POST", "Medication", within).status_code == 404
+    dangling = order | {"medicationReference": {"reference": "Medication/m"}}
+    assert ask(clinic, "POST", "MedicationRequest", dangling).status_code == 422

@@ -58,6 +58,9 @@ def test_a_transaction_resolves_what_its_entries_call_one_another(clinic):
     assert statuses(again) == ["200"] and again.json()["entry"][0]["fullUrl"].endswith(gp["resource"]["id"])
 
 
+GOOD_ENTRY = entry("POST", "Patient", PATIENT)
+
+
 def test_a_batch_does_what_it_can(ward):
     answer = send(
         ward,
@@ -68,13 +71,75 @@ def test_a_batch_does_what_it_can(ward):
         entry("GET", "Patient/1"),
         kind="batch",
     )
-    assert statuses(answer) == ["201", "422", "404", "405", "400"]
+    assert statuses(answer) == ["201", "422", "404", "405", "401"], "a contributor's client reads nothing"
     (issue,) = answer.json()["entry"][1]["response"]["outcome"]["issue"]
     assert issue["expression"] == ["Bundle.entry[1].resource.birthDate"] and "Zebedee" not in answer.text
 
 
+READS = (
+    f"Patient/{uid(1)}", f"Observation/{uid(3)}", f"Observation/{uid(3)}?_elements=status", f"Observation/{uid(3)}/_history/1",
+    f"Observation?patient={uid(1)}", f"Patient/{uid(1)}/Observation", f"Patient/{uid(1)}/Observation?_summary=count",
+    "Patient/none", f"Patient/{uid(1)}/_history/2", f"Observation?patient={uid(1)}&zebra=1", "Zebra/1", f"Observation?patient={uid(1)}&_summary=no",
+    "Observation?status=final", f"Patient/{uid(1)}/Zebra",
+)  # fmt: skip
+
+
+@pytest.mark.hazard("HZ-WRITE-13")
+@pytest.mark.parametrize("user", ["dr-green", "dr-ward", "receptionist"])
+def test_a_batch_reads_what_the_same_requests_read_with_the_same_audit(ward, user):
+    before = len(ward.audit())
+    answer = ask(ward, "POST", "", bundle(*(entry("GET", url) for url in READS), kind="batch"), user=user)
+    assert answer.status_code == 200, answer.text
+    together, before = _events(ward, before), len(ward.audit())
+    for url, shown in zip(READS, answer.json()["entry"]):
+        single = ask(ward, "GET", url, user=user)
+        assert shown["response"]["status"][:3] == str(single.status_code), url
+        if single.status_code == 200:
+            body = _without_times(single.json())
+            assert _without_times(shown["resource"]) == body
+            assert shown["response"].get("etag") == single.headers.get("etag")
+        else:
+            (issue,), (other,) = shown["response"]["outcome"]["issue"], single.json()["issue"]
+            assert (issue["code"], issue["details"].get("coding")) == (other["code"], other["details"].get("coding")), url  # fmt: skip
+    assert together == _events(ward, before) and together
+
+
+def _without_times(resource):
+    """What is the same however often it is asked: a searchset has a moment, and an address of what was asked."""
+    return {name: value for name, value in resource.items() if name not in ("meta", "id", "link")}
+
+
+def _events(api, after):
+    """What was audited since, of each request what it asked and what became of it."""
+    kept = ("act", "type", "outcome", "resources", "patients", "user", "names")
+    return [{name: event.get(name) for name in kept} for event in api.audit()[after:]]
+
+
+MIXED = [
+    ("a write of who may only read", "dr-green", [entry("GET", "Patient/1"), GOOD_ENTRY], "batch", 403),
+    ("a read of who may do neither", "researcher", [entry("GET", "Patient/1")], "batch", 401),
+    ("a transaction of who may only read", "dr-green", [entry("GET", "Patient/1")], "transaction", 403),
+    ("too many reads", "dr-green", [entry("GET", "Patient/1")] * 51, "batch", 413),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("user", "entries", "kind", "status"), [case[1:] for case in MIXED], ids=[case[0] for case in MIXED]
+)
+def test_a_batch_is_refused_to_who_may_not_ask_it(ward, user, entries, kind, status):
+    assert ask(ward, "POST", "", bundle(*entries, kind=kind), user=user).status_code == status
+
+
+REFUSED_URLS = ("$export", f"Patient/{uid(1)}/$everything", "", "metadata/x/y", "Patient/_history", "Patient/_search")
+
+
+def test_a_batch_asks_for_no_operation(ward):
+    answer = ask(ward, "POST", "", bundle(*(entry("GET", url) for url in REFUSED_URLS), kind="batch"), user="dr-green")
+    assert set(statuses(answer)) <= {"400", "404"}
+
+
 TWIN, STOOD = {"system": "urn:test:x", "value": "1"}, "stood"
-GOOD = entry("POST", "Patient", PATIENT)
+GOOD = GOOD_ENTRY
 LOOKED_FOR = {**observation("x"), "subject": {"reference": "Patient?identifier=urn:test:none|1"}}
 REFUSED = [
     ("a fault of R4", [GOOD, entry("POST", "Patient", {**PATIENT, "gender": "Zebedee"})], 422, "Bundle.entry[1].resource.gender"),

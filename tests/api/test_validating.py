@@ -40,7 +40,10 @@ def test_all_faults_are_told_with_their_places_and_no_value(everything):
 UK_ALLERGY = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-AllergyIntolerance"
 STATUS = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]}
 ALLERGY = {"resourceType": "AllergyIntolerance", "clinicalStatus": STATUS, "patient": {"reference": "Patient/a"}}
+PULSE = {"resourceType": "Observation", "status": "final", "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
+         "subject": {"reference": "Patient/a"}, "effectiveDateTime": "2024", "dataAbsentReason": {"text": "a"}}  # fmt: skip
 CASES = [
+    ("a closer look", "Observation/$validate", PULSE, {("required", "Observation.category"), ("invariant", "Observation")}),
     ("fine", "Patient/$validate", PATIENT, set()),
     ("fine with its id", "Patient/a/$validate", PATIENT, set()),
     ("another id", "Patient/b/$validate", PATIENT, {("invalid", "Patient.id")}),

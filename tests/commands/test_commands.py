@@ -121,6 +121,7 @@ CASES = [
     case("access diff {valid}", 2),
     case("access diff nowhere.json", 2),
     case("validate {valid} --json", 0, "file", "line", "resourceType", "valid", "issues"),
+    case("validate {valid} --closely --second", 0, "file", "line", "resourceType", "valid", "issues"),
     case("validate {invalid}", 1, "file", "line", "resourceType", "valid", "issues"),
     case("validate nowhere.json", 2),
     case("token --user dr-green --json", 0, "access_token", "token_type"),

@@ -194,11 +194,11 @@ ACTIVE = (
     "<script>a</script>", '<p onclick="a">a</p>', '<a href="javascript:a">a</a>', '<a href=" JavaScript:a">a</a>', '<a href="java&#9;script:a">a</a>',
     '<a href="java&#10;script:a">a</a>', '<a href="data:text/html,a">a</a>', '<a href="data:image/svg+xml,a">a</a>', "<form>a</form>",
     '<iframe src="a"/>', '<object data="a"/>', "<style>a</style>", '<link href="a"/>', '<svg xmlns="http://www.w3.org/2000/svg"/>', "<![CDATA[a]]>",
-    "<?php a ?>", "<!DOCTYPE a>a", "<p>a", "&", "<input/>", '<x:script xmlns:x="http://www.w3.org/1999/xhtml">a</x:script>',
+    "<?php a ?>", "<!DOCTYPE a>a", "<p>a", "&", "a&nothing;", "a&NBSP;", "<input/>", '<x:script xmlns:x="http://www.w3.org/1999/xhtml">a</x:script>',
 )  # fmt: skip
 PASSIVE = (
     "a", "<p>a</p>", "<b>a</b> &lt;b&gt; &nbsp; &#160;", '<a href="https://example.org">a</a>', '<img src="data:image/png;base64,AAAA" alt="a"/>',
-    '<table class="a"><tr><td colspan="2">a</td></tr></table>', "<!-- a -->a", '<img src="#a"/>',
+    '<table class="a"><tr><td colspan="2">a</td></tr></table>', "<!-- a -->a", '<img src="#a"/>', "&eacute;",
 )  # fmt: skip
 SECOND_OPINION = {
     "MedicationRequest": "counts a required choice whose only value is an extension (`_allowedBoolean`) as missing"

