@@ -78,6 +78,7 @@ async def interchange(request: Request, caller: Known) -> Response:
 
 def _answer(request: Request, caller: Caller, form: Form, sent: bytes) -> Response:
     bundle = _read(asked.resource(request, sent))
+    request.app.state.rates.count_entries(caller, len(bundle.entry))
     if bundle.type == "batch":
         responses = _each(request, caller, bundle.entry)
     else:
