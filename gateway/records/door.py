@@ -38,6 +38,11 @@ class Door:
     cache: Cache = field(default_factory=Cache)
 
     @cached_property
+    def made_by(self) -> tuple[str, str]:
+        """What labels and index entries are made by in this process, as fingerprints."""
+        return sensitive.labelled_by(self.sets), index.fingerprint()
+
+    @cached_property
     def cursor_key(self) -> bytes:
         """The key of the store's links. It is made from the two random names that the store was born with, so that a
         link holds after a restart and at every server of the store. Neither name is ever served."""
