@@ -1,8 +1,9 @@
 """How often somebody may ask: a rate for each caller, one for each address that sends no valid token, and one each for
 the exports and the tokens of a client. The home of ``limits``.
 
-The counts are of one server, whose processes share them, and are lost with it. An address is the one that connects, or that a trusted proxy
-forwards: behind any other proxy all strangers share one, so a caller with a valid token is never counted with them.
+The counts are of one server, whose processes share them, and are lost with it. An address is the one that connects, or
+that a trusted proxy forwards: behind any other proxy all strangers share one, so a caller with a valid token is never
+counted with them.
 """
 
 from __future__ import annotations

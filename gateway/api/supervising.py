@@ -17,8 +17,10 @@ from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from gateway import log, processes, shared_counts
+from gateway import log, memory, processes, shared_counts
 from gateway.api import server
+from gateway.api.app import create_app
+from gateway.composition import Service
 from gateway.errors import GatewayError, Refused
 
 HUNG_SECONDS = 30
@@ -30,11 +32,11 @@ AGAIN_SECONDS = 5
 
 
 class Worker:
-    """One of the processes. It is made in the parent, and makes its application where it runs: ``make`` must be a
-    function that is found by its name."""
+    """One of the processes. It is made in the parent, and makes its application where it runs. ``open_`` must be a
+    function that is found by its name; ``address`` and ``counts`` are ``create_app``'s."""
 
-    def __init__(self, make: Callable[..., FastAPI], *arguments: object):
-        self._make, self._arguments = make, arguments
+    def __init__(self, open_: Callable[[], Service], address: str, counts: Path):
+        self._open, self._address, self._counts = open_, address, counts
         self._protocol: Callable[..., asyncio.Protocol] | None = None
 
     def app(self) -> FastAPI:
@@ -42,7 +44,7 @@ class Worker:
         while."""
         processes.end_with_parent(_end)
         try:
-            app = self._make(*self._arguments)
+            app = create_app(self._open(), self._address, self._counts)
         except Exception as error:
             if isinstance(error, GatewayError):
                 log.event("process.failed", reason=str(error))
@@ -50,6 +52,8 @@ class Worker:
                 log.bug(error)
             time.sleep(AGAIN_SECONDS)
             sys.exit(1)
+        memory.collect_seldom()
+        app.state.issuers.ask_for_keys()
         self._protocol = server.protocol_of(app)
         return app
 
@@ -67,7 +71,7 @@ def _end() -> None:
     os._exit(1)
 
 
-def supervise(worker: Worker, listeners: Sequence[socket.socket], count: int, counts: Path) -> None:
+def supervise(worker: Worker, count: int, counts: Path, listeners: Sequence[socket.socket]) -> None:
     """Serve with ``count`` processes until SIGINT or SIGTERM, and return when they have answered what they were asked.
     ``counts`` is the folder of their metrics. Raises ``Refused`` where they cannot start."""
     config = server.configured(

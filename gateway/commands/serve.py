@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,8 +22,6 @@ from gateway.commands._start import opened, serving
 from gateway.errors import Refused
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-
     from gateway.composition import Gateway, Service
 
 COUNTS = "PROMETHEUS_MULTIPROC_DIR"
@@ -79,8 +78,9 @@ def _counts(count: int) -> Iterator[Path | None]:
 def _serve(
     gateway: Gateway, host: str, port: int, worker: AbstractContextManager[None], count: int, counts: Path | None
 ) -> None:
-    from gateway import feeds, log, metrics
+    from gateway import feeds, log, memory, metrics
     from gateway.api import server, supervising
+    from gateway.api.app import create_app
     from gateway.composition import open_service
 
     feeds.check(gateway.settings)
@@ -88,33 +88,22 @@ def _serve(
         listeners = server.listen(host, port)
         bound = listeners[0].getsockname()[1]
         address, audit = config.address(host, bound), service.door.audit
-        app = _app_of(service, address) if counts is None else None
         if counts:
             metrics.tell_of(audit)  # this process seals, and the others tell of it
+            answer = partial(supervising.supervise, supervising.Worker(_service, address, counts), count, counts)
+        else:
+            answer = partial(server.serve, create_app(service, address))
+            memory.collect_seldom()
         with audit.sealing(), serving(gateway, "serve"), worker:
             log.event("serving", port=bound, mode=gateway.store.mode)
-            if app:
-                server.serve(app, listeners)
-            elif counts:
-                supervising.supervise(supervising.Worker(_app, address, counts), listeners, count, counts)
+            answer(listeners)
 
 
-def _app_of(service: Service, address: str, counts: Path | None = None) -> FastAPI:
-    from gateway import memory
-    from gateway.api.app import create_app
-
-    app = create_app(service, address, counts)
-    memory.collect_seldom()
-    return app
-
-
-def _app(address: str, counts: Path) -> FastAPI:
-    """The application of one of several processes, with a store of its own that ends with it."""
+def _service() -> Service:
+    """What one of several processes answers with: a store of its own, which ends with it."""
     from gateway.composition import open_service
 
-    app = _app_of(open_service(opened()), address, counts)
-    app.state.issuers.ask_for_keys()
-    return app
+    return open_service(opened())
 
 
 def _worker() -> AbstractContextManager[None]:

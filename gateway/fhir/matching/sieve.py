@@ -1,4 +1,4 @@
-"""What a filter can tell of stored bytes before it reads them all: that a resource cannot match, and what of it to read.
+"""What a filter tells of stored bytes before it reads them all: that a resource cannot match, and what of it to read.
 
 Both only save work. Whatever passes is tested (``clauses``); a property test holds that nothing is lost.
 """
