@@ -175,9 +175,10 @@ class Server:
         """The metrics once both processes answer, and so many that were killed have been seen."""
         until, told = time.monotonic() + 90, {("gateway_workers",): 0.0}
         while time.monotonic() < until:
+            have_ended = sum("process.ended" in line for line in self.log) >= ended
             with suppress(httpx.TransportError):  # the connection was to the one that was killed
                 told = self.scraped(client)
-            if told[("gateway_workers",)] == 2 and sum("process.ended" in line for line in self.log) >= ended:
+            if have_ended and told[("gateway_workers",)] == 2:
                 return told
             time.sleep(0.2)
         raise AssertionError("the processes are not up")

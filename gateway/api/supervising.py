@@ -105,8 +105,8 @@ class _Supervisor(Multiprocess):
         super().keep_subprocess_alive()
         running = {process.pid for process in self.processes if process.pid}
         for number in self._known - running:
-            log.event("process.ended")
             shared_counts.forget(self._counts, number)
+            log.event("process.ended")
         self._known = running
 
     def join_all(self) -> None:
