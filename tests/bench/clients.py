@@ -101,7 +101,7 @@ def send(
             selector.register(client.socket, selectors.EVENT_READ, client)
             client.send(requests[number % len(requests)])
         asked, used, started = len(clients), server.processor, time.perf_counter()
-        while time.perf_counter() - started < seconds:
+        while time.perf_counter() - started < seconds or not waits:
             for key, _ in selector.select(1):
                 client = key.data
                 if client.is_answered(status):
