@@ -16,7 +16,6 @@ from pathlib import Path
 
 import limits
 from fastapi import Request
-from limits.storage import MemoryStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
 
 from gateway.api.shared_rates import SharedRates
@@ -77,10 +76,8 @@ def open_rates(settings: Settings, shared: Path | None = None) -> Rates:
     """The rates that the settings name, counted in files of the folder ``shared`` where several processes do. Raises
     ``Refused`` naming one that cannot be read."""
     caller, stranger, export, token = (_rate(name, getattr(settings, name)) for name in NAMES)
-    memory = MemoryStorage()
     # A table for each: strangers, who may fill theirs, are never counted with a caller.
-    storages: dict[str, Storage] = {name: SharedRates(shared / name) if shared else memory for name in NAMES}
-    counted = {name: FixedWindowRateLimiter(storage) for name, storage in storages.items()}
+    counted = {name: FixedWindowRateLimiter(SharedRates(shared / name if shared else None)) for name in NAMES}
     return Rates(caller, stranger, export, token, counted)
 
 

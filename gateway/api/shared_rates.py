@@ -1,8 +1,10 @@
-"""The counts of a rate that several processes share: a table in a file, for the library ``limits``.
+"""The counts of a rate, which several processes may share: a table in memory or in a file, for the library ``limits``.
 
 Each row holds the name of who is counted (a keyed hash), when its window ends and how often it asked. A window is that
 of the clock, so that all processes mean the same one. Where the rows for a name are all taken, two are counted
 together: nobody may ask more often than the rate says, and somebody perhaps less often.
+
+The library's own storage in memory starts a thread at nearly every request, and grows with the strangers who ask.
 """
 
 from __future__ import annotations
@@ -29,19 +31,22 @@ KEY = 32
 
 
 class SharedRates(Storage):
-    """An open table. ``hit`` of a limiter that uses it is one question to all processes' counts."""
+    """An open table: in the file that processes share, or where there is none, in the memory of this one. ``hit`` of a
+    limiter that uses it is one question to all counts."""
 
     STORAGE_SCHEME = None
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path | None = None):
         super().__init__()
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600) if path else None
         self._turn = threading.Lock()
+        size = KEY + PLACES * ROWS * ROW.size
         with self._locked(0, KEY):
-            if os.fstat(self._file).st_size == 0:
-                os.pwrite(self._file, os.urandom(KEY), 0)
-                os.truncate(self._file, KEY + PLACES * ROWS * ROW.size)
-        self._table = mmap.mmap(self._file, 0)
+            if self._file is not None and os.fstat(self._file).st_size == 0:
+                os.truncate(self._file, size)
+            self._table = mmap.mmap(-1 if self._file is None else self._file, size)
+            if not any(self._table[:KEY]):
+                self._table[:KEY] = os.urandom(KEY)
         self._key = self._table[:KEY]
 
     @property
@@ -101,8 +106,11 @@ class SharedRates(Storage):
 
     @contextmanager
     def _locked(self, start: int, size: int) -> Iterator[None]:
-        """Hold a part of the file. The system frees it when a process ends, however that happens."""
+        """Hold a part of the table. The system frees it when a process ends, however that happens."""
         with self._turn:  # the system's lock is the process's: its threads share it
+            if self._file is None:
+                yield
+                return
             fcntl.lockf(self._file, fcntl.LOCK_EX, size, start)
             try:
                 yield
