@@ -33,27 +33,31 @@ DAILY = parse("100/day")
 CALLER = Caller("u", "", "o", issuer="https://a")
 
 
-def allowed(path: Path, times: int, names: tuple[str, ...] = ("a",)) -> list[str]:
+MANY = parse("4000/day")
+
+
+def allowed(path: Path, times: int, names: tuple[str, ...] = ("a",), rate=DAILY) -> list[str]:
     """Which names were let through, asking in turn."""
     limiter = FixedWindowRateLimiter(SharedRates(path))
-    return [name for _ in range(times) for name in names if limiter.hit(DAILY, name)]
+    return [name for _ in range(times) for name in names if limiter.hit(rate, name)]
 
 
-def of_a_process(path: Path, results) -> None:
-    results.put(len(allowed(path, 150)))
+def of_a_process(path: Path, begin, results) -> None:
+    begin.wait()
+    results.put(len(allowed(path, 2500, rate=MANY)))
 
 
 def test_processes_together_let_nobody_through_more_often_than_one_would(tmp_path):
     processes = get_context("fork")
-    results = processes.Queue()
-    running = [processes.Process(target=of_a_process, args=(tmp_path / "rate", results)) for _ in range(3)]
+    results, begin = processes.Queue(), processes.Barrier(3)
+    running = [processes.Process(target=of_a_process, args=(tmp_path / "rate", begin, results)) for _ in range(3)]
     for process in running:
         process.start()
     through = [results.get(timeout=60) for _ in running]
     for process in running:
         process.join()
-    assert sum(through) == 100
-    assert allowed(tmp_path / "rate", 5) == [] and len(allowed(tmp_path / "rate", 5, ("b",))) == 5
+    assert sum(through) == 4000
+    assert allowed(tmp_path / "rate", 5, rate=MANY) == [] and len(allowed(tmp_path / "rate", 5, ("b",), MANY)) == 5
 
 
 def test_who_shares_a_full_place_is_let_through_less_often_and_never_more(tmp_path, monkeypatch):

@@ -67,3 +67,22 @@ def test_who_has_somebody_s_name_elsewhere_does_not_use_up_their_rate(one, other
 def test_a_rate_that_cannot_be_read_is_refused_by_its_setting(text):
     with pytest.raises(Refused, match="GATEWAY_CALLER_RATE"):
         rates.open_rates(config.Settings(caller_rate=text))
+
+
+def test_the_entries_of_a_batch_are_counted_before_any_is_done(slow):
+    """Five a day: the request and two more entries, then a read, and a batch of two is one too many."""
+    entry = {
+        "resource": {"resourceType": "Patient", "gender": "female"},
+        "request": {"method": "POST", "url": "Patient"},
+    }
+
+    def batch(size: int):
+        body = {"resourceType": "Bundle", "type": "batch", "entry": [entry] * size}
+        return slow.ask("POST", "/fhir", "tester", {"Content-Type": "application/fhir+json"}, json=body)
+
+    assert batch(6).status_code == 413, "more than may ever come at once; it counts as a request"
+    assert batch(3).status_code == 200
+    before = len([event for event in slow.audit() if event["act"] == "create"])
+    answer = batch(2)
+    assert answer.status_code == 429 and int(answer.headers["retry-after"]) > 0
+    assert len([event for event in slow.audit() if event["act"] == "create"]) == before == 3

@@ -43,6 +43,10 @@ def test_what_a_sieve_cannot_judge_it_lets_through():
     assert sieve.reader("Observation", [Clause("_tag", "token", ((None, "x"),))]) is build.decode
 
 
+OTHER = Clause("identifier", "token", (("urn:test", "1"),))
+"""A clause that reads an element of any type, beside the one that is tested."""
+
+
 def texts(definition) -> list[str]:
     """What to ask a parameter for: all that the example holds, and more."""
     values = compiled(definition.type, definition.expression)(EVERYTHING[definition.type])
@@ -98,7 +102,7 @@ def test_the_sieve_loses_no_match_and_reads_all_that_is_asked(type_):
             continue
         for clause in asked(definition):
             test = clauses.test(definition, clause)
-            may, read = sieve.may_match(type_, [clause]), sieve.reader(type_, [clause])
+            may, read = sieve.may_match(type_, [clause]), sieve.reader(type_, [clause, OTHER])
             for body in pool:
                 is_match = test(build.decode(body))
                 assert test(read(body)) is is_match, clause
@@ -107,3 +111,12 @@ def test_the_sieve_loses_no_match_and_reads_all_that_is_asked(type_):
                     passed_over += 1
                 compared += 1
     assert compared > 100 and passed_over > 10
+
+
+@pytest.mark.parametrize("name", ["code-value-quantity", "combo-code-value-quantity", "component-code-value-quantity"])
+def test_the_parts_of_a_composite_are_read_beside_another_clause(name):
+    measured = {"code": {"coding": [{"code": "x1"}]}, "valueQuantity": {"value": 5}}
+    body = build.encode({"resourceType": "Observation", **measured, "component": [measured]})
+    definition = params.searchable("Observation")[name]
+    clause = Clause(name, "composite", (clauses.read("", definition, "", "x1$5", NOW),))
+    assert clauses.test(definition, clause)(sieve.reader("Observation", [clause, OTHER])(body))
