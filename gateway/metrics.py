@@ -1,7 +1,8 @@
-"""What an alarm can use: counts of the requests of this process, and how the store stands, as Prometheus reads them.
+"""What an alarm can use: counts of the requests of this server, and how the store stands, as Prometheus reads them.
 
-No label holds an id, a number, a user or an address. Each server is one process with counts of its own; what is read
-from the store is the same at each of them. Source: https://prometheus.io/docs/practices/naming/.
+No label holds an id, a number, a user or an address. Each server has counts of its own, which its processes add up
+(``shared_counts``); what is read from the store is the same at each server. Source:
+https://prometheus.io/docs/practices/naming/.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from prometheus_client import (
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway import __version__, log
+from gateway import __version__, log, shared_counts
 from gateway.errors import Unavailable
 from gateway.store import inbox, vitals, watched
 from gateway.store.audit import Audit
@@ -39,9 +40,10 @@ COUNTED = {
     "gateway_http_in_flight": ((), "requests that are being answered, this scrape among them"),
     "gateway_refusals_total": (("code",), "failures that were answered, by the code in `issue.details` or `issue.code`"),
     "gateway_connections_refused_total": (("status",), "connections refused before a request reached a route: 400 not HTTP, 408 too slow or closed to make room, 414 and 431 too large, 429 and 503 too many"),
+    "gateway_workers": ((), "processes of the server that answer requests"),
     "gateway_build_info": (("version",), "1, with the version"),
 }  # fmt: skip
-"""THE TABLE of what this process counts: labels, meaning."""
+"""THE TABLE of what a server counts: labels, meaning."""
 STANDING = {
     "gateway_store_up": ((), "1 where the database and the audit could be read; where 0, all that is read from them is absent"),
     "gateway_delivery_age_seconds": (("source",), "time since rows of the source last came"),
@@ -64,41 +66,59 @@ STANDING = {
     "gateway_export_release_age_seconds": ((), "time since the last release; absent before the first"),
     "gateway_audit_unsealed_rows": (("stream",), "audit rows under no seal (100,000 at most are counted)"),
     "gateway_audit_unsealed_seconds": (("stream",), "age of the oldest of them; 0 where there is none"),
-    "gateway_audit_seal_age_seconds": ((), "time since this process last sealed the audit without a failure, or began to"),
+    "gateway_audit_seal_age_seconds": ((), "time since this server last sealed the audit without a failure, or began to"),
     "gateway_audit_failures_total": (("act",), "failures to `record` a read (it was not answered), to `seal`, or to find what was sealed (`broken`)"),
     "gateway_disk_free_bytes": ((), "free bytes of the disk of the data folder"),
     "gateway_disk_size_bytes": ((), "size of that disk"),
 }  # fmt: skip
 """THE TABLE of what is looked up at each scrape: labels, meaning."""
 PROCESS = {
-    "process_cpu_seconds_total": ((), "processor time of this process"),
+    "process_cpu_seconds_total": ((), "processor time of the process; with `--workers`, of each by its label `pid`, as the rows below"),
     "process_max_fds": ((), "the limit on open file descriptors"),
     "process_open_fds": ((), "open file descriptors"),
     "process_resident_memory_bytes": ((), "memory in use"),
     "process_start_time_seconds": ((), "when the process began, in seconds since 1970"),
     "process_virtual_memory_bytes": ((), "address space in use"),
-}
+}  # fmt: skip
 """THE TABLE of what the library tells of the process."""
 # The library would tell when each count began, as a metric of its own.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 TABLE = {**COUNTED, **STANDING, **PROCESS}
 
 
-class Metrics:
-    """The metrics of one server. What it counts starts at 0 when the process does."""
+SEALED = "gateway_audit_sealed"
+"""When the audit was last sealed (µs UTC), by the process that does: what is told is its age."""
 
-    def __init__(self, store: Store, audit: Audit, folder: Path, inbox_file: Path, watch_file: Path) -> None:
+
+class Metrics:
+    """The metrics of one server. What it counts starts at 0 when the server does.
+
+    ``shared`` is the folder of the counts of a server of several processes, each of which has a ``Metrics``.
+    """
+
+    def __init__(
+        self, store: Store, audit: Audit, folder: Path, inbox_file: Path, watch_file: Path, shared: Path | None = None
+    ) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(*self._row("gateway_http_requests_total"), registry=None)
         self._seconds = Histogram(*self._row("gateway_http_request_seconds"), buckets=BUCKETS, registry=None)
-        self._in_flight = Gauge(*self._row("gateway_http_in_flight"), registry=None)
+        self._in_flight = Gauge(*self._row("gateway_http_in_flight"), registry=None, multiprocess_mode="livesum")
         self._refusals = Counter(*self._row("gateway_refusals_total"), registry=None)
         self._connections = Counter(*self._row("gateway_connections_refused_total"), registry=None)
-        for metric in (self._requests, self._seconds, self._in_flight, self._refusals, self._connections):
-            self._registry.register(metric)
+        workers = Gauge(*self._row("gateway_workers"), registry=None, multiprocess_mode="livesum")
+        workers.set(1)
+        if shared:
+            tell_of(audit)
+            self._registry.register(_Shared(store, shared))
+        else:
+            for metric in (
+                self._requests, self._seconds, self._in_flight, self._refusals, self._connections, workers,
+            ):  # fmt: skip
+                self._registry.register(metric)
+            ProcessCollector(registry=self._registry)
         Info("gateway_build", COUNTED["gateway_build_info"][1], registry=self._registry).info({"version": __version__})
-        ProcessCollector(registry=self._registry)
-        self._registry.register(_Standing(store, audit, folder, inbox_file, watch_file))
+        own = None if shared else audit
+        self._registry.register(_Standing(store, audit, own, folder, inbox_file, watch_file))
 
     @staticmethod
     def _row(name: str) -> tuple[str, str, tuple[str, ...]]:
@@ -132,11 +152,50 @@ class Metrics:
         return exposition.generate_latest(self._registry)
 
 
-class _Standing(Collector):
-    """What is looked up when somebody asks."""
+def tell_of(audit: Audit) -> None:
+    """Have what this process does with the audit told by each process of its server: one of them seals."""
+    labels, text = STANDING["gateway_audit_failures_total"]
+    failures = Counter("gateway_audit_failures_total", text, labels, registry=None)
+    sealed = Gauge(SEALED, "when it was sealed", registry=None, multiprocess_mode="max")
 
-    def __init__(self, store: Store, audit: Audit, folder: Path, inbox_file: Path, watch_file: Path) -> None:
-        self._store, self._audit, self._folder = store, audit, folder
+    def watch(act: str) -> None:
+        if act == "sealed":
+            sealed.set(audit.sealed)
+        else:
+            failures.labels(act).inc()
+
+    for act in audit.failures:
+        failures.labels(act)
+    audit.watch = watch
+
+
+class _Shared(Collector):
+    """What all processes of this server counted, and what the system tells of each."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self._store, self._folder = store, folder
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: the library would add everything up to learn the names."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """The rows of ``COUNTED`` and ``PROCESS``, and of ``STANDING`` what the processes do with the audit."""
+        for metric in shared_counts.added(self._folder):
+            if metric.name != SEALED:
+                yield metric
+            elif sealed := int(metric.samples[0].value):
+                yield _gauge("gateway_audit_seal_age_seconds", _seconds(self._store.clock() - sealed))
+        yield from shared_counts.processes(self._folder)
+
+
+class _Standing(Collector):
+    """What is looked up when somebody asks. ``own`` is the audit that this process alone seals, if it does."""
+
+    def __init__(
+        self, store: Store, audit: Audit, own: Audit | None, folder: Path, inbox_file: Path, watch_file: Path
+    ) -> None:
+        self._store, self._audit, self._own, self._folder = store, audit, own, folder
         self._inbox, self._watched = inbox_file, watch_file
 
     def describe(self) -> Iterable[Metric]:
@@ -160,9 +219,11 @@ class _Standing(Collector):
         yield from self._of_disk()
 
     def _of_audit(self) -> Iterable[Metric]:
-        if self._audit.sealed:
-            yield _gauge("gateway_audit_seal_age_seconds", _seconds(self._store.clock() - self._audit.sealed))
-        failures = self._audit.failures.items()
+        if self._own is None:
+            return
+        if self._own.sealed:
+            yield _gauge("gateway_audit_seal_age_seconds", _seconds(self._store.clock() - self._own.sealed))
+        failures = self._own.failures.items()
         yield _counters("gateway_audit_failures_total", {(act,): count for act, count in sorted(failures)})
 
     def _of_feeds(self) -> Iterable[Metric]:

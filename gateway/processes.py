@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from typing import Any
@@ -36,18 +37,22 @@ def pool(
 
 def _begin(start: Callable[..., Any] | None, arguments: tuple[Any, ...]) -> None:
     """The start of a process of a pool."""
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    end_with_parent(partial(os._exit, 1))
     if start:
         start(*arguments)
 
 
-def _end_with_parent() -> None:
-    """End this process at once when its parent has ended. A pool's process otherwise waits for work for ever: it holds
-    both ends of the pipe that work comes through."""
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+def end_with_parent(end: Callable[[], None]) -> None:
+    """Call ``end`` in a thread when the parent of this spawned process has ended, however it did. A pool's process
+    otherwise waits for work for ever: it holds both ends of the pipe that work comes through."""
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            wait([parent.sentinel])
+            end()
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from importlib.resources import files
+from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
@@ -48,9 +49,10 @@ SILENT: TelemetryConfig = {
 exceptions."""
 
 
-def create_app(opened: Service, url: str = "") -> FastAPI:
+def create_app(opened: Service, url: str = "", shared: Path | None = None) -> FastAPI:
     """The application of an open service. Its links begin with ``GATEWAY_BASE_URL``, or where that is not set with
-    ``url``, the address of who listens."""
+    ``url``, the address of who listens. ``shared`` is the folder of what the processes of one server count
+    together."""
     settings, store = opened.gateway.settings, opened.gateway.store
     # A sandbox's own routes come first: their names would stand for a type.
     own = [sandbox, authorize] if store.is_sandbox else []
@@ -73,10 +75,11 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     app.state.defaults = feeds.defaults(settings)
     app.state.tokens, app.state.token_url = opened.tokens, root + offered.TOKEN
     app.state.launch = Launch(store, opened.gateway.sandbox_key(), app.state.base) if store.is_sandbox else None
-    counts = Metrics(store, opened.door.audit, settings.data_dir, settings.inbox_file, settings.watch_file)
+    files_of = (settings.data_dir, settings.inbox_file, settings.watch_file)
+    counts = Metrics(store, opened.door.audit, *files_of, shared=shared)
     app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
     app.state.documents = {}
-    app.state.rates, app.state.judgements = rates.open_rates(settings), Judgements()
+    app.state.rates, app.state.judgements = rates.open_rates(settings, shared), Judgements()
     app.state.readiness = service.Readiness(partial(records.check, opened.door))
     errors.install(app, answer.failed)
     app.mount("/static", StaticFiles(directory=str(files("gateway.web") / "static")), name="static")

@@ -90,6 +90,7 @@ def _answer(request: Request, caller: Caller, form: Form, sent: bytes) -> Respon
     bundle = _read(asked.resource(request, sent))
     if bundle.type == "transaction" or any(entry.request.method != READ for entry in bundle.entry):
         require_writer(request.app.state.door, caller, request.state.id)
+    request.app.state.rates.count_entries(caller, len(bundle.entry))
     if bundle.type == "batch":
         responses = _each(request, caller, bundle.entry)
     else:

@@ -8,9 +8,9 @@ import errno
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -69,23 +69,30 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, and return: what the caller does at its end is then done after either. In a
     thread, which hears no signal, ``stop`` ends it. ``bounds`` are those of each connection."""
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=cast(
-                type[asyncio.Protocol], connection.protocol(bounds, refused=app.state.metrics.connection_refused)
-            ),
-            ws="none",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE,
-        )
-    )
+    server = uvicorn.Server(configured(app, protocol_of(app, bounds)))
     app.state.issuers.ask_for_keys()
     with _stopping(server), _stopped_by(stop, server):
         server.run(sockets=list(listeners))
+
+
+def protocol_of(app: FastAPI, bounds: connection.Bounds = connection.USUAL) -> Callable[..., asyncio.Protocol]:
+    """What makes the connections of an application."""
+    return connection.protocol(bounds, refused=app.state.metrics.connection_refused)
+
+
+def configured(app: Any, http: Callable[..., asyncio.Protocol], **more: Any) -> uvicorn.Config:
+    """How uvicorn serves an application, or what makes one."""
+    return uvicorn.Config(
+        app,
+        http=cast(type[asyncio.Protocol], http),
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE,
+        **more,
+    )
 
 
 @contextmanager

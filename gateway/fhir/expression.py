@@ -33,6 +33,17 @@ def compiled(type_: str, text: str) -> Callable[[dict[str, Any]], list[Typed]]:
     return lambda resource: step([(type_, resource)])
 
 
+@lru_cache(maxsize=1024)
+def elements_of(type_: str, text: str) -> frozenset[str]:
+    """The JSON names of the elements of a type that an expression may read of it: those of every word, wherever it
+    stands.
+
+    >>> sorted(elements_of("Observation", "(Observation.value as Quantity)"))[:3]
+    ['valueBoolean', 'valueCodeableConcept', 'valueDateTime']
+    """
+    return frozenset(name for word in _words(text) for name, _ in _names(type_, word.strip("'"), ""))
+
+
 class _Parser:
     """Reads an expression from the loosest operator to the tightest, and answers with the function that it is."""
 

@@ -35,7 +35,7 @@ from gateway.intake.mapping import Context, map_groups
 from gateway.intake.ownership import Owner, place_of, require_id
 from gateway.intake.resolving import identified, resolved
 from gateway.intake.unmade import about, refused
-from gateway.nhs import access, labels, roles, sensitive
+from gateway.nhs import access, labels, roles
 from gateway.nhs.identifiers import is_ods_code
 from gateway.nhs.roles import Caller
 from gateway.records import Door, Found
@@ -341,7 +341,7 @@ class _Transaction:
 
     def _delivery(self) -> int:
         """Today's delivery. Raises ``Unavailable`` where what this process knows is not what the store was made by."""
-        rules, plan = sensitive.labelled_by(self.door.sets), index.fingerprint()
+        rules, plan = self.door.made_by
         other = outdated.labelled_otherwise(self.session, rules), outdated.indexed_otherwise(self.session, plan)
         if any(WRITTEN in names for names in other):
             raise Unavailable("the source is mapped by other rules: restart, or run `gateway remap fhir`", "code-sets")

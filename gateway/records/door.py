@@ -38,6 +38,11 @@ class Door:
     cache: Cache = field(default_factory=Cache)
 
     @cached_property
+    def made_by(self) -> tuple[str, str]:
+        """What labels and index entries are made by in this process, as fingerprints."""
+        return sensitive.labelled_by(self.sets), index.fingerprint()
+
+    @cached_property
     def cursor_key(self) -> bytes:
         """The key of the store's links. It is made from the two random names that the store was born with, so that a
         link holds after a restart and at every server of the store. Neither name is ever served."""
@@ -151,7 +156,7 @@ def served(stored: Stored, publishers: dict[int, PublisherRow], decision: access
 def visible(stored: Stored, decision: access.Decision) -> Stored:
     """A stored version as this caller may see it: blanked where the decision says so, and without what tells of a
     section that is closed."""
-    if stored.deleted or not (_tells(stored, decision) or decision.blanks(stored.publisher, stored.labels)):
+    if stored.deleted or not (_closed(stored, decision) or decision.blanks(stored.publisher, stored.labels)):
         return stored
     return replace(stored, body=build.encode(as_seen(stored, decision)))
 
@@ -159,16 +164,20 @@ def visible(stored: Stored, decision: access.Decision) -> Stored:
 def as_seen(stored: Stored, decision: access.Decision) -> dict[str, Any]:
     """The resource of a version as this caller may see it: what a search may ask of it."""
     resource = build.decode(stored.body)
-    if closed := _tells(stored, decision):  # before anything is blanked
+    if closed := _closed(stored, decision):  # before anything is blanked
         resource = reasons.without(resource, closed)
     return links.redact(resource) if decision.blanks(stored.publisher, stored.labels) else resource
 
 
-def _tells(stored: Stored, decision: access.Decision) -> frozenset[str]:
+def _closed(stored: Stored, decision: access.Decision) -> frozenset[str]:
     """The elements that tell of a closed section, where a version may hold one of them."""
     closed = decision.closed(stored.type, stored.publisher, stored.kind)
-    tells = bool(closed) and any(name.encode() in stored.body for name in (*closed, "contained"))
-    return closed if tells else frozenset()
+    return closed if closed and tells(stored, closed) else frozenset()
+
+
+def tells(stored: Stored, closed: frozenset[str]) -> bool:
+    """Whether a version may hold one of the closed elements."""
+    return any(name.encode() in stored.body for name in (*closed, "contained"))
 
 
 def stamped(seen: Stored, publishers: dict[int, PublisherRow]) -> Found:

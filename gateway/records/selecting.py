@@ -13,12 +13,12 @@ from itertools import islice
 from typing import Any
 
 from gateway.errors import TooLarge
-from gateway.fhir import params, plan
-from gateway.fhir.matching import clauses
+from gateway.fhir import build, params, plan
+from gateway.fhir.matching import clauses, sieve
 from gateway.fhir.search import Limits, Query
 from gateway.nhs import links
 from gateway.records.deciding import Decided
-from gateway.records.door import as_seen
+from gateway.records.door import as_seen, tells
 from gateway.records.hopping import Hops, Test
 from gateway.store import find
 from gateway.store.resources import Stored
@@ -34,8 +34,11 @@ class Selection:
 
     def __init__(self, session: Session, decided: Decided, hops: Hops):
         self._session, self._decided, self._hops = session, decided, hops
-        self._left = [hops.test(decided.query.type, clause) for clause in plan.left(decided.query)]
+        left = plan.left(decided.query)
+        self._left = [hops.test(decided.query.type, clause) for clause in left]
+        self._may, self._read = sieve.may_match(decided.query.type, left), sieve.reader(decided.query.type, left)
         self._judged: dict[int, bool] = {}
+        self._alike: dict[tuple[int, int, str, int], tuple[bool, frozenset[str]]] = {}
         self._counted = 0
         self._rest: Iterator[Stored] | None = None
 
@@ -79,14 +82,23 @@ class Selection:
         query = self._decided.query
         size = size or max(query.count, 50) * (4 if self._left else 1)
         while True:
-            batch = find.find(self._session, replace(query, count=size), limits or self._decided.decision.limits, after)
+            batch = self._batch(replace(query, count=size), limits or self._decided.decision.limits, after)
             if self._left:
-                self._hops.count(sum(stored.key not in self._judged for stored in batch))
-            yield from filter(self._matches, batch)
-            if len(batch) <= size:
+                self._hops.count(sum(key not in self._judged for key in batch.keys))
+            yield from filter(self._matches, batch.stored)
+            if self._left:  # whatever the sieve passed over is known not to match
+                for key in batch.keys:
+                    self._judged.setdefault(key, False)
+            if len(batch.keys) <= size:
                 return
-            after = find.position(query, batch[-1])
+            after = batch.last
             size = min(size * 4, MOST_SORTED)
+
+    def _batch(self, query: Query, limits: Limits, after: At | None) -> find.Sifted:
+        if self._may:
+            return find.sifted(self._session, query, limits, after, self._may)
+        batch = find.find(self._session, query, limits, after)
+        return find.Sifted([stored.key for stored in batch], batch, find.position(query, batch[-1]) if batch else None)
 
     def _matches(self, stored: Stored) -> bool:
         """Whether a resource matches as this caller sees it: asked once, though a page, a total and a note want to
@@ -96,13 +108,28 @@ class Selection:
         return self._judged[stored.key]
 
     def _judge(self, stored: Stored) -> bool:
-        """What the index found in a resource that is blanked is asked again."""
-        decision = self._decided.of(stored)
-        tests = self._every if decision.blanks(stored.publisher, stored.labels) else self._left
+        """What the index found in a resource that is blanked is asked again. One that is seen as it lies in the store
+        is read no further than it must be."""
+        is_blanked, closed = self._hidden(stored)
+        tests = self._every if is_blanked else self._left
         if not tests:
             return True
-        resource = as_seen(stored, decision)
+        if is_blanked or (closed and tells(stored, closed)):
+            resource = as_seen(stored, self._decided.of(stored))
+            if self._may and not self._may(build.encode(resource)):
+                return False  # what is hidden costs as little as what is not there
+        else:
+            resource = self._read(stored.body)
         return all(test(stored, resource) for test in tests)
+
+    def _hidden(self, stored: Stored) -> tuple[bool, frozenset[str]]:
+        """Whether a resource is blanked, and the elements that are closed: the same for all that are alike."""
+        alike = stored.patient, stored.publisher, stored.kind, stored.labels
+        if (hidden := self._alike.get(alike)) is None:
+            decision = self._decided.of(stored)
+            closed = decision.closed(stored.type, stored.publisher, stored.kind)
+            hidden = self._alike[alike] = decision.blanks(stored.publisher, stored.labels), closed
+        return hidden
 
     def _sorted(self, after: At | None) -> list[Stored]:
         """The matches in an order that the store does not keep, from a place on. Raises ``TooLarge``."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from heapq import merge
 from pathlib import Path
@@ -49,6 +49,8 @@ class Audit:
         self.store, self._key, self._anchor = store, key, anchor
         self.sealed, self.failures = 0, Counter({"broken": 0, "record": 0, "seal": 0})
         """When this process last sealed, or began to (µs UTC; 0: it does not), and what failed, by the act."""
+        self.watch: Callable[[str], None] = _unwatched
+        """Told of each failure by its act, and of each seal as ``sealed``."""
         self._failing = threading.Lock()
         self._file = None if store.path is None else AppendFile(path or store.path.with_name("audit.db"), FILE)
 
@@ -77,6 +79,11 @@ class Audit:
     def _count_failure(self, act: str) -> None:
         with self._failing:
             self.failures[act] += 1
+        self.watch(act)
+
+    def _mark_sealed(self) -> None:
+        self.sealed = self.store.clock()
+        self.watch("sealed")
 
     def probe(self) -> None:
         """Test that the audit can be written, down to the disk, and leave no event. Raises what ``record`` would. It
@@ -177,7 +184,7 @@ class Audit:
                     session.insert("seal", columns.SEAL.all, [(stream, *seal) for seal in seals])
                 # else another sealer was here
         self._keep_heads()
-        self.sealed = self.store.clock()
+        self._mark_sealed()
 
     def unsealed(self, most: int) -> dict[str, tuple[int, int | None]]:
         """By stream: how many rows are under no seal, ``most`` at most, and when the oldest was written (µs UTC)."""
@@ -219,7 +226,7 @@ class Audit:
                 except Exception:  # the next turn tries again; an unsealed row is still a durable one
                     self._count_failure("seal")
 
-        self.sealed = self.store.clock()
+        self._mark_sealed()
         try:
             with processes.thread("sealer", often):
                 yield
@@ -230,6 +237,10 @@ class Audit:
         """Close the file, if reads have one."""
         if self._file:
             self._file.close()
+
+
+def _unwatched(_: str) -> None:
+    """Nobody is told."""
 
 
 def _named(stream: str, rows: Iterable[Row]) -> Iterator[tuple[int, str, int, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,12 +36,40 @@ class _Where:
         self.add(self.session.within(column), self.session.listed(values))
 
 
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """Of a batch of resources: the keys of all, those that may match, and where the batch ended."""
+
+    keys: list[int]
+    stored: list[Stored]
+    last: tuple[int, int] | None
+
+
 def find(session: Session, query: Query, limits: Limits, after: tuple[int, int] | None = None) -> list[Stored]:
     """The current resources that the indexed clauses of a query match within limits, in its order: at most ``count`` +
     1, so that the caller knows whether more follow. What no index answers is left to the caller.
 
     ``after`` is the (sort value, key) of the last one seen.
     """
+    return [stored(row) for row in _rows(session, STORED, query, limits, after)]
+
+
+def sifted(
+    session: Session, query: Query, limits: Limits, after: tuple[int, int] | None, may_match: Callable[[bytes], bool]
+) -> Sifted:
+    """The same, of which only those whose bytes may match are read whole: most of a person's resources are passed
+    over."""
+    rows = _rows(session, f"h.key, {_order(query)[0]}, v.body", query, limits, after)
+    kept = [key for key, _, body in rows if may_match(body)]
+    sql = f"SELECT {STORED} FROM head h JOIN version v ON v.key = h.body WHERE {session.within('h.key')}"
+    by_key = {row[0]: stored(row) for row in session.rows(sql, session.listed(kept))} if kept else {}
+    last = (rows[-1][1], rows[-1][0]) if rows else None
+    return Sifted([row[0] for row in rows], [by_key[key] for key in kept], last)
+
+
+def _rows(
+    session: Session, columns: str, query: Query, limits: Limits, after: tuple[int, int] | None
+) -> list[tuple[Any, ...]]:
     where = _conditions(session, query, limits)
     if where is None:
         return []
@@ -51,11 +79,11 @@ def find(session: Session, query: Query, limits: Limits, after: tuple[int, int] 
         where.add(f"({column} {sign} ? OR ({column} = ? AND h.key {sign} ?))", after[0], after[0], after[1])
     direction = "DESC" if descending else "ASC"
     sql = (
-        f"SELECT {STORED} FROM head h JOIN version v ON v.key = h.body WHERE "
+        f"SELECT {columns} FROM head h JOIN version v ON v.key = h.body WHERE "
         f"{' AND '.join(where.sql)} "
         f"ORDER BY {column} {direction}, h.key {direction} LIMIT ?"
     )
-    return [stored(row) for row in session.rows(sql, *where.parameters, query.count + 1)]
+    return session.rows(sql, *where.parameters, query.count + 1)
 
 
 def candidates(session: Session, query: Query, publishers: Sequence[int]) -> list[Stored]:

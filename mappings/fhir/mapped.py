@@ -139,7 +139,8 @@ def _without_narrative(said: dict[str, Any]) -> dict[str, Any]:
 def _require_shape(said: dict[str, Any]) -> None:
     """Raise ``Invalid`` naming the first element that has another shape than R4 says: what follows takes it for
     granted. Whether the rest is valid is asked of what is stored."""
-    for issue in model.check_resource(said, encode(said)):
+    named = {**said, "id": "new"}  # the key of a row is no id of R4: it would be looked through at length
+    for issue in model.check_resource(named, encode(named)):
         if issue.code == "structure":
             raise Invalid(f"{issue.location}: {issue.message}")
 

@@ -113,7 +113,7 @@ LIES = {
 @pytest.fixture(scope="module")
 def behind(everything):
     """The application behind a trusted proxy at 127.0.0.1, and its own port."""
-    api = Api(everything.store, everything.settings.data_dir, trusted_proxies=("127.0.0.1",), stranger_rate="3/hour")
+    api = Api(everything.store, everything.settings.data_dir, trusted_proxies=("127.0.0.1",), stranger_rate="3/day")
     listeners, ends = server.listen("127.0.0.1", 0), threading.Event()
     thread = threading.Thread(target=server.serve, args=(api.app, listeners, ends), daemon=True)
     thread.start()

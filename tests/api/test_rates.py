@@ -18,9 +18,9 @@ def slow(everything):
     return Api(
         everything.store,
         everything.settings.data_dir,
-        caller_rate="5/hour",
-        stranger_rate="3/hour",
-        export_rate="2/hour",
+        caller_rate="5/day",
+        stranger_rate="3/day",
+        export_rate="2/day",
     )
 
 
@@ -28,7 +28,7 @@ def test_a_caller_who_asks_too_often_is_told_when_to_ask_again(slow):
     path = f"/fhir/Patient/{uid(1)}"
     assert [slow.get(path).status_code for _ in range(7)] == [200] * 5 + [429] * 2
     answer = slow.get(path)
-    assert 0 < int(answer.headers["retry-after"]) <= 3600
+    assert 0 < int(answer.headers["retry-after"]) <= 86400
     assert answer.json()["issue"][0]["code"] == "throttled"
     assert slow.get(path, "nurse-ward").status_code != 429
 
@@ -55,7 +55,7 @@ ALIKE = [
 
 @pytest.mark.parametrize("one, other", ALIKE, ids=["issuer", "where one ends", "organisation"])
 def test_who_has_somebody_s_name_elsewhere_does_not_use_up_their_rate(one, other):
-    counted = rates.open_rates(config.Settings(caller_rate="1/hour", export_rate="1/hour"))
+    counted = rates.open_rates(config.Settings(caller_rate="1/day", export_rate="1/day"))
     for count in (counted.count_caller, counted.count_export):
         count(one)
         count(other)
@@ -67,3 +67,22 @@ def test_who_has_somebody_s_name_elsewhere_does_not_use_up_their_rate(one, other
 def test_a_rate_that_cannot_be_read_is_refused_by_its_setting(text):
     with pytest.raises(Refused, match="GATEWAY_CALLER_RATE"):
         rates.open_rates(config.Settings(caller_rate=text))
+
+
+def test_the_entries_of_a_batch_are_counted_before_any_is_done(slow):
+    """Five a day: the request and two more entries, then a read, and a batch of two is one too many."""
+    entry = {
+        "resource": {"resourceType": "Patient", "gender": "female"},
+        "request": {"method": "POST", "url": "Patient"},
+    }
+
+    def batch(size: int):
+        body = {"resourceType": "Bundle", "type": "batch", "entry": [entry] * size}
+        return slow.ask("POST", "/fhir", "tester", {"Content-Type": "application/fhir+json"}, json=body)
+
+    assert batch(6).status_code == 413, "more than may ever come at once; it counts as a request"
+    assert batch(3).status_code == 200
+    before = len([event for event in slow.audit() if event["act"] == "create"])
+    answer = batch(2)
+    assert answer.status_code == 429 and int(answer.headers["retry-after"]) > 0
+    assert len([event for event in slow.audit() if event["act"] == "create"]) == before == 3

@@ -77,7 +77,23 @@ def ask(server: Server, paths: Sequence[str], token: str, seconds: float, connec
     """Ask the paths in turn over so many connections for so many seconds. Raises ``RuntimeError`` for an answer that
     is not 200."""
     head = f" HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\nAccept: application/fhir+json\r\n\r\n"
-    requests = [f"GET {path}{head}".encode() for path in paths]
+    return send(server, [f"GET {path}{head}".encode() for path in paths], seconds, connections)
+
+
+def post(server: Server, path: str, bodies: Sequence[bytes], token: str, seconds: float, connections: int) -> Answers:
+    """Post the bodies in turn, as ``ask`` asks. Raises ``RuntimeError`` for an answer that is not 201."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+        "Content-Type: application/fhir+json\r\nPrefer: return=minimal\r\nContent-Length: "
+    )
+    requests = [f"{head}{len(body)}\r\n\r\n".encode() + body for body in bodies]
+    return send(server, requests, seconds, connections, b"201")
+
+
+def send(
+    server: Server, requests: Sequence[bytes], seconds: float, connections: int, status: bytes = b"200"
+) -> Answers:
+    """Send the requests in turn. Raises ``RuntimeError`` for an answer of another status."""
     waits: list[float] = []
     with selectors.DefaultSelector() as selector:
         clients = [_Client(server.port) for _ in range(connections)]
@@ -85,10 +101,10 @@ def ask(server: Server, paths: Sequence[str], token: str, seconds: float, connec
             selector.register(client.socket, selectors.EVENT_READ, client)
             client.send(requests[number % len(requests)])
         asked, used, started = len(clients), server.processor, time.perf_counter()
-        while time.perf_counter() - started < seconds:
+        while time.perf_counter() - started < seconds or not waits:
             for key, _ in selector.select(1):
                 client = key.data
-                if client.is_answered():
+                if client.is_answered(status):
                     waits.append(time.perf_counter() - client.sent)
                     client.send(requests[asked % len(requests)])
                     asked += 1
@@ -110,7 +126,7 @@ class _Client:
         self.got, self.wanted, self.sent = b"", 0, time.perf_counter()
         self.socket.sendall(request)
 
-    def is_answered(self) -> bool:
+    def is_answered(self, status: bytes) -> bool:
         """Take in what came; whether that was the end of the answer."""
         got = self.socket.recv(1 << 20)
         if not got:
@@ -120,7 +136,7 @@ class _Client:
             head, mark, _ = self.got.partition(b"\r\n\r\n")
             if not mark:
                 return False
-            if not head.startswith(b"HTTP/1.1 200"):
+            if not head.startswith(b"HTTP/1.1 " + status):
                 raise RuntimeError(f"answered {head[9:12].decode()}")
             length = head.lower().split(b"content-length:")[1].split(b"\r\n")[0]
             self.wanted = len(head) + len(mark) + int(length)
