@@ -19,6 +19,7 @@ from gateway.store.limits import passes
 from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
 from gateway.store.session import Session
+from gateway.terminology import sets
 
 
 def person(
@@ -101,6 +102,8 @@ def _record(
         withheld_items=frozenset(_withheld_items(decision, opened, everything, publishers)),
         own_only=not decision.withheld and bool(decision.facts.active - decision.facts.own),
         died=_died(everything),
+        risk_sets=sets.risks(),
+        view=view,
     )
 
 
@@ -199,7 +202,11 @@ def _served(shown: Stored, publishers: dict[int, PublisherRow]) -> bytes:
 
 
 def _name(publisher: PublisherRow) -> str:
-    return publisher.name or publisher.ods or publisher.code
+    """What a publisher is called. One that never sent a name is its kind and its code, which says more than a code."""
+    if publisher.name:
+        return publisher.name
+    title = kinds.of(publisher.kind).title
+    return f"{title[:1].upper()}{title[1:]} {publisher.ods or publisher.code}"
 
 
 def _contributions(

@@ -9,10 +9,12 @@ from datetime import date
 from typing import Any
 
 from gateway.fhir.codes import NHS_NUMBER
-from gateway.nhs import identifiers, kinds
+from gateway.nhs import access, identifiers, kinds
 from gateway.nhs.summary.record import Held, Record
 from gateway.nhs.summary.sections.rows import day, months_before, shown_date
 
+TITLES = {access.SHARED: "Shared record", access.SUMMARY: "Summary record"}
+"""What page and document are called, by the view that was asked for."""
 SEX = {"male": "Male", "female": "Female", "other": "Indeterminate"}
 NAME_USES = ("official", "usual", "", "temp", "nickname", "anonymous", "maiden", "old")
 

@@ -19,7 +19,7 @@ from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, Line, completene
 from gateway.nhs.summary.record import Held, Record
 from gateway.nhs.summary.sections.rows import shown_time
 from gateway.steering import isolated
-from gateway.summary.banner import Banner, banner
+from gateway.summary.banner import TITLES, Banner, banner
 from gateway.summary.gathered import HEAD, as_held, linked
 
 BASE = "https://gateway.invalid/fhir/"
@@ -28,7 +28,7 @@ LOINC, HEADINGS = "http://loinc.org", "https://fhir.hl7.org.uk/CodeSystem/UKCore
 NOTICES, SOURCES = ("Notices", "48767-8"), ("Completeness of sources", "48766-0")
 """Title and LOINC code of the sections of words only: an annotation comment, and the information source."""
 XHTML = 'xmlns="http://www.w3.org/1999/xhtml"'
-TITLE, AUTHOR = "Summary record", "NHS record gateway"
+AUTHOR = "NHS record gateway"
 ACT_CLASS = "http://terminology.hl7.org/CodeSystem/v3-ActClass"
 
 
@@ -79,7 +79,8 @@ def _composition(
     if said := notices(record):
         contents.insert(0, _text_section(*NOTICES, _paragraphs(said)))
     at = f"{shown_time(record.here.isoformat())} {record.here.tzname()}"
-    words = (f"{TITLE} of {about.name}", f"Made {at} by {AUTHOR}", CAUTION)
+    title = TITLES[record.view]
+    words = (f"{title} of {about.name}", f"Made {at} by {AUTHOR}", CAUTION)
     return {
         "resourceType": "Composition",
         "id": id_,
@@ -90,7 +91,7 @@ def _composition(
         "subject": {"reference": f"Patient/{record.subject_id}"},
         "date": moment,
         "author": [{"reference": f"Device/{author}", "display": AUTHOR}],
-        "title": TITLE,
+        "title": title,
         "confidentiality": "R",
         "event": [{"code": [{"coding": [{"system": ACT_CLASS, "code": "PCPR"}]}], "period": {"end": moment}}],
         "section": contents,
