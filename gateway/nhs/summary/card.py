@@ -19,6 +19,7 @@ from gateway.nhs.summary.shown import CONTRIBUTES, Section, is_item_withheld
 CLINICAL = frozenset({"problems", "results", "procedures", "encounters"})
 FORM = "A decision as recorded: see the signed form before acting on it."
 LISTED = "By the list of high-risk medicines; one that the list does not know is not marked here."
+EMPTY = "no-content-recorded"
 PARTLY = "A part of what could say so is not for your role."
 
 
@@ -83,7 +84,7 @@ def _risk(record: Record, kind: RiskKind, sections: Mapping[str, Section], entri
         return Risk(kind, reason=reason, absence=ABSENCES[reason].said(""))
     agents = tuple(kind.select(record, sections, entries))
     section = sections.get(kind.section)
-    if section is not None and section.absence and (not agents or kind.id == "allergies"):
+    if section is not None and section.absence and (kind.id == "allergies" or not agents and section.reason != EMPTY):
         return Risk(kind, agents, section.reason, section.absence, section.notes)
     withheld = [ABSENCES["withheld"].said(right) for right in sorted(kind.rights) if is_item_withheld(record, right)]
     notes = ([kind.note] if kind.note and agents else []) + [words for words in withheld if kind.id != "allergies"]
@@ -96,13 +97,13 @@ def _risk(record: Record, kind: RiskKind, sections: Mapping[str, Section], entri
 def _absence(record: Record, kind: RiskKind, section: Section | None) -> tuple[str, str]:
     """Why an item has no entry: never that there is none."""
     if kind.id == "medicines" and section is not None and section.rows:
-        return "no-content-recorded", "None of the medicines received is on the list of high-risk medicines."
-    if record.withheld and kind.id not in ("medicines", "people"):
+        return EMPTY, "None of the medicines received is on the list of high-risk medicines."
+    if record.withheld and kind.id != "medicines":
         return "withheld", ABSENCES["withheld"].said("")
     names = [source.name for source in record.contributions if _could_send(source, kind)]
     if not names:
         return "unavailable", "No source that could send this is part of this page."
-    return "no-content-recorded", f"Not received from {_listed(names)}."
+    return EMPTY, f"Not received from {_listed(names)}."
 
 
 def _could_send(source: Contribution, kind: RiskKind) -> bool:
@@ -163,7 +164,7 @@ def _frailty(record: Record, sections: Mapping[str, Section], entries: Marked) -
 
 def _adjustments(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
     """What the person needs of who treats them: adjustments, language, and every other alert that is active."""
-    alerts = [held for held in marked.flags_now(record)[0]] if "alerts" in record.sections else []
+    alerts = marked.flags_now(record)[0] if "alerts" in record.sections else []
     known = {
         reference
         for name in (marked.ADJUSTMENTS, marked.RESUSCITATION, marked.FRAILTY)
