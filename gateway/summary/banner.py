@@ -80,9 +80,15 @@ def banner(record: Record) -> Banner:
         known_as=_known_as(patient),
         address=address_line(patient),
         phone=", ".join(phones(patient)),
-        practice=" and ".join(record.registered_at),
+        practice=" and ".join(_practices(record)),
         also=tuple(dict.fromkeys(_differing(record))),
     )
+
+
+def _practices(record: Record) -> Iterator[str]:
+    """Each practice with its telephone number, where that is held."""
+    phones_ = (*record.practice_phones, *[""] * len(record.registered_at))
+    return (", ".join(part for part in (name, phone) if part) for name, phone in zip(record.registered_at, phones_))
 
 
 def _until(record: Record, died: Held | None) -> str:

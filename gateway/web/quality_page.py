@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment
 
+from gateway.nhs.summary.record import LOCAL
 from gateway.web.templating import environment
 
 LATE_DAYS = 2
@@ -38,7 +39,7 @@ def quality_page(
     return _templates().get_template("quality.html").render(
         publishers=[_line(row) for row in publishers],
         sources=[_causes(row, titles) for row in sources],
-        now=f"{now:%d-%b-%Y %H:%M} UTC",
+        now=f"{now.astimezone(LOCAL):%d-%b-%Y %H:%M %Z}",
     )  # fmt: skip
 
 

@@ -67,7 +67,8 @@ class Record:
     sign-in does not cover, ``partly_in_scope`` those that it covers in part. ``withheld``: something is hidden for its
     labels; ``withheld_items`` are the right and the source of each allergy and medicine among it. ``own_only``: only
     what the caller's organisation recorded is here. ``died``: when the person died by the GP's record ("" where that
-    does not say when), None for no confirmed death. ``risk_sets`` say which codes stand on the risk card, ``view`` is
+    does not say when), None for no confirmed death. ``practice_phones``: the telephone numbers of
+    ``registered_at``, in its order, "" for none. ``risk_sets`` say which codes stand on the risk card, ``view`` is
     the one of ``access.VIEWS`` that was asked for."""
 
     subject_id: str
@@ -87,6 +88,7 @@ class Record:
     withheld_items: frozenset[tuple[str, str]] = frozenset()
     own_only: bool = False
     died: str | None = None
+    practice_phones: tuple[str, ...] = ()
     risk_sets: CodeSets = CodeSets()
     view: str = access.SHARED
 
