@@ -18,8 +18,10 @@ from gateway.nhs.summary.now import now
 from gateway.nhs.summary.record import Record
 from gateway.nhs.summary.sections.problems import MINOR
 from gateway.nhs.summary.sections.rows import Row, shown_time
+from gateway.nhs.summary.series import LAST, series
 from gateway.steering import isolated
 from gateway.summary.banner import TITLES, banner
+from gateway.summary.plot import plot
 from gateway.web.templating import environment
 
 DATE = re.compile(r"\b(?:\d{2}-)?[A-Z][a-z]{2}-\d{4}(?: \d{2}:\d{2})?\b")
@@ -37,6 +39,7 @@ def summary_page(record: Record) -> str:
     return _templates().get_template("summary.html").render(
         banner=banner(record), notices=notices(record), sections=shown, title=TITLES[record.view],
         risks=card(record, shown), now=now(record, shown), anchors=_anchors(shown), marks=Marks(), safeguarding=safeguarding(record),
+        tests=[(test, plot(test)) for test in series(record)], last=LAST,
         medicines=_of(shown, "repeat", "acute"), problems=_of(shown, "problems"),
         grid=GRID, lines=completeness(record, shown), record=record, kind_title=lambda name: kinds.of(name).title,
         how_to_read=HOW_TO_READ, caution=CAUTION, is_first=len(record.contributions) < 2,
@@ -66,8 +69,9 @@ def _anchors(shown: Sequence[Section]) -> dict[str, str]:
     anchors: dict[str, str] = {}
     for section in shown:
         for row in section.rows:
-            reference = row.references[0]
-            anchors.setdefault(reference, f"r-{reference.replace('/', '-')}")
+            name = anchors.get(row.references[0], f"r-{row.references[0].replace('/', '-')}")
+            for reference in row.references:
+                anchors.setdefault(reference, name)
     return anchors
 
 
