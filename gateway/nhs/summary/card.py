@@ -137,9 +137,10 @@ def _medicines(record: Record, sections: Mapping[str, Section], entries: Marked)
     """The current and acute medicines of the list, by class."""
     rows = [row for name in ("repeat", "acute") if name in sections for row in sections[name].rows]
     by_class: dict[str, list[Row]] = {}
+    knows = marked.high_risk(record.risk_sets)
     for row in rows:
         concept = record.by_reference[row.references[0]].resource.get("medicationCodeableConcept")
-        for name in marked.classes_of(concept, record.risk_sets):
+        for name in knows.classes(concept):
             by_class.setdefault(name, []).append(row)
     return [Agent(title, tuple(by_class[name])) for name, title in marked.CLASSES.items() if name in by_class]
 

@@ -4,7 +4,8 @@ an entry whose code no set knows."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -42,31 +43,46 @@ def marked(record: Record) -> dict[str, list[Held]]:
     that something was refuted, is none."""
     entries: dict[str, list[Held]] = {name: [] for name in WORDS}
     known = record.risk_sets.by_code
-    for held in record.of(*TYPES):
-        resource = held.resource
-        marks: set[str] = set()
-        for concept in _concepts(resource):
-            marks |= _marks_of_words(concept.get("text") or "")
-            for coding in concept.get("coding", ()):
-                if coding.get("code") in known:
-                    marks |= {name for name, _ in record.risk_sets.find(coding.get("system", ""), coding["code"])}
-                if display := coding.get("display"):
-                    marks |= _marks_of_words(display)
-        for name in marks & entries.keys():
-            if not is_error(resource) and "refuted" not in codes(resource.get("verificationStatus")):
-                entries[name].append(held)
+    for type_ in TYPES:
+        for held in record.by_type.get(type_, ()):
+            resource = held.resource
+            concepts = [concept for name in CONCEPTS if (concept := resource.get(name))]
+            if type_ in FILED_BY_MORE:
+                concepts += _filed_by(resource)
+            for concept in concepts:
+                if (words := concept.get("text")) and (marks := _marks_of_words(words)):
+                    _add(entries, held, marks)
+                for coding in concept.get("coding", ()):
+                    if coding.get("code") in known:
+                        sets = record.risk_sets.find(coding.get("system", ""), coding["code"])
+                        _add(entries, held, [name for name, _ in sets])
+                    if (words := coding.get("display")) and (marks := _marks_of_words(words)):
+                        _add(entries, held, marks)
     return entries
 
 
-def _concepts(resource: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What an entry says it is: its code or type, and the value that answers it."""
-    for name in ("code", "valueCodeableConcept", "type"):
-        if isinstance(concept := resource.get(name), dict):
-            yield concept
-    if "category" in resource and resource["resourceType"] in ("CarePlan", "Consent", "Flag"):
-        yield from resource["category"]
-    if title := resource.get("title"):
-        yield {"text": title}
+CONCEPTS = ("code", "valueCodeableConcept")
+"""What an entry is about, and the value that answers it."""
+FILED_BY_MORE = frozenset({"CarePlan", "Consent", "Flag", "DocumentReference"})
+
+
+def _filed_by(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    """What else says of a plan, a consent, an alert or a document what it is."""
+    type_ = resource.get("type")
+    return [
+        *resource.get("category", ()),
+        *([type_] if isinstance(type_, dict) else []),
+        {"text": resource.get("title", "")},
+    ]
+
+
+def _add(entries: dict[str, list[Held]], held: Held, marks: Iterable[str]) -> None:
+    """File an entry once under each of its marks, unless it is an error or refuted."""
+    if is_error(held.resource) or "refuted" in codes(held.resource.get("verificationStatus")):
+        return
+    for name in marks:
+        if name in entries and not (entries[name] and entries[name][-1] is held):
+            entries[name].append(held)
 
 
 @lru_cache(maxsize=8192)
@@ -123,49 +139,47 @@ CLASSES = {
 """The classes of the list, in the order of the card."""
 
 
-def classes_of(concept: dict[str, Any] | None, sets: CodeSets) -> frozenset[str]:
-    """The high-risk classes of a medicine: by the code of its product, else by an ingredient or brand in its name. What
-    is put on the skin or breathed in is none by its name.
+@dataclass(frozen=True, slots=True)
+class HighRisk:
+    """Knows the high-risk medicines of some sets: made once for a record."""
 
-    >>> from gateway.terminology.sets import risks
-    >>> sorted(classes_of({"text": "Warfarin 3mg tablets"}, risks())), sorted(classes_of({"text": "Apomorphine"}, risks()))
-    (['anticoagulant'], [])
-    """
-    by_code = {
-        effect
-        for coding in (concept or {}).get("coding", ())
-        if coding.get("code") in sets.by_code
-        for members in sets.by_code[coding["code"]].values()  # dm+d is a part of SNOMED CT, and sources name either
-        for name, effect in members
-        if name == "high-risk-medicines"
-    }
-    words = [text(concept), *(coding.get("display", "") for coding in (concept or {}).get("coding", ()))]
-    return frozenset(by_code).union(*(_classes_of_name(name, _names(sets)) for name in words if name))
+    sets: CodeSets
+    effects: Mapping[str, str]
 
+    def classes(self, concept: dict[str, Any] | None) -> frozenset[str]:
+        """The classes of a medicine: by the code of its product, else by an ingredient or brand in its name. What is
+        put on the skin or breathed in is none by its name.
 
-@lru_cache(maxsize=4)
-def _named(sets: tuple[tuple[str, str], ...]) -> tuple[re.Pattern[str], dict[str, str]]:
-    effects = dict(sets)
-    longest = sorted(effects, key=len, reverse=True)
-    return re.compile(rf"\b({'|'.join(map(re.escape, longest))})\b", re.IGNORECASE), effects
+        >>> from gateway.terminology.sets import risks
+        >>> [sorted(high_risk(risks()).classes({"text": name})) for name in ("Warfarin 3mg tablets", "Apomorphine")]
+        [['anticoagulant'], []]
+        """
+        classes: set[str] = set()
+        for coding in (concept or {}).get("coding", ()):
+            # dm+d is a part of SNOMED CT, and sources name either
+            for members in self.sets.by_code.get(coding.get("code"), {}).values():
+                classes |= {effect for name, effect in members if name == "high-risk-medicines"}
+            classes |= self._by_name(coding.get("display", ""))
+        return frozenset(classes | self._by_name(text(concept)))
 
-
-def _names(sets: CodeSets) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (code, effect)
-        for set_ in sets.sets
-        if set_.name == "high-risk-names"
-        for (_, code), effect in set_.members.items()
-    )
+    def _by_name(self, name: str) -> set[str]:
+        words = WORD.findall(name.casefold())
+        classes = {self.effects[word] for word in words if word in self.effects}
+        classes |= {
+            self.effects[part] for word in words if "-" in word for part in word.split("-") if part in self.effects
+        }
+        if not classes or DEVICE.search(name):
+            return set()
+        return classes & {"opioid"} if TOPICAL.search(name) else classes
 
 
-@lru_cache(maxsize=4096)
-def _classes_of_name(name: str, names: tuple[tuple[str, str], ...]) -> frozenset[str]:
-    if not names or DEVICE.search(name):
-        return frozenset()
-    pattern, effects = _named(names)
-    classes = {effects[word.casefold()] for word in pattern.findall(name)}
-    return frozenset(classes & {"opioid"}) if TOPICAL.search(name) else frozenset(classes)
+WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
+
+
+def high_risk(sets: CodeSets) -> HighRisk:
+    """The knowledge of these sets."""
+    named = (set_ for set_ in sets.sets if set_.name == "high-risk-names")
+    return HighRisk(sets, {name: effect for set_ in named for (_, name), effect in set_.members.items()})
 
 
 # People
