@@ -128,8 +128,8 @@ def _risks(record: Record, items: Sequence[Risk]) -> dict[str, Any]:
 
 def _now(here: Now) -> str:
     """Where the person is now, in words."""
-    rows = [(row.title, row.detail, "; ".join(row.flags), row.source) for row in here.rows]
-    return _paragraphs(["Now", *here.notes]) + _table(("Now", "More", "Note", "Source"), rows)
+    rows = [(row.title, row.when, row.detail, "; ".join(row.flags), row.source) for row in here.rows]
+    return _paragraphs(["Now", *here.notes]) + _table(("Now", "Date", "More", "Note", "Source"), rows)
 
 
 def _coded_section(lists: Sequence[Section], here: Now | None = None) -> dict[str, Any]:
