@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment
 
-from gateway.nhs.summary.record import LOCAL
 from gateway.web.templating import environment
 
+LOCAL = ZoneInfo("Europe/London")
+"""The clock of who reads."""
 LATE_DAYS = 2
 """Days without anything after which a publisher is marked."""
 FAR = 0.05

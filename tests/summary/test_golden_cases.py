@@ -16,13 +16,15 @@ HAZARDS = {
 }
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, id=f"{name} {case['title']}", marks=pytest.mark.hazard(case["hazard"]))
-        for name, case in CASES.items()
-    ],
-)
+@pytest.mark.parametrize("case", CASES.values(), ids=[f"{name} {case['title']}" for name, case in CASES.items()])
+@pytest.mark.hazard("HZ-SUMMARY-36")
+@pytest.mark.hazard("HZ-SUMMARY-45")
+@pytest.mark.hazard("HZ-SUMMARY-46")
+@pytest.mark.hazard("HZ-SUMMARY-47")
+@pytest.mark.hazard("HZ-SUMMARY-48")
+@pytest.mark.hazard("HZ-SUMMARY-49")
+@pytest.mark.hazard("HZ-SUMMARY-50")
+@pytest.mark.hazard("HZ-SUMMARY-51")
 def test_a_golden_case_is_so(case):
     shown = steps.told(case["given"], case["when"])
     wrong = [sentence for sentence in case["then"] if not steps.is_so(shown, sentence)]
@@ -30,6 +32,7 @@ def test_a_golden_case_is_so(case):
 
 
 def test_every_case_names_a_hazard_and_has_a_place_for_a_signature():
-    assert {case["hazard"] for case in CASES.values()} <= HAZARDS
+    guarded = {mark.args[0] for mark in test_a_golden_case_is_so.pytestmark if mark.name == "hazard"}
+    assert {case["hazard"] for case in CASES.values()} == guarded and guarded <= HAZARDS
     assert all(set(case) == {"title", "hazard", "given", "when", "then", "signed"} for case in CASES.values())
     assert len(CASES) >= 20
