@@ -1,5 +1,5 @@
-"""Where the person is now and what was arranged: in hospital since when and why, the last discharge, the package of care
-as its council last said, the next appointment."""
+"""Where the person is now and what was arranged: in hospital since when and why, the last discharge, the package of
+care as its council last said, the next appointment."""
 
 from __future__ import annotations
 
