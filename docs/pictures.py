@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
-WIDTH, HEIGHT = 1180, 900
+WIDTH, HEIGHT = 1180, 780
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 

@@ -19,7 +19,7 @@ from gateway.commands import main
 from gateway.synth.codes import SENSITIVE
 
 ROOT = Path(__file__).parents[1]
-KINDS = ("Quillbank Surgery", "RZZ", "Council 990")
+KINDS = ("Quillbank Surgery", "Hospital RZZ", "Council 990")
 """How the summary names what sends: a practice, a trust, a council."""
 
 

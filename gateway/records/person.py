@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from gateway.errors import NotFound
 from gateway.fhir import build
@@ -19,6 +20,7 @@ from gateway.store.limits import passes
 from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
 from gateway.store.session import Session
+from gateway.terminology import sets
 
 
 def person(
@@ -101,7 +103,35 @@ def _record(
         withheld_items=frozenset(_withheld_items(decision, opened, everything, publishers)),
         own_only=not decision.withheld and bool(decision.facts.active - decision.facts.own),
         died=_died(everything),
+        practice_phones=tuple(_phone(session, people, publisher) for publisher in registered),
+        risk_sets=sets.risks(),
+        view=view,
     )
+
+
+MAIN_LOCATION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-MainLocation"
+
+
+def _phone(session: Session, people: Sequence[Held], practice: PublisherRow) -> str:
+    """The telephone number of a practice, by the directory entry that its own Patient names: its organisation's, else
+    that of the main location; "" where neither is held."""
+    theirs = (held for held in people if held.ods == practice.ods and held.kind == practice.kind)
+    for held in theirs:
+        organisation = _entry(session, held.resource.get("managingOrganization", {}))
+        places = (extension.get("valueReference", {}) for extension in organisation.get("extension", ())
+                  if extension.get("url") == MAIN_LOCATION)  # fmt: skip
+        for entry in (organisation, *(_entry(session, place) for place in places)):
+            for contact in entry.get("telecom", ()):
+                if contact.get("system") == "phone" and contact.get("use") != "old" and contact.get("value"):
+                    return str(contact["value"])
+    return ""
+
+
+def _entry(session: Session, reference: dict[str, Any]) -> dict[str, Any]:
+    """An entry of the directory, {} for none and for anything else."""
+    type_, _, id_ = reference.get("reference", "").partition("/")
+    head = resources.head_of(session, type_, id_) if type_ in ("Organization", "Location") else None
+    return {} if head is None or head.deleted else build.decode(head.body)
 
 
 def _has_mismatch(session: Session, claims: Sequence[tuple[int, str, bytes]]) -> bool:
@@ -199,7 +229,11 @@ def _served(shown: Stored, publishers: dict[int, PublisherRow]) -> bytes:
 
 
 def _name(publisher: PublisherRow) -> str:
-    return publisher.name or publisher.ods or publisher.code
+    """What a publisher is called. One that never sent a name is its kind and its code, which says more than a code."""
+    if publisher.name:
+        return publisher.name
+    title = kinds.of(publisher.kind).title
+    return f"{title[:1].upper()}{title[1:]} {publisher.ods or publisher.code}"
 
 
 def _contributions(

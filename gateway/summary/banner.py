@@ -9,10 +9,12 @@ from datetime import date
 from typing import Any
 
 from gateway.fhir.codes import NHS_NUMBER
-from gateway.nhs import identifiers, kinds
+from gateway.nhs import access, identifiers, kinds
 from gateway.nhs.summary.record import Held, Record
 from gateway.nhs.summary.sections.rows import day, months_before, shown_date
 
+TITLES = {access.SHARED: "Shared record", access.SUMMARY: "Summary record"}
+"""What page and document are called, by the view that was asked for."""
 SEX = {"male": "Male", "female": "Female", "other": "Indeterminate"}
 NAME_USES = ("official", "usual", "", "temp", "nickname", "anonymous", "maiden", "old")
 
@@ -78,9 +80,15 @@ def banner(record: Record) -> Banner:
         known_as=_known_as(patient),
         address=address_line(patient),
         phone=", ".join(phones(patient)),
-        practice=" and ".join(record.registered_at),
+        practice=" and ".join(_practices(record)),
         also=tuple(dict.fromkeys(_differing(record))),
     )
+
+
+def _practices(record: Record) -> Iterator[str]:
+    """Each practice with its telephone number, where that is held."""
+    phones_ = (*record.practice_phones, *[""] * len(record.registered_at))
+    return (", ".join(part for part in (name, phone) if part) for name, phone in zip(record.registered_at, phones_))
 
 
 def _until(record: Record, died: Held | None) -> str:

@@ -15,11 +15,13 @@ from gateway import __version__
 from gateway.errors import Invalid
 from gateway.fhir import build
 from gateway.nhs.summary import ABSENCES, CAUTION, CODED, Section, sections
+from gateway.nhs.summary.card import Risk, card
 from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, Line, completeness, notices
+from gateway.nhs.summary.now import Now, now
 from gateway.nhs.summary.record import Held, Record
 from gateway.nhs.summary.sections.rows import shown_time
 from gateway.steering import isolated
-from gateway.summary.banner import Banner, banner
+from gateway.summary.banner import TITLES, Banner, banner
 from gateway.summary.gathered import HEAD, as_held, linked
 
 BASE = "https://gateway.invalid/fhir/"
@@ -27,8 +29,10 @@ BASE = "https://gateway.invalid/fhir/"
 LOINC, HEADINGS = "http://loinc.org", "https://fhir.hl7.org.uk/CodeSystem/UKCore-RecordStandardHeadings"
 NOTICES, SOURCES = ("Notices", "48767-8"), ("Completeness of sources", "48766-0")
 """Title and LOINC code of the sections of words only: an annotation comment, and the information source."""
+RISKS, ENCOUNTERS = ("Risks", "75310-3"), "46240-8"
+"""Title and LOINC code of the section of the risk card (health concerns), and the code of that of encounters."""
 XHTML = 'xmlns="http://www.w3.org/1999/xhtml"'
-TITLE, AUTHOR = "Summary record", "NHS record gateway"
+AUTHOR = "NHS record gateway"
 ACT_CLASS = "http://terminology.hl7.org/CodeSystem/v3-ActClass"
 
 
@@ -49,7 +53,7 @@ def summary_document(record: Record, base: str = BASE) -> bytes:
     moment = record.now.isoformat(timespec="seconds")
     name = uuid.uuid5(uuid.NAMESPACE_URL, f"{record.subject_id} {moment} {record.caller_organisation}")
     author, about = _author(base), banner(record)
-    composition = _composition(record, about, sections(record), str(name), moment, author["id"])
+    composition = _composition(record, about, str(name), moment, author["id"])
     named = {entry["reference"] for section in composition["section"] for entry in section.get("entry", ())}
     shown = [held for held in record.resources if held.reference in named]
     ours = [composition, _patient(record, about, base), author]
@@ -71,15 +75,18 @@ def summary_document(record: Record, base: str = BASE) -> bytes:
     return _resolved(build.encode(bundle), inside, base)
 
 
-def _composition(
-    record: Record, about: Banner, shown: Sequence[Section], id_: str, moment: str, author: str
-) -> dict[str, Any]:
-    contents = [_coded_section(lists) for lists in _by_code(shown)]
+def _composition(record: Record, about: Banner, id_: str, moment: str, author: str) -> dict[str, Any]:
+    shown = sections(record)
+    here, items = now(record, shown), card(record, shown)
+    first = {ENCOUNTERS: here}
+    contents = [_coded_section(lists, first.get(lists[0].kind.loinc)) for lists in _by_code(shown)]
+    contents.insert(0, _risks(record, items))
     contents.append(_completeness(record, completeness(record, shown)))
     if said := notices(record):
         contents.insert(0, _text_section(*NOTICES, _paragraphs(said)))
     at = f"{shown_time(record.here.isoformat())} {record.here.tzname()}"
-    words = (f"{TITLE} of {about.name}", f"Made {at} by {AUTHOR}", CAUTION)
+    title = TITLES[record.view]
+    words = (f"{title} of {about.name}", f"Made {at} by {AUTHOR}", CAUTION)
     return {
         "resourceType": "Composition",
         "id": id_,
@@ -90,7 +97,7 @@ def _composition(
         "subject": {"reference": f"Patient/{record.subject_id}"},
         "date": moment,
         "author": [{"reference": f"Device/{author}", "display": AUTHOR}],
-        "title": TITLE,
+        "title": title,
         "confidentiality": "R",
         "event": [{"code": [{"coding": [{"system": ACT_CLASS, "code": "PCPR"}]}], "period": {"end": moment}}],
         "section": contents,
@@ -105,15 +112,39 @@ def _by_code(shown: Sequence[Section]) -> Iterable[list[Section]]:
     return by_code.values()
 
 
-def _coded_section(lists: Sequence[Section]) -> dict[str, Any]:
+def _risks(record: Record, items: Sequence[Risk]) -> dict[str, Any]:
+    """The risk card: each item with its rows by source and date, or with the words of its absence. IPS has no section
+    that may hold all of these, so its code is that of health concerns. A Patient's own contact is no entry of it."""
+    words, references = [], dict[str, None]()
+    for item in items:
+        rows = [(row.title, row.when, row.detail, "; ".join(row.flags), row.source) for row in item.rows]
+        said = [item.kind.title, *([item.absence] if item.absence else []), *item.notes]
+        words.append(_paragraphs(said) + _table(("Risk", "Date", "More", "Note", "Source"), rows))
+        references |= dict.fromkeys(reference for row in item.rows for reference in row.references)
+    held = [reference for reference in references if reference in record.by_reference]
+    section = _text_section(*RISKS, "".join(words))
+    return {**section, "entry": [{"reference": reference} for reference in held]} if held else section
+
+
+def _now(here: Now) -> str:
+    """Where the person is now, in words."""
+    rows = [(row.title, row.when, row.detail, "; ".join(row.flags), row.source) for row in here.rows]
+    return _paragraphs(["Now", *here.notes]) + _table(("Now", "Date", "More", "Note", "Source"), rows)
+
+
+def _coded_section(lists: Sequence[Section], here: Now | None = None) -> dict[str, Any]:
+    """One section of the lists of one code; that of encounters begins with where the person is now."""
     first = lists[0]
     title, heading = CODED.get(first.kind.loinc, (first.title, first.kind.heading))
     content: dict[str, Any] = {
         "title": title,
         "code": {"coding": [{"system": LOINC, "code": first.kind.loinc}, {"system": HEADINGS, "code": heading}]},
-        "text": _narrative("".join(_words(section, is_one=len(lists) == 1) for section in lists)),
+        "text": _narrative(
+            (_now(here) if here else "") + "".join(_words(section, is_one=len(lists) == 1) for section in lists)
+        ),
     }
-    references = dict.fromkeys(reference for section in lists for row in section.rows for reference in row.references)
+    rows = [*(row for section in lists for row in section.rows), *(here.rows if here else ())]
+    references = dict.fromkeys(reference for row in rows for reference in row.references)
     if references:
         content["entry"] = [{"reference": reference} for reference in references]
     else:

@@ -11,12 +11,17 @@ from markupsafe import Markup, escape
 
 from gateway.errors import Invalid
 from gateway.nhs import kinds
-from gateway.nhs.summary import CAUTION, sections
+from gateway.nhs.summary import CAUTION, Section, sections
+from gateway.nhs.summary.card import card, safeguarding
 from gateway.nhs.summary.completeness import GRID, HOW_TO_READ, completeness, notices
+from gateway.nhs.summary.now import now
 from gateway.nhs.summary.record import Record
+from gateway.nhs.summary.sections.problems import MINOR
 from gateway.nhs.summary.sections.rows import Row, shown_time
+from gateway.nhs.summary.series import LAST, series
 from gateway.steering import isolated
-from gateway.summary.banner import banner
+from gateway.summary.banner import TITLES, banner
+from gateway.summary.plot import plot
 from gateway.web.templating import environment
 
 DATE = re.compile(r"\b(?:\d{2}-)?[A-Z][a-z]{2}-\d{4}(?: \d{2}:\d{2})?\b")
@@ -31,13 +36,43 @@ def summary_page(record: Record) -> str:
     if not record.patients:
         raise Invalid("record: no Patient")
     shown = sections(record)
-    by_id = {section.id: section for section in shown}
     return _templates().get_template("summary.html").render(
-        banner=banner(record), notices=notices(record), sections=shown, allergies=by_id["allergies"],
+        banner=banner(record), notices=notices(record), sections=shown, title=TITLES[record.view],
+        risks=card(record, shown), now=now(record, shown), anchors=_anchors(shown), marks=Marks(), safeguarding=safeguarding(record),
+        tests=[(test, plot(test)) for test in series(record)], last=LAST,
+        medicines=_of(shown, "repeat", "acute"), problems=_of(shown, "problems"),
         grid=GRID, lines=completeness(record, shown), record=record, kind_title=lambda name: kinds.of(name).title,
         how_to_read=HOW_TO_READ, caution=CAUTION, is_first=len(record.contributions) < 2,
         printed=f"{shown_time(record.here.isoformat())} {record.here.tzname()}",
     )  # fmt: skip
+
+
+class Marks:
+    """Which rows have had their id: each stands once in a page."""
+
+    def __init__(self) -> None:
+        self._had: set[str] = set()
+
+    def first(self, row: Row) -> bool:
+        """Whether this is the first row of its resource."""
+        is_first = row.references[0] not in self._had
+        self._had.add(row.references[0])
+        return is_first
+
+
+def _of(shown: Sequence[Section], *ids: str) -> list[Section]:
+    return [section for section in shown if section.id in ids]
+
+
+def _anchors(shown: Sequence[Section]) -> dict[str, str]:
+    """By the reference of a resource, the id of the row that tells all of it: the first that stands for it."""
+    anchors: dict[str, str] = {}
+    for section in shown:
+        for row in section.rows:
+            name = anchors.get(row.references[0], f"r-{row.references[0].replace('/', '-')}")
+            for reference in row.references:
+                anchors.setdefault(reference, name)
+    return anchors
 
 
 def dated(words: str) -> Markup:
@@ -57,6 +92,11 @@ def is_saying_what(words: str) -> bool:
     return words.startswith(("Began ", "Recorded "))
 
 
+def is_minor(row: Row) -> bool:
+    """Whether the practice files a problem as minor."""
+    return MINOR in row.flags
+
+
 def grouped(rows: Sequence[Row]) -> Iterator[list[Row]]:
     """Rows in groups: each with the deeper ones after it, which are its parts."""
     group: list[Row] = []
@@ -73,5 +113,5 @@ def grouped(rows: Sequence[Row]) -> Iterator[list[Row]]:
 def _templates() -> Environment:
     templates = environment()
     templates.filters.update(dated=dated, grouped=grouped)
-    templates.tests.update(in_columns=is_in_columns, saying_what=is_saying_what)
+    templates.tests.update(in_columns=is_in_columns, saying_what=is_saying_what, minor=is_minor)
     return templates

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import tomllib
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -19,6 +20,13 @@ def load(*, sandbox: bool, own: Path | None = None) -> CodeSets:
     read."""
     sets = [set_ for folder in (files("terminology") / "sets", own) if folder is not None for set_ in _folder(folder)]
     return CodeSets(tuple(set_ for set_ in sets if sandbox or not set_.sandbox))
+
+
+@lru_cache(maxsize=1)
+def risks() -> CodeSets:
+    """The sets of the risk card (``terminology/risks``): which medicines and findings stand on it. They decide nothing
+    about who sees what."""
+    return CodeSets(tuple(_folder(files("terminology") / "risks")))
 
 
 def _folder(folder: Traversable | Path) -> Iterator[CodeSet]:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment
 
 from gateway.web.templating import environment
 
+LOCAL = ZoneInfo("Europe/London")
+"""The clock of who reads."""
 LATE_DAYS = 2
 """Days without anything after which a publisher is marked."""
 FAR = 0.05
@@ -38,7 +41,7 @@ def quality_page(
     return _templates().get_template("quality.html").render(
         publishers=[_line(row) for row in publishers],
         sources=[_causes(row, titles) for row in sources],
-        now=f"{now:%d-%b-%Y %H:%M} UTC",
+        now=f"{now.astimezone(LOCAL):%d-%b-%Y %H:%M %Z}",
     )  # fmt: skip
 
 

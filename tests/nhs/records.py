@@ -10,12 +10,13 @@ from gateway.fhir.build import resource
 from gateway.nhs import summary
 from gateway.nhs.summary.record import Contribution, Held, Record
 from gateway.nhs.summary.sections.rows import Row
+from gateway.terminology import sets
 
 NOW = datetime(2026, 3, 15, 10, 30, tzinfo=UTC)
 PRACTICE, FORMER, TRUST, COUNCIL = "Quillbank Surgery", "Marlgate Practice", "Vellshire Hospital", "Vellshire Council"
 ODS = {PRACTICE: "A99001", FORMER: "A99002", TRUST: "RZZ", COUNCIL: "990"}
 KIND = {PRACTICE: "gp", FORMER: "gp", TRUST: "hospital", COUNCIL: "social-care"}
-ALL = frozenset({kind.right for kind in summary.SECTIONS})
+ALL = frozenset({kind.right for kind in summary.SECTIONS}) | {"alerts", "contacts", "documents"}
 HL7, SNOMED, DMD = "http://terminology.hl7.org/CodeSystem/", "http://snomed.info/sct", "https://dmd.nhs.uk"
 DEGRADED_DRUG_ALLERGY = {"system": SNOMED, "code": "196461000000101", "display": "Transfer-degraded drug allergy"}
 ESTIMATED = {"extension": [{"url": "urn:nhs-record-gateway:estimated", "valueBoolean": True}]}
@@ -47,7 +48,7 @@ def record(
     contributions = tuple(Contribution(name, ODS[name], KIND[name], "ok", NOW - timedelta(days=1)) for name in names)
     made = Record(
         people[0].resource["id"], people, items, contributions, ALL, False, False, registered, frozenset(ODS[each] for each in registered),
-        "GREEN, Asha (Dr)", "A99001", NOW,
+        "GREEN, Asha (Dr)", "A99001", NOW, risk_sets=sets.risks(),
     )  # fmt: skip
     return replace(made, **changes)
 

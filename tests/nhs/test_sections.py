@@ -114,7 +114,7 @@ def test_a_row_names_its_source_its_date_and_each_reaction():
     )
     assert (found.title, found.when, found.source, found.flags) == (
         "Allergy to penicillin",
-        "02-May-2019",
+        "Began 02-May-2019",
         PRACTICE,
         ("HIGH RISK",),
     )
@@ -179,7 +179,7 @@ def test_a_nil_known_stands_beside_the_allergy_that_contradicts_it_and_never_ove
 def test_the_same_allergy_of_two_sources_is_shown_twice():
     given = record(allergy(), held(allergy("a2", onsetDateTime=""), TRUST))
     assert [(each.source, each.when) for each in rows(given, "allergies")] == [
-        (PRACTICE, "02-May-2019"),
+        (PRACTICE, "Began 02-May-2019"),
         (TRUST, "date unknown"),
     ]
 

@@ -13,6 +13,9 @@ from gateway.errors import Invalid
 from gateway.fhir import build, model
 from gateway.nhs import access, summary
 from gateway.nhs.summary import completeness
+from gateway.nhs.summary.card import card
+from gateway.nhs.summary.now import now
+from gateway.summary import document
 from gateway.summary.document import summary_bundle
 from tests.nhs.records import ALL, absence, allergy, nil, plan, record
 from tests.summary.person import HARMFUL, person
@@ -117,13 +120,25 @@ def test_each_code_has_one_section_that_holds_all_of_its_lists():
 @pytest.mark.hazard("HZ-SUMMARY-26")
 def test_the_rows_of_a_section_are_its_entries_in_order():
     for given in (person(), record(), record(allergy(clinical="resolved"))):
-        shown = {}
-        for section in summary.sections(given):
-            references = (reference for row in section.rows for reference in row.references)
-            shown.setdefault(section.kind.loinc, {}).update(dict.fromkeys(references))
+        made, shown = summary.sections(given), {}
+        lists = [(section.kind.loinc, section.rows) for section in made]
+        lists += [("46240-8", now(given, made).rows), *(("75310-3", risk.rows) for risk in card(given, made))]
+        for code, rows in lists:
+            references = (reference for row in rows for reference in row.references if reference in given.by_reference)
+            shown.setdefault(code, {}).update(dict.fromkeys(references))
         for section in composition(summary_bundle(given))["section"]:
             code = section["code"]["coding"][0]["code"]
             assert [entry["reference"] for entry in section.get("entry", ())] == list(shown.get(code, ()))
+
+
+@pytest.mark.hazard("HZ-SUMMARY-46")
+def test_the_document_carries_the_risk_card_and_now_in_the_words_of_the_page():
+    made, shown = sections(summary_bundle(person())), summary.sections(person())
+    risks, now_ = made["Risks"]["text"]["div"], made["Encounters"]["text"]["div"]
+    for risk in card(person(), shown):
+        assert document.escape(risk.kind.title) in risks and document.escape(risk.absence) in risks
+        assert all(document.escape(row.title) in risks for row in risk.rows)
+    assert "In hospital since 11-Feb-2026 10:14" in now_ and "Care: Home support" in now_
 
 
 def test_composition_and_patient_say_who_and_when_in_words():

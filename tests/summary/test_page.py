@@ -144,7 +144,7 @@ def test_page_and_document_say_what_no_section_shows():
 def test_the_page_says_who_saw_it_when_and_where_the_patient_is_registered():
     page = words(summary_page(record()))
     assert (
-        "Shown to GREEN, Asha (Dr), A99001, 15-Mar-2026 10:30 GMT. Every view is audited. Registered with "
+        "Shown to Printed by GREEN, Asha (Dr), A99001, 15-Mar-2026 10:30 GMT. Every view is audited. Registered with "
         "Quillbank Surgery." in page
     )
 
@@ -206,10 +206,10 @@ def opened(browser, address, served):
     """Open the summary of the demo's person as a user in a window; what went wrong or elsewhere is collected."""
     contexts = []
 
-    def open_(user: str = "dr-green", width: int = 1280, script: bool = True):
+    def open_(user: str = "dr-green", width: int = 1280, script: bool = True, height: int = 900):
         headers = {"Authorization": f"Bearer {served.token(user)}", "Accept": "text/html"}
         context = browser.new_context(
-            viewport={"width": width, "height": 900}, extra_http_headers=headers, java_script_enabled=script
+            viewport={"width": width, "height": height}, extra_http_headers=headers, java_script_enabled=script
         )
         contexts.append(context)
         page = context.new_page()
@@ -232,7 +232,7 @@ def opened(browser, address, served):
 @pytest.mark.parametrize("script", [True, False])
 def test_a_clinician_sees_the_banner_and_every_section_and_nothing_is_asked_of_elsewhere(opened, address, script):
     page = opened(script=script)
-    assert page.status == 200 and page.title() == "Summary record – NHS record gateway"
+    assert page.status == 200 and page.title() == "Shared record – NHS record gateway"
     assert page.locator(".banner").inner_text().split("\n")[0] == "NORRIDGE, Joan Jean (Mrs)"
     for said in ("18-Dec-1947 (78y)", "Female", "999 000 0018"):
         assert page.locator(".banner").get_by_text(said, exact=True).is_visible()
@@ -241,6 +241,32 @@ def test_a_clinician_sees_the_banner_and_every_section_and_nothing_is_asked_of_e
         assert any(title.startswith(kind.title) for title in titles)
     assert page.wrong == []
     assert {url for url in page.asked if not url.startswith(address)} == set()
+
+
+FIRST_SCREEN = (
+    "Known allergies",
+    "Resuscitation and care plans",
+    "High-risk medicines",
+    "Implants",
+    "Now",
+    "Medicines",
+    "Significant problems",
+)
+
+
+@pytest.mark.browser
+@pytest.mark.hazard("HZ-SUMMARY-44")
+def test_what_resuscitation_needs_stands_on_the_first_screen(opened):
+    """1280 × 800, before any scrolling: allergies, medicines, significant problems, now and the risk card, to the last
+    line of each."""
+    page = opened(height=800)
+    for heading in FIRST_SCREEN:
+        assert page.get_by_role("heading", name=heading, exact=True).bounding_box()["y"] < 760
+    for part in (".risk", ".now", ".current", ".significant"):
+        box = page.locator(part).bounding_box()
+        assert box["y"] + box["height"] <= 800, part
+    assert page.locator(".current").get_by_text("Metformin 500mg tablets").is_visible()
+    assert page.locator(".risk").get_by_text("Allergy to penicillin", exact=True).is_visible()
 
 
 @pytest.mark.browser
@@ -297,6 +323,7 @@ def test_the_skip_link_comes_first_and_leads_to_the_record(opened):
 
 @pytest.mark.browser
 @pytest.mark.hazard("HZ-SUMMARY-23")
+@pytest.mark.hazard("HZ-SUMMARY-52")
 def test_every_printed_page_has_the_banner_who_printed_it_and_its_number(opened):
     from pypdf import PdfReader
 
@@ -305,8 +332,13 @@ def test_every_printed_page_has_the_banner_who_printed_it_and_its_number(opened)
     assert len(pages) > 2
     for number, each in enumerate(pages, 1):
         text = " ".join(each.extract_text().split())
-        assert "NORRIDGE, Joan Jean (Mrs)" in text and "999 000 0018" in text and "Shown to GREEN, Asha (Dr)" in text
+        assert "NORRIDGE, Joan Jean (Mrs)" in text and "999 000 0018" in text and "Printed by GREEN, Asha (Dr)" in text
         assert f"Page {number} of {len(pages)}" in text
+    first, second = (" ".join(each.extract_text().split()) for each in pages[:2])
+    side = ("As known at 01-Mar-2026 12:00 GMT", "Known allergies", "Next of kin and carer", "Now", "Metformin 500mg tablets",
+            "Significant problems", "Asthma")  # fmt: skip
+    assert [said for said in side if said not in first] == []
+    assert "Began or recorded" in second and "As known at" not in second
 
 
 @pytest.mark.browser

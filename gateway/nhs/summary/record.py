@@ -11,7 +11,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.fhir import build
-from gateway.nhs import reasons
+from gateway.nhs import access, reasons
+from gateway.nhs.codesets import CodeSets
 
 LOCAL = ZoneInfo("Europe/London")
 """The clock of who reads: English wards and practices."""
@@ -66,7 +67,9 @@ class Record:
     sign-in does not cover, ``partly_in_scope`` those that it covers in part. ``withheld``: something is hidden for its
     labels; ``withheld_items`` are the right and the source of each allergy and medicine among it. ``own_only``: only
     what the caller's organisation recorded is here. ``died``: when the person died by the GP's record ("" where that
-    does not say when), None for no confirmed death."""
+    does not say when), None for no confirmed death. ``practice_phones``: the telephone numbers of
+    ``registered_at``, in its order, "" for none. ``risk_sets`` say which codes stand on the risk card, ``view`` is
+    the one of ``access.VIEWS`` that was asked for."""
 
     subject_id: str
     patients: tuple[Held, ...]
@@ -85,6 +88,9 @@ class Record:
     withheld_items: frozenset[tuple[str, str]] = frozenset()
     own_only: bool = False
     died: str | None = None
+    practice_phones: tuple[str, ...] = ()
+    risk_sets: CodeSets = CodeSets()
+    view: str = access.SHARED
 
     @cached_property
     def here(self) -> datetime:

@@ -54,7 +54,7 @@ NO_HOSPITAL_MEDICINES = "Medicines that a hospital gave are not here: no hospita
 
 SECTIONS = (
     SectionKind("allergies", "Allergies and adverse reactions", "48765-2", "allergies-and-adverse-reaction", "allergies",
-         ("Date", "Allergy or adverse reaction", "Reaction"), allergies),
+         ("Began or recorded", "Allergy or adverse reaction", "Reaction"), allergies),
     SectionKind("allergies-past", "Allergies resolved or refuted", "48765-2", "allergies-and-adverse-reaction", "allergies",
          ("Date", "No longer held to be an allergy", "More"), past_allergies, optional=True),
     SectionKind("repeat", "Current repeat medicines", "10160-0", "repeat-medication", "medicines",
@@ -68,7 +68,7 @@ SECTIONS = (
          ("Began or recorded", "Problem", "More"), active_problems),
     SectionKind("problems-past", "Past problems, and those ruled out", "11348-0", "problems-and-issues", "problems",
          ("Began or recorded", "Problem", "More"), past_problems, optional=True),
-    SectionKind("visit-diagnoses", "Diagnoses of past hospital visits", "11348-0", "diagnoses", "problems",
+    SectionKind("visit-diagnoses", "Diagnoses of past hospital visits, recorded on discharge", "11348-0", "diagnoses", "problems",
          ("Began or recorded", "Diagnosis", "More"), visit_diagnoses, most=60, optional=True),
     SectionKind("diagnoses", "Diagnoses recorded in consultations, not on the problem list", "11348-0", "diagnoses", "problems",
          ("Began or recorded", "Diagnosis", "More"), other_diagnoses, most=60, optional=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from gateway.fhir.codes import SNOMED
@@ -10,6 +11,7 @@ from gateway.nhs.summary.sections import no_allergy
 from gateway.nhs.summary.sections.rows import (
     NOT_CHECKED,
     Row,
+    began,
     clinical_status,
     codes,
     is_checkable,
@@ -89,7 +91,7 @@ def _is_past(resource: dict[str, Any]) -> bool:
 
 def _allergy(held: Held) -> Row:
     resource, concept = held.resource, held.resource.get("code")
-    return row(
+    line = row(
         held, text(concept, NAMELESS), when(resource),
         (_reactions(resource), _certainty(resource), notes(resource)),
         (
@@ -99,6 +101,7 @@ def _allergy(held: Held) -> Row:
             "" if is_checkable(concept) else NOT_CHECKED,
         ),
     )  # fmt: skip
+    return replace(line, when=began(resource))
 
 
 def _reactions(resource: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ ENCOUNTER_MONTHS = 6
 OPEN = frozenset({"in-progress", "onleave", "arrived", "triaged"})
 STAYS = frozenset({"IMP", "ACUTE", "NONAC", "OBSENC", "SS"})
 """Classes of a stay in hospital: its end is a discharge."""
+EMERGENCY = frozenset({"EMER"})
 STATUS = {"onleave": "on leave", "cancelled": "CANCELLED", "unknown": "status not known"}
 NOTHING_SINCE = "nothing received since"
 
@@ -48,7 +49,7 @@ def is_now(record: Record, held: Held) -> bool:
     resource, today = held.resource, record.today
     if resource.get("status") not in OPEN or resource.get("period", {}).get("end"):
         return False
-    last, days = _last_heard(resource, today.isoformat()), kinds.open_days(held.kind, "Encounter", _class(resource))
+    last, days = _last_heard(resource, today.isoformat()), kinds.open_days(held.kind, "Encounter", class_of(resource))
     return bool(last) and not (days is not None and is_before(last, (today - timedelta(days=days)).isoformat()))
 
 
@@ -57,7 +58,8 @@ def _is_old(resource: dict[str, Any], since: str) -> bool:
     return resource.get("status") not in (*OPEN, "planned") and is_before(ended or when(resource), since)
 
 
-def _class(resource: dict[str, Any]) -> str:
+def class_of(resource: dict[str, Any]) -> str:
+    """The class of a visit, or ""."""
     code: str = resource.get("class", {}).get("code", "")
     return code
 
@@ -76,16 +78,20 @@ def _dates(resource: dict[str, Any]) -> Iterator[str]:
 def _encounter(record: Record, held: Held) -> Row:
     resource = held.resource
     title = text((resource.get("type") or [{}])[0]) or resource.get("class", {}).get("display", "") or "Encounter"
-    stays = (
-        stay["location"].get("display", "") for stay in reversed(resource.get("location", ())) if "location" in stay
-    )
-    place = next(stays, "")
     ended = resource.get("period", {}).get("end", "")
-    details = (place, f"to {shown_date(ended)}" if ended else "", _reason(record, held))
+    details = (place_of(resource), f"to {shown_date(ended)}" if ended else "", reason_of(record, held))
     return row(held, title, when(resource), details, _flags(record, held), timed=True)
 
 
-def _reason(record: Record, held: Held) -> str:
+def place_of(resource: dict[str, Any]) -> str:
+    """The last place that a visit names, such as a ward; "" for none."""
+    stays = (
+        stay["location"].get("display", "") for stay in reversed(resource.get("location", ())) if "location" in stay
+    )
+    return next(stays, "")
+
+
+def reason_of(record: Record, held: Held) -> str:
     """Why the contact took place, if the reader may see it."""
     said = held.resource.get("reasonCode", ()) if record.tells(held, "reasonCode") else ()
     reasons = ", ".join(filter(None, map(text, said)))
@@ -94,7 +100,7 @@ def _reason(record: Record, held: Held) -> str:
 
 def _flags(record: Record, held: Held) -> tuple[str, ...]:
     resource, status = held.resource, held.resource.get("status", "")
-    is_stay, said = _class(resource) in STAYS, STATUS.get(status, "")
+    is_stay, said = class_of(resource) in STAYS, STATUS.get(status, "")
     if status == "planned":
         planned = when(resource)
         is_past = is_before(planned, record.today.isoformat())

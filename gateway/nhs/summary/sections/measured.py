@@ -60,13 +60,13 @@ def _part(component: dict[str, Any]) -> str:
 def _quantity(quantity: dict[str, Any]) -> str:
     if "value" not in quantity:
         return "not given"
-    return f"{quantity.get('comparator', '')}{quantity['value']} {_unit(quantity)}".strip()
+    return f"{quantity.get('comparator', '')}{quantity['value']} {unit_of(quantity)}".strip()
 
 
-def _unit(quantity: dict[str, Any]) -> str:
-    """A unit as the NHS writes it: no letter u for micro, no asterisk for a power.
+def unit_of(quantity: dict[str, Any]) -> str:
+    """The unit of a Quantity as the NHS writes it: no letter u for micro, no asterisk for a power.
 
-    >>> _unit({"unit": "10*9/L"}), _unit({"unit": "umol/L"}), _unit({"code": "mm[Hg]"})
+    >>> unit_of({"unit": "10*9/L"}), unit_of({"unit": "umol/L"}), unit_of({"code": "mm[Hg]"})
     ('×10⁹/L', 'micromol/L', 'mmHg')
     """
     unit: str = quantity.get("unit") or quantity.get("code", "")
@@ -77,16 +77,20 @@ def _unit(quantity: dict[str, Any]) -> str:
 
 def blood_pressure(resource: dict[str, Any]) -> str:
     """Both parts of a blood pressure as one, "" where it is not just these two with a value."""
-    sent = {_side(component): component for component in resource.get("component", ())}
-    pressures = [sent.get(side, {}).get("valueQuantity", {}) for side in ("systolic", "diastolic")]
-    if not len(sent) == len(resource.get("component", ())) == 2:
-        return ""
-    if not all("value" in pressure and "comparator" not in pressure for pressure in pressures):
-        return ""
-    first, second = pressures
-    if _unit(first) != _unit(second):
-        return ""
-    return f"{first['value']}/{second['value']} {_unit(first)}"
+    both = pressures(resource)
+    return f"{both[0]['value']}/{both[1]['value']} {unit_of(both[0])}" if both else ""
+
+
+def pressures(resource: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The systolic and the diastolic Quantity of a blood pressure; None where it is not just these two, each with an
+    exact value and in one unit."""
+    if len(resource.get("component", ())) != 2:
+        return None
+    sent = {_side(component): component.get("valueQuantity", {}) for component in resource["component"]}
+    first, second = sent.get("systolic", {}), sent.get("diastolic", {})
+    if not all("value" in pressure and "comparator" not in pressure for pressure in (first, second)):
+        return None
+    return (first, second) if unit_of(first) == unit_of(second) else None
 
 
 def pressure_flags(resource: dict[str, Any]) -> list[str]:
@@ -135,7 +139,7 @@ def is_outside(resource: dict[str, Any]) -> bool:
     if len(ranges) != 1 or "value" not in quantity:
         return False
     low, high = ranges[0].get("low", {}), ranges[0].get("high", {})
-    if any(_unit(bound) not in ("", _unit(quantity)) for bound in (low, high)):
+    if any(unit_of(bound) not in ("", unit_of(quantity)) for bound in (low, high)):
         return False
     sent, comparator = Decimal(str(quantity["value"])), quantity.get("comparator", "")
     is_under = "value" in low and (sent < Decimal(str(low["value"])) or (comparator == "<" and sent == low["value"]))

@@ -12,6 +12,7 @@ from gateway.nhs.summary.record import Held, Record
 from gateway.nhs.summary.sections.encounters import is_now
 from gateway.nhs.summary.sections.rows import (
     Row,
+    began,
     clinical_status,
     codes,
     is_before,
@@ -102,15 +103,6 @@ def _is_minor(resource: dict[str, Any]) -> bool:
     return any(category.get("text", "").casefold().startswith(MINOR) for category in resource.get("category", ()))
 
 
-def _dated(resource: dict[str, Any]) -> str:
-    """When a problem began, or else when it was recorded: which of them, in words."""
-    at = when(resource)
-    if not at:
-        return shown_date("")
-    is_onset = "onsetDateTime" in resource or "onsetPeriod" in resource
-    return f"{'Began' if is_onset else 'Recorded'} {shown_date(at)}"
-
-
 def _problem(held: Held) -> Row:
     resource, status = held.resource, clinical_status(held.resource)
     certainty = codes(resource.get("verificationStatus"))
@@ -128,4 +120,4 @@ def _problem(held: Held) -> Row:
         kinds.of(held.kind).diagnosis,
         "status not known" if _keeps_list(held) and not status and _is_on_list(resource) else "",
     )
-    return replace(row(held, text(resource.get("code")), when(resource), details, flags), when=_dated(resource))
+    return replace(row(held, text(resource.get("code")), when(resource), details, flags), when=began(resource))

@@ -58,7 +58,7 @@ def results(record: Record) -> list[Row]:
     """The last results of each test, by report, newest report first and in the sent order within it. The same code,
     exact time and value of several sources shows once and names them all. What is left out is not worded: one line for
     each source says that there is more."""
-    references = frozenset(observation.reference for observation in record.of("Observation") if _is_result(observation))
+    references = frozenset(observation.reference for observation in record.of("Observation") if is_result(observation))
     held = [
         observation
         for observation in record.of("Observation")
@@ -84,7 +84,8 @@ def _is_group(held: Held) -> bool:
     return "hasMember" in held.resource and not kinds.of(held.kind).is_social and not is_error(held.resource)
 
 
-def _is_result(held: Held) -> bool:
+def is_result(held: Held) -> bool:
+    """Whether an Observation tells a result, and is no error and no circumstance of social care."""
     resource = held.resource
     if kinds.of(held.kind).is_social or is_error(resource) or resource.get("status") in NOT_RESULTS:
         return False
@@ -227,9 +228,9 @@ def _part_lines(part: Part, level: int, also: dict[str, list[Held]]) -> Iterator
 
 
 def _with_sources(held: Held, also: dict[str, list[Held]]) -> Row:
-    line = _result(held)
+    line = result_row(held)
     for other in also.get(held.reference, ()):
-        line = _also(line, _result(other))
+        line = _also(line, result_row(other))
     return line
 
 
@@ -293,11 +294,12 @@ def _also(first: Row, other: Row) -> Row:
     return replace(first, sources=sources, flags=flags, references=(*first.references, *other.references))
 
 
-def _result(held: Held) -> Row:
+def result_row(held: Held) -> Row:
+    """The line of one result: its value with its range and note, and what its sender and its status say of it."""
     resource = held.resource
     tags = {tag.get("code") for tag in resource.get("meta", {}).get("tag", ())}
     flags = [interpretation(concept) for concept in resource.get("interpretation", ())]
-    pressure, needs_value = blood_pressure(resource), _is_result(held) and not flags
+    pressure, needs_value = blood_pressure(resource), is_result(held) and not flags
     flags += pressure_flags(resource) if pressure else []
     return row(
         held,

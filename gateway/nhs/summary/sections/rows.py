@@ -136,6 +136,19 @@ def extension(element: dict[str, Any], url: str) -> dict[str, Any]:
     return next((item for item in element.get("extension", ()) if item.get("url") == url), {})
 
 
+def began(resource: dict[str, Any]) -> str:
+    """When a problem or an allergy began, or else when it was recorded: which of them, in words.
+
+    >>> began({"recordedDate": "2024-03"}), began({})
+    ('Recorded Mar-2024', 'date unknown')
+    """
+    at = when(resource)
+    if not at:
+        return shown_date("")
+    is_onset = "onsetDateTime" in resource or "onsetPeriod" in resource
+    return f"{'Began' if is_onset else 'Recorded'} {shown_date(at)}"
+
+
 def is_estimated(period: dict[str, Any]) -> bool:
     """Whether a period's end is an estimate of the mapping's, not the source's word."""
     return bool(extension(period.get("_end", {}), ESTIMATED_URL))

@@ -1,0 +1,199 @@
+"""The risk card: what may harm before anything else is read, each item by source and date.
+
+The card obeys the role and the absences itself. An item without an entry says from whom nothing was received, and never
+that there is none (hazards HZ-SUMMARY-44 and after)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.nhs import kinds
+from gateway.nhs.summary.absences import ABSENCES
+from gateway.nhs.summary.record import Contribution, Record
+from gateway.nhs.summary.sections import marked
+from gateway.nhs.summary.sections.procedures import IMPLANT
+from gateway.nhs.summary.sections.rows import Row
+from gateway.nhs.summary.shown import CONTRIBUTES, Section, is_item_withheld
+
+CLINICAL = frozenset({"problems", "results", "procedures", "encounters"})
+FORM = "A decision as recorded: see the signed form before acting on it."
+LISTED = "By the list of high-risk medicines; one that the list does not know is not marked here."
+EMPTY = "no-content-recorded"
+PARTLY = "A part of what could say so is not for your role."
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One thing that may harm, with what each source says of it beneath."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+Marked = Mapping[str, list[Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class RiskKind:
+    """One item of the card. ``rights`` are those to the sections where such an entry stands: without any of them the
+    item is not for the role. ``could`` are the summary sections by which a kind of publisher could send it ("": every
+    publisher could). ``note`` is a sentence that stands with its entries, ``section`` the section whose absence is its
+    own."""
+
+    id: str
+    title: str
+    rights: frozenset[str]
+    could: frozenset[str]
+    select: Callable[[Record, Mapping[str, Section], Marked], list[Agent]] = field(hash=False)
+    note: str = ""
+    section: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """One item as shown: its agents, or the words of its absence with their ``reason`` (a key of ``ABSENCES``)."""
+
+    kind: RiskKind
+    agents: tuple[Agent, ...] = ()
+    reason: str = ""
+    absence: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> list[Row]:
+        return [row for agent in self.agents for row in agent.rows]
+
+
+def card(record: Record, sections: Sequence[Section]) -> list[Risk]:
+    """The items of the card, in the order of ``ITEMS``. ``sections`` are those of the same record."""
+    by_id = {section.id: section for section in sections}
+    entries = {name: marked.newest_first(held) for name, held in marked.marked(record).items()}
+    return [_risk(record, kind, by_id, entries) for kind in ITEMS]
+
+
+def safeguarding(record: Record) -> list[Row]:
+    """The safeguarding alerts that this reader may see: they stand behind a click, and on no paper."""
+    return marked.newest_first(marked.flags_now(record)[1]) if "alerts" in record.sections else []
+
+
+def _risk(record: Record, kind: RiskKind, sections: Mapping[str, Section], entries: Marked) -> Risk:
+    closed = kind.rights - record.sections
+    if closed == kind.rights and kind.rights:
+        reason = "scope" if closed & record.out_of_scope else "role"
+        return Risk(kind, reason=reason, absence=ABSENCES[reason].said(""))
+    agents = tuple(kind.select(record, sections, entries))
+    section = sections.get(kind.section)
+    if section is not None and section.absence and (kind.id == "allergies" or not agents and section.reason != EMPTY):
+        return Risk(kind, agents, section.reason, section.absence, section.notes)
+    withheld = [ABSENCES["withheld"].said(right) for right in sorted(kind.rights) if is_item_withheld(record, right)]
+    notes = ([kind.note] if kind.note and agents else []) + [words for words in withheld if kind.id != "allergies"]
+    if agents:
+        return Risk(kind, agents, notes=tuple(notes))
+    reason, absence = _absence(record, kind, section)
+    return Risk(kind, (), reason, " ".join([absence, *([PARTLY] if closed else [])]), tuple(notes))
+
+
+def _absence(record: Record, kind: RiskKind, section: Section | None) -> tuple[str, str]:
+    """Why an item has no entry: never that there is none."""
+    if kind.id == "medicines" and section is not None and section.rows:
+        return EMPTY, "None of the medicines received is on the list of high-risk medicines."
+    if record.withheld and kind.id != "medicines":
+        return "withheld", ABSENCES["withheld"].said("")
+    names = [source.name for source in record.contributions if _could_send(source, kind)]
+    if not names:
+        return "unavailable", "No source that could send this is part of this page."
+    return EMPTY, f"Not received from {_listed(names)}."
+
+
+def _could_send(source: Contribution, kind: RiskKind) -> bool:
+    if source.state not in CONTRIBUTES or kind.rights and kind.rights <= source.closed:
+        return False
+    return not kind.could or bool(kind.could & kinds.of(source.kind).sections)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + (" or " if len(names) > 1 else "") + names[-1]
+
+
+# What stands on it
+
+
+def _allergies(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
+    """Allergies by what they are to, with each source's own beneath. Two of one name are one agent and two lines: none
+    is dropped."""
+    section = sections.get("allergies")
+    return _by_name(section.rows if section else ())
+
+
+def _by_name(rows: Sequence[Row]) -> list[Agent]:
+    by_name: dict[str, list[Row]] = {}
+    for row in rows:
+        by_name.setdefault(row.title.casefold(), []).append(row)
+    return [Agent(lines[0].title, tuple(lines)) for lines in by_name.values()]
+
+
+def _medicines(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
+    """The current and acute medicines of the list, by class."""
+    rows = [row for name in ("repeat", "acute") if name in sections for row in sections[name].rows]
+    by_class: dict[str, list[Row]] = {}
+    knows = marked.high_risk(record.risk_sets)
+    for row in rows:
+        concept = record.by_reference[row.references[0]].resource.get("medicationCodeableConcept")
+        for name in knows.classes(concept):
+            by_class.setdefault(name, []).append(row)
+    return [Agent(title, tuple(by_class[name])) for name, title in marked.CLASSES.items() if name in by_class]
+
+
+def _implants(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
+    section = sections.get("procedures")
+    return [Agent(row.title, (row,)) for row in (section.rows if section else ()) if IMPLANT in row.flags]
+
+
+def _entries(name: str) -> Callable[[Record, Mapping[str, Section], Marked], list[Agent]]:
+    def select(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
+        return [Agent(row.title, (row,)) for row in entries[name]]
+
+    return select
+
+
+def _frailty(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
+    """The latest that each source said of frailty: an older degree is not of now."""
+    latest = {row.sources: row for row in reversed(entries[marked.FRAILTY])}
+    return [Agent(row.title, (row,)) for row in entries[marked.FRAILTY] if latest[row.sources] is row]
+
+
+def _adjustments(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
+    """What the person needs of who treats them: adjustments, language, and every other alert that is active."""
+    alerts = marked.flags_now(record)[0] if "alerts" in record.sections else []
+    known = {
+        reference
+        for name in (marked.ADJUSTMENTS, marked.RESUSCITATION, marked.FRAILTY)
+        for row in entries[name]
+        for reference in row.references
+    }
+    more = [row for row in marked.newest_first(alerts) if known.isdisjoint(row.references)]
+    shown = [row for row in entries[marked.ADJUSTMENTS] if not _is_secret(record, row)]
+    return [Agent(row.title, (row,)) for row in (*marked.languages(record), *shown, *more)]
+
+
+def _is_secret(record: Record, row: Row) -> bool:
+    held = record.by_reference.get(row.references[0])
+    return held is not None and held.resource["resourceType"] == "Flag" and marked.is_safeguarding(held.resource)
+
+
+def _people(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
+    return [Agent(row.title, (row,)) for row in marked.people(record)]
+
+
+ITEMS = (
+    RiskKind("allergies", "Known allergies", frozenset({"allergies"}), frozenset({"allergies"}), _allergies, section="allergies"),
+    RiskKind("resuscitation", "Resuscitation and care plans", frozenset({"problems", "results", "procedures", "alerts", "documents"}), CLINICAL,
+             _entries(marked.RESUSCITATION), note=FORM),
+    RiskKind("medicines", "High-risk medicines", frozenset({"medicines"}), kinds.MEDICINES, _medicines, note=LISTED, section="repeat"),
+    RiskKind("implants", "Implants", frozenset({"procedures"}), frozenset({"procedures"}), _implants, section="procedures"),
+    RiskKind("frailty", "Frailty", frozenset({"problems", "results"}), CLINICAL, _frailty),
+    RiskKind("adjustments", "Adjustments, communication and alerts", frozenset({"problems", "results", "alerts"}), CLINICAL, _adjustments),
+    RiskKind("people", "Next of kin and carer", frozenset(), frozenset(), _people),
+)  # fmt: skip
+"""THE TABLE, in the order shown."""
