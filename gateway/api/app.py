@@ -15,6 +15,7 @@ from gateway.api import (
     attachments,
     authorize,
     bulk,
+    caseloads,
     collecting,
     contributing,
     errors,
@@ -54,7 +55,7 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     settings, store = opened.gateway.settings, opened.gateway.store
     # A sandbox's own routes come first: their names would stand for a type.
     own = [sandbox, authorize] if store.is_sandbox else []
-    reading = [service, tokens, operations, collecting, attachments, bulk]
+    reading = [service, tokens, operations, collecting, attachments, bulk, caseloads]
     parts = [*own, *reading, validating, interchange, contributing, fhir]
     # One flat list: a router inside another is looked through at each request.
     routes = [route for part in parts for route in part.router.routes]

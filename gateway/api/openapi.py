@@ -15,7 +15,7 @@ from typing import Any
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from gateway.api import asked, collecting, operations
+from gateway.api import asked, caseloads, collecting, operations
 from gateway.api.auth import PUBLIC
 from gateway.api.errors import JSON, STATUS, XML
 from gateway.fhir import capability, params, parse
@@ -78,6 +78,10 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/fhir/bulk/{job}"): Row("export", answers=(PLAIN_JSON,)),
     ("GET", "/fhir/bulk/{job}/{name}"): Row("export", answers=(NDJSON,)),
     ("DELETE", "/fhir/bulk/{job}"): Row("export", status=202),
+    ("GET", "/fhir/Group"): Row("caseload", (*caseloads.CRITERIA, *_PART)),
+    ("POST", "/fhir/Group/_search"): Row("caseload", _PART, caseloads.CRITERIA),
+    ("GET", "/fhir/Group/{id_}"): Row("caseload", _PART),
+    ("GET", "/fhir/Group/{id_}/$changes"): Row("caseload", (*caseloads.CHANGES, *_SHAPE)),
     ("GET", "/fhir/{resource_type}/{id_}"): Row("read", _PART),
     ("GET", "/fhir/{resource_type}/{id_}/_history/{version}"): Row("vread", _PART),
     ("GET", "/fhir/{resource_type}/{id_}/_history"): Row("history", ("_since", "_at", "_count", "_cursor", *_PART)),

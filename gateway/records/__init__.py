@@ -7,6 +7,7 @@ audit, answer. Nothing is returned before its audit is on disk.
 from gateway.records.choosing import Choice, chosen
 from gateway.records.door import Door, Found, Page, check, http_date, open_door, refuse_early, require_sets, who
 from gateway.records.everything import everything
+from gateway.records.listing import caseloads, list_id
 from gateway.records.membership import count as count_members
 from gateway.records.membership import data_moment, label_seq, members, opted_out_since, stream, today
 from gateway.records.person import person, refuse_person_early
@@ -14,7 +15,7 @@ from gateway.records.reading import history, read, search, vread
 from gateway.store.serving import instant
 
 __all__ = [
-    "Choice", "Door", "Found", "Page", "check", "chosen", "count_members", "data_moment", "everything", "history", "http_date", "instant", "label_seq",
-    "members", "open_door", "opted_out_since", "person", "read", "refuse_early", "refuse_person_early", "require_sets",
+    "Choice", "Door", "Found", "Page", "caseloads", "check", "chosen", "count_members", "data_moment", "everything", "history", "http_date", "instant", "label_seq",
+    "list_id", "members", "open_door", "opted_out_since", "person", "read", "refuse_early", "refuse_person_early", "require_sets",
     "search", "stream", "today", "vread", "who",
 ]  # fmt: skip
