@@ -96,7 +96,7 @@ def _search(request: Request, caller: Caller, pairs: Pairs) -> Response:
     matches = [
         records.Found("Group", group["id"], 0, 0, part.part(build.encode(group), "Group"))
         for group in groups
-        if all(_is_of(group, name, value) for name, value in pairs)
+        if all(_is_of(group["id"], caller.organisation, name, value) for name, value in pairs)
     ]
     query = Query("Group", parameters=tuple(pairs))
     is_counted = part.is_count or ("_count", "0") in pairs
@@ -105,16 +105,16 @@ def _search(request: Request, caller: Caller, pairs: Pairs) -> Response:
     )
 
 
-def _is_of(group: dict[str, object], name: str, value: str) -> bool:
-    """Whether a Group matches one criterion."""
+def _is_of(id_: str, organisation: str, name: str, value: str) -> bool:
+    """Whether the Group of an organisation matches one criterion."""
+    values = value.split(",")
     match name:
         case "_id":
-            return group["id"] in value.split(",")
+            return id_ in values
         case "identifier":
-            (identifier,) = group["identifier"]  # type: ignore[misc]
-            return any(text in (f"{ODS}|{identifier['value']}", identifier["value"]) for text in value.split(","))
+            return not {f"{ODS}|{organisation}", organisation}.isdisjoint(values)
         case "type":
-            return "person" in (text.rpartition("|")[2] for text in value.split(","))
+            return "person" in (text.rpartition("|")[2] for text in values)
         case "actual":
             return value == "true"
     return True

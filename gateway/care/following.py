@@ -19,7 +19,7 @@ from gateway.nhs.roles import Caller
 from gateway.records import cursors
 from gateway.records.changed import Changes, Known, changed
 from gateway.records.door import Door, refuse_early
-from gateway.store import shown
+from gateway.store import followers
 
 DAYS = 30
 """How long a cursor holds, from when it was handed out."""
@@ -84,11 +84,11 @@ def _read(door: Door, digest: str) -> _Kept:
     if not digest:
         return _Kept()
     with door.store.read() as session:
-        whole = shown.part(session, digest)
+        whole = followers.part(session, digest)
         if whole is None:
             raise Gone("the link has expired: ask again")
         until, root = whole[0], msgspec.msgpack.decode(whole[1], type=_Root)
-        parts = shown.parts(session, list(root.people.values()))
+        parts = followers.parts(session, list(root.people.values()))
     people = {member: msgspec.msgpack.decode(parts[part], type=dict[int, int]) for member, part in root.people.items()}
     return _Kept(Known(root.group, people), until, frozenset(parts))
 
@@ -97,10 +97,10 @@ def _keep(door: Door, kept: _Kept, parts: Mapping[str, bytes]) -> None:
     """Keep what is now known. Parts that are kept already stay as they are, as long as they outlive the cursor."""
     with door.store.write(is_aside=True) as session:
         if kept.ends_before(session.now + DAYS * DAY):
-            shown.keep(session, parts, session.now + 2 * DAYS * DAY)
+            followers.keep(session, parts, session.now + 2 * DAYS * DAY)
         else:
             new = {digest: body for digest, body in parts.items() if digest not in kept.parts}
-            shown.keep(session, new, kept.until)
+            followers.keep(session, new, kept.until)
 
 
 def _parted(known: Known) -> tuple[Mapping[str, bytes], str]:

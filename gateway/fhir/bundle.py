@@ -128,7 +128,9 @@ def changes(
         request = {"request": {"method": "DELETE", "url": name}, "response": {"status": "204"}}
         entries.append(json.dumps({"fullUrl": f"{base}/{name}", **request}, separators=(",", ":")).encode())
     entries += [_changed(base, f"{served.type}/{served.id}", served.body, f'W/"{served.version}"') for served in now]
-    return _join({"resourceType": "Bundle", "type": "history"}, [(name, _at(url, cursor)) for name, cursor in links], entries)
+    return _join(
+        {"resourceType": "Bundle", "type": "history"}, [(name, _at(url, cursor)) for name, cursor in links], entries
+    )
 
 
 def _changed(base: str, name: str, body: bytes, tag: str) -> bytes:

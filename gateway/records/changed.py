@@ -21,7 +21,7 @@ from gateway.records.door import Door, Found, event, refuse_early, served
 from gateway.records.facts import About, publishers_now
 from gateway.records.linking import linked, within
 from gateway.records.listing import Member, list_id, members
-from gateway.store import compartment, shown
+from gateway.store import compartment, followers
 from gateway.store.hashes import hash64
 from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
@@ -104,7 +104,7 @@ class _Page:
         self._members = {int(member.key): member for member in listed}
         self._decisions = {key: decide(door, session, caller, EVERYTHING, m.about) for key, m in self._members.items()}
         self._publishers = publishers_now(door, session)
-        self._told: dict[int, list[Stored]] = {}
+        self._disclosed: dict[int, list[Stored]] = {}
 
     def changes(self, known: Known, count: int) -> Changes:
         """The first ``count`` changes: what is gone before what is new, so that nothing hidden stands for a page
@@ -114,10 +114,10 @@ class _Page:
         gone = sorted(before.keys() - after.keys())
         other = [key for key, (_, look) in after.items() if key not in before or before[key][1] != look]
         # A Patient before all else of them; who stays in another person's record now is moved without a word.
-        fitting = _fitting(shown.sized(self._session, other[: max(count - len(gone), 0)]))
-        told = [item.key for item in fitting]
-        held = {key: after.get(key, at) for key, at in before.items()} | {key: after[key] for key in told}
-        held |= {key: (after[key][0], before[key][1]) for key in other if key in before and key not in set(told)}
+        fitting = _fitting(followers.sized(self._session, other[: max(count - len(gone), 0)]))
+        on_page = {item.key for item in fitting}
+        held = {key: after.get(key, at) for key, at in before.items()} | {key: after[key] for key in on_page}
+        held |= {key: (after[key][0], before[key][1]) for key in other if key in before and key not in on_page}
         for key in gone[:count]:
             del held[key]
         return Changes(
@@ -125,7 +125,7 @@ class _Page:
             self._gone(gone[:count], before),
             list(self._now(fitting, after)),
             Known(group, _by_member(held)),
-            len(gone) > count or len(told) < len(other),
+            len(gone) > count or len(on_page) < len(other),
         )
 
     def _group(self) -> tuple[int, dict[str, Any]]:
@@ -146,7 +146,7 @@ class _Page:
         """(key, hash) of what is shown of one person, Patients first."""
         if decision.refusal is not None:
             return
-        items = shown.items(self._session, decision.limits, self._types)
+        items = followers.items(self._session, decision.limits, self._types)
         links = tuple(sorted(fact.id for fact in within(decision.facts.patients, decision.limits)))
         seen: dict[tuple[str, int, str, int], int] = {}
         for item in sorted(items, key=lambda item: (item.type != "Patient", item.key)):
@@ -157,30 +157,28 @@ class _Page:
 
     def _gone(self, keys: Sequence[int], before: Mapping[int, tuple[int, int]]) -> list[Gone]:
         """What is gone, by its name; whose it was is told to the audit."""
-        names = shown.names(self._session, keys)
-        for stored in compartment.read(self._session, shown.sized(self._session, keys)):
-            self._told.setdefault(before[stored.key][0], []).append(replace(stored, body=b""))
+        names = followers.names(self._session, keys)
+        for stored in compartment.read(self._session, followers.sized(self._session, keys)):
+            self._disclosed.setdefault(before[stored.key][0], []).append(replace(stored, body=b""))
         return [Gone(*names[key][:2]) for key in keys]
 
     def _now(self, fitting: Sequence[compartment.Held], after: Mapping[int, tuple[int, int]]) -> Iterator[Found]:
         """What is new or other than it was, as this caller sees it."""
         for stored in compartment.read(self._session, fitting):
             member = after[stored.key][0]
-            self._told.setdefault(member, []).append(replace(stored, body=b""))
+            self._disclosed.setdefault(member, []).append(replace(stored, body=b""))
             decision = self._decisions[member]
             yield from linked([served(stored, self._publishers, decision)], decision)
 
     def events(self, request_id: str) -> Iterator[dict[str, Any]]:
         """An audit event for each person of whom something is told: also for who has left the list."""
-        for member, stored in self._told.items():
+        for member, stored in self._disclosed.items():
             about = About(frozenset({PatientKey(member)}))
-            decision = self._decisions.get(member) or decide(
-                self._door, self._session, self._caller, EVERYTHING, about
-            )
+            decision = self._decisions.get(member) or decide(self._door, self._session, self._caller, EVERYTHING, about)
             yield event(self._caller, caseload.ACT, decision, "ok", request_id, stored)
 
 
-def _look(item: shown.Item, decision: access.Decision, publisher: PublisherRow, links: tuple[str, ...]) -> int:
+def _look(item: followers.Item, decision: access.Decision, publisher: PublisherRow, links: tuple[str, ...]) -> int:
     """A hash of all that the answer with a resource depends on beside its version."""
     facts = (
         decision.blanks(item.publisher, item.labels), sorted(decision.closed(item.type, item.publisher, item.kind)),

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from gateway.fhir import params
 from gateway.fhir.codes import token_hash
-from gateway.store.numbers import TYPE_NUMBER, UNDATED
+from gateway.store.numbers import MAY_ATTEND, TYPE_NUMBER, UNDATED
 from gateway.store.session import Session
-from gateway.store.numbers import MAY_ATTEND
 
 MOST_REFERRALS = 20_000
 """Of one publisher that are looked through: the index does not tell the open ones from the others."""

@@ -204,8 +204,13 @@ class Head(SQLModel, table=True):
         Index("head_patient", "patient", "type", "low", "key"),
         Index("head_labelled", "patient", sqlite_where=_LABELLED, postgresql_where=_LABELLED),
         Index(
-            "head_attending", "publisher", "type", "high", "patient",
-            sqlite_where=_MAY_ATTEND, postgresql_where=_MAY_ATTEND,
+            "head_attending",
+            "publisher",
+            "type",
+            "high",
+            "patient",
+            sqlite_where=_MAY_ATTEND,
+            postgresql_where=_MAY_ATTEND,
         ),
     )
     key: int = Field(sa_column=serial())

@@ -39,7 +39,10 @@ def items(session: Session, limits: Limits, types: frozenset[str] | None) -> lis
         f"WHERE {condition} AND h.deleted = 0",
         *parameters,
     )
-    return [Item(key, TYPES[type_], publisher, KINDS[kind], bits, number) for key, type_, publisher, kind, bits, number in rows]
+    return [
+        Item(key, TYPES[type_], publisher, KINDS[kind], bits, number)
+        for key, type_, publisher, kind, bits, number in rows
+    ]
 
 
 def sized(session: Session, keys: Sequence[int]) -> list[Held]:
