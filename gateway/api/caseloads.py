@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -24,7 +25,7 @@ from gateway.nhs.caseload import ACT
 from gateway.nhs.roles import DIRECTORY, Caller
 
 router = APIRouter(prefix="/fhir")
-CRITERIA = ("_id", "identifier", "type", "actual")
+CRITERIA = ("_id", "identifier", "member", "type", "actual")
 """What the one Group there is for a caller can be searched by."""
 CHANGES = ("_type", "_count", "_cursor")
 TO_COME = "monitor"
@@ -96,7 +97,7 @@ def _search(request: Request, caller: Caller, pairs: Pairs) -> Response:
     matches = [
         records.Found("Group", group["id"], 0, 0, part.part(build.encode(group), "Group"))
         for group in groups
-        if all(_is_of(group["id"], caller.organisation, name, value) for name, value in pairs)
+        if all(_is_of(group, caller.organisation, name, value) for name, value in pairs)
     ]
     query = Query("Group", parameters=tuple(pairs))
     is_counted = part.is_count or ("_count", "0") in pairs
@@ -105,12 +106,15 @@ def _search(request: Request, caller: Caller, pairs: Pairs) -> Response:
     )
 
 
-def _is_of(id_: str, organisation: str, name: str, value: str) -> bool:
+def _is_of(group: dict[str, Any], organisation: str, name: str, value: str) -> bool:
     """Whether the Group of an organisation matches one criterion."""
     values = value.split(",")
     match name:
         case "_id":
-            return id_ in values
+            return group["id"] in values
+        case "member":
+            members = {member["entity"]["reference"] for member in group.get("member", ())}
+            return not members.isdisjoint(f"Patient/{text.removeprefix('Patient/')}" for text in values)
         case "identifier":
             return not {f"{ODS}|{organisation}", organisation}.isdisjoint(values)
         case "type":

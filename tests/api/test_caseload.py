@@ -88,6 +88,8 @@ def test_a_list_holds_who_is_in_the_care_of_the_callers_organisation_and_nobody_
         (f"_id={theirs}", 0),
         ("identifier=A99001&type=person", 1),
         ("actual=false", 0),
+        (f"member=Patient/{uid(1)}", 1),
+        (f"member={uid(31)}", 0),
     ):
         assert clinic.get(f"/fhir/Group?{asked}").json()["total"] == total, asked
     tag = clinic.get(f"/fhir/Group/{own}").headers["etag"]
