@@ -108,6 +108,7 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("PUT", "/fhir/{resource_type}"): ("update",),
     ("PATCH", "/fhir/{resource_type}"): ("update",),
     ("DELETE", "/fhir/{resource_type}"): ("delete",),
+    ("POST", "/sandbox/pack"): ("pack", "load"),
     ("POST", "/fhir/$reset"): ("reset",),
     ("POST", "/sandbox/permission"): ("permit",),
 }

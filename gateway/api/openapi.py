@@ -108,6 +108,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/fhir/.well-known/smart-configuration"): Row(answers=(PLAIN_JSON,)),
     ("GET", "/auth/authorize"): Row(query=_LAUNCH, answers=(HTML,)),
     ("POST", "/auth/authorize"): Row(body=_LAUNCH, answers=(HTML,)),
+    ("POST", "/sandbox/pack"): Row("create", sent=(PLAIN_JSON,)),
     ("POST", "/sandbox/permission"): Row("permit", answers=(), sent=(PLAIN_JSON,), status=201),
 }  # fmt: skip
 """THE TABLE of routes. A test wants a row for each, and asks each of them whether its act is the one decided."""

@@ -64,6 +64,7 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("PATCH", "/fhir/{resource_type}"): ("/fhir/Patient?identifier=a%7Cb", "tester", PATCH, "[]", "update"),
     ("DELETE", "/fhir/{resource_type}"): ("/fhir/Patient?identifier=a%7Cb", "tester", {}, "", "delete"),
     ("DELETE", "/fhir/{resource_type}/{id_}"): ("/fhir/Patient/a", "tester", {}, "", "delete"),
+    ("POST", "/sandbox/pack"): ("/sandbox/pack", "tester", JSON, json.dumps({"pack": "privacy"}), "create"),
     ("POST", "/fhir/$reset"): ("/fhir/$reset", "tester", {}, "", "delete"),
     ("POST", "/sandbox/permission"): ("/sandbox/permission", "dr-ward", JSON, PERMISSION, "permit"),
 }  # fmt: skip
@@ -110,7 +111,7 @@ def test_an_answer_of_a_route_is_an_act_in_the_audit(clinic, method, path):
     assert {event["act"] for event in clinic.audit()[before:]} == (set() if isinstance(rows, str) else set(rows))
 
 
-AUDITED_AS = {"quality": "jobs", "reset": "delete"}
+AUDITED_AS = {"quality": "jobs", "reset": "delete", "pack": "create", "load": "create"}
 """Acts of the audit that have another name than the one that policy is asked for."""
 
 
