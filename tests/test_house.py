@@ -85,6 +85,8 @@ ROOMS = {
     },
     "backup": {"config", "custody", "durable", "keys", "nhs.pseudonym", "composition", "export.standing", "store"},
     "metrics": {"store.audit", "store.database", "store.inbox", "store.vitals", "store.watched"},
+    "synth": {"nhs.identifiers", "processes"},
+    "scenario": {"fhir.dates", "nhs", "records", "store.changes", "intake", "mappings", "synth"},
     "api": {
         "feeds",
         "metrics",
@@ -103,8 +105,6 @@ ROOMS = {
         "web",
         "scenario",
     },
-    "synth": {"nhs.identifiers", "processes"},
-    "scenario": {"fhir.dates", "nhs", "records", "store.changes", "intake", "mappings", "synth"},
     "demo": {"*"},
     "commands": {"*"},
     "__main__": {"*"},

@@ -21,8 +21,8 @@ from gateway.records.changed import Changes, Known, changed
 from gateway.records.door import Door, refuse_early
 from gateway.store import followers
 
-DAYS = 30
-"""How long a cursor holds, from when it was handed out."""
+DAYS = 7
+"""How long a cursor holds, from when it was handed out. What was shown is kept for twice as long at most."""
 _STATE = "state"
 
 

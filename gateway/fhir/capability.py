@@ -38,13 +38,16 @@ BINARY = {
     "documentation": "A content that a DocumentReference holds. `$docref` answers with its address.",
 }  # fmt: skip
 LISTED = (
-    "The people on a Group: what is known of each of them, as a search that names them alone would find it. Also written "
-    "`patient._has:Group:member:_id` (for Patient without `patient.`), and R5's `patient._in=Group/[id]`."
+    "The people on a Group: what is known of each of them, as a search that names them alone would find it. Also "
+    "written `patient._has:Group:member:_id` (for Patient without `patient.`), and R5's `patient._in=Group/[id]`."
+)
+CASELOAD = (
+    "The caseload of the caller's organisation: the people with whom it has a relationship now, and the only Group there "
+    "is for them. It is made at each request and has no history. `$changes` answers with what has changed of all of them "
+    "since its last link."
 )
 GROUP = {
-    "type": "Group", "interaction": [{"code": "read"}, {"code": "search-type"}],
-    "documentation": "The caseload of the caller's organisation: the people with whom it has a relationship now, and the only Group there is "
-    "for them. It is made at each request and has no history. `$changes` answers with what has changed of all of them since its last link.",
+    "type": "Group", "interaction": [{"code": "read"}, {"code": "search-type"}], "documentation": CASELOAD,
     "searchParam": [
         {"name": name, "definition": f"{DEFINITION}Group-{name}", "type": kind}
         for name, kind in (("actual", "token"), ("identifier", "token"), ("member", "reference"), ("type", "token"))

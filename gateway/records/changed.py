@@ -29,6 +29,8 @@ from gateway.store.session import Session
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of the resources on a page."""
+MOST_SHOWN = 200_000
+"""Resources that are compared at most: what more people or more of them have is asked for by type."""
 EVERYTHING = access.Act("everything", "Patient")
 """What is asked of policy of each person: what ``$everything`` shows of them, the feed tells of."""
 
@@ -135,11 +137,14 @@ class _Page:
         return hash64("group", *ids), group
 
     def _shown(self) -> dict[int, tuple[int, int]]:
-        """Key of each resource that is shown now → (member, hash), in the order in which changes are told."""
+        """Key of each resource that is shown now → (member, hash), in the order in which changes are told. Raises
+        ``TooLarge``."""
         after: dict[int, tuple[int, int]] = {}
         for key, decision in self._decisions.items():
             for resource, look in self._looks(decision):
                 after.setdefault(resource, (key, look))
+            if len(after) > MOST_SHOWN:
+                raise TooLarge("these people hold too much: ask for types, each with a link of its own")
         return after
 
     def _looks(self, decision: access.Decision) -> Iterator[tuple[int, int]]:

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from gateway.nhs import caseload, labels
-from gateway.records import cursors
+from gateway.records import changed, cursors
 from gateway.store import attending
 from tests.api import people
 from tests.api.people import ABE, AMY, ANN, SETS, encounter, observation, on_the_ward, patient, registered, to, uid
@@ -198,6 +198,9 @@ def test_a_list_that_is_too_long_is_refused_and_not_cut(clinic, monkeypatch):
                 assert answer.status_code == 413 and "too long" in answer.text, path
                 assert clinic.audit()[-1]["outcome"] == "refused"
         clinic.app.state.door.cache._values.clear()
+    monkeypatch.setattr(changed, "MOST_SHOWN", 3)
+    assert clinic.get(f"/fhir/Group/{id_}/$changes").status_code == 413
+    assert clinic.get(f"/fhir/Group/{id_}/$changes?_type=Observation").status_code == 200
 
 
 SECRET = {"security": ["R"]}
@@ -295,7 +298,7 @@ def test_a_cursor_is_its_callers_and_holds_as_long_as_what_was_shown_is_kept(cli
     ward.at, ward.held = at, dict(ward.held)
     assert ward.poll() == first == ["PUT Observation/75"]
     with monkeypatch.context() as patched:
-        patched.setattr(cursors.time, "time", lambda now=cursors.time.time: now() + 31 * 86400)
+        patched.setattr(cursors.time, "time", lambda now=cursors.time.time: now() + 8 * 86400)
         assert clinic.get(ward.at, "dr-ward").status_code == 410
     with clinic.store.write(is_aside=True) as session:
         assert session.run("DELETE FROM shown") > 0
