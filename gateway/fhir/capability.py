@@ -29,8 +29,8 @@ PERSON = (
     "leads to the person's other Patients."
 )
 PATIENT = (
-    "A search needs `identifier`, `_id`, `_list`, or two of `family`, `given` and `birthdate`. Send an NHS number in the body "
-    "of a POST."
+    "A search needs `identifier`, `_id`, `_list`, or two of `family`, `given` and `birthdate`. Send an NHS number in the "
+    "body of a POST."
 )
 
 BINARY = {
@@ -42,9 +42,9 @@ LISTED = (
     "written `patient._has:Group:member:_id` (for Patient without `patient.`), and R5's `patient._in=Group/[id]`."
 )
 CASELOAD = (
-    "The caseload of the caller's organisation: the people with whom it has a relationship now, and the only Group there "
-    "is for them. It is made at each request and has no history. `$changes` answers with what has changed of all of them "
-    "since its last link."
+    "The caseload of the caller's organisation: the people with whom it has a relationship now, and the only Group "
+    "there is for them. It is made at each request and has no history. `$changes` answers with what has changed of all "
+    "of them since its last link."
 )
 GROUP = {
     "type": "Group", "interaction": [{"code": "read"}, {"code": "search-type"}], "documentation": CASELOAD,

@@ -67,8 +67,8 @@ def handle(door: Door, caller: Caller, what: str, pairs: Pairs, payload: Payload
 
 
 def opened(door: Door, caller: Caller, what: str, pairs: Pairs, text: str, seconds: int = CURSOR_SECONDS) -> Payload:
-    """What a handle carries, which holds for so many seconds. Raises ``Invalid`` for one that is not of this caller and question, ``Gone`` for one that
-    is too old."""
+    """What a handle carries, which holds for so many seconds. Raises ``Invalid`` for one that is not of this caller and
+    question, ``Gone`` for one that is too old."""
     key, unpadded = Fernet(door.cursor_key), text.rstrip("=")
     sealed = (unpadded + "=" * (-len(unpadded) % 4)).encode()
     try:

@@ -65,7 +65,7 @@ class Audit:
             raise Unavailable("the audit cannot be written") from None
 
     def record_all(self, events: Sequence[dict[str, Any]]) -> None:
-        """``record`` of several events, which wait for the disk together. Raises ``Unavailable`` when any is not on it."""
+        """``record`` of several events, which wait for the disk together. Raises ``Unavailable``."""
         try:
             if self._file:
                 self._file.append_all([changes.encode(event) for event in events])

@@ -1,4 +1,4 @@
-"""What of a record would be shown now, by key and without its bytes, and what somebody was last shown, by its digest."""
+"""What of a record would be shown now, by key and without its bytes; and what somebody was last shown, by digest."""
 
 from __future__ import annotations
 

@@ -457,8 +457,8 @@ class Spent(SQLModel, table=True):
 
 
 class Shown(SQLModel, table=True):
-    """What a follower of a caseload was last shown, in parts that are named by their digest and never changed: one lists
-    the people, one for each of them the resources by key. Kept until nobody can ask with it any more."""
+    """What a follower of a caseload was last shown, in parts that are named by their digest and never changed: one
+    lists the people, one for each of them the resources by key. Kept until nobody can ask with it any more."""
 
     __tablename__ = "shown"
     __table_args__ = (Index("shown_until", "until"),)
