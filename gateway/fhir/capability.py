@@ -29,8 +29,8 @@ PERSON = (
     "leads to the person's other Patients."
 )
 PATIENT = (
-    "A search needs `identifier`, `_id`, `_list`, or two of `family`, `given` and `birthdate`. Send an NHS number in the "
-    "body of a POST."
+    "A search needs `identifier`, `_id`, `_list`, or two of `family`, `given` and `birthdate`. Send an NHS number in "
+    "the body of a POST."
 )
 
 BINARY = {
