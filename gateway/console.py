@@ -299,6 +299,23 @@ def export_report(manifest: dict[str, Any], folder: Path) -> None:
     out.print()
 
 
+def attack_report(
+    figures: Mapping[str, float], limits: Mapping[str, float], over: Sequence[str], *, is_whole: bool
+) -> None:
+    """Print what attacks on a release gave, each figure beside its limit if it has one."""
+    table = _table("figure", "is", "may be", "")
+    for name, figure in figures.items():
+        limit = f"{limits[name]:g}" if name in limits else ""
+        table.add_row(name, _figure(figure), limit, "over" if name in over else "")
+    out.print(table)
+    if not is_whole:
+        out.print("A random sample of the release: of all its people fewer are alone.")
+
+
+def _figure(figure: float) -> str:
+    return f"{figure:,}" if isinstance(figure, int) else f"{figure:.1%}"
+
+
 def _table(first: str, *others: str, right: bool = True) -> Table:
     """A table without lines: the first column is text; the others are aligned right for numbers (``right``)."""
     table = Table(box=None, pad_edge=False)

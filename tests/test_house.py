@@ -67,6 +67,7 @@ ROOMS = {
         "store.optouts",
         "store.changes",
     },
+    "attack": set(),
     "explain": {"nhs", "terminology", "mappings", "intake", "web"},
     "composition": {
         "config",

@@ -66,7 +66,7 @@ def chosen(request: Request, pairs: Sequence[tuple[str, str]], *kinds: str) -> s
 def _of_format(formats: Sequence[str], offered: Sequence[str]) -> str:
     kinds = set()
     for value in formats:
-        (wanted,) = _ranges([value]) or [Range("", 0)]
+        wanted = _range(value)
         type_ = SHORT.get(wanted.type, wanted.type)
         kinds.add(next((kind for kind in offered if Range(type_, 1, wanted.version).fits(kind) == 3), ""))
     if len(kinds) != 1 or "" in kinds:

@@ -15,7 +15,7 @@ from typing import Any
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from gateway.api import asked, caseloads, collecting, operations
+from gateway.api import asked, bulk, caseloads, collecting, operations
 from gateway.api.auth import PUBLIC
 from gateway.api.errors import JSON, STATUS, XML
 from gateway.fhir import capability, params, parse
@@ -48,6 +48,7 @@ class Row:
 _SHAPE = tuple(sorted(FORM))
 _PART = (*SUBSET, *_SHAPE)
 _SUMMARY = tuple(operations.VALUES)
+_EXPORT = tuple(bulk.VALUES)
 _RESOURCE = (JSON, XML)
 _PROOF = ("client_assertion_type", "client_assertion")
 _TOKEN = ("grant_type", "scope", *_PROOF, "code", "redirect_uri", "client_id", "code_verifier")
@@ -73,8 +74,10 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/fhir/Observation/$lastn"): Row("search", (*collecting.LASTN, *_SHAPE)),
     ("POST", "/fhir/Observation/$lastn"): Row("search", _SHAPE, tuple(collecting.LASTN)),
     ("GET", "/fhir/Binary/{id_}"): Row("read", _SHAPE, answers=(BYTES, JSON, XML)),
-    ("GET", "/fhir/$export"): Row("export", ("_type", "_outputFormat"), status=202),
-    ("GET", "/fhir/Patient/$export"): Row("export", ("_type", "_outputFormat"), status=202),
+    ("GET", "/fhir/$export"): Row("export", _EXPORT, status=202),
+    ("GET", "/fhir/Patient/$export"): Row("export", _EXPORT, status=202),
+    ("POST", "/fhir/$export"): Row("export", body=_EXPORT, status=202),
+    ("POST", "/fhir/Patient/$export"): Row("export", body=_EXPORT, status=202),
     ("GET", "/fhir/bulk/{job}"): Row("export", answers=(PLAIN_JSON,)),
     ("GET", "/fhir/bulk/{job}/{name}"): Row("export", answers=(NDJSON,)),
     ("DELETE", "/fhir/bulk/{job}"): Row("export", status=202),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from gateway import log
 from gateway.errors import Forbidden, Invalid, Throttled
 from gateway.export import approval, gather, national_list, standing
+from gateway.export.chosen import NOTHING, Wish
 from gateway.export.standing import KIND
 from gateway.nhs import recipients
 from gateway.nhs.project import Project
@@ -34,10 +36,12 @@ def ask(
     url: str = "",
     client: Caller | None = None,
     about: Mapping[str, str] | None = None,
+    wish: Wish = NOTHING,
 ) -> str:
     """Write a job for a project and return its id. Its members, opt-out list and moment are pinned when it is
     gathered. ``url`` is the request, which the manifest repeats. A ``client`` gets no types but those that its scopes
-    cover; its issuer and organisation are pinned. ``about`` is what else the audit holds of who asks.
+    cover; its issuer and organisation are pinned. ``about`` is what else the audit holds of who asks, ``wish`` what the
+    client chooses of what leaves.
 
     Raises ``Refused`` without an approved project in date and a fresh opt-out list: no project, no key; no list,
     nobody. Raises ``Invalid`` for types of which the project has none, ``Throttled`` while an owner has many jobs, and
@@ -53,7 +57,7 @@ def ask(
             "project": project, "version": version, "approved": standing.plain(approved), "profile": approved.profile,
             "setting": approved.setting, "key_version": approved.key_version, "optout_days": optout_days,
             "exclude_sensitive": approved.exclude_sensitive,
-            "types": narrowed, "request": url,
+            "types": narrowed, "request": url, **asdict(wish),
             "client": {"issuer": client.issuer, "organisation": client.organisation} if client else {},
         }  # fmt: skip
         id_ = hashlib.sha256(f"{store.id} {session.commit_seq} {project}".encode()).hexdigest()[:32]

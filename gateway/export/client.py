@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import Conflict, Forbidden, NotFound, Refused, Unavailable, Unsupported
-from gateway.export import approval, asking, folder, standing
+from gateway.export import approval, asking, folder, manifest, standing
+from gateway.export.chosen import NOTHING, Choice, Wish
 from gateway.export.judgement import CODE, Judgements
 from gateway.nhs import recipients
 from gateway.nhs.decision import Act
@@ -40,7 +41,23 @@ class Status:
     expires: str
 
 
-def start(door: Door, days: int, caller: Caller, types: tuple[str, ...], request: str, url: str = "") -> str:
+def refuse(door: Door, caller: Caller, request: str) -> None:
+    """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-kick-off-request
+
+    Raises ``Forbidden`` for a caller who may export nothing, before the body of the request is read.
+    """
+    refuse_early(door, caller, Act(recipients.EXPORT), request)
+
+
+def start(
+    door: Door,
+    days: int,
+    caller: Caller,
+    types: tuple[str, ...],
+    request: str,
+    url: str = "",
+    wish: Wish = NOTHING,
+) -> str:
     """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-kick-off-request
 
     Write the job and return its id: a worker gathers its members and runs it. Types that the project may not have,
@@ -48,15 +65,16 @@ def start(door: Door, days: int, caller: Caller, types: tuple[str, ...], request
 
     Raises ``Forbidden`` without a project in force that approves the client; the audit records that too.
     """
-    refuse_early(door, caller, Act(recipients.EXPORT), request)
+    refuse(door, caller, request)
     for name in types:
         if not name.isalpha():
             raise Unsupported("_type")
+    Choice(wish.filters, wish.elements, door.store.clock())  # what cannot be chosen is refused now
     try:
         about = {**who(caller), "outcome": "ok", "request": request}
         return asking.ask(
             door.store, caller.project, caller.user,
-            optout_days=days, types=types, url=url, client=caller, about=about,
+            optout_days=days, types=types, url=url, client=caller, about=about, wish=wish,
         )  # fmt: skip
     except (Refused, Forbidden) as refusal:
         _audit(door, caller, "export.start", "refused", request, why=str(refusal))
@@ -103,7 +121,7 @@ def file(door: Door, judgements: Judgements, days: int, caller: Caller, id_: str
             if job.state != "done":
                 raise NotFound("file")
             approved, list_ = standing.require_file(session, job, now, days, name)
-            _require_approved(approved, caller, [name.partition(".")[0]])
+            _require_approved(approved, caller, {name.partition(".")[0]} - {manifest.OUTCOME})
         judgements.require_clear(door.store, job, list_)
     except Unavailable as busy:
         if busy.code == CODE:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from gateway import log, records
 from gateway.export import part_files
+from gateway.export.chosen import Choice
 from gateway.fhir.dates import moment
-from gateway.nhs.pseudonym import Pseudonymiser, order_key
+from gateway.nhs.pseudonym import Pseudonymiser, order_key, place
 from gateway.store.database import open_store
 
 
@@ -38,6 +38,7 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
     pseudonymiser = Pseudonymiser(pins["profile"], pins["setting"], part.key, moment(pins["started"]).year)
     files: dict[str, part_files.PartFile] = {}
     types, approved = frozenset(pins["types"]), frozenset(pins["approved"]["types"])
+    choice = Choice(pins.get("filters", ()), pins.get("elements", ()), pins["started"])
     persons, order = 0, order_key(part.key, pins["release"])
     store = open_store(part.url)
     try:
@@ -48,7 +49,10 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
                     person.person, _ordered(order, person.resources), types, approved, person.lives
                 )
                 is_in = False
-                for resource_type, line in lines:
+                for resource_type, leaving in lines:
+                    line = choice.line(resource_type, leaving)
+                    if line is None:
+                        continue
                     is_in = True
                     if resource_type not in files:
                         files[resource_type] = part_files.PartFile(
@@ -75,4 +79,4 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
 def _ordered(key: bytes, resources: Sequence[tuple[str, str, bytes]]) -> list[tuple[str, str, bytes]]:
     """The resources of a person in the order of this release: that of the source, which is by its own ids, could be
     matched with another release."""
-    return sorted(resources, key=lambda resource: blake2b(f"{resource[0]}/{resource[1]}".encode(), key=key).digest())
+    return sorted(resources, key=lambda resource: place(key, f"{resource[0]}/{resource[1]}"))

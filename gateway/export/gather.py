@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import groupby
 from typing import Any
 
@@ -49,7 +48,7 @@ class _Order:
     buckets: int
 
     def digest(self, name: str) -> bytes:
-        return blake2b(name.encode(), key=self.secret).digest()
+        return pseudonym.place(self.secret, name)
 
     def bucket(self, name: str) -> int:
         """The range of digests a name falls into: buckets lie in the order of the digests."""

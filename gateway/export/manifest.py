@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from gateway.store import jobs, ledger
 from gateway.store.changes import record_write
 from gateway.store.session import Session
 
+OUTCOME, NO_PART = "OperationOutcome", "99999"
+"""The type of a file about the request, which holds nobody's data and so belongs to no part."""
+
 
 def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dict[str, Any]:
     """Write the manifest and the ledger row; return the manifest. Counts the recipient sees pass the project's
@@ -29,7 +33,8 @@ def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dic
     for outcome in outcomes:
         dropped.update(outcome["dropped"])
     persons = sum(outcome["persons"] for outcome in outcomes)
-    manifest = _manifest(job, project, files, persons, dict(sorted(dropped.items())))
+    notes = _notes(job.pins.get("ignored", ()), out)
+    manifest = _manifest(job, project, files, persons, dict(sorted(dropped.items())), notes)
     part_files.clear(out)
     data = json.dumps(manifest, indent=1, sort_keys=True).encode()
     durable.write_whole(out / "manifest.json", data)
@@ -37,7 +42,7 @@ def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dic
         session,
         {
             "release": job.id, "pins": job.pins, "project": standing.plain(project), "persons": persons,
-            "files": files, "dropped": dict(sorted(dropped.items())), "manifest": hashlib.sha256(data).hexdigest(),
+            "files": [*files, *notes], "dropped": dict(sorted(dropped.items())), "manifest": hashlib.sha256(data).hexdigest(),
         },
     )  # fmt: skip
     jobs.finish(session, job.id, "done", {"out": str(out), "manifest": manifest})
@@ -47,8 +52,29 @@ def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dic
     return manifest
 
 
+def _notes(ignored: Sequence[str], out: Path) -> list[dict[str, Any]]:
+    """A file of OperationOutcomes, one for each parameter that was ignored because the client prefers that."""
+    if not ignored:
+        return []
+    outcomes = [
+        {"resourceType": OUTCOME, "issue": [{"severity": "warning", "code": "not-supported", "diagnostics": f"ignored: {name}"}]}
+        for name in ignored
+    ]  # fmt: skip
+    data = b"".join(json.dumps(outcome).encode() + b"\n" for outcome in outcomes)
+    url = f"{OUTCOME}.{NO_PART}.ndjson"
+    durable.write_whole(out / url, data)
+    return [
+        {"type": OUTCOME, "url": url, "count": len(outcomes), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    ]  # fmt: skip
+
+
 def _manifest(
-    job: jobs.Job, project: Project, files: list[dict[str, Any]], persons: int, dropped: dict[str, int]
+    job: jobs.Job,
+    project: Project,
+    files: list[dict[str, Any]],
+    persons: int,
+    dropped: dict[str, int],
+    notes: list[dict[str, Any]],
 ) -> dict[str, Any]:
     rules, pins = project.disclosure, job.pins
     return {
@@ -57,7 +83,7 @@ def _manifest(
         "requiresAccessToken": True,
         "output": [{"type": file["type"], "url": file["url"], "sha256": file["sha256"]} for file in files],
         "deleted": [],
-        "error": [],
+        "error": [{"type": note["type"], "url": note["url"], "sha256": note["sha256"]} for note in notes],
         "extension": {
             "notice": "pseudonymised personal data, not anonymous",
             "project": project.name, "projectVersion": pins["version"], "profile": pins["profile"],

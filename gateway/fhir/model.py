@@ -21,8 +21,8 @@ from gateway.fhir.r4 import table
 DEEPEST, LARGEST = 64, 20_000_000
 RESOURCE_TYPES = table.resource_types()
 UNREADABLE = (ValueError, RecursionError, InvalidOperation)
-"""How decoding fails: msgspec's errors are ValueErrors, and so is that of bytes that are not UTF-8. No ``Decimal`` holds
-a number whose exponent has twenty digits."""
+"""How decoding fails: msgspec's errors are ValueErrors, and so is that of bytes that are not UTF-8. No ``Decimal``
+holds a number whose exponent has twenty digits."""
 _plain = msgspec.json.Decoder()
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _REST = bytes(set(range(256)) - {*_STEPS, ord('"')})

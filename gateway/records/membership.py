@@ -67,6 +67,19 @@ def members(session: Session, contributors: frozenset[str], optout: int) -> Iter
         yield _page(session, page, publishers, optout)
 
 
+def names(session: Session) -> Iterator[tuple[str, list[int]]]:
+    """What each person that is held would be pseudonymised by today, with their Patients: whoever may leave or not, to
+    tell of a pseudonym whose it is."""
+    for page in identities.pages(session, PAGE):
+        person_of = dict(page)
+        claims = identities.claims_of(session, sorted(person_of))
+        around = identities.connected(session, {number for _, number, _ in claims})
+        named = _names(session, person_of, around)
+        for person, rows in groupby(page, key=lambda row: row[1]):
+            if person in named:
+                yield named[person], [patient for patient, _ in rows]
+
+
 def count(session: Session) -> int:
     """Return the number of Patients that ``members`` reads, for progress."""
     return identities.count(session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from gateway.store.numbers import KINDS, TYPE_NUMBER, TYPES
 from gateway.store.session import Session
 
 _VERSION = columns.VERSION.only("number updated deleted delivery body", of="v")
+_ID = columns.HEAD.only("key type id patient")
 STORED = (
     columns.HEAD.only("key type id patient publisher kind labels number updated deleted low grp", of="h")
     + ", "
@@ -66,6 +67,17 @@ def of_publisher(session: Session, publisher: int) -> list[tuple[str, str]]:
     """The type and id of every current resource of a publisher. It reads every head: for a sandbox."""
     rows = session.rows("SELECT type, id FROM head WHERE publisher = ? AND deleted = 0 ORDER BY key", publisher)
     return [(TYPES[type_], id_) for type_, id_ in rows]
+
+
+def every_id(session: Session) -> Iterator[tuple[int, str, str, int]]:
+    """(key, type, id, patient) of every resource that was ever held, deleted ones too."""
+    for key, type_, id_, patient in session.stream(f"SELECT {_ID} FROM head ORDER BY key"):
+        yield key, TYPES[type_], id_, patient
+
+
+def count(session: Session) -> int:
+    """How many resources were ever held."""
+    return session.value("SELECT count(*) FROM head") or 0
 
 
 def _current(session: Session, condition: str, *parameters: object) -> list[Stored]:

@@ -36,6 +36,15 @@ def hidden_of(session: Session, patients: Sequence[int], hidden: int, seq: int) 
     return [key for (key,) in session.rows(sql, session.listed(sorted(patients)), hidden, seq, seq)]
 
 
+def was_held(session: Session, head: int, seq: int) -> bool:
+    """Whether a resource was there, and not deleted, at ``seq``."""
+    current = session.row("SELECT commit_seq, deleted FROM head WHERE key = ?", head)
+    if current is None or current[0] <= seq:
+        return current is not None and not current[1]
+    older = _older(session, head, seq)
+    return older is not None and not older[0]
+
+
 def newest_seq(session: Session) -> int:
     """The commit of the newest version of any resource; 0 in an empty store."""
     seq: int | None = session.value("SELECT commit_seq FROM version ORDER BY key DESC LIMIT 1")
@@ -44,12 +53,18 @@ def newest_seq(session: Session) -> int:
 
 def _turn_back(session: Session, resource: Stored, seq: int) -> bool:
     """Replace the current version by the version of that commit; return False if there was none yet."""
+    older = _older(session, resource.key, seq)
+    if older is None:
+        return False
+    resource.deleted, resource.body = older
+    return True
+
+
+def _older(session: Session, head: int, seq: int) -> tuple[bool, bytes] | None:
+    """Whether the superseded version of that commit says that the resource is deleted, and its bytes."""
     older = session.row(
         "SELECT v.deleted, v.body FROM history y JOIN version v ON v.key = y.version WHERE y.head = ? AND v.commit_seq <= ? "
         "ORDER BY y.number DESC LIMIT 1",
-        resource.key, seq,
+        head, seq,
     )  # fmt: skip
-    if older is None:
-        return False
-    resource.deleted, resource.body = bool(older[0]), older[1]
-    return True
+    return None if older is None else (bool(older[0]), older[1])

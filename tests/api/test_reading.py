@@ -86,7 +86,8 @@ def test_a_parameter_that_a_read_does_not_know_is_refused_by_name(clinic, path):
         assert (answer.status_code, answer.json()["issue"][0]["details"]["text"]) == (400, f"parameter {name}")
         assert "9990009990" not in answer.text
     assert clinic.get(path, _format="json").status_code == 200
-    assert clinic.get(path, _format="turtle").status_code == 406
+    for text in ("turtle", "json,xml", ",", ";"):  # one kind is asked for
+        assert clinic.get(path, _format=text).status_code == 406
 
 
 ACCEPTS = [

@@ -43,6 +43,8 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("GET", "/fhir/Binary/{id_}"): (f"/fhir/Binary/{uid(1)}.0", "dr-green", {}, "", "read"),
     ("GET", "/fhir/$export"): ("/fhir/$export", "researcher", {"prefer": "respond-async"}, "", "export"),
     ("GET", "/fhir/Patient/$export"): ("/fhir/Patient/$export", "researcher", {"prefer": "respond-async"}, "", "export"),
+    ("POST", "/fhir/$export"): ("/fhir/$export", "researcher", {"prefer": "respond-async"}, "", "export"),
+    ("POST", "/fhir/Patient/$export"): ("/fhir/Patient/$export", "researcher", {"prefer": "respond-async"}, "", "export"),
     ("GET", "/fhir/bulk/{job}"): (f"/fhir/bulk/{JOB}", "researcher", {}, "", "export"),
     ("GET", "/fhir/bulk/{job}/{name}"): (f"/fhir/bulk/{JOB}/{FILE}", "researcher", {}, "", "export"),
     ("DELETE", "/fhir/bulk/{job}"): (f"/fhir/bulk/{JOB}", "researcher", {}, "", "export"),

@@ -2,7 +2,8 @@
 
 An error that is not declared, an input that takes more than ten seconds and one that needs more than two gigabytes end
 a target; its input is then under ``--keep``. ``--seed`` makes a run that another can repeat: continuous integration
-asks for the same inputs each time, so that it judges the change and not its luck. Atheris has wheels for Linux on x86-64 alone.
+tries the same inputs each time, so that it judges the change and not its luck. Atheris has wheels for
+Linux on x86-64 alone.
 """
 
 from __future__ import annotations
