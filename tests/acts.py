@@ -81,6 +81,10 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("POST", "/fhir/Patient/$summary"): ("shared",),
     ("GET", "/fhir/Patient/{id_}/$everything"): ("everything",),
     ("POST", "/fhir/Patient/{id_}/$everything"): ("everything",),
+    ("GET", "/fhir/Group"): ("caseload",),
+    ("POST", "/fhir/Group/_search"): ("caseload",),
+    ("GET", "/fhir/Group/{id_}"): ("caseload",),
+    ("GET", "/fhir/Group/{id_}/$changes"): ("caseload",),
     ("GET", "/fhir/DocumentReference/$docref"): ("search",),
     ("POST", "/fhir/DocumentReference/$docref"): ("search",),
     ("GET", "/fhir/Observation/$lastn"): ("search",),
@@ -111,6 +115,7 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("PUT", "/fhir/{resource_type}"): ("update",),
     ("PATCH", "/fhir/{resource_type}"): ("update",),
     ("DELETE", "/fhir/{resource_type}"): ("delete",),
+    ("POST", "/sandbox/pack"): ("pack", "load"),
     ("POST", "/fhir/$reset"): ("reset",),
     ("POST", "/sandbox/permission"): ("permit",),
 }

@@ -87,6 +87,8 @@ ROOMS = {
     "backup": {"config", "custody", "durable", "keys", "nhs.pseudonym", "composition", "export.standing", "store"},
     "shared_counts": set(),
     "metrics": {"shared_counts", "store.audit", "store.database", "store.inbox", "store.vitals", "store.watched"},
+    "synth": {"nhs.identifiers", "processes"},
+    "scenario": {"fhir.dates", "nhs", "records", "store.changes", "intake", "mappings", "synth"},
     "api": {
         "feeds",
         "metrics",
@@ -104,8 +106,8 @@ ROOMS = {
         "config",
         "processes",
         "web",
+        "scenario",
     },
-    "synth": {"nhs.identifiers", "processes"},
     "demo": {"*"},
     "commands": {"*"},
     "__main__": {"*"},

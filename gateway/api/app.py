@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from fastapi.telemetry import TelemetryConfig
+from starlette.routing import BaseRoute
 
 from gateway import config, feeds, records
 from gateway.api import (
@@ -16,6 +17,7 @@ from gateway.api import (
     attachments,
     authorize,
     bulk,
+    caseloads,
     collecting,
     contributing,
     errors,
@@ -49,20 +51,24 @@ SILENT: TelemetryConfig = {
 exceptions."""
 
 
+def routes(*, is_sandbox: bool) -> list[BaseRoute]:
+    """Every route that asks, in the order in which they are tried. One flat list: a router inside another is looked
+    through at each request."""
+    # A sandbox's own routes come first: their names would stand for a type.
+    own = [sandbox, authorize] if is_sandbox else []
+    reading = [service, tokens, operations, collecting, attachments, bulk, caseloads]
+    parts = [*own, *reading, validating, interchange, contributing, fhir]
+    return [route for part in parts for route in part.router.routes]
+
+
 def create_app(opened: Service, url: str = "", shared: Path | None = None) -> FastAPI:
     """The application of an open service. Its links begin with ``GATEWAY_BASE_URL``, or where that is not set with
     ``url``, the address of who listens. ``shared`` is the folder of what the processes of one server count
     together."""
     settings, store = opened.gateway.settings, opened.gateway.store
-    # A sandbox's own routes come first: their names would stand for a type.
-    own = [sandbox, authorize] if store.is_sandbox else []
-    reading = [service, tokens, operations, collecting, attachments, bulk]
-    parts = [*own, *reading, validating, interchange, contributing, fhir]
-    # One flat list: a router inside another is looked through at each request.
-    routes = [route for part in parts for route in part.router.routes]
     app = FastAPI(
         title="NHS record gateway",
-        routes=routes,
+        routes=routes(is_sandbox=store.is_sandbox),
         openapi_url=None,
         docs_url=None,
         redoc_url=None,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -15,9 +16,10 @@ from gateway.api.answer import Form
 from gateway.api.auth import Known
 from gateway.api.parameters import Pairs
 from gateway.errors import Invalid, Unsupported
-from gateway.fhir import build, bundle, coded, docref, lastn
+from gateway.fhir import build, bundle, coded, docref, lastn, params
 from gateway.fhir.parse import known
 from gateway.fhir.portion import between, portion
+from gateway.fhir.subset import Subset, by_type
 from gateway.nhs.access import Act
 from gateway.nhs.roles import Caller
 
@@ -28,6 +30,7 @@ EVERYTHING = {
     "_count": ("valueInteger", "valuePositiveInt"),
     "start": ("valueDate", "valueDateTime"),
     "end": ("valueDate", "valueDateTime"),
+    "_elements": ("valueString",),
 }
 """The parameters of each operation, and how each may be typed."""
 DOCREF = {
@@ -97,12 +100,26 @@ async def _sent(request: Request, caller: Caller, act: Act) -> bytes:
 
 def _everything(request: Request, caller: Caller, id_: str, pairs: Pairs) -> Response:
     form = Form(request, pairs)
-    page = records.everything(request.app.state.door, caller, id_, portion(pairs), request.state.id)
+    parts = by_type(pairs, params.SEARCHABLE)
+    page = records.everything(request.app.state.door, caller, id_, portion(pairs, "_elements"), request.state.id)
     path = f"Patient/{id_}/$everything"
     shown = [pair for pair in pairs if pair[0] != "_cursor"]
     return form.answer(
-        bundle.collected(request.app.state.base, path, shown, page.matches, page.included, page.next, page.here)
-    )
+        bundle.collected(
+            request.app.state.base, path, shown, _parts(page.matches, parts), _parts(page.included, parts), page.next,
+            page.here,
+        )
+    )  # fmt: skip
+
+
+def _parts(versions: list[records.Found], parts: dict[str, Subset]) -> list[records.Found]:
+    """The versions, of each the part that is asked for of its type."""
+    return [
+        replace(version, body=parts[version.type].part(version.body, version.type))
+        if version.type in parts
+        else version
+        for version in versions
+    ]
 
 
 def _documents(request: Request, caller: Caller, pairs: Pairs) -> Response:

@@ -15,7 +15,7 @@ from typing import Any
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
-from gateway.api import asked, bulk, collecting, operations
+from gateway.api import asked, bulk, caseloads, collecting, operations
 from gateway.api.auth import PUBLIC
 from gateway.api.errors import JSON, STATUS, XML
 from gateway.fhir import capability, params, parse
@@ -81,6 +81,10 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/fhir/bulk/{job}"): Row("export", answers=(PLAIN_JSON,)),
     ("GET", "/fhir/bulk/{job}/{name}"): Row("export", answers=(NDJSON,)),
     ("DELETE", "/fhir/bulk/{job}"): Row("export", status=202),
+    ("GET", "/fhir/Group"): Row("caseload", (*caseloads.CRITERIA, *_PART)),
+    ("POST", "/fhir/Group/_search"): Row("caseload", _PART, caseloads.CRITERIA),
+    ("GET", "/fhir/Group/{id_}"): Row("caseload", _PART),
+    ("GET", "/fhir/Group/{id_}/$changes"): Row("caseload", (*caseloads.CHANGES, *_SHAPE)),
     ("GET", "/fhir/{resource_type}/{id_}"): Row("read", _PART),
     ("GET", "/fhir/{resource_type}/{id_}/_history/{version}"): Row("vread", _PART),
     ("GET", "/fhir/{resource_type}/{id_}/_history"): Row("history", ("_since", "_at", "_count", "_cursor", *_PART)),
@@ -107,6 +111,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/fhir/.well-known/smart-configuration"): Row(answers=(PLAIN_JSON,)),
     ("GET", "/auth/authorize"): Row(query=_LAUNCH, answers=(HTML,)),
     ("POST", "/auth/authorize"): Row(body=_LAUNCH, answers=(HTML,)),
+    ("POST", "/sandbox/pack"): Row("create", sent=(PLAIN_JSON,)),
     ("POST", "/sandbox/permission"): Row("permit", answers=(), sent=(PLAIN_JSON,), status=201),
 }  # fmt: skip
 """THE TABLE of routes. A test wants a row for each, and asks each of them whether its act is the one decided."""

@@ -1,4 +1,4 @@
-"""The extra routes of a sandbox: a named user records permission to view, and a tester begins anew."""
+"""The extra routes of a sandbox: a named user records permission to view, a tester loads people and begins anew."""
 
 from __future__ import annotations
 
@@ -39,11 +39,37 @@ async def permission(request: Request, caller: Known) -> Response:
     return Response(status_code=201)
 
 
+class PackRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``POST /sandbox/pack``."""
+
+    pack: str
+
+
+@router.post("/sandbox/pack")
+async def pack(request: Request, caller: Known) -> Response:
+    """Load the people of a scenario pack, as their sources would send them: ``{"pack"}``."""
+    act, door = Act("create", "Patient"), request.app.state.door
+    await run_in_threadpool(records.refuse_early, door, caller, act, request.state.id)
+    sent = await asked.body(request, asked.MOST_OF_JSON)
+    count = await run_in_threadpool(_load_pack, request, caller, sent)
+    return Response(outcome_of([Issue("information", "informational", "", f"people: {count}")]), media_type=FHIR_JSON)
+
+
 @router.post("/fhir/$reset")
 def reset_own(request: Request, caller: Known) -> Response:
     """Delete all that the caller's own publisher holds."""
     count = reset(request.app.state.door, caller, request.state.id)
     return Response(outcome_of([Issue("information", "informational", "", f"deleted: {count}")]), media_type=FHIR_JSON)
+
+
+def _load_pack(request: Request, caller: Caller, sent: bytes) -> int:
+    from gateway.scenario import load_pack  # few requests load one, and it imports all that writes people
+
+    try:
+        name = msgspec.json.decode(asked.checked_json(sent), type=PackRequest).pack
+    except msgspec.MsgspecError:
+        raise Invalid("body: pack is needed, as a string") from None
+    return load_pack(request.app.state.door, caller, name, request.state.id)
 
 
 def _permit(request: Request, caller: Caller, sent: bytes) -> None:

@@ -1,5 +1,6 @@
 """Acts of care staff concerning a record. Each act writes its own table and its audit, never a record."""
 
+from gateway.care.following import follow
 from gateway.care.permission import permit
 
-__all__ = ["permit"]
+__all__ = ["follow", "permit"]

@@ -108,6 +108,37 @@ def history(
     return _join(head, pages, entries)
 
 
+def changes(
+    base: str,
+    path: str,
+    parameters: Sequence[tuple[str, str]],
+    group: bytes | None,
+    gone: Sequence[tuple[str, str]],
+    now: Sequence[Served],
+    links: Sequence[tuple[str, str]],
+) -> bytes:
+    """https://hl7.org/fhir/R4/bundle.html#history
+
+    A history of many resources at ``path``: the Group where it has changed, (type, id) of what is gone, and what is
+    new or other than it was, each to be taken as a PUT. ``links`` are (relation, cursor)."""
+    url = f"{base}/{path}" + (f"?{urlencode(parameters)}" if parameters else "")
+    entries = [] if group is None else [_changed(base, path.rpartition("/")[0], group, "")]
+    for type_, id_ in gone:
+        name = f"{type_}/{id_}"
+        request = {"request": {"method": "DELETE", "url": name}, "response": {"status": "204"}}
+        entries.append(json.dumps({"fullUrl": f"{base}/{name}", **request}, separators=(",", ":")).encode())
+    entries += [_changed(base, f"{served.type}/{served.id}", served.body, f'W/"{served.version}"') for served in now]
+    return _join(
+        {"resourceType": "Bundle", "type": "history"}, [(name, _at(url, cursor)) for name, cursor in links], entries
+    )
+
+
+def _changed(base: str, name: str, body: bytes, tag: str) -> bytes:
+    response = {"status": "200", **({"etag": tag} if tag else {})}
+    extra = json.dumps({"request": {"method": "PUT", "url": name}, "response": response}, separators=(",", ":"))
+    return f'{{"fullUrl":"{base}/{name}","resource":'.encode() + body + f",{extra[1:]}".encode()
+
+
 def _url(base: str, query: Query) -> str:
     """The address of a search, without what names a person."""
     shown = urlencode([(name, value) for name, value in query.parameters if not is_private(query.type, name)])

@@ -16,7 +16,7 @@ INTERACTIONS = ("read", "vread", "history-instance", "search-type")
 WRITES = ("create", "update", "patch", "delete")
 SYSTEM_WRITES = ("transaction", "batch")
 CONDITIONAL = {"conditionalCreate": True, "conditionalUpdate": True, "conditionalDelete": "single"}
-DATE = "2026-11-27"
+DATE = "2026-11-28"
 SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 NONE: Mapping[str, str] = MappingProxyType({})
@@ -25,17 +25,34 @@ COMBINATION = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-searc
 PLAIN, UK_CORE = "http://hl7.org/fhir/StructureDefinition/", "https://fhir.hl7.org.uk/StructureDefinition/UKCore-"
 PERSON = (
     "A search names one person: `patient` (one Patient resource, and what its source holds), `patient.identifier` "
-    "(an NHS number: all that every source holds of the person) or `_id`. Patient.link leads to the person's other "
-    "Patients."
+    "(an NHS number: all that every source holds of the person) or `_id`; or a list of people: `_list`. Patient.link "
+    "leads to the person's other Patients."
 )
 PATIENT = (
-    "A search needs `identifier`, `_id`, or two of `family`, `given` and `birthdate`. Send an NHS number in the body "
-    "of a POST."
+    "A search needs `identifier`, `_id`, `_list`, or two of `family`, `given` and `birthdate`. Send an NHS number in "
+    "the body of a POST."
 )
 
 BINARY = {
     "type": "Binary", "interaction": [{"code": "read"}],
     "documentation": "A content that a DocumentReference holds. `$docref` answers with its address.",
+}  # fmt: skip
+LISTED = (
+    "The people on a Group: what is known of each of them, as a search that names them alone would find it. Also "
+    "written `patient._has:Group:member:_id` (for Patient without `patient.`), and R5's `patient._in=Group/[id]`."
+)
+CASELOAD = (
+    "The caseload of the caller's organisation: the people with whom it has a relationship now, and the only Group "
+    "there is for them. It is made at each request and has no history. `$changes` answers with what has changed of all "
+    "of them since its last link."
+)
+GROUP = {
+    "type": "Group", "interaction": [{"code": "read"}, {"code": "search-type"}], "documentation": CASELOAD,
+    "searchParam": [
+        {"name": name, "definition": f"{DEFINITION}Group-{name}", "type": kind}
+        for name, kind in (("actual", "token"), ("identifier", "token"), ("member", "reference"), ("type", "token"))
+    ],
+    "operation": [{"name": "changes", "definition": "urn:nhs-record-gateway:operation:group-changes"}],
 }  # fmt: skip
 VALIDATE = ("validate", "http://hl7.org/fhir/OperationDefinition/Resource-validate")
 OPERATIONS = {
@@ -77,7 +94,7 @@ def statement(
                 "description": "A bearer token of a known issuer; every answer is decided, limited and audited.",
             },
             "documentation": _documentation(),
-            "resource": [*(_resource(name, name in written) for name in params.SEARCHABLE), BINARY],
+            "resource": [*(_resource(name, name in written) for name in params.SEARCHABLE), GROUP, BINARY],
             **({"interaction": [{"code": code} for code in SYSTEM_WRITES]} if written else {}),
             "operation": [_operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export")],
         }],
@@ -122,6 +139,8 @@ def _resource(name: str, is_written: bool) -> dict[str, Any]:
                 "documentation": "The person's NHS number, as system|value.",
             }
         )
+    if params.listing(name):
+        resource["searchParam"].append({"name": "_list", "type": "special", "documentation": LISTED})
     if include := [f"{name}:{param}" for param in params.includes(name)]:
         resource["searchInclude"] = include
     if referring := [f"{source}:{param}" for source, param in params.referring(name)]:
@@ -139,8 +158,15 @@ def _parameter(row: Definition) -> dict[str, Any]:
 def _together(name: str) -> tuple[tuple[str, ...], ...]:
     """The parameters of a type of which one group must be asked; () where each may be asked alone."""
     if name == "Patient":
-        return ("identifier",), ("_id",), ("family", "given"), ("family", "birthdate"), ("given", "birthdate")
-    return (("patient",), ("patient.identifier",), ("_id",)) if params.about(name) else ()
+        return (
+            ("identifier",),
+            ("_id",),
+            ("family", "given"),
+            ("family", "birthdate"),
+            ("given", "birthdate"),
+            ("_list",),
+        )
+    return (("patient",), ("patient.identifier",), ("_id",), ("_list",)) if params.about(name) else ()
 
 
 def _combination(names: tuple[str, ...]) -> dict[str, Any]:

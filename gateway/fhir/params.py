@@ -190,6 +190,17 @@ def about(resource_type: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=256)
+def listing(resource_type: str) -> tuple[str, ...]:
+    """The parameters by which the people on a list are named: ``_list`` in R4's word for lists, a reverse chain in R4's
+    form for groups, and R5's ``_in``. () for a type that is about nobody."""
+    ways = ("_has:Group:member:_id", "_in")
+    if resource_type == "Patient":
+        return ("_list", *ways)
+    chained = [f"{who}{type_}.{way}" for who in about(resource_type) for type_ in ("", ":Patient") for way in ways]
+    return ("_list", *chained) if chained else ()
+
+
+@lru_cache(maxsize=256)
 def includes(resource_type: str) -> dict[str, tuple[str, ...]]:
     """What ``_include`` may name from a type, with the types that we serve which it leads to."""
     references = [row for row in searchable(resource_type).values() if row.kind == "reference"]

@@ -101,6 +101,7 @@ class _Reader:
         self.revincludes: list[Include] = []
         self.patients: tuple[str, ...] | None = None
         self.number: str | None = None
+        self.listed: str | None = None
         self.cursor: str | None = None
         self.count, self.total, self.is_counted = USUAL_COUNT, False, False
         self.sort = ("date" if params.main_date(resource_type) else "_lastUpdated", True)
@@ -111,6 +112,8 @@ class _Reader:
             raise Invalid(named(name))
         if name in self.chained:
             self._number(name, value)
+        elif name in params.listing(self.type):
+            self._list(name, value)
         elif name.removesuffix(":Patient") in self.who:
             self._who(name, value)
         elif name in _CONTROLS:
@@ -141,6 +144,15 @@ class _Reader:
         if self.patients is not None or self.number is not None or "," in number:
             raise Invalid(f"{named(name)}: a search names one person")
         self.number = number.replace(" ", "")
+
+    def _list(self, name: str, value: str) -> None:
+        """The people on a list. R4's functional lists (``$current-problems``) are not kept."""
+        kind, _, id_ = value.rpartition("/")
+        if value.startswith("$"):
+            raise Unsupported(f"{named(name)}: a Group, no functional list")
+        if kind not in ("", "Group") or not _ID.match(id_) or self.listed is not None:
+            raise Invalid(f"{named(name)}: one Group")
+        self.listed = id_
 
     def _id(self, value: str) -> None:
         ids = tuple(value.split(","))
@@ -222,6 +234,8 @@ class _Reader:
         """Whoever answers has read it."""
 
     def query(self, pairs: Sequence[tuple[str, str]], ignored: tuple[str, ...]) -> Query:
+        if self.listed is not None and (self.patients is not None or self.number is not None):
+            raise Invalid("a search names one person, or one list of people")
         if self.cursor is None:
             self._check_names()
         kept = tuple(
@@ -229,12 +243,13 @@ class _Reader:
         )
         count = 0 if self.is_counted else self.count
         return Query(self.type, tuple(self.clauses), self.patients or (), self.number, tuple(self.includes), self.sort, count, self.cursor,
-                     self.total or not count, kept, self.order, tuple(self.revincludes), ignored)  # fmt: skip
+                     self.total or not count, kept, self.order, tuple(self.revincludes), ignored,
+                     self.listed)  # fmt: skip
 
     def _check_names(self) -> None:
         """A Patient search by name needs two of family, given and birth date, or an identifier: no browsing by
         surname."""
-        if self.type != "Patient" or self.patients or self.number:
+        if self.type != "Patient" or self.patients or self.number or self.listed:
             return
         asked = narrowed(Query(self.type, tuple(self.clauses))).clauses
         names = {clause.param for clause in asked}

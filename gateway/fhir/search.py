@@ -69,6 +69,8 @@ class Query:
     order: tuple[tuple[str, bool], ...] = ()
     revincludes: tuple[Include, ...] = ()
     ignored: tuple[str, ...] = ()
+    listed: str | None = None
+    """The id of the list (Group) of people whom the search is about, in the place of one person."""
 
 
 @dataclass(frozen=True, slots=True)

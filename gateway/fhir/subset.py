@@ -84,18 +84,45 @@ def subset(resource_type: str, pairs: Sequence[tuple[str, str]]) -> Subset:
     return Subset(summaries[0] if summaries else FALSE, resource_type, _named(resource_type, names))
 
 
+def by_type(pairs: Sequence[tuple[str, str]], types: Sequence[str]) -> dict[str, Subset]:
+    """What ``_elements`` asks for where an answer holds many types: ``code`` of each of them, ``Observation.code`` of
+    one. A type that nothing is asked of is served whole. Raises ``Invalid`` for a name that is no element of any.
+
+    >>> sorted(by_type([("_elements", "Observation.code")], ["Observation", "Condition"]))
+    ['Observation']
+    """
+    names = [name for key, value in pairs if key == "_elements" for name in value.split(",")]
+    every = [name for name in names if "." not in name]
+    parts: dict[str, Subset] = {}
+    known: set[str] = set()
+    for type_ in types:
+        of_type = [name for name in names if name in every or name.startswith(f"{type_}.")]
+        chosen = {name: _of_name(type_, name) for name in of_type}
+        known |= {name for name, keys in chosen.items() if keys}
+        if of_type:  # "id" is always served: without it no name at all would ask for everything
+            parts[type_] = Subset(FALSE, type_, frozenset({"id"}).union(*chosen.values()))
+    if not known.issuperset(names):
+        raise Invalid("parameter _elements")
+    return parts
+
+
 def _named(resource_type: str, names: Sequence[str]) -> frozenset[str]:
     """The JSON names of the elements that are named: of a choice, each of its types."""
     chosen: set[str] = set()
     for name in names:
-        plain = name.removeprefix(f"{resource_type}.")
-        of_name = {
-            key for key, element in _elements(resource_type).items() if plain in (key, element.name.removesuffix("[x]"))
-        }
+        of_name = _of_name(resource_type, name)
         if not of_name:
             raise Invalid("parameter _elements")
         chosen |= of_name
     return frozenset(chosen)
+
+
+def _of_name(resource_type: str, name: str) -> set[str]:
+    """The JSON names of one element."""
+    plain = name.removeprefix(f"{resource_type}.")
+    return {
+        key for key, element in _elements(resource_type).items() if plain in (key, element.name.removesuffix("[x]"))
+    }
 
 
 def tagged(resource: Resource) -> Resource:

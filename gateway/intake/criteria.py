@@ -50,7 +50,7 @@ def asked(resource_type: str, criteria: Pairs) -> Query:
     criteria = tuple(pair for pair in criteria if pair[0] not in FORM)
     is_control = any(name.startswith("_") and name not in ("_id", "_lastUpdated") for name, _ in criteria)
     query = Query(resource_type) if is_control else parse(resource_type, [*criteria, ("_count", str(AT_ONCE))])
-    if is_control or any(clause.kind == "chain" for clause in query.clauses):
+    if is_control or query.listed or any(clause.kind == "chain" for clause in query.clauses):
         raise Invalid("criteria: search parameters of the resource itself")
     indexed = {clause.param for clause in plan.narrowed(query).clauses}
     is_narrow = query.number is not None or query.patients or indexed & {"identifier", "_id"}

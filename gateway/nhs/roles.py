@@ -133,6 +133,7 @@ SYSTEM = frozenset({"system"})
 RESOURCES = frozenset({"read", "vread", "search", "history", "everything"})
 WRITES = frozenset({"create", "update", "delete"})
 VALIDATE = frozenset({"validate"})
+CASELOAD = frozenset({"caseload"})
 NONE: frozenset[str] = frozenset()
 
 
@@ -171,6 +172,8 @@ RULES: tuple[Rule, ...] = (
     Rule(SOCIAL_WORKERS, VIEW_SUMMARY, SHARED, SOCIAL, "the same, with social care, alerts and contacts"),
     Rule(SOCIAL_WORKERS, VIEW_DETAIL, RESOURCES, SOCIAL, "the same sections as resources"),
     Rule(SOCIAL_WORKERS, VIEW_SUMMARY, PERMIT, NONE, "who asks the patient records the answer"),
+    Rule(CLINICIANS | SOCIAL_WORKERS, VIEW_DETAIL, CASELOAD, NONE, "who is in the care of their own organisation now, as a list, for who treats them",
+         own=True, demographics=True),
     Rule(OFFICE, TRACE, PERMIT, NONE, "reception may record relationship and permission, and sees nothing clinical"),
     Rule(OFFICE, DEMOGRAPHICS, frozenset({"read", "search", "everything"}), NONE, "reception finds its own organisation's patients", own=True, demographics=True),
     Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"audit"}), NONE, "who looked, for the organisation they answer for", waits=DIRECT_CARE),

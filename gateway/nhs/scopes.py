@@ -41,6 +41,7 @@ NEEDS: Mapping[str, Need] = {
     "history": Need("r"),
     "search": Need("s"),
     "everything": Need("rs"),
+    "caseload": Need("rs"),
     "summary": Need("rs"),
     "shared": Need("rs"),
     "export": Need("rs"),

@@ -66,9 +66,9 @@ def handle(door: Door, caller: Caller, what: str, pairs: Pairs, payload: Payload
     return sealed.decode().rstrip("=")  # without its padding it stands in a link as it is
 
 
-def opened(door: Door, caller: Caller, what: str, pairs: Pairs, text: str) -> Payload:
-    """What a handle carries. Raises ``Invalid`` for one that is not of this caller and question, ``Gone`` for one that
-    is too old."""
+def opened(door: Door, caller: Caller, what: str, pairs: Pairs, text: str, seconds: int = CURSOR_SECONDS) -> Payload:
+    """What a handle carries, which holds for so many seconds. Raises ``Invalid`` for one that is not of this caller and
+    question, ``Gone`` for one that is too old."""
     key, unpadded = Fernet(door.cursor_key), text.rstrip("=")
     sealed = (unpadded + "=" * (-len(unpadded) % 4)).encode()
     try:
@@ -78,7 +78,7 @@ def opened(door: Door, caller: Caller, what: str, pairs: Pairs, text: str) -> Pa
         raise Invalid("parameter _cursor") from None
     if bound != _bound(caller, what, pairs):
         raise Invalid("parameter _cursor")
-    if not -CLOCKS_DIFFER <= age <= CURSOR_SECONDS:
+    if not -CLOCKS_DIFFER <= age <= seconds:
         raise Gone("the link has expired: ask again")
     return at, private
 

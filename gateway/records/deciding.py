@@ -26,6 +26,8 @@ class Decided:
     by_patient: Mapping[PatientKey, access.Decision] = field(default_factory=dict)
     whole: Limits = Limits()
     """The limits on everything of the person, where ``decision`` is narrowed to one record of several."""
+    parts: tuple[Limits, ...] = ()
+    """Of a search that is about the people on a list: the limits of each part of them, where ``decision`` has none."""
 
     def of(self, match: Stored) -> access.Decision:
         """The decision about the person whom a match is about."""
@@ -69,10 +71,10 @@ def _by_person(door: Door, session: Session, caller: Caller, act: access.Act, qu
         refused = next(iter(decisions.values()), None) or decide(door, session, caller, act, About())
         return Decided(replace(refused, limits=Limits()), _with_ids(query, ()))
     allowed = [decisions[PatientKey(patient)] for patient in dict.fromkeys(resource.patient for resource in shown)]
-    return Decided(_merged(allowed), _with_ids(query, tuple(resource.id for resource in shown)), decisions)
+    return Decided(merged(allowed), _with_ids(query, tuple(resource.id for resource in shown)), decisions)
 
 
-def _merged(decisions: Sequence[access.Decision]) -> access.Decision:
+def merged(decisions: Sequence[access.Decision]) -> access.Decision:
     """The decisions about several people as one: their facts, limits and traces together."""
     patients = {patient: None for decision in decisions for patient in decision.facts.patients}
     limits = Limits(

@@ -68,7 +68,7 @@ def candidates(session: Session, caller: Caller, query: Query) -> list[Stored]:
     record, or resources by id. Raises ``Invalid`` for a search on nobody in particular, and where too many people
     match to be decided about one by one."""
     if query.type == "Patient":
-        own = sorted(_own(registry.publishers(session), caller))
+        own = sorted(own_publishers(registry.publishers(session), caller))
         patients = find.candidates(session, replace(query, count=MOST_CANDIDATES, cursor=None), own)
         if len(patients) > MOST_CANDIDATES:
             raise Invalid("too many people match: add search parameters")
@@ -95,7 +95,7 @@ def facts_about(door: Door, session: Session, caller: Caller, about: About | Non
 def _gathered(door: Door, session: Session, caller: Caller, about: About | None) -> access.Facts:
     publishers = registry.publishers(session)
     facts = access.Facts(
-        own=_own(publishers, caller), live=not door.store.is_sandbox, missing=door.missing,
+        own=own_publishers(publishers, caller), live=not door.store.is_sandbox, missing=door.missing,
         active=frozenset(publisher.key for publisher in publishers.values() if publisher.state == "active"),
     )  # fmt: skip
     if about is None:
@@ -123,7 +123,7 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
     )
 
 
-def _own(publishers: dict[int, PublisherRow], caller: Caller) -> frozenset[int]:
+def own_publishers(publishers: dict[int, PublisherRow], caller: Caller) -> frozenset[int]:
     """The publishers that are the caller's organisation."""
     mine = (publisher for publisher in publishers.values() if publisher.ods and publisher.ods == caller.organisation)
     return frozenset(publisher.key for publisher in mine)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from gateway.errors import GatewayError, Gone, NotFound, TooLarge
 from gateway.fhir.search import Query, Whose
-from gateway.nhs import access
+from gateway.nhs import access, caseload
 from gateway.nhs.roles import DIRECTORY, Caller
-from gateway.records import cursors, including
+from gateway.records import cursors, including, listing
 from gateway.records.deciding import Decided, decide, decide_search
 from gateway.records.door import (
     Door,
@@ -23,7 +23,7 @@ from gateway.records.door import (
     refuse_early,
     served,
 )
-from gateway.records.facts import about_head, publishers_now
+from gateway.records.facts import About, about_head, publishers_now
 from gateway.records.hopping import Hops
 from gateway.records.linking import linked, practice_first, within
 from gateway.records.selecting import Selection
@@ -124,21 +124,39 @@ def search(door: Door, caller: Caller, query: Query, request_id: str) -> Page:
     """
     refuse_early(door, caller, access.Act("search", query.type), request_id, _names(query))
     query, after = cursors.resumed(door, caller, query)
+    if query.listed is not None:
+        refuse_early(door, caller, caseload.ACT, request_id, _names(query))
     act, names = access.Act("search", query.type, query.number is not None), _names(query)
     with door.store.read() as session:
-        decided = decide_search(door, session, caller, act, query)
+        decided, too_long = _decided(door, session, caller, act, query)
         decision, refusal = decided.decision, decided.decision.refusal
-        is_told = refusal is not None and (act.by_number or refusal.status != 404)
-        fault: GatewayError = error(refusal or access.NOT_SHOWN, query.type)
+        is_told = too_long is not None or refusal is not None and (act.by_number or refusal.status != 404)
+        fault: GatewayError = too_long or error(refusal or access.NOT_SHOWN, query.type)
         try:
             page, stored = (None, []) if is_told else _page(door, session, caller, decided, after)
         except TooLarge as unanswered:  # found only when the person's record was looked at
             page, stored, fault = None, [], unanswered
     # The read is closed: its audit may need a connection of its own.
-    audited(door, caller, act, decision, "refused" if refusal or page is None else "ok", request_id, stored, names)
+    outcome = "refused" if refusal or page is None else "ok"
+    if query.listed is None:
+        audited(door, caller, act, decision, outcome, request_id, stored, names)
+    else:
+        door.audit.record_all(listing.events(caller, act, decided, outcome, request_id, stored, names))
     if page is None:
         raise fault
     return page
+
+
+def _decided(
+    door: Door, session: Session, caller: Caller, act: access.Act, query: Query
+) -> tuple[Decided, TooLarge | None]:
+    """The decision of a search about one person or about a list of them, and the fault of a list that is too long."""
+    if query.listed is None:
+        return decide_search(door, session, caller, act, query), None
+    try:
+        return listing.decide_listed(door, session, caller, act, query), None
+    except TooLarge as too_long:
+        return Decided(decide(door, session, caller, act, About()), query), too_long
 
 
 def _names(query: Query) -> list[str]:
@@ -204,6 +222,6 @@ def _linked(decided: Decided, answer: list[Found], cut: object) -> list[Found]:
         return answer
     people = [decided.of_person(id_hash(shown.id)) for shown in answer]
     answer = [linked([shown], decision)[0] for shown, decision in zip(answer, people)]
-    if cut or any(name == "_sort" for name, _ in decided.query.parameters):
+    if cut or decided.parts or any(name == "_sort" for name, _ in decided.query.parameters):
         return answer
     return sorted(answer, key=lambda shown: practice_first(shown.id, decided.decision))

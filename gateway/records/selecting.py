@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from heapq import merge
 from itertools import islice
 from typing import Any
 
@@ -70,19 +71,33 @@ class Selection:
             self._rest = self._rest or self._stream(None)
             self._counted += sum(1 for _ in self._rest)
             return self._counted
-        return find.count(self._session, query, self._decided.decision.limits)
+        return sum(find.count(self._session, query, limits) for limits in self._parts)
 
     def has_any(self, limits: Limits) -> bool:
         """Whether anything at all matches within other limits."""
         return next(self._stream(None, limits, size=1), None) is not None
 
+    @property
+    def _parts(self) -> tuple[Limits, ...]:
+        """The limits within which the matches lie: those of the one decision, or of each part of a list of people."""
+        return self._decided.parts or (self._decided.decision.limits,)
+
     def _stream(self, after: At | None, limits: Limits | None = None, size: int = 0) -> Iterator[Stored]:
-        """The matches in the store's order. What would tell of something hidden is left out before a page is cut: else
-        its links would speak of it, and pages be shorter than others."""
+        """The matches in the store's order."""
+        parts = (limits,) if limits is not None else self._parts
+        streams = [self._within(after, part, size) for part in parts]
+        if len(streams) == 1:
+            return streams[0]
+        query = self._decided.query
+        return merge(*streams, key=lambda stored: find.position(query, stored), reverse=query.sort[1])
+
+    def _within(self, after: At | None, limits: Limits, size: int) -> Iterator[Stored]:
+        """The matches within limits. What would tell of something hidden is left out before a page is cut: else its
+        links would speak of it, and pages be shorter than others."""
         query = self._decided.query
         size = size or max(query.count, 50) * (4 if self._left else 1)
         while True:
-            batch = self._batch(replace(query, count=size), limits or self._decided.decision.limits, after)
+            batch = self._batch(replace(query, count=size), limits, after)
             if self._left:
                 self._hops.count(sum(key not in self._judged for key in batch.keys))
             yield from filter(self._matches, batch.stored)

@@ -168,6 +168,21 @@ class AppendFile:
         if row.fault:
             raise row.fault
 
+    def append_all(self, values: Sequence[str]) -> None:
+        """``append`` of several rows of one column: they wait for the disk together."""
+        rows = [_Waiting(self.table.packed(value, ())) for value in values]
+        self._waiting.extend(rows)
+        if not self._turn.acquire(timeout=WAIT_SECONDS):
+            raise TimeoutError
+        try:
+            while not all(row.is_done for row in rows):
+                self._commit()
+        finally:
+            self._turn.release()
+        for row in rows:
+            if row.fault:
+                raise row.fault
+
     async def appended(self, value: str | bytes, *beside: str) -> None:
         """``append`` for the event loop: a thread commits all rows that came while it committed the ones before."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

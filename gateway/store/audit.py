@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from heapq import merge
 from pathlib import Path
@@ -62,6 +62,20 @@ class Audit:
             else:
                 with self.store.engine.connect() as connection, connection.begin():
                     changes.insert(Session(driver_of(connection), True), "read", event)
+        except Exception:  # whatever the reason: no audit, no answer
+            self._count_failure("record")
+            raise Unavailable("the audit cannot be written") from None
+
+    def record_all(self, events: Sequence[dict[str, Any]]) -> None:
+        """``record`` of several events, which wait for the disk together. Raises ``Unavailable``."""
+        try:
+            if self._file:
+                self._file.append_all([changes.encode(event) for event in events])
+            else:
+                with self.store.engine.connect() as connection, connection.begin():
+                    session = Session(driver_of(connection), True)
+                    for event in events:
+                        changes.insert(session, "read", event)
         except Exception:  # whatever the reason: no audit, no answer
             self._count_failure("record")
             raise Unavailable("the audit cannot be written") from None

@@ -39,6 +39,7 @@ RULING = Columns("ruling", ("key", "at", "act", "item", "patient", "other", "num
 SEAL = Columns("seal", ("stream", "last", "rows", "hash"))
 SECOND_DATE = Columns("second_date", ("head", "param", "low", "high"))
 SHARING = Columns("sharing", ("publisher", "agreement", "state", "ord"))
+SHOWN = Columns("shown", ("digest", "until", "body"))
 SPENT = Columns("spent", ("kind", "digest", "until"))
 STORE = Columns("store", ("id", "mode", "namespace", "created"))
 TOUCHED = Columns("touched", ("delivery", "patient", "grp"))

@@ -18,3 +18,6 @@ KINDS = dict(
 KIND_NUMBER = {name: number for number, name in KINDS.items()}
 UNDATED = -(2**63)
 """``head.low`` and ``high`` of a resource without a clinical date: it sorts as the oldest."""
+MAY_ATTEND = "type IN (7, 10, 11) AND deleted = 0"
+"""The condition of the index by which a publisher's open care is found: Encounter, EpisodeOfCare and ServiceRequest, in
+literal numbers, because a partial index is used only by a query that repeats its condition."""

@@ -23,6 +23,8 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
+from gateway.store.numbers import MAY_ATTEND
+
 
 def big() -> Column[Any]:
     return Column(BigInteger, nullable=False)
@@ -43,6 +45,7 @@ def text() -> Column[Any]:
 
 CLUSTERED = {"sqlite_with_rowid": False}
 _LABELLED = sqlalchemy.text("labels <> 0")
+_MAY_ATTEND = sqlalchemy.text(MAY_ATTEND)
 
 
 class StoreInfo(SQLModel, table=True):
@@ -200,6 +203,15 @@ class Head(SQLModel, table=True):
         Index("head_grp", "grp"),
         Index("head_patient", "patient", "type", "low", "key"),
         Index("head_labelled", "patient", sqlite_where=_LABELLED, postgresql_where=_LABELLED),
+        Index(
+            "head_attending",
+            "publisher",
+            "type",
+            "high",
+            "patient",
+            sqlite_where=_MAY_ATTEND,
+            postgresql_where=_MAY_ATTEND,
+        ),
     )
     key: int = Field(sa_column=serial())
     type: int = Field(sa_column=small())
@@ -442,6 +454,17 @@ class Spent(SQLModel, table=True):
     kind: str = Field(sa_column=Column(String(16), nullable=False))
     digest: str = Field(sa_column=Column(String(64), nullable=False))
     until: int = Field(sa_column=big())
+
+
+class Shown(SQLModel, table=True):
+    """What a follower of a caseload was last shown, in parts that are named by their digest and never changed: one
+    lists the people, one for each of them the resources by key. Kept until nobody can ask with it any more."""
+
+    __tablename__ = "shown"
+    __table_args__ = (Index("shown_until", "until"),)
+    digest: str = Field(sa_column=Column(String(32), primary_key=True))
+    until: int = Field(sa_column=big())
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class WriteAudit(SQLModel, table=True):

@@ -138,6 +138,25 @@ def test_what_may_hold_ever_since_is_not_cut_by_the_beginning_of_a_time(full):
         assert ("_type" in asked or "_since" in asked) == ("Patient/1" not in ids(answer)), asked
 
 
+def test_elements_are_cut_by_type_and_what_nothing_is_asked_of_is_whole(full):
+    one = full.get(ALL, _elements="Observation.effective,Observation.code").json()["entry"]
+    kept = {frozenset(entry["resource"]) for entry in one if entry["resource"]["resourceType"] == "Observation"}
+    always = {"resourceType", "id", "meta", "status", "code"}
+    assert kept == {frozenset(always), frozenset({*always, "effectiveDateTime"})}
+    assert all("name" in entry["resource"] for entry in one if entry["resource"]["resourceType"] == "Patient")
+    every = full.get(ALL, _elements="birthDate").json()
+    for cut in (entry["resource"] for entry in every["entry"]):
+        assert "name" not in cut and {"code": "SUBSETTED"}.items() <= cut["meta"]["tag"][-1].items()
+        assert ("birthDate" in cut) == (cut["resourceType"] == "Patient")
+    for asked in ("none", "Observation.birthDate", "Basic.code", "code,", "code&_summary=true"):
+        assert full.get(f"{ALL}?_elements={asked}").status_code == 400, asked
+    paged = full.get(ALL, _elements="birthDate", _count=2)
+    assert "SUBSETTED" in following(full, paged).text
+    sent = {"resourceType": "Parameters", "parameter": [{"name": "_elements", "valueString": "Observation.code"}]}
+    answer = full.ask("POST", ALL, json=sent)
+    assert answer.status_code == 200 and "SUBSETTED" in answer.text
+
+
 def test_the_directory_is_followed_to_its_end_and_only_where_something_leads(full):
     assert ids(full.get(ALL), "include") == [
         "Practitioner/501",
@@ -187,7 +206,7 @@ def test_the_same_is_asked_by_get_by_form_and_by_parameters(full):
     "name, value, words",
     [("_type", "Medication", "parameter _type: a type that is not served"), ("_type", "9990009990", "parameter _type: a type that is not served"),
      ("_count", "0", "parameter _count"), ("start", "x", "parameter start"), ("_since", "9990009990", "parameter _since"),
-     ("_elements", "id", "parameter _elements"), ("_cursor", "x", "parameter _cursor")],
+     ("_elements", "none", "parameter _elements"), ("_cursor", "x", "parameter _cursor")],
 )  # fmt: skip
 def test_what_is_asked_wrongly_is_refused_by_name(full, name, value, words):
     answer = full.get(ALL, **{name: value})

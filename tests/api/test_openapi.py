@@ -124,7 +124,9 @@ def test_a_fuzzer_that_reads_it_finds_no_failure_of_the_server(everything, descr
         if not is_tried(operation.path):
             continue
 
-        @settings(max_examples=8, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @settings(
+            max_examples=8, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        )
         @given(case=operation.as_strategy())
         def call(case):
             arguments = case.as_transport_kwargs(base_url="http://localhost:8000")

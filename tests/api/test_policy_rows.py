@@ -80,6 +80,7 @@ ASKED: dict[tuple[frozenset[str], str], Callable[[Api], int]] = {
     (roles.SOCIAL_WORKERS, "shared"): _get(SHARED, "social-worker"),
     (roles.SOCIAL_WORKERS, "read"): _get(f"/fhir/Observation/{uid(53)}", "social-worker"),
     (roles.SOCIAL_WORKERS, "permit"): _permit("social-worker"),
+    (roles.CLINICIANS | roles.SOCIAL_WORKERS, "caseload"): _get("/fhir/Group", "social-worker"),
     (roles.OFFICE, "permit"): _permit("receptionist"),
     (roles.OFFICE, "search"): _get("/fhir/Patient?family=ames&birthdate=1980-02-29&given=ann", "receptionist"),
     (roles.GUARDIANS, "history"): _get(f"/fhir/Observation/{uid(3)}/_history", "privacy-officer"),

@@ -32,6 +32,10 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("POST", "/fhir/Patient/$summary"): ("/fhir/Patient/$summary", "dr-green", FORM, NUMBER, "shared"),
     ("GET", "/fhir/Patient/{id_}/$everything"): (f"/fhir/Patient/{uid(1)}/$everything", "dr-green", {}, "", "everything"),
     ("POST", "/fhir/Patient/{id_}/$everything"): (f"/fhir/Patient/{uid(1)}/$everything", "dr-green", FORM, "", "everything"),
+    ("GET", "/fhir/Group"): ("/fhir/Group", "dr-green", {}, "", "caseload"),
+    ("POST", "/fhir/Group/_search"): ("/fhir/Group/_search", "dr-green", FORM, "actual=true", "caseload"),
+    ("GET", "/fhir/Group/{id_}"): (f"/fhir/Group/{uid(1)}", "dr-green", {}, "", "caseload"),
+    ("GET", "/fhir/Group/{id_}/$changes"): (f"/fhir/Group/{uid(1)}/$changes", "dr-green", {}, "", "caseload"),
     ("GET", "/fhir/DocumentReference/$docref"): (f"/fhir/DocumentReference/$docref?patient={uid(1)}", "dr-green", {}, "", "search"),
     ("POST", "/fhir/DocumentReference/$docref"): ("/fhir/DocumentReference/$docref", "dr-green", FORM, f"patient={uid(1)}", "search"),
     ("GET", "/fhir/Observation/$lastn"): (f"/fhir/Observation/$lastn?patient={uid(1)}", "dr-green", {}, "", "search"),
@@ -62,6 +66,7 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("PATCH", "/fhir/{resource_type}"): ("/fhir/Patient?identifier=a%7Cb", "tester", PATCH, "[]", "update"),
     ("DELETE", "/fhir/{resource_type}"): ("/fhir/Patient?identifier=a%7Cb", "tester", {}, "", "delete"),
     ("DELETE", "/fhir/{resource_type}/{id_}"): ("/fhir/Patient/a", "tester", {}, "", "delete"),
+    ("POST", "/sandbox/pack"): ("/sandbox/pack", "tester", JSON, json.dumps({"pack": "privacy"}), "create"),
     ("POST", "/fhir/$reset"): ("/fhir/$reset", "tester", {}, "", "delete"),
     ("POST", "/sandbox/permission"): ("/sandbox/permission", "dr-ward", JSON, PERMISSION, "permit"),
 }  # fmt: skip
@@ -108,7 +113,7 @@ def test_an_answer_of_a_route_is_an_act_in_the_audit(clinic, method, path):
     assert {event["act"] for event in clinic.audit()[before:]} == (set() if isinstance(rows, str) else set(rows))
 
 
-AUDITED_AS = {"quality": "jobs", "reset": "delete"}
+AUDITED_AS = {"quality": "jobs", "reset": "delete", "pack": "create", "load": "create"}
 """Acts of the audit that have another name than the one that policy is asked for."""
 
 

@@ -294,7 +294,121 @@ def scenarios() -> str:
     return table(("Pack", "Person", "NHS number", "What must be seen"), rows)
 
 
+def routes() -> str:
+    """Each route as the document of OpenAPI tells of it, those of any type once."""
+    from gateway.api import app, openapi
+    from gateway.api.auth import PUBLIC
+
+    rows = []
+    for route in app.routes(is_sandbox=True):
+        for method in sorted(route.methods - {"HEAD"}):
+            row = openapi.ROWS[method, route.path]
+            path = re.sub(r"\{(\w+?)_?\}", r"[\1]", route.path.replace("{resource_type}", "[type]"))
+            words, address = openapi._words(route)
+            is_search = "resource_type" in route.path and row.act == "search"
+            asked = "those of the type" if is_search else code(dict.fromkeys((*row.query, *row.body))) or "–"
+            sent = code(row.sent) or (code([openapi.asked.FORM]) if row.body or method == "POST" and is_search else "–")
+            shown = f"[{words}]({address})" if address else words
+            decided = "anybody" if route.path in PUBLIC else f"`{row.act}`"
+            rows.append((f"`{method} {path}`", shown, decided, asked, sent, f"{row.status} {code(row.answers)}"))
+    return table(("Request", "What it is", "Decided as", "Parameters", "Body", "Answer"), rows)
+
+
+def acts() -> str:
+    """Who may do each act that a route is decided as."""
+    from gateway.api import openapi
+    from gateway.nhs.roles import ROLES, RULES
+    from gateway.nhs.scopes import NEEDS
+
+    rows = []
+    for act in sorted({row.act for row in openapi.ROWS.values()} - {""}):
+        who = [
+            f"{', '.join(ROLES[role] for role in sorted(rule.roles) if role in ROLES) or 'system client'}"
+            f"{f' ({rule.activity})' if rule.activity else ''}{', of their own organisation' if rule.own else ''}"
+            for rule in RULES
+            if act in rule.acts
+        ]
+        rows.append(
+            (f"`{act}`", "; ".join(dict.fromkeys(who)), f"`{NEEDS[act].letters}`" if NEEDS[act].letters else "any")
+        )
+    return table(("Act", "Who may", "Letters of a scope"), rows)
+
+
+def parameters_by_kind() -> str:
+    """The search parameters of each type, by kind."""
+    from gateway.fhir import params
+
+    kinds = sorted({row.kind for type_ in params.SEARCHABLE for row in params.searchable(type_).values()})
+    rows = []
+    for type_ in params.SEARCHABLE:
+        own = [row for row in params.searchable(type_).values() if not row.name.startswith("_")]
+        rows.append((type_, *(code(row.name for row in own if row.kind == kind) for kind in kinds)))
+    return table(("Type", *kinds), rows)
+
+
+def modifiers() -> str:
+    """What each kind of parameter takes after its name."""
+    from gateway.fhir.matching import clauses
+
+    rows = (
+        (
+            kind,
+            code(f":{name}" for name in (clauses.MISSING, *module.MODIFIERS))
+            + (", `:[type]`" if kind == "reference" else ""),
+        )
+        for kind, module in sorted(clauses.KINDS.items())
+    )
+    return table(("Kind", "Modifiers"), rows)
+
+
+def limits() -> str:
+    """What a request may ask for at most, from the code that refuses more."""
+    from gateway import config
+    from gateway.api import asked
+    from gateway.care import following
+    from gateway.fhir import parse, portion
+    from gateway.intake import change
+    from gateway.nhs import caseload
+    from gateway.records import cursors, facts, hopping, including, selecting
+
+    body = next(field.default for field in fields(config.Settings) if field.name == "body_limit")
+    rows = (
+        ("parameters of a search", parse.MOST_CLAUSES, "413"),
+        ("values of one parameter, with commas between them", parse.MOST_VALUES, "413"),
+        ("resources on a page of a search", f"{parse.MOST_COUNT}, {parse.USUAL_COUNT} unless set", "the page is cut"),
+        ("entries on a page of `$everything` or `$changes`", f"{portion.MOST:,}", "the page is cut"),
+        ("keys of `_sort`", parse.MOST_KEYS, "400"),
+        (
+            "matches that are sorted by another key than the type's date or `_lastUpdated`",
+            f"{selecting.MOST_SORTED:,}",
+            "413",
+        ),
+        ("references that a chain or `_has` follows", parse.MOST_HOPS, "400"),
+        ("resources that one search reads of what no index finds", f"{hopping.MOST_READ:,}", "413"),
+        ("values that one search compares", f"{hopping.MOST_COMPARED:,}", "413"),
+        (
+            "resources that `_include` and `_revinclude` add to a page",
+            including.MOST_INCLUDED,
+            "an entry of mode `outcome` says so",
+        ),
+        ("rounds of `:iterate`", including.MOST_ROUNDS, "it ends"),
+        ("people whom a search of Patients by name may mean", facts.MOST_CANDIDATES, "400"),
+        ("people on a list", caseload.MOST_MEMBERS, "413"),
+        ("entries of a batch or a transaction", f"{change.MOST:,}", "413"),
+        ("bytes of a body", f"{body:,}", "413"),
+        ("bytes of a form", f"{asked.MOST_OF_FORM:,}", "413"),
+        ("seconds that a `next` link holds", f"{cursors.CURSOR_SECONDS:,}", "410"),
+        ("days that a link of `$changes` holds", following.DAYS, "410"),
+    )
+    return table(("Of", "At most", "Beyond it"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "routes": routes,
+    "acts": acts,
+    "parameters-by-kind": parameters_by_kind,
+    "modifiers": modifiers,
+    "limits": limits,
     "scenarios": scenarios,
     "settings": settings,
     "sources": sources,
