@@ -25,6 +25,7 @@ from gateway.api import (
     rates,
     sandbox,
     service,
+    subscribing,
     tokens,
     validating,
 )
@@ -34,6 +35,7 @@ from gateway.api.forwarded import Forwarded
 from gateway.composition import Service
 from gateway.export.judgement import Judgements
 from gateway.metrics import Metrics
+from gateway.notify.keeping import Keeper
 from gateway.signin import offered
 from gateway.signin.launch import Launch
 
@@ -55,7 +57,7 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     # A sandbox's own routes come first: their names would stand for a type.
     own = [sandbox, authorize] if store.is_sandbox else []
     reading = [service, tokens, operations, collecting, attachments, bulk]
-    parts = [*own, *reading, validating, interchange, contributing, fhir]
+    parts = [*own, *reading, subscribing, validating, interchange, contributing, fhir]
     # One flat list: a router inside another is looked through at each request.
     routes = [route for part in parts for route in part.router.routes]
     app = FastAPI(
@@ -75,6 +77,7 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     app.state.launch = Launch(store, opened.gateway.sandbox_key(), app.state.base) if store.is_sandbox else None
     counts = Metrics(store, opened.door.audit, settings.data_dir, settings.inbox_file, settings.watch_file)
     app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
+    app.state.keeper = Keeper(opened.door, opened.hooks, app.state.base)
     app.state.documents = {}
     app.state.rates, app.state.judgements = rates.open_rates(settings), Judgements()
     app.state.readiness = service.Readiness(partial(records.check, opened.door))

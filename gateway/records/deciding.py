@@ -69,10 +69,10 @@ def _by_person(door: Door, session: Session, caller: Caller, act: access.Act, qu
         refused = next(iter(decisions.values()), None) or decide(door, session, caller, act, About())
         return Decided(replace(refused, limits=Limits()), _with_ids(query, ()))
     allowed = [decisions[PatientKey(patient)] for patient in dict.fromkeys(resource.patient for resource in shown)]
-    return Decided(_merged(allowed), _with_ids(query, tuple(resource.id for resource in shown)), decisions)
+    return Decided(merged(allowed), _with_ids(query, tuple(resource.id for resource in shown)), decisions)
 
 
-def _merged(decisions: Sequence[access.Decision]) -> access.Decision:
+def merged(decisions: Sequence[access.Decision]) -> access.Decision:
     """The decisions about several people as one: their facts, limits and traces together."""
     patients = {patient: None for decision in decisions for patient in decision.facts.patients}
     limits = Limits(
