@@ -1,4 +1,4 @@
-"""``gateway work``: run exports."""
+"""``gateway work``: run exports and send notifications."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ import signal
 import sys
 import threading
 import time
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway import processes
 from gateway.commands._failures import COULD_NOT, OK
 from gateway.commands._start import opened
+
+if TYPE_CHECKING:
+    from gateway.composition import Gateway
+    from gateway.notify.notifier import Notifier
 
 LOOKS, LOOK_SECONDS = 50, 0.1
 """How often and how far apart to look whether the parent has ended: its descriptors are closed a little before."""
@@ -24,7 +31,8 @@ def work(
         bool, typer.Option("--with-parent", hidden=True, help="End when standard input closes.")
     ] = False,
 ) -> int:
-    """Run the exports that were requested over HTTP, until SIGINT or SIGTERM.
+    """Run the exports that were requested over HTTP and send the notifications of subscriptions, until SIGINT or
+    SIGTERM.
 
     An export under way is then given back after the parts that are being cut: whoever works next goes on with it.
     """
@@ -34,12 +42,30 @@ def work(
         gateway.require_audit()
         gateway.require_labelled()
         root, folder, stop = gateway.export_root(), gateway.exports(), _told_to_stop(with_parent)
-        if once:
-            while not stop.is_set() and worker.work_once(gateway.store, folder, root, stop=stop):
-                pass
-            return OK
-        worker.work(gateway.store, folder, root, stop)
+        with _notifier(gateway) as notifier:
+            if once:
+                while not stop.is_set() and worker.work_once(gateway.store, folder, root, stop=stop):
+                    pass
+                while not stop.is_set() and notifier and notifier.work_once():
+                    pass
+                return OK
+            with processes.thread("notifier", notifier.work) if notifier else nullcontext():
+                worker.work(gateway.store, folder, root, stop)
     return OK
+
+
+@contextmanager
+def _notifier(gateway: Gateway) -> Iterator[Notifier | None]:
+    """What sends notifications; None where they go nowhere."""
+    from gateway import records
+    from gateway.notify.notifier import Notifier
+
+    hooks = gateway.hooks()
+    if hooks is None:
+        yield None
+        return
+    with closing(gateway.writing_audit()) as audit:
+        yield Notifier(records.open_door(gateway.store, gateway.code_sets(), audit), hooks)
 
 
 def _told_to_stop(with_parent: bool) -> threading.Event:

@@ -49,7 +49,7 @@ MOST_PAUSE = 3600.0
 THREADS = 4
 GONE = 410
 """The status by which a receiver ends its subscription."""
-NO_ANSWER, STOPPED = "the endpoint does not answer", "stopped by the operator"
+NO_ANSWER = "the endpoint does not answer"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gateway.store import columns
-from gateway.store.numbers import TYPE_NUMBER
+from gateway.store.numbers import TYPE_NUMBER, TYPES
 from gateway.store.session import Session
 
 REQUESTED, ACTIVE, ERROR, OFF = "requested", "active", "error", "off"
@@ -58,6 +58,11 @@ class NoticeRow(NamedTuple):
 def type_number(resource_type: str) -> int:
     """The number by which the store knows a type."""
     return TYPE_NUMBER[resource_type]
+
+
+def type_name(number: int) -> str:
+    """The type that the store knows by a number."""
+    return TYPES[number]
 
 
 def add(session: Session, row: SubscriptionRow) -> SubscriptionRow:
