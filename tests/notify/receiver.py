@@ -21,7 +21,11 @@ class Received:
     def status(self) -> dict:
         """The parameters of the Bundle's status, by name; of several the last."""
         entry = msgspec.json.decode(self.body)["entry"][0]["resource"]
-        return {row["name"]: next(v for k, v in row.items() if k not in ("name", "part")) for row in entry["parameter"] if "part" not in row}  # noqa: E501
+        return {
+            row["name"]: next(v for k, v in row.items() if k not in ("name", "part"))
+            for row in entry["parameter"]
+            if "part" not in row
+        }  # noqa: E501
 
     @property
     def focus(self) -> list[str]:
