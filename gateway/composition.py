@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gateway.nhs.codesets import CodeSets
     from gateway.nhs.roles import Caller
     from gateway.notify.hooks import Hooks
+    from gateway.notify.notifier import Notifier
     from gateway.records import Door
     from gateway.signin.issuers import Issuers
     from gateway.signin.token_endpoint import TokenEndpoint
@@ -176,6 +177,20 @@ class Gateway:
                     raise Refused(f"keys/{keys.HOOKS.name} is missing, and subscriptions are signed with it: {RESTORE}")
         key = keys.read_or_create(self.settings.keys, keys.HOOKS, keys.new_secret)
         return Hooks(key, self.settings.hooks, self.store.is_sandbox)
+
+    @contextmanager
+    def notifier(self) -> Iterator[Notifier | None]:
+        """Open what sends the notifications of subscriptions; None where they go nowhere. Raises ``Refused`` as
+        ``hooks`` and ``writing_audit`` do."""
+        from gateway import records
+        from gateway.notify.notifier import Notifier
+
+        hooks = self.hooks()
+        if hooks is None:
+            yield None
+            return
+        with closing(self.writing_audit()) as audit:
+            yield Notifier(records.open_door(self.store, self.require_labelled(), audit), hooks)
 
     def sandbox_key(self) -> bytes:
         """The private key of the sandbox's issuer. Raises ``Refused`` unless this is a sandbox that is turned on."""

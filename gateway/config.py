@@ -116,8 +116,8 @@ class Settings:
     hooks: tuple[str, ...] = field(
         default=(),
         metadata={
-            "help": "origins, separated by commas (`https://hooks.example`), that notifications of subscriptions may go "
-            "to; one in a private network ends in `+private`; unset, no subscription is taken"
+            "help": "origins, separated by commas (`https://hooks.example`), that notifications of subscriptions may "
+            "go to; one in a private network ends in `+private`; unset, no subscription is taken"
         },
     )
 

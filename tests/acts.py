@@ -46,7 +46,7 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "project list": READS_NOBODY,
     "export run": ("export.start", "export.gather", "export.release"),
     "export resume": ("export.resume", "export.gather", "export.release"),
-    "work": ("export.gather", "export.release"),
+    "work": ("export.gather", "export.release", "notify", "subscribe.error", "subscribe.end"),
     "subscriptions list": READS_NOBODY,
     "subscriptions stop": ("subscription.stop",),
     "subscriptions resume": ("subscription.resume",),

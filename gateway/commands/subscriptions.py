@@ -17,8 +17,10 @@ Id = Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="The subscriptio
 
 @VERB.command("list")
 def list_(as_json: AsJson = False) -> int:
-    """List the subscriptions with their client, state, what waits and what is wrong. Neither criteria nor endpoint is
-    shown: either may name a person or hold a secret."""
+    """List the subscriptions with their client, state, what waits and what is wrong.
+
+    Neither criteria nor endpoint is shown: either may name a person or hold a secret.
+    """
     with opened() as gateway:
         from gateway.notify import overseeing
 
@@ -31,8 +33,10 @@ def list_(as_json: AsJson = False) -> int:
 
 @VERB.command()
 def stop(subscription: Id, by: Actor = "operator", as_json: AsJson = False) -> int:
-    """Send nothing more of a subscription. What waits is kept, and sent when it is resumed, here or by its client; to
-    keep a client out, disable it."""
+    """Send nothing more of a subscription.
+
+    What waits is kept, and sent when it is resumed, here or by its client. To keep a client out, disable it.
+    """
     with acting() as gateway:
         from gateway.notify import overseeing
 

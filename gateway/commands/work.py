@@ -7,19 +7,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Annotated
+from contextlib import nullcontext
+from typing import Annotated
 
 import typer
 
 from gateway import processes
 from gateway.commands._failures import COULD_NOT, OK
 from gateway.commands._start import opened
-
-if TYPE_CHECKING:
-    from gateway.composition import Gateway
-    from gateway.notify.notifier import Notifier
 
 LOOKS, LOOK_SECONDS = 50, 0.1
 """How often and how far apart to look whether the parent has ended: its descriptors are closed a little before."""
@@ -31,8 +26,7 @@ def work(
         bool, typer.Option("--with-parent", hidden=True, help="End when standard input closes.")
     ] = False,
 ) -> int:
-    """Run the exports that were requested over HTTP and send the notifications of subscriptions, until SIGINT or
-    SIGTERM.
+    """Run the exports that were requested over HTTP and send notifications, until SIGINT or SIGTERM.
 
     An export under way is then given back after the parts that are being cut: whoever works next goes on with it.
     """
@@ -42,7 +36,7 @@ def work(
         gateway.require_audit()
         gateway.require_labelled()
         root, folder, stop = gateway.export_root(), gateway.exports(), _told_to_stop(with_parent)
-        with _notifier(gateway) as notifier:
+        with gateway.notifier() as notifier:
             if once:
                 while not stop.is_set() and worker.work_once(gateway.store, folder, root, stop=stop):
                     pass
@@ -52,20 +46,6 @@ def work(
             with processes.thread("notifier", notifier.work) if notifier else nullcontext():
                 worker.work(gateway.store, folder, root, stop)
     return OK
-
-
-@contextmanager
-def _notifier(gateway: Gateway) -> Iterator[Notifier | None]:
-    """What sends notifications; None where they go nowhere."""
-    from gateway import records
-    from gateway.notify.notifier import Notifier
-
-    hooks = gateway.hooks()
-    if hooks is None:
-        yield None
-        return
-    with closing(gateway.writing_audit()) as audit:
-        yield Notifier(records.open_door(gateway.store, gateway.code_sets(), audit), hooks)
 
 
 def _told_to_stop(with_parent: bool) -> threading.Event:

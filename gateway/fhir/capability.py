@@ -42,8 +42,8 @@ TOPIC = f"{BACKPORT}StructureDefinition/capabilitystatement-subscriptiontopic-ca
 """The extension that says which topics there are."""
 SUBSCRIPTION = (
     "A system client keeps its own. The channel is rest-hook, to a host that the operator has listed. A change is told "
-    "where it matches as the subscriber is shown it; no resource is sent. Notifications are signed as Standard Webhooks "
-    "asks. The search parameters compare whole values."
+    "where it matches as the subscriber is shown it; no resource is sent. Notifications are signed as Standard "
+    "Webhooks asks. The search parameters compare whole values."
 )
 VALIDATE = ("validate", "http://hl7.org/fhir/OperationDefinition/Resource-validate")
 OPERATIONS = {
