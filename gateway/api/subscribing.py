@@ -72,13 +72,13 @@ def search(request: Request, caller: Known) -> Response:
         for row in rows
     ]
     url = f"{base}/Subscription" + (f"?{urlencode(pairs)}" if pairs else "")
-    found = {
+    searchset = {
         "resourceType": "Bundle",
         "type": "searchset",
         "total": len(rows),
         "link": [{"relation": "self", "url": url}],
     }
-    return form.answer(build.encode({**found, **({"entry": entries} if entries else {})}))
+    return form.answer(build.encode({**searchset, **({"entry": entries} if entries else {})}))
 
 
 @router.put("/Subscription/{id_}")

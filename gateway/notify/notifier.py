@@ -29,7 +29,7 @@ from gateway.notify import announcement, signature, subscriber, wish
 from gateway.notify.announcement import EVENT, HANDSHAKE, Change
 from gateway.notify.hooks import Hooks
 from gateway.notify.keeping import TYPE, standing
-from gateway.records import Door, Told
+from gateway.records import Door, Notifiable
 from gateway.store import faults, subscriptions
 from gateway.store.changes import record_write
 from gateway.store.session import Session
@@ -118,16 +118,16 @@ class Notifier:
             if subscriptions.count_waiting(session, row.id) >= MOST_WAITING:
                 return False
             changed = subscriptions.changed_between(session, row.type, row.cursor, upto)
-            told = self._told(session, row, list(changed))
-        keys = {stored.key for stored in told.shown}
+            notifiable = self._notifiable(session, row, list(changed))
+        keys = {stored.key for stored in notifiable.shown}
         versions = [(version, head) for head, version in changed.items() if head in keys]
         with self._store.write(is_aside=True) as session:
             return subscriptions.notice(session, row, upto, versions)
 
-    def _told(self, session: Session, row: SubscriptionRow, heads: list[int]) -> Told:
+    def _notifiable(self, session: Session, row: SubscriptionRow, heads: list[int]) -> Notifiable:
         """What the subscriber may be told of now."""
         asked = self._asked(session, row) if heads else None
-        return records.told(self._door, session, asked.caller, asked.query, heads) if asked else Told()
+        return records.notifiable(self._door, session, asked.caller, asked.query, heads) if asked else Notifiable()
 
     def _asked(self, session: Session, row: SubscriptionRow) -> Asked | None:
         """Who asks for what now; None where the subscriber is told nothing."""
@@ -151,13 +151,13 @@ class Notifier:
                 return False
             row = latest
             if row.state == REQUESTED:
-                waiting, told = [], Told()
+                waiting, notifiable = [], Notifiable()
             else:
                 waiting = subscriptions.waiting(session, row.id, AT_ONCE)
-                told = self._told(session, row, [notice.head for notice in waiting])
+                notifiable = self._notifiable(session, row, [notice.head for notice in waiting])
         if row.state == REQUESTED:
             return self._shake_hands(row, now)
-        return bool(waiting) and self._tell(row, waiting, told, now)
+        return bool(waiting) and self._tell(row, waiting, notifiable, now)
 
     def _shake_hands(self, row: SubscriptionRow, now: int) -> bool:
         """Send the first notification, which the receiver accepts before any other."""
@@ -173,8 +173,8 @@ class Notifier:
             return True
         return self._failed(row, lease, receipt)
 
-    def _tell(self, row: SubscriptionRow, waiting: list[NoticeRow], told: Told, now: int) -> bool:
-        shown = {stored.key: stored for stored in told.shown}
+    def _tell(self, row: SubscriptionRow, waiting: list[NoticeRow], notifiable: Notifiable, now: int) -> bool:
+        shown = {stored.key: stored for stored in notifiable.shown}
         kept = [notice for notice in waiting if notice.head in shown]
         dropped = [notice.version for notice in waiting if notice.head not in shown]
         lease, message = now + LEASE, waiting[0].message or str(uuid.uuid4())
@@ -187,11 +187,11 @@ class Notifier:
             if begun is None or asked is None:
                 return False
             names = [name for name, _ in asked.query.parameters]
-            event = told.event(asked.caller, asked.query.type, message, names)
+            event = notifiable.event(asked.caller, asked.query.type, message, names)
             record_write(session, {**event, "subscription": row.id, "attempt": row.failures + 1})
         row = row._replace(events=max(row.events, *(notice.event for notice in begun)))
-        stored = [(notice.event, shown[notice.head]) for notice in begun]
-        changes = [Change(number, found.type, found.id, found.updated) for number, found in stored]
+        numbered = [(notice.event, shown[notice.head]) for notice in begun]
+        changes = [Change(number, version.type, version.id, version.updated) for number, version in numbered]
         receipt = self._post(row, message, EVENT, changes)
         if self._is_taken(receipt):
             with self._store.write(is_aside=True) as session:

@@ -9,13 +9,13 @@ from gateway.records.door import Door, Found, Page, check, http_date, open_door,
 from gateway.records.everything import everything
 from gateway.records.membership import count as count_members
 from gateway.records.membership import data_moment, label_seq, members, opted_out_since, stream, today
-from gateway.records.notified import Told, told
+from gateway.records.notified import Notifiable, notifiable
 from gateway.records.person import person, refuse_person_early
 from gateway.records.reading import history, read, search, vread
 from gateway.store.serving import instant
 
 __all__ = [
-    "Choice", "Door", "Found", "Page", "Told", "check", "chosen", "count_members", "data_moment", "everything", "history", "http_date", "instant", "label_seq",
-    "members", "open_door", "opted_out_since", "person", "read", "refuse_early", "refuse_person_early", "require_sets",
-    "search", "stream", "today", "told", "vread", "who",
+    "Choice", "Door", "Found", "Page", "Notifiable", "check", "chosen", "count_members", "data_moment", "everything", "history", "http_date", "instant", "label_seq",
+    "members", "notifiable", "open_door", "opted_out_since", "person", "read", "refuse_early", "refuse_person_early", "require_sets",
+    "search", "stream", "today", "vread", "who",
 ]  # fmt: skip

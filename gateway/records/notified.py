@@ -22,7 +22,7 @@ ACT = "notify"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Notifiable:
     """What a subscriber may be told of now, and the decisions about whom it is."""
 
     shown: tuple[Stored, ...] = ()
@@ -34,7 +34,7 @@ class Told:
         return event(caller, access.Act(ACT, type_), decision, "ok", request_id, self.shown, names)
 
 
-def told(door: Door, session: Session, caller: Caller, query: Query, keys: Iterable[int]) -> Told:
+def notifiable(door: Door, session: Session, caller: Caller, query: Query, keys: Iterable[int]) -> Notifiable:
     """https://hl7.org/fhir/R4/subscription.html
 
     Those of the resources of these heads that match a subscription's criteria as its subscriber is shown them: what is hidden,
@@ -43,7 +43,7 @@ def told(door: Door, session: Session, caller: Caller, query: Query, keys: Itera
     """
     act = access.Act(ACT, query.type, query.number is not None)
     if before_lookup(door, caller, act).refusal:
-        return Told()
+        return Notifiable()
     decisions: dict[int, access.Decision] = {}
     shown: list[Stored] = []
     for head in resources.of_keys(session, keys):
@@ -58,7 +58,7 @@ def told(door: Door, session: Session, caller: Caller, query: Query, keys: Itera
         if _matches(Hops(door, session, caller), query, seen, decision):  # one for each: they count what they compare
             shown.append(head)
     about = dict.fromkeys(head.patient for head in shown)
-    return Told(tuple(shown), tuple(decisions[patient] for patient in about))
+    return Notifiable(tuple(shown), tuple(decisions[patient] for patient in about))
 
 
 def _matches(hops: Hops, query: Query, seen: Stored, decision: access.Decision) -> bool:

@@ -184,7 +184,7 @@ def begin(
 ) -> list[NoticeRow] | None:
     """Begin a notification of some notices: number those that have no number, drop others, and hold the subscription
     until ``lease``. None, and nothing is done, where another process holds it or has changed it since it was read."""
-    new = sum(not each.event for each in notices)
+    new = sum(not entry.event for entry in notices)
     if not session.run(
         "UPDATE subscription SET lease = ?, events = events + ? WHERE id = ? AND lease = ? AND number = ? AND events = ?",
         lease, new, row.id, row.lease, row.number, row.events,
@@ -192,10 +192,10 @@ def begin(
         return None
     drop(session, row.id, dropped)
     numbers = iter(range(row.events + 1, row.events + 1 + new))
-    begun = [each._replace(event=each.event or next(numbers), message=message) for each in notices]
+    begun = [entry._replace(event=entry.event or next(numbers), message=message) for entry in notices]
     session.many(
         "UPDATE notice SET event = ?, message = ? WHERE subscription = ? AND version = ?",
-        [(each.event, message, row.id, each.version) for each in begun],
+        [(entry.event, message, row.id, entry.version) for entry in begun],
     )
     return begun
 
