@@ -7,6 +7,8 @@ import pytest
 
 from gateway import egress
 from gateway.errors import Refused, Unavailable
+from gateway.fhir import model
+from gateway.notify import wish
 from gateway.notify.hooks import Hooks
 from gateway.notify.keeping import MOST
 from tests.api.people import ANN, observation, uid
@@ -214,6 +216,18 @@ def test_the_official_examples_are_refused_for_what_they_ask_and_taken_without_i
         del example["channel"]["payload"]
         answer = site.ask("POST", "Subscription", body=example)
         assert answer.status_code == (201 if name == "Subscription-example" else 422), "one begins in error"
+
+
+def test_the_capability_statement_tells_of_subscriptions_and_their_topics(site):
+    answer = site.api.client.get("/fhir/metadata")
+    assert model.check(answer.content) == []
+    (told,) = [row for row in answer.json()["rest"][0]["resource"] if row["type"] == "Subscription"]
+    topics = [row["valueCanonical"].rpartition("/")[2] for row in told["extension"]]
+    assert topics == list(wish.TOPICS) and [row["name"] for row in told["operation"]] == ["status"]
+    assert {row["code"] for row in told["interaction"]} == {"create", "read", "update", "delete", "search-type"}
+    for topic in told["extension"]:
+        body = site.wish(topic["valueCanonical"], "empty")
+        assert site.ask("POST", "Subscription", body=body).status_code == 201
 
 
 def test_the_tester_of_a_sandbox_keeps_subscriptions_too(site):
