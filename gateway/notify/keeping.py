@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from gateway import records
-from gateway.errors import Forbidden, NotFound, Stale
+from gateway.errors import Forbidden, NotFound, Stale, Unprocessable
 from gateway.nhs.access import Act
 from gateway.nhs.roles import Caller
 from gateway.notify import subscriber, wish
@@ -57,16 +58,17 @@ class Keeper:
 
         A new subscription, and the secret that its notifications are signed with, which is told only now. Raises
         ``Unprocessable`` for what is not taken, ``Forbidden`` for a type that the client may not be told of."""
-        wanted = wish.read(resource, self.base, self.hooks, self.door.store.clock())
+        with self._audited("create", caller, request_id):
+            wanted = wish.read(resource, self.base, self.hooks, self.door.store.clock())
+            if resource["status"] not in (REQUESTED, ACTIVE) or self.hooks is None:
+                raise refused("Subscription.status", "a new subscription is requested")
         refuse_early(self.door, caller, Act("notify", wanted.query.type), request_id, _names(wanted))
-        if resource["status"] not in (REQUESTED, ACTIVE) or self.hooks is None:
-            raise refused("Subscription.status", "a new subscription is requested")
         row = SubscriptionRow(
             str(uuid.uuid4()), caller.issuer, caller.user, caller.organisation,
             subscriptions.type_number(wanted.query.type), _first(wanted.content), "", self.base, _text(wanted.body),
             self.hooks.sealed(wanted.headers or ()), until=wanted.until,
         )  # fmt: skip
-        with self.door.store.write(is_aside=True) as session:
+        with self._audited("create", caller, request_id), self.door.store.write(is_aside=True) as session:
             if len(subscriptions.of_client(session, caller.issuer, caller.user)) >= MOST:
                 raise refused("Subscription", f"a client keeps at most {MOST}", "too-costly")
             row = subscriptions.add(session, row)
@@ -106,7 +108,7 @@ class Keeper:
         Raises ``NotFound``, ``Stale`` for another version than expected, ``Unprocessable``."""
         is_off = resource.get("status") == OFF
         now = self.door.store.clock()
-        with self.door.store.write(is_aside=True) as session:
+        with self._audited("update", caller, request_id), self.door.store.write(is_aside=True) as session:
             row = _own(session, caller, id_)
             if row is None:
                 raise NotFound(TYPE)
@@ -119,6 +121,16 @@ class Keeper:
             row = self._changed(session, row, wanted, resource["status"])
             record_write(session, _event("update", caller, request_id, row.id, row.state, _names(wanted)))
         return row
+
+    @contextmanager
+    def _audited(self, act: str, caller: Caller, request_id: str) -> Iterator[None]:
+        """Have the audit hold a change that is refused."""
+        try:
+            yield
+        except (NotFound, Stale, Unprocessable) as refusal:
+            outcome = "not found" if isinstance(refusal, NotFound) else "refused"
+            self.door.audit.record(_event(act, caller, request_id, "", outcome))
+            raise
 
     def _changed(self, session: Session, row: SubscriptionRow, wanted: Wish, asked: str) -> SubscriptionRow:
         state = row.state

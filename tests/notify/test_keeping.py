@@ -4,8 +4,10 @@ import json
 import socket
 
 import pytest
+from standardwebhooks import Webhook
 
-from gateway import egress
+from gateway import egress, keys
+from gateway.commands import main
 from gateway.errors import Refused, Unavailable
 from gateway.fhir import model
 from gateway.notify import wish
@@ -228,6 +230,24 @@ def test_the_capability_statement_tells_of_subscriptions_and_their_topics(site):
     for topic in told["extension"]:
         body = site.wish(topic["valueCanonical"], "empty")
         assert site.ask("POST", "Subscription", body=body).status_code == 201
+
+
+def test_what_waits_is_sent_by_gateway_work_and_not_without_its_key(site, monkeypatch):
+    _, secret = site.subscribe()
+    site.deliver(sends("k2", observation(951, 1)))
+    settings = site.api.settings
+    for name, value in (("DATA_DIR", str(settings.data_dir)), ("SANDBOX", "1"), ("HOOKS", ",".join(settings.hooks))):
+        monkeypatch.setenv(f"GATEWAY_{name}", value)
+    assert main(["work", "--once"]) == 0
+    (came,) = site.receiver.taken()
+    Webhook(secret).verify(came.body, came.headers)
+    assert came.focus == [f"Observation/{uid(951)}"]
+    key = settings.keys / keys.HOOKS.name
+    key.rename(key.with_suffix(".away"))
+    try:
+        assert main(["work", "--once"]) == 2 and not key.exists(), "another key would sign what no receiver takes"
+    finally:
+        key.with_suffix(".away").rename(key)
 
 
 def test_the_tester_of_a_sandbox_keeps_subscriptions_too(site):
