@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gateway.identity.pds import Access, Pds
     from gateway.nhs.codesets import CodeSets
     from gateway.nhs.roles import Caller
+    from gateway.notify.hooks import Hooks
+    from gateway.notify.notifier import Notifier
     from gateway.records import Door
     from gateway.signin.issuers import Issuers
     from gateway.signin.token_endpoint import TokenEndpoint
@@ -166,6 +168,36 @@ class Gateway:
         self.settings.exports.mkdir(mode=0o700, exist_ok=True)
         return self.settings.exports
 
+    def hooks(self) -> Hooks | None:
+        """Where notifications of subscriptions may go, with the key that signs them, which is created when it is first
+        asked for; None where they go nowhere. Raises ``Refused`` when the key is lost: every receiver would refuse what
+        another one signs."""
+        from gateway.notify.hooks import Hooks
+        from gateway.store import subscriptions
+
+        if not self.settings.hooks:
+            return None
+        if not keys.is_present(self.settings.keys, keys.HOOKS):
+            with self.store.read() as session:
+                if subscriptions.every(session):
+                    raise Refused(f"keys/{keys.HOOKS.name} is missing, and subscriptions are signed with it: {RESTORE}")
+        key = keys.read_or_create(self.settings.keys, keys.HOOKS, keys.new_secret)
+        return Hooks(key, self.settings.hooks, self.store.is_sandbox)
+
+    @contextmanager
+    def notifier(self) -> Iterator[Notifier | None]:
+        """Open what sends the notifications of subscriptions; None where they go nowhere. Raises ``Refused`` as
+        ``hooks`` and ``writing_audit`` do."""
+        from gateway import records
+        from gateway.notify.notifier import Notifier
+
+        hooks = self.hooks()
+        if hooks is None:
+            yield None
+            return
+        with closing(self.writing_audit()) as audit:
+            yield Notifier(records.open_door(self.store, self.require_labelled(), audit), hooks)
+
     def sandbox_key(self) -> bytes:
         """The private key of the sandbox's issuer. Raises ``Refused`` unless this is a sandbox that is turned on."""
         from gateway.signin.issue import new_key
@@ -247,13 +279,14 @@ class Gateway:
 
 @dataclass(frozen=True)
 class Service:
-    """A gateway that answers requests: its door, the issuers whose callers it knows, and its own token endpoint. Used
-    as a context manager, it closes the audit at the end; the gateway stays open."""
+    """A gateway that answers requests: its door, the issuers whose callers it knows, its own token endpoint, and where
+    notifications go. Used as a context manager, it closes the audit at the end; the gateway stays open."""
 
     gateway: Gateway
     door: Door
     issuers: Issuers[Caller]
     tokens: TokenEndpoint
+    hooks: Hooks | None = None
 
     def close(self) -> None:
         self.door.audit.close()
@@ -322,10 +355,10 @@ def open_service(gateway: Gateway) -> Service:
     config.tables(gateway.settings.feeds, "GATEWAY_FEEDS")  # `load` would refuse it, and only then
     gateway.store.patience = WRITE_PATIENCE
     code_sets, token_key = gateway.require_labelled(), gateway.token_key()
-    issuers = _issuers(gateway, token_key)
+    issuers, hooks = _issuers(gateway, token_key), gateway.hooks()
     door = records.open_door(gateway.store, code_sets, gateway.writing_audit())
     gateway.mark_audit()
-    return Service(gateway, door, issuers, TokenEndpoint(gateway.store, token_key))
+    return Service(gateway, door, issuers, TokenEndpoint(gateway.store, token_key), hooks)
 
 
 def _issuers(gateway: Gateway, token_key: bytes) -> Issuers[Caller]:

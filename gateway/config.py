@@ -21,6 +21,8 @@ from gateway.errors import Refused
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 DATABASES = ("postgresql://", "sqlite:///")
 HOST, PORT = "127.0.0.1", 8000
+PRIVATE = "+private"
+"""What ends an origin of ``hooks`` that lies in a private network."""
 EVERYWHERE = ("0.0.0.0", "::", "")
 FEEDS_HELP = (
     "TOML file, one table a feed: `encoding`, `zone`, `default` (`share` or `withhold`), `watch`, `pgp`, and what a "
@@ -111,6 +113,14 @@ class Settings:
         },
     )
 
+    hooks: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "origins, separated by commas (`https://hooks.example`), that notifications of subscriptions may "
+            "go to; one in a private network ends in `+private`; unset, no subscription is taken"
+        },
+    )
+
     @property
     def url(self) -> str:
         """The database's URL: the one set, or SQLite in the data folder."""
@@ -177,6 +187,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         ("code_sets", settings.code_sets is None or settings.code_sets.is_dir()),
         ("trusted_proxies", all(map(_is_network, settings.trusted_proxies))),
         ("cors_origins", all(map(_is_origin, settings.cors_origins))),
+        ("hooks", all(_is_origin(origin.removesuffix(PRIVATE)) for origin in settings.hooks)),
     ):
         if not is_right:
             raise Refused(f"GATEWAY_{name.upper()} has a value that is not allowed")

@@ -1,5 +1,5 @@
-"""The one place that calls out over HTTP: one origin a client, bounded, paced and tried again, or one small document of
-an address that somebody else chose; no redirect is followed.
+"""The one place that calls out over HTTP: one origin a client, bounded, paced and tried again, one small document of
+an address that somebody else chose, or one notification to such an address; no redirect is followed.
 
 An address may hold an NHS number where the other side's API asks for it. No message, and no log line, repeats one.
 """
@@ -178,24 +178,84 @@ def document(
     """
     parts, port = _parts(url, is_near)
     is_free = is_ours or (is_near and parts.hostname in LOOPBACK)
-    address = (parts.hostname or "") if is_free else _public(parts.hostname or "", port)
-    host = f"[{address}]" if ":" in address else address
-    pinned = httpx.URL(url).copy_with(host=host)
-    try:
-        with (
-            _ended_after(DOCUMENT_TIMEOUT) as trace,
-            httpx.Client(timeout=DOCUMENT_TIMEOUT, trust_env=False, transport=transport) as client,
-            client.stream(
-                "GET", pinned, extensions={"sni_hostname": parts.hostname or "", "trace": trace},
-                headers={"Host": parts.netloc, "Accept": "application/json", "Accept-Encoding": "identity"},
-            ) as response,
-        ):  # fmt: skip
-            content = _whole(response, DOCUMENT_BYTES, DOCUMENT_TIMEOUT)
-    except (httpx.HTTPError, httpx.InvalidURL):
-        raise Unavailable("the other server does not answer", "no-answer") from None
+    address = (parts.hostname or "") if is_free else _resolved(parts.hostname or "", port, _is_public)
+    with _called("GET", url, address, {"Accept": "application/json"}, DOCUMENT_TIMEOUT, transport) as response:
+        content = _whole(response, DOCUMENT_BYTES, DOCUMENT_TIMEOUT)
     if response.status_code != 200 or not (members := _object(content)):
         raise Unavailable("the other server has no such document", "no-answer")
     return Document(members, _kept_for(response.headers))
+
+
+@contextmanager
+def _called(
+    method: str,
+    url: str,
+    address: str,
+    headers: Mapping[str, str],
+    seconds: float,
+    transport: httpx.BaseTransport | None,
+    content: bytes | None = None,
+) -> Iterator[httpx.Response]:
+    """The answer to one request, asked of one network address under the name that the URL has, without a proxy, a
+    redirect or a second attempt, and ended after so many seconds. Raises ``Unavailable`` where there is none."""
+    parts = urlsplit(url)
+    pinned = httpx.URL(url).copy_with(host=f"[{address}]" if ":" in address else address)
+    try:
+        with (
+            _ended_after(seconds) as trace,
+            httpx.Client(timeout=seconds, trust_env=False, transport=transport) as client,
+            client.stream(
+                method, pinned, content=content, extensions={"sni_hostname": parts.hostname or "", "trace": trace},
+                headers={"Host": parts.netloc, "Accept-Encoding": "identity", **headers},
+            ) as response,
+        ):  # fmt: skip
+            yield response
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise Unavailable("the other server does not answer", "no-answer") from None
+
+
+# Notifications to addresses that clients chose
+
+NOTIFICATION_TIMEOUT = 10.0
+"""Seconds in which the receiver of a notification answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How the receiver of a notification answered: its status, and the seconds that it asks to wait, None where it
+    does not."""
+
+    status: int
+    seconds: float | None = None
+
+
+def notify(
+    url: str,
+    content: bytes,
+    headers: Mapping[str, str],
+    *,
+    is_near: bool = False,
+    is_private: bool = False,
+    transport: httpx.BaseTransport | None = None,
+) -> Receipt:
+    """POST a notification to an https address, once. Nothing of the answer but its status is read.
+
+    The name is resolved here, and only an address of the public network is called; ``is_private``, which only an
+    operator says, adds those of private networks and of this machine, but none at which a platform is found.
+    ``is_near`` lets this machine's own address go without TLS. Raises as ``document`` does.
+    """
+    parts, port = _parts(url, is_near)
+    address = _resolved(parts.hostname or "", port, _is_reachable if is_private else _is_public)
+    with _called("POST", url, address, headers, NOTIFICATION_TIMEOUT, transport, content) as response:
+        return Receipt(response.status_code, _seconds(response.headers.get("retry-after", "")))
+
+
+def require_notified_address(url: str, *, is_near: bool = False, is_private: bool = False) -> None:
+    """Raise ``Refused`` for an address that ``notify`` never calls, as far as its words say."""
+    parts, _ = _parts(url, is_near)
+    with suppress(ValueError):
+        if not (_is_reachable if is_private else _is_public)(ip_address(parts.hostname or "")):
+            raise Refused(NOT_CALLED)
 
 
 def _kept_for(headers: httpx.Headers) -> float | None:
@@ -244,7 +304,7 @@ def require_document_address(url: str, *, is_near: bool = False, is_ours: bool =
             raise Refused(NOT_CALLED)
 
 
-NOT_CALLED = "an address of a document is https://… on the public network, without a user, a query or a fragment"
+NOT_CALLED = "an address that is called is https://… on the public network, without a user, a query or a fragment"
 
 
 def _parts(url: str, is_near: bool) -> tuple[SplitResult, int]:
@@ -260,13 +320,13 @@ def _parts(url: str, is_near: bool) -> tuple[SplitResult, int]:
     return parts, port
 
 
-def _public(host: str, port: int) -> str:
-    """An address of a host, all of whose addresses are of the public network."""
+def _resolved(host: str, port: int, is_allowed: Callable[[object], bool]) -> str:
+    """An address of a host, all of whose addresses are allowed."""
     try:
         addresses = {entry[4][0] for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):
         raise Unavailable("the other server's name is not known", "no-answer") from None
-    if not addresses or not all(map(_is_public, addresses)):
+    if not addresses or not all(map(is_allowed, addresses)):
         raise Refused(NOT_CALLED)
     return min(map(str, addresses), key=lambda address: (":" in address, address))
 
@@ -276,6 +336,20 @@ _INWARD = tuple(map(ip_network, (
 )))  # fmt: skip
 """Networks that count as public and may lead into ours: IPv4 within IPv6 (compatible, translated, NAT64), the
 site-local ones of old, and the address at which Azure's machines find its platform."""
+
+
+_PLATFORM = ip_network("fd00:ec2::/32")
+"""Where Amazon's machines find their platform over IPv6."""
+
+
+def _is_reachable(text: object) -> bool:
+    """Whether an address is of the public network, a private one or this machine: never a link's own, where clouds keep
+    the secrets of their machines."""
+    address = ip_address(str(text))
+    if any(address in network for network in _INWARD) or address in _PLATFORM:
+        return False
+    is_inner = address.is_private and not (address.is_link_local or address.is_unspecified or address.is_reserved)
+    return _is_public(address) or address.is_loopback or bool(is_inner and not address.is_multicast)
 
 
 def _is_public(text: object) -> bool:

@@ -28,6 +28,9 @@ SANDBOX_ISSUER = Key("sandbox-issuer.pem", 1000)
 NAMESPACE = Key("namespace", 36)
 """The namespace of the store's resource ids: with it, a store that is rebuilt makes the same ids."""
 
+HOOKS = Key("hooks.key", 32)
+"""The secret from which that of each subscription is derived, and under which the headers of its notifications lie."""
+
 AUDIT = Key("audit", 36)
 """No secret, but the mark that the store's audit has a file: with it, a lost audit is not replaced by an empty one. It
 holds the store's namespace."""

@@ -62,6 +62,8 @@ STANDING = {
     "gateway_watch_deliveries_total": (("feed", "what"), "deliveries `loaded`, loaded `with rejects`, sent `again`, `refused`, and `retries` after an outage"),
     "gateway_jobs": (("state",), "jobs in each state"),
     "gateway_job_oldest_waiting_seconds": ((), "age of the oldest job that no worker has taken; 0 where none waits"),
+    "gateway_subscriptions": (("state",), "subscriptions of clients in each state; one in `error` was given up"),
+    "gateway_notices_waiting": ((), "changes that wait to be told to subscribers (100,000 at most are counted)"),
     "gateway_export_releases": ((), "releases in the ledger"),
     "gateway_export_release_age_seconds": ((), "time since the last release; absent before the first"),
     "gateway_audit_unsealed_rows": (("stream",), "audit rows under no seal (100,000 at most are counted)"),
@@ -272,6 +274,8 @@ def _of_store(read: vitals.Vitals) -> Iterable[Metric]:
     yield _gauge("gateway_rejects_kept", read.rejected)
     yield _gauges("gateway_jobs", read.jobs)
     yield _gauge("gateway_job_oldest_waiting_seconds", _seconds(read.now - read.waiting) if read.waiting else 0)
+    yield _gauges("gateway_subscriptions", read.subscriptions)
+    yield _gauge("gateway_notices_waiting", read.noticed)
     yield _gauge("gateway_export_releases", read.releases)
     if read.released:
         yield _gauge("gateway_export_release_age_seconds", _seconds(read.now - read.released))

@@ -28,6 +28,7 @@ from gateway.api import (
     rates,
     sandbox,
     service,
+    subscribing,
     tokens,
     validating,
 )
@@ -37,6 +38,7 @@ from gateway.api.forwarded import Forwarded
 from gateway.composition import Service
 from gateway.export.judgement import Judgements
 from gateway.metrics import Metrics
+from gateway.notify.keeping import Keeper
 from gateway.signin import offered
 from gateway.signin.launch import Launch
 
@@ -57,7 +59,7 @@ def routes(*, is_sandbox: bool) -> list[BaseRoute]:
     # A sandbox's own routes come first: their names would stand for a type.
     own = [sandbox, authorize] if is_sandbox else []
     reading = [service, tokens, operations, collecting, attachments, bulk, caseloads]
-    parts = [*own, *reading, validating, interchange, contributing, fhir]
+    parts = [*own, *reading, subscribing, validating, interchange, contributing, fhir]
     return [route for part in parts for route in part.router.routes]
 
 
@@ -84,6 +86,7 @@ def create_app(opened: Service, url: str = "", shared: Path | None = None) -> Fa
     files_of = (settings.data_dir, settings.inbox_file, settings.watch_file)
     counts = Metrics(store, opened.door.audit, *files_of, shared=shared)
     app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
+    app.state.keeper = Keeper(opened.door, opened.hooks, app.state.base)
     app.state.documents = {}
     app.state.rates, app.state.judgements = rates.open_rates(settings, shared), Judgements()
     app.state.readiness = service.Readiness(partial(records.check, opened.door))

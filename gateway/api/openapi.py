@@ -23,6 +23,7 @@ from gateway.fhir.parse import FORM
 from gateway.fhir.portion import NAMES as PORTION
 from gateway.fhir.subset import NAMES as SUBSET
 from gateway.nhs import roles
+from gateway.notify import keeping
 
 NDJSON, HTML, TEXT, BYTES, PLAIN_JSON = "application/fhir+ndjson", "text/html", "text/plain", "*/*", "application/json"
 PATCHES = ("application/json-patch+json",)
@@ -74,6 +75,12 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/fhir/Observation/$lastn"): Row("search", (*collecting.LASTN, *_SHAPE)),
     ("POST", "/fhir/Observation/$lastn"): Row("search", _SHAPE, tuple(collecting.LASTN)),
     ("GET", "/fhir/Binary/{id_}"): Row("read", _SHAPE, answers=(BYTES, JSON, XML)),
+    ("POST", "/fhir/Subscription"): Row("subscribe", _SHAPE, sent=_RESOURCE, status=201),
+    ("GET", "/fhir/Subscription"): Row("subscribe", (*keeping.PARAMETERS, *_SHAPE)),
+    ("GET", "/fhir/Subscription/{id_}"): Row("subscribe", _SHAPE),
+    ("GET", "/fhir/Subscription/{id_}/$status"): Row("subscribe", _SHAPE),
+    ("PUT", "/fhir/Subscription/{id_}"): Row("subscribe", _SHAPE, sent=_RESOURCE),
+    ("DELETE", "/fhir/Subscription/{id_}"): Row("subscribe", _SHAPE, status=204),
     ("GET", "/fhir/$export"): Row("export", _EXPORT, status=202),
     ("GET", "/fhir/Patient/$export"): Row("export", _EXPORT, status=202),
     ("POST", "/fhir/$export"): Row("export", body=_EXPORT, status=202),

@@ -22,6 +22,7 @@ from gateway.fhir.parse import known
 from gateway.intake.write import ACCEPTED
 from gateway.metrics import CONTENT_TYPE, Metrics
 from gateway.nhs import access
+from gateway.notify.wish import TOPICS
 from gateway.records import quality
 from gateway.signin import offered
 from gateway.web.quality_page import quality_page
@@ -91,8 +92,15 @@ def _statement(request: Request) -> bytes:
     state = request.app.state
     has_cors = bool(state.settings.cors_origins)
     endpoints = offered.endpoints(state.tokens, state.root, launches=state.launch is not None)
-    statement = capability.statement(__version__, state.base, endpoints, has_cors=has_cors, written=ACCEPTED)
+    statement = capability.statement(
+        __version__, state.base, endpoints, has_cors=has_cors, written=ACCEPTED, topics=_topics(request)
+    )
     return build.encode(statement)
+
+
+def _topics(request: Request) -> tuple[str, ...]:
+    """The topics that a system can subscribe to; none where no notification goes anywhere."""
+    return tuple(TOPICS) if request.app.state.keeper.hooks else ()
 
 
 @router.get("/openapi.json")

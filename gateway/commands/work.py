@@ -1,4 +1,4 @@
-"""``gateway work``: run exports."""
+"""``gateway work``: run exports and send notifications."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import signal
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
+from gateway import processes
 from gateway.commands._failures import COULD_NOT, OK
 from gateway.commands._start import opened
 
@@ -24,7 +26,7 @@ def work(
         bool, typer.Option("--with-parent", hidden=True, help="End when standard input closes.")
     ] = False,
 ) -> int:
-    """Run the exports that were requested over HTTP, until SIGINT or SIGTERM.
+    """Run the exports that were requested over HTTP and send notifications, until SIGINT or SIGTERM.
 
     An export under way is then given back after the parts that are being cut: whoever works next goes on with it.
     """
@@ -34,11 +36,15 @@ def work(
         gateway.require_audit()
         gateway.require_labelled()
         root, folder, stop = gateway.export_root(), gateway.exports(), _told_to_stop(with_parent)
-        if once:
-            while not stop.is_set() and worker.work_once(gateway.store, folder, root, stop=stop):
-                pass
-            return OK
-        worker.work(gateway.store, folder, root, stop)
+        with gateway.notifier() as notifier:
+            if once:
+                while not stop.is_set() and worker.work_once(gateway.store, folder, root, stop=stop):
+                    pass
+                while not stop.is_set() and notifier and notifier.work_once():
+                    pass
+                return OK
+            with processes.thread("notifier", notifier.work) if notifier else nullcontext():
+                worker.work(gateway.store, folder, root, stop)
     return OK
 
 

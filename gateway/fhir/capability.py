@@ -54,6 +54,14 @@ GROUP = {
     ],
     "operation": [{"name": "changes", "definition": "urn:nhs-record-gateway:operation:group-changes"}],
 }  # fmt: skip
+BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/"
+TOPIC = f"{BACKPORT}StructureDefinition/capabilitystatement-subscriptiontopic-canonical"
+"""The extension that says which topics there are."""
+SUBSCRIPTION = (
+    "A system client keeps its own. The channel is rest-hook, to a host that the operator has listed. A change is told "
+    "where it matches as the subscriber is shown it; no resource is sent. Notifications are signed as Standard "
+    "Webhooks asks. The search parameters compare whole values."
+)
 VALIDATE = ("validate", "http://hl7.org/fhir/OperationDefinition/Resource-validate")
 OPERATIONS = {
     "Patient": (
@@ -74,11 +82,13 @@ def statement(
     *,
     has_cors: bool = False,
     written: Collection[str] = (),
+    topics: Collection[str] = (),
 ) -> dict[str, Any]:
     """https://hl7.org/fhir/R4/http.html#capabilities
 
-    The CapabilityStatement of this server at ``url``, where contributors write the types ``written``. ``endpoints`` are
-    the addresses of its own sign-in, as SMART names them (``token``, ``authorize``)."""
+    The CapabilityStatement of this server at ``url``, where contributors write the types ``written`` and systems
+    subscribe to ``topics`` (and to criteria). ``endpoints`` are the addresses of its own sign-in, as SMART names them
+    (``token``, ``authorize``)."""
     return {
         "resourceType": "CapabilityStatement", "status": "active", "date": DATE, "kind": "instance",
         "software": {"name": "NHS record gateway", "version": version},
@@ -94,7 +104,9 @@ def statement(
                 "description": "A bearer token of a known issuer; every answer is decided, limited and audited.",
             },
             "documentation": _documentation(),
-            "resource": [*(_resource(name, name in written) for name in params.SEARCHABLE), GROUP, BINARY],
+            "resource": [
+                *(_resource(name, name in written) for name in params.SEARCHABLE), GROUP, BINARY, *_subscription(url, topics)
+            ],
             **({"interaction": [{"code": code} for code in SYSTEM_WRITES]} if written else {}),
             "operation": [_operation("export", "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export")],
         }],
@@ -147,6 +159,25 @@ def _resource(name: str, is_written: bool) -> dict[str, Any]:
         resource["searchRevInclude"] = referring
     resource["operation"] = [_operation(*row) for row in (VALIDATE, *OPERATIONS.get(name, ()))]
     return resource
+
+
+def _subscription(url: str, topics: Collection[str]) -> list[dict[str, Any]]:
+    """https://hl7.org/fhir/uv/subscriptions-backport/conformance.html: the topics are told by an extension."""
+    if not topics:
+        return []
+    return [{
+        "extension": [{"url": TOPIC, "valueCanonical": f"{url}/SubscriptionTopic/{name}"} for name in topics],
+        "type": "Subscription",
+        "interaction": [{"code": code} for code in ("read", "create", "update", "delete", "search-type")],
+        "versioning": "versioned-update",
+        "profile": f"{PLAIN}Subscription", "supportedProfile": [f"{BACKPORT}StructureDefinition/backport-subscription"],
+        "documentation": SUBSCRIPTION,
+        "searchParam": [
+            {"name": "_id", "type": "token"}, {"name": "status", "type": "token"}, {"name": "url", "type": "uri"},
+            {"name": "criteria", "type": "string"},
+        ],
+        "operation": [_operation("status", f"{BACKPORT}OperationDefinition/backport-subscription-status")],
+    }]  # fmt: skip
 
 
 def _parameter(row: Definition) -> dict[str, Any]:

@@ -43,7 +43,9 @@ __all__ = [
     "Permission", "Refusal", "before_lookup", "decide", "refused_early",
 ]  # fmt: skip
 
-ABOUT_NOBODY = frozenset({"permit", "audit", "export", "export-admin", "jobs"}) | roles.WRITES | roles.VALIDATE
+ABOUT_NOBODY = (
+    frozenset({"permit", "audit", "export", "export-admin", "jobs", "subscribe"}) | roles.WRITES | roles.VALIDATE
+)
 """Acts that depend on the caller alone. What is written is the caller's own organisation's, which intake sees to."""
 WITHOUT_PROJECT = roles.WRITES | roles.VALIDATE
 """Acts of a system client that is bound to no project."""
@@ -101,11 +103,11 @@ def _caller_alone(caller: Caller, act: Act, facts: Facts, trace: list[str]) -> R
 
 
 def _is_anonymous(caller: Caller, act: Act) -> bool:
-    """Whether a caller is nobody for this act: of no role or of no project. What writes is bound to no project: one
-    client both recording care and fetching for secondary use would join the two."""
+    """Whether a caller is nobody for this act: of no role or of no project. What writes, or is told of changes in
+    care, is bound to no project: one client both in care and fetching for secondary use would join the two."""
     if caller.kind == "user":
         return not caller.role
-    if act.name in roles.WRITES:
+    if act.name in roles.WRITES | roles.NOTIFIES:
         return bool(caller.project)
     return not caller.project and act.name not in WITHOUT_PROJECT
 

@@ -120,6 +120,8 @@ CONTRIBUTED = ALL - {"choices", "provenance"}
 """What a contributor's client may write: no Consent, which would change who may see what."""
 UNWRITTEN = frozenset({"Task"})
 """Of what those sections hold, what nobody writes: a Task is a request to somebody, whom a gateway cannot ask."""
+NOTIFIED = ALL - {"choices", "provenance"}
+"""What a contributor's client may be told to have changed: nothing that speaks of who may see what."""
 
 CLINICIANS = frozenset({"R8000", "R8001", "R8016", "R0260"})
 PHARMACISTS = frozenset({"R8003", "R1290"})
@@ -134,6 +136,8 @@ RESOURCES = frozenset({"read", "vread", "search", "history", "everything"})
 WRITES = frozenset({"create", "update", "delete"})
 VALIDATE = frozenset({"validate"})
 CASELOAD = frozenset({"caseload"})
+NOTIFIES = frozenset({"subscribe", "notify"})
+"""What a system keeps subscriptions by, and is told of changes by: ``notify`` is asked when a notification leaves."""
 NONE: frozenset[str] = frozenset()
 
 
@@ -183,6 +187,7 @@ RULES: tuple[Rule, ...] = (
     Rule(SYSTEM, "", frozenset({"export"}), NONE, "a project's client fetches its own export", scope="system"),
     Rule(SYSTEM, "", WRITES, CONTRIBUTED, "a contributor's client writes what its own organisation recorded, and no Task", own=True, scope="system"),
     Rule(SYSTEM, "", VALIDATE, NONE, "a client checks what it would send; nobody is shown", scope="system"),
+    Rule(SYSTEM, "", NOTIFIES, NOTIFIED, "a contributor's client is told that something of a person in its organisation's care has changed", scope="system"),
     Rule(CLINICIANS, VIEW_DETAIL, VALIDATE, NONE, "checks a resource that they hold; nobody is shown"),
     Rule(SUPPORT, LOCAL_ADMIN, VALIDATE, NONE, "checks what integrators send; nobody is shown"),
 )  # fmt: skip
@@ -226,7 +231,7 @@ def knows(caller: Caller, act: str, resource_type: str = "") -> bool:
 
 def opens(rule: Rule, resource_type: str) -> bool:
     """Whether a row opens a type of resource at all; a row that is about no type does."""
-    if not resource_type or not rule.acts & (RESOURCES | WRITES):
+    if not resource_type or not rule.acts & (RESOURCES | WRITES | NOTIFIES):
         return True
     if rule.acts & WRITES and resource_type in UNWRITTEN:
         return False

@@ -60,7 +60,7 @@ USERS: dict[str, dict[str, Any]] = {
         "org_code": "8A999",
         "project": "demo",
     },
-    "tester": {"sub": "tester", "client_id": "tester", "scope": "system/*.cud", "org_code": TESTER},
+    "tester": {"sub": "tester", "client_id": "tester", "scope": "system/*.cruds", "org_code": TESTER},
 }
 """Claims in the shape CIS2 gives them (``nationalrbacaccess``, ``selectedrole``); activity codes as a token holds
 them, not expanded."""

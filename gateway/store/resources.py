@@ -52,6 +52,22 @@ def head_of(session: Session, resource_type: str, id_: str) -> Stored | None:
     return heads[0] if heads else None
 
 
+def of_keys(session: Session, keys: Iterable[int]) -> list[Stored]:
+    """The current version or tombstone of each of these heads, without any limit: for the access decision, never for an
+    answer."""
+    wanted = sorted(set(keys))
+    return _current(session, session.within("h.key"), session.listed(wanted)) if wanted else []
+
+
+def last_body(session: Session, head: int) -> bytes:
+    """What a deleted resource held last; b"" where it never held anything."""
+    sql = (
+        "SELECT v.body FROM history y JOIN version v ON v.key = y.version WHERE y.head = ? AND v.deleted = 0 "
+        "ORDER BY y.number DESC LIMIT 1"
+    )
+    return bytes(session.value(sql, head) or b"")
+
+
 def of_patients(session: Session, patients: Sequence[int], types: Iterable[str] | None = None) -> list[Stored]:
     """Return every current resource of the patients without any limit: to derive labels and evidence, never for an
     answer."""

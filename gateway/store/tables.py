@@ -467,6 +467,47 @@ class Shown(SQLModel, table=True):
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
+class Subscription(SQLModel, table=True):
+    """What a client of an issuer wants to be told of, and how that stands. ``body`` is the resource as its client sees
+    it at our address ``base``, ``headers`` what each notification carries, sealed. Every version up to ``cursor`` was looked at; ``events``
+    were numbered, ``failures`` attempts in a row failed, the next one is ``due``, and who sends holds it until
+    ``lease``."""
+
+    __tablename__ = "subscription"
+    id: str = Field(sa_column=Column(String(36), primary_key=True))
+    issuer: str = Field(sa_column=text())
+    client: str = Field(sa_column=Column(String(128), nullable=False, index=True))
+    organisation: str = Field(sa_column=text())
+    type: int = Field(sa_column=small())
+    state: str = Field(sa_column=text())
+    error: str = Field(sa_column=text())
+    base: str = Field(sa_column=text())
+    body: str = Field(sa_column=text())
+    headers: str = Field(sa_column=text())
+    number: int = Field(sa_column=big())
+    created: int = Field(sa_column=big())
+    changed: int = Field(sa_column=big())
+    until: int = Field(sa_column=big())
+    cursor: int = Field(sa_column=big())
+    events: int = Field(sa_column=big())
+    failures: int = Field(sa_column=big())
+    due: int = Field(sa_column=big())
+    lease: int = Field(sa_column=big())
+
+
+class Notice(SQLModel, table=True):
+    """The outbox: a version of which a subscriber is to be told. ``event`` and ``message`` are its number and the id of
+    its notification, given before the first attempt; 0 and empty until then."""
+
+    __tablename__ = "notice"
+    __table_args__ = (PrimaryKeyConstraint("subscription", "version"), CLUSTERED)
+    subscription: str = Field(sa_column=Column(String(36), nullable=False))
+    version: int = Field(sa_column=big())
+    head: int = Field(sa_column=big())
+    event: int = Field(sa_column=big())
+    message: str = Field(sa_column=text())
+
+
 class WriteAudit(SQLModel, table=True):
     """What was changed and by whom, in the transaction that changed it. On PostgreSQL also every read."""
 

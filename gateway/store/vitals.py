@@ -19,7 +19,7 @@ _WAITING = "state IN ('accepted', 'gathered')"
 @dataclass(frozen=True, slots=True)
 class Vitals:
     """Times are µs UTC. ``received`` says when each source last sent rows. ``waiting`` is when the oldest job was made
-    that nobody works on, ``released`` when the last release was made; both are None where there is none. ``unsealed``
+    that nobody works on, ``noticed`` how many changes wait to be told, ``released`` when the last release was made; both are None where there is none. ``unsealed``
     holds, by stream of the audit, how many rows are under no seal and when the oldest of them was written."""
 
     now: int
@@ -27,6 +27,8 @@ class Vitals:
     quarantined: dict[str, int]
     rejected: int
     jobs: dict[str, int]
+    subscriptions: dict[str, int]
+    noticed: int
     waiting: int | None
     releases: int
     released: int | None
@@ -48,6 +50,8 @@ def read(store: Store, audit: Audit) -> Vitals:
             quarantined=_counted(session, "source", "quarantine"),
             rejected=session.value(f"SELECT count(*) FROM (SELECT hash FROM rejected LIMIT {MOST_COUNTED}) AS counted"),
             jobs=_counted(session, "state", "job"),
+            subscriptions=_counted(session, "state", "subscription"),
+            noticed=session.value(f"SELECT count(*) FROM (SELECT head FROM notice LIMIT {MOST_COUNTED}) AS counted"),
             waiting=session.value(f"SELECT min(created) FROM job WHERE {_WAITING}"),
             releases=releases,
             released=released,

@@ -106,7 +106,7 @@ def data_dir(issuer_key) -> Callable[[Path], Path]:
 def clinic(store, tmp_path, data_dir) -> Api:
     """A practice, another practice and a trust with four people, on each database."""
     people.fill(store)
-    api = Api(store, data_dir(tmp_path / "data"))
+    api = Api(store, data_dir(tmp_path / "data"), hooks=("https://hooks.example",))
     yield api
     api.close()
 

@@ -13,7 +13,7 @@ from gateway import metrics
 from gateway.api import connection
 from gateway.commands import verbs
 from gateway.errors import Unavailable
-from gateway.store import jobs, ledger, rejected, vitals, watched
+from gateway.store import jobs, ledger, rejected, subscriptions, vitals, watched
 from gateway.store.inbox import Inbox
 from gateway.store.sent import Rejected
 from tests.api.people import ANN, uid
@@ -193,6 +193,7 @@ def test_every_metric_has_its_row_and_every_row_its_metric(clinic):
     with clinic.store.write() as session:
         jobs.create(session, "one", "export", "somebody", {})
         ledger.append(session, {"release": "one"})
+        subscriptions.add(session, subscriptions.SubscriptionRow("a", "", "a", "", 7, "active", "", "", "{}", ""))
     clinic.service.door.audit.seal()
     with closing(Inbox(clinic.settings.inbox_file)) as inbox:
         inbox.count("ward", {"received": 1})

@@ -91,6 +91,7 @@ ASKED: dict[tuple[frozenset[str], str], Callable[[Api], int]] = {
         api.ask("POST", "/fhir/Patient", "tester", json={"resourceType": "Patient"}).status_code
     ),
     (roles.SYSTEM, "validate"): _validate("tester"),
+    (roles.SYSTEM, "subscribe"): lambda api: api.get("/fhir/Subscription", "tester").status_code,
 }
 """What each row allows, asked over HTTP by one who has it."""
 

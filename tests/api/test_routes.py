@@ -21,6 +21,16 @@ TRANSACTION = {
     "entry": [{"resource": {"resourceType": "Patient"}, "request": {"method": "POST", "url": "Patient"}}],
 }
 JOB, FILE = "0" * 32, "Patient.00000.ndjson"
+SUBSCRIPTION = json.dumps(
+    {
+        "resourceType": "Subscription",
+        "id": "a",
+        "status": "requested",
+        "reason": "new visits",
+        "criteria": "Encounter?status=finished",
+        "channel": {"type": "rest-hook", "endpoint": "https://hooks.example/a"},
+    }
+)
 PERMISSION = json.dumps({"number": ANN, "basis": "permission", "reason": "asked"})
 
 REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
@@ -41,6 +51,12 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("GET", "/fhir/Observation/$lastn"): (f"/fhir/Observation/$lastn?patient={uid(1)}", "dr-green", {}, "", "search"),
     ("POST", "/fhir/Observation/$lastn"): ("/fhir/Observation/$lastn", "dr-green", FORM, f"patient={uid(1)}", "search"),
     ("GET", "/fhir/Binary/{id_}"): (f"/fhir/Binary/{uid(1)}.0", "dr-green", {}, "", "read"),
+    ("POST", "/fhir/Subscription"): ("/fhir/Subscription", "tester", JSON, SUBSCRIPTION, "subscribe"),
+    ("GET", "/fhir/Subscription"): ("/fhir/Subscription", "tester", {}, "", "subscribe"),
+    ("GET", "/fhir/Subscription/{id_}"): ("/fhir/Subscription/a", "tester", {}, "", "subscribe"),
+    ("GET", "/fhir/Subscription/{id_}/$status"): ("/fhir/Subscription/a/$status", "tester", {}, "", "subscribe"),
+    ("PUT", "/fhir/Subscription/{id_}"): ("/fhir/Subscription/a", "tester", JSON, SUBSCRIPTION, "subscribe"),
+    ("DELETE", "/fhir/Subscription/{id_}"): ("/fhir/Subscription/a", "tester", {}, "", "subscribe"),
     ("GET", "/fhir/$export"): ("/fhir/$export", "researcher", {"prefer": "respond-async"}, "", "export"),
     ("GET", "/fhir/Patient/$export"): ("/fhir/Patient/$export", "researcher", {"prefer": "respond-async"}, "", "export"),
     ("POST", "/fhir/$export"): ("/fhir/$export", "researcher", {"prefer": "respond-async"}, "", "export"),

@@ -25,6 +25,7 @@ from gateway.commands import main
 from gateway.export import asking, standing
 from gateway.identity import review
 from gateway.signin.issue import new_key, public_jwks
+from gateway.store import subscriptions
 from gateway.synth import world
 from tests import acts
 from tests.project import PROJECT
@@ -50,6 +51,9 @@ REPORT = ("source", "state", "files", "rows", "rejects", "places", "resources", 
           "unmappedCodes", "unlistedValues", "seconds")  # fmt: skip
 KEPT = ("number", "source", "feed", "delivery", "place", "reason", "bytes")
 MANIFEST = ("transactionTime", "request", "requiresAccessToken", "output", "deleted", "error", "extension")
+SUBSCRIPTION = (
+    "subscription", "client", "organisation", "type", "state", "waiting", "behind", "events", "failures", "error",
+)  # fmt: skip
 RULING = ("ruling", "act", "state")
 CASES = [
     case("init sandbox --json", 0, "store", "mode"),
@@ -141,6 +145,12 @@ CASES = [
     case("client disable nobody", 2),
     case("client enable ward --json", 0, "client", "state"),
     case("client enable nobody", 2),
+    case("subscriptions stop {subscription} --json", 0, "subscription", "state"),
+    case("subscriptions stop nobody", 2),
+    case("subscriptions resume {subscription} --json", 0, "subscription", "state"),
+    case("subscriptions resume nobody", 2),
+    case("subscriptions list --json", 0, *SUBSCRIPTION),
+    case("subscriptions list x", 2),
     case(
         "client list --json",
         0,
@@ -286,6 +296,8 @@ def run(line: Case, folder: Path, places: dict[str, str]) -> tuple[int, str, str
     if "{job}" in line.words:
         with composition.open_gateway(config.read()) as gateway:
             places["job"] = asking.start(gateway.store, "study", "operator", optout_days=7, kind=standing.BY_HAND)
+    if line.words.startswith("subscriptions stop {"):
+        _subscribe(places)
     before = len(audited())
     if line.words.startswith("mismatches --as"):
         with composition.open_gateway(config.read()) as gateway, gateway.store.write() as session:
@@ -302,6 +314,13 @@ def run(line: Case, folder: Path, places: dict[str, str]) -> tuple[int, str, str
 def _written(word: str, places: dict[str, str]) -> list[str]:
     """A word of a command line with its places; ``{client}`` is several."""
     return places["client"].split() if word == "{client}" else [word.format(**places)]
+
+
+def _subscribe(places: dict[str, str]) -> None:
+    """Have a client keep a subscription."""
+    with composition.open_gateway(config.read()) as gateway, gateway.store.write() as session:
+        row = subscriptions.SubscriptionRow("some-id", "urn:a", "ward", "RZZ", 7, "active", "", "", "{}", "")
+        places["subscription"] = subscriptions.add(session, row).id
 
 
 def _ask_about_identity(places: dict[str, str]) -> None:

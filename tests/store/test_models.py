@@ -123,6 +123,8 @@ PLAIN = {
     ("clients", "client"): "each request of a system reads its own",
     ("clients", "spent"): "each request of a system asks whether its token was taken back",
     ("followers", "shown"): "each answer with changes compares some hundred parts",
+    ("subscriptions", "subscription"): "the worker reads those in force each second",
+    ("subscriptions", "notice"): "the worker reads the outbox of each, and writes it some thousands at once",
     ("deliveries", "delivery"): "each write over the API asks for the delivery of its day",
     ("outdated", "delivery"): "each process that opens the door reads it",
     ("permissions", "permission"): "each decision reads those in force",

@@ -1,0 +1,248 @@
+"""Tells subscribers what changed: notices what was written, and sends it in order, signed, until it is taken.
+
+Two steps. *Notice*: of the versions written since a subscription's cursor, those that its subscriber may be told of go
+into its outbox in the transaction that moves the cursor. *Send*: the oldest of the outbox are decided about once more,
+numbered and audited in a transaction of their own, and then leave. Whatever ends between two steps is done again: a
+notification may come twice, under one id, and is never lost.
+
+Nothing that a subscriber can see depends on what it may not be told of: neither ids nor numbers, nor attempts, nor the
+words of an error.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from gateway import log, records
+from gateway.egress import Receipt
+from gateway.errors import GatewayError, Refused, Unavailable, Unprocessable
+from gateway.fhir.search import Query
+from gateway.nhs.roles import Caller
+from gateway.notify import announcement, signature, subscriber, wish
+from gateway.notify.announcement import EVENT, HANDSHAKE, Change
+from gateway.notify.hooks import Hooks
+from gateway.notify.keeping import TYPE, standing
+from gateway.records import Door, Notifiable
+from gateway.store import faults, subscriptions
+from gateway.store.changes import record_write
+from gateway.store.session import Session
+from gateway.store.subscriptions import ACTIVE, ERROR, OFF, REQUESTED, NoticeRow, SubscriptionRow
+
+POLL_SECONDS, MOST_WAIT = 1.0, 60.0
+WINDOW, MOST_WAITING, AT_ONCE = 2000, 2000, 50
+"""Versions that are looked at in one step, that wait in one outbox, and changes that one notification tells of."""
+GAP = 1_000_000
+"""µs between two notifications of one subscription at least."""
+LEASE = 60_000_000
+"""µs after which a notification that nobody came back from is sent again."""
+PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+"""Seconds before each next attempt, as Standard Webhooks proposes them: three days and five hours in all."""
+MOST_PAUSE = 3600.0
+"""Seconds that a receiver may ask to wait."""
+THREADS = 4
+GONE = 410
+"""The status by which a receiver ends its subscription."""
+NO_ANSWER = "the endpoint does not answer"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A subscription as it is to be judged: who its subscriber is now, and what it looks for."""
+
+    row: SubscriptionRow
+    caller: Caller
+    query: Query
+
+
+class Notifier:
+    """Sends the notifications of one store."""
+
+    def __init__(self, door: Door, hooks: Hooks, send: Callable[[str, bytes, dict[str, str]], Receipt] | None = None):
+        self._door, self._hooks, self._send = door, hooks, send or hooks.send
+        self._store = door.store
+
+    def work(self, stop: threading.Event) -> None:
+        """Notice and send at each whole second until stopped, whatever there was to look at: when something is sent
+        tells nothing of what is not. In an outage it waits and tries again."""
+        wait = POLL_SECONDS
+        while not stop.is_set():
+            try:
+                self.work_once()
+                stop.wait(POLL_SECONDS - time.time() % POLL_SECONDS)
+                wait = POLL_SECONDS
+            except Unavailable as outage:
+                log.event("notify.outage", reason=outage.code, seconds=wait)
+                stop.wait(wait)
+                wait = min(2 * wait, MOST_WAIT)
+
+    def work_once(self) -> bool:
+        """Notice what was written, and send what is due; False where nothing was due. A failure is its subscription's;
+        an outage raises ``Unavailable``."""
+        with faults.named():
+            with self._store.read() as session:
+                rows = subscriptions.every(session, is_live=True)
+                newest = subscriptions.last_version(session) if rows else 0
+            noticed = [self._safely(self._noticed, row, newest) for row in rows]
+            with ThreadPoolExecutor(THREADS) as pool:  # a receiver that does not answer holds one thread
+                sent = list(pool.map(lambda row: self._safely(self._sent, row), rows))
+        return any(noticed) or any(sent)
+
+    def _safely(self, step: Callable[..., bool], row: SubscriptionRow, *more: object) -> bool:
+        try:
+            return step(row, *more)
+        except Exception as error:  # one subscription's fault holds no other back; the log names no value
+            if isinstance(error, Unavailable) or faults.meaning(error):
+                raise
+            log.event(
+                "notify.failed", error=type(error).__name__, reason=str(error) if isinstance(error, Refused) else "bug"
+            )
+            return False
+
+    # Notice
+
+    def _noticed(self, row: SubscriptionRow, newest: int) -> bool:
+        """Look at the next versions; whether there were any."""
+        if row.until and row.until <= self._store.clock():
+            return self._set(row, OFF, "")
+        upto = min(newest, row.cursor + WINDOW)
+        if upto <= row.cursor:
+            return False
+        with self._store.read() as session:
+            if subscriptions.count_waiting(session, row.id) >= MOST_WAITING:
+                return False
+            changed = subscriptions.changed_between(session, row.type, row.cursor, upto)
+            notifiable = self._notifiable(session, row, list(changed))
+        keys = {stored.key for stored in notifiable.shown}
+        versions = [(version, head) for head, version in changed.items() if head in keys]
+        with self._store.write(is_aside=True) as session:
+            return subscriptions.notice(session, row, upto, versions)
+
+    def _notifiable(self, session: Session, row: SubscriptionRow, heads: list[int]) -> Notifiable:
+        """What the subscriber may be told of now."""
+        asked = self._asked(session, row) if heads else None
+        return records.notifiable(self._door, session, asked.caller, asked.query, heads) if asked else Notifiable()
+
+    def _asked(self, session: Session, row: SubscriptionRow) -> Asked | None:
+        """Who asks for what now; None where the subscriber is told nothing."""
+        caller = subscriber.caller(self._store, session, row.issuer, row.client, row.organisation)
+        if caller is None:
+            return None
+        try:
+            query, _ = wish.query_of(msgspec.json.decode(row.body), row.base, self._store.clock())
+        except Unprocessable:  # what was taken once is no longer understood: nothing matches
+            return None
+        return Asked(row, caller, query)
+
+    # Send
+
+    def _sent(self, row: SubscriptionRow) -> bool:
+        """Send what is due of a subscription; whether anything was done."""
+        with self._store.read() as session:
+            latest = subscriptions.get(session, row.id)
+            now = self._store.clock()
+            if latest is None or latest.state not in (REQUESTED, ACTIVE) or max(latest.due, latest.lease) > now:
+                return False
+            row = latest
+            if row.state == REQUESTED:
+                waiting, notifiable = [], Notifiable()
+            else:
+                waiting = subscriptions.waiting(session, row.id, AT_ONCE)
+                notifiable = self._notifiable(session, row, [notice.head for notice in waiting])
+        if row.state == REQUESTED:
+            return self._shake_hands(row, now)
+        return bool(waiting) and self._tell(row, waiting, notifiable, now)
+
+    def _shake_hands(self, row: SubscriptionRow, now: int) -> bool:
+        """Send the first notification, which the receiver accepts before any other."""
+        lease, message = now + LEASE, str(uuid.uuid4())
+        with self._store.write(is_aside=True) as session:
+            if subscriptions.begin(session, row, (), (), message, lease) is None:
+                return False
+        receipt = self._post(row, message, HANDSHAKE, [])
+        if self._is_taken(receipt):
+            with self._store.write(is_aside=True) as session:
+                if subscriptions.delivered(session, row.id, lease, message, 0):
+                    subscriptions.set_state(session, row.id, ACTIVE)
+            return True
+        return self._failed(row, lease, receipt)
+
+    def _tell(self, row: SubscriptionRow, waiting: list[NoticeRow], notifiable: Notifiable, now: int) -> bool:
+        shown = {stored.key: stored for stored in notifiable.shown}
+        kept = [notice for notice in waiting if notice.head in shown]
+        dropped = [notice.version for notice in waiting if notice.head not in shown]
+        lease, message = now + LEASE, waiting[0].message or str(uuid.uuid4())
+        with self._store.write(is_aside=True) as session:
+            if not kept:
+                subscriptions.drop(session, row.id, dropped)
+                return True
+            begun = subscriptions.begin(session, row, kept, dropped, message, lease)
+            asked = self._asked(session, row)
+            if begun is None or asked is None:
+                return False
+            names = [name for name, _ in asked.query.parameters]
+            event = notifiable.event(asked.caller, asked.query.type, message, names)
+            record_write(session, {**event, "subscription": row.id, "attempt": row.failures + 1})
+        row = row._replace(events=max(row.events, *(notice.event for notice in begun)))
+        numbered = [(notice.event, shown[notice.head]) for notice in begun]
+        changes = [Change(number, version.type, version.id, version.updated) for number, version in numbered]
+        receipt = self._post(row, message, EVENT, changes)
+        if self._is_taken(receipt):
+            with self._store.write(is_aside=True) as session:
+                subscriptions.delivered(session, row.id, lease, message, self._store.clock() + GAP)
+            return True
+        return self._failed(row, lease, receipt)
+
+    def _post(self, row: SubscriptionRow, message: str, kind: str, changes: list[Change]) -> Receipt | Refused | None:
+        """Sign and send a notification: how it was received, None where nobody answered, or why it is not sent."""
+        body, now = msgspec.json.decode(row.body), self._store.clock()
+        of_row = replace(standing(row), events=row.events)
+        content = announcement.body(of_row, kind, message, now, changes)
+        try:
+            headers = {
+                **self._hooks.opened(row.headers), **announcement.media(of_row.content),
+                **signature.headers(self._hooks.secret(row.id), message, now // 1_000_000, content),
+            }  # fmt: skip
+            return self._send(body["channel"]["endpoint"], content, headers)
+        except Refused as refusal:
+            return refusal
+        except GatewayError:
+            return None
+
+    @staticmethod
+    def _is_taken(receipt: Receipt | Refused | None) -> bool:
+        return isinstance(receipt, Receipt) and 200 <= receipt.status < 300
+
+    def _failed(self, row: SubscriptionRow, lease: int, receipt: Receipt | Refused | None) -> bool:
+        """Have it sent again later, or give up. What waits stays: a subscription that is begun again goes on with it."""
+        words, seconds = NO_ANSWER, 0.0
+        if isinstance(receipt, Receipt):
+            words, seconds = f"the endpoint answers {receipt.status}", min(receipt.seconds or 0, MOST_PAUSE)
+        is_over = row.failures >= len(PAUSES) or isinstance(receipt, Receipt) and receipt.status == GONE
+        if isinstance(receipt, Refused):
+            is_over, words = True, str(receipt)
+        pause = max(PAUSES[min(row.failures, len(PAUSES) - 1)], seconds)
+        with self._store.write(is_aside=True) as session:
+            due = self._store.clock() + int(pause * 1_000_000)
+            if subscriptions.failed(session, row.id, lease, due) and is_over:
+                self._give_up(session, row, words)
+        return True
+
+    def _give_up(self, session: Session, row: SubscriptionRow, words: str) -> None:
+        subscriptions.set_state(session, row.id, ERROR, words)
+        event = {"act": "subscribe.error", "type": TYPE, "subscription": row.id, "client": row.client, "error": words}
+        record_write(session, event)
+        log.event("notify.gave-up", reason=words)
+
+    def _set(self, row: SubscriptionRow, state: str, words: str) -> bool:
+        with self._store.write(is_aside=True) as session:
+            subscriptions.forget(session, row.id)
+            subscriptions.set_state(session, row.id, state, words)
+            record_write(session, {"act": "subscribe.end", "type": TYPE, "subscription": row.id, "client": row.client})
+        return True
