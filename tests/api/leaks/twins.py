@@ -83,7 +83,8 @@ def _closed_to(role: str) -> frozenset[str]:
 ITEM = {"callers": OTHERS | {"receptionist"}, "witness": "dr-green", "points": True}
 SUMMARY = "view=summary"
 """The practice's own document, which the objection to sharing does not govern and which opens other sections."""
-WHOLE: dict[str, Any] = {"callers": OTHERS, "witness": "dr-green", "whole": True}
+WHOLE: dict[str, Any] = {"callers": OTHERS - {"dr-other"}, "witness": "dr-green", "whole": True}
+"""Dr Other's practice holds a Patient of these people in one store, which is its own."""
 CASES = (
     Case("Confidential", bit=labels.CONFIDENTIAL, **ITEM),
     Case("Notopatient", bit=labels.NOT_TO_PATIENT, **ITEM),
