@@ -338,7 +338,7 @@ def test_every_printed_page_has_the_banner_who_printed_it_and_its_number(opened)
     side = ("As known at 01-Mar-2026 12:00 GMT", "Known allergies", "Next of kin and carer", "Now", "Metformin 500mg tablets",
             "Significant problems", "Asthma")  # fmt: skip
     assert [said for said in side if said not in first] == []
-    assert "Began or recorded" in second and "As known at" not in second
+    assert "Latest results of each test" in second and "As known at" not in second
 
 
 @pytest.mark.browser
