@@ -444,6 +444,29 @@ class Spent(SQLModel, table=True):
     until: int = Field(sa_column=big())
 
 
+class Handle(SQLModel, table=True):
+    """What a secret stands for that somebody holds, by its digest: the session of a browser, a sign-in under way, an
+    app's launch, code or refresh token. ``family`` ties those that end together; ``used`` is when one that holds once
+    was used, or a session was last seen."""
+
+    __tablename__ = "handle"
+    __table_args__ = (
+        PrimaryKeyConstraint("kind", "digest"),
+        Index("handle_family", "kind", "family"),
+        Index("handle_subject", "kind", "issuer", "subject"),
+        Index("handle_until", "until"),
+        CLUSTERED,
+    )
+    kind: str = Field(sa_column=Column(String(16), nullable=False))
+    digest: str = Field(sa_column=Column(String(64), nullable=False))
+    family: str = Field(sa_column=Column(String(128), nullable=False))
+    issuer: str = Field(sa_column=Column(String(500), nullable=False))
+    subject: str = Field(sa_column=Column(String(256), nullable=False))
+    body: str = Field(sa_column=text())
+    used: int = Field(sa_column=big())
+    until: int = Field(sa_column=big())
+
+
 class WriteAudit(SQLModel, table=True):
     """What was changed and by whom, in the transaction that changed it. On PostgreSQL also every read."""
 

@@ -122,6 +122,7 @@ PLAIN = {
     ("proposals", "proposal"): "written some thousands at once",
     ("clients", "client"): "each request of a system reads its own",
     ("clients", "spent"): "each request of a system asks whether its token was taken back",
+    ("handles", "handle"): "each request of a page reads its session",
     ("deliveries", "delivery"): "each write over the API asks for the delivery of its day",
     ("outdated", "delivery"): "each process that opens the door reads it",
     ("permissions", "permission"): "each decision reads those in force",
