@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.nhs.roles import Caller
     from gateway.records import Door
     from gateway.signin.issuers import Issuers
+    from gateway.signin.sessions import Sessions
     from gateway.signin.token_endpoint import TokenEndpoint
     from gateway.store.audit import Audit
 
@@ -241,13 +242,15 @@ class Gateway:
 
 @dataclass(frozen=True)
 class Service:
-    """A gateway that answers requests: its door, the issuers whose callers it knows, and its own token endpoint. Used
+    """A gateway that answers requests: its door, the issuers whose callers it knows, its own token
+    endpoint, and the sessions of its pages. Used
     as a context manager, it closes the audit at the end; the gateway stays open."""
 
     gateway: Gateway
     door: Door
     issuers: Issuers[Caller]
     tokens: TokenEndpoint
+    sessions: Sessions
 
     def close(self) -> None:
         self.door.audit.close()
@@ -308,6 +311,7 @@ def open_service(gateway: Gateway) -> Service:
     both a sandbox store and ``GATEWAY_SANDBOX=1``, a live store needs its code sets, labels must be of the sets in
     force, and the file of the audit must not be lost."""
     from gateway import records
+    from gateway.signin.sessions import Sessions
     from gateway.signin.token_endpoint import TokenEndpoint
 
     if gateway.store.is_sandbox != gateway.settings.sandbox:
@@ -319,7 +323,9 @@ def open_service(gateway: Gateway) -> Service:
     issuers = _issuers(gateway, token_key)
     door = records.open_door(gateway.store, code_sets, gateway.writing_audit())
     gateway.mark_audit()
-    return Service(gateway, door, issuers, TokenEndpoint(gateway.store, token_key))
+    settings = gateway.settings
+    sessions = Sessions(gateway.store, issuers.by_name.values(), settings.session_idle, settings.session_longest)
+    return Service(gateway, door, issuers, TokenEndpoint(gateway.store, token_key), sessions)
 
 
 def _issuers(gateway: Gateway, token_key: bytes) -> Issuers[Caller]:
@@ -327,7 +333,8 @@ def _issuers(gateway: Gateway, token_key: bytes) -> Issuers[Caller]:
     sandbox."""
     from gateway.signin import callers, issuers, sandbox, token_endpoint
 
-    accepted = issuers.from_tables(config.tables(gateway.settings.issuers, "GATEWAY_ISSUERS"))
+    path = gateway.settings.issuers
+    accepted = issuers.from_tables(config.tables(path, "GATEWAY_ISSUERS"), path.parent if path else Path())
     if gateway.store.is_sandbox:
         accepted.append(sandbox.issuer(gateway.sandbox_key()))
     if token_key:

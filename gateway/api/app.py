@@ -23,8 +23,10 @@ from gateway.api import (
     operations,
     origins,
     rates,
+    record_pages,
     sandbox,
     service,
+    signing_in,
     tokens,
     validating,
 )
@@ -54,7 +56,7 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     settings, store = opened.gateway.settings, opened.gateway.store
     # A sandbox's own routes come first: their names would stand for a type.
     own = [sandbox, authorize] if store.is_sandbox else []
-    reading = [service, tokens, operations, collecting, attachments, bulk]
+    reading = [service, signing_in, record_pages, tokens, operations, collecting, attachments, bulk]
     parts = [*own, *reading, validating, interchange, contributing, fhir]
     # One flat list: a router inside another is looked through at each request.
     routes = [route for part in parts for route in part.router.routes]
@@ -75,7 +77,7 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     app.state.launch = Launch(store, opened.gateway.sandbox_key(), app.state.base) if store.is_sandbox else None
     counts = Metrics(store, opened.door.audit, settings.data_dir, settings.inbox_file, settings.watch_file)
     app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
-    app.state.documents = {}
+    app.state.sessions, app.state.documents = opened.sessions, {}
     app.state.rates, app.state.judgements = rates.open_rates(settings), Judgements()
     app.state.readiness = service.Readiness(partial(records.check, opened.door))
     errors.install(app, answer.failed)

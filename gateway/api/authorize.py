@@ -55,13 +55,13 @@ def _asked_for(request: Request, pairs: list[tuple[str, str]], *, is_chosen: boo
         return page(refused_page(form["client_id"], str(refusal), refusal.place), 400)
     user = form.get("user", "") if is_chosen else ""
     if not user:
-        return page(authorize_page(wish.client, form, _roles(), wish.needs_patient))
-    if user not in _roles():
+        return page(authorize_page(wish.client, form, sandbox.staff(), wish.needs_patient))
+    if user not in sandbox.staff():
         raise Invalid("user")
     try:
         patient = _patient(request, wish, user, form.get("number", ""))
     except (Forbidden, NotFound, Invalid) as refusal:
-        return page(authorize_page(wish.client, form, _roles(), wish.needs_patient, str(refusal)))
+        return page(authorize_page(wish.client, form, sandbox.staff(), wish.needs_patient, str(refusal)))
     return RedirectResponse(wish.place(code=launch.code(wish, user, patient)), 303)
 
 
@@ -79,9 +79,3 @@ def _patient(request: Request, wish: Asked, user: str, number: str) -> str:
     if not patients:
         raise NotFound("No record of this patient can be shown to this user.")
     return patients[0].id
-
-
-def _roles() -> dict[str, str]:
-    """The role of each named user who has one."""
-    held = {user: next(iter(claims.get("nhsid_nrbac_roles", ())), None) for user, claims in sandbox.USERS.items()}
-    return {user: role["role_name"] for user, role in held.items() if role}

@@ -66,6 +66,12 @@ USERS: dict[str, dict[str, Any]] = {
 them, not expanded."""
 
 
+def staff() -> dict[str, str]:
+    """The role of each named user who is a person with a role."""
+    held = {user: next(iter(known.get("nhsid_nrbac_roles", ())), None) for user, known in USERS.items()}
+    return {user: role["role_name"] for user, role in held.items() if role}
+
+
 def claims(user: str, project: str = "") -> dict[str, Any]:
     """Return the claims of a named user, a system client's bound to ``project``. Raises ``Refused`` naming the users
     there are."""

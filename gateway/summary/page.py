@@ -17,14 +17,15 @@ from gateway.nhs.summary.record import Record
 from gateway.nhs.summary.sections.rows import Row, shown_time
 from gateway.steering import isolated
 from gateway.summary.banner import banner
+from gateway.web.session_pages import Bar
 from gateway.web.templating import environment
 
 DATE = re.compile(r"\b(?:\d{2}-)?[A-Z][a-z]{2}-\d{4}(?: \d{2}:\d{2})?\b")
 COLUMNS = re.compile(r"\S {3,}\S")
 
 
-def summary_page(record: Record) -> str:
-    """The page of a record. It needs no script, loads one style sheet of ours, and has no number in any link.
+def summary_page(record: Record, session: Bar | None = None) -> str:
+    """The page of a record, with the bar of the session in which it is shown. It needs no script, loads one style sheet of ours, and has no number in any link.
 
     Raises ``Invalid`` without a Patient.
     """
@@ -35,7 +36,7 @@ def summary_page(record: Record) -> str:
     return _templates().get_template("summary.html").render(
         banner=banner(record), notices=notices(record), sections=shown, allergies=by_id["allergies"],
         grid=GRID, lines=completeness(record, shown), record=record, kind_title=lambda name: kinds.of(name).title,
-        how_to_read=HOW_TO_READ, caution=CAUTION, is_first=len(record.contributions) < 2,
+        session=session, how_to_read=HOW_TO_READ, caution=CAUTION, is_first=len(record.contributions) < 2,
         printed=f"{shown_time(record.here.isoformat())} {record.here.tzname()}",
     )  # fmt: skip
 
