@@ -78,7 +78,7 @@ async def caller_of_page(request: Request) -> Caller:
         raise
     known: Caller = signed_in.caller
     state.rates.count_caller(known)
-    request.state.signed_in = signed_in
+    request.state.signed_in, request.state.page = signed_in, ""
     return replace(known, address=request.client.host) if request.client else known
 
 
@@ -115,4 +115,5 @@ PUBLIC = {
     "/", SIGN_IN, SELECT, "/signin/{name}/back", "/signin/{name}/logout", "/signout",
 }  # fmt: skip
 """The routes that answer without a caller, beside the style sheet. Those of ``/auth`` ask for a signed assertion, or
-are the sandbox's sign-in; those of people are ``/signin…``, and read their session themselves. A test checks that every other route asks for ``Known`` or ``Paged``."""
+are the sandbox's sign-in for apps; those on which people sign in and out read their session themselves. A test checks
+that every other route asks for ``Known`` or ``Paged``."""

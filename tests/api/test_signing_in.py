@@ -12,7 +12,9 @@ from tests.api.conftest import Api, Clock
 from tests.api.people import ABE, ANN, uid
 
 MINUTE = 60_000_000
-POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 
 
 @pytest.fixture(scope="module")
