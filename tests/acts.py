@@ -72,6 +72,8 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/quality"): ("quality",),
     ("GET", "/record/{id_}"): ("shared",),
     ("POST", "/record"): ("shared",),
+    ("POST", "/launch"): ("search",),
+    ("GET", "/fhir/Practitioner/sandbox-{user}"): ("read",),
     ("GET", "/fhir/Patient/{id_}/$summary"): ("shared",),
     ("GET", "/fhir/Patient/$summary"): ("shared",),
     ("POST", "/fhir/Patient/{id_}/$summary"): ("shared",),

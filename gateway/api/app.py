@@ -74,7 +74,11 @@ def create_app(opened: Service, url: str = "") -> FastAPI:
     app.state.settings, app.state.root, app.state.base = settings, root, root + "/fhir"
     app.state.defaults = feeds.defaults(settings)
     app.state.tokens, app.state.token_url = opened.tokens, root + offered.TOKEN
-    app.state.launch = Launch(store, opened.gateway.sandbox_key(), app.state.base) if store.is_sandbox else None
+    app.state.launch = None
+    if store.is_sandbox:
+        app.state.launch = Launch(
+            store, opened.gateway.sandbox_key(), app.state.base, root + offered.ISSUER, settings.session_idle
+        )
     counts = Metrics(store, opened.door.audit, settings.data_dir, settings.inbox_file, settings.watch_file)
     app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
     app.state.sessions, app.state.documents = opened.sessions, {}

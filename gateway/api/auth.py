@@ -111,7 +111,7 @@ Paged = Annotated[Caller, Depends(caller_of_page)]
 
 PUBLIC = {
     "/fhir/metadata", "/livez", "/openapi.json", "/readyz", offered.CONFIGURATION,
-    offered.TOKEN, offered.INTROSPECT, offered.REVOKE, offered.JWKS, offered.AUTHORIZE,
+    offered.TOKEN, offered.INTROSPECT, offered.REVOKE, offered.JWKS, offered.AUTHORIZE, offered.OPENID,
     "/", SIGN_IN, SELECT, "/signin/{name}/back", "/signin/{name}/logout", "/signout",
 }  # fmt: skip
 """The routes that answer without a caller, beside the style sheet. Those of ``/auth`` ask for a signed assertion, or

@@ -50,9 +50,10 @@ _PART = (*SUBSET, *_SHAPE)
 _SUMMARY = tuple(operations.VALUES)
 _RESOURCE = (JSON, XML)
 _PROOF = ("client_assertion_type", "client_assertion")
-_TOKEN = ("grant_type", "scope", *_PROOF, "code", "redirect_uri", "client_id", "code_verifier")
+_TOKEN = ("grant_type", "scope", *_PROOF, "code", "redirect_uri", "client_id", "code_verifier", "refresh_token")
 _LAUNCH = (
     "response_type", "client_id", "redirect_uri", "scope", "state", "aud", "code_challenge", "code_challenge_method",
+    "launch", "nonce",
 )  # fmt: skip
 _COLLECT = tuple(dict.fromkeys((*collecting.EVERYTHING, *PORTION)))
 ROWS: dict[tuple[str, str], Row] = {
@@ -114,6 +115,9 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/fhir/.well-known/smart-configuration"): Row(answers=(PLAIN_JSON,)),
     ("GET", "/auth/authorize"): Row(query=_LAUNCH, answers=(HTML,)),
     ("POST", "/auth/authorize"): Row(body=_LAUNCH, answers=(HTML,)),
+    ("POST", "/launch"): Row("search", body=("token", "app", "number", "encounter"), answers=(HTML,)),
+    ("GET", "/auth/.well-known/openid-configuration"): Row(answers=(PLAIN_JSON,)),
+    ("GET", "/fhir/Practitioner/sandbox-{user}"): Row("read", _SHAPE),
     ("POST", "/sandbox/permission"): Row("permit", answers=(), sent=(PLAIN_JSON,), status=201),
 }  # fmt: skip
 """THE TABLE of routes. A test wants a row for each, and asks each of them whether its act is the one decided."""

@@ -51,6 +51,12 @@ def get(session: Session, kind: str, secret: str, now: int) -> Handle | None:
     return Handle(*row) if row else None
 
 
+def is_there(session: Session, kind: str, digest: str, now: int, since: int) -> bool:
+    """Whether there is one of this digest that has not ended at ``now``, and was used since."""
+    sql = "SELECT 1 FROM handle WHERE kind = ? AND digest = ? AND until > ? AND used >= ?"
+    return session.value(sql, kind, digest, now, since) is not None
+
+
 def use(session: Session, handle: Handle) -> bool:
     """Use up one that holds once. Return False where it was used before, or is no longer there."""
     sql = "UPDATE handle SET used = ? WHERE kind = ? AND digest = ? AND used = 0"
