@@ -16,7 +16,7 @@ from authlib.oidc.core.claims import CodeIDToken
 from jose import jws
 
 from gateway import egress
-from gateway.errors import Refused, Unauthenticated
+from gateway.errors import Refused, Unauthenticated, Unavailable
 from gateway.signin import assertion
 from gateway.signin.compact import FORBIDDEN_HEADERS, LEEWAY, chosen_key, json_object, parts, seconds_of, text
 from gateway.signin.issuers import Issuer
@@ -140,7 +140,7 @@ class Provider:
             text(claims, "sub")
             if issued > seconds + LEEWAY or not 0 < ends - issued <= LONGEST:
                 raise ValueError("iat")
-        except NotSignedIn:
+        except Unavailable:  # without keys nothing is known of the token
             raise
         except Exception:  # joserfc and jose raise many kinds
             raise NotSignedIn("ID token") from None
@@ -173,7 +173,8 @@ class Provider:
     def logged_out(self, token: str, seconds: int) -> dict[str, Any]:
         """https://openid.net/specs/openid-connect-backchannel-1_0.html#Validation
 
-        The claims of a logout token: ``jti``, and ``sid`` or ``sub``. Raises ``NotSignedIn``.
+        The claims of a logout token: ``jti``, and ``sid`` or ``sub``. Raises ``NotSignedIn``, or ``Unavailable`` where
+        there are no keys, so that the issuer sends it again.
         """
         try:
             _, claims = self._verified(token, frozenset({"JWT", "LOGOUT+JWT", "APPLICATION/LOGOUT+JWT"}))
@@ -188,7 +189,9 @@ class Provider:
             if "exp" in claims and seconds_of(claims, "exp") + LEEWAY <= seconds:
                 raise ValueError("exp")
             return {name: text(claims, name) for name in ("jti", "sid", "sub") if name in claims or name == "jti"}
-        except Exception:
+        except Unavailable:
+            raise
+        except Exception:  # jose raises kinds that it does not document
             raise NotSignedIn("logout token") from None
 
     def leave(self, back: str) -> str:

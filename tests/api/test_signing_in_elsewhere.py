@@ -329,6 +329,22 @@ def test_an_issuer_that_does_not_answer_is_no_sign_in_and_no_fault(elsewhere):
     source.document, providers["smartcard"]._discovery._known = document, kept
 
 
+def test_without_keys_a_logout_is_asked_for_again_and_a_sign_in_is_put_off(elsewhere):
+    """To answer that the token does not hold would leave the session open for good."""
+    elsewhere.signed_in()
+    asked = elsewhere.begin()
+    elsewhere.tokens(asked)
+    remote = elsewhere.api.app.state.sessions.providers["smartcard"].issuer.remote
+    kept, source = dict(vars(remote)), elsewhere.sources["smartcard"]
+    document, source.document = source.document, {}
+    remote.__init__(remote._ask)
+    assert logout(elsewhere) == 503
+    assert elsewhere.back(asked).status_code == 503
+    source.document = document
+    vars(remote).update(kept)
+    assert logout(elsewhere) == 200 and not elsewhere.is_in()
+
+
 PAGES = {
     "no client": {"client": None}, "neither": {"secret": None}, "both": {"key": "k"}, "no kid": {"secret": None, "key": "k"},
     "a scope missing": {"scopes": ["profile"]}, "unknown": {"colour": "x"}, "people": {"people": "robots"}, "no file": {"secret": "none"},
