@@ -63,22 +63,24 @@ def _verified(request: Request, token: str) -> Caller:
 async def caller_of_page(request: Request) -> Caller:
     """The caller of a page of ours: of a bearer token as ``caller`` finds them, else whoever signed in in this browser,
     in the role that they selected. Only routes outside of ``/fhir`` ask for it: a browser sends its cookie whoever
-    made it ask. Raises ``Unauthenticated``; the browser is then sent to sign in or to select a role."""
+    made it ask. Raises ``Unauthenticated``; a browser is then sent to sign in or to select a role, and what takes no page is told
+    so as by the API."""
     if "authorization" in request.headers:
         return await caller(request)
-    request.state.page = f"{SIGN_IN}?to={request.url.path}"
+    is_browser = "text/html" in request.headers.get("accept", "")
+    request.state.page = f"{SIGN_IN}?to={request.url.path}" if is_browser else None
     state = request.app.state
     try:
         signed_in = await run_in_threadpool(state.sessions.of, cookie(request, SESSION))
         if signed_in.caller is None:
-            request.state.page = SELECT
+            request.state.page = SELECT if is_browser else None
             raise Unauthenticated("a role must be selected")
     except Unauthenticated:
         state.rates.count_stranger(request)
         raise
     known: Caller = signed_in.caller
     state.rates.count_caller(known)
-    request.state.signed_in, request.state.page = signed_in, ""
+    request.state.signed_in, request.state.page = signed_in, "" if is_browser else None
     return replace(known, address=request.client.host) if request.client else known
 
 

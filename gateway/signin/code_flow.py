@@ -110,8 +110,8 @@ class Provider:
         except (OAuth2Error, KeyError, ValueError):
             raise NotSignedIn("code") from None
         claims = self._id_token(id_token, nonce, access, seconds)
-        told = self._userinfo(access, claims["sub"])
-        kept = {**{name: told[name] for name in _OF_USERINFO if name in told}, **claims}
+        userinfo = self._userinfo(access, claims["sub"])
+        kept = {**{name: userinfo[name] for name in _OF_USERINFO if name in userinfo}, **claims}
         return {name: kept[name] for name in _KEPT if name in kept}
 
     def _oauth(self, back: str) -> OAuth2Client:

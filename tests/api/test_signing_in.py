@@ -12,6 +12,7 @@ from tests.api.conftest import Api, Clock
 from tests.api.people import ABE, ANN, uid
 
 MINUTE = 60_000_000
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -24,6 +25,7 @@ def practice(tmp_path_factory, data_dir) -> Api:
     store = create_gateway(config.Settings(data_dir=folder), "sandbox", clock=Clock()).store
     people.fill(store)
     api = Api(store, folder)
+    api.client.headers["accept"] = BROWSER
     yield api
     api.close()
     store.close()
@@ -204,7 +206,12 @@ def test_only_a_named_user_of_the_sandbox_who_has_a_role_signs_in(practice):
         assert answer.status_code == 400 and "session" not in practice.client.cookies, user
 
 
-def test_a_page_says_why_it_is_refused_in_words_and_a_browser_without_html_still_gets_them(practice):
+def test_what_takes_no_page_is_told_that_nobody_is_signed_in_as_by_the_api(practice):
+    answer = practice.client.get(f"/record/{uid(1)}", headers={"Accept": "application/fhir+json"})
+    assert answer.status_code == 401 and answer.json()["resourceType"] == "OperationOutcome"
+
+
+def test_a_page_says_why_it_is_refused_in_words(practice):
     signed_in(practice, "nurse-ward")
     refused = record(practice)
     assert refused.status_code == 403 and refused.headers["content-type"].startswith("text/html")

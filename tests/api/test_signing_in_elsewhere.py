@@ -19,7 +19,7 @@ from gateway.signin.sessions import form_token
 from tests.api import people
 from tests.api.conftest import Api, Clock
 from tests.api.people import ANN
-from tests.api.test_signing_in import give, secret, token_in
+from tests.api.test_signing_in import BROWSER, give, secret, token_in
 from tests.signin import provider
 from tests.signin.systems import OTHER_KEY, SHARED_KEY
 
@@ -116,6 +116,7 @@ def elsewhere(tmp_path_factory, data_dir):
         store = create_gateway(config.Settings(data_dir=folder), "sandbox", clock=Clock()).store
         people.fill(store)
         api = Api(store, folder, issuers=path)
+        api.client.headers["accept"] = BROWSER
         yield Elsewhere(api, sources)
         api.close()
         store.close()
