@@ -63,8 +63,8 @@ def _verified(request: Request, token: str) -> Caller:
 async def caller_of_page(request: Request) -> Caller:
     """The caller of a page of ours: of a bearer token as ``caller`` finds them, else whoever signed in in this browser,
     in the role that they selected. Only routes outside of ``/fhir`` ask for it: a browser sends its cookie whoever
-    made it ask. Raises ``Unauthenticated``; a browser is then sent to sign in or to select a role, and what takes no page is told
-    so as by the API."""
+    made it ask. Raises ``Unauthenticated``; a browser is then sent to sign in or to select a role, and what takes no
+    page is told so as by the API."""
     if "authorization" in request.headers:
         return await caller(request)
     is_browser = "text/html" in request.headers.get("accept", "")

@@ -25,7 +25,6 @@ from gateway.nhs.roles import Caller, caller_from_claims
 from gateway.signin import offered
 from gateway.signin.launch import Asked, Launch, Launched, NotAsked, is_app
 from gateway.signin.sandbox import ISSUER
-from gateway.store.handles import digest_of
 from gateway.web.authorize_page import authorize_page, refused_page
 
 router = APIRouter()
@@ -86,7 +85,7 @@ def _launched(
     """Of an app that our page launched: ask its user to go on, for the patient of that page."""
     if wish.launched is None or not (is_chosen and form.get("go_on")):
         return page(authorize_page(wish.client, form, {}, False))
-    session = digest_of(auth.cookie(request, auth.SESSION))
+    session = auth.cookie(request, auth.SESSION)
     code = launch.code(wish, wish.launched.user, wish.launched.patient, wish.launched.encounter, session)
     return RedirectResponse(wish.place(code=code), 303)
 

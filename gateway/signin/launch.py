@@ -170,11 +170,13 @@ class Launch:
 
     def code(self, asked: Asked, user: str, patient: str, encounter: str, session: str = "") -> str:
         """A code for a named user, a Patient's id and an Encounter's, which holds for a minute and once. ``session`` is
-        the digest of the session in the browser: a launch from our page goes on only there. Raises ``Invalid``."""
+        the secret of the session in the browser: a launch from our page goes on only there. Raises ``Invalid``."""
         launched = asked.launched or Launched(user, patient, encounter, "")
         claims(launched.user)  # of a named user alone
         if asked.launched is not None:
-            if asked.launched.session and not secrets.compare_digest(asked.launched.session, session):
+            if asked.launched.session and not secrets.compare_digest(
+                asked.launched.session, handles.digest_of(session)
+            ):
                 raise Invalid("launch: it was begun in another session")
             self._use_launch(asked.launch)
         grant = Grant(
