@@ -74,8 +74,8 @@ KEYS = frozenset({"iss", "audience", "algorithms", "jwks", "discovery", "typ", "
 
 
 def from_tables(tables: Mapping[str, Any], path: Path = Path()) -> list[Issuer]:
-    """The issuers that ``GATEWAY_ISSUERS`` names, one table each, in a file of the folder ``path``. Raises ``Refused`` naming the table that is not
-    whole, or that has a key we do not know: a misspelt limit must not be no limit."""
+    """The issuers that ``GATEWAY_ISSUERS`` names, one table each, in a file of the folder ``path``. Raises ``Refused``
+    naming the table that is not whole, or that has a key we do not know: a misspelt limit must not be no limit."""
     return [_from_table(name, table, path) for name, table in tables.items()]
 
 
