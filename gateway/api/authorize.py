@@ -92,8 +92,8 @@ def _launched(
 
 @router.post("/launch")
 async def launch_app(request: Request, caller: Paged) -> Response:
-    """https://hl7.org/fhir/smart-app-launch/app-launch.html#launch-app-ehr-launch: a named user launches an app from our
-    page, for one patient, and for their visit where it is named."""
+    """https://hl7.org/fhir/smart-app-launch/app-launch.html#launch-app-ehr-launch: a named user launches an app from
+    our page, for one patient, and for their visit where it is named."""
     door, id_ = request.app.state.door, request.state.id
     await run_in_threadpool(records.refuse_early, door, caller, access.Act("search", "Patient", True), id_)
     sent = await asked.form_body(request)

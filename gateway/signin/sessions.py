@@ -252,8 +252,8 @@ def _of_staff(issuer: Issuer, claims: Facts, role: Facts, number: str) -> Role:
 
 
 def _of_patient(claims: Facts, iss: str, number: str) -> Role:
-    """A patient, who holds no role: nothing is decided in their favour by one. Raises ``NotSignedIn`` where they did not
-    prove who they are."""
+    """A patient, who holds no role: nothing is decided in their favour by one. Raises ``NotSignedIn`` where they did
+    not prove who they are."""
     if claims.get("identity_proofing_level") != "P9" or claims.get("vot") not in VECTORS:
         raise NotSignedIn("identity_proofing_level")
     subject, name = str(claims["sub"]), str(claims.get("name", ""))

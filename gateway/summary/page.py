@@ -25,7 +25,8 @@ COLUMNS = re.compile(r"\S {3,}\S")
 
 
 def summary_page(record: Record, session: Bar | None = None) -> str:
-    """The page of a record, with the bar of the session in which it is shown. It needs no script, loads one style sheet of ours, and has no number in any link.
+    """The page of a record, with the bar of the session in which it is shown. It needs no script, loads one style sheet
+    of ours, and has no number in any link.
 
     Raises ``Invalid`` without a Patient.
     """

@@ -1,4 +1,4 @@
-"""People sign in in a browser and see pages in one role: what a session is, when it ends, and what does not begin one."""
+"""People sign in in a browser and see pages in one role: what a session is, when it ends, what does not begin one."""
 
 import re
 
