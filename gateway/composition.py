@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gateway.notify.notifier import Notifier
     from gateway.records import Door
     from gateway.signin.issuers import Issuers
+    from gateway.signin.sessions import Sessions
     from gateway.signin.token_endpoint import TokenEndpoint
     from gateway.store.audit import Audit
 
@@ -279,13 +280,15 @@ class Gateway:
 
 @dataclass(frozen=True)
 class Service:
-    """A gateway that answers requests: its door, the issuers whose callers it knows, its own token endpoint, and where
-    notifications go. Used as a context manager, it closes the audit at the end; the gateway stays open."""
+    """A gateway that answers requests: its door, the issuers whose callers it knows, its own token endpoint, the
+    sessions of its pages, and where notifications go. Used as a context manager, it closes the audit at the end; the
+    gateway stays open."""
 
     gateway: Gateway
     door: Door
     issuers: Issuers[Caller]
     tokens: TokenEndpoint
+    sessions: Sessions
     hooks: Hooks | None = None
 
     def close(self) -> None:
@@ -347,6 +350,7 @@ def open_service(gateway: Gateway) -> Service:
     both a sandbox store and ``GATEWAY_SANDBOX=1``, a live store needs its code sets, labels must be of the sets in
     force, and the file of the audit must not be lost."""
     from gateway import records
+    from gateway.signin.sessions import Sessions
     from gateway.signin.token_endpoint import TokenEndpoint
 
     if gateway.store.is_sandbox != gateway.settings.sandbox:
@@ -358,7 +362,9 @@ def open_service(gateway: Gateway) -> Service:
     issuers, hooks = _issuers(gateway, token_key), gateway.hooks()
     door = records.open_door(gateway.store, code_sets, gateway.writing_audit())
     gateway.mark_audit()
-    return Service(gateway, door, issuers, TokenEndpoint(gateway.store, token_key), hooks)
+    settings = gateway.settings
+    sessions = Sessions(gateway.store, issuers.by_name.values(), settings.session_idle, settings.session_longest)
+    return Service(gateway, door, issuers, TokenEndpoint(gateway.store, token_key), sessions, hooks)
 
 
 def _issuers(gateway: Gateway, token_key: bytes) -> Issuers[Caller]:
@@ -366,7 +372,8 @@ def _issuers(gateway: Gateway, token_key: bytes) -> Issuers[Caller]:
     sandbox."""
     from gateway.signin import callers, issuers, sandbox, token_endpoint
 
-    accepted = issuers.from_tables(config.tables(gateway.settings.issuers, "GATEWAY_ISSUERS"))
+    path = gateway.settings.issuers
+    accepted = issuers.from_tables(config.tables(path, "GATEWAY_ISSUERS"), path.parent if path else Path())
     if gateway.store.is_sandbox:
         accepted.append(sandbox.issuer(gateway.sandbox_key()))
     if token_key:

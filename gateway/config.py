@@ -53,7 +53,7 @@ class Settings:
         default=None,
         metadata={
             "help": "TOML file, one table an OpenID issuer: `iss`, `audience`, `algorithms`, `jwks` or `discovery`, "
-            "and whom it may vouch for: `organisations`, `operators`, `projects`, `acr`"
+            "whom it may vouch for: `organisations`, `operators`, `projects`, `acr`, and `pages` where people sign in"
         },
     )
     token_key: Path | None = field(
@@ -104,6 +104,12 @@ class Settings:
             "help": "addresses or networks, separated by commas: only a proxy there is believed whose address it "
             "forwards (`X-Forwarded-For`), for the audit and the rates"
         },
+    )
+    session_idle: int = field(
+        default=15, metadata={"help": "minutes without a request after which the session of a page ends"}
+    )
+    session_longest: int = field(
+        default=600, metadata={"help": "minutes after which the session of a page ends in any case"}
     )
     cors_origins: tuple[str, ...] = field(
         default=(),
@@ -180,6 +186,8 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         ("log_level", settings.log_level in LEVELS),
         ("optout_days", settings.optout_days > 0),
         ("body_limit", settings.body_limit > 0),
+        ("session_idle", 0 < settings.session_idle <= settings.session_longest),
+        ("session_longest", settings.session_longest <= 24 * 60),
         ("feeds", settings.feeds is None or settings.feeds.is_file()),
         ("issuers", settings.issuers is None or settings.issuers.is_file()),
         ("token_key", settings.token_key is None or settings.token_key.is_file()),

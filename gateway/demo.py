@@ -316,6 +316,8 @@ def _serve(showing: Showing, asking: Asking, subject: Subject, listeners: list[s
     bearer = f'"Authorization: Bearer $(cat {shlex.quote(str((folder / SERVED[0]).resolve()))})"'
     address = f"{url}/fhir/Patient/{subject.id}/$summary"
     console.out.print(Text(f"curl -H {bearer} -H 'Accept: text/html' '{address}'\n"), soft_wrap=True)
+    number = showing.world.people["demo"].nhs_number
+    console.out.print(f"Or open {url} in a browser, sign in as {SERVED[0]}, and look for {number}\n")
     gateway = showing.gateway
     with worker.beside(gateway.store, gateway.exports(), gateway.export_root(), workers=1):
         server.serve(asking.app, listeners)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from types import TracebackType
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import httpx
 import msgspec
@@ -176,14 +176,40 @@ def document(
     trusts whoever named it. Raises ``Refused`` for an address that may not
     be called, ``Unavailable`` where there is no such document.
     """
+    status, content, headers = _once_whole("GET", url, is_near, is_ours, transport)
+    if status != 200 or not (members := _object(content)):
+        raise Unavailable("the other server has no such document", "no-answer")
+    return Document(members, _kept_for(headers))
+
+
+def encoded(form: Mapping[str, str]) -> str:
+    """A form as it is sent, or as it stands after the mark of an address."""
+    return urlencode(form)
+
+
+def exchange(
+    url: str, form: str | None, headers: Mapping[str, str], *, is_near: bool = False,
+    transport: httpx.BaseTransport | None = None,
+) -> Reply:  # fmt: skip
+    """The answer of an address that our operator trusts, asked once: a form is posted, without one it is a GET. What
+    holds once, such as a code, must not be sent twice. Raises as ``document`` does."""
+    method = "GET" if form is None else "POST"
+    status, content, _ = _once_whole(method, url, is_near, True, transport, headers, form)
+    return Reply(status, _object(content))
+
+
+def _once_whole(
+    method: str, url: str, is_near: bool, is_ours: bool, transport: httpx.BaseTransport | None,
+    more: Mapping[str, str] | None = None, form: str | None = None,
+) -> tuple[int, bytes, httpx.Headers]:  # fmt: skip
+    """Status, content and headers of one request to a document's address."""
     parts, port = _parts(url, is_near)
     is_free = is_ours or (is_near and parts.hostname in LOOPBACK)
     address = (parts.hostname or "") if is_free else _resolved(parts.hostname or "", port, _is_public)
-    with _called("GET", url, address, {"Accept": "application/json"}, DOCUMENT_TIMEOUT, transport) as response:
-        content = _whole(response, DOCUMENT_BYTES, DOCUMENT_TIMEOUT)
-    if response.status_code != 200 or not (members := _object(content)):
-        raise Unavailable("the other server has no such document", "no-answer")
-    return Document(members, _kept_for(response.headers))
+    sent = {**(more or {}), "Accept": "application/json"}
+    content = None if form is None else form.encode()
+    with _called(method, url, address, sent, DOCUMENT_TIMEOUT, transport, content) as response:
+        return response.status_code, _whole(response, DOCUMENT_BYTES, DOCUMENT_TIMEOUT), response.headers
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Metrics that several processes of one server count together: files in a folder of theirs, added up at each scrape.
 
-The library's multi-process mode: it counts into files where `PROMETHEUS_MULTIPROC_DIR` was set when it was imported. Source:
-https://prometheus.github.io/client_python/multiprocess/.
+The library's multi-process mode: it counts into files where `PROMETHEUS_MULTIPROC_DIR` was set when it was imported.
+Source: https://prometheus.github.io/client_python/multiprocess/.
 """
 
 from __future__ import annotations

@@ -78,6 +78,10 @@ is a delivery of its own, so a ``load``. ``demo`` writes into a store of its own
 ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/metrics"): READS_NOBODY,
     ("GET", "/quality"): ("quality",),
+    ("GET", "/record/{id_}"): ("shared",),
+    ("POST", "/record"): ("shared",),
+    ("POST", "/launch"): ("search",),
+    ("GET", "/fhir/Practitioner/sandbox-{user}"): ("read",),
     ("GET", "/fhir/Patient/{id_}/$summary"): ("shared",),
     ("GET", "/fhir/Patient/$summary"): ("shared",),
     ("POST", "/fhir/Patient/{id_}/$summary"): ("shared",),

@@ -9,18 +9,20 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
 
 from gateway import records
 from gateway.api import asked, negotiation
 from gateway.api.errors import FHIR_JSON, JSON, XML, Failed
 from gateway.errors import GatewayError, Invalid
 from gateway.fhir import as_xml
+from gateway.web.session_pages import problem_page
 
 PRETTY = "_pretty"
 NOTHING = "default-src 'none'; sandbox"
 """What XML may do in a browser, which would show the XHTML within it as a page."""
-PAGE = "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'"
-"""What a page may load: style, pictures and fonts of ours."""
+PAGE = "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+"""What a page may load: style, pictures and fonts of ours. No page of others may show one of ours inside of it."""
 
 
 class Form:
@@ -56,6 +58,9 @@ class Form:
 def failed(request: Request, failure: Failed) -> Response:
     """Return the response to a failure, in XML where that is what the client takes: JSON for any other wish."""
     body, status, headers = failure
+    place = getattr(request.state, "page", None)
+    if place is not None:
+        return _failed_page(place, body, status, headers)
     try:
         # a browser, which would rather have a page, shows JSON and stores XML
         kind = negotiation.chosen(request, asked.in_query(request), XML, negotiation.HTML)
@@ -64,6 +69,17 @@ def failed(request: Request, failure: Failed) -> Response:
     if kind == XML:
         return _in_xml(as_xml.to_xml(body), status, headers)
     return Response(body, status, headers, FHIR_JSON)
+
+
+def _failed_page(place: str, body: bytes, status: int, headers: Mapping[str, str]) -> Response:
+    """The answer to a browser: ``place`` is where somebody goes who is not signed in."""
+    if status == 401 and place:
+        return RedirectResponse(place, 303)
+    (issue,) = msgspec.json.decode(body)["issue"]
+    kept = {name: value for name, value in headers.items() if name == "Retry-After"}
+    response = page(problem_page(issue["details"]["text"]), status)
+    response.headers.update(kept)
+    return response
 
 
 def _in_xml(body: bytes, status: int, headers: Mapping[str, str]) -> Response:

@@ -26,8 +26,10 @@ from gateway.api import (
     operations,
     origins,
     rates,
+    record_pages,
     sandbox,
     service,
+    signing_in,
     subscribing,
     tokens,
     validating,
@@ -58,7 +60,7 @@ def routes(*, is_sandbox: bool) -> list[BaseRoute]:
     through at each request."""
     # A sandbox's own routes come first: their names would stand for a type.
     own = [sandbox, authorize] if is_sandbox else []
-    reading = [service, tokens, operations, collecting, attachments, bulk, caseloads]
+    reading = [service, signing_in, record_pages, tokens, operations, collecting, attachments, bulk, caseloads]
     parts = [*own, *reading, subscribing, validating, interchange, contributing, fhir]
     return [route for part in parts for route in part.router.routes]
 
@@ -82,12 +84,16 @@ def create_app(opened: Service, url: str = "", shared: Path | None = None) -> Fa
     app.state.settings, app.state.root, app.state.base = settings, root, root + "/fhir"
     app.state.defaults = feeds.defaults(settings)
     app.state.tokens, app.state.token_url = opened.tokens, root + offered.TOKEN
-    app.state.launch = Launch(store, opened.gateway.sandbox_key(), app.state.base) if store.is_sandbox else None
+    app.state.launch = None
+    if store.is_sandbox:
+        app.state.launch = Launch(
+            store, opened.gateway.sandbox_key(), app.state.base, root + offered.ISSUER, settings.session_idle
+        )
     files_of = (settings.data_dir, settings.inbox_file, settings.watch_file)
     counts = Metrics(store, opened.door.audit, *files_of, shared=shared)
     app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
     app.state.keeper = Keeper(opened.door, opened.hooks, app.state.base)
-    app.state.documents = {}
+    app.state.sessions, app.state.documents = opened.sessions, {}
     app.state.rates, app.state.judgements = rates.open_rates(settings, shared), Judgements()
     app.state.readiness = service.Readiness(partial(records.check, opened.door))
     errors.install(app, answer.failed)

@@ -39,6 +39,11 @@ def in_form(request: Request, sent: bytes) -> list[tuple[str, str]]:
     return in_query(request) + _pairs(sent)
 
 
+def in_body(sent: bytes) -> list[tuple[str, str]]:
+    """The pairs of a form alone. Raises as ``in_query`` does."""
+    return _pairs(sent)
+
+
 async def body(request: Request, most: int) -> bytes:
     """The bytes of a body. Raises ``TooLarge`` as soon as it is larger than ``most``."""
     chunks, size = [], 0

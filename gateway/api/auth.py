@@ -60,12 +60,62 @@ def _verified(request: Request, token: str) -> Caller:
     return replace(known, address=request.client.host) if request.client else known
 
 
+async def caller_of_page(request: Request) -> Caller:
+    """The caller of a page of ours: of a bearer token as ``caller`` finds them, else whoever signed in in this browser,
+    in the role that they selected. Only routes outside of ``/fhir`` ask for it: a browser sends its cookie whoever
+    made it ask. Raises ``Unauthenticated``; a browser is then sent to sign in or to select a role, and what takes no
+    page is told so as by the API."""
+    if "authorization" in request.headers:
+        return await caller(request)
+    is_browser = "text/html" in request.headers.get("accept", "")
+    request.state.page = f"{SIGN_IN}?to={request.url.path}" if is_browser else None
+    state = request.app.state
+    try:
+        signed_in = await run_in_threadpool(state.sessions.of, cookie(request, SESSION))
+        if signed_in.caller is None:
+            request.state.page = SELECT if is_browser else None
+            raise Unauthenticated("a role must be selected")
+    except Unauthenticated:
+        state.rates.count_stranger(request)
+        raise
+    known: Caller = signed_in.caller
+    state.rates.count_caller(known)
+    request.state.signed_in, request.state.page = signed_in, "" if is_browser else None
+    return replace(known, address=request.client.host) if request.client else known
+
+
+SESSION, BROWSER = "session", "signing-in"
+"""The names of the cookies: of a session, and of a browser that has none yet."""
+SIGN_IN, SELECT = "/signin", "/signin/role"
+
+
+def cookie_name(request: Request, name: str) -> str:
+    """A cookie's name. Over TLS a browser keeps one of this prefix to us alone and to encrypted connections
+    (https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-4.1.3.2)."""
+    return f"__Host-{name}" if is_secure(request) else name
+
+
+def is_secure(request: Request) -> bool:
+    """Whether browsers reach us over TLS."""
+    root: str = request.app.state.root
+    return root.startswith("https:")
+
+
+def cookie(request: Request, name: str) -> str:
+    """The secret in a cookie; "" where there is none."""
+    return request.cookies.get(cookie_name(request, name), "")
+
+
 Known = Annotated[Caller, Depends(caller)]
 """A route's argument: the verified caller."""
+Paged = Annotated[Caller, Depends(caller_of_page)]
+"""The argument of a page's route: the caller of a token, or of the session in this browser."""
 
 PUBLIC = {
     "/fhir/metadata", "/livez", "/openapi.json", "/readyz", offered.CONFIGURATION,
-    offered.TOKEN, offered.INTROSPECT, offered.REVOKE, offered.JWKS, offered.AUTHORIZE,
+    offered.TOKEN, offered.INTROSPECT, offered.REVOKE, offered.JWKS, offered.AUTHORIZE, offered.OPENID,
+    "/", SIGN_IN, SELECT, "/signin/{name}/back", "/signin/{name}/logout", "/signout",
 }  # fmt: skip
 """The routes that answer without a caller, beside the style sheet. Those of ``/auth`` ask for a signed assertion, or
-are the sandbox's sign-in. A test checks that every other route asks for ``Known``."""
+are the sandbox's sign-in for apps; those on which people sign in and out read their session themselves. A test checks
+that every other route asks for ``Known`` or ``Paged``."""

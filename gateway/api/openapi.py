@@ -52,15 +52,26 @@ _SUMMARY = tuple(operations.VALUES)
 _EXPORT = tuple(bulk.VALUES)
 _RESOURCE = (JSON, XML)
 _PROOF = ("client_assertion_type", "client_assertion")
-_TOKEN = ("grant_type", "scope", *_PROOF, "code", "redirect_uri", "client_id", "code_verifier")
+_TOKEN = ("grant_type", "scope", *_PROOF, "code", "redirect_uri", "client_id", "code_verifier", "refresh_token")
 _LAUNCH = (
     "response_type", "client_id", "redirect_uri", "scope", "state", "aud", "code_challenge", "code_challenge_method",
+    "launch", "nonce",
 )  # fmt: skip
 _COLLECT = tuple(dict.fromkeys((*collecting.EVERYTHING, *PORTION)))
 ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/livez"): Row(answers=(TEXT,)),
     ("GET", "/readyz"): Row(answers=(TEXT,)),
     ("GET", "/openapi.json"): Row(answers=(PLAIN_JSON,)),
+    ("GET", "/"): Row(answers=(HTML,)),
+    ("GET", "/signin"): Row(query=("to",), answers=(HTML,)),
+    ("POST", "/signin"): Row(body=("token", "to", "user", "provider"), answers=(HTML,)),
+    ("GET", "/signin/{name}/back"): Row(query=("code", "state", "iss", "error"), answers=(HTML,)),
+    ("POST", "/signin/{name}/logout"): Row(body=("logout_token",), answers=()),
+    ("GET", "/signin/role"): Row(answers=(HTML,)),
+    ("POST", "/signin/role"): Row(body=("token", "role"), answers=(HTML,)),
+    ("POST", "/signout"): Row(body=("token",), answers=(HTML,)),
+    ("GET", "/record/{id_}"): Row("shared", answers=(HTML,)),
+    ("POST", "/record"): Row("shared", body=("token", "number"), answers=(HTML,)),
     ("GET", "/metrics"): Row("jobs", answers=(TEXT,)),
     ("GET", "/quality"): Row("jobs", ("_format",), answers=(PLAIN_JSON, HTML)),
     ("GET", "/fhir/metadata"): Row(query=_SHAPE),
@@ -119,6 +130,9 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/auth/authorize"): Row(query=_LAUNCH, answers=(HTML,)),
     ("POST", "/auth/authorize"): Row(body=_LAUNCH, answers=(HTML,)),
     ("POST", "/sandbox/pack"): Row("create", sent=(PLAIN_JSON,)),
+    ("POST", "/launch"): Row("search", body=("token", "app", "number", "encounter"), answers=(HTML,)),
+    ("GET", "/auth/.well-known/openid-configuration"): Row(answers=(PLAIN_JSON,)),
+    ("GET", "/fhir/Practitioner/sandbox-{user}"): Row("read", _SHAPE),
     ("POST", "/sandbox/permission"): Row("permit", answers=(), sent=(PLAIN_JSON,), status=201),
 }  # fmt: skip
 """THE TABLE of routes. A test wants a row for each, and asks each of them whether its act is the one decided."""

@@ -1,4 +1,5 @@
-"""The extra routes of a sandbox: a named user records permission to view, a tester loads people and begins anew."""
+"""The extra routes of a sandbox: a named user records permission to view, and is a Practitioner; a tester loads people
+and begins anew."""
 
 from __future__ import annotations
 
@@ -8,13 +9,15 @@ from starlette.concurrency import run_in_threadpool
 
 from gateway import records
 from gateway.api import asked
+from gateway.api.answer import Form
 from gateway.api.auth import Known
 from gateway.api.errors import FHIR_JSON, outcome_of
 from gateway.care import permit
-from gateway.errors import Invalid
+from gateway.errors import Invalid, NotFound
+from gateway.fhir import build
 from gateway.fhir.issues import Issue
 from gateway.intake.resetting import reset
-from gateway.nhs import identifiers
+from gateway.nhs import identifiers, sandbox
 from gateway.nhs.access import Act
 from gateway.nhs.roles import Caller
 
@@ -53,6 +56,22 @@ async def pack(request: Request, caller: Known) -> Response:
     sent = await asked.body(request, asked.MOST_OF_JSON)
     count = await run_in_threadpool(_load_pack, request, caller, sent)
     return Response(outcome_of([Issue("information", "informational", "", f"people: {count}")]), media_type=FHIR_JSON)
+
+
+@router.get("/fhir/Practitioner/sandbox-{user}")
+def practitioner(user: str, request: Request, caller: Known) -> Response:
+    """https://hl7.org/fhir/R4/http.html#read: the Practitioner that stands for a named user, whom an ID token names as
+    ``fhirUser``. It is of no source, and lies in no store."""
+    form = Form(request, asked.in_query(request))
+    door, act, id_ = request.app.state.door, Act("read", "Practitioner"), request.state.id
+    records.refuse_early(door, caller, act, id_)
+    outcome = "ok" if user in sandbox.staff() else "none"
+    door.audit.record(
+        {**records.who(caller), "act": "read", "type": "Practitioner", "outcome": outcome, "request": id_}
+    )
+    if outcome == "none":
+        raise NotFound("Practitioner")
+    return form.answer(build.encode(sandbox.practitioner(user)))
 
 
 @router.post("/fhir/$reset")

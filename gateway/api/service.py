@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from gateway import __version__, feeds
 from gateway.api import asked, negotiation, openapi
 from gateway.api.answer import Form, page
-from gateway.api.auth import Known
+from gateway.api.auth import Known, Paged
 from gateway.api.errors import RETRY_SECONDS
 from gateway.errors import Forbidden, GatewayError
 from gateway.fhir import build, capability
@@ -141,7 +141,7 @@ def metrics(request: Request, caller: Known) -> Response:
 
 
 @router.get("/quality")
-def data_quality(request: Request, caller: Known) -> Response:
+def data_quality(request: Request, caller: Paged) -> Response:
     """How good the data of each publisher is, as a page or as JSON, for whoever may run the gateway. It counts, and
     names nobody."""
     pairs = asked.in_query(request)

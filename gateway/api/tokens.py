@@ -51,7 +51,9 @@ async def revoke(request: Request) -> Response:
 @router.get(offered.JWKS)
 def jwks(request: Request) -> Response:
     """https://www.rfc-editor.org/rfc/rfc7517#section-5: the public keys of the gateway's own tokens."""
-    return _json(request.app.state.tokens.jwks)
+    state = request.app.state
+    keys = [*state.tokens.jwks["keys"], *(state.launch.jwks["keys"] if state.launch else ())]
+    return _json({"keys": list({key["kid"]: key for key in keys}.values())})
 
 
 @router.get(offered.CONFIGURATION)
@@ -68,6 +70,8 @@ def _token(request: Request, form: Form) -> Response:
     launch = request.app.state.launch
     if launch is not None and form.get("grant_type") == "authorization_code":
         return _json(launch.redeemed(form, _about(request)))
+    if launch is not None and form.get("grant_type") == "refresh_token":
+        return _json(launch.refreshed(form, _about(request)))
     if form.get("grant_type") != "client_credentials":
         raise NotGranted("unsupported_grant_type" if form.get("grant_type") else "invalid_request", "grant_type")
     endpoint, proof = _proven(request, form)

@@ -66,6 +66,22 @@ USERS: dict[str, dict[str, Any]] = {
 them, not expanded."""
 
 
+def staff() -> dict[str, str]:
+    """The role of each named user who is a person with a role."""
+    held = {user: next(iter(known.get("nhsid_nrbac_roles", ())), None) for user, known in USERS.items()}
+    return {user: role["role_name"] for user, role in held.items() if role}
+
+
+def practitioner(user: str) -> dict[str, Any]:
+    """https://hl7.org/fhir/R4/practitioner.html
+
+    The Practitioner that stands for a named user."""
+    known = USERS[user]
+    identifier = {"system": "https://fhir.nhs.uk/Id/sds-user-id", "value": known["nhsid_useruid"]}
+    return {"resourceType": "Practitioner", "id": f"sandbox-{user}", "identifier": [identifier], "active": True,
+            "name": [{"text": known["name"]}]}  # fmt: skip
+
+
 def claims(user: str, project: str = "") -> dict[str, Any]:
     """Return the claims of a named user, a system client's bound to ``project``. Raises ``Refused`` naming the users
     there are."""

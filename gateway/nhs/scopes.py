@@ -57,9 +57,9 @@ NEEDS: Mapping[str, Need] = {
     "notify": Need("rs"),
 }
 """THE TABLE of what each act needs. Permission to view is a patient's consent that somebody records. The metrics and
-the exports of all projects are about no type, so only a scope on all of them reaches these. Any scope on
-a type lets resources of it be checked. Who is told of changes could read and search what changed. An act without a row is
-reached by no scope."""
+the exports of all projects are about no type, so only a scope on all of them reaches these. Any scope on a type lets
+resources of it be checked. Who is told of changes could read and search what changed. An act without a row is reached
+by no scope."""
 
 
 def from_claims(claims: Mapping[str, Any]) -> frozenset[str] | None:

@@ -220,7 +220,8 @@ class Notifier:
         return isinstance(receipt, Receipt) and 200 <= receipt.status < 300
 
     def _failed(self, row: SubscriptionRow, lease: int, receipt: Receipt | Refused | None) -> bool:
-        """Have it sent again later, or give up. What waits stays: a subscription that is begun again goes on with it."""
+        """Have it sent again later, or give up. What waits stays: a subscription that is begun again goes on with
+        it."""
         words, seconds = NO_ANSWER, 0.0
         if isinstance(receipt, Receipt):
             words, seconds = f"the endpoint answers {receipt.status}", min(receipt.seconds or 0, MOST_PAUSE)

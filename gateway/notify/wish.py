@@ -36,8 +36,8 @@ KNOWN = frozenset({"resourceType", "id", "meta", "text", "status", "contact", "e
 CHANNEL = frozenset({"type", "endpoint", "payload", "_payload", "header"})
 _HEADER = re.compile(r"([A-Za-z0-9-]{1,64}):[ \t]*([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)", re.ASCII)
 _OURS = re.compile(
-    r"(?:webhook-|proxy-|sec-|x-forwarded|content-|accept|transfer-|if-).*|host|connection|expect|te|trailer|upgrade|via|"
-    r"date|cookie|keep-alive|forwarded|user-agent|range",
+    r"(?:webhook-|proxy-|sec-|x-forwarded|content-|accept|transfer-|if-).*|host|connection|expect|te|trailer|upgrade|"
+    r"via|date|cookie|keep-alive|forwarded|user-agent|range",
     re.IGNORECASE,
 )
 """Headers that say how a request is sent, or that are ours."""

@@ -14,7 +14,9 @@ from typing import Any, Generic, TypeVar
 from jose import backends
 
 from gateway.errors import Refused, Unavailable
-from gateway.signin import openid, remote_keys, vouching
+from gateway.signin import openid, page_client, remote_keys, vouching
+from gateway.signin.openid import Discovery
+from gateway.signin.page_client import PageClient
 from gateway.signin.remote_keys import RemoteKeys
 from gateway.signin.vouching import Vouches
 
@@ -47,6 +49,9 @@ class Issuer:
     typ: str = ""
     vouches: Vouches | None = None
     remote: RemoteKeys | None = None
+    discovery: Discovery | None = None
+    pages: PageClient | None = None
+    """This gateway as a client of the issuer, for people who open its pages; None where they do not sign in there."""
 
     @property
     def keys(self) -> Mapping[str, Any]:
@@ -64,29 +69,31 @@ class Issuer:
             raise Refused(f"issuer: {reason}")
 
 
-KEYS = frozenset({"iss", "audience", "algorithms", "jwks", "discovery", "typ", "longest"})
+KEYS = frozenset({"iss", "audience", "algorithms", "jwks", "discovery", "typ", "longest", "pages"})
 """The keys of an issuer's table that say how its tokens are verified; ``vouching.KEYS`` say whom it may vouch for."""
 
 
-def from_tables(tables: Mapping[str, Any]) -> list[Issuer]:
-    """The issuers that ``GATEWAY_ISSUERS`` names, one table each. Raises ``Refused`` naming the table that is not
-    whole, or that has a key we do not know: a misspelt limit must not be no limit."""
-    return [_from_table(name, table) for name, table in tables.items()]
+def from_tables(tables: Mapping[str, Any], path: Path = Path()) -> list[Issuer]:
+    """The issuers that ``GATEWAY_ISSUERS`` names, one table each, in a file of the folder ``path``. Raises ``Refused``
+    naming the table that is not whole, or that has a key we do not know: a misspelt limit must not be no limit."""
+    return [_from_table(name, table, path) for name, table in tables.items()]
 
 
-def _from_table(name: str, table: Mapping[str, Any]) -> Issuer:
+def _from_table(name: str, table: Mapping[str, Any], path: Path) -> Issuer:
     if ("jwks" in table) == ("discovery" in table):
         raise Refused(f"GATEWAY_ISSUERS: {name}: either jwks or discovery is needed")
     try:
         unknown = table.keys() - KEYS - vouching.KEYS
         limits = {key: table[key] for key in ("typ", "longest") if key in table}
         if "discovery" in table:
-            remote, jwks = RemoteKeys(openid.asking(table["discovery"], table["iss"])), {}
-            limits = {"typ": openid.TYPE, "remote": remote, **limits}
+            discovery = openid.Discovery(table["discovery"], table["iss"])
+            remote, jwks = RemoteKeys(discovery.keys), {}
+            limits = {"typ": openid.TYPE, "remote": remote, "discovery": discovery, **limits}
         else:
             jwks = json.loads(Path(table["jwks"]).read_text(encoding="utf-8"))
         issuer = Issuer(table["iss"], table["audience"], tuple(table["algorithms"]), jwks, **limits)
         vouches = vouching.from_table(table)
+        pages = page_client.from_table(name, table["pages"], path) if "pages" in table else None
     except (KeyError, TypeError, OSError, ValueError, AttributeError):
         raise Refused(
             f"GATEWAY_ISSUERS: {name}: iss, audience, algorithms and jwks (a file) or discovery (an address) are "
@@ -94,7 +101,9 @@ def _from_table(name: str, table: Mapping[str, Any]) -> Issuer:
         ) from None
     if unknown:
         raise Refused(f"GATEWAY_ISSUERS: {name}: a key that is not known")
-    return replace(issuer, vouches=vouches)
+    if pages and not issuer.discovery:
+        raise Refused(f"GATEWAY_ISSUERS: {name}: pages need discovery")
+    return replace(issuer, vouches=vouches, pages=pages)
 
 
 class Verified(Generic[Answer]):

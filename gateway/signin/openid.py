@@ -5,38 +5,71 @@ https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.errors import Refused, Unavailable
 
 if TYPE_CHECKING:
     from gateway.egress import Document
 
+FRESH = 300.0
+"""Seconds for which the addresses in a document are taken as they were."""
 TYPE = "at+jwt"
 """The type of an issuer's access tokens (RFC 9068), unless its table names another: an ID token, which also bears the
 issuer's name and signature, is of type ``JWT``."""
 
 
-def asking(url: str, iss: str) -> Callable[[], Document]:
-    """What asks for the keys of the issuer ``iss`` whose discovery document is at ``url``. Raises ``Refused`` for an
-    address that may not be called: https, or http on this machine."""
-    from gateway import egress  # and with it httpx, which most commands do not need
+class Discovery:
+    """The discovery document of the issuer ``iss`` at ``url``. Raises ``Refused`` for an address that may not be
+    called: https, or http on this machine."""
 
-    if not isinstance(url, str) or not isinstance(iss, str):
-        raise TypeError("url")
-    egress.require_document_address(url, is_near=True, is_ours=True)
+    def __init__(self, url: str, iss: str, clock: Callable[[], float] = time.monotonic):
+        from gateway import egress  # and with it httpx, which most commands do not need
 
-    def ask() -> Document:
-        document = egress.document(url, is_near=True, is_ours=True).members
-        if document.get("issuer") != iss:
+        if not isinstance(url, str) or not isinstance(iss, str):
+            raise TypeError("url")
+        egress.require_document_address(url, is_near=True, is_ours=True)
+        self._url, self._iss, self._clock = url, iss, clock
+        self.is_near = url.startswith("http:")
+        self._lock = threading.Lock()
+        self._known: tuple[float, dict[str, Any]] = (-FRESH, {})
+
+    def document(self) -> dict[str, Any]:
+        """The document as it is now. Raises ``Unavailable`` where there is none of this issuer's."""
+        from gateway import egress
+
+        members = egress.document(self._url, is_near=True, is_ours=True).members
+        if members.get("issuer") != self._iss:
             raise Unavailable("the discovery document is another issuer's", "another-issuer")
-        at = document.get("jwks_uri")
+        return members
+
+    def keys(self) -> Document:
+        """The JWKS that the document names. Raises as ``document`` does."""
+        from gateway import egress
+
+        return egress.document(self._address(self.document(), "jwks_uri"), is_near=self.is_near, is_ours=True)
+
+    def address(self, name: str) -> str:
+        """An address that the document names, as it was in the last minutes; "" where it names none. Raises as
+        ``document`` does."""
+        with self._lock:
+            at, members = self._known
+            if self._clock() - at >= FRESH:
+                members = self.document()
+                self._known = self._clock(), members
+        return self._address(members, name) if name in members else ""
+
+    def says(self, name: str) -> bool:
+        """Whether the document says that the issuer does something. Asked after ``address``."""
+        return self._known[1].get(name) is True
+
+    def _address(self, members: dict[str, Any], name: str) -> str:
+        at = members.get(name)
         if not isinstance(at, str):
             raise Unavailable("the discovery document names no keys", "no-keys")
-        is_near = url.startswith("http:")
-        if at.startswith("http:") and not is_near:
-            raise Refused("the keys of an issuer are at https://…")
-        return egress.document(at, is_near=is_near, is_ours=True)
-
-    return ask
+        if not at.startswith("https:") and not (self.is_near and at.startswith("http:")):
+            raise Refused("the addresses of an issuer are https://…")
+        return at

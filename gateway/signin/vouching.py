@@ -59,6 +59,14 @@ def _texts(value: object) -> frozenset[str]:
     return frozenset(value)
 
 
+def text(role: Mapping[str, Any], name: str) -> str:
+    """A claim of a role that is a text. Raises ``Unauthenticated`` where it is none."""
+    value = role.get(name)
+    if not isinstance(value, str) or not value:
+        raise Unauthenticated(f"token: {name}")
+    return value
+
+
 def require(vouches: Vouches | None, caller: Caller, claims: Mapping[str, Any]) -> None:
     """Raise ``Unauthenticated`` where an issuer may not vouch for a caller, or does not say that they signed in surely
     enough. None is an issuer that is trusted for anybody: the sandbox's own."""

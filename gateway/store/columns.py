@@ -15,6 +15,7 @@ DEPENDS = Columns("depends", ("dep", "patient", "grp"))
 ENTRY = Columns("entry", ("patient", "param", "value", "head"))
 ENTRY_GLOBAL = Columns("entry_global", ("param", "value", "head"))
 GATHERED = Columns("gathered", ("job", "bucket", "person", "patient", "name"))
+HANDLE = Columns("handle", ("kind", "digest", "family", "issuer", "subject", "body", "used", "until"))
 HEAD = Columns("head", ("key", "type", "id", "id_hash", "patient", "grp", "publisher", "kind", "own", "labels", "number", "updated", "commit_seq", "seen_seq", "low", "high", "deleted", "hash", "body"))  # fmt: skip
 HISTORY = Columns("history", ("head", "number", "version"))
 JOB = Columns("job", ("id", "kind", "owner", "state", "created", "lease", "pins", "outcome"))

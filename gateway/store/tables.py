@@ -469,9 +469,9 @@ class Shown(SQLModel, table=True):
 
 class Subscription(SQLModel, table=True):
     """What a client of an issuer wants to be told of, and how that stands. ``body`` is the resource as its client sees
-    it at our address ``base``, ``headers`` what each notification carries, sealed. Every version up to ``cursor`` was looked at; ``events``
-    were numbered, ``failures`` attempts in a row failed, the next one is ``due``, and who sends holds it until
-    ``lease``."""
+    it at our address ``base``, ``headers`` what each notification carries, sealed. Every version up to ``cursor`` was
+    looked at; ``events`` were numbered, ``failures`` attempts in a row failed, the next one is ``due``, and who sends
+    holds it until ``lease``."""
 
     __tablename__ = "subscription"
     id: str = Field(sa_column=Column(String(36), primary_key=True))
@@ -506,6 +506,29 @@ class Notice(SQLModel, table=True):
     head: int = Field(sa_column=big())
     event: int = Field(sa_column=big())
     message: str = Field(sa_column=text())
+
+
+class Handle(SQLModel, table=True):
+    """What a secret stands for that somebody holds, by its digest: the session of a browser, a sign-in under way, an
+    app's launch, code or refresh token. ``family`` ties those that end together; ``used`` is when one that holds once
+    was used, or a session was last seen."""
+
+    __tablename__ = "handle"
+    __table_args__ = (
+        PrimaryKeyConstraint("kind", "digest"),
+        Index("handle_family", "kind", "family"),
+        Index("handle_subject", "kind", "issuer", "subject"),
+        Index("handle_until", "until"),
+        CLUSTERED,
+    )
+    kind: str = Field(sa_column=Column(String(16), nullable=False))
+    digest: str = Field(sa_column=Column(String(64), nullable=False))
+    family: str = Field(sa_column=Column(String(128), nullable=False))
+    issuer: str = Field(sa_column=Column(String(500), nullable=False))
+    subject: str = Field(sa_column=Column(String(256), nullable=False))
+    body: str = Field(sa_column=text())
+    used: int = Field(sa_column=big())
+    until: int = Field(sa_column=big())
 
 
 class WriteAudit(SQLModel, table=True):

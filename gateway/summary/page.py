@@ -22,14 +22,16 @@ from gateway.nhs.summary.series import LAST, series
 from gateway.steering import isolated
 from gateway.summary.banner import TITLES, banner
 from gateway.summary.plot import plot
+from gateway.web.session_pages import Bar
 from gateway.web.templating import environment
 
 DATE = re.compile(r"\b(?:\d{2}-)?[A-Z][a-z]{2}-\d{4}(?: \d{2}:\d{2})?\b")
 COLUMNS = re.compile(r"\S {3,}\S")
 
 
-def summary_page(record: Record) -> str:
-    """The page of a record. It needs no script, loads one style sheet of ours, and has no number in any link.
+def summary_page(record: Record, session: Bar | None = None) -> str:
+    """The page of a record, with the bar of the session in which it is shown. It needs no script, loads one style sheet
+    of ours, and has no number in any link.
 
     Raises ``Invalid`` without a Patient.
     """
@@ -42,7 +44,7 @@ def summary_page(record: Record) -> str:
         tests=[(test, plot(test)) for test in series(record)], last=LAST,
         medicines=_of(shown, "repeat", "acute"), problems=_of(shown, "problems"),
         grid=GRID, lines=completeness(record, shown), record=record, kind_title=lambda name: kinds.of(name).title,
-        how_to_read=HOW_TO_READ, caution=CAUTION, is_first=len(record.contributions) < 2,
+        session=session, how_to_read=HOW_TO_READ, caution=CAUTION, is_first=len(record.contributions) < 2,
         printed=f"{shown_time(record.here.isoformat())} {record.here.tzname()}",
     )  # fmt: skip
 

@@ -10,18 +10,21 @@ from jinja2 import Environment
 
 from gateway.web.templating import environment
 
-PASSED_ON = ("response_type", "client_id", "redirect_uri", "scope", "state", "aud", "code_challenge", "code_challenge_method")  # fmt: skip
+PASSED_ON = ("response_type", "client_id", "redirect_uri", "scope", "state", "aud", "code_challenge", "code_challenge_method", "launch", "nonce")  # fmt: skip
 """The parameters of the app that come back with the form."""
 
 
 def authorize_page(
-    app: str, form: Mapping[str, str], users: Mapping[str, str], needs_patient: bool, why: str = ""
-) -> str:
-    """The page as HTML, for an app of this id. ``form`` is what it asked, ``users`` the role of each named user, and
-    ``why`` the reason why the last choice was refused."""
-    kept = {name: form[name] for name in PASSED_ON if name in form}
+    app: str, form: Mapping[str, str], users: Mapping[str, str], needs_patient: bool, why: str = "",
+    visits: Mapping[str, str] | None = None,
+) -> str:  # fmt: skip
+    """The page as HTML, for an app of this id. ``form`` is what it asked, ``users`` the role of each named user (none
+    where our page launched the app), ``why`` the reason why the last choice was refused, and ``visits`` those of which
+    one may be chosen, after the patient."""
+    chosen = () if visits is None else ("user", "number")
+    kept = {name: form[name] for name in (*PASSED_ON, *chosen) if name in form}
     return _templates().get_template("authorize.html").render(
-        app=app, kept=kept, users=users, needs_patient=needs_patient, why=why
+        app=app, kept=kept, users=users, needs_patient=needs_patient, why=why, visits=visits
     )  # fmt: skip
 
 

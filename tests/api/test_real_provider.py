@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -20,9 +21,11 @@ from gateway.composition import create_gateway
 from gateway.nhs import sandbox
 from gateway.signin import remote_keys
 from tests.api.conftest import Api
+from tests.signin.systems import System, ec_key
 
 SCRIPT = Path(__file__).parents[1] / "signin" / "openid_provider.mjs"
 VERSION = "9"
+BACKEND = System("backend", ec_key(), "ES384")
 RESEARCHER = {"org_code": "8A999", "project": "demo"}
 GREEN = {name: value for name, value in sandbox.claims("dr-green").items() if name != "sub"} | {"acr": "AAL2_ANY"}
 CALLBACK = "http://127.0.0.1:1/callback"
@@ -53,7 +56,7 @@ def package(tmp_path_factory) -> Path:
 @contextmanager
 def running(package: Path, port: int):
     """The provider, while the block runs."""
-    claims = json.dumps({"researcher": RESEARCHER, "app": GREEN})
+    claims = json.dumps({"researcher": RESEARCHER, "backend": RESEARCHER, "app": GREEN, "jwks": BACKEND.jwks})
     with subprocess.Popen(
         ["node", SCRIPT.name, str(port), claims], cwd=package, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:  # fmt: skip
@@ -69,6 +72,14 @@ def running(package: Path, port: int):
 def of_a_system(url: str) -> str:
     form = {"grant_type": "client_credentials", "scope": "system/*.rs", "resource": "urn:gateway"}
     answer = httpx.post(f"{url}/token", data=form, auth=("researcher", "secret-of-a-test"))
+    return answer.raise_for_status().json()["access_token"]
+
+
+def of_a_backend(url: str) -> str:
+    """https://hl7.org/fhir/smart-app-launch/backend-services.html, at a server that is not ours."""
+    endpoint = httpx.get(f"{url}/.well-known/openid-configuration").json()["token_endpoint"]
+    proof = BACKEND.sign(BACKEND.claims(endpoint, int(time.time())))
+    answer = httpx.post(endpoint, data=BACKEND.form(proof, resource="urn:gateway"))
     return answer.raise_for_status().json()["access_token"]
 
 
@@ -117,7 +128,8 @@ def test_systems_and_people_of_a_real_provider_are_known_and_its_keys_are_follow
 
         with running(package, port) as url:
             system, person = of_a_system(url), of_a_person(url)
-            assert status(system) == 404, "known, and there is no such job"
+            for token in (system, of_a_backend(url)):
+                assert status(token) == 404, "known, and there is no such job"
             assert status(person["access_token"], "/fhir/Patient?_id=x") == 200
             assert status(person["id_token"], "/fhir/Patient?_id=x") == 401
             assert status(person["access_token"], "/fhir/bulk/x") == 403

@@ -36,6 +36,10 @@ PERMISSION = json.dumps({"number": ANN, "basis": "permission", "reason": "asked"
 REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("GET", "/metrics"): ("/metrics", "admin", {}, "", "jobs"),
     ("GET", "/quality"): ("/quality", "admin", {}, "", "jobs"),
+    ("GET", "/record/{id_}"): (f"/record/{uid(1)}", "dr-green", {}, "", "shared"),
+    ("POST", "/record"): ("/record", "dr-green", FORM, f"number={ANN}", "shared"),
+    ("POST", "/launch"): ("/launch", "dr-green", FORM, f"app=https%3A%2F%2Fapp.example%2Flaunch&number={ANN}", "search"),
+    ("GET", "/fhir/Practitioner/sandbox-{user}"): ("/fhir/Practitioner/sandbox-dr-ward", "dr-green", {}, "", "read"),
     ("GET", "/fhir/Patient/{id_}/$summary"): (f"/fhir/Patient/{uid(1)}/$summary", "dr-green", {}, "", "shared"),
     ("GET", "/fhir/Patient/$summary"): (f"/fhir/Patient/$summary?{NUMBER}", "dr-green", {}, "", "shared"),
     ("POST", "/fhir/Patient/{id_}/$summary"): (f"/fhir/Patient/{uid(1)}/$summary", "dr-green", FORM, "", "shared"),

@@ -548,7 +548,7 @@ def test_a_client_discovers_what_is_offered_and_no_more(systems):
     told = systems.api.get("/fhir/.well-known/smart-configuration", "")
     assert told.status_code == 200 and told.headers["content-type"] == "application/json"
     members = told.json()
-    assert members["token_endpoint"] == systems.url and "issuer" not in members
+    assert members["token_endpoint"] == systems.url and members["issuer"].endswith("/auth")
     scopes = [scope for scope in members["scopes_supported"] if scope.startswith("system/")]
     every = System("every", SHARED_KEY)
     every.register(systems.api.store, scopes=frozenset({"system/*.cruds"}))

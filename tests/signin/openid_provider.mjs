@@ -1,5 +1,5 @@
 // A real OpenID provider for the tests: the npm package oidc-provider, with keys that are new at each start.
-// Its port and the claims of its people and systems come as the two arguments.
+// Its port, and the claims of its people and systems with the public keys of one system, come as the two arguments.
 import { generateKeyPairSync } from "node:crypto";
 import Provider from "oidc-provider";
 
@@ -19,10 +19,15 @@ const provider = new Provider(issuer, {
       redirect_uris: [], response_types: [],
     },
     {
+      client_id: "backend", token_endpoint_auth_method: "private_key_jwt", token_endpoint_auth_signing_alg: "ES384",
+      jwks: claims.jwks, grant_types: ["client_credentials"], redirect_uris: [], response_types: [],
+    },
+    {
       client_id: "app", token_endpoint_auth_method: "none", grant_types: ["authorization_code"],
       redirect_uris: ["http://127.0.0.1:1/callback"], response_types: ["code"], application_type: "native",
     },
   ],
+  enabledJWA: { clientAuthSigningAlgValues: ["ES384", "RS384"] },
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: true },

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl
 
 
 class Provider:
@@ -13,6 +14,8 @@ class Provider:
         self.document: dict = {}
         self.asked: list[str] = []
         self.url = ""
+        self.answers: dict[str, dict] = {}
+        self.posted: list[tuple[str, dict[str, str], str]] = []
 
 
 @contextmanager
@@ -23,9 +26,17 @@ def serving() -> Iterator[Provider]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             provider.asked.append(self.path)
-            body = {"keys": provider.keys} if self.path == "/jwks" else provider.document
+            documents = {"/jwks": {"keys": provider.keys}, **provider.answers}
+            self.answer(documents.get(self.path, provider.document))
+
+        def do_POST(self) -> None:
+            form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            provider.posted.append((self.path, form, self.headers.get("Authorization", "")))
+            self.answer(provider.answers.get(self.path, {"error": "invalid_grant"}))
+
+        def answer(self, body: dict) -> None:
             content = json.dumps(body).encode()
-            self.send_response(200)
+            self.send_response(400 if "error" in body else 200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

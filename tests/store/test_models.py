@@ -125,6 +125,7 @@ PLAIN = {
     ("followers", "shown"): "each answer with changes compares some hundred parts",
     ("subscriptions", "subscription"): "the worker reads those in force each second",
     ("subscriptions", "notice"): "the worker reads the outbox of each, and writes it some thousands at once",
+    ("handles", "handle"): "each request of a page reads its session",
     ("deliveries", "delivery"): "each write over the API asks for the delivery of its day",
     ("outdated", "delivery"): "each process that opens the door reads it",
     ("permissions", "permission"): "each decision reads those in force",

@@ -1,0 +1,58 @@
+"""The pages on which people sign in, select a role and look for a patient, and the bar that says who is signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from jinja2 import Environment
+
+from gateway.web.templating import environment
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Who is signed in, as the head of each page says it. ``token`` is what its form sends back."""
+
+    name: str
+    title: str
+    organisation: str
+    token: str
+    may_select: bool = False
+
+
+def sign_in_page(
+    providers: Mapping[str, str], users: Mapping[str, str], token: str, to: str, why: str = "", *, is_sandbox: bool
+) -> str:
+    """The page as HTML: a button for each issuer (name → title), and in a sandbox the named users with their roles."""
+    return _rendered(
+        "sign_in.html", providers=providers, users=users, token=token, to=to, why=why, is_sandbox=is_sandbox
+    )
+
+
+def role_page(name: str, roles: Sequence[Mapping[str, str]], selected: str, token: str, why: str = "") -> str:
+    """The page as HTML: one of these roles (``id``, ``title``, ``organisation``) is to be selected."""
+    return _rendered("role.html", name=name, roles=roles, selected=selected, token=token, why=why)
+
+
+def home_page(session: Bar, *, is_patient: bool, may_see_quality: bool, is_sandbox: bool, why: str = "") -> str:
+    """The page as HTML after sign-in: find a patient."""
+    return _rendered(
+        "home.html", session=session, is_patient=is_patient, may_see_quality=may_see_quality, is_sandbox=is_sandbox,
+        why=why,
+    )  # fmt: skip
+
+
+def problem_page(why: str) -> str:
+    """The page as HTML that says why there is no other."""
+    return _rendered("problem.html", why=why)
+
+
+def _rendered(template: str, **values: object) -> str:
+    return _templates().get_template(template).render(**values)
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    return environment()
