@@ -14,8 +14,9 @@ from gateway.nhs.decision import Act, Decision, PatientFact
 
 ACT = Act("caseload", "Group")
 """What is asked of policy for the list, and for whatever is asked across it."""
-MOST_MEMBERS, MOST_ASKED = 200, 1000
-"""People on a list, and Patients with open care that are asked about to make it. A longer list is refused, not cut."""
+MOST_MEMBERS, MOST_ASKED = 200, 2000
+"""People on a list, and people with open care who are asked about to make it. A longer list is refused, not cut. Nobody
+whom a decision refuses counts, so that neither border tells of somebody hidden."""
 
 
 def standing(decision: Decision) -> tuple[PatientFact, ...]:

@@ -24,6 +24,7 @@ from gateway.store.resources import Stored
 from gateway.store.session import Session
 
 TOO_LONG = f"the list is too long: it holds {caseload.MOST_MEMBERS} people at most"
+TOO_MUCH_OPEN = "too many visits, services and referrals of the organisation have no end to tell who is in its care now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,17 @@ def list_id(door: Door, caller: Caller) -> str:
 def members(door: Door, session: Session, caller: Caller) -> list[Member]:
     """Everyone on the list of the caller's organisation, by the id of their Patient. Raises ``TooLarge``."""
     by_person: dict[tuple[int, ...], Member] = {}
+    asked = 0
     for patient in _with_open_care(door, session, caller):
         decision = decide(door, session, caller, caseload.ACT, About(frozenset({PatientKey(patient)})))
+        asked += decision.refusal is None
+        if asked > caseload.MOST_ASKED:
+            raise TooLarge(TOO_MUCH_OPEN)
         shown = within(caseload.standing(decision), decision.limits)
         for fact in sorted(shown, key=lambda fact: (not fact.registered, fact.id))[:1]:
             by_person.setdefault(decision.facts.persons, Member(fact.id, fact.key, decision))
-    if len(by_person) > caseload.MOST_MEMBERS:
-        raise TooLarge(TOO_LONG)
+        if len(by_person) > caseload.MOST_MEMBERS:
+            raise TooLarge(TOO_LONG)
     return sorted(by_person.values(), key=lambda member: member.id)
 
 
@@ -63,9 +68,9 @@ def _with_open_care(door: Door, session: Session, caller: Caller) -> list[int]:
     now, publishers = door.store.clock(), publishers_now(door, session)
     name = ("open care", session.stamp(), now // REMEMBERED_FOR, caller.organisation)
     own = sorted(own_publishers(publishers, caller))
-    patients = door.cache.get(name, lambda: attending.patients(session, own, now, caseload.MOST_ASKED))
+    patients = door.cache.get(name, lambda: attending.patients(session, own, now, access.ATTENDING))
     if patients is None:
-        raise TooLarge(TOO_LONG)
+        raise TooLarge(TOO_MUCH_OPEN)
     return sorted(patients)
 
 

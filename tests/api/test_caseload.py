@@ -185,22 +185,36 @@ def test_each_person_of_whom_something_is_shown_is_in_the_audit_alone(clinic):
 
 def test_a_list_that_is_too_long_is_refused_and_not_cut(clinic, monkeypatch):
     id_ = group(clinic)["id"]
-    for place, name, most in (
-        (caseload, "MOST_MEMBERS", 1),
-        (caseload, "MOST_ASKED", 2),
-        (attending, "MOST_REFERRALS", -1),
+    for place, name, most, reason in (
+        (caseload, "MOST_MEMBERS", 1, "the list is too long"),
+        (caseload, "MOST_ASKED", 1, "have no end"),
+        (attending, "MOST_LOOKED_AT", -1, "have no end"),
     ):
         with monkeypatch.context() as patched:
             patched.setattr(place, name, most)
             clinic.app.state.door.cache._values.clear()
             for path in ("/fhir/Group", f"/fhir/Group/{id_}/$changes", f"/fhir/Observation?_list={id_}"):
                 answer = clinic.get(path)
-                assert answer.status_code == 413 and "too long" in answer.text, path
+                assert answer.status_code == 413 and reason in answer.text, path
                 assert clinic.audit()[-1]["outcome"] == "refused"
         clinic.app.state.door.cache._values.clear()
     monkeypatch.setattr(changed, "MOST_SHOWN", 3)
     assert clinic.get(f"/fhir/Group/{id_}/$changes").status_code == 413
     assert clinic.get(f"/fhir/Group/{id_}/$changes?_type=Observation").status_code == 200
+
+
+@pytest.mark.hazard("HZ-LIST-01")
+def test_neither_finished_visits_nor_somebody_hidden_make_a_list_too_long(clinic, monkeypatch):
+    """Odd is restricted: both borders are where they are without her. Nobody has ended the visits of 2010."""
+    listed = on_list(clinic, "dr-ward")
+    past = [
+        row(f"past{n}", patient(200 + n, f"99900{n:05d}", "Past", "Pat"),
+            encounter(300 + n, 200 + n, period={"start": "2010-01-01"}), publisher="T")
+        for n in range(9)
+    ]  # fmt: skip
+    deliver(clinic.store, past, SETS, **TRUST)
+    monkeypatch.setattr(caseload, "MOST_MEMBERS", len(listed)), monkeypatch.setattr(caseload, "MOST_ASKED", len(listed))
+    assert on_list(clinic, "dr-ward") == listed
 
 
 SECRET = {"security": ["R"]}
