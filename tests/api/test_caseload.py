@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from gateway.care import following
 from gateway.nhs import caseload, labels
 from gateway.records import changed, cursors
 from gateway.store import attending
@@ -31,6 +32,12 @@ def found(api, path: str, user: str = "dr-green") -> list[str]:
 def link(bundle: dict, *relations: str) -> str | None:
     urls = [link["url"] for link in bundle["link"] if link["relation"] in relations]
     return "/fhir/" + urls[0].partition("/fhir/")[2] if urls else None
+
+
+@pytest.fixture(autouse=True)
+def pages_of_any_size(monkeypatch):
+    """A few changes make several pages, as hundreds do of a real list."""
+    monkeypatch.setattr(following, "LEAST_COUNT", 1)
 
 
 class Follower:
@@ -315,9 +322,18 @@ def test_a_cursor_is_its_callers_and_holds_as_long_as_what_was_shown_is_kept(cli
         patched.setattr(cursors.time, "time", lambda now=cursors.time.time: now() + 8 * 86400)
         assert clinic.get(ward.at, "dr-ward").status_code == 410
     with clinic.store.write(is_aside=True) as session:
+        assert session.run("DELETE FROM shown WHERE length(body) < (SELECT max(length(body)) FROM shown)") > 0
+    assert clinic.get(ward.at, "dr-ward").status_code == 410, "a part of it is no more"
+    with clinic.store.write(is_aside=True) as session:
         assert session.run("DELETE FROM shown") > 0
     assert clinic.get(ward.at, "dr-ward").status_code == 410
     assert clinic.get(start, "dr-ward").status_code == 200
+
+
+def test_a_page_of_changes_has_a_least_size_so_that_a_list_is_not_compared_for_each_change(clinic, monkeypatch):
+    monkeypatch.setattr(following, "LEAST_COUNT", 100)
+    answer = clinic.get(Follower(clinic, "dr-ward", 1).at, "dr-ward").json()
+    assert len(answer["entry"]) > 2 and link(answer, "next") is None and "_count=1" in link(answer, "self")
 
 
 @pytest.mark.slow
