@@ -74,11 +74,14 @@ def _with_open_care(door: Door, session: Session, caller: Caller) -> list[int]:
     return sorted(patients)
 
 
-def caseloads(door: Door, caller: Caller, request_id: str, id_: str | None = None) -> list[dict[str, Any]]:
+def caseloads(
+    door: Door, caller: Caller, request_id: str, id_: str | None = None, criteria: Sequence[tuple[str, str]] = ()
+) -> list[dict[str, Any]]:
     """https://hl7.org/fhir/R4/group.html
 
-    The list of the caller's organisation: the only one that there is for them, whatever its ``id_``. Each member has an
-    audit event. Raises ``NotFound`` for any other id, which nothing is looked up for, and ``TooLarge``.
+    The list of the caller's organisation: the only one that there is for them, whatever its ``id_``; none where it does
+    not match the ``criteria`` (name, value). Each member has an audit event where the list is shown or searched by
+    member. Raises ``NotFound`` for any other id, which nothing is looked up for, and ``TooLarge``.
     """
     refuse_early(door, caller, caseload.ACT, request_id)
     if id_ is not None and id_ != list_id(door, caller):
@@ -88,9 +91,12 @@ def caseloads(door: Door, caller: Caller, request_id: str, id_: str | None = Non
     if fault:
         door.audit.record(event(caller, caseload.ACT, _of_nobody(door), "refused", request_id))
         raise fault
-    shown = [event(caller, caseload.ACT, member.decision, "ok", request_id) for member in listed]
-    door.audit.record_all(shown or [event(caller, caseload.ACT, _of_nobody(door), "ok", request_id)])
-    return [caseload.group(list_id(door, caller), caller.organisation, [member.id for member in listed])]
+    group = caseload.group(list_id(door, caller), caller.organisation, [member.id for member in listed])
+    is_match = all(caseload.is_match(group, name, value) for name, value in criteria)
+    tells = is_match or any(name == "member" for name, _ in criteria)
+    events = [event(caller, caseload.ACT, member.decision, "ok", request_id) for member in listed if tells]
+    door.audit.record_all(events or [event(caller, caseload.ACT, _of_nobody(door), "ok", request_id)])
+    return [group] if is_match else []
 
 
 def _members_or_fault(door: Door, caller: Caller) -> tuple[list[Member], TooLarge | None]:

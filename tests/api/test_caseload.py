@@ -101,6 +101,11 @@ def test_a_list_holds_who_is_in_the_care_of_the_callers_organisation_and_nobody_
         assert clinic.get(f"/fhir/Group?{asked}").json()["total"] == total, asked
     tag = clinic.get(f"/fhir/Group/{own}").headers["etag"]
     assert clinic.get(f"/fhir/Group/{own}", headers={"If-None-Match": tag}).status_code == 304
+    ways = ("_elements=name", "_summary=true", "_format=xml", "_pretty=true", "_format=json")
+    tags = [clinic.get(f"/fhir/Group/{own}?{way}").headers["etag"] for way in ways]
+    assert len(set(tags)) == len(ways) and tags[-1] == tag
+    for count, status in (("-1", 400), ("abc", 400), ("0", 200), ("7", 200)):
+        assert clinic.get(f"/fhir/Group?_count={count}").status_code == status, count
     unknown = clinic.get(f"/fhir/Group/{uid(1)}")
     assert clinic.get(f"/fhir/Group/{theirs}").content == unknown.content and unknown.status_code == 404
     for user in ("receptionist", "student", "pharmacist", "admin", "privacy-officer"):
@@ -180,6 +185,8 @@ def test_each_person_of_whom_something_is_shown_is_in_the_audit_alone(clinic):
         ]
 
     assert audited(f"/fhir/Group/{id_}") == [("caseload", {1, 31}, 0), ("caseload", {11, 32}, 0)]
+    assert audited(f"/fhir/Group?_id={uid(5)}") == [("caseload", set(), 0)], "nobody is shown or asked about"
+    assert len(audited(f"/fhir/Group?member={uid(5)}")) == len(audited("/fhir/Group?_summary=count")) == 2
     assert audited(f"/fhir/Observation?_list={id_}&date=2024") == [("search", {1, 31}, 1)]
     assert audited(f"/fhir/Observation?_list={id_}&date=1999") == [("search", set(), 0)]
     assert audited(f"/fhir/Observation?_list={id_}&date=1999&_total=accurate") == [
