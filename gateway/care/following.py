@@ -24,8 +24,8 @@ from gateway.store import followers
 DAYS = 7
 """How long a cursor holds, from when it was handed out. What was shown is kept for twice as long at most."""
 LEAST_COUNT = 100
-"""Changes on a page at least, whatever is asked for: each page compares the whole list again, so a follower of one change
-a page would have the server compare it as often as there are changes."""
+"""Changes on a page at least, whatever is asked for: each page compares the whole list again, so a follower of one
+change a page would have the server compare it as often as there are changes."""
 _STATE = "state"
 
 
@@ -61,7 +61,7 @@ def follow(
     """A page of the changes of a caseload since a cursor (None: since nothing was known), and the cursor that comes
     after it.
 
-    ``pairs`` are the parameters that a cursor is bound to; a ``count`` below ``LEAST_COUNT`` counts as that. Raises ``NotFound`` for a list that is not the caller's,
+    ``pairs`` are the parameters that a cursor is bound to; a ``count`` below ``LEAST_COUNT`` is as that. Raises ``NotFound`` for a list that is not the caller's,
     ``Invalid`` for a cursor that is not this caller's and question's, ``Gone`` for one that is too old: then the
     follower begins anew. Raises ``Unavailable`` where what was shown could not be kept; nothing is lost then.
     """
