@@ -61,9 +61,10 @@ def follow(
     """A page of the changes of a caseload since a cursor (None: since nothing was known), and the cursor that comes
     after it.
 
-    ``pairs`` are the parameters that a cursor is bound to; a ``count`` below ``LEAST_COUNT`` is as that. Raises ``NotFound`` for a list that is not the caller's,
-    ``Invalid`` for a cursor that is not this caller's and question's, ``Gone`` for one that is too old: then the
-    follower begins anew. Raises ``Unavailable`` where what was shown could not be kept; nothing is lost then.
+    ``pairs`` are the parameters that a cursor is bound to; a ``count`` below ``LEAST_COUNT`` is as that. Raises
+    ``NotFound`` for a list that is not the caller's, ``Invalid`` for a cursor that is not this caller's and question's,
+    ``Gone`` for one that is too old, or of which a part is missing: then the follower begins anew. Raises
+    ``Unavailable`` where what was shown could not be kept; nothing is lost then.
     """
     what = f"Group/{id_}/$changes"
     refuse_early(door, caller, ACT, request_id)

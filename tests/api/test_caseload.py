@@ -231,6 +231,17 @@ def test_neither_finished_visits_nor_somebody_hidden_make_a_list_too_long(clinic
     assert on_list(clinic, "dr-ward") == listed
 
 
+def test_a_visit_that_ends_with_time_alone_is_off_the_list_within_a_minute_on_a_quiet_store(clinic):
+    begun = clinic.store.clock() // 3_600_000_000 * 3_600_000_000
+    clinic.store.clock = lambda: begun
+    ended = datetime.datetime.fromtimestamp(begun / 1e6 + 90, datetime.UTC).isoformat()
+    visit = {**on_the_ward(33, 31), "period": {"start": f"{datetime.date.today()}", "end": ended}}
+    deliver(clinic.store, [row("ann", patient(31, ANN, "Ames", "Ann"), visit, publisher="T", order=2)], SETS, **TRUST)
+    assert on_list(clinic, "dr-ward") == [31, 32, 35]
+    clinic.store.clock = lambda: begun + 151_000_000
+    assert on_list(clinic, "dr-ward") == [32, 35]
+
+
 SECRET = {"security": ["R"]}
 
 
