@@ -48,7 +48,8 @@ ROOMS = {
         "store.session",
     },
     "custody": {"durable", "keys", "signin", "store.heads"},
-    "intake": {"processes", "durable", "fhir", "nhs", "terminology", "store", "records", "mappings"},
+    "synth": {"nhs.identifiers", "processes"},
+    "intake": {"processes", "durable", "fhir", "nhs", "terminology", "store", "records", "mappings", "synth"},
     "identity": {"egress", "fhir", "nhs", "store", "intake.derive", "signin.assertion"},
     "web": {"steering"},
     "summary": {"steering", "fhir", "nhs", "terminology", "records", "web"},
@@ -105,8 +106,6 @@ ROOMS = {
     "backup": {"config", "custody", "durable", "keys", "nhs.pseudonym", "composition", "export.standing", "store"},
     "shared_counts": set(),
     "metrics": {"shared_counts", "store.audit", "store.database", "store.inbox", "store.vitals", "store.watched"},
-    "synth": {"nhs.identifiers", "processes"},
-    "scenario": {"fhir.dates", "nhs", "records", "store.changes", "intake", "mappings", "synth"},
     "api": {
         "feeds",
         "metrics",
@@ -125,7 +124,6 @@ ROOMS = {
         "config",
         "processes",
         "web",
-        "scenario",
     },
     "demo": {"*"},
     "commands": {"*"},
@@ -312,6 +310,13 @@ def test_only_the_composition_root_opens_the_parts_and_joins_their_paths(path):
     }
     if here not in NAMERS:
         assert not joined & set(PLACES), f"{here} joins {joined}"
+
+
+def test_neither_routes_nor_pages_take_a_delivery_in():
+    """They call a function of ``intake`` that decides who may. Only it reaches what loads files."""
+    for path in modules():
+        if room(path) in ("api", "web"):
+            assert not [name for name in imports(path) if within(name, {"gateway.intake.load", "gateway.intake.take"})]
 
 
 def test_no_module_has_a_name_that_says_nothing():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -16,17 +15,14 @@ from gateway.api.parameters import Pairs
 from gateway.care import follow
 from gateway.errors import Invalid, Unsupported
 from gateway.fhir import build, bundle
-from gateway.fhir.codes import ODS
-from gateway.fhir.parse import known
+from gateway.fhir.parse import known, page_size
 from gateway.fhir.portion import portion
 from gateway.fhir.search import Query
 from gateway.fhir.subset import NAMES, Subset, subset
-from gateway.nhs.caseload import ACT
+from gateway.nhs.caseload import ACT, CRITERIA
 from gateway.nhs.roles import DIRECTORY, Caller
 
 router = APIRouter(prefix="/fhir")
-CRITERIA = ("_id", "identifier", "member", "type", "actual")
-"""What the one Group there is for a caller can be searched by."""
 CHANGES = ("_type", "_count", "_cursor")
 TO_COME = "monitor"
 """The relation of the link by which what changes from now on is asked for (IANA's registry: a resource that can be used
@@ -57,12 +53,13 @@ def caseload(id_: str, request: Request, caller: Known) -> Response:
     if part.is_count:
         raise Invalid("parameter _summary: there is nothing to count")
     (group,) = records.caseloads(request.app.state.door, caller, request.state.id, id_)
-    body = build.encode(group)
-    tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
+    body = part.part(build.encode(group), "Group")
+    written = hashlib.sha256(f"{form.kind} {form.is_pretty} ".encode() + body)
+    tag = f'W/"{written.hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "no-store"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return form.answer(part.part(body, "Group"), headers)
+    return form.answer(body, headers)
 
 
 @router.get("/Group/{id_}/$changes")
@@ -93,35 +90,15 @@ def changes(id_: str, request: Request, caller: Known) -> Response:
 def _search(request: Request, caller: Caller, pairs: Pairs) -> Response:
     form, part = Form(request, pairs), _part(pairs)
     known(pairs, *CRITERIA, "_count", *NAMES)
-    groups = records.caseloads(request.app.state.door, caller, request.state.id)
-    matches = [
-        records.Found("Group", group["id"], 0, 0, part.part(build.encode(group), "Group"))
-        for group in groups
-        if all(_is_of(group, caller.organisation, name, value) for name, value in pairs)
-    ]
+    sizes = [page_size(value) for name, value in pairs if name == "_count"]
+    criteria = [pair for pair in pairs if pair[0] in CRITERIA]
+    groups = records.caseloads(request.app.state.door, caller, request.state.id, criteria=criteria)
+    matches = [records.Found("Group", group["id"], 0, 0, part.part(build.encode(group), "Group")) for group in groups]
     query = Query("Group", parameters=tuple(pairs))
-    is_counted = part.is_count or ("_count", "0") in pairs
+    is_counted = part.is_count or sizes[-1:] == [0]
     return form.answer(
         bundle.searchset(request.app.state.base, query, [] if is_counted else matches, [], None, len(matches))
     )
-
-
-def _is_of(group: dict[str, Any], organisation: str, name: str, value: str) -> bool:
-    """Whether the Group of an organisation matches one criterion."""
-    values = value.split(",")
-    match name:
-        case "_id":
-            return group["id"] in values
-        case "member":
-            members = {member["entity"]["reference"] for member in group.get("member", ())}
-            return not members.isdisjoint(f"Patient/{text.removeprefix('Patient/')}" for text in values)
-        case "identifier":
-            return not {f"{ODS}|{organisation}", organisation}.isdisjoint(values)
-        case "type":
-            return "person" in (text.rpartition("|")[2] for text in values)
-        case "actual":
-            return value == "true"
-    return True
 
 
 def _part(pairs: Pairs) -> Subset:

@@ -22,7 +22,7 @@ from gateway.fhir import capability, params, parse
 from gateway.fhir.parse import FORM
 from gateway.fhir.portion import NAMES as PORTION
 from gateway.fhir.subset import NAMES as SUBSET
-from gateway.nhs import roles
+from gateway.nhs import caseload, roles
 from gateway.notify import keeping
 
 NDJSON, HTML, TEXT, BYTES, PLAIN_JSON = "application/fhir+ndjson", "text/html", "text/plain", "*/*", "application/json"
@@ -99,8 +99,8 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/fhir/bulk/{job}"): Row("export", answers=(PLAIN_JSON,)),
     ("GET", "/fhir/bulk/{job}/{name}"): Row("export", answers=(NDJSON,)),
     ("DELETE", "/fhir/bulk/{job}"): Row("export", status=202),
-    ("GET", "/fhir/Group"): Row("caseload", (*caseloads.CRITERIA, *_PART)),
-    ("POST", "/fhir/Group/_search"): Row("caseload", _PART, caseloads.CRITERIA),
+    ("GET", "/fhir/Group"): Row("caseload", (*caseload.CRITERIA, *_PART)),
+    ("POST", "/fhir/Group/_search"): Row("caseload", _PART, caseload.CRITERIA),
     ("GET", "/fhir/Group/{id_}"): Row("caseload", _PART),
     ("GET", "/fhir/Group/{id_}/$changes"): Row("caseload", (*caseloads.CHANGES, *_SHAPE)),
     ("GET", "/fhir/{resource_type}/{id_}"): Row("read", _PART),

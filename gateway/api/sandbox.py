@@ -3,6 +3,8 @@ and begins anew."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -20,6 +22,9 @@ from gateway.intake.resetting import reset
 from gateway.nhs import identifiers, sandbox
 from gateway.nhs.access import Act
 from gateway.nhs.roles import Caller
+
+if TYPE_CHECKING:
+    from gateway.intake.scenario import Loaded
 
 router = APIRouter()
 
@@ -54,8 +59,11 @@ async def pack(request: Request, caller: Known) -> Response:
     act, door = Act("create", "Patient"), request.app.state.door
     await run_in_threadpool(records.refuse_early, door, caller, act, request.state.id)
     sent = await asked.body(request, asked.MOST_OF_JSON)
-    count = await run_in_threadpool(_load_pack, request, caller, sent)
-    return Response(outcome_of([Issue("information", "informational", "", f"people: {count}")]), media_type=FHIR_JSON)
+    loaded = await run_in_threadpool(_load_pack, request, caller, sent)
+    issues = [Issue("information", "informational", "", f"people: {loaded.people}")]
+    if loaded.rejects:
+        issues.append(Issue("warning", "incomplete", "", f"not taken: {loaded.rejects} rows or groups of rows"))
+    return Response(outcome_of(issues), media_type=FHIR_JSON)
 
 
 @router.get("/fhir/Practitioner/sandbox-{user}")
@@ -81,8 +89,8 @@ def reset_own(request: Request, caller: Known) -> Response:
     return Response(outcome_of([Issue("information", "informational", "", f"deleted: {count}")]), media_type=FHIR_JSON)
 
 
-def _load_pack(request: Request, caller: Caller, sent: bytes) -> int:
-    from gateway.scenario import load_pack  # few requests load one, and it imports all that writes people
+def _load_pack(request: Request, caller: Caller, sent: bytes) -> Loaded:
+    from gateway.intake.scenario import load_pack  # few requests load one, and it imports all that writes people
 
     try:
         name = msgspec.json.decode(asked.checked_json(sent), type=PackRequest).pack

@@ -23,6 +23,9 @@ from gateway.store import followers
 
 DAYS = 7
 """How long a cursor holds, from when it was handed out. What was shown is kept for twice as long at most."""
+LEAST_COUNT = 100
+"""Changes on a page at least, whatever is asked for: each page compares the whole list again, so a follower of one
+change a page would have the server compare it as often as there are changes."""
 _STATE = "state"
 
 
@@ -58,15 +61,16 @@ def follow(
     """A page of the changes of a caseload since a cursor (None: since nothing was known), and the cursor that comes
     after it.
 
-    ``pairs`` are the parameters that a cursor is bound to. Raises ``NotFound`` for a list that is not the caller's,
-    ``Invalid`` for a cursor that is not this caller's and question's, ``Gone`` for one that is too old: then the
-    follower begins anew. Raises ``Unavailable`` where what was shown could not be kept; nothing is lost then.
+    ``pairs`` are the parameters that a cursor is bound to; a ``count`` below ``LEAST_COUNT`` is as that. Raises
+    ``NotFound`` for a list that is not the caller's, ``Invalid`` for a cursor that is not this caller's and question's,
+    ``Gone`` for one that is too old, or of which a part is missing: then the follower begins anew. Raises
+    ``Unavailable`` where what was shown could not be kept; nothing is lost then.
     """
     what = f"Group/{id_}/$changes"
     refuse_early(door, caller, ACT, request_id)
     before = _digest_of(door, caller, what, pairs, cursor)
     kept = _read(door, before)
-    answer = changed(door, caller, id_, kept.known, types, count, request_id)
+    answer = changed(door, caller, id_, kept.known, types, max(count, LEAST_COUNT), request_id)
     parts, digest = _parted(answer.known)
     if digest != before or kept.ends_before(door.store.clock() + DAYS * DAY):
         _keep(door, kept, parts)
@@ -89,6 +93,8 @@ def _read(door: Door, digest: str) -> _Kept:
             raise Gone("the link has expired: ask again")
         until, root = whole[0], msgspec.msgpack.decode(whole[1], type=_Root)
         parts = followers.parts(session, list(root.people.values()))
+    if not parts.keys() >= set(root.people.values()):
+        raise Gone("the link has expired: ask again")
     people = {member: msgspec.msgpack.decode(parts[part], type=dict[int, int]) for member, part in root.people.items()}
     return _Kept(Known(root.group, people), until, frozenset(parts))
 

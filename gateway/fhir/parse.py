@@ -72,6 +72,18 @@ def known(pairs: Sequence[tuple[str, str]], *names: str) -> None:
             raise Unsupported(named(name))
 
 
+def page_size(value: str) -> int:
+    """The resources on a page that ``_count`` asks for, ``MOST_COUNT`` at most; 0 asks for the total alone. Raises
+    ``Invalid``.
+
+    >>> page_size("20"), page_size("999")
+    (20, 250)
+    """
+    if not re.fullmatch(r"[0-9]{1,6}", value, re.ASCII):
+        raise Invalid("parameter _count")
+    return min(int(value), MOST_COUNT)
+
+
 def local(resource_type: str, pairs: Sequence[tuple[str, str]], base: str) -> list[tuple[str, str]]:
     """The pairs with references to resources of this server, which is at ``base``, as relative ones: the two are the
     same (R4 search, reference). A reference to another server stays as it is, and finds none of ours.
@@ -170,9 +182,7 @@ class _Reader:
         self.clauses.append(Clause("_lastUpdated", "date", tuple(read)))
 
     def _count(self, value: str) -> None:
-        if not re.fullmatch(r"[0-9]{1,6}", value, re.ASCII):
-            raise Invalid("parameter _count")
-        self.count = min(int(value), MOST_COUNT)
+        self.count = page_size(value)
 
     def _summary(self, value: str) -> None:
         """Of the kinds of summary only a count concerns the search; ``subset`` reads the others."""

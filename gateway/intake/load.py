@@ -33,10 +33,12 @@ def load(
     progress: Progress = quiet,
     replace: Replace | None = None,
     name: str = "",
+    patience: float | None = None,
 ) -> Report:
     """Load one delivery: a file, a folder or a zip. Raises ``Refused``, before anything is kept, if it is not a
     delivery of this source. ``replace`` deletes what a whole delivery lacks. ``name`` is what the delivery is called,
-    where the name of its file is not."""
+    where the name of its file is not. It waits while another delivery of the source is loaded, or for ``patience``
+    seconds and then raises ``Unavailable``."""
     feed = feed.within(store.namespace.bytes)
     if replace:
         replacing.check(source, feed)
@@ -56,6 +58,7 @@ def load(
         replace=replace,
         unread=Counter(name for file in files for name in source.unread(file)),
         extracted=_extracted(files, source, feed),
+        patience=patience,
     )
 
 

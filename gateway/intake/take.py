@@ -68,14 +68,15 @@ def take(
     replace: Replace | None = None,
     unread: Mapping[str, int] | None = None,
     extracted: int = 0,
+    patience: float | None = None,
 ) -> Report:
     """Take rows in as one delivery called ``name``. Raises ``Refused`` before anything is kept where they must not be
     taken at all. ``replace`` has what the delivery lacks deleted; ``unread`` counts the columns that the source does
     not know. ``extracted`` is when the source made it (µs UTC, 0 where nobody says). ``with_census`` adds who is who
-    in the whole store to the report, which reads every person of it."""
+    in the whole store to the report, which reads every person of it. ``patience``: see ``alone``."""
     started = time.monotonic()
     rows = rows.checked(source, known(store, source))
-    with alone(store, source):
+    with alone(store, source, patience):
         require_read(store, source, feed)
         report = Report(source.name, files=files, unread=Counter(unread), feed=feed.name, extracted=extracted)
         begin(store, source, sets, report, name)

@@ -14,8 +14,13 @@ from gateway.nhs.decision import Act, Decision, PatientFact
 
 ACT = Act("caseload", "Group")
 """What is asked of policy for the list, and for whatever is asked across it."""
-MOST_MEMBERS, MOST_ASKED = 200, 1000
-"""People on a list, and Patients with open care that are asked about to make it. A longer list is refused, not cut."""
+MOST_MEMBERS, MOST_ASKED = 200, 2000
+"""People on a list, and people with open care who are asked about to make it. A longer list is refused, not cut. Nobody
+whom a decision refuses counts, so that neither border tells of somebody hidden."""
+
+
+CRITERIA = ("_id", "identifier", "member", "type", "actual")
+"""What the one Group there is for a caller can be searched by."""
 
 
 def standing(decision: Decision) -> tuple[PatientFact, ...]:
@@ -49,3 +54,28 @@ def group(id_: str, organisation: str, patients: list[str]) -> dict[str, Any]:
         "managingEntity": {"type": "Organization", "identifier": by}, "quantity": len(members),
         **({"member": members} if members else {}),
     }  # fmt: skip
+
+
+def is_match(group: dict[str, Any], name: str, value: str) -> bool:
+    """https://hl7.org/fhir/R4/group.html#search
+
+    Whether the Group of an organisation has a criterion; it has any whose name is none of ``CRITERIA``.
+
+    >>> is_match(group("g", "A99001", ["p"]), "member", "Patient/p")
+    True
+    """
+    values = value.split(",")
+    match name:
+        case "_id":
+            return group["id"] in values
+        case "member":
+            members = {member["entity"]["reference"] for member in group.get("member", ())}
+            return not members.isdisjoint(f"Patient/{text.removeprefix('Patient/')}" for text in values)
+        case "identifier":
+            organisation = group["managingEntity"]["identifier"]["value"]
+            return not {f"{ODS}|{organisation}", organisation}.isdisjoint(values)
+        case "type":
+            return "person" in (text.rpartition("|")[2] for text in values)
+        case "actual":
+            return value == "true"
+    return True

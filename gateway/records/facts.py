@@ -18,8 +18,9 @@ from gateway.store.registry import PublisherRow
 from gateway.store.resources import Stored
 from gateway.store.session import Session
 
-REMEMBERED_FOR = 3_600_000_000
-"""µs. The longest time a fact is cached, because some facts change with time alone (a council's return gets stale)."""
+REMEMBERED_FOR = 60_000_000
+"""µs. The longest time a fact is cached, because some facts change with time alone: a visit ends at the time that was
+written down before, a referral gets old, a council's return stale. Permission is compared with the clock each time."""
 MOST_CANDIDATES = 50
 
 

@@ -24,6 +24,7 @@ from gateway.store.resources import Stored
 from gateway.store.session import Session
 
 TOO_LONG = f"the list is too long: it holds {caseload.MOST_MEMBERS} people at most"
+TOO_MUCH_OPEN = "too many visits, services and referrals of the organisation have no end to tell who is in its care now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,17 @@ def list_id(door: Door, caller: Caller) -> str:
 def members(door: Door, session: Session, caller: Caller) -> list[Member]:
     """Everyone on the list of the caller's organisation, by the id of their Patient. Raises ``TooLarge``."""
     by_person: dict[tuple[int, ...], Member] = {}
+    asked = 0
     for patient in _with_open_care(door, session, caller):
         decision = decide(door, session, caller, caseload.ACT, About(frozenset({PatientKey(patient)})))
+        asked += decision.refusal is None
+        if asked > caseload.MOST_ASKED:
+            raise TooLarge(TOO_MUCH_OPEN)
         shown = within(caseload.standing(decision), decision.limits)
         for fact in sorted(shown, key=lambda fact: (not fact.registered, fact.id))[:1]:
             by_person.setdefault(decision.facts.persons, Member(fact.id, fact.key, decision))
-    if len(by_person) > caseload.MOST_MEMBERS:
-        raise TooLarge(TOO_LONG)
+        if len(by_person) > caseload.MOST_MEMBERS:
+            raise TooLarge(TOO_LONG)
     return sorted(by_person.values(), key=lambda member: member.id)
 
 
@@ -63,17 +68,20 @@ def _with_open_care(door: Door, session: Session, caller: Caller) -> list[int]:
     now, publishers = door.store.clock(), publishers_now(door, session)
     name = ("open care", session.stamp(), now // REMEMBERED_FOR, caller.organisation)
     own = sorted(own_publishers(publishers, caller))
-    patients = door.cache.get(name, lambda: attending.patients(session, own, now, caseload.MOST_ASKED))
+    patients = door.cache.get(name, lambda: attending.patients(session, own, now, access.ATTENDING))
     if patients is None:
-        raise TooLarge(TOO_LONG)
+        raise TooLarge(TOO_MUCH_OPEN)
     return sorted(patients)
 
 
-def caseloads(door: Door, caller: Caller, request_id: str, id_: str | None = None) -> list[dict[str, Any]]:
+def caseloads(
+    door: Door, caller: Caller, request_id: str, id_: str | None = None, criteria: Sequence[tuple[str, str]] = ()
+) -> list[dict[str, Any]]:
     """https://hl7.org/fhir/R4/group.html
 
-    The list of the caller's organisation: the only one that there is for them, whatever its ``id_``. Each member has an
-    audit event. Raises ``NotFound`` for any other id, which nothing is looked up for, and ``TooLarge``.
+    The list of the caller's organisation: the only one that there is for them, whatever its ``id_``; none where it does
+    not match the ``criteria`` (name, value). Each member has an audit event where the list is shown or searched by
+    member. Raises ``NotFound`` for any other id, which nothing is looked up for, and ``TooLarge``.
     """
     refuse_early(door, caller, caseload.ACT, request_id)
     if id_ is not None and id_ != list_id(door, caller):
@@ -83,9 +91,12 @@ def caseloads(door: Door, caller: Caller, request_id: str, id_: str | None = Non
     if fault:
         door.audit.record(event(caller, caseload.ACT, _of_nobody(door), "refused", request_id))
         raise fault
-    shown = [event(caller, caseload.ACT, member.decision, "ok", request_id) for member in listed]
-    door.audit.record_all(shown or [event(caller, caseload.ACT, _of_nobody(door), "ok", request_id)])
-    return [caseload.group(list_id(door, caller), caller.organisation, [member.id for member in listed])]
+    group = caseload.group(list_id(door, caller), caller.organisation, [member.id for member in listed])
+    is_match = all(caseload.is_match(group, name, value) for name, value in criteria)
+    tells = is_match or any(name == "member" for name, _ in criteria)
+    events = [event(caller, caseload.ACT, member.decision, "ok", request_id) for member in listed if tells]
+    door.audit.record_all(events or [event(caller, caseload.ACT, _of_nobody(door), "ok", request_id)])
+    return [group] if is_match else []
 
 
 def _members_or_fault(door: Door, caller: Caller) -> tuple[list[Member], TooLarge | None]:

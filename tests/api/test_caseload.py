@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from gateway.care import following
 from gateway.nhs import caseload, labels
 from gateway.records import changed, cursors
 from gateway.store import attending
@@ -31,6 +32,12 @@ def found(api, path: str, user: str = "dr-green") -> list[str]:
 def link(bundle: dict, *relations: str) -> str | None:
     urls = [link["url"] for link in bundle["link"] if link["relation"] in relations]
     return "/fhir/" + urls[0].partition("/fhir/")[2] if urls else None
+
+
+@pytest.fixture(autouse=True)
+def pages_of_any_size(monkeypatch):
+    """A few changes make several pages, as hundreds do of a real list."""
+    monkeypatch.setattr(following, "LEAST_COUNT", 1)
 
 
 class Follower:
@@ -94,6 +101,11 @@ def test_a_list_holds_who_is_in_the_care_of_the_callers_organisation_and_nobody_
         assert clinic.get(f"/fhir/Group?{asked}").json()["total"] == total, asked
     tag = clinic.get(f"/fhir/Group/{own}").headers["etag"]
     assert clinic.get(f"/fhir/Group/{own}", headers={"If-None-Match": tag}).status_code == 304
+    ways = ("_elements=name", "_summary=true", "_format=xml", "_pretty=true", "_format=json")
+    tags = [clinic.get(f"/fhir/Group/{own}?{way}").headers["etag"] for way in ways]
+    assert len(set(tags)) == len(ways) and tags[-1] == tag
+    for count, status in (("-1", 400), ("abc", 400), ("0", 200), ("7", 200)):
+        assert clinic.get(f"/fhir/Group?_count={count}").status_code == status, count
     unknown = clinic.get(f"/fhir/Group/{uid(1)}")
     assert clinic.get(f"/fhir/Group/{theirs}").content == unknown.content and unknown.status_code == 404
     for user in ("receptionist", "student", "pharmacist", "admin", "privacy-officer"):
@@ -173,6 +185,8 @@ def test_each_person_of_whom_something_is_shown_is_in_the_audit_alone(clinic):
         ]
 
     assert audited(f"/fhir/Group/{id_}") == [("caseload", {1, 31}, 0), ("caseload", {11, 32}, 0)]
+    assert audited(f"/fhir/Group?_id={uid(5)}") == [("caseload", set(), 0)], "nobody is shown or asked about"
+    assert len(audited(f"/fhir/Group?member={uid(5)}")) == len(audited("/fhir/Group?_summary=count")) == 2
     assert audited(f"/fhir/Observation?_list={id_}&date=2024") == [("search", {1, 31}, 1)]
     assert audited(f"/fhir/Observation?_list={id_}&date=1999") == [("search", set(), 0)]
     assert audited(f"/fhir/Observation?_list={id_}&date=1999&_total=accurate") == [
@@ -185,22 +199,47 @@ def test_each_person_of_whom_something_is_shown_is_in_the_audit_alone(clinic):
 
 def test_a_list_that_is_too_long_is_refused_and_not_cut(clinic, monkeypatch):
     id_ = group(clinic)["id"]
-    for place, name, most in (
-        (caseload, "MOST_MEMBERS", 1),
-        (caseload, "MOST_ASKED", 2),
-        (attending, "MOST_REFERRALS", -1),
+    for place, name, most, reason in (
+        (caseload, "MOST_MEMBERS", 1, "the list is too long"),
+        (caseload, "MOST_ASKED", 1, "have no end"),
+        (attending, "MOST_LOOKED_AT", -1, "have no end"),
     ):
         with monkeypatch.context() as patched:
             patched.setattr(place, name, most)
             clinic.app.state.door.cache._values.clear()
             for path in ("/fhir/Group", f"/fhir/Group/{id_}/$changes", f"/fhir/Observation?_list={id_}"):
                 answer = clinic.get(path)
-                assert answer.status_code == 413 and "too long" in answer.text, path
+                assert answer.status_code == 413 and reason in answer.text, path
                 assert clinic.audit()[-1]["outcome"] == "refused"
         clinic.app.state.door.cache._values.clear()
     monkeypatch.setattr(changed, "MOST_SHOWN", 3)
     assert clinic.get(f"/fhir/Group/{id_}/$changes").status_code == 413
     assert clinic.get(f"/fhir/Group/{id_}/$changes?_type=Observation").status_code == 200
+
+
+@pytest.mark.hazard("HZ-LIST-01")
+def test_neither_finished_visits_nor_somebody_hidden_make_a_list_too_long(clinic, monkeypatch):
+    """Odd is restricted: both borders are where they are without her. Nobody has ended the visits of 2010."""
+    listed = on_list(clinic, "dr-ward")
+    past = [
+        row(f"past{n}", patient(200 + n, f"99900{n:05d}", "Past", "Pat"),
+            encounter(300 + n, 200 + n, period={"start": "2010-01-01"}), publisher="T")
+        for n in range(9)
+    ]  # fmt: skip
+    deliver(clinic.store, past, SETS, **TRUST)
+    monkeypatch.setattr(caseload, "MOST_MEMBERS", len(listed)), monkeypatch.setattr(caseload, "MOST_ASKED", len(listed))
+    assert on_list(clinic, "dr-ward") == listed
+
+
+def test_a_visit_that_ends_with_time_alone_is_off_the_list_within_a_minute_on_a_quiet_store(clinic):
+    begun = clinic.store.clock() // 3_600_000_000 * 3_600_000_000
+    clinic.store.clock = lambda: begun
+    ended = datetime.datetime.fromtimestamp(begun / 1e6 + 90, datetime.UTC).isoformat()
+    visit = {**on_the_ward(33, 31), "period": {"start": f"{datetime.date.today()}", "end": ended}}
+    deliver(clinic.store, [row("ann", patient(31, ANN, "Ames", "Ann"), visit, publisher="T", order=2)], SETS, **TRUST)
+    assert on_list(clinic, "dr-ward") == [31, 32, 35]
+    clinic.store.clock = lambda: begun + 151_000_000
+    assert on_list(clinic, "dr-ward") == [32, 35]
 
 
 SECRET = {"security": ["R"]}
@@ -301,9 +340,18 @@ def test_a_cursor_is_its_callers_and_holds_as_long_as_what_was_shown_is_kept(cli
         patched.setattr(cursors.time, "time", lambda now=cursors.time.time: now() + 8 * 86400)
         assert clinic.get(ward.at, "dr-ward").status_code == 410
     with clinic.store.write(is_aside=True) as session:
+        assert session.run("DELETE FROM shown WHERE length(body) < (SELECT max(length(body)) FROM shown)") > 0
+    assert clinic.get(ward.at, "dr-ward").status_code == 410, "a part of it is no more"
+    with clinic.store.write(is_aside=True) as session:
         assert session.run("DELETE FROM shown") > 0
     assert clinic.get(ward.at, "dr-ward").status_code == 410
     assert clinic.get(start, "dr-ward").status_code == 200
+
+
+def test_a_page_of_changes_has_a_least_size_so_that_a_list_is_not_compared_for_each_change(clinic, monkeypatch):
+    monkeypatch.setattr(following, "LEAST_COUNT", 100)
+    answer = clinic.get(Follower(clinic, "dr-ward", 1).at, "dr-ward").json()
+    assert len(answer["entry"]) > 2 and link(answer, "next") is None and "_count=1" in link(answer, "self")
 
 
 @pytest.mark.slow

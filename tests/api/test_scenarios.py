@@ -2,13 +2,14 @@
 
 import pytest
 
-from gateway import scenario
 from gateway.api import app
 from gateway.errors import NotFound
+from gateway.intake import load, scenario, take
 from gateway.nhs import identifiers, roles, sandbox
 from gateway.records import open_door
 from gateway.store.database import open_store
 from gateway.synth.packs import PACKS
+from mappings import sources
 
 NUMBERS = {fixed.role: identifiers.synthetic(number - 1) for number, fixed in PACKS["privacy"].items()}
 PRACTICES = ("dr-green", "dr-other")
@@ -33,7 +34,30 @@ def test_a_tester_chooses_a_pack_and_its_people_are_there_for_those_who_treat_th
     }
     assert 200 in statuses["open"] and statuses["restricted"] == {403}
     packs = [event for event in ward.audit() if event["act"] == "pack"]
-    assert [event["count"] for event in packs] == [10, 10]
+    assert [(event["outcome"], event.get("count")) for event in packs] == [("begun", None), ("done", 10)] * 2
+
+
+def test_a_pack_waits_for_no_operator_and_says_what_was_not_taken(ward, monkeypatch):
+    def load_pack():
+        return ward.ask("POST", "/sandbox/pack", "tester", json={"pack": "privacy"})
+
+    monkeypatch.setattr(ward.store, "patience", 0.1)
+    with take.alone(ward.store, sources()["tpp"]):
+        assert load_pack().status_code == 503
+    (last,) = [event for event in ward.audit() if event["act"] == "pack"][-1:]
+    assert last["outcome"] == "begun", "who loaded what there is of it is in the audit"
+    real = load.load
+
+    def refusing(*args, **named):
+        report = real(*args, **named)
+        report.reject("line 1", "column")
+        return report
+
+    monkeypatch.setattr(load, "load", refusing)
+    issues = load_pack().json()["issue"]
+    assert [(issue["severity"], issue["details"]["text"][:9]) for issue in issues] == [
+        ("information", "people: 1"), ("warning", "not taken")
+    ]  # fmt: skip
 
 
 def test_there_are_no_packs_outside_of_a_sandbox(tmp_path):

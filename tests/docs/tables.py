@@ -370,6 +370,7 @@ def limits() -> str:
     from gateway.intake import change
     from gateway.nhs import caseload
     from gateway.records import cursors, facts, hopping, including, selecting
+    from gateway.store import attending
 
     body = next(field.default for field in fields(config.Settings) if field.name == "body_limit")
     rows = (
@@ -394,6 +395,12 @@ def limits() -> str:
         ("rounds of `:iterate`", including.MOST_ROUNDS, "it ends"),
         ("people whom a search of Patients by name may mean", facts.MOST_CANDIDATES, "400"),
         ("people on a list", caseload.MOST_MEMBERS, "413"),
+        ("people with open care who are asked about for a list", f"{caseload.MOST_ASKED:,}", "413"),
+        (
+            "visits, and referrals, of one publisher that have no end and are looked at for a list",
+            f"{attending.MOST_LOOKED_AT:,}",
+            "413",
+        ),
         ("entries of a batch or a transaction", f"{change.MOST:,}", "413"),
         ("bytes of a body", f"{body:,}", "413"),
         ("bytes of a form", f"{asked.MOST_OF_FORM:,}", "413"),
