@@ -1,4 +1,5 @@
-"""A client keeps its subscriptions: makes, reads, changes and removes its own. Another's is as one that is not there."""
+"""A client keeps its subscriptions: makes, reads, changes and removes its own. Another's is as one that is not
+there."""
 
 from __future__ import annotations
 

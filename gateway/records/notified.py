@@ -38,8 +38,8 @@ def notifiable(door: Door, session: Session, caller: Caller, query: Query, keys:
     """https://hl7.org/fhir/R4/subscription.html
 
     Those of the resources of these heads that match a subscription's criteria as its subscriber is shown them: what is
-    hidden, withheld or blanked matches nothing. A deleted one is shown to the organisation that recorded it, and is judged as
-    it last was. To anybody else it is as one that was hidden since, and only one of the two would be told of.
+    hidden, withheld or blanked matches nothing. A deleted one is shown to the organisation that recorded it, and is
+    judged as it last was. To anybody else it is as one that was hidden since, and only one of the two would be told of.
     """
     act = access.Act(ACT, query.type, query.number is not None)
     if before_lookup(door, caller, act).refusal:
