@@ -101,8 +101,9 @@ class Notifier:
             if isinstance(error, Unavailable) or faults.meaning(error):
                 raise
             log.event(
-                "notify.failed", error=type(error).__name__, reason=str(error) if isinstance(error, Refused) else "bug"
-            )
+                "notify.failed", error=type(error).__name__, subscription=row.id,
+                reason=str(error) if isinstance(error, Refused) else "bug",
+            )  # fmt: skip
             return False
 
     # Notice
@@ -110,7 +111,7 @@ class Notifier:
     def _noticed(self, row: SubscriptionRow, newest: int) -> bool:
         """Look at the next versions; whether there were any."""
         if row.until and row.until <= self._store.clock():
-            return self._set(row, OFF, "")
+            return self._end(row)
         upto = min(newest, row.cursor + WINDOW)
         if upto <= row.cursor:
             return False
@@ -119,15 +120,20 @@ class Notifier:
                 return False
             changed = subscriptions.changed_between(session, row.type, row.cursor, upto)
             notifiable = self._notifiable(session, row, list(changed))
+        if notifiable is None:
+            return False
         keys = {stored.key for stored in notifiable.shown}
         versions = [(version, head) for head, version in changed.items() if head in keys]
         with self._store.write(is_aside=True) as session:
             return subscriptions.notice(session, row, upto, versions)
 
-    def _notifiable(self, session: Session, row: SubscriptionRow, heads: list[int]) -> Notifiable:
-        """What the subscriber may be told of now."""
-        asked = self._asked(session, row) if heads else None
-        return records.notifiable(self._door, session, asked.caller, asked.query, heads) if asked else Notifiable()
+    def _notifiable(self, session: Session, row: SubscriptionRow, heads: list[int]) -> Notifiable | None:
+        """What the subscriber may be told of now. None where it is told nothing, whatever it is: then all stays as it
+        is, and is decided about when it is told again."""
+        if not heads:
+            return Notifiable()
+        asked = self._asked(session, row)
+        return records.notifiable(self._door, session, asked.caller, asked.query, heads) if asked else None
 
     def _asked(self, session: Session, row: SubscriptionRow) -> Asked | None:
         """Who asks for what now; None where the subscriber is told nothing."""
@@ -136,7 +142,7 @@ class Notifier:
             return None
         try:
             query, _ = wish.query_of(msgspec.json.decode(row.body), row.base, self._store.clock())
-        except Unprocessable:  # what was taken once is no longer understood: nothing matches
+        except Unprocessable:  # what was taken once is no longer understood
             return None
         return Asked(row, caller, query)
 
@@ -149,53 +155,57 @@ class Notifier:
             now = self._store.clock()
             if latest is None or latest.state not in (REQUESTED, ACTIVE) or max(latest.due, latest.lease) > now:
                 return False
-            row = latest
-            if row.state == REQUESTED:
-                waiting, notifiable = [], Notifiable()
-            else:
+            row, asked = latest, self._asked(session, latest)
+            if asked is None:
+                return False
+            waiting, notifiable = [], None
+            if row.state == ACTIVE:
                 waiting = subscriptions.waiting(session, row.id, AT_ONCE)
-                notifiable = self._notifiable(session, row, [notice.head for notice in waiting])
+                heads = [notice.head for notice in waiting]
+                notifiable = records.notifiable(self._door, session, asked.caller, asked.query, heads)
         if row.state == REQUESTED:
             return self._shake_hands(row, now)
-        return bool(waiting) and self._tell(row, waiting, notifiable, now)
+        if not waiting or notifiable is None:
+            return False
+        return self._tell(asked, waiting, notifiable, now)
 
     def _shake_hands(self, row: SubscriptionRow, now: int) -> bool:
-        """Send the first notification, which the receiver accepts before any other."""
+        """Send the first notification, which the receiver accepts before any other. What the client or the operator
+        changes meanwhile goes before the answer."""
         lease, message = now + LEASE, str(uuid.uuid4())
         with self._store.write(is_aside=True) as session:
             if subscriptions.begin(session, row, (), (), message, lease) is None:
                 return False
+            record_write(session, _event("handshake", row, attempt=row.failures + 1))
         receipt = self._post(row, message, HANDSHAKE, [])
         if self._is_taken(receipt):
             with self._store.write(is_aside=True) as session:
-                if subscriptions.delivered(session, row.id, lease, message, 0):
-                    subscriptions.set_state(session, row.id, ACTIVE)
+                if subscriptions.delivered(session, row.id, lease, message, 0, 0):
+                    subscriptions.set_state(session, row, ACTIVE)
             return True
         return self._failed(row, lease, receipt)
 
-    def _tell(self, row: SubscriptionRow, waiting: list[NoticeRow], notifiable: Notifiable, now: int) -> bool:
-        shown = {stored.key: stored for stored in notifiable.shown}
+    def _tell(self, asked: Asked, waiting: list[NoticeRow], notifiable: Notifiable, now: int) -> bool:
+        row, shown = asked.row, {stored.key: stored for stored in notifiable.shown}
         kept = [notice for notice in waiting if notice.head in shown]
         dropped = [notice.version for notice in waiting if notice.head not in shown]
-        lease, message = now + LEASE, waiting[0].message or str(uuid.uuid4())
         with self._store.write(is_aside=True) as session:
             if not kept:
-                subscriptions.drop(session, row.id, dropped)
-                return True
+                return subscriptions.drop(session, row, dropped)
+            lease, message = now + LEASE, "" if dropped else waiting[0].message
+            message = message or str(uuid.uuid4())  # one id names one set of changes
             begun = subscriptions.begin(session, row, kept, dropped, message, lease)
-            asked = self._asked(session, row)
-            if begun is None or asked is None:
+            if begun is None:
                 return False
             names = [name for name, _ in asked.query.parameters]
             event = notifiable.event(asked.caller, asked.query.type, message, names)
             record_write(session, {**event, "subscription": row.id, "attempt": row.failures + 1})
-        row = row._replace(events=max(row.events, *(notice.event for notice in begun)))
         numbered = [(notice.event, shown[notice.head]) for notice in begun]
         changes = [Change(number, version.type, version.id, version.updated) for number, version in numbered]
-        receipt = self._post(row, message, EVENT, changes)
+        receipt = self._post(row._replace(events=begun[-1].event), message, EVENT, changes)
         if self._is_taken(receipt):
             with self._store.write(is_aside=True) as session:
-                subscriptions.delivered(session, row.id, lease, message, self._store.clock() + GAP)
+                subscriptions.delivered(session, row.id, lease, message, self._store.clock() + GAP, len(begun))
             return True
         return self._failed(row, lease, receipt)
 
@@ -235,15 +245,21 @@ class Notifier:
                 self._give_up(session, row, words)
         return True
 
-    def _give_up(self, session: Session, row: SubscriptionRow, words: str) -> None:
-        subscriptions.set_state(session, row.id, ERROR, words)
-        event = {"act": "subscribe.error", "type": TYPE, "subscription": row.id, "client": row.client, "error": words}
-        record_write(session, event)
-        log.event("notify.gave-up", reason=words)
+    @staticmethod
+    def _give_up(session: Session, row: SubscriptionRow, words: str) -> None:
+        if subscriptions.set_state(session, row, ERROR, words):
+            record_write(session, _event("error", row, error=words))
+            log.event("notify.gave-up", reason=words, subscription=row.id)
 
-    def _set(self, row: SubscriptionRow, state: str, words: str) -> bool:
+    def _end(self, row: SubscriptionRow) -> bool:
+        """End what was to end by now, unless its client changed that since."""
         with self._store.write(is_aside=True) as session:
+            if not subscriptions.set_state(session, row, OFF):
+                return False
             subscriptions.forget(session, row.id)
-            subscriptions.set_state(session, row.id, state, words)
-            record_write(session, {"act": "subscribe.end", "type": TYPE, "subscription": row.id, "client": row.client})
+            record_write(session, _event("end", row))
         return True
+
+
+def _event(act: str, row: SubscriptionRow, **more: object) -> dict[str, object]:
+    return {"act": f"subscribe.{act}", "type": TYPE, "subscription": row.id, "client": row.client, **more}

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from urllib.parse import urlencode
 
 import pytest
 from standardwebhooks import Webhook
@@ -173,6 +174,8 @@ def test_criteria_that_name_a_person_are_answered_alike_whoever_it_is(site):
         answer = site.ask("POST", "Subscription", body=site.wish(criteria, ""))
         assert answer.status_code == 201
         assert number not in str(site.api.audit())
+        link = site.ask("GET", f"Subscription?status=active&{urlencode({'criteria': criteria})}").json()["link"][0]
+        assert link["url"].endswith("/Subscription?status=active"), "no address names a person"
         site.ask("DELETE", f"Subscription/{answer.json()['id']}")
 
 

@@ -3,8 +3,11 @@
 import pytest
 from standardwebhooks import Webhook
 
-from gateway.notify import notifier, wish
+from gateway.egress import Receipt
+from gateway.errors import Refused, TooLarge, Unavailable
+from gateway.notify import notifier, overseeing, wish
 from gateway.notify.notifier import LEASE, PAUSES, Notifier
+from gateway.records import notified
 from gateway.signin import registration
 from gateway.store import subscriptions
 from tests.api import people
@@ -199,6 +202,11 @@ def move(site):
     registration.change(site.store, "gp", "me", organisation="RZZ")
 
 
+def give_back(site):
+    registration.set_active(site.store, "gp", True, "me")
+    registration.change(site.store, "gp", "me", organisation="A99001", scopes=frozenset({"system/*.cruds"}))
+
+
 def leave(site):
     site.deliver(row("ann", patient(1, ANN, "Ames", "Ann"), ended(2, 1), order=2))
 
@@ -230,10 +238,138 @@ def test_access_is_asked_for_when_a_notification_leaves_and_at_each_attempt(tmp_
         area, trust("h1", observation(870, 31, note=[{"text": "b"}], security=["R"] if lose is hide else []), order=3)
     )
     assert area.told() == []
+    if lose in (disable, narrow, move):
+        give_back(area)
+        assert area.told() + area.told() == [f"Observation/{uid(870)}"] * 2, "who was away for a while is told then"
     with store.read() as session:
         assert session.value("SELECT count(*) FROM notice") == 0
     area.api.close()
     store.close()
+
+
+@pytest.mark.hazard("HZ-ACCESS-36")
+def test_what_is_hidden_before_the_next_attempt_leaves_no_gap_in_the_numbers(site):
+    id_, _ = site.subscribe()
+    status = f"Subscription/{id_}/$status"
+
+    def number(came):
+        return int(came.status["events-since-subscription-start"])
+
+    site.deliver(row("n0", observation(960, 1)))
+    assert site.told() == [f"Observation/{uid(960)}"]
+    before = site.ask("GET", status).content
+    site.receiver.answers = [503]
+    from_trust(site, trust("n1", observation(961, 31)))
+    site.work()
+    site.receiver.taken()
+    from_trust(site, trust("n1", observation(961, 31, security=["R"]), order=2))
+    assert site.told(PAUSES[0] + 1) == [] and site.ask("GET", status).content == before
+    site.receiver.answers = [503]
+    from_trust(site, trust("n2", observation(962, 31)), trust("n3", observation(963, 31)))
+    site.work(1)
+    (attempt,) = site.receiver.taken()
+    from_trust(site, trust("n2", observation(962, 31, security=["R"]), order=2))
+    site.work(PAUSES[0] + 1)
+    (came,) = site.receiver.taken()
+    assert (number(attempt), number(came), came.focus) == (3, 2, [f"Observation/{uid(963)}"]) and came.id != attempt.id
+
+
+def test_attempts_to_tell_what_is_hidden_now_do_not_count_for_the_next(site):
+    id_, _ = site.subscribe()
+    site.receiver.answers = [503] * 3
+    from_trust(site, trust("a1", observation(964, 31)))
+    for pause in (0, *PAUSES[:2]):
+        site.work(pause + 1)
+    assert len(site.receiver.taken()) == 3
+    from_trust(site, trust("a1", observation(964, 31, security=["R"]), order=2))
+    site.work(PAUSES[2] + 1)
+    with site.store.read() as session:
+        assert subscriptions.get(session, id_).failures == 0
+
+
+def off(site, id_):
+    site.ask("PUT", f"Subscription/{id_}", body={**site.row(id_), "status": "off"})
+
+
+def stop(site, id_):
+    overseeing.stop(site.store, id_, "me")
+
+
+MEANWHILE = {
+    "its client ends it": (off, 200, "off"), "the operator stops it": (stop, 200, "error"),
+    "its client ends it, and it fails for good": (off, 410, "off"),
+    "the operator stops it, and it fails for good": (stop, 410, "error"),
+}  # fmt: skip
+
+
+@pytest.mark.hazard("HZ-ACCESS-38")
+@pytest.mark.parametrize("is_handshake", [True, False])
+@pytest.mark.parametrize("change, answer, state", MEANWHILE.values(), ids=MEANWHILE)
+def test_what_is_changed_while_a_request_waits_stands(site, change, answer, state, is_handshake):
+    if is_handshake:
+        id_ = site.ask("POST", "Subscription", body=site.wish()).json()["id"]
+    else:
+        id_, _ = site.subscribe()
+        site.deliver(row("m1", observation(970, 1, note=[{"text": id_}]), order=site.store.clock()))
+
+    def send(*_):
+        change(site, id_)
+        return Receipt(answer)
+
+    Notifier(site.api.service.door, site.api.service.hooks, send).work_once()
+    now = site.row(id_)
+    assert (now["status"], now.get("error")) == (state, overseeing.STOPPED if change is stop else None)
+
+
+def test_a_later_end_stands(site):
+    id_, _ = site.subscribe(end="2999-01-01T00:00:00Z")
+    with site.store.write() as session:
+        session.run("UPDATE subscription SET until = 1 WHERE id = ?", id_)
+        old = subscriptions.get(session, id_)
+    site.ask("PUT", f"Subscription/{id_}", body={**site.row(id_), "end": "2998-01-01T00:00:00Z"})
+    assert site.notifier._noticed(old, 0) is False and site.row(id_)["status"] == "active"
+
+
+def test_what_its_client_ended_is_not_begun_by_the_operator_and_an_endpoint_accepts_first(site):
+    id_, _ = site.subscribe()
+    overseeing.stop(site.store, id_, "me")
+    overseeing.resume(site.store, id_, "me")
+    assert site.row(id_)["status"] == "requested"
+    site.work()
+    assert [came.status["type"] for came in site.receiver.taken()] == ["handshake"]
+    off(site, id_)
+    for ask in (overseeing.stop, overseeing.resume):
+        with pytest.raises(Refused):
+            ask(site.store, id_, "me")
+    assert site.row(id_)["status"] == "off"
+
+
+@pytest.mark.hazard("HZ-API-14")
+@pytest.mark.parametrize("error", [TooLarge("a"), ValueError("a")], ids=repr)
+def test_what_cannot_be_judged_holds_nothing_else_back(site, monkeypatch, error):
+    site.subscribe()
+    judge = notified._matches
+
+    def broken(hops, query, seen, decision):
+        if seen.id == uid(981):
+            raise error
+        return judge(hops, query, seen, decision)
+
+    monkeypatch.setattr(notified, "_matches", broken)
+    note = [{"text": repr(error)}]
+    site.deliver(*(row(f"p{n}", observation(n, 1, note=note), order=site.offset + n) for n in (980, 981, 982)))
+    assert sorted(site.told()) == [f"Observation/{uid(980)}", f"Observation/{uid(982)}"]
+
+
+def test_an_outage_while_judging_skips_nothing(site, monkeypatch):
+    site.subscribe()
+    judge = notified._matches
+    monkeypatch.setattr(notified, "_matches", lambda *_: (_ for _ in ()).throw(Unavailable("away")))
+    site.deliver(row("q1", observation(983, 1)))
+    with pytest.raises(Unavailable):
+        site.work()
+    monkeypatch.setattr(notified, "_matches", judge)
+    assert site.told() == [f"Observation/{uid(983)}"]
 
 
 def test_a_contributors_own_writes_and_deletions_are_told_to_its_organisation(site):
