@@ -15,13 +15,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from gateway import log, records
-from gateway.egress import Receipt
+from gateway.egress import LedAway, Receipt
 from gateway.errors import GatewayError, Refused, Unavailable, Unprocessable
 from gateway.fhir.search import Query
 from gateway.nhs.roles import Caller
@@ -38,6 +38,8 @@ from gateway.store.subscriptions import ACTIVE, ERROR, OFF, REQUESTED, NoticeRow
 POLL_SECONDS, MOST_WAIT = 1.0, 60.0
 WINDOW, MOST_WAITING, AT_ONCE = 2000, 2000, 50
 """Versions that are looked at in one step, that wait in one outbox, and changes that one notification tells of."""
+NOTICE_SECONDS = 2.0
+"""After so many seconds of noticing, what is due is sent before more is noticed."""
 GAP = 1_000_000
 """µs between two notifications of one subscription at least."""
 LEASE = 60_000_000
@@ -46,7 +48,8 @@ PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Seconds before each next attempt, as Standard Webhooks proposes them: three days and five hours in all."""
 MOST_PAUSE = 3600.0
 """Seconds that a receiver may ask to wait."""
-THREADS = 4
+THREADS = 16
+"""Clients that are sent to at one time."""
 GONE = 410
 """The status by which a receiver ends its subscription."""
 NO_ANSWER = "the endpoint does not answer"
@@ -62,37 +65,92 @@ class Asked:
 
 
 class Notifier:
-    """Sends the notifications of one store."""
+    """Sends the notifications of one store. Each client has at most one request under way, so that an endpoint that is
+    slow holds up its own client alone."""
 
     def __init__(self, door: Door, hooks: Hooks, send: Callable[[str, bytes, dict[str, str]], Receipt] | None = None):
         self._door, self._hooks, self._send = door, hooks, send or hooks.send
         self._store = door.store
+        self._stop = threading.Event()
+        self._lanes: dict[tuple[str, str], Future[bool]] = {}
+        self._next = ""
 
     def work(self, stop: threading.Event) -> None:
         """Notice and send at each whole second until stopped, whatever there was to look at: when something is sent
-        tells nothing of what is not. In an outage it waits and tries again."""
-        wait = POLL_SECONDS
+        tells nothing of what is not. In an outage, and after any other failure, it waits and tries again."""
+        pause, self._stop = POLL_SECONDS, stop
+        with ThreadPoolExecutor(THREADS) as pool:
+            while not stop.is_set():
+                try:
+                    self._step(pool)
+                    stop.wait(POLL_SECONDS - time.time() % POLL_SECONDS)
+                    pause = POLL_SECONDS
+                except Exception as fault:  # a notifier that ended would leave everybody untold, and nobody would know
+                    if isinstance(fault, Unavailable):
+                        log.event("notify.outage", reason=fault.code, seconds=pause)
+                    else:
+                        log.bug(fault)
+                    stop.wait(pause)
+                    pause = min(2 * pause, MOST_WAIT)
+
+    def drain(self, stop: threading.Event) -> None:
+        """Notice and send until nothing waits but what has failed."""
         while not stop.is_set():
-            try:
-                self.work_once()
-                stop.wait(POLL_SECONDS - time.time() % POLL_SECONDS)
-                wait = POLL_SECONDS
-            except Unavailable as outage:
-                log.event("notify.outage", reason=outage.code, seconds=wait)
-                stop.wait(wait)
-                wait = min(2 * wait, MOST_WAIT)
+            if not self.work_once():
+                if not self._is_soon():
+                    return
+                stop.wait(GAP / 1_000_000)
+
+    def _is_soon(self) -> bool:
+        with faults.named(), self._store.read() as session:
+            return subscriptions.is_soon(session, self._store.clock())
 
     def work_once(self) -> bool:
         """Notice what was written, and send what is due; False where nothing was due. A failure is its subscription's;
         an outage raises ``Unavailable``."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            noticed = self._step(pool)
+            wait(self._lanes.values())
+        return any([noticed, *self._landed()])
+
+    def _step(self, pool: ThreadPoolExecutor) -> bool:
+        """Notice what was written, and begin to send to each client that is not being sent to; whether there was
+        anything to notice. Raises what ended a sending before."""
+        self._landed()
         with faults.named():
             with self._store.read() as session:
                 rows = subscriptions.every(session, is_live=True)
                 newest = subscriptions.last_version(session) if rows else 0
-            noticed = [self._safely(self._noticed, row, newest) for row in rows]
-            with ThreadPoolExecutor(THREADS) as pool:  # a receiver that does not answer holds one thread
-                sent = list(pool.map(lambda row: self._safely(self._sent, row), rows))
-        return any(noticed) or any(sent)
+            is_noticed = self._notice(rows, newest)
+        lanes: dict[tuple[str, str], list[SubscriptionRow]] = {}
+        for row in rows:
+            lanes.setdefault((row.issuer, row.client), []).append(row)
+        for client in lanes.keys() - self._lanes.keys():
+            self._lanes[client] = pool.submit(self._lane, lanes[client])
+        return is_noticed
+
+    def _notice(self, rows: list[SubscriptionRow], newest: int) -> bool:
+        """Notice for one subscription after another, for so long; the next step begins with whoever was not reached."""
+        first = next((place for place, row in enumerate(rows) if row.id == self._next), 0)
+        noticed, ends, self._next = False, time.monotonic() + NOTICE_SECONDS, ""
+        for row in rows[first:] + rows[:first]:
+            if time.monotonic() > ends:
+                self._next = row.id
+                return True
+            noticed = self._safely(self._noticed, row, newest) or noticed
+        return noticed
+
+    def _landed(self) -> list[bool]:
+        """What came of the sendings that ended."""
+        ended = [client for client, lane in self._lanes.items() if lane.done()]
+        lanes = [self._lanes.pop(client) for client in ended]
+        return [lane.result() for lane in lanes]
+
+    def _lane(self, rows: list[SubscriptionRow]) -> bool:
+        """Send what is due of one client's subscriptions, one after another."""
+        with faults.named():
+            sent = [self._safely(self._sent, row) for row in rows if not self._stop.is_set()]
+        return any(sent)
 
     def _safely(self, step: Callable[..., bool], row: SubscriptionRow, *more: object) -> bool:
         try:
@@ -237,7 +295,7 @@ class Notifier:
             words, seconds = f"the endpoint answers {receipt.status}", min(receipt.seconds or 0, MOST_PAUSE)
         is_over = row.failures >= len(PAUSES) or isinstance(receipt, Receipt) and receipt.status == GONE
         if isinstance(receipt, Refused):
-            is_over, words = True, str(receipt)
+            is_over, words = is_over or not isinstance(receipt, LedAway), str(receipt)
         pause = max(PAUSES[min(row.failures, len(PAUSES) - 1)], seconds)
         with self._store.write(is_aside=True) as session:
             due = self._store.clock() + int(pause * 1_000_000)

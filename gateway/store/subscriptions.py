@@ -177,6 +177,15 @@ def count_waiting(session: Session, id_: str) -> int:
     return number
 
 
+def is_soon(session: Session, now: int) -> bool:
+    """Whether something waits that has not failed, and is not due only because another was just told."""
+    sql = (
+        f"SELECT count(*) FROM subscription s WHERE {LIVE} AND failures = 0 AND lease = 0 AND due > ? "
+        "AND EXISTS (SELECT 1 FROM notice n WHERE n.subscription = s.id)"
+    )
+    return bool(session.value(sql, now))
+
+
 def begin(
     session: Session,
     row: SubscriptionRow,

@@ -1,15 +1,20 @@
 """What a subscriber is told, over a real connection to a real receiver, and what it never is."""
 
+import threading
+import time
+
 import pytest
 from standardwebhooks import Webhook
 
-from gateway.egress import Receipt
+from gateway import processes
+from gateway.egress import LedAway, Receipt
 from gateway.errors import Refused, TooLarge, Unavailable
 from gateway.notify import notifier, overseeing, wish
 from gateway.notify.notifier import LEASE, PAUSES, Notifier
 from gateway.records import notified
 from gateway.signin import registration
 from gateway.store import subscriptions
+from gateway.store.subscriptions import SubscriptionRow
 from tests.api import people
 from tests.api.people import ANN, observation, patient, registered, to, uid
 from tests.toy import resource, row
@@ -491,3 +496,74 @@ def test_of_two_that_read_the_same_one_moves_the_cursor_and_one_begins(site):
         waiting = subscriptions.waiting(session, id_, 10)
         begun = [subscriptions.begin(session, row_, waiting, (), "a", 1) for _ in range(2)]
     assert moved == [True, False] and begun[0][0].event == 1 and begun[1] is None
+
+
+@pytest.mark.parametrize("refusal, state", [(LedAway("a"), "active"), (Refused("a"), "error")], ids=repr)
+def test_a_name_that_leads_away_once_is_tried_again(site, refusal, state):
+    id_, _ = site.subscribe()
+    site.deliver(row("z1", observation(984, 1, note=[{"text": id_}]), order=site.store.clock()))
+
+    def send(*_):
+        raise refusal
+
+    Notifier(site.api.service.door, site.api.service.hooks, send).work_once()
+    assert site.row(id_)["status"] == state
+
+
+@pytest.mark.hazard("HZ-API-14")
+def test_a_slow_endpoint_holds_up_its_own_client_alone_and_gets_one_request_at_a_time(site, monkeypatch):
+    monkeypatch.setattr(notifier, "POLL_SECONDS", 0.05)
+    for number in range(3):
+        site.subscribe(f"Observation?code=x&patient={uid(31)}&status=final", channel={"header": [f"A: {number}"]})
+    site.subscribe("Observation?code=x", "gp2", channel={"header": ["B: 1"]})
+    from_trust(site, trust("y1", observation(985, 31)))
+    answered, others, under_way = threading.Event(), threading.Event(), []
+
+    def send(endpoint, content, headers):
+        if "B" in headers:
+            others.set()
+        else:
+            under_way.append(headers["A"])
+            answered.wait(5)
+        return Receipt(200)
+
+    with processes.thread("a", Notifier(site.api.service.door, site.api.service.hooks, send).work):
+        assert others.wait(3)
+        from_trust(site, trust("y1", observation(985, 31, note=[{"text": "b"}]), order=2))
+        others.clear()
+        site.offset += 2_000_000
+        assert others.wait(3) and len(under_way) == 1
+        answered.set()
+
+
+def test_an_unknown_failure_does_not_end_the_notifier(site, monkeypatch):
+    monkeypatch.setattr(notifier, "POLL_SECONDS", 0.05)
+    went_on, failures = threading.Event(), [RuntimeError("a"), Unavailable("b")]
+
+    def step(pool):
+        if failures:
+            raise failures.pop()
+        went_on.set()
+
+    beside = Notifier(site.api.service.door, site.api.service.hooks)
+    monkeypatch.setattr(beside, "_step", step)
+    with processes.thread("a", beside.work):
+        assert went_on.wait(3)
+
+
+def test_work_once_leaves_nothing_that_waits_for_its_turn(site, monkeypatch):
+    monkeypatch.setattr(notifier, "AT_ONCE", 1)
+    monkeypatch.setattr(notifier, "GAP", 100_000)
+    site.subscribe()
+    site.deliver(*(row(f"d{n}", observation(n, 1)) for n in (990, 991, 992)))
+    site.notifier.drain(threading.Event())
+    assert len(site.receiver.taken()) == 3
+
+
+def test_noticing_takes_turns(site, monkeypatch):
+    monkeypatch.setattr(notifier, "NOTICE_SECONDS", 0.005)
+    turns = []
+    monkeypatch.setattr(site.notifier, "_noticed", lambda row, newest: turns.append(row) or time.sleep(0.01))
+    for _ in range(3):
+        site.notifier._notice([SubscriptionRow(id_, *[""] * 9) for id_ in "ab"], 1)
+    assert [row.id for row in turns] == ["a", "b", "a"]
