@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from queue import Empty, Queue
 from types import TracebackType
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -243,7 +244,7 @@ def _called(
 # Notifications to addresses that clients chose
 
 NOTIFICATION_TIMEOUT = 10.0
-"""Seconds in which the receiver of a notification answers."""
+"""Seconds in which the name of a receiver is resolved and it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +272,11 @@ def notify(
     ``is_near`` lets this machine's own address go without TLS. Raises as ``document`` does.
     """
     parts, port = _parts(url, is_near)
-    address = _resolved(parts.hostname or "", port, _is_reachable if is_private else _is_public)
-    with _called("POST", url, address, headers, NOTIFICATION_TIMEOUT, transport, content) as response:
+    ends = time.monotonic() + NOTIFICATION_TIMEOUT
+    is_allowed = _is_reachable if is_private else _is_public
+    address = _resolved(parts.hostname or "", port, is_allowed, NOTIFICATION_TIMEOUT)
+    left = max(ends - time.monotonic(), 0.1)
+    with _called("POST", url, address, headers, left, transport, content) as response:
         return Receipt(response.status_code, _seconds(response.headers.get("retry-after", "")))
 
 
@@ -346,41 +350,71 @@ def _parts(url: str, is_near: bool) -> tuple[SplitResult, int]:
     return parts, port
 
 
-def _resolved(host: str, port: int, is_allowed: Callable[[object], bool]) -> str:
+class LedAway(Refused):
+    """A name leads to an address that is not called. It may lead elsewhere tomorrow."""
+
+
+def _resolved(host: str, port: int, is_allowed: Callable[[object], bool], seconds: float = DOCUMENT_TIMEOUT) -> str:
     """An address of a host, all of whose addresses are allowed."""
-    try:
-        addresses = {entry[4][0] for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-    except (OSError, UnicodeError):
-        raise Unavailable("the other server's name is not known", "no-answer") from None
+    addresses = _addresses(host, port, seconds)
     if not addresses or not all(map(is_allowed, addresses)):
-        raise Refused(NOT_CALLED)
+        raise LedAway(NOT_CALLED)
     return min(map(str, addresses), key=lambda address: (":" in address, address))
 
 
+def _addresses(host: str, port: int, seconds: float) -> set[object]:
+    """The addresses of a host. The system's resolver has no limit of time: who waits too long leaves it to a thread."""
+    answers: Queue[set[object] | None] = Queue()
+
+    def ask() -> None:
+        try:
+            answers.put({entry[4][0] for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
+        except (OSError, UnicodeError):
+            answers.put(None)
+
+    threading.Thread(target=ask, daemon=True).start()
+    addresses = None
+    with suppress(Empty):
+        addresses = answers.get(timeout=seconds)
+    if addresses is None:
+        raise Unavailable("the other server's name is not known", "no-answer")
+    return addresses
+
+
 _INWARD = tuple(map(ip_network, (
-    "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "fec0::/10", "168.63.129.16/32",
+    "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "fec0::/10", "2001::/32", "198.18.0.0/15",
+    "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::/32", "fd20:ce::254/128",
 )))  # fmt: skip
-"""Networks that count as public and may lead into ours: IPv4 within IPv6 (compatible, translated, NAT64), the
-site-local ones of old, and the address at which Azure's machines find its platform."""
+"""Networks that count as public or private and may lead elsewhere: IPv4 within IPv6 (compatible, translated, NAT64,
+Teredo), the site-local ones of old, those of benchmarks, and the addresses at which the machines of Azure, Oracle,
+Amazon and Google find their platform."""
 
 
-_PLATFORM = ip_network("fd00:ec2::/32")
-"""Where Amazon's machines find their platform over IPv6."""
+def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """What an address leads to: an IPv6 address may carry one of IPv4."""
+    return getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
+
+
+def _is_inward(address: IPv4Address | IPv6Address) -> bool:
+    return any(part in network for part in (address, _inner(address)) for network in _INWARD)
 
 
 def _is_reachable(text: object) -> bool:
     """Whether an address is of the public network, a private one or this machine: never a link's own, where clouds keep
     the secrets of their machines."""
     address = ip_address(str(text))
-    if any(address in network for network in _INWARD) or address in _PLATFORM:
+    if address in _THIS:
+        return True
+    if _is_inward(address):
         return False
     is_inner = address.is_private and not (address.is_link_local or address.is_unspecified or address.is_reserved)
     return _is_public(address) or address.is_loopback or bool(is_inner and not address.is_multicast)
 
 
+_THIS = ip_network("::1/128")
+
+
 def _is_public(text: object) -> bool:
     address = ip_address(str(text))
-    if any(address in network for network in _INWARD):
-        return False
-    inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
-    return bool(address.is_global and inner.is_global and not inner.is_multicast)
+    inner = _inner(address)
+    return bool(not _is_inward(address) and address.is_global and inner.is_global and not inner.is_multicast)

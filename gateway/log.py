@@ -15,7 +15,8 @@ from gateway import steering
 
 FIELDS = frozenset(
     {"source", "rows", "rejects", "resources", "type", "count", "status", "request_id", "seconds", "route", "method", "job", "part", "project",
-     "reason", "port", "mode", "kind", "state", "error"}
+     "reason", "port", "mode", "kind", "state", "error",
+     "subscription"}
 )  # fmt: skip
 
 _logger = logging.getLogger("gateway")

@@ -71,7 +71,8 @@ def search(request: Request, caller: Known) -> Response:
         }
         for row in rows
     ]
-    url = f"{base}/Subscription" + (f"?{urlencode(pairs)}" if pairs else "")
+    said = [pair for pair in pairs if pair[0] != "criteria"]  # they may name a person, whom no address names
+    url = f"{base}/Subscription" + (f"?{urlencode(said)}" if said else "")
     searchset = {
         "resourceType": "Bundle",
         "type": "searchset",

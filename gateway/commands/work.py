@@ -40,8 +40,8 @@ def work(
             if once:
                 while not stop.is_set() and worker.work_once(gateway.store, folder, root, stop=stop):
                     pass
-                while not stop.is_set() and notifier and notifier.work_once():
-                    pass
+                if notifier:
+                    notifier.drain(stop)
                 return OK
             with processes.thread("notifier", notifier.work) if notifier else nullcontext():
                 worker.work(gateway.store, folder, root, stop)

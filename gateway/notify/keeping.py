@@ -1,4 +1,5 @@
-"""A client keeps its subscriptions: makes, reads, changes and removes its own. Another's is as one that is not there."""
+"""A client keeps its subscriptions: makes, reads, changes and removes its own. Another's is as one that is not
+there."""
 
 from __future__ import annotations
 
@@ -65,7 +66,7 @@ class Keeper:
         refuse_early(self.door, caller, Act("notify", wanted.query.type), request_id, _names(wanted))
         row = SubscriptionRow(
             str(uuid.uuid4()), caller.issuer, caller.user, caller.organisation,
-            subscriptions.type_number(wanted.query.type), _first(wanted.content), "", self.base, _text(wanted.body),
+            subscriptions.type_number(wanted.query.type), first(wanted.content), "", self.base, _text(wanted.body),
             self.hooks.sealed(wanted.headers or ()), until=wanted.until,
         )  # fmt: skip
         with self._audited("create", caller, request_id), self.door.store.write(is_aside=True) as session:
@@ -138,7 +139,7 @@ class Keeper:
             state = OFF
             subscriptions.forget(session, row.id)
         elif asked in (REQUESTED, ACTIVE) and row.state in (ERROR, OFF):
-            state = _first(wanted.content)
+            state = first(wanted.content)
             if row.state == OFF:
                 subscriptions.begin_anew(session, row.id)
             subscriptions.retry(session, row.id)
@@ -197,7 +198,7 @@ def _has(row: SubscriptionRow, name: str, value: str) -> bool:
     return bool(value == values[name])
 
 
-def _first(content: str) -> str:
+def first(content: str) -> str:
     """The state that a subscription begins in: an endpoint that is sent Bundles accepts the first one before others."""
     return ACTIVE if content == wish.PING else REQUESTED
 

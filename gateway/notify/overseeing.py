@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from gateway.errors import Refused
-from gateway.notify.keeping import TYPE
+from gateway.notify import wish
+from gateway.notify.keeping import TYPE, first
 from gateway.store import subscriptions
 from gateway.store.changes import record_write
 from gateway.store.database import Store
 from gateway.store.session import Session
-from gateway.store.subscriptions import ACTIVE, ERROR, OFF, SubscriptionRow
+from gateway.store.subscriptions import ERROR, OFF, SubscriptionRow
 
 STOPPED = "stopped by the operator"
 
@@ -33,20 +36,22 @@ def _seen(session: Session, row: SubscriptionRow, newest: int) -> dict[str, Any]
 
 
 def stop(store: Store, id_: str, by: str) -> None:
-    """Send nothing more of a subscription; what waits stays. Raises ``Refused`` for an id that there is not."""
+    """Send nothing more of a subscription; what waits stays. Raises ``Refused`` for an id that there is not, and for
+    one that its client ended."""
     with store.write() as session:
-        _known(session, id_)
-        subscriptions.set_state(session, id_, ERROR, STOPPED)
+        row = _known(session, id_)
+        subscriptions.set_state(session, row, ERROR, STOPPED)
         record_write(session, {"act": "subscription.stop", "by": by, "type": TYPE, "subscription": id_})
 
 
 def resume(store: Store, id_: str, by: str) -> None:
-    """Send what waits of a subscription, at once, and go on where it stood. Raises ``Refused`` for an id that there is
-    not, and for one that its client ended."""
+    """Send what waits of a subscription, at once, and go on where it stood. One that was in error begins as a new one
+    does: its endpoint accepts the first notification before any other. Raises as ``stop`` does."""
     with store.write() as session:
-        if _known(session, id_).state == OFF:
-            raise Refused("its client ended this subscription")
-        subscriptions.set_state(session, id_, ACTIVE)
+        row = _known(session, id_)
+        if row.state == ERROR:
+            subscriptions.set_state(session, row, first(wish.content_of(msgspec.json.decode(row.body))))
+        subscriptions.retry(session, id_)
         record_write(session, {"act": "subscription.resume", "by": by, "type": TYPE, "subscription": id_})
 
 
@@ -54,4 +59,6 @@ def _known(session: Session, id_: str) -> SubscriptionRow:
     row = subscriptions.get(session, id_)
     if row is None:
         raise Refused("no subscription of that id")
+    if row.state == OFF:
+        raise Refused("its client ended this subscription")
     return row

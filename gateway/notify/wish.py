@@ -152,6 +152,8 @@ def _query(type_: str, pairs: list[tuple[str, str]], now: int) -> Query:
         if name in parse._CONTROLS and name != "_id":
             raise refused(place, f"{parse.named(name)}: says how an answer looks, and there is none", "not-supported")
     query = parse.parse(type_, pairs, now)
+    if query.listed is not None:
+        raise refused(place, "a list of people says nothing of one resource", "not-supported")
     if any(clause.kind in ("chain", "has") for clause in query.clauses):
         raise refused(place, "a chain or _has looks at other resources", "not-supported")
     if len(query.clauses) > MOST_CLAUSES:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from gateway import log
+from gateway.errors import Unavailable
 from gateway.fhir.search import PatientKey, Query
 from gateway.nhs import access
 from gateway.nhs.roles import Caller
@@ -12,7 +14,7 @@ from gateway.records.deciding import decide, merged
 from gateway.records.door import Door, as_seen, before_lookup, event
 from gateway.records.facts import About, about_number
 from gateway.records.hopping import Hops
-from gateway.store import resources
+from gateway.store import faults, resources
 from gateway.store.hashes import id_hash
 from gateway.store.limits import passes
 from gateway.store.resources import Stored
@@ -34,31 +36,48 @@ class Notifiable:
         return event(caller, access.Act(ACT, type_), decision, "ok", request_id, self.shown, names)
 
 
-def notifiable(door: Door, session: Session, caller: Caller, query: Query, keys: Iterable[int]) -> Notifiable:
+def notifiable(door: Door, session: Session, caller: Caller, query: Query, keys: Iterable[int]) -> Notifiable | None:
     """https://hl7.org/fhir/R4/subscription.html
 
     Those of the resources of these heads that match a subscription's criteria as its subscriber is shown them: what is
-    hidden, withheld or blanked matches nothing. A deleted one is shown to the organisation that recorded it, and is judged as
-    it last was. To anybody else it is as one that was hidden since, and only one of the two would be told of.
+    hidden, withheld or blanked matches nothing. A deleted one is shown to the organisation that recorded it, and is
+    judged as it last was. To anybody else it is as one that was hidden since, and only one of the two would be told of.
+    None where nobody can be decided about, because the caller alone is refused: that says nothing of the resources.
     """
     act = access.Act(ACT, query.type, query.number is not None)
     if before_lookup(door, caller, act).refusal:
-        return Notifiable()
-    decisions: dict[int, access.Decision] = {}
+        return None
+    decisions: dict[int, access.Decision] = {}  # by patient; where the criteria name the person there is one, by 0
     shown: list[Stored] = []
     for head in resources.of_keys(session, keys):
-        decision = decisions.get(head.patient)
-        if decision is None:
-            decision = decisions[head.patient] = _decision(door, session, caller, act, query, head)
-        if decision.refusal or not passes(decision.limits)(head):
-            continue
-        if head.deleted and head.publisher not in decision.facts.own:
-            continue
-        seen = replace(head, body=resources.last_body(session, head.key)) if head.deleted else head
-        if _matches(Hops(door, session, caller), query, seen, decision):  # one for each: they count what they compare
-            shown.append(head)
-    about = dict.fromkeys(head.patient for head in shown)
-    return Notifiable(tuple(shown), tuple(decisions[patient] for patient in about))
+        who = _who(query, head)
+        try:
+            if who not in decisions:
+                decisions[who] = _decision(door, session, caller, act, query, head)
+            if _is_told(session, Hops(door, session, caller), query, head, decisions[who]):
+                shown.append(head)
+        except Exception as error:  # what cannot be judged matches nothing, and holds nothing else back
+            if isinstance(error, Unavailable) or faults.is_stores(error):
+                raise
+            log.event("notify.unjudged", type=query.type, error=type(error).__name__)
+    about = dict.fromkeys(_who(query, head) for head in shown)
+    return Notifiable(tuple(shown), tuple(decisions[who] for who in about))
+
+
+def _who(query: Query, head: Stored) -> int:
+    return 0 if query.number is not None else head.patient
+
+
+def _is_told(session: Session, hops: Hops, query: Query, head: Stored, decision: access.Decision) -> bool:
+    """Whether a resource may be told of, and matches as its subscriber sees it."""
+    if decision.refusal or not passes(decision.limits)(head):
+        return False
+    if not head.deleted:
+        return _matches(hops, query, head, decision)
+    if head.publisher not in decision.facts.own:
+        return False
+    body = resources.last_body(session, head.key)
+    return bool(body) and _matches(hops, query, replace(head, body=body), decision)
 
 
 def _matches(hops: Hops, query: Query, seen: Stored, decision: access.Decision) -> bool:

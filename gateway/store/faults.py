@@ -63,6 +63,12 @@ def meaning(error: BaseException, is_reading: bool = False) -> str | None:
     return _of_postgres(error)
 
 
+def is_stores(error: BaseException) -> bool:
+    """Whether an error is the database's or the machine's, so that the transaction it was raised in cannot go on."""
+    kinds = (sqlalchemy.exc.SQLAlchemyError, sqlite.Error, OSError)
+    return isinstance(error, kinds) or any(kind.__module__.startswith("psycopg") for kind in type(error).__mro__)
+
+
 def _of_postgres(error: BaseException) -> str | None:
     """The meaning of an error of psycopg, which is imported only where PostgreSQL is used."""
     kinds = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("psycopg")}

@@ -104,12 +104,15 @@ def replace(session: Session, row: SubscriptionRow) -> SubscriptionRow:
     return row
 
 
-def set_state(session: Session, id_: str, state: str, error: str = "") -> None:
-    """Set the state of a subscription and why it has it: a version of its own. Its next attempt is due at once."""
-    session.run(
-        "UPDATE subscription SET state = ?, error = ?, failures = 0, due = 0, number = number + 1, changed = ? WHERE id = ?",
-        state, error, session.now, id_,
+def set_state(session: Session, row: SubscriptionRow, state: str, error: str = "") -> bool:
+    """Set the state of a subscription and why it has it: a version of its own. Its next attempt is due at once. False,
+    and nothing is done, where somebody has changed it since it was read."""
+    changed = session.run(
+        "UPDATE subscription SET state = ?, error = ?, failures = 0, due = 0, number = number + 1, changed = ? "
+        "WHERE id = ? AND number = ?",
+        state, error, session.now, row.id, row.number,
     )  # fmt: skip
+    return bool(changed)
 
 
 def retry(session: Session, id_: str) -> None:
@@ -174,6 +177,15 @@ def count_waiting(session: Session, id_: str) -> int:
     return number
 
 
+def is_soon(session: Session, now: int) -> bool:
+    """Whether something waits that has not failed, and is not due only because another was just told."""
+    sql = (
+        f"SELECT count(*) FROM subscription s WHERE {LIVE} AND failures = 0 AND lease = 0 AND due > ? "
+        "AND EXISTS (SELECT 1 FROM notice n WHERE n.subscription = s.id)"
+    )
+    return bool(session.value(sql, now))
+
+
 def begin(
     session: Session,
     row: SubscriptionRow,
@@ -182,17 +194,18 @@ def begin(
     message: str,
     lease: int,
 ) -> list[NoticeRow] | None:
-    """Begin a notification of some notices: number those that have no number, drop others, and hold the subscription
-    until ``lease``. None, and nothing is done, where another process holds it or has changed it since it was read."""
-    new = sum(not entry.event for entry in notices)
+    """Begin a notification of some notices: number them, drop others, and hold the subscription until ``lease``. Their
+    numbers follow what was taken, and are spent when they are: what is dropped before leaves no gap. None, and nothing
+    is done, where another process holds it or has changed it since it was read."""
     if not session.run(
-        "UPDATE subscription SET lease = ?, events = events + ? WHERE id = ? AND lease = ? AND number = ? AND events = ?",
-        lease, new, row.id, row.lease, row.number, row.events,
+        "UPDATE subscription SET lease = ? WHERE id = ? AND lease = ? AND number = ? AND events = ?",
+        lease, row.id, row.lease, row.number, row.events,
     ):  # fmt: skip
         return None
-    drop(session, row.id, dropped)
-    numbers = iter(range(row.events + 1, row.events + 1 + new))
-    begun = [entry._replace(event=entry.event or next(numbers), message=message) for entry in notices]
+    _drop(session, row.id, dropped)
+    begun = [
+        entry._replace(event=number, message=message) for number, entry in enumerate(notices, start=row.events + 1)
+    ]
     session.many(
         "UPDATE notice SET event = ?, message = ? WHERE subscription = ? AND version = ?",
         [(entry.event, message, row.id, entry.version) for entry in begun],
@@ -200,16 +213,25 @@ def begin(
     return begun
 
 
-def drop(session: Session, id_: str, versions: Iterable[int]) -> None:
-    """Remove versions from the outbox of a subscription."""
+def drop(session: Session, row: SubscriptionRow, versions: Iterable[int]) -> bool:
+    """Remove versions from the outbox of a subscription, and with them the attempts to tell of them. False, and nothing
+    is done, where another process holds it or has changed it since it was read."""
+    sql = "UPDATE subscription SET failures = 0, due = 0 WHERE id = ? AND lease = ? AND number = ? AND events = ?"
+    if not session.run(sql, row.id, row.lease, row.number, row.events):
+        return False
+    _drop(session, row.id, versions)
+    return True
+
+
+def _drop(session: Session, id_: str, versions: Iterable[int]) -> None:
     session.many("DELETE FROM notice WHERE subscription = ? AND version = ?", [(id_, version) for version in versions])
 
 
-def delivered(session: Session, id_: str, lease: int, message: str, due: int) -> bool:
-    """A notification was taken: it is removed, and the next one is due. False where another process holds the
-    subscription."""
-    sql = "UPDATE subscription SET lease = 0, failures = 0, due = ?, error = '' WHERE id = ? AND lease = ?"
-    if not session.run(sql, due, id_, lease):
+def delivered(session: Session, id_: str, lease: int, message: str, due: int, events: int) -> bool:
+    """A notification of so many events was taken: it is removed, and the next one is due. False where another process
+    holds the subscription."""
+    sql = "UPDATE subscription SET lease = 0, failures = 0, due = ?, events = events + ? WHERE id = ? AND lease = ?"
+    if not session.run(sql, due, events, id_, lease):
         return False
     session.run("DELETE FROM notice WHERE subscription = ? AND message = ?", id_, message)
     return True
@@ -219,8 +241,3 @@ def failed(session: Session, id_: str, lease: int, due: int) -> bool:
     """An attempt failed: the same notification is due again. False where another process holds the subscription."""
     sql = "UPDATE subscription SET lease = 0, failures = failures + 1, due = ? WHERE id = ? AND lease = ?"
     return bool(session.run(sql, due, id_, lease))
-
-
-def release(session: Session, id_: str, lease: int) -> bool:
-    """Let go of a subscription. False where another process holds it."""
-    return bool(session.run("UPDATE subscription SET lease = 0 WHERE id = ? AND lease = ?", id_, lease))

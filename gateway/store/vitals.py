@@ -19,9 +19,9 @@ _WAITING = "state IN ('accepted', 'gathered')"
 @dataclass(frozen=True, slots=True)
 class Vitals:
     """Times are µs UTC. ``received`` says when each source last sent rows. ``waiting`` is when the oldest job was made
-    that nobody works on, ``noticed`` how many changes wait to be told, ``released`` when the last release was made; both
-    are None where there is none. ``unsealed`` holds, by stream of the audit, how many rows are under no seal and when
-    the oldest of them was written."""
+    that nobody works on, ``noticed`` how many changes wait to be told, ``released`` when the last release was made;
+    both are None where there is none. ``unsealed`` holds, by stream of the audit, how many rows are under no seal
+    and when the oldest of them was written."""
 
     now: int
     received: dict[str, int]

@@ -319,7 +319,9 @@ def _written(word: str, places: dict[str, str]) -> list[str]:
 def _subscribe(places: dict[str, str]) -> None:
     """Have a client keep a subscription."""
     with composition.open_gateway(config.read()) as gateway, gateway.store.write() as session:
-        row = subscriptions.SubscriptionRow("some-id", "urn:a", "ward", "RZZ", 7, "active", "", "", "{}", "")
+        row = subscriptions.SubscriptionRow(
+            "some-id", "urn:a", "ward", "RZZ", 7, "active", "", "", '{"channel": {}}', ""
+        )
         places["subscription"] = subscriptions.add(session, row).id
 
 

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import time
+from urllib.parse import urlencode
 
 import pytest
 from standardwebhooks import Webhook
@@ -49,6 +51,9 @@ REFUSED = {
     "a value that cannot be read": ({"criteria": "Observation?date=zebedee"}, "criteria"),
     "a chain": ({"criteria": "Observation?subject:Patient.gender=female"}, "criteria"),
     "what refers to it": ({"criteria": "Encounter?_has:Observation:encounter:code=x"}, "criteria"),
+    "a list": ({"criteria": "Observation?_list=zebedee"}, "criteria"),
+    "whoever is on a list": ({"criteria": "Observation?patient._in=zebedee"}, "criteria"),
+    "members of a Group": ({"criteria": "Observation?patient._has:Group:member:_id=zebedee"}, "criteria"),
     "an include": ({"criteria": "Observation?_include=Observation:subject"}, "criteria"),
     "an order": ({"criteria": "Observation?_sort=date"}, "criteria"),
     "no pair": ({"criteria": "Observation?zebedee"}, "criteria"),
@@ -170,6 +175,8 @@ def test_criteria_that_name_a_person_are_answered_alike_whoever_it_is(site):
         answer = site.ask("POST", "Subscription", body=site.wish(criteria, ""))
         assert answer.status_code == 201
         assert number not in str(site.api.audit())
+        link = site.ask("GET", f"Subscription?status=active&{urlencode({'criteria': criteria})}").json()["link"][0]
+        assert link["url"].endswith("/Subscription?status=active"), "no address names a person"
         site.ask("DELETE", f"Subscription/{answer.json()['id']}")
 
 
@@ -181,6 +188,34 @@ RESOLVED = {
     ("https://hooks.example/a", "93.184.215.14"): Unavailable,
     ("https://inner.example/a", "10.1.2.3"): Unavailable,
     ("https://inner.example/a", "169.254.169.254"): Refused,
+    **{
+        ("https://hooks.example/a", address): Refused
+        for address in (
+            "::ffff:168.63.129.16",
+            "2002:a83f:8110::1",
+            "2001:0:5db8:d70e::1",
+            "192.0.0.192",
+            "::1",
+        )
+    },
+    **{
+        ("https://inner.example/a", address): Refused
+        for address in (
+            "::ffff:168.63.129.16",
+            "2002:a83f:8110::1",
+            "2001:0:5db8:d70e::1",
+            "192.0.0.192",
+            "198.18.0.1",
+            "fd20:ce::254",
+            "fd00:ec2::254",
+            "::2",
+            "::ffff:169.254.169.254",
+        )
+    },
+    **{
+        ("https://inner.example/a", address): Unavailable
+        for address in ("::1", "127.0.0.1", "fd12:3456::1", "172.16.0.1")
+    },
     ("https://else.example/a", "93.184.215.14"): Refused,
     ("http://inner.example/a", "10.1.2.3"): Refused,
 }
@@ -201,6 +236,15 @@ def test_a_name_that_leads_into_our_network_is_not_called(monkeypatch, asked, ki
     with pytest.raises(kind):
         LISTED.send(endpoint, b"", {})
     assert called == ([address] if kind is Unavailable else [])
+
+
+def test_a_name_that_is_not_resolved_holds_nobody_up(monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(1) or [])
+    monkeypatch.setattr(egress, "NOTIFICATION_TIMEOUT", 0.1)
+    began = time.monotonic()
+    with pytest.raises(Unavailable):
+        LISTED.send("https://hooks.example/a", b"", {})
+    assert time.monotonic() - began < 2
 
 
 @pytest.mark.corpora

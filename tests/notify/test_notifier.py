@@ -1,12 +1,20 @@
 """What a subscriber is told, over a real connection to a real receiver, and what it never is."""
 
+import threading
+import time
+
 import pytest
 from standardwebhooks import Webhook
 
-from gateway.notify import notifier, wish
+from gateway import processes
+from gateway.egress import LedAway, Receipt
+from gateway.errors import Refused, TooLarge, Unavailable
+from gateway.notify import notifier, overseeing, wish
 from gateway.notify.notifier import LEASE, PAUSES, Notifier
+from gateway.records import notified
 from gateway.signin import registration
 from gateway.store import subscriptions
+from gateway.store.subscriptions import SubscriptionRow
 from tests.api import people
 from tests.api.people import ANN, observation, patient, registered, to, uid
 from tests.toy import resource, row
@@ -199,6 +207,11 @@ def move(site):
     registration.change(site.store, "gp", "me", organisation="RZZ")
 
 
+def give_back(site):
+    registration.set_active(site.store, "gp", True, "me")
+    registration.change(site.store, "gp", "me", organisation="A99001", scopes=frozenset({"system/*.cruds"}))
+
+
 def leave(site):
     site.deliver(row("ann", patient(1, ANN, "Ames", "Ann"), ended(2, 1), order=2))
 
@@ -230,10 +243,138 @@ def test_access_is_asked_for_when_a_notification_leaves_and_at_each_attempt(tmp_
         area, trust("h1", observation(870, 31, note=[{"text": "b"}], security=["R"] if lose is hide else []), order=3)
     )
     assert area.told() == []
+    if lose in (disable, narrow, move):
+        give_back(area)
+        assert area.told() + area.told() == [f"Observation/{uid(870)}"] * 2, "who was away for a while is told then"
     with store.read() as session:
         assert session.value("SELECT count(*) FROM notice") == 0
     area.api.close()
     store.close()
+
+
+@pytest.mark.hazard("HZ-ACCESS-36")
+def test_what_is_hidden_before_the_next_attempt_leaves_no_gap_in_the_numbers(site):
+    id_, _ = site.subscribe()
+    status = f"Subscription/{id_}/$status"
+
+    def number(came):
+        return int(came.status["events-since-subscription-start"])
+
+    site.deliver(row("n0", observation(960, 1)))
+    assert site.told() == [f"Observation/{uid(960)}"]
+    before = site.ask("GET", status).content
+    site.receiver.answers = [503]
+    from_trust(site, trust("n1", observation(961, 31)))
+    site.work()
+    site.receiver.taken()
+    from_trust(site, trust("n1", observation(961, 31, security=["R"]), order=2))
+    assert site.told(PAUSES[0] + 1) == [] and site.ask("GET", status).content == before
+    site.receiver.answers = [503]
+    from_trust(site, trust("n2", observation(962, 31)), trust("n3", observation(963, 31)))
+    site.work(1)
+    (attempt,) = site.receiver.taken()
+    from_trust(site, trust("n2", observation(962, 31, security=["R"]), order=2))
+    site.work(PAUSES[0] + 1)
+    (came,) = site.receiver.taken()
+    assert (number(attempt), number(came), came.focus) == (3, 2, [f"Observation/{uid(963)}"]) and came.id != attempt.id
+
+
+def test_attempts_to_tell_what_is_hidden_now_do_not_count_for_the_next(site):
+    id_, _ = site.subscribe()
+    site.receiver.answers = [503] * 3
+    from_trust(site, trust("a1", observation(964, 31)))
+    for pause in (0, *PAUSES[:2]):
+        site.work(pause + 1)
+    assert len(site.receiver.taken()) == 3
+    from_trust(site, trust("a1", observation(964, 31, security=["R"]), order=2))
+    site.work(PAUSES[2] + 1)
+    with site.store.read() as session:
+        assert subscriptions.get(session, id_).failures == 0
+
+
+def off(site, id_):
+    site.ask("PUT", f"Subscription/{id_}", body={**site.row(id_), "status": "off"})
+
+
+def stop(site, id_):
+    overseeing.stop(site.store, id_, "me")
+
+
+MEANWHILE = {
+    "its client ends it": (off, 200, "off"), "the operator stops it": (stop, 200, "error"),
+    "its client ends it, and it fails for good": (off, 410, "off"),
+    "the operator stops it, and it fails for good": (stop, 410, "error"),
+}  # fmt: skip
+
+
+@pytest.mark.hazard("HZ-ACCESS-38")
+@pytest.mark.parametrize("is_handshake", [True, False])
+@pytest.mark.parametrize("change, answer, state", MEANWHILE.values(), ids=MEANWHILE)
+def test_what_is_changed_while_a_request_waits_stands(site, change, answer, state, is_handshake):
+    if is_handshake:
+        id_ = site.ask("POST", "Subscription", body=site.wish()).json()["id"]
+    else:
+        id_, _ = site.subscribe()
+        site.deliver(row("m1", observation(970, 1, note=[{"text": id_}]), order=site.store.clock()))
+
+    def send(*_):
+        change(site, id_)
+        return Receipt(answer)
+
+    Notifier(site.api.service.door, site.api.service.hooks, send).work_once()
+    now = site.row(id_)
+    assert (now["status"], now.get("error")) == (state, overseeing.STOPPED if change is stop else None)
+
+
+def test_a_later_end_stands(site):
+    id_, _ = site.subscribe(end="2999-01-01T00:00:00Z")
+    with site.store.write() as session:
+        session.run("UPDATE subscription SET until = 1 WHERE id = ?", id_)
+        old = subscriptions.get(session, id_)
+    site.ask("PUT", f"Subscription/{id_}", body={**site.row(id_), "end": "2998-01-01T00:00:00Z"})
+    assert site.notifier._noticed(old, 0) is False and site.row(id_)["status"] == "active"
+
+
+def test_what_its_client_ended_is_not_begun_by_the_operator_and_an_endpoint_accepts_first(site):
+    id_, _ = site.subscribe()
+    overseeing.stop(site.store, id_, "me")
+    overseeing.resume(site.store, id_, "me")
+    assert site.row(id_)["status"] == "requested"
+    site.work()
+    assert [came.status["type"] for came in site.receiver.taken()] == ["handshake"]
+    off(site, id_)
+    for ask in (overseeing.stop, overseeing.resume):
+        with pytest.raises(Refused):
+            ask(site.store, id_, "me")
+    assert site.row(id_)["status"] == "off"
+
+
+@pytest.mark.hazard("HZ-API-14")
+@pytest.mark.parametrize("error", [TooLarge("a"), ValueError("a")], ids=repr)
+def test_what_cannot_be_judged_holds_nothing_else_back(site, monkeypatch, error):
+    site.subscribe()
+    judge = notified._matches
+
+    def broken(hops, query, seen, decision):
+        if seen.id == uid(981):
+            raise error
+        return judge(hops, query, seen, decision)
+
+    monkeypatch.setattr(notified, "_matches", broken)
+    note = [{"text": repr(error)}]
+    site.deliver(*(row(f"p{n}", observation(n, 1, note=note), order=site.offset + n) for n in (980, 981, 982)))
+    assert sorted(site.told()) == [f"Observation/{uid(980)}", f"Observation/{uid(982)}"]
+
+
+def test_an_outage_while_judging_skips_nothing(site, monkeypatch):
+    site.subscribe()
+    judge = notified._matches
+    monkeypatch.setattr(notified, "_matches", lambda *_: (_ for _ in ()).throw(Unavailable("away")))
+    site.deliver(row("q1", observation(983, 1)))
+    with pytest.raises(Unavailable):
+        site.work()
+    monkeypatch.setattr(notified, "_matches", judge)
+    assert site.told() == [f"Observation/{uid(983)}"]
 
 
 def test_a_contributors_own_writes_and_deletions_are_told_to_its_organisation(site):
@@ -355,3 +496,74 @@ def test_of_two_that_read_the_same_one_moves_the_cursor_and_one_begins(site):
         waiting = subscriptions.waiting(session, id_, 10)
         begun = [subscriptions.begin(session, row_, waiting, (), "a", 1) for _ in range(2)]
     assert moved == [True, False] and begun[0][0].event == 1 and begun[1] is None
+
+
+@pytest.mark.parametrize("refusal, state", [(LedAway("a"), "active"), (Refused("a"), "error")], ids=repr)
+def test_a_name_that_leads_away_once_is_tried_again(site, refusal, state):
+    id_, _ = site.subscribe()
+    site.deliver(row("z1", observation(984, 1, note=[{"text": id_}]), order=site.store.clock()))
+
+    def send(*_):
+        raise refusal
+
+    Notifier(site.api.service.door, site.api.service.hooks, send).work_once()
+    assert site.row(id_)["status"] == state
+
+
+@pytest.mark.hazard("HZ-API-14")
+def test_a_slow_endpoint_holds_up_its_own_client_alone_and_gets_one_request_at_a_time(site, monkeypatch):
+    monkeypatch.setattr(notifier, "POLL_SECONDS", 0.05)
+    for number in range(3):
+        site.subscribe(f"Observation?code=x&patient={uid(31)}&status=final", channel={"header": [f"A: {number}"]})
+    site.subscribe("Observation?code=x", "gp2", channel={"header": ["B: 1"]})
+    from_trust(site, trust("y1", observation(985, 31)))
+    answered, others, under_way = threading.Event(), threading.Event(), []
+
+    def send(endpoint, content, headers):
+        if "B" in headers:
+            others.set()
+        else:
+            under_way.append(headers["A"])
+            answered.wait(5)
+        return Receipt(200)
+
+    with processes.thread("a", Notifier(site.api.service.door, site.api.service.hooks, send).work):
+        assert others.wait(3)
+        from_trust(site, trust("y1", observation(985, 31, note=[{"text": "b"}]), order=2))
+        others.clear()
+        site.offset += 2_000_000
+        assert others.wait(3) and len(under_way) == 1
+        answered.set()
+
+
+def test_an_unknown_failure_does_not_end_the_notifier(site, monkeypatch):
+    monkeypatch.setattr(notifier, "POLL_SECONDS", 0.05)
+    went_on, failures = threading.Event(), [RuntimeError("a"), Unavailable("b")]
+
+    def step(pool):
+        if failures:
+            raise failures.pop()
+        went_on.set()
+
+    beside = Notifier(site.api.service.door, site.api.service.hooks)
+    monkeypatch.setattr(beside, "_step", step)
+    with processes.thread("a", beside.work):
+        assert went_on.wait(3)
+
+
+def test_work_once_leaves_nothing_that_waits_for_its_turn(site, monkeypatch):
+    monkeypatch.setattr(notifier, "AT_ONCE", 1)
+    monkeypatch.setattr(notifier, "GAP", 100_000)
+    site.subscribe()
+    site.deliver(*(row(f"d{n}", observation(n, 1)) for n in (990, 991, 992)))
+    site.notifier.drain(threading.Event())
+    assert len(site.receiver.taken()) == 3
+
+
+def test_noticing_takes_turns(site, monkeypatch):
+    monkeypatch.setattr(notifier, "NOTICE_SECONDS", 0.005)
+    turns = []
+    monkeypatch.setattr(site.notifier, "_noticed", lambda row, newest: turns.append(row) or time.sleep(0.01))
+    for _ in range(3):
+        site.notifier._notice([SubscriptionRow(id_, *[""] * 9) for id_ in "ab"], 1)
+    assert [row.id for row in turns] == ["a", "b", "a"]
