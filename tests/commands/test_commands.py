@@ -184,7 +184,7 @@ CASES = [
     case("export run --project none --out {none}", 2),
     case("export resume {job} --out {resumed} --workers 1 --json", 0, *MANIFEST),
     case("export resume none --out {none}", 2),
-    case("attack {out} --as me --json", 0, "release", "whole", "figures", "limits", "over"),
+    case("attack {out} --as me --json", 0, "release", "whole", "figures", "limits", "over", "notMeasured"),
     case("attack {out} --as me --other {resumed} --limit all.alone.born+sex=0", 1),
     case("attack {none} --as me", 2),
     case("trace {out}/Patient.00000.ndjson --as me --json", 0, "looked_for", "unknown", "origins", "tried"),
