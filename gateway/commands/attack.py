@@ -34,7 +34,8 @@ def attack(
 
     How many are alone with what somebody knows of them, by facts, by two dated events, by a rare code; how well an
     attacker tells that a person is in it; with `--other`, how many are linked by order and by content, or named by the
-    difference. Of a release without Patients the facts are not measured. Exit 1 where a figure is over its limit. The audit holds the figures.
+    difference. Of a release without Patients the facts are not measured. Exit 1 where a figure is over its limit. The
+    audit holds the figures.
     """
     with acting() as gateway:
         from gateway import console
