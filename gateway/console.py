@@ -300,7 +300,12 @@ def export_report(manifest: dict[str, Any], folder: Path) -> None:
 
 
 def attack_report(
-    figures: Mapping[str, float], limits: Mapping[str, float], over: Sequence[str], *, is_whole: bool
+    figures: Mapping[str, float],
+    limits: Mapping[str, float],
+    over: Sequence[str],
+    *,
+    is_whole: bool,
+    not_measured: Sequence[str] = (),
 ) -> None:
     """Print what attacks on a release gave, each figure beside its limit if it has one."""
     table = _table("figure", "is", "may be", "")
@@ -308,6 +313,8 @@ def attack_report(
         limit = f"{limits[name]:g}" if name in limits else ""
         table.add_row(name, _figure(figure), limit, "over" if name in over else "")
     out.print(table)
+    if not_measured:
+        out.print(f"Not measured, for want of Patients: {', '.join(not_measured)}.")
     if not is_whole:
         out.print("A random sample of the release: of all its people fewer are alone.")
 

@@ -19,7 +19,7 @@ from gateway.fhir.subset import NAMES, subset
 from gateway.nhs.roles import Caller
 
 MOST_READ = 50
-"""Reads of one batch: the limits on how often a caller may ask count the batch once."""
+"""Reads of one batch: the limits on how often a caller may ask count each of them."""
 
 Pairs = list[tuple[str, str]]
 

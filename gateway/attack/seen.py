@@ -35,23 +35,29 @@ class Person:
 
 @dataclass(frozen=True)
 class Seen:
-    """A release: its people in the order of its files, and whether these are all."""
+    """A release: its people in the order of its files, and whether these are all. One without Patients tells no facts
+    (``has_facts``): its people go by the references that its resources have to them."""
 
     people: dict[str, Person]
     is_whole: bool
+    has_facts: bool = True
 
 
 def read(folder: Path, most: int = MOST_PEOPLE) -> Seen:
-    """Read the NDJSON files of a release. Raises ``Refused`` for a folder without Patients, or a line that is none."""
-    parts = sorted({path.name.split(".")[1] for path in folder.glob("Patient.*.ndjson")})
+    """Read the NDJSON files of a release. Raises ``Refused`` for a folder without any, or a line that is none."""
+    has_facts = any(folder.glob("Patient.*.ndjson"))
+    parts = sorted({path.name.split(".")[1] for path in folder.glob("Patient.*.ndjson" if has_facts else "*.*.ndjson")})
     if not parts:
-        raise Refused("the folder holds no release with Patients")
+        raise Refused("the folder holds no release")
     people: dict[str, Person] = {}
     for number, part in enumerate(parts):
         if len(people) >= most:
-            return Seen(people, is_whole=not parts[number:])
-        _read_part(folder, part, people)
-    return Seen(people, is_whole=True)
+            return Seen(people, is_whole=not parts[number:], has_facts=has_facts)
+        if has_facts:
+            _read_part(folder, part, people)
+        else:
+            _read_subjects(folder, part, people)
+    return Seen(people, is_whole=True, has_facts=has_facts)
 
 
 def _read_part(folder: Path, part: str, people: dict[str, Person]) -> None:
@@ -67,7 +73,19 @@ def _read_part(folder: Path, part: str, people: dict[str, Person]) -> None:
             for resource in _lines(path):
                 owner = person_of.get(_subject(resource))
                 if owner is not None:
-                    owner.events.append((resource["resourceType"], _code(resource), _date(resource)))
+                    owner.events.append(_event(resource))
+
+
+def _read_subjects(folder: Path, part: str, people: dict[str, Person]) -> None:
+    """Add the people of a part without Patients, by the references to them."""
+    for path in sorted(folder.glob(f"*.{part}.ndjson")):
+        for resource in _lines(path):
+            if (subject := _subject(resource)).startswith("Patient/"):
+                people.setdefault(subject, Person({})).events.append(_event(resource))
+
+
+def _event(resource: Mapping[str, Any]) -> Event:
+    return resource["resourceType"], _code(resource), _date(resource)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ import typer
 
 from gateway import steering
 from gateway.commands._failures import OK, WITH_REJECTS
-from gateway.commands._options import AsJson, JsonAlways
+from gateway.commands._options import Actor, AsJson, JsonAlways
 from gateway.commands._start import acting
 from gateway.errors import Invalid, Refused
 
@@ -33,18 +33,26 @@ def explain(
     act: Annotated[str, typer.Option(help="What would be asked: read, search, shared and so on.")] = "search",
     type_: Annotated[str, typer.Option("--type", help="The resource type that would be asked for.")] = "Patient",
     patient: Annotated[str, typer.Option(help="The id of the Patient about whom would be asked.")] = "",
+    by: Actor = "",
+    why: Annotated[str, typer.Option(help="Why it is asked about a person, for the audit.")] = "",
     as_json: AsJson = False,
 ) -> int:
     """Tell the ten steps of a decision, each with its outcome and the rules that fired.
 
     Of an event of the audit: as it was decided then. With --claims or --user and --patient: as it would be decided now;
-    nobody is shown anything. The audit records that it was asked.
+    nobody is shown anything. The answer tells of a person all the same: it needs --as and --why. The audit records who
+    asked, about whom and why.
     """
     if (event is None) == (not patient):
         raise Invalid("an event, or --patient with --claims or --user")
+    if patient and not (by.strip() and why.strip()):
+        raise Invalid("--patient: --as and --why are needed, for the audit")
+    asker = {name: words for name, words in (("by", by), ("why", why)) if words}
     with acting() as gateway:
         explained_as = (
-            _of_audit(gateway, event) if event is not None else _rehearsed(gateway, claims, user, act, type_, patient)
+            _of_audit(gateway, event, asker)
+            if event is not None
+            else _rehearsed(gateway, claims, user, act, type_, patient, asker)
         )
     if as_json:
         print(json.dumps(explained_as))
@@ -54,13 +62,14 @@ def explain(
     return OK
 
 
-def _of_audit(gateway: Gateway, number: int) -> dict[str, Any]:
+def _of_audit(gateway: Gateway, number: int, asker: dict[str, str]) -> dict[str, Any]:
     from gateway.nhs.steps import steps
     from gateway.store.changes import attributed
 
     with closing(gateway.writing_audit()) as audit:
         matching = [event for event in audit.events("read") if event["seq"] == number and "trace" in event]
-        audit.record(attributed({"act": "access.explain", "event": number}))
+        about = {"patients": matching[0]["patients"]} if matching and matching[0].get("patients") else {}
+        audit.record(attributed({"act": "access.explain", "event": number, **about, **asker}))
     if not matching:
         raise Refused("the audit has no decision of that number: `gateway audit show` prints their `seq`")
     (event,) = matching
@@ -69,7 +78,9 @@ def _of_audit(gateway: Gateway, number: int) -> dict[str, Any]:
     return {**facts, "steps": [step.plain() for step in steps(event["trace"], is_audited=True)]}
 
 
-def _rehearsed(gateway: Gateway, claims: Path | None, user: str, act: str, type_: str, patient: str) -> dict[str, Any]:
+def _rehearsed(
+    gateway: Gateway, claims: Path | None, user: str, act: str, type_: str, patient: str, asker: dict[str, str]
+) -> dict[str, Any]:
     from gateway.nhs import access, policy_table
     from gateway.nhs.steps import steps
     from gateway.records import explaining
@@ -79,7 +90,7 @@ def _rehearsed(gateway: Gateway, claims: Path | None, user: str, act: str, type_
     with closing(gateway.writing_audit()) as audit:
         decision = explaining.rehearsed(gateway.door(audit), caller, access.Act(act, type_), patient)
         asked = {"for": caller.user, "role": caller.role, "asked": act, "type": type_, "patients": [patient]}
-        audit.record(attributed({"act": "access.explain", **asked}))
+        audit.record(attributed({"act": "access.explain", **asked, **asker}))
     refusal = decision.refusal.code if decision.refusal else ""
     return {
         "act": act, "type": type_, "role": caller.role, "organisation": caller.organisation, "outcome": "refused" if refusal else "ok",

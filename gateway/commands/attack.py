@@ -34,7 +34,8 @@ def attack(
 
     How many are alone with what somebody knows of them, by facts, by two dated events, by a rare code; how well an
     attacker tells that a person is in it; with `--other`, how many are linked by order and by content, or named by the
-    difference. Exit 1 where a figure is over its limit. The audit holds the figures.
+    difference. Of a release without Patients the facts are not measured. Exit 1 where a figure is over its limit. The
+    audit holds the figures.
     """
     with acting() as gateway:
         from gateway import console
@@ -47,20 +48,23 @@ def attack(
             entry = same_people.release_of(session, release)
         truth = None if other is None else _truth(gateway, release, other)
         looked_at = seen.read(release)
-        figures = attacks.attack(looked_at, None if other is None else seen.read(other), truth, seed)
+        compared = None if other is None else seen.read(other)
+        figures = attacks.attack(looked_at, compared, truth, seed)
+        not_measured = attacks.not_measured(looked_at, compared, truth)
         limits = attacks.limits(limit or (), figures)
         over = attacks.over(figures, limits)
         event = {
             "act": "export.attack", "by": by, "project": entry["project"]["name"], "job": entry["release"],
-            "figures": figures, "over": over,
+            "figures": figures, "over": over, "not_measured": not_measured,
         }  # fmt: skip
         with gateway.store.write() as session:
             record_write(session, event)
     if as_json:
         facts = {"release": entry["release"], "whole": looked_at.is_whole, "figures": figures, "limits": limits}
+        facts["notMeasured"] = not_measured
         print(json.dumps({**facts, "over": over}))
     else:
-        console.attack_report(figures, limits, over, is_whole=looked_at.is_whole)
+        console.attack_report(figures, limits, over, is_whole=looked_at.is_whole, not_measured=not_measured)
     return WITH_REJECTS if over else OK
 
 

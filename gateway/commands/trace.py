@@ -45,7 +45,8 @@ def trace(
 
 
 def _text(report: Report) -> str:
-    lines = [f"{report.looked_for} pseudonyms looked for, {report.unknown} not made here"]
+    others = "not met: not all names held here were tried" if report.stopped_early else "not made here"
+    lines = [f"{report.looked_for} pseudonyms looked for, {report.unknown} {others}", f"{report.tried} names tried"]
     for own in report.origins:
         lines.append(f"project {own.project}, key version {own.key_version}: {own.pseudonyms} pseudonyms")
         for release in own.releases:

@@ -27,6 +27,10 @@ from gateway.store.session import Session
 
 MOST = 1_000
 """Pseudonyms of a file that are looked for: the first so many that differ."""
+ENOUGH, SHARE = 10, 0.9
+"""A project is named by so many pseudonyms, where they and others are so large a share of the file's."""
+BARREN = 100_000
+"""Names that are tried after that in vain: the others of the file are then taken for no pseudonyms of ours."""
 STEP = 10_000
 """Names tried between two reports of progress."""
 _PSEUDONYM = re.compile(rb"(?<![A-Za-z0-9])[A-Za-z2-7]{26}(?![A-Za-z0-9])")
@@ -58,11 +62,14 @@ class Origin:
 
 @dataclass(frozen=True)
 class Report:
-    """How many pseudonyms of a file were looked for, how many of them are nobody's here, and whose the others are."""
+    """How many pseudonyms of a file were looked for, how many of them were not met, and whose the others are.
+    ``tried``: how many names held here were tried; ``stopped_early``: others were not, and might have been met."""
 
     looked_for: int
     unknown: int
     origins: list[Origin]
+    tried: int
+    stopped_early: bool
 
 
 @dataclass(frozen=True)
@@ -96,18 +103,18 @@ def trace(
     session: Session, root: bytes, tokens: Sequence[bytes], progress: Progress = lambda tried, of: None
 ) -> Report:
     """Make the pseudonyms of everything held again, under the key of every project that has a release, until each of
-    the file's is met. ``tokens`` are as ``pseudonyms`` returns them. Raises ``Refused`` for another root key than that
-    of this store's exports."""
+    the file's is met, or enough of them are and ``BARREN`` further names bring none. ``tokens`` are as ``pseudonyms``
+    returns them. Raises ``Refused`` for another root key than that of this store's exports."""
     standing.require_root(session, root)
     projects = _projects(session, root)
-    met = _met(session, projects, tokens, progress)
+    met, tried, stopped_early = _met(session, projects, tokens, progress)
     origins = [
         Origin(project.name, project.version, len(hits), _ranked(session, project, tokens, hits))
         for project, hits in zip(projects, met, strict=True)
         if hits
     ]
     origins.sort(key=lambda origin: -origin.pseudonyms)
-    return Report(len(tokens), len(tokens) - sum(map(len, met)), origins)
+    return Report(len(tokens), len(tokens) - sum(map(len, met)), origins, tried, stopped_early)
 
 
 def _projects(session: Session, root: bytes) -> list[_Project]:
@@ -124,17 +131,18 @@ def _projects(session: Session, root: bytes) -> list[_Project]:
 
 def _met(
     session: Session, projects: Sequence[_Project], tokens: Sequence[bytes], progress: Progress
-) -> list[dict[bytes, records.Nameable]]:
-    """Of each project, which of the pseudonyms are its own, and of what."""
+) -> tuple[list[dict[bytes, records.Nameable]], int, bool]:
+    """(of each project, which of the pseudonyms are its own, and of what; names tried; whether others were not)."""
     left = set(tokens)
+    tried, last, is_enough, of_file = 0, 0, False, len(left)
     met: list[dict[bytes, records.Nameable]] = [{} for _ in projects]
     keyed = [HMAC(project.key, SHA256()) for project in projects]
     if not left or not projects:
-        return met
+        return met, 0, False
     of_all = records.count_nameable(session)
-    for tried, of in enumerate(records.nameable(session)):
-        if tried % STEP == 0:
-            progress(tried, of_all)
+    for tried, of in enumerate(records.nameable(session), 1):
+        if tried % STEP == 1:
+            progress(tried - 1, of_all)
         text = of.text.encode()
         for hits, start in zip(met, keyed, strict=True):
             mac = start.copy()
@@ -143,9 +151,13 @@ def _met(
             if name in left:
                 hits[name] = of
                 left.remove(name)
+                last = tried
+                is_enough = max(map(len, met)) >= ENOUGH and of_file - len(left) >= SHARE * of_file
         if not left:
             break
-    return met
+        if is_enough and tried - last >= BARREN:
+            return met, tried, True
+    return met, tried, False
 
 
 def _ranked(session: Session, project: _Project, tokens: Sequence[bytes], hits: _Hits) -> list[Candidate]:

@@ -21,8 +21,20 @@ from gateway.fhir.r4 import defined, table
 from gateway.fhir.stricter import STRICTER
 from gateway.fhir.walk import Node, nodes
 
-TAG = re.compile(r"<(?:!--|![A-Za-z]|/?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>)")
-"""What looks like HTML in a text."""
+TAG = re.compile(r"<(?:!--|![A-Za-z]|/?([A-Za-z][A-Za-z0-9-]*)(?:\s[^<>]*)?/?>)")
+"""What looks like HTML in a text; its group is the name of the element, None for a comment or a declaration."""
+ELEMENTS = frozenset(
+    """a abbr acronym address applet area article aside audio b base basefont bdi bdo bgsound big blink blockquote body
+    br button canvas caption center cite code col colgroup content data datalist dd del details dfn dialog dir div dl dt
+    em embed fieldset figcaption figure font footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html i
+    iframe image img input ins isindex kbd keygen label legend li link listing main map mark marquee math menu menuitem
+    meta meter nav nobr noembed noframes noscript object ol optgroup option output p param picture plaintext portal pre
+    progress q rb rp rt rtc ruby s samp script search section select shadow slot small source spacer span strike strong
+    style sub summary sup svg table tbody td template textarea tfoot th thead time title tr track tt u ul var video wbr
+    xmp""".split()
+)
+"""The elements of HTML, those that it once had among them (https://html.spec.whatwg.org/#elements-3). Laboratories
+write "<LLOQ> not detected": any other name between the signs may be no HTML."""
 _UUID = re.compile(r"urn:uuid:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _OID = re.compile(r"urn:oid:[0-2](\.(0|[1-9][0-9]*))+\Z")
 _FORMS = {"urn:uuid:": (_UUID, "not a UUID"), "urn:oid:": (_OID, "not an OID")}
@@ -70,13 +82,21 @@ def _texts(node: Node) -> Iterator[Issue]:
         for item in value if isinstance(value, list) else (value,):
             if kind is None or not isinstance(item, str):
                 continue
-            if kind in ("string", "markdown") and "<" in item and TAG.search(item):
-                severity = "error" if kind == "string" else "warning"  # Markdown may hold it, and must be shown escaped
+            if kind in ("string", "markdown") and "<" in item and (tags := list(TAG.finditer(item))):
+                # Markdown may hold it, and must be shown escaped.
+                severity = "error" if kind == "string" and any(map(_is_html, tags)) else "warning"
                 yield Issue(severity, "value", f"{node.path}.{name}", "a text that looks like HTML")
             elif kind in ("uri", "url", "canonical") and item.startswith("urn:"):
                 for start, (form, words) in _FORMS.items():
                     if item.startswith(start) and not form.match(item):
                         yield Issue("error", "value", f"{node.path}.{name}", words)
+
+
+def _is_html(tag: re.Match[str]) -> bool:
+    """Whether it surely is HTML: an element that HTML has or that has a dash as its own elements do, or one with
+    attributes, a comment or a declaration."""
+    name = tag[1]
+    return name is None or name.lower() in ELEMENTS or "-" in name or "=" in tag[0]
 
 
 @lru_cache(maxsize=1024)

@@ -1,7 +1,7 @@
 """A trend as a static drawing: where each point of a test stands, for a template to draw as SVG.
 
-Points of one test only are joined. A bound such as "<5" is an open point and joins nothing; a correction is a square; a
-blood pressure is a bar with two ends. The scale is that of the values: it neither begins at nought, which would hide a
+Points of one test only are joined. A bound such as "<5" is an open point and joins nothing; what is not final is a
+cross, which no line meets; a correction is a square; a blood pressure is a bar with two ends. The scale is that of the values: it neither begins at nought, which would hide a
 change, nor magnifies one of less than a tenth of the value."""
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ NEAR = Decimal("1.5")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One point where it is drawn. ``low`` is the y of a pair's lower end. ``shape``: dot, square (corrected) or open
-    (a bound)."""
+    """One point where it is drawn. ``low`` is the y of a pair's lower end. ``shape``: dot, square (corrected), open (a
+    bound) or cross (not final, or of a report that does not stand)."""
 
     x: float
     y: float
@@ -87,7 +87,7 @@ def _scale(test: Series, points: Sequence[Point]) -> tuple[Decimal, Decimal]:
 
 
 def _mark(point: Point, x: float, low: Decimal, high: Decimal) -> Mark:
-    shape = "open" if point.bound else "square" if point.is_corrected else "dot"
+    shape = "open" if point.bound else "cross" if not point.is_settled else "square" if point.is_corrected else "dot"
     bottom = None if point.low is None else _y(point.low, low, high)
     return Mark(round(x, 1), _y(point.number or Decimal(0), low, high), bottom, shape, point.words)
 
@@ -97,7 +97,8 @@ def _y(value: Decimal, low: Decimal, high: Decimal) -> float:
 
 
 def _lines(marks: Sequence[Mark]) -> Iterator[tuple[float, float, float, float]]:
-    for first, then in zip(marks, marks[1:]):
+    settled = [mark for mark in marks if mark.shape != "cross"]
+    for first, then in zip(settled, settled[1:]):
         if "open" not in (first.shape, then.shape) and first.low is None and then.low is None:
             yield first.x, first.y, then.x, then.y
 

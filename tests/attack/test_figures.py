@@ -130,6 +130,45 @@ def test_a_figure_at_its_limit_is_not_over_it(tmp_path):
     assert figures.over(told, {"all.alone.born+sex": 0.0, "all.few.born+sex": 0.5}) == ["all.few.born+sex"]
 
 
+@pytest.mark.hazard("HZ-EXPORT-23")
+def test_a_release_without_patients_is_attacked_by_its_references_and_its_facts_are_not_measured(tmp_path):
+    events = [event(number, code, "2026-01-02") for number in (1, 2) for code in "ab"] + [event(3, "rare", "2026")]
+    events.append({"resourceType": "Location", "id": "l"})
+    whole = looked_at(tmp_path, map(patient, range(1, 4)), events)
+    folder = write(tmp_path / "events", (), events)
+    (folder / "Patient.00000.ndjson").unlink()
+    bare = seen.read(folder)
+    assert list(bare.people) == ["Patient/id1", "Patient/id2", "Patient/id3"] and not bare.has_facts
+    figures_told, of_whole = figures.attack(bare), figures.attack(whole)
+    assert figures_told.keys() == {name for name in of_whole if name.split(".")[0] not in ("all", "living", "dead")}
+    rare = "rare codes.people"
+    assert figures_told[rare] == of_whole[rare] and figures_told["two events.people"] == of_whole["two events.people"]
+    with pytest.raises(Invalid, match="--limit"):
+        figures.limits(["all.alone.born+sex=0"], figures_told)
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "is_one_key", "names"),
+    [
+        (True, True, True, []),
+        (False, None, True, ["facts"]),
+        (False, False, True, ["facts"]),
+        (True, False, True, ["differencing"]),
+        (True, False, False, ["linkage"]),
+        (False, True, False, ["facts", "linkage"]),
+    ],
+)
+def test_what_cannot_be_compared_is_not_measured_rather_than_nought(here, there, is_one_key, names):
+    def release(has_facts: bool) -> seen.Seen:
+        return seen.Seen({"a": seen.Person({})}, is_whole=True, has_facts=has_facts)
+
+    other, truth = None if there is None else release(there), None if is_one_key else {"a": "a"}
+    assert figures.not_measured(release(here), other, truth) == names
+    attacks = {name.split(".")[0] for name in figures.attack(release(here), other, truth)}
+    assert attacks.isdisjoint(names) and ("all" in attacks) == ("facts" not in names)
+    assert other is None or bool(attacks & {"differencing", "linkage"}) == (names in ([], ["facts"]))
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]"])
 def test_a_folder_that_holds_no_release_is_refused_by_its_line(tmp_path, text):
     if text:

@@ -1,6 +1,7 @@
 """``gateway access``: an audited decision and a rehearsed one are told in the same steps, and nothing of the person."""
 
 import json
+from contextlib import closing
 
 import pytest
 
@@ -34,6 +35,9 @@ def asked(tmp_path_factory):
         yield events
 
 
+FOR = ("--as", "officer", "--why", "a complaint", "--patient")
+
+
 def explained(capsys, *words: str) -> dict:
     assert main(["access", "explain", *words, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
@@ -47,7 +51,7 @@ def explained(capsys, *words: str) -> dict:
 def test_an_event_and_its_rehearsal_are_told_alike(asked, capsys, user, name, outcomes):
     event = asked[name]
     then = explained(capsys, str(event["seq"]))
-    now = explained(capsys, "--user", user, "--act", "shared", "--patient", uid(1))
+    now = explained(capsys, "--user", user, "--act", "shared", *FOR, uid(1))
     assert [step["outcome"].replace(" ", "-") for step in then["steps"]][:9] == outcomes.split()
     assert then["steps"][:9] == now["steps"][:9] and now["steps"][9]["outcome"] == "not asked"
     assert (then["outcome"], then["refusal"]) == (event["outcome"], event["refusal"])
@@ -60,17 +64,34 @@ def test_an_event_and_its_rehearsal_are_told_alike(asked, capsys, user, name, ou
 
 
 def test_a_person_who_is_not_there_is_explained_as_one_who_may_not_be_seen(asked, capsys):
-    unknown, others = (explained(capsys, "--user", "dr-green", "--act", "shared", "--patient", uid(number)) for number in (9, 21))  # fmt: skip
+    unknown, others = (explained(capsys, "--user", "dr-green", "--act", "shared", *FOR, uid(number)) for number in (9, 21))  # fmt: skip
     assert unknown == others
 
 
 def test_what_was_asked_of_the_decisions_is_audited(asked, capsys):
-    explained(capsys, "--user", "dr-ward", "--act", "search", "--patient", uid(1))
+    explained(capsys, "--user", "dr-ward", "--act", "search", *FOR, uid(1))
     with composition.open_gateway(config.read()) as gateway:
         audit = gateway.audit()
         event = [event for event in audit.events() if event["act"] == "access.explain"][-1]
         audit.close()
     assert (event["patients"], event["asked"], event["role"]) == ([uid(1)], "search", "R8000") and event["account"]
+    assert (event["by"], event["why"]) == ("officer", "a complaint")
+
+
+def test_who_explains_an_event_of_a_person_is_audited_with_the_person(asked, capsys):
+    event = asked["GREEN, Asha (Dr)"]
+    explained(capsys, str(event["seq"]), "--as", "officer")
+    with composition.open_gateway(config.read()) as gateway, closing(gateway.audit()) as audit:
+        audited = [event for event in audit.events() if event["act"] == "access.explain"][-1]
+    assert (audited["patients"], audited["by"]) == (event["patients"], "officer") and uid(1) in audited["patients"]
+
+
+@pytest.mark.parametrize("missing", ["--as", "--why"])
+def test_a_person_is_asked_about_by_name_and_with_a_reason_alone(asked, capsys, missing):
+    words = dict(zip(("--as", "--why"), ("officer", "a complaint"))) | {missing: " "}
+    options = [word for pair in words.items() for word in pair]
+    assert main(["access", "explain", "--user", "dr-green", *options, "--patient", uid(1)]) == 2
+    assert main(["access", "explain", "--user", "dr-green", "--patient", uid(1)]) == 2
 
 
 def test_two_versions_are_replayed_over_what_was_audited(asked, capsys, tmp_path):

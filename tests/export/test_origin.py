@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
+from gateway import records
 from gateway.errors import Refused
 from gateway.export import asking, national_list, origin, running, same_people
 from gateway.store import ledger
@@ -86,10 +87,31 @@ def test_rows_of_two_projects_in_one_file_name_both(loaded, releases, tmp_path):
     assert report["unknown"] == 1
 
 
+@pytest.mark.parametrize(
+    ("own", "junk", "barren", "stopped_early"),
+    [(10, 1, 5, True), (10, 1, 10**9, False), (9, 1, 5, False), (10, 2, 5, False), (10, 0, 5, False)],
+    ids=["one word of junk", "not yet in vain", "too few of a project", "too many unknown", "all are met"],
+)
+def test_a_word_that_is_nobodys_does_not_try_all_that_is_held(
+    loaded, releases, tmp_path, monkeypatch, own, junk, barren, stopped_early
+):
+    monkeypatch.setattr(origin, "BARREN", barren)
+    words = [*persons(releases["first"][1])[:own], *(letter * 26 for letter in "ab"[:junk])]
+    (tmp_path / "found.txt").write_text("\n".join(words))
+    report = traced(loaded, tmp_path / "found.txt")
+    assert (report["unknown"], report["stopped_early"]) == (junk, stopped_early)
+    assert [(project["project"], project["pseudonyms"]) for project in report["origins"]] == [("study", own)]
+    with loaded.read() as session:
+        of_all = sum(1 for _ in records.nameable(session))
+    assert (report["tried"] == of_all) == (junk > 0 and not stopped_early) and 0 < report["tried"] <= of_all
+
+
 @pytest.mark.parametrize("text", ["", "nothing of ours", "a" * 27, "1" * 26])
 def test_a_file_of_something_else_names_nobody(loaded, releases, tmp_path, text):
     (tmp_path / "found.txt").write_text(text)
-    assert traced(loaded, tmp_path / "found.txt") == {"looked_for": 0, "unknown": 0, "origins": []}
+    assert traced(loaded, tmp_path / "found.txt") == {
+        "looked_for": 0, "unknown": 0, "origins": [], "tried": 0, "stopped_early": False,
+    }  # fmt: skip
 
 
 def test_another_root_key_is_refused_and_so_is_a_file_that_is_not_there(loaded, releases, tmp_path):

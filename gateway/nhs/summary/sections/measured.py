@@ -121,9 +121,14 @@ def interpretation(concept: dict[str, Any]) -> str:
 
 
 def reference_range(resource: dict[str, Any]) -> str:
-    """The sender's own range, "" for none."""
+    """The sender's own range, "" for none; with its unit where that is not the value's.
+
+    >>> reference_range({"valueQuantity": {"value": 5, "unit": "mmol/L"}, "referenceRange": [
+    ...     {"high": {"value": 5300, "unit": "umol/L"}}]})
+    'range under 5300 micromol/L'
+    """
     for interval in resource.get("referenceRange", ()):
-        low, high = interval.get("low", {}).get("value"), interval.get("high", {}).get("value")
+        low, high = (_bound(interval.get(end, {}), resource) for end in ("low", "high"))
         if low is not None and high is not None:
             return f"range {low} to {high}"
         if low is not None or high is not None:
@@ -133,13 +138,24 @@ def reference_range(resource: dict[str, Any]) -> str:
     return ""
 
 
+def _bound(bound: dict[str, Any], resource: dict[str, Any]) -> str | None:
+    if "value" not in bound:
+        return None
+    return str(bound["value"]) if has_unit_of(bound, resource) else f"{bound['value']} {unit_of(bound)}"
+
+
+def has_unit_of(bound: dict[str, Any], resource: dict[str, Any]) -> bool:
+    """Whether the bound of a range can be compared with the value: its unit is the value's, or is not told."""
+    return unit_of(bound) in ("", unit_of(resource.get("valueQuantity", {})))
+
+
 def is_outside(resource: dict[str, Any]) -> bool:
     """Whether a value surely lies outside the one range that was sent with it, in the same unit."""
     ranges, quantity = resource.get("referenceRange", ()), resource.get("valueQuantity", {})
     if len(ranges) != 1 or "value" not in quantity:
         return False
     low, high = ranges[0].get("low", {}), ranges[0].get("high", {})
-    if any(unit_of(bound) not in ("", unit_of(quantity)) for bound in (low, high)):
+    if not all(has_unit_of(bound, resource) for bound in (low, high)):
         return False
     sent, comparator = Decimal(str(quantity["value"])), quantity.get("comparator", "")
     is_under = "value" in low and (sent < Decimal(str(low["value"])) or (comparator == "<" and sent == low["value"]))

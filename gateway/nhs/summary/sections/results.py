@@ -114,12 +114,12 @@ def _held(block: Block) -> Iterator[Held]:
 def _collapsed(grouped: list[Block]) -> tuple[list[Block], dict[str, list[Held]]]:
     """The blocks without results that stand in no report and say just what another says; and by the reference of that
     other, who else says it."""
-    same = _names_of_same(grouped)
+    same = names_of_same(grouped)
     first: dict[Hashable, Held] = {}
     for block in sorted(grouped, key=lambda block: block.report is None):
         for held in _held(block):
             known = first.setdefault(same[held.reference], held)
-            if block.report is None and _is_open(known) and not _is_open(held):
+            if block.report is None and is_open(known) and not is_open(held):
                 first[same[held.reference]] = held
     also: dict[str, list[Held]] = {}
     left = []
@@ -133,7 +133,7 @@ def _collapsed(grouped: list[Block]) -> tuple[list[Block], dict[str, list[Held]]
     return left, also
 
 
-def _names_of_same(grouped: Iterable[Block]) -> dict[str, Hashable]:
+def names_of_same(grouped: Iterable[Block]) -> dict[str, Hashable]:
     """By its reference, a name of each result that all and only those share that say the same. Those of one code and
     time are few: only they are looked at whole."""
     alike: dict[Hashable, list[Held]] = {}
@@ -148,7 +148,7 @@ def _names_of_same(grouped: Iterable[Block]) -> dict[str, Hashable]:
     }
 
 
-def _is_open(held: Held) -> bool:
+def is_open(held: Held) -> bool:
     """Whether a result may still change: the settled one of two that say the same leads."""
     return STATUS.get(held.resource.get("status", ""), "") == STATUS["preliminary"]
 
@@ -267,8 +267,26 @@ def _report(record: Record, held: Held) -> Row:
         f"Specimen: {tested}" if tested else "",
         f"Report comment: {said}" if said else "",
     )
-    flags = (STATUS.get(resource.get("status", ""), ""),)
-    return row(held, text(resource.get("code")), when(resource), details, flags, timed=True)
+    return row(held, text(resource.get("code")), when(resource), details, (_status(resource),), timed=True)
+
+
+def _status(resource: dict[str, Any]) -> str:
+    return STATUS.get(resource.get("status", ""), "")
+
+
+def report_flags(block: Block, held: Held, errors: frozenset[str]) -> tuple[str, ...]:
+    """What the report of a result says of it, where the report does not stand above it. ``errors``: see
+    ``of_errors``."""
+    status = _status(block.report.resource) if block.report else ""
+    is_told = not status or status == _status(held.resource)
+    in_words = () if is_told else (status if status.startswith("report") else f"report: {status}",)
+    return (*in_words, *((REPORT_IN_ERROR,) if held.reference in errors else ()))
+
+
+def remarks(block: Block, held: Held) -> str:
+    """What is said beside the value of a result: its own note, and the comment on its report."""
+    said = comment(block.report.resource) if block.report else ""
+    return _joined(notes(held.resource), f"Report comment: {said}" if said else "")
 
 
 def _only_result(record: Record, report: Held, line: Row) -> Row:
