@@ -128,14 +128,15 @@ class Sessions:
         return secret
 
     def of(self, secret: str) -> SignedIn:
-        """The session that a secret stands for. Raises ``Unauthenticated`` where there is none, or it has ended."""
+        """The session that a secret stands for. Raises ``Unauthenticated`` where there is none, or it has ended. That it
+        was used is noted where no other writer is at work: a page does not wait for that."""
         now = self._store.clock()
         with self._store.read() as session:
             handle = handles.get(session, handles.SESSION, secret, now) if secret else None
         if handle is None or now - handle.used > self._idle:
             raise Unauthenticated("session")
         if now - handle.used > MINUTE:
-            with suppress(Unavailable), self._store.write(is_aside=True) as session:  # else it only ends sooner
+            with suppress(Unavailable), self._store.write(is_aside=True, is_patient=False) as session:
                 handles.see(session, handle)
         return self._of(handle)
 
