@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
@@ -172,12 +173,11 @@ def _sign_out(request: Request, form: Mapping[str, str]) -> Response:
     place = auth.SIGN_IN
     if secret:
         _require_ours(request, secret, form)
-        try:
+        name = ""
+        with suppress(Unauthenticated):  # it has ended already
             name = sessions.end(secret, _about(request))
-            if name:
-                place = sessions.providers[name].leave(request.app.state.root + auth.SIGN_IN) or place
-        except (Unauthenticated, Unavailable):  # it has ended already, or the issuer does not answer: ended here
-            pass
+        with suppress(Unavailable):  # the issuer does not answer: ended here
+            place = name and sessions.providers[name].leave(request.app.state.root + auth.SIGN_IN) or place
     response = RedirectResponse(place, 303)
     _forget(request, response, auth.SESSION)
     return response

@@ -121,8 +121,8 @@ class Sessions:
         with self._store.write(is_aside=True) as session:
             if before and (old := handles.get(session, handles.SESSION, before, session.now)):
                 handles.end(session, old)
-            handle = Handle(handles.SESSION, handles.digest_of(secret), sid[:128], iss, subject, _encoded(body),
-                            session.now, session.now + self._longest)  # fmt: skip
+            handle = Handle(handles.SESSION, handles.digest_of(secret), _family(sid), iss, subject,
+                            _encoded(body), session.now, session.now + self._longest)  # fmt: skip
             handles.put(session, handle)
             record_write(session, self._event("signin", self._of(handle), about))
         return secret
@@ -180,7 +180,7 @@ class Sessions:
             if not clients.spend(session, "logout", digest, session.now + 30 * MINUTE):
                 raise NotSignedIn("logout token: jti")
             sessions = (
-                handles.of_family(session, handles.SESSION, sid)
+                handles.of_family(session, handles.SESSION, _family(sid))
                 if sid
                 else handles.of_subject(session, handles.SESSION, iss, claims["sub"])
             )
@@ -259,6 +259,11 @@ def _of_patient(claims: Facts, iss: str, number: str) -> Role:
         raise NotSignedIn("identity_proofing_level")
     subject, name = str(claims["sub"]), str(claims.get("name", ""))
     return Role("patient", "Patient", Caller(subject, name, "", token=number, issuer=iss))
+
+
+def _family(sid: str) -> str:
+    """What the store keeps of the issuer's name of a session, which may be of any length."""
+    return handles.digest_of(sid) if sid else ""
 
 
 def _encoded(body: Mapping[str, Any]) -> str:

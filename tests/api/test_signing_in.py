@@ -131,6 +131,16 @@ def test_whoever_signs_out_is_out_and_so_is_a_copy_of_the_cookie(practice):
     assert [event["token"] for event in practice.audit() if event["act"] == "signout"][-1]
 
 
+def test_nobody_is_told_that_they_are_out_while_the_session_cannot_be_ended(practice, monkeypatch):
+    signed_in(practice)
+    token = form_token(secret(practice))
+    monkeypatch.setattr(practice.store, "patience", 0.05)
+    with practice.store.write():
+        answer = practice.client.post("/signout", data={"token": token})
+    assert answer.status_code == 503 and practice.client.get("/").status_code == 200
+    assert practice.client.post("/signout", data={"token": token}).status_code == 303
+
+
 @pytest.mark.hazard("HZ-SIGNIN-03")
 def test_no_other_site_signs_anybody_in(practice):
     """Login CSRF: who works unknowingly in another's session writes and reads under a wrong name."""

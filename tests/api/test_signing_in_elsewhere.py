@@ -303,6 +303,12 @@ def test_whom_the_issuer_signs_out_is_out_here_at_once_and_nobody_else(elsewhere
     assert elsewhere.is_in() is is_in
 
 
+def test_a_session_of_a_long_name_is_ended_by_its_issuer_too(elsewhere):
+    elsewhere.signed_in(sid="s" * 140 + "1")
+    assert logout(elsewhere, sid="s" * 140 + "2") == 200 and elsewhere.is_in()
+    assert logout(elsewhere, sid="s" * 140 + "1") == 200 and not elsewhere.is_in()
+
+
 def test_a_logout_token_holds_once(elsewhere):
     elsewhere.signed_in()
     assert (logout(elsewhere, jti="once"), logout(elsewhere, jti="once")) == (200, 400)
