@@ -21,7 +21,7 @@ from gateway.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavai
 from gateway.nhs import access, sandbox
 from gateway.signin.code_flow import NotSignedIn, Provider
 from gateway.signin.sandbox import ISSUER
-from gateway.signin.sessions import Sessions, SignedIn, form_token, require_form
+from gateway.signin.sessions import Asking, Sessions, SignedIn, form_token, require_form
 from gateway.web.session_pages import Bar, home_page, role_page, sign_in_page
 
 HOME = "/"
@@ -95,28 +95,39 @@ def back(name: str, request: Request) -> Response:
         raise NotFound("page")
     request.app.state.rates.count_stranger(request)
     try:
-        secret, to = _ended(request, provider)
+        form, asking = _asking(request, provider)
+    except (Unauthenticated, Invalid):  # not begun by this browser: any stranger can ask so, and the audit is kept
+        return _sign_in_page(request, HOME, ENDED, 403)
+    try:
+        secret = _ended(request, provider, form, asking)
     except (Unauthenticated, Invalid) as error:
         why = str(error) if isinstance(error, NotSignedIn) else "role"
         sessions.refused(provider.issuer.iss, why, _about(request))
         return _sign_in_page(request, HOME, NO_ROLE if why == "role" else ENDED, 403)
-    return _began(request, secret, to)
+    return _began(request, secret, asking.to)
 
 
-def _ended(request: Request, provider: Provider) -> tuple[str, str]:
-    """The secret of a new session, and where its person wanted to go. Raises ``Unauthenticated``, ``Invalid``."""
+def _asking(request: Request, provider: Provider) -> tuple[dict[str, str], Asking]:
+    """The parameters of an answer, and the sign-in of this browser that it belongs to. Raises ``Unauthenticated``,
+    ``Invalid``."""
     pairs = asked.in_query(request)
-    form, sessions, name = dict(pairs), _sessions(request), provider.client.name
+    form = dict(pairs)
     if len(form) < len(pairs):
         raise NotSignedIn("parameters")
-    asking = sessions.asked(form.get("state", ""), name, auth.cookie(request, auth.BROWSER))
+    browser = auth.cookie(request, auth.BROWSER)
+    return form, _sessions(request).asked(form.get("state", ""), provider.client.name, browser)
+
+
+def _ended(request: Request, provider: Provider, form: Mapping[str, str], asking: Asking) -> str:
+    """The secret of a new session. Raises ``Unauthenticated``, ``Invalid``."""
     provider.require_issuer(form.get("iss"))
     if "error" in form or not form.get("code"):
         raise NotSignedIn("code")
     seconds = request.app.state.door.store.clock() // 1_000_000
-    claims = provider.claims(form["code"], _back(request, name), asking.nonce, asking.verifier, seconds)
+    back = _back(request, provider.client.name)
+    claims = provider.claims(form["code"], back, asking.nonce, asking.verifier, seconds)
     before = auth.cookie(request, auth.SESSION)
-    return sessions.begin(provider.issuer.iss, claims, _about(request), before), asking.to
+    return _sessions(request).begin(provider.issuer.iss, claims, _about(request), before)
 
 
 @router.post("/signin/{name}/logout")

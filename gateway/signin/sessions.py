@@ -135,7 +135,7 @@ class Sessions:
             handle = handles.get(session, handles.SESSION, secret, now) if secret else None
         if handle is None or now - handle.used > self._idle:
             raise Unauthenticated("session")
-        if now - handle.used > MINUTE:
+        if now - handle.used > min(MINUTE, self._idle // 4):
             with suppress(Unavailable), self._store.write(is_aside=True, is_patient=False) as session:
                 handles.see(session, handle)
         return self._of(handle)

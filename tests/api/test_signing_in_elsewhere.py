@@ -184,6 +184,14 @@ def test_an_answer_that_the_issuer_did_not_send_signs_nobody_in(elsewhere, chang
     assert not elsewhere.sources["smartcard"].posted, "no code went out"
 
 
+def test_what_a_stranger_makes_up_fills_no_audit_and_is_no_lack_of_a_role(elsewhere):
+    before = len(elsewhere.api.audit())
+    for query in ("code=x&state=y", "state=y&state=z", "state=%zz", ""):
+        answer = elsewhere.api.client.get(f"/signin/smartcard/back?{query}")
+        assert answer.status_code == 403 and "did not come to an end" in answer.text
+    assert len(elsewhere.api.audit()) == before
+
+
 @pytest.mark.hazard("HZ-SIGNIN-03")
 def test_a_code_of_another_browser_signs_nobody_in(elsewhere):
     """Login CSRF: the attacker began the sign-in, and the victim follows the last link."""

@@ -33,3 +33,12 @@ def test_a_page_does_not_wait_for_a_writer_and_its_use_is_noted_when_there_is_no
         assert time.monotonic() - begin < 2
     sessions.of(secret)
     assert sessions.of(secret).handle.used >= before + 2 * MINUTE
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_whoever_is_at_work_stays_signed_in_also_where_idle_is_a_minute(store, sessions):
+    sessions._idle = MINUTE
+    secret = begun(sessions)
+    for _ in range(5):
+        store.clock.now += MINUTE // 2
+        sessions.of(secret)
