@@ -59,6 +59,7 @@ def home(request: Request) -> Response:
 def sign_in(request: Request) -> Response:
     """The page on which people choose where they sign in. It gives the browser a secret of its own, so that no other
     site can sign anybody in here."""
+    request.app.state.rates.count_stranger(request)
     to = _place(dict(asked.in_query(request)).get("to", ""))
     return _sign_in_page(request, to)
 
@@ -182,10 +183,13 @@ async def sign_out(request: Request) -> Response:
 def _sign_out(request: Request, form: Mapping[str, str]) -> Response:
     secret, sessions = auth.cookie(request, auth.SESSION), _sessions(request)
     place = auth.SIGN_IN
-    if secret:
+    if not secret:
+        request.app.state.rates.count_stranger(request)
+    else:
         _require_ours(request, secret, form)
         name = ""
         with suppress(Unauthenticated):  # it has ended already
+            _signed_in(request)
             name = sessions.end(secret, _about(request))
         with suppress(Unavailable):  # the issuer does not answer: ended here
             place = name and sessions.providers[name].leave(request.app.state.root + auth.SIGN_IN) or place
@@ -232,7 +236,16 @@ def _sessions(request: Request) -> Sessions:
 
 
 def _signed_in(request: Request) -> SignedIn:
-    return _sessions(request).of(auth.cookie(request, auth.SESSION))
+    """Whoever is signed in, counted as a caller, in the first role while none is selected. Raises ``Unauthenticated``
+    for a stranger, who is counted too, and ``Throttled``."""
+    rates = request.app.state.rates
+    try:
+        signed_in = _sessions(request).of(auth.cookie(request, auth.SESSION))
+    except Unauthenticated:
+        rates.count_stranger(request)
+        raise
+    rates.count_caller(signed_in.caller or signed_in.roles[0].caller)
+    return signed_in
 
 
 def _about(request: Request) -> dict[str, str]:
