@@ -91,7 +91,10 @@ def test_the_entries_of_a_bundle_are_counted_and_what_can_never_pass_is_said(tmp
     counted = rates.open_rates(config.Settings(caller_rate="10/day"), tmp_path if shared else None)
     counted.count_caller(CALLER)
     counted.count_entries(CALLER, 1)
-    counted.count_entries(CALLER, 9)
+    counted.count_caller(CALLER)
+    with pytest.raises(Throttled):
+        counted.count_entries(CALLER, 10)
+    counted.count_entries(CALLER, 8)
     counted.count_caller(CALLER)
     with pytest.raises(Throttled) as refusal:
         counted.count_caller(CALLER)

@@ -49,7 +49,7 @@ def home(request: Request) -> Response:
     caller, state = signed_in.caller, request.app.state
     is_operator = access.before_lookup(caller, access.Act("jobs"), access.Facts.of_nobody(0)) is None
     shown = home_page(
-        bar(request, signed_in), is_patient=not caller.role, may_see_quality=is_operator,
+        bar(request, signed_in), is_patient=_sessions(request).is_patient(signed_in), may_see_quality=is_operator,
         is_sandbox=state.door.store.is_sandbox,
     )  # fmt: skip
     return page(shown)
@@ -217,8 +217,12 @@ def require_page_form(request: Request, form: Mapping[str, str]) -> None:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form, each once; nothing is read of the address."""
-    pairs = asked.in_body(await asked.form_body(request))
+    return fields(await asked.form_body(request))
+
+
+def fields(sent: bytes) -> dict[str, str]:
+    """The fields of a form; nothing is read of the address. Raises ``Invalid`` for one that comes twice."""
+    pairs = asked.in_body(sent)
     if len(dict(pairs)) < len(pairs):
         raise Invalid("parameters: each once")
     return dict(pairs)

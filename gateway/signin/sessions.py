@@ -136,7 +136,7 @@ class Sessions:
         if handle is None or now - handle.used > self._idle:
             raise Unauthenticated("session")
         if now - handle.used > min(MINUTE, self._idle // 4):
-            with suppress(Unavailable), self._store.write(is_aside=True, is_patient=False) as session:
+            with suppress(Unavailable), self._store.write(is_aside=True, may_wait=False) as session:
                 handles.see(session, handle)
         return self._of(handle)
 
@@ -199,6 +199,11 @@ class Sessions:
         with self._store.write(is_aside=True) as session:
             event = {"act": "signin", "issuer": iss, "user": "", **about, "outcome": "refused", "why": why}
             record_write(session, event)
+
+    def is_patient(self, signed_in: SignedIn) -> bool:
+        """Whether somebody signed in where patients do. A member of staff whose role has no code is none."""
+        pages = self._issuers[signed_in.handle.issuer].pages
+        return pages is not None and pages.people == PATIENTS
 
     def _of(self, handle: Handle) -> SignedIn:
         body = msgspec.json.decode(handle.body)

@@ -68,12 +68,12 @@ class Store:
                 yield Session(driver, False, lambda: _joined(self.engine, pooled))
 
     @contextmanager
-    def write(self, *, is_aside: bool = False, is_patient: bool = True) -> Iterator[Session]:
+    def write(self, *, is_aside: bool = False, may_wait: bool = True) -> Iterator[Session]:
         """A write transaction with the writer's turn, the next ``commit_seq`` and a time later than every earlier one.
         One that ``is_aside`` changes no record: the ``commit_seq`` stays, and with it all that is cached by it. Raises
         ``Unavailable``, with its reason, for an outage of the database, and when the turn does not come within the
-        store's ``patience``; at once for one that is not ``is_patient``."""
-        patience = self.patience if is_patient else 0.0
+        store's ``patience``; at once for one that may not wait (``may_wait``)."""
+        patience = self.patience if may_wait else 0.0
         with self._faults(), self._turn(patience), self.engine.connect() as connection:
             connection = connection.execution_options(gateway_write=True)
             with connection.begin():

@@ -233,6 +233,14 @@ def test_a_page_says_why_it_is_refused_in_words(practice):
     assert practice.client.get("/record/unknown").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/record", "/launch", "/signin/role"])
+def test_a_field_that_comes_twice_is_refused_on_every_form(practice, path):
+    signed_in(practice)
+    token = form_token(secret(practice))
+    answer = practice.client.post(path, data={"token": ["x", token], "number": ANN, "app": "https://app.example/"})
+    assert answer.status_code == 400 and "each once" in answer.text
+
+
 @pytest.fixture
 def rated(practice):
     """Sets the rates of the application for one test."""

@@ -273,6 +273,13 @@ def test_the_role_that_was_selected_at_the_issuer_is_the_only_one(elsewhere):
     assert "Nurse at A99002" in page and "Change role" not in page
 
 
+def test_a_member_of_staff_whose_role_has_no_code_is_not_shown_the_page_of_patients(elsewhere):
+    (role,) = GREEN["nhsid_nrbac_roles"]
+    elsewhere.signed_in(userinfo={**GREEN, "nhsid_nrbac_roles": [{**role, "role_code": ""}]})
+    page = elsewhere.api.client.get("/")
+    assert page.status_code == 200 and "Find a patient" in page.text and "Your record" not in page.text
+
+
 # Back-channel logout
 
 
