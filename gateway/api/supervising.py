@@ -24,7 +24,8 @@ from gateway.composition import Service
 from gateway.errors import GatewayError, Refused
 
 HUNG_SECONDS = 30
-"""A process that has answered nothing for so long is killed and started again. A start takes a few."""
+"""A process that has not answered its parent for so long is killed and started again. A start takes a few. A thread of
+its own answers: a process that is stopped is noticed, one whose requests wait for something is not."""
 STOP_SECONDS = server.GRACE + 5
 """Seconds that a process has to end, once it is told to."""
 AGAIN_SECONDS = 5
