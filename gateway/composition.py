@@ -348,7 +348,7 @@ def _saved_namespace(settings: config.Settings) -> uuid.UUID | None:
 def open_service(gateway: Gateway) -> Service:
     """Open what answering requests takes. Raises ``Refused`` when the gateway may not serve: the sandbox's issuer needs
     both a sandbox store and ``GATEWAY_SANDBOX=1``, a live store needs its code sets, labels must be of the sets in
-    force, and the file of the audit must not be lost."""
+    force, the file of the audit must not be lost, and nobody signs in to a live store over a plain connection."""
     from gateway import records
     from gateway.signin.sessions import Sessions
     from gateway.signin.token_endpoint import TokenEndpoint
@@ -360,6 +360,9 @@ def open_service(gateway: Gateway) -> Service:
     gateway.store.patience = WRITE_PATIENCE
     code_sets, token_key = gateway.require_labelled(), gateway.token_key()
     issuers, hooks = _issuers(gateway, token_key), gateway.hooks()
+    has_pages = any(issuer.pages for issuer in issuers.by_name.values())
+    if has_pages and not gateway.store.is_sandbox and not gateway.settings.base_url.startswith("https:"):
+        raise Refused("GATEWAY_BASE_URL must be https://… where people sign in: else the cookie is not kept to TLS")
     door = records.open_door(gateway.store, code_sets, gateway.writing_audit())
     gateway.mark_audit()
     settings = gateway.settings

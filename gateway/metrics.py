@@ -182,8 +182,14 @@ class _Shared(Collector):
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """The rows of ``COUNTED`` and ``PROCESS``, and of ``STANDING`` what the processes do with the audit."""
-        for metric in shared_counts.added(self._folder):
+        """The rows of ``COUNTED`` and ``PROCESS``, and of ``STANDING`` what the processes do with the audit. They are
+        left out while a file of a process that was killed cannot be read: it is soon forgotten."""
+        try:
+            counted = shared_counts.added(self._folder)
+        except Exception as error:  # the library reads what it takes for whole
+            log.bug(error)
+            return
+        for metric in counted:
             if metric.name != SEALED:
                 yield metric
             elif sealed := int(metric.samples[0].value):

@@ -10,7 +10,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -33,21 +33,23 @@ def added(folder: Path) -> Iterable[Metric]:
 
 def forget(folder: Path, process: int) -> None:
     """Remove the files of a process that has ended. What it counted is kept in one file for all that have: the files
-    do not grow with the number of processes that ever were."""
+    do not grow with the number of processes that ever were. A file that cannot be read, as one whose process was killed
+    while it was made, is removed all the same, and the error raised."""
     with _locked(folder, fcntl.LOCK_EX):
-        for kind in ADDED:
-            if (file := folder / f"{kind}_{process}.db").exists():
-                _add(file, folder / f"{kind}_{ENDED}.db")
-        for file in folder.glob(f"*_{process}.db"):
-            file.unlink()
+        try:
+            for kind in ADDED:
+                if (file := folder / f"{kind}_{process}.db").exists():
+                    _add(file, folder / f"{kind}_{ENDED}.db")
+        finally:
+            for file in folder.glob(f"*_{process}.db"):
+                file.unlink()
 
 
 def _add(file: Path, to: Path) -> None:
-    total = MmapedDict(str(to))  # type: ignore[no-untyped-call]
-    for key, value, _, _ in MmapedDict.read_all_values_from_file(str(file)):  # type: ignore[no-untyped-call]
-        before, _ = total.read_value(key)  # type: ignore[no-untyped-call]
-        total.write_value(key, before + value, time.time())  # type: ignore[no-untyped-call]
-    total.close()  # type: ignore[no-untyped-call]
+    with closing(MmapedDict(str(to))) as total:  # type: ignore[no-untyped-call]
+        for key, value, _, _ in MmapedDict.read_all_values_from_file(str(file)):  # type: ignore[no-untyped-call]
+            before, _ = total.read_value(key)  # type: ignore[no-untyped-call]
+            total.write_value(key, before + value, time.time())  # type: ignore[no-untyped-call]
 
 
 def processes(folder: Path) -> list[Metric]:

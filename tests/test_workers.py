@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -19,9 +20,11 @@ from limits import parse
 from limits.strategies import FixedWindowRateLimiter
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.parser import text_string_to_metric_families
+from uvicorn import Config
+from uvicorn.supervisors import Multiprocess
 
-from gateway import config, shared_counts
-from gateway.api import rates, shared_rates
+from gateway import config, metrics, shared_counts
+from gateway.api import rates, shared_rates, supervising
 from gateway.api.shared_rates import SharedRates
 from gateway.commands import main
 from gateway.composition import create_gateway
@@ -88,7 +91,10 @@ def test_the_entries_of_a_bundle_are_counted_and_what_can_never_pass_is_said(tmp
     counted = rates.open_rates(config.Settings(caller_rate="10/day"), tmp_path if shared else None)
     counted.count_caller(CALLER)
     counted.count_entries(CALLER, 1)
-    counted.count_entries(CALLER, 9)
+    counted.count_caller(CALLER)
+    with pytest.raises(Throttled):
+        counted.count_entries(CALLER, 10)
+    counted.count_entries(CALLER, 8)
     counted.count_caller(CALLER)
     with pytest.raises(Throttled) as refusal:
         counted.count_caller(CALLER)
@@ -125,6 +131,42 @@ def test_what_a_process_counted_stays_when_it_is_forgotten_and_its_files_go(tmp_
     shared_counts.forget(tmp_path, 12)
     assert samples() == {**before, ("up", None): 1}
     assert not [*tmp_path.glob("*_11.db"), *tmp_path.glob("*_12.db")]
+
+
+def test_a_file_that_was_cut_short_stops_neither_the_metrics_nor_the_supervisor(tmp_path, monkeypatch):
+    written(tmp_path, "counter_12.db", {("a_total", ""): 12})
+    (tmp_path / "counter_11.db").write_bytes(b"\xff\xff")
+    assert list(metrics._Shared(None, tmp_path).collect()) == []
+    supervisor = supervisor_of(tmp_path, monkeypatch)
+    supervisor._known = {11}
+    supervisor.keep_subprocess_alive()
+    assert not (tmp_path / "counter_11.db").exists()
+    supervisor._counts, supervisor._known = tmp_path / "gone", {12}
+    supervisor.keep_subprocess_alive()
+    assert supervisor._known == set()
+    assert [metric.name for metric in metrics._Shared(None, tmp_path).collect()] == ["a_total"]
+
+
+def test_a_supervisor_that_fails_leaves_no_process_behind(tmp_path, monkeypatch):
+    process = get_context("spawn").Process(target=time.sleep, args=(60,))
+    process.start()
+    supervisor = supervisor_of(tmp_path, monkeypatch)
+    supervisor.processes = [SimpleNamespace(process=process, terminate=process.terminate, pid=process.pid)]
+    monkeypatch.setattr(Multiprocess, "run", lambda _: (_ for _ in ()).throw(OSError("no memory to start one")))
+    with pytest.raises(OSError, match="no memory"):
+        supervisor.run()
+    try:
+        assert not process.is_alive()
+    finally:
+        process.kill()
+        process.join()
+
+
+def supervisor_of(folder: Path, monkeypatch) -> supervising._Supervisor:
+    """One that has no processes yet, and starts none."""
+    monkeypatch.setattr(Multiprocess, "keep_subprocess_alive", lambda _: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    return supervising._Supervisor(Config("app:app", workers=1), [], folder)
 
 
 def test_several_processes_are_refused_on_sqlite_with_the_reason(tmp_path, monkeypatch, capsys):

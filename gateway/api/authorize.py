@@ -101,7 +101,7 @@ async def launch_app(request: Request, caller: Paged) -> Response:
 
 
 def _launch(request: Request, caller: Caller, sent: bytes) -> Response:
-    form = dict(asked.in_body(sent))
+    form = signing_in.fields(sent)
     signing_in.require_page_form(request, form)
     app = form.get("app", "")
     if not is_app(app):

@@ -1,9 +1,9 @@
 """Compresses the answers of the FHIR API: a document is a tenth of its size.
 
 BREACH (CVE-2013-3587) reads a secret from the sizes of compressed answers that hold both the secret and a text of the
-attacker's. It needs a browser that adds the victim's credentials by itself. This API takes a bearer token that a script
-must have, and no cookie, so nobody else's page can ask in a caller's name. What holds a credential is not compressed
-all the same: only paths of the FHIR API are, which answer with none.
+attacker's. It needs a browser that adds the victim's credentials by itself. The FHIR API takes a bearer token that a
+script must have, and no cookie, so nobody else's page can ask in a caller's name. Only its paths are compressed, which
+answer with no credential. Our own pages, which take the cookie of a session and bear the token of a form, are not.
 """
 
 from __future__ import annotations

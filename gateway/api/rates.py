@@ -60,11 +60,12 @@ class Rates:
         self._count(self.token, client)
 
     def _count(self, rate: limits.RateLimitItem, *who: str, cost: int = 1) -> None:
-        """Count for somebody. A user's or client's id is its issuer's own: who has the same at another is counted
-        apart."""
+        """Count for somebody; what is not done costs them nothing. A user's or client's id is its issuer's own: who has
+        the same at another is counted apart."""
         name = repr(who)  # one name, because the library joins several with a character that they may hold
         counted = self._counted[rate.namespace]
-        if not counted.hit(rate, name, cost=cost):
+        has_room = cost == 1 or counted.test(rate, name, cost=cost)
+        if not (has_room and counted.hit(rate, name, cost=cost)):
             until = counted.get_window_stats(rate, name).reset_time
             raise Throttled("too many requests: ask again later", max(1, math.ceil(until - time.time())))
 

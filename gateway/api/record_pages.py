@@ -36,7 +36,7 @@ async def record_by_number(request: Request, caller: Paged) -> Response:
 
 
 def _by_number(request: Request, caller: Caller, sent: bytes) -> Response:
-    form = dict(asked.in_body(sent))
+    form = signing_in.fields(sent)
     signing_in.require_page_form(request, form)
     number = identifiers.normalise(form.get("number", ""))
     if not identifiers.is_valid(number):

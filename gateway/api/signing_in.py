@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
@@ -20,7 +21,7 @@ from gateway.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavai
 from gateway.nhs import access, sandbox
 from gateway.signin.code_flow import NotSignedIn, Provider
 from gateway.signin.sandbox import ISSUER
-from gateway.signin.sessions import Sessions, SignedIn, form_token, require_form
+from gateway.signin.sessions import Asking, Sessions, SignedIn, form_token, require_form
 from gateway.web.session_pages import Bar, home_page, role_page, sign_in_page
 
 HOME = "/"
@@ -48,7 +49,7 @@ def home(request: Request) -> Response:
     caller, state = signed_in.caller, request.app.state
     is_operator = access.before_lookup(caller, access.Act("jobs"), access.Facts.of_nobody(0)) is None
     shown = home_page(
-        bar(request, signed_in), is_patient=not caller.role, may_see_quality=is_operator,
+        bar(request, signed_in), is_patient=_sessions(request).is_patient(signed_in), may_see_quality=is_operator,
         is_sandbox=state.door.store.is_sandbox,
     )  # fmt: skip
     return page(shown)
@@ -58,6 +59,7 @@ def home(request: Request) -> Response:
 def sign_in(request: Request) -> Response:
     """The page on which people choose where they sign in. It gives the browser a secret of its own, so that no other
     site can sign anybody in here."""
+    request.app.state.rates.count_stranger(request)
     to = _place(dict(asked.in_query(request)).get("to", ""))
     return _sign_in_page(request, to)
 
@@ -94,28 +96,39 @@ def back(name: str, request: Request) -> Response:
         raise NotFound("page")
     request.app.state.rates.count_stranger(request)
     try:
-        secret, to = _ended(request, provider)
+        form, asking = _asking(request, provider)
+    except (Unauthenticated, Invalid):  # not begun by this browser: any stranger can ask so, and the audit is kept
+        return _sign_in_page(request, HOME, ENDED, 403)
+    try:
+        secret = _ended(request, provider, form, asking)
     except (Unauthenticated, Invalid) as error:
         why = str(error) if isinstance(error, NotSignedIn) else "role"
         sessions.refused(provider.issuer.iss, why, _about(request))
         return _sign_in_page(request, HOME, NO_ROLE if why == "role" else ENDED, 403)
-    return _began(request, secret, to)
+    return _began(request, secret, asking.to)
 
 
-def _ended(request: Request, provider: Provider) -> tuple[str, str]:
-    """The secret of a new session, and where its person wanted to go. Raises ``Unauthenticated``, ``Invalid``."""
+def _asking(request: Request, provider: Provider) -> tuple[dict[str, str], Asking]:
+    """The parameters of an answer, and the sign-in of this browser that it belongs to. Raises ``Unauthenticated``,
+    ``Invalid``."""
     pairs = asked.in_query(request)
-    form, sessions, name = dict(pairs), _sessions(request), provider.client.name
+    form = dict(pairs)
     if len(form) < len(pairs):
         raise NotSignedIn("parameters")
-    asking = sessions.asked(form.get("state", ""), name, auth.cookie(request, auth.BROWSER))
+    browser = auth.cookie(request, auth.BROWSER)
+    return form, _sessions(request).asked(form.get("state", ""), provider.client.name, browser)
+
+
+def _ended(request: Request, provider: Provider, form: Mapping[str, str], asking: Asking) -> str:
+    """The secret of a new session. Raises ``Unauthenticated``, ``Invalid``."""
     provider.require_issuer(form.get("iss"))
     if "error" in form or not form.get("code"):
         raise NotSignedIn("code")
     seconds = request.app.state.door.store.clock() // 1_000_000
-    claims = provider.claims(form["code"], _back(request, name), asking.nonce, asking.verifier, seconds)
+    back = _back(request, provider.client.name)
+    claims = provider.claims(form["code"], back, asking.nonce, asking.verifier, seconds)
     before = auth.cookie(request, auth.SESSION)
-    return sessions.begin(provider.issuer.iss, claims, _about(request), before), asking.to
+    return _sessions(request).begin(provider.issuer.iss, claims, _about(request), before)
 
 
 @router.post("/signin/{name}/logout")
@@ -170,14 +183,16 @@ async def sign_out(request: Request) -> Response:
 def _sign_out(request: Request, form: Mapping[str, str]) -> Response:
     secret, sessions = auth.cookie(request, auth.SESSION), _sessions(request)
     place = auth.SIGN_IN
-    if secret:
+    if not secret:
+        request.app.state.rates.count_stranger(request)
+    else:
         _require_ours(request, secret, form)
-        try:
+        name = ""
+        with suppress(Unauthenticated):  # it has ended already
+            _signed_in(request)
             name = sessions.end(secret, _about(request))
-            if name:
-                place = sessions.providers[name].leave(request.app.state.root + auth.SIGN_IN) or place
-        except (Unauthenticated, Unavailable):  # it has ended already, or the issuer does not answer: ended here
-            pass
+        with suppress(Unavailable):  # the issuer does not answer: ended here
+            place = name and sessions.providers[name].leave(request.app.state.root + auth.SIGN_IN) or place
     response = RedirectResponse(place, 303)
     _forget(request, response, auth.SESSION)
     return response
@@ -202,8 +217,12 @@ def require_page_form(request: Request, form: Mapping[str, str]) -> None:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The fields of a form, each once; nothing is read of the address."""
-    pairs = asked.in_body(await asked.form_body(request))
+    return fields(await asked.form_body(request))
+
+
+def fields(sent: bytes) -> dict[str, str]:
+    """The fields of a form; nothing is read of the address. Raises ``Invalid`` for one that comes twice."""
+    pairs = asked.in_body(sent)
     if len(dict(pairs)) < len(pairs):
         raise Invalid("parameters: each once")
     return dict(pairs)
@@ -221,7 +240,16 @@ def _sessions(request: Request) -> Sessions:
 
 
 def _signed_in(request: Request) -> SignedIn:
-    return _sessions(request).of(auth.cookie(request, auth.SESSION))
+    """Whoever is signed in, counted as a caller, in the first role while none is selected. Raises ``Unauthenticated``
+    for a stranger, who is counted too, and ``Throttled``."""
+    rates = request.app.state.rates
+    try:
+        signed_in = _sessions(request).of(auth.cookie(request, auth.SESSION))
+    except Unauthenticated:
+        rates.count_stranger(request)
+        raise
+    rates.count_caller(signed_in.caller or signed_in.roles[0].caller)
+    return signed_in
 
 
 def _about(request: Request) -> dict[str, str]:

@@ -24,7 +24,8 @@ from gateway.composition import Service
 from gateway.errors import GatewayError, Refused
 
 HUNG_SECONDS = 30
-"""A process that has answered nothing for so long is killed and started again. A start takes a few."""
+"""A process that has not answered its parent for so long is killed and started again. A start takes a few. A thread of
+its own answers: a process that is stopped is noticed, one whose requests wait for something is not."""
 STOP_SECONDS = server.GRACE + 5
 """Seconds that a process has to end, once it is told to."""
 AGAIN_SECONDS = 5
@@ -91,23 +92,40 @@ class _Supervisor(Multiprocess):
         self._known: set[int] = set()
 
     def run(self) -> None:
-        """Serve until told to stop. Raises ``Refused`` where a process says that it will never start."""
+        """Serve until told to stop. Raises ``Refused`` where a process says that it will never start. Whatever ends it,
+        the processes end with it: nobody would supervise them."""
         try:
             super().run()
+        except BaseException:
+            self._stop()
+            raise
         finally:
             for number, handler in self._before.items():
                 signal.signal(number, handler)
         if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
             raise Refused("the processes of the server cannot start")
 
+    def _stop(self) -> None:
+        try:
+            self.terminate_all()
+        finally:
+            self.join_all()
+
     def keep_subprocess_alive(self) -> None:
         """Start again what has ended, and forget what it alone counted."""
         super().keep_subprocess_alive()
         running = {process.pid for process in self.processes if process.pid}
         for number in self._known - running:
-            shared_counts.forget(self._counts, number)
+            self._forget(number)
             log.event("process.ended")
         self._known = running
+
+    def _forget(self, number: int) -> None:
+        """What a process counted is not worth the others: a file may be cut short, or the folder be gone."""
+        try:
+            shared_counts.forget(self._counts, number)
+        except Exception as error:
+            log.bug(error)
 
     def join_all(self) -> None:
         """Wait for the processes to end. One that does not end in time is killed."""

@@ -10,13 +10,18 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gateway.errors import Refused, Unavailable
+from gateway import log
+from gateway.errors import GatewayError, Refused, Unavailable
 
 if TYPE_CHECKING:
     from gateway.egress import Document
 
-FRESH = 300.0
-"""Seconds for which the addresses in a document are taken as they were."""
+FRESH, LONGEST = 300.0, 3600.0
+"""Seconds for which the addresses in a document are taken as they were, and after which a document that could not be
+asked for again is forgotten."""
+GAP = 5.0
+"""Seconds after a failure in which the issuer is not asked again: strangers may begin to sign in, and each request
+would wait in a thread."""
 TYPE = "at+jwt"
 """The type of an issuer's access tokens (RFC 9068), unless its table names another: an ID token, which also bears the
 issuer's name and signature, is of type ``JWT``."""
@@ -34,8 +39,9 @@ class Discovery:
         egress.require_document_address(url, is_near=True, is_ours=True)
         self._url, self._iss, self._clock = url, iss, clock
         self.is_near = url.startswith("http:")
-        self._lock = threading.Lock()
-        self._known: tuple[float, dict[str, Any]] = (-FRESH, {})
+        self._asking = threading.Lock()
+        self._known: tuple[float, dict[str, Any]] = (-LONGEST, {})
+        self._failed = -GAP
 
     def document(self) -> dict[str, Any]:
         """The document as it is now. Raises ``Unavailable`` where there is none of this issuer's."""
@@ -53,14 +59,29 @@ class Discovery:
         return egress.document(self._address(self.document(), "jwks_uri"), is_near=self.is_near, is_ours=True)
 
     def address(self, name: str) -> str:
-        """An address that the document names, as it was in the last minutes; "" where it names none. Raises as
-        ``document`` does."""
-        with self._lock:
-            at, members = self._known
-            if self._clock() - at >= FRESH:
-                members = self.document()
-                self._known = self._clock(), members
+        """An address that the document names, as it was in the last minutes; "" where it names none. Of several threads
+        one asks for a document that is old. The others take the one before, for an hour at most. Raises ``Unavailable``
+        at once where there is none."""
+        if self._clock() - self._known[0] >= FRESH and self._asking.acquire(blocking=False):
+            try:
+                self._ask()
+            finally:
+                self._asking.release()
+        at, members = self._known
+        if self._clock() - at >= LONGEST:
+            raise Unavailable("the discovery document could not be had: ask again", "no-document")
         return self._address(members, name) if name in members else ""
+
+    def _ask(self) -> None:
+        """Ask for the document, but not just after a failure."""
+        if self._clock() - self._failed < GAP:
+            return
+        try:
+            members = self.document()
+            self._known = self._clock(), members
+        except GatewayError as error:
+            self._failed = self._clock()
+            log.event("discovery.unavailable", reason=getattr(error, "code", "") or type(error).__name__)
 
     def says(self, name: str) -> bool:
         """Whether the document says that the issuer does something. Asked after ``address``."""

@@ -121,21 +121,22 @@ class Sessions:
         with self._store.write(is_aside=True) as session:
             if before and (old := handles.get(session, handles.SESSION, before, session.now)):
                 handles.end(session, old)
-            handle = Handle(handles.SESSION, handles.digest_of(secret), sid[:128], iss, subject, _encoded(body),
-                            session.now, session.now + self._longest)  # fmt: skip
+            handle = Handle(handles.SESSION, handles.digest_of(secret), _family(sid), iss, subject,
+                            _encoded(body), session.now, session.now + self._longest)  # fmt: skip
             handles.put(session, handle)
             record_write(session, self._event("signin", self._of(handle), about))
         return secret
 
     def of(self, secret: str) -> SignedIn:
-        """The session that a secret stands for. Raises ``Unauthenticated`` where there is none, or it has ended."""
+        """The session that a secret stands for. Raises ``Unauthenticated`` where there is none, or it has ended. That it
+        was used is noted where no other writer is at work: a page does not wait for that."""
         now = self._store.clock()
         with self._store.read() as session:
             handle = handles.get(session, handles.SESSION, secret, now) if secret else None
         if handle is None or now - handle.used > self._idle:
             raise Unauthenticated("session")
-        if now - handle.used > MINUTE:
-            with suppress(Unavailable), self._store.write(is_aside=True) as session:  # else it only ends sooner
+        if now - handle.used > min(MINUTE, self._idle // 4):
+            with suppress(Unavailable), self._store.write(is_aside=True, may_wait=False) as session:
                 handles.see(session, handle)
         return self._of(handle)
 
@@ -179,7 +180,7 @@ class Sessions:
             if not clients.spend(session, "logout", digest, session.now + 30 * MINUTE):
                 raise NotSignedIn("logout token: jti")
             sessions = (
-                handles.of_family(session, handles.SESSION, sid)
+                handles.of_family(session, handles.SESSION, _family(sid))
                 if sid
                 else handles.of_subject(session, handles.SESSION, iss, claims["sub"])
             )
@@ -198,6 +199,11 @@ class Sessions:
         with self._store.write(is_aside=True) as session:
             event = {"act": "signin", "issuer": iss, "user": "", **about, "outcome": "refused", "why": why}
             record_write(session, event)
+
+    def is_patient(self, signed_in: SignedIn) -> bool:
+        """Whether somebody signed in where patients do. A member of staff whose role has no code is none."""
+        pages = self._issuers[signed_in.handle.issuer].pages
+        return pages is not None and pages.people == PATIENTS
 
     def _of(self, handle: Handle) -> SignedIn:
         body = msgspec.json.decode(handle.body)
@@ -258,6 +264,11 @@ def _of_patient(claims: Facts, iss: str, number: str) -> Role:
         raise NotSignedIn("identity_proofing_level")
     subject, name = str(claims["sub"]), str(claims.get("name", ""))
     return Role("patient", "Patient", Caller(subject, name, "", token=number, issuer=iss))
+
+
+def _family(sid: str) -> str:
+    """What the store keeps of the issuer's name of a session, which may be of any length."""
+    return handles.digest_of(sid) if sid else ""
 
 
 def _encoded(body: Mapping[str, Any]) -> str:

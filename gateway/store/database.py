@@ -23,6 +23,8 @@ from gateway.store.session import Session, driver_of
 
 MOST_WAITING = 8
 """Writes that wait for their turn at once, in a store whose patience has a limit."""
+_TURN = 727001
+"""The advisory lock that is the writer's turn on PostgreSQL."""
 Clock = Callable[[], int]
 _BORN = f"SELECT {columns.STORE.only('id mode namespace')} FROM store"
 
@@ -66,19 +68,18 @@ class Store:
                 yield Session(driver, False, lambda: _joined(self.engine, pooled))
 
     @contextmanager
-    def write(self, *, is_aside: bool = False) -> Iterator[Session]:
+    def write(self, *, is_aside: bool = False, may_wait: bool = True) -> Iterator[Session]:
         """A write transaction with the writer's turn, the next ``commit_seq`` and a time later than every earlier one.
         One that ``is_aside`` changes no record: the ``commit_seq`` stays, and with it all that is cached by it. Raises
         ``Unavailable``, with its reason, for an outage of the database, and when the turn does not come within the
-        store's ``patience``."""
-        with self._faults(), self._turn(), self.engine.connect() as connection:
+        store's ``patience``; at once for one that may not wait (``may_wait``)."""
+        patience = self.patience if may_wait else 0.0
+        with self._faults(), self._turn(patience), self.engine.connect() as connection:
             connection = connection.execution_options(gateway_write=True)
             with connection.begin():
                 session = Session(driver_of(connection), self.postgres, lambda: connection)
                 if self.postgres:
-                    if self.patience is not None:
-                        session.run(f"SET LOCAL lock_timeout = {int(self.patience * 1000)}")
-                    session.run("SELECT pg_advisory_xact_lock(727001)")
+                    _take_turn(session, patience)
                 last = session.row("SELECT commit_seq, updated FROM clock WHERE id = 1") or (0, 0)
                 session.commit_seq, session.now = last[0] + (not is_aside), max(self.clock(), last[1] + 1000)
                 yield session
@@ -115,10 +116,10 @@ class Store:
             raise
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _turn(self, patience: float | None) -> Iterator[None]:
         with (
             self._few_waiting(),
-            nullcontext() if self.postgres else file_locks.held(self.engine, file_locks.TURN, self.patience),
+            nullcontext() if self.postgres else file_locks.held(self.engine, file_locks.TURN, patience),
         ):
             yield
 
@@ -137,6 +138,17 @@ class Store:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _take_turn(session: Session, patience: float | None) -> None:
+    """Take the writer's turn on PostgreSQL until the transaction ends. Raises ``Unavailable`` as ``Store.write``."""
+    if patience == 0:  # a lock_timeout of 0 would wait for ever
+        if not session.value(f"SELECT pg_try_advisory_xact_lock({_TURN})"):
+            raise faults.unavailable(faults.BUSY)
+        return
+    if patience is not None:
+        session.run(f"SET LOCAL lock_timeout = {int(patience * 1000)}")
+    session.run(f"SELECT pg_advisory_xact_lock({_TURN})")
 
 
 def _lock(session: Session, number: int, patience: float | None) -> None:

@@ -278,7 +278,8 @@ def test_an_app_is_told_the_visit_that_its_user_chose(app):
 
 
 def refresh(app, token: str, **more: str):
-    form = {"grant_type": "refresh_token", "refresh_token": token, **more}
+    form = {"grant_type": "refresh_token", "refresh_token": token, "client_id": "growth", **more}
+    form = {name: value for name, value in form.items() if value}
     return app.api.client.post("/auth/token", data=form)
 
 
@@ -287,7 +288,9 @@ OFFLINE = "launch/patient patient/*.rs offline_access"
 
 def test_a_refresh_token_gives_a_new_pair_and_narrower_scopes_where_they_are_asked_for(app):
     members = app.launched(scope=f"{OFFLINE} user/Observation.rs")
-    again = refresh(app, members["refresh_token"], client_id="growth", scope="patient/Observation.rs").json()
+    for client in ("another", ""):
+        assert refresh(app, members["refresh_token"], client_id=client).status_code == 400
+    again = refresh(app, members["refresh_token"], scope="patient/Observation.rs").json()
     assert "error" in again, "that was not granted as such"
     again = refresh(app, members["refresh_token"], scope="patient/*.rs").json()
     assert again["scope"] == "patient/*.rs" and again["patient"] == members["patient"] and "id_token" not in again

@@ -62,6 +62,25 @@ def test_an_empty_category_is_a_missing_set(live, tmp_path, settings, name):
             open_service(Gateway(config.Settings(data_dir=tmp_path, **settings), live))
 
 
+@pytest.mark.parametrize(
+    "url, is_served", [("", False), ("http://gateway.example", False), ("https://g.example", True)]
+)
+def test_nobody_signs_in_to_a_live_store_over_a_plain_connection(live, tmp_path, settings, url, is_served):
+    """Its cookie would go over one too."""
+    (tmp_path / "secret").write_text("x" * 32)
+    (tmp_path / "secret").chmod(0o600)
+    lines = settings["issuers"].read_text().splitlines()
+    lines = [line if not line.startswith("jwks") else f'discovery = "{ISS}/x"' for line in lines]
+    pages = ["[one.pages]", 'client = "pages"', 'secret = "secret"']
+    settings["issuers"].write_text("\n".join([*lines, *pages]))
+    gateway = Gateway(config.Settings(data_dir=tmp_path, base_url=url, **settings), live)
+    if is_served:
+        open_service(gateway).close()
+    else:
+        with pytest.raises(Refused, match="GATEWAY_BASE_URL"):
+            open_service(gateway)
+
+
 def test_with_them_it_serves_without_anything_of_the_sandbox(live, tmp_path, settings, issuer_key):
     api = Api(live, tmp_path, **settings)
     claims = {**sandbox.claims("dr-green"), "acr": "AAL2_ANY", "scope": "user/*.rs"}

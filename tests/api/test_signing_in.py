@@ -5,6 +5,7 @@ import re
 import pytest
 
 from gateway import config
+from gateway.api import rates
 from gateway.composition import create_gateway
 from gateway.signin.sessions import form_token
 from tests.api import people
@@ -131,6 +132,16 @@ def test_whoever_signs_out_is_out_and_so_is_a_copy_of_the_cookie(practice):
     assert [event["token"] for event in practice.audit() if event["act"] == "signout"][-1]
 
 
+def test_nobody_is_told_that_they_are_out_while_the_session_cannot_be_ended(practice, monkeypatch):
+    signed_in(practice)
+    token = form_token(secret(practice))
+    monkeypatch.setattr(practice.store, "patience", 0.05)
+    with practice.store.write():
+        answer = practice.client.post("/signout", data={"token": token})
+    assert answer.status_code == 503 and practice.client.get("/").status_code == 200
+    assert practice.client.post("/signout", data={"token": token}).status_code == 303
+
+
 @pytest.mark.hazard("HZ-SIGNIN-03")
 def test_no_other_site_signs_anybody_in(practice):
     """Login CSRF: who works unknowingly in another's session writes and reads under a wrong name."""
@@ -220,3 +231,48 @@ def test_a_page_says_why_it_is_refused_in_words(practice):
     wrong = record(practice, "123")
     assert wrong.status_code == 400 and "NHS number" in wrong.text
     assert practice.client.get("/record/unknown").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/record", "/launch", "/signin/role"])
+def test_a_field_that_comes_twice_is_refused_on_every_form(practice, path):
+    signed_in(practice)
+    token = form_token(secret(practice))
+    answer = practice.client.post(path, data={"token": ["x", token], "number": ANN, "app": "https://app.example/"})
+    assert answer.status_code == 400 and "each once" in answer.text
+
+
+@pytest.fixture
+def rated(practice):
+    """Sets the rates of the application for one test."""
+    kept = practice.app.state.rates
+
+    def set_(**settings: str) -> None:
+        practice.app.state.rates = rates.open_rates(config.Settings(**settings))
+
+    yield set_
+    practice.app.state.rates = kept
+
+
+PAGES = (("GET", "/"), ("GET", "/signin/role"), ("POST", "/signin/role"), ("POST", "/signout"))
+
+
+@pytest.mark.parametrize("method, path", [*PAGES, ("GET", "/signin")])
+def test_a_stranger_who_asks_for_pages_too_often_is_told_to_wait(practice, rated, method, path):
+    rated(stranger_rate="3/day")
+    for _ in range(5):
+        give(practice, "made up") if path != "/signout" else practice.client.cookies.clear()
+        answer = practice.client.request(
+            method, path, data={"token": form_token("made up")} if method == "POST" else None
+        )
+    assert answer.status_code == 429
+
+
+@pytest.mark.parametrize("method, path", PAGES[:3])
+def test_somebody_who_is_signed_in_is_counted_on_each_page(practice, rated, method, path):
+    """Each role that is selected is a row of the audit, and takes the writer's turn."""
+    signed_in(practice)
+    rated(caller_rate="3/day")
+    for _ in range(4):
+        form = {"token": form_token(secret(practice)), "role": "100000000001"}
+        answer = practice.client.request(method, path, data=form if method == "POST" else None)
+    assert answer.status_code == 429

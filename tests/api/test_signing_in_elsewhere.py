@@ -184,6 +184,14 @@ def test_an_answer_that_the_issuer_did_not_send_signs_nobody_in(elsewhere, chang
     assert not elsewhere.sources["smartcard"].posted, "no code went out"
 
 
+def test_what_a_stranger_makes_up_fills_no_audit_and_is_no_lack_of_a_role(elsewhere):
+    before = len(elsewhere.api.audit())
+    for query in ("code=x&state=y", "state=y&state=z", "state=%zz", ""):
+        answer = elsewhere.api.client.get(f"/signin/smartcard/back?{query}")
+        assert answer.status_code == 403 and "did not come to an end" in answer.text
+    assert len(elsewhere.api.audit()) == before
+
+
 @pytest.mark.hazard("HZ-SIGNIN-03")
 def test_a_code_of_another_browser_signs_nobody_in(elsewhere):
     """Login CSRF: the attacker began the sign-in, and the victim follows the last link."""
@@ -265,6 +273,13 @@ def test_the_role_that_was_selected_at_the_issuer_is_the_only_one(elsewhere):
     assert "Nurse at A99002" in page and "Change role" not in page
 
 
+def test_a_member_of_staff_whose_role_has_no_code_is_not_shown_the_page_of_patients(elsewhere):
+    (role,) = GREEN["nhsid_nrbac_roles"]
+    elsewhere.signed_in(userinfo={**GREEN, "nhsid_nrbac_roles": [{**role, "role_code": ""}]})
+    page = elsewhere.api.client.get("/")
+    assert page.status_code == 200 and "Find a patient" in page.text and "Your record" not in page.text
+
+
 # Back-channel logout
 
 
@@ -301,6 +316,12 @@ def test_whom_the_issuer_signs_out_is_out_here_at_once_and_nobody_else(elsewhere
     elsewhere.signed_in()
     assert logout(elsewhere, **changed) == 200
     assert elsewhere.is_in() is is_in
+
+
+def test_a_session_of_a_long_name_is_ended_by_its_issuer_too(elsewhere):
+    elsewhere.signed_in(sid="s" * 140 + "1")
+    assert logout(elsewhere, sid="s" * 140 + "2") == 200 and elsewhere.is_in()
+    assert logout(elsewhere, sid="s" * 140 + "1") == 200 and not elsewhere.is_in()
 
 
 def test_a_logout_token_holds_once(elsewhere):
