@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from gateway.nhs import kinds
 from gateway.nhs.summary.absences import ABSENCES
+from gateway.nhs.summary.completeness import listed, named
 from gateway.nhs.summary.record import Contribution, Record
 from gateway.nhs.summary.sections import marked
 from gateway.nhs.summary.sections.procedures import IMPLANT
@@ -100,20 +101,16 @@ def _absence(record: Record, kind: RiskKind, section: Section | None) -> tuple[s
         return EMPTY, "None of the medicines received is on the list of high-risk medicines."
     if record.withheld and kind.id != "medicines":
         return "withheld", ABSENCES["withheld"].said("")
-    names = [source.name for source in record.contributions if _could_send(source, kind)]
+    names = [named(record, source) for source in record.contributions if _could_send(source, kind)]
     if not names:
         return "unavailable", "No source that could send this is part of this page."
-    return EMPTY, f"Not received from {_listed(names)}."
+    return EMPTY, f"Not received from {listed(names)}."
 
 
 def _could_send(source: Contribution, kind: RiskKind) -> bool:
     if source.state not in CONTRIBUTES or kind.rights and kind.rights <= source.closed:
         return False
     return not kind.could or bool(kind.could & kinds.of(source.kind).sections)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + (" or " if len(names) > 1 else "") + names[-1]
 
 
 # What stands on it
