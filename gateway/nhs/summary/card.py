@@ -5,21 +5,24 @@ that there is none (hazards HZ-SUMMARY-44 and after)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.nhs import kinds
 from gateway.nhs.summary.absences import ABSENCES
 from gateway.nhs.summary.completeness import listed, named
 from gateway.nhs.summary.record import Contribution, Record
 from gateway.nhs.summary.sections import marked
+from gateway.nhs.summary.sections.medicines import medicine, past_courses
 from gateway.nhs.summary.sections.procedures import IMPLANT
-from gateway.nhs.summary.sections.rows import Row
+from gateway.nhs.summary.sections.rows import Row, is_checkable
 from gateway.nhs.summary.shown import CONTRIBUTES, Section, is_item_withheld
 
 CLINICAL = frozenset({"problems", "results", "procedures", "encounters"})
 FORM = "A decision as recorded: see the signed form before acting on it."
 LISTED = "By the list of high-risk medicines; one that the list does not know is not marked here."
+NONE_LISTED = "None of the medicines received as current is on the list of high-risk medicines."
 EMPTY = "no-content-recorded"
 PARTLY = "A part of what could say so is not for your role."
 
@@ -85,20 +88,32 @@ def _risk(record: Record, kind: RiskKind, sections: Mapping[str, Section], entri
         return Risk(kind, reason=reason, absence=ABSENCES[reason].said(""))
     agents = tuple(kind.select(record, sections, entries))
     section = sections.get(kind.section)
-    if section is not None and section.absence and (kind.id == "allergies" or not agents and section.reason != EMPTY):
+    is_told = (
+        section is not None and section.reason == EMPTY or kind.id == "medicines" and bool(_medicine_rows(sections))
+    )
+    if section is not None and section.absence and (kind.id == "allergies" or not agents and not is_told):
         return Risk(kind, agents, section.reason, section.absence, section.notes)
     withheld = [ABSENCES["withheld"].said(right) for right in sorted(kind.rights) if is_item_withheld(record, right)]
-    notes = ([kind.note] if kind.note and agents else []) + [words for words in withheld if kind.id != "allergies"]
+    notes = [*_beside(record, kind, sections, agents), *(words for words in withheld if kind.id != "allergies")]
     if agents:
         return Risk(kind, agents, notes=tuple(notes))
-    reason, absence = _absence(record, kind, section)
+    reason, absence = _absence(record, kind, sections)
     return Risk(kind, (), reason, " ".join([absence, *([PARTLY] if closed else [])]), tuple(notes))
 
 
-def _absence(record: Record, kind: RiskKind, section: Section | None) -> tuple[str, str]:
+def _beside(record: Record, kind: RiskKind, sections: Mapping[str, Section], agents: Sequence[Agent]) -> Iterator[str]:
+    """The sentences that stand with the entries of an item; those of the list of medicines beside an empty one too."""
+    is_list = kind.id == "medicines" and bool(_medicine_rows(sections))
+    if kind.note and (agents or is_list):
+        yield kind.note
+    if is_list and (words := _not_recognised(record, sections)):
+        yield words
+
+
+def _absence(record: Record, kind: RiskKind, sections: Mapping[str, Section]) -> tuple[str, str]:
     """Why an item has no entry: never that there is none."""
-    if kind.id == "medicines" and section is not None and section.rows:
-        return EMPTY, "None of the medicines received is on the list of high-risk medicines."
+    if kind.id == "medicines" and _medicine_rows(sections):
+        return EMPTY, NONE_LISTED
     if record.withheld and kind.id != "medicines":
         return "withheld", ABSENCES["withheld"].said("")
     names = [named(record, source) for source in record.contributions if _could_send(source, kind)]
@@ -132,14 +147,33 @@ def _by_name(rows: Sequence[Row]) -> list[Agent]:
 
 def _medicines(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
     """The current and acute medicines of the list, by class."""
-    rows = [row for name in ("repeat", "acute") if name in sections for row in sections[name].rows]
     by_class: dict[str, list[Row]] = {}
-    knows = marked.high_risk(record.risk_sets)
-    for row in rows:
-        concept = record.by_reference[row.references[0]].resource.get("medicationCodeableConcept")
-        for name in knows.classes(concept):
+    for row, _, classes in _looked_up(record, sections):
+        for name in classes:
             by_class.setdefault(name, []).append(row)
     return [Agent(title, tuple(by_class[name])) for name, title in marked.CLASSES.items() if name in by_class]
+
+
+def _looked_up(
+    record: Record, sections: Mapping[str, Section]
+) -> Iterator[tuple[Row, dict[str, Any] | None, frozenset[str]]]:
+    """The medicines of now, with what names each and the classes it is known by."""
+    knows, past = marked.high_risk(record.risk_sets), past_courses(record)
+    for row in _medicine_rows(sections):
+        if past.isdisjoint(row.references):
+            concept = medicine(record, record.by_reference[row.references[0]].resource)
+            yield row, concept, knows.classes(concept)
+
+
+def _medicine_rows(sections: Mapping[str, Section]) -> list[Row]:
+    return [row for name in ("repeat", "acute") if name in sections for row in sections[name].rows]
+
+
+def _not_recognised(record: Record, sections: Mapping[str, Section]) -> str:
+    """How many medicines nothing could look up: of no code, and of no name or one that the list lacks."""
+    looked = _looked_up(record, sections)
+    count = sum(not classes and not is_checkable(concept) for _, concept, classes in looked)
+    return f"Not recognised: {count} without a code, or without a name. See the medicines." if count else ""
 
 
 def _implants(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:

@@ -10,7 +10,6 @@ from gateway.nhs import kinds
 from gateway.nhs.summary.record import Held, Record
 from gateway.nhs.summary.sections.rows import (
     Row,
-    day,
     is_before,
     is_error,
     months_before,

@@ -127,10 +127,15 @@ def is_safeguarding(resource: dict[str, Any]) -> bool:
 # Medicines
 
 TOPICAL = re.compile(
-    r"\b(cream|ointment|eye|ear|nasal|scalp|lotion|foam|gel|inhaler|shampoo|mouthwash|oromucosal|cutaneous|enema)s?\b",
+    r"\b(cream|ointment|eye|ear|nasal|scalp|lotion|foam|gel|inhaler|shampoo|mouthwash|oromucosal|cutaneous|enema|nebuliser)s?\b",
     re.IGNORECASE,
 )
-DEVICE = re.compile(r"\b(needles?|syringes? (?!.*units)|sharps|lancets?|pen needle)\b", re.IGNORECASE)
+DEVICE = re.compile(
+    r"\b(needles?|syringes?|sharps|lancets?|pens?|pumps?|reservoirs?|cannulas?|infusion sets?|test strips?)\b",
+    re.IGNORECASE,
+)
+DRUG = re.compile(r"\d\s?(mg|micrograms?|mcg|units?|iu)\b|\bpre-?filled|\bcartridges?\b|\bfor injection", re.IGNORECASE)
+"""What a drug's name says and that of a device for it does not: a strength, or the form it is given in."""
 CLASSES = {
     "anticoagulant": "Anticoagulant", "insulin": "Insulin", "lithium": "Lithium", "opioid": "Opioid", "steroid": "Steroid",
     "methotrexate": "Methotrexate", "immunosuppressant": "Immunosuppressant", "antiepileptic": "Antiepileptic", "clozapine": "Clozapine",
@@ -168,7 +173,7 @@ class HighRisk:
         classes |= {
             self.effects[part] for word in words if "-" in word for part in word.split("-") if part in self.effects
         }
-        if not classes or DEVICE.search(name):
+        if not classes or DEVICE.search(name) and not DRUG.search(name):
             return set()
         return classes & {"opioid"} if TOPICAL.search(name) else classes
 
