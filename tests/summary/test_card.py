@@ -4,7 +4,7 @@ import pytest
 
 from gateway.fhir.build import resource
 from gateway.nhs import summary
-from gateway.nhs.summary.card import LISTED, NONE_LISTED, Risk, card
+from gateway.nhs.summary.card import LISTED, NONE_LISTED, SCREEN_ONLY, Risk, card, safeguarding
 from tests.nhs.records import plan, record
 
 RECENT = "2026-03-10"
@@ -95,3 +95,129 @@ def test_an_acute_course_says_that_it_was_sent_as_completed():
     made = record(drug("Codeine 30mg", course="acute", status="completed", authoredOn=RECENT))
     (row,) = next(section for section in summary.sections(made) if section.id == "acute").rows
     assert "sent as completed" in row.flags
+
+
+# Alerts
+
+
+def alert(id_: str = "f1", category: dict | None = None, code: dict | None = None, **more) -> dict:
+    category = {"text": "Alert"} if category is None else category
+    return resource("Flag", id_, status="active", category=[category], code=code or {}, period={"start": RECENT}) | more
+
+
+SECTION_42 = alert(
+    category={"text": "Safeguarding"}, code={"text": "Frail adult, section 42 enquiry, DNACPR discussed"}
+)
+
+
+@pytest.mark.hazard("HZ-SUMMARY-56")
+@pytest.mark.parametrize(
+    "flag",
+    [
+        SECTION_42,
+        alert(code={"text": "MARAC case: high risk victim"}),
+        alert(code={"text": "Looked after child"}),
+        alert(code={"text": "Child in need plan"}),
+        alert(code={"text": "Child sexual exploitation risk"}),
+        alert(code={"text": "Vulnerable adult"}),
+        alert(code={"text": "Female genital mutilation"}),
+        alert(category={"text": "Risk", "coding": [{"code": "s", "display": "Safeguarding"}]}, code={"text": "Latex"}),
+        alert(code={"text": "Frailty", "coding": [{"code": "x", "display": "At risk of domestic abuse"}]}),
+        alert(code={"text": "See the notes of the social worker"}),
+    ],
+    ids=lambda flag: flag["code"]["text"],
+)
+def test_an_alert_of_safeguarding_or_one_that_nothing_knows_stands_on_no_paper(flag):
+    made = record(flag)
+    assert [row for risk in card(made, summary.sections(made)) for row in risk.rows] == []
+    assert len(safeguarding(made)) == 1 and SCREEN_ONLY in item("adjustments", flag).notes
+    assert SCREEN_ONLY in item("adjustments").notes, "said where there is none too"
+
+
+@pytest.mark.parametrize(
+    "flag, shown",
+    [
+        (alert(code={"text": "Latex precautions"}), ["Latex precautions"]),
+        (alert(code={"text": "Falls risk"}, period={"start": "2019-01-01", "end": "2020-01-01"}), []),
+        (alert(code={"text": "Falls risk"}, period={"start": "2019-01-01", "end": "2099-01-01"}), ["Falls risk"]),
+    ],
+)
+def test_an_alert_stands_until_its_period_ends(flag, shown):
+    assert [line.split(" | ")[0] for line in lines("adjustments", flag)] == shown
+
+
+# Marked entries
+
+
+def entry(type_: str = "Observation", words: str = "DNACPR decision", **more) -> dict:
+    return {**resource(type_, "e1", status="final", code={"text": words}), **more}
+
+
+DOCUMENT = {"type": {"text": "Letter"}, "status": "current"}
+DIFFERENTIAL = {"verificationStatus": {"coding": [{"code": "differential"}]}}
+
+
+@pytest.mark.hazard("HZ-SUMMARY-57")
+@pytest.mark.parametrize(
+    "made, shown",
+    [
+        (entry("DocumentReference", "", **DOCUMENT, docStatus="entered-in-error", description="ReSPECT form"), []),
+        (entry("Procedure", status="not-done"), []),
+        (entry(status="cancelled"), []),
+        (entry(status="registered"), []),
+        (entry("ServiceRequest", status="draft"), ["DNACPR decision | draft"]),
+        (entry("ServiceRequest", status="active", intent="proposal"), ["DNACPR decision | proposed"]),
+        (entry("Consent", status="proposed"), ["DNACPR decision | proposed"]),
+        (entry("CarePlan", status="completed", period={"end": "2021-05-01"}),
+         ["DNACPR decision | completed | ended 01-May-2021"]),
+        (entry("CarePlan", status="revoked"), ["DNACPR decision | revoked"]),
+        (entry("Condition", **DIFFERENTIAL), ["DNACPR decision | possible only"]),
+        (entry("Procedure", status="completed"), ["DNACPR decision"]),
+        (entry("DocumentReference", "", **DOCUMENT, description="DNACPR form"), ["Letter"]),
+        (entry("DocumentReference", "", **DOCUMENT, content=[{"attachment": {"title": "DNACPR form"}}]), ["Letter"]),
+    ],
+    ids=["document in error", "not done", "cancelled", "registered", "draft", "proposal", "proposed", "past", "revoked", "differential",
+         "done", "described", "attached"],
+)  # fmt: skip
+def test_what_is_no_decision_does_not_read_as_one(made, shown):
+    assert lines("resuscitation", made) == shown
+
+
+@pytest.mark.hazard("HZ-SUMMARY-57")
+@pytest.mark.parametrize(
+    "mark, words, stands",
+    [
+        *(("resuscitation", words, True) for words in (
+            "DNA CPR form", "DNA-CPR", "Do-not-resuscitate order", "ReSPECT", "ReSPECT document", "Resus: not for", "Not for ITU",
+            "Ceiling of treatment", "Emergency health care plan", "Has ADRT", "Do not attempt to resuscitate",
+        )),
+        *(("resuscitation", words, False) for words in ("Family history of DNR", "Patient asks for respect", "Not for surgery")),
+        *(("frailty", words, True) for words in ("Rockwood 6", "CFS 7", "eFI severe")),
+        *(("frailty", words, False) for words in ("CFS (chronic fatigue)", "Family history of frailty")),
+    ],
+)  # fmt: skip
+def test_an_entry_is_known_by_the_words_that_are_used(mark, words, stands):
+    assert bool(lines(mark, entry(words=words))) is stands
+
+
+def frailty(*entries: tuple[str, str]) -> list[str]:
+    made = [
+        {**entry(words=words), "id": f"e{place}", "effectiveDateTime": at} for place, (words, at) in enumerate(entries)
+    ]
+    return lines("frailty", *made)
+
+
+@pytest.mark.hazard("HZ-SUMMARY-58")
+@pytest.mark.parametrize(
+    "entries, shown",
+    [
+        ([("Frailty screening declined", "2025"), ("Severe frailty", "2024")], ["Frailty screening declined", "Severe frailty"]),
+        ([("History: wife has frailty", "2025"), ("Severe frailty", "2024")], ["History: wife has frailty", "Severe frailty"]),
+        ([("Severe frailty", "2025"), ("Mild frailty", "2024")], ["Severe frailty"]),
+        ([("Severe frailty", ""), ("Mild frailty", "2024")], ["Mild frailty", "Severe frailty"]),
+        ([("Rockwood 6", "2025"), ("Frail", "2024")], ["Rockwood 6"]),
+    ],
+    ids=["declined", "of another", "older degree", "undated", "words"],
+)  # fmt: skip
+def test_a_remark_hides_no_degree_of_frailty(entries, shown):
+    assert frailty(*entries) == shown

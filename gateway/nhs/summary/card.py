@@ -23,6 +23,7 @@ CLINICAL = frozenset({"problems", "results", "procedures", "encounters"})
 FORM = "A decision as recorded: see the signed form before acting on it."
 LISTED = "By the list of high-risk medicines; one that the list does not know is not marked here."
 NONE_LISTED = "None of the medicines received as current is on the list of high-risk medicines."
+SCREEN_ONLY = "Alerts of safeguarding, and those not known to the card, stand on the screen only, if there are any."
 EMPTY = "no-content-recorded"
 PARTLY = "A part of what could say so is not for your role."
 
@@ -77,7 +78,8 @@ def card(record: Record, sections: Sequence[Section]) -> list[Risk]:
 
 
 def safeguarding(record: Record) -> list[Row]:
-    """The safeguarding alerts that this reader may see: they stand behind a click, and on no paper."""
+    """The alerts of safeguarding, and those nothing knows, that this reader may see: they stand behind a click, and on
+    no paper."""
     return marked.newest_first(marked.flags_now(record)[1]) if "alerts" in record.sections else []
 
 
@@ -102,7 +104,10 @@ def _risk(record: Record, kind: RiskKind, sections: Mapping[str, Section], entri
 
 
 def _beside(record: Record, kind: RiskKind, sections: Mapping[str, Section], agents: Sequence[Agent]) -> Iterator[str]:
-    """The sentences that stand with the entries of an item; those of the list of medicines beside an empty one too."""
+    """The sentences that stand with the entries of an item; those of the list of medicines beside an empty one too.
+    That alerts may stand behind the click is said whether or not any do: paper tells nothing of them."""
+    if kind.id == "adjustments" and "alerts" in record.sections:
+        yield SCREEN_ONLY
     is_list = kind.id == "medicines" and bool(_medicine_rows(sections))
     if kind.note and (agents or is_list):
         yield kind.note
@@ -189,9 +194,17 @@ def _entries(name: str) -> Callable[[Record, Mapping[str, Section], Marked], lis
 
 
 def _frailty(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
-    """The latest that each source said of frailty: an older degree is not of now."""
-    latest = {row.sources: row for row in reversed(entries[marked.FRAILTY])}
-    return [Agent(row.title, (row,)) for row in entries[marked.FRAILTY] if latest[row.sources] is row]
+    """What each source said of frailty, back to the latest that says how frail; and what has no date, which may be
+    later. A refusal or a remark hides no degree."""
+    told: list[Row] = []
+    known: set[tuple[str, ...]] = set()
+    for row in entries[marked.FRAILTY]:
+        if row.sources in known and row.at:
+            continue
+        told.append(row)
+        if row.at and marked.is_degree(record, record.by_reference[row.references[0]]):
+            known.add(row.sources)
+    return [Agent(row.title, (row,)) for row in told]
 
 
 def _adjustments(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
@@ -204,13 +217,8 @@ def _adjustments(record: Record, sections: Mapping[str, Section], entries: Marke
         for reference in row.references
     }
     more = [row for row in marked.newest_first(alerts) if known.isdisjoint(row.references)]
-    shown = [row for row in entries[marked.ADJUSTMENTS] if not _is_secret(record, row)]
-    return [Agent(row.title, (row,)) for row in (*marked.languages(record), *shown, *more)]
-
-
-def _is_secret(record: Record, row: Row) -> bool:
-    held = record.by_reference.get(row.references[0])
-    return held is not None and held.resource["resourceType"] == "Flag" and marked.is_safeguarding(held.resource)
+    rows = (*marked.languages(record), *entries[marked.ADJUSTMENTS], *more)
+    return [Agent(row.title, (row,)) for row in rows]
 
 
 def _people(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
