@@ -23,7 +23,7 @@ CLINICAL = frozenset({"problems", "results", "procedures", "encounters"})
 FORM = "A decision as recorded: see the signed form before acting on it."
 LISTED = "By the list of high-risk medicines; one that the list does not know is not marked here."
 NONE_LISTED = "None of the medicines received as current is on the list of high-risk medicines."
-SCREEN_ONLY = "Alerts of safeguarding, and those not known to the card, stand on the screen only, if there are any."
+SCREEN_ONLY = "Alerts of safeguarding and unknown ones, if any, stand on the screen only."
 EMPTY = "no-content-recorded"
 PARTLY = "A part of what could say so is not for your role."
 
@@ -178,7 +178,7 @@ def _not_recognised(record: Record, sections: Mapping[str, Section]) -> str:
     """How many medicines nothing could look up: of no code, and of no name or one that the list lacks."""
     looked = _looked_up(record, sections)
     count = sum(not classes and not is_checkable(concept) for _, concept, classes in looked)
-    return f"Not recognised: {count} without a code, or without a name. See the medicines." if count else ""
+    return f"Not recognised: {count} without a code or name." if count else ""
 
 
 def _implants(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
