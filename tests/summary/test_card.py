@@ -4,8 +4,9 @@ import pytest
 
 from gateway.fhir.build import resource
 from gateway.nhs import summary
+from gateway.nhs.summary.absences import ABSENCES, PARTLY_IN_SCOPE
 from gateway.nhs.summary.card import LISTED, NONE_LISTED, SCREEN_ONLY, Risk, card, safeguarding
-from tests.nhs.records import plan, record
+from tests.nhs.records import ALL, TRUST, held, patient, plan, record
 
 RECENT = "2026-03-10"
 
@@ -221,3 +222,58 @@ def frailty(*entries: tuple[str, str]) -> list[str]:
 )  # fmt: skip
 def test_a_remark_hides_no_degree_of_frailty(entries, shown):
     assert frailty(*entries) == shown
+
+
+# Absences, people, implants
+
+
+@pytest.mark.parametrize(
+    "name, changes, words",
+    [
+        ("resuscitation", {"partly_in_scope": frozenset({"problems"})}, PARTLY_IN_SCOPE),
+        ("people", {"sections": ALL - {"contacts"}}, ABSENCES["role"].words),
+        ("people", {"sections": ALL - {"contacts"}, "out_of_scope": frozenset({"contacts"})}, ABSENCES["scope"].words),
+        (
+            "frailty",
+            {"registered": (), "patients": (held(patient(), TRUST),)},
+            "No GP record is part of this page. Not",
+        ),
+        ("people", {}, "Not received from Quillbank Surgery."),
+    ],
+    ids=["in part", "not for the role", "not of the sign-in", "no practice", "none"],
+)
+@pytest.mark.hazard("HZ-SUMMARY-46")
+def test_an_absence_says_what_could_not_be_seen(name, changes, words):
+    risk = item(name, **changes)
+    assert words in " ".join([risk.absence, *risk.notes])
+
+
+@pytest.mark.parametrize("end, count", [("2010-01-01", 0), ("", 2), ("2099-01-01", 2)])
+def test_a_contact_that_ended_is_no_next_of_kin(end, count):
+    period = {"period": {"end": end}} if end else {}
+    contact = {"relationship": [{"text": "Wife"}], "name": {"text": "Ann"}, **period}
+    related = resource("RelatedPerson", "r", relationship=[{"text": "Son"}], **period)
+    assert len(lines("people", related, patients=(patient(contact=[contact]),))) == count
+
+
+def done(id_: str, name: str, on: str, status: str = "completed") -> dict:
+    return resource("Procedure", id_, status=status, code={"text": name}, performedDateTime=on)
+
+
+PUT_IN = done("a", "Insertion of pacemaker", "2010-01-01")
+
+
+@pytest.mark.hazard("HZ-SUMMARY-36")
+@pytest.mark.parametrize(
+    "other, is_said",
+    [
+        (done("b", "Removal of cardiac pacemaker system", "2020-01-01"), True),
+        (done("b", "Removal of cardiac pacemaker system", "2009-01-01"), False),
+        (done("b", "Removal of cardiac pacemaker system", "2020-01-01", "not-done"), False),
+        (done("b", "Removal of ureteric stent", "2020-01-01"), False),
+    ],
+    ids=["removed", "an earlier one", "not done", "another implant"],
+)
+def test_an_implant_says_that_a_removal_was_recorded(other, is_said):
+    (line,) = lines("implants", PUT_IN, other)
+    assert ("removal recorded 01-Jan-2020: Removal of cardiac pacemaker system" in line) is is_said

@@ -6,20 +6,22 @@ that there is none (hazards HZ-SUMMARY-44 and after)."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.nhs import kinds
-from gateway.nhs.summary.absences import ABSENCES
+from gateway.nhs.summary.absences import ABSENCES, PARTLY_IN_SCOPE
 from gateway.nhs.summary.completeness import listed, named
 from gateway.nhs.summary.record import Contribution, Record
 from gateway.nhs.summary.sections import marked
 from gateway.nhs.summary.sections.medicines import medicine, past_courses
-from gateway.nhs.summary.sections.procedures import IMPLANT
-from gateway.nhs.summary.sections.rows import Row, is_checkable
-from gateway.nhs.summary.shown import CONTRIBUTES, Section, is_item_withheld
+from gateway.nhs.summary.sections.procedures import IMPLANT, implant_words, removals
+from gateway.nhs.summary.sections.rows import Row, is_checkable, order, shown_date
+from gateway.nhs.summary.shown import CONTRIBUTES, Section, has_gp, is_item_withheld
 
 CLINICAL = frozenset({"problems", "results", "procedures", "encounters"})
+CONTACTS = "contacts"
+"""The right to related persons; the contacts that a Patient names need none."""
 FORM = "A decision as recorded: see the signed form before acting on it."
 LISTED = "By the list of high-risk medicines; one that the list does not know is not marked here."
 NONE_LISTED = "None of the medicines received as current is on the list of high-risk medicines."
@@ -106,6 +108,8 @@ def _risk(record: Record, kind: RiskKind, sections: Mapping[str, Section], entri
 def _beside(record: Record, kind: RiskKind, sections: Mapping[str, Section], agents: Sequence[Agent]) -> Iterator[str]:
     """The sentences that stand with the entries of an item; those of the list of medicines beside an empty one too.
     That alerts may stand behind the click is said whether or not any do: paper tells nothing of them."""
+    if kind.rights & record.partly_in_scope:
+        yield PARTLY_IN_SCOPE
     if kind.id == "adjustments" and "alerts" in record.sections:
         yield SCREEN_ONLY
     is_list = kind.id == "medicines" and bool(_medicine_rows(sections))
@@ -119,12 +123,16 @@ def _absence(record: Record, kind: RiskKind, sections: Mapping[str, Section]) ->
     """Why an item has no entry: never that there is none."""
     if kind.id == "medicines" and _medicine_rows(sections):
         return EMPTY, NONE_LISTED
+    if kind.id == "people" and CONTACTS not in record.sections:
+        reason = "scope" if CONTACTS in record.out_of_scope else "role"
+        return reason, ABSENCES[reason].said("")
     if record.withheld and kind.id != "medicines":
         return "withheld", ABSENCES["withheld"].said("")
     names = [named(record, source) for source in record.contributions if _could_send(source, kind)]
     if not names:
         return "unavailable", "No source that could send this is part of this page."
-    return EMPTY, f"Not received from {listed(names)}."
+    no_gp = "" if has_gp(record) else f"{ABSENCES['unavailable'].said('')} "
+    return EMPTY, f"{no_gp}Not received from {listed(names)}."
 
 
 def _could_send(source: Contribution, kind: RiskKind) -> bool:
@@ -183,7 +191,20 @@ def _not_recognised(record: Record, sections: Mapping[str, Section]) -> str:
 
 def _implants(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
     section = sections.get("procedures")
-    return [Agent(row.title, (row,)) for row in (section.rows if section else ()) if IMPLANT in row.flags]
+    implants = [row for row in (section.rows if section else ()) if IMPLANT in row.flags]
+    taken_out = removals(record) if implants else []
+    return [Agent(row.title, (_with_removal(row, taken_out),)) for row in implants]
+
+
+def _with_removal(row: Row, taken_out: Sequence[tuple[frozenset[str], str, str]]) -> Row:
+    """An implant with the removal of such a one that was recorded later: which of two it was, only a reader can tell."""
+    later = (
+        (at, name)
+        for parts, at, name in taken_out
+        if parts & implant_words(row.title) and (not at or order(at) > order(row.at))
+    )
+    flags = [f"removal recorded {shown_date(at)}: {name}" for at, name in later]
+    return replace(row, flags=(*row.flags, *flags[:1]))
 
 
 def _entries(name: str) -> Callable[[Record, Mapping[str, Section], Marked], list[Agent]]:
