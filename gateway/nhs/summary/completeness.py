@@ -80,6 +80,21 @@ def is_stale(record: Record, source: Contribution) -> bool:
     )
 
 
+def named(record: Record, source: Contribution) -> str:
+    """A source as an absence names it: one that has fallen silent with when it was last heard, for what it has not sent
+    since is not nothing."""
+    return f"{source.name} (last heard {_received(source)})" if is_stale(record, source) else source.name
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence says them.
+
+    >>> listed(["A"]), listed(["A", "B", "C"])
+    ('A', 'A, B or C')
+    """
+    return ", ".join(names[:-1]) + (" or " if len(names) > 1 else "") + names[-1]
+
+
 CELLS = {
     "role": "not for your role",
     "scope": "not available to you",

@@ -8,14 +8,33 @@ from dataclasses import dataclass, replace
 
 from gateway.nhs import kinds
 from gateway.nhs.summary.absences import ABSENCES
+from gateway.nhs.summary.completeness import listed, named
 from gateway.nhs.summary.record import Contribution, Held, Record
-from gateway.nhs.summary.sections.encounters import EMERGENCY, STAYS, class_of, is_now, place_of, reason_of
+from gateway.nhs.summary.sections.encounters import (
+    EMERGENCY,
+    NEVER,
+    OPEN,
+    STAYS,
+    class_of,
+    end_of,
+    has_ended,
+    is_now,
+    is_past,
+    last_heard,
+    place_of,
+    reason_of,
+)
 from gateway.nhs.summary.sections.rows import Row, day, is_error, order, row, shown_date, shown_time, text, when
 from gateway.nhs.summary.shown import CONTRIBUTES, Section
 
 ENCOUNTERS = "encounters"
 ACTIVE = "was active on"
-BOOKED = frozenset({"booked", "pending", "proposed", "arrived", "checked-in"})
+STILL_OPEN = "sent as still open"
+DIED = "The GP practice has recorded that this person died: nothing is told of where they are now."
+BOOKED = {
+    "booked": "", "arrived": "arrived", "checked-in": "checked in", "pending": "not confirmed by all", "proposed": "proposed, not booked",
+}  # fmt: skip
+"""The states of an appointment to come, with what to know of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +47,8 @@ class Now:
 
 def now(record: Record, sections: Sequence[Section]) -> Now:
     """What is known of now. What was not received is said by source: no line is not the same as nowhere."""
+    if record.died is not None:
+        return Now((), (DIED,))
     by_id = {section.id: section for section in sections}
     rows: list[Row] = []
     notes: list[str] = []
@@ -61,13 +82,14 @@ def _stay(record: Record, held: Held) -> Row:
     resource = held.resource
     where = "In an emergency department" if class_of(resource) in EMERGENCY else "In hospital"
     away = " (on leave)" if resource.get("status") == "onleave" else ""
-    line = row(
-        held,
-        f"{where}{away} since {_at(when(resource))}",
-        when(resource),
-        (place_of(resource), reason_of(record, held)),
-        timed=True,
+    end, last = end_of(resource), last_heard(record, resource)
+    details = (
+        place_of(resource),
+        reason_of(record, held),
+        f"expected to end {shown_time(end)}" if end else "",
+        f"last heard {shown_date(last)}" if day(last) != day(when(resource)) else "",
     )
+    line = row(held, f"{where}{away} since {_at(when(resource))}", when(resource), details, timed=True)
     return replace(line, flags=("no discharge received",))
 
 
@@ -78,10 +100,10 @@ def _at(value: str) -> str:
 def _no_stay(record: Record) -> str:
     if record.withheld:
         return f"Hospital visits now: {ABSENCES['withheld'].said('')}"
-    names = [source.name for source in record.contributions if _is_hospital(source)]
+    names = [named(record, source) for source in record.contributions if _is_hospital(source)]
     if not names:
         return "No hospital is part of this page: whether the person is in one is not known here."
-    return f"No open hospital visit received from {' or '.join(names)}."
+    return f"No open hospital visit received from {listed(names)}."
 
 
 def _is_hospital(source: Contribution) -> bool:
@@ -95,33 +117,35 @@ def _is_hospital(source: Contribution) -> bool:
 
 
 def _discharged(record: Record) -> list[Held]:
-    """The stays that ended, the last first."""
+    """The stays that ended, the last first. One that is planned has not, whatever end it was given, and an end that is
+    still to come is none."""
     ended = [
         held
         for held in record.of("Encounter")
-        if class_of(held.resource) in STAYS and not is_error(held.resource) and held.resource.get("status") != "cancelled"
-        and held.resource.get("period", {}).get("end", "")
+        if class_of(held.resource) in STAYS and not is_error(held.resource) and held.resource.get("status") not in NEVER
+        and has_ended(record, held.resource)
     ]  # fmt: skip
-    return sorted(ended, key=lambda held: order(held.resource["period"]["end"]), reverse=True)
+    return sorted(ended, key=lambda held: order(end_of(held.resource)), reverse=True)
 
 
 def _discharge(record: Record, held: Held) -> Row:
     resource = held.resource
     ended = resource["period"]["end"]
     admitted = f"admitted {shown_date(when(resource))}" if when(resource) else ""
-    return row(
-        held, f"Last discharge {shown_date(ended)}", ended, (admitted, place_of(resource), reason_of(record, held))
-    )
+    details = (admitted, place_of(resource), reason_of(record, held))
+    flags = (STILL_OPEN if resource.get("status") in OPEN else "",)
+    return row(held, f"Last discharge {shown_date(ended)}", ended, details, flags)
 
 
 def _booked(record: Record) -> list[Held]:
-    """The appointments to come, the next first."""
+    """The appointments to come, the next first; of today that has no time too."""
     today = record.today.isoformat()
     booked = [
         held
         for held in record.of("Appointment")
         if held.resource.get("status") in BOOKED
-        and day(held.resource.get("start", "")) >= today
+        and (start := held.resource.get("start", ""))
+        and (not is_past(record, start) if "T" in start else start >= today)
         and not is_error(held.resource)
     ]
     return sorted(booked, key=lambda held: order(held.resource["start"]))
@@ -130,7 +154,8 @@ def _booked(record: Record) -> list[Held]:
 def _appointment(held: Held) -> Row:
     start = held.resource["start"]
     service = ", ".join(filter(None, map(text, held.resource.get("serviceType", ()))))
-    return row(held, f"Next appointment {shown_time(start)}", start, (service,), timed=True)
+    flags = (BOOKED[held.resource["status"]],)
+    return row(held, f"Next appointment {shown_time(start)}", start, (service,), flags, timed=True)
 
 
 def _care(record: Record, sections: Mapping[str, Section]) -> tuple[list[Row], list[str]]:

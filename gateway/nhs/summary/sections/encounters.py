@@ -10,7 +10,6 @@ from gateway.nhs import kinds
 from gateway.nhs.summary.record import Held, Record
 from gateway.nhs.summary.sections.rows import (
     Row,
-    day,
     is_before,
     is_error,
     months_before,
@@ -26,7 +25,10 @@ ENCOUNTER_MONTHS = 6
 OPEN = frozenset({"in-progress", "onleave", "arrived", "triaged"})
 STAYS = frozenset({"IMP", "ACUTE", "NONAC", "OBSENC", "SS"})
 """Classes of a stay in hospital: its end is a discharge."""
+NIGHTS = frozenset({"IMP", "ACUTE", "NONAC"})
 EMERGENCY = frozenset({"EMER"})
+NEVER = frozenset({"planned", "cancelled"})
+"""Of a visit that did not take place, or not yet."""
 STATUS = {"onleave": "on leave", "cancelled": "CANCELLED", "unknown": "status not known"}
 NOTHING_SINCE = "nothing received since"
 
@@ -44,13 +46,48 @@ def encounters(record: Record) -> list[Row]:
 
 
 def is_now(record: Record, held: Held) -> bool:
-    """Whether a visit is open now: nobody ended it, and it was spoken of no longer ago than a visit of its class may
-    last (``kinds.RELATIONSHIP_DAYS``, which decides the same for access)."""
+    """Whether a visit is open now: the person lives, nobody ended it, its hospital discharged the person from no later
+    stay, and it was spoken of no longer ago than a visit of its class may last (``kinds.RELATIONSHIP_DAYS``, which
+    decides the same for access). An end that is still to come is an expectation."""
     resource, today = held.resource, record.today
-    if resource.get("status") not in OPEN or resource.get("period", {}).get("end"):
+    if resource.get("status") not in OPEN or has_ended(record, resource) or record.died is not None:
         return False
-    last, days = _last_heard(resource, today.isoformat()), kinds.open_days(held.kind, "Encounter", class_of(resource))
-    return bool(last) and not (days is not None and is_before(last, (today - timedelta(days=days)).isoformat()))
+    last, days = last_heard(record, resource), kinds.open_days(held.kind, "Encounter", class_of(resource))
+    if not last or days is not None and is_before(last, (today - timedelta(days=days)).isoformat()):
+        return False
+    return not later_discharge(record, held)
+
+
+def has_ended(record: Record, resource: dict[str, Any]) -> bool:
+    """Whether the end of a visit has come: a day without a time has begun, a time has passed."""
+    end = end_of(resource)
+    return bool(end) and is_past(record, end)
+
+
+def is_past(record: Record, at: str) -> bool:
+    """Whether a time has passed, or a day has begun, by the moment of a record."""
+    return order(at) <= order(record.now.isoformat())
+
+
+def end_of(resource: dict[str, Any]) -> str:
+    """The end that a visit was given, past or expected; "" for none."""
+    end: str = resource.get("period", {}).get("end", "")
+    return end
+
+
+def later_discharge(record: Record, held: Held) -> str:
+    """The end of a stay by night of the same hospital that began no earlier than this visit and ended after all that
+    is heard of it: "" for none. A day case closes nothing: it may be of a person who stays on."""
+    began, last = when(held.resource), last_heard(record, held.resource)
+    ends = (
+        end_of(other.resource)
+        for other in record.of("Encounter")
+        if other.ods == held.ods and other.reference != held.reference and class_of(other.resource) in NIGHTS
+        and other.resource.get("status") not in NEVER and not is_error(other.resource)
+        and has_ended(record, other.resource)
+        and began and order(when(other.resource)) >= order(began)
+    )  # fmt: skip
+    return max((end for end in ends if order(end) > order(last)), default="", key=order)
 
 
 def _is_old(resource: dict[str, Any], since: str) -> bool:
@@ -64,9 +101,9 @@ def class_of(resource: dict[str, Any]) -> str:
     return code
 
 
-def _last_heard(resource: dict[str, Any], today: str) -> str:
-    """The last day up to today that a visit speaks of, such as a move to another ward; "" for none."""
-    return max((date for date in _dates(resource) if day(date) <= today), default="", key=order)
+def last_heard(record: Record, resource: dict[str, Any]) -> str:
+    """The last time up to now that a visit speaks of, such as a move to another ward; "" for none."""
+    return max((at for at in _dates(resource) if is_past(record, at)), default="", key=order)
 
 
 def _dates(resource: dict[str, Any]) -> Iterator[str]:
@@ -78,9 +115,15 @@ def _dates(resource: dict[str, Any]) -> Iterator[str]:
 def _encounter(record: Record, held: Held) -> Row:
     resource = held.resource
     title = text((resource.get("type") or [{}])[0]) or resource.get("class", {}).get("display", "") or "Encounter"
-    ended = resource.get("period", {}).get("end", "")
-    details = (place_of(resource), f"to {shown_date(ended)}" if ended else "", reason_of(record, held))
+    details = (place_of(resource), _until(record, resource), reason_of(record, held))
     return row(held, title, when(resource), details, _flags(record, held), timed=True)
+
+
+def _until(record: Record, resource: dict[str, Any]) -> str:
+    end = end_of(resource)
+    if not end:
+        return ""
+    return f"to {shown_date(end)}" if has_ended(record, resource) else f"expected to end {shown_date(end)}"
 
 
 def place_of(resource: dict[str, Any]) -> str:
@@ -105,10 +148,11 @@ def _flags(record: Record, held: Held) -> tuple[str, ...]:
         planned = when(resource)
         is_past = is_before(planned, record.today.isoformat())
         return (f"was planned for {shown_date(planned)}; {NOTHING_SINCE}" if is_past else "planned",)
-    if status not in OPEN or resource.get("period", {}).get("end"):
+    if status not in OPEN or has_ended(record, resource):
         return (said,)
     no_end = f"no {'discharge' if is_stay else 'end'} received"
     if is_now(record, held):
         return (f"{'in hospital' if is_stay else 'open'} now ({no_end})", said)
-    last = _last_heard(resource, record.today.isoformat())
-    return (f"{no_end}; last heard {shown_date(last)}" if last else f"{no_end}; date unknown", said)
+    last, later = last_heard(record, resource), later_discharge(record, held)
+    left = f"a later discharge was received, {shown_date(later)}" if later else ""
+    return (f"{no_end}; last heard {shown_date(last)}" if last else f"{no_end}; date unknown", left, said)

@@ -12,18 +12,30 @@ from typing import Any
 from gateway.nhs.codesets import CodeSets
 from gateway.nhs.summary.record import Held, Record
 from gateway.nhs.summary.sections.measured import value
-from gateway.nhs.summary.sections.rows import Row, clinical_status, codes, is_error, newest, row, text, when
+from gateway.nhs.summary.sections.rows import (
+    Row,
+    clinical_status,
+    codes,
+    is_before,
+    is_error,
+    newest,
+    row,
+    shown_date,
+    text,
+    when,
+)
 
 RESUSCITATION, FRAILTY, ADJUSTMENTS = "resuscitation", "frailty", "adjustments"
 WORDS: Mapping[str, re.Pattern[str]] = {
     RESUSCITATION: re.compile(
-        r"\b(dnacpr|dnar|dnr)\b|\bresus(citation)?\b.{0,40}\b(status|decision|discuss|order|form|plan)|"
-        r"\b(not )?for (attempted )?(cardio.?pulmonary )?(resus|cpr\b)|\bdo not (attempt )?(cardio.?pulmonary )?(resus|cpr\b)|"
-        r"\brecommended summary plan for emergency|\brespect (form|plan|process)|\btreatment escalation plan|"
-        r"\badvance (care plan|decision|directive|statement)",
+        r"\b(dna.?cpr|dnar|dnr|adrt)\b|\bresus(citation)?\b.{0,40}\b(status|decision|discuss|order|form|plan)|"
+        r"\bresus(citation)?\b.{0,10}\bnot\b|\b(not )?for (attempted )?(cardio.?pulmonary )?(resus|cpr\b)|"
+        r"\bdo.not.(attempt.(to.)?)?(cardio.?pulmonary.)?(resus|cpr\b)|\bnot for (itu|icu|hdu|intensive care|intubation|ventilation|escalation)\b|"
+        r"\brecommended summary plan for emergency|\brespect (form|plan|process|document)|(?-i:\bReSPECT\b)|\btreatment escalation plan|"
+        r"\bceilings? of (treatment|care)\b|\bemergency health ?care plan|\badvance (care plan|decision|directive|statement)",
         re.IGNORECASE,
     ),
-    FRAILTY: re.compile(r"\b(frailty|frail)\b", re.IGNORECASE),
+    FRAILTY: re.compile(r"\b(frailty|frail|rockwood|efi)\b|\bcfs\b.{0,12}\d", re.IGNORECASE),
     ADJUSTMENTS: re.compile(
         r"\breasonable adjustment|\binterpreter (needed|required)|\b(requires|needs) (an? )?(\w+ ){0,3}(interpreter|advocate|easy ?read|braille|"
         r"large print|hearing loop)|\buses (british sign|makaton|hearing aid)|\bcommunication passport|\bhospital passport",
@@ -33,9 +45,22 @@ WORDS: Mapping[str, re.Pattern[str]] = {
 """How an entry says what it is where its code is in no set: a local code, a placeholder for a lost one, or text."""
 TYPES = ("Observation", "Condition", "Procedure", "Flag", "CarePlan", "ServiceRequest", "Consent", "DocumentReference")
 """Where sources file such an entry."""
+OF_FAMILY = re.compile(r"\b(family history|fh)\b", re.IGNORECASE)
+"""Words of an entry about somebody else."""
 SAFEGUARDING = re.compile(
-    r"safeguard|child protection|at risk of (abuse|harm)|domestic (abuse|violence)", re.IGNORECASE
+    r"safeguard|child(ren)? (protection|in need)|child.? exploitation|looked.after|care order|foster|\bvulnerable|\bmar?ac\b|\bmappa\b|"
+    r"abus|neglect|exploit|genital mutilation|\bfgm\b|\bcse\b|domestic|violen|coerc|stalk|traffick|slavery|radicali|forced marriage|"
+    r"honou?r.based|perpetrator|protection (plan|order)|section (42|47)\b|at risk (of|from) (harm|others)|sexual|police|refuge\b",
+    re.IGNORECASE,
 )
+"""Words of an alert that puts the person in danger on paper. Too many is the safe side: it stands behind the click."""
+PLAIN = re.compile(
+    r"latex|allerg|infecti|\bmrsa\b|\bcpe\b|c(\.|lostridi\w+) ?diff|\b(fall|falls)\b|diabet|epilep|pacemaker|implant|steroid|"
+    r"anticoag|bleed|learning disab|dementia|deaf|blind|hearing|sight|visual|wheelchair|mobility|bariatric|swallow|dysphag|"
+    r"difficult (airway|intubation)|palliative|end of life|transplant|needle ?phob|interpreter|language|precaution",
+    re.IGNORECASE,
+)
+"""Words of an alert that may stand on paper. One that neither these nor a set know stands behind the click."""
 
 
 def marked(record: Record) -> dict[str, list[Held]]:
@@ -46,6 +71,8 @@ def marked(record: Record) -> dict[str, list[Held]]:
     for type_ in TYPES:
         for held in record.by_type.get(type_, ()):
             resource = held.resource
+            if not _is_said(resource):
+                continue
             concepts = [concept for name in CONCEPTS if (concept := resource.get(name))]
             if type_ in FILED_BY_MORE:
                 concepts += _filed_by(resource)
@@ -72,14 +99,34 @@ def _filed_by(resource: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         *resource.get("category", ()),
         *([type_] if isinstance(type_, dict) else []),
-        {"text": resource.get("title", "")},
+        *({"text": words} for words in _titles(resource)),
     ]
 
 
+def _titles(resource: dict[str, Any]) -> list[str]:
+    """What a plan, a consent or a document is called beside its type: its title, description and attachments'."""
+    attached = [content.get("attachment", {}).get("title", "") for content in resource.get("content", ())]
+    said = [resource.get("title", ""), resource.get("description", ""), *attached]
+    return list(dict.fromkeys(words for words in said if words))
+
+
+NOT_SAID = frozenset({"not-done", "cancelled", "registered"})
+"""States in which nothing was done or found yet."""
+
+
+def _is_said(resource: dict[str, Any]) -> bool:
+    """Whether an entry says anything of now: not an error, not refuted, not undone. A safeguarding alert stands under
+    no mark, whatever its words: it would leave its click."""
+    return not (
+        is_error(resource)
+        or resource.get("status") in NOT_SAID
+        or "refuted" in codes(resource.get("verificationStatus"))
+        or resource["resourceType"] == "Flag" and is_safeguarding(resource)
+    )  # fmt: skip
+
+
 def _add(entries: dict[str, list[Held]], held: Held, marks: Iterable[str]) -> None:
-    """File an entry once under each of its marks, unless it is an error or refuted."""
-    if is_error(held.resource) or "refuted" in codes(held.resource.get("verificationStatus")):
-        return
+    """File an entry once under each of its marks."""
     for name in marks:
         if name in entries and not (entries[name] and entries[name][-1] is held):
             entries[name].append(held)
@@ -87,22 +134,78 @@ def _add(entries: dict[str, list[Held]], held: Held, marks: Iterable[str]) -> No
 
 @lru_cache(maxsize=8192)
 def _marks_of_words(words: str) -> frozenset[str]:
+    if OF_FAMILY.search(words):
+        return frozenset()
     return frozenset(name for name, pattern in WORDS.items() if pattern.search(words))
 
 
 def entry_row(held: Held) -> Row:
     """A line of a marked entry: what it is and what it answers, when it was recorded, and whether it is past."""
     resource = held.resource
-    title = text(resource.get("code") or resource.get("type")) or resource.get("title", "")
-    if not title:
-        title = ", ".join(filter(None, map(text, resource.get("category", ()))))
-    answer = value(resource) if resource["resourceType"] == "Observation" else ""
-    status = clinical_status(resource) if resource["resourceType"] == "Condition" else ""
-    flags = (
-        "inactive" if status in ("inactive", "resolved", "remission") or resource.get("status") == "inactive" else "",
-        "superseded" if resource.get("status") in ("superseded", "revoked", "rejected") else "",
+    type_ = resource["resourceType"]
+    titles = [words for words in (text(resource.get("code") or resource.get("type")), *_titles(resource)) if words]
+    if not titles:
+        titles = [", ".join(filter(None, map(text, resource.get("category", ()))))]
+    answer = value(resource) if type_ == "Observation" else ""
+    return row(held, titles[0], _recorded(resource), (*titles[1:], answer), _states(resource))
+
+
+STATES = {
+    "superseded": "superseded", "revoked": "revoked", "rejected": "rejected", "inactive": "inactive", "draft": "draft", "proposed": "proposed",
+    "preliminary": "preliminary", "on-hold": "on hold", "preparation": "planned", "stopped": "stopped", "unknown": "status not known",
+}  # fmt: skip
+"""What the state of an entry says of it."""
+UNSURE = {"differential": "possible only", "provisional": "provisional", "unconfirmed": "unconfirmed"}
+DONE = frozenset({"CarePlan", "ServiceRequest"})
+"""Types of which "completed" says that it is over."""
+
+
+def _states(resource: dict[str, Any]) -> tuple[str, ...]:
+    """Why an entry is not a decision or a finding of now: its state, a past end, doubt."""
+    type_, state = resource["resourceType"], resource.get("status", "")
+    sure = next((words for code, words in UNSURE.items() if code in codes(resource.get("verificationStatus"))), "")
+    is_over = type_ == "Condition" and clinical_status(resource) in ("inactive", "resolved", "remission")
+    end = period_end(resource)
+    return (
+        "inactive" if is_over else "",
+        "completed" if state == "completed" and type_ in DONE else STATES.get(state, ""),
+        "proposed" if resource.get("intent") in ("proposal", "option") and state != "proposed" else "",
+        "preliminary" if resource.get("docStatus") == "preliminary" else "",
+        f"ended {shown_date(end)}" if end else "",
+        sure,
     )
-    return row(held, title, _recorded(resource), (answer,), flags)
+
+
+def period_end(resource: dict[str, Any]) -> str:
+    """The end of the period of an alert, a plan or a contact; "" for none."""
+    end: str = resource.get("period", {}).get("end", "")
+    return end
+
+
+def is_over(record: Record, element: dict[str, Any]) -> bool:
+    """Whether the period of an element surely ended before today."""
+    return is_before(period_end(element), record.today.isoformat())
+
+
+DEGREES = frozenset({"mild", "moderate", "severe", "index"})
+DEGREE = re.compile(
+    r"\b(mild|moderate|severe)(ly)? frail|\bfrail\w*\b.{0,30}\b(mild|moderate|severe|\d+)\b|"
+    r"\b(rockwood|cfs|efi)\b.{0,20}(mild|moderate|severe|\d)",
+    re.IGNORECASE,
+)
+
+
+def is_degree(record: Record, held: Held) -> bool:
+    """Whether an entry of frailty says how frail, by its code or in words."""
+    concepts = [concept for name in CONCEPTS if (concept := held.resource.get(name))]
+    effects = {
+        effect
+        for concept in concepts
+        for coding in concept.get("coding", ())
+        for name, effect in record.risk_sets.find(coding.get("system", ""), coding.get("code", ""))
+        if name == FRAILTY
+    }
+    return bool(effects & DEGREES) or any(DEGREE.search(text(concept)) for concept in concepts)
 
 
 def _recorded(resource: dict[str, Any]) -> str:
@@ -110,27 +213,58 @@ def _recorded(resource: dict[str, Any]) -> str:
 
 
 def flags_now(record: Record) -> tuple[list[Held], list[Held]]:
-    """The alerts that are active: those of every reader, and those of safeguarding, which stand on no card."""
+    """The alerts that are active: those that may stand on paper, and those that stand behind the click: of
+    safeguarding, and those that no set and no word here knows."""
     active = [
-        held for held in record.of("Flag") if held.resource.get("status") == "active" and not is_error(held.resource)
+        held
+        for held in record.of("Flag")
+        if held.resource.get("status") == "active"
+        and not is_error(held.resource)
+        and not is_over(record, held.resource)
     ]
-    secret = [held for held in active if is_safeguarding(held.resource)]
-    return [held for held in active if held not in secret], secret
+    hidden = [held for held in active if not _is_plain(record, held.resource)]
+    return [held for held in active if held not in hidden], hidden
+
+
+def _is_plain(record: Record, resource: dict[str, Any]) -> bool:
+    """Whether an alert may stand on paper: a set of the card or a word of ``PLAIN`` or ``WORDS`` knows it, and nothing
+    in it is of safeguarding."""
+    if is_safeguarding(resource):
+        return False
+    said = _said(resource)
+    codings = resource.get("code", {}).get("coding", ())
+    knows = any(record.risk_sets.find(coding.get("system", ""), coding.get("code", "")) for coding in codings)
+    return bool(knows or PLAIN.search(said) or _marks_of_words(said))
 
 
 def is_safeguarding(resource: dict[str, Any]) -> bool:
-    """Whether a Flag is about safeguarding, by its category or its words."""
-    said = " ".join(text(concept) for concept in (*resource.get("category", ()), resource.get("code")))
-    return bool(SAFEGUARDING.search(said))
+    """Whether a Flag is about safeguarding, by any word of its categories or its code."""
+    return bool(SAFEGUARDING.search(_said(resource)))
+
+
+def _said(resource: dict[str, Any]) -> str:
+    """The text and every display of what a Flag is."""
+    concepts = (*resource.get("category", ()), resource.get("code", {}))
+    words = [
+        part.get(name, "")
+        for concept in concepts
+        for part, name in ((concept, "text"), *((coding, "display") for coding in concept.get("coding", ())))
+    ]
+    return " | ".join(filter(None, words))
 
 
 # Medicines
 
 TOPICAL = re.compile(
-    r"\b(cream|ointment|eye|ear|nasal|scalp|lotion|foam|gel|inhaler|shampoo|mouthwash|oromucosal|cutaneous|enema)s?\b",
+    r"\b(cream|ointment|eye|ear|nasal|scalp|lotion|foam|gel|inhaler|shampoo|mouthwash|oromucosal|cutaneous|enema|nebuliser)s?\b",
     re.IGNORECASE,
 )
-DEVICE = re.compile(r"\b(needles?|syringes? (?!.*units)|sharps|lancets?|pen needle)\b", re.IGNORECASE)
+DEVICE = re.compile(
+    r"\b(needles?|syringes?|sharps|lancets?|pens?|pumps?|reservoirs?|cannulas?|infusion sets?|test strips?)\b",
+    re.IGNORECASE,
+)
+DRUG = re.compile(r"\d\s?(mg|micrograms?|mcg|units?|iu)\b|\bpre-?filled|\bcartridges?\b|\bfor injection", re.IGNORECASE)
+"""What a drug's name says and that of a device for it does not: a strength, or the form it is given in."""
 CLASSES = {
     "anticoagulant": "Anticoagulant", "insulin": "Insulin", "lithium": "Lithium", "opioid": "Opioid", "steroid": "Steroid",
     "methotrexate": "Methotrexate", "immunosuppressant": "Immunosuppressant", "antiepileptic": "Antiepileptic", "clozapine": "Clozapine",
@@ -168,7 +302,7 @@ class HighRisk:
         classes |= {
             self.effects[part] for word in words if "-" in word for part in word.split("-") if part in self.effects
         }
-        if not classes or DEVICE.search(name):
+        if not classes or DEVICE.search(name) and not DRUG.search(name):
             return set()
         return classes & {"opioid"} if TOPICAL.search(name) else classes
 
@@ -189,12 +323,12 @@ def people(record: Record) -> list[Row]:
     """Who is to be told or asked: the contacts that a Patient names, and the related persons, by source."""
     lines = []
     for held in record.patients:
-        for contact in held.resource.get("contact", ()):
+        for contact in (contact for contact in held.resource.get("contact", ()) if not is_over(record, contact)):
             lines.append(
                 _person(held, contact.get("relationship", ()), contact.get("name"), contact.get("telecom", ()))
             )
     for held in record.of("RelatedPerson"):
-        if held.resource.get("active") is not False:
+        if held.resource.get("active") is not False and not is_over(record, held.resource):
             name = next(iter(held.resource.get("name", ())), None)
             lines.append(_person(held, held.resource.get("relationship", ()), name, held.resource.get("telecom", ())))
     return list(dict.fromkeys(lines))

@@ -4,6 +4,7 @@ dropped for an issue date."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from gateway.nhs import kinds
@@ -29,9 +30,11 @@ from gateway.nhs.summary.sections.rows import (
 )
 
 ACUTE_MONTHS, DISCONTINUED_MONTHS = 12, 6
+COMPLETED_DAYS = 28
 LAST_KNOWN = "last known at"
 NAMELESS = "medicine not named in the data received"
 NO_DOSE = "dose not in the data received"
+COMPLETED = "completed"
 TYPE_UNKNOWN = "type not recorded"
 REPEATS = frozenset({"continuous", "continuous-repeating-dispensing", "continuous-repeat-dispensing"})
 NOT_PRESCRIBED = frozenset({"proposal", "option"})
@@ -73,7 +76,11 @@ def acute_medicines(record: Record) -> list[Row]:
                 record,
                 course,
                 course.issued,
-                ("" if course.type else TYPE_UNKNOWN, "issued before this period" if old else ""),
+                (
+                    COMPLETED if course.status == "completed" else "",
+                    "" if course.type else TYPE_UNKNOWN,
+                    "issued before this period" if old else "",
+                ),
             )
         )
     return _current_first(record, rows)
@@ -176,7 +183,7 @@ def _last_issue(course: Course) -> str:
 
 def _row(record: Record, course: Course, at: str, flags: tuple[str, ...] = (), issue: str = "") -> Row:
     held, resource = course.held, course.held.resource
-    concept = resource.get("medicationCodeableConcept")
+    concept = medicine(record, resource)
     doses = resource.get("dosageInstruction", resource.get("dosage", ()))
     quantity = resource.get("dispenseRequest", {}).get("quantity", {})
     return row(
@@ -193,6 +200,31 @@ def _row(record: Record, course: Course, at: str, flags: tuple[str, ...] = (), i
             STATUS.get(course.status, ""), *flags, _left(record, held), "" if is_checkable(concept) else NOT_CHECKED,
         ),
     )  # fmt: skip
+
+
+def medicine(record: Record, resource: dict[str, Any]) -> dict[str, Any] | None:
+    """The concept of a medicine: its own, that of the Medication to which it refers, or the name that the reference
+    gives; None where nothing names it."""
+    if concept := resource.get("medicationCodeableConcept"):
+        return dict(concept)
+    reference = resource.get("medicationReference", {})
+    named = {f"#{inner.get('id')}": inner for inner in resource.get("contained", ())}
+    target = reference.get("reference", "")
+    held = record.by_reference.get(target)
+    substance = named.get(target) or (held.resource if held and not is_error(held.resource) else {})
+    return substance.get("code") or ({"text": reference["display"]} if reference.get("display") else None)
+
+
+def past_courses(record: Record) -> frozenset[str]:
+    """The references of the courses that nobody takes now: stopped and cancelled ones, and those sent as completed that
+    were surely issued more than ``COMPLETED_DAYS`` ago: some systems send each issue as completed."""
+    since = (record.today - timedelta(days=COMPLETED_DAYS)).isoformat()
+    return frozenset(
+        course.held.reference
+        for course in courses(record)
+        if course.is_over
+        and (course.status != "completed" or is_before(course.issued, since) or is_before(course.ended, since))
+    )
 
 
 def _reason(record: Record, held: Held) -> str:

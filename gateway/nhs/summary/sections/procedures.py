@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from gateway.nhs.summary.record import Held, Record
-from gateway.nhs.summary.sections.rows import Row, is_error, newest, notes, row, text, when
+from gateway.nhs.summary.sections.rows import Row, is_error, newest, notes, order, row, text, when
 
 IMPLANT = "implant or device"
 IMPLANTS = re.compile(
@@ -47,9 +47,39 @@ def is_implant(resource: dict[str, Any]) -> bool:
     [True, False]
     """
     name = text(resource.get("code"))
-    is_done = resource.get("status") not in ("not-done", "preparation")
-    is_gone = TAKEN_OUT.search(name) is not None and PUT_IN.search(name) is None
-    return is_done and not is_gone and (bool(resource.get("focalDevice")) or bool(IMPLANTS.search(name)))
+    return (
+        _is_done(resource)
+        and not _is_removal(name)
+        and (bool(resource.get("focalDevice")) or bool(IMPLANTS.search(name)))
+    )
+
+
+def _is_done(resource: dict[str, Any]) -> bool:
+    return resource.get("status") not in ("not-done", "preparation")
+
+
+def _is_removal(name: str) -> bool:
+    return TAKEN_OUT.search(name) is not None and PUT_IN.search(name) is None
+
+
+def implant_words(name: str) -> frozenset[str]:
+    """The words of a name that say what stays in the body.
+
+    >>> sorted(implant_words("Removal of cardiac pacemaker system"))
+    ['pacemaker']
+    """
+    return frozenset(match.group().casefold() for match in IMPLANTS.finditer(name))
+
+
+def removals(record: Record) -> list[tuple[frozenset[str], str, str]]:
+    """What was taken out: its words, when, and the procedure's name; the latest first."""
+    names = (
+        (text(held.resource.get("code")), when(held.resource))
+        for held in record.of("Procedure")
+        if not is_error(held.resource) and _is_done(held.resource)
+    )
+    taken = [(implant_words(name), at, name) for name, at in names if _is_removal(name)]
+    return sorted(taken, key=lambda removal: order(removal[1]), reverse=True)
 
 
 def _procedure(held: Held) -> Row:

@@ -121,7 +121,7 @@ def notes(resource: dict[str, Any]) -> str:
 
 def is_error(resource: dict[str, Any]) -> bool:
     """Whether the resource says of itself that it is an error."""
-    if resource.get("status") == "entered-in-error":
+    if "entered-in-error" in (resource.get("status"), resource.get("docStatus")):
         return True
     return "verificationStatus" in resource and "entered-in-error" in codes(resource["verificationStatus"])
 
