@@ -128,8 +128,8 @@ class Sessions:
         return secret
 
     def of(self, secret: str) -> SignedIn:
-        """The session that a secret stands for. Raises ``Unauthenticated`` where there is none, or it has ended. That it
-        was used is noted where no other writer is at work: a page does not wait for that."""
+        """The session that a secret stands for. Raises ``Unauthenticated`` where there is none, or it has ended. Its
+        use is noted where no other writer is at work: a page does not wait for that."""
         now = self._store.clock()
         with self._store.read() as session:
             handle = handles.get(session, handles.SESSION, secret, now) if secret else None
