@@ -134,11 +134,9 @@ NOT_HERE: dict[str, dict[str, str]] = {
     "links (nhs.links.LINKS)": {**DIRECTORY, "RelatedPerson": "refers to its Patient only", "Patient": "its label is on everything of it", "Consent": "a choice, shown with nothing else"},
     "summary (nhs.summary.sections)": {
         **DIRECTORY,
-        "Consent": "a choice governs what is shown and is not shown itself",
-        **dict.fromkeys(("FamilyMemberHistory", "Flag", "RelatedPerson", "CarePlan", "Appointment"), "waits: Direct care"),
+        **dict.fromkeys(("FamilyMemberHistory", "Appointment"), "waits: Direct care"),
         "Provenance": "says who keyed in a row, which no reader of a summary asks",
         "Specimen": "shown with its result: waits: Direct care",
-        "DocumentReference": "a letter is read whole, and no section tells of one: waits: Direct care",
     },
     "export (nhs.pseudonym)": {
         **DIRECTORY,

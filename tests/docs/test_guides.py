@@ -7,7 +7,7 @@ import pytest
 from tests.docs import guide
 
 RUNNING = [path for path in guide.GUIDES if any(not block.reason for block in guide.blocks(path))]
-NOT_RUN = {"README.md": 1, "contributor.md": 1, "operator.md": 2, "tester.md": 1}
+NOT_RUN = {"README.md": 1, "contributor.md": 1, "operator.md": 3, "tester.md": 1}
 """How many blocks of each guide are not run. Each gives its reason in the comment above it."""
 
 

@@ -357,6 +357,7 @@ ASIDE: dict[str, str] = {
     "/auth/token": "tells of clients alone", "/auth/introspect": "tells of tokens alone", "/auth/revoke": "tells of tokens alone",
     "/auth/jwks": "tells of keys alone", "/auth/authorize": "tells of the sandbox's users", "/fhir/$reset": "removes what testers wrote",
     "/fhir/": "as /fhir",
+    **dict.fromkeys(("/", "/signin", "/signin/role", "/signin/{issuer}", "/signout", "/launch"), "tells of who signs in"),
     "/fhir/.well-known/smart-configuration": "tells of no store", "/sandbox/permission": "answers every number alike (test_access)",
 }  # fmt: skip
 """Routes that no family asks, and why."""

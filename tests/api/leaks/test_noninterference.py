@@ -206,7 +206,7 @@ PLANTS = {
     "a link leads to a hidden Patient": plant("Objecting", "dr-ward", "reads people", (linking, "within", by(lambda people, _: list(people)))),
     "scopes do not narrow": plant("Scoped", "scoped-ward", "collections", (scopes, "narrowed", by(lambda types, _: frozenset(types)))),
     "a role opens every type": plant("Pharmacist", "pharmacist", "collections", (roles, "types_of", by(lambda _: EVERY_TYPE))),
-    "a reason is told to whom problems are closed": plant("Socialwork", "social-worker", "reads", (door, "_tells", by(_always(frozenset()))), first=f"Encounter/{uid(twins.at(FIRST, twins.POINTING + 4))}"),
+    "a reason is told to whom problems are closed": plant("Socialwork", "social-worker", "reads", (door, "tells", by(_always(frozenset()))), first=f"Encounter/{uid(twins.at(FIRST, twins.POINTING + 4))}"),
     "facts are remembered for everybody": plant(
         "Unpermitted", "dr-ward", "reads", (Cache, "get", _remembered_for_all), is_primed=True),
     "criteria match others' resources": plant(
