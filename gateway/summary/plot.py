@@ -1,8 +1,8 @@
 """A trend as a static drawing: where each point of a test stands, for a template to draw as SVG.
 
 Points of one test only are joined. A bound such as "<5" is an open point and joins nothing; what is not final is a
-cross, which no line meets; a correction is a square; a blood pressure is a bar with two ends. The scale is that of the values: it neither begins at nought, which would hide a
-change, nor magnifies one of less than a tenth of the value."""
+cross, which no line meets; a correction is a square; a blood pressure is a bar with two ends. The scale is that of the
+values: it neither begins at nought, which would hide a change, nor magnifies one of less than a tenth of the value."""
 
 from __future__ import annotations
 

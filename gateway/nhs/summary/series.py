@@ -62,8 +62,8 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One test: what it is called, its unit, who holds it and did it, the range last sent with it ((None, None) for none), and its
-    last results, newest first. ``more``: older ones are held."""
+    """One test: what it is called, its unit, who holds it and did it, the range last sent with it ((None, None) for
+    none), and its last results, newest first. ``more``: older ones are held."""
 
     title: str
     unit: str
@@ -95,8 +95,9 @@ def series(record: Record) -> list[Series]:
 
 
 def _test(record: Record, block: Block, part: Part) -> tuple[Any, ...]:
-    """What two results share that may stand in one line: code, specimen, publisher, unit and laboratory. A number is of one test
-    whichever report it came in; what is in words is of its report, because its code may say no more than "report"."""
+    """What two results share that may stand in one line: code, specimen, publisher, unit and laboratory. A number is of
+    one test whichever report it came in; what is in words is of its report, because its code may say no more than
+    "report"."""
     code, report, specimen, publisher = kind_of(block, part, record)
     resource = part.held.resource
     is_number = "valueQuantity" in resource or pressures(resource) is not None
