@@ -197,7 +197,7 @@ def _implants(record: Record, sections: Mapping[str, Section], entries: Marked) 
 
 
 def _with_removal(row: Row, taken_out: Sequence[tuple[frozenset[str], str, str]]) -> Row:
-    """An implant with the removal of such a one that was recorded later: which of two it was, only a reader can tell."""
+    """An implant with the removal of such a one that was recorded later: which of two it was, a reader can tell."""
     later = (
         (at, name)
         for parts, at, name in taken_out
