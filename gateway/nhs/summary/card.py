@@ -197,7 +197,7 @@ def _implants(record: Record, sections: Mapping[str, Section], entries: Marked) 
 
 
 def _with_removal(row: Row, taken_out: Sequence[tuple[frozenset[str], str, str]]) -> Row:
-    """An implant with the removal of such a one that was recorded later: which of two it was, only a reader can tell."""
+    """An implant with the removal of such a one that was recorded later: which of two it was, a reader can tell."""
     later = (
         (at, name)
         for parts, at, name in taken_out
@@ -217,15 +217,15 @@ def _entries(name: str) -> Callable[[Record, Mapping[str, Section], Marked], lis
 def _frailty(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:
     """What each source said of frailty, back to the latest that says how frail; and what has no date, which may be
     later. A refusal or a remark hides no degree."""
-    told: list[Row] = []
+    lines: list[Row] = []
     known: set[tuple[str, ...]] = set()
     for row in entries[marked.FRAILTY]:
         if row.sources in known and row.at:
             continue
-        told.append(row)
+        lines.append(row)
         if row.at and marked.is_degree(record, record.by_reference[row.references[0]]):
             known.add(row.sources)
-    return [Agent(row.title, (row,)) for row in told]
+    return [Agent(row.title, (row,)) for row in lines]
 
 
 def _adjustments(record: Record, sections: Mapping[str, Section], entries: Marked) -> list[Agent]:

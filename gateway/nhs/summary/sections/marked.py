@@ -52,14 +52,14 @@ SAFEGUARDING = re.compile(
     r"abus|neglect|exploit|genital mutilation|\bfgm\b|\bcse\b|domestic|violen|coerc|stalk|traffick|slavery|radicali|forced marriage|"
     r"honou?r.based|perpetrator|protection (plan|order)|section (42|47)\b|at risk (of|from) (harm|others)|sexual|police|refuge\b",
     re.IGNORECASE,
-)
+)  # fmt: skip
 """Words of an alert that puts the person in danger on paper. Too many is the safe side: it stands behind the click."""
 PLAIN = re.compile(
     r"latex|allerg|infecti|\bmrsa\b|\bcpe\b|c(\.|lostridi\w+) ?diff|\b(fall|falls)\b|diabet|epilep|pacemaker|implant|steroid|"
     r"anticoag|bleed|learning disab|dementia|deaf|blind|hearing|sight|visual|wheelchair|mobility|bariatric|swallow|dysphag|"
     r"difficult (airway|intubation)|palliative|end of life|transplant|needle ?phob|interpreter|language|precaution",
     re.IGNORECASE,
-)
+)  # fmt: skip
 """Words of an alert that may stand on paper. One that neither these nor a set know stands behind the click."""
 
 
