@@ -256,7 +256,8 @@ def _said(resource: dict[str, Any]) -> str:
 # Medicines
 
 TOPICAL = re.compile(
-    r"\b(cream|ointment|eye|ear|nasal|scalp|lotion|foam|gel|inhaler|shampoo|mouthwash|oromucosal|cutaneous|enema|nebuliser)s?\b",
+    r"\b(cream|ointment|eye|ear|nasal|scalp|lotion|foam|gel|inhaler|shampoo|mouthwash|oromucosal|cutaneous|enema|"
+    r"nebuliser)s?\b",
     re.IGNORECASE,
 )
 DEVICE = re.compile(
