@@ -357,7 +357,13 @@ ASIDE: dict[str, str] = {
     "/auth/token": "tells of clients alone", "/auth/introspect": "tells of tokens alone", "/auth/revoke": "tells of tokens alone",
     "/auth/jwks": "tells of keys alone", "/auth/authorize": "tells of the sandbox's users", "/fhir/$reset": "removes what testers wrote",
     "/fhir/": "as /fhir",
-    **dict.fromkeys(("/", "/signin", "/signin/role", "/signin/{issuer}", "/signout", "/launch"), "tells of who signs in"),
+    **dict.fromkeys(
+        ("/", "/signin", "/signin/{name}/back", "/signin/{name}/logout", "/signin/role", "/signout", "/launch",
+         "/auth/.well-known/openid-configuration", "/fhir/Practitioner/sandbox-{user}"), "tells of who signs in"),
+    **dict.fromkeys(("/record", "/record/{id_}"), "takes sessions: the page of $summary, which a family asks with tokens"),
+    **dict.fromkeys(("/fhir/Group", "/fhir/Group/_search", "/fhir/Group/{id_}", "/fhir/Group/{id_}/$changes"), "lists of an organisation: test_caseload"),
+    **dict.fromkeys(("/fhir/Subscription", "/fhir/Subscription/{id_}", "/fhir/Subscription/{id_}/$status"), "a system's own: tests/notify ask for silence"),
+    "/sandbox/pack": "loads people that are invented",
     "/fhir/.well-known/smart-configuration": "tells of no store", "/sandbox/permission": "answers every number alike (test_access)",
 }  # fmt: skip
 """Routes that no family asks, and why."""
