@@ -363,6 +363,7 @@ ASIDE: dict[str, str] = {
     **dict.fromkeys(("/record", "/record/{id_}"), "takes sessions: the page of $summary, which a family asks with tokens"),
     **dict.fromkeys(("/fhir/Group", "/fhir/Group/_search", "/fhir/Group/{id_}", "/fhir/Group/{id_}/$changes"), "lists of an organisation: test_caseload"),
     **dict.fromkeys(("/fhir/Subscription", "/fhir/Subscription/{id_}", "/fhir/Subscription/{id_}/$status"), "a system's own: tests/notify ask for silence"),
+    **dict.fromkeys(("/fhir/$export", "/fhir/Patient/$export"), "starts what a family asks by GET: of nobody"),
     "/sandbox/pack": "loads people that are invented",
     "/fhir/.well-known/smart-configuration": "tells of no store", "/sandbox/permission": "answers every number alike (test_access)",
 }  # fmt: skip
