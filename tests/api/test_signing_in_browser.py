@@ -15,6 +15,7 @@ import pytest
 from gateway import config
 from gateway.composition import create_gateway
 from gateway.nhs import sandbox
+from gateway.signin.remote_keys import EMPTY_GAP
 from tests.api import people
 from tests.api.conftest import Api
 from tests.api.people import ANN
@@ -86,6 +87,7 @@ def site(tmp_path_factory, data_dir, packages) -> Iterator[tuple[str, str]]:
         people.fill(gateway.store)
         api = Api(gateway.store, folder, issuers=folder / "issuers.toml")
         with running(api) as address, provider(packages, port, address):
+            time.sleep(EMPTY_GAP)  # keys that could not be had before the provider stood are asked for again
             yield address, at_provider
         api.close()
 

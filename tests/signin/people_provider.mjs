@@ -29,6 +29,8 @@ const provider = new Provider(issuer, {
     },
   },
   pkce: { required: () => true },
+  // The gateway is on this machine, where a provider calls nobody unless it is told to.
+  fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, { ...options, signal: AbortSignal.timeout(5000) }),
   interactions: { url: (_context, interaction) => `/interaction/${interaction.uid}` },
   findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id, ...people[id] }) }),
 });
