@@ -93,7 +93,7 @@ CASES = (
     Case("Service", bit=labels.SERVICE, **ITEM),
     Case("Legal", bit=labels.LEGAL, **ITEM),
     Case("Withheld", EVERYBODY, "", labels.WITHHELD),
-    Case("Restricted", EVERYBODY, "", whole=True),
+    Case("Restricted", EVERYBODY - {"dr-other"}, "", whole=True),  # whose practice holds a Patient of hers in one store
     Case("Objecting", but=SUMMARY, **WHOLE),
     Case("Unpermitted", **{**WHOLE, "basis": ""}),
     Case("Expired", **{**WHOLE, "basis": "expired"}),
