@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -46,7 +46,7 @@ def attack(
 
         with gateway.store.read() as session:
             entry = same_people.release_of(session, release)
-        truth = None if other is None else _truth(gateway, release, other)
+        truth = None if other is None else _truth(gateway, entry, other)
         looked_at = seen.read(release)
         compared = None if other is None else seen.read(other)
         figures = attacks.attack(looked_at, compared, truth, seed)
@@ -68,12 +68,12 @@ def attack(
     return WITH_REJECTS if over else OK
 
 
-def _truth(gateway: Gateway, release: Path, other: Path) -> Truth | None:
-    """Who of the one release is who of the other; None where both have the same pseudonyms."""
+def _truth(gateway: Gateway, entry: dict[str, Any], other: Path) -> Truth | None:
+    """Who of the release of this entry is who of the other; None where both have the same pseudonyms."""
     from gateway.export import same_people
 
     with gateway.store.read() as session:
-        entries = same_people.release_of(session, release), same_people.release_of(session, other)
+        entries = entry, same_people.release_of(session, other)
         return None if same_people.is_one_key(*entries) else same_people.pairs(session, gateway.export_root(), *entries)
 
 

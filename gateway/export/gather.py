@@ -65,7 +65,7 @@ def gather(store: Store, id_: str, root: bytes, claimed: jobs.Job | None = None)
     job = _pin(store, id_, root, claimed)
     discard(store, id_, lambda session: hold(session, job))
     with store.read() as session:
-        secret = pseudonym.order_key(standing.key_of(job, root), job.pins["release"])
+        secret = pseudonym.order_key(standing.key_of(job.pins, root), job.pins["release"])
         order = _Order(secret, 1 + records.count_members(session) // PATIENTS_A_BUCKET)
         staged, left_out = _stage(store, session, job, order)
     _place(store, job, order)

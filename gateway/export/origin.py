@@ -122,9 +122,8 @@ def _projects(session: Session, root: bytes) -> list[_Project]:
     projects: dict[bytes, _Project] = {}
     for at, entry, _ in ledger.entries(session):
         pins = entry["pins"]
-        approved = pins["approved"]
-        key = pseudonym.project_key(root, approved["controller"], approved["name"], pins["key_version"])
-        own = projects.setdefault(key, _Project(approved["name"], pins["key_version"], key))
+        key = standing.key_of(pins, root)
+        own = projects.setdefault(key, _Project(pins["approved"]["name"], pins["key_version"], key))
         own.releases.append((at, entry))
     return list(projects.values())
 
@@ -145,9 +144,7 @@ def _met(
             progress(tried - 1, of_all)
         text = of.text.encode()
         for hits, start in zip(met, keyed, strict=True):
-            mac = start.copy()
-            mac.update(text)
-            name = pseudonym.base32(mac.finalize())
+            name = pseudonym.pseudonym_of(start, text)
             if name in left:
                 hits[name] = of
                 left.remove(name)

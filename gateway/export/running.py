@@ -58,7 +58,7 @@ def run(
 def _cut_and_release(
     store: Store, job: jobs.Job, out: Path, root: bytes, workers: int | None, progress: Progress | None
 ) -> dict[str, Any]:
-    key = standing.key_of(job, root)
+    key = standing.key_of(job.pins, root)
     while True:
         with store.read() as session:
             label_seq = records.label_seq(session)

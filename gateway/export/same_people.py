@@ -40,17 +40,11 @@ def pairs(session: Session, root: bytes, entry: Mapping[str, Any], other: Mappin
     """The pseudonym of everybody held in the one release, and in the other. Raises ``Refused`` for another root key
     than that of this store's exports."""
     standing.require_root(session, root)
-    here, there = (HMAC(pseudonym.project_key(root, *_key_names(release)), SHA256()) for release in (entry, other))
+    here, there = (HMAC(standing.key_of(release["pins"], root), SHA256()) for release in (entry, other))
     texts = (f"person:{name}".encode() for name, _ in records.names(session))
-    return {_pseudonym(here, text): _pseudonym(there, text) for text in texts}
+    return {pseudonym.pseudonym_of(here, text).decode(): pseudonym.pseudonym_of(there, text).decode() for text in texts}
 
 
 def _key_names(entry: Mapping[str, Any]) -> tuple[str, str, int]:
     approved = entry["pins"]["approved"]
     return approved["controller"], approved["name"], entry["pins"]["key_version"]
-
-
-def _pseudonym(key: HMAC, text: bytes) -> str:
-    mac = key.copy()
-    mac.update(text)
-    return pseudonym.base32(mac.finalize()).decode()

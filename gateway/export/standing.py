@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -37,10 +37,10 @@ def plain(project: Project) -> dict[str, Any]:
     return document
 
 
-def key_of(job: Job, root: bytes) -> bytes:
-    """The key of a job's project, at the version that was approved."""
-    approved = job.pins["approved"]
-    return pseudonym.project_key(root, approved["controller"], approved["name"], job.pins["key_version"])
+def key_of(pins: Mapping[str, Any], root: bytes) -> bytes:
+    """The key of the project that a job, or a release, was made for, at the version that was approved."""
+    approved = pins["approved"]
+    return pseudonym.project_key(root, approved["controller"], approved["name"], pins["key_version"])
 
 
 def require_root(session: Session, root: bytes, pinned: str = "") -> None:

@@ -90,7 +90,7 @@ def _texts(*lists: Iterable[Any]) -> None:
 def opened(table: Mapping[str, Any], role: str, activities: Collection[str], act: str, resource_type: str) -> Opened:
     """What a member of staff opens by an act on a type by one version of the tables: of an act on one type that type,
     of a document or of everything all types."""
-    held = _expanded(table["includes"], activities)
+    held = roles.expanded(activities, table["includes"])
     rows = [
         rule for rule in table["rules"] if role in rule["roles"] and act in rule["acts"] and rule["activity"] in held
     ]
@@ -111,14 +111,3 @@ def _types(table: Mapping[str, Any], rule: Mapping[str, Any]) -> set[str]:
         types |= {*table["sections"][section], "Patient"}
     types |= {"Patient"} if rule["demographics"] else set()
     return types | (set(kinds.SOCIAL_CARE_TYPES) if kinds.SOCIAL_CARE in rule["sections"] else set())
-
-
-def _expanded(includes: Mapping[str, Iterable[str]], activities: Iterable[str]) -> set[str]:
-    held: set[str] = set()
-    waiting = list(activities)
-    while waiting:
-        activity = waiting.pop()
-        if activity not in held:
-            held.add(activity)
-            waiting += includes.get(activity, ())
-    return held

@@ -194,8 +194,8 @@ RULES: tuple[Rule, ...] = (
 """THE TABLE of who may do what."""
 
 
-def expanded(activities: Iterable[str]) -> frozenset[str]:
-    """Return the activities with all they include.
+def expanded(activities: Iterable[str], includes: Mapping[str, Iterable[str]] = INCLUDES) -> frozenset[str]:
+    """Return the activities with all they include; ``includes`` may be another version's table.
 
     >>> sorted(expanded(["B0380"]))
     ['B0360', 'B0380']
@@ -206,7 +206,7 @@ def expanded(activities: Iterable[str]) -> frozenset[str]:
         activity = waiting.pop()
         if activity not in held:
             held.add(activity)
-            waiting += INCLUDES.get(activity, ())
+            waiting += includes.get(activity, ())
     return frozenset(held)
 
 

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.errors import Refused
@@ -40,6 +41,13 @@ def project_key(root: bytes, controller: str, project: str, version: int) -> byt
         raise Refused(f"the root key of exports: {ROOT_BYTES} bytes are needed")
     middle = HKDF(SHA256(), 32, b"nhs-record-gateway", f"controller:{controller}".encode()).derive(root)
     return HKDF(SHA256(), 32, b"nhs-record-gateway", f"project:{project}:{version}".encode()).derive(middle)
+
+
+def pseudonym_of(key: HMAC, text: bytes) -> bytes:
+    """The pseudonym of an id (``Type/id``) or of a person (``person:`` and their name) under a project's key."""
+    mac = key.copy()
+    mac.update(text)
+    return base32(mac.finalize())
 
 
 def order_key(key: bytes, release: str) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from gateway.nhs.pseudonym.life import Stages
-from gateway.nhs.pseudonym.project_keys import base32
+from gateway.nhs.pseudonym.project_keys import pseudonym_of
 
 PERSON_SYSTEM = "urn:nhs-record-gateway:person-pseudonym"
 LENGTHS = {"year": 4, "month": 7, "day": 10}
@@ -46,9 +46,7 @@ class Subject:
         """The keyed pseudonym of an id (``Type/id``, as references write it) or a person."""
         known = self._names.get(text)
         if known is None:
-            mac = self._hmac.copy()
-            mac.update(text)
-            known = self._names[text] = base32(mac.finalize())
+            known = self._names[text] = pseudonym_of(self._hmac, text)
         return known
 
     def target(self, target: str) -> bytes | None:
