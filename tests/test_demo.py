@@ -240,7 +240,7 @@ def test_it_ends_serving_until_it_is_interrupted(tmp_path):
                 line.split() for line in lines if re.match(r"(dr-green|receptionist|dr-ward|researcher) +\S+$", line)
             )
             with _get(url, tokens["dr-green"]) as page:
-                assert page.status == 200 and "Summary record" in page.read().decode()
+                assert page.status == 200 and "Shared record" in page.read().decode()
             with pytest.raises(urllib.error.HTTPError, match="403"):
                 _get(url, tokens["receptionist"])
             assert (tmp_path / "out" / "tokens" / "dr-green").read_text() == tokens["dr-green"]
