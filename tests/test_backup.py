@@ -358,6 +358,7 @@ def test_a_copy_of_an_older_schema_is_read_back_and_brought_up(places, tmp_path)
     store.close()
 
 
+@pytest.mark.slow
 def test_the_commands_back_up_and_restore(tmp_path, monkeypatch):
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([sys.executable, "-m", "gateway", *words], capture_output=True, text=True)

@@ -512,6 +512,7 @@ def test_metrics_name_nobody(run, server):
     assert not run.told.found(text) and not run.told.found(json.dumps(headers))
 
 
+@pytest.mark.slow
 def test_the_commands_print_nobody(run, tmp_path, monkeypatch):
     """Errors of the commands, their reports and their log at DEBUG."""
     word = f"{canary.token(3)}text {run.numbers[2]}"

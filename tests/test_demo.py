@@ -190,6 +190,7 @@ def test_the_operators_database_is_not_touched(demo):
     assert (demo[0] / "data" / "gateway.db").is_file()
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_people_and_tells_the_same_of_them_on_any_terminal(demo, tmp_path):
     out = tmp_path / "again"
     arguments = ["demo", "--no-serve", "--people", "10", "--seed", "3", "--out", str(out)]

@@ -8,6 +8,8 @@ import re
 import time
 from pathlib import Path
 
+import pytest
+
 from gateway.nhs import optout, sensitive
 
 ROOT = Path(__file__).parents[1]
@@ -167,6 +169,7 @@ def size_of(place: str) -> int:
     return BOUNDED.get(place.partition(":")[0], SMALL)
 
 
+@pytest.mark.slow
 def test_every_pattern_is_linear():
     """A text of 20 kB in a twentieth of a second: a quadratic pattern takes seconds, a linear one with forty words at
     each of its places 20 ms on a busy machine."""

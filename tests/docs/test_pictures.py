@@ -27,6 +27,7 @@ def test_a_picture_is_shown_and_small(picture):
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_the_script_makes_every_picture_from_the_running_product(tmp_path):
     subprocess.run([sys.executable, "-m", "docs.pictures", str(tmp_path)], cwd=ROOT, check=True, timeout=120)
     assert [path.name for path in sorted(tmp_path.iterdir())] == [path.name for path in IMAGES]

@@ -287,6 +287,7 @@ def test_small_counts_are_not_shown_to_the_recipient(loaded, approved, tmp_path)
     assert all(count == "*" or count % 5 == 0 for count in counts) and "*" in counts
 
 
+@pytest.mark.slow
 def test_the_operators_verbs(operator, made, tmp_path):
     def export(name: str = "out") -> subprocess.CompletedProcess:
         return operator("export", "run", "--project", "study", "--out", str(tmp_path / name), "--json")

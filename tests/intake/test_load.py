@@ -221,6 +221,7 @@ def gateway(*words: str, folder) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_the_operators_verbs_and_exit_codes(tmp_path, deliveries):
     folder = tmp_path / "data"
     assert gateway("load", "cld", str(deliveries.path("cld")), folder=folder).returncode == 2, "no store yet"

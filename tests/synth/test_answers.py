@@ -65,6 +65,7 @@ def gathered(written, tmp_path_factory) -> dict[tuple[str, str], str]:
     }
 
 
+@pytest.mark.slow
 def test_what_is_gathered_is_measured_against_the_truth(written, gathered):
     """Nobody is gathered with another. Whoever each source knows rightly is one person; what is missed has a reason."""
     people: dict[str, set[int]] = defaultdict(set)

@@ -44,6 +44,7 @@ def hidden(folder: Path) -> set[linkage.Record]:
 
 
 @pytest.mark.hazard("HZ-SYNTH-01")
+@pytest.mark.slow
 def test_whoever_every_source_knows_rightly_is_one_person_and_nobody_is_gathered_with_another(tmp_path):
     by_kind = scores(tmp_path, 300)
     clean = by_kind[linkage.CLEAN]

@@ -98,6 +98,7 @@ def test_the_opt_out_list_is_a_number_and_a_comma_a_line(made):
     assert lines[0] == f"{made.people['opted-out'].nhs_number},"
 
 
+@pytest.mark.slow
 def test_people_pass_through_without_being_kept(tmp_path):
     def peak(count: int, folder: Path) -> int:
         tracemalloc.start()
