@@ -1,5 +1,6 @@
-"""The one place that calls out over HTTP: one origin a client, bounded, paced and tried again, one small document of
-an address that somebody else chose, or one notification to such an address; no redirect is followed.
+"""The one place that calls out over HTTP: one origin a client, bounded, paced and tried again, also for large files;
+one small document of an address that somebody else chose, or one notification to such an address; no redirect is
+followed.
 
 An address may hold an NHS number where the other side's API asks for it. No message, and no log line, repeats one.
 """
@@ -13,11 +14,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from queue import Empty, Queue
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import httpx
@@ -38,12 +39,18 @@ LONGEST_PAUSE = 30.0
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
+SLOWEST = 1000
+"""Bytes a second that a large file comes with at least, after its first minute."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer that came: its status and its JSON object, {} where the body is none."""
+    """An answer that came: its status, its JSON object ({} where the body is none) and its headers, in small
+    letters."""
 
     status: int
     body: dict[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Origin:
@@ -65,6 +72,7 @@ class Origin:
         if not parts.hostname or parts.scheme not in ("https", "http") or (parts.scheme == "http" and not is_near):
             raise Refused("an address to call is https://…, or http://… on this machine")
         self._pause, self._gap, self._free_at = pause, 1 / per_second, 0.0
+        self._pace, self.address = threading.Lock(), f"{parts.scheme}://{parts.netloc}"
         self._client = httpx.Client(
             base_url=base, timeout=TIMEOUT, follow_redirects=False, trust_env=not is_near, transport=transport,
             headers={"Accept-Encoding": "identity"},
@@ -73,11 +81,50 @@ class Origin:
     def get(self, path: str, params: Sequence[tuple[str, str]] = (), headers: Mapping[str, str] | None = None) -> Reply:
         """GET a path below the base. Raises ``Throttled`` where the server goes on asking to wait, ``Unavailable``
         where it does not answer or answers with no JSON object."""
-        return self._sent("GET", path, headers=dict(headers or {}), params=list(params))
+        return self._sent("GET", path, headers=dict(headers or {}), params=list(params) or None)
 
     def post(self, path: str, form: Mapping[str, str]) -> Reply:
         """POST a form. Raises as ``get`` does."""
         return self._sent("POST", path, data=dict(form))
+
+    def delete(self, path: str, headers: Mapping[str, str]) -> Reply:
+        """DELETE a path below the base. Raises as ``get`` does."""
+        return self._sent("DELETE", path, headers=dict(headers))
+
+    def download(self, path: str, target: IO[bytes], headers: Mapping[str, str], most: int) -> int:
+        """Bring a file whole into an empty ``target``, and return the status that the server answers: 200 where it is
+        there. Where it breaks off, the rest is asked for, if the server says by which mark it knows the file.
+
+        Raises ``Unavailable`` where it does not come whole in four attempts that bring nothing more, is longer than
+        ``most`` bytes, or comes slower than ``SLOWEST``; ``Throttled`` as ``get``.
+        """
+        part, attempt = _Part(target, most), 0
+        while True:
+            before = target.tell()
+            self._wait_for_turn()
+            try:
+                status, wait = self._rest(path, headers, part)
+            except httpx.HTTPError:
+                status, wait = 503, None
+            if status not in AGAIN:
+                return status
+            attempt = 0 if target.tell() > before else attempt + 1
+            if status == 429 and (attempt == ATTEMPTS or (wait or 0) > LONGEST_PAUSE):
+                raise Throttled("the other server asks to wait", int(wait or 1))
+            if attempt == ATTEMPTS:
+                raise Unavailable("the other server does not send the file whole", "no-answer")
+            self._pause(min(wait if wait is not None else _backoff(attempt), LONGEST_PAUSE))
+
+    def _rest(self, path: str, headers: Mapping[str, str], part: _Part) -> tuple[int, float | None]:
+        """Ask for what is missing of a file: its status, 200 where it is whole now, and the seconds to wait."""
+        asked = part.asked()
+        with self._client.stream("GET", path, headers={**headers, **asked}) as response:
+            if response.status_code not in (200, 206):
+                return response.status_code, _seconds(response.headers.get("retry-after", ""))
+            part.begin(response, bool(asked))
+            for piece in response.iter_raw():
+                part.take(piece)
+        return 200, None
 
     def _sent(self, method: str, path: str, **parts: Any) -> Reply:
         """Send a request until it is answered. The same headers are sent again, so that the other side knows it."""
@@ -104,14 +151,17 @@ class Origin:
     def _once(self, method: str, path: str, **parts: Any) -> tuple[Reply, float | None]:
         with self._client.stream(method, path, **parts) as response:
             content = _whole(response)
-            return Reply(response.status_code, _object(content)), _seconds(response.headers.get("retry-after", ""))
+            wait = _seconds(response.headers.get("retry-after", ""))
+            return Reply(response.status_code, _object(content), dict(response.headers)), wait
 
     def _wait_for_turn(self) -> None:
         """Keep the rate: no two requests start closer together."""
-        now = time.monotonic()
-        if now < self._free_at:
-            self._pause(self._free_at - now)
-        self._free_at = max(now, self._free_at) + self._gap
+        with self._pace:
+            now = time.monotonic()
+            turn = max(now, self._free_at)
+            self._free_at = turn + self._gap
+        if turn > now:
+            self._pause(turn - now)
 
     def __enter__(self) -> Origin:
         return self
@@ -122,11 +172,46 @@ class Origin:
         self._client.close()
 
 
-def _whole(response: httpx.Response, most: int = MOST_BYTES, seconds: float = LONGEST_ANSWER) -> bytes:
-    """The body as it was sent, bounded in length and time. Compressed ones are not read: a few bytes of one can be a
-    memory full."""
+class _Part:
+    """The beginning of a file that is being brought, with the mark (a strong ETag, or when it was changed) by which the
+    server knows whether its rest belongs to it."""
+
+    def __init__(self, target: IO[bytes], most: int):
+        self._target, self._most, self._began, self._mark = target, most, time.monotonic(), ""
+
+    def asked(self) -> dict[str, str]:
+        """https://www.rfc-editor.org/rfc/rfc9110#section-13.1.5: the rest, or the whole where it changed."""
+        start = self._target.tell() if self._mark else 0
+        return {"Range": f"bytes={start}-", "If-Range": self._mark} if start else {}
+
+    def begin(self, response: httpx.Response, is_rest: bool) -> None:
+        """Take the head of an answer. Raises ``Unavailable`` where what follows is not what was asked for."""
+        _require_plain(response)
+        if response.status_code == 200:
+            self._target.seek(0)
+            self._target.truncate()
+            etag = response.headers.get("etag", "")
+            self._mark = etag if etag.startswith('"') else response.headers.get("last-modified", "")
+        elif not is_rest or not response.headers.get("content-range", "").startswith(f"bytes {self._target.tell()}-"):
+            raise Unavailable("the other server sends another part of the file", "no-answer")
+
+    def take(self, piece: bytes) -> None:
+        self._target.write(piece)
+        if self._target.tell() > self._most:
+            raise Unavailable("the other server's file is too long", "no-answer")
+        if self._target.tell() < (time.monotonic() - self._began - LONGEST_ANSWER) * SLOWEST:
+            raise Unavailable("the other server's file takes too long", "no-answer")
+
+
+def _require_plain(response: httpx.Response) -> None:
+    """Compressed answers are not read: a few bytes of one can be a memory full."""
     if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise Unavailable("the other server's answer is compressed, which was not asked for", "no-answer")
+
+
+def _whole(response: httpx.Response, most: int = MOST_BYTES, seconds: float = LONGEST_ANSWER) -> bytes:
+    """The body as it was sent, bounded in length and time."""
+    _require_plain(response)
     content, ends = bytearray(), time.monotonic() + seconds
     for piece in response.iter_raw():
         content += piece

@@ -51,6 +51,7 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "export resume": ("export.resume", "export.gather", "export.release"),
     "attack": ("export.attack",),
     "trace": ("export.trace",),
+    "pull": NO_STORE,
     "work": ("export.gather", "export.release", "notify", "subscribe.handshake", "subscribe.error", "subscribe.end"),
     "subscriptions list": READS_NOBODY,
     "subscriptions stop": ("subscription.stop",),

@@ -86,6 +86,7 @@ ROOMS = {
         "store.changes",
     },
     "attack": set(),
+    "pull": {"config", "durable", "egress", "signin.assertion", "store.connecting"},
     "explain": {"nhs", "terminology", "mappings", "intake", "web"},
     "composition": {
         "config",
@@ -142,8 +143,8 @@ HOMES = {
     "splink": {"gateway/identity/proposing.py"},
     "duckdb": {"gateway/identity/proposing.py"},
     "fhir.resources": {"gateway/fhir/second_opinion.py"},
-    "sqlmodel": {"gateway/store"},
-    "sqlalchemy": {"gateway/store"},
+    "sqlmodel": {"gateway/store", "gateway/pull/research.py"},
+    "sqlalchemy": {"gateway/store", "gateway/pull/research.py"},
     "alembic": {"gateway/store"},
     "pysqlite3": {"gateway/store"},
     "psycopg": {"gateway/store"},

@@ -19,11 +19,12 @@ SECONDS = 240
 KIND = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
-def signed(private_pem: bytes, client: str, kid: str, audience: str, now: int) -> str:
+def signed(private_pem: bytes, client: str, kid: str, audience: str, now: int, algorithm: str = ALGORITHM) -> str:
     """https://www.rfc-editor.org/rfc/rfc7523#section-2.2
 
-    A signed JWT: ``client`` is the API key, ``kid`` names the public key that was registered, ``audience`` is the
-    token endpoint exactly as it is called, ``now`` is µs UTC. Raises ``Refused`` for a key that is no RSA key in PEM.
+    A signed JWT: ``client`` is the API key or the id of a client, ``kid`` names the public key that was registered,
+    ``audience`` is the token endpoint exactly as it is called, ``now`` is µs UTC. Raises ``Refused`` for a key that is
+    none of this algorithm in PEM.
     """
     claims = {
         "iss": client,
@@ -33,7 +34,7 @@ def signed(private_pem: bytes, client: str, kid: str, audience: str, now: int) -
         "exp": now // 1_000_000 + SECONDS,
     }
     try:
-        token: str = jws.sign(claims, private_pem.decode(), headers={"kid": kid}, algorithm=ALGORITHM)
+        token: str = jws.sign(claims, private_pem.decode(), headers={"kid": kid}, algorithm=algorithm)
     except (JOSEError, ValueError):
-        raise Refused("the private key is not an RSA key in PEM") from None
+        raise Refused(f"the private key is not a key of {algorithm} in PEM") from None
     return token

@@ -1,5 +1,6 @@
-"""A client of Bulk Data that others wrote fetches a whole export from a running server, with its defaults: smart-fetch
-(PyPI). It signs in with its own key (Backend Services), filters Observations and compresses what it keeps."""
+"""Clients of Bulk Data fetch a whole export from a running server and sign in with a key (Backend Services): one that
+others wrote, with its defaults (smart-fetch of PyPI, which filters Observations and compresses what it keeps), and our
+own ``gateway pull``."""
 
 import base64
 import datetime
@@ -12,15 +13,18 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway import config
+from gateway.commands import main
 from gateway.composition import create_gateway
 from gateway.export import approval, national_list, worker
 from gateway.intake import load
+from gateway.pull.research import ResearchStore
 from gateway.synth import world
 from mappings import Feed, sources
 from tests.api.conftest import Api
 from tests.api.test_backend_service import running
 from tests.api.test_real_clients import run
 from tests.export.conftest import ROOT, document
+from tests.pull.test_pull_command import described
 from tests.signin.systems import System, ec_key
 
 SMART_FETCH = "smart-fetch==1.0.3"
@@ -88,3 +92,15 @@ def test_smart_fetch_exports_with_its_defaults(region, tmp_path):
     print(run(tmp_path / "venv/bin/smart-fetch", *words, folder=tmp_path))
     counts = fetched(tmp_path / "out")
     assert {"Patient", "Observation", "Condition", "Encounter"} <= counts.keys() and counts["Patient"] > 10
+
+
+def test_gateway_pull_keeps_our_own_release_whole(region, tmp_path, monkeypatch, capsys):
+    base, system = region
+    monkeypatch.setenv("GATEWAY_DATA_DIR", str(tmp_path / "data"))
+    toml = described(tmp_path / "about", base, system.id, system.key, system.kid)
+    assert main(["pull", str(toml), "--into", str(tmp_path / "research"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["files"] > 5 and report["resources"]["Patient"] > 10 and not report["jobKept"]
+    with ResearchStore(f"sqlite:///{tmp_path / 'research' / 'research.db'}") as store:
+        assert store.counts("north") == report["held"] == report["resources"]
+    assert fetched(tmp_path / "research") == {}, "what was fetched lies in the store alone"

@@ -190,6 +190,7 @@ CASES = [
     case("trace {out}/Patient.00000.ndjson --as me --json", 0, "looked_for", "unknown", "origins", "tried"),
     case("trace {optout} --as me", 1),
     case("trace nowhere.csv --as me", 2),
+    case("pull nowhere.toml --into {none}", 2),
     case("work --once", 0),
     case("work --twice", 2),
     case("project expire study --as me --json", 0, "project", "state"),
@@ -225,7 +226,7 @@ CASES = [
 ]
 ELSEWHERE = {"restore": "tests/test_backup.py", "serve": "tests/test_composition.py", "demo": "tests/test_demo.py",
              "listen": "tests/commands/test_listening.py", "watch": "tests/commands/test_watching.py",
-             "identity join": "tests/identity/test_operator.py"}  # fmt: skip
+             "identity join": "tests/identity/test_operator.py", "pull": "tests/pull/test_pull_command.py"}  # fmt: skip
 """Commands whose clean end is shown by a test of their own: they serve, or two people run them."""
 
 UNSEEN = {"work": "tests/export/test_worker.py", "rejects show": "tests/intake/test_rejects.py",
@@ -374,7 +375,7 @@ def test_every_command_has_cases_for_its_clean_end_its_refusal_and_its_json():
     assert not [name for name in leaves() if (name, 2) not in ends], "no refusal"
     speaking = {words_of(line) for line in CASES if "--json" in line.words and line.names}
     able = {name for name, command in leaves().items() if any("--json" in part.opts for part in command.params)}
-    assert able == speaking | {"restore", "listen", "watch", "feeds", "identity join"}
+    assert able == speaking | {"restore", "listen", "watch", "feeds", "identity join", "pull"}
     assert leaves().keys() - able == {"serve", "work", "demo"}, "a machine reads all others"
 
 

@@ -1,0 +1,1 @@
+"""The pull of another region's release: asked for, fetched, verified, and kept in a research store of its own."""
