@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @cache
-def test_names(path: str) -> frozenset[str]:
+def names_of_tests(path: str) -> frozenset[str]:
     """The tests of a module, which is named from the project's root; none where there is no such module."""
     file = ROOT / path
     if not file.is_file():
@@ -21,4 +21,4 @@ def test_names(path: str) -> frozenset[str]:
 def is_test(named: str) -> bool:
     """Whether ``path::name`` is a test."""
     path, _, name = named.partition("::")
-    return name in test_names(path)
+    return name in names_of_tests(path)

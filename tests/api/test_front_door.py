@@ -32,7 +32,7 @@ def next_of(answer) -> str:
 
 @pytest.fixture(scope="module")
 def pages(ward) -> Api:
-    """Of Ann and of Amy are three observations each at their practices, two of which point at a visit. The ward has
+    """Of Ann and of Amy are three observations each at their practices, which point at a visit. The ward has
     permission for both."""
     for place, person, publisher in ((500, 1, "P1"), (600, 21, "P2")):
         visit = to("Encounter", place)
@@ -49,7 +49,7 @@ def pages(ward) -> Api:
 def test_what_is_hidden_between_two_pages_is_on_neither_and_not_included(pages):
     asked = f"/fhir/Observation?patient={uid(1)}&code=k&_count=1&_include=Observation:encounter"
     first = pages.get(asked, "dr-ward")
-    assert f"Encounter/{uid(500)}" in first.text
+    assert f"Encounter/{uid(500)}" in first.text and next_of(first)
     hidden = [encounter(500, 1, security=["R"])]
     deliver(pages.store, [row("visit 500", *hidden, order=2)], SETS)
     seen, path = "", next_of(first)

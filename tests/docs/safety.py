@@ -24,7 +24,7 @@ AREAS = {
 }  # fmt: skip
 """Series of hazards, and what each is about."""
 OPEN, UNSIGNED = "for the CSO", "unsigned"
-NOT_OURS = "for the organisation that deploys"
+NO_TEST = "no test: for the organisation that deploys it, or not in this version"
 
 
 def _rows(name: str) -> list[dict[str, str]]:
@@ -74,11 +74,11 @@ def safety_summary() -> str:
         rows = hazards()[series]
         tests = {test for row in rows for test in guards()[row["id"]]}
         stated = sum(row["residual risk"] != "None known" for row in rows)
-        return (f"[{AREAS[series]}](hazard-log.md#{_anchor(AREAS[series])})", len(rows), len(tests), stated, 0)
+        return (f"[{AREAS[series]}](hazard-log.md#{_anchor(AREAS[series])})", len(rows), len(tests), stated)
 
     lines = [cells(series) for series in sorted(AREAS)]
-    total = ("All", *(sum(int(line[place]) for line in lines) for place in (1, 2, 3, 4)))
-    head = ("Area", "Hazards", "Tests that guard them", "With a residual risk that is stated", "Assessed by a CSO")
+    total = ("All", *(sum(int(line[place]) for line in lines) for place in (1, 2, 3)))
+    head = ("Area", "Hazards", "Tests that guard them", "With a residual risk that is stated")
     return table(head, [*lines, total])
 
 
@@ -110,7 +110,7 @@ def attacks() -> str:
 
 def evidence(page: str) -> str:
     rows = [row for row in _rows("tests/evidence.csv") if row["page"] == page]
-    cells = ((row["area"], row["statement"], linked(row["test"]) if row["test"] else NOT_OURS) for row in rows)
+    cells = ((row["area"], row["statement"], linked(row["test"]) if row["test"] else NO_TEST) for row in rows)
     return table(("Area", "Statement", "Evidence"), cells)
 
 
