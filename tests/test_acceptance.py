@@ -1,4 +1,4 @@
-"""``acceptance.csv``: each line of the acceptance list of a summary for direct care has its test, or says what waits."""
+"""``acceptance.csv``: each line of the acceptance list for direct care has its test, or says what waits."""
 
 import csv
 

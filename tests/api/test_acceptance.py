@@ -46,7 +46,7 @@ def all_bytes(api: Api, user: str) -> str:
 
 @pytest.fixture(scope="module")
 def withheld(ward) -> Api:
-    """Ann's visit for a sensitive reason, with its diagnosis, result, report, procedure, request, letter and medicine."""
+    """Ann's visit for a sensitive reason, and what was found, done, asked for, written and prescribed in it."""
     deliver(ward.store, [row("withheld", *WITHHELD)], SETS)
     assert ward.permit(ANN, "dr-ward").status_code == 201
     return ward

@@ -52,7 +52,7 @@ def _effects() -> list[dict[str, str]]:
 
 
 def linked(test: str) -> str:
-    """A test as a link to its file, from a page of docs/clinical-safety. Raises ``LookupError`` for none that there is."""
+    """A test as a link to its file, from a page of docs/clinical-safety. Raises ``LookupError`` where there is none."""
     if not is_test(test):
         raise LookupError(test)
     path, _, name = test.partition("::")

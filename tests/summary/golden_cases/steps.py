@@ -105,12 +105,18 @@ def _last_issued(given: Given, source: str, name: str, since: str, on: str) -> N
     given.add(source, issue(given.next_id, built["id"], on, medicationCodeableConcept={"text": name}))
 
 
-def _measured(given: Given, source: str, name: str, value: str, unit: str, on: str, low: str = "", high: str = "", **more) -> None:  # fmt: skip
-    """A value of a laboratory; one that begins with "<" is a bound."""
+def _measured(given: Given, source: str, name: str, *said: str, **more) -> None:
+    """A value of a laboratory: value, unit, day, and a range where there is one. "<" before a value is a bound."""
+    value, unit, on, *limits = said
     bound = {"comparator": value[0]} if value[0] in "<>" else {}
     quantity = {"value": Decimal(value.lstrip("<>")), "unit": unit, **bound}
-    limits = {"referenceRange": [{"low": {"value": Decimal(low)}, "high": {"value": Decimal(high)}}]} if low else {}
-    about = {"valueQuantity": quantity, "effectiveDateTime": f"{on}T09:00:00+00:00", **limits, **more}
+    ends = dict(zip(("low", "high"), ({"value": Decimal(limit)} for limit in limits)))
+    about = {
+        "valueQuantity": quantity,
+        "effectiveDateTime": f"{on}T09:00:00+00:00",
+        "referenceRange": [ends] if ends else [],
+        **more,
+    }
     given.add(source, result(given.next_id, None, words=name, code=name, **about))
 
 
