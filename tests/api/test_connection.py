@@ -37,6 +37,7 @@ def ask(port: int, sent: bytes) -> bytes:
 
 
 LIVE = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+POSTED = b"POST /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 REFUSED = [
     (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
     (b"GET /" + b"a" * 40000, 414),
@@ -47,7 +48,15 @@ REFUSED = [
     (b"GET / HT", 408),
     (LIVE, 408),
     (b"nonsense\r\n\r\n", 400),
+    (POSTED + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /livez HTTP/1.1\r\n\r\n", 400),
+    (POSTED + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n", 400),
+    (POSTED + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcd", 400),
+    (POSTED + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400),
+    (POSTED + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400),
+    (POSTED + b"Content-Length: +4\r\n\r\nabcd", 400),
+    (LIVE + b"X: a\r\n b\r\n\r\n", 400),
 ]
+"""The last ones are two readings of where a request ends, as a proxy in front might make the other."""
 
 
 @pytest.mark.parametrize("sent, status", REFUSED)

@@ -36,6 +36,11 @@ class Section:
         return self.kind.id
 
     @property
+    def short_title(self) -> str:
+        """The title without its period, for links."""
+        return self.title.partition(" (")[0]
+
+    @property
     def absence(self) -> str:
         return ABSENCES[self.reason].said(self.kind.right) if self.reason else ""
 
