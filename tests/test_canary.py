@@ -235,7 +235,7 @@ def document(name: str, profile: str, setting: str, **changes) -> dict:
     dates = {"from": str(TODAY - datetime.timedelta(9)), "to": far}
     return {
         "name": name, "purpose": "A test", "lawful_basis": "UK GDPR 6(1)(e)", "common_law_basis": "s251", "controller": "joint", "recipient": "8A999",
-        "people": ["researcher"], "setting": setting, "export_basis": "a test", "profile": profile, "disclosure": "hes", "key_version": 1,
+        "people": ["researcher"], "setting": setting, "export_basis": "a test", "profile": profile, "disclosure": "hes", "key_version": 1, "k": 1,
         "start": dates["from"], "end": far, "exclude_sensitive": False,
         "contributors": [{"ods": ods, "agreement": "x", **dates} for ods in ("A99001", "A99002", "RZZ", "990")], **changes,
     }  # fmt: skip

@@ -24,9 +24,11 @@ OUTCOME, NO_PART = "OperationOutcome", "99999"
 """The type of a file about the request, which holds nobody's data and so belongs to no part."""
 
 
-def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dict[str, Any]:
+def release(
+    session: Session, job: jobs.Job, project: Project, out: Path, crowds: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Write the manifest and the ledger row; return the manifest. Counts the recipient sees pass the project's
-    disclosure rules."""
+    disclosure rules, as those of the report on few people (``crowds``) did."""
     outcomes = [outcome for _, _, outcome in jobs.parts(session, job.id)]
     files = [file for outcome in outcomes for file in outcome["files"]]
     dropped: Counter[str] = Counter()
@@ -35,6 +37,7 @@ def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dic
     persons = sum(outcome["persons"] for outcome in outcomes)
     notes = _notes(job.pins.get("ignored", ()), out)
     manifest = _manifest(job, project, files, persons, dict(sorted(dropped.items())), notes)
+    manifest["extension"]["kAnonymity"] = crowds or {"k": 1}
     part_files.clear(out)
     data = json.dumps(manifest, indent=1, sort_keys=True).encode()
     durable.write_whole(out / "manifest.json", data)
@@ -43,6 +46,7 @@ def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dic
         {
             "release": job.id, "pins": job.pins, "project": standing.plain(project), "persons": persons,
             "files": [*files, *notes], "dropped": dict(sorted(dropped.items())), "manifest": hashlib.sha256(data).hexdigest(),
+            "k_anonymity": manifest["extension"]["kAnonymity"],
         },
     )  # fmt: skip
     jobs.finish(session, job.id, "done", {"out": str(out), "manifest": manifest})

@@ -34,6 +34,8 @@ class Subject(Protocol):
 
     def target(self, target: str) -> bytes | None: ...
 
+    def is_rare(self, code: str) -> bool: ...
+
 
 Drops = list[str]
 Change = Callable[[Any, Subject, Drops, str], object]
@@ -76,9 +78,12 @@ def _coding(value: Coding, subject: Subject, drops: Drops, path: str) -> object:
             drops.append(f"{path}: not a code of a national system")
             return UNSET
         if known_codes.is_code(value.system, value.code):
-            if not known_codes.could_be_number(value.system, value.code):
+            if known_codes.could_be_number(value.system, value.code):
+                drops.append(f"{path}: could be an NHS number")
+            elif not path.startswith("Patient.") and subject.is_rare(f"{value.system} {value.code}"):
+                drops.append(f"{path}: held by few people")
+            else:
                 return value
-            drops.append(f"{path}: could be an NHS number")
             return UNSET
         drops.append(f"{path}: not what a code of its system looks like")
         return UNSET

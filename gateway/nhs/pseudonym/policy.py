@@ -16,6 +16,7 @@ from importlib.resources import files
 
 from gateway.errors import Refused
 from gateway.fhir.r4 import table
+from gateway.nhs.pseudonym.crowds import BIRTH_SEX, NOT_QUASI, QUASI_IDENTIFIERS
 
 SETTINGS = ("in-sde", "export")
 """Where a project's data may lie: inside a Secure Data Environment, or with its recipient."""
@@ -53,7 +54,7 @@ NEVER_NAMES = frozenset({
     "implicitRules", "language", "modifierExtension",
 })  # fmt: skip
 """The second, independent list: by name and by type. No profile may touch these, whatever its author thought."""
-SEX = frozenset({"gender", "extension:https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-BirthSex"})
+SEX = frozenset({"gender", f"extension:{BIRTH_SEX}"})
 """At most one of these leaves: the two side by side tell a gender history."""
 MASKED = frozenset({"code-only", "quantity", "birth-year", *DATES})
 """Actions of a resource's own elements that say that a value is masked where it was there and may not leave: without it
@@ -124,8 +125,18 @@ def compile_tables(tables: Mapping[str, Mapping[str, str]]) -> dict[str, Branch]
         for path, action in lines.items():
             if action != "drop":
                 _add(root, f"{name}.{path}", path, action)
+        if name == "Patient":
+            _require_declared(lines)
         types[name] = root
     return types
+
+
+def _require_declared(lines: Mapping[str, str]) -> None:
+    """Raises ``Refused`` for a line of a Patient that is counted among no quasi-identifiers."""
+    declared = NOT_QUASI.union(*QUASI_IDENTIFIERS.values())
+    for path, action in lines.items():
+        if action != "drop" and path not in declared:
+            raise Refused(f"Patient.{path}: no quasi-identifier, and not declared as none")
 
 
 def _add(root: Branch, line: str, path: str, action: str) -> None:
