@@ -62,7 +62,7 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
                         files[resource_type] = part_files.PartFile(
                             Path(part.out), resource_type, part.number, part.claim
                         )
-                    files[resource_type].write(line)
+                    files[resource_type].write(line, person.person)
                 persons += is_in
             closed = [files[name].close() for name in sorted(files)]
     finally:
@@ -77,6 +77,7 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
         "files": closed,
         "persons": persons,
         "dropped": dict(sorted(pseudonymiser.dropped.items())),
+        "dropped_people": dict(sorted(pseudonymiser.dropped_people.items())),
         "kept": dict(sorted(pseudonymiser.kept.items())),
     }
 

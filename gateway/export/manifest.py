@@ -36,7 +36,7 @@ def release(
         dropped.update(outcome["dropped"])
     persons = sum(outcome["persons"] for outcome in outcomes)
     notes = _notes(job.pins.get("ignored", ()), out)
-    manifest = _manifest(job, project, files, persons, dict(sorted(dropped.items())), notes)
+    manifest = _manifest(job, project, files, persons, _of_people(outcomes), notes)
     manifest["extension"]["kAnonymity"] = crowds or {"k": 1}
     part_files.clear(out)
     data = json.dumps(manifest, indent=1, sort_keys=True).encode()
@@ -54,6 +54,22 @@ def release(
         session, {"act": "export.release", "by": job.owner, "project": project.name, "job": job.id, "files": len(files)}
     )
     return manifest
+
+
+def _of_people(outcomes: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Of how many people each thing was left out. A person is in one part."""
+    people: Counter[str] = Counter()
+    for outcome in outcomes:
+        people.update(outcome["dropped_people"])
+    return dict(sorted(people.items()))
+
+
+def _counts(files: Sequence[dict[str, Any]], rules: str) -> dict[str, int | str]:
+    """How many people each file is about. Those of one type add up to a total: they are one table."""
+    counts: dict[str, int | str] = {}
+    for name in sorted({file["type"] for file in files}):
+        counts |= disclosure.table({file["url"]: file["people"] for file in files if file["type"] == name}, rules)
+    return counts
 
 
 def _notes(ignored: Sequence[str], out: Path) -> list[dict[str, Any]]:
@@ -94,7 +110,7 @@ def _manifest(
             "setting": pins["setting"], "policy": pins["policy"], "keyVersion": pins["key_version"],
             "disclosure": rules,
             "persons": disclosure.shown(persons, rules),
-            "counts": {file["url"]: disclosure.shown(file["count"], rules) for file in files},
+            "counts": _counts(files, rules),
             "dropped": disclosure.table(dropped, rules),
         },
     }  # fmt: skip

@@ -102,7 +102,7 @@ class _Type:
 
 class Pseudonymiser:
     """Pseudonymises whole people for one project. ``kept`` counts resources, ``dropped`` what was left out of them, by
-    path. ``year`` is that of the release, by which the living are ninety. ``common`` are the codes that enough people
+    path, ``dropped_people`` of how many people. ``year`` is that of the release, by which the living are ninety. ``common`` are the codes that enough people
     hold, as ``held`` names them: others are masked. None: nobody counted, and all leave.
 
     Raises ``Refused`` for a setting that is none, and for a profile with days in an ``export``.
@@ -118,6 +118,8 @@ class Pseudonymiser:
         self.types = {name: _type(branch) for name, branch in branches.items()}
         self._hmac = HMAC(key, SHA256())
         self._drops: Counter[tuple[str, ...]] = Counter()
+        self._now: set[tuple[str, ...]] = set()
+        self.dropped_people: Counter[str] = Counter()
 
     @property
     def kept(self) -> dict[str, int]:
@@ -179,6 +181,13 @@ class Pseudonymiser:
         subject, leaving = self._leaving(person, resources, types, approved, lives)
         for name, body in leaving:
             yield name, self._cut_down(self.types[name], subject, body)
+        self.dropped_people.update({path for paths in self._now for path in paths})
+        self._now.clear()
+
+    def _drop(self, paths: tuple[str, ...]) -> None:
+        """Count what was left out of a person."""
+        self._drops[paths] += 1
+        self._now.add(paths)
 
     def held(
         self,
@@ -211,7 +220,7 @@ class Pseudonymiser:
         patients = {f"Patient/{id_}": body for name, id_, body in resources if name == "Patient"}
         aliases = survivors(patients)
         if patients and len(aliases) == len(patients):
-            self._drops["a person of retired Patients only",] += 1
+            self._drop(("a person of retired Patients only",))
             return self.subject(person, (), frozenset().__contains__), []
         admitted = [
             (name, id_, body)
@@ -220,6 +229,7 @@ class Pseudonymiser:
         ]
         if aliases:
             self._drops["Patient: retired",] += len(aliases)
+            self._now.add(("Patient: retired",))
         members = {f"{name}/{id_}" for name, id_, _ in admitted}
         deaths = [died for _, _, body in resources if (died := died_on(body)) is not None]
         current = (body for name, body in patients.items() if name not in aliases)
@@ -238,7 +248,7 @@ class Pseudonymiser:
         elif has_modifier(body):
             why = f"{name}: a modifier we do not know"
         if why and (types is None or name in types):
-            self._drops[why,] += 1
+            self._drop((why,))
         return not why
 
     def _codes(self, kind: _Type, subject: Subject, body: bytes) -> set[str]:
@@ -269,6 +279,8 @@ class Pseudonymiser:
         if plan is None:
             plan = kind.plans[names] = _Plan(kind, names)
         plan.count += 1
+        if plan.left_out:
+            self._now.add(plan.left_out)
         written = bytes(elements["id"])
         id_ = _text(written).encode() if b"\\" in written else written[1:-1]
         parts = [kind.head, subject.pseudonym(kind.path + id_), META]
@@ -283,13 +295,15 @@ class Pseudonymiser:
                     answer = self._answer(element, element.known, written, subject)
                 else:
                     answer.count += 1
+                if answer.drops:
+                    self._now.add(answer.drops)
                 leaving = answer.leaving
             elif written in references:
                 leaving = element.prefix + references[written]
             else:
                 changed, drops = element.make(written, subject)
                 if drops:
-                    self._drops[drops] += 1
+                    self._drop(drops)
                 leaving = element.masked if changed is None else element.prefix + changed
             if leaving:
                 parts.append(leaving)
