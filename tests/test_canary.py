@@ -276,7 +276,14 @@ def test_no_report_or_quarantine_names_anybody(run):
 @pytest.mark.hazard("HZ-EXPORT-06")
 @pytest.mark.parametrize(
     "profile, setting",
-    [("sde-research", "in-sde"), ("sde-research", "export"), ("minimal", "in-sde"), ("minimal", "export")],
+    [
+        ("sde-research", "in-sde"),
+        ("sde-research", "export"),
+        ("minimal", "in-sde"),
+        ("minimal", "export"),
+        ("planning", "in-sde"),
+        ("linkage", "export"),
+    ],
 )
 def test_nothing_of_anybody_is_in_any_byte_of_an_export(run, tmp_path, profile, setting):
     leaving = export(run, tmp_path, f"{profile}-{setting}", profile, setting)

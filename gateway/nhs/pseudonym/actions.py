@@ -109,13 +109,16 @@ def _quantity(value: Quantity, subject: Subject, drops: Drops, path: str) -> obj
     return value
 
 
-def _quantities(*names: str) -> Change:
+def _quantities(*names: str, needed: int = 1) -> Change:
+    """A value of two quantities leaves whole or not at all: half a ratio is none, and half a range says something
+    else."""
+
     def change(value: object, subject: Subject, drops: Drops, path: str) -> object:
         for name in names:
             quantity = getattr(value, name)
-            if quantity is not UNSET:
-                setattr(value, name, _quantity(quantity, subject, drops, f"{path}.{name}"))
-        return value if any(getattr(value, name) is not UNSET for name in names) else UNSET
+            if quantity is not UNSET and _quantity(quantity, subject, drops, f"{path}.{name}") is UNSET:
+                return UNSET
+        return value if sum(getattr(value, name) is not UNSET for name in names) >= needed else UNSET
 
     return change
 
@@ -172,7 +175,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("code-only", "CodeableConcept"): concept,
     **{("quantity", kind): _quantity for kind in ("Quantity", "Age", "Count", "Distance", "Duration")},
     ("quantity", "Range"): _quantities("low", "high"),
-    ("quantity", "Ratio"): _quantities("numerator", "denominator"),
+    ("quantity", "Ratio"): _quantities("numerator", "denominator", needed=2),
     ("reference", "Reference"): _reference,
     ("birth-year", "date"): _birth_year,
     ("outward-postcode", "string"): _outward,
