@@ -49,6 +49,8 @@ class Decision:
         if self.crowds is None:
             return lines
         leaving = list(lines)
+        if not leaving:
+            return ()
         step = self.crowds.step(crowds.facts(line for name, line in leaving if name == "Patient"))
         if step is None:
             return ()
@@ -76,9 +78,10 @@ def count(part: Part) -> tuple[int, Counts]:
         with store.read() as session:
             seq, now = records.label_seq(session), records.today(session, part.job, part.number, pins)
             for person in records.stream(session, part.job, part.number, pins):
-                patients, held = pseudonymiser.held(person.person, person.resources, types, approved, person.lives)
-                people[crowds.facts(patients)] += 1
-                codes.update(held)
+                held = pseudonymiser.held(person.person, person.resources, types, approved, person.lives)
+                if held is not None:
+                    people[crowds.facts(held[0])] += 1
+                    codes.update(held[1])
     finally:
         store.close()
     return part.number, Counts(seq, now.state, people, codes)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Refused
 from gateway.fhir import model
-from gateway.nhs.pseudonym import crowds, policy
+from gateway.nhs.pseudonym import Pseudonymiser, crowds, policy
 
 FACTS = st.tuples(
     st.sampled_from(["1950", "1951", "1964", "masked", ""]),
@@ -87,3 +87,25 @@ def test_codes_of_statuses_and_units_are_not_counted():
     systems = (*crowds.STATUS_SYSTEMS, "http://snomed.info/sct")
     written = msgspec.json.encode({"coding": [{"system": system, "code": "x"} for system in systems]})
     assert crowds.codes(written) == {"http://snomed.info/sct x"}
+
+
+def test_who_would_not_leave_is_not_counted_and_rare_codes_of_others_are_masked():
+    key = bytes(range(32))
+    retired = b'{"resourceType":"Patient","id":"a","link":[{"type":"replaced-by","other":{"reference":"Patient/z"}}]}'
+    assert Pseudonymiser("minimal", "in-sde", key).held("x", [("Patient", "a", retired)]) is None
+    written = {
+        "resourceType": "Encounter", "id": "e", "status": "finished", "subject": {"reference": "Patient/p"},
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
+        "reasonCode": [{"coding": [{"system": "http://snomed.info/sct", "code": "271649006"}]}],
+        "diagnosis": [{"condition": {"reference": "Encounter/e"}, "use": {"coding": [
+            {"system": "http://terminology.hl7.org/CodeSystem/diagnosis-role", "code": "AD"}]}}],
+    }  # fmt: skip
+    resources = [("Patient", "p", msgspec.json.encode(PATIENT)), ("Encounter", "e", msgspec.json.encode(written))]
+    patients, held = Pseudonymiser("sde-research", "in-sde", key).held("x", resources)
+    assert crowds.facts(patients)[1] == "female"
+    assert {code.split()[1] for code in held} == {"IMP", "271649006", "AD"}
+    rare = Pseudonymiser("sde-research", "in-sde", key, common=held - {"http://snomed.info/sct 271649006"})
+    (_, patient), (_, encounter) = rare.person("x", resources)
+    assert b"271649006" not in encounter and b"IMP" in encounter and b'"AD"' in encounter
+    assert rare.dropped["Encounter.reasonCode.coding: held by few people"] == 1
+    assert rare.dropped_people["Encounter.reasonCode.coding: held by few people"] == 1

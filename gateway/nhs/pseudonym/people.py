@@ -52,8 +52,9 @@ class Answer:
 
     __slots__ = ("codes", "count", "drops", "leaving")
 
-    def __init__(self, leaving: bytes, drops: tuple[str, ...], codes: frozenset[str] = frozenset()):
-        self.leaving, self.drops, self.codes, self.count = leaving, drops, codes, 1
+    def __init__(self, leaving: bytes, drops: tuple[str, ...]):
+        self.leaving, self.drops, self.count = leaving, drops, 1
+        self.codes: frozenset[str] | None = None  # read when they are counted first
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +197,12 @@ class Pseudonymiser:
         types: frozenset[str] | None = None,
         approved: frozenset[str] | None = None,
         lives: Sequence[bytes] = (),
-    ) -> tuple[list[bytes], set[str]]:
+    ) -> tuple[list[bytes], set[str]] | None:
         """What is counted of a person before anything leaves: their Patients as they would leave, and the codes that
-        would leave of their other resources. Takes what ``person`` takes."""
+        would leave of their other resources; None where nothing would. Takes what ``person`` takes."""
         subject, leaving = self._leaving(person, resources, types, approved, lives)
+        if not leaving:
+            return None
         patients, codes_held = [], set[str]()
         for name, body in leaving:
             if name == "Patient":
@@ -269,6 +272,8 @@ class Pseudonymiser:
                     changed, _ = element.make(written, subject)
                     held |= codes(changed) if changed else frozenset()
                 else:
+                    if answer.codes is None:
+                        answer.codes = codes(answer.leaving[len(element.prefix) :])
                     held |= answer.codes
         return held
 
@@ -318,8 +323,7 @@ class Pseudonymiser:
     def _answer(self, element: _Element, known: dict[bytes, Answer], written: bytes, subject: Subject) -> Answer:
         """What leaves of an element that nobody wrote before, or not lately."""
         changed, drops = element.make(written, subject)
-        leaving = element.masked if changed is None else element.prefix + changed
-        answer = Answer(leaving, drops, codes(changed) if changed and element.has_codes else frozenset())
+        answer = Answer(element.masked if changed is None else element.prefix + changed, drops)
         if len(written) > LARGEST_KNOWN:
             self._drops[drops] += 1
             return answer
