@@ -63,8 +63,11 @@ def facts(patients: Iterable[bytes]) -> Facts:
     >>> facts([b'{"gender":"female","birthDate":"1950"}', b'{"gender":"female","deceasedDateTime":"2024"}'])
     ('1950', 'female', '', '', '2024')
     """
-    told = [_facts(_decode(patient)) for patient in patients]
-    return tuple("+".join(sorted({text for text in texts if text})) for texts in zip(*told, strict=True)) or ("",) * 5
+    by_patient = [_facts(_decode(patient)) for patient in patients]
+    return (
+        tuple("+".join(sorted({text for text in texts if text})) for texts in zip(*by_patient, strict=True))
+        or ("",) * len(_NAMES)
+    )
 
 
 def _facts(patient: Mapping[str, Any]) -> Facts:
