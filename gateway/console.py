@@ -286,7 +286,7 @@ def absences(rows: Iterable[tuple[str, int, int, str]]) -> None:
 def export_report(manifest: dict[str, Any], folder: Path) -> None:
     """Print what a release holds, file by file as the recipient may know it, and what its policy dropped."""
     about = manifest["extension"]
-    table = _table("file", "resources", "size")
+    table = _table("file", "people", "size")
     for line in manifest["output"]:
         table.add_row(line["url"], str(about["counts"][line["url"]]), _size((folder / line["url"]).stat().st_size))
     out.print(Text(f"release for {about['project']}: {about['notice']}", style="bold"), table)

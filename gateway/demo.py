@@ -339,6 +339,7 @@ def _project(today: date) -> dict[str, Any]:
         "common_law_basis": "anonymised-in-context", "controller": "Vellshire controllers", "recipient": "8A999", "people": ["researcher"],
         "contributors": [{"ods": ods, "agreement": f"DSA-{ods}", "from": start, "to": end} for ods in (PRACTICE, OTHER_PRACTICE, TRUST, COUNCIL)],
         "setting": "in-sde", "profile": "sde-research", "disclosure": "hes", "key_version": 1, "start": start, "end": end,
+        "k": 1,  # too few people to hide one among: a real project leaves this out
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ setting = "in-sde"
 profile = "sde-research"
 disclosure = "hes"
 key_version = 1
+k = 1
 start = "2026-01-01"
 end = "2099-12-31"
 contributors = [{ ods = "A99001", agreement = "DSA-1", from = "2026-01-01", to = "2099-12-31" }]

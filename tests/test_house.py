@@ -295,6 +295,7 @@ JOINED = {
     "gateway/composition.py": {"Audit", "open_store", "open_door"},
     # Worker processes open again, by its URL, the store that their parent was given.
     "gateway/export/cut.py": {"open_store"},
+    "gateway/export/crowding.py": {"open_store"},
     "gateway/intake/engine.py": {"open_store"},
     # A developer's tool makes the next migration from a new store of its own.
     "gateway/store/migrations/__main__.py": {"open_store"},

@@ -100,7 +100,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _add_facts(facts: dict[str, str], patient: Mapping[str, Any]) -> None:
     facts_told = {
-        "born": patient.get("birthDate", ""),
+        "born": patient.get("birthDate", "") or _decade(patient),
         "sex": patient.get("gender", ""),
         "district": "".join(address.get("postalCode", "") for address in patient.get("address", ())),
         "ethnicity": "".join(
@@ -112,6 +112,19 @@ def _add_facts(facts: dict[str, str], patient: Mapping[str, Any]) -> None:
         "patients": str(int(facts["patients"]) + 1),
     }
     facts.update({name: value for name, value in facts_told.items() if value})
+
+
+def _decade(patient: Mapping[str, Any]) -> str:
+    """The decade that a release tells where it tells no year of birth."""
+    extensions = patient.get("_birthDate", {}).get("extension", ())
+    return next(
+        (
+            str(extension.get("valueCode", ""))
+            for extension in extensions
+            if extension.get("url", "").endswith("birth-decade")
+        ),
+        "",
+    )
 
 
 def _subject(resource: Mapping[str, Any]) -> str:

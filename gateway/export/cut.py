@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import log, records
-from gateway.export import part_files
+from gateway.export import crowding, part_files
 from gateway.export.chosen import Choice
 from gateway.fhir.dates import moment
 from gateway.nhs.pseudonym import Pseudonymiser, order_key, place
@@ -29,13 +29,17 @@ class Part:
     out: str
     claim: int
     key: bytes = field(repr=False)
+    decision: str = ""
+    """The hash of the decision about few people (``crowding``); "" where nobody is counted."""
 
 
 def cut(part: Part) -> tuple[int, dict[str, Any]]:
     """Cut one part into files that have no name yet; see ``part_files.place``. Returns the part's number and what came
     of it."""
     pins = part.pins
-    pseudonymiser = Pseudonymiser(pins["profile"], pins["setting"], part.key, moment(pins["started"]).year)
+    decision = crowding.of(part)
+    year = moment(pins["started"]).year
+    pseudonymiser = Pseudonymiser(pins["profile"], pins["setting"], part.key, year, decision.common)
     files: dict[str, part_files.PartFile] = {}
     types, approved = frozenset(pins["types"]), frozenset(pins["approved"]["types"])
     choice = Choice(pins.get("filters", ()), pins.get("elements", ()), pins["started"])
@@ -49,7 +53,7 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
                     person.person, _ordered(order, person.resources), types, approved, person.lives
                 )
                 is_in = False
-                for resource_type, leaving in lines:
+                for resource_type, leaving in decision.coarsened(lines):
                     line = choice.line(resource_type, leaving)
                     if line is None:
                         continue
@@ -58,7 +62,7 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
                         files[resource_type] = part_files.PartFile(
                             Path(part.out), resource_type, part.number, part.claim
                         )
-                    files[resource_type].write(line)
+                    files[resource_type].write(line, person.person)
                 persons += is_in
             closed = [files[name].close() for name in sorted(files)]
     finally:
@@ -68,10 +72,12 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
     log.event("export.part", part=part.number, resources=sum(file["count"] for file in closed))
     return part.number, {
         "label_seq": seq,
+        "decision": part.decision,
         "state": now.state,
         "files": closed,
         "persons": persons,
         "dropped": dict(sorted(pseudonymiser.dropped.items())),
+        "dropped_people": dict(sorted(pseudonymiser.dropped_people.items())),
         "kept": dict(sorted(pseudonymiser.kept.items())),
     }
 

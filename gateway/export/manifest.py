@@ -24,9 +24,11 @@ OUTCOME, NO_PART = "OperationOutcome", "99999"
 """The type of a file about the request, which holds nobody's data and so belongs to no part."""
 
 
-def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dict[str, Any]:
+def release(
+    session: Session, job: jobs.Job, project: Project, out: Path, crowds: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Write the manifest and the ledger row; return the manifest. Counts the recipient sees pass the project's
-    disclosure rules."""
+    disclosure rules, as those of the report on few people (``crowds``) did."""
     outcomes = [outcome for _, _, outcome in jobs.parts(session, job.id)]
     files = [file for outcome in outcomes for file in outcome["files"]]
     dropped: Counter[str] = Counter()
@@ -34,7 +36,8 @@ def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dic
         dropped.update(outcome["dropped"])
     persons = sum(outcome["persons"] for outcome in outcomes)
     notes = _notes(job.pins.get("ignored", ()), out)
-    manifest = _manifest(job, project, files, persons, dict(sorted(dropped.items())), notes)
+    manifest = _manifest(job, project, files, persons, _of_people(outcomes), notes)
+    manifest["extension"]["kAnonymity"] = crowds or {"k": 1}
     part_files.clear(out)
     data = json.dumps(manifest, indent=1, sort_keys=True).encode()
     durable.write_whole(out / "manifest.json", data)
@@ -43,6 +46,7 @@ def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dic
         {
             "release": job.id, "pins": job.pins, "project": standing.plain(project), "persons": persons,
             "files": [*files, *notes], "dropped": dict(sorted(dropped.items())), "manifest": hashlib.sha256(data).hexdigest(),
+            "k_anonymity": manifest["extension"]["kAnonymity"],
         },
     )  # fmt: skip
     jobs.finish(session, job.id, "done", {"out": str(out), "manifest": manifest})
@@ -50,6 +54,22 @@ def release(session: Session, job: jobs.Job, project: Project, out: Path) -> dic
         session, {"act": "export.release", "by": job.owner, "project": project.name, "job": job.id, "files": len(files)}
     )
     return manifest
+
+
+def _of_people(outcomes: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Of how many people each thing was left out. A person is in one part."""
+    people: Counter[str] = Counter()
+    for outcome in outcomes:
+        people.update(outcome["dropped_people"])
+    return dict(sorted(people.items()))
+
+
+def _counts(files: Sequence[dict[str, Any]], rules: str) -> dict[str, int | str]:
+    """How many people each file is about. Those of one type add up to a total: they are one table."""
+    counts: dict[str, int | str] = {}
+    for name in sorted({file["type"] for file in files}):
+        counts |= disclosure.table({file["url"]: file["people"] for file in files if file["type"] == name}, rules)
+    return counts
 
 
 def _notes(ignored: Sequence[str], out: Path) -> list[dict[str, Any]]:
@@ -90,7 +110,7 @@ def _manifest(
             "setting": pins["setting"], "policy": pins["policy"], "keyVersion": pins["key_version"],
             "disclosure": rules,
             "persons": disclosure.shown(persons, rules),
-            "counts": {file["url"]: disclosure.shown(file["count"], rules) for file in files},
+            "counts": _counts(files, rules),
             "dropped": disclosure.table(dropped, rules),
         },
     }  # fmt: skip

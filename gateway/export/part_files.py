@@ -38,9 +38,12 @@ class PartFile:
         temporary.unlink(missing_ok=True)  # an earlier attempt of this claim was interrupted
         self.file = durable.new(temporary)
         self.count, self.size, self.digest = 0, 0, hashlib.sha256()
+        self.people, self._last = 0, ""
 
-    def write(self, line: bytes) -> None:
-        """Add one resource."""
+    def write(self, line: bytes, person: str) -> None:
+        """Add one resource of a person. Those of one person follow each other."""
+        self.people += person != self._last
+        self._last = person
         data = line + b"\n"
         self.file.write(data)
         self.digest.update(data)
@@ -54,6 +57,7 @@ class PartFile:
             "type": self.type,
             "url": self.name,
             "count": self.count,
+            "people": self.people,
             "bytes": self.size,
             "sha256": self.digest.hexdigest(),
         }

@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway import records
 from gateway.errors import Conflict, Refused, Unavailable
-from gateway.export import cut, engines, folder, gather, lease, manifest, part_files, standing
+from gateway.export import crowding, cut, engines, folder, gather, lease, manifest, part_files, standing
 from gateway.store import faults, jobs
 from gateway.store.database import Store
 from gateway.store.session import Session
@@ -59,13 +59,17 @@ def _cut_and_release(
     store: Store, job: jobs.Job, out: Path, root: bytes, workers: int | None, progress: Progress | None
 ) -> dict[str, Any]:
     key = standing.key_of(job.pins, root)
+    counting = crowding.Counting(cut.Part(store.url, job.id, job.pins, 0, str(out), job.claim, key), workers)
     while True:
         with store.read() as session:
             label_seq = records.label_seq(session)
             todo, total = _to_cut(session, store, job, out, label_seq)
-        if not todo and (released := _release(store, job, out, label_seq)):
+        decision, todo = counting.decide(store, job, todo)
+        if not todo and (released := _release(store, job, out, label_seq, decision.report)):
             return released
-        parts = [cut.Part(store.url, job.id, job.pins, number, str(out), job.claim, key) for number in todo]
+        parts = [
+            cut.Part(store.url, job.id, job.pins, number, str(out), job.claim, key, decision.hash) for number in todo
+        ]
         # Closed, so that no process of a pool writes on when this run ends early.
         with closing(engines.map_parts(cut.cut, parts, workers=workers)) as results:
             for done, (number, outcome) in enumerate(results, total - len(todo) + 1):
@@ -149,7 +153,7 @@ def _finish_part(store: Store, job: jobs.Job, out: Path, number: int, outcome: d
         jobs.finish_part(session, job.id, number, outcome)
 
 
-def _release(store: Store, job: jobs.Job, out: Path, label_seq: int) -> dict[str, Any] | None:
+def _release(store: Store, job: jobs.Job, out: Path, label_seq: int, crowds: dict[str, Any]) -> dict[str, Any] | None:
     """Release the job and return its manifest; None when a label has changed since the parts were looked at."""
     cleared = _clear(store, job)
     with store.write() as session:
@@ -157,7 +161,7 @@ def _release(store: Store, job: jobs.Job, out: Path, label_seq: int) -> dict[str
             return None
         project = standing.require_standing(session, job, session.now, job.pins["optout_days"], cleared)
         gather.hold(session, job)
-        released = manifest.release(session, job, project, out)
+        released = manifest.release(session, job, project, out, crowds)
     folder.release(out)
     return released
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.errors import Refused
@@ -50,18 +50,40 @@ def shown(count: int, profile: str) -> int | str:
 
 
 def table(counts: Mapping[str, int], profile: str) -> dict[str, int | str]:
-    """Return the cells of one table as a recipient sees them.
+    """Return the cells of one table as a recipient sees them, who may see its total too.
 
-    A single hidden cell could be had from the total: the next smallest is hidden too.
+    What is hidden could be had from the total less what is shown: further cells are hidden, the smallest first, until
+    there are two and each of them may be anything that is hidden.
 
     >>> table({"a": 3, "b": 40, "c": 21}, "hes")
     {'a': '*', 'b': 40, 'c': '*'}
     """
+    rules = _rules(profile)
     cells = {name: shown(count, profile) for name, count in counts.items()}
+    total = shown(sum(counts.values()), profile)
     seen = sorted((counts[name], name) for name, cell in cells.items() if cell != HIDDEN and counts[name])
-    if list(cells.values()).count(HIDDEN) == 1 and seen:
-        cells[seen[0][1]] = HIDDEN
+    while seen and HIDDEN in cells.values() and _is_told(list(cells.values()), total, rules):
+        cells[seen.pop(0)[1]] = HIDDEN
     return cells
+
+
+def _is_told(cells: Sequence[int | str], total: int | str, rules: Rules) -> bool:
+    """Whether the total less the cells that are shown tells of a hidden one that it is less than it might be."""
+    hidden = sum(cell == HIDDEN for cell in cells)
+    if hidden == 1:
+        return True
+    if isinstance(total, str):
+        return False
+    most = _span(total, rules)[1] - sum(_span(cell, rules)[0] for cell in cells if not isinstance(cell, str))
+    return most - (hidden - 1) * int(rules.zero) < rules.small
+
+
+def _span(cell: int, rules: Rules) -> tuple[int, int]:
+    """The least and the greatest count that is shown so."""
+    if not cell:
+        return 0, 0
+    half = rules.nearest // 2
+    return max(cell - half, rules.small + 1), cell + rules.nearest - half - 1
 
 
 def _rules(profile: str) -> Rules:

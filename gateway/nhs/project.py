@@ -12,6 +12,7 @@ from gateway.nhs import disclosure
 from gateway.nhs.four_eyes import APPROVERS, folded
 from gateway.nhs.identifiers import is_council_code, is_ods_code
 from gateway.nhs.pseudonym import policy
+from gateway.nhs.pseudonym.crowds import DEFAULT_K
 
 STATES = {
     "draft": frozenset({"approved"}),
@@ -23,6 +24,9 @@ STATES = {
 """The states that may follow each state. An ``approved`` project is in force within its dates; ``expired`` is for
 ever."""
 IN_FORCE = frozenset({"approved", "active"})
+FEW_PEOPLE = ("coarsen", "refuse")
+"""What becomes of facts and codes that fewer than k people share."""
+MOST_K = 1000
 BASES = ("anonymised-in-context", "explicit-consent", "s251", "legal-requirement", "overriding-public-interest")
 """How the common law duty of confidence is met."""
 
@@ -40,7 +44,8 @@ class Contributor:
 @dataclass(frozen=True)
 class Project:
     """What was approved. ``setting`` is ``in-sde`` or ``export`` (which states its basis); ``types`` are those its
-    profile holds."""
+    profile holds. At least ``k`` people share the facts and hold each code that leaves; where fewer do, ``few_people``
+    says whether these are made coarser or the release is refused. A ``k`` of 1 asks nothing."""
 
     name: str
     purpose: str
@@ -59,6 +64,8 @@ class Project:
     start: date
     end: date
     exclude_sensitive: bool = True
+    k: int = DEFAULT_K
+    few_people: str = "coarsen"
 
     def live(self, today: date) -> frozenset[str]:
         """The ODS codes of contributors whose agreements are in date."""
@@ -78,7 +85,18 @@ _TEXTS = (
     "profile",
     "disclosure",
 )
-_OTHERS = ("people", "contributors", "export_basis", "types", "key_version", "start", "end", "exclude_sensitive")
+_OTHERS = (
+    "people",
+    "contributors",
+    "export_basis",
+    "types",
+    "key_version",
+    "start",
+    "end",
+    "exclude_sensitive",
+    "k",
+    "few_people",
+)
 WAITS: dict[str, str] = {}
 """Fields that nothing asks yet, and the issue that will."""
 _BOOKKEEPING = ("requested_by", "approvals")
@@ -105,6 +123,9 @@ def parse(document: dict[str, Any]) -> Project:
     start, end = _day(document.get("start"), "start"), _day(document.get("end"), "end")
     if end < start:
         raise Invalid("project: end")
+    few_people = document.get("few_people", "coarsen")
+    if few_people not in FEW_PEOPLE:
+        raise Invalid("project: few_people")
     sensitive = document.get("exclude_sensitive", True)
     if not isinstance(sensitive, bool):
         raise Invalid("project: exclude_sensitive")
@@ -114,10 +135,12 @@ def parse(document: dict[str, Any]) -> Project:
         contributors=_contributors(document.get("contributors")),
         export_basis=export_basis,
         types=_types(document, texts),
-        key_version=_whole(document.get("key_version", 1)),
+        key_version=_whole(document.get("key_version", 1), "key_version"),
         start=start,
         end=end,
         exclude_sensitive=sensitive,
+        k=_whole(document.get("k", DEFAULT_K), "k", MOST_K),
+        few_people=few_people,
     )
 
 
@@ -214,7 +237,7 @@ def _day(value: object, name: str) -> date:
         raise Invalid(f"project: {name}") from None
 
 
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise Invalid("project: key_version")
+def _whole(value: object, name: str, most: int | None = None) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1 or (most is not None and value > most):
+        raise Invalid(f"project: {name}")
     return value

@@ -180,6 +180,8 @@ PROJECT = {
     "types": "tests/export/test_standing.py::test_types_asked_for_narrow_and_never_widen",
     "disclosure": "tests/export/test_export.py::test_small_counts_are_not_shown_to_the_recipient",
     "exclude_sensitive": ITEM,
+    "k": "tests/export/test_crowding.py::test_at_least_k_people_share_every_set_of_facts_and_hold_every_code",
+    "few_people": "tests/export/test_crowding.py::test_a_project_may_have_its_release_refused_instead",
 }  # fmt: skip
 """Row → the test that fails without it."""
 

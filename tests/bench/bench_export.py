@@ -26,7 +26,7 @@ NOBODY = "9999999913"
 """A valid number that no synthetic person has: an empty list is refused."""
 PROJECT = {
     "name": "bench", "purpose": "To measure", "lawful_basis": "UK GDPR 6(1)(e)", "common_law_basis": "s251", "controller": "joint",
-    "recipient": "8A999", "people": ["researcher"], "setting": "in-sde", "profile": "sde-research", "disclosure": "hes", "key_version": 1,
+    "recipient": "8A999", "people": ["researcher"], "setting": "in-sde", "profile": "sde-research", "disclosure": "hes", "key_version": 1, "k": 1,
     "start": "2000-01-01", "end": "2099-12-31",
     "contributors": [{"ods": "A99001", "agreement": "DSA-1", "from": "2000-01-01", "to": "2099-12-31"}],
 }  # fmt: skip

@@ -218,6 +218,8 @@ FIELDS = {
     "profile": "which elements may leave: {profiles}",
     "types": "resource types, of those the profile holds; all of them unless set",
     "disclosure": "rules for counts: {disclosures}",
+    "k": "at least so many people share the facts and hold each code that leaves; 5 if left out, 1 asks nothing",
+    "few_people": "what becomes of facts and codes that fewer share: `coarsen` (if left out), or `refuse` the release",
     "key_version": "a whole number; another one gives other pseudonyms",
     "start": "first day",
     "end": "last day",

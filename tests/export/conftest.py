@@ -35,7 +35,7 @@ class Clock:
 def document(name: str = "study", **changes) -> dict:
     return {
         "name": name, "purpose": "A test", "lawful_basis": "UK GDPR 6(1)(e)", "common_law_basis": "s251", "controller": "joint", "recipient": "8A999",
-        "people": ["researcher"], "setting": "in-sde", "profile": "sde-research", "disclosure": "hes", "key_version": 1,
+        "people": ["researcher"], "setting": "in-sde", "profile": "sde-research", "disclosure": "hes", "key_version": 1, "k": 1,
         "start": "2026-01-01", "end": "2026-12-31",
         "contributors": [{"ods": ods, "agreement": f"DSA-{ods}", "from": "2026-01-01", "to": "2026-12-31"} for ods in CONTRIBUTORS],
         **changes,

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.errors import Conflict, Refused
 from gateway.export import approval, asking, national_list, running
-from gateway.store import ledger
+from gateway.store import jobs, ledger
 from tests.export.conftest import ROOT, document
 
 DAY = 86_400_000_000
@@ -285,6 +285,22 @@ def test_small_counts_are_not_shown_to_the_recipient(loaded, approved, tmp_path)
     counts = manifest["extension"]["counts"].values()
     assert not any("count" in line for line in manifest["output"]), "a rounded count is no count of the standard's"
     assert all(count == "*" or count % 5 == 0 for count in counts) and "*" in counts
+
+
+def test_counts_are_of_people_and_not_of_rows(loaded, approved, tmp_path):
+    """A hundred results of one person are one person, in the files and in what was left out of them."""
+    approved()
+    job = asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
+    running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
+    with loaded.read() as session:
+        outcome = jobs.part_outcome(session, job, 0)
+    assert all(1 <= file["people"] <= outcome["persons"] for file in outcome["files"])
+    assert any(file["count"] > 5 * file["people"] for file in outcome["files"])
+    assert outcome["dropped_people"].keys() == outcome["dropped"].keys()
+    assert all(
+        people <= min(outcome["persons"], outcome["dropped"][path])
+        for path, people in outcome["dropped_people"].items()
+    )
 
 
 @pytest.mark.slow

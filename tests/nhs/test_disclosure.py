@@ -1,6 +1,8 @@
 """Small counts are hidden and others rounded, by the rules of each environment."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.errors import Refused
 from gateway.nhs.disclosure import PROFILES, shown, table
@@ -39,6 +41,35 @@ def test_nothing_shown_tells_a_small_count_or_an_exact_one(profile):
 )
 def test_one_hidden_cell_is_not_to_be_had_from_the_total(counts, cells):
     assert table(counts, "hes") == cells
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 60), max_size=8), st.sampled_from(sorted(PROFILES)))
+@pytest.mark.hazard("HZ-EXPORT-35")
+def test_whatever_is_shown_each_hidden_cell_may_be_any_small_count(counts, profile):
+    """An attacker has the rules, the cells, their total, and the most and least that each rounded count stands for."""
+    rules = PROFILES[profile]
+    spans = {}
+    for count in range(600):
+        spans.setdefault(shown(count, profile), []).append(count)
+    cells, total = table(counts, profile), shown(sum(counts.values()), profile)
+    seen = [spans[cell] for cell in cells.values() if cell != "*"]
+    hidden = [name for name, cell in cells.items() if cell == "*"]
+    least = min(spans["*"])
+    for name in hidden if total != "*" else ():  # where the total is hidden too, nothing is told but that it is small
+        for guess in spans["*"]:
+            low = guess + sum(map(min, seen)) + least * (len(hidden) - 1)
+            high = guess + sum(map(max, seen)) if len(hidden) == 1 else 10_000
+            assert any(low <= of_all <= high for of_all in spans[total]), (cells, total, name, guess)
+    for name, count in counts.items():
+        assert count > rules.small or cells[name] == ("*" if count or not rules.zero else 0)
+
+
+@pytest.mark.hazard("HZ-EXPORT-35")
+def test_rounding_does_not_give_small_cells_away():
+    assert table({"a": 1, "b": 1, "c": 98, "d": 30}, "hes")["d"] == "*", (
+        "100 + 30 of 130 would say that a + b is at most 6"
+    )
 
 
 def test_an_unknown_profile_is_refused():

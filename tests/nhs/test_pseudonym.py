@@ -17,7 +17,7 @@ from gateway.nhs.pseudonym import PERSON_SYSTEM, Pseudonymiser, base32, people, 
 from gateway.nhs.pseudonym.deaths import died_on
 
 KEY = bytes(range(32))
-PROFILES = ("sde-research", "minimal")
+PROFILES = ("sde-research", "planning", "linkage", "minimal")
 SNOMED = "http://snomed.info/sct"
 ETHNIC = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory"
 PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1950-02-03"}
@@ -583,13 +583,13 @@ def test_types_asked_for_filter_and_change_nothing_else():
     [
         {"valueString": "some words"},
         {"valueRatio": {"numerator": {"value": 1}}},
-        {"valueRange": {"low": {"value": 1}}},
+        {"valueRange": {"low": {"value": 1}, "high": {"value": 9990000018}}},
         {"valueDateTime": "2024-05-06"},
         {"valueQuantity": {"value": 9990000018}},
         {"valueCodeableConcept": {"text": "some words"}},
     ],
 )
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", ["sde-research", "minimal"])
 def test_a_value_that_may_not_leave_says_that_it_is_masked(value, profile):
     masked = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "masked"}]}
     (_, made), _ = leaving(PATIENT, observation(**value), profile=profile)
@@ -859,3 +859,82 @@ def test_what_leaves_of_others_resources_is_r4_and_names_nobody(shared):
     for line in made:
         assert not model.check(line)
         assert not [name for name in names if name in line]
+
+
+# --- the second judge: what no profile may hold is caught in each ---
+
+
+def forbidden(profile):
+    """(type, path) of each element of R4, two levels deep, that the second list names, in each type of a profile."""
+    for name in policy.compiled(profile):
+        for element in table.types()[name].elements:
+            for path, kind in element.names.items():
+                if path in policy.NEVER_NAMES or kind in policy.NEVER_TYPES:
+                    yield name, path
+                elif kind in table.types() and kind not in table.PRIMITIVES:
+                    for below in table.types()[kind].elements:
+                        yield from ((name, f"{path}.{inner}") for inner in below.names if inner in policy.NEVER_NAMES)
+
+
+@pytest.mark.hazard("HZ-EXPORT-36")
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_forbidden_line_is_caught_in_every_type_of_every_profile(profile):
+    lines = policy.tomllib.loads(policy.policy_text().decode())[profile]
+    mutants = list(forbidden(profile))
+    assert len(mutants) > 20
+    for name, path in mutants:
+        for action in policy.ACTIONS:
+            mutant = {**lines, name: {**lines[name], path: f"{action}: a good reason"}}
+            with pytest.raises(Refused):
+                policy.compile_tables(mutant)
+
+
+@pytest.mark.hazard("HZ-EXPORT-36")
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-AddressKey",
+        "http://hl7.org/fhir/StructureDefinition/patient-birthTime",
+        "http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName",
+        "http://hl7.org/fhir/StructureDefinition/patient-religion",
+        "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus",
+    ],
+)
+def test_an_extension_that_tells_who_somebody_is_is_caught_in_every_type(profile, url):
+    lines = policy.tomllib.loads(policy.policy_text().decode())[profile]
+    for name in lines:
+        with pytest.raises(Refused, match="never leaves"):
+            policy.compile_tables({**lines, name: {**lines[name], f"extension:{url}": "code-only: a good reason"}})
+
+
+def test_the_new_profiles_give_a_reason_for_each_line():
+    tables = policy.tomllib.loads(policy.policy_text().decode())
+    for profile in ("planning", "linkage"):
+        assert all(policy.REASON in action for lines in tables[profile].values() for action in lines.values())
+
+
+def test_planning_has_months_even_in_an_sde():
+    encounter = {
+        "resourceType": "Encounter", "id": "e", "status": "finished", "period": {"start": "2024-03-04"},
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
+        "subject": {"reference": "Patient/p1"},
+    }  # fmt: skip
+    (_, cut), _ = leaving(PATIENT, encounter, profile="planning")
+    assert cut["period"] == {"start": "2024-03"}
+
+
+def test_a_structured_dose_and_ranges_leave_without_their_words():
+    dose = {"value": 2, "unit": "puffs", "system": UCUM, "code": "1"}
+    request = {
+        "resourceType": "MedicationRequest", "id": "m", "status": "active", "intent": "order",
+        "subject": {"reference": "Patient/p1"}, "medicationCodeableConcept": {"coding": [{"system": SNOMED, "code": "271649006"}]},
+        "dosageInstruction": [{"text": "two puffs, Ann", "doseAndRate": [{"doseQuantity": dose}], "asNeededBoolean": True}],
+    }  # fmt: skip
+    (_, cut), _ = leaving(PATIENT, request)
+    amount = {"value": 2, "system": UCUM, "code": "1"}
+    assert cut["dosageInstruction"] == [{"asNeededBoolean": True, "doseAndRate": [{"doseQuantity": amount}]}]
+    cut, _ = of_observation(valueRange={"low": {"value": 1, "unit": "a"}, "high": {"value": 3, "unit": "b"}})
+    assert cut["valueRange"] == {"low": {"value": 1}, "high": {"value": 3}}
+    cut, _ = of_observation(valueRatio={"numerator": {"value": 1}, "denominator": {"value": 32, "unit": "x"}})
+    assert cut["valueRatio"] == {"numerator": {"value": 1}, "denominator": {"value": 32}}

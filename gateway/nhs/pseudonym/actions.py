@@ -34,6 +34,8 @@ class Subject(Protocol):
 
     def target(self, target: str) -> bytes | None: ...
 
+    def is_rare(self, code: str) -> bool: ...
+
 
 Drops = list[str]
 Change = Callable[[Any, Subject, Drops, str], object]
@@ -76,9 +78,12 @@ def _coding(value: Coding, subject: Subject, drops: Drops, path: str) -> object:
             drops.append(f"{path}: not a code of a national system")
             return UNSET
         if known_codes.is_code(value.system, value.code):
-            if not known_codes.could_be_number(value.system, value.code):
+            if known_codes.could_be_number(value.system, value.code):
+                drops.append(f"{path}: could be an NHS number")
+            elif not path.startswith("Patient.") and subject.is_rare(f"{value.system} {value.code}"):
+                drops.append(f"{path}: held by few people")
+            else:
                 return value
-            drops.append(f"{path}: could be an NHS number")
             return UNSET
         drops.append(f"{path}: not what a code of its system looks like")
         return UNSET
@@ -104,13 +109,16 @@ def _quantity(value: Quantity, subject: Subject, drops: Drops, path: str) -> obj
     return value
 
 
-def _quantities(*names: str) -> Change:
+def _quantities(*names: str, needed: int = 1) -> Change:
+    """A value of two quantities leaves whole or not at all: half a ratio is none, and half a range says something
+    else."""
+
     def change(value: object, subject: Subject, drops: Drops, path: str) -> object:
         for name in names:
             quantity = getattr(value, name)
-            if quantity is not UNSET:
-                setattr(value, name, _quantity(quantity, subject, drops, f"{path}.{name}"))
-        return value if any(getattr(value, name) is not UNSET for name in names) else UNSET
+            if quantity is not UNSET and _quantity(quantity, subject, drops, f"{path}.{name}") is UNSET:
+                return UNSET
+        return value if sum(getattr(value, name) is not UNSET for name in names) >= needed else UNSET
 
     return change
 
@@ -167,7 +175,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("code-only", "CodeableConcept"): concept,
     **{("quantity", kind): _quantity for kind in ("Quantity", "Age", "Count", "Distance", "Duration")},
     ("quantity", "Range"): _quantities("low", "high"),
-    ("quantity", "Ratio"): _quantities("numerator", "denominator"),
+    ("quantity", "Ratio"): _quantities("numerator", "denominator", needed=2),
     ("reference", "Reference"): _reference,
     ("birth-year", "date"): _birth_year,
     ("outward-postcode", "string"): _outward,

@@ -22,13 +22,19 @@ from gateway.nhs.pseudonym.shapes import SHAPES, TYPES, Coding, Concept, Extensi
 
 Made = tuple[bytes | None, tuple[str, ...]]
 """The part of an element that leaves (None: nothing), and the paths that were dropped."""
-MASKED = b'{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}'
 ABSENT_SYSTEM = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 _MOMENT = rb'"(\d{4}(?:-\d\d(?:-\d\d(?:T\d\d:\d\d[0-9:.]*(?:Z|[+\-]\d\d:\d\d))?)?)?)"'
 _DATE, _PERIOD = re.compile(_MOMENT), re.compile(rb'\{"start":%s,"end":%s\}' % (_MOMENT, _MOMENT))
 _PLAIN_REFERENCE = re.compile(rb'\{"reference":"(([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64})"\}')
 _encode = msgspec.json.Encoder().encode
 _plain = msgspec.json.Decoder().decode
+
+
+def has_codes(node: Branch | Leaf) -> bool:
+    """Whether codes of national systems may leave in an element."""
+    if isinstance(node, Leaf):
+        return node.action == "code-only"
+    return any(map(has_codes, node.below.values()))
 
 
 def is_personal(node: Branch | Leaf) -> bool:

@@ -16,13 +16,22 @@ from msgspec import Raw
 
 from gateway.errors import Refused
 from gateway.fhir.r4 import table
+from gateway.nhs.pseudonym.crowds import codes
 from gateway.nhs.pseudonym.deaths import died_on
 from gateway.nhs.pseudonym.districts import district_of
-from gateway.nhs.pseudonym.elements import ABSENT_SYSTEM, MASKED, Made, compile_element, compile_extensions, is_personal
+from gateway.nhs.pseudonym.elements import (
+    ABSENT_SYSTEM,
+    Made,
+    compile_element,
+    compile_extensions,
+    has_codes,
+    is_personal,
+)
 from gateway.nhs.pseudonym.life import stages
 from gateway.nhs.pseudonym.policy import DATES, SETTINGS, Branch, Leaf, compiled, has_days
 from gateway.nhs.pseudonym.policy import MASKED as MASKED_ACTIONS
 from gateway.nhs.pseudonym.retired import survivors
+from gateway.nhs.pseudonym.shapes import MASKED
 from gateway.nhs.pseudonym.subject import Subject
 
 META = (
@@ -41,17 +50,18 @@ _NO_VALUE = f',"dataAbsentReason":{{"coding":[{{"system":"{ABSENT_SYSTEM}","code
 class Answer:
     """What leaves of an element as it was written once, with what did not, and how often it was written so."""
 
-    __slots__ = ("count", "drops", "leaving")
+    __slots__ = ("codes", "count", "drops", "leaving")
 
     def __init__(self, leaving: bytes, drops: tuple[str, ...]):
         self.leaving, self.drops, self.count = leaving, drops, 1
+        self.codes: frozenset[str] | None = None  # read when they are counted first
 
 
 @dataclass(frozen=True, slots=True)
 class _Element:
     """One element of a resource that stays. ``known`` are answers that hold for everybody (codes repeat); None where
     they depend on whose it is. ``bit`` is the requirement of R4 that the element fulfils. ``masked`` is what leaves
-    in place of an element that was there and may not leave."""
+    in place of an element that was there and may not leave. ``has_codes``: codes may leave in it."""
 
     name: str
     prefix: bytes
@@ -59,6 +69,7 @@ class _Element:
     bit: int
     known: dict[bytes, Answer] | None
     masked: bytes = b""
+    has_codes: bool = False
 
 
 class _Plan:
@@ -92,21 +103,24 @@ class _Type:
 
 class Pseudonymiser:
     """Pseudonymises whole people for one project. ``kept`` counts resources, ``dropped`` what was left out of them, by
-    path. ``year`` is that of the release, by which the living are ninety.
+    path, ``dropped_people`` of how many people. ``year`` is that of the release, by which the living are ninety. ``common`` are the codes that enough people
+    hold, as ``held`` names them: others are masked. None: nobody counted, and all leave.
 
     Raises ``Refused`` for a setting that is none, and for a profile with days in an ``export``.
     """
 
-    def __init__(self, profile: str, setting: str, key: bytes, year: int = 0):
+    def __init__(self, profile: str, setting: str, key: bytes, year: int = 0, common: frozenset[str] | None = None):
         if setting not in SETTINGS:
             raise Refused("setting: in-sde or export")
         branches = compiled(profile)
         if setting == "export" and has_days(branches):
             raise Refused("profile: days never leave in an export")
-        self.setting, self.year = setting, year
+        self.setting, self.year, self.common = setting, year, common
         self.types = {name: _type(branch) for name, branch in branches.items()}
         self._hmac = HMAC(key, SHA256())
         self._drops: Counter[tuple[str, ...]] = Counter()
+        self._now: set[tuple[str, ...]] = set()
+        self.dropped_people: Counter[str] = Counter()
 
     @property
     def kept(self) -> dict[str, int]:
@@ -148,7 +162,7 @@ class Pseudonymiser:
         who stand for retired ones."""
         patients = list(patients)
         life = stages([*patients, *lives], deaths, self.year)
-        return Subject(self._hmac, person, self.setting, life, is_member, district_of(patients), aliases)
+        return Subject(self._hmac, person, self.setting, life, is_member, district_of(patients), aliases, self.common)
 
     def person(
         self,
@@ -165,25 +179,65 @@ class Pseudonymiser:
         which references lead; references to anything else are cut. ``lives`` are further Patients of the person, who
         do not leave. Patients that their source retired never leave; references to them lead to who stands for them.
         """
+        subject, leaving = self._leaving(person, resources, types, approved, lives)
+        for name, body in leaving:
+            yield name, self._cut_down(self.types[name], subject, body)
+        self.dropped_people.update({path for paths in self._now for path in paths})
+        self._now.clear()
+
+    def _drop(self, paths: tuple[str, ...]) -> None:
+        """Count what was left out of a person."""
+        self._drops[paths] += 1
+        self._now.add(paths)
+
+    def held(
+        self,
+        person: str,
+        resources: Sequence[tuple[str, str, bytes]],
+        types: frozenset[str] | None = None,
+        approved: frozenset[str] | None = None,
+        lives: Sequence[bytes] = (),
+    ) -> tuple[list[bytes], set[str]] | None:
+        """What is counted of a person before anything leaves: their Patients as they would leave, and the codes that
+        would leave of their other resources; None where nothing would. Takes what ``person`` takes."""
+        subject, leaving = self._leaving(person, resources, types, approved, lives)
+        if not leaving:
+            return None
+        patients, codes_held = [], set[str]()
+        for name, body in leaving:
+            if name == "Patient":
+                patients.append(self._cut_down(self.types[name], subject, body))
+            else:
+                codes_held |= self._codes(self.types[name], subject, body)
+        return patients, codes_held
+
+    def _leaving(
+        self,
+        person: str,
+        resources: Sequence[tuple[str, str, bytes]],
+        types: frozenset[str] | None,
+        approved: frozenset[str] | None,
+        lives: Sequence[bytes],
+    ) -> tuple[Subject, list[tuple[str, bytes]]]:
+        """The person, and the (type, stored bytes) that leave of them."""
         patients = {f"Patient/{id_}": body for name, id_, body in resources if name == "Patient"}
         aliases = survivors(patients)
         if patients and len(aliases) == len(patients):
-            self._drops["a person of retired Patients only",] += 1
-            return
-        leaving = [
+            self._drop(("a person of retired Patients only",))
+            return self.subject(person, (), frozenset().__contains__), []
+        admitted = [
             (name, id_, body)
             for name, id_, body in resources
             if not (aliases and f"{name}/{id_}" in aliases) and self._is_admitted(name, body, types, approved)
         ]
         if aliases:
             self._drops["Patient: retired",] += len(aliases)
-        members = {f"{name}/{id_}" for name, id_, _ in leaving}
+            self._now.add(("Patient: retired",))
+        members = {f"{name}/{id_}" for name, id_, _ in admitted}
         deaths = [died for _, _, body in resources if (died := died_on(body)) is not None]
         current = (body for name, body in patients.items() if name not in aliases)
         subject = self.subject(person, current, members.__contains__, aliases, [*patients.values(), *lives], deaths)
-        for name, _, body in leaving:
-            if types is None or name in types:
-                yield name, self._cut_down(self.types[name], subject, body)
+        return subject, [(name, body) for name, _, body in admitted if types is None or name in types]
 
     def _is_admitted(
         self, name: str, body: bytes, types: frozenset[str] | None = None, approved: frozenset[str] | None = None
@@ -197,8 +251,31 @@ class Pseudonymiser:
         elif has_modifier(body):
             why = f"{name}: a modifier we do not know"
         if why and (types is None or name in types):
-            self._drops[why,] += 1
+            self._drop((why,))
         return not why
+
+    def _codes(self, kind: _Type, subject: Subject, body: bytes) -> set[str]:
+        """The codes that would leave of a resource."""
+        elements = _elements(body)
+        names = tuple(elements)
+        plan = kind.plans.get(names)
+        if plan is None:
+            plan = kind.plans[names] = _Plan(kind, names)
+        held = set[str]()
+        for element in plan.elements:
+            if element.has_codes:
+                written = bytes(elements[element.name])
+                answer = (element.known or {}).get(written)
+                if answer is None and element.known is not None:
+                    answer = self._answer(element, element.known, written, subject)
+                if answer is None:
+                    changed, _ = element.make(written, subject)
+                    held |= codes(changed) if changed else frozenset()
+                else:
+                    if answer.codes is None:
+                        answer.codes = codes(answer.leaving[len(element.prefix) :])
+                    held |= answer.codes
+        return held
 
     def _cut_down(self, kind: _Type, subject: Subject, body: bytes) -> bytes:
         elements = _elements(body)
@@ -207,6 +284,8 @@ class Pseudonymiser:
         if plan is None:
             plan = kind.plans[names] = _Plan(kind, names)
         plan.count += 1
+        if plan.left_out:
+            self._now.add(plan.left_out)
         written = bytes(elements["id"])
         id_ = _text(written).encode() if b"\\" in written else written[1:-1]
         parts = [kind.head, subject.pseudonym(kind.path + id_), META]
@@ -221,13 +300,15 @@ class Pseudonymiser:
                     answer = self._answer(element, element.known, written, subject)
                 else:
                     answer.count += 1
+                if answer.drops:
+                    self._now.add(answer.drops)
                 leaving = answer.leaving
             elif written in references:
                 leaving = element.prefix + references[written]
             else:
                 changed, drops = element.make(written, subject)
                 if drops:
-                    self._drops[drops] += 1
+                    self._drop(drops)
                 leaving = element.masked if changed is None else element.prefix + changed
             if leaving:
                 parts.append(leaving)
@@ -284,14 +365,14 @@ def _type(branch: Branch) -> _Type:
             known: dict[bytes, Answer] | None = None if is_personal(node) else {}
             elements[name] = _Element(
                 name, f',"{name}":'.encode(), compile_element(path, node), bits.get(name, 0), known,
-                _masked_line(name, node),
+                _masked_line(name, node), has_codes(node),
             )  # fmt: skip
             if branch.kind == "Observation" and (_is_value(name) or name == "dataAbsentReason"):
                 elements[name] = replace(elements[name], bit=elements[name].bit | ANSWERED, masked=b"")
     if branch.extensions:
         make = compile_extensions(f"{branch.kind}.extension", branch.extensions)
         known = None if set(DATES).intersection(branch.extensions.values()) else {}
-        elements["extension"] = _Element("extension", b',"extension":', make, 0, known)
+        elements["extension"] = _Element("extension", b',"extension":', make, 0, known, has_codes=True)
     identifies = "identifier" in branch.below
     masked = tuple((1 << number, _masked(branch, names)) for number, names in enumerate(branch.must))
     head, prefix = f'{{"resourceType":"{branch.kind}","id":"'.encode(), f"{branch.kind}/".encode()

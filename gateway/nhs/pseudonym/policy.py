@@ -8,6 +8,7 @@ or anything of the never-lists below stops the gateway from using the profile at
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from importlib.resources import files
 
 from gateway.errors import Refused
 from gateway.fhir.r4 import table
+from gateway.nhs.pseudonym.crowds import BIRTH_SEX, NOT_QUASI, QUASI_IDENTIFIERS
 
 SETTINGS = ("in-sde", "export")
 """Where a project's data may lie: inside a Secure Data Environment, or with its recipient."""
@@ -53,7 +55,13 @@ NEVER_NAMES = frozenset({
     "implicitRules", "language", "modifierExtension",
 })  # fmt: skip
 """The second, independent list: by name and by type. No profile may touch these, whatever its author thought."""
-SEX = frozenset({"gender", "extension:https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-BirthSex"})
+NEVER_EXTENSIONS = re.compile(
+    r"(?i)address|birth|name|identifier|nhs-?number|postcode|telecom|contact|place|religion|occupation|author|practitioner"
+)
+"""The same for extensions, which R4 does not type: by words of their URL."""
+REASON = ": "
+"""What divides an action from the reason of its line."""
+SEX = frozenset({"gender", f"extension:{BIRTH_SEX}"})
 """At most one of these leaves: the two side by side tell a gender history."""
 MASKED = frozenset({"code-only", "quantity", "birth-year", *DATES})
 """Actions of a resource's own elements that say that a value is masked where it was there and may not leave: without it
@@ -122,14 +130,27 @@ def compile_tables(tables: Mapping[str, Mapping[str, str]]) -> dict[str, Branch]
             raise Refused(f"{name}: one sex field leaves, not two")
         root = Branch(name, must=_must(name))
         for path, action in lines.items():
+            action, _, _reason = action.partition(REASON)
             if action != "drop":
                 _add(root, f"{name}.{path}", path, action)
+        if name == "Patient":
+            _require_declared(lines)
         types[name] = root
     return types
 
 
+def _require_declared(lines: Mapping[str, str]) -> None:
+    """Raises ``Refused`` for a line of a Patient that is counted among no quasi-identifiers."""
+    declared = NOT_QUASI.union(*QUASI_IDENTIFIERS.values())
+    for path, action in lines.items():
+        if action.partition(REASON)[0] != "drop" and path not in declared:
+            raise Refused(f"Patient.{path}: no quasi-identifier, and not declared as none")
+
+
 def _add(root: Branch, line: str, path: str, action: str) -> None:
     if path.startswith("extension:"):
+        if NEVER_EXTENSIONS.search(path) and path not in SEX:
+            raise Refused(f"{line}: never leaves")
         if action not in EXTENSION_ACTIONS:
             raise Refused(f"{line}: an extension leaves as a concept, a boolean or a date only")
         root.extensions[path.removeprefix("extension:")] = action

@@ -7,6 +7,8 @@ from typing import Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+MASKED = b'{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"masked"}]}'
+"""What leaves in place of a value that was there and may not leave."""
 Shape = Mapping[str, "Shape | None"]
 """The JSON names that stay, level by level; None: a value."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from gateway.nhs.pseudonym.crowds import STATUS_SYSTEMS
 from gateway.nhs.pseudonym.life import Stages
 from gateway.nhs.pseudonym.project_keys import pseudonym_of
 
@@ -15,10 +16,11 @@ LENGTHS = {"year": 4, "month": 7, "day": 10}
 
 class Subject:
     """One person of a project: the key, what their dates may tell, who is in the release with them. ``district`` is
-    the only one that leaves of them; ``aliases`` are the Patients who stand for retired ones."""
+    the only one that leaves of them; ``aliases`` are the Patients who stand for retired ones,
+    ``common`` the codes that enough people hold (None: nobody counted, all leave)."""
 
     __slots__ = (
-        "_aliases", "_cut", "_hmac", "_is_member", "_months_from", "_names", "_until", "_years_from", "district",
+        "_aliases", "_common", "_cut", "_hmac", "_is_member", "_months_from", "_names", "_until", "_years_from", "district",
         "identifier", "is_ninety", "references",
     )  # fmt: skip
 
@@ -31,11 +33,12 @@ class Subject:
         is_member: Callable[[str], bool],
         district: str = "",
         aliases: Mapping[str, str] | None = None,
+        common: frozenset[str] | None = None,
     ):
         self._hmac, self._is_member, self.is_ninety = key, is_member, life.is_ninety
         self._until, self._months_from = life.until.encode(), life.months_from.encode()
         self._years_from, self._cut = life.years_from.encode(), 10 if setting == "in-sde" else 7
-        self._aliases = aliases or {}
+        self._aliases, self._common = aliases or {}, common
         self.district = "" if setting == "export" and life.is_dead else district
         self._names: dict[bytes, bytes] = {}
         self.references: dict[bytes, bytes] = {}
@@ -53,6 +56,10 @@ class Subject:
         """The pseudonym that a reference to ``Type/id`` leaves with; None where its target is not in the project."""
         target = self._aliases.get(target, target)
         return self.pseudonym(target.encode()) if self._is_member(target) else None
+
+    def is_rare(self, code: str) -> bool:
+        """Whether a code ("system code") is held by too few people to leave; none is where nobody counted."""
+        return self._common is not None and code not in self._common and code.partition(" ")[0] not in STATUS_SYSTEMS
 
     def cut(self, written: bytes, action: str) -> bytes:
         """A date as the project may have it: by setting to the day or month; coarser for infants and around a

@@ -1,0 +1,191 @@
+"""The first pass of an export: counts how many people share each set of facts and hold each code, and decides by that
+what leaves in the second.
+
+A code that fewer than k people hold is masked; facts that fewer than k people share are made coarser. The counts are of
+everything of the types asked for, before a client's filters: a filter cannot make leave what the whole release hides,
+and two releases of one day hide the same. A worker of a pool imports this module and nothing that imports SQLModel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway import durable, log, records
+from gateway.errors import Refused
+from gateway.export import engines, gather
+from gateway.fhir.dates import moment
+from gateway.nhs import disclosure
+from gateway.nhs.pseudonym import Pseudonymiser, crowds
+from gateway.nhs.pseudonym.crowds import Crowds, Facts
+from gateway.store import jobs
+from gateway.store.database import Store, open_store
+
+if TYPE_CHECKING:
+    from gateway.export.cut import Part
+
+TOO_FEW = "fewer people than the project's k would leave, or share facts or codes: nothing is released"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What leaves of whom. ``crowds`` and ``common`` are None where the project asks nothing (a k of 1)."""
+
+    crowds: Crowds | None = None
+    common: frozenset[str] | None = None
+    report: dict[str, Any] = field(default_factory=dict)
+    hash: str = ""
+
+    def coarsened(self, lines: Iterable[tuple[str, bytes]]) -> Iterable[tuple[str, bytes]]:
+        """What leaves of the (type, line) of one person: with their Patients made coarser, or nothing."""
+        if self.crowds is None:
+            return lines
+        leaving = list(lines)
+        if not leaving:
+            return ()
+        step = self.crowds.step(crowds.facts(line for name, line in leaving if name == "Patient"))
+        if step is None:
+            return ()
+        return [(name, crowds.coarser(line, step) if name == "Patient" else line) for name, line in leaving]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many people of a part have which facts and hold which codes, under which labels and state."""
+
+    label_seq: int
+    state: str
+    people: Mapping[Facts, int]
+    codes: Mapping[str, int]
+
+
+def count(part: Part) -> tuple[int, Counts]:
+    """Count the people of one part. Returns the part's number and its counts."""
+    pins = part.pins
+    pseudonymiser = Pseudonymiser(pins["profile"], pins["setting"], part.key, moment(pins["started"]).year)
+    types, approved = frozenset(pins["types"]), frozenset(pins["approved"]["types"])
+    people, codes = Counter[Facts](), Counter[str]()
+    store = open_store(part.url)
+    try:
+        with store.read() as session:
+            seq, now = records.label_seq(session), records.today(session, part.job, part.number, pins)
+            for person in records.stream(session, part.job, part.number, pins):
+                held = pseudonymiser.held(person.person, person.resources, types, approved, person.lives)
+                if held is not None:
+                    people[crowds.facts(held[0])] += 1
+                    codes.update(held[1])
+    finally:
+        store.close()
+    return part.number, Counts(seq, now.state, people, codes)
+
+
+class Counting:
+    """The counts of one run, kept while it repeats: they are made again when labels or the people of a part change."""
+
+    def __init__(self, part: Part, workers: int | None):
+        """``part`` is any part of the job: the others differ by number."""
+        self._part, self._workers = part, workers
+        self._counted: dict[int, tuple[int, str]] = {}
+        self._decision = Decision()
+
+    def decide(self, store: Store, job: jobs.Job, todo: list[int]) -> tuple[Decision, list[int]]:
+        """The decision as of now, and the parts to cut: ``todo``, and those that were cut under another decision.
+
+        Raises ``Refused`` where fewer people leave than k, and where a project that is to be refused rather than made
+        coarser would have to be."""
+        k = job.pins["approved"].get("k", crowds.DEFAULT_K)
+        if k == 1:
+            return self._decision, todo
+        with store.read() as session:
+            parts = {number: outcome or {} for number, _, outcome in jobs.parts(session, job.id)}
+        if not self._is_counted(parts, todo):
+            self._count(store, job, parts, k)
+        cut_otherwise = {number for number, outcome in parts.items() if outcome.get("decision") != self._decision.hash}
+        return self._decision, sorted(cut_otherwise.union(todo))
+
+    def _is_counted(self, parts: Mapping[int, Mapping[str, Any]], todo: list[int]) -> bool:
+        """Whether every part was counted under the labels and the state that it was cut under, or is to be cut."""
+        return not todo and all(
+            self._counted.get(number) == (outcome.get("label_seq"), outcome.get("state"))
+            for number, outcome in parts.items()
+        )
+
+    def _count(self, store: Store, job: jobs.Job, parts: Iterable[int], k: int) -> None:
+        people, codes = Counter[Facts](), Counter[str]()
+        every = [replace(self._part, number=number) for number in parts]
+        with closing(engines.map_parts(count, every, workers=self._workers)) as results:
+            for number, counts in results:
+                people.update(counts.people)
+                codes.update(counts.codes)
+                self._counted[number] = counts.label_seq, counts.state
+                with store.write() as session:
+                    gather.hold(session, job)
+        self._decision = decide(people, codes, k, job.pins["approved"])
+        _write(self._part, self._decision)
+        log.event("export.counted", job=job.id, count=len(every))
+
+
+def decide(people: Mapping[Facts, int], codes: Mapping[str, int], k: int, project: Mapping[str, Any]) -> Decision:
+    """The decision that counts of a whole release make. The same counts make the same. Raises ``Refused``."""
+    decided = crowds.crowds(people, k)
+    steps = Counter[int]()
+    for about, number in people.items():
+        step = decided.step(about)
+        steps[-1 if step is None else step] += number
+    left_out = steps.pop(-1, 0)
+    common = frozenset(code for code, holders in codes.items() if holders >= k + left_out)
+    is_coarser = left_out or steps.keys() - {0} or len(common) < len(codes)
+    if (people and not steps) or (is_coarser and project.get("few_people") == "refuse"):
+        raise Refused(TOO_FEW)
+    report = _report(k, steps, left_out, len(common), len(codes), project["disclosure"])
+    return Decision(decided, common, report, hashlib.sha256(_written(decided, common)).hexdigest())
+
+
+def _report(k: int, steps: Mapping[int, int], left_out: int, common: int, codes: int, profile: str) -> dict[str, Any]:
+    """What the approver, the ledger and the recipient are told: counts of people under the project's disclosure
+    rules."""
+    names = ["as it is", *(f"{fact}: {becomes or 'masked'}" for fact, becomes, _ in crowds.STEPS)]
+    people = {f"{step} {name}": steps.get(step, 0) for step, name in enumerate(names)}
+    return {
+        "k": k, "quasiIdentifiers": list(crowds.QUASI_IDENTIFIERS),
+        "peopleByStep": disclosure.table({**people, "left out": left_out}, profile),
+        "codes": {"kept": common, "masked": codes - common},
+    }  # fmt: skip
+
+
+def of(part: Part) -> Decision:
+    """The decision that a part is cut under. A worker reads it once."""
+    return _read(part.out, part.claim, part.decision) if part.decision else Decision()
+
+
+def _path(out: str, claim: int) -> Path:
+    """Beside the files that have no name yet, and removed with them: it holds the facts of people."""
+    return Path(out) / f".decision.ndjson.{claim}.part"
+
+
+def _write(part: Part, decision: Decision) -> None:
+    assert decision.crowds is not None and decision.common is not None
+    durable.write_whole(_path(part.out, part.claim), _written(decision.crowds, decision.common))
+
+
+def _written(decided: Crowds, common: frozenset[str]) -> bytes:
+    return msgspec.json.encode({"kept": [sorted(shared) for shared in decided.kept], "common": sorted(common)})
+
+
+@lru_cache(maxsize=1)
+def _read(out: str, claim: int, hash_: str) -> Decision:
+    """Raises ``Refused`` where the file is not the decision of that hash."""
+    data = _path(out, claim).read_bytes()
+    if hashlib.sha256(data).hexdigest() != hash_:
+        raise Refused("the counts of the export have changed: resume it")
+    content = msgspec.json.decode(data)
+    kept = tuple(frozenset(tuple(about) for about in shared) for shared in content["kept"])
+    return Decision(Crowds(kept), frozenset(content["common"]), {}, hash_)

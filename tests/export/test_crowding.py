@@ -1,0 +1,137 @@
+"""Few people in an export: no set of facts and no code of fewer than k leaves, in two passes that are the same again."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from gateway.attack import seen, uniqueness
+from gateway.errors import GatewayError, Refused
+from gateway.export import asking, crowding, running
+from gateway.nhs.pseudonym import crowds
+from gateway.store import jobs, ledger
+from tests.export.conftest import ROOT
+
+K = 3
+
+
+def release(store, name, out, **kwargs):
+    job = asking.start(store, name, "tester", optout_days=7, root=ROOT)
+    return running.run(store, job, out, ROOT, workers=1, **kwargs)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.ndjson")}
+
+
+@pytest.fixture
+def released(loaded, approved, tmp_path):
+    approved(k=K)
+    return release(loaded, "study", tmp_path / "out"), tmp_path / "out", loaded
+
+
+def holders(folder):
+    """(facts of each person, people who hold each code), read from the files alone."""
+    patients, codes = {}, {}
+    owners = {}
+    for line in contents(folder)["Patient.00000.ndjson"].splitlines():
+        patient = json.loads(line)
+        owners[f"Patient/{patient['id']}"] = person = patient["identifier"][0]["value"]
+        patients.setdefault(person, []).append(line)
+    for name, data in contents(folder).items():
+        for line in data.splitlines() if not name.startswith("Patient.") else ():
+            resource = json.loads(line)
+            subject = next(resource[key] for key in ("subject", "patient", "for") if key in resource)["reference"]
+            for code in crowds.codes(line):
+                codes.setdefault(code, set()).add(owners[subject])
+    return [crowds.facts(lines) for lines in patients.values()], codes
+
+
+@pytest.mark.hazard("HZ-EXPORT-32")
+@pytest.mark.hazard("HZ-EXPORT-33")
+def test_at_least_k_people_share_every_set_of_facts_and_hold_every_code(released):
+    manifest, out, store = released
+    facts, codes = holders(out)
+    assert min(Counter(facts).values()) >= K and len(facts) > K
+    assert codes and all(len(people) >= K for people in codes.values())
+    figures = uniqueness.by_facts(seen.read(out))
+    assert figures["all.alone.born+sex+district+ethnicity+died"] == 0
+    assert manifest["extension"]["kAnonymity"]["k"] == K
+    assert not list(out.glob(".*")), "the counts are removed with what has no name"
+
+
+def test_the_report_goes_to_the_ledger_and_tells_no_small_number(released):
+    manifest, _, store = released
+    with store.read() as session:
+        entry = [entry for _, entry, _ in ledger.entries(session)][-1]
+    report = entry["k_anonymity"]
+    assert report == manifest["extension"]["kAnonymity"]
+    assert all(cell in (0, "*") or cell >= 8 for cell in report["peopleByStep"].values())
+    assert report["codes"]["masked"] > 0 and "held by few people" in json.dumps(entry["dropped"])
+
+
+def test_the_same_again_has_the_same_bytes_and_counts_every_part_again(released, tmp_path):
+    _, out, store = released
+    job = asking.start(store, "study", "tester", optout_days=7, root=ROOT)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(_what, _done, _total):
+        raise Killed
+
+    with pytest.raises(Killed):
+        running.run(store, job, tmp_path / "again", ROOT, workers=1, progress=kill)
+    running.run(store, job, tmp_path / "again", ROOT, workers=1)
+    assert contents(tmp_path / "again") == contents(out)
+
+
+def test_a_part_cut_under_another_decision_is_cut_again(loaded, approved, tmp_path, monkeypatch):
+    approved(k=K)
+    job = asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
+    counting = crowding.Counting(crowding_part(loaded, job, tmp_path), 1)
+    with loaded.write() as session:
+        jobs.finish_part(session, job, 0, {"decision": "another", "label_seq": 0, "state": ""})
+        taken = jobs.take(session, job)
+    decision, todo = counting.decide(loaded, taken, [])
+    assert todo == [0] and decision.hash
+    assert crowding.of(counting._part).crowds is None, "a part of no decision is cut without one"
+
+
+def crowding_part(store, job, folder):
+    from gateway.export import cut, standing
+
+    with store.read() as session:
+        pins = jobs.get(session, job).pins
+    return cut.Part(store.url, job, pins, 0, str(folder), 1, standing.key_of(pins, ROOT))
+
+
+@pytest.mark.hazard("HZ-EXPORT-34")
+def test_a_project_may_have_its_release_refused_instead(loaded, approved, tmp_path):
+    approved(k=K, few_people="refuse")
+    with pytest.raises(Refused, match="fewer people"):
+        release(loaded, "study", tmp_path / "out")
+
+
+def test_a_release_of_fewer_than_k_people_is_refused(loaded, approved, tmp_path):
+    approved(k=100)
+    with pytest.raises(Refused, match="fewer people"):
+        release(loaded, "study", tmp_path / "out")
+
+
+def test_a_person_who_cannot_leave_counts_for_no_code():
+    people = {("1950", "male", "", "", ""): 5, ("1950", "male", "", "", "yes"): 1}
+    codes = {"s a": 6, "s b": 5}
+    decision = crowding.decide(people, codes, 5, {"disclosure": "hes"})
+    assert decision.common == {"s a"}, "one of the five who hold b may be who is left out"
+    dead = [("Patient", b'{"birthDate":"1950","gender":"male","deceasedBoolean":true}'), ("Condition", b"{}")]
+    assert list(decision.coarsened(dead)) == []
+
+
+def test_a_decision_that_was_changed_on_disk_is_not_used(tmp_path, loaded, approved):
+    approved(k=K)
+    job = asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
+    part = crowding_part(loaded, job, tmp_path)
+    crowding._path(str(tmp_path), 1).write_bytes(b'{"kept":[],"common":[]}')
+    with pytest.raises(GatewayError, match="have changed"):
+        crowding._read(part.out, 1, "0" * 64)
