@@ -51,7 +51,9 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "export resume": ("export.resume", "export.gather", "export.release"),
     "attack": ("export.attack",),
     "trace": ("export.trace",),
-    "work": ("export.gather", "export.release", "notify", "subscribe.handshake", "subscribe.error", "subscribe.end"),
+    "work": (
+        "export.gather", "export.release", "export.revise", "notify", "subscribe.handshake", "subscribe.error", "subscribe.end"
+    ),  # fmt: skip
     "subscriptions list": READS_NOBODY,
     "subscriptions stop": ("subscription.stop",),
     "subscriptions resume": ("subscription.resume",),
