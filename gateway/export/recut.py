@@ -71,8 +71,7 @@ def _revise(session: Session, job: jobs.Job, project: Project, revision: int) ->
         for file in outcome["files"]
     )
     outcome = manifest.revise(session, job, project, manifest.Revision(revision, names))
-    if not jobs.end_recutting(session, job, outcome, is_changed=jobs.has_changed_part(session, job.id)):
-        raise gather.Stopped(gather.STOPPED)
+    jobs.end_recutting(session, job, outcome, is_changed=jobs.has_changed_part(session, job.id))
 
 
 def give_up(store: Store, job: jobs.Job, refusal: Refused | Conflict) -> None:
