@@ -35,6 +35,9 @@ def _recut(store: Store, root: bytes, stop: threading.Event, ended: threading.Ev
         except Unavailable as outage:
             log.event("export.outage", reason=outage.code, seconds=POLL_SECONDS)
             stop.wait(POLL_SECONDS)
+        except Exception as error:  # a thread that ends would leave clients waiting until the next start
+            log.bug(error)
+            stop.wait(POLL_SECONDS)
 
 
 def _run(store: Store, exports: Path, root: bytes, stop: threading.Event, workers: int | None) -> None:

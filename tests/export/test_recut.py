@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -284,6 +285,21 @@ def test_a_fault_while_a_part_is_cut_again_is_met_again_after_the_lease(four, tm
         assert worker.recut_once(four, ROOT, workers=1) and not worker.recut_once(four, ROOT, workers=1)
     four.clock.now += jobs.LEASE + 1
     assert worker.recut_once(four, ROOT, workers=1) and job_of(four, job.id).state == "done"
+
+
+def test_neither_an_outage_nor_a_bug_ends_the_thread_that_cuts_again(loaded, monkeypatch):
+    stop, faults_ = threading.Event(), [Unavailable("away", "database"), RuntimeError()]
+
+    def fails(*_args, **_options):
+        if not faults_:
+            stop.set()
+            return False
+        raise faults_.pop()
+
+    monkeypatch.setattr(worker, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(worker, "recut_once", fails)
+    worker._recut(loaded, ROOT, stop, threading.Event())
+    assert stop.is_set() and not faults_
 
 
 @pytest.mark.hazard("HZ-EXPORT-21")
